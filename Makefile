@@ -1,0 +1,79 @@
+# ringmaster: `make help` lists what this file can do.
+
+BUILD  ?= release
+PREFIX ?= /usr/local
+OUT    := build/$(BUILD)
+
+CPPFLAGS := -Isrc -Iinclude -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
+WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
+CXXFLAGS := -std=c++20 -g -fPIC -fno-omit-frame-pointer $(WARNINGS)
+FLAGS_release := -O2
+FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -fsanitize=thread
+CXXFLAGS += $(FLAGS_$(BUILD))
+LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
+LDLIBS   := -luv -lcurl -lfmt -lsystemd -ldl -lpthread
+
+# The server is every file of src/ but its main, the handlers and the tools beside it.
+SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' ! -name main.cc)
+HANDLERS := $(notdir $(wildcard src/handlers/*))
+PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
+objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
+
+.PHONY: all run test check bench tidy install clean help FORCE
+all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
+
+run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
+	scripts/setup.sh build
+	$(MAKE) all
+	scripts/demo.sh $(OUT)
+
+test: ## install what is missing, build, run every test
+	scripts/setup.sh build test
+	$(MAKE) all $(OUT)/unit_tests
+	scripts/test.sh $(OUT)
+
+check: ## the tests under ASan+UBSan and under TSan
+	scripts/setup.sh build test
+	scripts/check.sh
+
+bench: all ## the comparison of the README's "Measured"
+	scripts/bench.sh $(OUT)
+
+tidy: ## prove the floors, the sizes and the format
+	scripts/tidy.sh
+
+install: all ## install into $(DESTDIR)$(PREFIX)
+	scripts/install.sh $(OUT) "$(DESTDIR)" "$(PREFIX)"
+
+clean: ## remove build/
+	rm -rf build
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+
+# --- how things are built ---
+
+$(OUT)/ringmaster: $(call objects,$(SERVER) src/main.cc)
+$(OUT)/feature_service: $(call objects,$(wildcard src/tools/feature_service/*.cc) $(wildcard src/base/*.cc)) 
+$(OUT)/unit_tests: $(call objects,$(SERVER) $(wildcard tests/*.cc) $(wildcard src/handlers/interests/features.cc))
+$(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
+	$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
+
+$(OUT)/handlers/interests.so: LDLIBS := -lxgboost
+.SECONDEXPANSION:
+$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/flags
+	@mkdir -p $(@D)
+	$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
+
+$(OUT)/obj/%.o: %.cc $(OUT)/flags
+	@mkdir -p $(@D)
+	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+# Changes only when a flag does, so a changed flag rebuilds what it concerns.
+$(OUT)/flags: FORCE
+	@mkdir -p $(@D)
+	@echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
+	 echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' > $@
+
+-include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)

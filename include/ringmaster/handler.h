@@ -1,0 +1,111 @@
+/* The C ABI of a ringmaster handler: a shared object that turns jobs into results.
+ *
+ * A handler is loaded once per generation, by the nursery, before any worker exists:
+ *
+ *   nursery:  dlopen -> ringmaster_handler() -> load() -> warm_up() -> fork, fork, fork
+ *   worker:   run(), run(), run() ... until the worker is stopped or dies
+ *
+ * so whatever load() builds (a model, a table) is shared by all workers, copy-on-write.
+ *
+ * Threads:  load() and warm_up() must leave no thread behind: a process with threads cannot be
+ *           forked safely, and the generation is refused. Each worker is one thread and calls run()
+ *           from that thread only.
+ * Memory:   everything that the host passes in is owned by the host and valid until the call
+ *           returns. Params and inputs are mapped read-only: writing to them ends the worker.
+ *           What load() returns is owned by the handler, until unload().
+ * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
+ *           was given: they are run again by another worker, as often as the method's `attempts` say.
+ * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
+ *
+ * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
+ */
+#ifndef RINGMASTER_HANDLER_H
+#define RINGMASTER_HANDLER_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Changes whenever this file changes in a way that old handlers cannot live with. */
+#define RINGMASTER_HANDLER_ABI 1u
+
+/* After the last byte of params and of every input, this many bytes may be read (not used), so that
+ * parsers which read ahead in wide registers need no copy. Their values are unspecified. */
+#define RINGMASTER_READABLE_PADDING 64u
+
+/* What fail() may be called with: codes of JSON-RPC 2.0 and of ringmaster. */
+enum {
+  RM_INVALID_PARAMS = -32602,  /* the request is wrong: the message names the parameter */
+  RM_UPSTREAM_FAILED = -32015, /* a fetched body is wrong: the message names the field */
+  RM_HANDLER_FAILED = -32000,  /* anything else */
+};
+
+typedef struct rm_bytes {
+  const char* data;
+  size_t size;
+} rm_bytes;
+
+/* One request, at this step. */
+typedef struct rm_job {
+  rm_bytes params;        /* the request's params, a JSON object or array; size 0 when it has none */
+  const rm_bytes* inputs; /* what the steps before this one produced, in their order: the bodies
+                             that fetch steps brought, the results of earlier run steps */
+  size_t input_count;
+  uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it nobody waits for the result any more */
+} rm_job;
+
+/* What a handler may ask of the worker that runs it. Every job ends with one commit() or one fail():
+ * one that ends with neither is answered with -32603. */
+typedef struct rm_host {
+  /* Room for `size` bytes of result, directly in the shared memory that the master reads.
+   * NULL when that is more than `limits.response_bytes`: the job has then been answered (-32008).
+   * Valid until commit(). May be called again with another size; nothing is kept. */
+  char* (*reserve)(const rm_job* job, size_t size);
+  /* The first `size` reserved bytes are the result: one JSON value. */
+  void (*commit)(const rm_job* job, size_t size);
+  /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that the
+   * method's users know; `message` says what was expected and what was found. */
+  void (*fail)(const rm_job* job, int32_t code, const char* message, size_t message_size);
+} rm_host;
+
+/* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string is
+ * given as its text, anything else as JSON. `library` is not among them; `model`, and every key that
+ * ends in `_file`, has been made an absolute path. */
+typedef struct rm_option {
+  const char* key;
+  const char* value;
+} rm_option;
+
+typedef struct rm_handler {
+  uint32_t abi; /* RINGMASTER_HANDLER_ABI of the header that it was compiled with */
+
+  /* Builds what run() needs. Must refuse options that it does not know. On failure: writes a
+   * NUL-terminated reason into `error` (at most error_size bytes) and returns non-zero. */
+  int (*load)(const rm_option* options, size_t option_count, void** self, char* error,
+              size_t error_size);
+
+  /* Called once after load(), before any fork: touch the model, fill the caches. NULL: nothing to
+   * do. Fails as load() does. */
+  int (*warm_up)(void* self, char* error, size_t error_size);
+
+  /* Serves `count` >= 1 jobs. May serve them in any order and together. */
+  void (*run)(void* self, const rm_host* host, const rm_job* jobs, size_t count);
+
+  /* Frees what load() built. NULL: nothing to do. */
+  void (*unload)(void* self);
+} rm_handler;
+
+/* The one symbol that a handler exports. The result lives as long as the library is loaded. */
+#if defined(__GNUC__)
+__attribute__((visibility("default")))
+#endif
+const rm_handler* ringmaster_handler(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,126 @@
+#include "base/log.h"
+
+#include <fcntl.h>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <utility>
+
+#include "base/fd.h"
+
+namespace ringmaster {
+namespace {
+
+struct Log {
+  LogOptions options;
+  Fd file;
+};
+
+Log& the_log() {
+  static Log instance;
+  return instance;
+}
+
+std::string_view name_of(Level level) {
+  static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};
+  return kNames[static_cast<int>(level)];
+}
+
+// What syslog(3) calls the level: debug 7, info 6, warning 4, error 3.
+int priority_of(Level level) {
+  static constexpr int kPriorities[] = {7, 6, 4, 3};
+  return kPriorities[static_cast<int>(level)];
+}
+
+void append_quoted(std::string& line, std::string_view text) {
+  line += '"';
+  for (char c : text) {
+    if (c == '"' || c == '\\') {
+      line += '\\';
+      line += c;
+    } else if (c == '\n') {
+      line += "\\n";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      line += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else {
+      line += c;
+    }
+  }
+  line += '"';
+}
+
+bool is_plain(std::string_view text) {
+  if (text.empty()) return false;
+  for (char c : text) {
+    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\') return false;
+  }
+  return true;
+}
+
+void append_field(std::string& line, const LogField& field, bool json) {
+  if (json) {
+    line += line.back() == '{' ? "" : ",";
+    append_quoted(line, field.key);
+    line += ':';
+  } else {
+    line += field.key;
+    line += '=';
+  }
+  if (field.is_number || (!json && is_plain(field.text))) {
+    line += field.text;
+  } else {
+    append_quoted(line, field.text);
+  }
+  if (!json) line += ' ';
+}
+
+Result<Fd> open_log_file(const std::string& path) {
+  Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  if (!file.is_open()) return fail_errno("open the log file " + path, errno);
+  return file;
+}
+
+}  // namespace
+
+Status set_up_log(LogOptions options) {
+  Log& log = the_log();
+  Fd file;
+  if (!options.file.empty()) {
+    Result<Fd> opened = open_log_file(options.file);
+    if (!opened) return tl::unexpected(opened.error());
+    file = std::move(*opened);
+  }
+  log.options = std::move(options);
+  log.file = std::move(file);
+  return {};
+}
+
+Status reopen_log() { return set_up_log(the_log().options); }
+
+void log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+  const Log& log = the_log();
+  const bool json = log.options.json;
+  std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
+  if (json) line += '{';
+  if (log.file.is_open()) {
+    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", now)}, json);
+  }
+  append_field(line, {"level", name_of(level)}, json);
+  append_field(line, {"role", log.options.role}, json);
+  append_field(line, {"pid", ::getpid()}, json);
+  append_field(line, {"event", event}, json);
+  for (const LogField& field : fields) append_field(line, field, json);
+  if (json) {
+    line += "}\n";
+  } else {
+    line.back() = '\n';  // instead of the space after the last field
+  }
+  // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
+  const int fd = log.file.is_open() ? log.file.get() : STDERR_FILENO;
+  [[maybe_unused]] const ssize_t written = ::write(fd, line.data(), line.size());
+}
+
+}  // namespace ringmaster

@@ -1,0 +1,51 @@
+// log(): one line per event on stderr or in a file, as logfmt or JSON.
+//
+//   log(Level::kWarning, "worker_died", {{"worker", 3}, {"signal", "SIGKILL"}});
+//   -> level=warning role=master pid=812 event=worker_died worker=3 signal=SIGKILL
+//
+// Processes: the master and the tools. base, ipc, rpc and work never log: they return.
+// Death:     a line is one write(2): it is there whole or not at all.
+// Threads:   callable from any; set_up_log() before the first other thread starts.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace ringmaster {
+
+enum class Level { kDebug, kInfo, kWarning, kError };
+
+struct LogOptions {
+  std::string role;  // of this process, on every line
+  bool json = false;
+  bool journal_priority = false;  // "<6>" before each line, as systemd's journal reads it
+  std::string file;               // empty: stderr. Lines in a file begin with the time (UTC)
+};
+
+struct LogField {
+  LogField(std::string_view k, std::string_view v) : key(k), text(v) {}
+  LogField(std::string_view k, const char* v) : key(k), text(v) {}
+  LogField(std::string_view k, const std::string& v) : key(k), text(v) {}
+  template <std::integral T>
+  LogField(std::string_view k, T v) : key(k), text(std::to_string(v)), is_number(true) {}
+
+  std::string_view key;
+  std::string text;
+  bool is_number = false;
+};
+
+// Says where lines go from now on. Fails (71) when the file cannot be opened; lines then still go
+// where they went before.
+[[nodiscard]] Status set_up_log(LogOptions options);
+
+// Opens the log file again, after a rotation moved it away. Without a file: nothing to do.
+[[nodiscard]] Status reopen_log();
+
+void log(Level level, std::string_view event, std::initializer_list<LogField> fields = {});
+
+}  // namespace ringmaster

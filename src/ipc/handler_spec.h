@@ -1,0 +1,17 @@
+// HandlerSpec: which handler the nursery loads, and with which options. The master reads it from the
+// configuration and sends it over the control channel.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+namespace ringmaster::ipc {
+
+struct HandlerSpec {
+  std::string name;     // as methods refer to it: [handlers.NAME]
+  std::string library;  // absolute path of the shared object
+  std::vector<std::pair<std::string, std::string>> options;  // see rm_option in handler.h
+};
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,57 @@
+// What the master can be told: the configuration, checked and with its defaults filled in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "ipc/handler_spec.h"
+#include "net/options.h"
+#include "rpc/body_template.h"
+
+namespace ringmaster::master {
+
+// A method may have this many steps: a job carries its params and what each step but the last made.
+inline constexpr size_t kMaxSteps = 8;
+
+struct FetchStep {
+  size_t upstream;  // index into Options::upstreams
+  rpc::BodyTemplate body;
+};
+
+struct RunStep {
+  size_t handler;  // index into Options::handlers
+};
+
+using Step = std::variant<FetchStep, RunStep>;
+
+struct Method {
+  std::string name;
+  uint64_t timeout_ms = 1000;
+  uint64_t attempts = 2;
+  std::vector<Step> steps;  // 1 to kMaxSteps
+};
+
+struct Limits {
+  uint64_t request_bytes = 16ull << 20;
+  uint64_t response_bytes = 16ull << 20;
+  uint64_t batch_items = 1000;
+  uint64_t connections = 10000;
+  uint64_t in_flight_per_connection = 1000;
+  uint64_t queued_jobs = 10000;
+  uint64_t payload_memory_bytes = 256ull << 20;
+};
+
+struct Options {
+  std::string config_file;  // for process titles and log lines
+  std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
+  uint64_t worker_count = 0;  // 0: auto
+  uint64_t shutdown_grace_ms = 10000;
+  Limits limits;
+  std::vector<net::UpstreamOptions> upstreams;
+  std::vector<ipc::HandlerSpec> handlers;
+  std::vector<Method> methods;
+};
+
+}  // namespace ringmaster::master

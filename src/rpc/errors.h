@@ -1,0 +1,42 @@
+// The errors that a caller can get, and what each tells the caller's program to do.
+// The codes are the protocol's: adding one is a change that users see.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace ringmaster::rpc {
+
+enum Code : int32_t {
+  kParseError = -32700,
+  kInvalidRequest = -32600,
+  kMethodNotFound = -32601,
+  kInvalidParams = -32602,
+  kInternalError = -32603,
+  kHandlerFailed = -32000,
+  kRequestTooLarge = -32007,
+  kResponseTooLarge = -32008,
+  kOverloaded = -32009,
+  kBatchTooLarge = -32010,
+  kDeadlineExceeded = -32012,
+  kShuttingDown = -32013,
+  kWorkerDied = -32014,
+  kUpstreamFailed = -32015,
+};
+
+// Whether the work of a failed request was done: a program that is told kUnknown must not assume
+// that a second try would be the first.
+enum class Executed { kNo, kUnknown };
+
+struct Error {
+  int32_t code = kInternalError;
+  std::string message;   // what was expected and what was found
+  std::string reason;    // one snake_case word that programs compare: "queue_full"
+  bool retryable = false;
+  Executed executed = Executed::kNo;
+  std::optional<uint64_t> retry_after_ms;
+  std::optional<uint64_t> limit;  // the limit that was reached, in the unit of its key
+};
+
+}  // namespace ringmaster::rpc

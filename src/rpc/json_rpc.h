@@ -1,0 +1,54 @@
+// JSON-RPC 2.0 (and 1.0 as Go's net/rpc/jsonrpc sends it): bytes to requests, outcomes to bytes.
+//
+// Pure: no I/O, no clock. One SAX pass checks that the whole message is JSON and notes where the
+// members of each envelope lie; no DOM of a payload is ever built.
+// Memory:  everything in a Request points into the message that was parsed, and lives as long.
+// Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
+// Source:  https://www.jsonrpc.org/specification, and the table in README.md for where it is silent.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rpc/errors.h"
+
+namespace ringmaster::rpc {
+
+inline constexpr size_t kMaxIdBytes = 256;
+
+enum class Version : uint8_t { k1, k2 };
+
+// One item of a message. Either a request that can be served (no error), or one that is answered
+// with `error` at once.
+struct Request {
+  std::string_view id;      // as written, quotes included; empty: a notification
+  std::string method;       // with its escapes decoded
+  std::string_view params;  // the JSON text of an object or array; empty when absent or null
+  Version version = Version::k2;
+  std::optional<uint64_t> timeout_ms;  // params._meta.timeout_ms
+  std::optional<Error> error;
+
+  bool is_notification() const { return id.empty() && !error; }
+};
+
+struct Message {
+  std::vector<Request> requests;  // one, or a batch's items in their order
+  bool is_batch = false;          // the answers go into one array
+};
+
+// Parses one whole message. Never fails: what is wrong becomes a Request with an error. A batch that
+// cannot be served as a whole (bad JSON, empty, more than batch_items) is one such Request, and
+// is_batch is false.
+Message parse(std::string_view message, size_t batch_items);
+
+// What is appended to `out` is one response object, without a newline. `id` is empty where the
+// request's could not be read: written as null. A result's raw newlines (they can only stand between
+// tokens) are written as spaces, so that one response is always one line.
+void append_result(std::string& out, Version version, std::string_view id, std::string_view result);
+void append_error(std::string& out, Version version, std::string_view id, const Error& error);
+
+}  // namespace ringmaster::rpc

@@ -12,7 +12,7 @@ FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -fsanitize=thread
 CXXFLAGS += $(FLAGS_$(BUILD))
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
-LDLIBS   := -luv -lcurl -lfmt -lsystemd -ldl -lpthread
+LDLIBS   := -luv -lcurl -lfmt -lsystemd -lz -lbsd -lpthread
 
 # The server is every file of src/ but its main, the handlers and the tools beside it.
 SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' ! -name main.cc)
@@ -58,17 +58,20 @@ $(OUT)/ringmaster: $(call objects,$(SERVER) src/main.cc)
 $(OUT)/feature_service: $(call objects,$(wildcard src/tools/feature_service/*.cc) $(wildcard src/base/*.cc)) 
 $(OUT)/unit_tests: $(call objects,$(SERVER) $(wildcard tests/*.cc) $(wildcard src/handlers/interests/features.cc))
 $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
-	$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
+	@echo link $@
+	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/handlers/interests.so: LDLIBS := -lxgboost
 .SECONDEXPANSION:
 $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
+	@echo link $@
+	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/obj/%.o: %.cc $(OUT)/flags
 	@mkdir -p $(@D)
-	$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	@echo compile $<
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
 
 # Changes only when a flag does, so a changed flag rebuilds what it concerns.
 $(OUT)/flags: FORCE

@@ -1,11 +1,10 @@
 #include "base/log.h"
 
+#include <chrono>
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <unistd.h>
-
-#include <chrono>
 #include <utility>
 
 #include "base/fd.h"
@@ -97,7 +96,9 @@ Status set_up_log(LogOptions options) {
   return {};
 }
 
-Status reopen_log() { return set_up_log(the_log().options); }
+Status reopen_log() {
+  return set_up_log(the_log().options);
+}
 
 void log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
   const Log& log = the_log();
@@ -105,14 +106,16 @@ void log(Level level, std::string_view event, std::initializer_list<LogField> fi
   std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
   if (json) line += '{';
   if (log.file.is_open()) {
-    const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+    const auto now =
+        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", now)}, json);
   }
   append_field(line, {"level", name_of(level)}, json);
   append_field(line, {"role", log.options.role}, json);
   append_field(line, {"pid", ::getpid()}, json);
   append_field(line, {"event", event}, json);
-  for (const LogField& field : fields) append_field(line, field, json);
+  for (const LogField& field : fields)
+    append_field(line, field, json);
   if (json) {
     line += "}\n";
   } else {

@@ -14,8 +14,8 @@ struct UpstreamOptions {
   std::string name;
   std::string url;
   uint64_t timeout_ms = 1000;
-  uint64_t connections = 256;             // at once; further fetches wait for one
-  uint64_t body_bytes = 16ull << 20;      // a longer response is an upstream failure
+  uint64_t connections = 256;         // at once; further fetches wait for one
+  uint64_t body_bytes = 16ull << 20;  // a longer response is an upstream failure
 };
 
 }  // namespace ringmaster::net

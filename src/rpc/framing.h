@@ -10,17 +10,20 @@
 // JSON values: a value is handed out as soon as it is complete, newline or not. A line end inside
 // a value means that the line is bad: it is handed out as it stands (its parse will say what is
 // wrong) and reading goes on with the next line. Once a value has been followed by another on the
-// same line, the stream is concatenated: values may then span lines, and after a bad one there is no
-// place to go on from, so the connection is closed. Blank lines and CR are skipped.
+// same line, the stream is concatenated: values may then span lines, and after a bad one there is
+// no place to go on from, so the connection is closed. Blank lines and CR are skipped. What begins
+// with another character (xyz, 123) is one message up to the end of its line.
 //
 // Pure: no I/O, no clock. Each byte is looked at once, however it arrives.
-// Memory: holds only the unfinished message, at most message_bytes_max of it.
+// Memory: holds only the unfinished message, at most message_bytes_max of it; while it grows, twice
+//         that for a moment. A message that was fed whole is not copied.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <string>
+#include <optional>
 #include <string_view>
+#include <vector>
 
 namespace ringmaster::rpc {
 
@@ -28,9 +31,10 @@ enum class Framing : uint8_t { kUndecided, kJson };
 
 class Framer {
  public:
-  explicit Framer(size_t message_bytes_max);
+  explicit Framer(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
 
-  // What next() found.
+  // What next() found. kTooLarge and kNotAFraming are final: whatever is fed afterwards is not
+  // looked at, and they come again.
   enum class Event : uint8_t {
     kNeedMore,    // nothing complete: feed() more
     kMessage,     // `message` is one message; it may still be bad JSON
@@ -46,13 +50,53 @@ class Framer {
   // next call of next() or feed().
   Event next(std::string_view& message);
 
-  // To be called when the last message turned out not to be JSON. True: skip the rest of its line
-  // and go on; false: the stream has no place to go on from, close it.
+  // To be called when the last message turned out not to be JSON. True: the rest of its line will
+  // be skipped, go on; false: the stream has no place to go on from, close it.
   bool skip_bad_message();
 
-  Framing framing() const;
-  // Whether a message has begun and is not complete (a connection that stalls here is dribbling).
-  bool is_mid_message() const;
+  Framing framing() const { return framing_; }
+  // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
+  // connection that stalls here is dribbling). Holds after next() returned kNeedMore.
+  bool is_mid_message() const { return state_ != State::kBetween; }
+
+ private:
+  enum class State : uint8_t {
+    kBetween,  // before a message
+    kValue,    // in a value that began with a bracket
+    kLine,     // in a line that began with anything else
+    kSkip,     // in the rest of a bad line
+  };
+
+  void release();
+  void decide(char first);
+  void find_begin();
+  void skip_line();
+  bool find_value_end();
+  bool find_line_end();
+  bool end_message(size_t end, bool at_line_end);
+  bool take(std::string_view& message);
+  bool keep(size_t end);
+
+  size_t message_bytes_max_;
+  Framing framing_ = Framing::kUndecided;
+  State state_ = State::kBetween;
+  std::optional<Event> failure_;
+
+  std::string_view input_;    // what was fed
+  size_t pos_ = 0;            // looked at up to here
+  size_t begin_ = 0;          // the unfinished message's, or where it goes on from buffer_
+  size_t end_ = 0;            // the finished message's
+  std::vector<char> buffer_;  // the front of a message that began in an earlier feed
+  bool is_handed_out_ = false;
+
+  // Of the value that is being read; kept so that no byte is looked at twice.
+  size_t depth_ = 0;
+  bool is_in_string_ = false;
+  bool is_escaped_ = false;
+
+  bool was_line_end_ = false;    // the last message ended with its line
+  bool is_after_value_ = false;  // a value has ended on this line
+  bool is_concatenated_ = false;
 };
 
 }  // namespace ringmaster::rpc

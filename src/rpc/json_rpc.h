@@ -4,7 +4,8 @@
 // members of each envelope lie; no DOM of a payload is ever built.
 // Memory:  everything in a Request points into the message that was parsed, and lives as long.
 // Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
-// Source:  https://www.jsonrpc.org/specification, and the table in README.md for where it is silent.
+// Source:  https://www.jsonrpc.org/specification, and the table in README.md for where it is
+// silent.
 #pragma once
 
 #include <cstddef>
@@ -19,6 +20,8 @@
 namespace ringmaster::rpc {
 
 inline constexpr size_t kMaxIdBytes = 256;
+// About 31 years: a client's timeout_ms is cut to it, so that sums of it cannot overflow.
+inline constexpr uint64_t kMaxTimeoutMs = 1'000'000'000'000;
 
 enum class Version : uint8_t { k1, k2 };
 
@@ -32,22 +35,26 @@ struct Request {
   std::optional<uint64_t> timeout_ms;  // params._meta.timeout_ms
   std::optional<Error> error;
 
-  bool is_notification() const { return id.empty() && !error; }
+  // Nothing is answered, whatever becomes of it. That includes a notification whose params are
+  // wrong; any other error without an id is answered with the id null.
+  bool is_notification() const { return id.empty() && (!error || error->code == kInvalidParams); }
 };
 
 struct Message {
-  std::vector<Request> requests;  // one, or a batch's items in their order
-  bool is_batch = false;          // the answers go into one array
+  // One, or a batch's items in their order. None where nothing may be answered: error responses
+  // with the id null are dropped, or two servers would send each other such, for ever.
+  std::vector<Request> requests;
+  bool is_batch = false;  // the answers go into one array
 };
 
-// Parses one whole message. Never fails: what is wrong becomes a Request with an error. A batch that
-// cannot be served as a whole (bad JSON, empty, more than batch_items) is one such Request, and
-// is_batch is false.
+// Parses one whole message. Never fails: what is wrong becomes a Request with an error. A batch
+// that cannot be served as a whole (bad JSON, empty, more than batch_items) is one such Request,
+// and is_batch is false.
 Message parse(std::string_view message, size_t batch_items);
 
 // What is appended to `out` is one response object, without a newline. `id` is empty where the
-// request's could not be read: written as null. A result's raw newlines (they can only stand between
-// tokens) are written as spaces, so that one response is always one line.
+// request's could not be read: written as null. A result's raw newlines (they can only stand
+// between tokens) are written as spaces, so that one response is always one line.
 void append_result(std::string& out, Version version, std::string_view id, std::string_view result);
 void append_error(std::string& out, Version version, std::string_view id, const Error& error);
 

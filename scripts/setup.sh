@@ -1,0 +1,60 @@
+#!/bin/bash
+# setup.sh GROUP...: installs the Debian 12 packages that a group needs and that are missing.
+# When nothing is missing it does nothing: it then needs no network, no root and no time.
+set -euo pipefail
+
+# shellcheck disable=SC2034  # the groups are used by their names
+# The compiler and the libraries of the server, its handlers and its tools.
+build=(
+  g++ make pkg-config libuv1-dev libboost-dev rapidjson-dev libcurl4-openssl-dev libxgboost-dev
+  libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsystemd-dev libbsd-dev zlib1g-dev
+)
+# shellcheck disable=SC2034
+# The tests, and what `make tidy` reads the sources with.
+test=(
+  doctest-dev python3 python3-pytest python3-pytest-timeout python3-xgboost python3-numpy
+  systemd util-linux procps git clang-format universal-ctags shellcheck
+)
+# shellcheck disable=SC2034
+# The comparison runs against servers in Python's own library: nothing beyond the above.
+bench=(python3)
+
+readonly kUsage=64 kResource=71
+
+die() {
+  echo "setup: $2" >&2
+  exit "$1"
+}
+
+wanted=()
+for group in "$@"; do
+  case $group in
+    build | test | bench) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    *) die $kUsage "unknown group $group; known: build, test, bench" ;;
+  esac
+done
+[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench"
+
+command -v dpkg-query > /dev/null && command -v apt-get > /dev/null ||
+  die $kResource "this is no Debian (no apt-get): install by hand: ${wanted[*]}"
+
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2> /dev/null || true)
+missing=()
+for package in "${wanted[@]}"; do
+  [[ $'\n'$installed$'\n' == *$'\n'"installed $package"$'\n'* ]] || missing+=("$package")
+done
+[[ ${#missing[@]} -gt 0 ]] || exit 0
+
+as_root=()
+if [[ $EUID -ne 0 ]]; then
+  command -v sudo > /dev/null ||
+    die $kResource "not root, and there is no sudo; as root: apt-get install ${missing[*]}"
+  as_root=(sudo)
+fi
+
+echo "setup: installing ${missing[*]}"
+apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=120)
+"${apt[@]}" update ||
+  die $kResource "apt-get update failed: are the sources in /etc/apt reachable?"
+"${apt[@]}" install --yes --no-install-recommends "${missing[@]}" ||
+  die $kResource "apt-get could not install the above; Debian 12 has all of them"

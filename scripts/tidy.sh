@@ -1,0 +1,60 @@
+#!/bin/bash
+# tidy.sh: proves the floors, the sizes and the format of all that lies in the tree and is not
+# ignored. Prints each violation as file:line: message, then one line that counts them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+for tool in git clang-format ctags shellcheck; do
+  command -v $tool > /dev/null ||
+    { echo "tidy: there is no $tool: scripts/setup.sh test installs it" >&2 && exit 71; }
+done
+
+# safe.directory: a tree that belongs to another user is only read here.
+mapfile -t files < <(git -c safe.directory='*' ls-files -co --exclude-standard |
+  while IFS= read -r file; do [[ ! -f $file ]] || echo "$file"; done)
+[[ ${#files[@]} -gt 0 ]] || { echo "tidy: git lists no files: is this a clone?" >&2 && exit 71; }
+
+sources=() shells=()
+for file in "${files[@]}"; do
+  case $file in
+    src/*.cc | src/*.h | include/*.h | include/*.hpp | tests/*.cc | tests/*.h) sources+=("$file") ;;
+    *.sh | .ci/run) shells+=("$file") ;;
+  esac
+done
+
+check_format() {
+  [[ ${#sources[@]} -gt 0 ]] || return 0
+  local output
+  output=$(clang-format --dry-run -Werror "${sources[@]}" 2>&1) && return 0
+  # The first place of each file is enough: nobody corrects them by hand.
+  grep -q ': error: code should be clang-formatted' <<< "$output" || { echo "$output" && return 1; }
+  awk -F: '/: error: / && !seen[$1]++ { print $1 ":" $2 ": not in the format: clang-format -i " $1 }' \
+    <<< "$output"
+}
+
+check_shells() {
+  [[ ${#shells[@]} -gt 0 ]] || return 0
+  local file
+  for file in "${shells[@]}"; do
+    bash -n "$file" 2>&1 | sed "s|^$file: line \([0-9]*\): |$file:\1: |" || true
+  done
+  shellcheck --format=gcc --severity=warning "${shells[@]}" | sed 's/: warning: /: /' || true
+}
+
+# What a check prints are its violations; its exit status only says whether it could look, so that
+# one which broke never looks like one that found nothing.
+check() {
+  "$@" || echo "scripts/tidy.sh:1: $* broke with exit status $?"
+}
+
+problems=$({
+  check /usr/bin/python3 scripts/tidy_floors.py "${files[@]}"
+  check /usr/bin/python3 scripts/tidy_sizes.py "${files[@]}"
+  check check_format
+  check check_shells
+})
+[[ -z $problems ]] || echo "$problems"
+warnings=$(grep -c ': warning: ' <<< "$problems" || true)
+violations=$(($(grep -c . <<< "$problems" || true) - warnings))
+echo "tidy: ${#files[@]} files, $violations violations, $warnings warnings"
+[[ $violations -eq 0 ]]

@@ -1,0 +1,145 @@
+"""tidy_floors.py FILE...: proves the floors: who may include whom.
+
+Prints each violation as file:line: message.
+"""
+
+import re
+import sys
+from pathlib import Path
+
+# Who may include whom in src/. A module may always include itself; what is not here is forbidden.
+MODULES = {
+    "base": "",
+    "ipc": "base",
+    "rpc": "base",
+    "work": "ipc base",
+    "net": "rpc base",
+    "master": "net rpc ipc base",
+    "config": "master net rpc ipc base",
+    "cli": "config master rpc base",
+    "main.cc": "cli work base",
+    "handlers": "",  # only the handler's own folder, and <ringmaster/...>
+    "tools": "base",  # and the tool's own folder
+}
+
+# Where the headers of a library or of the system may be included: what else knows them not.
+LIBRARIES = {
+    "uv.h": "net/ master/ tools/",
+    "curl/": "net/fetch.cc",
+    "toml++/": "config/",
+    "CLI/": "cli/ tools/",
+    "rapidjson/": "base/json rpc/ config/ cli/ handlers/ tools/",
+    "boost/interprocess/": "ipc/",
+    "boost/beast/": "rpc/ tools/",
+    "boost/asio": "",
+    "systemd/": "base/log cli/ master/",
+    "xgboost/": "handlers/",
+    "dlfcn.h": "work/",
+    "ringmaster/": "work/ ipc/ handlers/",
+}
+
+# What a part must not know, beyond the above: (files, forbidden headers, why).
+FORBIDDEN = [
+    ("base/(?!log)|ipc/|rpc/|work/", r"base/log\.h|spdlog/.*", "it never logs: it returns"),
+    ("ipc/", r"base/json.*", "ipc knows no JSON"),
+    ("rpc/", r"sys/(socket|un|mman|epoll)\.h|netinet/.*|arpa/.*|unistd\.h", "rpc does no I/O"),
+    ("net/", r"sys/mman\.h", "net knows no shared memory"),
+    ("handlers/", r"sys/socket\.h|netinet/.*", "handlers do no network I/O"),
+    ("master/(roster|queue)", r"base/(clock|log|fd)\.h|unistd\.h|sys/.*|s?pthread\.h|c?time(\.h)?"
+     r"|chrono|thread", "it is pure: time is an argument"),
+]
+
+# Headers that lay out shared memory, with all that they include: offsets and atomics only.
+LAYOUTS = ["ipc/layout.h", "ipc/result_ring.h"]
+NOT_SHARED = re.compile(r"^\s*(mutable )?std::(string|vector|map|set|deque|function|mutex"
+                        r"|\w+_ptr)\b[^()]*;|\bvirtual\b|\b\w*(mutex|condition_variable)\b *[ <&*]")
+
+ROLE = re.compile(r"^\s*#\s*(?:el)?if.*\b\w*(MASTER|NURSERY|WORKER)\w*\b")
+INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
+COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*\*.*")
+
+
+def module_of(name: str) -> str:
+    """The module of a file named relative to src/."""
+    return name.split("/")[0]
+
+
+def may_include_own(name: str, header: str) -> str | None:
+    """Why a file of src/ must not include a header of src/; None when it may."""
+    module, other = module_of(name), module_of(header)
+    if module not in MODULES:
+        return f"module {module} is not in scripts/tidy_floors.py: say what it may include"
+    if module in ("handlers", "tools") and "/".join(name.split("/")[:2]) + "/" in header:
+        return None
+    if other == module and module not in ("handlers", "tools"):
+        return None
+    if other in MODULES[module].split():
+        return None
+    allowed = MODULES[module] or ("its own folder and <ringmaster/...>" if module == "handlers"
+                                  else "nothing")
+    return f'{module} must not include "{header}": it may include {allowed}'
+
+
+def may_include_system(name: str, header: str) -> str | None:
+    for library, places in LIBRARIES.items():
+        if header.startswith(library) and not name.startswith(tuple(places.split())):
+            return f"<{header}> belongs in {places or 'no file'} only"
+    return None
+
+
+def find_include_faults(name: str, header: str, is_quoted: bool, src: Path):
+    # A quoted header that src/ has not is a third party's, or stands beside the file that says it.
+    if is_quoted and (src / header).is_file():
+        yield may_include_own(name, header)
+    elif is_quoted and (src / name).parent.joinpath(header).is_file():
+        yield f'"{header}": say the path from src/ on'
+    else:
+        yield may_include_system(name, header)
+    for files, headers, why in FORBIDDEN:
+        if re.match(files, name) and re.fullmatch(headers, header):
+            yield f"must not include {header}: {why}"
+
+
+def check_file(name: str, src: Path) -> list[str]:
+    faults = []
+    for number, line in enumerate((src / name).read_text().splitlines(), 1):
+        if ROLE.match(line):
+            faults.append(f"src/{name}:{number}: no role is compiled in or out: use two files")
+        include = INCLUDE.match(line)
+        if include:
+            for fault in find_include_faults(name, include[2], include[1] == '"', src):
+                if fault:
+                    faults.append(f"src/{name}:{number}: {fault}")
+    return faults
+
+
+def layouts_of(src: Path) -> set[str]:
+    """The layout headers, and the headers of ipc/ that they include, directly or not."""
+    found: set[str] = set()
+    todo = [layout for layout in LAYOUTS if (src / layout).is_file()]
+    while todo:
+        name = todo.pop()
+        found.add(name)
+        includes = map(INCLUDE.match, (src / name).read_text().splitlines())
+        headers = {include[2] for include in includes if include}
+        todo += [h for h in headers - found if h.startswith("ipc/") and (src / h).is_file()]
+    return found
+
+
+def check_layout(name: str, src: Path) -> list[str]:
+    return [f"src/{name}:{number}: shared memory holds offsets and atomics only: {line.strip()}"
+            for number, line in enumerate((src / name).read_text().splitlines(), 1)
+            if NOT_SHARED.search(COMMENT.sub("", line))]
+
+
+def main(files: list[str]) -> None:
+    src = Path("src")
+    names = [f[4:] for f in files if f.startswith("src/") and f.endswith((".h", ".hpp", ".cc"))]
+    faults = [fault for name in names for fault in check_file(name, src)]
+    faults += [fault for name in sorted(layouts_of(src)) for fault in check_layout(name, src)]
+    for fault in faults:
+        print(fault)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,187 @@
+#include "base/json.h"
+
+#include <algorithm>
+#include <array>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+
+#include "base/assert.h"
+#include "base/json_mask.h"
+
+namespace ringmaster::json {
+namespace {
+
+constexpr unsigned kParseFlags =
+    rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+// The thread's reader keeps room for the longest string it has met; for longer texts than this,
+// a reader of their own gives it back.
+constexpr size_t kKeptReaderBytes = size_t{1} << 20;
+
+bool is_separator(char c) {
+  return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+// Turns RapidJSON's events, which say what, into a visitor's, which also say where.
+class Events {
+ public:
+  Events(std::string_view text, const rapidjson::MemoryStream& stream, Visitor& visitor)
+      : text_(text), stream_(stream), visitor_(visitor) {}
+
+  bool Null() { return scalar(Kind::kNull); }
+  bool Bool(bool) { return scalar(Kind::kBool); }
+  bool Int(int) { return scalar(Kind::kNumber); }
+  bool Uint(unsigned) { return scalar(Kind::kNumber); }
+  bool Int64(int64_t) { return scalar(Kind::kNumber); }
+  bool Uint64(uint64_t) { return scalar(Kind::kNumber); }
+  bool Double(double) { return scalar(Kind::kNumber); }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return scalar(Kind::kNumber); }
+  bool String(const char* decoded, rapidjson::SizeType size, bool) {
+    return scalar(Kind::kString, {decoded, size});
+  }
+  bool Key(const char* decoded, rapidjson::SizeType size, bool) {
+    last_end_ = stream_.Tell();
+    visitor_.key({decoded, size}, depth_);
+    return true;
+  }
+  bool StartObject() { return enter(Kind::kObject); }
+  bool StartArray() { return enter(Kind::kArray); }
+  bool EndObject(rapidjson::SizeType) { return leave(Kind::kObject); }
+  bool EndArray(rapidjson::SizeType) { return leave(Kind::kArray); }
+
+ private:
+  // RapidJSON reports a scalar once it has been read: it began after the separators that follow
+  // what came before it.
+  bool scalar(Kind kind, std::string_view decoded = {}) {
+    size_t begin = last_end_;
+    while (is_separator(text_[begin]))
+      ++begin;
+    last_end_ = stream_.Tell();
+    visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), decoded});
+    return true;
+  }
+
+  // RapidJSON reports brackets before it takes them.
+  bool enter(Kind kind) {
+    if (depth_ == kMaxDepth) return false;
+    visitor_.enter(kind, depth_);
+    begins_[depth_++] = stream_.Tell();
+    last_end_ = stream_.Tell() + 1;
+    return true;
+  }
+
+  bool leave(Kind kind) {
+    last_end_ = stream_.Tell() + 1;
+    const size_t begin = begins_[--depth_];
+    visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), {}});
+    return true;
+  }
+
+  std::string_view text_;
+  const rapidjson::MemoryStream& stream_;
+  Visitor& visitor_;
+  size_t depth_ = 0;
+  size_t last_end_ = 0;
+  std::array<size_t, kMaxDepth> begins_;
+};
+
+struct Fault {
+  rapidjson::ParseErrorCode code = rapidjson::kParseErrorNone;
+  size_t offset = 0;
+};
+
+// Reads `source`, which is `text` or its mask; the spans that are told lie in `text`.
+Fault read(rapidjson::Reader& reader, std::string_view source, std::string_view text,
+           Visitor& visitor) {
+  rapidjson::MemoryStream stream(source.data(), source.size());
+  Events events(text, stream, visitor);
+  visitor.restart();
+  const auto result = reader.Parse<kParseFlags>(stream, events);
+  if (result.IsError()) return {result.Code(), result.Offset()};
+  // RapidJSON takes a NUL byte for the end of the text.
+  if (stream.Tell() != source.size()) {
+    return {rapidjson::kParseErrorDocumentRootNotSingular, stream.Tell()};
+  }
+  return {};
+}
+
+Fault read_all(rapidjson::Reader& reader, std::string_view text, Visitor& visitor) {
+  const Fault fault = read(reader, text, text, visitor);
+  if (fault.code != rapidjson::kParseErrorStringUnicodeSurrogateInvalid &&
+      fault.code != rapidjson::kParseErrorNumberTooBig) {
+    return fault;
+  }
+  return read(reader, mask(text), text, visitor);
+}
+
+std::string_view expected(rapidjson::ParseErrorCode code) {
+  switch (code) {
+    case rapidjson::kParseErrorDocumentEmpty:
+    case rapidjson::kParseErrorValueInvalid:
+      return "expected a value";
+    case rapidjson::kParseErrorDocumentRootNotSingular:
+      return "expected the end after the value";
+    case rapidjson::kParseErrorObjectMissName:
+      return "expected a key in quotes";
+    case rapidjson::kParseErrorObjectMissColon:
+      return "expected ':' after the key";
+    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket:
+      return "expected ',' or '}' after the member";
+    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket:
+      return "expected ',' or ']' after the element";
+    case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex:
+      return "expected four hexadecimal digits in the escape";
+    case rapidjson::kParseErrorStringEscapeInvalid:
+      return "expected a valid escape or character in the string";
+    case rapidjson::kParseErrorStringMissQuotationMark:
+      return "expected '\"' at the end of the string";
+    case rapidjson::kParseErrorStringInvalidEncoding:
+      return "expected UTF-8";
+    case rapidjson::kParseErrorNumberMissFraction:
+      return "expected a digit after the decimal point";
+    case rapidjson::kParseErrorNumberMissExponent:
+      return "expected a digit in the exponent";
+    case rapidjson::kParseErrorTermination:
+      return "expected at most 128 levels of nesting";
+    default:
+      return "expected JSON";
+  }
+}
+static_assert(kMaxDepth == 128, "the message above names it");
+
+std::string describe(const Fault& fault, std::string_view text) {
+  std::string what(expected(fault.code));
+  what += " at byte " + std::to_string(fault.offset) + ", found ";
+  if (fault.offset >= text.size()) return what + "the end";
+  const char c = text[fault.offset];
+  if (c > 0x20 && c < 0x7F) return what + '\'' + c + '\'';
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  return what + "the byte 0x" + kHex[byte >> 4] + kHex[byte & 15];
+}
+
+}  // namespace
+
+std::string_view name(Kind kind) {
+  static constexpr std::array<std::string_view, 6> kNames = {"null",     "a boolean", "a number",
+                                                             "a string", "an object", "an array"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+std::optional<std::string> scan(std::string_view text, Visitor& visitor) {
+  static thread_local rapidjson::Reader kept_reader;
+  static thread_local bool is_busy = false;
+  RM_ASSERT(!is_busy);
+  is_busy = true;
+  Fault fault;
+  if (text.size() <= kKeptReaderBytes) {
+    fault = read_all(kept_reader, text, visitor);
+  } else {
+    rapidjson::Reader reader;
+    fault = read_all(reader, text, visitor);
+  }
+  is_busy = false;
+  if (fault.code == rapidjson::kParseErrorNone) return {};
+  return describe(fault, text);
+}
+
+}  // namespace ringmaster::json

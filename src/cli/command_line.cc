@@ -1,0 +1,153 @@
+#include "cli/command_line.h"
+
+#include <fmt/format.h>
+#include <sstream>
+#include <string_view>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "base/json.h"
+#include "base/nearest.h"
+#include "base/version.h"
+
+namespace ringmaster::cli {
+namespace {
+
+constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
+constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
+
+struct Parser {
+  CLI::App app{"ringmaster: a prefork JSON-RPC server for CPU-bound functions", "ringmaster"};
+  CLI::App* serve = app.add_subcommand("serve", "serve in the foreground");
+  CLI::App* check =
+      app.add_subcommand("check", "name every problem of a configuration, without serving it");
+  CLI::App* call = app.add_subcommand("call", "send one request and print its result");
+};
+
+void describe(Parser& parser, CommandLine& line) {
+  parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
+  parser.app.require_subcommand(0, 1);
+  parser.app.footer(
+      "Exit codes: 0 ok, 1 the call was answered with an error, 64 usage,\n"
+      "70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
+  // Unknown arguments are kept, so that our own message can name the nearest known one.
+  for (CLI::App* app : {&parser.app, parser.serve, parser.check, parser.call})
+    app->allow_extras();
+  for (CLI::App* app : {parser.serve, parser.check, parser.call}) {
+    app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
+  }
+  parser.serve->add_option("--log-format", line.log_format, "logfmt (default) or json")
+      ->type_name("FORMAT");
+  parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
+      ->type_name("PATH");
+  parser.check->add_flag("--dump", line.dump, "print the effective configuration");
+  parser.call
+      ->add_option("--to", line.to,
+                   "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
+      ->type_name("HOST:PORT|unix:PATH");
+  parser.call
+      ->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
+      ->type_name("MS")
+      ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
+  parser.call->add_option("METHOD", line.method, "for example interests.predict");
+  parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
+}
+
+tl::unexpected<Error> usage(std::string message) {
+  return fail(ExitCode::kUsage, message + "\nringmaster --help lists what there is");
+}
+
+const CLI::App& chosen(const Parser& parser) {
+  const auto subcommands = parser.app.get_subcommands();
+  return subcommands.empty() ? parser.app : *subcommands.front();
+}
+
+// What to say about the first argument that nothing accepted; empty when all were.
+std::string find_unknown(const Parser& parser) {
+  const std::vector<std::string> extras = parser.app.remaining(true);
+  if (extras.empty()) return "";
+  const CLI::App& app = chosen(parser);
+  const std::string word = extras.front().substr(0, extras.front().find('='));
+  std::vector<std::string> names;
+  if (word.starts_with('-')) {
+    for (const CLI::Option* option : app.get_options()) {
+      for (const std::string& name : option->get_snames())
+        names.push_back("-" + name);
+      for (const std::string& name : option->get_lnames())
+        names.push_back("--" + name);
+    }
+  } else if (&app == &parser.app) {
+    for (const CLI::App* subcommand : app.get_subcommands({}))
+      names.push_back(subcommand->get_name());
+  } else {
+    return "unexpected argument " + extras.front();
+  }
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  const std::string hint = did_you_mean(word, known);
+  return fmt::format("unknown {} {}{}", word.starts_with('-') ? "option" : "subcommand", word,
+                     hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
+}
+
+// The rules that the parsing library cannot express in our words.
+Status check_call(const CommandLine& line) {
+  if (line.method.empty()) return usage("call: expected a METHOD, found none");
+  if (!line.to.empty() && !line.config.empty()) {
+    return usage("call: expected either -c or --to, found both");
+  }
+  if (line.params.empty()) return {};
+  const auto fault = json::find_fault(line.params);
+  const size_t first = line.params.find_first_not_of(" \t\r\n");
+  const bool is_container =
+      first != std::string::npos && (line.params[first] == '{' || line.params[first] == '[');
+  if (!fault && is_container) return {};
+  return usage(fmt::format("call: expected PARAMS to be a JSON object or array, found {}{}",
+                           line.params, fault ? " (" + *fault + ")" : ""));
+}
+
+Status check_serve(const CommandLine& line) {
+  for (std::string_view format : kLogFormats) {
+    if (line.log_format == format) return {};
+  }
+  return usage(fmt::format("serve: expected --log-format logfmt or json, found {}{}",
+                           line.log_format, did_you_mean(line.log_format, kLogFormats)));
+}
+
+Result<CommandLine> finish(const Parser& parser, CommandLine line) {
+  if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
+  const CLI::App& app = chosen(parser);
+  if (&app == &parser.app) return usage("expected a subcommand: serve, check or call");
+  if (&app != parser.call && line.config.empty()) {
+    return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
+  }
+  line.command = &app == parser.serve   ? Command::kServe
+                 : &app == parser.check ? Command::kCheck
+                                        : Command::kCall;
+  Status checked;
+  if (line.command == Command::kServe) checked = check_serve(line);
+  if (line.command == Command::kCall) checked = check_call(line);
+  if (!checked) return tl::unexpected(checked.error());
+  return line;
+}
+
+}  // namespace
+
+Result<CommandLine> parse_command_line(int argc, char** argv) {
+  Parser parser;
+  CommandLine line;
+  describe(parser, line);
+  try {
+    parser.app.parse(argc, argv);
+  } catch (const CLI::Success& asked) {  // --help, --version
+    std::ostringstream out;
+    parser.app.exit(asked, out, out);
+    line.text = out.str();
+    return line;
+  } catch (const CLI::Error& error) {
+    const std::string unknown = find_unknown(parser);
+    return usage(unknown.empty() ? error.what() : unknown);
+  }
+  return finish(parser, std::move(line));
+}
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,56 @@
+#include "cli/run.h"
+
+#include <cstdio>
+
+#include "cli/call.h"
+#include "cli/command_line.h"
+#include "cli/configuration.h"
+#include "cli/start_log.h"
+#include "master/serve.h"
+
+namespace ringmaster::cli {
+namespace {
+
+int report(const Error& error) {
+  std::fprintf(stderr, "ringmaster: %s\n", error.message.c_str());
+  return static_cast<int>(error.exit_code);
+}
+
+int run_serve(const CommandLine& line) {
+  config::Loaded loaded = config::load(line.config);
+  if (!loaded.problems.empty()) return print_problems(stderr, loaded.problems);
+  const Status started = start_log(line);
+  if (!started) return report(started.error());
+  return static_cast<int>(master::serve(std::move(loaded.options)));
+}
+
+int run_check(const CommandLine& line) {
+  const config::Loaded loaded = config::load(line.config);
+  if (!loaded.problems.empty()) return print_problems(stdout, loaded.problems);
+  const std::string answer = line.dump ? config::dump(loaded.options) : line.config + ": ok\n";
+  std::fputs(answer.c_str(), stdout);
+  return 0;
+}
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  const Result<CommandLine> line = parse_command_line(argc, argv);
+  if (!line) return report(line.error());
+  switch (line->command) {
+    case Command::kShowText:
+      std::fputs(line->text.c_str(), stdout);
+      return 0;
+    case Command::kServe:
+      return run_serve(*line);
+    case Command::kCheck:
+      return run_check(*line);
+    case Command::kCall: {
+      const Result<int> called = call(*line);
+      return called ? *called : report(called.error());
+    }
+  }
+  return static_cast<int>(ExitCode::kInternal);
+}
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,26 @@
+// The body of a fetch, and whatever else is handed over as JSON: TOML in the file, JSON inside.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "config/problems.h"
+#include "rpc/body_template.h"
+
+namespace ringmaster::config {
+
+// A value as JSON text. Dates and times become strings; inf and nan have no JSON form and are
+// problems, as is nesting that the JSON reader would refuse.
+std::optional<std::string> to_json(Problems& problems, const Entry& entry);
+
+// Adds a problem for every "$params." that no parameter's name follows.
+void check_parameters(Problems& problems, const Entry& body);
+
+// The JSON text that a template was made from.
+std::string json_of(const rpc::BodyTemplate& body);
+
+// A JSON value without nulls as inline TOML.
+std::string to_toml(std::string_view json);
+
+}  // namespace ringmaster::config

@@ -1,0 +1,29 @@
+// The configuration file: TOML in, master::Options out.
+//
+// load() never stops at the first problem: an operator gets all of them in one run. It reads the
+// file and looks at the files that it names; it loads no model, opens no socket, resolves no host.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "config/paths.h"
+#include "config/problem.h"
+#include "master/options.h"
+
+namespace ringmaster::config {
+
+struct Loaded {
+  master::Options
+      options;  // complete and checked when there are no problems; else to be left alone
+  std::vector<Problem> problems;  // in the order of their lines
+};
+
+// Bare names of handler libraries are looked up in `handler_folders`.
+Loaded load(const std::string& path,
+            std::vector<std::string> handler_folders = default_handler_folders());
+
+// The effective configuration as TOML, every default written out: loads to the same options.
+std::string dump(const master::Options& options);
+
+}  // namespace ringmaster::config

@@ -1,0 +1,77 @@
+#include <fmt/format.h>
+
+#include "config/body_text.h"
+#include "config/config.h"
+#include "config/keys.h"
+
+namespace ringmaster::config {
+namespace {
+
+std::string number_text(uint64_t number, Unit unit) {
+  if (unit == Unit::kCountOrAuto && number == 0) return "\"auto\"";
+  if (unit != Unit::kBytes || number == 0 || number % kKiB != 0) return fmt::format("{}", number);
+  if (number % kGiB == 0) return fmt::format("\"{}GiB\"", number / kGiB);
+  if (number % kMiB == 0) return fmt::format("\"{}MiB\"", number / kMiB);
+  return fmt::format("\"{}KiB\"", number / kKiB);
+}
+
+// The numbers of a table; what is not a number, and what is not available yet, is left out.
+template <class T, size_t N>
+void append_numbers(std::string& out, const Key<T> (&keys)[N], const T& from) {
+  for (const Key<T>& key : keys) {
+    if (key.member == nullptr) continue;
+    out += fmt::format("{} = {}\n", key.name, number_text(from.*key.member, key.unit));
+  }
+}
+
+void append_step(std::string& out, const Options& options, const master::Step& step) {
+  if (const auto* run = std::get_if<master::RunStep>(&step)) {
+    out += fmt::format("  {{ run = {} }},\n", quote_string(options.handlers[run->handler].name));
+    return;
+  }
+  const auto& fetch = std::get<master::FetchStep>(step);
+  out += fmt::format("  {{ fetch = {}", quote_string(options.upstreams[fetch.upstream].name));
+  if (!fetch.body.is_empty()) out += ", body = " + to_toml(json_of(fetch.body));
+  out += " },\n";
+}
+
+void append_method(std::string& out, const Options& options, const Method& method) {
+  out += fmt::format("\n[methods.{}]\n", quote_key(method.name));
+  append_numbers(out, kMethodsKeys, method);
+  out += "steps = [\n";
+  for (const master::Step& step : method.steps)
+    append_step(out, options, step);
+  out += "]\n";
+}
+
+}  // namespace
+
+std::string dump(const master::Options& options) {
+  std::string out = "[listen]\nrpc = [";
+  for (const net::Address& address : options.listen_rpc) {
+    out += (out.ends_with('[') ? "" : ", ") + quote_string(address);
+  }
+  out += "]\n\n[workers]\n";
+  append_numbers(out, kWorkersKeys, options);
+  out += "\n[limits]\n";
+  append_numbers(out, kLimitsKeys, options.limits);
+  out += "\n[shutdown]\n";
+  append_numbers(out, kShutdownKeys, options);
+  for (const net::UpstreamOptions& upstream : options.upstreams) {
+    out += fmt::format("\n[features.{}]\nurl = {}\n", quote_key(upstream.name),
+                       quote_string(upstream.url));
+    append_numbers(out, kFeaturesKeys, upstream);
+  }
+  for (const ipc::HandlerSpec& handler : options.handlers) {
+    out += fmt::format("\n[handlers.{}]\nlibrary = {}\n", quote_key(handler.name),
+                       quote_string(handler.library));
+    for (const auto& [key, value] : handler.options) {
+      out += fmt::format("{} = {}\n", quote_key(key), quote_string(value));
+    }
+  }
+  for (const Method& method : options.methods)
+    append_method(out, options, method);
+  return out;
+}
+
+}  // namespace ringmaster::config

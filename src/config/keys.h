@@ -1,0 +1,93 @@
+// Every key of the configuration file, with its unit and its limits: the one place to add one.
+//
+// Reading, range checks, "did you mean", and dump() all walk these tables. A key that is a number
+// takes one line here and nothing else; a key of any other shape takes one line here and is read by
+// its section's code in sections.cc or methods.cc.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+#include "master/options.h"
+#include "net/options.h"
+
+namespace ringmaster::config {
+
+enum class Unit {
+  kCount,
+  kMs,
+  kBytes,        // an integer, or a string such as "64MiB"
+  kCountOrAuto,  // "auto" is kept as 0
+  kNotANumber,   // read by the section's own code
+  kLaterNumber,  // reserved: only its off value (0, "") is accepted, so that nobody believes that
+  kLaterText,    // something is on which is not
+};
+
+template <class T>
+struct Key {
+  std::string_view name;
+  Unit unit = Unit::kNotANumber;
+  uint64_t min = 0;
+  uint64_t max = 0;
+  uint64_t T::*member = nullptr;
+};
+
+inline constexpr uint64_t kKiB = 1024;
+inline constexpr uint64_t kMiB = 1024 * kKiB;
+inline constexpr uint64_t kGiB = 1024 * kMiB;
+inline constexpr uint64_t kHourMs = 3600 * 1000;
+
+using master::Limits;
+using master::Method;
+using master::Options;
+using net::UpstreamOptions;
+
+inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits", "shutdown",
+                                                 "features", "handlers", "methods"};
+
+inline constexpr Key<Options> kListenKeys[] = {
+    {"rpc"},
+    {"status", Unit::kLaterText},
+};
+
+// 512: half of the workers that a ring's words can name; the rest is for spares.
+inline constexpr Key<Options> kWorkersKeys[] = {
+    {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
+    {"max_jobs", Unit::kLaterNumber},
+    {"max_rss_bytes", Unit::kLaterNumber},
+};
+
+inline constexpr Key<Limits> kLimitsKeys[] = {
+    {"request_bytes", Unit::kBytes, kKiB, kGiB, &Limits::request_bytes},
+    {"response_bytes", Unit::kBytes, kKiB, kGiB, &Limits::response_bytes},
+    {"batch_items", Unit::kCount, 1, 100'000, &Limits::batch_items},
+    {"connections", Unit::kCount, 1, 1'000'000, &Limits::connections},
+    {"in_flight_per_connection", Unit::kCount, 1, 100'000, &Limits::in_flight_per_connection},
+    {"queued_jobs", Unit::kCount, 1, 1'000'000, &Limits::queued_jobs},
+    {"payload_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
+};
+
+inline constexpr Key<Options> kShutdownKeys[] = {
+    {"grace_ms", Unit::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
+};
+
+// [features.NAME]
+inline constexpr Key<UpstreamOptions> kFeaturesKeys[] = {
+    {"url"},
+    {"timeout_ms", Unit::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
+    {"connections", Unit::kCount, 1, 10'000, &UpstreamOptions::connections},
+    {"body_bytes", Unit::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
+};
+
+// [methods.NAME]
+inline constexpr Key<Method> kMethodsKeys[] = {
+    {"timeout_ms", Unit::kMs, 1, kHourMs, &Method::timeout_ms},
+    {"attempts", Unit::kCount, 1, 10, &Method::attempts},
+    {"steps"},
+};
+
+// One of a method's steps.
+inline constexpr std::string_view kStepKeys[] = {"fetch", "body", "run"};
+
+}  // namespace ringmaster::config

@@ -1,0 +1,113 @@
+#include "config/paths.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fmt/format.h>
+#include <set>
+#include <unistd.h>
+
+#include "base/nearest.h"
+
+namespace ringmaster::config {
+namespace {
+
+namespace fs = std::filesystem;
+
+fs::path absolute_path(const fs::path& path) {
+  std::error_code error;
+  const fs::path result = fs::absolute(path, error);
+  return (error ? path : result).lexically_normal();
+}
+
+bool is_there(const fs::path& path) {
+  std::error_code error;
+  return fs::exists(path, error);
+}
+
+// The names in a folder; none when it cannot be read.
+std::set<std::string> names_in(const fs::path& folder) {
+  std::set<std::string> names;
+  std::error_code error;
+  fs::directory_iterator entry(folder, error);
+  for (; !error && entry != fs::directory_iterator(); entry.increment(error)) {
+    names.insert(entry->path().filename().string());
+  }
+  return names;
+}
+
+std::string nearest_of(std::string_view word, const std::set<std::string>& names) {
+  const std::vector<std::string_view> known(names.begin(), names.end());
+  return std::string(nearest(word, known));
+}
+
+}  // namespace
+
+std::vector<std::string> default_handler_folders() {
+  std::error_code error;
+  const fs::path executable = fs::read_symlink("/proc/self/exe", error);
+  if (error) return {};
+  const fs::path folder = executable.parent_path();
+  return {folder / "handlers", (folder.parent_path() / "lib/ringmaster/handlers")};
+}
+
+std::string did_you_mean_file(const fs::path& path) {
+  const fs::path folder = path.parent_path();
+  if (!folder.empty() && !is_there(folder)) {
+    return "; its folder " + folder.string() + " does not exist";
+  }
+  const std::string meant =
+      nearest_of(path.filename().string(), names_in(folder.empty() ? "." : folder));
+  return meant.empty() ? "" : "; did you mean " + (folder / meant).string() + "?";
+}
+
+Paths::Paths(const std::string& config_file, std::vector<std::string> handler_folders)
+    : folder_(absolute_path(config_file).parent_path()),
+      handler_folders_(std::move(handler_folders)) {}
+
+tl::expected<std::string, std::string> Paths::find(std::string_view path) const {
+  const fs::path beside = beside_config(path);
+  const fs::path here = absolute_path(fs::path(path));
+  for (const fs::path& candidate : {beside, here}) {
+    if (!is_there(candidate)) continue;
+    if (::access(candidate.c_str(), R_OK) == 0) return candidate.string();
+    return tl::unexpected("cannot read " + candidate.string() + ": " + std::strerror(errno));
+  }
+  std::string message = "no such file: " + beside.string();
+  if (here != beside) message += ", nor " + here.string();
+  // Of the two folders, the one that exists has the file that was meant.
+  return tl::unexpected(message +
+                        did_you_mean_file(is_there(beside.parent_path()) ? beside : here));
+}
+
+tl::expected<std::string, std::string> Paths::find_library(std::string_view library) const {
+  const bool is_path = library.find('/') != std::string_view::npos || library.ends_with(".so");
+  if (is_path) {
+    tl::expected<std::string, std::string> found = find(library);
+    std::error_code error;
+    if (found && !fs::is_regular_file(*found, error)) {
+      return tl::unexpected("expected a shared object, found something else: " + *found);
+    }
+    return found;
+  }
+  std::set<std::string> known;
+  for (const std::string& folder : handler_folders_) {
+    const fs::path candidate = fs::path(folder) / (std::string(library) + ".so");
+    std::error_code error;
+    if (fs::is_regular_file(candidate, error)) return absolute_path(candidate).string();
+    for (const std::string& name : names_in(folder)) {
+      if (name.ends_with(".so")) known.insert(name.substr(0, name.size() - 3));
+    }
+  }
+  const std::string meant = nearest_of(library, known);
+  std::string message =
+      fmt::format("no handler {}.so in {}", library, fmt::join(handler_folders_, " or "));
+  if (!meant.empty()) return tl::unexpected(message + "; did you mean " + meant + "?");
+  if (known.empty()) return tl::unexpected(message + "; there is no handler at all");
+  return tl::unexpected(message + fmt::format("; known: {}", fmt::join(known, ", ")));
+}
+
+std::string Paths::beside_config(std::string_view path) const {
+  return (folder_ / path).lexically_normal().string();
+}
+
+}  // namespace ringmaster::config

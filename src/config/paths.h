@@ -1,0 +1,40 @@
+// Paths: where the files are that a configuration names.
+//
+// A relative path is relative to the configuration file's folder, then to the working folder. A
+// handler library may also be a bare name: `interests` is interests.so in one of the folders of
+// handlers.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "tl/expected.hpp"
+
+namespace ringmaster::config {
+
+// handlers/ beside the running executable (a build folder), then lib/ringmaster/handlers beside its
+// folder (an installation: PREFIX/bin and PREFIX/lib).
+std::vector<std::string> default_handler_folders();
+
+// "; did you mean conf/models/interests.ubj?" where the folder has a file of nearly that name.
+std::string did_you_mean_file(const std::filesystem::path& path);
+
+class Paths {
+ public:
+  Paths(const std::string& config_file, std::vector<std::string> handler_folders);
+
+  // The absolute path of something that exists and can be read, or what is wrong.
+  tl::expected<std::string, std::string> find(std::string_view path) const;
+  // The same for the value of `library`, which must be a file.
+  tl::expected<std::string, std::string> find_library(std::string_view library) const;
+  // The absolute path of something that need not exist yet: beside the configuration file.
+  std::string beside_config(std::string_view path) const;
+
+ private:
+  std::filesystem::path folder_;
+  std::vector<std::string> handler_folders_;
+};
+
+}  // namespace ringmaster::config

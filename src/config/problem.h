@@ -1,0 +1,19 @@
+// Problem: one thing that is wrong with a configuration file, and where.
+#pragma once
+
+#include <cstddef>
+#include <string>
+
+namespace ringmaster::config {
+
+struct Problem {
+  std::string file;
+  size_t line;      // 0: the file as a whole
+  std::string key;  // dotted, as in the file: methods."interests.predict".steps[0].fetch
+  std::string message;
+};
+
+// conf/x.toml:12: methods.a.timeout_mss: unknown key; did you mean timeout_ms?
+std::string to_string(const Problem& problem);
+
+}  // namespace ringmaster::config

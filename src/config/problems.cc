@@ -1,0 +1,141 @@
+#include "config/problems.h"
+
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+
+#include "base/nearest.h"
+
+namespace ringmaster::config {
+namespace {
+
+struct SizeUnit {
+  std::string_view suffix;
+  uint64_t bytes;
+};
+
+constexpr SizeUnit kSizeUnits[] = {{"KiB", kKiB}, {"MiB", kMiB}, {"GiB", kGiB}, {"", 1}};
+
+std::optional<uint64_t> parse_size(std::string_view text) {
+  uint64_t count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc()) return std::nullopt;
+  const std::string_view suffix = text.substr(static_cast<size_t>(end - text.data()));
+  for (const SizeUnit& unit : kSizeUnits) {
+    uint64_t bytes = 0;
+    if (suffix == unit.suffix && !__builtin_mul_overflow(count, unit.bytes, &bytes)) return bytes;
+  }
+  return std::nullopt;
+}
+
+std::string_view expected_for(Unit unit) {
+  switch (unit) {
+    case Unit::kMs:
+      return "an integer, in milliseconds";
+    case Unit::kBytes:
+      return "a size: an integer in bytes, or a string such as \"64MiB\" (KiB, MiB, GiB)";
+    case Unit::kCountOrAuto:
+      return "\"auto\" or an integer";
+    default:
+      return "an integer";
+  }
+}
+
+std::string in_unit(uint64_t number, Unit unit) {
+  if (unit == Unit::kMs) return fmt::format("{} ms", number);
+  if (unit != Unit::kBytes) return fmt::format("{}", number);
+  if (number != 0 && number % kGiB == 0) return fmt::format("{}GiB", number / kGiB);
+  if (number != 0 && number % kMiB == 0) return fmt::format("{}MiB", number / kMiB);
+  if (number != 0 && number % kKiB == 0) return fmt::format("{}KiB", number / kKiB);
+  return fmt::format("{} bytes", number);
+}
+
+}  // namespace
+
+std::string to_string(const Problem& problem) {
+  std::string text = problem.file;
+  if (problem.line != 0) text += fmt::format(":{}", problem.line);
+  if (!problem.key.empty()) text += ": " + problem.key;
+  return text + ": " + problem.message;
+}
+
+Entry Entry::member(const Member& member) const {
+  return {key.empty() ? quote_key(member.key) : key + '.' + quote_key(member.key), member.line,
+          &member.value};
+}
+
+Entry Entry::item(size_t index) const {
+  const Value& one = value->items[index];
+  return {fmt::format("{}[{}]", key, index), one.line, &one};
+}
+
+void Problems::add(size_t line, std::string key, std::string message) {
+  problems_.push_back({file_, line, std::move(key), std::move(message)});
+}
+
+void Problems::add(const Entry& entry, std::string message) {
+  add(entry.line, entry.key, std::move(message));
+}
+
+void Problems::add_unknown(const Entry& entry, std::string_view what, std::string_view name,
+                           std::span<const std::string_view> known) {
+  std::string hint = did_you_mean(name, known);
+  if (hint.empty() && !known.empty()) hint = fmt::format("; known: {}", fmt::join(known, ", "));
+  add(entry, fmt::format("unknown {}{}", what, hint));
+}
+
+bool Problems::expect(const Entry& entry, Kind kind, std::string_view expected) {
+  if (entry.value->kind == kind) return true;
+  add(entry, fmt::format("expected {}, found {}", expected, describe(*entry.value)));
+  return false;
+}
+
+std::optional<std::string> Problems::read_text(const Entry& entry, std::string_view expected) {
+  if (!expect(entry, Kind::kString, expected)) return std::nullopt;
+  const std::string& text = entry.value->text;
+  if (text.empty() || text.find('\0') != std::string::npos) {
+    add(entry, fmt::format("expected {}, found {}", expected,
+                           text.empty() ? "an empty string" : "a string with a NUL in it"));
+    return std::nullopt;
+  }
+  return text;
+}
+
+std::optional<uint64_t> Problems::read_number(const Entry& entry, Unit unit, uint64_t min,
+                                              uint64_t max) {
+  const Value& value = *entry.value;
+  std::optional<uint64_t> number;
+  if (value.kind == Kind::kString && unit == Unit::kBytes) number = parse_size(value.text);
+  if (value.kind == Kind::kString && unit == Unit::kCountOrAuto && value.text == "auto") return 0;
+  if (value.kind == Kind::kInteger && value.integer >= 0) number = value.integer;
+  if (!number && value.kind != Kind::kInteger) {
+    add(entry, fmt::format("expected {}, found {}", expected_for(unit), describe(value)));
+    return std::nullopt;
+  }
+  if (!number || *number < min || *number > max) {
+    const std::string found =
+        value.kind == Kind::kString ? value.text : fmt::format("{}", value.integer);
+    add(entry, fmt::format("must be from {} to {}, found {}", in_unit(min, unit),
+                           in_unit(max, unit), found));
+    return std::nullopt;
+  }
+  return number;
+}
+
+void Problems::expect_off(const Entry& entry, Unit unit) {
+  const Value& value = *entry.value;
+  const bool is_text = unit == Unit::kLaterText;
+  const bool is_off = is_text ? value.kind == Kind::kString && value.text.empty()
+                              : value.kind == Kind::kInteger && value.integer == 0;
+  if (is_off) return;
+  add(entry, fmt::format("is not available in this version; leave it out, or set it to {} (off)",
+                         is_text ? "\"\"" : "0"));
+}
+
+std::vector<Problem> Problems::take() {
+  std::stable_sort(problems_.begin(), problems_.end(),
+                   [](const Problem& a, const Problem& b) { return a.line < b.line; });
+  return std::move(problems_);
+}
+
+}  // namespace ringmaster::config

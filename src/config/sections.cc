@@ -1,0 +1,127 @@
+#include "config/sections.h"
+
+#include <algorithm>
+#include <map>
+
+#include "config/addresses.h"
+#include "config/body_text.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr auto kNothingElse = [](std::string_view, const Entry&) {};
+
+// One of listen.rpc; empty when it is none.
+std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
+  const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
+  if (!text) return "";
+  const bool is_unix = text->starts_with("unix:") && text->size() > 5;
+  const std::string address = is_unix ? "unix:" + paths.beside_config(text->substr(5)) : *text;
+  const auto fault = find_fault_in_address(address);
+  if (fault) problems.add(entry, *fault);
+  return fault ? "" : address;
+}
+
+void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  if (!problems.expect(entry, Kind::kArray, "an array of addresses")) return;
+  if (entry.value->items.empty()) problems.add(entry, "expected at least one address, found none");
+  options.listen_rpc.clear();
+  for (size_t i = 0; i < entry.value->items.size(); ++i) {
+    const Entry item = entry.item(i);
+    const std::string address = read_address(problems, item, paths);
+    if (address.empty()) continue;
+    const auto same = std::find(options.listen_rpc.begin(), options.listen_rpc.end(), address);
+    // Port 0 is another port each time.
+    if (same != options.listen_rpc.end() && !address.ends_with(":0")) {
+      problems.add(item, "the address " + address + " is already in the list");
+    }
+    options.listen_rpc.push_back(address);
+  }
+}
+
+// What a handler is told about one of its keys: text as it is, files by their absolute path,
+// anything else as JSON.
+std::optional<std::string> read_handler_option(Problems& problems, const std::string& key,
+                                               const Entry& entry, const Paths& paths) {
+  if (key == "model" || key.ends_with("_file")) {
+    const auto path = problems.read_text(entry, "the path of a file");
+    if (!path) return std::nullopt;
+    const auto found = paths.find(*path);
+    if (!found) problems.add(entry, found.error());
+    return found ? std::optional(*found) : std::nullopt;
+  }
+  if (entry.value->kind != Kind::kString) return to_json(problems, entry);
+  if (entry.value->text.empty()) return "";
+  return problems.read_text(entry, "a string");
+}
+
+ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const Entry& table,
+                              const Paths& paths) {
+  ipc::HandlerSpec spec{name, "", {}};
+  Value own_name;
+  own_name.kind = Kind::kString;
+  own_name.text = name;
+  // Without a library the handler is the one of that name.
+  Entry library{table.key + ".library", table.line, &own_name};
+  for (const Member& member : table.value->members) {
+    const Entry entry = table.member(member);
+    if (member.key == "library") {
+      library = entry;
+    } else if (auto option = read_handler_option(problems, member.key, entry, paths)) {
+      spec.options.emplace_back(member.key, *option);
+    }
+  }
+  const auto text = problems.read_text(library, "the name or the path of a handler library");
+  if (!text) return spec;
+  const auto found = paths.find_library(*text);
+  if (found) spec.library = *found;
+  if (!found) problems.add(library, found.error());
+  return spec;
+}
+
+}  // namespace
+
+void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
+  read_table(problems, section, kListenKeys, options, [&](std::string_view, const Entry& entry) {
+    read_addresses(problems, entry, paths, options);
+  });
+}
+
+void read_workers(Problems& problems, const Entry& section, Options& options) {
+  read_table(problems, section, kWorkersKeys, options, kNothingElse);
+}
+
+void read_limits(Problems& problems, const Entry& section, Options& options) {
+  read_table(problems, section, kLimitsKeys, options.limits, kNothingElse);
+}
+
+void read_shutdown(Problems& problems, const Entry& section, Options& options) {
+  read_table(problems, section, kShutdownKeys, options, kNothingElse);
+}
+
+void read_features(Problems& problems, const Entry& section, Options& options) {
+  for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
+    UpstreamOptions upstream;
+    upstream.name = name;
+    read_table(problems, table, kFeaturesKeys, upstream, [&](std::string_view, const Entry& entry) {
+      const auto url = problems.read_text(entry, "a URL");
+      if (!url) return;
+      upstream.url = *url;
+      const auto fault = find_fault_in_url(*url);
+      if (fault) problems.add(entry, *fault);
+    });
+    if (find(*table.value, "url") == nullptr) {
+      problems.add(table,
+                   "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");
+    }
+    options.upstreams.push_back(std::move(upstream));
+  });
+}
+
+void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
+  for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
+    options.handlers.push_back(read_handler(problems, name, table, paths));
+  });
+}
+
+}  // namespace ringmaster::config

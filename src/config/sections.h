@@ -1,0 +1,36 @@
+// One reader for each section of the file. Each adds its problems and fills what it can, so that
+// the sections after it can still be checked.
+#pragma once
+
+#include "config/paths.h"
+#include "config/problems.h"
+#include "master/options.h"
+
+namespace ringmaster::config {
+
+void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
+void read_workers(Problems& problems, const Entry& section, Options& options);
+void read_limits(Problems& problems, const Entry& section, Options& options);
+void read_shutdown(Problems& problems, const Entry& section, Options& options);
+void read_features(Problems& problems, const Entry& section, Options& options);
+void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options);
+
+// In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
+void read_methods(Problems& problems, const Entry& section, Options& options);
+
+// The tables [SECTION.NAME] of a section, one by one; what is no table is a problem.
+template <class Read>
+void for_each_table(Problems& problems, const Entry& section, Read read) {
+  if (!problems.expect(section, Kind::kTable, "a table")) return;
+  for (const Member& member : section.value->members) {
+    const Entry entry = section.member(member);
+    if (!problems.expect(entry, Kind::kTable, "a table: [" + section.key + ".NAME]")) continue;
+    if (member.key.empty()) {
+      problems.add(entry, "expected a name, found an empty one");
+    } else {
+      read(member.key, entry);
+    }
+  }
+}
+
+}  // namespace ringmaster::config

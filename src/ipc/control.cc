@@ -1,0 +1,115 @@
+#include "ipc/control.h"
+
+#include <cstring>
+#include <fmt/format.h>
+#include <sys/socket.h>
+#include <utility>
+
+namespace ringmaster::ipc {
+namespace {
+
+struct PacketHead {
+  ControlType type;
+  uint32_t worker;
+  int32_t pid;
+  int32_t status;
+};
+
+constexpr size_t kPacketBytesMax = 64 << 10;
+
+// A handler is its fields, each ended by a NUL: none of them can hold one, being TOML text that the
+// configuration has checked.
+std::string next_field(const std::string& text, size_t& at) {
+  const size_t end = std::min(text.find('\0', at), text.size());
+  std::string field = text.substr(at, end - at);
+  at = end + 1;
+  return field;
+}
+
+}  // namespace
+
+Result<std::pair<Fd, Fd>> ControlChannel::create_pair() {
+  int ends[2];
+  if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) {
+    return fail_errno("socketpair for the control channel", errno);
+  }
+  return std::pair<Fd, Fd>(ends[0], ends[1]);
+}
+
+Status ControlChannel::send(const ControlMessage& message) {
+  const PacketHead head{message.type, message.worker, message.pid, message.status};
+  std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
+  packet += message.text;
+  if (packet.size() > kPacketBytesMax) {
+    return fail(ExitCode::kConfig,
+                fmt::format("a handler's options take {} bytes, expected at most {}", packet.size(),
+                            kPacketBytesMax));
+  }
+  ssize_t sent = 0;
+  do {
+    sent = ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
+  } while (sent < 0 && errno == EINTR);
+  if (sent < 0) return fail_errno("send on the control channel", errno);
+  return {};
+}
+
+Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message) {
+  char packet[kPacketBytesMax];
+  ssize_t size = 0;
+  do {
+    size = ::recv(socket_.get(), packet, sizeof packet, 0);
+  } while (size < 0 && errno == EINTR);
+  if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Received::kNothingYet;
+  if (size == 0 || (size < 0 && errno == ECONNRESET)) return Received::kEnd;
+  if (size < 0) return fail_errno("receive on the control channel", errno);
+  PacketHead head;
+  if (static_cast<size_t>(size) < sizeof head) {
+    return fail(ExitCode::kInternal, fmt::format("a control message of {} bytes", size));
+  }
+  std::memcpy(&head, packet, sizeof head);
+  if (head.type > ControlType::kExited) {
+    return fail(ExitCode::kInternal,
+                fmt::format("control message of type {}", static_cast<uint32_t>(head.type)));
+  }
+  message = {head.type, head.worker, head.pid, head.status,
+             std::string(packet + sizeof head, static_cast<size_t>(size) - sizeof head)};
+  return Received::kMessage;
+}
+
+std::string encode(const Geometry& geometry) {
+  return {reinterpret_cast<const char*>(&geometry), sizeof geometry};
+}
+
+Result<Geometry> decode_geometry(const std::string& text) {
+  Geometry geometry;
+  if (text.size() == sizeof geometry) std::memcpy(&geometry, text.data(), sizeof geometry);
+  if (text.size() != sizeof geometry || geometry.layout_version != kLayoutVersion) {
+    return fail(ExitCode::kInternal,
+                "master and nursery are not the same build: was the binary replaced?");
+  }
+  return geometry;
+}
+
+std::string encode(const HandlerSpec& spec) {
+  std::string text = spec.name + '\0' + spec.library + '\0';
+  for (const auto& [key, value] : spec.options)
+    text += key + '\0' + value + '\0';
+  return text;
+}
+
+Result<HandlerSpec> decode_handler(const std::string& text) {
+  HandlerSpec spec;
+  size_t at = 0;
+  spec.name = next_field(text, at);
+  spec.library = next_field(text, at);
+  if (spec.name.empty() || spec.library.empty()) {
+    return fail(ExitCode::kInternal, "a handler without a name or a library");
+  }
+  while (at < text.size()) {
+    std::string key = next_field(text, at);
+    spec.options.emplace_back(std::move(key), next_field(text, at));
+  }
+  return spec;
+}
+
+}  // namespace ringmaster::ipc

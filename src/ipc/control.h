@@ -1,0 +1,75 @@
+// Control: what master and nursery say to each other, over a SOCK_SEQPACKET pair.
+//
+//   master -> nursery   kGeometry, kHandler (one each), kLoad, then kFork and kKill as it likes
+//   nursery -> master   kLoaded or kFailed, then kForked / kForkFailed and kExited for each worker
+//
+// One packet is one message: never half of one, and none is lost while both ends live. The end of
+// the stream means that the other one is gone: the nursery then exits, the master starts another.
+// Processes: master and nursery; workers close it first of all.
+// Death:     what a nursery had forked and not yet reported dies with it (PR_SET_PDEATHSIG).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+
+#include "base/fd.h"
+#include "base/status.h"
+#include "ipc/handler_spec.h"
+#include "ipc/layout.h"
+
+namespace ringmaster::ipc {
+
+enum class ControlType : uint32_t {
+  kGeometry,
+  kHandler,
+  kLoad,
+  kFork,
+  kKill,
+  kLoaded,
+  kFailed,
+  kForked,
+  kForkFailed,
+  kExited,
+};
+
+struct ControlMessage {
+  ControlType type = ControlType::kLoad;
+  uint32_t worker = 0;  // slot, for the messages about one worker
+  int32_t pid = 0;      // kForked, kExited
+  int32_t status = 0;   // kExited: as waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
+  std::string text;     // kGeometry, kHandler: encoded; kFailed: what is wrong
+};
+
+// The nursery's descriptors: what it inherits, by number. Workers keep 0 to 2 and kEventFd.
+inline constexpr int kControlFd = 3;
+inline constexpr int kControlMemoryFd = 4;
+inline constexpr int kPayloadMemoryFd = 5;
+inline constexpr int kResultMemoryFd = 6;
+inline constexpr int kEventFd = 7;
+
+class ControlChannel {
+ public:
+  explicit ControlChannel(Fd socket) : socket_(std::move(socket)) {}
+
+  // Both ends, close-on-exec and blocking.
+  [[nodiscard]] static Result<std::pair<Fd, Fd>> create_pair();
+
+  int fd() const { return socket_.get(); }
+
+  // Fails when the other end is gone, or (on a non-blocking socket) does not read.
+  [[nodiscard]] Status send(const ControlMessage& message);
+  enum class Received { kMessage, kNothingYet, kEnd };
+  // Fails on a packet that is no message: the other end is not our program.
+  [[nodiscard]] Result<Received> receive(ControlMessage& message);
+
+ private:
+  Fd socket_;
+};
+
+std::string encode(const Geometry& geometry);
+std::string encode(const HandlerSpec& spec);
+[[nodiscard]] Result<Geometry> decode_geometry(const std::string& text);
+[[nodiscard]] Result<HandlerSpec> decode_handler(const std::string& text);
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,40 @@
+#include "ipc/doorbell.h"
+
+#include <ctime>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+
+namespace ringmaster::ipc {
+
+void WorkerBell::sleep(uint64_t timeout_ns) {
+  const timespec timeout{static_cast<time_t>(timeout_ns / kNsPerS),
+                         static_cast<long>(timeout_ns % kNsPerS)};
+  // Not FUTEX_PRIVATE: the master maps this word at another address. Every way to return (rung,
+  // timed out, interrupted, no longer asleep) means the same: look for work.
+  ::syscall(SYS_futex, &word_, FUTEX_WAIT, static_cast<uint32_t>(WorkerState::kAsleep), &timeout,
+            nullptr, 0);
+  set(WorkerState::kAwake);
+}
+
+bool WorkerBell::try_wake() {
+  auto asleep = static_cast<uint32_t>(WorkerState::kAsleep);
+  if (!word_.compare_exchange_strong(asleep, static_cast<uint32_t>(WorkerState::kAwake),
+                                     std::memory_order_seq_cst)) {
+    return false;
+  }
+  ::syscall(SYS_futex, &word_, FUTEX_WAKE, 1, nullptr, nullptr, 0);
+  return true;
+}
+
+void MasterBell::ring(int event_fd) {
+  if (asleep_.load(std::memory_order_seq_cst) == 0) return;
+  if (asleep_.exchange(0, std::memory_order_seq_cst) == 0) return;
+  const uint64_t one = 1;
+  // The only failure is EAGAIN of a counter that is full, which also means that it was rung.
+  [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof one);
+}
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,66 @@
+// Doorbells: how one process wakes another. They are hints: whoever is woken looks for itself what
+// there is to do, and looks again on a slow tick, so a lost ring costs milliseconds, never a job.
+//
+// Sleeper and ringer agree by Dekker's rule, which is why these operations and the ones on the ring
+// and the result rings that they go with are sequentially consistent: the sleeper first says that
+// it sleeps and then looks once more; the ringer first publishes and then looks who sleeps. One of
+// the two always sees the other.
+//
+// Processes: WorkerBell: its worker sleeps, the master rings. MasterBell: the other way round.
+// Death:     a ringer killed before it rings leaves a sleeper for one tick at most.
+// Memory:    in the control region. Layout: change a field => bump kLayoutVersion.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+
+namespace ringmaster::ipc {
+
+enum class WorkerState : uint32_t {
+  kAbsent = 0,  // not forked yet, or not yet ready for its first job
+  kAwake = 1,
+  kAsleep = 2,
+};
+
+class WorkerBell {
+ public:
+  // Worker: from kAwake to kAsleep and back. After announce_sleep() look for work, then either
+  // cancel_sleep() or sleep(), which returns when rung or after `timeout_ns`.
+  void announce_sleep() { set(WorkerState::kAsleep); }
+  void cancel_sleep() { set(WorkerState::kAwake); }
+  void sleep(uint64_t timeout_ns);
+
+  // Master: true when this call has woken the worker from its sleep.
+  bool try_wake();
+
+  WorkerState was_state() const {
+    return static_cast<WorkerState>(word_.load(std::memory_order_seq_cst));
+  }
+  // Master, while the slot has no process.
+  void reset() { set(WorkerState::kAbsent); }
+
+ private:
+  void set(WorkerState state) {
+    word_.store(static_cast<uint32_t>(state), std::memory_order_seq_cst);
+  }
+
+  std::atomic<uint32_t> word_{0};  // also the futex
+};
+
+class MasterBell {
+ public:
+  // Master: before it blocks in its event loop, and after.
+  void announce_sleep() { asleep_.store(1, std::memory_order_seq_cst); }
+  void cancel_sleep() { asleep_.store(0, std::memory_order_seq_cst); }
+
+  // Worker: writes to `event_fd` when the master said that it sleeps, and nobody has woken it yet.
+  void ring(int event_fd);
+
+ private:
+  std::atomic<uint32_t> asleep_{0};
+};
+
+static_assert(sizeof(WorkerBell) == 4 && sizeof(MasterBell) == 4);
+static_assert(std::atomic<uint32_t>::is_always_lock_free);
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,76 @@
+// Layout: where everything lies in the three memories that master, nursery and workers share.
+//
+//   control   (all: rw)                     master bell, cursor, worker words, ring entries
+//   payload   (master: rw, workers: r)      job headers, then the arena's blocks
+//   results   (master: rw, its worker: rw)  one result ring per worker slot
+//
+// Memory:  offsets and atomics only, never a pointer. Geometry is not in shared memory, where a
+//          scribbling worker could change it: the master decides it and tells the nursery.
+// Layout:  anything here changes => bump kLayoutVersion; master and nursery are the same program,
+//          so the version only catches a binary that was replaced while it ran.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "ipc/doorbell.h"
+#include "ipc/job_word.h"
+#include "ipc/ring.h"
+
+namespace ringmaster::ipc {
+
+inline constexpr uint32_t kLayoutVersion = 1;
+
+// What a job may carry: its params, and what each step but the last produced.
+inline constexpr size_t kViewsMax = 8;
+
+// After every payload block's bytes: see RINGMASTER_READABLE_PADDING in handler.h.
+inline constexpr size_t kReadablePadding = 64;
+
+inline constexpr size_t kMethodNameBytes = 64;
+
+struct View {  // of bytes in the payload region
+  uint64_t offset;
+  uint64_t size;
+};
+
+// What a worker needs to know of a job. Written by the master before the job is published, not
+// touched until it is over.
+struct JobHeader {
+  uint64_t deadline_ns;
+  uint32_t handler;     // index into the generation's handlers
+  uint32_t view_count;  // 1 to kViewsMax; the first is the params, of size 0 where there are none
+  View views[kViewsMax];
+  char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
+};
+static_assert(sizeof(JobHeader) == 208);
+
+struct alignas(64) WorkerWords {
+  std::atomic<uint64_t> running;  // JobWord of the job in work, or kFreeWord; by the worker
+  WorkerBell bell;
+};
+static_assert(sizeof(WorkerWords) == 64);
+
+struct ControlHead {
+  alignas(64) MasterBell master_bell;
+  alignas(64) AtomicWord cursor;
+};
+static_assert(sizeof(ControlHead) == 128);
+
+struct Geometry {
+  uint32_t layout_version = kLayoutVersion;
+  uint32_t worker_slots = 0;
+  uint32_t ring_entries = 0;
+  uint32_t job_slots = 0;
+  uint64_t payload_bytes = 0;  // for blocks: the headers come on top
+  uint64_t result_bytes = 0;   // the longest result
+
+  size_t entries_offset() const { return sizeof(ControlHead) + worker_slots * sizeof(WorkerWords); }
+  size_t control_bytes() const { return entries_offset() + ring_entries * sizeof(AtomicWord); }
+  // Blocks begin on a page, behind the headers.
+  size_t blocks_offset() const { return (job_slots * sizeof(JobHeader) + 4095) / 4096 * 4096; }
+  // The padding of the last block is part of the region, too.
+  size_t payload_region_bytes() const { return blocks_offset() + payload_bytes + kReadablePadding; }
+};
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,117 @@
+#include "ipc/master_port.h"
+
+#include <sys/eventfd.h>
+#include <utility>
+
+namespace ringmaster::ipc {
+
+Result<MasterPort> MasterPort::create(const Geometry& geometry) {
+  const size_t control_bytes = geometry.control_bytes();
+  const size_t result_bytes = geometry.worker_slots * result_region_bytes(geometry.result_bytes);
+  Result<Fd> control_memory = create_memory("ringmaster-control", control_bytes);
+  if (!control_memory) return tl::unexpected(control_memory.error());
+  Result<Fd> result_memory = create_memory("ringmaster-results", result_bytes);
+  if (!result_memory) return tl::unexpected(result_memory.error());
+  Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  if (!event.is_open()) return fail_errno("eventfd", errno);
+  Result<Region> control = Region::map(control_memory->get(), Access::kReadWrite, 0, control_bytes);
+  if (!control) return tl::unexpected(control.error());
+  Result<Region> results = Region::map(result_memory->get(), Access::kReadWrite, 0, result_bytes);
+  if (!results) return tl::unexpected(results.error());
+  MasterPort port(std::move(*control), std::move(*results), geometry);
+  port.control_memory_ = std::move(*control_memory);
+  port.result_memory_ = std::move(*result_memory);
+  port.event_ = std::move(event);
+  return port;
+}
+
+MasterPort::MasterPort(Region control, Region results, const Geometry& geometry)
+    : control_(std::move(control)),
+      results_(std::move(results)),
+      head_(reinterpret_cast<ControlHead*>(control_.data())),
+      worker_words_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)),
+                    geometry.worker_slots),
+      ring_({reinterpret_cast<AtomicWord*>(control_.data() + geometry.entries_offset()),
+             geometry.ring_entries},
+            head_->cursor),
+      last_result_at_(geometry.worker_slots) {
+  const size_t bytes = result_region_bytes(geometry.result_bytes);
+  for (size_t i = 0; i < geometry.worker_slots; ++i) {
+    readers_.emplace_back(std::span<std::byte>(results_.data() + i * bytes, bytes));
+  }
+}
+
+bool MasterPort::try_publish(JobId id) {
+  if (!ring_.try_publish(id)) return false;
+  wake_one();
+  return true;
+}
+
+void MasterPort::wake_if_needed() {
+  if (ring_.was_ready()) wake_one();
+}
+
+void MasterPort::wake_one() {
+  for (;;) {
+    WorkerWords* latest = nullptr;
+    uint64_t latest_at = 0;
+    for (size_t i = 0; i < worker_words_.size(); ++i) {
+      if (worker_words_[i].bell.was_state() != WorkerState::kAsleep) continue;
+      if (latest != nullptr && last_result_at_[i] < latest_at) continue;
+      latest = &worker_words_[i];
+      latest_at = last_result_at_[i];
+    }
+    // A worker that woke up by itself meanwhile does not count: it may have looked too early.
+    if (latest == nullptr || latest->bell.try_wake()) return;
+  }
+}
+
+Status MasterPort::drain(const TakeResult& take, uint32_t& damaged) {
+  for (uint32_t worker = 0; worker < readers_.size(); ++worker) {
+    ResultReader& reader = readers_[worker];
+    for (;;) {
+      Result<std::optional<ResultReader::Record>> record = reader.peek();
+      if (!record) {
+        damaged = worker;
+        return tl::unexpected(record.error());
+      }
+      if (!*record) break;
+      last_result_at_[worker] = ++results_taken_;
+      take(worker, **record);
+      reader.pop();
+    }
+  }
+  return {};
+}
+
+bool MasterPort::was_any_result() const {
+  for (const ResultReader& reader : readers_) {
+    if (!reader.was_empty()) return true;
+  }
+  return false;
+}
+
+std::optional<uint32_t> MasterPort::was_held_by(JobId id) const {
+  for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
+    // The entry first: a worker stores its running word before it gives the entry up.
+    if (ring_.claimed_by(worker) == id) return worker;
+    const JobWord running = worker_words_[worker].running.load(std::memory_order_acquire);
+    if (running != kFreeWord && job_of(running) == id) return worker;
+  }
+  return std::nullopt;
+}
+
+std::vector<JobId> MasterPort::take_over(uint32_t worker) {
+  std::vector<JobId> jobs;
+  WorkerWords& words = worker_words_[worker];
+  if (const std::optional<JobId> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
+  const JobWord running = words.running.load(std::memory_order_acquire);
+  if (running != kFreeWord) jobs.push_back(job_of(running));
+  ring_.forget(worker);
+  words.running.store(kFreeWord, std::memory_order_relaxed);
+  words.bell.reset();
+  readers_[worker].reset();
+  return jobs;
+}
+
+}  // namespace ringmaster::ipc

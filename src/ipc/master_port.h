@@ -1,0 +1,74 @@
+// MasterPort: what the master does with the shared memory of one generation: publish jobs, take
+// results, and find out what a dead worker had in hand.
+//
+// Processes: the master only. worker_port.h is the other side.
+// Death:     take_over() is called once the worker has been reaped, after drain(): see invariant 4
+// in
+//            README.md.
+// Trust:     results are checked against nothing but their own shape here: whether a record's job
+// is
+//            one that this worker could have had, the dispatcher knows.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <vector>
+
+#include "base/fd.h"
+#include "ipc/layout.h"
+#include "ipc/region.h"
+#include "ipc/result_ring.h"
+
+namespace ringmaster::ipc {
+
+class MasterPort {
+ public:
+  [[nodiscard]] static Result<MasterPort> create(const Geometry& geometry);
+
+  int control_memory_fd() const { return control_memory_.get(); }
+  int result_memory_fd() const { return result_memory_.get(); }
+  int event_fd() const { return event_.get(); }
+
+  // Publishes a job whose header is filled in, and wakes a worker if one sleeps: the one that was
+  // busy last, whose caches are warmest. False: the ring is full.
+  [[nodiscard]] bool try_publish(JobId id);
+  [[nodiscard]] bool try_withdraw(JobId id) { return ring_.try_withdraw(id); }
+  // For the slow tick: wakes a worker if there is work and everybody sleeps.
+  void wake_if_needed();
+
+  // Hands each result to `take`, oldest first per worker, and frees its space. Fails on the
+  // first damaged ring, naming the worker in `damaged`.
+  using TakeResult = std::function<void(uint32_t worker, const ResultReader::Record& record)>;
+  [[nodiscard]] Status drain(const TakeResult& take, uint32_t& damaged);
+
+  // The worker that was seen to have this job in hand.
+  std::optional<uint32_t> was_held_by(JobId id) const;
+  // The jobs that a reaped worker had claimed or was running (the same job may be named by both
+  // words), answered ones included. Afterwards its slot is as new.
+  std::vector<JobId> take_over(uint32_t worker);
+
+  WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
+
+  // Around the event loop's wait: after announce_sleep() results must be looked for once more.
+  void announce_sleep() { head_->master_bell.announce_sleep(); }
+  void cancel_sleep() { head_->master_bell.cancel_sleep(); }
+  bool was_any_result() const;
+
+ private:
+  MasterPort(Region control, Region results, const Geometry& geometry);
+  void wake_one();
+
+  Fd control_memory_;
+  Fd result_memory_;
+  Fd event_;
+  Region control_;
+  Region results_;
+  ControlHead* head_;
+  std::span<WorkerWords> worker_words_;
+  Ring ring_;
+  std::vector<ResultReader> readers_;     // by worker slot
+  std::vector<uint64_t> last_result_at_;  // by worker slot: when it gave its last one
+  uint64_t results_taken_ = 0;
+};
+
+}  // namespace ringmaster::ipc

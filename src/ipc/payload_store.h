@@ -1,0 +1,52 @@
+// PayloadStore: the payload memory as the master sees it: a header per job slot, and blocks for
+// params and bodies.
+//
+// Processes: the master only; it outlives generations, so that a job can be given to the next one.
+//            Workers map the same memory read-only: see worker_port.h.
+// Memory:    what is allocated is freed by the master alone, once no worker can be reading it.
+// Limits:    payload_memory_bytes in all; a block costs its bytes and kReadablePadding, rounded up
+// to
+//            a power of two.
+#pragma once
+
+#include <optional>
+#include <span>
+#include <string_view>
+
+#include "base/fd.h"
+#include "ipc/arena.h"
+#include "ipc/layout.h"
+#include "ipc/region.h"
+
+namespace ringmaster::ipc {
+
+class PayloadStore {
+ public:
+  [[nodiscard]] static Result<PayloadStore> create(const Geometry& geometry);
+
+  int memory_fd() const { return memory_.get(); }
+  JobHeader& header(uint32_t job) const;
+
+  // A block that `bytes` bytes can be written to. Empty: the memory is used up.
+  std::optional<Block> allocate(uint64_t bytes);
+  // A block with these bytes in it.
+  std::optional<Block> store(std::string_view bytes);
+  void free(Block block) { arena_.free(block); }
+
+  // The bytes of a block that may be written: its size less the padding.
+  std::span<char> writable(Block block) const;
+  // Where `size` bytes of the block lie, as a worker finds them.
+  View view(Block block, uint64_t size) const { return {blocks_offset_ + block.offset, size}; }
+
+  uint64_t used_bytes() const { return arena_.used_bytes(); }
+
+ private:
+  PayloadStore(Fd memory, Region region, const Geometry& geometry);
+
+  Fd memory_;
+  Region region_;
+  uint64_t blocks_offset_;
+  Arena arena_;
+};
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,38 @@
+#include "ipc/region.h"
+
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <boost/interprocess/exceptions.hpp>
+#include <boost/interprocess/file_mapping.hpp>
+
+namespace ringmaster::ipc {
+
+Result<Fd> create_memory(const std::string& name, size_t bytes) {
+  Fd memory(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory.is_open()) return fail_errno("memfd_create " + name, errno);
+  if (::ftruncate(memory.get(), static_cast<off_t>(bytes)) != 0) {
+    return fail_errno(fmt::format("give {} its {} bytes", name, bytes), errno);
+  }
+  if (::fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) != 0) {
+    return fail_errno("seal " + name, errno);
+  }
+  return memory;
+}
+
+Result<Region> Region::map(int memory_fd, Access access, size_t offset, size_t bytes) {
+  namespace bi = boost::interprocess;
+  const bi::mode_t mode = access == Access::kReadOnly ? bi::read_only : bi::read_write;
+  const std::string path = fmt::format("/proc/self/fd/{}", memory_fd);
+  try {
+    const bi::file_mapping file(path.c_str(), mode);
+    return Region(bi::mapped_region(file, mode, static_cast<bi::offset_t>(offset), bytes));
+  } catch (const bi::interprocess_exception& e) {
+    return fail(ExitCode::kResource,
+                fmt::format("map {} bytes of {} at {}: {}", bytes, path, offset, e.what()));
+  }
+}
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,108 @@
+#include "ipc/result_ring.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+// While the reader keeps up, the writer stays in this many bytes at the start of the ring: pages
+// that are warm, and the only ones that ever exist.
+constexpr uint64_t kWarmBytes = 256 << 10;
+
+constexpr uint64_t record_length(uint64_t size) {
+  return (sizeof(RecordHeader) + size + 15) / 16 * 16;
+}
+
+ResultRingWords& words_of(std::span<std::byte> region) {
+  return *reinterpret_cast<ResultRingWords*>(region.data());
+}
+
+void write_header(std::byte* at, const RecordHeader& header) {
+  std::memcpy(at, &header, sizeof header);
+}
+
+}  // namespace
+
+size_t result_region_bytes(size_t result_bytes) {
+  const size_t page = static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+  const size_t bytes = sizeof(ResultRingWords) + 2 * record_length(result_bytes);
+  return (bytes + page - 1) / page * page;
+}
+
+ResultWriter::ResultWriter(std::span<std::byte> region)
+    : words_(words_of(region)),
+      data_(region.subspan(sizeof(ResultRingWords))),
+      tail_(words_.tail.load(std::memory_order_relaxed)) {}
+
+char* ResultWriter::try_reserve(size_t size) {
+  const uint64_t need = record_length(size);
+  const uint64_t offset = tail_ % data_.size();
+  const uint64_t to_end = data_.size() - offset;
+  const uint64_t head = words_.head.load(std::memory_order_acquire);
+  const uint64_t free = data_.size() - (tail_ - head);
+  const bool is_cold = head == tail_ && offset > kWarmBytes && need <= offset;
+  const uint64_t skip = to_end < need || is_cold ? to_end : 0;
+  if (skip + need > free) return nullptr;
+  if (skip > 0) {
+    write_header(at(tail_), {static_cast<uint32_t>(skip - sizeof(RecordHeader)), kSkip, 0, 0});
+  }
+  record_ = tail_ + skip;
+  return reinterpret_cast<char*>(at(record_)) + sizeof(RecordHeader);
+}
+
+void ResultWriter::commit(JobId id, int32_t code, size_t size) {
+  RM_ASSERT(record_length(size) <= data_.size() - record_ % data_.size());
+  write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code});
+  tail_ = record_ + record_length(size);
+  words_.tail.store(tail_, std::memory_order_seq_cst);
+}
+
+ResultReader::ResultReader(std::span<std::byte> region)
+    : words_(words_of(region)),
+      data_(region.subspan(sizeof(ResultRingWords))),
+      head_(words_.head.load(std::memory_order_relaxed)) {}
+
+Result<std::optional<ResultReader::Record>> ResultReader::peek() {
+  for (;;) {
+    const uint64_t tail = words_.tail.load(std::memory_order_seq_cst);
+    if (tail == head_) return std::nullopt;
+    const uint64_t offset = head_ % data_.size();
+    const uint64_t there = std::min<uint64_t>(tail - head_, data_.size() - offset);
+    RecordHeader header{};
+    peeked_ = 0;
+    if (tail - head_ <= data_.size() && tail % 16 == 0) {
+      std::memcpy(&header, data_.data() + offset, sizeof header);
+      peeked_ = record_length(header.size);
+    }
+    if (peeked_ == 0 || peeked_ > there) {
+      return fail(ExitCode::kInternal,
+                  fmt::format("damaged results: tail {}, head {}, a record of {} bytes", tail,
+                              head_, header.size));
+    }
+    if (header.job == kSkip) {
+      pop();
+      continue;
+    }
+    const char* bytes = reinterpret_cast<const char*>(data_.data() + offset) + sizeof header;
+    return Record{{header.job, header.sequence}, header.code, {bytes, header.size}};
+  }
+}
+
+void ResultReader::pop() {
+  head_ += std::exchange(peeked_, 0);
+  words_.head.store(head_, std::memory_order_release);
+}
+
+void ResultReader::reset() {
+  head_ = 0;
+  words_.head.store(0, std::memory_order_release);
+  words_.tail.store(0, std::memory_order_release);
+}
+
+}  // namespace ringmaster::ipc

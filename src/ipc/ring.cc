@@ -1,0 +1,66 @@
+#include "ipc/ring.h"
+
+namespace ringmaster::ipc {
+
+bool Ring::try_publish(JobId id) {
+  for (size_t tried = 0; tried < capacity(); ++tried) {
+    AtomicWord& entry = entries_[next_];
+    next_ = (next_ + 1) % capacity();
+    if (entry.load(std::memory_order_acquire) == kFreeWord) {
+      // Only the master leaves FREE, so a plain store cannot overwrite anything.
+      entry.store(make_word(EntryState::kReady, 0, id), std::memory_order_seq_cst);
+      return true;
+    }
+  }
+  return false;
+}
+
+bool Ring::try_withdraw(JobId id) {
+  for (AtomicWord& entry : entries_) {
+    JobWord expected = make_word(EntryState::kReady, 0, id);
+    if (entry.compare_exchange_strong(expected, kFreeWord, std::memory_order_relaxed)) return true;
+  }
+  return false;
+}
+
+std::optional<Ring::Claim> Ring::try_claim(uint32_t worker) {
+  const size_t start = cursor_.load(std::memory_order_relaxed) % capacity();
+  for (size_t tried = 0; tried < capacity(); ++tried) {
+    const size_t at = (start + tried) % capacity();
+    JobWord word = entries_[at].load(std::memory_order_relaxed);
+    if (state_of(word) != EntryState::kReady) continue;
+    const JobWord claimed = make_word(EntryState::kClaimed, worker, job_of(word));
+    if (entries_[at].compare_exchange_strong(word, claimed, std::memory_order_acquire,
+                                             std::memory_order_relaxed)) {
+      cursor_.store(at + 1, std::memory_order_relaxed);
+      return Claim{at, job_of(claimed)};
+    }
+  }
+  return std::nullopt;
+}
+
+bool Ring::was_ready() const {
+  for (const AtomicWord& entry : entries_) {
+    if (state_of(entry.load(std::memory_order_seq_cst)) == EntryState::kReady) return true;
+  }
+  return false;
+}
+
+std::optional<JobId> Ring::claimed_by(uint32_t worker) const {
+  for (const AtomicWord& entry : entries_) {
+    const JobWord word = entry.load(std::memory_order_acquire);
+    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker) return job_of(word);
+  }
+  return std::nullopt;
+}
+
+void Ring::forget(uint32_t worker) {
+  for (AtomicWord& entry : entries_) {
+    const JobWord word = entry.load(std::memory_order_acquire);
+    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker) {
+      entry.store(kFreeWord, std::memory_order_release);
+    }
+  }
+}
+
+}  // namespace ringmaster::ipc

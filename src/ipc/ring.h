@@ -1,0 +1,65 @@
+// Ring: hands jobs from the master to the workers, in about the order in which they were published.
+//
+//   FREE --publish--> READY --claim--> CLAIMED(worker) --release--> FREE
+//                      READY --withdraw--> FREE
+//
+// Processes: publish(), withdraw() and the questions about a worker: master only; claim() and
+//            release(): workers; was_ready(): anyone.
+// Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
+// another
+//            worker will) or the entry says that it has. It stores the job into its running word
+//            before release(), so there is no instruction at which nobody names the job.
+// Memory:    the entries lie in the control region; this object is one process' view of them.
+// Limits:    capacity fixed at creation.
+// Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and
+//            payload. publish() and was_ready() are sequentially consistent for the sake of the
+//            doorbell: see doorbell.h.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <optional>
+#include <span>
+
+#include "ipc/job_word.h"
+
+namespace ringmaster::ipc {
+
+using AtomicWord = std::atomic<uint64_t>;
+static_assert(AtomicWord::is_always_lock_free && sizeof(AtomicWord) == 8);
+
+class Ring {
+ public:
+  // `cursor` is a hint where the oldest READY entry is; any value is safe.
+  Ring(std::span<AtomicWord> entries, AtomicWord& cursor) : entries_(entries), cursor_(cursor) {}
+
+  size_t capacity() const { return entries_.size(); }
+
+  // False: no entry is free.
+  [[nodiscard]] bool try_publish(JobId id);
+
+  // Takes a published job back. False: a worker has it, or had it.
+  [[nodiscard]] bool try_withdraw(JobId id);
+
+  struct Claim {
+    size_t entry;
+    JobId id;
+  };
+  // Empty: no entry was READY.
+  std::optional<Claim> try_claim(uint32_t worker);
+  void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
+
+  bool was_ready() const;
+
+  // The job that a worker has claimed and not released.
+  std::optional<JobId> claimed_by(uint32_t worker) const;
+  // Frees the entry of a worker that has been reaped.
+  void forget(uint32_t worker);
+
+ private:
+  std::span<AtomicWord> entries_;
+  AtomicWord& cursor_;
+  size_t next_ = 0;  // where the master publishes next; its own affair
+};
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,85 @@
+#include "ipc/worker_port.h"
+
+#include <unistd.h>
+#include <utility>
+
+#include "ipc/control.h"
+
+namespace ringmaster::ipc {
+
+Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker) {
+  Result<Region> control =
+      Region::map(kControlMemoryFd, Access::kReadWrite, 0, geometry.control_bytes());
+  if (!control) return tl::unexpected(control.error());
+  Result<Region> payload =
+      Region::map(kPayloadMemoryFd, Access::kReadOnly, 0, geometry.payload_region_bytes());
+  if (!payload) return tl::unexpected(payload.error());
+  const size_t bytes = result_region_bytes(geometry.result_bytes);
+  Result<Region> results = Region::map(kResultMemoryFd, Access::kReadWrite, worker * bytes, bytes);
+  if (!results) return tl::unexpected(results.error());
+  return WorkerPort(std::move(*control), std::move(*payload), std::move(*results), geometry,
+                    worker);
+}
+
+WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,
+                       uint32_t worker)
+    : control_(std::move(control)),
+      payload_(std::move(payload)),
+      results_(std::move(results)),
+      result_bytes_(geometry.result_bytes),
+      worker_(worker),
+      head_(reinterpret_cast<ControlHead*>(control_.data())),
+      words_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)) + worker),
+      ring_({reinterpret_cast<AtomicWord*>(control_.data() + geometry.entries_offset()),
+             geometry.ring_entries},
+            head_->cursor),
+      writer_({results_.data(), results_.size()}) {}
+
+void WorkerPort::announce_ready() {
+  words_->bell.cancel_sleep();
+  head_->master_bell.ring(kEventFd);
+}
+
+std::optional<WorkerPort::Job> WorkerPort::try_next() {
+  const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
+  if (!claim) return std::nullopt;
+  // Killed here: the entry says CLAIMED by us. Killed after the store: both words say so.
+  words_->running.store(make_word(EntryState::kClaimed, worker_, claim->id),
+                        std::memory_order_release);
+  ring_.release(claim->entry);
+  return Job{claim->id, reinterpret_cast<const JobHeader*>(payload_.data()) + claim->id.job};
+}
+
+void WorkerPort::wait(uint64_t timeout_ns) {
+  words_->bell.announce_sleep();
+  if (ring_.was_ready()) {
+    words_->bell.cancel_sleep();
+  } else {
+    words_->bell.sleep(timeout_ns);
+  }
+}
+
+void WorkerPort::finish() {
+  words_->running.store(kFreeWord, std::memory_order_release);
+}
+
+std::string_view WorkerPort::bytes(View view) const {
+  return {reinterpret_cast<const char*>(payload_.data() + view.offset), view.size};
+}
+
+char* WorkerPort::reserve(size_t size) {
+  if (size > result_bytes_) return nullptr;
+  for (;;) {
+    if (char* room = writer_.try_reserve(size)) return room;
+    // Only while the master is behind by a ring full of results: rare, so a short nap will do.
+    head_->master_bell.ring(kEventFd);
+    ::usleep(200);
+  }
+}
+
+void WorkerPort::commit(JobId id, int32_t code, size_t size) {
+  writer_.commit(id, code, size);
+  head_->master_bell.ring(kEventFd);
+}
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,60 @@
+// WorkerPort: what a worker does with the shared memory of its generation: take a job, read its
+// payload, give back a result.
+//
+// Processes: one worker. master_port.h is the other side.
+// Death:     at every instruction the job in hand is named by the ring's entry, by the running word
+//            or by a published result; next() and finish() say in which order. A worker that dies
+//            after commit() and before finish() has still answered.
+// Memory:    the payload is mapped read-only: a handler that writes to its input gets SIGSEGV.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+#include "ipc/layout.h"
+#include "ipc/region.h"
+#include "ipc/result_ring.h"
+
+namespace ringmaster::ipc {
+
+class WorkerPort {
+ public:
+  // Maps the three memories that the nursery inherited (see control.h) for this worker's slot.
+  [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker);
+
+  // Says that this worker is ready for its first job.
+  void announce_ready();
+
+  struct Job {
+    JobId id;
+    const JobHeader* header;
+  };
+  // Takes the oldest published job, if there is one. The job is this worker's until finish().
+  std::optional<Job> try_next();
+  // Sleeps until there may be a job, at most `timeout_ns`.
+  void wait(uint64_t timeout_ns);
+  void finish();
+
+  std::string_view bytes(View view) const;
+  // Room for a result, straight in the ring. Waits, if it must, for the master to take older
+  // ones. Null: longer than Geometry::result_bytes.
+  char* reserve(size_t size);
+  // Publishes the reserved result, or an error whose message it is, and wakes the master.
+  void commit(JobId id, int32_t code, size_t size);
+
+ private:
+  WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,
+             uint32_t worker);
+
+  Region control_;
+  Region payload_;
+  Region results_;
+  uint64_t result_bytes_;
+  uint32_t worker_;
+  ControlHead* head_;
+  WorkerWords* words_;
+  Ring ring_;
+  ResultWriter writer_;
+};
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,17 @@
+#include <bsd/unistd.h>
+#include <unistd.h>
+
+#include <string_view>
+
+#include "cli/run.h"
+#include "work/nursery.h"
+
+int main(int argc, char** argv) {
+  ::setproctitle_init(argc, argv, environ);
+  // The master starts its nursery as this same program; nobody else says `nursery`, so the command
+  // line that people see does not know it.
+  if (argc > 1 && std::string_view(argv[1]) == "nursery") {
+    return ringmaster::work::run_nursery(argc, argv);
+  }
+  return ringmaster::cli::run(argc, argv);
+}

@@ -1,0 +1,183 @@
+#include "master/dispatcher.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/json.h"
+
+namespace ringmaster::master {
+namespace {
+
+rpc::Error overloaded(std::string reason, std::string message, uint64_t limit) {
+  rpc::Error error;
+  error.code = rpc::kOverloaded;
+  error.message = std::move(message);
+  error.reason = std::move(reason);
+  error.retryable = true;
+  error.limit = limit;
+  return error;
+}
+
+rpc::Error deadline_exceeded(const Job& job) {
+  rpc::Error error;
+  error.code = rpc::kDeadlineExceeded;
+  error.message =
+      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs);
+  error.reason = "deadline";
+  error.retryable = true;
+  return error;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, uint32_t job_slots,
+                       std::vector<std::unique_ptr<net::Fetcher>> fetchers,
+                       RunStage::KillWorker kill_worker)
+    : loop_(loop),
+      store_(store),
+      table_(store, job_slots),
+      fetch_stage_(store, std::move(fetchers), *this),
+      run_stage_(store, table_, *this, std::move(kill_worker)) {}
+
+void Dispatcher::admit(const Method& method, std::string_view params,
+                       std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller) {
+  Job* job = table_.allocate();
+  if (job == nullptr) {
+    return caller->answer_error(
+        overloaded("queue_full", fmt::format("{} requests are in flight", table_.capacity()),
+                   table_.capacity()));
+  }
+  job->state = JobState::kQueued;
+  job->method = &method;
+  job->admitted_ns = now_ns();
+  job->is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
+  job->deadline_ns = job->admitted_ns +
+                     std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
+  job->caller = std::move(caller);
+  std::optional<ipc::Block> block = ipc::Block{};
+  if (!params.empty()) block = store_.store(params);
+  if (!block) {
+    answer_error(*job, overloaded("payload_memory", "no payload memory left for these params",
+                                  params.size()));
+    return end(*job);
+  }
+  job->products.push_back({*block, params.size()});
+  start_timer(*job);
+  begin_step(*job);
+}
+
+void Dispatcher::start_timer(Job& job) {
+  if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
+  job.dispatcher = this;
+  const auto ring = [](uv_timer_t* timer) {
+    Job* due = static_cast<Job*>(timer->data);
+    due->dispatcher->on_deadline(*due);
+  };
+  uv_timer_start(job.timer.get(), ring, (job.deadline_ns - job.admitted_ns) / kNsPerMs, 0);
+}
+
+void Dispatcher::begin_step(Job& job) {
+  const Step& step = job.method->steps[job.step];
+  if (const auto* fetch = std::get_if<FetchStep>(&step)) {
+    fetch_stage_.start(job, *fetch);
+  } else {
+    run_stage_.start(job, std::get<RunStep>(step));
+  }
+}
+
+bool Dispatcher::is_last_step(const Job& job) const {
+  return job.step + 1 == job.method->steps.size();
+}
+
+void Dispatcher::on_fetched(Job& job) {
+  if (!is_last_step(job)) {
+    ++job.step;
+    return begin_step(job);
+  }
+  const Job::Product& body = job.products.back();
+  const std::string_view text =
+      body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
+  if (const std::optional<std::string> fault = json::find_fault(text)) {
+    rpc::Error error;
+    error.code = rpc::kUpstreamFailed;
+    error.message =
+        fmt::format("upstream {}: expected JSON: {}", job.fetcher->options().name, *fault);
+    error.reason = "invalid_body";
+    return on_step_failed(job, error);
+  }
+  std::exchange(job.caller, nullptr)->answer_result(text);
+  end(job);
+}
+
+void Dispatcher::on_result(Job& job, std::string_view result) {
+  if (is_last_step(job)) {
+    std::exchange(job.caller, nullptr)->answer_result(result);
+    return end(job);
+  }
+  const std::optional<ipc::Block> block = store_.store(result);
+  if (!block) {
+    return on_step_failed(
+        job, overloaded("payload_memory", "no payload memory left for a result", result.size()));
+  }
+  job.products.push_back({*block, result.size()});
+  ++job.step;
+  begin_step(job);
+}
+
+void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
+  answer_error(job, error);
+  end(job);
+}
+
+void Dispatcher::on_released(Job& job) {
+  end(job);
+}
+
+void Dispatcher::on_deadline(Job& job) {
+  rpc::Error error = deadline_exceeded(job);
+  // Whose fault is a fetch that takes too long? The client's, if it allows less than the method;
+  // else the upstream has used up all the time that there was.
+  if (job.state == JobState::kFetching && !job.is_client_deadline) {
+    error.code = rpc::kUpstreamFailed;
+    error.message = fmt::format("upstream {}: {}", job.fetcher->options().name, error.message);
+    error.reason = "timeout";
+  }
+  cut_off(job, error);
+}
+
+void Dispatcher::cut_off_all(const rpc::Error& error) {
+  table_.for_each_used([&](Job& job) {
+    if (job.caller != nullptr) cut_off(job, error);
+  });
+}
+
+void Dispatcher::cut_off(Job& job, rpc::Error error) {
+  if (job.state == JobState::kFetching) {
+    fetch_stage_.cancel(job);
+    return on_step_failed(job, error);
+  }
+  const ipc::JobId id = job.id;
+  switch (run_stage_.expire(job)) {
+    case RunStage::Expired::kNeverRun:
+      return on_step_failed(job, error);
+    case RunStage::Expired::kAbandoned:
+      error.executed = rpc::Executed::kUnknown;
+      return answer_error(job, error);
+    case RunStage::Expired::kMovedOn:
+      if (table_.find(id) != nullptr) cut_off(job, error);
+  }
+}
+
+void Dispatcher::answer_error(Job& job, const rpc::Error& error) {
+  std::exchange(job.caller, nullptr)->answer_error(error);
+}
+
+void Dispatcher::end(Job& job) {
+  table_.free(job);
+  if (on_idle_ && table_.used() == 0) on_idle_();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,86 @@
+#include "master/fetch_stage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace ringmaster::master {
+namespace {
+
+// For a body whose length was not announced; doubled whenever it is full.
+constexpr uint64_t kFirstBodyBytes = 16 << 10;
+
+}  // namespace
+
+FetchStage::FetchStage(ipc::PayloadStore& store,
+                       std::vector<std::unique_ptr<net::Fetcher>> fetchers, StageEvents& events)
+    : store_(store), fetchers_(std::move(fetchers)), events_(events) {}
+
+void FetchStage::start(Job& job, const FetchStep& step) {
+  const Job::Product& params = job.products.front();
+  const std::string_view params_text{store_.writable(params.block).data(), params.size};
+  tl::expected<std::string, std::string> body = step.body.render(params_text);
+  if (!body) {
+    rpc::Error error;
+    error.code = rpc::kInvalidParams;
+    error.message = fmt::format("expected the parameter {}, found none", body.error());
+    error.reason = "missing_parameter";
+    return events_.on_step_failed(job, error);
+  }
+  net::Fetcher& fetcher = *fetchers_[step.upstream];
+  // Rounded up: a fetch that has no time left must not become one without a time-out.
+  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now_ns())) / kNsPerMs + 1;
+  job.state = JobState::kFetching;
+  job.products.push_back({});
+  job.fetcher = &fetcher;
+  job.fetch = fetcher.start({
+      std::move(*body),
+      std::min(fetcher.options().timeout_ms, left_ms),
+      [this, &job](std::string_view bytes, uint64_t expected) {
+        return take_bytes(job, bytes, expected);
+      },
+      [this, &job](const std::optional<net::Fetcher::Failure>& failure) {
+        job.fetch = nullptr;
+        on_done(job, failure);
+      },
+  });
+}
+
+bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected) {
+  Job::Product& body = job.products.back();
+  const uint64_t needed = body.size + bytes.size();
+  const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
+  if (needed > there) {
+    const uint64_t wanted =
+        std::max({needed, expected, expected == 0 ? std::max(kFirstBodyBytes, 2 * there) : 0});
+    const std::optional<ipc::Block> larger = store_.allocate(wanted);
+    if (!larger) return false;
+    if (body.block.size > 0) {
+      std::memcpy(store_.writable(*larger).data(), store_.writable(body.block).data(), body.size);
+      store_.free(body.block);
+    }
+    body.block = *larger;
+  }
+  std::memcpy(store_.writable(body.block).data() + body.size, bytes.data(), bytes.size());
+  body.size = needed;
+  return true;
+}
+
+void FetchStage::on_done(Job& job, const std::optional<net::Fetcher::Failure>& failure) {
+  if (!failure) return events_.on_fetched(job);
+  rpc::Error error;
+  error.code = rpc::kUpstreamFailed;
+  error.message = failure->message;
+  error.reason = failure->reason;
+  error.retryable = true;
+  events_.on_step_failed(job, error);
+}
+
+void FetchStage::cancel(Job& job) {
+  job.fetcher->cancel(std::exchange(job.fetch, nullptr));
+}
+
+}  // namespace ringmaster::master

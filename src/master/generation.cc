@@ -1,0 +1,140 @@
+#include "master/generation.h"
+
+#include <csignal>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/log.h"
+
+namespace ringmaster::master {
+
+std::string describe_exit(int64_t exit_code, int signal) {
+  if (signal == 0) return fmt::format("exit {}", exit_code);
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
+}
+
+Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events)
+    : loop_(loop), number_(number), port_(std::move(port)), events_(std::move(events)) {}
+
+Generation::~Generation() {
+  kill();
+}
+
+Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t number,
+                                                      const ipc::Geometry& geometry,
+                                                      int payload_memory_fd,
+                                                      const std::vector<ipc::HandlerSpec>& handlers,
+                                                      Events events) {
+  Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
+  if (!port) return tl::unexpected(port.error());
+  std::unique_ptr<Generation> generation(
+      new Generation(loop, number, std::move(*port), std::move(events)));
+  if (Status spawned = generation->spawn(payload_memory_fd); !spawned) {
+    return tl::unexpected(spawned.error());
+  }
+  ipc::ControlChannel& channel = *generation->channel_;
+  Status told = channel.send({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
+  for (const ipc::HandlerSpec& handler : handlers) {
+    if (told) told = channel.send({ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)});
+  }
+  if (told) told = channel.send({ipc::ControlType::kLoad, 0, 0, 0, {}});
+  if (!told) return tl::unexpected(told.error());
+  generation->watch();
+  return generation;
+}
+
+Status Generation::spawn(int payload_memory_fd) {
+  auto ends = ipc::ControlChannel::create_pair();
+  if (!ends) return tl::unexpected(ends.error());
+  channel_ = std::make_unique<ipc::ControlChannel>(std::move(ends->first));
+
+  // What the nursery inherits, by number: see ipc/control.h. A handler that prints to stdout prints
+  // to our stderr.
+  const int inherited[] = {-1,
+                           STDERR_FILENO,
+                           STDERR_FILENO,
+                           ends->second.get(),
+                           port_.control_memory_fd(),
+                           payload_memory_fd,
+                           port_.result_memory_fd(),
+                           port_.event_fd()};
+  uv_stdio_container_t stdio[std::size(inherited)];
+  for (size_t i = 0; i < std::size(inherited); ++i) {
+    stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
+    stdio[i].data.fd = inherited[i];
+  }
+  std::string arguments[] = {"ringmaster", "nursery", std::to_string(number_),
+                             std::to_string(::getpid())};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), nullptr};
+  uv_process_options_t options{};
+  options.file = "/proc/self/exe";
+  options.args = argv;
+  options.stdio = stdio;
+  options.stdio_count = std::size(stdio);
+  options.flags = UV_PROCESS_DETACHED;  // a Ctrl-C is for the master, which tells the others
+  options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
+    static_cast<Generation*>(process->data)->events_.on_gone(describe_exit(exit_code, signal));
+  };
+  auto process = std::make_unique<uv_process_t>();
+  process->data = this;
+  const int error = uv_spawn(loop_, process.get(), &options);
+  process_.reset(process.release());  // libuv knows the handle even if the spawn failed
+  if (error != 0) return fail_errno("start the nursery", -error);
+  return {};
+}
+
+void Generation::watch() {
+  ::fcntl(channel_->fd(), F_SETFL, O_NONBLOCK);
+  channel_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
+  uv_poll_start(channel_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+    static_cast<Generation*>(poll->data)->on_readable();
+  });
+  bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
+  uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+    auto* self = static_cast<Generation*>(poll->data);
+    uint64_t rung = 0;
+    [[maybe_unused]] const ssize_t size = ::read(self->port_.event_fd(), &rung, sizeof rung);
+    self->events_.on_bell();
+  });
+}
+
+void Generation::on_readable() {
+  for (;;) {
+    ipc::ControlMessage message;
+    const Result<ipc::ControlChannel::Received> received = channel_->receive(message);
+    if (received && *received == ipc::ControlChannel::Received::kNothingYet) return;
+    if (!received || *received == ipc::ControlChannel::Received::kEnd) {
+      // Its exit will be reported, and an end that has not come yet is brought about.
+      channel_poll_.reset();
+      return kill();
+    }
+    events_.on_message(message);
+    if (!channel_poll_) return;
+  }
+}
+
+void Generation::send(const ipc::ControlMessage& message) {
+  if (channel_ == nullptr) return;  // it has been told to stop
+  if (Status sent = channel_->send(message); !sent) {
+    log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
+    kill();
+  }
+}
+
+void Generation::stop() {
+  channel_poll_.reset();
+  channel_.reset();
+}
+
+void Generation::kill() {
+  if (process_ && uv_is_active(reinterpret_cast<uv_handle_t*>(process_.get()))) {
+    uv_process_kill(process_.get(), SIGKILL);
+  }
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,70 @@
+// Generation: one nursery with its workers, and the shared memory that they and the master meet in.
+//
+// Processes: the master only.
+// Death:     of the nursery: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
+//            Of this object: the nursery is killed if it still lives.
+// Memory:    control and result memory are the generation's own; payload memory is lent to it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ipc/control.h"
+#include "ipc/handler_spec.h"
+#include "ipc/master_port.h"
+#include "net/handle.h"
+
+namespace ringmaster::master {
+
+class Generation {
+ public:
+  struct Events {
+    std::function<void(const ipc::ControlMessage&)> on_message;
+    std::function<void()> on_bell;  // a worker has published something, or has become ready
+    // The nursery is gone; `how` is for people: "exit 78", "SIGKILL".
+    std::function<void(const std::string& how)> on_gone;
+  };
+
+  // Starts the nursery and tells it what to load: kLoaded or kFailed will follow.
+  [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
+      uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
+      const std::vector<ipc::HandlerSpec>& handlers, Events events);
+  ~Generation();
+
+  void fork_worker(uint32_t slot) { send({ipc::ControlType::kFork, slot, 0, 0, {}}); }
+  void signal_worker(uint32_t slot, int signal) {
+    send({ipc::ControlType::kKill, slot, 0, signal, {}});
+  }
+  // Closes the control channel: the nursery ends its workers (they finish what they have), then
+  // itself.
+  void stop();
+  void kill();
+
+  ipc::MasterPort& port() { return port_; }
+  uint32_t number() const { return number_; }
+  int nursery_pid() const { return process_ ? process_->pid : 0; }
+
+ private:
+  Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events);
+  Status spawn(int payload_memory_fd);
+  void watch();
+  void on_readable();
+  void send(const ipc::ControlMessage& message);
+
+  uv_loop_t* loop_;
+  uint32_t number_;
+  ipc::MasterPort port_;
+  Events events_;
+  std::unique_ptr<ipc::ControlChannel> channel_;
+  net::UvHandle<uv_process_t> process_;
+  net::UvHandle<uv_poll_t> channel_poll_;
+  net::UvHandle<uv_poll_t> bell_poll_;
+};
+
+// A wait status as people read it: "exit 78", "SIGKILL".
+std::string describe_exit(int64_t exit_code, int signal);
+
+}  // namespace ringmaster::master

@@ -1,0 +1,43 @@
+#include "master/job.h"
+
+#include "base/assert.h"
+
+namespace ringmaster::master {
+
+JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), jobs_(slots) {
+  RM_ASSERT(slots > 0 && slots <= ipc::kJobSlotsMax);
+  // The lowest slot is used first: few jobs at once stay on few warm cache lines.
+  for (uint32_t slot = slots; slot-- > 0;) {
+    jobs_[slot].id.job = slot;
+    free_.push_back(slot);
+  }
+}
+
+Job* JobTable::allocate() {
+  if (free_.empty()) return nullptr;
+  Job& job = jobs_[free_.back()];
+  free_.pop_back();
+  ++job.id.sequence;
+  job.step = 0;
+  job.attempts = 0;
+  return &job;
+}
+
+void JobTable::free(Job& job) {
+  RM_ASSERT(job.state != JobState::kFree && job.caller == nullptr && job.fetch == nullptr);
+  for (const Job::Product& product : job.products) {
+    if (product.block.size > 0) store_.free(product.block);
+  }
+  job.products.clear();
+  job.state = JobState::kFree;
+  if (job.timer) uv_timer_stop(job.timer.get());
+  free_.push_back(job.id.job);
+}
+
+Job* JobTable::find(ipc::JobId id) {
+  if (id.job >= jobs_.size()) return nullptr;
+  Job& job = jobs_[id.job];
+  return job.state != JobState::kFree && job.id == id ? &job : nullptr;
+}
+
+}  // namespace ringmaster::master

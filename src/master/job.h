@@ -1,0 +1,94 @@
+// Job: one admitted request on its way through its method's steps; JobTable: all of them.
+//
+// The table is the truth about every job (shared memory is transport): it alone says which jobs
+// exist, who waits for them and what they hold.
+// Processes: the master only.
+// Memory:    all slots exist from the start; a job's blocks are freed with it.
+// Limits:    `slots` jobs at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "ipc/job_word.h"
+#include "ipc/layout.h"
+#include "ipc/payload_store.h"
+#include "master/options.h"
+#include "net/fetch.h"
+#include "net/handle.h"
+#include "rpc/errors.h"
+
+namespace ringmaster::master {
+
+class Dispatcher;
+
+// Who waits for a job's answer. Told exactly once.
+class Caller {
+ public:
+  virtual ~Caller() = default;
+  // `result` is JSON text, valid during the call only.
+  virtual void answer_result(std::string_view result) = 0;
+  virtual void answer_error(const rpc::Error& error) = 0;
+};
+
+enum class JobState : uint8_t {
+  kFree,
+  kFetching,   // an upstream is asked
+  kQueued,     // waits in the queue
+  kPublished,  // in the ring or with a worker
+  kAbandoned,  // answered, but a worker may still read its payload
+};
+
+struct Job {
+  struct Product {  // the params, or what a step made
+    ipc::Block block;
+    uint64_t size = 0;
+  };
+
+  JobState state = JobState::kFree;
+  ipc::JobId id;
+  const Method* method = nullptr;
+  size_t step = 0;  // the one that it is at
+  uint64_t admitted_ns = 0;
+  uint64_t deadline_ns = 0;
+  bool is_client_deadline = false;  // the client asked for less than the method allows
+  uint64_t attempts = 0;            // runs begun at this step
+  std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
+  net::Fetcher* fetcher = nullptr;
+  net::Fetcher::Fetch* fetch = nullptr;  // while fetching
+  std::shared_ptr<Caller> caller;        // null once answered
+  // For the deadline; made at the slot's first use. Its data is this job.
+  net::UvHandle<uv_timer_t> timer;
+  Dispatcher* dispatcher = nullptr;  // who is told when it rings
+};
+
+class JobTable {
+ public:
+  JobTable(ipc::PayloadStore& store, uint32_t slots);
+
+  // A fresh job, or null when all slots are taken.
+  Job* allocate();
+  // Frees the job's blocks, then its slot.
+  void free(Job& job);
+  // The job with this id, if it still exists. Any id is safe to ask for.
+  Job* find(ipc::JobId id);
+
+  template <class Visit>
+  void for_each_used(Visit visit) {
+    for (Job& job : jobs_) {
+      if (job.state != JobState::kFree) visit(job);
+    }
+  }
+
+  size_t used() const { return jobs_.size() - free_.size(); }
+  size_t capacity() const { return jobs_.size(); }
+
+ private:
+  ipc::PayloadStore& store_;
+  std::vector<Job> jobs_;
+  std::vector<uint32_t> free_;
+};
+
+}  // namespace ringmaster::master

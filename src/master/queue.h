@@ -1,0 +1,44 @@
+// Queue: the jobs that wait for a worker, earliest deadline first.
+//
+// It is private to the master and deep; the ring is shared and shallow. What has left the queue
+// cannot be reordered any more, so a job leaves it only when a worker will take it within moments.
+// Limits: none of its own: it holds at most the jobs of the table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "ipc/job_word.h"
+
+namespace ringmaster::master {
+
+class Queue {
+ public:
+  void push(uint64_t deadline_ns, ipc::JobId id) {
+    waiting_.emplace(deadline_ns, id.job, id.sequence);
+  }
+
+  // The job with the earliest deadline, which stays in the queue.
+  std::optional<ipc::JobId> front() const;
+  void pop() { waiting_.erase(waiting_.begin()); }
+  // Takes a job out that has expired or whose client has left.
+  void erase(uint64_t deadline_ns, ipc::JobId id) {
+    waiting_.erase({deadline_ns, id.job, id.sequence});
+  }
+
+  size_t size() const { return waiting_.size(); }
+
+ private:
+  // Of equal deadlines the lower slot goes first: any order will do, as long as it is one.
+  std::set<std::tuple<uint64_t, uint32_t, uint32_t>> waiting_;
+};
+
+inline std::optional<ipc::JobId> Queue::front() const {
+  if (waiting_.empty()) return std::nullopt;
+  const auto& [deadline_ns, job, sequence] = *waiting_.begin();
+  return ipc::JobId{job, sequence};
+}
+
+}  // namespace ringmaster::master

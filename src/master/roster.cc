@@ -1,0 +1,89 @@
+#include "master/roster.h"
+
+#include <algorithm>
+
+#include "base/assert.h"
+
+namespace ringmaster::master {
+
+Roster::Roster(size_t slots, size_t wanted) : slots_(slots), wanted_(wanted) {
+  RM_ASSERT(wanted >= 1 && wanted <= slots);
+}
+
+std::vector<uint32_t> Roster::take_due(uint64_t now_ns) {
+  std::vector<uint32_t> due;
+  for (uint32_t i = 0; i < wanted_; ++i) {
+    if (slots_[i].state != State::kVacant || slots_[i].due_ns > now_ns) continue;
+    slots_[i].state = State::kForking;
+    due.push_back(i);
+  }
+  return due;
+}
+
+std::optional<uint64_t> Roster::next_due_ns() const {
+  std::optional<uint64_t> next;
+  for (uint32_t i = 0; i < wanted_; ++i) {
+    if (slots_[i].state != State::kVacant) continue;
+    next = std::min(next.value_or(slots_[i].due_ns), slots_[i].due_ns);
+  }
+  return next;
+}
+
+void Roster::on_forked(uint32_t slot, int32_t pid, uint64_t now_ns) {
+  RM_ASSERT(slots_[slot].state == State::kForking);
+  slots_[slot].state = State::kStarting;
+  slots_[slot].pid = pid;
+  slots_[slot].forked_ns = now_ns;
+}
+
+void Roster::on_fork_failed(uint32_t slot, uint64_t now_ns) {
+  vacate(slot, now_ns, true);
+}
+
+std::optional<uint32_t> Roster::on_ready(uint32_t slot) {
+  if (slots_[slot].state == State::kStarting) slots_[slot].state = State::kUp;
+  return take_superfluous(slot);
+}
+
+void Roster::on_exited(uint32_t slot, uint64_t now_ns) {
+  const Slot& exited = slots_[slot];
+  vacate(slot, now_ns, exited.state != State::kLeaving && now_ns < exited.forked_ns + kYoungNs);
+}
+
+void Roster::on_all_gone() {
+  for (Slot& slot : slots_)
+    slot = {State::kVacant, 0, 0, 0, slot.young_deaths};
+}
+
+void Roster::vacate(uint32_t slot, uint64_t now_ns, bool died_young) {
+  Slot& vacated = slots_[slot];
+  const uint32_t deaths = died_young ? vacated.young_deaths + 1 : 0;
+  // The first young death may be an accident: its successor starts at once.
+  uint64_t wait_ns = 0;
+  if (deaths > 1) {
+    wait_ns = std::min(kBackOffMaxNs, kBackOffNs << std::min<uint32_t>(deaths - 2, 20));
+  }
+  vacated = {State::kVacant, 0, 0, now_ns + wait_ns, deaths};
+}
+
+std::optional<uint32_t> Roster::want(size_t wanted) {
+  wanted = std::clamp<size_t>(wanted, 1, slots_.size());
+  const bool is_one_fewer = wanted < wanted_;
+  wanted_ = wanted;
+  if (!is_one_fewer) return std::nullopt;
+  return take_superfluous(static_cast<uint32_t>(wanted));
+}
+
+std::optional<uint32_t> Roster::take_superfluous(uint32_t slot) {
+  const State state = slots_[slot].state;
+  if (slot < wanted_ || (state != State::kUp && state != State::kStarting)) return std::nullopt;
+  slots_[slot].state = State::kLeaving;
+  return slot;
+}
+
+size_t Roster::up_count() const {
+  return static_cast<size_t>(std::count_if(
+      slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.state == State::kUp; }));
+}
+
+}  // namespace ringmaster::master

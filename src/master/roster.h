@@ -1,0 +1,71 @@
+// Roster: which worker slots exist, what state each is in, and what should be done next.
+//
+// A pure state machine: no process, no clock, no I/O. The supervisor tells it what happened and
+// when, and does what it asks for.
+//
+//   VACANT --due--> FORKING --on_forked--> STARTING --on_ready--> UP --retire--> LEAVING
+//      ^               |                       |                  |                |
+//      '-- on_fork_failed ---------------------'---- on_exited ---'----------------'
+//
+// A worker that dies young (within kYoungNs of its fork) makes its slot wait before the next try:
+// kBackOffNs, doubled each time, up to kBackOffMaxNs. One that lived longer is replaced at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+namespace ringmaster::master {
+
+class Roster {
+ public:
+  static constexpr uint64_t kYoungNs = 1'000'000'000;
+  static constexpr uint64_t kBackOffNs = 50'000'000;
+  static constexpr uint64_t kBackOffMaxNs = 5'000'000'000;
+
+  enum class State : uint8_t { kVacant, kForking, kStarting, kUp, kLeaving };
+
+  struct Slot {
+    State state = State::kVacant;
+    int32_t pid = 0;
+    uint64_t forked_ns = 0;
+    uint64_t due_ns = 0;        // kVacant: not before this time
+    uint32_t young_deaths = 0;  // in a row
+  };
+
+  // `wanted` of `slots` slots get a worker.
+  Roster(size_t slots, size_t wanted);
+
+  // The slots that should be forked now; they are kForking afterwards.
+  std::vector<uint32_t> take_due(uint64_t now_ns);
+  // When take_due() will next have something. Empty: not before something happens.
+  std::optional<uint64_t> next_due_ns() const;
+
+  void on_forked(uint32_t slot, int32_t pid, uint64_t now_ns);
+  void on_fork_failed(uint32_t slot, uint64_t now_ns);
+  // The slot again, if it is not wanted any more and should leave.
+  std::optional<uint32_t> on_ready(uint32_t slot);
+  void on_exited(uint32_t slot, uint64_t now_ns);
+  // Every process of the generation is gone; nobody is blamed.
+  void on_all_gone();
+
+  // Wants one worker more or fewer (at least one, at most all slots). The slot that should leave,
+  // if one should: it is kLeaving afterwards.
+  std::optional<uint32_t> want(size_t wanted);
+
+  const Slot& slot(uint32_t slot) const { return slots_[slot]; }
+  size_t slot_count() const { return slots_.size(); }
+  size_t wanted() const { return wanted_; }
+  size_t up_count() const;
+  bool is_complete() const { return up_count() >= wanted_; }
+
+ private:
+  std::optional<uint32_t> take_superfluous(uint32_t slot);
+  void vacate(uint32_t slot, uint64_t now_ns, bool died_young);
+
+  std::vector<Slot> slots_;
+  size_t wanted_;
+};
+
+}  // namespace ringmaster::master

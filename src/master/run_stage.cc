@@ -1,0 +1,204 @@
+#include "master/run_stage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/result_code.h"
+
+namespace ringmaster::master {
+namespace {
+
+rpc::Error error_of(const ipc::ResultReader::Record& record) {
+  rpc::Error error;
+  error.code = record.code;
+  error.message = std::string(record.bytes);
+  switch (record.code) {
+    case ipc::kResultTooLate:
+      error.reason = "deadline";
+      break;
+    case ipc::kResultTooLarge:
+      error.reason = "response_bytes";
+      error.executed = rpc::Executed::kUnknown;
+      break;
+    case ipc::kResultInvalid:
+      error.reason = "invalid_result";
+      error.executed = rpc::Executed::kUnknown;
+      break;
+    case rpc::kInvalidParams:
+      error.reason = "invalid_params";
+      break;
+    case rpc::kUpstreamFailed:
+      error.reason = "invalid_body";
+      break;
+    default:
+      error.reason = "handler_failed";
+      error.executed = rpc::Executed::kUnknown;
+  }
+  return error;
+}
+
+}  // namespace
+
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, StageEvents& events,
+                   KillWorker kill_worker)
+    : store_(store), table_(table), events_(events), kill_worker_(std::move(kill_worker)) {}
+
+void RunStage::start(Job& job, const RunStep&) {
+  job.state = JobState::kQueued;
+  job.attempts = 0;
+  queue_.push(job.deadline_ns, job.id);
+  publish_waiting();
+}
+
+void RunStage::set_workers(size_t count) {
+  workers_ = count;
+  publish_waiting();
+}
+
+void RunStage::publish_waiting() {
+  if (port_ == nullptr) return;
+  while (published_ < workers_ * (1 + kPublishedPerWorker)) {
+    const std::optional<ipc::JobId> id = queue_.front();
+    if (!id) return;
+    Job& job = *table_.find(*id);
+    fill_header(job);
+    if (!port_->try_publish(*id)) return;  // full: its entries are freed before results come
+    queue_.pop();
+    job.state = JobState::kPublished;
+    ++job.attempts;
+    ++published_;
+  }
+}
+
+void RunStage::fill_header(const Job& job) {
+  ipc::JobHeader& header = store_.header(job.id.job);
+  header.deadline_ns = job.deadline_ns;
+  header.handler = static_cast<uint32_t>(std::get<RunStep>(job.method->steps[job.step]).handler);
+  header.view_count = static_cast<uint32_t>(job.products.size());
+  for (size_t i = 0; i < job.products.size(); ++i) {
+    header.views[i] = store_.view(job.products[i].block, job.products[i].size);
+  }
+  const std::string& name = job.method->name;
+  const size_t size = std::min(name.size(), sizeof header.method - 1);
+  std::memcpy(header.method, name.data(), size);
+  header.method[size] = '\0';
+}
+
+Status RunStage::take_results(uint32_t& damaged_worker) {
+  if (port_ == nullptr) return {};
+  const auto take = [this](uint32_t, const ipc::ResultReader::Record& record) {
+    on_record(record);
+  };
+  const Status taken = port_->drain(take, damaged_worker);
+  publish_waiting();
+  return taken;
+}
+
+void RunStage::on_record(const ipc::ResultReader::Record& record) {
+  Job* job = table_.find(record.id);
+  if (job == nullptr ||
+      (job->state != JobState::kPublished && job->state != JobState::kAbandoned)) {
+    log(Level::kWarning, "stray_result", {{"job", record.id.job}});
+    return;
+  }
+  --published_;
+  if (job->state == JobState::kAbandoned) {
+    events_.on_released(*job);
+  } else if (record.code == ipc::kResultOk) {
+    events_.on_result(*job, record.bytes);
+  } else {
+    events_.on_step_failed(*job, error_of(record));
+  }
+}
+
+RunStage::Expired RunStage::expire(Job& job) {
+  if (job.state == JobState::kQueued) {
+    queue_.erase(job.deadline_ns, job.id);
+    return Expired::kNeverRun;
+  }
+  RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
+  if (port_->try_withdraw(job.id)) {
+    --published_;
+    publish_waiting();
+    return Expired::kNeverRun;
+  }
+  // The result may have come since the last look. A damaged ring is found again by the next one.
+  const ipc::JobId id = job.id;
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(damaged_worker);
+  if (table_.find(id) == nullptr || job.state != JobState::kPublished) return Expired::kMovedOn;
+  job.state = JobState::kAbandoned;
+  if (const std::optional<uint32_t> worker = port_->was_held_by(id)) {
+    log(Level::kWarning, "timeout",
+        {{"worker", *worker},
+         {"job", id.job},
+         {"method", job.method->name},
+         {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
+    kill_worker_(*worker);
+  }
+  return Expired::kAbandoned;
+}
+
+void RunStage::tick() {
+  if (port_ != nullptr) port_->wake_if_needed();
+}
+
+std::vector<RunStage::LostJob> RunStage::on_worker_lost(uint32_t worker, const std::string& cause) {
+  const std::vector<ipc::JobId> ids = port_->take_over(worker);
+  // A worker that we ended for one job's overrun is not the fault of another that it had.
+  const bool was_ended_by_us = std::any_of(ids.begin(), ids.end(), [this](ipc::JobId id) {
+    const Job* job = table_.find(id);
+    return job != nullptr && job->state == JobState::kAbandoned;
+  });
+  std::vector<LostJob> lost;
+  for (const ipc::JobId id : ids) {
+    // Both words of the worker may name the same job, and a job that was answered may still be
+    // named: what is in the hands of nobody is not lost.
+    Job* job = table_.find(id);
+    if (job == nullptr) continue;
+    if (job->state == JobState::kPublished || job->state == JobState::kAbandoned) {
+      lost.push_back({id, job->method->name, job->attempts});
+      on_job_lost(*job, !was_ended_by_us, cause);
+    }
+  }
+  publish_waiting();
+  return lost;
+}
+
+void RunStage::on_port_lost(const std::string& cause) {
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(damaged_worker);
+  port_ = nullptr;
+  workers_ = 0;
+  table_.for_each_used([&](Job& job) { on_job_lost(job, true, cause); });
+  RM_ASSERT(published_ == 0);
+}
+
+void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
+  if (job.state == JobState::kAbandoned) {
+    --published_;
+    return events_.on_released(job);
+  }
+  if (job.state != JobState::kPublished) return;
+  --published_;
+  if (!is_blamed) --job.attempts;
+  if (job.attempts < job.method->attempts) {
+    job.state = JobState::kQueued;
+    return queue_.push(job.deadline_ns, job.id);
+  }
+  rpc::Error error;
+  error.code = rpc::kWorkerDied;
+  error.message = fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,
+                              job.attempts, job.method->attempts);
+  error.reason = "worker_died";
+  error.retryable = true;
+  error.executed = rpc::Executed::kUnknown;
+  events_.on_step_failed(job, error);
+}
+
+}  // namespace ringmaster::master

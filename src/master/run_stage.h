@@ -1,0 +1,81 @@
+// RunStage: runs a job's run steps: queue -> ring -> worker -> result.
+//
+// The queue holds what waits, by deadline; only as many jobs as the workers can take within moments
+// are published to the ring.
+// Processes: the master only.
+// Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs go back into the queue, as
+//            long as they have attempts left. Of the nursery: on_port_lost(), the same for all.
+// Trust:     results are matched with the table: one that no published job has is ignored.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ipc/master_port.h"
+#include "master/job.h"
+#include "master/options.h"
+#include "master/queue.h"
+#include "master/stages.h"
+
+namespace ringmaster::master {
+
+class RunStage {
+ public:
+  // Asked when a job overruns its deadline: end this worker, there is no other way to stop it.
+  using KillWorker = std::function<void(uint32_t worker)>;
+
+  RunStage(ipc::PayloadStore& store, JobTable& table, StageEvents& events, KillWorker kill_worker);
+
+  // Queues the job for its current step, which is this one.
+  void start(Job& job, const RunStep& step);
+
+  enum class Expired {
+    kNeverRun,   // it was still waiting; it is in no stage any more
+    kMovedOn,    // its result was there already, and has been delivered: look again
+    kAbandoned,  // a worker has it and is being ended: on_released() will follow
+  };
+  Expired expire(Job& job);
+
+  // The generation to work with, and how many of its workers can take jobs.
+  void set_port(ipc::MasterPort* port) { port_ = port; }
+  void set_workers(size_t count);
+
+  // Delivers what the workers have published. Fails when a worker has damaged its results.
+  [[nodiscard]] Status take_results(uint32_t& damaged_worker);
+  // The slow tick: gives out again what a lost wake-up may have left.
+  void tick();
+
+  // A worker was reaped: what it had in hand is queued again, or fails. `cause` is for people:
+  // "SIGKILL". Returns those jobs, for the log.
+  struct LostJob {
+    ipc::JobId id;
+    std::string method;
+    uint64_t attempt;
+  };
+  std::vector<LostJob> on_worker_lost(uint32_t worker, const std::string& cause);
+  void on_port_lost(const std::string& cause);
+
+  size_t queued() const { return queue_.size(); }
+
+ private:
+  // READY entries per worker beyond the one it works on: enough that nobody waits for the master.
+  static constexpr size_t kPublishedPerWorker = 2;
+
+  void publish_waiting();
+  void fill_header(const Job& job);
+  void on_record(const ipc::ResultReader::Record& record);
+  void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
+
+  ipc::PayloadStore& store_;
+  JobTable& table_;
+  StageEvents& events_;
+  KillWorker kill_worker_;
+  Queue queue_;
+  ipc::MasterPort* port_ = nullptr;
+  size_t workers_ = 0;
+  size_t published_ = 0;  // jobs in the ring or with a worker
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,180 @@
+#include "master/session.h"
+
+#include <fmt/format.h>
+#include <utility>
+#include <vector>
+
+#include "base/nearest.h"
+
+namespace ringmaster::master {
+
+// Collects the answers of a batch, in the order in which they come, into one response.
+class Session::Batch {
+ public:
+  explicit Batch(std::weak_ptr<Session> session) : session_(std::move(session)) {}
+  Batch(const Batch&) = delete;
+  Batch& operator=(const Batch&) = delete;
+  // The last call of the batch has let go of it. Only notifications: nothing is sent.
+  ~Batch() {
+    const std::shared_ptr<Session> session = session_.lock();
+    if (session == nullptr || answers_.empty()) return;
+    answers_ += ']';
+    session->send(answers_);
+  }
+
+  // Where the next answer is to be appended.
+  std::string& next_answer() {
+    answers_ += answers_.empty() ? '[' : ',';
+    return answers_;
+  }
+
+ private:
+  std::weak_ptr<Session> session_;
+  std::string answers_;
+};
+
+// One request that was admitted: gives its answer to whoever is still there.
+class Session::Call : public Caller {
+ public:
+  Call(std::weak_ptr<Session> session, std::shared_ptr<Batch> batch, const rpc::Request& request)
+      : session_(std::move(session)),
+        batch_(std::move(batch)),
+        id_(request.id),
+        version_(request.version) {}
+
+  void answer_result(std::string_view result) override {
+    answer([&](std::string& out) { rpc::append_result(out, version_, id_, result); });
+  }
+  void answer_error(const rpc::Error& error) override {
+    answer([&](std::string& out) { rpc::append_error(out, version_, id_, error); });
+  }
+
+ private:
+  template <class Append>
+  void answer(Append append) {
+    const std::shared_ptr<Session> session = session_.lock();
+    if (session == nullptr) return;
+    if (!id_.empty() && batch_ != nullptr) {
+      append(batch_->next_answer());
+    } else if (!id_.empty()) {
+      append(session->connection_.output());
+      session->send("");
+    }
+    batch_.reset();  // before the session may finish: the batch's response must be out
+    session->on_answered();
+  }
+
+  std::weak_ptr<Session> session_;
+  std::shared_ptr<Batch> batch_;
+  std::string id_;  // empty: a notification
+  rpc::Version version_;
+};
+
+Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
+                 uint64_t now_ns)
+    : shared_(shared),
+      connection_(std::move(stream), events, shared.limits.request_bytes, now_ns) {}
+
+bool Session::on_message(std::string_view text) {
+  const rpc::Message message = rpc::parse(text, shared_.limits.batch_items);
+  const bool is_json =
+      !message.requests.front().error || message.requests.front().error->code != rpc::kParseError;
+  const auto batch =
+      message.is_batch ? std::make_shared<Batch>(weak_from_this()) : std::shared_ptr<Batch>();
+  for (const rpc::Request& request : message.requests)
+    begin(request, batch);
+  return is_json;
+}
+
+void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch) {
+  if (request.error) return refuse(request, *request.error, batch.get());
+  rpc::Error error;
+  const auto method = shared_.methods.find(request.method);
+  if (method == shared_.methods.end()) {
+    std::vector<std::string_view> known;
+    for (const auto& [name, unused] : shared_.methods)
+      known.push_back(name);
+    const std::string_view near = nearest(request.method, known);
+    error.code = rpc::kMethodNotFound;
+    error.message = fmt::format("there is no method {}", request.method);
+    if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
+    error.reason = "method_not_found";
+    return refuse(request, error, batch.get());
+  }
+  if (shared_.is_draining) {
+    error.code = rpc::kShuttingDown;
+    error.message = "the server is shutting down";
+    error.reason = "shutting_down";
+    error.retryable = true;
+    return refuse(request, error, batch.get());
+  }
+  if (++in_flight_ >= shared_.limits.in_flight_per_connection) connection_.hold_reading(true);
+  shared_.dispatcher.admit(*method->second, request.params, request.timeout_ms,
+                           std::make_shared<Call>(weak_from_this(), batch, request));
+}
+
+void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
+  if (request.is_notification()) return;
+  std::string& out = batch != nullptr ? batch->next_answer() : connection_.output();
+  rpc::append_error(out, request.version, request.id, error);
+  if (batch == nullptr) send("");
+}
+
+void Session::refuse_message(int32_t code, std::string reason, std::string message,
+                             uint64_t limit) {
+  rpc::Error error;
+  error.code = code;
+  error.message = std::move(message);
+  error.reason = std::move(reason);
+  if (limit > 0) error.limit = limit;
+  rpc::append_error(connection_.output(), rpc::Version::k2, "", error);
+  send("");
+}
+
+void Session::on_unreadable(rpc::Framer::Event why) {
+  switch (why) {
+    case rpc::Framer::Event::kTooLarge:
+      return refuse_message(
+          rpc::kRequestTooLarge, "request_too_large",
+          fmt::format("a message of more than {} bytes", shared_.limits.request_bytes),
+          shared_.limits.request_bytes);
+    case rpc::Framer::Event::kNotAFraming:
+      return refuse_message(rpc::kParseError, "unknown_framing",
+                            "expected JSON-RPC: JSON values that begin with { or [", 0);
+    default:
+      return refuse_message(rpc::kParseError, "incomplete",
+                            "the connection ended inside of a message", 0);
+  }
+}
+
+void Session::refuse_connection() {
+  refuse_message(rpc::kOverloaded, "too_many_connections",
+                 fmt::format("{} connections are open", shared_.limits.connections),
+                 shared_.limits.connections);
+  finish_when_idle();
+}
+
+void Session::on_ended() {
+  finish_when_idle();
+}
+
+void Session::send(std::string_view response) {
+  connection_.output() += response;
+  connection_.output() += '\n';
+  shared_.on_unsent(shared_from_this());
+}
+
+void Session::on_answered() {
+  --in_flight_;
+  if (in_flight_ < shared_.limits.in_flight_per_connection) connection_.hold_reading(false);
+  if (is_finishing_) finish_when_idle();
+}
+
+void Session::finish_when_idle() {
+  is_finishing_ = true;
+  if (in_flight_ > 0) return;
+  connection_.finish();
+  shared_.on_unsent(shared_from_this());
+}
+
+}  // namespace ringmaster::master

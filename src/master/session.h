@@ -1,0 +1,68 @@
+// Session: one client's connection, and what it is owed: its messages become calls, their answers
+// become responses.
+//
+// Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
+//         they do not keep it alive.
+// Limits: in_flight_per_connection calls; then the connection is not read until answers have left.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "master/dispatcher.h"
+#include "master/options.h"
+#include "net/connection.h"
+#include "rpc/json_rpc.h"
+
+namespace ringmaster::master {
+
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  // What all sessions share.
+  struct Shared {
+    const Limits& limits;
+    const std::unordered_map<std::string, const Method*>& methods;
+    Dispatcher& dispatcher;
+    std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
+    bool is_draining = false;                                 // no new requests
+  };
+
+  Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
+          uint64_t now_ns);
+
+  net::Connection& connection() { return connection_; }
+
+  // For a client that is one too many: says so, and closes.
+  void refuse_connection();
+
+  // See net::Connection::Events.
+  bool on_message(std::string_view message);
+  void on_unreadable(rpc::Framer::Event why);
+  void on_ended();
+
+  // One answer, or a batch's, whole but for its line end.
+  void send(std::string_view response);
+  void on_answered();
+  // Closes once all that it is owed has been sent.
+  void finish_when_idle();
+  bool is_idle() const { return in_flight_ == 0; }
+
+ private:
+  class Batch;
+  class Call;
+
+  void begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch);
+  void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
+  void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
+
+  Shared& shared_;
+  net::Connection connection_;
+  size_t in_flight_ = 0;
+  bool is_finishing_ = false;
+};
+
+}  // namespace ringmaster::master

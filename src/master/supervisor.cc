@@ -1,0 +1,212 @@
+#include "master/supervisor.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fmt/format.h>
+#include <sys/wait.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace ringmaster::master {
+namespace {
+
+// The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
+constexpr uint64_t kTickMs = 50;
+
+// A generation that is gone within this time makes the next one wait, twice as long each time.
+constexpr uint64_t kYoungNs = 2 * kNsPerS;
+constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
+constexpr uint32_t kDoublingsMax = 6;
+
+std::string describe_status(int32_t status) {
+  return WIFSIGNALED(status) ? describe_exit(0, WTERMSIG(status))
+                             : describe_exit(WEXITSTATUS(status), 0);
+}
+
+}  // namespace
+
+Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
+    : setup_(std::move(setup)),
+      run_stage_(run_stage),
+      events_(std::move(events)),
+      roster_(setup_.geometry.worker_slots, setup_.worker_count),
+      tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
+
+Status Supervisor::start() {
+  uv_timer_start(
+      tick_.get(), [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->on_tick(); },
+      kTickMs, kTickMs);
+  return start_generation();
+}
+
+Status Supervisor::start_generation() {
+  is_loaded_ = false;
+  is_condemned_ = false;
+  generation_started_ns_ = now_ns();
+  Result<std::unique_ptr<Generation>> started = Generation::start(
+      setup_.loop, ++generation_number_, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
+      {[this](const ipc::ControlMessage& message) { on_message(message); },
+       [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
+  if (!started) return tl::unexpected(started.error());
+  generation_ = std::move(*started);
+  run_stage_.set_port(&generation_->port());
+  return {};
+}
+
+void Supervisor::on_message(const ipc::ControlMessage& message) {
+  switch (message.type) {
+    case ipc::ControlType::kLoaded:
+      is_loaded_ = true;
+      log(Level::kInfo, "handlers_loaded",
+          {{"gen", generation_number_},
+           {"nursery_pid", generation_->nursery_pid()},
+           {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
+      return fork_due();
+    case ipc::ControlType::kFailed:
+      failure_ = Error{static_cast<ExitCode>(message.status), message.text};
+      return generation_->kill();
+    case ipc::ControlType::kForked:
+      roster_.on_forked(message.worker, message.pid, now_ns());
+      return look_at_workers();
+    case ipc::ControlType::kForkFailed:
+      log(Level::kError, "fork_failed",
+          {{"worker", message.worker}, {"error", strerrordesc_np(message.status)}});
+      return roster_.on_fork_failed(message.worker, now_ns());
+    case ipc::ControlType::kExited:
+      return on_worker_exited(message);
+    default:
+      log(Level::kError, "control_channel",
+          {{"gen", generation_number_}, {"error", "a message that is not for the master"}});
+      return generation_->kill();
+  }
+}
+
+void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
+  const uint32_t worker = message.worker;
+  const std::string how = describe_status(message.status);
+  take_results();  // what it had finished is not lost
+  const std::vector<RunStage::LostJob> lost = run_stage_.on_worker_lost(worker, how);
+  roster_.on_exited(worker, now_ns());
+  run_stage_.set_workers(roster_.up_count());
+  if (message.status == 0 && lost.empty()) {
+    log(Level::kInfo, "worker_left",
+        {{"worker", worker}, {"gen", generation_number_}, {"pid", message.pid}});
+  } else if (lost.empty()) {
+    log(Level::kWarning, "worker_died",
+        {{"worker", worker}, {"gen", generation_number_}, {"pid", message.pid}, {"how", how}});
+  } else {
+    log(Level::kWarning, "worker_died",
+        {{"worker", worker},
+         {"gen", generation_number_},
+         {"pid", message.pid},
+         {"how", how},
+         {"job", lost.front().id.job},
+         {"method", lost.front().method},
+         {"attempt", lost.front().attempt}});
+  }
+  fork_due();
+}
+
+void Supervisor::on_gone(const std::string& how) {
+  gone_ = std::move(generation_);
+  run_stage_.on_port_lost(fmt::format("its nursery: {}", how));
+  roster_.on_all_gone();
+  if (is_stopping_) return events_.on_stopped();
+  const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
+  if (!was_ready_) {
+    return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
+  }
+  failure_.reset();
+  const bool was_young = now_ns() < generation_started_ns_ + kYoungNs;
+  young_generations_ = was_young ? young_generations_ + 1 : 0;
+  const uint64_t wait_ns =
+      was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
+  restart_due_ns_ = now_ns() + wait_ns;
+  log(Level::kError, "nursery_died",
+      {{"gen", generation_number_}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
+  on_tick();
+}
+
+void Supervisor::on_tick() {
+  if (generation_ == nullptr) {
+    if (is_stopping_ || now_ns() < restart_due_ns_) return;
+    if (Status started = start_generation(); !started) {
+      restart_due_ns_ = now_ns() + (kBackOffNs << kDoublingsMax);
+      log(Level::kError, "generation_not_started", {{"error", started.error().message}});
+    }
+    return;
+  }
+  look_at_workers();
+  run_stage_.tick();
+  fork_due();
+}
+
+void Supervisor::look_at_workers() {
+  if (generation_ == nullptr) return;
+  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
+    if (roster_.slot(i).state != Roster::State::kStarting ||
+        generation_->port().was_state(i) == ipc::WorkerState::kAbsent) {
+      continue;
+    }
+    log(Level::kInfo, "worker_ready",
+        {{"worker", i}, {"gen", generation_number_}, {"pid", roster_.slot(i).pid}});
+    if (roster_.on_ready(i)) generation_->signal_worker(i, SIGTERM);
+  }
+  run_stage_.set_workers(roster_.up_count());
+  if (!was_ready_ && roster_.is_complete()) {
+    was_ready_ = true;
+    events_.on_ready();
+  }
+}
+
+void Supervisor::fork_due() {
+  if (generation_ == nullptr || !is_loaded_) return;
+  for (const uint32_t slot : roster_.take_due(now_ns()))
+    generation_->fork_worker(slot);
+}
+
+void Supervisor::take_results() {
+  if (is_condemned_) return;
+  uint32_t damaged_worker = 0;
+  const Status taken = run_stage_.take_results(damaged_worker);
+  if (taken) return;
+  // A worker that writes where it must not may have damaged anything that its generation shares.
+  is_condemned_ = true;
+  log(Level::kError, "results_damaged",
+      {{"worker", damaged_worker}, {"gen", generation_number_}, {"error", taken.error().message}});
+  generation_->kill();
+}
+
+void Supervisor::before_wait() {
+  gone_.reset();
+  if (generation_ == nullptr) return;
+  generation_->port().announce_sleep();
+  while (!is_condemned_ && generation_->port().was_any_result())
+    take_results();
+}
+
+void Supervisor::after_wait() {
+  if (generation_ != nullptr) generation_->port().cancel_sleep();
+}
+
+void Supervisor::kill_worker(uint32_t worker) {
+  if (generation_ != nullptr) generation_->signal_worker(worker, SIGKILL);
+}
+
+void Supervisor::change_worker_count(int by) {
+  const std::optional<uint32_t> leaving =
+      roster_.want(static_cast<size_t>(std::max(1, static_cast<int>(roster_.wanted()) + by)));
+  log(Level::kInfo, "worker_count", {{"wanted", roster_.wanted()}});
+  if (leaving && generation_ != nullptr) generation_->signal_worker(*leaving, SIGTERM);
+  fork_due();
+}
+
+void Supervisor::stop() {
+  is_stopping_ = true;
+  if (generation_ == nullptr) return events_.on_stopped();
+  generation_->stop();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,87 @@
+// Supervisor: keeps a generation of workers alive: starts it, replaces what dies, ends it.
+//
+// Processes: the master only. Decisions about slots are the roster's; this does and logs them.
+// Death:     of a worker: its results are taken, its jobs given out again, its slot forked anew
+//            (after a back-off, if it died young). Of the nursery: the same for all, with a new
+//            one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ipc/handler_spec.h"
+#include "ipc/layout.h"
+#include "master/generation.h"
+#include "master/roster.h"
+#include "master/run_stage.h"
+#include "net/handle.h"
+
+namespace ringmaster::master {
+
+class Supervisor {
+ public:
+  struct Setup {
+    uv_loop_t* loop;
+    ipc::Geometry geometry;  // its worker_slots are the most workers that there can be
+    size_t worker_count;
+    int payload_memory_fd;
+    std::vector<ipc::HandlerSpec> handlers;
+  };
+  struct Events {
+    std::function<void()> on_ready;        // all workers are up, for the first time
+    std::function<void(Error)> on_failed;  // the first generation could not be started
+    std::function<void()> on_stopped;      // after stop()
+  };
+
+  Supervisor(Setup setup, RunStage& run_stage, Events events);
+
+  [[nodiscard]] Status start();
+  // Lets the workers finish what they have, then ends them.
+  void stop();
+
+  // For a job that overruns: the worker is replaced.
+  void kill_worker(uint32_t worker);
+  // One worker more (+1) or fewer (-1), within 1 and the slots that there are.
+  void change_worker_count(int by);
+
+  // Around the event loop's wait: takes the results that are there, and asks to be woken for more.
+  void before_wait();
+  void after_wait();
+
+  size_t workers_up() const { return roster_.up_count(); }
+  size_t workers_wanted() const { return roster_.wanted(); }
+
+ private:
+  Status start_generation();
+  void on_message(const ipc::ControlMessage& message);
+  void on_worker_exited(const ipc::ControlMessage& message);
+  void on_gone(const std::string& how);
+  void on_tick();
+  void take_results();
+  void look_at_workers();
+  void fork_due();
+
+  Setup setup_;
+  RunStage& run_stage_;
+  Events events_;
+  Roster roster_;
+  std::unique_ptr<Generation> generation_;
+  std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
+  uint32_t generation_number_ = 0;
+  uint64_t generation_started_ns_ = 0;
+  uint64_t restart_due_ns_ = 0;
+  uint32_t young_generations_ = 0;  // in a row, that were gone soon
+  std::optional<Error> failure_;    // what the nursery said before it went
+  bool is_loaded_ = false;
+  bool is_condemned_ = false;  // its results are damaged: they are not looked at any more
+  bool was_ready_ = false;
+  bool is_stopping_ = false;
+  net::UvHandle<uv_timer_t> tick_;
+};
+
+}  // namespace ringmaster::master

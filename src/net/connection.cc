@@ -1,0 +1,186 @@
+#include "net/connection.h"
+
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace ringmaster::net {
+namespace {
+
+// One buffer for all connections: libuv reads into it and hands it over within the same call.
+constexpr size_t kReadBytes = 256 << 10;
+char read_buffer[kReadBytes];
+
+// A string that has grown beyond this gives its memory back when it is empty.
+constexpr size_t kKeptBytes = 16 << 10;
+
+// What a client may take for its first bytes, or for a message: this long, and longer for a long
+// message by the time that it takes at the slowest rate that we wait for.
+constexpr uint64_t kPatienceNs = 10 * kNsPerS;
+constexpr uint64_t kSlowestBytesPerS = 64 << 10;
+
+// How long a client that was sent everything may take to close.
+constexpr uint64_t kLingerNs = 500 * kNsPerMs;
+
+}  // namespace
+
+struct Connection::Write {
+  uv_write_t request{};
+  std::string bytes;
+  Connection* connection;  // null once that is gone
+};
+
+Connection::Connection(Stream stream, const Events& events, size_t message_bytes_max,
+                       uint64_t now_ns)
+    : stream_(std::move(stream)),
+      events_(events),
+      framer_(message_bytes_max),
+      waiting_since_ns_(now_ns) {
+  stream_->stream.data = this;
+}
+
+Connection::~Connection() {
+  if (write_ != nullptr) write_->connection = nullptr;
+}
+
+void Connection::update_reading() {
+  const size_t unsent = output_.size() + (write_ != nullptr ? write_->bytes.size() : 0);
+  const bool wants_messages = !is_held_ && !is_unreadable_ && unsent <= kUnsentBytesMax;
+  const bool wanted = !is_closed() && !is_at_eof_ && (wants_messages || is_finishing_);
+  if (wanted == is_reading_) return;
+  is_reading_ = wanted;
+  if (!wanted) {
+    if (!is_closed()) uv_read_stop(&stream_->stream);
+    return;
+  }
+  const auto allocate = [](uv_handle_t*, size_t, uv_buf_t* buffer) {
+    *buffer = uv_buf_init(read_buffer, kReadBytes);
+  };
+  const int error = uv_read_start(&stream_->stream, allocate,
+                                  [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
+                                    auto* self = static_cast<Connection*>(stream->data);
+                                    if (size > 0) {
+                                      self->on_read({buffer->base, static_cast<size_t>(size)});
+                                    } else if (size == UV_EOF) {
+                                      self->on_end();
+                                    } else if (size < 0) {
+                                      self->close();
+                                    }
+                                  });
+  if (error != 0) close();
+}
+
+void Connection::on_read(std::string_view bytes) {
+  if (is_finishing_) return;
+  const bool was_mid_message = framer_.is_mid_message();
+  framer_.feed(bytes);
+  hand_out_messages();
+  if (is_closed()) return;
+  // The clock of a message starts with its first bytes, and so does the count of them.
+  if (!was_mid_message || !framer_.is_mid_message()) {
+    waiting_since_ns_ = now_ns();
+    message_bytes_ = 0;
+  }
+  message_bytes_ += bytes.size();
+  update_reading();
+}
+
+void Connection::hand_out_messages() {
+  std::string_view message;
+  for (;;) {
+    const rpc::Framer::Event event = framer_.next(message);
+    if (event == rpc::Framer::Event::kNeedMore) return;
+    if (event == rpc::Framer::Event::kMessage &&
+        (events_.on_message(*this, message) || framer_.skip_bad_message())) {
+      continue;
+    }
+    if (event != rpc::Framer::Event::kMessage) events_.on_unreadable(*this, event);
+    is_unreadable_ = true;
+    events_.on_ended(*this);
+    return;
+  }
+}
+
+void Connection::on_end() {
+  is_at_eof_ = true;
+  update_reading();
+  if (is_lingering_) return close();
+  if (is_unreadable_ || is_finishing_) return;
+  if (framer_.is_mid_message()) events_.on_unreadable(*this, rpc::Framer::Event::kNeedMore);
+  events_.on_ended(*this);
+}
+
+void Connection::flush() {
+  if (is_closed()) return;
+  if (write_ == nullptr && !output_.empty()) {
+    const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
+    const int written = uv_try_write(&stream_->stream, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) return close();
+    const auto taken = static_cast<size_t>(std::max(written, 0));
+    if (taken < output_.size()) write_rest(std::string_view(output_).substr(taken));
+    output_.clear();
+    if (output_.capacity() > kKeptBytes) output_.shrink_to_fit();
+  }
+  update_reading();
+  linger_when_sent();
+}
+
+void Connection::write_rest(std::string_view rest) {
+  write_ = new Write{{}, std::string(rest), this};
+  write_->request.data = write_;
+  const uv_buf_t buffer =
+      uv_buf_init(write_->bytes.data(), static_cast<unsigned>(write_->bytes.size()));
+  const int error =
+      uv_write(&write_->request, &stream_->stream, &buffer, 1, [](uv_write_t* request, int status) {
+        const std::unique_ptr<Write> write(static_cast<Write*>(request->data));
+        Connection* self = write->connection;
+        if (self == nullptr) return;
+        self->write_ = nullptr;
+        if (self->is_closed()) return;
+        if (status != 0) return self->close();
+        self->flush();
+      });
+  if (error != 0) {  // libuv calls nothing back then
+    delete std::exchange(write_, nullptr);
+    close();
+  }
+}
+
+void Connection::hold_reading(bool hold) {
+  is_held_ = hold;
+  update_reading();
+}
+
+void Connection::finish() {
+  is_finishing_ = true;
+  update_reading();
+}
+
+void Connection::linger_when_sent() {
+  if (!is_finishing_ || is_lingering_ || !output_.empty() || write_ != nullptr) return;
+  if (is_at_eof_) return close();
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<uv_handle_t*>(stream_.get()), &fd);
+  if (::shutdown(fd, SHUT_WR) != 0) return close();
+  is_lingering_ = true;
+  waiting_since_ns_ = now_ns();
+}
+
+bool Connection::is_stalled(uint64_t now_ns) const {
+  if (is_lingering_) return now_ns > waiting_since_ns_ + kLingerNs;
+  const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || framer_.is_mid_message();
+  if (!is_reading_ || !owes_us) return false;
+  const uint64_t allowed_ns = kPatienceNs + message_bytes_ * kNsPerS / kSlowestBytesPerS;
+  return now_ns > waiting_since_ns_ + allowed_ns;
+}
+
+void Connection::close() {
+  if (is_closed()) return;
+  stream_.reset();
+  events_.on_closed(*this);
+}
+
+}  // namespace ringmaster::net

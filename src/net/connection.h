@@ -1,0 +1,90 @@
+// Connection: one client: cuts what it sends into messages, and sends it what it is owed.
+//
+// Threads: the loop's only.
+// Memory:  input: the unfinished message, at most message_bytes_max. Output: what the client has
+// not
+//          read yet; while that is more than kUnsentBytesMax, or while the owner says so, the
+//          client is not read either, so that it cannot make either of them grow.
+// Death:   of the client: on_closed, once; nothing else is called after it.
+// Cost:    one read(2) per wake-up into a buffer that all connections share, and one write(2)
+//          per flush() for everything that was sent since the last one.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/listener.h"
+#include "rpc/framing.h"
+
+namespace ringmaster::net {
+
+class Connection {
+ public:
+  struct Events {
+    // One message. False: it was not JSON.
+    std::function<bool(Connection&, std::string_view message)> on_message;
+    // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
+    // answer; on_ended follows.
+    std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    // Nothing more will be read. The owner calls finish() once it has sent what it owes.
+    std::function<void(Connection&)> on_ended;
+    // Gone, and must not be used any more: the owner destroys it, now or later.
+    std::function<void(Connection&)> on_closed;
+  };
+
+  static constexpr size_t kUnsentBytesMax = 1 << 20;
+
+  // `events` must outlive the connection. Reads nothing before start().
+  Connection(Stream stream, const Events& events, size_t message_bytes_max, uint64_t now_ns);
+  ~Connection();
+  Connection(const Connection&) = delete;
+  Connection& operator=(const Connection&) = delete;
+
+  void start() { update_reading(); }
+
+  // Where whole responses are appended, framing included, for the next flush().
+  std::string& output() { return output_; }
+  void flush();
+
+  // Stops and resumes reading: the owner's say in back-pressure.
+  void hold_reading(bool hold);
+  // Closes once everything is sent; what still comes in is thrown away. The client is given a moment
+  // to read and close first: closing on unread input could cost it the last answers.
+  void finish();
+  // Closes at once.
+  void abort() { close(); }
+
+  bool is_closed() const { return stream_ == nullptr; }
+  // No first byte, a message so slow, or a finished connection left open, for longer than an honest
+  // client can need.
+  bool is_stalled(uint64_t now_ns) const;
+
+ private:
+  struct Write;
+  void on_read(std::string_view bytes);
+  void on_end();
+  void hand_out_messages();
+  void write_rest(std::string_view rest);
+  void update_reading();
+  void linger_when_sent();
+  void close();
+
+  Stream stream_;  // null once closed
+  const Events& events_;
+  rpc::Framer framer_;
+  std::string output_;         // not yet given to the system
+  Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
+  uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
+  uint64_t message_bytes_ = 0;  // that have come since then
+  bool is_held_ = false;
+  bool is_reading_ = false;
+  bool is_unreadable_ = false;  // no message can follow
+  bool is_at_eof_ = false;
+  bool is_finishing_ = false;
+  bool is_lingering_ = false;  // finished, all sent: waits for the client to close
+};
+
+}  // namespace ringmaster::net

@@ -1,0 +1,269 @@
+#include "net/fetch.h"
+
+#include <algorithm>
+#include <curl/curl.h>
+#include <fmt/format.h>
+#include <utility>
+#include <vector>
+
+namespace ringmaster::net {
+namespace {
+
+struct FreeEasy {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct FreeMulti {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+using Easy = std::unique_ptr<CURL, FreeEasy>;
+
+// What a caller's program may compare, for the ways to fail that have a word.
+const char* reason_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return "timeout";
+    case CURLE_COULDNT_CONNECT:
+      return "connect";
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return "resolve";
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+      return "truncated";
+    default:
+      return "protocol";
+  }
+}
+
+}  // namespace
+
+struct Fetcher::Fetch {
+  Request request;
+  Curl* curl = nullptr;
+  Easy easy;
+  char error[CURL_ERROR_SIZE] = "";
+  size_t at = 0;  // in the busy ones
+  uint64_t received = 0;
+  const char* refusal = nullptr;  // why we did not take the body
+};
+
+struct Fetcher::Curl {
+  Curl(uv_loop_t* loop_, const UpstreamOptions& options_)
+      : loop(loop_), options(options_), multi(curl_multi_init()) {}
+
+  static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void* assigned);
+  static int on_timer(CURLM*, long timeout_ms, void* user);
+  static size_t on_body(char* bytes, size_t, size_t size, void* user);
+  void act(curl_socket_t socket, int events);
+  void finish_done();
+  Easy make_easy() const;
+  Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
+  void recycle(Fetch* fetch);
+
+  uv_loop_t* loop;
+  const UpstreamOptions& options;
+  std::unique_ptr<CURLM, FreeMulti> multi;
+  UvHandle<uv_timer_t> timer;
+  std::unique_ptr<curl_slist, FreeList> headers;
+  std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
+  std::vector<std::unique_ptr<Fetch>> busy;
+};
+
+// libcurl says which events of a socket it waits for.
+int Fetcher::Curl::on_socket(CURL*, curl_socket_t socket, int what, void* user, void* assigned) {
+  auto* curl = static_cast<Curl*>(user);
+  auto* poll = static_cast<uv_poll_t*>(assigned);
+  if (what == CURL_POLL_REMOVE) {
+    if (poll != nullptr) UvHandle<uv_poll_t>{poll};
+    curl_multi_assign(curl->multi.get(), socket, nullptr);
+    return 0;
+  }
+  if (poll == nullptr) {
+    poll = make_handle<uv_poll_t>(curl->loop, curl, uv_poll_init_socket, socket).release();
+    curl_multi_assign(curl->multi.get(), socket, poll);
+  }
+  const int events =
+      (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  return uv_poll_start(poll, events, [](uv_poll_t* handle, int status, int ready) {
+    uv_os_fd_t fd = -1;
+    uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
+    const int error = status < 0 ? CURL_CSELECT_ERR : 0;
+    static_cast<Curl*>(handle->data)
+        ->act(fd, error | (ready & UV_READABLE ? CURL_CSELECT_IN : 0) |
+                      (ready & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+  });
+}
+
+int Fetcher::Curl::on_timer(CURLM*, long timeout_ms, void* user) {
+  auto* curl = static_cast<Curl*>(user);
+  if (timeout_ms < 0) return uv_timer_stop(curl->timer.get());
+  // Never at once: libcurl must not be called from inside of this callback.
+  return uv_timer_start(
+      curl->timer.get(),
+      [](uv_timer_t* handle) { static_cast<Curl*>(handle->data)->act(CURL_SOCKET_TIMEOUT, 0); },
+      static_cast<uint64_t>(timeout_ms), 0);
+}
+
+size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
+  auto* fetch = static_cast<Fetch*>(user);
+  curl_off_t announced = 0;
+  curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
+  fetch->received += size;
+  if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
+    fetch->refusal = "too_large";
+  } else if (!fetch->request.on_bytes({bytes, size}, expected)) {
+    fetch->refusal = "no_memory";
+  }
+  return fetch->refusal == nullptr ? size : 0;
+}
+
+void Fetcher::Curl::act(curl_socket_t socket, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi.get(), socket, events, &running);
+  finish_done();
+}
+
+void Fetcher::Curl::finish_done() {
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    const CURLcode code = message->data.result;  // removing the handle frees the message
+    char* user = nullptr;
+    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
+    auto* fetch = reinterpret_cast<Fetch*>(user);
+    long status = 0;
+    curl_easy_getinfo(fetch->easy.get(), CURLINFO_RESPONSE_CODE, &status);
+    std::optional<Failure> failure;
+    if (code != CURLE_OK || status < 200 || status > 299)
+      failure = failure_of(*fetch, code, status);
+    const auto on_done = std::move(fetch->request.on_done);
+    recycle(fetch);
+    on_done(std::move(failure));
+  }
+}
+
+Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, long status) const {
+  const std::string& name = options.name;
+  if (fetch.refusal != nullptr && std::string_view(fetch.refusal) == "too_large") {
+    return {"too_large",
+            fmt::format("upstream {}: a body of more than {} bytes, which is its limit "
+                        "(body_bytes)",
+                        name, options.body_bytes)};
+  }
+  if (fetch.refusal != nullptr) {
+    return {fetch.refusal, fmt::format("upstream {}: no payload memory left for its body", name)};
+  }
+  if (code == CURLE_OK) {
+    return {fmt::format("http_{}", status),
+            fmt::format("upstream {}: HTTP status {}, expected 200", name, status)};
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    return {"timeout", fmt::format("upstream {}: no whole answer within {} ms", name,
+                                   fetch.request.timeout_ms)};
+  }
+  const char* detail = fetch.error[0] != '\0' ? fetch.error : curl_easy_strerror(code);
+  return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
+}
+
+Easy Fetcher::Curl::make_easy() const {
+  Easy easy(curl_easy_init());
+  RM_ASSERT(easy != nullptr);
+  CURL* handle = easy.get();
+  curl_easy_setopt(handle, CURLOPT_URL, options.url.c_str());
+  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(handle, CURLOPT_PROXY, "");
+  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
+  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &Curl::on_body);
+  return easy;
+}
+
+void Fetcher::Curl::recycle(Fetch* fetch) {
+  curl_multi_remove_handle(multi.get(), fetch->easy.get());
+  fetch->request = {};
+  idle.push_back(std::move(busy[fetch->at]));
+  if (fetch->at + 1 < busy.size()) {
+    busy[fetch->at] = std::move(busy.back());
+    busy[fetch->at]->at = fetch->at;
+  }
+  busy.pop_back();
+}
+
+Fetcher::Fetcher(uv_loop_t* loop, const UpstreamOptions& options)
+    : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
+
+Fetcher::~Fetcher() {
+  while (!curl_->busy.empty())
+    curl_->recycle(curl_->busy.back().get());
+}
+
+Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const UpstreamOptions& options) {
+  static const CURLcode set_up = curl_global_init(CURL_GLOBAL_DEFAULT);
+  std::unique_ptr<Fetcher> fetcher(new Fetcher(loop, options));
+  Curl& curl = *fetcher->curl_;
+  for (const char* header : {"Content-Type: application/json", "Accept: application/json",
+                             "Expect:"}) {  // no 100-continue: it would cost a round trip
+    curl_slist* longer = curl_slist_append(curl.headers.get(), header);
+    if (longer == nullptr) return fail(ExitCode::kResource, "libcurl: out of memory");
+    [[maybe_unused]] curl_slist* same = curl.headers.release();
+    curl.headers.reset(longer);
+  }
+  if (set_up != CURLE_OK || curl.multi == nullptr) {
+    return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
+  }
+  curl.timer = make_handle<uv_timer_t>(loop, &curl, uv_timer_init);
+  CURLM* multi = curl.multi.get();
+  const auto connections = static_cast<long>(options.connections);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Curl::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &curl);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Curl::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &curl);
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
+  return fetcher;
+}
+
+Fetcher::Fetch* Fetcher::start(Request request) {
+  Curl& curl = *curl_;
+  if (curl.idle.empty()) {
+    curl.idle.push_back(std::make_unique<Fetch>());
+    curl.idle.back()->curl = &curl;
+    curl.idle.back()->easy = curl.make_easy();
+  }
+  curl.busy.push_back(std::move(curl.idle.back()));
+  curl.idle.pop_back();
+  Fetch* fetch = curl.busy.back().get();
+  fetch->at = curl.busy.size() - 1;
+  fetch->request = std::move(request);
+  fetch->error[0] = '\0';
+  fetch->received = 0;
+  fetch->refusal = nullptr;
+
+  CURL* easy = fetch->easy.get();
+  const std::string& body = fetch->request.body;
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(fetch->request.timeout_ms));
+  if (body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+  }
+  RM_ASSERT(curl_multi_add_handle(curl.multi.get(), easy) == CURLM_OK);
+  return fetch;
+}
+
+void Fetcher::cancel(Fetch* fetch) {
+  curl_->recycle(fetch);
+}
+
+}  // namespace ringmaster::net

@@ -1,0 +1,57 @@
+// Listener: a bound address, and later the connections that come in on it.
+//
+// Binding and listening are two steps, so that an address in use is known before anything else is
+// started, and nobody is let in before the workers can serve.
+// Memory: the callback owns each accepted stream.
+// Limits: the backlog is the system's (net.core.somaxconn).
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/fd.h"
+#include "base/status.h"
+#include "net/handle.h"
+#include "net/options.h"
+
+namespace ringmaster::net {
+
+// A stream of either kind: one type, so that whoever owns it need not know which.
+union AnyStream {
+  uv_stream_t stream;
+  uv_tcp_t tcp;
+  uv_pipe_t pipe;
+};
+using Stream = UvHandle<AnyStream>;
+
+class Listener {
+ public:
+  // Binds "HOST:PORT", "[V6]:PORT" or "unix:PATH". A stale unix socket, one that nobody answers on,
+  // is replaced. Fails (71) naming the address.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address);
+  // Takes a socket that the service manager has bound: neither unlinked nor shut down by us.
+  [[nodiscard]] static std::unique_ptr<Listener> adopt(Fd socket);
+  ~Listener();
+  Listener(const Listener&) = delete;
+  Listener& operator=(const Listener&) = delete;
+
+  // As a client would write it, with the port that the system chose.
+  const std::string& address() const { return address_; }
+
+  using OnAccept = std::function<void(Stream)>;
+  [[nodiscard]] Status listen(uv_loop_t* loop, OnAccept on_accept);
+
+ private:
+  Listener(Fd socket, std::string unlink_path);
+  bool is_unix() const;
+  void accept();
+
+  Fd socket_;  // until listen(); then the handle has it
+  std::string address_;
+  std::string unlink_path_;
+  Stream handle_;
+  OnAccept on_accept_;
+};
+
+}  // namespace ringmaster::net

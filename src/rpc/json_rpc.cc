@@ -1,0 +1,139 @@
+#include "rpc/json_rpc.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/json.h"
+#include "rpc/envelope.h"
+
+namespace ringmaster::rpc {
+namespace {
+
+// Hears the scan of a message and notes its requests, up to the batch limit.
+class Requests final : public json::Visitor {
+ public:
+  explicit Requests(size_t batch_items) : batch_items_(batch_items) {}
+
+  void restart() override {
+    requests_.clear();
+    envelope_.clear();
+    item_depth_ = item_count_ = 0;
+  }
+
+  void key(std::string_view text, size_t depth) override {
+    if (is_counted_out()) return;
+    envelope_.key(text, depth - item_depth_);
+  }
+
+  void enter(json::Kind kind, size_t depth) override {
+    if (depth == 0 && kind == json::Kind::kArray) item_depth_ = 1;
+  }
+
+  void value(const json::Value& value) override {
+    if (value.depth < item_depth_) return;
+    if (value.depth > item_depth_) {
+      if (!is_counted_out()) envelope_.value(value, value.depth - item_depth_);
+      return;
+    }
+    ++item_count_;
+    if (!is_counted_out()) end_item(value.kind);
+  }
+
+  Message finish(std::optional<std::string> fault) {
+    if (fault) return refuse(parse_error(*fault));
+    if (item_depth_ == 0) return {std::move(requests_), false};
+    if (item_count_ == 0)
+      return refuse(invalid_request("expected a request in the batch, found []"));
+    if (item_count_ > batch_items_) return refuse(batch_too_large());
+    return {std::move(requests_), true};
+  }
+
+ private:
+  bool is_batch() const { return item_depth_ == 1; }
+  // The items that no longer fit are only counted.
+  bool is_counted_out() const { return is_batch() && item_count_ > batch_items_; }
+
+  void end_item(json::Kind kind) {
+    if (kind == json::Kind::kObject) {
+      if (auto request = envelope_.judge()) requests_.push_back(std::move(*request));
+    } else {
+      requests_.emplace_back().error =
+          invalid_request("expected an object, found " + std::string(json::name(kind)));
+    }
+    envelope_.clear();
+  }
+
+  Error batch_too_large() const {
+    Error error;
+    error.code = kBatchTooLarge;
+    error.message = "Batch too large: expected at most " + std::to_string(batch_items_) +
+                    " requests (limits.batch_items), found " + std::to_string(item_count_) +
+                    "; split the batch";
+    error.reason = "batch_too_large";
+    error.limit = batch_items_;
+    return error;
+  }
+
+  static Message refuse(Error error) {
+    Message message;
+    message.requests.emplace_back().error = std::move(error);
+    return message;
+  }
+
+  size_t batch_items_;
+  std::vector<Request> requests_;
+  Envelope envelope_;
+  size_t item_depth_ = 0;  // of the request objects: 1 in a batch
+  size_t item_count_ = 0;
+};
+
+void append_id(std::string& out, std::string_view id) {
+  out += id.empty() ? "null" : id;
+}
+
+void append_data(std::string& out, const Error& error) {
+  out += R"({"reason":)";
+  out += json::quote(error.reason);
+  out += error.retryable ? R"(,"retryable":true)" : R"(,"retryable":false)";
+  if (error.retry_after_ms) out += R"(,"retry_after_ms":)" + std::to_string(*error.retry_after_ms);
+  out += error.executed == Executed::kNo ? R"(,"executed":false)" : R"(,"executed":"unknown")";
+  if (error.limit) out += R"(,"limit":)" + std::to_string(*error.limit);
+  out += '}';
+}
+
+}  // namespace
+
+Message parse(std::string_view message, size_t batch_items) {
+  Requests requests(batch_items);
+  return requests.finish(json::scan(message, requests));
+}
+
+void append_result(std::string& out, Version version, std::string_view id,
+                   std::string_view result) {
+  out += version == Version::k2 ? R"({"jsonrpc":"2.0","id":)" : R"({"id":)";
+  append_id(out, id);
+  out += R"(,"result":)";
+  const size_t begin = out.size();
+  out += result;
+  std::replace_if(
+      out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
+      [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  out += version == Version::k2 ? "}" : R"(,"error":null})";
+}
+
+void append_error(std::string& out, Version version, std::string_view id, const Error& error) {
+  if (version == Version::k1) {
+    out += R"({"id":)";
+    append_id(out, id);
+    out += R"(,"result":null,"error":)" + json::quote(error.message) + '}';
+    return;
+  }
+  out += R"({"jsonrpc":"2.0","id":)";
+  append_id(out, id);
+  out += R"(,"error":{"code":)" + std::to_string(error.code);
+  out += R"(,"message":)" + json::quote(error.message) + R"(,"data":)";
+  append_data(out, error);
+  out += "}}";
+}
+
+}  // namespace ringmaster::rpc

@@ -1,0 +1,216 @@
+#include "work/nursery.h"
+
+#include <bsd/unistd.h>
+#include <csignal>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "base/fd.h"
+#include "ipc/control.h"
+#include "work/handler.h"
+#include "work/worker.h"
+
+namespace ringmaster::work {
+namespace {
+
+using ipc::ControlMessage;
+using ipc::ControlType;
+
+size_t thread_count() {
+  std::error_code error;
+  const auto tasks = std::filesystem::directory_iterator("/proc/self/task", error);
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// Ends the pool of threads that an OpenMP runtime may hold: its child after a fork would wait for
+// threads that do not exist there.
+void pause_openmp() {
+  void* library = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return;
+  using Pause = int (*)(int);
+  if (const auto pause = reinterpret_cast<Pause>(::dlsym(library, "omp_pause_resource_all"))) {
+    constexpr int kOmpPauseHard = 2;
+    pause(kOmpPauseHard);
+  }
+  ::dlclose(library);
+}
+
+class Nursery {
+ public:
+  Nursery(std::string generation, ipc::ControlChannel channel, Fd child_exits)
+      : generation_(std::move(generation)),
+        channel_(std::move(channel)),
+        child_exits_(std::move(child_exits)),
+        threads_at_start_(thread_count()) {}
+
+  // Until the master has closed the channel.
+  Status run();
+
+ private:
+  Status obey(const ControlMessage& message);
+  Status load();
+  Status fork_worker(uint32_t slot);
+  [[noreturn]] void become_worker(uint32_t slot, pid_t nursery);
+  Status reap();
+  void end_workers();
+
+  std::string generation_;
+  ipc::ControlChannel channel_;
+  Fd child_exits_;
+  size_t threads_at_start_;  // one, but for a sanitizer's
+  ipc::Geometry geometry_;
+  std::vector<ipc::HandlerSpec> specs_;
+  std::vector<Handler> handlers_;
+  std::map<pid_t, uint32_t> slots_;  // of the living workers
+};
+
+Status Nursery::run() {
+  pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
+  for (;;) {
+    if (::poll(polled, 2, -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    if (polled[1].revents != 0) {
+      if (Status reaped = reap(); !reaped) return reaped;
+    }
+    if (polled[0].revents == 0) continue;
+    ControlMessage message;
+    Result<ipc::ControlChannel::Received> received = channel_.receive(message);
+    if (!received) return tl::unexpected(received.error());
+    if (*received == ipc::ControlChannel::Received::kEnd) break;
+    if (Status obeyed = obey(message); !obeyed) return obeyed;
+  }
+  end_workers();
+  return {};
+}
+
+Status Nursery::obey(const ControlMessage& message) {
+  switch (message.type) {
+    case ControlType::kGeometry: {
+      Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
+      if (!geometry) return tl::unexpected(geometry.error());
+      geometry_ = *geometry;
+      return {};
+    }
+    case ControlType::kHandler: {
+      Result<ipc::HandlerSpec> spec = ipc::decode_handler(message.text);
+      if (!spec) return tl::unexpected(spec.error());
+      specs_.push_back(std::move(*spec));
+      return {};
+    }
+    case ControlType::kLoad: {
+      if (Status loaded = load(); !loaded) {
+        return channel_.send({ControlType::kFailed, 0, 0,
+                              static_cast<int>(loaded.error().exit_code), loaded.error().message});
+      }
+      return channel_.send({ControlType::kLoaded, 0, 0, 0, {}});
+    }
+    case ControlType::kFork:
+      return fork_worker(message.worker);
+    case ControlType::kKill:
+      for (const auto& [pid, slot] : slots_) {
+        // Ours until we have reaped it: the pid cannot be another process' by now.
+        if (slot == message.worker) ::kill(pid, message.status);
+      }
+      return {};
+    default:
+      return fail(ExitCode::kInternal, "a control message that is not for a nursery");
+  }
+}
+
+Status Nursery::load() {
+  for (const ipc::HandlerSpec& spec : specs_) {
+    Result<Handler> handler = Handler::load(spec);
+    if (!handler) return tl::unexpected(handler.error());
+    handlers_.push_back(std::move(*handler));
+    pause_openmp();
+    if (const size_t threads = thread_count(); threads > threads_at_start_) {
+      return fail(ExitCode::kConfig,
+                  fmt::format("handler {}: left {} threads running after load(), expected none: a "
+                              "process with threads cannot be forked safely",
+                              spec.name, threads - threads_at_start_));
+    }
+  }
+  return {};
+}
+
+Status Nursery::fork_worker(uint32_t slot) {
+  const pid_t nursery = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid == 0) become_worker(slot, nursery);
+  if (pid < 0) return channel_.send({ControlType::kForkFailed, slot, 0, errno, {}});
+  slots_[pid] = slot;
+  return channel_.send({ControlType::kForked, slot, pid, 0, {}});
+}
+
+void Nursery::become_worker(uint32_t slot, pid_t nursery) {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != nursery) ::_exit(0);  // it died before the line above
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  child_exits_.reset();
+  ::srandom(static_cast<unsigned>(::getpid()));
+  ::srand48(::getpid());
+  const Status served = serve_jobs({slot, generation_, geometry_}, handlers_);
+  if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
+#if defined(__SANITIZE_ADDRESS__)
+  std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way
+#endif
+  ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
+}
+
+Status Nursery::reap() {
+  signalfd_siginfo ignored;  // several exits may share one signal: waitpid tells
+  [[maybe_unused]] const ssize_t size = ::read(child_exits_.get(), &ignored, sizeof ignored);
+  for (;;) {
+    int status = 0;
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) return {};
+    const auto worker = slots_.find(pid);
+    if (worker == slots_.end()) continue;  // a child that a handler made
+    const uint32_t slot = worker->second;
+    slots_.erase(worker);
+    if (Status sent = channel_.send({ControlType::kExited, slot, pid, status, {}}); !sent) {
+      return sent;
+    }
+  }
+}
+
+void Nursery::end_workers() {
+  for (const auto& [pid, slot] : slots_)
+    ::kill(pid, SIGTERM);
+  for (const auto& [pid, slot] : slots_)
+    ::waitpid(pid, nullptr, 0);
+}
+
+}  // namespace
+
+int run_nursery(int argc, char** argv) {
+  if (argc != 4) return static_cast<int>(ExitCode::kUsage);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
+  ::close_range(ipc::kEventFd + 1, ~0u, 0);
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  ::setproctitle("-ringmaster: nursery gen=%s", argv[2]);
+
+  sigset_t exits;
+  ::sigemptyset(&exits);
+  ::sigaddset(&exits, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &exits, nullptr);
+  Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
+  Nursery nursery(argv[2], ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits));
+  const Status ran = nursery.run();
+  if (!ran) ::dprintf(STDERR_FILENO, "nursery: %s\n", ran.error().message.c_str());
+  return ran ? 0 : static_cast<int>(ran.error().exit_code);
+}
+
+}  // namespace ringmaster::work

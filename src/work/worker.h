@@ -1,0 +1,29 @@
+// Worker: claims jobs, runs handlers, gives back results, until it is told to stop.
+//
+// Processes: one per worker slot, forked by the nursery. No sockets, no event loop, one thread.
+// Death:     at any instruction costs at most the job in hand, which the master finds by the words
+//            in shared memory and gives to another worker.
+// Signals:   SIGTERM: finish the job in hand, then leave with exit code 0.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "ipc/layout.h"
+#include "work/handler.h"
+
+namespace ringmaster::work {
+
+struct WorkerOptions {
+  uint32_t slot = 0;
+  std::string generation;  // for the process title
+  ipc::Geometry geometry;
+};
+
+// In the forked child, with the descriptors of ipc/control.h open: closes those that a worker must
+// not have and serves. Returns when it was told to stop, or when it cannot start.
+[[nodiscard]] Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& handlers);
+
+}  // namespace ringmaster::work

@@ -1,0 +1,140 @@
+#include <doctest/doctest.h>
+#include <sys/stat.h>
+
+#include "config/keys.h"
+#include "config_support.h"
+
+namespace ringmaster::config {
+
+TEST_CASE("config: handler libraries are found by name or by path") {
+  const Folder folder;
+  const std::string method = "[methods.m]\nsteps = [{ run = 'h' }]\n[handlers.h]\nlibrary = ";
+  CHECK(folder.load(method + "'burn'").options.handlers[0].library ==
+        folder.at("handlers/burn.so"));
+  CHECK(folder.load(method + "'handlers/burn.so'").options.handlers[0].library ==
+        folder.at("handlers/burn.so"));
+  CHECK(folder.load(method + "'" + folder.at("handlers/burn.so") + "'").problems.empty());
+  CHECK(has_problem(method + "'brun'", "did you mean burn?"));
+  CHECK(has_problem(method + "'something'", "; known: burn, echo, interests"));
+  CHECK(has_problem(method + "'handlers/brun.so'", "no such file: "));
+  CHECK(has_problem(method + "'handlers/brun.so'", "handlers/burn.so?"));
+  CHECK(has_problem(method + "'handlers/'", "expected a shared object"));
+  CHECK(has_problem("[methods.m]\nsteps = [{ run = 'ehco' }]\n[handlers.ehco]",
+                    ":3: handlers.ehco.library: no handler ehco.so"));
+}
+
+TEST_CASE("config: the files of handlers must be there") {
+  CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 'models/interest.ubj'",
+                    "models/interests.ubj?"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\nx_file = 'model/interests.ubj'", "does not exist"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = ''",
+                    "expected the path of a file, found an empty string"));
+  const Folder folder;
+  ::chmod(folder.at("models/interests.ubj").c_str(), 0);
+  const bool is_root = ::access(folder.at("models/interests.ubj").c_str(), R_OK) == 0;
+  const Loaded loaded = folder.load(kEcho + "[handlers.burn]\nmodel = 'models/interests.ubj'");
+  CHECK(loaded.problems.size() == (is_root ? 0 : 1));
+}
+
+TEST_CASE("config: a relative path is looked for beside the file, then in the working folder") {
+  const Folder folder;
+  const std::string here = "ringmaster-config-test-" + std::to_string(::getpid());
+  std::ofstream(here) << "";
+  const Loaded loaded = folder.load(kEcho + "[handlers.burn]\na_file = '" + here +
+                                    "'\nmodel = 'models/interests.ubj'");
+  fs::remove(here);
+  REQUIRE(loaded.problems.empty());
+  CHECK(loaded.options.handlers[1].options[0].second == fs::current_path() / here);
+  CHECK(loaded.options.handlers[1].options[1].second == folder.at("models/interests.ubj"));
+}
+
+TEST_CASE("config: a file that is not there names the nearest one") {
+  const Folder folder;
+  folder.write("ringmaster.toml", "");
+  const auto problems = load(folder.at("ringmaster.tml")).problems;
+  REQUIRE(problems.size() == 1);
+  CHECK(problems[0].message == "no such file; did you mean " + folder.at("ringmaster.toml") + "?");
+  CHECK(load(folder.at("models")).problems[0].message == "expected a file, found a folder");
+  CHECK(load(folder.at("none/x.toml")).problems[0].message.find("does not exist") !=
+        std::string::npos);
+}
+
+TEST_CASE("config: dump loads to the same options") {
+  const Folder folder;
+  const Loaded loaded = folder.load(R"(
+    [listen]
+    rpc = ["127.0.0.1:0", "unix:/run/\"x\".sock"]
+    [limits]
+    request_bytes = 1025
+    response_bytes = "3KiB"
+    [features."a b"]
+    url = "http://x/"
+    [handlers.interests]
+    model = "models/interests.ubj"
+    deep = { a = [1, "x\n\u0001"], b = {} }
+    [methods."a.b"]
+    steps = [{ fetch = "a b", body = { id = "$params.user.id", user = "$params.user", again = "$params.user.id", copy = { id = "$params.user.id" }, text = "x\"\n", n = -1, big = 9007199254740993, f = 1e300, one = 1.0, list = [], none = {}, "a key" = false } },
+             { fetch = "a b", body = {} }, { fetch = "a b", body = ["$params.x"] }, { fetch = "a b" },
+             { run = "interests" }])");
+  for (const Problem& problem : loaded.problems)
+    MESSAGE(to_string(problem));
+  REQUIRE(loaded.problems.empty());
+  const std::string text = dump(loaded.options);
+  const Loaded again = folder.load(text);
+  for (const Problem& problem : again.problems)
+    MESSAGE(to_string(problem));
+  REQUIRE(again.problems.empty());
+  CHECK(dump(again.options) == text);
+  CHECK(again.options.listen_rpc == loaded.options.listen_rpc);
+  CHECK(again.options.limits.request_bytes == 1025);
+  CHECK(again.options.limits.response_bytes == 3072);
+  CHECK(again.options.handlers[0].options == loaded.options.handlers[0].options);
+  const auto& steps = loaded.options.methods[0].steps;
+  const auto& steps_again = again.options.methods[0].steps;
+  REQUIRE(steps_again.size() == steps.size());
+  const std::string params = R"({"user": {"id": 7, "name": "x"}, "x": [1]})";
+  for (size_t i = 0; i + 1 < steps.size(); ++i) {
+    const auto& body = std::get<master::FetchStep>(steps[i]).body;
+    const auto& body_again = std::get<master::FetchStep>(steps_again[i]).body;
+    REQUIRE(body_again.is_empty() == body.is_empty());
+    CHECK(body_again.render(params).value() == body.render(params).value());
+  }
+}
+
+TEST_CASE("config: conf/ringmaster.toml explains every key, and has the defaults") {
+  const Loaded loaded = load("conf/ringmaster.toml");
+  for (const Problem& problem : loaded.problems) {
+    // Handlers may not be built, nor the model trained; nothing else may be wrong.
+    CHECK_MESSAGE(problem.key.starts_with("handlers."), to_string(problem));
+  }
+  std::ifstream file("conf/ringmaster.toml");
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto explains = [&](const auto& keys) {
+    for (const auto& key : keys) {
+      CHECK_MESSAGE(text.find('\n' + std::string(key.name) + " = ") != std::string::npos, key.name);
+    }
+  };
+  explains(kListenKeys);
+  explains(kWorkersKeys);
+  explains(kLimitsKeys);
+  explains(kShutdownKeys);
+  explains(kFeaturesKeys);
+  explains(kMethodsKeys);
+  // All of its numbers are the defaults: the sections written anew from defaults are the same.
+  master::Options defaults;
+  defaults.upstreams.emplace_back();
+  const std::string written = dump(loaded.options);
+  const std::string expected = dump(defaults);
+  const size_t sections_end = expected.find("\n[features");
+  CHECK(written.substr(0, sections_end) == expected.substr(0, sections_end));
+  REQUIRE(loaded.options.upstreams.size() == 1);
+  CHECK(loaded.options.upstreams[0].timeout_ms == defaults.upstreams[0].timeout_ms);
+  CHECK(loaded.options.upstreams[0].connections == defaults.upstreams[0].connections);
+  CHECK(loaded.options.upstreams[0].body_bytes == defaults.upstreams[0].body_bytes);
+  for (const Method& method : loaded.options.methods) {
+    CHECK(method.timeout_ms == Method().timeout_ms);
+    CHECK(method.attempts == Method().attempts);
+  }
+}
+
+}  // namespace ringmaster::config

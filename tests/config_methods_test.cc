@@ -1,0 +1,64 @@
+#include <doctest/doctest.h>
+
+#include "config/keys.h"
+#include "config_support.h"
+
+namespace ringmaster::config {
+
+TEST_CASE("config: upstream URLs are checked") {
+  for (const char* bad :
+       {"ftp://x/", "127.0.0.1:7080", "http://", "http:///x", "http://a b/", "http://:80/"}) {
+    CHECK(has_problem(kEcho + "[features.u]\nurl = '" + bad + "'", "features.u.url: expected"));
+  }
+  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x:99999/'", "expected a port"));
+  CHECK(has_problem(kEcho + "[features.u]\ntimeout_ms = 5", ":4: features.u: has no url"));
+  CHECK(problems_of(kEcho + "[features.u]\nurl = 'http://user@[::1]:80/x'").empty());
+}
+
+TEST_CASE("config: steps are checked") {
+  const std::string fetch = kEcho + "[features.users]\nurl = 'http://x/'\n[methods.b]\n";
+  CHECK(has_problem(fetch + "steps = [{}]",
+                    ":7: methods.b.steps[0]: expected either fetch or run, found neither"));
+  CHECK(has_problem(fetch + "steps = [{ run = 'echo', fetch = 'users' }]", "found both"));
+  CHECK(has_problem(fetch + "steps = [{ fetch = 'user' }]",
+                    "unknown upstream \"user\"; did you mean users?"));
+  CHECK(has_problem(fetch + "steps = [{ run = 'eco' }]",
+                    "methods.b.steps[0].run: unknown handler \"eco\"; did you mean echo?"));
+  CHECK(has_problem(kEcho + "[methods.b]\nsteps = [{ fetch = 'users' }]",
+                    "unknown upstream \"users\": there is no [features.NAME]"));
+  CHECK(has_problem(fetch + "steps = []", "expected 1 to 8 steps, found 0"));
+  CHECK(has_problem(fetch, "methods.b: has no steps"));
+  CHECK(has_problem(fetch + "steps = [{ run = 'echo', body = {} }]", "belongs to a fetch step"));
+  std::string many;
+  for (size_t i = 0; i <= master::kMaxSteps; ++i)
+    many += "{ run = 'echo' },";
+  CHECK(has_problem(fetch + "steps = [" + many + "]", "expected 1 to 8 steps, found 9"));
+}
+
+TEST_CASE("config: bodies of fetch steps are checked") {
+  const std::string begin =
+      kEcho + "[features.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = ";
+  CHECK(has_problem(
+      begin + "{ a = { b = ['$params.'] } } }]",
+      "methods.b.steps[0].body.a.b[0]: expected a parameter's name after \"$params.\""));
+  CHECK(has_problem(begin + "{ a = '$params.x..y' } }]", "expected a parameter's name"));
+  CHECK(has_problem(begin + "'$params.x' }]", "expected a table such as"));
+  CHECK(has_problem(begin + "{ a = nan } }]", "methods.b.steps[0].body.a: inf and nan"));
+  const std::string deep = std::string(130, '[') + std::string(130, ']');
+  CHECK(has_problem(begin + "{ a = " + deep + " } }]", "is nested deeper than 128"));
+  CHECK(problems_of(begin + "{ price = '$', text = 'a $params. b', all = '$params.a.b' } }]")
+            .empty());
+}
+
+TEST_CASE("config: methods are checked") {
+  CHECK(has_problem("", ": methods: expected at least one method"));
+  CHECK(has_problem("[methods]", ":1: methods: expected at least one method"));
+  CHECK(has_problem(
+      kEcho + "[methods.'rpc.discover']\nsteps = [{ run = 'echo' }]",
+      ":4: methods.\"rpc.discover\": method names that begin with \"rpc.\" are reserved"));
+  CHECK(has_problem(kEcho + "[methods.'']\nsteps = [{ run = 'echo' }]", "expected a name"));
+  CHECK(has_problem(kEcho + "[methods.interests.predict]\nsteps = [{ run = 'echo' }]",
+                    "needs quotes: [methods.\"interests.predict\"]"));
+}
+
+}  // namespace ringmaster::config

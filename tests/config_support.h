@@ -1,0 +1,68 @@
+// What the tests of config share: a folder to load configurations from, and their problems as text.
+#pragma once
+
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <unistd.h>
+#include <vector>
+
+#include "config/config.h"
+
+namespace ringmaster::config {
+
+namespace fs = std::filesystem;
+
+// A folder with a configuration, a folder of handlers beside it, and a model.
+class Folder {
+ public:
+  Folder() {
+    char name[] = "/tmp/ringmaster-config-XXXXXX";
+    path_ = ::mkdtemp(name);
+    for (const char* handler : {"interests", "echo", "burn"}) {
+      write(std::string("handlers/") + handler + ".so", "");
+    }
+    write("models/interests.ubj", "");
+  }
+  ~Folder() { fs::remove_all(path_); }
+
+  std::string write(const std::string& name, const std::string& text) const {
+    fs::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name) << text;
+    return path_ / name;
+  }
+  Loaded load(const std::string& text) const {
+    return config::load(write("x.toml", text), {path_ / "handlers"});
+  }
+  std::string at(const std::string& name) const { return path_ / name; }
+
+ private:
+  fs::path path_;
+};
+
+// What most tests begin with: lines 1 to 3.
+inline const std::string kEcho = "[handlers.echo]\n[methods.echo]\nsteps = [{ run = 'echo' }]\n";
+
+// The problems of a text as lines, without the folder's name.
+inline std::vector<std::string> problems_of(const std::string& text) {
+  const Folder folder;
+  std::vector<std::string> lines;
+  for (const Problem& problem : folder.load(text).problems) {
+    const std::string line = to_string(problem);
+    lines.push_back(line.substr(folder.at("").size()));
+  }
+  return lines;
+}
+
+// Whether a text has one problem, and its line contains `expected`.
+inline bool has_problem(const std::string& text, const std::string& expected) {
+  const std::vector<std::string> lines = problems_of(text);
+  const bool found = lines.size() == 1 && lines[0].find(expected) != std::string::npos;
+  for (const std::string& line : found ? std::vector<std::string>() : lines)
+    MESSAGE(line);
+  return found;
+}
+
+}  // namespace ringmaster::config

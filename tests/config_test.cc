@@ -1,0 +1,210 @@
+#include <doctest/doctest.h>
+
+#include "config_support.h"
+
+namespace ringmaster::config {
+
+TEST_CASE("config: what is left out has its default") {
+  const Folder folder;
+  const Loaded loaded = folder.load(kEcho);
+  CHECK(loaded.problems.empty());
+  const master::Options& options = loaded.options;
+  CHECK(options.config_file == folder.at("x.toml"));
+  CHECK(options.listen_rpc == std::vector<std::string>{"127.0.0.1:7070"});
+  CHECK(options.worker_count == 0);
+  CHECK(options.limits.request_bytes == 16 << 20);
+  REQUIRE(options.handlers.size() == 1);
+  CHECK(options.handlers[0].library == folder.at("handlers/echo.so"));
+  REQUIRE(options.methods.size() == 1);
+  CHECK(options.methods[0].timeout_ms == 1000);
+  CHECK(std::get<master::RunStep>(options.methods[0].steps[0]).handler == 0);
+}
+
+TEST_CASE("config: every key is read") {
+  const Folder folder;
+  const Loaded loaded = folder.load(R"(
+    [methods."interests.predict"]   # before what it names
+    timeout_ms = 250
+    attempts = 3
+    steps = [{ fetch = "users", body = { user_id = "$params.user_id", n = [1, 2.5, true] } },
+             { fetch = "users" }, { run = "interests" }]
+    [listen]
+    rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock"]
+    status = ""
+    [workers]
+    count = 7
+    max_jobs = 0
+    max_rss_bytes = 0
+    [limits]
+    request_bytes = "2MiB"
+    response_bytes = "3MiB"
+    batch_items = 4
+    connections = 5
+    in_flight_per_connection = 6
+    queued_jobs = 7
+    payload_memory_bytes = "1GiB"
+    [shutdown]
+    grace_ms = 8
+    [features.users]
+    url = "https://example.org:8443/features?x=1"
+    timeout_ms = 9
+    connections = 10
+    body_bytes = 2048
+    [handlers.interests]
+    library = "interests"
+    model = "models/interests.ubj"
+    vocabulary_file = "models/interests.ubj"
+    depth = 3
+    mode = ""
+    weights = [0.5, 1.0]
+    nested = { on = true, since = 2024-01-02 })");
+  for (const Problem& problem : loaded.problems)
+    MESSAGE(to_string(problem));
+  REQUIRE(loaded.problems.empty());
+  const master::Options& options = loaded.options;
+  CHECK(options.listen_rpc == std::vector<std::string>{"0.0.0.0:0", "0.0.0.0:0", "[::1]:7070",
+                                                       "unix:/run/x.sock",
+                                                       "unix:" + folder.at("rpc.sock")});
+  CHECK(options.worker_count == 7);
+  CHECK(options.limits.request_bytes == 2 << 20);
+  CHECK(options.limits.response_bytes == 3 << 20);
+  CHECK(options.limits.batch_items == 4);
+  CHECK(options.limits.connections == 5);
+  CHECK(options.limits.in_flight_per_connection == 6);
+  CHECK(options.limits.queued_jobs == 7);
+  CHECK(options.limits.payload_memory_bytes == 1 << 30);
+  CHECK(options.shutdown_grace_ms == 8);
+  REQUIRE(options.upstreams.size() == 1);
+  CHECK(options.upstreams[0].name == "users");
+  CHECK(options.upstreams[0].url == "https://example.org:8443/features?x=1");
+  CHECK(options.upstreams[0].timeout_ms == 9);
+  CHECK(options.upstreams[0].connections == 10);
+  CHECK(options.upstreams[0].body_bytes == 2048);
+  using Pairs = std::vector<std::pair<std::string, std::string>>;
+  REQUIRE(options.handlers.size() == 1);
+  CHECK(options.handlers[0].options == Pairs{{"model", folder.at("models/interests.ubj")},
+                                             {"vocabulary_file", folder.at("models/interests.ubj")},
+                                             {"depth", "3"},
+                                             {"mode", ""},
+                                             {"weights", "[0.5,1.0]"},
+                                             {"nested", R"({"on":true,"since":"2024-01-02"})"}});
+  REQUIRE(options.methods.size() == 1);
+  const master::Method& method = options.methods[0];
+  CHECK(method.name == "interests.predict");
+  CHECK(method.timeout_ms == 250);
+  CHECK(method.attempts == 3);
+  REQUIRE(method.steps.size() == 3);
+  const auto& body = std::get<master::FetchStep>(method.steps[0]).body;
+  CHECK(body.render(R"({"user_id": 42})").value() == R"({"user_id":42,"n":[1,2.5,true]})");
+  CHECK(std::get<master::FetchStep>(method.steps[1]).body.is_empty());
+}
+
+TEST_CASE("config: an unknown key or section names the nearest one") {
+  CHECK(has_problem(kEcho + "timeout_mss = 1",
+                    ":4: methods.echo.timeout_mss: unknown key; did you mean timeout_ms?"));
+  CHECK(has_problem(kEcho + "[limit]", ":4: limit: unknown section; did you mean limits?"));
+  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x'\ntimeout = 1",
+                    "did you mean timeout_ms?"));
+  CHECK(has_problem(kEcho + "[shutdown]\ncolour = 1", "unknown key; known: grace_ms"));
+  CHECK(has_problem(kEcho + "[methods.b]\nsteps = [{ runn = 'echo', run = 'echo' }]",
+                    "methods.b.steps[0].runn: unknown key; did you mean run?"));
+}
+
+TEST_CASE("config: a wrong type says what was expected and what was found") {
+  CHECK(has_problem(kEcho + "timeout_ms = '1s'",
+                    "expected an integer, in milliseconds, found the string \"1s\""));
+  CHECK(has_problem(kEcho + "attempts = 1.5", "expected an integer, found the number 1.5"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = '127.0.0.1:7070'",
+                    "expected an array of addresses, found the string"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = [7070]",
+                    ":5: listen.rpc[0]: expected an address, \"HOST:PORT\" or \"unix:PATH\", found "
+                    "the integer 7070"));
+  CHECK(has_problem("listen = 3\n" + kEcho, "listen: expected a table, found the integer 3"));
+  CHECK(has_problem(kEcho + "[handlers]\nfoo = 1", "handlers.foo: expected a table"));
+  CHECK(has_problem("methods = 1", "methods: expected a table"));
+  CHECK(has_problem(kEcho + "[methods.b]\nsteps = 'echo'", "expected an array of steps"));
+  CHECK(
+      has_problem(kEcho + "[methods.b]\nsteps = ['echo']", "methods.b.steps[0]: expected { fetch"));
+  CHECK(has_problem(kEcho + "[workers]\ncount = 'many'",
+                    "expected \"auto\" or an integer, found the string \"many\""));
+  CHECK(has_problem(kEcho + "[features.u]\nurl = true",
+                    "features.u.url: expected a URL, found true"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 1", "expected the path of a file"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\nx = inf", "cannot be written as JSON"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\nx = \"a\\u0000\"", "a NUL in it"));
+}
+
+TEST_CASE("config: a number out of range states the limits") {
+  CHECK(has_problem(kEcho + "[workers]\ncount = 0", "must be from 1 to 512, found 0"));
+  CHECK(has_problem(kEcho + "[workers]\ncount = 513", "must be from 1 to 512, found 513"));
+  CHECK(has_problem(kEcho + "timeout_ms = -1", "must be from 1 ms to 3600000 ms, found -1"));
+  CHECK(has_problem(kEcho + "[limits]\nqueued_jobs = 1000001",
+                    "must be from 1 to 1000000, found 1000001"));
+  CHECK(has_problem(kEcho + "[limits]\nrequest_bytes = '2GiB'",
+                    "must be from 1KiB to 1GiB, found 2GiB"));
+}
+
+TEST_CASE("config: sizes are integers or strings with a unit") {
+  for (const char* bad :
+       {"'64MB'", "'MiB'", "'-1MiB'", "'1.5GiB'", "''", "'99999999999999GiB'", "true"}) {
+    CHECK(has_problem(kEcho + "[limits]\nresponse_bytes = " + bad, "expected a size"));
+  }
+  const Folder folder;
+  for (const char* good : {"65536", "'64KiB'", "'65536'"}) {
+    const Loaded loaded = folder.load(kEcho + "[limits]\nresponse_bytes = " + good);
+    CHECK(loaded.problems.empty());
+    CHECK(loaded.options.limits.response_bytes == 65536);
+  }
+}
+
+TEST_CASE("config: listen addresses are checked") {
+  for (const char* bad : {"7070", ":7070", "127.0.0.256:80", "::1:80", "[::1]", "a b:80", ""}) {
+    CHECK(has_problem(kEcho + "[listen]\nrpc = ['" + bad + "']", "listen.rpc[0]: expected"));
+  }
+  CHECK(has_problem(kEcho + "[listen]\nrpc = ['127.0.0.1:65536']",
+                    "expected a port from 0 to 65535"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = ['localhost:']", "expected a port from 0 to 65535"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = ['unix:']", "expected a path"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = ['unix:/" + std::string(107, 'x') + "']",
+                    "107 bytes at most"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = ['a:1', 'a:2', 'a:1']",
+                    "listen.rpc[2]: the address a:1 is already in the list"));
+  CHECK(has_problem(kEcho + "[listen]\nrpc = []", "expected at least one address"));
+}
+
+TEST_CASE("config: what comes in a later version can only be off") {
+  CHECK(has_problem(kEcho + "[listen]\nstatus = '127.0.0.1:7071'",
+                    "listen.status: is not available in this version; "));
+  CHECK(has_problem(kEcho + "[workers]\nmax_jobs = 5",
+                    "workers.max_jobs: is not available in this version; "));
+  CHECK(has_problem(kEcho + "[workers]\nmax_rss_bytes = '1GiB'",
+                    "is not available in this version; "));
+}
+
+TEST_CASE("config: payload memory must hold a request and what is fetched for it") {
+  CHECK(has_problem(kEcho + "[limits]\npayload_memory_bytes = '15MiB'",
+                    ":5: limits.payload_memory_bytes: must hold"));
+  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x'\nbody_bytes = '300MiB'",
+                    ":6: limits.payload_memory_bytes: must hold limits.request_bytes plus "
+                    "features.u.body_bytes"));
+}
+
+TEST_CASE("config: every problem is found in one run, in the order of the lines") {
+  const std::vector<std::string> lines = problems_of(
+      "[workers]\ncount = 0\n[limit]\n[handlers.ecko]\n[methods.a]\nsteps = [{}]\ntimeout_mss = "
+      "1\n");
+  REQUIRE(lines.size() == 5);
+  CHECK(lines[0].starts_with("x.toml:2: workers.count"));
+  CHECK(lines[1].starts_with("x.toml:3: limit"));
+  CHECK(lines[2].starts_with("x.toml:4: handlers.ecko"));
+  CHECK(lines[3].starts_with("x.toml:6: methods.a.steps[0]"));
+  CHECK(lines[4].starts_with("x.toml:7: methods.a.timeout_mss"));
+}
+
+TEST_CASE("config: a syntax error is one problem with its line") {
+  CHECK(has_problem(kEcho + "a = = 1\nb = = 2", "4: not valid TOML: "));
+  CHECK(has_problem(kEcho + "attempts = 1\nattempts = 2", "5: not valid TOML: "));
+  CHECK(has_problem(kEcho + "a = \"\xff\"", "4: not valid TOML: "));
+}
+
+}  // namespace ringmaster::config

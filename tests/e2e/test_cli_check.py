@@ -1,0 +1,137 @@
+"""The command line as a person meets it: check, exit codes, and what is said about mistakes."""
+
+import os
+import pathlib
+import subprocess
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
+
+GOOD = """\
+[handlers.echo]
+library = "lib/echo.so"
+[methods.echo]
+steps = [{ run = "echo" }]
+"""
+
+
+def run(*arguments, **options):
+    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30, **options)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "echo.so").touch()
+    return tmp_path
+
+
+@pytest.fixture
+def write(folder):
+    def write(text, name="x.toml"):
+        path = folder / name
+        path.write_text(text)
+        return path
+
+    return write
+
+
+def test_a_good_configuration_is_ok(write):
+    path = write(GOOD)
+    done = run("check", "-c", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, f"{path}: ok\n", "")
+
+
+def test_every_problem_is_a_line_with_file_line_and_key(write):
+    path = write(GOOD + "timeout_mss = 5\n[workers]\ncount = 0\n[limit]\n")
+    done = run("check", "-c", path)
+    assert done.returncode == 78
+    assert done.stdout.splitlines() == [
+        f"{path}:5: methods.echo.timeout_mss: unknown key; did you mean timeout_ms?",
+        f"{path}:7: workers.count: must be from 1 to 512, found 0",
+        f"{path}:8: limit: unknown section; did you mean limits?",
+    ]
+
+
+def test_a_syntax_error_has_its_line(write):
+    path = write(GOOD + "a = = 1\n")
+    done = run("check", "-c", path)
+    assert done.returncode == 78
+    assert done.stdout.startswith(f"{path}:5: not valid TOML: ")
+    assert len(done.stdout.splitlines()) == 1
+
+
+def test_a_missing_file_names_the_nearest(write, folder):
+    write(GOOD, "ringmaster.toml")
+    done = run("check", "-c", folder / "ringmastr.toml")
+    assert done.returncode == 78
+    assert f"no such file; did you mean {folder / 'ringmaster.toml'}?" in done.stdout
+
+
+def test_a_path_may_be_relative_to_the_working_folder(write, folder):
+    write(GOOD)
+    assert run("check", "-c", "x.toml", cwd=folder).stdout == "x.toml: ok\n"
+    (folder / "conf").mkdir()
+    write(GOOD, "conf/y.toml")
+    assert run("check", "-c", "conf/y.toml", cwd=folder).returncode == 0
+
+
+def test_a_dump_is_a_configuration_that_dumps_the_same(write, folder):
+    dumped = run("check", "--dump", "-c", write(GOOD))
+    assert dumped.returncode == 0
+    assert 'request_bytes = "16MiB"' in dumped.stdout
+    assert f'library = "{folder}/lib/echo.so"' in dumped.stdout
+    again = run("check", "--dump", "-c", write(dumped.stdout, "dumped.toml"))
+    assert again.returncode == 0
+    assert again.stdout == dumped.stdout
+
+
+def test_check_binds_nothing(write):
+    # An address that nobody here has: binding it would fail.
+    done = run("check", "-c", write(GOOD + '[listen]\nrpc = ["192.0.2.1:7070"]\n'))
+    assert done.returncode == 0
+
+
+def test_serve_refuses_a_bad_configuration_on_stderr(write):
+    path = write(GOOD + "[listen]\nstatus = '127.0.0.1:7071'\n")
+    done = run("serve", "-c", path)
+    assert (done.returncode, done.stdout) == (78, "")
+    assert done.stderr.startswith(f"{path}:6: listen.status: is not available in this version; ")
+
+
+@pytest.mark.parametrize(
+    "arguments, said",
+    [
+        ([], "expected a subcommand: serve, check or call"),
+        (["sreve"], "unknown subcommand sreve; did you mean serve?"),
+        (["--vresion"], "unknown option --vresion; did you mean --version?"),
+        (["check"], "check: expected -c FILE"),
+        (["serve"], "serve: expected -c FILE"),
+        (["check", "-c"], "--config: 1 required FILE missing"),
+        (["check", "-c", "x", "--dmup"], "unknown option --dmup; did you mean --dump?"),
+        (["check", "-c", "x", "y"], "unexpected argument y"),
+        (["serve", "--log-fromat", "json"], "unknown option --log-fromat; did you mean --log-format?"),
+        (["serve", "-c", "x", "--log-format", "jsn"], "found jsn; did you mean json?"),
+        (["serve", "--conifg=x"], "unknown option --conifg; did you mean --config?"),
+    ],
+)
+def test_a_wrong_command_line_exits_64_and_says_why(arguments, said):
+    done = run(*arguments)
+    assert (done.returncode, done.stdout) == (64, "")
+    assert said in done.stderr
+
+
+def test_help_and_version_exit_0():
+    assert run("--version").stdout.startswith("ringmaster ")
+    for arguments in (["--help"], ["serve", "--help"], ["check", "--help"], ["call", "--help"]):
+        done = run(*arguments)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Usage: ringmaster" in done.stdout
+
+
+def test_a_log_file_that_cannot_be_opened_exits_71(write, folder):
+    done = run("serve", "-c", write(GOOD), "--log-file", folder / "none" / "x.log")
+    assert done.returncode == 71
+    assert "none/x.log" in done.stderr

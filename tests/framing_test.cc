@@ -1,0 +1,194 @@
+#include "rpc/framing.h"
+
+#include <doctest/doctest.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json.h"
+
+using ringmaster::rpc::Framer;
+using ringmaster::rpc::Framing;
+using Event = Framer::Event;
+
+namespace {
+
+constexpr size_t kBytesMax = 64;
+
+// What comes out of a stream that is fed in pieces of `piece` bytes: the messages, then how it
+// ended, with bad messages skipped as the server does.
+std::vector<std::string> cut(std::string_view stream, size_t piece, size_t bytes_max = kBytesMax) {
+  Framer framer(bytes_max);
+  std::vector<std::string> out;
+  for (size_t at = 0; at < stream.size(); at += piece) {
+    const std::string bytes(stream.substr(at, piece));  // freed soon: nothing may still point there
+    framer.feed(bytes);
+    for (;;) {
+      std::string_view message;
+      const Event event = framer.next(message);
+      if (event == Event::kNeedMore) break;
+      if (event == Event::kTooLarge) return out.emplace_back("<too large>"), out;
+      if (event == Event::kNotAFraming) return out.emplace_back("<not a framing>"), out;
+      out.emplace_back(message);
+      if (ringmaster::json::find_fault(message) && !framer.skip_bad_message()) {
+        return out.emplace_back("<closed>"), out;
+      }
+    }
+  }
+  if (framer.is_mid_message()) out.emplace_back("<mid>");
+  return out;
+}
+
+struct Vector {
+  std::string stream;
+  std::vector<std::string> out;
+};
+
+const Vector kVectors[] = {
+    {"", {}},
+    {" \r\n\n\t ", {}},
+    {"{}", {"{}"}},
+    {"{}\n", {"{}"}},
+    {"{}\r\n[]\r\n", {"{}", "[]"}},
+    {"\r\n\n \t{\"a\":1} \t\r\n\r\n[2]\n", {"{\"a\":1}", "[2]"}},
+    {"{\"a\":\"}\\\"]{\\\\\"}\n", {"{\"a\":\"}\\\"]{\\\\\"}"}},
+    {"[[1],{\"a\":[]}]", {"[[1],{\"a\":[]}]"}},
+    {"{\"a\":1", {"<mid>"}},
+    {"{\"a\":\"\\", {"<mid>"}},
+    // concatenated
+    {"{}{}", {"{}", "{}"}},
+    {"{} {}[]", {"{}", "{}", "[]"}},
+    {"{}[\n1,\n2\n]{\n}", {"{}", "[\n1,\n2\n]", "{\n}"}},
+    {"{}\n{\n}\n", {"{}", "{", "}"}},  // nothing has said yet that this one is
+    {"{}{}\n{\n}\n", {"{}", "{}", "{\n}"}},
+    {"{}{bad}{}", {"{}", "{bad}", "<closed>"}},
+    {"{}{}\nxyz\n{}", {"{}", "{}", "xyz", "<closed>"}},
+    {"{}[]123\n{}", {"{}", "[]", "123", "{}"}},
+    // bad lines: reading goes on with the next
+    {"{bad}\n{}\n", {"{bad}", "{}"}},
+    {"{bad} {}{}\n[]\n", {"{bad}", "[]"}},
+    {"{bad}", {"{bad}", "<mid>"}},
+    {"{\"a\":\n{}\n", {"{\"a\":", "{}"}},
+    {"{\"a\":\"x\n{}\n", {"{\"a\":\"x", "{}"}},
+    {"{\"a\":\"x\\\n{}\n", {"{\"a\":\"x\\", "{}"}},
+    {"{\"a\":\"x\\\n\"}\n{}\n", {"{\"a\":\"x\\", "\"}", "{}"}},
+    {"{\"a\":\r\n{}\n", {"{\"a\":", "{}"}},
+    {"[}\n{}\n", {"[}", "{}"}},
+    {"{]]\n{}\n", {"{]", "{}"}},
+    {"{\"a\":[}}]}\n{}\n", {"{\"a\":[}}", "{}"}},
+    // lines that begin with anything else
+    {"{}\nxyz\n{}\n", {"{}", "xyz", "{}"}},
+    {"{}\nxyz{}\r\n{}\n", {"{}", "xyz{}", "{}"}},
+    {"{}\n123\n\"a\"\n{}\n", {"{}", "123", "\"a\"", "{}"}},
+    {"{} xyz\n{}\n", {"{}", "xyz", "{}"}},
+    {"{}}\n{}\n", {"{}", "}", "{}"}},
+    {"{}\nxyz", {"{}", "<mid>"}},
+    {"{}\nContent-Length: 2\n{}\n", {"{}", "Content-Length: 2", "{}"}},
+    // no framing
+    {"xyz\n", {"<not a framing>"}},
+    {"\n \"a\"\n", {"<not a framing>"}},
+    {"]", {"<not a framing>"}},
+    {"\xEF\xBB\xBF{}\n", {"<not a framing>"}},
+    {std::string(1, '\0'), {"<not a framing>"}},
+};
+
+std::string of_size(size_t size) {
+  return "[\"" + std::string(size - 4, 'x') + "\"]";
+}
+
+}  // namespace
+
+TEST_CASE("framing: every stream is cut alike, whole or in pieces of any size") {
+  for (const Vector& v : kVectors) {
+    for (const size_t piece : {size_t{4096}, size_t{1}, size_t{2}, size_t{3}, size_t{5}}) {
+      CAPTURE(v.stream);
+      CAPTURE(piece);
+      CHECK(cut(v.stream, piece) == v.out);
+    }
+  }
+}
+
+TEST_CASE("framing: a value split over two reads is one message, wherever it is split") {
+  const std::string stream = "{\"a\":\"\\\\\\\"}\"}[\"\\\"\", {}]\n";
+  const std::vector<std::string> whole = cut(stream, stream.size());
+  CHECK(whole.size() == 2);
+  for (size_t piece = 1; piece < stream.size(); ++piece)
+    CHECK(cut(stream, piece) == whole);
+}
+
+TEST_CASE("framing: a message of exactly the limit passes, one byte more does not") {
+  const std::string largest = of_size(kBytesMax);
+  const std::string line(kBytesMax, 'x');
+  for (const size_t piece : {size_t{4096}, size_t{1}, size_t{63}, size_t{64}, size_t{65}}) {
+    CAPTURE(piece);
+    using Out = std::vector<std::string>;
+    CHECK(cut("\n\n  " + largest + largest + "\n", piece) == Out{largest, largest});
+    CHECK(cut("[]\n" + of_size(kBytesMax + 1), piece) == Out{"[]", "<too large>"});
+    CHECK(cut(of_size(kBytesMax + 1).substr(0, kBytesMax + 1), piece) == Out{"<too large>"});
+    CHECK(cut("[]\n" + line + "\n[]", piece) == Out{"[]", line, "[]"});
+    CHECK(cut("[]\n" + line + "x\n[]", piece) == Out{"[]", "<too large>"});
+    CHECK(cut("[" + line + "\n", piece) == Out{"<too large>"});
+    // neither blanks nor what is skipped counts
+    CHECK(cut("{bad}" + std::string(1000, 'x') + "\n" + std::string(1000, '\n') + "[]", piece) ==
+          Out{"{bad}", "[]"});
+  }
+}
+
+TEST_CASE("framing: a failure is final") {
+  std::string_view message;
+  Framer framer(8);
+  framer.feed("[\"too large\"]");
+  CHECK(framer.next(message) == Event::kTooLarge);
+  CHECK(framer.next(message) == Event::kTooLarge);
+  framer.feed("\n[]\n");
+  CHECK(framer.next(message) == Event::kTooLarge);
+  Framer other(8);
+  other.feed("GET / HTTP/1.1\r\n\r\n");
+  CHECK(other.next(message) == Event::kNotAFraming);
+  other.feed("{}");
+  CHECK(other.next(message) == Event::kNotAFraming);
+  CHECK(other.framing() == Framing::kUndecided);
+  CHECK(!other.skip_bad_message());
+}
+
+TEST_CASE("framing: a message that was fed whole is handed out where it lies") {
+  const std::string bytes = " {\"a\":1}\r\nxyz\n{\"b\":";
+  Framer framer(kBytesMax);
+  framer.feed(bytes);
+  std::string_view message;
+  CHECK(framer.next(message) == Event::kMessage);
+  CHECK(message.data() == bytes.data() + 1);
+  CHECK(framer.next(message) == Event::kMessage);
+  CHECK(message == "xyz");
+  CHECK(message.data() == bytes.data() + 10);
+  CHECK(framer.next(message) == Event::kNeedMore);
+  const std::string more = "2}{}";
+  framer.feed(more);
+  CHECK(framer.next(message) == Event::kMessage);
+  CHECK(message == "{\"b\":2}");
+  CHECK(framer.next(message) == Event::kMessage);
+  CHECK(message.data() == more.data() + 2);
+  CHECK(framer.next(message) == Event::kNeedMore);
+  CHECK(framer.next(message) == Event::kNeedMore);
+}
+
+TEST_CASE("framing: says when it is decided and when it is mid-message") {
+  Framer framer(kBytesMax);
+  std::string_view message;
+  const auto feed = [&](std::string_view bytes) {
+    framer.feed(bytes);
+    return framer.next(message);
+  };
+  CHECK(feed("\r\n ") == Event::kNeedMore);
+  CHECK(framer.framing() == Framing::kUndecided);
+  CHECK(!framer.is_mid_message());
+  CHECK(feed("[") == Event::kNeedMore);
+  CHECK(framer.framing() == Framing::kJson);
+  CHECK(framer.is_mid_message());
+  CHECK(feed("x]") == Event::kMessage);
+  CHECK(framer.skip_bad_message());
+  CHECK(framer.next(message) == Event::kNeedMore);
+  CHECK(framer.is_mid_message());
+  CHECK(feed("\n") == Event::kNeedMore);
+  CHECK(!framer.is_mid_message());
+}

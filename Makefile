@@ -3,6 +3,10 @@
 BUILD  ?= release
 PREFIX ?= /usr/local
 OUT    := build/$(BUILD)
+# As many jobs as there are cores, where the caller has not said how many.
+ifeq (0,$(MAKELEVEL))
+MAKEFLAGS += -j$(shell nproc)
+endif
 
 CPPFLAGS := -Isrc -Iinclude -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
@@ -15,7 +19,8 @@ LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
 LDLIBS   := -luv -lcurl -lfmt -lsystemd -lz -lbsd -lpthread
 
 # The server is every file of src/ but its main, the handlers and the tools beside it.
-SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' ! -name main.cc)
+SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' \
+                    ! -name main.cc)
 HANDLERS := $(notdir $(wildcard src/handlers/*))
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
@@ -55,8 +60,9 @@ help: ## this list
 # --- how things are built ---
 
 $(OUT)/ringmaster: $(call objects,$(SERVER) src/main.cc)
-$(OUT)/feature_service: $(call objects,$(wildcard src/tools/feature_service/*.cc) $(wildcard src/base/*.cc)) 
-$(OUT)/unit_tests: $(call objects,$(SERVER) $(wildcard tests/*.cc) $(wildcard src/handlers/interests/features.cc))
+$(OUT)/feature_service: $(call objects,$(wildcard src/tools/feature_service/*.cc src/base/*.cc))
+$(OUT)/unit_tests: $(call objects,$(SERVER) \
+                     $(wildcard tests/*.cc src/handlers/interests/features.cc))
 $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)

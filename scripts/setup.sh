@@ -35,8 +35,8 @@ for group in "$@"; do
 done
 [[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench"
 
-command -v dpkg-query > /dev/null && command -v apt-get > /dev/null ||
-  die $kResource "this is no Debian (no apt-get): install by hand: ${wanted[*]}"
+[[ -e /etc/debian_version ]] ||
+  die $kResource "this is no Debian: install by hand: ${wanted[*]}"
 
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2> /dev/null || true)
 missing=()

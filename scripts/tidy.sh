@@ -28,7 +28,7 @@ check_format() {
   output=$(clang-format --dry-run -Werror "${sources[@]}" 2>&1) && return 0
   # The first place of each file is enough: nobody corrects them by hand.
   grep -q ': error: code should be clang-formatted' <<< "$output" || { echo "$output" && return 1; }
-  awk -F: '/: error: / && !seen[$1]++ { print $1 ":" $2 ": not in the format: clang-format -i " $1 }' \
+  awk -F: '/: error: / && !seen[$1]++ { print $1 ":" $2 ": not in the format of .clang-format" }' \
     <<< "$output"
 }
 

@@ -1,7 +1,6 @@
 #include <bsd/unistd.h>
-#include <unistd.h>
-
 #include <string_view>
+#include <unistd.h>
 
 #include "cli/run.h"
 #include "work/nursery.h"

@@ -49,3 +49,9 @@ TEST_CASE("body_template: a missing parameter is named") {
   CHECK(body.render("[1]").error() == "a");
   CHECK(body.render(R"({"user":{"id":7},"a":"x"})") == R"({"a":"x","b":7})");
 }
+
+TEST_CASE("body_template: its source renders as it does") {
+  const BodyTemplate body(R"({ "a b": "$params.a", "c": [ "x", "$params.user.id" ] })");
+  CHECK(body.source() == R"({"a b":"$params.a","c":["x","$params.user.id"]})");
+  CHECK(BodyTemplate().source() == "");
+}

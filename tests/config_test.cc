@@ -20,9 +20,9 @@ TEST_CASE("config: what is left out has its default") {
   CHECK(std::get<master::RunStep>(options.methods[0].steps[0]).handler == 0);
 }
 
-TEST_CASE("config: every key is read") {
-  const Folder folder;
-  const Loaded loaded = folder.load(R"(
+namespace {
+
+const std::string kEveryKey = R"(
     [methods."interests.predict"]   # before what it names
     timeout_ms = 250
     attempts = 3
@@ -57,7 +57,13 @@ TEST_CASE("config: every key is read") {
     depth = 3
     mode = ""
     weights = [0.5, 1.0]
-    nested = { on = true, since = 2024-01-02 })");
+    nested = { on = true, since = 2024-01-02 })";
+
+}  // namespace
+
+TEST_CASE("config: every key of the server's own is read") {
+  const Folder folder;
+  const Loaded loaded = folder.load(kEveryKey);
   for (const Problem& problem : loaded.problems)
     MESSAGE(to_string(problem));
   REQUIRE(loaded.problems.empty());
@@ -80,6 +86,11 @@ TEST_CASE("config: every key is read") {
   CHECK(options.upstreams[0].timeout_ms == 9);
   CHECK(options.upstreams[0].connections == 10);
   CHECK(options.upstreams[0].body_bytes == 2048);
+}
+
+TEST_CASE("config: every key of handlers and methods is read") {
+  const Folder folder;
+  const master::Options options = folder.load(kEveryKey).options;
   using Pairs = std::vector<std::pair<std::string, std::string>>;
   REQUIRE(options.handlers.size() == 1);
   CHECK(options.handlers[0].options == Pairs{{"model", folder.at("models/interests.ubj")},

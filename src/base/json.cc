@@ -1,7 +1,7 @@
 #include "base/json.h"
 
-#include <algorithm>
 #include <array>
+#include <cstring>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
@@ -20,6 +20,33 @@ constexpr size_t kKeptReaderBytes = size_t{1} << 20;
 bool is_separator(char c) {
   return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
+
+// UTF-8 whose plain ASCII is checked and copied by the run, not by the byte: most text is that, and
+// the server's only thread waits for it.
+struct Utf8 : rapidjson::UTF8<> {
+  template <class Output>
+  static bool Validate(rapidjson::MemoryStream& in, Output& out) {
+    // The reader also compiles, but never calls, a reading in place, whose output cannot do this.
+    if constexpr (requires { out.Push(1); }) {
+      const char* end = in.src_;
+      while (end != in.end_ && is_plain(*end))
+        ++end;
+      const auto size = static_cast<rapidjson::SizeType>(end - in.src_);
+      if (size > 0) {
+        std::memcpy(out.Push(size), in.src_, size);
+        in.src_ = end;
+        return true;
+      }
+    }
+    return rapidjson::UTF8<>::Validate(in, out);
+  }
+
+  // Stands for itself in a string. Compared as signed: no byte of a longer character does.
+  static bool is_plain(char c) {
+    return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
+  }
+};
+using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 
 // Turns RapidJSON's events, which say what, into a visitor's, which also say where.
 class Events {
@@ -90,8 +117,7 @@ struct Fault {
 };
 
 // Reads `source`, which is `text` or its mask; the spans that are told lie in `text`.
-Fault read(rapidjson::Reader& reader, std::string_view source, std::string_view text,
-           Visitor& visitor) {
+Fault read(Reader& reader, std::string_view source, std::string_view text, Visitor& visitor) {
   rapidjson::MemoryStream stream(source.data(), source.size());
   Events events(text, stream, visitor);
   visitor.restart();
@@ -104,7 +130,7 @@ Fault read(rapidjson::Reader& reader, std::string_view source, std::string_view 
   return {};
 }
 
-Fault read_all(rapidjson::Reader& reader, std::string_view text, Visitor& visitor) {
+Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
   const Fault fault = read(reader, text, text, visitor);
   if (fault.code != rapidjson::kParseErrorStringUnicodeSurrogateInvalid &&
       fault.code != rapidjson::kParseErrorNumberTooBig) {
@@ -168,7 +194,7 @@ std::string_view name(Kind kind) {
 }
 
 std::optional<std::string> scan(std::string_view text, Visitor& visitor) {
-  static thread_local rapidjson::Reader kept_reader;
+  static thread_local Reader kept_reader;
   static thread_local bool is_busy = false;
   RM_ASSERT(!is_busy);
   is_busy = true;
@@ -176,7 +202,7 @@ std::optional<std::string> scan(std::string_view text, Visitor& visitor) {
   if (text.size() <= kKeptReaderBytes) {
     fault = read_all(kept_reader, text, visitor);
   } else {
-    rapidjson::Reader reader;
+    Reader reader;
     fault = read_all(reader, text, visitor);
   }
   is_busy = false;

@@ -2,9 +2,7 @@
 
 #include <cmath>
 #include <fmt/format.h>
-#include <map>
 #include <rapidjson/document.h>
-#include <vector>
 
 #include "base/assert.h"
 #include "base/json.h"
@@ -60,46 +58,6 @@ std::optional<std::string> json_at(Problems& problems, const Entry& entry, size_
   return std::nullopt;
 }
 
-// The members that a template asks of a parameter; none: the parameter itself.
-struct Parameter {
-  std::map<std::string, Parameter> members;
-};
-
-struct StandIn {
-  std::string object;  // what a parameter with members was rendered as
-  std::string string;  // what the template has there: "$params.a"
-};
-
-// Stands for itself: the string "$params.a", or an object where the template also uses
-// "$params.a.b". Such an object carries its name, so that it can be told from the template's own.
-std::string stand_in(const Parameter& parameter, const std::string& name,
-                     std::vector<StandIn>& objects) {
-  const std::string string = json::quote(std::string(kParameterPrefix) + name);
-  if (parameter.members.empty()) return string;
-  std::string object = "{\"$stands for\":" + json::quote(name);
-  for (const auto& [key, member] : parameter.members) {
-    const std::string path = name.empty() ? key : name + '.' + key;
-    object += ',' + json::quote(key) + ':' + stand_in(member, path, objects);
-  }
-  object += '}';
-  objects.push_back({object, string});
-  return object;
-}
-
-void use(Parameter& root, std::string_view name) {
-  Parameter* at = &root;
-  bool is_new = false;
-  for (size_t begin = 0; begin <= name.size();) {
-    const size_t end = std::min(name.find('.', begin), name.size());
-    const auto [member, added] =
-        at->members.try_emplace(std::string(name.substr(begin, end - begin)));
-    is_new = is_new || added;
-    at = &member->second;
-    begin = end + 1;
-  }
-  RM_ASSERT(is_new);  // else it was there, and yet reported as missing
-}
-
 void append_toml(std::string& out, const rapidjson::Value& value) {
   if (value.IsString()) {
     out += quote_string({value.GetString(), value.GetStringLength()});
@@ -147,28 +105,6 @@ void check_parameters(Problems& problems, const Entry& body) {
   problems.add(body,
                "expected a parameter's name after \"$params.\" (\"$params.user_id\"), found " +
                    describe(value));
-}
-
-std::string json_of(const rpc::BodyTemplate& body) {
-  if (body.is_empty()) return "";
-  // Rendered with parameters that stand for themselves, a template is what it was made from; what
-  // it misses tells which parameters it has.
-  Parameter root;
-  while (true) {
-    std::vector<StandIn> objects;
-    auto rendered = body.render(root.members.empty() ? "{}" : stand_in(root, "", objects));
-    if (!rendered) {
-      use(root, rendered.error());
-      continue;
-    }
-    // The outer ones come last, and have the inner ones in them.
-    for (auto one = objects.rbegin(); one != objects.rend(); ++one) {
-      for (size_t at; (at = rendered->find(one->object)) != std::string::npos;) {
-        rendered->replace(at, one->object.size(), one->string);
-      }
-    }
-    return *rendered;
-  }
 }
 
 std::string to_toml(std::string_view json) {

@@ -6,7 +6,6 @@
 #include <string_view>
 
 #include "config/problems.h"
-#include "rpc/body_template.h"
 
 namespace ringmaster::config {
 
@@ -16,9 +15,6 @@ std::optional<std::string> to_json(Problems& problems, const Entry& entry);
 
 // Adds a problem for every "$params." that no parameter's name follows.
 void check_parameters(Problems& problems, const Entry& body);
-
-// The JSON text that a template was made from.
-std::string json_of(const rpc::BodyTemplate& body);
 
 // A JSON value without nulls as inline TOML.
 std::string to_toml(std::string_view json);

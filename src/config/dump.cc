@@ -31,7 +31,7 @@ void append_step(std::string& out, const Options& options, const master::Step& s
   }
   const auto& fetch = std::get<master::FetchStep>(step);
   out += fmt::format("  {{ fetch = {}", quote_string(options.upstreams[fetch.upstream].name));
-  if (!fetch.body.is_empty()) out += ", body = " + to_toml(json_of(fetch.body));
+  if (!fetch.body.is_empty()) out += ", body = " + to_toml(fetch.body.source());
   out += " },\n";
 }
 

@@ -72,11 +72,14 @@ void Dispatcher::admit(const Method& method, std::string_view params,
 void Dispatcher::start_timer(Job& job) {
   if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
   job.dispatcher = this;
+  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now_ns())) / kNsPerMs;
   const auto ring = [](uv_timer_t* timer) {
     Job* due = static_cast<Job*>(timer->data);
+    // libuv counts from the time at which its loop woke up, which may have been a while ago.
+    if (now_ns() < due->deadline_ns) return due->dispatcher->start_timer(*due);
     due->dispatcher->on_deadline(*due);
   };
-  uv_timer_start(job.timer.get(), ring, (job.deadline_ns - job.admitted_ns) / kNsPerMs, 0);
+  uv_timer_start(job.timer.get(), ring, left_ms + 1, 0);
 }
 
 void Dispatcher::begin_step(Job& job) {

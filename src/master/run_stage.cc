@@ -140,6 +140,8 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
     kill_worker_(*worker);
+  } else {  // only a worker that writes where it must not can have brought this about
+    log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
   }
   return Expired::kAbandoned;
 }

@@ -18,8 +18,8 @@ class Session::Batch {
   ~Batch() {
     const std::shared_ptr<Session> session = session_.lock();
     if (session == nullptr || answers_.empty()) return;
-    answers_ += ']';
-    session->send(answers_);
+    session->begin_response() += answers_ + ']';
+    session->end_response();
   }
 
   // Where the next answer is to be appended.
@@ -57,8 +57,8 @@ class Session::Call : public Caller {
     if (!id_.empty() && batch_ != nullptr) {
       append(batch_->next_answer());
     } else if (!id_.empty()) {
-      append(session->connection_.output());
-      session->send("");
+      append(session->begin_response());
+      session->end_response();
     }
     batch_.reset();  // before the session may finish: the batch's response must be out
     session->on_answered();
@@ -77,8 +77,8 @@ Session::Session(net::Stream stream, const net::Connection::Events& events, Shar
 
 bool Session::on_message(std::string_view text) {
   const rpc::Message message = rpc::parse(text, shared_.limits.batch_items);
-  const bool is_json =
-      !message.requests.front().error || message.requests.front().error->code != rpc::kParseError;
+  const bool is_json = message.requests.empty() || !message.requests.front().error ||
+                       message.requests.front().error->code != rpc::kParseError;
   const auto batch =
       message.is_batch ? std::make_shared<Batch>(weak_from_this()) : std::shared_ptr<Batch>();
   for (const rpc::Request& request : message.requests)
@@ -115,9 +115,9 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& b
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
   if (request.is_notification()) return;
-  std::string& out = batch != nullptr ? batch->next_answer() : connection_.output();
+  std::string& out = batch != nullptr ? batch->next_answer() : begin_response();
   rpc::append_error(out, request.version, request.id, error);
-  if (batch == nullptr) send("");
+  if (batch == nullptr) end_response();
 }
 
 void Session::refuse_message(int32_t code, std::string reason, std::string message,
@@ -127,8 +127,8 @@ void Session::refuse_message(int32_t code, std::string reason, std::string messa
   error.message = std::move(message);
   error.reason = std::move(reason);
   if (limit > 0) error.limit = limit;
-  rpc::append_error(connection_.output(), rpc::Version::k2, "", error);
-  send("");
+  rpc::append_error(begin_response(), rpc::Version::k2, "", error);
+  end_response();
 }
 
 void Session::on_unreadable(rpc::Framer::Event why) {
@@ -158,8 +158,7 @@ void Session::on_ended() {
   finish_when_idle();
 }
 
-void Session::send(std::string_view response) {
-  connection_.output() += response;
+void Session::end_response() {
   connection_.output() += '\n';
   shared_.on_unsent(shared_from_this());
 }

@@ -44,8 +44,10 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_unreadable(rpc::Framer::Event why);
   void on_ended();
 
-  // One answer, or a batch's, whole but for its line end.
-  void send(std::string_view response);
+  // A response: appended to what begin_response() returns, then ended.
+  std::string& begin_response() { return connection_.output(); }
+  void end_response();
+  // A call has its answer.
   void on_answered();
   // Closes once all that it is owed has been sent.
   void finish_when_idle();

@@ -60,6 +60,14 @@ BodyTemplate::BodyTemplate(std::string_view json) {
   compiler.finish();
 }
 
+std::string BodyTemplate::source() const {
+  std::string source = is_empty() ? "" : literals_.front();
+  for (size_t i = 0; i < names_.size(); ++i) {
+    source += json::quote(std::string(kParamsPrefix) + names_[i]) + literals_[i + 1];
+  }
+  return source;
+}
+
 tl::expected<std::string, std::string> BodyTemplate::render(std::string_view params) const {
   if (is_empty()) return std::string();
   std::vector<std::string_view> found(names_.size());

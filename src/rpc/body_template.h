@@ -24,6 +24,9 @@ class BodyTemplate {
 
   bool is_empty() const { return literals_.empty(); }
 
+  // The JSON that it was compiled from, without whitespace.
+  std::string source() const;
+
   // The body for a request with these params (empty: it has none), or the dotted name of the
   // parameter that is missing.
   tl::expected<std::string, std::string> render(std::string_view params) const;

@@ -31,8 +31,8 @@ enum class Executed { kNo, kUnknown };
 
 struct Error {
   int32_t code = kInternalError;
-  std::string message;   // what was expected and what was found
-  std::string reason;    // one snake_case word that programs compare: "queue_full"
+  std::string message;  // what was expected and what was found
+  std::string reason;   // one snake_case word that programs compare: "queue_full"
   bool retryable = false;
   Executed executed = Executed::kNo;
   std::optional<uint64_t> retry_after_ms;

@@ -18,7 +18,8 @@ steps = [{ run = "echo" }]
 
 
 def run(*arguments, **options):
-    return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=30, **options)
+    command = [PROGRAM, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=30, **options)
 
 
 @pytest.fixture
@@ -112,7 +113,7 @@ def test_serve_refuses_a_bad_configuration_on_stderr(write):
         (["check", "-c"], "--config: 1 required FILE missing"),
         (["check", "-c", "x", "--dmup"], "unknown option --dmup; did you mean --dump?"),
         (["check", "-c", "x", "y"], "unexpected argument y"),
-        (["serve", "--log-fromat", "json"], "unknown option --log-fromat; did you mean --log-format?"),
+        (["serve", "--log-fromat", "json"], "--log-fromat; did you mean --log-format?"),
         (["serve", "-c", "x", "--log-format", "jsn"], "found jsn; did you mean json?"),
         (["serve", "--conifg=x"], "unknown option --conifg; did you mean --config?"),
     ],

@@ -19,6 +19,7 @@ namespace http = boost::beast::http;
 
 constexpr uint32_t kHeaderBytesMax = 8 * 1024;
 constexpr uint64_t kBodyBytesMax = 1024 * 1024;
+constexpr size_t kUsedBytesMax = 64 * 1024;
 
 std::string_view view(boost::beast::string_view text) {
   return {text.data(), text.size()};
@@ -88,7 +89,9 @@ void RequestReader::take_request() {
   request_.is_http_1_0 = message.version() < 11;
   request_.body = std::move(message.body());
   parser_.reset();
-  if (waiting_bytes() == 0) input_.clear(), used_ = 0;
+  // Not after every request: a client may have sent thousands at once, and each time all would
+  // move.
+  if (waiting_bytes() == 0 || used_ > kUsedBytesMax) input_.erase(0, std::exchange(used_, 0));
 }
 
 void RequestReader::fail(unsigned status, std::string text) {

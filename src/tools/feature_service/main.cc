@@ -39,7 +39,7 @@ Status run(int argc, char** argv) {
   const Result<CommandLine> line = parse_options(argc, argv);
   if (!line) return tl::unexpected(line.error());
   if (line->text.empty()) return serve(line->options);
-  std::fputs(line->text.c_str(), stdout);
+  fmt::print("{}\n", line->text);
   return {};
 }
 

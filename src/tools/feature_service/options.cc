@@ -141,7 +141,7 @@ Result<CommandLine> parse_options(int argc, char** argv) {
     line.text = app.help();
     return line;
   } catch (const CLI::CallForVersion&) {
-    line.text = app.version() + "\n";
+    line.text = app.version();
     return line;
   } catch (const CLI::ParseError& error) {
     return fail(ExitCode::kUsage, error.what());

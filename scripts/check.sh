@@ -1,0 +1,26 @@
+#!/bin/bash
+# check.sh [asan|tsan]: every test under ASan+UBSan and under TSan, or under one of them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+[[ $# -gt 0 ]] || exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan"
+build=$1
+make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
+
+case $build in
+  asan)
+    export ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1:strict_string_checks=1
+    export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
+    exec scripts/test.sh build/asan
+    ;;
+  tsan)
+    export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    # gcc 12's TSan wants memory where a kernel with much address randomization may have put other
+    # things: it then stops with "unexpected memory mapping".
+    if setarch -R true 2> /dev/null; then
+      exec setarch -R scripts/test.sh build/tsan
+    fi
+    echo "check: address randomization cannot be turned off here; TSan may refuse to start" >&2
+    exec scripts/test.sh build/tsan
+    ;;
+esac

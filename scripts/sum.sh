@@ -1,0 +1,29 @@
+#!/bin/bash
+# sum.sh COMMAND...: runs the commands, each of them one argument, whatever becomes of those before,
+# and adds up the "N passed, N failed" which each ends with. One without such a line counts as one.
+set -euo pipefail
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+# Of a make that calls us: its job slots are not ours to hand on.
+unset MAKEFLAGS MFLAGS MAKELEVEL
+
+passed=0 failed=0
+for command in "$@"; do
+  printf '\n=== %s\n' "$command"
+  status=0
+  bash -c "$command" 2>&1 | tee "$log" || status=$?
+  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+    passed=$((passed + BASH_REMATCH[1]))
+    failed=$((failed + BASH_REMATCH[2]))
+    [[ $status -eq 0 || ${BASH_REMATCH[2]} -gt 0 ]] || failed=$((failed + 1))
+  elif [[ $status -eq 0 ]]; then
+    passed=$((passed + 1))
+  else
+    failed=$((failed + 1))
+    echo "failed: $command: exit status $status"
+  fi
+done
+echo
+echo "$passed passed, $failed failed"
+[[ $failed -eq 0 ]]

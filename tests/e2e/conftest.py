@@ -1,0 +1,59 @@
+"""What every end-to-end test starts from. The build folder is $RINGMASTER_BUILD (build/release)."""
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+from feature_client import FeatureService
+from processes import Process
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="session")
+def root():
+    """The project's folder."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def build():
+    """The folder with the programs under test."""
+    folder = (ROOT / os.environ.get("RINGMASTER_BUILD", "build/release")).resolve()
+    assert folder.is_dir(), f"{folder}: expected the programs there; run make"
+    return folder
+
+
+@pytest.fixture
+def start(tmp_path):
+    """start(argv, name="server", env=None, cwd=None) -> Process, killed after the test; its stderr
+    is copied to NAME.log in the test's folder, which pytest keeps."""
+    started = []
+
+    def start_process(argv, name=None, env=None, cwd=None):
+        name = name or Path(argv[0]).name
+        process = Process.start(argv, env=env, cwd=cwd, log=tmp_path / f"{name}.log")
+        started.append(process)
+        return process
+
+    yield start_process
+    for process in started:
+        process.kill()
+
+
+@pytest.fixture
+def feature_service(build, start):
+    """feature_service("--delay-ms", 5) -> FeatureService, ready. After the test it must end with 0
+    on SIGTERM, whatever has been done to it (under ASan this also says that nothing leaked)."""
+    services = []
+
+    def start_service(*options, name="feature_service"):
+        argv = [build / "feature_service", "--listen", "127.0.0.1:0", *options]
+        services.append(FeatureService(start(argv, name=name)))
+        return services[-1]
+
+    yield start_service
+    for service in services:
+        if service.process.returncode is None:
+            assert service.process.stop(signal.SIGTERM) == 0, service.process.lines

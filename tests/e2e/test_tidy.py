@@ -1,0 +1,89 @@
+"""`make tidy` finds what it is for: each mistake alone, in a tree that holds nothing else."""
+
+import shutil
+import subprocess
+
+import pytest
+
+CLEAN = "// A comment.\n#pragma once\n"
+
+# A file, what is in it, and what must be said about it.
+MISTAKES = {
+    "floor": ("src/ipc/a.h", '#include "master/b.h"\n', ":3: ipc must not include"),
+    "master-work": ("src/master/a.h", '#include "work/b.h"\n', "master must not include"),
+    "config": ("src/master/a.h", '#include "config/b.h"\n', "master must not include"),
+    "config-net": ("src/net/a.h", '#include "config/b.h"\n', "net must not include"),
+    "handler": ("src/handlers/echo/a.h", '#include "base/b.h"\n', "handlers must not include"),
+    "tool": ("src/tools/x/a.h", '#include "rpc/b.h"\n', "tools must not include"),
+    "new-module": ("src/extra/a.h", '#include "base/b.h"\n', "module extra is not in"),
+    "short": ("src/base/a.h", '#include "b.h"\n', "say the path from src/ on"),
+    "uv": ("src/rpc/a.h", "#include <uv.h>\n", "<uv.h> belongs in"),
+    "curl": ("src/net/a.h", "#include <curl/curl.h>\n", "<curl/curl.h> belongs in"),
+    "log": ("src/work/a.h", '#include "base/log.h"\n', "it never logs"),
+    "pure": ("src/master/roster.h", "#include <unistd.h>\n", "time is an argument"),
+    "shared": ("src/ipc/layout.h", "struct A {\n  std::string name;\n};\n", ":4: shared memory"),
+    "shared-via": ("src/ipc/b.h", "struct A {\n  virtual void f();\n};\n", ":4: shared memory"),
+    "role": ("src/base/a.h", "#ifdef IS_WORKER\n#endif\n", "no role is compiled in"),
+    "long-file": ("src/base/a.h", "//\n" * 500, "502 lines: at most 500"),
+    "long-function": ("src/base/a.cc", "void f() {\n" + "  g();\n" * 70 + "}\n", "f has 72 lines"),
+    "long-test": (
+        "tests/a_test.cc",
+        'TEST_CASE("a: b") {\n' + "  g();\n" * 70 + "}\n",
+        ":3: test_case has 72 lines",
+    ),
+    "long-python": ("scripts/a.py", "def f():\n" + "    g()\n" * 70, "f has 71 lines"),
+    "columns": ("src/base/a.h", "// " + "x" * 98 + "\n", ":3: 101 columns"),
+    "format": ("src/base/a.h", "int   f( );\n", ":3: not in the format"),
+    "python": ("scripts/a.py", "def f(:\n", ":3: invalid syntax"),
+    "shell": ("scripts/a.sh", "if true\n", "scripts/a.sh:"),
+    "shellcheck": ("scripts/a.sh", "rm -r $UNSET/*\n", "scripts/a.sh:3:"),
+    "place": ("notes.txt", "", "the top level holds"),
+    "big": ("conf/model.ubj", "x" * (2 << 20), "bytes: at most"),
+    "ci": (".ci/run", "fi\n", ".ci/run:"),
+}
+HEADS = {".py": "#\n#\n", ".sh": "#!/bin/bash\n\n", ".cc": "// A comment.\n\n", "run": "#!/bin/bash\n"}
+
+
+@pytest.fixture
+def tree(tmp_path, root):
+    """A tree in which tidy finds nothing."""
+    (tmp_path / "scripts").mkdir()
+    for name in ("scripts/tidy.sh", "scripts/tidy_floors.py", "scripts/tidy_sizes.py"):
+        shutil.copy(root / name, tmp_path / name)
+    shutil.copy(root / ".clang-format", tmp_path)
+    for name in ("base", "master", "work", "config", "rpc"):
+        (tmp_path / "src" / name).mkdir(parents=True)
+        (tmp_path / "src" / name / "b.h").write_text(CLEAN)
+    (tmp_path / "src" / "ipc").mkdir()
+    (tmp_path / "src" / "ipc" / "b.h").write_text(CLEAN)
+    (tmp_path / "src" / "ipc" / "layout.h").write_text(CLEAN + '\n#include "ipc/b.h"\n')
+    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    return tmp_path
+
+
+def tidy(tree):
+    return subprocess.run(["scripts/tidy.sh"], cwd=tree, capture_output=True, text=True, timeout=60)
+
+
+def test_a_clean_tree_passes(tree):
+    done = tidy(tree)
+    assert (done.returncode, done.stdout) == (0, "tidy: 11 files, 0 violations, 0 warnings\n")
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_mistake_is_found(tree, mistake):
+    name, text, message = MISTAKES[mistake]
+    file = tree / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(HEADS.get(file.suffix or file.name, CLEAN) + text)
+    done = tidy(tree)
+    assert done.returncode == 1
+    found = [line for line in done.stdout.splitlines() if line.startswith(f"{name}:")]
+    assert any(message in line for line in found), done.stdout + done.stderr
+
+
+def test_a_check_that_breaks_is_a_violation(tree):
+    (tree / "scripts" / "tidy_floors.py").write_text("raise SystemExit(3)\n")
+    done = tidy(tree)
+    assert done.returncode == 1
+    assert "tidy_floors.py" in done.stdout and "broke with exit status 3" in done.stdout

@@ -1,5 +1,6 @@
 #include "ipc/arena.h"
 
+#include <algorithm>
 #include <bit>
 
 #include "base/assert.h"
@@ -34,6 +35,7 @@ std::optional<Block> Arena::allocate(uint64_t bytes) {
     push_free(unit + (1u << found), found);
   }
   units_[unit].order = order;
+  units_[unit].use = Use::kTaken;
   const uint64_t size = kBlockBytesMin << order;
   used_bytes_ += size;
   return Block{unit * kBlockBytesMin, size};
@@ -42,12 +44,14 @@ std::optional<Block> Arena::allocate(uint64_t bytes) {
 void Arena::free(Block block) {
   auto unit = static_cast<uint32_t>(block.offset / kBlockBytesMin);
   RM_ASSERT(block.offset % kBlockBytesMin == 0 && unit < units_.size());
-  RM_ASSERT(!units_[unit].is_free && kBlockBytesMin << units_[unit].order == block.size);
+  RM_ASSERT(units_[unit].use == Use::kTaken && kBlockBytesMin << units_[unit].order == block.size);
   used_bytes_ -= block.size;
+  units_[unit].use = Use::kInside;
   uint8_t order = units_[unit].order;
   for (; order + 1u < free_heads_.size(); ++order) {
     const uint32_t buddy = unit ^ (1u << order);
-    if (buddy >= units_.size() || !units_[buddy].is_free || units_[buddy].order != order) break;
+    if (buddy >= units_.size() || units_[buddy].use != Use::kFree || units_[buddy].order != order)
+      break;
     take_free(buddy);
     unit = std::min(unit, buddy);
   }
@@ -56,7 +60,7 @@ void Arena::free(Block block) {
 
 void Arena::push_free(uint32_t unit, uint8_t order) {
   const uint32_t head = free_heads_[order];
-  units_[unit] = {head, kNone, order, true};
+  units_[unit] = {head, kNone, order, Use::kFree};
   if (head != kNone) units_[head].previous = unit;
   free_heads_[order] = unit;
 }
@@ -69,7 +73,7 @@ void Arena::take_free(uint32_t unit) {
     units_[taken.previous].next = taken.next;
   }
   if (taken.next != kNone) units_[taken.next].previous = taken.previous;
-  taken.is_free = false;
+  taken.use = Use::kInside;
 }
 
 }  // namespace ringmaster::ipc

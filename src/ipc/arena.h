@@ -37,11 +37,12 @@ class Arena {
 
  private:
   static constexpr uint32_t kNone = ~0u;
-  struct Unit {  // of kBlockBytesMin bytes; meaningful only at the start of a block
+  enum class Use : uint8_t { kInside, kFree, kTaken };  // kInside: no block starts here
+  struct Unit {                                         // of kBlockBytesMin bytes
     uint32_t next = kNone;
     uint32_t previous = kNone;
     uint8_t order = 0;
-    bool is_free = false;
+    Use use = Use::kInside;
   };
 
   void push_free(uint32_t unit, uint8_t order);

@@ -1,5 +1,6 @@
 #include "ipc/control.h"
 
+#include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
 #include <sys/socket.h>
@@ -20,7 +21,7 @@ constexpr size_t kPacketBytesMax = 64 << 10;
 // A handler is its fields, each ended by a NUL: none of them can hold one, being TOML text that the
 // configuration has checked.
 std::string next_field(const std::string& text, size_t& at) {
-  const size_t end = std::min(text.find('\0', at), text.size());
+  const size_t end = text.find('\0', at);
   std::string field = text.substr(at, end - at);
   at = end + 1;
   return field;
@@ -57,13 +58,13 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
   char packet[kPacketBytesMax];
   ssize_t size = 0;
   do {
-    size = ::recv(socket_.get(), packet, sizeof packet, 0);
+    size = ::recv(socket_.get(), packet, sizeof packet, MSG_TRUNC);  // the size that it had
   } while (size < 0 && errno == EINTR);
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Received::kNothingYet;
   if (size == 0 || (size < 0 && errno == ECONNRESET)) return Received::kEnd;
   if (size < 0) return fail_errno("receive on the control channel", errno);
   PacketHead head;
-  if (static_cast<size_t>(size) < sizeof head) {
+  if (static_cast<size_t>(size) < sizeof head || static_cast<size_t>(size) > sizeof packet) {
     return fail(ExitCode::kInternal, fmt::format("a control message of {} bytes", size));
   }
   std::memcpy(&head, packet, sizeof head);
@@ -99,6 +100,9 @@ std::string encode(const HandlerSpec& spec) {
 
 Result<HandlerSpec> decode_handler(const std::string& text) {
   HandlerSpec spec;
+  if (!text.ends_with('\0') || std::count(text.begin(), text.end(), '\0') % 2 != 0) {
+    return fail(ExitCode::kInternal, "half of a handler's description");
+  }
   size_t at = 0;
   spec.name = next_field(text, at);
   spec.library = next_field(text, at);

@@ -23,7 +23,7 @@ PayloadStore::PayloadStore(Fd memory, Region region, const Geometry& geometry)
       arena_(geometry.payload_bytes) {}
 
 JobHeader& PayloadStore::header(uint32_t job) const {
-  RM_ASSERT((job + 1) * sizeof(JobHeader) <= blocks_offset_);
+  RM_ASSERT(job < blocks_offset_ / sizeof(JobHeader));
   return reinterpret_cast<JobHeader*>(region_.data())[job];
 }
 

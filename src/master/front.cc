@@ -101,9 +101,10 @@ void Front::flush() {
   // A flush may close a connection, and with it end what others wait for: whatever is added
   // meanwhile is flushed, too.
   while (!unsent_.empty()) {
-    const std::vector<std::shared_ptr<Session>> unsent = std::exchange(unsent_, {});
-    for (const auto& session : unsent)
+    std::swap(unsent_, flushing_);
+    for (const auto& session : flushing_)
       session->connection().flush();
+    flushing_.clear();
   }
   closed_.clear();
 }

@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <set>
-#include <utility>
+#include <tuple>
 
 #include "ipc/job_word.h"
 

@@ -109,7 +109,9 @@ void Connection::on_end() {
   update_reading();
   if (is_lingering_) return close();
   if (is_unreadable_ || is_finishing_) return;
-  if (framer_.is_mid_message()) events_.on_unreadable(*this, rpc::Framer::Event::kNeedMore);
+  if (framer_.is_mid_message() && !framer_.is_in_bad_line()) {
+    events_.on_unreadable(*this, rpc::Framer::Event::kNeedMore);
+  }
   events_.on_ended(*this);
 }
 

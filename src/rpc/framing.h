@@ -58,6 +58,8 @@ class Framer {
   // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
   // connection that stalls here is dribbling). Holds after next() returned kNeedMore.
   bool is_mid_message() const { return state_ != State::kBetween; }
+  // Whether what is mid-message has been handed out already, and found bad.
+  bool is_in_bad_line() const { return state_ == State::kSkip; }
 
  private:
   enum class State : uint8_t {

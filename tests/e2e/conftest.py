@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from feature_client import FeatureService
 from processes import Process
+from server import gate, probe, server  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -50,7 +51,9 @@ def feature_service(build, start):
 
     def start_service(*options, name="feature_service"):
         argv = [build / "feature_service", "--listen", "127.0.0.1:0", *options]
-        services.append(FeatureService(start(argv, name=name)))
+        # ASan holds back 256 MiB of freed memory, which would hide what the service itself holds.
+        asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
+        services.append(FeatureService(start(argv, name=name, env={"ASAN_OPTIONS": asan})))
         return services[-1]
 
     yield start_service

@@ -41,7 +41,12 @@ MISTAKES = {
     "big": ("conf/model.ubj", "x" * (2 << 20), "bytes: at most"),
     "ci": (".ci/run", "fi\n", ".ci/run:"),
 }
-HEADS = {".py": "#\n#\n", ".sh": "#!/bin/bash\n\n", ".cc": "// A comment.\n\n", "run": "#!/bin/bash\n"}
+HEADS = {
+    ".py": "#\n#\n",
+    ".sh": "#!/bin/bash\n\n",
+    ".cc": "// A comment.\n\n",
+    "run": "#!/bin/bash\n",
+}
 
 
 @pytest.fixture

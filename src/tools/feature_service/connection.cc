@@ -193,7 +193,8 @@ void Connection::finish_answer() {
   if (answer_.fate.fault == Fault::kClose) return close();
   if (!head_.keep_alive) return linger();
   phase_ = Phase::kReading;
-  start_reading();
+  // A reader that needs more has used up nearly all it got, so reading never stops for good.
+  if (reader_.waiting_bytes() <= kWaitingBytesMax) start_reading();
   take_requests();
 }
 

@@ -1,0 +1,160 @@
+#include "ipc/control.h"
+
+#include <doctest/doctest.h>
+#include <sys/socket.h>
+
+#include "support.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+using Received = ControlChannel::Received;
+using namespace std::string_literals;
+
+struct Ends {
+  Ends() : Ends(ControlChannel::create_pair().value()) {}
+  explicit Ends(std::pair<Fd, Fd> pair)
+      : master(std::move(pair.first)), nursery(std::move(pair.second)) {}
+
+  // What the nursery makes of a packet that is not from our program.
+  Result<Received> receive_raw(const std::string& packet) {
+    REQUIRE(::send(master.fd(), packet.data(), packet.size(), 0) ==
+            static_cast<ssize_t>(packet.size()));
+    ControlMessage message;
+    return nursery.receive(message);
+  }
+
+  ControlChannel master;
+  ControlChannel nursery;
+};
+
+}  // namespace
+
+TEST_CASE("control: every message arrives as it was sent, in order, both ways") {
+  Ends ends;
+  for (uint32_t type = 0; type <= static_cast<uint32_t>(ControlType::kExited); ++type) {
+    const ControlMessage sent{static_cast<ControlType>(type), type + 1, -5, 256 + 9,
+                              "text \0 and more"s};
+    REQUIRE(ends.master.send(sent));
+    REQUIRE(ends.nursery.send({ControlType::kLoaded, type, 0, 0, {}}));
+    ControlMessage received;
+    REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+    CHECK(received.type == sent.type);
+    CHECK(received.worker == sent.worker);
+    CHECK(received.pid == sent.pid);
+    CHECK(received.status == sent.status);
+    CHECK(received.text == sent.text);
+    REQUIRE(ends.master.receive(received).value() == Received::kMessage);
+    CHECK(received.worker == type);
+    CHECK(received.text.empty());
+  }
+}
+
+TEST_CASE("control: a packet that is no message is refused") {
+  Ends ends;
+  CHECK(!ends.receive_raw("abc"));
+  CHECK(!ends.receive_raw(std::string(15, '\0')));
+  CHECK(ends.receive_raw(std::string(16, '\0')));
+  for (const uint32_t type : {static_cast<uint32_t>(ControlType::kExited) + 1, ~0u}) {
+    std::string packet(16, '\0');
+    std::memcpy(packet.data(), &type, sizeof type);
+    const Result<Received> received = ends.receive_raw(packet);
+    REQUIRE(!received);
+    CHECK(received.error().exit_code == ExitCode::kInternal);
+    CHECK(received.error().message.find(std::to_string(type)) != std::string::npos);
+  }
+  CHECK(!ends.receive_raw(std::string(70'000, '\0')));  // never half of one
+}
+
+TEST_CASE("control: the end of the other one is an end, and no signal") {
+  Ends ends;
+  REQUIRE(ends.master.send({ControlType::kLoad, 0, 0, 0, {}}));
+  { const ControlChannel gone(std::move(ends.master)); }
+  ControlMessage message;
+  CHECK(ends.nursery.receive(message).value() == Received::kMessage);  // not lost with it
+  CHECK(ends.nursery.receive(message).value() == Received::kEnd);
+  CHECK(ends.nursery.receive(message).value() == Received::kEnd);
+  const Status sent = ends.nursery.send({ControlType::kLoaded, 0, 0, 0, {}});
+  REQUIRE(!sent);
+  CHECK(sent.error().exit_code == ExitCode::kResource);
+}
+
+TEST_CASE("control: a non-blocking end never waits, neither to read nor to write") {
+  Ends ends;
+  REQUIRE(::fcntl(ends.master.fd(), F_SETFL, O_NONBLOCK) == 0);
+  ControlMessage message;
+  CHECK(ends.master.receive(message).value() == Received::kNothingYet);
+  int sent = 0;
+  while (sent < 1'000'000 && ends.master.send({ControlType::kFork, 0, 0, 0, {}}))
+    ++sent;
+  CHECK(sent > 0);
+  CHECK(sent < 1'000'000);
+}
+
+TEST_CASE("control: the channel is closed on exec") {
+  const Ends ends;
+  CHECK(::fcntl(ends.master.fd(), F_GETFD) == FD_CLOEXEC);
+  CHECK(::fcntl(ends.nursery.fd(), F_GETFD) == FD_CLOEXEC);
+}
+
+TEST_CASE("control: a geometry survives its journey, another build's is refused") {
+  Geometry geometry;
+  geometry.worker_slots = 3;
+  geometry.ring_entries = 12;
+  geometry.job_slots = 1000;
+  geometry.payload_bytes = 256ull << 20;
+  geometry.result_bytes = 16ull << 20;
+  const Result<Geometry> decoded = decode_geometry(encode(geometry));
+  REQUIRE(decoded);
+  CHECK(decoded->worker_slots == 3);
+  CHECK(decoded->ring_entries == 12);
+  CHECK(decoded->job_slots == 1000);
+  CHECK(decoded->payload_bytes == 256ull << 20);
+  CHECK(decoded->result_bytes == 16ull << 20);
+
+  geometry.layout_version = kLayoutVersion + 1;
+  const Result<Geometry> other = decode_geometry(encode(geometry));
+  REQUIRE(!other);
+  CHECK(other.error().message.find("replaced") != std::string::npos);
+  CHECK(!decode_geometry(""));
+  CHECK(!decode_geometry(encode(Geometry()) + '\0'));
+  CHECK(!decode_geometry(encode(Geometry()).substr(1)));
+}
+
+TEST_CASE("control: a handler's name, library and options survive their journey") {
+  for (const auto& options : {std::vector<std::pair<std::string, std::string>>{},
+                              {{"model", "/m.ubj"}},
+                              {{"empty", ""}, {"", "keyless"}, {"ü", "=\n"}, {"last", ""}}}) {
+    const HandlerSpec spec{"interests", "/lib/interests.so", options};
+    const Result<HandlerSpec> decoded = decode_handler(encode(spec));
+    REQUIRE(decoded);
+    CHECK(decoded->name == spec.name);
+    CHECK(decoded->library == spec.library);
+    CHECK(decoded->options == spec.options);
+  }
+}
+
+TEST_CASE("control: half a handler is refused, and nothing is thrown") {
+  for (const std::string& text : {""s, "\0"s, "name"s, "name\0"s, "name\0\0"s, "\0lib\0"s}) {
+    CAPTURE(text.size());
+    CHECK(!decode_handler(text));
+  }
+  CHECK(!decode_handler("name\0lib\0key"s));
+  CHECK(!decode_handler("name\0lib\0key\0value"s));
+}
+
+TEST_CASE("control: options that do not fit into a packet are refused, naming the limit") {
+  Ends ends;
+  const HandlerSpec spec{"interests", "/lib/interests.so", {{"text", std::string(70'000, 'x')}}};
+  const Status sent = ends.master.send({ControlType::kHandler, 0, 0, 0, encode(spec)});
+  REQUIRE(!sent);
+  CHECK(sent.error().exit_code == ExitCode::kConfig);
+  CHECK(sent.error().message.find("65536") != std::string::npos);
+  // The largest that fits does arrive.
+  REQUIRE(ends.master.send({ControlType::kFailed, 0, 0, 0, std::string(65536 - 16, 'y')}));
+  ControlMessage message;
+  REQUIRE(ends.nursery.receive(message).value() == Received::kMessage);
+  CHECK(message.text.size() == 65536 - 16);
+}
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,212 @@
+/* probe: a handler that does what its section of the configuration says: behave = "...".
+ *
+ * "hold" is how a test stops time: run() adds its pid as a line to the file GATE.started, then waits
+ * until GATE exists, then answers with the params it got: {"gate": "GATE", ...}.
+ * Everything else does one thing that a good handler does (subtract, join, ...) or must not do. */
+#include <pthread.h>
+#include <ringmaster/handler.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef PROBE_ABI
+#define PROBE_ABI RINGMASTER_HANDLER_ABI
+#endif
+
+enum { kPathBytes = 4096, kResultBytes = 1 << 16 };
+
+typedef struct probe {
+  char behave[64];
+  char gate[kPathBytes];
+} probe;
+
+static void wait_for_file(const char* path) {
+  while (access(path, F_OK) != 0) usleep(1000);
+}
+
+static void mark_started(const char* gate) {
+  char path[kPathBytes + 16];
+  snprintf(path, sizeof path, "%s.started", gate);
+  FILE* file = fopen(path, "a");
+  fprintf(file, "%d\n", (int)getpid());
+  fclose(file);
+}
+
+static void answer(const rm_host* host, const rm_job* job, const char* text, size_t size) {
+  char* room = host->reserve(job, size);
+  if (room == NULL) return;
+  memcpy(room, text, size);
+  host->commit(job, size);
+}
+
+static void answer_text(const rm_host* host, const rm_job* job, const char* text) {
+  answer(host, job, text, strlen(text));
+}
+
+/* The value of a string member without escapes. */
+static void text_member(rm_bytes json, const char* key, char* out, size_t out_size) {
+  char quoted[64];
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  const char* at = memmem(json.data, json.size, quoted, strlen(quoted));
+  const char* end = json.data + json.size;
+  out[0] = '\0';
+  if (at == NULL || (at = memchr(at + strlen(quoted), '"', (size_t)(end - at) - strlen(quoted))) == NULL) return;
+  const char* stop = memchr(at + 1, '"', (size_t)(end - at - 1));
+  if (stop != NULL) snprintf(out, out_size, "%.*s", (int)(stop - at - 1), at + 1);
+}
+
+static long number_member(rm_bytes json, const char* key) {
+  char quoted[64];
+  snprintf(quoted, sizeof quoted, "\"%s\":", key);
+  const char* at = memmem(json.data, json.size, quoted, strlen(quoted));
+  return at == NULL ? 0 : strtol(at + strlen(quoted), NULL, 10);
+}
+
+static void hold(const rm_host* host, const rm_job* job) {
+  char gate[kPathBytes];
+  text_member(job->params, "gate", gate, sizeof gate);
+  mark_started(gate);
+  wait_for_file(gate);
+  answer(host, job, job->params.data, job->params.size);
+}
+
+/* All it was given, in the order in which it was: [params, input, ...]. */
+static void join(const rm_host* host, const rm_job* job) {
+  size_t size = 2 + job->params.size;
+  for (size_t i = 0; i < job->input_count; ++i) size += 1 + job->inputs[i].size;
+  char* room = host->reserve(job, size);
+  if (room == NULL) return;
+  char* at = room;
+  *at++ = '[';
+  at = (char*)memcpy(at, job->params.data, job->params.size) + job->params.size;
+  for (size_t i = 0; i < job->input_count; ++i) {
+    *at++ = ',';
+    at = (char*)memcpy(at, job->inputs[i].data, job->inputs[i].size) + job->inputs[i].size;
+  }
+  *at = ']';
+  host->commit(job, size);
+}
+
+/* {"size": N}: a JSON string of N bytes in all. */
+static void give_bytes(const rm_host* host, const rm_job* job) {
+  const size_t size = (size_t)number_member(job->params, "size");
+  char* room = host->reserve(job, size);
+  if (room == NULL) return;
+  memset(room, 'x', size);
+  room[0] = room[size - 1] = '"';
+  host->commit(job, size);
+}
+
+/* subtract and sum of the JSON-RPC specification's examples. */
+static void calculate(const rm_host* host, const rm_job* job, int is_sum) {
+  char text[32];
+  long total = 0;
+  if (job->params.data[0] == '{') {
+    total = number_member(job->params, "minuend") - number_member(job->params, "subtrahend");
+  } else {
+    const char* at = job->params.data;
+    for (int i = 0; *at != ']'; ++i) {
+      char* end;
+      const long number = strtol(at + 1, &end, 10);
+      total += i == 0 || is_sum ? number : -number;
+      for (at = end; *at != ',' && *at != ']';) ++at;
+    }
+  }
+  snprintf(text, sizeof text, "%ld", total);
+  answer_text(host, job, text);
+}
+
+static void misbehave(const char* how, const rm_host* host, const rm_job* job) {
+  if (strcmp(how, "exits") == 0) {
+    exit(0);
+  } else if (strcmp(how, "aborts") == 0) {
+    abort();
+  } else if (strcmp(how, "crashes") == 0) {
+    *(volatile int*)8 = 1;
+  } else if (strcmp(how, "writes_params") == 0) {
+    *(volatile char*)job->params.data = '!';
+    answer_text(host, job, "\"written\"");
+  } else if (strcmp(how, "writes_input") == 0) {
+    *(volatile char*)job->inputs[0].data = '!';
+    answer_text(host, job, "\"written\"");
+  } else if (strcmp(how, "invalid_json") == 0) {
+    answer_text(host, job, "{\"unfinished\":");
+  } else if (strcmp(how, "trailing_garbage") == 0) {
+    answer_text(host, job, "{} {}");
+  } else if (strcmp(how, "empty") == 0) {
+    answer_text(host, job, "");
+  } else if (strcmp(how, "unreserved") == 0) {
+    host->commit(job, 2);
+  } else if (strcmp(how, "answers_twice") == 0) {
+    answer_text(host, job, "\"first\"");
+    answer_text(host, job, "\"second\"");
+    host->fail(job, RM_HANDLER_FAILED, "third", 5);
+  } else if (strcmp(how, "fails") == 0) {
+    host->fail(job, 7, "expected luck, found none", 25);
+  } else if (strcmp(how, "refuses_params") == 0) {
+    host->fail(job, RM_INVALID_PARAMS, "expected user_id", 16);
+  } else if (strcmp(how, "pretty") == 0) {
+    answer_text(host, job, "{\n  \"a\": 1,\r\n  \"b\": \"\\n\"\n}\n");
+  } /* "silent": no answer at all */
+}
+
+static void run_one(const probe* self, const rm_host* host, const rm_job* job) {
+  const char* behave = self->behave;
+  if (strcmp(behave, "hold") == 0) {
+    hold(host, job);
+  } else if (strcmp(behave, "join") == 0) {
+    join(host, job);
+  } else if (strcmp(behave, "give_bytes") == 0) {
+    give_bytes(host, job);
+  } else if (strcmp(behave, "subtract") == 0 || strcmp(behave, "sum") == 0) {
+    calculate(host, job, behave[1] == 'u' && behave[2] == 'm');
+  } else if (strcmp(behave, "get_data") == 0) {
+    answer_text(host, job, "[\"hello\", 5]");
+  } else {
+    misbehave(behave, host, job);
+  }
+}
+
+static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) {
+  for (size_t i = 0; i < count; ++i) run_one(self, host, &jobs[i]);
+}
+
+static void* wait_for_ever(void* unused) {
+  pause();
+  return unused;
+}
+
+static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {
+  probe* made = calloc(1, sizeof *made);
+  for (size_t i = 0; i < count; ++i) {
+    const int is_gate = strcmp(options[i].key, "gate") == 0;
+    snprintf(is_gate ? made->gate : made->behave, is_gate ? kPathBytes : 64, "%s", options[i].value);
+  }
+  *self = made;
+  if (strcmp(made->behave, "does_not_load") == 0) {
+    snprintf(error, size, "expected a model, found a probe");
+    free(made);
+    return 1;
+  }
+  if (strcmp(made->behave, "leaves_a_thread") == 0) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, wait_for_ever, NULL);
+  }
+  if (strcmp(made->behave, "crashes_in_load") == 0) raise(9);
+  if (made->gate[0] != '\0') {
+    mark_started(made->gate);
+    wait_for_file(made->gate);
+  }
+  return 0;
+}
+
+static int warm_up(void* self, char* error, size_t size) {
+  if (strcmp(((probe*)self)->behave, "does_not_warm_up") != 0) return 0;
+  snprintf(error, size, "expected a warm place");
+  return 1;
+}
+
+static const rm_handler kHandler = {PROBE_ABI, load, warm_up, run, free};
+
+const rm_handler* ringmaster_handler(void) { return &kHandler; }

@@ -1,0 +1,84 @@
+"""What /proc says about the processes under test."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from client import DEADLINE_S
+
+
+def wait_until(condition: Callable[[], Any], what: str) -> Any:
+    """For what no log line tells and no answer: looks again and again. Returns what it saw."""
+    deadline = time.monotonic() + DEADLINE_S
+    while True:
+        if found := condition():
+            return found
+        assert time.monotonic() < deadline, f"after {DEADLINE_S} s: expected {what}"
+        time.sleep(0.01)
+
+
+def _stat(pid: int) -> list[str]:
+    """state, parent, ... ; nothing when there is no such process."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
+        return []
+
+
+def start_time(pid: int) -> str:
+    """With the pid it names a process for good, although pids come back. Empty: no process."""
+    stat = _stat(pid)
+    return stat[19] if stat else ""
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie is not: whoever must reap it may be no process of ours."""
+    stat = _stat(pid)
+    return bool(stat) and stat[0] not in "ZX"
+
+
+def children(pid: int) -> list[int]:
+    found = []
+    for file in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            found += [int(child) for child in file.read_text().split()]
+        except (FileNotFoundError, ProcessLookupError):
+            continue
+    return found
+
+
+def descendants(pid: int) -> list[int]:
+    found = []
+    for child in children(pid):
+        found += [child, *descendants(child)]
+    return found
+
+
+def zombies_under(pid: int) -> list[int]:
+    return [child for child in descendants(pid) if _stat(child)[:1] == ["Z"]]
+
+
+def title(pid: int) -> str:
+    """As ps shows it."""
+    return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").replace(b"\0", b" ").decode()
+
+
+def descriptors(pid: int) -> dict[int, str]:
+    """number -> what it is."""
+    found = {}
+    for fd in os.listdir(f"/proc/{pid}/fd"):
+        try:
+            found[int(fd)] = os.readlink(f"/proc/{pid}/fd/{fd}")
+        except FileNotFoundError:
+            continue  # closed meanwhile
+    return found
+
+
+def private_bytes(pid: int) -> int:
+    """Resident memory that is the process's own: without the files and regions that it maps."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("RssAnon:"):
+            return int(line.split()[1]) * 1024
+    raise AssertionError("no RssAnon in /proc/PID/status")

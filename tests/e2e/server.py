@@ -1,0 +1,233 @@
+"""Server: a running ringmaster; server: the fixture that starts one from keyword arguments.
+
+    def test_it(server):
+        running = server(limits={"queued_jobs": 3}, methods={"echo": {"timeout_ms": 50}})
+        assert running.call("echo", [1]) == [1]
+
+After each test every server that still runs gets SIGTERM and must exit 0; of each of them no
+process may be left, and no sanitizer may have found anything.
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from client import DEADLINE_S, Client, request
+from proc import descendants, is_alive, start_time, wait_until
+
+HANDLERS = Path(__file__).parent / "handlers"
+
+SANITIZER_REPORT = re.compile(
+    r"ERROR: (Address|Leak)Sanitizer|WARNING: ThreadSanitizer|runtime error:"
+)
+
+
+def toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(k)} = {toml(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(toml, value)) + "]"
+    return str(value) if isinstance(value, int) else json.dumps(str(value))
+
+
+def configuration(**sections: dict[str, Any]) -> str:
+    """The file's text. Where the test does not say otherwise: port 0, two workers, the handler
+    echo, and for every handler a method of its name that may take long."""
+    handlers = sections.setdefault("handlers", {"echo": {}})
+    sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
+    sections["workers"] = {"count": 2} | sections.get("workers", {})
+    methods = {name: {} for name in handlers} | sections.get("methods", {})
+    sections["methods"] = {
+        name: {"timeout_ms": 60_000, "steps": [{"run": name}]} | method
+        for name, method in methods.items()
+    }
+    lines = []
+    for section, content in sections.items():
+        tables = {section: content}
+        if section in ("features", "handlers", "methods"):
+            tables = {f"{section}.{json.dumps(name)}": table for name, table in content.items()}
+        for name, table in tables.items():
+            lines += [f"[{name}]", *(f"{key} = {toml(v)}" for key, v in table.items()), ""]
+    return "\n".join(lines)
+
+
+class Server:
+    def __init__(self, process, config: Path):
+        self.process = process
+        self.config = config
+        self.pid: int = process.pid
+        self.address = ""  # of its first listener
+        self.addresses: list[str] = []
+        self.worker_count = 0
+        self.may_crash = False  # a test that makes workers crash: their reports are no surprise
+        self._seen: dict[int, str] = {}
+        self._clients: list[Client] = []
+
+    @property
+    def lines(self) -> list[str]:
+        return self.process.lines
+
+    def wait_for_line(self, regex: str, after: int = 0) -> re.Match:
+        return self.process.wait_for_line(regex, timeout=DEADLINE_S, after=after)
+
+    def wait_until_ready(self):
+        ready = self.wait_for_line(r"event=ready address=(\S+) workers=(\d+)")
+        self.addresses = ready.group(1).split(",")
+        self.address = self.addresses[0]
+        self.worker_count = int(ready.group(2))
+        self.processes()
+        return self
+
+    def connect(self, address: str | None = None) -> Client:
+        """A client that is closed after the test at the latest."""
+        self._clients.append(Client(address or self.address))
+        return self._clients[-1]
+
+    def call(self, method: str, params: Any = None) -> Any:
+        with Client(self.address) as client:
+            return client.call(method, params)
+
+    def workers(self) -> dict[int, int]:
+        """slot -> pid of the worker that was last ready there."""
+        found = re.findall(r"event=worker_ready worker=(\d+) gen=\d+ pid=(\d+)", self._text())
+        return {int(slot): int(pid) for slot, pid in found}
+
+    def nursery(self) -> int:
+        return int(re.findall(r"event=handlers_loaded .*nursery_pid=(\d+)", self._text())[-1])
+
+    def wait_for_worker(self, slot: int, after: int) -> int:
+        """The pid of the next worker in that slot, once it is ready."""
+        pattern = rf"event=worker_ready worker={slot} gen=\d+ pid=(\d+)"
+        return int(self.wait_for_line(pattern, after).group(1))
+
+    def processes(self) -> list[int]:
+        """Master, nursery and workers, as far as they live."""
+        found = [self.pid, *descendants(self.pid)]
+        self._seen |= {pid: start_time(pid) for pid in found}
+        return [pid for pid in found if is_alive(pid)]
+
+    def left_over(self) -> list[int]:
+        """Those ever seen that still live."""
+        return [
+            pid
+            for pid, started in self._seen.items()
+            if is_alive(pid) and start_time(pid) == started
+        ]
+
+    def send(self, number: signal.Signals):
+        self.processes()
+        self.process.send(number)
+
+    def wait(self) -> int:
+        """The exit code, once it and all its processes are gone."""
+        code = self.process.wait(DEADLINE_S)
+        self.assert_gone()
+        return code
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        self.send(number)
+        return self.wait()
+
+    def assert_gone(self):
+        wait_until(lambda: not self.left_over(), "no process of the server to be left")
+
+    def finish(self):
+        """What holds after every test."""
+        for client in self._clients:
+            client.close()
+        if self.process.returncode is None:
+            assert self.stop() == 0, self.lines[-20:]
+        self.assert_gone()
+        reports = [line for line in self.lines if SANITIZER_REPORT.search(line)]
+        assert self.may_crash or not reports, self.lines
+
+    def _text(self) -> str:
+        return "\n".join(self.lines)
+
+
+@pytest.fixture
+def server(build, start, tmp_path):
+    """server(**sections) -> Server that is ready. wait=False: only started. Further: arguments and
+    env of the program, name of its log and configuration, before: a command that starts it."""
+    servers = []
+
+    def start_server(
+        wait=True, arguments=(), env=None, name="server", before=(), may_crash=False, **sections
+    ) -> Server:
+        config = tmp_path / f"{name}.toml"
+        config.write_text(configuration(**sections))
+        argv = [*before, build / "ringmaster", "serve", "-c", config, *arguments]
+        running = Server(start(argv, name=name, env=env), config)
+        running.may_crash = may_crash
+        servers.append(running)
+        return running.wait_until_ready() if wait else running
+
+    yield start_server
+    for running in servers:
+        running.finish()
+
+
+def compile_handler(target: Path, source: Path, *flags: str) -> Path:
+    compiler = "c++" if source.suffix == ".cc" else "cc"
+    include = HANDLERS.parents[2] / "include"
+    command = [os.environ.get("CXX" if compiler == "c++" else "CC", compiler)]
+    command += ["-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", f"-I{include}", *flags]
+    subprocess.run([*command, "-o", target, source], check=True)
+    return target
+
+
+@pytest.fixture(scope="session")
+def probe(tmp_path_factory):
+    """probe(behave, ...): the configuration of a handler that does that (handlers/probe.c)."""
+    folder = tmp_path_factory.mktemp("handlers")
+    library = compile_handler(folder / "probe.so", HANDLERS / "probe.c")
+    return lambda behave, **options: {"library": library, "behave": behave} | options
+
+
+class Gate:
+    """Where jobs of a handler that holds stop until open()."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        self.started = Path(f"{path}.started")
+
+    def params(self, **more: Any) -> dict[str, Any]:
+        return {"gate": str(self.path), **more}
+
+    def request(self, id: Any, method: str = "hold", **more: Any) -> bytes:
+        return request(method, self.params(**more), id)
+
+    def runs(self) -> list[int]:
+        """The pids of the workers that have begun a job here, one for each time."""
+        return [int(pid) for pid in self.started.read_text().split()] if self.was_reached() else []
+
+    def was_reached(self) -> bool:
+        return self.started.exists()
+
+    def wait_for_runs(self, count: int) -> list[int]:
+        wait_until(lambda: len(self.runs()) >= count, f"{count} jobs to begin")
+        return self.runs()
+
+    def open(self):
+        self.path.touch()
+
+
+@pytest.fixture
+def gate(server, tmp_path):
+    """gate(name="gate") -> Gate, closed. All are opened after the test, before its servers stop."""
+    gates = []
+
+    def make(name="gate") -> Gate:
+        gates.append(Gate(tmp_path / name))
+        return gates[-1]
+
+    yield make
+    for made in gates:
+        made.open()

@@ -1,0 +1,113 @@
+"""What `make install` leaves behind works, from a folder that knows nothing of this tree."""
+
+import os
+import re
+import subprocess
+
+import pytest
+
+
+def make_install(root, build, **variables):
+    """The output of `make install NAME=VALUE...`."""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
+    done = subprocess.run(
+        ["make", "install", f"BUILD={build.name}", *(f"{k}={v}" for k, v in variables.items())],
+        cwd=root, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def prefix(root, build, tmp_path_factory):
+    """Where a whole installation is."""
+    prefix = tmp_path_factory.mktemp("installed")
+    make_install(root, build, DESTDIR="", PREFIX=prefix)
+    return prefix
+
+
+def readme_block(root, section, language):
+    """The README's code in this language, in the section with this title."""
+    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", (root / "README.md").read_text(),
+                     re.DOTALL | re.MULTILINE).group(1)
+    return re.search(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE).group(1)
+
+
+def files_below(folder):
+    return sorted(str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file())
+
+
+def test_installed_files(prefix, build):
+    files = files_below(prefix)
+    for handler in (build / "handlers").glob("*.so"):
+        assert f"lib/ringmaster/handlers/{handler.name}" in files
+    for file in ("bin/ringmaster", "etc/ringmaster/ringmaster.toml",
+                 "etc/ringmaster/models/interests.ubj", "include/ringmaster/handler.h",
+                 "include/ringmaster/handler.hpp", "lib/pkgconfig/ringmaster.pc",
+                 "lib/systemd/system/ringmaster.service", "share/doc/ringmaster/README.md"):
+        assert file in files
+    assert "bin/feature_service" not in files
+
+
+def test_installed_configuration_passes_check(prefix):
+    done = subprocess.run(
+        [prefix / "bin/ringmaster", "check", "-c", prefix / "etc/ringmaster/ringmaster.toml"],
+        cwd="/", capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_installed_units_pass_systemd_analyze(prefix):
+    units = sorted((prefix / "lib/systemd/system").iterdir())
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", *units], capture_output=True,
+                          text=True, timeout=60)
+    about_ours = [line for line in done.stderr.splitlines() if "ringmaster" in line]
+    assert (done.returncode, about_ours) == (0, [])
+    service = (prefix / "lib/systemd/system/ringmaster.service").read_text()
+    assert f"ExecStart={prefix}/bin/ringmaster serve" in service
+    assert f"-c {prefix}/etc/ringmaster/ringmaster.toml" in service
+    assert "/usr/local" not in service
+
+
+def test_staged_installation_does_not_name_the_stage(root, build, tmp_path):
+    make_install(root, build, DESTDIR=tmp_path, PREFIX="/usr")
+    files = files_below(tmp_path)
+    assert {"usr/bin/ringmaster", "etc/ringmaster/ringmaster.toml"} <= set(files)
+    for file in files:
+        if not file.endswith((".so", "bin/ringmaster", ".ubj")):
+            assert str(tmp_path) not in (tmp_path / file).read_text(), file
+
+
+def test_own_configuration_is_kept(root, build, tmp_path):
+    make_install(root, build, DESTDIR="", PREFIX=tmp_path)
+    config = tmp_path / "etc/ringmaster/ringmaster.toml"
+    config.write_text("# mine\n")
+    output = make_install(root, build, DESTDIR="", PREFIX=tmp_path)
+    assert config.read_text() == "# mine\n"
+    assert f"kept {config}" in output
+
+
+def test_relative_prefix_is_refused(root, build):
+    done = subprocess.run(["scripts/install.sh", build, "", "opt"], cwd=root, capture_output=True,
+                          text=True)
+    assert done.returncode == 64
+    assert "'opt'" in done.stderr
+
+
+def test_readme_handler(root, prefix, start, tmp_path):
+    section = "Write a handler"
+    (tmp_path / "greet.cc").write_text(readme_block(root, section, "cpp"))
+    (tmp_path / "greet.toml").write_text(
+        '[listen]\nrpc = ["127.0.0.1:0"]\n' + readme_block(root, section, "toml"))
+    compile_line, _, call_line, *answer = readme_block(root, section, "sh").splitlines()
+    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
+                   "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
+    subprocess.run(compile_line, shell=True, cwd=tmp_path, env=environment, check=True)
+
+    server = start([prefix / "bin/ringmaster", "serve", "-c", "greet.toml"], cwd=tmp_path)
+    address = server.wait_for_line(r"event=ready\b.* address=([^ ,]+)").group(1)
+    assert call_line.startswith("ringmaster call greet ")
+    call = call_line.replace("call ", f"call --to {address} ", 1)
+    done = subprocess.run(call, shell=True, cwd=tmp_path, env=environment, capture_output=True,
+                          text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    assert [f"# {line}" for line in done.stdout.splitlines()] == answer
+    assert server.stop() == 0

@@ -1,0 +1,52 @@
+#include "master/queue.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+
+TEST_CASE("queue: an empty queue has no front") {
+  Queue queue;
+  CHECK(!queue.front());
+  CHECK(queue.size() == 0);
+}
+
+TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
+  Queue queue;
+  const uint64_t deadlines[] = {50, 10, 40, ~uint64_t{0}, 0, 20};
+  for (const uint64_t deadline_ns : deadlines) {
+    queue.push(deadline_ns, {static_cast<uint32_t>(deadline_ns % 1000), 1});
+  }
+  for (const uint64_t deadline_ns :
+       {uint64_t{0}, uint64_t{10}, uint64_t{20}, uint64_t{40}, uint64_t{50}, ~uint64_t{0}}) {
+    CHECK(queue.front() == ipc::JobId{static_cast<uint32_t>(deadline_ns % 1000), 1});
+    CHECK(queue.front() == ipc::JobId{static_cast<uint32_t>(deadline_ns % 1000), 1});
+    queue.pop();
+  }
+  CHECK(!queue.front());
+}
+
+TEST_CASE("queue: jobs with the same deadline are kept apart") {
+  Queue queue;
+  queue.push(5, {1, 1});
+  queue.push(5, {2, 1});
+  queue.push(5, {1, 2});
+  CHECK(queue.size() == 3);
+  queue.erase(5, {1, 1});
+  CHECK(queue.size() == 2);
+  CHECK(queue.front() == ipc::JobId{1, 2});
+}
+
+TEST_CASE("queue: erasing takes out that job only, and one that is not there costs nothing") {
+  Queue queue;
+  queue.push(5, {1, 1});
+  queue.push(6, {2, 1});
+  queue.erase(6, {1, 1});
+  queue.erase(5, {1, 9});
+  CHECK(queue.size() == 2);
+  queue.erase(5, {1, 1});
+  queue.erase(5, {1, 1});
+  CHECK(queue.size() == 1);
+  CHECK(queue.front() == ipc::JobId{2, 1});
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,133 @@
+// What a worker that scribbles over its results can do to the master: get an error, no more.
+#include <cstring>
+#include <doctest/doctest.h>
+#include <random>
+
+#include "guarded_memory.h"
+#include "ipc/result_ring.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+constexpr size_t kResultBytes = 1000;
+
+struct Scribbled {
+  Scribbled() : memory(result_region_bytes(kResultBytes)), reader(memory.bytes()) {}
+
+  ResultRingWords& words() { return *reinterpret_cast<ResultRingWords*>(memory.bytes().data()); }
+  std::span<std::byte> data() { return memory.bytes().subspan(sizeof(ResultRingWords)); }
+  void write_header(uint64_t offset, RecordHeader header) {
+    std::memcpy(data().data() + offset, &header, sizeof header);
+  }
+  bool is_damaged() { return !reader.peek(); }
+
+  test::GuardedMemory memory;
+  ResultReader reader;
+};
+
+// What a reader does that trusts each record: touches all of it. Returns the records before an end.
+size_t read_all(Scribbled& scribbled, uint64_t& touched) {
+  size_t records = 0;
+  for (;; ++records) {
+    const auto record = scribbled.reader.peek();
+    if (!record || !*record) return records;
+    const std::string_view bytes = (*record)->bytes;
+    const char* start = reinterpret_cast<const char*>(scribbled.data().data());
+    CHECK(bytes.data() >= start);
+    CHECK(bytes.data() + bytes.size() <= start + scribbled.data().size());
+    for (const char c : bytes)
+      touched += static_cast<unsigned char>(c);
+    scribbled.reader.pop();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("result ring: a tail that no writer could have stored is damage") {
+  const uint64_t size = Scribbled().data().size();
+  for (const uint64_t tail : {size + 16, 2 * size, ~uint64_t{0} - 15, uint64_t{1} << 63,
+                              uint64_t{8}, uint64_t{17}, ~uint64_t{0}}) {
+    Scribbled scribbled;
+    scribbled.words().tail = tail;
+    CAPTURE(tail);
+    CHECK(scribbled.is_damaged());
+    CHECK(scribbled.is_damaged());  // still, and popping what was not read gives nothing away
+    scribbled.reader.pop();
+    CHECK(scribbled.words().head == 0);
+  }
+}
+
+TEST_CASE("result ring: a tail that went back is damage") {
+  Scribbled scribbled;
+  ResultWriter writer(scribbled.memory.bytes());
+  for (uint32_t i = 0; i < 2; ++i) {
+    REQUIRE(writer.try_reserve(100) != nullptr);
+    writer.commit({i, i}, 0, 100);
+    REQUIRE(scribbled.reader.peek());
+    scribbled.reader.pop();
+  }
+  scribbled.words().tail = 128;
+  CHECK(scribbled.is_damaged());
+}
+
+TEST_CASE("result ring: a record that is longer than what was published is damage") {
+  for (const uint32_t job : {1u, kSkip}) {
+    for (const uint32_t size : {17u, 1000u, 0x7fffffffu, ~0u - 15, ~0u}) {
+      Scribbled scribbled;
+      scribbled.write_header(0, {size, job, 1, 0});
+      scribbled.words().tail = 32;
+      CAPTURE(size);
+      CHECK(scribbled.is_damaged());
+    }
+  }
+}
+
+TEST_CASE("result ring: a record that would run over the end of the ring is damage") {
+  Scribbled scribbled;
+  const uint64_t size = scribbled.data().size();
+  const auto skip = static_cast<uint32_t>(size - 2 * sizeof(RecordHeader));
+  scribbled.write_header(0, {skip, 1, 1, 0});
+  scribbled.write_header(size - sizeof(RecordHeader), {64, 1, 1, 0});
+  scribbled.words().tail = size - sizeof(RecordHeader);
+  REQUIRE(scribbled.reader.peek());
+  scribbled.reader.pop();
+  scribbled.words().tail = size + 64;
+  CHECK(scribbled.is_damaged());
+}
+
+TEST_CASE("result ring: the head in shared memory is not believed") {
+  Scribbled scribbled;
+  ResultWriter writer(scribbled.memory.bytes());
+  REQUIRE(writer.try_reserve(3) != nullptr);
+  writer.commit({1, 1}, 0, 3);
+  scribbled.words().head = uint64_t{1} << 40;
+  const auto record = scribbled.reader.peek();
+  REQUIRE((record && *record));
+  CHECK((*record)->id == JobId{1, 1});
+}
+
+TEST_CASE("result ring: a region full of noise is read without leaving it") {
+  std::mt19937 generator(1);
+  const auto random = [&generator] { return static_cast<uint32_t>(generator()); };
+  uint64_t touched = 0;
+  size_t records = 0;
+  for (int round = 0; round < 3000; ++round) {
+    Scribbled scribbled;
+    const uint64_t size = scribbled.data().size();
+    for (uint64_t at = 0; at < size; at += sizeof(RecordHeader)) {
+      // Mostly figures that look right: noise alone would never get far.
+      const uint32_t length = random() % 8 == 0 ? random() : random() % 200;
+      const uint32_t job = random() % 4 == 0 ? kSkip : random();
+      scribbled.write_header(at, {length, job, random(), 0});
+    }
+    for (int word = 0; word < 4; ++word) {
+      const uint64_t tail = random() % 4 == 0 ? uint64_t{random()} << 32 | random()
+                                              : (word + 1) * (random() % size) / 16 * 16;
+      scribbled.words().tail = tail;
+      records += read_all(scribbled, touched);
+    }
+  }
+  CHECK(records > 1000);  // the noise was worth something
+}
+
+}  // namespace ringmaster::ipc

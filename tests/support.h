@@ -1,0 +1,114 @@
+// What the tests share: children that cannot outlive their test, and folders that go with it.
+#pragma once
+
+#include <csignal>
+#include <cstdlib>
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <filesystem>
+#include <fstream>
+#include <string>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/fd.h"
+
+namespace ringmaster::test {
+
+// No test takes nearly as long; one that waits in vain fails after it.
+inline constexpr unsigned kDeadlineS = 60;
+
+// For loops that wait for another thread or process.
+class Deadline {
+ public:
+  bool is_over() const { return now_ns() > end_ns_; }
+
+ private:
+  uint64_t end_ns_ = now_ns() + kDeadlineS * kNsPerS;
+};
+
+// A forked process that runs `body` and exits with what it returns. SIGALRM ends it at the latest,
+// so that waiting for it is bounded.
+class Child {
+ public:
+  template <class Body>
+  explicit Child(const Body& body) : pid_(::fork()) {
+    if (pid_ == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      ::alarm(kDeadlineS);
+      ::_exit([&]() noexcept -> int { return body(); }());
+    }
+    REQUIRE(pid_ > 0);
+  }
+  ~Child() { kill(); }
+  Child(const Child&) = delete;
+  Child& operator=(const Child&) = delete;
+
+  pid_t pid() const { return pid_; }
+
+  // Until it stops or ends; the status is as waitpid(2) gives it.
+  int wait() {
+    int status = 0;
+    while (::waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
+    }
+    if (!WIFSTOPPED(status)) pid_ = 0;
+    return status;
+  }
+  bool was_stopped() { return WIFSTOPPED(wait()); }
+  // -1: it did not exit by itself.
+  int exit_code() {
+    const int status = wait();
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+  // The signal that ended it, or 0.
+  int signal() {
+    const int status = wait();
+    return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
+  }
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    while (pid_ > 0)
+      wait();
+  }
+
+ private:
+  pid_t pid_;
+};
+
+// Whether `body` runs into an RM_ASSERT, tried in a child whose message nobody sees.
+template <class Body>
+bool is_broken_invariant(const Body& body) {
+  Child child([&] {
+    ::dup2(Fd(::open("/dev/null", O_WRONLY)).get(), STDERR_FILENO);
+    ::signal(SIGABRT, SIG_DFL);  // not the test program's, which would report it
+    body();
+    return 0;
+  });
+  return child.signal() == SIGABRT;
+}
+
+class TemporaryFolder {
+ public:
+  TemporaryFolder() {
+    char name[] = "/tmp/ringmaster-test-XXXXXX";
+    path_ = ::mkdtemp(name);
+  }
+  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
+  TemporaryFolder(const TemporaryFolder&) = delete;
+  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
+
+  std::string at(const std::string& name) const { return path_ / name; }
+  void write(const std::string& name, const std::string& text) const {
+    std::filesystem::create_directories((path_ / name).parent_path());
+    std::ofstream(path_ / name) << text;
+  }
+
+ private:
+  std::filesystem::path path_;
+};
+
+}  // namespace ringmaster::test

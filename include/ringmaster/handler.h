@@ -14,8 +14,9 @@
  *           returns. Params and inputs are mapped read-only: writing to them ends the worker.
  *           What load() returns is owned by the handler, until unload().
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
- *           was given: they are run again by another worker, as often as the method's `attempts` say.
- * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
+ *           was given: they are run again by another worker, as often as the method's `attempts`
+ * say. Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it
+ * says so.
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
  */
@@ -50,15 +51,15 @@ typedef struct rm_bytes {
 
 /* One request, at this step. */
 typedef struct rm_job {
-  rm_bytes params;        /* the request's params, a JSON object or array; size 0 when it has none */
+  rm_bytes params; /* the request's params, a JSON object or array; size 0 when it has none */
   const rm_bytes* inputs; /* what the steps before this one produced, in their order: the bodies
                              that fetch steps brought, the results of earlier run steps */
   size_t input_count;
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it nobody waits for the result any more */
 } rm_job;
 
-/* What a handler may ask of the worker that runs it. Every job ends with one commit() or one fail():
- * one that ends with neither is answered with -32603. */
+/* What a handler may ask of the worker that runs it. Every job ends with one commit() or one
+ * fail(): one that ends with neither is answered with -32603. */
 typedef struct rm_host {
   /* Room for `size` bytes of result, directly in the shared memory that the master reads.
    * NULL when that is more than `limits.response_bytes`: the job has then been answered (-32008).
@@ -66,14 +67,14 @@ typedef struct rm_host {
   char* (*reserve)(const rm_job* job, size_t size);
   /* The first `size` reserved bytes are the result: one JSON value. */
   void (*commit)(const rm_job* job, size_t size);
-  /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that the
-   * method's users know; `message` says what was expected and what was found. */
+  /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that
+   * the method's users know; `message` says what was expected and what was found. */
   void (*fail)(const rm_job* job, int32_t code, const char* message, size_t message_size);
 } rm_host;
 
 /* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string is
- * given as its text, anything else as JSON. `library` is not among them; `model`, and every key that
- * ends in `_file`, has been made an absolute path. */
+ * given as its text, anything else as JSON. `library` is not among them; `model`, and every key
+ * that ends in `_file`, has been made an absolute path. */
 typedef struct rm_option {
   const char* key;
   const char* value;
@@ -102,7 +103,8 @@ typedef struct rm_handler {
 #if defined(__GNUC__)
 __attribute__((visibility("default")))
 #endif
-const rm_handler* ringmaster_handler(void);
+const rm_handler*
+ringmaster_handler(void);
 
 #ifdef __cplusplus
 }

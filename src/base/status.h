@@ -7,8 +7,9 @@
 
 #include <cstring>
 #include <string>
-#include <tl/expected.hpp>
 #include <utility>
+
+#include <tl/expected.hpp>
 
 namespace ringmaster {
 

@@ -49,7 +49,7 @@ class Front {
   std::unordered_map<const net::Connection*, std::shared_ptr<Session>> sessions_;
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
-  std::vector<std::shared_ptr<Session>> closed_;  // destroyed once their callbacks have returned
+  std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
 };
 

@@ -1,8 +1,7 @@
 #include "net/connection.h"
 
-#include <sys/socket.h>
-
 #include <algorithm>
+#include <sys/socket.h>
 #include <utility>
 
 #include "base/clock.h"

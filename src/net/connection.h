@@ -51,8 +51,8 @@ class Connection {
 
   // Stops and resumes reading: the owner's say in back-pressure.
   void hold_reading(bool hold);
-  // Closes once everything is sent; what still comes in is thrown away. The client is given a moment
-  // to read and close first: closing on unread input could cost it the last answers.
+  // Closes once everything is sent; what still comes in is thrown away. The client is given a
+  // moment to read and close first: closing on unread input could cost it the last answers.
   void finish();
   // Closes at once.
   void abort() { close(); }

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from feature_client import FeatureService
 from processes import Process
-from server import gate, probe, server  # noqa: F401 (fixtures)
+from server import gate, module_server, probe, server  # noqa: F401 (fixtures)
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -13,12 +13,14 @@ import os
 import re
 import signal
 import subprocess
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 from client import DEADLINE_S, Client, request
 from proc import descendants, is_alive, start_time, wait_until
+from processes import Process
 
 HANDLERS = Path(__file__).parent / "handlers"
 
@@ -143,7 +145,8 @@ class Server:
         for client in self._clients:
             client.close()
         if self.process.returncode is None:
-            assert self.stop() == 0, self.lines[-20:]
+            code = self.stop()
+            assert code == 0, (code, self.lines[-20:])
         self.assert_gone()
         reports = [line for line in self.lines if SANITIZER_REPORT.search(line)]
         assert self.may_crash or not reports, self.lines
@@ -152,26 +155,48 @@ class Server:
         return "\n".join(self.lines)
 
 
-@pytest.fixture
-def server(build, start, tmp_path):
-    """server(**sections) -> Server that is ready. wait=False: only started. Further: arguments and
-    env of the program, name of its log and configuration, before: a command that starts it."""
-    servers = []
+class Launcher:
+    """Starts servers, each with a configuration of its own in `folder`."""
 
-    def start_server(
-        wait=True, arguments=(), env=None, name="server", before=(), may_crash=False, **sections
+    def __init__(self, build: Path, folder: Path):
+        self.program = build / "ringmaster"
+        self.folder = folder
+        self.servers: list[Server] = []
+
+    def __call__(
+        self, wait=True, arguments=(), env=None, name="server", before=(), may_crash=False, **sections
     ) -> Server:
-        config = tmp_path / f"{name}.toml"
+        """A server that is ready, or (wait=False) only started. `arguments` and `env` are the
+        program's; `before`: a command that becomes it."""
+        config = self.folder / f"{name}.toml"
         config.write_text(configuration(**sections))
-        argv = [*before, build / "ringmaster", "serve", "-c", config, *arguments]
-        running = Server(start(argv, name=name, env=env), config)
+        argv = [*before, self.program, "serve", "-c", config, *arguments]
+        running = Server(Process.start(argv, env=env, log=self.folder / f"{name}.log"), config)
         running.may_crash = may_crash
-        servers.append(running)
+        self.servers.append(running)
         return running.wait_until_ready() if wait else running
 
-    yield start_server
-    for running in servers:
-        running.finish()
+    def finish(self):
+        with ExitStack() as stack:  # each of them, whatever the others do
+            for running in self.servers:
+                stack.callback(running.process.kill)
+                stack.callback(running.finish)
+
+
+@pytest.fixture
+def server(build, tmp_path):
+    """A Launcher; see there."""
+    launcher = Launcher(build, tmp_path)
+    yield launcher
+    launcher.finish()
+
+
+@pytest.fixture(scope="module")
+def module_server(build, tmp_path_factory):
+    """The same, for a server that all tests of a module use."""
+    launcher = Launcher(build, tmp_path_factory.mktemp("server"))
+    yield launcher
+    launcher.finish()
 
 
 def compile_handler(target: Path, source: Path, *flags: str) -> Path:

@@ -94,17 +94,17 @@ def test_relative_prefix_is_refused(root, build):
 
 def test_readme_handler(root, prefix, start, tmp_path):
     section = "Write a handler"
-    (tmp_path / "greet.cc").write_text(readme_block(root, section, "cpp"))
-    (tmp_path / "greet.toml").write_text(
+    (tmp_path / "mean.cc").write_text(readme_block(root, section, "cpp"))
+    (tmp_path / "mean.toml").write_text(
         '[listen]\nrpc = ["127.0.0.1:0"]\n' + readme_block(root, section, "toml"))
     compile_line, _, call_line, *answer = readme_block(root, section, "sh").splitlines()
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
                    "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
     subprocess.run(compile_line, shell=True, cwd=tmp_path, env=environment, check=True)
 
-    server = start([prefix / "bin/ringmaster", "serve", "-c", "greet.toml"], cwd=tmp_path)
+    server = start([prefix / "bin/ringmaster", "serve", "-c", "mean.toml"], cwd=tmp_path)
     address = server.wait_for_line(r"event=ready\b.* address=([^ ,]+)").group(1)
-    assert call_line.startswith("ringmaster call greet ")
+    assert call_line.startswith("ringmaster call mean ")
     call = call_line.replace("call ", f"call --to {address} ", 1)
     done = subprocess.run(call, shell=True, cwd=tmp_path, env=environment, capture_output=True,
                           text=True, timeout=30)

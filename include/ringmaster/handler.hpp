@@ -1,0 +1,266 @@
+// A ringmaster handler in C++: the C ABI of handler.h, without its ceremony. Complete:
+//
+//   #include <ringmaster/handler.hpp>
+//
+//   namespace {
+//   struct Greet {
+//     explicit Greet(ringmaster::Options& options) : greeting(options.text("greeting", "hello")) {}
+//     std::string run(const ringmaster::Job& job) {
+//       if (job.params().empty()) throw ringmaster::Failure(RM_INVALID_PARAMS, "params: missing");
+//       return R"({")" + greeting + R"(":)" + std::string(job.params()) + "}";
+//     }
+//     std::string greeting;
+//   };
+//   }  // namespace
+//   RINGMASTER_HANDLER(Greet)
+//
+//   g++ -std=c++20 -shared -fPIC -o greet.so greet.cc
+//
+//   [handlers.greet]                          # ringmaster.toml
+//   library  = "/usr/local/lib/greet.so"
+//   greeting = "good morning"                 # read by options.text("greeting", ...)
+//
+// What a handler class has:
+//
+//   Handler(Options&) or Handler()            loads; once, before any worker is forked
+//   void warm_up()                            optional; touches what run() will use, also before
+//   one of
+//     std::string run(const Job&)             returns the result (or a std::string_view of it)
+//     void run(const Job&)                    answers by job.reserve() and commit(), without a copy
+//     void run(std::span<const Job>)          serves jobs together; each is answered by itself
+//
+// Threads: as in handler.h: none may be left by the constructor or warm_up(); run() is called from
+//          one thread.
+// Errors:  whatever is thrown is caught here and never crosses the C ABI. From the constructor and
+//          warm_up(): the reason why the handler was not loaded. From run(): a Failure becomes its
+//          code and message, any other exception RM_HANDLER_FAILED and its what(). In the batch
+//          form it answers all jobs that have no answer yet.
+// Names:   put the class into an unnamed namespace, as above: all handlers of a server live in one
+//          process, and two different classes of one name can be taken for one another.
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <ringmaster/handler.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <ringmaster/options.hpp>
+
+namespace ringmaster {
+
+// Thrown by run(): the job is answered with this error. Codes: see fail() in handler.h.
+class Failure : public std::exception {
+ public:
+  Failure(int32_t code, std::string message) : code_(code), message_(std::move(message)) {}
+  int32_t code() const { return code_; }
+  const std::string& message() const { return message_; }
+  const char* what() const noexcept override { return message_.c_str(); }
+
+ private:
+  int32_t code_;
+  std::string message_;
+};
+
+// One request at this step, and the way to answer it. A view: valid until run() returns.
+class Job {
+ public:
+  Job(const rm_host& host, const rm_job& job) : host_(&host), job_(&job) {}
+
+  // The request's params, a JSON object or array; empty when it has none. Read-only memory.
+  std::string_view params() const { return {job_->params.data, job_->params.size}; }
+
+  // What the steps before this one brought: bodies of fetches, results of handlers, in their order.
+  // Bodies are as they came: nobody has checked that they are JSON.
+  size_t input_count() const { return job_->input_count; }
+
+  // Throws a Failure when there are not that many.
+  std::string_view input(size_t index) const {
+    if (index >= job_->input_count) {
+      throw Failure(RM_HANDLER_FAILED, "expected an input " + std::to_string(index) + ", found " +
+                                           std::to_string(job_->input_count) +
+                                           " inputs: does a step before this one bring it?");
+    }
+    return {job_->inputs[index].data, job_->inputs[index].size};
+  }
+
+  // CLOCK_MONOTONIC in nanoseconds; past it nobody waits for the result any more.
+  uint64_t deadline_ns() const { return job_->deadline_ns; }
+
+  // Room for `size` bytes of result where the master will read them; nullptr when that is more than
+  // a response may have: the job has then been answered. May be called again with another size.
+  [[nodiscard]] char* reserve(size_t size) const {
+    char* room = host_->reserve(job_, size);
+    if (room == nullptr) is_answered_ = true;
+    return room;
+  }
+
+  // The first `size` reserved bytes are the result: one JSON value.
+  void commit(size_t size) const {
+    is_answered_ = true;
+    host_->commit(job_, size);
+  }
+
+  // reserve(), copy and commit() in one.
+  void answer(std::string_view json) const {
+    char* room = reserve(json.size());
+    if (room == nullptr) return;
+    if (!json.empty()) std::memcpy(room, json.data(), json.size());
+    commit(json.size());
+  }
+
+  // Answers with an error: what throwing a Failure does, for one job of a batch.
+  void fail(int32_t code, std::string_view message) const {
+    is_answered_ = true;
+    host_->fail(job_, code, message.data(), message.size());
+  }
+
+  bool is_answered() const { return is_answered_; }
+
+ private:
+  const rm_host* host_;
+  const rm_job* job_;
+  mutable bool is_answered_ = false;
+};
+
+template <class Handler>
+concept RunsBatches = requires(Handler handler, std::span<const Job> jobs) {
+  { handler.run(jobs) } -> std::same_as<void>;
+};
+template <class Handler>
+concept RunsInPlace = requires(Handler handler, const Job& job) {
+  { handler.run(job) } -> std::same_as<void>;
+};
+template <class Handler>
+concept Returns = requires(Handler handler, const Job& job) {
+  { handler.run(job) } -> std::convertible_to<std::string_view>;
+};
+template <class Handler>
+concept WarmsUp = requires(Handler handler) {
+  handler.warm_up();
+};
+
+namespace detail {
+
+// Calls `action`; hands what it throws to `fail(code, message)`. Nothing comes out.
+template <class Action, class Fail>
+void guard(Action&& action, Fail&& fail) noexcept {
+  try {
+    action();
+  } catch (const Failure& failure) {
+    fail(failure.code(), std::string_view(failure.message()));
+  } catch (const std::exception& fault) {
+    fail(int32_t{RM_HANDLER_FAILED}, std::string_view(fault.what()));
+  } catch (...) {
+    fail(int32_t{RM_HANDLER_FAILED}, std::string_view("threw what is no std::exception"));
+  }
+}
+
+// `Library` is a type that no other shared object has, so that none of these functions can be
+// mistaken for those of another library in the same process.
+template <class Handler, class Library>
+struct Glue {
+  static_assert(RunsBatches<Handler> || RunsInPlace<Handler> || Returns<Handler>,
+                "a handler has run(const Job&) or run(std::span<const Job>), see handler.hpp");
+
+  static int load(const rm_option* options, size_t count, void** self, char* error,
+                  size_t error_size) noexcept {
+    return attempt(error, error_size, [&] {
+      Options given({options, count});
+      std::unique_ptr<Handler> handler;
+      if constexpr (std::constructible_from<Handler, Options&>) {
+        handler = std::make_unique<Handler>(given);
+      } else {
+        handler = std::make_unique<Handler>();
+      }
+      given.refuse_unknown();
+      *self = handler.release();
+    });
+  }
+
+  static int warm_up(void* self, char* error, size_t error_size) noexcept {
+    return attempt(error, error_size, [&] {
+      if constexpr (WarmsUp<Handler>) static_cast<Handler*>(self)->warm_up();
+    });
+  }
+
+  static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) noexcept {
+    Handler& handler = *static_cast<Handler*>(self);
+    if constexpr (RunsBatches<Handler>) {
+      std::vector<Job> batch;
+      guard(
+          [&] {
+            batch.reserve(count);
+            for (size_t i = 0; i < count; ++i)
+              batch.emplace_back(*host, jobs[i]);
+            handler.run(std::span<const Job>(batch));
+          },
+          [&](int32_t code, std::string_view message) {
+            for (const Job& job : batch) {
+              if (!job.is_answered()) job.fail(code, message);
+            }
+          });
+    } else {
+      for (size_t i = 0; i < count; ++i)
+        run_one(handler, Job(*host, jobs[i]));
+    }
+  }
+
+  static void unload(void* self) noexcept {
+    guard([&] { delete static_cast<Handler*>(self); }, [](int32_t, std::string_view) {});
+  }
+
+ private:
+  static void run_one(Handler& handler, const Job& job) noexcept {
+    guard(
+        [&] {
+          if constexpr (RunsInPlace<Handler>) {
+            handler.run(job);
+          } else {
+            job.answer(handler.run(job));
+          }
+        },
+        [&](int32_t code, std::string_view message) {
+          if (!job.is_answered()) job.fail(code, message);
+        });
+  }
+
+  template <class Action>
+  static int attempt(char* error, size_t error_size, Action&& action) noexcept {
+    int result = 0;
+    guard(action, [&](int32_t, std::string_view message) {
+      result = 1;
+      if (error_size == 0) return;
+      std::snprintf(error, error_size, "%.*s", static_cast<int>(message.size()), message.data());
+    });
+    return result;
+  }
+};
+
+template <class Handler, class Library>
+constexpr rm_handler describe() {
+  using Functions = Glue<Handler, Library>;
+  return {RINGMASTER_HANDLER_ABI, Functions::load, WarmsUp<Handler> ? Functions::warm_up : nullptr,
+          Functions::run, Functions::unload};
+}
+
+}  // namespace detail
+}  // namespace ringmaster
+
+// Makes a class the handler of this shared object: once, at namespace scope outside of any.
+#define RINGMASTER_HANDLER(Handler)                                   \
+  namespace {                                                         \
+  struct RingmasterLibrary {};                                        \
+  }                                                                   \
+  extern "C" const rm_handler* ringmaster_handler() {                 \
+    static constexpr rm_handler kHandler =                            \
+        ::ringmaster::detail::describe<Handler, RingmasterLibrary>(); \
+    return &kHandler;                                                 \
+  }

@@ -1,0 +1,18 @@
+// echo: returns its params as they came, `null` when there are none. Options: none.
+//
+// Cost: one copy, from the payload to the result. The least that a job can cost, for measuring.
+#include <string_view>
+
+#include <ringmaster/handler.hpp>
+
+namespace {
+
+struct Echo {
+  void run(const ringmaster::Job& job) {
+    job.answer(job.params().empty() ? std::string_view("null") : job.params());
+  }
+};
+
+}  // namespace
+
+RINGMASTER_HANDLER(Echo)

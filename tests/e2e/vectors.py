@@ -1,0 +1,337 @@
+"""What a JSON-RPC message is answered with: bytes in, answers out, whatever the framing.
+
+A Vector is one message. Its answer is None (nothing comes back), bytes (exactly these), or an Error
+or a Batch, which name what matters. The tables: SPECIFICATION are the examples of
+https://www.jsonrpc.org/specification, CONTRACT is what happens where it is silent.
+
+They need a server with METHODS (see handlers() for what serves them) and BATCH_ITEMS as limit.
+"""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+BATCH_ITEMS = 50
+METHODS = ("echo", "subtract", "sum", "get_data", "update", "notify_hello", "notify_sum")
+
+
+def handlers(probe: Callable[..., dict]) -> dict[str, dict]:
+    """The server's handlers, and methods, for these vectors."""
+    made = {name: probe(name) for name in ("subtract", "sum", "get_data")}
+    made |= {name: {"library": "echo"} for name in ("update", "notify_hello", "notify_sum")}
+    return made | {"echo": {}}
+
+
+@dataclass(frozen=True)
+class Error:
+    """An error response. `id` as it must be written, byte for byte."""
+
+    code: int
+    id: bytes = b"null"
+    reason: str | None = None
+    says: str = ""
+    limit: int | None = None
+
+    def check(self, raw: bytes):
+        assert raw.startswith(b'{"jsonrpc":"2.0","id":' + self.id + b',"error":{"code":'), raw
+        self.check_parsed(json.loads(raw))
+
+    def check_parsed(self, answer: dict[str, Any]):
+        assert answer.keys() == {"jsonrpc", "id", "error"}, answer
+        assert answer["id"] == json.loads(self.id), answer
+        error = answer["error"]
+        assert error.keys() == {"code", "message", "data"}, answer
+        assert error["code"] == self.code and self.says in error["message"], answer
+        data = error["data"]
+        assert data["reason"] == self.reason if self.reason else data["reason"], answer
+        assert data["retryable"] is False and data["executed"] is False, answer
+        assert data.get("limit") == self.limit, answer
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One array with these answers, in any order: results as dict, errors as Error."""
+
+    answers: tuple[Any, ...]
+
+    def check(self, raw: bytes):
+        found = json.loads(raw)
+        assert isinstance(found, list) and len(found) == len(self.answers), raw
+        for expected in self.answers:
+            match = next((one for one in found if matches(one, expected)), None)
+            assert match is not None, f"expected {expected} in {raw!r}"
+            found.remove(match)
+
+
+def matches(answer: dict[str, Any], expected: Any) -> bool:
+    if not isinstance(expected, Error):
+        return answer == expected
+    try:
+        expected.check_parsed(answer)
+    except AssertionError:
+        return False
+    return True
+
+
+@dataclass(frozen=True)
+class Vector:
+    name: str
+    message: bytes
+    answer: None | bytes | Error | Batch
+
+
+def check(answer: bytes, expected: bytes | Error | Batch):
+    if isinstance(expected, bytes):
+        assert answer == expected
+    else:
+        expected.check(answer)
+
+
+def result(id: Any, value: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": id, "result": value}
+
+
+def echo(id: bytes, params: bytes = b"[1]") -> Vector:
+    """An id, or params, that must come back as they were written."""
+    return Vector(
+        f"echo id {id[:40]!r} params {params[:40]!r}",
+        b'{"jsonrpc":"2.0","method":"echo","params":' + params + b',"id":' + id + b"}",
+        b'{"jsonrpc":"2.0","id":' + id + b',"result":' + params + b"}",
+    )
+
+
+def request(members: bytes) -> bytes:
+    """A good request for echo, but for these members."""
+    return b'{"jsonrpc":"2.0","method":"echo",' + members + b"}"
+
+
+NOT_A_REQUEST = Error(-32600, reason="invalid_request")
+
+SPECIFICATION = (
+    Vector(
+        "positional parameters",
+        b'{"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1}',
+        b'{"jsonrpc":"2.0","id":1,"result":19}',
+    ),
+    Vector(
+        "positional parameters, the other way round",
+        b'{"jsonrpc": "2.0", "method": "subtract", "params": [23, 42], "id": 2}',
+        b'{"jsonrpc":"2.0","id":2,"result":-19}',
+    ),
+    Vector(
+        "named parameters",
+        b'{"jsonrpc": "2.0", "method": "subtract", "params": {"subtrahend": 23, "minuend": 42},'
+        b' "id": 3}',
+        b'{"jsonrpc":"2.0","id":3,"result":19}',
+    ),
+    Vector(
+        "named parameters, the other way round",
+        b'{"jsonrpc": "2.0", "method": "subtract", "params": {"minuend": 42, "subtrahend": 23},'
+        b' "id": 4}',
+        b'{"jsonrpc":"2.0","id":4,"result":19}',
+    ),
+    Vector(
+        "a notification",
+        b'{"jsonrpc": "2.0", "method": "update", "params": [1,2,3,4,5]}',
+        None,
+    ),
+    Vector("a notification of an unknown method", b'{"jsonrpc": "2.0", "method": "foobar"}', None),
+    Vector(
+        "an unknown method",
+        b'{"jsonrpc": "2.0", "method": "foobar", "id": "1"}',
+        Error(-32601, b'"1"', reason="method_not_found"),
+    ),
+    Vector(
+        "invalid JSON",
+        b'{"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz]',
+        Error(-32700, reason="parse_error"),
+    ),
+    Vector(
+        "an invalid request",
+        b'{"jsonrpc": "2.0", "method": 1, "params": "bar"}',
+        NOT_A_REQUEST,
+    ),
+    Vector(
+        "a batch of invalid JSON",
+        b'[ {"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},'
+        b' {"jsonrpc": "2.0", "method" ]',
+        Error(-32700, reason="parse_error"),
+    ),
+    Vector("an empty array", b"[]", NOT_A_REQUEST),
+    Vector("an invalid batch that is not empty", b"[1]", Batch((NOT_A_REQUEST,))),
+    Vector("an invalid batch", b"[1,2,3]", Batch((NOT_A_REQUEST,) * 3)),
+    Vector(
+        "a batch",
+        b'[ {"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},'
+        b' {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]},'
+        b' {"jsonrpc": "2.0", "method": "subtract", "params": [42,23], "id": "2"},'
+        b' {"foo": "boo"},'
+        b' {"jsonrpc": "2.0", "method": "foo.get", "params": {"name": "myself"}, "id": "5"},'
+        b' {"jsonrpc": "2.0", "method": "get_data", "id": "9"} ]',
+        Batch(
+            (
+                result("1", 7),
+                result("2", 19),
+                NOT_A_REQUEST,
+                Error(-32601, b'"5"'),
+                result("9", ["hello", 5]),
+            )
+        ),
+    ),
+    Vector(
+        "a batch of notifications",
+        b'[ {"jsonrpc": "2.0", "method": "notify_sum", "params": [1,2,4]},'
+        b' {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]} ]',
+        None,
+    ),
+)
+
+IDS = tuple(
+    echo(id)
+    for id in (
+        b"0", b"-1", b"1.0", b"-0", b"1e2", b"1E+2", b"0.10e-05", b"1e400", b"-1e-400",
+        b"123456789012345678901234567890123456789", b'""', b'"x"', b'" "', b'"\\u00e9"',
+        b'"\\u00E9"', "\"é€😀\"".encode(), b'"\\ud83d\\ude00"', b'"\\ud800"', b'"a\\"b\\\\c\\/d\\n"',
+        b'"\\u0000"', b'"' + b"i" * 254 + b'"', b"1" * 256, b"null",
+    )
+)  # fmt: skip
+
+BAD_IDS = tuple(
+    Vector(f"the id {id[:20]!r}", request(b'"id":' + id), NOT_A_REQUEST)
+    for id in (b"true", b"false", b"{}", b"[]", b"[1]", b'"' + b"i" * 255 + b'"', b"1" * 257)
+)
+
+PARAMS = tuple(
+    echo(b"1", params)
+    for params in (
+        b"[]", b"{}", b"[null,true,false]", b"[1.50,1E5,-0.0,1e400]", b'["\\ud800","\\udc00\\ud800"]',
+        b'{"a":{"b":[{}]}}', b'{ "spaced" :\t[ 1 , 2 ] }', b'["\\u0000\\u001f\\/"]',
+        '["é€😀 \u2028"]'.encode(), b'{"a":1,"a":2}', b"[" * 127 + b"]" * 127,
+        b'["' + b"x" * 100_000 + b'"]', b'{"id":2,"jsonrpc":3,"method":[]}',
+    )
+)  # fmt: skip
+
+ENVELOPE = (
+    Vector("no params", request(b'"id":1'), b'{"jsonrpc":"2.0","id":1,"result":null}'),
+    Vector(
+        "params null is as no params",
+        request(b'"params":null,"id":1'),
+        b'{"jsonrpc":"2.0","id":1,"result":null}',
+    ),
+    *(
+        Vector(
+            f"params {params!r}",
+            request(b'"params":' + params + b',"id":"p"'),
+            Error(-32600, b'"p"', says="params"),
+        )
+        for params in (b'"bar"', b"1", b"true", b"false", b'""', b"0")
+    ),
+    *(
+        Vector(
+            f"jsonrpc {version!r}",
+            b'{"jsonrpc":' + version + b',"method":"echo","id":7}',
+            Error(-32600, b"7", says="jsonrpc"),
+        )
+        for version in (b'"1.0"', b"2.0", b'"2"', b"null", b'""', b'["2.0"]', b'"2.0 "')
+    ),
+    Vector("no jsonrpc", b'{"method":"echo","id":7}', Error(-32600, b"7", says="jsonrpc")),
+    Vector("no method", b'{"jsonrpc":"2.0","id":7}', Error(-32600, b"7", says="method")),
+    Vector("an escape in jsonrpc", b'{"jsonrpc":"2\\u002e0","method":"\\u0065cho","id":1}',
+           b'{"jsonrpc":"2.0","id":1,"result":null}'),
+    Vector("members in any order", b'{"id":1,"params":[2],"method":"echo","jsonrpc":"2.0"}',
+           b'{"jsonrpc":"2.0","id":1,"result":[2]}'),
+    Vector("an unknown member", request(b'"extra":{"id":9},"id":1'),
+           b'{"jsonrpc":"2.0","id":1,"result":null}'),
+    Vector("two ids", request(b'"id":1,"id":2'), NOT_A_REQUEST),
+    Vector("the same id twice", request(b'"id":1,"id":1'), NOT_A_REQUEST),
+    Vector("two methods", request(b'"method":"sum","id":1'), Error(-32600, b"1")),
+    Vector("two params", request(b'"params":[1],"params":[2],"id":1'), Error(-32600, b"1")),
+    Vector("two jsonrpc", request(b'"jsonrpc":"2.0","id":1'), Error(-32600, b"1")),
+    Vector("a key twice, once escaped", request(b'"i\\u0064":1,"id":1'), NOT_A_REQUEST),
+    Vector("an unknown key twice", request(b'"x":1,"x":2,"id":1'), Error(-32600, b"1")),
+    Vector("an empty object", b"{}", NOT_A_REQUEST),
+    Vector("a method that is nearly known", b'{"jsonrpc":"2.0","method":"ecko","id":1}',
+           Error(-32601, b"1", reason="method_not_found", says="echo")),
+    Vector("rpc.*", b'{"jsonrpc":"2.0","method":"rpc.nothing","id":1}', Error(-32601, b"1")),
+    Vector("a response", b'{"jsonrpc":"2.0","id":1,"result":2}', NOT_A_REQUEST),
+    Vector("an error response", b'{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"m"}}',
+           NOT_A_REQUEST),
+    # Two servers that are connected to each other must not go on for ever.
+    Vector("what we answer to a response",
+           b'{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"m"}}', None),
+    Vector("a notification with wrong params", request(b'"params":{"_meta":{"timeout_ms":-1}}'),
+           None),
+)  # fmt: skip
+
+VERSION_1 = (
+    Vector("version 1: a result", b'{"method":"echo","params":[{"a":1}],"id":7}',
+           b'{"id":7,"result":[{"a":1}],"error":null}'),
+    Vector("version 1: an error is a string", b'{"method":"ecko","params":[1],"id":7}',
+           b'{"id":7,"result":null,"error":"there is no method ecko; did you mean echo?"}'),
+    Vector("version 1: params of two", b'{"method":"echo","params":[1,2],"id":7}',
+           Error(-32600, b"7")),
+    Vector("version 1: params an object", b'{"method":"echo","params":{"a":1},"id":7}',
+           Error(-32600, b"7")),
+)  # fmt: skip
+
+BATCHES = (
+    Vector("a batch of one", b"[" + request(b'"id":1') + b"]", Batch((result(1, None),))),
+    Vector("arrays in a batch", b"[[],[[]]]", Batch((NOT_A_REQUEST,) * 2)),
+    Vector("the same id twice in a batch",
+           b"[" + request(b'"params":[1],"id":1') + b"," + request(b'"params":[2],"id":1') + b"]",
+           Batch((result(1, [1]), result(1, [2])))),
+    Vector("a batch as long as may be",
+           b"[" + b",".join([request(b'"id":1')] * BATCH_ITEMS) + b"]",
+           Batch((result(1, None),) * BATCH_ITEMS)),
+    Vector("a batch that is too long",
+           b"[" + b",".join([request(b'"id":1')] * (BATCH_ITEMS + 1)) + b"]",
+           Error(-32010, reason="batch_too_large", limit=BATCH_ITEMS)),
+    Vector("too long a batch of notifications",
+           b"[" + b",".join([request(b'"params":[]')] * (BATCH_ITEMS + 1)) + b"]",
+           Error(-32010, reason="batch_too_large", limit=BATCH_ITEMS)),
+)  # fmt: skip
+
+BAD_JSON = tuple(
+    Vector(f"bad JSON: {message[:50]!r}", message, Error(-32700, reason="parse_error"))
+    for message in (
+        b'{"jsonrpc":"2.0","method":"echo","id":1',
+        b"{",
+        b"[",
+        b"{]",
+        b"[1,]",
+        b'{"a":1,}',
+        b'{"a" 1}',
+        b"{a:1}",
+        b"{'a':1}",
+        b'{"a":01}',
+        b'{"a":1.}',
+        b'{"a":.5}',
+        b'{"a":+1}',
+        b'{"a":0x1}',
+        b'{"a":tru}',
+        b'{"a":"\\x"}',
+        b'{"a":"\\u12"}',
+        b'{"a":"\t"}',
+        b'{"a":"\x01"}',
+        b'{"a":"\x00"}',
+        b"[1 /* a comment */]",
+        request(b'"params":[NaN],"id":1'),
+        request(b'"params":[Infinity],"id":1'),
+        request(b'"params":["\xff"],"id":1'),
+        request(b'"params":["\xc0\xaf"],"id":1'),
+        request(b'"params":["\xed\xa0\x80"],"id":1'),
+        request(b'"params":["\xf4\x90\x80\x80"],"id":1'),
+        request(b'"params":["\xe2\x82"],"id":1'),
+        request(b'"id":"\xff"'),
+        b"\xef\xbb\xbf" + request(b'"id":1'),
+        request(b'"params":' + b"[" * 128 + b"]" * 128 + b',"id":1'),
+        request(b'"params":' + b'{"a":' * 128 + b"1" + b"}" * 128 + b',"id":1'),
+        b"[" * 129 + b"]" * 129,
+        b"[" * 100_000,
+        b"[" * 100_000 + b"]" * 100_000,
+        b'{"a":' * 100_000,
+    )
+)
+
+CONTRACT = (*IDS, *BAD_IDS, *PARAMS, *ENVELOPE, *VERSION_1, *BATCHES, *BAD_JSON)

@@ -1,0 +1,153 @@
+// What the tests of the ports share: the memory of one generation with its master's end, and
+// children that are its workers.
+#pragma once
+
+#include <cstring>
+#include <fcntl.h>
+#include <poll.h>
+#include <string>
+#include <vector>
+
+#include "ipc/control.h"
+#include "ipc/master_port.h"
+#include "ipc/payload_store.h"
+#include "ipc/worker_port.h"
+#include "support.h"
+
+namespace ringmaster::ipc {
+
+inline constexpr uint64_t kForeverNs = test::kDeadlineS * kNsPerS;
+
+struct Answer {
+  uint32_t worker;
+  JobId id;
+  int32_t code;
+  std::string text;
+  bool operator==(const Answer&) const = default;
+};
+
+// A worker's words as they lie in shared memory: for tests that play a part of a worker, and for
+// those that look at what a worker does.
+struct Words {
+  Words(int control_memory_fd, const Geometry& geometry)
+      : control(Region::map(control_memory_fd, Access::kReadWrite, 0, geometry.control_bytes())
+                    .value()),
+        workers(reinterpret_cast<WorkerWords*>(control.data() + sizeof(ControlHead)),
+                geometry.worker_slots),
+        entries(reinterpret_cast<AtomicWord*>(control.data() + geometry.entries_offset()),
+                geometry.ring_entries),
+        ring(entries, reinterpret_cast<ControlHead*>(control.data())->cursor) {}
+
+  Region control;
+  std::span<WorkerWords> workers;
+  std::span<AtomicWord> entries;
+  Ring ring;
+};
+
+class Floor {
+ public:
+  explicit Floor(uint32_t worker_slots = 2)
+      : geometry(geometry_of(worker_slots)),
+        store(std::move(PayloadStore::create(geometry).value())),
+        port(std::move(MasterPort::create(geometry).value())),
+        result_region(result_region_bytes(geometry.result_bytes)) {}
+
+  // Publishes a job with these params.
+  void publish(JobId id, std::string_view params) {
+    const std::optional<Block> block = store.store(params);
+    REQUIRE(block);
+    JobHeader& header = store.header(id.job);
+    header.deadline_ns = id.sequence;
+    header.view_count = 1;
+    header.views[0] = store.view(*block, params.size());
+    REQUIRE(port.try_publish(id));
+    store.free(*block);  // the tests of the ports publish nothing else before they have the answer
+  }
+
+  std::vector<Answer> drain() {
+    std::vector<Answer> answers;
+    uint32_t damaged = 0;
+    REQUIRE(port.drain(
+        [&](uint32_t worker, const ResultReader::Record& record) {
+          answers.push_back({worker, record.id, record.code, std::string(record.bytes)});
+        },
+        damaged));
+    return answers;
+  }
+  // Sleeps as the master does until `count` answers are there; fewer after the deadline.
+  std::vector<Answer> wait_for(size_t count) {
+    std::vector<Answer> answers = drain();
+    pollfd polled{port.event_fd(), POLLIN, 0};
+    while (answers.size() < count) {
+      port.announce_sleep();
+      const bool is_late = !port.was_any_result() && ::poll(&polled, 1, kForeverNs / kNsPerMs) == 0;
+      port.cancel_sleep();
+      uint64_t rung = 0;
+      [[maybe_unused]] const ssize_t size = ::read(port.event_fd(), &rung, sizeof rung);
+      for (Answer& answer : drain())
+        answers.push_back(std::move(answer));
+      if (is_late) break;
+    }
+    return answers;
+  }
+
+  // A child with the descriptors of ipc/control.h, which runs `body` with a worker's port.
+  template <class Body>
+  test::Child fork_worker(uint32_t slot, const Body& body) {
+    return test::Child([&] {
+      inherit();
+      Result<WorkerPort> opened = WorkerPort::open(geometry, slot);
+      return opened ? body(*opened) : 100;
+    });
+  }
+
+  Words words() const { return {port.control_memory_fd(), geometry}; }
+  Region results_of(uint32_t slot) const {
+    return Region::map(port.result_memory_fd(), Access::kReadWrite, slot * result_region,
+                       result_region)
+        .value();
+  }
+
+  Geometry geometry;
+  PayloadStore store;
+  MasterPort port;
+  size_t result_region;
+
+ private:
+  static Geometry geometry_of(uint32_t worker_slots) {
+    Geometry geometry;
+    geometry.worker_slots = worker_slots;
+    geometry.ring_entries = 4;
+    geometry.job_slots = 16;
+    geometry.payload_bytes = 64 << 10;
+    geometry.result_bytes = 4096;
+    return geometry;
+  }
+  void inherit() const {
+    const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
+                                             {store.memory_fd(), kPayloadMemoryFd},
+                                             {port.result_memory_fd(), kResultMemoryFd},
+                                             {port.event_fd(), kEventFd}};
+    int moved[std::size(inherited)];
+    for (size_t i = 0; i < std::size(inherited); ++i)
+      moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
+    for (size_t i = 0; i < std::size(inherited); ++i)
+      ::dup2(moved[i], inherited[i].second);
+  }
+};
+
+// Waits for one job and gives its params back. Zero: it did.
+inline int echo_one(WorkerPort& port) {
+  std::optional<WorkerPort::Job> job;
+  while (!(job = port.try_next()))
+    port.wait(kForeverNs);
+  const std::string_view params = port.bytes(job->header->views[0]);
+  char* room = port.reserve(params.size());
+  if (room == nullptr || job->header->deadline_ns != job->id.sequence) return 101;
+  std::memcpy(room, params.data(), params.size());
+  port.commit(job->id, 0, params.size());
+  port.finish();
+  return 0;
+}
+
+}  // namespace ringmaster::ipc

@@ -1,0 +1,213 @@
+// MasterPort and WorkerPort across a real fork().
+#include <algorithm>
+#include <doctest/doctest.h>
+#include <thread>
+
+#include "ports_support.h"
+
+namespace ringmaster::ipc {
+
+TEST_CASE("ports: a job goes to a worker, and its result comes back") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(1, [](WorkerPort& port) {
+    port.announce_ready();
+    return echo_one(port);
+  });
+  floor.publish({7, 42}, "[1,2]");
+  CHECK(floor.wait_for(1) == std::vector<Answer>{{1, {7, 42}, 0, "[1,2]"}});
+  CHECK(worker.exit_code() == 0);
+  CHECK(!floor.port.was_held_by({7, 42}));
+  CHECK(floor.port.take_over(1).empty());
+}
+
+TEST_CASE("ports: an error's code and message come back") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    std::memcpy(port.reserve(6), "no way", 6);
+    port.commit({1, 2}, -32000, 6);
+    return 0;
+  });
+  CHECK(floor.wait_for(1) == std::vector<Answer>{{0, {1, 2}, -32000, "no way"}});
+}
+
+TEST_CASE("ports: many jobs, few entries: every job is answered once, by either worker") {
+  constexpr uint32_t kJobs = 3000;
+  Floor floor;
+  const auto work = [](WorkerPort& port) {
+    while (echo_one(port) == 0) {
+    }
+    return 1;
+  };
+  test::Child first = floor.fork_worker(0, work);
+  test::Child second = floor.fork_worker(1, work);
+  std::vector<int> answered(kJobs);
+  uint32_t published = 0;
+  for (uint32_t count = 0; count < kJobs;) {
+    // Two at once: each header and its params stay as they are until the answer has come.
+    for (; published < kJobs && published < count + 2; ++published) {
+      floor.publish({published % 16, published}, published % 2 ? "odd" : "even");
+    }
+    const std::vector<Answer> answers = floor.wait_for(1);
+    REQUIRE(!answers.empty());
+    for (const Answer& answer : answers) {
+      REQUIRE(answer.id.sequence < kJobs);
+      ++answered[answer.id.sequence];
+      ++count;
+    }
+  }
+  CHECK(std::count(answered.begin(), answered.end(), 1) == kJobs);
+}
+
+TEST_CASE(
+    "ports: invariant 6: a worker that sleeps is woken for each job, a master for each result") {
+  constexpr uint32_t kRounds = 5000;
+  Floor floor(1);
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < kRounds; ++i) {
+      if (echo_one(port) != 0) return 1;
+    }
+    return 0;
+  });
+  for (uint32_t i = 0; i < kRounds; ++i) {
+    floor.publish({0, i}, "x");
+    REQUIRE(floor.wait_for(1).size() == 1);  // sleeps for ever where a wake-up is lost
+  }
+  CHECK(worker.exit_code() == 0);
+}
+
+TEST_CASE("ports: a worker says when it is ready, and that rings a sleeping master's bell") {
+  Floor floor;
+  CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
+  floor.port.announce_sleep();
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    port.announce_ready();
+    return ::raise(SIGSTOP);
+  });
+  REQUIRE(worker.was_stopped());
+  CHECK(floor.port.was_state(0) == WorkerState::kAwake);
+  CHECK(floor.port.was_state(1) == WorkerState::kAbsent);
+  pollfd polled{floor.port.event_fd(), POLLIN, 0};
+  CHECK(::poll(&polled, 1, 0) == 1);
+  worker.kill();
+  CHECK(floor.port.take_over(0).empty());
+  CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
+}
+
+TEST_CASE("ports: publishing wakes the worker that was busy last, and one only") {
+  Floor floor(3);
+  Words words = floor.words();
+  const auto put_to_sleep = [&](std::vector<uint32_t> workers) {
+    for (WorkerWords& worker : words.workers)
+      worker.bell.cancel_sleep();
+    for (const uint32_t worker : workers)
+      words.workers[worker].bell.announce_sleep();
+  };
+  const auto woken_by_publish = [&](uint32_t job) {
+    std::vector<uint32_t> asleep_before;
+    for (uint32_t i = 0; i < 3; ++i) {
+      if (floor.port.was_state(i) == WorkerState::kAsleep) asleep_before.push_back(i);
+    }
+    REQUIRE(floor.port.try_publish({job, 1}));
+    std::erase_if(asleep_before, [&](uint32_t worker) {
+      return floor.port.was_state(worker) == WorkerState::kAsleep;
+    });
+    return asleep_before;
+  };
+  for (const uint32_t worker : {1u, 2u, 0u, 2u}) {  // the last to answer: 2, before it 0, then 1
+    const Region region = floor.results_of(worker);
+    ResultWriter writer({region.data(), region.size()});
+    REQUIRE(writer.try_reserve(1) != nullptr);
+    writer.commit({worker, 1}, 0, 1);
+    CHECK(floor.drain().size() == 1);
+  }
+  put_to_sleep({0, 1, 2});
+  CHECK(woken_by_publish(1) == std::vector<uint32_t>{2});
+  CHECK(woken_by_publish(2) == std::vector<uint32_t>{0});
+  CHECK(woken_by_publish(3) == std::vector<uint32_t>{1});
+  CHECK(woken_by_publish(4).empty());
+  CHECK(!floor.port.try_publish({5, 1}));  // full
+}
+
+TEST_CASE("ports: the slow tick wakes a sleeper where there is work, and only there") {
+  Floor floor;
+  Words words = floor.words();
+  words.workers[1].bell.announce_sleep();
+  floor.port.wake_if_needed();
+  CHECK(floor.port.was_state(1) == WorkerState::kAsleep);
+  REQUIRE(words.ring.try_publish({1, 1}));  // as if its wake-up had been lost
+  floor.port.wake_if_needed();
+  CHECK(floor.port.was_state(1) == WorkerState::kAwake);
+}
+
+TEST_CASE("ports: a worker waits while its results are full, and loses none") {
+  constexpr uint32_t kResults = 200;
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < kResults; ++i) {
+      char* room = port.reserve(1000 + i);
+      if (room == nullptr) return 1;
+      std::memset(room, 'r', 1000 + i);
+      port.commit({0, i}, 0, 1000 + i);
+    }
+    return 0;
+  });
+  const std::vector<Answer> answers = floor.wait_for(kResults);
+  REQUIRE(answers.size() == kResults);
+  for (uint32_t i = 0; i < kResults; ++i) {
+    CHECK(answers[i] == Answer{0, {0, i}, 0, std::string(1000 + i, 'r')});
+  }
+  CHECK(worker.exit_code() == 0);
+}
+
+TEST_CASE("ports: the longest result fits, a longer one is refused at once") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
+    const size_t longest = floor.geometry.result_bytes;
+    if (port.reserve(longest + 1) != nullptr) return 1;
+    if (port.reserve(~size_t{0}) != nullptr) return 2;
+    char* room = port.reserve(longest);
+    if (room == nullptr) return 3;
+    std::memset(room, 'L', longest);
+    port.commit({1, 1}, 0, longest);
+    return 0;
+  });
+  const std::vector<Answer> answers = floor.wait_for(1);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].text == std::string(floor.geometry.result_bytes, 'L'));
+  CHECK(worker.exit_code() == 0);
+}
+
+TEST_CASE("ports: a worker that writes to its job's payload is ended by SIGSEGV") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    ::signal(SIGSEGV, SIG_DFL);
+    const std::optional<WorkerPort::Job> job = port.try_next();
+    if (!job) return 1;
+    const_cast<volatile uint32_t&>(job->header->view_count) = 0;
+    return 2;
+  });
+  floor.publish({3, 1}, "mine");
+  if (worker.signal() != SIGSEGV) {
+    FAIL("the worker was not stopped");
+  }
+  CHECK(floor.store.header(3).view_count == 1);
+  CHECK(floor.port.take_over(0) == std::vector<JobId>{{3, 1}});
+}
+
+TEST_CASE("ports: damaged results are an error that names their worker") {
+  Floor floor;
+  for (const uint32_t worker : {0u, 1u}) {
+    const Region region = floor.results_of(worker);
+    if (worker == 1) reinterpret_cast<ResultRingWords*>(region.data())->tail = 12345;
+  }
+  uint32_t damaged = 99;
+  const auto ignore = [](uint32_t, const ResultReader::Record&) {};
+  const Status drained = floor.port.drain(ignore, damaged);
+  REQUIRE(!drained);
+  CHECK(drained.error().exit_code == ExitCode::kInternal);
+  CHECK(damaged == 1);
+  floor.port.take_over(1);
+  CHECK(floor.port.drain(ignore, damaged));  // as new
+}
+
+}  // namespace ringmaster::ipc

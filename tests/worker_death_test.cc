@@ -1,0 +1,154 @@
+// Invariants 1, 3 and 4: what a worker leaves when it is killed between claim and finish.
+#include <doctest/doctest.h>
+#include <thread>
+
+#include "ports_support.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+enum class Stage { kClaimed, kNamedTwice, kTaken, kReserved, kCommitted, kFinished };
+
+// Takes one job as far as `stage`, then stops itself.
+int run_to(Stage stage, WorkerPort& port, const Geometry& geometry, uint32_t slot) {
+  if (stage <= Stage::kNamedTwice) {  // the middle of try_next()
+    Words words(kControlMemoryFd, geometry);
+    const std::optional<Ring::Claim> claim = words.ring.try_claim(slot);
+    if (!claim) return 1;
+    if (stage == Stage::kNamedTwice) {
+      words.workers[slot].running = make_word(EntryState::kClaimed, slot, claim->id);
+    }
+    return ::raise(SIGSTOP);
+  }
+  const std::optional<WorkerPort::Job> job = port.try_next();
+  if (!job) return 1;
+  if (stage >= Stage::kReserved) std::memcpy(port.reserve(4), "done", 4);
+  if (stage >= Stage::kCommitted) port.commit(job->id, 0, 4);
+  if (stage >= Stage::kFinished) port.finish();
+  return ::raise(SIGSTOP);
+}
+
+struct Expected {
+  Stage stage;
+  bool is_held;
+  bool is_answered;
+  std::vector<JobId> named;  // by take_over()
+};
+
+}  // namespace
+
+TEST_CASE("worker death: invariant 4: a killed worker's job is lost and named, or answered") {
+  const JobId id{5, 77};
+  const Expected expectations[] = {
+      {Stage::kClaimed, true, false, {id}},  {Stage::kNamedTwice, true, false, {id, id}},
+      {Stage::kTaken, true, false, {id}},    {Stage::kReserved, true, false, {id}},
+      {Stage::kCommitted, true, true, {id}},  // named, too: the master knows that it is answered
+      {Stage::kFinished, false, true, {}},
+  };
+  Floor floor;  // the same for all: each worker finds the slot as new
+  for (const Expected& expected : expectations) {
+    CAPTURE(static_cast<int>(expected.stage));
+    floor.publish(id, "params");
+    CHECK(!floor.port.was_held_by(id));
+    test::Child worker = floor.fork_worker(
+        1, [&](WorkerPort& port) { return run_to(expected.stage, port, floor.geometry, 1); });
+    REQUIRE(worker.was_stopped());
+    CHECK(floor.port.was_held_by(id) ==
+          (expected.is_held ? std::optional<uint32_t>(1) : std::nullopt));
+    CHECK(!floor.port.was_held_by({id.job, id.sequence + 1}));
+    CHECK(!floor.port.try_withdraw(id));
+    worker.kill();
+
+    const std::vector<Answer> answers = floor.drain();
+    CHECK(answers.size() == (expected.is_answered ? 1 : 0));
+    if (!answers.empty()) CHECK(answers[0] == Answer{1, id, 0, "done"});
+    CHECK(floor.port.take_over(0).empty());
+    CHECK(floor.port.take_over(1) == expected.named);
+
+    CHECK(!floor.port.was_held_by(id));
+    CHECK(floor.port.take_over(1).empty());
+    CHECK(floor.port.was_state(1) == WorkerState::kAbsent);
+    CHECK(!floor.port.was_any_result());
+    test::Child successor = floor.fork_worker(1, echo_one);
+    floor.publish({6, 1}, "again");
+    CHECK(floor.wait_for(1) == std::vector<Answer>{{1, {6, 1}, 0, "again"}});
+    CHECK(successor.exit_code() == 0);
+  }
+}
+
+TEST_CASE("worker death: a job that nobody has claimed is not lost with any worker") {
+  Floor floor;
+  floor.publish({1, 1}, "still here");
+  test::Child worker = floor.fork_worker(0, [](WorkerPort&) { return ::raise(SIGSTOP); });
+  REQUIRE(worker.was_stopped());
+  worker.kill();
+  CHECK(floor.port.take_over(0).empty());
+  test::Child other = floor.fork_worker(1, echo_one);
+  CHECK(floor.wait_for(1) == std::vector<Answer>{{1, {1, 1}, 0, "still here"}});
+}
+
+TEST_CASE("worker death: one worker's death leaves the other one's job alone") {
+  Floor floor;
+  floor.publish({1, 1}, "first");
+  test::Child first = floor.fork_worker(
+      0, [&](WorkerPort& port) { return run_to(Stage::kClaimed, port, floor.geometry, 0); });
+  REQUIRE(first.was_stopped());
+  floor.publish({2, 1}, "second");
+  test::Child second = floor.fork_worker(
+      1, [&](WorkerPort& port) { return run_to(Stage::kReserved, port, floor.geometry, 1); });
+  REQUIRE(second.was_stopped());
+  first.kill();
+  CHECK(floor.port.take_over(0) == std::vector<JobId>{{1, 1}});
+  CHECK(floor.port.was_held_by({2, 1}) == 1u);
+  second.kill();
+  CHECK(floor.port.take_over(1) == std::vector<JobId>{{2, 1}});
+}
+
+TEST_CASE("worker death: results that were complete are kept, the half one is not") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < 3; ++i) {
+      std::memcpy(port.reserve(5), "whole", 5);
+      port.commit({i, 1}, 0, 5);
+    }
+    std::memcpy(port.reserve(4), "half", 4);
+    ::_exit(9);
+    return 0;
+  });
+  CHECK(worker.exit_code() == 9);
+  const std::vector<Answer> answers = floor.drain();
+  REQUIRE(answers.size() == 3);
+  for (uint32_t i = 0; i < 3; ++i) {
+    CHECK(answers[i] == Answer{0, {i, 1}, 0, "whole"});
+  }
+}
+
+TEST_CASE("worker death: a withdrawal that races with a worker: withdrawn or answered, not both") {
+  constexpr uint32_t kJobs = 3000;
+  Floor floor(1);
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (;;) {
+      const std::optional<WorkerPort::Job> job = port.try_next();
+      if (!job) continue;
+      if (port.reserve(0) == nullptr) return 1;
+      port.commit(job->id, 0, 0);
+      port.finish();
+    }
+  });
+  for (uint32_t job = 0; job < kJobs; ++job) {
+    REQUIRE(floor.port.try_publish({0, job}));
+    for (uint32_t spin = 0; spin < job % 64; ++spin)
+      floor.port.was_any_result();  // they meet at every distance
+    const bool is_withdrawn = job % 16 != 0 && floor.port.try_withdraw({0, job});
+    if (is_withdrawn) {
+      CHECK(!floor.port.was_held_by({0, job}));
+    } else {
+      REQUIRE(floor.wait_for(1) == std::vector<Answer>{{0, {0, job}, 0, ""}});
+    }
+  }
+  worker.kill();
+  CHECK(floor.drain().empty());
+  CHECK(floor.port.take_over(0).empty());
+}
+
+}  // namespace ringmaster::ipc

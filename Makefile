@@ -68,6 +68,8 @@ $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
 	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/handlers/interests.so: LDLIBS := -lxgboost
+# Objects are kept: they are not mere steps on the way.
+.SECONDARY:
 .SECONDEXPANSION:
 $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/flags
 	@mkdir -p $(@D)

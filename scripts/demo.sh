@@ -53,7 +53,7 @@ wait_for() {
   local status
   while true; do
     status=0
-    wait "$1" || status=$?
+    wait "$1" 2> /dev/null || status=$?  # bash would say how it ended; we do
     kill -0 "$1" 2> /dev/null || return $status
   done
 }

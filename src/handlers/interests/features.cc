@@ -1,23 +1,14 @@
-// RapidJSON's types get a namespace of their own here: with SIMD they are other types than
-// elsewhere, and the two must not be merged where this file is linked with others.
-#define RAPIDJSON_NAMESPACE ringmaster_interests_rapidjson
-#define RAPIDJSON_NAMESPACE_BEGIN namespace ringmaster_interests_rapidjson {
-#define RAPIDJSON_NAMESPACE_END }
-#ifdef __SSE2__
-#define RAPIDJSON_SSE2
-#endif
-
-#include "features.h"
+#include "handlers/interests/features.h"
 
 #include <algorithm>
 #include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
+#include "handlers/interests/plain_events.h"
+
 namespace ringmaster::interests {
 namespace {
-
-namespace json = ringmaster_interests_rapidjson;
 
 constexpr size_t kDepthMax = 128;
 constexpr std::string_view kUserIdExpected = "an integer of at most 64 bits";
@@ -29,9 +20,10 @@ constexpr size_t kFoundBytesMax = 64;
 // Is told what is in the text, by RapidJSON's reader; false ends the parsing.
 class UserReader {
  public:
-  UserReader(std::string_view what, User& user) : what_(what), user_(user) {}
+  UserReader(std::string_view what, rapidjson::MemoryStream& text, User& user)
+      : what_(what), text_(text), user_(user) {}
 
-  bool Key(const char* text, json::SizeType size, bool) {
+  bool Key(const char* text, rapidjson::SizeType size, bool) {
     if (skipped_depth_ > 0) return true;
     const std::string_view key(text, size);
     if (place_ == Place::kEvent) {
@@ -44,7 +36,7 @@ class UserReader {
     return true;
   }
 
-  bool String(const char* text, json::SizeType size, bool) {
+  bool String(const char* text, rapidjson::SizeType size, bool) {
     if (member_ != Member::kCategory || skipped_depth_ > 0) return scalar("a string");
     category_ = find_category({text, size});
     if (category_ != kNoCategory) return true;
@@ -58,14 +50,14 @@ class UserReader {
   bool Int64(int64_t value) { return integer(value); }
   bool Uint64(uint64_t value) { return integer(value); }
   bool Double(double) { return member_ == Member::kTs ? true : scalar("another number"); }
-  bool RawNumber(const char*, json::SizeType, bool) { return scalar("a number"); }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return scalar("a number"); }
   bool Null() { return scalar("null"); }
   bool Bool(bool) { return scalar("a boolean"); }
 
   bool StartObject();
-  bool EndObject(json::SizeType);
+  bool EndObject(rapidjson::SizeType);
   bool StartArray();
-  bool EndArray(json::SizeType);
+  bool EndArray(rapidjson::SizeType);
 
   // After all of the text was told.
   std::optional<std::string> finish();
@@ -92,6 +84,7 @@ class UserReader {
   std::string path() const;
 
   std::string_view what_;
+  rapidjson::MemoryStream& text_;
   User& user_;
   History history_;
   Place place_ = Place::kOutside;
@@ -175,7 +168,7 @@ bool UserReader::StartObject() {
   return container("an object");
 }
 
-bool UserReader::EndObject(json::SizeType) {
+bool UserReader::EndObject(rapidjson::SizeType) {
   if (skipped_depth_ > 0) {
     --skipped_depth_;
     return true;
@@ -189,13 +182,19 @@ bool UserReader::EndObject(json::SizeType) {
     return refuse(kCategoryExpected, "no such member");
   }
   history_.add(category_);
+  PlainEvents following(text_.src_, text_.end_);
+  while ((category_ = following.next()) != kNoCategory)
+    history_.add(category_);
+  text_.src_ = following.at();
   place_ = Place::kEvents;
+  member_ = Member::kOther;
   return true;
 }
 
 bool UserReader::StartArray() {
   if (skipped_depth_ == 0 && place_ == Place::kUser && member_ == Member::kEvents) {
     place_ = Place::kEvents;
+    member_ = Member::kOther;
     has_events_ = true;
     history_ = History();
     return true;
@@ -203,7 +202,7 @@ bool UserReader::StartArray() {
   return container("an array");
 }
 
-bool UserReader::EndArray(json::SizeType) {
+bool UserReader::EndArray(rapidjson::SizeType) {
   if (skipped_depth_ > 0) {
     --skipped_depth_;
   } else {
@@ -246,19 +245,17 @@ void History::write(Features& features) const {
 
 std::optional<std::string> read_user(std::string_view text, std::string_view what, User& user) {
   user.id.clear();
-  UserReader reader(what, user);
-  json::Reader parser;
-  json::MemoryStream bytes(text.data(), text.size());
-  json::ParseResult result;
-  if (text.empty()) {
-    result.Set(json::kParseErrorDocumentEmpty, 0);
-  } else {
-    result = parser.Parse<json::kParseDefaultFlags>(bytes, reader);
-  }
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  UserReader reader(what, stream, user);
+  rapidjson::Reader parser;
+  const rapidjson::ParseResult result = parser.Parse(stream, reader);
   if (!reader.fault().empty()) return reader.fault();
-  if (result.IsError()) {
-    return std::string(what) + ": expected JSON, found a fault at byte " +
-           std::to_string(result.Offset()) + ": " + json::GetParseError_En(result.Code());
+  // The parser takes a NUL for the end of the text.
+  const bool is_whole = !result.IsError() && stream.Tell() == text.size();
+  if (!is_whole) {
+    const size_t at = result.IsError() ? result.Offset() : stream.Tell();
+    return std::string(what) + ": expected JSON, found a fault at byte " + std::to_string(at) +
+           (result.IsError() ? std::string(": ") + rapidjson::GetParseError_En(result.Code()) : "");
   }
   return reader.finish();
 }

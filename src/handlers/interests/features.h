@@ -26,7 +26,7 @@
 #include <string>
 #include <string_view>
 
-#include "categories.h"
+#include "handlers/interests/categories.h"
 
 namespace ringmaster::interests {
 

@@ -1,0 +1,152 @@
+"""What is too much is refused, with an error that says which limit it was."""
+
+import json
+
+import pytest
+from client import RpcError, request
+from vectors import Error
+
+
+def refusal(answer: dict) -> dict:
+    return {"code": answer["error"]["code"], **answer["error"]["data"]}
+
+
+@pytest.mark.parametrize("end", [b"\n", b""])
+@pytest.mark.parametrize("sent_bytes", [1025, 5_000_000])
+def test_too_long_a_request_is_an_error_and_the_end(server, sent_bytes, end):
+    running = server(limits={"request_bytes": 1024})
+    empty = len(request("echo", [""])) - 1
+    fits = request("echo", ["x" * (1024 - empty)])
+    with running.connect() as client:
+        client.send(fits)
+        assert len(client.answer()["result"][0]) == 1024 - empty
+        client.send(request("echo", ["x" * (sent_bytes - empty)])[:-1] + end)
+        lines = client.read_to_end()
+        assert len(lines) == 1
+        Error(-32007, reason="request_too_large", limit=1024).check(lines[0])
+    assert running.call("echo", [1]) == [1]
+
+
+def test_what_was_asked_before_too_long_a_request_is_answered(server):
+    running = server(limits={"request_bytes": 1024})
+    with running.connect() as client:
+        client.send(b"".join(request("echo", [id], id) for id in range(10)))
+        client.send(request("echo", ["x" * 5000], "long") + request("echo", [], "after"))
+        answers = [json.loads(line) for line in client.read_to_end()]
+    assert sorted(answer["id"] for answer in answers if "result" in answer) == list(range(10))
+    assert [answer["error"]["code"] for answer in answers if "error" in answer] == [-32007]
+
+
+def test_too_long_a_response_is_an_error(server, probe):
+    running = server(limits={"response_bytes": 2000}, handlers={"give": probe("give_bytes")})
+    assert len(running.call("give", {"size": 2000})) == 1998
+    for size in (2001, 100_000_000):
+        with pytest.raises(RpcError) as refused:
+            running.call("give", {"size": size})
+        assert refused.value.code == -32008
+        data = refused.value.data
+        assert data == {
+            "reason": "response_bytes", "retryable": False, "executed": "unknown", "limit": 2000,
+        }  # fmt: skip
+    assert len(running.call("give", {"size": 2000})) == 1998
+
+
+def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        limits={"queued_jobs": 3},
+        handlers={"echo": {}, "hold": probe("hold")},
+    )
+    held = gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id) for id in range(3)))
+        client.send(request("echo", [], "one more"))
+        answer = client.answer()
+        assert answer["id"] == "one more"
+        data = refusal(answer)
+        assert data["code"] == -32009 and data["reason"] == "queue_full" and data["limit"] == 3
+        assert data["retryable"] is True and data["executed"] is False
+        held.open()
+        assert client.answers(3).keys() == {0, 1, 2}
+        assert client.call("echo", ["room again"]) == ["room again"]
+
+
+def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        limits={"payload_memory_bytes": "1MiB", "request_bytes": "1MiB"},
+        handlers={"echo": {}, "hold": probe("hold")},
+    )
+    held = gate()
+    text = "x" * 400_000
+    with running.connect() as client:
+        client.send(held.request(1, text=text) + held.request(2, text=text))
+        client.send(request("echo", [text], 3))
+        answer = client.answer()
+        assert answer["id"] == 3
+        assert refusal(answer) == {
+            "code": -32009, "reason": "payload_memory", "retryable": True, "executed": False,
+            "limit": 1 << 20,
+        }  # fmt: skip
+        held.open()
+        assert all(answer["result"]["text"] == text for answer in client.answers(2).values())
+        assert client.call("echo", [text]) == [text]
+
+
+def test_payload_memory_is_given_back(server):
+    """Far more than there is goes through it, in blocks of all sizes."""
+    running = server(limits={"payload_memory_bytes": "1MiB", "request_bytes": "1MiB"})
+    with running.connect() as client:
+        for size in [0, 1, 900, 1023, 1025, 100_000, 700_000] * 10:
+            assert client.call("echo", ["x" * size]) == ["x" * size]
+
+
+def test_a_connection_in_flight_to_its_limit_waits(server, probe, gate):
+    """However much it has sent: were more than two of its requests admitted at once, the queue
+    would be full and refuse them."""
+    running = server(
+        workers={"count": 2},
+        limits={"in_flight_per_connection": 2, "queued_jobs": 3},
+        handlers={"echo": {}, "hold": probe("hold")},
+    )
+    held = gate()
+    with running.connect() as client, running.connect() as other:
+        client.send(held.request("a") + held.request("b"))
+        client.send(b"".join(request("echo", [id], id) for id in range(50)))
+        held.wait_for_runs(2)
+        held.open()
+        answers = client.answers(52)
+        assert [answers[id].get("result") for id in range(50)] == [[id] for id in range(50)]
+        client.send(b"[" + b",".join([request("echo", [9], 9)] * 2) + b"]\n" + request("echo"))
+        assert len(client.read_many(2)) == 2
+        assert other.call("echo", [1]) == [1]
+
+
+def test_all_of_a_deep_pipeline_are_answered(server):
+    running = server(limits={"in_flight_per_connection": 2}, handlers={"burn": {}})
+    with running.connect() as client:
+        client.send(b"".join(request("burn", {"cpu_ms": 2}, id) for id in range(10)))
+        assert all(answer["result"]["cpu_ms"] for answer in client.answers(10).values())
+
+
+def test_one_connection_too_many_is_told_so(server):
+    running = server(limits={"connections": 2})
+    with running.connect() as first, running.connect() as second:
+        assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
+        with running.connect() as third:
+            lines = third.read_to_end()
+            assert len(lines) == 1
+            data = refusal(json.loads(lines[0]))
+            assert data["code"] == -32009 and data["reason"] == "too_many_connections"
+            assert data["limit"] == 2
+        first.end_sending()
+        assert first.read_to_end() == []
+        # Its place is free once the refused one has gone, too, which nothing tells us.
+        while True:
+            with running.connect() as fourth:
+                fourth.send(request("echo", [4]))
+                answer = fourth.answer()
+                if "result" in answer:
+                    break
+                assert answer["error"]["code"] == -32009
+        assert answer["result"] == [4] and second.call("echo", [2]) == [2]

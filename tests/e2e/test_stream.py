@@ -1,0 +1,222 @@
+"""How bytes become messages: newlines and their absence, pieces of every size, ends, silence."""
+
+import json
+import random
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from client import Client, request
+from server import Server
+from vectors import Error
+
+PARSE_ERROR = Error(-32700, reason="parse_error")
+
+
+@pytest.fixture(scope="module")
+def running(module_server) -> Server:
+    return module_server(name="stream", limits={"request_bytes": "1MiB"})
+
+
+def echo(id, params=None) -> bytes:
+    """Without the newline."""
+    return request("echo", params, id)[:-1]
+
+
+def assert_echoed(line: bytes, id, params=None):
+    assert json.loads(line) == {"jsonrpc": "2.0", "id": id, "result": params}
+
+
+@pytest.mark.parametrize("between", [b"", b" ", b"\n", b"\r\n", b"\n\n\r\n \n", b"\t"])
+def test_values_are_served_whatever_stands_between(running, between):
+    with running.connect() as client:
+        client.send(between.join(echo(id, [id]) for id in range(20)) + b"\n")
+        assert {id: answer["result"] for id, answer in client.answers(20).items()} == {
+            id: [id] for id in range(20)
+        }
+
+
+def test_a_value_is_served_before_its_newline_comes(running):
+    with running.connect() as client:
+        for id in range(3):
+            client.send(echo(id))
+            assert_echoed(client.read(), id)
+
+
+def test_concatenated_values_may_span_lines(running):
+    pretty = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["{\n"], "id": 2}, indent=2)
+    with running.connect() as client:
+        client.send(echo(1) + pretty.encode() + b"[" + echo(3) + b"]\n")
+        lines = sorted(client.read_many(3), key=lambda line: b'"id":3' in line)
+        assert sorted(json.loads(line)["id"] for line in lines[:2]) == [1, 2]
+        assert json.loads(lines[2]) == [{"jsonrpc": "2.0", "id": 3, "result": None}]
+
+
+def test_blank_lines_are_ignored(running):
+    with running.connect() as client:
+        client.send(b"\n\r\n  \n\n" + echo(1) + b"\r\n\r\n\n")
+        assert_echoed(client.read(), 1)
+        client.end_sending()
+        assert client.read_to_end() == []
+
+
+def test_after_a_bad_line_the_next_one_is_served(running):
+    with running.connect() as client:
+        client.send(echo(1) + b'\n{"jsonrpc":"2.0","id":\nxyz\n' + echo(2) + b"\n")
+        lines = client.read_many(4)
+        errors = [line for line in lines if b'"error"' in line]
+        assert len(errors) == 2
+        for line in errors:
+            PARSE_ERROR.check(line)
+        assert {json.loads(line)["id"] for line in lines if line not in errors} == {1, 2}
+
+
+def test_after_a_value_garbage_is_an_error_and_the_next_line_served(running):
+    with running.connect() as client:
+        client.send(echo(1) + b" xyz\n")
+        lines = client.read_many(2)
+        assert_echoed(next(line for line in lines if b'"result"' in line), 1)
+        PARSE_ERROR.check(next(line for line in lines if b'"error"' in line))
+        client.send(echo(2) + b"\n")
+        assert_echoed(client.read(), 2)
+
+
+def test_a_concatenated_stream_ends_at_a_bad_value(running):
+    """There is no telling where the next value would begin."""
+    with running.connect() as client:
+        client.send(echo(1) + echo(2) + b'{"a":}' + echo(3) + b"\n" + echo(4) + b"\n")
+        lines = client.read_to_end()
+        assert len(lines) == 3
+        assert {json.loads(line)["id"] for line in lines} == {1, 2, None}
+        PARSE_ERROR.check(next(line for line in lines if b'"error"' in line))
+
+
+@pytest.mark.parametrize("first", [b"xyz\n", b"\x16\x03\x01\x02\n", b"\xef\xbb\xbf{}\n", b'"x"\n'])
+def test_an_unknown_framing_is_an_error_and_the_end(running, first):
+    with running.connect() as client:
+        client.send(first + echo(1) + b"\n")
+        lines = client.read_to_end()
+        assert len(lines) == 1
+        Error(-32700, reason="unknown_framing").check(lines[0])
+
+
+def test_single_bytes_make_messages(running):
+    with running.connect() as client:
+        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in echo(1, {"é": "\\\"{["}) + b"\r\n[" + echo(2) + b"," + echo(3) + b"]\r\n":
+            client.send(bytes([byte]))
+        lines = client.read_many(2)
+        assert_echoed(lines[0], 1, {"é": "\\\"{["})
+        assert [answer["id"] for answer in json.loads(lines[1])] in ([2, 3], [3, 2])
+
+
+def test_pieces_of_any_size_make_messages(running):
+    """The same stream, cut in random places, is the same messages."""
+    dice = random.Random(7)
+    params = [["x" * dice.choice((0, 1, 10, 5_000, 70_000)), id] for id in range(100)]
+    stream = b"\n".join(echo(id, params[id]) for id in range(100)) + b"\n"
+    with running.connect() as client, ThreadPoolExecutor(1) as reader:
+        answers = reader.submit(client.answers, 100)
+        while stream:
+            size = dice.choice((1, 2, 3, 100, 4096, 65_536, 262_144, 262_145))
+            client.send(stream[:size])
+            stream = stream[size:]
+        assert [answers.result()[id]["result"] for id in range(100)] == params
+
+
+def test_a_client_that_stops_sending_gets_its_answers(server, probe, gate):
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request("held") + echo("quick") + b"\n")
+        client.end_sending()
+        assert_echoed(client.read(), "quick")
+        held.wait_for_runs(1)
+        held.open()
+        last = client.read_to_end()
+        assert len(last) == 1
+        assert_echoed(last[0], "held", held.params())
+
+
+def test_an_end_inside_of_a_message_is_an_error(running):
+    with running.connect() as client:
+        client.send(echo(1) + b'\n{"jsonrpc":"2.0","me')
+        client.end_sending()
+        lines = client.read_to_end()
+        assert len(lines) == 2
+        Error(-32700, reason="incomplete").check(next(line for line in lines if b"error" in line))
+
+
+def test_a_client_that_leaves_harms_nobody(server, probe, gate):
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request(1) + echo(2) + b"\n" + b'{"unfinished":')
+        held.wait_for_runs(1)
+        # A reset instead of an end.
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    held.open()
+    assert running.call("echo", ["still here"]) == ["still here"]
+
+
+def test_a_client_that_does_not_read_is_not_read_either(server):
+    """It could otherwise make its answers pile up in the master."""
+    running = server()
+    message = echo(1, ["x" * 100_000]) + b"\n"
+    with running.connect() as client:
+        client.socket.settimeout(1.0)
+        sent = 0
+        try:
+            while sent < 400_000_000:
+                sent += client.socket.send(message[sent % len(message) :])
+        except socket.timeout:
+            pass
+        # Both sockets' buffers, what may be unsent, and what in flight may still add to that.
+        assert sent < 250_000_000
+        assert running.call("echo", ["others"]) == ["others"]
+        rest = -sent % len(message)
+        with ThreadPoolExecutor(1) as writer:
+            writer.submit(client.send, message[len(message) - rest :] if rest else b"")
+            answers = client.read_many((sent + rest) // len(message))
+        assert len(set(answers)) == 1 and len(answers[0]) > 100_000
+
+
+def test_many_connections_get_each_its_own_answers(running):
+    clients = [Client(running.address) for _ in range(50)]
+    try:
+        for number, client in enumerate(clients):
+            client.send(b"".join(request("echo", [number, id], id) for id in range(40)))
+        for number, client in enumerate(clients):
+            answers = client.answers(40)
+            assert all(answers[id]["result"] == [number, id] for id in range(40))
+    finally:
+        for client in clients:
+            client.close()
+
+
+def test_a_unix_socket_serves_as_well(server, tmp_path):
+    path = tmp_path / "rpc.sock"
+    running = server(listen={"rpc": [f"unix:{path}", "127.0.0.1:0", "[::1]:0"]})
+    assert len(running.addresses) == 3 and running.addresses[0] == f"unix:{path}"
+    for address in running.addresses:
+        with running.connect(address) as client:
+            assert client.call("echo", [address]) == [address]
+            client.send(echo(1) + b"\n")
+            client.end_sending()
+            assert len(client.read_to_end()) == 1
+    assert running.stop() == 0
+    assert not path.exists()
+
+
+def test_a_silent_connection_is_closed_after_10_s(running):
+    """One that sends nothing, and one whose message does not come to its end; a connection that
+    has been served and waits may stay."""
+    silent, dribbling, served = running.connect(), running.connect(), running.connect()
+    begun = time.monotonic()
+    assert served.call("echo", [1]) == [1]
+    dribbling.send(b'{"jsonrpc":')
+    assert silent.read_to_end() == []
+    dribbling.read_to_end()
+    assert time.monotonic() - begun > 9
+    assert served.call("echo", [2]) == [2]

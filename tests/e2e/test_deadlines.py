@@ -1,0 +1,121 @@
+"""One deadline for everything: what waits past it never runs, what runs past it is stopped."""
+
+import pytest
+from client import RpcError, request
+from proc import zombies_under
+
+META = "_meta"
+
+
+def assert_expired(answer: dict, executed):
+    error = answer["error"]
+    assert error["code"] == -32012, answer
+    assert error["data"] == {"reason": "deadline", "retryable": True, "executed": executed}
+
+
+def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, gate):
+    running = server(
+        handlers={"echo": {}, "hold": probe("hold"), "brief": probe("hold")},
+        methods={"brief": {"timeout_ms": 1500, "attempts": 5}},
+    )
+    other, overrun = gate("other"), gate("overrun")
+    with running.connect() as client:
+        client.send(other.request("other"))
+        unharmed = other.wait_for_runs(1)[0]
+        client.send(overrun.request("overrun", "brief"))
+        stopped = overrun.wait_for_runs(1)[0]
+        before = len(running.lines)
+        answer = client.answer()
+        assert answer["id"] == "overrun"
+        assert_expired(answer, "unknown")
+        slot = next(slot for slot, pid in running.workers().items() if pid == stopped)
+        assert running.wait_for_worker(slot, before) != stopped
+        running.wait_for_line(rf"event=timeout worker={slot} job=\d+ method=brief waited_ms=\d+")
+        running.wait_for_line(rf"event=worker_died worker={slot} .*pid={stopped} how=SIGKILL")
+        other.open()
+        assert client.answer()["result"] == other.params()
+        assert client.call("echo", [1]) == [1]
+    assert other.runs() == [unharmed]
+    assert overrun.runs() == [stopped]  # attempts are for workers that die by themselves
+    assert running.workers()[1 - slot] == unharmed
+    assert zombies_under(running.pid) == []
+
+
+def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):
+    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
+    first, expired = gate("first"), gate("expired")
+    expired.open()
+    with running.connect() as client:
+        client.send(first.request("first"))
+        first.wait_for_runs(1)
+        # More than are ever published ahead: some expire in the ring, some in the queue.
+        for id in range(10):
+            client.send(expired.request(id, **{META: {"timeout_ms": 20 + 10 * id}}))
+        for answer in client.answers(10).values():
+            assert_expired(answer, False)
+        first.open()
+        assert client.answer()["result"] == first.params()
+        assert client.call("echo", ["after"]) == ["after"]
+    assert not expired.was_reached()
+    assert len(set(running.workers().values())) == 1
+
+
+def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(server, probe, gate):
+    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+    first, rest = gate("first"), gate("rest")
+    rest.open()
+    with running.connect() as client:
+        client.send(first.request("first"))
+        first.wait_for_runs(1)
+        for id in range(20):  # the later, the more urgent
+            client.send(rest.request(id, **{META: {"timeout_ms": 59_000 - 1000 * id}}))
+        client.send(request("no_such_method", [], "all were admitted"))
+        assert client.answer()["id"] == "all were admitted"
+        first.open()
+        order = [client.answer()["id"] for _ in range(21)][1:]
+    # Two may have been published before the more urgent ones came, and keep their places.
+    assert order[2:] == sorted(order[2:], reverse=True)
+
+
+@pytest.mark.parametrize("timeout_ms", [50, 0])
+def test_a_client_may_shorten_the_deadline(server, probe, gate, timeout_ms):
+    running, held = server(handlers={"hold": probe("hold")}), gate()
+    with pytest.raises(RpcError) as expired:
+        running.call("hold", held.params(_meta={"timeout_ms": timeout_ms}))
+    assert expired.value.code == -32012
+    assert f"{timeout_ms} ms" in expired.value.message
+
+
+@pytest.mark.parametrize("timeout_ms", [60_000, 10**30])
+def test_a_client_may_not_lengthen_the_deadline(server, probe, gate, timeout_ms):
+    running = server(handlers={"hold": probe("hold")}, methods={"hold": {"timeout_ms": 50}})
+    held = gate()
+    with pytest.raises(RpcError) as expired:
+        running.call("hold", held.params(_meta={"timeout_ms": timeout_ms}))
+    assert expired.value.code == -32012
+    assert " 50 ms" in expired.value.message
+
+
+@pytest.mark.parametrize("timeout_ms", [-1, 1.5, "50", None, True, [], {}])
+def test_a_timeout_must_be_a_number_of_milliseconds(server, timeout_ms):
+    with pytest.raises(RpcError) as refused:
+        server().call("echo", {META: {"timeout_ms": timeout_ms}})
+    assert refused.value.code == -32602
+    assert "timeout_ms" in refused.value.message
+
+
+def test_meta_reaches_the_handler(server):
+    params = {META: {"timeout_ms": 60_000, "traceparent": "00-0-0-00"}, "a": 1}
+    assert server().call("echo", params) == params
+
+
+def test_many_that_overrun_at_once_are_all_stopped(server, probe, gate):
+    running = server(
+        handlers={"echo": {}, "hold": probe("hold")}, methods={"hold": {"timeout_ms": 300}}
+    )
+    held = gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id) for id in range(30)))
+        for answer in client.answers(30).values():
+            assert answer["error"]["code"] == -32012
+        assert client.call("echo", [1]) == [1]

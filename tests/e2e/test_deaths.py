@@ -1,0 +1,199 @@
+"""Whoever is killed, and whenever: every request is answered, and nothing is left behind."""
+
+import os
+import re
+import signal
+from pathlib import Path
+
+import pytest
+from client import RpcError, request
+from proc import is_alive, wait_until, zombies_under
+
+
+@pytest.fixture
+def holding(server, probe):
+    """A server with two workers, which echo, hold, and hold what must not be tried again."""
+
+    def start(**sections):
+        handlers = {"echo": {}, "hold": probe("hold"), "once": probe("hold")}
+        methods = {"hold": {"attempts": 10}, "once": {"attempts": 1}}
+        return server(handlers=handlers, methods=methods, **sections)
+
+    return start
+
+
+def shared_memory() -> set[str]:
+    return set(os.listdir("/dev/shm"))
+
+
+def test_a_killed_worker_costs_no_request(holding, gate):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id, text=f"job {id}") for id in range(8)))
+        killed = held.wait_for_runs(2)[0]
+        slot = next(slot for slot, pid in running.workers().items() if pid == killed)
+        before = len(running.lines)
+        os.kill(killed, signal.SIGKILL)
+        assert running.wait_for_worker(slot, before) != killed
+        died = running.wait_for_line(r"event=worker_died .*", before).group(0)
+        assert re.fullmatch(
+            rf"event=worker_died worker={slot} gen=1 pid={killed} how=SIGKILL job=\d+ method=hold"
+            r" attempt=1",
+            died,
+        ), died
+        held.open()
+        answers = client.answers(8)
+    for id in range(8):
+        assert answers[id]["result"] == held.params(text=f"job {id}")
+    assert len(held.runs()) == 9  # the one that was lost ran twice, no other did
+    assert zombies_under(running.pid) == []
+
+
+def test_a_killed_worker_without_a_job_is_replaced(holding):
+    running = holding()
+    before = len(running.lines)
+    killed = running.workers()[1]
+    os.kill(killed, signal.SIGKILL)
+    running.wait_for_worker(1, before)
+    died = running.wait_for_line(r"event=worker_died worker=1 .*", before).group(0)
+    assert died.endswith(f"pid={killed} how=SIGKILL")
+    assert running.call("echo", [1]) == [1]
+
+
+def test_workers_killed_again_and_again_cost_no_request(server):
+    """Under load, at whatever instruction they are."""
+    running = server(
+        handlers={"echo": {}, "burn": {}}, methods={"burn": {"attempts": 10}, "echo": {"attempts": 10}}
+    )
+    with running.connect() as client:
+        for round in range(6):
+            before = len(running.lines)
+            client.send(
+                b"".join(request("burn", {"cpu_ms": 1}, id) for id in range(40))
+                + b"".join(request("echo", [id], 40 + id) for id in range(200))
+            )
+            first = client.read_many(1 + 7 * round)
+            killed = running.workers()[round % 2]
+            os.kill(killed, signal.SIGKILL)
+            rest = client.read_many(240 - len(first))
+            lines = sorted(first + rest)
+            expected = [
+                f'{{"jsonrpc":"2.0","id":{id},"result":{{"cpu_ms":1}}}}'.encode() for id in range(40)
+            ] + [f'{{"jsonrpc":"2.0","id":{40 + id},"result":[{id}]}}'.encode() for id in range(200)]
+            assert lines == sorted(expected)
+            running.wait_for_worker(round % 2, before)
+
+
+def test_a_job_that_must_not_run_twice_fails_with_its_worker(holding, gate):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(held.request(1, "once"))
+        os.kill(held.wait_for_runs(1)[0], signal.SIGKILL)
+        error = client.answer()["error"]
+    assert error["code"] == -32014
+    assert error["data"]["reason"] == "worker_died" and error["data"]["executed"] == "unknown"
+    assert "SIGKILL" in error["message"]
+    held.open()
+    assert running.call("echo", [1]) == [1]
+    assert len(held.runs()) == 1
+
+
+def test_a_job_that_kills_its_workers_ends(server, probe):
+    running = server(
+        may_crash=True,
+        handlers={"echo": {}, "poison": probe("aborts")},
+        methods={"poison": {"attempts": 3}},
+    )
+    with running.connect() as client:
+        client.send(request("poison", {}, "poison"))
+        client.send(b"".join(request("echo", [id], id) for id in range(100)))
+        answers = client.answers(101)
+    error = answers.pop("poison")["error"]
+    assert error["code"] == -32014 and "attempt 3 of 3" in error["message"]
+    assert all(answers[id]["result"] == [id] for id in range(100))
+    died = [line for line in running.lines if "event=worker_died" in line]
+    assert [re.search(r"attempt=(\d)", line).group(1) for line in died] == ["1", "2", "3"]
+
+
+def test_a_killed_nursery_costs_no_request(holding, gate):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id) for id in range(8)))
+        held.wait_for_runs(2)
+        old = {running.nursery(), *running.workers().values()}
+        running.processes()
+        before = len(running.lines)
+        os.kill(running.nursery(), signal.SIGKILL)
+        running.wait_for_line(r"event=nursery_died gen=1 .*SIGKILL", before)
+        for slot in (0, 1):
+            running.wait_for_line(rf"event=worker_ready worker={slot} gen=2 ", before)
+        held.open()
+        answers = client.answers(8)
+        assert all(answers[id]["result"] == held.params() for id in range(8))
+        assert client.call("echo", [1]) == [1]
+    wait_until(lambda: not any(map(is_alive, old)), "the old generation to be gone")
+    assert not old & {running.nursery(), *running.workers().values()}
+
+
+def test_a_nursery_killed_again_and_again_comes_back(holding):
+    running = holding()
+    for generation in (1, 2, 3, 4):
+        before = len(running.lines)
+        os.kill(running.nursery(), signal.SIGKILL)
+        running.wait_for_line(rf"event=worker_ready worker=\d gen={generation + 1} ", before)
+        assert running.call("echo", [generation]) == [generation]
+
+
+def test_a_killed_nursery_fails_what_must_not_run_twice(holding, gate):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(held.request(1, "once"))
+        held.wait_for_runs(1)
+        os.kill(running.nursery(), signal.SIGKILL)
+        error = client.answer()["error"]
+        assert error["code"] == -32014 and error["data"]["executed"] == "unknown"
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_killed_master_leaves_nothing(holding, gate, number):
+    before = shared_memory()
+    running, held = holding(may_crash=True), gate()
+    client = running.connect()
+    client.send(held.request(1))
+    held.wait_for_runs(1)
+    assert len(running.processes()) == 4
+    assert running.stop(number) != 0  # and asserts that no process is left
+    assert shared_memory() == before
+    # Its port is free again.
+    again = holding(name="again", listen={"rpc": [running.address]})
+    assert again.call("echo", [1]) == [1]
+
+
+def test_a_master_killed_while_it_starts_leaves_nothing(server, probe, gate):
+    held = gate()
+    running = server(wait=False, handlers={"slow": probe("hold", gate=held.path)})
+    held.wait_for_runs(1)  # the nursery is inside of load()
+    assert len(running.processes()) == 2
+    assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+
+
+def test_the_shared_memory_has_no_name(holding):
+    running = holding()
+    assert not [name for name in shared_memory() if "ringmaster" in name]
+    maps = Path(f"/proc/{running.workers()[0]}/maps").read_text()
+    payload = [line for line in maps.splitlines() if "memfd:ringmaster-payload" in line]
+    assert payload and all(" r--s " in line for line in payload)
+
+
+def test_a_worker_that_dies_young_does_not_stop_the_others(server, probe):
+    """Its slot waits longer and longer; what the others can do is done."""
+    running = server(
+        may_crash=True,
+        handlers={"echo": {}, "poison": probe("exits")},
+        methods={"poison": {"attempts": 1}},
+    )
+    for _ in range(6):
+        with pytest.raises(RpcError) as died:
+            running.call("poison", {})
+        assert died.value.code == -32014
+        assert running.call("echo", [1]) == [1]

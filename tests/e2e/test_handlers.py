@@ -1,0 +1,115 @@
+"""Handlers that do what a handler must not do: the caller is told, the others notice nothing."""
+
+import pytest
+from client import RpcError
+from server import HANDLERS, compile_handler
+
+
+def failure(running, method: str, params=None) -> RpcError:
+    with pytest.raises(RpcError) as failed:
+        running.call(method, params)
+    return failed.value
+
+
+@pytest.mark.parametrize("behave", ["exits", "aborts", "crashes", "writes_params"])
+def test_one_that_ends_its_worker(server, probe, behave):
+    running = server(may_crash=True, handlers={"echo": {}, "bad": probe(behave)})
+    failed = failure(running, "bad", {"a": 1})
+    assert failed.code == -32014
+    assert failed.data["reason"] == "worker_died" and failed.data["executed"] == "unknown"
+    died = [line for line in running.lines if "event=worker_died" in line]
+    assert len(died) == 2 and all("method=bad" in line for line in died)
+    assert running.call("echo", [1]) == [1]
+
+
+def test_one_that_writes_to_its_input(server, probe):
+    """To the result of the step before it."""
+    running = server(
+        may_crash=True,
+        handlers={"echo": {}, "bad": probe("writes_input")},
+        methods={"bad": {"steps": [{"run": "echo"}, {"run": "bad"}]}},
+    )
+    assert failure(running, "bad", [1]).code == -32014
+    assert running.call("echo", [1]) == [1]
+
+
+@pytest.mark.parametrize(
+    "behave, says",
+    [
+        ("invalid_json", "not JSON"),
+        ("trailing_garbage", "not JSON"),
+        ("empty", "not JSON"),
+        ("silent", "no answer"),
+        ("unreserved", "not reserved"),
+    ],
+)
+def test_one_without_a_valid_answer(server, probe, behave, says):
+    running = server(handlers={"echo": {}, "bad": probe(behave)})
+    workers = running.workers()
+    failed = failure(running, "bad", {})
+    assert failed.code == -32603 and says in failed.message
+    assert failed.data == {"reason": "invalid_result", "retryable": False, "executed": "unknown"}
+    assert running.call("echo", [1]) == [1]
+    assert running.workers() == workers
+
+
+def test_of_several_answers_the_first_counts(server, probe):
+    running = server(handlers={"echo": {}, "twice": probe("answers_twice")})
+    with running.connect() as client:
+        for _ in range(10):
+            assert client.call("twice", {}) == "first"
+            assert client.call("echo", [1]) == [1]
+
+
+def test_an_exception_is_the_handlers_error(server, tmp_path):
+    library = compile_handler(tmp_path / "throws.so", HANDLERS / "throws.cc")
+    running = server(handlers={"echo": {}, "throws": {"library": library}})
+    workers = running.workers()
+    failed = failure(running, "throws")
+    assert failed.code == -32000 and failed.message == "expected nobody to throw this"
+    assert running.call("echo", [1]) == [1]
+    assert running.workers() == workers
+
+
+def test_a_handler_says_what_is_wrong(server, probe):
+    running = server(handlers={"fails": probe("fails"), "refuses": probe("refuses_params")})
+    failed = failure(running, "fails", {})
+    assert failed.code == 7 and failed.message == "expected luck, found none"
+    assert failed.data["reason"] == "handler_failed"
+    refused = failure(running, "refuses", {})
+    assert refused.code == -32602 and refused.message == "expected user_id"
+    assert refused.data == {"reason": "invalid_params", "retryable": False, "executed": False}
+
+
+def test_a_result_of_several_lines_is_one_answer(server, probe):
+    running = server(handlers={"pretty": probe("pretty"), "echo": {}})
+    with running.connect() as client:
+        assert client.call("pretty", {}) == {"a": 1, "b": "\n"}
+        assert client.call("echo", [1]) == [1]
+
+
+def test_each_step_gets_what_the_ones_before_it_made(server, probe):
+    steps = [{"run": "join"}, {"run": "echo"}, {"run": "join"}]
+    running = server(
+        handlers={"echo": {}, "join": probe("join")}, methods={"chain": {"steps": steps}}
+    )
+    # join: [params, what each step before it made]; echo: params.
+    assert running.call("chain", {"a": 1}) == [{"a": 1}, [{"a": 1}], {"a": 1}]
+    with running.connect() as client:
+        for size in (0, 10, 100_000):
+            text = "x" * size
+            assert client.call("chain", [text]) == [[text], [[text]], [text]]
+
+
+def test_as_many_steps_as_may_be(server, probe):
+    running = server(
+        handlers={"join": probe("join")}, methods={"chain": {"steps": [{"run": "join"}] * 8}}
+    )
+
+    def joined(params, depth: int) -> list:
+        made: list = []
+        for _ in range(depth):
+            made.append([params, *made])
+        return made[-1]
+
+    assert running.call("chain", [0]) == joined([0], 8)

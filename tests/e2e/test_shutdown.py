@@ -1,0 +1,152 @@
+"""The server ends as it should: everything admitted is answered, and no process is left."""
+
+import signal
+
+import pytest
+from client import request
+
+
+@pytest.fixture
+def holding(server, probe):
+    return lambda **sections: server(handlers={"echo": {}, "hold": probe("hold")}, **sections)
+
+
+def assert_admitted(client, count: int):
+    """Requests are looked at in their order: an answer to the last says that all were."""
+    client.send(request("no_such_method", [], "last"))
+    assert client.answer()["id"] == "last", count
+
+
+def assert_shutting_down(answer: dict, executed):
+    error = answer["error"]
+    assert error["code"] == -32013
+    assert error["data"] == {"reason": "shutting_down", "retryable": True, "executed": executed}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT, signal.SIGINT])
+def test_an_idle_server_ends(holding, number):
+    running = holding()
+    idle = running.connect()
+    assert idle.call("echo", [1]) == [1]
+    assert running.stop(number) == 0
+    assert idle.read_to_end() == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
+def test_everything_admitted_is_answered(holding, gate, number):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id, text=str(id)) for id in range(20)))
+        assert_admitted(client, 20)
+        held.wait_for_runs(2)
+        running.send(number)
+        running.wait_for_line("event=stopping in_flight=20")
+        client.send(request("echo", [], "late"))
+        late = client.answer()
+        assert late["id"] == "late"
+        assert_shutting_down(late, False)
+        with pytest.raises(ConnectionRefusedError):
+            running.connect()
+        held.open()
+        answers = client.answers(20)
+        assert all(answers[id]["result"] == held.params(text=str(id)) for id in range(20))
+        assert client.read_to_end() == []
+    assert running.wait() == 0
+    assert len(held.runs()) == 20
+
+
+def test_under_load_everything_admitted_is_answered(holding):
+    """Whatever was not admitted any more is refused, in so many words: no request gets nothing."""
+    running = holding()
+    clients = [running.connect() for _ in range(8)]
+    for client in clients:
+        client.send(b"".join(request("echo", [id], id) for id in range(500)))
+    clients[0].read_many(100)
+    running.send(signal.SIGTERM)
+    for number, client in enumerate(clients):
+        answers = client.answers(500 - (0 if number else 100))
+        for id, answer in answers.items():
+            if "error" in answer:
+                assert_shutting_down(answer, False)
+            else:
+                assert answer["result"] == [id]
+    assert running.wait() == 0
+
+
+@pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
+def test_a_second_signal_stops_at_once(holding, gate, second):
+    running, held = holding(workers={"count": 1}), gate()
+    with running.connect() as client:
+        client.send(held.request("runs"))
+        held.wait_for_runs(1)
+        client.send(held.request("waits"))
+        assert_admitted(client, 2)
+        running.send(signal.SIGTERM)
+        running.wait_for_line("event=stopping in_flight=2")
+        running.send(second)
+        answers = {answer["id"]: answer for answer in (client.answer(), client.answer())}
+        assert_shutting_down(answers["runs"], "unknown")
+        assert_shutting_down(answers["waits"], False)
+        assert client.read_to_end() == []
+    assert running.wait() == 0
+    assert len(held.runs()) == 1
+
+
+def test_an_interrupt_stops_at_once(holding, gate):
+    running, held = holding(), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        running.send(signal.SIGINT)
+        assert_shutting_down(client.answer(), "unknown")
+    assert running.wait() == 0
+
+
+def test_grace_is_bounded(holding, gate):
+    running, held = holding(shutdown={"grace_ms": 200}), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        running.send(signal.SIGTERM)
+        assert_shutting_down(client.answer(), "unknown")
+    assert running.wait() == 0
+
+
+def test_a_client_that_does_not_read_does_not_keep_it_up(server):
+    running = server(shutdown={"grace_ms": 200})
+    with running.connect() as client:
+        message = request("echo", ["x" * 1_000_000])
+        for _ in range(12):
+            client.send(message)
+        running.wait_for_line("event=ready")
+        assert running.stop() == 0
+
+
+def test_a_stop_while_it_loads_ends_it(server, probe, gate):
+    held = gate()
+    running = server(wait=False, handlers={"slow": probe("hold", gate=held.path)})
+    held.wait_for_runs(1)
+    running.send(signal.SIGTERM)
+    running.wait_for_line("event=stopping")
+    held.open()
+    assert running.wait() == 0
+
+
+def test_an_interrupt_while_it_loads_ends_it_at_once(server, probe, gate):
+    held = gate()
+    running = server(wait=False, handlers={"slow": probe("hold", gate=held.path)})
+    held.wait_for_runs(1)
+    running.send(signal.SIGTERM)
+    running.wait_for_line("event=stopping")
+    running.send(signal.SIGINT)
+    assert running.wait() == 0  # although load() has not returned
+
+
+def test_it_starts_again_and_again_on_its_port(holding):
+    address = holding(name="first").address
+    for number in range(3):
+        running = holding(name=f"again{number}", listen={"rpc": [address]}) if number else None
+        if running is None:
+            continue
+        assert running.call("echo", [number]) == [number]
+        assert running.stop() == 0

@@ -85,12 +85,12 @@ TEST_CASE("listener: port 0 gives a free port, which the address then names") {
 }
 
 TEST_CASE("listener: IPv6 addresses are written in brackets") {
+  Loop loop;
   const auto listener = Listener::bind("[::1]:0");
   if (!listener) {
     MESSAGE("skipped: no IPv6 here: " << listener.error().message);
     return;
   }
-  Loop loop;
   CHECK((*listener)->address().starts_with("[::1]:"));
   CHECK(accept_one(loop, **listener) == 1);
 }

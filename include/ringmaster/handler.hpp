@@ -4,12 +4,12 @@
 //
 //   namespace {
 //   struct Greet {
-//     explicit Greet(ringmaster::Options& options) : greeting(options.text("greeting", "hello")) {}
+//     explicit Greet(ringmaster::Options& options) : word(options.text("word", "hello")) {}
 //     std::string run(const ringmaster::Job& job) {
 //       if (job.params().empty()) throw ringmaster::Failure(RM_INVALID_PARAMS, "params: missing");
-//       return R"({")" + greeting + R"(":)" + std::string(job.params()) + "}";
+//       return "[\"" + word + "\"," + std::string(job.params()) + "]";
 //     }
-//     std::string greeting;
+//     std::string word;
 //   };
 //   }  // namespace
 //   RINGMASTER_HANDLER(Greet)
@@ -17,8 +17,8 @@
 //   g++ -std=c++20 -shared -fPIC -o greet.so greet.cc
 //
 //   [handlers.greet]                          # ringmaster.toml
-//   library  = "/usr/local/lib/greet.so"
-//   greeting = "good morning"                 # read by options.text("greeting", ...)
+//   library = "/usr/local/lib/greet.so"
+//   word    = "welcome"                       # read by options.text("word", ...)
 //
 // What a handler class has:
 //

@@ -49,7 +49,7 @@ Model::Model(const std::string& path) {
   // A model may bring its own.
   check(XGBoosterSetParam(booster, "nthread", "1"), "set nthread");
   // Without a matrix of ours XGBoost makes one in every prediction, and reads the CPU quota from
-  // four files of /sys for it: half of the time that a row takes.
+  // files of /sys for it: over a third of the time that one row takes.
   DMatrixHandle matrix = nullptr;
   check(XGProxyDMatrixCreate(&matrix), "create a matrix");
   matrix_.reset(matrix);

@@ -145,7 +145,7 @@ RINGMASTER_HANDLER(Greet)
 TEST_CASE("handler.hpp: the macro exports a handler that loads, runs and unloads") {
   const rm_handler& handler = *ringmaster_handler();
   CHECK(handler.abi == RINGMASTER_HANDLER_ABI);
-  CHECK(handler.warm_up == nullptr);
+  CHECK((handler.warm_up == nullptr));
   Loaded greet(handler, {{"word", "welcome"}});
   CHECK(greet.error.empty());
   CHECK(greet.run_one("[1]").text == "[\"welcome\",[1]]");

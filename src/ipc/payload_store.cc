@@ -20,6 +20,7 @@ PayloadStore::PayloadStore(Fd memory, Region region, const Geometry& geometry)
     : memory_(std::move(memory)),
       region_(std::move(region)),
       blocks_offset_(geometry.blocks_offset()),
+      capacity_bytes_(geometry.payload_bytes),
       arena_(geometry.payload_bytes) {}
 
 JobHeader& PayloadStore::header(uint32_t job) const {

@@ -38,6 +38,7 @@ class PayloadStore {
   // Where `size` bytes of the block lie, as a worker finds them.
   View view(Block block, uint64_t size) const { return {blocks_offset_ + block.offset, size}; }
 
+  uint64_t capacity_bytes() const { return capacity_bytes_; }
   uint64_t used_bytes() const { return arena_.used_bytes(); }
 
  private:
@@ -46,6 +47,7 @@ class PayloadStore {
   Fd memory_;
   Region region_;
   uint64_t blocks_offset_;
+  uint64_t capacity_bytes_;
   Arena arena_;
 };
 

@@ -21,26 +21,16 @@ rpc::Error overloaded(std::string reason, std::string message, uint64_t limit) {
   return error;
 }
 
-rpc::Error deadline_exceeded(const Job& job) {
-  rpc::Error error;
-  error.code = rpc::kDeadlineExceeded;
-  error.message =
-      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs);
-  error.reason = "deadline";
-  error.retryable = true;
-  return error;
-}
-
 }  // namespace
 
-Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, uint32_t job_slots,
+Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
                        std::vector<std::unique_ptr<net::Fetcher>> fetchers,
                        RunStage::KillWorker kill_worker)
     : loop_(loop),
       store_(store),
-      table_(store, job_slots),
+      table_(store, geometry.job_slots),
       fetch_stage_(store, std::move(fetchers), *this),
-      run_stage_(store, table_, *this, std::move(kill_worker)) {}
+      run_stage_(store, table_, geometry.result_bytes, *this, std::move(kill_worker)) {}
 
 void Dispatcher::admit(const Method& method, std::string_view params,
                        std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller) {
@@ -61,7 +51,7 @@ void Dispatcher::admit(const Method& method, std::string_view params,
   if (!params.empty()) block = store_.store(params);
   if (!block) {
     answer_error(*job, overloaded("payload_memory", "no payload memory left for these params",
-                                  params.size()));
+                                  store_.capacity_bytes()));
     return end(*job);
   }
   job->products.push_back({*block, params.size()});
@@ -122,8 +112,8 @@ void Dispatcher::on_result(Job& job, std::string_view result) {
   }
   const std::optional<ipc::Block> block = store_.store(result);
   if (!block) {
-    return on_step_failed(
-        job, overloaded("payload_memory", "no payload memory left for a result", result.size()));
+    return on_step_failed(job, overloaded("payload_memory", "no payload memory left for a result",
+                                          store_.capacity_bytes()));
   }
   job.products.push_back({*block, result.size()});
   ++job.step;

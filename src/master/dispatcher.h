@@ -24,7 +24,7 @@ namespace ringmaster::master {
 
 class Dispatcher : private StageEvents {
  public:
-  Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, uint32_t job_slots,
+  Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
              std::vector<std::unique_ptr<net::Fetcher>> fetchers, RunStage::KillWorker kill_worker);
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own.

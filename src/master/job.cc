@@ -1,6 +1,9 @@
 #include "master/job.h"
 
+#include <fmt/format.h>
+
 #include "base/assert.h"
+#include "base/clock.h"
 
 namespace ringmaster::master {
 
@@ -38,6 +41,16 @@ Job* JobTable::find(ipc::JobId id) {
   if (id.job >= jobs_.size()) return nullptr;
   Job& job = jobs_[id.job];
   return job.state != JobState::kFree && job.id == id ? &job : nullptr;
+}
+
+rpc::Error deadline_exceeded(const Job& job) {
+  rpc::Error error;
+  error.code = rpc::kDeadlineExceeded;
+  error.message =
+      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs);
+  error.reason = "deadline";
+  error.retryable = true;
+  return error;
 }
 
 }  // namespace ringmaster::master

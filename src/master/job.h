@@ -64,6 +64,9 @@ struct Job {
   Dispatcher* dispatcher = nullptr;  // who is told when it rings
 };
 
+// -32012, as a job is told that has not been run.
+rpc::Error deadline_exceeded(const Job& job);
+
 class JobTable {
  public:
   JobTable(ipc::PayloadStore& store, uint32_t slots);

@@ -11,42 +11,13 @@
 #include "ipc/result_code.h"
 
 namespace ringmaster::master {
-namespace {
-
-rpc::Error error_of(const ipc::ResultReader::Record& record) {
-  rpc::Error error;
-  error.code = record.code;
-  error.message = std::string(record.bytes);
-  switch (record.code) {
-    case ipc::kResultTooLate:
-      error.reason = "deadline";
-      break;
-    case ipc::kResultTooLarge:
-      error.reason = "response_bytes";
-      error.executed = rpc::Executed::kUnknown;
-      break;
-    case ipc::kResultInvalid:
-      error.reason = "invalid_result";
-      error.executed = rpc::Executed::kUnknown;
-      break;
-    case rpc::kInvalidParams:
-      error.reason = "invalid_params";
-      break;
-    case rpc::kUpstreamFailed:
-      error.reason = "invalid_body";
-      break;
-    default:
-      error.reason = "handler_failed";
-      error.executed = rpc::Executed::kUnknown;
-  }
-  return error;
-}
-
-}  // namespace
-
-RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, StageEvents& events,
-                   KillWorker kill_worker)
-    : store_(store), table_(table), events_(events), kill_worker_(std::move(kill_worker)) {}
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, uint64_t result_bytes,
+                   StageEvents& events, KillWorker kill_worker)
+    : store_(store),
+      table_(table),
+      result_bytes_(result_bytes),
+      events_(events),
+      kill_worker_(std::move(kill_worker)) {}
 
 void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
@@ -112,8 +83,37 @@ void RunStage::on_record(const ipc::ResultReader::Record& record) {
   } else if (record.code == ipc::kResultOk) {
     events_.on_result(*job, record.bytes);
   } else {
-    events_.on_step_failed(*job, error_of(record));
+    events_.on_step_failed(*job, error_of(*job, record));
   }
+}
+
+rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {
+  rpc::Error error;
+  error.code = record.code;
+  error.message = std::string(record.bytes);
+  switch (record.code) {
+    case ipc::kResultTooLate:
+      return deadline_exceeded(job);
+    case ipc::kResultTooLarge:
+      error.reason = "response_bytes";
+      error.limit = result_bytes_;
+      error.executed = rpc::Executed::kUnknown;
+      break;
+    case ipc::kResultInvalid:
+      error.reason = "invalid_result";
+      error.executed = rpc::Executed::kUnknown;
+      break;
+    case rpc::kInvalidParams:
+      error.reason = "invalid_params";
+      break;
+    case rpc::kUpstreamFailed:
+      error.reason = "invalid_body";
+      break;
+    default:
+      error.reason = "handler_failed";
+      error.executed = rpc::Executed::kUnknown;
+  }
+  return error;
 }
 
 RunStage::Expired RunStage::expire(Job& job) {

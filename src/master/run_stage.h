@@ -26,7 +26,8 @@ class RunStage {
   // Asked when a job overruns its deadline: end this worker, there is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, StageEvents& events, KillWorker kill_worker);
+  RunStage(ipc::PayloadStore& store, JobTable& table, uint64_t result_bytes, StageEvents& events,
+           KillWorker kill_worker);
 
   // Queues the job for its current step, which is this one.
   void start(Job& job, const RunStep& step);
@@ -68,8 +69,11 @@ class RunStage {
   void on_record(const ipc::ResultReader::Record& record);
   void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
 
+  rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
+
   ipc::PayloadStore& store_;
   JobTable& table_;
+  uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
   Queue queue_;

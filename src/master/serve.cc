@@ -103,7 +103,7 @@ Status Server::start() {
   Result<std::vector<std::unique_ptr<net::Fetcher>>> fetchers = make_fetchers();
   if (!fetchers) return tl::unexpected(fetchers.error());
   dispatcher_ =
-      std::make_unique<Dispatcher>(loop_.get(), *store_, geometry.job_slots, std::move(*fetchers),
+      std::make_unique<Dispatcher>(loop_.get(), *store_, geometry, std::move(*fetchers),
                                    [this](uint32_t worker) { supervisor_->kill_worker(worker); });
   dispatcher_->set_on_idle([this] { end_when_answered(); });
   front_ = std::make_unique<Front>(loop_.get(), options_, *dispatcher_);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <string_view>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 #include <utility>
@@ -46,6 +47,8 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
 
 // Whether a unix socket is only a file that a dead server left behind.
 bool is_stale(const sockaddr_un& address) {
+  struct stat file {};
+  if (::lstat(address.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
   Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
          errno == ECONNREFUSED;

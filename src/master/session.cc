@@ -164,8 +164,10 @@ void Session::end_response() {
 }
 
 void Session::on_answered() {
-  --in_flight_;
-  if (in_flight_ < shared_.limits.in_flight_per_connection) connection_.hold_reading(false);
+  if (in_flight_-- == shared_.limits.in_flight_per_connection) {
+    connection_.hold_reading(false);
+    shared_.on_unsent(shared_from_this());  // what was read and held is due, too
+  }
   if (is_finishing_) finish_when_idle();
 }
 

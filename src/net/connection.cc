@@ -47,7 +47,8 @@ Connection::~Connection() {
 
 void Connection::update_reading() {
   const size_t unsent = output_.size() + (write_ != nullptr ? write_->bytes.size() : 0);
-  const bool wants_messages = !is_held_ && !is_unreadable_ && unsent <= kUnsentBytesMax;
+  const bool wants_messages =
+      !is_held_ && unread_.empty() && !is_unreadable_ && unsent <= kUnsentBytesMax;
   const bool wanted = !is_closed() && !is_at_eof_ && (wants_messages || is_finishing_);
   if (wanted == is_reading_) return;
   is_reading_ = wanted;
@@ -55,6 +56,8 @@ void Connection::update_reading() {
     if (!is_closed()) uv_read_stop(&stream_->stream);
     return;
   }
+  waiting_since_ns_ = now_ns();  // the time that we did not read is not the client's
+  message_bytes_ = 0;
   const auto allocate = [](uv_handle_t*, size_t, uv_buf_t* buffer) {
     *buffer = uv_buf_init(read_buffer, kReadBytes);
   };
@@ -89,9 +92,9 @@ void Connection::on_read(std::string_view bytes) {
 
 void Connection::hand_out_messages() {
   std::string_view message;
-  for (;;) {
+  while (!is_held_) {
     const rpc::Framer::Event event = framer_.next(message);
-    if (event == rpc::Framer::Event::kNeedMore) return;
+    if (event == rpc::Framer::Event::kNeedMore) return unread_.clear();
     if (event == rpc::Framer::Event::kMessage &&
         (events_.on_message(*this, message) || framer_.skip_bad_message())) {
       continue;
@@ -101,6 +104,9 @@ void Connection::hand_out_messages() {
     events_.on_ended(*this);
     return;
   }
+  if (!unread_.empty()) return;
+  unread_ = framer_.take_rest();  // the buffer that it lies in is for others to read into
+  framer_.feed(unread_);
 }
 
 void Connection::on_end() {
@@ -116,6 +122,7 @@ void Connection::on_end() {
 
 void Connection::flush() {
   if (is_closed()) return;
+  if (!is_held_ && !unread_.empty() && !is_unreadable_ && !is_finishing_) hand_out_messages();
   if (write_ == nullptr && !output_.empty()) {
     const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
     const int written = uv_try_write(&stream_->stream, &buffer, 1);

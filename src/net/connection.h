@@ -1,10 +1,10 @@
 // Connection: one client: cuts what it sends into messages, and sends it what it is owed.
 //
 // Threads: the loop's only.
-// Memory:  input: the unfinished message, at most message_bytes_max. Output: what the client has
-// not
-//          read yet; while that is more than kUnsentBytesMax, or while the owner says so, the
-//          client is not read either, so that it cannot make either of them grow.
+// Memory:  input: the unfinished message, at most message_bytes_max, and one read while the owner
+//          holds. Output: what the client has not read yet; while that is more than
+//          kUnsentBytesMax, or while the owner says so, the client is not read either, so that it
+//          cannot make either of them grow.
 // Death:   of the client: on_closed, once; nothing else is called after it.
 // Cost:    one read(2) per wake-up into a buffer that all connections share, and one write(2)
 //          per flush() for everything that was sent since the last one.
@@ -49,7 +49,8 @@ class Connection {
   std::string& output() { return output_; }
   void flush();
 
-  // Stops and resumes reading: the owner's say in back-pressure.
+  // Stops and resumes reading, messages that were read already included: the owner's say in
+  // back-pressure. What has waited is handed out by the next flush().
   void hold_reading(bool hold);
   // Closes once everything is sent; what still comes in is thrown away. The client is given a
   // moment to read and close first: closing on unread input could cost it the last answers.
@@ -75,6 +76,7 @@ class Connection {
   Stream stream_;  // null once closed
   const Events& events_;
   rpc::Framer framer_;
+  std::string unread_;         // was read, and waits in the framer until the owner lets it on
   std::string output_;         // not yet given to the system
   Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
   uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message

@@ -68,6 +68,12 @@ Framer::Event Framer::next(std::string_view& message) {
   return failure_.value_or(Event::kNeedMore);
 }
 
+std::string_view Framer::take_rest() {
+  const std::string_view rest = input_.substr(pos_);
+  pos_ = input_.size();
+  return rest;
+}
+
 bool Framer::skip_bad_message() {
   if (framing_ == Framing::kUndecided || is_concatenated_) return false;
   if (!was_line_end_) state_ = State::kSkip;

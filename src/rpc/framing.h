@@ -50,6 +50,10 @@ class Framer {
   // next call of next() or feed().
   Event next(std::string_view& message);
 
+  // What was fed and has not been looked at; the framer forgets it. Between two messages only: for
+  // who wants to go on later, and must keep these bytes until then.
+  std::string_view take_rest();
+
   // To be called when the last message turned out not to be JSON. True: the rest of its line will
   // be skipped, go on; false: the stream has no place to go on from, close it.
   bool skip_bad_message();

@@ -57,11 +57,12 @@ class Nursery {
   Status run();
 
  private:
+  void tell(const ControlMessage& message);
   Status obey(const ControlMessage& message);
   Status load();
-  Status fork_worker(uint32_t slot);
+  void fork_worker(uint32_t slot);
   [[noreturn]] void become_worker(uint32_t slot, pid_t nursery);
-  Status reap();
+  void reap();
   void end_workers();
 
   std::string generation_;
@@ -72,15 +73,14 @@ class Nursery {
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<Handler> handlers_;
   std::map<pid_t, uint32_t> slots_;  // of the living workers
+  bool is_dismissed_ = false;        // the master does not listen any more
 };
 
 Status Nursery::run() {
   pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
-  for (;;) {
+  while (!is_dismissed_) {
     if (::poll(polled, 2, -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
-    if (polled[1].revents != 0) {
-      if (Status reaped = reap(); !reaped) return reaped;
-    }
+    if (polled[1].revents != 0) reap();
     if (polled[0].revents == 0) continue;
     ControlMessage message;
     Result<ipc::ControlChannel::Received> received = channel_.receive(message);
@@ -90,6 +90,10 @@ Status Nursery::run() {
   }
   end_workers();
   return {};
+}
+
+void Nursery::tell(const ControlMessage& message) {
+  if (!channel_.send(message)) is_dismissed_ = true;
 }
 
 Status Nursery::obey(const ControlMessage& message) {
@@ -108,13 +112,16 @@ Status Nursery::obey(const ControlMessage& message) {
     }
     case ControlType::kLoad: {
       if (Status loaded = load(); !loaded) {
-        return channel_.send({ControlType::kFailed, 0, 0,
-                              static_cast<int>(loaded.error().exit_code), loaded.error().message});
+        tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
+              loaded.error().message});
+      } else {
+        tell({ControlType::kLoaded, 0, 0, 0, {}});
       }
-      return channel_.send({ControlType::kLoaded, 0, 0, 0, {}});
+      return {};
     }
     case ControlType::kFork:
-      return fork_worker(message.worker);
+      fork_worker(message.worker);
+      return {};
     case ControlType::kKill:
       for (const auto& [pid, slot] : slots_) {
         // Ours until we have reaped it: the pid cannot be another process' by now.
@@ -142,13 +149,13 @@ Status Nursery::load() {
   return {};
 }
 
-Status Nursery::fork_worker(uint32_t slot) {
+void Nursery::fork_worker(uint32_t slot) {
   const pid_t nursery = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) become_worker(slot, nursery);
-  if (pid < 0) return channel_.send({ControlType::kForkFailed, slot, 0, errno, {}});
+  if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
-  return channel_.send({ControlType::kForked, slot, pid, 0, {}});
+  tell({ControlType::kForked, slot, pid, 0, {}});
 }
 
 void Nursery::become_worker(uint32_t slot, pid_t nursery) {
@@ -168,20 +175,18 @@ void Nursery::become_worker(uint32_t slot, pid_t nursery) {
   ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
 }
 
-Status Nursery::reap() {
+void Nursery::reap() {
   signalfd_siginfo ignored;  // several exits may share one signal: waitpid tells
   [[maybe_unused]] const ssize_t size = ::read(child_exits_.get(), &ignored, sizeof ignored);
   for (;;) {
     int status = 0;
     const pid_t pid = ::waitpid(-1, &status, WNOHANG);
-    if (pid <= 0) return {};
+    if (pid <= 0) return;
     const auto worker = slots_.find(pid);
     if (worker == slots_.end()) continue;  // a child that a handler made
     const uint32_t slot = worker->second;
     slots_.erase(worker);
-    if (Status sent = channel_.send({ControlType::kExited, slot, pid, status, {}}); !sent) {
-      return sent;
-    }
+    tell({ControlType::kExited, slot, pid, status, {}});
   }
 }
 

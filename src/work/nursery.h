@@ -4,8 +4,7 @@
 //            itself). It owns no socket but its control channel, and no thread: a process with
 //            threads cannot be forked safely.
 // Death:     takes its workers with it, and dies with its master (PR_SET_PDEATHSIG, and a second
-// look
-//            at the parent, which may have died before).
+//            look at the parent, which may have died before).
 #pragma once
 
 namespace ringmaster::work {

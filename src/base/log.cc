@@ -108,7 +108,8 @@ void log(Level level, std::string_view event, std::initializer_list<LogField> fi
   if (log.file.is_open()) {
     const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}Z", now)}, json);
+    const auto ms = now.time_since_epoch().count() % 1000;
+    append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", now, ms)}, json);
   }
   append_field(line, {"level", name_of(level)}, json);
   append_field(line, {"role", log.options.role}, json);

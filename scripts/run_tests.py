@@ -17,7 +17,8 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SUITE_DEADLINE_S = 900
+UNIT_DEADLINE_S = 300
+E2E_DEADLINE_S = 900
 LEAVE_S = 5  # what a process may still take to end when its suite is over
 PR_SET_CHILD_SUBREAPER = 36
 
@@ -77,9 +78,9 @@ def end_children(grace_s: float) -> list[str]:
             os.waitpid(-1, 0)
 
 
-def run(argv: list[str], environment: dict[str, str], counts: Counts) -> tuple[int, bytes]:
+def run(name: str, deadline_s: int, argv: list[str], environment: dict[str, str],
+        counts: Counts) -> tuple[int, bytes]:
     """Runs a suite, passing on what it writes. Returns its exit status (-N: signal N) and that."""
-    name = Path(argv[0]).name if argv[0].endswith("unit_tests") else "the e2e tests"
     try:
         suite = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
                                  env=environment)
@@ -96,7 +97,7 @@ def run(argv: list[str], environment: dict[str, str], counts: Counts) -> tuple[i
 
     reader = threading.Thread(target=pass_on, daemon=True)
     reader.start()
-    signal.alarm(SUITE_DEADLINE_S)
+    signal.alarm(deadline_s)
     try:
         status = os.waitstatus_to_exitcode(reap(suite.pid))
         signal.alarm(0)
@@ -108,7 +109,7 @@ def run(argv: list[str], environment: dict[str, str], counts: Counts) -> tuple[i
         end_children(LEAVE_S)
         if isinstance(reason, KeyboardInterrupt):
             sys.exit(130)
-        counts.fail(f"{name}: not done after {SUITE_DEADLINE_S} s")
+        counts.fail(f"{name}: not done after {deadline_s} s")
         status = 0
     suite.returncode = status  # so that Popen does not look for it
     reader.join()
@@ -117,7 +118,8 @@ def run(argv: list[str], environment: dict[str, str], counts: Counts) -> tuple[i
 
 def run_unit_tests(out: Path, counts: Counts) -> None:
     before = counts.failed
-    status, output = run([str(out / "unit_tests")], os.environ.copy(), counts)
+    status, output = run("unit_tests", UNIT_DEADLINE_S, [str(out / "unit_tests")],
+                         os.environ.copy(), counts)
     # Read from what people see, since doctest's machine-readable formats count assertions, or say
     # nothing after a crash. A forked child that crashes prints a summary, too: the last one counts.
     found = DOCTEST_SUMMARY.findall(output)
@@ -139,6 +141,7 @@ def run_e2e_tests(out: Path, counts: Counts) -> None:
     report.parent.mkdir(exist_ok=True)
     report.unlink(missing_ok=True)
     status, _ = run(
+        "the e2e tests", E2E_DEADLINE_S,
         ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
          f"--junitxml={report}", "tests/e2e"],
         os.environ | {"RINGMASTER_BUILD": str(out)}, counts)

@@ -45,12 +45,12 @@ def start(tmp_path):
 
 @pytest.fixture
 def feature_service(build, start):
-    """feature_service("--delay-ms", 5) -> FeatureService, ready. After the test it must end with 0
-    on SIGTERM, whatever has been done to it (under ASan this also says that nothing leaked)."""
+    """feature_service("--delay-ms", 5, port=0) -> FeatureService, ready. After the test it must end
+    with 0 on SIGTERM, whatever was done to it (under ASan that also says that nothing leaked)."""
     services = []
 
-    def start_service(*options, name="feature_service"):
-        argv = [build / "feature_service", "--listen", "127.0.0.1:0", *options]
+    def start_service(*options, port=0, name="feature_service"):
+        argv = [build / "feature_service", "--listen", f"127.0.0.1:{port}", *options]
         # ASan holds back 256 MiB of freed memory, which would hide what the service itself holds.
         asan = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
         services.append(FeatureService(start(argv, name=name, env={"ASAN_OPTIONS": asan})))

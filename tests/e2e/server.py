@@ -79,6 +79,13 @@ class Server:
     def wait_for_line(self, regex: str, after: int = 0) -> re.Match:
         return self.process.wait_for_line(regex, timeout=DEADLINE_S, after=after)
 
+    def wait_for_lines(self, text: str, count: int) -> list[str]:
+        """All lines with that text, once there are so many: what was logged before an answer was
+        sent may still be on its way to us after it."""
+        found = lambda: [line for line in self.lines if text in line]
+        wait_until(lambda: len(found()) >= count, f"{count} lines with {text}")
+        return found()
+
     def wait_until_ready(self):
         ready = self.wait_for_line(r"event=ready address=(\S+) workers=(\d+)")
         self.addresses = ready.group(1).split(",")
@@ -164,7 +171,8 @@ class Launcher:
         self.servers: list[Server] = []
 
     def __call__(
-        self, wait=True, arguments=(), env=None, name="server", before=(), may_crash=False, **sections
+        self, wait=True, arguments=(), env=None, name="server", before=(), may_crash=False,
+        **sections,
     ) -> Server:
         """A server that is ready, or (wait=False) only started. `arguments` and `env` are the
         program's; `before`: a command that becomes it."""

@@ -48,7 +48,7 @@ def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):
         first.wait_for_runs(1)
         # More than are ever published ahead: some expire in the ring, some in the queue.
         for id in range(10):
-            client.send(expired.request(id, _meta={"timeout_ms": 20 + 10 * id}}))
+            client.send(expired.request(id, _meta={"timeout_ms": 20 + 10 * id}))
         for answer in client.answers(10).values():
             assert_expired(answer, False)
         first.open()
@@ -66,7 +66,7 @@ def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(server, probe, ga
         client.send(first.request("first"))
         first.wait_for_runs(1)
         for id in range(20):  # the later, the more urgent
-            client.send(rest.request(id, _meta={"timeout_ms": 59_000 - 1000 * id}}))
+            client.send(rest.request(id, _meta={"timeout_ms": 59_000 - 1000 * id}))
         client.send(request("no_such_method", [], "all were admitted"))
         assert client.answer()["id"] == "all were admitted"
         first.open()

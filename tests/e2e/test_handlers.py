@@ -17,7 +17,7 @@ def test_one_that_ends_its_worker(server, probe, behave):
     failed = failure(running, "bad", {"a": 1})
     assert failed.code == -32014
     assert failed.data["reason"] == "worker_died" and failed.data["executed"] == "unknown"
-    died = [line for line in running.lines if "event=worker_died" in line]
+    died = running.wait_for_lines("event=worker_died", 2)
     assert len(died) == 2 and all("method=bad" in line for line in died)
     assert running.call("echo", [1]) == [1]
 

@@ -1,5 +1,6 @@
-"""interests.predict on real input, over TCP: the answers are what Python's XGBoost computes from the
-same model, for users that were not trained on, and right as often as the model is said to be."""
+"""interests.predict on real input, over TCP: the answers are what Python's XGBoost computes from
+the same model, for users that were not trained on, and right as often as the model is said to be.
+"""
 
 import interests_reference as reference
 import pytest
@@ -33,7 +34,7 @@ def predictor(server, feature_service, root):
 
 
 def ask(client, user_ids):
-    """What the server says of these users: [{category: score}], each answer checked for its form."""
+    """What the server says of these users: [{category: score}]; each answer's form is checked."""
     predictions = {}
     for begin in range(0, len(user_ids), IN_FLIGHT):
         some = user_ids[begin : begin + IN_FLIGHT]

@@ -205,7 +205,8 @@ BAD_IDS = tuple(
 PARAMS = tuple(
     echo(b"1", params)
     for params in (
-        b"[]", b"{}", b"[null,true,false]", b"[1.50,1E5,-0.0,1e400]", b'["\\ud800","\\udc00\\ud800"]',
+        b"[]", b"{}", b"[null,true,false]", b"[1.50,1E5,-0.0,1e400]",
+        b'["\\ud800","\\udc00\\ud800"]',
         b'{"a":{"b":[{}]}}', b'{ "spaced" :\t[ 1 , 2 ] }', b'["\\u0000\\u001f\\/"]',
         '["é€😀 \u2028"]'.encode(), b'{"a":1,"a":2}', b"[" * 127 + b"]" * 127,
         b'["' + b"x" * 100_000 + b'"]', b'{"id":2,"jsonrpc":3,"method":[]}',

@@ -1,7 +1,6 @@
 // A handler that lets an exception out, which the ABI forbids.
-#include <stdexcept>
-
 #include <ringmaster/handler.h>
+#include <stdexcept>
 
 namespace {
 

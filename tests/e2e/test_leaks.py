@@ -1,0 +1,97 @@
+"""Nothing grows: after many requests of all kinds the master is as small as it was before.
+
+Under ASan the end of every process is also a search for leaks; what it finds is on stderr, which
+the server fixture looks at after each test, and in the exit code.
+"""
+
+import pytest
+from client import request
+from proc import descriptors, private_bytes, wait_until
+
+ROUND = 10_000
+DEPTH = 500
+
+# What an allocator may keep, or a sanitizer needs: far less than 10,000 of anything leaked.
+GROWTH_BYTES_MAX = 8 << 20
+
+# What was freed is kept by ASan to find its use, up to 256 MB: not here, where we measure.
+ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=0"}
+
+
+@pytest.fixture
+def running(server, feature_service, probe):
+    """With methods that fetch, compute, fail."""
+    fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+    return server(
+        env=ENVIRONMENT,
+        features={"users": {"url": feature_service().url, "timeout_ms": 20_000}},
+        handlers={"echo": {}, "fails": probe("fails"), "join": probe("join")},
+        methods={"features": {"steps": [fetch, {"run": "join"}]}},
+    )
+
+
+def requests(kind: str, first: int) -> bytes:
+    many = range(first, first + DEPTH)
+    if kind == "echo":
+        return b"".join(request("echo", [id], id) for id in many)
+    if kind == "mixed":
+        return b"".join(request(("fails", "no_such_method")[id % 2], {}, id) for id in many)
+    if kind == "batch":
+        items = (b",".join([request("echo", [id], id)[:-1]] * 10) for id in many)
+        return b"".join(b"[" + item + b"]\n" for item in items)
+    return b"".join(request("features", {"user_id": id + 1}, id) for id in many)
+
+
+def ask(running, kind: str, count: int):
+    """Pipelined, on a connection of its own each time."""
+    for first in range(0, count, DEPTH):
+        with running.connect() as client:
+            client.send(requests(kind, first))
+            assert len(set(client.read_many(DEPTH))) == DEPTH
+
+
+@pytest.mark.parametrize("kind, count", [("echo", ROUND), ("mixed", ROUND), ("batch", 1000),
+                                         ("features", 2000)])  # fmt: skip
+def test_nothing_grows(running, kind, count):
+    ask(running, kind, count)
+    wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
+    before = {pid: private_bytes(pid) for pid in running.processes()}
+    open_before = len(descriptors(running.pid))
+    ask(running, kind, count)
+    wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
+    assert len(descriptors(running.pid)) <= open_before + 16  # upstream connections come and go
+    for pid, bytes_before in before.items():
+        assert private_bytes(pid) < bytes_before + GROWTH_BYTES_MAX
+    assert running.stop() == 0
+
+
+def sockets(running) -> int:
+    """The master's connections to clients, and its listener, by what the system knows of the port.
+    """
+    port = f":{int(running.address.rpartition(':')[2]):04X}"
+    with open("/proc/net/tcp") as table:
+        lines = [line.split() for line in table.readlines()[1:]]
+    held = set(descriptors(running.pid).values())
+    return sum(f"socket:[{line[9]}]" in held for line in lines if line[1].endswith(port))
+
+
+def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
+    """A generation's memory and descriptors are given back with it: nurseries killed in a row."""
+    running = server(env=ENVIRONMENT, limits={"response_bytes": "1MiB"})
+    import os
+    import signal
+
+    def replace_nursery():
+        before = len(running.lines)
+        os.kill(running.nursery(), signal.SIGKILL)
+        for slot in range(2):
+            running.wait_for_worker(slot, before)
+        assert running.call("echo", [1]) == [1]
+
+    replace_nursery()
+    wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
+    before = descriptors(running.pid)
+    for _ in range(3):
+        replace_nursery()
+    wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
+    assert len(descriptors(running.pid)) == len(before)

@@ -1,0 +1,201 @@
+"""What an operator sees and does: process titles, descriptors, signals, log lines and files."""
+
+import json
+import os
+import re
+import signal
+
+import pytest
+from client import request
+from proc import descriptors, is_alive, title, wait_until, zombies_under
+
+
+def test_processes_say_what_they_are(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        handlers={"hold": probe("hold")},
+        methods={"interests.predict": {"steps": [{"run": "hold"}]}},
+    )
+    assert title(running.pid) == f"ringmaster: master {running.config}"
+    assert title(running.nursery()) == "ringmaster: nursery gen=1"
+    worker = running.workers()[0]
+    assert title(worker) == "ringmaster: worker 0 gen=1"
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request(1, "interests.predict"))
+        held.wait_for_runs(1)
+        assert title(worker) == "ringmaster: worker 0 gen=1 interests.predict"
+        held.open()
+        client.answer()
+    wait_until(lambda: title(worker) == "ringmaster: worker 0 gen=1", "the worker to be idle")
+
+
+def test_a_worker_has_only_the_descriptors_that_it_needs(server):
+    """Even of what the server itself was started with."""
+    read_end, write_end = os.pipe()
+    os.set_inheritable(write_end, True)
+    try:
+        running = server(
+            before=["bash", "-c", f'exec "$@" {write_end + 10}>&1 9>&2', "bash"],
+            listen={"rpc": ["127.0.0.1:0"]},
+        )
+        assert 9 in descriptors(running.pid)
+        assert running.call("echo", [1]) == [1]
+        for pid in running.workers().values():
+            found = descriptors(pid)
+            assert sorted(found) == [0, 1, 2, 7], found
+            assert found[0] == "/dev/null" and found[7] == "anon_inode:[eventfd]"
+        assert not [name for name in descriptors(running.nursery()).values() if "TCP" in name]
+    finally:
+        os.close(read_end)
+        os.close(write_end)
+
+
+def test_one_worker_more_and_fewer(server):
+    running = server(workers={"count": 1})
+    for wanted in (2, 3):
+        before = len(running.lines)
+        running.send(signal.SIGTTIN)
+        running.wait_for_line(f"event=worker_count wanted={wanted}", before)
+        running.wait_for_worker(wanted - 1, before)
+    for wanted in (2, 1):
+        leaving = running.workers()[wanted]
+        before = len(running.lines)
+        running.send(signal.SIGTTOU)
+        running.wait_for_line(f"event=worker_count wanted={wanted}", before)
+        running.wait_for_line(rf"event=worker_left worker={wanted} gen=1 pid={leaving}", before)
+        assert not is_alive(leaving)
+    before = len(running.lines)
+    running.send(signal.SIGTTOU)  # never the last one
+    running.wait_for_line("event=worker_count wanted=1", before)
+    assert running.call("echo", [1]) == [1]
+    assert len(running.processes()) == 3 and zombies_under(running.pid) == []
+
+
+def test_a_worker_that_must_leave_finishes_its_job(server, probe, gate):
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request(1) + held.request(2))
+        held.wait_for_runs(2)
+        before = len(running.lines)
+        running.send(signal.SIGTTOU)
+        running.wait_for_line("event=worker_count wanted=1", before)
+        held.open()
+        assert all("result" in answer for answer in client.answers(2).values())
+        running.wait_for_line("event=worker_left worker=1", before)
+        assert client.call("echo", [1]) == [1]
+    assert len(held.runs()) == 2
+
+
+def test_more_and_fewer_workers_under_load_cost_no_request(server):
+    running = server(handlers={"burn": {}})
+    with running.connect() as client:
+        client.send(b"".join(request("burn", {"cpu_ms": 1}, id) for id in range(300)))
+        for number in [signal.SIGTTIN, signal.SIGTTIN, signal.SIGTTOU, signal.SIGTTOU] * 4:
+            before = len(running.lines)
+            running.send(number)
+            running.wait_for_line("event=worker_count", before)
+        answers = client.answers(300)
+    assert all(answer.get("result") == {"cpu_ms": 1} for answer in answers.values())
+
+
+def test_a_hangup_does_not_end_it(server):
+    running = server()
+    before = len(running.lines)
+    running.send(signal.SIGHUP)
+    running.wait_for_line("reload", before)
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):
+    """The workers go on with what they have, as long as the master says so."""
+    running, held = server(handlers={"hold": probe("hold")}), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        assert os.getpgid(running.nursery()) != os.getpgid(running.pid)
+        assert {os.getpgid(pid) for pid in running.workers().values()} == {
+            os.getpgid(running.nursery())
+        }
+        held.open()
+        assert client.answer()["result"] == held.params()
+
+
+def assert_logfmt(line: str):
+    assert re.fullmatch(r'(<\d>)?(\w+=([^\s"=\\]+|"([^"\\]|\\.)*") ?)+', line), line
+    assert re.match(r"level=\w+ role=master pid=\d+ event=\w+", line), line
+
+
+def test_log_lines_are_logfmt(server):
+    running = server()
+    os.kill(running.workers()[0], signal.SIGKILL)
+    running.wait_for_line("event=worker_died")
+    assert running.stop() == 0
+    assert len(running.lines) > 5
+    for line in running.lines:
+        assert_logfmt(line)
+
+
+def test_log_lines_can_be_json(server):
+    running = server(wait=False, arguments=["--log-format", "json"])
+    running.wait_for_line('"event":"ready"')
+    running.processes()
+    assert running.stop() == 0
+    lines = [json.loads(line) for line in running.lines]
+    ready = next(line for line in lines if line["event"] == "ready")
+    assert ready["level"] == "info" and ready["role"] == "master" and ready["pid"] == running.pid
+    assert ready["workers"] == 2 and ready["address"].startswith("127.0.0.1:")
+    assert all(list(line)[:4] == ["level", "role", "pid", "event"] for line in lines)
+
+
+def test_a_log_file_can_be_rotated(server, tmp_path):
+    log, rotated = tmp_path / "master.log", tmp_path / "master.log.1"
+    log.write_text("what was there before\n")
+    running = server(wait=False, arguments=["--log-file", log])
+    wait_until(lambda: "event=ready" in log.read_text(), "the log file to say that it is ready")
+    running.processes()
+    first, *rest = log.read_text().splitlines()
+    assert first == "what was there before"
+    for line in rest:
+        time, logged = line.split(" ", 1)
+        assert re.fullmatch(r"time=\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
+        assert_logfmt(logged)
+    log.rename(rotated)
+    running.send(signal.SIGUSR1)
+    wait_until(log.exists, "a new log file")
+    running.send(signal.SIGTTIN)
+    wait_until(lambda: "event=worker_ready" in log.read_text(), "a line in the new log file")
+    assert running.stop() == 0
+    assert "event=worker_count" not in rotated.read_text()
+    assert running.lines == []
+
+
+def test_a_log_file_that_cannot_be_opened(server, tmp_path):
+    refused = server(wait=False, arguments=["--log-file", tmp_path / "no" / "such" / "folder"])
+    assert refused.wait() == 71
+    assert "no/such/folder" in refused.lines[-1]
+
+
+@pytest.mark.parametrize("format", ["logfmt", "json"])
+def test_what_is_logged_cannot_forge_a_line(server, probe, format):
+    """The name of a method is the operator's, but it shows how text is quoted."""
+    name = 'a "quoted"\nevent=forged \\ é'
+    running = server(
+        wait=False,
+        may_crash=True,
+        arguments=["--log-format", format],
+        handlers={"bad": probe("aborts")},
+        methods={name: {"steps": [{"run": "bad"}]}},
+    )
+    ready = running.wait_for_line(r"event\W+ready\W.*address\W+(127[\d.]+:\d+)")
+    running.processes()
+    with running.connect(ready.group(1)) as client:
+        client.send(request(name, {}))
+        assert client.answer()["error"]["code"] == -32014
+    line = running.wait_for_line(r".*event\W+worker_died.*").group(0)
+    if format == "json":
+        assert json.loads(line)["method"] == name
+    else:
+        assert_logfmt(line)
+        assert not [line for line in running.lines if line.startswith("event=forged")]

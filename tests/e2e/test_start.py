@@ -1,0 +1,144 @@
+"""A server that cannot start says why, with the exit code for it, and leaves no process behind."""
+
+import os
+import socket
+
+import pytest
+from server import HANDLERS, compile_handler
+
+
+def assert_refused(running, code: int, *says: str):
+    assert running.wait() == code, running.lines
+    last = running.lines[-1]
+    assert all(text in last for text in says), running.lines
+    assert not [line for line in running.lines if "event=ready" in line]
+
+
+def test_a_port_in_use(server):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        address = "127.0.0.1:%d" % taken.getsockname()[1]
+        refused = server(wait=False, listen={"rpc": [address]})
+        assert_refused(refused, 71, address, "Address already in use")
+
+
+def test_a_second_server_at_the_same_address(server, tmp_path):
+    path = f"unix:{tmp_path}/rpc.sock"
+    first = server(listen={"rpc": ["127.0.0.1:0", path]})
+    for address in first.addresses:
+        second = server(wait=False, name="second", listen={"rpc": [address]})
+        assert_refused(second, 71, address, "Address already in use")
+        with first.connect(address) as client:
+            assert client.call("echo", [1]) == [1]
+
+
+def test_a_stale_unix_socket_is_taken_over(server, tmp_path):
+    path = tmp_path / "rpc.sock"
+    with socket.socket(socket.AF_UNIX) as dead:
+        dead.bind(str(path))
+    assert path.exists()
+    assert server(listen={"rpc": [f"unix:{path}"]}).call("echo", [1]) == [1]
+
+
+def test_a_file_in_the_place_of_a_unix_socket_is_kept(server, tmp_path):
+    path = tmp_path / "rpc.sock"
+    path.write_text("precious")
+    assert_refused(server(wait=False, listen={"rpc": [f"unix:{path}"]}), 71, str(path))
+    assert path.read_text() == "precious"
+
+
+def test_an_unknown_host(server):
+    refused = server(wait=False, listen={"rpc": ["no-such-host.invalid:0"]})
+    assert_refused(refused, 71, "no-such-host.invalid")
+
+
+def test_a_library_that_is_none(server, tmp_path):
+    library = tmp_path / "broken.so"
+    library.write_text("no library")
+    refused = server(wait=False, handlers={"broken": {"library": library}})
+    assert_refused(refused, 78, "event=not_started", "handler broken", "broken.so")
+
+
+def test_a_library_that_is_no_handler(server, tmp_path):
+    source = tmp_path / "other.c"
+    source.write_text("int other(void) { return 0; }\n")
+    library = compile_handler(tmp_path / "other.so", source)
+    refused = server(wait=False, handlers={"other": {"library": library}})
+    assert_refused(refused, 78, "handler other", "ringmaster_handler()")
+
+
+def test_a_library_with_a_symbol_that_nobody_has(server, tmp_path):
+    source = tmp_path / "lacks.c"
+    source.write_text("int nobody_has(void);\nint other(void) { return nobody_has(); }\n")
+    library = compile_handler(tmp_path / "lacks.so", source)
+    refused = server(wait=False, handlers={"lacks": {"library": library}})
+    assert_refused(refused, 78, "handler lacks", "nobody_has")
+
+
+def test_a_handler_of_another_abi(server, tmp_path):
+    library = compile_handler(tmp_path / "new.so", HANDLERS / "probe.c", "-DPROBE_ABI=99")
+    refused = server(wait=False, handlers={"new": {"library": library, "behave": "silent"}})
+    assert_refused(refused, 78, "handler new", "ABI 99", "rebuild")
+
+
+def test_a_missing_model(server, probe):
+    refused = server(wait=False, handlers={"m": probe("silent", model="no/such/model.ubj")})
+    assert_refused(refused, 78, "handlers.m.model", "no/such/model.ubj")
+
+
+@pytest.mark.parametrize(
+    "behave, says",
+    [
+        ("does_not_load", "expected a model, found a probe"),
+        ("does_not_warm_up", "expected a warm place"),
+        ("leaves_a_thread", "thread"),
+    ],
+)
+def test_a_handler_that_does_not_load(server, probe, behave, says):
+    refused = server(wait=False, handlers={"echo": {}, "stubborn": probe(behave)})
+    assert_refused(refused, 78, "event=not_started", "handler stubborn", says)
+
+
+def test_a_nursery_that_is_killed_while_it_loads(server, probe):
+    refused = server(wait=False, handlers={"bad": probe("crashes_in_load")})
+    assert_refused(refused, 70, "event=not_started", "SIGKILL")
+
+
+def test_a_bad_configuration(server):
+    refused = server(wait=False, workers={"cuont": 2})
+    assert_refused(refused, 78, "server.toml", "workers.cuont", "count")
+
+
+def test_no_clients_before_the_workers_are_ready(server, probe, gate, tmp_path):
+    path, held = f"unix:{tmp_path}/rpc.sock", gate()
+    loading = probe("hold", gate=held.path)
+    running = server(wait=False, listen={"rpc": [path]}, handlers={"echo": {}, "slow": loading})
+    held.wait_for_runs(1)
+    with pytest.raises(ConnectionRefusedError):
+        running.connect(path)
+    held.open()
+    running.wait_until_ready()
+    events = [line.split("event=")[1].split()[0] for line in running.lines if "event=" in line]
+    assert events[:3] == ["handlers_loaded", "worker_ready", "worker_ready"]
+    assert running.call("echo", [1]) == [1]
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_as_many_workers_as_configured(server, count):
+    running = server(workers={"count": count})
+    assert running.worker_count == count
+    assert running.workers().keys() == set(range(count))
+    assert len(running.processes()) == 2 + count
+
+
+def test_auto_is_no_more_than_the_cpus_that_we_may_use(server):
+    running = server(workers={"count": "auto"})
+    assert 1 <= running.worker_count <= len(os.sched_getaffinity(0))
+    assert len(running.workers()) == running.worker_count
+
+
+def test_auto_heeds_the_affinity_mask(server):
+    cpu = min(os.sched_getaffinity(0))
+    running = server(workers={"count": "auto"}, before=["taskset", "-c", str(cpu)])
+    assert running.worker_count == 1 and len(running.workers()) == 1

@@ -1,0 +1,244 @@
+"""Fetch steps: the data comes from another system, which may do anything at all."""
+
+import json
+
+import pytest
+from barrier_upstream import BarrierUpstream
+from client import RpcError, request
+
+USER = {"user_id": 42}
+FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+
+
+@pytest.fixture
+def fetching(server, probe):
+    """fetching(url, upstream={}, method={}): a server whose method `features` is that one fetch."""
+
+    def start(url, upstream=None, method=None, methods=None, limits=None, **sections):
+        return server(
+            limits=limits or {},
+            features={"users": {"url": url, "timeout_ms": 20_000} | (upstream or {})},
+            handlers={"echo": {}, "join": probe("join")},
+            methods={"features": {"steps": [FETCH]} | (method or {})} | (methods or {}),
+            **sections,
+        )
+
+    return start
+
+
+def failure(running, params=USER, method="features") -> RpcError:
+    with pytest.raises(RpcError) as failed:
+        running.call(method, params)
+    return failed.value
+
+
+def assert_upstream_failed(running, *reasons: str, params=USER):
+    """With the upstream's name and a reason, and without any worker noticing."""
+    workers = running.workers()
+    failed = failure(running, params)
+    assert failed.code == -32015 and failed.data["reason"] in reasons, failed
+    assert "users" in failed.message
+    assert failed.data["executed"] is False
+    assert running.call("echo", [1]) == [1]
+    assert running.workers() == workers
+    assert not [line for line in running.lines if "worker_died" in line]
+
+
+def test_a_method_may_be_only_a_fetch(fetching, feature_service):
+    upstream = feature_service()
+    running = fetching(upstream.url)
+    assert running.call("features", USER) == {"user_id": 42, "events": upstream.events(42)}
+
+
+def test_an_empty_answer_body_is_no_json(fetching):
+    with BarrierUpstream(1, answer=b"") as upstream:
+        assert_upstream_failed(fetching(upstream.url), "invalid_body")
+
+
+def test_a_fetch_then_a_run(fetching, feature_service):
+    upstream = feature_service()
+    steps = [FETCH, {"run": "join"}]
+    running = fetching(upstream.url, methods={"joined": {"steps": steps}})
+    found = {"user_id": 42, "events": upstream.events(42)}
+    assert running.call("joined", USER) == [USER, found]
+
+
+def test_two_fetches_then_a_run(fetching, feature_service):
+    upstream = feature_service()
+    other = {"fetch": "users", "body": {"user_id": "$params.other.id"}}
+    running = fetching(
+        upstream.url, methods={"both": {"steps": [FETCH, other, {"run": "join"}]}}
+    )
+    params = {"user_id": 42, "other": {"id": 43}}
+    assert running.call("both", params) == [
+        params,
+        {"user_id": 42, "events": upstream.events(42)},
+        {"user_id": 43, "events": upstream.events(43)},
+    ]
+
+
+def test_a_run_then_a_fetch_then_a_run(fetching, feature_service):
+    upstream = feature_service()
+    steps = [{"run": "echo"}, FETCH, {"run": "join"}]
+    running = fetching(upstream.url, methods={"around": {"steps": steps}})
+    found = {"user_id": 42, "events": upstream.events(42)}
+    assert running.call("around", USER) == [USER, USER, found]
+
+
+def test_a_run_then_a_fetch(fetching, feature_service):
+    upstream = feature_service()
+    running = fetching(upstream.url, methods={"m": {"steps": [{"run": "echo"}, FETCH]}})
+    assert running.call("m", USER) == {"user_id": 42, "events": upstream.events(42)}
+
+
+def test_the_body_is_the_template_with_the_params_as_written(fetching):
+    user = {"id": "$params.user_id"}
+    body = {"user": user, "all": ["$params.tags", "fixed", 1], "deep": {"x": {}}}
+    with BarrierUpstream(1) as upstream:
+        running = fetching(
+            upstream.url, methods={"m": {"steps": [{"fetch": "users", "body": body}]}}
+        )
+        with running.connect() as client:
+            client.send(
+                b'{"jsonrpc":"2.0","id":1,"method":"m","params":'
+                b'{"tags":{"a":[1e400,"\\u00e9"]},"user_id":1.50}}\n'
+            )
+            assert "result" in client.answer()
+        received = upstream.bodies[0]
+    assert received == (
+        b'{"user":{"id":1.50},"all":[{"a":[1e400,"\\u00e9"]},"fixed",1],"deep":{"x":{}}}'
+    )
+
+
+def test_without_a_body_it_is_a_get(fetching):
+    with BarrierUpstream(1) as upstream:
+        running = fetching(upstream.url, methods={"get": {"steps": [{"fetch": "users"}]}})
+        assert running.call("get") == {"number": 1}
+        assert upstream.bodies == [b""] and upstream.verbs == ["GET"]
+
+
+@pytest.mark.parametrize("params", [None, {}, [], [42], {"user": 42}, {"a": {"user_id": 42}}])
+def test_a_missing_parameter_is_named(fetching, params):
+    with BarrierUpstream(1) as upstream:
+        failed = failure(fetching(upstream.url), params)
+        assert failed.code == -32602 and "user_id" in failed.message
+        assert failed.data["executed"] is False and failed.data["retryable"] is False
+        assert upstream.bodies == []
+
+
+def test_nobody_listens(fetching, feature_service):
+    upstream = feature_service()
+    upstream.process.stop()
+    assert_upstream_failed(fetching(upstream.url), "connect")
+
+
+def test_a_host_that_does_not_exist(fetching):
+    # A resolver that does not answer, as on machines without a network, is a time-out.
+    running = fetching("http://features.invalid:80/", upstream={"timeout_ms": 3000})
+    assert_upstream_failed(running, "resolve", "timeout")
+
+
+def test_an_unknown_user(fetching, feature_service):
+    running = fetching(feature_service().url)
+    assert_upstream_failed(running, "http_404", params={"user_id": 0})
+
+
+@pytest.mark.parametrize(
+    "fault, reason",
+    [
+        ("--fail-rate", "http_500"),
+        ("--garbage-rate", "invalid_body"),
+        ("--close-rate", "truncated"),
+        ("--huge-rate", "too_large"),
+    ],
+)
+def test_a_fault(fetching, feature_service, fault, reason):
+    running = fetching(feature_service(fault, 1).url, upstream={"body_bytes": "1MiB"})
+    for _ in range(3):
+        assert_upstream_failed(running, reason)
+
+
+@pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])
+def test_one_that_takes_too_long(fetching, feature_service, fault):
+    """Within the upstream's time, which is less than the method's."""
+    upstream = feature_service(fault, 1, "--drip-ms", 100)
+    running = fetching(upstream.url, upstream={"timeout_ms": 200})
+    assert_upstream_failed(running, "timeout")
+
+
+@pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])
+def test_one_that_takes_longer_than_the_method_may(fetching, feature_service, fault):
+    upstream = feature_service(fault, 1, "--drip-ms", 100)
+    running = fetching(upstream.url, method={"timeout_ms": 200})
+    assert_upstream_failed(running, "timeout")
+
+
+def test_one_that_takes_longer_than_the_client_waits(fetching, feature_service):
+    """That is the client's doing, not the upstream's."""
+    running = fetching(feature_service("--hang-rate", 1).url)
+    failed = failure(running, USER | {"_meta": {"timeout_ms": 100}})
+    assert failed.code == -32012 and failed.data["executed"] is False
+
+
+def test_a_body_of_exactly_the_limit_is_served(fetching):
+    body = json.dumps("x" * 4094).encode()
+    with BarrierUpstream(1, answer=body) as upstream:
+        assert fetching(upstream.url, upstream={"body_bytes": 4096}).call("features", USER)
+    with BarrierUpstream(1, answer=body) as upstream:
+        running = fetching(upstream.url, upstream={"body_bytes": 4095}, name="less")
+        assert_upstream_failed(running, "too_large")
+
+
+def test_large_bodies_are_whole(fetching, feature_service):
+    upstream = feature_service("--events", 20_000)
+    steps = [FETCH, {"run": "join"}]
+    running = fetching(upstream.url, methods={"joined": {"steps": steps}})
+    for user_id in (1, 42):
+        joined = running.call("joined", {"user_id": user_id})
+        assert joined[1]["events"] == upstream.events(user_id)
+
+
+def test_a_thousand_requests_are_in_flight_together(fetching):
+    """The upstream answers none of them before it has all."""
+    with BarrierUpstream(1000) as upstream:
+        running = fetching(upstream.url, upstream={"connections": 1000})
+        with running.connect() as client:
+            client.send(b"".join(request("features", {"user_id": id}, id) for id in range(1000)))
+            answers = client.answers(1000)
+    numbers = {answer["result"]["number"] for answer in answers.values()}
+    assert numbers == set(range(1, 1001))
+
+
+def test_no_more_connections_than_allowed(fetching, feature_service):
+    upstream = feature_service("--delay-ms", 5)
+    running = fetching(upstream.url, upstream={"connections": 3})
+    with running.connect() as client:
+        client.send(b"".join(request("features", {"user_id": id}, id) for id in range(1, 101)))
+        answers = client.answers(100)
+    assert all(answer["result"]["user_id"] == id for id, answer in answers.items())
+
+
+def test_it_stops_while_fetches_are_under_way(fetching, feature_service):
+    upstream = feature_service("--hang-rate", 1)
+    running = fetching(upstream.url, shutdown={"grace_ms": 200})
+    with running.connect() as client:
+        client.send(b"".join(request("features", USER, id) for id in range(20)))
+        client.send(request("no_such_method", [], "all were admitted"))
+        assert client.answer()["id"] == "all were admitted"
+        running.process.send(15)
+        for answer in client.answers(20).values():
+            assert answer["error"]["code"] == -32013
+            assert answer["error"]["data"]["executed"] is False
+    assert running.wait() == 0
+
+
+def test_an_upstream_that_comes_back_is_used_again(fetching, feature_service):
+    upstream = feature_service()
+    running = fetching(upstream.url)
+    assert running.call("features", USER)["user_id"] == 42
+    port = upstream.port
+    upstream.process.stop()
+    assert_upstream_failed(running, "connect", "truncated")
+    again = feature_service(port=port, name="again")
+    assert again.port == port
+    assert running.call("features", USER)["user_id"] == 42

@@ -131,7 +131,7 @@ def evaluate(booster, sessions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=pathlib.Path, default=SESSIONS, help="the training data")
-    parser.add_argument("--model", type=pathlib.Path, default=MODEL, help="the model to write or read")
+    parser.add_argument("--model", type=pathlib.Path, default=MODEL, help="to write or read")
     parser.add_argument("--train-users", type=int, default=TRAIN_USERS, help="users to train on")
     parser.add_argument("--evaluate", action="store_true", help="do not train, only evaluate")
     options = parser.parse_args()

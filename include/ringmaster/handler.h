@@ -15,8 +15,8 @@
  *           What load() returns is owned by the handler, until unload().
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
  *           was given: they are run again by another worker, as often as the method's `attempts`
- * say. Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it
- * says so.
+ *           say.
+ * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
  */

@@ -3,8 +3,7 @@
 //
 // Processes: the master only; workers see the blocks through job headers.
 // Memory:    all of its state is private to the master. Nothing that a worker writes (it cannot:
-// its
-//            mapping is read-only) or that a dying process leaves could damage it.
+//            its mapping is read-only) or that a dying process leaves could damage it.
 // Cost:      no system call and no allocation after construction; O(log capacity) a call.
 // Limits:    blocks of kBlockBytesMin up to the largest power of two that fits the capacity.
 #pragma once

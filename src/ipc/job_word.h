@@ -1,10 +1,10 @@
 // JobWord: one 64-bit word that names a job, and who has it. Entries of the ring and the workers'
 // `running` words are JobWords, so that a job never lacks a name, whoever dies: see README.md.
 //
-// Layout: state (2 bits) | worker (10) | job (20) | sequence (32). Change it => bump
-// kLayoutVersion. Limits: 1023 workers, 1,048,576 jobs. The sequence number tells two uses of one
-// job slot apart; it
-//         wraps after 2^32 jobs, long after every word that could still hold the old one is gone.
+// Layout: state (2 bits) | worker (10) | job (20) | sequence (32).
+//         Change it => bump kLayoutVersion.
+// Limits: 1024 workers, 1,048,576 jobs. The sequence number tells two uses of one job slot apart;
+//         it wraps after 2^32 jobs, long after every word that could hold the old one is gone.
 #pragma once
 
 #include <cstdint>

@@ -3,11 +3,9 @@
 //
 // Processes: the master only. worker_port.h is the other side.
 // Death:     take_over() is called once the worker has been reaped, after drain(): see invariant 4
-// in
-//            README.md.
+//            in README.md.
 // Trust:     results are checked against nothing but their own shape here: whether a record's job
-// is
-//            one that this worker could have had, the dispatcher knows.
+//            is one that this worker could have had, the dispatcher knows.
 #pragma once
 
 #include <functional>

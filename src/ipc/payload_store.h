@@ -5,8 +5,7 @@
 //            Workers map the same memory read-only: see worker_port.h.
 // Memory:    what is allocated is freed by the master alone, once no worker can be reading it.
 // Limits:    payload_memory_bytes in all; a block costs its bytes and kReadablePadding, rounded up
-// to
-//            a power of two.
+//            to a power of two.
 #pragma once
 
 #include <optional>

@@ -3,8 +3,7 @@
 // Processes: the master creates the memfds; nursery and workers map what they inherited.
 // Death:     nothing is left behind: a memfd has no name, and goes with its last process.
 // Memory:    a created memfd is sealed: nobody can shrink, grow or unseal it, so no process can
-// make
-//            another one's mapping fault. Pages come into being when they are first touched.
+//            make another one's mapping fault. Pages come into being when they are first touched.
 // Limits:    needs /proc.
 #pragma once
 

@@ -6,9 +6,8 @@
 // Processes: publish(), withdraw() and the questions about a worker: master only; claim() and
 //            release(): workers; was_ready(): anyone.
 // Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
-// another
-//            worker will) or the entry says that it has. It stores the job into its running word
-//            before release(), so there is no instruction at which nobody names the job.
+//            another worker will) or the entry says that it has. It stores the job into its running
+//            word before release(), so there is no instruction at which nobody names the job.
 // Memory:    the entries lie in the control region; this object is one process' view of them.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and

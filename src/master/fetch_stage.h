@@ -3,8 +3,7 @@
 //
 // Processes: the master only.
 // Memory:    the product's block belongs to the job from its first byte on, so that whatever ends
-// the
-//            job frees it.
+//            the job frees it.
 #pragma once
 
 #include <memory>

@@ -42,7 +42,9 @@ check: ## the tests under ASan+UBSan and under TSan
 	scripts/setup.sh build test
 	scripts/check.sh
 
-bench: all ## the comparison of the README's "Measured"
+bench: ## measure what a request costs; prints tables
+	scripts/setup.sh build bench
+	$(MAKE) all
 	scripts/bench.sh $(OUT)
 
 tidy: ## prove the floors, the sizes and the format

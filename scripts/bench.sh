@@ -1,0 +1,7 @@
+#!/bin/bash
+# bench.sh OUT: measures the build in OUT. Prints Markdown tables, as README.md and src/README.md
+# show them.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+export PYTHONDONTWRITEBYTECODE=1
+exec /usr/bin/python3 tests/bench/count_costs.py "${1:?usage: bench.sh OUT}"

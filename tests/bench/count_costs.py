@@ -1,8 +1,8 @@
 """count_costs.py OUT: counts what one request costs the master: system calls, allocations, copies.
 
 System calls by strace -c of the running master, allocations and copied bytes by a preloaded library
-(count_costs.c). Each figure is the difference of two counts around COUNT requests, divided by it, on
-a server that has served as many before: so start and growth are not in it. Prints a table.
+(count_costs.c). Each figure is the difference of two counts around COUNT requests, divided by that,
+on a server that has served as many before: start and growth are not in it. Prints a table.
 """
 
 import argparse

@@ -3,6 +3,7 @@
  * A handler is loaded once per generation, by the nursery, before any worker exists:
  *
  *   nursery:  dlopen -> ringmaster_handler() -> load() -> warm_up() -> fork, fork, fork
+ *   canary:   self_test(), in a process that is forked before all workers, and ends with it
  *   worker:   run(), run(), run() ... until the worker is stopped or dies
  *
  * so whatever load() builds (a model, a table) is shared by all workers, copy-on-write.
@@ -31,7 +32,7 @@ extern "C" {
 #endif
 
 /* Changes whenever this file changes in a way that old handlers cannot live with. */
-#define RINGMASTER_HANDLER_ABI 1u
+#define RINGMASTER_HANDLER_ABI 2u
 
 /* After the last byte of params and of every input, this many bytes may be read (not used), so that
  * parsers which read ahead in wide registers need no copy. Their values are unspecified. */
@@ -97,6 +98,11 @@ typedef struct rm_handler {
 
   /* Frees what load() built. NULL: nothing to do. */
   void (*unload)(void* self);
+
+  /* Tries out what load() built, before its generation gets any traffic: a known input must give a
+   * known output. Called in a process forked for it, as workers are. NULL: there is nothing to try.
+   * Fails as load() does; a crash is a failure, too. The generation is then refused. */
+  int (*self_test)(void* self, char* error, size_t error_size);
 } rm_handler;
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */

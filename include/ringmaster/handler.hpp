@@ -24,6 +24,8 @@
 //
 //   Handler(Options&) or Handler()            loads; once, before any worker is forked
 //   void warm_up()                            optional; touches what run() will use, also before
+//   void self_test()                          optional; throws unless a known input gives a known
+//                                             output; in a process of its own, before any traffic
 //   one of
 //     std::string run(const Job&)             returns the result (or a std::string_view of it)
 //     void run(const Job&)                    answers by job.reserve() and commit(), without a copy
@@ -31,8 +33,8 @@
 //
 // Threads: as in handler.h: none may be left by the constructor or warm_up(); run() is called from
 //          one thread.
-// Errors:  whatever is thrown is caught here and never crosses the C ABI. From the constructor and
-//          warm_up(): the reason why the handler was not loaded. From run(): a Failure becomes its
+// Errors:  whatever is thrown is caught here and never crosses the C ABI. From the constructor,
+//          warm_up() and self_test(): why the handler is refused. From run(): a Failure becomes its
 //          code and message, any other exception RM_HANDLER_FAILED and its what(). In the batch
 //          form it answers all jobs that have no answer yet.
 // Names:   put the class into an unnamed namespace, as above: all handlers of a server live in one
@@ -147,6 +149,11 @@ concept WarmsUp = requires(Handler handler) {
   handler.warm_up();
 };
 
+template <class Handler>
+concept TestsItself = requires(Handler handler) {
+  handler.self_test();
+};
+
 namespace detail {
 
 // Calls `action`; hands what it throws to `fail(code, message)`. Nothing comes out.
@@ -188,6 +195,12 @@ struct Glue {
   static int warm_up(void* self, char* error, size_t error_size) noexcept {
     return attempt(error, error_size, [&] {
       if constexpr (WarmsUp<Handler>) static_cast<Handler*>(self)->warm_up();
+    });
+  }
+
+  static int self_test(void* self, char* error, size_t error_size) noexcept {
+    return attempt(error, error_size, [&] {
+      if constexpr (TestsItself<Handler>) static_cast<Handler*>(self)->self_test();
     });
   }
 
@@ -247,8 +260,12 @@ struct Glue {
 template <class Handler, class Library>
 constexpr rm_handler describe() {
   using Functions = Glue<Handler, Library>;
-  return {RINGMASTER_HANDLER_ABI, Functions::load, WarmsUp<Handler> ? Functions::warm_up : nullptr,
-          Functions::run, Functions::unload};
+  return {RINGMASTER_HANDLER_ABI,
+          Functions::load,
+          WarmsUp<Handler> ? Functions::warm_up : nullptr,
+          Functions::run,
+          Functions::unload,
+          TestsItself<Handler> ? Functions::self_test : nullptr};
 }
 
 }  // namespace detail

@@ -63,6 +63,12 @@ Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
   return loaded;
 }
 
+Status Handler::self_test() const {
+  char error[kErrorBytes] = "no reason given";
+  if (handler_->self_test(self_.get(), error, sizeof error) == 0) return {};
+  return fail(ExitCode::kConfig, fmt::format("handler {}: self-test: {}", name_, error));
+}
+
 void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
   // The ABI forbids exceptions; a handler that lets one out loses its jobs, not its worker.
   try {

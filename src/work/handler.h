@@ -22,6 +22,10 @@ class Handler {
 
   const std::string& name() const { return name_; }
 
+  bool has_self_test() const { return handler_->self_test != nullptr; }
+  // Only where there is one. See canary.h for the process to call it in.
+  [[nodiscard]] Status self_test() const;
+
   // Nothing that the handler throws comes out: it is answered as the handler's failure.
   void run(const rm_host& host, const rm_job* jobs, size_t count) const;
 

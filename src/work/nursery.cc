@@ -17,6 +17,8 @@
 
 #include "base/fd.h"
 #include "ipc/control.h"
+#include "work/canary.h"
+#include "work/child.h"
 #include "work/handler.h"
 #include "work/worker.h"
 
@@ -145,6 +147,7 @@ Status Nursery::load() {
                               "process with threads cannot be forked safely",
                               spec.name, threads - threads_at_start_));
     }
+    if (Status tried = try_out(handlers_.back()); !tried) return tried;
   }
   return {};
 }
@@ -159,14 +162,8 @@ void Nursery::fork_worker(uint32_t slot) {
 }
 
 void Nursery::become_worker(uint32_t slot, pid_t nursery) {
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != nursery) ::_exit(0);  // it died before the line above
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  begin_child(nursery);
   child_exits_.reset();
-  ::srandom(static_cast<unsigned>(::getpid()));
-  ::srand48(::getpid());
   const Status served = serve_jobs({slot, generation_, geometry_}, handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)

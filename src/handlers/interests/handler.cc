@@ -18,6 +18,7 @@
 #include <charconv>
 #include <numeric>
 #include <span>
+#include <stdexcept>
 #include <string_view>
 #include <vector>
 
@@ -77,6 +78,15 @@ class Interests {
   void warm_up() {
     const Features nobody{};
     model_.predict({&nobody, 1});
+  }
+
+  void self_test() {
+    const Features nobody{};
+    const std::span<const float> scores = model_.predict({&nobody, 1});
+    const float sum = std::accumulate(scores.begin(), scores.end(), 0.0f);
+    if (!(sum > 0.999f && sum < 1.001f)) {
+      throw std::runtime_error("expected scores that sum to 1, found " + std::to_string(sum));
+    }
   }
 
   void run(std::span<const Job> jobs) {

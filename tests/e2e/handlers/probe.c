@@ -5,6 +5,7 @@
  * Everything else does one thing that a good handler does (subtract, join, ...) or must not do. */
 #include <pthread.h>
 #include <ringmaster/handler.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -194,6 +195,7 @@ static int load(const rm_option* options, size_t count, void** self, char* error
     pthread_create(&thread, NULL, wait_for_ever, NULL);
   }
   if (strcmp(made->behave, "crashes_in_load") == 0) raise(9);
+  if (strcmp(made->behave, "hangs_in_load") == 0) pause();
   if (made->gate[0] != '\0') {
     mark_started(made->gate);
     wait_for_file(made->gate);
@@ -207,6 +209,16 @@ static int warm_up(void* self, char* error, size_t size) {
   return 1;
 }
 
-static const rm_handler kHandler = {PROBE_ABI, load, warm_up, run, free};
+static int self_test(void* self, char* error, size_t size) {
+  const probe* made = self;
+  if (strcmp(made->behave, "crashes_in_self_test") == 0) raise(SIGSEGV);
+  if (strcmp(made->behave, "exits_in_self_test") == 0) exit(3);
+  if (strcmp(made->behave, "hangs_in_self_test") == 0) pause();
+  if (strcmp(made->behave, "fails_self_test") != 0) return 0;
+  snprintf(error, size, "expected 42, found 41");
+  return 1;
+}
+
+static const rm_handler kHandler = {PROBE_ABI, load, warm_up, run, free, self_test};
 
 const rm_handler* ringmaster_handler(void) { return &kHandler; }

@@ -21,7 +21,15 @@ int run_serve(const CommandLine& line) {
   if (!loaded.problems.empty()) return print_problems(stderr, loaded.problems);
   const Status started = start_log(line);
   if (!started) return report(started.error());
-  return static_cast<int>(master::serve(std::move(loaded.options)));
+  const auto load_again = [&line]() -> tl::expected<master::Options, std::vector<std::string>> {
+    config::Loaded again = config::load(line.config);
+    if (again.problems.empty()) return std::move(again.options);
+    std::vector<std::string> problems;
+    for (const config::Problem& problem : again.problems)
+      problems.push_back(config::to_string(problem));
+    return tl::unexpected(std::move(problems));
+  };
+  return static_cast<int>(master::serve(std::move(loaded.options), load_again));
 }
 
 int run_check(const CommandLine& line) {

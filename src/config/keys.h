@@ -54,6 +54,7 @@ inline constexpr Key<Options> kListenKeys[] = {
 // 512: half of the workers that a ring's words can name; the rest is for spares.
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
+    {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},
     {"max_jobs", Unit::kLaterNumber},
     {"max_rss_bytes", Unit::kLaterNumber},
 };

@@ -1,5 +1,6 @@
 #include "master/front.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -10,16 +11,25 @@ namespace {
 
 constexpr uint64_t kPatienceTickMs = 250;
 
+// Removes one of these addresses: "127.0.0.1:0" may stand there several times.
+bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
+  const auto found = std::find(addresses.begin(), addresses.end(), address);
+  if (found == addresses.end()) return false;
+  addresses.erase(found);
+  return true;
+}
+
 }  // namespace
 
-Front::Front(uv_loop_t* loop, const Options& options, Dispatcher& dispatcher)
+Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
     : loop_(loop),
-      options_(options),
-      shared_{options.limits, methods_, dispatcher,
-              [this](std::shared_ptr<Session> session) { unsent_.push_back(std::move(session)); }},
+      is_inherited_(!inherited.empty()),
       patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
-  for (const Method& method : options.methods)
-    methods_.emplace(method.name, &method);
+  for (Fd& socket : inherited)
+    entrances_.push_back({"", net::Listener::adopt(std::move(socket))});
+  shared_.on_unsent = [this](std::shared_ptr<Session> session) {
+    unsent_.push_back(std::move(session));
+  };
   events_.on_message = [this](net::Connection& connection, std::string_view message) {
     return session_of(connection).on_message(message);
   };
@@ -34,35 +44,53 @@ Front::Front(uv_loop_t* loop, const Options& options, Dispatcher& dispatcher)
   };
 }
 
-Status Front::bind(std::vector<Fd> inherited) {
-  for (Fd& socket : inherited)
-    listeners_.push_back(net::Listener::adopt(std::move(socket)));
-  if (!listeners_.empty()) return {};
-  for (const net::Address& address : options_.listen_rpc) {
+Status Front::bind(const std::vector<net::Address>& addresses) {
+  if (is_inherited_) return {};
+  std::vector<net::Address> missing = addresses;
+  for (const Entrance& entrance : entrances_)
+    take_one(missing, entrance.configured);
+  for (const net::Address& address : missing) {
     Result<std::unique_ptr<net::Listener>> listener = net::Listener::bind(address);
-    if (!listener) return tl::unexpected(listener.error());
-    listeners_.push_back(std::move(*listener));
+    if (!listener) {
+      forget_bound();
+      return tl::unexpected(listener.error());
+    }
+    entrances_.push_back({address, std::move(*listener)});
   }
   return {};
 }
 
-Status Front::listen() {
-  for (const auto& listener : listeners_) {
+Status Front::serve(Deployment& deployment) {
+  for (Entrance& entrance : entrances_) {
+    if (entrance.is_open) continue;
     Status listening =
-        listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
+        entrance.listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
     if (!listening) return listening;
-    log(Level::kInfo, "listening", {{"address", listener->address()}});
+    log(Level::kInfo, "listening", {{"address", entrance.listener->address()}});
   }
+  for (Entrance& entrance : entrances_)
+    entrance.is_open = true;
+  std::vector<net::Address> wanted = deployment.options().listen_rpc;
+  std::erase_if(entrances_, [&](const Entrance& entrance) {
+    if (is_inherited_ || take_one(wanted, entrance.configured)) return false;
+    log(Level::kInfo, "closed", {{"address", entrance.listener->address()}});
+    return true;
+  });
+  shared_.deployment = &deployment;
   uv_timer_start(
       patience_.get(), [](uv_timer_t* timer) { static_cast<Front*>(timer->data)->close_stalled(); },
       kPatienceTickMs, kPatienceTickMs);
   return {};
 }
 
+void Front::forget_bound() {
+  std::erase_if(entrances_, [](const Entrance& entrance) { return !entrance.is_open; });
+}
+
 std::vector<std::string> Front::addresses() const {
   std::vector<std::string> addresses;
-  for (const auto& listener : listeners_)
-    addresses.push_back(listener->address());
+  for (const Entrance& entrance : entrances_)
+    addresses.push_back(entrance.listener->address());
   return addresses;
 }
 
@@ -70,7 +98,8 @@ void Front::accept(net::Stream stream) {
   auto session = std::make_shared<Session>(std::move(stream), events_, shared_, now_ns());
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
-  if (sessions_.size() > options_.limits.connections) return session->refuse_connection();
+  if (sessions_.size() > shared_.deployment->options().limits.connections)
+    return session->refuse_connection();
   connection.start();
 }
 
@@ -85,7 +114,7 @@ void Front::close_stalled() {
 }
 
 void Front::drain() {
-  listeners_.clear();
+  entrances_.clear();
   shared_.is_draining = true;
 }
 

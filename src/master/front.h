@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "master/deployment.h"
 #include "master/session.h"
 #include "net/listener.h"
 
@@ -18,12 +19,16 @@ namespace ringmaster::master {
 
 class Front {
  public:
-  Front(uv_loop_t* loop, const Options& options, Dispatcher& dispatcher);
+  // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
+  Front(uv_loop_t* loop, std::vector<Fd> inherited);
 
-  // Binds the configured addresses; `inherited` sockets of the service manager take their place.
-  [[nodiscard]] Status bind(std::vector<Fd> inherited);
-  // Lets clients in.
-  [[nodiscard]] Status listen();
+  // Binds those of the addresses that are not bound yet. Nobody is let in there before serve().
+  [[nodiscard]] Status bind(const std::vector<net::Address>& addresses);
+  // Requests go to this deployment from now on, and clients are let in at its addresses, which are
+  // bound; the others are closed. Fails, and changes nothing, when one cannot be listened on.
+  [[nodiscard]] Status serve(Deployment& deployment);
+  // Closes what was bound for a deployment that will not come to be.
+  void forget_bound();
   // As clients would write them.
   std::vector<std::string> addresses() const;
 
@@ -36,16 +41,21 @@ class Front {
   size_t connections() const { return sessions_.size(); }
 
  private:
+  struct Entrance {
+    net::Address configured;
+    std::unique_ptr<net::Listener> listener;
+    bool is_open = false;
+  };
+
   void accept(net::Stream stream);
   void close_stalled();
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
-  const Options& options_;
-  std::unordered_map<std::string, const Method*> methods_;
   Session::Shared shared_;
   net::Connection::Events events_;
-  std::vector<std::unique_ptr<net::Listener>> listeners_;
+  bool is_inherited_;
+  std::vector<Entrance> entrances_;
   std::unordered_map<const net::Connection*, std::shared_ptr<Session>> sessions_;
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again

@@ -1,8 +1,11 @@
 #include "master/notify.h"
 
+#include <cinttypes>
 #include <fcntl.h>
 
 #include <systemd/sd-daemon.h>
+
+#include "base/clock.h"
 
 namespace ringmaster::master {
 
@@ -24,6 +27,10 @@ void notify_ready(const std::string& status) {
 }
 void notify_status(const std::string& status) {
   sd_notifyf(0, "STATUS=%s", status.c_str());
+}
+void notify_reloading() {
+  // The time tells the manager which of two reloads the READY is for.
+  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", now_ns() / 1000);
 }
 void notify_stopping() {
   sd_notify(0, "STOPPING=1\nSTATUS=finishing what was admitted");

@@ -15,6 +15,8 @@ std::vector<Fd> inherited_sockets();
 
 void notify_ready(const std::string& status);
 void notify_status(const std::string& status);
+// To be followed by notify_ready(), whatever comes of the reload.
+void notify_reloading();
 void notify_stopping();
 
 }  // namespace ringmaster::master

@@ -47,6 +47,7 @@ struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   uint64_t worker_count = 0;  // 0: auto
+  uint64_t start_timeout_ms = 60000;
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
   std::vector<net::UpstreamOptions> upstreams;

@@ -2,9 +2,6 @@
 
 #include <fmt/format.h>
 #include <utility>
-#include <vector>
-
-#include "base/nearest.h"
 
 namespace ringmaster::master {
 
@@ -72,11 +69,10 @@ class Session::Call : public Caller {
 
 Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
                  uint64_t now_ns)
-    : shared_(shared),
-      connection_(std::move(stream), events, shared.limits.request_bytes, now_ns) {}
+    : shared_(shared), connection_(std::move(stream), events, limits().request_bytes, now_ns) {}
 
 bool Session::on_message(std::string_view text) {
-  const rpc::Message message = rpc::parse(text, shared_.limits.batch_items);
+  const rpc::Message message = rpc::parse(text, limits().batch_items);
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
   const auto batch =
@@ -89,12 +85,9 @@ bool Session::on_message(std::string_view text) {
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch) {
   if (request.error) return refuse(request, *request.error, batch.get());
   rpc::Error error;
-  const auto method = shared_.methods.find(request.method);
-  if (method == shared_.methods.end()) {
-    std::vector<std::string_view> known;
-    for (const auto& [name, unused] : shared_.methods)
-      known.push_back(name);
-    const std::string_view near = nearest(request.method, known);
+  const Method* method = shared_.deployment->find_method(request.method);
+  if (method == nullptr) {
+    const std::string_view near = shared_.deployment->nearest_method(request.method);
     error.code = rpc::kMethodNotFound;
     error.message = fmt::format("there is no method {}", request.method);
     if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
@@ -108,9 +101,12 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& b
     error.retryable = true;
     return refuse(request, error, batch.get());
   }
-  if (++in_flight_ >= shared_.limits.in_flight_per_connection) connection_.hold_reading(true);
-  shared_.dispatcher.admit(*method->second, request.params, request.timeout_ms,
-                           std::make_shared<Call>(weak_from_this(), batch, request));
+  if (++in_flight_ >= limits().in_flight_per_connection && !is_held_) {
+    is_held_ = true;
+    connection_.hold_reading(true);
+  }
+  shared_.deployment->dispatcher().admit(*method, request.params, request.timeout_ms,
+                                         std::make_shared<Call>(weak_from_this(), batch, request));
 }
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
@@ -134,10 +130,9 @@ void Session::refuse_message(int32_t code, std::string reason, std::string messa
 void Session::on_unreadable(rpc::Framer::Event why) {
   switch (why) {
     case rpc::Framer::Event::kTooLarge:
-      return refuse_message(
-          rpc::kRequestTooLarge, "request_too_large",
-          fmt::format("a message of more than {} bytes", shared_.limits.request_bytes),
-          shared_.limits.request_bytes);
+      return refuse_message(rpc::kRequestTooLarge, "request_too_large",
+                            fmt::format("a message of more than {} bytes", limits().request_bytes),
+                            limits().request_bytes);
     case rpc::Framer::Event::kNotAFraming:
       return refuse_message(rpc::kParseError, "unknown_framing",
                             "expected JSON-RPC: JSON values that begin with { or [", 0);
@@ -149,8 +144,8 @@ void Session::on_unreadable(rpc::Framer::Event why) {
 
 void Session::refuse_connection() {
   refuse_message(rpc::kOverloaded, "too_many_connections",
-                 fmt::format("{} connections are open", shared_.limits.connections),
-                 shared_.limits.connections);
+                 fmt::format("{} connections are open", limits().connections),
+                 limits().connections);
   finish_when_idle();
 }
 
@@ -164,7 +159,8 @@ void Session::end_response() {
 }
 
 void Session::on_answered() {
-  if (in_flight_-- == shared_.limits.in_flight_per_connection) {
+  if (--in_flight_ < limits().in_flight_per_connection && is_held_) {
+    is_held_ = false;
     connection_.hold_reading(false);
     shared_.on_unsent(shared_from_this());  // what was read and held is due, too
   }

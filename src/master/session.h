@@ -11,10 +11,8 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 
-#include "master/dispatcher.h"
-#include "master/options.h"
+#include "master/deployment.h"
 #include "net/connection.h"
 #include "rpc/json_rpc.h"
 
@@ -24,9 +22,7 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   // What all sessions share.
   struct Shared {
-    const Limits& limits;
-    const std::unordered_map<std::string, const Method*>& methods;
-    Dispatcher& dispatcher;
+    Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
@@ -61,9 +57,12 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
   void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
 
+  const Limits& limits() const { return shared_.deployment->options().limits; }
+
   Shared& shared_;
   net::Connection connection_;
   size_t in_flight_ = 0;
+  bool is_held_ = false;
   bool is_finishing_ = false;
 };
 

@@ -35,6 +35,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
 
 Status Supervisor::start() {
+  started_ns_ = now_ns();
   uv_timer_start(
       tick_.get(), [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->on_tick(); },
       kTickMs, kTickMs);
@@ -46,7 +47,7 @@ Status Supervisor::start_generation() {
   is_condemned_ = false;
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
-      setup_.loop, ++generation_number_, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
+      setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
       {[this](const ipc::ControlMessage& message) { on_message(message); },
        [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
   if (!started) return tl::unexpected(started.error());
@@ -60,7 +61,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
     case ipc::ControlType::kLoaded:
       is_loaded_ = true;
       log(Level::kInfo, "handlers_loaded",
-          {{"gen", generation_number_},
+          {{"gen", generation_->number()},
            {"nursery_pid", generation_->nursery_pid()},
            {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
       return fork_due();
@@ -78,7 +79,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       return on_worker_exited(message);
     default:
       log(Level::kError, "control_channel",
-          {{"gen", generation_number_}, {"error", "a message that is not for the master"}});
+          {{"gen", generation_->number()}, {"error", "a message that is not for the master"}});
       return generation_->kill();
   }
 }
@@ -92,14 +93,14 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   run_stage_.set_workers(roster_.up_count());
   if (message.status == 0 && lost.empty()) {
     log(Level::kInfo, "worker_left",
-        {{"worker", worker}, {"gen", generation_number_}, {"pid", message.pid}});
+        {{"worker", worker}, {"gen", generation_->number()}, {"pid", message.pid}});
   } else if (lost.empty()) {
     log(Level::kWarning, "worker_died",
-        {{"worker", worker}, {"gen", generation_number_}, {"pid", message.pid}, {"how", how}});
+        {{"worker", worker}, {"gen", generation_->number()}, {"pid", message.pid}, {"how", how}});
   } else {
     log(Level::kWarning, "worker_died",
         {{"worker", worker},
-         {"gen", generation_number_},
+         {"gen", generation_->number()},
          {"pid", message.pid},
          {"how", how},
          {"job", lost.front().id.job},
@@ -125,7 +126,7 @@ void Supervisor::on_gone(const std::string& how) {
       was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
   restart_due_ns_ = now_ns() + wait_ns;
   log(Level::kError, "nursery_died",
-      {{"gen", generation_number_}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
+      {{"gen", gone_->number()}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
   on_tick();
 }
 
@@ -141,6 +142,20 @@ void Supervisor::on_tick() {
   look_at_workers();
   run_stage_.tick();
   fork_due();
+  if (!was_ready_ && now_ns() > started_ns_ + setup_.start_timeout_ms * kNsPerMs) {
+    give_up_starting();
+  }
+}
+
+void Supervisor::give_up_starting() {
+  if (failure_) return;
+  const std::string how_far =
+      is_loaded_ ? fmt::format("{} of {} workers up", roster_.up_count(), roster_.wanted())
+                 : "handlers are still being loaded";
+  failure_ = Error{ExitCode::kResource,
+                   fmt::format("not ready within {} ms (workers.start_timeout_ms): {}",
+                               setup_.start_timeout_ms, how_far)};
+  generation_->kill();
 }
 
 void Supervisor::look_at_workers() {
@@ -151,7 +166,7 @@ void Supervisor::look_at_workers() {
       continue;
     }
     log(Level::kInfo, "worker_ready",
-        {{"worker", i}, {"gen", generation_number_}, {"pid", roster_.slot(i).pid}});
+        {{"worker", i}, {"gen", generation_->number()}, {"pid", roster_.slot(i).pid}});
     if (roster_.on_ready(i)) generation_->signal_worker(i, SIGTERM);
   }
   run_stage_.set_workers(roster_.up_count());
@@ -175,7 +190,9 @@ void Supervisor::take_results() {
   // A worker that writes where it must not may have damaged anything that its generation shares.
   is_condemned_ = true;
   log(Level::kError, "results_damaged",
-      {{"worker", damaged_worker}, {"gen", generation_number_}, {"error", taken.error().message}});
+      {{"worker", damaged_worker},
+       {"gen", generation_->number()},
+       {"error", taken.error().message}});
   generation_->kill();
 }
 

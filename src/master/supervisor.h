@@ -29,12 +29,14 @@ class Supervisor {
     uv_loop_t* loop;
     ipc::Geometry geometry;  // its worker_slots are the most workers that there can be
     size_t worker_count;
+    uint64_t start_timeout_ms;  // for the first generation to have all its workers up
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
+    uint32_t& generations;  // how many there have been, of all supervisors
   };
   struct Events {
     std::function<void()> on_ready;        // all workers are up, for the first time
-    std::function<void(Error)> on_failed;  // the first generation could not be started
+    std::function<void(Error)> on_failed;  // that did not come to be; everything is gone again
     std::function<void()> on_stopped;      // after stop()
   };
 
@@ -62,6 +64,7 @@ class Supervisor {
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
   void on_tick();
+  void give_up_starting();
   void take_results();
   void look_at_workers();
   void fork_due();
@@ -72,7 +75,7 @@ class Supervisor {
   Roster roster_;
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
-  uint32_t generation_number_ = 0;
+  uint64_t started_ns_ = 0;
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
   uint32_t young_generations_ = 0;  // in a row, that were gone soon

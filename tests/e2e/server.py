@@ -104,9 +104,10 @@ class Server:
             return client.call(method, params)
 
     def workers(self) -> dict[int, int]:
-        """slot -> pid of the worker that was last ready there."""
-        found = re.findall(r"event=worker_ready worker=(\d+) gen=\d+ pid=(\d+)", self._text())
-        return {int(slot): int(pid) for slot, pid in found}
+        """slot -> pid of the worker that was last ready there, in the newest generation."""
+        found = re.findall(r"event=worker_ready worker=(\d+) gen=(\d+) pid=(\d+)", self._text())
+        latest = max((int(gen) for _, gen, _ in found), default=0)
+        return {int(slot): int(pid) for slot, gen, pid in found if int(gen) == latest}
 
     def nursery(self) -> int:
         return int(re.findall(r"event=handlers_loaded .*nursery_pid=(\d+)", self._text())[-1])
@@ -133,6 +134,22 @@ class Server:
     def send(self, number: signal.Signals):
         self.processes()
         self.process.send(number)
+
+    def configure(self, **sections):
+        """Writes its configuration anew; what it does with that is up to a SIGHUP."""
+        self.config.write_text(configuration(**sections))
+
+    def reload(self, **sections) -> str:
+        """The log line that ended it: event=reloaded or event=reload_failed."""
+        self.configure(**sections)
+        before = len(self.lines)
+        self.send(signal.SIGHUP)
+        line = self.wait_for_line(r"event=(reloaded|reload_failed) .*", before).group(0)
+        if line.startswith("event=reloaded"):
+            self.addresses = re.search(r"address=(\S+)", line).group(1).split(",")
+            self.address = self.addresses[0]
+        self.processes()
+        return line
 
     def wait(self) -> int:
         """The exit code, once it and all its processes are gone."""

@@ -100,14 +100,6 @@ def test_more_and_fewer_workers_under_load_cost_no_request(server):
     assert all(answer.get("result") == {"cpu_ms": 1} for answer in answers.values())
 
 
-def test_a_hangup_does_not_end_it(server):
-    running = server()
-    before = len(running.lines)
-    running.send(signal.SIGHUP)
-    running.wait_for_line("reload", before)
-    assert running.call("echo", [1]) == [1]
-
-
 def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):
     """The workers go on with what they have, as long as the master says so."""
     running, held = server(handlers={"hold": probe("hold")}), gate()

@@ -93,11 +93,22 @@ def test_a_missing_model(server, probe):
         ("does_not_load", "expected a model, found a probe"),
         ("does_not_warm_up", "expected a warm place"),
         ("leaves_a_thread", "thread"),
+        ("fails_self_test", "self-test: expected 42, found 41"),
+        ("crashes_in_self_test", "self-test ended its process (SIGSEGV)"),
+        ("exits_in_self_test", "self-test ended its process (exit 3)"),
     ],
 )
 def test_a_handler_that_does_not_load(server, probe, behave, says):
     refused = server(wait=False, handlers={"echo": {}, "stubborn": probe(behave)})
     assert_refused(refused, 78, "event=not_started", "handler stubborn", says)
+
+
+@pytest.mark.parametrize("behave", ["hangs_in_load", "hangs_in_self_test"])
+def test_a_handler_that_takes_for_ever_to_start(server, probe, behave):
+    refused = server(
+        wait=False, workers={"start_timeout_ms": 100}, handlers={"slow": probe(behave)}
+    )
+    assert_refused(refused, 71, "event=not_started", "workers.start_timeout_ms", "being loaded")
 
 
 def test_a_nursery_that_is_killed_while_it_loads(server, probe):

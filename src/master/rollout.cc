@@ -1,0 +1,71 @@
+#include "master/rollout.h"
+
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ringmaster::master {
+
+Status Rollout::begin(Options options) {
+  RM_ASSERT(!is_under_way());
+  Result<std::unique_ptr<Deployment>> started = Deployment::start(
+      loop_, std::move(options), generations_,
+      {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }, events_.on_idle});
+  if (!started) return tl::unexpected(started.error());
+  deployments_.push_back(std::move(*started));
+  next_ = deployments_.back().get();
+  return {};
+}
+
+void Rollout::on_ready() {
+  if (next_ == nullptr) return;  // it was given up at the last moment
+  Deployment* next = std::exchange(next_, nullptr);
+  if (Status accepted = events_.on_ready(*next); !accepted) {
+    next->stop();
+    return events_.on_failed(accepted.error());
+  }
+  if (Deployment* before = std::exchange(serving_, next)) before->retire();
+}
+
+void Rollout::on_failed(const Error& error) {
+  if (std::exchange(next_, nullptr) != nullptr) events_.on_failed(error);
+}
+
+size_t Rollout::in_flight() const {
+  size_t sum = 0;
+  for (const auto& deployment : deployments_)
+    sum += deployment->dispatcher().in_flight();
+  return sum;
+}
+
+void Rollout::give_up() {
+  if (Deployment* next = std::exchange(next_, nullptr)) next->stop();
+}
+
+void Rollout::stop_all() {
+  next_ = nullptr;
+  for (const auto& deployment : deployments_)
+    deployment->stop();
+}
+
+void Rollout::cut_off_all(const rpc::Error& error) {
+  for (const auto& deployment : deployments_)
+    deployment->dispatcher().cut_off_all(error);
+}
+
+void Rollout::before_wait() {
+  for (const auto& deployment : deployments_)
+    deployment->supervisor().before_wait();
+  std::erase_if(deployments_, [this](const std::unique_ptr<Deployment>& deployment) {
+    if (!deployment->is_over()) return false;
+    if (serving_ == deployment.get()) serving_ = nullptr;
+    return true;
+  });
+}
+
+void Rollout::after_wait() {
+  for (const auto& deployment : deployments_)
+    deployment->supervisor().after_wait();
+}
+
+}  // namespace ringmaster::master

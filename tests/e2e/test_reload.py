@@ -1,0 +1,243 @@
+"""SIGHUP: what is configured anew is served anew, and no request fails because of it."""
+
+import os
+import signal
+import socket
+import threading
+
+import pytest
+from client import DEADLINE_S, RpcError, request
+from proc import descriptors, is_alive, wait_until
+
+
+def gone(*pids: int):
+    wait_until(lambda: not any(map(is_alive, pids)), "the old generation to be gone")
+
+
+def test_another_worker_count_limit_method_and_handler(server, probe):
+    running = server()
+    old = [running.nursery(), *running.workers().values()]
+    assert "workers=3" in running.reload(
+        workers={"count": 3},
+        limits={"batch_items": 1},
+        handlers={"sum": probe("sum")},
+        methods={"add": {"steps": [{"run": "sum"}]}},
+    )
+    assert running.call("add", [1, 2]) == 3
+    with pytest.raises(RpcError) as unknown:
+        running.call("echo", [1])
+    assert unknown.value.code == -32601
+    with running.connect() as client:
+        client.send(b"[" + b",".join([request("add", [1], 1)[:-1]] * 2) + b"]\n")
+        assert client.answer()["error"]["code"] == -32010
+    assert len(running.workers()) == 3
+    gone(*old)
+
+
+def test_what_is_in_flight_is_finished_by_those_who_began_it(server, probe, gate):
+    """Even though the method is no more, and even when its worker dies on the way."""
+    old = {"echo": {}, "hold": probe("hold")}
+    running, held = server(handlers=old, methods={"hold": {"attempts": 3}}), gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id) for id in range(5)))
+        first = held.wait_for_runs(2)
+        before = [running.nursery(), *running.workers().values()]
+        assert running.reload(handlers={"echo": {}}).startswith("event=reloaded")
+        assert client.call("echo", ["new"]) == ["new"]
+        lines = len(running.lines)
+        running.process.send(signal.SIGHUP)  # and once more, while they are still at it
+        running.wait_for_line("event=reloaded", lines)
+
+
+        os.kill(first[0], signal.SIGKILL)
+        held.wait_for_runs(3)
+        held.open()
+        answers = client.answers(5)
+        assert all(answers[id]["result"] == held.params() for id in range(5))
+        gone(*before)
+        assert client.call("echo", ["newest"]) == ["newest"]
+
+
+def test_a_nursery_that_dies_while_its_generation_drains(server, probe, gate):
+    running, held = server(handlers={"hold": probe("hold")}), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        old = running.nursery()
+        running.reload()
+
+
+        os.kill(old, signal.SIGKILL)
+        held.wait_for_runs(2)
+        held.open()
+        assert client.answer()["result"] == held.params()
+    gone(old)
+    assert running.call("echo", [1]) == [1]
+
+
+@pytest.mark.parametrize(
+    "sections, says",
+    [
+        ({"workers": {"cuont": 1}}, "workers.cuont"),
+        ({"handlers": {"m": {"library": "echo", "model": "no/such.ubj"}}}, "no/such.ubj"),
+        ({"limits": {"payload_memory_bytes": "1MiB"}}, "payload_memory_bytes"),
+    ],
+)
+def test_a_bad_configuration_changes_nothing(server, sections, says):
+    running = server()
+    workers = running.workers()
+    line = running.reload(**sections)
+    assert line.startswith("event=reload_failed") and says in line
+    assert running.workers() == workers and running.call("echo", [1]) == [1]
+    assert any("event=bad_configuration" in line and says in line for line in running.lines)
+    assert running.reload().startswith("event=reloaded")
+
+
+@pytest.mark.parametrize(
+    "behave, says",
+    [
+        ("does_not_load", "expected a model, found a probe"),
+        ("fails_self_test", "expected 42, found 41"),
+        ("crashes_in_self_test", "SIGSEGV"),
+        ("crashes_in_load", "SIGKILL"),
+        ("hangs_in_self_test", "start_timeout_ms"),
+    ],
+)
+def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, says):
+    running = server()
+    workers, processes = running.workers(), running.processes()
+    line = running.reload(
+        workers={"start_timeout_ms": 200 if behave.startswith("hangs") else 60_000},
+        handlers={"echo": {}, "bad": probe(behave)},
+    )
+    assert line.startswith("event=reload_failed") and says in line
+    assert running.workers() == workers and running.call("echo", [1]) == [1]
+    wait_until(lambda: running.processes() == processes, "what was started to be gone")
+    assert running.reload().startswith("event=reloaded")
+
+
+def test_other_addresses(server, tmp_path):
+    """Those that stay the same are not touched; one that goes keeps the connections it has."""
+    first, second = f"unix:{tmp_path}/first.sock", f"unix:{tmp_path}/second.sock"
+    running = server(listen={"rpc": ["127.0.0.1:0", first]})
+    tcp = running.addresses[0]
+    with running.connect(first) as old, running.connect(tcp) as kept:
+        running.reload(listen={"rpc": [second, "127.0.0.1:0"]})
+        assert set(running.addresses) == {tcp, second}
+        with pytest.raises(OSError):
+            running.connect(first)
+        for client in (old, kept, running.connect(second), running.connect(tcp)):
+            assert client.call("echo", [1]) == [1]
+
+
+def test_an_address_in_use_changes_nothing(server, tmp_path):
+    running = server()
+    wanted = f"unix:{tmp_path}/new.sock"
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        in_use = "127.0.0.1:%d" % taken.getsockname()[1]
+        line = running.reload(listen={"rpc": [wanted, in_use]})
+    assert line.startswith("event=reload_failed") and in_use in line
+    with pytest.raises(OSError):
+        running.connect(wanted)
+    assert running.call("echo", [1]) == [1]
+
+
+def test_reloads_under_load_cost_no_request(server):
+    """Good ones and bad ones, while clients ask without a pause."""
+    running = server(handlers={"echo": {}, "burn": {}})
+    is_over = threading.Event()
+    asked, failed = [0] * 3, []
+
+    def ask(number: int):
+        with running.connect() as client:
+            while not is_over.is_set():
+                try:
+                    method = ("echo", "burn")[asked[number] % 2]
+                    client.call(method, {"cpu_ms": 1})
+                except Exception as error:  # noqa: BLE001
+                    return failed.append(error)
+                asked[number] += 1
+
+    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(asked))]
+    for thread in threads:
+        thread.start()
+    try:
+        for round in range(12):
+            good = {"handlers": {"echo": {}, "burn": {}}, "workers": {"count": 1 + round % 3}}
+            bad = good | {"handlers": {"echo": {"unknown": 1}, "burn": {}}}
+            line = running.reload(**(bad if round % 4 == 3 else good))
+            assert line.startswith("event=reload_failed" if round % 4 == 3 else "event=reloaded")
+            seen = sum(asked)
+            wait_until(lambda: sum(asked) > seen + 20 or failed, "clients to be served")
+    finally:
+        is_over.set()
+        for thread in threads:
+            thread.join(DEADLINE_S)
+    assert not failed
+
+
+def test_reloads_leave_nothing_behind(server):
+    running = server()
+    running.reload()
+    wait_until(lambda: len(running.processes()) == 4, "the old generation to be gone")
+    before = len(descriptors(running.pid))
+    for _ in range(5):
+        running.reload()
+    wait_until(lambda: len(running.processes()) == 4, "the old generations to be gone")
+    wait_until(lambda: len(descriptors(running.pid)) == before, "their descriptors to be closed")
+
+
+def test_asked_for_again_on_its_way(server, probe, gate):
+    """What counts is the file as it is at the last signal."""
+    running, held = server(), gate()
+    running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
+    running.send(signal.SIGHUP)
+    held.wait_for_runs(1)
+    running.configure(workers={"count": 1}, handlers={"echo": {}})
+    running.send(signal.SIGHUP)
+    running.send(signal.SIGHUP)
+    assert running.call("echo", [1]) == [1]
+    held.open()
+    running.wait_for_line("event=reloaded .*workers=1 ")
+    with pytest.raises(RpcError):
+        running.call("slow", {})
+
+
+def test_asked_for_while_it_starts(server, probe, gate):
+    held = gate()
+    running = server(wait=False, handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
+    held.wait_for_runs(1)
+    running.configure(workers={"count": 1})
+    running.send(signal.SIGHUP)
+    held.open()
+    running.wait_until_ready()
+    running.wait_for_line("event=reloaded .*workers=1 ")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_stopped_on_its_way(server, probe, gate, number):
+    running, held = server(), gate()
+    running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
+    running.send(signal.SIGHUP)
+    held.wait_for_runs(1)
+    assert len(running.processes()) == 5
+    assert running.stop(number) == 0  # and asserts that no process is left
+
+
+def test_no_more_fetches_than_before_are_lost(server, feature_service):
+    """Requests that are being fetched when the reload comes."""
+    upstream = feature_service("--delay-ms", 300)
+    sections = {
+        "features": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
+        "methods": {"features": {"steps": [
+            {"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "echo"},
+        ]}},
+    }  # fmt: skip
+    running = server(**sections)
+    with running.connect() as client:
+        client.send(b"".join(request("features", {"user_id": id + 1}, id) for id in range(50)))
+        running.reload(**sections)
+        answers = client.answers(50)
+    assert all(answers[id]["result"] == {"user_id": id + 1} for id in range(50))

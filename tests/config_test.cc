@@ -186,10 +186,6 @@ TEST_CASE("config: listen addresses are checked") {
 TEST_CASE("config: what comes in a later version can only be off") {
   CHECK(has_problem(kEcho + "[listen]\nstatus = '127.0.0.1:7071'",
                     "listen.status: is not available in this version; "));
-  CHECK(has_problem(kEcho + "[workers]\nmax_jobs = 5",
-                    "workers.max_jobs: is not available in this version; "));
-  CHECK(has_problem(kEcho + "[workers]\nmax_rss_bytes = '1GiB'",
-                    "is not available in this version; "));
 }
 
 TEST_CASE("config: payload memory must hold a request and what is fetched for it") {

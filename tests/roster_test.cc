@@ -49,7 +49,7 @@ TEST_CASE("roster: the wanted slots are forked at once, each one once") {
 TEST_CASE("roster: a worker that lived for a while is replaced at once") {
   Roster roster(2, 2);
   bring_up(roster, 0);
-  roster.on_exited(1, kOldNs);
+  roster.on_exited(1, kOldNs, false);
   CHECK(roster.slot(1).state == State::kVacant);
   CHECK(roster.slot(1).pid == 0);
   CHECK(roster.up_count() == 1);
@@ -63,19 +63,19 @@ TEST_CASE(
   const uint64_t waits[] = {0, Roster::kBackOffNs, 2 * Roster::kBackOffNs, 4 * Roster::kBackOffNs};
   for (const uint64_t wait_ns : waits) {
     bring_up(roster, now);
-    roster.on_exited(0, ++now);
+    roster.on_exited(0, ++now, false);
     CHECK(roster.next_due_ns() == now + wait_ns);
     if (wait_ns > 0) CHECK(roster.take_due(now + wait_ns - 1).empty());
     now += wait_ns;
   }
   for (int i = 0; i < 100; ++i) {
     bring_up(roster, now);
-    roster.on_exited(0, now);
+    roster.on_exited(0, now, false);
     now = roster.next_due_ns().value();
   }
   CHECK(roster.slot(0).due_ns - now <= Roster::kBackOffMaxNs);
   bring_up(roster, now);
-  roster.on_exited(0, now);
+  roster.on_exited(0, now, false);
   CHECK(roster.next_due_ns() == now + Roster::kBackOffMaxNs);
 }
 
@@ -83,11 +83,11 @@ TEST_CASE("roster: a long life ends the back-off") {
   Roster roster(1, 1);
   for (uint64_t now = 0; now < 3; ++now) {
     bring_up(roster, now + 10 * kNsPerS * now);
-    roster.on_exited(0, now + 10 * kNsPerS * now);
+    roster.on_exited(0, now + 10 * kNsPerS * now, false);
   }
   CHECK(roster.slot(0).young_deaths == 3);
   bring_up(roster, 100 * kNsPerS);
-  roster.on_exited(0, 100 * kNsPerS + Roster::kYoungNs);
+  roster.on_exited(0, 100 * kNsPerS + Roster::kYoungNs, false);
   CHECK(roster.slot(0).young_deaths == 0);
   CHECK(roster.take_due(100 * kNsPerS + Roster::kYoungNs) == Slots{0});
 }
@@ -105,9 +105,9 @@ TEST_CASE("roster: one worker's deaths do not make another one wait") {
   Roster roster(2, 2);
   for (uint64_t now = 0; now <= 50 * kNsPerS; now += 10 * kNsPerS) {
     bring_up(roster, now);
-    roster.on_exited(0, now);
+    roster.on_exited(0, now, false);
   }
-  roster.on_exited(1, 50 * kNsPerS);
+  roster.on_exited(1, 50 * kNsPerS, false);
   CHECK(roster.take_due(50 * kNsPerS) == Slots{1});
 }
 
@@ -118,7 +118,7 @@ TEST_CASE("roster: wanting one fewer makes the last one leave, and nobody takes 
   CHECK(roster.slot(2).state == State::kLeaving);
   CHECK(roster.up_count() == 2);
   CHECK(roster.is_complete());
-  roster.on_exited(2, 1);
+  roster.on_exited(2, 1, false);
   CHECK(roster.slot(2).young_deaths == 0);  // it was told to
   CHECK(roster.take_due(kOldNs).empty());
   CHECK(!roster.next_due_ns());
@@ -155,20 +155,72 @@ TEST_CASE("roster: a worker that is starting leaves, too, and one that was calle
   CHECK(!roster.want(2));
   CHECK(!roster.on_ready(1));
   CHECK(roster.slot(1).state == State::kLeaving);  // it was told: it goes, and is replaced
-  roster.on_exited(1, 1);
+  roster.on_exited(1, 1, false);
   CHECK(roster.take_due(1) == Slots{1});
 }
 
 TEST_CASE("roster: when a whole generation is gone, all that are wanted are forked at once") {
   Roster roster(3, 2);
   bring_up(roster, 0);
-  roster.on_exited(0, 1);
+  roster.on_exited(0, 1, false);
   bring_up(roster, 1);
   roster.on_all_gone();
   CHECK(roster.up_count() == 0);
   CHECK(roster.slot(0).young_deaths == 1);  // the nursery's death excuses nobody's earlier ones
   CHECK(roster.slot(1).young_deaths == 0);
   CHECK(roster.take_due(1) == Slots{0, 1});
+}
+
+TEST_CASE("roster: a worker that has finished a job did not die young") {
+  Roster roster(1, 1);
+  uint64_t now = 0;
+  for (int i = 0; i < 20; ++i) {
+    REQUIRE(roster.take_due(now) == std::vector<uint32_t>{0});
+    roster.on_forked(0, 100, now);
+    roster.on_ready(0);
+    roster.on_exited(0, ++now, true);
+  }
+  CHECK(roster.crash_looping_count() == 0);
+}
+
+TEST_CASE("roster: young deaths in a row are a crash loop, until one lives") {
+  Roster roster(2, 2);
+  uint64_t now = 0;
+  for (uint32_t i = 1; i <= Roster::kCrashLoopDeaths; ++i) {
+    CHECK(roster.crash_looping_count() == 0);
+    now += Roster::kBackOffMaxNs;
+    roster.take_due(now);
+    roster.on_forked(1, 100, now);
+    roster.on_exited(1, now, false);
+  }
+  CHECK(roster.crash_looping_count() == 1);
+  now += Roster::kBackOffMaxNs;
+  roster.take_due(now);
+  roster.on_forked(1, 100, now);
+  roster.on_ready(1);
+  roster.on_exited(1, now + Roster::kYoungNs, false);
+  CHECK(roster.crash_looping_count() == 0);
+}
+
+TEST_CASE("roster: one worker is recycled at a time, and none while another is missing") {
+  Roster roster(4, 2);
+  CHECK(!roster.try_recycle(0));
+  roster.take_due(0);
+  for (uint32_t slot : {0u, 1u})
+    roster.on_forked(slot, 100 + static_cast<int32_t>(slot), 0);
+  roster.on_ready(0);
+  CHECK(!roster.try_recycle(0));
+  roster.on_ready(1);
+  CHECK(!roster.try_recycle(2));
+  REQUIRE(roster.try_recycle(1));
+  CHECK(roster.slot(1).state == Roster::State::kLeaving);
+  CHECK(!roster.try_recycle(0));
+  roster.on_exited(1, 1, false);
+  CHECK(roster.take_due(1) == std::vector<uint32_t>{1});
+  CHECK(!roster.try_recycle(0));
+  roster.on_forked(1, 102, 1);
+  roster.on_ready(1);
+  CHECK(roster.try_recycle(0));
 }
 
 }  // namespace ringmaster::master

@@ -20,8 +20,7 @@ enum class Unit {
   kBytes,        // an integer, or a string such as "64MiB"
   kCountOrAuto,  // "auto" is kept as 0
   kNotANumber,   // read by the section's own code
-  kLaterNumber,  // reserved: only its off value (0, "") is accepted, so that nobody believes that
-  kLaterText,    // something is on which is not
+  kLaterText,    // reserved: only "" is accepted, so that nobody believes that something is on
 };
 
 template <class T>
@@ -36,6 +35,7 @@ struct Key {
 inline constexpr uint64_t kKiB = 1024;
 inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline constexpr uint64_t kGiB = 1024 * kMiB;
+inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML has no more
 inline constexpr uint64_t kHourMs = 3600 * 1000;
 
 using master::Limits;
@@ -55,8 +55,8 @@ inline constexpr Key<Options> kListenKeys[] = {
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
     {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},
-    {"max_jobs", Unit::kLaterNumber},
-    {"max_rss_bytes", Unit::kLaterNumber},
+    {"max_jobs", Unit::kCount, 0, kNoLimit, &Options::worker_max_jobs},
+    {"max_rss_bytes", Unit::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
 };
 
 inline constexpr Key<Limits> kLimitsKeys[] = {

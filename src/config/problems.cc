@@ -122,14 +122,9 @@ std::optional<uint64_t> Problems::read_number(const Entry& entry, Unit unit, uin
   return number;
 }
 
-void Problems::expect_off(const Entry& entry, Unit unit) {
-  const Value& value = *entry.value;
-  const bool is_text = unit == Unit::kLaterText;
-  const bool is_off = is_text ? value.kind == Kind::kString && value.text.empty()
-                              : value.kind == Kind::kInteger && value.integer == 0;
-  if (is_off) return;
-  add(entry, fmt::format("is not available in this version; leave it out, or set it to {} (off)",
-                         is_text ? "\"\"" : "0"));
+void Problems::expect_off(const Entry& entry) {
+  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  add(entry, "is not available in this version; leave it out, or set it to \"\" (off)");
 }
 
 std::vector<Problem> Problems::take() {

@@ -48,6 +48,8 @@ struct Options {
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
+  uint64_t worker_max_jobs = 0;       // 0: no limit
+  uint64_t worker_max_rss_bytes = 0;  // 0: no limit
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
   std::vector<net::UpstreamOptions> upstreams;

@@ -45,9 +45,10 @@ std::optional<uint32_t> Roster::on_ready(uint32_t slot) {
   return take_superfluous(slot);
 }
 
-void Roster::on_exited(uint32_t slot, uint64_t now_ns) {
+void Roster::on_exited(uint32_t slot, uint64_t now_ns, bool has_worked) {
   const Slot& exited = slots_[slot];
-  vacate(slot, now_ns, exited.state != State::kLeaving && now_ns < exited.forked_ns + kYoungNs);
+  const bool is_young = !has_worked && now_ns < exited.forked_ns + kYoungNs;
+  vacate(slot, now_ns, exited.state != State::kLeaving && is_young);
 }
 
 void Roster::on_all_gone() {
@@ -79,6 +80,20 @@ std::optional<uint32_t> Roster::take_superfluous(uint32_t slot) {
   if (slot < wanted_ || (state != State::kUp && state != State::kStarting)) return std::nullopt;
   slots_[slot].state = State::kLeaving;
   return slot;
+}
+
+bool Roster::try_recycle(uint32_t slot) {
+  const bool is_another_leaving = std::any_of(
+      slots_.begin(), slots_.end(), [](const Slot& s) { return s.state == State::kLeaving; });
+  if (slots_[slot].state != State::kUp || !is_complete() || is_another_leaving) return false;
+  slots_[slot].state = State::kLeaving;
+  return true;
+}
+
+size_t Roster::crash_looping_count() const {
+  return static_cast<size_t>(
+      std::count_if(slots_.begin(), slots_.begin() + static_cast<std::ptrdiff_t>(wanted_),
+                    [](const Slot& slot) { return slot.young_deaths >= kCrashLoopDeaths; }));
 }
 
 size_t Roster::up_count() const {

@@ -7,8 +7,9 @@
 //      ^               |                       |                  |                |
 //      '-- on_fork_failed ---------------------'---- on_exited ---'----------------'
 //
-// A worker that dies young (within kYoungNs of its fork) makes its slot wait before the next try:
-// kBackOffNs, doubled each time, up to kBackOffMaxNs. One that lived longer is replaced at once.
+// A worker that dies young (within kYoungNs of its fork, and without having finished a job) makes
+// its slot wait before the next try: kBackOffNs, doubled each time, up to kBackOffMaxNs. Any other
+// is replaced at once. kCrashLoopDeaths young deaths in a row are a crash loop.
 #pragma once
 
 #include <cstddef>
@@ -23,6 +24,7 @@ class Roster {
   static constexpr uint64_t kYoungNs = 1'000'000'000;
   static constexpr uint64_t kBackOffNs = 50'000'000;
   static constexpr uint64_t kBackOffMaxNs = 5'000'000'000;
+  static constexpr uint32_t kCrashLoopDeaths = 5;
 
   enum class State : uint8_t { kVacant, kForking, kStarting, kUp, kLeaving };
 
@@ -46,7 +48,7 @@ class Roster {
   void on_fork_failed(uint32_t slot, uint64_t now_ns);
   // The slot again, if it is not wanted any more and should leave.
   std::optional<uint32_t> on_ready(uint32_t slot);
-  void on_exited(uint32_t slot, uint64_t now_ns);
+  void on_exited(uint32_t slot, uint64_t now_ns, bool has_worked);
   // Every process of the generation is gone; nobody is blamed.
   void on_all_gone();
 
@@ -54,11 +56,17 @@ class Roster {
   // if one should: it is kLeaving afterwards.
   std::optional<uint32_t> want(size_t wanted);
 
+  // Asks a worker that is up to make room for a fresh one. True: it should leave, and is kLeaving
+  // afterwards. False while any other is not up: one at a time, so that the rest keeps serving.
+  [[nodiscard]] bool try_recycle(uint32_t slot);
+
   const Slot& slot(uint32_t slot) const { return slots_[slot]; }
   size_t slot_count() const { return slots_.size(); }
   size_t wanted() const { return wanted_; }
   size_t up_count() const;
   bool is_complete() const { return up_count() >= wanted_; }
+  // How many slots wait because their workers keep dying young.
+  size_t crash_looping_count() const;
 
  private:
   std::optional<uint32_t> take_superfluous(uint32_t slot);

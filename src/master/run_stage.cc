@@ -62,7 +62,9 @@ void RunStage::fill_header(const Job& job) {
 
 Status RunStage::take_results(uint32_t& damaged_worker) {
   if (port_ == nullptr) return {};
-  const auto take = [this](uint32_t, const ipc::ResultReader::Record& record) {
+  const auto take = [this](uint32_t worker, const ipc::ResultReader::Record& record) {
+    if (worker >= finished_.size()) finished_.resize(worker + 1);
+    ++finished_[worker];
     on_record(record);
   };
   const Status taken = port_->drain(take, damaged_worker);
@@ -152,6 +154,7 @@ void RunStage::tick() {
 
 std::vector<RunStage::LostJob> RunStage::on_worker_lost(uint32_t worker, const std::string& cause) {
   const std::vector<ipc::JobId> ids = port_->take_over(worker);
+  if (worker < finished_.size()) finished_[worker] = 0;
   // A worker that we ended for one job's overrun is not the fault of another that it had.
   const bool was_ended_by_us = std::any_of(ids.begin(), ids.end(), [this](ipc::JobId id) {
     const Job* job = table_.find(id);
@@ -177,8 +180,13 @@ void RunStage::on_port_lost(const std::string& cause) {
   [[maybe_unused]] const Status taken = take_results(damaged_worker);
   port_ = nullptr;
   workers_ = 0;
+  finished_.clear();
   table_.for_each_used([&](Job& job) { on_job_lost(job, true, cause); });
   RM_ASSERT(published_ == 0);
+}
+
+uint64_t RunStage::finished_jobs(uint32_t worker) const {
+  return worker < finished_.size() ? finished_[worker] : 0;
 }
 
 void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {

@@ -59,6 +59,8 @@ class RunStage {
   void on_port_lost(const std::string& cause);
 
   size_t queued() const { return queue_.size(); }
+  // By the worker that is in this slot now.
+  uint64_t finished_jobs(uint32_t worker) const;
 
  private:
   // READY entries per worker beyond the one it works on: enough that nobody waits for the master.
@@ -79,7 +81,8 @@ class RunStage {
   Queue queue_;
   ipc::MasterPort* port_ = nullptr;
   size_t workers_ = 0;
-  size_t published_ = 0;  // jobs in the ring or with a worker
+  size_t published_ = 0;            // jobs in the ring or with a worker
+  std::vector<uint64_t> finished_;  // by worker slot, as far as any has finished one
 };
 
 }  // namespace ringmaster::master

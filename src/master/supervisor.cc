@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "master/worker_memory.h"
 
 namespace ringmaster::master {
 namespace {
@@ -88,8 +89,9 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
   const std::string how = describe_status(message.status);
   take_results();  // what it had finished is not lost
+  const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<RunStage::LostJob> lost = run_stage_.on_worker_lost(worker, how);
-  roster_.on_exited(worker, now_ns());
+  roster_.on_exited(worker, now_ns(), has_worked);
   run_stage_.set_workers(roster_.up_count());
   if (message.status == 0 && lost.empty()) {
     log(Level::kInfo, "worker_left",
@@ -106,6 +108,10 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
          {"job", lost.front().id.job},
          {"method", lost.front().method},
          {"attempt", lost.front().attempt}});
+  }
+  if (roster_.slot(worker).young_deaths == Roster::kCrashLoopDeaths) {
+    log(Level::kError, "crash_looping",
+        {{"worker", worker}, {"gen", generation_->number()}, {"deaths", Roster::kCrashLoopDeaths}});
   }
   fork_due();
 }
@@ -142,9 +148,39 @@ void Supervisor::on_tick() {
   look_at_workers();
   run_stage_.tick();
   fork_due();
+  recycle();
   if (!was_ready_ && now_ns() > started_ns_ + setup_.start_timeout_ms * kNsPerMs) {
     give_up_starting();
   }
+}
+
+void Supervisor::recycle() {
+  if (setup_.max_rss_bytes > 0) looked_at_ = (looked_at_ + 1) % roster_.wanted();
+  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
+    const char* why = why_recycle(i);
+    if (why == nullptr || !roster_.try_recycle(i)) continue;
+    log(Level::kInfo, "worker_recycled",
+        {{"worker", i},
+         {"gen", generation_->number()},
+         {"pid", roster_.slot(i).pid},
+         {"why", why},
+         {"jobs", run_stage_.finished_jobs(i)}});
+    return generation_->signal_worker(i, SIGTERM);
+  }
+}
+
+const char* Supervisor::why_recycle(uint32_t worker) const {
+  const uint64_t share = setup_.max_jobs / 4 * worker / roster_.wanted();  // see max_jobs
+  if (setup_.max_jobs > 0 && run_stage_.finished_jobs(worker) >= setup_.max_jobs + share) {
+    return "max_jobs";
+  }
+  // A look costs some system calls: one worker each time is enough.
+  const bool is_due = setup_.max_rss_bytes > 0 && worker == looked_at_;
+  if (is_due && roster_.slot(worker).state == Roster::State::kUp &&
+      grown_bytes(roster_.slot(worker).pid, generation_->nursery_pid()) > setup_.max_rss_bytes) {
+    return "max_rss_bytes";
+  }
+  return nullptr;
 }
 
 void Supervisor::give_up_starting() {

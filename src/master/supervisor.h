@@ -30,6 +30,8 @@ class Supervisor {
     ipc::Geometry geometry;  // its worker_slots are the most workers that there can be
     size_t worker_count;
     uint64_t start_timeout_ms;  // for the first generation to have all its workers up
+    uint64_t max_jobs;          // of one worker, then it is recycled; 0: no limit
+    uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
     uint32_t& generations;  // how many there have been, of all supervisors
@@ -65,6 +67,8 @@ class Supervisor {
   void on_gone(const std::string& how);
   void on_tick();
   void give_up_starting();
+  void recycle();
+  const char* why_recycle(uint32_t worker) const;
   void take_results();
   void look_at_workers();
   void fork_due();
@@ -76,6 +80,7 @@ class Supervisor {
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
   uint64_t started_ns_ = 0;
+  size_t looked_at_ = 0;  // the worker whose size was looked at last
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
   uint32_t young_generations_ = 0;  // in a row, that were gone soon

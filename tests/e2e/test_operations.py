@@ -100,6 +100,48 @@ def test_more_and_fewer_workers_under_load_cost_no_request(server):
     assert all(answer.get("result") == {"cpu_ms": 1} for answer in answers.values())
 
 
+def test_a_worker_is_recycled_after_so_many_jobs(server):
+    running = server(workers={"count": 2, "max_jobs": 20})
+    first = running.workers()
+    with running.connect() as client:
+        for slot in (0, 1):  # one after the other
+            before = len(running.lines)
+            pattern = rf"event=worker_recycled worker={slot} gen=1 pid={first[slot]} why=max_jobs"
+            while not any(re.search(pattern, line) for line in running.lines):
+                client.send(b"".join(request("echo", [id], id) for id in range(20)))
+                assert all("result" in answer for answer in client.answers(20).values())
+            running.wait_for_line(f"event=worker_left worker={slot} .*pid={first[slot]}")
+            running.wait_for_line(rf"event=worker_ready worker={slot} .*pid=(?!{first[slot]}\b)")
+    assert not any("event=worker_died" in line for line in running.lines)
+
+
+def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
+    running = server(
+        workers={"count": 1, "max_rss_bytes": "32MiB"}, handlers={"leak": probe("leaks")}
+    )
+    first = running.workers()[0]
+    assert running.call("leak", {"size": 1 << 20}) == "leaked"
+    assert running.call("leak", {"size": 64 << 20}) == "leaked"
+    running.wait_for_line(rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=2")
+    running.wait_for_line(rf"event=worker_ready worker=0 gen=1 pid=(?!{first}\b)")
+    assert running.call("leak", {"size": 1 << 20}) == "leaked"
+
+
+def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, probe):
+    """None of them finishes a job, so each waits longer than the one before."""
+    running = server(
+        may_crash=True,
+        workers={"count": 1},
+        handlers={"bad": probe("aborts")},
+        methods={"bad": {"attempts": 10}},
+    )
+    with running.connect() as client:
+        client.send(request("bad", {}))
+        running.wait_for_line("event=crash_looping worker=0 gen=1 deaths=5")
+        assert client.answer()["error"]["code"] == -32014
+    assert len(running.wait_for_lines("event=worker_died", 10)) == 10
+
+
 def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):
     """The workers go on with what they have, as long as the master says so."""
     running, held = server(handlers={"hold": probe("hold")}), gate()

@@ -147,6 +147,11 @@ static void misbehave(const char* how, const rm_host* host, const rm_job* job) {
     host->fail(job, 7, "expected luck, found none", 25);
   } else if (strcmp(how, "refuses_params") == 0) {
     host->fail(job, RM_INVALID_PARAMS, "expected user_id", 16);
+  } else if (strcmp(how, "leaks") == 0) {
+    const size_t size = (size_t)number_member(job->params, "size");
+    volatile char* kept = malloc(size);
+    for (size_t i = 0; i < size; i += 4096) kept[i] = 1;
+    answer_text(host, job, "\"leaked\"");
   } else if (strcmp(how, "pretty") == 0) {
     answer_text(host, job, "{\n  \"a\": 1,\r\n  \"b\": \"\\n\"\n}\n");
   } /* "silent": no answer at all */

@@ -133,13 +133,13 @@ def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, pr
         may_crash=True,
         workers={"count": 1},
         handlers={"bad": probe("aborts")},
-        methods={"bad": {"attempts": 10}},
+        methods={"bad": {"attempts": 6}},
     )
     with running.connect() as client:
         client.send(request("bad", {}))
         running.wait_for_line("event=crash_looping worker=0 gen=1 deaths=5")
         assert client.answer()["error"]["code"] == -32014
-    assert len(running.wait_for_lines("event=worker_died", 10)) == 10
+    assert len(running.wait_for_lines("event=worker_died", 6)) == 6
 
 
 def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):

@@ -178,10 +178,14 @@ std::vector<RunStage::LostJob> RunStage::on_worker_lost(uint32_t worker, const s
 void RunStage::on_port_lost(const std::string& cause) {
   uint32_t damaged_worker = 0;
   [[maybe_unused]] const Status taken = take_results(damaged_worker);
-  port_ = nullptr;
+  // What can still be withdrawn no worker has ever had: it has not cost an attempt.
+  ipc::MasterPort& port = *std::exchange(port_, nullptr);
   workers_ = 0;
   finished_.clear();
-  table_.for_each_used([&](Job& job) { on_job_lost(job, true, cause); });
+  table_.for_each_used([&](Job& job) {
+    const bool was_taken = job.state != JobState::kPublished || !port.try_withdraw(job.id);
+    on_job_lost(job, was_taken, cause);
+  });
   RM_ASSERT(published_ == 0);
 }
 

@@ -157,6 +157,18 @@ def test_a_killed_nursery_fails_what_must_not_run_twice(holding, gate):
         assert error["code"] == -32014 and error["data"]["executed"] == "unknown"
 
 
+def test_a_killed_nursery_costs_nothing_that_was_only_waiting(holding, gate):
+    """Jobs that were published ahead to its workers, but taken by none, may run once and do."""
+    running, held = holding(workers={"count": 1}), gate()
+    with running.connect() as client:
+        client.send(b"".join(held.request(id, "once") for id in range(4)))
+        held.wait_for_runs(1)
+        os.kill(running.nursery(), signal.SIGKILL)
+        assert client.answer()["error"]["code"] == -32014
+        held.open()
+        assert all(a["result"] == held.params() for a in client.answers(3).values())
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_killed_master_leaves_nothing(holding, gate, number):
     before = shared_memory()

@@ -117,14 +117,14 @@ def test_a_worker_is_recycled_after_so_many_jobs(server):
 
 def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
     running = server(
-        workers={"count": 1, "max_rss_bytes": "32MiB"}, handlers={"leak": probe("leaks")}
+        workers={"count": 1, "max_rss_bytes": "32MiB"}, handlers={"grow": probe("grows")}
     )
     first = running.workers()[0]
-    assert running.call("leak", {"size": 1 << 20}) == "leaked"
-    assert running.call("leak", {"size": 64 << 20}) == "leaked"
+    assert running.call("grow", {"size": 1 << 20}) == "grown"
+    assert running.call("grow", {"size": 64 << 20}) == "grown"
     running.wait_for_line(rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=2")
     running.wait_for_line(rf"event=worker_ready worker=0 gen=1 pid=(?!{first}\b)")
-    assert running.call("leak", {"size": 1 << 20}) == "leaked"
+    assert running.call("grow", {"size": 1 << 20}) == "grown"
 
 
 def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, probe):

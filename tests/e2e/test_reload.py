@@ -98,7 +98,7 @@ def test_a_bad_configuration_changes_nothing(server, sections, says):
     [
         ("does_not_load", "expected a model, found a probe"),
         ("fails_self_test", "expected 42, found 41"),
-        ("crashes_in_self_test", "SIGSEGV"),
+        ("crashes_in_self_test", "SIGKILL"),
         ("crashes_in_load", "SIGKILL"),
         ("hangs_in_self_test", "start_timeout_ms"),
     ],

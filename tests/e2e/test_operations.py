@@ -122,7 +122,7 @@ def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
     first = running.workers()[0]
     assert running.call("grow", {"size": 1 << 20}) == "grown"
     assert running.call("grow", {"size": 64 << 20}) == "grown"
-    running.wait_for_line(rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=2")
+    running.wait_for_line(rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=\d")
     running.wait_for_line(rf"event=worker_ready worker=0 gen=1 pid=(?!{first}\b)")
     assert running.call("grow", {"size": 1 << 20}) == "grown"
 

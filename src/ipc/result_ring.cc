@@ -75,12 +75,13 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
     const uint64_t offset = head_ % data_.size();
     const uint64_t there = std::min<uint64_t>(tail - head_, data_.size() - offset);
     RecordHeader header{};
-    peeked_ = 0;
+    uint64_t length = 0;
     if (tail - head_ <= data_.size() && tail % 16 == 0) {
       std::memcpy(&header, data_.data() + offset, sizeof header);
-      peeked_ = record_length(header.size);
+      length = record_length(header.size);
     }
-    if (peeked_ == 0 || peeked_ > there) {
+    peeked_ = length <= there ? length : 0;
+    if (peeked_ == 0) {
       return fail(ExitCode::kInternal,
                   fmt::format("damaged results: tail {}, head {}, a record of {} bytes", tail,
                               head_, header.size));

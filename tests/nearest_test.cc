@@ -36,6 +36,14 @@ TEST_CASE("nearest: a word that is far from all finds none") {
   CHECK(nearest("timeout_ms", {}).empty());
 }
 
+TEST_CASE("nearest: a word is not compared with those that are much shorter or longer") {
+  // A client may ask for a method of as many letters as a message can hold.
+  const std::string endless(32 << 20, 't');
+  CHECK(nearest(endless, kKeys).empty());
+  const std::string_view known[] = {"url", endless};
+  CHECK(nearest("ulr", known) == "url");
+}
+
 TEST_CASE("nearest: a replacement of the whole word is not near") {
   constexpr std::string_view kShort[] = {"ab", "run"};
   CHECK(nearest("xy", kShort).empty());

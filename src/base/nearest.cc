@@ -34,8 +34,12 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t best_distance = std::min(distance_max, word.size() - (word.empty() ? 0 : 1)) + 1;
   for (std::string_view candidate : known) {
+    // Two words are at least as far apart as their lengths. Whoever asks for a method of a million
+    // letters must not have each of them compared.
+    const auto [shorter, longer] = std::minmax({word.size(), candidate.size()});
+    if (longer - shorter >= best_distance || candidate.empty()) continue;
     const size_t distance = edit_distance(word, candidate);
-    if (distance < best_distance && !candidate.empty()) {
+    if (distance < best_distance) {
       best = candidate;
       best_distance = distance;
     }

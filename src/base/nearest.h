@@ -4,7 +4,8 @@
 //           swap of two neighbours costs 1.
 // Near:     at most max(2, length/3) of the word's length, and less than the whole word. Where no
 //           word is that near, one that continues it ("timeout", "timeout_ms") is.
-// Limits:   meant for lists of tens of words; quadratic in their length.
+// Limits:   meant for lists of tens of words; quadratic in the length of those that are not much
+//           shorter or longer than the word, however long that is.
 #pragma once
 
 #include <cstddef>

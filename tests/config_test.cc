@@ -143,6 +143,11 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
   CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 1", "expected the path of a file"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = inf", "cannot be written as JSON"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = \"a\\u0000\"", "a NUL in it"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\n\"x\\u0000y\" = 1",
+                    ":5: handlers.burn.\"x\\u0000y\": expected a key, found a string with a NUL"));
+  CHECK(has_problem(kEcho + "[handlers.burn]\n\"\" = 1", "expected a key, found an empty string"));
+  CHECK(has_problem(kEcho + "[handlers.\"b\\u0000\"]\nlibrary = 'burn'",
+                    "expected a name, found a string with a NUL in it"));
 }
 
 TEST_CASE("config: a number out of range states the limits") {

@@ -90,15 +90,17 @@ bool Problems::expect(const Entry& entry, Kind kind, std::string_view expected) 
   return false;
 }
 
+bool Problems::expect_text(const Entry& entry, std::string_view text, std::string_view expected) {
+  if (!text.empty() && text.find('\0') == std::string_view::npos) return true;
+  add(entry, fmt::format("expected {}, found {}", expected,
+                         text.empty() ? "an empty string" : "a string with a NUL in it"));
+  return false;
+}
+
 std::optional<std::string> Problems::read_text(const Entry& entry, std::string_view expected) {
   if (!expect(entry, Kind::kString, expected)) return std::nullopt;
-  const std::string& text = entry.value->text;
-  if (text.empty() || text.find('\0') != std::string::npos) {
-    add(entry, fmt::format("expected {}, found {}", expected,
-                           text.empty() ? "an empty string" : "a string with a NUL in it"));
-    return std::nullopt;
-  }
-  return text;
+  if (!expect_text(entry, entry.value->text, expected)) return std::nullopt;
+  return entry.value->text;
 }
 
 std::optional<uint64_t> Problems::read_number(const Entry& entry, Unit unit, uint64_t min,

@@ -67,8 +67,9 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
     const Entry entry = table.member(member);
     if (member.key == "library") {
       library = entry;
-    } else if (auto option = read_handler_option(problems, member.key, entry, paths)) {
-      spec.options.emplace_back(member.key, *option);
+    } else if (problems.expect_text(entry, member.key, "a key")) {
+      const auto option = read_handler_option(problems, member.key, entry, paths);
+      if (option) spec.options.emplace_back(member.key, *option);
     }
   }
   const auto text = problems.read_text(library, "the name or the path of a handler library");

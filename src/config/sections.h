@@ -25,11 +25,7 @@ void for_each_table(Problems& problems, const Entry& section, Read read) {
   for (const Member& member : section.value->members) {
     const Entry entry = section.member(member);
     if (!problems.expect(entry, Kind::kTable, "a table: [" + section.key + ".NAME]")) continue;
-    if (member.key.empty()) {
-      problems.add(entry, "expected a name, found an empty one");
-    } else {
-      read(member.key, entry);
-    }
+    if (problems.expect_text(entry, member.key, "a name")) read(member.key, entry);
   }
 }
 

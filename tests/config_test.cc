@@ -217,6 +217,20 @@ TEST_CASE("config: a syntax error is one problem with its line") {
   CHECK(has_problem(kEcho + "a = = 1\nb = = 2", "4: not valid TOML: "));
   CHECK(has_problem(kEcho + "attempts = 1\nattempts = 2", "5: not valid TOML: "));
   CHECK(has_problem(kEcho + "a = \"\xff\"", "4: not valid TOML: "));
+  CHECK(has_problem("[\n%", "1: not valid TOML: "));
+}
+
+TEST_CASE("config: a key of endlessly many parts is a problem, and no stack overflow") {
+  std::string parts = "a";
+  for (int i = 0; i < 200'000; ++i)
+    parts += ".a";
+  CHECK(has_problem("\n" + parts + " = 1", "2: not valid TOML: more than 1000 dots in one key"));
+  CHECK(has_problem("[" + parts + "]", "1: not valid TOML: more than 1000 dots"));
+  // A line of as many numbers is no such key.
+  std::string numbers = "x = [";
+  for (int i = 0; i < 2000; ++i)
+    numbers += "0.5,";
+  CHECK(problems_of(kEcho + "[handlers.burn]\n" + numbers + "]").empty());
 }
 
 }  // namespace ringmaster::config

@@ -14,7 +14,12 @@ CXXFLAGS := -std=c++20 -g -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2
 FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -fsanitize=thread
+FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+                 -fsanitize-ignorelist=tests/fuzz/ignorelist.txt
 CXXFLAGS += $(FLAGS_$(BUILD))
+ifeq ($(BUILD),fuzz)
+CXX := clang++
+endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
 LDLIBS   := -luv -lcurl -lfmt -lsystemd -lz -lbsd -lpthread
 
@@ -23,9 +28,13 @@ SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/han
                     ! -name main.cc)
 HANDLERS := $(notdir $(wildcard src/handlers/*))
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
+# A fuzzer is linked with what it needs of these, so that its coverage is of that alone.
+FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
+            src/handlers/interests/features.cc
+FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check bench tidy install clean help FORCE
+.PHONY: all run test check fuzz fuzzers bench tidy install clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -38,9 +47,13 @@ test: ## install what is missing, build, run every test
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)
 
-check: ## the tests under ASan+UBSan and under TSan
-	scripts/setup.sh build test
+check: ## the tests under ASan+UBSan and under TSan, and a minute of fuzzing
+	scripts/setup.sh build test fuzz
 	scripts/check.sh
+
+fuzz: ## feed every fuzzer of tests/fuzz millions of inputs: about an hour
+	scripts/setup.sh build fuzz
+	scripts/fuzz.sh long
 
 bench: ## measure what a request costs; prints tables
 	scripts/setup.sh build bench
@@ -68,6 +81,14 @@ $(OUT)/unit_tests: $(call objects,$(SERVER) \
 $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
+
+fuzzers: $(FUZZERS)
+$(OUT)/%_fuzz: $(OUT)/obj/tests/fuzz/%_fuzz.o $(OUT)/fuzzed.a
+	@echo link $@
+	@$(CXX) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LDLIBS)
+$(OUT)/fuzzed.a: $(call objects,$(FUZZED)) $(OUT)/flags
+	@rm -f $@
+	@ar rcs $@ $(filter %.o,$^)
 
 $(OUT)/handlers/interests.so: LDLIBS := -lxgboost
 # Objects are kept: they are not mere steps on the way.

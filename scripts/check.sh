@@ -1,9 +1,11 @@
 #!/bin/bash
-# check.sh [asan|tsan]: every test under ASan+UBSan and under TSan, or under one of them.
+# check.sh [asan|tsan]: every test under ASan+UBSan and under TSan, then the fuzzers for a minute;
+# or one of the former.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-[[ $# -gt 0 ]] || exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan"
+[[ $# -gt 0 ]] ||
+  exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
 build=$1
 make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
 

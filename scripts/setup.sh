@@ -19,6 +19,10 @@ test=(
 # The measurements: what counts a process's system calls.
 bench=(python3 python3-pytest strace util-linux)
 
+# shellcheck disable=SC2034
+# libFuzzer comes with clang's runtime.
+fuzz=(clang libclang-rt-14-dev)
+
 readonly kUsage=64 kResource=71
 
 die() {
@@ -29,11 +33,11 @@ die() {
 wanted=()
 for group in "$@"; do
   case $group in
-    build | test | bench) declare -n packages=$group && wanted+=("${packages[@]}") ;;
-    *) die $kUsage "unknown group $group; known: build, test, bench" ;;
+    build | test | bench | fuzz) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz" ;;
   esac
 done
-[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench"
+[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz"
 
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is no Debian: install by hand: ${wanted[*]}"

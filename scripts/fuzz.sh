@@ -1,0 +1,52 @@
+#!/bin/bash
+# fuzz.sh long|short [FUZZER]: feeds every fuzzer of tests/fuzz, or one, its number of inputs. The
+# last line is "N passed, N failed".
+#
+# short: always the same inputs, for `make check`. long: others each time, beginning with what was
+# found before, which build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:
+# build/fuzz/NAME_fuzz FILE tries it again. Correct the fault, and add the file to the corpus.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# name, inputs in thousands (long, short), dictionary: the fast ones and those with much to find get
+# more. The long form is ten million in all, the short one takes about a minute on two cores.
+readonly kFuzzers="
+json_rpc    2000 15 json
+json        2000 30 json
+features    2000 60 json
+control     1500 30
+result_ring 1500 30
+master_port 800  15
+config      250  3  toml
+"
+
+length=${1:?usage: fuzz.sh long|short [FUZZER]}
+if [[ $# -eq 1 ]]; then
+  make -j"$(nproc)" BUILD=fuzz fuzzers
+  mapfile -t commands < <(awk -v f="scripts/fuzz.sh $length" 'NF { print f, $1 }' <<< "$kFuzzers")
+  exec scripts/sum.sh "${commands[@]}"
+fi
+
+name=$2
+read -r long short dictionary < <(awk -v name="$name" '$1 == name { print $2, $3, $4 }' \
+  <<< "$kFuzzers") || { echo "fuzz: unknown fuzzer $name" >&2 && exit 64; }
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+found=build/fuzz/corpus/$name findings=build/fuzz/findings
+[[ $length == long ]] || found=$work/found
+mkdir -p "$found" "$findings"
+
+options=(-print_final_stats=1 -artifact_prefix="$findings/$name-" -max_len=2048 -timeout=60)
+[[ -z $dictionary ]] || options+=(-dict="tests/fuzz/$dictionary.dict")
+case $length in
+  long) options+=(-runs="${long}000") ;;
+  short) options+=(-runs="${short}000" -seed=1) ;;
+  *) echo "fuzz: expected long or short, found $length" >&2 && exit 64 ;;
+esac
+
+start=$SECONDS
+"build/fuzz/${name}_fuzz" "${options[@]}" "$found" "tests/fuzz/corpus/$name" &> "$work/log" ||
+  { grep -v '^#\|NEW_FUNC' "$work/log" && exit 1; }
+runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")
+covered=$(sed -n 's/.* DONE *cov: \([0-9]*\).*/\1/p' "$work/log")
+echo "$name: $runs inputs in $((SECONDS - start)) s, $covered edges covered, none failed"

@@ -1,0 +1,28 @@
+// What the fuzzers share. Each is a program of its own: libFuzzer feeds it inputs, keeps those that
+// reach new code, and reports an input that crashes, leaks, hangs or breaks an RM_ASSERT.
+//
+// A fuzzer keeps no state from one input to the next: the file that libFuzzer saves must fail
+// alone.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+
+#include "base/assert.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size);
+
+namespace ringmaster::fuzz {
+
+inline std::string_view text_of(const uint8_t* data, size_t size) {
+  return {reinterpret_cast<const char*>(data), size};
+}
+
+// Whether `part` lies in `whole`; an empty one may lie anywhere.
+inline bool is_inside(std::string_view part, std::string_view whole) {
+  return part.empty() ||
+         (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+}  // namespace ringmaster::fuzz

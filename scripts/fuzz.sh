@@ -20,7 +20,9 @@ master_port  600 15
 config       100 3 toml
 "
 
-length=${1:?usage: fuzz.sh long|short [FUZZER]}
+length=${1:-none}
+[[ $length == long || $length == short ]] ||
+  { echo "fuzz: expected long or short, found $length" >&2 && exit 64; }
 if [[ $# -eq 1 ]]; then
   make -j"$(nproc)" BUILD=fuzz fuzzers
   mapfile -t commands < <(awk -v f="scripts/fuzz.sh $length" 'NF { print f, $1 }' <<< "$kFuzzers")
@@ -38,11 +40,11 @@ mkdir -p "$found" "$findings"
 
 options=(-print_final_stats=1 -artifact_prefix="$findings/$name-" -max_len=2048 -timeout=60)
 [[ -z $dictionary ]] || options+=(-dict="tests/fuzz/$dictionary.dict")
-case $length in
-  long) options+=(-runs="${long}000") ;;
-  short) options+=(-runs="${short}000" -seed=1) ;;
-  *) echo "fuzz: expected long or short, found $length" >&2 && exit 64 ;;
-esac
+if [[ $length == long ]]; then
+  options+=(-runs="${long}000")
+else
+  options+=(-runs="${short}000" -seed=1)
+fi
 
 start=$SECONDS
 "build/fuzz/${name}_fuzz" "${options[@]}" "$found" "tests/fuzz/corpus/$name" &> "$work/log" ||

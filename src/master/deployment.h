@@ -49,6 +49,7 @@ class Deployment {
   std::string_view nearest_method(std::string_view name) const;
   Dispatcher& dispatcher() { return *dispatcher_; }
   Supervisor& supervisor() { return *supervisor_; }
+  const Supervisor& supervisor() const { return *supervisor_; }
 
   // Ends its workers once the last job in flight has ended. No more may be admitted.
   void retire();

@@ -1,7 +1,8 @@
 // What the service manager and the master tell each other (systemd's protocol); without one,
-// nothing.
+// nothing. What is told again and again is heartbeat.h's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -13,10 +14,25 @@ namespace ringmaster::master {
 // variables that announce them are removed.
 std::vector<Fd> inherited_sockets();
 
+// Whether there is a manager that wants to be told anything.
+bool has_manager();
+
+// How long we may stay silent before the manager ends us; 0: for ever, or it is not us whom it
+// watches. Call once, before any process is spawned: the variables that say so are removed.
+uint64_t watchdog_interval_ms();
+
+// Serving, after the start or after a reload.
 void notify_ready(const std::string& status);
-void notify_status(const std::string& status);
-// To be followed by notify_ready(), whatever comes of the reload.
+// A reload has begun; notify_ready() ends it, whether or not anything has changed.
 void notify_reloading();
-void notify_stopping();
+// Nothing new is admitted; what was will be finished within that time.
+void notify_stopping(const std::string& status, uint64_t limit_ms);
+
+// For the watchdog.
+void notify_alive();
+// The start, reload or stop under way may take until so long from now.
+void notify_extend(uint64_t limit_ms);
+// One line, for people.
+void notify_status(const std::string& status);
 
 }  // namespace ringmaster::master

@@ -36,6 +36,8 @@ class Rollout {
   // The one that serves; null before the first one is ready.
   Deployment* serving() { return serving_; }
   size_t in_flight() const;
+  // A nursery while it loads handlers; 0: none does.
+  int loading_pid() const;
 
   // The next one will not take over.
   void give_up();

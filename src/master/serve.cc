@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "master/front.h"
+#include "master/heartbeat.h"
 #include "master/notify.h"
 #include "master/rollout.h"
 
@@ -19,6 +20,10 @@ namespace {
 
 // When stopping at once: how long the last answers may take to leave.
 constexpr uint64_t kLastAnswersMs = 1000;
+
+// What the service manager is asked to wait beyond shutdown.grace_ms: for the last answers, and for
+// the processes to end.
+constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
 
 // A connection is a descriptor: as many as the system lets us have.
 void raise_descriptor_limit() {
@@ -60,16 +65,18 @@ class Server {
   void limit_stopping(uint64_t limit_ms);
   void end_when_answered();
   void end(ExitCode exit_code);
+  std::string status(const Deployment* serving) const;
 
   const LoadOptions load_options_;
   std::unique_ptr<uv_loop_t, CloseLoop> loop_;  // closed after everything that lives on it
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Front> front_;
+  std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<net::UvHandle<uv_signal_t>> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
   net::UvHandle<uv_check_t> after_wait_;
   net::UvHandle<uv_timer_t> grace_;
-  std::string status_;              // what the service manager shows
+  std::string reload_failure_;      // why the last reload failed; empty: it did not
   bool is_reload_pending_ = false;  // asked for while another start or reload was under way
   bool is_stopping_ = false;        // nothing new is admitted
   bool is_ending_ = false;          // everything is answered
@@ -85,6 +92,9 @@ Status Server::start(Options options) {
                                    [this] { end_when_answered(); }});
   front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
   if (Status bound = front_->bind(options.listen_rpc); !bound) return bound;
+  heartbeat_ = std::make_unique<Heartbeat>(
+      loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
+                                      [this] { return rollout_->loading_pid(); }});
   watch_signals();
   watch_loop();
   return rollout_->begin(std::move(options));
@@ -146,8 +156,8 @@ Status Server::on_ready(Deployment& next) {
       {{"address", fmt::format("{}", fmt::join(front_->addresses(), ","))},
        {"workers", workers},
        {"methods", methods}});
-  status_ = fmt::format("{} workers, serving {} methods", workers, methods);
-  notify_ready(status_);
+  reload_failure_.clear();
+  notify_ready(status(&next));
   if (std::exchange(is_reload_pending_, false)) reload();
   return {};
 }
@@ -178,7 +188,8 @@ void Server::reload() {
 void Server::refuse_reload(const std::string& why) {
   front_->forget_bound();
   log(Level::kError, "reload_failed", {{"error", why}});
-  notify_ready(fmt::format("{}; the last reload failed: {}", status_, why));
+  reload_failure_ = why;
+  notify_ready(status(rollout_->serving()));
   if (std::exchange(is_reload_pending_, false)) reload();
 }
 
@@ -189,11 +200,12 @@ void Server::change_worker_count(int by) {
 void Server::stop() {
   is_stopping_ = true;
   log(Level::kInfo, "stopping", {{"in_flight", rollout_->in_flight()}});
-  notify_stopping();
+  const Deployment* serving = rollout_->serving();
+  const uint64_t grace_ms = serving == nullptr ? 0 : serving->options().shutdown_grace_ms;
+  notify_stopping(status(serving), grace_ms + kEndMs);
   front_->drain();
   rollout_->give_up();
-  const Deployment* serving = rollout_->serving();
-  limit_stopping(serving == nullptr ? 0 : serving->options().shutdown_grace_ms);
+  limit_stopping(grace_ms);
   end_when_answered();
 }
 
@@ -227,6 +239,21 @@ void Server::end(ExitCode exit_code) {
   exit_code_ = exit_code;
   front_->finish();
   rollout_->stop_all();
+}
+
+// For whoever runs `systemctl status`.
+std::string Server::status(const Deployment* serving) const {
+  if (is_stopping_) return fmt::format("stopping: {} requests to finish", rollout_->in_flight());
+  if (serving == nullptr) {
+    return rollout_->loading_pid() != 0 ? "starting: loading handlers" : "starting";
+  }
+  const Supervisor& supervisor = serving->supervisor();
+  const char* state = supervisor.is_crash_looping()                           ? "crash-looping"
+                      : supervisor.workers_up() < supervisor.workers_wanted() ? "degraded"
+                                                                              : "serving";
+  return fmt::format("{}: {} of {} workers are up{}{}", state, supervisor.workers_up(),
+                     supervisor.workers_wanted(),
+                     reload_failure_.empty() ? "" : "; the last reload failed: ", reload_failure_);
 }
 
 ExitCode Server::run() {

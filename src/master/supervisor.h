@@ -59,6 +59,11 @@ class Supervisor {
 
   size_t workers_up() const { return roster_.up_count(); }
   size_t workers_wanted() const { return roster_.wanted(); }
+  bool is_crash_looping() const { return roster_.crash_looping_count() > 0; }
+  // The nursery while it loads handlers; 0: none does.
+  int loading_pid() const {
+    return generation_ != nullptr && !is_loaded_ ? generation_->nursery_pid() : 0;
+  }
 
  private:
   Status start_generation();

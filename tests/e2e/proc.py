@@ -39,6 +39,11 @@ def is_alive(pid: int) -> bool:
     return bool(stat) and stat[0] not in "ZX"
 
 
+def is_stopped(pid: int) -> bool:
+    """By SIGSTOP."""
+    return _stat(pid)[:1] == ["T"]
+
+
 def children(pid: int) -> list[int]:
     found = []
     for file in Path(f"/proc/{pid}/task").glob("*/children"):

@@ -4,38 +4,10 @@ import os
 import re
 import shutil
 import signal
-import socket
 
 import pytest
-from client import DEADLINE_S
-from proc import wait_until
-
-
-class Manager:
-    """Where sd_notify(3) sends to."""
-
-    def __init__(self, path):
-        self.path = path
-        self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-        self.socket.bind(str(path))
-
-    def receive(self) -> dict[str, str]:
-        self.socket.settimeout(DEADLINE_S)
-        return self._parse(self.socket.recv(65536))
-
-    def receive_all(self) -> list[dict[str, str]]:
-        """What is there already."""
-        self.socket.setblocking(False)
-        found = []
-        while True:
-            try:
-                found.append(self._parse(self.socket.recv(65536)))
-            except BlockingIOError:
-                return found
-
-    @staticmethod
-    def _parse(message: bytes) -> dict[str, str]:
-        return dict(line.split("=", 1) for line in message.decode().splitlines())
+from manager import Manager
+from proc import descendants, is_stopped, wait_until
 
 
 @pytest.fixture
@@ -56,17 +28,86 @@ def test_ready_only_after_all_workers_are(server, probe, gate, manager):
     held.wait_for_runs(1)
     assert not [message for message in manager.receive_all() if "READY" in message]
     held.open()
-    while "READY" not in (message := manager.receive()):
-        pass
+    message = manager.receive_until("READY")[-1]
     assert message["READY"] == "1" and "3 workers" in message["STATUS"]
     running.wait_until_ready()
     assert len(running.workers()) == 3
     assert running.call("echo", [1]) == [1]
     running.send(signal.SIGTERM)
-    while "STOPPING" not in (message := manager.receive()):
-        assert "READY" not in message
-    assert message["STOPPING"] == "1" and message["STATUS"]
+    *between, message = manager.receive_until("STOPPING")
+    assert not [other for other in between if "READY" in other]
+    assert message["STOPPING"] == "1" and "stopping" in message["STATUS"]
+    assert int(message["EXTEND_TIMEOUT_USEC"]) > 10_000_000  # shutdown.grace_ms
     assert running.wait() == 0
+
+
+def watched(manager, usec: int, pid: str = "$$") -> dict:
+    """For server(): as a manager starts one with WatchdogSec=; `pid` is the process it watches."""
+    script = f'export WATCHDOG_USEC={usec} WATCHDOG_PID={pid}; exec "$@"'
+    return {"env": {"NOTIFY_SOCKET": manager.path}, "before": ["sh", "-c", script, "sh"]}
+
+
+def test_the_watchdog_is_told_that_the_loop_turns(server, manager):
+    running = server(**watched(manager, 100_000))
+    for _ in range(20):
+        assert manager.receive_until("WATCHDOG")[-1] == {"WATCHDOG": "1"}
+    os.kill(running.pid, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(running.pid), "the master to be frozen")
+    manager.receive_all()
+    assert manager.is_silent_for(1.0)
+    os.kill(running.pid, signal.SIGCONT)
+    manager.receive_until("WATCHDOG")
+
+
+def test_a_watchdog_of_another_process_is_not_ours(server, manager):
+    running = server(**watched(manager, 2, pid="1"))
+    assert running.stop() == 0
+    told = manager.receive_all()
+    assert [message for message in told if "STOPPING" in message]
+    assert not [message for message in told if "WATCHDOG" in message]
+
+
+def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
+    """The handler looks for its gate again and again, and so uses CPU; a nursery that is frozen
+    does not."""
+    held = gate()
+    slow = {"slow": probe("hold", gate=held.path)}
+    running = server(wait=False, handlers=slow, **watched(manager, 2_000_000))
+    held.wait_for_runs(1)
+    for _ in range(2):
+        assert int(manager.receive_until("EXTEND_TIMEOUT_USEC")[-1]["EXTEND_TIMEOUT_USEC"]) > 0
+    (nursery,) = descendants(running.pid)
+    os.kill(nursery, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(nursery), "the nursery to be frozen")
+    manager.receive_all()
+    # It is looked at as often as the watchdog is told: once more for what it had done before.
+    manager.receive_until("WATCHDOG")
+    manager.receive_until("WATCHDOG")
+    for _ in range(2):
+        told = manager.receive_until("WATCHDOG")
+        assert not [message for message in told if "EXTEND_TIMEOUT_USEC" in message]
+    os.kill(nursery, signal.SIGCONT)
+    manager.receive_until("EXTEND_TIMEOUT_USEC")
+    held.open()
+    manager.receive_until("READY")
+
+
+def wait_for_status(manager, text: str):
+    while text not in (status := manager.receive_until("STATUS")[-1]["STATUS"]):
+        assert "serving" in status or "degraded" in status or "starting" in status
+
+
+def test_the_status_says_how_many_workers_serve(server, manager):
+    running = server(env={"NOTIFY_SOCKET": manager.path})
+    wait_for_status(manager, "serving: 2 of 2 workers")
+    running.send(signal.SIGTTIN)
+    wait_for_status(manager, "serving: 3 of 3 workers")
+    os.kill(running.nursery(), signal.SIGSTOP)  # nobody forks
+    os.kill(running.workers()[0], signal.SIGKILL)
+    running.send(signal.SIGTTIN)
+    wait_for_status(manager, "degraded: 3 of 4 workers")
+    os.kill(running.nursery(), signal.SIGCONT)
+    wait_for_status(manager, "serving: 4 of 4 workers")
 
 
 def test_a_server_that_fails_is_never_ready(server, probe, manager):

@@ -1,0 +1,145 @@
+"""Container: a systemd of our own, booted on a copy of this machine's root, with a network of its
+own in which the usual ports are free.
+
+    with boot(stage, folder) as container:
+        container.run("systemctl", "start", "ringmaster")
+        with container.connect("127.0.0.1:7070") as client:
+            assert client.call("echo", [1]) == [1]
+
+Processes: those inside are seen from here under pids of their own, and can be killed from here.
+Death:     the container dies with the test run; with it goes all that it has mounted and written.
+"""
+
+import ctypes
+import os
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from client import DEADLINE_S, Client
+from manager import Manager
+from proc import wait_until
+from processes import Process
+
+SCRIPT = Path(__file__).parent / "container.sh"
+# Processes and mounts of its own, which all go when unshare does: a systemd-nspawn that is killed
+# leaves behind what it has started.
+UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
+CLONE_NEWNET = 0x40000000
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+class Container:
+    def __init__(self, group: Path):
+        self.group = group
+        (self.leader,) = self._processes("init.scope")
+
+    def run(self, *argv: str) -> str:
+        """What the command prints. It must exit with 0."""
+        done = subprocess.run(
+            ["nsenter", f"--target={self.leader}", "--all", "--root", "--wd", "--", *argv],
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE_S)
+        assert done.returncode == 0, f"{' '.join(argv)}: {done.returncode}\n{done.stderr}"
+        return done.stdout
+
+    def path(self, inside: str) -> Path:
+        """Where a file inside is found from here."""
+        return Path(f"/proc/{self.leader}/root{inside}")
+
+    def processes(self, unit: str) -> list[int]:
+        """The unit's, by their pids here."""
+        return self._processes(f"system.slice/{unit}")
+
+    def connect(self, address: str) -> Client:
+        """A client inside: a socket stays in the network that it was made in."""
+        inside, outside = f"/proc/{self.leader}/ns/net", "/proc/thread-self/ns/net"
+        with _open(inside) as theirs, _open(outside) as ours:
+            _set_network(theirs)
+            try:
+                return Client(address)
+            finally:
+                _set_network(ours)
+
+    def _processes(self, group: str) -> list[int]:
+        procs = self.group / "payload" / group / "cgroup.procs"
+        with suppress(OSError):  # a unit that has ended has no group
+            return [int(pid) for pid in procs.read_text().split()]
+        return []
+
+
+@contextmanager
+def _open(path: str) -> Iterator[int]:
+    fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        yield fd
+    finally:
+        os.close(fd)
+
+
+def _set_network(fd: int):
+    """For the calling thread alone."""
+    if libc.setns(fd, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
+
+
+def _make_groups(name: str) -> list[Path]:
+    """One in each hierarchy that a systemd may manage: version 2's comes first."""
+    roots = [Path("/sys/fs/cgroup", part) for part in ("", "unified", "systemd")]
+    groups = [root / name for root in roots if (root / "cgroup.procs").exists()]
+    if not groups:
+        pytest.skip("no container can be booted: no control groups in /sys/fs/cgroup")
+    try:
+        for group in groups:
+            group.mkdir()
+    except OSError as error:
+        pytest.skip(f"no container can be booted: {error}")
+    return groups
+
+
+def _remove_group(group: Path) -> bool:
+    """Whether it is gone: it cannot be as long as a process of it is still ending."""
+    if not group.exists():
+        return True
+    try:
+        for folder in sorted(group.rglob("*/"), reverse=True):  # those inside of others first
+            folder.rmdir()
+        group.rmdir()
+    except OSError:
+        return False
+    return True
+
+
+def _wait_for_boot(manager: Manager, process: Process) -> str:
+    """Why it has not booted: what it said last. Empty: it has."""
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline and process.returncode is None:
+        if any("READY" in message for message in manager.receive_all()):
+            return ""
+        time.sleep(0.01)
+    process.kill()
+    return " / ".join((process.output + process.lines)[-3:]) or "it said nothing"
+
+
+@contextmanager
+def boot(stage: Path, folder: Path) -> Iterator[Container]:
+    """A container with the files of `stage`; what it says goes to `folder`. Where this machine can
+    boot none the test is skipped, and says why."""
+    if os.geteuid() != 0:
+        pytest.skip("no container can be booted: not root")
+    groups: list[Path] = []
+    manager = Manager(folder / "notify.sock")
+    try:
+        groups += _make_groups(f"ringmaster-test-{os.getpid()}")
+        with Process.start([*UNSHARE, SCRIPT, stage, *groups], log=folder / "container.log",
+                           env={"NOTIFY_SOCKET": manager.path}) as process:
+            if why := _wait_for_boot(manager, process):
+                pytest.skip(f"no container can be booted: {why}")
+            yield Container(groups[0])
+    finally:
+        manager.socket.close()
+        for group in groups:
+            wait_until(lambda: _remove_group(group), f"{group} to be empty")

@@ -1,0 +1,248 @@
+"""The installed service under a systemd that has booted for it: start, reload, watchdog, death,
+stop, sockets that outlive it. One container is booted for all; each test starts the service."""
+
+import json
+import os
+import shutil
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from client import Client, request
+from container import boot
+from installation import make_install
+from proc import title, wait_until
+from service import HANDLER, SERVICE, SOCKET, InnerGate, Service, assert_gone
+
+
+@pytest.fixture(scope="module")
+def container(root, build, probe, tmp_path_factory):
+    if build.name in ("asan", "tsan"):
+        pytest.skip("the unit forbids what a sanitizer needs")
+    stage = tmp_path_factory.mktemp("stage") / "root"  # one that all may enter
+    make_install(root, build, DESTDIR=stage, PREFIX="/usr/local")
+    (stage / "opt").mkdir()
+    shutil.copy(probe("hold")["library"], stage / HANDLER.lstrip("/"))
+    masked = stage / "etc/systemd/system/timers.target"  # this machine's chores
+    masked.parent.mkdir(parents=True)
+    masked.symlink_to("/dev/null")
+    folder = tmp_path_factory.mktemp("container")
+    with boot(stage, folder) as booted:
+        try:
+            yield booted
+        finally:
+            journal = booted.run("journalctl", "--no-pager", "-o", "short-precise")
+            (folder / "journal").write_text(journal)
+
+
+@pytest.fixture
+def service(container):
+    """The service as it was installed: not running. After the test it is so again."""
+    made = Service(container)
+    yield made
+    made.reset()
+    assert made.processes() == []
+
+
+@pytest.fixture
+def holding(service):
+    """Configured with a handler that holds its jobs at a gate."""
+    service.configure(handlers={"echo": {}, "hold": {"library": HANDLER, "behave": "hold"}})
+    return service
+
+
+@pytest.fixture
+def gate(container):
+    return InnerGate(container)
+
+
+def test_it_serves_as_it_was_installed(service):
+    service.systemctl("start", SERVICE)
+    assert service.call("echo", ["at once"]) == ["at once"]
+    assert service.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}
+    workers = [pid for pid in service.processes() if title(pid).startswith("ringmaster: worker")]
+    assert service.show("StatusText") == f"serving: {len(workers)} of {len(workers)} workers are up"
+    # What it needs works in its sandbox: a worker is forked anew.
+    os.kill(workers[0], signal.SIGKILL)
+    service.wait_for_line("event=worker_died")
+    wait_until(lambda: service.journal().count("event=worker_ready") > len(workers), "a new worker")
+    assert service.show("NRestarts") == "0"
+    service.systemctl("stop", SERVICE)
+    assert service.show("Result") == "success" and service.show("ExecMainStatus") == "0"
+
+
+def test_a_start_ends_when_the_workers_are_up_however_long_they_load(service, gate):
+    """Longer than TimeoutStartSec: the load is seen to move."""
+    slow = {"library": HANDLER, "behave": "hold", "gate": "/run/ringmaster/gate"}
+    service.configure(handlers={"echo": {}, "slow": slow})
+    service.override(TimeoutStartSec="3s")
+    service.systemctl("start", "--no-block", SERVICE)
+    wait_until(gate.was_reached, "the handler to load")
+    begun_us = int(service.show("InactiveExitTimestampMonotonic"))
+    seconds = lambda: float(Path("/proc/uptime").read_text().split()[0]) - begun_us / 1e6
+    wait_until(lambda: seconds() > 4, "more than TimeoutStartSec to pass")
+    assert service.show("ActiveState") == "activating"
+    assert service.show("StatusText") == "starting: loading handlers"
+    with pytest.raises(ConnectionRefusedError):
+        service.connect()
+    gate.open()
+    service.systemctl("start", SERVICE)  # waits for the start that is under way
+    assert service.call("echo", [1]) == [1]
+    assert service.show("StatusText").startswith("serving: ")
+
+
+def test_a_reload_leaves_requests_in_flight_alone(holding, gate):
+    holding.systemctl("start", SERVICE)
+    master = holding.show("MainPID")
+    with holding.connect() as client:
+        client.send(gate.request(1))
+        gate.wait_for_runs(1)
+        holding.systemctl("reload", SERVICE)
+        holding.wait_for_line("event=reload")
+        gate.open()
+        assert client.answer()["result"] == gate.params()
+    assert holding.call("echo", [2]) == [2]
+    wait_until(lambda: holding.show("ActiveState") == "active", "the reload to end")
+    assert (holding.show("MainPID"), holding.show("NRestarts")) == (master, "0")
+
+
+def keep_busy(service: Service, seconds: float):
+    """Batches that wait for the master at any time: it has more work with them than we have."""
+    batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(1000)) + b"]\n"
+    over = time.monotonic() + seconds
+    with service.connect() as first, service.connect() as second:
+        for client in (first, second):
+            client.send(batch * 4)
+        while time.monotonic() < over:
+            for client in (first, second):
+                client.read()
+                client.send(batch)
+        for client in (first, second):
+            client.read_many(4)
+
+
+def test_a_frozen_master_is_restarted_and_a_busy_one_is_not(service):
+    service.override(WatchdogSec="2s")
+    service.systemctl("start", SERVICE)
+    old = service.started()
+    keep_busy(service, 5)
+    assert service.show("NRestarts") == "0" and service.started() == old
+    os.kill(service.master(), signal.SIGSTOP)
+    service.wait_for_restart(1)
+    assert "Watchdog timeout" in service.container.run("journalctl", "-o", "cat", "-u", SERVICE)
+    assert_gone(old)
+    assert service.call("echo", [1]) == [1]
+
+
+def test_a_killed_master_is_restarted_and_leaves_nothing(holding, gate):
+    holding.systemctl("start", SERVICE)
+    old = holding.started()
+    assert len(old) == 4  # master, nursery, two workers
+    with holding.connect() as client:
+        client.send(gate.request(1))
+        gate.wait_for_runs(1)  # a worker that does not end by itself
+        os.kill(holding.master(), signal.SIGKILL)
+        holding.wait_for_restart(1)
+    assert_gone(old)
+    assert holding.call("echo", [1]) == [1]
+
+
+def test_a_stop_under_load_answers_everything_that_was_admitted(holding, gate):
+    holding.systemctl("start", SERVICE)
+    held, *clients = [holding.connect() for _ in range(5)]
+    held.send(b"".join(gate.request(id) for id in range(20)))
+    gate.wait_for_runs(2)
+    for client in clients:
+        client.send(b"".join(request("echo", [id], id) for id in range(500)))
+    held.send(request("no_such_method", [], "last"))
+    assert held.answer()["id"] == "last"  # the twenty are admitted
+    holding.systemctl("stop", "--no-block", SERVICE)
+    holding.wait_for_line("event=stopping")
+    assert holding.show("ActiveState") == "deactivating"
+    gate.open()
+    answers = held.answers(20)
+    assert all(answers[id]["result"] == gate.params() for id in range(20))
+    for client in clients:
+        for id, answer in client.answers(500).items():
+            assert answer.get("result") == [id] or answer["error"]["code"] == -32013
+        client.close()
+    held.close()
+    wait_until(lambda: holding.show("ActiveState") == "inactive", "the service to end")
+    assert holding.show("Result") == "success" and holding.show("ExecMainStatus") == "0"
+
+
+class Callers:
+    """Clients that call again and again, each time over a new connection, until they are told to
+    stop. What became of their calls is counted; an exception is what must not be."""
+
+    def __init__(self, service: Service, count: int):
+        self.answered = self.refused = self.closed = self.reset = 0
+        self.failures: list[str] = []
+        self._service = service
+        self._is_over = threading.Event()
+        self._counting = threading.Lock()
+        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
+
+    def __enter__(self):
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join()
+
+    def wait_for_answers(self, more: int):
+        goal = self.answered + more
+        wait_until(lambda: self.answered >= goal or self.failures, f"{more} more answers")
+        assert self.failures == []
+
+    def _run(self):
+        try:
+            while not self._is_over.is_set():
+                with self._service.connect() as client:
+                    self._count(self._ask(client))
+        except Exception as error:  # for the test's thread
+            self.failures.append(repr(error))
+
+    def _ask(self, client: Client) -> bytes | None:
+        """The answer; empty: the connection was closed without one; None: reset."""
+        try:
+            client.send(request("echo", ["x"]))
+            return client.socket.makefile("rb").readline()
+        except (ConnectionResetError, BrokenPipeError):
+            return None
+
+    def _count(self, line: bytes | None):
+        answer = json.loads(line) if line else None
+        with self._counting:
+            if line is None:
+                self.reset += 1
+            elif answer is None:
+                self.closed += 1
+            elif "result" in answer:
+                self.answered += 1
+            else:
+                assert answer["error"]["code"] == -32013, answer
+                self.refused += 1
+
+
+def test_no_connection_is_refused_while_an_activated_service_restarts(service):
+    service.systemctl("start", SOCKET)
+    assert service.show("ActiveState") == "inactive"
+    assert service.call("echo", ["the first"]) == ["the first"]  # that starts it
+    with Callers(service, 4) as callers:
+        for _ in range(3):
+            callers.wait_for_answers(50)
+            old = service.started()
+            service.systemctl("restart", SERVICE)
+            assert_gone(old)
+        callers.wait_for_answers(50)
+        assert callers.reset == 0  # nor is one cut off
+        os.kill(service.master(), signal.SIGKILL)
+        service.wait_for_restart(1)
+        callers.wait_for_answers(50)
+    assert callers.failures == []

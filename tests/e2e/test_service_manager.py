@@ -93,6 +93,14 @@ def test_a_start_ends_when_the_workers_are_up_however_long_they_load(service, ga
     assert service.show("StatusText").startswith("serving: ")
 
 
+def test_a_wrong_configuration_is_not_tried_again(service):
+    service.config.write_text("[methods]\n")
+    with pytest.raises(AssertionError, match="failed"):
+        service.systemctl("start", SERVICE)
+    assert (service.show("ActiveState"), service.show("ExecMainStatus")) == ("failed", "78")
+    assert service.show("NRestarts") == "0"
+
+
 def test_a_reload_leaves_requests_in_flight_alone(holding, gate):
     holding.systemctl("start", SERVICE)
     master = holding.show("MainPID")

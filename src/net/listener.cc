@@ -11,10 +11,21 @@
 #include <unistd.h>
 #include <utility>
 
+#include "base/log.h"
+
 namespace ringmaster::net {
 namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
+
+// Then those that are connected already get their turn.
+constexpr int kAcceptsPerWakeUp = 64;
+
+// How long accepting pauses when the system has no room for another connection.
+constexpr uint64_t kPauseMs = 100;
+
+// A connection that is silent for so long is asked whether it still exists.
+constexpr unsigned kKeepAliveS = 60;
 
 std::string name_of(int socket) {
   sockaddr_storage address{};
@@ -88,10 +99,41 @@ Result<Fd> bind_tcp(const Address& address) {
   return open_and_bind(found->ai_addr, found->ai_addrlen, address);
 }
 
-Stream make_stream(uv_loop_t* loop, bool is_unix) {
+// Errors of accept(2) that are of the client that was next, or of the way to it: it has gone again.
+bool is_of_one_client(int error) {
+  switch (error) {
+    case EINTR:
+    case ECONNABORTED:
+    case EPERM:
+    case EPROTO:
+    case ENOPROTOOPT:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case ENONET:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case EOPNOTSUPP:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Null when the client has gone again already: there is nobody to tell.
+Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
   Stream stream(new AnyStream);
   RM_ASSERT((is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp)) ==
             0);
+  const int opened =
+      is_unix ? uv_pipe_open(&stream->pipe, client.get()) : uv_tcp_open(&stream->tcp, client.get());
+  if (opened != 0) return nullptr;
+  [[maybe_unused]] const int now_the_streams = client.release();
+  if (!is_unix) {
+    // Answers are written when they are ready, and one must not wait until the one before it was
+    // acknowledged. A client whose machine has gone would never be heard of again.
+    uv_tcp_nodelay(&stream->tcp, 1);
+    uv_tcp_keepalive(&stream->tcp, 1, kKeepAliveS);
+  }
   return stream;
 }
 
@@ -123,27 +165,49 @@ bool Listener::is_unix() const {
 }
 
 Status Listener::listen(uv_loop_t* loop, OnAccept on_accept) {
+  if (::listen(socket_.get(), SOMAXCONN) != 0) return fail_errno("listen on " + address_, errno);
+  loop_ = loop;
   on_accept_ = std::move(on_accept);
-  handle_ = make_stream(loop, is_unix());
-  handle_->stream.data = this;
-  int error = is_unix() ? uv_pipe_open(&handle_->pipe, socket_.get())
-                        : uv_tcp_open(&handle_->tcp, socket_.get());
-  if (error == 0) {
-    [[maybe_unused]] const int now_the_handles = socket_.release();
-    error = uv_listen(&handle_->stream, SOMAXCONN, [](uv_stream_t* server, int status) {
-      if (status == 0) static_cast<Listener*>(server->data)->accept();
-    });
-  }
-  if (error != 0) {
-    return fail(ExitCode::kResource, fmt::format("listen on {}: {}", address_, uv_strerror(error)));
-  }
+  readable_ = make_handle<uv_poll_t>(loop, this, uv_poll_init, socket_.get());
+  pause_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
+  wait_for_clients();
   return {};
 }
 
-void Listener::accept() {
-  Stream stream = make_stream(handle_->stream.loop, is_unix());
-  // Fails when the client has gone again: there is nobody to tell.
-  if (uv_accept(&handle_->stream, &stream->stream) == 0) on_accept_(std::move(stream));
+void Listener::wait_for_clients() {
+  uv_poll_start(readable_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+    static_cast<Listener*>(poll->data)->accept_waiting();
+  });
+}
+
+void Listener::accept_waiting() {
+  // The callback may end us, and then we have no handles any more.
+  for (int i = 0; i < kAcceptsPerWakeUp && readable_ != nullptr; ++i) {
+    Fd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    if (!client.is_open()) {
+      if (errno == EAGAIN) return;
+      if (is_of_one_client(errno)) continue;
+      return pause(errno);
+    }
+    if (is_paused_) log(Level::kInfo, "accept_resumed", {{"address", address_}});
+    is_paused_ = false;
+    if (Stream stream = open_stream(loop_, is_unix(), std::move(client))) {
+      on_accept_(std::move(stream));
+    }
+  }
+}
+
+void Listener::pause(int error) {
+  if (!is_paused_) {
+    log(Level::kWarning, "accept_paused",
+        {{"address", address_}, {"error", strerrordesc_np(error)}});
+  }
+  is_paused_ = true;
+  uv_poll_stop(readable_.get());
+  uv_timer_start(
+      pause_.get(),
+      [](uv_timer_t* timer) { static_cast<Listener*>(timer->data)->wait_for_clients(); }, kPauseMs,
+      0);
 }
 
 }  // namespace ringmaster::net

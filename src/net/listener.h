@@ -3,7 +3,9 @@
 // Binding and listening are two steps, so that an address in use is known before anything else is
 // started, and nobody is let in before the workers can serve.
 // Memory: the callback owns each accepted stream.
-// Limits: the backlog is the system's (net.core.somaxconn).
+// Limits: the backlog is the system's (net.core.somaxconn). When the system has no descriptor or no
+//         memory for another connection, accepting pauses: clients wait in the backlog, and it is
+//         tried again after a moment. libuv's own listening would close their connections.
 #pragma once
 
 #include <functional>
@@ -45,12 +47,17 @@ class Listener {
  private:
   Listener(Fd socket, std::string unlink_path);
   bool is_unix() const;
-  void accept();
+  void wait_for_clients();
+  void accept_waiting();
+  void pause(int error);
 
-  Fd socket_;  // until listen(); then the handle has it
+  Fd socket_;
   std::string address_;
   std::string unlink_path_;
-  Stream handle_;
+  uv_loop_t* loop_ = nullptr;
+  UvHandle<uv_poll_t> readable_;
+  UvHandle<uv_timer_t> pause_;
+  bool is_paused_ = false;
   OnAccept on_accept_;
 };
 

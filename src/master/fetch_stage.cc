@@ -5,8 +5,6 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "base/clock.h"
-
 namespace ringmaster::master {
 namespace {
 
@@ -31,14 +29,12 @@ void FetchStage::start(Job& job, const FetchStep& step) {
     return events_.on_step_failed(job, error);
   }
   net::Fetcher& fetcher = *fetchers_[step.upstream];
-  // Rounded up: a fetch that has no time left must not become one without a time-out.
-  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now_ns())) / kNsPerMs + 1;
   job.state = JobState::kFetching;
   job.products.push_back({});
   job.fetcher = &fetcher;
   job.fetch = fetcher.start({
       std::move(*body),
-      std::min(fetcher.options().timeout_ms, left_ms),
+      fetcher.options().timeout_ms,  // the job's own timer sees to its deadline
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);
       },

@@ -11,13 +11,24 @@
 namespace ringmaster::master {
 namespace {
 
-rpc::Error overloaded(std::string reason, std::string message, uint64_t limit) {
+rpc::Error overloaded(std::string reason, std::string message) {
   rpc::Error error;
   error.code = rpc::kOverloaded;
   error.message = std::move(message);
   error.reason = std::move(reason);
   error.retryable = true;
-  error.limit = limit;
+  return error;
+}
+
+uint64_t ms_rounded_up(uint64_t ns) {
+  return (ns + kNsPerMs - 1) / kNsPerMs;
+}
+
+rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
+  rpc::Error error = overloaded(
+      "too_late", fmt::format("would be done in {} ms, with what is ahead of it; allowed are {} ms",
+                              ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
+  error.retry_after_ms = ms_rounded_up(refusal.retry_after_ns);
   return error;
 }
 
@@ -30,33 +41,46 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
       store_(store),
       table_(store, geometry.job_slots),
       fetch_stage_(store, std::move(fetchers), *this),
-      run_stage_(store, table_, geometry.result_bytes, *this, std::move(kill_worker)) {}
+      run_stage_(store, table_, forecast_, geometry.result_bytes, *this, std::move(kill_worker)) {}
 
 void Dispatcher::admit(const Method& method, std::string_view params,
                        std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller) {
+  const uint64_t now = now_ns();
+  const uint64_t allowed_ns =
+      std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
+  if (const auto refusal = forecast_.predict(method, now, now + allowed_ns)) {
+    return caller->answer_error(too_late(*refusal, allowed_ns));
+  }
   Job* job = table_.allocate();
   if (job == nullptr) {
-    return caller->answer_error(
-        overloaded("queue_full", fmt::format("{} requests are in flight", table_.capacity()),
-                   table_.capacity()));
+    return caller->answer_error(full("queue_full",
+                                     fmt::format("{} requests are in flight", table_.capacity()),
+                                     table_.capacity()));
   }
   job->state = JobState::kQueued;
   job->method = &method;
-  job->admitted_ns = now_ns();
+  job->admitted_ns = now;
   job->is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
-  job->deadline_ns = job->admitted_ns +
-                     std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
+  job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
   std::optional<ipc::Block> block = ipc::Block{};
   if (!params.empty()) block = store_.store(params);
   if (!block) {
-    answer_error(*job, overloaded("payload_memory", "no payload memory left for these params",
-                                  store_.capacity_bytes()));
+    answer_error(*job, full("payload_memory", "no payload memory left for these params",
+                            store_.capacity_bytes()));
     return end(*job);
   }
   job->products.push_back({*block, params.size()});
   start_timer(*job);
   begin_step(*job);
+}
+
+// A limit was reached: there is room again when one of the jobs in flight is done.
+rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
+  rpc::Error error = overloaded(std::move(reason), std::move(message));
+  error.limit = limit;
+  if (const auto next_ns = forecast_.next_done_ns()) error.retry_after_ms = ms_rounded_up(*next_ns);
+  return error;
 }
 
 void Dispatcher::start_timer(Job& job) {
@@ -75,6 +99,8 @@ void Dispatcher::start_timer(Job& job) {
 void Dispatcher::begin_step(Job& job) {
   const Step& step = job.method->steps[job.step];
   if (const auto* fetch = std::get_if<FetchStep>(&step)) {
+    job.step_began_ns = now_ns();
+    forecast_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
     fetch_stage_.start(job, *fetch);
   } else {
     run_stage_.start(job, std::get<RunStep>(step));
@@ -86,6 +112,7 @@ bool Dispatcher::is_last_step(const Job& job) const {
 }
 
 void Dispatcher::on_fetched(Job& job) {
+  forecast_.on_fetched(job.method->steps[job.step], now_ns() - job.step_began_ns);
   if (!is_last_step(job)) {
     ++job.step;
     return begin_step(job);
@@ -112,8 +139,8 @@ void Dispatcher::on_result(Job& job, std::string_view result) {
   }
   const std::optional<ipc::Block> block = store_.store(result);
   if (!block) {
-    return on_step_failed(job, overloaded("payload_memory", "no payload memory left for a result",
-                                          store_.capacity_bytes()));
+    return on_step_failed(job, full("payload_memory", "no payload memory left for a result",
+                                    store_.capacity_bytes()));
   }
   job.products.push_back({*block, result.size()});
   ++job.step;
@@ -121,6 +148,9 @@ void Dispatcher::on_result(Job& job, std::string_view result) {
 }
 
 void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
+  if (job.state == JobState::kFetching) {
+    forecast_.on_fetch_failed(job.method->steps[job.step]);
+  }
   answer_error(job, error);
   end(job);
 }
@@ -169,6 +199,7 @@ void Dispatcher::answer_error(Job& job, const rpc::Error& error) {
 }
 
 void Dispatcher::end(Job& job) {
+  forecast_.on_ended(job.load);
   table_.free(job);
   if (on_idle_ && table_.used() == 0) on_idle_();
 }

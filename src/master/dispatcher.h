@@ -4,7 +4,8 @@
 // Promise:   every admitted request is answered exactly once: with its result, or with an error
 //            that says what happened. One that is refused is answered before admit() returns.
 // Limits:    queued_jobs requests admitted and not yet answered; payload_memory_bytes for what they
-//            carry. Reaching either is -32009.
+//            carry. Reaching either is -32009, and so is what could not be done in time: see
+//            forecast.h.
 #pragma once
 
 #include <functional>
@@ -15,6 +16,7 @@
 
 #include "ipc/payload_store.h"
 #include "master/fetch_stage.h"
+#include "master/forecast.h"
 #include "master/job.h"
 #include "master/run_stage.h"
 #include "master/stages.h"
@@ -44,6 +46,7 @@ class Dispatcher : private StageEvents {
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
+  rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   void start_timer(Job& job);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
@@ -55,6 +58,7 @@ class Dispatcher : private StageEvents {
   uv_loop_t* loop_;
   ipc::PayloadStore& store_;
   JobTable table_;
+  Forecast forecast_;
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

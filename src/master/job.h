@@ -15,6 +15,7 @@
 #include "ipc/job_word.h"
 #include "ipc/layout.h"
 #include "ipc/payload_store.h"
+#include "master/forecast.h"
 #include "master/options.h"
 #include "net/fetch.h"
 #include "net/handle.h"
@@ -55,7 +56,9 @@ struct Job {
   uint64_t deadline_ns = 0;
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // runs begun at this step
-  std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
+  uint64_t step_began_ns = 0;       // a run step: when it was last published
+  Forecast::Load load;
+  std::vector<Product> products;  // params first; kept, with its memory, for the slot's next job
   net::Fetcher* fetcher = nullptr;
   net::Fetcher::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;        // null once answered

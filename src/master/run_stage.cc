@@ -11,10 +11,11 @@
 #include "ipc/result_code.h"
 
 namespace ringmaster::master {
-RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, uint64_t result_bytes,
-                   StageEvents& events, KillWorker kill_worker)
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
+                   uint64_t result_bytes, StageEvents& events, KillWorker kill_worker)
     : store_(store),
       table_(table),
+      forecast_(forecast),
       result_bytes_(result_bytes),
       events_(events),
       kill_worker_(std::move(kill_worker)) {}
@@ -23,11 +24,13 @@ void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
   job.attempts = 0;
   queue_.push(job.deadline_ns, job.id);
+  forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
   publish_waiting();
 }
 
 void RunStage::set_workers(size_t count) {
   workers_ = count;
+  forecast_.set_workers(count);
   publish_waiting();
 }
 
@@ -41,6 +44,8 @@ void RunStage::publish_waiting() {
     if (!port_->try_publish(*id)) return;  // full: its entries are freed before results come
     queue_.pop();
     job.state = JobState::kPublished;
+    job.step_began_ns = now_ns();
+    forecast_.on_published(job.load, *job.method, job.step);
     ++job.attempts;
     ++published_;
   }
@@ -65,14 +70,25 @@ Status RunStage::take_results(uint32_t& damaged_worker) {
   const auto take = [this](uint32_t worker, const ipc::ResultReader::Record& record) {
     if (worker >= finished_.size()) finished_.resize(worker + 1);
     ++finished_[worker];
-    on_record(record);
+    on_record(worker, record);
   };
   const Status taken = port_->drain(take, damaged_worker);
   publish_waiting();
   return taken;
 }
 
-void RunStage::on_record(const ipc::ResultReader::Record& record) {
+// A worker has begun a job when it was published, or when it was done with the one before. Of
+// results that are taken together the first seems to have taken the time of all: their average,
+// which is what counts, is right.
+void RunStage::note_run_time(const Job& job, uint32_t worker) {
+  if (last_result_ns_.size() <= worker) last_result_ns_.resize(worker + 1);
+  const uint64_t now = now_ns();
+  const uint64_t begun = std::max(job.step_began_ns, last_result_ns_[worker]);
+  forecast_.on_run(job.method->steps[job.step], now - begun);
+  last_result_ns_[worker] = now;
+}
+
+void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record) {
   Job* job = table_.find(record.id);
   if (job == nullptr ||
       (job->state != JobState::kPublished && job->state != JobState::kAbandoned)) {
@@ -80,6 +96,7 @@ void RunStage::on_record(const ipc::ResultReader::Record& record) {
     return;
   }
   --published_;
+  if (record.code != ipc::kResultTooLate) note_run_time(*job, worker);
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
   } else if (record.code == ipc::kResultOk) {
@@ -141,6 +158,7 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"job", id.job},
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
+    note_run_time(job, *worker);  // at least that long
     kill_worker_(*worker);
   } else {  // only a worker that writes where it must not can have brought this about
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
@@ -203,6 +221,7 @@ void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
   if (!is_blamed) --job.attempts;
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;
+    forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
     return queue_.push(job.deadline_ns, job.id);
   }
   rpc::Error error;

@@ -26,8 +26,8 @@ class RunStage {
   // Asked when a job overruns its deadline: end this worker, there is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, uint64_t result_bytes, StageEvents& events,
-           KillWorker kill_worker);
+  RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast, uint64_t result_bytes,
+           StageEvents& events, KillWorker kill_worker);
 
   // Queues the job for its current step, which is this one.
   void start(Job& job, const RunStep& step);
@@ -68,21 +68,24 @@ class RunStage {
 
   void publish_waiting();
   void fill_header(const Job& job);
-  void on_record(const ipc::ResultReader::Record& record);
+  void note_run_time(const Job& job, uint32_t worker);
+  void on_record(uint32_t worker, const ipc::ResultReader::Record& record);
   void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
 
   ipc::PayloadStore& store_;
   JobTable& table_;
+  Forecast& forecast_;
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
   Queue queue_;
   ipc::MasterPort* port_ = nullptr;
   size_t workers_ = 0;
-  size_t published_ = 0;            // jobs in the ring or with a worker
-  std::vector<uint64_t> finished_;  // by worker slot, as far as any has finished one
+  size_t published_ = 0;                  // jobs in the ring or with a worker
+  std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
+  std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
 };
 
 }  // namespace ringmaster::master

@@ -1,0 +1,38 @@
+// Average: what a time, or a rate, has lately been, and how much it varies.
+//
+// Pure. Moving averages of the samples and of their distance from the average, as TCP estimates its
+// round trips, but slower, because what is predicted from it is a sum of many. The first samples
+// count evenly, so that one is as good a start as there can be.
+// Source: https://www.rfc-editor.org/rfc/rfc6298
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+
+namespace ringmaster::master {
+
+class Average {
+ public:
+  void add(double sample) {
+    count_ = std::min(count_ + 1, kWindow);
+    const double weight = 1.0 / static_cast<double>(count_);
+    deviation_ += weight * (std::abs(sample - mean_) * (count_ > 1) - deviation_);
+    mean_ += weight * (sample - mean_);
+  }
+
+  bool is_known() const { return count_ > 0; }
+  // 0 while nothing is known.
+  double mean() const { return mean_; }
+  // The mean distance from the mean.
+  double deviation() const { return deviation_; }
+
+ private:
+  static constexpr uint64_t kWindow = 16;
+
+  uint64_t count_ = 0;
+  double mean_ = 0;
+  double deviation_ = 0;
+};
+
+}  // namespace ringmaster::master

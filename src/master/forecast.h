@@ -1,0 +1,91 @@
+// Forecast: whether a request that comes in now would be done in time.
+//
+// It learns how long each step takes, knows what work was admitted and is not done yet, and lets in
+// what can be done before its deadline without making late what was let in before. So in overload
+// the workers do nothing in vain, and who is refused knows it at once, and when to come back.
+//
+// Pure: no clock, no I/O; time is an argument. Processes: the master only.
+// Honesty: a step that never was measured takes no time, so nothing is refused for what is not
+//          known. Who finds an idle worker is let in whatever is predicted: one wrong estimate,
+//          which only new measurements can correct, must not shut a method out.
+// Order:   earliest deadline first, as the queue; what is published already goes before all.
+// Limits:  work is kept by deadline, in steps of 17 ms: a prediction looks at no more of them than
+//          there are jobs, and only where the sum of all work does not decide.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <unordered_map>
+
+#include "master/average.h"
+#include "master/options.h"
+
+namespace ringmaster::master {
+
+class Forecast {
+ public:
+  // What one admitted job stands for; part of the job.
+  struct Load {
+    uint64_t bucket = 0;
+    uint64_t work_ns = 0;
+    bool is_placed = false;
+    bool is_arriving = false;  // it is still fetching
+  };
+  struct Refusal {
+    uint64_t predicted_ns;    // from now until it would be done
+    uint64_t retry_after_ns;  // until the same request would be let in, if no others were
+  };
+
+  void set_workers(size_t count);
+
+  // How long a step took, by its wall clock. A fetch that failed brings the workers no work.
+  void on_fetched(const Step& step, uint64_t took_ns);
+  void on_fetch_failed(const Step& step) { steps_[&step].success.add(0); }
+  void on_run(const Step& step, uint64_t took_ns);
+
+  // Empty: let it in.
+  std::optional<Refusal> predict(const Method& method, uint64_t now_ns, uint64_t deadline_ns) const;
+  // When the next of the jobs should be done. Empty: nothing is known about them.
+  std::optional<uint64_t> next_done_ns() const;
+
+  // Where a job is, from `step` on: its former place is forgotten.
+  void on_fetching(Load& load, const Method& method, size_t step, uint64_t now_ns,
+                   uint64_t deadline_ns);
+  void on_queued(Load& load, const Method& method, size_t step, uint64_t deadline_ns);
+  void on_published(Load& load, const Method& method, size_t step);
+  void on_ended(Load& load);
+
+ private:
+  struct Estimate {
+    Average time_ns;
+    Average success;
+  };
+  struct Bucket {
+    uint64_t jobs = 0;
+    uint64_t work_ns = 0;   // of a worker
+    uint64_t ready_ns = 0;  // when the last of its jobs is with the workers
+  };
+  // What the steps of a method from some step on need.
+  struct Need {
+    double fetch_ns = 0;
+    double run_ns = 0;
+    double margin_ns = 0;
+    double success = 1;
+  };
+
+  Need need(const Method& method, size_t step) const;
+  void place(Load& load, uint64_t bucket, double work_ns, uint64_t ready_ns);
+  bool would_start_at_once(const Method& method) const;
+
+  size_t workers_ = 1;
+  std::unordered_map<const Step*, Estimate> steps_;
+  std::map<uint64_t, Bucket> buckets_;  // by deadline; the first is what is published
+  uint64_t jobs_ = 0;
+  uint64_t arriving_ = 0;
+  uint64_t work_ns_ = 0;
+  uint64_t last_ready_ns_ = 0;
+};
+
+}  // namespace ringmaster::master

@@ -43,20 +43,24 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
       fetch_stage_(store, std::move(fetchers), *this),
       run_stage_(store, table_, forecast_, geometry.result_bytes, *this, std::move(kill_worker)) {}
 
-void Dispatcher::admit(const Method& method, std::string_view params,
-                       std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller) {
+std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_view params,
+                                            std::optional<uint64_t> timeout_ms,
+                                            std::shared_ptr<Caller> caller) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
   if (const auto refusal = forecast_.predict(method, now, now + allowed_ns)) {
-    return caller->answer_error(too_late(*refusal, allowed_ns));
+    caller->answer_error(too_late(*refusal, allowed_ns));
+    return std::nullopt;
   }
   Job* job = table_.allocate();
   if (job == nullptr) {
-    return caller->answer_error(full("queue_full",
-                                     fmt::format("{} requests are in flight", table_.capacity()),
-                                     table_.capacity()));
+    caller->answer_error(full("queue_full",
+                              fmt::format("{} requests are in flight", table_.capacity()),
+                              table_.capacity()));
+    return std::nullopt;
   }
+  const ipc::JobId id = job->id;
   job->state = JobState::kQueued;
   job->method = &method;
   job->admitted_ns = now;
@@ -68,11 +72,24 @@ void Dispatcher::admit(const Method& method, std::string_view params,
   if (!block) {
     answer_error(*job, full("payload_memory", "no payload memory left for these params",
                             store_.capacity_bytes()));
-    return end(*job);
+    end(*job);
+    return std::nullopt;
   }
   job->products.push_back({*block, params.size()});
   start_timer(*job);
   begin_step(*job);
+  return table_.find(id) != nullptr ? std::optional(id) : std::nullopt;
+}
+
+void Dispatcher::cancel(ipc::JobId id) {
+  Job* job = table_.find(id);
+  if (job == nullptr || job->caller == nullptr) return;
+  job->caller = nullptr;
+  if (job->state == JobState::kFetching) {
+    fetch_stage_.cancel(*job);
+    return end(*job);
+  }
+  if (run_stage_.try_drop(*job)) end(*job);
 }
 
 // A limit was reached: there is room again when one of the jobs in flight is done.
@@ -128,15 +145,13 @@ void Dispatcher::on_fetched(Job& job) {
     error.reason = "invalid_body";
     return on_step_failed(job, error);
   }
-  std::exchange(job.caller, nullptr)->answer_result(text);
+  answer_result(job, text);
   end(job);
 }
 
 void Dispatcher::on_result(Job& job, std::string_view result) {
-  if (is_last_step(job)) {
-    std::exchange(job.caller, nullptr)->answer_result(result);
-    return end(job);
-  }
+  if (is_last_step(job)) answer_result(job, result);
+  if (job.caller == nullptr) return end(job);
   const std::optional<ipc::Block> block = store_.store(result);
   if (!block) {
     return on_step_failed(job, full("payload_memory", "no payload memory left for a result",
@@ -194,8 +209,12 @@ void Dispatcher::cut_off(Job& job, rpc::Error error) {
   }
 }
 
+void Dispatcher::answer_result(Job& job, std::string_view result) {
+  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_result(result);
+}
+
 void Dispatcher::answer_error(Job& job, const rpc::Error& error) {
-  std::exchange(job.caller, nullptr)->answer_error(error);
+  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 
 void Dispatcher::end(Job& job) {

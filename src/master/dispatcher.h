@@ -28,9 +28,16 @@ class Dispatcher : private StageEvents {
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
              std::vector<std::unique_ptr<net::Fetcher>> fetchers, RunStage::KillWorker kill_worker);
 
-  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own.
-  void admit(const Method& method, std::string_view params, std::optional<uint64_t> timeout_ms,
-             std::shared_ptr<Caller> caller);
+  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has
+  // been answered.
+  std::optional<ipc::JobId> admit(const Method& method, std::string_view params,
+                                  std::optional<uint64_t> timeout_ms,
+                                  std::shared_ptr<Caller> caller);
+
+  // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
+  // not begun to run never will. What runs is left to finish, within its deadline, and its result
+  // thrown away: stopping it would cost the worker, and what else that has claimed.
+  void cancel(ipc::JobId id);
 
   // Answers everything in flight with this error, and stops what can be stopped of it.
   void cut_off_all(const rpc::Error& error);
@@ -52,6 +59,7 @@ class Dispatcher : private StageEvents {
   bool is_last_step(const Job& job) const;
   void on_deadline(Job& job);
   void cut_off(Job& job, rpc::Error error);
+  void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, const rpc::Error& error);
   void end(Job& job);
 

@@ -10,9 +10,9 @@ namespace {
 constexpr unsigned kBucketBits = 24;
 constexpr uint64_t kPublished = 0;  // the bucket of what cannot be reordered any more
 
-// By how much the wait for others may turn out longer than the sum of their average times: a machine
-// that gets half as fast, because it has other things to do, keeps its promises. That costs no
-// throughput where the time allowed is a few times what a job takes: the queue is only shorter.
+// By how much the wait for others may turn out longer than the sum of their average times: a
+// machine that gets half as fast, because it has other things to do, keeps its promises. That costs
+// no throughput where the time allowed is a few times what a job takes: the queue is only shorter.
 constexpr double kWaitMargin = 1;
 // The same for the job's own steps, in mean deviations.
 constexpr double kOwnMargin = 2;

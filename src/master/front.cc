@@ -38,9 +38,11 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
   };
   events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
   events_.on_closed = [this](net::Connection& connection) {
-    const auto session = sessions_.find(&connection);
-    closed_.push_back(std::move(session->second));
-    sessions_.erase(session);
+    const auto found = sessions_.find(&connection);
+    const std::shared_ptr<Session> session = std::move(found->second);
+    sessions_.erase(found);
+    closed_.push_back(session);
+    session->on_closed();
   };
 }
 

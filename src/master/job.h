@@ -39,7 +39,7 @@ enum class JobState : uint8_t {
   kFetching,   // an upstream is asked
   kQueued,     // waits in the queue
   kPublished,  // in the ring or with a worker
-  kAbandoned,  // answered, but a worker may still read its payload
+  kAbandoned,  // answered with its deadline, but a worker may still read its payload
 };
 
 struct Job {
@@ -61,7 +61,7 @@ struct Job {
   std::vector<Product> products;  // params first; kept, with its memory, for the slot's next job
   net::Fetcher* fetcher = nullptr;
   net::Fetcher::Fetch* fetch = nullptr;  // while fetching
-  std::shared_ptr<Caller> caller;        // null once answered
+  std::shared_ptr<Caller> caller;        // null once answered, or cancelled
   // For the deadline; made at the slot's first use. Its data is this job.
   net::UvHandle<uv_timer_t> timer;
   Dispatcher* dispatcher = nullptr;  // who is told when it rings

@@ -135,17 +135,20 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
   return error;
 }
 
-RunStage::Expired RunStage::expire(Job& job) {
+bool RunStage::try_drop(Job& job) {
   if (job.state == JobState::kQueued) {
     queue_.erase(job.deadline_ns, job.id);
-    return Expired::kNeverRun;
+    return true;
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
-  if (port_->try_withdraw(job.id)) {
-    --published_;
-    publish_waiting();
-    return Expired::kNeverRun;
-  }
+  if (!port_->try_withdraw(job.id)) return false;
+  --published_;
+  publish_waiting();
+  return true;
+}
+
+RunStage::Expired RunStage::expire(Job& job) {
+  if (try_drop(job)) return Expired::kNeverRun;
   // The result may have come since the last look. A damaged ring is found again by the next one.
   const ipc::JobId id = job.id;
   uint32_t damaged_worker = 0;
@@ -212,12 +215,9 @@ uint64_t RunStage::finished_jobs(uint32_t worker) const {
 }
 
 void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
-  if (job.state == JobState::kAbandoned) {
-    --published_;
-    return events_.on_released(job);
-  }
-  if (job.state != JobState::kPublished) return;
+  if (job.state != JobState::kPublished && job.state != JobState::kAbandoned) return;
   --published_;
+  if (job.caller == nullptr) return events_.on_released(job);  // nobody waits for it
   if (!is_blamed) --job.attempts;
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;

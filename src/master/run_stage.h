@@ -32,6 +32,9 @@ class RunStage {
   // Queues the job for its current step, which is this one.
   void start(Job& job, const RunStep& step);
 
+  // Takes the job out of the stage if no worker has it. False: one has.
+  [[nodiscard]] bool try_drop(Job& job);
+
   enum class Expired {
     kNeverRun,   // it was still waiting; it is in no stage any more
     kMovedOn,    // its result was there already, and has been delivered: look again

@@ -14,7 +14,7 @@ class Session::Batch {
   // The last call of the batch has let go of it. Only notifications: nothing is sent.
   ~Batch() {
     const std::shared_ptr<Session> session = session_.lock();
-    if (session == nullptr || answers_.empty()) return;
+    if (session == nullptr || session->connection_.is_closed() || answers_.empty()) return;
     session->begin_response() += answers_ + ']';
     session->end_response();
   }
@@ -33,8 +33,10 @@ class Session::Batch {
 // One request that was admitted: gives its answer to whoever is still there.
 class Session::Call : public Caller {
  public:
-  Call(std::weak_ptr<Session> session, std::shared_ptr<Batch> batch, const rpc::Request& request)
-      : session_(std::move(session)),
+  Call(std::weak_ptr<Session> session, std::shared_ptr<Batch> batch, const rpc::Request& request,
+       Dispatcher& dispatcher_)
+      : dispatcher(dispatcher_),
+        session_(std::move(session)),
         batch_(std::move(batch)),
         id_(request.id),
         version_(request.version) {}
@@ -46,19 +48,25 @@ class Session::Call : public Caller {
     answer([&](std::string& out) { rpc::append_error(out, version_, id_, error); });
   }
 
+  bool is_notification() const { return id_.empty(); }
+
+  Dispatcher& dispatcher;  // that admits it
+  ipc::JobId job;          // once it was admitted
+  size_t place = 0;        // among its session's calls
+
  private:
   template <class Append>
   void answer(Append append) {
     const std::shared_ptr<Session> session = session_.lock();
-    if (session == nullptr) return;
-    if (!id_.empty() && batch_ != nullptr) {
+    if (session == nullptr || session->connection_.is_closed()) return;
+    if (!is_notification() && batch_ != nullptr) {
       append(batch_->next_answer());
-    } else if (!id_.empty()) {
+    } else if (!is_notification()) {
       append(session->begin_response());
       session->end_response();
     }
     batch_.reset();  // before the session may finish: the batch's response must be out
-    session->on_answered();
+    session->on_answered(*this);
   }
 
   std::weak_ptr<Session> session_;
@@ -101,12 +109,16 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& b
     error.retryable = true;
     return refuse(request, error, batch.get());
   }
-  if (++in_flight_ >= limits().in_flight_per_connection && !is_held_) {
+  Dispatcher& dispatcher = shared_.deployment->dispatcher();
+  const auto call = std::make_shared<Call>(weak_from_this(), batch, request, dispatcher);
+  call->place = calls_.size();
+  calls_.push_back(call.get());
+  if (calls_.size() >= limits().in_flight_per_connection && !is_held_) {
     is_held_ = true;
     connection_.hold_reading(true);
   }
-  shared_.deployment->dispatcher().admit(*method, request.params, request.timeout_ms,
-                                         std::make_shared<Call>(weak_from_this(), batch, request));
+  const auto job = dispatcher.admit(*method, request.params, request.timeout_ms, call);
+  if (job) call->job = *job;
 }
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
@@ -158,8 +170,11 @@ void Session::end_response() {
   shared_.on_unsent(shared_from_this());
 }
 
-void Session::on_answered() {
-  if (--in_flight_ < limits().in_flight_per_connection && is_held_) {
+void Session::on_answered(const Call& call) {
+  calls_.back()->place = call.place;
+  calls_[call.place] = calls_.back();
+  calls_.pop_back();
+  if (calls_.size() < limits().in_flight_per_connection && is_held_) {
     is_held_ = false;
     connection_.hold_reading(false);
     shared_.on_unsent(shared_from_this());  // what was read and held is due, too
@@ -167,9 +182,15 @@ void Session::on_answered() {
   if (is_finishing_) finish_when_idle();
 }
 
+void Session::on_closed() {
+  for (const Call* call : std::exchange(calls_, {})) {
+    if (!call->is_notification()) call->dispatcher.cancel(call->job);
+  }
+}
+
 void Session::finish_when_idle() {
   is_finishing_ = true;
-  if (in_flight_ > 0) return;
+  if (!is_idle()) return;
   connection_.finish();
   shared_.on_unsent(shared_from_this());
 }

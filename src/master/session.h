@@ -11,6 +11,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "master/deployment.h"
 #include "net/connection.h"
@@ -43,16 +44,19 @@ class Session : public std::enable_shared_from_this<Session> {
   // A response: appended to what begin_response() returns, then ended.
   std::string& begin_response() { return connection_.output(); }
   void end_response();
-  // A call has its answer.
-  void on_answered();
+  // The client is gone: it has reset the connection, or broken the protocol. What it waits for is
+  // cancelled; its notifications, of which it awaits nothing, are not. A client that only ends its
+  // sending is not gone: see net::Connection.
+  void on_closed();
   // Closes once all that it is owed has been sent.
   void finish_when_idle();
-  bool is_idle() const { return in_flight_ == 0; }
+  bool is_idle() const { return calls_.empty(); }
 
  private:
   class Batch;
   class Call;
 
+  void on_answered(const Call& call);
   void begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch);
   void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
   void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
@@ -61,7 +65,7 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Shared& shared_;
   net::Connection connection_;
-  size_t in_flight_ = 0;
+  std::vector<Call*> calls_;  // not yet answered; their jobs own them
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

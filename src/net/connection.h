@@ -5,7 +5,9 @@
 //          holds. Output: what the client has not read yet; while that is more than
 //          kUnsentBytesMax, or while the owner says so, the client is not read either, so that it
 //          cannot make either of them grow.
-// Death:   of the client: on_closed, once; nothing else is called after it.
+// Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
+//          none: it may have half-closed (nc does) and wait for its answers. It is gone when
+//          reading or writing fails: one that has closed answers the next bytes with a reset.
 // Cost:    one read(2) per wake-up into a buffer that all connections share, and one write(2)
 //          per flush() for everything that was sent since the last one.
 #pragma once

@@ -1,0 +1,163 @@
+"""A client that leaves: what it waits for is dropped before it costs CPU."""
+
+import os
+import signal
+import socket
+
+import pytest
+from client import Client, RpcError, request
+from proc import descriptors, wait_until
+
+
+def reset(client: Client):
+    """A close that the server sees as an error at once, not as an end."""
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
+
+
+def sockets(running) -> int:
+    return sum(name.startswith("socket:") for name in descriptors(running.pid).values())
+
+
+@pytest.fixture
+def crowded(server, probe, gate, feature_service):
+    """A server whose only worker is held and that has room for three requests in all. Its method
+    `fetch` needs no worker."""
+    running = server(
+        workers={"count": 1},
+        limits={"queued_jobs": 3},
+        features={"users": {"url": feature_service().url}},
+        handlers={"echo": {}, "hold": probe("hold")},
+        methods={"fetch": {"steps": [{"fetch": "users", "body": {"user_id": 1}}]}},
+    )
+    held = gate("held")
+    client = running.connect()
+    client.send(held.request("held"))
+    held.wait_for_runs(1)
+    return running, client, held
+
+
+def wait_until_admitted(client: Client):
+    """All that was sent before."""
+    client.send(request("no_such_method"))
+    assert client.answer()["error"]["code"] == -32601
+
+
+def is_full(running) -> bool:
+    try:
+        running.call("fetch")
+        return False
+    except RpcError as refused:
+        assert refused.data["reason"] == "queue_full"
+        return True
+
+
+@pytest.mark.parametrize("as_batch", [False, True])
+def test_what_waits_for_a_client_that_reset_never_runs(crowded, gate, as_batch):
+    running, client, held = crowded
+    dropped = gate("dropped")
+    dropped.open()
+    leaving = running.connect()
+    requests = [dropped.request(id).strip() for id in range(2)]
+    leaving.send(b"[" + b",".join(requests) + b"]\n" if as_batch else b"\n".join(requests) + b"\n")
+    wait_until_admitted(leaving)
+    assert is_full(running)
+    reset(leaving)
+    wait_until(lambda: not is_full(running), "them to be dropped")
+    held.open()
+    assert client.answer()["result"] == held.params()
+    assert client.call("echo", ["after"]) == ["after"]
+    assert not dropped.was_reached()
+
+
+def test_notifications_of_a_client_that_reset_do_run(crowded, gate):
+    running, client, held = crowded
+    noted = gate("noted")
+    noted.open()
+    leaving = running.connect()
+    leaving.send(noted.request(None) + request("echo", [1], "answered by nobody"))
+    wait_until_admitted(leaving)
+    assert is_full(running)
+    reset(leaving)
+    wait_until(lambda: not is_full(running), "the request to be dropped")
+    held.open()
+    noted.wait_for_runs(1)
+    assert client.answer()["result"] == held.params()
+
+
+def test_notifications_of_a_client_that_closed_do_run(crowded, gate):
+    running, client, held = crowded
+    noted = gate("noted")
+    noted.open()
+    with running.connect() as leaving:
+        leaving.send(noted.request(None) + noted.request(None))
+    held.open()
+    noted.wait_for_runs(2)
+    assert client.answer()["result"] == held.params()
+
+
+def test_what_runs_for_a_client_that_reset_is_finished(server, probe, gate):
+    """Its worker is not replaced, and the result is nobody's."""
+    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    leaving = running.connect()
+    leaving.send(held.request("nobody's"))
+    held.wait_for_runs(1)
+    reset(leaving)
+    held.open()
+    assert running.call("echo", [1]) == [1]
+    assert held.runs() == [running.workers()[0]]
+    assert not [line for line in running.lines if "worker_died" in line or "stray" in line]
+
+
+def test_a_job_that_nobody_waits_for_may_not_overrun_either(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        handlers={"echo": {}, "hold": probe("hold")},
+        methods={"hold": {"timeout_ms": 500}},
+    )
+    held = gate()
+    leaving = running.connect()
+    leaving.send(held.request("nobody's"))
+    held.wait_for_runs(1)
+    reset(leaving)
+    running.wait_for_line(r"event=timeout worker=0 .* method=hold")
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_worker_that_dies_with_a_job_that_nobody_waits_for(server, probe, gate):
+    """The job is not tried again."""
+    running = server(
+        workers={"count": 1},
+        handlers={"echo": {}, "hold": probe("hold")},
+        methods={"hold": {"attempts": 5}},
+    )
+    held = gate()
+    leaving = running.connect()
+    leaving.send(held.request("nobody's"))
+    worker = held.wait_for_runs(1)[0]
+    before = sockets(running)
+    reset(leaving)
+    wait_until(lambda: sockets(running) < before, "the reset to be seen")
+    os.kill(worker, signal.SIGKILL)
+    assert running.call("echo", [1]) == [1]
+    assert held.runs() == [worker]
+
+
+def test_fetches_for_a_client_that_reset_are_cancelled(server):
+    with socket.create_server(("127.0.0.1", 0)) as upstream:
+        url = "http://127.0.0.1:%d/" % upstream.getsockname()[1]
+        running = server(
+            features={"users": {"url": url, "timeout_ms": 60_000}},
+            methods={"fetch": {"steps": [{"fetch": "users"}]}},
+        )
+        leaving = running.connect()
+        leaving.send(request("fetch"))
+        upstream.settimeout(30)
+        connection, _ = upstream.accept()
+        with connection:
+            connection.settimeout(30)
+            assert connection.recv(4096).startswith(b"GET ")
+            reset(leaving)
+            assert connection.recv(4096) == b""
+        assert running.call("echo", [1]) == [1]

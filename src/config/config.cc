@@ -69,6 +69,20 @@ size_t line_of(const Value& root, std::initializer_list<std::string_view> path) 
   return at == nullptr ? 0 : at->line;
 }
 
+// A request that comes in and an answer that goes out are held by their connection: were one of
+// either alone too much, whoever sends or gets such would be closed each time.
+void check_connection_memory(Problems& problems, const Value& root, const Limits& limits) {
+  const uint64_t needed = limits.request_bytes + limits.response_bytes;
+  if (limits.connection_memory_bytes >= needed) return;
+  size_t line = line_of(root, {"limits", "connection_memory_bytes"});
+  if (line == 0) line = line_of(root, {"limits", "response_bytes"});
+  if (line == 0) line = line_of(root, {"limits", "request_bytes"});
+  problems.add(line, "limits.connection_memory_bytes",
+               fmt::format("must hold limits.request_bytes plus limits.response_bytes: at least "
+                           "{} bytes, found {}",
+                           needed, limits.connection_memory_bytes));
+}
+
 // A request and the body fetched for it lie in payload memory together: where they cannot, every
 // such request would fail, and only those of a certain size, in production.
 void check_payload_memory(Problems& problems, const Value& root, const Options& options) {
@@ -106,6 +120,7 @@ Loaded load(const std::string& path, std::vector<std::string> handler_folders) {
     const Paths paths(path, std::move(handler_folders));
     read_sections(problems, *root, paths, loaded.options);
     check_payload_memory(problems, *root, loaded.options);
+    check_connection_memory(problems, *root, loaded.options.limits);
   }
   loaded.problems = problems.take();
   return loaded;

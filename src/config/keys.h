@@ -67,6 +67,9 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
     {"in_flight_per_connection", Unit::kCount, 1, 100'000, &Limits::in_flight_per_connection},
     {"queued_jobs", Unit::kCount, 1, 1'000'000, &Limits::queued_jobs},
     {"payload_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
+    {"connection_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
+    {"send_timeout_ms", Unit::kMs, 1, kHourMs, &Limits::send_timeout_ms},
+    {"idle_timeout_ms", Unit::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
 };
 
 inline constexpr Key<Options> kShutdownKeys[] = {

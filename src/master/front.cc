@@ -11,6 +11,9 @@ namespace {
 
 constexpr uint64_t kPatienceTickMs = 250;
 
+// So many clients more than there may be are told so; any further ones are only closed.
+constexpr size_t kToldClientsMax = 64;
+
 // Removes one of these addresses: "127.0.0.1:0" may stand there several times.
 bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
   const auto found = std::find(addresses.begin(), addresses.end(), address);
@@ -37,10 +40,14 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
     session_of(connection).on_unreadable(why);
   };
   events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
+  events_.on_memory = [this](net::Connection& connection, uint64_t was_bytes) {
+    count_memory(connection, was_bytes);
+  };
   events_.on_closed = [this](net::Connection& connection) {
     const auto found = sessions_.find(&connection);
     const std::shared_ptr<Session> session = std::move(found->second);
     sessions_.erase(found);
+    memory_bytes_ -= connection.held_bytes();
     closed_.push_back(session);
     session->on_closed();
   };
@@ -79,6 +86,9 @@ Status Front::serve(Deployment& deployment) {
     return true;
   });
   shared_.deployment = &deployment;
+  const Limits& limits = deployment.options().limits;
+  shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
+                               limits.idle_timeout_ms};
   uv_timer_start(
       patience_.get(), [](uv_timer_t* timer) { static_cast<Front*>(timer->data)->close_stalled(); },
       kPatienceTickMs, kPatienceTickMs);
@@ -97,6 +107,8 @@ std::vector<std::string> Front::addresses() const {
 }
 
 void Front::accept(net::Stream stream) {
+  if (sessions_.size() >= shared_.deployment->options().limits.connections + kToldClientsMax)
+    return;
   auto session = std::make_shared<Session>(std::move(stream), events_, shared_, now_ns());
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
@@ -106,13 +118,32 @@ void Front::accept(net::Stream stream) {
 }
 
 void Front::close_stalled() {
-  std::vector<std::shared_ptr<Session>> stalled;
+  std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
   for (const auto& [connection, session] : sessions_) {
-    if (connection->is_stalled(now)) stalled.push_back(session);
+    if (session->has_stalled(now)) {
+      stalled.push_back(session);
+    } else if (session->has_idled(now)) {
+      idle.push_back(session);
+    }
   }
   for (const auto& session : stalled)
     session->connection().abort();
+  for (const auto& session : idle)
+    session->finish_when_idle();
+}
+
+void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) {
+  memory_bytes_ += connection.held_bytes() - was_bytes;
+  if (connection.held_bytes() < was_bytes) return;
+  while (memory_bytes_ > shared_.deployment->options().limits.connection_memory_bytes) {
+    const auto greediest = std::max_element(
+        sessions_.begin(), sessions_.end(),
+        [](const auto& a, const auto& b) { return a.first->held_bytes() < b.first->held_bytes(); });
+    log(Level::kWarning, "connection_closed",
+        {{"why", "connection_memory_bytes"}, {"held_bytes", greediest->first->held_bytes()}});
+    greediest->second->connection().abort();
+  }
 }
 
 void Front::drain() {

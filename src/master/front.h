@@ -1,8 +1,10 @@
 // Front: the listening sockets and the sessions that have come in through them.
 //
 // Processes: the master only.
-// Limits:    `connections` sessions at once: one more is told so (-32009) and closed. A connection
-//            that sends no first byte, or dribbles a message, is closed: see net::Connection.
+// Limits:    `connections` sessions at once: one more is told so (-32009) and closed. What all of
+//            them hold of unfinished requests and unread answers is connection_memory_bytes: when
+//            it is more, the one that holds most is closed. A connection that sends no first byte,
+//            dribbles a message or does not read is closed: see net::Connection.
 #pragma once
 
 #include <memory>
@@ -49,6 +51,7 @@ class Front {
 
   void accept(net::Stream stream);
   void close_stalled();
+  void count_memory(const net::Connection& connection, uint64_t was_bytes);
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
@@ -57,6 +60,7 @@ class Front {
   bool is_inherited_;
   std::vector<Entrance> entrances_;
   std::unordered_map<const net::Connection*, std::shared_ptr<Session>> sessions_;
+  uint64_t memory_bytes_ = 0;  // that sessions_ hold
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned

@@ -41,6 +41,9 @@ struct Limits {
   uint64_t in_flight_per_connection = 1000;
   uint64_t queued_jobs = 10000;
   uint64_t payload_memory_bytes = 256ull << 20;
+  uint64_t connection_memory_bytes = 256ull << 20;
+  uint64_t send_timeout_ms = 60'000;
+  uint64_t idle_timeout_ms = 0;
 };
 
 struct Options {

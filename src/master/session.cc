@@ -15,14 +15,19 @@ class Session::Batch {
   ~Batch() {
     const std::shared_ptr<Session> session = session_.lock();
     if (session == nullptr || session->connection_.is_closed() || answers_.empty()) return;
+    session->connection_.charge(-static_cast<int64_t>(answers_.size()));
     session->begin_response() += answers_ + ']';
     session->end_response();
   }
 
-  // Where the next answer is to be appended.
-  std::string& next_answer() {
-    answers_ += answers_.empty() ? '[' : ',';
-    return answers_;
+  // `append` adds the answer to the string that it is given.
+  template <class Append>
+  void add(Session& session, Append append) {
+    const size_t was = answers_.size();
+    answers_ += was == 0 ? '[' : ',';
+    append(answers_);
+    session.connection_.charge(static_cast<int64_t>(answers_.size() - was));
+    session.shared_.on_unsent(session.shared_from_this());  // so that it is counted
   }
 
  private:
@@ -60,7 +65,7 @@ class Session::Call : public Caller {
     const std::shared_ptr<Session> session = session_.lock();
     if (session == nullptr || session->connection_.is_closed()) return;
     if (!is_notification() && batch_ != nullptr) {
-      append(batch_->next_answer());
+      batch_->add(*session, append);
     } else if (!is_notification()) {
       append(session->begin_response());
       session->end_response();
@@ -77,7 +82,7 @@ class Session::Call : public Caller {
 
 Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
                  uint64_t now_ns)
-    : shared_(shared), connection_(std::move(stream), events, limits().request_bytes, now_ns) {}
+    : shared_(shared), connection_(std::move(stream), events, shared.connection_limits, now_ns) {}
 
 bool Session::on_message(std::string_view text) {
   const rpc::Message message = rpc::parse(text, limits().batch_items);
@@ -123,9 +128,12 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& b
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
   if (request.is_notification()) return;
-  std::string& out = batch != nullptr ? batch->next_answer() : begin_response();
-  rpc::append_error(out, request.version, request.id, error);
-  if (batch == nullptr) end_response();
+  const auto append = [&](std::string& out) {
+    rpc::append_error(out, request.version, request.id, error);
+  };
+  if (batch != nullptr) return batch->add(*this, append);
+  append(begin_response());
+  end_response();
 }
 
 void Session::refuse_message(int32_t code, std::string reason, std::string message,

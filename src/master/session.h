@@ -23,7 +23,8 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   // What all sessions share.
   struct Shared {
-    Deployment* deployment = nullptr;  // the one that serves: a reload changes it
+    Deployment* deployment = nullptr;         // the one that serves: a reload changes it
+    net::ConnectionLimits connection_limits;  // a copy of its: connections may outlive it
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
@@ -35,6 +36,9 @@ class Session : public std::enable_shared_from_this<Session> {
 
   // For a client that is one too many: says so, and closes.
   void refuse_connection();
+  // Is it time to close it, because of what its client does not do? To be asked now and then.
+  bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
+  bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
   // See net::Connection::Events.
   bool on_message(std::string_view message);

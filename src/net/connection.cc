@@ -32,11 +32,12 @@ struct Connection::Write {
   Connection* connection;  // null once that is gone
 };
 
-Connection::Connection(Stream stream, const Events& events, size_t message_bytes_max,
+Connection::Connection(Stream stream, const Events& events, const ConnectionLimits& limits,
                        uint64_t now_ns)
     : stream_(std::move(stream)),
       events_(events),
-      framer_(message_bytes_max),
+      limits_(limits),
+      framer_(limits.message_bytes),
       waiting_since_ns_(now_ns) {
   stream_->stream.data = this;
 }
@@ -46,9 +47,8 @@ Connection::~Connection() {
 }
 
 void Connection::update_reading() {
-  const size_t unsent = output_.size() + (write_ != nullptr ? write_->bytes.size() : 0);
   const bool wants_messages =
-      !is_held_ && unread_.empty() && !is_unreadable_ && unsent <= kUnsentBytesMax;
+      !is_held_ && unread_.empty() && !is_unreadable_ && unsent_bytes() <= kUnsentBytesMax;
   const bool wanted = !is_closed() && !is_at_eof_ && (wants_messages || is_finishing_);
   if (wanted == is_reading_) return;
   is_reading_ = wanted;
@@ -88,6 +88,7 @@ void Connection::on_read(std::string_view bytes) {
   }
   message_bytes_ += bytes.size();
   update_reading();
+  tell_memory();
 }
 
 void Connection::hand_out_messages() {
@@ -134,11 +135,25 @@ void Connection::flush() {
   }
   update_reading();
   linger_when_sent();
+  tell_memory();
+}
+
+uint64_t Connection::unsent_bytes() const {
+  return output_.size() + (write_ != nullptr ? write_->bytes.size() : 0);
+}
+
+void Connection::tell_memory() {
+  if (is_closed()) return;
+  const uint64_t held = framer_.buffered_bytes() + unread_.size() + unsent_bytes() + owners_bytes_;
+  const uint64_t was = std::exchange(held_bytes_, held);
+  if (held != was) events_.on_memory(*this, was);
 }
 
 void Connection::write_rest(std::string_view rest) {
   write_ = new Write{{}, std::string(rest), this};
   write_->request.data = write_;
+  unsent_bytes_ = rest.size();
+  sent_ns_ = now_ns();
   const uv_buf_t buffer =
       uv_buf_init(write_->bytes.data(), static_cast<unsigned>(write_->bytes.size()));
   const int error =
@@ -177,12 +192,23 @@ void Connection::linger_when_sent() {
   waiting_since_ns_ = now_ns();
 }
 
-bool Connection::is_stalled(uint64_t now_ns) const {
+bool Connection::has_stalled(uint64_t now_ns) {
   if (is_lingering_) return now_ns > waiting_since_ns_ + kLingerNs;
+  if (write_ != nullptr) {
+    const size_t left = uv_stream_get_write_queue_size(&stream_->stream);
+    if (std::exchange(unsent_bytes_, left) != left) sent_ns_ = now_ns;
+    if (now_ns > sent_ns_ + limits_.send_timeout_ms * kNsPerMs) return true;
+  }
   const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || framer_.is_mid_message();
   if (!is_reading_ || !owes_us) return false;
   const uint64_t allowed_ns = kPatienceNs + message_bytes_ * kNsPerS / kSlowestBytesPerS;
   return now_ns > waiting_since_ns_ + allowed_ns;
+}
+
+bool Connection::has_idled(uint64_t now_ns, bool is_owed) {
+  if (is_owed || write_ != nullptr) busy_ns_ = now_ns;
+  const uint64_t since_ns = std::max(busy_ns_, waiting_since_ns_);
+  return limits_.idle_timeout_ms > 0 && now_ns > since_ns + limits_.idle_timeout_ms * kNsPerMs;
 }
 
 void Connection::close() {

@@ -1,10 +1,10 @@
 // Connection: one client: cuts what it sends into messages, and sends it what it is owed.
 //
 // Threads: the loop's only.
-// Memory:  input: the unfinished message, at most message_bytes_max, and one read while the owner
+// Memory:  input: the unfinished message, at most message_bytes, and one read while the owner
 //          holds. Output: what the client has not read yet; while that is more than
 //          kUnsentBytesMax, or while the owner says so, the client is not read either, so that it
-//          cannot make either of them grow.
+//          cannot make either of them grow. on_memory tells the sum.
 // Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
@@ -33,14 +33,17 @@ class Connection {
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
     // Nothing more will be read. The owner calls finish() once it has sent what it owes.
     std::function<void(Connection&)> on_ended;
+    // It holds more or less memory than before: held_bytes(), which were `was_bytes`. Called at the
+    // end of whatever changed it: the owner may abort this and other connections.
+    std::function<void(Connection&, uint64_t was_bytes)> on_memory;
     // Gone, and must not be used any more: the owner destroys it, now or later.
     std::function<void(Connection&)> on_closed;
   };
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
 
-  // `events` must outlive the connection. Reads nothing before start().
-  Connection(Stream stream, const Events& events, size_t message_bytes_max, uint64_t now_ns);
+  // Both must outlive the connection. Reads nothing before start().
+  Connection(Stream stream, const Events& events, const ConnectionLimits& limits, uint64_t now_ns);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
@@ -50,6 +53,9 @@ class Connection {
   // Where whole responses are appended, framing included, for the next flush().
   std::string& output() { return output_; }
   void flush();
+  // Counts what the owner holds for this client as the connection's, from the next flush() on.
+  void charge(int64_t bytes) { owners_bytes_ += bytes; }
+  uint64_t held_bytes() const { return held_bytes_; }
 
   // Stops and resumes reading, messages that were read already included: the owner's say in
   // back-pressure. What has waited is handed out by the next flush().
@@ -61,9 +67,11 @@ class Connection {
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
-  // No first byte, a message so slow, or a finished connection left open, for longer than an honest
-  // client can need.
-  bool is_stalled(uint64_t now_ns) const;
+  // No first byte, a message so slow, answers not read, or a finished connection left open, for
+  // longer than an honest client can need. To be asked now and then.
+  bool has_stalled(uint64_t now_ns);
+  // Has been silent for longer than it may; `is_owed`: it waits for an answer, which is no silence.
+  bool has_idled(uint64_t now_ns, bool is_owed);
 
  private:
   struct Write;
@@ -73,16 +81,24 @@ class Connection {
   void write_rest(std::string_view rest);
   void update_reading();
   void linger_when_sent();
+  uint64_t unsent_bytes() const;
+  void tell_memory();
   void close();
 
   Stream stream_;  // null once closed
   const Events& events_;
+  const ConnectionLimits& limits_;
   rpc::Framer framer_;
   std::string unread_;         // was read, and waits in the framer until the owner lets it on
   std::string output_;         // not yet given to the system
   Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
   uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
   uint64_t message_bytes_ = 0;  // that have come since then
+  uint64_t sent_ns_ = 0;        // when the client was last seen to take bytes of write_
+  uint64_t unsent_bytes_ = 0;   // of write_, at that time
+  uint64_t busy_ns_ = 0;        // when it was last seen to be owed something
+  uint64_t held_bytes_ = 0;     // as last told
+  int64_t owners_bytes_ = 0;
   bool is_held_ = false;
   bool is_reading_ = false;
   bool is_unreadable_ = false;  // no message can follow

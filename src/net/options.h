@@ -9,6 +9,13 @@ namespace ringmaster::net {
 // Where to listen: "HOST:PORT" (port 0: the system chooses) or "unix:PATH".
 using Address = std::string;
 
+// What one client may cost.
+struct ConnectionLimits {
+  uint64_t message_bytes = 16ull << 20;
+  uint64_t send_timeout_ms = 60'000;  // without it taking a byte of what it is owed
+  uint64_t idle_timeout_ms = 0;       // without a request; 0: for ever
+};
+
 // An HTTP service that fetch steps call: [features.NAME].
 struct UpstreamOptions {
   std::string name;

@@ -58,6 +58,9 @@ class Framer {
   // be skipped, go on; false: the stream has no place to go on from, close it.
   bool skip_bad_message();
 
+  // What it keeps of an unfinished message.
+  size_t buffered_bytes() const { return buffer_.size(); }
+
   Framing framing() const { return framing_; }
   // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
   // connection that stalls here is dribbling). Holds after next() returned kNeedMore.

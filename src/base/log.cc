@@ -1,9 +1,11 @@
 #include "base/log.h"
 
+#include <atomic>
 #include <chrono>
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 #include <utility>
 
@@ -12,9 +14,13 @@
 namespace ringmaster {
 namespace {
 
+// A line must be shorter than what a pipe has room for when it has any: PIPE_BUF, 4096 bytes.
+constexpr size_t kFieldBytesMax = 1000;
+
 struct Log {
   LogOptions options;
   Fd file;
+  std::atomic<uint64_t> lines_lost = 0;
 };
 
 Log& the_log() {
@@ -67,10 +73,12 @@ void append_field(std::string& line, const LogField& field, bool json) {
     line += field.key;
     line += '=';
   }
-  if (field.is_number || (!json && is_plain(field.text))) {
-    line += field.text;
+  const bool is_long = field.text.size() > kFieldBytesMax;
+  const std::string text = is_long ? field.text.substr(0, kFieldBytesMax) + "..." : field.text;
+  if (field.is_number || (!json && is_plain(text))) {
+    line += text;
   } else {
-    append_quoted(line, field.text);
+    append_quoted(line, text);
   }
   if (!json) line += ' ';
 }
@@ -100,8 +108,10 @@ Status reopen_log() {
   return set_up_log(the_log().options);
 }
 
-void log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
-  const Log& log = the_log();
+namespace {
+
+std::string line_of(const Log& log, Level level, std::string_view event,
+                    std::initializer_list<LogField> fields) {
   const bool json = log.options.json;
   std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
   if (json) line += '{';
@@ -122,8 +132,28 @@ void log(Level level, std::string_view event, std::initializer_list<LogField> fi
   } else {
     line.back() = '\n';  // instead of the space after the last field
   }
-  // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
+  return line;
+}
+
+bool has_room(int fd) {
+  pollfd out{fd, POLLOUT, 0};
+  return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
+}
+
+}  // namespace
+
+void log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+  Log& log = the_log();
   const int fd = log.file.is_open() ? log.file.get() : STDERR_FILENO;
+  if (!has_room(fd)) {
+    ++log.lines_lost;
+    return;
+  }
+  std::string line = line_of(log, level, event, fields);
+  if (const uint64_t lost = log.lines_lost.exchange(0); lost > 0) {
+    line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {{"count", lost}}));
+  }
+  // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
   [[maybe_unused]] const ssize_t written = ::write(fd, line.data(), line.size());
 }
 

@@ -5,6 +5,11 @@
 //
 // Processes: the master and the tools. base, ipc, rpc and work never log: they return.
 // Death:     a line is one write(2): it is there whole or not at all.
+// Blocking:  a pipe or a terminal that nobody reads blocks nobody: while it is full lines are lost,
+//            and the next one that is not follows one that counts them. O_NONBLOCK would do as
+//            much, but it belongs to whoever else has the pipe, too. (Where another process fills
+//            it between our look and our write, we wait for its reader after all.)
+// Limits:    of a field, its first 1000 bytes.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once
 

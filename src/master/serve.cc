@@ -5,11 +5,11 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
-#include <sys/resource.h>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
+#include "master/descriptors.h"
 #include "master/front.h"
 #include "master/heartbeat.h"
 #include "master/notify.h"
@@ -24,14 +24,6 @@ constexpr uint64_t kLastAnswersMs = 1000;
 // What the service manager is asked to wait beyond shutdown.grace_ms: for the last answers, and for
 // the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
-
-// A connection is a descriptor: as many as the system lets us have.
-void raise_descriptor_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 struct CloseLoop {
   void operator()(uv_loop_t* loop) const {
@@ -84,7 +76,7 @@ class Server {
 };
 
 Status Server::start(Options options) {
-  raise_descriptor_limit();
+  if (Status fits = fit_to_descriptors(options); !fits) return fits;
   std::signal(SIGPIPE, SIG_IGN);
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
@@ -180,7 +172,8 @@ void Server::reload() {
       log(Level::kError, "bad_configuration", {{"problem", problem}});
     return refuse_reload(options.error().front());
   }
-  Status begun = front_->bind(options->listen_rpc);
+  Status begun = fit_to_descriptors(*options);
+  if (begun) begun = front_->bind(options->listen_rpc);
   if (begun) begun = rollout_->begin(std::move(*options));
   if (!begun) refuse_reload(begun.error().message);
 }

@@ -187,11 +187,12 @@ Easy Fetcher::Curl::make_easy() const {
 
 void Fetcher::Curl::recycle(Fetch* fetch) {
   curl_multi_remove_handle(multi.get(), fetch->easy.get());
-  fetch->request = {};
-  idle.push_back(std::move(busy[fetch->at]));
-  if (fetch->at + 1 < busy.size()) {
-    busy[fetch->at] = std::move(busy.back());
-    busy[fetch->at]->at = fetch->at;
+  std::swap(busy[fetch->at], busy.back());
+  busy[fetch->at]->at = fetch->at;
+  // A handle takes some kilobytes: those of a burst are given back.
+  if (idle.size() < options.connections) {
+    fetch->request = {};
+    idle.push_back(std::move(busy.back()));
   }
   busy.pop_back();
 }

@@ -2,7 +2,7 @@
 //
 // Threads: the loop's only; libcurl may resolve names in threads of its own.
 // Memory:  the body goes to on_bytes as it comes, never collected here. Handles and connections are
-//          kept and used again; at most `connections` at once, further fetches wait inside of
+//          kept and used again, at most `connections` of either; further fetches wait inside of
 //          libcurl (their time-out runs).
 // Errors:  every way to fail is one Failure, delivered once, within the time-out.
 // Source:  https://curl.se/libcurl/c/libcurl-multi.html; environment proxies are not used.

@@ -1,0 +1,22 @@
+#include "master/descriptors.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+
+TEST_CASE("descriptors: as many clients as configured, or as upstreams and we ourselves leave") {
+  Options options;
+  options.limits.connections = 1000;
+  CHECK(connections_allowed(options, 100'000) == 1000);
+  CHECK(connections_allowed(options, 1064) == 1000);
+  CHECK(connections_allowed(options, 1063) == 999);
+  options.upstreams.resize(2);
+  options.upstreams[0].connections = 300;
+  options.upstreams[1].connections = 100;
+  CHECK(connections_allowed(options, 1063) == 599);
+  CHECK(connections_allowed(options, 465) == 1);
+  CHECK(connections_allowed(options, 464) == 0);
+  CHECK(connections_allowed(options, 3) == 0);
+}
+
+}  // namespace ringmaster::master

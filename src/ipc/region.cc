@@ -9,6 +9,16 @@
 #include <boost/interprocess/file_mapping.hpp>
 
 namespace ringmaster::ipc {
+namespace {
+
+// As create_memory() was told, for messages: "/memfd:ringmaster-payload (deleted)".
+std::string name_of(const std::string& path) {
+  char name[256];
+  const ssize_t size = ::readlink(path.c_str(), name, sizeof name);
+  return size < 0 ? path : std::string(name, static_cast<size_t>(size));
+}
+
+}  // namespace
 
 Result<Fd> create_memory(const std::string& name, size_t bytes) {
   Fd memory(::memfd_create(name.c_str(), MFD_CLOEXEC | MFD_ALLOW_SEALING));
@@ -30,8 +40,8 @@ Result<Region> Region::map(int memory_fd, Access access, size_t offset, size_t b
     const bi::file_mapping file(path.c_str(), mode);
     return Region(bi::mapped_region(file, mode, static_cast<bi::offset_t>(offset), bytes));
   } catch (const bi::interprocess_exception& e) {
-    return fail(ExitCode::kResource,
-                fmt::format("map {} bytes of {} at {}: {}", bytes, path, offset, e.what()));
+    return fail(ExitCode::kResource, fmt::format("map {} bytes of {} at {}: {}", bytes,
+                                                 name_of(path), offset, e.what()));
   }
 }
 

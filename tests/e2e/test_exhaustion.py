@@ -1,0 +1,114 @@
+"""What the system refuses: descriptors while it runs and at the start, memory at the start."""
+
+import json
+import os
+import re
+import resource
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from client import Client, request
+from honest import honest
+from proc import descriptors, wait_until
+
+
+def sanitized(build: Path) -> bool:
+    return b"__sanitizer" in (build / "ringmaster").read_bytes()
+
+
+def polled(pid: int) -> set[int]:
+    """The descriptors that the process's event loop waits for."""
+    (loop,) = (fd for fd, name in descriptors(pid).items() if name == "anon_inode:[eventpoll]")
+    info = Path(f"/proc/{pid}/fdinfo/{loop}").read_text()
+    return {int(fd) for fd in re.findall(r"^tfd:\s*(\d+)", info, re.MULTILINE)}
+
+
+def listener(running) -> int:
+    """The descriptor of its only TCP listener."""
+    port = f":{int(running.address.rpartition(':')[2]):04X}"
+    lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    (inode,) = (line[9] for line in lines if line[1].endswith(port) and line[3] == "0A")
+    return next(fd for fd, name in descriptors(running.pid).items() if name == f"socket:[{inode}]")
+
+
+@contextmanager
+def no_more_descriptors(running):
+    """The process may open none: one was opened at the lowest number that is left."""
+    soft, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    taken = set(descriptors(running.pid))
+    lowest = next(fd for fd in range(len(taken) + 1) if fd not in taken)
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (lowest, hard))
+    try:
+        yield
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_without_descriptors_accepting_pauses_and_then_goes_on(server):
+    running = server()
+    with honest(running), ExitStack() as stack:
+        with no_more_descriptors(running):
+            clients = [stack.enter_context(running.connect()) for _ in range(5)]
+            for number, client in enumerate(clients):
+                client.send(request("echo", [number]))
+            running.wait_for_line(r"event=accept_paused address=\S+ error=\"Too many open files\"")
+            # It does not spin meanwhile: the loop does not even wait for the listener.
+            fd = listener(running)
+            wait_until(lambda: fd not in polled(running.pid), "the listener to be left alone")
+            assert len([line for line in running.lines if "accept_paused" in line]) == 1
+        for number, client in enumerate(clients):
+            assert client.answer()["result"] == [number]
+        running.wait_for_line("event=accept_resumed")
+
+
+def test_a_client_that_leaves_makes_room_for_one_that_waits(server):
+    running = server()
+    with honest(running), running.connect() as first:
+        assert first.call("echo", [1]) == [1]
+        with no_more_descriptors(running), running.connect() as second:
+            second.send(request("echo", [2]))
+            running.wait_for_line("event=accept_paused")
+            first.close()
+            assert second.answer()["result"] == [2]
+
+
+def test_a_worker_that_dies_is_replaced_without_descriptors(server):
+    running = server(workers={"count": 1})
+    with running.connect() as client:
+        assert client.call("echo", [1]) == [1]
+        with no_more_descriptors(running):
+            before = len(running.lines)
+            os.kill(running.workers()[0], 9)
+            running.wait_for_worker(0, before)
+            assert client.call("echo", [2]) == [2]
+
+
+def test_fewer_descriptors_than_connections_are_known_at_the_start(server):
+    running = server(before=["prlimit", "--nofile=67:67"])
+    running.wait_for_line(
+        r"event=fewer_connections connections=3 configured=10000 descriptors=67"
+    )
+    with ExitStack() as stack:
+        clients = [stack.enter_context(running.connect()) for _ in range(3)]
+        for client in clients:
+            assert client.call("echo", [1]) == [1]
+        with Client(running.address) as refused:
+            (line,) = refused.read_to_end()
+        assert json.loads(line)["error"]["data"]["limit"] == 3
+
+
+def test_too_few_descriptors_for_anything(server):
+    running = server(wait=False, before=["prlimit", "--nofile=64:64"])
+    assert running.wait() == 71
+    running.wait_for_line(r"event=not_started error=\"descriptors: expected more than 64, .*found 64")
+    assert "LimitNOFILE" in running.lines[-1]
+
+
+def test_memory_that_the_system_does_not_give(server, build):
+    if sanitized(build):
+        pytest.skip("sanitizers reserve more address space than there may be")
+    running = server(wait=False, before=["prlimit", "--as=200000000"])
+    assert running.wait() == 71
+    failed = running.wait_for_line(r"event=not_started error=(.*)").group(1)
+    assert "Cannot allocate memory" in failed and "ringmaster-payload" in failed

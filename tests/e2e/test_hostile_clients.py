@@ -1,0 +1,148 @@
+"""Clients that mean harm, or might as well: whoever is honest meanwhile gets the right answers."""
+
+import json
+import socket
+from contextlib import ExitStack
+
+import pytest
+from client import request
+from honest import honest
+from proc import descriptors, private_bytes, wait_until
+
+MIB = 1 << 20
+SMALL = {"request_bytes": "1MiB", "response_bytes": "1MiB", "connection_memory_bytes": "4MiB"}
+
+
+def reset(client):
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+    client.close()
+
+
+def sockets(running) -> int:
+    return sum(name.startswith("socket:") for name in descriptors(running.pid).values())
+
+
+def wait_until_sockets(running, count: int):
+    wait_until(lambda: sockets(running) == count, f"{count} sockets to be open")
+
+
+def test_one_that_does_not_read_fills_no_more_than_the_memory_for_it(server, probe):
+    running = server(limits=SMALL, handlers={"echo": {}, "give": probe("give_bytes")})
+    before = private_bytes(running.pid)
+    with honest(running), running.connect() as hog:
+        # 100 MB, to be answered while nothing is read.
+        hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(100)))
+        running.wait_for_line(r"event=connection_closed why=connection_memory_bytes held_bytes=\d+")
+        assert private_bytes(running.pid) < before + 40 * MIB
+
+
+def test_the_answers_of_a_batch_count_while_it_is_not_complete(server, probe, gate):
+    running = server(
+        limits=SMALL, handlers={"echo": {}, "give": probe("give_bytes"), "hold": probe("hold")}
+    )
+    held = gate()
+    with honest(running), running.connect() as hog:
+        items = [request("give", {"size": 1_000_000}, id).strip() for id in range(10)]
+        hog.send(b"[" + b",".join([held.request("held").strip(), *items]) + b"]\n")
+        running.wait_for_line(r"event=connection_closed why=connection_memory_bytes")
+
+
+def test_one_that_never_reads_is_closed_after_a_time(server, probe):
+    running = server(
+        limits={"send_timeout_ms": 200}, handlers={"echo": {}, "give": probe("give_bytes")}
+    )
+    before = sockets(running)
+    with honest(running), running.connect() as hog:
+        hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(50)))
+        wait_until(lambda: held_bytes_of(hog) > 0, "answers to come")
+        wait_until(lambda: sockets(running) <= before + 1, "it to be closed")
+        with pytest.raises((ConnectionError, AssertionError)):  # not all of them
+            hog.read_many(50)
+
+
+def held_bytes_of(client) -> int:
+    """What has come and was not read."""
+    return len(client.socket.recv(1, socket.MSG_PEEK))
+
+
+def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
+    running = server(limits=SMALL)
+    text = "x" * 900_000
+    line = request("echo", [text])
+    with honest(running), ExitStack() as stack:
+        before = sockets(running)
+        clients = [stack.enter_context(running.connect()) for _ in range(6)]
+        for client in clients:
+            client.send(line[:-10])
+        # 5.4 MB where 4 MiB may be held: two have to go.
+        running.wait_for_lines("why=connection_memory_bytes", 2)
+        wait_until_sockets(running, before + 4)
+        served = 0
+        for client in clients:
+            try:
+                client.send(line[-10:])
+                served += client.answer()["result"] == [text]
+            except (ConnectionError, AssertionError):
+                continue
+        assert served == 4
+
+
+def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):
+    running = server(
+        limits={"idle_timeout_ms": 200}, handlers={"echo": {}, "hold": probe("hold")}
+    )
+    held = gate()
+    with running.connect() as waiting, running.connect() as idle:
+        waiting.send(held.request("held"))
+        held.wait_for_runs(1)
+        assert idle.call("echo", [1]) == [1]
+        assert idle.read_to_end() == []
+        held.open()
+        assert waiting.answer()["result"] == held.params()
+    with honest(running):
+        pass
+
+
+def test_resets_in_mid_batch(server):
+    running = server()
+    batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(100)) + b"]\n"
+    with honest(running):
+        before = sockets(running)
+        for cut in range(1, len(batch), len(batch) // 50):
+            client = running.connect()
+            client.send(batch + batch[:cut])
+            reset(client)
+        wait_until_sockets(running, before)
+
+
+def test_many_that_begin_a_message_and_wait(server):
+    running = server()
+    with honest(running), ExitStack() as stack:
+        for _ in range(200):
+            stack.enter_context(running.connect()).send(b'{"jsonrpc"')
+        assert running.call("echo", [1]) == [1]
+
+
+def test_lines_of_16_mib(server):
+    """As long as they may be they are served, one byte more is an error and the end."""
+    running = server()
+    whole = request("echo", ["x" * (16 * MIB - len(request("echo", [""])) + 1)])
+    assert len(whole) == 16 * MIB + 1
+    with honest(running):
+        with running.connect() as client:
+            client.send(whole)
+            assert client.read().endswith(b'xx"]}')
+        with running.connect() as client:
+            client.send(whole[:20] + b" " + whole[20:])
+            (line,) = client.read_to_end()
+            assert json.loads(line)["error"]["code"] == -32007
+
+
+@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"jsonrpc":"2.0","id":1,"method":"echo","params":['])
+def test_100k_deep_nesting(server, opening):
+    running = server()
+    with honest(running), running.connect() as client:
+        client.send(opening + b"[" * 100_000 + b"]" * 100_000 + b"\n")
+        assert client.answer()["error"]["code"] == -32700
+        client.send(request("echo", [1], "next"))
+        assert client.answer()["id"] == "next"

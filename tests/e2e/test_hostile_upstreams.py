@@ -1,0 +1,144 @@
+"""Upstreams that hang, drip, lie and send garbage: their callers are told, others do not notice."""
+
+import socket
+import threading
+
+import pytest
+from client import RpcError, request
+from honest import honest
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+EVIL = OK + b'Content-Length: 6\r\n\r\n"evil"'
+
+
+class LyingUpstream:
+    """Answers whatever request it gets with these bytes, then closes, or (`stays`) does not."""
+
+    def __init__(self, answer: bytes, stays: bool = False):
+        self.answer = answer
+        self.stays = stays
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d/" % self._server.getsockname()[1]
+        self._open: list[socket.socket] = []
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self._open:
+            connection.close()
+        self._thread.join(10)
+
+    def _serve(self):
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self._open.append(connection)
+            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
+
+    def _answer(self, connection):
+        try:
+            while connection.recv(1 << 16):
+                connection.sendall(self.answer)
+                if not self.stays:
+                    return connection.close()
+        except OSError:
+            return
+
+
+def fetching(server, upstream, timeout_ms=20_000, **features):
+    return server(
+        features={"users": {"url": upstream.url, "timeout_ms": timeout_ms} | features},
+        methods={"fetch": {"steps": [{"fetch": "users"}]}},
+    )
+
+
+def failure(running) -> RpcError:
+    with pytest.raises(RpcError) as failed:
+        running.call("fetch")
+    assert failed.value.code == -32015 and "users" in failed.value.message, failed.value
+    assert failed.value.data["executed"] is False
+    return failed.value
+
+
+@pytest.mark.parametrize(
+    "answer, reason",
+    [
+        (b"", "truncated"),
+        (b"\x00\xff garbage \r\n\r\n", "protocol"),
+        (OK, "invalid_body"),
+        (OK + b"Content-Length: 100\r\n\r\n{}", "truncated"),
+        (OK + b"Content-Length: 5\r\n\r\n" + b'{"a":1}', "invalid_body"),
+        (OK + b"Content-Length: -5\r\n\r\n{}", "protocol"),
+        (OK + b"Content-Length: x\r\n\r\n{}", "protocol"),
+        (OK + b"Content-Length: 9999999999999\r\n\r\n{}", "too_large"),
+        (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "truncated"),
+        (CHUNKED + b"ffffffffffffffffffff\r\n{}", "truncated"),
+        (CHUNKED + b"2\r\n{}garbage", "truncated"),
+        (CHUNKED + b"2\r\n{}\r\n", "truncated"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /\r\nContent-Length: 0\r\n\r\n", "http_301"),
+        (b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n", "truncated"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" * 1000, "truncated"),
+    ],
+)
+def test_a_lie(server, answer, reason):
+    with LyingUpstream(answer) as upstream:
+        running = fetching(server, upstream)
+        with honest(running):
+            assert failure(running).data["reason"] == reason
+
+
+def test_a_length_that_is_no_number_of_ours_is_none(server):
+    """The body then ends with the connection, and is no longer than any may be."""
+    head = OK + b"Content-Length: 99999999999999999999999\r\n\r\n"
+    with LyingUpstream(head + b"[1]") as upstream:
+        running = fetching(server, upstream)
+        assert running.call("fetch") == [1]
+    with LyingUpstream(head + b"[" + b" " * 5000 + b"]") as upstream:
+        running = fetching(server, upstream, body_bytes=4096)
+        with honest(running):
+            assert failure(running).data["reason"] == "too_large"
+
+
+def test_headers_without_end(server):
+    with LyingUpstream(OK + b"X-Header: x\r\n" * 200_000) as upstream:
+        running = fetching(server, upstream)
+        with honest(running):
+            failure(running)
+
+
+@pytest.mark.parametrize("begin", [b"", b"HTT", OK, OK + b"Content-Length: 10\r\n\r\n{"])
+def test_one_that_stops_anywhere_is_waited_for_as_long_as_allowed(server, begin):
+    with LyingUpstream(begin, stays=True) as upstream:
+        running = fetching(server, upstream, timeout_ms=150)
+        with honest(running):
+            assert failure(running).data["reason"] == "timeout"
+
+
+def test_bytes_behind_an_answer_answer_nobody(server):
+    """On a connection that is kept, they must not become the answer to the next request."""
+    answer = OK + b"Content-Length: 2\r\n\r\n[]" + EVIL
+    with LyingUpstream(answer, stays=True) as upstream:
+        running = fetching(server, upstream)
+        with honest(running), running.connect() as client:
+            for id in range(20):
+                client.send(request("fetch", None, id))
+                answer = client.answer()
+                assert answer.get("result", []) == [], answer
+                assert "result" in answer or answer["error"]["code"] == -32015
+
+
+def test_many_fetches_that_hang_keep_nobody_else_waiting(server):
+    with LyingUpstream(b"", stays=True) as upstream:
+        running = fetching(server, upstream, timeout_ms=500, connections=4)
+        with honest(running), running.connect() as client:
+            client.send(b"".join(request("fetch", None, id) for id in range(200)))
+            for answer in client.answers(200).values():
+                assert answer["error"]["data"]["reason"] == "timeout"

@@ -9,8 +9,10 @@
 namespace ringmaster::net {
 namespace {
 
-// One buffer for all connections: libuv reads into it and hands it over within the same call.
-constexpr size_t kReadBytes = 256 << 10;
+// One buffer for all connections: libuv reads into it and hands it over within the same call. What
+// fits into it is served before anybody else gets a turn: some thousand requests of a client that
+// floods us.
+constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 
 // A string that has grown beyond this gives its memory back when it is empty.

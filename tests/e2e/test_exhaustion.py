@@ -101,7 +101,7 @@ def test_fewer_descriptors_than_connections_are_known_at_the_start(server):
 def test_too_few_descriptors_for_anything(server):
     running = server(wait=False, before=["prlimit", "--nofile=64:64"])
     assert running.wait() == 71
-    running.wait_for_line(r"event=not_started error=\"descriptors: expected more than 64, .*found 64")
+    running.wait_for_line(r"event=not_started error=\"descriptors: expected more than 64, .*nd 64:")
     assert "LimitNOFILE" in running.lines[-1]
 
 

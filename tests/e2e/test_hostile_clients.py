@@ -138,7 +138,9 @@ def test_lines_of_16_mib(server):
             assert json.loads(line)["error"]["code"] == -32007
 
 
-@pytest.mark.parametrize("opening", [b"[", b'{"a":', b'{"jsonrpc":"2.0","id":1,"method":"echo","params":['])
+@pytest.mark.parametrize(
+    "opening", [b"[", b'{"a":', b'{"jsonrpc":"2.0","id":1,"method":"echo","params":[']
+)
 def test_100k_deep_nesting(server, opening):
     running = server()
     with honest(running), running.connect() as client:

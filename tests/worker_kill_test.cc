@@ -1,6 +1,8 @@
 // Invariants 1 and 3, instruction by instruction: a worker that is single-stepped through one job.
 #include <doctest/doctest.h>
+#include <map>
 #include <sys/ptrace.h>
+#include <sys/user.h>
 
 #include "ports_support.h"
 
@@ -8,9 +10,6 @@ namespace ringmaster::ipc {
 namespace {
 
 constexpr int kNoPtrace = 50;
-
-// So many steps, in all, end in a kill: a step costs microseconds.
-constexpr uint64_t kStepsMax = 100'000;
 
 // A worker that has served a job, so that nothing is done for the first time any more, and stands
 // before its second one.
@@ -34,16 +33,43 @@ class Traced {
   int exit_code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1; }
 
   // One instruction. False: there are none any more.
-  bool step() {
-    const int signal = WSTOPSIG(status_);
-    const long passed_on = signal == SIGALRM ? SIGALRM : 0;
-    if (::ptrace(PTRACE_SINGLESTEP, child_.pid(), nullptr, passed_on) != 0) return false;
+  bool step() { return go_on(PTRACE_SINGLESTEP); }
+  void kill() { child_.kill(); }
+
+#if defined(__x86_64__)
+  // The address of the instruction that comes next.
+  uint64_t at() const {
+    return static_cast<uint64_t>(
+        ::ptrace(PTRACE_PEEKUSER, child_.pid(), offsetof(user, regs.rip), nullptr));
+  }
+  // At full speed until the next instruction is the one at `address`, by a hardware breakpoint.
+  bool run_to(uint64_t address) {
+    return set_debug_register(0, address) && set_debug_register(7, 1) && go_on(PTRACE_CONT) &&
+           set_debug_register(7, 0) && at() == address;
+  }
+#else
+  uint64_t at() const {
+    return 0;
+  }
+  bool run_to(uint64_t) {
+    return false;
+  }
+#endif
+
+ private:
+#if defined(__x86_64__)
+  bool set_debug_register(size_t number, uint64_t value) const {
+    const size_t where = offsetof(user, u_debugreg) + number * sizeof(user::u_debugreg[0]);
+    return ::ptrace(PTRACE_POKEUSER, child_.pid(), where, value) == 0;
+  }
+#endif
+  bool go_on(__ptrace_request how) {
+    const long passed_on = WSTOPSIG(status_) == SIGALRM ? SIGALRM : 0;
+    if (::ptrace(how, child_.pid(), nullptr, passed_on) != 0) return false;
     status_ = child_.wait();
     return is_stopped();
   }
-  void kill() { child_.kill(); }
 
- private:
   test::Child child_;
   int status_ = 0;
 };
@@ -63,22 +89,47 @@ std::string names_of(const Words& words, ResultReader& results, JobId id) {
   return names;
 }
 
-// Kills the worker of job {1, number} after `steps` steps. How many times it is accounted for.
-int kill_after(Floor& floor, uint32_t number, uint64_t steps) {
+// The addresses of a job's instructions, in the order in which they are executed.
+using Trace = std::vector<uint64_t>;
+
+// For each step the last one before it whose instruction the way comes by only once: up to there a
+// breakpoint leads, the rest is stepped. So that all steps of a thousand take seconds.
+std::vector<size_t> find_shortcuts(const Trace& trace) {
+  std::map<uint64_t, int> times;
+  for (const uint64_t address : trace)
+    ++times[address];
+  std::vector<size_t> shortcuts(trace.size());
+  for (size_t i = 1; i < trace.size(); ++i)
+    shortcuts[i] = times[trace[i]] == 1 && trace[i] != 0 ? i : shortcuts[i - 1];
+  return shortcuts;
+}
+
+struct Fates {
+  int answered = 0;
+  int given_out_again = 0;
+};
+
+// Kills the worker of job {1, number} when it has come `steps` steps of its way: what becomes of
+// the job.
+Fates kill_after(Floor& floor, uint32_t number, const Trace& trace, size_t shortcut, size_t steps) {
   const JobId id{1, number};
   Traced worker(floor, id);
-  for (uint64_t i = 0; i < steps && worker.step(); ++i) {
-  }
+  if (shortcut > 0) REQUIRE(worker.run_to(trace[shortcut]));
+  for (size_t i = shortcut; i < steps; ++i)
+    REQUIRE(worker.step());
+  CHECK(worker.at() == trace[steps]);
   worker.kill();
-  const std::vector<Answer> answers = floor.drain();
-  int answered = 0;
-  for (const Answer& answer : answers)
-    answered += answer == Answer{0, id, 0, "ok!"} ? 1 : 100;
+  Fates fates;
+  for (const Answer& answer : floor.drain()) {
+    CHECK(answer == Answer{0, id, 0, "ok!"});
+    ++fates.answered;
+  }
   bool is_lost = false;
   for (const JobId named : floor.port.take_over(0))
     is_lost = is_lost || named == id;
-  const int still_published = floor.port.try_withdraw(id) ? 1 : 0;
-  return answered + still_published + (is_lost && answered == 0 ? 1 : 0);
+  fates.given_out_again =
+      (floor.port.try_withdraw(id) ? 1 : 0) + (is_lost && fates.answered == 0 ? 1 : 0);
+  return fates;
 }
 
 }  // namespace
@@ -86,7 +137,7 @@ int kill_after(Floor& floor, uint32_t number, uint64_t steps) {
 TEST_CASE("worker kill: at every instruction the job has a name, and killed there, one fate") {
   Floor floor(1);
   std::vector<std::string> ways;
-  uint64_t steps = 0;
+  Trace trace;
   {
     Traced worker(floor, {1, 1});
     if (worker.exit_code() == kNoPtrace) {
@@ -100,23 +151,29 @@ TEST_CASE("worker kill: at every instruction the job has a name, and killed ther
     do {
       std::string names = names_of(words, reader, {1, 1});
       if (ways.empty() || ways.back() != names) ways.push_back(std::move(names));
-      ++steps;
+      trace.push_back(worker.at());
     } while (worker.step());
     CHECK(worker.exit_code() == 0);
   }
-  REQUIRE(steps > 50);
+  REQUIRE(trace.size() > 50);
   CHECK(ways == std::vector<std::string>{" ready", " claimed", " claimed running", " running",
                                          " running answered", " answered"});
   CHECK(floor.drain().size() == 1);
   floor.port.take_over(0);
 
-  const uint64_t stride = steps * steps / 2 / kStepsMax + 1;
-  uint32_t kills = 0;
-  for (uint64_t at = 0; at < steps; at += stride) {
+  const std::vector<size_t> shortcuts = find_shortcuts(trace);
+  uint32_t lost = 0;
+  uint32_t doubled = 0;
+  for (size_t at = 0; at < trace.size(); ++at) {
     CAPTURE(at);
-    CHECK(kill_after(floor, 2 + kills++, at) == 1);
+    const Fates fates = kill_after(floor, 2 + static_cast<uint32_t>(at), trace, shortcuts[at], at);
+    lost += fates.answered + fates.given_out_again == 0 ? 1 : 0;
+    doubled += fates.answered + fates.given_out_again > 1 ? 1 : 0;
   }
-  MESSAGE("looked at after each of " << steps << " steps, killed at " << kills << " of them");
+  CHECK(lost == 0);
+  CHECK(doubled == 0);
+  MESSAGE("killed after each of " << trace.size() << " steps: jobs lost " << lost
+                                  << ", answered twice " << doubled);
 }
 
 }  // namespace ringmaster::ipc

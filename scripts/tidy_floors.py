@@ -35,6 +35,7 @@ LIBRARIES = {
     "systemd/": "base/log cli/ master/",
     "xgboost/": "handlers/",
     "dlfcn.h": "work/",
+    "seccomp.h": "work/sandbox",
     "ringmaster/": "work/ ipc/ handlers/",
 }
 

@@ -121,6 +121,7 @@ TEST_CASE("config: conf/ringmaster.toml explains every key, and has the defaults
   explains(kListenKeys);
   explains(kWorkersKeys);
   explains(kLimitsKeys);
+  explains(kCrashesKeys);
   explains(kShutdownKeys);
   explains(kFeaturesKeys);
   explains(kMethodsKeys);

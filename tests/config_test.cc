@@ -33,6 +33,7 @@ const std::string kEveryKey = R"(
     status = ""
     [workers]
     count = 7
+    sandbox = false
     max_jobs = 0
     max_rss_bytes = 0
     [limits]
@@ -43,6 +44,10 @@ const std::string kEveryKey = R"(
     in_flight_per_connection = 6
     queued_jobs = 7
     payload_memory_bytes = "1GiB"
+    [crashes]
+    folder = "crashes"
+    count = 11
+    total_bytes = "12KiB"
     [shutdown]
     grace_ms = 8
     [features.users]
@@ -72,6 +77,7 @@ TEST_CASE("config: every key of the server's own is read") {
                                                        "unix:/run/x.sock",
                                                        "unix:" + folder.at("rpc.sock")});
   CHECK(options.worker_count == 7);
+  CHECK(!options.sandbox);
   CHECK(options.limits.request_bytes == 2 << 20);
   CHECK(options.limits.response_bytes == 3 << 20);
   CHECK(options.limits.batch_items == 4);
@@ -79,6 +85,9 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.limits.in_flight_per_connection == 6);
   CHECK(options.limits.queued_jobs == 7);
   CHECK(options.limits.payload_memory_bytes == 1 << 30);
+  CHECK(options.crashes.folder == folder.at("crashes"));
+  CHECK(options.crashes.count == 11);
+  CHECK(options.crashes.total_bytes == 12 << 10);
   CHECK(options.shutdown_grace_ms == 8);
   REQUIRE(options.upstreams.size() == 1);
   CHECK(options.upstreams[0].name == "users");
@@ -138,6 +147,9 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
       has_problem(kEcho + "[methods.b]\nsteps = ['echo']", "methods.b.steps[0]: expected { fetch"));
   CHECK(has_problem(kEcho + "[workers]\ncount = 'many'",
                     "expected \"auto\" or an integer, found the string \"many\""));
+  CHECK(has_problem(kEcho + "[workers]\nsandbox = 'off'",
+                    "workers.sandbox: expected true or false, found the string \"off\""));
+  CHECK(has_problem(kEcho + "[crashes]\nfolder = 1", "expected the path of a folder, or \"\""));
   CHECK(has_problem(kEcho + "[features.u]\nurl = true",
                     "features.u.url: expected a URL, found true"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 1", "expected the path of a file"));

@@ -53,8 +53,11 @@ std::string dump(const master::Options& options) {
   }
   out += "]\n\n[workers]\n";
   append_numbers(out, kWorkersKeys, options);
+  out += fmt::format("sandbox = {}\n", options.sandbox);
   out += "\n[limits]\n";
   append_numbers(out, kLimitsKeys, options.limits);
+  out += fmt::format("\n[crashes]\nfolder = {}\n", quote_string(options.crashes.folder));
+  append_numbers(out, kCrashesKeys, options.crashes);
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
   for (const net::UpstreamOptions& upstream : options.upstreams) {

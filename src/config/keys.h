@@ -38,13 +38,14 @@ inline constexpr uint64_t kGiB = 1024 * kMiB;
 inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML has no more
 inline constexpr uint64_t kHourMs = 3600 * 1000;
 
+using master::Crashes;
 using master::Limits;
 using master::Method;
 using master::Options;
 using net::UpstreamOptions;
 
-inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits", "shutdown",
-                                                 "features", "handlers", "methods"};
+inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits",   "crashes",
+                                                 "shutdown", "features", "handlers", "methods"};
 
 inline constexpr Key<Options> kListenKeys[] = {
     {"rpc"},
@@ -55,6 +56,7 @@ inline constexpr Key<Options> kListenKeys[] = {
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
     {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},
+    {"sandbox"},
     {"max_jobs", Unit::kCount, 0, kNoLimit, &Options::worker_max_jobs},
     {"max_rss_bytes", Unit::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
 };
@@ -70,6 +72,12 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
     {"connection_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
     {"send_timeout_ms", Unit::kMs, 1, kHourMs, &Limits::send_timeout_ms},
     {"idle_timeout_ms", Unit::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
+};
+
+inline constexpr Key<Crashes> kCrashesKeys[] = {
+    {"folder"},
+    {"count", Unit::kCount, 1, 10'000, &Crashes::count},
+    {"total_bytes", Unit::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
 inline constexpr Key<Options> kShutdownKeys[] = {

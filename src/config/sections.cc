@@ -89,11 +89,24 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
 }
 
 void read_workers(Problems& problems, const Entry& section, Options& options) {
-  read_table(problems, section, kWorkersKeys, options, kNothingElse);
+  read_table(problems, section, kWorkersKeys, options, [&](std::string_view, const Entry& entry) {
+    if (problems.expect(entry, Kind::kBoolean, "true or false")) {
+      options.sandbox = entry.value->boolean;
+    }
+  });
 }
 
 void read_limits(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kLimitsKeys, options.limits, kNothingElse);
+}
+
+void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
+  const auto read_folder = [&](std::string_view, const Entry& entry) {
+    if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;  // off
+    const auto path = problems.read_text(entry, "the path of a folder, or \"\"");
+    if (path) options.crashes.folder = paths.beside_config(*path);
+  };
+  read_table(problems, section, kCrashesKeys, options.crashes, read_folder);
 }
 
 void read_shutdown(Problems& problems, const Entry& section, Options& options) {

@@ -11,6 +11,7 @@ namespace ringmaster::config {
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 void read_workers(Problems& problems, const Entry& section, Options& options);
 void read_limits(Problems& problems, const Entry& section, Options& options);
+void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 void read_shutdown(Problems& problems, const Entry& section, Options& options);
 void read_features(Problems& problems, const Entry& section, Options& options);
 void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options);

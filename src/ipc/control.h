@@ -1,6 +1,7 @@
 // Control: what master and nursery say to each other, over a SOCK_SEQPACKET pair.
 //
-//   master -> nursery   kGeometry, kHandler (one each), kLoad, then kFork and kKill as it likes
+//   master -> nursery   kGeometry, kSandbox (if it is on), kHandler (one each), kLoad,
+//                       then kFork and kKill as it likes
 //   nursery -> master   kLoaded or kFailed, then kForked / kForkFailed and kExited for each worker
 //
 // One packet is one message: never half of one, and none is lost while both ends live. The end of
@@ -22,6 +23,7 @@ namespace ringmaster::ipc {
 
 enum class ControlType : uint32_t {
   kGeometry,
+  kSandbox,
   kHandler,
   kLoad,
   kFork,

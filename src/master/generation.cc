@@ -28,7 +28,7 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
                                                       const ipc::Geometry& geometry,
                                                       int payload_memory_fd,
                                                       const std::vector<ipc::HandlerSpec>& handlers,
-                                                      Events events) {
+                                                      bool is_sandboxed, Events events) {
   Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
   if (!port) return tl::unexpected(port.error());
   std::unique_ptr<Generation> generation(
@@ -38,6 +38,7 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
   }
   ipc::ControlChannel& channel = *generation->channel_;
   Status told = channel.send({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
+  if (told && is_sandboxed) told = channel.send({ipc::ControlType::kSandbox, 0, 0, 0, {}});
   for (const ipc::HandlerSpec& handler : handlers) {
     if (told) told = channel.send({ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)});
   }

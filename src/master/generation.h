@@ -31,7 +31,7 @@ class Generation {
   // Starts the nursery and tells it what to load: kLoaded or kFailed will follow.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
-      const std::vector<ipc::HandlerSpec>& handlers, Events events);
+      const std::vector<ipc::HandlerSpec>& handlers, bool is_sandboxed, Events events);
   ~Generation();
 
   void fork_worker(uint32_t slot) { send({ipc::ControlType::kFork, slot, 0, 0, {}}); }

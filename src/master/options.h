@@ -46,6 +46,13 @@ struct Limits {
   uint64_t idle_timeout_ms = 0;
 };
 
+// What is kept of jobs whose workers died: see crash_folder.h.
+struct Crashes {
+  std::string folder;  // empty: nothing is kept
+  uint64_t count = 100;
+  uint64_t total_bytes = 64ull << 20;
+};
+
 struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
@@ -53,8 +60,10 @@ struct Options {
   uint64_t start_timeout_ms = 60000;
   uint64_t worker_max_jobs = 0;       // 0: no limit
   uint64_t worker_max_rss_bytes = 0;  // 0: no limit
+  bool sandbox = true;                // of the workers
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
+  Crashes crashes;
   std::vector<net::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;

@@ -34,6 +34,7 @@ class Supervisor {
     uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
+    bool is_sandboxed;      // its workers
     uint32_t& generations;  // how many there have been, of all supervisors
   };
   struct Events {

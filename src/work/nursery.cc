@@ -72,6 +72,7 @@ class Nursery {
   Fd child_exits_;
   size_t threads_at_start_;  // one, but for a sanitizer's
   ipc::Geometry geometry_;
+  bool is_sandboxed_ = false;
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<Handler> handlers_;
   std::map<pid_t, uint32_t> slots_;  // of the living workers
@@ -106,6 +107,9 @@ Status Nursery::obey(const ControlMessage& message) {
       geometry_ = *geometry;
       return {};
     }
+    case ControlType::kSandbox:
+      is_sandboxed_ = true;
+      return {};
     case ControlType::kHandler: {
       Result<ipc::HandlerSpec> spec = ipc::decode_handler(message.text);
       if (!spec) return tl::unexpected(spec.error());
@@ -164,7 +168,7 @@ void Nursery::fork_worker(uint32_t slot) {
 void Nursery::become_worker(uint32_t slot, pid_t nursery) {
   begin_child(nursery);
   child_exits_.reset();
-  const Status served = serve_jobs({slot, generation_, geometry_}, handlers_);
+  const Status served = serve_jobs({slot, generation_, geometry_, is_sandboxed_}, handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way

@@ -12,6 +12,7 @@
 #include "ipc/control.h"
 #include "ipc/result_code.h"
 #include "ipc/worker_port.h"
+#include "work/sandbox.h"
 
 namespace ringmaster::work {
 namespace {
@@ -127,6 +128,10 @@ Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& hand
   Desk desk(*port, handlers);
   the_desk = &desk;
   catch_sigterm();
+  volunteer_for_oom();
+  if (options.is_sandboxed) {
+    if (Status entered = enter_sandbox(); !entered) return entered;
+  }
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
   ::setproctitle("-ringmaster: %s", title.c_str());
   port->announce_ready();

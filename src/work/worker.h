@@ -20,6 +20,7 @@ struct WorkerOptions {
   uint32_t slot = 0;
   std::string generation;  // for the process title
   ipc::Geometry geometry;
+  bool is_sandboxed = false;
 };
 
 // In the forked child, with the descriptors of ipc/control.h open: closes those that a worker must

@@ -111,7 +111,7 @@ Status reopen_log() {
 namespace {
 
 std::string line_of(const Log& log, Level level, std::string_view event,
-                    std::initializer_list<LogField> fields) {
+                    std::span<const LogField> fields) {
   const bool json = log.options.json;
   std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
   if (json) line += '{';
@@ -142,7 +142,7 @@ bool has_room(int fd) {
 
 }  // namespace
 
-void log(Level level, std::string_view event, std::initializer_list<LogField> fields) {
+void log(Level level, std::string_view event, std::span<const LogField> fields) {
   Log& log = the_log();
   const int fd = log.file.is_open() ? log.file.get() : STDERR_FILENO;
   if (!has_room(fd)) {
@@ -151,7 +151,8 @@ void log(Level level, std::string_view event, std::initializer_list<LogField> fi
   }
   std::string line = line_of(log, level, event, fields);
   if (const uint64_t lost = log.lines_lost.exchange(0); lost > 0) {
-    line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {{"count", lost}}));
+    const LogField count("count", lost);
+    line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {&count, 1}));
   }
   // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
   [[maybe_unused]] const ssize_t written = ::write(fd, line.data(), line.size());

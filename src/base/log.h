@@ -16,6 +16,7 @@
 #include <concepts>
 #include <cstdint>
 #include <initializer_list>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -51,6 +52,9 @@ struct LogField {
 // Opens the log file again, after a rotation moved it away. Without a file: nothing to do.
 [[nodiscard]] Status reopen_log();
 
-void log(Level level, std::string_view event, std::initializer_list<LogField> fields = {});
+void log(Level level, std::string_view event, std::span<const LogField> fields);
+inline void log(Level level, std::string_view event, std::initializer_list<LogField> fields = {}) {
+  log(level, event, std::span(fields.begin(), fields.size()));
+}
 
 }  // namespace ringmaster

@@ -40,7 +40,9 @@ struct ControlMessage {
   uint32_t worker = 0;  // slot, for the messages about one worker
   int32_t pid = 0;      // kForked, kExited
   int32_t status = 0;   // kExited: as waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
-  std::string text;     // kGeometry, kHandler: encoded; kFailed: what is wrong
+  // kGeometry, kHandler: encoded; kFailed: what is wrong; kExited: what a crashing worker reported,
+  // as lines: why, then its frames
+  std::string text;
 };
 
 // The nursery's descriptors: what it inherits, by number. Workers keep 0 to 2 and kEventFd.

@@ -17,6 +17,7 @@
 #include "ipc/payload_store.h"
 #include "master/forecast.h"
 #include "master/options.h"
+#include "master/worker_death.h"
 #include "net/fetch.h"
 #include "net/handle.h"
 #include "rpc/errors.h"
@@ -58,7 +59,8 @@ struct Job {
   uint64_t attempts = 0;            // runs begun at this step
   uint64_t step_began_ns = 0;       // a run step: when it was last published
   Forecast::Load load;
-  std::vector<Product> products;  // params first; kept, with its memory, for the slot's next job
+  std::vector<WorkerDeath> deaths;  // of those that ran it, at this step
+  std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
   net::Fetcher* fetcher = nullptr;
   net::Fetcher::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;        // null once answered, or cancelled

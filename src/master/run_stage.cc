@@ -23,6 +23,7 @@ RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast
 void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
   job.attempts = 0;
+  job.deaths.clear();
   queue_.push(job.deadline_ns, job.id);
   forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
   publish_waiting();
@@ -173,9 +174,9 @@ void RunStage::tick() {
   if (port_ != nullptr) port_->wake_if_needed();
 }
 
-std::vector<RunStage::LostJob> RunStage::on_worker_lost(uint32_t worker, const std::string& cause) {
-  const std::vector<ipc::JobId> ids = port_->take_over(worker);
-  if (worker < finished_.size()) finished_[worker] = 0;
+std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death) {
+  const std::vector<ipc::JobId> ids = port_->take_over(death.worker);
+  if (death.worker < finished_.size()) finished_[death.worker] = 0;
   // A worker that we ended for one job's overrun is not the fault of another that it had.
   const bool was_ended_by_us = std::any_of(ids.begin(), ids.end(), [this](ipc::JobId id) {
     const Job* job = table_.find(id);
@@ -188,8 +189,9 @@ std::vector<RunStage::LostJob> RunStage::on_worker_lost(uint32_t worker, const s
     Job* job = table_.find(id);
     if (job == nullptr) continue;
     if (job->state == JobState::kPublished || job->state == JobState::kAbandoned) {
-      lost.push_back({id, job->method->name, job->attempts});
-      on_job_lost(*job, !was_ended_by_us, cause);
+      lost.push_back({id.job, job->method->name, job->attempts});
+      if (!was_ended_by_us) job->deaths.push_back(death);
+      on_job_lost(*job, !was_ended_by_us, death.how);
     }
   }
   publish_waiting();

@@ -18,6 +18,7 @@
 #include "master/options.h"
 #include "master/queue.h"
 #include "master/stages.h"
+#include "master/worker_death.h"
 
 namespace ringmaster::master {
 
@@ -51,14 +52,9 @@ class RunStage {
   // The slow tick: gives out again what a lost wake-up may have left.
   void tick();
 
-  // A worker was reaped: what it had in hand is queued again, or fails. `cause` is for people:
-  // "SIGKILL". Returns those jobs, for the log.
-  struct LostJob {
-    ipc::JobId id;
-    std::string method;
-    uint64_t attempt;
-  };
-  std::vector<LostJob> on_worker_lost(uint32_t worker, const std::string& cause);
+  // A worker was reaped: what it had in hand is queued again, or fails. Returns those jobs, for the
+  // log. on_port_lost(): all of them are gone; `cause` is for people.
+  std::vector<LostJob> on_worker_lost(const WorkerDeath& death);
   void on_port_lost(const std::string& cause);
 
   size_t queued() const { return queue_.size(); }

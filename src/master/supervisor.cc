@@ -88,27 +88,19 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
 
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
-  const std::string how = describe_status(message.status);
+  WorkerDeath death{worker, generation_->number(), message.pid};
+  death.how = describe_status(message.status);
+  death.report = message.text;
   take_results();  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
-  const std::vector<RunStage::LostJob> lost = run_stage_.on_worker_lost(worker, how);
+  const std::vector<LostJob> lost = run_stage_.on_worker_lost(death);
   roster_.on_exited(worker, now_ns(), has_worked);
   run_stage_.set_workers(roster_.up_count());
   if (message.status == 0 && lost.empty()) {
     log(Level::kInfo, "worker_left",
-        {{"worker", worker}, {"gen", generation_->number()}, {"pid", message.pid}});
-  } else if (lost.empty()) {
-    log(Level::kWarning, "worker_died",
-        {{"worker", worker}, {"gen", generation_->number()}, {"pid", message.pid}, {"how", how}});
+        {{"worker", worker}, {"gen", death.generation}, {"pid", message.pid}});
   } else {
-    log(Level::kWarning, "worker_died",
-        {{"worker", worker},
-         {"gen", generation_->number()},
-         {"pid", message.pid},
-         {"how", how},
-         {"job", lost.front().id.job},
-         {"method", lost.front().method},
-         {"attempt", lost.front().attempt}});
+    log_death(death, lost);
   }
   if (roster_.slot(worker).young_deaths == Roster::kCrashLoopDeaths) {
     log(Level::kError, "crash_looping",

@@ -19,6 +19,7 @@
 #include "ipc/control.h"
 #include "work/canary.h"
 #include "work/child.h"
+#include "work/crash_report.h"
 #include "work/handler.h"
 #include "work/worker.h"
 
@@ -73,6 +74,7 @@ class Nursery {
   size_t threads_at_start_;  // one, but for a sanitizer's
   ipc::Geometry geometry_;
   bool is_sandboxed_ = false;
+  CrashReports reports_;
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<Handler> handlers_;
   std::map<pid_t, uint32_t> slots_;  // of the living workers
@@ -105,7 +107,7 @@ Status Nursery::obey(const ControlMessage& message) {
       Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
       if (!geometry) return tl::unexpected(geometry.error());
       geometry_ = *geometry;
-      return {};
+      return reports_.create(geometry_.worker_slots);
     }
     case ControlType::kSandbox:
       is_sandboxed_ = true;
@@ -157,6 +159,7 @@ Status Nursery::load() {
 }
 
 void Nursery::fork_worker(uint32_t slot) {
+  reports_.clear(slot);
   const pid_t nursery = ::getpid();
   const pid_t pid = ::fork();
   if (pid == 0) become_worker(slot, nursery);
@@ -168,7 +171,8 @@ void Nursery::fork_worker(uint32_t slot) {
 void Nursery::become_worker(uint32_t slot, pid_t nursery) {
   begin_child(nursery);
   child_exits_.reset();
-  const Status served = serve_jobs({slot, generation_, geometry_, is_sandboxed_}, handlers_);
+  Status served = reports_.report_to(slot);
+  if (served) served = serve_jobs({slot, generation_, geometry_, is_sandboxed_}, handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way
@@ -187,7 +191,7 @@ void Nursery::reap() {
     if (worker == slots_.end()) continue;  // a child that a handler made
     const uint32_t slot = worker->second;
     slots_.erase(worker);
-    tell({ControlType::kExited, slot, pid, status, {}});
+    tell({ControlType::kExited, slot, pid, status, reports_.describe(slot, status)});
   }
 }
 

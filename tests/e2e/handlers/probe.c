@@ -118,13 +118,22 @@ static void calculate(const rm_host* host, const rm_job* job, int is_sum) {
   answer_text(host, job, text);
 }
 
-static void misbehave(const char* how, const rm_host* host, const rm_job* job) {
+/* Until the stack has no room left. */
+static __attribute__((noinline)) size_t overflow(const volatile char* above) {
+  volatile char frame[4096];
+  frame[0] = *above;
+  return overflow(frame) + (size_t)frame[1];
+}
+
+static __attribute__((noinline)) void misbehave(const char* how, const rm_host* host, const rm_job* job) {
   if (strcmp(how, "exits") == 0) {
     exit(0);
-  } else if (strcmp(how, "aborts") == 0) {
+  } else if (strcmp(how, "aborts") == 0 || strcmp(how, "handles_signals") == 0) {
     abort();
   } else if (strcmp(how, "crashes") == 0) {
     *(volatile int*)8 = 1;
+  } else if (strcmp(how, "overflows") == 0) {
+    overflow(how);
   } else if (strcmp(how, "writes_params") == 0) {
     *(volatile char*)job->params.data = '!';
     answer_text(host, job, "\"written\"");
@@ -185,6 +194,11 @@ static void* wait_for_ever(void* unused) {
   return unused;
 }
 
+static void leave_with_7(int signal) {
+  (void)signal;
+  _exit(7);
+}
+
 static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {
   probe* made = calloc(1, sizeof *made);
   for (size_t i = 0; i < count; ++i) {
@@ -203,6 +217,7 @@ static int load(const rm_option* options, size_t count, void** self, char* error
   }
   if (strcmp(made->behave, "crashes_in_load") == 0) raise(9);
   if (strcmp(made->behave, "hangs_in_load") == 0) pause();
+  if (strcmp(made->behave, "handles_signals") == 0) signal(SIGABRT, leave_with_7);
   if (made->gate[0] != '\0') {
     mark_started(made->gate);
     wait_for_file(made->gate);

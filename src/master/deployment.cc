@@ -63,6 +63,8 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
     if (is_retiring_) stop();
     on_idle();
   });
+  quarantine_ = std::make_unique<Quarantine>(loop, options_, *store_);
+  dispatcher_->run_stage().set_on_quarantined([this](const Job& job) { quarantine_->take(job); });
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,

@@ -24,6 +24,7 @@
 #include "ipc/payload_store.h"
 #include "master/dispatcher.h"
 #include "master/options.h"
+#include "master/quarantine.h"
 #include "master/supervisor.h"
 
 namespace ringmaster::master {
@@ -64,6 +65,7 @@ class Deployment {
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
   std::unique_ptr<ipc::PayloadStore> store_;
+  std::unique_ptr<Quarantine> quarantine_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Supervisor> supervisor_;
   bool is_retiring_ = false;

@@ -226,6 +226,7 @@ void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
     forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
     return queue_.push(job.deadline_ns, job.id);
   }
+  if (!job.deaths.empty()) quarantined_(job);
   rpc::Error error;
   error.code = rpc::kWorkerDied;
   error.message = fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,

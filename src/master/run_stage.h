@@ -26,6 +26,8 @@ class RunStage {
  public:
   // Asked when a job overruns its deadline: end this worker, there is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
+  // Told of a job that has no attempts left because its workers died, before it fails.
+  using Quarantined = std::function<void(const Job& job)>;
 
   RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast, uint64_t result_bytes,
            StageEvents& events, KillWorker kill_worker);
@@ -43,6 +45,7 @@ class RunStage {
   };
   Expired expire(Job& job);
 
+  void set_on_quarantined(Quarantined quarantined) { quarantined_ = std::move(quarantined); }
   // The generation to work with, and how many of its workers can take jobs.
   void set_port(ipc::MasterPort* port) { port_ = port; }
   void set_workers(size_t count);
@@ -79,6 +82,7 @@ class RunStage {
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
+  Quarantined quarantined_ = [](const Job&) {};
   Queue queue_;
   ipc::MasterPort* port_ = nullptr;
   size_t workers_ = 0;

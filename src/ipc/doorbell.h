@@ -36,6 +36,8 @@ class WorkerBell {
   WorkerState was_state() const {
     return static_cast<WorkerState>(word_.load(std::memory_order_seq_cst));
   }
+  // False: it holds what neither side writes.
+  bool was_sane() const { return was_state() <= WorkerState::kAsleep; }
   // Master, while the slot has no process.
   void reset() { set(WorkerState::kAbsent); }
 

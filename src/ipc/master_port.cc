@@ -1,5 +1,6 @@
 #include "ipc/master_port.h"
 
+#include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <utility>
 
@@ -26,7 +27,8 @@ Result<MasterPort> MasterPort::create(const Geometry& geometry) {
 }
 
 MasterPort::MasterPort(Region control, Region results, const Geometry& geometry)
-    : control_(std::move(control)),
+    : job_slots_(geometry.job_slots),
+      control_(std::move(control)),
       results_(std::move(results)),
       head_(reinterpret_cast<ControlHead*>(control_.data())),
       worker_words_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)),
@@ -99,6 +101,54 @@ std::optional<uint32_t> MasterPort::was_held_by(JobId id) const {
     if (running != kFreeWord && job_of(running) == id) return worker;
   }
   return std::nullopt;
+}
+
+Result<std::vector<JobId>> MasterPort::audit(const IsPublished& is_published) const {
+  std::vector<JobId> named;
+  // The entries first: a worker stores its running word before it gives the entry up, and commits a
+  // result before it clears the running word. So each job is met on one of these three.
+  for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
+    if (Status sane = audit_entry(entry, is_published, named); !sane) {
+      return tl::unexpected(sane.error());
+    }
+  }
+  for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
+    if (Status sane = audit_worker(worker, named); !sane) return tl::unexpected(sane.error());
+  }
+  return named;
+}
+
+Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published,
+                               std::vector<JobId>& named) const {
+  const JobWord word = ring_.was_at(entry);
+  if (word == kFreeWord) return {};
+  const JobId id = job_of(word);
+  const size_t workers = state_of(word) == EntryState::kClaimed ? worker_words_.size() : 1;
+  const bool has_state =
+      state_of(word) == EntryState::kReady || state_of(word) == EntryState::kClaimed;
+  // A job leaves the ring before its result comes: what is in there, we cannot have answered.
+  if (!has_state || worker_of(word) >= workers || !is_published(id)) {
+    return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
+  }
+  named.push_back(id);
+  return {};
+}
+
+Status MasterPort::audit_worker(uint32_t worker, std::vector<JobId>& named) const {
+  const WorkerWords& words = worker_words_[worker];
+  if (!words.bell.was_sane()) {
+    return fail(ExitCode::kInternal, fmt::format("the bell of worker {}", worker));
+  }
+  const JobWord running = words.running.load(std::memory_order_acquire);
+  if (running == kFreeWord) return {};
+  // Its result may have been taken already, and its slot in the table be another job's.
+  const JobId id = job_of(running);
+  if (running != make_word(EntryState::kClaimed, worker, id) || id.job >= job_slots_) {
+    return fail(ExitCode::kInternal,
+                fmt::format("running word of worker {}: {:#018x}", worker, running));
+  }
+  named.push_back(id);
+  return {};
 }
 
 std::vector<JobId> MasterPort::take_over(uint32_t worker) {

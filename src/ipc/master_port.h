@@ -45,6 +45,15 @@ class MasterPort {
   // words), answered ones included. Afterwards its slot is as new.
   std::vector<JobId> take_over(uint32_t worker);
 
+  // Looks at the workers' words and the ring: one that no worker of ours can have written is an
+  // error. (The results have their own check, in drain(); the cursor is a hint, and the master's
+  // bell is set anew before and after each wait.) Else the jobs that the words name.
+  // `is_published` is asked about those in the ring: is it with the workers, as far as we know?
+  // One of which we knew that before the call, and which is neither named nor among the results
+  // that the next drain() takes, was lost by somebody who writes where he must not.
+  using IsPublished = std::function<bool(JobId id)>;
+  [[nodiscard]] Result<std::vector<JobId>> audit(const IsPublished& is_published) const;
+
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
   // Around the event loop's wait: after announce_sleep() results must be looked for once more.
@@ -55,7 +64,11 @@ class MasterPort {
  private:
   MasterPort(Region control, Region results, const Geometry& geometry);
   void wake_one();
+  Status audit_entry(size_t entry, const IsPublished& is_published,
+                     std::vector<JobId>& named) const;
+  Status audit_worker(uint32_t worker, std::vector<JobId>& named) const;
 
+  uint32_t job_slots_;
   Fd control_memory_;
   Fd result_memory_;
   Fd event_;

@@ -49,6 +49,7 @@ class Ring {
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 
   bool was_ready() const;
+  JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
   // The job that a worker has claimed and not released.
   std::optional<JobId> claimed_by(uint32_t worker) const;

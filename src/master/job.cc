@@ -1,5 +1,6 @@
 #include "master/job.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/assert.h"
@@ -20,6 +21,7 @@ Job* JobTable::allocate() {
   if (free_.empty()) return nullptr;
   Job& job = jobs_[free_.back()];
   free_.pop_back();
+  touched_ = std::max<size_t>(touched_, job.id.job + 1);
   ++job.id.sequence;
   job.step = 0;
   job.attempts = 0;

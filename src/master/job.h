@@ -85,8 +85,8 @@ class JobTable {
 
   template <class Visit>
   void for_each_used(Visit visit) {
-    for (Job& job : jobs_) {
-      if (job.state != JobState::kFree) visit(job);
+    for (size_t slot = 0; slot < touched_; ++slot) {
+      if (jobs_[slot].state != JobState::kFree) visit(jobs_[slot]);
     }
   }
 
@@ -97,6 +97,7 @@ class JobTable {
   ipc::PayloadStore& store_;
   std::vector<Job> jobs_;
   std::vector<uint32_t> free_;
+  size_t touched_ = 0;  // slots from here on were never used
 };
 
 }  // namespace ringmaster::master

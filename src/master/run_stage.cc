@@ -11,6 +11,14 @@
 #include "ipc/result_code.h"
 
 namespace ringmaster::master {
+namespace {
+
+bool is_with_workers(const Job& job) {
+  return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
+}
+
+}  // namespace
+
 RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
                    uint64_t result_bytes, StageEvents& events, KillWorker kill_worker)
     : store_(store),
@@ -27,6 +35,11 @@ void RunStage::start(Job& job, const RunStep&) {
   queue_.push(job.deadline_ns, job.id);
   forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
   publish_waiting();
+}
+
+void RunStage::set_port(ipc::MasterPort* port) {
+  port_ = port;
+  stray_from_.reset();
 }
 
 void RunStage::set_workers(size_t count) {
@@ -75,6 +88,10 @@ Status RunStage::take_results(uint32_t& damaged_worker) {
   };
   const Status taken = port_->drain(take, damaged_worker);
   publish_waiting();
+  if (taken && stray_from_) {
+    damaged_worker = *stray_from_;
+    return fail(ExitCode::kInternal, "a result of a job that no worker has");
+  }
   return taken;
 }
 
@@ -91,9 +108,8 @@ void RunStage::note_run_time(const Job& job, uint32_t worker) {
 
 void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record) {
   Job* job = table_.find(record.id);
-  if (job == nullptr ||
-      (job->state != JobState::kPublished && job->state != JobState::kAbandoned)) {
-    log(Level::kWarning, "stray_result", {{"job", record.id.job}});
+  if (job == nullptr || !is_with_workers(*job)) {
+    stray_from_ = worker;
     return;
   }
   --published_;
@@ -164,10 +180,33 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
     note_run_time(job, *worker);  // at least that long
     kill_worker_(*worker);
-  } else {  // only a worker that writes where it must not can have brought this about
+  } else {  // by a worker that writes where it must not: the next audit finds it
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
   }
   return Expired::kAbandoned;
+}
+
+Status RunStage::audit() {
+  if (port_ == nullptr) return {};
+  std::vector<std::pair<ipc::JobId, size_t>> with_workers;  // and the step that each is at
+  table_.for_each_used([&](const Job& job) {
+    if (is_with_workers(job)) with_workers.emplace_back(job.id, job.step);
+  });
+  const Result<std::vector<ipc::JobId>> named = port_->audit([this](ipc::JobId id) {
+    const Job* job = table_.find(id);
+    return job != nullptr && is_with_workers(*job);
+  });
+  if (!named) return tl::unexpected(named.error());
+  uint32_t damaged_worker = 0;
+  if (Status taken = take_results(damaged_worker); !taken) return taken;
+  for (const auto& [id, step] : with_workers) {
+    const Job* job = table_.find(id);
+    const bool is_waited_for = job != nullptr && job->step == step && is_with_workers(*job);
+    if (is_waited_for && std::find(named->begin(), named->end(), id) == named->end()) {
+      return fail(ExitCode::kInternal, fmt::format("no word names job {}", id.job));
+    }
+  }
+  return {};
 }
 
 void RunStage::tick() {
@@ -187,8 +226,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death) {
     // Both words of the worker may name the same job, and a job that was answered may still be
     // named: what is in the hands of nobody is not lost.
     Job* job = table_.find(id);
-    if (job == nullptr) continue;
-    if (job->state == JobState::kPublished || job->state == JobState::kAbandoned) {
+    if (job != nullptr && is_with_workers(*job)) {
       lost.push_back({id.job, job->method->name, job->attempts});
       if (!was_ended_by_us) job->deaths.push_back(death);
       on_job_lost(*job, !was_ended_by_us, death.how);

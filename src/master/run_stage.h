@@ -5,11 +5,13 @@
 // Processes: the master only.
 // Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs go back into the queue, as
 //            long as they have attempts left. Of the nursery: on_port_lost(), the same for all.
-// Trust:     results are matched with the table: one that no published job has is ignored.
+// Trust:     results are matched with the table: one that no published job has is damage, as is a
+//            ring that makes no sense. Words are looked at by audit().
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -47,11 +49,13 @@ class RunStage {
 
   void set_on_quarantined(Quarantined quarantined) { quarantined_ = std::move(quarantined); }
   // The generation to work with, and how many of its workers can take jobs.
-  void set_port(ipc::MasterPort* port) { port_ = port; }
+  void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
   // Delivers what the workers have published. Fails when a worker has damaged its results.
   [[nodiscard]] Status take_results(uint32_t& damaged_worker);
+  // Now and then: fails when a shared word is damaged, or a job has been lost between them.
+  [[nodiscard]] Status audit();
   // The slow tick: gives out again what a lost wake-up may have left.
   void tick();
 
@@ -89,6 +93,7 @@ class RunStage {
   size_t published_ = 0;                  // jobs in the ring or with a worker
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
+  std::optional<uint32_t> stray_from_;    // the worker that answered what it was never given
 };
 
 }  // namespace ringmaster::master

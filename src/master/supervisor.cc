@@ -16,6 +16,9 @@ namespace {
 // The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
+// How long damage to the shared words goes unnoticed that does not show by itself.
+constexpr uint64_t kAuditNs = 1 * kNsPerS;
+
 // A generation that is gone within this time makes the next one wait, twice as long each time.
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
@@ -141,6 +144,7 @@ void Supervisor::on_tick() {
   look_at_workers();
   run_stage_.tick();
   fork_due();
+  audit();
   recycle();
   if (!was_ready_ && now_ns() > started_ns_ + setup_.start_timeout_ms * kNsPerMs) {
     give_up_starting();
@@ -216,12 +220,21 @@ void Supervisor::take_results() {
   uint32_t damaged_worker = 0;
   const Status taken = run_stage_.take_results(damaged_worker);
   if (taken) return;
-  // A worker that writes where it must not may have damaged anything that its generation shares.
+  condemn({taken.error().exit_code,
+           fmt::format("results of worker {}: {}", damaged_worker, taken.error().message)});
+}
+
+void Supervisor::audit() {
+  if (is_condemned_ || now_ns() < audit_due_ns_) return;
+  audit_due_ns_ = now_ns() + kAuditNs;
+  if (Status sane = run_stage_.audit(); !sane) condemn(sane.error());
+}
+
+// A worker that writes where it must not may have damaged anything that its generation shares.
+void Supervisor::condemn(const Error& error) {
   is_condemned_ = true;
-  log(Level::kError, "results_damaged",
-      {{"worker", damaged_worker},
-       {"gen", generation_->number()},
-       {"error", taken.error().message}});
+  log(Level::kError, "memory_damaged",
+      {{"gen", generation_->number()}, {"error", error.message}});
   generation_->kill();
 }
 

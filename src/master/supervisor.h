@@ -76,6 +76,8 @@ class Supervisor {
   void recycle();
   const char* why_recycle(uint32_t worker) const;
   void take_results();
+  void audit();
+  void condemn(const Error& error);
   void look_at_workers();
   void fork_due();
 
@@ -89,6 +91,7 @@ class Supervisor {
   size_t looked_at_ = 0;  // the worker whose size was looked at last
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
+  uint64_t audit_due_ns_ = 0;
   uint32_t young_generations_ = 0;  // in a row, that were gone soon
   std::optional<Error> failure_;    // what the nursery said before it went
   bool is_loaded_ = false;

@@ -1,0 +1,108 @@
+// Damage to the shared words is found; work in progress is never taken for damage.
+#include <algorithm>
+#include <doctest/doctest.h>
+
+#include "ports_support.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+const auto kAll = [](JobId) { return true; };
+const auto kNone = [](JobId) { return false; };
+
+std::string fault_of(const Floor& floor, const MasterPort::IsPublished& is_published = kAll) {
+  const Result<std::vector<JobId>> named = floor.port.audit(is_published);
+  return named ? "" : named.error().message;
+}
+
+bool contains(const std::vector<JobId>& ids, JobId id) {
+  return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// Echoes jobs until it is killed.
+int echo_all(WorkerPort& port) {
+  for (;;) {
+    const std::optional<WorkerPort::Job> job = port.try_next();
+    if (!job) continue;
+    if (port.reserve(0) == nullptr) return 1;
+    port.commit(job->id, 0, 0);
+    port.finish();
+  }
+}
+
+}  // namespace
+
+TEST_CASE("audit: names what is in the ring and in work") {
+  Floor floor;
+  Words words = floor.words();
+  CHECK(floor.port.audit(kAll).value().empty());
+  REQUIRE(floor.port.try_publish({1, 7}));
+  REQUIRE(floor.port.try_publish({2, 7}));
+  REQUIRE(words.ring.try_claim(1));
+  words.workers[0].running = make_word(EntryState::kClaimed, 0, {3, 7});
+  CHECK(floor.port.audit(kAll).value() == std::vector<JobId>{{1, 7}, {2, 7}, {3, 7}});
+}
+
+TEST_CASE("audit: a ring entry that none of us can have written is damage") {
+  const JobWord damages[] = {
+      1,                                                 // free, with something in it
+      make_word(static_cast<EntryState>(3), 0, {1, 1}),  // a state that is none
+      make_word(EntryState::kReady, 1, {1, 1}),          // ready, and somebody's
+      make_word(EntryState::kClaimed, 2, {1, 1}),        // of a worker that is not
+      ~JobWord{0},
+  };
+  for (const JobWord damage : damages) {
+    CAPTURE(damage);
+    Floor floor;
+    floor.words().entries[3] = damage;
+    CHECK(fault_of(floor).starts_with("ring entry 3: 0x"));
+  }
+  Floor floor;
+  REQUIRE(floor.port.try_publish({1, 1}));
+  CHECK(fault_of(floor).empty());
+  CHECK(fault_of(floor, kNone).starts_with("ring entry 0: 0x"));  // nobody has published it
+}
+
+TEST_CASE("audit: a running word or a bell that its worker cannot have written is damage") {
+  const JobWord damages[] = {
+      1, make_word(EntryState::kReady, 1, {1, 1}),
+      make_word(EntryState::kClaimed, 0, {1, 1}),   // another worker's
+      make_word(EntryState::kClaimed, 1, {16, 1}),  // of a job that is not
+  };
+  for (const JobWord damage : damages) {
+    CAPTURE(damage);
+    Floor floor;
+    floor.words().workers[1].running = damage;
+    CHECK(fault_of(floor).starts_with("running word of worker 1: 0x"));
+  }
+  Floor floor;
+  floor.words().workers[1].running = make_word(EntryState::kClaimed, 1, {15, 1});
+  CHECK(fault_of(floor, kNone).empty());  // its result may have been taken: no damage
+  std::memset(static_cast<void*>(&floor.words().workers[0].bell), 7, sizeof(WorkerBell));
+  CHECK(fault_of(floor) == "the bell of worker 0");
+}
+
+TEST_CASE("audit: while workers work, each job is named or answered, at every moment") {
+  constexpr uint32_t kRounds = 5'000;
+  Floor floor;
+  const test::Deadline deadline;
+  test::Child first = floor.fork_worker(0, echo_all);
+  test::Child second = floor.fork_worker(1, echo_all);
+  std::vector<JobId> outstanding;
+  for (uint32_t round = 0; round < kRounds; ++round) {
+    REQUIRE(!deadline.is_over());
+    const JobId id{round % 16, round / 16 + 1};
+    if (outstanding.size() < 3 && floor.port.try_publish(id)) outstanding.push_back(id);
+    const std::vector<JobId> before = outstanding;
+    const auto named = floor.port.audit([&](JobId job) { return contains(before, job); });
+    REQUIRE(named);
+    for (const Answer& answer : floor.drain())
+      std::erase(outstanding, answer.id);
+    for (const JobId waited_for : outstanding)
+      REQUIRE(contains(*named, waited_for));
+  }
+  first.kill();
+  second.kill();
+}
+
+}  // namespace ringmaster::ipc

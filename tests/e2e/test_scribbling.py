@@ -1,0 +1,85 @@
+"""A handler that writes over the shared words, whichever: it is found out, its generation is
+replaced, and every request is answered all the same."""
+
+import struct
+
+import pytest
+from client import request
+from server import HANDLERS, compile_handler
+
+# As src/ipc/layout.h has it: a head, the workers' words, the ring's entries.
+WORKERS = 2
+SLOTS = WORKERS + 32
+WORDS = 128
+ENTRIES = WORDS + 64 * SLOTS
+ENTRY_COUNT = 4 * SLOTS
+BELL = 8  # in a worker's words, behind the running word
+
+
+def word(state: int, worker: int, job: int, sequence: int) -> str:
+    return struct.pack("<Q", state << 62 | worker << 52 | job << 32 | sequence).hex()
+
+
+CLAIMED = 2
+
+# What is written: memory, offset, hex, times; and what is said of it. "{other}": the slot of the
+# worker that has a job in hand.
+DAMAGES = {
+    "everything": ("control", 0, "ff", ENTRIES + 8 * ENTRY_COUNT, "ring entry 0: 0xffff"),
+    "zeroes": ("control", 0, "00", ENTRIES + 8 * ENTRY_COUNT, "no word names job"),
+    "the ring erased": ("control", ENTRIES, "00", 8 * ENTRY_COUNT, "no word names job"),
+    "the ring's unused entries": ("control", ENTRIES + 8 * 100, "41", 8, "ring entry 100"),
+    "a job that is not": ("control", ENTRIES + 800, word(CLAIMED, 0, 99, 1), 1, "ring entry 100"),
+    "a worker that is not": ("control", ENTRIES + 800, word(CLAIMED, SLOTS, 0, 1), 1, "ring entry"),
+    "running words erased": ("control", WORDS, "00", 64 * SLOTS, "no word names job"),
+    "running words": ("control", WORDS, "41", 64 * SLOTS, "worker 0"),
+    "another's running word": ("control", "{other}", "c3", 8, "running word of worker {other}"),
+    "another's bell": ("control", "{other}+8", "07", 4, "the bell of worker {other}"),
+    "the results' tail": ("results", 0, "ff", 8, "damaged results: tail"),
+    "a result that was never asked for": (
+        "results", 0, (struct.pack("<Q120x", 16) + struct.pack("<IIIi", 0, 99, 1, 0)).hex(), 1,
+        "a result of a job that no worker has",
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="session")
+def scribbles(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handlers")
+    return {"library": compile_handler(folder / "scribbles.so", HANDLERS / "scribbles.c")}
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbles, what):
+    memory, offset, hex, times, error = DAMAGES[what]
+    handlers = {"echo": {}, "hold": probe("hold"), "scribbles": scribbles}
+    methods = {"echo": {"attempts": 10}, "hold": {"attempts": 10}, "scribbles": {"attempts": 1}}
+    running = server(workers={"count": WORKERS}, handlers=handlers, methods=methods)
+    held, scribbler = gate("held"), gate("scribbler")
+    with running.connect() as client:
+        client.send(held.request("held"))
+        [holder] = held.wait_for_runs(1)
+        other = next(slot for slot, pid in running.workers().items() if pid == holder)
+        if isinstance(offset, str):
+            offset = WORDS + 64 * other + (BELL if offset.endswith("+8") else 0)
+        client.send(scribbler.request(
+            "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
+        ))  # fmt: skip
+        scribbler.wait_for_runs(1)
+        # Published, and in nobody's hands, once what came after them is answered.
+        client.send(b"".join(request("echo", [id], id) for id in range(3)))
+        client.send(request("no_such_method", [], "after"))
+        assert client.answer()["id"] == "after"
+        before = len(running.lines)
+        scribbler.open()
+        found = running.wait_for_line(r"event=memory_damaged gen=1 error=(.*)", before).group(1)
+        assert error.format(other=other) in found
+        for slot in range(WORKERS):
+            running.wait_for_line(rf"event=worker_ready worker={slot} gen=2 ", before)
+        held.open()
+        answers = client.answers(5)
+    assert answers.pop("bad")["error"]["code"] == -32014
+    assert answers.pop("held")["result"] == held.params()
+    assert all(answers[id]["result"] == [id] for id in range(3))
+    assert running.call("echo", ["again"]) == ["again"]
+    assert not [line for line in running.lines if "gen=3" in line]

@@ -101,6 +101,19 @@ class Floor {
     });
   }
 
+  // In a child: the descriptors of ipc/control.h but for the control channel.
+  void inherit() const {
+    const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
+                                             {store.memory_fd(), kPayloadMemoryFd},
+                                             {port.result_memory_fd(), kResultMemoryFd},
+                                             {port.event_fd(), kEventFd}};
+    int moved[std::size(inherited)];
+    for (size_t i = 0; i < std::size(inherited); ++i)
+      moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
+    for (size_t i = 0; i < std::size(inherited); ++i)
+      ::dup2(moved[i], inherited[i].second);
+  }
+
   Words words() const { return {port.control_memory_fd(), geometry}; }
   Region results_of(uint32_t slot) const {
     return Region::map(port.result_memory_fd(), Access::kReadWrite, slot * result_region,
@@ -122,17 +135,6 @@ class Floor {
     geometry.payload_bytes = 64 << 10;
     geometry.result_bytes = 4096;
     return geometry;
-  }
-  void inherit() const {
-    const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
-                                             {store.memory_fd(), kPayloadMemoryFd},
-                                             {port.result_memory_fd(), kResultMemoryFd},
-                                             {port.event_fd(), kEventFd}};
-    int moved[std::size(inherited)];
-    for (size_t i = 0; i < std::size(inherited); ++i)
-      moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
-    for (size_t i = 0; i < std::size(inherited); ++i)
-      ::dup2(moved[i], inherited[i].second);
   }
 };
 

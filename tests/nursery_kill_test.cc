@@ -1,0 +1,216 @@
+// Whenever a nursery dies between being told to fork and having reported it: no worker outlives it,
+// and whoever takes over has each job exactly once.
+#include <csignal>
+#include <doctest/doctest.h>
+#include <filesystem>
+#include <sys/ptrace.h>
+#include <sys/socket.h>
+
+#include "ports_support.h"
+#include "work/nursery.h"
+
+namespace ringmaster::ipc {
+namespace {
+
+constexpr JobId kJob{1, 1};
+constexpr int kSystemCallStop = SIGTRAP | 0x80;
+
+// Orphans become our children while it lives, as they would init's: whoever is left can be seen.
+class Subreaper {
+ public:
+  Subreaper() { REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0); }
+  ~Subreaper() { ::prctl(PR_SET_CHILD_SUBREAPER, 0); }
+  Subreaper(const Subreaper&) = delete;
+  Subreaper& operator=(const Subreaper&) = delete;
+};
+
+// A real nursery that has loaded a handler and waits for what it is told, traced by us.
+class TracedNursery {
+ public:
+  explicit TracedNursery(const Floor& floor) : ends_(ControlChannel::create_pair().value()) {
+    pid_ = ::fork();
+    if (pid_ == 0) become_nursery(floor);
+    ends_.second.reset();
+    master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
+    send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
+    send({ControlType::kSandbox, 0, 0, 0, {}});
+    send({ControlType::kHandler, 0, 0, 0, encode(HandlerSpec{"echo", echo_library(), {}})});
+    send({ControlType::kLoad, 0, 0, 0, {}});
+    ControlMessage loaded;
+    REQUIRE(master_->receive(loaded));
+    CAPTURE(loaded.text);
+    REQUIRE(loaded.type == ControlType::kLoaded);
+    constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL;
+    is_traced_ = ::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0;
+    if (!is_traced_) return;
+    REQUIRE(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
+    wait_for(pid_);
+    send({ControlType::kFork, 0, 0, 0, {}});
+  }
+  ~TracedNursery() { kill(); }
+  TracedNursery(const TracedNursery&) = delete;
+  TracedNursery& operator=(const TracedNursery&) = delete;
+
+  bool is_traced() const { return is_traced_; }
+  pid_t worker() const { return worker_; }
+
+  // To its next system call, or the end of one. The worker, once it is there, waits for us.
+  void step() {
+    const int status = step(pid_);
+    if (status >> 8 != (SIGTRAP | (PTRACE_EVENT_FORK << 8))) return;
+    unsigned long forked = 0;
+    REQUIRE(::ptrace(PTRACE_GETEVENTMSG, pid_, nullptr, &forked) == 0);
+    worker_ = static_cast<pid_t>(forked);
+    wait_for(worker_);
+  }
+  // The same for the worker. False: it is gone.
+  bool step_worker() { return WIFSTOPPED(step(worker_)); }
+
+  bool has_reported() {
+    char byte;
+    return ::recv(master_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+  }
+
+  // Kills the nursery, lets the worker go, and waits until nobody is left.
+  void kill() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    int status = 0;
+    while (::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status)) {
+    }
+    pid_ = 0;
+    // It may have been killed with its nursery: then there is nobody to let go.
+    if (worker_ > 0) ::ptrace(PTRACE_DETACH, worker_, nullptr, nullptr);
+    ::alarm(test::kDeadlineS);  // a worker that lives on would be waited for in vain
+    while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
+    }
+    ::alarm(0);
+  }
+
+ private:
+  static std::string echo_library() {
+    const auto self = std::filesystem::read_symlink("/proc/self/exe");
+    return self.parent_path() / "handlers/echo.so";
+  }
+  [[noreturn]] void become_nursery(const Floor& floor) {
+    ::alarm(test::kDeadlineS);
+    // Where libbsd complains that the title of this program cannot be set.
+    ::dup2(Fd(::open("/dev/null", O_WRONLY)).get(), STDERR_FILENO);
+    const int channel = ::fcntl(ends_.second.get(), F_DUPFD, 64);  // out of the others' way
+    floor.inherit();
+    ::dup2(channel, kControlFd);
+    std::string words[] = {"ringmaster", "nursery", "1", std::to_string(::getppid())};
+    char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
+    ::_exit(work::run_nursery(4, argv));
+  }
+  void send(const ControlMessage& message) { REQUIRE(master_->send(message)); }
+  static int wait_for(pid_t pid) {
+    int status = 0;
+    REQUIRE(::waitpid(pid, &status, __WALL) == pid);
+    return status;
+  }
+  static int step(pid_t pid) {
+    int status = 0;
+    do {
+      if (::ptrace(PTRACE_SYSCALL, pid, nullptr, nullptr) != 0) return 0;
+      status = wait_for(pid);
+      // Anything else is a signal's or the trace's own stop.
+    } while (WIFSTOPPED(status) && WSTOPSIG(status) != kSystemCallStop &&
+             status >> 16 != PTRACE_EVENT_FORK);
+    return status;
+  }
+
+  std::pair<Fd, Fd> ends_;
+  std::unique_ptr<ControlChannel> master_;
+  pid_t pid_ = 0;
+  pid_t worker_ = 0;
+  bool is_traced_ = false;
+};
+
+struct Count {
+  uint32_t kills = 0;
+  uint32_t lost = 0;
+  uint32_t doubled = 0;
+};
+
+// The nursery and its worker are gone: what the master does then, and one who takes over.
+void take_over(Floor& floor, Count& count) {
+  std::vector<Answer> answers = floor.drain();
+  const std::vector<JobId> named = floor.port.take_over(0);
+  const bool is_lost = answers.empty() && !named.empty();
+  if (is_lost) REQUIRE(floor.port.try_publish(kJob));
+  if (answers.empty()) {  // else nobody has anything left to do
+    floor.store.header(kJob.job).deadline_ns = kJob.sequence;  // as echo_one() expects it
+    test::Child successor = floor.fork_worker(0, echo_one);
+    answers = floor.wait_for(1);
+    successor.kill();
+  }
+  for (const Answer& answer : answers)
+    CHECK(answer == Answer{0, kJob, 0, "[1]"});
+  ++count.kills;
+  count.lost += answers.empty() ? 1 : 0;
+  count.doubled += answers.size() > 1 || floor.port.try_withdraw(kJob) ? 1 : 0;
+}
+
+// A floor with one job published that any worker may run.
+void publish(Floor& floor) {
+  floor.publish(kJob, "[1]");
+  floor.store.header(kJob.job).deadline_ns = ~uint64_t{0};  // nobody is there to have read it yet
+}
+
+bool can_trace() {
+  Floor floor(1);
+  const bool can = TracedNursery(floor).is_traced();
+  if (!can) MESSAGE("skipped: this system does not permit ptrace(2)");
+  return can;
+}
+
+}  // namespace
+
+TEST_CASE("nursery kill: at every system call from its order to fork to its report of it") {
+  const Subreaper subreaper;
+  if (!can_trace()) return;
+  Count count;
+  for (bool has_reported = false; !has_reported;) {
+    CAPTURE(count.kills);
+    Floor floor(1);
+    publish(floor);
+    TracedNursery nursery(floor);
+    for (uint32_t i = 0; i < count.kills; ++i)
+      nursery.step();
+    has_reported = nursery.has_reported();
+    nursery.kill();
+    take_over(floor, count);
+  }
+  CHECK(count.kills > 5);
+  CHECK(count.lost == 0);
+  CHECK(count.doubled == 0);
+  MESSAGE("killed at " << count.kills << " stops: workers left 0, jobs lost " << count.lost
+                       << ", answered twice " << count.doubled);
+}
+
+TEST_CASE("nursery kill: at every system call of its worker, from its birth to its first answer") {
+  const Subreaper subreaper;
+  if (!can_trace()) return;
+  Count count;
+  for (bool has_answered = false; !has_answered;) {
+    CAPTURE(count.kills);
+    Floor floor(1);
+    publish(floor);
+    TracedNursery nursery(floor);
+    while (nursery.worker() == 0)
+      nursery.step();
+    for (uint32_t i = 0; i < count.kills; ++i)
+      REQUIRE(nursery.step_worker());
+    has_answered = floor.port.was_any_result();
+    nursery.kill();
+    take_over(floor, count);
+  }
+  CHECK(count.kills > 20);
+  CHECK(count.lost == 0);
+  CHECK(count.doubled == 0);
+  MESSAGE("killed at " << count.kills << " stops: workers left 0, jobs lost " << count.lost
+                       << ", answered twice " << count.doubled);
+}
+
+}  // namespace ringmaster::ipc

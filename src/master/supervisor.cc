@@ -94,6 +94,8 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   WorkerDeath death{worker, generation_->number(), message.pid};
   death.how = describe_status(message.status);
   death.report = message.text;
+  const bool was_killed_by_us = killed_.erase(worker) > 0;
+  if (death.how == "SIGKILL" && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
   take_results();  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death);
@@ -116,6 +118,7 @@ void Supervisor::on_gone(const std::string& how) {
   gone_ = std::move(generation_);
   run_stage_.on_port_lost(fmt::format("its nursery: {}", how));
   roster_.on_all_gone();
+  killed_.clear();
   if (is_stopping_) return events_.on_stopped();
   const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
   if (!was_ready_) {
@@ -251,7 +254,9 @@ void Supervisor::after_wait() {
 }
 
 void Supervisor::kill_worker(uint32_t worker) {
-  if (generation_ != nullptr) generation_->signal_worker(worker, SIGKILL);
+  if (generation_ == nullptr) return;
+  killed_.insert(worker);
+  generation_->signal_worker(worker, SIGKILL);
 }
 
 void Supervisor::change_worker_count(int by) {

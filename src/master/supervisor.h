@@ -10,6 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
 #include "master/generation.h"
+#include "master/oom_kills.h"
 #include "master/roster.h"
 #include "master/run_stage.h"
 #include "net/handle.h"
@@ -85,6 +87,8 @@ class Supervisor {
   RunStage& run_stage_;
   Events events_;
   Roster roster_;
+  OomKills oom_kills_;
+  std::set<uint32_t> killed_;  // workers that we have ended with SIGKILL, until their exit
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
   uint64_t started_ns_ = 0;

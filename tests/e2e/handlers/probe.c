@@ -132,6 +132,8 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     abort();
   } else if (strcmp(how, "crashes") == 0) {
     *(volatile int*)8 = 1;
+  } else if (strcmp(how, "eats_memory") == 0) {
+    for (;;) memset(malloc(1 << 20), 1, 1 << 20);
   } else if (strcmp(how, "overflows") == 0) {
     overflow(how);
   } else if (strcmp(how, "writes_params") == 0) {

@@ -14,6 +14,9 @@
  * Memory:   everything that the host passes in is owned by the host and valid until the call
  *           returns. Params and inputs are mapped read-only: writing to them ends the worker.
  *           What load() returns is owned by the handler, until unload().
+ * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
+ *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
+ *           load() and warm_up() are not restricted.
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
  *           was given: they are run again by another worker, as often as the method's `attempts`
  *           say.

@@ -246,14 +246,12 @@ Status enter_sandbox() {
 void volunteer_for_oom() {
   constexpr char kFile[] = "/proc/self/oom_score_adj";
   constexpr int kOomScoreMax = 1000;
-  int score = 0;
   char text[16];
   const Fd file(::open(kFile, O_RDWR | O_CLOEXEC));
   const ssize_t size = ::pread(file.get(), text, sizeof text - 1, 0);
   if (size <= 0) return;
   text[size] = '\0';
-  score = std::min(std::atoi(text) + kOomScore, kOomScoreMax);
-  const std::string raised = std::to_string(score);
+  const std::string raised = std::to_string(std::min(std::atoi(text) + kOomScore, kOomScoreMax));
   [[maybe_unused]] const ssize_t written = ::pwrite(file.get(), raised.data(), raised.size(), 0);
 }
 

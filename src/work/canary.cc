@@ -11,14 +11,18 @@
 
 #include "base/fd.h"
 #include "work/child.h"
+#include "work/sandbox.h"
 
 namespace ringmaster::work {
 namespace {
 
-[[noreturn]] void be_the_canary(const Handler& handler, pid_t nursery, int answer) {
+[[noreturn]] void be_the_canary(const Handler& handler, bool is_sandboxed, pid_t nursery,
+                                int answer) {
   begin_child(nursery);
   ::setproctitle("-ringmaster: canary of %s", handler.name().c_str());
-  const Status passed = handler.self_test();
+  Status passed;
+  if (is_sandboxed) passed = enter_sandbox();
+  if (passed) passed = handler.self_test();
   if (passed) ::_exit(0);
   const std::string& why = passed.error().message;
   // Without its reason the failure is still one.
@@ -45,7 +49,7 @@ int wait_for(pid_t pid) {
 
 }  // namespace
 
-Status try_out(const Handler& handler) {
+Status try_out(const Handler& handler, bool is_sandboxed) {
   if (!handler.has_self_test()) return {};
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe to the canary", errno);
@@ -54,7 +58,7 @@ Status try_out(const Handler& handler) {
   const pid_t nursery = ::getpid();
   const pid_t canary = ::fork();
   if (canary < 0) return fail_errno("fork the canary", errno);
-  if (canary == 0) be_the_canary(handler, nursery, canary_end.get());
+  if (canary == 0) be_the_canary(handler, is_sandboxed, nursery, canary_end.get());
   canary_end.reset();
   const std::string why = read_to_end(answer.get());
   const int status = wait_for(canary);

@@ -12,7 +12,7 @@
 
 namespace ringmaster::work {
 
-// Fails, with what the handler said or what its process died of.
-[[nodiscard]] Status try_out(const Handler& handler);
+// Fails, with what the handler said or what its process died of. `is_sandboxed`: as its workers.
+[[nodiscard]] Status try_out(const Handler& handler, bool is_sandboxed);
 
 }  // namespace ringmaster::work

@@ -153,7 +153,7 @@ Status Nursery::load() {
                               "process with threads cannot be forked safely",
                               spec.name, threads - threads_at_start_));
     }
-    if (Status tried = try_out(handlers_.back()); !tried) return tried;
+    if (Status tried = try_out(handlers_.back(), is_sandboxed_); !tried) return tried;
   }
   return {};
 }

@@ -86,18 +86,18 @@ def _set_network(fd: int):
         raise OSError(ctypes.get_errno(), "setns")
 
 
-def _make_groups(name: str) -> list[Path]:
+def _groups(name: str) -> list[Path]:
     """One in each hierarchy that a systemd may manage: version 2's comes first."""
     roots = [Path("/sys/fs/cgroup", part) for part in ("", "unified", "systemd")]
-    groups = [root / name for root in roots if (root / "cgroup.procs").exists()]
-    if not groups:
-        pytest.skip("no container can be booted: no control groups in /sys/fs/cgroup")
+    return [root / name for root in roots if (root / "cgroup.procs").exists()]
+
+
+def _make(groups: list[Path]):
     try:
         for group in groups:
             group.mkdir()
     except OSError as error:
         pytest.skip(f"no container can be booted: {error}")
-    return groups
 
 
 def _remove_group(group: Path) -> bool:
@@ -128,12 +128,12 @@ def _wait_for_boot(manager: Manager, process: Process) -> str:
 def boot(stage: Path, folder: Path) -> Iterator[Container]:
     """A container with the files of `stage`; what it says goes to `folder`. Where this machine can
     boot none the test is skipped, and says why."""
-    if os.geteuid() != 0:
-        pytest.skip("no container can be booted: not root")
-    groups: list[Path] = []
+    groups = _groups(f"ringmaster-test-{os.getpid()}")
+    if os.geteuid() != 0 or not groups:
+        pytest.skip("no container can be booted: expected to be root, and control groups")
     manager = Manager(folder / "notify.sock")
     try:
-        groups += _make_groups(f"ringmaster-test-{os.getpid()}")
+        _make(groups)
         with Process.start([*UNSHARE, SCRIPT, stage, *groups], log=folder / "container.log",
                            env={"NOTIFY_SOCKET": manager.path}) as process:
             if why := _wait_for_boot(manager, process):

@@ -1,6 +1,7 @@
 """Service: ringmaster, installed in a container and run by the systemd in there."""
 
 import shutil
+import time
 
 from client import Client
 from container import Container
@@ -34,6 +35,10 @@ class Service:
 
     def show(self, name: str) -> str:
         return self.systemctl("show", "--value", "--property", name, SERVICE).strip()
+
+    def seconds_in_state(self) -> float:
+        """Since it began to start, or to stop, or has ended doing so."""
+        return time.monotonic() - int(self.show("StateChangeTimestampMonotonic")) / 1e6
 
     def configure(self, **sections):
         listen = {"rpc": [ADDRESS]}

@@ -120,9 +120,12 @@ void check_template(std::string_view text, const Document* tree) {
   const rpc::BodyTemplate compiled(text);
   const std::string source = compiled.source();
   RM_ASSERT(is_json(source));
-  RM_ASSERT(rpc::BodyTemplate(source).source() == source);
-  Document written;
-  if (tree != nullptr) RM_ASSERT(read_tree(source, written) && write(written) == write(*tree));
+  // Not with a lone surrogate in it: in a parameter's name it is decoded, and then it is no UTF-8.
+  if (tree != nullptr && is_json(write(*tree))) {
+    Document written;
+    RM_ASSERT(read_tree(source, written) && write(written) == write(*tree));
+    RM_ASSERT(rpc::BodyTemplate(source).source() == source);
+  }
   const auto body = compiled.render(text);
   RM_ASSERT(!body || is_json(*body, 2 * json::kMaxDepth));
 }

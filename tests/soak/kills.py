@@ -1,0 +1,65 @@
+"""Kills: workers and nurseries killed at random moments, under load."""
+
+import random
+import signal
+import time
+
+from load import Load
+from target import WORKERS, Target
+
+PAUSE_S_MAX = 0.02
+
+
+class Kills:
+    """After run(), the milliseconds from each kill until whoever takes the place of the killed one
+    serves: by the server's own times, of which the kill's is rounded down as they are."""
+
+    def __init__(self, target: Target, load: Load, seed: int):
+        self.worker_ms: list[int] = []
+        self.nursery_ms: list[int] = []  # until all workers serve
+        self._target = target
+        self._load = load
+        self._dice = random.Random(seed)
+        self._workers: dict[int, int] = {}  # slot -> pid
+        for event in target.log.events():
+            if event.name == "worker_ready":
+                self._workers[event.number("worker")] = event.number("pid")
+
+    def run(self, workers: int, nurseries: int):
+        """Kills so many of each, the nurseries evenly among the workers."""
+        while len(self.worker_ms) < workers:
+            at_once = self._dice.choice((1, 1, 1, 2, WORKERS))
+            self._kill_workers(min(at_once, workers - len(self.worker_ms)))
+            if len(self.nursery_ms) * workers < len(self.worker_ms) * nurseries:
+                self._kill_nursery()
+            # Those killed before they have done anything would be taken for a crash loop.
+            self._load.wait_for_answers(4 * WORKERS)
+            time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # a kill comes at any time
+
+    def _kill_workers(self, count: int):
+        slots = self._dice.sample(sorted(self._workers), count)
+        mark = self._target.log.mark()
+        killed_ms = {slot: self._kill(self._workers[slot]) for slot in slots}
+        self.worker_ms += [self._ready_ms(slot, mark) - killed_ms[slot] for slot in slots]
+
+    def _kill_nursery(self):
+        [nursery] = self._target.nurseries()
+        mark = self._target.log.mark()
+        killed_ms = self._kill(nursery)
+        ready_ms = max(self._ready_ms(slot, mark) for slot in self._workers)
+        self.nursery_ms.append(ready_ms - killed_ms)
+
+    def _kill(self, pid: int) -> int:
+        now_ms = time.time_ns() // 1_000_000
+        assert self._target.signal(pid, signal.SIGKILL), f"{pid} was gone before it was killed"
+        return now_ms
+
+    def _ready_ms(self, slot: int, mark: int) -> int:
+        """When the next worker of that slot was ready."""
+        ready = self._target.log.wait_for("worker_ready", after=mark, worker=slot)
+        self._workers[slot] = ready.number("pid")
+        return round(ready.at * 1000)
+
+
+def percentile(values: list[int], share: float) -> int:
+    return sorted(values)[round(share * (len(values) - 1))]

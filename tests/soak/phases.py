@@ -1,0 +1,101 @@
+"""Phases: the parts of a soak. Each takes a fresh server and says what came of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from chaos import Chaos
+from client import Client, request
+from kills import Kills, percentile
+from load import Load, Tally
+from reloads import Reloads
+from target import Target
+from vitals import Vitals
+
+WARM_UP_KILLS, WARM_UP_NURSERIES = 20, 2
+
+
+@dataclass
+class Outcome:
+    """A row of the table, and why it failed if it did."""
+
+    done: str
+    figures: str
+    tally: Tally
+    before: Vitals
+    after: Vitals
+
+    def complaints(self) -> list[str]:
+        found = self.tally.complaints + self.after.complaints(self.before)
+        if not self.tally.is_clean():
+            found.append(f"not every request was answered exactly once: {self.tally}")
+        return found
+
+    def row(self) -> str:
+        tally, before, after = self.tally, self.before, self.after
+        errors = ", ".join(f"{count} with {code}" for code, count in sorted(tally.errors.items()))
+        mib = lambda size: f"{size / (1 << 20):.1f}"  # noqa: E731
+        return (
+            f"| {self.done} | {tally.sent} / {tally.answered}{errors and f' ({errors})'}"
+            f" | {tally.lost} / {tally.twice} / {tally.wrong}"
+            f" | {mib(before.master_bytes)} / {mib(after.master_bytes)} MiB,"
+            f" {before.descriptors} / {after.descriptors} | {self.figures} |"
+        )
+
+
+HEADER = (
+    "| done under load | requests sent / answered rightly | lost / twice / wrong"
+    " | master before / after: RssAnon, descriptors | figures |\n|---|---|---|---|---|"
+)
+
+
+def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:
+    """run() under load, between two looks at a server that is at rest, and warm."""
+    with target.load(seed) as load:
+        Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_NURSERIES)
+    before = target.vitals()
+    with target.load(seed) as load:
+        done, figures = run(load)
+    return Outcome(done, figures, load.tally, before, target.vitals())
+
+
+def percentiles(values: list[int]) -> str:
+    shown = (percentile(values, share) for share in (0.5, 0.99, 1))
+    return "p50 {} ms, p99 {} ms, most {} ms".format(*shown)
+
+
+def soak_kills(target: Target, seed: int, workers: int, nurseries: int) -> Outcome:
+    def run(load: Load) -> tuple[str, str]:
+        kills = Kills(target, load, seed)
+        kills.run(workers, nurseries)
+        return (
+            f"{workers} SIGKILLs of workers, {nurseries} of nurseries",
+            f"serving again: worker {percentiles(kills.worker_ms)}; "
+            f"nursery {percentiles(kills.nursery_ms)}",
+        )
+
+    return soak(target, seed, run)
+
+
+def soak_reloads(target: Target, seed: int, count: int) -> Outcome:
+    def run(load: Load) -> tuple[str, str]:
+        reloads = Reloads(target, load, seed)
+        reloads.run(count)
+        return f"{count} reloads", f"{reloads.taken_over} taken over, {reloads.refused} refused"
+
+    return soak(target, seed, run)
+
+
+def soak_chaos(target: Target, seed: int, goes_on: Callable[[int], bool]) -> Outcome:
+    """For as long as goes_on(steps so far)."""
+
+    def run(load: Load) -> tuple[str, str]:
+        chaos = Chaos(target, load, seed)
+        steps = 0
+        while goes_on(steps):
+            chaos.step()
+            steps += 1
+        chaos.end()
+        return f"chaos, {steps} steps", ", ".join(f"{what} {n}" for what, n in chaos.done.items())
+
+    return soak(target, seed, run)

@@ -1,0 +1,111 @@
+"""Target: the server that is soaked, and what it is made to serve."""
+
+import os
+import signal
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import vitals
+from client import Client
+from event_log import Event, EventLog
+from load import Kind, Load, burn, echo, features, interests
+from proc import children
+from server import Launcher
+
+MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
+KNOWN_USERS = 50
+WORKERS = 4
+
+# What makes an upstream faulty: the options of a feature service.
+FAULTS = [f"--{fault}-rate=0.05" for fault in
+          ("fail", "hang", "slow-drip", "garbage", "huge", "close")]  # fmt: skip
+# What a fetch from it may come to: it failed, or it took too long.
+UPSTREAM_ERRORS = frozenset({-32015, -32012})
+
+# A kill costs each job in hand one of its attempts: this many in a row are not to be expected.
+ATTEMPTS = 10
+TIMEOUT_MS = 120_000
+
+
+def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
+    """The configuration: methods with and without a fetch, for each upstream."""
+    fetch = {name: {"fetch": name, "body": {"user_id": "$params.user_id"}} for name in upstreams}
+    steps = {"echo": [{"run": "echo"}], "burn": [{"run": "burn"}]}
+    steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}
+    steps |= {f"interests.{name}": [step, {"run": "interests"}] for name, step in fetch.items()}
+    return {
+        "workers": {"count": WORKERS},
+        "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
+        "features": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
+                            "body_bytes": "1MiB"} for name, url in upstreams.items()},
+        "handlers": {"echo": {}, "burn": {}, "interests": {"model": MODEL}},
+        "methods": {name: {"steps": method, "attempts": ATTEMPTS, "timeout_ms": TIMEOUT_MS}
+                    for name, method in steps.items()},
+    }  # fmt: skip
+
+
+class Target:
+    def __init__(self, launcher: Launcher, upstreams: dict[str, str]):
+        """`upstreams`, by name: "users" is a healthy one; "faulty" may be another."""
+        self.sections = base_sections(upstreams)
+        self.folder = launcher.folder
+        self.upstream_address = urlsplit(upstreams["users"]).netloc
+        self.log = EventLog(self.folder / "events.log")
+        self.server = launcher(wait=False, arguments=["--log-file", self.folder / "events.log"],
+                               **self.sections)  # fmt: skip
+        self.pid = self.server.pid
+        self.address = self.log.wait_for("ready", after=0).fields["address"]
+        self._upstream_ports = {urlsplit(url).port for url in upstreams.values()}
+        self._kinds = self._make_kinds("faulty" in upstreams)
+
+    def _make_kinds(self, has_faulty: bool) -> list[Kind]:
+        with Client(self.address) as client:
+            known = {user: client.call("interests.users", {"user_id": user})
+                     for user in range(1, KNOWN_USERS + 1)}  # fmt: skip
+        kinds = [Kind("echo", 10, echo), Kind("burn", 3, burn), Kind("echo.users", 3, features),
+                 Kind("interests.users", 3, interests(known))]  # fmt: skip
+        if has_faulty:
+            kinds.append(Kind("interests.faulty", 2, interests(known), UPSTREAM_ERRORS))
+        return kinds
+
+    def load(self, seed: int) -> Load:
+        return Load(self.address, self._kinds, seed)
+
+    def vitals(self) -> vitals.Vitals:
+        port = int(self.address.rpartition(":")[2])
+        return vitals.measure(self.pid, WORKERS, port, self._upstream_ports)
+
+    def nurseries(self) -> list[int]:
+        """Of all generations that there are."""
+        return children(self.pid)
+
+    def workers(self) -> list[int]:
+        return [worker for nursery in self.nurseries() for worker in children(nursery)]
+
+    def signal(self, pid: int, number: signal.Signals) -> bool:
+        """To one of the above, and to nobody else who has its pid by now. False: it is gone."""
+        try:
+            handle = os.pidfd_open(pid)
+        except ProcessLookupError:
+            return False
+        try:
+            if pid not in self.nurseries() + self.workers():
+                return False
+            signal.pidfd_send_signal(handle, number)
+        except ProcessLookupError:
+            return False
+        finally:
+            os.close(handle)
+        return True
+
+    def begin_reload(self, **sections: dict[str, Any]):
+        """With these in the place of those that it began with."""
+        self.server.configure(**self.sections | sections)
+        self.server.send(signal.SIGHUP)
+
+    def reload(self, **sections: dict[str, Any]) -> Event:
+        """The event that ended it."""
+        mark = self.log.mark()
+        self.begin_reload(**sections)
+        return self.log.wait_for("reloaded", "reload_failed", after=mark)

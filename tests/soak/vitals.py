@@ -1,0 +1,56 @@
+"""Vitals: what a server holds, which must be at the end of a soak as it was at its start."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from proc import children, descendants, descriptors, private_bytes, wait_until, zombies_under
+
+# What an allocator may keep: far less than 10,000 of anything leaked.
+GROWTH_BYTES_MAX = 8 << 20
+
+LISTENING = "0A"
+
+
+@dataclass(frozen=True)
+class Vitals:
+    master_bytes: int
+    nursery_bytes: int
+    descriptors: int  # the master's, without its connections to upstreams: those come and go
+    processes: int
+    zombies: int
+
+    def complaints(self, before: "Vitals") -> list[str]:
+        fits = {
+            "RssAnon of the master": self.master_bytes < before.master_bytes + GROWTH_BYTES_MAX,
+            "RssAnon of the nursery": self.nursery_bytes < before.nursery_bytes + GROWTH_BYTES_MAX,
+            "descriptors": self.descriptors == before.descriptors,
+            "processes": self.processes == before.processes,
+            "zombies": self.zombies == 0,
+        }
+        return [f"{what}: {before}, then {self}" for what, fit in fits.items() if not fit]
+
+
+def tcp_sockets(pid: int) -> list[tuple[int, int, str]]:
+    """(local port, remote port, state) of each that the process holds."""
+    table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    held = set(descriptors(pid).values())
+    port = lambda address: int(address.partition(":")[2], 16)  # noqa: E731
+    return [(port(line[1]), port(line[2]), line[3]) for line in table
+            if f"socket:[{line[9]}]" in held]  # fmt: skip
+
+
+def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) -> Vitals:
+    """Of a master that nobody asks for anything, once what was going on has ended."""
+    wait_until(lambda: len(children(pid)) == 1, "former generations to be gone")
+    wait_until(lambda: len(descendants(pid)) == 1 + workers, "the workers to be complete")
+    is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731
+    wait_until(lambda: not any(map(is_client, tcp_sockets(pid))), "all clients to be gone")
+    [nursery] = children(pid)
+    to_upstreams = sum(remote in upstream_ports for _, remote, _ in tcp_sockets(pid))
+    return Vitals(
+        master_bytes=private_bytes(pid),
+        nursery_bytes=private_bytes(nursery),
+        descriptors=len(descriptors(pid)) - to_upstreams,
+        processes=1 + len(descendants(pid)),
+        zombies=len(zombies_under(pid)),
+    )

@@ -1,5 +1,6 @@
 #include "master/rollout.h"
 
+#include <malloc.h>
 #include <utility>
 
 #include "base/assert.h"
@@ -63,11 +64,13 @@ void Rollout::cut_off_all(const rpc::Error& error) {
 void Rollout::before_wait() {
   for (const auto& deployment : deployments_)
     deployment->supervisor().before_wait();
-  std::erase_if(deployments_, [this](const std::unique_ptr<Deployment>& deployment) {
+  const size_t ended = std::erase_if(deployments_, [this](const auto& deployment) {
     if (!deployment->is_over()) return false;
     if (serving_ == deployment.get()) serving_ = nullptr;
     return true;
   });
+  // Its tables are megabytes, which the allocator would keep for as many as there ever were at once.
+  if (ended > 0) ::malloc_trim(0);
 }
 
 void Rollout::after_wait() {

@@ -95,3 +95,14 @@ def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
         replace_nursery()
     wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
     assert len(descriptors(running.pid)) == len(before)
+
+
+def test_reloads_give_their_memory_back(server):
+    """What the tables of one take is far more than may stay."""
+    sections = {"limits": {"queued_jobs": 50_000}}
+    running = server(env=ENVIRONMENT, **sections)
+    before = private_bytes(running.pid)
+    for _ in range(3):
+        assert running.reload(**sections).startswith("event=reloaded")
+    wait_until(lambda: len(running.processes()) == 4, "the old generations to be gone")
+    assert private_bytes(running.pid) < before + GROWTH_BYTES_MAX

@@ -122,6 +122,7 @@ void Supervisor::on_gone(const std::string& how) {
   if (is_stopping_) return events_.on_stopped();
   const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
   if (!was_ready_) {
+    uv_timer_stop(tick_.get());  // or it would start the next one while this is being given up
     return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
   }
   failure_.reset();

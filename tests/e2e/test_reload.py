@@ -7,7 +7,7 @@ import threading
 
 import pytest
 from client import DEADLINE_S, RpcError, request
-from proc import descriptors, is_alive, wait_until
+from proc import descriptors, is_alive, wait_until, zombies_under
 
 
 def gone(*pids: int):
@@ -114,6 +114,21 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
     assert running.workers() == workers and running.call("echo", [1]) == [1]
     wait_until(lambda: running.processes() == processes, "what was started to be gone")
     assert running.reload().startswith("event=reloaded")
+
+
+def test_one_that_fails_starts_no_second_nursery(server):
+    """However long the next one, which was asked for meanwhile, keeps the master busy."""
+    running = server()
+    running.configure(handlers={"echo": {"unknown": 1}})
+    for failed in range(0, 30, 2):
+        before = len(running.lines)
+        running.send(signal.SIGHUP)
+        running.wait_for_line("event=reloading", before)
+        running.send(signal.SIGHUP)
+        running.wait_for_lines("event=reload_failed", failed + 2)
+    assert running.reload().startswith("event=reloaded")
+    assert "gen=32 " in running.wait_for_lines("event=handlers_loaded", 2)[-1]
+    wait_until(lambda: not zombies_under(running.pid), "all nurseries to be reaped")
 
 
 def test_other_addresses(server, tmp_path):

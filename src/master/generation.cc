@@ -21,7 +21,9 @@ Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, E
     : loop_(loop), number_(number), port_(std::move(port)), events_(std::move(events)) {}
 
 Generation::~Generation() {
+  if (!is_running()) return;
   kill();
+  process_.release()->data = nullptr;  // stays with the loop, which reaps the nursery: see spawn()
 }
 
 Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t number,
@@ -43,7 +45,9 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
     if (told) told = channel.send({ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)});
   }
   if (told) told = channel.send({ipc::ControlType::kLoad, 0, 0, 0, {}});
-  if (!told) return tl::unexpected(told.error());
+  if (!told && told.error().exit_code != ExitCode::kResource) return tl::unexpected(told.error());
+  // A nursery that could not be told is gone already, or must go: its exit is reported.
+  if (!told) generation->kill();
   generation->watch();
   return generation;
 }
@@ -79,7 +83,9 @@ Status Generation::spawn(int payload_memory_fd) {
   options.stdio_count = std::size(stdio);
   options.flags = UV_PROCESS_DETACHED;  // a Ctrl-C is for the master, which tells the others
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
-    static_cast<Generation*>(process->data)->events_.on_gone(describe_exit(exit_code, signal));
+    auto* self = static_cast<Generation*>(process->data);
+    if (self == nullptr) return net::CloseHandle()(process);
+    self->events_.on_gone(describe_exit(exit_code, signal));
   };
   auto process = std::make_unique<uv_process_t>();
   process->data = this;
@@ -133,9 +139,11 @@ void Generation::stop() {
 }
 
 void Generation::kill() {
-  if (process_ && uv_is_active(reinterpret_cast<uv_handle_t*>(process_.get()))) {
-    uv_process_kill(process_.get(), SIGKILL);
-  }
+  if (is_running()) uv_process_kill(process_.get(), SIGKILL);
+}
+
+bool Generation::is_running() const {
+  return process_ && uv_is_active(reinterpret_cast<const uv_handle_t*>(process_.get()));
 }
 
 }  // namespace ringmaster::master

@@ -2,7 +2,7 @@
 //
 // Processes: the master only.
 // Death:     of the nursery: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
-//            Of this object: the nursery is killed if it still lives.
+//            Of this object: the nursery is killed if it still lives, and reaped by the loop.
 // Memory:    control and result memory are the generation's own; payload memory is lent to it.
 #pragma once
 
@@ -50,6 +50,7 @@ class Generation {
  private:
   Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events);
   Status spawn(int payload_memory_fd);
+  bool is_running() const;
   void watch();
   void on_readable();
   void send(const ipc::ControlMessage& message);

@@ -33,6 +33,12 @@ def start_time(pid: int) -> str:
     return stat[19] if stat else ""
 
 
+def parent(pid: int) -> int:
+    """0: no process."""
+    stat = _stat(pid)
+    return int(stat[1]) if stat else 0
+
+
 def is_alive(pid: int) -> bool:
     """A zombie is not: whoever must reap it may be no process of ours."""
     stat = _stat(pid)

@@ -7,6 +7,7 @@ failed is kept. What is random comes from the seed; what the machine makes of it
 
 import argparse
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
@@ -24,6 +25,13 @@ from server import Launcher  # noqa: E402
 from target import FAULTS, Target  # noqa: E402
 
 
+def save_processes(folder: Path):
+    """Who still runs, for whoever looks into why."""
+    columns = "pid,ppid,stat,wchan:20,etimes,args"
+    with (folder / "processes.txt").open("w") as file:
+        subprocess.run(["ps", "-e", "-H", "-o", columns], stdout=file, check=True)
+
+
 def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
     """Whether it passed."""
     folder = Path(tempfile.mkdtemp(prefix=f"soak-{name}-"))
@@ -38,6 +46,7 @@ def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
             upstreams = {"users": upstream("users"), "faulty": upstream("faulty", *FAULTS)}
             launcher = Launcher(out, folder)
             stack.callback(launcher.finish)
+            stack.callback(lambda: save_processes(folder))
             outcome = part(Target(launcher, upstreams))
         complaints = outcome.complaints()
         print(outcome.row(), flush=True)

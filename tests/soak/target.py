@@ -10,7 +10,7 @@ import vitals
 from client import Client
 from event_log import Event, EventLog
 from load import Kind, Load, burn, echo, features, interests
-from proc import children
+from proc import children, parent
 from server import Launcher
 
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
@@ -90,7 +90,7 @@ class Target:
         except ProcessLookupError:
             return False
         try:
-            if pid not in self.nurseries() + self.workers():
+            if self.pid not in (parent(pid), parent(parent(pid))):
                 return False
             signal.pidfd_send_signal(handle, number)
         except ProcessLookupError:

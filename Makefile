@@ -34,7 +34,7 @@ FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check fuzz fuzzers bench tidy install clean help FORCE
+.PHONY: all run test check fuzz fuzzers bench soak tidy install clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -59,6 +59,11 @@ bench: ## measure what a request costs; prints tables
 	scripts/setup.sh build bench
 	$(MAKE) all
 	scripts/bench.sh $(OUT)
+
+soak: ## kill, reload and break it at random, with exact accounting; SOAK="--minutes 5" for less
+	scripts/setup.sh build test
+	$(MAKE) all
+	scripts/soak.sh $(OUT) $(SOAK)
 
 tidy: ## prove the floors, the sizes and the format
 	scripts/tidy.sh

@@ -69,7 +69,7 @@ void Rollout::before_wait() {
     if (serving_ == deployment.get()) serving_ = nullptr;
     return true;
   });
-  // Its tables are megabytes, which the allocator would keep for as many as there ever were at once.
+  // Its tables are megabytes: the allocator would keep as many as there ever were at once.
   if (ended > 0) ::malloc_trim(0);
 }
 

@@ -25,13 +25,13 @@ class Chaos:
         self._stopped: list[int] = []  # at most one worker
         self._weights = {
             self._kill_worker: 30,
-            self._hostile.one_client_more: 20,
+            self._hostile_client: 20,
             self._stop_worker: 5,
             self._continue_worker: 10,
             self._one_worker_more: 3,
             self._one_worker_fewer: 3,
             self._reload: 3,
-            self._reload_what_is_bad: 1,
+            self._bad_reload: 1,
             self._kill_nursery: 2,
         }
 
@@ -57,6 +57,9 @@ class Chaos:
     def _kill_nursery(self):
         self._signal_one(self._target.nurseries(), signal.SIGKILL)
 
+    def _hostile_client(self):
+        self._hostile.one_more()
+
     def _stop_worker(self):
         if not self._stopped:
             self._stopped = self._signal_one(self._target.workers(), signal.SIGSTOP)
@@ -75,7 +78,7 @@ class Chaos:
     def _reload(self):
         self._target.begin_reload(**good_change(self._dice, self._target))
 
-    def _reload_what_is_bad(self):
+    def _bad_reload(self):
         self._target.begin_reload(**bad_change(self._dice, self._target))
 
     def _signal_one(self, pids: list[int], number: signal.Signals) -> list[int]:

@@ -68,7 +68,7 @@ class Hostile:
         self._dice = dice
         self._kept: deque[socket.socket] = deque()
 
-    def one_client_more(self):
+    def one_more(self):
         client = connect(self._address)
         client.settimeout(PATIENCE_S)
         try:

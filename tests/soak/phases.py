@@ -2,10 +2,8 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from chaos import Chaos
-from client import Client, request
 from kills import Kills, percentile
 from load import Load, Tally
 from reloads import Reloads
@@ -24,12 +22,18 @@ class Outcome:
     tally: Tally
     before: Vitals
     after: Vitals
+    speed_before: int  # echoes a second, of one client
+    speed_after: int
 
     def complaints(self) -> list[str]:
         found = self.tally.complaints + self.after.complaints(self.before)
         if not self.tally.is_clean():
             found.append(f"not every request was answered exactly once: {self.tally}")
         return found
+
+    def is_slower(self) -> bool:
+        """By more than a busy machine is an excuse for."""
+        return self.speed_after * 2 < self.speed_before
 
     def row(self) -> str:
         tally, before, after = self.tally, self.before, self.after
@@ -39,13 +43,15 @@ class Outcome:
             f"| {self.done} | {tally.sent} / {tally.answered}{errors and f' ({errors})'}"
             f" | {tally.lost} / {tally.twice} / {tally.wrong}"
             f" | {mib(before.master_bytes)} / {mib(after.master_bytes)} MiB,"
-            f" {before.descriptors} / {after.descriptors} | {self.figures} |"
+            f" {before.descriptors} / {after.descriptors}"
+            f" | {self.speed_before} / {self.speed_after} | {self.figures} |"
         )
 
 
 HEADER = (
     "| done under load | requests sent / answered rightly | lost / twice / wrong"
-    " | master before / after: RssAnon, descriptors | figures |\n|---|---|---|---|---|"
+    " | master before / after: RssAnon, descriptors | echoes a second before / after | figures |"
+    "\n|---|---|---|---|---|---|"
 )
 
 
@@ -53,10 +59,11 @@ def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> O
     """run() under load, between two looks at a server that is at rest, and warm."""
     with target.load(seed) as load:
         Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_NURSERIES)
-    before = target.vitals()
+    before, speed_before = target.vitals(), target.measure_speed()
     with target.load(seed) as load:
         done, figures = run(load)
-    return Outcome(done, figures, load.tally, before, target.vitals())
+    after, speed_after = target.vitals(), target.measure_speed()
+    return Outcome(done, figures, load.tally, before, after, speed_before, speed_after)
 
 
 def percentiles(values: list[int]) -> str:
@@ -96,6 +103,7 @@ def soak_chaos(target: Target, seed: int, goes_on: Callable[[int], bool]) -> Out
             chaos.step()
             steps += 1
         chaos.end()
-        return f"chaos, {steps} steps", ", ".join(f"{what} {n}" for what, n in chaos.done.items())
+        done = ", ".join(f"{what} {count}" for what, count in chaos.done.most_common())
+        return f"chaos, {steps} steps", done
 
     return soak(target, seed, run)

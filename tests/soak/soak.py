@@ -49,6 +49,8 @@ def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
             stack.callback(lambda: save_processes(folder))
             outcome = part(Target(launcher, upstreams))
         complaints = outcome.complaints()
+        if outcome.is_slower():
+            complaints.append(f"{outcome.speed_before} echoes a second, then {outcome.speed_after}")
         print(outcome.row(), flush=True)
     except AssertionError:
         complaints = [traceback.format_exc()]

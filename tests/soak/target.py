@@ -2,12 +2,13 @@
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
 import vitals
-from client import Client
+from client import Client, request
 from event_log import Event, EventLog
 from load import Kind, Load, burn, echo, features, interests
 from proc import children, parent
@@ -16,6 +17,7 @@ from server import Launcher
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
 KNOWN_USERS = 50
 WORKERS = 4
+SPEED_DEPTH, SPEED_TRIES = 500, 50
 
 # What makes an upstream faulty: the options of a feature service.
 FAULTS = [f"--{fault}-rate=0.05" for fault in
@@ -75,6 +77,18 @@ class Target:
     def vitals(self) -> vitals.Vitals:
         port = int(self.address.rpartition(":")[2])
         return vitals.measure(self.pid, WORKERS, port, self._upstream_ports)
+
+    def measure_speed(self) -> int:
+        """Echoes a second to one client, the best of some tries."""
+        message = b"".join(request("echo", [id], id) for id in range(SPEED_DEPTH))
+        best = 0.0
+        with Client(self.address) as client:
+            for _ in range(SPEED_TRIES):
+                begun = time.monotonic()
+                client.send(message)
+                client.read_many(SPEED_DEPTH)
+                best = max(best, SPEED_DEPTH / (time.monotonic() - begun))
+        return round(best)
 
     def nurseries(self) -> list[int]:
         """Of all generations that there are."""

@@ -93,3 +93,8 @@ def private_bytes(pid: int) -> int:
         if line.startswith("RssAnon:"):
             return int(line.split()[1]) * 1024
     raise AssertionError("no RssAnon in /proc/PID/status")
+
+
+def cpu_ns(pid: int) -> int:
+    """What its main thread has run for."""
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])

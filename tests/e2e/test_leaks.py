@@ -7,6 +7,7 @@ the server fixture looks at after each test, and in the exit code.
 import pytest
 from client import request
 from proc import descriptors, private_bytes, wait_until
+from server import MEASURED
 
 ROUND = 10_000
 DEPTH = 500
@@ -14,16 +15,13 @@ DEPTH = 500
 # What an allocator may keep, or a sanitizer needs: far less than 10,000 of anything leaked.
 GROWTH_BYTES_MAX = 8 << 20
 
-# What was freed is kept by ASan to find its use, up to 256 MB: not here, where we measure.
-ENVIRONMENT = {"ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=0"}
-
 
 @pytest.fixture
 def running(server, feature_service, probe):
     """With methods that fetch, compute, fail."""
     fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
     return server(
-        env=ENVIRONMENT,
+        env=MEASURED,
         features={"users": {"url": feature_service().url, "timeout_ms": 20_000}},
         handlers={"echo": {}, "fails": probe("fails"), "join": probe("join")},
         methods={"features": {"steps": [fetch, {"run": "join"}]}},
@@ -77,7 +75,7 @@ def sockets(running) -> int:
 
 def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
     """A generation's memory and descriptors are given back with it: nurseries killed in a row."""
-    running = server(env=ENVIRONMENT, limits={"response_bytes": "1MiB"})
+    running = server(env=MEASURED, limits={"response_bytes": "1MiB"})
     import os
     import signal
 
@@ -100,7 +98,7 @@ def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
 def test_reloads_give_their_memory_back(server):
     """What the tables of one take is far more than may stay."""
     sections = {"limits": {"queued_jobs": 50_000}}
-    running = server(env=ENVIRONMENT, **sections)
+    running = server(env=MEASURED, **sections)
     before = private_bytes(running.pid)
     for _ in range(3):
         assert running.reload(**sections).startswith("event=reloaded")

@@ -33,6 +33,7 @@ class Chaos:
             self._reload: 3,
             self._bad_reload: 1,
             self._kill_nursery: 2,
+            self._reopen_log: 1,
         }
 
     def step(self):
@@ -74,6 +75,9 @@ class Chaos:
 
     def _one_worker_fewer(self):
         self._target.server.send(signal.SIGTTOU)
+
+    def _reopen_log(self):
+        self._target.server.send(signal.SIGUSR1)
 
     def _reload(self):
         self._target.begin_reload(**good_change(self._dice, self._target))

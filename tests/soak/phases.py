@@ -22,7 +22,7 @@ class Outcome:
     tally: Tally
     before: Vitals
     after: Vitals
-    speed_before: int  # echoes a second, of one client
+    speed_before: int  # echoes in a second of the master's CPU time
     speed_after: int
 
     def complaints(self) -> list[str]:
@@ -32,27 +32,25 @@ class Outcome:
         return found
 
     def is_slower(self) -> bool:
-        """By more than a busy machine is an excuse for."""
+        """By more than what others do to the caches is an excuse for."""
         return self.speed_after * 2 < self.speed_before
 
     def row(self) -> str:
         tally, before, after = self.tally, self.before, self.after
-        errors = ", ".join(f"{count} with {code}" for code, count in sorted(tally.errors.items()))
+        errors = "".join(f", {count:,} of them with {code} as they may be"
+                         for code, count in sorted(tally.errors.items()))  # fmt: skip
         mib = lambda size: f"{size / (1 << 20):.1f}"  # noqa: E731
         return (
-            f"| {self.done} | {tally.sent} / {tally.answered}{errors and f' ({errors})'}"
-            f" | {tally.lost} / {tally.twice} / {tally.wrong}"
-            f" | {mib(before.master_bytes)} / {mib(after.master_bytes)} MiB,"
-            f" {before.descriptors} / {after.descriptors}"
-            f" | {self.speed_before} / {self.speed_after} | {self.figures} |"
+            f"| {self.done} | {tally.sent:,} requests, {tally.answered:,} answered rightly{errors};"
+            f" lost {tally.lost}, answered twice {tally.twice}, wrongly {tally.wrong}."
+            f" {self.figures}. The master before and after: {mib(before.master_bytes)} and"
+            f" {mib(after.master_bytes)} MiB, {before.descriptors} and {after.descriptors}"
+            f" descriptors, {self.speed_before:,} and {self.speed_after:,} echoes a CPU"
+            " second | `make soak` |"
         )
 
 
-HEADER = (
-    "| done under load | requests sent / answered rightly | lost / twice / wrong"
-    " | master before / after: RssAnon, descriptors | echoes a second before / after | figures |"
-    "\n|---|---|---|---|---|---|"
-)
+HEADER = "| done to it under load | what came of it | shown by |\n|---|---|---|"
 
 
 def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:
@@ -68,7 +66,7 @@ def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> O
 
 def percentiles(values: list[int]) -> str:
     shown = (percentile(values, share) for share in (0.5, 0.99, 1))
-    return "p50 {} ms, p99 {} ms, most {} ms".format(*shown)
+    return "p50 {} ms, p99 {} ms, at most {} ms".format(*shown)
 
 
 def soak_kills(target: Target, seed: int, workers: int, nurseries: int) -> Outcome:
@@ -76,9 +74,9 @@ def soak_kills(target: Target, seed: int, workers: int, nurseries: int) -> Outco
         kills = Kills(target, load, seed)
         kills.run(workers, nurseries)
         return (
-            f"{workers} SIGKILLs of workers, {nurseries} of nurseries",
-            f"serving again: worker {percentiles(kills.worker_ms)}; "
-            f"nursery {percentiles(kills.nursery_ms)}",
+            f"{workers:,} SIGKILLs of workers and {nurseries} of nurseries",
+            f"Serving again after the kill of a worker: {percentiles(kills.worker_ms)}; "
+            f"of a nursery, all workers: {percentiles(kills.nursery_ms)}",
         )
 
     return soak(target, seed, run)
@@ -88,7 +86,7 @@ def soak_reloads(target: Target, seed: int, count: int) -> Outcome:
     def run(load: Load) -> tuple[str, str]:
         reloads = Reloads(target, load, seed)
         reloads.run(count)
-        return f"{count} reloads", f"{reloads.taken_over} taken over, {reloads.refused} refused"
+        return f"{count} reloads", f"Taken over {reloads.taken_over}, refused {reloads.refused}"
 
     return soak(target, seed, run)
 
@@ -104,6 +102,6 @@ def soak_chaos(target: Target, seed: int, goes_on: Callable[[int], bool]) -> Out
             steps += 1
         chaos.end()
         done = ", ".join(f"{what} {count}" for what, count in chaos.done.most_common())
-        return f"chaos, {steps} steps", done
+        return f"chaos, {steps:,} steps", done[0].upper() + done[1:]
 
     return soak(target, seed, run)

@@ -50,9 +50,10 @@ def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
             outcome = part(Target(launcher, upstreams))
         complaints = outcome.complaints()
         if outcome.is_slower():
-            complaints.append(f"{outcome.speed_before} echoes a second, then {outcome.speed_after}")
+            speeds = f"{outcome.speed_before:,}, then {outcome.speed_after:,}"
+            complaints.append(f"echoes in a second of the master's CPU time: {speeds}")
         print(outcome.row(), flush=True)
-    except AssertionError:
+    except (AssertionError, OSError):
         complaints = [traceback.format_exc()]
     if not complaints:
         shutil.rmtree(folder)

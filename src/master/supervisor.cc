@@ -237,8 +237,7 @@ void Supervisor::audit() {
 // A worker that writes where it must not may have damaged anything that its generation shares.
 void Supervisor::condemn(const Error& error) {
   is_condemned_ = true;
-  log(Level::kError, "memory_damaged",
-      {{"gen", generation_->number()}, {"error", error.message}});
+  log(Level::kError, "memory_damaged", {{"gen", generation_->number()}, {"error", error.message}});
   generation_->kill();
 }
 

@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 
 #include "ports_support.h"
-#include "work/nursery.h"
 
 namespace ringmaster::ipc {
 namespace {
@@ -34,7 +33,7 @@ class TracedNursery {
     master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
     send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
     send({ControlType::kSandbox, 0, 0, 0, {}});
-    send({ControlType::kHandler, 0, 0, 0, encode(HandlerSpec{"echo", echo_library(), {}})});
+    send({ControlType::kHandler, 0, 0, 0, encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
     send({ControlType::kLoad, 0, 0, 0, {}});
     ControlMessage loaded;
     REQUIRE(master_->receive(loaded));
@@ -88,20 +87,21 @@ class TracedNursery {
   }
 
  private:
-  static std::string echo_library() {
-    const auto self = std::filesystem::read_symlink("/proc/self/exe");
-    return self.parent_path() / "handlers/echo.so";
+  // Of the same build.
+  static std::string built(const char* name) {
+    return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
   }
   [[noreturn]] void become_nursery(const Floor& floor) {
     ::alarm(test::kDeadlineS);
-    // Where libbsd complains that the title of this program cannot be set.
-    ::dup2(Fd(::open("/dev/null", O_WRONLY)).get(), STDERR_FILENO);
     const int channel = ::fcntl(ends_.second.get(), F_DUPFD, 64);  // out of the others' way
     floor.inherit();
     ::dup2(channel, kControlFd);
     std::string words[] = {"ringmaster", "nursery", "1", std::to_string(::getppid())};
     char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-    ::_exit(work::run_nursery(4, argv));
+    // Executed as the master does it: what libraries do at a fork in this process, where other
+    // tests have used them, does not happen there.
+    ::execv(built("ringmaster").c_str(), argv);
+    ::_exit(127);
   }
   void send(const ControlMessage& message) { REQUIRE(master_->send(message)); }
   static int wait_for(pid_t pid) {

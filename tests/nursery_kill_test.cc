@@ -62,8 +62,12 @@ class TracedNursery {
     worker_ = static_cast<pid_t>(forked);
     wait_for(worker_);
   }
-  // The same for the worker. False: it is gone.
-  bool step_worker() { return WIFSTOPPED(step(worker_)); }
+  // The same for the worker.
+  void step_worker() {
+    const int status = step(worker_);
+    CAPTURE(status);
+    REQUIRE(WIFSTOPPED(status));
+  }
 
   bool has_reported() {
     char byte;
@@ -112,7 +116,7 @@ class TracedNursery {
   static int step(pid_t pid) {
     int status = 0;
     do {
-      if (::ptrace(PTRACE_SYSCALL, pid, nullptr, nullptr) != 0) return 0;
+      REQUIRE(::ptrace(PTRACE_SYSCALL, pid, nullptr, nullptr) == 0);
       status = wait_for(pid);
       // Anything else is a signal's or the trace's own stop.
     } while (WIFSTOPPED(status) && WSTOPSIG(status) != kSystemCallStop &&
@@ -201,7 +205,7 @@ TEST_CASE("nursery kill: at every system call of its worker, from its birth to i
     while (nursery.worker() == 0)
       nursery.step();
     for (uint32_t i = 0; i < count.kills; ++i)
-      REQUIRE(nursery.step_worker());
+      nursery.step_worker();
     has_answered = floor.port.was_any_result();
     nursery.kill();
     take_over(floor, count);

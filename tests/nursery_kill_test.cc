@@ -33,7 +33,8 @@ class TracedNursery {
     master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
     send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
     send({ControlType::kSandbox, 0, 0, 0, {}});
-    send({ControlType::kHandler, 0, 0, 0, encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
+    send({ControlType::kHandler, 0, 0, 0,
+          encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
     send({ControlType::kLoad, 0, 0, 0, {}});
     ControlMessage loaded;
     REQUIRE(master_->receive(loaded));

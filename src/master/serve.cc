@@ -25,6 +25,8 @@ constexpr uint64_t kLastAnswersMs = 1000;
 // the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
 
+constexpr int kSignals[] = {SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1};
+
 struct CloseLoop {
   void operator()(uv_loop_t* loop) const {
     uv_run(loop, UV_RUN_DEFAULT);  // the close callbacks
@@ -93,7 +95,7 @@ Status Server::start(Options options) {
 }
 
 void Server::watch_signals() {
-  for (const int signal : {SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1}) {
+  for (const int signal : kSignals) {
     signals_.push_back(net::make_handle<uv_signal_t>(loop_.get(), this, uv_signal_init));
     uv_signal_start(
         signals_.back().get(),
@@ -251,6 +253,13 @@ std::string Server::status(const Deployment* serving) const {
 
 ExitCode Server::run() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);
+  // What comes now has nothing left to end; libuv is about to let go of these signals, and their
+  // default would make an orderly end a death.
+  sigset_t ours;
+  ::sigemptyset(&ours);
+  for (const int signal : kSignals)
+    ::sigaddset(&ours, signal);
+  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
   return exit_code_;
 }
 

@@ -6,6 +6,7 @@
         assert client.read() == b'{"jsonrpc":"2.0",...}'
 """
 
+import contextlib
 import json
 import socket
 import time
@@ -62,6 +63,13 @@ class Client:
     def send(self, data: bytes):
         self.socket.settimeout(DEADLINE_S)
         self.socket.sendall(data)
+
+    def send_until_full(self, data: bytes):
+        """Again and again, until nobody takes it any more: reads nothing meanwhile."""
+        self.socket.settimeout(0.5)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                self.socket.sendall(data)
 
     def end_sending(self):
         """Half-closes: the server reads the end, its answers still come."""

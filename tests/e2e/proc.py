@@ -1,5 +1,6 @@
 """What /proc says about the processes under test."""
 
+import contextlib
 import os
 import time
 from collections.abc import Callable
@@ -52,11 +53,10 @@ def is_stopped(pid: int) -> bool:
 
 def children(pid: int) -> list[int]:
     found = []
-    for file in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            found += [int(child) for child in file.read_text().split()]
-        except (FileNotFoundError, ProcessLookupError):
-            continue
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # it, or a thread, has ended
+        for task in os.listdir(f"/proc/{pid}/task"):
+            children_of = Path(f"/proc/{pid}/task/{task}/children")
+            found += [int(child) for child in children_of.read_text().split()]
     return found
 
 

@@ -17,6 +17,7 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
         methods={"brief": {"timeout_ms": 1500, "attempts": 5}},
     )
     other, overrun = gate("other"), gate("overrun")
+    slots = {pid: slot for slot, pid in running.workers().items()}
     with running.connect() as client:
         client.send(other.request("other"))
         unharmed = other.wait_for_runs(1)[0]
@@ -26,7 +27,7 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
         answer = client.answer()
         assert answer["id"] == "overrun"
         assert_expired(answer, "unknown")
-        slot = next(slot for slot, pid in running.workers().items() if pid == stopped)
+        slot = slots[stopped]
         assert running.wait_for_worker(slot, before) != stopped
         running.wait_for_line(rf"event=timeout worker={slot} job=\d+ method=brief waited_ms=\d+")
         running.wait_for_line(rf"event=worker_died worker={slot} .*pid={stopped} how=SIGKILL")

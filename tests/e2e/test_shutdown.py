@@ -115,10 +115,7 @@ def test_grace_is_bounded(holding, gate):
 def test_a_client_that_does_not_read_does_not_keep_it_up(server):
     running = server(shutdown={"grace_ms": 200})
     with running.connect() as client:
-        message = request("echo", ["x" * 1_000_000])
-        for _ in range(12):
-            client.send(message)
-        running.wait_for_line("event=ready")
+        client.send_until_full(request("echo", ["x" * 1_000_000]))
         assert running.stop() == 0
 
 

@@ -15,6 +15,14 @@ constexpr int kNoPtrace = 50;
 // there, some of them are killed at.
 constexpr uint64_t kStopsMax = 100'000;
 
+// ThreadSanitizer's part of a job's way depends on what it has seen before: no step of one run can be
+// found again in the next.
+#if defined(__SANITIZE_THREAD__)
+constexpr bool kIsWayTheSame = false;
+#else
+constexpr bool kIsWayTheSame = true;
+#endif
+
 // A worker that has served a job, so that nothing is done for the first time any more, and stands
 // before its second one.
 class Traced {
@@ -176,6 +184,10 @@ TEST_CASE("worker kill: at every instruction the job has a name, and killed ther
   CHECK(floor.drain().size() == 1);
   floor.port.take_over(0);
 
+  if (!kIsWayTheSame) {
+    MESSAGE("looked at after each of " << trace.size() << " steps; not killed: see kIsWayTheSame");
+    return;
+  }
   const std::vector<Shortcut> shortcuts = find_shortcuts(trace);
   uint64_t stops = 0;
   for (size_t at = 0; at < trace.size(); ++at)

@@ -15,8 +15,8 @@ constexpr int kNoPtrace = 50;
 // there, some of them are killed at.
 constexpr uint64_t kStopsMax = 100'000;
 
-// ThreadSanitizer's part of a job's way depends on what it has seen before: no step of one run can be
-// found again in the next.
+// ThreadSanitizer's part of a job's way depends on what it has seen before: no step of one run can
+// be found again in the next.
 #if defined(__SANITIZE_THREAD__)
 constexpr bool kIsWayTheSame = false;
 #else

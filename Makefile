@@ -47,7 +47,7 @@ test: ## install what is missing, build, run every test
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)
 
-check: ## the tests under ASan+UBSan and under TSan, and a minute of fuzzing
+check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzing
 	scripts/setup.sh build test fuzz
 	scripts/check.sh
 

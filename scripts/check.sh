@@ -1,6 +1,6 @@
 #!/bin/bash
-# check.sh [asan|tsan]: every test under ASan+UBSan and under TSan, then the fuzzers for a minute;
-# or one of the former.
+# check.sh [asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests of the
+# master's threads, under TSan; then the fuzzers for a minute. Or one of the first two.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -17,12 +17,15 @@ case $build in
     ;;
   tsan)
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
+    TSAN_OPTIONS+=:suppressions=$PWD/tests/tsan_suppressions.txt
+    # The master's only threads are libuv's pool, where crashes are written, and libcurl's resolver.
+    readonly threads=(tests/e2e/test_{quarantine,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan wants memory where a kernel with much address randomization may have put other
     # things: it then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then
-      exec setarch -R scripts/test.sh build/tsan
+      exec setarch -R scripts/test.sh build/tsan "${threads[@]}"
     fi
     echo "check: address randomization cannot be turned off here; TSan may refuse to start" >&2
-    exec scripts/test.sh build/tsan
+    exec scripts/test.sh build/tsan "${threads[@]}"
     ;;
 esac

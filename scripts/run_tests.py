@@ -1,4 +1,5 @@
-"""run_tests.py OUT: runs OUT/unit_tests and tests/e2e and adds them up.
+"""run_tests.py OUT [E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or those files of it, and adds
+them up.
 
 The last line is "N passed, N failed". What counts as failed, beyond a failed test: a suite that
 crashes, that cannot be run, that has no tests or that is not done in time, and every process that
@@ -135,7 +136,7 @@ def run_unit_tests(out: Path, counts: Counts) -> None:
         counts.fail(f"unit_tests crashed: exit status {status}")
 
 
-def run_e2e_tests(out: Path, counts: Counts) -> None:
+def run_e2e_tests(out: Path, files: list[str], counts: Counts) -> None:
     before = counts.failed
     report = out / "test-results" / "e2e.xml"
     report.parent.mkdir(exist_ok=True)
@@ -143,7 +144,7 @@ def run_e2e_tests(out: Path, counts: Counts) -> None:
     status, _ = run(
         "the e2e tests", E2E_DEADLINE_S,
         ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
-         f"--junitxml={report}", "tests/e2e"],
+         f"--junitxml={report}", *(files or ["tests/e2e"])],
         os.environ | {"RINGMASTER_BUILD": str(out)}, counts)
     if report.exists():
         for suite in ElementTree.parse(report).iter("testsuite"):
@@ -166,7 +167,7 @@ def main() -> int:
     signal.signal(signal.SIGALRM, on_alarm)
     counts = Counts()
     run_unit_tests(out, counts)
-    run_e2e_tests(out, counts)
+    run_e2e_tests(out, sys.argv[2:], counts)
     for note in counts.notes:
         print(note)
     print(f"{counts.passed} passed, {counts.failed} failed")

@@ -1,6 +1,8 @@
 #!/bin/bash
-# test.sh OUT: runs every test against the build in OUT; the last line is "N passed, N failed".
+# test.sh OUT [E2E_FILE...]: runs every test against the build in OUT, of the end-to-end tests only
+# those files if there are any; the last line is "N passed, N failed".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1
-exec /usr/bin/python3 scripts/run_tests.py "${1:?usage: test.sh OUT}"
+: "${1:?usage: test.sh OUT [E2E_FILE...]}"
+exec /usr/bin/python3 scripts/run_tests.py "$@"

@@ -98,3 +98,9 @@ def private_bytes(pid: int) -> int:
 def cpu_ns(pid: int) -> int:
     """What its main thread has run for."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
+
+
+def is_sanitized(pid: int) -> bool:
+    """Whether its memory is that of a sanitizer's allocator, shadows and all."""
+    maps = Path(f"/proc/{pid}/maps").read_text()
+    return "/libasan.so" in maps or "/libtsan.so" in maps

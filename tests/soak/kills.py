@@ -9,6 +9,9 @@ from target import WORKERS, Target
 
 PAUSE_S_MAX = 0.02
 
+# A generation that is gone within 2 s makes the next one wait: what is measured is not that.
+OLD_S = 2.5
+
 
 class Kills:
     """After run(), the milliseconds from each kill until whoever takes the place of the killed one
@@ -24,16 +27,17 @@ class Kills:
         for event in target.log.events():
             if event.name == "worker_ready":
                 self._workers[event.number("worker")] = event.number("pid")
+        self._generation_s = time.monotonic()  # since when there has been the one that serves
 
     def run(self, workers: int, nurseries: int):
-        """Kills so many of each, the nurseries evenly among the workers."""
-        while len(self.worker_ms) < workers:
-            at_once = self._dice.choice((1, 1, 1, 2, WORKERS))
-            self._kill_workers(min(at_once, workers - len(self.worker_ms)))
-            if len(self.nursery_ms) * workers < len(self.worker_ms) * nurseries:
+        """Kills so many of each at least, the nurseries evenly among the workers."""
+        while len(self.worker_ms) < workers or len(self.nursery_ms) < nurseries:
+            self._kill_workers(self._dice.choice((1, 1, 1, 2, WORKERS)))
+            is_due = len(self.nursery_ms) * workers < len(self.worker_ms) * nurseries
+            if is_due and time.monotonic() > self._generation_s + OLD_S:
                 self._kill_nursery()
             # Those killed before they have done anything would be taken for a crash loop.
-            self._load.wait_for_answers(4 * WORKERS)
+            self._load.wait_for_answers(10 * WORKERS)
             time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # a kill comes at any time
 
     def _kill_workers(self, count: int):
@@ -48,6 +52,7 @@ class Kills:
         killed_ms = self._kill(nursery)
         ready_ms = max(self._ready_ms(slot, mark) for slot in self._workers)
         self.nursery_ms.append(ready_ms - killed_ms)
+        self._generation_s = time.monotonic()
 
     def _kill(self, pid: int) -> int:
         now_ms = time.time_ns() // 1_000_000

@@ -10,7 +10,7 @@ from reloads import Reloads
 from target import Target
 from vitals import Vitals
 
-WARM_UP_KILLS, WARM_UP_NURSERIES = 20, 2
+WARM_UP_KILLS, WARM_UP_NURSERIES = 20, 1
 
 
 @dataclass
@@ -74,7 +74,8 @@ def soak_kills(target: Target, seed: int, workers: int, nurseries: int) -> Outco
         kills = Kills(target, load, seed)
         kills.run(workers, nurseries)
         return (
-            f"{workers:,} SIGKILLs of workers and {nurseries} of nurseries",
+            f"{len(kills.worker_ms):,} SIGKILLs of workers,"
+            f" {len(kills.nursery_ms)} of nurseries",
             f"Serving again after the kill of a worker: {percentiles(kills.worker_ms)}; "
             f"of a nursery, all workers: {percentiles(kills.nursery_ms)}",
         )

@@ -150,9 +150,7 @@ void Supervisor::on_tick() {
   fork_due();
   audit();
   recycle();
-  if (!was_ready_ && now_ns() > started_ns_ + setup_.start_timeout_ms * kNsPerMs) {
-    give_up_starting();
-  }
+  give_up_starting_late();
 }
 
 void Supervisor::recycle() {
@@ -184,8 +182,12 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   return nullptr;
 }
 
-void Supervisor::give_up_starting() {
-  if (failure_) return;
+// The first generation must have its workers up in time. A later one must have loaded: what keeps a
+// worker of it from coming up is no reason to end the others.
+void Supervisor::give_up_starting_late() {
+  const uint64_t since_ns = was_ready_ ? generation_started_ns_ : started_ns_;
+  const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;
+  if (!is_late || (was_ready_ && is_loaded_) || failure_) return;
   const std::string how_far =
       is_loaded_ ? fmt::format("{} of {} workers up", roster_.up_count(), roster_.wanted())
                  : "handlers are still being loaded";

@@ -31,7 +31,8 @@ class Supervisor {
     uv_loop_t* loop;
     ipc::Geometry geometry;  // its worker_slots are the most workers that there can be
     size_t worker_count;
-    uint64_t start_timeout_ms;  // for the first generation to have all its workers up
+    uint64_t start_timeout_ms;  // for the first generation to have all its workers up, and for
+                                // each one to load
     uint64_t max_jobs;          // of one worker, then it is recycled; 0: no limit
     uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
@@ -74,7 +75,7 @@ class Supervisor {
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
   void on_tick();
-  void give_up_starting();
+  void give_up_starting_late();
   void recycle();
   const char* why_recycle(uint32_t worker) const;
   void take_results();

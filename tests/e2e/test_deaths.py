@@ -157,6 +157,19 @@ def test_a_killed_nursery_fails_what_must_not_run_twice(holding, gate):
         assert error["code"] == -32014 and error["data"]["executed"] == "unknown"
 
 
+def test_a_new_generation_that_does_not_load_is_tried_again(server, probe, gate):
+    held = gate()
+    held.open()
+    slow = probe("hold", gate=held.path)
+    running = server(workers={"start_timeout_ms": 2000}, handlers={"echo": {}, "slow": slow})
+    held.path.unlink()
+    os.kill(running.nursery(), signal.SIGKILL)
+    running.wait_for_line("event=nursery_died gen=2 .*start_timeout_ms.*being loaded")
+    held.open()
+    running.wait_for_line(r"event=worker_ready worker=\d gen=[3-9] ")
+    assert running.call("echo", [1]) == [1]
+
+
 def test_a_killed_nursery_costs_nothing_that_was_only_waiting(holding, gate):
     """Jobs that were published ahead to its workers, but taken by none, may run once and do."""
     running, held = holding(workers={"count": 1}), gate()

@@ -16,7 +16,8 @@ MODULES = {
     "net": "rpc base",
     "master": "net rpc ipc base",
     "config": "master net rpc ipc base",
-    "cli": "config master rpc base",
+    "bench": "rpc base",
+    "cli": "config master bench rpc base",
     "main.cc": "cli work base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
     "tools": "base",  # and the tool's own folder
@@ -30,7 +31,7 @@ LIBRARIES = {
     "CLI/": "cli/ tools/",
     "rapidjson/": "base/json rpc/ config/ cli/ handlers/ tools/",
     "boost/interprocess/": "ipc/",
-    "boost/beast/": "rpc/ tools/",
+    "boost/beast/": "rpc/ bench/ tools/",
     "boost/asio": "",
     "systemd/": "base/log cli/ master/",
     "xgboost/": "handlers/",

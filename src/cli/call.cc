@@ -8,36 +8,12 @@
 #include "base/json.h"
 #include "cli/client.h"
 #include "cli/configuration.h"
-#include "config/addresses.h"
 
 namespace ringmaster::cli {
 namespace {
 
-constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
 constexpr int kAnsweredWithError = 1;
 constexpr size_t kShownBytesMax = 200;
-
-// Where to call; 78, its problems printed, for a bad configuration.
-Result<std::string> find_address(const CommandLine& line) {
-  std::string address = line.to.empty() ? std::string(kDefaultAddress) : line.to;
-  if (!line.config.empty()) {
-    const config::Loaded loaded = config::load(line.config);
-    if (!loaded.problems.empty()) {
-      print_problems(stderr, loaded.problems);
-      return fail(ExitCode::kConfig,
-                  "call: the configuration does not say where the server is; use --to");
-    }
-    address = loaded.options.listen_rpc.front();
-  }
-  const auto fault = config::find_fault_in_address(address);
-  if (fault) return fail(ExitCode::kUsage, "call: --to: " + *fault);
-  if (address.ends_with(":0") && !address.starts_with("unix:")) {
-    return fail(ExitCode::kUsage, fmt::format("call: {} lets the system choose the port; "
-                                              "name the one that the server logged with --to",
-                                              address));
-  }
-  return address;
-}
 
 std::string make_request(const CommandLine& line) {
   std::string params = line.params;
@@ -59,7 +35,7 @@ std::string text_of(std::string_view json) {
 }  // namespace
 
 Result<int> call(const CommandLine& line) {
-  const Result<std::string> address = find_address(line);
+  const Result<std::string> address = find_server(line, "call");
   if (!address) return tl::unexpected(address.error());
   const Result<std::string> answer = ask(*address, make_request(line), line.timeout_ms);
   if (!answer) return tl::unexpected(answer.error());

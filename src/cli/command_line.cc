@@ -1,5 +1,6 @@
 #include "cli/command_line.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <sstream>
 #include <string_view>
@@ -15,6 +16,7 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
+constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
 
 struct Parser {
@@ -23,7 +25,37 @@ struct Parser {
   CLI::App* check =
       app.add_subcommand("check", "name every problem of a configuration, without serving it");
   CLI::App* call = app.add_subcommand("call", "send one request and print its result");
+  CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
 };
+
+void describe_bench(CLI::App& app, CommandLine& line) {
+  bench::Options& load = line.load;
+  app.add_option("--rate", load.rate, "open loop: requests a second, come what may")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--arrivals", line.arrivals, "open loop: poisson (default) or constant")
+      ->type_name("KIND");
+  app.add_option("--seed", load.seed, "open loop: the same arrivals each time (default 1)")
+      ->type_name("N");
+  app.add_option("--concurrency", load.concurrency,
+                 "closed loop, if there is no --rate: requests at once (default 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1'000'000));
+  app.add_option("--connections", load.connections, "spread over that many (default 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100'000));
+  app.add_option("--http", load.http_path, "POST to this path, not JSON lines")->type_name("PATH");
+  app.add_option("--warm-up-s", load.warm_up_s, "not counted (default 1)")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--duration-s", load.duration_s, "counted (default 10)")
+      ->type_name("S")
+      ->check(CLI::PositiveNumber);
+  app.add_option("--drain-s", load.drain_s, "wait so long for the last answers (default 10)")
+      ->type_name("S")
+      ->check(CLI::NonNegativeNumber);
+  app.add_flag("--json", line.json, "print the report as JSON");
+}
 
 void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
@@ -32,9 +64,9 @@ void describe(Parser& parser, CommandLine& line) {
       "Exit codes: 0 ok, 1 the call was answered with an error, 64 usage,\n"
       "70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
-  for (CLI::App* app : {&parser.app, parser.serve, parser.check, parser.call})
+  for (CLI::App* app : {&parser.app, parser.serve, parser.check, parser.call, parser.bench})
     app->allow_extras();
-  for (CLI::App* app : {parser.serve, parser.check, parser.call}) {
+  for (CLI::App* app : {parser.serve, parser.check, parser.call, parser.bench}) {
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
   parser.serve->add_option("--log-format", line.log_format, "logfmt (default) or json")
@@ -42,16 +74,20 @@ void describe(Parser& parser, CommandLine& line) {
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
       ->type_name("PATH");
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
-  parser.call
-      ->add_option("--to", line.to,
-                   "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
-      ->type_name("HOST:PORT|unix:PATH");
+  for (CLI::App* app : {parser.call, parser.bench}) {
+    app->add_option("--to", line.to,
+                    "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
+        ->type_name("HOST:PORT|unix:PATH");
+    app->add_option("METHOD", line.method, "for example interests.predict");
+  }
   parser.call
       ->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
       ->type_name("MS")
       ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
-  parser.call->add_option("METHOD", line.method, "for example interests.predict");
   parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
+  parser.bench->add_option("PARAMS", line.params,
+                           "as for call; each $i in it becomes the request's number");
+  describe_bench(*parser.bench, line);
 }
 
 tl::unexpected<Error> usage(std::string message) {
@@ -90,19 +126,37 @@ std::string find_unknown(const Parser& parser) {
 }
 
 // The rules that the parsing library cannot express in our words.
-Status check_call(const CommandLine& line) {
-  if (line.method.empty()) return usage("call: expected a METHOD, found none");
+Status check_request(const CommandLine& line, const std::string& command,
+                     const std::string& params) {
+  if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
   if (!line.to.empty() && !line.config.empty()) {
-    return usage("call: expected either -c or --to, found both");
+    return usage(command + ": expected either -c or --to, found both");
   }
-  if (line.params.empty()) return {};
-  const auto fault = json::find_fault(line.params);
-  const size_t first = line.params.find_first_not_of(" \t\r\n");
+  if (params.empty()) return {};
+  const auto fault = json::find_fault(params);
+  const size_t first = params.find_first_not_of(" \t\r\n");
   const bool is_container =
-      first != std::string::npos && (line.params[first] == '{' || line.params[first] == '[');
+      first != std::string::npos && (params[first] == '{' || params[first] == '[');
   if (!fault && is_container) return {};
-  return usage(fmt::format("call: expected PARAMS to be a JSON object or array, found {}{}",
-                           line.params, fault ? " (" + *fault + ")" : ""));
+  return usage(fmt::format("{}: expected PARAMS to be a JSON object or array, found {}{}", command,
+                           params, fault ? " (" + *fault + ")" : ""));
+}
+
+Status finish_bench(CommandLine& line) {
+  if (line.arrivals != "poisson" && line.arrivals != "constant") {
+    return usage(fmt::format("bench: expected --arrivals poisson or constant, found {}{}",
+                             line.arrivals, did_you_mean(line.arrivals, kArrivals)));
+  }
+  line.load.arrivals = line.arrivals == "poisson" ? bench::Arrivals::Kind::kPoisson
+                                                  : bench::Arrivals::Kind::kConstant;
+  line.load.method = line.method;
+  line.load.params = line.params;
+  std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
+  // The numbers are not there yet: any will do to see whether the rest is JSON.
+  std::string example = line.params;
+  for (size_t at; (at = example.find("$i")) != std::string::npos;)
+    example.replace(at, 2, "1");
+  return check_request(line, "bench", example);
 }
 
 Status check_serve(const CommandLine& line) {
@@ -116,16 +170,19 @@ Status check_serve(const CommandLine& line) {
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
-  if (&app == &parser.app) return usage("expected a subcommand: serve, check or call");
-  if (&app != parser.call && line.config.empty()) {
+  if (&app == &parser.app) return usage("expected a subcommand: serve, check, call or bench");
+  const bool needs_config = &app == parser.serve || &app == parser.check;
+  if (needs_config && line.config.empty()) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
   line.command = &app == parser.serve   ? Command::kServe
                  : &app == parser.check ? Command::kCheck
-                                        : Command::kCall;
+                 : &app == parser.call  ? Command::kCall
+                                        : Command::kBench;
   Status checked;
   if (line.command == Command::kServe) checked = check_serve(line);
-  if (line.command == Command::kCall) checked = check_call(line);
+  if (line.command == Command::kCall) checked = check_request(line, "call", line.params);
+  if (line.command == Command::kBench) checked = finish_bench(line);
   if (!checked) return tl::unexpected(checked.error());
   return line;
 }

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "bench/options.h"
 
 namespace ringmaster::cli {
 
@@ -16,20 +17,24 @@ enum class Command {
   kServe,
   kCheck,
   kCall,
+  kBench,
 };
 
 struct CommandLine {
   Command command = Command::kShowText;
   std::string text;
 
-  std::string config;                 // serve and check have it; call may
+  std::string config;                 // serve and check have it; call and bench may
   bool dump = false;                  // check
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
-  std::string to;                // call; empty: the configuration's first address, or the default
-  std::string method;            // call
-  std::string params;            // call: a JSON object or array; empty: none
-  uint64_t timeout_ms = 30'000;  // call
+  std::string to;                     // call, bench; empty: see find_server()
+  std::string method;                 // call, bench
+  std::string params;                 // call, bench: a JSON object or array; empty: none
+  uint64_t timeout_ms = 30'000;       // call
+  bench::Options load;                // bench, with an address, a method and params
+  std::string arrivals = "poisson";
+  bool json = false;  // bench
 };
 
 Result<CommandLine> parse_command_line(int argc, char** argv);

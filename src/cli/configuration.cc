@@ -1,14 +1,43 @@
 #include "cli/configuration.h"
 
-#include "base/status.h"
+#include <fmt/format.h>
+
+#include "config/addresses.h"
 
 namespace ringmaster::cli {
+namespace {
+
+constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
+
+}  // namespace
 
 int print_problems(std::FILE* where, const std::vector<config::Problem>& problems) {
   for (const config::Problem& problem : problems) {
     std::fprintf(where, "%s\n", config::to_string(problem).c_str());
   }
   return static_cast<int>(ExitCode::kConfig);
+}
+
+Result<std::string> find_server(const CommandLine& line, std::string_view command) {
+  std::string address = line.to.empty() ? std::string(kDefaultAddress) : line.to;
+  if (!line.config.empty()) {
+    const config::Loaded loaded = config::load(line.config);
+    if (!loaded.problems.empty()) {
+      print_problems(stderr, loaded.problems);
+      return fail(
+          ExitCode::kConfig,
+          fmt::format("{}: the configuration does not say where the server is; use --to", command));
+    }
+    address = loaded.options.listen_rpc.front();
+  }
+  const auto fault = config::find_fault_in_address(address);
+  if (fault) return fail(ExitCode::kUsage, fmt::format("{}: --to: {}", command, *fault));
+  if (address.ends_with(":0") && !address.starts_with("unix:")) {
+    return fail(ExitCode::kUsage, fmt::format("{}: {} lets the system choose the port; "
+                                              "name the one that the server logged with --to",
+                                              command, address));
+  }
+  return address;
 }
 
 }  // namespace ringmaster::cli

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "cli/bench.h"
 #include "cli/call.h"
 #include "cli/command_line.h"
 #include "cli/configuration.h"
@@ -40,6 +41,14 @@ int run_check(const CommandLine& line) {
   return 0;
 }
 
+Result<int> run_bench(const CommandLine& line) {
+  const Result<std::string> address = find_server(line, "bench");
+  if (!address) return tl::unexpected(address.error());
+  bench::Options load = line.load;
+  load.address = *address;
+  return bench(load, line.json);
+}
+
 }  // namespace
 
 int run(int argc, char** argv) {
@@ -53,6 +62,10 @@ int run(int argc, char** argv) {
       return run_serve(*line);
     case Command::kCheck:
       return run_check(*line);
+    case Command::kBench: {
+      const Result<int> measured = run_bench(*line);
+      return measured ? *measured : report(measured.error());
+    }
     case Command::kCall: {
       const Result<int> called = call(*line);
       return called ? *called : report(called.error());

@@ -1,0 +1,71 @@
+#include "bench/client.h"
+
+#include <cerrno>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "base/connect.h"
+
+namespace ringmaster::bench {
+namespace {
+
+constexpr uint64_t kConnectMs = 10'000;
+
+// One buffer for all clients: what has been read is decoded before anything else is.
+constexpr size_t kReadBytes = 256 << 10;
+char read_buffer[kReadBytes];
+
+bool is_for_later(int error) {
+  return error == EAGAIN || error == EINTR;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Client>> Client::connect(const Options& options) {
+  Result<Fd> socket = connect_to(options.address, Deadline(kConnectMs));
+  if (!socket) return tl::unexpected(socket.error());
+  const int on = 1;  // fails for a unix socket, which never waits anyway
+  ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  if (::fcntl(socket->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
+  std::unique_ptr<Codec> codec = options.http_path.empty()
+                                     ? make_line_codec()
+                                     : make_http_codec(options.address, options.http_path);
+  return std::unique_ptr<Client>(new Client(std::move(*socket), std::move(codec)));
+}
+
+void Client::send(uint64_t number, std::string_view json) {
+  codec_->append_request(output_, json);
+  ++in_flight_;
+  last_number_ = number;
+}
+
+Status Client::flush() {
+  while (is_blocked()) {
+    const ssize_t sent = ::send(fd(), output_.data() + sent_, output_.size() - sent_, MSG_NOSIGNAL);
+    if (sent < 0 && is_for_later(errno)) return {};
+    if (sent < 0) return fail_errno("send", errno);
+    sent_ += static_cast<size_t>(sent);
+  }
+  output_.clear();
+  sent_ = 0;
+  return {};
+}
+
+Status Client::receive(const Codec::OnAnswer& on_answer) {
+  for (;;) {
+    const ssize_t size = ::recv(fd(), read_buffer, kReadBytes, 0);
+    if (size < 0 && is_for_later(errno)) return {};
+    if (size < 0) return fail_errno("receive", errno);
+    if (size == 0) return fail(ExitCode::kResource, "the server has closed a connection");
+    Status fed = codec_->feed({read_buffer, static_cast<size_t>(size)}, [&](Answer answer) {
+      --in_flight_;
+      if (!codec_->may_pipeline()) answer.number = last_number_;  // whatever its body says
+      on_answer(answer);
+    });
+    if (!fed || static_cast<size_t>(size) < kReadBytes) return fed;
+  }
+}
+
+}  // namespace ringmaster::bench

@@ -1,0 +1,39 @@
+// Codec: one protocol as a client speaks it: requests to bytes, bytes to answers.
+//
+// Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1 POST
+// with keep-alive (one at a time).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/status.h"
+
+namespace ringmaster::bench {
+
+struct Answer {
+  uint64_t number = 0;  // the request's id; 0: none could be read
+  int32_t code = 0;     // 0: a result; else the error's code, or the HTTP status that came instead
+};
+
+class Codec {
+ public:
+  using OnAnswer = std::function<void(const Answer&)>;
+
+  virtual ~Codec() = default;
+  virtual void append_request(std::string& out, std::string_view json) const = 0;
+  // Fails when the bytes are not of this protocol.
+  [[nodiscard]] virtual Status feed(std::string_view bytes, const OnAnswer& on_answer) = 0;
+  virtual bool may_pipeline() const = 0;
+};
+
+std::unique_ptr<Codec> make_line_codec();
+std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path);
+
+// What one response object says.
+Answer read_answer(std::string_view json);
+
+}  // namespace ringmaster::bench

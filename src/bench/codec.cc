@@ -80,7 +80,7 @@ class HttpCodec final : public Codec {
       if (!parser_) {
         parser_.emplace();
         parser_->eager(true);
-        parser_->body_limit(boost::none);
+        parser_->body_limit(std::numeric_limits<uint64_t>::max());
       }
       boost::beast::error_code error;
       const size_t taken = parser_->put(boost::asio::buffer(rest_), error);
@@ -88,7 +88,9 @@ class HttpCodec final : public Codec {
       if (error && error != http::error::need_more) {
         return fail(ExitCode::kResource, "expected HTTP responses: " + error.message());
       }
-      if (!parser_->is_done()) return {};
+      const bool is_stuck = error == http::error::need_more || rest_.empty();
+      if (!parser_->is_done() && is_stuck) return {};
+      if (!parser_->is_done()) continue;  // it has only stopped early, behind the header, say
       const auto& response = parser_->get();
       Answer answer = read_answer(response.body());
       if (response.result_int() != 200) answer.code = static_cast<int32_t>(response.result_int());

@@ -1,7 +1,7 @@
 // Codec: one protocol as a client speaks it: requests to bytes, bytes to answers.
 //
-// Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1 POST
-// with keep-alive (one at a time).
+// Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1
+// POST with keep-alive (one at a time).
 #pragma once
 
 #include <cstdint>

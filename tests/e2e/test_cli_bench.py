@@ -1,0 +1,111 @@
+"""`ringmaster bench`: a load, and the report of what came of it."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+BRIEF = ["--warm-up-s", "0", "--duration-s", "0.3"]
+
+
+@pytest.fixture
+def bench(build, start):
+    def run(*arguments):
+        process = start([build / "ringmaster", "bench", *arguments], name="bench")
+        return process.wait(30), process
+
+    return run
+
+
+@pytest.fixture
+def report(bench):
+    def run(*arguments) -> dict:
+        code, process = bench("--json", *BRIEF, *arguments)
+        assert code == 0, process.lines
+        return json.loads("".join(process.output))
+
+    return run
+
+
+def test_a_closed_loop_keeps_as_many_at_once(server, report):
+    running = server()
+    found = report("--to", running.address, "--concurrency", 8, "--connections", 2, "echo", "[1]")
+    assert found["results"] == found["sent"] >= 8
+    assert found["errors"] == {} and found["lost"] == 0 and found["unexpected"] == 0
+    latency = found["latency_us"]
+    assert 0 < latency["p50"] <= latency["p90"] <= latency["p99"] <= latency["max"]
+
+
+def test_an_open_loop_sends_what_it_is_told_to(server, report):
+    running = server()
+    found = report("--to", running.address, "--rate", 100, "--arrivals", "constant", "echo")
+    assert found["sent"] == 29  # those that start before the end
+    assert found["results"] == 29
+
+
+def test_requests_are_numbered_and_errors_counted_by_code(server, probe, report):
+    running = server(handlers={"sum": probe("sum"), "echo": {}})
+    assert report("-c", write(running), "sum", "[$i,1]")["errors"] == {}
+    assert list(report("--to", running.address, "no_such_method")["errors"]) == ["-32601"]
+
+
+def write(running) -> str:
+    """A configuration that names the address which the system chose."""
+    config = running.config.with_name("address.toml")
+    text = running.config.read_text().replace("127.0.0.1:0", running.address)
+    config.write_text(text)
+    return str(config)
+
+
+def test_what_is_not_answered_is_lost(server, probe, gate, report):
+    running, held = server(handlers={"hold": probe("hold")}), gate()
+    found = report("--to", running.address, "--drain-s", "0.1", "hold", json.dumps(held.params()))
+    assert found["lost"] == found["sent"] == 1
+
+
+def test_over_http(report):
+    class Service(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_POST(self):
+            asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            answer = json.dumps({"jsonrpc": "2.0", "result": asked["params"], "id": asked["id"]})
+            status = 200 if self.path == "/rpc" else 503
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer.encode())
+
+        def log_message(self, *unused):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Service) as service:
+        threading.Thread(target=service.serve_forever, daemon=True).start()
+        to = ["--to", "127.0.0.1:%d" % service.server_address[1], "--connections", "3"]
+        found = report(*to, "--http", "/rpc", "--concurrency", "3", "echo", "[1]")
+        assert found["results"] == found["sent"] >= 3 and found["unexpected"] == 0
+        assert list(report(*to, "--http", "/busy", "echo", "[1]")["errors"]) == ["503"]
+        service.shutdown()
+
+
+def test_for_people(server, bench):
+    running = server()
+    code, process = bench("--to", running.address, *BRIEF, "echo", "[1]")
+    text = "\n".join(process.output)
+    assert code == 0 and "0 lost" in text and "p99" in text and "us of CPU a request" in text
+
+
+@pytest.mark.parametrize(
+    "arguments, code, says",
+    [
+        (["--to", "127.0.0.1:1", "echo"], 71, "127.0.0.1:1"),
+        (["echo", "{"], 64, "JSON object or array"),
+        (["--arrivals", "poison", "echo"], 64, "did you mean poisson"),
+        (["--rate", "-1", "echo"], 64, "--rate"),
+        ([], 64, "expected a METHOD"),
+    ],
+)
+def test_what_cannot_be_done(bench, arguments, code, says):
+    found, process = bench(*BRIEF, *arguments)
+    assert found == code and says in "\n".join(process.lines)

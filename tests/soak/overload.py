@@ -2,10 +2,10 @@
 
     tests/soak/overload.py build/release --seconds 10 --rounds 3
 
-`burn` of 30 ms with two workers, alone and behind a fetch of 70 ms, Poisson arrivals, 1 s allowed.
-Capacity is measured before and after each overload, in a closed loop on the same server, since
-these machines have other things to do: the figure is a ratio in one run. Prints a line for each
-run, then one JSON object.
+`burn` of 30 ms with two workers, alone and behind a fetch of 70 ms, Poisson arrivals, 1 s allowed;
+asked by `ringmaster bench`, latency from the intended start. Capacity is measured before and after
+each overload, in a closed loop on the same server, since these machines have other things to do:
+the figure is a ratio in one run. Prints a line for each run, then one JSON object.
 """
 
 import argparse
@@ -19,11 +19,11 @@ from pathlib import Path
 from statistics import mean
 from typing import Any
 
-from open_loop import Load, connect, percentiles
-
-PARAMS = {"user_id": 1, "cpu_ms": 30}
+CPU_MS = 30
 WORKERS = 2
-WARM_UP_S = 1.0  # of each overload: until the queue is as long as it gets
+AT_ONCE = {"burn": 2 * WORKERS, "fetch_and_burn": 12 * WORKERS}  # enough to keep the workers busy
+PARAMS = json.dumps({"user_id": 1, "cpu_ms": CPU_MS})
+REFUSED = "-32009"
 CONFIGURATION = """
 [listen]
 rpc = ["127.0.0.1:0"]
@@ -60,46 +60,41 @@ class Program:
         self.process.wait(20)
 
 
-def closed_loop(address: str, method: str, seconds: float, concurrency: int) -> float:
-    """Answers per second when there always are so many requests under way."""
-    line = json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": PARAMS}).encode()
-    with connect(address) as connection:
-        connection.sendall((line + b"\n") * concurrency)
-        begun, count = time.monotonic(), 0
-        while time.monotonic() < begun + seconds:
-            piece = connection.recv(1 << 16)
-            connection.sendall((line + b"\n") * piece.count(b"\n"))
-            count += piece.count(b'"result"')
-        return count / (time.monotonic() - begun)
+class Bench:
+    def __init__(self, build: Path, address: str, seconds: float):
+        self.command = [build / "ringmaster", "bench", "--json", "--to", address]
+        self.seconds = seconds
+
+    def ask(self, method: str, seconds: float, *options: Any) -> dict[str, Any]:
+        argv = [*self.command, "--duration-s", seconds, *options, method, PARAMS]
+        done = subprocess.run([str(word) for word in argv], capture_output=True, check=True)
+        return json.loads(done.stdout)
+
+    def capacity(self, method: str) -> float:
+        made = self.ask(method, self.seconds / 3, "--concurrency", AT_ONCE[method])
+        return made["results_per_s"]
+
+    def overload(self, method: str, rate: float, seed: int) -> dict[str, Any]:
+        made = self.ask(method, self.seconds, "--rate", rate, "--seed", seed, "--connections", 4)
+        assert made["lost"] == made["unexpected"] == 0, made
+        refused = made["errors"].pop(REFUSED, 0)
+        return {
+            "goodput": made["results_per_s"],
+            "results": made["results"],
+            "refused": refused,
+            "late_or_failed": sum(made["errors"].values()),
+            "refused_p99_ms": made["error_latency_us"]["p99"] / 1000,
+        }
 
 
-def overload(address: str, method: str, rate: float, seconds: float, seed: int) -> dict[str, Any]:
-    load = Load(address, method, PARAMS, rate, seconds, seed).run()
-    assert len(load.answered) == len(load.starts), "requests without an answer"
-    done = [when for outcome, when, _ in load.answered.values() if outcome == "ok"]
-    refused = [n for n, (outcome, _, _) in load.answered.items() if outcome == "-32009 too_late"]
-    answered_ms = lambda since: percentiles([load.answered[n][1] - since[n] for n in refused])
-    in_window = sum(WARM_UP_S <= when < seconds for when in done)
-    return {
-        "goodput": in_window / (seconds - WARM_UP_S),
-        "ok": len(done),
-        "refused": len(refused),
-        "late_or_failed": len(load.starts) - len(done) - len(refused),
-        "refused_after_ms": answered_ms(load.starts),
-        "refused_by_server_after_ms": answered_ms(load.sent),
-    }
-
-
-def run(server: Program, given: argparse.Namespace) -> list[dict[str, Any]]:
+def run(server: Program, bench: Bench, rounds: int) -> list[dict[str, Any]]:
     runs = []
-    for method, concurrency in (("burn", 2 * WORKERS), ("fetch_and_burn", 6 * WORKERS)):
-        measure = lambda: closed_loop(server.address, method, given.seconds / 3, concurrency)
-        before = measure()
-        for number in range(given.rounds):
+    for method in AT_ONCE:
+        before = bench.capacity(method)
+        for number in range(rounds):
             for factor in (2, 10):
-                rate = factor * WORKERS * 1000 / PARAMS["cpu_ms"]
-                made = overload(server.address, method, rate, given.seconds, number)
-                after = measure()
+                made = bench.overload(method, factor * WORKERS * 1000 / CPU_MS, number)
+                after = bench.capacity(method)
                 made |= {
                     "method": method, "times": factor, "capacity": mean((before, after)),
                     "rss_mib": server.rss_mib(),
@@ -109,7 +104,7 @@ def run(server: Program, given: argparse.Namespace) -> list[dict[str, Any]]:
                 runs.append(made)
                 print("{method:15} {times:3}x  capacity {capacity:5.1f}/s  goodput {goodput:5.1f}/s"
                       "  {ratio:4.0%}  late {late_or_failed}  refused {refused} in p99"
-                      " {refused_by_server_after_ms[p99]:.2f} ms  rss {rss_mib} MiB".format(**made),
+                      " {refused_p99_ms:.2f} ms  rss {rss_mib} MiB".format(**made),
                       file=sys.stderr)
     return runs
 
@@ -129,7 +124,8 @@ def main() -> None:
         server = Program([given.build / "ringmaster", "serve", "-c", config],
                          Path(folder) / "server.log", "ready")
         try:
-            print(json.dumps(run(server, given), indent=1))
+            bench = Bench(given.build, server.address, given.seconds)
+            print(json.dumps(run(server, bench, given.rounds), indent=1))
         finally:
             server.stop()
             upstream.stop()

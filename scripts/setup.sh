@@ -14,7 +14,8 @@ build=(
 # The tests, and what `make tidy` reads the sources with.
 test=(
   doctest-dev python3 python3-pytest python3-pytest-timeout python3-xgboost python3-numpy
-  systemd systemd-container libnss-systemd util-linux procps git clang-format universal-ctags shellcheck
+  systemd systemd-container libnss-systemd util-linux procps git clang-format universal-ctags
+  shellcheck
 )
 # shellcheck disable=SC2034
 # The measurements: what counts a process's system calls.

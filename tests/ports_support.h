@@ -71,7 +71,7 @@ class Floor {
         [&](uint32_t worker, const ResultReader::Record& record) {
           answers.push_back({worker, record.id, record.code, std::string(record.bytes)});
         },
-        damaged));
+        ~uint64_t{0}, damaged));
     return answers;
   }
   // Sleeps as the master does until `count` answers are there; fewer after the deadline.

@@ -202,12 +202,35 @@ TEST_CASE("ports: damaged results are an error that names their worker") {
   }
   uint32_t damaged = 99;
   const auto ignore = [](uint32_t, const ResultReader::Record&) {};
-  const Status drained = floor.port.drain(ignore, damaged);
+  const Status drained = floor.port.drain(ignore, ~uint64_t{0}, damaged);
   REQUIRE(!drained);
   CHECK(drained.error().exit_code == ExitCode::kInternal);
   CHECK(damaged == 1);
   floor.port.take_over(1);
-  CHECK(floor.port.drain(ignore, damaged));  // as new
+  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // as new
+}
+
+TEST_CASE("ports: a drain takes about what it is asked to, and all when asked for all") {
+  Floor floor(1);
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < 10; ++i) {
+      std::memcpy(port.reserve(84), std::string(84, 'x').data(), 84);  // 100 with its header
+      port.commit({i, 1}, 0, 84);
+    }
+    return 0;
+  });
+  CHECK(worker.exit_code() == 0);
+  size_t count = 0;
+  uint32_t damaged = 0;
+  const auto take = [&](uint32_t, const ResultReader::Record& record) {
+    CHECK(record.id.job == count++);
+  };
+  REQUIRE(floor.port.drain(take, 250, damaged));
+  CHECK(count == 3);
+  CHECK(floor.port.was_any_result());
+  REQUIRE(floor.port.drain(take, ~uint64_t{0}, damaged));
+  CHECK(count == 10);
+  CHECK(!floor.port.was_any_result());
 }
 
 }  // namespace ringmaster::ipc

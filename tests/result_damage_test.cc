@@ -57,6 +57,21 @@ TEST_CASE("result ring: a tail that no writer could have stored is damage") {
   }
 }
 
+TEST_CASE(
+    "result ring: what is skipped reaches from behind a record to the end, else it is damage") {
+  for (const uint32_t skipped : {0u, 16u, 1000u}) {
+    CAPTURE(skipped);
+    Scribbled scribbled;
+    scribbled.write_header(0, {skipped, kSkip, 0, 0});
+    scribbled.words().tail = scribbled.data().size();
+    CHECK(scribbled.is_damaged());
+  }
+  Scribbled whole;
+  whole.write_header(0, {static_cast<uint32_t>(whole.data().size() - 16), kSkip, 0, 0});
+  whole.words().tail = whole.data().size();
+  CHECK(whole.is_damaged());
+}
+
 TEST_CASE("result ring: a tail that went back is damage") {
   Scribbled scribbled;
   ResultWriter writer(scribbled.memory.bytes());

@@ -1,5 +1,6 @@
 #include "ipc/master_port.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <utility>
@@ -68,10 +69,11 @@ void MasterPort::wake_one() {
   }
 }
 
-Status MasterPort::drain(const TakeResult& take, uint32_t& damaged) {
+Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged) {
   for (uint32_t worker = 0; worker < readers_.size(); ++worker) {
     ResultReader& reader = readers_[worker];
-    for (;;) {
+    const uint64_t limit = std::min(bytes_each, reader.capacity());
+    for (uint64_t taken = 0; taken < limit;) {
       Result<std::optional<ResultReader::Record>> record = reader.peek();
       if (!record) {
         damaged = worker;
@@ -79,6 +81,7 @@ Status MasterPort::drain(const TakeResult& take, uint32_t& damaged) {
       }
       if (!*record) break;
       last_result_at_[worker] = ++results_taken_;
+      taken += sizeof(RecordHeader) + (*record)->bytes.size();
       take(worker, **record);
       reader.pop();
     }

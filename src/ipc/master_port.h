@@ -34,10 +34,11 @@ class MasterPort {
   // For the slow tick: wakes a worker if there is work and everybody sleeps.
   void wake_if_needed();
 
-  // Hands each result to `take`, oldest first per worker, and frees its space. Fails on the
-  // first damaged ring, naming the worker in `damaged`.
+  // Hands each result to `take`, oldest first per worker, and frees its space. Of one worker's it
+  // takes about `bytes_each`, and never more than its ring holds, so that a worker which writes on
+  // and on keeps nobody here. Fails on the first damaged ring, naming the worker in `damaged`.
   using TakeResult = std::function<void(uint32_t worker, const ResultReader::Record& record)>;
-  [[nodiscard]] Status drain(const TakeResult& take, uint32_t& damaged);
+  [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged);
 
   // The worker that was seen to have this job in hand.
   std::optional<uint32_t> was_held_by(JobId id) const;

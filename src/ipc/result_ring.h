@@ -79,6 +79,8 @@ class ResultReader {
   // The oldest record that was not popped. Empty: there is none. An error: what is there was not
   // written by our code; the worker cannot be trusted any more.
   Result<std::optional<Record>> peek();
+  // What all records that are there at one time can take.
+  uint64_t capacity() const { return data_.size(); }
   // Gives the space of the record that peek() returned back to the worker.
   void pop();
 

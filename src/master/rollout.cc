@@ -1,5 +1,6 @@
 #include "master/rollout.h"
 
+#include <algorithm>
 #include <malloc.h>
 #include <utility>
 
@@ -71,6 +72,11 @@ void Rollout::before_wait() {
   });
   // Its tables are megabytes: the allocator would keep as many as there ever were at once.
   if (ended > 0) ::malloc_trim(0);
+}
+
+bool Rollout::has_results() const {
+  return std::any_of(deployments_.begin(), deployments_.end(),
+                     [](const auto& deployment) { return deployment->supervisor().has_results(); });
 }
 
 void Rollout::after_wait() {

@@ -79,14 +79,14 @@ void RunStage::fill_header(const Job& job) {
   header.method[size] = '\0';
 }
 
-Status RunStage::take_results(uint32_t& damaged_worker) {
+Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   if (port_ == nullptr) return {};
   const auto take = [this](uint32_t worker, const ipc::ResultReader::Record& record) {
     if (worker >= finished_.size()) finished_.resize(worker + 1);
     ++finished_[worker];
     on_record(worker, record);
   };
-  const Status taken = port_->drain(take, damaged_worker);
+  const Status taken = port_->drain(take, bytes_each, damaged_worker);
   publish_waiting();
   if (taken && stray_from_) {
     damaged_worker = *stray_from_;
@@ -169,7 +169,7 @@ RunStage::Expired RunStage::expire(Job& job) {
   // The result may have come since the last look. A damaged ring is found again by the next one.
   const ipc::JobId id = job.id;
   uint32_t damaged_worker = 0;
-  [[maybe_unused]] const Status taken = take_results(damaged_worker);
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   if (table_.find(id) == nullptr || job.state != JobState::kPublished) return Expired::kMovedOn;
   job.state = JobState::kAbandoned;
   if (const std::optional<uint32_t> worker = port_->was_held_by(id)) {
@@ -198,7 +198,7 @@ Status RunStage::audit() {
   });
   if (!named) return tl::unexpected(named.error());
   uint32_t damaged_worker = 0;
-  if (Status taken = take_results(damaged_worker); !taken) return taken;
+  if (Status taken = take_results(kAllBytes, damaged_worker); !taken) return taken;
   for (const auto& [id, step] : with_workers) {
     const Job* job = table_.find(id);
     const bool is_waited_for = job != nullptr && job->step == step && is_with_workers(*job);
@@ -238,7 +238,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death) {
 
 void RunStage::on_port_lost(const std::string& cause) {
   uint32_t damaged_worker = 0;
-  [[maybe_unused]] const Status taken = take_results(damaged_worker);
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   // What can still be withdrawn no worker has ever had: it has not cost an attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
   workers_ = 0;

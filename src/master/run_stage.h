@@ -53,7 +53,10 @@ class RunStage {
   void set_workers(size_t count);
 
   // Delivers what the workers have published. Fails when a worker has damaged its results.
-  [[nodiscard]] Status take_results(uint32_t& damaged_worker);
+  // Of each worker's about `bytes_each`: after that the clients should get theirs first.
+  static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
+  static constexpr uint64_t kAllBytes = ~uint64_t{0};
+  [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
   // Now and then: fails when a shared word is damaged, or a job has been lost between them.
   [[nodiscard]] Status audit();
   // The slow tick: gives out again what a lost wake-up may have left.

@@ -68,6 +68,7 @@ class Server {
   std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<net::UvHandle<uv_signal_t>> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
+  net::UvHandle<uv_idle_t> no_wait_;
   net::UvHandle<uv_check_t> after_wait_;
   net::UvHandle<uv_timer_t> grace_;
   std::string reload_failure_;      // why the last reload failed; empty: it did not
@@ -107,11 +108,17 @@ void Server::watch_signals() {
 }
 
 void Server::watch_loop() {
+  no_wait_ = net::make_handle<uv_idle_t>(loop_.get(), this, uv_idle_init);
   before_wait_ = net::make_handle<uv_prepare_t>(loop_.get(), this, uv_prepare_init);
   uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
     self->front_->flush();
+    if (self->rollout_->has_results()) {  // the next turn takes them, without a wait
+      uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
+    } else {
+      uv_idle_stop(self->no_wait_.get());
+    }
     const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
     if (self->is_ending_ && is_over) uv_stop(handle->loop);
   });

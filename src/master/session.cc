@@ -102,7 +102,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& b
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
     error.code = rpc::kMethodNotFound;
-    error.message = fmt::format("there is no method {}", request.method);
+    error.message = fmt::format("there is no method {:.100}", request.method);
     if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
     error.reason = "method_not_found";
     return refuse(request, error, batch.get());

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/worker_memory.h"
@@ -61,7 +62,29 @@ Status Supervisor::start_generation() {
   return {};
 }
 
+// Whether a nursery that is in its right mind could say this now.
+bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
+  using ipc::ControlType;
+  const bool is_exit = message.type == ControlType::kExited;
+  const bool is_of_fork =
+      message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
+  if (!is_exit && !is_of_fork) {
+    return message.type == ControlType::kLoaded || message.type == ControlType::kFailed;
+  }
+  if (message.worker >= roster_.slot_count()) return false;
+  const Roster::Slot& slot = roster_.slot(message.worker);
+  if (is_of_fork) return slot.state == Roster::State::kForking;
+  return slot.pid != 0 && slot.pid == message.pid;
+}
+
 void Supervisor::on_message(const ipc::ControlMessage& message) {
+  if (!is_sane(message)) {
+    log(Level::kError, "control_channel",
+        {{"gen", generation_->number()},
+         {"error", fmt::format("message {} about worker {} is not what can be now",
+                               static_cast<uint32_t>(message.type), message.worker)}});
+    return generation_->kill();
+  }
   switch (message.type) {
     case ipc::ControlType::kLoaded:
       is_loaded_ = true;
@@ -83,9 +106,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
     case ipc::ControlType::kExited:
       return on_worker_exited(message);
     default:
-      log(Level::kError, "control_channel",
-          {{"gen", generation_->number()}, {"error", "a message that is not for the master"}});
-      return generation_->kill();
+      RM_ASSERT(false);  // see is_sane()
   }
 }
 
@@ -96,7 +117,7 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   death.report = message.text;
   const bool was_killed_by_us = killed_.erase(worker) > 0;
   if (death.how == "SIGKILL" && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
-  take_results();  // what it had finished is not lost
+  take_results(RunStage::kAllBytes);  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death);
   roster_.on_exited(worker, now_ns(), has_worked);
@@ -221,10 +242,10 @@ void Supervisor::fork_due() {
     generation_->fork_worker(slot);
 }
 
-void Supervisor::take_results() {
+void Supervisor::take_results(uint64_t bytes_each) {
   if (is_condemned_) return;
   uint32_t damaged_worker = 0;
-  const Status taken = run_stage_.take_results(damaged_worker);
+  const Status taken = run_stage_.take_results(bytes_each, damaged_worker);
   if (taken) return;
   condemn({taken.error().exit_code,
            fmt::format("results of worker {}: {}", damaged_worker, taken.error().message)});
@@ -247,8 +268,11 @@ void Supervisor::before_wait() {
   gone_.reset();
   if (generation_ == nullptr) return;
   generation_->port().announce_sleep();
-  while (!is_condemned_ && generation_->port().was_any_result())
-    take_results();
+  if (has_results()) take_results(RunStage::kTakenAtOnceBytes);
+}
+
+bool Supervisor::has_results() const {
+  return generation_ != nullptr && !is_condemned_ && generation_->port().was_any_result();
 }
 
 void Supervisor::after_wait() {

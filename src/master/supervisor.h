@@ -57,9 +57,11 @@ class Supervisor {
   // One worker more (+1) or fewer (-1), within 1 and the slots that there are.
   void change_worker_count(int by);
 
-  // Around the event loop's wait: takes the results that are there, and asks to be woken for more.
+  // Around the event loop's wait: takes results that are there, and asks to be woken for more.
   void before_wait();
   void after_wait();
+  // Some were left, or have come meanwhile: the loop should not wait.
+  bool has_results() const;
 
   size_t workers_up() const { return roster_.up_count(); }
   size_t workers_wanted() const { return roster_.wanted(); }
@@ -71,6 +73,7 @@ class Supervisor {
 
  private:
   Status start_generation();
+  bool is_sane(const ipc::ControlMessage& message) const;
   void on_message(const ipc::ControlMessage& message);
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
@@ -78,7 +81,7 @@ class Supervisor {
   void give_up_starting_late();
   void recycle();
   const char* why_recycle(uint32_t worker) const;
-  void take_results();
+  void take_results(uint64_t bytes_each);
   void audit();
   void condemn(const Error& error);
   void look_at_workers();

@@ -47,8 +47,8 @@ class Play {
     for (uint32_t worker = 0; worker < kWorkers; ++worker)
       take_over(worker);
     uint32_t damaged = 0;
-    RM_ASSERT(
-        port_.drain([](uint32_t, const ResultReader::Record&) { RM_ASSERT(false); }, damaged));
+    RM_ASSERT(port_.drain([](uint32_t, const ResultReader::Record&) { RM_ASSERT(false); },
+                          ~uint64_t{0}, damaged));
     RM_ASSERT(!port_.was_any_result());
   }
 
@@ -150,7 +150,7 @@ class Play {
             touched_ += static_cast<unsigned char>(c);
           if (scribbles > 0 && scribbles-- > 0) scribble();
         },
-        damaged);
+        ~uint64_t{0}, damaged);
     RM_ASSERT(drained.has_value() == (damaged == kWorkers) && damaged <= kWorkers);
   }
 

@@ -1,6 +1,5 @@
 #!/bin/bash
-# bench.sh OUT: measures the build in OUT. Prints Markdown tables, as README.md and src/README.md
-# show them.
+# bench.sh OUT: measures the build in OUT. Prints Markdown tables, as src/README.md shows them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1

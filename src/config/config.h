@@ -14,8 +14,8 @@
 namespace ringmaster::config {
 
 struct Loaded {
-  master::Options
-      options;  // complete and checked when there are no problems; else to be left alone
+  // Complete and checked when there are no problems; else to be left alone.
+  master::Options options;
   std::vector<Problem> problems;  // in the order of their lines
 };
 

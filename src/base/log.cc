@@ -29,13 +29,13 @@ Log& the_log() {
 }
 
 std::string_view name_of(Level level) {
-  static constexpr std::string_view kNames[] = {"debug", "info", "warning", "error"};
+  static constexpr std::string_view kNames[] = {"info", "warning", "error"};
   return kNames[static_cast<int>(level)];
 }
 
-// What syslog(3) calls the level: debug 7, info 6, warning 4, error 3.
+// What syslog(3) calls the level: info 6, warning 4, error 3.
 int priority_of(Level level) {
-  static constexpr int kPriorities[] = {7, 6, 4, 3};
+  static constexpr int kPriorities[] = {6, 4, 3};
   return kPriorities[static_cast<int>(level)];
 }
 

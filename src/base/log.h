@@ -24,7 +24,7 @@
 
 namespace ringmaster {
 
-enum class Level { kDebug, kInfo, kWarning, kError };
+enum class Level { kInfo, kWarning, kError };
 
 struct LogOptions {
   std::string role;  // of this process, on every line

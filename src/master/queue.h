@@ -28,8 +28,6 @@ class Queue {
     waiting_.erase({deadline_ns, id.job, id.sequence});
   }
 
-  size_t size() const { return waiting_.size(); }
-
  private:
   // Of equal deadlines the lower slot goes first: any order will do, as long as it is one.
   std::set<std::tuple<uint64_t, uint32_t, uint32_t>> waiting_;

@@ -20,15 +20,6 @@ std::vector<uint32_t> Roster::take_due(uint64_t now_ns) {
   return due;
 }
 
-std::optional<uint64_t> Roster::next_due_ns() const {
-  std::optional<uint64_t> next;
-  for (uint32_t i = 0; i < wanted_; ++i) {
-    if (slots_[i].state != State::kVacant) continue;
-    next = std::min(next.value_or(slots_[i].due_ns), slots_[i].due_ns);
-  }
-  return next;
-}
-
 void Roster::on_forked(uint32_t slot, int32_t pid, uint64_t now_ns) {
   RM_ASSERT(slots_[slot].state == State::kForking);
   slots_[slot].state = State::kStarting;

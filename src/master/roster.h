@@ -3,9 +3,11 @@
 // A pure state machine: no process, no clock, no I/O. The supervisor tells it what happened and
 // when, and does what it asks for.
 //
-//   VACANT --due--> FORKING --on_forked--> STARTING --on_ready--> UP --retire--> LEAVING
-//      ^               |                       |                  |                |
-//      '-- on_fork_failed ---------------------'---- on_exited ---'----------------'
+//   VACANT --take_due--> FORKING --on_forked--> STARTING --on_ready--> UP --> LEAVING
+//      ^                    |                      |                   |         |
+//      '-- on_fork_failed --'                      '---- on_exited ----'---------'
+//
+// LEAVING was told to go: by want(), which may come while it is STARTING, or by try_recycle().
 //
 // A worker that dies young (within kYoungNs of its fork, and without having finished a job) makes
 // its slot wait before the next try: kBackOffNs, doubled each time, up to kBackOffMaxNs. Any other
@@ -41,8 +43,6 @@ class Roster {
 
   // The slots that should be forked now; they are kForking afterwards.
   std::vector<uint32_t> take_due(uint64_t now_ns);
-  // When take_due() will next have something. Empty: not before something happens.
-  std::optional<uint64_t> next_due_ns() const;
 
   void on_forked(uint32_t slot, int32_t pid, uint64_t now_ns);
   void on_fork_failed(uint32_t slot, uint64_t now_ns);

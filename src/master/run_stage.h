@@ -67,7 +67,6 @@ class RunStage {
   std::vector<LostJob> on_worker_lost(const WorkerDeath& death);
   void on_port_lost(const std::string& cause);
 
-  size_t queued() const { return queue_.size(); }
   // By the worker that is in this slot now.
   uint64_t finished_jobs(uint32_t worker) const;
 

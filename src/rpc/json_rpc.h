@@ -4,8 +4,8 @@
 // members of each envelope lie; no DOM of a payload is ever built.
 // Memory:  everything in a Request points into the message that was parsed, and lives as long.
 // Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
-// Source:  https://www.jsonrpc.org/specification; where it is silent, tests/e2e/vectors.py says what
-//          is answered.
+// Source:  https://www.jsonrpc.org/specification; where it is silent, tests/e2e/vectors.py says
+//          what is answered.
 #pragma once
 
 #include <cstddef>

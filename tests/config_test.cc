@@ -33,9 +33,10 @@ const std::string kEveryKey = R"(
     status = ""
     [workers]
     count = 7
+    start_timeout_ms = 13
     sandbox = false
-    max_jobs = 0
-    max_rss_bytes = 0
+    max_jobs = 14
+    max_rss_bytes = "15KiB"
     [limits]
     request_bytes = "2MiB"
     response_bytes = "3MiB"
@@ -44,6 +45,9 @@ const std::string kEveryKey = R"(
     in_flight_per_connection = 6
     queued_jobs = 7
     payload_memory_bytes = "1GiB"
+    connection_memory_bytes = "16MiB"
+    send_timeout_ms = 17
+    idle_timeout_ms = 18
     [crashes]
     folder = "crashes"
     count = 11
@@ -77,7 +81,10 @@ TEST_CASE("config: every key of the server's own is read") {
                                                        "unix:/run/x.sock",
                                                        "unix:" + folder.at("rpc.sock")});
   CHECK(options.worker_count == 7);
+  CHECK(options.start_timeout_ms == 13);
   CHECK(!options.sandbox);
+  CHECK(options.worker_max_jobs == 14);
+  CHECK(options.worker_max_rss_bytes == 15 << 10);
   CHECK(options.limits.request_bytes == 2 << 20);
   CHECK(options.limits.response_bytes == 3 << 20);
   CHECK(options.limits.batch_items == 4);
@@ -85,6 +92,9 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.limits.in_flight_per_connection == 6);
   CHECK(options.limits.queued_jobs == 7);
   CHECK(options.limits.payload_memory_bytes == 1 << 30);
+  CHECK(options.limits.connection_memory_bytes == 16 << 20);
+  CHECK(options.limits.send_timeout_ms == 17);
+  CHECK(options.limits.idle_timeout_ms == 18);
   CHECK(options.crashes.folder == folder.at("crashes"));
   CHECK(options.crashes.count == 11);
   CHECK(options.crashes.total_bytes == 12 << 10);

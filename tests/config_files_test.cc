@@ -1,5 +1,8 @@
 #include <doctest/doctest.h>
+#include <filesystem>
+#include <fstream>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "config/keys.h"
 #include "config_support.h"
@@ -42,9 +45,9 @@ TEST_CASE("config: a relative path is looked for beside the file, then in the wo
   std::ofstream(here) << "";
   const Loaded loaded = folder.load(kEcho + "[handlers.burn]\na_file = '" + here +
                                     "'\nmodel = 'models/interests.ubj'");
-  fs::remove(here);
+  std::filesystem::remove(here);
   REQUIRE(loaded.problems.empty());
-  CHECK(loaded.options.handlers[1].options[0].second == fs::current_path() / here);
+  CHECK(loaded.options.handlers[1].options[0].second == std::filesystem::current_path() / here);
   CHECK(loaded.options.handlers[1].options[1].second == folder.at("models/interests.ubj"));
 }
 

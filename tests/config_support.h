@@ -1,45 +1,28 @@
 // What the tests of config share: a folder to load configurations from, and their problems as text.
 #pragma once
 
-#include <cstdlib>
 #include <doctest/doctest.h>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
 #include "config/config.h"
+#include "support.h"
 
 namespace ringmaster::config {
 
-namespace fs = std::filesystem;
-
 // A folder with a configuration, a folder of handlers beside it, and a model.
-class Folder {
+class Folder : public test::TemporaryFolder {
  public:
   Folder() {
-    char name[] = "/tmp/ringmaster-config-XXXXXX";
-    path_ = ::mkdtemp(name);
     for (const char* handler : {"interests", "echo", "burn"}) {
       write(std::string("handlers/") + handler + ".so", "");
     }
     write("models/interests.ubj", "");
   }
-  ~Folder() { fs::remove_all(path_); }
 
-  std::string write(const std::string& name, const std::string& text) const {
-    fs::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
-    return path_ / name;
-  }
   Loaded load(const std::string& text) const {
-    return config::load(write("x.toml", text), {path_ / "handlers"});
+    return config::load(write("x.toml", text), {at("handlers")});
   }
-  std::string at(const std::string& name) const { return path_ / name; }
-
- private:
-  fs::path path_;
 };
 
 // What most tests begin with: lines 1 to 3.

@@ -102,9 +102,11 @@ class TemporaryFolder {
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   std::string at(const std::string& name) const { return path_ / name; }
-  void write(const std::string& name, const std::string& text) const {
+  // Makes the folders on the way, too. The file's path.
+  std::string write(const std::string& name, const std::string& text) const {
     std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name) << text;
+    return at(name);
   }
 
  private:

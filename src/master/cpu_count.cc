@@ -9,6 +9,8 @@
 #include <sstream>
 #include <unistd.h>
 
+#include "master/cgroups.h"
+
 namespace ringmaster::master {
 namespace {
 
@@ -38,33 +40,25 @@ std::optional<double> quota_v1(const fs::path& folder) {
 
 // A quota binds all groups below it: the smallest on the way up to the root counts.
 template <class Quota>
-void narrow(std::optional<double>& smallest, const fs::path& root, const std::string& group,
-            Quota quota) {
-  fs::path below = fs::path(group).relative_path();
-  for (;; below = below.parent_path()) {
-    if (const std::optional<double> here = quota(root / below)) {
+void narrow(std::optional<double>& smallest, const fs::path& root, fs::path group, Quota quota) {
+  for (;; group = group.parent_path()) {
+    if (const std::optional<double> here = quota(root / group)) {
       smallest = std::min(smallest.value_or(*here), *here);
     }
-    if (below.empty()) return;
+    if (group.empty()) return;
   }
 }
 
 std::optional<double> cgroup_quota(const fs::path& proc, const fs::path& cgroup) {
   std::optional<double> smallest;
-  std::ifstream groups(proc / "self/cgroup");
-  for (std::string line; std::getline(groups, line);) {  // "0::/path" or "1:cpu,cpuacct:/path"
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const std::string group = line.substr(second + 1);
+  for (const auto& [controllers, path] : own_cgroups(proc)) {
     if (controllers.empty()) {
-      narrow(smallest, cgroup, group, quota_v2);
-      narrow(smallest, cgroup / "unified", group, quota_v2);
+      narrow(smallest, cgroup, path, quota_v2);
+      narrow(smallest, cgroup / "unified", path, quota_v2);
     }
     std::istringstream names(controllers);
     for (std::string name; std::getline(names, name, ',');) {
-      if (name == "cpu") narrow(smallest, cgroup / "cpu", group, quota_v1);
+      if (name == "cpu") narrow(smallest, cgroup / "cpu", path, quota_v1);
     }
   }
   return smallest;

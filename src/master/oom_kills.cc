@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "master/cgroups.h"
+
 namespace ringmaster::master {
 namespace {
 
@@ -20,17 +22,10 @@ std::optional<uint64_t> count_in(const std::string& path) {
   return std::nullopt;
 }
 
-// Lines are "0::/path" in the unified hierarchy, "4:memory:/path" in the older one.
 std::string find_file(const fs::path& proc, const fs::path& cgroup) {
-  std::ifstream groups(proc / "self/cgroup");
-  for (std::string line; std::getline(groups, line);) {
-    const size_t first = line.find(':');
-    const size_t second = line.find(':', first + 1);
-    if (second == std::string::npos) continue;
-    const std::string controllers = line.substr(first + 1, second - first - 1);
-    const fs::path group = fs::path(line.substr(second + 1)).relative_path();
-    const fs::path file = controllers.empty() ? cgroup / group / "memory.events"
-                                              : cgroup / controllers / group / "memory.oom_control";
+  for (const auto& [controllers, path] : own_cgroups(proc)) {
+    const fs::path file = controllers.empty() ? cgroup / path / "memory.events"
+                                              : cgroup / controllers / path / "memory.oom_control";
     if ((controllers.empty() || controllers == "memory") && count_in(file)) return file;
   }
   return "";

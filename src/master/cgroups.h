@@ -1,0 +1,18 @@
+// Which cgroups this process is in: see cgroups(7).
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace ringmaster::master {
+
+struct Cgroup {
+  std::string controllers;     // "cpu,cpuacct" of a version 1 hierarchy; empty: version 2
+  std::filesystem::path path;  // below where its hierarchy is mounted
+};
+
+// In the order of the kernel's file, `proc`/self/cgroup; none where there is no such file.
+std::vector<Cgroup> own_cgroups(const std::filesystem::path& proc);
+
+}  // namespace ringmaster::master

@@ -1,21 +1,14 @@
 #include "master/generation.h"
 
 #include <csignal>
-#include <cstring>
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <unistd.h>
 #include <utility>
 
+#include "base/exit_status.h"
 #include "base/log.h"
 
 namespace ringmaster::master {
-
-std::string describe_exit(int64_t exit_code, int signal) {
-  if (signal == 0) return fmt::format("exit {}", exit_code);
-  const char* name = ::sigabbrev_np(signal);
-  return name != nullptr ? fmt::format("SIG{}", name) : fmt::format("signal {}", signal);
-}
 
 Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events)
     : loop_(loop), number_(number), port_(std::move(port)), events_(std::move(events)) {}

@@ -65,7 +65,4 @@ class Generation {
   net::UvHandle<uv_poll_t> bell_poll_;
 };
 
-// A wait status as people read it: "exit 78", "SIGKILL".
-std::string describe_exit(int64_t exit_code, int signal);
-
 }  // namespace ringmaster::master

@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <csignal>
 #include <fmt/format.h>
-#include <sys/wait.h>
 #include <utility>
 
 #include "base/assert.h"
 #include "base/clock.h"
+#include "base/exit_status.h"
 #include "base/log.h"
 #include "master/worker_memory.h"
 
@@ -24,11 +24,6 @@ constexpr uint64_t kAuditNs = 1 * kNsPerS;
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
 constexpr uint32_t kDoublingsMax = 6;
-
-std::string describe_status(int32_t status) {
-  return WIFSIGNALED(status) ? describe_exit(0, WTERMSIG(status))
-                             : describe_exit(WEXITSTATUS(status), 0);
-}
 
 }  // namespace
 
@@ -113,7 +108,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
   WorkerDeath death{worker, generation_->number(), message.pid};
-  death.how = describe_status(message.status);
+  death.how = describe_exit(message.status);
   death.report = message.text;
   const bool was_killed_by_us = killed_.erase(worker) > 0;
   if (death.how == "SIGKILL" && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";

@@ -2,13 +2,13 @@
 
 #include <bsd/unistd.h>
 #include <cerrno>
-#include <csignal>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/exit_status.h"
 #include "base/fd.h"
 #include "work/child.h"
 #include "work/sandbox.h"
@@ -64,11 +64,8 @@ Status try_out(const Handler& handler, bool is_sandboxed) {
   const int status = wait_for(canary);
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
   if (!why.empty()) return fail(ExitCode::kConfig, why);
-  const char* signal = WIFSIGNALED(status) ? ::sigabbrev_np(WTERMSIG(status)) : nullptr;
-  return fail(ExitCode::kConfig,
-              fmt::format("handler {}: its self-test ended its process ({})", handler.name(),
-                          signal != nullptr ? fmt::format("SIG{}", signal)
-                                            : fmt::format("exit {}", WEXITSTATUS(status))));
+  return fail(ExitCode::kConfig, fmt::format("handler {}: its self-test ended its process ({})",
+                                             handler.name(), describe_exit(status)));
 }
 
 }  // namespace ringmaster::work

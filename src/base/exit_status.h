@@ -1,0 +1,15 @@
+// How a process ended, for people: "exit 78", "SIGKILL".
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace ringmaster {
+
+// `signal` ended it; 0: it exited by itself.
+std::string describe_exit(int64_t exit_code, int signal);
+
+// The same for a status as waitpid(2) gives it.
+std::string describe_exit(int wait_status);
+
+}  // namespace ringmaster

@@ -65,6 +65,8 @@ TEST_CASE(
     scribbled.write_header(0, {skipped, kSkip, 0, 0});
     scribbled.words().tail = scribbled.data().size();
     CHECK(scribbled.is_damaged());
+    scribbled.reader.pop();
+    CHECK(scribbled.words().head == 0);
   }
   Scribbled whole;
   whole.write_header(0, {static_cast<uint32_t>(whole.data().size() - 16), kSkip, 0, 0});

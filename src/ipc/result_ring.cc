@@ -89,8 +89,9 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
     if (header.job == kSkip) {
       // Only one before the end of the ring: else who writes them could keep us here for ever.
       if (offset == 0 || peeked_ != data_.size() - offset) {
+        const uint64_t skipped = std::exchange(peeked_, 0);  // which gives nothing away
         return fail(ExitCode::kInternal,
-                    fmt::format("damaged results: {} bytes skipped at {}", peeked_, offset));
+                    fmt::format("damaged results: {} bytes skipped at {}", skipped, offset));
       }
       pop();
       continue;

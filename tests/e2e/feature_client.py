@@ -5,7 +5,7 @@ import json
 import re
 import socket
 
-TIMEOUT_S = 10.0
+from client import DEADLINE_S
 
 CATEGORIES = (
     "frontpage news tech local opinion on-air misc weather msn-news health living "
@@ -25,11 +25,11 @@ class FeatureService:
 
     def connect(self):
         """A keep-alive connection (http.client)."""
-        return http.client.HTTPConnection(self.host, self.port, timeout=TIMEOUT_S)
+        return http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE_S)
 
     def socket(self):
         """A raw one."""
-        return socket.create_connection((self.host, self.port), timeout=TIMEOUT_S)
+        return socket.create_connection((self.host, self.port), timeout=DEADLINE_S)
 
     def ask(self, user_id, fault=None, connection=None):
         """(status, body in bytes) of one request."""

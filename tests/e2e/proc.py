@@ -46,6 +46,11 @@ def is_alive(pid: int) -> bool:
     return bool(stat) and stat[0] not in "ZX"
 
 
+def survivors(started: dict[int, str]) -> list[int]:
+    """Those of these processes (pid -> start_time) that are still alive."""
+    return [pid for pid, start in started.items() if is_alive(pid) and start_time(pid) == start]
+
+
 def is_stopped(pid: int) -> bool:
     """By SIGSTOP."""
     return _stat(pid)[:1] == ["T"]

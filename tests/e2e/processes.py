@@ -18,7 +18,7 @@ import subprocess
 import threading
 import time
 
-DEADLINE_S = 10.0
+from client import DEADLINE_S
 
 
 class ProcessError(AssertionError):
@@ -78,11 +78,6 @@ class Process:
         """The lines of stdout so far."""
         with self._changed:
             return list(self._output)
-
-    def resident_kib(self):
-        """Its memory now (VmRSS)."""
-        with open(f"/proc/{self.pid}/status", encoding="utf-8") as status:
-            return int(re.search(r"^VmRSS:\s*(\d+)", status.read(), re.MULTILINE).group(1))
 
     @property
     def returncode(self):

@@ -18,8 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client import DEADLINE_S, Client, request
-from proc import descendants, is_alive, start_time, wait_until
+from client import Client, request
+from proc import descendants, is_alive, start_time, survivors, wait_until
 from processes import Process
 
 # For a server whose memory is measured: ASan would keep what was freed, up to 256 MB of it.
@@ -80,7 +80,7 @@ class Server:
         return self.process.lines
 
     def wait_for_line(self, regex: str, after: int = 0) -> re.Match:
-        return self.process.wait_for_line(regex, timeout=DEADLINE_S, after=after)
+        return self.process.wait_for_line(regex, after=after)
 
     def wait_for_lines(self, text: str, count: int) -> list[str]:
         """All lines with that text, once there are so many: what was logged before an answer was
@@ -128,11 +128,7 @@ class Server:
 
     def left_over(self) -> list[int]:
         """Those ever seen that still live."""
-        return [
-            pid
-            for pid, started in self._seen.items()
-            if is_alive(pid) and start_time(pid) == started
-        ]
+        return survivors(self._seen)
 
     def send(self, number: signal.Signals):
         self.processes()
@@ -156,7 +152,7 @@ class Server:
 
     def wait(self) -> int:
         """The exit code, once it and all its processes are gone."""
-        code = self.process.wait(DEADLINE_S)
+        code = self.process.wait()
         self.assert_gone()
         return code
 

@@ -5,7 +5,7 @@ import time
 
 from client import Client
 from container import Container
-from proc import is_alive, start_time, title, wait_until
+from proc import start_time, survivors, title, wait_until
 from server import Gate, configuration
 
 ADDRESS = "127.0.0.1:7070"
@@ -91,6 +91,4 @@ class Service:
 
 
 def assert_gone(processes: dict[int, str]):
-    left = lambda: [pid for pid, start in processes.items()
-                    if is_alive(pid) and start_time(pid) == start]
-    wait_until(lambda: not left(), "every process of the old master to be gone")
+    wait_until(lambda: not survivors(processes), "every process of the old master to be gone")

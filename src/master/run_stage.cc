@@ -13,6 +13,11 @@
 namespace ringmaster::master {
 namespace {
 
+// ipc knows no JSON-RPC, so what a worker says of a job has these codes a second time.
+static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
+static_assert(int32_t{ipc::kResultTooLarge} == rpc::kResponseTooLarge);
+static_assert(int32_t{ipc::kResultInvalid} == rpc::kInternalError);
+
 bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
 }

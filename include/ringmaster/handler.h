@@ -19,7 +19,7 @@
  *           load() and warm_up() are not restricted.
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
  *           was given: they are run again by another worker, as often as the method's `attempts`
- *           say.
+ *           say. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.

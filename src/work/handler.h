@@ -26,7 +26,8 @@ class Handler {
   // Only where there is one. See canary.h for the process to call it in.
   [[nodiscard]] Status self_test() const;
 
-  // Nothing that the handler throws comes out: it is answered as the handler's failure.
+  // A std::exception that the handler lets out, which the ABI forbids, is answered as its failure.
+  // Anything else that is thrown ends the worker.
   void run(const rm_host& host, const rm_job* jobs, size_t count) const;
 
  private:

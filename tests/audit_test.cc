@@ -19,17 +19,6 @@ bool contains(const std::vector<JobId>& ids, JobId id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
-// Echoes jobs until it is killed.
-int echo_all(WorkerPort& port) {
-  for (;;) {
-    const std::optional<WorkerPort::Job> job = port.try_next();
-    if (!job) continue;
-    if (port.reserve(0) == nullptr) return 1;
-    port.commit(job->id, 0, 0);
-    port.finish();
-  }
-}
-
 }  // namespace
 
 TEST_CASE("audit: names what is in the ring and in work") {
@@ -86,8 +75,8 @@ TEST_CASE("audit: while workers work, each job is named or answered, at every mo
   constexpr uint32_t kRounds = 5'000;
   Floor floor;
   const test::Deadline deadline;
-  test::Child first = floor.fork_worker(0, echo_all);
-  test::Child second = floor.fork_worker(1, echo_all);
+  test::Child first = floor.fork_worker(0, answer_all);
+  test::Child second = floor.fork_worker(1, answer_all);
   std::vector<JobId> outstanding;
   for (uint32_t round = 0; round < kRounds; ++round) {
     REQUIRE(!deadline.is_over());

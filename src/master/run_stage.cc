@@ -71,6 +71,7 @@ void RunStage::publish_waiting() {
 }
 
 void RunStage::fill_header(const Job& job) {
+  static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
   ipc::JobHeader& header = store_.header(job.id.job);
   header.deadline_ns = job.deadline_ns;
   header.handler = static_cast<uint32_t>(std::get<RunStep>(job.method->steps[job.step]).handler);

@@ -54,6 +54,8 @@ const rm_host kHost = {
     },
 };
 
+static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
+
 void Desk::serve(const ipc::WorkerPort::Job& job) {
   const ipc::JobHeader& header = *job.header;
   id_ = job.id;

@@ -6,8 +6,6 @@ on a server that has served as many before: start and growth are not in it. Prin
 """
 
 import argparse
-import json
-import os
 import re
 import struct
 import subprocess

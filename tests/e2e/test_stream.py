@@ -106,9 +106,9 @@ def test_single_bytes_make_messages(running):
         client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         for byte in echo(1, {"é": "\\\"{["}) + b"\r\n[" + echo(2) + b"," + echo(3) + b"]\r\n":
             client.send(bytes([byte]))
-        lines = client.read_many(2)
-        assert_echoed(lines[0], 1, {"é": "\\\"{["})
-        assert [answer["id"] for answer in json.loads(lines[1])] in ([2, 3], [3, 2])
+        batch, single = sorted(client.read_many(2), key=lambda line: line.startswith(b"{"))
+        assert_echoed(single, 1, {"é": "\\\"{["})
+        assert [answer["id"] for answer in json.loads(batch)] in ([2, 3], [3, 2])
 
 
 def test_pieces_of_any_size_make_messages(running):

@@ -213,7 +213,11 @@ void Dispatcher::answer_result(Job& job, std::string_view result) {
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_result(result);
 }
 
-void Dispatcher::answer_error(Job& job, const rpc::Error& error) {
+void Dispatcher::answer_error(Job& job, rpc::Error error) {
+  const auto steps = job.method->steps.begin();
+  const bool has_run = std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step),
+                                   [](const Step& step) { return std::get_if<RunStep>(&step); });
+  if (has_run) error.executed = rpc::Executed::kUnknown;  // a step before this one
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 

@@ -60,7 +60,7 @@ class Dispatcher : private StageEvents {
   void on_deadline(Job& job);
   void cut_off(Job& job, rpc::Error error);
   void answer_result(Job& job, std::string_view result);
-  void answer_error(Job& job, const rpc::Error& error);
+  void answer_error(Job& job, rpc::Error error);
   void end(Job& job);
 
   uv_loop_t* loop_;

@@ -103,8 +103,9 @@ void Desk::commit(size_t size) {
 
 void Desk::answer(int32_t code, std::string_view message) {
   if (is_answered_) return;
-  // A message is for people: what is longer than this is none.
-  constexpr size_t kMessageBytesMax = 4096;
+  // A message is for people: what is longer than this is none. limits.response_bytes, which there
+  // always is room for, cannot be less.
+  constexpr size_t kMessageBytesMax = 1024;
   message = message.substr(0, kMessageBytesMax);
   char* room = port_.reserve(message.size());
   std::memcpy(room, message.data(), message.size());

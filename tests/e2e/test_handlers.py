@@ -22,6 +22,26 @@ def test_one_that_ends_its_worker(server, probe, behave):
     assert running.call("echo", [1]) == [1]
 
 
+def test_one_that_says_more_than_a_response_may_hold(server, probe):
+    """Its message is cut; its worker lives."""
+    running = server(limits={"response_bytes": 1024}, handlers={"bad": probe("says_much")})
+    workers = running.workers()
+    failed = failure(running, "bad", [1])
+    assert failed.code == -32000 and 500 < len(failed.message) <= 1024
+    assert running.workers() == workers
+
+
+def test_a_step_that_fails_after_one_that_has_run(server, probe):
+    """What was done was done: a second try may not be the first."""
+    running = server(
+        features={"nobody": {"url": "http://127.0.0.1:1/"}},
+        handlers={"echo": {}},
+        methods={"echo": {"steps": [{"run": "echo"}, {"fetch": "nobody"}]}},
+    )
+    failed = failure(running, "echo", [1])
+    assert failed.code == -32015 and failed.data["executed"] == "unknown"
+
+
 def test_one_that_writes_to_its_input(server, probe):
     """To the result of the step before it."""
     running = server(

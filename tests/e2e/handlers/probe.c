@@ -157,6 +157,10 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     host->fail(job, RM_HANDLER_FAILED, "third", 5);
   } else if (strcmp(how, "fails") == 0) {
     host->fail(job, 7, "expected luck, found none", 25);
+  } else if (strcmp(how, "says_much") == 0) {
+    char text[5000];
+    memset(text, 'x', sizeof text);
+    host->fail(job, RM_HANDLER_FAILED, text, sizeof text);
   } else if (strcmp(how, "refuses_params") == 0) {
     host->fail(job, RM_INVALID_PARAMS, "expected user_id", 16);
   } else if (strcmp(how, "grows") == 0) {

@@ -11,6 +11,7 @@ Death:   kill() is safe at any time and may be repeated; the process also dies w
          started it: start none in a thread that ends before the test does.
 """
 
+import contextlib
 import os
 import re
 import signal
@@ -99,6 +100,8 @@ class Process:
                 seen = max(seen, len(self._lines))
                 left = deadline - time.monotonic()
                 if self._open_streams == 0:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        self._popen.wait(left)  # closed streams come before the exit code
                     raise ProcessError(self._describe(f"ended without a line like {regex!r}"))
                 if left <= 0:
                     raise ProcessError(self._describe(f"no line like {regex!r} in {timeout} s"))

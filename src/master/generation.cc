@@ -110,7 +110,6 @@ void Generation::on_readable() {
     if (received && *received == ipc::ControlChannel::Received::kNothingYet) return;
     if (!received || *received == ipc::ControlChannel::Received::kEnd) {
       // Its exit will be reported, and an end that has not come yet is brought about.
-      channel_poll_.reset();
       return kill();
     }
     events_.on_message(message);
@@ -132,6 +131,7 @@ void Generation::stop() {
 }
 
 void Generation::kill() {
+  channel_poll_.reset();
   if (is_running()) uv_process_kill(process_.get(), SIGKILL);
 }
 

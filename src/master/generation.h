@@ -41,6 +41,7 @@ class Generation {
   // Closes the control channel: the nursery ends its workers (they finish what they have), then
   // itself.
   void stop();
+  // Ends all of its processes at once. What the nursery still says is not listened to.
   void kill();
 
   ipc::MasterPort& port() { return port_; }

@@ -64,7 +64,8 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   const bool is_of_fork =
       message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
   if (!is_exit && !is_of_fork) {
-    return message.type == ControlType::kLoaded || message.type == ControlType::kFailed;
+    return (message.type == ControlType::kLoaded && !is_loaded_) ||
+           message.type == ControlType::kFailed;
   }
   if (message.worker >= roster_.slot_count()) return false;
   const Roster::Slot& slot = roster_.slot(message.worker);
@@ -74,10 +75,11 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
 
 void Supervisor::on_message(const ipc::ControlMessage& message) {
   if (!is_sane(message)) {
-    log(Level::kError, "control_channel",
-        {{"gen", generation_->number()},
-         {"error", fmt::format("message {} about worker {} is not what can be now",
-                               static_cast<uint32_t>(message.type), message.worker)}});
+    // Handlers run in the nursery while they load, and may write anywhere.
+    failure_ = Error{ExitCode::kInternal,
+                     fmt::format("expected no such control message from the nursery: type {}, "
+                                 "worker {}, pid {}",
+                                 static_cast<uint32_t>(message.type), message.worker, message.pid)};
     return generation_->kill();
   }
   switch (message.type) {

@@ -1,0 +1,56 @@
+"""A handler that speaks for its nursery: what the nursery cannot mean ends it, not the master."""
+
+import struct
+
+import pytest
+from proc import wait_until
+from server import HANDLERS, compile_handler
+
+# As src/ipc/control.h has them.
+FORK, LOADED, FORKED, FORK_FAILED, EXITED = 4, 6, 8, 9, 10
+PID = 4242
+
+# type, worker, pid, status
+FORGERIES = {
+    "a worker beyond all slots was forked": (FORKED, 1 << 31, PID, 0),
+    "a worker was forked that was not asked for": (FORKED, 0, PID, 0),
+    "a fork failed beyond all slots": (FORK_FAILED, 1 << 20, 0, 11),
+    "a fork failed that was not asked for": (FORK_FAILED, 1, 0, 11),
+    "a worker beyond all slots has exited": (EXITED, 1 << 31, PID, 0),
+    "a worker has exited that there is not": (EXITED, 0, 0, 0),
+    "an order of the master's": (FORK, 0, 0, 0),
+}
+
+
+@pytest.fixture(scope="session")
+def forges(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handlers")
+    library = compile_handler(folder / "forges.so", HANDLERS / "forges.c")
+    return lambda packet, times=1: {
+        "library": library, "hex": struct.pack("<IIii", *packet).hex(), "times": times
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("what", FORGERIES)
+def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
+    running = server()
+    processes = running.processes()
+    line = running.reload(handlers={"echo": {}, "forges": forges(FORGERIES[what])})
+    assert line.startswith("event=reload_failed") and "control message" in line
+    assert running.call("echo", [1]) == [1]
+    wait_until(lambda: running.processes() == processes, "what was started to be gone")
+
+
+def test_messages_without_end_end(server, forges):
+    """The first is enough: it is not asked how many there are."""
+    running = server()
+    forged = forges((LOADED, 0, 0, 0), times=1_000_000_000)
+    line = running.reload(handlers={"echo": {}, "forges": forged})
+    assert line.startswith("event=reload_failed") and "control message" in line
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_server_that_starts_says_so(server, forges):
+    refused = server(wait=False, handlers={"forges": forges((FORKED, 1 << 31, PID, 0))})
+    assert refused.wait() == 70
+    assert "event=not_started" in refused.lines[-1] and "control message" in refused.lines[-1]

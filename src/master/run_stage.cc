@@ -219,14 +219,9 @@ void RunStage::tick() {
   if (port_ != nullptr) port_->wake_if_needed();
 }
 
-std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death) {
+std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was_ended_by_us) {
   const std::vector<ipc::JobId> ids = port_->take_over(death.worker);
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
-  // A worker that we ended for one job's overrun is not the fault of another that it had.
-  const bool was_ended_by_us = std::any_of(ids.begin(), ids.end(), [this](ipc::JobId id) {
-    const Job* job = table_.find(id);
-    return job != nullptr && job->state == JobState::kAbandoned;
-  });
   std::vector<LostJob> lost;
   for (const ipc::JobId id : ids) {
     // Both words of the worker may name the same job, and a job that was answered may still be

@@ -63,8 +63,9 @@ class RunStage {
   void tick();
 
   // A worker was reaped: what it had in hand is queued again, or fails. Returns those jobs, for the
-  // log. on_port_lost(): all of them are gone; `cause` is for people.
-  std::vector<LostJob> on_worker_lost(const WorkerDeath& death);
+  // log. `was_ended_by_us`: for another job's sake, so that these do not pay with an attempt.
+  // on_port_lost(): all of them are gone; `cause` is for people.
+  std::vector<LostJob> on_worker_lost(const WorkerDeath& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
   // By the worker that is in this slot now.

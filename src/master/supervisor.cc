@@ -112,11 +112,12 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   WorkerDeath death{worker, generation_->number(), message.pid};
   death.how = describe_exit(message.status);
   death.report = message.text;
-  const bool was_killed_by_us = killed_.erase(worker) > 0;
-  if (death.how == "SIGKILL" && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
+  const bool was_killed = death.how == "SIGKILL";
+  const bool was_killed_by_us = killed_.erase(worker) > 0 && was_killed;
+  if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
   take_results(RunStage::kAllBytes);  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
-  const std::vector<LostJob> lost = run_stage_.on_worker_lost(death);
+  const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
   roster_.on_exited(worker, now_ns(), has_worked);
   run_stage_.set_workers(roster_.up_count());
   if (message.status == 0 && lost.empty()) {

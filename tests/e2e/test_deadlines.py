@@ -1,5 +1,8 @@
 """One deadline for everything: what waits past it never runs, what runs past it is stopped."""
 
+import os
+import signal
+
 import pytest
 from client import RpcError, request
 from proc import zombies_under
@@ -38,6 +41,30 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
     assert overrun.runs() == [stopped]  # attempts are for workers that die by themselves
     assert running.workers()[1 - slot] == unharmed
     assert zombies_under(running.pid) == []
+
+
+def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
+    """That one overran and has returned, but the order to end its worker is on its way."""
+    running = server(
+        workers={"count": 1},
+        handlers={"brief": probe("hold"), "once": probe("hold")},
+        methods={"brief": {"timeout_ms": 1500}, "once": {"attempts": 1}},
+    )
+    overrun, innocent = gate("overrun"), gate("innocent")
+    with running.connect() as client:
+        client.send(overrun.request("overrun", "brief"))
+        overrun.wait_for_runs(1)
+        client.send(innocent.request("innocent", "once"))
+        os.kill(running.nursery(), signal.SIGSTOP)  # who ends workers
+        try:
+            assert_expired(client.answer(), "unknown")
+            overrun.open()
+            innocent.wait_for_runs(1)
+        finally:
+            os.kill(running.nursery(), signal.SIGCONT)
+        assert len(set(innocent.wait_for_runs(2))) == 2
+        innocent.open()
+        assert client.answer()["result"] == innocent.params()
 
 
 def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):

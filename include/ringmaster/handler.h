@@ -96,7 +96,8 @@ typedef struct rm_handler {
    * do. Fails as load() does. */
   int (*warm_up)(void* self, char* error, size_t error_size);
 
-  /* Serves `count` >= 1 jobs. May serve them in any order and together. */
+  /* Serves `count` >= 1 jobs. May serve them in any order and together. Returns at once when all
+   * are answered: a worker that has not a second later is replaced. */
   void (*run)(void* self, const rm_host* host, const rm_job* jobs, size_t count);
 
   /* Frees what load() built. NULL: nothing to do. */

@@ -96,12 +96,15 @@ bool MasterPort::was_any_result() const {
   return false;
 }
 
+std::optional<JobId> MasterPort::was_running(uint32_t worker) const {
+  const JobWord running = worker_words_[worker].running.load(std::memory_order_acquire);
+  return running == kFreeWord ? std::nullopt : std::optional(job_of(running));
+}
+
 std::optional<uint32_t> MasterPort::was_held_by(JobId id) const {
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
     // The entry first: a worker stores its running word before it gives the entry up.
-    if (ring_.claimed_by(worker) == id) return worker;
-    const JobWord running = worker_words_[worker].running.load(std::memory_order_acquire);
-    if (running != kFreeWord && job_of(running) == id) return worker;
+    if (ring_.claimed_by(worker) == id || was_running(worker) == id) return worker;
   }
   return std::nullopt;
 }
@@ -158,8 +161,7 @@ std::vector<JobId> MasterPort::take_over(uint32_t worker) {
   std::vector<JobId> jobs;
   WorkerWords& words = worker_words_[worker];
   if (const std::optional<JobId> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
-  const JobWord running = words.running.load(std::memory_order_acquire);
-  if (running != kFreeWord) jobs.push_back(job_of(running));
+  if (const std::optional<JobId> running = was_running(worker)) jobs.push_back(*running);
   ring_.forget(worker);
   words.running.store(kFreeWord, std::memory_order_relaxed);
   words.bell.reset();

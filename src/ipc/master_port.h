@@ -40,6 +40,9 @@ class MasterPort {
   using TakeResult = std::function<void(uint32_t worker, const ResultReader::Record& record)>;
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged);
 
+  size_t worker_slots() const { return worker_words_.size(); }
+  // The job that a worker was seen to run, or to have answered without being done with it.
+  std::optional<JobId> was_running(uint32_t worker) const;
   // The worker that was seen to have this job in hand.
   std::optional<uint32_t> was_held_by(JobId id) const;
   // The jobs that a reaped worker had claimed or was running (the same job may be named by both

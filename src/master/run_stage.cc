@@ -45,6 +45,7 @@ void RunStage::start(Job& job, const RunStep&) {
 void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
   stray_from_.reset();
+  answered_.clear();
 }
 
 void RunStage::set_workers(size_t count) {
@@ -212,7 +213,23 @@ Status RunStage::audit() {
       return fail(ExitCode::kInternal, fmt::format("no word names job {}", id.job));
     }
   }
+  end_stuck_workers();
   return {};
+}
+
+// A handler that has answered and does not return has no deadline any more that could end it.
+void RunStage::end_stuck_workers() {
+  answered_.resize(port_->worker_slots());
+  for (uint32_t worker = 0; worker < answered_.size(); ++worker) {
+    std::optional<ipc::JobId> id = port_->was_running(worker);
+    const Job* job = id ? table_.find(*id) : nullptr;
+    if (job != nullptr && is_with_workers(*job)) id.reset();
+    const bool is_stuck = id && answered_[worker] == id;
+    answered_[worker] = is_stuck ? std::nullopt : id;
+    if (!is_stuck) continue;
+    log(Level::kWarning, "worker_stuck", {{"worker", worker}, {"job", id->job}});
+    kill_worker_(worker);
+  }
 }
 
 void RunStage::tick() {

@@ -26,7 +26,8 @@ namespace ringmaster::master {
 
 class RunStage {
  public:
-  // Asked when a job overruns its deadline: end this worker, there is no other way to stop it.
+  // Asked when a job overruns its deadline, or its handler does not return: end this worker, there
+  // is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
   // Told of a job that has no attempts left because its workers died, before it fails.
   using Quarantined = std::function<void(const Job& job)>;
@@ -57,7 +58,8 @@ class RunStage {
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
   [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
-  // Now and then: fails when a shared word is damaged, or a job has been lost between them.
+  // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
+  // workers that are still at what they had answered before the last call.
   [[nodiscard]] Status audit();
   // The slow tick: gives out again what a lost wake-up may have left.
   void tick();
@@ -75,6 +77,7 @@ class RunStage {
   // READY entries per worker beyond the one it works on: enough that nobody waits for the master.
   static constexpr size_t kPublishedPerWorker = 2;
 
+  void end_stuck_workers();
   void publish_waiting();
   void fill_header(const Job& job);
   void note_run_time(const Job& job, uint32_t worker);
@@ -96,7 +99,9 @@ class RunStage {
   size_t published_ = 0;                  // jobs in the ring or with a worker
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
-  std::optional<uint32_t> stray_from_;    // the worker that answered what it was never given
+  // By worker slot: the job that it had answered at the last audit, and was not done with.
+  std::vector<std::optional<ipc::JobId>> answered_;
+  std::optional<uint32_t> stray_from_;  // the worker that answered what it was never given
 };
 
 }  // namespace ringmaster::master

@@ -17,7 +17,8 @@ namespace {
 // The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
-// How long damage to the shared words goes unnoticed that does not show by itself.
+// How long damage to the shared words goes unnoticed that does not show by itself, and how long a
+// handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
 
 // A generation that is gone within this time makes the next one wait, twice as long each time.

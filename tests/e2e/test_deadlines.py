@@ -43,6 +43,18 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
     assert zombies_under(running.pid) == []
 
 
+def test_a_worker_that_answers_and_does_not_return_is_replaced(server, probe):
+    """No deadline is left that could end it."""
+    running = server(workers={"count": 1}, handlers={"echo": {}, "stays": probe("stays")})
+    before = len(running.lines)
+    stuck = running.workers()[0]
+    assert running.call("stays", {}) == "answered"
+    assert running.call("echo", [1]) == [1]
+    running.wait_for_line(r"event=worker_stuck worker=0 job=\d+", before)
+    died = running.wait_for_line(r"event=worker_died .*", before).group(0)
+    assert died.endswith(f"worker=0 gen=1 pid={stuck} how=SIGKILL")  # it had no job
+
+
 def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
     """That one overran and has returned, but the order to end its worker is on its way."""
     running = server(

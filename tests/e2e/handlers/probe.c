@@ -155,6 +155,9 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     answer_text(host, job, "\"first\"");
     answer_text(host, job, "\"second\"");
     host->fail(job, RM_HANDLER_FAILED, "third", 5);
+  } else if (strcmp(how, "stays") == 0) {
+    answer_text(host, job, "\"answered\"");
+    for (;;) pause();
   } else if (strcmp(how, "fails") == 0) {
     host->fail(job, 7, "expected luck, found none", 25);
   } else if (strcmp(how, "says_much") == 0) {

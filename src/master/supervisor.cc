@@ -21,6 +21,9 @@ constexpr uint64_t kTickMs = 50;
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
 
+// How long a generation that was told to end may take, when no answer is waited for any more.
+constexpr uint64_t kEndNs = 5 * kNsPerS;
+
 // A generation that is gone within this time makes the next one wait, twice as long each time.
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
@@ -165,6 +168,7 @@ void Supervisor::on_tick() {
     }
     return;
   }
+  if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
   run_stage_.tick();
   fork_due();
@@ -294,6 +298,7 @@ void Supervisor::change_worker_count(int by) {
 
 void Supervisor::stop() {
   is_stopping_ = true;
+  end_due_ns_ = now_ns() + kEndNs;
   if (generation_ == nullptr) return events_.on_stopped();
   generation_->stop();
 }

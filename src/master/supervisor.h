@@ -49,7 +49,7 @@ class Supervisor {
   Supervisor(Setup setup, RunStage& run_stage, Events events);
 
   [[nodiscard]] Status start();
-  // Lets the workers finish what they have, then ends them.
+  // Lets the workers finish what they have, then ends them: within seconds, one way or the other.
   void stop();
 
   // For a job that overruns: the worker is replaced.
@@ -100,6 +100,7 @@ class Supervisor {
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
   uint64_t audit_due_ns_ = 0;
+  uint64_t end_due_ns_ = 0;         // once it is stopping
   uint32_t young_generations_ = 0;  // in a row, that were gone soon
   std::optional<Error> failure_;    // what the nursery said before it went
   bool is_loaded_ = false;

@@ -75,6 +75,14 @@ def test_a_nursery_that_dies_while_its_generation_drains(server, probe, gate):
     assert running.call("echo", [1]) == [1]
 
 
+def test_a_worker_that_does_not_end_is_ended(server, probe):
+    running = server(workers={"count": 1}, handlers={"stays": probe("stays")})
+    old = [running.nursery(), *running.workers().values()]
+    assert running.call("stays", {}) == "answered"
+    running.reload()
+    gone(*old)
+
+
 @pytest.mark.parametrize(
     "sections, says",
     [

@@ -86,7 +86,7 @@ Status Front::serve(Deployment& deployment) {
     return true;
   });
   shared_.deployment = &deployment;
-  const Limits& limits = deployment.options().limits;
+  const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};
   uv_timer_start(
@@ -107,13 +107,11 @@ std::vector<std::string> Front::addresses() const {
 }
 
 void Front::accept(net::Stream stream) {
-  if (sessions_.size() >= shared_.deployment->options().limits.connections + kToldClientsMax)
-    return;
+  if (sessions_.size() >= shared_.limits.connections + kToldClientsMax) return;
   auto session = std::make_shared<Session>(std::move(stream), events_, shared_, now_ns());
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
-  if (sessions_.size() > shared_.deployment->options().limits.connections)
-    return session->refuse_connection();
+  if (sessions_.size() > shared_.limits.connections) return session->refuse_connection();
   connection.start();
 }
 
@@ -136,7 +134,7 @@ void Front::close_stalled() {
 void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) {
   memory_bytes_ += connection.held_bytes() - was_bytes;
   if (connection.held_bytes() < was_bytes) return;
-  while (memory_bytes_ > shared_.deployment->options().limits.connection_memory_bytes) {
+  while (memory_bytes_ > shared_.limits.connection_memory_bytes) {
     const auto greediest = std::max_element(
         sessions_.begin(), sessions_.end(),
         [](const auto& a, const auto& b) { return a.first->held_bytes() < b.first->held_bytes(); });

@@ -23,8 +23,9 @@ class Session : public std::enable_shared_from_this<Session> {
  public:
   // What all sessions share.
   struct Shared {
-    Deployment* deployment = nullptr;         // the one that serves: a reload changes it
-    net::ConnectionLimits connection_limits;  // a copy of its: connections may outlive it
+    Deployment* deployment = nullptr;  // the one that serves: a reload changes it
+    Limits limits;                     // copies of its: connections may outlive it
+    net::ConnectionLimits connection_limits;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
@@ -65,7 +66,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
   void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
 
-  const Limits& limits() const { return shared_.deployment->options().limits; }
+  const Limits& limits() const { return shared_.limits; }
 
   Shared& shared_;
   net::Connection connection_;

@@ -1,5 +1,6 @@
 """The server ends as it should: everything admitted is answered, and no process is left."""
 
+import os
 import signal
 
 import pytest
@@ -109,6 +110,24 @@ def test_grace_is_bounded(holding, gate):
         held.wait_for_runs(1)
         running.send(signal.SIGTERM)
         assert_shutting_down(client.answer(), "unknown")
+    assert running.wait() == 0
+
+
+def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
+    """The last answers, more than the socket takes at once, outlive whom they come from."""
+    running = holding(
+        listen={"rpc": [f"unix:{tmp_path}/rpc.sock"]}, limits={"in_flight_per_connection": 10_000}
+    )
+    for generation in range(1, 6):  # the next one is waited for longer each time
+        running.wait_for_line(f"event=handlers_loaded gen={generation} ")
+        os.kill(running.nursery(), signal.SIGKILL)
+        running.wait_for_line(f"event=nursery_died gen={generation} ")
+    with running.connect() as client:
+        client.send(b"".join(request("echo", [id], id) for id in range(3000)))
+        assert_admitted(client, 3000)
+        running.send(signal.SIGINT)
+        for answer in client.answers(3000).values():
+            assert_shutting_down(answer, False)
     assert running.wait() == 0
 
 

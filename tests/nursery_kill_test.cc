@@ -143,7 +143,10 @@ void take_over(Floor& floor, Count& count) {
   std::vector<Answer> answers = floor.drain();
   const std::vector<JobId> named = floor.port.take_over(0);
   const bool is_lost = answers.empty() && !named.empty();
-  if (is_lost) REQUIRE(floor.port.try_publish(kJob));
+  if (is_lost) {
+    REQUIRE(floor.port.try_publish(kJob));
+    floor.port.wake(1);
+  }
   if (answers.empty()) {  // else nobody has anything left to do
     floor.store.header(kJob.job).deadline_ns = kJob.sequence;  // as echo_one() expects it
     test::Child successor = floor.fork_worker(0, echo_one);

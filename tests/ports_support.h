@@ -61,6 +61,7 @@ class Floor {
     header.view_count = 1;
     header.views[0] = store.view(*block, params.size());
     REQUIRE(port.try_publish(id));
+    port.wake(1);
     store.free(*block);  // the tests of the ports publish nothing else before they have the answer
   }
 

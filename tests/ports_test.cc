@@ -93,7 +93,7 @@ TEST_CASE("ports: a worker says when it is ready, and that rings a sleeping mast
   CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
 }
 
-TEST_CASE("ports: publishing wakes the worker that was busy last, and one only") {
+TEST_CASE("ports: those that were busy last are woken first, and no more than asked for") {
   Floor floor(3);
   Words words = floor.words();
   const auto put_to_sleep = [&](std::vector<uint32_t> workers) {
@@ -102,15 +102,16 @@ TEST_CASE("ports: publishing wakes the worker that was busy last, and one only")
     for (const uint32_t worker : workers)
       words.workers[worker].bell.announce_sleep();
   };
-  const auto woken_by_publish = [&](uint32_t job) {
+  const auto woken_by = [&](size_t count) {
     std::vector<uint32_t> asleep_before;
     for (uint32_t i = 0; i < 3; ++i) {
       if (floor.port.was_state(i) == WorkerState::kAsleep) asleep_before.push_back(i);
     }
-    REQUIRE(floor.port.try_publish({job, 1}));
+    const size_t woken = floor.port.wake(count);
     std::erase_if(asleep_before, [&](uint32_t worker) {
       return floor.port.was_state(worker) == WorkerState::kAsleep;
     });
+    CHECK(woken == asleep_before.size());
     return asleep_before;
   };
   for (const uint32_t worker : {1u, 2u, 0u, 2u}) {  // the last to answer: 2, before it 0, then 1
@@ -121,22 +122,28 @@ TEST_CASE("ports: publishing wakes the worker that was busy last, and one only")
     CHECK(floor.drain().size() == 1);
   }
   put_to_sleep({0, 1, 2});
-  CHECK(woken_by_publish(1) == std::vector<uint32_t>{2});
-  CHECK(woken_by_publish(2) == std::vector<uint32_t>{0});
-  CHECK(woken_by_publish(3) == std::vector<uint32_t>{1});
-  CHECK(woken_by_publish(4).empty());
-  CHECK(!floor.port.try_publish({5, 1}));  // full
+  CHECK(floor.port.were_awake() == 0);
+  CHECK(woken_by(1) == std::vector<uint32_t>{2});
+  CHECK(woken_by(1) == std::vector<uint32_t>{0});
+  CHECK(floor.port.were_awake() == 2);
+  CHECK(woken_by(1) == std::vector<uint32_t>{1});
+  CHECK(woken_by(1).empty());
+  put_to_sleep({0, 1, 2});
+  CHECK(woken_by(2) == std::vector<uint32_t>{0, 2});
+  put_to_sleep({0, 1});
+  CHECK(woken_by(5) == std::vector<uint32_t>{0, 1});
 }
 
-TEST_CASE("ports: the slow tick wakes a sleeper where there is work, and only there") {
+TEST_CASE("ports: to publish wakes nobody, and says when the ring is full") {
   Floor floor;
   Words words = floor.words();
   words.workers[1].bell.announce_sleep();
-  floor.port.wake_if_needed();
+  CHECK(!floor.port.was_any_ready());
+  for (uint32_t job = 1; job <= floor.geometry.ring_entries; ++job)
+    REQUIRE(floor.port.try_publish({job, 1}));
+  CHECK(floor.port.was_any_ready());
   CHECK(floor.port.was_state(1) == WorkerState::kAsleep);
-  REQUIRE(words.ring.try_publish({1, 1}));  // as if its wake-up had been lost
-  floor.port.wake_if_needed();
-  CHECK(floor.port.was_state(1) == WorkerState::kAwake);
+  CHECK(!floor.port.try_publish({9, 1}));
 }
 
 TEST_CASE("ports: a worker waits while its results are full, and loses none") {

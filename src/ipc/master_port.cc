@@ -44,17 +44,21 @@ MasterPort::MasterPort(Region control, Region results, const Geometry& geometry)
   }
 }
 
-bool MasterPort::try_publish(JobId id) {
-  if (!ring_.try_publish(id)) return false;
-  wake_one();
-  return true;
+size_t MasterPort::wake(size_t count) {
+  size_t woken = 0;
+  while (woken < count && try_wake_one())
+    ++woken;
+  return woken;
 }
 
-void MasterPort::wake_if_needed() {
-  if (ring_.was_ready()) wake_one();
+size_t MasterPort::were_awake() const {
+  return static_cast<size_t>(
+      std::count_if(worker_words_.begin(), worker_words_.end(), [](const WorkerWords& words) {
+        return words.bell.was_state() == WorkerState::kAwake;
+      }));
 }
 
-void MasterPort::wake_one() {
+bool MasterPort::try_wake_one() {
   for (;;) {
     WorkerWords* latest = nullptr;
     uint64_t latest_at = 0;
@@ -64,8 +68,9 @@ void MasterPort::wake_one() {
       latest = &worker_words_[i];
       latest_at = last_result_at_[i];
     }
+    if (latest == nullptr) return false;
     // A worker that woke up by itself meanwhile does not count: it may have looked too early.
-    if (latest == nullptr || latest->bell.try_wake()) return;
+    if (latest->bell.try_wake()) return true;
   }
 }
 

@@ -27,12 +27,15 @@ class MasterPort {
   int result_memory_fd() const { return result_memory_.get(); }
   int event_fd() const { return event_.get(); }
 
-  // Publishes a job whose header is filled in, and wakes a worker if one sleeps: the one that was
-  // busy last, whose caches are warmest. False: the ring is full.
-  [[nodiscard]] bool try_publish(JobId id);
+  // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
+  [[nodiscard]] bool try_publish(JobId id) { return ring_.try_publish(id); }
   [[nodiscard]] bool try_withdraw(JobId id) { return ring_.try_withdraw(id); }
-  // For the slow tick: wakes a worker if there is work and everybody sleeps.
-  void wake_if_needed();
+  bool was_any_ready() const { return ring_.was_ready(); }
+  // Wakes up to `count` of the workers that sleep, first those that were busy last: their caches
+  // are warmest. Returns how many it has woken.
+  size_t wake(size_t count);
+  // Workers that do not sleep, those that are not up yet left out.
+  size_t were_awake() const;
 
   // Hands each result to `take`, oldest first per worker, and frees its space. Of one worker's it
   // takes about `bytes_each`, and never more than its ring holds, so that a worker which writes on
@@ -67,7 +70,7 @@ class MasterPort {
 
  private:
   MasterPort(Region control, Region results, const Geometry& geometry);
-  void wake_one();
+  bool try_wake_one();
   Status audit_entry(size_t entry, const IsPublished& is_published,
                      std::vector<JobId>& named) const;
   Status audit_worker(uint32_t worker, std::vector<JobId>& named) const;

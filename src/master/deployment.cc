@@ -1,5 +1,6 @@
 #include "master/deployment.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/nearest.h"
@@ -11,10 +12,14 @@ namespace {
 // TTIN can add this many workers to the configured ones: their slots cost address space only.
 constexpr size_t kSpareWorkerSlots = 32;
 
+// Twice as many as are ever published at once, so that the next one is found free; and few enough
+// to look through them all before a worker sleeps.
+constexpr uint32_t kRingEntriesMin = 512;
+
 ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   ipc::Geometry geometry;
   geometry.worker_slots = static_cast<uint32_t>(worker_count + kSpareWorkerSlots);
-  geometry.ring_entries = 4 * geometry.worker_slots;  // more than is ever published at once
+  geometry.ring_entries = std::max(kRingEntriesMin, 4 * geometry.worker_slots);
   geometry.job_slots = static_cast<uint32_t>(options.limits.queued_jobs);
   geometry.payload_bytes = options.limits.payload_memory_bytes;
   geometry.result_bytes = options.limits.response_bytes;

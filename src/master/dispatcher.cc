@@ -41,7 +41,7 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
       store_(store),
       table_(store, geometry.job_slots),
       fetch_stage_(store, std::move(fetchers), *this),
-      run_stage_(store, table_, forecast_, geometry.result_bytes, *this, std::move(kill_worker)) {}
+      run_stage_(store, table_, forecast_, geometry, *this, std::move(kill_worker)) {}
 
 std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_view params,
                                             std::optional<uint64_t> timeout_ms,

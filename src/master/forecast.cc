@@ -38,6 +38,11 @@ void Forecast::on_run(const Step& step, uint64_t took_ns) {
   steps_[&step].time_ns.add(static_cast<double>(took_ns));
 }
 
+std::optional<double> Forecast::run_ns(const Step& step) const {
+  const auto found = steps_.find(&step);
+  return found == steps_.end() ? std::nullopt : std::optional(found->second.time_ns.mean());
+}
+
 Forecast::Need Forecast::need(const Method& method, size_t step) const {
   Need need;
   for (; step < method.steps.size(); ++step) {

@@ -45,6 +45,9 @@ class Forecast {
   void on_fetch_failed(const Step& step) { steps_[&step].success.add(0); }
   void on_run(const Step& step, uint64_t took_ns);
 
+  // How long a run step takes on average. Empty: it was never measured.
+  std::optional<double> run_ns(const Step& step) const;
+
   // Empty: let it in.
   std::optional<Refusal> predict(const Method& method, uint64_t now_ns, uint64_t deadline_ns) const;
   // When the next of the jobs should be done. Empty: nothing is known about them.

@@ -58,6 +58,7 @@ struct Job {
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // runs begun at this step
   uint64_t step_began_ns = 0;       // a run step: when it was last published
+  uint64_t expected_ns = 0;         // a run step that is published: what it should take
   Forecast::Load load;
   std::vector<WorkerDeath> deaths;  // of those that ran it, at this step
   std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job

@@ -25,13 +25,14 @@ bool is_with_workers(const Job& job) {
 }  // namespace
 
 RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
-                   uint64_t result_bytes, StageEvents& events, KillWorker kill_worker)
+                   const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
     : store_(store),
       table_(table),
       forecast_(forecast),
-      result_bytes_(result_bytes),
+      result_bytes_(geometry.result_bytes),
       events_(events),
-      kill_worker_(std::move(kill_worker)) {}
+      kill_worker_(std::move(kill_worker)),
+      backlog_(geometry.ring_entries / 2) {}
 
 void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
@@ -49,14 +50,14 @@ void RunStage::set_port(ipc::MasterPort* port) {
 }
 
 void RunStage::set_workers(size_t count) {
-  workers_ = count;
+  backlog_.set_workers(count);
   forecast_.set_workers(count);
   publish_waiting();
 }
 
 void RunStage::publish_waiting() {
   if (port_ == nullptr) return;
-  while (published_ < workers_ * (1 + kPublishedPerWorker)) {
+  while (backlog_.has_room()) {
     const std::optional<ipc::JobId> id = queue_.front();
     if (!id) return;
     Job& job = *table_.find(*id);
@@ -65,10 +66,27 @@ void RunStage::publish_waiting() {
     queue_.pop();
     job.state = JobState::kPublished;
     job.step_began_ns = now_ns();
+    job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
     forecast_.on_published(job.load, *job.method, job.step);
     ++job.attempts;
-    ++published_;
+    if (++unwoken_ == kUnwokenMax) wake_workers();
   }
+}
+
+void RunStage::wake_workers() {
+  if (unwoken_ == 0 || port_ == nullptr) return;
+  unwoken_ = 0;
+  const size_t awake = port_->were_awake();
+  const size_t needed = backlog_.workers_needed();
+  if (needed > awake) port_->wake(needed - awake);
+}
+
+bool RunStage::is_sparing() const {
+  return port_ != nullptr && port_->were_awake() < backlog_.workers_usable();
+}
+
+void RunStage::look_again() {
+  if (port_ != nullptr && port_->was_any_ready()) port_->wake(1);
 }
 
 void RunStage::fill_header(const Job& job) {
@@ -119,7 +137,7 @@ void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     stray_from_ = worker;
     return;
   }
-  --published_;
+  backlog_.remove(job->expected_ns);
   if (record.code != ipc::kResultTooLate) note_run_time(*job, worker);
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
@@ -166,7 +184,7 @@ bool RunStage::try_drop(Job& job) {
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
   if (!port_->try_withdraw(job.id)) return false;
-  --published_;
+  backlog_.remove(job.expected_ns);
   publish_waiting();
   return true;
 }
@@ -232,10 +250,6 @@ void RunStage::end_stuck_workers() {
   }
 }
 
-void RunStage::tick() {
-  if (port_ != nullptr) port_->wake_if_needed();
-}
-
 std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was_ended_by_us) {
   const std::vector<ipc::JobId> ids = port_->take_over(death.worker);
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
@@ -259,13 +273,13 @@ void RunStage::on_port_lost(const std::string& cause) {
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   // What can still be withdrawn no worker has ever had: it has not cost an attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
-  workers_ = 0;
+  backlog_.set_workers(0);
   finished_.clear();
   table_.for_each_used([&](Job& job) {
     const bool was_taken = job.state != JobState::kPublished || !port.try_withdraw(job.id);
     on_job_lost(job, was_taken, cause);
   });
-  RM_ASSERT(published_ == 0);
+  RM_ASSERT(backlog_.jobs() == 0);
 }
 
 uint64_t RunStage::finished_jobs(uint32_t worker) const {
@@ -274,7 +288,7 @@ uint64_t RunStage::finished_jobs(uint32_t worker) const {
 
 void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
   if (job.state != JobState::kPublished && job.state != JobState::kAbandoned) return;
-  --published_;
+  backlog_.remove(job.expected_ns);
   if (job.caller == nullptr) return events_.on_released(job);  // nobody waits for it
   if (!is_blamed) --job.attempts;
   if (job.attempts < job.method->attempts) {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "ipc/master_port.h"
+#include "master/backlog.h"
 #include "master/job.h"
 #include "master/options.h"
 #include "master/queue.h"
@@ -32,8 +33,8 @@ class RunStage {
   // Told of a job that has no attempts left because its workers died, before it fails.
   using Quarantined = std::function<void(const Job& job)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast, uint64_t result_bytes,
-           StageEvents& events, KillWorker kill_worker);
+  RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
+           const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
   // Queues the job for its current step, which is this one.
   void start(Job& job, const RunStep& step);
@@ -61,8 +62,13 @@ class RunStage {
   // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
   // workers that are still at what they had answered before the last call.
   [[nodiscard]] Status audit();
-  // The slow tick: gives out again what a lost wake-up may have left.
-  void tick();
+  // Wakes the workers that what was published since the last call is worth: before each wait.
+  void wake_workers();
+  // Fewer are awake than could work: it should be asked soon whether those are enough.
+  bool is_sparing() const;
+  // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
+  // expected, or a wake-up was lost.
+  void look_again();
 
   // A worker was reaped: what it had in hand is queued again, or fails. Returns those jobs, for the
   // log. `was_ended_by_us`: for another job's sake, so that these do not pay with an attempt.
@@ -74,8 +80,8 @@ class RunStage {
   uint64_t finished_jobs(uint32_t worker) const;
 
  private:
-  // READY entries per worker beyond the one it works on: enough that nobody waits for the master.
-  static constexpr size_t kPublishedPerWorker = 2;
+  // So many are published before workers are woken for them, in the midst of other things to do.
+  static constexpr size_t kUnwokenMax = 16;
 
   void end_stuck_workers();
   void publish_waiting();
@@ -95,8 +101,8 @@ class RunStage {
   Quarantined quarantined_ = [](const Job&) {};
   Queue queue_;
   ipc::MasterPort* port_ = nullptr;
-  size_t workers_ = 0;
-  size_t published_ = 0;                  // jobs in the ring or with a worker
+  Backlog backlog_;                       // jobs in the ring or with a worker
+  size_t unwoken_ = 0;                    // published since the last wake_workers()
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
   // By worker slot: the job that it had answered at the last audit, and was not done with.

@@ -17,6 +17,9 @@ namespace {
 // The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
+// How long a job may lie there untaken while not all workers are awake.
+constexpr uint64_t kLookAgainMs = 1;
+
 // How long damage to the shared words goes unnoticed that does not show by itself, and how long a
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
@@ -36,7 +39,8 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       run_stage_(run_stage),
       events_(std::move(events)),
       roster_(setup_.geometry.worker_slots, setup_.worker_count),
-      tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
+      tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
+      look_again_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
 
 Status Supervisor::start() {
   started_ns_ = now_ns();
@@ -170,7 +174,7 @@ void Supervisor::on_tick() {
   }
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
-  run_stage_.tick();
+  run_stage_.look_again();
   fork_due();
   audit();
   recycle();
@@ -271,7 +275,17 @@ void Supervisor::before_wait() {
   gone_.reset();
   if (generation_ == nullptr) return;
   generation_->port().announce_sleep();
-  if (has_results()) take_results(RunStage::kTakenAtOnceBytes);
+  run_stage_.wake_workers();
+  if (has_results()) {
+    take_results(RunStage::kTakenAtOnceBytes);
+    run_stage_.wake_workers();
+  }
+  if (run_stage_.is_sparing() && !uv_is_active(reinterpret_cast<uv_handle_t*>(look_again_.get()))) {
+    uv_timer_start(
+        look_again_.get(),
+        [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->run_stage_.look_again(); },
+        kLookAgainMs, 0);
+  }
 }
 
 bool Supervisor::has_results() const {

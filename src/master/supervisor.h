@@ -108,6 +108,7 @@ class Supervisor {
   bool was_ready_ = false;
   bool is_stopping_ = false;
   net::UvHandle<uv_timer_t> tick_;
+  net::UvHandle<uv_timer_t> look_again_;
 };
 
 }  // namespace ringmaster::master

@@ -122,7 +122,7 @@ class Play {
         drain();
         break;
       default:
-        port_.wake_if_needed();
+        port_.wake(script_.ConsumeIntegralInRange<size_t>(0, 3));
     }
   }
 

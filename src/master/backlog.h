@@ -1,0 +1,67 @@
+// Backlog: what the workers have been given and have not done yet. It says how far ahead of them
+// jobs are published, and how many workers should be awake for that.
+//
+// A worker that finds no job sleeps, and to wake it costs two system calls and two switches, more
+// than many a job takes. So short jobs are published by the dozen, and for a handful of them one
+// worker is enough; long ones stay in the queue, where they can still be reordered, and each gets a
+// worker of its own.
+//
+// Pure bookkeeping; the master only.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace ringmaster::master {
+
+class Backlog {
+ public:
+  // As much work as is published for each worker, if it is done in many jobs. What comes in later
+  // and is more urgent has to wait for that long.
+  static constexpr uint64_t kAheadNs = 500'000;
+  // In any case as many jobs for each worker, beyond the one that it works on: none waits for us.
+  static constexpr size_t kAheadJobs = 2;
+  // Work that is worth waking a worker for, while another one is at it.
+  static constexpr uint64_t kWorthWakingNs = 50'000;
+
+  // `jobs_max`: however short they are.
+  explicit Backlog(size_t jobs_max) : jobs_max_(jobs_max) {}
+
+  void set_workers(size_t count) { workers_ = count; }
+
+  // Whether one more job should be published now.
+  bool has_room() const {
+    return jobs_ < workers_ * (1 + kAheadJobs) ||
+           (jobs_ < jobs_max_ && work_ns_ < workers_ * kAheadNs);
+  }
+  // A job of this length was published; of one that is not known a worker's whole attention is
+  // expected. Returns what remove() has to be told.
+  uint64_t add(std::optional<double> run_ns) {
+    const uint64_t expected_ns = run_ns ? static_cast<uint64_t>(*run_ns) : kAheadNs;
+    ++jobs_;
+    work_ns_ += expected_ns;
+    return expected_ns;
+  }
+  // It is back: done, withdrawn or lost.
+  void remove(uint64_t expected_ns) {
+    --jobs_;
+    work_ns_ -= expected_ns;
+  }
+
+  size_t jobs() const { return jobs_; }
+  // Those that could work now, and those that should.
+  size_t workers_usable() const { return jobs_ < workers_ ? jobs_ : workers_; }
+  size_t workers_needed() const {
+    const size_t worth = work_ns_ / kWorthWakingNs + 1;
+    return worth < workers_usable() ? worth : workers_usable();
+  }
+
+ private:
+  size_t jobs_max_;
+  size_t workers_ = 0;
+  size_t jobs_ = 0;
+  uint64_t work_ns_ = 0;
+};
+
+}  // namespace ringmaster::master

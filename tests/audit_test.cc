@@ -28,7 +28,7 @@ TEST_CASE("audit: names what is in the ring and in work") {
   REQUIRE(floor.port.try_publish({1, 7}));
   REQUIRE(floor.port.try_publish({2, 7}));
   REQUIRE(words.ring.try_claim(1));
-  words.workers[0].running = make_word(EntryState::kClaimed, 0, {3, 7});
+  words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {3, 7});
   CHECK(floor.port.audit(kAll).value() == std::vector<JobId>{{1, 7}, {2, 7}, {3, 7}});
 }
 
@@ -61,11 +61,11 @@ TEST_CASE("audit: a running word or a bell that its worker cannot have written i
   for (const JobWord damage : damages) {
     CAPTURE(damage);
     Floor floor;
-    floor.words().workers[1].running = damage;
+    floor.words().workers[1].running[0] = damage;
     CHECK(fault_of(floor).starts_with("running word of worker 1: 0x"));
   }
   Floor floor;
-  floor.words().workers[1].running = make_word(EntryState::kClaimed, 1, {15, 1});
+  floor.words().workers[1].running[0] = make_word(EntryState::kClaimed, 1, {15, 1});
   CHECK(fault_of(floor, kNone).empty());  // its result may have been taken: no damage
   std::memset(static_cast<void*>(&floor.words().workers[0].bell), 7, sizeof(WorkerBell));
   CHECK(fault_of(floor) == "the bell of worker 0");

@@ -16,7 +16,7 @@ Backlog with_workers(size_t count) {
 // Publishes jobs of this length until there is no room: how many that are.
 size_t fill(Backlog& backlog, std::optional<double> run_ns) {
   size_t count = 0;
-  for (; backlog.has_room(); ++count)
+  for (; backlog.has_room(1); ++count)
     backlog.add(run_ns);
   return count;
 }
@@ -25,7 +25,7 @@ size_t fill(Backlog& backlog, std::optional<double> run_ns) {
 
 TEST_CASE("backlog: without workers there is no room") {
   Backlog backlog = with_workers(0);
-  CHECK(!backlog.has_room());
+  CHECK(!backlog.has_room(1));
 }
 
 TEST_CASE("backlog: long jobs, and those of unknown length, are three for each worker") {
@@ -38,6 +38,15 @@ TEST_CASE("backlog: long jobs, and those of unknown length, are three for each w
 TEST_CASE("backlog: short jobs are half a millisecond for each worker") {
   Backlog backlog = with_workers(2);
   CHECK(fill(backlog, 10'000) == 100);
+}
+
+TEST_CASE("backlog: of a handler that takes many together, so many are published, however long") {
+  Backlog backlog = with_workers(2);
+  size_t count = 0;
+  for (; backlog.has_room(16); ++count)
+    backlog.add(std::nullopt);
+  CHECK(count == 34);
+  CHECK(!backlog.has_room(1));
 }
 
 TEST_CASE("backlog: jobs that take no time are as many as there may be") {
@@ -55,13 +64,13 @@ TEST_CASE("backlog: what comes back makes room, whatever is expected of others b
   const uint64_t first = backlog.add(600'000);
   backlog.add(1000);
   const uint64_t third = backlog.add(std::nullopt);
-  CHECK(!backlog.has_room());
+  CHECK(!backlog.has_room(1));
   backlog.remove(third);
-  CHECK(backlog.has_room());
+  CHECK(backlog.has_room(1));
   backlog.add(1000);
-  CHECK(!backlog.has_room());
+  CHECK(!backlog.has_room(1));
   backlog.remove(first);
-  CHECK(backlog.has_room());
+  CHECK(backlog.has_room(1));
 }
 
 TEST_CASE("backlog: a handful of short jobs needs one worker, more of them more") {

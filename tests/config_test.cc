@@ -61,6 +61,7 @@ const std::string kEveryKey = R"(
     body_bytes = 2048
     [handlers.interests]
     library = "interests"
+    batch = 19
     model = "models/interests.ubj"
     vocabulary_file = "models/interests.ubj"
     depth = 3
@@ -112,6 +113,7 @@ TEST_CASE("config: every key of handlers and methods is read") {
   const master::Options options = folder.load(kEveryKey).options;
   using Pairs = std::vector<std::pair<std::string, std::string>>;
   REQUIRE(options.handlers.size() == 1);
+  CHECK(options.handlers[0].batch == 19);
   CHECK(options.handlers[0].options == Pairs{{"model", folder.at("models/interests.ubj")},
                                              {"vocabulary_file", folder.at("models/interests.ubj")},
                                              {"depth", "3"},
@@ -127,6 +129,7 @@ TEST_CASE("config: every key of handlers and methods is read") {
   const auto& body = std::get<master::FetchStep>(method.steps[0]).body;
   CHECK(body.render(R"({"user_id": 42})").value() == R"({"user_id":42,"n":[1,2.5,true]})");
   CHECK(std::get<master::FetchStep>(method.steps[1]).body.is_empty());
+  CHECK(std::get<master::RunStep>(method.steps[2]).batch == 19);
 }
 
 TEST_CASE("config: an unknown key or section names the nearest one") {
@@ -164,6 +167,10 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
                     "features.u.url: expected a URL, found true"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 1", "expected the path of a file"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = inf", "cannot be written as JSON"));
+  for (const std::string batch : {"0", "65"}) {
+    CHECK(has_problem(kEcho + "[handlers.burn]\nbatch = " + batch,
+                      "handlers.burn.batch: must be from 1 to 64, found " + batch));
+  }
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = \"a\\u0000\"", "a NUL in it"));
   CHECK(has_problem(kEcho + "[handlers.burn]\n\"x\\u0000y\" = 1",
                     ":5: handlers.burn.\"x\\u0000y\": expected a key, found a string with a NUL"));

@@ -49,7 +49,7 @@ int answer_jobs(Floor& floor, uint32_t count) {
     if (const std::optional<Ring::Claim> claim = ring.try_claim(0)) {
       ring.release(claim->entry);
       if (floor.writer.try_reserve(0) == nullptr) return 1;
-      floor.writer.commit(claim->id, 0, 0);
+      floor.writer.commit(claim->id, 0, 0, 0);
       floor.master_bell.ring(floor.event.get());
       ++answered;
       continue;

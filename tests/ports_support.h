@@ -4,8 +4,10 @@
 
 #include <cstring>
 #include <fcntl.h>
+#include <map>
 #include <poll.h>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "ipc/control.h"
@@ -59,10 +61,13 @@ class Floor {
     JobHeader& header = store.header(id.job);
     header.deadline_ns = id.sequence;
     header.view_count = 1;
+    header.handler = 0;
+    header.batch = kBatchMax;
     header.views[0] = store.view(*block, params.size());
     REQUIRE(port.try_publish(id));
     port.wake(1);
-    store.free(*block);  // the tests of the ports publish nothing else before they have the answer
+    const Block unused = std::exchange(blocks_[id.job], *block);  // of the slot's job before
+    if (unused.size > 0) store.free(unused);
   }
 
   std::vector<Answer> drain() {
@@ -128,6 +133,8 @@ class Floor {
   size_t result_region;
 
  private:
+  std::map<uint32_t, Block> blocks_;  // by job slot
+
   static Geometry geometry_of(uint32_t worker_slots) {
     Geometry geometry;
     geometry.worker_slots = worker_slots;
@@ -139,18 +146,25 @@ class Floor {
   }
 };
 
-// Waits for one job and gives its params back. Zero: it did.
-inline int echo_one(WorkerPort& port) {
-  std::optional<WorkerPort::Job> job;
-  while (!(job = port.try_next()))
+// Waits for a job, takes up to `count` with it, and gives their params back. Zero: it did.
+inline int echo(WorkerPort& port, size_t count) {
+  std::optional<WorkerPort::Job> jobs[kBatchMax];
+  while (!(jobs[0] = port.try_next()))
     port.wait(kForeverNs);
-  const std::string_view params = port.bytes(job->header->views[0]);
-  char* room = port.reserve(params.size());
-  if (room == nullptr || job->header->deadline_ns != job->id.sequence) return 101;
-  std::memcpy(room, params.data(), params.size());
-  port.commit(job->id, 0, params.size());
+  for (size_t i = 1; i < count; ++i)
+    jobs[i] = port.try_next_like(*jobs[0]);
+  for (size_t i = 0; i < count && jobs[i]; ++i) {
+    const std::string_view params = port.bytes(jobs[i]->header->views[0]);
+    char* room = port.reserve(params.size());
+    if (room == nullptr || jobs[i]->header->deadline_ns != jobs[i]->id.sequence) return 101;
+    std::memcpy(room, params.data(), params.size());
+    port.commit(jobs[i]->id, 0, params.size(), 0);
+  }
   port.finish();
   return 0;
+}
+inline int echo_one(WorkerPort& port) {
+  return echo(port, 1);
 }
 
 // Answers jobs with nothing, without ever waiting, until it is killed.
@@ -159,7 +173,7 @@ inline int answer_all(WorkerPort& port) {
     const std::optional<WorkerPort::Job> job = port.try_next();
     if (!job) continue;
     if (port.reserve(0) == nullptr) return 1;
-    port.commit(job->id, 0, 0);
+    port.commit(job->id, 0, 0, 0);
     port.finish();
   }
 }

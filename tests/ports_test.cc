@@ -20,11 +20,40 @@ TEST_CASE("ports: a job goes to a worker, and its result comes back") {
   CHECK(floor.port.take_over(1).empty());
 }
 
+TEST_CASE(
+    "ports: a worker takes with a job what its handler may be given together, up to its share") {
+  Floor floor;
+  const Words words = floor.words();
+  words.workers[0].bell.announce_sleep();
+  words.workers[1].bell.announce_sleep();
+  for (const JobId id : {JobId{1, 1}, {2, 1}, {3, 1}, {4, 1}})
+    floor.publish(id, "params");
+  floor.store.header(3).handler = 1;
+  floor.store.header(4).batch = 1;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    const auto first = port.try_next();
+    if (!first || first->id != JobId{1, 1} || port.was_share() != 1) return 1;
+    const auto second = port.try_next_like(*first);
+    if (!second || second->id != JobId{2, 1}) return 2;
+    if (port.try_next_like(*first)) return 3;  // of another handler
+    const auto third = port.try_next();
+    if (!third || third->id != JobId{3, 1}) return 4;
+    if (port.try_next_like(*third)) return 5;  // to be run alone
+    const auto fourth = port.try_next();
+    if (!fourth || port.try_next_like(*fourth)) return 6;  // there is none
+    return 0;
+  });
+  CHECK(worker.exit_code() == 0);
+  CHECK(floor.port.were_running(0) == std::vector<JobId>{{1, 1}, {2, 1}, {3, 1}, {4, 1}});
+  CHECK(floor.port.take_over(0).size() == 4);
+  CHECK(floor.port.were_running(0).empty());
+}
+
 TEST_CASE("ports: an error's code and message come back") {
   Floor floor;
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     std::memcpy(port.reserve(6), "no way", 6);
-    port.commit({1, 2}, -32000, 6);
+    port.commit({1, 2}, -32000, 6, 0);
     return 0;
   });
   CHECK(floor.wait_for(1) == std::vector<Answer>{{0, {1, 2}, -32000, "no way"}});
@@ -118,7 +147,7 @@ TEST_CASE("ports: those that were busy last are woken first, and no more than as
     const Region region = floor.results_of(worker);
     ResultWriter writer({region.data(), region.size()});
     REQUIRE(writer.try_reserve(1) != nullptr);
-    writer.commit({worker, 1}, 0, 1);
+    writer.commit({worker, 1}, 0, 1, 0);
     CHECK(floor.drain().size() == 1);
   }
   put_to_sleep({0, 1, 2});
@@ -154,7 +183,7 @@ TEST_CASE("ports: a worker waits while its results are full, and loses none") {
       char* room = port.reserve(1000 + i);
       if (room == nullptr) return 1;
       std::memset(room, 'r', 1000 + i);
-      port.commit({0, i}, 0, 1000 + i);
+      port.commit({0, i}, 0, 1000 + i, 0);
     }
     return 0;
   });
@@ -175,7 +204,7 @@ TEST_CASE("ports: the longest result fits, a longer one is refused at once") {
     char* room = port.reserve(longest);
     if (room == nullptr) return 3;
     std::memset(room, 'L', longest);
-    port.commit({1, 1}, 0, longest);
+    port.commit({1, 1}, 0, longest, 0);
     return 0;
   });
   const std::vector<Answer> answers = floor.wait_for(1);
@@ -220,7 +249,7 @@ TEST_CASE("ports: a drain takes about what it is asked to, and all when asked fo
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     for (uint32_t i = 0; i < 10; ++i) {
       std::memcpy(port.reserve(84), std::string(84, 'x').data(), 84);  // 100 with its header
-      port.commit({i, 1}, 0, 84);
+      port.commit({i, 1}, 0, 84, 0);
     }
     return 0;
   });

@@ -45,8 +45,8 @@ size_t read_all(Scribbled& scribbled, uint64_t& touched) {
 
 TEST_CASE("result ring: a tail that no writer could have stored is damage") {
   const uint64_t size = Scribbled().data().size();
-  for (const uint64_t tail : {size + 16, 2 * size, ~uint64_t{0} - 15, uint64_t{1} << 63,
-                              uint64_t{8}, uint64_t{17}, ~uint64_t{0}}) {
+  for (const uint64_t tail : {size + 32, 2 * size, ~uint64_t{0} - 31, uint64_t{1} << 63,
+                              uint64_t{16}, uint64_t{33}, ~uint64_t{0}}) {
     Scribbled scribbled;
     scribbled.words().tail = tail;
     CAPTURE(tail);
@@ -59,17 +59,18 @@ TEST_CASE("result ring: a tail that no writer could have stored is damage") {
 
 TEST_CASE(
     "result ring: what is skipped reaches from behind a record to the end, else it is damage") {
-  for (const uint32_t skipped : {0u, 16u, 1000u}) {
+  for (const uint32_t skipped : {0u, 32u, 1000u}) {
     CAPTURE(skipped);
     Scribbled scribbled;
-    scribbled.write_header(0, {skipped, kSkip, 0, 0});
+    scribbled.write_header(0, {skipped, kSkip, 0, 0, 0});
     scribbled.words().tail = scribbled.data().size();
     CHECK(scribbled.is_damaged());
     scribbled.reader.pop();
     CHECK(scribbled.words().head == 0);
   }
   Scribbled whole;
-  whole.write_header(0, {static_cast<uint32_t>(whole.data().size() - 16), kSkip, 0, 0});
+  whole.write_header(
+      0, {static_cast<uint32_t>(whole.data().size() - sizeof(RecordHeader)), kSkip, 0, 0, 0});
   whole.words().tail = whole.data().size();
   CHECK(whole.is_damaged());
 }
@@ -79,7 +80,7 @@ TEST_CASE("result ring: a tail that went back is damage") {
   ResultWriter writer(scribbled.memory.bytes());
   for (uint32_t i = 0; i < 2; ++i) {
     REQUIRE(writer.try_reserve(100) != nullptr);
-    writer.commit({i, i}, 0, 100);
+    writer.commit({i, i}, 0, 100, 0);
     REQUIRE(scribbled.reader.peek());
     scribbled.reader.pop();
   }
@@ -89,10 +90,10 @@ TEST_CASE("result ring: a tail that went back is damage") {
 
 TEST_CASE("result ring: a record that is longer than what was published is damage") {
   for (const uint32_t job : {1u, kSkip}) {
-    for (const uint32_t size : {17u, 1000u, 0x7fffffffu, ~0u - 15, ~0u}) {
+    for (const uint32_t size : {33u, 1000u, 0x7fffffffu, ~0u - 31, ~0u}) {
       Scribbled scribbled;
-      scribbled.write_header(0, {size, job, 1, 0});
-      scribbled.words().tail = 32;
+      scribbled.write_header(0, {size, job, 1, 0, 0});
+      scribbled.words().tail = 64;
       CAPTURE(size);
       CHECK(scribbled.is_damaged());
       scribbled.reader.pop();  // of what was not read gives nothing away
@@ -105,8 +106,8 @@ TEST_CASE("result ring: a record that would run over the end of the ring is dama
   Scribbled scribbled;
   const uint64_t size = scribbled.data().size();
   const auto skip = static_cast<uint32_t>(size - 2 * sizeof(RecordHeader));
-  scribbled.write_header(0, {skip, 1, 1, 0});
-  scribbled.write_header(size - sizeof(RecordHeader), {64, 1, 1, 0});
+  scribbled.write_header(0, {skip, 1, 1, 0, 0});
+  scribbled.write_header(size - sizeof(RecordHeader), {64, 1, 1, 0, 0});
   scribbled.words().tail = size - sizeof(RecordHeader);
   REQUIRE(scribbled.reader.peek());
   scribbled.reader.pop();
@@ -118,7 +119,7 @@ TEST_CASE("result ring: the head in shared memory is not believed") {
   Scribbled scribbled;
   ResultWriter writer(scribbled.memory.bytes());
   REQUIRE(writer.try_reserve(3) != nullptr);
-  writer.commit({1, 1}, 0, 3);
+  writer.commit({1, 1}, 0, 3, 0);
   scribbled.words().head = uint64_t{1} << 40;
   const auto record = scribbled.reader.peek();
   REQUIRE((record && *record));
@@ -137,11 +138,11 @@ TEST_CASE("result ring: a region full of noise is read without leaving it") {
       // Mostly figures that look right: noise alone would never get far.
       const uint32_t length = random() % 8 == 0 ? random() : random() % 200;
       const uint32_t job = random() % 4 == 0 ? kSkip : random();
-      scribbled.write_header(at, {length, job, random(), 0});
+      scribbled.write_header(at, {length, job, random(), 0, 0});
     }
     for (int word = 0; word < 4; ++word) {
       const uint64_t tail = random() % 4 == 0 ? uint64_t{random()} << 32 | random()
-                                              : (word + 1) * (random() % size) / 16 * 16;
+                                              : (word + 1) * (random() % size) / 32 * 32;
       scribbled.words().tail = tail;
       records += read_all(scribbled, touched);
     }

@@ -24,7 +24,7 @@ struct Pair {
     char* room = writer.try_reserve(bytes.size());
     if (room == nullptr) return false;
     std::copy(bytes.begin(), bytes.end(), room);
-    writer.commit({job, job + 1}, code, bytes.size());
+    writer.commit({job, job + 1}, code, bytes.size(), 0);
     return true;
   }
   // "job:code:bytes", "" where there is nothing, "damaged" where that is what it is.
@@ -75,7 +75,7 @@ TEST_CASE("result ring: invariant 3: nothing is visible before commit") {
   room = successor.try_reserve(5);
   REQUIRE(room != nullptr);
   std::memcpy(room, "whole", 5);
-  successor.commit({5, 6}, 0, 5);
+  successor.commit({5, 6}, 0, 5, 0);
   CHECK(pair.read() == "5:0:whole");
   CHECK(pair.read() == "");
 }
@@ -86,7 +86,7 @@ TEST_CASE("result ring: a second reserve replaces the first, a commit may be sho
   char* room = pair.writer.try_reserve(500);
   REQUIRE(room != nullptr);
   std::memcpy(room, "short", 5);
-  pair.writer.commit({1, 2}, 0, 5);
+  pair.writer.commit({1, 2}, 0, 5, 0);
   REQUIRE(pair.write(2, "next"));
   CHECK(pair.read() == "1:0:short");
   CHECK(pair.read() == "2:0:next");
@@ -156,7 +156,7 @@ TEST_CASE("result ring: while the reader keeps up, the writer stays on its warm 
     const char* room = pair.writer.try_reserve(kResult);
     REQUIRE(room != nullptr);
     furthest = std::max(furthest, room - reinterpret_cast<const char*>(pair.memory.bytes().data()));
-    pair.writer.commit({i, i + 1}, 0, kResult);
+    pair.writer.commit({i, i + 1}, 0, kResult, 0);
     REQUIRE(pair.read() != "");
   }
   CHECK(furthest < (256 << 10) + 2 * 10'240);
@@ -174,7 +174,7 @@ TEST_CASE("result ring: reset forgets everything that a dead worker left") {
   ResultWriter successor(pair.memory.bytes());
   REQUIRE(successor.try_reserve(3) != nullptr);
   std::memcpy(successor.try_reserve(3), "new", 3);
-  successor.commit({8, 9}, 0, 3);
+  successor.commit({8, 9}, 0, 3, 0);
   CHECK(pair.read() == "8:0:new");
 }
 
@@ -182,7 +182,7 @@ TEST_CASE("result ring: committing more than there is before the end breaks an i
   CHECK(test::is_broken_invariant([] {
     Pair pair(1000);
     pair.writer.try_reserve(10);
-    pair.writer.commit({1, 2}, 0, 1 << 20);
+    pair.writer.commit({1, 2}, 0, 1 << 20, 0);
   }));
 }
 

@@ -16,14 +16,14 @@ int run_to(Stage stage, WorkerPort& port, const Geometry& geometry, uint32_t slo
     const std::optional<Ring::Claim> claim = words.ring.try_claim(slot);
     if (!claim) return 1;
     if (stage == Stage::kNamedTwice) {
-      words.workers[slot].running = make_word(EntryState::kClaimed, slot, claim->id);
+      words.workers[slot].running[0] = make_word(EntryState::kClaimed, slot, claim->id);
     }
     return ::raise(SIGSTOP);
   }
   const std::optional<WorkerPort::Job> job = port.try_next();
   if (!job) return 1;
   if (stage >= Stage::kReserved) std::memcpy(port.reserve(4), "done", 4);
-  if (stage >= Stage::kCommitted) port.commit(job->id, 0, 4);
+  if (stage >= Stage::kCommitted) port.commit(job->id, 0, 4, 0);
   if (stage >= Stage::kFinished) port.finish();
   return ::raise(SIGSTOP);
 }
@@ -109,7 +109,7 @@ TEST_CASE("worker death: results that were complete are kept, the half one is no
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     for (uint32_t i = 0; i < 3; ++i) {
       std::memcpy(port.reserve(5), "whole", 5);
-      port.commit({i, 1}, 0, 5);
+      port.commit({i, 1}, 0, 5, 0);
     }
     std::memcpy(port.reserve(4), "half", 4);
     ::_exit(9);

@@ -1,4 +1,6 @@
-// Invariants 1 and 3, instruction by instruction: a worker that is single-stepped through one job.
+// Invariants 1 and 3, instruction by instruction: a worker that is single-stepped through one job,
+// and through two that it serves together.
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <map>
 #include <sys/ptrace.h>
@@ -27,17 +29,18 @@ constexpr bool kIsWayTheSame = true;
 // before its second one.
 class Traced {
  public:
-  Traced(Floor& floor, JobId id)
-      : child_(floor.fork_worker(0, [](WorkerPort& port) -> int {
+  Traced(Floor& floor, const std::vector<JobId>& jobs)
+      : child_(floor.fork_worker(0, [&](WorkerPort& port) -> int {
           if (echo_one(port) != 0) return 1;
           if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return kNoPtrace;
           ::kill(::getpid(), SIGSTOP);
-          ::_exit(echo_one(port));
+          ::_exit(echo(port, jobs.size()));
         })) {
     floor.publish({0, 0}, "warm");
     REQUIRE(floor.wait_for(1).size() == 1);
     floor.port.announce_sleep();  // so that ringing the bell is part of the way
-    floor.publish(id, "ok!");
+    for (const JobId id : jobs)
+      floor.publish(id, "ok!");
     status_ = child_.wait();
   }
 
@@ -96,8 +99,9 @@ std::string names_of(const Words& words, ResultReader& results, JobId id) {
     if (entry == make_word(EntryState::kReady, 0, id)) names += " ready";
     if (entry == make_word(EntryState::kClaimed, 0, id)) names += " claimed";
   }
-  const JobWord running = words.workers[0].running;
-  if (running != kFreeWord && job_of(running) == id) names += " running";
+  for (const AtomicWord& running : words.workers[0].running) {
+    if (running != kFreeWord && job_of(running) == id) names += " running";
+  }
   const auto record = results.peek();
   if (!record) return names + " damaged";
   if (*record) names += (*record)->id == id && (*record)->bytes == "ok!" ? " answered" : " wrong";
@@ -131,59 +135,71 @@ struct Fates {
   int given_out_again = 0;
 };
 
-// Kills the worker of job {1, number} when it has come `steps` steps of its way: what becomes of
-// the job.
-Fates kill_after(Floor& floor, uint32_t number, const Trace& trace, Shortcut shortcut,
-                 size_t steps) {
-  const JobId id{1, number};
-  Traced worker(floor, id);
+// `count` jobs whose ids are not used twice, for different numbers.
+std::vector<JobId> make_jobs(size_t count, uint32_t number) {
+  std::vector<JobId> jobs;
+  for (uint32_t job = 1; job <= count; ++job)
+    jobs.push_back({job, number});
+  return jobs;
+}
+
+// Kills the worker of these jobs when it has come `steps` steps of its way: what becomes of each.
+std::vector<Fates> kill_after(Floor& floor, const std::vector<JobId>& jobs, const Trace& trace,
+                              Shortcut shortcut, size_t steps) {
+  Traced worker(floor, jobs);
   if (shortcut.step > 0) REQUIRE(worker.run_to(trace[shortcut.step], shortcut.visit));
   for (size_t i = shortcut.step; i < steps; ++i)
     REQUIRE(worker.step());
   CHECK(worker.at() == trace[steps]);
   worker.kill();
-  Fates fates;
+  std::vector<Fates> fates(jobs.size());
   for (const Answer& answer : floor.drain()) {
-    CHECK(answer == Answer{0, id, 0, "ok!"});
-    ++fates.answered;
+    const size_t job = answer.id.job - 1;
+    REQUIRE(job < jobs.size());
+    CHECK(answer == Answer{0, jobs[job], 0, "ok!"});
+    ++fates[job].answered;
   }
-  bool is_lost = false;
-  for (const JobId named : floor.port.take_over(0))
-    is_lost = is_lost || named == id;
-  fates.given_out_again =
-      (floor.port.try_withdraw(id) ? 1 : 0) + (is_lost && fates.answered == 0 ? 1 : 0);
+  const std::vector<JobId> named = floor.port.take_over(0);
+  for (size_t job = 0; job < jobs.size(); ++job) {
+    const bool is_named = std::find(named.begin(), named.end(), jobs[job]) != named.end();
+    fates[job].given_out_again = (floor.port.try_withdraw(jobs[job]) ? 1 : 0) +
+                                 (is_named && fates[job].answered == 0 ? 1 : 0);
+  }
   return fates;
 }
 
-}  // namespace
-
-TEST_CASE("worker kill: at every instruction the job has a name, and killed there, one fate") {
-  Floor floor(1);
+// The names of the first job on its way, each change once, and the trace of it. Empty: this system
+// does not permit ptrace(2).
+std::vector<std::string> follow(Floor& floor, const std::vector<JobId>& jobs, Trace& trace) {
   std::vector<std::string> ways;
+  Traced worker(floor, jobs);
+  if (worker.exit_code() == kNoPtrace) return {};
+  REQUIRE(worker.is_stopped());
+  const Words words = floor.words();
+  const Region results = floor.results_of(0);
+  ResultReader reader({results.data(), results.size()});
+  do {
+    std::string names = names_of(words, reader, jobs.front());
+    if (ways.empty() || ways.back() != names) ways.push_back(std::move(names));
+    trace.push_back(worker.at());
+  } while (worker.step());
+  CHECK(worker.exit_code() == 0);
+  CHECK(floor.drain().size() == jobs.size());
+  floor.port.take_over(0);
+  return ways;
+}
+
+void kill_everywhere(size_t count) {
+  Floor floor(1);
   Trace trace;
-  {
-    Traced worker(floor, {1, 1});
-    if (worker.exit_code() == kNoPtrace) {
-      MESSAGE("skipped: this system does not permit ptrace(2)");
-      return;
-    }
-    REQUIRE(worker.is_stopped());
-    const Words words = floor.words();
-    const Region results = floor.results_of(0);
-    ResultReader reader({results.data(), results.size()});
-    do {
-      std::string names = names_of(words, reader, {1, 1});
-      if (ways.empty() || ways.back() != names) ways.push_back(std::move(names));
-      trace.push_back(worker.at());
-    } while (worker.step());
-    CHECK(worker.exit_code() == 0);
+  const std::vector<std::string> ways = follow(floor, make_jobs(count, 1), trace);
+  if (ways.empty()) {
+    MESSAGE("skipped: this system does not permit ptrace(2)");
+    return;
   }
   REQUIRE(trace.size() > 50);
   CHECK(ways == std::vector<std::string>{" ready", " claimed", " claimed running", " running",
                                          " running answered", " answered"});
-  CHECK(floor.drain().size() == 1);
-  floor.port.take_over(0);
-
   if (!kIsWayTheSame) {
     MESSAGE("looked at after each of " << trace.size() << " steps; not killed: see kIsWayTheSame");
     return;
@@ -198,14 +214,26 @@ TEST_CASE("worker kill: at every instruction the job has a name, and killed ther
   uint32_t doubled = 0;
   for (size_t at = 0; at < trace.size(); at += stride, ++kills) {
     CAPTURE(at);
-    const Fates fates = kill_after(floor, 2 + static_cast<uint32_t>(at), trace, shortcuts[at], at);
-    lost += fates.answered + fates.given_out_again == 0 ? 1 : 0;
-    doubled += fates.answered + fates.given_out_again > 1 ? 1 : 0;
+    const auto jobs = make_jobs(count, 2 + static_cast<uint32_t>(at));
+    for (const Fates fates : kill_after(floor, jobs, trace, shortcuts[at], at)) {
+      lost += fates.answered + fates.given_out_again == 0 ? 1 : 0;
+      doubled += fates.answered + fates.given_out_again > 1 ? 1 : 0;
+    }
   }
   CHECK(lost == 0);
   CHECK(doubled == 0);
-  MESSAGE("killed after " << kills << " of " << trace.size() << " steps: jobs lost " << lost
-                          << ", answered twice " << doubled);
+  MESSAGE(count << " at once: killed after " << kills << " of " << trace.size()
+                << " steps: jobs lost " << lost << ", answered twice " << doubled);
+}
+
+}  // namespace
+
+TEST_CASE("worker kill: at every instruction the job has a name, and killed there, one fate") {
+  kill_everywhere(1);
+}
+
+TEST_CASE("worker kill: the same for two jobs that are served together") {
+  kill_everywhere(2);
 }
 
 }  // namespace ringmaster::ipc

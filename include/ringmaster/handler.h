@@ -18,8 +18,8 @@
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
- *           was given: they are run again by another worker, as often as the method's `attempts`
- *           say. No C++ exception may leave any of these functions.
+ *           was given: they are run again by another worker, one by one, as often as the method's
+ *           `attempts` say. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
@@ -67,7 +67,8 @@ typedef struct rm_job {
 typedef struct rm_host {
   /* Room for `size` bytes of result, directly in the shared memory that the master reads.
    * NULL when that is more than `limits.response_bytes`: the job has then been answered (-32008).
-   * Valid until commit(). May be called again with another size; nothing is kept. */
+   * Valid until the next call of any of these functions, for whichever job. May be called again
+   * with another size; nothing is kept. */
   char* (*reserve)(const rm_job* job, size_t size);
   /* The first `size` reserved bytes are the result: one JSON value. */
   void (*commit)(const rm_job* job, size_t size);
@@ -96,8 +97,9 @@ typedef struct rm_handler {
    * do. Fails as load() does. */
   int (*warm_up)(void* self, char* error, size_t error_size);
 
-  /* Serves `count` >= 1 jobs. May serve them in any order and together. Returns at once when all
-   * are answered: a worker that has not a second later is replaced. */
+  /* Serves `count` >= 1 jobs: more than one where the handler's section says batch = N and as many
+   * wait. May serve them in any order and together. Returns at once when all are answered: a worker
+   * that has not a second later is replaced. */
   void (*run)(void* self, const rm_host* host, const rm_job* jobs, size_t count);
 
   /* Frees what load() built. NULL: nothing to do. */

@@ -29,7 +29,8 @@
 //   one of
 //     std::string run(const Job&)             returns the result (or a std::string_view of it)
 //     void run(const Job&)                    answers by job.reserve() and commit(), without a copy
-//     void run(std::span<const Job>)          serves jobs together; each is answered by itself
+//     void run(std::span<const Job>)          serves jobs together, each answered by itself; where
+//                                             batch = N in its section allows more than one
 //
 // Threads: as in handler.h: none may be left by the constructor or warm_up(); run() is called from
 //          one thread.

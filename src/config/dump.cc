@@ -66,8 +66,8 @@ std::string dump(const master::Options& options) {
     append_numbers(out, kFeaturesKeys, upstream);
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
-    out += fmt::format("\n[handlers.{}]\nlibrary = {}\n", quote_key(handler.name),
-                       quote_string(handler.library));
+    out += fmt::format("\n[handlers.{}]\nlibrary = {}\nbatch = {}\n", quote_key(handler.name),
+                       quote_string(handler.library), handler.batch);
     for (const auto& [key, value] : handler.options) {
       out += fmt::format("{} = {}\n", quote_key(key), quote_string(value));
     }

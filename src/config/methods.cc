@@ -64,7 +64,7 @@ std::optional<master::Step> read_step(Problems& problems, const Entry& step,
   if (run) {
     const auto handler = find_named(problems, *run, options.handlers, "handler", "handlers");
     if (!handler) return std::nullopt;
-    return master::RunStep{*handler};
+    return master::RunStep{*handler, options.handlers[*handler].batch};
   }
   const auto upstream = find_named(problems, *fetch, options.upstreams, "upstream", "features");
   rpc::BodyTemplate made = body ? read_body(problems, *body) : rpc::BodyTemplate();

@@ -57,7 +57,7 @@ std::optional<std::string> read_handler_option(Problems& problems, const std::st
 
 ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const Entry& table,
                               const Paths& paths) {
-  ipc::HandlerSpec spec{name, "", {}};
+  ipc::HandlerSpec spec{name};
   Value own_name;
   own_name.kind = Kind::kString;
   own_name.text = name;
@@ -67,6 +67,9 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
     const Entry entry = table.member(member);
     if (member.key == "library") {
       library = entry;
+    } else if (member.key == "batch") {
+      const auto batch = problems.read_number(entry, Unit::kCount, 1, ipc::kBatchMax);
+      spec.batch = batch.value_or(spec.batch);
     } else if (problems.expect_text(entry, member.key, "a key")) {
       const auto option = read_handler_option(problems, member.key, entry, paths);
       if (option) spec.options.emplace_back(member.key, *option);

@@ -2,16 +2,21 @@
 // the configuration and sends it over the control channel.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <utility>
 #include <vector>
 
 namespace ringmaster::ipc {
 
+// The most jobs that a worker has in hand at once: each takes a word in its control region.
+inline constexpr uint64_t kBatchMax = 64;
+
 struct HandlerSpec {
-  std::string name;     // as methods refer to it: [handlers.NAME]
-  std::string library;  // absolute path of the shared object
-  std::vector<std::pair<std::string, std::string>> options;  // see rm_option in handler.h
+  std::string name;          // as methods refer to it: [handlers.NAME]
+  std::string library = {};  // absolute path of the shared object
+  std::vector<std::pair<std::string, std::string>> options = {};  // see rm_option in handler.h
+  uint64_t batch = 1;  // jobs that one call of run() may get, up to kBatchMax
 };
 
 }  // namespace ringmaster::ipc

@@ -14,12 +14,13 @@
 #include <cstdint>
 
 #include "ipc/doorbell.h"
+#include "ipc/handler_spec.h"
 #include "ipc/job_word.h"
 #include "ipc/ring.h"
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 1;
+inline constexpr uint32_t kLayoutVersion = 2;
 
 // What a job may carry: its params, and what each step but the last produced.
 inline constexpr size_t kViewsMax = 8;
@@ -27,7 +28,7 @@ inline constexpr size_t kViewsMax = 8;
 // After every payload block's bytes: see RINGMASTER_READABLE_PADDING in handler.h.
 inline constexpr size_t kReadablePadding = 64;
 
-inline constexpr size_t kMethodNameBytes = 64;
+inline constexpr size_t kMethodNameBytes = 60;
 
 struct View {  // of bytes in the payload region
   uint64_t offset;
@@ -41,15 +42,18 @@ struct JobHeader {
   uint32_t handler;     // index into the generation's handlers
   uint32_t view_count;  // 1 to kViewsMax; the first is the params, of size 0 where there are none
   View views[kViewsMax];
+  uint32_t batch;  // the most jobs that its handler may be given at once; 1: this one alone
   char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
 };
 static_assert(sizeof(JobHeader) == 208);
 
 struct alignas(64) WorkerWords {
-  std::atomic<uint64_t> running;  // JobWord of the job in work, or kFreeWord; by the worker
+  // JobWords of the jobs in hand, in the order in which they were claimed, or kFreeWord; by the
+  // worker.
+  std::atomic<uint64_t> running[kBatchMax];
   WorkerBell bell;
 };
-static_assert(sizeof(WorkerWords) == 64);
+static_assert(sizeof(WorkerWords) == 576);
 
 struct ControlHead {
   alignas(64) MasterBell master_bell;

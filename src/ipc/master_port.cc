@@ -52,10 +52,9 @@ size_t MasterPort::wake(size_t count) {
 }
 
 size_t MasterPort::were_awake() const {
-  return static_cast<size_t>(
-      std::count_if(worker_words_.begin(), worker_words_.end(), [](const WorkerWords& words) {
-        return words.bell.was_state() == WorkerState::kAwake;
-      }));
+  return static_cast<size_t>(std::count_if(
+      worker_words_.begin(), worker_words_.end(),
+      [](const WorkerWords& words) { return words.bell.was_state() == WorkerState::kAwake; }));
 }
 
 bool MasterPort::try_wake_one() {
@@ -101,15 +100,21 @@ bool MasterPort::was_any_result() const {
   return false;
 }
 
-std::optional<JobId> MasterPort::was_running(uint32_t worker) const {
-  const JobWord running = worker_words_[worker].running.load(std::memory_order_acquire);
-  return running == kFreeWord ? std::nullopt : std::optional(job_of(running));
+std::vector<JobId> MasterPort::were_running(uint32_t worker) const {
+  std::vector<JobId> jobs;
+  for (const AtomicWord& word : worker_words_[worker].running) {
+    const JobWord running = word.load(std::memory_order_acquire);
+    if (running != kFreeWord) jobs.push_back(job_of(running));
+  }
+  return jobs;
 }
 
 std::optional<uint32_t> MasterPort::was_held_by(JobId id) const {
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
     // The entry first: a worker stores its running word before it gives the entry up.
-    if (ring_.claimed_by(worker) == id || was_running(worker) == id) return worker;
+    if (ring_.claimed_by(worker) == id) return worker;
+    const std::vector<JobId> running = were_running(worker);
+    if (std::find(running.begin(), running.end(), id) != running.end()) return worker;
   }
   return std::nullopt;
 }
@@ -150,25 +155,27 @@ Status MasterPort::audit_worker(uint32_t worker, std::vector<JobId>& named) cons
   if (!words.bell.was_sane()) {
     return fail(ExitCode::kInternal, fmt::format("the bell of worker {}", worker));
   }
-  const JobWord running = words.running.load(std::memory_order_acquire);
-  if (running == kFreeWord) return {};
-  // Its result may have been taken already, and its slot in the table be another job's.
-  const JobId id = job_of(running);
-  if (running != make_word(EntryState::kClaimed, worker, id) || id.job >= job_slots_) {
-    return fail(ExitCode::kInternal,
-                fmt::format("running word of worker {}: {:#018x}", worker, running));
+  for (const AtomicWord& word : words.running) {
+    const JobWord running = word.load(std::memory_order_acquire);
+    if (running == kFreeWord) continue;
+    // Its result may have been taken already, and its slot in the table be another job's.
+    const JobId id = job_of(running);
+    if (running != make_word(EntryState::kClaimed, worker, id) || id.job >= job_slots_) {
+      return fail(ExitCode::kInternal,
+                  fmt::format("running word of worker {}: {:#018x}", worker, running));
+    }
+    named.push_back(id);
   }
-  named.push_back(id);
   return {};
 }
 
 std::vector<JobId> MasterPort::take_over(uint32_t worker) {
-  std::vector<JobId> jobs;
+  std::vector<JobId> jobs = were_running(worker);
   WorkerWords& words = worker_words_[worker];
   if (const std::optional<JobId> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
-  if (const std::optional<JobId> running = was_running(worker)) jobs.push_back(*running);
   ring_.forget(worker);
-  words.running.store(kFreeWord, std::memory_order_relaxed);
+  for (AtomicWord& word : words.running)
+    word.store(kFreeWord, std::memory_order_relaxed);
   words.bell.reset();
   readers_[worker].reset();
   return jobs;

@@ -30,7 +30,7 @@ class MasterPort {
   // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
   [[nodiscard]] bool try_publish(JobId id) { return ring_.try_publish(id); }
   [[nodiscard]] bool try_withdraw(JobId id) { return ring_.try_withdraw(id); }
-  bool was_any_ready() const { return ring_.was_ready(); }
+  bool was_any_ready() const { return ring_.was_ready().has_value(); }
   // Wakes up to `count` of the workers that sleep, first those that were busy last: their caches
   // are warmest. Returns how many it has woken.
   size_t wake(size_t count);
@@ -44,11 +44,11 @@ class MasterPort {
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged);
 
   size_t worker_slots() const { return worker_words_.size(); }
-  // The job that a worker was seen to run, or to have answered without being done with it.
-  std::optional<JobId> was_running(uint32_t worker) const;
+  // The jobs that a worker was seen to have in hand; it may have answered some of them already.
+  std::vector<JobId> were_running(uint32_t worker) const;
   // The worker that was seen to have this job in hand.
   std::optional<uint32_t> was_held_by(JobId id) const;
-  // The jobs that a reaped worker had claimed or was running (the same job may be named by both
+  // The jobs that a reaped worker had claimed or was running (the same job may be named by two
   // words), answered ones included. Afterwards its slot is as new.
   std::vector<JobId> take_over(uint32_t worker);
 

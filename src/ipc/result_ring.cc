@@ -16,7 +16,8 @@ namespace {
 constexpr uint64_t kWarmBytes = 256 << 10;
 
 constexpr uint64_t record_length(uint64_t size) {
-  return (sizeof(RecordHeader) + size + 15) / 16 * 16;
+  constexpr uint64_t kAlignment = alignof(RecordHeader);
+  return (sizeof(RecordHeader) + size + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 ResultRingWords& words_of(std::span<std::byte> region) {
@@ -50,15 +51,15 @@ char* ResultWriter::try_reserve(size_t size) {
   const uint64_t skip = to_end < need || is_cold ? to_end : 0;
   if (skip + need > free) return nullptr;
   if (skip > 0) {
-    write_header(at(tail_), {static_cast<uint32_t>(skip - sizeof(RecordHeader)), kSkip, 0, 0});
+    write_header(at(tail_), {static_cast<uint32_t>(skip - sizeof(RecordHeader)), kSkip, 0, 0, 0});
   }
   record_ = tail_ + skip;
   return reinterpret_cast<char*>(at(record_)) + sizeof(RecordHeader);
 }
 
-void ResultWriter::commit(JobId id, int32_t code, size_t size) {
+void ResultWriter::commit(JobId id, int32_t code, size_t size, uint64_t run_ns) {
   RM_ASSERT(record_length(size) <= data_.size() - record_ % data_.size());
-  write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code});
+  write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code, run_ns});
   tail_ = record_ + record_length(size);
   words_.tail.store(tail_, std::memory_order_seq_cst);
 }
@@ -76,7 +77,7 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
     const uint64_t there = std::min<uint64_t>(tail - head_, data_.size() - offset);
     RecordHeader header{};
     uint64_t length = 0;
-    if (tail - head_ <= data_.size() && tail % 16 == 0) {
+    if (tail - head_ <= data_.size() && tail % alignof(RecordHeader) == 0) {
       std::memcpy(&header, data_.data() + offset, sizeof header);
       length = record_length(header.size);
     }
@@ -97,7 +98,7 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
       continue;
     }
     const char* bytes = reinterpret_cast<const char*>(data_.data() + offset) + sizeof header;
-    return Record{{header.job, header.sequence}, header.code, {bytes, header.size}};
+    return Record{{header.job, header.sequence}, header.code, header.run_ns, {bytes, header.size}};
   }
 }
 

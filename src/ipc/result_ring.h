@@ -1,7 +1,7 @@
 // ResultRing: the bytes that one worker gives back to the master, as records in a byte ring with
 // one producer and one consumer.
 //
-//   record = header (16 bytes) + result bytes + padding to 16
+//   record = header (32 bytes) + result bytes + padding to 32
 //   a record never wraps: what does not fit before the end of the ring begins again at its start,
 //   behind a skip record
 //
@@ -33,13 +33,14 @@ struct alignas(64) ResultRingWords {
 };
 static_assert(sizeof(ResultRingWords) == 128);
 
-struct RecordHeader {
+struct alignas(32) RecordHeader {
   uint32_t size;  // of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result; else the error's code, and the bytes are its message
+  int32_t code;     // 0: a result; else the error's code, and the bytes are its message
+  uint64_t run_ns;  // what the worker took for it
 };
-static_assert(sizeof(RecordHeader) == 16);
+static_assert(sizeof(RecordHeader) == 32);
 
 inline constexpr uint32_t kSkip = ~0u;
 
@@ -56,7 +57,7 @@ class ResultWriter {
   // nothing is kept until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
   // Publishes the reserved bytes (size at most what was reserved).
-  void commit(JobId id, int32_t code, size_t size);
+  void commit(JobId id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
   std::byte* at(uint64_t position) const { return data_.data() + position % data_.size(); }
@@ -74,6 +75,7 @@ class ResultReader {
   struct Record {
     JobId id;
     int32_t code;
+    uint64_t run_ns;
     std::string_view bytes;  // in shared memory: the worker may still scribble over it
   };
   // The oldest record that was not popped. Empty: there is none. An error: what is there was not

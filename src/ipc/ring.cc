@@ -1,5 +1,7 @@
 #include "ipc/ring.h"
 
+#include <algorithm>
+
 namespace ringmaster::ipc {
 
 bool Ring::try_publish(JobId id) {
@@ -39,11 +41,20 @@ std::optional<Ring::Claim> Ring::try_claim(uint32_t worker) {
   return std::nullopt;
 }
 
-bool Ring::was_ready() const {
-  for (const AtomicWord& entry : entries_) {
-    if (state_of(entry.load(std::memory_order_seq_cst)) == EntryState::kReady) return true;
+std::optional<JobId> Ring::was_ready() const {
+  const size_t start = cursor_.load(std::memory_order_relaxed) % capacity();
+  for (size_t tried = 0; tried < capacity(); ++tried) {
+    const JobWord word = entries_[(start + tried) % capacity()].load(std::memory_order_seq_cst);
+    if (state_of(word) == EntryState::kReady) return job_of(word);
   }
-  return false;
+  return std::nullopt;
+}
+
+size_t Ring::were_ready() const {
+  return static_cast<size_t>(
+      std::count_if(entries_.begin(), entries_.end(), [](const AtomicWord& entry) {
+        return state_of(entry.load(std::memory_order_relaxed)) == EntryState::kReady;
+      }));
 }
 
 std::optional<JobId> Ring::claimed_by(uint32_t worker) const {

@@ -48,7 +48,9 @@ class Ring {
   std::optional<Claim> try_claim(uint32_t worker);
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 
-  bool was_ready() const;
+  // The oldest job that nobody has claimed; how many there are of them.
+  std::optional<JobId> was_ready() const;
+  size_t were_ready() const;
   JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
   // The job that a worker has claimed and not released.

@@ -1,8 +1,10 @@
 #include "ipc/worker_port.h"
 
+#include <algorithm>
 #include <unistd.h>
 #include <utility>
 
+#include "base/assert.h"
 #include "ipc/control.h"
 
 namespace ringmaster::ipc {
@@ -29,7 +31,10 @@ WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geo
       result_bytes_(geometry.result_bytes),
       worker_(worker),
       head_(reinterpret_cast<ControlHead*>(control_.data())),
+      workers_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)),
+               geometry.worker_slots),
       words_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)) + worker),
+      headers_(reinterpret_cast<const JobHeader*>(payload_.data())),
       ring_({reinterpret_cast<AtomicWord*>(control_.data() + geometry.entries_offset()),
              geometry.ring_entries},
             head_->cursor),
@@ -41,13 +46,27 @@ void WorkerPort::announce_ready() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next() {
+  RM_ASSERT(in_hand_ < kBatchMax);
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
   // Killed here: the entry says CLAIMED by us. Killed after the store: both words say so.
-  words_->running.store(make_word(EntryState::kClaimed, worker_, claim->id),
-                        std::memory_order_release);
+  words_->running[in_hand_++].store(make_word(EntryState::kClaimed, worker_, claim->id),
+                                    std::memory_order_release);
   ring_.release(claim->entry);
-  return Job{claim->id, reinterpret_cast<const JobHeader*>(payload_.data()) + claim->id.job};
+  return Job{claim->id, headers_ + claim->id.job};
+}
+
+std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
+  const std::optional<JobId> next = ring_.was_ready();
+  if (!next || !are_alike(*first.header, headers_[next->job])) return std::nullopt;
+  return try_next();
+}
+
+size_t WorkerPort::was_share() const {
+  const auto present = std::count_if(workers_.begin(), workers_.end(), [](const WorkerWords& one) {
+    return one.bell.was_state() != WorkerState::kAbsent;
+  });
+  return ring_.were_ready() / static_cast<size_t>(std::max<ptrdiff_t>(present, 1));
 }
 
 void WorkerPort::wait(uint64_t timeout_ns) {
@@ -60,7 +79,8 @@ void WorkerPort::wait(uint64_t timeout_ns) {
 }
 
 void WorkerPort::finish() {
-  words_->running.store(kFreeWord, std::memory_order_release);
+  while (in_hand_ > 0)
+    words_->running[--in_hand_].store(kFreeWord, std::memory_order_release);
 }
 
 std::string_view WorkerPort::bytes(View view) const {
@@ -77,8 +97,8 @@ char* WorkerPort::reserve(size_t size) {
   }
 }
 
-void WorkerPort::commit(JobId id, int32_t code, size_t size) {
-  writer_.commit(id, code, size);
+void WorkerPort::commit(JobId id, int32_t code, size_t size, uint64_t run_ns) {
+  writer_.commit(id, code, size, run_ns);
   head_->master_bell.ring(kEventFd);
 }
 

@@ -29,18 +29,29 @@ class WorkerPort {
     JobId id;
     const JobHeader* header;
   };
-  // Takes the oldest published job, if there is one. The job is this worker's until finish().
+  // Takes the oldest published job, if there is one. The job is this worker's until finish(). Up to
+  // kBatchMax may be in hand.
   std::optional<Job> try_next();
+  // The same, if that one can be served together with `first`: by the same handler, in a batch. In
+  // a race with other workers it may be given one that cannot: see are_alike().
+  std::optional<Job> try_next_like(const Job& first);
+  // Of the jobs that nobody has claimed: what falls to each worker.
+  size_t was_share() const;
+  static bool are_alike(const JobHeader& a, const JobHeader& b) {
+    return a.handler == b.handler && a.batch > 1 && b.batch > 1;
+  }
   // Sleeps until there may be a job, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);
+  // All jobs in hand are done.
   void finish();
 
   std::string_view bytes(View view) const;
   // Room for a result, straight in the ring. Waits, if it must, for the master to take older
   // ones. Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);
-  // Publishes the reserved result, or an error whose message it is, and wakes the master.
-  void commit(JobId id, int32_t code, size_t size);
+  // Publishes the reserved result, or an error whose message it is, and wakes the master. The run
+  // has taken `run_ns`.
+  void commit(JobId id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
   WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,
@@ -51,8 +62,11 @@ class WorkerPort {
   Region results_;
   uint64_t result_bytes_;
   uint32_t worker_;
+  size_t in_hand_ = 0;
   ControlHead* head_;
+  std::span<const WorkerWords> workers_;
   WorkerWords* words_;
+  const JobHeader* headers_;
   Ring ring_;
   ResultWriter writer_;
 };

@@ -9,6 +9,7 @@
 // Pure bookkeeping; the master only.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -21,6 +22,7 @@ class Backlog {
   // and is more urgent has to wait for that long.
   static constexpr uint64_t kAheadNs = 500'000;
   // In any case as many jobs for each worker, beyond the one that it works on: none waits for us.
+  // (As many as its handler takes together, if that is more.)
   static constexpr size_t kAheadJobs = 2;
   // Work that is worth waking a worker for, while another one is at it.
   static constexpr uint64_t kWorthWakingNs = 50'000;
@@ -30,9 +32,9 @@ class Backlog {
 
   void set_workers(size_t count) { workers_ = count; }
 
-  // Whether one more job should be published now.
-  bool has_room() const {
-    return jobs_ < workers_ * (1 + kAheadJobs) ||
+  // Whether one more job should be published now, of a handler that takes `batch` together.
+  bool has_room(size_t batch) const {
+    return jobs_ < workers_ * (1 + std::max(kAheadJobs, batch)) ||
            (jobs_ < jobs_max_ && work_ns_ < workers_ * kAheadNs);
   }
   // A job of this length was published; of one that is not known a worker's whole attention is

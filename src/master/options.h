@@ -21,7 +21,8 @@ struct FetchStep {
 };
 
 struct RunStep {
-  size_t handler;  // index into Options::handlers
+  size_t handler;      // index into Options::handlers
+  uint64_t batch = 1;  // as there
 };
 
 using Step = std::variant<FetchStep, RunStep>;

@@ -18,6 +18,16 @@ static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
 static_assert(int32_t{ipc::kResultTooLarge} == rpc::kResponseTooLarge);
 static_assert(int32_t{ipc::kResultInvalid} == rpc::kInternalError);
 
+const RunStep& run_step(const Job& job) {
+  return std::get<RunStep>(job.method->steps[job.step]);
+}
+
+// A handler's crash costs all that it was given: a job that has met one, or must not be run again,
+// is given alone, so that no other pays for it, nor it for another.
+bool is_run_alone(const Job& job) {
+  return job.attempts > 0 || job.method->attempts == 1;
+}
+
 bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
 }
@@ -47,6 +57,7 @@ void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
   stray_from_.reset();
   answered_.clear();
+  last_result_ns_.assign(port->worker_slots(), 0);
 }
 
 void RunStage::set_workers(size_t count) {
@@ -57,10 +68,11 @@ void RunStage::set_workers(size_t count) {
 
 void RunStage::publish_waiting() {
   if (port_ == nullptr) return;
-  while (backlog_.has_room()) {
+  for (;;) {
     const std::optional<ipc::JobId> id = queue_.front();
     if (!id) return;
     Job& job = *table_.find(*id);
+    if (!backlog_.has_room(run_step(job).batch)) return;
     fill_header(job);
     if (!port_->try_publish(*id)) return;  // full: its entries are freed before results come
     queue_.pop();
@@ -93,7 +105,8 @@ void RunStage::fill_header(const Job& job) {
   static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
   ipc::JobHeader& header = store_.header(job.id.job);
   header.deadline_ns = job.deadline_ns;
-  header.handler = static_cast<uint32_t>(std::get<RunStep>(job.method->steps[job.step]).handler);
+  header.handler = static_cast<uint32_t>(run_step(job).handler);
+  header.batch = is_run_alone(job) ? 1 : static_cast<uint32_t>(run_step(job).batch);
   header.view_count = static_cast<uint32_t>(job.products.size());
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
@@ -120,17 +133,6 @@ Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   return taken;
 }
 
-// A worker has begun a job when it was published, or when it was done with the one before. Of
-// results that are taken together the first seems to have taken the time of all: their average,
-// which is what counts, is right.
-void RunStage::note_run_time(const Job& job, uint32_t worker) {
-  if (last_result_ns_.size() <= worker) last_result_ns_.resize(worker + 1);
-  const uint64_t now = now_ns();
-  const uint64_t begun = std::max(job.step_began_ns, last_result_ns_[worker]);
-  forecast_.on_run(job.method->steps[job.step], now - begun);
-  last_result_ns_[worker] = now;
-}
-
 void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record) {
   Job* job = table_.find(record.id);
   if (job == nullptr || !is_with_workers(*job)) {
@@ -138,7 +140,11 @@ void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     return;
   }
   backlog_.remove(job->expected_ns);
-  if (record.code != ipc::kResultTooLate) note_run_time(*job, worker);
+  last_result_ns_[worker] = now_ns();
+  if (record.code != ipc::kResultTooLate) {  // a broken worker may say that it took for ever
+    const uint64_t since_ns = last_result_ns_[worker] - job->step_began_ns;
+    forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
+  }
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
   } else if (record.code == ipc::kResultOk) {
@@ -203,7 +209,9 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"job", id.job},
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
-    note_run_time(job, *worker);  // at least that long
+    // It has taken at least as long, and has begun after what that worker did before.
+    const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[*worker]);
+    forecast_.on_run(job.method->steps[job.step], now_ns() - begun_ns);
     kill_worker_(*worker);
   } else {  // by a worker that writes where it must not: the next audit finds it
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
@@ -239,9 +247,12 @@ Status RunStage::audit() {
 void RunStage::end_stuck_workers() {
   answered_.resize(port_->worker_slots());
   for (uint32_t worker = 0; worker < answered_.size(); ++worker) {
-    std::optional<ipc::JobId> id = port_->was_running(worker);
-    const Job* job = id ? table_.find(*id) : nullptr;
-    if (job != nullptr && is_with_workers(*job)) id.reset();
+    const std::vector<ipc::JobId> in_hand = port_->were_running(worker);
+    const bool is_done = std::none_of(in_hand.begin(), in_hand.end(), [this](ipc::JobId running) {
+      const Job* job = table_.find(running);
+      return job != nullptr && is_with_workers(*job);
+    });
+    const auto id = is_done && !in_hand.empty() ? std::optional(in_hand.front()) : std::nullopt;
     const bool is_stuck = id && answered_[worker] == id;
     answered_[worker] = is_stuck ? std::nullopt : id;
     if (!is_stuck) continue;

@@ -86,7 +86,6 @@ class RunStage {
   void end_stuck_workers();
   void publish_waiting();
   void fill_header(const Job& job);
-  void note_run_time(const Job& job, uint32_t worker);
   void on_record(uint32_t worker, const ipc::ResultReader::Record& record);
   void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
 
@@ -105,7 +104,7 @@ class RunStage {
   size_t unwoken_ = 0;                    // published since the last wake_workers()
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
-  // By worker slot: the job that it had answered at the last audit, and was not done with.
+  // By worker slot: the first of those that it had answered at the last audit and was not done with.
   std::vector<std::optional<ipc::JobId>> answered_;
   std::optional<uint32_t> stray_from_;  // the worker that answered what it was never given
 };

@@ -1,11 +1,16 @@
 #include "work/worker.h"
 
+#include <algorithm>
 #include <bsd/unistd.h>
 #include <csignal>
 #include <cstring>
 #include <fmt/format.h>
+#include <functional>
+#include <optional>
+#include <span>
 #include <string_view>
 #include <unistd.h>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -22,95 +27,154 @@ constexpr uint64_t kTickNs = 100 * kNsPerMs;
 
 volatile std::sig_atomic_t stop_requested = 0;
 
-// One job at a time: the state that the host functions, which are plain C, work on.
+// The jobs in hand: the state that the host functions, which are plain C, work on.
 class Desk {
  public:
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
       : port_(port), handlers_(handlers) {}
 
-  void serve(const ipc::WorkerPort::Job& job);
+  void serve(std::span<const ipc::WorkerPort::Job> jobs);
 
-  char* reserve(size_t size);
-  void commit(size_t size);
-  void answer(int32_t code, std::string_view message);
-  bool is_answered() const { return is_answered_; }
+  char* reserve(const rm_job* job, size_t size);
+  void commit(const rm_job* job, size_t size);
+  void fail(const rm_job* job, int32_t code, std::string_view message);
 
  private:
+  struct Item {
+    ipc::JobId id;
+    bool is_answered = false;
+    rm_bytes views[ipc::kViewsMax];
+  };
+
+  void take(const ipc::WorkerPort::Job& job);
+  void run(uint32_t handler);
+  Item* item_of(const rm_job* job);
+  void answer(Item& item, int32_t code, std::string_view message);
+  uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
+
   ipc::WorkerPort& port_;
   const std::vector<Handler>& handlers_;
-  ipc::JobId id_;
+  // What the handler has been given together.
+  size_t count_ = 0;
+  rm_job jobs_[ipc::kBatchMax];
+  Item items_[ipc::kBatchMax];
+  uint64_t begun_ns_ = 0;
+  // The room that was reserved last, and for whom; null: none is.
+  Item* reserver_ = nullptr;
   char* reserved_ = nullptr;
-  bool is_answered_ = false;
 };
 
 Desk* the_desk = nullptr;
 
 // A second answer to the same job is the handler's mistake, and changes nothing.
 const rm_host kHost = {
-    [](const rm_job*, size_t size) { return the_desk->reserve(size); },
-    [](const rm_job*, size_t size) { the_desk->commit(size); },
-    [](const rm_job*, int32_t code, const char* message, size_t message_size) {
-      the_desk->answer(code == 0 ? RM_HANDLER_FAILED : code, {message, message_size});
+    [](const rm_job* job, size_t size) { return the_desk->reserve(job, size); },
+    [](const rm_job* job, size_t size) { the_desk->commit(job, size); },
+    [](const rm_job* job, int32_t code, const char* message, size_t message_size) {
+      the_desk->fail(job, code == 0 ? RM_HANDLER_FAILED : code, {message, message_size});
     },
 };
 
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
-void Desk::serve(const ipc::WorkerPort::Job& job) {
-  const ipc::JobHeader& header = *job.header;
-  id_ = job.id;
-  is_answered_ = false;
-  reserved_ = nullptr;
-  if (now_ns() >= header.deadline_ns) {
-    answer(ipc::kResultTooLate, "the deadline passed before the job was run");
-    return;
-  }
-  rm_bytes views[ipc::kViewsMax];
-  for (uint32_t i = 0; i < header.view_count; ++i) {
-    const std::string_view bytes = port_.bytes(header.views[i]);
-    views[i] = {bytes.data(), bytes.size()};
-  }
-  const rm_job described = {views[0], views + 1, header.view_count - 1, header.deadline_ns};
-  const Handler& handler = handlers_[header.handler];
-  handler.run(kHost, &described, 1);
-  if (!is_answered_) {
-    answer(ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()));
+void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    take(jobs[i]);
+    const ipc::JobHeader& header = *jobs[i].header;
+    const bool is_last = i + 1 == jobs.size();
+    if (is_last || !ipc::WorkerPort::are_alike(header, *jobs[i + 1].header)) run(header.handler);
   }
 }
 
-char* Desk::reserve(size_t size) {
-  if (is_answered_) return nullptr;
+void Desk::take(const ipc::WorkerPort::Job& job) {
+  const ipc::JobHeader& header = *job.header;
+  if (count_ == 0) begun_ns_ = now_ns();
+  Item& item = items_[count_];
+  item.id = job.id;
+  item.is_answered = false;
+  if (now_ns() >= header.deadline_ns) {
+    return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run");
+  }
+  for (uint32_t i = 0; i < header.view_count; ++i) {
+    const std::string_view bytes = port_.bytes(header.views[i]);
+    item.views[i] = {bytes.data(), bytes.size()};
+  }
+  jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
+}
+
+void Desk::run(uint32_t number) {
+  if (count_ == 0) return;
+  const Handler& handler = handlers_[number];
+  handler.run(kHost, jobs_, count_);
+  for (size_t i = 0; i < count_; ++i) {
+    answer(items_[i], ipc::kResultInvalid,
+           fmt::format("handler {} gave no answer", handler.name()));
+  }
+  count_ = 0;
+  reserver_ = nullptr;
+}
+
+// Null: it is none that the handler was given, or it has its answer.
+Desk::Item* Desk::item_of(const rm_job* job) {
+  if (std::less<>()(job, jobs_) || !std::less<>()(job, jobs_ + count_)) return nullptr;
+  Item& item = items_[job - jobs_];
+  return item.is_answered ? nullptr : &item;
+}
+
+char* Desk::reserve(const rm_job* job, size_t size) {
+  Item* item = item_of(job);
+  if (item == nullptr) return nullptr;
+  reserver_ = item;
   reserved_ = port_.reserve(size);
   if (reserved_ == nullptr) {
-    answer(ipc::kResultTooLarge, fmt::format("a result of {} bytes", size));
+    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size));
   }
   return reserved_;
 }
 
-void Desk::commit(size_t size) {
-  if (is_answered_) return;
-  if (reserved_ == nullptr) {
-    answer(ipc::kResultInvalid, "the handler committed a result that it had not reserved");
-    return;
+void Desk::commit(const rm_job* job, size_t size) {
+  Item* item = item_of(job);
+  if (item == nullptr) return;
+  if (reserver_ != item) {
+    return answer(*item, ipc::kResultInvalid,
+                  "the handler committed a result that it had not reserved");
   }
   if (const auto fault = json::find_fault({reserved_, size})) {
-    answer(ipc::kResultInvalid, fmt::format("the handler's result is not JSON: {}", *fault));
-    return;
+    return answer(*item, ipc::kResultInvalid,
+                  fmt::format("the handler's result is not JSON: {}", *fault));
   }
-  port_.commit(id_, ipc::kResultOk, size);
-  is_answered_ = true;
+  item->is_answered = true;
+  reserver_ = nullptr;
+  port_.commit(item->id, ipc::kResultOk, size, run_ns());
 }
 
-void Desk::answer(int32_t code, std::string_view message) {
-  if (is_answered_) return;
+void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
+  if (Item* item = item_of(job)) answer(*item, code, message);
+}
+
+void Desk::answer(Item& item, int32_t code, std::string_view message) {
+  if (item.is_answered) return;
   // A message is for people: what is longer than this is none. limits.response_bytes, which there
   // always is room for, cannot be less.
   constexpr size_t kMessageBytesMax = 1024;
   message = message.substr(0, kMessageBytesMax);
+  item.is_answered = true;
+  reserver_ = nullptr;
   char* room = port_.reserve(message.size());
   std::memcpy(room, message.data(), message.size());
-  port_.commit(id_, code, message.size());
-  is_answered_ = true;
+  port_.commit(item.id, code, message.size(), run_ns());
+}
+
+// One job, and with it those that its handler can be given together.
+void take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
+  jobs.clear();
+  std::optional<ipc::WorkerPort::Job> job = port.try_next();
+  if (!job) return;
+  const size_t batch = job->header->batch;
+  const size_t wanted = batch == 1 ? 1 : std::min(batch, 1 + port.was_share());
+  jobs.push_back(*job);
+  while (jobs.size() < wanted && (job = port.try_next_like(jobs.front())))
+    jobs.push_back(*job);
 }
 
 void catch_sigterm() {
@@ -138,15 +202,16 @@ Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& hand
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
   ::setproctitle("-ringmaster: %s", title.c_str());
   port->announce_ready();
+  std::vector<ipc::WorkerPort::Job> jobs;
   while (!stop_requested) {
-    const std::optional<ipc::WorkerPort::Job> job = port->try_next();
-    if (!job) {
+    take_jobs(*port, jobs);
+    if (jobs.empty()) {
       ::setproctitle("-ringmaster: %s", title.c_str());
       port->wait(kTickNs);
       continue;
     }
-    ::setproctitle("-ringmaster: %s %s", title.c_str(), job->header->method);
-    desk.serve(*job);
+    ::setproctitle("-ringmaster: %s %s", title.c_str(), jobs.front().header->method);
+    desk.serve(jobs);
     port->finish();
   }
   return {};

@@ -79,7 +79,7 @@ class Play {
             ->store(word);
         break;
       case 1:
-        worker_words(some_worker()).running = word;
+        worker_words(some_worker()).running[script_.ConsumeIntegralInRange<size_t>(0, 2)] = word;
         break;
       case 2:
         worker_words(some_worker()).bell.announce_sleep();
@@ -97,9 +97,9 @@ class Play {
     auto& words = *reinterpret_cast<ResultRingWords*>(region);
     const uint64_t tail = words.tail;
     const size_t size = result_bytes_ - sizeof words;
-    const RecordHeader header{script_.ConsumeIntegralInRange(0u, 80u), some_job().job, 1, 0};
-    std::memcpy(region + sizeof words + tail % size / 16 * 16, &header, sizeof header);
-    words.tail = tail + 16 * script_.ConsumeIntegralInRange(0, 10);
+    const RecordHeader header{script_.ConsumeIntegralInRange(0u, 80u), some_job().job, 1, 0, 0};
+    std::memcpy(region + sizeof words + tail % size / 32 * 32, &header, sizeof header);
+    words.tail = tail + 32 * script_.ConsumeIntegralInRange(0, 10);
   }
 
   // The master: any call at any time.
@@ -132,8 +132,11 @@ class Play {
   }
   bool is_held(uint32_t worker, JobId id) const {
     if (worker >= kWorkers) return false;
-    const JobWord running = worker_words(worker).running;
-    return (running != kFreeWord && job_of(running) == id) ||
+    const auto names = [id](const AtomicWord& word) {
+      return word != kFreeWord && job_of(word) == id;
+    };
+    const auto& running = worker_words(worker).running;
+    return std::any_of(std::begin(running), std::end(running), names) ||
            std::ranges::any_of(entries(), [&](JobWord word) {
              return state_of(word) == EntryState::kClaimed && worker_of(word) == worker &&
                     job_of(word) == id;
@@ -160,7 +163,8 @@ class Play {
     for (const JobId id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);
-    RM_ASSERT(worker_words(worker).running == kFreeWord);
+    for (const AtomicWord& running : worker_words(worker).running)
+      RM_ASSERT(running == kFreeWord);
     RM_ASSERT(std::ranges::none_of(entries(), [worker](JobWord word) {
       return state_of(word) == EntryState::kClaimed && worker_of(word) == worker;
     }));

@@ -52,17 +52,17 @@ class Play {
     is_honest_ = false;
     switch (what % 4) {
       case 0:
-        words().tail = words().tail + 16 * script_.ConsumeIntegralInRange(-40, 300);
+        words().tail = words().tail + 32 * script_.ConsumeIntegralInRange(-40, 300);
         break;
       case 1:
         words().tail = script_.ConsumeIntegral<uint64_t>();
         words().head = script_.ConsumeIntegral<uint64_t>();
         break;
       case 2: {
-        const size_t at = 16 * script_.ConsumeIntegralInRange<size_t>(0, data().size() / 16 - 1);
+        const size_t at = 32 * script_.ConsumeIntegralInRange<size_t>(0, data().size() / 32 - 1);
         const RecordHeader header{script_.ConsumeBool() ? script_.ConsumeIntegral<uint32_t>()
                                                         : script_.ConsumeIntegral<uint8_t>(),
-                                  script_.ConsumeBool() ? kSkip : 1, 1, 0};
+                                  script_.ConsumeBool() ? kSkip : 1, 1, 0, 0};
         std::memcpy(data().data() + at, &header, sizeof header);
         break;
       }
@@ -86,7 +86,7 @@ class Play {
     const JobId id{script_.ConsumeIntegralInRange(0u, kJobSlotsMax - 1), ++sequence_};
     std::memset(room, static_cast<int>('a' + sequence_ % 26), size);
     expected_.push_back({id, script_.ConsumeIntegral<int32_t>(), std::string(room, less)});
-    writer_.commit(id, expected_.back().code, less);
+    writer_.commit(id, expected_.back().code, less, 0);
   }
 
   // The master: takes one record.

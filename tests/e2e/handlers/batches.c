@@ -1,0 +1,52 @@
+/* batches: a handler that answers each job with how many it was given together. A job whose params
+ * say so does something else: {"do": "die"} ends the worker, "fail" fails that job, "steal" commits
+ * what was reserved for the job before it, "stray" answers jobs that it was not given. */
+#include <ringmaster/handler.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static int says(const rm_job* job, const char* what) {
+  return memmem(job->params.data, job->params.size, what, strlen(what)) != NULL;
+}
+
+static void answer(const rm_host* host, const rm_job* job, size_t count) {
+  char text[32];
+  const int size = snprintf(text, sizeof text, "%zu", count);
+  char* room = host->reserve(job, (size_t)size);
+  if (room == NULL) return;
+  memcpy(room, text, (size_t)size);
+  host->commit(job, (size_t)size);
+}
+
+static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) {
+  (void)self;
+  for (size_t i = 0; i < count; ++i) {
+    if (says(&jobs[i], "die")) abort();
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (says(&jobs[i], "fail")) {
+      host->fail(&jobs[i], 7, "as asked", 8);
+    } else if (says(&jobs[i], "steal")) {
+      host->reserve(&jobs[i - 1], 8);
+      host->commit(&jobs[i], 8);
+    } else if (says(&jobs[i], "stray")) {
+      const rm_job copy = jobs[i];
+      answer(host, &copy, 1000);
+      answer(host, jobs + count, 1001);
+      answer(host, jobs - 1, 1002);
+    }
+  }
+  for (size_t i = 0; i < count; ++i)
+    answer(host, &jobs[i], count);
+}
+
+static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {
+  (void)options, (void)count, (void)error, (void)size;
+  *self = NULL;
+  return 0;
+}
+
+static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, NULL, run, NULL};
+
+const rm_handler* ringmaster_handler(void) { return &kHandler; }

@@ -1,0 +1,89 @@
+"""A handler with a `batch` is given what waits, together; and a death costs only those."""
+
+import pytest
+from client import request
+from server import compile_handler
+
+
+@pytest.fixture
+def batching(server, probe, gate, tmp_path, root):
+    """batching(requests, ...): what becomes of requests that have all waited for the only worker."""
+    source = root / "tests/e2e/handlers/batches.c"
+    library = compile_handler(tmp_path / "batches.so", source)
+
+    def run(requests: list[bytes], batch: int = 8, attempts: int = 2, **sections) -> dict:
+        running = server(
+            workers={"count": 1},
+            handlers={
+                "hold": probe("hold"),
+                "echo": {"batch": batch},
+                "batches": {"library": library, "batch": batch},
+            },
+            methods={"batches": {"attempts": attempts}},
+            **sections,
+        )
+        held = gate()
+        with running.connect() as client:
+            client.send(held.request("hold"))
+            held.wait_for_runs(1)
+            client.send(b"".join(requests) + request("none", id="all are in"))
+            assert client.answer()["id"] == "all are in"
+            held.open()
+            answers = client.answers(len(requests) + 1)
+        assert "result" in answers.pop("hold")
+        return answers
+
+    return run
+
+
+def batches(id, do="") -> bytes:
+    return request("batches", {"do": do}, id)
+
+
+def results(answers: dict) -> list:
+    return [answers[id].get("result") for id in sorted(answers)]
+
+
+def test_what_waits_is_run_together_up_to_the_batch(batching):
+    answers = batching([batches(id) for id in range(8)] + [batches(8)], batch=8)
+    assert results(answers) == [8] * 8 + [1]
+
+
+def test_without_a_batch_each_job_is_run_alone(batching):
+    assert results(batching([batches(id) for id in range(4)], batch=1)) == [1] * 4
+
+
+def test_a_batch_is_of_one_handler(batching):
+    requests = [batches(0), batches(1), request("echo", [2], 2), batches(3), batches(4)]
+    assert results(batching(requests)) == [2, 2, [2], 2, 2]
+
+
+def test_what_must_not_be_run_twice_is_run_alone(batching):
+    assert results(batching([batches(id) for id in range(4)], attempts=1)) == [1] * 4
+
+
+def test_a_death_costs_the_job_that_caused_it_and_the_others_are_run_alone(batching):
+    answers = batching([batches(0), batches(1, "die"), batches(2), batches(3)], may_crash=True)
+    assert answers.pop(1)["error"]["code"] == -32014
+    assert results(answers) == [1, 1, 1]
+
+
+def test_each_job_of_a_batch_has_its_own_answer(batching):
+    answers = batching([batches(0), batches(1, "fail"), batches(2)])
+    assert answers.pop(1)["error"] == {
+        "code": 7,
+        "message": "as asked",
+        "data": {"reason": "handler_failed", "retryable": False, "executed": "unknown"},
+    }
+    assert results(answers) == [3, 3]
+
+
+def test_room_that_was_reserved_for_another_job_is_none(batching):
+    answers = batching([batches(0), batches(1, "steal"), batches(2)])
+    assert answers[1]["error"]["data"]["reason"] == "invalid_result"
+    assert "had not reserved" in answers.pop(1)["error"]["message"]
+    assert results(answers) == [3, 3]
+
+
+def test_an_answer_to_a_job_that_it_was_not_given_changes_nothing(batching):
+    assert results(batching([batches(0), batches(1, "stray"), batches(2)])) == [3, 3, 3]

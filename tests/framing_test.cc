@@ -1,6 +1,8 @@
 #include "rpc/framing.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -15,14 +17,22 @@ namespace {
 
 constexpr size_t kBytesMax = 64;
 
-// What comes out of a stream that is fed in pieces of `piece` bytes: the messages, then how it
-// ended, with bad messages skipped as the server does.
+// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where it
+// offers any: the messages, then how it ended, with bad messages skipped as the server does.
 std::vector<std::string> cut(std::string_view stream, size_t piece, size_t bytes_max = kBytesMax) {
   Framer framer(bytes_max);
   std::vector<std::string> out;
-  for (size_t at = 0; at < stream.size(); at += piece) {
-    const std::string bytes(stream.substr(at, piece));  // freed soon: nothing may still point there
-    framer.feed(bytes);
+  while (!stream.empty()) {
+    const std::span<char> room = framer.room();
+    const size_t size = std::min(piece, room.empty() ? piece : room.size());
+    const std::string bytes(stream.substr(0, size));  // freed soon: nothing may still point there
+    stream.remove_prefix(bytes.size());
+    if (room.empty()) {
+      framer.feed(bytes);
+    } else {
+      std::copy(bytes.begin(), bytes.end(), room.begin());
+      framer.feed_room(bytes.size());
+    }
     for (;;) {
       std::string_view message;
       const Event event = framer.next(message);
@@ -132,6 +142,44 @@ TEST_CASE("framing: a message of exactly the limit passes, one byte more does no
     CHECK(cut("{bad}" + std::string(1000, 'x') + "\n" + std::string(1000, '\n') + "[]", piece) ==
           Out{"{bad}", "[]"});
   }
+}
+
+TEST_CASE("framing: what follows a long message that was read in place is cut alike") {
+  const std::string large = "[\"" + std::string(300'000, 'x') + "\"]";
+  const std::string last = R"({"last":1})";
+  for (const Vector& vector : kVectors) {
+    if (!vector.out.empty() && vector.out.back().starts_with('<')) continue;
+    CAPTURE(vector.stream);
+    std::vector<std::string> expected = vector.out;
+    expected.insert(expected.begin(), large);
+    expected.push_back(last);
+    const std::string stream = large + '\n' + vector.stream + '\n' + last + '\n';
+    for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u})
+      CHECK(cut(stream, piece, 400'000) == expected);
+  }
+}
+
+TEST_CASE("framing: a long message may be read in place from its first 64 KiB on, to its limit") {
+  constexpr size_t kLong = 500'000;
+  Framer framer(kLong);
+  std::string_view message;
+  const std::string begin = "[\"" + std::string(70'000, 'x');
+  framer.feed(std::string_view(begin).substr(0, 60'000));
+  CHECK(framer.next(message) == Event::kNeedMore);
+  CHECK(framer.room().empty());
+  framer.feed(std::string_view(begin).substr(60'000));
+  size_t size = begin.size();
+  while (framer.next(message) == Event::kNeedMore) {
+    const std::span<char> room = framer.room();
+    REQUIRE(!room.empty());
+    std::fill(room.begin(), room.end(), 'x');
+    framer.feed_room(room.size());
+    size += room.size();
+  }
+  CHECK(size == kLong + 1);
+  CHECK(framer.next(message) == Event::kTooLarge);
+  CHECK(framer.buffered_bytes() == 0);
+  CHECK(framer.room().empty());
 }
 
 TEST_CASE("framing: a failure is final") {

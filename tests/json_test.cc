@@ -29,9 +29,13 @@ class Recorder final : public json::Visitor {
   void restart() override { heard = "restart"; }
   void key(std::string_view text, size_t depth) override { add("key", depth, text); }
   void enter(json::Kind kind, size_t depth) override { add("enter", depth, json::name(kind)); }
-  void value(const json::Value& v) override { add(json::name(v.kind), v.depth, v.raw); }
+  void value(const json::Value& v) override {
+    add(json::name(v.kind), v.depth, v.raw);
+    if (v.kind == json::Kind::kString) string = v.text;
+  }
 
   std::string heard;
+  std::string string;  // the text of the last one
 
  private:
   void add(std::string_view what, size_t depth, std::string_view text) {
@@ -185,6 +189,18 @@ TEST_CASE("json: spans lie in the text even where a mask was read") {
         "restart | enter 0 an array | a number 1 12345 | a string 1 \"\\ud800\" | a number 1 1e400 "
         "| a number 1 " +
             repeat("7", 400) + " | an array 0 " + text);
+}
+
+TEST_CASE("json: of long keys and strings the first 4096 bytes are told, of their spans all") {
+  Recorder recorder;
+  const std::string key = repeat("k", 4095) + "\\u00e9" + repeat("k", 100);
+  CHECK(!json::scan("{\"" + key + "\":0}", recorder));
+  CHECK(recorder.heard == "restart | enter 0 an object | key 1 " + repeat("k", 4095) +
+                              "\xC3 | a number 1 0 | an object 0 {\"" + key + "\":0}");
+  for (const size_t size : {4096u, 4097u, 100'000u}) {
+    CHECK(!json::scan("[\"" + repeat("s", size - 1) + "\\t\"]", recorder));
+    CHECK(recorder.string == (repeat("s", size - 1) + "\t").substr(0, json::kTextBytesMax));
+  }
 }
 
 TEST_CASE("json: a fault leaves nothing behind for the next scan") {

@@ -1,11 +1,13 @@
 #include "base/json.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 
 #include "base/assert.h"
+#include "base/find_byte.h"
 #include "base/json_mask.h"
 
 namespace ringmaster::json {
@@ -13,8 +15,8 @@ namespace {
 
 constexpr unsigned kParseFlags =
     rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
-// The thread's reader keeps room for the longest string it has met; for longer texts than this,
-// a reader of their own gives it back.
+// The thread's reader keeps room for the longest string with escapes it has met; for longer texts
+// than this, a reader of their own gives it back.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
 
 bool is_separator(char c) {
@@ -22,28 +24,23 @@ bool is_separator(char c) {
 }
 
 // UTF-8 whose plain ASCII is checked and copied by the run, not by the byte: most text is that, and
-// the server's only thread waits for it.
+// the server's only thread waits for it. Of a long string only the beginning is copied.
 struct Utf8 : rapidjson::UTF8<> {
   template <class Output>
   static bool Validate(rapidjson::MemoryStream& in, Output& out) {
     // The reader also compiles, but never calls, a reading in place, whose output cannot do this.
-    if constexpr (requires { out.Push(1); }) {
-      const char* end = in.src_;
-      while (end != in.end_ && is_plain(*end))
-        ++end;
-      const auto size = static_cast<rapidjson::SizeType>(end - in.src_);
+    if constexpr (requires { out.Length(); }) {
+      const char* const begin = in.src_;
+      in.src_ = find_byte(begin, in.end_, [](auto c) { return c < 0x20 || c == '"' || c == '\\'; });
+      const auto size = static_cast<size_t>(in.src_ - begin);
       if (size > 0) {
-        std::memcpy(out.Push(size), in.src_, size);
-        in.src_ = end;
+        const size_t room = kTextBytesMax - std::min<size_t>(out.Length(), kTextBytesMax);
+        const auto kept = static_cast<rapidjson::SizeType>(std::min(size, room));
+        if (kept > 0) std::memcpy(out.Push(kept), begin, kept);
         return true;
       }
     }
     return rapidjson::UTF8<>::Validate(in, out);
-  }
-
-  // Stands for itself in a string. Compared as signed: no byte of a longer character does.
-  static bool is_plain(char c) {
-    return static_cast<signed char>(c) >= 0x20 && c != '"' && c != '\\';
   }
 };
 using Reader = rapidjson::GenericReader<Utf8, Utf8>;
@@ -63,11 +60,11 @@ class Events {
   bool Double(double) { return scalar(Kind::kNumber); }
   bool RawNumber(const char*, rapidjson::SizeType, bool) { return scalar(Kind::kNumber); }
   bool String(const char* decoded, rapidjson::SizeType size, bool) {
-    return scalar(Kind::kString, {decoded, size});
+    return scalar(Kind::kString, {decoded, std::min<size_t>(size, kTextBytesMax)});
   }
   bool Key(const char* decoded, rapidjson::SizeType size, bool) {
     last_end_ = stream_.Tell();
-    visitor_.key({decoded, size}, depth_);
+    visitor_.key({decoded, std::min<size_t>(size, kTextBytesMax)}, depth_);
     return true;
   }
   bool StartObject() { return enter(Kind::kObject); }

@@ -5,7 +5,7 @@
 // Nothing here builds a tree: what is found is handed out as spans of the text.
 //
 // Cost:    one pass over the text; two where it holds what RapidJSON refuses.
-// Memory:  none per message, but for the longest string's copy (the reader is kept per thread).
+// Memory:  none per message, but for strings with escapes (the reader is kept per thread).
 // Limits:  nesting of at most kMaxDepth, so no input can exhaust a stack. No embedded NUL, no BOM.
 #pragma once
 
@@ -19,6 +19,7 @@
 namespace ringmaster::json {
 
 inline constexpr size_t kMaxDepth = 128;
+inline constexpr size_t kTextBytesMax = 4096;
 
 enum class Kind : uint8_t { kNull, kBool, kNumber, kString, kObject, kArray };
 
@@ -27,9 +28,10 @@ std::string_view name(Kind kind);
 
 struct Value {
   Kind kind;
-  size_t depth;           // 0: the root; 1: its members or elements; ...
-  std::string_view raw;   // as it stands in the text, quotes included
-  std::string_view text;  // a string with its escapes decoded: valid until value() returns
+  size_t depth;          // 0: the root; 1: its members or elements; ...
+  std::string_view raw;  // as it stands in the text, quotes included
+  // A string with its escapes decoded, its first kTextBytesMax bytes: valid until value() returns.
+  std::string_view text;
 };
 
 // Is told of everything in a text, in its order. Decoded strings are UTF-8, but that a lone
@@ -39,7 +41,7 @@ class Visitor {
   virtual ~Visitor() = default;
   // Comes first. May come again, before everything is told once more: forget what was heard.
   virtual void restart() = 0;
-  // The key of the member whose value comes next, decoded; valid until key() returns.
+  // The key of the member whose value comes next, as a value's text; valid until key() returns.
   virtual void key(std::string_view text, size_t depth) = 0;
   // An object or array begins; its value() comes at its end.
   virtual void enter(Kind kind, size_t depth) = 0;

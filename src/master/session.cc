@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace ringmaster::master {
+namespace {
+
+// A result of this length is worth a system call of its own, that it need not be copied.
+constexpr size_t kSentAtOnceBytes = 16 << 10;
+
+}  // namespace
 
 // Collects the answers of a batch, in the order in which they come, into one response.
 class Session::Batch {
@@ -47,10 +53,13 @@ class Session::Call : public Caller {
         version_(request.version) {}
 
   void answer_result(std::string_view result) override {
-    answer([&](std::string& out) { rpc::append_result(out, version_, id_, result); });
+    if (batch_ == nullptr && result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
+      return answer([&](Session& session) { session.send_result(version_, id_, result); });
+    }
+    append([&](std::string& out) { rpc::append_result(out, version_, id_, result); });
   }
   void answer_error(const rpc::Error& error) override {
-    answer([&](std::string& out) { rpc::append_error(out, version_, id_, error); });
+    append([&](std::string& out) { rpc::append_error(out, version_, id_, error); });
   }
 
   bool is_notification() const { return id_.empty(); }
@@ -61,15 +70,19 @@ class Session::Call : public Caller {
 
  private:
   template <class Append>
-  void answer(Append append) {
+  void append(Append append) {
+    answer([&](Session& session) {
+      if (batch_ != nullptr) return batch_->add(session, append);
+      append(session.begin_response());
+      session.end_response();
+    });
+  }
+
+  template <class Deliver>
+  void answer(Deliver deliver) {
     const std::shared_ptr<Session> session = session_.lock();
     if (session == nullptr || session->connection_.is_closed()) return;
-    if (!is_notification() && batch_ != nullptr) {
-      batch_->add(*session, append);
-    } else if (!is_notification()) {
-      append(session->begin_response());
-      session->end_response();
-    }
+    if (!is_notification()) deliver(*session);
     batch_.reset();  // before the session may finish: the batch's response must be out
     session->on_answered(*this);
   }
@@ -175,6 +188,12 @@ void Session::on_ended() {
 
 void Session::end_response() {
   connection_.output() += '\n';
+  shared_.on_unsent(shared_from_this());
+}
+
+void Session::send_result(rpc::Version version, std::string_view id, std::string_view result) {
+  rpc::begin_result(begin_response(), version, id);
+  connection_.send(result, std::string(rpc::end_of_result(version)) + '\n');
   shared_.on_unsent(shared_from_this());
 }
 

@@ -64,6 +64,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_answered(const Call& call);
   void begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch);
   void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
+  void send_result(rpc::Version version, std::string_view id, std::string_view result);
   void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
 
   const Limits& limits() const { return shared_.limits; }

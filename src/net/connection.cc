@@ -31,6 +31,7 @@ constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 struct Connection::Write {
   uv_write_t request{};
   std::string bytes;
+  size_t taken;            // of these, before
   Connection* connection;  // null once that is gone
 };
 
@@ -60,8 +61,13 @@ void Connection::update_reading() {
   }
   waiting_since_ns_ = now_ns();  // the time that we did not read is not the client's
   message_bytes_ = 0;
-  const auto allocate = [](uv_handle_t*, size_t, uv_buf_t* buffer) {
-    *buffer = uv_buf_init(read_buffer, kReadBytes);
+  const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
+    auto* self = static_cast<Connection*>(handle->data);
+    std::span<char> room;
+    if (!self->is_finishing_) room = self->framer_.room();
+    self->is_into_room_ = !room.empty();
+    if (room.empty()) room = read_buffer;
+    *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
   };
   const int error = uv_read_start(&stream_->stream, allocate,
                                   [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {
@@ -80,7 +86,11 @@ void Connection::update_reading() {
 void Connection::on_read(std::string_view bytes) {
   if (is_finishing_) return;
   const bool was_mid_message = framer_.is_mid_message();
-  framer_.feed(bytes);
+  if (is_into_room_) {
+    framer_.feed_room(bytes.size());
+  } else {
+    framer_.feed(bytes);
+  }
   hand_out_messages();
   if (is_closed()) return;
   // The clock of a message starts with its first bytes, and so does the count of them.
@@ -131,7 +141,7 @@ void Connection::flush() {
     const int written = uv_try_write(&stream_->stream, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) return close();
     const auto taken = static_cast<size_t>(std::max(written, 0));
-    if (taken < output_.size()) write_rest(std::string_view(output_).substr(taken));
+    if (taken < output_.size()) write_rest(taken);
     output_.clear();
     if (output_.capacity() > kKeptBytes) output_.shrink_to_fit();
   }
@@ -140,8 +150,29 @@ void Connection::flush() {
   tell_memory();
 }
 
+void Connection::send(std::string_view body, std::string_view tail) {
+  size_t taken = 0;
+  if (write_ == nullptr && !is_closed()) {
+    const auto buffer = [](std::string_view bytes) {
+      return uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+    };
+    const uv_buf_t buffers[] = {buffer(output_), buffer(body), buffer(tail)};
+    // What is wrong with the connection the next flush will find, too: nobody expects it to be
+    // closed here.
+    taken = static_cast<size_t>(std::max(uv_try_write(&stream_->stream, buffers, 3), 0));
+  }
+  const auto take = [&taken](std::string_view bytes) {
+    const size_t of_these = std::min(taken, bytes.size());
+    taken -= of_these;
+    return bytes.substr(of_these);
+  };
+  output_.erase(0, output_.size() - take(output_).size());
+  output_ += take(body);
+  output_ += take(tail);
+}
+
 uint64_t Connection::unsent_bytes() const {
-  return output_.size() + (write_ != nullptr ? write_->bytes.size() : 0);
+  return output_.size() + (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
 }
 
 void Connection::tell_memory() {
@@ -151,13 +182,14 @@ void Connection::tell_memory() {
   if (held != was) events_.on_memory(*this, was);
 }
 
-void Connection::write_rest(std::string_view rest) {
-  write_ = new Write{{}, std::string(rest), this};
+// Hands the output over to libuv, of which the system has taken so much.
+void Connection::write_rest(size_t taken) {
+  write_ = new Write{{}, std::exchange(output_, {}), taken, this};
   write_->request.data = write_;
-  unsent_bytes_ = rest.size();
+  unsent_bytes_ = write_->bytes.size() - taken;
   sent_ns_ = now_ns();
   const uv_buf_t buffer =
-      uv_buf_init(write_->bytes.data(), static_cast<unsigned>(write_->bytes.size()));
+      uv_buf_init(write_->bytes.data() + taken, static_cast<unsigned>(unsent_bytes_));
   const int error =
       uv_write(&write_->request, &stream_->stream, &buffer, 1, [](uv_write_t* request, int status) {
         const std::unique_ptr<Write> write(static_cast<Write*>(request->data));

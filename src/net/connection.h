@@ -8,8 +8,9 @@
 // Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
-// Cost:    one read(2) per wake-up into a buffer that all connections share, and one write(2)
-//          per flush() for everything that was sent since the last one.
+// Cost:    one read(2) per wake-up, into a buffer that all connections share or, of a long message,
+//          to where it is kept; and one write(2) per flush() for everything that was sent since the
+//          last one.
 #pragma once
 
 #include <cstdint>
@@ -53,6 +54,9 @@ class Connection {
   // Where whole responses are appended, framing included, for the next flush().
   std::string& output() { return output_; }
   void flush();
+  // The same for a response of which `body` is the most, and lies elsewhere: what the system does not
+  // take of it at once is copied behind output(), and `tail` with it. A flush() is due all the same.
+  void send(std::string_view body, std::string_view tail);
   // Counts what the owner holds for this client as the connection's, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }
   uint64_t held_bytes() const { return held_bytes_; }
@@ -78,7 +82,7 @@ class Connection {
   void on_read(std::string_view bytes);
   void on_end();
   void hand_out_messages();
-  void write_rest(std::string_view rest);
+  void write_rest(size_t taken);
   void update_reading();
   void linger_when_sent();
   uint64_t unsent_bytes() const;
@@ -101,6 +105,7 @@ class Connection {
   int64_t owners_bytes_ = 0;
   bool is_held_ = false;
   bool is_reading_ = false;
+  bool is_into_room_ = false;   // what is being read goes to where the framer keeps it
   bool is_unreadable_ = false;  // no message can follow
   bool is_at_eof_ = false;
   bool is_finishing_ = false;

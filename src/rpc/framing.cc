@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/assert.h"
+#include "base/find_byte.h"
 
 namespace ringmaster::rpc {
 namespace {
@@ -11,17 +12,29 @@ namespace {
 // A buffer that has grown beyond this is given back: most connections are idle most of the time.
 constexpr size_t kKeptBufferBytes = 4096;
 
-// Bytes that mean nothing to the search for a value's end: [outside of strings], [inside].
+// From a message of this length on, more of it is read straight into the buffer; each time there is
+// room for as much as has come, and for so much at least.
+constexpr size_t kRoomBytesMin = 64 << 10;
+
+// Bytes outside of strings that mean nothing to the search for a value's end. They come in short
+// runs, for which a table is faster than find_byte().
 constexpr auto kPlain = [] {
-  std::array<std::array<bool, 256>, 2> plain{};
-  for (auto& of_place : plain)
-    of_place.fill(true);
+  std::array<bool, 256> plain{};
+  plain.fill(true);
   for (const char c : {'"', '{', '}', '[', ']', '\n'})
-    plain[0][static_cast<size_t>(c)] = false;
-  for (const char c : {'"', '\\', '\n'})
-    plain[1][static_cast<size_t>(c)] = false;
+    plain[static_cast<size_t>(c)] = false;
   return plain;
 }();
+
+// The first byte that means something, in a string or outside.
+const char* find_special(const char* at, const char* end, bool is_in_string) {
+  if (is_in_string) {
+    return find_byte(at, end, [](auto c) { return c == '"' || c == '\\' || c == '\n'; });
+  }
+  while (at != end && kPlain[static_cast<unsigned char>(*at)])
+    ++at;
+  return at;
+}
 
 bool opens(char c) {
   return c == '{' || c == '[';
@@ -42,6 +55,22 @@ void Framer::feed(std::string_view bytes) {
   release();
   input_ = bytes;
   pos_ = begin_ = 0;
+  is_in_room_ = false;
+}
+
+std::span<char> Framer::room() {
+  if (failure_ || is_handed_out_ || buffer_.size() < kRoomBytesMin) return {};
+  // One byte more than a message may have: so that one which is too long shows.
+  const size_t most = message_bytes_max_ + 1;
+  const size_t wanted = std::min(std::max(2 * buffer_.size(), 2 * kRoomBytesMin), most);
+  if (buffer_.room().size() < kRoomBytesMin) buffer_.reserve(wanted);
+  return buffer_.room();
+}
+
+void Framer::feed_room(size_t bytes) {
+  input_ = {buffer_.room().data(), bytes};
+  pos_ = begin_ = 0;
+  is_in_room_ = true;
 }
 
 Framer::Event Framer::next(std::string_view& message) {
@@ -61,10 +90,12 @@ Framer::Event Framer::next(std::string_view& message) {
         break;
     }
   }
-  if (!failure_ && (state_ == State::kValue || state_ == State::kLine)) {
-    keep(input_.size());
-    begin_ = input_.size();
-  }
+  if (!failure_ && (state_ == State::kValue || state_ == State::kLine)) keep(input_.size());
+  input_ = {};
+  pos_ = begin_ = 0;
+  is_in_room_ = false;
+  std::vector<char>().swap(rest_);
+  if (failure_) buffer_.clear(0);
   return failure_.value_or(Event::kNeedMore);
 }
 
@@ -84,11 +115,13 @@ bool Framer::skip_bad_message() {
 void Framer::release() {
   if (!is_handed_out_) return;
   is_handed_out_ = false;
-  if (buffer_.capacity() > kKeptBufferBytes) {
-    std::vector<char>().swap(buffer_);
-  } else {
-    buffer_.clear();
+  if (is_in_room_) {  // what came behind the message must not go with it
+    rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());
+    input_ = {rest_.data(), rest_.size()};
+    pos_ = begin_ = 0;
+    is_in_room_ = false;
   }
+  buffer_.clear(kKeptBufferBytes);
 }
 
 // The place for further framings. Where one character is not enough ("Content-", "POST "), this has
@@ -131,9 +164,9 @@ void Framer::skip_line() {
 bool Framer::find_value_end() {
   while (pos_ < input_.size()) {
     if (!is_escaped_) {
-      const auto& plain = kPlain[is_in_string_];
-      while (pos_ < input_.size() && plain[static_cast<unsigned char>(input_[pos_])])
-        ++pos_;
+      const char* const end = input_.data() + input_.size();
+      pos_ = static_cast<size_t>(find_special(input_.data() + pos_, end, is_in_string_) -
+                                 input_.data());
       if (pos_ == input_.size()) break;
     }
     const char c = input_[pos_++];
@@ -173,7 +206,7 @@ bool Framer::end_message(size_t end, bool at_line_end) {
 
 // Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
 bool Framer::take(std::string_view& message) {
-  if (buffer_.empty()) {
+  if (buffer_.is_empty()) {
     if (end_ - begin_ > message_bytes_max_) {
       failure_ = Event::kTooLarge;
       return false;
@@ -181,26 +214,29 @@ bool Framer::take(std::string_view& message) {
     message = input_.substr(begin_, end_ - begin_);
   } else {
     if (!keep(end_)) return false;
-    message = {buffer_.data(), buffer_.size()};
+    message = buffer_.view();
   }
   if (was_line_end_ && message.ends_with('\r')) message.remove_suffix(1);
   is_handed_out_ = true;
   return true;
 }
 
-// Appends the input from begin_ to `end` to the buffer. False: the message is too large.
+// Makes the input from begin_ to `end` part of the buffer. False: the message is too large.
 bool Framer::keep(size_t end) {
   const std::string_view bytes = input_.substr(begin_, end - begin_);
   const size_t size = buffer_.size() + bytes.size();
   if (size > message_bytes_max_) {
     failure_ = Event::kTooLarge;
-    std::vector<char>().swap(buffer_);
     return false;
+  }
+  if (is_in_room_) {
+    buffer_.commit(bytes.size());
+    return true;
   }
   if (size > buffer_.capacity()) {
     buffer_.reserve(std::min(std::max(size, 2 * buffer_.capacity()), message_bytes_max_));
   }
-  buffer_.insert(buffer_.end(), bytes.begin(), bytes.end());
+  buffer_.append(bytes);
   return true;
 }
 

@@ -16,14 +16,17 @@
 //
 // Pure: no I/O, no clock. Each byte is looked at once, however it arrives.
 // Memory: holds only the unfinished message, at most message_bytes_max of it; while it grows, twice
-//         that for a moment. A message that was fed whole is not copied.
+//         that. A message that was fed whole is not copied, and of a long one only the beginning.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
+
+#include "base/byte_buffer.h"
 
 namespace ringmaster::rpc {
 
@@ -46,6 +49,12 @@ class Framer {
   // returned kNeedMore, which keeps what is unfinished.
   void feed(std::string_view bytes);
 
+  // Where the bytes that come next may be read to, instead of being copied there: behind those that
+  // it keeps of a long unfinished message. Empty where that does not pay: then feed() them. Holds
+  // after next() has returned kNeedMore; the bytes that are there then go to feed_room().
+  std::span<char> room();
+  void feed_room(size_t bytes);
+
   // The next message, in the bytes that were fed or in the framer's own buffer: valid until the
   // next call of next() or feed().
   Event next(std::string_view& message);
@@ -59,7 +68,7 @@ class Framer {
   bool skip_bad_message();
 
   // What it keeps of an unfinished message.
-  size_t buffered_bytes() const { return buffer_.size(); }
+  size_t buffered_bytes() const { return buffer_.size() + rest_.size(); }
 
   Framing framing() const { return framing_; }
   // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
@@ -91,11 +100,13 @@ class Framer {
   State state_ = State::kBetween;
   std::optional<Event> failure_;
 
-  std::string_view input_;    // what was fed
-  size_t pos_ = 0;            // looked at up to here
-  size_t begin_ = 0;          // the unfinished message's, or where it goes on from buffer_
-  size_t end_ = 0;            // the finished message's
-  std::vector<char> buffer_;  // the front of a message that began in an earlier feed
+  std::string_view input_;   // what was fed
+  size_t pos_ = 0;           // looked at up to here
+  size_t begin_ = 0;         // the unfinished message's, or where it goes on from buffer_
+  size_t end_ = 0;           // the finished message's
+  ByteBuffer buffer_;        // the front of a message that began in an earlier feed
+  bool is_in_room_ = false;  // the input lies in the room of the buffer
+  std::vector<char> rest_;   // of such an input, what came behind its message
   bool is_handed_out_ = false;
 
   // Of the value that is being read; kept so that no byte is looked at twice.

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/find_byte.h"
 #include "base/json.h"
 #include "rpc/envelope.h"
 
@@ -91,6 +92,10 @@ void append_id(std::string& out, std::string_view id) {
   out += id.empty() ? "null" : id;
 }
 
+const char* find_line_end(const char* at, const char* end) {
+  return find_byte(at, end, [](auto c) { return c == '\n' || c == '\r'; });
+}
+
 void append_data(std::string& out, const Error& error) {
   out += R"({"reason":)";
   out += json::quote(error.reason);
@@ -108,17 +113,31 @@ Message parse(std::string_view message, size_t batch_items) {
   return requests.finish(json::scan(message, requests));
 }
 
-void append_result(std::string& out, Version version, std::string_view id,
-                   std::string_view result) {
+void begin_result(std::string& out, Version version, std::string_view id) {
   out += version == Version::k2 ? R"({"jsonrpc":"2.0","id":)" : R"({"id":)";
   append_id(out, id);
   out += R"(,"result":)";
+}
+
+std::string_view end_of_result(Version version) {
+  return version == Version::k2 ? "}" : R"(,"error":null})";
+}
+
+bool is_one_line(std::string_view result) {
+  const char* const end = result.data() + result.size();
+  return find_line_end(result.data(), end) == end;
+}
+
+void append_result(std::string& out, Version version, std::string_view id,
+                   std::string_view result) {
+  begin_result(out, version, id);
   const size_t begin = out.size();
   out += result;
-  std::replace_if(
-      out.begin() + static_cast<std::ptrdiff_t>(begin), out.end(),
-      [](char c) { return c == '\n' || c == '\r'; }, ' ');
-  out += version == Version::k2 ? "}" : R"(,"error":null})";
+  const char* const end = out.data() + out.size();
+  const char* at = out.data() + begin;
+  while ((at = find_line_end(at, end)) != end)
+    out[static_cast<size_t>(at - out.data())] = ' ';
+  out += end_of_result(version);
 }
 
 void append_error(std::string& out, Version version, std::string_view id, const Error& error) {

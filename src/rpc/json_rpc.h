@@ -56,6 +56,10 @@ Message parse(std::string_view message, size_t batch_items);
 // request's could not be read: written as null. A result's raw newlines (they can only stand
 // between tokens) are written as spaces, so that one response is always one line.
 void append_result(std::string& out, Version version, std::string_view id, std::string_view result);
+// The same in its parts, for a long result that is sent from where it lies: it must be one line.
+void begin_result(std::string& out, Version version, std::string_view id);
+std::string_view end_of_result(Version version);
+bool is_one_line(std::string_view result);
 void append_error(std::string& out, Version version, std::string_view id, const Error& error);
 
 }  // namespace ringmaster::rpc

@@ -53,6 +53,18 @@ def test_concatenated_values_may_span_lines(running):
         assert json.loads(lines[2]) == [{"jsonrpc": "2.0", "id": 3, "result": None}]
 
 
+@pytest.mark.parametrize("receive_bytes", [1 << 17, 1 << 22])
+def test_long_answers_come_whole_however_much_the_system_takes_at_once(running, receive_bytes):
+    letters = "abcdefghij"
+    requests = b"".join(echo(id, [id * 700_000]) + b"\n" + echo(id.upper(), [id]) for id in letters)
+    with running.connect() as client, ThreadPoolExecutor() as threads:
+        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+        sent = threads.submit(client.send, requests)
+        for id, answer in client.answers(2 * len(letters)).items():
+            assert answer["result"] == [id * 700_000 if id in letters else id.lower()]
+        sent.result()
+
+
 def test_blank_lines_are_ignored(running):
     with running.connect() as client:
         client.send(b"\n\r\n  \n\n" + echo(1) + b"\r\n\r\n\n")

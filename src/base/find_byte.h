@@ -1,0 +1,27 @@
+// find_byte(): the first byte of a certain kind, looked for in as many bytes at once as the machine
+// can compare.
+//
+// `is_wanted` is asked about one byte, or about a vector of them, and answers for each: a generic
+// lambda with comparisons and ||. Bytes are compared as signed: those of UTF-8's longer characters
+// are below zero.
+#pragma once
+
+#include <experimental/simd>
+
+namespace ringmaster {
+
+// Where it is; `end` where there is none.
+template <class IsWanted>
+const char* find_byte(const char* at, const char* end, IsWanted is_wanted) {
+  using Bytes = std::experimental::native_simd<signed char>;
+  for (; end - at >= static_cast<ptrdiff_t>(Bytes::size()); at += Bytes::size()) {
+    const Bytes bytes(reinterpret_cast<const signed char*>(at), std::experimental::element_aligned);
+    const auto wanted = is_wanted(bytes);
+    if (any_of(wanted)) return at + find_first_set(wanted);
+  }
+  while (at != end && !is_wanted(static_cast<signed char>(*at)))
+    ++at;
+  return at;
+}
+
+}  // namespace ringmaster

@@ -49,7 +49,7 @@ done
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is no Debian: install by hand: ${wanted[*]}"
 
-# With what they provide: a newer nodejs, say, from elsewhere brings npm along and excludes Debian's.
+# With what they provide: a nodejs from elsewhere, say, brings npm along and excludes Debian's.
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
   sed -n 's/^installed //p' | tr ',' '\n' | awk '{ print $1 }')
 missing=()

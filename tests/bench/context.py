@@ -13,7 +13,7 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +41,7 @@ class Context:
         self.missing: dict[str, str] = {}  # system -> why it was not measured
         self._stack = ExitStack()
         self._upstream = ""
+        self._upstream_roles: dict[int, str] = {}
 
     def __enter__(self):
         return self
@@ -61,7 +62,7 @@ class Context:
             process = Process.start([*command, "--delay-ms", UPSTREAM_MS])
             self._stack.callback(process.kill)
             self._upstream = FeatureService(process).url
-            self.upstream_pid = process.pid
+            self._upstream_roles = {process.pid: "feature service"}
         return self._upstream
 
     def ringmaster(self, upstream: str = "", **sections: dict[str, Any]) -> System:
@@ -72,17 +73,24 @@ class Context:
 
     def others(self, names: tuple[str, ...], upstream: str = "") -> list[System]:
         """Those of them that can be had; `missing` says why others cannot."""
-        found = []
-        for name in names:
-            try:
-                system = start_baseline(name, self.build, upstream or self.upstream())
-            except Unavailable as error:
-                self.missing[name] = str(error)
-                self.say(f"without {name}: {error}")
-                continue
-            self._stack.callback(system.stop)
-            found.append(system)
-        return found
+        return [system for name in names if (system := self.other(name, upstream))]
+
+    def other(self, name: str, upstream: str = "") -> System | None:
+        if name in self.missing:
+            return None
+        try:
+            system = start_baseline(name, self.build, upstream or self.upstream())
+        except Unavailable as error:
+            self.missing[name] = str(error)
+            self.say(f"without {name}: {error}")
+            return None
+        self._stack.callback(system.stop)
+        return system
+
+    def start(self, name: str, upstream: str = "") -> System | None:
+        """Any of them, ringmaster too."""
+        is_ours = name == "ringmaster"
+        return self.ringmaster(upstream) if is_ours else self.other(name, upstream)
 
     def program(self, name: str, *arguments: Any) -> dict[str, Any] | None:
         """The JSON that a program of build/release/bench prints; None when it is not there."""
@@ -95,37 +103,50 @@ class Context:
         done = subprocess.run(command, capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
-    def load(self, system: System, method: str, params: Any = None, *, seconds: float,
+    def load(self, system: System, method: str, params: Any, *, seconds: float,
              rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
              ) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
         `connections` of a system with HTTP: as many as it takes, whatever was given."""
-        options = ["--drain-s", drain_s]
         if rate:
-            options += ["--rate", f"{rate:g}", "--seed", seed]
+            options = ["--rate", f"{rate:.6g}", "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
         else:
-            options += ["--concurrency", concurrency]
+            options = ["--concurrency", concurrency]
             connections = concurrency if system.http_path else connections
         if in_time_ms:
             options += ["--in-time-ms", in_time_ms]
-        if system.http_path:
-            options += ["--http", system.http_path]
-        text = [system.method(method), *_words(params)]
-        options += ["--connections", connections, "--warm-up-s", 0, *text]
+        options += ["--connections", connections, "--drain-s", drain_s]
+        options += _asked(system, method, params)
         if warm_up_s:
             self._bench(system, ["--duration-s", warm_up_s, *options])
         meter, begin = CpuMeter(system.roles()), time.monotonic()
+        upstream = CpuMeter(self._upstream_roles)
         made = self._bench(system, ["--duration-s", seconds, *options])
         made |= {"system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
+                 "upstream_cpu_s": sum(upstream.read().values()),
                  "offered_per_s": rate, "duration_s": seconds}
         self._note(system, ["--duration-s", seconds, *options])
         return made
 
-    def _bench(self, system: System, options: list[Any]) -> dict[str, Any]:
+    @contextmanager
+    def background(self, system: System, method: str, params: Any, *, rate: float,
+                   seconds: float):
+        """A load whose report nobody reads; ended with the block."""
+        options = ["--duration-s", seconds, "--rate", f"{rate:.6g}", "--seed", SEED,
+                   "--connections", HTTP_CONNECTIONS if system.http_path else 4,
+                   *_asked(system, method, params)]
+        self._note(system, options)
+        with Process.start(self._command(system, options)):
+            yield
+
+    def _command(self, system: System, options: list[Any]) -> list[str]:
         command = [self.build / "ringmaster", "bench", "--json", "--to", system.address, *options]
-        done = subprocess.run([str(word) for word in command], capture_output=True, text=True)
+        return [str(word) for word in command]
+
+    def _bench(self, system: System, options: list[Any]) -> dict[str, Any]:
+        done = subprocess.run(self._command(system, options), capture_output=True, text=True)
         if done.returncode != 0:
             raise RuntimeError(f"{system.name}: bench {options}: {done.stderr.strip()}")
         return json.loads(done.stdout)
@@ -137,12 +158,12 @@ class Context:
         self.commands.append({"system": system.name, "command": command})
 
 
-def _words(params: Any) -> list[str]:
-    if params is None:
-        return []
+def _asked(system: System, method: str, params: Any) -> list[Any]:
+    words = ["--http", system.http_path] if system.http_path else []
+    words += ["--warm-up-s", 0, system.method(method)]
     if isinstance(params, Path):
-        return [f"@{params}"]
-    return [json.dumps(params, separators=(",", ":")).replace('"$i"', "$i")]
+        return [*words, f"@{params}"]
+    return [*words, json.dumps(params, separators=(",", ":")).replace('"$i"', "$i")]
 
 
 def cpu_us_per_request(made: dict[str, Any], role: str = "") -> float | None:

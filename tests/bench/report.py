@@ -32,12 +32,13 @@ def verdict(target: dict[str, Any]) -> str:
     if target["is_met"]:
         return found
     wanted = shown(target["limit"], target["unit"])
-    return f"**not reached: {found} instead of {target['sense']} {wanted}**"
+    sense = {"<=": "≤", ">=": "≥"}[target["sense"]]
+    return f"**not reached: {found} instead of {sense} {wanted}**"
 
 
 def table(columns: list[str], rows: list[list[Any]]) -> str:
     line = lambda cells: "| " + " | ".join(str(cell) for cell in cells) + " |"  # noqa: E731
-    numeric = [all(re.match(r"^[-\d.,]+( |$)", str(row[i])) for row in rows)
+    numeric = [all(re.match(r"^[-\d.,]+( ?[%×]| [KM]iB)?$", str(row[i])) for row in rows)
                for i in range(len(columns))]
     rule = "|" + "|".join("---:" if is_number and rows else "---" for is_number in numeric) + "|"
     return "\n".join([line(columns), rule, *map(line, rows)])

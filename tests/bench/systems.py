@@ -33,8 +33,13 @@ class System:
     http_path: str | None
     method_names: dict[str, str]
     main_pids: Callable[[], list[int]]  # the first is the one that clients speak to
-    stop: Callable[[], Any]
+    end: Callable[[], Any]
     server: Any = field(default=None, repr=False)  # ringmaster's own, for scenarios about it
+
+    def stop(self) -> None:
+        """Ends all of its processes; may be called again."""
+        end, self.end = self.end, lambda: None
+        end()
 
     def method(self, name: str) -> str:
         return self.method_names.get(name, name)

@@ -1,0 +1,114 @@
+"""Waiting and computing below capacity, beside what no server could do better."""
+
+from statistics import median
+from typing import Any
+
+from bounds.ideal_queue import latencies_ms
+from context import BURN, CPU_MS, UPSTREAM_MS, Context
+from systems import PYTHON, WORKERS, System
+from targets import number, ratio, target
+
+TITLE = "30 ms of CPU behind 70 ms of waiting"
+DRAIN_S = 3
+CAPACITY = WORKERS * 1000 / CPU_MS  # a second
+ABOUT = f"""`fetch_burn`: an upstream that takes {UPSTREAM_MS} ms, then {CPU_MS} ms of CPU; two
+workers can do {CAPACITY:.1f} a second. Poisson arrivals, the same for all; latency counts from the
+intended start. The ideal is an M/D/2 queue, fed with the same arrivals, whose hops cost nothing.
+Each system is started for its run and ended after it, so that none has another's backlog beside
+it. What was not answered {DRAIN_S} s after the last arrival is lost, and counts as slower than all
+that was answered."""
+PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
+RIVALS = (*PYTHON, "node")
+
+
+def percentile(values: list[float], percent: float) -> float:
+    """The smallest that at least so many percent are not above, as `ringmaster bench` has it."""
+    ordered = sorted(values)
+    return ordered[max(0, -int(-percent * len(ordered) // 100) - 1)]
+
+
+def ideal(load: float, seconds: float, seed: int) -> dict[str, Any]:
+    found = latencies_ms(rate=load * CAPACITY, seed=seed, seconds=seconds, wait_ms=UPSTREAM_MS,
+                         service_ms=CPU_MS, servers=WORKERS)
+    return {"system": "ideal M/D/2", "sent": len(found), "lost": 0, "errors": 0,
+            "ms": {str(percent): percentile(found, percent) for percent in PERCENTS}}
+
+
+def measure(context: Context, system: System, load: float, seconds: float, seed: int) -> dict:
+    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=load * CAPACITY,
+                        connections=4, seed=seed, drain_s=DRAIN_S)
+    answered = made["latency_us"]
+    share = 1 - (made["lost"] + sum(made["errors"].values())) / max(1, made["sent"])
+    # Of all that was sent: where p99 lies beyond what was answered there is none.
+    ms = {f"{percent * share:.4g}": answered[f"p{percent:g}"] / 1e3 for percent in PERCENTS}
+    return {"system": system.name, "sent": made["sent"], "lost": made["lost"], "ms": ms,
+            "errors": sum(made["errors"].values()), "bench": made}
+
+
+def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> list[dict]:
+    """For each seed, what we did and what the ideal would have done."""
+    pairs = []
+    for seed in seeds:
+        system = context.ringmaster()
+        made, bound = measure(context, system, load, seconds, seed), ideal(load, seconds, seed)
+        system.stop()
+        assert made["sent"] == bound["sent"], "the bound was fed with other arrivals"
+        pairs.append({"load": load, "seed": seed, "ringmaster": made, "ideal": bound,
+                      "ratio": ratio(made["ms"].get("99"), bound["ms"]["99"])})
+        context.say(f"{load:.0%}, seed {seed}: p99 {shown_ms(made, 99)} ms, ideal"
+                    f" {shown_ms(bound, 99)}")
+    return pairs
+
+
+def shown_ms(made: dict[str, Any], percent: float) -> str:
+    """By the points that there are; beyond the last of them only "more than" is known."""
+    at_least = [ms for at, ms in made["ms"].items() if float(at) >= percent]
+    return number(min(at_least)) if at_least else f"> {number(max(made['ms'].values()))}"
+
+
+def row(load: float, seed: int, made: dict[str, Any]) -> list[Any]:
+    return [made["system"], f"{load:.0%}", seed, *(shown_ms(made, p) for p in (50, 90, 99)),
+            made["sent"], made["errors"], made["lost"]]
+
+
+def plot(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Against 1 in how many is slower, since it is the slow ones that matter."""
+    slower = lambda percent: 100 / (100 - percent)  # noqa: E731
+    return {
+        "kind": "lines", "name": "latency", "title": "Latency at 80 % of capacity (53 a second)",
+        "x": "percentile", "y": "ms", "log": "xy",
+        "x_labels": [[slower(p), f"p{p:g}"] for p in (1, 50, 75, 90, 99, 99.9)],
+        "series": [{"label": each["system"], "points": [[slower(float(at)), ms] for at, ms in
+                                                       each["ms"].items() if float(at) > 0.5]}
+                   for each in runs],
+    }
+
+
+def run(context: Context) -> dict[str, Any]:
+    seconds, seeds = context.pick((12, [1, 2]), (60, [1, 2, 3]))
+    pairs = ours(context, 0.8, seconds, seeds)
+    rivals = []
+    for name in RIVALS:
+        if system := context.other(name):
+            rivals.append(measure(context, system, 0.8, context.pick(10, 30), seeds[0]))
+            system.stop()
+            context.say(f"{name}: p99 {shown_ms(rivals[-1], 99)} ms")
+    pairs += ours(context, 0.9, seconds, seeds)
+    ratios = {load: [pair["ratio"] for pair in pairs if pair["load"] == load]
+              for load in (0.8, 0.9)}
+    rows = [row(pair["load"], pair["seed"], pair[who]) for pair in pairs
+            for who in ("ringmaster", "ideal")]
+    rows += [row(0.8, seeds[0], made) for made in rivals]
+    missing = [f"{name} was not measured: {why}." for name, why in context.missing.items()]
+    return {
+        "targets": [target(f"at {100 * load:.0f} % of capacity: p99 ≤ 1.15 × an ideal M/D/2 queue's",
+                           None if None in found else median(found), "<=", 1.15,
+                           why_none="more than 1 % was not answered")
+                    for load, found in ratios.items()],
+        "tables": [{"title": "Latency in ms",
+                    "columns": ["system", "load", "seed", "p50", "p90", "p99", "sent", "errors",
+                                "lost"], "rows": rows}],
+        "plots": [plot([pairs[0]["ringmaster"], pairs[0]["ideal"], *rivals])],
+        "text": " ".join(missing),
+        "raw": {"ours": pairs, "rivals": rivals},
+    }

@@ -1,0 +1,3 @@
+module ringmaster_bench
+
+go 1.19

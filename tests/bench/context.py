@@ -17,10 +17,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import ringmaster
+from contender import Contender
 from cpu import CpuMeter
 from feature_client import FeatureService
 from processes import Process
-from systems import System, Unavailable, configuration, start_baseline, start_ringmaster
+from ringmaster import Ringmaster
+from systems import OURS, TIMEOUT_MS, WORKERS, Unavailable, end, roles, start_baseline
 
 UPSTREAM_MS = 70
 CPU_MS = 30
@@ -35,10 +38,9 @@ class Context:
         self.build = build
         self.folder = folder  # of files that are not kept
         self.configurations = results / "configurations"
-        self.configurations.mkdir(exist_ok=True)
         self.is_full = is_full
         self.commands: list[dict[str, str]] = []
-        self.missing: dict[str, str] = {}  # system -> why it was not measured
+        self.missing: dict[str, str] = {}  # what was not measured -> why
         self._stack = ExitStack()
         self._upstream = ""
         self._upstream_roles: dict[int, str] = {}
@@ -65,105 +67,103 @@ class Context:
             self._upstream_roles = {process.pid: "feature service"}
         return self._upstream
 
-    def ringmaster(self, upstream: str = "", **sections: dict[str, Any]) -> System:
-        whole = configuration(upstream or self.upstream(), **sections)
-        system = start_ringmaster(self.build, self.configurations, **whole)
-        self._stack.callback(system.stop)
+    def ringmaster(self, upstream: str = "", workers: int = WORKERS,
+                   handlers: dict[str, Any] | None = None) -> Ringmaster:
+        number = len(list(self.configurations.glob("*.toml")))
+        system = ringmaster.start(upstream or self.upstream(), self.build, workers, TIMEOUT_MS,
+                                  self.configurations, f"{OURS}-{number}", handlers)
+        self._stack.callback(end, system)
         return system
 
-    def others(self, names: tuple[str, ...], upstream: str = "") -> list[System]:
-        """Those of them that can be had; `missing` says why others cannot."""
-        return [system for name in names if (system := self.other(name, upstream))]
-
-    def other(self, name: str, upstream: str = "") -> System | None:
+    def rival(self, name: str, upstream: str = "") -> Contender | None:
+        """None where it cannot be had: `missing` says why."""
         if name in self.missing:
             return None
         try:
-            system = start_baseline(name, self.build, upstream or self.upstream())
+            system = start_baseline(name, upstream or self.upstream(), self.build)
         except Unavailable as error:
             self.missing[name] = str(error)
             self.say(f"without {name}: {error}")
             return None
-        self._stack.callback(system.stop)
+        self._stack.callback(end, system)
         return system
 
-    def start(self, name: str, upstream: str = "") -> System | None:
+    def start(self, name: str, upstream: str = "") -> Contender | None:
         """Any of them, ringmaster too."""
-        is_ours = name == "ringmaster"
-        return self.ringmaster(upstream) if is_ours else self.other(name, upstream)
+        return self.ringmaster(upstream) if name == OURS else self.rival(name, upstream)
 
     def program(self, name: str, *arguments: Any) -> dict[str, Any] | None:
-        """The JSON that a program of build/release/bench prints; None when it is not there."""
+        """The JSON that a program of BUILD/bench prints; None when it is not there."""
         path = self.build / "bench" / name
         if not path.exists():
-            self.missing[name] = f"there is no {path}"
+            self.missing[name] = f"there is no bench/{name} in the build"
             return None
-        command = [str(path), *map(str, arguments)]
-        self.commands.append({"system": name, "command": " ".join(command)})
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        words = [str(argument) for argument in arguments]
+        self.commands.append({"system": name, "command": " ".join([f"bench/{name}", *words])})
+        done = subprocess.run([path, *words], capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
-    def load(self, system: System, method: str, params: Any, *, seconds: float,
+    def load(self, system: Contender, method: str, params: Any, *, seconds: float,
              rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
              ) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
         `connections` of a system with HTTP: as many as it takes, whatever was given."""
         if rate:
-            options = ["--rate", f"{rate:.6g}", "--seed", seed]
+            options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
         else:
             options = ["--concurrency", concurrency]
             connections = concurrency if system.http_path else connections
         if in_time_ms:
             options += ["--in-time-ms", in_time_ms]
-        options += ["--connections", connections, "--drain-s", drain_s]
-        options += _asked(system, method, params)
+        options += ["--connections", connections, "--drain-s", drain_s, "--warm-up-s", 0]
         if warm_up_s:
-            self._bench(system, ["--duration-s", warm_up_s, *options])
-        meter, begin = CpuMeter(system.roles()), time.monotonic()
-        upstream = CpuMeter(self._upstream_roles)
-        made = self._bench(system, ["--duration-s", seconds, *options])
-        made |= {"system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
-                 "upstream_cpu_s": sum(upstream.read().values()),
-                 "offered_per_s": rate, "duration_s": seconds}
-        self._note(system, ["--duration-s", seconds, *options])
-        return made
+            self._bench(system, method, params, ["--duration-s", warm_up_s, *options])
+        options = ["--duration-s", seconds, *options]
+        self._note(system, method, params, options)
+        meter, upstream = CpuMeter(roles(system)), CpuMeter(self._upstream_roles)
+        begin = time.monotonic()
+        made = self._bench(system, method, params, options)
+        return made | {
+            "system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
+            "upstream_cpu_s": sum(upstream.read().values()), "offered_per_s": rate,
+            "duration_s": seconds,
+        }
 
     @contextmanager
-    def background(self, system: System, method: str, params: Any, *, rate: float,
+    def background(self, system: Contender, method: str, params: Any, *, rate: float,
                    seconds: float):
         """A load whose report nobody reads; ended with the block."""
-        options = ["--duration-s", seconds, "--rate", f"{rate:.6g}", "--seed", SEED,
-                   "--connections", HTTP_CONNECTIONS if system.http_path else 4,
-                   *_asked(system, method, params)]
-        self._note(system, options)
-        with Process.start(self._command(system, options)):
+        options = ["--duration-s", seconds, "--warm-up-s", 0, "--rate", rate, "--seed", SEED,
+                   "--connections", HTTP_CONNECTIONS if system.http_path else 4]
+        self._note(system, method, params, options)
+        with Process.start(self._command(system, method, params, options)):
             yield
 
-    def _command(self, system: System, options: list[Any]) -> list[str]:
-        command = [self.build / "ringmaster", "bench", "--json", "--to", system.address, *options]
-        return [str(word) for word in command]
-
-    def _bench(self, system: System, options: list[Any]) -> dict[str, Any]:
-        done = subprocess.run(self._command(system, options), capture_output=True, text=True)
+    def _bench(self, system: Contender, method: str, params: Any, options: list[Any]) -> dict:
+        done = subprocess.run(self._command(system, method, params, options), capture_output=True,
+                              text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"{system.name}: bench {options}: {done.stderr.strip()}")
+            raise RuntimeError(f"{system.name}: bench {method}: {done.stderr.strip()}")
         return json.loads(done.stdout)
 
-    def _note(self, system: System, options: list[Any]) -> None:
-        words = [f"'{word}'" if "{" in str(word) or "[" in str(word) else str(word)
-                 for word in options]
-        command = " ".join(["ringmaster bench --to $ADDRESS", *words])
-        self.commands.append({"system": system.name, "command": command})
+    def _command(self, system: Contender, method: str, params: Any, options: list[Any]) -> list[str]:
+        command = [self.build / OURS, "bench", "--json", *options]
+        return [*map(str, command), *system.bench_arguments(method, params_text(params))]
+
+    def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:
+        asked = system.bench_arguments(method, params_text(params))
+        words = ["$ADDRESS" if word == system.address else word for word in asked]
+        quoted = [f"'{word}'" if word[0] in "{[" else word for word in map(str, [*options, *words])]
+        self.commands.append({"system": system.name,
+                              "command": " ".join(["ringmaster bench", *quoted])})
 
 
-def _asked(system: System, method: str, params: Any) -> list[Any]:
-    words = ["--http", system.http_path] if system.http_path else []
-    words += ["--warm-up-s", 0, system.method(method)]
+def params_text(params: Any) -> str:
     if isinstance(params, Path):
-        return [*words, f"@{params}"]
-    return [*words, json.dumps(params, separators=(",", ":")).replace('"$i"', "$i")]
+        return f"@{params}"
+    return json.dumps(params, separators=(",", ":")).replace('"$i"', "$i")
 
 
 def cpu_us_per_request(made: dict[str, Any], role: str = "") -> float | None:

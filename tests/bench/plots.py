@@ -38,6 +38,8 @@ def data_block(index: int, rows: list[list[float]]) -> list[str]:
 def lines_script(plot: dict[str, Any]) -> str:
     lines = head(plot, 460) + ["set key outside right top"]
     lines += [f"set logscale {axis}" for axis in plot.get("log", "")]
+    if "y" not in plot.get("log", ""):
+        lines.append("set yrange [0:*]")
     drawn = []
     for index, series in enumerate(plot["series"]):
         lines += data_block(index, series["points"])

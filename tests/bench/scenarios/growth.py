@@ -5,7 +5,7 @@ from typing import Any
 
 from context import Context, cpu_us_per_request
 from cpu import rss_bytes
-from systems import System
+from ringmaster import Ringmaster
 from targets import number, target
 
 TITLE = "growth"
@@ -18,7 +18,7 @@ AT_ONCE, CONNECTIONS = 256, 16
 MIB = 1 << 20
 
 
-def probe(context: Context, system: System, connections: int) -> dict[str, Any]:
+def probe(context: Context, system: Ringmaster, connections: int) -> dict[str, Any]:
     made = context.load(system, "echo", ["$i"], seconds=context.pick(1.5, 5), rate=RATE,
                         connections=connections, warm_up_s=0.3)
     failed = sum(made["errors"].values()) + made["lost"]
@@ -30,7 +30,7 @@ def spread(values: list[float]) -> float:
     return max(abs(value / median(values) - 1) for value in values)
 
 
-def over_connections(context: Context, system: System) -> list[dict[str, Any]]:
+def over_connections(context: Context, system: Ringmaster) -> list[dict[str, Any]]:
     counts = (1, 10, 100, 1000)
     rounds = [{count: probe(context, system, count) for count in counts}
               for _ in range(context.pick(2, 5))]
@@ -38,7 +38,7 @@ def over_connections(context: Context, system: System) -> list[dict[str, Any]]:
              "failed": sum(each[count]["failed"] for each in rounds)} for count in counts]
 
 
-def over_requests(context: Context, system: System) -> list[dict[str, Any]]:
+def over_requests(context: Context, system: Ringmaster) -> list[dict[str, Any]]:
     rows, answered = [], 0
     for exponent in range(3, context.pick(5, 7) + 1):
         while answered < 10**exponent:

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from contender import Contender
 from context import UPSTREAM_MS, Context
-from systems import PYTHON, System
+from systems import OURS, PYTHON, end
 from targets import number, ratio, target
 
 TITLE = "interests.predict at 1,000 requests a second"
@@ -15,7 +16,7 @@ arrivals. The feature service and the load run on the same two cores: what they 
 The highest rate: found by halving, for each system alike, below what it answers in a closed loop;
 a rate is held when p99 is at most {P99_MS} ms, with no error and nothing lost."""
 PARAMS = {"user_id": "$i"}
-CLOSED = {"ringmaster": 512}  # at once, to find the most that a system answers
+CLOSED = {OURS: 512}  # at once, to find the most that a system answers
 CLOSED_OTHERS = 32
 
 
@@ -34,7 +35,7 @@ def is_held(made: dict[str, Any]) -> bool:
             and made["latency_us"]["p99"] <= P99_MS * 1000)
 
 
-def highest_rate(context: Context, system: System) -> dict[str, Any]:
+def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
     """By halving: `held` is the highest rate that was held, `not_held` the lowest that was not."""
     load = lambda seconds, **how: context.load(  # noqa: E731
         system, "interests.predict", PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
@@ -43,6 +44,7 @@ def highest_rate(context: Context, system: System) -> dict[str, Any]:
     for _ in range(context.pick(4, 7)):
         # Most is lost above the middle, so the first look is high.
         rate = (held + not_held) / 2 if tried else most * 0.8
+        rate = round(rate, 1)
         made = load(context.pick(3, 10), rate=rate)
         tried.append({"rate": rate, "p99_ms": made["latency_us"]["p99"] / 1e3,
                       "held": is_held(made)})
@@ -60,11 +62,11 @@ def run(context: Context) -> dict[str, Any]:
     failed = made["lost"] + sum(made["errors"].values())
     context.say(f"p99 {p99_ms:.1f} ms, {failed} failed")
     found = [highest_rate(context, system)]
-    system.stop()
+    end(system)
     for name in PYTHON:
-        if system := context.other(name):
+        if system := context.rival(name):
             found.append(highest_rate(context, system))
-            system.stop()
+            end(system)
     best = max((each["held"] for each in found[1:]), default=None)
     why = "; ".join(f"{name}: {text}" for name, text in context.missing.items())
     return {

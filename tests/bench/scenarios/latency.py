@@ -3,9 +3,10 @@
 from statistics import median
 from typing import Any
 
-from bounds.ideal_queue import latencies_ms
+from bounds.ideal_queue import NS_PER_MS, arrivals_of, latencies_ns, percentile
+from contender import Contender
 from context import BURN, CPU_MS, UPSTREAM_MS, Context
-from systems import PYTHON, WORKERS, System
+from systems import NODE, OURS, PYTHON, WORKERS, end
 from targets import number, ratio, target
 
 TITLE = "30 ms of CPU behind 70 ms of waiting"
@@ -18,24 +19,24 @@ Each system is started for its run and ended after it, so that none has another'
 it. What was not answered {DRAIN_S} s after the last arrival is lost, and counts as slower than all
 that was answered."""
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
-RIVALS = (*PYTHON, "node")
+RIVALS = (*PYTHON, NODE)
 
 
-def percentile(values: list[float], percent: float) -> float:
-    """The smallest that at least so many percent are not above, as `ringmaster bench` has it."""
-    ordered = sorted(values)
-    return ordered[max(0, -int(-percent * len(ordered) // 100) - 1)]
+def rate_of(load: float) -> float:
+    return round(load * CAPACITY, 2)
 
 
-def ideal(load: float, seconds: float, seed: int) -> dict[str, Any]:
-    found = latencies_ms(rate=load * CAPACITY, seed=seed, seconds=seconds, wait_ms=UPSTREAM_MS,
-                         service_ms=CPU_MS, servers=WORKERS)
+def ideal(context: Context, load: float, seconds: float, seed: int) -> dict[str, Any]:
+    arrivals = arrivals_of(context.build / "bench/bounds/arrivals", rate_of(load), seed, seconds)
+    taken = latencies_ns(arrivals, WORKERS, UPSTREAM_MS * NS_PER_MS, CPU_MS * NS_PER_MS)
+    found = sorted(ns / NS_PER_MS for ns in taken)
     return {"system": "ideal M/D/2", "sent": len(found), "lost": 0, "errors": 0,
             "ms": {str(percent): percentile(found, percent) for percent in PERCENTS}}
 
 
-def measure(context: Context, system: System, load: float, seconds: float, seed: int) -> dict:
-    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=load * CAPACITY,
+def measure(context: Context, system: Contender, load: float, seconds: float,
+            seed: int) -> dict[str, Any]:
+    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=rate_of(load),
                         connections=4, seed=seed, drain_s=DRAIN_S)
     answered = made["latency_us"]
     share = 1 - (made["lost"] + sum(made["errors"].values())) / max(1, made["sent"])
@@ -50,10 +51,10 @@ def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> lis
     pairs = []
     for seed in seeds:
         system = context.ringmaster()
-        made, bound = measure(context, system, load, seconds, seed), ideal(load, seconds, seed)
-        system.stop()
+        made, bound = measure(context, system, load, seconds, seed), ideal(context, load, seconds, seed)
+        end(system)
         assert made["sent"] == bound["sent"], "the bound was fed with other arrivals"
-        pairs.append({"load": load, "seed": seed, "ringmaster": made, "ideal": bound,
+        pairs.append({"load": load, "seed": seed, OURS: made, "ideal": bound,
                       "ratio": ratio(made["ms"].get("99"), bound["ms"]["99"])})
         context.say(f"{load:.0%}, seed {seed}: p99 {shown_ms(made, 99)} ms, ideal"
                     f" {shown_ms(bound, 99)}")
@@ -89,15 +90,15 @@ def run(context: Context) -> dict[str, Any]:
     pairs = ours(context, 0.8, seconds, seeds)
     rivals = []
     for name in RIVALS:
-        if system := context.other(name):
+        if system := context.rival(name):
             rivals.append(measure(context, system, 0.8, context.pick(10, 30), seeds[0]))
-            system.stop()
+            end(system)
             context.say(f"{name}: p99 {shown_ms(rivals[-1], 99)} ms")
     pairs += ours(context, 0.9, seconds, seeds)
     ratios = {load: [pair["ratio"] for pair in pairs if pair["load"] == load]
               for load in (0.8, 0.9)}
     rows = [row(pair["load"], pair["seed"], pair[who]) for pair in pairs
-            for who in ("ringmaster", "ideal")]
+            for who in (OURS, "ideal")]
     rows += [row(0.8, seeds[0], made) for made in rivals]
     missing = [f"{name} was not measured: {why}." for name, why in context.missing.items()]
     return {
@@ -108,7 +109,7 @@ def run(context: Context) -> dict[str, Any]:
         "tables": [{"title": "Latency in ms",
                     "columns": ["system", "load", "seed", "p50", "p90", "p99", "sent", "errors",
                                 "lost"], "rows": rows}],
-        "plots": [plot([pairs[0]["ringmaster"], pairs[0]["ideal"], *rivals])],
+        "plots": [plot([pairs[0][OURS], pairs[0]["ideal"], *rivals])],
         "text": " ".join(missing),
         "raw": {"ours": pairs, "rivals": rivals},
     }

@@ -10,8 +10,9 @@ from typing import Any
 from client import request
 from context import Context
 from cpu import pss_bytes
+from ringmaster import Ringmaster
 from server import HANDLERS, compile_handler
-from systems import System
+from systems import end
 from targets import number, target
 
 TITLE = "a model of 200 MB"
@@ -26,13 +27,12 @@ MANY = 8
 MIB = 1 << 20
 
 
-def start(context: Context, library: Path, model: Path, workers: int) -> System:
-    handlers = {"large_model": {"library": library, "model": model}, "echo": {}}
-    return context.ringmaster(
-        workers={"count": workers, "start_timeout_ms": 60_000}, handlers=handlers, methods={})
+def start(context: Context, library: Path, model: Path, workers: int) -> Ringmaster:
+    handlers = {"large_model": {"library": library, "model": model}}
+    return context.ringmaster(workers=workers, handlers=handlers)
 
 
-def ask_all(system: System, workers: int) -> None:
+def ask_all(system: Ringmaster, workers: int) -> None:
     """Until each worker has run some."""
     lines = b"".join(request("large_model", [id], id) for id in range(16 * workers))
     with system.server.connect() as client:
@@ -41,11 +41,11 @@ def ask_all(system: System, workers: int) -> None:
             assert b'"result":' in answer, answer
 
 
-def pss_sum(system: System) -> int:
+def pss_sum(system: Ringmaster) -> int:
     return sum(pss_bytes(pid) for pid in system.server.processes())
 
 
-def kill_and_ask(system: System, client) -> float:
+def kill_and_ask(system: Ringmaster, client) -> float:
     """Milliseconds from SIGKILL to the answer of the worker that took over."""
     worker = system.server.workers()[0]
     seen, begin = len(system.server.lines), time.monotonic()
@@ -67,7 +67,7 @@ def run(context: Context) -> dict[str, Any]:
         system = start(context, library, model, workers)
         ask_all(system, workers)
         pss[workers] = pss_sum(system)
-        system.stop()
+        end(system)
     each_mb = (pss[MANY] - pss[1]) / (MANY - 1) / 1e6
     context.say(f"{each_mb:.2f} MB a worker")
     system = start(context, library, model, 1)

@@ -2,9 +2,10 @@
 
 from typing import Any
 
+from contender import Contender
 from context import BURN, CPU_MS, Context
 from cpu import rss_bytes
-from systems import PYTHON, TIMEOUT_MS, WORKERS, System
+from systems import NODE, OURS, POOL, PYTHON, TIMEOUT_MS, WORKERS, end
 from targets import number, ratio, target
 
 TITLE = "overload"
@@ -14,20 +15,19 @@ what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ring
 closed loop: the better of two, just before and just after the run, since these machines have other
 things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is late is still answered. HTTP has 256 connections;
 beyond that requests wait in the load, and their time runs. Each run has a server of its own."""
-RIVAL = "aiohttp_pool"
 TARGETED = (2, 10)
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
 
 
-def capacity(context: Context, system: System) -> float:
+def capacity(context: Context, system: Contender) -> float:
     made = context.load(system, "fetch_burn", BURN, seconds=context.pick(3, 6),
                         concurrency=AT_ONCE, connections=4)
     return made["results_per_s"]
 
 
-def measure(context: Context, system: System, times: float) -> dict[str, Any]:
+def measure(context: Context, system: Contender, times: float) -> dict[str, Any]:
     seconds = context.pick(5, 15)
-    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=times * HARD_LIMIT,
+    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=round(times * HARD_LIMIT, 2),
                         connections=4, in_time_ms=TIMEOUT_MS, drain_s=1, warm_up_s=0)
     refused = made["errors"].get("-32009", 0)
     context.say(f"{system.name}, {times:g} x: {made['in_time'] / seconds:.1f}/s")
@@ -36,11 +36,11 @@ def measure(context: Context, system: System, times: float) -> dict[str, Any]:
         "late": made["results"] - made["in_time"] + made["lost"], "refused": refused,
         "failed": sum(made["errors"].values()) - refused,
         "refused_p99_ms": made["error_latency_us"]["p99"] / 1e3,
-        "rss_mib": rss_bytes(system.main_pids()[0]) / 2**20, "bench": made,
+        "rss_mib": rss_bytes(system.processes[0].pid) / 2**20, "bench": made,
     }
 
 
-def measure_ours(context: Context, system: System, times: float) -> dict[str, Any]:
+def measure_ours(context: Context, system: Contender, times: float) -> dict[str, Any]:
     before = capacity(context, system)
     made = measure(context, system, times)
     return made | {"capacity": max(before, capacity(context, system))}
@@ -50,11 +50,11 @@ def run(context: Context) -> dict[str, Any]:
     factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 0.9, 1, 1.2, 1.5, 2, 4, 10))
     runs = []
     for times in factors:
-        for name in ("ringmaster", *context.pick((RIVAL,), PYTHON)):
+        for name in (OURS, *context.pick((POOL,), (*PYTHON, NODE))):
             if system := context.start(name):
-                is_ours = name == "ringmaster" and times in TARGETED
+                is_ours = name == OURS and times in TARGETED
                 runs.append((measure_ours if is_ours else measure)(context, system, times))
-                system.stop()
+                end(system)
     limit = max(made["capacity"] for made in runs if "capacity" in made)
     share = {made["times"]: ratio(made["goodput"], made["capacity"]) for made in runs
              if "capacity" in made}
@@ -78,7 +78,7 @@ def run(context: Context) -> dict[str, Any]:
                                                   for made in runs if made["system"] == name]}
                        for name in names],
         }],
-        "text": f"{RIVAL} was not measured: {context.missing[RIVAL]}."
-                if RIVAL in context.missing else "",
+        "text": f"{POOL} was not measured: {context.missing[POOL]}."
+                if POOL in context.missing else "",
         "raw": {"runs": runs},
     }

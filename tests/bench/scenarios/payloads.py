@@ -5,8 +5,9 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from contender import Contender
 from context import Context
-from systems import System
+from systems import OURS, POOL
 from targets import number, ratio, target
 
 TITLE = "payloads of 1 KiB to 16 MiB"
@@ -16,9 +17,8 @@ the answer's bytes are not counted again. CPU is that of all of the server's pro
 the load's. The bound is what two `memcpy` of the bytes take, in this run."""
 SIZES = {"1 KiB": 1 << 10, "16 KiB": 1 << 14, "128 KiB": 1 << 17, "1 MiB": 1 << 20,
          "16 MiB": 16 << 20}
-RIVAL = "aiohttp_pool"
-LIMITS = {"request_bytes": "32MiB", "response_bytes": "32MiB", "payload_memory_bytes": "512MiB"}
 AT_ONCE = 4
+BOUND = "bounds/memcpy_bound"
 
 
 def write_params(folder: Path, size: int) -> Path:
@@ -27,7 +27,7 @@ def write_params(folder: Path, size: int) -> Path:
     return path
 
 
-def measure(context: Context, system: System, size: int) -> dict[str, float]:
+def measure(context: Context, system: Contender, size: int) -> dict[str, float]:
     made = context.load(
         system, "echo", write_params(context.folder, size), seconds=context.pick(1.5, 6),
         concurrency=AT_ONCE, connections=AT_ONCE, warm_up_s=context.pick(0.3, 1), drain_s=60)
@@ -46,8 +46,10 @@ def plot(name: str, title: str, y: str, series: dict[str, list[list[float]]]) ->
 
 
 def run(context: Context) -> dict[str, Any]:
-    systems = [context.ringmaster(limits=LIMITS), *context.others((RIVAL,))]
+    systems = [system for name in (OURS, POOL) if (system := context.start(name))]
     rows, raw, ratios = [], [], {}
+    copied = context.program(BOUND)
+    bounds = {one["bytes"]: 1 / one["s_per_gb"] for one in copied["sizes"]} if copied else {}
     for label, size in SIZES.items():
         runs: dict[str, list[dict[str, float]]] = {system.name: [] for system in systems}
         for _ in range(context.pick(1, 3)):
@@ -55,28 +57,25 @@ def run(context: Context) -> dict[str, Any]:
                 runs[system.name].append(measure(context, system, size))
         found = {name: {key: median(one[key] for one in made) for key in made[0]}
                  for name, made in runs.items()}
-        bound = context.program("memcpy_bound", size)
-        ours, rival = found["ringmaster"], found.get(RIVAL, {})
+        ours, rival = found[OURS], found.get(POOL, {})
         ratios[label] = ratio(ours["cpu_s_per_gb"], rival.get("cpu_s_per_gb"))
-        bound_gb_per_s = bound["two_memcpy_bytes_per_s"] / 1e9 if bound else None
-        raw.append({"size": size, "runs": runs, "bound_gb_per_s": bound_gb_per_s,
-                    "share": ratio(ours["gb_per_s"], bound_gb_per_s)} | found)
+        raw.append({"size": size, "runs": runs, "bound_gb_per_s": bounds.get(size),
+                    "share": ratio(ours["gb_per_s"], bounds.get(size))} | found)
         rows.append([label, number(ours["cpu_s_per_gb"]), number(rival.get("cpu_s_per_gb")),
                      number(ratio(rival.get("cpu_s_per_gb"), ours["cpu_s_per_gb"])),
                      number(ours["gb_per_s"]), number(rival.get("gb_per_s")),
-                     number(bound_gb_per_s)])
+                     number(bounds.get(size))])
         context.say(f"{label}: {ours['cpu_s_per_gb']:.3g} CPU s a GB")
     share = next(one["share"] for one in raw if one["size"] == SIZES["1 MiB"])
     points = lambda name, key: [[one["size"], one[name][key]] for one in raw if name in one]  # noqa
-    names = ("ringmaster", RIVAL)
-    bounds = [[one["size"], one["bound_gb_per_s"]] for one in raw if one["bound_gb_per_s"]]
+    names = (OURS, POOL)
     return {
         "targets": [
             *(target(f"{label}: CPU seconds per GB ≤ 1/20 of aiohttp + ProcessPoolExecutor's",
-                     figure, "<=", 0.05, why_none=context.missing.get(RIVAL, ""))
+                     figure, "<=", 0.05, why_none=context.missing.get(POOL, ""))
               for label, figure in ratios.items()),
             target("1 MiB: throughput ≥ 50 % of what two memcpy allow", share, ">=", 0.5, "%",
-                   why_none=context.missing.get("memcpy_bound", "")),
+                   why_none=context.missing.get(BOUND, "")),
         ],
         "tables": [{
             "title": "By size",
@@ -88,7 +87,7 @@ def run(context: Context) -> dict[str, Any]:
             plot("payload_cpu", "What a GB of payload costs", "CPU s per GB",
                  {name: points(name, "cpu_s_per_gb") for name in names}),
             plot("payload_rate", "Payload throughput", "GB/s",
-                 {name: points(name, "gb_per_s") for name in names} | {"two memcpy": bounds}),
+                 {name: points(name, "gb_per_s") for name in names} | {"two memcpy": [list(point) for point in bounds.items()]}),
         ],
         "raw": {"sizes": raw},
     }

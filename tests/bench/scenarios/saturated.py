@@ -3,8 +3,9 @@
 from statistics import median
 from typing import Any
 
+from contender import Contender
 from context import Context, cpu_us_per_request
-from systems import OTHERS, PYTHON, System
+from systems import GO, NODE, OURS, POOL, PYTHON
 from targets import number, ratio, target
 
 TITLE = "no-op calls, saturated"
@@ -13,13 +14,14 @@ that pipeline (HTTP: 256 connections), two workers. The load takes CPU time of t
 it is stated beside what the server's processes take."""
 AT_ONCE = 256
 CONNECTIONS = 16
+RIVALS = (*PYTHON, GO, NODE)
 
 
 def median_of(runs: list[dict[str, Any]], figure) -> float:
     return median(figure(made) for made in runs)
 
 
-def measure(context: Context, systems: list[System]) -> dict[str, list[dict[str, Any]]]:
+def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[str, Any]]]:
     """The runs of each system; all have their turn in each round."""
     runs: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
     for number_of_round in range(context.pick(2, 5)):
@@ -34,24 +36,25 @@ def measure(context: Context, systems: list[System]) -> dict[str, list[dict[str,
 
 def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
     us = [number(median_of(runs, lambda made: cpu_us_per_request(made, role)))
-          if name == "ringmaster" or not role else "-" for role in ("", "master", "worker")]
+          if name == OURS or not role else "-" for role in ("", "master", "worker")]
     return [name, number(median_of(runs, lambda made: made["results_per_s"])), *us,
             number(median_of(runs, lambda made: made["own_cpu_us_per_request"])),
             sum(sum(made["errors"].values()) + made["lost"] for made in runs)]
 
 
 def run(context: Context) -> dict[str, Any]:
-    systems = [context.ringmaster(), *context.others(PYTHON + OTHERS)]
+    found = [context.start(name) for name in (OURS, *RIVALS)]
+    systems = [system for system in found if system]
     runs = measure(context, systems)
     rates = {name: median_of(made, lambda one: one["results_per_s"]) for name, made in runs.items()}
-    ours = rates["ringmaster"]
+    ours = rates[OURS]
     against = lambda name: ratio(ours, rates.get(name))  # noqa: E731
     return {
         "targets": [
-            target("requests/s ≥ 50 × aiohttp + ProcessPoolExecutor", against("aiohttp_pool"),
-                   ">=", 50, why_none=context.missing.get("aiohttp_pool", "")),
-            target("requests/s ≥ 2 × Go net/rpc/jsonrpc", against("go"), ">=", 2,
-                   why_none=context.missing.get("go", "")),
+            target("requests/s ≥ 50 × aiohttp + ProcessPoolExecutor", against(POOL),
+                   ">=", 50, why_none=context.missing.get(POOL, "")),
+            target("requests/s ≥ 2 × Go net/rpc/jsonrpc", against(GO), ">=", 2,
+                   why_none=context.missing.get(GO, "")),
         ],
         "tables": [{
             "title": "Medians of the rounds; CPU in µs a request",

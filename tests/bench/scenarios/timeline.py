@@ -3,13 +3,14 @@
 import time
 from typing import Any
 
+from contender import Contender
 from context import BURN, CPU_MS, UPSTREAM_MS, Context
 from recorder import Recorder
 from sampler import Sampler, busy_bars, count_bars
-from systems import PYTHON, WORKERS, System
+from systems import OURS, PYTHON, WORKERS, end, roles
 
 TITLE = "a second of each"
-RATE = 0.8 * WORKERS * 1000 / CPU_MS
+RATE = round(0.8 * WORKERS * 1000 / CPU_MS, 2)
 SHOWN_S = 1.0
 STEP_S = 0.004
 AT_MOST = 12  # fetches that fill a row
@@ -20,19 +21,19 @@ that keeps when it was asked ({UPSTREAM_MS} ms each)."""
 SETTLE_S = 1.5
 
 
-def record(context: Context, system: System, upstream: Recorder) -> dict[str, Any]:
+def record(context: Context, system: Contender, upstream: Recorder) -> dict[str, Any]:
     """The plot of one system under load."""
-    roles = system.roles()
+    role_of = roles(system)
     with context.background(system, "fetch_burn", BURN, rate=RATE, seconds=SETTLE_S + SHOWN_S + 0.5):
         time.sleep(SETTLE_S)
         begin = time.monotonic()
-        with Sampler(list(roles)) as sampler:
+        with Sampler(list(role_of)) as sampler:
             samples = sampler.run(SHOWN_S, STEP_S)
         time.sleep(2 * UPSTREAM_MS / 1e3)  # until those are recorded that were under way
     waiting = {"label": "fetches", "color": 1,
                "bars": count_bars(list(upstream.intervals), begin, SHOWN_S, AT_MOST)}
     busy = [{"label": role, "color": 0, "bars": busy_bars(samples[pid], begin)}
-            for pid, role in roles.items()]
+            for pid, role in role_of.items()]
     return {"kind": "timeline", "name": f"timeline_{system.name}", "x": "seconds", "y": "",
             "title": f"{system.name}: CPU of each process (red), fetches under way (blue)",
             "series": [waiting, *(each for each in busy if each["bars"])]}
@@ -40,10 +41,10 @@ def record(context: Context, system: System, upstream: Recorder) -> dict[str, An
 
 def run(context: Context) -> dict[str, Any]:
     plots = []
-    for name in ("ringmaster", *PYTHON):
+    for name in (OURS, *PYTHON):
         with Recorder(UPSTREAM_MS) as upstream:
             if system := context.start(name, upstream.url):
                 plots.append(record(context, system, upstream))
-                system.stop()
+                end(system)
     missing = [f"{name} was not measured: {why}." for name, why in context.missing.items()]
     return {"plots": plots, "text": " ".join(missing)}

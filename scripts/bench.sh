@@ -3,4 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1
-exec /usr/bin/python3 tests/bench/count_costs.py "${1:?usage: bench.sh OUT}"
+: "${1:?usage: bench.sh OUT}"
+/usr/bin/python3 tests/bench/count_costs.py "$1"
+/usr/bin/python3 tests/bench/aggregation.py "$1"

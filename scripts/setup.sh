@@ -18,8 +18,8 @@ test=(
   shellcheck
 )
 # shellcheck disable=SC2034
-# The measurements: what counts a process's system calls.
-bench=(python3 python3-pytest strace util-linux)
+# The measurements: what counts a process's system calls, and what ours is compared with.
+bench=(python3 python3-pytest python3-pandas strace util-linux)
 
 # shellcheck disable=SC2034
 # libFuzzer comes with clang's runtime.

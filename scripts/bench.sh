@@ -7,4 +7,5 @@ cd "$(dirname "$0")/.."
 : "${1:?usage: bench.sh OUT}"
 export PYTHONDONTWRITEBYTECODE=1
 /usr/bin/python3 -m pytest -q -c tests/e2e/pytest.ini --rootdir tests/bench tests/bench >&2
+/usr/bin/python3 tests/bench/check_baselines.py "$1"
 exec /usr/bin/python3 tests/bench/run.py "$1"

@@ -18,8 +18,8 @@ test=(
   shellcheck
 )
 # shellcheck disable=SC2034
-# The measurements: what counts a process's system calls, what draws the plots.
-bench=(python3 python3-pytest strace util-linux gnuplot-nox)
+# The measurements: what counts a process's system calls, what ours is compared with, plots.
+bench=(python3 python3-pytest python3-pandas strace util-linux gnuplot-nox)
 
 # shellcheck disable=SC2034
 # libFuzzer comes with clang's runtime.

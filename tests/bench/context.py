@@ -13,6 +13,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,10 @@ BURN = {"user_id": "$i", "cpu_ms": CPU_MS}
 SEED = 1
 WARM_UP_S = 0.5
 HTTP_CONNECTIONS = 256  # of an open loop: HTTP asks one thing at a time on each
+
+
+class LoadFailed(Exception):
+    """A load that could not be put on a system to its end."""
 
 
 class Context:
@@ -92,6 +97,23 @@ class Context:
         """Any of them, ringmaster too."""
         return self.ringmaster(upstream) if name == OURS else self.rival(name, upstream)
 
+    def attempt(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What measure() finds; None where a rival cannot be measured so: `missing` says why. Of
+        ringmaster's own failures it makes nothing."""
+        try:
+            return measure()
+        except LoadFailed as error:
+            if name == OURS:
+                raise
+            self.missing[name] = str(error)
+            self.say(f"without {error}")
+            return None
+
+    def missing_text(self, *names: str) -> str:
+        """Why these were not measured; of all when none is named. Empty when all were."""
+        found = {name: why for name, why in self.missing.items() if not names or name in names}
+        return " ".join(f"{name} was not measured: {why}." for name, why in found.items())
+
     def program(self, name: str, *arguments: Any) -> dict[str, Any] | None:
         """The JSON that a program of BUILD/bench prints; None when it is not there."""
         path = self.build / "bench" / name
@@ -134,18 +156,20 @@ class Context:
     @contextmanager
     def background(self, system: Contender, method: str, params: Any, *, rate: float,
                    seconds: float):
-        """A load whose report nobody reads; ended with the block."""
+        """A load whose report nobody reads: ended with the block, if it has not ended well."""
         options = ["--duration-s", seconds, "--warm-up-s", 0, "--rate", rate, "--seed", SEED,
                    "--connections", HTTP_CONNECTIONS if system.http_path else 4]
         self._note(system, method, params, options)
-        with Process.start(self._command(system, method, params, options)):
+        with Process.start(self._command(system, method, params, options)) as process:
             yield
+            if process.returncode not in (None, 0):
+                raise LoadFailed(f"{system.name}, {method}: {' '.join(process.lines)}"[:200])
 
     def _bench(self, system: Contender, method: str, params: Any, options: list[Any]) -> dict:
         done = subprocess.run(self._command(system, method, params, options), capture_output=True,
                               text=True)
         if done.returncode != 0:
-            raise RuntimeError(f"{system.name}: bench {method}: {done.stderr.strip()}")
+            raise LoadFailed(f"{system.name}, {method}: {done.stderr.strip()}"[:200])
         return json.loads(done.stdout)
 
     def _command(self, system: Contender, method: str, params: Any, options: list[Any]) -> list[str]:

@@ -1,5 +1,6 @@
 """What a report says of the machine, the commit and the versions of all that was measured."""
 
+import json
 import os
 import platform
 import re
@@ -41,4 +42,6 @@ def versions() -> dict[str, str]:
         ["dpkg-query", "-W", "-f", "${db:Status-Status} ${Package} ${Version}\n", *PACKAGES],
         capture_output=True, text=True)
     rows = [line.split() for line in done.stdout.splitlines()]
-    return {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+    found = {row[1]: row[2] for row in rows if len(row) == 3 and row[0] == "installed"}
+    lock = json.loads((Path(__file__).parent / "baselines/node/package-lock.json").read_text())
+    return found | {"piscina": lock["packages"]["node_modules/piscina"]["version"]}

@@ -2,8 +2,8 @@
 
 A plot is a plain dict: name, title, x, y (labels), series, and
     kind "lines"     series: [{"label", "points": [[x, y], ...]}]; log: "x", "y", "xy" or ""
-    kind "timeline"  series: [{"label", "bars": [[from, to, share], ...]}]; drawn one above the
-                     other, each bar as high as its share of 1
+    kind "timeline"  series: [{"label", "bars": [[from, to, share], ...]}], within range: [from, to];
+                     drawn one above the other, each bar as high as its share of 1
 """
 
 import json
@@ -56,6 +56,7 @@ def lines_script(plot: dict[str, Any]) -> str:
 def timeline_script(plot: dict[str, Any]) -> str:
     count = len(plot["series"])
     lines = head(plot, 120 + 34 * count) + ["unset key", "set style fill solid noborder"]
+    lines.append("set xrange [{}:{}]".format(*plot["range"]))
     lines.append(f"set yrange [{-count + 0.4}:1.0]")
     labels = ", ".join(f"{quote(s['label'])} {-i + 0.4}" for i, s in enumerate(plot["series"]))
     lines.append(f"set ytics ({labels}) scale 0")

@@ -5,11 +5,22 @@
         upstream.intervals   # [(begin, end), ...] by time.monotonic(), of those that have ended
 """
 
+import sys
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ANSWER = b'{"user_id":1,"events":[]}'
+
+
+class Server(ThreadingHTTPServer):
+    daemon_threads = True
+    block_on_close = False  # a client may keep its connection
+
+    def handle_error(self, *unused):
+        """A client that was ended with a fetch under way is no news."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(*unused)
 
 
 class Recorder:
@@ -35,9 +46,7 @@ class Recorder:
             def log_message(self, *unused):
                 pass
 
-        self._service = ThreadingHTTPServer(("127.0.0.1", 0), Service)
-        self._service.daemon_threads = True
-        self._service.block_on_close = False  # a client may keep its connection
+        self._service = Server(("127.0.0.1", 0), Service)
         self.url = "http://127.0.0.1:%d/features" % self._service.server_address[1]
         self._thread = threading.Thread(target=self._service.serve_forever, daemon=True)
         self._thread.start()

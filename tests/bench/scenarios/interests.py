@@ -65,10 +65,10 @@ def run(context: Context) -> dict[str, Any]:
     end(system)
     for name in PYTHON:
         if system := context.rival(name):
-            found.append(highest_rate(context, system))
+            made = context.attempt(name, lambda: highest_rate(context, system))
+            found += [made] if made else []
             end(system)
     best = max((each["held"] for each in found[1:]), default=None)
-    why = "; ".join(f"{name}: {text}" for name, text in context.missing.items())
     return {
         "targets": [
             target("p99 ≤ 90 ms at 1,000 requests a second", None if failed else p99_ms, "<=", 90,
@@ -76,7 +76,7 @@ def run(context: Context) -> dict[str, Any]:
             target("CPU of master and workers ≤ 50 % of the two cores",
                    used["master"] + used["workers"], "<=", 0.5, "%"),
             target("highest rate ≥ 10 × the best Python system's", ratio(found[0]["held"], best),
-                   ">=", 10, why_none=why),
+                   ">=", 10, why_none=context.missing_text()),
         ],
         "tables": [
             {"title": f"At {RATE} a second: latency in ms",
@@ -90,5 +90,6 @@ def run(context: Context) -> dict[str, Any]:
              "rows": [[each["system"], *(number(each[key]) for key in ("held", "not_held", "most"))]
                       for each in found]},
         ],
+        "text": context.missing_text(),
         "raw": {"at_1000": made, "highest": found},
     }

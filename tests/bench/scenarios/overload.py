@@ -53,7 +53,9 @@ def run(context: Context) -> dict[str, Any]:
         for name in (OURS, *context.pick((POOL,), (*PYTHON, NODE))):
             if system := context.start(name):
                 is_ours = name == OURS and times in TARGETED
-                runs.append((measure_ours if is_ours else measure)(context, system, times))
+                how = measure_ours if is_ours else measure
+                made = context.attempt(name, lambda: how(context, system, times))
+                runs += [made] if made else []
                 end(system)
     limit = max(made["capacity"] for made in runs if "capacity" in made)
     share = {made["times"]: ratio(made["goodput"], made["capacity"]) for made in runs
@@ -78,7 +80,6 @@ def run(context: Context) -> dict[str, Any]:
                                                   for made in runs if made["system"] == name]}
                        for name in names],
         }],
-        "text": f"{POOL} was not measured: {context.missing[POOL]}."
-                if POOL in context.missing else "",
+        "text": context.missing_text(),
         "raw": {"runs": runs},
     }

@@ -6,7 +6,7 @@ from statistics import median
 from typing import Any
 
 from contender import Contender
-from context import Context
+from context import Context, LoadFailed
 from systems import OURS, POOL
 from targets import number, ratio, target
 
@@ -33,7 +33,7 @@ def measure(context: Context, system: Contender, size: int) -> dict[str, float]:
         concurrency=AT_ONCE, connections=AT_ONCE, warm_up_s=context.pick(0.3, 1), drain_s=60)
     errors = sum(made["errors"].values()) + made["lost"]
     if errors or not made["results"]:
-        raise RuntimeError(f"{system.name}: {errors} errors at {size} bytes: {made['errors']}")
+        raise LoadFailed(f"{system.name}: {errors} errors at {size} bytes: {made['errors']}")
     gigabytes = made["results"] * size / 1e9
     return {"cpu_s_per_gb": sum(made["cpu_s"].values()) / gigabytes,
             "gb_per_s": gigabytes / made["measured_s"]}
@@ -54,9 +54,10 @@ def run(context: Context) -> dict[str, Any]:
         runs: dict[str, list[dict[str, float]]] = {system.name: [] for system in systems}
         for _ in range(context.pick(1, 3)):
             for system in systems:
-                runs[system.name].append(measure(context, system, size))
+                found = context.attempt(system.name, lambda: measure(context, system, size))
+                runs[system.name] += [found] if found else []
         found = {name: {key: median(one[key] for one in made) for key in made[0]}
-                 for name, made in runs.items()}
+                 for name, made in runs.items() if made}
         ours, rival = found[OURS], found.get(POOL, {})
         ratios[label] = ratio(ours["cpu_s_per_gb"], rival.get("cpu_s_per_gb"))
         raw.append({"size": size, "runs": runs, "bound_gb_per_s": bounds.get(size),

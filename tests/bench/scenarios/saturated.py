@@ -26,12 +26,15 @@ def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[s
     runs: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
     for number_of_round in range(context.pick(2, 5)):
         for system in systems:
-            made = context.load(
+            if system.name in context.missing:
+                continue
+            made = context.attempt(system.name, lambda: context.load(
                 system, "echo", ["$i"], seconds=context.pick(2, 5), concurrency=AT_ONCE,
-                connections=CONNECTIONS, warm_up_s=0 if number_of_round else 0.5)
-            runs[system.name].append(made)
-            context.say(f"{system.name}: {made['results_per_s']:,.0f}/s")
-    return runs
+                connections=CONNECTIONS, warm_up_s=0 if number_of_round else 0.5))
+            if made:
+                runs[system.name].append(made)
+                context.say(f"{system.name}: {made['results_per_s']:,.0f}/s")
+    return {name: made for name, made in runs.items() if name not in context.missing}
 
 
 def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
@@ -62,5 +65,6 @@ def run(context: Context) -> dict[str, Any]:
                         "errors and lost"],
             "rows": [row(name, made) for name, made in runs.items()],
         }],
+        "text": context.missing_text(),
         "raw": {"runs": runs},
     }

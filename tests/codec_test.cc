@@ -57,6 +57,32 @@ TEST_CASE("codec: HTTP responses are cut wherever they come, and a bad status is
   CHECK(!make_http_codec("h:1", "/")->feed("{\"id\":1}\n\r\n", [](const Answer&) {}));
 }
 
+TEST_CASE("codec: chunked HTTP responses are read, and errors that come with status 200") {
+  const std::string bytes =
+      "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+      "e\r\n{\"id\":7,\"resul\r\n5\r\nt\":1}\r\n0\r\n\r\n"
+      "HTTP/1.1 200 OK\r\nContent-Length: 32\r\n\r\n{\"error\":{\"code\":-32012},\"id\":8}";
+  for (size_t size = 1; size <= bytes.size(); ++size) {
+    CHECK(decode(*make_http_codec("h:1", "/"), bytes, size) ==
+          std::vector<std::string>{"7:0", "8:-32012"});
+  }
+}
+
+TEST_CASE("codec: an HTTP response tells whether its connection takes another request") {
+  const auto is_last = [](std::string_view head) {
+    const std::string bytes = std::string(head) + "\r\nContent-Length: 2\r\n\r\n{}";
+    bool found = false;
+    REQUIRE(make_http_codec("h:1", "/")->feed(bytes, [&](const Answer& answer) {
+      found = answer.is_last;
+    }));
+    return found;
+  };
+  CHECK(!is_last("HTTP/1.1 200 OK"));
+  CHECK(is_last("HTTP/1.1 200 OK\r\nConnection: close"));
+  CHECK(is_last("HTTP/1.0 200 OK"));
+  CHECK(!is_last("HTTP/1.0 200 OK\r\nConnection: keep-alive"));
+}
+
 TEST_CASE("codec: requests are framed as their protocol wants them") {
   std::string line;
   make_line_codec()->append_request(line, "{}");

@@ -23,16 +23,16 @@ bool is_for_later(int error) {
 
 }  // namespace
 
-Result<std::unique_ptr<Client>> Client::connect(const Options& options) {
-  Result<Fd> socket = connect_to(options.address, Deadline(kConnectMs));
+Status Client::connect() {
+  Result<Fd> socket = connect_to(options_.address, Deadline(kConnectMs));
   if (!socket) return tl::unexpected(socket.error());
   const int on = 1;  // fails for a unix socket, which never waits anyway
   ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::fcntl(socket->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
-  std::unique_ptr<Codec> codec = options.http_path.empty()
-                                     ? make_line_codec()
-                                     : make_http_codec(options.address, options.http_path);
-  return std::unique_ptr<Client>(new Client(std::move(*socket), std::move(codec)));
+  codec_ = options_.http_path.empty() ? make_line_codec()
+                                      : make_http_codec(options_.address, options_.http_path);
+  socket_ = std::move(*socket);
+  return {};
 }
 
 void Client::send(uint64_t number, std::string_view json) {
@@ -58,14 +58,25 @@ Status Client::receive(const Codec::OnAnswer& on_answer) {
     const ssize_t size = ::recv(fd(), read_buffer, kReadBytes, 0);
     if (size < 0 && is_for_later(errno)) return {};
     if (size < 0) return fail_errno("receive", errno);
-    if (size == 0) return fail(ExitCode::kResource, "the server has closed a connection");
+    if (size == 0) return on_end();
+    bool is_over = false;
     Status fed = codec_->feed({read_buffer, static_cast<size_t>(size)}, [&](Answer answer) {
       --in_flight_;
+      is_over = answer.is_last;
       if (!codec_->may_pipeline()) answer.number = last_number_;  // whatever its body says
       on_answer(answer);
     });
-    if (!fed || static_cast<size_t>(size) < kReadBytes) return fed;
+    if (is_over) socket_ = Fd();
+    if (!fed || is_over || static_cast<size_t>(size) < kReadBytes) return fed;
   }
+}
+
+Status Client::on_end() {
+  if (codec_->may_pipeline() || in_flight_ > 0) {
+    return fail(ExitCode::kResource, "the server has closed a connection");
+  }
+  socket_ = Fd();
+  return {};
 }
 
 }  // namespace ringmaster::bench

@@ -94,6 +94,7 @@ class HttpCodec final : public Codec {
       const auto& response = parser_->get();
       Answer answer = read_answer(response.body());
       if (response.result_int() != 200) answer.code = static_cast<int32_t>(response.result_int());
+      answer.is_last = !response.keep_alive();
       parser_.reset();
       on_answer(answer);
       if (rest_.empty()) return {};

@@ -1,7 +1,7 @@
 // Codec: one protocol as a client speaks it: requests to bytes, bytes to answers.
 //
 // Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1
-// POST with keep-alive (one at a time).
+// POST, one at a time, on a connection for as long as the server keeps it.
 #pragma once
 
 #include <cstdint>
@@ -15,8 +15,9 @@
 namespace ringmaster::bench {
 
 struct Answer {
-  uint64_t number = 0;  // the request's id; 0: none could be read
-  int32_t code = 0;     // 0: a result; else the error's code, or the HTTP status that came instead
+  uint64_t number = 0;   // the request's id; 0: none could be read
+  int32_t code = 0;      // 0: a result; else the error's code, or the HTTP status that came instead
+  bool is_last = false;  // of its connection: the server takes no further request on it
 };
 
 class Codec {

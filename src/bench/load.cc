@@ -79,8 +79,9 @@ class Load {
   bool is_open() const { return options_.rate > 0; }
   void start_due(uint64_t now);
   void start(uint64_t intended_ns);
-  void send_waiting();
+  Status send_waiting();
   Client* free_client();
+  Status connect(Client* client);
   Status flush();
   Status wait(uint64_t until_ns);
   void on_answer(const Answer& answer);
@@ -110,13 +111,18 @@ Status Load::connect() {
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   if (!epoll_.is_open()) return fail_errno("epoll_create1", errno);
   for (uint64_t i = 0; i < options_.connections; ++i) {
-    Result<std::unique_ptr<Client>> client = Client::connect(options_);
-    if (!client) return tl::unexpected(client.error());
-    epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = client->get()}};
-    if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, (*client)->fd(), &event) != 0) {
-      return fail_errno("epoll_ctl", errno);
-    }
-    clients_.push_back(std::move(*client));
+    clients_.push_back(std::make_unique<Client>(options_));
+    if (Status connected = connect(clients_.back().get()); !connected) return connected;
+  }
+  return {};
+}
+
+// A socket that was watched before needs no removing: it is closed.
+Status Load::connect(Client* client) {
+  if (Status connected = client->connect(); !connected) return connected;
+  epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = client}};
+  if (::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, client->fd(), &event) != 0) {
+    return fail_errno("epoll_ctl", errno);
   }
   return {};
 }
@@ -135,7 +141,7 @@ Result<Report> Load::run() {
   for (;;) {
     const uint64_t now = now_ns();
     start_due(now);
-    send_waiting();
+    if (Status sent = send_waiting(); !sent) return tl::unexpected(sent.error());
     if (Status flushed = flush(); !flushed) return tl::unexpected(flushed.error());
     const bool is_over = now >= end_ns_ && answered_ == starts_.size();
     if (is_over || now >= give_up_ns) break;
@@ -165,14 +171,18 @@ void Load::start(uint64_t intended_ns) {
   waiting_.push_back(intended_ns);
 }
 
-void Load::send_waiting() {
+Status Load::send_waiting() {
   while (!waiting_.empty()) {
     Client* client = free_client();
-    if (client == nullptr) return;
+    if (client == nullptr) return {};
+    if (!client->is_connected()) {
+      if (Status connected = connect(client); !connected) return connected;
+    }
     starts_.push_back(waiting_.front());
     waiting_.pop_front();
     client->send(starts_.size(), requests_.make(starts_.size()));
   }
+  return {};
 }
 
 // The next one that may be sent to, in turn.

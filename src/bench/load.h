@@ -37,7 +37,7 @@ struct Progress {
 };
 using OnProgress = std::function<void(const Progress&)>;  // about once a second
 
-// Fails when a connection cannot be made, or ends.
+// Fails when a connection cannot be made, or ends while it owes an answer.
 [[nodiscard]] Result<Report> run_load(const Options& options, const OnProgress& on_progress);
 
 }  // namespace ringmaster::bench

@@ -1,10 +1,12 @@
 """`ringmaster bench`: a load, and the report of what came of it."""
 
 import json
+import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from client import DEADLINE_S
 
 BRIEF = ["--warm-up-s", "0", "--duration-s", "0.3"]
 
@@ -79,7 +81,10 @@ def test_results_in_time_are_counted(server, report):
     assert strict["in_time"] == 0 and easy["in_time"] == easy["results"] > 0
 
 
-def test_over_http(report):
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_over_http(report, is_kept):
+    """Connections that the server keeps, or ends with every answer."""
+
     class Service(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -89,6 +94,8 @@ def test_over_http(report):
             status = 200 if self.path == "/rpc" else 503
             self.send_response(status)
             self.send_header("Content-Length", str(len(answer)))
+            if not is_kept:
+                self.send_header("Connection", "close")
             self.end_headers()
             self.wfile.write(answer.encode())
 
@@ -102,6 +109,37 @@ def test_over_http(report):
         assert found["results"] == found["sent"] >= 3 and found["unexpected"] == 0
         assert list(report(*to, "--http", "/busy", "echo", "[1]")["errors"]) == ["503"]
         service.shutdown()
+
+
+def test_an_idle_http_connection_may_end(report):
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{\"result\":1}"
+
+    def serve_one(connection) -> bool:
+        if not (asked := connection.recv(4096)):
+            return False
+        assert asked.endswith(b"}")  # all of it: it is small, and sent at once
+        connection.sendall(answer)
+        return True
+
+    def serve(listener):
+        first, second = listener.accept()[0], listener.accept()[0]
+        with first:
+            # The end of the second is there before the answer that lets the client go on with it.
+            assert first.recv(1, socket.MSG_PEEK)
+            second.close()
+            serve_one(first)
+            with listener.accept()[0] as third:
+                while serve_one(third) and serve_one(first):
+                    pass
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=serve, args=[listener], daemon=True)
+        thread.start()
+        to = ["--to", "127.0.0.1:%d" % listener.getsockname()[1], "--connections", "2"]
+        found = report(*to, "--http", "/rpc", "echo")
+        assert found["results"] == found["sent"] >= 2
+        thread.join(DEADLINE_S)
+        assert not thread.is_alive()
 
 
 def test_for_people(server, bench):

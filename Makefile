@@ -58,7 +58,7 @@ fuzz: ## feed the fuzzers of tests/fuzz ten million inputs: some twenty minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 
-bench: ## measure what a request costs; prints tables
+bench: ## measure it beside what it replaces; FULL=1: longer; ONLY=NAME[,NAME]: a part
 	scripts/setup.sh build bench
 	$(MAKE) all benches
 	scripts/bench.sh $(OUT)

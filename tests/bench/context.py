@@ -172,7 +172,8 @@ class Context:
             raise LoadFailed(f"{system.name}, {method}: {done.stderr.strip()}"[:200])
         return json.loads(done.stdout)
 
-    def _command(self, system: Contender, method: str, params: Any, options: list[Any]) -> list[str]:
+    def _command(self, system: Contender, method: str, params: Any,
+                 options: list[Any]) -> list[str]:
         command = [self.build / OURS, "bench", "--json", *options]
         return [*map(str, command), *system.bench_arguments(method, params_text(params))]
 

@@ -30,7 +30,7 @@ def machine() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str:
-    """Short, with "-changed" where the tree is not what was committed; "unknown" outside a clone."""
+    """Short; "-changed" where the tree is not what was committed; "unknown" outside a clone."""
     git = ["git", "-c", "safe.directory=*", "-C", str(root)]
     done = subprocess.run([*git, "describe", "--always", "--dirty=-changed", "--exclude=*"],
                           capture_output=True, text=True)

@@ -2,7 +2,7 @@
 
 A plot is a plain dict: name, title, x, y (labels), series, and
     kind "lines"     series: [{"label", "points": [[x, y], ...]}]; log: "x", "y", "xy" or ""
-    kind "timeline"  series: [{"label", "bars": [[from, to, share], ...]}], within range: [from, to];
+    kind "timeline"  series: [{"label", "bars": [[from, to, share], ...]}]; range: [from, to];
                      drawn one above the other, each bar as high as its share of 1
 """
 

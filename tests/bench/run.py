@@ -36,7 +36,8 @@ def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, A
     """What the scenario found, or how it failed."""
     scenario = importlib.import_module(f"scenarios.{name}")
     empty = {"targets": [], "tables": [], "plots": [], "text": "", "raw": {}}
-    made = empty | {"name": name, "title": scenario.TITLE, "about": " ".join(scenario.ABOUT.split())}
+    about = " ".join(scenario.ABOUT.split())
+    made = empty | {"name": name, "title": scenario.TITLE, "about": about}
     begin = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         with Context(build, Path(folder), results, is_full) as context:

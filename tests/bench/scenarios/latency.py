@@ -51,7 +51,8 @@ def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> lis
     pairs = []
     for seed in seeds:
         system = context.ringmaster()
-        made, bound = measure(context, system, load, seconds, seed), ideal(context, load, seconds, seed)
+        made = measure(context, system, load, seconds, seed)
+        bound = ideal(context, load, seconds, seed)
         end(system)
         assert made["sent"] == bound["sent"], "the bound was fed with other arrivals"
         pairs.append({"load": load, "seed": seed, OURS: made, "ideal": bound,
@@ -104,7 +105,7 @@ def run(context: Context) -> dict[str, Any]:
             for who in (OURS, "ideal")]
     rows += [row(0.8, seeds[0], made) for made in rivals]
     return {
-        "targets": [target(f"at {100 * load:.0f} % of capacity: p99 ≤ 1.15 × an ideal M/D/2 queue's",
+        "targets": [target(f"at {load:.0%} of capacity: p99 ≤ 1.15 × an ideal M/D/2 queue's",
                            None if None in found else median(found), "<=", 1.15,
                            why_none="more than 1 % was not answered")
                     for load, found in ratios.items()],

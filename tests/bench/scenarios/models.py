@@ -4,6 +4,7 @@ replaced."""
 import os
 import signal
 import time
+from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
 
@@ -19,8 +20,8 @@ TITLE = "a model of 200 MB"
 ABOUT = """A handler that reads a file of 200 MB into its memory before the workers are forked, and
 whose every job reads a byte of each of its pages. Memory: the sum of the proportional set sizes
 (PSS) of all of the server's processes with eight workers, each of which has run jobs, less that
-with one. Kills: the only worker of a server with that model gets SIGKILL, an `echo` is sent at once;
-the time until its answer."""
+with one. Kills: the only worker of a server with that model gets SIGKILL, an `echo` is sent at
+once; the time until its answer."""
 SOURCE = HANDLERS / "large_model.cc"
 MODEL_BYTES = 200_000_000
 MANY = 8

@@ -13,8 +13,9 @@ HARD_LIMIT = WORKERS * 1000 / CPU_MS
 ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do; goodput is
 what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ringmaster's own in a
 closed loop: the better of two, just before and just after the run, since these machines have other
-things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is late is still answered. HTTP has 256 connections;
-beyond that requests wait in the load, and their time runs. Each run has a server of its own."""
+things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is
+late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
+time runs. Each run has a server of its own."""
 TARGETED = (2, 10)
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
 
@@ -27,7 +28,7 @@ def capacity(context: Context, system: Contender) -> float:
 
 def measure(context: Context, system: Contender, times: float) -> dict[str, Any]:
     seconds = context.pick(5, 15)
-    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=round(times * HARD_LIMIT, 2),
+    made = context.load(system, "fetch_burn", BURN, rate=round(times * HARD_LIMIT, 2), seconds=seconds,
                         connections=4, in_time_ms=TIMEOUT_MS, drain_s=1, warm_up_s=0)
     refused = made["errors"].get("-32009", 0)
     context.say(f"{system.name}, {times:g} x: {made['in_time'] / seconds:.1f}/s")
@@ -69,9 +70,9 @@ def run(context: Context) -> dict[str, Any]:
             "columns": ["system", "offered, × 66.7/s", "goodput a second", "of capacity", "late",
                         "refused", "p99 of a refusal, ms", "failed", "MiB"],
             "rows": [[made["system"], f"{made['times']:g}", number(made["goodput"]),
-                      f"{made['goodput'] / made.get('capacity', limit):.0%}", made["late"], made["refused"],
-                      number(made["refused_p99_ms"]) if made["refused"] else "-", made["failed"],
-                      number(made["rss_mib"])] for made in runs],
+                      f"{made['goodput'] / made.get('capacity', limit):.0%}", made["late"],
+                      made["refused"], number(made["refused_p99_ms"]) if made["refused"] else "-",
+                      made["failed"], number(made["rss_mib"])] for made in runs],
         }],
         "plots": [{
             "kind": "lines", "name": "overload", "title": "Throughput against offered load",

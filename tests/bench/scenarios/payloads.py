@@ -69,6 +69,7 @@ def run(context: Context) -> dict[str, Any]:
         context.say(f"{label}: {ours['cpu_s_per_gb']:.3g} CPU s a GB")
     share = next(one["share"] for one in raw if one["size"] == SIZES["1 MiB"])
     points = lambda name, key: [[one["size"], one[name][key]] for one in raw if name in one]  # noqa
+    bound = {"two memcpy": [list(point) for point in bounds.items()]}
     names = (OURS, POOL)
     return {
         "targets": [
@@ -88,7 +89,7 @@ def run(context: Context) -> dict[str, Any]:
             plot("payload_cpu", "What a GB of payload costs", "CPU s per GB",
                  {name: points(name, "cpu_s_per_gb") for name in names}),
             plot("payload_rate", "Payload throughput", "GB/s",
-                 {name: points(name, "gb_per_s") for name in names} | {"two memcpy": [list(point) for point in bounds.items()]}),
+                 {name: points(name, "gb_per_s") for name in names} | bound),
         ],
         "raw": {"sizes": raw},
     }

@@ -9,9 +9,9 @@ from systems import GO, NODE, OURS, POOL, PYTHON
 from targets import number, ratio, target
 
 TITLE = "no-op calls, saturated"
-ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16 connections
-that pipeline (HTTP: 256 connections), two workers. The load takes CPU time of the same cores:
-it is stated beside what the server's processes take."""
+ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16
+connections that pipeline (HTTP: 256 connections), two workers. The load takes CPU time of the same
+cores: it is stated beside what the server's processes take."""
 AT_ONCE = 256
 CONNECTIONS = 16
 RIVALS = (*PYTHON, GO, NODE)

@@ -14,17 +14,18 @@ RATE = round(0.8 * WORKERS * 1000 / CPU_MS, 2)
 SHOWN_S = 1.0
 STEP_S = 0.004
 AT_MOST = 12  # fetches that fill a row
-ABOUT = f"""`fetch_burn` at {RATE:.0f} requests a second, Poisson, the same arrivals for all. A row for
-each process: how busy it was, each {1000 * STEP_S:.0f} ms, by the scheduler's account. Above them
-how many requests were waiting for the upstream, of {AT_MOST}: that is the I/O. The upstream is one
-that keeps when it was asked ({UPSTREAM_MS} ms each)."""
+ABOUT = f"""`fetch_burn` at {RATE:.0f} requests a second, Poisson, the same arrivals for all. A
+row for each process: how busy it was, each {1000 * STEP_S:.0f} ms, by the scheduler's account.
+Above them how many requests were waiting for the upstream, of {AT_MOST}: that is the I/O. The
+upstream is one that keeps when it was asked ({UPSTREAM_MS} ms each)."""
 SETTLE_S = 1.5
 
 
 def record(context: Context, system: Contender, upstream: Recorder) -> dict[str, Any]:
     """The plot of one system under load."""
     role_of = roles(system)
-    with context.background(system, "fetch_burn", BURN, rate=RATE, seconds=SETTLE_S + SHOWN_S + 0.5):
+    seconds = SETTLE_S + SHOWN_S + 0.5
+    with context.background(system, "fetch_burn", BURN, rate=RATE, seconds=seconds):
         time.sleep(SETTLE_S)
         begin = time.monotonic()
         with Sampler(list(role_of)) as sampler:

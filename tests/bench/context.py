@@ -5,8 +5,8 @@
         made = context.load(ours, "echo", [1], seconds=2, concurrency=64, connections=8)
         made["results_per_s"], made["latency_us"]["p99"], made["cpu_s"]["master"]
 
-A load is one run of `ringmaster bench` behind a short one that warms up and is not counted. What is
-added to its report: the system, the CPU seconds of each of the system's processes, the time it took.
+A load is one run of `ringmaster bench`, behind a short one that warms up and is not counted. What
+is added to its report: the system, the CPU seconds of each of its processes, the time it took.
 """
 
 import json
@@ -179,7 +179,10 @@ class Context:
 
     def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:
         asked = system.bench_arguments(method, params_text(params))
-        words = ["$ADDRESS" if word == system.address else word for word in asked]
+        shown = {system.address: "$ADDRESS"}
+        if isinstance(params, Path):
+            shown[f"@{params}"] = f"@{params.name}"
+        words = [shown.get(word, word) for word in asked]
         quoted = [f"'{word}'" if word[0] in "{[" else word for word in map(str, [*options, *words])]
         self.commands.append({"system": system.name,
                               "command": " ".join(["ringmaster bench", *quoted])})

@@ -1,7 +1,8 @@
 """report.py: the results of a run as Markdown. Data in, text out.
 
     tests/bench/report.py RESULTS.json            the report
-    tests/bench/report.py --readme RESULTS.json   the section of the README, for its plots in PLOTS
+    tests/bench/report.py --readme RESULTS.json   the section of the README; its plots are to be
+                                                  copied from beside RESULTS.json to PLOTS
 
 A scenario's part: its targets first, each beside what was found, "not reached" where it was not;
 then why (explanations.md, only then), its tables, its plots, and how to run it again.

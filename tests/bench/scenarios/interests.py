@@ -41,7 +41,7 @@ def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
         system, "interests.predict", PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
     most = load(2, concurrency=CLOSED.get(system.name, CLOSED_OTHERS))["results_per_s"]
     held, not_held, tried = 0.0, most * 1.1, []
-    for _ in range(context.pick(4, 7)):
+    for _ in range(context.pick(3, 6)):
         # Most is lost above the middle, so the first look is high.
         rate = (held + not_held) / 2 if tried else most * 0.8
         rate = round(rate, 1)
@@ -65,8 +65,8 @@ def run(context: Context) -> dict[str, Any]:
     end(system)
     for name in PYTHON:
         if system := context.rival(name):
-            made = context.attempt(name, lambda: highest_rate(context, system))
-            found += [made] if made else []
+            highest = context.attempt(name, lambda: highest_rate(context, system))
+            found += [highest] if highest else []
             end(system)
     best = max((each["held"] for each in found[1:]), default=None)
     return {

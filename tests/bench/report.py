@@ -28,7 +28,7 @@ def read_explanations(text: str) -> dict[str, str]:
 
 def verdict(target: dict[str, Any]) -> str:
     if target["figure"] is None:
-        return f"not measured: {target['why_none'] or 'no reason given'}"
+        return f"**no figure: {target['why_none'] or 'no reason given'}**"
     found = shown(target["figure"], target["unit"])
     if target["is_met"]:
         return found

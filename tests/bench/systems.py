@@ -24,9 +24,9 @@ class Unavailable(Exception):
     """A system that cannot be had on this machine, and why."""
 
 
-def start_baseline(name: str, features_url: str, build: Path) -> Contender:
+def start_baseline(name: str, features_url: str, build: Path, timeout_ms: int) -> Contender:
     try:
-        return baselines.start(name, features_url, build, WORKERS, TIMEOUT_MS)
+        return baselines.start(name, features_url, build, WORKERS, timeout_ms)
     except (OSError, ProcessError, subprocess.SubprocessError) as error:
         raise Unavailable(str(error).partition("\n")[0][:200]) from error
 

@@ -39,7 +39,7 @@ def test_a_missed_target_says_what_was_found_instead_of_what():
     assert missed == "**not reached: 38.0 × instead of ≥ 50.0 ×**"
     assert "0.5 %" not in missed and report.verdict(target("t", 0.5, ">=", 0.95, "%")) == \
         "**not reached: 50.0 % instead of ≥ 95.0 %**"
-    assert report.verdict(target("t", None, "<=", 1, why_none="no go")) == "not measured: no go"
+    assert report.verdict(target("t", None, "<=", 1, why_none="no go")) == "**no figure: no go**"
 
 
 def test_an_explanation_is_shown_only_beside_a_missed_target():

@@ -18,8 +18,13 @@ test=(
   shellcheck
 )
 # shellcheck disable=SC2034
-# The measurements: what counts a process's system calls, what ours is compared with, plots.
-bench=(python3 python3-pytest python3-pandas strace util-linux gnuplot-nox)
+# The measurements: what counts a process's system calls, what the systems are made of that the
+# server is compared with (tests/bench/baselines), what evaluates and draws.
+bench=(
+  python3 python3-pytest strace util-linux python3-flask gunicorn python3-aiohttp python3-uvloop
+  python3-urllib3 python3-ujson python3-xgboost python3-numpy golang-go nodejs npm
+  python3-pandas gnuplot-nox
+)
 
 # shellcheck disable=SC2034
 # libFuzzer comes with clang's runtime.
@@ -44,10 +49,12 @@ done
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is no Debian: install by hand: ${wanted[*]}"
 
-installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}\n' "${wanted[@]}" 2> /dev/null || true)
+# With what they provide: a nodejs from elsewhere, say, brings npm along and excludes Debian's.
+installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
+  sed -n 's/^installed //p' | tr ',' '\n' | awk '{ print $1 }')
 missing=()
 for package in "${wanted[@]}"; do
-  [[ $'\n'$installed$'\n' == *$'\n'"installed $package"$'\n'* ]] || missing+=("$package")
+  [[ $'\n'$installed$'\n' == *$'\n'"$package"$'\n'* ]] || missing+=("$package")
 done
 [[ ${#missing[@]} -gt 0 ]] || exit 0
 

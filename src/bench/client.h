@@ -1,8 +1,8 @@
 // Client: one connection of a load: sends what it is given in as few writes as there can be, and
 // says what has come back.
 //
-// Some HTTP servers end a connection with every answer, and any may end an idle one: the client then
-// connects anew for its next request.
+// Some HTTP servers end a connection with every answer, and any may end an idle one: the client
+// then connects anew for its next request.
 //
 // Threads: one; nothing blocks but the connecting.
 #pragma once

@@ -72,20 +72,21 @@ class Context:
             self._upstream_roles = {process.pid: "feature service"}
         return self._upstream
 
-    def ringmaster(self, upstream: str = "", workers: int = WORKERS,
+    def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None) -> Ringmaster:
         number = len(list(self.configurations.glob("*.toml")))
-        system = ringmaster.start(upstream or self.upstream(), self.build, workers, TIMEOUT_MS,
+        system = ringmaster.start(upstream or self.upstream(), self.build, workers, timeout_ms,
                                   self.configurations, f"{OURS}-{number}", handlers)
         self._stack.callback(end, system)
         return system
 
-    def rival(self, name: str, upstream: str = "") -> Contender | None:
+    def rival(self, name: str, upstream: str = "",
+              timeout_ms: int = TIMEOUT_MS) -> Contender | None:
         """None where it cannot be had: `missing` says why."""
         if name in self.missing:
             return None
         try:
-            system = start_baseline(name, upstream or self.upstream(), self.build)
+            system = start_baseline(name, upstream or self.upstream(), self.build, timeout_ms)
         except Unavailable as error:
             self.missing[name] = str(error)
             self.say(f"without {name}: {error}")
@@ -93,9 +94,12 @@ class Context:
         self._stack.callback(end, system)
         return system
 
-    def start(self, name: str, upstream: str = "") -> Contender | None:
+    def start(self, name: str, upstream: str = "",
+              timeout_ms: int = TIMEOUT_MS) -> Contender | None:
         """Any of them, ringmaster too."""
-        return self.ringmaster(upstream) if name == OURS else self.rival(name, upstream)
+        if name == OURS:
+            return self.ringmaster(upstream, timeout_ms=timeout_ms)
+        return self.rival(name, upstream, timeout_ms)
 
     def attempt(self, name: str, measure: Callable[[], Any]) -> Any:
         """What measure() finds; None where a rival cannot be measured so: `missing` says why. Of

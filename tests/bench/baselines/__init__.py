@@ -70,9 +70,8 @@ def _start_gunicorn(app: str, wanted: Wanted, run: Run, threads: int) -> tuple[P
     address = process.wait_for_line(r"Listening at: http://(\S+)").group(1)
     seen = 0
     for _ in range(wanted.workers):
-        process.wait_for_line(r"^ready pid=", after=seen)
-        seen = 1 + next(i for i, line in enumerate(process.lines[seen:], seen)
-                        if line.startswith("ready pid="))  # fmt: skip
+        line = process.wait_for_line(r"^ready pid=", after=seen).string
+        seen = process.lines.index(line, seen) + 1
     return process, address
 
 

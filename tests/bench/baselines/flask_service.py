@@ -45,4 +45,5 @@ def serve() -> Response:
     return Response(text, mimetype="application/json")
 
 
-print(f"ready pid={os.getpid()}", file=sys.stderr, flush=True)
+# In one write: its sibling says so, too.
+sys.stderr.write(f"ready pid={os.getpid()}\n")

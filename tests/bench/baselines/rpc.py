@@ -30,9 +30,10 @@ def read(body: bytes) -> tuple[Any, str, Any]:
         request = ujson.loads(body)
     except ValueError as fault:
         raise RpcError(PARSE_ERROR, str(fault)) from None
-    if not isinstance(request, dict) or request.get("jsonrpc") != "2.0":
+    is_ours = isinstance(request, dict) and request.get("jsonrpc") == "2.0"
+    if not is_ours or not isinstance(request.get("method"), str):
         raise RpcError(INVALID_REQUEST, "expected one JSON-RPC 2.0 request")
-    return request.get("id"), request.get("method", ""), request.get("params")
+    return request.get("id"), request["method"], request.get("params")
 
 
 def answer(id: Any, result: str) -> str:

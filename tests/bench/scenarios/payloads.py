@@ -46,7 +46,8 @@ def plot(name: str, title: str, y: str, series: dict[str, list[list[float]]]) ->
 
 
 def run(context: Context) -> dict[str, Any]:
-    systems = [system for name in (OURS, POOL) if (system := context.start(name))]
+    started = [context.start(name, timeout_ms=60_000) for name in (OURS, POOL)]
+    systems = [system for system in started if system]
     rows, raw, ratios = [], [], {}
     copied = context.program(BOUND)
     bounds = {one["bytes"]: 1 / one["s_per_gb"] for one in copied["sizes"]} if copied else {}

@@ -12,16 +12,22 @@ const MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 1,
 const wasi = new WASI({ version: "preview1" });
 const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MODULE));
 wasi.initialize({ exports });
-const written = new BigUint64Array(exports.memory.buffer);
+const words = new Uint32Array(exports.memory.buffer);
 
+// Not as a BigInt: collecting those would cost other threads as much again.
 function threadCpuNs() {
   if (wasi.wasiImport.clock_time_get(CLOCK_THREAD_CPU_TIME, 0n, 0) !== 0) throw new Error("clock");
-  return written[0];
+  return words[0] + words[1] * 2 ** 32;
 }
 
+const sink = new Int32Array(1);
+
+// Some tens of microseconds of work between two looks at the clock: that allocates.
 function useCpu(ms) {
-  const end = threadCpuNs() + BigInt(Math.round(ms * 1e6));
-  while (threadCpuNs() < end);
+  const end = threadCpuNs() + ms * 1e6;
+  while (threadCpuNs() < end) {
+    for (let i = 0; i < 20_000; ++i) sink[0] = Math.imul(sink[0], 1664525) + 1013904223;
+  }
 }
 
 function run(job, compute) {

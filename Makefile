@@ -32,9 +32,12 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
             src/handlers/interests/features.cc
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
+# What `make bench` measures with, beside the server.
+BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
+              $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check fuzz fuzzers bench soak tidy install clean help FORCE
+.PHONY: all run test check fuzz fuzzers bench benches soak tidy install clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -55,9 +58,9 @@ fuzz: ## feed the fuzzers of tests/fuzz ten million inputs: some twenty minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 
-bench: ## measure what a request costs; prints tables
+bench: ## measure it beside what it replaces; FULL=1: longer; ONLY=NAME[,NAME]: a part
 	scripts/setup.sh build bench
-	$(MAKE) all
+	$(MAKE) all benches
 	scripts/bench.sh $(OUT)
 
 soak: ## kill, reload and break it at random, with exact accounting; SOAK="--minutes 5" for less
@@ -95,7 +98,16 @@ $(OUT)/fuzzed.a: $(call objects,$(FUZZED)) $(OUT)/flags
 	@rm -f $@
 	@ar rcs $@ $(filter %.o,$^)
 
-$(OUT)/handlers/interests.so: LDLIBS := -lxgboost
+benches: $(BENCHES)
+$(OUT)/bench/aggregation: $(call objects,src/handlers/interests/features.cc)
+$(OUT)/bench/prediction: $(call objects,$(addprefix src/handlers/interests/,features.cc model.cc))
+$(OUT)/bench/bounds/arrivals: $(call objects,src/bench/arrivals.cc)
+$(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
+	@mkdir -p $(@D)
+	@echo link $@
+	@$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
+
+$(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
 # Objects are kept: they are not mere steps on the way.
 .SECONDARY:
 .SECONDEXPANSION:

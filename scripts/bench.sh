@@ -1,8 +1,12 @@
 #!/bin/bash
-# bench.sh OUT: measures the build in OUT. Prints Markdown tables, as src/README.md shows them.
-# First of all: what is compared must do the same.
+# bench.sh OUT: measures the build in OUT beside what it is compared with, in a few minutes; FULL=1
+# takes longer and more points, ONLY=NAME[,NAME] runs only those scenarios (tests/bench/scenarios).
+# Writes build/bench/COMMIT-DATE/ and prints the report in it. First of all: what is compared must
+# do the same.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+: "${1:?usage: bench.sh OUT}"
 export PYTHONDONTWRITEBYTECODE=1
-/usr/bin/python3 tests/bench/check_baselines.py "${1:?usage: bench.sh OUT}"
-exec /usr/bin/python3 tests/bench/count_costs.py "$1"
+/usr/bin/python3 -m pytest -q -c tests/e2e/pytest.ini --rootdir tests/bench tests/bench >&2
+/usr/bin/python3 tests/bench/check_baselines.py "$1"
+exec /usr/bin/python3 tests/bench/run.py "$1"

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <doctest/doctest.h>
 #include <string>
 #include <utility>
@@ -171,17 +172,54 @@ TEST_CASE("interests features: no nesting exhausts the stack") {
 }
 
 TEST_CASE("interests plain events: pass over what is usual, stay where anything is not") {
-  const std::string text = R"(,{"category":"bbs","ts":1}, {"category": "tech", "ts": 20},{"ts":1})";
+  const std::string rest = R"(,{"ts":1})" + std::string(PlainEvents::kBytesMax, ' ');
+  const std::string text =
+      R"(,{"category":"bbs","ts":1}, {"category": "tech", "ts": 123456789012345678})" + rest;
   PlainEvents events(text.data(), text.data() + text.size());
   CHECK(events.next() == find_category("bbs"));
   CHECK(events.next() == find_category("tech"));
   CHECK(events.next() == kNoCategory);
-  CHECK(std::string(events.at()) == R"(,{"ts":1})");
-  // No byte after the end is looked at.
+  CHECK(std::string(events.at(), text.data() + text.size()) == rest);
+}
+
+TEST_CASE("interests plain events: leave the last bytes of a text to the reader") {
+  // Exactly as large as it is said to be, so that a look beyond is found by the checked builds.
   const std::string event = R"(,{"category":"bbs","ts":1})";
-  for (size_t size = 0; size < event.size(); ++size) {
-    PlainEvents part(event.data(), event.data() + size);
-    CHECK(part.next() == kNoCategory);
-    CHECK(part.at() == event.data());
+  for (ptrdiff_t size = 0; size <= PlainEvents::kBytesMax; ++size) {
+    CAPTURE(size);
+    std::vector<char> text(size, ' ');
+    std::copy_n(event.begin(), std::min<size_t>(size, event.size()), text.begin());
+    PlainEvents part(text.data(), text.data() + size);
+    const bool is_read = size == PlainEvents::kBytesMax;
+    CHECK(part.next() == (is_read ? find_category("bbs") : kNoCategory));
+    CHECK(part.at() == text.data() + (is_read ? event.size() : 0));
+  }
+}
+
+TEST_CASE("interests plain events: take no other category, and no other number, for a usual one") {
+  const auto first_of = [](const std::string& category, const std::string& ts) {
+    const std::string text = R"(,{"category":")" + category + R"(","ts":)" + ts + "}" +
+                             std::string(PlainEvents::kBytesMax, ' ');
+    return PlainEvents(text.data(), text.data() + text.size()).next();
+  };
+  for (const std::string_view name : kCategories) {
+    CAPTURE(name);
+    CHECK(first_of(std::string(name), "1700000000") == find_category(name));
+    // One byte more, one less, and each byte another one.
+    CHECK(first_of(std::string(name) + "x", "1") == kNoCategory);
+    CHECK(first_of(std::string(name.substr(1)), "1") == kNoCategory);
+    CHECK(first_of(std::string(name.substr(0, name.size() - 1)), "1") == kNoCategory);
+    for (size_t i = 0; i < name.size(); ++i) {
+      std::string other(name);
+      other[i] ^= 0x20;
+      CHECK(first_of(other, "1") == kNoCategory);
+    }
+  }
+  for (const char* ts : {"0", "9", "12345678", "123456789", "123456789012345678"})
+    CHECK(first_of("news", ts) == find_category("news"));
+  for (const char* ts : {"", "00", "01", "-1", "1.5", "1e3", "1234567/", "1234567:", "12345678 ",
+                         "0123456789", "1234567890123456789", "\xb1\xb2\xb3\xb4\xb5\xb6\xb7\xb8"}) {
+    CAPTURE(ts);
+    CHECK(first_of("news", ts) == kNoCategory);
   }
 }

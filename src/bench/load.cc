@@ -68,6 +68,7 @@ class Load {
   Load(const Options& options, const OnProgress& on_progress)
       : options_(options),
         on_progress_(on_progress),
+        in_time_ns_(to_ns(options.in_time_ms / 1e3)),
         requests_(options),
         arrivals_(options.arrivals, std::max(options.rate, 1e-9), options.seed) {}
 
@@ -88,6 +89,7 @@ class Load {
 
   const Options& options_;
   const OnProgress& on_progress_;
+  const uint64_t in_time_ns_;
   Requests requests_;
   Arrivals arrivals_;
   std::vector<std::unique_ptr<Client>> clients_;
@@ -228,9 +230,11 @@ void Load::on_answer(const Answer& answer) {
   ++answered_;
   if (intended_ns >= counted_from_ns_) {
     last_ns_ = now;
-    (answer.code == 0 ? report_.latency : report_.error_latency).record(now - intended_ns);
+    const uint64_t took_ns = now - intended_ns;
+    (answer.code == 0 ? report_.latency : report_.error_latency).record(took_ns);
     if (answer.code == 0) {
       ++report_.results;
+      if (options_.in_time_ms == 0 || took_ns <= in_time_ns_) ++report_.in_time;
     } else {
       ++report_.errors[answer.code];
     }

@@ -19,6 +19,7 @@ namespace ringmaster::bench {
 struct Report {
   uint64_t sent = 0;
   uint64_t results = 0;
+  uint64_t in_time = 0;                // of the results, those within in_time_ms
   std::map<int32_t, uint64_t> errors;  // by code
   uint64_t lost = 0;                   // not answered within drain_s
   uint64_t unexpected = 0;             // answers to nothing that was asked, or second ones

@@ -24,6 +24,7 @@ struct Options {
 
   double warm_up_s = 1;    // what starts then is sent and answered, but not counted
   double duration_s = 10;  // what starts then is counted
+  double in_time_ms = 0;   // results that took no longer are counted as in time; 0: all are
   double drain_s = 10;     // how long answers are waited for after that; then they are lost
 };
 

@@ -10,7 +10,9 @@
 namespace ringmaster::cli {
 namespace {
 
-constexpr double kPercents[] = {50, 90, 99, 99.9};
+constexpr double kShownPercents[] = {50, 90, 99, 99.9};
+// Enough of them to draw the distribution.
+constexpr double kPercents[] = {1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9};
 
 double per_s(uint64_t count, double seconds) {
   return seconds > 0 ? static_cast<double>(count) / seconds : 0;
@@ -33,7 +35,7 @@ std::string latency_json(const bench::Histogram& latency) {
 
 std::string latency_text(const bench::Histogram& latency) {
   std::string out = fmt::format("mean {:.2f} ms", latency.mean_ns() / 1e6);
-  for (const double percent : kPercents)
+  for (const double percent : kShownPercents)
     out += fmt::format(", p{:g} {:.2f}", percent, us(latency.percentile_ns(percent)) / 1e3);
   return out + fmt::format(", max {:.2f}", us(latency.max_ns()) / 1e3);
 }
@@ -58,6 +60,9 @@ std::string to_text(const bench::Options& options, const bench::Report& report) 
   out += fmt::format("{} sent, {} results ({:.1f}/s), {} lost\n", report.sent, report.results,
                      per_s(report.results, report.measured_s), report.lost);
   if (report.latency.count() > 0) out += "results: " + latency_text(report.latency) + "\n";
+  if (options.in_time_ms > 0) {
+    out += fmt::format("{} results within {:g} ms\n", report.in_time, options.in_time_ms);
+  }
   for (const auto& [code, count] : report.errors)
     out += fmt::format("error {}: {}\n", code, count);
   if (!report.errors.empty()) out += "errors: " + latency_text(report.error_latency) + "\n";
@@ -73,12 +78,13 @@ std::string to_json(const bench::Options& options, const bench::Report& report) 
     errors += fmt::format("{}\"{}\":{}", errors.empty() ? "" : ",", code, count);
   return fmt::format(
       R"({{"address":{},"method":{},"load":{},"connections":{},"measured_s":{:.3f},)"
-      R"("sent":{},"results":{},"results_per_s":{:.1f},"errors":{{{}}},"lost":{},)"
+      R"("sent":{},"results":{},"results_per_s":{:.1f},"in_time":{},"errors":{{{}}},"lost":{},)"
       R"("unexpected":{},"latency_us":{},"error_latency_us":{},"own_cpu_us_per_request":{:.2f}}})",
       json::quote(options.address), json::quote(options.method), json::quote(describe(options)),
       options.connections, report.measured_s, report.sent, report.results,
-      per_s(report.results, report.measured_s), errors, report.lost, report.unexpected,
-      latency_json(report.latency), latency_json(report.error_latency), own_us_per_request(report));
+      per_s(report.results, report.measured_s), report.in_time, errors, report.lost,
+      report.unexpected, latency_json(report.latency), latency_json(report.error_latency),
+      own_us_per_request(report));
 }
 
 Result<int> bench(const bench::Options& options, bool is_json) {

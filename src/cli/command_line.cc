@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <fstream>
 #include <sstream>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -51,6 +53,9 @@ void describe_bench(CLI::App& app, CommandLine& line) {
   app.add_option("--duration-s", load.duration_s, "counted (default 10)")
       ->type_name("S")
       ->check(CLI::PositiveNumber);
+  app.add_option("--in-time-ms", load.in_time_ms, "count the results that took no longer")
+      ->type_name("MS")
+      ->check(CLI::PositiveNumber);
   app.add_option("--drain-s", load.drain_s, "wait so long for the last answers (default 10)")
       ->type_name("S")
       ->check(CLI::NonNegativeNumber);
@@ -86,7 +91,8 @@ void describe(Parser& parser, CommandLine& line) {
       ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
   parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
   parser.bench->add_option("PARAMS", line.params,
-                           "as for call; each $i in it becomes the request's number");
+                           "as for call, or @FILE, which holds them; each $i in them becomes the\n"
+                           "request's number");
   describe_bench(*parser.bench, line);
 }
 
@@ -125,7 +131,8 @@ std::string find_unknown(const Parser& parser) {
                      hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
 }
 
-// The rules that the parsing library cannot express in our words.
+// The rules that the parsing library cannot express in our words. `params`: line.params, or what
+// they stand for.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
@@ -139,7 +146,19 @@ Status check_request(const CommandLine& line, const std::string& command,
       first != std::string::npos && (params[first] == '{' || params[first] == '[');
   if (!fault && is_container) return {};
   return usage(fmt::format("{}: expected PARAMS to be a JSON object or array, found {}{}", command,
-                           params, fault ? " (" + *fault + ")" : ""));
+                           line.params, fault ? " (" + *fault + ")" : ""));
+}
+
+// Large params are given as @FILE: the system limits what an argument may hold to 128 KiB.
+Result<std::string> read_params(const std::string& given) {
+  if (!given.starts_with('@')) return given;
+  std::ifstream file(given.substr(1));
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return usage(fmt::format("bench: expected PARAMS to be in {}, which cannot be read or is empty",
+                             given.substr(1)));
+  }
+  return text.str();
 }
 
 Status finish_bench(CommandLine& line) {
@@ -150,10 +169,12 @@ Status finish_bench(CommandLine& line) {
   line.load.arrivals = line.arrivals == "poisson" ? bench::Arrivals::Kind::kPoisson
                                                   : bench::Arrivals::Kind::kConstant;
   line.load.method = line.method;
-  line.load.params = line.params;
+  Result<std::string> params = read_params(line.params);
+  if (!params) return tl::unexpected(params.error());
+  line.load.params = *params;
   std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
   // The numbers are not there yet: any will do to see whether the rest is JSON.
-  std::string example = line.params;
+  std::string example = std::move(*params);
   for (size_t at; (at = example.find("$i")) != std::string::npos;)
     example.replace(at, 2, "1");
   return check_request(line, "bench", example);

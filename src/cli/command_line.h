@@ -30,9 +30,9 @@ struct CommandLine {
   std::string log_file;               // serve; empty: stderr
   std::string to;                     // call, bench; empty: see find_server()
   std::string method;                 // call, bench
-  std::string params;                 // call, bench: a JSON object or array; empty: none
-  uint64_t timeout_ms = 30'000;       // call
-  bench::Options load;                // bench, with an address, a method and params
+  std::string params;  // call, bench: a JSON object or array (bench: or @FILE); empty: none
+  uint64_t timeout_ms = 30'000;  // call
+  bench::Options load;           // bench, with an address, a method and params
   std::string arrivals = "poisson";
   bool json = false;  // bench
 };

@@ -1,9 +1,11 @@
 """ringmaster itself as a Contender, with the methods that the baselines have."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from contender import MODEL, Contender
-from server import Launcher
+from server import Launcher, Server
 
 FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
 STEPS = {
@@ -16,18 +18,29 @@ STEPS = {
 MESSAGE_BYTES_MAX = "32MiB"
 
 
-def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000) -> Contender:
-    """Ready to serve; its configuration and its log are build/bench/ringmaster.*. The defaults,
-    but for what the arguments say and for large payloads."""
-    folder = build.resolve() / "bench"
+@dataclass
+class Ringmaster(Contender):
+    server: Server | None = None  # its log, its workers
+
+
+def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
+          folder: Path | None = None, name: str = "ringmaster",
+          handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
+    """Ready to serve; its configuration and its log are `folder` (build/bench)/`name`.*. The
+    defaults, but for what the arguments say and for large payloads. `handlers`: further ones, each
+    with a method of its name."""
+    folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)
+    further = handlers or {}
+    steps = STEPS | {handler: [{"run": handler}] for handler in further}
     server = launcher(
-        name="ringmaster",
+        name=name,
         workers={"count": workers},
         limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX},
         features={"users": {"url": features_url}},
-        handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL}},
-        methods={name: {"timeout_ms": timeout_ms, "steps": steps} for name, steps in STEPS.items()},
+        handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL}} | further,
+        methods={name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()},
     )
-    return Contender("ringmaster", server.address, [server.process], on_stop=launcher.finish)
+    return Ringmaster("ringmaster", server.address, [server.process], on_stop=launcher.finish,
+                      server=server)

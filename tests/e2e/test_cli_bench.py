@@ -66,6 +66,21 @@ def test_what_is_not_answered_is_lost(server, probe, gate, report):
     assert found["lost"] == found["sent"] == 1
 
 
+def test_large_params_come_from_a_file(server, report, tmp_path):
+    running = server()
+    params = tmp_path / "params.json"
+    params.write_text(json.dumps(["x" * (1 << 20)]) + "\n")
+    found = report("--to", running.address, "echo", f"@{params}")
+    assert found["results"] == found["sent"] >= 1 and found["errors"] == {}
+
+
+def test_results_in_time_are_counted(server, report):
+    running = server(handlers={"burn": {}})
+    both = ["--to", running.address, "--rate", "50", "burn", '{"cpu_ms":3}']
+    strict, easy = report("--in-time-ms", "1", *both), report("--in-time-ms", "9999", *both)
+    assert strict["in_time"] == 0 and easy["in_time"] == easy["results"] > 0
+
+
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_over_http(report, is_kept):
     """Connections that the server keeps, or ends with every answer."""
@@ -139,6 +154,7 @@ def test_for_people(server, bench):
     [
         (["--to", "127.0.0.1:1", "echo"], 71, "127.0.0.1:1"),
         (["echo", "{"], 64, "JSON object or array"),
+        (["echo", "@/no/such/file"], 64, "/no/such/file"),
         (["--arrivals", "poison", "echo"], 64, "did you mean poisson"),
         (["--rate", "-1", "echo"], 64, "--rate"),
         ([], 64, "expected a METHOD"),

@@ -225,22 +225,32 @@ std::optional<std::string> UserReader::finish() {
 }  // namespace
 
 void History::write(Features& features) const {
+  Counts counts{};
+  for (const Counts& row : followed_) {
+    for (size_t i = 0; i < kCategoryCount; ++i)
+      counts[i] += row[i];
+  }
+  uint64_t unchanged = 0;
+  uint64_t other_at = 0;  // the newest event of another category than now
+  for (size_t i = 0; i < kCategoryCount; ++i) {
+    unchanged += followed_[i][i];
+    if (i != now_) other_at = std::max(other_at, seen_at_[i]);
+  }
   float* out = features.data();
-  for (const uint32_t count : counts_)
+  for (const uint32_t count : counts)
     *out++ = static_cast<float>(count);
   for (const uint64_t at : seen_at_) {
     *out++ = static_cast<float>(at == 0 ? kNeverSeen : std::min(size_ - at + 1, kNeverSeen));
   }
-  for (size_t i = 0; i < kCategoryCount; ++i) {
-    *out++ = size_ == 0 ? 0 : static_cast<float>(followed_[now_][i]);
-  }
+  for (const uint32_t count : followed_[now_])
+    *out++ = static_cast<float>(count);
   for (size_t i = 0; i < kRecentCount; ++i) {
     *out++ = static_cast<float>(recent_ >> (8 * i) & 0xff);
   }
   *out++ = static_cast<float>(size_);
-  *out++ = static_cast<float>(run_);
-  *out++ = static_cast<float>(changes_);
-  *out++ = static_cast<float>(std::ranges::count_if(counts_, [](uint32_t n) { return n > 0; }));
+  *out++ = static_cast<float>(size_ - other_at);
+  *out++ = static_cast<float>(size_ == 0 ? 0 : size_ - 1 - unchanged);
+  *out++ = static_cast<float>(std::ranges::count_if(counts, [](uint32_t n) { return n > 0; }));
 }
 
 std::optional<std::string> read_user(std::string_view text, std::string_view what, User& user) {

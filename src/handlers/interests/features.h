@@ -36,17 +36,15 @@ inline constexpr uint64_t kNeverSeen = 1000;
 
 using Features = std::array<float, kFeatureCount>;
 
-// A history, aggregated as it comes. Constant size, whatever the number of events.
+// A history, aggregated as it comes. Constant size, whatever the number of events. What is added
+// up is as little as the features can be found from, and takes no branch: those of an event cannot
+// be foreseen, and one that is foreseen wrongly costs more than all the rest.
 class History {
  public:
   // The next event, newer than all before. REQUIRES: category < kCategoryCount.
   void add(uint8_t category) {
-    ++size_;
-    if (size_ > 1) ++followed_[now_][category];
-    changes_ += size_ > 1 && category != now_;
-    run_ = category == now_ ? run_ + 1 : 1;
-    ++counts_[category];
-    seen_at_[category] = size_;
+    ++followed_[now_][category];
+    seen_at_[category] = ++size_;
     recent_ = recent_ << 8 | (category + 1u);
     now_ = category;
   }
@@ -55,15 +53,17 @@ class History {
   void write(Features& features) const;
 
  private:
-  std::array<uint32_t, kCategoryCount> counts_{};
+  using Counts = std::array<uint32_t, kCategoryCount>;
+
+  // How many events of the one category came directly after one of the other; the last row has the
+  // first event, which comes after none.
+  std::array<Counts, kCategoryCount + 1> followed_{};
   std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ after that event, 0: never
-  std::array<std::array<uint32_t, kCategoryCount>, kCategoryCount> followed_{};
   uint64_t size_ = 0;
-  uint64_t run_ = 0;
-  uint64_t changes_ = 0;
   uint64_t recent_ = 0;  // the eight newest events, one byte each, the newest lowest
-  uint8_t now_ = kNoCategory;
+  size_t now_ = kNoCategory;  // no uint8_t: storing a byte makes the compiler reload the others
 };
+static_assert(kNoCategory == kCategoryCount);
 
 struct User {
   std::string id;  // a JSON integer

@@ -1,0 +1,154 @@
+"""aggregation.py OUT: how long the features of one user take, in ours, Python, pandas and numpy.
+
+Twice each: from the events in the form that is natural there, and from the bytes of the response
+that has them. Users have 100 to 100,000 events, drawn by a fixed seed; they are many, and gone
+through in turn, so that nobody profits from having just seen the same one. Systems take turns
+too, ROUNDS times: what disturbs the machine meets all of them.
+
+Fails unless all give the same numbers for every user. Prints Markdown tables of the medians, with
+the least and the most, and how many times as long as ours the others take.
+"""
+
+import gc
+import itertools
+import json
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from statistics import median
+
+import features_of_user as features
+
+SIZES = (100, 1_000, 10_000, 100_000)
+EVENTS = 100_000  # of all users of a size together
+ROUNDS = 7
+AT_LEAST_NS = 20_000_000  # of one measurement
+STAYS = 0.6  # how often the next event is of the same category, at least
+MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
+
+OURS = "ours"
+# How each of the others makes its form of the events of a body, and the features of that.
+SYSTEMS = {
+    "Python": (features.events_of, features.of_events),
+    "pandas": (features.frame_of, features.of_frame),
+    "numpy": (features.codes_of, features.of_codes),
+}
+
+
+class Users:
+    """Some users with the same number of events, in all forms."""
+
+    def __init__(self, size: int, folder: Path):
+        chance = random.Random(size)
+        histories = [draw(chance, size) for _ in range(max(EVENTS // size, 2))]
+        self.size = size
+        self.bodies = [body_of(codes) for codes in histories]
+        self.files = [folder / f"{size}.bodies", folder / f"{size}.codes"]
+        self.files[0].write_bytes(b"".join(body + b"\n" for body in self.bodies))
+        self.files[1].write_bytes(b"".join(map(bytes, histories)))
+
+
+def draw(chance: random.Random, size: int) -> list[int]:
+    codes = [chance.randrange(features.COUNT)]
+    while len(codes) < size:
+        stays = chance.random() < STAYS
+        codes.append(codes[-1] if stays else chance.randrange(features.COUNT))
+    return codes
+
+
+def body_of(codes: list[int]) -> bytes:
+    """As the feature service writes it."""
+    events = [
+        {"category": features.CATEGORIES[code], "ts": 1_700_000_000 + 37 * at}
+        for at, code in enumerate(codes)
+    ]
+    return json.dumps({"user_id": 42, "events": events}, separators=(",", ":")).encode()
+
+
+def ns_per_call(call, inputs) -> float:
+    """The mean of as many calls as AT_LEAST_NS need. Without the collector, as timeit does it."""
+    gc.collect()
+    gc.disable()
+    begin = time.perf_counter_ns()
+    for count in itertools.count(1):
+        call(inputs[count % len(inputs)])
+        taken = time.perf_counter_ns() - begin
+        if taken >= AT_LEAST_NS:
+            break
+    gc.enable()
+    return taken / count
+
+
+def run(program: Path, *arguments) -> dict:
+    argv = [str(program), *map(str, arguments)]
+    return json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
+
+
+def check_same(out: Path, users: Users):
+    """Every system's numbers of every user are ours."""
+    ours = run(out / "bench/aggregation", *users.files)["features"]
+    for name, (make, compute) in SYSTEMS.items():
+        for body, expected in zip(users.bodies, ours, strict=True):
+            found = list(compute(make(body)))
+            if found != expected:
+                sys.exit(f"{name}: expected {expected}, found {found}")
+
+
+def measure(out: Path, users: Users) -> tuple[dict, dict]:
+    """({system: [ns, ...]} for the events alone, the same from the bytes of the body)."""
+    forms = {name: [make(body) for body in users.bodies] for name, (make, _) in SYSTEMS.items()}
+    alone = {name: [] for name in (OURS, *SYSTEMS)}
+    from_bytes = {name: [] for name in (OURS, *SYSTEMS)}
+    for _ in range(ROUNDS):
+        ours = run(out / "bench/aggregation", *users.files)
+        alone[OURS].append(ours["add_ns"])
+        from_bytes[OURS].append(ours["read_ns"])
+        for name, (make, compute) in SYSTEMS.items():
+            alone[name].append(ns_per_call(compute, forms[name]))
+            from_bytes[name].append(ns_per_call(lambda body: compute(make(body)), users.bodies))
+    return alone, from_bytes
+
+
+def print_table(title: str, rows: dict):
+    """rows: {size: {system: [ns, ...]}}"""
+    print(f"\n{title}: microseconds per user, median (least to most); times ours\n")
+    print("| events |", " | ".join((OURS, *SYSTEMS)), "|")
+    print("|" + "---|" * (len(SYSTEMS) + 2))
+    for size, systems in rows.items():
+        ours = median(systems[OURS])
+        cells = [
+            f"{median(of) / 1e3:,.1f} ({min(of) / 1e3:,.1f} to {max(of) / 1e3:,.1f})"
+            + (f"; {median(of) / ours:,.0f}x" if name != OURS else "")
+            for name, of in systems.items()
+        ]
+        print(f"| {size:,} |", " | ".join(cells), "|")
+
+
+def print_model(out: Path, bodies: Path):
+    """What comes after the features."""
+    rows = [run(out / "bench/prediction", MODEL, bodies) for _ in range(ROUNDS)]
+    print("\nThe model: microseconds per user, median (least to most)\n")
+    print("| users at once | per user |\n|---|---|")
+    for count in (1, 64):
+        of = [row[f"row_ns_of_{count}"] / 1e3 for row in rows]
+        print(f"| {count} | {median(of):.1f} ({min(of):.1f} to {max(of):.1f}) |")
+
+
+def main():
+    out = Path(sys.argv[1])
+    alone, from_bytes = {}, {}
+    with tempfile.TemporaryDirectory() as folder:
+        for size in SIZES:
+            users = Users(size, Path(folder))
+            check_same(out, users)
+            alone[size], from_bytes[size] = measure(out, users)
+        print_table("A user's features from the events", alone)
+        print_table("A user's features from the JSON", from_bytes)
+        print_model(out, Path(folder) / f"{SIZES[0]}.bodies")
+
+
+if __name__ == "__main__":
+    main()

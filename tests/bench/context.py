@@ -1,0 +1,205 @@
+"""Context: what a scenario has at hand: systems, loads, durations. It ends all that it started.
+
+    with Context(...) as context:
+        ours = context.ringmaster()
+        made = context.load(ours, "echo", [1], seconds=2, concurrency=64, connections=8)
+        made["results_per_s"], made["latency_us"]["p99"], made["cpu_s"]["master"]
+
+A load is one run of `ringmaster bench`, behind a short one that warms up and is not counted. What
+is added to its report: the system, the CPU seconds of each of its processes, the time it took.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import ringmaster
+from contender import Contender
+from cpu import CpuMeter
+from feature_client import FeatureService
+from processes import Process
+from ringmaster import Ringmaster
+from systems import OURS, TIMEOUT_MS, WORKERS, Unavailable, end, roles, start_baseline
+
+UPSTREAM_MS = 70
+CPU_MS = 30
+BURN = {"user_id": "$i", "cpu_ms": CPU_MS}
+SEED = 1
+WARM_UP_S = 0.5
+HTTP_CONNECTIONS = 256  # of an open loop: HTTP asks one thing at a time on each
+
+
+class LoadFailed(Exception):
+    """A load that could not be put on a system to its end."""
+
+
+class Context:
+    def __init__(self, build: Path, folder: Path, results: Path, is_full: bool):
+        self.build = build
+        self.folder = folder  # of files that are not kept
+        self.configurations = results / "configurations"
+        self.is_full = is_full
+        self.commands: list[dict[str, str]] = []
+        self.missing: dict[str, str] = {}  # what was not measured -> why
+        self._stack = ExitStack()
+        self._upstream = ""
+        self._upstream_roles: dict[int, str] = {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self._stack.close()
+
+    def pick(self, short: Any, full: Any) -> Any:
+        return full if self.is_full else short
+
+    def say(self, text: str) -> None:
+        print(f"  {text}", file=sys.stderr, flush=True)
+
+    def upstream(self) -> str:
+        """The URL of the feature service, started for the first who asks."""
+        if not self._upstream:
+            command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
+            process = Process.start([*command, "--delay-ms", UPSTREAM_MS])
+            self._stack.callback(process.kill)
+            self._upstream = FeatureService(process).url
+            self._upstream_roles = {process.pid: "feature service"}
+        return self._upstream
+
+    def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
+                   handlers: dict[str, Any] | None = None) -> Ringmaster:
+        number = len(list(self.configurations.glob("*.toml")))
+        system = ringmaster.start(upstream or self.upstream(), self.build, workers, timeout_ms,
+                                  self.configurations, f"{OURS}-{number}", handlers)
+        self._stack.callback(end, system)
+        return system
+
+    def rival(self, name: str, upstream: str = "",
+              timeout_ms: int = TIMEOUT_MS) -> Contender | None:
+        """None where it cannot be had: `missing` says why."""
+        if name in self.missing:
+            return None
+        try:
+            system = start_baseline(name, upstream or self.upstream(), self.build, timeout_ms)
+        except Unavailable as error:
+            self.missing[name] = str(error)
+            self.say(f"without {name}: {error}")
+            return None
+        self._stack.callback(end, system)
+        return system
+
+    def start(self, name: str, upstream: str = "",
+              timeout_ms: int = TIMEOUT_MS) -> Contender | None:
+        """Any of them, ringmaster too."""
+        if name == OURS:
+            return self.ringmaster(upstream, timeout_ms=timeout_ms)
+        return self.rival(name, upstream, timeout_ms)
+
+    def attempt(self, name: str, measure: Callable[[], Any]) -> Any:
+        """What measure() finds; None where a rival cannot be measured so: `missing` says why. Of
+        ringmaster's own failures it makes nothing."""
+        try:
+            return measure()
+        except LoadFailed as error:
+            if name == OURS:
+                raise
+            self.missing[name] = str(error)
+            self.say(f"without {error}")
+            return None
+
+    def missing_text(self, *names: str) -> str:
+        """Why these were not measured; of all when none is named. Empty when all were."""
+        found = {name: why for name, why in self.missing.items() if not names or name in names}
+        return " ".join(f"{name} was not measured: {why}." for name, why in found.items())
+
+    def program(self, name: str, *arguments: Any) -> dict[str, Any] | None:
+        """The JSON that a program of BUILD/bench prints; None when it is not there."""
+        path = self.build / "bench" / name
+        if not path.exists():
+            self.missing[name] = f"there is no bench/{name} in the build"
+            return None
+        words = [str(argument) for argument in arguments]
+        self.commands.append({"system": name, "command": " ".join([f"bench/{name}", *words])})
+        done = subprocess.run([path, *words], capture_output=True, text=True, check=True)
+        return json.loads(done.stdout)
+
+    def load(self, system: Contender, method: str, params: Any, *, seconds: float,
+             rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
+             in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
+             ) -> dict[str, Any]:
+        """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
+        `connections` of a system with HTTP: as many as it takes, whatever was given."""
+        if rate:
+            options = ["--rate", rate, "--seed", seed]
+            connections = HTTP_CONNECTIONS if system.http_path else connections
+        else:
+            options = ["--concurrency", concurrency]
+            connections = concurrency if system.http_path else connections
+        if in_time_ms:
+            options += ["--in-time-ms", in_time_ms]
+        options += ["--connections", connections, "--drain-s", drain_s, "--warm-up-s", 0]
+        if warm_up_s:
+            self._bench(system, method, params, ["--duration-s", warm_up_s, *options])
+        options = ["--duration-s", seconds, *options]
+        self._note(system, method, params, options)
+        meter, upstream = CpuMeter(roles(system)), CpuMeter(self._upstream_roles)
+        begin = time.monotonic()
+        made = self._bench(system, method, params, options)
+        return made | {
+            "system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
+            "upstream_cpu_s": sum(upstream.read().values()), "offered_per_s": rate,
+            "duration_s": seconds,
+        }
+
+    @contextmanager
+    def background(self, system: Contender, method: str, params: Any, *, rate: float,
+                   seconds: float):
+        """A load whose report nobody reads: ended with the block, if it has not ended well."""
+        options = ["--duration-s", seconds, "--warm-up-s", 0, "--rate", rate, "--seed", SEED,
+                   "--connections", HTTP_CONNECTIONS if system.http_path else 4]
+        self._note(system, method, params, options)
+        with Process.start(self._command(system, method, params, options)) as process:
+            yield
+            if process.returncode not in (None, 0):
+                raise LoadFailed(f"{system.name}, {method}: {' '.join(process.lines)}"[:200])
+
+    def _bench(self, system: Contender, method: str, params: Any, options: list[Any]) -> dict:
+        done = subprocess.run(self._command(system, method, params, options), capture_output=True,
+                              text=True)
+        if done.returncode != 0:
+            raise LoadFailed(f"{system.name}, {method}: {done.stderr.strip()}"[:200])
+        return json.loads(done.stdout)
+
+    def _command(self, system: Contender, method: str, params: Any,
+                 options: list[Any]) -> list[str]:
+        command = [self.build / OURS, "bench", "--json", *options]
+        return [*map(str, command), *system.bench_arguments(method, params_text(params))]
+
+    def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:
+        asked = system.bench_arguments(method, params_text(params))
+        shown = {system.address: "$ADDRESS"}
+        if isinstance(params, Path):
+            shown[f"@{params}"] = f"@{params.name}"
+        words = [shown.get(word, word) for word in asked]
+        quoted = [f"'{word}'" if word[0] in "{[" else word for word in map(str, [*options, *words])]
+        self.commands.append({"system": system.name,
+                              "command": " ".join(["ringmaster bench", *quoted])})
+
+
+def params_text(params: Any) -> str:
+    if isinstance(params, Path):
+        return f"@{params}"
+    return json.dumps(params, separators=(",", ":")).replace('"$i"', "$i")
+
+
+def cpu_us_per_request(made: dict[str, Any], role: str = "") -> float | None:
+    """Of all processes, or of those whose role begins so. None when nothing was answered."""
+    answered = made["results"] + sum(made["errors"].values())
+    used = sum(s for name, s in made["cpu_s"].items() if name.startswith(role))
+    return used * 1e6 / answered if answered else None

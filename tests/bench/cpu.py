@@ -1,0 +1,47 @@
+"""What processes have used: CPU time by the scheduler's account, memory by the kernel's.
+
+CPU time is that of all threads that live; the scheduler brings it up to date at its ticks, so a
+single reading may be some milliseconds behind: measure over a second or more.
+"""
+
+import contextlib
+import re
+from pathlib import Path
+
+NO_PROCESS = (FileNotFoundError, ProcessLookupError)
+
+
+def cpu_s(pid: int) -> float:
+    """0 when there is no such process."""
+    total = 0
+    with contextlib.suppress(*NO_PROCESS):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            with contextlib.suppress(*NO_PROCESS):
+                total += int((task / "schedstat").read_text().split()[0])
+    return total / 1e9
+
+
+def pss_bytes(pid: int) -> int:
+    """Its memory, with its share of what it has in common with others."""
+    text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M).group(1)) * 1024
+
+
+def rss_bytes(pid: int) -> int:
+    text = Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^VmRSS:\s+(\d+) kB", text, re.M).group(1)) * 1024
+
+
+class CpuMeter:
+    """CPU seconds by role since the meter was made: {"master": 1.2, "worker 0": 0.8, ...}."""
+
+    def __init__(self, roles: dict[int, str]):
+        self._roles = roles
+        self._before = {pid: cpu_s(pid) for pid in roles}
+
+    def read(self) -> dict[str, float]:
+        used: dict[str, float] = {}
+        for pid, role in self._roles.items():
+            spent = max(0.0, cpu_s(pid) - self._before[pid])
+            used[role] = round(used.get(role, 0) + spent, 6)
+        return used

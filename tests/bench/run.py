@@ -1,0 +1,93 @@
+"""run.py BUILD: runs the scenarios and writes build/bench/COMMIT-DATE/: results, report, plots.
+
+FULL=1 in the environment: longer, with more points; ONLY=NAME[,NAME]: only those scenarios.
+A scenario that fails is told in the report and fails the run, after all others have had their turn.
+Whatever ends the run, Ctrl-C too, what it started is ended with it. Says on stderr how far it is,
+and prints the report.
+"""
+
+import argparse
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+TESTS = Path(__file__).resolve().parents[1]
+ROOT = TESTS.parent
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+
+from context import Context  # noqa: E402
+from machine import commit, machine, versions  # noqa: E402
+from plots import draw  # noqa: E402
+from report import EXPLANATIONS, read_explanations, report  # noqa: E402
+
+# In the order of the report.
+SCENARIOS = ("latency", "overload", "interests", "saturated", "hop", "payloads", "aggregation",
+             "models", "growth", "timeline", "costs")  # fmt: skip
+
+
+def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, Any]:
+    """What the scenario found, or how it failed."""
+    scenario = importlib.import_module(f"scenarios.{name}")
+    empty = {"targets": [], "tables": [], "plots": [], "text": "", "raw": {}}
+    about = " ".join(scenario.ABOUT.split())
+    made = empty | {"name": name, "title": scenario.TITLE, "about": about}
+    begin = time.monotonic()
+    with tempfile.TemporaryDirectory() as folder:
+        with Context(build, Path(folder), results, is_full) as context:
+            try:
+                made |= scenario.run(context)
+            except Exception as error:
+                traceback.print_exc()
+                made["failure"] = f"{type(error).__name__}: {error}"[:300]
+            made |= {"commands": context.commands, "missing": context.missing}
+    return made | {"seconds": time.monotonic() - begin}
+
+
+def chosen(only: str) -> list[str]:
+    names = [name for name in only.split(",") if name] or list(SCENARIOS)
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        sys.exit(f"bench: unknown scenario {unknown[0]}; known: {', '.join(SCENARIOS)}")
+    return names
+
+
+def write(run: dict[str, Any], results: Path) -> str:
+    """All files, anew after each scenario: what was measured is kept, whatever comes next."""
+    (results / "results.json").write_text(json.dumps(run, indent=1))
+    text = report(run, read_explanations(EXPLANATIONS.read_text()))
+    (results / "report.md").write_text(text)
+    return text
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path)
+    build = parser.parse_args().build.resolve()
+    names, is_full = chosen(os.environ.get("ONLY", "")), bool(os.environ.get("FULL"))
+    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # as Ctrl-C: ends what was started
+    date = time.strftime("%Y%m%d-%H%M%S")
+    run = {"commit": commit(ROOT), "date": date, "mode": "full" if is_full else "short",
+           "machine": machine(), "versions": versions(), "scenarios": []}
+    results = ROOT / "build/bench" / f"{run['commit']}-{date}"
+    results.mkdir(parents=True)
+    for number, name in enumerate(names, 1):
+        print(f"[{number}/{len(names)}] {name}", file=sys.stderr, flush=True)
+        made = run_one(name, build, results, is_full)
+        print(f"  {made['seconds']:.0f} s", file=sys.stderr, flush=True)
+        run["scenarios"].append(made)
+        draw(made["plots"], results)
+        write(run, results)
+    print(write(run, results))
+    print(f"bench: {results}", file=sys.stderr)
+    return 1 if any("failure" in each for each in run["scenarios"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,94 @@
+"""Whether a request costs more on many connections, or after many requests."""
+
+from statistics import median
+from typing import Any
+
+from context import Context, cpu_us_per_request
+from cpu import rss_bytes
+from ringmaster import Ringmaster
+from targets import number, target
+
+TITLE = "growth"
+ABOUT = """CPU of all of the server's processes per `echo`. Over connections, at the same rate each
+time (Poisson), since a loop of its own for each connection would also change how many requests are
+under way. Over requests: the same probe at the same rate after that many have been answered; the
+master's resident memory beside it. Flat: no cost is more than 10 % from the median of its row."""
+RATE = 2000
+AT_ONCE, CONNECTIONS = 256, 16
+MIB = 1 << 20
+
+
+def probe(context: Context, system: Ringmaster, connections: int) -> dict[str, Any]:
+    made = context.load(system, "echo", ["$i"], seconds=context.pick(1.5, 5), rate=RATE,
+                        connections=connections, warm_up_s=0.3)
+    failed = sum(made["errors"].values()) + made["lost"]
+    return {"us": cpu_us_per_request(made), "failed": failed}
+
+
+def spread(values: list[float]) -> float:
+    """How far the farthest is from their median."""
+    return max(abs(value / median(values) - 1) for value in values)
+
+
+def over_connections(context: Context, system: Ringmaster) -> list[dict[str, Any]]:
+    counts = (1, 10, 100, 1000)
+    rounds = [{count: probe(context, system, count) for count in counts}
+              for _ in range(context.pick(2, 5))]
+    return [{"connections": count, "us": median(each[count]["us"] for each in rounds),
+             "failed": sum(each[count]["failed"] for each in rounds)} for count in counts]
+
+
+def over_requests(context: Context, system: Ringmaster) -> list[dict[str, Any]]:
+    rows, answered = [], 0
+    for exponent in range(3, context.pick(5, 7) + 1):
+        while answered < 10**exponent:
+            left = 10**exponent - answered
+            rate = {"rate": left, "seconds": 1} if left < 10_000 else {
+                "concurrency": AT_ONCE, "seconds": min(30, left / 200_000 + 0.2)}
+            made = context.load(system, "echo", ["$i"], connections=CONNECTIONS, warm_up_s=0,
+                                **rate)
+            answered += max(1, made["results"])
+        found = [probe(context, system, CONNECTIONS) for _ in range(context.pick(2, 3))]
+        rows.append({"requests": answered, "us": median(one["us"] for one in found),
+                     "rss_mib": rss_bytes(system.server.pid) / MIB,
+                     "failed": sum(one["failed"] for one in found)})
+        context.say(f"after {answered:,} requests: {rows[-1]['us']:.1f} us,"
+                    f" {rows[-1]['rss_mib']:.1f} MiB")
+        answered += int(RATE * context.pick(1.5, 5)) * len(found)
+    return rows
+
+
+def plot(name: str, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
+    return {"kind": "lines", "name": name, "title": f"What a request costs, by {key}", "x": key,
+            "y": "CPU µs per request", "log": "x",
+            "series": [{"label": "ringmaster", "points": [[row[key], row["us"]] for row in rows]}]}
+
+
+def run(context: Context) -> dict[str, Any]:
+    by_age = over_requests(context, context.ringmaster())  # first: a server without a past
+    by_connections = over_connections(context, context.ringmaster())
+    cost = lambda rows: spread([row["us"] for row in rows])  # noqa: E731
+    many = f"{by_age[-1]['requests']:,}"
+    return {
+        "targets": [
+            target("cost flat from 1 to 1,000 connections: at most 10 % from the median",
+                   cost(by_connections), "<=", 0.1, "%"),
+            target(f"cost flat from 10³ to {many} requests: at most 10 % from the median",
+                   cost(by_age), "<=", 0.1, "%"),
+            target(f"memory flat over {many} requests: at most 10 % from the median",
+                   spread([row["rss_mib"] for row in by_age]), "<=", 0.1, "%"),
+        ],
+        "tables": [
+            {"title": f"{RATE} requests a second", "columns": ["connections", "CPU µs a request",
+                                                               "errors and lost"],
+             "rows": [[row["connections"], number(row["us"]), row["failed"]]
+                      for row in by_connections]},
+            {"title": "After so many requests",
+             "columns": ["requests", "CPU µs a request", "MiB of the master", "errors and lost"],
+             "rows": [[f"{row['requests']:,}", number(row["us"]), number(row["rss_mib"]),
+                       row["failed"]] for row in by_age]},
+        ],
+        "plots": [plot("growth_connections", by_connections, "connections"),
+                  plot("growth_requests", by_age, "requests")],
+        "raw": {"connections": by_connections, "requests": by_age},
+    }

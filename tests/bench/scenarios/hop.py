@@ -1,0 +1,46 @@
+"""What the way to a worker and back adds on an idle server, beside a bare futex ping-pong."""
+
+from statistics import median
+from typing import Any
+
+from contender import Contender
+from context import Context
+from targets import number, ratio, target
+
+TITLE = "the hop to a worker, idle server"
+ABOUT = """One request at a time on one connection. The p50 of `echo`, which a worker answers, less
+the p50 of a method that there is not, which the master answers itself (-32601): the hop. Beside it
+the p50 of a round trip between two processes by futexes alone. All three in turn, several
+times."""
+BOUND = "bounds/futex_ping_pong"
+
+
+def p50_us(context: Context, system: Contender, method: str, kind: str) -> float:
+    made = context.load(system, method, [1], seconds=context.pick(0.8, 3), warm_up_s=0.2)
+    return made[kind]["p50"]
+
+
+def run(context: Context) -> dict[str, Any]:
+    system = context.ringmaster()
+    rounds = []
+    for _ in range(context.pick(5, 15)):
+        through = p50_us(context, system, "echo", "latency_us")
+        alone = p50_us(context, system, "no_such_method", "error_latency_us")
+        bare = context.program(BOUND)
+        rounds.append({"worker": through, "master": alone, "hop": through - alone,
+                       "futex": bare["p50_ns"] / 1e3 if bare else None})
+        if not bare:
+            break
+    medians = {key: None if rounds[0][key] is None else median(one[key] for one in rounds)
+               for key in rounds[0]}
+    return {
+        "targets": [target("hop ≤ 1.5 × futex ping-pong", ratio(medians["hop"], medians["futex"]),
+                           "<=", 1.5, why_none=context.missing.get(BOUND, ""))],
+        "tables": [{
+            "title": "p50 in µs, each round and the median",
+            "columns": ["round", "through a worker", "by the master", "hop", "futex ping-pong"],
+            "rows": [[name, *(number(one[key]) for key in ("worker", "master", "hop", "futex"))]
+                     for name, one in [*enumerate(rounds, 1), ("median", medians)]],
+        }],
+        "raw": {"rounds": rounds},
+    }

@@ -1,0 +1,95 @@
+"""The target on this small machine: the real model, 1000 requests a second."""
+
+from typing import Any
+
+from contender import Contender
+from context import UPSTREAM_MS, Context
+from systems import OURS, PYTHON, end
+from targets import number, ratio, target
+
+TITLE = "interests.predict at 1,000 requests a second"
+RATE = 1000
+P99_MS = 200  # which a rate that is held must not exceed
+CORES = 2
+ABOUT = f"""The real interests model behind an upstream that takes {UPSTREAM_MS} ms; Poisson
+arrivals. The feature service and the load run on the same two cores: what they take is stated.
+The highest rate: found by halving, for each system alike, below what it answers in a closed loop;
+a rate is held when p99 is at most {P99_MS} ms, with no error and nothing lost."""
+PARAMS = {"user_id": "$i"}
+CLOSED = {OURS: 512}  # at once, to find the most that a system answers
+CLOSED_OTHERS = 32
+
+
+def shares(made: dict[str, Any]) -> dict[str, float]:
+    """Of the two cores."""
+    cpu, whole = made["cpu_s"], CORES * made["wall_s"]
+    used = {"master": cpu["master"],
+            "workers": sum(s for role, s in cpu.items() if role.startswith("worker")),
+            "feature service": made["upstream_cpu_s"],
+            "load": made["own_cpu_us_per_request"] * made["sent"] / 1e6}
+    return {name: seconds / whole for name, seconds in used.items()}
+
+
+def is_held(made: dict[str, Any]) -> bool:
+    return (not made["errors"] and not made["lost"]
+            and made["latency_us"]["p99"] <= P99_MS * 1000)
+
+
+def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
+    """By halving: `held` is the highest rate that was held, `not_held` the lowest that was not."""
+    load = lambda seconds, **how: context.load(  # noqa: E731
+        system, "interests.predict", PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
+    most = load(2, concurrency=CLOSED.get(system.name, CLOSED_OTHERS))["results_per_s"]
+    held, not_held, tried = 0.0, most * 1.1, []
+    for _ in range(context.pick(3, 6)):
+        # Most is lost above the middle, so the first look is high.
+        rate = (held + not_held) / 2 if tried else most * 0.8
+        rate = round(rate, 1)
+        made = load(context.pick(3, 10), rate=rate)
+        tried.append({"rate": rate, "p99_ms": made["latency_us"]["p99"] / 1e3,
+                      "held": is_held(made)})
+        held, not_held = (rate, not_held) if is_held(made) else (held, rate)
+    context.say(f"{system.name}: holds {held:.0f}/s, not {not_held:.0f}/s")
+    return {"system": system.name, "most": most, "held": held, "not_held": not_held, "tried": tried}
+
+
+def run(context: Context) -> dict[str, Any]:
+    system = context.ringmaster()
+    made = context.load(system, "interests.predict", PARAMS, seconds=context.pick(10, 60),
+                        rate=RATE, connections=8, warm_up_s=2)
+    used = shares(made)
+    p99_ms = made["latency_us"]["p99"] / 1e3
+    failed = made["lost"] + sum(made["errors"].values())
+    context.say(f"p99 {p99_ms:.1f} ms, {failed} failed")
+    found = [highest_rate(context, system)]
+    end(system)
+    for name in PYTHON:
+        if system := context.rival(name):
+            highest = context.attempt(name, lambda: highest_rate(context, system))
+            found += [highest] if highest else []
+            end(system)
+    best = max((each["held"] for each in found[1:]), default=None)
+    return {
+        "targets": [
+            target("p99 ≤ 90 ms at 1,000 requests a second", None if failed else p99_ms, "<=", 90,
+                   "ms", why_none=f"{failed} were not answered"),
+            target("CPU of master and workers ≤ 50 % of the two cores",
+                   used["master"] + used["workers"], "<=", 0.5, "%"),
+            target("highest rate ≥ 10 × the best Python system's", ratio(found[0]["held"], best),
+                   ">=", 10, why_none=context.missing_text()),
+        ],
+        "tables": [
+            {"title": f"At {RATE} a second: latency in ms",
+             "columns": ["p50", "p90", "p99", "p99.9", "at most"],
+             "rows": [[number(made["latency_us"][key] / 1e3)
+                       for key in ("p50", "p90", "p99", "p99.9", "max")]]},
+            {"title": "CPU, of the two cores", "columns": list(used),
+             "rows": [[f"{100 * share:.1f} %" for share in used.values()]]},
+            {"title": f"Highest rate with p99 ≤ {P99_MS} ms, requests a second",
+             "columns": ["system", "held", "not held", "closed loop"],
+             "rows": [[each["system"], *(number(each[key]) for key in ("held", "not_held", "most"))]
+                      for each in found]},
+        ],
+        "text": context.missing_text(),
+        "raw": {"at_1000": made, "highest": found},
+    }

@@ -1,0 +1,86 @@
+"""More than the workers can do."""
+
+from typing import Any
+
+from contender import Contender
+from context import BURN, CPU_MS, Context
+from cpu import rss_bytes
+from systems import NODE, OURS, POOL, PYTHON, TIMEOUT_MS, WORKERS, end
+from targets import number, ratio, target
+
+TITLE = "overload"
+HARD_LIMIT = WORKERS * 1000 / CPU_MS
+ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do; goodput is
+what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ringmaster's own in a
+closed loop: the better of two, just before and just after the run, since these machines have other
+things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is
+late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
+time runs. Each run has a server of its own."""
+TARGETED = (2, 10)
+AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
+
+
+def capacity(context: Context, system: Contender) -> float:
+    made = context.load(system, "fetch_burn", BURN, seconds=context.pick(3, 6),
+                        concurrency=AT_ONCE, connections=4)
+    return made["results_per_s"]
+
+
+def measure(context: Context, system: Contender, times: float) -> dict[str, Any]:
+    seconds = context.pick(4, 15)
+    made = context.load(system, "fetch_burn", BURN, rate=round(times * HARD_LIMIT, 2),
+                        seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1, warm_up_s=0)
+    refused = made["errors"].get("-32009", 0)
+    context.say(f"{system.name}, {times:g} x: {made['in_time'] / seconds:.1f}/s")
+    return {
+        "system": system.name, "times": times, "goodput": made["in_time"] / seconds,
+        "late": made["results"] - made["in_time"] + made["lost"], "refused": refused,
+        "failed": sum(made["errors"].values()) - refused,
+        "refused_p99_ms": made["error_latency_us"]["p99"] / 1e3,
+        "rss_mib": rss_bytes(system.processes[0].pid) / 2**20, "bench": made,
+    }
+
+
+def measure_ours(context: Context, system: Contender, times: float) -> dict[str, Any]:
+    before = capacity(context, system)
+    made = measure(context, system, times)
+    return made | {"capacity": max(before, capacity(context, system))}
+
+
+def run(context: Context) -> dict[str, Any]:
+    factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 0.9, 1, 1.2, 1.5, 2, 4, 10))
+    runs = []
+    for times in factors:
+        for name in (OURS, *context.pick((POOL,), (*PYTHON, NODE))):
+            if system := context.start(name):
+                is_ours = name == OURS and times in TARGETED
+                how = measure_ours if is_ours else measure
+                made = context.attempt(name, lambda: how(context, system, times))
+                runs += [made] if made else []
+                end(system)
+    limit = max(made["capacity"] for made in runs if "capacity" in made)
+    share = {made["times"]: ratio(made["goodput"], made["capacity"]) for made in runs
+             if "capacity" in made}
+    names = list(dict.fromkeys(made["system"] for made in runs))
+    return {
+        "targets": [target(f"at {times} × capacity: goodput ≥ 95 % of capacity",
+                           share[times], ">=", 0.95, "%") for times in TARGETED],
+        "tables": [{
+            "title": f"Capacity at best {number(limit)} a second; {HARD_LIMIT:.1f} are possible",
+            "columns": ["system", "offered, × 66.7/s", "goodput a second", "of capacity", "late",
+                        "refused", "p99 of a refusal, ms", "failed", "MiB"],
+            "rows": [[made["system"], f"{made['times']:g}", number(made["goodput"]),
+                      f"{made['goodput'] / made.get('capacity', limit):.0%}", made["late"],
+                      made["refused"], number(made["refused_p99_ms"]) if made["refused"] else "-",
+                      made["failed"], number(made["rss_mib"])] for made in runs],
+        }],
+        "plots": [{
+            "kind": "lines", "name": "overload", "title": "Throughput against offered load",
+            "x": "offered, requests/s", "y": "answered within 1 s, requests/s", "log": "x",
+            "series": [{"label": name, "points": [[made["times"] * HARD_LIMIT, made["goodput"]]
+                                                  for made in runs if made["system"] == name]}
+                       for name in names],
+        }],
+        "text": context.missing_text(),
+        "raw": {"runs": runs},
+    }

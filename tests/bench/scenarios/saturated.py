@@ -1,0 +1,70 @@
+"""A no-op through a worker, as many as the server can answer."""
+
+from statistics import median
+from typing import Any
+
+from contender import Contender
+from context import Context, cpu_us_per_request
+from systems import GO, NODE, OURS, POOL, PYTHON
+from targets import number, ratio, target
+
+TITLE = "no-op calls, saturated"
+ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16
+connections that pipeline (HTTP: 256 connections), two workers. The load takes CPU time of the same
+cores: it is stated beside what the server's processes take."""
+AT_ONCE = 256
+CONNECTIONS = 16
+RIVALS = (*PYTHON, GO, NODE)
+
+
+def median_of(runs: list[dict[str, Any]], figure) -> float:
+    return median(figure(made) for made in runs)
+
+
+def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[str, Any]]]:
+    """The runs of each system; all have their turn in each round."""
+    runs: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
+    for number_of_round in range(context.pick(2, 5)):
+        for system in systems:
+            if system.name in context.missing:
+                continue
+            made = context.attempt(system.name, lambda: context.load(
+                system, "echo", ["$i"], seconds=context.pick(2, 5), concurrency=AT_ONCE,
+                connections=CONNECTIONS, warm_up_s=0 if number_of_round else 0.5))
+            if made:
+                runs[system.name].append(made)
+                context.say(f"{system.name}: {made['results_per_s']:,.0f}/s")
+    return {name: made for name, made in runs.items() if name not in context.missing}
+
+
+def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
+    us = [number(median_of(runs, lambda made: cpu_us_per_request(made, role)))
+          if name == OURS or not role else "-" for role in ("", "master", "worker")]
+    return [name, number(median_of(runs, lambda made: made["results_per_s"])), *us,
+            number(median_of(runs, lambda made: made["own_cpu_us_per_request"])),
+            sum(sum(made["errors"].values()) + made["lost"] for made in runs)]
+
+
+def run(context: Context) -> dict[str, Any]:
+    found = [context.start(name) for name in (OURS, *RIVALS)]
+    systems = [system for system in found if system]
+    runs = measure(context, systems)
+    rates = {name: median_of(made, lambda one: one["results_per_s"]) for name, made in runs.items()}
+    ours = rates[OURS]
+    against = lambda name: ratio(ours, rates.get(name))  # noqa: E731
+    return {
+        "targets": [
+            target("requests/s ≥ 50 × aiohttp + ProcessPoolExecutor", against(POOL),
+                   ">=", 50, why_none=context.missing.get(POOL, "")),
+            target("requests/s ≥ 2 × Go net/rpc/jsonrpc", against(GO), ">=", 2,
+                   why_none=context.missing.get(GO, "")),
+        ],
+        "tables": [{
+            "title": "Medians of the rounds; CPU in µs a request",
+            "columns": ["system", "requests/s", "CPU, all", "master", "workers", "the load's own",
+                        "errors and lost"],
+            "rows": [row(name, made) for name, made in runs.items()],
+        }],
+        "text": context.missing_text(),
+        "raw": {"runs": runs},
+    }

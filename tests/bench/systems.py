@@ -1,0 +1,51 @@
+"""What the scenarios ask for: ringmaster and its rivals, started alike and ended for sure.
+
+A rival that cannot be had on this machine is left out, and the report says why.
+"""
+
+import re
+import subprocess
+from pathlib import Path
+
+import baselines
+from contender import Contender
+from proc import title
+from processes import ProcessError
+from ringmaster import Ringmaster
+
+OURS = "ringmaster"
+PYTHON = ("flask_gunicorn", "flask_threads", "aiohttp_alone", "aiohttp_flask", "aiohttp_pool")
+POOL, GO, NODE = "aiohttp_pool", "go_net_rpc", "node_piscina"
+WORKERS = 2
+TIMEOUT_MS = 1000  # the deadline, where a system has such a thing
+
+
+class Unavailable(Exception):
+    """A system that cannot be had on this machine, and why."""
+
+
+def start_baseline(name: str, features_url: str, build: Path, timeout_ms: int) -> Contender:
+    try:
+        return baselines.start(name, features_url, build, WORKERS, timeout_ms)
+    except (OSError, ProcessError, subprocess.SubprocessError) as error:
+        raise Unavailable(str(error).partition("\n")[0][:200]) from error
+
+
+def end(system: Contender) -> None:
+    """May be called again. Rivals are killed: with a backlog they would not end in time."""
+    if not isinstance(system, Ringmaster):
+        for process in system.processes:
+            process.kill()
+    system.stop()
+
+
+def roles(system: Contender) -> dict[int, str]:
+    """pid -> what the process is there for."""
+    if isinstance(system, Ringmaster):
+        return {pid: _ringmaster_role(pid) for pid in system.pids()}
+    return {pid: f"process {index}" for index, pid in enumerate(system.pids())}
+
+
+def _ringmaster_role(pid: int) -> str:
+    found = re.match(r"ringmaster: (master|nursery|worker \d+)", title(pid))
+    return found.group(1) if found else "other"

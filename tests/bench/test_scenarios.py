@@ -1,0 +1,62 @@
+"""What scenarios make of what was measured."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+
+from context import cpu_us_per_request, params_text  # noqa: E402
+from scenarios import growth, interests, latency  # noqa: E402
+
+
+def report(results: int, sent: int, ms: float = 100) -> dict:
+    """Of a load: pN is N times `ms`."""
+    latencies = {f"p{percent:g}": percent * ms * 1000 for percent in latency.PERCENTS}
+    return {"results": results, "sent": sent, "latency_us": latencies}
+
+
+def test_percentiles_are_of_all_that_was_sent():
+    assert latency.at({"ms": latency.of_all_sent(report(1000, 1000))}, 99) == 9900
+    half = {"ms": latency.of_all_sent(report(500, 1000))}
+    assert latency.at(half, 49.5) == 9900  # the slowest but 1 % of those that had an answer
+    assert latency.at(half, 99) is None and latency.shown_ms(half, 99) == "> 9,990"
+
+
+def test_the_ideal_knows_the_same_percentiles():
+    whole = latency.of_all_sent(report(10, 10))
+    assert [float(percent) for percent in whole] == list(latency.PERCENTS)
+
+
+@pytest.mark.parametrize("errors, lost, p99_ms, is_held", [
+    ({}, 0, 200, True), ({}, 0, 201, False), ({}, 1, 100, False), ({"503": 1}, 0, 100, False)])
+def test_a_rate_is_held_when_all_are_answered_in_time(errors, lost, p99_ms, is_held):
+    made = {"errors": errors, "lost": lost, "latency_us": {"p99": p99_ms * 1000}}
+    assert interests.is_held(made) is is_held
+
+
+def test_cpu_is_shared_out_among_two_cores():
+    made = {"cpu_s": {"master": 1, "nursery": 0, "worker 0": 2, "worker 1": 1}, "wall_s": 10,
+            "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 20, "sent": 50_000}
+    assert interests.shares(made) == pytest.approx(
+        {"master": 0.05, "workers": 0.15, "feature service": 0.025, "load": 0.05})
+
+
+def test_what_is_flat_is_near_its_median_everywhere():
+    assert growth.spread([10, 10, 10]) == 0
+    assert growth.spread([9, 10, 10, 10, 12]) == pytest.approx(0.2)
+    assert growth.spread([8, 10, 10]) == pytest.approx(0.2)
+
+
+def test_cpu_per_request_counts_all_answers():
+    made = {"results": 90, "errors": {"-32009": 10}, "cpu_s": {"master": 0.001, "worker 0": 0.0005}}
+    assert cpu_us_per_request(made) == pytest.approx(15)
+    assert cpu_us_per_request(made, "worker") == pytest.approx(5)
+    assert cpu_us_per_request(made | {"results": 0, "errors": {}}) is None
+
+
+def test_params_are_written_as_the_load_takes_them():
+    assert params_text({"user_id": "$i", "cpu_ms": 30}) == '{"user_id":$i,"cpu_ms":30}'
+    assert params_text(Path("/tmp/params.json")) == "@/tmp/params.json"

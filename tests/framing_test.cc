@@ -17,8 +17,8 @@ namespace {
 
 constexpr size_t kBytesMax = 64;
 
-// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where it
-// offers any: the messages, then how it ended, with bad messages skipped as the server does.
+// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where
+// it offers any: the messages, then how it ended, with bad messages skipped as the server does.
 std::vector<std::string> cut(std::string_view stream, size_t piece, size_t bytes_max = kBytesMax) {
   Framer framer(bytes_max);
   std::vector<std::string> out;

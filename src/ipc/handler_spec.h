@@ -9,9 +9,6 @@
 
 namespace ringmaster::ipc {
 
-// The most jobs that a worker has in hand at once: each takes a word in its control region.
-inline constexpr uint64_t kBatchMax = 64;
-
 struct HandlerSpec {
   std::string name;          // as methods refer to it: [handlers.NAME]
   std::string library = {};  // absolute path of the shared object

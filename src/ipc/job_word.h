@@ -7,12 +7,16 @@
 //         it wraps after 2^32 jobs, long after every word that could hold the old one is gone.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace ringmaster::ipc {
 
 inline constexpr uint32_t kWorkerSlotsMax = 1u << 10;
 inline constexpr uint32_t kJobSlotsMax = 1u << 20;
+
+// The most jobs that a worker has in hand at once: it has a word for each.
+inline constexpr size_t kBatchMax = 64;
 
 // A job: its slot in the master's table, and which use of that slot.
 struct JobId {

@@ -14,7 +14,6 @@
 #include <cstdint>
 
 #include "ipc/doorbell.h"
-#include "ipc/handler_spec.h"
 #include "ipc/job_word.h"
 #include "ipc/ring.h"
 

@@ -104,7 +104,8 @@ class RunStage {
   size_t unwoken_ = 0;                    // published since the last wake_workers()
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
-  // By worker slot: the first of those that it had answered at the last audit and was not done with.
+  // By worker slot: the first of those that it had answered at the last audit, if it was not
+  // done with them.
   std::vector<std::optional<ipc::JobId>> answered_;
   std::optional<uint32_t> stray_from_;  // the worker that answered what it was never given
 };

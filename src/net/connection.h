@@ -54,8 +54,8 @@ class Connection {
   // Where whole responses are appended, framing included, for the next flush().
   std::string& output() { return output_; }
   void flush();
-  // The same for a response of which `body` is the most, and lies elsewhere: what the system does not
-  // take of it at once is copied behind output(), and `tail` with it. A flush() is due all the same.
+  // The same for a response whose `body` is long and lies elsewhere: what the system does not take
+  // of it at once is copied behind output(), and `tail` with it. A flush() is due all the same.
   void send(std::string_view body, std::string_view tail);
   // Counts what the owner holds for this client as the connection's, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }

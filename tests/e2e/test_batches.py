@@ -7,7 +7,7 @@ from server import compile_handler
 
 @pytest.fixture
 def batching(server, probe, gate, tmp_path, root):
-    """batching(requests, ...): what becomes of requests that have all waited for the only worker."""
+    """batching(requests, ...): what becomes of requests that have waited for the only worker."""
     source = root / "tests/e2e/handlers/batches.c"
     library = compile_handler(tmp_path / "batches.so", source)
 

@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "ipc/job_word.h"
+
 namespace ringmaster::ipc {
 
 struct HandlerSpec {

@@ -52,6 +52,7 @@ class Backlog {
   }
 
   size_t jobs() const { return jobs_; }
+  uint64_t work_ns() const { return work_ns_; }
   // Those that could work now, and those that should.
   size_t workers_usable() const { return jobs_ < workers_ ? jobs_ : workers_; }
   size_t workers_needed() const {

@@ -76,7 +76,7 @@ std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_vi
     return std::nullopt;
   }
   job->products.push_back({*block, params.size()});
-  start_timer(*job);
+  start_timer(*job, now);
   begin_step(*job);
   return table_.find(id) != nullptr ? std::optional(id) : std::nullopt;
 }
@@ -100,14 +100,15 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
   return error;
 }
 
-void Dispatcher::start_timer(Job& job) {
+void Dispatcher::start_timer(Job& job, uint64_t now) {
   if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
   job.dispatcher = this;
-  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now_ns())) / kNsPerMs;
+  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now)) / kNsPerMs;
   const auto ring = [](uv_timer_t* timer) {
     Job* due = static_cast<Job*>(timer->data);
     // libuv counts from the time at which its loop woke up, which may have been a while ago.
-    if (now_ns() < due->deadline_ns) return due->dispatcher->start_timer(*due);
+    const uint64_t at = now_ns();
+    if (at < due->deadline_ns) return due->dispatcher->start_timer(*due, at);
     due->dispatcher->on_deadline(*due);
   };
   uv_timer_start(job.timer.get(), ring, left_ms + 1, 0);

@@ -54,7 +54,7 @@ class Dispatcher : private StageEvents {
   void on_released(Job& job) override;
 
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
-  void start_timer(Job& job);
+  void start_timer(Job& job, uint64_t now);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
   void on_deadline(Job& job);

@@ -74,14 +74,16 @@ void Rollout::before_wait() {
   if (ended > 0) ::malloc_trim(0);
 }
 
-bool Rollout::has_results() const {
-  return std::any_of(deployments_.begin(), deployments_.end(),
-                     [](const auto& deployment) { return deployment->supervisor().has_results(); });
+bool Rollout::try_begin_wait() {
+  bool may_wait = true;
+  for (const auto& deployment : deployments_)
+    may_wait &= deployment->supervisor().try_begin_wait();
+  return may_wait;
 }
 
-void Rollout::after_wait() {
+void Rollout::end_wait() {
   for (const auto& deployment : deployments_)
-    deployment->supervisor().after_wait();
+    deployment->supervisor().end_wait();
 }
 
 }  // namespace ringmaster::master

@@ -46,8 +46,8 @@ class Rollout {
 
   // Around the event loop's wait: see Supervisor. Those that are over are destroyed here.
   void before_wait();
-  void after_wait();
-  bool has_results() const;
+  bool try_begin_wait();
+  void end_wait();
   bool is_over() const { return deployments_.empty(); }
 
  private:

@@ -68,6 +68,7 @@ void RunStage::set_workers(size_t count) {
 
 void RunStage::publish_waiting() {
   if (port_ == nullptr) return;
+  const uint64_t now = now_ns();
   for (;;) {
     const std::optional<ipc::JobId> id = queue_.front();
     if (!id) return;
@@ -77,7 +78,7 @@ void RunStage::publish_waiting() {
     if (!port_->try_publish(*id)) return;  // full: its entries are freed before results come
     queue_.pop();
     job.state = JobState::kPublished;
-    job.step_began_ns = now_ns();
+    job.step_began_ns = now;
     job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
     forecast_.on_published(job.load, *job.method, job.step);
     ++job.attempts;
@@ -119,10 +120,12 @@ void RunStage::fill_header(const Job& job) {
 
 Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   if (port_ == nullptr) return {};
-  const auto take = [this](uint32_t worker, const ipc::ResultReader::Record& record) {
+  const uint64_t now = now_ns();
+  const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
     if (worker >= finished_.size()) finished_.resize(worker + 1);
     ++finished_[worker];
-    on_record(worker, record);
+    last_result_ns_[worker] = now;
+    on_record(worker, record, now);
   };
   const Status taken = port_->drain(take, bytes_each, damaged_worker);
   publish_waiting();
@@ -133,16 +136,15 @@ Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   return taken;
 }
 
-void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record) {
+void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now) {
   Job* job = table_.find(record.id);
   if (job == nullptr || !is_with_workers(*job)) {
     stray_from_ = worker;
     return;
   }
   backlog_.remove(job->expected_ns);
-  last_result_ns_[worker] = now_ns();
   if (record.code != ipc::kResultTooLate) {  // a broken worker may say that it took for ever
-    const uint64_t since_ns = last_result_ns_[worker] - job->step_began_ns;
+    const uint64_t since_ns = std::max(now, job->step_began_ns) - job->step_began_ns;
     forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
   }
   if (job->state == JobState::kAbandoned) {

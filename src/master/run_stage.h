@@ -64,6 +64,8 @@ class RunStage {
   [[nodiscard]] Status audit();
   // Wakes the workers that what was published since the last call is worth: before each wait.
   void wake_workers();
+  // What is published and not done, by what such jobs take on average.
+  uint64_t work_ns() const { return backlog_.work_ns(); }
   // Fewer are awake than could work: it should be asked soon whether those are enough.
   bool is_sparing() const;
   // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
@@ -86,7 +88,7 @@ class RunStage {
   void end_stuck_workers();
   void publish_waiting();
   void fill_header(const Job& job);
-  void on_record(uint32_t worker, const ipc::ResultReader::Record& record);
+  void on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;

@@ -114,10 +114,10 @@ void Server::watch_loop() {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
     self->front_->flush();
-    if (self->rollout_->has_results()) {  // the next turn takes them, without a wait
-      uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
-    } else {
+    if (self->rollout_->try_begin_wait()) {
       uv_idle_stop(self->no_wait_.get());
+    } else {  // the next turn takes what there is
+      uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
     }
     const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
     if (self->is_ending_ && is_over) uv_stop(handle->loop);
@@ -125,7 +125,7 @@ void Server::watch_loop() {
   grace_ = net::make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
   after_wait_ = net::make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
   uv_check_start(after_wait_.get(), [](uv_check_t* handle) {
-    static_cast<Server*>(handle->data)->rollout_->after_wait();
+    static_cast<Server*>(handle->data)->rollout_->end_wait();
   });
 }
 

@@ -274,7 +274,6 @@ void Supervisor::condemn(const Error& error) {
 void Supervisor::before_wait() {
   gone_.reset();
   if (generation_ == nullptr) return;
-  generation_->port().announce_sleep();
   run_stage_.wake_workers();
   if (has_results()) {
     take_results(RunStage::kTakenAtOnceBytes);
@@ -292,7 +291,21 @@ bool Supervisor::has_results() const {
   return generation_ != nullptr && !is_condemned_ && generation_->port().was_any_result();
 }
 
-void Supervisor::after_wait() {
+bool Supervisor::try_begin_wait() {
+  if (generation_ == nullptr || is_condemned_) return true;
+  if (!has_results() && spin_.is_worth_it(run_stage_.work_ns())) spin();
+  generation_->port().announce_sleep();
+  return !has_results();
+}
+
+void Supervisor::spin() {
+  const uint64_t end_ns = now_ns() + Spin::kSpinNs;
+  while (!has_results() && now_ns() < end_ns) {
+  }
+  spin_.on_end(has_results());
+}
+
+void Supervisor::end_wait() {
   if (generation_ != nullptr) generation_->port().cancel_sleep();
 }
 

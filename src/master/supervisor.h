@@ -21,6 +21,7 @@
 #include "master/oom_kills.h"
 #include "master/roster.h"
 #include "master/run_stage.h"
+#include "master/spin.h"
 #include "net/handle.h"
 
 namespace ringmaster::master {
@@ -57,11 +58,13 @@ class Supervisor {
   // One worker more (+1) or fewer (-1), within 1 and the slots that there are.
   void change_worker_count(int by);
 
-  // Around the event loop's wait: takes results that are there, and asks to be woken for more.
+  // Around the event loop's wait. Before, and before what is due to clients is sent: wakes workers
+  // and takes results.
   void before_wait();
-  void after_wait();
-  // Some were left, or have come meanwhile: the loop should not wait.
-  bool has_results() const;
+  // After that: spins for a result where that is worth it, then asks to be woken for more. False:
+  // some were left, or have come: the loop should not wait.
+  bool try_begin_wait();
+  void end_wait();
 
   size_t workers_up() const { return roster_.up_count(); }
   size_t workers_wanted() const { return roster_.wanted(); }
@@ -82,6 +85,8 @@ class Supervisor {
   void recycle();
   const char* why_recycle(uint32_t worker) const;
   void take_results(uint64_t bytes_each);
+  bool has_results() const;
+  void spin();
   void audit();
   void condemn(const Error& error);
   void look_at_workers();
@@ -92,6 +97,7 @@ class Supervisor {
   Events events_;
   Roster roster_;
   OomKills oom_kills_;
+  Spin spin_;
   std::set<uint32_t> killed_;  // workers that we have ended with SIGKILL, until their exit
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned

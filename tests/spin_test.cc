@@ -1,0 +1,63 @@
+#include "master/spin.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kShort = 3000;
+
+// How many times it is not worth it until it is again.
+int pause_of(Spin& spin) {
+  int times = 0;
+  while (!spin.is_worth_it(kShort))
+    ++times;
+  return times;
+}
+
+}  // namespace
+
+TEST_CASE("spin: it is worth it for short work only") {
+  Spin spin;
+  CHECK(spin.is_worth_it(1));
+  CHECK(spin.is_worth_it(Spin::kWorkNsMax));
+  CHECK(!spin.is_worth_it(Spin::kWorkNsMax + 1));
+  CHECK(!spin.is_worth_it(0));
+}
+
+TEST_CASE("spin: while results come it goes on") {
+  Spin spin;
+  for (int i = 0; i < 100; ++i) {
+    spin.on_end(true);
+    CHECK(pause_of(spin) == 0);
+  }
+}
+
+TEST_CASE("spin: each time in vain it pauses for twice as long, up to a limit") {
+  Spin spin;
+  for (const int expected : {1, 3, 7, 15, 31, 63, 127, 127}) {
+    spin.on_end(false);
+    CHECK(pause_of(spin) == expected);
+  }
+}
+
+TEST_CASE("spin: what is not worth it anyway is no part of a pause") {
+  Spin spin;
+  spin.on_end(false);
+  CHECK(!spin.is_worth_it(0));
+  CHECK(!spin.is_worth_it(Spin::kWorkNsMax + 1));
+  CHECK(pause_of(spin) == 1);
+}
+
+TEST_CASE("spin: one success ends the pauses") {
+  Spin spin;
+  for (int i = 0; i < 5; ++i)
+    spin.on_end(false);
+  pause_of(spin);
+  spin.on_end(true);
+  CHECK(pause_of(spin) == 0);
+  spin.on_end(false);
+  CHECK(pause_of(spin) == 1);
+}
+
+}  // namespace ringmaster::master

@@ -57,6 +57,7 @@ std::optional<WorkerPort::Job> WorkerPort::try_next() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
+  // It may be another worker's by now, and its header already be the next job's: a hint.
   const std::optional<JobId> next = ring_.was_ready();
   if (!next || !are_alike(*first.header, headers_[next->job])) return std::nullopt;
   return try_next();

@@ -66,7 +66,8 @@ class RunStage {
   void wake_workers();
   // What is published and not done, by what such jobs take on average.
   uint64_t work_ns() const { return backlog_.work_ns(); }
-  // Fewer are awake than could work: it should be asked soon whether those are enough.
+  // There are jobs that nobody has taken, and workers asleep: it should be asked soon whether those
+  // that are awake are enough.
   bool is_sparing() const;
   // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
   // expected, or a wake-up was lost.

@@ -11,9 +11,10 @@ from server import HANDLERS, compile_handler
 WORKERS = 2
 SLOTS = WORKERS + 32
 WORDS = 128
-ENTRIES = WORDS + 64 * SLOTS
-ENTRY_COUNT = 4 * SLOTS
-BELL = 8  # in a worker's words, behind the running word
+BELL = 8 * 64  # in a worker's words, behind the running words
+WORDS_OF_ONE = BELL + 64
+ENTRIES = WORDS + WORDS_OF_ONE * SLOTS
+ENTRY_COUNT = 512
 
 
 def word(state: int, worker: int, job: int, sequence: int) -> str:
@@ -31,13 +32,13 @@ DAMAGES = {
     "the ring's unused entries": ("control", ENTRIES + 8 * 100, "41", 8, "ring entry 100"),
     "a job that is not": ("control", ENTRIES + 800, word(CLAIMED, 0, 99, 1), 1, "ring entry 100"),
     "a worker that is not": ("control", ENTRIES + 800, word(CLAIMED, SLOTS, 0, 1), 1, "ring entry"),
-    "running words erased": ("control", WORDS, "00", 64 * SLOTS, "no word names job"),
-    "running words": ("control", WORDS, "41", 64 * SLOTS, "worker 0"),
+    "running words erased": ("control", WORDS, "00", WORDS_OF_ONE * SLOTS, "no word names job"),
+    "running words": ("control", WORDS, "41", WORDS_OF_ONE * SLOTS, "worker 0"),
     "another's running word": ("control", "{other}", "c3", 8, "running word of worker {other}"),
-    "another's bell": ("control", "{other}+8", "07", 4, "the bell of worker {other}"),
+    "another's bell": ("control", "{other}+bell", "07", 4, "the bell of worker {other}"),
     "the results' tail": ("results", 0, "ff", 8, "damaged results: tail"),
     "a result that was never asked for": (
-        "results", 0, (struct.pack("<Q120x", 16) + struct.pack("<IIIi", 0, 99, 1, 0)).hex(), 1,
+        "results", 0, (struct.pack("<Q120x", 32) + struct.pack("<IIIi16x", 0, 99, 1, 0)).hex(), 1,
         "a result of a job that no worker has",
     ),
 }  # fmt: skip
@@ -61,7 +62,7 @@ def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbl
         [holder] = held.wait_for_runs(1)
         other = next(slot for slot, pid in running.workers().items() if pid == holder)
         if isinstance(offset, str):
-            offset = WORDS + 64 * other + (BELL if offset.endswith("+8") else 0)
+            offset = WORDS + WORDS_OF_ONE * other + (BELL if offset.endswith("bell") else 0)
         client.send(scribbler.request(
             "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
         ))  # fmt: skip

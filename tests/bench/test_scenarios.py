@@ -1,5 +1,6 @@
 """What scenarios make of what was measured."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
-from context import cpu_us_per_request, params_text  # noqa: E402
+from context import cpu_us_per_request, others_share, params_text  # noqa: E402
 from scenarios import growth, interests, latency  # noqa: E402
 
 
@@ -55,6 +56,14 @@ def test_cpu_per_request_counts_all_answers():
     assert cpu_us_per_request(made) == pytest.approx(15)
     assert cpu_us_per_request(made, "worker") == pytest.approx(5)
     assert cpu_us_per_request(made | {"results": 0, "errors": {}}) is None
+
+
+def test_what_others_took_is_what_is_left_of_the_busy_time():
+    made = {"cpu_s": {"master": 1.0}, "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 10,
+            "sent": 50_000, "wall_s": 10}
+    whole_s = 10 * os.cpu_count()
+    assert others_share(made, 2.0 + whole_s / 4) == pytest.approx(0.25)
+    assert others_share(made, 1.9) == 0
 
 
 def test_params_are_written_as_the_load_takes_them():

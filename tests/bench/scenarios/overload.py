@@ -29,7 +29,8 @@ def capacity(context: Context, system: Contender) -> float:
 def measure(context: Context, system: Contender, times: float) -> dict[str, Any]:
     seconds = context.pick(4, 15)
     made = context.load(system, "fetch_burn", BURN, rate=round(times * HARD_LIMIT, 2),
-                        seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1, warm_up_s=0)
+                        seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1,
+                        warm_up_s=0)
     refused = made["errors"].get("-32009", 0)
     context.say(f"{system.name}, {times:g} x: {made['in_time'] / seconds:.1f}/s")
     return {

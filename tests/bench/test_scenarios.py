@@ -10,7 +10,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
 from context import cpu_us_per_request, others_share, params_text  # noqa: E402
-from scenarios import growth, interests, latency  # noqa: E402
+from scenarios import growth, interests, latency, overload  # noqa: E402
 
 
 def report(results: int, sent: int, ms: float = 100) -> dict:
@@ -43,6 +43,11 @@ def test_cpu_is_shared_out_among_two_cores():
             "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 20, "sent": 50_000}
     assert interests.shares(made) == pytest.approx(
         {"master": 0.05, "workers": 0.15, "feature service": 0.025, "load": 0.05})
+
+
+def test_more_than_all_of_the_capacity_is_no_figure():
+    assert overload.credible(0.5) == 0.5 and overload.credible(1.05) == 1.05
+    assert overload.credible(1.8) is None and overload.credible(None) is None
 
 
 def test_what_is_flat_is_near_its_median_everywhere():

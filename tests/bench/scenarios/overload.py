@@ -17,6 +17,7 @@ things to do; the other systems' shares are of the best of all. Nobody's client 
 late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
 time runs. Each run has a server of its own."""
 TARGETED = (2, 10)
+SHARE_MAX = 1.1  # what chance may add to all of it
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
 
 
@@ -48,6 +49,11 @@ def measure_ours(context: Context, system: Contender, times: float) -> dict[str,
     return made | {"capacity": max(before, capacity(context, system))}
 
 
+def credible(share: float | None) -> float | None:
+    """None for what cannot be: then it was the capacity that others on the machine kept down."""
+    return None if share is None or share > SHARE_MAX else share
+
+
 def run(context: Context) -> dict[str, Any]:
     factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 1, 1.2, 2, 4, 10))
     runs = []
@@ -60,12 +66,14 @@ def run(context: Context) -> dict[str, Any]:
                 runs += [made] if made else []
                 end(system)
     limit = max(made["capacity"] for made in runs if "capacity" in made)
-    share = {made["times"]: ratio(made["goodput"], made["capacity"]) for made in runs
+    share = {made["times"]: credible(ratio(made["goodput"], made["capacity"])) for made in runs
              if "capacity" in made}
     names = list(dict.fromkeys(made["system"] for made in runs))
     return {
         "targets": [target(f"at {times} × capacity: goodput ≥ 95 % of capacity",
-                           share[times], ">=", 0.95, "%") for times in TARGETED],
+                           share[times], ">=", 0.95, "%", why_none="goodput was far above the "
+                           "capacity measured beside it: the machine was busy") for times in
+                    TARGETED],
         "tables": [{
             "title": f"Capacity at best {number(limit)} a second; {HARD_LIMIT:.1f} are possible",
             "columns": ["system", "offered, × 66.7/s", "goodput a second", "of capacity", "late",

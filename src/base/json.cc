@@ -13,8 +13,9 @@
 namespace ringmaster::json {
 namespace {
 
-constexpr unsigned kParseFlags =
-    rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag;
+// RapidJSON's recursive parser, which is the faster one: it goes no deeper than kMaxDepth, where it
+// is told to stop.
+constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
 // The thread's reader keeps room for the longest string with escapes it has met; for longer texts
 // than this, a reader of their own gives it back.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
@@ -49,7 +50,7 @@ using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 class Events {
  public:
   Events(std::string_view text, const rapidjson::MemoryStream& stream, Visitor& visitor)
-      : text_(text), stream_(stream), visitor_(visitor) {}
+      : text_(text), stream_(stream), visitor_(visitor), depth_max_(visitor.depth_max()) {}
 
   bool Null() { return scalar(Kind::kNull); }
   bool Bool(bool) { return scalar(Kind::kBool); }
@@ -63,6 +64,7 @@ class Events {
     return scalar(Kind::kString, {decoded, std::min<size_t>(size, kTextBytesMax)});
   }
   bool Key(const char* decoded, rapidjson::SizeType size, bool) {
+    if (depth_ > depth_max_) return true;
     last_end_ = stream_.Tell();
     visitor_.key({decoded, std::min<size_t>(size, kTextBytesMax)}, depth_);
     return true;
@@ -76,6 +78,7 @@ class Events {
   // RapidJSON reports a scalar once it has been read: it began after the separators that follow
   // what came before it.
   bool scalar(Kind kind, std::string_view decoded = {}) {
+    if (depth_ > depth_max_) return true;
     size_t begin = last_end_;
     while (is_separator(text_[begin]))
       ++begin;
@@ -84,18 +87,19 @@ class Events {
     return true;
   }
 
-  // RapidJSON reports brackets before it takes them.
+  // RapidJSON reports brackets once it has taken them.
   bool enter(Kind kind) {
     if (depth_ == kMaxDepth) return false;
-    visitor_.enter(kind, depth_);
-    begins_[depth_++] = stream_.Tell();
-    last_end_ = stream_.Tell() + 1;
+    if (depth_ <= depth_max_) visitor_.enter(kind, depth_);
+    last_end_ = stream_.Tell();
+    begins_[depth_++] = last_end_ - 1;
     return true;
   }
 
   bool leave(Kind kind) {
-    last_end_ = stream_.Tell() + 1;
+    last_end_ = stream_.Tell();
     const size_t begin = begins_[--depth_];
+    if (depth_ > depth_max_) return true;
     visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), {}});
     return true;
   }
@@ -103,6 +107,7 @@ class Events {
   std::string_view text_;
   const rapidjson::MemoryStream& stream_;
   Visitor& visitor_;
+  size_t depth_max_;
   size_t depth_ = 0;
   size_t last_end_ = 0;
   std::array<size_t, kMaxDepth> begins_;
@@ -119,6 +124,9 @@ Fault read(Reader& reader, std::string_view source, std::string_view text, Visit
   Events events(text, stream, visitor);
   visitor.restart();
   const auto result = reader.Parse<kParseFlags>(stream, events);
+  if (result.Code() == rapidjson::kParseErrorTermination) {  // by us, at a bracket, which it took
+    return {result.Code(), result.Offset() - 1};
+  }
   if (result.IsError()) return {result.Code(), result.Offset()};
   // RapidJSON takes a NUL byte for the end of the text.
   if (stream.Tell() != source.size()) {

@@ -34,11 +34,13 @@ struct Value {
   std::string_view text;
 };
 
-// Is told of everything in a text, in its order. Decoded strings are UTF-8, but that a lone
+// Is told of everything in a text down to its depth_max(), in its order. Decoded strings are UTF-8, but that a lone
 // surrogate is decoded to some three bytes which may not be.
 class Visitor {
  public:
   virtual ~Visitor() = default;
+  // What lies deeper is checked, but not told: that costs time.
+  virtual size_t depth_max() const { return kMaxDepth; }
   // Comes first. May come again, before everything is told once more: forget what was heard.
   virtual void restart() = 0;
   // The key of the member whose value comes next, as a value's text; valid until key() returns.

@@ -12,6 +12,7 @@ namespace {
 
 class Ignorer final : public Visitor {
  public:
+  size_t depth_max() const override { return 0; }
   void restart() override {}
   void key(std::string_view, size_t) override {}
   void enter(Kind, size_t) override {}

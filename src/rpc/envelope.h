@@ -29,7 +29,9 @@ class Envelope {
   // Forgets all: another object begins.
   void clear();
 
-  // `level` is the depth below the request object: 1 for its members.
+  // `level` is the depth below the request object: 1 for its members. Deeper ones than kLevelMax do
+  // not matter.
+  static constexpr size_t kLevelMax = 3;
   void key(std::string_view text, size_t level);
   void value(const json::Value& value, size_t level);
 

@@ -13,7 +13,11 @@ namespace {
 // Hears the scan of a message and notes its requests, up to the batch limit.
 class Requests final : public json::Visitor {
  public:
-  explicit Requests(size_t batch_items) : batch_items_(batch_items) {}
+  Requests(std::string_view message, size_t batch_items)
+      : depth_max_(Envelope::kLevelMax + (begins_batch(message) ? 1 : 0)),
+        batch_items_(batch_items) {}
+
+  size_t depth_max() const override { return depth_max_; }
 
   void restart() override {
     requests_.clear();
@@ -81,6 +85,12 @@ class Requests final : public json::Visitor {
     return message;
   }
 
+  static bool begins_batch(std::string_view message) {
+    const size_t begin = message.find_first_not_of(" \t\r\n");
+    return begin != std::string_view::npos && message[begin] == '[';
+  }
+
+  size_t depth_max_;
   size_t batch_items_;
   std::vector<Request> requests_;
   Envelope envelope_;
@@ -109,7 +119,7 @@ void append_data(std::string& out, const Error& error) {
 }  // namespace
 
 Message parse(std::string_view message, size_t batch_items) {
-  Requests requests(batch_items);
+  Requests requests(message, batch_items);
   return requests.finish(json::scan(message, requests));
 }
 

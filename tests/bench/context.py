@@ -134,9 +134,10 @@ class Context:
     def load(self, system: Contender, method: str, params: Any, *, seconds: float,
              rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
-             ) -> dict[str, Any]:
+             lead_s: float = 0) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
-        `connections` of a system with HTTP: as many as it takes, whatever was given."""
+        `connections` of a system with HTTP: as many as it takes, whatever was given. `lead_s`: the
+        load has been there for so long when counting begins (but the CPU is that of all of it)."""
         if rate:
             options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
@@ -145,10 +146,11 @@ class Context:
             connections = concurrency if system.http_path else connections
         if in_time_ms:
             options += ["--in-time-ms", in_time_ms]
-        options += ["--connections", connections, "--drain-s", drain_s, "--warm-up-s", 0]
+        options += ["--connections", connections, "--drain-s", drain_s]
         if warm_up_s:
-            self._bench(system, method, params, ["--duration-s", warm_up_s, *options])
-        options = ["--duration-s", seconds, *options]
+            warm_up = ["--duration-s", warm_up_s, *options, "--warm-up-s", 0]
+            self._bench(system, method, params, warm_up)
+        options = ["--duration-s", seconds, *options, "--warm-up-s", lead_s]
         self._note(system, method, params, options)
         meter, upstream = CpuMeter(roles(system)), CpuMeter(self._upstream_roles)
         begin, busy_s = time.monotonic(), machine_busy_s()

@@ -16,6 +16,9 @@ STEPS = {
 }
 # A payload of 16 MiB, and what is around it.
 MESSAGE_BYTES_MAX = "32MiB"
+# More than it can keep busy: so that what it can do is measured, and not what it was allowed. The
+# others set no limit either.
+UPSTREAM_CONNECTIONS = 2048
 
 
 @dataclass
@@ -27,7 +30,7 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
           folder: Path | None = None, name: str = "ringmaster",
           handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
     """Ready to serve; its configuration and its log are `folder` (build/bench)/`name`.*. The
-    defaults, but for what the arguments say and for large payloads. `handlers`: further ones, each
+    defaults, but for what the arguments say, large payloads, and the connections to the upstream. `handlers`: further ones, each
     with a method of its name."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
@@ -38,8 +41,8 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
         name=name,
         workers={"count": workers},
         limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX},
-        features={"users": {"url": features_url}},
-        handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL}} | further,
+        features={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
+        handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL, "batch": 64}} | further,
         methods={name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()},
     )
     return Ringmaster("ringmaster", server.address, [server.process], on_stop=launcher.finish,

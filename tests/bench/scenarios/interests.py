@@ -16,7 +16,7 @@ arrivals. The feature service and the load run on the same two cores: what they 
 The highest rate: found by halving, for each system alike, below what it answers in a closed loop;
 a rate is held when p99 is at most {P99_MS} ms, with no error and nothing lost."""
 PARAMS = {"user_id": "$i"}
-CLOSED = {OURS: 512}  # at once, to find the most that a system answers
+CLOSED = {OURS: 2000}  # at once, to find the most that a system answers
 CLOSED_OTHERS = 32
 
 

@@ -10,10 +10,12 @@ from targets import number, ratio, target
 
 TITLE = "no-op calls, saturated"
 ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16
-connections that pipeline (HTTP: 256 connections), two workers. The load takes CPU time of the same
-cores: it is stated beside what the server's processes take."""
+connections that pipeline (HTTP: 256 connections), two workers. Ringmaster beside it on 256
+connections, too: what pipelining is worth shows there, and how it does without. The load takes CPU
+time of the same cores: it is stated beside what the server's processes take."""
 AT_ONCE = 256
 CONNECTIONS = 16
+OURS_ON_MANY = f"{OURS}, {AT_ONCE} connections"
 RIVALS = (*PYTHON, GO, NODE)
 
 
@@ -23,23 +25,25 @@ def median_of(runs: list[dict[str, Any]], figure) -> float:
 
 def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[str, Any]]]:
     """The runs of each system; all have their turn in each round."""
-    runs: dict[str, list[dict[str, Any]]] = {system.name: [] for system in systems}
+    turns = [(system.name, system, CONNECTIONS) for system in systems]
+    turns.insert(1, (OURS_ON_MANY, systems[0], AT_ONCE))
+    runs: dict[str, list[dict[str, Any]]] = {name: [] for name, _, _ in turns}
     for number_of_round in range(context.pick(2, 5)):
-        for system in systems:
+        for name, system, connections in turns:
             if system.name in context.missing:
                 continue
             made = context.attempt(system.name, lambda: context.load(
                 system, "echo", ["$i"], seconds=context.pick(2, 5), concurrency=AT_ONCE,
-                connections=CONNECTIONS, warm_up_s=0 if number_of_round else 0.5))
+                connections=connections, warm_up_s=0 if number_of_round else 0.5))
             if made:
-                runs[system.name].append(made)
-                context.say(f"{system.name}: {made['results_per_s']:,.0f}/s")
+                runs[name].append(made)
+                context.say(f"{name}: {made['results_per_s']:,.0f}/s")
     return {name: made for name, made in runs.items() if name not in context.missing}
 
 
 def row(name: str, runs: list[dict[str, Any]]) -> list[str]:
     us = [number(median_of(runs, lambda made: cpu_us_per_request(made, role)))
-          if name == OURS or not role else "-" for role in ("", "master", "worker")]
+          if name in (OURS, OURS_ON_MANY) or not role else "-" for role in ("", "master", "worker")]
     return [name, number(median_of(runs, lambda made: made["results_per_s"])), *us,
             number(median_of(runs, lambda made: made["own_cpu_us_per_request"])),
             sum(sum(made["errors"].values()) + made["lost"] for made in runs)]

@@ -143,8 +143,8 @@ void Connection::flush() {
     const auto taken = static_cast<size_t>(std::max(written, 0));
     if (taken < output_.size()) write_rest(taken);
     output_.clear();
-    if (output_.capacity() > kKeptBytes) output_.shrink_to_fit();
   }
+  if (output_.empty() && output_.capacity() > kKeptBytes) output_.shrink_to_fit();
   update_reading();
   linger_when_sent();
   tell_memory();

@@ -155,7 +155,9 @@ TEST_CASE("ports: those that were busy last are woken first, and no more than as
   CHECK(woken_by(1) == std::vector<uint32_t>{2});
   CHECK(woken_by(1) == std::vector<uint32_t>{0});
   CHECK(floor.port.were_awake() == 2);
+  CHECK(floor.port.was_any_asleep());
   CHECK(woken_by(1) == std::vector<uint32_t>{1});
+  CHECK(!floor.port.was_any_asleep());
   CHECK(woken_by(1).empty());
   put_to_sleep({0, 1, 2});
   CHECK(woken_by(2) == std::vector<uint32_t>{0, 2});

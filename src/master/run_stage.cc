@@ -95,8 +95,7 @@ void RunStage::wake_workers() {
 }
 
 bool RunStage::is_sparing() const {
-  return port_ != nullptr && port_->were_awake() < backlog_.workers_usable() &&
-         port_->was_any_ready();
+  return port_ != nullptr && port_->was_any_asleep() && port_->was_any_ready();
 }
 
 void RunStage::look_again() {

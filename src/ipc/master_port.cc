@@ -58,9 +58,9 @@ size_t MasterPort::were_awake() const {
 }
 
 bool MasterPort::was_any_asleep() const {
-  return std::any_of(
-      worker_words_.begin(), worker_words_.end(),
-      [](const WorkerWords& words) { return words.bell.was_state() == WorkerState::kAsleep; });
+  return std::any_of(worker_words_.begin(), worker_words_.end(), [](const WorkerWords& words) {
+    return words.bell.was_state() == WorkerState::kAsleep;
+  });
 }
 
 bool MasterPort::try_wake_one() {

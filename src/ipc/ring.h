@@ -4,8 +4,8 @@
 //                      READY --withdraw--> FREE
 //                                       CLAIMED(worker) --give back--> READY
 //
-// Processes: publish(), withdraw() and the questions about a worker: master only; claim(), release()
-//            and give_back(): workers; was_ready(): anyone.
+// Processes: publish(), withdraw() and the questions about a worker: master only; claim(),
+//            release() and give_back(): workers; was_ready(): anyone.
 // Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
 //            another worker will) or the entry says that it has. It stores the job into its running
 //            word before release(), so there is no instruction at which nobody names the job.
@@ -47,8 +47,8 @@ class Ring {
   };
   // Empty: no entry was READY.
   std::optional<Claim> try_claim(uint32_t worker);
-  // For another, or for the same worker later: it is the next to be claimed again. Who sleeps is not
-  // woken for it.
+  // For another, or for the same worker later: it is the next to be claimed again. Who sleeps is
+  // not woken for it.
   void give_back(const Claim& claim);
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 

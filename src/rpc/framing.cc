@@ -62,7 +62,8 @@ std::span<char> Framer::room() {
   if (failure_ || is_handed_out_ || buffer_.size() < kRoomBytesMin) return {};
   // One byte more than a message may have: so that one which is too long shows.
   const size_t most = message_bytes_max_ + 1;
-  const size_t wanted = std::min(std::max(2 * buffer_.size(), 2 * kRoomBytesMin), most);
+  const size_t wanted =
+      std::min(buffer_.size() + std::max(buffer_.size() / 2, kRoomBytesMin), most);
   if (buffer_.room().size() < kRoomBytesMin) buffer_.reserve(wanted);
   return buffer_.room();
 }

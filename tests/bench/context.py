@@ -10,6 +10,7 @@ is added to its report: the system, the CPU seconds of each of its processes, th
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -20,7 +21,7 @@ from typing import Any
 
 import ringmaster
 from contender import Contender
-from cpu import CpuMeter
+from cpu import CpuMeter, machine_busy_s
 from feature_client import FeatureService
 from processes import Process
 from ringmaster import Ringmaster
@@ -46,6 +47,7 @@ class Context:
         self.is_full = is_full
         self.commands: list[dict[str, str]] = []
         self.missing: dict[str, str] = {}  # what was not measured -> why
+        self.others: list[float] = []  # of the machine's CPU, by load, what others took
         self._stack = ExitStack()
         self._upstream = ""
         self._upstream_roles: dict[int, str] = {}
@@ -118,15 +120,15 @@ class Context:
         found = {name: why for name, why in self.missing.items() if not names or name in names}
         return " ".join(f"{name} was not measured: {why}." for name, why in found.items())
 
-    def program(self, name: str, *arguments: Any) -> dict[str, Any] | None:
+    def program(self, name: str, *, on_one_core: bool = False) -> dict[str, Any] | None:
         """The JSON that a program of BUILD/bench prints; None when it is not there."""
         path = self.build / "bench" / name
         if not path.exists():
             self.missing[name] = f"there is no bench/{name} in the build"
             return None
-        words = [str(argument) for argument in arguments]
-        self.commands.append({"system": name, "command": " ".join([f"bench/{name}", *words])})
-        done = subprocess.run([path, *words], capture_output=True, text=True, check=True)
+        before = ["taskset", "-c", str(min(os.sched_getaffinity(0)))] if on_one_core else []
+        self.commands.append({"system": name, "command": " ".join([*before, f"bench/{name}"])})
+        done = subprocess.run([*before, path], capture_output=True, text=True, check=True)
         return json.loads(done.stdout)
 
     def load(self, system: Contender, method: str, params: Any, *, seconds: float,
@@ -149,13 +151,16 @@ class Context:
         options = ["--duration-s", seconds, *options]
         self._note(system, method, params, options)
         meter, upstream = CpuMeter(roles(system)), CpuMeter(self._upstream_roles)
-        begin = time.monotonic()
+        begin, busy_s = time.monotonic(), machine_busy_s()
         made = self._bench(system, method, params, options)
-        return made | {
+        made |= {
             "system": system.name, "wall_s": time.monotonic() - begin, "cpu_s": meter.read(),
             "upstream_cpu_s": sum(upstream.read().values()), "offered_per_s": rate,
             "duration_s": seconds,
         }
+        made["others_share"] = others_share(made, machine_busy_s() - busy_s)
+        self.others.append(made["others_share"])
+        return made
 
     @contextmanager
     def background(self, system: Contender, method: str, params: Any, *, rate: float,
@@ -190,6 +195,13 @@ class Context:
         quoted = [f"'{word}'" if word[0] in "{[" else word for word in map(str, [*options, *words])]
         self.commands.append({"system": system.name,
                               "command": " ".join(["ringmaster bench", *quoted])})
+
+
+def others_share(made: dict[str, Any], busy_s: float) -> float:
+    """Of the machine's CPU time, what went to nobody of the measurement."""
+    own_s = made["own_cpu_us_per_request"] * made["sent"] / 1e6
+    ours_s = sum(made["cpu_s"].values()) + made["upstream_cpu_s"] + own_s
+    return max(0.0, busy_s - ours_s) / (made["wall_s"] * (os.cpu_count() or 1))
 
 
 def params_text(params: Any) -> str:

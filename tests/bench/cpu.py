@@ -5,6 +5,7 @@ single reading may be some milliseconds behind: measure over a second or more.
 """
 
 import contextlib
+import os
 import re
 from pathlib import Path
 
@@ -30,6 +31,13 @@ def pss_bytes(pid: int) -> int:
 def rss_bytes(pid: int) -> int:
     text = Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"^VmRSS:\s+(\d+) kB", text, re.M).group(1)) * 1024
+
+
+def machine_busy_s() -> float:
+    """What all of the machine's CPUs were not idle for, since it was started: with what the host
+    took for others. By clock ticks of 10 ms."""
+    times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+    return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
 
 
 class CpuMeter:

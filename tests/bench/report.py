@@ -77,6 +77,15 @@ def commands_text(commands: list[dict[str, str]]) -> str:
     return "\n".join(f"{command}  # {', '.join(systems)}" for command, systems in asked.items())
 
 
+def others_text(scenario: dict[str, Any]) -> str:
+    """How quiet the machine was: figures of a busy one mean little."""
+    shares = scenario["others"]
+    if not shares:
+        return ""
+    return (f"What had no part in it took {100 * sum(shares) / len(shares):.0f} % of the machine's "
+            f"CPU meanwhile, {100 * max(shares):.0f} % in one of the loads.")
+
+
 def scenario_text(scenario: dict[str, Any], explanations: dict[str, str], folder: str) -> str:
     name = scenario["name"]
     parts = [f"## {name}: {scenario['title']}", scenario["about"]]
@@ -94,7 +103,7 @@ def scenario_text(scenario: dict[str, Any], explanations: dict[str, str], folder
     for plot in scenario["plots"]:
         parts.append(f"![{plot['title']}]({folder}{plot['name']}.svg)")
     again = f"ONLY={name} scripts/bench.sh build/release"
-    parts.append(f"Again: `{again}`, {scenario['seconds']:.0f} s.")
+    parts.append(f"Again: `{again}`, {scenario['seconds']:.0f} s. {others_text(scenario)}".strip())
     if scenario["commands"]:
         parts.append(f"What was asked of the servers, by row:\n\n```sh\n"
                      f"{commands_text(scenario['commands'])}\n```")

@@ -46,7 +46,8 @@ def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, A
             except Exception as error:
                 traceback.print_exc()
                 made["failure"] = f"{type(error).__name__}: {error}"[:300]
-            made |= {"commands": context.commands, "missing": context.missing}
+            made |= {"commands": context.commands, "missing": context.missing,
+                     "others": context.others}
     return made | {"seconds": time.monotonic() - begin}
 
 
@@ -71,7 +72,8 @@ def main() -> int:
     parser.add_argument("build", type=Path)
     build = parser.parse_args().build.resolve()
     names, is_full = chosen(os.environ.get("ONLY", "")), bool(os.environ.get("FULL"))
-    signal.signal(signal.SIGTERM, lambda *unused: sys.exit(1))  # as Ctrl-C: ends what was started
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *unused: sys.exit(1))  # which ends all that was started
     date = time.strftime("%Y%m%d-%H%M%S")
     run = {"commit": commit(ROOT), "date": date, "mode": "full" if is_full else "short",
            "machine": machine(), "versions": versions(), "scenarios": []}

@@ -1,7 +1,7 @@
 """Targets: what a figure was to be, and whether it is.
 
-A target is a plain dict, so that it goes into results.json as it is. A figure of None is one that there
-is not: then the target is not met, and `why_none` says why.
+A target is a plain dict, so that it goes into results.json as it is. A figure of None is one that
+there is not: then the target is not met, and `why_none` says why.
 """
 
 from typing import Any

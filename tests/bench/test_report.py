@@ -15,7 +15,7 @@ EXPLANATIONS = "# Title\n\nhow to\n\n## hop\nThe socket.\n\n## empty\n\n## growt
 
 def scenario(name="hop", **members):
     empty = {"title": "a title", "about": "How.", "targets": [], "tables": [], "plots": [],
-             "text": "", "commands": [], "seconds": 1.5}
+             "text": "", "commands": [], "others": [], "seconds": 1.5}
     return {"name": name} | empty | members
 
 
@@ -71,6 +71,11 @@ def test_the_readme_shows_the_plots_that_are_in_the_tree():
     plots = [{"name": "plot_1", "title": "A plot"}]
     text = report.readme_section(run_of(scenario(plots=plots)), {})
     assert text.startswith("## Measured\n") and "(tests/bench/results/plot_1.svg)" in text
+
+
+def test_the_report_says_how_busy_the_machine_was():
+    text = report.report(run_of(scenario(others=[0.1, 0.3])), {})
+    assert "took 20 % of the machine's CPU meanwhile, 30 % in one" in text
 
 
 def test_tables_align_columns_of_numbers():

@@ -1,5 +1,6 @@
 """What scenarios make of what was measured."""
 
+import os
 import sys
 from pathlib import Path
 
@@ -8,8 +9,8 @@ import pytest
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
-from context import cpu_us_per_request, params_text  # noqa: E402
-from scenarios import growth, interests, latency  # noqa: E402
+from context import cpu_us_per_request, others_share, params_text  # noqa: E402
+from scenarios import growth, interests, latency, overload  # noqa: E402
 
 
 def report(results: int, sent: int, ms: float = 100) -> dict:
@@ -44,6 +45,11 @@ def test_cpu_is_shared_out_among_two_cores():
         {"master": 0.05, "workers": 0.15, "feature service": 0.025, "load": 0.05})
 
 
+def test_more_than_all_of_the_capacity_is_no_figure():
+    assert overload.credible(0.5) == 0.5 and overload.credible(1.05) == 1.05
+    assert overload.credible(1.8) is None and overload.credible(None) is None
+
+
 def test_what_is_flat_is_near_its_median_everywhere():
     assert growth.spread([10, 10, 10]) == 0
     assert growth.spread([9, 10, 10, 10, 12]) == pytest.approx(0.2)
@@ -55,6 +61,14 @@ def test_cpu_per_request_counts_all_answers():
     assert cpu_us_per_request(made) == pytest.approx(15)
     assert cpu_us_per_request(made, "worker") == pytest.approx(5)
     assert cpu_us_per_request(made | {"results": 0, "errors": {}}) is None
+
+
+def test_what_others_took_is_what_is_left_of_the_busy_time():
+    made = {"cpu_s": {"master": 1.0}, "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 10,
+            "sent": 50_000, "wall_s": 10}
+    whole_s = 10 * os.cpu_count()
+    assert others_share(made, 2.0 + whole_s / 4) == pytest.approx(0.25)
+    assert others_share(made, 1.9) == 0
 
 
 def test_params_are_written_as_the_load_takes_them():

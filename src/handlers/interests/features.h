@@ -61,7 +61,7 @@ class History {
   std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ after that event, 0: never
   uint64_t size_ = 0;
   uint64_t recent_ = 0;       // the eight newest events, one byte each, the newest lowest
-  size_t now_ = kNoCategory;  // no uint8_t: storing a byte makes the compiler reload the others
+  size_t now_ = kNoCategory;  // a uint8_t would be stored anew for each event
 };
 static_assert(kNoCategory == kCategoryCount);
 

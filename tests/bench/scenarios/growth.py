@@ -1,4 +1,4 @@
-"""Whether a request costs more on many connections, or after many requests."""
+"""Whether a request costs more on many connections, with many workers, or after many requests."""
 
 from statistics import median
 from typing import Any
@@ -6,13 +6,15 @@ from typing import Any
 from context import Context, cpu_us_per_request
 from cpu import rss_bytes
 from ringmaster import Ringmaster
+from systems import end
 from targets import number, target
 
 TITLE = "growth"
 ABOUT = """CPU of all of the server's processes per `echo`. Over connections, at the same rate each
 time (Poisson), since a loop of its own for each connection would also change how many requests are
-under way. Over requests: the same probe at the same rate after that many have been answered; the
-master's resident memory beside it. Flat: no cost is more than 10 % from the median of its row."""
+under way. Over workers: the same, with servers that have so many. Over requests: the same probe at
+the same rate after that many have been answered; the master's resident memory beside it. Flat: no
+cost is more than 10 % from the median of its row."""
 RATE = 2000
 AT_ONCE, CONNECTIONS = 256, 16
 MIB = 1 << 20
@@ -34,8 +36,21 @@ def over_connections(context: Context, system: Ringmaster) -> list[dict[str, Any
     counts = (1, 10, 100, 1000)
     rounds = [{count: probe(context, system, count) for count in counts}
               for _ in range(context.pick(2, 5))]
-    return [{"connections": count, "us": median(each[count]["us"] for each in rounds),
-             "failed": sum(each[count]["failed"] for each in rounds)} for count in counts]
+    return merged("connections", rounds)
+
+
+def over_workers(context: Context) -> list[dict[str, Any]]:
+    systems = {count: context.ringmaster(workers=count) for count in (1, 2, 4, 8)}
+    rounds = [{count: probe(context, system, CONNECTIONS) for count, system in systems.items()}
+              for _ in range(context.pick(2, 5))]
+    for system in systems.values():
+        end(system)
+    return merged("workers", rounds)
+
+
+def merged(key: str, rounds: list[dict[int, dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{key: count, "us": median(each[count]["us"] for each in rounds),
+             "failed": sum(each[count]["failed"] for each in rounds)} for count in rounds[0]]
 
 
 def over_requests(context: Context, system: Ringmaster) -> list[dict[str, Any]]:
@@ -66,6 +81,7 @@ def plot(name: str, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
 
 def run(context: Context) -> dict[str, Any]:
     by_age = over_requests(context, context.ringmaster())  # first: a server without a past
+    by_workers = over_workers(context)
     by_connections = over_connections(context, context.ringmaster())
     cost = lambda rows: spread([row["us"] for row in rows])  # noqa: E731
     many = f"{by_age[-1]['requests']:,}"
@@ -79,16 +95,17 @@ def run(context: Context) -> dict[str, Any]:
                    spread([row["rss_mib"] for row in by_age]), "<=", 0.1, "%"),
         ],
         "tables": [
-            {"title": f"{RATE} requests a second", "columns": ["connections", "CPU µs a request",
-                                                               "errors and lost"],
-             "rows": [[row["connections"], number(row["us"]), row["failed"]]
-                      for row in by_connections]},
+            *({"title": f"{RATE} requests a second, by {key}",
+               "columns": [key, "CPU µs a request", "errors and lost"],
+               "rows": [[row[key], number(row["us"]), row["failed"]] for row in rows]}
+              for key, rows in (("connections", by_connections), ("workers", by_workers))),
             {"title": "After so many requests",
              "columns": ["requests", "CPU µs a request", "MiB of the master", "errors and lost"],
              "rows": [[f"{row['requests']:,}", number(row["us"]), number(row["rss_mib"]),
                        row["failed"]] for row in by_age]},
         ],
         "plots": [plot("growth_connections", by_connections, "connections"),
+                  plot("growth_workers", by_workers, "workers"),
                   plot("growth_requests", by_age, "requests")],
-        "raw": {"connections": by_connections, "requests": by_age},
+        "raw": {"connections": by_connections, "workers": by_workers, "requests": by_age},
     }

@@ -41,11 +41,11 @@ def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
         system, "interests.predict", PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
     most = load(2, concurrency=CLOSED.get(system.name, CLOSED_OTHERS))["results_per_s"]
     held, not_held, tried = 0.0, most * 1.1, []
-    for _ in range(context.pick(3, 6)):
+    for _ in range(context.pick(3, 5)):
         # Most is lost above the middle, so the first look is high.
         rate = (held + not_held) / 2 if tried else most * 0.8
         rate = round(rate, 1)
-        made = load(context.pick(3, 10), rate=rate)
+        made = load(context.pick(3, 8), rate=rate)
         tried.append({"rate": rate, "p99_ms": made["latency_us"]["p99"] / 1e3,
                       "held": is_held(made)})
         held, not_held = (rate, not_held) if is_held(made) else (held, rate)
@@ -55,7 +55,7 @@ def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
 
 def run(context: Context) -> dict[str, Any]:
     system = context.ringmaster()
-    made = context.load(system, "interests.predict", PARAMS, seconds=context.pick(10, 60),
+    made = context.load(system, "interests.predict", PARAMS, seconds=context.pick(10, 30),
                         rate=RATE, connections=8, warm_up_s=2)
     used = shares(made)
     p99_ms = made["latency_us"]["p99"] / 1e3

@@ -96,13 +96,13 @@ def plot(runs: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def run(context: Context) -> dict[str, Any]:
-    seconds, seeds = context.pick((10, [1, 2]), (60, [1, 2, 3]))
+    seconds, seeds = context.pick((10, [1, 2]), (40, [1, 2, 3]))
     pairs = ours(context, 0.8, seconds, seeds)
     rivals = []
     for name in RIVALS:
         if system := context.rival(name):
             made = context.attempt(name, lambda: measure(context, system, 0.8,
-                                                         context.pick(7, 30), seeds[0]))
+                                                         context.pick(7, 20), seeds[0]))
             end(system)
             if made:
                 rivals.append(made)

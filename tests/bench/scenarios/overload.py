@@ -17,6 +17,7 @@ things to do; the other systems' shares are of the best of all. Nobody's client 
 late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
 time runs. Each run has a server of its own."""
 TARGETED = (2, 10)
+SHARE_MAX = 1.1  # what chance may add to all of it
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
 
 
@@ -27,9 +28,10 @@ def capacity(context: Context, system: Contender) -> float:
 
 
 def measure(context: Context, system: Contender, times: float) -> dict[str, Any]:
-    seconds = context.pick(4, 15)
+    seconds = context.pick(4, 8)
     made = context.load(system, "fetch_burn", BURN, rate=round(times * HARD_LIMIT, 2),
-                        seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1, warm_up_s=0)
+                        seconds=seconds, connections=4, in_time_ms=TIMEOUT_MS, drain_s=1,
+                        warm_up_s=0)
     refused = made["errors"].get("-32009", 0)
     context.say(f"{system.name}, {times:g} x: {made['in_time'] / seconds:.1f}/s")
     return {
@@ -47,8 +49,13 @@ def measure_ours(context: Context, system: Contender, times: float) -> dict[str,
     return made | {"capacity": max(before, capacity(context, system))}
 
 
+def credible(share: float | None) -> float | None:
+    """None for what cannot be: then it was the capacity that others on the machine kept down."""
+    return None if share is None or share > SHARE_MAX else share
+
+
 def run(context: Context) -> dict[str, Any]:
-    factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 0.9, 1, 1.2, 1.5, 2, 4, 10))
+    factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 1, 1.2, 2, 4, 10))
     runs = []
     for times in factors:
         for name in (OURS, *context.pick((POOL,), (*PYTHON, NODE))):
@@ -59,16 +66,18 @@ def run(context: Context) -> dict[str, Any]:
                 runs += [made] if made else []
                 end(system)
     limit = max(made["capacity"] for made in runs if "capacity" in made)
-    share = {made["times"]: ratio(made["goodput"], made["capacity"]) for made in runs
+    share = {made["times"]: credible(ratio(made["goodput"], made["capacity"])) for made in runs
              if "capacity" in made}
     names = list(dict.fromkeys(made["system"] for made in runs))
     return {
         "targets": [target(f"at {times} × capacity: goodput ≥ 95 % of capacity",
-                           share[times], ">=", 0.95, "%") for times in TARGETED],
+                           share[times], ">=", 0.95, "%", why_none="goodput was far above the "
+                           "capacity measured beside it: the machine was busy") for times in
+                    TARGETED],
         "tables": [{
             "title": f"Capacity at best {number(limit)} a second; {HARD_LIMIT:.1f} are possible",
             "columns": ["system", "offered, × 66.7/s", "goodput a second", "of capacity", "late",
-                        "refused", "p99 of a refusal, ms", "failed", "MiB"],
+                        "refused", "p99 of a refusal, ms", "other errors", "MiB"],
             "rows": [[made["system"], f"{made['times']:g}", number(made["goodput"]),
                       f"{made['goodput'] / made.get('capacity', limit):.0%}", made["late"],
                       made["refused"], number(made["refused_p99_ms"]) if made["refused"] else "-",

@@ -87,6 +87,48 @@ TEST_CASE("ports: many jobs, few entries: every job is answered once, by either 
   CHECK(std::count(answered.begin(), answered.end(), 1) == kJobs);
 }
 
+TEST_CASE("ports: two workers race for jobs of two handlers: neither is given any for both") {
+  constexpr uint32_t kJobs = 50'000;
+  Floor floor;
+  const auto work = [](WorkerPort& port) {
+    for (;;) {
+      const std::optional<WorkerPort::Job> first = port.try_next();
+      if (!first) continue;
+      std::vector<WorkerPort::Job> jobs = {*first};
+      while (const std::optional<WorkerPort::Job> next = port.try_next_like(*first))
+        jobs.push_back(*next);
+      for (const WorkerPort::Job& job : jobs) {
+        if (job.header->handler != first->header->handler) return 1;
+      }
+      for (const WorkerPort::Job& job : jobs) {
+        if (port.reserve(0) == nullptr) return 2;
+        port.commit(job.id, 0, 0, 0);
+      }
+      port.finish();
+    }
+  };
+  test::Child first = floor.fork_worker(0, work);
+  test::Child second = floor.fork_worker(1, work);
+  uint32_t published = 0;
+  std::vector<uint32_t> free = {0, 1, 2, 3};
+  std::vector<int> answered(kJobs);
+  for (uint32_t count = 0; count < kJobs;) {
+    for (; published < kJobs && !free.empty(); ++published, free.pop_back()) {
+      floor.store.header(free.back()).handler = published % 2;
+      floor.store.header(free.back()).batch = kBatchMax;
+      REQUIRE(floor.port.try_publish({free.back(), published}));
+    }
+    const std::vector<Answer> answers = floor.wait_for(1);
+    REQUIRE(!answers.empty());  // neither worker has ended
+    for (const Answer& answer : answers) {
+      free.push_back(answer.id.job);
+      ++answered[answer.id.sequence];
+      ++count;
+    }
+  }
+  CHECK(std::count(answered.begin(), answered.end(), 1) == kJobs);
+}
+
 TEST_CASE(
     "ports: invariant 6: a worker that sleeps is woken for each job, a master for each result") {
   constexpr uint32_t kRounds = 5000;
@@ -155,7 +197,9 @@ TEST_CASE("ports: those that were busy last are woken first, and no more than as
   CHECK(woken_by(1) == std::vector<uint32_t>{2});
   CHECK(woken_by(1) == std::vector<uint32_t>{0});
   CHECK(floor.port.were_awake() == 2);
+  CHECK(floor.port.was_any_asleep());
   CHECK(woken_by(1) == std::vector<uint32_t>{1});
+  CHECK(!floor.port.was_any_asleep());
   CHECK(woken_by(1).empty());
   put_to_sleep({0, 1, 2});
   CHECK(woken_by(2) == std::vector<uint32_t>{0, 2});

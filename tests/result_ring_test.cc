@@ -48,6 +48,18 @@ struct Pair {
 
 }  // namespace
 
+TEST_CASE("result ring: a record says how long its run took, to the last bit") {
+  Pair pair(1000);
+  for (const uint64_t run_ns : {uint64_t{0}, uint64_t{3'000'000'007}, ~uint64_t{0}}) {
+    REQUIRE(pair.writer.try_reserve(0) != nullptr);
+    pair.writer.commit({1, 2}, 0, 0, run_ns);
+    const auto record = pair.reader.peek();
+    REQUIRE(record.value());
+    CHECK((*record)->run_ns == run_ns);
+    pair.reader.pop();
+  }
+}
+
 TEST_CASE("result ring: records come out in order, with their codes and bytes") {
   Pair pair(1000);
   CHECK(pair.read() == "");

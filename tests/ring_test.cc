@@ -51,6 +51,22 @@ TEST_CASE("ring: a claimed job has the id that was published, to the last bit") 
   }
 }
 
+TEST_CASE("ring: a job that is given back is nobody's, and the next to be claimed") {
+  Shared shared(4);
+  Ring ring = shared.view();
+  for (const uint32_t job : {1u, 2u})
+    REQUIRE(ring.try_publish({job, 9}));
+  const std::optional<Ring::Claim> claim = ring.try_claim(3);
+  REQUIRE(claim);
+  ring.give_back(*claim);
+  CHECK(!ring.claimed_by(3));
+  CHECK(ring.was_ready() == JobId{1, 9});
+  CHECK(claim_all(ring) == std::vector<uint32_t>{1, 2});
+  REQUIRE(ring.try_publish({4, 9}));
+  ring.give_back(*ring.try_claim(3));
+  CHECK(ring.try_withdraw({4, 9}));
+}
+
 TEST_CASE("ring: jobs come out in the order in which they went in") {
   Shared shared(4);
   Ring ring = shared.view();

@@ -12,7 +12,8 @@
  *           forked safely, and the generation is refused. Each worker is one thread and calls run()
  *           from that thread only.
  * Memory:   everything that the host passes in is owned by the host and valid until the call
- *           returns. Params and inputs are mapped read-only: writing to them ends the worker.
+ *           returns; a job's params and inputs only until it is answered, then another's may lie
+ *           there. They are mapped read-only: writing to them ends the worker.
  *           What load() returns is owned by the handler, until unload().
  * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.

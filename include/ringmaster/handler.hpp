@@ -72,7 +72,8 @@ class Failure : public std::exception {
   std::string message_;
 };
 
-// One request at this step, and the way to answer it. A view: valid until run() returns.
+// One request at this step, and the way to answer it. A view: valid until run() returns, what it
+// shows (params, inputs) until it is answered.
 class Job {
  public:
   Job(const rm_host& host, const rm_job& job) : host_(&host), job_(&job) {}

@@ -57,6 +57,12 @@ size_t MasterPort::were_awake() const {
       [](const WorkerWords& words) { return words.bell.was_state() == WorkerState::kAwake; }));
 }
 
+bool MasterPort::was_any_asleep() const {
+  return std::any_of(worker_words_.begin(), worker_words_.end(), [](const WorkerWords& words) {
+    return words.bell.was_state() == WorkerState::kAsleep;
+  });
+}
+
 bool MasterPort::try_wake_one() {
   for (;;) {
     WorkerWords* latest = nullptr;

@@ -34,8 +34,9 @@ class MasterPort {
   // Wakes up to `count` of the workers that sleep, first those that were busy last: their caches
   // are warmest. Returns how many it has woken.
   size_t wake(size_t count);
-  // Workers that do not sleep, those that are not up yet left out.
+  // Workers that do not sleep, those that are not up yet left out; whether there are any that do.
   size_t were_awake() const;
+  bool was_any_asleep() const;
 
   // Hands each result to `take`, oldest first per worker, and frees its space. Of one worker's it
   // takes about `bytes_each`, and never more than its ring holds, so that a worker which writes on

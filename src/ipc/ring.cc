@@ -41,6 +41,12 @@ std::optional<Ring::Claim> Ring::try_claim(uint32_t worker) {
   return std::nullopt;
 }
 
+void Ring::give_back(const Claim& claim) {
+  entries_[claim.entry].store(make_word(EntryState::kReady, 0, claim.id),
+                              std::memory_order_seq_cst);
+  cursor_.store(claim.entry, std::memory_order_relaxed);
+}
+
 std::optional<JobId> Ring::was_ready() const {
   const size_t start = cursor_.load(std::memory_order_relaxed) % capacity();
   for (size_t tried = 0; tried < capacity(); ++tried) {

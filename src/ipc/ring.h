@@ -2,9 +2,10 @@
 //
 //   FREE --publish--> READY --claim--> CLAIMED(worker) --release--> FREE
 //                      READY --withdraw--> FREE
+//                                       CLAIMED(worker) --give back--> READY
 //
-// Processes: publish(), withdraw() and the questions about a worker: master only; claim() and
-//            release(): workers; was_ready(): anyone.
+// Processes: publish(), withdraw() and the questions about a worker: master only; claim(),
+//            release() and give_back(): workers; was_ready(): anyone.
 // Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
 //            another worker will) or the entry says that it has. It stores the job into its running
 //            word before release(), so there is no instruction at which nobody names the job.
@@ -37,7 +38,7 @@ class Ring {
   // False: no entry is free.
   [[nodiscard]] bool try_publish(JobId id);
 
-  // Takes a published job back. False: a worker has it, or had it.
+  // Takes a published job back. False: a worker has it, or had it, be it for a moment.
   [[nodiscard]] bool try_withdraw(JobId id);
 
   struct Claim {
@@ -46,6 +47,9 @@ class Ring {
   };
   // Empty: no entry was READY.
   std::optional<Claim> try_claim(uint32_t worker);
+  // For another, or for the same worker later: it is the next to be claimed again. Who sleeps is
+  // not woken for it.
+  void give_back(const Claim& claim);
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 
   // The oldest job that nobody has claimed; how many there are of them.

@@ -8,6 +8,13 @@
 #include "ipc/control.h"
 
 namespace ringmaster::ipc {
+namespace {
+
+bool are_alike(const JobHeader& a, const JobHeader& b) {
+  return a.handler == b.handler && a.batch > 1 && b.batch > 1;
+}
+
+}  // namespace
 
 Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker) {
   Result<Region> control =
@@ -46,21 +53,28 @@ void WorkerPort::announce_ready() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next() {
-  RM_ASSERT(in_hand_ < kBatchMax);
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
-  if (!claim) return std::nullopt;
-  // Killed here: the entry says CLAIMED by us. Killed after the store: both words say so.
-  words_->running[in_hand_++].store(make_word(EntryState::kClaimed, worker_, claim->id),
-                                    std::memory_order_release);
-  ring_.release(claim->entry);
-  return Job{claim->id, headers_ + claim->id.job};
+  return claim ? std::optional(take(*claim)) : std::nullopt;
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
   // It may be another worker's by now, and its header already be the next job's: a hint.
   const std::optional<JobId> next = ring_.was_ready();
   if (!next || !are_alike(*first.header, headers_[next->job])) return std::nullopt;
-  return try_next();
+  const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
+  if (!claim) return std::nullopt;
+  if (are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
+  ring_.give_back(*claim);
+  return std::nullopt;
+}
+
+WorkerPort::Job WorkerPort::take(const Ring::Claim& claim) {
+  RM_ASSERT(in_hand_ < kBatchMax);
+  // Killed here: the entry says CLAIMED by us. Killed after the store: both words say so.
+  words_->running[in_hand_++].store(make_word(EntryState::kClaimed, worker_, claim.id),
+                                    std::memory_order_release);
+  ring_.release(claim.entry);
+  return {claim.id, headers_ + claim.id.job};
 }
 
 size_t WorkerPort::was_share() const {

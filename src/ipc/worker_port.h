@@ -32,14 +32,10 @@ class WorkerPort {
   // Takes the oldest published job, if there is one. The job is this worker's until finish(). Up to
   // kBatchMax may be in hand.
   std::optional<Job> try_next();
-  // The same, if that one can be served together with `first`: by the same handler, in a batch. In
-  // a race with other workers it may be given one that cannot: see are_alike().
+  // The same, if that one can be served together with `first`: by the same handler, in a batch.
   std::optional<Job> try_next_like(const Job& first);
   // Of the jobs that nobody has claimed: what falls to each worker.
   size_t was_share() const;
-  static bool are_alike(const JobHeader& a, const JobHeader& b) {
-    return a.handler == b.handler && a.batch > 1 && b.batch > 1;
-  }
   // Sleeps until there may be a job, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);
   // All jobs in hand are done.
@@ -56,6 +52,7 @@ class WorkerPort {
  private:
   WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,
              uint32_t worker);
+  Job take(const Ring::Claim& claim);
 
   Region control_;
   Region payload_;

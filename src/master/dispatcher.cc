@@ -176,6 +176,7 @@ void Dispatcher::on_released(Job& job) {
 }
 
 void Dispatcher::on_deadline(Job& job) {
+  if (job.state == JobState::kAbandoned) return;  // cut off before: it only waits for its worker
   rpc::Error error = deadline_exceeded(job);
   // Whose fault is a fetch that takes too long? The client's, if it allows less than the method;
   // else the upstream has used up all the time that there was.

@@ -95,8 +95,7 @@ void RunStage::wake_workers() {
 }
 
 bool RunStage::is_sparing() const {
-  return port_ != nullptr && port_->were_awake() < backlog_.workers_usable() &&
-         port_->was_any_ready();
+  return port_ != nullptr && port_->was_any_asleep() && port_->was_any_ready();
 }
 
 void RunStage::look_again() {
@@ -145,7 +144,9 @@ void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   }
   backlog_.remove(job->expected_ns);
   if (record.code != ipc::kResultTooLate) {  // a broken worker may say that it took for ever
-    const uint64_t since_ns = std::max(now, job->step_began_ns) - job->step_began_ns;
+    // `now` is older than what was published while these results were taken.
+    const uint64_t at = now > job->step_began_ns ? now : now_ns();
+    const uint64_t since_ns = at - job->step_began_ns;
     forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
   }
   if (job->state == JobState::kAbandoned) {

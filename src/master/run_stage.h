@@ -67,7 +67,7 @@ class RunStage {
   // What is published and not done, by what such jobs take on average.
   uint64_t work_ns() const { return backlog_.work_ns(); }
   // There are jobs that nobody has taken, and workers asleep: it should be asked soon whether those
-  // that are awake are enough.
+  // that are awake are enough. (However many these are: one may be about to leave, or not return.)
   bool is_sparing() const;
   // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
   // expected, or a wake-up was lost.

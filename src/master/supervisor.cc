@@ -17,7 +17,7 @@ namespace {
 // The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
-// How long a job may lie there untaken while not all workers are awake.
+// How long a job may lie there untaken while a worker sleeps.
 constexpr uint64_t kLookAgainMs = 1;
 
 // How long damage to the shared words goes unnoticed that does not show by itself, and how long a
@@ -279,6 +279,9 @@ void Supervisor::before_wait() {
     take_results(RunStage::kTakenAtOnceBytes);
     run_stage_.wake_workers();
   }
+}
+
+void Supervisor::look_again_soon() {
   if (run_stage_.is_sparing() && !uv_is_active(reinterpret_cast<uv_handle_t*>(look_again_.get()))) {
     uv_timer_start(
         look_again_.get(),
@@ -292,7 +295,10 @@ bool Supervisor::has_results() const {
 }
 
 bool Supervisor::try_begin_wait() {
-  if (generation_ == nullptr || is_condemned_) return true;
+  if (generation_ == nullptr) return true;
+  run_stage_.wake_workers();
+  look_again_soon();
+  if (is_condemned_) return true;
   if (!has_results() && spin_.is_worth_it(run_stage_.work_ns())) spin();
   generation_->port().announce_sleep();
   return !has_results();

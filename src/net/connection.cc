@@ -18,6 +18,11 @@ char read_buffer[kReadBytes];
 // A string that has grown beyond this gives its memory back when it is empty.
 constexpr size_t kKeptBytes = 16 << 10;
 
+void clear(std::string& bytes) {
+  bytes.clear();
+  if (bytes.capacity() > kKeptBytes) bytes.shrink_to_fit();
+}
+
 // What a client may take for its first bytes, or for a message: this long, and longer for a long
 // message by the time that it takes at the slowest rate that we wait for.
 constexpr uint64_t kPatienceNs = 10 * kNsPerS;
@@ -107,7 +112,7 @@ void Connection::hand_out_messages() {
   std::string_view message;
   while (!is_held_) {
     const rpc::Framer::Event event = framer_.next(message);
-    if (event == rpc::Framer::Event::kNeedMore) return unread_.clear();
+    if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
     if (event == rpc::Framer::Event::kMessage &&
         (events_.on_message(*this, message) || framer_.skip_bad_message())) {
       continue;
@@ -143,8 +148,8 @@ void Connection::flush() {
     const auto taken = static_cast<size_t>(std::max(written, 0));
     if (taken < output_.size()) write_rest(taken);
     output_.clear();
-    if (output_.capacity() > kKeptBytes) output_.shrink_to_fit();
   }
+  if (output_.empty()) clear(output_);  // send() may have emptied it
   update_reading();
   linger_when_sent();
   tell_memory();

@@ -33,6 +33,7 @@ class Desk {
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
       : port_(port), handlers_(handlers) {}
 
+  // Jobs of one handler, together; at least one.
   void serve(std::span<const ipc::WorkerPort::Job> jobs);
 
   char* reserve(const rm_job* job, size_t size);
@@ -78,12 +79,11 @@ const rm_host kHost = {
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
 void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
-  for (size_t i = 0; i < jobs.size(); ++i) {
-    take(jobs[i]);
-    const ipc::JobHeader& header = *jobs[i].header;
-    const bool is_last = i + 1 == jobs.size();
-    if (is_last || !ipc::WorkerPort::are_alike(header, *jobs[i + 1].header)) run(header.handler);
-  }
+  // Once a job is answered, its header may be the next job's in its slot.
+  const uint32_t handler = jobs.front().header->handler;
+  for (const ipc::WorkerPort::Job& job : jobs)
+    take(job);
+  run(handler);
 }
 
 void Desk::take(const ipc::WorkerPort::Job& job) {

@@ -55,6 +55,18 @@ def test_a_worker_that_answers_and_does_not_return_is_replaced(server, probe):
     assert died.endswith(f"worker=0 gen=1 pid={stuck} how=SIGKILL")  # it had no job
 
 
+def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, probe):
+    """It is awake, and has no job: the other one must be woken. Where that is left to the slow
+    tick, these calls take five seconds, and it is gone before them."""
+    running = server(workers={"count": 2}, handlers={"echo": {}, "stays": probe("stays")})
+    with running.connect() as client:
+        assert client.call("stays", {}) == "answered"
+        for number in range(100):
+            assert client.call("echo", [number]) == [number]
+        assert not any("event=worker_stuck" in line for line in running.lines)
+    running.wait_for_line("event=worker_died")  # for itself it would only end after seconds
+
+
 def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
     """That one overran and has returned, but the order to end its worker is on its way."""
     running = server(

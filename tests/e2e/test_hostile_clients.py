@@ -90,6 +90,23 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
         assert served == 4
 
 
+def test_what_was_read_and_had_to_wait_is_not_held_once_it_was_served(server):
+    """Behind a long request much comes with one read, and waits for the first answers."""
+    running = server(
+        limits={"request_bytes": "8MiB", "in_flight_per_connection": 1},
+        env={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"},
+    )
+    before = private_bytes(running.pid)
+    requests = request("echo", ["x" * 2_000_000], 0)
+    requests += b"".join(request("echo", ["y" * 40_000], id) for id in range(1, 30))
+    with ExitStack() as stack:
+        for _ in range(120):
+            client = stack.enter_context(running.connect())
+            client.send(requests)
+            assert len(client.answers(30)) == 30
+        assert private_bytes(running.pid) < before + 12 * MIB
+
+
 def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):
     running = server(
         limits={"idle_timeout_ms": 200}, handlers={"echo": {}, "hold": probe("hold")}

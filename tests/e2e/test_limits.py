@@ -1,6 +1,7 @@
 """What is too much is refused, with an error that says which limit it was."""
 
 import json
+import time
 
 import pytest
 from client import RpcError, request
@@ -127,6 +128,17 @@ def test_all_of_a_deep_pipeline_are_answered(server):
     with running.connect() as client:
         client.send(b"".join(request("burn", {"cpu_ms": 2}, id) for id in range(10)))
         assert all(answer["result"]["cpu_ms"] for answer in client.answers(10).values())
+
+
+def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(server):
+    """Each next request is let on while answers are sent: its worker must be woken even so. Where
+    it waits for the slow tick, these take five seconds."""
+    running = server(limits={"in_flight_per_connection": 1})
+    with running.connect() as client:
+        began = time.monotonic()
+        client.send(b"".join(request("echo", [id], id) for id in range(100)))
+        assert len(client.answers(100)) == 100
+        assert time.monotonic() - began < 1
 
 
 def test_one_connection_too_many_is_told_so(server):

@@ -103,6 +103,18 @@ def test_an_interrupt_stops_at_once(holding, gate):
     assert running.wait() == 0
 
 
+def test_a_deadline_that_comes_after_an_interrupt_changes_nothing(holding, gate):
+    """What runs has had its answer; its worker ends late, because who ends it was stopped."""
+    running, held = holding(methods={"hold": {"timeout_ms": 900}}), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        os.kill(running.nursery(), signal.SIGSTOP)
+        running.send(signal.SIGINT)
+        assert_shutting_down(client.answer(), "unknown")
+    assert running.wait() == 0
+
+
 def test_grace_is_bounded(holding, gate):
     running, held = holding(shutdown={"grace_ms": 200}), gate()
     with running.connect() as client:

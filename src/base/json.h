@@ -34,8 +34,8 @@ struct Value {
   std::string_view text;
 };
 
-// Is told of everything in a text down to its depth_max(), in its order. Decoded strings are UTF-8, but that a lone
-// surrogate is decoded to some three bytes which may not be.
+// Is told of everything in a text down to its depth_max(), in its order. Decoded strings are UTF-8,
+// but that a lone surrogate is decoded to some three bytes which may not be.
 class Visitor {
  public:
   virtual ~Visitor() = default;

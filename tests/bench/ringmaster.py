@@ -30,8 +30,8 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
           folder: Path | None = None, name: str = "ringmaster",
           handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
     """Ready to serve; its configuration and its log are `folder` (build/bench)/`name`.*. The
-    defaults, but for what the arguments say, large payloads, and the connections to the upstream. `handlers`: further ones, each
-    with a method of its name."""
+    defaults, but for what the arguments say, large payloads, and the connections to the upstream.
+    `handlers`: further ones, each with a method of its name."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)

@@ -13,9 +13,9 @@ TITLE = "growth"
 ABOUT = """CPU of all of the server's processes per `echo`. Over connections, at the same rate each
 time (Poisson), since a loop of its own for each connection would also change how many requests are
 under way. (Not at a low rate: what is measured there is how long the machine takes to put
-processes to sleep and wake them.) Over workers: the same, with servers that have so many. Over requests: the same probe at
-the same rate after that many have been answered; the master's resident memory beside it. Flat: no
-cost is more than 10 % from the median of its row."""
+processes to sleep and wake them.) Over workers: the same, with servers that have so many. Over
+requests: the same probe at the same rate after that many have been answered; the master's resident
+memory beside it. Flat: no cost is more than 10 % from the median of its row."""
 RATE = 20_000
 AT_ONCE, CONNECTIONS = 256, 16
 MIB = 1 << 20

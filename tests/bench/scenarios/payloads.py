@@ -93,8 +93,8 @@ def run(context: Context) -> dict[str, Any]:
             *(target(f"{label}: CPU seconds per GB ≤ 1/20 of aiohttp + ProcessPoolExecutor's",
                      figure, "<=", 0.05, why_none=context.missing.get(POOL, ""))
               for label, figure in ratios.items()),
-            target("1 MiB, string: throughput ≥ 50 % of what two memcpy allow", share, ">=", 0.5, "%",
-                   why_none=context.missing.get(BOUND, "")),
+            target("1 MiB, string: throughput ≥ 50 % of what two memcpy allow", share, ">=", 0.5,
+                   "%", why_none=context.missing.get(BOUND, "")),
         ],
         "tables": [{
             "title": "By size",

@@ -38,6 +38,11 @@ def test_a_rate_is_held_when_all_are_answered_in_time(errors, lost, p99_ms, is_h
     assert interests.is_held(made) is is_held
 
 
+def test_the_highest_rate_is_bounded_by_nothing_but_a_rate_that_was_not_held():
+    assert interests.next_rate(400, None) == 600
+    assert interests.next_rate(400, 600) == 500 and interests.next_rate(0.0, 600) == 300
+
+
 def test_cpu_is_shared_out_among_two_cores():
     made = {"cpu_s": {"master": 1, "nursery": 0, "worker 0": 2, "worker 1": 1}, "wall_s": 10,
             "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 20, "sent": 50_000}

@@ -26,7 +26,7 @@ def test_percentiles_are_of_all_that_was_sent():
     assert latency.at(half, 99) is None and latency.shown_ms(half, 99) == "> 9,990"
 
 
-def test_the_ideal_knows_the_same_percentiles():
+def test_percentiles_keep_their_names_when_all_were_answered():
     whole = latency.of_all_sent(report(10, 10))
     assert [float(percent) for percent in whole] == list(latency.PERCENTS)
 

@@ -184,7 +184,7 @@ class Context:
 
     def _command(self, system: Contender, method: str, params: Any,
                  options: list[Any]) -> list[str]:
-        command = [self.build / OURS, "bench", "--json", *options]
+        command = [self.build / "ringmaster", "bench", "--json", *options]
         return [*map(str, command), *system.bench_arguments(method, params_text(params))]
 
     def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:

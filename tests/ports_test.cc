@@ -21,7 +21,7 @@ TEST_CASE("ports: a job goes to a worker, and its result comes back") {
 }
 
 TEST_CASE(
-    "ports: a worker takes with a job what its handler may be given together, up to its share") {
+    "ports: a worker takes with a job what its handler may be given together, and sees its share") {
   Floor floor;
   const Words words = floor.words();
   words.workers[0].bell.announce_sleep();

@@ -7,22 +7,22 @@ namespace {
 
 constexpr uint64_t kShort = 3000;
 
-// How many times it is not worth it until it is again.
+// How many times it does not begin until it does again.
 int pause_of(Spin& spin) {
   int times = 0;
-  while (!spin.is_worth_it(kShort))
+  while (!spin.try_begin(kShort))
     ++times;
   return times;
 }
 
 }  // namespace
 
-TEST_CASE("spin: it is worth it for short work only") {
+TEST_CASE("spin: it begins for short work only") {
   Spin spin;
-  CHECK(spin.is_worth_it(1));
-  CHECK(spin.is_worth_it(Spin::kWorkNsMax));
-  CHECK(!spin.is_worth_it(Spin::kWorkNsMax + 1));
-  CHECK(!spin.is_worth_it(0));
+  CHECK(spin.try_begin(1));
+  CHECK(spin.try_begin(Spin::kWorkNsMax));
+  CHECK(!spin.try_begin(Spin::kWorkNsMax + 1));
+  CHECK(!spin.try_begin(0));
 }
 
 TEST_CASE("spin: while results come it goes on") {
@@ -41,11 +41,11 @@ TEST_CASE("spin: each time in vain it pauses for twice as long, up to a limit") 
   }
 }
 
-TEST_CASE("spin: what is not worth it anyway is no part of a pause") {
+TEST_CASE("spin: work that is never spun for is no part of a pause") {
   Spin spin;
   spin.on_end(false);
-  CHECK(!spin.is_worth_it(0));
-  CHECK(!spin.is_worth_it(Spin::kWorkNsMax + 1));
+  CHECK(!spin.try_begin(0));
+  CHECK(!spin.try_begin(Spin::kWorkNsMax + 1));
   CHECK(pause_of(spin) == 1);
 }
 

@@ -16,8 +16,8 @@ namespace {
 // RapidJSON's recursive parser, which is the faster one: it goes no deeper than kMaxDepth, where it
 // is told to stop.
 constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
-// The thread's reader keeps room for the longest string with escapes it has met; for longer texts
-// than this, a reader of their own gives it back.
+// The thread's reader keeps room for the longest string beyond plain ASCII that it has met; for
+// longer texts than this, a reader of their own gives it back.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
 
 bool is_separator(char c) {

@@ -5,7 +5,8 @@
 // Nothing here builds a tree: what is found is handed out as spans of the text.
 //
 // Cost:    one pass over the text; two where it holds what RapidJSON refuses.
-// Memory:  none per message, but for strings with escapes (the reader is kept per thread).
+// Memory:  none per message, but for strings that are not plain ASCII: those with escapes, those
+//          beyond it (the reader is kept per thread).
 // Limits:  nesting of at most kMaxDepth, so no input can exhaust a stack. No embedded NUL, no BOM.
 #pragma once
 

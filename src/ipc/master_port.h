@@ -85,8 +85,9 @@ class MasterPort {
   ControlHead* head_;
   std::span<WorkerWords> worker_words_;
   Ring ring_;
-  std::vector<ResultReader> readers_;     // by worker slot
-  std::vector<uint64_t> last_result_at_;  // by worker slot: when it gave its last one
+  std::vector<ResultReader> readers_;  // by worker slot
+  // By worker slot: which one of all that were taken was its last.
+  std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;
 };
 

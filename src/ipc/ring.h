@@ -5,15 +5,16 @@
 //                                       CLAIMED(worker) --give back--> READY
 //
 // Processes: publish(), withdraw() and the questions about a worker: master only; claim(),
-//            release() and give_back(): workers; was_ready(): anyone.
+//            release() and give_back(): workers; was_ready(), were_ready() and was_at(): anyone.
 // Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
-//            another worker will) or the entry says that it has. It stores the job into its running
-//            word before release(), so there is no instruction at which nobody names the job.
+//            another worker will) or the entry says that it has. It stores the job into a running
+//            word of its own before release(), and one that gives it back has stored none: so there
+//            is no instruction at which nobody names the job.
 // Memory:    the entries lie in the control region; this object is one process' view of them.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and
-//            payload. publish() and was_ready() are sequentially consistent for the sake of the
-//            doorbell: see doorbell.h.
+//            payload, and what give_back() handed on. publish() and was_ready() are sequentially
+//            consistent for the sake of the doorbell: see doorbell.h.
 #pragma once
 
 #include <atomic>

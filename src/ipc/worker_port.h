@@ -1,14 +1,15 @@
-// WorkerPort: what a worker does with the shared memory of its generation: take a job, read its
-// payload, give back a result.
+// WorkerPort: what a worker does with the shared memory of its generation: take jobs, read their
+// payloads, give back results.
 //
 // Processes: one worker. master_port.h is the other side.
-// Death:     at every instruction the job in hand is named by the ring's entry, by the running word
-//            or by a published result; next() and finish() say in which order. A worker that dies
-//            after commit() and before finish() has still answered.
+// Death:     at every instruction each job in hand is named by the ring's entry, by a running word
+//            or by a published result: README.md has the steps. A worker that dies after commit()
+//            and before finish() has still answered.
 // Memory:    the payload is mapped read-only: a handler that writes to its input gets SIGSEGV.
 #pragma once
 
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "ipc/layout.h"
@@ -34,7 +35,7 @@ class WorkerPort {
   std::optional<Job> try_next();
   // The same, if that one can be served together with `first`: by the same handler, in a batch.
   std::optional<Job> try_next_like(const Job& first);
-  // Of the jobs that nobody has claimed: what falls to each worker.
+  // Of the jobs that nobody has claimed: how many there are for each worker that is up.
   size_t was_share() const;
   // Sleeps until there may be a job, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);

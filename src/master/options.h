@@ -22,7 +22,7 @@ struct FetchStep {
 
 struct RunStep {
   size_t handler;      // index into Options::handlers
-  uint64_t batch = 1;  // as there
+  uint64_t batch = 1;  // that handler's
 };
 
 using Step = std::variant<FetchStep, RunStep>;

@@ -94,11 +94,11 @@ void RunStage::wake_workers() {
   if (needed > awake) port_->wake(needed - awake);
 }
 
-bool RunStage::is_sparing() const {
+bool RunStage::could_wake_more() const {
   return port_ != nullptr && port_->was_any_asleep() && port_->was_any_ready();
 }
 
-void RunStage::look_again() {
+void RunStage::wake_one_more() {
   if (port_ != nullptr && port_->was_any_ready()) port_->wake(1);
 }
 
@@ -270,7 +270,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
   std::vector<LostJob> lost;
   for (const ipc::JobId id : ids) {
-    // Both words of the worker may name the same job, and a job that was answered may still be
+    // Two words of the worker may name the same job, and a job that was answered may still be
     // named: what is in the hands of nobody is not lost.
     Job* job = table_.find(id);
     if (job != nullptr && is_with_workers(*job)) {

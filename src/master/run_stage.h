@@ -42,6 +42,10 @@ class RunStage {
   // Takes the job out of the stage if no worker has it. False: one has.
   [[nodiscard]] bool try_drop(Job& job);
 
+  // For take_results(): after so many bytes the clients should get theirs first; without a limit.
+  static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
+  static constexpr uint64_t kAllBytes = ~uint64_t{0};
+
   enum class Expired {
     kNeverRun,   // it was still waiting; it is in no stage any more
     kMovedOn,    // its result was there already, and has been delivered: look again
@@ -54,10 +58,8 @@ class RunStage {
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
-  // Delivers what the workers have published. Fails when a worker has damaged its results.
-  // Of each worker's about `bytes_each`: after that the clients should get theirs first.
-  static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
-  static constexpr uint64_t kAllBytes = ~uint64_t{0};
+  // Delivers what the workers have published, of each about `bytes_each`. Fails when a worker has
+  // damaged its results.
   [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
   // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
   // workers that are still at what they had answered before the last call.
@@ -66,12 +68,12 @@ class RunStage {
   void wake_workers();
   // What is published and not done, by what such jobs take on average.
   uint64_t work_ns() const { return backlog_.work_ns(); }
-  // There are jobs that nobody has taken, and workers asleep: it should be asked soon whether those
-  // that are awake are enough. (However many these are: one may be about to leave, or not return.)
-  bool is_sparing() const;
+  // There are jobs that nobody has taken, and workers asleep: wake_one_more() should follow soon.
+  // (However many are awake: one may be about to leave, or not return.)
+  bool could_wake_more() const;
   // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
   // expected, or a wake-up was lost.
-  void look_again();
+  void wake_one_more();
 
   // A worker was reaped: what it had in hand is queued again, or fails. Returns those jobs, for the
   // log. `was_ended_by_us`: for another job's sake, so that these do not pay with an attempt.

@@ -15,13 +15,14 @@ namespace ringmaster::master {
 
 class Spin {
  public:
-  // Jobs of at most this much work are waited for.
+  // Not for more work than this, of all workers together.
   static constexpr uint64_t kWorkNsMax = 10'000;
   // For at most so long.
   static constexpr uint64_t kSpinNs = 20'000;
 
-  // `work_ns`: what the workers have to do, 0 if nothing.
-  bool is_worth_it(uint64_t work_ns) {
+  // False: do not spin now. True: do, and tell on_end() how it ended. `work_ns`: what the workers
+  // have to do, 0 if nothing.
+  [[nodiscard]] bool try_begin(uint64_t work_ns) {
     if (work_ns == 0 || work_ns > kWorkNsMax) return false;
     if (pause_ == 0) return true;
     --pause_;

@@ -18,7 +18,7 @@ namespace {
 constexpr uint64_t kTickMs = 50;
 
 // How long a job may lie there untaken while a worker sleeps.
-constexpr uint64_t kLookAgainMs = 1;
+constexpr uint64_t kUntakenMs = 1;
 
 // How long damage to the shared words goes unnoticed that does not show by itself, and how long a
 // handler may take to return after its answer.
@@ -40,7 +40,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       events_(std::move(events)),
       roster_(setup_.geometry.worker_slots, setup_.worker_count),
       tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
-      look_again_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
+      one_more_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
 
 Status Supervisor::start() {
   started_ns_ = now_ns();
@@ -174,7 +174,7 @@ void Supervisor::on_tick() {
   }
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
-  run_stage_.look_again();
+  run_stage_.wake_one_more();
   fork_due();
   audit();
   recycle();
@@ -281,13 +281,13 @@ void Supervisor::before_wait() {
   }
 }
 
-void Supervisor::look_again_soon() {
-  if (run_stage_.is_sparing() && !uv_is_active(reinterpret_cast<uv_handle_t*>(look_again_.get()))) {
-    uv_timer_start(
-        look_again_.get(),
-        [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->run_stage_.look_again(); },
-        kLookAgainMs, 0);
-  }
+void Supervisor::wake_one_more_soon() {
+  const bool is_set = uv_is_active(reinterpret_cast<uv_handle_t*>(one_more_.get())) != 0;
+  if (is_set || !run_stage_.could_wake_more()) return;
+  uv_timer_start(
+      one_more_.get(),
+      [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->run_stage_.wake_one_more(); },
+      kUntakenMs, 0);
 }
 
 bool Supervisor::has_results() const {
@@ -297,9 +297,9 @@ bool Supervisor::has_results() const {
 bool Supervisor::try_begin_wait() {
   if (generation_ == nullptr) return true;
   run_stage_.wake_workers();
-  look_again_soon();
+  wake_one_more_soon();
   if (is_condemned_) return true;
-  if (!has_results() && spin_.is_worth_it(run_stage_.work_ns())) spin();
+  if (!has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
   generation_->port().announce_sleep();
   return !has_results();
 }

@@ -61,9 +61,9 @@ class Supervisor {
   // Around the event loop's wait. Before, and before what is due to clients is sent: wakes workers
   // and takes results.
   void before_wait();
-  // After that, which may have let on what clients had sent: wakes workers for it, spins for a
-  // result where that is worth it, then asks to be woken for more. False: some were left, or have
-  // come: the loop should not wait.
+  // The last thing before it: sending may have let in more of what clients had sent. Wakes workers
+  // for that, spins for a result where that is worth it, then asks to be woken for one. False:
+  // there are some: the loop should not wait.
   bool try_begin_wait();
   void end_wait();
 
@@ -87,7 +87,7 @@ class Supervisor {
   const char* why_recycle(uint32_t worker) const;
   void take_results(uint64_t bytes_each);
   bool has_results() const;
-  void look_again_soon();
+  void wake_one_more_soon();
   void spin();
   void audit();
   void condemn(const Error& error);
@@ -116,7 +116,7 @@ class Supervisor {
   bool was_ready_ = false;
   bool is_stopping_ = false;
   net::UvHandle<uv_timer_t> tick_;
-  net::UvHandle<uv_timer_t> look_again_;
+  net::UvHandle<uv_timer_t> one_more_;  // see wake_one_more_soon()
 };
 
 }  // namespace ringmaster::master

@@ -9,8 +9,8 @@
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
 // Cost:    one read(2) per wake-up, into a buffer that all connections share or, of a long message,
-//          to where it is kept; and one write(2) per flush() for everything that was sent since the
-//          last one.
+//          to where it is kept; and one write(2) per flush() for everything that output() was
+//          given since the last one. A long response may have one of its own: see send().
 #pragma once
 
 #include <cstdint>
@@ -54,8 +54,9 @@ class Connection {
   // Where whole responses are appended, framing included, for the next flush().
   std::string& output() { return output_; }
   void flush();
-  // The same for a response whose `body` is long and lies elsewhere: what the system does not take
-  // of it at once is copied behind output(), and `tail` with it. A flush() is due all the same.
+  // Sends output() at once, and behind it a response's `body`, which is long and lies elsewhere,
+  // and its `tail`. What the system does not take of them is copied to output(): a flush() is due
+  // all the same.
   void send(std::string_view body, std::string_view tail);
   // Counts what the owner holds for this client as the connection's, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }

@@ -12,8 +12,8 @@ namespace {
 // A buffer that has grown beyond this is given back: most connections are idle most of the time.
 constexpr size_t kKeptBufferBytes = 4096;
 
-// From a message of this length on, more of it is read straight into the buffer; each time there is
-// room for as much as has come, and for so much at least.
+// From a message of this length on, more of it is read straight into the buffer; where there is
+// less room than that, it is made for half as much as has come, and for so much at least.
 constexpr size_t kRoomBytesMin = 64 << 10;
 
 // Bytes outside of strings that mean nothing to the search for a value's end. They come in short

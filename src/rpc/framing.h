@@ -15,8 +15,9 @@
 // with another character (xyz, 123) is one message up to the end of its line.
 //
 // Pure: no I/O, no clock. Each byte is looked at once, however it arrives.
-// Memory: holds only the unfinished message, at most message_bytes_max of it; while it grows, twice
-//         that. A message that was fed whole is not copied, and of a long one only the beginning.
+// Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
+//         grows, twice that. And what came with the end of a long one, until that is looked at. A
+//         message that was fed whole is not copied, and of a long one only the beginning.
 #pragma once
 
 #include <cstddef>
@@ -51,7 +52,8 @@ class Framer {
 
   // Where the bytes that come next may be read to, instead of being copied there: behind those that
   // it keeps of a long unfinished message. Empty where that does not pay: then feed() them. Holds
-  // after next() has returned kNeedMore; the bytes that are there then go to feed_room().
+  // after next() has returned kNeedMore. feed_room(): so many bytes were read to where room() said
+  // last; REQUIRES: no call of feed() since.
   std::span<char> room();
   void feed_room(size_t bytes);
 
@@ -67,7 +69,7 @@ class Framer {
   // be skipped, go on; false: the stream has no place to go on from, close it.
   bool skip_bad_message();
 
-  // What it keeps of an unfinished message.
+  // What it keeps of an unfinished message, and of what came with the end of a long one.
   size_t buffered_bytes() const { return buffer_.size() + rest_.size(); }
 
   Framing framing() const { return framing_; }

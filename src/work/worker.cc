@@ -48,7 +48,7 @@ class Desk {
   };
 
   void take(const ipc::WorkerPort::Job& job);
-  void run(uint32_t handler);
+  void run(uint32_t handler_index);
   Item* item_of(const rm_job* job);
   void answer(Item& item, int32_t code, std::string_view message);
   uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
@@ -80,10 +80,10 @@ static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
 void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   // Once a job is answered, its header may be the next job's in its slot.
-  const uint32_t handler = jobs.front().header->handler;
+  const uint32_t handler_index = jobs.front().header->handler;
   for (const ipc::WorkerPort::Job& job : jobs)
     take(job);
-  run(handler);
+  run(handler_index);
 }
 
 void Desk::take(const ipc::WorkerPort::Job& job) {
@@ -102,9 +102,9 @@ void Desk::take(const ipc::WorkerPort::Job& job) {
   jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
 }
 
-void Desk::run(uint32_t number) {
+void Desk::run(uint32_t handler_index) {
   if (count_ == 0) return;
-  const Handler& handler = handlers_[number];
+  const Handler& handler = handlers_[handler_index];
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid,

@@ -1,9 +1,9 @@
 // Worker: claims jobs, runs handlers, gives back results, until it is told to stop.
 //
 // Processes: one per worker slot, forked by the nursery. No sockets, no event loop, one thread.
-// Death:     at any instruction costs at most the job in hand, which the master finds by the words
-//            in shared memory and gives to another worker.
-// Signals:   SIGTERM: finish the job in hand, then leave with exit code 0.
+// Death:     at any instruction costs at most the jobs in hand, which the master finds by the words
+//            in shared memory and gives to other workers.
+// Signals:   SIGTERM: finish the jobs in hand, then leave with exit code 0.
 #pragma once
 
 #include <cstdint>

@@ -115,10 +115,9 @@ class Context:
             self.say(f"without {error}")
             return None
 
-    def missing_text(self, *names: str) -> str:
-        """Why these were not measured; of all when none is named. Empty when all were."""
-        found = {name: why for name, why in self.missing.items() if not names or name in names}
-        return " ".join(f"{name} was not measured: {why}." for name, why in found.items())
+    def missing_text(self) -> str:
+        """What was not measured, and why. Empty when all was."""
+        return " ".join(f"{name} was not measured: {why}." for name, why in self.missing.items())
 
     def program(self, name: str, *, on_one_core: bool = False) -> dict[str, Any] | None:
         """The JSON that a program of BUILD/bench prints; None when it is not there."""
@@ -185,7 +184,7 @@ class Context:
 
     def _command(self, system: Contender, method: str, params: Any,
                  options: list[Any]) -> list[str]:
-        command = [self.build / OURS, "bench", "--json", *options]
+        command = [self.build / "ringmaster", "bench", "--json", *options]
         return [*map(str, command), *system.bench_arguments(method, params_text(params))]
 
     def _note(self, system: Contender, method: str, params: Any, options: list[Any]) -> None:

@@ -17,7 +17,7 @@ STEPS = {
 # A payload of 16 MiB, and what is around it.
 MESSAGE_BYTES_MAX = "32MiB"
 # More than it can keep busy: so that what it can do is measured, and not what it was allowed. The
-# others set no limit either.
+# others have 256, and never more than 256 requests under way: a connection for each.
 UPSTREAM_CONNECTIONS = 2048
 
 
@@ -29,8 +29,9 @@ class Ringmaster(Contender):
 def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
           folder: Path | None = None, name: str = "ringmaster",
           handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
-    """Ready to serve; its configuration and its log are `folder` (build/bench)/`name`.*. The
-    defaults, but for what the arguments say, large payloads, and the connections to the upstream.
+    """Ready to serve; its configuration and its log are `folder` (BUILD/bench)/`name`.*. The
+    defaults, but for what the arguments say, large payloads, the connections to the upstream, and
+    the model's batch, which is the demo's (conf/ringmaster.toml).
     `handlers`: further ones, each with a method of its name."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)

@@ -67,7 +67,7 @@ def test_the_report_names_machine_commit_versions_and_commands():
         assert part in text
 
 
-def test_the_readme_shows_the_plots_that_are_in_the_tree():
+def test_the_readme_links_plots_to_where_they_are_to_be_copied():
     plots = [{"name": "plot_1", "title": "A plot"}]
     text = report.readme_section(run_of(scenario(plots=plots)), {})
     assert text.startswith("## Measured\n") and "(tests/bench/results/plot_1.svg)" in text

@@ -26,7 +26,7 @@ def test_percentiles_are_of_all_that_was_sent():
     assert latency.at(half, 99) is None and latency.shown_ms(half, 99) == "> 9,990"
 
 
-def test_the_ideal_knows_the_same_percentiles():
+def test_percentiles_keep_their_names_when_all_were_answered():
     whole = latency.of_all_sent(report(10, 10))
     assert [float(percent) for percent in whole] == list(latency.PERCENTS)
 
@@ -36,6 +36,11 @@ def test_the_ideal_knows_the_same_percentiles():
 def test_a_rate_is_held_when_all_are_answered_in_time(errors, lost, p99_ms, is_held):
     made = {"errors": errors, "lost": lost, "latency_us": {"p99": p99_ms * 1000}}
     assert interests.is_held(made) is is_held
+
+
+def test_the_highest_rate_is_bounded_by_nothing_but_a_rate_that_was_not_held():
+    assert interests.next_rate(400, None) == 600
+    assert interests.next_rate(400, 600) == 500 and interests.next_rate(0.0, 600) == 300
 
 
 def test_cpu_is_shared_out_among_two_cores():

@@ -2,7 +2,7 @@
 
     running = baselines.start("flask_gunicorn", "http://127.0.0.1:7080/features", build)
 
-Needs scripts/setup.sh bench; what has to be compiled or installed lies in build/bench.
+Needs scripts/setup.sh bench; what has to be compiled or installed lies in BUILD/bench.
 """
 
 import os
@@ -42,7 +42,7 @@ class Wanted:
 
 def start(name: str, features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
           in_flight_max: int = 0) -> Contender:  # fmt: skip
-    """Ready to serve; its log is build/bench/NAME.log. Fails (AssertionError) at a deadline."""
+    """Ready to serve; its log is BUILD/bench/NAME.log. Fails (AssertionError) at a deadline."""
     wanted = Wanted(features_url, build.resolve(), workers, timeout_ms, in_flight_max)
     wanted.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

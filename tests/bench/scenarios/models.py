@@ -25,7 +25,6 @@ once; the time until its answer."""
 SOURCE = HANDLERS / "large_model.cc"
 MODEL_BYTES = 200_000_000
 MANY = 8
-MIB = 1 << 20
 
 
 def start(context: Context, library: Path, model: Path, workers: int) -> Ringmaster:

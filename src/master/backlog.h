@@ -29,8 +29,8 @@ class Backlog {
   // Work that is worth waking a worker for, while another one is at it.
   static constexpr uint64_t kWorthWakingNs = 50'000;
 
-  // Of short jobs no more than `ahead_jobs_max` are published; what each worker is given in any case
-  // may come to more.
+  // Of short jobs no more than `ahead_jobs_max` are published; what each worker is given in any
+  // case may come to more.
   explicit Backlog(size_t ahead_jobs_max) : ahead_jobs_max_(ahead_jobs_max) {}
 
   void set_workers(size_t count) { workers_ = count; }

@@ -64,6 +64,14 @@ class RunStage {
   // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
   // workers that are still at what they had answered before the last call.
   [[nodiscard]] Status audit();
+  bool has_results() const { return port_ != nullptr && port_->was_any_result(); }
+  // Around the event loop's wait: has_results() must be asked once more after announce_sleep().
+  void announce_sleep() {
+    if (port_ != nullptr) port_->announce_sleep();
+  }
+  void cancel_sleep() {
+    if (port_ != nullptr) port_->cancel_sleep();
+  }
   // Wakes the workers that what was published since the last call is worth: before each wait.
   void wake_workers();
   // What is published and not done, by what such jobs take on average.

@@ -17,9 +17,6 @@ namespace {
 // The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
-// How long a job may lie there untaken while a worker sleeps.
-constexpr uint64_t kUntakenMs = 1;
-
 // How long damage to the shared words goes unnoticed that does not show by itself, and how long a
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
@@ -40,7 +37,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       events_(std::move(events)),
       roster_(setup_.geometry.worker_slots, setup_.worker_count),
       tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
-      one_more_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {}
+      wait_(setup_.loop, run_stage) {}
 
 Status Supervisor::start() {
   started_ns_ = now_ns();
@@ -281,38 +278,12 @@ void Supervisor::before_wait() {
   }
 }
 
-void Supervisor::wake_one_more_soon() {
-  const bool is_set = uv_is_active(reinterpret_cast<uv_handle_t*>(one_more_.get())) != 0;
-  if (is_set || !run_stage_.could_wake_more()) return;
-  uv_timer_start(
-      one_more_.get(),
-      [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->run_stage_.wake_one_more(); },
-      kUntakenMs, 0);
-}
-
 bool Supervisor::has_results() const {
-  return generation_ != nullptr && !is_condemned_ && generation_->port().was_any_result();
+  return !is_condemned_ && run_stage_.has_results();
 }
 
 bool Supervisor::try_begin_wait() {
-  if (generation_ == nullptr) return true;
-  run_stage_.wake_workers();
-  wake_one_more_soon();
-  if (is_condemned_) return true;
-  if (!has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
-  generation_->port().announce_sleep();
-  return !has_results();
-}
-
-void Supervisor::spin() {
-  const uint64_t end_ns = now_ns() + Spin::kSpinNs;
-  while (!has_results() && now_ns() < end_ns) {
-  }
-  spin_.on_end(has_results());
-}
-
-void Supervisor::end_wait() {
-  if (generation_ != nullptr) generation_->port().cancel_sleep();
+  return generation_ == nullptr || wait_.try_begin(!is_condemned_);
 }
 
 void Supervisor::kill_worker(uint32_t worker) {

@@ -18,10 +18,10 @@
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
 #include "master/generation.h"
+#include "master/loop_wait.h"
 #include "master/oom_kills.h"
 #include "master/roster.h"
 #include "master/run_stage.h"
-#include "master/spin.h"
 #include "net/handle.h"
 
 namespace ringmaster::master {
@@ -65,7 +65,7 @@ class Supervisor {
   // for that, spins for a result where that is worth it, then asks to be woken for one. False:
   // there are some: the loop should not wait.
   bool try_begin_wait();
-  void end_wait();
+  void end_wait() { wait_.end(); }
 
   size_t workers_up() const { return roster_.up_count(); }
   size_t workers_wanted() const { return roster_.wanted(); }
@@ -87,8 +87,6 @@ class Supervisor {
   const char* why_recycle(uint32_t worker) const;
   void take_results(uint64_t bytes_each);
   bool has_results() const;
-  void wake_one_more_soon();
-  void spin();
   void audit();
   void condemn(const Error& error);
   void look_at_workers();
@@ -99,7 +97,6 @@ class Supervisor {
   Events events_;
   Roster roster_;
   OomKills oom_kills_;
-  Spin spin_;
   std::set<uint32_t> killed_;  // workers that we have ended with SIGKILL, until their exit
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
@@ -116,7 +113,7 @@ class Supervisor {
   bool was_ready_ = false;
   bool is_stopping_ = false;
   net::UvHandle<uv_timer_t> tick_;
-  net::UvHandle<uv_timer_t> one_more_;  // see wake_one_more_soon()
+  LoopWait wait_;
 };
 
 }  // namespace ringmaster::master

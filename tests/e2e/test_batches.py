@@ -2,14 +2,17 @@
 
 import pytest
 from client import request
-from server import compile_handler
+from server import HANDLERS, compile_handler
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return compile_handler(tmp_path_factory.mktemp("handlers") / "batches.so", HANDLERS / "batches.c")
 
 
 @pytest.fixture
-def batching(server, probe, gate, tmp_path, root):
+def batching(server, probe, gate, library):
     """batching(requests, ...): what becomes of requests that have waited for the only worker."""
-    source = root / "tests/e2e/handlers/batches.c"
-    library = compile_handler(tmp_path / "batches.so", source)
 
     def run(requests: list[bytes], batch: int = 8, attempts: int = 2, **sections) -> dict:
         running = server(
@@ -47,6 +50,22 @@ def results(answers: dict) -> list:
 def test_what_waits_is_run_together_up_to_the_batch(batching):
     answers = batching([batches(id) for id in range(8)] + [batches(8)], batch=8)
     assert results(answers) == [8] * 8 + [1]
+
+
+def test_a_batch_leaves_the_other_workers_their_share(server, probe, gate, library):
+    running = server(
+        handlers={"hold": probe("hold"), "batches": {"library": library, "batch": 8}}
+    )
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request("first") + held.request("second"))
+        held.wait_for_runs(2)  # both workers
+        client.send(b"".join(batches(id) for id in range(8)) + request("none", id="all are in"))
+        assert client.answer()["id"] == "all are in"
+        held.open()
+        answers = client.answers(10)
+    # Of the eight that wait the first to look takes one, and half of the others.
+    assert max(answers[id]["result"] for id in range(8)) <= 4
 
 
 def test_without_a_batch_each_job_is_run_alone(batching):

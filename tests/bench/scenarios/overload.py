@@ -5,7 +5,7 @@ from typing import Any
 from contender import Contender
 from context import BURN, CPU_MS, Context
 from cpu import rss_bytes
-from systems import NODE, OURS, POOL, PYTHON, TIMEOUT_MS, WORKERS, end
+from systems import NODE, OURS, POOL, POOL_LIMITED, PYTHON, TIMEOUT_MS, WORKERS, end
 from targets import number, ratio, target
 
 TITLE = "overload"
@@ -15,7 +15,7 @@ what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ring
 closed loop: the better of two, just before and just after the run, since these machines have other
 things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is
 late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
-time runs. Each run has a server of its own, and is counted from its third second on."""
+time runs. "Limited" is the pool that refuses what is more than a second's work at once. Each run has a server of its own, and is counted from its third second on."""
 TARGETED = (2, 10)
 SHARE_MAX = 1.1  # what chance may add to all of it
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
@@ -59,7 +59,7 @@ def run(context: Context) -> dict[str, Any]:
     factors = context.pick((0.5, 0.9, 1.2, 2, 10), (0.25, 0.5, 0.8, 1, 1.2, 2, 4, 10))
     runs = []
     for times in factors:
-        for name in (OURS, *context.pick((POOL,), (*PYTHON, NODE))):
+        for name in (OURS, *context.pick((POOL, POOL_LIMITED), (*PYTHON, POOL_LIMITED, NODE))):
             if system := context.start(name):
                 is_ours = name == OURS and times in TARGETED
                 how = measure_ours if is_ours else measure

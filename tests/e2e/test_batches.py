@@ -7,7 +7,8 @@ from server import HANDLERS, compile_handler
 
 @pytest.fixture(scope="module")
 def library(tmp_path_factory):
-    return compile_handler(tmp_path_factory.mktemp("handlers") / "batches.so", HANDLERS / "batches.c")
+    folder = tmp_path_factory.mktemp("handlers")
+    return compile_handler(folder / "batches.so", HANDLERS / "batches.c")
 
 
 @pytest.fixture

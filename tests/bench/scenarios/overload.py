@@ -15,7 +15,8 @@ what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ring
 closed loop: the better of two, just before and just after the run, since these machines have other
 things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is
 late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
-time runs. "Limited" is the pool that refuses what is more than a second's work at once. Each run has a server of its own, and is counted from its third second on."""
+time runs. "Limited" is the pool that refuses what is more than a second's work at once. Each run
+has a server of its own, and is counted from its third second on."""
 TARGETED = (2, 10)
 SHARE_MAX = 1.1  # what chance may add to all of it
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy

@@ -16,7 +16,7 @@ struct Scribbled {
 
   ResultRingWords& words() { return *reinterpret_cast<ResultRingWords*>(memory.bytes().data()); }
   std::span<std::byte> data() { return memory.bytes().subspan(sizeof(ResultRingWords)); }
-  void write_header(uint64_t offset, RecordHeader header) {
+  void write_header(uint64_t offset, const RecordHeader& header) {
     std::memcpy(data().data() + offset, &header, sizeof header);
   }
   bool is_damaged() { return !reader.peek(); }

@@ -1,12 +1,10 @@
-"""aggregation.py OUT: how long the features of one user take, in ours, Python, pandas and numpy.
+"""Aggregation: how long the features of one user take, in ours, Python, pandas and numpy.
 
 Twice each: from the events in the form that is natural there, and from the bytes of the response
 that has them. Users have 100 to 100,000 events, drawn by a fixed seed; they are many, and gone
 through in turn, so that nobody profits from having just seen the same one. Systems take turns
-too, ROUNDS times: what disturbs the machine meets all of them.
-
-Fails unless all give the same numbers for every user. Prints Markdown tables of the medians, with
-the least and the most, and how many times as long as ours the others take.
+too, ROUNDS times: what disturbs the machine meets all of them. All must give the same numbers for
+every user.
 """
 
 import gc
@@ -14,11 +12,8 @@ import itertools
 import json
 import random
 import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
-from statistics import median
 
 import features_of_user as features
 
@@ -94,7 +89,7 @@ def check_same(out: Path, users: Users):
         for body, expected in zip(users.bodies, ours, strict=True):
             found = list(compute(make(body)))
             if found != expected:
-                sys.exit(f"{name}: expected {expected}, found {found}")
+                raise AssertionError(f"{name}: expected {expected}, found {found}")
 
 
 def measure(out: Path, users: Users) -> tuple[dict, dict]:
@@ -112,43 +107,7 @@ def measure(out: Path, users: Users) -> tuple[dict, dict]:
     return alone, from_bytes
 
 
-def print_table(title: str, rows: dict):
-    """rows: {size: {system: [ns, ...]}}"""
-    print(f"\n{title}: microseconds per user, median (least to most); times ours\n")
-    print("| events |", " | ".join((OURS, *SYSTEMS)), "|")
-    print("|" + "---|" * (len(SYSTEMS) + 2))
-    for size, systems in rows.items():
-        ours = median(systems[OURS])
-        cells = [
-            f"{median(of) / 1e3:,.1f} ({min(of) / 1e3:,.1f} to {max(of) / 1e3:,.1f})"
-            + (f"; {median(of) / ours:,.0f}x" if name != OURS else "")
-            for name, of in systems.items()
-        ]
-        print(f"| {size:,} |", " | ".join(cells), "|")
-
-
-def print_model(out: Path, bodies: Path):
-    """What comes after the features."""
-    rows = [run(out / "bench/prediction", MODEL, bodies) for _ in range(ROUNDS)]
-    print("\nThe model: microseconds per user, median (least to most)\n")
-    print("| users at once | per user |\n|---|---|")
-    for count in (1, 64):
-        of = [row[f"row_ns_of_{count}"] / 1e3 for row in rows]
-        print(f"| {count} | {median(of):.1f} ({min(of):.1f} to {max(of):.1f}) |")
-
-
-def main():
-    out = Path(sys.argv[1])
-    alone, from_bytes = {}, {}
-    with tempfile.TemporaryDirectory() as folder:
-        for size in SIZES:
-            users = Users(size, Path(folder))
-            check_same(out, users)
-            alone[size], from_bytes[size] = measure(out, users)
-        print_table("A user's features from the events", alone)
-        print_table("A user's features from the JSON", from_bytes)
-        print_model(out, Path(folder) / f"{SIZES[0]}.bodies")
-
-
-if __name__ == "__main__":
-    main()
+def measure_model(out: Path, users: Users) -> dict[int, list[float]]:
+    """What comes after the features: {users at once: [ns for each, ...]}."""
+    rows = [run(out / "bench/prediction", MODEL, users.files[0]) for _ in range(ROUNDS)]
+    return {count: [row[f"row_ns_of_{count}"] for row in rows] for count in (1, 64)}

@@ -159,7 +159,7 @@ class Play {
 
   void take_over(uint32_t worker) {
     const std::vector<JobId> jobs = port_.take_over(worker);
-    RM_ASSERT(jobs.size() <= 2);
+    RM_ASSERT(jobs.size() <= kBatchMax + 1);  // those in hand, and one that it was claiming
     for (const JobId id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);

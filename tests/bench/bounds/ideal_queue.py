@@ -1,10 +1,11 @@
 """Ideal queue: what an ideal server would make of the load of `ringmaster bench --rate RATE`.
 
 Ideal: each request fetches for exactly 70 ms, any number of them at once; then it computes for
-exactly 30 ms on the one of `servers` cores that is free first, in the order in which the fetches end.
-Nothing else takes time: no network, no parsing, no switching. That is an M/D/c queue, fed with the
-very arrivals of the load instead of others like them, so that chance is the same on both sides. It
-refuses nobody: beyond what they can do its latencies grow with the duration and bound nothing.
+exactly 30 ms on the one of `servers` cores that is free first, in the order in which the fetches
+end. Nothing else takes time: no network, no parsing, no switching. That is an M/D/c queue, fed
+with the very arrivals of the load instead of others like them, so that chance is the same on both
+sides. It refuses nobody: beyond what they can do its latencies grow with the duration and bound
+nothing.
 """
 
 import heapq

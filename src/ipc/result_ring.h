@@ -38,7 +38,9 @@ struct alignas(32) RecordHeader {
   uint32_t job;   // or kSkip
   uint32_t sequence;
   int32_t code;     // 0: a result; else the error's code, and the bytes are its message
-  uint64_t run_ns;  // what the worker took for it
+  // What the worker took for it. Of jobs that it had together: the time since they were begun, by
+  // their number; so of a handler that answers them one after the other the first seem too short.
+  uint64_t run_ns;
 };
 static_assert(sizeof(RecordHeader) == 32);
 

@@ -37,7 +37,7 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;     // 0: a result; else the error's code, and the bytes are its message
+  int32_t code;  // 0: a result; else the error's code, and the bytes are its message
   // What the worker took for it. Of jobs that it had together: the time since they were begun, by
   // their number; so of a handler that answers them one after the other the first seem too short.
   uint64_t run_ns;

@@ -95,7 +95,9 @@ void RunStage::wake_workers() {
 }
 
 bool RunStage::could_wake_more() const {
-  return port_ != nullptr && port_->was_any_asleep() && port_->was_any_ready();
+  // The ring is looked through before each wait: not for nothing.
+  return port_ != nullptr && backlog_.jobs() > 0 && port_->was_any_asleep() &&
+         port_->was_any_ready();
 }
 
 void RunStage::wake_one_more() {

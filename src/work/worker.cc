@@ -88,11 +88,12 @@ void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
 
 void Desk::take(const ipc::WorkerPort::Job& job) {
   const ipc::JobHeader& header = *job.header;
-  if (count_ == 0) begun_ns_ = now_ns();
+  const uint64_t now = now_ns();
+  if (count_ == 0) begun_ns_ = now;
   Item& item = items_[count_];
   item.id = job.id;
   item.is_answered = false;
-  if (now_ns() >= header.deadline_ns) {
+  if (now >= header.deadline_ns) {
     return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run");
   }
   for (uint32_t i = 0; i < header.view_count; ++i) {

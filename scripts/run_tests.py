@@ -26,6 +26,8 @@ PR_SET_CHILD_SUBREAPER = 36
 DOCTEST_SUMMARY = re.compile(
     rb"\[doctest\] test cases: *(\d+) *\| *(\d+) passed *\| *(\d+) failed *\| *(\d+) skipped")
 
+FAILED_CASE = re.compile(rb"TEST CASE: *(.*)\n\n(?:(?!=====).*\n)*?.*: (?:FATAL )?ERROR:")
+
 
 @dataclass
 class Counts:
@@ -132,6 +134,9 @@ def run_unit_tests(out: Path, counts: Counts) -> None:
             counts.notes.append(f"skipped: {skipped} unit test cases")
         if total == 0:
             counts.fail("unit_tests has no test cases")
+    # A case without a fault is only named where it says something.
+    for case in FAILED_CASE.findall(output):
+        counts.notes.append(f"failed: {case.decode(errors='replace').strip()}")
     if counts.failed == before and (status != 0 or not found):
         counts.fail(f"unit_tests crashed: exit status {status}")
 
@@ -153,6 +158,8 @@ def run_e2e_tests(out: Path, files: list[str], counts: Counts) -> None:
             counts.passed += total - failures - errors - skipped
             counts.failed += failures + errors
             for case in suite.iter("testcase"):
+                if case.find("failure") is not None or case.find("error") is not None:
+                    counts.notes.append(f"failed: {case.get('classname')}: {case.get('name')}")
                 for skip in case.iter("skipped"):
                     counts.notes.append(f"skipped: {case.get('name')}: {skip.get('message')}")
     if counts.failed == before and (status != 0 or not report.exists()):

@@ -1,6 +1,7 @@
 #!/bin/bash
 # sum.sh COMMAND...: runs the commands, each of them one argument, whatever becomes of those before,
 # and adds up the "N passed, N failed" which each ends with. One without such a line counts as one.
+# Their lines "failed: ..." come again at the end.
 set -euo pipefail
 
 log=$(mktemp)
@@ -8,11 +9,12 @@ trap 'rm -f "$log"' EXIT
 # Of a make that calls us: its job slots are not ours to hand on.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-passed=0 failed=0
+passed=0 failed=0 failures=()
 for command in "$@"; do
   printf '\n=== %s\n' "$command"
   status=0
   bash -c "$command" 2>&1 | tee "$log" || status=$?
+  mapfile -t -O "${#failures[@]}" failures < <(grep '^failed: ' "$log" | sort -u)
   if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
     passed=$((passed + BASH_REMATCH[1]))
     failed=$((failed + BASH_REMATCH[2]))
@@ -21,9 +23,10 @@ for command in "$@"; do
     passed=$((passed + 1))
   else
     failed=$((failed + 1))
-    echo "failed: $command: exit status $status"
+    failures+=("failed: $command: exit status $status")
   fi
 done
 echo
+[[ ${#failures[@]} -eq 0 ]] || printf '%s\n' "${failures[@]}"
 echo "$passed passed, $failed failed"
 [[ $failed -eq 0 ]]

@@ -9,7 +9,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include "base/json.h"
-#include "rpc/framing.h"
+#include "rpc/framer.h"
 
 namespace ringmaster::bench {
 namespace {

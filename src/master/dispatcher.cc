@@ -32,6 +32,13 @@ rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
   return error;
 }
 
+// A run step before the one that it is at.
+bool has_run_a_step(const Job& job) {
+  const auto steps = job.method->steps.begin();
+  return std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step),
+                     [](const Step& step) { return std::get_if<RunStep>(&step); });
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
@@ -81,15 +88,17 @@ std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_vi
   return table_.find(id) != nullptr ? std::optional(id) : std::nullopt;
 }
 
-void Dispatcher::cancel(ipc::JobId id) {
+rpc::Executed Dispatcher::cancel(ipc::JobId id) {
   Job* job = table_.find(id);
-  if (job == nullptr || job->caller == nullptr) return;
+  if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
   job->caller = nullptr;
-  if (job->state == JobState::kFetching) {
-    fetch_stage_.cancel(*job);
-    return end(*job);
-  }
-  if (run_stage_.try_drop(*job)) end(*job);
+  const bool is_fetching = job->state == JobState::kFetching;
+  const bool has_run =
+      has_run_a_step(*job) || job->attempts > (job->state == JobState::kPublished ? 1 : 0);
+  if (is_fetching) fetch_stage_.cancel(*job);
+  if (!is_fetching && !run_stage_.try_drop(*job)) return rpc::Executed::kUnknown;
+  end(*job);
+  return has_run ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
 // A limit was reached: there is room again when one of the jobs in flight is done.
@@ -216,10 +225,7 @@ void Dispatcher::answer_result(Job& job, std::string_view result) {
 }
 
 void Dispatcher::answer_error(Job& job, rpc::Error error) {
-  const auto steps = job.method->steps.begin();
-  const bool has_run = std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step),
-                                   [](const Step& step) { return std::get_if<RunStep>(&step); });
-  if (has_run) error.executed = rpc::Executed::kUnknown;  // a step before this one
+  if (has_run_a_step(job)) error.executed = rpc::Executed::kUnknown;
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 

@@ -36,8 +36,9 @@ class Dispatcher : private StageEvents {
 
   // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
   // not begun to run never will. What runs is left to finish, within its deadline, and its result
-  // thrown away: stopping it would cost the worker, and what else that has claimed.
-  void cancel(ipc::JobId id);
+  // thrown away: stopping it would cost the worker, and what else that has claimed. Returns whether
+  // a handler may have run for it.
+  rpc::Executed cancel(ipc::JobId id);
 
   // Answers everything in flight with this error, and stops what can be stopped of it.
   void cut_off_all(const rpc::Error& error);

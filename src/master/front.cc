@@ -33,6 +33,9 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
+  events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
+    return session_of(connection).on_head(head);
+  };
   events_.on_message = [this](net::Connection& connection, std::string_view message) {
     return session_of(connection).on_message(message);
   };
@@ -86,6 +89,7 @@ Status Front::serve(Deployment& deployment) {
     return true;
   });
   shared_.deployment = &deployment;
+  shared_.origins = deployment.options().listen_origins;
   const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};

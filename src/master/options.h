@@ -57,6 +57,7 @@ struct Crashes {
 struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
+  std::vector<std::string> listen_origins = {};  // see http_rules.h
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
   uint64_t worker_max_jobs = 0;       // 0: no limit

@@ -1,184 +1,201 @@
 #include "master/session.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <utility>
+
+#include "base/json.h"
 
 namespace ringmaster::master {
 namespace {
 
-// A result of this length is worth a system call of its own, that it need not be copied.
-constexpr size_t kSentAtOnceBytes = 16 << 10;
+constexpr std::string_view kCancel = "$/cancelRequest";
+
+rpc::Error make_error(int32_t code, std::string reason, std::string message) {
+  rpc::Error error;
+  error.code = code;
+  error.reason = std::move(reason);
+  error.message = std::move(message);
+  return error;
+}
+
+// Of HTTP, a status says more than our codes.
+unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
+  switch (why) {
+    case rpc::Framer::Event::kBadFrame:
+      return http.fault().status;
+    case rpc::Framer::Event::kNeedMore:
+      return 400;
+    default:
+      return 200;
+  }
+}
 
 }  // namespace
-
-// Collects the answers of a batch, in the order in which they come, into one response.
-class Session::Batch {
- public:
-  explicit Batch(std::weak_ptr<Session> session) : session_(std::move(session)) {}
-  Batch(const Batch&) = delete;
-  Batch& operator=(const Batch&) = delete;
-  // The last call of the batch has let go of it. Only notifications: nothing is sent.
-  ~Batch() {
-    const std::shared_ptr<Session> session = session_.lock();
-    if (session == nullptr || session->connection_.is_closed() || answers_.empty()) return;
-    session->connection_.charge(-static_cast<int64_t>(answers_.size()));
-    session->begin_response() += answers_ + ']';
-    session->end_response();
-  }
-
-  // `append` adds the answer to the string that it is given.
-  template <class Append>
-  void add(Session& session, Append append) {
-    const size_t was = answers_.size();
-    answers_ += was == 0 ? '[' : ',';
-    append(answers_);
-    session.connection_.charge(static_cast<int64_t>(answers_.size() - was));
-    session.shared_.on_unsent(session.shared_from_this());  // so that it is counted
-  }
-
- private:
-  std::weak_ptr<Session> session_;
-  std::string answers_;
-};
-
-// One request that was admitted: gives its answer to whoever is still there.
-class Session::Call : public Caller {
- public:
-  Call(std::weak_ptr<Session> session, std::shared_ptr<Batch> batch, const rpc::Request& request,
-       Dispatcher& dispatcher_)
-      : dispatcher(dispatcher_),
-        session_(std::move(session)),
-        batch_(std::move(batch)),
-        id_(request.id),
-        version_(request.version) {}
-
-  void answer_result(std::string_view result) override {
-    if (batch_ == nullptr && result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
-      return answer([&](Session& session) { session.send_result(version_, id_, result); });
-    }
-    append([&](std::string& out) { rpc::append_result(out, version_, id_, result); });
-  }
-  void answer_error(const rpc::Error& error) override {
-    append([&](std::string& out) { rpc::append_error(out, version_, id_, error); });
-  }
-
-  bool is_notification() const { return id_.empty(); }
-
-  Dispatcher& dispatcher;  // that admits it
-  ipc::JobId job;          // once it was admitted
-  size_t place = 0;        // among its session's calls
-
- private:
-  template <class Append>
-  void append(Append append) {
-    answer([&](Session& session) {
-      if (batch_ != nullptr) return batch_->add(session, append);
-      append(session.begin_response());
-      session.end_response();
-    });
-  }
-
-  template <class Deliver>
-  void answer(Deliver deliver) {
-    const std::shared_ptr<Session> session = session_.lock();
-    if (session == nullptr || session->connection_.is_closed()) return;
-    if (!is_notification()) deliver(*session);
-    batch_.reset();  // before the session may finish: the batch's response must be out
-    session->on_answered(*this);
-  }
-
-  std::weak_ptr<Session> session_;
-  std::shared_ptr<Batch> batch_;
-  std::string id_;  // empty: a notification
-  rpc::Version version_;
-};
 
 Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
                  uint64_t now_ns)
     : shared_(shared), connection_(std::move(stream), events, shared.connection_limits, now_ns) {}
 
+bool Session::on_head(const rpc::HttpReader& head) {
+  verdict_ = judge(head, shared_.origins);
+  if (verdict_.status == 204) return true;
+  if (verdict_.status != 200) {
+    refuse_head(head, verdict_.why);
+    return false;
+  }
+  if (head.expects_continue() && line_.is_empty()) {
+    connection_.output() += rpc::kHttpContinue;
+    shared_.on_unsent(shared_from_this());
+  }
+  return true;
+}
+
+// A body tells the client's person what was wrong; HEAD has none.
+void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
+  std::string body;
+  rpc::append_error(body, rpc::Version::k2, "",
+                    make_error(rpc::kInvalidRequest, "http", std::string(why)));
+  if (head.method() == "HEAD") body.clear();
+  send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
+}
+
 bool Session::on_message(std::string_view text) {
+  std::optional<Reply::Http> http;
+  if (connection_.http() != nullptr) {
+    http = {line_.open(), connection_.http()->keep_alive(), verdict_};
+    if (verdict_.status == 204) {
+      send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
+      return true;
+    }
+  }
   const rpc::Message message = rpc::parse(text, limits().batch_items);
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
-  const auto batch =
-      message.is_batch ? std::make_shared<Batch>(weak_from_this()) : std::shared_ptr<Batch>();
+  std::shared_ptr<Reply> reply;
+  if (message.is_batch || http) {
+    reply = std::make_shared<Reply>(weak_from_this(), message.is_batch, std::move(http));
+  }
   for (const rpc::Request& request : message.requests)
-    begin(request, batch);
+    begin(request, reply);
+  reply.reset();
+  update_hold();
   return is_json;
 }
 
-void Session::begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch) {
-  if (request.error) return refuse(request, *request.error, batch.get());
-  rpc::Error error;
+void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
+  if (request.error) return refuse(request, *request.error, reply.get());
+  if (request.method == kCancel) return cancel(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
-    error.code = rpc::kMethodNotFound;
-    error.message = fmt::format("there is no method {:.100}", request.method);
+    rpc::Error error = make_error(rpc::kMethodNotFound, "method_not_found",
+                                  fmt::format("there is no method {:.100}", request.method));
     if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
-    error.reason = "method_not_found";
-    return refuse(request, error, batch.get());
+    return refuse(request, error, reply.get());
   }
   if (shared_.is_draining) {
-    error.code = rpc::kShuttingDown;
-    error.message = "the server is shutting down";
-    error.reason = "shutting_down";
+    rpc::Error error =
+        make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
     error.retryable = true;
-    return refuse(request, error, batch.get());
+    return refuse(request, error, reply.get());
   }
+  admit(*method, request, reply);
+}
+
+void Session::admit(const Method& method, const rpc::Request& request,
+                    const std::shared_ptr<Reply>& reply) {
   Dispatcher& dispatcher = shared_.deployment->dispatcher();
-  const auto call = std::make_shared<Call>(weak_from_this(), batch, request, dispatcher);
+  const auto call = std::make_shared<Call>(weak_from_this(), reply, request, dispatcher);
   call->place = calls_.size();
   calls_.push_back(call.get());
-  if (calls_.size() >= limits().in_flight_per_connection && !is_held_) {
-    is_held_ = true;
-    connection_.hold_reading(true);
-  }
-  const auto job = dispatcher.admit(*method, request.params, request.timeout_ms, call);
+  update_hold();
+  std::optional<uint64_t> timeout_ms = request.timeout_ms;
+  if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
+  const auto job = dispatcher.admit(method, request.params, timeout_ms, call);
   if (job) call->job = *job;
+  if (request.is_notification()) call->leave_reply();
 }
 
-void Session::refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch) {
+// As language servers have it: {"id": N}, of a request of the same connection. Who asks for more
+// than a notification is told that it was heard.
+void Session::cancel(const rpc::Request& request, Reply* reply) {
+  const std::string_view id = json::find_member(request.params, "id");
+  const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {
+    return !call->is_notification() && call->id == id;
+  });
+  if (found != calls_.end()) {
+    const std::shared_ptr<Call> call = (*found)->shared_from_this();
+    rpc::Error error = make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
+    error.executed = call->dispatcher.cancel(call->job);
+    call->answer_error(error);
+  }
   if (request.is_notification()) return;
-  const auto append = [&](std::string& out) {
-    rpc::append_error(out, request.version, request.id, error);
-  };
-  if (batch != nullptr) return batch->add(*this, append);
-  append(begin_response());
-  end_response();
+  if (reply != nullptr) return reply->add_result(*this, request.version, request.id, "null");
+  respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, "null"); });
 }
 
-void Session::refuse_message(int32_t code, std::string reason, std::string message,
-                             uint64_t limit) {
-  rpc::Error error;
-  error.code = code;
-  error.message = std::move(message);
-  error.reason = std::move(reason);
-  if (limit > 0) error.limit = limit;
-  rpc::append_error(begin_response(), rpc::Version::k2, "", error);
-  end_response();
+void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {
+  if (request.is_notification()) {
+    if (reply != nullptr) reply->count_error(error);
+  } else if (reply != nullptr) {
+    reply->add_error(*this, request.version, request.id, error);
+  } else {
+    respond([&](std::string& out) { rpc::append_error(out, request.version, request.id, error); });
+  }
 }
 
 void Session::on_unreadable(rpc::Framer::Event why) {
+  rpc::Error error;
   switch (why) {
     case rpc::Framer::Event::kTooLarge:
-      return refuse_message(rpc::kRequestTooLarge, "request_too_large",
-                            fmt::format("a message of more than {} bytes", limits().request_bytes),
-                            limits().request_bytes);
+      error = make_error(rpc::kRequestTooLarge, "request_too_large",
+                         fmt::format("a message of more than {} bytes", limits().request_bytes));
+      error.limit = limits().request_bytes;
+      break;
     case rpc::Framer::Event::kNotAFraming:
-      return refuse_message(rpc::kParseError, "unknown_framing",
-                            "expected JSON-RPC: JSON values that begin with { or [", 0);
+      error = make_error(rpc::kParseError, "unknown_framing",
+                         "expected JSON-RPC: JSON values that begin with { or [, headers that "
+                         "begin with Content-, netstrings, or HTTP/1.1");
+      break;
+    case rpc::Framer::Event::kBadFrame:
+      error = make_error(rpc::kParseError, "bad_framing", bad_frame());
+      break;
     default:
-      return refuse_message(rpc::kParseError, "incomplete",
-                            "the connection ended inside of a message", 0);
+      error =
+          make_error(rpc::kParseError, "incomplete", "the connection ended inside of a message");
+  }
+  refuse_message(error, why);
+}
+
+std::string Session::bad_frame() const {
+  switch (connection_.framing()) {
+    case rpc::Framing::kContentLength:
+      return "expected headers, among them one \"Content-Length: N\" with N > 0, an empty line, "
+             "and "
+             "N bytes";
+    case rpc::Framing::kNetstring:
+      return "expected netstrings: a length above 0, \":\", so many bytes, \",\"";
+    default:
+      return "expected HTTP/1.1: " + connection_.http()->fault().why;
   }
 }
 
+void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
+  const auto append = [&](std::string& out) {
+    rpc::append_error(out, rpc::Version::k2, "", error);
+  };
+  if (connection_.http() == nullptr) return respond(append);
+  std::string body;
+  append(body);
+  send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
+}
+
 void Session::refuse_connection() {
-  refuse_message(rpc::kOverloaded, "too_many_connections",
-                 fmt::format("{} connections are open", limits().connections),
-                 limits().connections);
+  rpc::Error error = make_error(rpc::kOverloaded, "too_many_connections",
+                                fmt::format("{} connections are open", limits().connections));
+  error.limit = limits().connections;
+  respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, "", error); });
   finish_when_idle();
 }
 
@@ -186,27 +203,56 @@ void Session::on_ended() {
   finish_when_idle();
 }
 
-void Session::end_response() {
-  connection_.output() += '\n';
+void Session::frame_response(size_t begin) {
+  std::string& out = connection_.output();
+  out.insert(begin, rpc::frame_head(connection_.framing(), out.size() - begin));
+  out += rpc::frame_tail(connection_.framing());
   shared_.on_unsent(shared_from_this());
 }
 
 void Session::send_result(rpc::Version version, std::string_view id, std::string_view result) {
-  rpc::begin_result(begin_response(), version, id);
-  connection_.send(result, std::string(rpc::end_of_result(version)) + '\n');
+  std::string& out = connection_.output();
+  const size_t begin = out.size();
+  rpc::begin_result(out, version, id);
+  std::string tail(rpc::end_of_result(version));
+  const size_t size = out.size() - begin + result.size() + tail.size();
+  out.insert(begin, rpc::frame_head(connection_.framing(), size));
+  tail += rpc::frame_tail(connection_.framing());
+  connection_.send(result, tail);
   shared_.on_unsent(shared_from_this());
+}
+
+void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
+                        std::span<const rpc::HttpField> fields, std::string_view body) {
+  const size_t held_before = line_.held_bytes();
+  std::string reply =
+      rpc::http_head(status, body.size(), keep_alive && !shared_.is_draining, fields);
+  reply += body;
+  line_.complete(place, std::move(reply), connection_.output());
+  charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
+  update_hold();
+  if (is_finishing_) finish_when_idle();
+}
+
+void Session::charge(int64_t bytes) {
+  connection_.charge(bytes);
+  shared_.on_unsent(shared_from_this());  // so that it is counted
 }
 
 void Session::on_answered(const Call& call) {
   calls_.back()->place = call.place;
   calls_[call.place] = calls_.back();
   calls_.pop_back();
-  if (calls_.size() < limits().in_flight_per_connection && is_held_) {
-    is_held_ = false;
-    connection_.hold_reading(false);
-    shared_.on_unsent(shared_from_this());  // what was read and held is due, too
-  }
+  update_hold();
   if (is_finishing_) finish_when_idle();
+}
+
+void Session::update_hold() {
+  const bool hold = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
+  if (hold == is_held_) return;
+  is_held_ = hold;
+  connection_.hold_reading(hold);
+  if (!hold) shared_.on_unsent(shared_from_this());  // what was read and held is due, too
 }
 
 void Session::on_closed() {

@@ -1,20 +1,26 @@
 // Session: one client's connection, and what it is owed: its messages become calls, their answers
-// become responses.
+// become responses in the client's framing: as they come, or of HTTP in the order of its requests.
 //
 // Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
 //         they do not keep it alive.
-// Limits: in_flight_per_connection calls; then the connection is not read until answers have left.
+// Limits: in_flight_per_connection calls, and as many replies of HTTP that are yet to be sent; then
+//         the connection is not read until answers have left.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "master/call.h"
 #include "master/deployment.h"
+#include "master/http_rules.h"
+#include "master/reply_line.h"
 #include "net/connection.h"
+#include "rpc/http_response.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster::master {
@@ -26,6 +32,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     Limits limits;                     // copies of its: connections may outlive it
     net::ConnectionLimits connection_limits;
+    std::vector<std::string> origins;                         // see http_rules.h
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
@@ -42,36 +49,55 @@ class Session : public std::enable_shared_from_this<Session> {
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
   // See net::Connection::Events.
+  bool on_head(const rpc::HttpReader& head);
   bool on_message(std::string_view message);
   void on_unreadable(rpc::Framer::Event why);
   void on_ended();
 
-  // A response: appended to what begin_response() returns, then ended.
-  std::string& begin_response() { return connection_.output(); }
-  void end_response();
+  // A response: `append` adds it to the string that it is given.
+  template <class Append>
+  void respond(Append append) {
+    const size_t begin = connection_.output().size();
+    append(connection_.output());
+    frame_response(begin);
+  }
+  // The same for a long result of one line, from where it lies.
+  void send_result(rpc::Version version, std::string_view id, std::string_view result);
+  // The response to a request of HTTP.
+  void send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
+                 std::span<const rpc::HttpField> fields, std::string_view body);
+  // What is held for this client elsewhere counts as its own.
+  void charge(int64_t bytes);
+  void on_answered(const Call& call);
+
+  bool is_closed() const { return connection_.is_closed(); }
   // The client is gone: it has reset the connection, or broken the protocol. What it waits for is
   // cancelled; its notifications, of which it awaits nothing, are not. A client that only ends its
   // sending is not gone: see net::Connection.
   void on_closed();
   // Closes once all that it is owed has been sent.
   void finish_when_idle();
-  bool is_idle() const { return calls_.empty(); }
+  bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
-  class Batch;
-  class Call;
-
-  void on_answered(const Call& call);
-  void begin(const rpc::Request& request, const std::shared_ptr<Batch>& batch);
-  void refuse(const rpc::Request& request, const rpc::Error& error, Batch* batch);
-  void send_result(rpc::Version version, std::string_view id, std::string_view result);
-  void refuse_message(int32_t code, std::string reason, std::string message, uint64_t limit);
+  void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
+  void admit(const Method& method, const rpc::Request& request,
+             const std::shared_ptr<Reply>& reply);
+  void cancel(const rpc::Request& request, Reply* reply);
+  void refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply);
+  void refuse_message(const rpc::Error& error, rpc::Framer::Event why);
+  std::string bad_frame() const;
+  void refuse_head(const rpc::HttpReader& head, std::string_view why);
+  void frame_response(size_t begin);
+  void update_hold();
 
   const Limits& limits() const { return shared_.limits; }
 
   Shared& shared_;
   net::Connection connection_;
   std::vector<Call*> calls_;  // not yet answered; their jobs own them
+  ReplyLine line_;            // of HTTP
+  HttpVerdict verdict_;       // on the request whose message comes next
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

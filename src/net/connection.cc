@@ -113,11 +113,7 @@ void Connection::hand_out_messages() {
   while (!is_held_) {
     const rpc::Framer::Event event = framer_.next(message);
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
-    if (event == rpc::Framer::Event::kMessage &&
-        (events_.on_message(*this, message) || framer_.skip_bad_message())) {
-      continue;
-    }
-    if (event != rpc::Framer::Event::kMessage) events_.on_unreadable(*this, event);
+    if (hand_out(event, message)) continue;
     is_unreadable_ = true;
     events_.on_ended(*this);
     return;
@@ -125,6 +121,20 @@ void Connection::hand_out_messages() {
   if (!unread_.empty()) return;
   unread_ = framer_.take_rest();  // the buffer that it lies in is for others to read into
   framer_.feed(unread_);
+}
+
+// False: nothing can follow.
+bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
+  switch (event) {
+    case rpc::Framer::Event::kHead:
+      return events_.on_head(*this, *http());
+    case rpc::Framer::Event::kMessage:
+      if (!events_.on_message(*this, message) && !framer_.skip_bad_message()) return false;
+      return http() == nullptr || http()->keep_alive();
+    default:
+      events_.on_unreadable(*this, event);
+      return false;
+  }
 }
 
 void Connection::on_end() {

@@ -20,13 +20,16 @@
 #include <string_view>
 
 #include "net/listener.h"
-#include "rpc/framing.h"
+#include "rpc/framer.h"
 
 namespace ringmaster::net {
 
 class Connection {
  public:
   struct Events {
+    // HTTP: the head of a request, whose message follows. False: it is refused, and the owner has
+    // answered: as if the stream could not go on.
+    std::function<bool(Connection&, const rpc::HttpReader& head)> on_head;
     // One message. False: it was not JSON.
     std::function<bool(Connection&, std::string_view message)> on_message;
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
@@ -50,6 +53,10 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
 
   void start() { update_reading(); }
+
+  rpc::Framing framing() const { return framer_.framing(); }
+  // Of a stream of HTTP: the request that was handed out last. Else null.
+  const rpc::HttpReader* http() const { return framer_.http(); }
 
   // Where whole responses are appended, framing included, for the next flush().
   std::string& output() { return output_; }
@@ -83,6 +90,7 @@ class Connection {
   void on_read(std::string_view bytes);
   void on_end();
   void hand_out_messages();
+  bool hand_out(rpc::Framer::Event event, std::string_view message);
   void write_rest(size_t taken);
   void update_reading();
   void linger_when_sent();

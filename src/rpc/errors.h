@@ -23,6 +23,7 @@ enum Code : int32_t {
   kShuttingDown = -32013,
   kWorkerDied = -32014,
   kUpstreamFailed = -32015,
+  kCancelled = -32800,
 };
 
 // Whether the work of a failed request was done: a program that is told kUnknown must not assume

@@ -1,124 +1,36 @@
-// Framing: cuts a connection's byte stream into messages.
+// Framing: how a client's stream is divided into messages, and what stands around a response.
 //
-// The framing is decided by the first bytes of a connection and kept for its life:
-//   { or [        JSON values, newline-delimited or concatenated
-//   Content-      (later) headers as in LSP
-//   GET POST ...  (later) HTTP/1.1
-//   a digit       (later) netstring
-// Anything else is not a framing: one -32700, then the connection is closed.
-//
-// JSON values: a value is handed out as soon as it is complete, newline or not. A line end inside
-// a value means that the line is bad: it is handed out as it stands (its parse will say what is
-// wrong) and reading goes on with the next line. Once a value has been followed by another on the
-// same line, the stream is concatenated: values may then span lines, and after a bad one there is
-// no place to go on from, so the connection is closed. Blank lines and CR are skipped. What begins
-// with another character (xyz, 123) is one message up to the end of its line.
-//
-// Pure: no I/O, no clock. Each byte is looked at once, however it arrives.
-// Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
-//         grows, twice that. And what came with the end of a long one, until that is looked at. A
-//         message that was fed whole is not copied, and of a long one only the beginning.
+// Decided by the first bytes of a connection and kept for its life:
+//   { or [        JSON values, newline-delimited or concatenated; a response ends with a newline
+//   Content-      headers as in LSP: "Content-Length: N", an empty line, N bytes
+//   a digit       netstrings: "N:", N bytes, ","
+//   GET POST ...  HTTP/1.1: see http_reader.h
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <span>
+#include <string>
 #include <string_view>
-#include <vector>
-
-#include "base/byte_buffer.h"
 
 namespace ringmaster::rpc {
 
-enum class Framing : uint8_t { kUndecided, kJson };
+enum class Framing : uint8_t { kUndecided, kJson, kContentLength, kNetstring, kHttp };
 
-class Framer {
- public:
-  explicit Framer(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
+// So many bytes decide at most.
+inline constexpr size_t kDecidingBytes = 8;
 
-  // What next() found. kTooLarge and kNotAFraming are final: whatever is fed afterwards is not
-  // looked at, and they come again.
-  enum class Event : uint8_t {
-    kNeedMore,    // nothing complete: feed() more
-    kMessage,     // `message` is one message; it may still be bad JSON
-    kTooLarge,    // a message longer than message_bytes_max: answer -32007, then close
-    kNotAFraming  // the first bytes are of no known framing: answer -32700, then close
-  };
+// What a stream is that begins with these bytes, at least one. kUndecided: more of them are needed.
+// Empty: it is of no framing.
+std::optional<Framing> framing_of(std::string_view first);
 
-  // Gives the framer the next bytes of the stream. They must stay where they are until next() has
-  // returned kNeedMore, which keeps what is unfinished.
-  void feed(std::string_view bytes);
+// Before and behind a response of `size` bytes. HTTP has a head of its own: see http_response.h.
+std::string frame_head(Framing framing, size_t size);
+std::string_view frame_tail(Framing framing);
 
-  // Where the bytes that come next may be read to, instead of being copied there: behind those that
-  // it keeps of a long unfinished message. Empty where that does not pay: then feed() them. Holds
-  // after next() has returned kNeedMore. feed_room(): so many bytes were read to where room() said
-  // last; REQUIRES: no call of feed() since.
-  std::span<char> room();
-  void feed_room(size_t bytes);
-
-  // The next message, in the bytes that were fed or in the framer's own buffer: valid until the
-  // next call of next() or feed().
-  Event next(std::string_view& message);
-
-  // What was fed and has not been looked at; the framer forgets it. Between two messages only: for
-  // who wants to go on later, and must keep these bytes until then.
-  std::string_view take_rest();
-
-  // To be called when the last message turned out not to be JSON. True: the rest of its line will
-  // be skipped, go on; false: the stream has no place to go on from, close it.
-  bool skip_bad_message();
-
-  // What it keeps of an unfinished message, and of what came with the end of a long one.
-  size_t buffered_bytes() const { return buffer_.size() + rest_.size(); }
-
-  Framing framing() const { return framing_; }
-  // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
-  // connection that stalls here is dribbling). Holds after next() returned kNeedMore.
-  bool is_mid_message() const { return state_ != State::kBetween; }
-  // Whether what is mid-message has been handed out already, and found bad.
-  bool is_in_bad_line() const { return state_ == State::kSkip; }
-
- private:
-  enum class State : uint8_t {
-    kBetween,  // before a message
-    kValue,    // in a value that began with a bracket
-    kLine,     // in a line that began with anything else
-    kSkip,     // in the rest of a bad line
-  };
-
-  void release();
-  void decide(char first);
-  void find_begin();
-  void skip_line();
-  bool find_value_end();
-  bool find_line_end();
-  bool end_message(size_t end, bool at_line_end);
-  bool take(std::string_view& message);
-  bool keep(size_t end);
-
-  size_t message_bytes_max_;
-  Framing framing_ = Framing::kUndecided;
-  State state_ = State::kBetween;
-  std::optional<Event> failure_;
-
-  std::string_view input_;   // what was fed
-  size_t pos_ = 0;           // looked at up to here
-  size_t begin_ = 0;         // the unfinished message's, or where it goes on from buffer_
-  size_t end_ = 0;           // the finished message's
-  ByteBuffer buffer_;        // the front of a message that began in an earlier feed
-  bool is_in_room_ = false;  // the input lies in the room of the buffer
-  std::vector<char> rest_;   // of such an input, what came behind its message
-  bool is_handed_out_ = false;
-
-  // Of the value that is being read; kept so that no byte is looked at twice.
-  size_t depth_ = 0;
-  bool is_in_string_ = false;
-  bool is_escaped_ = false;
-
-  bool was_line_end_ = false;    // the last message ended with its line
-  bool is_after_value_ = false;  // a value has ended on this line
-  bool is_concatenated_ = false;
-};
+// What stands before a message, up to its first byte, tells how many it has: of headers with their
+// empty line, and of "N:". Empty where it tells none, or 0: no message is empty.
+std::optional<size_t> content_length(std::string_view headers);
+std::optional<size_t> netstring_length(std::string_view head);
 
 }  // namespace ringmaster::rpc

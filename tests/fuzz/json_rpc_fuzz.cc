@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "fuzz.h"
 #include "json_oracle.h"
-#include "rpc/framing.h"
+#include "rpc/framer.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster {

@@ -1,4 +1,4 @@
-#include "rpc/framing.h"
+#include "rpc/framer.h"
 
 #include <algorithm>
 #include <doctest/doctest.h>

@@ -1,0 +1,91 @@
+// Call: one request that was admitted. Reply: what one message is answered with, where that is more
+// or less than the answer to one call.
+//
+// Both know their session weakly: it may be gone before they are.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "master/dispatcher.h"
+#include "master/http_rules.h"
+#include "master/job.h"
+#include "master/reply_line.h"
+#include "rpc/json_rpc.h"
+
+namespace ringmaster::master {
+
+class Session;
+
+// Collects the answers to a batch, in the order in which they come; and of HTTP, where no answer is
+// a reply, too, those to any message. Sent when the last who holds it lets go: its calls, and
+// whoever begins them.
+class Reply {
+ public:
+  struct Http {
+    ReplyLine::Place place;
+    bool keep_alive;
+    HttpVerdict verdict;
+  };
+  Reply(std::weak_ptr<Session> session, bool is_batch, std::optional<Http> http)
+      : session_(std::move(session)), is_batch_(is_batch), http_(std::move(http)) {}
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
+  ~Reply();
+
+  void add_result(Session& session, rpc::Version version, std::string_view id,
+                  std::string_view result);
+  void add_error(Session& session, rpc::Version version, std::string_view id,
+                 const rpc::Error& error);
+  // The same of a notification: only HTTP has a word for that.
+  void count_error(const rpc::Error& error);
+
+ private:
+  template <class Append>
+  void add(Session& session, Append append);
+  void send_http(Session& session);
+
+  std::weak_ptr<Session> session_;
+  bool is_batch_;
+  std::optional<Http> http_;
+  std::string answers_;
+  size_t answered_ = 0;
+  size_t refused_ = 0;  // of these: the server could not, at this time
+  uint64_t retry_after_ms_ = 0;
+};
+
+class Call : public Caller, public std::enable_shared_from_this<Call> {
+ public:
+  // `reply`: null where the answer is all that there is to reply.
+  Call(std::weak_ptr<Session> session, std::shared_ptr<Reply> reply, const rpc::Request& request,
+       Dispatcher& dispatcher_)
+      : dispatcher(dispatcher_),
+        id(request.id),
+        session_(std::move(session)),
+        reply_(std::move(reply)),
+        version_(request.version) {}
+
+  void answer_result(std::string_view result) override;
+  void answer_error(const rpc::Error& error) override;
+
+  bool is_notification() const { return id.empty(); }
+  // A notification has been admitted: nobody waits for what becomes of it.
+  void leave_reply() { reply_.reset(); }
+
+  Dispatcher& dispatcher;  // that admits it
+  const std::string id;    // as written; empty: a notification
+  ipc::JobId job;          // once it was admitted
+  size_t place = 0;        // among its session's calls
+
+ private:
+  template <class Deliver>
+  void answer(Deliver deliver);
+
+  std::weak_ptr<Session> session_;
+  std::shared_ptr<Reply> reply_;
+  rpc::Version version_;
+};
+
+}  // namespace ringmaster::master

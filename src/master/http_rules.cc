@@ -1,0 +1,102 @@
+#include "master/http_rules.h"
+
+#include <algorithm>
+#include <charconv>
+
+#include "rpc/json_rpc.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr std::string_view kContentTypes[] = {"application/json", "application/json-rpc",
+                                              "application/jsonrequest",
+                                              "application/json-request"};
+
+std::string lower(std::string_view text) {
+  std::string lowered(text);
+  for (char& c : lowered) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lowered;
+}
+
+std::string_view trim(std::string_view text) {
+  const size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
+  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
+}
+
+// Of UTF-8, if a charset is named at all.
+bool is_json(std::string_view content_type) {
+  const std::string lowered = lower(content_type);
+  const std::string_view all = lowered;
+  const std::string_view type = trim(all.substr(0, all.find(';')));
+  if (std::find(std::begin(kContentTypes), std::end(kContentTypes), type) ==
+      std::end(kContentTypes)) {
+    return false;
+  }
+  const size_t charset = all.find("charset=");
+  return charset == std::string_view::npos || all.find("utf-8", charset) == charset + 8 ||
+         all.find("\"utf-8\"", charset) == charset + 8 || all.find("utf8", charset) == charset + 8;
+}
+
+bool is_granted(std::string_view origin, const std::vector<std::string>& origins) {
+  return std::any_of(origins.begin(), origins.end(),
+                     [&](const std::string& one) { return one == "*" || one == origin; });
+}
+
+HttpVerdict refuse(unsigned status, std::string why) {
+  return {status, std::move(why)};
+}
+
+}  // namespace
+
+HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& origins) {
+  HttpVerdict verdict;
+  verdict.origin = head.field("Origin");
+  if (!verdict.origin.empty() && !is_granted(verdict.origin, origins)) {
+    return refuse(403, "a page of " + verdict.origin + " may not call: see listen.origins");
+  }
+  if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
+    verdict.status = 204;
+    return verdict;
+  }
+  if (head.method() != "POST")
+    return refuse(405, "expected POST, found " + std::string(head.method()));
+  if (!is_json(head.field("Content-Type"))) {
+    return refuse(415, "expected Content-Type: application/json, found \"" +
+                           std::string(head.field("Content-Type")) + '"');
+  }
+  const std::string coding = lower(head.field("Content-Encoding"));
+  if (!coding.empty() && coding != "identity") {
+    return refuse(415, "expected no Content-Encoding, found " + coding);
+  }
+  if (const std::string_view text = head.field("X-Request-Timeout-Ms"); !text.empty()) {
+    uint64_t ms = 0;
+    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
+    if (stop != text.data() + text.size() || error == std::errc::invalid_argument) {
+      return refuse(400, "expected a non-negative integer as X-Request-Timeout-Ms, found " +
+                             std::string(text));
+    }
+    verdict.timeout_ms =
+        error == std::errc{} ? std::min(ms, rpc::kMaxTimeoutMs) : rpc::kMaxTimeoutMs;
+  }
+  return verdict;
+}
+
+std::vector<rpc::HttpField> fields_of(const HttpVerdict& verdict) {
+  std::vector<rpc::HttpField> fields;
+  if (verdict.status == 405) fields.emplace_back("Allow", "POST, OPTIONS");
+  if (!verdict.origin.empty()) {
+    fields.emplace_back("Access-Control-Allow-Origin", verdict.origin);
+    fields.emplace_back("Vary", "Origin");
+  }
+  if (verdict.status == 204) {
+    fields.emplace_back("Access-Control-Allow-Methods", "POST");
+    fields.emplace_back("Access-Control-Allow-Headers",
+                        "Content-Type, Authorization, X-Request-Timeout-Ms, traceparent");
+    fields.emplace_back("Access-Control-Max-Age", "600");
+  }
+  return fields;
+}
+
+}  // namespace ringmaster::master

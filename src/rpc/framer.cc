@@ -1,0 +1,310 @@
+#include "rpc/framer.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ringmaster::rpc {
+namespace {
+
+// A buffer that has grown beyond this is given back: most connections are idle most of the time.
+constexpr size_t kKeptBufferBytes = 4096;
+
+// From a message of this length on, more of it is read straight into the buffer; where there is
+// less room than that, it is made for half as much as has come, and for so much at least.
+constexpr size_t kRoomBytesMin = 64 << 10;
+
+bool is_blank(char c) {
+  return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
+}  // namespace
+
+void Framer::feed(std::string_view bytes) {
+  RM_ASSERT(failure_ || pos_ == input_.size());
+  release();
+  input_ = bytes;
+  pos_ = begin_ = 0;
+  is_in_room_ = false;
+}
+
+std::span<char> Framer::room() {
+  if (failure_ || is_handed_out_ || buffer_.size() < kRoomBytesMin) return {};
+  // One byte more than a message may have: so that one which is too long shows.
+  const size_t most = kept_bytes_max() + 1;
+  const size_t wanted =
+      std::min(buffer_.size() + std::max(buffer_.size() / 2, kRoomBytesMin), most);
+  if (buffer_.room().size() < kRoomBytesMin) buffer_.reserve(wanted);
+  return buffer_.room();
+}
+
+void Framer::feed_room(size_t bytes) {
+  input_ = {buffer_.room().data(), bytes};
+  pos_ = begin_ = 0;
+  is_in_room_ = true;
+}
+
+Framer::Event Framer::next(std::string_view& message) {
+  release();
+  // A request's body may be complete with its head.
+  while (!failure_ && (pos_ < input_.size() || (http_ != nullptr && http_->is_complete()))) {
+    switch (state_) {
+      case State::kFirst:
+        find_framing();
+        break;
+      case State::kBetween:
+        find_begin();
+        break;
+      case State::kSkip:
+        skip_line();
+        break;
+      case State::kHeader:
+        read_header();
+        break;
+      case State::kHttp:
+        if (const auto event = read_http(message)) return *event;
+        break;
+      default:
+        if (find_end() && take(message)) return Event::kMessage;
+    }
+  }
+  const bool is_unfinished =
+      state_ != State::kBetween && state_ != State::kSkip && state_ != State::kHttp;
+  if (!failure_ && is_unfinished) keep(input_.size());
+  input_ = {};
+  pos_ = begin_ = 0;
+  is_in_room_ = false;
+  std::vector<char>().swap(rest_);
+  if (failure_) buffer_.clear(0);
+  return failure_.value_or(Event::kNeedMore);
+}
+
+std::string_view Framer::take_rest() {
+  const std::string_view rest = input_.substr(pos_);
+  pos_ = input_.size();
+  return rest;
+}
+
+bool Framer::skip_bad_message() {
+  if (framing_ != Framing::kJson) return framing_ != Framing::kUndecided;
+  if (is_concatenated_) return false;
+  if (!was_line_end_) state_ = State::kSkip;
+  return true;
+}
+
+// Forgets the message that was handed out.
+void Framer::release() {
+  if (!is_handed_out_) return;
+  is_handed_out_ = false;
+  if (is_in_room_) {  // what came behind the message must not go with it
+    rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());
+    input_ = {rest_.data(), rest_.size()};
+    pos_ = begin_ = 0;
+    is_in_room_ = false;
+  }
+  buffer_.clear(kKeptBufferBytes);
+}
+
+void Framer::find_framing() {
+  if (buffer_.is_empty()) {
+    while (pos_ < input_.size() && is_blank(input_[pos_]))
+      ++pos_;
+    begin_ = pos_;
+    if (pos_ == input_.size()) return;
+  }
+  char first[kDecidingBytes];
+  const size_t kept = buffer_.view().copy(first, kDecidingBytes);
+  const size_t size = kept + input_.copy(first + kept, kDecidingBytes - kept, begin_);
+  const auto framing = framing_of({first, size});
+  if (!framing) {
+    failure_ = Event::kNotAFraming;
+    return;
+  }
+  framing_ = *framing;
+  pos_ = begin_;
+  switch (framing_) {
+    case Framing::kUndecided:
+      pos_ = input_.size();
+      return;
+    case Framing::kHttp:
+      http_ = std::make_unique<HttpReader>(message_bytes_max_);
+      state_ = State::kHttp;
+      if (size_t pos = 0; !buffer_.is_empty()) http_->read(buffer_.view(), pos);  // too little
+      buffer_.clear(0);
+      return;
+    case Framing::kJson:
+      state_ = State::kBetween;
+      return;
+    default:
+      state_ = State::kHeader;
+      line_bytes_ = kept;
+  }
+}
+
+void Framer::find_begin() {
+  while (pos_ < input_.size() && is_blank(input_[pos_]) && framing_ != Framing::kNetstring) {
+    if (input_[pos_] == '\n') is_after_value_ = false;
+    ++pos_;
+  }
+  if (pos_ == input_.size()) return;
+  begin_ = pos_;
+  if (framing_ != Framing::kJson) {
+    state_ = State::kHeader;
+    line_bytes_ = 0;
+    return;
+  }
+  const bool is_value = opens_value(input_[pos_]);
+  value_end_ = {};
+  state_ = is_value ? State::kValue : State::kLine;
+  if (is_value && is_after_value_) is_concatenated_ = true;
+}
+
+// Up to the colon of a netstring, or the empty line behind headers.
+void Framer::read_header() {
+  bool is_complete = false;
+  while (pos_ < input_.size() && !is_complete) {
+    const char c = input_[pos_++];
+    if (framing_ == Framing::kNetstring) {
+      is_complete = c < '0' || c > '9';
+    } else if (c == '\n') {
+      is_complete = std::exchange(line_bytes_, 0) == 0;
+    } else if (c != '\r') {
+      ++line_bytes_;
+    }
+  }
+  if (buffer_.size() + pos_ - begin_ > kHeaderBytesMax) failure_ = Event::kBadFrame;
+  if (!is_complete || failure_) return;
+  if (!buffer_.is_empty()) keep(pos_);
+  const std::string_view header =
+      buffer_.is_empty() ? input_.substr(begin_, pos_ - begin_) : buffer_.view();
+  const auto length =
+      framing_ == Framing::kNetstring ? netstring_length(header) : content_length(header);
+  buffer_.clear(kKeptBufferBytes);
+  begin_ = pos_;
+  state_ = State::kSized;
+  if (!length) {
+    failure_ = Event::kBadFrame;
+  } else if (*length > message_bytes_max_) {
+    failure_ = Event::kTooLarge;
+  } else {
+    sized_bytes_ = *length + kept_bytes_max() - message_bytes_max_;
+  }
+}
+
+std::optional<Framer::Event> Framer::read_http(std::string_view& message) {
+  switch (http_->read(input_, pos_)) {
+    case HttpReader::Event::kNeedMore:
+      return std::nullopt;
+    case HttpReader::Event::kHead:
+      return Event::kHead;
+    case HttpReader::Event::kMessage:
+      message = http_->body();
+      return Event::kMessage;
+    case HttpReader::Event::kTooLarge:
+      return failure_ = Event::kTooLarge;
+    case HttpReader::Event::kBad:
+      return failure_ = Event::kBadFrame;
+  }
+  return std::nullopt;
+}
+
+void Framer::skip_line() {
+  const size_t end = input_.find('\n', pos_);
+  if (end == std::string_view::npos) {
+    pos_ = input_.size();
+    return;
+  }
+  pos_ = end + 1;
+  state_ = State::kBetween;
+  is_after_value_ = false;
+}
+
+// True: the message ends at end_. False: it goes on behind the input.
+bool Framer::find_end() {
+  switch (state_) {
+    case State::kValue:
+      return find_value_end();
+    case State::kLine:
+      return find_line_end();
+    default:
+      return find_sized_end();
+  }
+}
+
+bool Framer::find_value_end() {
+  switch (value_end_.find(input_, pos_, !is_concatenated_)) {
+    case ValueEnd::Found::kEnd:
+      return end_message(pos_, false);
+    case ValueEnd::Found::kLineEnd:
+      return end_message(pos_ - 1, true);
+    default:
+      return false;
+  }
+}
+
+bool Framer::find_sized_end() {
+  const size_t size = std::min(sized_bytes_, input_.size() - pos_);
+  pos_ += size;
+  sized_bytes_ -= size;
+  return sized_bytes_ == 0 && end_message(pos_, false);
+}
+
+bool Framer::find_line_end() {
+  const size_t end = input_.find('\n', pos_);
+  if (end == std::string_view::npos) {
+    pos_ = input_.size();
+    return false;
+  }
+  pos_ = end + 1;
+  return end_message(end, true);
+}
+
+bool Framer::end_message(size_t end, bool at_line_end) {
+  end_ = end;
+  state_ = State::kBetween;
+  was_line_end_ = at_line_end;
+  is_after_value_ = !at_line_end;
+  return true;
+}
+
+// Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
+bool Framer::take(std::string_view& message) {
+  if (buffer_.is_empty()) {
+    if (end_ - begin_ > kept_bytes_max()) {
+      failure_ = Event::kTooLarge;
+      return false;
+    }
+    message = input_.substr(begin_, end_ - begin_);
+  } else {
+    if (!keep(end_)) return false;
+    message = buffer_.view();
+  }
+  is_handed_out_ = true;
+  if (was_line_end_ && message.ends_with('\r')) message.remove_suffix(1);
+  if (framing_ != Framing::kNetstring) return true;
+  if (!message.ends_with(',')) failure_ = Event::kBadFrame;
+  message.remove_suffix(1);
+  return !failure_;
+}
+
+// Makes the input from begin_ to `end` part of the buffer. False: the message is too large.
+bool Framer::keep(size_t end) {
+  const std::string_view bytes = input_.substr(begin_, end - begin_);
+  const size_t size = buffer_.size() + bytes.size();
+  if (size > kept_bytes_max()) {
+    failure_ = Event::kTooLarge;
+    return false;
+  }
+  if (is_in_room_) {
+    buffer_.commit(bytes.size());
+    return true;
+  }
+  if (size > buffer_.capacity()) {
+    buffer_.reserve(std::min(std::max(size, 2 * buffer_.capacity()), kept_bytes_max()));
+  }
+  buffer_.append(bytes);
+  return true;
+}
+
+}  // namespace ringmaster::rpc

@@ -1,0 +1,140 @@
+#include "rpc/http_reader.h"
+
+#include <boost/beast/core/string.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <boost/beast/http/string_body.hpp>
+
+#include "base/assert.h"
+
+namespace ringmaster::rpc {
+namespace {
+
+namespace http = boost::beast::http;
+using boost::system::error_code;
+
+std::string_view view_of(boost::beast::string_view text) {
+  return {text.data(), text.size()};
+}
+
+// The lines between the chunks of a body may say more than a length: up to so much.
+constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
+
+bool is_blank_line(char c) {
+  return c == '\r' || c == '\n';
+}
+
+}  // namespace
+
+struct HttpReader::Parser {
+  explicit Parser(size_t body_bytes_max) {
+    beast.header_limit(kHeadBytesMax);
+    beast.body_limit(body_bytes_max);
+  }
+  http::request_parser<http::string_body> beast;
+};
+
+HttpReader::HttpReader(size_t body_bytes_max) : body_bytes_max_(body_bytes_max) {}
+HttpReader::~HttpReader() = default;
+
+HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
+  if (end_) return *end_;
+  if (is_out_) {
+    parser_.reset();
+    is_out_ = is_head_out_ = false;
+  }
+  if (parser_ == nullptr) {
+    while (pos < bytes.size() && is_blank_line(bytes[pos]))
+      ++pos;  // some clients end a body with one
+    if (pos == bytes.size()) return Event::kNeedMore;
+    parser_ = std::make_unique<Parser>(body_bytes_max_);
+  }
+  for (;;) {
+    if (is_complete()) {
+      is_out_ = true;
+      return Event::kMessage;
+    }
+    if (pos == bytes.size()) return Event::kNeedMore;
+    if (const auto event = parse(bytes, pos)) return *event;
+  }
+}
+
+// One step of the parser's. Empty: it can go on.
+std::optional<HttpReader::Event> HttpReader::parse(std::string_view bytes, size_t& pos) {
+  std::string_view from = bytes.substr(pos);
+  const size_t pending = pending_.size();
+  if (pending > 0) from = pending_.append(from);
+  error_code error;
+  const size_t parsed = parser_->beast.put({from.data(), from.size()}, error);
+  if (error == http::error::need_more) {
+    pending_ = from.substr(parsed);
+    pos = bytes.size();
+    if (pending_.size() > kPendingBytesMax) return fail(400, "a line that is too long");
+    return std::nullopt;
+  }
+  if (error == http::error::body_limit) return end_ = Event::kTooLarge;
+  if (error == http::error::header_limit) return fail(431, "a head of more than 8 KiB");
+  if (error) return fail(error == http::error::bad_version ? 505 : 400, error.message());
+  RM_ASSERT(parsed >= pending);  // those alone were too little
+  pos += parsed - pending;
+  pending_.clear();
+  if (is_head_out_ || !parser_->beast.is_header_done()) return std::nullopt;
+  is_head_out_ = true;
+  return judge_head();
+}
+
+bool HttpReader::is_complete() const {
+  return !end_ && !is_out_ && is_head_out_ && parser_->beast.is_done();
+}
+
+HttpReader::Event HttpReader::fail(unsigned status, std::string why) {
+  fault_ = {status, std::move(why)};
+  pending_.clear();
+  end_ = Event::kBad;
+  return *end_;
+}
+
+std::optional<HttpReader::Event> HttpReader::judge_head() {
+  const auto& head = parser_->beast.get();
+  const auto hosts = head.count(http::field::host);
+  if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
+    return fail(400, "expected one Host field, found " + std::to_string(hosts));
+  }
+  // One that Beast does not know it passes over, and what follows would be taken for a request.
+  if (head.count(http::field::transfer_encoding) > 0 && !parser_->beast.chunked()) {
+    return fail(501, "a transfer coding other than chunked");
+  }
+  return Event::kHead;
+}
+
+std::string_view HttpReader::method() const {
+  return view_of(parser_->beast.get().method_string());
+}
+
+std::string_view HttpReader::field(std::string_view name) const {
+  return view_of(parser_->beast.get()[{name.data(), name.size()}]);
+}
+
+std::string_view HttpReader::target() const {
+  return view_of(parser_->beast.get().target());
+}
+
+bool HttpReader::keep_alive() const {
+  return parser_->beast.keep_alive();
+}
+
+bool HttpReader::expects_continue() const {
+  return boost::beast::iequals(parser_->beast.get()[http::field::expect], "100-continue") &&
+         !parser_->beast.is_done();
+}
+
+std::string_view HttpReader::body() const {
+  return parser_->beast.get().body();
+}
+
+size_t HttpReader::buffered_bytes() const {
+  if (parser_ == nullptr) return 0;
+  // The head's fields are counted as the most that they may be: they are in many small pieces.
+  return pending_.size() + kHeadBytesMax + parser_->beast.get().body().capacity();
+}
+
+}  // namespace ringmaster::rpc

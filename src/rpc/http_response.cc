@@ -1,0 +1,35 @@
+#include "rpc/http_response.h"
+
+#include <boost/beast/core/buffers_range.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/serializer.hpp>
+
+namespace ringmaster::rpc {
+
+std::string http_head(unsigned status, size_t body_bytes, bool keep_alive,
+                      std::span<const HttpField> fields) {
+  namespace http = boost::beast::http;
+  http::response<http::empty_body> response(http::int_to_status(status), 11);
+  if (body_bytes > 0) response.set(http::field::content_type, "application/json");
+  for (const auto& [name, value] : fields)
+    response.set(boost::beast::string_view(name.data(), name.size()),
+                 boost::beast::string_view(value.data(), value.size()));
+  response.content_length(body_bytes);
+  response.keep_alive(keep_alive);
+  http::response_serializer<http::empty_body> serializer(response);
+  std::string out;
+  boost::system::error_code error;
+  while (!serializer.is_done()) {
+    serializer.next(error, [&](boost::system::error_code&, const auto& buffers) {
+      size_t size = 0;
+      for (const auto buffer : boost::beast::buffers_range_ref(buffers)) {
+        out.append(static_cast<const char*>(buffer.data()), buffer.size());
+        size += buffer.size();
+      }
+      serializer.consume(size);
+    });
+  }
+  return out;
+}
+
+}  // namespace ringmaster::rpc

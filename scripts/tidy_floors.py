@@ -27,6 +27,7 @@ MODULES = {
 LIBRARIES = {
     "uv.h": "net/ master/ tools/",
     "curl/": "net/fetch.cc",
+    "openssl/": "net/tls base/secret",
     "toml++/": "config/",
     "CLI/": "cli/ tools/",
     "rapidjson/": "base/json rpc/ config/ cli/ handlers/ tools/",
@@ -47,7 +48,7 @@ FORBIDDEN = [
     ("rpc/", r"sys/(socket|un|mman|epoll)\.h|netinet/.*|arpa/.*|unistd\.h", "rpc does no I/O"),
     ("net/", r"sys/mman\.h", "net knows no shared memory"),
     ("handlers/", r"sys/socket\.h|netinet/.*", "handlers do no network I/O"),
-    ("master/(roster|queue|forecast|average)", r"base/(clock|log|fd)\.h|unistd\.h|sys/.*"
+    ("master/(roster|queue|forecast|average|access)", r"base/(clock|log|fd)\.h|unistd\.h|sys/.*"
      r"|s?pthread\.h|c?time(\.h)?|chrono|thread", "it is pure: time is an argument"),
 ]
 

@@ -68,6 +68,9 @@ TEST_CASE("config: dump loads to the same options") {
       folder.load(R"(
     [listen]
     rpc = ["127.0.0.1:0", "unix:/run/\"x\".sock"]
+    allow = ["10.0.0.0/8", "::1"]
+    unix_owner = "root"
+    unix_mode = "07"
     [limits]
     request_bytes = 1025
     response_bytes = "3KiB"
@@ -93,6 +96,10 @@ TEST_CASE("config: dump loads to the same options") {
   REQUIRE(again.problems.empty());
   CHECK(dump(again.options) == text);
   CHECK(again.options.listen_rpc == loaded.options.listen_rpc);
+  CHECK(again.options.allow == loaded.options.allow);
+  CHECK(again.options.unix_access.owner_id == 0);
+  CHECK(again.options.unix_access.group_id == net::UnixAccess::kOwn);
+  CHECK(again.options.unix_access.mode == 07);
   CHECK(again.options.limits.request_bytes == 1025);
   CHECK(again.options.limits.response_bytes == 3072);
   CHECK(again.options.handlers[0].options == loaded.options.handlers[0].options);

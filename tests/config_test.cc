@@ -30,6 +30,10 @@ const std::string kEveryKey = R"(
              { fetch = "users" }, { run = "interests" }]
     [listen]
     rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock"]
+    allow = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
+    unix_owner = "root"
+    unix_group = "12345"
+    unix_mode = "0600"
     status = ""
     [workers]
     count = 7
@@ -81,6 +85,11 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.listen_rpc == std::vector<std::string>{"0.0.0.0:0", "0.0.0.0:0", "[::1]:7070",
                                                        "unix:/run/x.sock",
                                                        "unix:" + folder.at("rpc.sock")});
+  REQUIRE(options.allow.size() == 3);
+  CHECK(options.allow[1].text() == "10.0.0.0/8");
+  CHECK(options.unix_access.owner_id == 0);
+  CHECK(options.unix_access.group_id == 12345);
+  CHECK(options.unix_access.mode == 0600);
   CHECK(options.worker_count == 7);
   CHECK(options.start_timeout_ms == 13);
   CHECK(!options.sandbox);
@@ -215,6 +224,27 @@ TEST_CASE("config: listen addresses are checked") {
   CHECK(has_problem(kEcho + "[listen]\nrpc = ['a:1', 'a:2', 'a:1']",
                     "listen.rpc[2]: the address a:1 is already in the list"));
   CHECK(has_problem(kEcho + "[listen]\nrpc = []", "expected at least one address"));
+}
+
+TEST_CASE("config: who may call is checked") {
+  const std::string listen = kEcho + "[listen]\n";
+  CHECK(has_problem(listen + "allow = ['10.0.0.1/8']",
+                    ":5: listen.allow[0]: expected only zeros beyond the length after the /, "
+                    "found \"10.0.0.1/8\""));
+  CHECK(has_problem(listen + "allow = [7]", "listen.allow[0]: expected a range"));
+  CHECK(has_problem(listen + "allow = '10.0.0.0/8'", "listen.allow: expected an array of ranges"));
+  CHECK(has_problem(listen + "unix_owner = 'no-such-user'",
+                    ":5: listen.unix_owner: expected the name or the number of a user, found "
+                    "\"no-such-user\""));
+  CHECK(has_problem(listen + "unix_group = 'no-such-group'",
+                    "listen.unix_group: expected the name or the number of a group"));
+  CHECK(has_problem(listen + "unix_group = '4294967295'", "number of a group"));
+  for (const char* mode : {"rw", "0888", "01777", "", "-1", "0660 "}) {
+    CAPTURE(mode);
+    CHECK(
+        has_problem(listen + "unix_mode = '" + mode + "'", "listen.unix_mode: expected an octal"));
+  }
+  CHECK(has_problem(listen + "unix_mode = 660", "found the integer 660"));
 }
 
 TEST_CASE("config: what comes in a later version can only be off") {

@@ -56,6 +56,12 @@ void leave_stale_socket(const std::string& path) {
   REQUIRE(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
 }
 
+mode_t mode_of(const std::string& path) {
+  struct stat file {};
+  REQUIRE(::stat(path.c_str(), &file) == 0);
+  return file.st_mode & 07777;
+}
+
 // Listens, and answers how many connections came in until one of them did.
 int accept_one(Loop& loop, Listener& listener) {
   int accepted = 0;
@@ -135,6 +141,26 @@ TEST_CASE("listener: a unix socket is served, and goes with its listener") {
     CHECK(accept_one(loop, *listener) == 1);
   }
   CHECK(!std::filesystem::exists(folder.at("rpc.sock")));
+}
+
+TEST_CASE("listener: a unix socket has the mode and the owners that are asked for, umask or not") {
+  const TemporaryFolder folder;
+  const mode_t before = ::umask(0077);
+  const auto listener = Listener::bind("unix:" + folder.at("a"), {.mode = 0666});
+  ::umask(before);
+  REQUIRE(listener);
+  CHECK(mode_of(folder.at("a")) == 0666);
+  REQUIRE((*listener)->permit({.mode = 0600}));
+  CHECK(mode_of(folder.at("a")) == 0600);
+  CHECK(bound("unix:" + folder.at("b"))->permit({}));
+  if (::geteuid() != 0) return;  // nobody else may give a file away
+  const auto given = Listener::bind("unix:" + folder.at("c"), {.owner_id = 7, .group_id = 8});
+  REQUIRE(given);
+  struct stat file {};
+  REQUIRE(::stat(folder.at("c").c_str(), &file) == 0);
+  CHECK(file.st_uid == 7);
+  CHECK(file.st_gid == 8);
+  CHECK((file.st_mode & 07777) == 0660);
 }
 
 TEST_CASE("listener: a stale unix socket is replaced") {

@@ -44,14 +44,29 @@ void append_method(std::string& out, const Options& options, const Method& metho
   out += "]\n";
 }
 
+// An array of strings, each of which `text_of` makes of an item.
+template <class T, class TextOf>
+std::string array_of(const std::vector<T>& items, TextOf text_of) {
+  std::string out = "[";
+  for (const T& item : items)
+    out += (out.size() == 1 ? "" : ", ") + quote_string(text_of(item));
+  return out + "]";
+}
+
+std::string dump_listen(const Options& options) {
+  const net::UnixAccess& access = options.unix_access;
+  const auto as_is = [](const std::string& one) { return one; };
+  return fmt::format("[listen]\nrpc = {}\norigins = {}\nallow = {}\n",
+                     array_of(options.listen_rpc, as_is), array_of(options.listen_origins, as_is),
+                     array_of(options.allow, [](const net::Cidr& one) { return one.text(); })) +
+         fmt::format("unix_owner = {}\nunix_group = {}\nunix_mode = \"{:04o}\"\n",
+                     quote_string(access.owner), quote_string(access.group), access.mode);
+}
+
 }  // namespace
 
 std::string dump(const master::Options& options) {
-  std::string out = "[listen]\nrpc = [";
-  for (const net::Address& address : options.listen_rpc) {
-    out += (out.ends_with('[') ? "" : ", ") + quote_string(address);
-  }
-  out += "]\n\n[workers]\n";
+  std::string out = dump_listen(options) + "\n[workers]\n";
   append_numbers(out, kWorkersKeys, options);
   out += fmt::format("sandbox = {}\n", options.sandbox);
   out += "\n[limits]\n";

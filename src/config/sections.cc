@@ -1,8 +1,5 @@
 #include "config/sections.h"
 
-#include <algorithm>
-#include <map>
-
 #include "config/addresses.h"
 #include "config/body_text.h"
 
@@ -10,34 +7,6 @@ namespace ringmaster::config {
 namespace {
 
 constexpr auto kNothingElse = [](std::string_view, const Entry&) {};
-
-// One of listen.rpc; empty when it is none.
-std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
-  const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
-  if (!text) return "";
-  const bool is_unix = text->starts_with("unix:") && text->size() > 5;
-  const std::string address = is_unix ? "unix:" + paths.beside_config(text->substr(5)) : *text;
-  const auto fault = find_fault_in_address(address);
-  if (fault) problems.add(entry, *fault);
-  return fault ? "" : address;
-}
-
-void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
-  if (!problems.expect(entry, Kind::kArray, "an array of addresses")) return;
-  if (entry.value->items.empty()) problems.add(entry, "expected at least one address, found none");
-  options.listen_rpc.clear();
-  for (size_t i = 0; i < entry.value->items.size(); ++i) {
-    const Entry item = entry.item(i);
-    const std::string address = read_address(problems, item, paths);
-    if (address.empty()) continue;
-    const auto same = std::find(options.listen_rpc.begin(), options.listen_rpc.end(), address);
-    // Port 0 is another port each time.
-    if (same != options.listen_rpc.end() && !address.ends_with(":0")) {
-      problems.add(item, "the address " + address + " is already in the list");
-    }
-    options.listen_rpc.push_back(address);
-  }
-}
 
 // What a handler is told about one of its keys: text as it is, files by their absolute path,
 // anything else as JSON.
@@ -84,12 +53,6 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
 }
 
 }  // namespace
-
-void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
-  read_table(problems, section, kListenKeys, options, [&](std::string_view, const Entry& entry) {
-    read_addresses(problems, entry, paths, options);
-  });
-}
 
 void read_workers(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kWorkersKeys, options, [&](std::string_view, const Entry& entry) {

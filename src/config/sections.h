@@ -8,7 +8,9 @@
 
 namespace ringmaster::config {
 
+// In listen.cc.
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
+
 void read_workers(Problems& problems, const Entry& section, Options& options);
 void read_limits(Problems& problems, const Entry& section, Options& options);
 void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "net/socket_name.h"
 
 namespace ringmaster::master {
 namespace {
@@ -56,13 +57,14 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
   };
 }
 
-Status Front::bind(const std::vector<net::Address>& addresses) {
+Status Front::bind(const Options& options) {
   if (is_inherited_) return {};
-  std::vector<net::Address> missing = addresses;
+  std::vector<net::Address> missing = options.listen_rpc;
   for (const Entrance& entrance : entrances_)
     take_one(missing, entrance.configured);
   for (const net::Address& address : missing) {
-    Result<std::unique_ptr<net::Listener>> listener = net::Listener::bind(address);
+    Result<std::unique_ptr<net::Listener>> listener =
+        net::Listener::bind(address, options.unix_access);
     if (!listener) {
       forget_bound();
       return tl::unexpected(listener.error());
@@ -74,7 +76,11 @@ Status Front::bind(const std::vector<net::Address>& addresses) {
 
 Status Front::serve(Deployment& deployment) {
   for (Entrance& entrance : entrances_) {
-    if (entrance.is_open) continue;
+    if (entrance.is_open) {
+      Status permitted = entrance.listener->permit(deployment.options().unix_access);
+      if (!permitted) return permitted;
+      continue;
+    }
     Status listening =
         entrance.listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
     if (!listening) return listening;
@@ -88,13 +94,18 @@ Status Front::serve(Deployment& deployment) {
     log(Level::kInfo, "closed", {{"address", entrance.listener->address()}});
     return true;
   });
+  access_.set_rules(deployment.options().allow);
   shared_.deployment = &deployment;
   shared_.origins = deployment.options().listen_origins;
   const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};
   uv_timer_start(
-      patience_.get(), [](uv_timer_t* timer) { static_cast<Front*>(timer->data)->close_stalled(); },
+      patience_.get(),
+      [](uv_timer_t* timer) {
+        static_cast<Front*>(timer->data)->close_stalled();
+        static_cast<Front*>(timer->data)->report_refusals();
+      },
       kPatienceTickMs, kPatienceTickMs);
   return {};
 }
@@ -110,7 +121,26 @@ std::vector<std::string> Front::addresses() const {
   return addresses;
 }
 
+bool Front::lets_in(const net::AnyStream& stream) {
+  if (!access_.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
+  const sockaddr_storage client = net::peer_of(net::fd_of(stream));
+  if (access_.lets_in(client)) return true;
+  access_.count(Refusal::kAddress, net::to_text(client));
+  return false;
+}
+
+void Front::report_refusals() {
+  for (const Access::Report& report : access_.take_reports(now_ns())) {
+    log(Level::kWarning, "clients_refused",
+        {{"why", report.why},
+         {"count", report.count},
+         {"total", report.total},
+         {"last", report.whom}});
+  }
+}
+
 void Front::accept(net::Stream stream) {
+  if (!lets_in(*stream)) return;
   if (sessions_.size() >= shared_.limits.connections + kToldClientsMax) return;
   auto session = std::make_shared<Session>(std::move(stream), events_, shared_, now_ns());
   net::Connection& connection = session->connection();

@@ -4,7 +4,8 @@
 // Limits:    `connections` sessions at once: one more is told so (-32009) and closed. What all of
 //            them hold of unfinished requests and unread answers is connection_memory_bytes: when
 //            it is more, the one that holds most is closed. A connection that sends no first byte,
-//            dribbles a message or does not read is closed: see net::Connection.
+//            dribbles a message or does not read is closed: see net::Connection. Who is refused by
+//            the access rules is counted, and logged once a second at most.
 #pragma once
 
 #include <memory>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "master/access.h"
 #include "master/deployment.h"
 #include "master/session.h"
 #include "net/listener.h"
@@ -24,8 +26,8 @@ class Front {
   // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
   Front(uv_loop_t* loop, std::vector<Fd> inherited);
 
-  // Binds those of the addresses that are not bound yet. Nobody is let in there before serve().
-  [[nodiscard]] Status bind(const std::vector<net::Address>& addresses);
+  // Binds those of its addresses that are not bound yet. Nobody is let in there before serve().
+  [[nodiscard]] Status bind(const Options& options);
   // Requests go to this deployment from now on, and clients are let in at its addresses, which are
   // bound; the others are closed. Fails, and changes nothing, when one cannot be listened on.
   [[nodiscard]] Status serve(Deployment& deployment);
@@ -50,11 +52,14 @@ class Front {
   };
 
   void accept(net::Stream stream);
+  bool lets_in(const net::AnyStream& stream);
+  void report_refusals();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
+  Access access_;
   Session::Shared shared_;
   net::Connection::Events events_;
   bool is_inherited_;

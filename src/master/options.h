@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "ipc/handler_spec.h"
+#include "net/cidr.h"
 #include "net/options.h"
 #include "rpc/body_template.h"
 
@@ -58,6 +59,8 @@ struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   std::vector<std::string> listen_origins = {};  // see http_rules.h
+  std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
+  net::UnixAccess unix_access;
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
   uint64_t worker_max_jobs = 0;       // 0: no limit

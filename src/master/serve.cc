@@ -86,7 +86,7 @@ Status Server::start(Options options) {
                                    [this](const Error& error) { on_failed(error); },
                                    [this] { end_when_answered(); }});
   front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
-  if (Status bound = front_->bind(options.listen_rpc); !bound) return bound;
+  if (Status bound = front_->bind(options); !bound) return bound;
   heartbeat_ = std::make_unique<Heartbeat>(
       loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
                                       [this] { return rollout_->loading_pid(); }});
@@ -182,7 +182,7 @@ void Server::reload() {
     return refuse_reload(options.error().front());
   }
   Status begun = fit_to_descriptors(*options);
-  if (begun) begun = front_->bind(options->listen_rpc);
+  if (begun) begun = front_->bind(*options);
   if (begun) begun = rollout_->begin(std::move(*options));
   if (!begun) refuse_reload(begun.error().message);
 }

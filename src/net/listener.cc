@@ -1,6 +1,7 @@
 #include "net/listener.h"
 
 #include <cstring>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "net/socket_name.h"
 
 namespace ringmaster::net {
 namespace {
@@ -27,29 +29,14 @@ constexpr uint64_t kPauseMs = 100;
 // A connection that is silent for so long is asked whether it still exists.
 constexpr unsigned kKeepAliveS = 60;
 
-std::string name_of(int socket) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return "?";
-  if (address.ss_family == AF_UNIX) {
-    const auto* path = reinterpret_cast<sockaddr_un*>(&address)->sun_path;
-    return fmt::format("unix:{}", path);
-  }
-  char host[NI_MAXHOST];
-  char port[NI_MAXSERV];
-  if (::getnameinfo(reinterpret_cast<sockaddr*>(&address), size, host, sizeof host, port,
-                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
-    return "?";
-  }
-  return address.ss_family == AF_INET6 ? fmt::format("[{}]:{}", host, port)
-                                       : fmt::format("{}:{}", host, port);
-}
-
 Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::string& name) {
   Fd socket(::socket(address->sa_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!socket.is_open()) return fail_errno("socket for " + name, errno);
   const int on = 1;
-  if (address->sa_family != AF_UNIX) {
+  if (address->sa_family == AF_UNIX) {
+    // Its file is made with the mode of the socket: ours alone, until permit().
+    ::fchmod(socket.get(), S_IRUSR | S_IWUSR);
+  } else {
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   }
   if (::bind(socket.get(), address, size) != 0) return fail_errno("listen on " + name, errno);
@@ -141,23 +128,42 @@ Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
 
 Listener::Listener(Fd socket, std::string unlink_path)
     : socket_(std::move(socket)),
-      address_(name_of(socket_.get())),
+      address_(to_text(address_of(socket_.get()))),
       unlink_path_(std::move(unlink_path)) {}
 
 Listener::~Listener() {
   if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
 }
 
-Result<std::unique_ptr<Listener>> Listener::bind(const Address& address) {
+Result<std::unique_ptr<Listener>> Listener::bind(const Address& address,
+                                                 const UnixAccess& unix_access) {
   const bool is_path = address.starts_with(kUnixPrefix);
   const std::string path = is_path ? address.substr(kUnixPrefix.size()) : "";
   Result<Fd> socket = is_path ? bind_unix(path) : bind_tcp(address);
   if (!socket) return tl::unexpected(socket.error());
-  return std::unique_ptr<Listener>(new Listener(std::move(*socket), path));
+  std::unique_ptr<Listener> listener(new Listener(std::move(*socket), path));
+  if (Status permitted = listener->permit(unix_access); !permitted) {
+    return tl::unexpected(permitted.error());
+  }
+  return listener;
 }
 
 std::unique_ptr<Listener> Listener::adopt(Fd socket) {
   return std::unique_ptr<Listener>(new Listener(std::move(socket), ""));
+}
+
+Status Listener::permit(const UnixAccess& unix_access) const {
+  if (unlink_path_.empty()) return {};
+  const char* const path = unlink_path_.c_str();
+  // The mode last: until then nobody but the owner, old or new, can connect.
+  if (::lchown(path, unix_access.owner_id, unix_access.group_id) != 0) {
+    return fail_errno(
+        fmt::format("give {} to {}:{}", address_, unix_access.owner, unix_access.group), errno);
+  }
+  if (::fchmodat(AT_FDCWD, path, unix_access.mode, AT_SYMLINK_NOFOLLOW) != 0) {
+    return fail_errno("chmod " + address_, errno);
+  }
+  return {};
 }
 
 bool Listener::is_unix() const {

@@ -27,11 +27,19 @@ union AnyStream {
 };
 using Stream = UvHandle<AnyStream>;
 
+inline int fd_of(const AnyStream& stream) {
+  uv_os_fd_t fd = -1;
+  uv_fileno(reinterpret_cast<const uv_handle_t*>(&stream), &fd);
+  return fd;
+}
+
 class Listener {
  public:
   // Binds "HOST:PORT", "[V6]:PORT" or "unix:PATH". A stale unix socket, one that nobody answers on,
-  // is replaced. Fails (71) naming the address.
-  [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address);
+  // is replaced; a new one is never open to more than `unix_access` says. Fails (71) naming the
+  // address.
+  [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address,
+                                                              const UnixAccess& unix_access = {});
   // Takes a socket that the service manager has bound: neither unlinked nor shut down by us.
   [[nodiscard]] static std::unique_ptr<Listener> adopt(Fd socket);
   ~Listener();
@@ -40,6 +48,9 @@ class Listener {
 
   // As a client would write it, with the port that the system chose.
   const std::string& address() const { return address_; }
+
+  // Who may connect from now on, where it is a unix socket that we have bound. Fails (71).
+  [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
 
   using OnAccept = std::function<void(Stream)>;
   [[nodiscard]] Status listen(uv_loop_t* loop, OnAccept on_accept);

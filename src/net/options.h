@@ -9,6 +9,17 @@ namespace ringmaster::net {
 // Where to listen: "HOST:PORT" (port 0: the system chooses) or "unix:PATH".
 using Address = std::string;
 
+// Who owns a unix socket, and who may connect to it.
+struct UnixAccess {
+  static constexpr uint32_t kOwn = UINT32_MAX;  // as the process has it: see chown(2)
+
+  std::string owner = {};  // as configured: a name or a number; empty: kOwn
+  std::string group = {};
+  uint32_t owner_id = kOwn;
+  uint32_t group_id = kOwn;
+  uint32_t mode = 0660;
+};
+
 // What one client may cost.
 struct ConnectionLimits {
   uint64_t message_bytes = 16ull << 20;

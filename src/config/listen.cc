@@ -1,0 +1,144 @@
+// [listen]: where clients come in, and who may.
+#include <algorithm>
+#include <charconv>
+#include <fmt/format.h>
+#include <grp.h>
+#include <pwd.h>
+
+#include "config/addresses.h"
+#include "config/sections.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr uint32_t kModeMax = 0777;
+
+// One of listen.rpc; empty when it is none.
+std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
+  const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
+  if (!text) return "";
+  const bool is_unix = text->starts_with("unix:") && text->size() > 5;
+  const std::string address = is_unix ? "unix:" + paths.beside_config(text->substr(5)) : *text;
+  const auto fault = find_fault_in_address(address);
+  if (fault) problems.add(entry, *fault);
+  return fault ? "" : address;
+}
+
+void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  if (!problems.expect(entry, Kind::kArray, "an array of addresses")) return;
+  if (entry.value->items.empty()) problems.add(entry, "expected at least one address, found none");
+  options.listen_rpc.clear();
+  for (size_t i = 0; i < entry.value->items.size(); ++i) {
+    const Entry item = entry.item(i);
+    const std::string address = read_address(problems, item, paths);
+    if (address.empty()) continue;
+    const auto same = std::find(options.listen_rpc.begin(), options.listen_rpc.end(), address);
+    // Port 0 is another port each time.
+    if (same != options.listen_rpc.end() && !address.ends_with(":0")) {
+      problems.add(item, "the address " + address + " is already in the list");
+    }
+    options.listen_rpc.push_back(address);
+  }
+}
+
+// All of `text` as a number; nothing where it is none.
+std::optional<uint32_t> number_of(std::string_view text, int base) {
+  uint32_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data(), end, number, base);
+  if (error != std::errc() || stop != end) return std::nullopt;
+  return number;
+}
+
+std::optional<uint32_t> id_of_user(const std::string& name) {
+  const passwd* const user = ::getpwnam(name.c_str());
+  return user == nullptr ? std::nullopt : std::optional(user->pw_uid);
+}
+
+std::optional<uint32_t> id_of_group(const std::string& name) {
+  const group* const found = ::getgrnam(name.c_str());
+  return found == nullptr ? std::nullopt : std::optional(found->gr_gid);
+}
+
+// A user or a group, by name or by number; "" is whichever the process has.
+void read_principal(Problems& problems, const Entry& entry, const char* kind,
+                    std::optional<uint32_t> (*id_of)(const std::string&), std::string& name,
+                    uint32_t& id) {
+  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  const auto text = problems.read_text(entry, fmt::format("the name of a {}, or \"\"", kind));
+  if (!text) return;
+  auto found = id_of(*text);
+  if (!found) found = number_of(*text, 10);
+  if (!found || *found == net::UnixAccess::kOwn) {
+    return problems.add(entry, fmt::format("expected the name or the number of a {}, found {}; "
+                                           "there is none of that name",
+                                           kind, quote_string(*text)));
+  }
+  name = *text;
+  id = *found;
+}
+
+void read_mode(Problems& problems, const Entry& entry, uint32_t& mode) {
+  constexpr std::string_view kExpected = "an octal mode from \"0000\" to \"0777\"";
+  const auto text = problems.read_text(entry, kExpected);
+  if (!text) return;
+  const auto number = number_of(*text, 8);
+  if (number && *number <= kModeMax) {
+    mode = *number;
+  } else {
+    problems.add(entry, fmt::format("expected {}, found {}", kExpected, quote_string(*text)));
+  }
+}
+
+void read_origins(Problems& problems, const Entry& entry, std::vector<std::string>& origins) {
+  constexpr std::string_view kExpected = "an origin such as \"https://app.example\", or \"*\"";
+  if (!problems.expect(entry, Kind::kArray, "an array of origins")) return;
+  for (size_t i = 0; i < entry.value->items.size(); ++i) {
+    const Entry item = entry.item(i);
+    const auto text = problems.read_text(item, kExpected);
+    if (!text) continue;
+    // A browser's has no path: one with a slash at its end would never be met.
+    const size_t scheme = text->find("://");
+    const bool is_origin = scheme != std::string::npos && scheme > 0 &&
+                           text->size() > scheme + 3 &&
+                           text->find('/', scheme + 3) == std::string::npos;
+    if (is_origin || *text == "*" || *text == "null") {
+      origins.push_back(*text);
+    } else {
+      problems.add(item, fmt::format("expected {}, found {}", kExpected, quote_string(*text)));
+    }
+  }
+}
+
+void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& allow) {
+  if (!problems.expect(entry, Kind::kArray, "an array of ranges such as \"10.0.0.0/8\"")) return;
+  for (size_t i = 0; i < entry.value->items.size(); ++i) {
+    const Entry item = entry.item(i);
+    const auto text = problems.read_text(item, "a range such as \"10.0.0.0/8\"");
+    if (!text) continue;
+    const auto cidr = net::Cidr::parse(*text);
+    if (cidr) allow.push_back(*cidr);
+    if (!cidr) problems.add(item, fmt::format("{}, found {}", cidr.error(), quote_string(*text)));
+  }
+}
+
+}  // namespace
+
+void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
+  const auto read = [&](std::string_view name, const Entry& entry) {
+    net::UnixAccess& access = options.unix_access;
+    if (name == "rpc") read_addresses(problems, entry, paths, options);
+    if (name == "origins") read_origins(problems, entry, options.listen_origins);
+    if (name == "allow") read_allow(problems, entry, options.allow);
+    if (name == "unix_mode") read_mode(problems, entry, access.mode);
+    if (name == "unix_owner") {
+      read_principal(problems, entry, "user", id_of_user, access.owner, access.owner_id);
+    }
+    if (name == "unix_group") {
+      read_principal(problems, entry, "group", id_of_group, access.group, access.group_id);
+    }
+  };
+  read_table(problems, section, kListenKeys, options, read);
+}
+
+}  // namespace ringmaster::config

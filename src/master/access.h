@@ -1,0 +1,55 @@
+// Access: who may call, and how often somebody was refused.
+//
+// Pure: no I/O; time is an argument.
+// Memory: counters only; of those who were refused, the last one's name.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "net/cidr.h"
+
+namespace ringmaster::master {
+
+// Why a client was refused.
+enum class Refusal : uint8_t { kAddress };
+inline constexpr size_t kRefusals = 1;
+
+class Access {
+ public:
+  // Holds for whoever comes from now on.
+  void set_rules(std::vector<net::Cidr> allow) { allow_ = std::move(allow); }
+
+  // Whether a rule depends on where a client comes from; then, whether it lets this one in.
+  bool asks_for_address() const { return !allow_.empty(); }
+  bool lets_in(const sockaddr_storage& client) const;
+
+  void count(Refusal why, std::string whom);
+
+  // What there is to be said about refusals: once a second at most for each kind, however many
+  // there are.
+  struct Report {
+    std::string_view why;  // one word
+    uint64_t count;        // since the last report
+    uint64_t total;
+    std::string whom;  // the last of them
+  };
+  std::vector<Report> take_reports(uint64_t now_ns);
+
+ private:
+  struct Tally {
+    uint64_t total = 0;
+    uint64_t reported = 0;
+    std::optional<uint64_t> reported_ns;
+    std::string whom;
+  };
+
+  std::vector<net::Cidr> allow_;
+  std::array<Tally, kRefusals> tallies_;
+};
+
+}  // namespace ringmaster::master

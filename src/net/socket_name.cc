@@ -1,0 +1,45 @@
+#include "net/socket_name.h"
+
+#include <fmt/format.h>
+#include <netdb.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+namespace ringmaster::net {
+namespace {
+
+template <class Get>
+sockaddr_storage get(Get get_name, int socket) {
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (get_name(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return address;
+}
+
+}  // namespace
+
+sockaddr_storage address_of(int socket) {
+  return get(::getsockname, socket);
+}
+
+sockaddr_storage peer_of(int socket) {
+  return get(::getpeername, socket);
+}
+
+std::string to_text(const sockaddr_storage& address) {
+  if (address.ss_family == AF_UNIX) {
+    const char* const path = reinterpret_cast<const sockaddr_un&>(address).sun_path;
+    return *path == '\0' ? "unix" : fmt::format("unix:{}", path);
+  }
+  char host[NI_MAXHOST];
+  char port[NI_MAXSERV];
+  const bool is_v6 = address.ss_family == AF_INET6;
+  const socklen_t size = is_v6 ? sizeof(sockaddr_in6) : sizeof(sockaddr_in);
+  if (::getnameinfo(reinterpret_cast<const sockaddr*>(&address), size, host, sizeof host, port,
+                    sizeof port, NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return "?";
+  }
+  return is_v6 ? fmt::format("[{}]:{}", host, port) : fmt::format("{}:{}", host, port);
+}
+
+}  // namespace ringmaster::net

@@ -1,0 +1,16 @@
+// The two ends of a socket, as sockaddr and as people write them.
+#pragma once
+
+#include <netinet/in.h>
+#include <string>
+
+namespace ringmaster::net {
+
+// Its own address and its peer's; of the family AF_UNSPEC when it has none, or not any more.
+sockaddr_storage address_of(int socket);
+sockaddr_storage peer_of(int socket);
+
+// "127.0.0.1:7070", "[::1]:7070", "unix:PATH" ("unix" where it has no path), else "?".
+std::string to_text(const sockaddr_storage& address);
+
+}  // namespace ringmaster::net

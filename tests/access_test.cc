@@ -1,0 +1,66 @@
+#include "master/access.h"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kS = 1'000'000'000;
+
+sockaddr_storage client(const char* address) {
+  sockaddr_storage storage{};
+  storage.ss_family = AF_INET;
+  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+  REQUIRE(::inet_pton(AF_INET, address, &v4.sin_addr) == 1);
+  return storage;
+}
+
+std::vector<net::Cidr> ranges(std::initializer_list<const char*> texts) {
+  std::vector<net::Cidr> all;
+  for (const char* text : texts)
+    all.push_back(*net::Cidr::parse(text));
+  return all;
+}
+
+}  // namespace
+
+TEST_CASE("access: without an allow list nobody is asked where he comes from") {
+  Access access;
+  CHECK(!access.asks_for_address());
+}
+
+TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
+  Access access;
+  access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}));
+  CHECK(access.asks_for_address());
+  CHECK(access.lets_in(client("10.1.2.3")));
+  CHECK(access.lets_in(client("192.0.2.7")));
+  CHECK(!access.lets_in(client("192.0.2.8")));
+  access.set_rules(ranges({"192.0.2.8"}));
+  CHECK(access.lets_in(client("192.0.2.8")));
+  CHECK(!access.lets_in(client("10.1.2.3")));
+}
+
+TEST_CASE("access: refusals are reported once a second at most, and none is left out") {
+  Access access;
+  CHECK(access.take_reports(5 * kS).empty());
+  access.count(Refusal::kAddress, "a");
+  auto reports = access.take_reports(5 * kS);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].why == "address");
+  CHECK(reports[0].count == 1);
+  CHECK(reports[0].whom == "a");
+  for (int i = 0; i < 1000; ++i)
+    access.count(Refusal::kAddress, "b");
+  access.count(Refusal::kAddress, "c");
+  CHECK(access.take_reports(6 * kS - 1).empty());
+  reports = access.take_reports(6 * kS);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].count == 1001);
+  CHECK(reports[0].total == 1002);
+  CHECK(reports[0].whom == "c");
+  CHECK(access.take_reports(60 * kS).empty());
+}
+
+}  // namespace ringmaster::master

@@ -1,6 +1,7 @@
-"""What the programs in Python share: the values that are sent, and saying what came of a check."""
+"""What the programs in Python share: the values that are sent, and running the checks."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 TEXT = 'Grüße, 世界, 😀, \u2028 "\\\n\x01'
@@ -23,3 +24,13 @@ def expect(wanted, found):
 def say(check: str, failure: BaseException | None = None):
     why = f"failed: {type(failure).__name__}: {failure}" if failure else "ok"
     print(check, why.replace("\n", " "), flush=True)
+
+
+def run(*checks: Callable[[], None]):
+    """One after the other; says what came of each."""
+    for check in checks:
+        try:
+            check()
+            say(check.__name__)
+        except Exception as failure:
+            say(check.__name__, failure)

@@ -4,7 +4,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import jsonrpclib
-from checks import CONCURRENT, LARGE, TEXT, UNKNOWN, expect, marked, say
+from checks import CONCURRENT, LARGE, TEXT, UNKNOWN, expect, marked, run
 
 _, _, address, socket_path, folder = sys.argv
 server = jsonrpclib.ServerProxy(f"http://{address}")
@@ -74,9 +74,4 @@ def unix():
     expect(["hello", 5], jsonrpclib.ServerProxy(f"unix+http://{socket_path}").hello())
 
 
-for check in (call, positional, named, error, notification, batch, large, text, concurrent, unix):
-    try:
-        check()
-        say(check.__name__)
-    except Exception as failure:
-        say(check.__name__, failure)
+run(call, positional, named, error, notification, batch, large, text, concurrent, unix)

@@ -5,7 +5,7 @@ import socket
 import sys
 import threading
 
-from checks import CONCURRENT, LARGE, TEXT, UNKNOWN, expect, marked, say
+from checks import CONCURRENT, LARGE, TEXT, UNKNOWN, expect, marked, run
 from pylsp_jsonrpc.endpoint import Endpoint
 from pylsp_jsonrpc.exceptions import JsonRpcException
 from pylsp_jsonrpc.streams import JsonRpcStreamReader, JsonRpcStreamWriter
@@ -77,9 +77,4 @@ def unix():
     expect(["hello", 5], Connection(connected).request("hello"))
 
 
-for check in (call, positional, named, error, notification, large, text, concurrent, unix):
-    try:
-        check()
-        say(check.__name__)
-    except Exception as failure:
-        say(check.__name__, failure)
+run(call, positional, named, error, notification, large, text, concurrent, unix)

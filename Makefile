@@ -47,11 +47,13 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 
 test: ## install what is missing, build, run every test
 	scripts/setup.sh build test
+	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)
 
 check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzing
 	scripts/setup.sh build test fuzz
+	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
 	scripts/check.sh
 
 fuzz: ## feed the fuzzers of tests/fuzz ten million inputs: some twenty minutes

@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from installation import make_install
+from readme import blocks
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +15,6 @@ def prefix(root, build, tmp_path_factory):
     prefix = tmp_path_factory.mktemp("installed")
     make_install(root, build, DESTDIR="", PREFIX=prefix)
     return prefix
-
-
-def readme_block(root, section, language):
-    """The README's code in this language, in the section with this title."""
-    text = re.search(rf"^## {section}\n(.*?)(?=^## |\Z)", (root / "README.md").read_text(),
-                     re.DOTALL | re.MULTILINE).group(1)
-    return re.search(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE).group(1)
 
 
 def files_below(folder):
@@ -92,12 +86,11 @@ def test_relative_prefix_is_refused(root, build):
     assert "'opt'" in done.stderr
 
 
-def test_readme_handler(root, prefix, start, tmp_path):
-    section = "Write a handler"
-    (tmp_path / "mean.cc").write_text(readme_block(root, section, "cpp"))
-    (tmp_path / "mean.toml").write_text(
-        '[listen]\nrpc = ["127.0.0.1:0"]\n' + readme_block(root, section, "toml"))
-    compile_line, _, call_line, *answer = readme_block(root, section, "sh").splitlines()
+def test_readme_handler(prefix, start, tmp_path):
+    code = blocks("Write a handler")
+    (tmp_path / "mean.cc").write_text(code["cpp"])
+    (tmp_path / "mean.toml").write_text('[listen]\nrpc = ["127.0.0.1:0"]\n' + code["toml"])
+    compile_line, _, call_line, *answer = code["sh"].splitlines()
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
                    "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
     subprocess.run(compile_line, shell=True, cwd=tmp_path, env=environment, check=True)

@@ -6,9 +6,7 @@ Needs scripts/setup.sh bench; what has to be compiled or installed lies in BUILD
 """
 
 import os
-import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -17,6 +15,7 @@ from pathlib import Path
 from contender import MODEL, Contender, Process
 
 FOLDER = Path(__file__).resolve().parent
+ROOT = FOLDER.parents[2]
 PYTHON = "/usr/bin/python3"
 # Of each process of flask_threads: enough to overlap 70 ms of waiting with 30 ms of computing.
 THREADS = 16
@@ -105,13 +104,8 @@ def _start_go(name: str, wanted: Wanted, run: Run) -> Contender:
 
 def _start_node(name: str, wanted: Wanted, run: Run) -> Contender:
     folder = wanted.folder / "node"
-    shutil.copytree(FOLDER / "node", folder, dirs_exist_ok=True)
-    lock, installed = folder / "package-lock.json", folder / "installed.json"
-    if not installed.exists() or installed.read_bytes() != lock.read_bytes():
-        subprocess.run(["npm", "ci", "--omit=optional", "--ignore-scripts", "--no-audit",
-                        "--no-fund"], cwd=folder, check=True, stdout=sys.stderr,
-                       timeout=300)  # fmt: skip
-        shutil.copy(lock, installed)
+    subprocess.run([ROOT / "scripts/npm_install.sh", FOLDER / "node", folder], check=True,
+                   timeout=300)  # fmt: skip
     process = run(["node", "--no-warnings", "server.js", wanted.features_url, wanted.workers,
                    wanted.timeout_ms, wanted.in_flight_max], cwd=folder)  # fmt: skip
     return Contender(name, _wait_for_address(process), [process], "/rpc")

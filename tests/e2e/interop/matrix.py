@@ -1,0 +1,89 @@
+"""CLIENTS: whose clients work with what. Run as a program it prints the table of the README.
+
+Each client has a program in this folder, PROGRAM TRANSPORT ADDRESS SOCKET FOLDER, which calls the
+server at ADDRESS (HOST:PORT) as a user of that library would, and says of each check on a line of
+its own "NAME ok" or "NAME failed: WHY". It runs every check that the client has a way to do; what
+the client lacks is said here, and nowhere else. SOCKET is the path of the server's unix socket;
+in FOLDER the method `hold` leaves its mark: at once at `open`, without end at `closed`.
+"""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+
+# name -> how the table calls it
+CHECKS = {
+    "call": "call",
+    "positional": "positional",
+    "named": "named",
+    "error": "error",  # code and message arrive as the client's own kind of failure
+    "notification": "notification",  # it is done, and what follows is answered rightly
+    "batch": "batch",  # the first of its calls takes longest, the last one fails
+    "large": "1 MiB",  # params and result of that size
+    "text": "non-ASCII",  # characters of up to four bytes; quotes, control characters
+    "concurrent": "100 at once",
+    "cancel": "cancel",  # a call under way is given up, and the server told so
+    "unix": "unix socket",
+}
+
+FOLDER = Path(__file__).resolve().parent
+NO_BATCH = "it has no batches"
+NO_CANCEL = "it has no cancellation of its own"
+NO_UNIX = "it connects to a host and a port only"
+
+
+@dataclass(frozen=True)
+class Client:
+    name: str
+    package: str
+    framing: str
+    program: str  # a file of this folder
+    transport: str  # what the program is told
+    lacks: dict[str, str] = field(default_factory=dict)  # check -> why
+
+    @property
+    def id(self) -> str:
+        return f"{Path(self.program).stem}-{self.transport}"
+
+
+GO, CPP = "golang-github-sourcegraph-jsonrpc2-dev", "libjsonrpccpp-dev"
+CLIENTS = [
+    Client("aiorpcx", "python3-aiorpcx", "lines", "python/aiorpcx_client.py", "tcp",
+           {"cancel": NO_CANCEL, "unix": NO_UNIX}),
+    Client("jayson", "npm jayson", "lines", "node/jayson_client.js", "tcp",
+           {"cancel": NO_CANCEL}),
+    Client("Go net/rpc/jsonrpc", "golang-go", "JSON values, 1.0", "go/net_rpc.go", "tcp",
+           {"named": "JSON-RPC 1.0 has no named parameters",
+            "notification": "it has no notifications", "batch": NO_BATCH, "cancel": NO_CANCEL}),
+    Client("Go jsonrpc2, plain codec", GO, "JSON values", "go/sourcegraph.go", "plain",
+           {"batch": NO_BATCH, "cancel": NO_CANCEL}),
+    Client("libjsonrpccpp, unix socket", CPP, "lines", "cpp/libjsonrpccpp.cc", "unix",
+           {"notification": "it waits for an answer, which a notification does not get",
+            "cancel": NO_CANCEL}),
+]
+
+
+def _package(client: Client) -> str:
+    """As one would ask for it; those of npm with the version that is tested."""
+    manager, _, name = client.package.rpartition(" ")
+    if not manager:
+        return f"`{name}`"
+    wanted = json.loads((FOLDER / "node/package.json").read_text())["dependencies"]
+    return f"{manager} `{name}@{wanted[name]}`"
+
+
+def table() -> str:
+    """What works with what, as Markdown."""
+    reasons = list(dict.fromkeys(why for client in CLIENTS for why in client.lacks.values()))
+    cell = lambda why: f"({reasons.index(why) + 1})" if why else "yes"  # noqa: E731
+    rows = [["client", "package", "framing", *CHECKS.values()]]
+    rows += [["---"] * len(rows[0])]
+    rows += [[client.name, _package(client), client.framing,
+              *(cell(client.lacks.get(check)) for check in CHECKS)] for client in CLIENTS]
+    lines = ["| " + " | ".join(row) + " |" for row in rows]
+    missing = [f"({number}) {why}" for number, why in enumerate(reasons, 1)]
+    return "\n".join(lines) + "\n\n" + "; ".join(missing) + ".\n"
+
+
+if __name__ == "__main__":
+    print(table(), end="")

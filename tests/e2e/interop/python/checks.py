@@ -1,0 +1,36 @@
+"""What the programs in Python share: the values that are sent, and running the checks."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+TEXT = 'Grüße, 世界, 😀, \u2028 "\\\n\x01'
+LARGE = "0123456789abcdef" * (1 << 16)  # 1 MiB
+CONCURRENT = 100
+UNKNOWN = (-32601, "there is no method unknown")
+
+
+def marked(folder: str) -> dict[str, str]:
+    """Params for `hold`, with which it leaves a mark and returns."""
+    return {"gate": str(Path(folder) / "open")}
+
+
+def expect(wanted, found):
+    if wanted != found:
+        shown = json.dumps(found, default=repr)[:200]
+        raise AssertionError(f"expected {json.dumps(wanted)[:200]}, found {shown}")
+
+
+def say(check: str, failure: BaseException | None = None):
+    why = f"failed: {type(failure).__name__}: {failure}" if failure else "ok"
+    print(check, why.replace("\n", " "), flush=True)
+
+
+def run(*checks: Callable[[], None]):
+    """One after the other; says what came of each."""
+    for check in checks:
+        try:
+            check()
+            say(check.__name__)
+        except Exception as failure:
+            say(check.__name__, failure)

@@ -48,8 +48,13 @@ inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits
                                                  "shutdown", "features", "handlers", "methods"};
 
 inline constexpr Key<Options> kListenKeys[] = {
-    {"rpc"},        {"origins"},   {"allow"}, {"unix_owner"},
-    {"unix_group"}, {"unix_mode"}, {"status", Unit::kLaterText},
+    {"rpc"},
+    {"origins"},
+    {"allow"},
+    {"unix_owner"},
+    {"unix_group"},
+    {"unix_mode"},
+    {"status", Unit::kLaterText},
 };
 
 // 512: half of the workers that a ring's words can name; the rest is for spares.

@@ -99,8 +99,7 @@ void read_origins(Problems& problems, const Entry& entry, std::vector<std::strin
     if (!text) continue;
     // A browser's has no path: one with a slash at its end would never be met.
     const size_t scheme = text->find("://");
-    const bool is_origin = scheme != std::string::npos && scheme > 0 &&
-                           text->size() > scheme + 3 &&
+    const bool is_origin = scheme != std::string::npos && scheme > 0 && text->size() > scheme + 3 &&
                            text->find('/', scheme + 3) == std::string::npos;
     if (is_origin || *text == "*" || *text == "null") {
       origins.push_back(*text);

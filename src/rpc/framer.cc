@@ -15,6 +15,9 @@ constexpr size_t kKeptBufferBytes = 4096;
 // less room than that, it is made for half as much as has come, and for so much at least.
 constexpr size_t kRoomBytesMin = 64 << 10;
 
+// Twenty digits are more than any length has.
+constexpr size_t kNetstringHeaderBytesMax = 20;
+
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -173,7 +176,9 @@ void Framer::read_header() {
       ++line_bytes_;
     }
   }
-  if (buffer_.size() + pos_ - begin_ > kHeaderBytesMax) failure_ = Event::kBadFrame;
+  const size_t most =
+      framing_ == Framing::kNetstring ? kNetstringHeaderBytesMax : kHeaderBytesMax;
+  if (buffer_.size() + pos_ - begin_ > most) failure_ = Event::kBadFrame;
   if (!is_complete || failure_) return;
   if (!buffer_.is_empty()) keep(pos_);
   const std::string_view header =

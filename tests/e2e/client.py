@@ -1,4 +1,5 @@
-"""Client: one connection to a server under test, newline framing, every read with a deadline.
+"""Client: one connection to a server under test, newline framing (others: framings.py), every read
+with a deadline.
 
     with Client("127.0.0.1:7070") as client:
         assert client.call("echo", [1]) == [1]
@@ -79,9 +80,7 @@ class Client:
         """The next answer, without its line end."""
         deadline = time.monotonic() + DEADLINE_S
         while b"\n" not in self._received:
-            piece = self._receive(deadline)
-            assert piece, f"the server closed the connection; left over: {self._received!r}"
-            self._received += piece
+            self._receive_more(deadline)
         line, _, self._received = self._received.partition(b"\n")
         return line
 
@@ -124,6 +123,11 @@ class Client:
         if "error" in answer:
             raise RpcError(answer["error"])
         return answer["result"]
+
+    def _receive_more(self, deadline: float):
+        piece = self._receive(deadline)
+        assert piece, f"the server closed the connection; left over: {self._received!r}"
+        self._received += piece
 
     def _receive(self, deadline: float) -> bytes:
         left = deadline - time.monotonic()

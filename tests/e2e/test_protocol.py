@@ -1,9 +1,15 @@
-"""JSON-RPC 2.0 as the contract has it, over a real socket: the tables of vectors.py."""
+"""JSON-RPC 2.0 as the contract has it, over a real socket and in every framing: the tables of
+vectors.py.
+"""
 
 import pytest
 import vectors
+from framings import FRAMINGS, Framed
 from server import Server
-from vectors import CONTRACT, SPECIFICATION, Vector
+from vectors import CONTRACT, SPECIFICATION, Error, Vector
+
+BEFORE = vectors.echo(b'"before"')
+AFTER = vectors.echo(b'"after"')
 
 
 @pytest.fixture(scope="module")
@@ -14,13 +20,27 @@ def running(module_server, probe) -> Server:
     )
 
 
-@pytest.mark.parametrize("vector", [*SPECIFICATION, *CONTRACT], ids=lambda vector: vector.name)
-def test_a_message_is_answered(running: Server, vector: Vector):
+def is_bad_json(vector: Vector) -> bool:
+    return isinstance(vector.answer, Error) and vector.answer.code == -32700
+
+
+# What is not JSON ends a concatenated stream, or keeps it waiting: test_stream.py.
+CASES = [
+    pytest.param(vector, framing, id=f"{framing.__name__}: {vector.name}")
+    for framing in FRAMINGS
+    for vector in (*SPECIFICATION, *CONTRACT)
+    if framing.outlives_bad_json or not is_bad_json(vector)
+]
+
+
+@pytest.mark.parametrize(("vector", "framing"), CASES)
+def test_a_message_is_answered(running: Server, vector: Vector, framing: type[Framed]):
     """Between two requests that must be served, whatever the message was: that nothing comes back
     for a notification is seen by what comes next."""
-    with running.connect() as client:
-        assert client.call("echo", ["before"]) == ["before"]
-        client.send(vector.message + b"\n")
-        if vector.answer is not None:
-            vectors.check(client.read(), vector.answer)
-        assert client.call("echo", ["after"]) == ["after"]
+    with framing(running.address) as client:
+        for message in (BEFORE, vector, AFTER):
+            client.send_message(message.message)
+            if message.answer is not None:
+                vectors.check(client.read_message(), message.answer)
+            elif framing.answers_everything:
+                assert client.read_message() == b""

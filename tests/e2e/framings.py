@@ -1,0 +1,114 @@
+"""The framings of the one port, as a client sees them: how a message is sent, and an answer read.
+
+    with Netstrings(server.address) as client:
+        client.send_message(b'{"jsonrpc":"2.0",...}')
+        assert client.read_message() == b'{"jsonrpc":"2.0",...}'
+"""
+
+import time
+
+from client import DEADLINE_S, Client
+
+
+class Framed(Client):
+    """A client that speaks in messages, not in bytes."""
+
+    # Whether a message that is not JSON leaves the connection usable.
+    outlives_bad_json = True
+    # Whether what is no answer is a message, too: HTTP's empty body.
+    answers_everything = False
+
+    def send_message(self, message: bytes):
+        self.send(self.frame(message))
+
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        raise NotImplementedError
+
+    def read_message(self) -> bytes:
+        raise NotImplementedError
+
+    def read_until(self, end: bytes) -> bytes:
+        """Without that end."""
+        deadline = time.monotonic() + DEADLINE_S
+        while end not in self._received:
+            self._receive_more(deadline)
+        found, _, self._received = self._received.partition(end)
+        return found
+
+    def read_bytes(self, count: int) -> bytes:
+        deadline = time.monotonic() + DEADLINE_S
+        while len(self._received) < count:
+            self._receive_more(deadline)
+        found, self._received = self._received[:count], self._received[count:]
+        return found
+
+
+class Lines(Framed):
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        return message + b"\n"
+
+    def read_message(self) -> bytes:
+        return self.read()
+
+
+class Concatenated(Lines):
+    """Values of which none has a line of its own."""
+
+    outlives_bad_json = False
+
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        return message
+
+
+class ContentLength(Framed):
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        return b"Content-Length: %d\r\n\r\n%s" % (len(message), message)
+
+    def read_message(self) -> bytes:
+        head = self.read_until(b"\r\n\r\n")
+        assert head.startswith(b"Content-Length: "), head
+        return self.read_bytes(int(head.removeprefix(b"Content-Length: ")))
+
+
+class Netstrings(Framed):
+    @staticmethod
+    def frame(message: bytes) -> bytes:
+        return b"%d:%s," % (len(message), message)
+
+    def read_message(self) -> bytes:
+        message = self.read_bytes(int(self.read_until(b":")))
+        assert self.read_bytes(1) == b","
+        return message
+
+
+class Http(Framed):
+    answers_everything = True
+
+    @staticmethod
+    def frame(message: bytes, *fields: bytes) -> bytes:
+        return b"".join((
+            b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n",
+            *(field + b"\r\n" for field in fields),
+            b"Content-Length: %d\r\n\r\n%s" % (len(message), message),
+        ))
+
+    def read_response(self) -> tuple[int, dict[str, str], bytes]:
+        """Status, fields by their names in lower case, and body."""
+        status, *lines = self.read_until(b"\r\n\r\n").decode().split("\r\n")
+        fields = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
+        assert status.startswith("HTTP/1.1 "), status
+        return int(status.split()[1]), fields, self.read_bytes(int(fields["content-length"]))
+
+    def read_message(self) -> bytes:
+        status, fields, body = self.read_response()
+        assert status == 200, (status, body)
+        assert "connection" not in fields, fields
+        assert fields.get("content-type") == ("application/json" if body else None)
+        return body
+
+
+FRAMINGS = (Lines, Concatenated, ContentLength, Netstrings, Http)

@@ -1,0 +1,277 @@
+"""HTTP/1.1 on the port of JSON-RPC: its statuses, its order, its connections, its browsers."""
+
+import json
+import signal
+
+import pytest
+from client import request
+from framings import Http
+from server import Server
+from vectors import Error
+
+MESSAGE_BYTES = 1 << 20
+ORIGIN = "https://app.example"
+
+
+@pytest.fixture(scope="module")
+def running(module_server) -> Server:
+    return module_server(name="http", listen={"rpc": ["127.0.0.1:0"], "origins": [ORIGIN]},
+                         limits={"request_bytes": MESSAGE_BYTES})
+
+
+@pytest.fixture
+def client(running):
+    with Http(running.address) as client:
+        yield client
+
+
+def echo(id, params=None) -> bytes:
+    return request("echo", params, id)[:-1]
+
+
+def assert_still_serves(client: Http):
+    client.send_message(echo(1, ["still"]))
+    assert client.read_message() == b'{"jsonrpc":"2.0","id":1,"result":["still"]}'
+
+
+def assert_refused(client: Http, status: int, says: str, code: int = -32600):
+    found, fields, body = client.read_response()
+    assert found == status and fields["connection"] == "close", (found, fields, body)
+    error = json.loads(body)["error"]
+    assert error["code"] == code and says in error["message"], error
+    assert client.read_to_end() == []
+
+
+def test_a_notification_has_an_empty_answer(client):
+    client.send_message(request("echo", [1], None)[:-1])
+    assert client.read_response() == (200, {"content-length": "0"}, b"")
+    assert_still_serves(client)
+
+
+@pytest.mark.parametrize("content_type", [
+    "application/json", "application/json-rpc", "application/jsonrequest", "Application/JSON",
+    "application/json-request", "application/json; charset=utf-8", 'application/json;charset="UTF-8"',
+])  # fmt: skip
+def test_content_types_of_json_are_served(client, content_type):
+    stream = Http.frame(echo(1)).replace(b"application/json", content_type.encode(), 1)
+    client.send(stream)
+    assert client.read_message() == b'{"jsonrpc":"2.0","id":1,"result":null}'
+
+
+@pytest.mark.parametrize("content_type", [
+    "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "",
+    "application/json; charset=latin-1", "application/xml", "application/jsonx",
+])  # fmt: skip
+def test_other_content_types_are_refused(client, content_type):
+    """A page of another site can send these without asking."""
+    client.send(Http.frame(echo(1)).replace(b"application/json", content_type.encode(), 1))
+    assert_refused(client, 415, "Content-Type: application/json")
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE"])
+def test_other_methods_are_refused(client, method):
+    client.send(f"{method} /rpc HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    status, fields, body = client.read_response()
+    assert (status, fields["allow"]) == (405, "POST, OPTIONS") and method.encode() in body
+    assert client.read_to_end() == []
+
+
+def test_head_is_refused_without_a_body(client):
+    client.send(b"HEAD / HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert client.read_response()[::2] == (405, b"")
+    assert client.read_to_end() == []
+
+
+@pytest.mark.parametrize(("status", "head", "says"), [
+    (400, "POST / HTTP/1.1\r\n\r\n", "Host"),
+    (400, "POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "Host"),
+    (400, "POST / HTTP/1.1\r\nHost x\r\n\r\n", "HTTP/1.1"),
+    (400, "POST /\r\n\r\n", "HTTP/1.1"),
+    (400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", "HTTP/1.1"),
+    (400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n", "HTTP"),
+    (400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+     "HTTP"),
+    (501, "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", "chunked"),
+    (505, "POST / HTTP/2.0\r\nHost: x\r\n\r\n", "HTTP"),
+    (431, "POST / HTTP/1.1\r\nHost: x\r\nX: " + "x" * 9000 + "\r\n\r\n", "8 KiB"),
+])  # fmt: skip
+def test_what_could_be_read_in_two_ways_is_refused(client, status, head, says):
+    client.send(head.encode())
+    assert_refused(client, status, says, -32700)
+
+
+def test_a_coded_body_is_refused(client):
+    client.send(Http.frame(echo(1), b"Content-Encoding: gzip"))
+    assert_refused(client, 415, "gzip")
+
+
+def test_a_body_that_is_too_long_is_refused_before_it_comes(client):
+    client.send(Http.frame(b"x" * (MESSAGE_BYTES + 1))[:200])
+    status, fields, body = client.read_response()
+    assert (status, fields["connection"]) == (200, "close")
+    Error(-32007, reason="request_too_large", limit=MESSAGE_BYTES).check(body)
+    assert client.read_to_end() == []
+
+
+def chunked(message: bytes, size: int) -> bytes:
+    chunks = [message[at : at + size] for at in range(0, len(message), size)]
+    return b"".join((
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n",
+        b"Transfer-Encoding: chunked\r\n\r\n",
+        *(b"%x;name=value\r\n%s\r\n" % (len(chunk), chunk) for chunk in chunks),
+        b"0\r\nTrailer: x\r\n\r\n",
+    ))  # fmt: skip
+
+
+def test_chunks_make_a_body(client):
+    stream = chunked(echo(1, ["x" * 1000]), 7)
+    for at in range(0, len(stream), 100):
+        client.send(stream[at : at + 100])
+    assert json.loads(client.read_message())["result"] == ["x" * 1000]
+    client.send(chunked(echo(2), 1000) * 2)
+    for _ in range(2):
+        assert json.loads(client.read_message())["id"] == 2
+
+
+def test_too_many_chunks_are_too_long(client):
+    client.send(chunked(echo(1, ["x" * (MESSAGE_BYTES + 1)]), 60_000))
+    Error(-32007, reason="request_too_large", limit=MESSAGE_BYTES).check(client.read_response()[2])
+
+
+def test_a_client_that_waits_for_continue_is_told_to_go_on(client):
+    head, _, body = Http.frame(echo(1), b"Expect: 100-continue").partition(b"\r\n\r\n")
+    client.send(head + b"\r\n\r\n")
+    assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue"
+    client.send(body)
+    assert json.loads(client.read_message())["id"] == 1
+
+
+def test_who_is_refused_is_not_told_to_go_on(client):
+    stream = Http.frame(echo(1), b"Expect: 100-continue").replace(b"application/json", b"text/x")
+    client.send(stream.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
+    assert_refused(client, 415, "Content-Type")
+
+
+@pytest.mark.parametrize(("version", "fields", "stays"), [
+    (b"1.1", [], True), (b"1.1", [b"Connection: close"], False),
+    (b"1.0", [], False), (b"1.0", [b"Connection: keep-alive"], True),
+])  # fmt: skip
+def test_connections_are_kept_as_the_client_wants(client, version, fields, stays):
+    client.send(Http.frame(echo(1), *fields).replace(b"HTTP/1.1", b"HTTP/" + version, 1))
+    status, answer, body = client.read_response()
+    assert status == 200 and json.loads(body)["id"] == 1
+    if stays:
+        assert answer.get("connection") in (None, "keep-alive")
+        assert_still_serves(client)
+    else:
+        assert answer["connection"] == "close"
+        assert client.read_to_end() == []
+
+
+def test_replies_come_in_the_order_of_the_requests(server, probe, gate):
+    running = server(workers={"count": 2}, handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    batch = b"[" + echo(2) + b"," + echo(3) + b"]"
+    with Http(running.address) as client:
+        client.send_message(held.request(1)[:-1])
+        held.wait_for_runs(1)
+        for message in (batch, b"{bad", request("echo", [4], None)[:-1], echo(5)):
+            client.send_message(message)
+        assert running.call("echo", ["others"]) == ["others"]
+        held.open()
+        assert json.loads(client.read_message())["id"] == 1
+        assert sorted(answer["id"] for answer in json.loads(client.read_message())) == [2, 3]
+        Error(-32700).check(client.read_message())
+        assert client.read_message() == b""
+        assert json.loads(client.read_message())["id"] == 5
+
+
+def test_replies_that_wait_are_bounded(server, probe, gate):
+    """Even of requests that are refused at once: behind one that takes long, they wait in memory."""
+    running = server(workers={"count": 1}, limits={"in_flight_per_connection": 10},
+                     handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with Http(running.address) as client:
+        client.send_message(held.request(1)[:-1])
+        held.wait_for_runs(1)
+        client.send_until_full(Http.frame(b"{bad") * 1000)
+        held.open()
+        assert json.loads(client.read_message())["id"] == 1
+        for _ in range(2000):
+            Error(-32700).check(client.read_message())
+
+
+def test_overload_is_a_503(server, probe, gate):
+    running = server(workers={"count": 1}, limits={"queued_jobs": 1},
+                     handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with Http(running.address) as holder, Http(running.address) as client:
+        holder.send_message(held.request(1)[:-1])
+        held.wait_for_runs(1)
+        for message in (echo(2), b"[" + echo(2) + b"]"):
+            client.send_message(message)
+            status, fields, body = client.read_response()
+            assert status == 503 and int(fields["retry-after"]) >= 1 and b"-32009" in body
+        client.send_message(request("echo", [], None)[:-1])
+        status, fields, body = client.read_response()
+        assert status == 503 and int(fields["retry-after"]) >= 1 and body == b""
+        # One that could be answered keeps the others from looking refused.
+        client.send_message(b"[" + echo(2) + b"," + request("nothing", None, 3) + b"]")
+        assert client.read_response()[0] == 200
+        held.open()
+        assert json.loads(holder.read_message())["id"] == 1
+
+
+def test_a_server_that_stops_says_503_and_closes(server, probe, gate):
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with Http(running.address) as client, Http(running.address) as idle:
+        assert_still_serves(idle)
+        client.send_message(held.request(1)[:-1])
+        held.wait_for_runs(1)
+        running.send(signal.SIGTERM)
+        running.wait_for_line("event=stopping")
+        client.send_message(echo(2))
+        held.open()
+        status, fields, body = client.read_response()
+        assert (status, fields["connection"]) == (200, "close") and json.loads(body)["id"] == 1
+        status, fields, body = client.read_response()
+        assert status == 503 and fields["retry-after"] and b"-32013" in body
+        assert client.read_to_end() == [] and idle.read_to_end() == []
+    assert running.wait() == 0
+
+
+def test_an_end_inside_of_a_request_is_a_400(client):
+    client.send(Http.frame(echo(1))[:-3])
+    client.end_sending()
+    assert_refused(client, 400, "ended inside", -32700)
+
+
+def test_a_header_shortens_the_deadline(server, probe, gate):
+    running = server(handlers={"hold": probe("hold")}, methods={"hold": {"timeout_ms": 3600_000}})
+    message = gate().request(1)[:-1]
+    with Http(running.address) as client:
+        client.send(Http.frame(message, b"X-Request-Timeout-Ms: 100"))
+        assert json.loads(client.read_message())["error"]["code"] == -32012
+
+
+def test_a_header_that_is_no_time_is_refused(client):
+    client.send(Http.frame(echo(1), b"X-Request-Timeout-Ms: soon"))
+    assert_refused(client, 400, "X-Request-Timeout-Ms")
+
+
+def test_pages_of_other_sites_may_not_call(client):
+    client.send(Http.frame(echo(1), b"Origin: https://evil.example"))
+    assert_refused(client, 403, "https://evil.example")
+
+
+def test_pages_of_a_configured_site_may(client):
+    client.send(f"OPTIONS / HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\n\r\n".encode())
+    status, fields, body = client.read_response()
+    assert (status, body) == (204, b"")
+    assert fields["access-control-allow-origin"] == ORIGIN
+    assert "Content-Type" in fields["access-control-allow-headers"]
+    client.send(Http.frame(echo(1), b"Origin: " + ORIGIN.encode()))
+    status, fields, body = client.read_response()
+    assert (status, fields["access-control-allow-origin"]) == (200, ORIGIN)
+    assert fields["vary"] == "Origin"

@@ -30,7 +30,7 @@ HANDLERS := $(notdir $(wildcard src/handlers/*))
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
 # A fuzzer is linked with what it needs of these, so that its coverage is of that alone.
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
-            src/handlers/interests/features.cc
+            src/handlers/interests/features.cc src/master/http_rules.cc src/net/cidr.cc
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 # What `make bench` measures with, beside the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\

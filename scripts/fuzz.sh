@@ -12,6 +12,8 @@ cd "$(dirname "$0")/.."
 # million in all; the short one takes less than a minute on two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
+framing     1000 20 http
+http        1000 20 http
 json        1500 30 json
 features    3400 60 json
 control     2200 30

@@ -1,5 +1,6 @@
 #include "rpc/http_reader.h"
 
+#include <algorithm>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -19,6 +20,8 @@ std::string_view view_of(boost::beast::string_view text) {
 // The lines between the chunks of a body may say more than a length: up to so much.
 constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
 
+constexpr std::string_view kHeadEnd = "\r\n\r\n";
+
 bool is_blank_line(char c) {
   return c == '\r' || c == '\n';
 }
@@ -27,7 +30,7 @@ bool is_blank_line(char c) {
 
 struct HttpReader::Parser {
   explicit Parser(size_t body_bytes_max) {
-    beast.header_limit(kHeadBytesMax);
+    beast.header_limit(kHeadBytesMax + kHeadEnd.size());
     beast.body_limit(body_bytes_max);
   }
   http::request_parser<http::string_body> beast;
@@ -63,16 +66,16 @@ std::optional<HttpReader::Event> HttpReader::parse(std::string_view bytes, size_
   std::string_view from = bytes.substr(pos);
   const size_t pending = pending_.size();
   if (pending > 0) from = pending_.append(from);
+  if (!is_head_out_) {
+    // Whole, so that it is read alike however it arrives.
+    const size_t end = from.find(kHeadEnd, pending - std::min(pending, kHeadEnd.size() - 1));
+    if (std::min(end, from.size()) > kHeadBytesMax) return fail(431, "a head of more than 8 KiB");
+    if (end == std::string_view::npos) return keep(from, bytes, pos);
+  }
   error_code error;
   const size_t parsed = parser_->beast.put({from.data(), from.size()}, error);
-  if (error == http::error::need_more) {
-    pending_ = from.substr(parsed);
-    pos = bytes.size();
-    if (pending_.size() > kPendingBytesMax) return fail(400, "a line that is too long");
-    return std::nullopt;
-  }
+  if (error == http::error::need_more) return keep(from.substr(parsed), bytes, pos);
   if (error == http::error::body_limit) return end_ = Event::kTooLarge;
-  if (error == http::error::header_limit) return fail(431, "a head of more than 8 KiB");
   if (error) return fail(error == http::error::bad_version ? 505 : 400, error.message());
   RM_ASSERT(parsed >= pending);  // those alone were too little
   pos += parsed - pending;
@@ -84,6 +87,15 @@ std::optional<HttpReader::Event> HttpReader::parse(std::string_view bytes, size_
 
 bool HttpReader::is_complete() const {
   return !end_ && !is_out_ && is_head_out_ && parser_->beast.is_done();
+}
+
+// All is taken; of `from`, what is there of a line or a head.
+std::optional<HttpReader::Event> HttpReader::keep(std::string_view from, std::string_view bytes,
+                                                  size_t& pos) {
+  pos = bytes.size();
+  pending_ = from;
+  if (pending_.size() > kPendingBytesMax) return fail(400, "a line that is too long");
+  return std::nullopt;
 }
 
 HttpReader::Event HttpReader::fail(unsigned status, std::string why) {

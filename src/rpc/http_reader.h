@@ -60,6 +60,7 @@ class HttpReader {
 
   Event fail(unsigned status, std::string why);
   std::optional<Event> parse(std::string_view bytes, size_t& pos);
+  std::optional<Event> keep(std::string_view from, std::string_view bytes, size_t& pos);
   std::optional<Event> judge_head();
 
   size_t body_bytes_max_;

@@ -1,0 +1,67 @@
+// What comes out of a client's stream, however it arrives.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/assert.h"
+#include "rpc/framer.h"
+
+namespace ringmaster::fuzz {
+
+using NextSize = std::function<size_t()>;
+using IsGood = std::function<bool(std::string_view)>;
+using OnHead = std::function<void(const rpc::HttpReader&)>;
+
+// The messages that come out when it is fed in pieces, as a connection would do it; of HTTP after
+// each head's method. Then one letter for how it ended. `is_good` looks at each message: whether it
+// is JSON.
+inline std::vector<std::string> cut(
+    std::string_view stream, size_t message_bytes_max, const NextSize& next_size,
+    const IsGood& is_good, const OnHead& on_head = [](const rpc::HttpReader&) {}) {
+  using Event = rpc::Framer::Event;
+  rpc::Framer framer(message_bytes_max);
+  std::vector<std::string> out;
+  while (!stream.empty()) {
+    const std::string_view piece = stream.substr(0, next_size());
+    stream.remove_prefix(piece.size());
+    // Exactly as long as the piece, and gone after it: nothing may look beyond, or later.
+    const std::vector<char> bytes(piece.begin(), piece.end());
+    framer.feed({bytes.data(), bytes.size()});
+    for (;;) {
+      std::string_view message;
+      const Event event = framer.next(message);
+      if (event == Event::kNeedMore) break;
+      if (event == Event::kTooLarge) return out.emplace_back("L"), out;
+      if (event == Event::kNotAFraming) return out.emplace_back("F"), out;
+      if (event == Event::kBadFrame) return out.emplace_back("R"), out;
+      if (event == Event::kHead) {
+        on_head(*framer.http());
+        out.emplace_back(framer.http()->method());
+        continue;
+      }
+      RM_ASSERT(!message.empty() || framer.http() != nullptr);
+      RM_ASSERT(message.size() <= message_bytes_max);
+      out.emplace_back(message);
+      if (!is_good(message) && !framer.skip_bad_message()) return out.emplace_back("B"), out;
+    }
+  }
+  out.emplace_back(framer.is_in_bad_line() ? "S" : framer.is_mid_message() ? "M" : "E");
+  return out;
+}
+
+// Sizes of pieces, most of them small, that depend on the input alone.
+inline NextSize sizes_for(std::string_view input) {
+  return [state = static_cast<uint32_t>(std::hash<std::string_view>{}(input))]() mutable {
+    state = state * 1664525 + 1013904223;
+    return size_t{1} << (state >> 29);
+  };
+}
+
+inline NextSize whole(std::string_view input) {
+  return [size = input.size()] { return size; };
+}
+
+}  // namespace ringmaster::fuzz

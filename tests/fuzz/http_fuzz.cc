@@ -1,0 +1,57 @@
+// HTTP: the input is what a client of HTTP sends after the first word, however it arrives.
+//
+// The same requests come out; what is asked about a head lies in it; the rules have a verdict on
+// each, and what is answered can be read as HTTP again, whatever the request had in it.
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+
+#include "cut.h"
+#include "fuzz.h"
+#include "master/http_rules.h"
+#include "rpc/http_response.h"
+
+namespace ringmaster {
+namespace {
+
+constexpr size_t kMessageBytesMax = 300;
+
+// What would be answered, as a client reads it: no field of the request may end up as two in it.
+void check_answer(const master::HttpVerdict& verdict) {
+  namespace http = boost::beast::http;
+  const std::vector<rpc::HttpField> fields = master::fields_of(verdict);
+  const std::string head = rpc::http_head(verdict.status, 0, true, fields);
+  http::response_parser<http::empty_body> parser;
+  parser.header_limit(64 << 10);
+  boost::system::error_code error;
+  const size_t parsed = parser.put({head.data(), head.size()}, error);
+  RM_ASSERT(!error && parsed == head.size() && parser.is_header_done());
+  const auto& found = parser.get();
+  RM_ASSERT(found.result_int() == verdict.status);
+  RM_ASSERT(std::distance(found.begin(), found.end()) ==
+            static_cast<std::ptrdiff_t>(fields.size() + 1));
+}
+
+void check_head(const rpc::HttpReader& head) {
+  RM_ASSERT(!head.method().empty());
+  for (const char* name : {"Host", "Origin", "Content-Type", "Authorization"})
+    RM_ASSERT(head.field(name).find_first_of("\r\n") == std::string_view::npos);
+  for (const auto& origins : {std::vector<std::string>{}, std::vector<std::string>{"*"}}) {
+    const master::HttpVerdict verdict = master::judge(head, origins);
+    RM_ASSERT(verdict.status == 200 || verdict.status == 204 || !verdict.why.empty());
+    check_answer(verdict);
+  }
+}
+
+}  // namespace
+}  // namespace ringmaster
+
+int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace ringmaster;
+  std::string stream = "POST ";
+  stream += fuzz::text_of(data, size);
+  const auto is_good = [](std::string_view) { return true; };
+  const auto pieces =
+      fuzz::cut(stream, kMessageBytesMax, fuzz::sizes_for(stream), is_good, check_head);
+  RM_ASSERT(pieces == fuzz::cut(stream, kMessageBytesMax, fuzz::whole(stream), is_good));
+  return 0;
+}

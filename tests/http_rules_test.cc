@@ -1,0 +1,55 @@
+#include "master/http_rules.h"
+
+#include <doctest/doctest.h>
+
+using namespace ringmaster;
+using master::HttpVerdict;
+
+namespace {
+
+HttpVerdict judge(const std::string& method, const std::string& fields,
+                  const std::vector<std::string>& origins = {}) {
+  rpc::HttpReader reader(100);
+  const std::string head = method + " / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
+  size_t pos = 0;
+  REQUIRE(reader.read(head, pos) == rpc::HttpReader::Event::kHead);
+  return master::judge(reader, origins);
+}
+
+const std::string kJson = "Content-Type: application/json\r\n";
+
+}  // namespace
+
+TEST_CASE("http rules: JSON is posted; all else is refused with the status that says why") {
+  CHECK(judge("POST", kJson).status == 200);
+  CHECK(judge("POST", "").status == 415);
+  CHECK(judge("POST", "Content-Type: text/plain\r\n").status == 415);
+  CHECK(judge("POST", kJson + "Content-Encoding: br\r\n").status == 415);
+  CHECK(judge("POST", kJson + "Content-Encoding: identity\r\n").status == 200);
+  CHECK(judge("GET", kJson).status == 405);
+  CHECK(judge("OPTIONS", "").status == 405);
+}
+
+TEST_CASE("http rules: an origin is granted only where it is configured, as it is written") {
+  const std::string origin = "Origin: https://app.example\r\n";
+  CHECK(judge("POST", kJson + origin).status == 403);
+  CHECK(judge("POST", kJson + origin, {"https://other.example"}).status == 403);
+  CHECK(judge("POST", kJson + origin, {"https://app.example:443"}).status == 403);
+  CHECK(judge("POST", kJson + "Origin: null\r\n", {"https://app.example"}).status == 403);
+  CHECK(judge("OPTIONS", origin).status == 403);
+  const HttpVerdict granted = judge("POST", kJson + origin, {"https://app.example"});
+  CHECK(granted.status == 200);
+  CHECK(granted.origin == "https://app.example");
+  CHECK(judge("POST", kJson + origin, {"*"}).origin == "https://app.example");
+  CHECK(judge("OPTIONS", origin, {"*"}).status == 204);
+  CHECK(judge("POST", kJson, {"*"}).origin.empty());
+}
+
+TEST_CASE("http rules: a timeout is a number of milliseconds") {
+  CHECK(!judge("POST", kJson).timeout_ms);
+  CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: 250\r\n").timeout_ms == 250);
+  CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: 99999999999999999999\r\n").timeout_ms ==
+        1'000'000'000'000);
+  for (const char* bad : {"-1", "1.5", "soon", "1 s"})
+    CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: " + bad + "\r\n").status == 400);
+}

@@ -20,8 +20,11 @@ bool is_refusal(const rpc::Error& error) {
 Reply::~Reply() {
   const std::shared_ptr<Session> session = session_.lock();
   if (session == nullptr || session->is_closed()) return;
-  session->charge(-static_cast<int64_t>(answers_.size()));
-  if (is_batch_ && !answers_.empty()) answers_ += ']';
+  session->charge(-static_cast<int64_t>(held_bytes()));
+  if (is_batch_ && !answers_.empty()) {
+    answers_.front() = '[';
+    answers_ += ']';
+  }
   if (http_) {
     send_http(*session);
   } else if (!answers_.empty()) {  // else there were only notifications
@@ -38,23 +41,26 @@ void Reply::send_http(Session& session) {
 }
 
 template <class Append>
-void Reply::add(Session& session, Append append) {
-  const size_t was = answers_.size();
-  if (is_batch_) answers_ += was == 0 ? '[' : ',';
-  append(answers_);
-  session.charge(static_cast<int64_t>(answers_.size() - was));
+void Reply::add(Session& session, ReplyLine::Place place, Append append) {
+  const size_t was = held_bytes();
+  const auto append_item = [&](std::string& out) {
+    if (is_batch_) out += ',';
+    append(out);
+  };
+  line_.complete(place, append_item, answers_);
+  session.charge(static_cast<int64_t>(held_bytes() - was));
 }
 
-void Reply::add_result(Session& session, rpc::Version version, std::string_view id,
-                       std::string_view result) {
+void Reply::add_result(Session& session, ReplyLine::Place place, rpc::Version version,
+                       std::string_view id, std::string_view result) {
   ++answered_;
-  add(session, [&](std::string& out) { rpc::append_result(out, version, id, result); });
+  add(session, place, [&](std::string& out) { rpc::append_result(out, version, id, result); });
 }
 
-void Reply::add_error(Session& session, rpc::Version version, std::string_view id,
-                      const rpc::Error& error) {
+void Reply::add_error(Session& session, ReplyLine::Place place, rpc::Version version,
+                      std::string_view id, const rpc::Error& error) {
   count_error(error);
-  add(session, [&](std::string& out) { rpc::append_error(out, version, id, error); });
+  add(session, place, [&](std::string& out) { rpc::append_error(out, version, id, error); });
 }
 
 void Reply::count_error(const rpc::Error& error) {
@@ -67,7 +73,7 @@ void Reply::count_error(const rpc::Error& error) {
 void Call::answer_result(std::string_view result) {
   answer([&](Session& session) {
     if (is_notification()) return;
-    if (reply_ != nullptr) return reply_->add_result(session, version_, id, result);
+    if (reply_ != nullptr) return reply_->add_result(session, reply_place_, version_, id, result);
     if (result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
       return session.send_result(version_, id, result);
     }
@@ -80,7 +86,7 @@ void Call::answer_error(const rpc::Error& error) {
     if (is_notification()) {
       if (reply_ != nullptr) reply_->count_error(error);
     } else if (reply_ != nullptr) {
-      reply_->add_error(session, version_, id, error);
+      reply_->add_error(session, reply_place_, version_, id, error);
     } else {
       session.respond([&](std::string& out) { rpc::append_error(out, version_, id, error); });
     }

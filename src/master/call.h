@@ -19,9 +19,9 @@ namespace ringmaster::master {
 
 class Session;
 
-// Collects the answers to a batch, in the order in which they come; and of HTTP, where no answer is
-// a reply, too, those to any message. Sent when the last who holds it lets go: its calls, and
-// whoever begins them.
+// Collects the answers to a batch, in the order of its requests: JSON-RPC allows any order, but some
+// clients take them by their place. And of HTTP, where no answer is a reply, too, those to any
+// message. Sent when the last who holds it lets go: its calls, and whoever begins them.
 class Reply {
  public:
   struct Http {
@@ -35,22 +35,26 @@ class Reply {
   Reply& operator=(const Reply&) = delete;
   ~Reply();
 
-  void add_result(Session& session, rpc::Version version, std::string_view id,
-                  std::string_view result);
-  void add_error(Session& session, rpc::Version version, std::string_view id,
-                 const rpc::Error& error);
+  // For a request that will be answered, in the order of these.
+  ReplyLine::Place open() { return line_.open(); }
+  void add_result(Session& session, ReplyLine::Place place, rpc::Version version,
+                  std::string_view id, std::string_view result);
+  void add_error(Session& session, ReplyLine::Place place, rpc::Version version,
+                 std::string_view id, const rpc::Error& error);
   // The same of a notification: only HTTP has a word for that.
   void count_error(const rpc::Error& error);
 
  private:
   template <class Append>
-  void add(Session& session, Append append);
+  void add(Session& session, ReplyLine::Place place, Append append);
   void send_http(Session& session);
+  size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
 
   std::weak_ptr<Session> session_;
   bool is_batch_;
   std::optional<Http> http_;
-  std::string answers_;
+  ReplyLine line_;
+  std::string answers_;  // of a batch, each with a comma before it
   size_t answered_ = 0;
   size_t refused_ = 0;  // of these: the server could not, at this time
   uint64_t retry_after_ms_ = 0;
@@ -65,6 +69,7 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
         id(request.id),
         session_(std::move(session)),
         reply_(std::move(reply)),
+        reply_place_(reply_ == nullptr || is_notification() ? 0 : reply_->open()),
         version_(request.version) {}
 
   void answer_result(std::string_view result) override;
@@ -85,6 +90,7 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
 
   std::weak_ptr<Session> session_;
   std::shared_ptr<Reply> reply_;
+  ReplyLine::Place reply_place_;
   rpc::Version version_;
 };
 

@@ -1,5 +1,5 @@
-// ReplyLine: replies that are sent in the order in which their requests came, as HTTP demands, and
-// become complete in any order.
+// ReplyLine: replies that are sent in the order in which their requests came, and become complete
+// in any order: those to the requests of one HTTP connection, the answers in one batch.
 //
 // Pure. Memory: the complete replies that wait for one before them: held_bytes().
 // Limits: as many places as its owner opens.
@@ -22,14 +22,21 @@ class ReplyLine {
     places_.emplace_back();
     return first_ + places_.size() - 1;
   }
-  // Fills a place that is open, and appends to `out` all that need wait no longer.
-  void complete(Place place, std::string reply, std::string& out) {
-    held_bytes_ += reply.size();
-    places_[place - first_] = std::move(reply);
-    for (; !places_.empty() && places_.front(); ++first_) {
+  // Fills a place that is open with what `append` adds to the string that it is given, and appends
+  // to `out` all that need wait no longer.
+  template <class Append>
+  void complete(Place place, Append append, std::string& out) {
+    if (place != first_) {
+      append(places_[place - first_].emplace());
+      held_bytes_ += places_[place - first_]->size();
+      return;
+    }
+    append(out);
+    pop();
+    while (!places_.empty() && places_.front()) {
       held_bytes_ -= places_.front()->size();
       out += *places_.front();
-      places_.pop_front();
+      pop();
     }
   }
 
@@ -38,7 +45,12 @@ class ReplyLine {
   size_t held_bytes() const { return held_bytes_; }
 
  private:
-  std::deque<std::optional<std::string>> places_;
+  void pop() {
+    places_.pop_front();
+    ++first_;
+  }
+
+  std::deque<std::optional<std::string>> places_;  // the first one is never complete
   Place first_ = 0;
   size_t held_bytes_ = 0;
 };

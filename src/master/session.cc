@@ -131,7 +131,9 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
     call->answer_error(error);
   }
   if (request.is_notification()) return;
-  if (reply != nullptr) return reply->add_result(*this, request.version, request.id, "null");
+  if (reply != nullptr) {
+    return reply->add_result(*this, reply->open(), request.version, request.id, "null");
+  }
   respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, "null"); });
 }
 
@@ -139,7 +141,7 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
   if (request.is_notification()) {
     if (reply != nullptr) reply->count_error(error);
   } else if (reply != nullptr) {
-    reply->add_error(*this, request.version, request.id, error);
+    reply->add_error(*this, reply->open(), request.version, request.id, error);
   } else {
     respond([&](std::string& out) { rpc::append_error(out, request.version, request.id, error); });
   }
@@ -225,10 +227,11 @@ void Session::send_result(rpc::Version version, std::string_view id, std::string
 void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
-  std::string reply =
-      rpc::http_head(status, body.size(), keep_alive && !shared_.is_draining, fields);
-  reply += body;
-  line_.complete(place, std::move(reply), connection_.output());
+  const auto append = [&](std::string& out) {
+    out += rpc::http_head(status, body.size(), keep_alive && !shared_.is_draining, fields);
+    out += body;
+  };
+  line_.complete(place, append, connection_.output());
   charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
   update_hold();
   if (is_finishing_) finish_when_idle();

@@ -54,6 +54,7 @@ void Envelope::clear() {
   method_.clear();
   is_version_2_ = false;
   params_count_ = 0;
+  last_param_ = {};
   is_in_meta_ = is_at_timeout_ = false;
   timeout_ = {};
 }
@@ -86,6 +87,7 @@ void Envelope::value(const json::Value& value, size_t level) {
     if (member_ == kMethod) method_ = value.text;
   } else if (level == 2 && member_ == kParams) {
     ++params_count_;
+    last_param_ = {value.kind, value.raw};
   } else if (level == 3 && is_at_timeout_) {
     timeout_ = {value.kind, value.raw};
   }
@@ -180,6 +182,9 @@ std::optional<Request> Envelope::judge() {
   if (request.error) return request;
   request.method = std::move(method_);
   if (!at(kParams).is(Kind::kNull)) request.params = at(kParams).raw;
+  // Version 1 knows no named parameters: Go's clients send a struct of them as the only one.
+  const bool is_named = request.version == Version::k1 && last_param_.is(Kind::kObject);
+  if (is_named) request.params = last_param_.raw;
   request.error = find_timeout(request.timeout_ms);
   return request;
 }

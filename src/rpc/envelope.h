@@ -69,6 +69,7 @@ class Envelope {
   std::string method_;
   bool is_version_2_ = false;
   size_t params_count_ = 0;
+  Found last_param_;
   bool is_in_meta_ = false;     // in params._meta
   bool is_at_timeout_ = false;  // the next value is params._meta.timeout_ms
   Found timeout_;

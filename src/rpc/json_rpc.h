@@ -30,7 +30,9 @@ enum class Version : uint8_t { k1, k2 };
 struct Request {
   std::string_view id;      // as written, quotes included; empty: a notification
   std::string method;       // with its escapes decoded
-  std::string_view params;  // the JSON text of an object or array; empty when absent or null
+  // The JSON text of an object or array; empty when absent or null. Of version 1, where all params
+  // are in an array of one, the object that is that one.
+  std::string_view params;
   Version version = Version::k2;
   std::optional<uint64_t> timeout_ms;  // params._meta.timeout_ms
   std::optional<Error> error;

@@ -267,7 +267,9 @@ ENVELOPE = (
 
 VERSION_1 = (
     Vector("version 1: a result", b'{"method":"echo","params":[{"a":1}],"id":7}',
-           b'{"id":7,"result":[{"a":1}],"error":null}'),
+           b'{"id":7,"result":{"a":1},"error":null}'),
+    Vector("version 1: a param that is no object", b'{"method":"echo","params":[[{"a":1}]],"id":7}',
+           b'{"id":7,"result":[[{"a":1}]],"error":null}'),
     Vector("version 1: an error is a string", b'{"method":"ecko","params":[1],"id":7}',
            b'{"id":7,"result":null,"error":"there is no method ecko; did you mean echo?"}'),
     Vector("version 1: params of two", b'{"method":"echo","params":[1,2],"id":7}',

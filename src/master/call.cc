@@ -20,7 +20,7 @@ bool is_refusal(const rpc::Error& error) {
 Reply::~Reply() {
   const std::shared_ptr<Session> session = session_.lock();
   if (session == nullptr || session->is_closed()) return;
-  session->charge(-static_cast<int64_t>(answers_.size()));
+  session->charge(-static_cast<int64_t>(held_bytes()));
   if (is_batch_ && !answers_.empty()) answers_ += ']';
   if (http_) {
     send_http(*session);
@@ -38,23 +38,25 @@ void Reply::send_http(Session& session) {
 }
 
 template <class Append>
-void Reply::add(Session& session, Append append) {
-  const size_t was = answers_.size();
-  if (is_batch_) answers_ += was == 0 ? '[' : ',';
-  append(answers_);
-  session.charge(static_cast<int64_t>(answers_.size() - was));
+void Reply::add(Session& session, Place place, Append append) {
+  const size_t was = held_bytes();
+  std::string answer;
+  if (is_batch_) answer += place == 0 ? '[' : ',';
+  append(answer);
+  line_.complete(place, std::move(answer), answers_);
+  session.charge(static_cast<int64_t>(held_bytes() - was));
 }
 
-void Reply::add_result(Session& session, rpc::Version version, std::string_view id,
+void Reply::add_result(Session& session, Place place, rpc::Version version, std::string_view id,
                        std::string_view result) {
   ++answered_;
-  add(session, [&](std::string& out) { rpc::append_result(out, version, id, result); });
+  add(session, place, [&](std::string& out) { rpc::append_result(out, version, id, result); });
 }
 
-void Reply::add_error(Session& session, rpc::Version version, std::string_view id,
+void Reply::add_error(Session& session, Place place, rpc::Version version, std::string_view id,
                       const rpc::Error& error) {
   count_error(error);
-  add(session, [&](std::string& out) { rpc::append_error(out, version, id, error); });
+  add(session, place, [&](std::string& out) { rpc::append_error(out, version, id, error); });
 }
 
 void Reply::count_error(const rpc::Error& error) {
@@ -67,7 +69,7 @@ void Reply::count_error(const rpc::Error& error) {
 void Call::answer_result(std::string_view result) {
   answer([&](Session& session) {
     if (is_notification()) return;
-    if (reply_ != nullptr) return reply_->add_result(session, version_, id, result);
+    if (reply_ != nullptr) return reply_->add_result(session, reply_place_, version_, id, result);
     if (result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
       return session.send_result(version_, id, result);
     }
@@ -80,7 +82,7 @@ void Call::answer_error(const rpc::Error& error) {
     if (is_notification()) {
       if (reply_ != nullptr) reply_->count_error(error);
     } else if (reply_ != nullptr) {
-      reply_->add_error(session, version_, id, error);
+      reply_->add_error(session, reply_place_, version_, id, error);
     } else {
       session.respond([&](std::string& out) { rpc::append_error(out, version_, id, error); });
     }

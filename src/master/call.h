@@ -19,11 +19,12 @@ namespace ringmaster::master {
 
 class Session;
 
-// Collects the answers to a batch, in the order in which they come; and of HTTP, where no answer is
-// a reply, too, those to any message. Sent when the last who holds it lets go: its calls, and
-// whoever begins them.
+// Collects the answers to a batch, in the order of its requests: no client needs another one, and
+// some go by it. And of HTTP, where no answer is a reply, too, those to any message. Sent when the
+// last who holds it lets go: its calls, and whoever begins them.
 class Reply {
  public:
+  using Place = ReplyLine::Place;
   struct Http {
     ReplyLine::Place place;
     bool keep_alive;
@@ -35,22 +36,26 @@ class Reply {
   Reply& operator=(const Reply&) = delete;
   ~Reply();
 
-  void add_result(Session& session, rpc::Version version, std::string_view id,
+  // For the next request that gets an answer.
+  Place open() { return line_.open(); }
+  void add_result(Session& session, Place place, rpc::Version version, std::string_view id,
                   std::string_view result);
-  void add_error(Session& session, rpc::Version version, std::string_view id,
+  void add_error(Session& session, Place place, rpc::Version version, std::string_view id,
                  const rpc::Error& error);
   // The same of a notification: only HTTP has a word for that.
   void count_error(const rpc::Error& error);
 
  private:
   template <class Append>
-  void add(Session& session, Append append);
+  void add(Session& session, Place place, Append append);
   void send_http(Session& session);
+  size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
 
   std::weak_ptr<Session> session_;
   bool is_batch_;
   std::optional<Http> http_;
-  std::string answers_;
+  ReplyLine line_;       // of answers
+  std::string answers_;  // those that wait for none before them
   size_t answered_ = 0;
   size_t refused_ = 0;  // of these: the server could not, at this time
   uint64_t retry_after_ms_ = 0;
@@ -65,7 +70,9 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
         id(request.id),
         session_(std::move(session)),
         reply_(std::move(reply)),
-        version_(request.version) {}
+        version_(request.version) {
+    if (reply_ != nullptr && !is_notification()) reply_place_ = reply_->open();
+  }
 
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
@@ -85,6 +92,7 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
 
   std::weak_ptr<Session> session_;
   std::shared_ptr<Reply> reply_;
+  Reply::Place reply_place_ = 0;
   rpc::Version version_;
 };
 

@@ -1,5 +1,5 @@
 // ReplyLine: replies that are sent in the order in which their requests came, as HTTP demands, and
-// become complete in any order.
+// become complete in any order; or the answers in the reply to a batch.
 //
 // Pure. Memory: the complete replies that wait for one before them: held_bytes().
 // Limits: as many places as its owner opens.

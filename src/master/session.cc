@@ -131,7 +131,9 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
     call->answer_error(error);
   }
   if (request.is_notification()) return;
-  if (reply != nullptr) return reply->add_result(*this, request.version, request.id, "null");
+  if (reply != nullptr) {
+    return reply->add_result(*this, reply->open(), request.version, request.id, "null");
+  }
   respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, "null"); });
 }
 
@@ -139,7 +141,7 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
   if (request.is_notification()) {
     if (reply != nullptr) reply->count_error(error);
   } else if (reply != nullptr) {
-    reply->add_error(*this, request.version, request.id, error);
+    reply->add_error(*this, reply->open(), request.version, request.id, error);
   } else {
     respond([&](std::string& out) { rpc::append_error(out, request.version, request.id, error); });
   }

@@ -50,6 +50,8 @@ GO, CPP = "golang-github-sourcegraph-jsonrpc2-dev", "libjsonrpccpp-dev"
 CLIENTS = [
     Client("aiorpcx", "python3-aiorpcx", "lines", "python/aiorpcx_client.py", "tcp",
            {"cancel": NO_CANCEL, "unix": NO_UNIX}),
+    Client("jsonrpclib-pelix", "python3-jsonrpclib-pelix", "HTTP", "python/jsonrpclib_pelix.py",
+           "http", {"cancel": NO_CANCEL}),
     Client("pylsp-jsonrpc", "python3-pylsp-jsonrpc", "Content-Length",
            "python/pylsp_jsonrpc_client.py", "tcp",
            {"batch": NO_BATCH, "cancel": "it stops reading at the answer to a cancelled call"}),
@@ -73,6 +75,8 @@ CLIENTS = [
     Client("libjsonrpccpp, unix socket", CPP, "lines", "cpp/libjsonrpccpp.cc", "unix",
            {"notification": "it waits for an answer, which a notification does not get",
             "cancel": NO_CANCEL}),
+    Client("curl", "curl", "HTTP", "curl.sh", "http", {"cancel": NO_CANCEL}),
+    Client("wrk", "wrk", "HTTP", "wrk.sh", "http", {"cancel": NO_CANCEL, "unix": NO_UNIX}),
 ]
 
 

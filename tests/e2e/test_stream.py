@@ -120,7 +120,21 @@ def test_single_bytes_make_messages(running):
             client.send(bytes([byte]))
         batch, single = sorted(client.read_many(2), key=lambda line: line.startswith(b"{"))
         assert_echoed(single, 1, {"é": "\\\"{["})
-        assert [answer["id"] for answer in json.loads(batch)] in ([2, 3], [3, 2])
+        assert [answer["id"] for answer in json.loads(batch)] == [2, 3]
+
+
+def test_a_batch_is_answered_in_the_order_of_its_requests(server, probe, gate):
+    """Some clients go by it."""
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    items = [held.request("slow"), request("echo", id=None), request("echo", id="fast"),
+             request("unknown", id="refused")]  # fmt: skip
+    with running.connect() as client:
+        client.send(b"[" + b",".join(item.strip() for item in items) + b"]\n")
+        held.wait_for_runs(1)
+        assert running.call("echo", [1]) == [1]  # so is "fast" by now
+        held.open()
+        assert [answer["id"] for answer in client.answer()] == ["slow", "fast", "refused"]
 
 
 def test_pieces_of_any_size_make_messages(running):

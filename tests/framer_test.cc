@@ -114,6 +114,8 @@ const Vector kVectors[] = {
     {"Content-Type: x\r\nContent-Length: 2\r\n\r\n{}", {"{}"}},
     {"\r\nContent-Length: 2\r\n\r\n{}\r\n\r\nContent-Length: 4\r\n\r\n{bad", {"{}", "{bad"}},
     {"Content-Length: 5\r\n\r\n[\n1]\nContent-Length: 2\r\n\r\n{}", {"[\n1]\n", "{}"}},
+    {"Content-Length: 2\r\nX: " + std::string(3000, 'x') + "\r\n\r\n{}", {"{}"}},
+    {"Content-Length: 2\r\nX: " + std::string(5000, 'x'), {"<bad frame>"}},
     {"Content-Length: 3\r\n\r\n{}", {"<mid>"}},
     {"Content-Length: 3\r\n", {"<mid>"}},
     {"Content-Length: 2\r\n\r\n{}C", {"{}", "<mid>"}},

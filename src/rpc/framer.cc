@@ -176,8 +176,7 @@ void Framer::read_header() {
       ++line_bytes_;
     }
   }
-  const size_t most =
-      framing_ == Framing::kNetstring ? kNetstringHeaderBytesMax : kHeaderBytesMax;
+  const size_t most = framing_ == Framing::kNetstring ? kNetstringHeaderBytesMax : kHeaderBytesMax;
   if (buffer_.size() + pos_ - begin_ > most) failure_ = Event::kBadFrame;
   if (!is_complete || failure_) return;
   if (!buffer_.is_empty()) keep(pos_);
@@ -193,7 +192,7 @@ void Framer::read_header() {
   } else if (*length > message_bytes_max_) {
     failure_ = Event::kTooLarge;
   } else {
-    sized_bytes_ = *length + kept_bytes_max() - message_bytes_max_;
+    sized_bytes_ = *length + comma_bytes();
   }
 }
 
@@ -276,7 +275,7 @@ bool Framer::end_message(size_t end, bool at_line_end) {
 // Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
 bool Framer::take(std::string_view& message) {
   if (buffer_.is_empty()) {
-    if (end_ - begin_ > kept_bytes_max()) {
+    if (end_ - begin_ > message_bytes_max_ + comma_bytes()) {
       failure_ = Event::kTooLarge;
       return false;
     }

@@ -118,10 +118,12 @@ class Framer {
   bool end_message(size_t end, bool at_line_end);
   bool take(std::string_view& message);
   bool keep(size_t end);
-  // What is handed out of a netstring has a comma behind it.
+  // What may lie in the buffer: a header, or a message with what stands behind it.
   size_t kept_bytes_max() const {
-    return message_bytes_max_ + (framing_ == Framing::kNetstring ? 1 : 0);
+    const bool is_header = state_ == State::kFirst || state_ == State::kHeader;
+    return is_header ? kHeaderBytesMax : message_bytes_max_ + comma_bytes();
   }
+  size_t comma_bytes() const { return framing_ == Framing::kNetstring ? 1 : 0; }
 
   size_t message_bytes_max_;
   Framing framing_ = Framing::kUndecided;

@@ -1,6 +1,7 @@
 #include "rpc/http_reader.h"
 
 #include <algorithm>
+
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -57,32 +58,50 @@ HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
       return Event::kMessage;
     }
     if (pos == bytes.size()) return Event::kNeedMore;
-    if (const auto event = parse(bytes, pos)) return *event;
+    const auto event = is_head_out_ ? parse_body(bytes, pos) : parse_head(bytes, pos);
+    if (event) return *event;
   }
 }
 
-// One step of the parser's. Empty: it can go on.
-std::optional<HttpReader::Event> HttpReader::parse(std::string_view bytes, size_t& pos) {
+// Whole and alone, so that it is read alike however it arrives.
+std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, size_t& pos) {
   std::string_view from = bytes.substr(pos);
   const size_t pending = pending_.size();
   if (pending > 0) from = pending_.append(from);
-  if (!is_head_out_) {
-    // Whole, so that it is read alike however it arrives.
-    const size_t end = from.find(kHeadEnd, pending - std::min(pending, kHeadEnd.size() - 1));
-    if (std::min(end, from.size()) > kHeadBytesMax) return fail(431, "a head of more than 8 KiB");
-    if (end == std::string_view::npos) return keep(from, bytes, pos);
-  }
-  error_code error;
-  const size_t parsed = parser_->beast.put({from.data(), from.size()}, error);
-  if (error == http::error::need_more) return keep(from.substr(parsed), bytes, pos);
-  if (error == http::error::body_limit) return end_ = Event::kTooLarge;
-  if (error) return fail(error == http::error::bad_version ? 505 : 400, error.message());
+  const size_t end = from.find(kHeadEnd, pending - std::min(pending, kHeadEnd.size() - 1));
+  if (std::min(end, from.size()) > kHeadBytesMax) return fail(431, "a head of more than 8 KiB");
+  if (end == std::string_view::npos) return keep(from, bytes, pos);
+  const std::string_view head = from.substr(0, end + kHeadEnd.size());
+  size_t parsed = 0;
+  if (const auto fault = put(head, parsed)) return fault;
+  if (!parser_->beast.is_header_done()) return fail(400, "a head that ends too early");
+  pos += head.size() - pending;
+  pending_.clear();
+  is_head_out_ = true;
+  return judge_head();
+}
+
+// One step of the parser's. Empty: it can go on.
+std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, size_t& pos) {
+  std::string_view from = bytes.substr(pos);
+  const size_t pending = pending_.size();
+  if (pending > 0) from = pending_.append(from);
+  size_t parsed = 0;
+  if (const auto fault = put(from, parsed)) return fault;
+  if (parsed == 0) return keep(from, bytes, pos);
   RM_ASSERT(parsed >= pending);  // those alone were too little
   pos += parsed - pending;
   pending_.clear();
-  if (is_head_out_ || !parser_->beast.is_header_done()) return std::nullopt;
-  is_head_out_ = true;
-  return judge_head();
+  return std::nullopt;
+}
+
+// Gives bytes to the parser. Empty: they are no fault, as far as it has parsed them.
+std::optional<HttpReader::Event> HttpReader::put(std::string_view bytes, size_t& parsed) {
+  error_code error;
+  parsed = parser_->beast.put({bytes.data(), bytes.size()}, error);
+  if (error == http::error::body_limit) return end_ = Event::kTooLarge;
+  if (!error || error == http::error::need_more) return std::nullopt;
+  return fail(error == http::error::bad_version ? 505 : 400, error.message());
 }
 
 bool HttpReader::is_complete() const {

@@ -59,7 +59,9 @@ class HttpReader {
   struct Parser;
 
   Event fail(unsigned status, std::string why);
-  std::optional<Event> parse(std::string_view bytes, size_t& pos);
+  std::optional<Event> parse_head(std::string_view bytes, size_t& pos);
+  std::optional<Event> parse_body(std::string_view bytes, size_t& pos);
+  std::optional<Event> put(std::string_view bytes, size_t& parsed);
   std::optional<Event> keep(std::string_view from, std::string_view bytes, size_t& pos);
   std::optional<Event> judge_head();
 

@@ -28,8 +28,8 @@ enum class Version : uint8_t { k1, k2 };
 // One item of a message. Either a request that can be served (no error), or one that is answered
 // with `error` at once.
 struct Request {
-  std::string_view id;      // as written, quotes included; empty: a notification
-  std::string method;       // with its escapes decoded
+  std::string_view id;  // as written, quotes included; empty: a notification
+  std::string method;   // with its escapes decoded
   // The JSON text of an object or array; empty when absent or null. Of version 1, where all params
   // are in an array of one, the object that is that one.
   std::string_view params;

@@ -60,6 +60,18 @@ inline NextSize sizes_for(std::string_view input) {
   };
 }
 
+// Whether the same came out of a stream twice. A fault in a chunk of HTTP may be found later, or be
+// another one, when it comes in pieces; nothing comes out after it.
+inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
+  const std::string end_a = std::move(a.back()), end_b = std::move(b.back());
+  a.pop_back();
+  b.pop_back();
+  const bool both_fail = end_a != "E" && end_b != "E" && !a.empty();
+  const bool is_http =
+      both_fail && !a.front().empty() && a.front().front() >= 'A' && a.front().front() <= 'Z';
+  return a == b && (end_a == end_b || is_http);
+}
+
 inline NextSize whole(std::string_view input) {
   return [size = input.size()] { return size; };
 }

@@ -16,6 +16,8 @@ STEPS = {
 }
 # A payload of 16 MiB, and what is around it.
 MESSAGE_BYTES_MAX = "32MiB"
+# Those of the scenario `idle`, and some.
+CONNECTIONS = 12_000
 # More than it can keep busy: so that what it can do is measured, and not what it was allowed. The
 # others have 256, and never more than 256 requests under way: a connection for each.
 UPSTREAM_CONNECTIONS = 2048
@@ -30,7 +32,7 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
           folder: Path | None = None, name: str = "ringmaster",
           handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
     """Ready to serve; its configuration and its log are `folder` (BUILD/bench)/`name`.*. The
-    defaults, but for what the arguments say, large payloads, the connections to the upstream, and
+    defaults, but for what the arguments say, large payloads, the connections on both sides, and
     the model's batch, which is the demo's (conf/ringmaster.toml).
     `handlers`: further ones, each with a method of its name."""
     folder = folder or build.resolve() / "bench"
@@ -41,7 +43,8 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
     server = launcher(
         name=name,
         workers={"count": workers},
-        limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX},
+        limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX,
+                "connections": CONNECTIONS},
         features={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
         handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL, "batch": 64}} | further,
         methods={name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()},

@@ -42,7 +42,7 @@ std::string spread_out(std::string_view json) {
   writer.SetIndent(' ', 2);
   rapidjson::Reader reader;
   // A lone surrogate, say, which no server of ours writes there.
-  if (!reader.Parse<rapidjson::kParseNumbersAsStringsFlag>(text, writer)) return std::string(json);
+  if (!reader.Parse<rapidjson::kParseFullPrecisionFlag>(text, writer)) return std::string(json);
   return {buffer.GetString(), buffer.GetSize()};
 }
 

@@ -30,7 +30,7 @@ LIBRARIES = {
     "openssl/": "net/tls base/secret",
     "toml++/": "config/",
     "CLI/": "cli/ tools/",
-    "rapidjson/": "base/json rpc/ config/ cli/ handlers/ tools/",
+    "rapidjson/": "base/json rpc/ work/description master/openrpc config/ cli/ handlers/ tools/",
     "boost/interprocess/": "ipc/",
     "boost/beast/": "rpc/ bench/ tools/",
     "boost/asio": "",

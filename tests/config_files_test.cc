@@ -80,6 +80,7 @@ TEST_CASE("config: dump loads to the same options") {
     model = "models/interests.ubj"
     deep = { a = [1, "x\n\u0001"], b = {} }
     [methods."a.b"]
+    summary = "What \"a.b\" does."
     steps = [{ run = "interests" }, { fetch = "a b" }, { fetch = "a b", body = {} },
              { fetch = "a b", body = ["$params.x"] }, { fetch = "a b", body = )"
                   R"({ id = "$params.user.id", user = "$params.user", )"
@@ -97,6 +98,7 @@ TEST_CASE("config: dump loads to the same options") {
   CHECK(dump(again.options) == text);
   CHECK(again.options.listen_rpc == loaded.options.listen_rpc);
   CHECK(again.options.allow == loaded.options.allow);
+  CHECK(again.options.methods[0].summary == "What \"a.b\" does.");
   CHECK(again.options.unix_access.owner_id == 0);
   CHECK(again.options.unix_access.group_id == net::UnixAccess::kOwn);
   CHECK(again.options.unix_access.mode == 07);

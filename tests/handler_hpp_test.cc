@@ -14,6 +14,7 @@ using ringmaster::Options;
 
 // The example of handler.hpp.
 struct Greet {
+  static constexpr char kDescription[] = "{\"summary\":\"Greets.\"}";
   explicit Greet(Options& options) : word(options.text("word", "hello")) {}
   std::string run(const Job& job) {
     if (job.params().empty()) throw Failure(RM_INVALID_PARAMS, "params: missing");
@@ -152,6 +153,11 @@ TEST_CASE("handler.hpp: the macro exports a handler that loads, runs and unloads
   const Answer refused = greet.run_one("");
   CHECK(refused.code == RM_INVALID_PARAMS);
   CHECK(refused.text == "params: missing");
+}
+
+TEST_CASE("handler.hpp: a description is the class's own, and need not be there") {
+  CHECK(std::string(ringmaster_handler()->description) == "{\"summary\":\"Greets.\"}");
+  CHECK((kHandler<Throws>.description == nullptr));
 }
 
 TEST_CASE("handler.hpp: whatever run() throws becomes an answer, one for each job") {

@@ -36,10 +36,12 @@ class TracedNursery {
     send({ControlType::kHandler, 0, 0, 0,
           encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
     send({ControlType::kLoad, 0, 0, 0, {}});
-    ControlMessage loaded;
-    REQUIRE(master_->receive(loaded));
-    CAPTURE(loaded.text);
-    REQUIRE(loaded.type == ControlType::kLoaded);
+    for (const ControlType expected : {ControlType::kDescription, ControlType::kLoaded}) {
+      ControlMessage said;
+      REQUIRE(master_->receive(said));
+      CAPTURE(said.text);
+      REQUIRE(said.type == expected);
+    }
     constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL;
     is_traced_ = ::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0;
     if (!is_traced_) return;

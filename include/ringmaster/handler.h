@@ -22,6 +22,7 @@
  *           was given: they are run again by another worker, one by one, as often as the method's
  *           `attempts` say. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
+ * Params:   are checked against the handler's `description`, where it has one, before run().
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
  */
@@ -36,11 +37,14 @@ extern "C" {
 #endif
 
 /* Changes whenever this file changes in a way that old handlers cannot live with. */
-#define RINGMASTER_HANDLER_ABI 2u
+#define RINGMASTER_HANDLER_ABI 3u
 
 /* After the last byte of params and of every input, this many bytes may be read (not used), so that
  * parsers which read ahead in wide registers need no copy. Their values are unspecified. */
 #define RINGMASTER_READABLE_PADDING 64u
+
+/* The longest `description` that a handler may have. */
+#define RINGMASTER_DESCRIPTION_BYTES_MAX 61440u
 
 /* What fail() may be called with: codes of JSON-RPC 2.0 and of ringmaster. */
 enum {
@@ -110,7 +114,52 @@ typedef struct rm_handler {
    * known output. Called in a process forked for it, as workers are. NULL: there is nothing to try.
    * Fails as load() does; a crash is a failure, too. The generation is then refused. */
   int (*self_test)(void* self, char* error, size_t error_size);
+
+  /* What it takes and gives, for those who call its methods: see below. NULL: it does not say. */
+  const char* description;
 } rm_handler;
+
+/* A description is a JSON object, NUL-terminated, at most RINGMASTER_DESCRIPTION_BYTES_MAX long and
+ * nested at most 64 deep. Clients get it by rpc.discover, as part of each method that runs the
+ * handler. Its members are those of OpenRPC 1.2.6's Method Object that a handler can know, each of
+ * them optional (https://spec.open-rpc.org):
+ *
+ *   summary, description   a line; more than that
+ *   params                 [{"name": "cpu_ms", "schema": {...}, "required": true, ...}, ...]: name
+ *                          and schema must be there; summary, description and deprecated may.
+ *                          Required parameters come before optional ones
+ *   paramStructure         "by-name", "by-position" or "either", which is the default
+ *   result                 the same as one of params, for the result
+ *   examples               [{"name": ..., "params": [{"name": ..., "value": ...}, ...],
+ *                          "result": {"name": ..., "value": ...}}, ...]
+ *
+ * So the whole of a handler that doubles a number is told by
+ *
+ *   {"summary": "Twice a number.",
+ *    "params": [{"name": "number", "required": true, "schema": {"type": "number"}}],
+ *    "result": {"name": "double", "schema": {"type": "number"}},
+ *    "examples": [{"name": "of two", "params": [{"name": "number", "value": 2}],
+ *                  "result": {"name": "double", "value": 4}}]}
+ *
+ * Where params are declared, a job whose params do not fit is answered with RM_INVALID_PARAMS and a
+ * message that names the place, "params/number: expected type number, found \"2\""; run() is not
+ * given it. Missing params are as empty ones. By name, further members are allowed: other steps, or
+ * `_meta`, may need them. Where nothing is declared, or nothing that could be violated, nothing is
+ * checked. What the result is, nobody checks.
+ *
+ * A schema is JSON Schema, draft 7. In those of params the following is enforced, annotations
+ * (title, description, default, examples, format, $comment, deprecated) are left alone, and what
+ * else there is is refused when the handler is loaded, since it would not be enforced:
+ *
+ *   type  enum  const  allOf  anyOf  oneOf  not
+ *   minimum  maximum  exclusiveMinimum  exclusiveMaximum  multipleOf
+ *   minLength  maxLength
+ *   properties  required  additionalProperties  minProperties  maxProperties
+ *   items  additionalItems  minItems  maxItems
+ *
+ * An integer may be written 2.0; multipleOf is one. enum and const are for scalars, which are
+ * compared by a hash that can be forged: a value that run() must not meet for its safety it has to
+ * refuse by itself. What cannot be said by these (a pattern, a $ref) run() has to check, too. */
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */
 #if defined(__GNUC__)

@@ -4,9 +4,13 @@
 //
 //   namespace {
 //   struct Greet {
+//     static constexpr const char* kDescription = R"({
+//       "summary": "A friendly word.",
+//       "params": [{"name": "who", "required": true, "schema": {"type": "string"}}],
+//       "result": {"name": "greeting", "schema": {"type": "array"}}
+//     })";
 //     explicit Greet(ringmaster::Options& options) : word(options.text("word", "hello")) {}
 //     std::string run(const ringmaster::Job& job) {
-//       if (job.params().empty()) throw ringmaster::Failure(RM_INVALID_PARAMS, "params: missing");
 //       return "[\"" + word + "\"," + std::string(job.params()) + "]";
 //     }
 //     std::string word;
@@ -23,6 +27,9 @@
 // What a handler class has:
 //
 //   Handler(Options&) or Handler()            loads; once, before any worker is forked
+//   kDescription                              optional; a static constexpr const char*: what it
+//                                             takes and gives, see handler.h. Params that do not
+//                                             fit are refused before run()
 //   void warm_up()                            optional; touches what run() will use, also before
 //   void self_test()                          optional; throws unless a known input gives a known
 //                                             output; in a process of its own, before any traffic
@@ -156,6 +163,11 @@ concept TestsItself = requires(Handler handler) {
   handler.self_test();
 };
 
+template <class Handler>
+concept Describes = requires {
+  { Handler::kDescription } -> std::convertible_to<const char*>;
+};
+
 namespace detail {
 
 // Calls `action`; hands what it throws to `fail(code, message)`. Nothing comes out.
@@ -262,12 +274,15 @@ struct Glue {
 template <class Handler, class Library>
 constexpr rm_handler describe() {
   using Functions = Glue<Handler, Library>;
+  const char* description = nullptr;
+  if constexpr (Describes<Handler>) description = Handler::kDescription;
   return {RINGMASTER_HANDLER_ABI,
           Functions::load,
           WarmsUp<Handler> ? Functions::warm_up : nullptr,
           Functions::run,
           Functions::unload,
-          TestsItself<Handler> ? Functions::self_test : nullptr};
+          TestsItself<Handler> ? Functions::self_test : nullptr,
+          description};
 }
 
 }  // namespace detail

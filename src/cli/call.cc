@@ -4,6 +4,9 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <rapidjson/document.h>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/prettywriter.h>
+#include <rapidjson/stringbuffer.h>
 
 #include "base/json.h"
 #include "cli/client.h"
@@ -32,10 +35,22 @@ std::string text_of(std::string_view json) {
   return {document.GetString(), document.GetStringLength()};
 }
 
+std::string spread_out(std::string_view json) {
+  rapidjson::MemoryStream text(json.data(), json.size());
+  rapidjson::StringBuffer buffer;
+  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
+  writer.SetIndent(' ', 2);
+  rapidjson::Reader reader;
+  // A lone surrogate, say, which no server of ours writes there.
+  if (!reader.Parse<rapidjson::kParseFullPrecisionFlag>(text, writer)) return std::string(json);
+  return {buffer.GetString(), buffer.GetSize()};
+}
+
 }  // namespace
 
 Result<int> call(const CommandLine& line) {
-  const Result<std::string> address = find_server(line, "call");
+  const Result<std::string> address =
+      find_server(line, line.command == Command::kCall ? "call" : "discover");
   if (!address) return tl::unexpected(address.error());
   const Result<std::string> answer = ask(*address, make_request(line), line.timeout_ms);
   if (!answer) return tl::unexpected(answer.error());
@@ -54,7 +69,9 @@ Result<int> call(const CommandLine& line) {
                 fmt::format("{} answered with something else than JSON-RPC: {}", *address,
                             std::string_view(*answer).substr(0, kShownBytesMax)));
   }
-  std::fwrite(result.data(), 1, result.size(), stdout);
+  const std::string text =
+      line.command == Command::kDiscover ? spread_out(result) : std::string(result);
+  std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
   return 0;
 }

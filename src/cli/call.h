@@ -1,4 +1,4 @@
-// `ringmaster call`: one request from the shell.
+// `ringmaster call`: one request from the shell; and `ringmaster discover`, which is one, too.
 #pragma once
 
 #include "base/status.h"
@@ -6,8 +6,8 @@
 
 namespace ringmaster::cli {
 
-// Prints the result on stdout and returns 0, or the server's error on stderr and returns 1. Fails
-// when there is no answer.
+// Prints the result on stdout (that of discover over many lines, for people) and returns 0, or the
+// server's error on stderr and returns 1. Fails when there is no answer.
 Result<int> call(const CommandLine& line);
 
 }  // namespace ringmaster::cli

@@ -27,6 +27,8 @@ struct Parser {
   CLI::App* check =
       app.add_subcommand("check", "name every problem of a configuration, without serving it");
   CLI::App* call = app.add_subcommand("call", "send one request and print its result");
+  CLI::App* discover =
+      app.add_subcommand("discover", "print what a server offers, as an OpenRPC document");
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
 };
 
@@ -69,9 +71,9 @@ void describe(Parser& parser, CommandLine& line) {
       "Exit codes: 0 ok, 1 the call was answered with an error, 64 usage,\n"
       "70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
-  for (CLI::App* app : {&parser.app, parser.serve, parser.check, parser.call, parser.bench})
+  parser.app.allow_extras();
+  for (CLI::App* app : {parser.serve, parser.check, parser.call, parser.discover, parser.bench}) {
     app->allow_extras();
-  for (CLI::App* app : {parser.serve, parser.check, parser.call, parser.bench}) {
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
   parser.serve->add_option("--log-format", line.log_format, "logfmt (default) or json")
@@ -79,16 +81,19 @@ void describe(Parser& parser, CommandLine& line) {
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
       ->type_name("PATH");
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
-  for (CLI::App* app : {parser.call, parser.bench}) {
+  for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
         ->type_name("HOST:PORT|unix:PATH");
+  }
+  for (CLI::App* app : {parser.call, parser.bench}) {
     app->add_option("METHOD", line.method, "for example interests.predict");
   }
-  parser.call
-      ->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
-      ->type_name("MS")
-      ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
+  for (CLI::App* app : {parser.call, parser.discover}) {
+    app->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
+        ->type_name("MS")
+        ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
+  }
   parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
   parser.bench->add_option("PARAMS", line.params,
                            "as for call, or @FILE, which holds them; each $i in them becomes the\n"
@@ -191,18 +196,22 @@ Status check_serve(const CommandLine& line) {
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
-  if (&app == &parser.app) return usage("expected a subcommand: serve, check, call or bench");
+  if (&app == &parser.app)
+    return usage("expected a subcommand: serve, check, call, discover or bench");
   const bool needs_config = &app == parser.serve || &app == parser.check;
   if (needs_config && line.config.empty()) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
-  line.command = &app == parser.serve   ? Command::kServe
-                 : &app == parser.check ? Command::kCheck
-                 : &app == parser.call  ? Command::kCall
-                                        : Command::kBench;
+  line.command = &app == parser.serve      ? Command::kServe
+                 : &app == parser.check    ? Command::kCheck
+                 : &app == parser.call     ? Command::kCall
+                 : &app == parser.discover ? Command::kDiscover
+                                           : Command::kBench;
+  if (line.command == Command::kDiscover) line.method = "rpc.discover";
   Status checked;
   if (line.command == Command::kServe) checked = check_serve(line);
   if (line.command == Command::kCall) checked = check_request(line, "call", line.params);
+  if (line.command == Command::kDiscover) checked = check_request(line, "discover", "");
   if (line.command == Command::kBench) checked = finish_bench(line);
   if (!checked) return tl::unexpected(checked.error());
   return line;

@@ -17,6 +17,7 @@ enum class Command {
   kServe,
   kCheck,
   kCall,
+  kDiscover,
   kBench,
 };
 
@@ -24,14 +25,14 @@ struct CommandLine {
   Command command = Command::kShowText;
   std::string text;
 
-  std::string config;                 // serve and check have it; call and bench may
+  std::string config;                 // serve and check have it; the others may
   bool dump = false;                  // check
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
-  std::string to;                     // call, bench; empty: see find_server()
-  std::string method;                 // call, bench
+  std::string to;                     // call, discover, bench; empty: see find_server()
+  std::string method;                 // call, discover, bench
   std::string params;  // call, bench: a JSON object or array (bench: or @FILE); empty: none
-  uint64_t timeout_ms = 30'000;  // call
+  uint64_t timeout_ms = 30'000;  // call, discover
   bench::Options load;           // bench, with an address, a method and params
   std::string arrivals = "poisson";
   bool json = false;  // bench

@@ -66,7 +66,8 @@ int run(int argc, char** argv) {
       const Result<int> measured = run_bench(*line);
       return measured ? *measured : report(measured.error());
     }
-    case Command::kCall: {
+    case Command::kCall:
+    case Command::kDiscover: {
       const Result<int> called = call(*line);
       return called ? *called : report(called.error());
     }

@@ -37,6 +37,7 @@ void append_step(std::string& out, const Options& options, const master::Step& s
 
 void append_method(std::string& out, const Options& options, const Method& method) {
   out += fmt::format("\n[methods.{}]\n", quote_key(method.name));
+  out += fmt::format("summary = {}\n", quote_string(method.summary));
   append_numbers(out, kMethodsKeys, method);
   out += "steps = [\n";
   for (const master::Step& step : method.steps)

@@ -99,6 +99,7 @@ inline constexpr Key<UpstreamOptions> kFeaturesKeys[] = {
 
 // [methods.NAME]
 inline constexpr Key<Method> kMethodsKeys[] = {
+    {"summary"},
     {"timeout_ms", Unit::kMs, 1, kHourMs, &Method::timeout_ms},
     {"attempts", Unit::kCount, 1, 10, &Method::attempts},
     {"steps"},

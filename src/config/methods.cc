@@ -106,8 +106,9 @@ void read_method(Problems& problems, const std::string& name, const Entry& table
   if (name.starts_with("rpc.")) {
     problems.add(table, "method names that begin with \"rpc.\" are reserved by JSON-RPC");
   }
-  read_table(problems, table, kMethodsKeys, method, [&](std::string_view, const Entry& entry) {
-    read_steps(problems, entry, options, method);
+  read_table(problems, table, kMethodsKeys, method, [&](std::string_view key, const Entry& entry) {
+    if (key == "steps") return read_steps(problems, entry, options, method);
+    if (problems.expect(entry, Kind::kString, "a line of text")) method.summary = entry.value->text;
   });
   if (find(*table.value, "steps") == nullptr) {
     problems.add(table,

@@ -16,7 +16,7 @@ struct PacketHead {
   int32_t status;
 };
 
-constexpr size_t kPacketBytesMax = 64 << 10;
+constexpr size_t kPacketBytesMax = kControlTextBytesMax + sizeof(PacketHead);
 
 // A handler is its fields, each ended by a NUL: none of them can hold one, being TOML text that the
 // configuration has checked.

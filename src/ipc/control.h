@@ -2,7 +2,8 @@
 //
 //   master -> nursery   kGeometry, kSandbox (if it is on), kHandler (one each), kLoad,
 //                       then kFork and kKill as it likes
-//   nursery -> master   kLoaded or kFailed, then kForked / kForkFailed and kExited for each worker
+//   nursery -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
+//                       then kForked / kForkFailed and kExited for each worker
 //
 // One packet is one message: never half of one, and none is lost while both ends live. The end of
 // the stream means that the other one is gone: the nursery then exits, the master starts another.
@@ -28,6 +29,7 @@ enum class ControlType : uint32_t {
   kLoad,
   kFork,
   kKill,
+  kDescription,
   kLoaded,
   kFailed,
   kForked,
@@ -35,13 +37,16 @@ enum class ControlType : uint32_t {
   kExited,
 };
 
+// The longest text that a message can have.
+inline constexpr size_t kControlTextBytesMax = (64 << 10) - 16;
+
 struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
   int32_t pid = 0;      // kForked, kExited
   int32_t status = 0;   // kExited: as waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
-  // kGeometry, kHandler: encoded; kFailed: what is wrong; kExited: what a crashing worker reported,
-  // as lines: why, then its frames
+  // kGeometry, kHandler: encoded; kDescription: the handler's, empty where it has none; kFailed:
+  // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
   std::string text;
 };
 

@@ -43,12 +43,12 @@ class Reply {
                  std::string_view id, const rpc::Error& error);
   // The same of a notification: only HTTP has a word for that.
   void count_error(const rpc::Error& error);
+  size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
 
  private:
   template <class Append>
   void add(Session& session, ReplyLine::Place place, Append append);
   void send_http(Session& session);
-  size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
 
   std::weak_ptr<Session> session_;
   bool is_batch_;

@@ -5,6 +5,7 @@
 
 #include "base/nearest.h"
 #include "master/cpu_count.h"
+#include "master/openrpc.h"
 
 namespace ringmaster::master {
 namespace {
@@ -76,7 +77,11 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
                         store_->memory_fd(), options_.handlers, options_.sandbox, generations},
       dispatcher_->run_stage(),
-      Supervisor::Events{std::move(events.on_ready),
+      Supervisor::Events{[this](std::vector<std::string> descriptions) {
+                           descriptions_ = std::move(descriptions);
+                           openrpc_ = make_openrpc(options_, descriptions_, addresses_);
+                         },
+                         std::move(events.on_ready),
                          [this, on_failed = std::move(events.on_failed)](const Error& error) {
                            is_over_ = true;
                            on_failed(error);
@@ -95,6 +100,11 @@ std::string_view Deployment::nearest_method(std::string_view name) const {
   for (const Method& method : options_.methods)
     known.push_back(method.name);
   return nearest(name, known);
+}
+
+void Deployment::announce(std::vector<std::string> addresses) {
+  addresses_ = std::move(addresses);
+  openrpc_ = make_openrpc(options_, descriptions_, addresses_);
 }
 
 void Deployment::retire() {

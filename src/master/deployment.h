@@ -48,6 +48,10 @@ class Deployment {
   const Method* find_method(const std::string& name) const;
   // The known name that is nearest to one that is not; empty: none is near.
   std::string_view nearest_method(std::string_view name) const;
+  // Where clients reach it, as they would write it: for openrpc().
+  void announce(std::vector<std::string> addresses);
+  // The answer to rpc.discover: one JSON value in one line, see openrpc.h.
+  const std::string& openrpc() const { return openrpc_; }
   Dispatcher& dispatcher() { return *dispatcher_; }
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
@@ -64,6 +68,9 @@ class Deployment {
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
+  std::vector<std::string> descriptions_;  // of the handlers, as the newest generation has them
+  std::vector<std::string> addresses_;
+  std::string openrpc_;
   std::unique_ptr<ipc::PayloadStore> store_;
   std::unique_ptr<Quarantine> quarantine_;
   std::unique_ptr<Dispatcher> dispatcher_;

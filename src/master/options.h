@@ -30,6 +30,7 @@ using Step = std::variant<FetchStep, RunStep>;
 
 struct Method {
   std::string name;
+  std::string summary = {};  // for those who call it; empty: what its handler says
   uint64_t timeout_ms = 1000;
   uint64_t attempts = 2;
   std::vector<Step> steps;  // 1 to kMaxSteps

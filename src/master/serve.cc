@@ -151,6 +151,7 @@ void Server::on_signal(int signal) {
 
 Status Server::on_ready(Deployment& next) {
   if (Status serving = front_->serve(next); !serving) return serving;
+  next.announce(front_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();
   log(Level::kInfo, rollout_->serving() == nullptr ? "ready" : "reloaded",

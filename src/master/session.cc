@@ -10,6 +10,7 @@ namespace ringmaster::master {
 namespace {
 
 constexpr std::string_view kCancel = "$/cancelRequest";
+constexpr std::string_view kDiscover = "rpc.discover";
 
 rpc::Error make_error(int32_t code, std::string reason, std::string message) {
   rpc::Error error;
@@ -86,6 +87,7 @@ bool Session::on_message(std::string_view text) {
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
   if (request.error) return refuse(request, *request.error, reply.get());
   if (request.method == kCancel) return cancel(request, reply.get());
+  if (request.method == kDiscover) return discover(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
@@ -130,11 +132,30 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
     error.executed = call->dispatcher.cancel(call->job);
     call->answer_error(error);
   }
+  answer(request, "null", reply);
+}
+
+// See openrpc.h. A small request with a large answer: what comes of many at once is only counted
+// after the last of them, so it is limited here.
+void Session::discover(const rpc::Request& request, Reply* reply) {
+  const size_t waiting = connection_.output().size() + line_.held_bytes() +
+                         (reply != nullptr ? reply->held_bytes() : 0);
+  if (waiting <= net::Connection::kUnsentBytesMax) {
+    return answer(request, shared_.deployment->openrpc(), reply);
+  }
+  rpc::Error error = make_error(rpc::kOverloaded, "unsent_answers",
+                                fmt::format("{} bytes of answers are yet to be sent", waiting));
+  error.retryable = true;
+  error.limit = net::Connection::kUnsentBytesMax;
+  refuse(request, error, reply);
+}
+
+void Session::answer(const rpc::Request& request, std::string_view result, Reply* reply) {
   if (request.is_notification()) return;
   if (reply != nullptr) {
-    return reply->add_result(*this, reply->open(), request.version, request.id, "null");
+    return reply->add_result(*this, reply->open(), request.version, request.id, result);
   }
-  respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, "null"); });
+  respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, result); });
 }
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {

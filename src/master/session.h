@@ -84,6 +84,8 @@ class Session : public std::enable_shared_from_this<Session> {
   void admit(const Method& method, const rpc::Request& request,
              const std::shared_ptr<Reply>& reply);
   void cancel(const rpc::Request& request, Reply* reply);
+  void discover(const rpc::Request& request, Reply* reply);
+  void answer(const rpc::Request& request, std::string_view result, Reply* reply);
   void refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply);
   void refuse_message(const rpc::Error& error, rpc::Framer::Event why);
   std::string bad_frame() const;

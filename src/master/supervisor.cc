@@ -49,6 +49,7 @@ Status Supervisor::start() {
 
 Status Supervisor::start_generation() {
   is_loaded_ = false;
+  descriptions_.clear();
   is_condemned_ = false;
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
@@ -68,10 +69,10 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   const bool is_exit = message.type == ControlType::kExited;
   const bool is_of_fork =
       message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
-  if (!is_exit && !is_of_fork) {
-    return (message.type == ControlType::kLoaded && !is_loaded_) ||
-           message.type == ControlType::kFailed;
-  }
+  const bool are_described = descriptions_.size() == setup_.handlers.size();
+  if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
+  if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
+  if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
   if (message.worker >= roster_.slot_count()) return false;
   const Roster::Slot& slot = roster_.slot(message.worker);
   if (is_of_fork) return slot.state == Roster::State::kForking;
@@ -88,8 +89,11 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
     return generation_->kill();
   }
   switch (message.type) {
+    case ipc::ControlType::kDescription:
+      return descriptions_.push_back(message.text);
     case ipc::ControlType::kLoaded:
       is_loaded_ = true;
+      events_.on_described(std::move(descriptions_));
       log(Level::kInfo, "handlers_loaded",
           {{"gen", generation_->number()},
            {"nursery_pid", generation_->nursery_pid()},

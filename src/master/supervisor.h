@@ -42,6 +42,9 @@ class Supervisor {
     uint32_t& generations;  // how many there have been, of all supervisors
   };
   struct Events {
+    // A generation has loaded its handlers: what each of them says of itself, see handler.h. Nobody
+    // has checked that it is true to that: a handler that loads may write anywhere.
+    std::function<void(std::vector<std::string> descriptions)> on_described;
     std::function<void()> on_ready;        // all workers are up, for the first time
     std::function<void(Error)> on_failed;  // that did not come to be; everything is gone again
     std::function<void()> on_stopped;      // after stop()
@@ -97,6 +100,7 @@ class Supervisor {
   Events events_;
   Roster roster_;
   OomKills oom_kills_;
+  std::vector<std::string> descriptions_;  // of the handlers that have been loaded so far
   std::set<uint32_t> killed_;  // workers that we have ended with SIGKILL, until their exit
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned

@@ -27,6 +27,9 @@ class BodyTemplate {
   // The JSON that it was compiled from, without whitespace.
   std::string source() const;
 
+  // The dotted names of the parameters that it takes, in their order.
+  const std::vector<std::string>& names() const { return names_; }
+
   // The body for a request with these params (empty: it has none), or the dotted name of the
   // parameter that is missing.
   tl::expected<std::string, std::string> render(std::string_view params) const;

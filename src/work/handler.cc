@@ -46,6 +46,11 @@ Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
   if (loaded.handler_->load == nullptr || loaded.handler_->run == nullptr) {
     return refuse(spec, "has no load() or no run()");
   }
+  if (loaded.handler_->description != nullptr) {
+    auto description = Description::parse(loaded.handler_->description);
+    if (!description) return refuse(spec, "its description" + description.error());
+    loaded.description_ = std::move(*description);
+  }
 
   std::vector<rm_option> options;
   for (const auto& [key, value] : spec.options)

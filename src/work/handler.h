@@ -11,16 +11,20 @@
 
 #include "base/status.h"
 #include "ipc/handler_spec.h"
+#include "work/description.h"
 
 namespace ringmaster::work {
 
 class Handler {
  public:
-  // Opens the library, checks its ABI version, loads it with its options and warms it up.
+  // Opens the library, checks its ABI version and its description, loads it with its options and
+  // warms it up.
   // An error names the handler and what is wrong with it.
   [[nodiscard]] static Result<Handler> load(const ipc::HandlerSpec& spec);
 
   const std::string& name() const { return name_; }
+
+  const Description& description() const { return description_; }
 
   bool has_self_test() const { return handler_->self_test != nullptr; }
   // Only where there is one. See canary.h for the process to call it in.
@@ -42,6 +46,7 @@ class Handler {
   Handler() : self_(nullptr, Unload{nullptr}) {}
 
   std::string name_;
+  Description description_;
   std::unique_ptr<void, CloseLibrary> library_;
   const rm_handler* handler_ = nullptr;  // in the library
   std::unique_ptr<void, Unload> self_;   // destroyed before the library is closed

@@ -29,6 +29,8 @@ namespace {
 using ipc::ControlMessage;
 using ipc::ControlType;
 
+static_assert(RINGMASTER_DESCRIPTION_BYTES_MAX <= ipc::kControlTextBytesMax);
+
 size_t thread_count() {
   std::error_code error;
   const auto tasks = std::filesystem::directory_iterator("/proc/self/task", error);
@@ -123,6 +125,8 @@ Status Nursery::obey(const ControlMessage& message) {
         tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
               loaded.error().message});
       } else {
+        for (const Handler& handler : handlers_)
+          tell({ControlType::kDescription, 0, 0, 0, handler.description().text()});
         tell({ControlType::kLoaded, 0, 0, 0, {}});
       }
       return {};

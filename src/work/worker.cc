@@ -100,6 +100,11 @@ void Desk::take(const ipc::WorkerPort::Job& job) {
     const std::string_view bytes = port_.bytes(header.views[i]);
     item.views[i] = {bytes.data(), bytes.size()};
   }
+  const rm_bytes& params = item.views[0];
+  const Description& description = handlers_[header.handler].description();
+  if (const auto fault = description.find_fault({params.data, params.size})) {
+    return answer(item, RM_INVALID_PARAMS, *fault);
+  }
   jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
 }
 

@@ -7,7 +7,7 @@ from proc import wait_until
 from server import HANDLERS, compile_handler
 
 # As src/ipc/control.h has them.
-FORK, LOADED, FORKED, FORK_FAILED, EXITED = 4, 6, 8, 9, 10
+FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED = 4, 6, 7, 9, 10, 11
 PID = 4242
 
 # type, worker, pid, status
@@ -19,6 +19,7 @@ FORGERIES = {
     "a worker beyond all slots has exited": (EXITED, 1 << 31, PID, 0),
     "a worker has exited that there is not": (EXITED, 0, 0, 0),
     "an order of the master's": (FORK, 0, 0, 0),
+    "loaded, before the handlers are described": (LOADED, 0, 0, 0),
 }
 
 
@@ -45,6 +46,14 @@ def test_messages_without_end_end(server, forges):
     """The first is enough: it is not asked how many there are."""
     running = server()
     forged = forges((LOADED, 0, 0, 0), times=1_000_000_000)
+    line = running.reload(handlers={"echo": {}, "forges": forged})
+    assert line.startswith("event=reload_failed") and "control message" in line
+    assert running.call("echo", [1]) == [1]
+
+
+def test_descriptions_of_more_handlers_than_there_are(server, forges):
+    running = server()
+    forged = forges((DESCRIPTION, 0, 0, 0), times=1_000_000_000)
     line = running.reload(handlers={"echo": {}, "forges": forged})
     assert line.startswith("event=reload_failed") and "control message" in line
     assert running.call("echo", [1]) == [1]

@@ -74,6 +74,23 @@ void use_cpu(double cpu_ms) {
 }
 
 struct Burn {
+  static constexpr const char* kDescription = R"({
+    "summary": "Uses so much CPU time, to stand for a model that takes so long.",
+    "params": [
+      {"name": "cpu_ms", "required": true, "summary": "milliseconds, fractions allowed",
+       "schema": {"type": "number", "minimum": 0, "maximum": 600000}}
+    ],
+    "result": {
+      "name": "used",
+      "schema": {"type": "object", "required": ["cpu_ms"],
+                 "properties": {"cpu_ms": {"type": "number"}}}
+    },
+    "examples": [
+      {"name": "a short while", "params": [{"name": "cpu_ms", "value": 2.5}],
+       "result": {"name": "used", "value": {"cpu_ms": 2.5}}}
+    ]
+  })";
+
   std::string run(const ringmaster::Job& job) {
     if (job.params().empty()) refuse("no params");
     rapidjson::Document params;

@@ -8,6 +8,15 @@
 namespace {
 
 struct Echo {
+  // No params: OpenRPC has no way to say "any".
+  static constexpr const char* kDescription = R"({
+    "summary": "Returns its params as they came, whatever they are.",
+    "result": {"name": "params", "summary": "null where there were none", "schema": {}},
+    "examples": [
+      {"name": "nothing", "params": [], "result": {"name": "params", "value": []}}
+    ]
+  })";
+
   void run(const ringmaster::Job& job) {
     job.answer(job.params().empty() ? std::string_view("null") : job.params());
   }

@@ -25,6 +25,7 @@
 
 #include <ringmaster/handler.hpp>
 
+#include "handlers/interests/description.h"
 #include "handlers/interests/features.h"
 #include "handlers/interests/model.h"
 
@@ -74,6 +75,8 @@ void answer(const Job& job, std::string_view user_id, Scores scores) {
 
 class Interests {
  public:
+  static constexpr const char* kDescription = ringmaster::interests::kDescription;
+
   explicit Interests(ringmaster::Options& options) : model_(options.text("model")) {}
 
   void warm_up() {

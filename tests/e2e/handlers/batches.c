@@ -1,10 +1,15 @@
 /* batches: a handler that answers each job with how many it was given together. A job whose params
  * say so does something else: {"do": "die"} ends the worker, "fail" fails that job, "steal" commits
- * what was reserved for the job before it, "stray" answers jobs that it was not given. */
+ * what was reserved for the job before it, "stray" answers jobs that it was not given. What it says
+ * of itself is DESCRIPTION. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#ifndef DESCRIPTION
+#define DESCRIPTION NULL
+#endif
 
 static int says(const rm_job* job, const char* what) {
   return memmem(job->params.data, job->params.size, what, strlen(what)) != NULL;
@@ -47,6 +52,7 @@ static int load(const rm_option* options, size_t count, void** self, char* error
   return 0;
 }
 
-static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, NULL, run, NULL};
+static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, NULL, run, NULL, NULL,
+                                    DESCRIPTION};
 
 const rm_handler* ringmaster_handler(void) { return &kHandler; }

@@ -12,7 +12,7 @@ void run(void*, const rm_host*, const rm_job*, size_t) {
   throw std::runtime_error("expected nobody to throw this");
 }
 
-const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, nullptr, run, nullptr, nullptr};
+const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, nullptr, run, nullptr, nullptr, nullptr};
 
 }  // namespace
 

@@ -38,7 +38,7 @@ def _cpp(source: Path) -> list[str]:
     return [str(program)]
 
 
-def _node(source: Path) -> list[str]:
+def node_program(source: Path) -> list[str]:
     wanted, installed = FOLDER / "node/package-lock.json", NODE / "installed.json"
     assert installed.exists() and installed.read_bytes() == wanted.read_bytes(), (
         f"expected the packages of {wanted}: scripts/npm_install.sh {wanted.parent} {NODE}")
@@ -56,7 +56,7 @@ class Programs:
     def argv(self, client: Client) -> list[str]:
         source = FOLDER / client.program
         if client.program not in self._ready:
-            prepare = {".go": _go, ".cc": _cpp, ".js": _node, ".sh": lambda it: [str(it)],
+            prepare = {".go": _go, ".cc": _cpp, ".js": node_program, ".sh": lambda it: [str(it)],
                        ".py": lambda it: ["/usr/bin/python3", str(it)]}  # fmt: skip
             self._ready[client.program] = prepare[source.suffix](source)
         return [*self._ready[client.program], client.transport]

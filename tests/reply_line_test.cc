@@ -8,7 +8,8 @@ TEST_CASE("reply line: replies go out in the order of their places, however they
   ReplyLine line;
   std::string out = "0";
   const auto complete = [&](ReplyLine::Place place, const char* reply) {
-    line.complete(place, [reply](std::string& into) { into += reply; }, out);
+    line.complete(
+        place, [reply](std::string& into) { into += reply; }, out);
   };
   const auto first = line.open();
   const auto second = line.open();

@@ -19,8 +19,8 @@ namespace ringmaster::master {
 
 class Session;
 
-// Collects the answers to a batch, in the order of its requests: JSON-RPC allows any order, but some
-// clients take them by their place. And of HTTP, where no answer is a reply, too, those to any
+// Collects the answers to a batch, in the order of its requests: JSON-RPC allows any order, but
+// some clients take them by their place. And of HTTP, where no answer is a reply, too, those to any
 // message. Sent when the last who holds it lets go: its calls, and whoever begins them.
 class Reply {
  public:

@@ -10,7 +10,10 @@
 namespace ringmaster::master {
 namespace {
 
-constexpr uint64_t kPatienceTickMs = 250;
+// All sessions are looked at so often, a part of them at each tick: ten thousand at once would keep
+// everybody waiting.
+constexpr uint64_t kPatienceMs = 250;
+constexpr size_t kPatienceParts = 16;
 
 // So many clients more than there may be are told so; any further ones are only closed.
 constexpr size_t kToldClientsMax = 64;
@@ -106,7 +109,7 @@ Status Front::serve(Deployment& deployment) {
         static_cast<Front*>(timer->data)->close_stalled();
         static_cast<Front*>(timer->data)->report_refusals();
       },
-      kPatienceTickMs, kPatienceTickMs);
+      kPatienceMs / kPatienceParts, kPatienceMs / kPatienceParts);
   return {};
 }
 
@@ -152,13 +155,18 @@ void Front::accept(net::Stream stream) {
 void Front::close_stalled() {
   std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
-  for (const auto& [connection, session] : sessions_) {
-    if (session->has_stalled(now)) {
-      stalled.push_back(session);
-    } else if (session->has_idled(now)) {
-      idle.push_back(session);
+  const size_t buckets = sessions_.bucket_count();
+  const size_t end = buckets * (patience_part_ + 1) / kPatienceParts;
+  for (size_t bucket = buckets * patience_part_ / kPatienceParts; bucket < end; ++bucket) {
+    for (auto at = sessions_.begin(bucket); at != sessions_.end(bucket); ++at) {
+      if (at->second->has_stalled(now)) {
+        stalled.push_back(at->second);
+      } else if (at->second->has_idled(now)) {
+        idle.push_back(at->second);
+      }
     }
   }
+  patience_part_ = (patience_part_ + 1) % kPatienceParts;
   for (const auto& session : stalled)
     session->connection().abort();
   for (const auto& session : idle)

@@ -70,6 +70,7 @@ class Front {
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
+  size_t patience_part_ = 0;  // of the sessions: is looked at next
 };
 
 }  // namespace ringmaster::master

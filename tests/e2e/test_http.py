@@ -50,7 +50,8 @@ def test_a_notification_has_an_empty_answer(client):
 
 @pytest.mark.parametrize("content_type", [
     "application/json", "application/json-rpc", "application/jsonrequest", "Application/JSON",
-    "application/json-request", "application/json; charset=utf-8", 'application/json;charset="UTF-8"',
+    "application/json-request", "application/json; charset=utf-8",
+    'application/json;charset="UTF-8"',
 ])  # fmt: skip
 def test_content_types_of_json_are_served(client, content_type):
     stream = Http.frame(echo(1)).replace(b"application/json", content_type.encode(), 1)
@@ -187,7 +188,7 @@ def test_replies_come_in_the_order_of_the_requests(server, probe, gate):
 
 
 def test_replies_that_wait_are_bounded(server, probe, gate):
-    """Even of requests that are refused at once: behind one that takes long, they wait in memory."""
+    """Even of requests that are refused at once: behind one that takes long, they take memory."""
     running = server(workers={"count": 1}, limits={"in_flight_per_connection": 10},
                      handlers={"echo": {}, "hold": probe("hold")})
     held = gate()

@@ -50,6 +50,7 @@ def running(limited_group, server, probe, build):
 
 
 def test_a_worker_killed_for_its_memory_is_told_apart(running):
+    start = len(running.lines)
     with pytest.raises(RpcError) as died:
         running.call("eats", {})
     assert died.value.code == -32014
@@ -57,6 +58,7 @@ def test_a_worker_killed_for_its_memory_is_told_apart(running):
     assert " how=SIGKILL cause=oom job=0 method=eats attempt=1" in line
     assert running.call("echo", [1]) == [1]
 
+    replacement = running.wait_for_worker(0, start)
     before = len(running.lines)
-    os.kill(running.workers()[0], signal.SIGKILL)
+    os.kill(replacement, signal.SIGKILL)
     assert running.wait_for_line(r"event=worker_died .*", before).group(0).endswith("how=SIGKILL")

@@ -1,63 +1,13 @@
-#include "rpc/framer.h"
-
+// Framer: JSON values, and what holds for every framing.
 #include <algorithm>
 #include <doctest/doctest.h>
-#include <span>
-#include <string>
-#include <string_view>
-#include <vector>
 
-#include "base/json.h"
+#include "framer_support.h"
 
-using ringmaster::rpc::Framer;
-using ringmaster::rpc::Framing;
-using Event = Framer::Event;
-
+namespace ringmaster::rpc {
 namespace {
 
-constexpr size_t kBytesMax = 64;
-
-// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where
-// it offers any: the messages, then how it ended, with bad messages skipped as the server does.
-std::vector<std::string> cut(std::string_view stream, size_t piece, size_t bytes_max = kBytesMax) {
-  Framer framer(bytes_max);
-  std::vector<std::string> out;
-  while (!stream.empty()) {
-    const std::span<char> room = framer.room();
-    const size_t size = std::min(piece, room.empty() ? piece : room.size());
-    const std::string bytes(stream.substr(0, size));  // freed soon: nothing may still point there
-    stream.remove_prefix(bytes.size());
-    if (room.empty()) {
-      framer.feed(bytes);
-    } else {
-      std::copy(bytes.begin(), bytes.end(), room.begin());
-      framer.feed_room(bytes.size());
-    }
-    for (;;) {
-      std::string_view message;
-      const Event event = framer.next(message);
-      if (event == Event::kNeedMore) break;
-      if (event == Event::kTooLarge) return out.emplace_back("<too large>"), out;
-      if (event == Event::kNotAFraming) return out.emplace_back("<not a framing>"), out;
-      if (event == Event::kBadFrame) return out.emplace_back("<bad frame>"), out;
-      if (event == Event::kHead) {
-        out.emplace_back(framer.http()->method());
-        continue;
-      }
-      out.emplace_back(message);
-      if (ringmaster::json::find_fault(message) && !framer.skip_bad_message()) {
-        return out.emplace_back("<closed>"), out;
-      }
-    }
-  }
-  if (framer.is_mid_message()) out.emplace_back("<mid>");
-  return out;
-}
-
-struct Vector {
-  std::string stream;
-  std::vector<std::string> out;
-};
+using Event = Framer::Event;
 
 const Vector kVectors[] = {
     {"", {}},
@@ -108,49 +58,6 @@ const Vector kVectors[] = {
     {"GETTING", {"<not a framing>"}},
     {"Conten", {}},
     {" PO", {}},
-    // headers
-    {"Content-Length: 2\r\n\r\n{}", {"{}"}},
-    {"content-length:2\n\n{}CONTENT-LENGTH: 3 \r\n\r\n[1]", {"{}", "[1]"}},
-    {"Content-Type: x\r\nContent-Length: 2\r\n\r\n{}", {"{}"}},
-    {"\r\nContent-Length: 2\r\n\r\n{}\r\n\r\nContent-Length: 4\r\n\r\n{bad", {"{}", "{bad"}},
-    {"Content-Length: 5\r\n\r\n[\n1]\nContent-Length: 2\r\n\r\n{}", {"[\n1]\n", "{}"}},
-    {"Content-Length: 2\r\nX: " + std::string(3000, 'x') + "\r\n\r\n{}", {"{}"}},
-    {"Content-Length: 2\r\nX: " + std::string(5000, 'x'), {"<bad frame>"}},
-    {"Content-Length: 3\r\n\r\n{}", {"<mid>"}},
-    {"Content-Length: 3\r\n", {"<mid>"}},
-    {"Content-Length: 2\r\n\r\n{}C", {"{}", "<mid>"}},
-    {"Content-Length: 0\r\n\r\n", {"<bad frame>"}},
-    {"Content-Type: 2\r\n\r\n{}", {"<bad frame>"}},
-    {"Content-Length: 65\r\n\r\n", {"<too large>"}},
-    {"Content-Length: 2\r\n\r\n{}{}\r\n\r\n", {"{}", "<bad frame>"}},
-    // netstrings
-    {"2:{},3:[1],", {"{}", "[1]"}},
-    {"4:{bad,2:{},", {"{bad", "{}"}},
-    {"2:{}", {"<mid>"}},
-    {"12", {"<mid>"}},
-    {"2:{}\n", {"<bad frame>"}},
-    {"2:{},\n2:{},", {"{}", "<bad frame>"}},
-    {"02:{},", {"<bad frame>"}},
-    {"0:,", {"<bad frame>"}},
-    {"65:", {"<too large>"}},
-    {std::string(21, '1'), {"<bad frame>"}},
-    // HTTP
-    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", {"GET", ""}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", {"POST", "{}"}},
-    {"\r\nPUT / HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}\r\nGET / HTTP/1.0\r\n\r\n",
-     {"PUT", "{}", "GET", ""}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
-     "2;a=b\r\n{\"\r\n4\r\na\":1\r\n1\r\n}\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
-     {"POST", "{\"a\":1}", "GET", ""}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", {"POST", "<mid>"}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2", {"<mid>"}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65\r\n\r\n", {"<too large>"}},
-    {"POST / HTTP/1.1\r\n\r\n", {"<bad frame>"}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", {"<bad frame>"}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
-     {"<bad frame>"}},
-    {"\xEF\xBB\xBF{}\n", {"<not a framing>"}},
-    {std::string(1, '\0'), {"<not a framing>"}},
 };
 
 std::string of_size(size_t size) {
@@ -234,21 +141,6 @@ TEST_CASE("framing: a long message may be read in place from its first 64 KiB on
   CHECK(framer.room().empty());
 }
 
-TEST_CASE("framing: of a message whose length is known, what follows is read in place, too") {
-  const std::string large(300'000, 'x');
-  const std::string headers = "Content-Length: 300000\r\n\r\n" + large;
-  const std::string netstring = "300000:" + large + ',';
-  for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {
-    CAPTURE(piece);
-    CHECK(cut(headers + headers + "Content-Length: 2\r\n\r\n{}", piece, 300'000) ==
-          std::vector<std::string>{large, large, "{}"});
-    CHECK(cut(netstring + netstring + "2:{},", piece, 300'000) ==
-          std::vector<std::string>{large, large, "{}"});
-    CHECK(cut(netstring.substr(0, netstring.size() - 1) + ";", piece, 300'000) ==
-          std::vector<std::string>{"<bad frame>"});
-  }
-}
-
 TEST_CASE("framing: a failure is final") {
   std::string_view message;
   Framer framer(8);
@@ -307,3 +199,5 @@ TEST_CASE("framing: says when it is decided and when it is mid-message") {
   CHECK(feed("\n") == Event::kNeedMore);
   CHECK(!framer.is_mid_message());
 }
+
+}  // namespace ringmaster::rpc

@@ -15,9 +15,6 @@ constexpr size_t kKeptBufferBytes = 4096;
 // less room than that, it is made for half as much as has come, and for so much at least.
 constexpr size_t kRoomBytesMin = 64 << 10;
 
-// Twenty digits are more than any length has.
-constexpr size_t kNetstringHeaderBytesMax = 20;
-
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
@@ -141,7 +138,7 @@ void Framer::find_framing() {
       return;
     default:
       state_ = State::kHeader;
-      line_bytes_ = kept;
+      header_end_ = HeaderEnd(framing_, kept);
   }
 }
 
@@ -154,7 +151,7 @@ void Framer::find_begin() {
   begin_ = pos_;
   if (framing_ != Framing::kJson) {
     state_ = State::kHeader;
-    line_bytes_ = 0;
+    header_end_ = HeaderEnd(framing_);
     return;
   }
   const bool is_value = opens_value(input_[pos_]);
@@ -163,21 +160,9 @@ void Framer::find_begin() {
   if (is_value && is_after_value_) is_concatenated_ = true;
 }
 
-// Up to the colon of a netstring, or the empty line behind headers.
 void Framer::read_header() {
-  bool is_complete = false;
-  while (pos_ < input_.size() && !is_complete) {
-    const char c = input_[pos_++];
-    if (framing_ == Framing::kNetstring) {
-      is_complete = c < '0' || c > '9';
-    } else if (c == '\n') {
-      is_complete = std::exchange(line_bytes_, 0) == 0;
-    } else if (c != '\r') {
-      ++line_bytes_;
-    }
-  }
-  const size_t most = framing_ == Framing::kNetstring ? kNetstringHeaderBytesMax : kHeaderBytesMax;
-  if (buffer_.size() + pos_ - begin_ > most) failure_ = Event::kBadFrame;
+  const bool is_complete = header_end_.find(input_, pos_);
+  if (buffer_.size() + pos_ - begin_ > header_bytes_max(framing_)) failure_ = Event::kBadFrame;
   if (!is_complete || failure_) return;
   if (!buffer_.is_empty()) keep(pos_);
   const std::string_view header =

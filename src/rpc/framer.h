@@ -17,7 +17,7 @@
 // Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
 //         grows, twice that. And what came with the end of a long one, until that is looked at. A
 //         message that was fed whole is not copied, and of a long one only the beginning; bodies of
-//         HTTP always are. Of headers at most kHeaderBytesMax are held.
+//         HTTP always are. Of headers at most header_bytes_max() are held.
 #pragma once
 
 #include <cstddef>
@@ -30,13 +30,11 @@
 
 #include "base/byte_buffer.h"
 #include "rpc/framing.h"
+#include "rpc/header_end.h"
 #include "rpc/http_reader.h"
 #include "rpc/value_end.h"
 
 namespace ringmaster::rpc {
-
-// What stands before a message of known length.
-inline constexpr size_t kHeaderBytesMax = 4 << 10;
 
 class Framer {
  public:
@@ -121,7 +119,7 @@ class Framer {
   // What may lie in the buffer: a header, or a message with what stands behind it.
   size_t kept_bytes_max() const {
     const bool is_header = state_ == State::kFirst || state_ == State::kHeader;
-    return is_header ? kHeaderBytesMax : message_bytes_max_ + comma_bytes();
+    return is_header ? header_bytes_max(framing_) : message_bytes_max_ + comma_bytes();
   }
   size_t comma_bytes() const { return framing_ == Framing::kNetstring ? 1 : 0; }
 
@@ -143,7 +141,7 @@ class Framer {
   bool was_line_end_ = false;    // the last message ended with its line
   bool is_after_value_ = false;  // a value has ended on this line
   bool is_concatenated_ = false;
-  size_t line_bytes_ = 0;   // of the header line that is being read
+  HeaderEnd header_end_;    // of the header that is being read
   size_t sized_bytes_ = 0;  // that are yet to come of the message
   std::unique_ptr<HttpReader> http_;
 };

@@ -1,0 +1,82 @@
+// Framer: messages whose length is known before they come, and HTTP.
+#include <doctest/doctest.h>
+
+#include "framer_support.h"
+
+namespace ringmaster::rpc {
+namespace {
+
+const Vector kVectors[] = {
+    // headers
+    {"Content-Length: 2\r\n\r\n{}", {"{}"}},
+    {"content-length:2\n\n{}CONTENT-LENGTH: 3 \r\n\r\n[1]", {"{}", "[1]"}},
+    {"Content-Type: x\r\nContent-Length: 2\r\n\r\n{}", {"{}"}},
+    {"\r\nContent-Length: 2\r\n\r\n{}\r\n\r\nContent-Length: 4\r\n\r\n{bad", {"{}", "{bad"}},
+    {"Content-Length: 5\r\n\r\n[\n1]\nContent-Length: 2\r\n\r\n{}", {"[\n1]\n", "{}"}},
+    {"Content-Length: 2\r\nX: " + std::string(3000, 'x') + "\r\n\r\n{}", {"{}"}},
+    {"Content-Length: 2\r\nX: " + std::string(5000, 'x'), {"<bad frame>"}},
+    {"Content-Length: 3\r\n\r\n{}", {"<mid>"}},
+    {"Content-Length: 3\r\n", {"<mid>"}},
+    {"Content-Length: 2\r\n\r\n{}C", {"{}", "<mid>"}},
+    {"Content-Length: 0\r\n\r\n", {"<bad frame>"}},
+    {"Content-Type: 2\r\n\r\n{}", {"<bad frame>"}},
+    {"Content-Length: 65\r\n\r\n", {"<too large>"}},
+    {"Content-Length: 2\r\n\r\n{}{}\r\n\r\n", {"{}", "<bad frame>"}},
+    // netstrings
+    {"2:{},3:[1],", {"{}", "[1]"}},
+    {"4:{bad,2:{},", {"{bad", "{}"}},
+    {"2:{}", {"<mid>"}},
+    {"12", {"<mid>"}},
+    {"2:{}\n", {"<bad frame>"}},
+    {"2:{},\n2:{},", {"{}", "<bad frame>"}},
+    {"02:{},", {"<bad frame>"}},
+    {"0:,", {"<bad frame>"}},
+    {"65:", {"<too large>"}},
+    {std::string(21, '1'), {"<bad frame>"}},
+    // HTTP
+    {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", {"GET", ""}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", {"POST", "{}"}},
+    {"\r\nPUT / HTTP/1.0\r\ncontent-length: 2\r\n\r\n{}\r\nGET / HTTP/1.0\r\n\r\n",
+     {"PUT", "{}", "GET", ""}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+     "2;a=b\r\n{\"\r\n4\r\na\":1\r\n1\r\n}\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
+     {"POST", "{\"a\":1}", "GET", ""}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", {"POST", "<mid>"}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2", {"<mid>"}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65\r\n\r\n", {"<too large>"}},
+    {"POST / HTTP/1.1\r\n\r\n", {"<bad frame>"}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", {"<bad frame>"}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",
+     {"<bad frame>"}},
+    {"\xEF\xBB\xBF{}\n", {"<not a framing>"}},
+    {std::string(1, '\0'), {"<not a framing>"}},
+};
+
+}  // namespace
+
+TEST_CASE("framing: a stream with lengths in it is cut alike, whole or in pieces of any size") {
+  for (const Vector& v : kVectors) {
+    for (const size_t piece : {size_t{8192}, size_t{1}, size_t{2}, size_t{3}, size_t{5}}) {
+      CAPTURE(v.stream);
+      CAPTURE(piece);
+      CHECK(cut(v.stream, piece) == v.out);
+    }
+  }
+}
+
+TEST_CASE("framing: of a message whose length is known, what follows is read in place, too") {
+  const std::string large(300'000, 'x');
+  const std::string headers = "Content-Length: 300000\r\n\r\n" + large;
+  const std::string netstring = "300000:" + large + ',';
+  for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {
+    CAPTURE(piece);
+    CHECK(cut(headers + headers + "Content-Length: 2\r\n\r\n{}", piece, 300'000) ==
+          std::vector<std::string>{large, large, "{}"});
+    CHECK(cut(netstring + netstring + "2:{},", piece, 300'000) ==
+          std::vector<std::string>{large, large, "{}"});
+    CHECK(cut(netstring.substr(0, netstring.size() - 1) + ";", piece, 300'000) ==
+          std::vector<std::string>{"<bad frame>"});
+  }
+}
+
+}  // namespace ringmaster::rpc

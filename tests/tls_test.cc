@@ -34,7 +34,7 @@ struct Pair {
   explicit Pair(const TlsFiles& files, int version = TLS1_3_VERSION)
       : client(version), server(*context_of(files)) {}
 
-  // What the server reads until both have said all that they have to say, fed so many bytes at once.
+  // What the server reads until both have said all that they have to say, fed in such pieces.
   std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
     std::string read;
     for (;;) {
@@ -96,9 +96,9 @@ TEST_CASE("tls: bytes come through both ways, in whatever pieces, in either vers
       CHECK(pair.client.write("hello") == 5);
       CHECK(pair.client.write(long_text) == 200'000);
       CHECK(pair.exchange(piece_bytes) == "hello" + long_text);
-      CHECK(!pair.server.is_mid_record());
-      pair.server.seal("answer");
-      pair.server.seal(long_text);
+      CHECK(!pair.server.is_waiting());
+      CHECK(pair.server.seal("answer"));
+      CHECK(pair.server.seal(long_text));
       pair.exchange(piece_bytes);
       CHECK(pair.from_server == "answer" + long_text);
     }
@@ -114,10 +114,10 @@ TEST_CASE("tls: a record that has begun is noticed, from its first byte to its l
   const std::string record = pair.client.sent();
   for (size_t i = 0; i + 1 < record.size(); ++i) {
     CHECK(pair.server.receive({&record[i], 1}).empty());
-    CHECK(pair.server.is_mid_record());
+    CHECK(pair.server.is_waiting());
   }
   CHECK(pair.server.receive({&record.back(), 1}) == "hello");
-  CHECK(!pair.server.is_mid_record());
+  CHECK(!pair.server.is_waiting());
 }
 
 TEST_CASE("tls: each side may end its sending, and still be sent to") {
@@ -130,7 +130,7 @@ TEST_CASE("tls: each side may end its sending, and still be sent to") {
   CHECK(pair.exchange() == "last");
   CHECK(pair.server.state() == State::kEnded);
   CHECK(pair.server.may_seal());
-  pair.server.seal("answer");
+  CHECK(pair.server.seal("answer"));
   pair.server.end();
   CHECK(!pair.server.may_seal());
   pair.exchange();

@@ -60,6 +60,9 @@ std::string dump_listen(const Options& options) {
   return fmt::format("[listen]\nrpc = {}\norigins = {}\nallow = {}\n",
                      array_of(options.listen_rpc, as_is), array_of(options.listen_origins, as_is),
                      array_of(options.allow, [](const net::Cidr& one) { return one.text(); })) +
+         fmt::format("tls_certificate_file = {}\ntls_key_file = {}\ntls_client_ca_file = {}\n",
+                     quote_string(options.tls.certificate), quote_string(options.tls.key),
+                     quote_string(options.tls.client_ca)) +
          fmt::format("unix_owner = {}\nunix_group = {}\nunix_mode = \"{:04o}\"\n",
                      quote_string(access.owner), quote_string(access.group), access.mode);
 }

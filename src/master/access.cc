@@ -8,7 +8,7 @@ namespace {
 
 constexpr uint64_t kReportNs = 1'000'000'000;
 
-constexpr std::string_view kWords[kRefusals] = {"address"};
+constexpr std::string_view kWords[kRefusals] = {"address", "tls"};
 
 }  // namespace
 

@@ -16,8 +16,8 @@
 namespace ringmaster::master {
 
 // Why a client was refused.
-enum class Refusal : uint8_t { kAddress };
-inline constexpr size_t kRefusals = 1;
+enum class Refusal : uint8_t { kAddress, kTls };
+inline constexpr size_t kRefusals = 2;
 
 class Access {
  public:

@@ -62,6 +62,7 @@ struct Options {
   std::vector<std::string> listen_origins = {};  // see http_rules.h
   std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
   net::UnixAccess unix_access;
+  net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
   uint64_t worker_max_jobs = 0;       // 0: no limit

@@ -34,9 +34,10 @@ unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
 
 }  // namespace
 
-Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
-                 uint64_t now_ns)
-    : shared_(shared), connection_(std::move(stream), events, shared.connection_limits, now_ns) {}
+Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
+                 const net::Connection::Events& events, Shared& shared, uint64_t now_ns)
+    : shared_(shared),
+      connection_(std::move(stream), std::move(tls), events, shared.connection_limits, now_ns) {}
 
 bool Session::on_head(const rpc::HttpReader& head) {
   verdict_ = judge(head, shared_.origins);

@@ -37,8 +37,8 @@ class Session : public std::enable_shared_from_this<Session> {
     bool is_draining = false;                                 // no new requests
   };
 
-  Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
-          uint64_t now_ns);
+  Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
+          const net::Connection::Events& events, Shared& shared, uint64_t now_ns);
 
   net::Connection& connection() { return connection_; }
 

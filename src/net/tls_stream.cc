@@ -108,16 +108,22 @@ void TlsStream::note_records(std::string_view ciphertext) {
   }
 }
 
-bool TlsStream::may_seal() const {
-  return !has_ended_ && (state_ == State::kOpen || state_ == State::kEnded);
+bool TlsStream::is_waiting() const {
+  return header_bytes_ > 0 || body_bytes_ > 0 || ::SSL_is_init_finished(ssl_.get()) == 0;
 }
 
-void TlsStream::seal(std::string_view bytes) {
+bool TlsStream::may_seal() const {
+  return !has_ended_ && (state_ == State::kOpen || state_ == State::kEnded) &&
+         ::SSL_is_init_finished(ssl_.get()) == 1;
+}
+
+bool TlsStream::seal(std::string_view bytes) {
   RM_ASSERT(may_seal());
   ::ERR_clear_error();
   size_t written = 0;
   const int result = ::SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
   if (result != 1) fail(::SSL_get_error(ssl_.get(), result));
+  return result == 1;
 }
 
 void TlsStream::end() {

@@ -4,7 +4,7 @@
 // order. Nothing is copied but by the encryption itself.
 // Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in src/README.md. A record that has come only
 //         in part is kept inside, at most 17 KiB.
-// Death:  of the client: none here; what it has broken off is seen as is_mid_record().
+// Death:  of the client: none here; what it has broken off is seen as is_waiting().
 #pragma once
 
 #include <cstdint>
@@ -34,17 +34,18 @@ class TlsStream {
   };
   State state() const { return state_; }
   const std::string& failure() const { return failure_; }
-  // Whether a record has begun and is not complete.
-  bool is_mid_record() const { return header_bytes_ > 0 || body_bytes_ > 0; }
+  // Whether the client has begun something and not ended it: a handshake, a record.
+  bool is_waiting() const;
 
   // Takes what the client has sent, at most kReceivedMax: the plaintext that has come of it, valid
   // until any stream receives again.
   std::string_view receive(std::string_view ciphertext);
 
-  // May anything be sealed? Once the handshake is through, until end().
+  // May anything be sealed? Once the handshake is through, until end(). A client may have begun
+  // something that it must end first: see is_waiting().
   bool may_seal() const;
-  // Adds the ciphertext of it to due(). REQUIRES: may_seal().
-  void seal(std::string_view plaintext);
+  // Adds the ciphertext of it to due(). False: it has failed. REQUIRES: may_seal().
+  [[nodiscard]] bool seal(std::string_view plaintext);
   // Adds the end of all that we send to due(), where it may still be said. Once is enough.
   void end();
 

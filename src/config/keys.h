@@ -49,11 +49,17 @@ inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits
 
 // Read in listen.cc.
 inline constexpr Key<Options> kListenKeys[] = {
-    {"rpc"},          {"origins"},
-    {"allow"},        {"tls_certificate_file"},
-    {"tls_key_file"}, {"tls_client_ca_file"},
-    {"unix_owner"},   {"unix_group"},
-    {"unix_mode"},    {"status", Unit::kLaterText},
+    {"rpc"},
+    {"origins"},
+    {"allow"},
+    {"token_file"},
+    {"tls_certificate_file"},
+    {"tls_key_file"},
+    {"tls_client_ca_file"},
+    {"unix_owner"},
+    {"unix_group"},
+    {"unix_mode"},
+    {"status", Unit::kLaterText},
 };
 
 // 512: half of the workers that a ring's words can name; the rest is for spares.

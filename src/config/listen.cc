@@ -7,6 +7,7 @@
 
 #include "config/addresses.h"
 #include "config/sections.h"
+#include "config/tokens.h"
 
 namespace ringmaster::config {
 namespace {
@@ -51,6 +52,21 @@ void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::
   const auto found = paths.find(*path);
   if (found) file = *found;
   if (!found) problems.add(entry, found.error());
+}
+
+// The same for a file that holds a secret.
+void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
+                      std::string& file) {
+  read_file(problems, entry, paths, file);
+  if (const auto fault = find_fault_in_mode(file)) problems.add(entry, *fault);
+}
+
+void read_token_file(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  read_secret_file(problems, entry, paths, options.token_file);
+  if (options.token_file.empty()) return;
+  const auto tokens = read_tokens(options.token_file);
+  if (tokens) options.tokens = *tokens;
+  if (!tokens) problems.add(entry, tokens.error());
 }
 
 // All of `text` as a number; nothing where it is none.
@@ -160,8 +176,9 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     if (name == "rpc") read_addresses(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_allow(problems, entry, options.allow);
+    if (name == "token_file") read_token_file(problems, entry, paths, options);
     if (name == "tls_certificate_file") read_file(problems, entry, paths, tls.certificate);
-    if (name == "tls_key_file") read_file(problems, entry, paths, tls.key);
+    if (name == "tls_key_file") read_secret_file(problems, entry, paths, tls.key);
     if (name == "tls_client_ca_file") read_file(problems, entry, paths, tls.client_ca);
     if (name == "unix_mode") read_mode(problems, entry, access.mode);
     if (name == "unix_owner") {

@@ -47,7 +47,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     session_of(connection).on_unreadable(why);
   };
   events_.on_insecure = [this](net::Connection& connection, const std::string& why) {
-    access_.count(Refusal::kTls, connection.client() + ": " + why);
+    shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
   events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
   events_.on_memory = [this](net::Connection& connection, uint64_t was_bytes) {
@@ -124,7 +124,7 @@ Status Front::serve(Deployment& deployment) {
   for (const Entrance& entrance : entrances_)
     warn_if_open(*entrance.listener, deployment.options());
   tls_ = std::move(next_tls_);
-  access_.set_rules(deployment.options().allow);
+  shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;
   shared_.origins = deployment.options().listen_origins;
   const Limits& limits = shared_.limits = deployment.options().limits;
@@ -141,7 +141,8 @@ Status Front::serve(Deployment& deployment) {
 }
 
 void Front::warn_if_open(const net::Listener& listener, const Options& options) const {
-  if (listener.is_of_this_host() || listener.is_tls() || !options.allow.empty()) return;
+  if (listener.is_of_this_host() || listener.is_tls()) return;
+  if (!options.allow.empty() || !options.tokens.empty()) return;
   log(Level::kWarning, "open_to_all",
       {{"address", listener.address()},
        {"why",
@@ -162,15 +163,15 @@ std::vector<std::string> Front::addresses() const {
 }
 
 bool Front::lets_in(const net::AnyStream& stream) {
-  if (!access_.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
+  if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
   const sockaddr_storage client = net::peer_of(net::fd_of(stream));
-  if (access_.lets_in(client)) return true;
-  access_.count(Refusal::kAddress, net::to_text(client));
+  if (shared_.access.lets_in(client)) return true;
+  shared_.access.count(Refusal::kAddress, net::to_text(client));
   return false;
 }
 
 void Front::report_refusals() {
-  for (const Access::Report& report : access_.take_reports(now_ns())) {
+  for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
     log(Level::kWarning, "clients_refused",
         {{"why", report.why},
          {"count", report.count},

@@ -14,7 +14,6 @@
 #include <vector>
 
 #include "base/status.h"
-#include "master/access.h"
 #include "master/deployment.h"
 #include "master/notify.h"
 #include "master/session.h"
@@ -63,7 +62,6 @@ class Front {
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
-  Access access_;
   // Of the deployment that serves, and of the next one; null: it has no TLS address.
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;

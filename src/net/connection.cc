@@ -148,7 +148,7 @@ bool Connection::is_mid_message() const {
 
 void Connection::hand_out_messages() {
   std::string_view message;
-  while (!is_held_) {
+  while (!is_held_ && !is_finishing_) {
     const rpc::Framer::Event event = framer_.next(message);
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
     if (hand_out(event, message)) continue;
@@ -156,7 +156,7 @@ void Connection::hand_out_messages() {
     events_.on_ended(*this);
     return;
   }
-  if (!unread_.empty()) return;
+  if (!unread_.empty() || is_finishing_) return;
   unread_ = framer_.take_rest();  // the buffer that it lies in is for others to read into
   framer_.feed(unread_);
 }

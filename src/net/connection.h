@@ -63,6 +63,9 @@ class Connection {
 
   void start() { update_reading(); }
 
+  // Of a client that is not known yet; 0: as any other's. HTTP excepted, where a head comes first.
+  void limit_messages(uint64_t bytes) { framer_.limit_for_now(bytes); }
+
   rpc::Framing framing() const { return framer_.framing(); }
   // Of a stream of HTTP: the request that was handed out last. Else null.
   const rpc::HttpReader* http() const { return framer_.http(); }

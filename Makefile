@@ -21,7 +21,7 @@ ifeq ($(BUILD),fuzz)
 CXX := clang++
 endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
-LDLIBS   := -luv -lcurl -lfmt -lsystemd -lseccomp -lz -lbsd -lpthread
+LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lpthread
 
 # The server is every file of src/ but its main, the handlers and the tools beside it.
 SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' \

@@ -6,9 +6,9 @@ set -euo pipefail
 # shellcheck disable=SC2034  # the groups are used by their names
 # The compiler and the libraries of the server, its handlers and its tools.
 build=(
-  g++ make pkg-config libuv1-dev libboost-dev rapidjson-dev libcurl4-openssl-dev libxgboost-dev
-  libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsystemd-dev libseccomp-dev
-  libbsd-dev zlib1g-dev
+  g++ make pkg-config libuv1-dev libboost-dev rapidjson-dev libcurl4-openssl-dev libssl-dev
+  libxgboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsystemd-dev
+  libseccomp-dev libbsd-dev zlib1g-dev
 )
 # shellcheck disable=SC2034
 # The tests, and what `make tidy` reads the sources with.

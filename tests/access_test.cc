@@ -32,14 +32,42 @@ TEST_CASE("access: without an allow list nobody is asked where he comes from") {
 
 TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
   Access access;
-  access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}));
+  access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}), {});
   CHECK(access.asks_for_address());
   CHECK(access.lets_in(client("10.1.2.3")));
   CHECK(access.lets_in(client("192.0.2.7")));
   CHECK(!access.lets_in(client("192.0.2.8")));
-  access.set_rules(ranges({"192.0.2.8"}));
+  access.set_rules(ranges({"192.0.2.8"}), {});
   CHECK(access.lets_in(client("192.0.2.8")));
   CHECK(!access.lets_in(client("10.1.2.3")));
+}
+
+TEST_CASE("access: each of the tokens is known, and nothing else") {
+  Access access;
+  CHECK(!access.asks_for_token());
+  CHECK(!access.knows(""));
+  access.set_rules({}, {Secret("the-first-of-them"), Secret("the-second-one-too")});
+  CHECK(access.asks_for_token());
+  CHECK(!access.asks_for_address());
+  CHECK(access.knows("the-first-of-them"));
+  CHECK(access.knows("the-second-one-too"));
+  CHECK(!access.knows("the-first-of-the"));
+  CHECK(!access.knows("the-first-of-them "));
+  CHECK(!access.knows(std::string_view("the-first-of-them\0", 18)));
+  CHECK(!access.knows(""));
+}
+
+TEST_CASE("access: a token is found in an object and in an array") {
+  CHECK(token_of(R"({"token":"abc"})") == "abc");
+  CHECK(token_of(R"({"user":"x","token":"abc"})") == "abc");
+  CHECK(token_of(R"({"token":"\u0061bc\\"})") == "abc\\");
+  CHECK(token_of(R"(["abc"])") == "abc");
+  for (const char* none :
+       {"", "{}", "[]", R"({"Token":"abc"})", R"({"token":7})", R"({"x":{"token":"abc"}})",
+        R"(["abc","def"])", R"([["abc"]])", R"([7])", R"({"token":"abc")"}) {
+    CAPTURE(none);
+    CHECK(token_of(none).empty());
+  }
 }
 
 TEST_CASE("access: refusals are reported once a second at most, and none is left out") {

@@ -3,6 +3,7 @@
 
 #include <doctest/doctest.h>
 #include <string>
+#include <sys/stat.h>
 #include <vector>
 
 #include "config/config.h"
@@ -18,6 +19,7 @@ class Folder : public test::TemporaryFolder {
       write(std::string("handlers/") + handler + ".so", "");
     }
     write("models/interests.ubj", "");
+    ::chmod(write("tls.key", "").c_str(), 0640);
   }
 
   Loaded load(const std::string& text) const {

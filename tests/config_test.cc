@@ -29,8 +29,12 @@ const std::string kEveryKey = R"(
     steps = [{ fetch = "users", body = { user_id = "$params.user_id", n = [1, 2.5, true] } },
              { fetch = "users" }, { run = "interests" }]
     [listen]
-    rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock"]
+    rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock",
+           "tls://0.0.0.0:7443"]
     allow = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
+    tls_certificate_file = "models/interests.ubj"
+    tls_key_file = "tls.key"
+    tls_client_ca_file = "models/interests.ubj"
     unix_owner = "root"
     unix_group = "12345"
     unix_mode = "0600"
@@ -82,9 +86,11 @@ TEST_CASE("config: every key of the server's own is read") {
     MESSAGE(to_string(problem));
   REQUIRE(loaded.problems.empty());
   const master::Options& options = loaded.options;
-  CHECK(options.listen_rpc == std::vector<std::string>{"0.0.0.0:0", "0.0.0.0:0", "[::1]:7070",
-                                                       "unix:/run/x.sock",
-                                                       "unix:" + folder.at("rpc.sock")});
+  CHECK(options.listen_rpc ==
+        std::vector<std::string>{"0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock",
+                                 "unix:" + folder.at("rpc.sock"), "tls://0.0.0.0:7443"});
+  const std::string model = folder.at("models/interests.ubj");
+  CHECK(options.tls == net::TlsFiles{model, folder.at("tls.key"), model});
   REQUIRE(options.allow.size() == 3);
   CHECK(options.allow[1].text() == "10.0.0.0/8");
   CHECK(options.unix_access.owner_id == 0);
@@ -224,6 +230,62 @@ TEST_CASE("config: listen addresses are checked") {
   CHECK(has_problem(kEcho + "[listen]\nrpc = ['a:1', 'a:2', 'a:1']",
                     "listen.rpc[2]: the address a:1 is already in the list"));
   CHECK(has_problem(kEcho + "[listen]\nrpc = []", "expected at least one address"));
+}
+
+TEST_CASE("config: TLS takes a certificate and a key, which can be read") {
+  const std::string listen = kEcho + "[listen]\n";
+  const std::string files =
+      "tls_certificate_file = 'models/interests.ubj'\ntls_key_file = 'tls.key'\n";
+  CHECK(problems_of(listen + files + "rpc = ['tls://a:1', 'tls://[::1]:0', 'a:2']").empty());
+  CHECK(problems_of(listen + files).empty());
+  const auto missing = problems_of(listen + "rpc = ['a:1', 'tls://a:2']");
+  REQUIRE(missing.size() == 2);
+  CHECK(missing[0] == "x.toml:4: listen: expected tls_certificate_file, since tls://a:2 is in rpc");
+  CHECK(missing[1] == "x.toml:4: listen: expected tls_key_file, since tls://a:2 is in rpc");
+  CHECK(has_problem(listen + "tls_key_file = 'tls.key'",
+                    "expected tls_certificate_file, since there is a tls_key_file"));
+  CHECK(has_problem(listen + "tls_certificate_file = 'models/interest.ubj'",
+                    ":5: listen.tls_certificate_file: no such file"));
+  CHECK(has_problem(listen + files + "rpc = ['tls://a:1', 'a:1']",
+                    "listen.rpc[1]: the address a:1 is already in the list"));
+  CHECK(has_problem(listen + "tls_key_file = 'models/interests.ubj'",
+                    "models/interests.ubj may be read by everybody"));
+  for (const char* bad : {"tls://", "tls://a", "tls://unix:x", "tls://:1", "TLS://a:1"}) {
+    CAPTURE(bad);
+    CHECK(has_problem(listen + files + "rpc = ['" + bad + "']", "listen.rpc[0]: expected"));
+  }
+}
+
+TEST_CASE("config: tokens are read, and never shown") {
+  const Folder folder;
+  const auto load = [&](const std::string& tokens, mode_t mode = 0640) {
+    ::chmod(folder.write("tokens", tokens).c_str(), mode);
+    return folder.load(kEcho + "[listen]\ntoken_file = 'tokens'\n");
+  };
+  const Loaded two = load("# who\n\n  0123456789abcdef\r\nThe#Second/Token==\n");
+  REQUIRE(two.problems.empty());
+  CHECK(two.options.token_file == folder.at("tokens"));
+  REQUIRE(two.options.tokens.size() == 2);
+  CHECK(two.options.tokens[0] == Secret("0123456789abcdef"));
+  CHECK(two.options.tokens[1] == Secret("The#Second/Token=="));
+  CHECK(dump(two.options).find("token_file = \"" + folder.at("tokens")) != std::string::npos);
+
+  const auto problem = [&](const Loaded& loaded) {
+    REQUIRE(loaded.problems.size() == 1);
+    CHECK(loaded.problems[0].line == 5);
+    CHECK(loaded.problems[0].key == "listen.token_file");
+    return loaded.problems[0].message;
+  };
+  const std::string file = folder.at("tokens");
+  CHECK(problem(load("# c\nsecret-15-bytes\n")) ==
+        file + ":2: expected a token of 16 to 1024 visible ASCII characters, found 15");
+  CHECK(problem(load("a token with blanks\n")) ==
+        file +
+            ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, not all such");
+  CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
+  CHECK(problem(load("# none\n")) == file + ": expected a token, one a line, found none");
+  CHECK(problem(load("0123456789abcdef", 0644)) ==
+        file + " may be read by everybody (mode 0644): chmod o-rwx " + file);
 }
 
 TEST_CASE("config: who may call is checked") {

@@ -200,4 +200,38 @@ TEST_CASE("framing: says when it is decided and when it is mid-message") {
   CHECK(!framer.is_mid_message());
 }
 
+TEST_CASE("framer: a limit for now holds until it is lifted, but for HTTP") {
+  const std::string long_one = "[\"" + std::string(100, 'x') + "\"]";
+  std::string_view message;
+  Framer early(1000);
+  early.limit_for_now(50);
+  early.feed(long_one);
+  CHECK(early.next(message) == Event::kTooLarge);
+  Framer pieces(1000);
+  pieces.limit_for_now(50);
+  pieces.feed(std::string_view(long_one).substr(0, 60));
+  CHECK(pieces.next(message) == Event::kTooLarge);
+  Framer sized(1000);
+  sized.limit_for_now(50);
+  sized.feed("100:");
+  CHECK(sized.next(message) == Event::kTooLarge);
+
+  Framer lifted(1000);
+  lifted.limit_for_now(50);
+  const std::string both = "[1]" + long_one;
+  lifted.feed(both);
+  REQUIRE(lifted.next(message) == Event::kMessage);
+  lifted.limit_for_now(0);
+  REQUIRE(lifted.next(message) == Event::kMessage);
+  CHECK(message == long_one);
+
+  Framer http(1000);
+  http.limit_for_now(50);
+  const std::string post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 104\r\n\r\n" + long_one;
+  http.feed(post);
+  REQUIRE(http.next(message) == Event::kHead);
+  REQUIRE(http.next(message) == Event::kMessage);
+  CHECK(message == long_one);
+}
+
 }  // namespace ringmaster::rpc

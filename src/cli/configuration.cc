@@ -1,5 +1,6 @@
 #include "cli/configuration.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "config/addresses.h"
@@ -28,10 +29,18 @@ Result<std::string> find_server(const CommandLine& line, std::string_view comman
           ExitCode::kConfig,
           fmt::format("{}: the configuration does not say where the server is; use --to", command));
     }
-    address = loaded.options.listen_rpc.front();
+    const auto& all = loaded.options.listen_rpc;
+    const auto plain = std::find_if_not(all.begin(), all.end(), net::is_tls);
+    address = plain == all.end() ? all.front() : *plain;
   }
   const auto fault = config::find_fault_in_address(address);
   if (fault) return fail(ExitCode::kUsage, fmt::format("{}: --to: {}", command, *fault));
+  if (net::is_tls(address)) {
+    return fail(ExitCode::kUsage,
+                fmt::format("{}: {} takes TLS, which this command does not speak: curl does, and "
+                            "openssl s_client",
+                            command, address));
+  }
   if (address.ends_with(":0") && !address.starts_with("unix:")) {
     return fail(ExitCode::kUsage, fmt::format("{}: {} lets the system choose the port; "
                                               "name the one that the server logged with --to",

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "config/value.h"
+#include "net/options.h"
 
 namespace ringmaster::config {
 namespace {
@@ -47,13 +48,17 @@ std::optional<std::string> find_fault_in_address(std::string_view address) {
     return fmt::format("the path of a unix socket can have {} bytes at most, found {}",
                        kUnixPathMax, path.size());
   }
-  const size_t colon = address.rfind(':');
+  std::string_view pair = address;
+  if (pair.starts_with(net::kTlsScheme)) pair.remove_prefix(net::kTlsScheme.size());
+  const size_t colon = pair.rfind(':');
   const bool is_pair = colon != std::string_view::npos && colon > 0;
-  if (!is_pair || !is_host(address.substr(0, colon))) {
-    return fmt::format("expected \"HOST:PORT\" (IPv6 as \"[::1]:7070\") or \"unix:PATH\", found {}",
-                       quote_string(address));
+  if (!is_pair || !is_host(pair.substr(0, colon))) {
+    return fmt::format(
+        "expected \"HOST:PORT\" (IPv6 as \"[::1]:7070\"), \"tls://HOST:PORT\" or "
+        "\"unix:PATH\", found {}",
+        quote_string(address));
   }
-  if (is_port(address.substr(colon + 1))) return std::nullopt;
+  if (is_port(pair.substr(colon + 1))) return std::nullopt;
   return fmt::format("expected a port from 0 to 65535 after the colon, found {}",
                      quote_string(address));
 }

@@ -8,8 +8,8 @@
 namespace ringmaster::config {
 
 // Empty when `address` is "HOST:PORT" (an IPv4 address, an IPv6 one in brackets or a host name;
-// port 0 to 65535) or "unix:PATH" (at most 107 bytes of path: a limit of the kernel's); otherwise
-// what was expected and found.
+// port 0 to 65535), the same after "tls://", or "unix:PATH" (at most 107 bytes of path: a limit of
+// the kernel's); otherwise what was expected and found.
 std::optional<std::string> find_fault_in_address(std::string_view address);
 
 // Empty when `url` is http:// or https://, a host, and what one likes after it.

@@ -57,9 +57,13 @@ std::string array_of(const std::vector<T>& items, TextOf text_of) {
 std::string dump_listen(const Options& options) {
   const net::UnixAccess& access = options.unix_access;
   const auto as_is = [](const std::string& one) { return one; };
-  return fmt::format("[listen]\nrpc = {}\norigins = {}\nallow = {}\n",
+  return fmt::format("[listen]\nrpc = {}\norigins = {}\nallow = {}\ntoken_file = {}\n",
                      array_of(options.listen_rpc, as_is), array_of(options.listen_origins, as_is),
-                     array_of(options.allow, [](const net::Cidr& one) { return one.text(); })) +
+                     array_of(options.allow, [](const net::Cidr& one) { return one.text(); }),
+                     quote_string(options.token_file)) +
+         fmt::format("tls_certificate_file = {}\ntls_key_file = {}\ntls_client_ca_file = {}\n",
+                     quote_string(options.tls.certificate), quote_string(options.tls.key),
+                     quote_string(options.tls.client_ca)) +
          fmt::format("unix_owner = {}\nunix_group = {}\nunix_mode = \"{:04o}\"\n",
                      quote_string(access.owner), quote_string(access.group), access.mode);
 }

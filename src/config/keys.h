@@ -47,10 +47,15 @@ using net::UpstreamOptions;
 inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits",   "crashes",
                                                  "shutdown", "features", "handlers", "methods"};
 
+// Read in listen.cc.
 inline constexpr Key<Options> kListenKeys[] = {
     {"rpc"},
     {"origins"},
     {"allow"},
+    {"token_file"},
+    {"tls_certificate_file"},
+    {"tls_key_file"},
+    {"tls_client_ca_file"},
     {"unix_owner"},
     {"unix_group"},
     {"unix_mode"},

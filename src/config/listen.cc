@@ -7,6 +7,7 @@
 
 #include "config/addresses.h"
 #include "config/sections.h"
+#include "config/tokens.h"
 
 namespace ringmaster::config {
 namespace {
@@ -32,13 +33,40 @@ void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, 
     const Entry item = entry.item(i);
     const std::string address = read_address(problems, item, paths);
     if (address.empty()) continue;
-    const auto same = std::find(options.listen_rpc.begin(), options.listen_rpc.end(), address);
+    const bool is_there = std::any_of(options.listen_rpc.begin(), options.listen_rpc.end(),
+                                      [&](const net::Address& one) {
+                                        return net::without_tls(one) == net::without_tls(address);
+                                      });
     // Port 0 is another port each time.
-    if (same != options.listen_rpc.end() && !address.ends_with(":0")) {
+    if (is_there && !address.ends_with(":0")) {
       problems.add(item, "the address " + address + " is already in the list");
     }
     options.listen_rpc.push_back(address);
   }
+}
+
+void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
+  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  const auto path = problems.read_text(entry, "the path of a file, or \"\"");
+  if (!path) return;
+  const auto found = paths.find(*path);
+  if (found) file = *found;
+  if (!found) problems.add(entry, found.error());
+}
+
+// The same for a file that holds a secret.
+void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
+                      std::string& file) {
+  read_file(problems, entry, paths, file);
+  if (const auto fault = find_fault_in_mode(file)) problems.add(entry, *fault);
+}
+
+void read_token_file(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  read_secret_file(problems, entry, paths, options.token_file);
+  if (options.token_file.empty()) return;
+  const auto tokens = read_tokens(options.token_file);
+  if (tokens) options.tokens = *tokens;
+  if (!tokens) problems.add(entry, tokens.error());
 }
 
 // All of `text` as a number; nothing where it is none.
@@ -121,14 +149,37 @@ void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& 
   }
 }
 
+// TLS takes both files, and a client CA without them would be believed to be in use.
+void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
+  const net::TlsFiles& tls = options.tls;
+  const auto expect = [&](const std::string& file, std::string_view key, const std::string& who) {
+    if (file.empty()) problems.add(section, fmt::format("expected {}, since {}", key, who));
+  };
+  std::string who;
+  for (const net::Address& address : options.listen_rpc) {
+    if (net::is_tls(address)) who = address + " is in rpc";
+  }
+  if (!tls.client_ca.empty()) who = "there is a tls_client_ca_file";
+  if (!tls.certificate.empty()) who = "there is a tls_certificate_file";
+  if (!tls.key.empty()) who = "there is a tls_key_file";
+  if (who.empty()) return;
+  expect(tls.certificate, "tls_certificate_file", who);
+  expect(tls.key, "tls_key_file", who);
+}
+
 }  // namespace
 
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     net::UnixAccess& access = options.unix_access;
+    net::TlsFiles& tls = options.tls;
     if (name == "rpc") read_addresses(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_allow(problems, entry, options.allow);
+    if (name == "token_file") read_token_file(problems, entry, paths, options);
+    if (name == "tls_certificate_file") read_file(problems, entry, paths, tls.certificate);
+    if (name == "tls_key_file") read_secret_file(problems, entry, paths, tls.key);
+    if (name == "tls_client_ca_file") read_file(problems, entry, paths, tls.client_ca);
     if (name == "unix_mode") read_mode(problems, entry, access.mode);
     if (name == "unix_owner") {
       read_principal(problems, entry, "user", id_of_user, access.owner, access.owner_id);
@@ -137,7 +188,9 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
       read_principal(problems, entry, "group", id_of_group, access.group, access.group_id);
     }
   };
+  const size_t before = problems.count();
   read_table(problems, section, kListenKeys, options, read);
+  if (problems.count() == before) check_tls_files(problems, section, options);
 }
 
 }  // namespace ringmaster::config

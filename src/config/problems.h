@@ -44,6 +44,7 @@ class Problems {
   std::optional<uint64_t> read_number(const Entry& entry, Unit unit, uint64_t min, uint64_t max);
   void expect_off(const Entry& entry);
 
+  size_t count() const { return problems_.size(); }
   // All of them, in the order of the lines.
   std::vector<Problem> take();
 

@@ -3,14 +3,45 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/json.h"
+
 namespace ringmaster::master {
 namespace {
 
 constexpr uint64_t kReportNs = 1'000'000'000;
 
-constexpr std::string_view kWords[kRefusals] = {"address"};
+constexpr std::string_view kWords[kRefusals] = {"address", "tls", "token"};
+
+class TokenFinder : public json::Visitor {
+ public:
+  size_t depth_max() const override { return 1; }
+  void restart() override { *this = {}; }
+  void key(std::string_view text, size_t) override { is_token_ = text == "token"; }
+  void enter(json::Kind, size_t) override {}
+  void value(const json::Value& value) override {
+    if (value.depth != 1) return;
+    ++values_;
+    if (value.kind == json::Kind::kString && is_token_) token_ = value.text;
+  }
+  // Of an object the member of that name, of an array the only item.
+  std::string found(bool is_object) const { return is_object || values_ == 1 ? token_ : ""; }
+
+ private:
+  bool is_token_ = true;  // in an array nothing says so
+  size_t values_ = 0;
+  std::string token_;
+};
 
 }  // namespace
+
+// All are looked at, whichever it is.
+bool Access::knows(std::string_view token) const {
+  const Secret secret(token);
+  bool is_known = false;
+  for (const Secret& one : tokens_)
+    is_known |= one == secret;
+  return is_known;
+}
 
 bool Access::lets_in(const sockaddr_storage& client) const {
   return std::any_of(allow_.begin(), allow_.end(),
@@ -34,6 +65,12 @@ std::vector<Access::Report> Access::take_reports(uint64_t now_ns) {
     tally.reported_ns = now_ns;
   }
   return reports;
+}
+
+std::string token_of(std::string_view params) {
+  TokenFinder finder;
+  if (json::scan(params, finder)) return "";
+  return finder.found(params.starts_with('{'));
 }
 
 }  // namespace ringmaster::master

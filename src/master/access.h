@@ -11,22 +11,30 @@
 #include <string_view>
 #include <vector>
 
+#include "base/secret.h"
 #include "net/cidr.h"
 
 namespace ringmaster::master {
 
 // Why a client was refused.
-enum class Refusal : uint8_t { kAddress };
-inline constexpr size_t kRefusals = 1;
+enum class Refusal : uint8_t { kAddress, kTls, kToken };
+inline constexpr size_t kRefusals = 3;
 
 class Access {
  public:
   // Holds for whoever comes from now on.
-  void set_rules(std::vector<net::Cidr> allow) { allow_ = std::move(allow); }
+  void set_rules(std::vector<net::Cidr> allow, std::vector<Secret> tokens) {
+    allow_ = std::move(allow);
+    tokens_ = std::move(tokens);
+  }
 
   // Whether a rule depends on where a client comes from; then, whether it lets this one in.
   bool asks_for_address() const { return !allow_.empty(); }
   bool lets_in(const sockaddr_storage& client) const;
+
+  // Whether a client must have a token; then, whether this is one.
+  bool asks_for_token() const { return !tokens_.empty(); }
+  bool knows(std::string_view token) const;
 
   void count(Refusal why, std::string whom);
 
@@ -49,7 +57,11 @@ class Access {
   };
 
   std::vector<net::Cidr> allow_;
+  std::vector<Secret> tokens_;
   std::array<Tally, kRefusals> tallies_;
 };
+
+// The token in the params of rpc.auth: {"token": "..."} or ["..."]. Empty: there is none.
+std::string token_of(std::string_view params);
 
 }  // namespace ringmaster::master

@@ -28,12 +28,12 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 
 }  // namespace
 
-Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
+Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
       patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
-  for (Fd& socket : inherited)
-    entrances_.push_back({"", net::Listener::adopt(std::move(socket))});
+  for (InheritedSocket& socket : inherited)
+    entrances_.push_back({"", net::Listener::adopt(std::move(socket.fd), socket.is_tls)});
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
@@ -45,6 +45,9 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
   };
   events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
     session_of(connection).on_unreadable(why);
+  };
+  events_.on_insecure = [this](net::Connection& connection, const std::string& why) {
+    shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
   events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
   events_.on_memory = [this](net::Connection& connection, uint64_t was_bytes) {
@@ -60,7 +63,27 @@ Front::Front(uv_loop_t* loop, std::vector<Fd> inherited)
   };
 }
 
+Status Front::load_tls(const Options& options) {
+  const bool is_needed =
+      is_inherited_
+          ? std::any_of(entrances_.begin(), entrances_.end(),
+                        [](const Entrance& one) { return one.listener->is_tls(); })
+          : std::any_of(options.listen_rpc.begin(), options.listen_rpc.end(), net::is_tls);
+  next_tls_ = nullptr;
+  if (!is_needed) return {};
+  if (options.tls.certificate.empty()) {
+    return fail(ExitCode::kConfig,
+                "a socket that the service manager calls tls takes listen.tls_certificate_file and "
+                "listen.tls_key_file");
+  }
+  auto context = net::TlsContext::create(options.tls);
+  if (!context) return tl::unexpected(context.error());
+  next_tls_ = *context;
+  return {};
+}
+
 Status Front::bind(const Options& options) {
+  if (Status loaded = load_tls(options); !loaded) return loaded;
   if (is_inherited_) return {};
   std::vector<net::Address> missing = options.listen_rpc;
   for (const Entrance& entrance : entrances_)
@@ -84,8 +107,9 @@ Status Front::serve(Deployment& deployment) {
       if (!permitted) return permitted;
       continue;
     }
-    Status listening =
-        entrance.listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
+    const bool is_tls = entrance.listener->is_tls();
+    Status listening = entrance.listener->listen(
+        loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
     if (!listening) return listening;
     log(Level::kInfo, "listening", {{"address", entrance.listener->address()}});
   }
@@ -97,7 +121,10 @@ Status Front::serve(Deployment& deployment) {
     log(Level::kInfo, "closed", {{"address", entrance.listener->address()}});
     return true;
   });
-  access_.set_rules(deployment.options().allow);
+  for (const Entrance& entrance : entrances_)
+    warn_if_open(*entrance.listener, deployment.options());
+  tls_ = std::move(next_tls_);
+  shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;
   shared_.origins = deployment.options().listen_origins;
   const Limits& limits = shared_.limits = deployment.options().limits;
@@ -113,7 +140,18 @@ Status Front::serve(Deployment& deployment) {
   return {};
 }
 
+void Front::warn_if_open(const net::Listener& listener, const Options& options) const {
+  if (listener.is_of_this_host() || listener.is_tls()) return;
+  if (!options.allow.empty() || !options.tokens.empty()) return;
+  log(Level::kWarning, "open_to_all",
+      {{"address", listener.address()},
+       {"why",
+        "whoever reaches this address may call every method; set listen.allow, "
+        "listen.token_file or tls:// to say who may"}});
+}
+
 void Front::forget_bound() {
+  next_tls_ = nullptr;
   std::erase_if(entrances_, [](const Entrance& entrance) { return !entrance.is_open; });
 }
 
@@ -125,15 +163,15 @@ std::vector<std::string> Front::addresses() const {
 }
 
 bool Front::lets_in(const net::AnyStream& stream) {
-  if (!access_.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
+  if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
   const sockaddr_storage client = net::peer_of(net::fd_of(stream));
-  if (access_.lets_in(client)) return true;
-  access_.count(Refusal::kAddress, net::to_text(client));
+  if (shared_.access.lets_in(client)) return true;
+  shared_.access.count(Refusal::kAddress, net::to_text(client));
   return false;
 }
 
 void Front::report_refusals() {
-  for (const Access::Report& report : access_.take_reports(now_ns())) {
+  for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
     log(Level::kWarning, "clients_refused",
         {{"why", report.why},
          {"count", report.count},
@@ -142,10 +180,14 @@ void Front::report_refusals() {
   }
 }
 
-void Front::accept(net::Stream stream) {
+void Front::accept(net::Stream stream, bool is_tls) {
   if (!lets_in(*stream)) return;
-  if (sessions_.size() >= shared_.limits.connections + kToldClientsMax) return;
-  auto session = std::make_shared<Session>(std::move(stream), events_, shared_, now_ns());
+  // By TLS nobody can be told before the handshake, which one too many is not worth.
+  const size_t told = is_tls ? 0 : kToldClientsMax;
+  if (sessions_.size() >= shared_.limits.connections + told) return;
+  auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
+  auto session =
+      std::make_shared<Session>(std::move(stream), std::move(tls), events_, shared_, now_ns());
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
   if (sessions_.size() > shared_.limits.connections) return session->refuse_connection();

@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "base/status.h"
-#include "master/access.h"
 #include "master/deployment.h"
+#include "master/notify.h"
 #include "master/session.h"
 #include "net/listener.h"
 
@@ -24,9 +24,10 @@ namespace ringmaster::master {
 class Front {
  public:
   // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
-  Front(uv_loop_t* loop, std::vector<Fd> inherited);
+  Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
 
-  // Binds those of its addresses that are not bound yet. Nobody is let in there before serve().
+  // Binds those of its addresses that are not bound yet, and loads what TLS takes. Nobody is let in
+  // there before serve().
   [[nodiscard]] Status bind(const Options& options);
   // Requests go to this deployment from now on, and clients are let in at its addresses, which are
   // bound; the others are closed. Fails, and changes nothing, when one cannot be listened on.
@@ -51,7 +52,9 @@ class Front {
     bool is_open = false;
   };
 
-  void accept(net::Stream stream);
+  Status load_tls(const Options& options);
+  void warn_if_open(const net::Listener& listener, const Options& options) const;
+  void accept(net::Stream stream, bool is_tls);
   bool lets_in(const net::AnyStream& stream);
   void report_refusals();
   void close_stalled();
@@ -59,7 +62,9 @@ class Front {
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
-  Access access_;
+  // Of the deployment that serves, and of the next one; null: it has no TLS address.
+  std::shared_ptr<const net::TlsContext> tls_;
+  std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;
   net::Connection::Events events_;
   bool is_inherited_;

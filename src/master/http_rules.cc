@@ -83,8 +83,16 @@ HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& o
   return verdict;
 }
 
+std::string_view token_of(const rpc::HttpReader& head) {
+  constexpr std::string_view kScheme = "bearer ";
+  const std::string_view field = head.field("Authorization");
+  if (lower(field.substr(0, kScheme.size())) != kScheme) return {};
+  return trim(field.substr(kScheme.size()));
+}
+
 std::vector<rpc::HttpField> fields_of(const HttpVerdict& verdict) {
   std::vector<rpc::HttpField> fields;
+  if (verdict.status == 401) fields.emplace_back("WWW-Authenticate", "Bearer");
   if (verdict.status == 405) fields.emplace_back("Allow", "POST, OPTIONS");
   if (!verdict.origin.empty()) {
     fields.emplace_back("Access-Control-Allow-Origin", verdict.origin);

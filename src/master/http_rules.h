@@ -27,6 +27,9 @@ struct HttpVerdict {
 // `origins`: as browsers send them, "https://app.example"; "*" is any.
 HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& origins);
 
+// What stands behind "Authorization: Bearer"; empty: there is no such field.
+std::string_view token_of(const rpc::HttpReader& head);
+
 // What the answer to a request with this verdict, which must outlive it, says beside its status.
 std::vector<rpc::HttpField> fields_of(const HttpVerdict& verdict);
 

@@ -3,6 +3,7 @@
 #include <cinttypes>
 #include <cstdlib>
 #include <fcntl.h>
+#include <string_view>
 
 #include <systemd/sd-daemon.h>
 
@@ -16,15 +17,18 @@ constexpr uint64_t kNsPerUs = 1000;
 
 }  // namespace
 
-std::vector<Fd> inherited_sockets() {
-  std::vector<Fd> sockets;
-  const int count = sd_listen_fds(1);
+std::vector<InheritedSocket> inherited_sockets() {
+  std::vector<InheritedSocket> sockets;
+  char** names = nullptr;
+  const int count = sd_listen_fds_with_names(1, &names);
   for (int i = 0; i < count; ++i) {
     const int fd = SD_LISTEN_FDS_START + i;
     ::fcntl(fd, F_SETFD, FD_CLOEXEC);
     ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK);
-    sockets.emplace_back(fd);
+    sockets.push_back({Fd(fd), std::string_view(names[i]) == "tls"});
+    std::free(names[i]);
   }
+  std::free(names);
   return sockets;
 }
 

@@ -10,9 +10,14 @@
 
 namespace ringmaster::master {
 
-// Sockets that the service manager has bound for us. Call once, before any process is spawned: the
-// variables that announce them are removed.
-std::vector<Fd> inherited_sockets();
+// Sockets that the service manager has bound for us. TLS is spoken at those that it calls "tls"
+// (FileDescriptorName=). Call once, before any process is spawned: the variables that announce them
+// are removed.
+struct InheritedSocket {
+  Fd fd;
+  bool is_tls;
+};
+std::vector<InheritedSocket> inherited_sockets();
 
 // Whether there is a manager that wants to be told anything.
 bool has_manager();

@@ -6,6 +6,7 @@
 #include <variant>
 #include <vector>
 
+#include "base/secret.h"
 #include "ipc/handler_spec.h"
 #include "net/cidr.h"
 #include "net/options.h"
@@ -61,7 +62,10 @@ struct Options {
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   std::vector<std::string> listen_origins = {};  // see http_rules.h
   std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
+  std::string token_file;        // empty: no token is asked for
+  std::vector<Secret> tokens;    // what is in it
   net::UnixAccess unix_access;
+  net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
   uint64_t worker_max_jobs = 0;       // 0: no limit

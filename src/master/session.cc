@@ -11,6 +11,10 @@ namespace {
 
 constexpr std::string_view kCancel = "$/cancelRequest";
 constexpr std::string_view kDiscover = "rpc.discover";
+constexpr std::string_view kAuth = "rpc.auth";
+
+// Of a message of somebody who has not shown a token.
+constexpr uint64_t kStrangersBytes = 4 << 10;
 
 rpc::Error make_error(int32_t code, std::string reason, std::string message) {
   rpc::Error error;
@@ -34,12 +38,21 @@ unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
 
 }  // namespace
 
-Session::Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
-                 uint64_t now_ns)
-    : shared_(shared), connection_(std::move(stream), events, shared.connection_limits, now_ns) {}
+Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
+                 const net::Connection::Events& events, Shared& shared, uint64_t now_ns)
+    : shared_(shared),
+      connection_(std::move(stream), std::move(tls), events, shared.connection_limits, now_ns),
+      is_known_(!shared.access.asks_for_token()) {
+  if (!is_known_) connection_.limit_messages(kStrangersBytes);
+}
 
 bool Session::on_head(const rpc::HttpReader& head) {
   verdict_ = judge(head, shared_.origins);
+  const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
+  if (is_asked && !shared_.access.knows(token_of(head))) {
+    verdict_.status = 401;
+    verdict_.why = count_stranger().message;
+  }
   if (verdict_.status == 204) return true;
   if (verdict_.status != 200) {
     refuse_head(head, verdict_.why);
@@ -55,8 +68,10 @@ bool Session::on_head(const rpc::HttpReader& head) {
 // A body tells the client's person what was wrong; HEAD has none.
 void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   std::string body;
+  const bool is_stranger = verdict_.status == 401;
   rpc::append_error(body, rpc::Version::k2, "",
-                    make_error(rpc::kInvalidRequest, "http", std::string(why)));
+                    make_error(is_stranger ? rpc::kUnauthorized : rpc::kInvalidRequest,
+                               is_stranger ? "unauthorized" : "http", std::string(why)));
   if (head.method() == "HEAD") body.clear();
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
 }
@@ -73,6 +88,10 @@ bool Session::on_message(std::string_view text) {
   const rpc::Message message = rpc::parse(text, limits().batch_items);
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
+  if (!is_known_ && !http && !is_introduction(message)) {
+    refuse_stranger(message);
+    return true;
+  }
   std::shared_ptr<Reply> reply;
   if (message.is_batch || http) {
     reply = std::make_shared<Reply>(weak_from_this(), message.is_batch, std::move(http));
@@ -84,10 +103,34 @@ bool Session::on_message(std::string_view text) {
   return is_json;
 }
 
+bool Session::is_introduction(const rpc::Message& message) const {
+  return !message.is_batch && message.requests.size() == 1 && !message.requests.front().error &&
+         message.requests.front().method == kAuth;
+}
+
+// Whatever the message is: who has not shown a token is not told what is wrong with it.
+void Session::refuse_stranger(const rpc::Message& message) {
+  const rpc::Error error = count_stranger();
+  const bool has_id = !message.is_batch && !message.requests.empty();
+  const std::string_view id = has_id ? message.requests.front().id : "";
+  respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, id, error); });
+  finish_when_idle();
+}
+
+rpc::Error Session::count_stranger() {
+  shared_.access.count(Refusal::kToken, connection_.client());
+  return make_error(rpc::kUnauthorized, "unauthorized",
+                    connection_.http() == nullptr
+                        ? "expected a token that is known, first of all: the method rpc.auth with "
+                          "the params {\"token\": \"...\"}"
+                        : "expected a token that is known: Authorization: Bearer ...");
+}
+
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
   if (request.error) return refuse(request, *request.error, reply.get());
   if (request.method == kCancel) return cancel(request, reply.get());
   if (request.method == kDiscover) return discover(request, reply.get());
+  if (request.method == kAuth) return introduce(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
@@ -103,6 +146,19 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
     return refuse(request, error, reply.get());
   }
   admit(*method, request, reply);
+}
+
+// Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before
+// the server is.
+void Session::introduce(const rpc::Request& request, Reply* reply) {
+  const Access& access = shared_.access;
+  if (access.asks_for_token() && !access.knows(token_of(request.params))) {
+    refuse(request, count_stranger(), reply);
+    return finish_when_idle();
+  }
+  is_known_ = true;
+  connection_.limit_messages(0);
+  answer(request, "true", reply);
 }
 
 void Session::admit(const Method& method, const rpc::Request& request,
@@ -170,6 +226,9 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
 
 void Session::on_unreadable(rpc::Framer::Event why) {
   rpc::Error error;
+  if (!is_known_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
+    return refuse_message(count_stranger(), why);
+  }
   switch (why) {
     case rpc::Framer::Event::kTooLarge:
       error = make_error(rpc::kRequestTooLarge, "request_too_large",

@@ -3,6 +3,7 @@
 //
 // Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
 //         they do not keep it alive.
+// Access: where tokens are asked for, the first message must bring one, or each request of HTTP.
 // Limits: in_flight_per_connection calls, and as many replies of HTTP that are yet to be sent; then
 //         the connection is not read until answers have left.
 #pragma once
@@ -15,6 +16,7 @@
 #include <string_view>
 #include <vector>
 
+#include "master/access.h"
 #include "master/call.h"
 #include "master/deployment.h"
 #include "master/http_rules.h"
@@ -32,13 +34,14 @@ class Session : public std::enable_shared_from_this<Session> {
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     Limits limits;                     // copies of its: connections may outlive it
     net::ConnectionLimits connection_limits;
-    std::vector<std::string> origins;                         // see http_rules.h
+    std::vector<std::string> origins;  // see http_rules.h
+    Access access;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
 
-  Session(net::Stream stream, const net::Connection::Events& events, Shared& shared,
-          uint64_t now_ns);
+  Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
+          const net::Connection::Events& events, Shared& shared, uint64_t now_ns);
 
   net::Connection& connection() { return connection_; }
 
@@ -80,7 +83,11 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
+  bool is_introduction(const rpc::Message& message) const;
+  void refuse_stranger(const rpc::Message& message);
+  rpc::Error count_stranger();
   void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
+  void introduce(const rpc::Request& request, Reply* reply);
   void admit(const Method& method, const rpc::Request& request,
              const std::shared_ptr<Reply>& reply);
   void cancel(const rpc::Request& request, Reply* reply);
@@ -100,6 +107,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::vector<Call*> calls_;  // not yet answered; their jobs own them
   ReplyLine line_;            // of HTTP
   HttpVerdict verdict_;       // on the request whose message comes next
+  bool is_known_;             // has no token to show any more; HTTP shows it each time
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

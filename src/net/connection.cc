@@ -14,6 +14,10 @@ namespace {
 // floods us.
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
+static_assert(kReadBytes <= TlsStream::kReceivedMax);
+
+// So much of a long output is encrypted at once: enough for a write to be worth it.
+constexpr size_t kSealedBytes = 128 << 10;
 
 // A string that has grown beyond this gives its memory back when it is empty.
 constexpr size_t kKeptBytes = 16 << 10;
@@ -40,9 +44,10 @@ struct Connection::Write {
   Connection* connection;  // null once that is gone
 };
 
-Connection::Connection(Stream stream, const Events& events, const ConnectionLimits& limits,
-                       uint64_t now_ns)
+Connection::Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Events& events,
+                       const ConnectionLimits& limits, uint64_t now_ns)
     : stream_(std::move(stream)),
+      tls_(std::move(tls)),
       events_(events),
       limits_(limits),
       framer_(limits.message_bytes),
@@ -69,7 +74,7 @@ void Connection::update_reading() {
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     auto* self = static_cast<Connection*>(handle->data);
     std::span<char> room;
-    if (!self->is_finishing_) room = self->framer_.room();
+    if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
     *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
@@ -90,16 +95,19 @@ void Connection::update_reading() {
 
 void Connection::on_read(std::string_view bytes) {
   if (is_finishing_) return;
-  const bool was_mid_message = framer_.is_mid_message();
+  const bool was_mid_message = is_mid_message();
   if (is_into_room_) {
     framer_.feed_room(bytes.size());
-  } else {
+    hand_out_messages();
+  } else if (tls_ == nullptr) {
     framer_.feed(bytes);
+    hand_out_messages();
+  } else {
+    read_tls(*tls_, bytes);
   }
-  hand_out_messages();
   if (is_closed()) return;
   // The clock of a message starts with its first bytes, and so does the count of them.
-  if (!was_mid_message || !framer_.is_mid_message()) {
+  if (!was_mid_message || !is_mid_message()) {
     waiting_since_ns_ = now_ns();
     message_bytes_ = 0;
   }
@@ -108,9 +116,39 @@ void Connection::on_read(std::string_view bytes) {
   tell_memory();
 }
 
+// TLS may also have something to say of its own accord, and it may have ended.
+void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
+  const std::string_view plaintext = tls.receive(bytes);
+  if (!plaintext.empty()) {
+    framer_.feed(plaintext);
+    hand_out_messages();
+  }
+  if (tls.state() == TlsStream::State::kFailed) {
+    events_.on_insecure(*this, tls.failure());
+    if (write_ != nullptr) return close();  // no alert would arrive, for all that is before it
+    output_.clear();
+    sealed_ = 0;
+    is_unreadable_ = true;
+    finish();
+  }
+  end_if_tls_has();
+  write_due();
+  if (!is_closed()) linger_when_sent();
+}
+
+// What came before the end is handed out first.
+void Connection::end_if_tls_has() {
+  const bool has_ended = tls_ != nullptr && tls_->state() == TlsStream::State::kEnded;
+  if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
+}
+
+bool Connection::is_mid_message() const {
+  return framer_.is_mid_message() || (tls_ != nullptr && tls_->is_waiting());
+}
+
 void Connection::hand_out_messages() {
   std::string_view message;
-  while (!is_held_) {
+  while (!is_held_ && !is_finishing_) {
     const rpc::Framer::Event event = framer_.next(message);
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
     if (hand_out(event, message)) continue;
@@ -118,7 +156,7 @@ void Connection::hand_out_messages() {
     events_.on_ended(*this);
     return;
   }
-  if (!unread_.empty()) return;
+  if (!unread_.empty() || is_finishing_) return;
   unread_ = framer_.take_rest();  // the buffer that it lies in is for others to read into
   framer_.feed(unread_);
 }
@@ -151,23 +189,43 @@ void Connection::on_end() {
 void Connection::flush() {
   if (is_closed()) return;
   if (!is_held_ && !unread_.empty() && !is_unreadable_ && !is_finishing_) hand_out_messages();
-  if (write_ == nullptr && !output_.empty()) {
-    const uv_buf_t buffer = uv_buf_init(output_.data(), static_cast<unsigned>(output_.size()));
-    const int written = uv_try_write(&stream_->stream, &buffer, 1);
-    if (written < 0 && written != UV_EAGAIN) return close();
-    const auto taken = static_cast<size_t>(std::max(written, 0));
-    if (taken < output_.size()) write_rest(taken);
-    output_.clear();
-  }
+  end_if_tls_has();
+  write_due();
+  if (is_closed()) return;
   if (output_.empty()) clear(output_);  // send() may have emptied it
   update_reading();
   linger_when_sent();
   tell_memory();
 }
 
+// Of a long output a part at a time, so that it is not there twice. False: it cannot be sent.
+bool Connection::seal_output(TlsStream& tls) {
+  if (!tls.due().empty() || output_.empty() || !tls.may_seal()) return true;
+  const size_t size = std::min(output_.size() - sealed_, kSealedBytes);
+  const bool is_sealed = tls.seal({output_.data() + sealed_, size});
+  sealed_ += size;
+  // In halves: to move what is left each time would take too long.
+  if (sealed_ >= output_.size() / 2) output_.erase(0, std::exchange(sealed_, 0));
+  return is_sealed;
+}
+
+void Connection::write_due() {
+  while (write_ == nullptr) {
+    if (tls_ != nullptr && !seal_output(*tls_)) return close();
+    std::string& due = tls_ == nullptr ? output_ : tls_->due();
+    if (due.empty()) return;
+    const uv_buf_t buffer = uv_buf_init(due.data(), static_cast<unsigned>(due.size()));
+    const int written = uv_try_write(&stream_->stream, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) return close();
+    const auto taken = static_cast<size_t>(std::max(written, 0));
+    if (taken < due.size()) return write_rest(due, taken);
+    clear(due);
+  }
+}
+
 void Connection::send(std::string_view body, std::string_view tail) {
   size_t taken = 0;
-  if (write_ == nullptr && !is_closed()) {
+  if (write_ == nullptr && !is_closed() && tls_ == nullptr) {
     const auto buffer = [](std::string_view bytes) {
       return uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
     };
@@ -187,7 +245,8 @@ void Connection::send(std::string_view body, std::string_view tail) {
 }
 
 uint64_t Connection::unsent_bytes() const {
-  return output_.size() + (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
+  return output_.size() + (tls_ != nullptr ? tls_->due().size() : 0) +
+         (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
 }
 
 void Connection::tell_memory() {
@@ -197,9 +256,9 @@ void Connection::tell_memory() {
   if (held != was) events_.on_memory(*this, was);
 }
 
-// Hands the output over to libuv, of which the system has taken so much.
-void Connection::write_rest(size_t taken) {
-  write_ = new Write{{}, std::exchange(output_, {}), taken, this};
+// Hands the bytes over to libuv, of which the system has taken so many.
+void Connection::write_rest(std::string& bytes, size_t taken) {
+  write_ = new Write{{}, std::exchange(bytes, {}), taken, this};
   write_->request.data = write_;
   unsent_bytes_ = write_->bytes.size() - taken;
   sent_ns_ = now_ns();
@@ -233,10 +292,13 @@ void Connection::finish() {
 
 void Connection::linger_when_sent() {
   if (!is_finishing_ || is_lingering_ || !output_.empty() || write_ != nullptr) return;
+  if (tls_ != nullptr) {
+    tls_->end();
+    write_due();
+    if (is_closed() || write_ != nullptr) return;
+  }
   if (is_at_eof_) return close();
-  uv_os_fd_t fd = -1;
-  uv_fileno(reinterpret_cast<uv_handle_t*>(stream_.get()), &fd);
-  if (::shutdown(fd, SHUT_WR) != 0) return close();
+  if (::shutdown(fd_of(*stream_), SHUT_WR) != 0) return close();
   is_lingering_ = true;
   waiting_since_ns_ = now_ns();
 }
@@ -248,8 +310,10 @@ bool Connection::has_stalled(uint64_t now_ns) {
     if (std::exchange(unsent_bytes_, left) != left) sent_ns_ = now_ns;
     if (now_ns > sent_ns_ + limits_.send_timeout_ms * kNsPerMs) return true;
   }
-  const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || framer_.is_mid_message();
-  if (!is_reading_ || !owes_us) return false;
+  const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || is_mid_message();
+  // It may have begun something of TLS in the midst of which it cannot be sent anything.
+  const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
+  if (!(is_reading_ || is_blocked) || !owes_us) return false;
   const uint64_t allowed_ns = kPatienceNs + message_bytes_ * kNsPerS / kSlowestBytesPerS;
   return now_ns > waiting_since_ns_ + allowed_ns;
 }

@@ -11,6 +11,9 @@
 // Cost:    one read(2) per wake-up, into a buffer that all connections share or, of a long message,
 //          to where it is kept; and one write(2) per flush() for everything that output() was
 //          given since the last one. A long response may have one of its own: see send().
+// TLS:     stands between the stream and all that is said here, which is of the plaintext. A
+//          handshake, and a record, has the patience of a message. A long output is encrypted part
+//          by part, as the client takes it.
 #pragma once
 
 #include <cstdint>
@@ -20,6 +23,8 @@
 #include <string_view>
 
 #include "net/listener.h"
+#include "net/socket_name.h"
+#include "net/tls_stream.h"
 #include "rpc/framer.h"
 
 namespace ringmaster::net {
@@ -35,6 +40,8 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    // What has come is no TLS, or not from whom it should be. The connection closes itself.
+    std::function<void(Connection&, const std::string& why)> on_insecure;
     // Nothing more will be read. The owner calls finish() once it has sent what it owes.
     std::function<void(Connection&)> on_ended;
     // It holds more or less memory than before: held_bytes(), which were `was_bytes`. Called at the
@@ -46,13 +53,18 @@ class Connection {
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
 
-  // Both must outlive the connection. Reads nothing before start().
-  Connection(Stream stream, const Events& events, const ConnectionLimits& limits, uint64_t now_ns);
+  // Events and limits must outlive the connection. Reads nothing before start(). `tls`: null
+  // where it speaks none.
+  Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Events& events,
+             const ConnectionLimits& limits, uint64_t now_ns);
   ~Connection();
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void start() { update_reading(); }
+
+  // Of a client that is not known yet; 0: as any other's. HTTP excepted, where a head comes first.
+  void limit_messages(uint64_t bytes) { framer_.limit_for_now(bytes); }
 
   rpc::Framing framing() const { return framer_.framing(); }
   // Of a stream of HTTP: the request that was handed out last. Else null.
@@ -79,6 +91,8 @@ class Connection {
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
+  // For messages. REQUIRES: !is_closed().
+  std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
   // No first byte, a message so slow, answers not read, or a finished connection left open, for
   // longer than an honest client can need. To be asked now and then.
   bool has_stalled(uint64_t now_ns);
@@ -88,10 +102,15 @@ class Connection {
  private:
   struct Write;
   void on_read(std::string_view bytes);
+  void read_tls(TlsStream& tls, std::string_view bytes);
+  void end_if_tls_has();
   void on_end();
   void hand_out_messages();
   bool hand_out(rpc::Framer::Event event, std::string_view message);
-  void write_rest(size_t taken);
+  bool is_mid_message() const;
+  bool seal_output(TlsStream& tls);
+  void write_due();
+  void write_rest(std::string& bytes, size_t taken);
   void update_reading();
   void linger_when_sent();
   uint64_t unsent_bytes() const;
@@ -99,11 +118,13 @@ class Connection {
   void close();
 
   Stream stream_;  // null once closed
+  const std::unique_ptr<TlsStream> tls_;
   const Events& events_;
   const ConnectionLimits& limits_;
   rpc::Framer framer_;
   std::string unread_;         // was read, and waits in the framer until the owner lets it on
   std::string output_;         // not yet given to the system
+  size_t sealed_ = 0;          // of output_, that TLS has already
   Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
   uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
   uint64_t message_bytes_ = 0;  // that have come since then

@@ -13,7 +13,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "net/socket_name.h"
 
 namespace ringmaster::net {
 namespace {
@@ -126,9 +125,9 @@ Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
 
 }  // namespace
 
-Listener::Listener(Fd socket, std::string unlink_path)
+Listener::Listener(Fd socket, bool is_tls, std::string unlink_path)
     : socket_(std::move(socket)),
-      address_(to_text(address_of(socket_.get()))),
+      address_(std::string(is_tls ? kTlsScheme : "") + to_text(address_of(socket_.get()))),
       unlink_path_(std::move(unlink_path)) {}
 
 Listener::~Listener() {
@@ -139,17 +138,17 @@ Result<std::unique_ptr<Listener>> Listener::bind(const Address& address,
                                                  const UnixAccess& unix_access) {
   const bool is_path = address.starts_with(kUnixPrefix);
   const std::string path = is_path ? address.substr(kUnixPrefix.size()) : "";
-  Result<Fd> socket = is_path ? bind_unix(path) : bind_tcp(address);
+  Result<Fd> socket = is_path ? bind_unix(path) : bind_tcp(without_tls(address));
   if (!socket) return tl::unexpected(socket.error());
-  std::unique_ptr<Listener> listener(new Listener(std::move(*socket), path));
+  std::unique_ptr<Listener> listener(new Listener(std::move(*socket), net::is_tls(address), path));
   if (Status permitted = listener->permit(unix_access); !permitted) {
     return tl::unexpected(permitted.error());
   }
   return listener;
 }
 
-std::unique_ptr<Listener> Listener::adopt(Fd socket) {
-  return std::unique_ptr<Listener>(new Listener(std::move(socket), ""));
+std::unique_ptr<Listener> Listener::adopt(Fd socket, bool is_tls) {
+  return std::unique_ptr<Listener>(new Listener(std::move(socket), is_tls, ""));
 }
 
 Status Listener::permit(const UnixAccess& unix_access) const {

@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "net/handle.h"
 #include "net/options.h"
+#include "net/socket_name.h"
 
 namespace ringmaster::net {
 
@@ -35,19 +36,21 @@ inline int fd_of(const AnyStream& stream) {
 
 class Listener {
  public:
-  // Binds "HOST:PORT", "[V6]:PORT" or "unix:PATH". A stale unix socket, one that nobody answers on,
-  // is replaced; a new one is never open to more than `unix_access` says. Fails (71) naming the
-  // address.
+  // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". A stale unix socket, one
+  // that nobody answers on, is replaced; a new one is never open to more than `unix_access` says.
+  // Fails (71) naming the address.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address,
                                                               const UnixAccess& unix_access = {});
   // Takes a socket that the service manager has bound: neither unlinked nor shut down by us.
-  [[nodiscard]] static std::unique_ptr<Listener> adopt(Fd socket);
+  [[nodiscard]] static std::unique_ptr<Listener> adopt(Fd socket, bool is_tls = false);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
   // As a client would write it, with the port that the system chose.
   const std::string& address() const { return address_; }
+  bool is_of_this_host() const { return net::is_of_this_host(address_of(socket_.get())); }
+  bool is_tls() const { return net::is_tls(address_); }
 
   // Who may connect from now on, where it is a unix socket that we have bound. Fails (71).
   [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
@@ -56,7 +59,7 @@ class Listener {
   [[nodiscard]] Status listen(uv_loop_t* loop, OnAccept on_accept);
 
  private:
-  Listener(Fd socket, std::string unlink_path);
+  Listener(Fd socket, bool is_tls, std::string unlink_path);
   bool is_unix() const;
   void wait_for_clients();
   void accept_waiting();

@@ -3,11 +3,22 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace ringmaster::net {
 
-// Where to listen: "HOST:PORT" (port 0: the system chooses) or "unix:PATH".
+// Where to listen: "HOST:PORT" (port 0: the system chooses), with TLS "tls://HOST:PORT", or
+// "unix:PATH".
 using Address = std::string;
+inline constexpr std::string_view kTlsScheme = "tls://";
+
+inline bool is_tls(const Address& address) {
+  return address.starts_with(kTlsScheme);
+}
+// What is bound.
+inline Address without_tls(const Address& address) {
+  return is_tls(address) ? address.substr(kTlsScheme.size()) : address;
+}
 
 // Who owns a unix socket, and who may connect to it.
 struct UnixAccess {
@@ -18,6 +29,15 @@ struct UnixAccess {
   uint32_t owner_id = kOwn;
   uint32_t group_id = kOwn;
   uint32_t mode = 0660;
+};
+
+// What TLS addresses need: PEM files.
+struct TlsFiles {
+  std::string certificate;  // with those that lead to its CA, if any
+  std::string key;
+  std::string client_ca;  // empty: clients need no certificate
+
+  bool operator==(const TlsFiles&) const = default;
 };
 
 // What one client may cost.

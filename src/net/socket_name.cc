@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "net/cidr.h"
+
 namespace ringmaster::net {
 namespace {
 
@@ -24,6 +26,12 @@ sockaddr_storage address_of(int socket) {
 
 sockaddr_storage peer_of(int socket) {
   return get(::getpeername, socket);
+}
+
+bool is_of_this_host(const sockaddr_storage& address) {
+  static const Cidr v4 = *Cidr::parse("127.0.0.0/8");
+  static const Cidr v6 = *Cidr::parse("::1");
+  return address.ss_family == AF_UNIX || v4.contains(address) || v6.contains(address);
 }
 
 std::string to_text(const sockaddr_storage& address) {

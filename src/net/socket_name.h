@@ -10,6 +10,9 @@ namespace ringmaster::net {
 sockaddr_storage address_of(int socket);
 sockaddr_storage peer_of(int socket);
 
+// Whether only this host can reach it: a loopback address, a unix socket.
+bool is_of_this_host(const sockaddr_storage& address);
+
 // "127.0.0.1:7070", "[::1]:7070", "unix:PATH" ("unix" where it has no path), else "?".
 std::string to_text(const sockaddr_storage& address);
 

@@ -15,6 +15,7 @@ enum Code : int32_t {
   kInvalidParams = -32602,
   kInternalError = -32603,
   kHandlerFailed = -32000,
+  kUnauthorized = -32001,
   kRequestTooLarge = -32007,
   kResponseTooLarge = -32008,
   kOverloaded = -32009,

@@ -174,7 +174,7 @@ void Framer::read_header() {
   state_ = State::kSized;
   if (!length) {
     failure_ = Event::kBadFrame;
-  } else if (*length > message_bytes_max_) {
+  } else if (*length > now_bytes_max_) {
     failure_ = Event::kTooLarge;
   } else {
     sized_bytes_ = *length + comma_bytes();
@@ -260,7 +260,7 @@ bool Framer::end_message(size_t end, bool at_line_end) {
 // Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
 bool Framer::take(std::string_view& message) {
   if (buffer_.is_empty()) {
-    if (end_ - begin_ > message_bytes_max_ + comma_bytes()) {
+    if (end_ - begin_ > now_bytes_max_ + comma_bytes()) {
       failure_ = Event::kTooLarge;
       return false;
     }

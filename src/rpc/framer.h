@@ -20,6 +20,7 @@
 //         HTTP always are. Of headers at most header_bytes_max() are held.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -38,7 +39,13 @@ namespace ringmaster::rpc {
 
 class Framer {
  public:
-  explicit Framer(size_t message_bytes_max) : message_bytes_max_(message_bytes_max) {}
+  explicit Framer(size_t message_bytes_max)
+      : message_bytes_max_(message_bytes_max), now_bytes_max_(message_bytes_max) {}
+
+  // Another limit for the next messages, of HTTP's excepted; 0: message_bytes_max again.
+  void limit_for_now(size_t bytes_max) {
+    now_bytes_max_ = bytes_max == 0 ? message_bytes_max_ : std::min(bytes_max, message_bytes_max_);
+  }
 
   // What next() found. kTooLarge, kNotAFraming and kBadFrame are final: whatever is fed afterwards
   // is not looked at, and they come again.
@@ -119,11 +126,12 @@ class Framer {
   // What may lie in the buffer: a header, or a message with what stands behind it.
   size_t kept_bytes_max() const {
     const bool is_header = state_ == State::kFirst || state_ == State::kHeader;
-    return is_header ? header_bytes_max(framing_) : message_bytes_max_ + comma_bytes();
+    return is_header ? header_bytes_max(framing_) : now_bytes_max_ + comma_bytes();
   }
   size_t comma_bytes() const { return framing_ == Framing::kNetstring ? 1 : 0; }
 
   size_t message_bytes_max_;
+  size_t now_bytes_max_;
   Framing framing_ = Framing::kUndecided;
   State state_ = State::kFirst;
   std::optional<Event> failure_;

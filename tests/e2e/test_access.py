@@ -1,15 +1,48 @@
 """Who may call: the modes of unix sockets, the allow list, tokens."""
 
+import json
 import os
 import re
 import signal
 import socket
 import stat
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
 
 import pytest
 from client import DEADLINE_S, connect, request
 
 DENIED = {"allow": ["203.0.113.0/24"]}
+
+
+FIRST, SECOND = "the-first-token-of-all", "the-second-token-of-all"
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    """tokens(TOKEN, ...): writes them to a file, which is returned."""
+    path = tmp_path / "tokens"
+
+    def write(*lines: str) -> Path:
+        path.touch(mode=0o600)
+        path.write_text("# a comment\n" + "".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
+def post(running, token: str | None, body: bytes = request("echo", [1])) -> HTTPResponse:
+    connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/", body, headers | ({"Authorization": token} if token else {}))
+    return connection.getresponse()
+
+
+def assert_unauthorized(answer: dict, id):
+    assert answer["id"] == id and answer["error"]["code"] == -32001, answer
+    assert answer["error"]["data"] == {
+        "reason": "unauthorized", "retryable": False, "executed": False
+    }
 
 
 def is_closed_at_once(address: str) -> bool:
@@ -88,3 +121,119 @@ def test_an_ipv4_client_of_an_ipv6_socket_is_an_ipv4_client(server):
     assert is_closed_at_once(f"[::1]:{port}")
     with running.connect(f"127.0.0.1:{port}") as client:
         assert client.call("echo", [1]) == [1]
+
+
+def test_who_shows_a_token_may_call(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST, SECOND)})
+    for params in ({"token": FIRST}, [SECOND]):
+        with running.connect() as client:
+            assert client.call("rpc.auth", params) is True
+            assert client.call("echo", ["x" * 10_000]) == ["x" * 10_000]
+    with running.connect() as client:  # without a round trip
+        client.send(request("rpc.auth", [FIRST], None) + request("echo", [1], 7))
+        assert client.answer()["id"] == 7
+
+
+def test_the_token_comes_in_any_framing(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    auth, echo = request("rpc.auth", [FIRST]).strip(), request("echo", [1], 2).strip()
+    netstrings = b"".join(b"%d:%s," % (len(one), one) for one in (auth, echo))
+    headers = b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(one), one) for one in (auth, echo))
+    for sent, last in ((netstrings, b'"result":[1]},'), (headers, b'"result":[1]}')):
+        with running.connect() as client:
+            client.send(sent)
+            client.end_sending()
+            received = b""
+            while piece := client.socket.recv(1 << 16):
+                received += piece
+            assert b'"result":true' in received and received.endswith(last), received
+
+
+@pytest.mark.parametrize(
+    "first, id",
+    [
+        (request("echo", [1], 5), 5),
+        (request("rpc.auth", ["the-first-token-of-al"], 5), 5),
+        (request("rpc.auth", ["the-first-token-of-all", "more"], 5), 5),
+        (request("rpc.auth", {"token": 7}, '"'), '"'),
+        (request("rpc.auth", None, 5), 5),
+        (b"[" + request("rpc.auth", [FIRST], 5).strip() + b"]\n", None),
+        (request("echo", None, None), None),
+        (b"{not json\n", None),
+        (request("rpc.auth", ["x" * 5000], 5), None),
+        (request("echo", ["x" * 200_000], 5), None),
+    ],
+    ids=["another method", "wrong", "too many", "no text", "no params", "in a batch",
+         "notification", "no JSON", "long", "very long"],
+)
+def test_who_shows_none_is_told_so_and_closed(server, tokens, first, id):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        client.send(first + request("rpc.auth", [FIRST], 8) + request("echo", [9], 9))
+        (answer,) = client.read_to_end()
+        assert_unauthorized(json.loads(answer), id)
+    running.wait_for_line(r"event=clients_refused why=token count=1 total=1 last=127.0.0.1:\d+")
+    assert not [line for line in running.lines if "first-token" in line]
+
+
+def test_a_wrong_token_later_closes_too(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        client.send(request("rpc.auth", [SECOND], 2))
+        (answer,) = client.read_to_end()
+        assert_unauthorized(json.loads(answer), 2)
+
+
+def test_where_no_token_is_asked_for_any_is_good(server):
+    running = server()
+    with running.connect() as client:
+        assert client.call("rpc.auth", {"token": "whatever it is"}) is True
+        assert client.call("echo", [1]) == [1]
+    assert post(running, "Bearer whatever").status == 200
+
+
+def test_http_shows_the_token_with_each_request(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    for good in (f"Bearer {FIRST}", f"bearer   {FIRST}"):
+        response = post(running, good)
+        assert response.status == 200 and json.load(response)["result"] == [1]
+    for bad in (None, FIRST, f"Basic {FIRST}", f"Bearer {SECOND}", "Bearer", "Bearer "):
+        response = post(running, bad)
+        assert response.status == 401 and response.headers["WWW-Authenticate"] == "Bearer", bad
+        assert_unauthorized(json.load(response), None)
+    # Nor is a body waited for of who may not send one.
+    connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders()
+    assert connection.getresponse().status == 401
+
+
+def test_a_reload_changes_the_tokens(server, tokens):
+    listen = {"token_file": tokens(FIRST)}
+    running = server(listen=listen)
+    with running.connect() as before:
+        assert before.call("rpc.auth", [FIRST]) is True
+        tokens(SECOND)
+        assert "reloaded" in running.reload(listen=listen)
+        assert post(running, f"Bearer {FIRST}").status == 401
+        assert post(running, f"Bearer {SECOND}").status == 200
+        assert before.call("echo", [1]) == [1], "who is in stays in"
+        tokens("short")
+        refused = running.reload(listen=listen)
+        assert "reload_failed" in refused and "found 5" in refused and "short" not in refused
+        assert post(running, f"Bearer {SECOND}").status == 200
+
+
+def test_an_address_that_is_open_to_all_is_warned_of(server, tokens):
+    warning = r"level=warning .*event=open_to_all address=0.0.0.0:\d+ "
+    server(listen={"rpc": ["0.0.0.0:0"]}).wait_for_line(warning)
+    for name, listen in {
+        "loopback": {"rpc": ["127.0.0.1:0", "[::1]:0"]},
+        "allowed": {"rpc": ["0.0.0.0:0"], "allow": ["127.0.0.1"]},
+        "tokens": {"rpc": ["0.0.0.0:0"], "token_file": tokens(FIRST)},
+    }.items():
+        running = server(name=name, listen=listen)
+        assert not [line for line in running.lines if "open_to_all" in line], running.lines

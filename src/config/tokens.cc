@@ -1,0 +1,52 @@
+#include "config/tokens.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <fstream>
+#include <string_view>
+#include <sys/stat.h>
+
+namespace ringmaster::config {
+namespace {
+
+constexpr size_t kTokenBytesMin = 16;
+constexpr size_t kTokenBytesMax = 1024;
+
+std::string_view trim(std::string_view line) {
+  const size_t begin = std::min(line.find_first_not_of(" \t\r"), line.size());
+  return line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin);
+}
+
+bool is_visible(std::string_view text) {
+  return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+}
+
+}  // namespace
+
+tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
+  std::vector<Secret> tokens;
+  std::ifstream file(path);
+  std::string line;
+  for (size_t number = 1; std::getline(file, line); ++number) {
+    const std::string_view token = trim(line);
+    if (token.empty() || token.front() == '#') continue;
+    if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
+      return tl::unexpected(fmt::format(
+          "{}:{}: expected a token of {} to {} visible ASCII characters, found {}{}", path, number,
+          kTokenBytesMin, kTokenBytesMax, token.size(), is_visible(token) ? "" : ", not all such"));
+    }
+    tokens.emplace_back(token);
+  }
+  if (file.bad()) return tl::unexpected("cannot read " + path);
+  if (tokens.empty()) return tl::unexpected(path + ": expected a token, one a line, found none");
+  return tokens;
+}
+
+std::optional<std::string> find_fault_in_mode(const std::string& path) {
+  struct stat file {};
+  if (::stat(path.c_str(), &file) != 0 || (file.st_mode & S_IROTH) == 0) return std::nullopt;
+  return fmt::format("{} may be read by everybody (mode {:04o}): chmod o-rwx {}", path,
+                     file.st_mode & 07777, path);
+}
+
+}  // namespace ringmaster::config

@@ -1,0 +1,21 @@
+// The files that hold secrets: listen.token_file, and the key of TLS.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <tl/expected.hpp>
+
+#include "base/secret.h"
+
+namespace ringmaster::config {
+
+// One a line, blanks around it ignored, of 16 to 1024 visible ASCII characters; lines that begin
+// with '#' and empty ones are none. Otherwise what is wrong in which line, never what stands there.
+tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path);
+
+// Empty when only the file's owner and its group may read it; otherwise what to do.
+std::optional<std::string> find_fault_in_mode(const std::string& path);
+
+}  // namespace ringmaster::config

@@ -1,0 +1,146 @@
+#include "net/tls_stream.h"
+
+#include <algorithm>
+#include <cstring>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509_vfy.h>
+
+#include "base/assert.h"
+
+namespace ringmaster::net {
+namespace {
+
+constexpr uint32_t kHeaderBytes = 5;  // of a record: type, version, length
+
+// What one receive() can make of what it is given and of the record that had come in part.
+char plaintext[TlsStream::kReceivedMax + SSL3_RT_MAX_PACKET_SIZE];
+
+}  // namespace
+
+struct TlsStream::Transport {
+  static TlsStream& stream(BIO* bio) { return *static_cast<TlsStream*>(::BIO_get_data(bio)); }
+
+  static int read(BIO* bio, char* to, int size) {
+    ::BIO_clear_retry_flags(bio);
+    std::string_view& input = stream(bio).input_;
+    const size_t taken = std::min(input.size(), static_cast<size_t>(size));
+    if (taken == 0) {
+      BIO_set_retry_read(bio);
+      return -1;
+    }
+    std::memcpy(to, input.data(), taken);
+    input.remove_prefix(taken);
+    return static_cast<int>(taken);
+  }
+  static int write(BIO* bio, const char* from, int size) {
+    stream(bio).due_.append(from, static_cast<size_t>(size));
+    return size;
+  }
+  static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
+
+  static BIO_METHOD* make_method() {
+    BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
+    RM_ASSERT(made != nullptr);
+    ::BIO_meth_set_read(made, read);
+    ::BIO_meth_set_write(made, write);
+    ::BIO_meth_set_ctrl(made, control);
+    return made;
+  }
+  static BIO* make(TlsStream* stream) {
+    static BIO_METHOD* const method = make_method();
+    BIO* const bio = ::BIO_new(method);
+    RM_ASSERT(bio != nullptr);
+    ::BIO_set_data(bio, stream);
+    ::BIO_set_init(bio, 1);
+    return bio;
+  }
+};
+
+void TlsStream::Free::operator()(ssl_st* ssl) const {
+  ::SSL_free(ssl);
+}
+
+TlsStream::TlsStream(const TlsContext& context) : ssl_(::SSL_new(context.get())) {
+  RM_ASSERT(ssl_ != nullptr);
+  BIO* const transport = Transport::make(this);
+  ::SSL_set_bio(ssl_.get(), transport, transport);
+  ::SSL_set_accept_state(ssl_.get());
+}
+
+std::string_view TlsStream::receive(std::string_view ciphertext) {
+  RM_ASSERT(ciphertext.size() <= kReceivedMax);
+  if (state_ == State::kEnded || state_ == State::kFailed) return {};
+  note_records(ciphertext);
+  input_ = ciphertext;
+  size_t size = 0;
+  for (;;) {
+    ::ERR_clear_error();
+    size_t got = 0;
+    const int result = ::SSL_read_ex(ssl_.get(), plaintext + size, sizeof plaintext - size, &got);
+    if (state_ == State::kHandshake && ::SSL_is_init_finished(ssl_.get())) state_ = State::kOpen;
+    size += got;
+    if (result == 1) continue;
+    const int error = ::SSL_get_error(ssl_.get(), result);
+    if (error == SSL_ERROR_ZERO_RETURN) state_ = State::kEnded;
+    if (error != SSL_ERROR_ZERO_RETURN && error != SSL_ERROR_WANT_READ) fail(error);
+    break;
+  }
+  input_ = {};
+  return {plaintext, size};
+}
+
+void TlsStream::note_records(std::string_view ciphertext) {
+  while (!ciphertext.empty()) {
+    if (body_bytes_ > 0) {
+      const size_t taken = std::min<size_t>(body_bytes_, ciphertext.size());
+      body_bytes_ -= static_cast<uint32_t>(taken);
+      ciphertext.remove_prefix(taken);
+      continue;
+    }
+    const auto byte = static_cast<uint8_t>(ciphertext.front());
+    ciphertext.remove_prefix(1);
+    ++header_bytes_;
+    if (header_bytes_ == kHeaderBytes - 1) length_ = byte;
+    if (header_bytes_ < kHeaderBytes) continue;
+    body_bytes_ = length_ << 8 | byte;
+    header_bytes_ = 0;
+  }
+}
+
+bool TlsStream::is_waiting() const {
+  return header_bytes_ > 0 || body_bytes_ > 0 || ::SSL_is_init_finished(ssl_.get()) == 0;
+}
+
+bool TlsStream::may_seal() const {
+  return !has_ended_ && (state_ == State::kOpen || state_ == State::kEnded) &&
+         ::SSL_is_init_finished(ssl_.get()) == 1;
+}
+
+bool TlsStream::seal(std::string_view bytes) {
+  RM_ASSERT(may_seal());
+  ::ERR_clear_error();
+  size_t written = 0;
+  const int result = ::SSL_write_ex(ssl_.get(), bytes.data(), bytes.size(), &written);
+  if (result != 1) fail(::SSL_get_error(ssl_.get(), result));
+  return result == 1;
+}
+
+void TlsStream::end() {
+  if (!may_seal()) return;
+  has_ended_ = true;
+  ::ERR_clear_error();
+  ::SSL_shutdown(ssl_.get());
+  ::ERR_clear_error();
+}
+
+void TlsStream::fail(int error) {
+  state_ = State::kFailed;
+  const long verified = ::SSL_get_verify_result(ssl_.get());
+  const char* reason = verified != X509_V_OK ? ::X509_verify_cert_error_string(verified)
+                                             : ::ERR_reason_error_string(::ERR_peek_error());
+  failure_ = reason != nullptr ? reason : "TLS error " + std::to_string(error);
+  ::ERR_clear_error();
+}
+
+}  // namespace ringmaster::net

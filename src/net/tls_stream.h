@@ -1,0 +1,77 @@
+// TlsStream: the TLS of one connection, server side: ciphertext in, plaintext out, and the reverse.
+//
+// No I/O: what is to be sent is in due(), also what TLS says of its own accord, and goes out in its
+// order. Nothing is copied but by the encryption itself.
+// Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in src/README.md. A record that has come only
+//         in part is kept inside, at most 17 KiB.
+// Death:  of the client: none here; what it has broken off is seen as is_waiting().
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "net/tls_context.h"
+
+struct ssl_st;
+
+namespace ringmaster::net {
+
+class TlsStream {
+ public:
+  static constexpr size_t kReceivedMax = 64 << 10;
+
+  explicit TlsStream(const TlsContext& context);
+  TlsStream(const TlsStream&) = delete;
+  TlsStream& operator=(const TlsStream&) = delete;
+
+  enum class State : uint8_t {
+    kHandshake,
+    kOpen,
+    kEnded,   // the client will send no more; it may still be sent to
+    kFailed,  // nothing goes on: due() has the alert that says so, failure() why
+  };
+  State state() const { return state_; }
+  const std::string& failure() const { return failure_; }
+  // Whether the client has begun something and not ended it: a handshake, a record.
+  bool is_waiting() const;
+
+  // Takes what the client has sent, at most kReceivedMax: the plaintext that has come of it, valid
+  // until any stream receives again.
+  std::string_view receive(std::string_view ciphertext);
+
+  // May anything be sealed? Once the handshake is through, until end(). A client may have begun
+  // something that it must end first: see is_waiting().
+  bool may_seal() const;
+  // Adds the ciphertext of it to due(). False: it has failed. REQUIRES: may_seal().
+  [[nodiscard]] bool seal(std::string_view plaintext);
+  // Adds the end of all that we send to due(), where it may still be said. Once is enough.
+  void end();
+
+  // The ciphertext to be sent next; to be emptied by who has sent it.
+  std::string& due() { return due_; }
+
+ private:
+  // How OpenSSL reads input_ and writes due_.
+  struct Transport;
+  struct Free {
+    void operator()(ssl_st* ssl) const;
+  };
+
+  void note_records(std::string_view ciphertext);
+  void fail(int error);
+
+  std::unique_ptr<ssl_st, Free> ssl_;
+  std::string_view input_;  // what receive() was given, as far as it is not yet taken
+  std::string due_;
+  std::string failure_;
+  State state_ = State::kHandshake;
+  bool has_ended_ = false;  // we
+  // Of the record that has begun.
+  uint32_t header_bytes_ = 0;  // that have come
+  uint32_t length_ = 0;        // as far as its header has said it
+  uint32_t body_bytes_ = 0;    // that are to come
+};
+
+}  // namespace ringmaster::net

@@ -1,0 +1,115 @@
+// What the tests of TLS share: certificates that they make themselves, and a client in memory.
+#pragma once
+
+#include <cstdio>
+#include <doctest/doctest.h>
+#include <memory>
+#include <openssl/bio.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+#include <string>
+#include <string_view>
+
+#include "support.h"
+
+namespace ringmaster::test {
+
+template <auto Function>
+struct Call {
+  template <class T>
+  void operator()(T* what) const {
+    Function(what);
+  }
+};
+using Key = std::unique_ptr<EVP_PKEY, Call<EVP_PKEY_free>>;
+using X509Pointer = std::unique_ptr<X509, Call<X509_free>>;
+
+// A certificate that has signed itself, and its key, as files NAME.pem and NAME.key of a folder. It
+// is its own CA.
+struct Certificate {
+  Certificate(const TemporaryFolder& folder, const std::string& name)
+      : file(folder.at(name + ".pem")), key_file(folder.at(name + ".key")) {
+    const Key key(EVP_EC_gen("P-256"));
+    const X509Pointer certificate(X509_new());
+    X509* const x509 = certificate.get();
+    X509_set_version(x509, 2);
+    ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
+    X509_gmtime_adj(X509_getm_notBefore(x509), -60);
+    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+    X509_set_pubkey(x509, key.get());
+    X509_NAME* const subject = X509_get_subject_name(x509);
+    X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
+                               reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
+    X509_set_issuer_name(x509, subject);
+    REQUIRE(X509_sign(x509, key.get(), EVP_sha256()) > 0);
+    std::FILE* out = std::fopen(file.c_str(), "w");
+    PEM_write_X509(out, x509);
+    std::fclose(out);
+    out = std::fopen(key_file.c_str(), "w");
+    PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
+    std::fclose(out);
+  }
+
+  std::string file;
+  std::string key_file;
+};
+
+// A TLS client whose wire is two strings: sent() and receive().
+class TlsClient {
+ public:
+  explicit TlsClient(int version = TLS1_3_VERSION) : context_(SSL_CTX_new(TLS_client_method())) {
+    SSL_CTX_set_min_proto_version(context_.get(), version);
+    SSL_CTX_set_max_proto_version(context_.get(), version);
+    SSL_CTX_set_security_level(context_.get(), 0);  // so that it may ask for what is too old
+  }
+  void use(const Certificate& own) {
+    REQUIRE(SSL_CTX_use_certificate_chain_file(context_.get(), own.file.c_str()) == 1);
+    REQUIRE(SSL_CTX_use_PrivateKey_file(context_.get(), own.key_file.c_str(), SSL_FILETYPE_PEM) ==
+            1);
+  }
+
+  // Goes on with the handshake; what it returns is as of SSL_do_handshake().
+  int shake_hands() { return SSL_do_handshake(ssl()); }
+  int write(std::string_view bytes) {
+    return SSL_write(ssl(), bytes.data(), static_cast<int>(bytes.size()));
+  }
+  std::string read() {
+    std::string all;
+    char bytes[4096];
+    for (int got; (got = SSL_read(ssl(), bytes, sizeof bytes)) > 0;)
+      all.append(bytes, static_cast<size_t>(got));
+    return all;
+  }
+  bool was_ended() { return (SSL_get_shutdown(ssl()) & SSL_RECEIVED_SHUTDOWN) != 0; }
+
+  std::string sent() {
+    std::string bytes(BIO_ctrl_pending(out_), '\0');
+    if (!bytes.empty()) BIO_read(out_, bytes.data(), static_cast<int>(bytes.size()));
+    return bytes;
+  }
+  void receive(std::string_view bytes) {
+    if (!bytes.empty()) BIO_write(in_, bytes.data(), static_cast<int>(bytes.size()));
+  }
+
+  SSL* ssl() {
+    if (ssl_ == nullptr) {
+      ssl_.reset(SSL_new(context_.get()));
+      in_ = BIO_new(BIO_s_mem());
+      out_ = BIO_new(BIO_s_mem());
+      BIO_set_mem_eof_return(in_, -1);
+      SSL_set_bio(ssl_.get(), in_, out_);
+      SSL_set_connect_state(ssl_.get());
+    }
+    return ssl_.get();
+  }
+
+ private:
+  std::unique_ptr<SSL_CTX, Call<SSL_CTX_free>> context_;
+  std::unique_ptr<SSL, Call<SSL_free>> ssl_;
+  BIO* in_ = nullptr;
+  BIO* out_ = nullptr;
+};
+
+}  // namespace ringmaster::test

@@ -1,0 +1,232 @@
+#include <doctest/doctest.h>
+
+#include "net/tls_context.h"
+#include "net/tls_stream.h"
+#include "tls_support.h"
+
+namespace ringmaster::net {
+namespace {
+
+using test::Certificate;
+using test::TemporaryFolder;
+using test::TlsClient;
+using State = TlsStream::State;
+
+std::shared_ptr<const TlsContext> context_of(const TlsFiles& files) {
+  auto context = TlsContext::create(files);
+  REQUIRE_MESSAGE(context, context.error().message);
+  return *context;
+}
+
+std::string why_not(const TlsFiles& files) {
+  const auto context = TlsContext::create(files);
+  REQUIRE(!context);
+  CHECK(context.error().exit_code == ExitCode::kConfig);
+  return context.error().message;
+}
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+// A server's end and a client's.
+struct Pair {
+  explicit Pair(const TlsFiles& files, int version = TLS1_3_VERSION)
+      : client(version), server(*context_of(files)) {}
+
+  // What the server reads until both have said all that they have to say, fed in such pieces.
+  std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
+    std::string read;
+    for (;;) {
+      const std::string to_server = client.sent();
+      const std::string to_client = std::exchange(server.due(), {});
+      if (to_server.empty() && to_client.empty()) return read;
+      client.receive(to_client);
+      for (size_t at = 0; at < to_server.size(); at += piece_bytes)
+        read += server.receive(std::string_view(to_server).substr(at, piece_bytes));
+      from_server += client.read();
+    }
+  }
+  void open(size_t piece_bytes = TlsStream::kReceivedMax) {
+    client.shake_hands();
+    exchange(piece_bytes);
+    REQUIRE(server.state() == State::kOpen);
+  }
+
+  TlsClient client;
+  TlsStream server;
+  std::string from_server;
+};
+
+}  // namespace
+
+TEST_CASE("tls: what is wrong with a file is said, and which file it is") {
+  const TemporaryFolder folder;
+  const Certificate one(folder, "one");
+  const Certificate other(folder, "other");
+  const std::string junk = folder.write("junk.pem", "junk\n");
+  const std::string cut =
+      folder.write("cut.pem", "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n");
+  const std::string none = folder.at("none.pem");
+  CHECK(why_not({none, one.key_file, ""}) ==
+        "TLS: certificate " + none + ": No such file or directory");
+  CHECK(contains(why_not({junk, one.key_file, ""}), "certificate " + junk + ": no start line"));
+  CHECK(contains(why_not({cut, one.key_file, ""}), "certificate " + cut));
+  CHECK(contains(why_not({one.file, none, ""}), "key " + none + ": No such file"));
+  CHECK(contains(why_not({one.file, junk, ""}), "key " + junk));
+  CHECK(contains(why_not({one.file, other.key_file, ""}),
+                 "key " + other.key_file + ": key values mismatch"));
+  CHECK(contains(why_not({one.file, one.key_file, none}), "client CA " + none));
+  CHECK(contains(why_not({one.file, one.key_file, junk}), "client CA " + junk));
+  CHECK(TlsContext::create({one.file, one.key_file, other.file}));
+}
+
+TEST_CASE("tls: bytes come through both ways, in whatever pieces, in either version") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const std::string long_text(200'000, 'x');
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    for (const size_t piece_bytes : {size_t{1}, size_t{7}, size_t{5000}, TlsStream::kReceivedMax}) {
+      CAPTURE(version);
+      CAPTURE(piece_bytes);
+      Pair pair({own.file, own.key_file, ""}, version);
+      CHECK(!pair.server.may_seal());
+      pair.open(piece_bytes);
+      CHECK(pair.server.due().empty());
+      CHECK(pair.client.write("hello") == 5);
+      CHECK(pair.client.write(long_text) == 200'000);
+      CHECK(pair.exchange(piece_bytes) == "hello" + long_text);
+      CHECK(!pair.server.is_waiting());
+      CHECK(pair.server.seal("answer"));
+      CHECK(pair.server.seal(long_text));
+      pair.exchange(piece_bytes);
+      CHECK(pair.from_server == "answer" + long_text);
+    }
+  }
+}
+
+TEST_CASE("tls: a record that has begun is noticed, from its first byte to its last") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair pair({own.file, own.key_file, ""});
+  pair.open();
+  REQUIRE(pair.client.write("hello") == 5);
+  const std::string record = pair.client.sent();
+  for (size_t i = 0; i + 1 < record.size(); ++i) {
+    CHECK(pair.server.receive({&record[i], 1}).empty());
+    CHECK(pair.server.is_waiting());
+  }
+  CHECK(pair.server.receive({&record.back(), 1}) == "hello");
+  CHECK(!pair.server.is_waiting());
+}
+
+TEST_CASE("tls: each side may end its sending, and still be sent to") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair pair({own.file, own.key_file, ""});
+  pair.open();
+  pair.client.write("last");
+  SSL_shutdown(pair.client.ssl());
+  CHECK(pair.exchange() == "last");
+  CHECK(pair.server.state() == State::kEnded);
+  CHECK(pair.server.may_seal());
+  CHECK(pair.server.seal("answer"));
+  pair.server.end();
+  CHECK(!pair.server.may_seal());
+  pair.exchange();
+  CHECK(pair.from_server == "answer");
+  CHECK(pair.client.was_ended());
+}
+
+TEST_CASE("tls: what is no TLS fails, with an alert, and nothing is taken any more") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  for (const char* text : {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}\n",
+                           "POST / HTTP/1.1\r\nHost: x\r\n\r\n", "12:garbage, and more of it"}) {
+    TlsStream server(*context_of({own.file, own.key_file, ""}));
+    CHECK(server.receive(text).empty());
+    CHECK(server.state() == State::kFailed);
+    CHECK(!server.failure().empty());
+    CHECK(!server.may_seal());
+    server.due().clear();
+    CHECK(server.receive(text).empty());
+    server.end();
+    CHECK(server.due().empty());
+  }
+}
+
+TEST_CASE("tls: a damaged record ends it") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair pair({own.file, own.key_file, ""});
+  pair.open();
+  pair.client.write("hello");
+  std::string record = pair.client.sent();
+  record.back() ^= 1;
+  CHECK(pair.server.receive(record).empty());
+  CHECK(pair.server.state() == State::kFailed);
+  CHECK(!pair.server.due().empty());
+  CHECK(contains(pair.server.failure(), "bad record mac"));
+}
+
+TEST_CASE("tls: versions before 1.2 and renegotiation are refused") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair old({own.file, own.key_file, ""}, TLS1_1_VERSION);
+  old.client.shake_hands();
+  old.exchange();
+  CHECK(old.server.state() == State::kFailed);
+
+  Pair again({own.file, own.key_file, ""}, TLS1_2_VERSION);
+  again.open();
+  SSL_renegotiate(again.client.ssl());
+  again.client.shake_hands();
+  again.exchange();
+  CHECK(SSL_renegotiate_pending(again.client.ssl()) == 1);
+  // The client gives up: it was told that there is none.
+  CHECK(again.server.failure() == "sslv3 alert handshake failure");
+}
+
+TEST_CASE("tls: with a client CA, a client needs a certificate of it") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const Certificate friends(folder, "friend");
+  const Certificate strangers(folder, "stranger");
+  const TlsFiles files{own.file, own.key_file, friends.file};
+  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+    CAPTURE(version);
+    Pair known(files, version);
+    known.client.use(friends);
+    known.open();
+    Pair unknown(files, version);
+    unknown.client.use(strangers);
+    unknown.client.shake_hands();
+    CHECK(unknown.exchange().empty());
+    CHECK(unknown.server.state() == State::kFailed);
+    CHECK(contains(unknown.server.failure(), "certificate"));
+    Pair without(files, version);
+    without.client.shake_hands();
+    CHECK(without.exchange().empty());
+    CHECK(without.server.state() == State::kFailed);
+    CHECK(without.server.failure() == "peer did not return a certificate");
+  }
+}
+
+TEST_CASE("tls: http/1.1 is agreed on where it is offered, and nothing else") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const auto chosen = [&](std::string_view offered) {
+    Pair pair({own.file, own.key_file, ""});
+    SSL_set_alpn_protos(pair.client.ssl(), reinterpret_cast<const unsigned char*>(offered.data()),
+                        static_cast<unsigned>(offered.size()));
+    pair.open();
+    const unsigned char* text = nullptr;
+    unsigned size = 0;
+    SSL_get0_alpn_selected(pair.client.ssl(), &text, &size);
+    return std::string(reinterpret_cast<const char*>(text), size);
+  };
+  CHECK(chosen("\x02h2\x08http/1.1") == "http/1.1");
+  CHECK(chosen("\x02h2") == "");
+}
+
+}  // namespace ringmaster::net

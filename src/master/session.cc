@@ -16,26 +16,6 @@ constexpr std::string_view kAuth = "rpc.auth";
 // Of a message of somebody who has not shown a token.
 constexpr uint64_t kStrangersBytes = 4 << 10;
 
-rpc::Error make_error(int32_t code, std::string reason, std::string message) {
-  rpc::Error error;
-  error.code = code;
-  error.reason = std::move(reason);
-  error.message = std::move(message);
-  return error;
-}
-
-// Of HTTP, a status says more than our codes.
-unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
-  switch (why) {
-    case rpc::Framer::Event::kBadFrame:
-      return http.fault().status;
-    case rpc::Framer::Event::kNeedMore:
-      return 400;
-    default:
-      return 200;
-  }
-}
-
 }  // namespace
 
 Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
@@ -63,17 +43,6 @@ bool Session::on_head(const rpc::HttpReader& head) {
     shared_.on_unsent(shared_from_this());
   }
   return true;
-}
-
-// A body tells the client's person what was wrong; HEAD has none.
-void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
-  std::string body;
-  const bool is_stranger = verdict_.status == 401;
-  rpc::append_error(body, rpc::Version::k2, "",
-                    make_error(is_stranger ? rpc::kUnauthorized : rpc::kInvalidRequest,
-                               is_stranger ? "unauthorized" : "http", std::string(why)));
-  if (head.method() == "HEAD") body.clear();
-  send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
 }
 
 bool Session::on_message(std::string_view text) {
@@ -119,11 +88,12 @@ void Session::refuse_stranger(const rpc::Message& message) {
 
 rpc::Error Session::count_stranger() {
   shared_.access.count(Refusal::kToken, connection_.client());
-  return make_error(rpc::kUnauthorized, "unauthorized",
-                    connection_.http() == nullptr
-                        ? "expected a token that is known, first of all: the method rpc.auth with "
-                          "the params {\"token\": \"...\"}"
-                        : "expected a token that is known: Authorization: Bearer ...");
+  return rpc::make_error(
+      rpc::kUnauthorized, "unauthorized",
+      connection_.http() == nullptr
+          ? "expected a token that is known, first of all: the method rpc.auth with "
+            "the params {\"token\": \"...\"}"
+          : "expected a token that is known: Authorization: Bearer ...");
 }
 
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
@@ -134,14 +104,14 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
-    rpc::Error error = make_error(rpc::kMethodNotFound, "method_not_found",
-                                  fmt::format("there is no method {:.100}", request.method));
+    rpc::Error error = rpc::make_error(rpc::kMethodNotFound, "method_not_found",
+                                       fmt::format("there is no method {:.100}", request.method));
     if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
     return refuse(request, error, reply.get());
   }
   if (shared_.is_draining) {
     rpc::Error error =
-        make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
+        rpc::make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
     error.retryable = true;
     return refuse(request, error, reply.get());
   }
@@ -184,7 +154,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
   });
   if (found != calls_.end()) {
     const std::shared_ptr<Call> call = (*found)->shared_from_this();
-    rpc::Error error = make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
+    rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
     error.executed = call->dispatcher.cancel(call->job);
     call->answer_error(error);
   }
@@ -199,122 +169,16 @@ void Session::discover(const rpc::Request& request, Reply* reply) {
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }
-  rpc::Error error = make_error(rpc::kOverloaded, "unsent_answers",
-                                fmt::format("{} bytes of answers are yet to be sent", waiting));
+  rpc::Error error =
+      rpc::make_error(rpc::kOverloaded, "unsent_answers",
+                      fmt::format("{} bytes of answers are yet to be sent", waiting));
   error.retryable = true;
   error.limit = net::Connection::kUnsentBytesMax;
   refuse(request, error, reply);
 }
 
-void Session::answer(const rpc::Request& request, std::string_view result, Reply* reply) {
-  if (request.is_notification()) return;
-  if (reply != nullptr) {
-    return reply->add_result(*this, reply->open(), request.version, request.id, result);
-  }
-  respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, result); });
-}
-
-void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {
-  if (request.is_notification()) {
-    if (reply != nullptr) reply->count_error(error);
-  } else if (reply != nullptr) {
-    reply->add_error(*this, reply->open(), request.version, request.id, error);
-  } else {
-    respond([&](std::string& out) { rpc::append_error(out, request.version, request.id, error); });
-  }
-}
-
-void Session::on_unreadable(rpc::Framer::Event why) {
-  rpc::Error error;
-  if (!is_known_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
-    return refuse_message(count_stranger(), why);
-  }
-  switch (why) {
-    case rpc::Framer::Event::kTooLarge:
-      error = make_error(rpc::kRequestTooLarge, "request_too_large",
-                         fmt::format("a message of more than {} bytes", limits().request_bytes));
-      error.limit = limits().request_bytes;
-      break;
-    case rpc::Framer::Event::kNotAFraming:
-      error = make_error(rpc::kParseError, "unknown_framing",
-                         "expected JSON-RPC: JSON values that begin with { or [, headers that "
-                         "begin with Content-, netstrings, or HTTP/1.1");
-      break;
-    case rpc::Framer::Event::kBadFrame:
-      error = make_error(rpc::kParseError, "bad_framing", bad_frame());
-      break;
-    default:
-      error =
-          make_error(rpc::kParseError, "incomplete", "the connection ended inside of a message");
-  }
-  refuse_message(error, why);
-}
-
-std::string Session::bad_frame() const {
-  switch (connection_.framing()) {
-    case rpc::Framing::kContentLength:
-      return "expected headers, among them one \"Content-Length: N\" with N > 0, an empty line, "
-             "and "
-             "N bytes";
-    case rpc::Framing::kNetstring:
-      return "expected netstrings: a length above 0, \":\", so many bytes, \",\"";
-    default:
-      return "expected HTTP/1.1: " + connection_.http()->fault().why;
-  }
-}
-
-void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
-  const auto append = [&](std::string& out) {
-    rpc::append_error(out, rpc::Version::k2, "", error);
-  };
-  if (connection_.http() == nullptr) return respond(append);
-  std::string body;
-  append(body);
-  send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
-}
-
-void Session::refuse_connection() {
-  rpc::Error error = make_error(rpc::kOverloaded, "too_many_connections",
-                                fmt::format("{} connections are open", limits().connections));
-  error.limit = limits().connections;
-  respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, "", error); });
-  finish_when_idle();
-}
-
 void Session::on_ended() {
   finish_when_idle();
-}
-
-void Session::frame_response(size_t begin) {
-  std::string& out = connection_.output();
-  out.insert(begin, rpc::frame_head(connection_.framing(), out.size() - begin));
-  out += rpc::frame_tail(connection_.framing());
-  shared_.on_unsent(shared_from_this());
-}
-
-void Session::send_result(rpc::Version version, std::string_view id, std::string_view result) {
-  std::string& out = connection_.output();
-  const size_t begin = out.size();
-  rpc::begin_result(out, version, id);
-  std::string tail(rpc::end_of_result(version));
-  const size_t size = out.size() - begin + result.size() + tail.size();
-  out.insert(begin, rpc::frame_head(connection_.framing(), size));
-  tail += rpc::frame_tail(connection_.framing());
-  connection_.send(result, tail);
-  shared_.on_unsent(shared_from_this());
-}
-
-void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
-                        std::span<const rpc::HttpField> fields, std::string_view body) {
-  const size_t held_before = line_.held_bytes();
-  const auto append = [&](std::string& out) {
-    out += rpc::http_head(status, body.size(), keep_alive && !shared_.is_draining, fields);
-    out += body;
-  };
-  line_.complete(place, append, connection_.output());
-  charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
-  update_hold();
-  if (is_finishing_) finish_when_idle();
 }
 
 void Session::charge(int64_t bytes) {

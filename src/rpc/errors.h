@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 
 namespace ringmaster::rpc {
 
@@ -40,5 +41,14 @@ struct Error {
   std::optional<uint64_t> retry_after_ms;
   std::optional<uint64_t> limit;  // the limit that was reached, in the unit of its key
 };
+
+// One that is not worth another try, as long as nothing else is said.
+inline Error make_error(int32_t code, std::string reason, std::string message) {
+  Error error;
+  error.code = code;
+  error.reason = std::move(reason);
+  error.message = std::move(message);
+  return error;
+}
 
 }  // namespace ringmaster::rpc

@@ -4,10 +4,10 @@ import json
 import socket
 
 import pytest
+from answers import Error
 from client import request
 from framings import FRAMINGS, ContentLength, Framed, Netstrings
 from server import Server
-from vectors import Error
 
 MESSAGE_BYTES = 1 << 20
 

@@ -4,10 +4,10 @@ import json
 import signal
 
 import pytest
+from answers import Error
 from client import request
 from framings import Http
 from server import Server
-from vectors import Error
 
 MESSAGE_BYTES = 1 << 20
 ORIGIN = "https://app.example"

@@ -1,7 +1,6 @@
 """What `make install` leaves behind works, from a folder that knows nothing of this tree."""
 
 import os
-import re
 import subprocess
 
 import pytest

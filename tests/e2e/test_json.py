@@ -4,10 +4,10 @@ whether or not anybody would have looked at it.
 
 import pytest
 import vectors
+from answers import Error, check
 from framings import FRAMINGS, Framed, Lines
 from json_texts import ACCEPTED, REFUSED
 from server import Server
-from vectors import Error
 
 PARSE_ERROR = Error(-32700, reason="parse_error")
 AFTER = vectors.echo(b'"after"')
@@ -72,7 +72,7 @@ def test_what_is_not_json_is_refused(running: Server, framing: type[Framed], pla
             except AssertionError as error:
                 raise AssertionError(f"{text!r} was accepted") from error
         client.send_message(AFTER.message)
-        vectors.check(client.read_message(), AFTER.answer)
+        check(client.read_message(), AFTER.answer)
 
 
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda framing: framing.__name__)

@@ -4,8 +4,8 @@ import json
 import time
 
 import pytest
+from answers import Error
 from client import RpcError, request
-from vectors import Error
 
 
 def refusal(answer: dict) -> dict:

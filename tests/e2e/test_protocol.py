@@ -4,9 +4,10 @@ vectors.py.
 
 import pytest
 import vectors
+from answers import Error, check
 from framings import FRAMINGS, Framed
 from server import Server
-from vectors import CONTRACT, SPECIFICATION, Error, Vector
+from vectors import CONTRACT, SPECIFICATION, Vector
 
 BEFORE = vectors.echo(b'"before"')
 AFTER = vectors.echo(b'"after"')
@@ -41,6 +42,6 @@ def test_a_message_is_answered(running: Server, vector: Vector, framing: type[Fr
         for message in (BEFORE, vector, AFTER):
             client.send_message(message.message)
             if message.answer is not None:
-                vectors.check(client.read_message(), message.answer)
+                check(client.read_message(), message.answer)
             elif framing.answers_everything:
                 assert client.read_message() == b""

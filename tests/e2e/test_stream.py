@@ -7,9 +7,9 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from answers import Error
 from client import Client, request
 from server import Server
-from vectors import Error
 
 PARSE_ERROR = Error(-32700, reason="parse_error")
 

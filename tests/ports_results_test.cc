@@ -1,0 +1,86 @@
+// MasterPort and WorkerPort across a real fork(): results that are long, many or damaged.
+#include <doctest/doctest.h>
+#include <thread>
+
+#include "ports_support.h"
+
+namespace ringmaster::ipc {
+
+TEST_CASE("ports: a worker waits while its results are full, and loses none") {
+  constexpr uint32_t kResults = 200;
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < kResults; ++i) {
+      char* room = port.reserve(1000 + i);
+      if (room == nullptr) return 1;
+      std::memset(room, 'r', 1000 + i);
+      port.commit({0, i}, 0, 1000 + i, 0);
+    }
+    return 0;
+  });
+  const std::vector<Answer> answers = floor.wait_for(kResults);
+  REQUIRE(answers.size() == kResults);
+  for (uint32_t i = 0; i < kResults; ++i) {
+    CHECK(answers[i] == Answer{0, {0, i}, 0, std::string(1000 + i, 'r')});
+  }
+  CHECK(worker.exit_code() == 0);
+}
+
+TEST_CASE("ports: the longest result fits, a longer one is refused at once") {
+  Floor floor;
+  test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
+    const size_t longest = floor.geometry.result_bytes;
+    if (port.reserve(longest + 1) != nullptr) return 1;
+    if (port.reserve(~size_t{0}) != nullptr) return 2;
+    char* room = port.reserve(longest);
+    if (room == nullptr) return 3;
+    std::memset(room, 'L', longest);
+    port.commit({1, 1}, 0, longest, 0);
+    return 0;
+  });
+  const std::vector<Answer> answers = floor.wait_for(1);
+  REQUIRE(answers.size() == 1);
+  CHECK(answers[0].text == std::string(floor.geometry.result_bytes, 'L'));
+  CHECK(worker.exit_code() == 0);
+}
+
+TEST_CASE("ports: damaged results are an error that names their worker") {
+  Floor floor;
+  for (const uint32_t worker : {0u, 1u}) {
+    const Region region = floor.results_of(worker);
+    if (worker == 1) reinterpret_cast<ResultRingWords*>(region.data())->tail = 12345;
+  }
+  uint32_t damaged = 99;
+  const auto ignore = [](uint32_t, const ResultReader::Record&) {};
+  const Status drained = floor.port.drain(ignore, ~uint64_t{0}, damaged);
+  REQUIRE(!drained);
+  CHECK(drained.error().exit_code == ExitCode::kInternal);
+  CHECK(damaged == 1);
+  floor.port.take_over(1);
+  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // as new
+}
+
+TEST_CASE("ports: a drain takes about what it is asked to, and all when asked for all") {
+  Floor floor(1);
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    for (uint32_t i = 0; i < 10; ++i) {
+      std::memcpy(port.reserve(84), std::string(84, 'x').data(), 84);  // 100 with its header
+      port.commit({i, 1}, 0, 84, 0);
+    }
+    return 0;
+  });
+  CHECK(worker.exit_code() == 0);
+  size_t count = 0;
+  uint32_t damaged = 0;
+  const auto take = [&](uint32_t, const ResultReader::Record& record) {
+    CHECK(record.id.job == count++);
+  };
+  REQUIRE(floor.port.drain(take, 250, damaged));
+  CHECK(count == 3);
+  CHECK(floor.port.was_any_result());
+  REQUIRE(floor.port.drain(take, ~uint64_t{0}, damaged));
+  CHECK(count == 10);
+  CHECK(!floor.port.was_any_result());
+}
+
+}  // namespace ringmaster::ipc

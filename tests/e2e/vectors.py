@@ -1,7 +1,8 @@
 """What a JSON-RPC message is answered with: bytes in, answers out, whatever the framing.
 
-A Vector is one message. Its answer is None (nothing comes back), or as answers.py has it. The tables: SPECIFICATION are the examples of
-https://www.jsonrpc.org/specification, CONTRACT is what happens where it is silent.
+A Vector is one message. Its answer is None (nothing comes back), or as answers.py has it. The
+tables: SPECIFICATION are the examples of https://www.jsonrpc.org/specification, CONTRACT is what
+happens where it is silent.
 
 They need a server with METHODS (see handlers() for what serves them) and BATCH_ITEMS as limit.
 """

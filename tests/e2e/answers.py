@@ -1,4 +1,5 @@
-"""What an answer must be: bytes (exactly these), or an Error or a Batch, which name what matters."""
+"""What an answer must be: bytes (exactly these), or an Error or a Batch, which name what matters.
+"""
 
 import json
 from dataclasses import dataclass

@@ -16,6 +16,7 @@ framing     1000 20 http
 http        1000 20 http
 json        1500 30 json
 features    3400 60 json
+schema       700 15 schema
 control     2200 30
 result_ring 1600 30
 master_port  600 15

@@ -35,6 +35,7 @@ TEST_CASE("description: what is not as it must be is refused, and told where") {
       {"{} {}", ": expected the end after the value"},
       {"[]", ": expected an object"},
       {R"({"name":"x"})", "/name: is no member that is known here"},
+      {R"({"params":[],"summary":"x","params":[]})", "/params: stands there twice"},
       {R"({"summary":7})", "/summary: expected some text"},
       {R"({"paramStructure":"by-luck"})", "/paramStructure: expected by-name"},
       {R"({"params":{}})", "/params: expected an array"},

@@ -117,16 +117,19 @@ TEST_CASE("openrpc: methods by name, the configuration's summaries, TCP addresse
   options.handlers = {{"says"}};
   options.methods = {{"b", "Ours: \"b\".", 1, 1, {kSays}}, {"a.c", "", 1, 1, {kSays}}};
   const std::string text =
-      make_openrpc(options, {kHandler}, {"unix:/run/x.sock", "[::1]:7070", "10.0.0.1:80"});
+      make_openrpc(options, {kHandler}, {"unix:/run/x.sock", "[::1]:7070", "tls://10.0.0.1:80"});
   rapidjson::Document document;
   document.Parse(text);
   REQUIRE(!document.HasParseError());
   CHECK(text.find('\n') == std::string::npos);
+  CHECK(text.find("errors/unauthorized") == std::string::npos);
+  options.token_file = "/tokens";
+  CHECK(make_openrpc(options, {kHandler}, {}).find("errors/unauthorized") != std::string::npos);
   CHECK(document["methods"][0]["name"] == "a.c");
   CHECK(document["methods"][0]["summary"] == "Does it.");
   CHECK(document["methods"][1]["summary"] == "Ours: \"b\".");
   CHECK(document["servers"][0]["url"] == "http://[::1]:7070/");
-  CHECK(document["servers"][1]["url"] == "http://10.0.0.1:80/");
+  CHECK(document["servers"][1]["url"] == "https://10.0.0.1:80/");
   CHECK(document["servers"][2]["url"] == "unix:/run/x.sock");
 }
 

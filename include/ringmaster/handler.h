@@ -157,9 +157,10 @@ typedef struct rm_handler {
  *   properties  required  additionalProperties  minProperties  maxProperties
  *   items  additionalItems  minItems  maxItems
  *
- * An integer may be written 2.0; multipleOf is one. enum and const are for scalars, which are
- * compared by a hash that can be forged: a value that run() must not meet for its safety it has to
- * refuse by itself. What cannot be said by these (a pattern, a $ref) run() has to check, too. */
+ * An integer may be written 2.0, and has at most 64 bits; numbers of a schema are from -2^62 to
+ * 2^62, and multipleOf is an integer. enum and const are for scalars, which are compared by a hash
+ * that can be forged: a value that run() must not meet for its safety it has to refuse by itself.
+ * What cannot be said by these (a pattern, a $ref) run() has to check, too. */
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */
 #if defined(__GNUC__)

@@ -1,6 +1,7 @@
 #include "base/json_dialect.h"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace ringmaster::json {
@@ -70,12 +71,21 @@ std::string_view text_of(const Value& string) {
   return {string.GetString(), string.GetStringLength()};
 }
 
+// Readers differ on which of them counts.
+bool is_first_of_its_name(const Value& object, const Value::Member& member) {
+  return &object.FindMember(member.name)->value == &member.value;
+}
+
 bool is_type(const Value& value) {
   return value.IsString() && std::ranges::find(kTypes, text_of(value)) != std::end(kTypes);
 }
 
+bool is_number(const Value& value) {
+  return value.IsNumber() && std::abs(value.GetDouble()) <= kSchemaNumberMax;
+}
+
 bool is_scalar(const Value& value) {
-  return !value.IsObject() && !value.IsArray();
+  return !value.IsObject() && !value.IsArray() && (!value.IsNumber() || is_number(value));
 }
 
 bool is_string(const Value& value) {
@@ -96,13 +106,13 @@ std::string_view expected(Shape shape, const Value& value) {
                  ? ""
                  : "one or more of null, boolean, object, array, string, number, integer";
     case Shape::kScalar:
-      return is_scalar(value) ? "" : "null, a boolean, a number or a string";
+      return is_scalar(value) ? "" : "null, a boolean, a string or a number from -2^62 to 2^62";
     case Shape::kScalars:
       return is_array_of(value, is_scalar) && is_filled
                  ? ""
-                 : "an array of null, booleans, numbers and strings";
+                 : "an array of null, booleans, strings and numbers from -2^62 to 2^62";
     case Shape::kNumber:
-      return value.IsNumber() ? "" : "a number";
+      return is_number(value) ? "" : "a number from -2^62 to 2^62";
     case Shape::kFactor:
       return value.IsUint64() && value.GetUint64() > 0 ? "" : "an integer from 1 on";
     case Shape::kCount:
@@ -149,6 +159,7 @@ Value Translator::schema(const Value& from, const std::string& at) {
       return refuse(member_at, "is no keyword that is enforced, see handler.h");
     }
     if (known->shape == Shape::kAnnotation) continue;
+    if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
     Value value = keyword(*known, member.value, member_at);
     // Their bounds are numbers here and switches there.
     if (name.ends_with("inimum") || name.ends_with("aximum")) continue;
@@ -216,6 +227,7 @@ Value Translator::properties(const Value& from, const std::string& at) {
   Value to(rapidjson::kObjectType);
   for (const auto& member : from.GetObject()) {
     const std::string member_at = at + pointer_token(text_of(member.name));
+    if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
     // RapidJSON also reads this object as a schema, and stumbles over that keyword in it.
     if (text_of(member.name) == "dependencies") {
       return refuse(member_at, "a property of this name cannot have a schema");

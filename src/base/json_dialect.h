@@ -15,6 +15,9 @@
 
 namespace ringmaster::json {
 
+// How far from 0 the numbers of a schema may be: RapidJSON also handles doubles as integers.
+inline constexpr double kSchemaNumberMax = 4611686018427387904.0;
+
 // The values live in `allocator`. Otherwise what is wrong, and where: "/type: expected ...".
 // REQUIRES: a bounded nesting.
 tl::expected<rapidjson::Value, std::string> translate(

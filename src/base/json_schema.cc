@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <rapidjson/error/en.h>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
 #include <rapidjson/schema.h>
@@ -49,10 +48,12 @@ class Feed {
   bool Uint(unsigned i) { return validator_.Uint(i) || refuse(std::to_string(i)); }
   bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
   bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
-  // To draft 4, and so to the validator, 2.0 is no integer; to draft 7 it is.
+  // To draft 4, and so to the validator, 2.0 is no integer; to draft 7 it is. The validator casts
+  // doubles to integers: what is too large for that is larger than any bound, too, and stays so.
   bool Double(double d) {
     if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
-    return validator_.Double(d) || refuse(print(rapidjson::Value(d)));
+    const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);
+    return validator_.Double(safe) || refuse(print(rapidjson::Value(d)));
   }
   bool RawNumber(const char*, SizeType, bool) { return false; }  // not with these flags
   bool String(const char* text, SizeType size, bool copy) {
@@ -146,7 +147,8 @@ tl::expected<Schema, std::string> Schema::compile(std::string_view text) {
   rapidjson::Document schema;
   schema.Parse(text.data(), text.size());
   if (schema.HasParseError()) {
-    return tl::unexpected(std::string(": ") + rapidjson::GetParseError_En(schema.GetParseError()));
+    // scan() also takes what RapidJSON's document does not: see json.h.
+    return tl::unexpected(": expected JSON at byte " + std::to_string(schema.GetErrorOffset()));
   }
   rapidjson::Document translated;
   auto value = translate(schema, translated.GetAllocator());

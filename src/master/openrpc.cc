@@ -19,7 +19,7 @@ using rapidjson::SizeType;
 using rapidjson::Value;
 
 // What of a method can bring an error about.
-enum class Source { kAnyStep, kFetchStep, kRunStep };
+enum class Source { kAnyStep, kFetchStep, kRunStep, kToken };
 
 struct KnownError {
   const char* name;
@@ -37,6 +37,7 @@ constexpr KnownError kErrors[] = {
     {"deadline_exceeded", rpc::kDeadlineExceeded, "Not done within the time allowed",
      Source::kAnyStep},
     {"shutting_down", rpc::kShuttingDown, "The server is stopping", Source::kAnyStep},
+    {"unauthorized", rpc::kUnauthorized, "No token was shown that is known", Source::kToken},
     {"cancelled", rpc::kCancelled, "The client has cancelled it", Source::kAnyStep},
     {"upstream_failed", rpc::kUpstreamFailed, "An upstream failed, or took too long",
      Source::kFetchStep},
@@ -92,9 +93,9 @@ std::vector<std::string> names_fetched_with(const Method& method) {
 
 class Builder {
  public:
-  explicit Builder(const std::vector<std::string>& descriptions);
+  Builder(const Options& options, const std::vector<std::string>& descriptions);
 
-  std::string build(const Options& options, const std::vector<std::string>& addresses);
+  std::string build(const std::vector<std::string>& addresses);
 
  private:
   Value method(const Method& method);
@@ -110,12 +111,14 @@ class Builder {
   const Value* find_last(const Method& method) const;
   Value copy(const Value& value) const { return Value(value, allocator_); }
 
+  const Options& options_;
   std::vector<Document> descriptions_;  // null: there is none
   Document document_;
   Document::AllocatorType& allocator_ = document_.GetAllocator();
 };
 
-Builder::Builder(const std::vector<std::string>& descriptions) {
+Builder::Builder(const Options& options, const std::vector<std::string>& descriptions)
+    : options_(options) {
   for (const std::string& description : descriptions) {
     Document& parsed = descriptions_.emplace_back();
     if (!description.empty() && !json::find_fault(description)) parsed.Parse(description);
@@ -196,7 +199,8 @@ Value Builder::errors(const Method& method) const {
   Value errors(rapidjson::kArrayType);
   for (const KnownError& error : kErrors) {
     if ((error.source == Source::kRunStep && !runs) ||
-        (error.source == Source::kFetchStep && !fetches)) {
+        (error.source == Source::kFetchStep && !fetches) ||
+        (error.source == Source::kToken && options_.token_file.empty())) {
       continue;
     }
     Value reference(rapidjson::kObjectType);
@@ -242,7 +246,10 @@ Value Builder::servers(const std::vector<std::string>& addresses) const {
   for (const bool is_unix : {false, true}) {
     for (const std::string& address : addresses) {
       if (address.starts_with("unix:") != is_unix) continue;
-      const std::string url = is_unix ? address : "http://" + address + "/";
+      const bool is_tls = address.starts_with(net::kTlsScheme);
+      const std::string url = is_unix  ? address
+                              : is_tls ? "https://" + address.substr(net::kTlsScheme.size()) + "/"
+                                       : "http://" + address + "/";
       Value server(rapidjson::kObjectType);
       server.AddMember("name", text(address, allocator_), allocator_);
       server.AddMember("url", text(url, allocator_), allocator_);
@@ -265,12 +272,12 @@ Value Builder::components() const {
   return components;
 }
 
-std::string Builder::build(const Options& options, const std::vector<std::string>& addresses) {
+std::string Builder::build(const std::vector<std::string>& addresses) {
   Value info(rapidjson::kObjectType);
   info.AddMember("title", "ringmaster", allocator_);
   info.AddMember("version", text(kVersion, allocator_), allocator_);
   std::vector<const Method*> sorted;
-  for (const Method& method : options.methods)
+  for (const Method& method : options_.methods)
     sorted.push_back(&method);
   std::ranges::sort(sorted, {}, &Method::name);
   Value methods(rapidjson::kArrayType);
@@ -292,7 +299,7 @@ std::string Builder::build(const Options& options, const std::vector<std::string
 
 std::string make_openrpc(const Options& options, const std::vector<std::string>& descriptions,
                          const std::vector<std::string>& addresses) {
-  return Builder(descriptions).build(options, addresses);
+  return Builder(options, descriptions).build(addresses);
 }
 
 }  // namespace ringmaster::master

@@ -109,6 +109,10 @@ void Check::object(const Value& value, std::span<const Member> members, const st
     const std::string member_at = at + json::pointer_token(name);
     const auto known = std::ranges::find(members, name, &Member::name);
     if (known == members.end()) return void(refuse(member_at, "is no member that is known here"));
+    // Readers differ on which of two counts.
+    if (&value.FindMember(found.name)->value != &found.value) {
+      return void(refuse(member_at, "stands there twice"));
+    }
     member(known->shape, found.value, member_at);
   }
   for (const Member& wanted : members) {

@@ -71,5 +71,12 @@ def test_example(language, demo, interests, tmp_path):
     assert demo(command, tmp_path) == f"{printed}\n" == f"{interests['interests'][0]['category']}\n"
 
 
+def test_discover_example(demo, root, build):
+    command, asked = blocks("Ask it what it offers")["sh"].splitlines()
+    document = json.loads(demo(command.replace("build/release", str(build)), root))
+    assert json.loads(demo(asked, root)) == {"jsonrpc": "2.0", "id": 1, "result": document}
+    assert "burn" in [method["name"] for method in document["methods"]]
+
+
 def test_table_says_what_is_tested():
     assert table() in section(SECTION), f"expected in {SECTION}:\n{table()}"

@@ -41,6 +41,9 @@ const Vector kVectors[] = {
     {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
      "2;a=b\r\n{\"\r\n4\r\na\":1\r\n1\r\n}\r\n0\r\nX: y\r\n\r\nGET / HTTP/1.1\r\nHost: x\r\n\r\n",
      {"POST", "{\"a\":1}", "GET", ""}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+     "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n02\r\n{}\r\n0\r\n\r\n",
+     {"POST", "", "POST", "{}"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", {"POST", "<mid>"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2", {"<mid>"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65\r\n\r\n", {"<too large>"}},

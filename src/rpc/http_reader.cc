@@ -23,6 +23,9 @@ constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
+// Once Beast has seen the beginning of it, it asserts that it is given no less than this.
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
 bool is_blank_line(char c) {
   return c == '\r' || c == '\n';
 }
@@ -86,6 +89,9 @@ std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, 
   std::string_view from = bytes.substr(pos);
   const size_t pending = pending_.size();
   if (pending > 0) from = pending_.append(from);
+  if (pending > 0 && from.front() == kLastChunk.front() && from.size() < kLastChunk.size()) {
+    return keep(from, bytes, pos);
+  }
   size_t parsed = 0;
   if (const auto fault = put(from, parsed)) return fault;
   if (parsed == 0) return keep(from, bytes, pos);

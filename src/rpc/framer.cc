@@ -95,6 +95,7 @@ bool Framer::skip_bad_message() {
 
 // Forgets the message that was handed out.
 void Framer::release() {
+  if (http_ != nullptr) http_->release();
   if (!is_handed_out_) return;
   is_handed_out_ = false;
   if (is_in_room_) {  // what came behind the message must not go with it

@@ -1,6 +1,8 @@
 #include "rpc/http_reader.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <iterator>
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -23,8 +25,20 @@ constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
+// Once Beast has seen the beginning of it, it asserts that it is given no less than this.
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
+// Beast keeps each field in a piece of its own, which takes more than the shortest field has.
+constexpr std::ptrdiff_t kFieldsMax = 128;
+constexpr size_t kFieldBytes = 80;
+
 bool is_blank_line(char c) {
   return c == '\r' || c == '\n';
+}
+
+void forget(std::string& bytes) {
+  bytes.clear();
+  bytes.shrink_to_fit();
 }
 
 }  // namespace
@@ -42,10 +56,7 @@ HttpReader::~HttpReader() = default;
 
 HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
   if (end_) return *end_;
-  if (is_out_) {
-    parser_.reset();
-    is_out_ = is_head_out_ = false;
-  }
+  release();
   if (parser_ == nullptr) {
     while (pos < bytes.size() && is_blank_line(bytes[pos]))
       ++pos;  // some clients end a body with one
@@ -63,9 +74,15 @@ HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
   }
 }
 
+void HttpReader::release() {
+  if (!is_out_) return;
+  parser_.reset();
+  is_out_ = is_head_out_ = false;
+}
+
 // Whole and alone, so that it is read alike however it arrives.
 std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, size_t& pos) {
-  std::string_view from = bytes.substr(pos);
+  std::string_view from = bytes.substr(pos, kHeadBytesMax + kHeadEnd.size());
   const size_t pending = pending_.size();
   if (pending > 0) from = pending_.append(from);
   const size_t end = from.find(kHeadEnd, pending - std::min(pending, kHeadEnd.size() - 1));
@@ -76,22 +93,28 @@ std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, 
   if (const auto fault = put(head, parsed)) return fault;
   if (!parser_->beast.is_header_done()) return fail(400, "a head that ends too early");
   pos += head.size() - pending;
-  pending_.clear();
+  forget(pending_);
   is_head_out_ = true;
   return judge_head();
 }
 
 // One step of the parser's. Empty: it can go on.
 std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, size_t& pos) {
-  std::string_view from = bytes.substr(pos);
+  // Of chunks no more than one line may have, so that each is judged alike however it arrives.
   const size_t pending = pending_.size();
+  const bool is_chunked = parser_->beast.chunked();
+  std::string_view from =
+      bytes.substr(pos, is_chunked ? kPendingBytesMax + 1 - pending : bytes.npos);
   if (pending > 0) from = pending_.append(from);
+  if (pending > 0 && from.front() == kLastChunk.front() && from.size() < kLastChunk.size()) {
+    return keep(from, bytes, pos);
+  }
   size_t parsed = 0;
   if (const auto fault = put(from, parsed)) return fault;
   if (parsed == 0) return keep(from, bytes, pos);
   RM_ASSERT(parsed >= pending);  // those alone were too little
   pos += parsed - pending;
-  pending_.clear();
+  forget(pending_);
   return std::nullopt;
 }
 
@@ -99,7 +122,7 @@ std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, 
 std::optional<HttpReader::Event> HttpReader::put(std::string_view bytes, size_t& parsed) {
   error_code error;
   parsed = parser_->beast.put({bytes.data(), bytes.size()}, error);
-  if (error == http::error::body_limit) return end_ = Event::kTooLarge;
+  if (error == http::error::body_limit) return end(Event::kTooLarge);
   if (!error || error == http::error::need_more) return std::nullopt;
   return fail(error == http::error::bad_version ? 505 : 400, error.message());
 }
@@ -119,13 +142,21 @@ std::optional<HttpReader::Event> HttpReader::keep(std::string_view from, std::st
 
 HttpReader::Event HttpReader::fail(unsigned status, std::string why) {
   fault_ = {status, std::move(why)};
-  pending_.clear();
-  end_ = Event::kBad;
-  return *end_;
+  return end(Event::kBad);
+}
+
+HttpReader::Event HttpReader::end(Event event) {
+  parser_.reset();
+  forget(pending_);
+  end_ = event;
+  return event;
 }
 
 std::optional<HttpReader::Event> HttpReader::judge_head() {
   const auto& head = parser_->beast.get();
+  if (std::distance(head.begin(), head.end()) > kFieldsMax) {
+    return fail(431, fmt::format("a head of more than {} fields", kFieldsMax));
+  }
   const auto hosts = head.count(http::field::host);
   if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
     return fail(400, "expected one Host field, found " + std::to_string(hosts));
@@ -164,8 +195,9 @@ std::string_view HttpReader::body() const {
 
 size_t HttpReader::buffered_bytes() const {
   if (parser_ == nullptr) return 0;
-  // The head's fields are counted as the most that they may be: they are in many small pieces.
-  return pending_.size() + kHeadBytesMax + parser_->beast.get().body().capacity();
+  // The head is counted as the most that it may be.
+  return pending_.size() + kHeadBytesMax + kFieldsMax * kFieldBytes +
+         parser_->beast.get().body().capacity();
 }
 
 }  // namespace ringmaster::rpc

@@ -3,8 +3,8 @@
 // A request comes out twice: when its head is complete, so that one which is not wanted need not
 // send its body, and when its body is. What it wants and whether it may is not judged here.
 // Refused, since the connection could not go on: no or several Host fields in HTTP/1.1, a transfer
-// coding other than chunked, and whatever Beast refuses: lengths that contradict each other, fields
-// that are none, other versions.
+// coding other than chunked, a head of more than 8 KiB or 128 fields, and whatever Beast refuses:
+// lengths that contradict each other, fields that are none, other versions.
 // Pure: no I/O.
 // Memory:  while a request is read: its head, at most kHeadBytesMax, and its body, at most
 //          body_bytes_max. Between two: nothing but this object.
@@ -35,7 +35,10 @@ class HttpReader {
   // Reads on in the stream's next bytes, from `pos`, which it moves behind what it has taken.
   Event read(std::string_view bytes, size_t& pos);
 
-  // Of the request that is being read, from kHead until the first read() after kMessage.
+  // Forgets the request that has come out, and with it the memory that it takes.
+  void release();
+
+  // Of the request that is being read, from kHead until, after kMessage, release() or read().
   std::string_view method() const;
   std::string_view field(std::string_view name) const;  // empty: absent
   std::string_view target() const;
@@ -59,6 +62,7 @@ class HttpReader {
   struct Parser;
 
   Event fail(unsigned status, std::string why);
+  Event end(Event event);
   std::optional<Event> parse_head(std::string_view bytes, size_t& pos);
   std::optional<Event> parse_body(std::string_view bytes, size_t& pos);
   std::optional<Event> put(std::string_view bytes, size_t& parsed);

@@ -21,11 +21,10 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-}  // namespace
-
-tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
-  std::vector<Secret> tokens;
+tl::expected<std::vector<std::string>, std::string> read_lines(const std::string& path) {
+  std::vector<std::string> tokens;
   std::ifstream file(path);
+  if (!file) return tl::unexpected("cannot read " + path);
   std::string line;
   for (size_t number = 1; std::getline(file, line); ++number) {
     const std::string_view token = trim(line);
@@ -40,6 +39,20 @@ tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& pa
   if (file.bad()) return tl::unexpected("cannot read " + path);
   if (tokens.empty()) return tl::unexpected(path + ": expected a token, one a line, found none");
   return tokens;
+}
+
+}  // namespace
+
+tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
+  const auto lines = read_lines(path);
+  if (!lines) return tl::unexpected(lines.error());
+  return std::vector<Secret>(lines->begin(), lines->end());
+}
+
+tl::expected<std::string, std::string> read_first_token(const std::string& path) {
+  const auto lines = read_lines(path);
+  if (!lines) return tl::unexpected(lines.error());
+  return lines->front();
 }
 
 std::optional<std::string> find_fault_in_mode(const std::string& path) {

@@ -283,6 +283,8 @@ TEST_CASE("config: tokens are read, and never shown") {
         file +
             ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, not all such");
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
+  CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
+        file + ": expected 1048576 bytes at most");
   CHECK(problem(load("# none\n")) == file + ": expected a token, one a line, found none");
   CHECK(problem(load("0123456789abcdef", 0644)) ==
         file + " may be read by everybody (mode 0644): chmod o-rwx " + file);

@@ -88,6 +88,9 @@ TEST_CASE("codec: requests are framed as their protocol wants them") {
   make_line_codec()->append_request(line, "{}");
   CHECK(line == "{}\n");
   std::string http;
+  make_http_codec("h:1", "/rpc", "a-token")->append_request(http, "{}");
+  CHECK(http.find("\r\nAuthorization: Bearer a-token\r\n") != std::string::npos);
+  http.clear();
   make_http_codec("h:1", "/rpc")->append_request(http, "{}");
   CHECK(http ==
         "POST /rpc HTTP/1.1\r\nHost: h:1\r\nContent-Type: application/json\r\n"

@@ -283,6 +283,8 @@ TEST_CASE("config: tokens are read, and never shown") {
         file +
             ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, not all such");
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
+  CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
+        file + ": expected 1048576 bytes at most");
   CHECK(problem(load("# none\n")) == file + ": expected a token, one a line, found none");
   CHECK(problem(load("0123456789abcdef", 0644)) ==
         file + " may be read by everybody (mode 0644): chmod o-rwx " + file);
@@ -309,9 +311,15 @@ TEST_CASE("config: who may call is checked") {
   CHECK(has_problem(listen + "unix_mode = 660", "found the integer 660"));
 }
 
-TEST_CASE("config: what comes in a later version can only be off") {
-  CHECK(has_problem(kEcho + "[listen]\nstatus = '127.0.0.1:7071'",
-                    "listen.status: is not available in this version; "));
+TEST_CASE("config: the status address is one, or off") {
+  const Folder folder;
+  CHECK(folder.load(kEcho).options.listen_status == "127.0.0.1:7071");
+  CHECK(folder.load(kEcho + "[listen]\nstatus = ''").options.listen_status.empty());
+  CHECK(folder.load(kEcho + "[listen]\nstatus = 'unix:s'").options.listen_status ==
+        "unix:" + folder.at("s"));
+  CHECK(has_problem(kEcho + "[listen]\nstatus = '7071'", ":5: listen.status: expected"));
+  CHECK(has_problem(kEcho + "[listen]\nstatus = 'tls://a:1'", "an address without TLS"));
+  CHECK(has_problem(kEcho + "[listen]\nstatus = true", "listen.status: expected an address"));
 }
 
 TEST_CASE("config: payload memory must hold a request and what is fetched for it") {

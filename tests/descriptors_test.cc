@@ -7,6 +7,9 @@ namespace ringmaster::master {
 TEST_CASE("descriptors: as many clients as configured, or as upstreams and we ourselves leave") {
   Options options;
   options.limits.connections = 1000;
+  CHECK(connections_allowed(options, 1129) == 1000);
+  CHECK(connections_allowed(options, 1128) == 999);
+  options.listen_status.clear();
   CHECK(connections_allowed(options, 100'000) == 1000);
   CHECK(connections_allowed(options, 1064) == 1000);
   CHECK(connections_allowed(options, 1063) == 999);

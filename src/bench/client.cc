@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "base/connect.h"
+#include "base/show_token.h"
 
 namespace ringmaster::bench {
 namespace {
@@ -24,13 +25,19 @@ bool is_for_later(int error) {
 }  // namespace
 
 Status Client::connect() {
-  Result<Fd> socket = connect_to(options_.address, Deadline(kConnectMs));
+  const Deadline deadline(kConnectMs);
+  Result<Fd> socket = connect_to(options_.address, deadline);
   if (!socket) return tl::unexpected(socket.error());
+  if (!options_.token.empty() && options_.http_path.empty()) {
+    Status shown = show_token(socket->get(), options_.address, options_.token, deadline);
+    if (!shown) return shown;
+  }
   const int on = 1;  // fails for a unix socket, which never waits anyway
   ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::fcntl(socket->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
-  codec_ = options_.http_path.empty() ? make_line_codec()
-                                      : make_http_codec(options_.address, options_.http_path);
+  codec_ = options_.http_path.empty()
+               ? make_line_codec()
+               : make_http_codec(options_.address, options_.http_path, options_.token);
   socket_ = std::move(*socket);
   return {};
 }

@@ -66,10 +66,11 @@ class LineCodec final : public Codec {
 
 class HttpCodec final : public Codec {
  public:
-  HttpCodec(const std::string& host, const std::string& path)
+  HttpCodec(const std::string& host, const std::string& path, const std::string& token)
       : head_(fmt::format("POST {} HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\n"
-                          "Content-Length: ",
-                          path, host)) {}
+                          "{}Content-Length: ",
+                          path, host,
+                          token.empty() ? "" : "Authorization: Bearer " + token + "\r\n")) {}
 
   void append_request(std::string& out, std::string_view json) const override {
     fmt::format_to(std::back_inserter(out), "{}{}\r\n\r\n{}", head_, json.size(), json);
@@ -129,8 +130,9 @@ std::unique_ptr<Codec> make_line_codec() {
   return std::make_unique<LineCodec>();
 }
 
-std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path) {
-  return std::make_unique<HttpCodec>(host, path);
+std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path,
+                                       const std::string& token) {
+  return std::make_unique<HttpCodec>(host, path, token);
 }
 
 }  // namespace ringmaster::bench

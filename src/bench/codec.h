@@ -32,7 +32,9 @@ class Codec {
 };
 
 std::unique_ptr<Codec> make_line_codec();
-std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path);
+// `token`: shown with each request; empty: none.
+std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path,
+                                       const std::string& token = "");
 
 // What one response object says.
 Answer read_answer(std::string_view json);

@@ -11,6 +11,7 @@ namespace ringmaster::bench {
 struct Options {
   std::string address;    // "HOST:PORT" or "unix:PATH"
   std::string http_path;  // empty: JSON values, one a line; else POST to this path
+  std::string token;      // empty: none is shown
   std::string method;
   std::string params;  // JSON, or empty; every $i in it becomes the request's number, from 1
   uint64_t connections = 1;

@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/connect.h"
+#include "base/show_token.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -46,11 +47,15 @@ Result<std::string> receive_line(int fd, const std::string& address, const Deadl
 
 }  // namespace
 
-Result<std::string> ask(const std::string& address, const std::string& request,
-                        uint64_t timeout_ms) {
+Result<std::string> ask(const std::string& address, const std::string& token,
+                        const std::string& request, uint64_t timeout_ms) {
   const Deadline deadline(timeout_ms);
   const Result<Fd> socket = connect_to(address, deadline);
   if (!socket) return tl::unexpected(socket.error());
+  if (!token.empty()) {
+    const Status shown = show_token(socket->get(), address, token, deadline);
+    if (!shown) return tl::unexpected(shown.error());
+  }
   const Status sent = send_all(socket->get(), address, request, deadline);
   if (!sent) return tl::unexpected(sent.error());
   return receive_line(socket->get(), address, deadline);

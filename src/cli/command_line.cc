@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "base/nearest.h"
 #include "base/version.h"
+#include "config/tokens.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -85,6 +86,8 @@ void describe(Parser& parser, CommandLine& line) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
         ->type_name("HOST:PORT|unix:PATH");
+    app->add_option("--token-file", line.token_file, "show the first token in it to the server")
+        ->type_name("FILE");
   }
   for (CLI::App* app : {parser.call, parser.bench}) {
     app->add_option("METHOD", line.method, "for example interests.predict");
@@ -208,6 +211,11 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.discover ? Command::kDiscover
                                            : Command::kBench;
   if (line.command == Command::kDiscover) line.method = "rpc.discover";
+  if (!line.token_file.empty()) {
+    const auto token = config::read_first_token(line.token_file);
+    if (!token) return usage(app.get_name() + ": --token-file: " + token.error());
+    line.load.token = *token;
+  }
   Status checked;
   if (line.command == Command::kServe) checked = check_serve(line);
   if (line.command == Command::kCall) checked = check_request(line, "call", line.params);

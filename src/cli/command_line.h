@@ -30,10 +30,11 @@ struct CommandLine {
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
   std::string to;                     // call, discover, bench; empty: see find_server()
+  std::string token_file;             // call, discover, bench; empty: no token
   std::string method;                 // call, discover, bench
   std::string params;  // call, bench: a JSON object or array (bench: or @FILE); empty: none
   uint64_t timeout_ms = 30'000;  // call, discover
-  bench::Options load;           // bench, with an address, a method and params
+  bench::Options load;           // bench, with an address, a method and params; all: the token
   std::string arrivals = "poisson";
   bool json = false;  // bench
 };

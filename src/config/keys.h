@@ -20,7 +20,6 @@ enum class Unit {
   kBytes,        // an integer, or a string such as "64MiB"
   kCountOrAuto,  // "auto" is kept as 0
   kNotANumber,   // read by the section's own code
-  kLaterText,    // reserved: only "" is accepted, so that nobody believes that something is on
 };
 
 template <class T>
@@ -59,7 +58,7 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"unix_owner"},
     {"unix_group"},
     {"unix_mode"},
-    {"status", Unit::kLaterText},
+    {"status"},
 };
 
 // 512: half of the workers that a ring's words can name; the rest is for spares.

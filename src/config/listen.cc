@@ -69,6 +69,15 @@ void read_token_file(Problems& problems, const Entry& entry, const Paths& paths,
   if (!tokens) problems.add(entry, tokens.error());
 }
 
+void read_status(Problems& problems, const Entry& entry, const Paths& paths, net::Address& status) {
+  if (entry.value->kind == Kind::kString && entry.value->text.empty()) {
+    status.clear();  // off
+    return;
+  }
+  status = read_address(problems, entry, paths);
+  if (net::is_tls(status)) problems.add(entry, "expected an address without TLS");
+}
+
 // All of `text` as a number; nothing where it is none.
 std::optional<uint32_t> number_of(std::string_view text, int base) {
   uint32_t number = 0;
@@ -174,6 +183,7 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     net::UnixAccess& access = options.unix_access;
     net::TlsFiles& tls = options.tls;
     if (name == "rpc") read_addresses(problems, entry, paths, options);
+    if (name == "status") read_status(problems, entry, paths, options.listen_status);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_allow(problems, entry, options.allow);
     if (name == "token_file") read_token_file(problems, entry, paths, options);

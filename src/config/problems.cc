@@ -124,11 +124,6 @@ std::optional<uint64_t> Problems::read_number(const Entry& entry, Unit unit, uin
   return number;
 }
 
-void Problems::expect_off(const Entry& entry) {
-  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
-  add(entry, "is not available in this version; leave it out, or set it to \"\" (off)");
-}
-
 std::vector<Problem> Problems::take() {
   std::stable_sort(problems_.begin(), problems_.end(),
                    [](const Problem& a, const Problem& b) { return a.line < b.line; });

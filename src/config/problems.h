@@ -42,7 +42,6 @@ class Problems {
   // A string of which that is true.
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);
   std::optional<uint64_t> read_number(const Entry& entry, Unit unit, uint64_t min, uint64_t max);
-  void expect_off(const Entry& entry);
 
   size_t count() const { return problems_.size(); }
   // All of them, in the order of the lines.
@@ -72,8 +71,6 @@ void read_table(Problems& problems, const Entry& table, const Key<T> (&keys)[N],
     } else if (key->member != nullptr) {
       const auto number = problems.read_number(entry, key->unit, key->min, key->max);
       if (number) into.*key->member = *number;
-    } else if (key->unit == Unit::kLaterText) {
-      problems.expect_off(entry);
     } else {
       read_other(key->name, entry);
     }

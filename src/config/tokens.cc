@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 #include <sys/stat.h>
 
@@ -11,6 +12,7 @@ namespace {
 
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
+constexpr size_t kFileBytesMax = 1 << 20;
 
 std::string_view trim(std::string_view line) {
   const size_t begin = std::min(line.find_first_not_of(" \t\r"), line.size());
@@ -21,13 +23,24 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-}  // namespace
+tl::expected<std::string, std::string> read_text(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) return tl::unexpected("cannot read " + path);
+  std::string text(kFileBytesMax + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  if (file.bad()) return tl::unexpected("cannot read " + path);
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() <= kFileBytesMax) return text;
+  return tl::unexpected(fmt::format("{}: expected {} bytes at most", path, kFileBytesMax));
+}
 
-tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
-  std::vector<Secret> tokens;
-  std::ifstream file(path);
+tl::expected<std::vector<std::string>, std::string> read_lines(const std::string& path) {
+  const auto text = read_text(path);
+  if (!text) return tl::unexpected(text.error());
+  std::vector<std::string> tokens;
+  std::istringstream lines(*text);
   std::string line;
-  for (size_t number = 1; std::getline(file, line); ++number) {
+  for (size_t number = 1; std::getline(lines, line); ++number) {
     const std::string_view token = trim(line);
     if (token.empty() || token.front() == '#') continue;
     if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
@@ -37,9 +50,22 @@ tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& pa
     }
     tokens.emplace_back(token);
   }
-  if (file.bad()) return tl::unexpected("cannot read " + path);
   if (tokens.empty()) return tl::unexpected(path + ": expected a token, one a line, found none");
   return tokens;
+}
+
+}  // namespace
+
+tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
+  const auto lines = read_lines(path);
+  if (!lines) return tl::unexpected(lines.error());
+  return std::vector<Secret>(lines->begin(), lines->end());
+}
+
+tl::expected<std::string, std::string> read_first_token(const std::string& path) {
+  const auto lines = read_lines(path);
+  if (!lines) return tl::unexpected(lines.error());
+  return lines->front();
 }
 
 std::optional<std::string> find_fault_in_mode(const std::string& path) {

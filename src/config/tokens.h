@@ -15,6 +15,9 @@ namespace ringmaster::config {
 // with '#' and empty ones are none. Otherwise what is wrong in which line, never what stands there.
 tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path);
 
+// The first of them, as it stands there: for a client.
+tl::expected<std::string, std::string> read_first_token(const std::string& path);
+
 // Empty when only the file's owner and its group may read it; otherwise what to do.
 std::optional<std::string> find_fault_in_mode(const std::string& path);
 

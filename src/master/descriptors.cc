@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "master/status_port.h"
 
 namespace ringmaster::master {
 namespace {
@@ -15,6 +16,7 @@ constexpr uint64_t kOwnDescriptors = 64;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
+  if (!options.listen_status.empty()) sum += StatusPort::kConnectionsMax + 1;
   for (const net::UpstreamOptions& upstream : options.upstreams)
     sum += upstream.connections;
   return sum;

@@ -246,10 +246,8 @@ Value Builder::servers(const std::vector<std::string>& addresses) const {
   for (const bool is_unix : {false, true}) {
     for (const std::string& address : addresses) {
       if (address.starts_with("unix:") != is_unix) continue;
-      const bool is_tls = address.starts_with(net::kTlsScheme);
-      const std::string url = is_unix  ? address
-                              : is_tls ? "https://" + address.substr(net::kTlsScheme.size()) + "/"
-                                       : "http://" + address + "/";
+      const std::string scheme = net::is_tls(address) ? "https://" : "http://";
+      const std::string url = is_unix ? address : scheme + net::without_tls(address) + "/";
       Value server(rapidjson::kObjectType);
       server.AddMember("name", text(address, allocator_), allocator_);
       server.AddMember("url", text(url, allocator_), allocator_);

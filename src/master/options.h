@@ -60,7 +60,8 @@ struct Crashes {
 struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
-  std::vector<std::string> listen_origins = {};  // see http_rules.h
+  net::Address listen_status = "127.0.0.1:7071";  // see status_port.h; empty: none
+  std::vector<std::string> listen_origins = {};   // see http_rules.h
   std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
   std::string token_file;        // empty: no token is asked for
   std::vector<Secret> tokens;    // what is in it

@@ -14,6 +14,7 @@
 #include "master/heartbeat.h"
 #include "master/notify.h"
 #include "master/rollout.h"
+#include "master/status_port.h"
 
 namespace ringmaster::master {
 namespace {
@@ -46,6 +47,7 @@ class Server {
   ExitCode run();
 
  private:
+  Status bind(const Options& options);
   void watch_signals();
   void watch_loop();
   void on_signal(int signal);
@@ -65,6 +67,7 @@ class Server {
   std::unique_ptr<uv_loop_t, CloseLoop> loop_;  // closed after everything that lives on it
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Front> front_;
+  std::unique_ptr<StatusPort> status_port_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::vector<net::UvHandle<uv_signal_t>> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
@@ -86,13 +89,24 @@ Status Server::start(Options options) {
                                    [this](const Error& error) { on_failed(error); },
                                    [this] { end_when_answered(); }});
   front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
-  if (Status bound = front_->bind(options); !bound) return bound;
+  status_port_ = std::make_unique<StatusPort>(loop_.get(), [this] {
+    const bool has_workers =
+        rollout_->serving() != nullptr && rollout_->serving()->supervisor().workers_up() > 0;
+    return StatusPort::Health{has_workers && !is_stopping_, status(rollout_->serving())};
+  });
+  if (Status bound = bind(options); !bound) return bound;
+  if (Status opened = status_port_->open(); !opened) return opened;
   heartbeat_ = std::make_unique<Heartbeat>(
       loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
                                       [this] { return rollout_->loading_pid(); }});
   watch_signals();
   watch_loop();
   return rollout_->begin(std::move(options));
+}
+
+Status Server::bind(const Options& options) {
+  if (Status bound = front_->bind(options); !bound) return bound;
+  return status_port_->bind(options.listen_status, options.unix_access);
 }
 
 void Server::watch_signals() {
@@ -114,6 +128,7 @@ void Server::watch_loop() {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
     self->front_->flush();
+    self->status_port_->flush();
     if (self->rollout_->try_begin_wait()) {
       uv_idle_stop(self->no_wait_.get());
     } else {  // the next turn takes what there is
@@ -151,6 +166,7 @@ void Server::on_signal(int signal) {
 
 Status Server::on_ready(Deployment& next) {
   if (Status serving = front_->serve(next); !serving) return serving;
+  if (Status opened = status_port_->open(); !opened) return opened;
   next.announce(front_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();
@@ -183,13 +199,14 @@ void Server::reload() {
     return refuse_reload(options.error().front());
   }
   Status begun = fit_to_descriptors(*options);
-  if (begun) begun = front_->bind(*options);
+  if (begun) begun = bind(*options);
   if (begun) begun = rollout_->begin(std::move(*options));
   if (!begun) refuse_reload(begun.error().message);
 }
 
 void Server::refuse_reload(const std::string& why) {
   front_->forget_bound();
+  status_port_->forget_bound();
   log(Level::kError, "reload_failed", {{"error", why}});
   reload_failure_ = why;
   notify_ready(status(rollout_->serving()));

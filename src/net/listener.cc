@@ -166,7 +166,7 @@ Status Listener::permit(const UnixAccess& unix_access) const {
 }
 
 bool Listener::is_unix() const {
-  return address_.starts_with(kUnixPrefix);
+  return without_tls(address_).starts_with(kUnixPrefix);
 }
 
 Status Listener::listen(uv_loop_t* loop, OnAccept on_accept) {

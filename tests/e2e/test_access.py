@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import stat
+import subprocess
 from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
@@ -237,3 +238,28 @@ def test_an_address_that_is_open_to_all_is_warned_of(server, tokens):
     }.items():
         running = server(name=name, listen=listen)
         assert not [line for line in running.lines if "open_to_all" in line], running.lines
+
+
+def test_the_commands_show_a_token(server, tokens, build, tmp_path):
+    file = tokens(FIRST, SECOND)
+    running = server(listen={"token_file": file})
+    wrong = tmp_path / "wrong"
+    wrong.write_text("never-heard-of-this-one\n")
+
+    def run(command: str, *arguments) -> subprocess.CompletedProcess:
+        argv = [build / "ringmaster", command, "--to", running.address, *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S)
+
+    done = run("call", "--token-file", file, "echo", "[1]")
+    assert (done.returncode, done.stdout) == (0, "[1]\n"), done
+    assert '"openrpc"' in run("discover", "--token-file", file).stdout
+    brief = ["--warm-up-s", "0", "--duration-s", "0.1", "--json", "echo", "[1]"]
+    for framing in ([], ["--http", "/"]):
+        report = json.loads(run("bench", "--token-file", file, *framing, *brief).stdout)
+        assert report["results"] > 0 and report["errors"] == {} and report["lost"] == 0, report
+    done = run("call", "--token-file", wrong, "echo", "[1]")
+    assert done.returncode == 71 and "does not take the token" in done.stderr, done
+    done = run("call", "--token-file", tmp_path / "none", "echo", "[1]")
+    assert done.returncode == 64 and f"cannot read {tmp_path}/none" in done.stderr, done
+    done = run("call", "echo", "[1]")
+    assert done.returncode == 1 and done.stderr.startswith("error -32001: "), done

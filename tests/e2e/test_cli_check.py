@@ -96,10 +96,10 @@ def test_check_binds_nothing(write):
 
 
 def test_serve_refuses_a_bad_configuration_on_stderr(write):
-    path = write(GOOD + "[listen]\nstatus = '127.0.0.1:7071'\n")
+    path = write(GOOD + "[listen]\nstatus = 'tls://127.0.0.1:7071'\n")
     done = run("serve", "-c", path)
     assert (done.returncode, done.stdout) == (78, "")
-    assert done.stderr.startswith(f"{path}:6: listen.status: is not available in this version; ")
+    assert done.stderr.startswith(f"{path}:6: listen.status: expected an address without TLS")
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,8 @@ def test_relative_prefix_is_refused(root, build):
 def test_readme_handler(prefix, start, tmp_path):
     code = blocks("Write a handler")
     (tmp_path / "mean.cc").write_text(code["cpp"])
-    (tmp_path / "mean.toml").write_text('[listen]\nrpc = ["127.0.0.1:0"]\n' + code["toml"])
+    listen = '[listen]\nrpc = ["127.0.0.1:0"]\nstatus = ""\n'
+    (tmp_path / "mean.toml").write_text(listen + code["toml"])
     compile_line, _, call_line, *answer = code["sh"].splitlines()
     environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
                    "PATH": f"{prefix}/bin:{os.environ['PATH']}"}

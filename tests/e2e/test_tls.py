@@ -380,3 +380,17 @@ def test_one_too_many_is_closed(server, own, ca):
         with raw(running) as other:
             assert other.recv(1) == b""
         assert client.call("echo", [1]) == [1]
+
+
+@pytest.mark.skipif(
+    shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is missing"
+)
+def test_a_socket_that_the_manager_calls_tls(server, own, ca, tmp_path):
+    path = f"unix:{tmp_path}/passed.sock"
+    activate = ["systemd-socket-activate", "--fdname=tls", "-l", path.removeprefix("unix:")]
+    running = server(wait=False, before=activate, listen=own.listen())
+    running.wait_for_line("Listening on")
+    with TlsClient(path, ca) as client:  # its connection starts the server
+        assert client.call("echo", [1]) == [1]
+    running.wait_until_ready()
+    assert running.addresses == [f"tls://{path}"]

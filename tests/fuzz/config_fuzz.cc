@@ -79,7 +79,9 @@ bool is_same_step(const master::Step& a, const master::Step& b) {
 
 // What a dump could leave out, or misname, and still be a fixed point of itself.
 bool is_same(const Options& a, const Options& b) {
-  return a.listen_rpc == b.listen_rpc &&
+  return a.listen_rpc == b.listen_rpc && a.listen_status == b.listen_status && a.allow == b.allow &&
+         a.tls == b.tls && a.unix_access.owner == b.unix_access.owner &&
+         a.unix_access.mode == b.unix_access.mode &&
          std::ranges::equal(a.upstreams, b.upstreams,
                             [](const UpstreamOptions& one, const UpstreamOptions& other) {
                               return one.name == other.name && one.url == other.url;

@@ -1,0 +1,71 @@
+// StatusPort: /livez and /readyz over HTTP, for whoever watches the server.
+//
+//   GET /livez    200 for as long as the event loop turns: restart the server only if this fails
+//   GET /readyz   200 when it serves, with a worker up; 503 while it loads, and from the moment at
+//                 which it is told to stop: send it no requests
+//
+// HEAD is answered, too. Other paths get 404, other methods 405. It is outside of every queue and
+// limit of the requests, of listen.allow and of the tokens: it tells nothing that is secret.
+// Processes: the master only.
+// Limits:    kConnectionsMax connections, one request of each; further ones are closed at once. A
+//            request may take 10 s, and 1 KiB.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "net/connection.h"
+#include "net/listener.h"
+
+namespace ringmaster::master {
+
+class StatusPort {
+ public:
+  static constexpr size_t kConnectionsMax = 64;
+
+  struct Health {
+    bool is_ready;
+    std::string text;  // one line, for people
+  };
+  StatusPort(uv_loop_t* loop, std::function<Health()> health);
+
+  // Binds the address, unless it is the one that is open; "" is none. Nothing changes before
+  // open(), and forget_bound() leaves it at that.
+  [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
+  [[nodiscard]] Status open();
+  void forget_bound() { next_.reset(); }
+
+  // Sends what was answered. To be called before the event loop waits.
+  void flush();
+
+ private:
+  struct Entrance {
+    net::Address configured;
+    std::unique_ptr<net::Listener> listener;  // null: there is none
+  };
+
+  void accept(net::Stream stream);
+  bool on_head(net::Connection& connection, const rpc::HttpReader& head);
+  void answer(net::Connection& connection, unsigned status, std::string_view text,
+              std::string_view allow = "");
+  void finish(net::Connection& connection);
+  void close_stalled();
+
+  uv_loop_t* loop_;
+  std::function<Health()> health_;
+  net::Connection::Events events_;
+  const net::ConnectionLimits limits_;
+  Entrance now_;
+  std::optional<Entrance> next_;
+  std::unordered_map<const net::Connection*, std::unique_ptr<net::Connection>> connections_;
+  std::vector<const net::Connection*> finished_;          // that may be gone again
+  std::vector<std::unique_ptr<net::Connection>> closed_;  // until their callbacks have returned
+  net::UvHandle<uv_timer_t> patience_;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,165 @@
+"""The status address: /livez and /readyz, as an orchestrator asks."""
+
+import contextlib
+import os
+import re
+import signal
+import socket
+from http.client import HTTPConnection
+
+import pytest
+from client import DEADLINE_S, connect, request
+from proc import wait_until
+
+ON = {"status": "127.0.0.1:0"}
+
+
+def status_of(running) -> str:
+    return running.wait_for_line(r"event=listening what=status address=(\S+)").group(1)
+
+
+def ask(address: str, path: str, method="GET") -> tuple[int, str]:
+    connection = HTTPConnection(address, timeout=DEADLINE_S)
+    with contextlib.closing(connection):
+        connection.request(method, path)
+        response = connection.getresponse()
+        assert response.headers["Connection"] == "close"
+        return response.status, response.read().decode()
+
+
+def test_a_server_that_serves(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    assert ask(address, "/livez") == (200, "ok\n")
+    assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
+    assert ask(address, "/readyz?verbose=1")[0] == 200
+    assert ask(address, "/livez", "HEAD") == ask(address, "/readyz", "HEAD") == (200, "")
+    for path in ("/", "/metrics", "/livez/", "/LIVEZ"):
+        assert ask(address, path)[0] == 404
+    for method in ("POST", "DELETE", "OPTIONS"):
+        assert ask(address, "/readyz", method)[0] == 405
+
+
+def test_off(server):
+    running = server(listen={"status": ""})
+    assert not [line for line in running.lines if "what=status" in line]
+
+
+def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
+    held = gate()
+    loading = probe("hold", gate=held.path)
+    running = server(wait=False, listen=ON, handlers={"echo": {}, "slow": loading})
+    address = status_of(running)
+    held.wait_for_runs(1)
+    assert ask(address, "/livez") == (200, "ok\n")
+    assert ask(address, "/readyz") == (503, "starting: loading handlers\n")
+    held.open()
+    running.wait_until_ready()
+    assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
+    # Nor is it ready while all its workers are gone, and the next ones are not there yet.
+    held.path.unlink()
+    os.kill(running.nursery(), signal.SIGKILL)
+    held.wait_for_runs(2)
+    assert ask(address, "/readyz") == (503, "degraded: 0 of 2 workers are up\n")
+    held.open()
+    wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
+
+
+def test_a_server_that_drains_is_live_and_not_ready(server, probe, gate):
+    running = server(listen=ON, handlers={"hold": probe("hold")})
+    address, held = status_of(running), gate()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        running.send(signal.SIGTERM)
+        running.wait_for_line("event=stopping")
+        assert ask(address, "/readyz") == (503, "stopping: 1 requests to finish\n")
+        assert ask(address, "/livez") == (200, "ok\n")
+        held.open()
+        assert client.answer()["id"] == 1
+    assert running.wait() == 0
+
+
+def test_a_reload_moves_it_and_a_failed_one_does_not(server):
+    running = server(listen=ON)
+    first = status_of(running)
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        in_use = "127.0.0.1:%d" % taken.getsockname()[1]
+        refused = running.reload(listen={"status": in_use})
+        assert "reload_failed" in refused and f"listen.status: listen on {in_use}" in refused
+    assert ask(first, "/readyz")[0] == 200
+    before = len(running.lines)
+    assert "event=reloaded" in running.reload(listen={"status": "[::1]:0"})
+    second = running.wait_for_line(r"what=status address=(\S+)", before).group(1)
+    assert ask(second, "/readyz")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(first, "/readyz")
+    assert "event=reloaded" in running.reload(listen={"status": ""})
+    with pytest.raises(ConnectionRefusedError):
+        ask(second, "/readyz")
+
+
+def test_an_address_in_use_is_named_at_the_start(server):
+    first = server(listen=ON)
+    second = server(wait=False, name="second", listen={"status": status_of(first)})
+    assert second.wait() == 71
+    assert f"listen.status: listen on {status_of(first)}: Address already in use" in (
+        second.lines[-1]
+    )
+
+
+def test_a_unix_socket(server, tmp_path):
+    running = server(listen={"status": f"unix:{tmp_path}/status.sock"})
+    with connect(f"unix:{tmp_path}/status.sock") as client:
+        client.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
+        received = b""
+        while piece := client.recv(1 << 16):
+            received += piece
+    assert received.startswith(b"HTTP/1.1 200 OK\r\n"), received
+    assert received.endswith(b"serving: 2 of 2 workers are up\n")
+
+
+def test_it_is_outside_of_the_limits_and_rules_of_requests(server, probe, gate, tmp_path):
+    tokens = tmp_path / "tokens"
+    tokens.touch(mode=0o600)
+    tokens.write_text("some-token-of-some-length")
+    running = server(
+        listen=ON | {"token_file": tokens, "allow": ["203.0.113.1"]},
+        limits={"connections": 1, "queued_jobs": 1},
+    )
+    assert ask(status_of(running), "/readyz")[0] == 200
+
+
+def test_the_hostile_get_no_further_than_its_bounds(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    for hostile in (
+        request("echo", [1]), b"\x16\x03\x01garbage", b"GET\r\n\r\n", b"GET / HTTP/1.1\r\n" * 1000,
+        b"POST /readyz HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 100_000,
+        b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 5000, b"5:hello,", b"{" * 100_000,
+    ):
+        with connect(address) as client:
+            received = b""
+            with contextlib.suppress(ConnectionError):
+                client.sendall(hostile)
+                while piece := client.recv(1 << 16):
+                    received += piece
+            assert len(re.findall(rb"HTTP/1.1 \d+ ", received)) <= 1, received
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connect(address)) for _ in range(64)]
+        held[0].sendall(b"GET /livez HTTP/1.1\r\n")
+        with connect(address) as one_more:
+            assert one_more.recv(1) == b""
+        assert running.call("echo", [1]) == [1]
+        held[0].sendall(b"Host: x\r\n\r\n")
+        assert held[0].recv(1 << 16).startswith(b"HTTP/1.1 200 ")
+    wait_until(lambda: is_live(address), "it to answer again")
+
+
+def is_live(address: str) -> bool:
+    try:
+        return ask(address, "/livez") == (200, "ok\n")
+    except ConnectionError:
+        return False

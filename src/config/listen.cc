@@ -69,7 +69,9 @@ void read_token_file(Problems& problems, const Entry& entry, const Paths& paths,
   if (!tokens) problems.add(entry, tokens.error());
 }
 
-void read_status(Problems& problems, const Entry& entry, const Paths& paths, net::Address& status) {
+void read_status(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  net::Address& status = options.listen_status;
+  options.is_status_configured = true;
   if (entry.value->kind == Kind::kString && entry.value->text.empty()) {
     status.clear();  // off
     return;
@@ -183,7 +185,7 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     net::UnixAccess& access = options.unix_access;
     net::TlsFiles& tls = options.tls;
     if (name == "rpc") read_addresses(problems, entry, paths, options);
-    if (name == "status") read_status(problems, entry, paths, options.listen_status);
+    if (name == "status") read_status(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_allow(problems, entry, options.allow);
     if (name == "token_file") read_token_file(problems, entry, paths, options);

@@ -106,7 +106,11 @@ Status Server::start(Options options) {
 
 Status Server::bind(const Options& options) {
   if (Status bound = front_->bind(options); !bound) return bound;
-  return status_port_->bind(options.listen_status, options.unix_access);
+  Status bound = status_port_->bind(options.listen_status, options.unix_access);
+  if (bound || options.is_status_configured) return bound;
+  // Nobody has asked for it: a second server on this host must not fail for it.
+  log(Level::kWarning, "no_status_port", {{"error", bound.error().message}});
+  return {};
 }
 
 void Server::watch_signals() {

@@ -110,6 +110,13 @@ def test_an_address_in_use_is_named_at_the_start(server):
     )
 
 
+def test_nobody_fails_for_the_default(server):
+    """Whoever has its address: the first server, or another one on this host."""
+    first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
+    assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
+    assert second.wait_for_lines("event=no_status_port", 1)
+
+
 def test_a_unix_socket(server, tmp_path):
     running = server(listen={"status": f"unix:{tmp_path}/status.sock"})
     with connect(f"unix:{tmp_path}/status.sock") as client:

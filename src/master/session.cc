@@ -45,11 +45,17 @@ bool Session::on_head(const rpc::HttpReader& head) {
     refuse_head(head, verdict_.why);
     return false;
   }
-  if (head.expects_continue() && line_.is_empty()) {
-    connection_.output() += rpc::kHttpContinue;
-    shared_.on_unsent(shared_from_this());
-  }
+  owes_continue_ = head.expects_continue();
+  send_continue();
   return true;
+}
+
+// Behind the replies to all requests before: the client would take it for one of them.
+void Session::send_continue() {
+  if (!owes_continue_ || !line_.is_empty()) return;
+  owes_continue_ = false;
+  connection_.output() += rpc::kHttpContinue;
+  shared_.on_unsent(shared_from_this());
 }
 
 // A body tells the client's person what was wrong; HEAD has none.
@@ -64,6 +70,7 @@ void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
 bool Session::on_message(std::string_view text) {
   std::optional<Reply::Http> http;
   if (connection_.http() != nullptr) {
+    owes_continue_ = false;
     http = {line_.open(), connection_.http()->keep_alive(), verdict_};
     if (verdict_.status == 204) {
       send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
@@ -256,6 +263,7 @@ void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive
   };
   line_.complete(place, append, connection_.output());
   charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
+  send_continue();
   update_hold();
   if (is_finishing_) finish_when_idle();
 }

@@ -185,8 +185,9 @@ bool HttpReader::keep_alive() const {
 }
 
 bool HttpReader::expects_continue() const {
-  return boost::beast::iequals(parser_->beast.get()[http::field::expect], "100-continue") &&
-         !parser_->beast.is_done();
+  const auto& head = parser_->beast.get();
+  return head.version() >= 11 && !parser_->beast.is_done() &&
+         boost::beast::iequals(head[http::field::expect], "100-continue");
 }
 
 std::string_view HttpReader::body() const {

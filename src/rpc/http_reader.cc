@@ -184,9 +184,13 @@ bool HttpReader::keep_alive() const {
   return parser_->beast.keep_alive();
 }
 
+bool HttpReader::is_1_0() const {
+  return parser_->beast.get().version() < 11;
+}
+
 bool HttpReader::expects_continue() const {
   const auto& head = parser_->beast.get();
-  return head.version() >= 11 && !parser_->beast.is_done() &&
+  return !is_1_0() && !parser_->beast.is_done() &&
          boost::beast::iequals(head[http::field::expect], "100-continue");
 }
 

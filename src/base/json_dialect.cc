@@ -216,6 +216,11 @@ Value Translator::properties(const Value& from, const std::string& at) {
   Value to(rapidjson::kObjectType);
   for (const auto& member : from.GetObject()) {
     const std::string member_at = at + pointer_token(text_of(member.name));
+    // It knows a schema by a pointer to it, which finds neither of these again.
+    if (to.HasMember(member.name)) return refuse(member_at, "is there twice");
+    if (text_of(member.name).find('\0') != std::string_view::npos) {
+      return refuse(member_at, "a property's name cannot have a NUL");
+    }
     // RapidJSON also reads this object as a schema, and stumbles over that keyword in it.
     if (text_of(member.name) == "dependencies") {
       return refuse(member_at, "a property of this name cannot have a schema");

@@ -145,8 +145,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
 // See openrpc.h. A small request with a large answer: what comes of many at once is only counted
 // after the last of them, so it is limited here.
 void Session::discover(const rpc::Request& request, Reply* reply) {
-  const size_t waiting = connection_.output().size() + line_.held_bytes() +
-                         (reply != nullptr ? reply->held_bytes() : 0);
+  const size_t waiting = connection_.output().size() + connection_.charged_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }

@@ -22,6 +22,7 @@ struct HttpVerdict {
   std::string why = {};                     // of a refusal
   std::optional<uint64_t> timeout_ms = {};  // X-Request-Timeout-Ms
   std::string origin = {};                  // of a page that may call: the answer must say so
+  bool must_say_kept = false;               // HTTP/1.0: else the client waits for the end
 };
 
 // `origins`: as browsers send them, "https://app.example"; "*" is any.

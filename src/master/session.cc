@@ -38,16 +38,23 @@ bool Session::on_head(const rpc::HttpReader& head) {
     refuse_head(head, verdict_.why);
     return false;
   }
-  if (head.expects_continue() && line_.is_empty()) {
-    connection_.output() += rpc::kHttpContinue;
-    shared_.on_unsent(shared_from_this());
-  }
+  owes_continue_ = head.expects_continue();
+  send_continue();
   return true;
+}
+
+// Behind the replies to all requests before: the client would take it for one of them.
+void Session::send_continue() {
+  if (!owes_continue_ || !line_.is_empty()) return;
+  owes_continue_ = false;
+  connection_.output() += rpc::kHttpContinue;
+  shared_.on_unsent(shared_from_this());
 }
 
 bool Session::on_message(std::string_view text) {
   std::optional<Reply::Http> http;
   if (connection_.http() != nullptr) {
+    owes_continue_ = false;
     http = {line_.open(), connection_.http()->keep_alive(), verdict_};
     if (verdict_.status == 204) {
       send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
@@ -164,8 +171,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
 // See openrpc.h. A small request with a large answer: what comes of many at once is only counted
 // after the last of them, so it is limited here.
 void Session::discover(const rpc::Request& request, Reply* reply) {
-  const size_t waiting = connection_.output().size() + line_.held_bytes() +
-                         (reply != nullptr ? reply->held_bytes() : 0);
+  const size_t waiting = connection_.output().size() + connection_.charged_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }

@@ -79,6 +79,7 @@ class Connection {
   void send(std::string_view body, std::string_view tail);
   // Counts what the owner holds for this client as the connection's, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }
+  uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
   // Stops and resumes reading, messages that were read already included: the owner's say in

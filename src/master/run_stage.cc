@@ -314,11 +314,10 @@ void RunStage::on_job_lost(Job& job, bool is_blamed, const std::string& cause) {
     return queue_.push(job.deadline_ns, job.id);
   }
   if (!job.deaths.empty()) quarantined_(job);
-  rpc::Error error;
-  error.code = rpc::kWorkerDied;
-  error.message = fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,
-                              job.attempts, job.method->attempts);
-  error.reason = "worker_died";
+  rpc::Error error =
+      rpc::make_error(rpc::kWorkerDied, "worker_died",
+                      fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,
+                                  job.attempts, job.method->attempts));
   error.retryable = true;
   error.executed = rpc::Executed::kUnknown;
   events_.on_step_failed(job, error);

@@ -69,12 +69,10 @@ class Requests final : public json::Visitor {
   }
 
   Error batch_too_large() const {
-    Error error;
-    error.code = kBatchTooLarge;
-    error.message = "Batch too large: expected at most " + std::to_string(batch_items_) +
-                    " requests (limits.batch_items), found " + std::to_string(item_count_) +
-                    "; split the batch";
-    error.reason = "batch_too_large";
+    Error error = make_error(kBatchTooLarge, "batch_too_large",
+                             "Batch too large: expected at most " + std::to_string(batch_items_) +
+                                 " requests (limits.batch_items), found " +
+                                 std::to_string(item_count_) + "; split the batch");
     error.limit = batch_items_;
     return error;
   }

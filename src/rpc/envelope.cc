@@ -1,7 +1,6 @@
 #include "rpc/envelope.h"
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <utility>
 
@@ -143,18 +142,12 @@ std::optional<Error> Envelope::find_fault() const {
 
 std::optional<Error> Envelope::find_timeout(std::optional<uint64_t>& timeout_ms) const {
   if (!timeout_.is_present()) return {};
-  const char* const end = timeout_.raw.data() + timeout_.raw.size();
-  uint64_t ms = 0;
-  const auto [stop, code] = std::from_chars(timeout_.raw.data(), end, ms);
-  // Whether it is an integer decides, not whether it fits: more than the limit means the limit.
-  if (stop != end || code == std::errc::invalid_argument) {
-    return make_error(
-        kInvalidParams, "invalid_params",
-        "Invalid params: expected a non-negative integer as params._meta.timeout_ms, found " +
-            excerpt(timeout_.raw));
-  }
-  timeout_ms = code == std::errc{} ? std::min(ms, kMaxTimeoutMs) : kMaxTimeoutMs;
-  return {};
+  timeout_ms = parse_timeout(timeout_.raw);
+  if (timeout_ms) return {};
+  return make_error(
+      kInvalidParams, "invalid_params",
+      "Invalid params: expected a non-negative integer as params._meta.timeout_ms, found " +
+          excerpt(timeout_.raw));
 }
 
 std::optional<Request> Envelope::judge() {

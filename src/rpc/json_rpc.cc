@@ -1,6 +1,7 @@
 #include "rpc/json_rpc.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/find_byte.h"
@@ -115,6 +116,14 @@ void append_data(std::string& out, const Error& error) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> parse_timeout(std::string_view digits) {
+  const char* const end = digits.data() + digits.size();
+  uint64_t ms = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), end, ms);
+  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  return error == std::errc{} ? std::min(ms, kMaxTimeoutMs) : kMaxTimeoutMs;
+}
 
 Message parse(std::string_view message, size_t batch_items) {
   Requests requests(message, batch_items);

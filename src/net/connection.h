@@ -113,6 +113,7 @@ class Connection {
   void write_rest(std::string& bytes, size_t taken);
   void update_reading();
   void linger_when_sent();
+  static void clear(std::string& bytes);
   uint64_t unsent_bytes() const;
   void tell_memory();
   void close();

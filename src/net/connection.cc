@@ -101,7 +101,7 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
     hand_out_messages();
   }
   if (tls.state() == TlsStream::State::kFailed) {
-    events_.on_insecure(*this, tls.failure());
+    events_.on_tls_failed(*this, tls.failure());
     if (write_ != nullptr) return close();  // no alert would arrive, for all that is before it
     output_.clear();
     sealed_ = 0;

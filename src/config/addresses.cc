@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <arpa/inet.h>
 #include <cctype>
-#include <charconv>
 #include <fmt/format.h>
 #include <sys/un.h>
 
+#include "base/ascii.h"
 #include "config/value.h"
 #include "net/options.h"
 
@@ -16,10 +16,7 @@ namespace {
 constexpr size_t kUnixPathMax = sizeof(sockaddr_un{}.sun_path) - 1;
 
 bool is_port(std::string_view text) {
-  uint32_t port = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, port);
-  return error == std::errc() && stop == end && port <= 65535;
+  return to_number<uint16_t>(text).has_value();
 }
 
 bool is_ip(int family, std::string_view host) {

@@ -15,7 +15,7 @@ std::string number_text(uint64_t number, Unit unit) {
   return fmt::format("\"{}KiB\"", number / kKiB);
 }
 
-// The numbers of a table; what is not a number, and what is not available yet, is left out.
+// The numbers of a table; what is not a number is left out.
 template <class T, size_t N>
 void append_numbers(std::string& out, const Key<T> (&keys)[N], const T& from) {
   for (const Key<T>& key : keys) {

@@ -1,10 +1,10 @@
 // [listen]: where clients come in, and who may.
 #include <algorithm>
-#include <charconv>
 #include <fmt/format.h>
 #include <grp.h>
 #include <pwd.h>
 
+#include "base/ascii.h"
 #include "config/addresses.h"
 #include "config/sections.h"
 #include "config/tokens.h"
@@ -80,15 +80,6 @@ void read_status(Problems& problems, const Entry& entry, const Paths& paths, Opt
   if (net::is_tls(status)) problems.add(entry, "expected an address without TLS");
 }
 
-// All of `text` as a number; nothing where it is none.
-std::optional<uint32_t> number_of(std::string_view text, int base) {
-  uint32_t number = 0;
-  const char* const end = text.data() + text.size();
-  const auto [stop, error] = std::from_chars(text.data(), end, number, base);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return number;
-}
-
 std::optional<uint32_t> id_of_user(const std::string& name) {
   const passwd* const user = ::getpwnam(name.c_str());
   return user == nullptr ? std::nullopt : std::optional(user->pw_uid);
@@ -107,7 +98,7 @@ void read_principal(Problems& problems, const Entry& entry, const char* kind,
   const auto text = problems.read_text(entry, fmt::format("the name of a {}, or \"\"", kind));
   if (!text) return;
   auto found = id_of(*text);
-  if (!found) found = number_of(*text, 10);
+  if (!found) found = to_number<uint32_t>(*text);
   if (!found || *found == net::UnixAccess::kOwn) {
     return problems.add(entry, fmt::format("expected the name or the number of a {}, found {}; "
                                            "there is none of that name",
@@ -121,7 +112,7 @@ void read_mode(Problems& problems, const Entry& entry, uint32_t& mode) {
   constexpr std::string_view kExpected = "an octal mode from \"0000\" to \"0777\"";
   const auto text = problems.read_text(entry, kExpected);
   if (!text) return;
-  const auto number = number_of(*text, 8);
+  const auto number = to_number<uint32_t>(*text, 8);
   if (number && *number <= kModeMax) {
     mode = *number;
   } else {

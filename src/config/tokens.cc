@@ -7,17 +7,14 @@
 #include <string_view>
 #include <sys/stat.h>
 
+#include "base/ascii.h"
+
 namespace ringmaster::config {
 namespace {
 
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
 constexpr size_t kFileBytesMax = 1 << 20;
-
-std::string_view trim(std::string_view line) {
-  const size_t begin = std::min(line.find_first_not_of(" \t\r"), line.size());
-  return line.substr(begin, line.find_last_not_of(" \t\r") + 1 - begin);
-}
 
 bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });

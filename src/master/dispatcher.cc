@@ -12,10 +12,7 @@ namespace ringmaster::master {
 namespace {
 
 rpc::Error overloaded(std::string reason, std::string message) {
-  rpc::Error error;
-  error.code = rpc::kOverloaded;
-  error.message = std::move(message);
-  error.reason = std::move(reason);
+  rpc::Error error = rpc::make_error(rpc::kOverloaded, std::move(reason), std::move(message));
   error.retryable = true;
   return error;
 }
@@ -148,12 +145,9 @@ void Dispatcher::on_fetched(Job& job) {
   const std::string_view text =
       body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
   if (const std::optional<std::string> fault = json::find_fault(text)) {
-    rpc::Error error;
-    error.code = rpc::kUpstreamFailed;
-    error.message =
-        fmt::format("upstream {}: expected JSON: {}", job.fetcher->options().name, *fault);
-    error.reason = "invalid_body";
-    return on_step_failed(job, error);
+    return on_step_failed(job, rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
+                                               fmt::format("upstream {}: expected JSON: {}",
+                                                           job.fetcher->options().name, *fault)));
   }
   answer_result(job, text);
   end(job);

@@ -22,11 +22,9 @@ void FetchStage::start(Job& job, const FetchStep& step) {
   const std::string_view params_text{store_.writable(params.block).data(), params.size};
   tl::expected<std::string, std::string> body = step.body.render(params_text);
   if (!body) {
-    rpc::Error error;
-    error.code = rpc::kInvalidParams;
-    error.message = fmt::format("expected the parameter {}, found none", body.error());
-    error.reason = "missing_parameter";
-    return events_.on_step_failed(job, error);
+    return events_.on_step_failed(
+        job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",
+                             fmt::format("expected the parameter {}, found none", body.error())));
   }
   net::Fetcher& fetcher = *fetchers_[step.upstream];
   job.state = JobState::kFetching;
@@ -67,10 +65,7 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
 
 void FetchStage::on_done(Job& job, const std::optional<net::Fetcher::Failure>& failure) {
   if (!failure) return events_.on_fetched(job);
-  rpc::Error error;
-  error.code = rpc::kUpstreamFailed;
-  error.message = failure->message;
-  error.reason = failure->reason;
+  rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
   error.retryable = true;
   events_.on_step_failed(job, error);
 }

@@ -46,7 +46,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
     session_of(connection).on_unreadable(why);
   };
-  events_.on_insecure = [this](net::Connection& connection, const std::string& why) {
+  events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
     shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
   events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };

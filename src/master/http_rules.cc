@@ -1,8 +1,8 @@
 #include "master/http_rules.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "base/ascii.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster::master {
@@ -12,22 +12,9 @@ constexpr std::string_view kContentTypes[] = {"application/json", "application/j
                                               "application/jsonrequest",
                                               "application/json-request"};
 
-std::string lower(std::string_view text) {
-  std::string lowered(text);
-  for (char& c : lowered) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  }
-  return lowered;
-}
-
-std::string_view trim(std::string_view text) {
-  const size_t begin = std::min(text.find_first_not_of(" \t"), text.size());
-  return text.substr(begin, text.find_last_not_of(" \t") + 1 - begin);
-}
-
 // Of UTF-8, if a charset is named at all.
 bool is_json(std::string_view content_type) {
-  const std::string lowered = lower(content_type);
+  const std::string lowered = to_lower(content_type);
   const std::string_view all = lowered;
   const std::string_view type = trim(all.substr(0, all.find(';')));
   if (std::find(std::begin(kContentTypes), std::end(kContentTypes), type) ==
@@ -67,27 +54,24 @@ HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& o
     return refuse(415, "expected Content-Type: application/json, found \"" +
                            std::string(head.field("Content-Type")) + '"');
   }
-  const std::string coding = lower(head.field("Content-Encoding"));
-  if (!coding.empty() && coding != "identity") {
-    return refuse(415, "expected no Content-Encoding, found " + coding);
+  const std::string_view coding = head.field("Content-Encoding");
+  if (!coding.empty() && !iequals(coding, "identity")) {
+    return refuse(415, "expected no Content-Encoding, found " + std::string(coding));
   }
   if (const std::string_view text = head.field("X-Request-Timeout-Ms"); !text.empty()) {
-    uint64_t ms = 0;
-    const auto [stop, error] = std::from_chars(text.data(), text.data() + text.size(), ms);
-    if (stop != text.data() + text.size() || error == std::errc::invalid_argument) {
+    verdict.timeout_ms = rpc::parse_timeout(text);
+    if (!verdict.timeout_ms) {
       return refuse(400, "expected a non-negative integer as X-Request-Timeout-Ms, found " +
                              std::string(text));
     }
-    verdict.timeout_ms =
-        error == std::errc{} ? std::min(ms, rpc::kMaxTimeoutMs) : rpc::kMaxTimeoutMs;
   }
   return verdict;
 }
 
 std::string_view token_of(const rpc::HttpReader& head) {
-  constexpr std::string_view kScheme = "bearer ";
+  constexpr std::string_view kScheme = "Bearer ";
   const std::string_view field = head.field("Authorization");
-  if (lower(field.substr(0, kScheme.size())) != kScheme) return {};
+  if (!iequals(field.substr(0, kScheme.size()), kScheme)) return {};
   return trim(field.substr(kScheme.size()));
 }
 

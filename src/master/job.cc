@@ -46,11 +46,9 @@ Job* JobTable::find(ipc::JobId id) {
 }
 
 rpc::Error deadline_exceeded(const Job& job) {
-  rpc::Error error;
-  error.code = rpc::kDeadlineExceeded;
-  error.message =
-      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs);
-  error.reason = "deadline";
+  rpc::Error error = rpc::make_error(
+      rpc::kDeadlineExceeded, "deadline",
+      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs));
   error.retryable = true;
   return error;
 }

@@ -40,7 +40,7 @@ enum class JobState : uint8_t {
   kFetching,   // an upstream is asked
   kQueued,     // waits in the queue
   kPublished,  // in the ring or with a worker
-  kAbandoned,  // answered with its deadline, but a worker may still read its payload
+  kAbandoned,  // cut off and answered, but a worker may still read its payload
 };
 
 struct Job {
@@ -69,6 +69,11 @@ struct Job {
   net::UvHandle<uv_timer_t> timer;
   Dispatcher* dispatcher = nullptr;  // who is told when it rings
 };
+
+// A worker may have it in hand.
+inline bool is_with_workers(const Job& job) {
+  return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
+}
 
 // -32012, as a job is told that has not been run.
 rpc::Error deadline_exceeded(const Job& job);

@@ -239,10 +239,8 @@ void Server::stop_now() {
   log(Level::kWarning, "stopping_now", {{"in_flight", rollout_->in_flight()}});
   front_->drain();
   limit_stopping(kLastAnswersMs);
-  rpc::Error error;
-  error.code = rpc::kShuttingDown;
-  error.message = "the server was stopped before this was finished";
-  error.reason = "shutting_down";
+  rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down",
+                                     "the server was stopped before this was finished");
   error.retryable = true;
   rollout_->cut_off_all(error);
   end(ExitCode::kOk);

@@ -14,7 +14,7 @@ constexpr std::string_view kDiscover = "rpc.discover";
 constexpr std::string_view kAuth = "rpc.auth";
 
 // Of a message of somebody who has not shown a token.
-constexpr uint64_t kStrangersBytes = 4 << 10;
+constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
 
 }  // namespace
 
@@ -22,8 +22,8 @@ Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
                  const net::Connection::Events& events, Shared& shared, uint64_t now_ns)
     : shared_(shared),
       connection_(std::move(stream), std::move(tls), events, shared.connection_limits, now_ns),
-      is_known_(!shared.access.asks_for_token()) {
-  if (!is_known_) connection_.limit_messages(kStrangersBytes);
+      is_authenticated_(!shared.access.asks_for_token()) {
+  if (!is_authenticated_) connection_.limit_messages(kUnauthenticatedBytes);
 }
 
 bool Session::on_head(const rpc::HttpReader& head) {
@@ -31,7 +31,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
   const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
   if (is_asked && !shared_.access.knows(token_of(head))) {
     verdict_.status = 401;
-    verdict_.why = count_stranger().message;
+    verdict_.why = count_unauthorized().message;
   }
   if (verdict_.status == 204) return true;
   if (verdict_.status != 200) {
@@ -64,8 +64,8 @@ bool Session::on_message(std::string_view text) {
   const rpc::Message message = rpc::parse(text, limits().batch_items);
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
-  if (!is_known_ && !http && !is_introduction(message)) {
-    refuse_stranger(message);
+  if (!is_authenticated_ && !http && !is_authentication(message)) {
+    refuse_unauthenticated(message);
     return true;
   }
   std::shared_ptr<Reply> reply;
@@ -79,21 +79,21 @@ bool Session::on_message(std::string_view text) {
   return is_json;
 }
 
-bool Session::is_introduction(const rpc::Message& message) const {
+bool Session::is_authentication(const rpc::Message& message) const {
   return !message.is_batch && message.requests.size() == 1 && !message.requests.front().error &&
          message.requests.front().method == kAuth;
 }
 
 // Whatever the message is: who has not shown a token is not told what is wrong with it.
-void Session::refuse_stranger(const rpc::Message& message) {
-  const rpc::Error error = count_stranger();
+void Session::refuse_unauthenticated(const rpc::Message& message) {
+  const rpc::Error error = count_unauthorized();
   const bool has_id = !message.is_batch && !message.requests.empty();
   const std::string_view id = has_id ? message.requests.front().id : "";
   respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, id, error); });
   finish_when_idle();
 }
 
-rpc::Error Session::count_stranger() {
+rpc::Error Session::count_unauthorized() {
   shared_.access.count(Refusal::kToken, connection_.client());
   return rpc::make_error(
       rpc::kUnauthorized, "unauthorized",
@@ -107,7 +107,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
   if (request.error) return refuse(request, *request.error, reply.get());
   if (request.method == kCancel) return cancel(request, reply.get());
   if (request.method == kDiscover) return discover(request, reply.get());
-  if (request.method == kAuth) return introduce(request, reply.get());
+  if (request.method == kAuth) return authenticate(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
@@ -127,13 +127,13 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 
 // Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before
 // the server is.
-void Session::introduce(const rpc::Request& request, Reply* reply) {
+void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
   if (access.asks_for_token() && !access.knows(token_of(request.params))) {
-    refuse(request, count_stranger(), reply);
+    refuse(request, count_unauthorized(), reply);
     return finish_when_idle();
   }
-  is_known_ = true;
+  is_authenticated_ = true;
   connection_.limit_messages(0);
   answer(request, "true", reply);
 }

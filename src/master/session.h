@@ -83,11 +83,12 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
-  bool is_introduction(const rpc::Message& message) const;
-  void refuse_stranger(const rpc::Message& message);
-  rpc::Error count_stranger();
+  bool is_authentication(const rpc::Message& message) const;
+  void refuse_unauthenticated(const rpc::Message& message);
+  // -32001; counts it among the refusals.
+  rpc::Error count_unauthorized();
   void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
-  void introduce(const rpc::Request& request, Reply* reply);
+  void authenticate(const rpc::Request& request, Reply* reply);
   void admit(const Method& method, const rpc::Request& request,
              const std::shared_ptr<Reply>& reply);
   void cancel(const rpc::Request& request, Reply* reply);
@@ -109,7 +110,7 @@ class Session : public std::enable_shared_from_this<Session> {
   ReplyLine line_;              // of HTTP
   HttpVerdict verdict_;         // on the request whose message comes next
   bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
-  bool is_known_;               // has no token to show any more; HTTP shows it each time
+  bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

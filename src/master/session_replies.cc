@@ -40,8 +40,8 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
 
 void Session::on_unreadable(rpc::Framer::Event why) {
   rpc::Error error;
-  if (!is_known_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
-    return refuse_message(count_stranger(), why);
+  if (!is_authenticated_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
+    return refuse_message(count_unauthorized(), why);
   }
   switch (why) {
     case rpc::Framer::Event::kTooLarge:
@@ -98,10 +98,10 @@ void Session::refuse_connection() {
 // A body tells the client's person what was wrong; HEAD has none.
 void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   std::string body;
-  const bool is_stranger = verdict_.status == 401;
+  const bool is_unauthorized = verdict_.status == 401;
   rpc::append_error(body, rpc::Version::k2, "",
-                    rpc::make_error(is_stranger ? rpc::kUnauthorized : rpc::kInvalidRequest,
-                                    is_stranger ? "unauthorized" : "http", std::string(why)));
+                    rpc::make_error(is_unauthorized ? rpc::kUnauthorized : rpc::kInvalidRequest,
+                                    is_unauthorized ? "unauthorized" : "http", std::string(why)));
   if (head.method() == "HEAD") body.clear();
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
 }

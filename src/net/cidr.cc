@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <arpa/inet.h>
-#include <charconv>
 #include <cstring>
+
+#include "base/ascii.h"
 
 namespace ringmaster::net {
 namespace {
@@ -37,9 +38,8 @@ tl::expected<Cidr, std::string> Cidr::parse(std::string_view text) {
   const uint32_t most = is_dotted ? kV4Bits : kV6Bits;
   uint32_t length = most;
   if (slash < text.size()) {
-    const char* const end = text.data() + text.size();
-    const auto [stop, error] = std::from_chars(text.data() + slash + 1, end, length);
-    if (error != std::errc() || stop != end || length > most) {
+    length = to_number<uint32_t>(text.substr(slash + 1)).value_or(most + 1);
+    if (length > most) {
       return fault(is_dotted ? "expected a length of 0 to 32 bits after the /"
                              : "expected a length of 0 to 128 bits after the /");
     }

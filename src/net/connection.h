@@ -40,8 +40,9 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
-    // What has come is no TLS, or not from whom it should be. The connection closes itself.
-    std::function<void(Connection&, const std::string& why)> on_insecure;
+    // Of TLS only: what has come is none, or not from whom it should be. The connection closes
+    // itself.
+    std::function<void(Connection&, const std::string& why)> on_tls_failed;
     // Nothing more will be read. The owner calls finish() once it has sent what it owes.
     std::function<void(Connection&)> on_ended;
     // It holds more or less memory than before: held_bytes(), which were `was_bytes`. Called at the
@@ -114,6 +115,7 @@ class Connection {
   void write_rest(std::string& bytes, size_t taken);
   void update_reading();
   void linger_when_sent();
+  static void clear(std::string& bytes);
   uint64_t unsent_bytes() const;
   void tell_memory();
   void close();

@@ -1,7 +1,6 @@
 #include "rpc/envelope.h"
 
 #include <algorithm>
-#include <charconv>
 #include <functional>
 #include <utility>
 
@@ -11,14 +10,6 @@ namespace {
 using json::Kind;
 
 constexpr std::string_view kNames[] = {"jsonrpc", "method", "params", "id", "result", "error"};
-
-Error fault(Code code, std::string message, std::string reason) {
-  Error error;
-  error.code = code;
-  error.message = std::move(message);
-  error.reason = std::move(reason);
-  return error;
-}
 
 // The beginning of a value, for a message; not cut inside a character.
 std::string excerpt(std::string_view raw) {
@@ -38,11 +29,11 @@ bool is_usable_id(Kind kind, std::string_view raw) {
 }  // namespace
 
 Error parse_error(const std::string& what) {
-  return fault(kParseError, "Parse error: " + what, "parse_error");
+  return make_error(kParseError, "parse_error", "Parse error: " + what);
 }
 
 Error invalid_request(const std::string& what) {
-  return fault(kInvalidRequest, "Invalid Request: " + what, "invalid_request");
+  return make_error(kInvalidRequest, "invalid_request", "Invalid Request: " + what);
 }
 
 void Envelope::clear() {
@@ -151,19 +142,12 @@ std::optional<Error> Envelope::find_fault() const {
 
 std::optional<Error> Envelope::find_timeout(std::optional<uint64_t>& timeout_ms) const {
   if (!timeout_.is_present()) return {};
-  const char* const end = timeout_.raw.data() + timeout_.raw.size();
-  uint64_t ms = 0;
-  const auto [stop, code] = std::from_chars(timeout_.raw.data(), end, ms);
-  // Whether it is an integer decides, not whether it fits: more than the limit means the limit.
-  if (stop != end || code == std::errc::invalid_argument) {
-    return fault(
-        kInvalidParams,
-        "Invalid params: expected a non-negative integer as params._meta.timeout_ms, found " +
-            excerpt(timeout_.raw),
-        "invalid_params");
-  }
-  timeout_ms = code == std::errc{} ? std::min(ms, kMaxTimeoutMs) : kMaxTimeoutMs;
-  return {};
+  timeout_ms = parse_timeout(timeout_.raw);
+  if (timeout_ms) return {};
+  return make_error(
+      kInvalidParams, "invalid_params",
+      "Invalid params: expected a non-negative integer as params._meta.timeout_ms, found " +
+          excerpt(timeout_.raw));
 }
 
 std::optional<Request> Envelope::judge() {

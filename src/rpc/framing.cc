@@ -1,7 +1,8 @@
 #include "rpc/framing.h"
 
 #include <algorithm>
-#include <charconv>
+
+#include "base/ascii.h"
 
 namespace ringmaster::rpc {
 namespace {
@@ -10,33 +11,15 @@ constexpr std::string_view kMethods[] = {"GET ",     "POST ",  "PUT ",     "HEAD
                                          "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "};
 constexpr std::string_view kContentHeader = "content-";
 
-char lower(char c) {
-  return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-}
-
-bool is_same(std::string_view text, std::string_view lower_case) {
-  return std::equal(text.begin(), text.end(), lower_case.begin(), lower_case.end(),
-                    [](char a, char b) { return lower(a) == b; });
-}
-
 // Whether one begins with the other, whichever is the longer one.
 bool agree(std::string_view first, std::string_view word) {
   const size_t size = std::min(first.size(), word.size());
   return first.substr(0, size) == word.substr(0, size);
 }
 
-std::string_view trim(std::string_view text) {
-  const size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") + 1 - begin);
-}
-
 std::optional<size_t> positive(std::string_view digits) {
-  size_t number = 0;
-  const char* const end = digits.data() + digits.size();
-  const auto [stop, error] = std::from_chars(digits.data(), end, number);
-  if (error != std::errc{} || stop != end || number == 0) return std::nullopt;
-  return number;
+  const auto number = to_number<size_t>(digits);
+  return number == 0 ? std::nullopt : number;
 }
 
 }  // namespace
@@ -46,7 +29,7 @@ std::optional<Framing> framing_of(std::string_view first) {
   if (c == '{' || c == '[') return Framing::kJson;
   if (c >= '0' && c <= '9') return Framing::kNetstring;
   const size_t size = std::min(first.size(), kContentHeader.size());
-  if (is_same(first.substr(0, size), kContentHeader.substr(0, size))) {
+  if (iequals(first.substr(0, size), kContentHeader.substr(0, size))) {
     if (size == kContentHeader.size()) return Framing::kContentLength;
     return Framing::kUndecided;
   }
@@ -89,7 +72,7 @@ std::optional<size_t> content_length(std::string_view headers) {
     if (line.empty()) continue;  // the last
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
-    if (!is_same(line.substr(0, colon), "content-length")) continue;
+    if (!iequals(line.substr(0, colon), "content-length")) continue;
     const auto found = positive(trim(line.substr(colon + 1)));
     if (!found || (length && *length != *found)) return std::nullopt;
     length = found;

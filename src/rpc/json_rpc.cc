@@ -1,6 +1,7 @@
 #include "rpc/json_rpc.h"
 
 #include <algorithm>
+#include <charconv>
 #include <utility>
 
 #include "base/find_byte.h"
@@ -69,12 +70,10 @@ class Requests final : public json::Visitor {
   }
 
   Error batch_too_large() const {
-    Error error;
-    error.code = kBatchTooLarge;
-    error.message = "Batch too large: expected at most " + std::to_string(batch_items_) +
-                    " requests (limits.batch_items), found " + std::to_string(item_count_) +
-                    "; split the batch";
-    error.reason = "batch_too_large";
+    Error error = make_error(kBatchTooLarge, "batch_too_large",
+                             "Batch too large: expected at most " + std::to_string(batch_items_) +
+                                 " requests (limits.batch_items), found " +
+                                 std::to_string(item_count_) + "; split the batch");
     error.limit = batch_items_;
     return error;
   }
@@ -117,6 +116,14 @@ void append_data(std::string& out, const Error& error) {
 }
 
 }  // namespace
+
+std::optional<uint64_t> parse_timeout(std::string_view digits) {
+  const char* const end = digits.data() + digits.size();
+  uint64_t ms = 0;
+  const auto [stop, error] = std::from_chars(digits.data(), end, ms);
+  if (stop != end || error == std::errc::invalid_argument) return std::nullopt;
+  return error == std::errc{} ? std::min(ms, kMaxTimeoutMs) : kMaxTimeoutMs;
+}
 
 Message parse(std::string_view message, size_t batch_items) {
   Requests requests(message, batch_items);

@@ -23,6 +23,10 @@ inline constexpr size_t kMaxIdBytes = 256;
 // About 31 years: a client's timeout_ms is cut to it, so that sums of it cannot overflow.
 inline constexpr uint64_t kMaxTimeoutMs = 1'000'000'000'000;
 
+// A client's timeout_ms, at most kMaxTimeoutMs, however many digits it has. Empty: it is no
+// non-negative integer.
+std::optional<uint64_t> parse_timeout(std::string_view digits);
+
 enum class Version : uint8_t { k1, k2 };
 
 // One item of a message. Either a request that can be served (no error), or one that is answered

@@ -34,27 +34,18 @@ class Error:
 
 @dataclass(frozen=True)
 class Batch:
-    """One array with these answers, in any order: results as dict, errors as Error."""
+    """One array with these answers, in this order: results as dict, errors as Error."""
 
     answers: tuple[Any, ...]
 
     def check(self, raw: bytes):
         found = json.loads(raw)
         assert isinstance(found, list) and len(found) == len(self.answers), raw
-        for expected in self.answers:
-            match = next((one for one in found if matches(one, expected)), None)
-            assert match is not None, f"expected {expected} in {raw!r}"
-            found.remove(match)
-
-
-def matches(answer: dict[str, Any], expected: Any) -> bool:
-    if not isinstance(expected, Error):
-        return answer == expected
-    try:
-        expected.check_parsed(answer)
-    except AssertionError:
-        return False
-    return True
+        for answer, expected in zip(found, self.answers, strict=True):
+            if isinstance(expected, Error):
+                expected.check_parsed(answer)
+            else:
+                assert answer == expected, raw
 
 
 def check(answer: bytes, expected: bytes | Error | Batch):

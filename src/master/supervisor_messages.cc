@@ -1,0 +1,92 @@
+// Supervisor: what the nursery says, of itself and of its workers.
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/exit_status.h"
+#include "base/log.h"
+#include "master/supervisor.h"
+
+namespace ringmaster::master {
+
+// Whether a nursery that is in its right mind could say this now.
+bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
+  using ipc::ControlType;
+  const bool is_exit = message.type == ControlType::kExited;
+  const bool is_of_fork =
+      message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
+  const bool are_described = descriptions_.size() == setup_.handlers.size();
+  if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
+  if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
+  if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
+  if (message.worker >= roster_.slot_count()) return false;
+  const Roster::Slot& slot = roster_.slot(message.worker);
+  if (is_of_fork) return slot.state == Roster::State::kForking;
+  return slot.pid != 0 && slot.pid == message.pid;
+}
+
+void Supervisor::on_message(const ipc::ControlMessage& message) {
+  if (!is_sane(message)) {
+    // Handlers run in the nursery while they load, and may write anywhere.
+    failure_ = Error{ExitCode::kInternal,
+                     fmt::format("expected no such control message from the nursery: type {}, "
+                                 "worker {}, pid {}",
+                                 static_cast<uint32_t>(message.type), message.worker, message.pid)};
+    return generation_->kill();
+  }
+  switch (message.type) {
+    case ipc::ControlType::kDescription:
+      return descriptions_.push_back(message.text);
+    case ipc::ControlType::kLoaded:
+      is_loaded_ = true;
+      events_.on_described(std::move(descriptions_));
+      log(Level::kInfo, "handlers_loaded",
+          {{"gen", generation_->number()},
+           {"nursery_pid", generation_->nursery_pid()},
+           {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
+      return fork_due();
+    case ipc::ControlType::kFailed:
+      failure_ = Error{static_cast<ExitCode>(message.status), message.text};
+      return generation_->kill();
+    case ipc::ControlType::kForked:
+      roster_.on_forked(message.worker, message.pid, now_ns());
+      return look_at_workers();
+    case ipc::ControlType::kForkFailed:
+      log(Level::kError, "fork_failed",
+          {{"worker", message.worker}, {"error", strerrordesc_np(message.status)}});
+      return roster_.on_fork_failed(message.worker, now_ns());
+    case ipc::ControlType::kExited:
+      return on_worker_exited(message);
+    default:
+      RM_ASSERT(false);  // see is_sane()
+  }
+}
+
+void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
+  const uint32_t worker = message.worker;
+  WorkerDeath death{worker, generation_->number(), message.pid};
+  death.how = describe_exit(message.status);
+  death.report = message.text;
+  const bool was_killed = death.how == "SIGKILL";
+  const bool was_killed_by_us = killed_.erase(worker) > 0 && was_killed;
+  if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
+  take_results(RunStage::kAllBytes);  // what it had finished is not lost
+  const bool has_worked = run_stage_.finished_jobs(worker) > 0;
+  const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
+  roster_.on_exited(worker, now_ns(), has_worked);
+  run_stage_.set_workers(roster_.up_count());
+  if (message.status == 0 && lost.empty()) {
+    log(Level::kInfo, "worker_left",
+        {{"worker", worker}, {"gen", death.generation}, {"pid", message.pid}});
+  } else {
+    log_death(death, lost);
+  }
+  if (roster_.slot(worker).young_deaths == Roster::kCrashLoopDeaths) {
+    log(Level::kError, "crash_looping",
+        {{"worker", worker}, {"gen", generation_->number()}, {"deaths", Roster::kCrashLoopDeaths}});
+  }
+  fork_due();
+}
+
+}  // namespace ringmaster::master

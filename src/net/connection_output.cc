@@ -1,0 +1,136 @@
+// Connection: what it sends: its output, TLS in between, and the end.
+#include <algorithm>
+#include <sys/socket.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "net/connection.h"
+
+namespace ringmaster::net {
+namespace {
+
+// So much of a long output is encrypted at once: enough for a write to be worth it.
+constexpr size_t kSealedBytes = 128 << 10;
+
+// A string that has grown beyond this gives its memory back when it is empty.
+constexpr size_t kKeptBytes = 16 << 10;
+
+}  // namespace
+
+struct Connection::Write {
+  uv_write_t request{};
+  std::string bytes;
+  size_t taken;            // of these, before
+  Connection* connection;  // null once that is gone
+};
+
+Connection::~Connection() {
+  if (write_ != nullptr) write_->connection = nullptr;
+}
+
+void Connection::clear(std::string& bytes) {
+  bytes.clear();
+  if (bytes.capacity() > kKeptBytes) bytes.shrink_to_fit();
+}
+
+void Connection::flush() {
+  if (is_closed()) return;
+  if (!is_held_ && !unread_.empty() && !is_unreadable_ && !is_finishing_) hand_out_messages();
+  end_if_tls_has();
+  write_due();
+  if (is_closed()) return;
+  if (output_.empty()) clear(output_);  // send() may have emptied it
+  update_reading();
+  linger_when_sent();
+  tell_memory();
+}
+
+// Of a long output a part at a time, so that it is not there twice. False: it cannot be sent.
+bool Connection::seal_output(TlsStream& tls) {
+  if (!tls.due().empty() || output_.empty() || !tls.may_seal()) return true;
+  const size_t size = std::min(output_.size() - sealed_, kSealedBytes);
+  const bool is_sealed = tls.seal({output_.data() + sealed_, size});
+  sealed_ += size;
+  // In halves: to move what is left each time would take too long.
+  if (sealed_ >= output_.size() / 2) output_.erase(0, std::exchange(sealed_, 0));
+  return is_sealed;
+}
+
+void Connection::write_due() {
+  while (write_ == nullptr) {
+    if (tls_ != nullptr && !seal_output(*tls_)) return close();
+    std::string& due = tls_ == nullptr ? output_ : tls_->due();
+    if (due.empty()) return;
+    const uv_buf_t buffer = uv_buf_init(due.data(), static_cast<unsigned>(due.size()));
+    const int written = uv_try_write(&stream_->stream, &buffer, 1);
+    if (written < 0 && written != UV_EAGAIN) return close();
+    const auto taken = static_cast<size_t>(std::max(written, 0));
+    if (taken < due.size()) return write_rest(due, taken);
+    clear(due);
+  }
+}
+
+void Connection::send(std::string_view body, std::string_view tail) {
+  size_t taken = 0;
+  if (write_ == nullptr && !is_closed() && tls_ == nullptr) {
+    const auto buffer = [](std::string_view bytes) {
+      return uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+    };
+    const uv_buf_t buffers[] = {buffer(output_), buffer(body), buffer(tail)};
+    // What is wrong with the connection the next flush will find, too: nobody expects it to be
+    // closed here.
+    taken = static_cast<size_t>(std::max(uv_try_write(&stream_->stream, buffers, 3), 0));
+  }
+  const auto take = [&taken](std::string_view bytes) {
+    const size_t of_these = std::min(taken, bytes.size());
+    taken -= of_these;
+    return bytes.substr(of_these);
+  };
+  output_.erase(0, output_.size() - take(output_).size());
+  output_ += take(body);
+  output_ += take(tail);
+}
+
+uint64_t Connection::unsent_bytes() const {
+  return output_.size() + (tls_ != nullptr ? tls_->due().size() : 0) +
+         (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
+}
+
+// Hands the bytes over to libuv, of which the system has taken so many.
+void Connection::write_rest(std::string& bytes, size_t taken) {
+  write_ = new Write{{}, std::exchange(bytes, {}), taken, this};
+  write_->request.data = write_;
+  unsent_bytes_ = write_->bytes.size() - taken;
+  sent_ns_ = now_ns();
+  const uv_buf_t buffer =
+      uv_buf_init(write_->bytes.data() + taken, static_cast<unsigned>(unsent_bytes_));
+  const int error =
+      uv_write(&write_->request, &stream_->stream, &buffer, 1, [](uv_write_t* request, int status) {
+        const std::unique_ptr<Write> write(static_cast<Write*>(request->data));
+        Connection* self = write->connection;
+        if (self == nullptr) return;
+        self->write_ = nullptr;
+        if (self->is_closed()) return;
+        if (status != 0) return self->close();
+        self->flush();
+      });
+  if (error != 0) {  // libuv calls nothing back then
+    delete std::exchange(write_, nullptr);
+    close();
+  }
+}
+
+void Connection::linger_when_sent() {
+  if (!is_finishing_ || is_lingering_ || !output_.empty() || write_ != nullptr) return;
+  if (tls_ != nullptr) {
+    tls_->end();
+    write_due();
+    if (is_closed() || write_ != nullptr) return;
+  }
+  if (is_at_eof_) return close();
+  if (::shutdown(fd_of(*stream_), SHUT_WR) != 0) return close();
+  is_lingering_ = true;
+  waiting_since_ns_ = now_ns();
+}
+
+}  // namespace ringmaster::net

@@ -35,8 +35,8 @@ class StatusPort {
   StatusPort(uv_loop_t* loop, std::function<Health()> health);
 
   // Binds the address, unless it is the one that is open; "" is none. Then listens there, which may
-  // still fail (71). The one that is open stays so until open(), which closes it, or forget_bound(),
-  // which leaves it at that.
+  // still fail (71). The one that is open stays so until open(), which closes it; forget_bound()
+  // leaves it at that.
   [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
   [[nodiscard]] Status listen();
   void open();

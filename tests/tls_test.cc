@@ -155,6 +155,46 @@ TEST_CASE("tls: what is no TLS fails, with an alert, and nothing is taken any mo
   }
 }
 
+TEST_CASE("tls: a message of the handshake that is too long is refused when its length is known") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const std::string_view header("\x01\x00\x40\x01", 4);  // a hello of 16 KiB and a byte
+  std::string whole("\x16\x03\x01\x00\x04", 5);
+  whole += header;
+  std::string scattered;
+  for (const char byte : header) {
+    scattered += std::string_view("\x16\x03\x01\x00\x01", 5);
+    scattered += byte;
+  }
+  for (const std::string& sent : {whole, scattered}) {
+    TlsStream server(*context_of({own.file, own.key_file, ""}));
+    for (const char& byte : sent) {
+      CHECK(server.state() == State::kHandshake);
+      CHECK(server.receive({&byte, 1}).empty());
+    }
+    CHECK(server.state() == State::kFailed);
+    CHECK(contains(server.failure(), "too long"));
+    CHECK(server.due().size() == 7);
+  }
+  // The second hello, too, which a client is asked for when it has guessed wrong.
+  TlsRecords records;
+  CHECK(records.note({"\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10}, true));
+  CHECK(records.note({"\x14\x03\x03\x00\x01\x01", 6}, true));
+  CHECK(!records.note(whole, true));
+
+  const Certificate friends(folder, "friend");
+  Certificate many = friends;
+  std::string chain;
+  for (int i = 0; i < 100; ++i)
+    chain += friends.text();
+  many.file = folder.write("many.pem", chain);
+  Pair pair({own.file, own.key_file, friends.file});
+  pair.client.use(many);
+  pair.client.shake_hands();
+  pair.exchange();
+  CHECK(pair.server.failure() == "excessive message size");
+}
+
 TEST_CASE("tls: a damaged record ends it") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");

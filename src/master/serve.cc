@@ -95,7 +95,8 @@ Status Server::start(Options options) {
     return StatusPort::Health{has_workers && !is_stopping_, status(rollout_->serving())};
   });
   if (Status bound = bind(options); !bound) return bound;
-  if (Status opened = status_port_->open(); !opened) return opened;
+  if (Status listening = status_port_->listen(); !listening) return listening;
+  status_port_->open();
   heartbeat_ = std::make_unique<Heartbeat>(
       loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
                                       [this] { return rollout_->loading_pid(); }});
@@ -169,8 +170,10 @@ void Server::on_signal(int signal) {
 }
 
 Status Server::on_ready(Deployment& next) {
+  // Whatever may fail comes before the first of what cannot be taken back.
+  if (Status listening = status_port_->listen(); !listening) return listening;
   if (Status serving = front_->serve(next); !serving) return serving;
-  if (Status opened = status_port_->open(); !opened) return opened;
+  status_port_->open();
   next.announce(front_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();

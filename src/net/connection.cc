@@ -83,8 +83,10 @@ void Connection::on_read(std::string_view bytes) {
     read_tls(*tls_, bytes);
   }
   if (is_closed()) return;
-  // The clock of a message starts with its first bytes, and so does the count of them.
-  if (!was_mid_message || !is_mid_message()) {
+  // The clock of a message starts with its first bytes, and so does the count of them. What decides
+  // nothing, blanks and TLS of its own accord, does not stop that of the first bytes.
+  const bool is_decided = framer_.framing() != rpc::Framing::kUndecided;
+  if (is_decided && (!was_mid_message || !is_mid_message())) {
     waiting_since_ns_ = now_ns();
     message_bytes_ = 0;
   }

@@ -11,7 +11,8 @@
 namespace ringmaster::net {
 namespace {
 
-constexpr uint32_t kHeaderBytes = 5;  // of a record: type, version, length
+// A fatal decode_error, of somebody who has no key yet.
+constexpr std::string_view kTooLongAlert{"\x15\x03\x03\x00\x02\x02\x32", 7};
 
 // What one receive() can make of what it is given and of the record that had come in part.
 char plaintext[TlsStream::kReceivedMax + SSL3_RT_MAX_PACKET_SIZE];
@@ -71,7 +72,14 @@ TlsStream::TlsStream(const TlsContext& context) : ssl_(::SSL_new(context.get()))
 std::string_view TlsStream::receive(std::string_view ciphertext) {
   RM_ASSERT(ciphertext.size() <= kReceivedMax);
   if (state_ == State::kEnded || state_ == State::kFailed) return {};
-  note_records(ciphertext);
+  // Of TLS 1.2 the hello is the only long one, and what follows it may be encrypted.
+  const bool is_plain = state_ == State::kHandshake && ::SSL_version(ssl_.get()) != TLS1_2_VERSION;
+  if (!records_.note(ciphertext, is_plain)) {
+    state_ = State::kFailed;
+    failure_ = "a message of the handshake is too long";
+    due_ += kTooLongAlert;
+    return {};
+  }
   input_ = ciphertext;
   size_t size = 0;
   for (;;) {
@@ -90,26 +98,8 @@ std::string_view TlsStream::receive(std::string_view ciphertext) {
   return {plaintext, size};
 }
 
-void TlsStream::note_records(std::string_view ciphertext) {
-  while (!ciphertext.empty()) {
-    if (body_bytes_ > 0) {
-      const size_t taken = std::min<size_t>(body_bytes_, ciphertext.size());
-      body_bytes_ -= static_cast<uint32_t>(taken);
-      ciphertext.remove_prefix(taken);
-      continue;
-    }
-    const auto byte = static_cast<uint8_t>(ciphertext.front());
-    ciphertext.remove_prefix(1);
-    ++header_bytes_;
-    if (header_bytes_ == kHeaderBytes - 1) length_ = byte;
-    if (header_bytes_ < kHeaderBytes) continue;
-    body_bytes_ = length_ << 8 | byte;
-    header_bytes_ = 0;
-  }
-}
-
 bool TlsStream::is_waiting() const {
-  return header_bytes_ > 0 || body_bytes_ > 0 || ::SSL_is_init_finished(ssl_.get()) == 0;
+  return records_.is_in_record() || ::SSL_is_init_finished(ssl_.get()) == 0;
 }
 
 bool TlsStream::may_seal() const {

@@ -101,6 +101,21 @@ def test_a_reload_moves_it_and_a_failed_one_does_not(server):
         ask(second, "/readyz")
 
 
+def test_a_reload_that_cannot_listen_changes_nothing(server):
+    running = server(listen=ON)
+    first = status_of(running)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        new = "127.0.0.1:%d" % free.getsockname()[1]
+    # Two may bind it as long as neither listens: only that fails, when the workers are up.
+    refused = running.reload(listen={"rpc": ["127.0.0.1:0", new], "status": new})
+    assert f"listen on {new}: Address already in use" in refused
+    assert running.call("echo", [1]) == [1]
+    assert ask(first, "/readyz")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(new, "/readyz")
+
+
 def test_an_address_in_use_is_named_at_the_start(server):
     first = server(listen=ON)
     second = server(wait=False, name="second", listen={"status": status_of(first)})

@@ -2,13 +2,14 @@
 
 import json
 import random
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from answers import Error
-from client import Client, request
+from client import DEADLINE_S, Client, request
 from server import Server
 
 PARSE_ERROR = Error(-32700, reason="parse_error")
@@ -236,12 +237,16 @@ def test_a_unix_socket_serves_as_well(server, tmp_path):
 
 
 def test_a_silent_connection_is_closed_after_10_s(running):
-    """One that sends nothing, and one whose message does not come to its end; a connection that
-    has been served and waits may stay."""
+    """One that sends nothing, one that sends blanks only, and one whose message does not come to
+    its end; a connection that has been served and waits may stay."""
     silent, dribbling, served = running.connect(), running.connect(), running.connect()
+    blank = running.connect()
     begun = time.monotonic()
     assert served.call("echo", [1]) == [1]
     dribbling.send(b'{"jsonrpc":')
+    while not select.select([blank.socket], [], [], 0.25)[0]:
+        assert time.monotonic() < begun + DEADLINE_S
+        blank.send(b"\n")
     assert silent.read_to_end() == []
     dribbling.read_to_end()
     assert time.monotonic() - begun > 9

@@ -73,6 +73,7 @@ void Connection::update_reading() {
 void Connection::on_read(std::string_view bytes) {
   if (is_finishing_) return;
   const bool was_mid_message = is_mid_message();
+  has_message_come_ = false;
   if (is_into_room_) {
     framer_.feed_room(bytes.size());
     hand_out_messages();
@@ -86,7 +87,7 @@ void Connection::on_read(std::string_view bytes) {
   // The clock of a message starts with its first bytes, and so does the count of them. What decides
   // nothing, blanks and TLS of its own accord, does not stop that of the first bytes.
   const bool is_decided = framer_.framing() != rpc::Framing::kUndecided;
-  if (is_decided && (!was_mid_message || !is_mid_message())) {
+  if (is_decided && (!was_mid_message || has_message_come_ || !is_mid_message())) {
     waiting_since_ns_ = now_ns();
     message_bytes_ = 0;
   }
@@ -146,6 +147,7 @@ bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
     case rpc::Framer::Event::kHead:
       return events_.on_head(*this, *http());
     case rpc::Framer::Event::kMessage:
+      has_message_come_ = true;
       if (!events_.on_message(*this, message) && !framer_.skip_bad_message()) return false;
       return http() == nullptr || http()->keep_alive();
     default:

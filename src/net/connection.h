@@ -130,11 +130,12 @@ class Connection {
   size_t sealed_ = 0;          // of output_, that TLS has already
   Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
   uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
-  uint64_t message_bytes_ = 0;  // that have come since then
-  uint64_t sent_ns_ = 0;        // when the client was last seen to take bytes of write_
-  uint64_t unsent_bytes_ = 0;   // of write_, at that time
-  uint64_t busy_ns_ = 0;        // when it was last seen to be owed something
-  uint64_t held_bytes_ = 0;     // as last told
+  uint64_t message_bytes_ = 0;     // that have come since then
+  bool has_message_come_ = false;  // with what was read last
+  uint64_t sent_ns_ = 0;           // when the client was last seen to take bytes of write_
+  uint64_t unsent_bytes_ = 0;      // of write_, at that time
+  uint64_t busy_ns_ = 0;           // when it was last seen to be owed something
+  uint64_t held_bytes_ = 0;        // as last told
   int64_t owners_bytes_ = 0;
   bool is_held_ = false;
   bool is_reading_ = false;

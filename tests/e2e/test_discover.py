@@ -229,6 +229,7 @@ def test_a_reload_brings_another_document(server, describing):
         ({"name": "x"}, "its description/name: is no member that is known here"),
         ({"params": [NUMBER | {"schema": {"type": "int"}}]},
          "its description/params/0/schema/type: expected one or more of null"),
+        ({"~" * 60_000: "x"}, "its description/~0~0~0"),  # twice as long in a message
         ({"summary": "x" * 62_000}, "its description: expected at most 61440 bytes"),
     ],
 )  # fmt: skip

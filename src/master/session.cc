@@ -69,6 +69,7 @@ bool Session::on_message(std::string_view text) {
     begin(request, reply);
   reply.reset();
   update_hold();
+  if (is_finishing_) finish_when_idle();
   return is_json;
 }
 
@@ -123,8 +124,8 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 void Session::introduce(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
   if (access.asks_for_token() && !access.knows(token_of(request.params))) {
-    refuse(request, count_stranger(), reply);
-    return finish_when_idle();
+    is_finishing_ = true;  // when all of its message has been begun: see on_message()
+    return refuse(request, count_stranger(), reply);
   }
   is_known_ = true;
   connection_.limit_messages(0);

@@ -40,6 +40,8 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    // Whether a handshake may go on in this turn of the loop: it takes a millisecond, or several.
+    std::function<bool()> may_shake_hands;
     // What has come is no TLS, or not from whom it should be. The connection closes itself.
     std::function<void(Connection&, const std::string& why)> on_insecure;
     // Nothing more will be read. The owner calls finish() once it has sent what it owes.
@@ -108,6 +110,7 @@ class Connection {
   void hand_out_messages();
   bool hand_out(rpc::Framer::Event event, std::string_view message);
   bool is_mid_message() const;
+  bool may_read_now() const;
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);

@@ -45,6 +45,7 @@ HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& o
     return refuse(403, "a page of " + verdict.origin + " may not call: see listen.origins");
   }
   if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
+    if (!head.is_complete()) return refuse(413, "expected no body of an OPTIONS request");
     verdict.status = 204;
     return verdict;
   }

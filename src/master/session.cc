@@ -76,6 +76,7 @@ bool Session::on_message(std::string_view text) {
     begin(request, reply);
   reply.reset();
   update_hold();
+  if (is_finishing_) finish_when_idle();
   return is_json;
 }
 
@@ -130,8 +131,8 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
   if (access.asks_for_token() && !access.knows(token_of(request.params))) {
-    refuse(request, count_unauthorized(), reply);
-    return finish_when_idle();
+    is_finishing_ = true;  // when all of its message has been begun: see on_message()
+    return refuse(request, count_unauthorized(), reply);
   }
   is_authenticated_ = true;
   connection_.limit_messages(0);

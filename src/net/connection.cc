@@ -54,6 +54,7 @@ void Connection::update_reading() {
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
+    if (!self->may_read_now()) room = {};
     *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
   };
   const int error = uv_read_start(&stream_->stream, allocate,
@@ -63,7 +64,7 @@ void Connection::update_reading() {
                                       self->on_read({buffer->base, static_cast<size_t>(size)});
                                     } else if (size == UV_EOF) {
                                       self->on_end();
-                                    } else if (size < 0) {
+                                    } else if (size < 0 && size != UV_ENOBUFS) {  // not now
                                       self->close();
                                     }
                                   });
@@ -120,6 +121,11 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
 void Connection::end_if_tls_has() {
   const bool has_ended = tls_ != nullptr && tls_->state() == TlsStream::State::kEnded;
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
+}
+
+bool Connection::may_read_now() const {
+  const bool is_shaking_hands = tls_ != nullptr && tls_->state() == TlsStream::State::kHandshake;
+  return !is_shaking_hands || is_finishing_ || events_.may_shake_hands();
 }
 
 bool Connection::is_mid_message() const {

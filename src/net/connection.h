@@ -40,6 +40,9 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    // Of TLS only: whether a handshake may go on in this turn of the loop: it takes a millisecond,
+    // or several.
+    std::function<bool()> may_shake_hands;
     // Of TLS only: what has come is none, or not from whom it should be. The connection closes
     // itself.
     std::function<void(Connection&, const std::string& why)> on_tls_failed;
@@ -110,6 +113,7 @@ class Connection {
   void hand_out_messages();
   bool hand_out(rpc::Framer::Event event, std::string_view message);
   bool is_mid_message() const;
+  bool may_read_now() const;
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);

@@ -56,7 +56,7 @@ check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzin
 	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
 	scripts/check.sh
 
-fuzz: ## feed the fuzzers of tests/fuzz ten million inputs: some twenty minutes
+fuzz: ## feed the fuzzers of tests/fuzz thirteen million inputs: some twenty minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 

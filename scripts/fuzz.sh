@@ -8,8 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# name, inputs in thousands (long, short), dictionary: the fast ones get more. The long form is ten
-# million in all; the short one takes less than a minute on two cores.
+# name, inputs in thousands (long, short), dictionary: the fast ones get more. The long form is
+# thirteen million in all; the short one takes less than a minute on two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
 framing     1000 20 http

@@ -1,11 +1,10 @@
-"""Certificates for the tests, made by the openssl program; a client that speaks TLS."""
+"""Certificates for the tests, made by the openssl program."""
 
-import ssl
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
-from client import Client
+import pytest
 
 
 @dataclass
@@ -38,12 +37,25 @@ def make_certificate(folder: Path, name: str, ca: Certificate | None = None) -> 
     return made
 
 
-class TlsClient(Client):
-    def __init__(self, address: str, ca: Certificate, own: Certificate | None = None, **options):
-        super().__init__(address.removeprefix("tls://"))
-        context = ssl.create_default_context(cafile=str(ca.file))
-        for name, value in options.items():
-            setattr(context, name, value)
-        if own:
-            context.load_cert_chain(str(own.file), str(own.key))
-        self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """made("name", ca=None): a certificate, made once."""
+    folder = tmp_path_factory.mktemp("certificates")
+    known: dict[str, Certificate] = {}
+
+    def make(name: str, ca: Certificate | None = None) -> Certificate:
+        if name not in known:
+            known[name] = make_certificate(folder, name, ca)
+        return known[name]
+
+    return make
+
+
+@pytest.fixture
+def ca(made):
+    return made("ca")
+
+
+@pytest.fixture
+def own(made, ca):
+    return made("server", ca)

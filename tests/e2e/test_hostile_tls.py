@@ -1,0 +1,141 @@
+"""TLS: those who speak it badly, slowly, or not at all."""
+
+import contextlib
+import json
+import os
+import select
+import signal
+import socket
+import time
+
+from certificates import ca, made, own  # noqa: F401 (fixtures)
+from client import DEADLINE_S, request
+from proc import descriptors, private_bytes, wait_until
+from server import MEASURED
+from tls import StepwiseTls, TlsClient, raw
+
+
+def read_to_end(connection: socket.socket) -> bytes:
+    pieces = []
+    try:
+        while piece := connection.recv(1 << 16):
+            pieces.append(piece)
+    except ConnectionResetError:
+        pass
+    return b"".join(pieces)
+
+
+def test_who_does_not_speak_tls_is_told_and_logged(server, own, ca):
+    running = server(listen=own.listen())
+    for garbage in (request("echo", [1]), b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff" * 500):
+        with raw(running) as connection:
+            connection.sendall(garbage)
+            alert = read_to_end(connection)
+            assert alert[:1] in (b"\x15", b""), alert
+    running.wait_for_line(r"event=clients_refused why=tls count=\d+ total=3 last=.*127.0.0.1:\d+: ")
+    with TlsClient(running.address, ca) as client:
+        assert client.call("echo", [1]) == [1]
+
+
+def test_a_damaged_record_closes_its_connection_only(server, own, ca):
+    running = server(listen=own.listen())
+    with TlsClient(running.address, ca) as good, raw(running) as connection:
+        half = StepwiseTls(ca)
+        half.shake_hands(connection)
+        record = bytearray(half.records(request("echo", [1])))
+        record[-1] ^= 1
+        connection.sendall(record)
+        connection.settimeout(DEADLINE_S)
+        read_to_end(connection)
+        running.wait_for_line("event=clients_refused why=tls .*bad record mac")
+        assert good.call("echo", [1]) == [1]
+
+
+def test_truncated_ones(server, own, ca):
+    running = server(listen=own.listen())
+    with raw(running) as connection:
+        half = StepwiseTls(ca)
+        connection.sendall(half.first_flight()[:100])
+        connection.shutdown(socket.SHUT_WR)
+        assert read_to_end(connection) == b""
+    with raw(running) as connection:
+        half = StepwiseTls(ca)
+        half.shake_hands(connection)
+        first, second = half.records(request("echo", [1])), half.records(request("echo", [2]))
+        connection.sendall(first + second[:-1])
+        connection.shutdown(socket.SHUT_WR)
+        answer = half.read_to_end(connection)
+        assert json.loads(answer)["result"] == [1]
+    with TlsClient(running.address, ca) as client:
+        assert client.call("echo", [1]) == [1]
+
+
+def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
+    running = server(listen=own.listen() | {"rpc": ["tls://127.0.0.1:0", "127.0.0.1:0"]})
+    flights = [StepwiseTls(ca).first_flight() for _ in range(400)]
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(running.connect(running.addresses[1]))
+        assert client.call("echo", [1]) == [1]
+        many = [stack.enter_context(raw(running)) for _ in flights]
+        with TlsClient(running.address, ca) as last:  # behind all of them
+            assert last.call("echo", [1]) == [1]
+        # It finds all of them at once, and the request among them.
+        os.kill(running.pid, signal.SIGSTOP)
+        for connection, flight in zip(many, flights):
+            connection.sendall(flight)
+        client.send(request("there.is.none"))
+        os.kill(running.pid, signal.SIGCONT)
+        assert client.answer()["error"]["code"] == -32601
+        done = select.select(many, [], [], 0)[0]
+        assert len(done) < len(many) // 2, "it was answered after them"
+        for connection in many:
+            assert connection.recv(1), "and they are, too"
+
+
+def test_the_slow_are_closed_after_ten_seconds(server, own, ca):
+    running = server(listen=own.listen(), limits={"idle_timeout_ms": 0})
+    half, late = StepwiseTls(ca), StepwiseTls(ca)
+    with raw(running) as silent, raw(running) as dribbling, raw(running) as mid_record:
+        late.shake_hands(mid_record)
+        mid_record.sendall(late.records(request("echo", [1])))
+        mid_record.sendall(late.records(request("echo", [2]))[:-1])
+        begun = time.monotonic()
+        flight, sent = half.first_flight(), 0
+        ends = {}
+        wanted = {silent, dribbling, mid_record}
+        while wanted - ends.keys():
+            assert time.monotonic() < begun + DEADLINE_S
+            if dribbling not in ends:
+                with contextlib.suppress(OSError):
+                    dribbling.sendall(flight[sent : sent + 1])
+                sent += 1
+            for connection in select.select(list(wanted - ends.keys()), [], [], 0.25)[0]:
+                try:
+                    data = connection.recv(1 << 16)
+                except ConnectionResetError:
+                    data = b""
+                if not data:
+                    ends[connection] = time.monotonic() - begun
+        assert all(9 < end < 20 for end in ends.values()), ends
+        assert sent < len(flight)
+
+
+def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, own, ca, probe):
+    limits = {"send_timeout_ms": 500, "response_bytes": "1MiB", "request_bytes": "1MiB"}
+    running = server(
+        listen=own.listen(), limits=limits, env=MEASURED,
+        handlers={"echo": {}, "give": probe("give_bytes")},
+    )
+    count = lambda: sum(name.startswith("socket:") for name in descriptors(running.pid).values())
+    with TlsClient(running.address, ca) as good:
+        assert good.call("echo", [1]) == [1]
+        sockets, before, grown = count(), private_bytes(running.pid), 0
+        with TlsClient(running.address, ca) as hog:
+            wait_until(lambda: count() == sockets + 1, "it to be let in")
+            hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(20)))
+            deadline = time.monotonic() + DEADLINE_S
+            while count() > sockets and time.monotonic() < deadline:
+                assert good.call("echo", [1]) == [1]
+                grown = max(grown, private_bytes(running.pid) - before)
+            assert count() == sockets
+    assert grown < 40 << 20

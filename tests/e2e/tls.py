@@ -1,0 +1,80 @@
+"""Clients that speak TLS: TlsClient as the library does, StepwiseTls a flight or record at a time."""
+
+import contextlib
+import socket
+import ssl
+
+import pytest
+from certificates import Certificate
+from client import Client, connect
+
+
+def address_of(running) -> str:
+    assert running.address.startswith("tls://")
+    return running.address.removeprefix("tls://")
+
+
+def raw(running) -> socket.socket:
+    return connect(address_of(running))
+
+
+class TlsClient(Client):
+    def __init__(self, address: str, ca: Certificate, own: Certificate | None = None, **options):
+        super().__init__(address.removeprefix("tls://"))
+        context = ssl.create_default_context(cafile=str(ca.file))
+        for name, value in options.items():
+            setattr(context, name, value)
+        if own:
+            context.load_cert_chain(str(own.file), str(own.key))
+        self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+
+
+class StepwiseTls:
+    """The TLS of a client that decides itself when what is sent: most methods return the bytes."""
+
+    def __init__(self, ca: Certificate, **options):
+        context = ssl.create_default_context(cafile=str(ca.file))
+        for name, value in options.items():
+            setattr(context, name, value)
+        self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="127.0.0.1")
+
+    def shake_hands(self, connection: socket.socket):
+        while True:
+            try:
+                self.tls.do_handshake()
+                connection.sendall(self.outgoing.read())
+                return
+            except ssl.SSLWantReadError:
+                connection.sendall(self.outgoing.read())
+                self.incoming.write(connection.recv(1 << 16))
+
+    def first_flight(self) -> bytes:
+        with pytest.raises(ssl.SSLWantReadError):
+            self.tls.do_handshake()
+        return self.outgoing.read()
+
+    def close_notify(self) -> bytes:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            self.tls.unwrap()
+        return self.outgoing.read()
+
+    def records(self, data: bytes) -> bytes:
+        self.tls.write(data)
+        return self.outgoing.read()
+
+    def read_to_end(self, connection: socket.socket) -> bytes:
+        """All plaintext until the server says that there is no more."""
+        found = b""
+        while True:
+            try:
+                piece = self.tls.read(1 << 16)
+                if not piece:
+                    return found
+                found += piece
+            except ssl.SSLWantReadError:
+                received = connection.recv(1 << 16)
+                assert received, f"cut off after {found!r}"
+                self.incoming.write(received)
+            except ssl.SSLZeroReturnError:
+                return found

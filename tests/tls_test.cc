@@ -209,6 +209,29 @@ TEST_CASE("tls: a damaged record ends it") {
   CHECK(contains(pair.server.failure(), "bad record mac"));
 }
 
+TEST_CASE("tls: a client may update its key now and then, not all the time") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair pair({own.file, own.key_file, ""});
+  pair.open();
+  const auto update = [&] {
+    SSL_key_update(pair.client.ssl(), SSL_KEY_UPDATE_REQUESTED);
+    pair.client.shake_hands();
+    pair.client.write("x");
+    return pair.exchange();
+  };
+  for (int i = 0; i < 16; ++i)
+    CHECK(update() == "x");
+  pair.client.write(std::string(64 << 10, 'x'));
+  pair.exchange();
+  CHECK(update() == "x");
+  CHECK(pair.server.state() == State::kOpen);
+  update();
+  CHECK(pair.server.state() == State::kFailed);
+  CHECK(pair.server.failure() == "too many key updates");
+  CHECK(!pair.server.may_seal());
+}
+
 TEST_CASE("tls: versions before 1.2 and renegotiation are refused") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");

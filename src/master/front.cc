@@ -15,8 +15,8 @@ namespace {
 constexpr uint64_t kPatienceMs = 250;
 constexpr size_t kPatienceParts = 16;
 
-// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds, with
-// some keys a minute, in which nobody is answered and the watchdog is not fed.
+// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds,
+// with some keys a minute, in which nobody is answered and the watchdog is not fed.
 constexpr uint64_t kHandshakesNs = 5 * kNsPerMs;
 
 // So many clients more than there may be are told so; any further ones are only closed.

@@ -1,4 +1,4 @@
-"""Clients that speak TLS: TlsClient as the library does, StepwiseTls a flight or record at a time."""
+"""Clients that speak TLS: TlsClient as the library does, StepwiseTls piece by piece."""
 
 import contextlib
 import socket

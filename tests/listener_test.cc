@@ -186,6 +186,20 @@ TEST_CASE("listener: a unix socket that is served is left alone") {
   loop.run_until([&] { return accepted > 0; });
 }
 
+TEST_CASE("listener: a unix socket whose server accepts nobody is left alone at once") {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("rpc.sock");
+  const Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  REQUIRE(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(server.get(), 0) == 0);
+  const Fd waiting = connect_unix(path);  // all that there is room for
+  REQUIRE(waiting.is_open());
+  CHECK(contains(refused("unix:" + path).message, "Address already in use"));
+}
+
 TEST_CASE("listener: a file that is no socket is never replaced") {
   const TemporaryFolder folder;
   folder.write("precious", "text");

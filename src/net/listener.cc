@@ -42,11 +42,12 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
   return socket;
 }
 
-// Whether a unix socket is only a file that a dead server left behind.
+// Whether a unix socket is only a file that a dead server left behind. Does not wait for one that
+// lives and accepts nobody: its backlog may be full for ever.
 bool is_stale(const sockaddr_un& address) {
   struct stat file {};
   if (::lstat(address.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
          errno == ECONNREFUSED;
 }

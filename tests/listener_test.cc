@@ -200,6 +200,20 @@ TEST_CASE("listener: a unix socket whose server accepts nobody is left alone at 
   CHECK(contains(refused("unix:" + path).message, "Address already in use"));
 }
 
+TEST_CASE("listener: a file that has taken the place of its unix socket is left alone") {
+  const TemporaryFolder folder;
+  auto first = bound("unix:" + folder.at("rpc.sock"));
+  std::filesystem::rename(folder.at("rpc.sock"), folder.at("was.sock"));
+  folder.write("rpc.sock", "");
+  ::chmod(folder.at("rpc.sock").c_str(), 0600);
+  const Status permitted = first->permit({.mode = 0666});
+  REQUIRE(!permitted);
+  CHECK(contains(permitted.error().message, "rpc.sock"));
+  CHECK(mode_of(folder.at("rpc.sock")) == 0600);
+  first.reset();
+  CHECK(std::filesystem::exists(folder.at("rpc.sock")));
+}
+
 TEST_CASE("listener: a file that is no socket is never replaced") {
   const TemporaryFolder folder;
   folder.write("precious", "text");

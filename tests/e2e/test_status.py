@@ -109,9 +109,10 @@ def test_a_reload_that_cannot_listen_changes_nothing(server, tmp_path):
     first = status_of(running)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        new = "127.0.0.1:%d" % free.getsockname()[1]
+        port = free.getsockname()[1]
+        new, overlapping = f"127.0.0.1:{port}", f"0.0.0.0:{port}"
     # Two may bind it as long as neither listens: only that fails, when the workers are up.
-    listen = {"rpc": [*rpc, new], "status": new, "unix_mode": "0666"}
+    listen = {"rpc": [*rpc, new], "status": overlapping, "unix_mode": "0666"}
     refused = running.reload(listen=listen)
     assert f"listen on {new}: Address already in use" in refused
     assert running.call("echo", [1]) == [1]

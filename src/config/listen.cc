@@ -151,6 +151,15 @@ void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& 
   }
 }
 
+// Of two that bind the same unix socket, the second takes it from the first without a word.
+void check_status(Problems& problems, const Entry& section, const Options& options) {
+  if (options.listen_status.ends_with(":0")) return;  // another port each time
+  for (const net::Address& address : options.listen_rpc) {
+    if (net::without_tls(address) != options.listen_status) continue;
+    problems.add(section, "expected another address for status, since " + address + " is in rpc");
+  }
+}
+
 // TLS takes both files, and a client CA without them would be believed to be in use.
 void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
   const net::TlsFiles& tls = options.tls;
@@ -193,7 +202,9 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
   };
   const size_t before = problems.count();
   read_table(problems, section, kListenKeys, options, read);
-  if (problems.count() == before) check_tls_files(problems, section, options);
+  if (problems.count() > before) return;
+  check_tls_files(problems, section, options);
+  check_status(problems, section, options);
 }
 
 }  // namespace ringmaster::config

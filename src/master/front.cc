@@ -107,19 +107,22 @@ Status Front::bind(const Options& options) {
 
 Status Front::serve(Deployment& deployment) {
   for (Entrance& entrance : entrances_) {
-    if (entrance.is_open) {
-      Status permitted = entrance.listener->permit(deployment.options().unix_access);
-      if (!permitted) return permitted;
-      continue;
-    }
+    if (entrance.is_open) continue;
     const bool is_tls = entrance.listener->is_tls();
     Status listening = entrance.listener->listen(
         loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
     if (!listening) return listening;
+  }
+  // Whom a mode has let in stays in, so it changes only when all can be listened on.
+  for (const Entrance& entrance : entrances_) {
+    if (!entrance.is_open) continue;
+    Status permitted = entrance.listener->permit(deployment.options().unix_access);
+    if (!permitted) return permitted;
+  }
+  for (Entrance& entrance : entrances_) {
+    if (std::exchange(entrance.is_open, true)) continue;
     log(Level::kInfo, "listening", {{"address", entrance.listener->address()}});
   }
-  for (Entrance& entrance : entrances_)
-    entrance.is_open = true;
   std::vector<net::Address> wanted = deployment.options().listen_rpc;
   std::erase_if(entrances_, [&](const Entrance& entrance) {
     if (is_inherited_ || take_one(wanted, entrance.configured)) return false;

@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 from http.client import HTTPConnection
 
 import pytest
@@ -101,16 +102,21 @@ def test_a_reload_moves_it_and_a_failed_one_does_not(server):
         ask(second, "/readyz")
 
 
-def test_a_reload_that_cannot_listen_changes_nothing(server):
-    running = server(listen=ON)
+def test_a_reload_that_cannot_listen_changes_nothing(server, tmp_path):
+    path = tmp_path / "rpc.sock"
+    rpc = ["127.0.0.1:0", f"unix:{path}"]
+    running = server(listen=ON | {"rpc": rpc})
     first = status_of(running)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
-        new = "127.0.0.1:%d" % free.getsockname()[1]
+        port = free.getsockname()[1]
+        new, overlapping = f"127.0.0.1:{port}", f"0.0.0.0:{port}"
     # Two may bind it as long as neither listens: only that fails, when the workers are up.
-    refused = running.reload(listen={"rpc": ["127.0.0.1:0", new], "status": new})
+    listen = {"rpc": [*rpc, new], "status": overlapping, "unix_mode": "0666"}
+    refused = running.reload(listen=listen)
     assert f"listen on {new}: Address already in use" in refused
     assert running.call("echo", [1]) == [1]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
     assert ask(first, "/readyz")[0] == 200
     with pytest.raises(ConnectionRefusedError):
         ask(new, "/readyz")

@@ -245,7 +245,7 @@ Value Builder::servers(const std::vector<std::string>& addresses) const {
   Value servers(rapidjson::kArrayType);
   for (const bool is_unix : {false, true}) {
     for (const std::string& address : addresses) {
-      if (address.starts_with("unix:") != is_unix) continue;
+      if (net::is_unix(address) != is_unix) continue;
       const std::string scheme = net::is_tls(address) ? "https://" : "http://";
       const std::string url = is_unix ? address : scheme + net::without_tls(address) + "/";
       Value server(rapidjson::kObjectType);

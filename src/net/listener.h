@@ -60,7 +60,6 @@ class Listener {
 
  private:
   Listener(Fd socket, bool is_tls, std::string unlink_path);
-  bool is_unix() const;
   void wait_for_clients();
   void accept_waiting();
   void pause(int error);

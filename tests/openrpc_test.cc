@@ -116,9 +116,9 @@ TEST_CASE("openrpc: methods by name, the configuration's summaries, TCP addresse
   Options options;
   options.handlers = {{"says"}};
   options.methods = {{"b", "Ours: \"b\".", 1, 1, {kSays}}, {"a.c", "", 1, 1, {kSays}}};
-  const std::string text =
-      make_openrpc(options, {kHandler},
-                   {"tls://unix:/run/y.sock", "unix:/run/x.sock", "[::1]:7070", "tls://10.0.0.1:80"});
+  const std::string text = make_openrpc(
+      options, {kHandler},
+      {"tls://unix:/run/y.sock", "unix:/run/x.sock", "[::1]:7070", "tls://10.0.0.1:80"});
   rapidjson::Document document;
   document.Parse(text);
   REQUIRE(!document.HasParseError());

@@ -1,5 +1,4 @@
-"""Clients that speak TLS: TlsClient as the library does, StepwiseTls one flight or record at a time.
-"""
+"""Clients that speak TLS: TlsClient as Python's library does, StepwiseTls step by step."""
 
 import contextlib
 import socket

@@ -116,8 +116,9 @@ TEST_CASE("openrpc: methods by name, the configuration's summaries, TCP addresse
   Options options;
   options.handlers = {{"says"}};
   options.methods = {{"b", "Ours: \"b\".", 1, 1, {kSays}}, {"a.c", "", 1, 1, {kSays}}};
-  const std::string text =
-      make_openrpc(options, {kHandler}, {"unix:/run/x.sock", "[::1]:7070", "tls://10.0.0.1:80"});
+  const std::string text = make_openrpc(
+      options, {kHandler},
+      {"tls://unix:/run/y.sock", "unix:/run/x.sock", "[::1]:7070", "tls://10.0.0.1:80"});
   rapidjson::Document document;
   document.Parse(text);
   REQUIRE(!document.HasParseError());
@@ -130,7 +131,8 @@ TEST_CASE("openrpc: methods by name, the configuration's summaries, TCP addresse
   CHECK(document["methods"][1]["summary"] == "Ours: \"b\".");
   CHECK(document["servers"][0]["url"] == "http://[::1]:7070/");
   CHECK(document["servers"][1]["url"] == "https://10.0.0.1:80/");
-  CHECK(document["servers"][2]["url"] == "unix:/run/x.sock");
+  CHECK(document["servers"][2]["url"] == "tls://unix:/run/y.sock");
+  CHECK(document["servers"][3]["url"] == "unix:/run/x.sock");
 }
 
 TEST_CASE("openrpc: what is no description is left out, and harms nobody") {

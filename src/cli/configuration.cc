@@ -41,7 +41,7 @@ Result<std::string> find_server(const CommandLine& line, std::string_view comman
                             "openssl s_client",
                             command, address));
   }
-  if (address.ends_with(":0") && !address.starts_with("unix:")) {
+  if (address.ends_with(":0") && !net::is_unix(address)) {
     return fail(ExitCode::kUsage, fmt::format("{}: {} lets the system choose the port; "
                                               "name the one that the server logged with --to",
                                               command, address));

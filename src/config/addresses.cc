@@ -38,8 +38,8 @@ bool is_host(std::string_view host) {
 }  // namespace
 
 std::optional<std::string> find_fault_in_address(std::string_view address) {
-  if (address.starts_with("unix:")) {
-    const std::string_view path = address.substr(5);
+  if (address.starts_with(net::kUnixScheme)) {
+    const std::string_view path = address.substr(net::kUnixScheme.size());
     if (path.empty()) return "expected a path after \"unix:\", found none";
     if (path.size() <= kUnixPathMax) return std::nullopt;
     return fmt::format("the path of a unix socket can have {} bytes at most, found {}",

@@ -18,8 +18,10 @@ constexpr uint32_t kModeMax = 0777;
 std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
   const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
   if (!text) return "";
-  const bool is_unix = text->starts_with("unix:") && text->size() > 5;
-  const std::string address = is_unix ? "unix:" + paths.beside_config(text->substr(5)) : *text;
+  constexpr std::string_view kUnix = net::kUnixScheme;
+  const bool is_path = text->starts_with(kUnix) && text->size() > kUnix.size();
+  const std::string address =
+      is_path ? std::string(kUnix) + paths.beside_config(text->substr(kUnix.size())) : *text;
   const auto fault = find_fault_in_address(address);
   if (fault) problems.add(entry, *fault);
   return fault ? "" : address;

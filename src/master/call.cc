@@ -77,7 +77,7 @@ void Call::answer_result(std::string_view result) {
     if (result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
       return session.send_result(version_, id, result);
     }
-    session.respond([&](std::string& out) { rpc::append_result(out, version_, id, result); });
+    session.respond_result(version_, id, result);
   });
 }
 
@@ -88,7 +88,7 @@ void Call::answer_error(const rpc::Error& error) {
     } else if (reply_ != nullptr) {
       reply_->add_error(session, reply_place_, version_, id, error);
     } else {
-      session.respond([&](std::string& out) { rpc::append_error(out, version_, id, error); });
+      session.respond_error(version_, id, error);
     }
   });
 }

@@ -32,8 +32,7 @@ rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
 // A run step before the one that it is at.
 bool has_run_a_step(const Job& job) {
   const auto steps = job.method->steps.begin();
-  return std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step),
-                     [](const Step& step) { return std::get_if<RunStep>(&step); });
+  return std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step), is_run);
 }
 
 }  // namespace

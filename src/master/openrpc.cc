@@ -9,7 +9,7 @@
 
 #include "base/json.h"
 #include "base/version.h"
-#include "rpc/errors.h"
+#include "master/openrpc_errors.h"
 
 namespace ringmaster::master {
 namespace {
@@ -17,36 +17,6 @@ namespace {
 using rapidjson::Document;
 using rapidjson::SizeType;
 using rapidjson::Value;
-
-// What of a method can bring an error about.
-enum class Source { kAnyStep, kFetchStep, kRunStep, kToken };
-
-struct KnownError {
-  const char* name;
-  int32_t code;
-  const char* message;
-  Source source;
-};
-
-// Those of a request that is one, for a method that there is.
-constexpr KnownError kErrors[] = {
-    {"invalid_params", rpc::kInvalidParams, "The params are wrong, or lack what a step needs",
-     Source::kAnyStep},
-    {"overloaded", rpc::kOverloaded, "A limit was reached, or it could not be done in time",
-     Source::kAnyStep},
-    {"deadline_exceeded", rpc::kDeadlineExceeded, "Not done within the time allowed",
-     Source::kAnyStep},
-    {"shutting_down", rpc::kShuttingDown, "The server is stopping", Source::kAnyStep},
-    {"unauthorized", rpc::kUnauthorized, "No token was shown that is known", Source::kToken},
-    {"cancelled", rpc::kCancelled, "The client has cancelled it", Source::kAnyStep},
-    {"upstream_failed", rpc::kUpstreamFailed, "An upstream failed, or took too long",
-     Source::kFetchStep},
-    {"handler_failed", rpc::kHandlerFailed, "The handler failed", Source::kRunStep},
-    {"internal_error", rpc::kInternalError, "The handler gave no valid answer", Source::kRunStep},
-    {"response_too_large", rpc::kResponseTooLarge, "The result is larger than its limit",
-     Source::kRunStep},
-    {"worker_died", rpc::kWorkerDied, "The worker that ran it died", Source::kRunStep},
-};
 
 std::string_view text_of(const Value& string) {
   return {string.GetString(), string.GetStringLength()};
@@ -71,10 +41,6 @@ bool is_named(const Value& value, std::string_view name) {
 bool has_name(const Value& values, std::string_view name) {
   return std::any_of(values.Begin(), values.End(),
                      [&](const Value& value) { return is_named(value, name); });
-}
-
-bool is_run(const Step& step) {
-  return std::holds_alternative<RunStep>(step);
 }
 
 // What fetch steps take from the request: the first part of each dotted name, once.
@@ -102,9 +68,7 @@ class Builder {
   Value params(const Method& method, const std::vector<std::string>& fetched);
   Value result(const Method& method) const;
   Value examples(const Method& method, const std::vector<std::string>& fetched) const;
-  Value errors(const Method& method) const;
   Value servers(const std::vector<std::string>& addresses) const;
-  Value components() const;
   // What the method's first handler says that declares params; null: none does.
   const Value* find_declaring(const Method& method) const;
   // What its last step's handler says; null: that is no handler.
@@ -193,24 +157,6 @@ Value Builder::examples(const Method& method, const std::vector<std::string>& fe
   return shown;
 }
 
-Value Builder::errors(const Method& method) const {
-  const bool runs = std::ranges::any_of(method.steps, is_run);
-  const bool fetches = !std::ranges::all_of(method.steps, is_run);
-  Value errors(rapidjson::kArrayType);
-  for (const KnownError& error : kErrors) {
-    if ((error.source == Source::kRunStep && !runs) ||
-        (error.source == Source::kFetchStep && !fetches) ||
-        (error.source == Source::kToken && options_.token_file.empty())) {
-      continue;
-    }
-    Value reference(rapidjson::kObjectType);
-    reference.AddMember("$ref", text(std::string("#/components/errors/") + error.name, allocator_),
-                        allocator_);
-    errors.PushBack(reference, allocator_);
-  }
-  return errors;
-}
-
 Value Builder::method(const Method& method) {
   const std::vector<std::string> fetched = names_fetched_with(method);
   const Value* declaring = find_declaring(method);
@@ -234,7 +180,7 @@ Value Builder::method(const Method& method) {
   made.AddMember("paramStructure", text(how, allocator_), allocator_);
   made.AddMember("params", params(method, fetched), allocator_);
   made.AddMember("result", result(method), allocator_);
-  made.AddMember("errors", errors(method), allocator_);
+  made.AddMember("errors", errors_of(method, !options_.token_file.empty(), allocator_), allocator_);
   Value shown = examples(method, fetched);
   if (!shown.Empty()) made.AddMember("examples", shown, allocator_);
   return made;
@@ -245,7 +191,7 @@ Value Builder::servers(const std::vector<std::string>& addresses) const {
   Value servers(rapidjson::kArrayType);
   for (const bool is_unix : {false, true}) {
     for (const std::string& address : addresses) {
-      if (address.starts_with("unix:") != is_unix) continue;
+      if (net::is_unix(address) != is_unix) continue;
       const std::string scheme = net::is_tls(address) ? "https://" : "http://";
       const std::string url = is_unix ? address : scheme + net::without_tls(address) + "/";
       Value server(rapidjson::kObjectType);
@@ -255,19 +201,6 @@ Value Builder::servers(const std::vector<std::string>& addresses) const {
     }
   }
   return servers;
-}
-
-Value Builder::components() const {
-  Value errors(rapidjson::kObjectType);
-  for (const KnownError& known : kErrors) {
-    Value error(rapidjson::kObjectType);
-    error.AddMember("code", known.code, allocator_);
-    error.AddMember("message", rapidjson::StringRef(known.message), allocator_);
-    errors.AddMember(rapidjson::StringRef(known.name), error, allocator_);
-  }
-  Value components(rapidjson::kObjectType);
-  components.AddMember("errors", errors, allocator_);
-  return components;
 }
 
 std::string Builder::build(const std::vector<std::string>& addresses) {
@@ -286,7 +219,9 @@ std::string Builder::build(const std::vector<std::string>& addresses) {
   document_.AddMember("info", info, allocator_);
   document_.AddMember("servers", servers(addresses), allocator_);
   document_.AddMember("methods", methods, allocator_);
-  document_.AddMember("components", components(), allocator_);
+  Value components(rapidjson::kObjectType);
+  components.AddMember("errors", all_errors(allocator_), allocator_);
+  document_.AddMember("components", components, allocator_);
   rapidjson::StringBuffer buffer;
   rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
   document_.Accept(writer);

@@ -29,6 +29,10 @@ struct RunStep {
 
 using Step = std::variant<FetchStep, RunStep>;
 
+inline bool is_run(const Step& step) {
+  return std::holds_alternative<RunStep>(step);
+}
+
 struct Method {
   std::string name;
   std::string summary = {};  // for those who call it; empty: what its handler says

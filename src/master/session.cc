@@ -90,7 +90,7 @@ void Session::refuse_unauthenticated(const rpc::Message& message) {
   const rpc::Error error = count_unauthorized();
   const bool has_id = !message.is_batch && !message.requests.empty();
   const std::string_view id = has_id ? message.requests.front().id : "";
-  respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, id, error); });
+  respond_error(rpc::Version::k2, id, error);
   finish_when_idle();
 }
 

@@ -64,6 +64,8 @@ class Session : public std::enable_shared_from_this<Session> {
     append(connection_.output());
     frame_response(begin);
   }
+  void respond_result(rpc::Version version, std::string_view id, std::string_view result);
+  void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
   // The same for a long result of one line, from where it lies.
   void send_result(rpc::Version version, std::string_view id, std::string_view result);
   // The response to a request of HTTP.

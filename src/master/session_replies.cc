@@ -25,7 +25,7 @@ void Session::answer(const rpc::Request& request, std::string_view result, Reply
   if (reply != nullptr) {
     return reply->add_result(*this, reply->open(), request.version, request.id, result);
   }
-  respond([&](std::string& out) { rpc::append_result(out, request.version, request.id, result); });
+  respond_result(request.version, request.id, result);
 }
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {
@@ -34,15 +34,15 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
   } else if (reply != nullptr) {
     reply->add_error(*this, reply->open(), request.version, request.id, error);
   } else {
-    respond([&](std::string& out) { rpc::append_error(out, request.version, request.id, error); });
+    respond_error(request.version, request.id, error);
   }
 }
 
 void Session::on_unreadable(rpc::Framer::Event why) {
-  rpc::Error error;
   if (!is_authenticated_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
     return refuse_message(count_unauthorized(), why);
   }
+  rpc::Error error;
   switch (why) {
     case rpc::Framer::Event::kTooLarge:
       error =
@@ -78,12 +78,9 @@ std::string Session::bad_frame() const {
 }
 
 void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
-  const auto append = [&](std::string& out) {
-    rpc::append_error(out, rpc::Version::k2, "", error);
-  };
-  if (connection_.http() == nullptr) return respond(append);
+  if (connection_.http() == nullptr) return respond_error(rpc::Version::k2, "", error);
   std::string body;
-  append(body);
+  rpc::append_error(body, rpc::Version::k2, "", error);
   send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
 }
 
@@ -91,7 +88,7 @@ void Session::refuse_connection() {
   rpc::Error error = rpc::make_error(rpc::kOverloaded, "too_many_connections",
                                      fmt::format("{} connections are open", limits().connections));
   error.limit = limits().connections;
-  respond([&](std::string& out) { rpc::append_error(out, rpc::Version::k2, "", error); });
+  respond_error(rpc::Version::k2, "", error);
   finish_when_idle();
 }
 
@@ -104,6 +101,14 @@ void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
                                     is_unauthorized ? "unauthorized" : "http", std::string(why)));
   if (head.method() == "HEAD") body.clear();
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
+}
+
+void Session::respond_result(rpc::Version version, std::string_view id, std::string_view result) {
+  respond([&](std::string& out) { rpc::append_result(out, version, id, result); });
+}
+
+void Session::respond_error(rpc::Version version, std::string_view id, const rpc::Error& error) {
+  respond([&](std::string& out) { rpc::append_error(out, version, id, error); });
 }
 
 void Session::frame_response(size_t begin) {

@@ -17,8 +17,6 @@
 namespace ringmaster::net {
 namespace {
 
-constexpr std::string_view kUnixPrefix = "unix:";
-
 // Then those that are connected already get their turn.
 constexpr int kAcceptsPerWakeUp = 64;
 
@@ -149,8 +147,8 @@ bool Listener::is_file_ours() const {
 
 Result<std::unique_ptr<Listener>> Listener::bind(const Address& address,
                                                  const UnixAccess& unix_access) {
-  const bool is_path = address.starts_with(kUnixPrefix);
-  const std::string path = is_path ? address.substr(kUnixPrefix.size()) : "";
+  const bool is_path = address.starts_with(kUnixScheme);
+  const std::string path = is_path ? address.substr(kUnixScheme.size()) : "";
   Result<Fd> socket = is_path ? bind_unix(path) : bind_tcp(without_tls(address));
   if (!socket) return tl::unexpected(socket.error());
   std::unique_ptr<Listener> listener(new Listener(std::move(*socket), net::is_tls(address), path));
@@ -181,10 +179,6 @@ Status Listener::permit(const UnixAccess& unix_access) const {
   return {};
 }
 
-bool Listener::is_unix() const {
-  return without_tls(address_).starts_with(kUnixPrefix);
-}
-
 Status Listener::listen(uv_loop_t* loop, OnAccept on_accept) {
   if (::listen(socket_.get(), SOMAXCONN) != 0) return fail_errno("listen on " + address_, errno);
   loop_ = loop;
@@ -212,7 +206,7 @@ void Listener::accept_waiting() {
     }
     if (is_paused_) log(Level::kInfo, "accept_resumed", {{"address", address_}});
     is_paused_ = false;
-    if (Stream stream = open_stream(loop_, is_unix(), std::move(client))) {
+    if (Stream stream = open_stream(loop_, is_unix(address_), std::move(client))) {
       on_accept_(std::move(stream));
     }
   }

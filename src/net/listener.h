@@ -66,7 +66,6 @@ class Listener {
 
  private:
   Listener(Fd socket, bool is_tls, std::string unlink_path);
-  bool is_unix() const;
   bool is_file_ours() const;
   void wait_for_clients();
   void accept_waiting();

@@ -11,6 +11,7 @@ namespace ringmaster::net {
 // "unix:PATH".
 using Address = std::string;
 inline constexpr std::string_view kTlsScheme = "tls://";
+inline constexpr std::string_view kUnixScheme = "unix:";
 
 inline bool is_tls(const Address& address) {
   return address.starts_with(kTlsScheme);
@@ -18,6 +19,9 @@ inline bool is_tls(const Address& address) {
 // What is bound.
 inline Address without_tls(const Address& address) {
   return is_tls(address) ? address.substr(kTlsScheme.size()) : address;
+}
+inline bool is_unix(const Address& address) {
+  return without_tls(address).starts_with(kUnixScheme);
 }
 
 // Who owns a unix socket, and who may connect to it.

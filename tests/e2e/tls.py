@@ -1,4 +1,4 @@
-"""Clients that speak TLS: TlsClient as the library does, StepwiseTls piece by piece."""
+"""Clients that speak TLS: TlsClient as Python's library does, StepwiseTls step by step."""
 
 import contextlib
 import socket

@@ -1,5 +1,5 @@
 // net_rpc TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. The standard library's client: JSON-RPC
-// 1.0, params are an array of one. One connection for all.
+// 1.0, params are an array of one, or by their names: a struct. One connection for all.
 package main
 
 import (
@@ -26,6 +26,10 @@ func main() {
 	run([]check{
 		{"call", func() error { return ask(client, "hello", nil, array{"hello", 5}) }},
 		{"positional", func() error { return echo("one") }},
+		{"named", func() error {
+			named := struct{ One, Two int }{1, 2}
+			return ask(client, "echo", named, object{"One": 1, "Two": 2})
+		}},
 		{"error", func() error {
 			err := client.Call("unknown", 1, nil)
 			if failure, is := err.(rpc.ServerError); is {

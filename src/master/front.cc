@@ -50,7 +50,8 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
     session_of(connection).on_unreadable(why);
   };
-  events_.may_shake_hands = [this] { return may_shake_hands(); };
+  events_.may_shake_hands = [this] { return shaking_hands_ns_ < kHandshakesNs; };
+  events_.on_handshake = [this](uint64_t took_ns) { shaking_hands_ns_ += took_ns; };
   events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
     shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
@@ -202,12 +203,6 @@ void Front::accept(net::Stream stream, bool is_tls) {
   connection.start();
 }
 
-bool Front::may_shake_hands() {
-  const uint64_t now = now_ns();
-  if (!shaking_since_ns_) shaking_since_ns_ = now;
-  return now < *shaking_since_ns_ + kHandshakesNs;
-}
-
 void Front::close_stalled() {
   std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
@@ -265,7 +260,7 @@ void Front::flush() {
     flushing_.clear();
   }
   closed_.clear();
-  shaking_since_ns_.reset();
+  shaking_hands_ns_ = 0;
 }
 
 }  // namespace ringmaster::master

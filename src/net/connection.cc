@@ -99,7 +99,10 @@ void Connection::on_read(std::string_view bytes) {
 
 // TLS may also have something to say of its own accord, and it may have ended.
 void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
+  const bool is_shaking_hands = tls.state() == TlsStream::State::kHandshake;
+  const uint64_t begun_ns = is_shaking_hands ? now_ns() : 0;
   const std::string_view plaintext = tls.receive(bytes);
+  if (is_shaking_hands) events_.on_handshake(now_ns() - begun_ns);
   if (!plaintext.empty()) {
     framer_.feed(plaintext);
     hand_out_messages();

@@ -40,9 +40,10 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
-    // Of TLS only: whether a handshake may go on in this turn of the loop: it takes a millisecond,
-    // or several.
+    // Of TLS only: whether a handshake may go on in this turn of the loop, and how long it took
+    // then: its arithmetic is a millisecond's work, or several.
     std::function<bool()> may_shake_hands;
+    std::function<void(uint64_t took_ns)> on_handshake;
     // Of TLS only: what has come is none, or not from whom it should be. The connection closes
     // itself.
     std::function<void(Connection&, const std::string& why)> on_tls_failed;

@@ -19,6 +19,12 @@ TEST_CASE("config: listen addresses are checked") {
   CHECK(has_problem(kEcho + "[listen]\nrpc = ['a:1', 'a:2', 'a:1']",
                     "listen.rpc[2]: the address a:1 is already in the list"));
   CHECK(has_problem(kEcho + "[listen]\nrpc = []", "expected at least one address"));
+  for (const char* both : {"a:1", "unix:/run/a.sock"}) {
+    const std::string rpc = std::string("rpc = ['b:1', '") + both + "']\n";
+    CHECK(has_problem(kEcho + "[listen]\n" + rpc + "status = '" + both + "'",
+                      std::string("expected another address for status, since ") + both));
+  }
+  CHECK(problems_of(kEcho + "[listen]\nrpc = ['a:0']\nstatus = 'a:0'").empty());
 }
 
 TEST_CASE("config: TLS takes a certificate and a key, which can be read") {

@@ -42,6 +42,9 @@ TEST_CASE("http rules: an origin is granted only where it is configured, as it i
   CHECK(granted.origin == "https://app.example");
   CHECK(judge("POST", kJson + origin, {"*"}).origin == "https://app.example");
   CHECK(judge("OPTIONS", origin, {"*"}).status == 204);
+  CHECK(judge("OPTIONS", origin + "Content-Length: 0\r\n", {"*"}).status == 204);
+  CHECK(judge("OPTIONS", origin + "Content-Length: 1\r\n", {"*"}).status == 413);
+  CHECK(judge("OPTIONS", origin + "Transfer-Encoding: chunked\r\n", {"*"}).status == 413);
   CHECK(judge("POST", kJson, {"*"}).origin.empty());
 }
 

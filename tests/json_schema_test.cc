@@ -107,6 +107,7 @@ TEST_CASE("json_schema: one that could not be enforced is refused, and told wher
       {R"({"pattern":"^a"})", "/pattern: is no keyword"},
       {R"({"required":[1]})", "/required: expected an array of names"},
       {R"({"properties":{"a~/":7}})", "/properties/a~0~1: expected a schema"},
+      {R"({"properties":{"a\u0000":{"minLength":1}}})", ": a property's name cannot have a NUL"},
       {R"({"properties":{"dependencies":{}}})",
        "/properties/dependencies: a property of this name"},
       {R"({"type":"null","type":"null"})", "/type: stands there twice"},

@@ -186,6 +186,34 @@ TEST_CASE("listener: a unix socket that is served is left alone") {
   loop.run_until([&] { return accepted > 0; });
 }
 
+TEST_CASE("listener: a unix socket whose server accepts nobody is left alone at once") {
+  const TemporaryFolder folder;
+  const std::string path = folder.at("rpc.sock");
+  const Fd server(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  std::copy(path.begin(), path.end(), address.sun_path);
+  REQUIRE(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  REQUIRE(::listen(server.get(), 0) == 0);
+  const Fd waiting = connect_unix(path);  // all that there is room for
+  REQUIRE(waiting.is_open());
+  CHECK(contains(refused("unix:" + path).message, "Address already in use"));
+}
+
+TEST_CASE("listener: a file that has taken the place of its unix socket is left alone") {
+  const TemporaryFolder folder;
+  auto first = bound("unix:" + folder.at("rpc.sock"));
+  std::filesystem::rename(folder.at("rpc.sock"), folder.at("was.sock"));
+  folder.write("rpc.sock", "");
+  ::chmod(folder.at("rpc.sock").c_str(), 0600);
+  const Status permitted = first->permit({.mode = 0666});
+  REQUIRE(!permitted);
+  CHECK(contains(permitted.error().message, "rpc.sock"));
+  CHECK(mode_of(folder.at("rpc.sock")) == 0600);
+  first.reset();
+  CHECK(std::filesystem::exists(folder.at("rpc.sock")));
+}
+
 TEST_CASE("listener: a file that is no socket is never replaced") {
   const TemporaryFolder folder;
   folder.write("precious", "text");

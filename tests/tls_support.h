@@ -3,6 +3,7 @@
 
 #include <cstdio>
 #include <doctest/doctest.h>
+#include <fstream>
 #include <memory>
 #include <openssl/bio.h>
 #include <openssl/evp.h>
@@ -50,6 +51,11 @@ struct Certificate {
     out = std::fopen(key_file.c_str(), "w");
     PEM_write_PrivateKey(out, key.get(), nullptr, nullptr, 0, nullptr, nullptr);
     std::fclose(out);
+  }
+
+  std::string text() const {
+    std::ifstream in(file);
+    return {std::istreambuf_iterator<char>(in), {}};
   }
 
   std::string file;

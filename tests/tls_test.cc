@@ -155,6 +155,46 @@ TEST_CASE("tls: what is no TLS fails, with an alert, and nothing is taken any mo
   }
 }
 
+TEST_CASE("tls: a message of the handshake that is too long is refused when its length is known") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const std::string_view header("\x01\x00\x40\x01", 4);  // a hello of 16 KiB and a byte
+  std::string whole("\x16\x03\x01\x00\x04", 5);
+  whole += header;
+  std::string scattered;
+  for (const char byte : header) {
+    scattered += std::string_view("\x16\x03\x01\x00\x01", 5);
+    scattered += byte;
+  }
+  for (const std::string& sent : {whole, scattered}) {
+    TlsStream server(*context_of({own.file, own.key_file, ""}));
+    for (const char& byte : sent) {
+      CHECK(server.state() == State::kHandshake);
+      CHECK(server.receive({&byte, 1}).empty());
+    }
+    CHECK(server.state() == State::kFailed);
+    CHECK(contains(server.failure(), "too long"));
+    CHECK(server.due().size() == 7);
+  }
+  // The second hello, too, which a client is asked for when it has guessed wrong.
+  TlsRecords records;
+  CHECK(records.note({"\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10}, true));
+  CHECK(records.note({"\x14\x03\x03\x00\x01\x01", 6}, true));
+  CHECK(!records.note(whole, true));
+
+  const Certificate friends(folder, "friend");
+  Certificate many = friends;
+  std::string chain;
+  for (int i = 0; i < 100; ++i)
+    chain += friends.text();
+  many.file = folder.write("many.pem", chain);
+  Pair pair({own.file, own.key_file, friends.file});
+  pair.client.use(many);
+  pair.client.shake_hands();
+  pair.exchange();
+  CHECK(pair.server.failure() == "excessive message size");
+}
+
 TEST_CASE("tls: a damaged record ends it") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");
@@ -167,6 +207,29 @@ TEST_CASE("tls: a damaged record ends it") {
   CHECK(pair.server.state() == State::kFailed);
   CHECK(!pair.server.due().empty());
   CHECK(contains(pair.server.failure(), "bad record mac"));
+}
+
+TEST_CASE("tls: a client may update its key now and then, not all the time") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  Pair pair({own.file, own.key_file, ""});
+  pair.open();
+  const auto update = [&] {
+    SSL_key_update(pair.client.ssl(), SSL_KEY_UPDATE_REQUESTED);
+    pair.client.shake_hands();
+    pair.client.write("x");
+    return pair.exchange();
+  };
+  for (int i = 0; i < 16; ++i)
+    CHECK(update() == "x");
+  pair.client.write(std::string(64 << 10, 'x'));
+  pair.exchange();
+  CHECK(update() == "x");
+  CHECK(pair.server.state() == State::kOpen);
+  update();
+  CHECK(pair.server.state() == State::kFailed);
+  CHECK(pair.server.failure() == "too many key updates");
+  CHECK(!pair.server.may_seal());
 }
 
 TEST_CASE("tls: versions before 1.2 and renegotiation are refused") {

@@ -226,6 +226,9 @@ Value Translator::properties(const Value& from, const std::string& at) {
   for (const auto& member : from.GetObject()) {
     const std::string member_at = at + pointer_token(text_of(member.name));
     if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
+    if (text_of(member.name).find('\0') != std::string_view::npos) {
+      return refuse(member_at, "a property's name cannot have a NUL");
+    }
     // RapidJSON also reads this object as a schema, and stumbles over that keyword in it.
     if (text_of(member.name) == "dependencies") {
       return refuse(member_at, "a property of this name cannot have a schema");

@@ -71,7 +71,9 @@ void read_token_file(Problems& problems, const Entry& entry, const Paths& paths,
   if (!tokens) problems.add(entry, tokens.error());
 }
 
-void read_status(Problems& problems, const Entry& entry, const Paths& paths, net::Address& status) {
+void read_status(Problems& problems, const Entry& entry, const Paths& paths, Options& options) {
+  net::Address& status = options.listen_status;
+  options.is_status_configured = true;
   if (entry.value->kind == Kind::kString && entry.value->text.empty()) {
     status.clear();  // off
     return;
@@ -151,6 +153,15 @@ void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& 
   }
 }
 
+// Of two that bind the same unix socket, the second takes it from the first without a word.
+void check_status(Problems& problems, const Entry& section, const Options& options) {
+  if (options.listen_status.ends_with(":0")) return;  // another port each time
+  for (const net::Address& address : options.listen_rpc) {
+    if (net::without_tls(address) != options.listen_status) continue;
+    problems.add(section, "expected another address for status, since " + address + " is in rpc");
+  }
+}
+
 // TLS takes both files, and a client CA without them would be believed to be in use.
 void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
   const net::TlsFiles& tls = options.tls;
@@ -176,7 +187,7 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     net::UnixAccess& access = options.unix_access;
     net::TlsFiles& tls = options.tls;
     if (name == "rpc") read_addresses(problems, entry, paths, options);
-    if (name == "status") read_status(problems, entry, paths, options.listen_status);
+    if (name == "status") read_status(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
     if (name == "allow") read_allow(problems, entry, options.allow);
     if (name == "token_file") read_token_file(problems, entry, paths, options);
@@ -193,7 +204,9 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
   };
   const size_t before = problems.count();
   read_table(problems, section, kListenKeys, options, read);
-  if (problems.count() == before) check_tls_files(problems, section, options);
+  if (problems.count() > before) return;
+  check_tls_files(problems, section, options);
+  check_status(problems, section, options);
 }
 
 }  // namespace ringmaster::config

@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kPatienceMs = 250;
 constexpr size_t kPatienceParts = 16;
 
+// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds,
+// with some keys a minute, in which nobody is answered and the watchdog is not fed.
+constexpr uint64_t kHandshakesNs = 5 * kNsPerMs;
+
 // So many clients more than there may be are told so; any further ones are only closed.
 constexpr size_t kToldClientsMax = 64;
 
@@ -46,6 +50,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
     session_of(connection).on_unreadable(why);
   };
+  events_.may_shake_hands = [this] { return may_shake_hands(); };
   events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
     shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
@@ -102,19 +107,22 @@ Status Front::bind(const Options& options) {
 
 Status Front::serve(Deployment& deployment) {
   for (Entrance& entrance : entrances_) {
-    if (entrance.is_open) {
-      Status permitted = entrance.listener->permit(deployment.options().unix_access);
-      if (!permitted) return permitted;
-      continue;
-    }
+    if (entrance.is_open) continue;
     const bool is_tls = entrance.listener->is_tls();
     Status listening = entrance.listener->listen(
         loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
     if (!listening) return listening;
+  }
+  // Whom a mode has let in stays in, so it changes only when all can be listened on.
+  for (const Entrance& entrance : entrances_) {
+    if (!entrance.is_open) continue;
+    Status permitted = entrance.listener->permit(deployment.options().unix_access);
+    if (!permitted) return permitted;
+  }
+  for (Entrance& entrance : entrances_) {
+    if (std::exchange(entrance.is_open, true)) continue;
     log(Level::kInfo, "listening", {{"address", entrance.listener->address()}});
   }
-  for (Entrance& entrance : entrances_)
-    entrance.is_open = true;
   std::vector<net::Address> wanted = deployment.options().listen_rpc;
   std::erase_if(entrances_, [&](const Entrance& entrance) {
     if (is_inherited_ || take_one(wanted, entrance.configured)) return false;
@@ -194,6 +202,12 @@ void Front::accept(net::Stream stream, bool is_tls) {
   connection.start();
 }
 
+bool Front::may_shake_hands() {
+  const uint64_t now = now_ns();
+  if (!shaking_since_ns_) shaking_since_ns_ = now;
+  return now < *shaking_since_ns_ + kHandshakesNs;
+}
+
 void Front::close_stalled() {
   std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
@@ -251,6 +265,7 @@ void Front::flush() {
     flushing_.clear();
   }
   closed_.clear();
+  shaking_since_ns_.reset();
 }
 
 }  // namespace ringmaster::master

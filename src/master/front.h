@@ -9,6 +9,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -56,6 +57,7 @@ class Front {
   void warn_if_open(const net::Listener& listener, const Options& options) const;
   void accept(net::Stream stream, bool is_tls);
   bool lets_in(const net::AnyStream& stream);
+  bool may_shake_hands();
   void report_refusals();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
@@ -75,7 +77,8 @@ class Front {
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
-  size_t patience_part_ = 0;  // of the sessions: is looked at next
+  std::optional<uint64_t> shaking_since_ns_;  // in this turn of the loop
+  size_t patience_part_ = 0;                  // of the sessions: is looked at next
 };
 
 }  // namespace ringmaster::master

@@ -39,11 +39,13 @@ HttpVerdict refuse(unsigned status, std::string why) {
 
 HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& origins) {
   HttpVerdict verdict;
+  verdict.must_say_kept = head.is_1_0() && head.keep_alive();
   verdict.origin = head.field("Origin");
   if (!verdict.origin.empty() && !is_granted(verdict.origin, origins)) {
     return refuse(403, "a page of " + verdict.origin + " may not call: see listen.origins");
   }
   if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
+    if (!head.is_complete()) return refuse(413, "expected no body of an OPTIONS request");
     verdict.status = 204;
     return verdict;
   }
@@ -77,6 +79,7 @@ std::string_view token_of(const rpc::HttpReader& head) {
 std::vector<rpc::HttpField> fields_of(const HttpVerdict& verdict) {
   std::vector<rpc::HttpField> fields;
   if (verdict.status == 401) fields.emplace_back("WWW-Authenticate", "Bearer");
+  if (verdict.must_say_kept) fields.emplace_back("Connection", "keep-alive");
   if (verdict.status == 405) fields.emplace_back("Allow", "POST, OPTIONS");
   if (!verdict.origin.empty()) {
     fields.emplace_back("Access-Control-Allow-Origin", verdict.origin);

@@ -3,7 +3,8 @@
 // A page of another site may not: a browser sends JSON across sites only with an Origin, and after
 // it has asked (OPTIONS); both are granted to the origins that are configured.
 // Pure. Errors: 405 for another method than POST, 415 for another content type than JSON, 403 for
-// another origin, 400 for a timeout that is none. The connection is closed after one.
+// another origin, 400 for a timeout that is none, 413 for an OPTIONS that has a body: that is not
+// asked for a token. The connection is closed after one.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,7 @@ struct HttpVerdict {
   std::string why = {};                     // of a refusal
   std::optional<uint64_t> timeout_ms = {};  // X-Request-Timeout-Ms
   std::string origin = {};                  // of a page that may call: the answer must say so
+  bool must_say_kept = false;               // HTTP/1.0: else the client waits for the end
 };
 
 // `origins`: as browsers send them, "https://app.example"; "*" is any.

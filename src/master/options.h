@@ -65,6 +65,7 @@ struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   net::Address listen_status = "127.0.0.1:7071";  // see status_port.h; empty: none
+  bool is_status_configured = false;              // else it is done without where it is taken
   std::vector<std::string> listen_origins = {};   // see http_rules.h
   std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
   std::string token_file;        // empty: no token is asked for

@@ -40,6 +40,8 @@ class ReplyLine {
     }
   }
 
+  // Whether no other has been opened behind this one.
+  bool is_last(Place place) const { return place + 1 == first_ + places_.size(); }
   bool is_empty() const { return places_.empty(); }
   size_t size() const { return places_.size(); }
   size_t held_bytes() const { return held_bytes_; }

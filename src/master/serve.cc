@@ -95,7 +95,8 @@ Status Server::start(Options options) {
     return StatusPort::Health{has_workers && !is_stopping_, status(rollout_->serving())};
   });
   if (Status bound = bind(options); !bound) return bound;
-  if (Status opened = status_port_->open(); !opened) return opened;
+  if (Status listening = status_port_->listen(); !listening) return listening;
+  status_port_->open();
   heartbeat_ = std::make_unique<Heartbeat>(
       loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
                                       [this] { return rollout_->loading_pid(); }});
@@ -106,7 +107,11 @@ Status Server::start(Options options) {
 
 Status Server::bind(const Options& options) {
   if (Status bound = front_->bind(options); !bound) return bound;
-  return status_port_->bind(options.listen_status, options.unix_access);
+  Status bound = status_port_->bind(options.listen_status, options.unix_access);
+  if (bound || options.is_status_configured) return bound;
+  // Nobody has asked for it: a second server on this host must not fail for it.
+  log(Level::kWarning, "no_status_port", {{"error", bound.error().message}});
+  return {};
 }
 
 void Server::watch_signals() {
@@ -165,8 +170,10 @@ void Server::on_signal(int signal) {
 }
 
 Status Server::on_ready(Deployment& next) {
+  // Whatever may fail comes before the first of what cannot be taken back.
+  if (Status listening = status_port_->listen(); !listening) return listening;
   if (Status serving = front_->serve(next); !serving) return serving;
-  if (Status opened = status_port_->open(); !opened) return opened;
+  status_port_->open();
   next.announce(front_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();

@@ -38,16 +38,23 @@ bool Session::on_head(const rpc::HttpReader& head) {
     refuse_head(head, verdict_.why);
     return false;
   }
-  if (head.expects_continue() && line_.is_empty()) {
-    connection_.output() += rpc::kHttpContinue;
-    shared_.on_unsent(shared_from_this());
-  }
+  owes_continue_ = head.expects_continue();
+  send_continue();
   return true;
+}
+
+// Behind the replies to all requests before: the client would take it for one of them.
+void Session::send_continue() {
+  if (!owes_continue_ || !line_.is_empty()) return;
+  owes_continue_ = false;
+  connection_.output() += rpc::kHttpContinue;
+  shared_.on_unsent(shared_from_this());
 }
 
 bool Session::on_message(std::string_view text) {
   std::optional<Reply::Http> http;
   if (connection_.http() != nullptr) {
+    owes_continue_ = false;
     http = {line_.open(), connection_.http()->keep_alive(), verdict_};
     if (verdict_.status == 204) {
       send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
@@ -69,6 +76,7 @@ bool Session::on_message(std::string_view text) {
     begin(request, reply);
   reply.reset();
   update_hold();
+  if (is_finishing_) finish_when_idle();
   return is_json;
 }
 
@@ -123,8 +131,8 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
   if (access.asks_for_token() && !access.knows(token_of(request.params))) {
-    refuse(request, count_unauthorized(), reply);
-    return finish_when_idle();
+    is_finishing_ = true;  // when all of its message has been begun: see on_message()
+    return refuse(request, count_unauthorized(), reply);
   }
   is_authenticated_ = true;
   connection_.limit_messages(0);
@@ -164,8 +172,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
 // See openrpc.h. A small request with a large answer: what comes of many at once is only counted
 // after the last of them, so it is limited here.
 void Session::discover(const rpc::Request& request, Reply* reply) {
-  const size_t waiting = connection_.output().size() + line_.held_bytes() +
-                         (reply != nullptr ? reply->held_bytes() : 0);
+  const size_t waiting = connection_.output().size() + connection_.charged_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }

@@ -99,6 +99,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply);
   void refuse_message(const rpc::Error& error, rpc::Framer::Event why);
   std::string bad_frame() const;
+  void send_continue();
   void refuse_head(const rpc::HttpReader& head, std::string_view why);
   void frame_response(size_t begin);
   void update_hold();
@@ -107,10 +108,11 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Shared& shared_;
   net::Connection connection_;
-  std::vector<Call*> calls_;  // not yet answered; their jobs own them
-  ReplyLine line_;            // of HTTP
-  HttpVerdict verdict_;       // on the request whose message comes next
-  bool is_authenticated_;     // has no token to show any more; HTTP shows it each time
+  std::vector<Call*> calls_;    // not yet answered; their jobs own them
+  ReplyLine line_;              // of HTTP
+  HttpVerdict verdict_;         // on the request whose message comes next
+  bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
+  bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

@@ -133,12 +133,15 @@ void Session::send_result(rpc::Version version, std::string_view id, std::string
 void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
+  // The client reads nothing behind a reply that says so; what may still come is refused anyway.
+  const bool is_last = shared_.is_draining && line_.is_last(place);
   const auto append = [&](std::string& out) {
-    out += rpc::http_head(status, body.size(), keep_alive && !shared_.is_draining, fields);
+    out += rpc::http_head(status, body.size(), keep_alive && !is_last, fields);
     out += body;
   };
   line_.complete(place, append, connection_.output());
   charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
+  send_continue();
   update_hold();
   if (is_finishing_) finish_when_idle();
 }

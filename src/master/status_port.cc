@@ -58,17 +58,18 @@ Status StatusPort::bind(const net::Address& address, const net::UnixAccess& unix
   return {};
 }
 
-Status StatusPort::open() {
-  if (!next_) return {};
+Status StatusPort::listen() {
+  if (!next_ || next_->listener == nullptr) return {};
+  return next_->listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
+}
+
+void StatusPort::open() {
+  if (!next_) return;
   if (next_->listener != nullptr) {
-    Status listening =
-        next_->listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
-    if (!listening) return listening;
     log(Level::kInfo, "listening", {{"what", "status"}, {"address", next_->listener->address()}});
   }
   now_ = std::move(*next_);
   next_.reset();
-  return {};
 }
 
 void StatusPort::accept(net::Stream stream) {

@@ -34,10 +34,12 @@ class StatusPort {
   };
   StatusPort(uv_loop_t* loop, std::function<Health()> health);
 
-  // Binds the address, unless it is the one that is open; "" is none. Nothing changes before
-  // open(), and forget_bound() leaves it at that.
+  // Binds the address, unless it is the one that is open; "" is none. Then listens there, which may
+  // still fail (71). The one that is open stays so until open(), which closes it; forget_bound()
+  // leaves it at that.
   [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
-  [[nodiscard]] Status open();
+  [[nodiscard]] Status listen();
+  void open();
   void forget_bound() { next_.reset(); }
 
   // Sends what was answered. To be called before the event loop waits.

@@ -54,6 +54,7 @@ void Connection::update_reading() {
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
+    if (!self->may_read_now()) room = {};
     *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
   };
   const int error = uv_read_start(&stream_->stream, allocate,
@@ -63,7 +64,7 @@ void Connection::update_reading() {
                                       self->on_read({buffer->base, static_cast<size_t>(size)});
                                     } else if (size == UV_EOF) {
                                       self->on_end();
-                                    } else if (size < 0) {
+                                    } else if (size < 0 && size != UV_ENOBUFS) {  // not now
                                       self->close();
                                     }
                                   });
@@ -73,6 +74,7 @@ void Connection::update_reading() {
 void Connection::on_read(std::string_view bytes) {
   if (is_finishing_) return;
   const bool was_mid_message = is_mid_message();
+  has_message_come_ = false;
   if (is_into_room_) {
     framer_.feed_room(bytes.size());
     hand_out_messages();
@@ -83,8 +85,10 @@ void Connection::on_read(std::string_view bytes) {
     read_tls(*tls_, bytes);
   }
   if (is_closed()) return;
-  // The clock of a message starts with its first bytes, and so does the count of them.
-  if (!was_mid_message || !is_mid_message()) {
+  // The clock of a message starts with its first bytes, and so does the count of them. What decides
+  // nothing, blanks and TLS of its own accord, does not stop that of the first bytes.
+  const bool is_decided = framer_.framing() != rpc::Framing::kUndecided;
+  if (is_decided && (!was_mid_message || has_message_come_ || !is_mid_message())) {
     waiting_since_ns_ = now_ns();
     message_bytes_ = 0;
   }
@@ -119,6 +123,11 @@ void Connection::end_if_tls_has() {
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
 }
 
+bool Connection::may_read_now() const {
+  const bool is_shaking_hands = tls_ != nullptr && tls_->state() == TlsStream::State::kHandshake;
+  return !is_shaking_hands || is_finishing_ || events_.may_shake_hands();
+}
+
 bool Connection::is_mid_message() const {
   return framer_.is_mid_message() || (tls_ != nullptr && tls_->is_waiting());
 }
@@ -144,6 +153,7 @@ bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
     case rpc::Framer::Event::kHead:
       return events_.on_head(*this, *http());
     case rpc::Framer::Event::kMessage:
+      has_message_come_ = true;
       if (!events_.on_message(*this, message) && !framer_.skip_bad_message()) return false;
       return http() == nullptr || http()->keep_alive();
     default:

@@ -40,6 +40,9 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    // Of TLS only: whether a handshake may go on in this turn of the loop: it takes a millisecond,
+    // or several.
+    std::function<bool()> may_shake_hands;
     // Of TLS only: what has come is none, or not from whom it should be. The connection closes
     // itself.
     std::function<void(Connection&, const std::string& why)> on_tls_failed;
@@ -80,6 +83,7 @@ class Connection {
   void send(std::string_view body, std::string_view tail);
   // Counts what the owner holds for this client as the connection's, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }
+  uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
   // Stops and resumes reading, messages that were read already included: the owner's say in
@@ -109,6 +113,7 @@ class Connection {
   void hand_out_messages();
   bool hand_out(rpc::Framer::Event event, std::string_view message);
   bool is_mid_message() const;
+  bool may_read_now() const;
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);
@@ -129,11 +134,12 @@ class Connection {
   size_t sealed_ = 0;          // of output_, that TLS has already
   Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
   uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
-  uint64_t message_bytes_ = 0;  // that have come since then
-  uint64_t sent_ns_ = 0;        // when the client was last seen to take bytes of write_
-  uint64_t unsent_bytes_ = 0;   // of write_, at that time
-  uint64_t busy_ns_ = 0;        // when it was last seen to be owed something
-  uint64_t held_bytes_ = 0;     // as last told
+  uint64_t message_bytes_ = 0;     // that have come since then
+  bool has_message_come_ = false;  // with what was read last
+  uint64_t sent_ns_ = 0;           // when the client was last seen to take bytes of write_
+  uint64_t unsent_bytes_ = 0;      // of write_, at that time
+  uint64_t busy_ns_ = 0;           // when it was last seen to be owed something
+  uint64_t held_bytes_ = 0;        // as last told
   int64_t owners_bytes_ = 0;
   bool is_held_ = false;
   bool is_reading_ = false;

@@ -40,11 +40,12 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
   return socket;
 }
 
-// Whether a unix socket is only a file that a dead server left behind.
+// Whether a unix socket is only a file that a dead server left behind. Does not wait for one that
+// lives and accepts nobody: its backlog may be full for ever.
 bool is_stale(const sockaddr_un& address) {
   struct stat file {};
   if (::lstat(address.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
-  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  Fd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   return ::connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0 &&
          errno == ECONNREFUSED;
 }
@@ -103,6 +104,12 @@ bool is_of_one_client(int error) {
   }
 }
 
+std::optional<FileId> file_at(const std::string& path) {
+  struct stat file {};
+  if (::lstat(path.c_str(), &file) != 0) return std::nullopt;
+  return FileId{file.st_dev, file.st_ino};
+}
+
 // Null when the client has gone again already: there is nobody to tell.
 Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
   Stream stream(new AnyStream);
@@ -126,10 +133,16 @@ Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
 Listener::Listener(Fd socket, bool is_tls, std::string unlink_path)
     : socket_(std::move(socket)),
       address_(std::string(is_tls ? kTlsScheme : "") + to_text(address_of(socket_.get()))),
-      unlink_path_(std::move(unlink_path)) {}
+      unlink_path_(std::move(unlink_path)) {
+  if (!unlink_path_.empty()) file_ = file_at(unlink_path_);
+}
 
 Listener::~Listener() {
-  if (!unlink_path_.empty()) ::unlink(unlink_path_.c_str());
+  if (is_file_ours()) ::unlink(unlink_path_.c_str());
+}
+
+bool Listener::is_file_ours() const {
+  return file_ && file_at(unlink_path_) == file_;
 }
 
 Result<std::unique_ptr<Listener>> Listener::bind(const Address& address,
@@ -151,6 +164,9 @@ std::unique_ptr<Listener> Listener::adopt(Fd socket, bool is_tls) {
 
 Status Listener::permit(const UnixAccess& unix_access) const {
   if (unlink_path_.empty()) return {};
+  if (!is_file_ours()) {
+    return fail(ExitCode::kResource, "somebody has removed or replaced " + address_);
+  }
   const char* const path = unlink_path_.c_str();
   // The mode last: until then nobody but the owner, old or new, can connect.
   if (::lchown(path, unix_access.owner_id, unix_access.group_id) != 0) {

@@ -10,7 +10,9 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 
 #include "base/fd.h"
 #include "base/status.h"
@@ -34,6 +36,9 @@ inline int fd_of(const AnyStream& stream) {
   return fd;
 }
 
+// The device and the number of a file: what is left of it when others have its name.
+using FileId = std::pair<uint64_t, uint64_t>;
+
 class Listener {
  public:
   // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". A stale unix socket, one
@@ -52,7 +57,8 @@ class Listener {
   bool is_of_this_host() const { return net::is_of_this_host(address_of(socket_.get())); }
   bool is_tls() const { return net::is_tls(address_); }
 
-  // Who may connect from now on, where it is a unix socket that we have bound. Fails (71).
+  // Who may connect from now on, where it is a unix socket that we have bound. Fails (71), also
+  // where another file has its name by now.
   [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
 
   using OnAccept = std::function<void(Stream)>;
@@ -60,6 +66,7 @@ class Listener {
 
  private:
   Listener(Fd socket, bool is_tls, std::string unlink_path);
+  bool is_file_ours() const;
   void wait_for_clients();
   void accept_waiting();
   void pause(int error);
@@ -67,6 +74,7 @@ class Listener {
   Fd socket_;
   std::string address_;
   std::string unlink_path_;
+  std::optional<FileId> file_;  // that we have made there
   uv_loop_t* loop_ = nullptr;
   UvHandle<uv_poll_t> readable_;
   UvHandle<uv_timer_t> pause_;

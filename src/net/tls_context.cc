@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/assert.h"
+#include "net/tls_records.h"
 
 namespace ringmaster::net {
 namespace {
@@ -45,6 +46,8 @@ void set_rules(SSL_CTX* context) {
   // Sessions are resumed by tickets, which cost us no memory.
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_session_id_context(context, kSessionIds, sizeof kSessionIds - 1);
+  // Of a client's certificates, which come encrypted; the other messages are seen to by TlsRecords.
+  ::SSL_CTX_set_max_cert_list(context, TlsRecords::kMessageBytesMax);
   ::SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
   // A key with a passphrase: nobody is there to type it in.
   ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });

@@ -11,7 +11,12 @@
 namespace ringmaster::net {
 namespace {
 
-constexpr uint32_t kHeaderBytes = 5;  // of a record: type, version, length
+// A fatal decode_error, of somebody who has no key yet.
+constexpr std::string_view kTooLongAlert{"\x15\x03\x03\x00\x02\x02\x32", 7};
+
+// One costs 20 us, more than a record of data, and nobody needs another before gigabytes were sent.
+constexpr uint64_t kKeyUpdatesMin = 16;
+constexpr uint64_t kKeyUpdateBytes = 64 << 10;
 
 // What one receive() can make of what it is given and of the record that had come in part.
 char plaintext[TlsStream::kReceivedMax + SSL3_RT_MAX_PACKET_SIZE];
@@ -23,6 +28,7 @@ struct TlsStream::Transport {
 
   static int read(BIO* bio, char* to, int size) {
     ::BIO_clear_retry_flags(bio);
+    if (stream(bio).has_updated_too_often()) return -1;
     std::string_view& input = stream(bio).input_;
     const size_t taken = std::min(input.size(), static_cast<size_t>(size));
     if (taken == 0) {
@@ -32,6 +38,12 @@ struct TlsStream::Transport {
     std::memcpy(to, input.data(), taken);
     input.remove_prefix(taken);
     return static_cast<int>(taken);
+  }
+  // Called for every message of TLS, in and out.
+  static void note(int is_ours, int, int type, const void* message, size_t, SSL*, void* stream) {
+    const bool is_key_update =
+        type == SSL3_RT_HANDSHAKE && *static_cast<const uint8_t*>(message) == SSL3_MT_KEY_UPDATE;
+    if (is_ours == 0 && is_key_update) ++static_cast<TlsStream*>(stream)->key_updates_;
   }
   static int write(BIO* bio, const char* from, int size) {
     stream(bio).due_.append(from, static_cast<size_t>(size));
@@ -65,13 +77,22 @@ TlsStream::TlsStream(const TlsContext& context) : ssl_(::SSL_new(context.get()))
   RM_ASSERT(ssl_ != nullptr);
   BIO* const transport = Transport::make(this);
   ::SSL_set_bio(ssl_.get(), transport, transport);
+  ::SSL_set_msg_callback(ssl_.get(), Transport::note);
+  ::SSL_set_msg_callback_arg(ssl_.get(), this);
   ::SSL_set_accept_state(ssl_.get());
 }
 
 std::string_view TlsStream::receive(std::string_view ciphertext) {
   RM_ASSERT(ciphertext.size() <= kReceivedMax);
   if (state_ == State::kEnded || state_ == State::kFailed) return {};
-  note_records(ciphertext);
+  // Of TLS 1.2 the hello is the only long one, and what follows it may be encrypted.
+  const bool is_plain = state_ == State::kHandshake && ::SSL_version(ssl_.get()) != TLS1_2_VERSION;
+  if (!records_.note(ciphertext, is_plain)) {
+    state_ = State::kFailed;
+    failure_ = "a message of the handshake is too long";
+    due_ += kTooLongAlert;
+    return {};
+  }
   input_ = ciphertext;
   size_t size = 0;
   for (;;) {
@@ -80,6 +101,7 @@ std::string_view TlsStream::receive(std::string_view ciphertext) {
     const int result = ::SSL_read_ex(ssl_.get(), plaintext + size, sizeof plaintext - size, &got);
     if (state_ == State::kHandshake && ::SSL_is_init_finished(ssl_.get())) state_ = State::kOpen;
     size += got;
+    plaintext_bytes_ += got;
     if (result == 1) continue;
     const int error = ::SSL_get_error(ssl_.get(), result);
     if (error == SSL_ERROR_ZERO_RETURN) state_ = State::kEnded;
@@ -90,26 +112,12 @@ std::string_view TlsStream::receive(std::string_view ciphertext) {
   return {plaintext, size};
 }
 
-void TlsStream::note_records(std::string_view ciphertext) {
-  while (!ciphertext.empty()) {
-    if (body_bytes_ > 0) {
-      const size_t taken = std::min<size_t>(body_bytes_, ciphertext.size());
-      body_bytes_ -= static_cast<uint32_t>(taken);
-      ciphertext.remove_prefix(taken);
-      continue;
-    }
-    const auto byte = static_cast<uint8_t>(ciphertext.front());
-    ciphertext.remove_prefix(1);
-    ++header_bytes_;
-    if (header_bytes_ == kHeaderBytes - 1) length_ = byte;
-    if (header_bytes_ < kHeaderBytes) continue;
-    body_bytes_ = length_ << 8 | byte;
-    header_bytes_ = 0;
-  }
+bool TlsStream::has_updated_too_often() const {
+  return key_updates_ > kKeyUpdatesMin + plaintext_bytes_ / kKeyUpdateBytes;
 }
 
 bool TlsStream::is_waiting() const {
-  return header_bytes_ > 0 || body_bytes_ > 0 || ::SSL_is_init_finished(ssl_.get()) == 0;
+  return records_.is_in_record() || ::SSL_is_init_finished(ssl_.get()) == 0;
 }
 
 bool TlsStream::may_seal() const {
@@ -139,6 +147,7 @@ void TlsStream::fail(int error) {
   const long verified = ::SSL_get_verify_result(ssl_.get());
   const char* reason = verified != X509_V_OK ? ::X509_verify_cert_error_string(verified)
                                              : ::ERR_reason_error_string(::ERR_peek_error());
+  if (has_updated_too_often()) reason = "too many key updates";
   failure_ = reason != nullptr ? reason : "TLS error " + std::to_string(error);
   ::ERR_clear_error();
 }

@@ -3,7 +3,9 @@
 // No I/O: what is to be sent is in due(), also what TLS says of its own accord, and goes out in its
 // order. Nothing is copied but by the encryption itself.
 // Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in src/README.md. A record that has come only
-//         in part is kept inside, at most 17 KiB.
+//         in part is kept inside, at most 17 KiB; so is such a message of the handshake.
+// Limits: of a message of the handshake TlsRecords::kMessageBytesMax; 16 key updates of the client,
+//         and one more for each 64 KiB that it has sent.
 // Death:  of the client: none here; what it has broken off is seen as is_waiting().
 #pragma once
 
@@ -13,6 +15,7 @@
 #include <string_view>
 
 #include "net/tls_context.h"
+#include "net/tls_records.h"
 
 struct ssl_st;
 
@@ -30,7 +33,7 @@ class TlsStream {
     kHandshake,
     kOpen,
     kEnded,   // the client will send no more; it may still be sent to
-    kFailed,  // nothing goes on: due() has the alert that says so, failure() why
+    kFailed,  // nothing goes on: failure() says why, and due() has the alert, where there is one
   };
   State state() const { return state_; }
   const std::string& failure() const { return failure_; }
@@ -59,19 +62,18 @@ class TlsStream {
     void operator()(ssl_st* ssl) const;
   };
 
-  void note_records(std::string_view ciphertext);
+  bool has_updated_too_often() const;
   void fail(int error);
 
   std::unique_ptr<ssl_st, Free> ssl_;
   std::string_view input_;  // what receive() was given, as far as it is not yet taken
   std::string due_;
   std::string failure_;
+  TlsRecords records_;
+  uint64_t key_updates_ = 0;  // of the client
+  uint64_t plaintext_bytes_ = 0;
   State state_ = State::kHandshake;
   bool has_ended_ = false;  // we
-  // Of the record that has begun.
-  uint32_t header_bytes_ = 0;  // that have come
-  uint32_t length_ = 0;        // as far as its header has said it
-  uint32_t body_bytes_ = 0;    // that are to come
 };
 
 }  // namespace ringmaster::net

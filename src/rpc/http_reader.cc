@@ -184,9 +184,14 @@ bool HttpReader::keep_alive() const {
   return parser_->beast.keep_alive();
 }
 
+bool HttpReader::is_1_0() const {
+  return parser_->beast.get().version() < 11;
+}
+
 bool HttpReader::expects_continue() const {
-  return boost::beast::iequals(parser_->beast.get()[http::field::expect], "100-continue") &&
-         !parser_->beast.is_done();
+  const auto& head = parser_->beast.get();
+  return !is_1_0() && !parser_->beast.is_done() &&
+         boost::beast::iequals(head[http::field::expect], "100-continue");
 }
 
 std::string_view HttpReader::body() const {

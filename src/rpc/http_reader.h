@@ -42,7 +42,8 @@ class HttpReader {
   std::string_view method() const;
   std::string_view field(std::string_view name) const;  // empty: absent
   std::string_view target() const;
-  bool keep_alive() const;        // whether the client wants another answer here
+  bool keep_alive() const;  // whether the client wants another answer here
+  bool is_1_0() const;
   bool expects_continue() const;  // it waits for "100 Continue" before it sends its body
   std::string_view body() const;
 

@@ -11,11 +11,11 @@ std::string http_head(unsigned status, size_t body_bytes, bool keep_alive,
   namespace http = boost::beast::http;
   http::response<http::empty_body> response(http::int_to_status(status), 11);
   if (body_bytes > 0) response.set(http::field::content_type, "application/json");
+  response.content_length(body_bytes);
+  response.keep_alive(keep_alive);
   for (const auto& [name, value] : fields)
     response.set(boost::beast::string_view(name.data(), name.size()),
                  boost::beast::string_view(value.data(), value.size()));
-  response.content_length(body_bytes);
-  response.keep_alive(keep_alive);
   http::response_serializer<http::empty_body> serializer(response);
   std::string out;
   boost::system::error_code error;

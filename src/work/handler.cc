@@ -11,8 +11,10 @@ namespace {
 
 constexpr size_t kErrorBytes = 1024;
 
+// What repeats a part of a description may be longer than what the master can be told.
 tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what) {
-  return fail(ExitCode::kConfig, fmt::format("handler {} ({}): {}", spec.name, spec.library, what));
+  return fail(ExitCode::kConfig, fmt::format("handler {} ({}): {}", spec.name, spec.library,
+                                             what.substr(0, kErrorBytes)));
 }
 
 }  // namespace

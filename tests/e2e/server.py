@@ -44,7 +44,7 @@ def toml(value: Any) -> str:
 
 def configuration(**sections: dict[str, Any]) -> str:
     """The file's text. Where the test does not say otherwise: port 0, two workers, the handler
-    echo, and for every handler a method of its name that may take long."""
+    echo, and for every handler a method of its name that may take long. None: leave the key out."""
     handlers = sections.setdefault("handlers", {"echo": {}})
     sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
     sections["workers"] = {"count": 2} | sections.get("workers", {})
@@ -59,7 +59,8 @@ def configuration(**sections: dict[str, Any]) -> str:
         if section in ("features", "handlers", "methods"):
             tables = {f"{section}.{json.dumps(name)}": table for name, table in content.items()}
         for name, table in tables.items():
-            lines += [f"[{name}]", *(f"{key} = {toml(v)}" for key, v in table.items()), ""]
+            lines.append(f"[{name}]")
+            lines += [f"{key} = {toml(v)}" for key, v in table.items() if v is not None]
     return "\n".join(lines)
 
 

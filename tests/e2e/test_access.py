@@ -180,6 +180,18 @@ def test_a_wrong_token_later_closes_too(server, tokens):
         assert_unauthorized(json.loads(answer), 2)
 
 
+def test_a_wrong_token_in_a_batch_costs_no_answer(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        wrong, echo = request("rpc.auth", [SECOND], 1), request("echo", [2], 2)
+        client.send(b"[" + wrong.strip() + b"," + echo.strip() + b"]\n")
+        (answers,) = client.read_to_end()
+        refused, answered = json.loads(answers)
+        assert_unauthorized(refused, 1)
+        assert answered["result"] == [2]
+
+
 def test_where_no_token_is_asked_for_any_is_good(server):
     running = server()
     with running.connect() as client:

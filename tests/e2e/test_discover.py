@@ -181,6 +181,26 @@ def test_many_at_once_are_refused_beyond_what_may_wait(running):
     assert {(e["code"], e["data"]["reason"]) for e in refused} == {(-32009, "unsent_answers")}
 
 
+def test_many_in_batches_that_wait_are_refused_alike(server, probe, gate):
+    """Each batch waits for a call that takes long: what they hold is one connection's."""
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
+    each = (1 << 20) // size // 2
+    one = {"jsonrpc": "2.0", "method": "rpc.discover"}
+    held = gate()
+    with running.connect() as client:
+        for id in range(6):
+            batch = [json.loads(held.request(id)), *(one | {"id": n} for n in range(each))]
+            client.send(json.dumps(batch).encode() + b"\n")
+        client.send(request("no_such_method", [], "last"))
+        assert client.answer()["id"] == "last"  # and so all before it were looked at
+        held.open()
+        answers = [json.loads(client.read()) for _ in range(6)]
+    refused = [sum("error" in answer for answer in batch) for batch in answers]
+    assert all(len(batch) == each + 1 for batch in answers)
+    assert 3 * each <= sum(refused) < 5 * each, (each, refused)
+
+
 def test_the_document_survives_the_nursery(server):
     running = server()
     document = running.call("rpc.discover")
@@ -209,6 +229,7 @@ def test_a_reload_brings_another_document(server, describing):
         ({"name": "x"}, "its description/name: is no member that is known here"),
         ({"params": [NUMBER | {"schema": {"type": "int"}}]},
          "its description/params/0/schema/type: expected one or more of null"),
+        ({"~" * 60_000: "x"}, "its description/~0~0~0"),  # twice as long in a message
         ({"summary": "x" * 62_000}, "its description: expected at most 61440 bytes"),
     ],
 )  # fmt: skip

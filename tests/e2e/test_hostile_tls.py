@@ -2,7 +2,9 @@
 
 import contextlib
 import json
+import os
 import select
+import signal
 import socket
 import time
 
@@ -56,6 +58,28 @@ def test_truncated_ones(server, own, ca):
         assert json.loads(answer)["result"] == [1]
     with TlsClient(running.address, ca) as client:
         assert client.call("echo", [1]) == [1]
+
+
+def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
+    running = server(listen=own.listen() | {"rpc": ["tls://127.0.0.1:0", "127.0.0.1:0"]})
+    flights = [StepwiseTls(ca).first_flight() for _ in range(400)]
+    with contextlib.ExitStack() as stack:
+        client = stack.enter_context(running.connect(running.addresses[1]))
+        assert client.call("echo", [1]) == [1]
+        many = [stack.enter_context(raw(running)) for _ in flights]
+        with TlsClient(running.address, ca) as last:  # behind all of them
+            assert last.call("echo", [1]) == [1]
+        # It finds all of them at once, and the request among them.
+        os.kill(running.pid, signal.SIGSTOP)
+        for connection, flight in zip(many, flights):
+            connection.sendall(flight)
+        client.send(request("there.is.none"))
+        os.kill(running.pid, signal.SIGCONT)
+        assert client.answer()["error"]["code"] == -32601
+        done = select.select(many, [], [], 0)[0]
+        assert len(done) < len(many) // 2, "it was answered after them"
+        for connection in many:
+            assert connection.recv(1), "and they are, too"
 
 
 def test_the_slow_are_closed_after_ten_seconds(server, own, ca):

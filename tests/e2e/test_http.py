@@ -147,6 +147,26 @@ def test_a_client_that_waits_for_continue_is_told_to_go_on(client):
     assert json.loads(client.read_message())["id"] == 1
 
 
+def test_who_waits_behind_another_request_is_told_to_go_on_after_its_reply(server, probe, gate):
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    head, _, body = Http.frame(echo(2), b"Expect: 100-continue").partition(b"\r\n\r\n")
+    with Http(running.address) as client:
+        client.send(Http.frame(held.request(1)[:-1]) + head + b"\r\n\r\n")
+        held.wait_for_runs(1)
+        held.open()
+        assert json.loads(client.read_message())["id"] == 1
+        assert client.read_until(b"\r\n\r\n") == b"HTTP/1.1 100 Continue"
+        client.send(body)
+        assert json.loads(client.read_message())["id"] == 2
+
+
+def test_http_1_0_knows_no_word_to_go_on(client):
+    stream = Http.frame(echo(1), b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0", 1)
+    client.send(stream)
+    assert json.loads(client.read_response()[2])["id"] == 1
+
+
 def test_who_is_refused_is_not_told_to_go_on(client):
     stream = Http.frame(echo(1), b"Expect: 100-continue").replace(b"application/json", b"text/x")
     client.send(stream.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
@@ -161,8 +181,8 @@ def test_connections_are_kept_as_the_client_wants(client, version, fields, stays
     client.send(Http.frame(echo(1), *fields).replace(b"HTTP/1.1", b"HTTP/" + version, 1))
     status, answer, body = client.read_response()
     assert status == 200 and json.loads(body)["id"] == 1
-    if stays:
-        assert answer.get("connection") in (None, "keep-alive")
+    if stays:  # HTTP/1.0 waits for the end of the connection unless it is told
+        assert answer.get("connection") == (None if version == b"1.1" else "keep-alive")
         assert_still_serves(client)
     else:
         assert answer["connection"] == "close"
@@ -223,6 +243,24 @@ def test_overload_is_a_503(server, probe, gate):
         assert json.loads(holder.read_message())["id"] == 1
 
 
+def test_a_server_that_stops_closes_after_the_last_reply(server, probe, gate):
+    """Of replies, HTTP's clients read none behind one that says so."""
+    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with Http(running.address) as client:
+        for id in (1, 2, 3):
+            client.send_message(held.request(id)[:-1])
+        held.wait_for_runs(1)
+        running.send(signal.SIGTERM)
+        running.wait_for_line("event=stopping in_flight=3")
+        held.open()
+        replies = [client.read_response() for _ in range(3)]
+        assert [json.loads(body)["id"] for _, _, body in replies] == [1, 2, 3]
+        assert ["connection" in fields for _, fields, _ in replies] == [False, False, True]
+        assert client.read_to_end() == []
+    assert running.wait() == 0
+
+
 def test_a_server_that_stops_says_503_and_closes(server, probe, gate):
     running = server(handlers={"echo": {}, "hold": probe("hold")})
     held = gate()
@@ -235,9 +273,10 @@ def test_a_server_that_stops_says_503_and_closes(server, probe, gate):
         client.send_message(echo(2))
         held.open()
         status, fields, body = client.read_response()
-        assert (status, fields["connection"]) == (200, "close") and json.loads(body)["id"] == 1
+        assert status == 200 and json.loads(body)["id"] == 1
         status, fields, body = client.read_response()
         assert status == 503 and fields["retry-after"] and b"-32013" in body
+        assert fields["connection"] == "close"
         assert client.read_to_end() == [] and idle.read_to_end() == []
     assert running.wait() == 0
 

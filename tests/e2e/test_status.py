@@ -5,6 +5,7 @@ import os
 import re
 import signal
 import socket
+import stat
 from http.client import HTTPConnection
 
 import pytest
@@ -101,6 +102,26 @@ def test_a_reload_moves_it_and_a_failed_one_does_not(server):
         ask(second, "/readyz")
 
 
+def test_a_reload_that_cannot_listen_changes_nothing(server, tmp_path):
+    path = tmp_path / "rpc.sock"
+    rpc = ["127.0.0.1:0", f"unix:{path}"]
+    running = server(listen=ON | {"rpc": rpc})
+    first = status_of(running)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+        new, overlapping = f"127.0.0.1:{port}", f"0.0.0.0:{port}"
+    # Two may bind it as long as neither listens: only that fails, when the workers are up.
+    listen = {"rpc": [*rpc, new], "status": overlapping, "unix_mode": "0666"}
+    refused = running.reload(listen=listen)
+    assert f"listen on {new}: Address already in use" in refused
+    assert running.call("echo", [1]) == [1]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o660
+    assert ask(first, "/readyz")[0] == 200
+    with pytest.raises(ConnectionRefusedError):
+        ask(new, "/readyz")
+
+
 def test_an_address_in_use_is_named_at_the_start(server):
     first = server(listen=ON)
     second = server(wait=False, name="second", listen={"status": status_of(first)})
@@ -108,6 +129,13 @@ def test_an_address_in_use_is_named_at_the_start(server):
     assert f"listen.status: listen on {status_of(first)}: Address already in use" in (
         second.lines[-1]
     )
+
+
+def test_nobody_fails_for_the_default(server):
+    """Whoever has its address: the first server, or another one on this host."""
+    first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
+    assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
+    assert second.wait_for_lines("event=no_status_port", 1)
 
 
 def test_a_unix_socket(server, tmp_path):

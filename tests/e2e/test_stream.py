@@ -2,13 +2,14 @@
 
 import json
 import random
+import select
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from answers import Error
-from client import Client, request
+from client import DEADLINE_S, Client, request
 from server import Server
 
 PARSE_ERROR = Error(-32700, reason="parse_error")
@@ -235,14 +236,34 @@ def test_a_unix_socket_serves_as_well(server, tmp_path):
     assert not path.exists()
 
 
+def assert_open(client: Client):
+    readable, _, _ = select.select([client.socket], [], [], 0)
+    assert not readable
+
+
 def test_a_silent_connection_is_closed_after_10_s(running):
-    """One that sends nothing, and one whose message does not come to its end; a connection that
-    has been served and waits may stay."""
+    """One that sends nothing, one that sends blanks only, and one whose message does not come to
+    its end; a connection that has been served and waits may stay, and one that is always in the
+    middle of another message."""
     silent, dribbling, served = running.connect(), running.connect(), running.connect()
+    blank, flowing = running.connect(), running.connect()
+    message = echo(1) + b"\n"
     begun = time.monotonic()
     assert served.call("echo", [1]) == [1]
     dribbling.send(b'{"jsonrpc":')
+    flowing.send(message[:9])
+    while not select.select([blank.socket], [], [], 0.25)[0]:
+        assert time.monotonic() < begun + DEADLINE_S
+        blank.send(b"\n")
+        flowing.send(message[9:] + message[:9])
+        assert flowing.answer()["id"] == 1
+        if time.monotonic() < begun + 9:
+            assert_open(silent)
+            assert_open(dribbling)
+    while time.monotonic() < begun + 11:
+        flowing.send(message[9:] + message[:9])
+        assert flowing.answer()["id"] == 1
+        time.sleep(0.2)
     assert silent.read_to_end() == []
     dribbling.read_to_end()
-    assert time.monotonic() - begun > 9
     assert served.call("echo", [2]) == [2]

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/json_value.h"
+
 namespace ringmaster::json {
 namespace {
 
@@ -66,10 +68,6 @@ constexpr Keyword kKeywords[] = {
 
 constexpr std::string_view kTypes[] = {"null",   "boolean", "object", "array",
                                        "string", "number",  "integer"};
-
-std::string_view text_of(const Value& string) {
-  return {string.GetString(), string.GetStringLength()};
-}
 
 // Readers differ on which of them counts.
 bool is_first_of_its_name(const Value& object, const Value::Member& member) {

@@ -6,12 +6,12 @@
 #include <rapidjson/reader.h>
 #include <rapidjson/schema.h>
 #include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 #include <utility>
 #include <vector>
 
 #include "base/json.h"
 #include "base/json_dialect.h"
+#include "base/json_value.h"
 
 namespace ringmaster::json {
 namespace {
@@ -27,13 +27,6 @@ constexpr double kIntegersMax = 9007199254740992.0;
 std::string cut(std::string text) {
   if (text.size() <= kShownBytesMax) return text;
   return text.substr(0, kShownBytesMax) + "...";
-}
-
-std::string print(const rapidjson::Value& value) {
-  rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  value.Accept(writer);
-  return {buffer.GetString(), buffer.GetSize()};
 }
 
 // Hands RapidJSON's events on to its validator; notes which one that has refused.
@@ -113,15 +106,11 @@ class Keys final : public Visitor {
   std::vector<std::string> found_;
 };
 
-std::string text_of(const rapidjson::Value& string) {
-  return {string.GetString(), string.GetStringLength()};
-}
-
 std::string find_missing(const rapidjson::Value& required, std::string_view text, size_t end) {
   Keys keys(text, end);
   [[maybe_unused]] const auto fault = scan(text, keys);
   for (const auto& name : required.GetArray()) {
-    if (!keys.has(text_of(name))) return text_of(name);
+    if (!keys.has(text_of(name))) return std::string(text_of(name));
   }
   return {};
 }
@@ -191,8 +180,8 @@ std::optional<Schema::Mismatch> Schema::find_mismatch(std::string_view text) con
     mismatch.found = "no such member";
   } else {
     const bool is_name = mismatch.keyword == "type" && wanted->value.IsString();
-    mismatch.expected =
-        mismatch.keyword + ' ' + cut(is_name ? text_of(wanted->value) : print(wanted->value));
+    mismatch.expected = mismatch.keyword + ' ' +
+                        cut(is_name ? std::string(text_of(wanted->value)) : print(wanted->value));
   }
   return mismatch;
 }

@@ -2,10 +2,10 @@
 
 #include <cmath>
 #include <fmt/format.h>
-#include <rapidjson/document.h>
 
 #include "base/assert.h"
 #include "base/json.h"
+#include "base/json_value.h"
 
 namespace ringmaster::config {
 namespace {
@@ -60,7 +60,7 @@ std::optional<std::string> json_at(Problems& problems, const Entry& entry, size_
 
 void append_toml(std::string& out, const rapidjson::Value& value) {
   if (value.IsString()) {
-    out += quote_string({value.GetString(), value.GetStringLength()});
+    out += quote_string(json::text_of(value));
   } else if (value.IsBool()) {
     out += value.GetBool() ? "true" : "false";
   } else if (value.IsInt64()) {
@@ -79,7 +79,7 @@ void append_toml(std::string& out, const rapidjson::Value& value) {
     std::string_view separator = "{ ";
     for (const auto& member : value.GetObject()) {
       out += separator;
-      out += quote_key({member.name.GetString(), member.name.GetStringLength()}) + " = ";
+      out += quote_key(json::text_of(member.name)) + " = ";
       append_toml(out, member.value);
       separator = ", ";
     }

@@ -1,26 +1,21 @@
 #include "master/openrpc.h"
 
 #include <algorithm>
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 #include <string_view>
 #include <utility>
 
 #include "base/json.h"
+#include "base/json_value.h"
 #include "base/version.h"
 #include "master/openrpc_errors.h"
 
 namespace ringmaster::master {
 namespace {
 
+using json::text_of;
 using rapidjson::Document;
 using rapidjson::SizeType;
 using rapidjson::Value;
-
-std::string_view text_of(const Value& string) {
-  return {string.GetString(), string.GetStringLength()};
-}
 
 Value text(std::string_view text, Document::AllocatorType& allocator) {
   return Value(text.data(), static_cast<SizeType>(text.size()), allocator);
@@ -222,10 +217,7 @@ std::string Builder::build(const std::vector<std::string>& addresses) {
   Value components(rapidjson::kObjectType);
   components.AddMember("errors", all_errors(allocator_), allocator_);
   document_.AddMember("components", components, allocator_);
-  rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  document_.Accept(writer);
-  return {buffer.GetString(), buffer.GetSize()};
+  return json::print(document_);
 }
 
 }  // namespace

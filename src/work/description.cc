@@ -2,9 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <rapidjson/document.h>
-#include <rapidjson/stringbuffer.h>
-#include <rapidjson/writer.h>
 #include <ringmaster/handler.h>
 #include <span>
 #include <utility>
@@ -12,26 +9,18 @@
 
 #include "base/json.h"
 #include "base/json_dialect.h"
+#include "base/json_value.h"
 
 namespace ringmaster::work {
 namespace {
 
+using json::print;
+using json::text_of;
 using rapidjson::SizeType;
 using rapidjson::Value;
 
 // _meta belongs to every request: see rpc/json_rpc.h.
 constexpr std::string_view kReservedName = "_meta";
-
-std::string_view text_of(const Value& string) {
-  return {string.GetString(), string.GetStringLength()};
-}
-
-std::string print(const Value& value) {
-  rapidjson::StringBuffer buffer;
-  rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);
-  value.Accept(writer);
-  return {buffer.GetString(), buffer.GetSize()};
-}
 
 class Depth final : public json::Visitor {
  public:

@@ -47,6 +47,15 @@ def connect(address: str) -> socket.socket:
     return socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE_S)
 
 
+def read_all(connection: socket.socket) -> bytes:
+    """What comes until the other side closes, or resets, the connection."""
+    pieces = []
+    with contextlib.suppress(ConnectionResetError):
+        while piece := connection.recv(1 << 16):
+            pieces.append(piece)
+    return b"".join(pieces)
+
+
 class Client:
     def __init__(self, address: str):
         self.socket = connect(address)

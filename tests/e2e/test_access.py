@@ -12,10 +12,9 @@ from pathlib import Path
 
 import pytest
 from client import DEADLINE_S, connect, request
+from framings import ContentLength, Netstrings
 
 DENIED = {"allow": ["203.0.113.0/24"]}
-
-
 FIRST, SECOND = "the-first-token-of-all", "the-second-token-of-all"
 
 
@@ -138,16 +137,11 @@ def test_who_shows_a_token_may_call(server, tokens):
 def test_the_token_comes_in_any_framing(server, tokens):
     running = server(listen={"token_file": tokens(FIRST)})
     auth, echo = request("rpc.auth", [FIRST]).strip(), request("echo", [1], 2).strip()
-    netstrings = b"".join(b"%d:%s," % (len(one), one) for one in (auth, echo))
-    headers = b"".join(b"Content-Length: %d\r\n\r\n%s" % (len(one), one) for one in (auth, echo))
-    for sent, last in ((netstrings, b'"result":[1]},'), (headers, b'"result":[1]}')):
-        with running.connect() as client:
-            client.send(sent)
-            client.end_sending()
-            received = b""
-            while piece := client.socket.recv(1 << 16):
-                received += piece
-            assert b'"result":true' in received and received.endswith(last), received
+    for framed in (Netstrings, ContentLength):
+        with framed(running.address) as client:
+            client.send(framed.frame(auth) + framed.frame(echo))
+            assert json.loads(client.read_message())["result"] is True
+            assert json.loads(client.read_message())["result"] == [1]
 
 
 @pytest.mark.parametrize(

@@ -9,20 +9,10 @@ import socket
 import time
 
 from certificates import ca, made, own  # noqa: F401 (fixtures)
-from client import DEADLINE_S, request
+from client import DEADLINE_S, read_all, request
 from proc import descriptors, private_bytes, wait_until
 from server import MEASURED
 from tls import StepwiseTls, TlsClient, raw
-
-
-def read_to_end(connection: socket.socket) -> bytes:
-    pieces = []
-    try:
-        while piece := connection.recv(1 << 16):
-            pieces.append(piece)
-    except ConnectionResetError:
-        pass
-    return b"".join(pieces)
 
 
 def test_who_does_not_speak_tls_is_told_and_logged(server, own, ca):
@@ -30,7 +20,7 @@ def test_who_does_not_speak_tls_is_told_and_logged(server, own, ca):
     for garbage in (request("echo", [1]), b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff" * 500):
         with raw(running) as connection:
             connection.sendall(garbage)
-            alert = read_to_end(connection)
+            alert = read_all(connection)
             assert alert[:1] in (b"\x15", b""), alert
     running.wait_for_line(r"event=clients_refused why=tls count=\d+ total=3 last=.*127.0.0.1:\d+: ")
     with TlsClient(running.address, ca) as client:
@@ -46,7 +36,7 @@ def test_a_damaged_record_closes_its_connection_only(server, own, ca):
         record[-1] ^= 1
         connection.sendall(record)
         connection.settimeout(DEADLINE_S)
-        read_to_end(connection)
+        read_all(connection)
         running.wait_for_line("event=clients_refused why=tls .*bad record mac")
         assert good.call("echo", [1]) == [1]
 
@@ -57,7 +47,7 @@ def test_truncated_ones(server, own, ca):
         half = StepwiseTls(ca)
         connection.sendall(half.first_flight()[:100])
         connection.shutdown(socket.SHUT_WR)
-        assert read_to_end(connection) == b""
+        assert read_all(connection) == b""
     with raw(running) as connection:
         half = StepwiseTls(ca)
         half.shake_hands(connection)

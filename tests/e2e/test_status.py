@@ -9,7 +9,7 @@ import stat
 from http.client import HTTPConnection
 
 import pytest
-from client import DEADLINE_S, connect, request
+from client import DEADLINE_S, connect, read_all, request
 from proc import wait_until
 
 ON = {"status": "127.0.0.1:0"}
@@ -142,9 +142,7 @@ def test_a_unix_socket(server, tmp_path):
     running = server(listen={"status": f"unix:{tmp_path}/status.sock"})
     with connect(f"unix:{tmp_path}/status.sock") as client:
         client.sendall(b"GET /readyz HTTP/1.0\r\n\r\n")
-        received = b""
-        while piece := client.recv(1 << 16):
-            received += piece
+        received = read_all(client)
     assert received.startswith(b"HTTP/1.1 200 OK\r\n"), received
     assert received.endswith(b"serving: 2 of 2 workers are up\n")
 
@@ -169,11 +167,9 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
         b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n" * 5000, b"5:hello,", b"{" * 100_000,
     ):
         with connect(address) as client:
-            received = b""
             with contextlib.suppress(ConnectionError):
                 client.sendall(hostile)
-                while piece := client.recv(1 << 16):
-                    received += piece
+            received = read_all(client)
             assert len(re.findall(rb"HTTP/1.1 \d+ ", received)) <= 1, received
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(address)) for _ in range(64)]

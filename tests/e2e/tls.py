@@ -1,4 +1,4 @@
-"""Clients that speak TLS: TlsClient as Python's library does, StepwiseTls step by step."""
+"""Clients that speak TLS: TlsClient as the library does, StepwiseTls piece by piece."""
 
 import contextlib
 import socket

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <asm/sockios.h>
+#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <fcntl.h>
@@ -169,14 +170,18 @@ Status refuse_calls() {
       // To type into the terminal that the server was started from.
       {SCMP_SYS(ioctl), is_int(1, TIOCSTI)},
       {SCMP_SYS(ioctl), is_int(1, TIOCLINUX)},
-      // To outlive the nursery.
-      {SCMP_SYS(prctl), is_int(0, PR_SET_PDEATHSIG)},
   };
   for (const Condition& condition : conditions) {
     if (error == 0) {
       error =
           seccomp_rule_add_array(filter.get(), refuse, condition.call, 1, &condition.refused_when);
     }
+  }
+  // To outlive the nursery. What dies with it may say so: LeakSanitizer's second process must, or
+  // it stays behind when its worker is killed meanwhile.
+  const scmp_arg_cmp outlives[] = {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}};
+  if (error == 0) {
+    error = seccomp_rule_add_array(filter.get(), refuse, SCMP_SYS(prctl), 2, outlives);
   }
   if (error == 0) error = seccomp_load(filter.get());
   return check(error, "load the seccomp filter");

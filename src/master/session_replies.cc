@@ -134,7 +134,7 @@ void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
   // The client reads nothing behind a reply that says so; what may still come is refused anyway.
-  const bool is_last = shared_.is_draining && line_.is_last(place);
+  const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
   const auto append = [&](std::string& out) {
     out += rpc::http_head(status, body.size(), keep_alive && !is_last, fields);
     out += body;

@@ -26,6 +26,16 @@ def read_results(client: Framed, count: int) -> dict:
     return {answer["id"]: answer["result"] for answer in answers}
 
 
+def assert_is_the_end(running, framing: type[Framed], broken: bytes, says: str):
+    """Of a connection that has been served: an answer that says what was expected, and no more."""
+    with framing(running.address) as client:
+        client.send_message(echo(1))
+        assert read_results(client, 1) == {1: None}
+        client.send(broken)
+        Error(-32700, reason="bad_framing", says=says).check(client.read_message())
+        assert client.read_to_end() == []
+
+
 @pytest.mark.parametrize("framing", FRAMINGS, ids=lambda framing: framing.__name__)
 def test_messages_may_come_in_pieces_and_together(running, framing):
     stream = b"".join(framing.frame(echo(id, [id, "é"])) for id in range(5))
@@ -95,22 +105,12 @@ def test_headers_may_be_written_in_many_ways(running, head):
     b"Content-Length: 2\r\nX: " + b"x" * 5000,
 ])  # fmt: skip
 def test_headers_that_tell_no_length_are_the_end(running, head):
-    with ContentLength(running.address) as client:
-        client.send_message(echo(1))
-        assert read_results(client, 1) == {1: None}
-        client.send(head)
-        Error(-32700, reason="bad_framing", says="Content-Length").check(client.read_message())
-        assert client.read_to_end() == []
+    assert_is_the_end(running, ContentLength, head, says="Content-Length")
 
 
 @pytest.mark.parametrize("stream", [b"2:{}x", b"2:{}\n", b"02:{},", b"0:,", b"1x:{", b"9" * 30])
 def test_a_broken_netstring_is_the_end(running, stream):
-    with Netstrings(running.address) as client:
-        client.send_message(echo(1))
-        assert read_results(client, 1) == {1: None}
-        client.send(stream)
-        Error(-32700, reason="bad_framing", says="netstring").check(client.read_message())
-        assert client.read_to_end() == []
+    assert_is_the_end(running, Netstrings, stream, says="netstring")
 
 
 @pytest.mark.parametrize("framing", (ContentLength, Netstrings), ids=lambda one: one.__name__)

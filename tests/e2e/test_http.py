@@ -188,6 +188,14 @@ def test_connections_are_kept_as_the_client_wants(client, version, fields, stays
         assert client.read_to_end() == []
 
 
+def test_a_client_that_has_ended_its_sending_gets_all_replies(client):
+    client.send(Http.frame(echo(1)) + Http.frame(echo(2)))
+    client.end_sending()
+    kept = [client.read_response()[1].get("connection") for _ in range(2)]
+    assert kept[0] is None and kept[1] in (None, "close")  # the end may come after it
+    assert client.read_to_end() == []
+
+
 def test_an_end_inside_of_a_request_is_a_400(client):
     client.send(Http.frame(echo(1))[:-3])
     client.end_sending()

@@ -9,8 +9,9 @@ from framings import FRAMINGS, ContentLength
 CANCELLED = {"code": -32800, "message": "the client has cancelled it"}
 
 
-def cancel(id) -> bytes:
-    return request("$/cancelRequest", {"id": id}, None)[:-1]
+def cancel(id, answered_as=None) -> bytes:
+    """A notification; with `answered_as` a request, whose answer tells that it has been seen to."""
+    return request("$/cancelRequest", {"id": id}, answered_as)[:-1]
 
 
 @pytest.fixture
@@ -72,8 +73,9 @@ def test_only_ones_own_requests_can_be_cancelled_and_by_their_very_id(held):
             client.send_message(cancel(id))
         client.send_message(b'{"jsonrpc":"2.0","method":"$/cancelRequest"}')
         client.send_message(b'{"jsonrpc":"2.0","method":"$/cancelRequest","params":["held"]}')
-        other.send_message(request("no_such_method", None, 1)[:-1])
-        assert json.loads(other.read_message())["error"]["code"] == -32601
+        for one in (client, other):
+            one.send_message(request("no_such_method", None, 1)[:-1])
+            assert json.loads(one.read_message())["error"]["code"] == -32601
         holding.open()
         answer = json.loads(client.read_message())
         assert answer["id"] == "held" and "result" in answer
@@ -84,7 +86,8 @@ def test_an_item_of_a_batch_can_be_cancelled(held):
     batch = [json.loads(request("echo", [id], id)) for id in (1, 2)]
     with connect() as client:
         client.send_message(json.dumps(batch).encode())
-        client.send_message(cancel(1))
+        client.send_message(cancel(1, answered_as="cancel"))
+        assert json.loads(client.read_message())["id"] == "cancel"
         holding.open()
         found = [json.loads(client.read_message()) for _ in range(2)]
         answers = next(one for one in found if isinstance(one, list))
@@ -95,7 +98,7 @@ def test_an_item_of_a_batch_can_be_cancelled(held):
 def test_who_asks_for_an_answer_gets_one(held):
     _, holding, connect = held
     with connect() as client:
-        client.send_message(request("$/cancelRequest", {"id": "held"}, "cancel")[:-1])
+        client.send_message(cancel("held", answered_as="cancel"))
         read_cancelled(client, "held", executed="unknown")
         assert client.read_message() == b'{"jsonrpc":"2.0","id":"cancel","result":null}'
         holding.open()

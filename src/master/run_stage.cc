@@ -198,13 +198,16 @@ bool RunStage::try_drop(Job& job) {
 
 RunStage::Expired RunStage::expire(Job& job) {
   if (try_drop(job)) return Expired::kNeverRun;
-  // The result may have come since the last look. A damaged ring is found again by the next one.
+  // Asked first: a worker commits a result before it lets go of the job, so where nobody has it any
+  // more, the result is found now. A damaged ring is found again by the next look.
   const ipc::JobId id = job.id;
+  const std::optional<uint32_t> worker = port_->was_held_by(id);
   uint32_t damaged_worker = 0;
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   if (table_.find(id) == nullptr || job.state != JobState::kPublished) return Expired::kMovedOn;
+  if (!worker && try_drop(job)) return Expired::kNeverRun;  // a worker had just given it back
   job.state = JobState::kAbandoned;
-  if (const std::optional<uint32_t> worker = port_->was_held_by(id)) {
+  if (worker) {
     log(Level::kWarning, "timeout",
         {{"worker", *worker},
          {"job", id.job},

@@ -10,6 +10,7 @@
 
 #include "base/exit_status.h"
 #include "base/fd.h"
+#include "ipc/control.h"
 #include "work/child.h"
 #include "work/sandbox.h"
 
@@ -19,6 +20,7 @@ namespace {
 [[noreturn]] void be_the_canary(const Handler& handler, bool is_sandboxed, pid_t nursery,
                                 int answer) {
   begin_child(nursery);
+  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's, as of any worker
   ::setproctitle("-ringmaster: canary of %s", handler.name().c_str());
   Status passed;
   if (is_sandboxed) passed = enter_sandbox();

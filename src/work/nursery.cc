@@ -206,6 +206,17 @@ void Nursery::end_workers() {
     ::waitpid(pid, nullptr, 0);
 }
 
+Status be_the_nursery(const char* generation) {
+  sigset_t exits;
+  ::sigemptyset(&exits);
+  ::sigaddset(&exits, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &exits, nullptr);
+  Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!child_exits.is_open()) return fail_errno("signalfd", errno);
+  return Nursery(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
+      .run();
+}
+
 }  // namespace
 
 int run_nursery(int argc, char** argv) {
@@ -216,13 +227,7 @@ int run_nursery(int argc, char** argv) {
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setproctitle("-ringmaster: nursery gen=%s", argv[2]);
 
-  sigset_t exits;
-  ::sigemptyset(&exits);
-  ::sigaddset(&exits, SIGCHLD);
-  ::sigprocmask(SIG_BLOCK, &exits, nullptr);
-  Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
-  Nursery nursery(argv[2], ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits));
-  const Status ran = nursery.run();
+  const Status ran = be_the_nursery(argv[2]);
   if (!ran) ::dprintf(STDERR_FILENO, "nursery: %s\n", ran.error().message.c_str());
   return ran ? 0 : static_cast<int>(ran.error().exit_code);
 }

@@ -3,6 +3,7 @@
  * "hold" is how a test stops time: run() adds its pid as a line to the file GATE.started, then waits
  * until GATE exists, then answers with the params it got: {"gate": "GATE", ...}.
  * Everything else does one thing that a good handler does (subtract, join, ...) or must not do. */
+#include <fcntl.h>
 #include <pthread.h>
 #include <ringmaster/handler.h>
 #include <signal.h>
@@ -245,6 +246,11 @@ static int self_test(void* self, char* error, size_t size) {
   if (strcmp(made->behave, "crashes_in_self_test") == 0) raise(SIGKILL);
   if (strcmp(made->behave, "exits_in_self_test") == 0) exit(3);
   if (strcmp(made->behave, "hangs_in_self_test") == 0) pause();
+  for (int fd = 3; fd <= 7; ++fd) {
+    if (fcntl(fd, F_GETFD) < 0) continue;
+    snprintf(error, size, "expected the nursery's descriptors to be closed, found %d", fd);
+    return 1;
+  }
   if (strcmp(made->behave, "fails_self_test") != 0) return 0;
   snprintf(error, size, "expected 42, found 41");
   return 1;

@@ -14,6 +14,7 @@
 #include "master/heartbeat.h"
 #include "master/notify.h"
 #include "master/rollout.h"
+#include "master/signals.h"
 #include "master/status_port.h"
 
 namespace ringmaster::master {
@@ -25,8 +26,6 @@ constexpr uint64_t kLastAnswersMs = 1000;
 // What the service manager is asked to wait beyond shutdown.grace_ms: for the last answers, and for
 // the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
-
-constexpr int kSignals[] = {SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1};
 
 struct CloseLoop {
   void operator()(uv_loop_t* loop) const {
@@ -48,7 +47,6 @@ class Server {
 
  private:
   Status bind(const Options& options);
-  void watch_signals();
   void watch_loop();
   void on_signal(int signal);
   Status on_ready(Deployment& next);
@@ -69,7 +67,7 @@ class Server {
   std::unique_ptr<Front> front_;
   std::unique_ptr<StatusPort> status_port_;
   std::unique_ptr<Heartbeat> heartbeat_;
-  std::vector<net::UvHandle<uv_signal_t>> signals_;
+  std::unique_ptr<Signals> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
   net::UvHandle<uv_idle_t> no_wait_;
   net::UvHandle<uv_check_t> after_wait_;
@@ -100,7 +98,7 @@ Status Server::start(Options options) {
   heartbeat_ = std::make_unique<Heartbeat>(
       loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
                                       [this] { return rollout_->loading_pid(); }});
-  watch_signals();
+  signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   return rollout_->begin(std::move(options));
 }
@@ -112,18 +110,6 @@ Status Server::bind(const Options& options) {
   // Nobody has asked for it: a second server on this host must not fail for it.
   log(Level::kWarning, "no_status_port", {{"error", bound.error().message}});
   return {};
-}
-
-void Server::watch_signals() {
-  for (const int signal : kSignals) {
-    signals_.push_back(net::make_handle<uv_signal_t>(loop_.get(), this, uv_signal_init));
-    uv_signal_start(
-        signals_.back().get(),
-        [](uv_signal_t* handle, int number) {
-          static_cast<Server*>(handle->data)->on_signal(number);
-        },
-        signal);
-  }
 }
 
 void Server::watch_loop() {
@@ -283,13 +269,7 @@ std::string Server::status(const Deployment* serving) const {
 
 ExitCode Server::run() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);
-  // What comes now has nothing left to end; libuv is about to let go of these signals, and their
-  // default would make an orderly end a death.
-  sigset_t ours;
-  ::sigemptyset(&ours);
-  for (const int signal : kSignals)
-    ::sigaddset(&ours, signal);
-  ::pthread_sigmask(SIG_BLOCK, &ours, nullptr);
+  Signals::block();  // what comes now has nothing left to end
   return exit_code_;
 }
 

@@ -1,19 +1,17 @@
 #include "net/fetch.h"
 
 #include <algorithm>
-#include <curl/curl.h>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
+
+#include "net/curl_multi.h"
 
 namespace ringmaster::net {
 namespace {
 
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
 };
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -52,61 +50,23 @@ struct Fetcher::Fetch {
 };
 
 struct Fetcher::Curl {
-  Curl(uv_loop_t* loop_, const UpstreamOptions& options_)
-      : loop(loop_), options(options_), multi(curl_multi_init()) {}
+  Curl(uv_loop_t* loop, const UpstreamOptions& options_)
+      : options(options_),
+        multi(loop, static_cast<long>(options.connections),
+              [this](CURL* easy, CURLcode code) { on_done(easy, code); }) {}
 
-  static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void* assigned);
-  static int on_timer(CURLM*, long timeout_ms, void* user);
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
-  void act(curl_socket_t socket, int events);
-  void finish_done();
-  Easy make_easy() const;
+  void on_done(CURL* easy, CURLcode code);
+  Easy make_easy();
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
   void recycle(Fetch* fetch);
 
-  uv_loop_t* loop;
   const UpstreamOptions& options;
-  std::unique_ptr<CURLM, FreeMulti> multi;
-  UvHandle<uv_timer_t> timer;
+  CurlMulti multi;
   std::unique_ptr<curl_slist, FreeList> headers;
   std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
   std::vector<std::unique_ptr<Fetch>> busy;
 };
-
-// libcurl says which events of a socket it waits for.
-int Fetcher::Curl::on_socket(CURL*, curl_socket_t socket, int what, void* user, void* assigned) {
-  auto* curl = static_cast<Curl*>(user);
-  auto* poll = static_cast<uv_poll_t*>(assigned);
-  if (what == CURL_POLL_REMOVE) {
-    if (poll != nullptr) UvHandle<uv_poll_t>{poll};
-    curl_multi_assign(curl->multi.get(), socket, nullptr);
-    return 0;
-  }
-  if (poll == nullptr) {
-    poll = make_handle<uv_poll_t>(curl->loop, curl, uv_poll_init_socket, socket).release();
-    curl_multi_assign(curl->multi.get(), socket, poll);
-  }
-  const int events =
-      (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  return uv_poll_start(poll, events, [](uv_poll_t* handle, int status, int ready) {
-    uv_os_fd_t fd = -1;
-    uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
-    const int error = status < 0 ? CURL_CSELECT_ERR : 0;
-    static_cast<Curl*>(handle->data)
-        ->act(fd, error | (ready & UV_READABLE ? CURL_CSELECT_IN : 0) |
-                      (ready & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
-  });
-}
-
-int Fetcher::Curl::on_timer(CURLM*, long timeout_ms, void* user) {
-  auto* curl = static_cast<Curl*>(user);
-  if (timeout_ms < 0) return uv_timer_stop(curl->timer.get());
-  // Never at once: libcurl must not be called from inside of this callback.
-  return uv_timer_start(
-      curl->timer.get(),
-      [](uv_timer_t* handle) { static_cast<Curl*>(handle->data)->act(CURL_SOCKET_TIMEOUT, 0); },
-      static_cast<uint64_t>(timeout_ms), 0);
-}
 
 size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
@@ -122,29 +82,17 @@ size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   return fetch->refusal == nullptr ? size : 0;
 }
 
-void Fetcher::Curl::act(curl_socket_t socket, int events) {
-  int running = 0;
-  curl_multi_socket_action(multi.get(), socket, events, &running);
-  finish_done();
-}
-
-void Fetcher::Curl::finish_done() {
-  int left = 0;
-  while (CURLMsg* message = curl_multi_info_read(multi.get(), &left)) {
-    if (message->msg != CURLMSG_DONE) continue;
-    const CURLcode code = message->data.result;  // removing the handle frees the message
-    char* user = nullptr;
-    curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &user);
-    auto* fetch = reinterpret_cast<Fetch*>(user);
-    long status = 0;
-    curl_easy_getinfo(fetch->easy.get(), CURLINFO_RESPONSE_CODE, &status);
-    std::optional<Failure> failure;
-    if (code != CURLE_OK || status < 200 || status > 299)
-      failure = failure_of(*fetch, code, status);
-    const auto on_done = std::move(fetch->request.on_done);
-    recycle(fetch);
-    on_done(std::move(failure));
-  }
+void Fetcher::Curl::on_done(CURL* easy, CURLcode code) {
+  char* user = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
+  auto* fetch = reinterpret_cast<Fetch*>(user);
+  long status = 0;
+  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  std::optional<Failure> failure;
+  if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(*fetch, code, status);
+  const auto done = std::move(fetch->request.on_done);
+  recycle(fetch);
+  done(std::move(failure));
 }
 
 Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, long status) const {
@@ -170,7 +118,7 @@ Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, lo
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
 
-Easy Fetcher::Curl::make_easy() const {
+Easy Fetcher::Curl::make_easy() {
   Easy easy(curl_easy_init());
   RM_ASSERT(easy != nullptr);
   CURL* handle = easy.get();
@@ -182,11 +130,12 @@ Easy Fetcher::Curl::make_easy() const {
   curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
   curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &Curl::on_body);
+  multi.prepare(handle);
   return easy;
 }
 
 void Fetcher::Curl::recycle(Fetch* fetch) {
-  curl_multi_remove_handle(multi.get(), fetch->easy.get());
+  multi.remove(fetch->easy.get());
   std::swap(busy[fetch->at], busy.back());
   busy[fetch->at]->at = fetch->at;
   // A handle takes some kilobytes: those of a burst are given back.
@@ -207,6 +156,9 @@ Fetcher::~Fetcher() {
 
 Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const UpstreamOptions& options) {
   static const CURLcode set_up = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (set_up != CURLE_OK) {
+    return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
+  }
   std::unique_ptr<Fetcher> fetcher(new Fetcher(loop, options));
   Curl& curl = *fetcher->curl_;
   for (const char* header : {"Content-Type: application/json", "Accept: application/json",
@@ -216,18 +168,6 @@ Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const Upstream
     [[maybe_unused]] curl_slist* same = curl.headers.release();
     curl.headers.reset(longer);
   }
-  if (set_up != CURLE_OK || curl.multi == nullptr) {
-    return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
-  }
-  curl.timer = make_handle<uv_timer_t>(loop, &curl, uv_timer_init);
-  CURLM* multi = curl.multi.get();
-  const auto connections = static_cast<long>(options.connections);
-  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &Curl::on_socket);
-  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, &curl);
-  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &Curl::on_timer);
-  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, &curl);
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
   return fetcher;
 }
 
@@ -259,7 +199,7 @@ Fetcher::Fetch* Fetcher::start(Request request) {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
   }
-  RM_ASSERT(curl_multi_add_handle(curl.multi.get(), easy) == CURLM_OK);
+  curl.multi.add(easy);
   return fetch;
 }
 

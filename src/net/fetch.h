@@ -1,11 +1,10 @@
-// Fetcher: HTTP calls to one upstream, with libcurl's multi interface on the libuv loop.
+// Fetcher: HTTP calls to one upstream, by libcurl.
 //
-// Threads: the loop's only; libcurl may resolve names in threads of its own.
-// Memory:  the body goes to on_bytes as it comes, never collected here. Handles and connections are
-//          kept and used again, at most `connections` of either; further fetches wait inside of
-//          libcurl (their time-out runs).
+// Threads: the loop's only.
+// Memory:  the body goes to on_bytes as it comes, never collected here. Handles are kept and used
+//          again, at most `connections` of them.
 // Errors:  every way to fail is one Failure, delivered once, within the time-out.
-// Source:  https://curl.se/libcurl/c/libcurl-multi.html; environment proxies are not used.
+// Environment proxies are not used.
 #pragma once
 
 #include <cstdint>

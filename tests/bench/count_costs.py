@@ -98,7 +98,8 @@ def main() -> None:
     out = parser.parse_args().out.resolve()
     with tempfile.TemporaryDirectory() as folder:
         costs = Costs(Path(folder))
-        upstream = Process.start([out / "feature_service", "--listen", "127.0.0.1:0"])
+        upstream = Process.start([out / "feature_service", "--listen", "127.0.0.1:0",
+                                  "--delay-ms", "1"])  # an upstream is waited for
         url = FeatureService(upstream).url
         launcher = Launcher(out, Path(folder))
         running = launcher(

@@ -1,0 +1,99 @@
+#include "net/curl_multi.h"
+
+#include <unistd.h>
+#include <utility>
+
+namespace ringmaster::net {
+
+CurlMulti::CurlMulti(uv_loop_t* loop, long connections, OnDone on_done)
+    : loop_(loop),
+      on_done_(std::move(on_done)),
+      timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      multi_(curl_multi_init()) {
+  CURLM* multi = multi_.get();
+  RM_ASSERT(multi != nullptr);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
+}
+
+void CurlMulti::prepare(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlMulti::on_open);
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::on_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+}
+
+void CurlMulti::add(CURL* easy) {
+  RM_ASSERT(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK);
+}
+
+int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {
+  static_cast<CurlMulti*>(user)->watches_[socket].is_connection = true;
+  return CURL_SOCKOPT_OK;
+}
+
+int CurlMulti::on_close(void* user, curl_socket_t socket) {
+  static_cast<CurlMulti*>(user)->watches_.erase(socket);  // before another can have its number
+  return ::close(socket);
+}
+
+// libcurl says which events of a socket it waits for.
+int CurlMulti::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*) {
+  auto* self = static_cast<CurlMulti*>(user);
+  Watch& watch = self->watches_[socket];
+  watch.is_idle = what == CURL_POLL_REMOVE;
+  if (watch.is_idle) {
+    if (!watch.is_connection) self->watches_.erase(socket);
+    return 0;
+  }
+  const int events =
+      (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
+  if (watch.events == events) return 0;
+  watch.events = events;
+  if (!watch.poll) {
+    watch.poll = make_handle<uv_poll_t>(self->loop_, self, uv_poll_init_socket, socket);
+  }
+  return uv_poll_start(watch.poll.get(), events, [](uv_poll_t* handle, int status, int ready) {
+    uv_os_fd_t fd = -1;
+    uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
+    static_cast<CurlMulti*>(handle->data)->on_event(fd, status, ready);
+  });
+}
+
+void CurlMulti::on_event(curl_socket_t socket, int status, int ready) {
+  Watch& watch = watches_.at(socket);
+  if (status < 0 || watch.is_idle) {
+    uv_poll_stop(watch.poll.get());
+    watch.events = 0;
+  }
+  if (watch.is_idle) return;  // libcurl sees what it is before it uses the connection again
+  const int error = status < 0 ? CURL_CSELECT_ERR : 0;
+  act(socket, error | (ready & UV_READABLE ? CURL_CSELECT_IN : 0) |
+                  (ready & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+}
+
+int CurlMulti::on_timer(CURLM*, long timeout_ms, void* user) {
+  auto* self = static_cast<CurlMulti*>(user);
+  if (timeout_ms < 0) return uv_timer_stop(self->timer_.get());
+  // Never at once: libcurl must not be called from inside of this callback.
+  return uv_timer_start(
+      self->timer_.get(),
+      [](uv_timer_t* timer) { static_cast<CurlMulti*>(timer->data)->act(CURL_SOCKET_TIMEOUT, 0); },
+      static_cast<uint64_t>(timeout_ms), 0);
+}
+
+void CurlMulti::act(curl_socket_t socket, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), socket, events, &running);
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    // What is told of a transfer may free the message.
+    if (message->msg == CURLMSG_DONE) on_done_(message->easy_handle, message->data.result);
+  }
+}
+
+}  // namespace ringmaster::net

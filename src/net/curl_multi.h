@@ -1,0 +1,59 @@
+// CurlMulti: libcurl's multi interface on the libuv loop: its sockets, its timer, and who is done.
+//
+// Threads: the loop's only; libcurl may resolve names in threads of its own.
+// Memory:  connections are kept and used again, at most `connections` of them; further transfers
+//          wait inside of libcurl (their time-out runs).
+// Cost:    a connection stays in the loop's epoll set between two transfers, for as long as nothing
+//          comes: to take it out and put it in again would be six system calls a transfer.
+// Source:  https://curl.se/libcurl/c/libcurl-multi.html
+#pragma once
+
+#include <curl/curl.h>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+
+#include "net/handle.h"
+
+namespace ringmaster::net {
+
+class CurlMulti {
+ public:
+  // A transfer has ended, however. It is removed, or begun again, by whoever is told.
+  using OnDone = std::function<void(CURL* easy, CURLcode code)>;
+
+  // REQUIRES: curl_global_init() has succeeded.
+  CurlMulti(uv_loop_t* loop, long connections, OnDone on_done);
+
+  // Once for each handle, before its first transfer.
+  void prepare(CURL* easy);
+  // Never calls back before it has returned.
+  void add(CURL* easy);
+  void remove(CURL* easy) { curl_multi_remove_handle(multi_.get(), easy); }
+
+ private:
+  struct Watch {
+    UvHandle<uv_poll_t> poll;
+    int events = 0;              // that the loop looks for
+    bool is_connection = false;  // on_close() tells of its end; of libcurl's other sockets nobody
+    bool is_idle = false;        // libcurl waits for nothing
+  };
+  struct Free {
+    void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  };
+
+  static int on_open(void* user, curl_socket_t socket, curlsocktype);
+  static int on_close(void* user, curl_socket_t socket);
+  static int on_socket(CURL*, curl_socket_t socket, int what, void* user, void*);
+  static int on_timer(CURLM*, long timeout_ms, void* user);
+  void on_event(curl_socket_t socket, int status, int ready);
+  void act(curl_socket_t socket, int events);
+
+  uv_loop_t* loop_;
+  OnDone on_done_;
+  UvHandle<uv_timer_t> timer_;
+  std::unordered_map<curl_socket_t, Watch> watches_;
+  std::unique_ptr<CURLM, Free> multi_;  // closes its connections, and says so, when it goes
+};
+
+}  // namespace ringmaster::net

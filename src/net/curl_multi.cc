@@ -5,8 +5,9 @@
 
 namespace ringmaster::net {
 
-CurlMulti::CurlMulti(uv_loop_t* loop, long connections, OnDone on_done)
+CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, OnDone on_done)
     : loop_(loop),
+      connections_(connections),
       on_done_(std::move(on_done)),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       multi_(curl_multi_init()) {
@@ -16,19 +17,22 @@ CurlMulti::CurlMulti(uv_loop_t* loop, long connections, OnDone on_done)
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
-  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, connections);
-  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, connections);
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
 }
 
-void CurlMulti::prepare(CURL* easy) {
+void CurlMulti::add(CURL* easy) {
   curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlMulti::on_open);
   curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::on_close);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+  RM_ASSERT(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK);
+  ++transfers_;
 }
 
-void CurlMulti::add(CURL* easy) {
-  RM_ASSERT(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK);
+void CurlMulti::remove(CURL* easy) {
+  curl_multi_remove_handle(multi_.get(), easy);
+  --transfers_;
 }
 
 int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {

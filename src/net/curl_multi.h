@@ -4,7 +4,8 @@
 // Memory:  connections are kept and used again, at most `connections` of them; further transfers
 //          wait inside of libcurl (their time-out runs).
 // Cost:    a connection stays in the loop's epoll set between two transfers, for as long as nothing
-//          comes: to take it out and put it in again would be six system calls a transfer.
+//          comes: to take it out and put it in again would be six system calls a transfer. libcurl
+//          looks through all of the connections twice a transfer: let them be few.
 // Source:  https://curl.se/libcurl/c/libcurl-multi.html
 #pragma once
 
@@ -23,13 +24,16 @@ class CurlMulti {
   using OnDone = std::function<void(CURL* easy, CURLcode code)>;
 
   // REQUIRES: curl_global_init() has succeeded.
-  CurlMulti(uv_loop_t* loop, long connections, OnDone on_done);
+  CurlMulti(uv_loop_t* loop, size_t connections, OnDone on_done);
 
-  // Once for each handle, before its first transfer.
-  void prepare(CURL* easy);
   // Never calls back before it has returned.
   void add(CURL* easy);
-  void remove(CURL* easy) { curl_multi_remove_handle(multi_.get(), easy); }
+  void remove(CURL* easy);
+
+  // Those that were added and not removed.
+  size_t transfers() const { return transfers_; }
+  // Whether one more would not have to wait for a connection.
+  bool has_room() const { return transfers_ < connections_; }
 
  private:
   struct Watch {
@@ -50,6 +54,8 @@ class CurlMulti {
   void act(curl_socket_t socket, int events);
 
   uv_loop_t* loop_;
+  size_t connections_;
+  size_t transfers_ = 0;
   OnDone on_done_;
   UvHandle<uv_timer_t> timer_;
   std::unordered_map<curl_socket_t, Watch> watches_;

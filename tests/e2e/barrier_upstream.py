@@ -17,6 +17,7 @@ class BarrierUpstream:
         self.answer = answer
         self.bodies: list[bytes] = []
         self.verbs: list[str] = []
+        self.connections = 0  # that were made to it
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
@@ -51,6 +52,7 @@ class BarrierUpstream:
             task.cancel()
 
     async def _on_connection(self, reader, writer):
+        self.connections += 1
         try:
             while True:
                 head = await reader.readuntil(b"\r\n\r\n")

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "master/status_port.h"
+#include "net/fetch.h"
 
 namespace ringmaster::master {
 namespace {
@@ -18,7 +19,7 @@ uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
   if (!options.listen_status.empty()) sum += StatusPort::kConnectionsMax + 1;
   for (const net::UpstreamOptions& upstream : options.upstreams)
-    sum += upstream.connections;
+    sum += net::Fetcher::descriptors_max(upstream);
   return sum;
 }
 

@@ -23,6 +23,8 @@ class CurlMulti {
   // A transfer has ended, however. It is removed, or begun again, by whoever is told.
   using OnDone = std::function<void(CURL* easy, CURLcode code)>;
 
+  static constexpr uint64_t kOwnDescriptors = 2;  // a pair to wake it by, which nobody uses
+
   // REQUIRES: curl_global_init() has succeeded.
   CurlMulti(uv_loop_t* loop, size_t connections, OnDone on_done);
 

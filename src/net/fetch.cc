@@ -12,7 +12,7 @@ namespace {
 
 // Of one multi handle. libcurl looks through all of them for each fetch: four hundred in one handle
 // took a quarter of the master's time.
-constexpr size_t kConnectionsEach = 16;
+constexpr uint64_t kConnectionsEach = 16;
 
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -67,37 +67,37 @@ struct Fetcher::Curl {
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
   void recycle(Fetch* fetch);
 
+  uv_loop_t* loop;
   const UpstreamOptions& options;
   std::unique_ptr<CURLSH, FreeShare> share;  // what the multi handles know of names and of TLS
-  std::vector<std::unique_ptr<CurlMulti>> multis;  // the connections, shared out
+  std::vector<std::unique_ptr<CurlMulti>> multis;  // as many as were ever needed
   std::unique_ptr<curl_slist, FreeList> headers;
   std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
   std::vector<std::unique_ptr<Fetch>> busy;
 };
 
-Fetcher::Curl::Curl(uv_loop_t* loop, const UpstreamOptions& options_)
-    : options(options_), share(curl_share_init()) {
+Fetcher::Curl::Curl(uv_loop_t* loop_, const UpstreamOptions& options_)
+    : loop(loop_), options(options_), share(curl_share_init()) {
   curl_share_setopt(share.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
   curl_share_setopt(share.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-  const size_t count = (options.connections + kConnectionsEach - 1) / kConnectionsEach;
-  for (size_t i = 0; i < count; ++i) {
-    const size_t connections = (options.connections + i) / count;  // these add up
-    multis.push_back(std::make_unique<CurlMulti>(
-        loop, connections, [this](CURL* easy, CURLcode code) { on_done(easy, code); }));
-  }
 }
 
-// The first that has some, so that no more connections are made than are needed; else a fetch waits
-// where the fewest are.
+// The first that has some, so that no more connections are made than are needed; where all are
+// taken, a fetch waits with the fewest others.
 CurlMulti& Fetcher::Curl::find_room() {
-  auto found = std::find_if(multis.begin(), multis.end(),
-                            [](const auto& multi) { return multi->has_room(); });
-  if (found == multis.end()) {
-    found = std::min_element(multis.begin(), multis.end(), [](const auto& a, const auto& b) {
-      return a->transfers() < b->transfers();
-    });
+  const auto first = std::find_if(multis.begin(), multis.end(),
+                                  [](const auto& multi) { return multi->has_room(); });
+  if (first != multis.end()) return **first;
+  const uint64_t there = multis.size() * kConnectionsEach;
+  if (there < options.connections) {
+    multis.push_back(
+        std::make_unique<CurlMulti>(loop, std::min(kConnectionsEach, options.connections - there),
+                                    [this](CURL* easy, CURLcode code) { on_done(easy, code); }));
+    return *multis.back();
   }
-  return **found;
+  return **std::min_element(multis.begin(), multis.end(), [](const auto& a, const auto& b) {
+    return a->transfers() < b->transfers();
+  });
 }
 
 size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
@@ -180,6 +180,11 @@ void Fetcher::Curl::recycle(Fetch* fetch) {
 
 Fetcher::Fetcher(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
+
+uint64_t Fetcher::descriptors_max(const UpstreamOptions& options) {
+  const uint64_t multis = (options.connections + kConnectionsEach - 1) / kConnectionsEach;
+  return options.connections + multis * CurlMulti::kOwnDescriptors;
+}
 
 Fetcher::~Fetcher() {
   while (!curl_->busy.empty())

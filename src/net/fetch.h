@@ -42,6 +42,9 @@ class Fetcher {
                                                                const UpstreamOptions& options);
   ~Fetcher();
 
+  // How many it may come to have.
+  static uint64_t descriptors_max(const UpstreamOptions& options);
+
   // Identifies a fetch until its on_done was called or it was cancelled.
   struct Fetch;
   // Never calls back before it has returned.

@@ -49,7 +49,7 @@ class Context:
         self.missing: dict[str, str] = {}  # what was not measured -> why
         self.others: list[float] = []  # of the machine's CPU, by load, what others took
         self._stack = ExitStack()
-        self._upstream = ""
+        self._upstreams: dict[int, str] = {}  # delay -> URL
         self._upstream_roles: dict[int, str] = {}
 
     def __enter__(self):
@@ -64,15 +64,15 @@ class Context:
     def say(self, text: str) -> None:
         print(f"  {text}", file=sys.stderr, flush=True)
 
-    def upstream(self) -> str:
-        """The URL of the feature service, started for the first who asks."""
-        if not self._upstream:
+    def upstream(self, delay_ms: int = UPSTREAM_MS) -> str:
+        """The URL of a feature service, started for the first who asks."""
+        if delay_ms not in self._upstreams:
             command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
-            process = Process.start([*command, "--delay-ms", UPSTREAM_MS])
+            process = Process.start([*command, "--delay-ms", delay_ms])
             self._stack.callback(process.kill)
-            self._upstream = FeatureService(process).url
-            self._upstream_roles = {process.pid: "feature service"}
-        return self._upstream
+            self._upstreams[delay_ms] = FeatureService(process).url
+            self._upstream_roles[process.pid] = "feature service"
+        return self._upstreams[delay_ms]
 
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None) -> Ringmaster:

@@ -1,4 +1,5 @@
-"""Whether a request costs more on many connections, with many workers, or after many requests."""
+"""Whether a request costs more on many connections, with many workers, with many fetches under way,
+or after many requests."""
 
 from statistics import median
 from typing import Any
@@ -14,9 +15,13 @@ ABOUT = """CPU of all of the server's processes per `echo`. Over connections, at
 time (Poisson), since a loop of its own for each connection would also change how many requests are
 under way. (Not at a low rate: what is measured there is how long the machine takes to put
 processes to sleep and wake them.) Over workers: the same, with servers that have so many. Over
-requests: the same probe at the same rate after that many have been answered; the master's resident
-memory beside it. Flat: no cost is more than 10 % from the median of its row."""
+fetches: `interests.predict` at one rate, before upstreams that take 2, 25 and 250 ms, so that so
+many are under way; the master's CPU alone. Over requests: the same probe at the same rate after
+that many have been answered; the master's resident memory beside it. Flat: no cost is more than
+10 % from the median of its row."""
 RATE = 20_000
+FETCHES_RATE = 4_000
+FETCHES_MS = {2: 8, 25: 100, 250: 1000}  # what the upstream takes -> how many are under way
 AT_ONCE, CONNECTIONS = 256, 16
 MIB = 1 << 20
 
@@ -47,6 +52,23 @@ def over_workers(context: Context) -> list[dict[str, Any]]:
     for system in systems.values():
         end(system)
     return merged("workers", rounds)
+
+
+def over_fetches(context: Context) -> list[dict[str, Any]]:
+    systems = {count: context.ringmaster(context.upstream(delay_ms))
+               for delay_ms, count in FETCHES_MS.items()}
+    rounds = [{count: probe_fetches(context, system) for count, system in systems.items()}
+              for _ in range(context.pick(2, 5))]
+    for system in systems.values():
+        end(system)
+    return merged("fetches", rounds)
+
+
+def probe_fetches(context: Context, system: Ringmaster) -> dict[str, Any]:
+    made = context.load(system, "interests.predict", {"user_id": "$i"},
+                        seconds=context.pick(3, 8), rate=FETCHES_RATE, connections=CONNECTIONS)
+    failed = sum(made["errors"].values()) + made["lost"]
+    return {"us": cpu_us_per_request(made, "master"), "failed": failed}
 
 
 def merged(key: str, rounds: list[dict[int, dict[str, Any]]]) -> list[dict[str, Any]]:
@@ -83,6 +105,7 @@ def plot(name: str, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
 def run(context: Context) -> dict[str, Any]:
     by_age = over_requests(context, context.ringmaster())  # first: a server without a past
     by_workers = over_workers(context)
+    by_fetches = over_fetches(context)
     by_connections = over_connections(context, context.ringmaster())
     cost = lambda rows: spread([row["us"] for row in rows])  # noqa: E731
     many = f"{by_age[-1]['requests']:,}"
@@ -90,6 +113,8 @@ def run(context: Context) -> dict[str, Any]:
         "targets": [
             target("cost flat from 1 to 1,000 connections: at most 10 % from the median",
                    cost(by_connections), "<=", 0.1, "%"),
+            target("cost flat from 8 to 1,000 fetches under way: at most 10 % from the median",
+                   cost(by_fetches), "<=", 0.1, "%"),
             target(f"cost flat from 10³ to {many} requests: at most 10 % from the median",
                    cost(by_age), "<=", 0.1, "%"),
             target(f"memory flat over {many} requests: at most 10 % from the median",
@@ -100,6 +125,9 @@ def run(context: Context) -> dict[str, Any]:
                "columns": [key, "CPU µs a request", "errors and lost"],
                "rows": [[row[key], number(row["us"]), row["failed"]] for row in rows]}
               for key, rows in (("connections", by_connections), ("workers", by_workers))),
+            {"title": f"{FETCHES_RATE} fetches a second, by how many are under way",
+             "columns": ["fetches", "CPU µs of the master a request", "errors and lost"],
+             "rows": [[row["fetches"], number(row["us"]), row["failed"]] for row in by_fetches]},
             {"title": "After so many requests",
              "columns": ["requests", "CPU µs a request", "MiB of the master", "errors and lost"],
              "rows": [[f"{row['requests']:,}", number(row["us"]), number(row["rss_mib"]),
@@ -107,6 +135,8 @@ def run(context: Context) -> dict[str, Any]:
         ],
         "plots": [plot("growth_connections", by_connections, "connections"),
                   plot("growth_workers", by_workers, "workers"),
+                  plot("growth_fetches", by_fetches, "fetches"),
                   plot("growth_requests", by_age, "requests")],
-        "raw": {"connections": by_connections, "workers": by_workers, "requests": by_age},
+        "raw": {"connections": by_connections, "workers": by_workers,
+                "fetches": by_fetches, "requests": by_age},
     }

@@ -22,6 +22,7 @@
 #include "master/http_rules.h"
 #include "master/reply_line.h"
 #include "net/connection.h"
+#include "rpc/http_date.h"
 #include "rpc/http_response.h"
 #include "rpc/json_rpc.h"
 
@@ -36,6 +37,7 @@ class Session : public std::enable_shared_from_this<Session> {
     net::ConnectionLimits connection_limits;
     std::vector<std::string> origins;  // see http_rules.h
     Access access;
+    rpc::HttpDate date;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };

@@ -103,7 +103,7 @@ void StatusPort::answer(net::Connection& connection, unsigned status, std::strin
   std::vector<rpc::HttpField> fields = {{"Content-Type", "text/plain; charset=utf-8"},
                                         {"Cache-Control", "no-store"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
-  connection.output() += rpc::http_head(status, text.size(), false, fields);
+  connection.output() += rpc::http_head(status, text.size(), false, date_.at(unix_now_s()), fields);
   connection.output() += text;
 }
 

@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "net/connection.h"
 #include "net/listener.h"
+#include "rpc/http_date.h"
 
 namespace ringmaster::master {
 
@@ -62,6 +63,7 @@ class StatusPort {
   std::function<Health()> health_;
   net::Connection::Events events_;
   const net::ConnectionLimits limits_;
+  rpc::HttpDate date_;
   Entrance now_;
   std::optional<Entrance> next_;
   std::unordered_map<const net::Connection*, std::unique_ptr<net::Connection>> connections_;

@@ -6,10 +6,12 @@ import re
 import signal
 import socket
 import stat
+import time
 from http.client import HTTPConnection
 
 import pytest
 from client import DEADLINE_S, connect, read_all, request
+from framings import seconds_of
 from proc import wait_until
 
 ON = {"status": "127.0.0.1:0"}
@@ -22,8 +24,10 @@ def status_of(running) -> str:
 def ask(address: str, path: str, method="GET") -> tuple[int, str]:
     connection = HTTPConnection(address, timeout=DEADLINE_S)
     with contextlib.closing(connection):
+        before = int(time.time())
         connection.request(method, path)
         response = connection.getresponse()
+        assert before <= seconds_of(response.headers["Date"]) <= time.time()
         assert response.headers["Connection"] == "close"
         return response.status, response.read().decode()
 

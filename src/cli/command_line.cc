@@ -84,7 +84,8 @@ void describe(Parser& parser, CommandLine& line) {
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
-                    "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
+                    "the server (default: the first listen.rpc of -c, without TLS if there is\n"
+                    "one, else 127.0.0.1:7070)")
         ->type_name("HOST:PORT|tls://HOST:PORT|unix:PATH");
     app->add_option("--token-file", line.token_file, "show the first token in it to the server")
         ->type_name("FILE");

@@ -17,7 +17,7 @@ MODULES = {
     "master": "net rpc ipc base",
     "config": "master net rpc ipc base",
     "bench": "rpc base",
-    "cli": "config master bench rpc base",
+    "cli": "config master bench net rpc base",
     "main.cc": "cli work base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
     "tools": "base",  # and the tool's own folder

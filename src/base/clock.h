@@ -1,4 +1,5 @@
-// Time as the server counts it: nanoseconds of CLOCK_MONOTONIC, the same in all its processes.
+// Time as the server counts it: nanoseconds of CLOCK_MONOTONIC, the same in all its processes. And
+// as others do: the seconds since 1970.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,13 @@ inline uint64_t now_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_MONOTONIC, &now);
   return static_cast<uint64_t>(now.tv_sec) * kNsPerS + static_cast<uint64_t>(now.tv_nsec);
+}
+
+// Not time(2), which may be a tick behind what others have just read.
+inline int64_t unix_now_s() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME, &now);
+  return now.tv_sec;
 }
 
 }  // namespace ringmaster

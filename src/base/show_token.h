@@ -1,4 +1,5 @@
-// show_token(): what a client of a server with tokens says first, unless it speaks HTTP. Blocking.
+// What a client of a server with tokens says first, unless it speaks HTTP: a line, and one comes
+// back.
 #pragma once
 
 #include <string>
@@ -8,8 +9,12 @@
 
 namespace ringmaster {
 
-// Asks rpc.auth on a connection that nothing was asked on yet, and takes its answer, not a byte
-// more. Fails (71), naming the address, when the answer is not true, and when the deadline passes.
+std::string token_request(const std::string& token);
+// Fails (71), naming the address, when the answer is not true.
+[[nodiscard]] Status check_token_answer(const std::string& address, const std::string& answer);
+
+// Both, on a connection that nothing was asked on yet. Blocks, and takes the answer, not a byte
+// more. Fails (71), too, when the deadline passes.
 [[nodiscard]] Status show_token(int fd, const std::string& address, const std::string& token,
                                 const Deadline& deadline);
 

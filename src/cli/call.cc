@@ -53,7 +53,7 @@ Result<int> call(const CommandLine& line) {
       find_server(line, line.command == Command::kCall ? "call" : "discover");
   if (!address) return tl::unexpected(address.error());
   const Result<std::string> answer =
-      ask(*address, line.load.token, make_request(line), line.timeout_ms);
+      ask({*address, line.tls, line.load.token}, make_request(line), line.timeout_ms);
   if (!answer) return tl::unexpected(answer.error());
   const bool is_object = answer->starts_with('{') && !json::find_fault(*answer);
   const std::string_view error = is_object ? json::find_member(*answer, "error") : "";

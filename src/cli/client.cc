@@ -1,64 +1,54 @@
 #include "cli/client.h"
 
-#include <cerrno>
-#include <cstring>
-#include <string_view>
-#include <sys/socket.h>
+#include <utility>
 
-#include "base/connect.h"
 #include "base/show_token.h"
 
 namespace ringmaster::cli {
 namespace {
 
-Status send_all(int fd, const std::string& address, std::string_view bytes,
-                const Deadline& deadline) {
-  while (!bytes.empty()) {
-    if (!deadline.apply(fd)) return deadline.passed(address);
-    const ssize_t sent = ::send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL);
-    // A server that has stopped reading may have said why: its answer is read all the same.
-    if (sent < 0 && (errno == EPIPE || errno == ECONNRESET)) return {};
-    if (sent < 0 && errno == EAGAIN) return deadline.passed(address);
-    if (sent < 0 && errno != EINTR) return fail_errno("send to " + address, errno);
-    if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
-  }
-  return {};
-}
+constexpr size_t kPieceBytes = 64 << 10;
 
-Result<std::string> receive_line(int fd, const std::string& address, const Deadline& deadline) {
-  std::string line;
-  std::string chunk(64 * 1024, '\0');
+// `received`: what has come and was not yet returned.
+Result<std::string> receive_line(net::Channel& channel, const std::string& address,
+                                 std::string& received) {
+  size_t searched = 0;
   while (true) {
-    if (!deadline.apply(fd)) return deadline.passed(address);
-    const ssize_t got = ::recv(fd, chunk.data(), chunk.size(), 0);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0 && errno == EAGAIN) return deadline.passed(address);
-    if (got <= 0) {
-      const std::string reason = got < 0 ? std::string(": ") + std::strerror(errno) : "";
-      return fail(ExitCode::kResource,
-                  address + " closed the connection without an answer" + reason);
+    const size_t end = received.find('\n', searched);
+    if (end != std::string::npos) {
+      std::string rest = received.substr(end + 1);
+      received.resize(end);
+      return std::exchange(received, std::move(rest));
     }
-    const std::string_view bytes(chunk.data(), static_cast<size_t>(got));
-    const size_t end = bytes.find('\n');
-    line += bytes.substr(0, end);
-    if (end != std::string_view::npos) return line;
+    searched = received.size();
+    received.resize(searched + kPieceBytes);
+    const Result<size_t> got = channel.receive({received.data() + searched, kPieceBytes});
+    if (!got) return tl::unexpected(got.error());
+    if (*got == 0) {
+      return fail(ExitCode::kResource, address + " closed the connection without an answer");
+    }
+    received.resize(searched + *got);
   }
 }
 
 }  // namespace
 
-Result<std::string> ask(const std::string& address, const std::string& token,
-                        const std::string& request, uint64_t timeout_ms) {
-  const Deadline deadline(timeout_ms);
-  const Result<Fd> socket = connect_to(address, deadline);
-  if (!socket) return tl::unexpected(socket.error());
-  if (!token.empty()) {
-    const Status shown = show_token(socket->get(), address, token, deadline);
-    if (!shown) return tl::unexpected(shown.error());
+Result<std::string> ask(const Server& server, const std::string& request, uint64_t timeout_ms) {
+  const auto channel = net::open_channel(server.address, server.tls, Deadline(timeout_ms));
+  if (!channel) return tl::unexpected(channel.error());
+  std::string received;
+  const auto exchange = [&](const std::string& line) -> Result<std::string> {
+    const Status sent = (*channel)->send(line);
+    if (!sent) return tl::unexpected(sent.error());
+    return receive_line(**channel, server.address, received);
+  };
+  if (!server.token.empty()) {
+    const Result<std::string> answer = exchange(token_request(server.token));
+    if (!answer) return tl::unexpected(answer.error());
+    const Status taken = check_token_answer(server.address, *answer);
+    if (!taken) return tl::unexpected(taken.error());
   }
-  const Status sent = send_all(socket->get(), address, request, deadline);
-  if (!sent) return tl::unexpected(sent.error());
-  return receive_line(socket->get(), address, deadline);
+  return exchange(request);
 }
 
 }  // namespace ringmaster::cli

@@ -5,13 +5,19 @@
 #include <string>
 
 #include "base/status.h"
+#include "net/channel.h"
 
 namespace ringmaster::cli {
 
-// Sends `request` and returns the first line of the answer, without its end. `address` is
-// "HOST:PORT" or "unix:PATH". Fails (71), naming the address, when nobody is there, when the
-// connection ends before an answer, and after timeout_ms. `token` is shown before; empty: none.
-Result<std::string> ask(const std::string& address, const std::string& token,
-                        const std::string& request, uint64_t timeout_ms);
+struct Server {
+  std::string address;  // as of net::Address
+  net::ClientTlsFiles tls;
+  std::string token;  // is shown before; empty: none
+};
+
+// Sends `request` and returns the first line of the answer, without its end. Fails (71), naming the
+// address, when nobody is there, when the connection ends before an answer, and after timeout_ms;
+// 64: a file of `tls` is not what it should be.
+Result<std::string> ask(const Server& server, const std::string& request, uint64_t timeout_ms);
 
 }  // namespace ringmaster::cli

@@ -84,8 +84,9 @@ void describe(Parser& parser, CommandLine& line) {
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
-                    "the server (default: the first listen.rpc of -c, else 127.0.0.1:7070)")
-        ->type_name("HOST:PORT|unix:PATH");
+                    "the server (default: the first listen.rpc of -c, without TLS if there is\n"
+                    "one, else 127.0.0.1:7070)")
+        ->type_name("HOST:PORT|tls://HOST:PORT|unix:PATH");
     app->add_option("--token-file", line.token_file, "show the first token in it to the server")
         ->type_name("FILE");
   }
@@ -96,6 +97,11 @@ void describe(Parser& parser, CommandLine& line) {
     app->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
         ->type_name("MS")
         ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
+    app->add_option("--ca", line.tls.ca, "tls://: trust these CAs (PEM), not the system's")
+        ->type_name("FILE");
+    app->add_option("--cert", line.tls.certificate, "tls://: show this client certificate (PEM)")
+        ->type_name("FILE");
+    app->add_option("--key", line.tls.key, "tls://: its key (PEM)")->type_name("FILE");
   }
   parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
   parser.bench->add_option("PARAMS", line.params,
@@ -146,6 +152,10 @@ Status check_request(const CommandLine& line, const std::string& command,
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
   if (!line.to.empty() && !line.config.empty()) {
     return usage(command + ": expected either -c or --to, found both");
+  }
+  if (line.tls.certificate.empty() != line.tls.key.empty()) {
+    return usage(fmt::format("{}: expected both of --cert and --key, found only --{}", command,
+                             line.tls.key.empty() ? "cert" : "key"));
   }
   if (params.empty()) return {};
   const auto fault = json::find_fault(params);

@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "bench/options.h"
+#include "net/channel.h"
 
 namespace ringmaster::cli {
 
@@ -31,6 +32,7 @@ struct CommandLine {
   std::string log_file;               // serve; empty: stderr
   std::string to;                     // call, discover, bench; empty: see find_server()
   std::string token_file;             // call, discover, bench; empty: no token
+  net::ClientTlsFiles tls;            // call, discover
   std::string method;                 // call, discover, bench
   std::string params;  // call, bench: a JSON object or array (bench: or @FILE); empty: none
   uint64_t timeout_ms = 30'000;  // call, discover

@@ -35,11 +35,16 @@ Result<std::string> find_server(const CommandLine& line, std::string_view comman
   }
   const auto fault = config::find_fault_in_address(address);
   if (fault) return fail(ExitCode::kUsage, fmt::format("{}: --to: {}", command, *fault));
-  if (net::is_tls(address)) {
+  if (net::is_tls(address) && line.command == Command::kBench) {
     return fail(ExitCode::kUsage,
-                fmt::format("{}: {} takes TLS, which this command does not speak: curl does, and "
-                            "openssl s_client",
+                fmt::format("{}: {} takes TLS, which this command does not speak: "
+                            "name a plain address of the server with --to",
                             command, address));
+  }
+  if (!net::is_tls(address) && !line.tls.is_empty()) {
+    return fail(ExitCode::kUsage, fmt::format("{}: --ca, --cert and --key are for tls://HOST:PORT, "
+                                              "found {}",
+                                              command, address));
   }
   if (address.ends_with(":0") && !net::is_unix(address)) {
     return fail(ExitCode::kUsage, fmt::format("{}: {} lets the system choose the port; "

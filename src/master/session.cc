@@ -131,6 +131,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
   if (access.asks_for_token() && !access.knows(token_of(request.params))) {
+    has_shown_wrong_token_ = true;
     is_finishing_ = true;  // when all of its message has been begun: see on_message()
     return refuse(request, count_unauthorized(), reply);
   }
@@ -202,7 +203,8 @@ void Session::on_answered(const Call& call) {
 }
 
 void Session::update_hold() {
-  const bool hold = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
+  const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
+  const bool hold = is_full || has_shown_wrong_token_;
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);

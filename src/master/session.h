@@ -4,6 +4,8 @@
 // Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
 //         they do not keep it alive.
 // Access: where tokens are asked for, the first message must bring one, or each request of HTTP.
+//         One that is wrong, whenever it comes, is in the last message that is read: what was asked
+//         before is answered, then the connection ends.
 // Limits: in_flight_per_connection calls, and as many replies of HTTP that are yet to be sent; then
 //         the connection is not read until answers have left.
 #pragma once
@@ -22,6 +24,7 @@
 #include "master/http_rules.h"
 #include "master/reply_line.h"
 #include "net/connection.h"
+#include "rpc/http_date.h"
 #include "rpc/http_response.h"
 #include "rpc/json_rpc.h"
 
@@ -36,6 +39,7 @@ class Session : public std::enable_shared_from_this<Session> {
     net::ConnectionLimits connection_limits;
     std::vector<std::string> origins;  // see http_rules.h
     Access access;
+    rpc::HttpDate date;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
   };
@@ -113,6 +117,7 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpVerdict verdict_;         // on the request whose message comes next
   bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
   bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
+  bool has_shown_wrong_token_ = false;  // nothing more is heard of it
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

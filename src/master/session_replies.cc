@@ -1,6 +1,7 @@
 // Session: what goes out: answers, refusals, and what is said of a stream that cannot be read.
 #include <fmt/format.h>
 
+#include "base/clock.h"
 #include "master/session.h"
 
 namespace ringmaster::master {
@@ -136,7 +137,8 @@ void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive
   // The client reads nothing behind a reply that says so; what may still come is refused anyway.
   const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
   const auto append = [&](std::string& out) {
-    out += rpc::http_head(status, body.size(), keep_alive && !is_last, fields);
+    out += rpc::http_head(status, body.size(), keep_alive && !is_last,
+                          shared_.date.at(unix_now_s()), fields);
     out += body;
   };
   line_.complete(place, append, connection_.output());

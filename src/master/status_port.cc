@@ -1,5 +1,6 @@
 #include "master/status_port.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/clock.h"
@@ -33,9 +34,9 @@ StatusPort::StatusPort(uv_loop_t* loop, std::function<Health()> health)
   events_.on_ended = [this](net::Connection& connection) { finish(connection); };
   events_.on_memory = [](net::Connection&, uint64_t) {};
   events_.on_closed = [this](net::Connection& connection) {
-    const auto found = connections_.find(&connection);
-    closed_.push_back(std::move(found->second));
-    connections_.erase(found);
+    const auto found = find(&connection);
+    closed_.push_back(std::move(found->connection));
+    clients_.erase(found);
   };
   uv_timer_start(
       patience_.get(),
@@ -73,12 +74,27 @@ void StatusPort::open() {
 }
 
 void StatusPort::accept(net::Stream stream) {
-  if (connections_.size() >= kConnectionsMax) return;
+  if (clients_.size() >= kConnectionsMax) make_room();
   auto connection =
       std::make_unique<net::Connection>(std::move(stream), nullptr, events_, limits_, now_ns());
   net::Connection* const accepted = connection.get();
-  connections_.emplace(accepted, std::move(connection));
+  clients_.push_back({std::move(connection)});
   accepted->start();
+}
+
+// Who has been answered, and only has to read and close, goes last.
+void StatusPort::make_room() {
+  const auto waiting = std::find_if(clients_.begin(), clients_.end(),
+                                    [](const Client& client) { return !client.is_answered; });
+  const Client& longest = waiting == clients_.end() ? clients_.front() : *waiting;
+  longest.connection->abort();
+  closed_.clear();  // more may come before the next flush(), and none of its callbacks runs now
+}
+
+std::vector<StatusPort::Client>::iterator StatusPort::find(const net::Connection* connection) {
+  return std::find_if(clients_.begin(), clients_.end(), [connection](const Client& client) {
+    return client.connection.get() == connection;
+  });
 }
 
 // False: it ends here, whatever comes.
@@ -103,19 +119,20 @@ void StatusPort::answer(net::Connection& connection, unsigned status, std::strin
   std::vector<rpc::HttpField> fields = {{"Content-Type", "text/plain; charset=utf-8"},
                                         {"Cache-Control", "no-store"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
-  connection.output() += rpc::http_head(status, text.size(), false, fields);
+  connection.output() += rpc::http_head(status, text.size(), false, date_.at(unix_now_s()), fields);
   connection.output() += text;
 }
 
 void StatusPort::finish(net::Connection& connection) {
   connection.finish();
+  find(&connection)->is_answered = true;
   finished_.push_back(&connection);
 }
 
 void StatusPort::flush() {
   for (const net::Connection* one : std::exchange(finished_, {})) {
-    const auto found = connections_.find(one);
-    if (found != connections_.end()) found->second->flush();
+    const auto found = find(one);
+    if (found != clients_.end()) found->connection->flush();
   }
   closed_.clear();
 }
@@ -123,9 +140,10 @@ void StatusPort::flush() {
 void StatusPort::close_stalled() {
   const uint64_t now = now_ns();
   std::vector<net::Connection*> stalled;
-  for (const auto& [key, connection] : connections_) {
-    if (connection->has_stalled(now) || connection->has_idled(now, false)) {
-      stalled.push_back(connection.get());
+  for (const Client& client : clients_) {
+    net::Connection& connection = *client.connection;
+    if (connection.has_stalled(now) || connection.has_idled(now, false)) {
+      stalled.push_back(&connection);
     }
   }
   for (net::Connection* connection : stalled)

@@ -14,17 +14,8 @@ namespace {
 constexpr unsigned char kSessionIds[] = "ringmaster";
 constexpr unsigned char kHttp[] = "\x08http/1.1";
 
-// Why OpenSSL has failed; forgets it.
-std::string reason() {
-  const unsigned long error = ::ERR_peek_error();  // what it began with
-  const char* text = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error))
-                                             : ::ERR_reason_error_string(error);
-  ::ERR_clear_error();
-  return text == nullptr ? "not in a form that is known" : text;
-}
-
 tl::unexpected<Error> fail_file(std::string_view what, const std::string& file) {
-  return fail(ExitCode::kConfig, fmt::format("TLS: {} {}: {}", what, file, reason()));
+  return fail(ExitCode::kConfig, fmt::format("TLS: {} {}: {}", what, file, take_tls_reason()));
 }
 
 int choose_protocol(SSL*, const unsigned char** chosen, unsigned char* size,
@@ -54,6 +45,14 @@ void set_rules(SSL_CTX* context) {
 }
 
 }  // namespace
+
+std::string take_tls_reason() {
+  const unsigned long error = ::ERR_peek_error();  // what it began with
+  const char* text = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error))
+                                             : ::ERR_reason_error_string(error);
+  ::ERR_clear_error();
+  return text == nullptr ? "not in a form that is known" : text;
+}
 
 void TlsContext::Free::operator()(ssl_ctx_st* context) const {
   ::SSL_CTX_free(context);

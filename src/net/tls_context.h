@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "base/status.h"
 #include "net/options.h"
@@ -14,6 +15,9 @@
 struct ssl_ctx_st;
 
 namespace ringmaster::net {
+
+// Why OpenSSL has failed; forgets it.
+std::string take_tls_reason();
 
 class TlsContext {
  public:

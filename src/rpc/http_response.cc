@@ -5,8 +5,14 @@
 #include <boost/beast/http/serializer.hpp>
 
 namespace ringmaster::rpc {
+namespace {
 
-std::string http_head(unsigned status, size_t body_bytes, bool keep_alive,
+constexpr std::string_view kLineEnd = "\r\n";
+constexpr size_t kUsualBytes = 256;  // so that a head is one allocation
+
+}  // namespace
+
+std::string http_head(unsigned status, size_t body_bytes, bool keep_alive, std::string_view date,
                       std::span<const HttpField> fields) {
   namespace http = boost::beast::http;
   http::response<http::empty_body> response(http::int_to_status(status), 11);
@@ -18,6 +24,7 @@ std::string http_head(unsigned status, size_t body_bytes, bool keep_alive,
                  boost::beast::string_view(value.data(), value.size()));
   http::response_serializer<http::empty_body> serializer(response);
   std::string out;
+  out.reserve(kUsualBytes);
   boost::system::error_code error;
   while (!serializer.is_done()) {
     serializer.next(error, [&](boost::system::error_code&, const auto& buffers) {
@@ -29,6 +36,8 @@ std::string http_head(unsigned status, size_t body_bytes, bool keep_alive,
       serializer.consume(size);
     });
   }
+  out.resize(out.size() - kLineEnd.size());  // the empty line
+  out.append("Date: ").append(date).append(kLineEnd).append(kLineEnd);
   return out;
 }
 

@@ -22,8 +22,12 @@ class Certificate:
         return found | ({"tls_client_ca_file": client_ca.file} if client_ca else {})
 
 
-def make_certificate(folder: Path, name: str, ca: Certificate | None = None) -> Certificate:
-    """For 127.0.0.1. Signed by `ca`, else by itself: it may then sign others."""
+HERE = "IP:127.0.0.1,IP:::1,DNS:localhost"
+
+
+def make_certificate(folder: Path, name: str, ca: Certificate | None = None,
+                     names: str = HERE) -> Certificate:
+    """Signed by `ca`, else by itself: it may then sign others."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
     command += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-out", made.file]
@@ -32,20 +36,33 @@ def make_certificate(folder: Path, name: str, ca: Certificate | None = None) -> 
         command += ["-addext", "basicConstraints=critical,CA:TRUE"]
     else:
         command += ["-CA", ca.file, "-CAkey", ca.key]
-        command += ["-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost"]
+        command += ["-addext", f"subjectAltName={names}"]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return made
+
+
+def make_expired(folder: Path, name: str, ca: Certificate) -> Certificate:
+    """Since yesterday."""
+    made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
+    asked = folder / f"{name}.csr"
+    command = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
+    command += ["-addext", f"subjectAltName={HERE}", "-keyout", made.key, "-out", asked]
+    subprocess.run(command, check=True, capture_output=True, timeout=30)
+    command = ["openssl", "x509", "-req", "-in", asked, "-copy_extensions", "copy", "-days", "-1"]
+    command += ["-CA", ca.file, "-CAkey", ca.key, "-out", made.file]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
     return made
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """made("name", ca=None): a certificate, made once."""
+    """made("name", ca=None, names=HERE): a certificate, made once."""
     folder = tmp_path_factory.mktemp("certificates")
     known: dict[str, Certificate] = {}
 
-    def make(name: str, ca: Certificate | None = None) -> Certificate:
+    def make(name: str, ca: Certificate | None = None, names: str = HERE) -> Certificate:
         if name not in known:
-            known[name] = make_certificate(folder, name, ca)
+            known[name] = make_certificate(folder, name, ca, names)
         return known[name]
 
     return make

@@ -6,6 +6,7 @@
 """
 
 import time
+from datetime import datetime, timezone
 
 from client import DEADLINE_S, Client
 
@@ -109,6 +110,12 @@ class Http(Framed):
         assert "connection" not in fields, fields
         assert fields.get("content-type") == ("application/json" if body else None)
         return body
+
+
+def seconds_of(date: str) -> float:
+    """Since 1970, of a Date in the only form that HTTP's servers may send."""
+    found = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")
+    return found.replace(tzinfo=timezone.utc).timestamp()
 
 
 FRAMINGS = (Lines, Concatenated, ContentLength, Netstrings, Http)

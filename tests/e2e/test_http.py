@@ -1,11 +1,12 @@
 """HTTP/1.1 on the port of JSON-RPC: its statuses, its connections, its browsers."""
 
 import json
+import time
 
 import pytest
 from answers import Error
 from client import request
-from framings import Http
+from framings import Http, seconds_of
 from server import Server
 
 MESSAGE_BYTES = 1 << 20
@@ -43,8 +44,26 @@ def assert_refused(client: Http, status: int, says: str, code: int = -32600):
 
 def test_a_notification_has_an_empty_answer(client):
     client.send_message(request("echo", [1], None)[:-1])
-    assert client.read_response() == (200, {"content-length": "0"}, b"")
+    status, fields, body = client.read_response()
+    assert (status, body, fields["content-length"]) == (200, b"", "0")
+    assert set(fields) == {"content-length", "date"}
     assert_still_serves(client)
+
+
+@pytest.mark.parametrize(("stream", "status"), [
+    (Http.frame(echo(1)), 200),
+    (Http.frame(request("echo", [1], None)[:-1]), 200),
+    (Http.frame(b"{bad"), 200),
+    (f"OPTIONS / HTTP/1.1\r\nHost: x\r\nOrigin: {ORIGIN}\r\n\r\n".encode(), 204),
+    (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", 405),
+    (b"POST / HTTP/1.1\r\n\r\n", 400),
+], ids=["result", "notification", "error", "preflight", "refusal", "fault"])  # fmt: skip
+def test_every_response_says_when(client, stream, status):
+    before = int(time.time())
+    client.send(stream)
+    found, fields, _ = client.read_response()
+    assert found == status
+    assert before <= seconds_of(fields["date"]) <= time.time()
 
 
 @pytest.mark.parametrize("content_type", [

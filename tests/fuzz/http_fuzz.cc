@@ -8,6 +8,7 @@
 #include "cut.h"
 #include "fuzz.h"
 #include "master/http_rules.h"
+#include "rpc/http_date.h"
 #include "rpc/http_response.h"
 
 namespace ringmaster {
@@ -19,7 +20,7 @@ constexpr size_t kMessageBytesMax = 300;
 void check_answer(const master::HttpVerdict& verdict) {
   namespace http = boost::beast::http;
   const std::vector<rpc::HttpField> fields = master::fields_of(verdict);
-  const std::string head = rpc::http_head(verdict.status, 0, true, fields);
+  const std::string head = rpc::http_head(verdict.status, 0, true, rpc::HttpDate().at(0), fields);
   http::response_parser<http::empty_body> parser;
   parser.header_limit(64 << 10);
   boost::system::error_code error;
@@ -28,7 +29,7 @@ void check_answer(const master::HttpVerdict& verdict) {
   const auto& found = parser.get();
   RM_ASSERT(found.result_int() == verdict.status);
   RM_ASSERT(std::distance(found.begin(), found.end()) ==
-            static_cast<std::ptrdiff_t>(fields.size() + 1));
+            static_cast<std::ptrdiff_t>(fields.size() + 2));
 }
 
 void check_head(const rpc::HttpReader& head) {

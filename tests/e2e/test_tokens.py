@@ -1,0 +1,208 @@
+"""Who may call: tokens, by rpc.auth and by HTTP."""
+
+import json
+import subprocess
+from http.client import HTTPConnection, HTTPResponse
+from pathlib import Path
+
+import pytest
+from client import DEADLINE_S, request
+from framings import ContentLength, Http, Netstrings
+
+FIRST, SECOND = "the-first-token-of-all", "the-second-token-of-all"
+
+
+@pytest.fixture
+def tokens(tmp_path):
+    """tokens(TOKEN, ...): writes them to a file, which is returned."""
+    path = tmp_path / "tokens"
+
+    def write(*lines: str) -> Path:
+        path.touch(mode=0o600)
+        path.write_text("# a comment\n" + "".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
+def post(running, token: str | None, body: bytes = request("echo", [1])) -> HTTPResponse:
+    connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/", body, headers | ({"Authorization": token} if token else {}))
+    return connection.getresponse()
+
+
+def assert_unauthorized(answer: dict, id):
+    assert answer["id"] == id and answer["error"]["code"] == -32001, answer
+    assert answer["error"]["data"] == {
+        "reason": "unauthorized", "retryable": False, "executed": False
+    }
+
+
+def test_who_shows_a_token_may_call(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST, SECOND)})
+    for params in ({"token": FIRST}, [SECOND]):
+        with running.connect() as client:
+            assert client.call("rpc.auth", params) is True
+            assert client.call("echo", ["x" * 10_000]) == ["x" * 10_000]
+    with running.connect() as client:  # without a round trip
+        client.send(request("rpc.auth", [FIRST], None) + request("echo", [1], 7))
+        assert client.answer()["id"] == 7
+
+
+def test_the_token_comes_in_any_framing(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    auth, echo = request("rpc.auth", [FIRST]).strip(), request("echo", [1], 2).strip()
+    for framed in (Netstrings, ContentLength):
+        with framed(running.address) as client:
+            client.send(framed.frame(auth) + framed.frame(echo))
+            assert json.loads(client.read_message())["result"] is True
+            assert json.loads(client.read_message())["result"] == [1]
+
+
+@pytest.mark.parametrize(
+    "first, id",
+    [
+        (request("echo", [1], 5), 5),
+        (request("rpc.auth", ["the-first-token-of-al"], 5), 5),
+        (request("rpc.auth", ["the-first-token-of-all", "more"], 5), 5),
+        (request("rpc.auth", {"token": 7}, '"'), '"'),
+        (request("rpc.auth", None, 5), 5),
+        (b"[" + request("rpc.auth", [FIRST], 5).strip() + b"]\n", None),
+        (request("echo", None, None), None),
+        (b"{not json\n", None),
+        (request("rpc.auth", ["x" * 5000], 5), None),
+        (request("echo", ["x" * 200_000], 5), None),
+    ],
+    ids=["another method", "wrong", "too many", "no text", "no params", "in a batch",
+         "notification", "no JSON", "long", "very long"],
+)
+def test_who_shows_none_is_told_so_and_closed(server, tokens, first, id):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        client.send(first + request("rpc.auth", [FIRST], 8) + request("echo", [9], 9))
+        (answer,) = client.read_to_end()
+        assert_unauthorized(json.loads(answer), id)
+    running.wait_for_line(r"event=clients_refused why=token count=1 total=1 last=127.0.0.1:\d+")
+    assert not [line for line in running.lines if "first-token" in line]
+
+
+def test_a_wrong_token_later_closes_too(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        client.send(request("rpc.auth", [SECOND], 2))
+        (answer,) = client.read_to_end()
+        assert_unauthorized(json.loads(answer), 2)
+
+
+def test_nothing_behind_a_wrong_token_is_served(server, tokens, probe, gate):
+    running = server(listen={"token_file": tokens(FIRST)},
+                     handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        client.send(request("rpc.auth", [SECOND], 2) + request("echo", [3], 3))
+        assert_unauthorized(client.answer(), 2)
+        client.send(request("rpc.auth", [FIRST], 4) + request("echo", [5], 5))
+        held.open()
+        (owed,) = client.read_to_end()
+        assert json.loads(owed)["id"] == 1 and "result" in json.loads(owed)
+
+
+def test_nothing_behind_a_wrong_token_in_http_is_served(server, tokens, probe, gate):
+    running = server(listen={"token_file": tokens(FIRST)},
+                     handlers={"echo": {}, "hold": probe("hold")})
+    held, token = gate(), b"Authorization: Bearer " + FIRST.encode()
+    with Http(running.address) as client:
+        client.send(Http.frame(held.request(1).strip(), token))
+        held.wait_for_runs(1)
+        for message in (request("rpc.auth", [SECOND], 2), request("echo", [3], 3)):
+            client.send(Http.frame(message.strip(), token))
+        held.open()
+        assert json.loads(client.read_message())["id"] == 1
+        status, fields, body = client.read_response()
+        assert (status, fields["connection"]) == (200, "close")
+        assert_unauthorized(json.loads(body), 2)
+        assert client.read_to_end() == []
+
+
+def test_a_wrong_token_in_a_batch_costs_no_answer(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        wrong, echo = request("rpc.auth", [SECOND], 1), request("echo", [2], 2)
+        client.send(b"[" + wrong.strip() + b"," + echo.strip() + b"]\n")
+        (answers,) = client.read_to_end()
+        refused, answered = json.loads(answers)
+        assert_unauthorized(refused, 1)
+        assert answered["result"] == [2]
+
+
+def test_where_no_token_is_asked_for_any_is_good(server):
+    running = server()
+    with running.connect() as client:
+        assert client.call("rpc.auth", {"token": "whatever it is"}) is True
+        assert client.call("echo", [1]) == [1]
+    assert post(running, "Bearer whatever").status == 200
+
+
+def test_http_shows_the_token_with_each_request(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    for good in (f"Bearer {FIRST}", f"bearer   {FIRST}"):
+        response = post(running, good)
+        assert response.status == 200 and json.load(response)["result"] == [1]
+    for bad in (None, FIRST, f"Basic {FIRST}", f"Bearer {SECOND}", "Bearer", "Bearer "):
+        response = post(running, bad)
+        assert response.status == 401 and response.headers["WWW-Authenticate"] == "Bearer", bad
+        assert_unauthorized(json.load(response), None)
+    # Nor is a body waited for of who may not send one.
+    connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+    connection.putrequest("POST", "/")
+    connection.putheader("Content-Type", "application/json")
+    connection.putheader("Content-Length", "1000000")
+    connection.endheaders()
+    assert connection.getresponse().status == 401
+
+
+def test_a_reload_changes_the_tokens(server, tokens):
+    listen = {"token_file": tokens(FIRST)}
+    running = server(listen=listen)
+    with running.connect() as before:
+        assert before.call("rpc.auth", [FIRST]) is True
+        tokens(SECOND)
+        assert "reloaded" in running.reload(listen=listen)
+        assert post(running, f"Bearer {FIRST}").status == 401
+        assert post(running, f"Bearer {SECOND}").status == 200
+        assert before.call("echo", [1]) == [1], "who is in stays in"
+        tokens("short")
+        refused = running.reload(listen=listen)
+        assert "reload_failed" in refused and "found 5" in refused and "short" not in refused
+        assert post(running, f"Bearer {SECOND}").status == 200
+
+
+def test_the_commands_show_a_token(server, tokens, build, tmp_path):
+    file = tokens(FIRST, SECOND)
+    running = server(listen={"token_file": file})
+    wrong = tmp_path / "wrong"
+    wrong.write_text("never-heard-of-this-one\n")
+
+    def run(command: str, *arguments) -> subprocess.CompletedProcess:
+        argv = [build / "ringmaster", command, "--to", running.address, *arguments]
+        return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S)
+
+    done = run("call", "--token-file", file, "echo", "[1]")
+    assert (done.returncode, done.stdout) == (0, "[1]\n"), done
+    assert '"openrpc"' in run("discover", "--token-file", file).stdout
+    brief = ["--warm-up-s", "0", "--duration-s", "0.1", "--json", "echo", "[1]"]
+    for framing in ([], ["--http", "/"]):
+        report = json.loads(run("bench", "--token-file", file, *framing, *brief).stdout)
+        assert report["results"] > 0 and report["errors"] == {} and report["lost"] == 0, report
+    done = run("call", "--token-file", wrong, "echo", "[1]")
+    assert done.returncode == 71 and "does not take the token" in done.stderr, done
+    done = run("call", "--token-file", tmp_path / "none", "echo", "[1]")
+    assert done.returncode == 64 and f"cannot read {tmp_path}/none" in done.stderr, done
+    done = run("call", "echo", "[1]")
+    assert done.returncode == 1 and done.stderr.startswith("error -32001: "), done

@@ -25,7 +25,7 @@ LISTENING = "0A"
 class Vitals:
     master_bytes: int
     nursery_bytes: int
-    descriptors: int  # the master's, without its connections to upstreams: those come and go
+    descriptors: int  # the master's, but for what its fetches need: that comes and goes with them
     processes: int
     zombies: int
     growth_bytes_max: int
@@ -51,6 +51,16 @@ def tcp_sockets(pid: int) -> list[tuple[int, int, str]]:
             if f"socket:[{line[9]}]" in held]  # fmt: skip
 
 
+def stream_pairs(pid: int) -> int:
+    """How many ends of unnamed pairs of stream sockets it holds: libcurl's, two for each 16 fetches
+    that were ever under way at once."""
+    table = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
+    stream, unnamed = "0001", 7  # columns, without a path
+    held = set(descriptors(pid).values())
+    return sum(line[4] == stream and len(line) == unnamed and f"socket:[{line[6]}]" in held
+               for line in table)
+
+
 def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) -> Vitals:
     """Of a master that nobody asks for anything, once what was going on has ended."""
     wait_until(lambda: len(children(pid)) == 1, "former generations to be gone")
@@ -62,7 +72,7 @@ def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) 
     return Vitals(
         master_bytes=private_bytes(pid),
         nursery_bytes=private_bytes(nursery),
-        descriptors=len(descriptors(pid)) - to_upstreams,
+        descriptors=len(descriptors(pid)) - to_upstreams - stream_pairs(pid),
         processes=1 + len(descendants(pid)),
         zombies=len(zombies_under(pid)),
         growth_bytes_max=SANITIZED_GROWTH_BYTES_MAX if is_sanitized(pid) else GROWTH_BYTES_MAX,

@@ -11,10 +11,14 @@ import contextlib
 import json
 import socket
 import time
+from statistics import median
 from typing import Any
 
 # Nothing takes so long; sanitizers on two busy cores may take a good part of it.
 DEADLINE_S = 30.0
+
+# Of the supervisor: whoever should have been woken and was not waits for it.
+SLOW_TICK_S = 0.05
 
 
 class RpcError(Exception):
@@ -54,6 +58,18 @@ def read_all(connection: socket.socket) -> bytes:
         while piece := connection.recv(1 << 16):
             pieces.append(piece)
     return b"".join(pieces)
+
+
+def assert_no_wait_for_tick(client: "Client", took: list[float]):
+    """Of so many seconds each: by the median, and by what a call takes here and now that needs no
+    worker. For one that does the master is waited for twice."""
+    usual = [0.0] * 100
+    for number in range(len(usual)):
+        sent = time.monotonic()
+        client.send(request("no_such_method"))
+        assert client.answer()["error"]["code"] == -32601
+        usual[number] = time.monotonic() - sent
+    assert median(took) < SLOW_TICK_S * 0.8 + 2 * median(usual), (took, usual)
 
 
 class Client:

@@ -109,18 +109,19 @@ def test_what_was_read_and_had_to_wait_is_not_held_once_it_was_served(server):
 
 def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):
     running = server(
-        limits={"idle_timeout_ms": 200}, handlers={"echo": {}, "hold": probe("hold")}
+        limits={"idle_timeout_ms": 1000}, handlers={"echo": {}, "hold": probe("hold")}
     )
     held = gate()
-    with running.connect() as waiting, running.connect() as idle:
+    # Silence begins with the connection: each of them asks as soon as it is there.
+    with running.connect() as waiting:
         waiting.send(held.request("held"))
         held.wait_for_runs(1)
-        assert idle.call("echo", [1]) == [1]
-        assert idle.read_to_end() == []
+        with running.connect() as idle:
+            assert idle.call("echo", [1]) == [1]
+            assert idle.read_to_end() == []
         held.open()
         assert waiting.answer()["result"] == held.params()
-    with honest(running):
-        pass
+    assert running.call("echo", [2]) == [2]
 
 
 def test_resets_in_mid_batch(server):

@@ -95,6 +95,8 @@ def test_a_server_that_stops_says_503_and_closes(server, probe, gate):
         running.send(signal.SIGTERM)
         running.wait_for_line("event=stopping")
         client.send_message(echo(2))
+        idle.send_message(echo(3))  # behind it: whoever has seen to this has read that
+        assert idle.read_response()[0] == 503
         held.open()
         status, fields, body = client.read_response()
         assert status == 200 and json.loads(body)["id"] == 1

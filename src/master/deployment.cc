@@ -66,9 +66,8 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
   dispatcher_ =
       std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*fetchers),
                                    [this](uint32_t worker) { supervisor_->kill_worker(worker); });
-  dispatcher_->set_on_idle([this, on_idle = std::move(events.on_idle)] {
+  dispatcher_->set_on_idle([this] {
     if (is_retiring_) stop();
-    on_idle();
   });
   quarantine_ = std::make_unique<Quarantine>(loop, options_, *store_);
   dispatcher_->run_stage().set_on_quarantined([this](const Job& job) { quarantine_->take(job); });

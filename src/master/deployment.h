@@ -34,7 +34,6 @@ class Deployment {
   struct Events {
     std::function<void()> on_ready;        // all workers are up, for the first time
     std::function<void(Error)> on_failed;  // it could not be started, and is over
-    std::function<void()> on_idle;         // the last job in flight has ended
   };
 
   // Sets everything up and starts the first nursery: on_ready or on_failed follows, unless stop().

@@ -10,9 +10,9 @@ namespace ringmaster::master {
 
 Status Rollout::begin(Options options) {
   RM_ASSERT(!is_under_way());
-  Result<std::unique_ptr<Deployment>> started = Deployment::start(
-      loop_, std::move(options), generations_,
-      {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }, events_.on_idle});
+  Result<std::unique_ptr<Deployment>> started =
+      Deployment::start(loop_, std::move(options), generations_,
+                        {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});
   if (!started) return tl::unexpected(started.error());
   deployments_.push_back(std::move(*started));
   next_ = deployments_.back().get();

@@ -24,7 +24,6 @@ class Rollout {
     // before retires; a failure gives it up.
     std::function<Status(Deployment& next)> on_ready;
     std::function<void(const Error&)> on_failed;  // there will be no next one: why
-    std::function<void()> on_idle;                // a deployment has no job in flight any more
   };
 
   Rollout(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}

@@ -84,8 +84,7 @@ Status Server::start(Options options) {
   std::signal(SIGPIPE, SIG_IGN);
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
-                                   [this](const Error& error) { on_failed(error); },
-                                   [this] { end_when_answered(); }});
+                                   [this](const Error& error) { on_failed(error); }});
   front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
   status_port_ = std::make_unique<StatusPort>(loop_.get(), [this] {
     const bool has_workers =
@@ -120,6 +119,7 @@ void Server::watch_loop() {
     self->rollout_->before_wait();
     self->front_->flush();
     self->status_port_->flush();
+    self->end_when_answered();
     if (self->rollout_->try_begin_wait()) {
       uv_idle_stop(self->no_wait_.get());
     } else {  // the next turn takes what there is
@@ -219,7 +219,6 @@ void Server::stop() {
   front_->drain();
   rollout_->give_up();
   limit_stopping(grace_ms);
-  end_when_answered();
 }
 
 void Server::stop_now() {
@@ -232,6 +231,7 @@ void Server::stop_now() {
                                      "the server was stopped before this was finished");
   error.retryable = true;
   rollout_->cut_off_all(error);
+  front_->flush();  // what had to wait behind these is refused
   end(ExitCode::kOk);
 }
 
@@ -241,8 +241,11 @@ void Server::limit_stopping(uint64_t limit_ms) {
       limit_ms, 0);
 }
 
+// After a flush: what had been read, and had to wait for answers to leave, is refused by then.
 void Server::end_when_answered() {
-  if (is_stopping_ && rollout_->in_flight() == 0) end(ExitCode::kOk);
+  if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
+  end(ExitCode::kOk);
+  front_->flush();
 }
 
 void Server::end(ExitCode exit_code) {

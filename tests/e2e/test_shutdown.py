@@ -75,6 +75,24 @@ def test_under_load_everything_admitted_is_answered(holding):
     assert running.wait() == 0
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_what_was_read_and_had_to_wait_is_refused(holding, gate, number):
+    running = holding(limits={"in_flight_per_connection": 1})
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request("runs") + b"".join(request("echo", [], id) for id in range(9)))
+        held.wait_for_runs(1)
+        running.send(number)
+        running.wait_for_line("event=stopping")
+        held.open()
+        answers = client.answers(10)
+        assert client.read_to_end() == []
+    assert "runs" in answers
+    for id in range(9):
+        assert_shutting_down(answers[id], False)
+    assert running.wait() == 0
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT, signal.SIGQUIT])
 def test_a_second_signal_stops_at_once(holding, gate, second):
     running, held = holding(workers={"count": 1}), gate()

@@ -26,7 +26,7 @@ MODULES = {
 # Where the headers of a library or of the system may be included: what else knows them not.
 LIBRARIES = {
     "uv.h": "net/ master/ tools/",
-    "curl/": "net/fetch.cc net/curl_multi",
+    "curl/": "net/fetch.cc net/curl_",
     "openssl/": "net/tls base/secret",
     "toml++/": "config/",
     "CLI/": "cli/ tools/",

@@ -1,14 +1,16 @@
 #include "net/curl_multi.h"
 
+#include <cstdint>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
 namespace ringmaster::net {
 
-CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, OnDone on_done)
+CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, Events events)
     : loop_(loop),
       connections_(connections),
-      on_done_(std::move(on_done)),
+      events_(std::move(events)),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       multi_(curl_multi_init()) {
   CURLM* multi = multi_.get();
@@ -36,7 +38,15 @@ void CurlMulti::remove(CURL* easy) {
 }
 
 int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {
-  static_cast<CurlMulti*>(user)->watches_[socket].is_connection = true;
+  auto* self = static_cast<CurlMulti*>(user);
+  self->events_.on_opened();
+  const auto former = self->watches_.find(socket);
+  if (former == self->watches_.end()) return CURL_SOCKOPT_OK;
+  // One whose connection was not made had this number, and was closed without a word. What libcurl
+  // waited for there it does not ask for again.
+  const int events = former->second.events;
+  self->watches_.erase(former);
+  self->look_for(socket, self->watches_[socket], events);
   return CURL_SOCKOPT_OK;
 }
 
@@ -50,18 +60,23 @@ int CurlMulti::on_socket(CURL*, curl_socket_t socket, int what, void* user, void
   auto* self = static_cast<CurlMulti*>(user);
   Watch& watch = self->watches_[socket];
   watch.is_idle = what == CURL_POLL_REMOVE;
-  if (watch.is_idle) {
-    if (!watch.is_connection) self->watches_.erase(socket);
-    return 0;
+  if (!watch.is_idle) {
+    self->look_for(
+        socket, watch,
+        (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
+  } else if (!watch.is_kept) {
+    self->watches_.erase(socket);  // it may be closed already
   }
-  const int events =
-      (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-  if (watch.events == events) return 0;
+  return 0;
+}
+
+void CurlMulti::look_for(curl_socket_t socket, Watch& watch, int events) {
+  if (watch.events == events) return;
   watch.events = events;
   if (!watch.poll) {
-    watch.poll = make_handle<uv_poll_t>(self->loop_, self, uv_poll_init_socket, socket);
+    watch.poll = make_handle<uv_poll_t>(loop_, this, uv_poll_init_socket, socket);
   }
-  return uv_poll_start(watch.poll.get(), events, [](uv_poll_t* handle, int status, int ready) {
+  uv_poll_start(watch.poll.get(), events, [](uv_poll_t* handle, int status, int ready) {
     uv_os_fd_t fd = -1;
     uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
     static_cast<CurlMulti*>(handle->data)->on_event(fd, status, ready);
@@ -74,10 +89,18 @@ void CurlMulti::on_event(curl_socket_t socket, int status, int ready) {
     uv_poll_stop(watch.poll.get());
     watch.events = 0;
   }
-  if (watch.is_idle) return;  // libcurl sees what it is before it uses the connection again
-  const int error = status < 0 ? CURL_CSELECT_ERR : 0;
-  act(socket, error | (ready & UV_READABLE ? CURL_CSELECT_IN : 0) |
-                  (ready & UV_WRITABLE ? CURL_CSELECT_OUT : 0));
+  if (watch.is_idle) {
+    // Its end, or bytes that nobody has asked for, which libcurl would take for the next answer.
+    // Once they are thrown away it sees an end, and uses the connection no more.
+    ::recv(socket, nullptr, SIZE_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    ::shutdown(socket, SHUT_RDWR);
+    return;
+  }
+  // What is wrong libcurl finds when it tries. (Of an error that it is told it may blame another
+  // address of the same upstream.)
+  const bool is_broken = status < 0;
+  act(socket, (is_broken || (ready & UV_READABLE) ? CURL_CSELECT_IN : 0) |
+                  (is_broken || (ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0));
 }
 
 int CurlMulti::on_timer(CURLM*, long timeout_ms, void* user) {
@@ -95,9 +118,27 @@ void CurlMulti::act(curl_socket_t socket, int events) {
   curl_multi_socket_action(multi_.get(), socket, events, &running);
   int left = 0;
   while (CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
-    // What is told of a transfer may free the message.
-    if (message->msg == CURLMSG_DONE) on_done_(message->easy_handle, message->data.result);
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;  // who is told of it may free the message
+    const CURLcode code = message->data.result;
+    keep_connection(easy);
+    events_.on_done(easy, code);
   }
+}
+
+// If it was made for this transfer, and is still there.
+void CurlMulti::keep_connection(CURL* easy) {
+  long made = 0;
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+  if (made == 0) return;
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+  if (socket == CURL_SOCKET_BAD) return;
+  Watch& watch = watches_[socket];
+  watch.is_kept = true;
+  if (watch.poll) return;
+  watch.is_idle = true;
+  look_for(socket, watch, UV_READABLE);
 }
 
 }  // namespace ringmaster::net

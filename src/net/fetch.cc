@@ -5,20 +5,14 @@
 #include <utility>
 #include <vector>
 
-#include "net/curl_multi.h"
+#include "base/clock.h"
+#include "net/curl_pool.h"
 
 namespace ringmaster::net {
 namespace {
 
-// Of one multi handle. libcurl looks through all of them for each fetch: four hundred in one handle
-// took a quarter of the master's time.
-constexpr uint64_t kConnectionsEach = 16;
-
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct FreeShare {
-  void operator()(CURLSH* share) const { curl_share_cleanup(share); }
 };
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -46,11 +40,10 @@ const char* reason_of(CURLcode code) {
 
 }  // namespace
 
-struct Fetcher::Fetch {
+struct Fetcher::Fetch : CurlPool::Transfer {
   Request request;
   Curl* curl = nullptr;
-  Easy easy;
-  CurlMulti* multi = nullptr;  // that it is with
+  Easy owned;  // its easy handle
   char error[CURL_ERROR_SIZE] = "";
   size_t at = 0;  // in the busy ones
   uint64_t received = 0;
@@ -58,52 +51,30 @@ struct Fetcher::Fetch {
 };
 
 struct Fetcher::Curl {
-  Curl(uv_loop_t* loop, const UpstreamOptions& options);
+  Curl(uv_loop_t* loop, const UpstreamOptions& options_)
+      : options(options_),
+        pool(loop, options.url, options.connections,
+             [this](CurlPool::Transfer& transfer, CURLcode code) {
+               on_done(static_cast<Fetch&>(transfer), code);
+             }) {}
 
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
-  void on_done(CURL* easy, CURLcode code);
-  CurlMulti& find_room();
+  void on_done(Fetch& fetch, CURLcode code);
   Easy make_easy() const;
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
   void recycle(Fetch* fetch);
 
-  uv_loop_t* loop;
   const UpstreamOptions& options;
-  std::unique_ptr<CURLSH, FreeShare> share;  // what the multi handles know of names and of TLS
-  std::vector<std::unique_ptr<CurlMulti>> multis;  // as many as were ever needed
+  CurlPool pool;
   std::unique_ptr<curl_slist, FreeList> headers;
   std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
   std::vector<std::unique_ptr<Fetch>> busy;
 };
 
-Fetcher::Curl::Curl(uv_loop_t* loop_, const UpstreamOptions& options_)
-    : loop(loop_), options(options_), share(curl_share_init()) {
-  curl_share_setopt(share.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
-  curl_share_setopt(share.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
-}
-
-// The first that has some, so that no more connections are made than are needed; where all are
-// taken, a fetch waits with the fewest others.
-CurlMulti& Fetcher::Curl::find_room() {
-  const auto first = std::find_if(multis.begin(), multis.end(),
-                                  [](const auto& multi) { return multi->has_room(); });
-  if (first != multis.end()) return **first;
-  const uint64_t there = multis.size() * kConnectionsEach;
-  if (there < options.connections) {
-    multis.push_back(
-        std::make_unique<CurlMulti>(loop, std::min(kConnectionsEach, options.connections - there),
-                                    [this](CURL* easy, CURLcode code) { on_done(easy, code); }));
-    return *multis.back();
-  }
-  return **std::min_element(multis.begin(), multis.end(), [](const auto& a, const auto& b) {
-    return a->transfers() < b->transfers();
-  });
-}
-
 size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
   curl_off_t announced = 0;
-  curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
   const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
   fetch->received += size;
   if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
@@ -114,16 +85,13 @@ size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   return fetch->refusal == nullptr ? size : 0;
 }
 
-void Fetcher::Curl::on_done(CURL* easy, CURLcode code) {
-  char* user = nullptr;
-  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
-  auto* fetch = reinterpret_cast<Fetch*>(user);
+void Fetcher::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
-  curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(fetch.easy, CURLINFO_RESPONSE_CODE, &status);
   std::optional<Failure> failure;
-  if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(*fetch, code, status);
-  const auto done = std::move(fetch->request.on_done);
-  recycle(fetch);
+  if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(fetch, code, status);
+  const auto done = std::move(fetch.request.on_done);
+  recycle(&fetch);
   done(std::move(failure));
 }
 
@@ -142,6 +110,14 @@ Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, lo
     return {fmt::format("http_{}", status),
             fmt::format("upstream {}: HTTP status {}, expected 200", name, status)};
   }
+  if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
+    const std::string why =
+        pool.is_name_known()
+            ? fmt::format("all of its {} connections were in use", options.connections)
+            : "its name was not found";
+    return {"timeout",
+            fmt::format("upstream {}: {}, for {} ms", name, why, fetch.request.timeout_ms)};
+  }
   if (code == CURLE_OPERATION_TIMEDOUT) {
     return {"timeout", fmt::format("upstream {}: no whole answer within {} ms", name,
                                    fetch.request.timeout_ms)};
@@ -155,7 +131,6 @@ Easy Fetcher::Curl::make_easy() const {
   RM_ASSERT(easy != nullptr);
   CURL* handle = easy.get();
   curl_easy_setopt(handle, CURLOPT_URL, options.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_SHARE, share.get());
   curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(handle, CURLOPT_PROXY, "");
@@ -167,7 +142,7 @@ Easy Fetcher::Curl::make_easy() const {
 }
 
 void Fetcher::Curl::recycle(Fetch* fetch) {
-  fetch->multi->remove(fetch->easy.get());
+  pool.remove(*fetch);
   std::swap(busy[fetch->at], busy.back());
   busy[fetch->at]->at = fetch->at;
   // A handle takes some kilobytes: those of a burst are given back.
@@ -182,8 +157,7 @@ Fetcher::Fetcher(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
 
 uint64_t Fetcher::descriptors_max(const UpstreamOptions& options) {
-  const uint64_t multis = (options.connections + kConnectionsEach - 1) / kConnectionsEach;
-  return options.connections + multis * CurlMulti::kOwnDescriptors;
+  return CurlPool::descriptors_max(options.connections);
 }
 
 Fetcher::~Fetcher() {
@@ -213,7 +187,8 @@ Fetcher::Fetch* Fetcher::start(Request request) {
   if (curl.idle.empty()) {
     curl.idle.push_back(std::make_unique<Fetch>());
     curl.idle.back()->curl = &curl;
-    curl.idle.back()->easy = curl.make_easy();
+    curl.idle.back()->owned = curl.make_easy();
+    curl.idle.back()->easy = curl.idle.back()->owned.get();
   }
   curl.busy.push_back(std::move(curl.idle.back()));
   curl.idle.pop_back();
@@ -224,20 +199,20 @@ Fetcher::Fetch* Fetcher::start(Request request) {
   fetch->received = 0;
   fetch->refusal = nullptr;
 
-  CURL* easy = fetch->easy.get();
+  fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
+
+  CURL* easy = fetch->easy;
   const std::string& body = fetch->request.body;
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+  curl_easy_setopt(easy, CURLOPT_PRIVATE, static_cast<CurlPool::Transfer*>(fetch));
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(fetch->request.timeout_ms));
   if (body.empty()) {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
   } else {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
     curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
   }
-  fetch->multi = &curl.find_room();
-  fetch->multi->add(easy);
+  curl.pool.start(*fetch);
   return fetch;
 }
 

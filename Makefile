@@ -110,8 +110,9 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
-# Objects are kept: they are not mere steps on the way.
-.SECONDARY:
+# Objects are kept: they are not mere steps on the way. (Not with .SECONDARY: it lets a missing one
+# be where what is made of it is newer than its source, as an archive is before it grows.)
+.PRECIOUS: $(OUT)/obj/%.o
 .SECONDEXPANSION:
 $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/flags
 	@mkdir -p $(@D)

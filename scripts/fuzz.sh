@@ -8,8 +8,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# name, inputs in thousands (long, short), dictionary: the fast ones get more. The long form is
-# thirteen million in all; the short one takes less than a minute on two cores.
+# name, inputs in thousands (long, short), dictionary: the fast ones get more; one of tls is a whole
+# connection. The long form is thirteen million in all; the short one takes less than a minute on
+# two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
 framing     1000 20 http
@@ -21,6 +22,7 @@ control     2200 30
 result_ring 1600 30
 master_port  600 15
 config       100 3 toml
+tls          100 1 tls
 "
 
 length=${1:-none}

@@ -2,12 +2,8 @@
 #pragma once
 
 #include <csignal>
-#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
-#include <filesystem>
-#include <fstream>
-#include <string>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,6 +11,7 @@
 
 #include "base/clock.h"
 #include "base/fd.h"
+#include "temporary_folder.h"
 
 namespace ringmaster::test {
 
@@ -90,27 +87,5 @@ bool is_broken_invariant(const Body& body) {
   });
   return child.signal() == SIGABRT;
 }
-
-class TemporaryFolder {
- public:
-  TemporaryFolder() {
-    char name[] = "/tmp/ringmaster-test-XXXXXX";
-    path_ = ::mkdtemp(name);
-  }
-  ~TemporaryFolder() { std::filesystem::remove_all(path_); }
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-
-  std::string at(const std::string& name) const { return path_ / name; }
-  // Makes the folders on the way, too. The file's path.
-  std::string write(const std::string& name, const std::string& text) const {
-    std::filesystem::create_directories((path_ / name).parent_path());
-    std::ofstream(path_ / name) << text;
-    return at(name);
-  }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace ringmaster::test

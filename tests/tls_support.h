@@ -1,8 +1,8 @@
-// What the tests of TLS share: certificates that they make themselves, and a client in memory.
+// What the tests and the fuzzer of TLS share: certificates that they make themselves, and a client
+// in memory.
 #pragma once
 
 #include <cstdio>
-#include <doctest/doctest.h>
 #include <fstream>
 #include <memory>
 #include <openssl/bio.h>
@@ -13,7 +13,8 @@
 #include <string>
 #include <string_view>
 
-#include "support.h"
+#include "base/assert.h"
+#include "temporary_folder.h"
 
 namespace ringmaster::test {
 
@@ -37,14 +38,14 @@ struct Certificate {
     X509* const x509 = certificate.get();
     X509_set_version(x509, 2);
     ASN1_INTEGER_set(X509_get_serialNumber(x509), 1);
-    X509_gmtime_adj(X509_getm_notBefore(x509), -60);
-    X509_gmtime_adj(X509_getm_notAfter(x509), 3600);
+    ASN1_TIME_set_string(X509_getm_notBefore(x509), "20200101000000Z");
+    ASN1_TIME_set_string(X509_getm_notAfter(x509), "20990101000000Z");
     X509_set_pubkey(x509, key.get());
     X509_NAME* const subject = X509_get_subject_name(x509);
     X509_NAME_add_entry_by_txt(subject, "CN", MBSTRING_ASC,
                                reinterpret_cast<const unsigned char*>(name.c_str()), -1, -1, 0);
     X509_set_issuer_name(x509, subject);
-    REQUIRE(X509_sign(x509, key.get(), EVP_sha256()) > 0);
+    RM_ASSERT(X509_sign(x509, key.get(), EVP_sha256()) > 0);
     std::FILE* out = std::fopen(file.c_str(), "w");
     PEM_write_X509(out, x509);
     std::fclose(out);
@@ -65,15 +66,23 @@ struct Certificate {
 // A TLS client whose wire is two strings: sent() and receive().
 class TlsClient {
  public:
-  explicit TlsClient(int version = TLS1_3_VERSION) : context_(SSL_CTX_new(TLS_client_method())) {
-    SSL_CTX_set_min_proto_version(context_.get(), version);
-    SSL_CTX_set_max_proto_version(context_.get(), version);
-    SSL_CTX_set_security_level(context_.get(), 0);  // so that it may ask for what is too old
+  using Context = std::shared_ptr<SSL_CTX>;
+
+  explicit TlsClient(int version = TLS1_3_VERSION) : TlsClient(make_context(version)) {}
+  explicit TlsClient(Context context) : context_(std::move(context)) {}
+
+  static Context make_context(int version) {
+    Context made(SSL_CTX_new(TLS_client_method()), Call<SSL_CTX_free>());
+    SSL_CTX_set_min_proto_version(made.get(), version);
+    SSL_CTX_set_max_proto_version(made.get(), version);
+    SSL_CTX_set_security_level(made.get(), 0);  // so that it may ask for what is too old
+    return made;
   }
-  void use(const Certificate& own) {
-    REQUIRE(SSL_CTX_use_certificate_chain_file(context_.get(), own.file.c_str()) == 1);
-    REQUIRE(SSL_CTX_use_PrivateKey_file(context_.get(), own.key_file.c_str(), SSL_FILETYPE_PEM) ==
-            1);
+  void use(const Certificate& own) { use(context_, own); }
+  static void use(const Context& context, const Certificate& own) {
+    SSL_CTX* const to = context.get();
+    RM_ASSERT(SSL_CTX_use_certificate_chain_file(to, own.file.c_str()) == 1);
+    RM_ASSERT(SSL_CTX_use_PrivateKey_file(to, own.key_file.c_str(), SSL_FILETYPE_PEM) == 1);
   }
 
   // Goes on with the handshake; what it returns is as of SSL_do_handshake().
@@ -112,7 +121,7 @@ class TlsClient {
   }
 
  private:
-  std::unique_ptr<SSL_CTX, Call<SSL_CTX_free>> context_;
+  Context context_;
   std::unique_ptr<SSL, Call<SSL_free>> ssl_;
   BIO* in_ = nullptr;
   BIO* out_ = nullptr;

@@ -6,12 +6,11 @@
 #include <string_view>
 #include <vector>
 
-#include "base/assert.h"
+#include "fuzz.h"
 #include "rpc/framer.h"
 
 namespace ringmaster::fuzz {
 
-using NextSize = std::function<size_t()>;
 using IsGood = std::function<bool(std::string_view)>;
 using OnHead = std::function<void(const rpc::HttpReader&)>;
 
@@ -52,14 +51,6 @@ inline std::vector<std::string> cut(
   return out;
 }
 
-// Sizes of pieces, most of them small, that depend on the input alone.
-inline NextSize sizes_for(std::string_view input) {
-  return [state = static_cast<uint32_t>(std::hash<std::string_view>{}(input))]() mutable {
-    state = state * 1664525 + 1013904223;
-    return size_t{1} << (state >> 29);
-  };
-}
-
 // Whether the same came out of a stream twice. A fault in a chunk of HTTP may be found later, or be
 // another one, when it comes in pieces; nothing comes out after it.
 inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
@@ -70,10 +61,6 @@ inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
   const bool is_http =
       both_fail && !a.front().empty() && a.front().front() >= 'A' && a.front().front() <= 'Z';
   return a == b && (end_a == end_b || is_http);
-}
-
-inline NextSize whole(std::string_view input) {
-  return [size = input.size()] { return size; };
 }
 
 }  // namespace ringmaster::fuzz

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string_view>
 
 #include "base/assert.h"
@@ -23,6 +24,21 @@ inline std::string_view text_of(const uint8_t* data, size_t size) {
 inline bool is_inside(std::string_view part, std::string_view whole) {
   return part.empty() ||
          (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
+}
+
+// How large the next piece is of a stream that arrives in pieces.
+using NextSize = std::function<size_t()>;
+
+// Sizes of pieces, most of them small, that depend on the input alone.
+inline NextSize sizes_for(std::string_view input) {
+  return [state = static_cast<uint32_t>(std::hash<std::string_view>{}(input))]() mutable {
+    state = state * 1664525 + 1013904223;
+    return size_t{1} << (state >> 29);
+  };
+}
+
+inline NextSize whole(std::string_view input) {
+  return [size = input.size()] { return size; };
 }
 
 }  // namespace ringmaster::fuzz

@@ -209,19 +209,6 @@ def test_a_thousand_requests_are_in_flight_together(fetching):
     assert numbers == set(range(1, 1001))
 
 
-@pytest.mark.parametrize("connections", [1, 16, 40])
-def test_no_more_connections_than_allowed_and_all_of_them(fetching, connections):
-    """The upstream answers none before it has as many as there may be connections."""
-    with BarrierUpstream(connections) as upstream:
-        running = fetching(upstream.url, upstream={"connections": connections})
-        with running.connect() as client:
-            client.send(b"".join(request("features", {"user_id": id}, id) for id in range(200)))
-            answers = client.answers(200)
-    numbers = {answer["result"]["number"] for answer in answers.values()}
-    assert numbers == set(range(1, 201))
-    assert upstream.connections == connections
-
-
 def test_it_stops_while_fetches_are_under_way(fetching, feature_service):
     upstream = feature_service("--hang-rate", 1)
     running = fetching(upstream.url, shutdown={"grace_ms": 200})

@@ -1,0 +1,59 @@
+"""ScriptedUpstream: an HTTP upstream whose answers are written by the test, one call a request."""
+
+import socket
+import threading
+from collections.abc import Callable
+
+Handler = Callable[[socket.socket, bytes], None]  # the connection, and the body that it has sent
+
+
+def answer(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body)
+
+
+class ScriptedUpstream:
+    """`with ScriptedUpstream(handler) as upstream: ... upstream.url`. The handler sends what it
+    likes. `ended` is set once the other side has ended one of the connections."""
+
+    def __init__(self, handler: Handler):
+        self.handler = handler
+        self.ended = threading.Event()
+        self.connections: list[socket.socket] = []
+        self._server = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port = self._server.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}/"
+        self._thread = threading.Thread(target=self._accept, daemon=True)
+
+    def __enter__(self):
+        self._thread.start()
+        return self
+
+    def __exit__(self, *unused):
+        self._server.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+        for connection in self.connections:
+            connection.close()
+        self._thread.join(10)
+
+    def _accept(self):
+        while True:
+            try:
+                connection, _ = self._server.accept()
+            except OSError:
+                return
+            self.connections.append(connection)
+            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _serve(self, connection: socket.socket):
+        try:
+            with connection.makefile("rb") as stream:
+                while head := stream.readline():
+                    length = 0
+                    while (line := stream.readline()) not in (b"\r\n", b""):
+                        if line.lower().startswith(b"content-length:"):
+                            length = int(line.split(b":")[1])
+                    assert head.startswith((b"POST", b"GET")), head
+                    self.handler(connection, stream.read(length))
+        except OSError:
+            pass
+        self.ended.set()

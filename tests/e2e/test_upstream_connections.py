@@ -1,0 +1,141 @@
+"""The connections to an upstream: who gets one, who waits, and what happens to one nobody uses."""
+
+import json
+import socket
+import subprocess
+import threading
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from barrier_upstream import BarrierUpstream
+from client import request
+from proc import wait_until
+from scripted_upstream import ScriptedUpstream, answer
+
+FETCH = {"fetch": "users", "body": {"what": "$params.what"}}
+
+
+def fetch(what, id) -> bytes:
+    return request("fetch", {"what": what}, id)
+
+
+@pytest.fixture
+def fetching(server):
+    """fetching(url, timeout_ms=..., connections=...): a server with the methods fetch and echo."""
+
+    def start(url, before=(), **upstream):
+        return server(
+            before=before,
+            features={"users": {"url": url, "timeout_ms": 20_000} | upstream},
+            methods={"fetch": {"steps": [FETCH]}, "echo": {}},
+        )
+
+    return start
+
+
+@pytest.mark.parametrize("connections", [1, 16, 40])
+def test_no_more_than_allowed_and_all_of_them(fetching, connections):
+    """The upstream answers none before it has as many as there may be connections."""
+    with BarrierUpstream(connections) as upstream:
+        running = fetching(upstream.url, connections=connections)
+        with running.connect() as client:
+            client.send(b"".join(fetch(0, id) for id in range(200)))
+            answers = client.answers(200)
+    numbers = {answer["result"]["number"] for answer in answers.values()}
+    assert numbers == set(range(1, 201))
+    assert upstream.connections == connections
+
+
+def test_nobody_waits_while_a_connection_is_free(fetching):
+    """Half of the connections are held: all others are served by the rest, in their order."""
+    held = threading.Event()
+    served: list[int] = []
+
+    def serve(connection, body):
+        what = json.loads(body)["what"]
+        if what == "held":
+            held.wait()
+        else:
+            served.append(what)
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = fetching(upstream.url, connections=17)
+        with running.connect() as client:
+            client.send(b"".join(fetch("held", f"held {id}") for id in range(16)))
+            client.send(b"".join(fetch(id, id) for id in range(100)))
+            client.send(request("$/cancelRequest", {"id": 50}, "cancel"))
+            answers = client.answers(101)
+            assert answers[50]["error"]["code"] == -32800
+            assert all("result" in answers[id] for id in range(100) if id != 50)
+            assert served == [id for id in range(100) if id != 50]
+            held.set()
+            assert len(client.answers(16)) == 16
+
+
+def test_who_waits_in_vain_is_told(fetching):
+    held = threading.Event()
+    with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = fetching(upstream.url, connections=1, timeout_ms=200)
+        with running.connect() as client:
+            client.send(b"".join(fetch(0, id) for id in range(5)))
+            for failed in client.answers(5).values():
+                assert failed["error"]["code"] == -32015
+                assert failed["error"]["data"]["reason"] == "timeout"
+            assert client.call("echo", [1]) == [1]
+
+
+def test_what_comes_unasked_answers_nobody(fetching):
+    """A second answer to the first request, once that has been answered."""
+    with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
+        running = fetching(upstream.url)
+        assert running.call("fetch", {"what": 1}) == {"what": 1}
+        [connection] = upstream.connections
+        connection.sendall(answer(b'"somebody else\'s"'))
+        assert upstream.ended.wait(20)
+        assert running.call("fetch", {"what": 2}) == {"what": 2}
+
+
+@pytest.mark.parametrize("how", ["timeout", "cancel"])
+def test_connections_that_are_never_made_cost_nobody_else(fetching, how):
+    """Their host does not answer: its queue of connections is full."""
+    with ExitStack() as stack:
+        deaf = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(8):
+            one = stack.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(deaf.getsockname())
+        url = "http://127.0.0.1:%d/" % deaf.getsockname()[1]
+        running = fetching(url, timeout_ms=100 if how == "timeout" else 20_000)
+        client = stack.enter_context(running.connect())
+        for _ in range(3):
+            client.send(b"".join(fetch(0, id) for id in range(10)))
+            if how == "cancel":
+                client.send(b"".join(request("$/cancelRequest", {"id": id}, None)
+                                     for id in range(10)))  # fmt: skip
+            assert all("error" in failed for failed in client.answers(10).values())
+            for number in range(20):
+                with running.connect() as other:
+                    assert other.call("echo", [number]) == [number]
+
+
+def test_a_name_is_looked_up_once(fetching, tmp_path):
+    library, gate = tmp_path / "slow_names.so", tmp_path / "names"
+    source = Path(__file__).with_name("slow_names.c")
+    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
+    before = ["env", f"LD_PRELOAD={library}", f"SLOW_NAMES={gate}",
+              "ASAN_OPTIONS=verify_asan_link_order=0"]  # fmt: skip
+    with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
+        running = fetching(f"http://upstream.test:{upstream.port}/", before=before)
+        calls = Path(f"{gate}.calls")
+        with running.connect() as client:
+            client.send(b"".join(fetch(id, id) for id in range(50)))
+            assert client.call("echo", ["all have been read"])
+            wait_until(calls.exists, "the name to be looked up")
+            gate.touch()
+            answers = client.answers(50)
+        assert all(answers[id]["result"] == {"what": id} for id in range(50))
+        assert calls.read_text() == "upstream.test\n"

@@ -21,8 +21,9 @@ struct Naming {
   std::string_view key;
   std::string_view ca;
 
-  tl::unexpected<Error> fail(std::string_view what, const std::string& file) const {
-    return ringmaster::fail(exit_code, fmt::format("{} {}: {}", what, file, take_tls_reason()));
+  tl::unexpected<Error> fail(std::string_view what, const std::string& file,
+                             const std::string& why = take_tls_reason()) const {
+    return ringmaster::fail(exit_code, fmt::format("{} {}: {}", what, file, why));
   }
 };
 constexpr Naming kConfigured{ExitCode::kConfig, "TLS: certificate", "TLS: key", "TLS: client CA"};
@@ -30,13 +31,19 @@ constexpr Naming kOptions{ExitCode::kUsage, "--cert", "--key", "--ca"};
 
 Status use_certificate(SSL_CTX* context, const std::string& certificate, const std::string& key,
                        const Naming& naming) {
+  bool is_locked = false;  // nothing is read by this context after these files
+  ::SSL_CTX_set_default_passwd_cb_userdata(context, &is_locked);
+  ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void* asked) {
+    *static_cast<bool*>(asked) = true;
+    return -1;
+  });
   if (::SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
     return naming.fail(naming.certificate, certificate);
   }
   // Says, too, when it is the key of another certificate.
-  if (::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return naming.fail(naming.key, key);
-  }
+  const int used = ::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM);
+  if (is_locked) return naming.fail(naming.key, key, "expected a key without a passphrase");
+  if (used != 1) return naming.fail(naming.key, key);
   return {};
 }
 
@@ -84,7 +91,6 @@ TlsContext::TlsContext(ssl_ctx_st* made) : context_(made) {
   ::ERR_clear_error();
   ::SSL_CTX_set_min_proto_version(made, TLS1_2_VERSION);
   ::SSL_CTX_set_options(made, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  ::SSL_CTX_set_default_passwd_cb(made, [](char*, int, int, void*) { return 0; });
 }
 
 Ssl TlsContext::make_ssl() const {

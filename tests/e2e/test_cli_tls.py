@@ -32,13 +32,11 @@ def assert_failed(done: subprocess.CompletedProcess, *says: str, code: int = 71)
         assert text in line, line
 
 
-def test_call_and_discover(server, own, ca, ask, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.touch(mode=0o600)
-    tokens.write_text("the-token-of-all-tokens\n")
-    running = server(listen=own.listen() | {"token_file": tokens})
+def test_call_and_discover(server, own, ca, ask, tokens):
+    file = tokens("the-token-of-all-tokens")
+    running = server(listen=own.listen() | {"token_file": file})
     port = running.address.rpartition(":")[2]
-    to = ["--ca", ca.file, "--token-file", tokens, "--to"]
+    to = ["--ca", ca.file, "--token-file", file, "--to"]
     for address in (running.address, f"tls://localhost:{port}"):
         done = ask("call", *to, address, "echo", '["ä"]')
         assert (done.returncode, done.stdout, done.stderr) == (0, '["ä"]\n', ""), done

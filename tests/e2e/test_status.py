@@ -184,7 +184,7 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
     assert ask(address, "/livez") == (200, "ok\n")
 
 
-def test_who_waits_longest_makes_room_for_a_probe(server):
+def test_the_oldest_makes_room_for_a_probe(server):
     running = server(listen=ON)
     address = status_of(running)
     with contextlib.ExitStack() as stack:

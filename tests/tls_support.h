@@ -54,6 +54,17 @@ struct Certificate {
     std::fclose(out);
   }
 
+  // Its key again, with a passphrase.
+  void write_locked_key(const std::string& path) const {
+    std::FILE* const in = std::fopen(key_file.c_str(), "r");
+    const Key key(PEM_read_PrivateKey(in, nullptr, nullptr, nullptr));
+    std::fclose(in);
+    std::FILE* const out = std::fopen(path.c_str(), "w");
+    PEM_write_PrivateKey(out, key.get(), EVP_aes_128_cbc(), nullptr, 0, nullptr,
+                         const_cast<char*>("secret"));
+    std::fclose(out);
+  }
+
   std::string text() const {
     std::ifstream in(file);
     return {std::istreambuf_iterator<char>(in), {}};

@@ -76,6 +76,10 @@ TEST_CASE("tls: what is wrong with a file is said, and which file it is") {
   CHECK(contains(why_not({one.file, junk, ""}), "key " + junk));
   CHECK(contains(why_not({one.file, other.key_file, ""}),
                  "key " + other.key_file + ": key values mismatch"));
+  const std::string locked = folder.at("locked.key");
+  one.write_locked_key(locked);
+  CHECK(why_not({one.file, locked, ""}) ==
+        "TLS: key " + locked + ": expected a key without a passphrase");
   CHECK(contains(why_not({one.file, one.key_file, none}), "client CA " + none));
   CHECK(contains(why_not({one.file, one.key_file, junk}), "client CA " + junk));
   CHECK(TlsContext::create({one.file, one.key_file, other.file}));

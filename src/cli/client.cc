@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/show_token.h"
+#include "net/channel.h"
 
 namespace ringmaster::cli {
 namespace {

@@ -5,7 +5,7 @@
 #include <string>
 
 #include "base/status.h"
-#include "net/channel.h"
+#include "net/options.h"
 
 namespace ringmaster::cli {
 

@@ -86,7 +86,8 @@ void describe(Parser& parser, CommandLine& line) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, without TLS if there is\n"
                     "one, else 127.0.0.1:7070)")
-        ->type_name("HOST:PORT|tls://HOST:PORT|unix:PATH");
+        ->type_name(app == parser.bench ? "HOST:PORT|unix:PATH"
+                                        : "HOST:PORT|tls://HOST:PORT|unix:PATH");
     app->add_option("--token-file", line.token_file, "show the first token in it to the server")
         ->type_name("FILE");
   }

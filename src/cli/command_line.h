@@ -9,7 +9,7 @@
 
 #include "base/status.h"
 #include "bench/options.h"
-#include "net/channel.h"
+#include "net/options.h"
 
 namespace ringmaster::cli {
 

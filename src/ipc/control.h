@@ -50,7 +50,8 @@ struct ControlMessage {
   std::string text;
 };
 
-// The nursery's descriptors: what it inherits, by number. Workers keep 0 to 2 and kEventFd.
+// The nursery's descriptors: what it inherits, by number. Workers keep 0 to 2 and kEventFd,
+// canaries 0 to 2.
 inline constexpr int kControlFd = 3;
 inline constexpr int kControlMemoryFd = 4;
 inline constexpr int kPayloadMemoryFd = 5;

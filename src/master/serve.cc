@@ -272,7 +272,6 @@ std::string Server::status(const Deployment* serving) const {
 
 ExitCode Server::run() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);
-  Signals::block();  // what comes now has nothing left to end
   return exit_code_;
 }
 

@@ -20,7 +20,7 @@ Signals::Signals(uv_loop_t* loop, OnSignal on_signal) : on_signal_(std::move(on_
   }
 }
 
-void Signals::block() {
+Signals::~Signals() {
   sigset_t ours;
   ::sigemptyset(&ours);
   for (const int signal : kSignals)

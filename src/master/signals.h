@@ -1,9 +1,9 @@
 // Signals: those that the master obeys, as calls of the loop's.
 //
 // Processes: the master only.
-// Threads:   the loop's only; the others never see one of them: libuv takes them by a handler.
-// Death:     block() comes before the end of this: the default of what arrives later would make an
-//            orderly end a death.
+// Threads:   the loop's only. Whichever thread a signal hits, libuv's handler passes it on.
+// End:       what arrives after that of this object changes nothing: by its default it would make
+//            an orderly end of the process a death.
 #pragma once
 
 #include <functional>
@@ -18,9 +18,7 @@ class Signals {
   using OnSignal = std::function<void(int signal)>;
 
   Signals(uv_loop_t* loop, OnSignal on_signal);
-
-  // From now on they change nothing any more.
-  static void block();
+  ~Signals();
 
  private:
   OnSignal on_signal_;

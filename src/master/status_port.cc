@@ -35,8 +35,8 @@ StatusPort::StatusPort(uv_loop_t* loop, std::function<Health()> health)
   events_.on_memory = [](net::Connection&, uint64_t) {};
   events_.on_closed = [this](net::Connection& connection) {
     const auto found = find(&connection);
-    closed_.push_back(std::move(found->connection));
-    clients_.erase(found);
+    closed_.push_back(std::move(*found));
+    connections_.erase(found);
   };
   uv_timer_start(
       patience_.get(),
@@ -74,27 +74,18 @@ void StatusPort::open() {
 }
 
 void StatusPort::accept(net::Stream stream) {
-  if (clients_.size() >= kConnectionsMax) make_room();
-  auto connection =
-      std::make_unique<net::Connection>(std::move(stream), nullptr, events_, limits_, now_ns());
-  net::Connection* const accepted = connection.get();
-  clients_.push_back({std::move(connection)});
-  accepted->start();
+  if (connections_.size() >= kConnectionsMax) {
+    connections_.front()->abort();
+    closed_.clear();  // more may come before the next flush(), and none of its callbacks runs now
+  }
+  connections_.push_back(
+      std::make_unique<net::Connection>(std::move(stream), nullptr, events_, limits_, now_ns()));
+  connections_.back()->start();
 }
 
-// Who has been answered, and only has to read and close, goes last.
-void StatusPort::make_room() {
-  const auto waiting = std::find_if(clients_.begin(), clients_.end(),
-                                    [](const Client& client) { return !client.is_answered; });
-  const Client& longest = waiting == clients_.end() ? clients_.front() : *waiting;
-  longest.connection->abort();
-  closed_.clear();  // more may come before the next flush(), and none of its callbacks runs now
-}
-
-std::vector<StatusPort::Client>::iterator StatusPort::find(const net::Connection* connection) {
-  return std::find_if(clients_.begin(), clients_.end(), [connection](const Client& client) {
-    return client.connection.get() == connection;
-  });
+StatusPort::Connections::iterator StatusPort::find(const net::Connection* connection) {
+  return std::find_if(connections_.begin(), connections_.end(),
+                      [connection](const auto& one) { return one.get() == connection; });
 }
 
 // False: it ends here, whatever comes.
@@ -125,14 +116,13 @@ void StatusPort::answer(net::Connection& connection, unsigned status, std::strin
 
 void StatusPort::finish(net::Connection& connection) {
   connection.finish();
-  find(&connection)->is_answered = true;
   finished_.push_back(&connection);
 }
 
 void StatusPort::flush() {
   for (const net::Connection* one : std::exchange(finished_, {})) {
     const auto found = find(one);
-    if (found != clients_.end()) found->connection->flush();
+    if (found != connections_.end()) (*found)->flush();
   }
   closed_.clear();
 }
@@ -140,10 +130,9 @@ void StatusPort::flush() {
 void StatusPort::close_stalled() {
   const uint64_t now = now_ns();
   std::vector<net::Connection*> stalled;
-  for (const Client& client : clients_) {
-    net::Connection& connection = *client.connection;
-    if (connection.has_stalled(now) || connection.has_idled(now, false)) {
-      stalled.push_back(&connection);
+  for (const auto& connection : connections_) {
+    if (connection->has_stalled(now) || connection->has_idled(now, false)) {
+      stalled.push_back(connection.get());
     }
   }
   for (net::Connection* connection : stalled)

@@ -7,9 +7,8 @@
 // HEAD is answered, too. Other paths get 404, other methods 405. It is outside of every queue and
 // limit of the requests, of listen.allow and of the tokens: it tells nothing that is secret.
 // Processes: the master only.
-// Limits:    kConnectionsMax connections, one request of each. For one more the one is closed that
-//            has waited longest without a whole request, so that who asks at once gets in, whoever
-//            else is there. A request may take 10 s, and 1 KiB.
+// Limits:    kConnectionsMax connections, one request of each. For one more the oldest is closed:
+//            those who say nothing keep nobody out. A request may take 10 s, and 1 KiB.
 #pragma once
 
 #include <functional>
@@ -52,14 +51,10 @@ class StatusPort {
     std::unique_ptr<net::Listener> listener;  // null: there is none
   };
 
-  struct Client {
-    std::unique_ptr<net::Connection> connection;
-    bool is_answered = false;
-  };
+  using Connections = std::vector<std::unique_ptr<net::Connection>>;
 
   void accept(net::Stream stream);
-  void make_room();
-  std::vector<Client>::iterator find(const net::Connection* connection);
+  Connections::iterator find(const net::Connection* connection);
   bool on_head(net::Connection& connection, const rpc::HttpReader& head);
   void answer(net::Connection& connection, unsigned status, std::string_view text,
               std::string_view allow = "");
@@ -73,9 +68,9 @@ class StatusPort {
   rpc::HttpDate date_;
   Entrance now_;
   std::optional<Entrance> next_;
-  std::vector<Client> clients_;                           // as they came
-  std::vector<const net::Connection*> finished_;          // that may be gone again
-  std::vector<std::unique_ptr<net::Connection>> closed_;  // until their callbacks have returned
+  Connections connections_;                       // as they came
+  std::vector<const net::Connection*> finished_;  // that may be gone again
+  Connections closed_;                            // until their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
 };
 

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <utility>
 
-#include "net/options.h"
 #include "net/tls_channel.h"
 
 namespace ringmaster::net {
@@ -50,11 +49,11 @@ class PlainChannel final : public Channel {
 Result<std::unique_ptr<Channel>> open_channel(const std::string& address,
                                               const ClientTlsFiles& files,
                                               const Deadline& deadline) {
-  ClientTlsContext context;
+  std::shared_ptr<const TlsContext> context;
   if (is_tls(address)) {
-    Result<ClientTlsContext> made = make_client_context(files);
+    auto made = TlsContext::create_client(files);
     if (!made) return tl::unexpected(made.error());
-    context = std::move(*made);
+    context = *made;
   }
   Result<Fd> socket = connect_to(without_tls(address), deadline);
   if (!socket) return tl::unexpected(socket.error());

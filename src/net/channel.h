@@ -12,6 +12,7 @@
 
 #include "base/connect.h"
 #include "base/status.h"
+#include "net/options.h"
 
 namespace ringmaster::net {
 
@@ -24,15 +25,6 @@ class Channel {
   [[nodiscard]] virtual Status send(std::string_view bytes) = 0;
   // Some bytes, as soon as there are any; 0: the server has ended, and says so.
   [[nodiscard]] virtual Result<size_t> receive(std::span<char> room) = 0;
-};
-
-// What a client may bring to TLS: PEM files.
-struct ClientTlsFiles {
-  std::string ca;           // whom to trust; empty: whom the system trusts
-  std::string certificate;  // to show to a server that asks for one; empty: none
-  std::string key;
-
-  bool is_empty() const { return ca.empty() && certificate.empty() && key.empty(); }
 };
 
 // `address`: as of net::Address. `files` matter to TLS only; they must outlive the channel. Fails

@@ -7,8 +7,8 @@
 
 namespace ringmaster::net {
 
-// Where to listen: "HOST:PORT" (port 0: the system chooses), with TLS "tls://HOST:PORT", or
-// "unix:PATH".
+// Where to listen (on port 0: the system chooses), or where a server is: "HOST:PORT", with TLS
+// "tls://HOST:PORT", or "unix:PATH".
 using Address = std::string;
 inline constexpr std::string_view kTlsScheme = "tls://";
 inline constexpr std::string_view kUnixScheme = "unix:";
@@ -42,6 +42,15 @@ struct TlsFiles {
   std::string client_ca;  // empty: clients need no certificate
 
   bool operator==(const TlsFiles&) const = default;
+};
+
+// What a client of ours may bring to TLS: PEM files.
+struct ClientTlsFiles {
+  std::string ca;           // whom to trust; empty: whom the system trusts
+  std::string certificate;  // to show to a server that asks for one; empty: none
+  std::string key;
+
+  bool is_empty() const { return ca.empty() && certificate.empty() && key.empty(); }
 };
 
 // What one client may cost.

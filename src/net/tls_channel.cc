@@ -9,7 +9,6 @@
 
 #include "base/assert.h"
 #include "net/options.h"
-#include "net/tls_context.h"
 #include "net/tls_fault.h"
 
 namespace ringmaster::net {
@@ -25,18 +24,7 @@ std::string host_of(const std::string& address) {
   return host.starts_with('[') ? host.substr(1, host.size() - 2) : host;
 }
 
-tl::unexpected<Error> fail_file(std::string_view option, const std::string& file) {
-  return fail(ExitCode::kUsage, fmt::format("{} {}: {}", option, file, take_tls_reason()));
-}
-
 }  // namespace
-
-void FreeClientTls::operator()(ssl_ctx_st* context) const {
-  ::SSL_CTX_free(context);
-}
-void FreeClientTls::operator()(ssl_st* ssl) const {
-  ::SSL_free(ssl);
-}
 
 struct TlsChannel::Callbacks {
   static TlsChannel& of(BIO* bio) { return *static_cast<TlsChannel*>(::BIO_get_data(bio)); }
@@ -87,40 +75,13 @@ struct TlsChannel::Callbacks {
   }
 };
 
-Result<ClientTlsContext> make_client_context(const ClientTlsFiles& files) {
-  ::ERR_clear_error();
-  ClientTlsContext made(::SSL_CTX_new(::TLS_client_method()));
-  SSL_CTX* const context = made.get();
-  RM_ASSERT(context != nullptr);
-  ::SSL_CTX_set_min_proto_version(context, TLS1_2_VERSION);
-  ::SSL_CTX_set_options(context, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
-  ::SSL_CTX_set_read_ahead(context, 1);  // a record in one call, not two
-  // A key with a passphrase: who calls from a script cannot type it in.
-  ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void*) { return 0; });
-  if (files.ca.empty()) {
-    ::SSL_CTX_set_default_verify_paths(context);
-  } else if (::SSL_CTX_load_verify_file(context, files.ca.c_str()) != 1) {
-    return fail_file("--ca", files.ca);
-  }
-  if (files.certificate.empty()) return made;
-  if (::SSL_CTX_use_certificate_chain_file(context, files.certificate.c_str()) != 1) {
-    return fail_file("--cert", files.certificate);
-  }
-  // Says, too, when it is the key of another certificate.
-  if (::SSL_CTX_use_PrivateKey_file(context, files.key.c_str(), SSL_FILETYPE_PEM) != 1) {
-    return fail_file("--key", files.key);
-  }
-  return made;
-}
-
-TlsChannel::TlsChannel(std::unique_ptr<Channel> below, ssl_ctx_st& context, std::string address,
-                       const ClientTlsFiles& files)
+TlsChannel::TlsChannel(std::unique_ptr<Channel> below, const TlsContext& context,
+                       std::string address, const ClientTlsFiles& files)
     : below_(std::move(below)),
       address_(std::move(address)),
       host_(host_of(address_)),
       files_(files),
-      ssl_(::SSL_new(&context)) {
-  RM_ASSERT(ssl_ != nullptr);
+      ssl_(context.make_ssl()) {
   static BIO_METHOD* const method = Callbacks::make_method();
   BIO* const transport = ::BIO_new(method);
   RM_ASSERT(transport != nullptr);

@@ -1,6 +1,6 @@
 // TlsChannel: a channel by TLS, client side, over another one.
 //
-// TLS 1.2 or later. The server's certificate must lead to a CA that is trusted, be valid now, and
+// The server's certificate must lead to a CA that is trusted, be valid now, and
 // be one of the host that the address names: of that DNS name, or of that IP address.
 // Errors: 71, and why: the certificate, no TLS at the other end, a client certificate that is
 //         missing or refused, an end without close_notify: what came before it may not be all.
@@ -11,25 +11,14 @@
 #include <string>
 
 #include "net/channel.h"
-
-struct ssl_ctx_st;
-struct ssl_st;
+#include "net/tls_context.h"
 
 namespace ringmaster::net {
-
-struct FreeClientTls {
-  void operator()(ssl_ctx_st* context) const;
-  void operator()(ssl_st* ssl) const;
-};
-using ClientTlsContext = std::unique_ptr<ssl_ctx_st, FreeClientTls>;
-
-// What does not depend on the server. Fails (64) naming the file.
-[[nodiscard]] Result<ClientTlsContext> make_client_context(const ClientTlsFiles& files);
 
 class TlsChannel final : public Channel {
  public:
   // `address`: "tls://HOST:PORT". `files` must outlive it.
-  TlsChannel(std::unique_ptr<Channel> below, ssl_ctx_st& context, std::string address,
+  TlsChannel(std::unique_ptr<Channel> below, const TlsContext& context, std::string address,
              const ClientTlsFiles& files);
   ~TlsChannel() override;
 
@@ -50,7 +39,7 @@ class TlsChannel final : public Channel {
   const std::string address_;
   const std::string host_;
   const ClientTlsFiles& files_;
-  const std::unique_ptr<ssl_st, FreeClientTls> ssl_;
+  const Ssl ssl_;
   std::optional<Error> below_failure_;
   std::string certificate_fault_;   // of the server's
   std::optional<char> first_byte_;  // of what it has sent

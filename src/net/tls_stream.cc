@@ -69,12 +69,7 @@ struct TlsStream::Transport {
   }
 };
 
-void TlsStream::Free::operator()(ssl_st* ssl) const {
-  ::SSL_free(ssl);
-}
-
-TlsStream::TlsStream(const TlsContext& context) : ssl_(::SSL_new(context.get())) {
-  RM_ASSERT(ssl_ != nullptr);
+TlsStream::TlsStream(const TlsContext& context) : ssl_(context.make_ssl()) {
   BIO* const transport = Transport::make(this);
   ::SSL_set_bio(ssl_.get(), transport, transport);
   ::SSL_set_msg_callback(ssl_.get(), Transport::note);

@@ -10,14 +10,11 @@
 #pragma once
 
 #include <cstdint>
-#include <memory>
 #include <string>
 #include <string_view>
 
 #include "net/tls_context.h"
 #include "net/tls_records.h"
-
-struct ssl_st;
 
 namespace ringmaster::net {
 
@@ -58,14 +55,11 @@ class TlsStream {
  private:
   // How OpenSSL reads input_ and writes due_.
   struct Transport;
-  struct Free {
-    void operator()(ssl_st* ssl) const;
-  };
 
   bool has_updated_too_often() const;
   void fail(int error);
 
-  std::unique_ptr<ssl_st, Free> ssl_;
+  Ssl ssl_;
   std::string_view input_;  // what receive() was given, as far as it is not yet taken
   std::string due_;
   std::string failure_;

@@ -20,7 +20,7 @@ namespace {
 [[noreturn]] void be_the_canary(const Handler& handler, bool is_sandboxed, pid_t nursery,
                                 int answer) {
   begin_child(nursery);
-  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's, as of any worker
+  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's: a self-test needs none
   ::setproctitle("-ringmaster: canary of %s", handler.name().c_str());
   Status passed;
   if (is_sandboxed) passed = enter_sandbox();

@@ -44,6 +44,19 @@ def start(tmp_path):
 
 
 @pytest.fixture
+def tokens(tmp_path):
+    """tokens(TOKEN, ...): writes them to a file, which is returned."""
+    path = tmp_path / "tokens"
+
+    def write(*lines: str) -> Path:
+        path.touch(mode=0o600)
+        path.write_text("# a comment\n" + "".join(f"{line}\n" for line in lines))
+        return path
+
+    return write
+
+
+@pytest.fixture
 def feature_service(build, start):
     """feature_service("--delay-ms", 5, port=0) -> FeatureService, ready. After the test it must end
     with 0 on SIGTERM, whatever was done to it (under ASan that also says that nothing leaked)."""

@@ -90,16 +90,13 @@ def test_an_ipv4_client_of_an_ipv6_socket_is_an_ipv4_client(server):
         assert client.call("echo", [1]) == [1]
 
 
-def test_an_address_that_is_open_to_all_is_warned_of(server, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.touch(mode=0o600)
-    tokens.write_text("some-token-of-some-length")
+def test_an_address_that_is_open_to_all_is_warned_of(server, tokens):
     warning = r"level=warning .*event=open_to_all address=0.0.0.0:\d+ "
     server(listen={"rpc": ["0.0.0.0:0"]}).wait_for_line(warning)
     for name, listen in {
         "loopback": {"rpc": ["127.0.0.1:0", "[::1]:0"]},
         "allowed": {"rpc": ["0.0.0.0:0"], "allow": ["127.0.0.1"]},
-        "tokens": {"rpc": ["0.0.0.0:0"], "token_file": tokens},
+        "tokens": {"rpc": ["0.0.0.0:0"], "token_file": tokens("some-token-of-some-length")},
     }.items():
         running = server(name=name, listen=listen)
         assert not [line for line in running.lines if "open_to_all" in line], running.lines

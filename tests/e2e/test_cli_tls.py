@@ -32,13 +32,11 @@ def assert_failed(done: subprocess.CompletedProcess, *says: str, code: int = 71)
         assert text in line, line
 
 
-def test_call_and_discover(server, own, ca, ask, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.touch(mode=0o600)
-    tokens.write_text("the-token-of-all-tokens\n")
-    running = server(listen=own.listen() | {"token_file": tokens})
+def test_call_and_discover(server, own, ca, ask, tokens):
+    file = tokens("the-token-of-all-tokens")
+    running = server(listen=own.listen() | {"token_file": file})
     port = running.address.rpartition(":")[2]
-    to = ["--ca", ca.file, "--token-file", tokens, "--to"]
+    to = ["--ca", ca.file, "--token-file", file, "--to"]
     for address in (running.address, f"tls://localhost:{port}"):
         done = ask("call", *to, address, "echo", '["ä"]')
         assert (done.returncode, done.stdout, done.stderr) == (0, '["ä"]\n', ""), done
@@ -241,6 +239,9 @@ def test_the_configuration_says_where(serve, own, ca, ask, tmp_path):
 def test_what_is_wrong_with_the_command_line_is_told(own, made, ask, tmp_path):
     junk = tmp_path / "junk"
     junk.write_text("no certificate")
+    locked = tmp_path / "locked.key"
+    subprocess.run(["openssl", "pkey", "-aes256", "-passout", "pass:secret", "-in", own.key,
+                    "-out", locked], check=True, timeout=DEADLINE_S)
     to = ["--to", "tls://127.0.0.1:1", "echo"]
     cert, key = ["--cert", own.file], ["--key", own.key]
     for arguments, said in (
@@ -251,6 +252,7 @@ def test_what_is_wrong_with_the_command_line_is_told(own, made, ask, tmp_path):
         (["--cert", junk, *key, *to], f"--cert {junk}: "),
         ([*cert, "--key", junk, *to], f"--key {junk}: "),
         ([*cert, "--key", made("another").key, *to], "key values mismatch"),
+        ([*cert, "--key", locked, *to], f"--key {locked}: expected a key without a passphrase"),
         (["--ca", own.file, "--to", "127.0.0.1:1", "echo"], "are for tls://HOST:PORT"),
     ):
         assert_failed(ask("call", *arguments), said, code=64)

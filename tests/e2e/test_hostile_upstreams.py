@@ -2,10 +2,12 @@
 
 import socket
 import threading
+import time
 
 import pytest
 from client import RpcError, request
 from honest import honest
+from proc import cpu_ns
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
@@ -133,6 +135,23 @@ def test_bytes_behind_an_answer_answer_nobody(server):
                 answer = client.answer()
                 assert answer.get("result", []) == [], answer
                 assert "result" in answer or answer["error"]["code"] == -32015
+
+
+def test_a_connection_that_the_upstream_closes_costs_nothing(server):
+    """It is readable from then on, and nobody reads it before the next fetch."""
+    with (LyingUpstream(OK + b"Content-Length: 2\r\n\r\n[]") as closes,
+          LyingUpstream(b"", stays=True) as silent):
+        running = server(
+            features={"closes": {"url": closes.url}, "silent": {"url": silent.url}},
+            methods={name: {"steps": [{"fetch": name}], "timeout_ms": 500}
+                     for name in ("closes", "silent")},
+        )
+        assert running.call("closes") == []
+        spent_ns, begun = cpu_ns(running.pid), time.monotonic()
+        with pytest.raises(RpcError):
+            running.call("silent")
+        share = (cpu_ns(running.pid) - spent_ns) / 1e9 / (time.monotonic() - begun)
+        assert share < 0.1, "it was looked at all the time"
 
 
 def test_many_fetches_that_hang_keep_nobody_else_waiting(server):

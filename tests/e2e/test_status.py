@@ -152,15 +152,20 @@ def test_a_unix_socket(server, tmp_path):
     assert received.endswith(b"serving: 2 of 2 workers are up\n")
 
 
-def test_it_is_outside_of_the_limits_and_rules_of_requests(server, probe, gate, tmp_path):
-    tokens = tmp_path / "tokens"
-    tokens.touch(mode=0o600)
-    tokens.write_text("some-token-of-some-length")
+def test_it_is_outside_of_the_limits_and_rules_of_requests(server, probe, gate, tokens, tmp_path):
+    token, held = "some-token-of-some-length", gate()
     running = server(
-        listen=ON | {"token_file": tokens, "allow": ["203.0.113.1"]},
-        limits={"connections": 1, "queued_jobs": 1},
-    )
-    assert ask(status_of(running), "/readyz")[0] == 200
+        listen=ON | {"rpc": [f"unix:{tmp_path}/rpc.sock"], "token_file": tokens(token),
+                     "allow": ["203.0.113.1"]},
+        limits={"connections": 1, "queued_jobs": 1}, handlers={"hold": probe("hold")},
+    )  # fmt: skip
+    with running.connect() as client:
+        assert client.call("rpc.auth", [token]) is True
+        client.send(held.request("all that there may be"))
+        held.wait_for_runs(1)
+        assert ask(status_of(running), "/readyz")[0] == 200
+        held.open()
+        assert client.answer()["id"] == "all that there may be"
 
 
 def test_the_hostile_get_no_further_than_its_bounds(server):
@@ -179,7 +184,7 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
     assert ask(address, "/livez") == (200, "ok\n")
 
 
-def test_who_waits_longest_makes_room_for_a_probe(server):
+def test_the_oldest_makes_room_for_a_probe(server):
     running = server(listen=ON)
     address = status_of(running)
     with contextlib.ExitStack() as stack:

@@ -3,26 +3,12 @@
 import json
 import subprocess
 from http.client import HTTPConnection, HTTPResponse
-from pathlib import Path
 
 import pytest
 from client import DEADLINE_S, request
 from framings import ContentLength, Http, Netstrings
 
 FIRST, SECOND = "the-first-token-of-all", "the-second-token-of-all"
-
-
-@pytest.fixture
-def tokens(tmp_path):
-    """tokens(TOKEN, ...): writes them to a file, which is returned."""
-    path = tmp_path / "tokens"
-
-    def write(*lines: str) -> Path:
-        path.touch(mode=0o600)
-        path.write_text("# a comment\n" + "".join(f"{line}\n" for line in lines))
-        return path
-
-    return write
 
 
 def post(running, token: str | None, body: bytes = request("echo", [1])) -> HTTPResponse:

@@ -10,6 +10,9 @@ namespace {
 
 constexpr size_t kPieceBytes = 64 << 10;
 
+// A server of ours sends results of at most 1 GiB (limits.response_bytes).
+constexpr size_t kAnswerBytesMax = (1 << 30) + (1 << 20);
+
 // `received`: what has come and was not yet returned.
 Result<std::string> receive_line(net::Channel& channel, const std::string& address,
                                  std::string& received) {
@@ -22,6 +25,9 @@ Result<std::string> receive_line(net::Channel& channel, const std::string& addre
       return std::exchange(received, std::move(rest));
     }
     searched = received.size();
+    if (searched > kAnswerBytesMax) {
+      return fail(ExitCode::kResource, address + ": expected an answer of at most 1 GiB");
+    }
     received.resize(searched + kPieceBytes);
     const Result<size_t> got = channel.receive({received.data() + searched, kPieceBytes});
     if (!got) return tl::unexpected(got.error());

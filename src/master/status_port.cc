@@ -75,12 +75,15 @@ void StatusPort::open() {
 
 void StatusPort::accept(net::Stream stream) {
   if (connections_.size() >= kConnectionsMax) {
+    // Who came in this very turn has had no time to ask: in a burst the first are served.
+    if (accepted_ >= kConnectionsMax) return;
     connections_.front()->abort();
     closed_.clear();  // more may come before the next flush(), and none of its callbacks runs now
   }
   connections_.push_back(
       std::make_unique<net::Connection>(std::move(stream), nullptr, events_, limits_, now_ns()));
   connections_.back()->start();
+  ++accepted_;
 }
 
 StatusPort::Connections::iterator StatusPort::find(const net::Connection* connection) {
@@ -120,6 +123,7 @@ void StatusPort::finish(net::Connection& connection) {
 }
 
 void StatusPort::flush() {
+  accepted_ = 0;
   for (const net::Connection* one : std::exchange(finished_, {})) {
     const auto found = find(one);
     if (found != connections_.end()) (*found)->flush();

@@ -69,6 +69,7 @@ class StatusPort {
   Entrance now_;
   std::optional<Entrance> next_;
   Connections connections_;                       // as they came
+  size_t accepted_ = 0;                           // since the last flush()
   std::vector<const net::Connection*> finished_;  // that may be gone again
   Connections closed_;                            // until their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;

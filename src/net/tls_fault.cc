@@ -1,5 +1,6 @@
 #include "net/tls_fault.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 #include <memory>
 #include <openssl/bio.h>
@@ -8,14 +9,23 @@
 namespace ringmaster::net {
 namespace {
 
-// What `print` writes to a BIO.
+constexpr size_t kShownBytesMax = 200;
+
+bool is_control(char c) {
+  return (c >= 0 && c < ' ') || c == 0x7f;
+}
+
+// What `print` writes to a BIO, fit for a terminal: the text is the other end's.
 template <class Print>
 std::string printed(Print print) {
   const std::unique_ptr<BIO, decltype(&::BIO_free)> out(::BIO_new(::BIO_s_mem()), ::BIO_free);
   print(out.get());
   char* text = nullptr;
   const long size = BIO_get_mem_data(out.get(), &text);
-  return {text, static_cast<size_t>(size)};
+  std::string shown(text, std::min(static_cast<size_t>(size), kShownBytesMax));
+  std::replace_if(
+      shown.begin(), shown.end(), [](char c) { return is_control(c); }, '?');
+  return shown;
 }
 
 std::string subject_of(X509* certificate) {

@@ -101,6 +101,21 @@ def test_a_certificate_of_another_name_is_refused(serve, made, ca, ask, names, h
     assert "alert" in failures()
 
 
+def test_a_common_name_is_no_name(serve, made, ca, ask):
+    address, _ = serve(answers, certificate=made("localhost", ca, "email:somebody@localhost"))
+    address = address.replace("127.0.0.1", "localhost")
+    assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
+                  "expected one of localhost, found one of email:somebody@localhost")
+
+
+def test_a_certificate_of_a_thousand_names_is_told_in_a_line(serve, made, ca, ask):
+    names = ",".join(f"DNS:{number}.example" for number in range(1000))
+    address, _ = serve(answers, certificate=made("thousand", ca, names))
+    refused = ask("call", "--ca", ca.file, "--to", address, "echo")
+    assert_failed(refused, "found one of DNS:0.example, DNS:1.example")
+    assert len(refused.stderr) < 500
+
+
 def test_a_certificate_that_has_expired_is_refused(serve, ca, ask, tmp_path):
     address, _ = serve(answers, certificate=make_expired(tmp_path, "late", ca))
     assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),

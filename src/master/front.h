@@ -76,7 +76,7 @@ class Front {
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
   uint64_t shaking_hands_ns_ = 0;  // that handshakes have taken in this turn of the loop
-  size_t patience_part_ = 0;       // of the sessions: is looked at next
+  size_t next_bucket_ = 0;         // of the sessions: is looked at next
 };
 
 }  // namespace ringmaster::master

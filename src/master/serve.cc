@@ -245,7 +245,7 @@ void Server::limit_stopping(uint64_t limit_ms) {
 void Server::end_when_answered() {
   if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
   end(ExitCode::kOk);
-  front_->flush();
+  front_->flush();  // closes the connections in this turn: the next may be a timer away
 }
 
 void Server::end(ExitCode exit_code) {

@@ -35,6 +35,8 @@ class CurlMulti {
   void add(CURL* easy);
   void remove(CURL* easy);
 
+  // Those that were added and not removed.
+  size_t transfers() const { return transfers_; }
   // Whether one more would not have to wait for a connection.
   bool has_room() const { return transfers_ < connections_; }
 

@@ -37,6 +37,7 @@ CurlPool::CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections
       is_name_known_(has_address(url)),
       share_(curl_share_init()),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+  RM_ASSERT(share_ != nullptr);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 }
@@ -44,6 +45,11 @@ CurlPool::CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections
 uint64_t CurlPool::descriptors_max(uint64_t connections) {
   const uint64_t multis = (connections + kConnectionsEach - 1) / kConnectionsEach;
   return connections + multis * CurlMulti::kOwnDescriptors;
+}
+
+void CurlPool::adopt(Transfer& transfer) {
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_PRIVATE, &transfer);
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_SHARE, share_.get());
 }
 
 void CurlPool::start(Transfer& transfer) {
@@ -60,14 +66,14 @@ void CurlPool::remove(Transfer& transfer) {
     waiting_.erase(transfer.place);
     return;
   }
-  std::exchange(transfer.multi, nullptr)->remove(transfer.easy);
-  --under_way_;
+  std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
   begin_waiting();
 }
 
 // The first that has some, so that no more connections are made than are needed. Null: wait.
 CurlMulti* CurlPool::find_room() {
-  if (!is_name_known_ && under_way_ > 0) return nullptr;
+  const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
+  if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
   const auto first = std::find_if(multis_.begin(), multis_.end(),
                                   [](const auto& multi) { return multi->has_room(); });
   if (first != multis_.end()) return first->get();
@@ -82,11 +88,9 @@ CurlMulti* CurlPool::find_room() {
 
 void CurlPool::begin(Transfer& transfer, CurlMulti& multi) {
   const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, now_ns()), 1);
-  curl_easy_setopt(transfer.easy, CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
-  curl_easy_setopt(transfer.easy, CURLOPT_SHARE, share_.get());
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
   transfer.multi = &multi;
-  ++under_way_;
-  multi.add(transfer.easy);
+  multi.add(transfer.easy.get());
 }
 
 void CurlPool::begin_waiting() {
@@ -109,7 +113,9 @@ void CurlPool::on_opened() {
 void CurlPool::on_done(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
-  if (lookup_us == 0) is_name_known_ = false;  // it has not come as far as that
+  // 0: it has not come as far as that. One that has used a former connection has not looked it up,
+  // but who can use those must not wait for a lookup.
+  is_name_known_ = lookup_us > 0;
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
   on_done_(*reinterpret_cast<Transfer*>(user), code);

@@ -21,10 +21,15 @@
 
 namespace ringmaster::net {
 
+struct FreeEasy {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+using Easy = std::unique_ptr<CURL, FreeEasy>;
+
 class CurlPool {
  public:
   struct Transfer {
-    CURL* easy = nullptr;
+    Easy easy;
     uint64_t deadline_ns = 0;
     CurlMulti* multi = nullptr;            // that it is with; null: it waits
     std::list<Transfer*>::iterator place;  // of one that waits
@@ -35,8 +40,9 @@ class CurlPool {
 
   CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done);
 
-  // Both never call back before they have returned. A transfer's easy handle has it as its
-  // CURLOPT_PRIVATE.
+  // Once for each, before it is started: its easy handle may be used again.
+  void adopt(Transfer& transfer);
+  // Both never call back before they have returned.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
 
@@ -61,7 +67,6 @@ class CurlPool {
   const uint64_t connections_;
   const OnDone on_done_;
   bool is_name_known_;
-  uint64_t under_way_ = 0;
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<std::unique_ptr<CurlMulti>> multis_;  // as many as were ever needed
   std::list<Transfer*> waiting_;

@@ -11,13 +11,9 @@
 namespace ringmaster::net {
 namespace {
 
-struct FreeEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
-using Easy = std::unique_ptr<CURL, FreeEasy>;
 
 // What a caller's program may compare, for the ways to fail that have a word.
 const char* reason_of(CURLcode code) {
@@ -43,7 +39,6 @@ const char* reason_of(CURLcode code) {
 struct Fetcher::Fetch : CurlPool::Transfer {
   Request request;
   Curl* curl = nullptr;
-  Easy owned;  // its easy handle
   char error[CURL_ERROR_SIZE] = "";
   size_t at = 0;  // in the busy ones
   uint64_t received = 0;
@@ -60,7 +55,7 @@ struct Fetcher::Curl {
 
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
   void on_done(Fetch& fetch, CURLcode code);
-  Easy make_easy() const;
+  std::unique_ptr<Fetch> make_fetch();
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
   void recycle(Fetch* fetch);
 
@@ -74,7 +69,7 @@ struct Fetcher::Curl {
 size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
   curl_off_t announced = 0;
-  curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
   const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
   fetch->received += size;
   if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
@@ -87,7 +82,7 @@ size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
 
 void Fetcher::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
-  curl_easy_getinfo(fetch.easy, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
   std::optional<Failure> failure;
   if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(fetch, code, status);
   const auto done = std::move(fetch.request.on_done);
@@ -126,19 +121,24 @@ Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, lo
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
 
-Easy Fetcher::Curl::make_easy() const {
-  Easy easy(curl_easy_init());
+std::unique_ptr<Fetcher::Fetch> Fetcher::Curl::make_fetch() {
+  auto made = std::make_unique<Fetch>();
+  made->curl = this;
+  made->easy.reset(curl_easy_init());
+  CURL* easy = made->easy.get();
   RM_ASSERT(easy != nullptr);
-  CURL* handle = easy.get();
-  curl_easy_setopt(handle, CURLOPT_URL, options.url.c_str());
-  curl_easy_setopt(handle, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(handle, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
-  curl_easy_setopt(handle, CURLOPT_PROXY, "");
-  curl_easy_setopt(handle, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(handle, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
-  curl_easy_setopt(handle, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(handle, CURLOPT_WRITEFUNCTION, &Curl::on_body);
-  return easy;
+  curl_easy_setopt(easy, CURLOPT_URL, options.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, made->error);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
+  pool.adopt(*made);
+  return made;
 }
 
 void Fetcher::Curl::recycle(Fetch* fetch) {
@@ -184,12 +184,7 @@ Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const Upstream
 
 Fetcher::Fetch* Fetcher::start(Request request) {
   Curl& curl = *curl_;
-  if (curl.idle.empty()) {
-    curl.idle.push_back(std::make_unique<Fetch>());
-    curl.idle.back()->curl = &curl;
-    curl.idle.back()->owned = curl.make_easy();
-    curl.idle.back()->easy = curl.idle.back()->owned.get();
-  }
+  if (curl.idle.empty()) curl.idle.push_back(curl.make_fetch());
   curl.busy.push_back(std::move(curl.idle.back()));
   curl.idle.pop_back();
   Fetch* fetch = curl.busy.back().get();
@@ -198,14 +193,10 @@ Fetcher::Fetch* Fetcher::start(Request request) {
   fetch->error[0] = '\0';
   fetch->received = 0;
   fetch->refusal = nullptr;
-
   fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
 
-  CURL* easy = fetch->easy;
+  CURL* easy = fetch->easy.get();
   const std::string& body = fetch->request.body;
-  curl_easy_setopt(easy, CURLOPT_PRIVATE, static_cast<CurlPool::Transfer*>(fetch));
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, fetch->error);
-  curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
   if (body.empty()) {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
   } else {

@@ -9,6 +9,7 @@
 
 #include "base/assert.h"
 #include "net/options.h"
+#include "net/tls_bio.h"
 #include "net/tls_fault.h"
 
 namespace ringmaster::net {
@@ -52,16 +53,6 @@ struct TlsChannel::Callbacks {
     if (command == BIO_CTRL_EOF) return of(bio).is_at_eof_ ? 1 : 0;
     return command == BIO_CTRL_FLUSH ? 1 : 0;
   }
-  static BIO_METHOD* make_method() {
-    BIO_METHOD* const made =
-        ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "channel");
-    RM_ASSERT(made != nullptr);
-    ::BIO_meth_set_read(made, read);
-    ::BIO_meth_set_write(made, write);
-    ::BIO_meth_set_ctrl(made, control);
-    return made;
-  }
-
   static int on_verified(int is_good, X509_STORE_CTX* checked) {
     if (is_good == 1) return 1;
     TlsChannel& self = of(static_cast<SSL*>(
@@ -82,11 +73,7 @@ TlsChannel::TlsChannel(std::unique_ptr<Channel> below, const TlsContext& context
       host_(host_of(address_)),
       files_(files),
       ssl_(context.make_ssl()) {
-  static BIO_METHOD* const method = Callbacks::make_method();
-  BIO* const transport = ::BIO_new(method);
-  RM_ASSERT(transport != nullptr);
-  ::BIO_set_data(transport, this);
-  ::BIO_set_init(transport, 1);
+  BIO* const transport = make_bio<Callbacks>(this);
   ::SSL_set_bio(ssl_.get(), transport, transport);
   SSL_set_app_data(ssl_.get(), this);
   ::SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, Callbacks::on_verified);

@@ -7,6 +7,7 @@
 #include <openssl/x509_vfy.h>
 
 #include "base/assert.h"
+#include "net/tls_bio.h"
 
 namespace ringmaster::net {
 namespace {
@@ -50,27 +51,10 @@ struct TlsStream::Transport {
     return size;
   }
   static long control(BIO*, int command, long, void*) { return command == BIO_CTRL_FLUSH ? 1 : 0; }
-
-  static BIO_METHOD* make_method() {
-    BIO_METHOD* const made = ::BIO_meth_new(::BIO_get_new_index() | BIO_TYPE_SOURCE_SINK, "stream");
-    RM_ASSERT(made != nullptr);
-    ::BIO_meth_set_read(made, read);
-    ::BIO_meth_set_write(made, write);
-    ::BIO_meth_set_ctrl(made, control);
-    return made;
-  }
-  static BIO* make(TlsStream* stream) {
-    static BIO_METHOD* const method = make_method();
-    BIO* const bio = ::BIO_new(method);
-    RM_ASSERT(bio != nullptr);
-    ::BIO_set_data(bio, stream);
-    ::BIO_set_init(bio, 1);
-    return bio;
-  }
 };
 
 TlsStream::TlsStream(const TlsContext& context) : ssl_(context.make_ssl()) {
-  BIO* const transport = Transport::make(this);
+  BIO* const transport = make_bio<Transport>(this);
   ::SSL_set_bio(ssl_.get(), transport, transport);
   ::SSL_set_msg_callback(ssl_.get(), Transport::note);
   ::SSL_set_msg_callback_arg(ssl_.get(), this);

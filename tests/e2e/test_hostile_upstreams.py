@@ -1,12 +1,12 @@
 """Upstreams that hang, drip, lie and send garbage: their callers are told, others do not notice."""
 
 import socket
-import threading
 import time
 
 import pytest
 from client import RpcError, request
 from honest import honest
+from scripted_upstream import ScriptedUpstream
 from proc import cpu_ns
 
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -14,45 +14,15 @@ CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
 EVIL = OK + b'Content-Length: 6\r\n\r\n"evil"'
 
 
-class LyingUpstream:
+def lying(answer: bytes, stays: bool = False) -> ScriptedUpstream:
     """Answers whatever request it gets with these bytes, then closes, or (`stays`) does not."""
 
-    def __init__(self, answer: bytes, stays: bool = False):
-        self.answer = answer
-        self.stays = stays
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.url = "http://127.0.0.1:%d/" % self._server.getsockname()[1]
-        self._open: list[socket.socket] = []
-        self._thread = threading.Thread(target=self._serve, daemon=True)
+    def serve(connection, body):
+        connection.sendall(answer)
+        if not stays:
+            connection.shutdown(socket.SHUT_RDWR)
 
-    def __enter__(self):
-        self._thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self._server.shutdown(socket.SHUT_RDWR)
-        self._server.close()
-        for connection in self._open:
-            connection.close()
-        self._thread.join(10)
-
-    def _serve(self):
-        while True:
-            try:
-                connection, _ = self._server.accept()
-            except OSError:
-                return
-            self._open.append(connection)
-            threading.Thread(target=self._answer, args=(connection,), daemon=True).start()
-
-    def _answer(self, connection):
-        try:
-            while connection.recv(1 << 16):
-                connection.sendall(self.answer)
-                if not self.stays:
-                    return connection.close()
-        except OSError:
-            return
+    return ScriptedUpstream(serve)
 
 
 def fetching(server, upstream, timeout_ms=20_000, **features):
@@ -91,7 +61,7 @@ def failure(running) -> RpcError:
     ],
 )
 def test_a_lie(server, answer, reason):
-    with LyingUpstream(answer) as upstream:
+    with lying(answer) as upstream:
         running = fetching(server, upstream)
         with honest(running):
             assert failure(running).data["reason"] == reason
@@ -100,17 +70,17 @@ def test_a_lie(server, answer, reason):
 def test_a_length_that_is_no_number_of_ours_is_none(server):
     """The body then ends with the connection, and is no longer than any may be."""
     head = OK + b"Content-Length: 99999999999999999999999\r\n\r\n"
-    with LyingUpstream(head + b"[1]") as upstream:
+    with lying(head + b"[1]") as upstream:
         running = fetching(server, upstream)
         assert running.call("fetch") == [1]
-    with LyingUpstream(head + b"[" + b" " * 5000 + b"]") as upstream:
+    with lying(head + b"[" + b" " * 5000 + b"]") as upstream:
         running = fetching(server, upstream, body_bytes=4096)
         with honest(running):
             assert failure(running).data["reason"] == "too_large"
 
 
 def test_headers_without_end(server):
-    with LyingUpstream(OK + b"X-Header: x\r\n" * 200_000) as upstream:
+    with lying(OK + b"X-Header: x\r\n" * 200_000) as upstream:
         running = fetching(server, upstream)
         with honest(running):
             failure(running)
@@ -118,7 +88,7 @@ def test_headers_without_end(server):
 
 @pytest.mark.parametrize("begin", [b"", b"HTT", OK, OK + b"Content-Length: 10\r\n\r\n{"])
 def test_one_that_stops_anywhere_is_waited_for_as_long_as_allowed(server, begin):
-    with LyingUpstream(begin, stays=True) as upstream:
+    with lying(begin, stays=True) as upstream:
         running = fetching(server, upstream, timeout_ms=150)
         with honest(running):
             assert failure(running).data["reason"] == "timeout"
@@ -127,7 +97,7 @@ def test_one_that_stops_anywhere_is_waited_for_as_long_as_allowed(server, begin)
 def test_bytes_behind_an_answer_answer_nobody(server):
     """On a connection that is kept, they must not become the answer to the next request."""
     answer = OK + b"Content-Length: 2\r\n\r\n[]" + EVIL
-    with LyingUpstream(answer, stays=True) as upstream:
+    with lying(answer, stays=True) as upstream:
         running = fetching(server, upstream)
         with honest(running), running.connect() as client:
             for id in range(20):
@@ -139,8 +109,8 @@ def test_bytes_behind_an_answer_answer_nobody(server):
 
 def test_a_connection_that_the_upstream_closes_costs_nothing(server):
     """It is readable from then on, and nobody reads it before the next fetch."""
-    with (LyingUpstream(OK + b"Content-Length: 2\r\n\r\n[]") as closes,
-          LyingUpstream(b"", stays=True) as silent):
+    with (lying(OK + b"Content-Length: 2\r\n\r\n[]") as closes,
+          lying(b"", stays=True) as silent):
         running = server(
             features={"closes": {"url": closes.url}, "silent": {"url": silent.url}},
             methods={name: {"steps": [{"fetch": name}], "timeout_ms": 500}
@@ -155,7 +125,7 @@ def test_a_connection_that_the_upstream_closes_costs_nothing(server):
 
 
 def test_many_fetches_that_hang_keep_nobody_else_waiting(server):
-    with LyingUpstream(b"", stays=True) as upstream:
+    with lying(b"", stays=True) as upstream:
         running = fetching(server, upstream, timeout_ms=500, connections=4)
         with honest(running), running.connect() as client:
             client.send(b"".join(request("fetch", None, id) for id in range(200)))

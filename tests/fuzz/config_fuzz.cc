@@ -4,12 +4,10 @@
 // the effective configuration is accepted again and means the same, and what goes to the nursery
 // arrives as it was.
 #include <algorithm>
-#include <filesystem>
-#include <fstream>
 #include <string>
-#include <unistd.h>
 #include <variant>
 
+#include "../temporary_folder.h"
 #include "config/config.h"
 #include "config/keys.h"
 #include "fuzz.h"
@@ -18,35 +16,19 @@
 namespace ringmaster::config {
 namespace {
 
-namespace fs = std::filesystem;
-
-// A folder with a handler and a model; it goes with the program.
+// With a handler and a model; it goes with the program.
 class Folder {
  public:
   Folder() {
-    char name[] = "/tmp/ringmaster-fuzz-XXXXXX";
-    RM_ASSERT(::mkdtemp(name) != nullptr);
-    path_ = name;
-    write("echo.so", "");
-    write("model.ubj", "");
-  }
-  ~Folder() {
-    std::error_code error;
-    fs::remove_all(path_, error);
-  }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
-  std::string write(const std::string& name, std::string_view text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
-    return path_ / name;
+    folder_.write("echo.so", "");
+    folder_.write("model.ubj", "");
   }
   Loaded load(std::string_view text) const {
-    return config::load(write("x.toml", text), {path_.string()});
+    return config::load(folder_.write("x.toml", std::string(text)), {folder_.at("")});
   }
 
  private:
-  fs::path path_;
+  test::TemporaryFolder folder_;
 };
 
 void check_problems(const Loaded& loaded, std::string_view text) {

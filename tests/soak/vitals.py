@@ -20,12 +20,17 @@ SANITIZED_GROWTH_BYTES_MAX = 64 << 20
 
 LISTENING = "0A"
 
+# Of one upstream with the default of 256 connections: a pair for each 16.
+STREAM_PAIRS_MAX = 2 * 256 // 16
+
 
 @dataclass(frozen=True)
 class Vitals:
     master_bytes: int
     nursery_bytes: int
     descriptors: int  # the master's, but for what its fetches need: that comes and goes with them
+    stream_pairs: int  # what they need beside their connections
+    stream_pairs_max: int
     processes: int
     zombies: int
     growth_bytes_max: int
@@ -36,6 +41,7 @@ class Vitals:
             "RssAnon of the master": self.master_bytes < before.master_bytes + growth_max,
             "RssAnon of the nursery": self.nursery_bytes < before.nursery_bytes + growth_max,
             "descriptors": self.descriptors == before.descriptors,
+            "pairs of sockets": self.stream_pairs <= self.stream_pairs_max,
             "processes": self.processes == before.processes,
             "zombies": self.zombies == 0,
         }
@@ -68,11 +74,14 @@ def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) 
     is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731
     wait_until(lambda: not any(map(is_client, tcp_sockets(pid))), "all clients to be gone")
     [nursery] = children(pid)
+    pairs = stream_pairs(pid)
     to_upstreams = sum(remote in upstream_ports for _, remote, _ in tcp_sockets(pid))
     return Vitals(
         master_bytes=private_bytes(pid),
         nursery_bytes=private_bytes(nursery),
-        descriptors=len(descriptors(pid)) - to_upstreams - stream_pairs(pid),
+        descriptors=len(descriptors(pid)) - to_upstreams - pairs,
+        stream_pairs=pairs,
+        stream_pairs_max=STREAM_PAIRS_MAX * len(upstream_ports),
         processes=1 + len(descendants(pid)),
         zombies=len(zombies_under(pid)),
         growth_bytes_max=SANITIZED_GROWTH_BYTES_MAX if is_sanitized(pid) else GROWTH_BYTES_MAX,

@@ -15,7 +15,8 @@ FUNCTION_LINES_MAX = 70
 COLUMNS_MAX = 100
 FILE_BYTES_MAX = 2 << 20
 
-TOP_LEVEL = {"Makefile", "README.md", "CHANGELOG.md", "src", "include", "scripts", "tests", "conf"}
+TOP_LEVEL = {"Makefile", "README.md", "CHANGELOG.md", "src", "include", "scripts", "tests", "conf",
+             "docs"}
 CPP = (".cc", ".h", ".hpp")
 TEXT = CPP + (".py", ".sh", ".md", ".toml", ".service", ".socket", "Makefile", ".ci/run")
 # Prose is as long as it must be; a URL or a table cannot be folded.

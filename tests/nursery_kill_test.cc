@@ -7,6 +7,7 @@
 #include <sys/socket.h>
 
 #include "ports_support.h"
+#include "probes.h"
 
 namespace ringmaster::ipc {
 namespace {
@@ -43,8 +44,7 @@ class TracedNursery {
       REQUIRE(said.type == expected);
     }
     constexpr long kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACEFORK | PTRACE_O_EXITKILL;
-    is_traced_ = ::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0;
-    if (!is_traced_) return;
+    REQUIRE(::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0);
     REQUIRE(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
     wait_for(pid_);
     send({ControlType::kFork, 0, 0, 0, {}});
@@ -53,7 +53,6 @@ class TracedNursery {
   TracedNursery(const TracedNursery&) = delete;
   TracedNursery& operator=(const TracedNursery&) = delete;
 
-  bool is_traced() const { return is_traced_; }
   pid_t worker() const { return worker_; }
 
   // To its next system call, or the end of one. The worker, once it is there, waits for us.
@@ -131,7 +130,6 @@ class TracedNursery {
   std::unique_ptr<ControlChannel> master_;
   pid_t pid_ = 0;
   pid_t worker_ = 0;
-  bool is_traced_ = false;
 };
 
 struct Count {
@@ -168,18 +166,11 @@ void publish(Floor& floor) {
   floor.store.header(kJob.job).deadline_ns = ~uint64_t{0};  // nobody is there to have read it yet
 }
 
-bool can_trace() {
-  Floor floor(1);
-  const bool can = TracedNursery(floor).is_traced();
-  if (!can) MESSAGE("skipped: this system does not permit ptrace(2)");
-  return can;
-}
-
 }  // namespace
 
 TEST_CASE("nursery kill: at every system call from its order to fork to its report of it") {
+  SKIP_UNLESS(test::ptrace_stops());
   const Subreaper subreaper;
-  if (!can_trace()) return;
   Count count;
   for (bool has_reported = false; !has_reported;) {
     CAPTURE(count.kills);
@@ -200,8 +191,8 @@ TEST_CASE("nursery kill: at every system call from its order to fork to its repo
 }
 
 TEST_CASE("nursery kill: at every system call of its worker, from its birth to its first answer") {
+  SKIP_UNLESS(test::ptrace_stops());
   const Subreaper subreaper;
-  if (!can_trace()) return;
   Count count;
   for (bool has_answered = false; !has_answered;) {
     CAPTURE(count.kills);

@@ -1,0 +1,37 @@
+// Probes: what a test needs of the machine and some machines lack. Each is tried once.
+//
+//     TEST_CASE("listener: IPv6 addresses are written in brackets") {
+//       SKIP_UNLESS(test::ipv6());
+//
+// A skipped case prints "skipped: NAME: REASON". doctest has no skip at run time and counts the
+// case as passed; scripts/run_tests.py counts it as skipped.
+//
+// RINGMASTER_PROBE_NAME=no makes a probe find nothing. The names here are PTRACE, BREAKPOINTS, IPV6
+// and ROOT; those of the end-to-end tests are in tests/e2e/probes.py.
+#pragma once
+
+#include <string>
+
+namespace ringmaster::test {
+
+struct Probe {
+  std::string reason;  // why the machine cannot do it; empty: it can
+  bool is_available() const { return reason.empty(); }
+};
+
+const Probe& ptrace_stops();  // a parent may stop its child, step through it and trace its calls
+const Probe& breakpoints();   // ... and write an int3 into the child's copy of the program
+const Probe& ipv6();          // ::1 can be bound
+const Probe& root();          // this process may give a file away
+
+// Prints the line for the test case that runs now.
+void report_skip(const Probe& probe);
+
+}  // namespace ringmaster::test
+
+#define SKIP_UNLESS(probe)                  \
+  if (!(probe).is_available()) {            \
+    ::ringmaster::test::report_skip(probe); \
+    return;                                 \
+  }                                         \
+  static_assert(true)

@@ -39,6 +39,9 @@ TEST_CASE("config: TLS takes a certificate and a key, which can be read") {
   CHECK(missing[1] == "x.toml:4: listen: expected tls_key_file, since tls://a:2 is in rpc");
   CHECK(has_problem(listen + "tls_key_file = 'tls.key'",
                     "expected tls_certificate_file, since there is a tls_key_file"));
+  CHECK(has_problem(listen + files + "tls_client_crl_file = 'models/interests.ubj'",
+                    ":4: listen: expected tls_client_ca_file, since there is a "
+                    "tls_client_crl_file"));
   CHECK(has_problem(listen + "tls_certificate_file = 'models/interest.ubj'",
                     ":5: listen.tls_certificate_file: no such file"));
   CHECK(has_problem(listen + files + "rpc = ['tls://a:1', 'a:1']",

@@ -35,6 +35,7 @@ const std::string kEveryKey = R"(
     tls_certificate_file = "models/interests.ubj"
     tls_key_file = "tls.key"
     tls_client_ca_file = "models/interests.ubj"
+    tls_client_crl_file = "models/interests.ubj"
     unix_owner = "root"
     unix_group = "12345"
     unix_mode = "0600"
@@ -90,7 +91,7 @@ TEST_CASE("config: every key of the server's own is read") {
         std::vector<std::string>{"0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock",
                                  "unix:" + folder.at("rpc.sock"), "tls://0.0.0.0:7443"});
   const std::string model = folder.at("models/interests.ubj");
-  CHECK(options.tls == net::TlsFiles{model, folder.at("tls.key"), model});
+  CHECK(options.tls == net::TlsFiles{model, folder.at("tls.key"), model, model});
   REQUIRE(options.allow.size() == 3);
   CHECK(options.allow[1].text() == "10.0.0.0/8");
   CHECK(options.unix_access.owner_id == 0);

@@ -31,9 +31,9 @@ using X509Pointer = std::unique_ptr<X509, Call<X509_free>>;
 // A certificate that has signed itself, and its key, as files NAME.pem and NAME.key of a folder. It
 // is its own CA.
 struct Certificate {
-  Certificate(const TemporaryFolder& folder, const std::string& name)
+  Certificate(const TemporaryFolder& folder, const std::string& name,
+              const Key& key = Key(EVP_EC_gen("P-256")))
       : file(folder.at(name + ".pem")), key_file(folder.at(name + ".key")) {
-    const Key key(EVP_EC_gen("P-256"));
     const X509Pointer certificate(X509_new());
     X509* const x509 = certificate.get();
     X509_set_version(x509, 2);

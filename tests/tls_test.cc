@@ -32,7 +32,9 @@ bool contains(const std::string& text, const std::string& part) {
 // A server's end and a client's.
 struct Pair {
   explicit Pair(const TlsFiles& files, int version = TLS1_3_VERSION)
-      : client(version), server(*context_of(files)) {}
+      : Pair(context_of(files), TlsClient::make_context(version)) {}
+  Pair(std::shared_ptr<const TlsContext> shared, TlsClient::Context wire)
+      : client(std::move(wire)), context(std::move(shared)), server(*context) {}
 
   // What the server reads until both have said all that they have to say, fed in such pieces.
   std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
@@ -54,6 +56,7 @@ struct Pair {
   }
 
   TlsClient client;
+  std::shared_ptr<const TlsContext> context;
   TlsStream server;
   std::string from_server;
 };
@@ -83,6 +86,9 @@ TEST_CASE("tls: what is wrong with a file is said, and which file it is") {
   CHECK(contains(why_not({one.file, one.key_file, none}), "client CA " + none));
   CHECK(contains(why_not({one.file, one.key_file, junk}), "client CA " + junk));
   CHECK(TlsContext::create({one.file, one.key_file, other.file}));
+  CHECK(contains(why_not({one.file, one.key_file, other.file, none}), "client CRL " + none));
+  CHECK(contains(why_not({one.file, one.key_file, other.file, other.file}),
+                 "client CRL " + other.file + ": no start line"));
 }
 
 TEST_CASE("tls: bytes come through both ways, in whatever pieces, in either version") {
@@ -276,6 +282,63 @@ TEST_CASE("tls: with a client CA, a client needs a certificate of it") {
     CHECK(without.exchange().empty());
     CHECK(without.server.state() == State::kFailed);
     CHECK(without.server.failure() == "peer did not return a certificate");
+  }
+}
+
+TEST_CASE("tls: only groups and suites that are cheap, forward secret and authenticated") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own", test::Key(EVP_RSA_gen(2048)));
+  const auto agreed = [&](int version, const char* group, const char* suite) {
+    Pair pair({own.file, own.key_file, ""}, version);
+    REQUIRE(SSL_set1_groups_list(pair.client.ssl(), group) == 1);
+    REQUIRE(SSL_set_cipher_list(pair.client.ssl(), suite) == 1);
+    pair.client.shake_hands();
+    pair.exchange();
+    return pair.server.state() == State::kOpen;
+  };
+  for (const char* group : {"X25519", "P-256", "P-384", "ffdhe8192:X25519"}) {
+    CAPTURE(group);
+    CHECK(agreed(TLS1_3_VERSION, group, "ALL"));
+    CHECK(agreed(TLS1_2_VERSION, group, "ALL"));
+  }
+  for (const char* group : {"ffdhe2048", "ffdhe8192", "P-521", "X448"}) {
+    CAPTURE(group);
+    CHECK(!agreed(TLS1_3_VERSION, group, "ALL"));
+    CHECK(!agreed(TLS1_2_VERSION, group, "ALL"));
+  }
+  for (const char* suite : {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
+                            "ECDHE-RSA-CHACHA20-POLY1305"}) {
+    CAPTURE(suite);
+    CHECK(agreed(TLS1_2_VERSION, "X25519", suite));
+  }
+  for (const char* suite : {"AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256", "AECDH-AES128-SHA",
+                            "ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA"}) {
+    CAPTURE(suite);
+    CHECK(!agreed(TLS1_2_VERSION, "X25519", suite));
+  }
+}
+
+TEST_CASE("tls: a session is resumed, but not where clients need a certificate") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const Certificate friends(folder, "friend");
+  for (const bool needs_certificate : {false, true}) {
+    for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
+      CAPTURE(needs_certificate);
+      CAPTURE(version);
+      const auto context =
+          context_of({own.file, own.key_file, needs_certificate ? friends.file : ""});
+      const auto wire = TlsClient::make_context(version);
+      TlsClient::use(wire, friends);
+      Pair first(context, wire);
+      first.open();
+      Pair second(context, wire);
+      const std::unique_ptr<SSL_SESSION, test::Call<SSL_SESSION_free>> session(
+          SSL_get1_session(first.client.ssl()));
+      SSL_set_session(second.client.ssl(), session.get());
+      second.open();
+      CHECK(SSL_session_reused(second.client.ssl()) == (needs_certificate ? 0 : 1));
+    }
   }
 }
 

@@ -8,6 +8,7 @@
 #include "cli/configuration.h"
 #include "cli/start_log.h"
 #include "master/serve.h"
+#include "net/tls_context.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -36,6 +37,13 @@ int run_serve(const CommandLine& line) {
 int run_check(const CommandLine& line) {
   const config::Loaded loaded = config::load(line.config);
   if (!loaded.problems.empty()) return print_problems(stdout, loaded.problems);
+  const net::TlsFiles& tls = loaded.options.tls;
+  if (!tls.certificate.empty()) {
+    if (const auto context = net::TlsContext::create(tls); !context) {
+      std::printf("%s: listen: %s\n", line.config.c_str(), context.error().message.c_str());
+      return static_cast<int>(context.error().exit_code);
+    }
+  }
   const std::string answer = line.dump ? config::dump(loaded.options) : line.config + ": ok\n";
   std::fputs(answer.c_str(), stdout);
   return 0;

@@ -65,6 +65,7 @@ std::string dump_listen(const Options& options) {
          fmt::format("tls_certificate_file = {}\ntls_key_file = {}\ntls_client_ca_file = {}\n",
                      quote_string(options.tls.certificate), quote_string(options.tls.key),
                      quote_string(options.tls.client_ca)) +
+         fmt::format("tls_client_crl_file = {}\n", quote_string(options.tls.client_crl)) +
          fmt::format("unix_owner = {}\nunix_group = {}\nunix_mode = \"{:04o}\"\n",
                      quote_string(access.owner), quote_string(access.group), access.mode);
 }

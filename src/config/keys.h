@@ -55,6 +55,7 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"tls_certificate_file"},
     {"tls_key_file"},
     {"tls_client_ca_file"},
+    {"tls_client_crl_file"},
     {"unix_owner"},
     {"unix_group"},
     {"unix_mode"},

@@ -172,6 +172,10 @@ void check_tls_files(Problems& problems, const Entry& section, const Options& op
   for (const net::Address& address : options.listen_rpc) {
     if (net::is_tls(address)) who = address + " is in rpc";
   }
+  if (!tls.client_crl.empty()) {
+    who = "there is a tls_client_crl_file";
+    expect(tls.client_ca, "tls_client_ca_file", who);
+  }
   if (!tls.client_ca.empty()) who = "there is a tls_client_ca_file";
   if (!tls.certificate.empty()) who = "there is a tls_certificate_file";
   if (!tls.key.empty()) who = "there is a tls_key_file";
@@ -194,6 +198,7 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     if (name == "tls_certificate_file") read_file(problems, entry, paths, tls.certificate);
     if (name == "tls_key_file") read_secret_file(problems, entry, paths, tls.key);
     if (name == "tls_client_ca_file") read_file(problems, entry, paths, tls.client_ca);
+    if (name == "tls_client_crl_file") read_file(problems, entry, paths, tls.client_crl);
     if (name == "unix_mode") read_mode(problems, entry, access.mode);
     if (name == "unix_owner") {
       read_principal(problems, entry, "user", id_of_user, access.owner, access.owner_id);

@@ -39,7 +39,8 @@ struct UnixAccess {
 struct TlsFiles {
   std::string certificate;  // with those that lead to its CA, if any
   std::string key;
-  std::string client_ca;  // empty: clients need no certificate
+  std::string client_ca;        // empty: clients need no certificate
+  std::string client_crl = {};  // of these CAs; empty: no certificate is revoked
 
   bool operator==(const TlsFiles&) const = default;
 };

@@ -25,11 +25,14 @@ class Certificate:
 HERE = "IP:127.0.0.1,IP:::1,DNS:localhost"
 
 
+ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
+
+
 def make_certificate(folder: Path, name: str, ca: Certificate | None = None,
-                     names: str = HERE) -> Certificate:
+                     names: str = HERE, kind: tuple[str, ...] = ELLIPTIC) -> Certificate:
     """Signed by `ca`, else by itself: it may then sign others."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+    command = ["openssl", "req", "-x509", "-newkey", *kind]
     command += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-out", made.file]
     command += ["-keyout", made.key]
     if ca is None:
@@ -51,6 +54,29 @@ def make_expired(folder: Path, name: str, ca: Certificate) -> Certificate:
     command = ["openssl", "x509", "-req", "-in", asked, "-copy_extensions", "copy", "-days", "-1"]
     command += ["-CA", ca.file, "-CAkey", ca.key, "-out", made.file]
     subprocess.run(command, check=True, capture_output=True, timeout=30)
+    return made
+
+
+REVOKE = """[ca]
+default_ca = this
+[this]
+database = {index}
+default_md = sha256
+"""
+
+
+def make_crl(folder: Path, name: str, ca: Certificate, revoked: list[Certificate],
+             current: bool = True) -> Path:
+    """A list of the certificates that `ca` has revoked: not `current`: it expired years ago."""
+    made, index, config = (folder / f"{name}.{end}" for end in ("crl", "index", "cnf"))
+    index.write_text("")
+    config.write_text(REVOKE.format(index=index))
+    command = ["openssl", "ca", "-config", config, "-cert", ca.file, "-keyfile", ca.key]
+    dates = ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate",
+             "20990101000000Z" if current else "20200102000000Z"]
+    revoking = [["-revoke", one.file] for one in revoked]
+    for arguments in [*revoking, ["-gencrl", *dates, "-out", made]]:
+        subprocess.run([*command, *arguments], check=True, capture_output=True, timeout=30)
     return made
 
 

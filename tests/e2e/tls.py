@@ -19,14 +19,22 @@ def raw(running) -> socket.socket:
 
 
 class TlsClient(Client):
-    def __init__(self, address: str, ca: Certificate, own: Certificate | None = None, **options):
+    """`of`: a former client, whose session this one tries to resume."""
+
+    def __init__(self, address: str, ca: Certificate, own: Certificate | None = None,
+                 of: "TlsClient | None" = None, **options):
         super().__init__(address.removeprefix("tls://"))
-        context = ssl.create_default_context(cafile=str(ca.file))
+        self.context = of.context if of else ssl.create_default_context(cafile=str(ca.file))
         for name, value in options.items():
-            setattr(context, name, value)
+            setattr(self.context, name, value)
         if own:
-            context.load_cert_chain(str(own.file), str(own.key))
-        self.socket = context.wrap_socket(self.socket, server_hostname="127.0.0.1")
+            self.context.load_cert_chain(str(own.file), str(own.key))
+        self.socket = self.context.wrap_socket(self.socket, server_hostname="127.0.0.1",
+                                               session=of.session if of else None)
+
+    def close(self):
+        self.session = self.socket.session
+        super().close()
 
 
 class StepwiseTls:

@@ -1,6 +1,6 @@
 #!/bin/bash
 # fuzz.sh long|short [FUZZER]: feeds every fuzzer of tests/fuzz, or one, its number of inputs. The
-# last line is "N passed, N failed".
+# last line is "N passed, N failed, N skipped".
 #
 # short: always the same inputs, for `make check`. long: others each time, beginning with what was
 # found before, which build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:

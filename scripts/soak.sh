@@ -1,6 +1,6 @@
 #!/bin/bash
 # soak.sh OUT [OPTION...]: soaks the build in OUT: kills, reloads and chaos under load. Without
-# options it takes about an hour and a half; the last line is "N passed, N failed".
+# options it takes about an hour and a half; the last line is "N passed, N failed, N skipped".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1

@@ -1,7 +1,7 @@
 #!/bin/bash
 # sum.sh COMMAND...: runs the commands, each of them one argument, whatever becomes of those before,
-# and adds up the "N passed, N failed" which each ends with. One without such a line counts as one.
-# Their lines "failed: ..." come again at the end.
+# and adds up the "N passed, N failed, N skipped" which each ends with. One without such a line
+# counts as one. Their lines "failed: ..." come again at the end.
 set -euo pipefail
 
 log=$(mktemp)
@@ -9,15 +9,16 @@ trap 'rm -f "$log"' EXIT
 # Of a make that calls us: its job slots are not ours to hand on.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
-passed=0 failed=0 failures=()
+passed=0 failed=0 skipped=0 failures=()
 for command in "$@"; do
   printf '\n=== %s\n' "$command"
   status=0
   bash -c "$command" 2>&1 | tee "$log" || status=$?
   mapfile -t -O "${#failures[@]}" failures < <(grep '^failed: ' "$log" | sort -u)
-  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed$ ]]; then
+  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
     passed=$((passed + BASH_REMATCH[1]))
     failed=$((failed + BASH_REMATCH[2]))
+    skipped=$((skipped + BASH_REMATCH[3]))
     [[ $status -eq 0 || ${BASH_REMATCH[2]} -gt 0 ]] || failed=$((failed + 1))
   elif [[ $status -eq 0 ]]; then
     passed=$((passed + 1))
@@ -28,5 +29,5 @@ for command in "$@"; do
 done
 echo
 [[ ${#failures[@]} -eq 0 ]] || printf '%s\n' "${failures[@]}"
-echo "$passed passed, $failed failed"
+echo "$passed passed, $failed failed, $skipped skipped"
 [[ $failed -eq 0 ]]

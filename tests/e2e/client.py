@@ -15,7 +15,7 @@ from statistics import median
 from typing import Any
 
 # Nothing takes so long; sanitizers on two busy cores may take a good part of it.
-DEADLINE_S = 30.0
+DEADLINE_S = 25.0
 
 # Of the supervisor: whoever should have been woken and was not waits for it.
 SLOW_TICK_S = 0.05

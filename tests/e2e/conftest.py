@@ -4,12 +4,24 @@ import os
 import signal
 from pathlib import Path
 
+import probes
 import pytest
 from feature_client import FeatureService
 from processes import Process
 from server import gate, module_server, probe, server  # noqa: F401 (fixtures)
+from share import Share
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def pytest_configure(config):
+    if folder := os.environ.get("RINGMASTER_SHARE"):
+        config.pluginmanager.register(Share(Path(folder)))
+
+
+def pytest_runtest_setup(item):
+    for mark in item.iter_markers("needs"):
+        probes.require(*mark.args)
 
 
 @pytest.fixture(scope="session")

@@ -41,7 +41,7 @@ def test_a_unix_socket_is_for_its_owner_and_group(server, tmp_path):
     assert running.call("echo", [2]) == [2]
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give a file away")
+@pytest.mark.needs("root")
 def test_a_unix_socket_is_given_away(server, tmp_path):
     path = tmp_path / "rpc.sock"
     owners = {"unix_owner": "nobody", "unix_group": "54321", "unix_mode": "0600"}
@@ -81,7 +81,7 @@ def test_a_reload_changes_who_is_let_in(server):
     assert running.call("echo", [3]) == [3]
 
 
-@pytest.mark.skipif(not socket.has_ipv6, reason="there is no IPv6 here")
+@pytest.mark.needs("ipv6")
 def test_an_ipv4_client_of_an_ipv6_socket_is_an_ipv4_client(server):
     running = server(listen={"rpc": ["[::]:0"], "allow": ["127.0.0.1/32"]})
     port = running.address.rpartition(":")[2]
@@ -94,9 +94,16 @@ def test_an_address_that_is_open_to_all_is_warned_of(server, tokens):
     warning = r"level=warning .*event=open_to_all address=0.0.0.0:\d+ "
     server(listen={"rpc": ["0.0.0.0:0"]}).wait_for_line(warning)
     for name, listen in {
-        "loopback": {"rpc": ["127.0.0.1:0", "[::1]:0"]},
+        "loopback": {"rpc": ["127.0.0.1:0", "127.1.2.3:0"]},
         "allowed": {"rpc": ["0.0.0.0:0"], "allow": ["127.0.0.1"]},
         "tokens": {"rpc": ["0.0.0.0:0"], "token_file": tokens("some-token-of-some-length")},
     }.items():
         running = server(name=name, listen=listen)
         assert not [line for line in running.lines if "open_to_all" in line], running.lines
+
+
+@pytest.mark.needs("ipv6")
+def test_the_loopback_of_ipv6_serves_and_is_not_open_to_all(server):
+    running = server(listen={"rpc": ["[::1]:0"]})
+    assert running.call("echo", [1]) == [1]
+    assert not [line for line in running.lines if "open_to_all" in line]

@@ -15,7 +15,7 @@ BRIEF = ["--warm-up-s", "0", "--duration-s", "0.3"]
 def bench(build, start):
     def run(*arguments):
         process = start([build / "ringmaster", "bench", *arguments], name="bench")
-        return process.wait(30), process
+        return process.wait(DEADLINE_S), process
 
     return run
 

@@ -8,13 +8,15 @@ import subprocess
 import threading
 
 import pytest
+from client import DEADLINE_S
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
 
 
 def call(*arguments):
-    return subprocess.run([PROGRAM, "call", *arguments], capture_output=True, text=True, timeout=30)
+    argv = [PROGRAM, "call", *arguments]
+    return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S)
 
 
 class OneAnswer:

@@ -5,6 +5,7 @@ import pathlib
 import subprocess
 
 import pytest
+from client import DEADLINE_S
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
@@ -19,7 +20,7 @@ steps = [{ run = "echo" }]
 
 def run(*arguments, **options):
     command = [PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=30, **options)
+    return subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE_S, **options)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import signal
 import socket
 
 import pytest
-from client import Client, RpcError, request
+from client import DEADLINE_S, Client, RpcError, request
 from proc import descriptors, wait_until
 
 
@@ -153,10 +153,10 @@ def test_fetches_for_a_client_that_reset_are_cancelled(server):
         )
         leaving = running.connect()
         leaving.send(request("fetch"))
-        upstream.settimeout(30)
+        upstream.settimeout(DEADLINE_S)
         connection, _ = upstream.accept()
         with connection:
-            connection.settimeout(30)
+            connection.settimeout(DEADLINE_S)
             assert connection.recv(4096).startswith(b"GET ")
             reset(leaving)
             assert connection.recv(4096) == b""

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 
+import probes
 import pytest
 from interop.matrix import table
 from interop.programs import GO
@@ -19,9 +20,7 @@ EXAMPLE_DEADLINE_S = 50
 @pytest.fixture(scope="module")
 def demo(root, build, tmp_path_factory):
     """run(COMMAND, FOLDER) -> its output: a shell's, beside the running demo."""
-    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True, text=True)
-    if tried.returncode != 0:
-        pytest.skip(f"no network of our own can be made: {tried.stderr.strip()}")
+    probes.require("namespaces")
     argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec scripts/demo.sh "$0"', build]
     with Process.start(argv, cwd=root, log=tmp_path_factory.mktemp("demo") / "demo.log") as process:
         process.wait_for_line(r"role=feature_service.* event=listening")

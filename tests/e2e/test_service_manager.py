@@ -10,10 +10,12 @@ import time
 
 import pytest
 from client import Client, request
-from container import boot
+from container import NEEDS, boot
 from installation import make_install
 from proc import title, wait_until
 from service import HANDLER, SERVICE, SOCKET, InnerGate, Service, assert_gone
+
+pytestmark = NEEDS
 
 
 @pytest.fixture(scope="module")

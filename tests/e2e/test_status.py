@@ -96,7 +96,7 @@ def test_a_reload_moves_it_and_a_failed_one_does_not(server):
         assert "reload_failed" in refused and f"listen.status: listen on {in_use}" in refused
     assert ask(first, "/readyz")[0] == 200
     before = len(running.lines)
-    assert "event=reloaded" in running.reload(listen={"status": "[::1]:0"})
+    assert "event=reloaded" in running.reload(listen={"status": "127.0.0.2:0"})
     second = running.wait_for_line(r"what=status address=(\S+)", before).group(1)
     assert ask(second, "/readyz")[0] == 200
     with pytest.raises(ConnectionRefusedError):

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 
 import pytest
@@ -125,9 +124,7 @@ def test_a_manager_that_is_gone_does_not_matter(server, tmp_path):
     assert running.call("echo", [1]) == [1]
 
 
-@pytest.mark.skipif(
-    shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is missing"
-)
+@pytest.mark.needs("systemd")
 def test_sockets_of_the_manager_take_precedence(server, tmp_path):
     path = f"unix:{tmp_path}/passed.sock"
     activate = ["systemd-socket-activate", "-l", path.removeprefix("unix:")]

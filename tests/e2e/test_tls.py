@@ -181,9 +181,7 @@ def test_one_too_many_is_closed(server, own, ca):
         assert client.call("echo", [1]) == [1]
 
 
-@pytest.mark.skipif(
-    shutil.which("systemd-socket-activate") is None, reason="systemd-socket-activate is missing"
-)
+@pytest.mark.needs("systemd")
 def test_a_socket_that_the_manager_calls_tls(server, own, ca, tmp_path):
     path = f"unix:{tmp_path}/passed.sock"
     activate = ["systemd-socket-activate", "--fdname=tls", "-l", path.removeprefix("unix:")]

@@ -1,0 +1,125 @@
+"""Probes: what a test needs of the machine and some machines lack. Each is tried once.
+
+    @pytest.mark.needs("landlock")
+    def test_it(server): ...
+
+    probes.require("namespaces")  # in a fixture
+
+Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
+find nothing. The names: CGROUPS, IPV6, LANDLOCK, NAMESPACES, PTRACE, ROOT, SECCOMP, SYSTEMD here,
+and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
+
+    python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
+"""
+
+import ctypes
+import errno
+import functools
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+LANDLOCK_CREATE_RULESET = 444
+LANDLOCK_CREATE_RULESET_VERSION = 1
+PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
+PTRACE_SEIZE = 0x4206
+
+libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _cgroups() -> str:
+    """A folder of /sys/fs/cgroup in which groups can be made."""
+    for root in (Path("/sys/fs/cgroup", part) for part in ("", "unified", "systemd")):
+        if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
+            return ""
+    return "no control groups can be made here"
+
+
+def _ipv6() -> str:
+    try:
+        with socket.socket(socket.AF_INET6) as bound:
+            bound.bind(("::1", 0))
+    except OSError as error:
+        return f"no IPv6 here: {error.strerror}"
+    return ""
+
+
+def _landlock() -> str:
+    abi = libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)
+    return "" if abi >= 2 else "this kernel has no Landlock, or only its first version"
+
+
+def _namespaces() -> str:
+    for kind in ("--net", "--mount", "--pid", "--user"):
+        tried = subprocess.run(["unshare", kind, "--fork", "true"], capture_output=True, text=True)
+        if tried.returncode != 0:
+            return f"no namespaces can be made here: {tried.stderr.strip()}"
+    return ""
+
+
+def _ptrace() -> str:
+    """Whether a process may trace its child."""
+    child = subprocess.Popen(["sleep", "60"])
+    try:
+        if libc.ptrace(PTRACE_SEIZE, child.pid, None, None) == 0:
+            return ""
+        return f"this system does not permit ptrace(2): {os.strerror(ctypes.get_errno())}"
+    finally:
+        child.kill()
+        child.wait()
+
+
+def _root() -> str:
+    return "" if os.geteuid() == 0 else "only root may do it"
+
+
+def _seccomp() -> str:
+    libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None, 0, 0)
+    if ctypes.get_errno() == errno.EFAULT:  # it would take a filter
+        return ""
+    return f"no seccomp filters here: {os.strerror(ctypes.get_errno())}"
+
+
+def _systemd() -> str:
+    lacking = [name for name in ("systemd-socket-activate", "systemd-nspawn")
+               if shutil.which(name) is None]
+    return f"{' and '.join(lacking)}: not installed" if lacking else ""
+
+
+_PROBES = {
+    "cgroups": _cgroups,
+    "ipv6": _ipv6,
+    "landlock": _landlock,
+    "namespaces": _namespaces,
+    "ptrace": _ptrace,
+    "root": _root,
+    "seccomp": _seccomp,
+    "systemd": _systemd,
+}
+
+
+@functools.cache
+def reason(name: str) -> str:
+    """Why the machine lacks it. Empty: it has it."""
+    variable = f"RINGMASTER_PROBE_{name.upper()}"
+    if os.environ.get(variable) == "no":
+        return f"{variable}=no"
+    return _PROBES[name]()
+
+
+def require(*names: str):
+    """Skips the test where the machine lacks one of these."""
+    import pytest  # not needed from the command line
+
+    for name in names:
+        if why := reason(name):
+            pytest.skip(why)
+
+
+if __name__ == "__main__":
+    why = reason(sys.argv[1])
+    print(why)
+    sys.exit(1 if why else 0)

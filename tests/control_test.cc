@@ -32,7 +32,7 @@ struct Ends {
 
 TEST_CASE("control: every message arrives as it was sent, in order, both ways") {
   Ends ends;
-  for (uint32_t type = 0; type <= static_cast<uint32_t>(ControlType::kExited); ++type) {
+  for (uint32_t type = 0; type <= static_cast<uint32_t>(ControlType::kPong); ++type) {
     const ControlMessage sent{static_cast<ControlType>(type), type + 1, -5, 256 + 9,
                               "text \0 and more"s};
     REQUIRE(ends.master.send(sent));
@@ -55,7 +55,7 @@ TEST_CASE("control: a packet that is no message is refused") {
   CHECK(!ends.receive_raw("abc"));
   CHECK(!ends.receive_raw(std::string(15, '\0')));
   CHECK(ends.receive_raw(std::string(16, '\0')));
-  for (const uint32_t type : {static_cast<uint32_t>(ControlType::kExited) + 1, ~0u}) {
+  for (const uint32_t type : {static_cast<uint32_t>(ControlType::kPong) + 1, ~0u}) {
     std::string packet(16, '\0');
     std::memcpy(packet.data(), &type, sizeof type);
     const Result<Received> received = ends.receive_raw(packet);
@@ -155,6 +155,23 @@ TEST_CASE("control: options that do not fit into a packet are refused, naming th
   ControlMessage message;
   REQUIRE(ends.nursery.receive(message).value() == Received::kMessage);
   CHECK(message.text.size() == 65536 - 16);
+}
+
+TEST_CASE("control: a channel whose other end does not read takes no more, and loses nothing") {
+  Ends ends;
+  uint32_t sent = 0;
+  for (;; ++sent) {
+    const Result<bool> taken = ends.master.try_send({ControlType::kFork, sent, 0, 0, {}});
+    REQUIRE(taken);
+    if (!*taken) break;
+  }
+  CHECK(sent > 10);
+  for (uint32_t i = 0; i < sent; ++i) {
+    ControlMessage received;
+    REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+    CHECK(received.worker == i);
+  }
+  CHECK(ends.master.try_send({ControlType::kFork, 0, 0, 0, {}}) == true);
 }
 
 }  // namespace ringmaster::ipc

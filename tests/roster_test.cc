@@ -16,7 +16,7 @@ constexpr uint64_t kOldNs = 2 * Roster::kYoungNs;
 // Every slot that is due goes through fork and ready.
 void bring_up(Roster& roster, uint64_t now_ns) {
   for (const uint32_t slot : roster.take_due(now_ns)) {
-    roster.on_forked(slot, 100 + static_cast<int32_t>(slot), now_ns);
+    CHECK(!roster.on_forked(slot, 100 + static_cast<int32_t>(slot), now_ns));
     CHECK(!roster.on_ready(slot));
   }
 }
@@ -31,13 +31,13 @@ TEST_CASE("roster: the wanted slots are forked at once, each one once") {
   CHECK(roster.slot(0).state == State::kForking);
   CHECK(!roster.is_complete());
 
-  roster.on_forked(0, 11, 5);
+  CHECK(!roster.on_forked(0, 11, 5));
   CHECK(roster.slot(0).state == State::kStarting);
   CHECK(roster.slot(0).pid == 11);
   CHECK(!roster.on_ready(0));
   CHECK(roster.up_count() == 1);
   CHECK(!roster.is_complete());
-  roster.on_forked(1, 12, 6);
+  CHECK(!roster.on_forked(1, 12, 6));
   CHECK(!roster.on_ready(1));
   CHECK(roster.is_complete());
   CHECK(!roster.on_ready(1));  // readiness is seen more than once
@@ -138,7 +138,7 @@ TEST_CASE("roster: a worker that is forked while it is no longer wanted leaves o
   Roster roster(2, 2);
   REQUIRE(roster.take_due(0) == Slots{0, 1});
   CHECK(!roster.want(1));  // there is no process yet that could be told
-  roster.on_forked(1, 12, 0);
+  CHECK(!roster.on_forked(1, 12, 0));
   CHECK(roster.on_ready(1) == 1u);
   CHECK(roster.slot(1).state == State::kLeaving);
   CHECK(!roster.on_ready(1));  // told once
@@ -147,7 +147,7 @@ TEST_CASE("roster: a worker that is forked while it is no longer wanted leaves o
 TEST_CASE("roster: a worker that is starting leaves, too, and one that was called back does not") {
   Roster roster(2, 2);
   REQUIRE(roster.take_due(0) == Slots{0, 1});
-  roster.on_forked(1, 12, 0);
+  CHECK(!roster.on_forked(1, 12, 0));
   CHECK(roster.want(1) == 1u);
   CHECK(!roster.want(2));
   CHECK(!roster.on_ready(1));
@@ -173,7 +173,7 @@ TEST_CASE("roster: a worker that has finished a job did not die young") {
   uint64_t now = 0;
   for (int i = 0; i < 20; ++i) {
     REQUIRE(roster.take_due(now) == std::vector<uint32_t>{0});
-    roster.on_forked(0, 100, now);
+    CHECK(!roster.on_forked(0, 100, now));
     roster.on_ready(0);
     roster.on_exited(0, ++now, true);
   }
@@ -187,13 +187,13 @@ TEST_CASE("roster: young deaths in a row are a crash loop, until one lives") {
     CHECK(roster.crash_looping_count() == 0);
     now += Roster::kBackOffMaxNs;
     roster.take_due(now);
-    roster.on_forked(1, 100, now);
+    CHECK(!roster.on_forked(1, 100, now));
     roster.on_exited(1, now, false);
   }
   CHECK(roster.crash_looping_count() == 1);
   now += Roster::kBackOffMaxNs;
   roster.take_due(now);
-  roster.on_forked(1, 100, now);
+  CHECK(!roster.on_forked(1, 100, now));
   roster.on_ready(1);
   roster.on_exited(1, now + Roster::kYoungNs, false);
   CHECK(roster.crash_looping_count() == 0);
@@ -204,7 +204,7 @@ TEST_CASE("roster: one worker is recycled at a time, and none while another is m
   CHECK(!roster.try_recycle(0));
   roster.take_due(0);
   for (uint32_t slot : {0u, 1u})
-    roster.on_forked(slot, 100 + static_cast<int32_t>(slot), 0);
+    CHECK(!roster.on_forked(slot, 100 + static_cast<int32_t>(slot), 0));
   roster.on_ready(0);
   CHECK(!roster.try_recycle(0));
   roster.on_ready(1);
@@ -215,9 +215,44 @@ TEST_CASE("roster: one worker is recycled at a time, and none while another is m
   roster.on_exited(1, 1, false);
   CHECK(roster.take_due(1) == std::vector<uint32_t>{1});
   CHECK(!roster.try_recycle(0));
-  roster.on_forked(1, 102, 1);
+  CHECK(!roster.on_forked(1, 102, 1));
   roster.on_ready(1);
   CHECK(roster.try_recycle(0));
+}
+
+TEST_CASE("roster: a worker is ordered to be killed once, however often that is asked for") {
+  Roster roster(2, 1);
+  CHECK(!roster.try_kill(0));  // there is none
+  bring_up(roster, 0);
+  CHECK(roster.try_kill(0));
+  CHECK(!roster.try_kill(0));
+  roster.on_exited(0, kOldNs, false);
+  CHECK(!roster.try_kill(0));
+  bring_up(roster, kOldNs);
+  CHECK(!roster.slot(0).is_killed);  // that was the former worker
+  CHECK(roster.try_kill(0));
+}
+
+TEST_CASE("roster: a worker whose pid is not known yet is killed once it is") {
+  Roster roster(1, 1);
+  REQUIRE(roster.take_due(0) == Slots{0});
+  CHECK(!roster.try_kill(0));
+  CHECK(roster.on_forked(0, 11, 0));
+  CHECK(!roster.try_kill(0));
+  roster.on_exited(0, 1, false);
+  REQUIRE(roster.take_due(1) == Slots{0});
+  CHECK(!roster.on_forked(0, 12, 1));
+}
+
+TEST_CASE("roster: the workers that the master kills are replaced at once, and are no crash loop") {
+  Roster roster(1, 1);
+  for (uint64_t now = 0; now < 100; ++now) {
+    bring_up(roster, now);
+    REQUIRE(roster.try_kill(0));
+    roster.on_exited(0, now, false);
+    CHECK(roster.slot(0).due_ns == now);
+  }
+  CHECK(roster.crash_looping_count() == 0);
 }
 
 }  // namespace ringmaster::master

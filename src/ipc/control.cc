@@ -37,21 +37,36 @@ Result<std::pair<Fd, Fd>> ControlChannel::create_pair() {
   return std::pair<Fd, Fd>(ends[0], ends[1]);
 }
 
+Status check_size(const ControlMessage& message) {
+  const size_t bytes = sizeof(PacketHead) + message.text.size();
+  if (bytes <= kPacketBytesMax) return {};
+  return fail(ExitCode::kConfig,
+              fmt::format("a handler's options take {} bytes, expected at most {}", bytes,
+                          kPacketBytesMax));
+}
+
 Status ControlChannel::send(const ControlMessage& message) {
+  const Result<bool> sent = send_packet(message, 0);
+  if (!sent) return tl::unexpected(sent.error());
+  return {};
+}
+
+Result<bool> ControlChannel::try_send(const ControlMessage& message) {
+  return send_packet(message, MSG_DONTWAIT);
+}
+
+Result<bool> ControlChannel::send_packet(const ControlMessage& message, int flags) {
+  if (Status fits = check_size(message); !fits) return tl::unexpected(fits.error());
   const PacketHead head{message.type, message.worker, message.pid, message.status};
   std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
   packet += message.text;
-  if (packet.size() > kPacketBytesMax) {
-    return fail(ExitCode::kConfig,
-                fmt::format("a handler's options take {} bytes, expected at most {}", packet.size(),
-                            kPacketBytesMax));
-  }
   ssize_t sent = 0;
   do {
-    sent = ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL);
+    sent = ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | flags);
   } while (sent < 0 && errno == EINTR);
-  if (sent < 0) return fail_errno("send on the control channel", errno);
-  return {};
+  if (sent >= 0) return true;
+  if ((flags & MSG_DONTWAIT) != 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  return fail_errno("send on the control channel", errno);
 }
 
 Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message) {
@@ -68,7 +83,7 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
     return fail(ExitCode::kInternal, fmt::format("a control message of {} bytes", size));
   }
   std::memcpy(&head, packet, sizeof head);
-  if (head.type > ControlType::kExited) {
+  if (head.type > ControlType::kPong) {
     return fail(ExitCode::kInternal,
                 fmt::format("control message of type {}", static_cast<uint32_t>(head.type)));
   }

@@ -1,9 +1,15 @@
 // Control: what master and nursery say to each other, over a SOCK_SEQPACKET pair.
 //
 //   master -> nursery   kGeometry, kSandbox (if it is on), kHandler (one each), kLoad,
-//                       then kFork and kKill as it likes
+//                       then kFork, kKill and kPing as it likes
 //   nursery -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
-//                       then kForked / kForkFailed and kExited for each worker
+//                       then kForked / kForkFailed and kExited for each worker, and kPong for
+//                       each kPing
+//
+// The master never waits for the nursery: an order that does not fit into the socket waits in the
+// master (master/orders.h), at most one for each worker slot. The nursery does wait for the master
+// when its own socket is full, and obeys no order meanwhile. That cannot be a deadlock: the master
+// reads in each turn of its loop, whatever it has still to tell.
 //
 // One packet is one message: never half of one, and none is lost while both ends live. The end of
 // the stream means that the other one is gone: the nursery then exits, the master starts another.
@@ -28,13 +34,15 @@ enum class ControlType : uint32_t {
   kHandler,
   kLoad,
   kFork,
-  kKill,
+  kKill,  // the worker of this slot, if it still has this pid: never the slot's next one
+  kPing,  // the nursery answers kPong as soon as it obeys orders
   kDescription,
   kLoaded,
   kFailed,
   kForked,
   kForkFailed,
   kExited,
+  kPong,
 };
 
 // The longest text that a message can have.
@@ -43,8 +51,9 @@ inline constexpr size_t kControlTextBytesMax = (64 << 10) - 16;
 struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
-  int32_t pid = 0;      // kForked, kExited
-  int32_t status = 0;   // kExited: as waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
+  int32_t pid = 0;      // kKill, kForked, kExited
+  int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
+                        // kFailed: ExitCode
   // kGeometry, kHandler: encoded; kDescription: the handler's, empty where it has none; kFailed:
   // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
   std::string text;
@@ -67,15 +76,22 @@ class ControlChannel {
 
   int fd() const { return socket_.get(); }
 
-  // Fails when the other end is gone, or (on a non-blocking socket) does not read.
+  // Waits while the socket is full. Fails when the other end is gone, or `message` is too long.
   [[nodiscard]] Status send(const ControlMessage& message);
+  // The same without waiting. False: the socket is full, nothing was sent.
+  [[nodiscard]] Result<bool> try_send(const ControlMessage& message);
   enum class Received { kMessage, kNothingYet, kEnd };
   // Fails on a packet that is no message: the other end is not our program.
   [[nodiscard]] Result<Received> receive(ControlMessage& message);
 
  private:
+  Result<bool> send_packet(const ControlMessage& message, int flags);
+
   Fd socket_;
 };
+
+// Fails when `message` is longer than a packet may be.
+[[nodiscard]] Status check_size(const ControlMessage& message);
 
 std::string encode(const Geometry& geometry);
 std::string encode(const HandlerSpec& spec);

@@ -31,17 +31,15 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
   if (Status spawned = generation->spawn(payload_memory_fd); !spawned) {
     return tl::unexpected(spawned.error());
   }
-  ipc::ControlChannel& channel = *generation->channel_;
-  Status told = channel.send({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
-  if (told && is_sandboxed) told = channel.send({ipc::ControlType::kSandbox, 0, 0, 0, {}});
-  for (const ipc::HandlerSpec& handler : handlers) {
-    if (told) told = channel.send({ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)});
-  }
-  if (told) told = channel.send({ipc::ControlType::kLoad, 0, 0, 0, {}});
-  if (!told && told.error().exit_code != ExitCode::kResource) return tl::unexpected(told.error());
-  // A nursery that could not be told is gone already, or must go: its exit is reported.
-  if (!told) generation->kill();
   generation->watch();
+  generation->order({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
+  if (is_sandboxed) generation->order({ipc::ControlType::kSandbox, 0, 0, 0, {}});
+  for (const ipc::HandlerSpec& handler : handlers) {
+    ipc::ControlMessage message{ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)};
+    if (Status fits = ipc::check_size(message); !fits) return tl::unexpected(fits.error());
+    generation->order(std::move(message));
+  }
+  generation->order({ipc::ControlType::kLoad, 0, 0, 0, {}});
   return generation;
 }
 
@@ -91,15 +89,21 @@ Status Generation::spawn(int payload_memory_fd) {
 void Generation::watch() {
   ::fcntl(channel_->fd(), F_SETFL, O_NONBLOCK);
   channel_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
-  uv_poll_start(channel_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
-    static_cast<Generation*>(poll->data)->on_readable();
-  });
+  poll_channel(UV_READABLE);
   bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
   uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
     auto* self = static_cast<Generation*>(poll->data);
     uint64_t rung = 0;
     [[maybe_unused]] const ssize_t size = ::read(self->port_.event_fd(), &rung, sizeof rung);
     self->events_.on_bell();
+  });
+}
+
+void Generation::poll_channel(int events) {
+  uv_poll_start(channel_poll_.get(), events, [](uv_poll_t* poll, int, int ready) {
+    auto* self = static_cast<Generation*>(poll->data);
+    if ((ready & UV_WRITABLE) != 0) self->send_orders();
+    if (self->channel_poll_) self->on_readable();
   });
 }
 
@@ -117,12 +121,24 @@ void Generation::on_readable() {
   }
 }
 
-void Generation::send(const ipc::ControlMessage& message) {
-  if (channel_ == nullptr) return;  // it has been told to stop
-  if (Status sent = channel_->send(message); !sent) {
-    log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
-    kill();
+void Generation::order(ipc::ControlMessage message) {
+  if (!channel_poll_) return;  // it has been told to stop, or killed
+  orders_.add(std::move(message));
+  send_orders();
+}
+
+void Generation::send_orders() {
+  while (!orders_.is_empty()) {
+    const Result<bool> sent = channel_->try_send(orders_.front());
+    if (!sent) {
+      // The nursery is gone already, or must go: its exit will be reported.
+      log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
+      return kill();
+    }
+    if (!*sent) return poll_channel(UV_READABLE | UV_WRITABLE);
+    orders_.pop();
   }
+  poll_channel(UV_READABLE);
 }
 
 void Generation::stop() {

@@ -15,6 +15,7 @@
 #include "ipc/control.h"
 #include "ipc/handler_spec.h"
 #include "ipc/master_port.h"
+#include "master/orders.h"
 #include "net/handle.h"
 
 namespace ringmaster::master {
@@ -34,10 +35,12 @@ class Generation {
       const std::vector<ipc::HandlerSpec>& handlers, bool is_sandboxed, Events events);
   ~Generation();
 
-  void fork_worker(uint32_t slot) { send({ipc::ControlType::kFork, slot, 0, 0, {}}); }
-  void signal_worker(uint32_t slot, int signal) {
-    send({ipc::ControlType::kKill, slot, 0, signal, {}});
+  // Orders to the nursery. One that its channel has no room for waits until there is some.
+  void fork_worker(uint32_t slot) { order({ipc::ControlType::kFork, slot, 0, 0, {}}); }
+  void signal_worker(uint32_t slot, int32_t pid, int signal) {
+    order({ipc::ControlType::kKill, slot, pid, signal, {}});
   }
+  void ping_nursery() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
   // Closes the control channel: the nursery ends its workers (they finish what they have), then
   // itself.
   void stop();
@@ -53,14 +56,17 @@ class Generation {
   Status spawn(int payload_memory_fd);
   bool is_running() const;
   void watch();
+  void poll_channel(int events);
   void on_readable();
-  void send(const ipc::ControlMessage& message);
+  void order(ipc::ControlMessage message);
+  void send_orders();
 
   uv_loop_t* loop_;
   uint32_t number_;
   ipc::MasterPort port_;
   Events events_;
   std::unique_ptr<ipc::ControlChannel> channel_;
+  Orders orders_;  // what the channel has not taken yet
   net::UvHandle<uv_process_t> process_;
   net::UvHandle<uv_poll_t> channel_poll_;
   net::UvHandle<uv_poll_t> bell_poll_;

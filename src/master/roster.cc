@@ -20,11 +20,12 @@ std::vector<uint32_t> Roster::take_due(uint64_t now_ns) {
   return due;
 }
 
-void Roster::on_forked(uint32_t slot, int32_t pid, uint64_t now_ns) {
+bool Roster::on_forked(uint32_t slot, int32_t pid, uint64_t now_ns) {
   RM_ASSERT(slots_[slot].state == State::kForking);
   slots_[slot].state = State::kStarting;
   slots_[slot].pid = pid;
   slots_[slot].forked_ns = now_ns;
+  return slots_[slot].is_killed;
 }
 
 void Roster::on_fork_failed(uint32_t slot, uint64_t now_ns) {
@@ -39,12 +40,12 @@ std::optional<uint32_t> Roster::on_ready(uint32_t slot) {
 void Roster::on_exited(uint32_t slot, uint64_t now_ns, bool has_worked) {
   const Slot& exited = slots_[slot];
   const bool is_young = !has_worked && now_ns < exited.forked_ns + kYoungNs;
-  vacate(slot, now_ns, exited.state != State::kLeaving && is_young);
+  vacate(slot, now_ns, exited.state != State::kLeaving && !exited.is_killed && is_young);
 }
 
 void Roster::on_all_gone() {
   for (Slot& slot : slots_)
-    slot = {State::kVacant, 0, 0, 0, slot.young_deaths};
+    slot = {State::kVacant, 0, 0, 0, slot.young_deaths, false};
 }
 
 void Roster::vacate(uint32_t slot, uint64_t now_ns, bool died_young) {
@@ -55,7 +56,7 @@ void Roster::vacate(uint32_t slot, uint64_t now_ns, bool died_young) {
   if (deaths > 1) {
     wait_ns = std::min(kBackOffMaxNs, kBackOffNs << std::min<uint32_t>(deaths - 2, 20));
   }
-  vacated = {State::kVacant, 0, 0, now_ns + wait_ns, deaths};
+  vacated = {State::kVacant, 0, 0, now_ns + wait_ns, deaths, false};
 }
 
 std::optional<uint32_t> Roster::want(size_t wanted) {
@@ -79,6 +80,13 @@ bool Roster::try_recycle(uint32_t slot) {
   if (slots_[slot].state != State::kUp || !is_complete() || is_another_leaving) return false;
   slots_[slot].state = State::kLeaving;
   return true;
+}
+
+bool Roster::try_kill(uint32_t slot) {
+  Slot& killed = slots_[slot];
+  if (killed.state == State::kVacant || killed.is_killed) return false;
+  killed.is_killed = true;
+  return killed.pid != 0;
 }
 
 size_t Roster::crash_looping_count() const {

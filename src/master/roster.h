@@ -11,7 +11,8 @@
 //
 // A worker that dies young (within kYoungNs of its fork, and without having finished a job) makes
 // its slot wait before the next try: kBackOffNs, doubled each time, up to kBackOffMaxNs. Any other
-// is replaced at once. kCrashLoopDeaths young deaths in a row are a crash loop.
+// is replaced at once, and so is one that the master had ordered to be killed: that says nothing
+// about the next one. kCrashLoopDeaths young deaths in a row are a crash loop.
 #pragma once
 
 #include <cstddef>
@@ -36,6 +37,7 @@ class Roster {
     uint64_t forked_ns = 0;
     uint64_t due_ns = 0;        // kVacant: not before this time
     uint32_t young_deaths = 0;  // in a row
+    bool is_killed = false;     // by the master: see try_kill()
   };
 
   // `wanted` of `slots` slots get a worker.
@@ -44,7 +46,8 @@ class Roster {
   // The slots that should be forked now; they are kForking afterwards.
   std::vector<uint32_t> take_due(uint64_t now_ns);
 
-  void on_forked(uint32_t slot, int32_t pid, uint64_t now_ns);
+  // True: it must be killed at once, see try_kill().
+  [[nodiscard]] bool on_forked(uint32_t slot, int32_t pid, uint64_t now_ns);
   void on_fork_failed(uint32_t slot, uint64_t now_ns);
   // The slot again, if it is not wanted any more and should leave.
   std::optional<uint32_t> on_ready(uint32_t slot);
@@ -59,6 +62,10 @@ class Roster {
   // Asks a worker that is up to make room for a fresh one. True: it should leave, and is kLeaving
   // afterwards. False while any other is not up: one at a time, so that the rest keeps serving.
   [[nodiscard]] bool try_recycle(uint32_t slot);
+
+  // The worker in this slot must be killed. True: that should be ordered now. False: it was ordered
+  // before, or there is no worker; or its pid is not known yet, then on_forked() will say so.
+  [[nodiscard]] bool try_kill(uint32_t slot);
 
   const Slot& slot(uint32_t slot) const { return slots_[slot]; }
   size_t slot_count() const { return slots_.size(); }

@@ -65,7 +65,6 @@ void Supervisor::on_gone(const std::string& how) {
   gone_ = std::move(generation_);
   run_stage_.on_port_lost(fmt::format("its nursery: {}", how));
   roster_.on_all_gone();
-  killed_.clear();
   if (is_stopping_) return events_.on_stopped();
   const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
   if (!was_ready_) {
@@ -112,7 +111,7 @@ void Supervisor::recycle() {
          {"pid", roster_.slot(i).pid},
          {"why", why},
          {"jobs", run_stage_.finished_jobs(i)}});
-    return generation_->signal_worker(i, SIGTERM);
+    return signal_worker(i, SIGTERM);
   }
 }
 
@@ -154,7 +153,7 @@ void Supervisor::look_at_workers() {
     }
     log(Level::kInfo, "worker_ready",
         {{"worker", i}, {"gen", generation_->number()}, {"pid", roster_.slot(i).pid}});
-    if (roster_.on_ready(i)) generation_->signal_worker(i, SIGTERM);
+    if (roster_.on_ready(i)) signal_worker(i, SIGTERM);
   }
   run_stage_.set_workers(roster_.up_count());
   if (!was_ready_ && roster_.is_complete()) {
@@ -210,16 +209,18 @@ bool Supervisor::try_begin_wait() {
 }
 
 void Supervisor::kill_worker(uint32_t worker) {
-  if (generation_ == nullptr) return;
-  killed_.insert(worker);
-  generation_->signal_worker(worker, SIGKILL);
+  if (generation_ != nullptr && roster_.try_kill(worker)) signal_worker(worker, SIGKILL);
+}
+
+void Supervisor::signal_worker(uint32_t worker, int signal) {
+  generation_->signal_worker(worker, roster_.slot(worker).pid, signal);
 }
 
 void Supervisor::change_worker_count(int by) {
   const std::optional<uint32_t> leaving =
       roster_.want(static_cast<size_t>(std::max(1, static_cast<int>(roster_.wanted()) + by)));
   log(Level::kInfo, "worker_count", {{"wanted", roster_.wanted()}});
-  if (leaving && generation_ != nullptr) generation_->signal_worker(*leaving, SIGTERM);
+  if (leaving && generation_ != nullptr) signal_worker(*leaving, SIGTERM);
   fork_due();
 }
 

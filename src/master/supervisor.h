@@ -10,7 +10,6 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -93,6 +92,7 @@ class Supervisor {
   void audit();
   void condemn(const Error& error);
   void look_at_workers();
+  void signal_worker(uint32_t worker, int signal);
   void fork_due();
 
   Setup setup_;
@@ -101,7 +101,6 @@ class Supervisor {
   Roster roster_;
   OomKills oom_kills_;
   std::vector<std::string> descriptions_;  // of the handlers that have been loaded so far
-  std::set<uint32_t> killed_;  // workers that we have ended with SIGKILL, until their exit
   std::unique_ptr<Generation> generation_;
   std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
   uint64_t started_ns_ = 0;

@@ -1,4 +1,5 @@
 // Supervisor: what the nursery says, of itself and of its workers.
+#include <csignal>
 #include <fmt/format.h>
 #include <utility>
 
@@ -19,6 +20,7 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   const bool are_described = descriptions_.size() == setup_.handlers.size();
   if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
+  if (message.type == ControlType::kPong) return false;  // nobody has asked for it
   if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
   if (message.worker >= roster_.slot_count()) return false;
   const Roster::Slot& slot = roster_.slot(message.worker);
@@ -50,7 +52,9 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       failure_ = Error{static_cast<ExitCode>(message.status), message.text};
       return generation_->kill();
     case ipc::ControlType::kForked:
-      roster_.on_forked(message.worker, message.pid, now_ns());
+      if (roster_.on_forked(message.worker, message.pid, now_ns())) {
+        signal_worker(message.worker, SIGKILL);
+      }
       return look_at_workers();
     case ipc::ControlType::kForkFailed:
       log(Level::kError, "fork_failed",
@@ -69,7 +73,7 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   death.how = describe_exit(message.status);
   death.report = message.text;
   const bool was_killed = death.how == "SIGKILL";
-  const bool was_killed_by_us = killed_.erase(worker) > 0 && was_killed;
+  const bool was_killed_by_us = roster_.slot(worker).is_killed && was_killed;
   if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
   take_results(RunStage::kAllBytes);  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;

@@ -134,11 +134,15 @@ Status Nursery::obey(const ControlMessage& message) {
     case ControlType::kFork:
       fork_worker(message.worker);
       return {};
-    case ControlType::kKill:
-      for (const auto& [pid, slot] : slots_) {
-        // Ours until we have reaped it: the pid cannot be another process' by now.
-        if (slot == message.worker) ::kill(pid, message.status);
-      }
+    case ControlType::kKill: {
+      // Ours until we have reaped it: the pid cannot be another process' by now.
+      const auto worker = slots_.find(message.pid);
+      const bool is_ours = worker != slots_.end() && worker->second == message.worker;
+      if (is_ours) ::kill(message.pid, message.status);
+      return {};
+    }
+    case ControlType::kPing:
+      tell({ControlType::kPong, 0, 0, 0, {}});
       return {};
     default:
       return fail(ExitCode::kInternal, "a control message that is not for a nursery");

@@ -96,6 +96,32 @@ def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
         assert client.answer()["result"] == innocent.params()
 
 
+def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, gate):
+    """The nursery, which ends workers, does not read meanwhile. Its channel has not room for an
+    order for each of these jobs."""
+    running = server(
+        workers={"count": 8},
+        handlers={"echo": {}, "hold": probe("hold", batch=64)},
+        methods={"hold": {"timeout_ms": 1000}},
+    )
+    held, before = gate(), len(running.lines)
+    with running.connect() as client:
+        os.kill(running.nursery(), signal.SIGSTOP)
+        try:
+            client.send(b"".join(held.request(id) for id in range(500)))
+            for answer in client.answers(500).values():
+                assert answer["error"]["code"] == -32012
+        finally:
+            os.kill(running.nursery(), signal.SIGCONT)
+        for worker in range(8):
+            running.wait_for_worker(worker, before)
+        assert client.call("echo", [1]) == [1]
+    lines = running.lines[before:]
+    assert not [line for line in lines if "nursery_died" in line or "control_channel" in line]
+    assert len([line for line in lines if "event=worker_died" in line]) == 8
+    assert len([line for line in lines if "event=timeout" in line]) > 300
+
+
 def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):
     running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
     first, expired = gate("first"), gate("expired")

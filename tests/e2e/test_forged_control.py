@@ -7,7 +7,7 @@ from proc import wait_until
 from server import HANDLERS, compile_handler
 
 # As src/ipc/control.h has them.
-FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED = 4, 6, 7, 9, 10, 11
+FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED, PONG = 4, 7, 8, 10, 11, 12, 13
 PID = 4242
 
 # type, worker, pid, status
@@ -19,6 +19,7 @@ FORGERIES = {
     "a worker beyond all slots has exited": (EXITED, 1 << 31, PID, 0),
     "a worker has exited that there is not": (EXITED, 0, 0, 0),
     "an order of the master's": (FORK, 0, 0, 0),
+    "a sign of life that was not asked for": (PONG, 0, 0, 0),
     "loaded, before the handlers are described": (LOADED, 0, 0, 0),
 }
 

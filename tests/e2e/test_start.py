@@ -2,8 +2,10 @@
 
 import os
 import socket
+from pathlib import Path
 
 import pytest
+from client import request
 from server import HANDLERS, compile_handler
 
 
@@ -141,6 +143,21 @@ def test_as_many_workers_as_configured(server, count):
     assert running.worker_count == count
     assert running.workers().keys() == set(range(count))
     assert len(running.processes()) == 2 + count
+
+
+def test_as_many_workers_as_there_may_be(server):
+    available = Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]
+    if int(available) < 4 << 20:
+        pytest.skip("expected 4 GiB of available memory for 512 workers")
+    running = server(wait=False, workers={"count": 512})
+    if "fork_failed" in running.wait_for_line(r"event=(ready|fork_failed|not_started)").group(0):
+        pytest.skip("this machine does not permit 512 processes more")
+    running.wait_until_ready()
+    assert running.workers().keys() == set(range(512))
+    with running.connect() as client:
+        client.send(b"".join(request("echo", [id], id) for id in range(2000)))
+        answers = client.answers(2000)
+    assert all(answers[id]["result"] == [id] for id in range(2000))
 
 
 def test_auto_is_no_more_than_the_cpus_that_we_may_use(server):

@@ -47,6 +47,9 @@ class MasterPort {
   size_t worker_slots() const { return worker_words_.size(); }
   // The jobs that a worker was seen to have in hand; it may have answered some of them already.
   std::vector<JobId> were_running(uint32_t worker) const;
+  bool was_any_in_hand(uint32_t worker) const {
+    return worker_words_[worker].running[0].load(std::memory_order_acquire) != kFreeWord;
+  }
   // The worker that was seen to have this job in hand.
   std::optional<uint32_t> was_held_by(JobId id) const;
   // The jobs that a reaped worker had claimed or was running (the same job may be named by two

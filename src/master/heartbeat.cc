@@ -1,11 +1,10 @@
 #include "master/heartbeat.h"
 
 #include <algorithm>
-#include <ctime>
 #include <utility>
 
-#include "base/clock.h"
 #include "master/notify.h"
+#include "master/process_look.h"
 
 namespace ringmaster::master {
 namespace {
@@ -15,14 +14,6 @@ constexpr uint64_t kLookMs = 1000;
 // A load that has moved may take this much longer. Far more than kLookMs: one that waits for a slow
 // disk or for its turn on a full machine is not given up.
 constexpr uint64_t kLoadMs = 30'000;
-
-// 0 where there is no such process.
-uint64_t cpu_ns_of(int pid) {
-  clockid_t clock{};
-  timespec used{};
-  if (::clock_getcpuclockid(pid, &clock) != 0 || ::clock_gettime(clock, &used) != 0) return 0;
-  return static_cast<uint64_t>(used.tv_sec) * kNsPerS + static_cast<uint64_t>(used.tv_nsec);
-}
 
 }  // namespace
 

@@ -121,6 +121,7 @@ Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
     if (worker >= finished_.size()) finished_.resize(worker + 1);
     ++finished_[worker];
+    ++results_;
     last_result_ns_[worker] = now;
     on_record(worker, record, now);
   };

@@ -91,6 +91,9 @@ class RunStage {
 
   // By the worker that is in this slot now.
   uint64_t finished_jobs(uint32_t worker) const;
+  // How many jobs are in the ring or with a worker; how many results there have been.
+  size_t published_jobs() const { return backlog_.jobs(); }
+  uint64_t results() const { return results_; }
 
  private:
   // So many are published before workers are woken for them, in the midst of other things to do.
@@ -117,6 +120,7 @@ class RunStage {
   size_t unwoken_ = 0;                    // published since the last wake_workers()
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
+  uint64_t results_ = 0;                  // of all workers that there have been
   // By worker slot: the first of those that it had answered at the last audit, if it was not
   // done with them.
   std::vector<std::optional<ipc::JobId>> answered_;

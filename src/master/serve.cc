@@ -1,5 +1,6 @@
 #include "master/serve.h"
 
+#include <algorithm>
 #include <bsd/unistd.h>
 #include <csignal>
 #include <fmt/format.h>
@@ -87,9 +88,10 @@ Status Server::start(Options options) {
                                    [this](const Error& error) { on_failed(error); }});
   front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
   status_port_ = std::make_unique<StatusPort>(loop_.get(), [this] {
-    const bool has_workers =
-        rollout_->serving() != nullptr && rollout_->serving()->supervisor().workers_up() > 0;
-    return StatusPort::Health{has_workers && !is_stopping_, status(rollout_->serving())};
+    const Deployment* serving = rollout_->serving();
+    const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
+                           !serving->supervisor().is_stalled();
+    return StatusPort::Health{does_work && !is_stopping_, status(serving)};
   });
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
@@ -264,10 +266,19 @@ std::string Server::status(const Deployment* serving) const {
   const Supervisor& supervisor = serving->supervisor();
   const char* state = supervisor.is_crash_looping()                           ? "crash-looping"
                       : supervisor.workers_up() < supervisor.workers_wanted() ? "degraded"
+                      : supervisor.is_stalled()                               ? "stalled"
                                                                               : "serving";
-  return fmt::format("{}: {} of {} workers are up{}{}", state, supervisor.workers_up(),
-                     supervisor.workers_wanted(),
-                     reload_failure_.empty() ? "" : "; the last reload failed: ", reload_failure_);
+  std::string text = fmt::format("{}: {} of {} workers are up", state, supervisor.workers_up(),
+                                 supervisor.workers_wanted());
+  if (supervisor.is_stalled()) text += "; there are jobs, and no worker is at work";
+  if (!supervisor.load_failure().empty()) {
+    text += "; the handlers could not be loaded again: " + supervisor.load_failure();
+  }
+  if (!reload_failure_.empty()) text += "; the last reload failed: " + reload_failure_;
+  // A handler's own words may be many lines: to the service manager a line is an assignment.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  return text;
 }
 
 ExitCode Server::run() {

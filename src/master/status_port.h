@@ -1,8 +1,10 @@
 // StatusPort: /livez and /readyz over HTTP, for whoever watches the server.
 //
 //   GET /livez    200 for as long as the event loop turns: restart the server only if this fails
-//   GET /readyz   200 when it serves, with a worker up; 503 while it loads, and from the moment at
-//                 which it is told to stop: send it no requests
+//   GET /readyz   200 when work is being done, or would be: a worker is up, and where there are
+//                 jobs some worker is at work. 503 while it loads, while the workers have been
+//                 frozen for a second, and from the moment at which it is told to stop: send it no
+//                 requests
 //
 // HEAD is answered, too. Other paths get 404, other methods 405. It is outside of every queue and
 // limit of the requests, of listen.allow and of the tokens: it tells nothing that is secret.

@@ -22,7 +22,8 @@ constexpr uint64_t kAuditNs = 1 * kNsPerS;
 // How long a generation that was told to end may take, when no answer is waited for any more.
 constexpr uint64_t kEndNs = 5 * kNsPerS;
 
-// A generation that is gone within this time makes the next one wait, twice as long each time.
+// A generation that is gone within this time, or before it had loaded, makes the next one wait,
+// twice as long each time.
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
 constexpr uint32_t kDoublingsMax = 6;
@@ -34,6 +35,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       run_stage_(run_stage),
       events_(std::move(events)),
       roster_(setup_.geometry.worker_slots, setup_.worker_count),
+      watched_(setup_.geometry.worker_slots),
       tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
       wait_(setup_.loop, run_stage) {}
 
@@ -47,6 +49,7 @@ Status Supervisor::start() {
 
 Status Supervisor::start_generation() {
   is_loaded_ = false;
+  is_ping_unanswered_ = false;
   descriptions_.clear();
   is_condemned_ = false;
   generation_started_ns_ = now_ns();
@@ -71,8 +74,10 @@ void Supervisor::on_gone(const std::string& how) {
     uv_timer_stop(tick_.get());  // or it would start the next one while this is being given up
     return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
   }
+  if (!is_loaded_ && failure_) load_failure_ = failure_->message;
   failure_.reset();
-  const bool was_young = now_ns() < generation_started_ns_ + kYoungNs;
+  // One that could not load, however long it tried, will hardly be able to at once.
+  const bool was_young = !is_loaded_ || now_ns() < generation_started_ns_ + kYoungNs;
   young_generations_ = was_young ? young_generations_ + 1 : 0;
   const uint64_t wait_ns =
       was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
@@ -97,6 +102,11 @@ void Supervisor::on_tick() {
   fork_due();
   audit();
   recycle();
+  if (!is_stopping_) {  // then the nursery ends them, and has kEndNs for it
+    watch_workers();
+    watch_nursery();
+    watch_for_stall();
+  }
   give_up_starting_late();
 }
 

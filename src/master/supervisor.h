@@ -16,11 +16,13 @@
 #include "base/status.h"
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
+#include "master/frozen_watch.h"
 #include "master/generation.h"
 #include "master/loop_wait.h"
 #include "master/oom_kills.h"
 #include "master/roster.h"
 #include "master/run_stage.h"
+#include "master/stall_watch.h"
 #include "net/handle.h"
 
 namespace ringmaster::master {
@@ -72,6 +74,10 @@ class Supervisor {
   size_t workers_up() const { return roster_.up_count(); }
   size_t workers_wanted() const { return roster_.wanted(); }
   bool is_crash_looping() const { return roster_.crash_looping_count() > 0; }
+  // There are jobs, and no worker has been at work for a second.
+  bool is_stalled() const { return stall_watch_.is_stalled(); }
+  // Why the newest generation could not load its handlers: it is tried again. Empty: it could.
+  const std::string& load_failure() const { return load_failure_; }
   // The nursery while it loads handlers; 0: none does.
   int loading_pid() const {
     return generation_ != nullptr && !is_loaded_ ? generation_->nursery_pid() : 0;
@@ -94,6 +100,17 @@ class Supervisor {
   void look_at_workers();
   void signal_worker(uint32_t worker, int signal);
   void fork_due();
+  void watch_workers();
+  uint32_t limit_ticks(uint32_t worker) const;
+  void watch_nursery();
+  void watch_for_stall();
+  bool is_any_at_work() const;
+
+  struct WatchedWorker {
+    FrozenWatch watch;
+    int32_t pid = 0;
+    uint64_t finished_jobs = 0;  // at the last tick
+  };
 
   Setup setup_;
   RunStage& run_stage_;
@@ -110,7 +127,14 @@ class Supervisor {
   uint64_t audit_due_ns_ = 0;
   uint64_t end_due_ns_ = 0;         // once it is stopping
   uint32_t young_generations_ = 0;  // in a row, that were gone soon
-  std::optional<Error> failure_;    // what the nursery said before it went
+  std::optional<Error> failure_;    // what the nursery said, or was killed for, before it went
+  std::string load_failure_;
+  std::vector<WatchedWorker> watched_;  // by worker slot
+  FrozenWatch nursery_watch_;
+  StallWatch stall_watch_;
+  uint32_t ticks_until_ping_ = 0;
+  bool is_ping_unanswered_ = false;
+  bool was_nursery_heard_ = false;  // since the last tick
   bool is_loaded_ = false;
   bool is_condemned_ = false;  // its results are damaged: they are not looked at any more
   bool was_ready_ = false;

@@ -20,7 +20,7 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   const bool are_described = descriptions_.size() == setup_.handlers.size();
   if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
-  if (message.type == ControlType::kPong) return false;  // nobody has asked for it
+  if (message.type == ControlType::kPong) return is_ping_unanswered_;
   if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
   if (message.worker >= roster_.slot_count()) return false;
   const Roster::Slot& slot = roster_.slot(message.worker);
@@ -37,11 +37,16 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
                                  static_cast<uint32_t>(message.type), message.worker, message.pid)};
     return generation_->kill();
   }
+  was_nursery_heard_ = true;
   switch (message.type) {
+    case ipc::ControlType::kPong:
+      is_ping_unanswered_ = false;
+      return;
     case ipc::ControlType::kDescription:
       return descriptions_.push_back(message.text);
     case ipc::ControlType::kLoaded:
       is_loaded_ = true;
+      load_failure_.clear();
       events_.on_described(std::move(descriptions_));
       log(Level::kInfo, "handlers_loaded",
           {{"gen", generation_->number()},

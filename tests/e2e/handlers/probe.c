@@ -221,6 +221,11 @@ static int load(const rm_option* options, size_t count, void** self, char* error
     free(made);
     return 1;
   }
+  if (strcmp(made->behave, "opens") == 0 && access(made->gate, R_OK) != 0) {
+    snprintf(error, size, "cannot open %.200s", made->gate);
+    free(made);
+    return 1;
+  }
   if (strcmp(made->behave, "leaves_a_thread") == 0) {
     pthread_t thread;
     pthread_create(&thread, NULL, wait_for_ever, NULL);
@@ -228,7 +233,7 @@ static int load(const rm_option* options, size_t count, void** self, char* error
   if (strcmp(made->behave, "crashes_in_load") == 0) raise(9);
   if (strcmp(made->behave, "hangs_in_load") == 0) pause();
   if (strcmp(made->behave, "handles_signals") == 0) signal(SIGABRT, leave_with_7);
-  if (made->gate[0] != '\0') {
+  if (made->gate[0] != '\0' && strcmp(made->behave, "opens") != 0) {
     mark_started(made->gate);
     wait_for_file(made->gate);
   }

@@ -1,0 +1,128 @@
+"""Processes that do nothing, although something is expected of them, are noticed and replaced."""
+
+import contextlib
+import os
+import signal
+
+from proc import is_stopped, wait_until
+from test_status import ON, ask, status_of
+
+
+@contextlib.contextmanager
+def stopped(*pids: int):
+    """They are, until the end of the block, as far as they live."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        wait_until(lambda pid=pid: is_stopped(pid), f"process {pid} to stop")
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
+
+
+def wait_for_frozen(running, worker: int, pid: int):
+    cause = r'state=T cause="stopped by a signal"'
+    running.wait_for_line(rf"event=worker_frozen worker={worker} gen=1 pid={pid} {cause}")
+
+
+def test_idle_workers_that_were_stopped_are_replaced_once_there_is_work(server):
+    running = server()
+    workers = running.workers()
+    with stopped(*workers.values()):
+        assert running.call("echo", [1]) == [1]  # within seconds: the client would give up
+        for worker, pid in workers.items():
+            wait_for_frozen(running, worker, pid)
+    assert not [line for line in running.lines if "nursery_died" in line]
+
+
+def test_a_stopped_worker_does_not_stay_when_it_is_told_to_leave(server):
+    running = server()
+    leaving = running.workers()[1]
+    with stopped(leaving):
+        running.send(signal.SIGTTOU)
+        wait_for_frozen(running, 1, leaving)
+        running.wait_for_line(rf"event=worker_died worker=1 gen=1 pid={leaving} how=SIGKILL")
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_server_whose_workers_are_all_stopped_is_not_ready(server, probe, gate):
+    """Each has a job, whose deadline is far: until then work is not being done."""
+    running, held = server(listen=ON, handlers={"hold": probe("hold")}), gate()
+    address = status_of(running)
+    with running.connect() as client:
+        client.send(held.request(1) + held.request(2))
+        workers = held.wait_for_runs(2)
+        assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
+        with stopped(*workers):
+            running.wait_for_line('event=stalled gen=1 jobs=2 cause="no worker is at work"')
+            assert ask(address, "/readyz") == (
+                503,
+                "stalled: 2 of 2 workers are up; there are jobs, and no worker is at work\n",
+            )
+            assert ask(address, "/livez")[0] == 200
+        wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
+        held.open()
+        assert all("result" in answer for answer in client.answers(2).values())
+    assert set(running.workers().values()) == set(workers)
+
+
+def test_a_server_with_long_jobs_is_ready(server, probe, gate):
+    """They wait for something, as far as anybody can tell, and use no CPU time."""
+    running, held = server(listen=ON, handlers={"hold": probe("hold")}), gate()
+    address = status_of(running)
+    with running.connect() as client:
+        client.send(b"".join(held.request(id) for id in range(4)))
+        workers = held.wait_for_runs(2)
+        # A second frozen is enough: by the time this one was noticed, the others would have been.
+        bystander = server(name="bystander")
+        with stopped(*bystander.workers().values()):
+            assert bystander.call("echo", [1]) == [1]
+        assert ask(address, "/readyz")[0] == 200
+        held.open()
+        assert all("result" in answer for answer in client.answers(4).values())
+    assert set(running.workers().values()) == set(workers)
+    assert not [line for line in running.lines if "frozen" in line or "stalled" in line]
+
+
+def test_a_stopped_nursery_is_replaced(server):
+    running = server()
+    nursery, workers, before = running.nursery(), running.workers(), len(running.lines)
+    with stopped(nursery):
+        os.kill(workers[0], signal.SIGKILL)  # nobody is there to tell of it
+        frozen = rf'event=nursery_frozen gen=1 pid={nursery} state=T cause="stopped by a signal"'
+        running.wait_for_line(frozen, before)
+        running.wait_for_line(r"event=nursery_died gen=1 .*did not answer", before)
+        for worker in workers:
+            running.wait_for_line(rf"event=worker_ready worker={worker} gen=2 ", before)
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_model_that_is_missing_when_the_nursery_dies_is_asked_for_until_it_is_back(
+    server, probe, tmp_path
+):
+    """That it is, and which, can be seen; the server recovers by itself."""
+    model = tmp_path / "model"
+    model.write_text("a model")
+    running = server(listen=ON, handlers={"echo": {}, "m": probe("opens", gate=model)})
+    address = status_of(running)
+    model.unlink()
+    os.kill(running.nursery(), signal.SIGKILL)
+    running.wait_for_line(rf"event=nursery_died gen=[23] .*cannot open {model}.* restart_in_ms=")
+    status, text = ask(address, "/readyz")
+    assert status == 503
+    assert "the handlers could not be loaded again" in text and str(model) in text
+    running.wait_for_line("event=nursery_died gen=4 ")
+    waits = [
+        int(line.split("restart_in_ms=")[1])
+        for line in running.lines
+        if "event=nursery_died" in line and str(model) in line
+    ]
+    assert 0 < waits[0] < waits[1], waits
+    model.write_text("a model")
+    running.wait_for_line(r"event=worker_ready worker=1 gen=")
+    wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
+    assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
+    assert running.call("echo", [1]) == [1]

@@ -68,9 +68,10 @@ TEST_CASE("payload store: headers and blocks never touch, and stay inside of the
 
 TEST_CASE("payload store: a block has room for what was asked, and the padding behind it") {
   PayloadStore store = make_store(geometry_of(1, 1 << 20));
-  for (const uint64_t bytes : {0, 1, 959, 960, 961, 1024, 100'000}) {
+  for (const uint64_t bytes : {0, 1, 959, 960, 961, 1024, 100'000, 500'000}) {
     const std::optional<Block> block = store.allocate(bytes);
     REQUIRE(block);
+    CHECK(block->size == PayloadStore::block_bytes(bytes));
     CHECK(store.writable(*block).size() >= bytes);
     CHECK(store.writable(*block).size() + kReadablePadding == block->size);
   }

@@ -1,17 +1,24 @@
-// Arena: gives out blocks of the payload region. A buddy allocator: blocks are powers of two, and a
-// freed block joins its free neighbour, so that nothing fragments for good.
+// Arena: gives out blocks of the payload region, each as long as was asked for, rounded up to whole
+// units of kUnitBytes. A block fits wherever so many units are free side by side.
+//
+// Small blocks, of up to 1/64 of the capacity, take the lowest place where they fit, and never one
+// in the upper quarter. Larger blocks take the highest place. So:
+//   Guarantee: a block of up to a quarter of the capacity fits while no other large block lies in
+//   the upper quarter, however many small blocks there are, and wherever they lie.
 //
 // Processes: the master only; workers see the blocks through job headers.
 // Memory:    all of its state is private to the master. Nothing that a worker writes (it cannot:
 //            its mapping is read-only) or that a dying process leaves could damage it.
-// Cost:      no system call and no allocation after construction; O(log capacity) a call.
-// Limits:    blocks of kBlockBytesMin up to the largest power of two that fits the capacity.
+// Cost:      no system call and no allocation after construction; that of FreeUnits.
+// Limits:    the longest block is the whole capacity.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <vector>
+
+#include "ipc/free_units.h"
 
 namespace ringmaster::ipc {
 
@@ -22,12 +29,17 @@ struct Block {
 
 class Arena {
  public:
-  static constexpr uint64_t kBlockBytesMin = 1024;
+  static constexpr uint64_t kUnitBytes = 1024;
 
-  // Manages [0, capacity) of a region; capacity is rounded down to whole minimal blocks.
+  // What a block of so many bytes takes: whole units, at least one.
+  static constexpr uint64_t block_bytes(uint64_t bytes) {
+    return bytes == 0 ? kUnitBytes : (bytes - 1) / kUnitBytes * kUnitBytes + kUnitBytes;
+  }
+
+  // Manages [0, capacity) of a region; capacity is rounded down to whole units.
   explicit Arena(uint64_t capacity);
 
-  // Empty: no free block is large enough.
+  // Empty: there is no place for it.
   std::optional<Block> allocate(uint64_t bytes);
   // The block must be one that allocate() returned, and not freed since.
   void free(Block block);
@@ -35,20 +47,10 @@ class Arena {
   uint64_t used_bytes() const { return used_bytes_; }
 
  private:
-  static constexpr uint32_t kNone = ~0u;
-  enum class Use : uint8_t { kInside, kFree, kTaken };  // kInside: no block starts here
-  struct Unit {                                         // of kBlockBytesMin bytes
-    uint32_t next = kNone;
-    uint32_t previous = kNone;
-    uint8_t order = 0;
-    Use use = Use::kInside;
-  };
+  std::optional<uint32_t> find_place(uint32_t units) const;
 
-  void push_free(uint32_t unit, uint8_t order);
-  void take_free(uint32_t unit);
-
-  std::vector<Unit> units_;
-  std::vector<uint32_t> free_heads_;  // by order: blocks of 2^order units
+  std::vector<uint32_t> lengths_;  // of the block that begins at a unit, in units; 0: none does
+  FreeUnits free_units_;
   uint64_t used_bytes_ = 0;
 };
 

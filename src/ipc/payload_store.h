@@ -4,8 +4,7 @@
 // Processes: the master only; it outlives generations, so that a job can be given to the next one.
 //            Workers map the same memory read-only: see worker_port.h.
 // Memory:    what is allocated is freed by the master alone, once no worker can be reading it.
-// Limits:    payload_memory_bytes in all; a block costs its bytes and kReadablePadding, rounded up
-//            to a power of two.
+// Limits:    payload_memory_bytes in all, less what is no whole unit of the arena.
 #pragma once
 
 #include <optional>
@@ -26,7 +25,13 @@ class PayloadStore {
   int memory_fd() const { return memory_.get(); }
   JobHeader& header(uint32_t job) const;
 
-  // A block that `bytes` bytes can be written to. Empty: the memory is used up.
+  // The size of a block that `bytes` bytes can be written to: these and kReadablePadding, rounded
+  // up to whole units.
+  static constexpr uint64_t block_bytes(uint64_t bytes) {
+    return Arena::block_bytes(bytes + kReadablePadding);
+  }
+
+  // A block that `bytes` bytes can be written to. Empty: the arena has no place for it.
   std::optional<Block> allocate(uint64_t bytes);
   // A block with these bytes in it.
   std::optional<Block> store(std::string_view bytes);

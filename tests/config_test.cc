@@ -220,10 +220,30 @@ TEST_CASE("config: sizes are integers or strings with a unit") {
 
 TEST_CASE("config: payload memory must hold a request and what is fetched for it") {
   CHECK(has_problem(kEcho + "[limits]\npayload_memory_bytes = '15MiB'",
-                    ":5: limits.payload_memory_bytes: must hold"));
-  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x'\nbody_bytes = '300MiB'",
-                    ":6: limits.payload_memory_bytes: must hold limits.request_bytes plus "
-                    "features.u.body_bytes"));
+                    ":5: limits.payload_memory_bytes: must hold one request of the method echo, "
+                    "with limits.request_bytes = 16MiB: expected at least 16385KiB, or "
+                    "limits.request_bytes of at most 15728576 bytes, found 15MiB"));
+  CHECK(has_problem(kEcho + "[limits]\npayload_memory_bytes = '16MiB'", "expected at least"));
+  CHECK(problems_of(kEcho + "[limits]\npayload_memory_bytes = '16385KiB'").empty());
+  CHECK(problems_of(kEcho + "[limits]\npayload_memory_bytes = '24MiB'\nrequest_bytes = '20MiB'")
+            .empty());
+}
+
+TEST_CASE("config: payload memory must hold the bodies and results of a request's steps as well") {
+  const std::string steps =
+      "[handlers.echo]\n[features.u]\nurl = 'http://x'\nbody_bytes = '100MiB'\n"
+      "[methods.m]\nsteps = [{ fetch = 'u' }, { run = 'echo' }, { run = 'echo' }]\n[limits]\n";
+  CHECK(has_problem(steps + "payload_memory_bytes = '166MiB'",
+                    ":8: limits.payload_memory_bytes: must hold one request of the method m, with "
+                    "features.u.body_bytes = 100MiB, limits.response_bytes = 16MiB, "
+                    "limits.request_bytes = 16MiB: expected at least 169987KiB, or "
+                    "limits.request_bytes of at most "));
+  CHECK(problems_of(steps + "payload_memory_bytes = '169987KiB'").empty());
+  // Where the memory has its default, the body is what the operator has to look at.
+  const std::string body = "[features.u]\nurl = 'http://x'\nbody_bytes = '300MiB'\n";
+  CHECK(has_problem(kEcho + body + "[methods.m]\nsteps = [{ fetch = 'u' }]",
+                    ":6: limits.payload_memory_bytes: must hold one request of the method m"));
+  CHECK(problems_of(kEcho + body).empty());  // nothing is fetched from it
 }
 
 TEST_CASE("config: every problem is found in one run, in the order of the lines") {

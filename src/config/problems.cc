@@ -41,6 +41,8 @@ std::string_view expected_for(Unit unit) {
   }
 }
 
+}  // namespace
+
 std::string in_unit(uint64_t number, Unit unit) {
   if (unit == Unit::kMs) return fmt::format("{} ms", number);
   if (unit != Unit::kBytes) return fmt::format("{}", number);
@@ -49,8 +51,6 @@ std::string in_unit(uint64_t number, Unit unit) {
   if (number != 0 && number % kKiB == 0) return fmt::format("{}KiB", number / kKiB);
   return fmt::format("{} bytes", number);
 }
-
-}  // namespace
 
 std::string to_string(const Problem& problem) {
   std::string text = problem.file;

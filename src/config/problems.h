@@ -25,6 +25,9 @@ struct Entry {
   Entry item(size_t index) const;
 };
 
+// A number as people write it: 64MiB, 500 ms.
+std::string in_unit(uint64_t number, Unit unit);
+
 class Problems {
  public:
   explicit Problems(std::string file) : file_(std::move(file)) {}

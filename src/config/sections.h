@@ -21,6 +21,9 @@ void read_handlers(Problems& problems, const Entry& section, const Paths& paths,
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);
 
+// In memory.cc. Of all sections, once they are read.
+void check_memory(Problems& problems, const Value& root, const Options& options);
+
 // The tables [SECTION.NAME] of a section, one by one; what is no table is a problem.
 template <class Read>
 void for_each_table(Problems& problems, const Entry& section, Read read) {

@@ -5,14 +5,9 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "master/payload_need.h"
+
 namespace ringmaster::master {
-namespace {
-
-// For a body whose length was not announced; doubled whenever it is full.
-constexpr uint64_t kFirstBodyBytes = 16 << 10;
-
-}  // namespace
-
 FetchStage::FetchStage(ipc::PayloadStore& store,
                        std::vector<std::unique_ptr<net::Fetcher>> fetchers, StageEvents& events)
     : store_(store), fetchers_(std::move(fetchers)), events_(events) {}
@@ -48,8 +43,9 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   const uint64_t needed = body.size + bytes.size();
   const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
   if (needed > there) {
-    const uint64_t wanted =
-        std::max({needed, expected, expected == 0 ? std::max(kFirstBodyBytes, 2 * there) : 0});
+    const uint64_t next =
+        expected > 0 ? expected : next_body_room(there, job.fetcher->options().body_bytes);
+    const uint64_t wanted = std::max(needed, next);
     const std::optional<ipc::Block> larger = store_.allocate(wanted);
     if (!larger) return false;
     if (body.block.size > 0) {

@@ -76,7 +76,7 @@ def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
 def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
     running = server(
         workers={"count": 1},
-        limits={"payload_memory_bytes": "1MiB", "request_bytes": "1MiB"},
+        limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB"},
         handlers={"echo": {}, "hold": probe("hold")},
     )
     held = gate()
@@ -88,7 +88,7 @@ def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
         assert answer["id"] == 3
         assert refusal(answer) == {
             "code": -32009, "reason": "payload_memory", "retryable": True, "executed": False,
-            "limit": 1 << 20,
+            "limit": 1025 << 10,
         }  # fmt: skip
         held.open()
         assert all(answer["result"]["text"] == text for answer in client.answers(2).values())
@@ -97,10 +97,27 @@ def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
 
 def test_payload_memory_is_given_back(server):
     """Far more than there is goes through it, in blocks of all sizes."""
-    running = server(limits={"payload_memory_bytes": "1MiB", "request_bytes": "1MiB"})
+    running = server(limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB"})
     with running.connect() as client:
-        for size in [0, 1, 900, 1023, 1025, 100_000, 700_000] * 10:
+        for size in [0, 1, 900, 1023, 1025, 100_000, 700_000, 1_048_000] * 10:
             assert client.call("echo", ["x" * size]) == ["x" * size]
+
+
+def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(server, probe, gate):
+    running = server(
+        workers={"count": 3},
+        limits={"payload_memory_bytes": "24MiB", "request_bytes": "20MiB",
+                "response_bytes": "20MiB"},
+        handlers={"echo": {}, "hold": probe("hold")},
+    )  # fmt: skip
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request(1) + held.request(2))
+        held.wait_for_runs(2)
+        for text in ("x" * (17 << 20), "x" * ((20 << 20) - 100)):
+            assert running.call("echo", [text]) == [text]
+        held.open()
+        assert all("result" in answer for answer in client.answers(2).values())
 
 
 def test_a_connection_in_flight_to_its_limit_waits(server, probe, gate):

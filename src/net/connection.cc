@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "net/buffer.h"
 
 namespace ringmaster::net {
 namespace {
@@ -55,7 +56,7 @@ void Connection::update_reading() {
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
     if (!self->may_read_now()) room = {};
-    *buffer = uv_buf_init(room.data(), static_cast<unsigned>(room.size()));
+    *buffer = make_buffer(room.data(), room.size());
   };
   const int error = uv_read_start(&stream_->stream, allocate,
                                   [](uv_stream_t* stream, ssize_t size, const uv_buf_t* buffer) {

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "net/buffer.h"
 #include "net/connection.h"
 
 namespace ringmaster::net {
@@ -61,7 +62,7 @@ void Connection::write_due() {
     if (tls_ != nullptr && !seal_output(*tls_)) return close();
     std::string& due = tls_ == nullptr ? output_ : tls_->due();
     if (due.empty()) return;
-    const uv_buf_t buffer = uv_buf_init(due.data(), static_cast<unsigned>(due.size()));
+    const uv_buf_t buffer = make_buffer(due.data(), due.size());
     const int written = uv_try_write(&stream_->stream, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) return close();
     const auto taken = static_cast<size_t>(std::max(written, 0));
@@ -74,7 +75,7 @@ void Connection::send(std::string_view body, std::string_view tail) {
   size_t taken = 0;
   if (write_ == nullptr && !is_closed() && tls_ == nullptr) {
     const auto buffer = [](std::string_view bytes) {
-      return uv_buf_init(const_cast<char*>(bytes.data()), static_cast<unsigned>(bytes.size()));
+      return make_buffer(const_cast<char*>(bytes.data()), bytes.size());
     };
     const uv_buf_t buffers[] = {buffer(output_), buffer(body), buffer(tail)};
     // What is wrong with the connection the next flush will find, too: nobody expects it to be
@@ -102,8 +103,7 @@ void Connection::write_rest(std::string& bytes, size_t taken) {
   write_->request.data = write_;
   unsent_bytes_ = write_->bytes.size() - taken;
   sent_ns_ = now_ns();
-  const uv_buf_t buffer =
-      uv_buf_init(write_->bytes.data() + taken, static_cast<unsigned>(unsent_bytes_));
+  const uv_buf_t buffer = make_buffer(write_->bytes.data() + taken, unsent_bytes_);
   const int error =
       uv_write(&write_->request, &stream_->stream, &buffer, 1, [](uv_write_t* request, int status) {
         const std::unique_ptr<Write> write(static_cast<Write*>(request->data));

@@ -4,6 +4,7 @@
 #include <deque>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <optional>
 #include <string_view>
 #include <unistd.h>
 #include <utility>
@@ -54,6 +55,9 @@ class Quarantine::Writer : public std::enable_shared_from_this<Writer> {
   Writer(uv_loop_t* loop, const Crashes& options)
       : loop_(loop), options_(options), folder_(options) {}
 
+  // Why a crash of so many bytes cannot be kept. Empty: it can.
+  std::optional<std::string> find_fault(uint64_t bytes) const;
+  // REQUIRES: no fault was found for its bytes.
   void write(Crash crash);
 
  private:
@@ -73,16 +77,14 @@ class Quarantine::Writer : public std::enable_shared_from_this<Writer> {
   uint64_t bytes_ = 0;         // of all of them
 };
 
+std::optional<std::string> Quarantine::Writer::find_fault(uint64_t bytes) const {
+  if (bytes_ + bytes <= options_.total_bytes) return std::nullopt;
+  return fmt::format("it takes {} bytes, {} bytes wait to be written, crashes.total_bytes is {}",
+                     bytes, bytes_, options_.total_bytes);
+}
+
 void Quarantine::Writer::write(Crash crash) {
-  const uint64_t bytes = crash.bytes();
-  if (bytes_ > 0 && bytes_ + bytes > options_.total_bytes) {
-    return log(Level::kError, "crash_not_kept",
-               {{"crash", crash.name},
-                {"error", fmt::format("with the {} bytes that wait to be written it would exceed "
-                                      "crashes.total_bytes",
-                                      bytes_)}});
-  }
-  const bool is_writing = std::exchange(bytes_, bytes_ + bytes) > 0;
+  const bool is_writing = std::exchange(bytes_, bytes_ + crash.bytes()) > 0;
   if (is_writing) return waiting_.push_back(std::move(crash));
   start(std::move(crash));
 }
@@ -134,14 +136,21 @@ void Quarantine::take(const Job& job) {
        {"attempts", job.attempts},
        {"crash", name}});
   if (writer_ == nullptr) return;
-  Crash crash{name, {}};
   const bool has_params = job.products.front().size > 0;
-  crash.files.emplace_back("report.txt", report_of(job, handler, options_, has_params));
+  std::string report = report_of(job, handler, options_, has_params);
+  uint64_t bytes = report.size();
+  for (const Job::Product& product : job.products)
+    bytes += product.size;
+  if (const auto fault = writer_->find_fault(bytes)) {  // before anything is copied
+    return log(Level::kError, "crash_not_kept", {{"crash", name}, {"error", *fault}});
+  }
+  Crash crash{name, {}};
+  crash.files.emplace_back("report.txt", std::move(report));
   for (size_t i = has_params ? 0 : 1; i < job.products.size(); ++i) {
     const Job::Product& product = job.products[i];
-    const char* bytes = product.size > 0 ? store_.writable(product.block).data() : "";
+    const char* data = product.size > 0 ? store_.writable(product.block).data() : "";
     crash.files.emplace_back(i == 0 ? "params.json" : fmt::format("input-{}", i),
-                             std::string(bytes, product.size));
+                             std::string(data, product.size));
   }
   writer_->write(std::move(crash));
 }

@@ -4,7 +4,8 @@
 // Processes: the master only. Files are written in libuv's pool, one crash at a time; the loop only
 //            copies the payload.
 // Death:     of this object: what waits to be written still is, by the loop's last turns.
-// Limits:    at most crashes.total_bytes wait to be written; beyond that a crash is only logged.
+// Limits:    at most crashes.total_bytes wait to be written; beyond that a crash is only logged,
+//            and its payload is not copied.
 #pragma once
 
 #include <memory>

@@ -28,6 +28,14 @@ def _stat(pid: int) -> list[str]:
         return []
 
 
+def _status(pid: int, field: str) -> str:
+    """The first word of a field of /proc/PID/status."""
+    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith(f"{field}:"):
+            return line.split()[1]
+    raise AssertionError(f"no {field} in /proc/{pid}/status")
+
+
 def start_time(pid: int) -> str:
     """With the pid it names a process for good, although pids come back. Empty: no process."""
     stat = _stat(pid)
@@ -54,6 +62,17 @@ def survivors(started: dict[int, str]) -> list[int]:
 def is_stopped(pid: int) -> bool:
     """By SIGSTOP."""
     return _stat(pid)[:1] == ["T"]
+
+
+def is_asleep(pid: int) -> bool:
+    """In a system call that waits, and that a signal may interrupt."""
+    return _stat(pid)[:1] == ["S"]
+
+
+def is_pending(pid: int, number: int) -> bool:
+    """Whether the process has been sent that signal and has not begun to handle it."""
+    mask = int(_status(pid, "ShdPnd"), 16)
+    return bool(mask & 1 << (number - 1))
 
 
 def children(pid: int) -> list[int]:
@@ -94,10 +113,25 @@ def descriptors(pid: int) -> dict[int, str]:
 
 def private_bytes(pid: int) -> int:
     """Resident memory that is the process's own: without the files and regions that it maps."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith("RssAnon:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError("no RssAnon in /proc/PID/status")
+    return int(_status(pid, "RssAnon")) * 1024
+
+
+def resident_bytes(pid: int) -> int:
+    return int(_status(pid, "VmRSS")) * 1024
+
+
+def peak_bytes(pid: int) -> int:
+    """The most that was resident since the start, or since forget_peak()."""
+    return int(_status(pid, "VmHWM")) * 1024
+
+
+def forget_peak(pid: int) -> bool:
+    """False: the kernel cannot, or we may not."""
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except OSError:
+        return False
+    return True
 
 
 def cpu_ns(pid: int) -> int:

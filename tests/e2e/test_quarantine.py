@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 from client import RpcError, request
-from proc import wait_until
+from proc import forget_peak, is_sanitized, peak_bytes, resident_bytes, wait_until
 
 
 @pytest.fixture
@@ -119,6 +119,33 @@ def test_what_does_not_fit_is_told(poisoned, tmp_path):
     assert "crashes.total_bytes is 10000" in line
     assert kept(tmp_path / "crashes") == []
     assert running.call("echo", [1]) == [1]
+
+
+def test_what_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
+    megabytes = 32
+    running = server(
+        may_crash=True,
+        workers={"count": 1},
+        limits={"request_bytes": "40MiB", "response_bytes": "40MiB"},
+        crashes={"folder": tmp_path / "crashes", "total_bytes": "1MiB"},
+        handlers={"hold": probe("hold"), "poison": probe("aborts")},
+        methods={"both": {"attempts": 1, "steps": [{"run": "hold"}, {"run": "poison"}]}},
+    )
+    if is_sanitized(running.pid):
+        pytest.skip("a sanitizer's allocator keeps what was freed")
+    held = gate()
+    with running.connect() as client:
+        client.send(held.request(1, "both", text="x" * (megabytes << 20)))
+        held.wait_for_runs(1)
+        if not forget_peak(running.pid):
+            pytest.skip("/proc/PID/clear_refs cannot forget a peak")
+        before = resident_bytes(running.pid)
+        held.open()
+        assert client.answer()["error"]["code"] == -32014
+        running.wait_for_line("event=crash_not_kept .*crashes.total_bytes is 1048576")
+    # The result, where the worker wrote it and as the second step's input.
+    grown = (peak_bytes(running.pid) - before) >> 20
+    assert grown < 2.5 * megabytes, grown
 
 
 def test_a_folder_that_cannot_be_made_is_told(poisoned, tmp_path):

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "master/notify.h"
 #include "master/process_look.h"
 
 namespace ringmaster::master {
@@ -17,15 +16,18 @@ constexpr uint64_t kLoadMs = 30'000;
 
 }  // namespace
 
-Heartbeat::Heartbeat(uv_loop_t* loop, Sources sources) : sources_(std::move(sources)) {
+Heartbeat::Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources)
+    : notifier_(notifier), sources_(std::move(sources)) {
   const uint64_t watchdog_ms = watchdog_interval_ms();
   if (watchdog_ms != 0) {
     const uint64_t half_ms = std::max<uint64_t>(watchdog_ms / 2, 1);
     watchdog_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
     uv_timer_start(
-        watchdog_.get(), [](uv_timer_t*) { notify_alive(); }, 0, half_ms);
+        watchdog_.get(),
+        [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->notifier_.alive(); }, 0,
+        half_ms);
   }
-  if (!has_manager()) return;
+  if (!notifier_.is_needed()) return;
   look_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
   uv_timer_start(
       look_.get(), [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->look(); }, 0,
@@ -33,9 +35,9 @@ Heartbeat::Heartbeat(uv_loop_t* loop, Sources sources) : sources_(std::move(sour
 }
 
 void Heartbeat::look() {
-  if (is_load_moving()) notify_extend(kLoadMs);
+  if (is_load_moving()) notifier_.extend(kLoadMs);
   if (std::string status = sources_.status(); status != status_) {
-    notify_status(status);
+    notifier_.status(status);
     status_ = std::move(status);
   }
 }

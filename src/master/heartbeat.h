@@ -17,6 +17,7 @@
 #include <functional>
 #include <string>
 
+#include "master/notify.h"
 #include "net/handle.h"
 
 namespace ringmaster::master {
@@ -29,12 +30,14 @@ class Heartbeat {
   };
 
   // Call once, before any process is spawned: the variables that ask for it are removed.
-  Heartbeat(uv_loop_t* loop, Sources sources);
+  // `notifier` must live as long as this.
+  Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources);
 
  private:
   void look();
   bool is_load_moving();
 
+  Notifier& notifier_;
   Sources sources_;
   std::string status_;        // as the manager knows it
   uint64_t load_cpu_ns_ = 0;  // what the load had used when it was looked at last

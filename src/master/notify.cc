@@ -1,9 +1,14 @@
 #include "master/notify.h"
 
-#include <cinttypes>
+#include <cerrno>
+#include <cstddef>
 #include <cstdlib>
+#include <cstring>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <string_view>
+#include <sys/socket.h>
+#include <utility>
 
 #include <systemd/sd-daemon.h>
 
@@ -14,6 +19,9 @@ namespace {
 
 constexpr uint64_t kUsPerMs = 1000;
 constexpr uint64_t kNsPerUs = 1000;
+
+// Short beside any watchdog interval.
+constexpr uint64_t kAgainMs = 100;
 
 }  // namespace
 
@@ -32,40 +40,70 @@ std::vector<InheritedSocket> inherited_sockets() {
   return sockets;
 }
 
-bool has_manager() {
-  return std::getenv("NOTIFY_SOCKET") != nullptr;
-}
-
 uint64_t watchdog_interval_ms() {
   uint64_t interval_us = 0;
   return sd_watchdog_enabled(1, &interval_us) > 0 ? interval_us / kUsPerMs : 0;
 }
 
-// A failure to notify has nobody to be told to: the manager's time-out will say it.
-void notify_ready(const std::string& status) {
-  sd_notifyf(0, "READY=1\nSTATUS=%s", status.c_str());
+Notifier::Notifier(uv_loop_t* loop) {
+  const char* name = std::getenv("NOTIFY_SOCKET");
+  const size_t size = name == nullptr ? 0 : std::strlen(name);
+  if (size == 0 || size > sizeof manager_.sun_path || (*name != '/' && *name != '@')) return;
+  manager_.sun_family = AF_UNIX;
+  std::memcpy(manager_.sun_path, name, size);
+  if (*name == '@') manager_.sun_path[0] = '\0';  // an abstract address
+  manager_size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
+  socket_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
+  again_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
 }
 
-void notify_reloading() {
+void Notifier::send(std::string message) {
+  if (!is_needed()) return;
+  const auto kind = [](const std::string& text) {
+    return std::string_view(text).substr(0, text.find('='));
+  };
+  std::erase_if(unsent_, [&](const std::string& one) { return kind(one) == kind(message); });
+  unsent_.push_back(std::move(message));
+  send_unsent();
+}
+
+// Only a full socket is tried again. After any other failure the manager's time-out will say it.
+void Notifier::send_unsent() {
+  for (; !unsent_.empty(); unsent_.pop_front()) {
+    const std::string& message = unsent_.front();
+    const ssize_t sent = ::sendto(socket_.get(), message.data(), message.size(), MSG_NOSIGNAL,
+                                  reinterpret_cast<const sockaddr*>(&manager_), manager_size_);
+    if (sent >= 0 || (errno != EAGAIN && errno != ENOBUFS)) continue;
+    uv_timer_start(
+        again_.get(), [](uv_timer_t* timer) { static_cast<Notifier*>(timer->data)->send_unsent(); },
+        kAgainMs, 0);
+    return;
+  }
+}
+
+void Notifier::ready(const std::string& status) {
+  send("READY=1\nSTATUS=" + status);
+}
+
+void Notifier::reloading() {
   // The time is what a manager tells this reload from an earlier one by: it must be in the message.
-  sd_notifyf(0, "RELOADING=1\nMONOTONIC_USEC=%" PRIu64 "\nSTATUS=reloading", now_ns() / kNsPerUs);
+  send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", now_ns() / kNsPerUs));
 }
 
-void notify_stopping(const std::string& status, uint64_t limit_ms) {
-  sd_notifyf(0, "STOPPING=1\nEXTEND_TIMEOUT_USEC=%" PRIu64 "\nSTATUS=%s", limit_ms * kUsPerMs,
-             status.c_str());
+void Notifier::stopping(const std::string& status, uint64_t limit_ms) {
+  send(fmt::format("STOPPING=1\nEXTEND_TIMEOUT_USEC={}\nSTATUS={}", limit_ms * kUsPerMs, status));
 }
 
-void notify_alive() {
-  sd_notify(0, "WATCHDOG=1");
+void Notifier::alive() {
+  send("WATCHDOG=1");
 }
 
-void notify_extend(uint64_t limit_ms) {
-  sd_notifyf(0, "EXTEND_TIMEOUT_USEC=%" PRIu64, limit_ms * kUsPerMs);
+void Notifier::extend(uint64_t limit_ms) {
+  send(fmt::format("EXTEND_TIMEOUT_USEC={}", limit_ms * kUsPerMs));
 }
 
-void notify_status(const std::string& status) {
-  sd_notifyf(0, "STATUS=%s", status.c_str());
+void Notifier::status(const std::string& status) {
+  send("STATUS=" + status);
 }
 
 }  // namespace ringmaster::master

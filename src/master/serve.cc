@@ -67,6 +67,7 @@ class Server {
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Front> front_;
   std::unique_ptr<StatusPort> status_port_;
+  std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Heartbeat> heartbeat_;
   std::unique_ptr<Signals> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
@@ -96,9 +97,11 @@ Status Server::start(Options options) {
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
   status_port_->open();
-  heartbeat_ = std::make_unique<Heartbeat>(
-      loop_.get(), Heartbeat::Sources{[this] { return status(rollout_->serving()); },
-                                      [this] { return rollout_->loading_pid(); }});
+  notifier_ = std::make_unique<Notifier>(loop_.get());
+  heartbeat_ =
+      std::make_unique<Heartbeat>(loop_.get(), *notifier_,
+                                  Heartbeat::Sources{[this] { return status(rollout_->serving()); },
+                                                     [this] { return rollout_->loading_pid(); }});
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   return rollout_->begin(std::move(options));
@@ -170,7 +173,7 @@ Status Server::on_ready(Deployment& next) {
        {"workers", workers},
        {"methods", methods}});
   reload_failure_.clear();
-  notify_ready(status(&next));
+  notifier_->ready(status(&next));
   if (std::exchange(is_reload_pending_, false)) reload();
   return {};
 }
@@ -186,7 +189,7 @@ void Server::reload() {
   is_reload_pending_ = rollout_->is_under_way();
   if (is_reload_pending_) return;  // once that is through
   log(Level::kInfo, "reloading");
-  notify_reloading();
+  notifier_->reloading();
   tl::expected<Options, std::vector<std::string>> options = load_options_();
   if (!options) {
     for (const std::string& problem : options.error())
@@ -204,7 +207,7 @@ void Server::refuse_reload(const std::string& why) {
   status_port_->forget_bound();
   log(Level::kError, "reload_failed", {{"error", why}});
   reload_failure_ = why;
-  notify_ready(status(rollout_->serving()));
+  notifier_->ready(status(rollout_->serving()));
   if (std::exchange(is_reload_pending_, false)) reload();
 }
 
@@ -217,7 +220,7 @@ void Server::stop() {
   log(Level::kInfo, "stopping", {{"in_flight", rollout_->in_flight()}});
   const Deployment* serving = rollout_->serving();
   const uint64_t grace_ms = serving == nullptr ? 0 : serving->options().shutdown_grace_ms;
-  notify_stopping(status(serving), grace_ms + kEndMs);
+  notifier_->stopping(status(serving), grace_ms + kEndMs);
   front_->drain();
   rollout_->give_up();
   limit_stopping(grace_ms);

@@ -190,11 +190,19 @@ TEST_CASE("result ring: reset forgets everything that a dead worker left") {
   CHECK(pair.read() == "8:0:new");
 }
 
-TEST_CASE("result ring: committing more than there is before the end breaks an invariant") {
+TEST_CASE("result ring: committing more than was reserved breaks an invariant") {
+  for (const size_t size : {11, 1000, 1 << 20}) {
+    CHECK(test::is_broken_invariant([size] {
+      Pair pair(1000);
+      pair.writer.try_reserve(10);
+      pair.writer.commit({1, 2}, 0, size, 0);
+    }));
+  }
   CHECK(test::is_broken_invariant([] {
     Pair pair(1000);
     pair.writer.try_reserve(10);
-    pair.writer.commit({1, 2}, 0, 1 << 20, 0);
+    pair.writer.commit({1, 2}, 0, 10, 0);
+    pair.writer.commit({3, 4}, 0, 10, 0);  // what was reserved is spent
   }));
 }
 

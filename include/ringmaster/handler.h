@@ -75,7 +75,8 @@ typedef struct rm_host {
    * Valid until the next call of any of these functions, for whichever job. May be called again
    * with another size; nothing is kept. */
   char* (*reserve)(const rm_job* job, size_t size);
-  /* The first `size` reserved bytes are the result: one JSON value. */
+  /* The first `size` reserved bytes are the result: one JSON value. A handler that commits more than
+   * it has reserved gets the job answered with -32603. */
   void (*commit)(const rm_job* job, size_t size);
   /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that
    * the method's users know; `message` says what was expected and what was found. */

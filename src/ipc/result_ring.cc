@@ -54,11 +54,13 @@ char* ResultWriter::try_reserve(size_t size) {
     write_header(at(tail_), {static_cast<uint32_t>(skip - sizeof(RecordHeader)), kSkip, 0, 0, 0});
   }
   record_ = tail_ + skip;
+  reserved_ = size;
   return reinterpret_cast<char*>(at(record_)) + sizeof(RecordHeader);
 }
 
 void ResultWriter::commit(JobId id, int32_t code, size_t size, uint64_t run_ns) {
-  RM_ASSERT(record_length(size) <= data_.size() - record_ % data_.size());
+  RM_ASSERT(reserved_ && size <= *reserved_);
+  reserved_.reset();
   write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code, run_ns});
   tail_ = record_ + record_length(size);
   words_.tail.store(tail_, std::memory_order_seq_cst);

@@ -58,7 +58,7 @@ class ResultWriter {
   // Room for a result of `size` bytes, or null while the ring is too full. Nothing is visible and
   // nothing is kept until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
-  // Publishes the reserved bytes (size at most what was reserved).
+  // Publishes the first `size` of the bytes that were reserved last. REQUIRES: so many were.
   void commit(JobId id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
@@ -67,7 +67,8 @@ class ResultWriter {
   ResultRingWords& words_;
   std::span<std::byte> data_;
   uint64_t tail_;
-  uint64_t record_ = 0;  // where the reserved record begins
+  uint64_t record_ = 0;             // where the reserved record begins
+  std::optional<size_t> reserved_;  // the bytes of its result; empty: none is reserved
 };
 
 class ResultReader {

@@ -60,9 +60,10 @@ class Desk {
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
   uint64_t begun_ns_ = 0;
-  // The room that was reserved last, and for whom; null: none is.
+  // The room that was reserved last, and for which job; null: none is.
   Item* reserver_ = nullptr;
   char* reserved_ = nullptr;
+  size_t reserved_size_ = 0;
 };
 
 Desk* the_desk = nullptr;
@@ -132,6 +133,7 @@ char* Desk::reserve(const rm_job* job, size_t size) {
   if (item == nullptr) return nullptr;
   reserver_ = item;
   reserved_ = port_.reserve(size);
+  reserved_size_ = size;
   if (reserved_ == nullptr) {
     answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size));
   }
@@ -144,6 +146,11 @@ void Desk::commit(const rm_job* job, size_t size) {
   if (reserver_ != item) {
     return answer(*item, ipc::kResultInvalid,
                   "the handler committed a result that it had not reserved");
+  }
+  if (size > reserved_size_) {
+    return answer(
+        *item, ipc::kResultInvalid,
+        fmt::format("the handler committed {} bytes, having reserved {}", size, reserved_size_));
   }
   if (const auto fault = json::find_fault({reserved_, size})) {
     return answer(*item, ipc::kResultInvalid,

@@ -61,6 +61,7 @@ def test_one_that_writes_to_its_input(server, probe):
         ("empty", "not JSON"),
         ("silent", "no answer"),
         ("unreserved", "not reserved"),
+        ("commits_too_much", "committed 8 bytes, having reserved 2"),
     ],
 )
 def test_one_without_a_valid_answer(server, probe, behave, says):

@@ -3,6 +3,7 @@
  * "hold" is how a test stops time: run() adds its pid as a line to the file GATE.started, then waits
  * until GATE exists, then answers with the params it got: {"gate": "GATE", ...}.
  * Everything else does one thing that a good handler does (subtract, join, ...) or must not do. */
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <ringmaster/handler.h>
@@ -72,6 +73,23 @@ static void hold(const rm_host* host, const rm_job* job) {
   mark_started(gate);
   wait_for_file(gate);
   answer(host, job, job->params.data, job->params.size);
+}
+
+/* The number that it reads from GATE, a FIFO, with one read(2). */
+static void read_from_gate(const rm_host* host, const rm_job* job) {
+  char gate[kPathBytes];
+  text_member(job->params, "gate", gate, sizeof gate);
+  const int fd = open(gate, O_RDONLY | O_CLOEXEC);
+  mark_started(gate);
+  char text[16];
+  const ssize_t size = read(fd, text, sizeof text);
+  close(fd);
+  if (size > 0) {
+    answer(host, job, text, (size_t)size);
+  } else {
+    const char* why = strerror(errno);
+    host->fail(job, RM_HANDLER_FAILED, why, strlen(why));
+  }
 }
 
 /* All it was given, in the order in which it was: [params, input, ...]. */
@@ -152,6 +170,15 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     answer_text(host, job, "");
   } else if (strcmp(how, "unreserved") == 0) {
     host->commit(job, 2);
+  } else if (strcmp(how, "commits_too_much") == 0) {
+    char* room = host->reserve(job, 2);
+    memcpy(room, "\"beyond\"", 8);
+    host->commit(job, 8);
+  } else if (strcmp(how, "prints") == 0) {
+    const ssize_t written = write(STDERR_FILENO, "a line\n", 7);
+    answer_text(host, job, written == 7 ? "\"written\"" : errno == EPIPE ? "\"no reader\"" : "\"?\"");
+  } else if (strcmp(how, "reads") == 0) {
+    read_from_gate(host, job);
   } else if (strcmp(how, "answers_twice") == 0) {
     answer_text(host, job, "\"first\"");
     answer_text(host, job, "\"second\"");

@@ -18,6 +18,10 @@
  * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
+ * Signals:  SIGPIPE is ignored, so that a handler that prints survives the reader of the log: the
+ *           write fails with EPIPE. A handler that sets it otherwise keeps what it has set.
+ *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
+ *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
  *           was given: they are run again by another worker, one by one, as often as the method's
  *           `attempts` say. No C++ exception may leave any of these functions.
@@ -75,8 +79,8 @@ typedef struct rm_host {
    * Valid until the next call of any of these functions, for whichever job. May be called again
    * with another size; nothing is kept. */
   char* (*reserve)(const rm_job* job, size_t size);
-  /* The first `size` reserved bytes are the result: one JSON value. A handler that commits more than
-   * it has reserved gets the job answered with -32603. */
+  /* The first `size` reserved bytes are the result: one JSON value. A handler that commits more
+   * than it has reserved gets the job answered with -32603. */
   void (*commit)(const rm_job* job, size_t size);
   /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that
    * the method's users know; `message` says what was expected and what was found. */

@@ -228,6 +228,9 @@ int run_nursery(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
   ::close_range(ipc::kEventFd + 1, ~0u, 0);
+  // Inherited by workers: when the log's reader is gone, a handler that prints gets EPIPE and goes
+  // on. (libuv has set every signal to its default in this process.)
+  std::signal(SIGPIPE, SIG_IGN);
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setproctitle("-ringmaster: nursery gen=%s", argv[2]);
 

@@ -193,6 +193,9 @@ void take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
 void catch_sigterm() {
   struct sigaction action {};
   action.sa_handler = [](int) { stop_requested = 1; };
+  // A system call that a handler is in goes on. The worker's own wait for a job ends: a futex wait
+  // with a timeout is never restarted.
+  action.sa_flags = SA_RESTART;
   ::sigaction(SIGTERM, &action, nullptr);
 }
 

@@ -4,10 +4,11 @@ import json
 import os
 import re
 import signal
+import socket
 
 import pytest
-from client import request
-from proc import descriptors, is_alive, title, wait_until, zombies_under
+from client import DEADLINE_S, request
+from proc import descriptors, is_alive, is_asleep, is_pending, title, wait_until, zombies_under
 
 
 def test_processes_say_what_they_are(server, probe, gate):
@@ -86,6 +87,23 @@ def test_a_worker_that_must_leave_finishes_its_job(server, probe, gate):
         running.wait_for_line("event=worker_left worker=1", before)
         assert client.call("echo", [1]) == [1]
     assert len(held.runs()) == 2
+
+
+def test_a_worker_that_must_leave_finishes_the_system_call_that_it_is_in(server, probe, gate):
+    running = server(workers={"count": 1}, handlers={"reads": probe("reads")})
+    fifo = gate()
+    os.mkfifo(fifo.path)
+    writer = os.open(fifo.path, os.O_RDWR | os.O_CLOEXEC)
+    with running.connect() as client:
+        client.send(fifo.request(1, "reads"))
+        [worker] = fifo.wait_for_runs(1)
+        wait_until(lambda: is_asleep(worker), "the handler to read")
+        os.kill(worker, signal.SIGTERM)
+        wait_until(lambda: not is_pending(worker, signal.SIGTERM), "SIGTERM to be handled")
+        os.write(writer, b"42")
+        assert client.answer().get("result") == 42
+    os.close(writer)
+    running.wait_for_line(f"event=worker_left worker=0 gen=1 pid={worker}")
 
 
 def test_more_and_fewer_workers_under_load_cost_no_request(server):
@@ -205,6 +223,45 @@ def test_a_log_file_can_be_rotated(server, tmp_path):
     assert running.stop() == 0
     assert "event=worker_count" not in rotated.read_text()
     assert running.lines == []
+
+
+def test_a_handler_that_prints_goes_on_when_nobody_reads_stderr(server, probe, tmp_path):
+    log, stderr = tmp_path / "master.log", tmp_path / "stderr"
+    os.mkfifo(stderr)
+    reader = os.open(stderr, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    address = f"unix:{tmp_path}/rpc.sock"
+    running = server(
+        wait=False,
+        before=["sh", "-c", f'exec "$0" "$@" 2> {stderr}'],
+        arguments=["--log-file", log],
+        listen={"rpc": [address]},
+        handlers={"prints": probe("prints")},
+    )
+    wait_until(lambda: log.exists() and "event=ready" in log.read_text(), "the server to be ready")
+    running.processes()
+    with running.connect(address) as client:
+        assert client.call("prints") == "written"
+        os.close(reader)
+        assert client.call("prints") == "no reader"
+    assert "event=worker_died" not in log.read_text()
+
+
+def test_a_service_manager_that_does_not_read_freezes_nothing(server, tmp_path):
+    """Its socket is full before the server starts. What it must know comes once there is room."""
+    path = str(tmp_path / "notify")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(path)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as other:
+            other.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                while other.sendto(b"x", path):
+                    pass
+        running = server(env={"NOTIFY_SOCKET": path})
+        assert running.call("echo", [1]) == [1]
+        manager.settimeout(DEADLINE_S)
+        while not manager.recv(4096).startswith(b"READY=1\n"):
+            pass
+        assert running.stop() == 0
 
 
 def test_a_log_file_that_cannot_be_opened(server, tmp_path):

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <functional>
 #include <iterator>
 
 #include <boost/beast/core/string.hpp>
@@ -9,6 +10,7 @@
 #include <boost/beast/http/string_body.hpp>
 
 #include "base/assert.h"
+#include "rpc/http_host.h"
 
 namespace ringmaster::rpc {
 namespace {
@@ -36,6 +38,12 @@ bool is_blank_line(char c) {
   return c == '\r' || c == '\n';
 }
 
+// RFC 9110 5.5: of the control characters only a tab may stand in a line.
+bool is_control(char c) {
+  const auto byte = static_cast<unsigned char>(c);
+  return (byte < 0x20 && c != '\t') || byte == 0x7f;
+}
+
 void forget(std::string& bytes) {
   bytes.clear();
   bytes.shrink_to_fit();
@@ -47,7 +55,17 @@ struct HttpReader::Parser {
   explicit Parser(size_t body_bytes_max) {
     beast.header_limit(kHeadBytesMax + kHeadEnd.size());
     beast.body_limit(body_bytes_max);
+    beast.on_chunk_header(judge_chunk_header);
   }
+
+  // Beast accepts every byte in a quoted value, but a proxy may take a bare line end in it for the
+  // end of the line, and then finds another request in the stream than we do.
+  std::function<void(uint64_t, boost::beast::string_view, error_code&)> judge_chunk_header =
+      [](uint64_t, boost::beast::string_view extensions, error_code& error) {
+        if (std::any_of(extensions.begin(), extensions.end(), is_control)) {
+          error = http::error::bad_chunk_extension;
+        }
+      };
   http::request_parser<http::string_body> beast;
 };
 
@@ -161,7 +179,14 @@ std::optional<HttpReader::Event> HttpReader::judge_head() {
   if (hosts > 1 || (hosts == 0 && head.version() >= 11)) {
     return fail(400, "expected one Host field, found " + std::to_string(hosts));
   }
-  // One that Beast does not know it passes over, and what follows would be taken for a request.
+  if (hosts == 1 && !is_http_host(field("Host"))) {
+    return fail(400, "expected a name or an address, with or without a port, as Host");
+  }
+  // RFC 9112 6.1: HTTP/1.0 has no transfer codings, so a proxy may have delimited it otherwise.
+  if (head.count(http::field::transfer_encoding) > 0 && is_1_0()) {
+    return fail(400, "a transfer coding in HTTP/1.0");
+  }
+  // Beast ignores a coding that it does not know, and would take the body for a request.
   if (head.count(http::field::transfer_encoding) > 0 && !parser_->beast.chunked()) {
     return fail(501, "a transfer coding other than chunked");
   }

@@ -2,9 +2,9 @@
 //
 // A request comes out twice: when its head is complete, so that one which is not wanted need not
 // send its body, and when its body is. What it wants and whether it may is not judged here.
-// Refused, since the connection could not go on: no or several Host fields in HTTP/1.1, a transfer
-// coding other than chunked, a head of more than 8 KiB or 128 fields, and whatever Beast refuses:
-// lengths that contradict each other, fields that are none, other versions.
+// Refused, since the connection could not go on: HTTP/1.1 without one Host, an invalid Host, other
+// codings than chunked, any in HTTP/1.0, control characters in the extension of a chunk, a head of
+// over 8 KiB or 128 fields, and what Beast refuses: contradicting lengths, malformed fields.
 // Pure: no I/O.
 // Memory:  while a request is read: its head, at most kHeadBytesMax, and its body, at most
 //          body_bytes_max. Between two: nothing but this object.

@@ -104,6 +104,8 @@ def test_head_is_refused_without_a_body(client):
 @pytest.mark.parametrize(("status", "head", "says"), [
     (400, "POST / HTTP/1.1\r\n\r\n", "Host"),
     (400, "POST / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n", "Host"),
+    (400, "POST / HTTP/1.1\r\nHost: a/b\r\n\r\n", "Host"),
+    (400, "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", "HTTP/1.0"),
     (400, "POST / HTTP/1.1\r\nHost x\r\n\r\n", "HTTP/1.1"),
     (400, "POST /\r\n\r\n", "HTTP/1.1"),
     (400, "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: x\r\n\r\n", "HTTP/1.1"),
@@ -150,6 +152,19 @@ def test_chunks_make_a_body(client):
     client.send(chunked(echo(2), 1000) * 2)
     for _ in range(2):
         assert json.loads(client.read_message())["id"] == 2
+
+
+@pytest.mark.parametrize("byte", [b"\n", b"\0"])
+@pytest.mark.parametrize("chunk", [
+    b'%x;a="%s"\r\n%s\r\n0\r\n\r\n', b'%x\r\n%s\r\n0;a="%s"\r\n\r\n',
+], ids=["first", "last"])  # fmt: skip
+def test_a_control_character_in_an_extension_of_a_chunk_is_refused(client, chunk, byte):
+    """What another server takes for the end of the line hides a request from one of the two."""
+    head = chunked(b"", 1).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
+    body = echo(1)
+    parts = (len(body), byte, body) if chunk.startswith(b"%x;") else (len(body), body, byte)
+    client.send(head + chunk % parts + Http.frame(echo(2)))
+    assert_refused(client, 400, "chunk", -32700)
 
 
 def test_too_many_chunks_are_too_long(client):

@@ -39,14 +39,10 @@ const Vector kVectors[] = {
     {"{\"a\":\"x\\\n\"}\n{}\n", {"{\"a\":\"x\\", "\"}", "{}"}},
     {"{\"a\":\r\n{}\n", {"{\"a\":", "{}"}},
     {"[}\n{}\n", {"[}", "{}"}},
-    {"{]]\n{}\n", {"{]", "{}"}},
-    {"{\"a\":[}}]}\n{}\n", {"{\"a\":[}}", "{}"}},
     // lines that begin with anything else
     {"{}\nxyz\n{}\n", {"{}", "xyz", "{}"}},
     {"{}\nxyz{}\r\n{}\n", {"{}", "xyz{}", "{}"}},
     {"{}\n123\n\"a\"\n{}\n", {"{}", "123", "\"a\"", "{}"}},
-    {"{} xyz\n{}\n", {"{}", "xyz", "{}"}},
-    {"{}}\n{}\n", {"{}", "}", "{}"}},
     {"{}\nxyz", {"{}", "<mid>"}},
     {"{}\nContent-Length: 2\n{}\n", {"{}", "Content-Length: 2", "{}"}},
     // no framing
@@ -58,6 +54,27 @@ const Vector kVectors[] = {
     {"GETTING", {"<not a framing>"}},
     {"Conten", {}},
     {" PO", {}},
+};
+
+// Where something else than a value follows one on its line: what comes out of the whole stream,
+// and of one whose bytes come one by one.
+const struct {
+  std::string stream;
+  std::vector<std::string> whole, single;
+} kGarbage[] = {
+    {"{}}\n[]\n", {"{}}", "[]"}, {"{}", "}", "[]"}},
+    {"{}}{}\n[]\n", {"{}}", "[]"}, {"{}", "}{}", "[]"}},
+    {"{} \t\r}\n[]\n", {"{} \t\r}", "[]"}, {"{}", "}", "[]"}},
+    {"{}xyz\n[]\n", {"{}x", "[]"}, {"{}", "xyz", "[]"}},
+    {"{},{}\n[]\n", {"{},", "[]"}, {"{}", ",{}", "[]"}},
+    {"{}}", {"{}}", "<mid>"}, {"{}", "<mid>"}},
+    {"{]]\n{}\n", {"{]]", "{}"}, {"{]", "{}"}},
+    {"{\"a\":[}}]}\n{}\n", {"{\"a\":[}}]", "{}"}, {"{\"a\":[}}", "{}"}},
+    // in a concatenated stream it is a message of its own, and ends the stream
+    {"{}{}}\n[]\n", {"{}", "{}", "}", "<closed>"}, {"{}", "{}", "}", "<closed>"}},
+    // blanks and values are no garbage
+    {"{} \r\n[]\n", {"{}", "[]"}, {"{}", "[]"}},
+    {"{} \t", {"{}"}, {"{}"}},
 };
 
 std::string of_size(size_t size) {
@@ -74,6 +91,18 @@ TEST_CASE("framing: every stream is cut alike, whole or in pieces of any size") 
       CHECK(cut(v.stream, piece) == v.out);
     }
   }
+}
+
+TEST_CASE("framing: a value that is followed by garbage on its line is bad with it") {
+  for (const auto& [stream, whole, single] : kGarbage) {
+    CAPTURE(stream);
+    CHECK(cut(stream, 4096) == whole);
+    CHECK(cut(stream, 1) == single);
+  }
+  // A read that ends with the value: it was served before the garbage came.
+  CHECK(cut("{\"a\":1}}\n[]\n", 7) == std::vector<std::string>{"{\"a\":1}", "}", "[]"});
+  CHECK(cut("{\"a\":1}}\n[]\n", 8) == std::vector<std::string>{"{\"a\":1}}", "[]"});
+  CHECK(cut("{\"a\":1}}\n[]\n", 5) == std::vector<std::string>{"{\"a\":1}}", "[]"});
 }
 
 TEST_CASE("framing: a value split over two reads is one message, wherever it is split") {
@@ -97,7 +126,7 @@ TEST_CASE("framing: a message of exactly the limit passes, one byte more does no
     CHECK(cut("[]\n" + line + "x\n[]", piece) == Out{"[]", "<too large>"});
     CHECK(cut("[" + line + "\n", piece) == Out{"<too large>"});
     // neither blanks nor what is skipped counts
-    CHECK(cut("{bad}" + std::string(1000, 'x') + "\n" + std::string(1000, '\n') + "[]", piece) ==
+    CHECK(cut("{bad}{" + std::string(1000, 'x') + "\n" + std::string(1000, '\n') + "[]", piece) ==
           Out{"{bad}", "[]"});
   }
 }

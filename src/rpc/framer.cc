@@ -19,6 +19,15 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
+// Where a value's line goes on with something else than a value: behind the first character of it,
+// which makes the value bad JSON. Else `end`, the value's own.
+size_t end_with_garbage(std::string_view input, size_t end) {
+  const size_t next = input.find_first_not_of(" \t\r", end);
+  const bool is_garbage =
+      next != std::string_view::npos && input[next] != '\n' && !opens_value(input[next]);
+  return is_garbage ? next + 1 : end;
+}
+
 }  // namespace
 
 void Framer::feed(std::string_view bytes) {
@@ -225,6 +234,7 @@ bool Framer::find_end() {
 bool Framer::find_value_end() {
   switch (value_end_.find(input_, pos_, !is_concatenated_)) {
     case ValueEnd::Found::kEnd:
+      if (!is_concatenated_) pos_ = end_with_garbage(input_, pos_);
       return end_message(pos_, false);
     case ValueEnd::Found::kLineEnd:
       return end_message(pos_ - 1, true);

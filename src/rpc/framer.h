@@ -5,15 +5,15 @@
 // wrong) and reading goes on with the next line. Once a value has been followed by another on the
 // same line, the stream is concatenated: values may then span lines, and after a bad one there is
 // no place to go on from, so the connection is closed. Blank lines and CR are skipped. What begins
-// with another character (xyz, 123) is one message up to the end of its line.
-//
+// with another character (xyz, 123) is one message up to the end of its line. Such a character
+// behind a value on its line (`{...}}`) makes the value bad JSON where both were fed together;
+// where the value was fed alone it was handed out: some clients send no line end to wait for.
 // Content-Length, netstrings: what stands before a message tells its length. A line end alone ends
 // a header, too, and empty lines before headers are skipped. Where the length cannot be read, or
 // what must stand behind a netstring does not, there is no place to go on from.
-//
 // HTTP: see http_reader.h.
 //
-// Pure: no I/O, no clock. Each byte is looked at once, however it arrives.
+// Pure: no I/O, no clock. Each byte is looked at once; but for that character, however it arrives.
 // Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
 //         grows, twice that. And what came with the end of a long one, until that is looked at. A
 //         message that was fed whole is not copied, and of a long one only the beginning; bodies of

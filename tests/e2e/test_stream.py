@@ -85,13 +85,20 @@ def test_after_a_bad_line_the_next_one_is_served(running):
         assert {json.loads(line)["id"] for line in lines if line not in errors} == {1, 2}
 
 
-def test_after_a_value_garbage_is_an_error_and_the_next_line_served(running):
+@pytest.mark.parametrize("garbage", [b"}", b"]", b" xyz", b",", b"\0"])
+def test_a_line_with_trailing_garbage_is_one_error_and_the_next_line_served(running, garbage):
     with running.connect() as client:
-        client.send(echo(1) + b" xyz\n")
-        lines = client.read_many(2)
-        assert_echoed(next(line for line in lines if b'"result"' in line), 1)
-        PARSE_ERROR.check(next(line for line in lines if b'"error"' in line))
-        client.send(echo(2) + b"\n")
+        client.send(echo(1) + garbage + b"\n" + echo(2) + b"\n")
+        PARSE_ERROR.check(client.read())
+        assert_echoed(client.read(), 2)
+
+
+def test_garbage_that_comes_after_a_value_was_served_is_an_error(running):
+    with running.connect() as client:
+        client.send(echo(1))
+        assert_echoed(client.read(), 1)
+        client.send(b"}\n" + echo(2) + b"\n")
+        PARSE_ERROR.check(client.read())
         assert_echoed(client.read(), 2)
 
 

@@ -1,6 +1,7 @@
 // What comes out of a client's stream, however it arrives.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <string_view>
@@ -8,6 +9,7 @@
 
 #include "fuzz.h"
 #include "rpc/framer.h"
+#include "rpc/value_end.h"
 
 namespace ringmaster::fuzz {
 
@@ -51,9 +53,21 @@ inline std::vector<std::string> cut(
   return out;
 }
 
+// Whether a message is a value with what follows it on its line. In a stream of JSON values the two
+// are one message only where they arrive together.
+inline bool has_garbage(std::string_view message) {
+  if (message.empty() || !rpc::opens_value(message.front())) return false;
+  size_t pos = 0;
+  return rpc::ValueEnd().find(message, pos, false) == rpc::ValueEnd::Found::kEnd &&
+         pos < message.size();
+}
+
 // Whether the same came out of a stream twice. A fault in a chunk of HTTP may be found later, or be
-// another one, when it comes in pieces; nothing comes out after it.
+// another one, when it comes in pieces; nothing comes out after it. A stream with a value that
+// garbage follows is not compared.
 inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
+  if (std::any_of(a.begin(), a.end(), has_garbage)) return true;
+  if (std::any_of(b.begin(), b.end(), has_garbage)) return true;
   const std::string end_a = std::move(a.back()), end_b = std::move(b.back());
   a.pop_back();
   b.pop_back();

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "json_rpc_support.h"
+#include "rpc/envelope.h"
 
 using namespace ringmaster::rpc;
 
@@ -108,6 +109,33 @@ TEST_CASE("json_rpc: a batch may hold what is configured, and one more is refuse
   CHECK(refused.id.empty());
   CHECK(refused.error->message.find("found 11") != std::string::npos);
   CHECK(code_of(parse_one("[" + repeat("[],", 20) + "1]")) == kBatchTooLarge);
+}
+
+TEST_CASE("json_rpc: a batch with too many items that are no requests is one error") {
+  const std::string request = R"({"jsonrpc":"2.0","method":"a","id":1})";
+  for (const std::string item : {"1", "{}", "[]", R"({"id":7})", R"({"result":1})"}) {
+    CAPTURE(item);
+    std::string text = '[' + request;
+    for (size_t i = 0; i < kMaxInvalidItems; ++i)
+      text += ',' + item;
+    const Message most = parse(text + ',' + request + ']', 1000);
+    CHECK(most.is_batch);
+    CHECK(most.requests.size() == kMaxInvalidItems + 2);
+    const Message more = parse(text + ',' + item + ',' + request + ']', 1000);
+    CHECK(!more.is_batch);
+    REQUIRE(more.requests.size() == 1);
+    CHECK(code_of(more.requests[0]) == kInvalidRequest);
+    CHECK(more.requests[0].error->limit == kMaxInvalidItems);
+    CHECK(more.requests[0].id.empty());
+  }
+  std::string junk = "[1";
+  while (junk.size() < 2000)
+    junk += ",1";
+  const Message message = parse(junk + ']', 1000);
+  std::string answers;
+  for (const Request& one : message.requests)
+    append_error(answers, Version::k2, one.id, *one.error);
+  CHECK(answers.size() < 500);
 }
 
 TEST_CASE("json_rpc: the items of a batch do not leak into each other") {

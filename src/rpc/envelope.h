@@ -20,6 +20,10 @@ namespace ringmaster::rpc {
 
 inline constexpr size_t kMaxOtherMembers = 64;
 
+// Of a batch, so many items may be no requests. Each of them is answered, with a hundred times its
+// bytes where it is short: a batch of more is answered with one error.
+inline constexpr size_t kMaxInvalidItems = 64;
+
 // -32700 and -32600, as every fault of a message is reported. `what`: expected and found.
 Error parse_error(const std::string& what);
 Error invalid_request(const std::string& what);

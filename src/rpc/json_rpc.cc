@@ -23,7 +23,7 @@ class Requests final : public json::Visitor {
   void restart() override {
     requests_.clear();
     envelope_.clear();
-    item_depth_ = item_count_ = 0;
+    item_depth_ = item_count_ = invalid_count_ = 0;
   }
 
   void key(std::string_view text, size_t depth) override {
@@ -51,6 +51,7 @@ class Requests final : public json::Visitor {
     if (item_count_ == 0)
       return refuse(invalid_request("expected a request in the batch, found []"));
     if (item_count_ > batch_items_) return refuse(batch_too_large());
+    if (is_invalid()) return refuse(too_many_invalid());
     return {std::move(requests_), true};
   }
 
@@ -59,14 +60,22 @@ class Requests final : public json::Visitor {
   // The items that no longer fit are only counted.
   bool is_counted_out() const { return is_batch() && item_count_ > batch_items_; }
 
+  // The items that no longer matter are not kept.
+  bool is_invalid() const { return is_batch() && invalid_count_ > kMaxInvalidItems; }
+
   void end_item(json::Kind kind) {
+    if (is_invalid()) return envelope_.clear();
+    std::optional<Request> request;
     if (kind == json::Kind::kObject) {
-      if (auto request = envelope_.judge()) requests_.push_back(std::move(*request));
+      request = envelope_.judge();
     } else {
-      requests_.emplace_back().error =
+      request.emplace().error =
           invalid_request("expected an object, found " + std::string(json::name(kind)));
     }
     envelope_.clear();
+    if (!request) return;
+    if (request->error && request->error->code == kInvalidRequest) ++invalid_count_;
+    requests_.push_back(std::move(*request));
   }
 
   Error batch_too_large() const {
@@ -75,6 +84,14 @@ class Requests final : public json::Visitor {
                                  " requests (limits.batch_items), found " +
                                  std::to_string(item_count_) + "; split the batch");
     error.limit = batch_items_;
+    return error;
+  }
+
+  static Error too_many_invalid() {
+    Error error = invalid_request("expected at most " + std::to_string(kMaxInvalidItems) +
+                                  " items in a batch that are no requests, found more; no item of "
+                                  "this batch was executed");
+    error.limit = kMaxInvalidItems;
     return error;
   }
 
@@ -95,6 +112,7 @@ class Requests final : public json::Visitor {
   Envelope envelope_;
   size_t item_depth_ = 0;  // of the request objects: 1 in a batch
   size_t item_count_ = 0;
+  size_t invalid_count_ = 0;
 };
 
 void append_id(std::string& out, std::string_view id) {

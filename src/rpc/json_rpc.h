@@ -54,8 +54,8 @@ struct Message {
 };
 
 // Parses one whole message. Never fails: what is wrong becomes a Request with an error. A batch
-// that cannot be served as a whole (bad JSON, empty, more than batch_items) is one such Request,
-// and is_batch is false.
+// that is refused as a whole (bad JSON, empty, over batch_items, or with more than kMaxInvalidItems
+// that are no requests: see envelope.h) is one such Request, and is_batch is false.
 Message parse(std::string_view message, size_t batch_items);
 
 // What is appended to `out` is one response object, without a newline. `id` is empty where the

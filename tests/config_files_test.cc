@@ -1,7 +1,9 @@
 #include <doctest/doctest.h>
 #include <filesystem>
 #include <fstream>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "config/keys.h"
@@ -21,7 +23,7 @@ TEST_CASE("config: handler libraries are found by name or by path") {
   CHECK(has_problem(method + "'something'", "; known: burn, echo, interests"));
   CHECK(has_problem(method + "'handlers/brun.so'", "no such file: "));
   CHECK(has_problem(method + "'handlers/brun.so'", "handlers/burn.so?"));
-  CHECK(has_problem(method + "'handlers/'", "expected a shared object"));
+  CHECK(has_problem(method + "'handlers/'", "expected a file, found a folder"));
   CHECK(has_problem("[methods.m]\nsteps = [{ run = 'ehco' }]\n[handlers.ehco]",
                     ":3: handlers.ehco.library: no handler ehco.so"));
 }
@@ -37,6 +39,38 @@ TEST_CASE("config: the files of handlers must be there") {
   const bool is_root = ::access(folder.at("models/interests.ubj").c_str(), R_OK) == 0;
   const Loaded loaded = folder.load(kEcho + "[handlers.burn]\nmodel = 'models/interests.ubj'");
   CHECK(loaded.problems.size() == (is_root ? 0 : 1));
+}
+
+TEST_CASE("config: what is not a regular file is named, and waited for by nobody") {
+  const Folder folder;
+  REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
+  std::filesystem::create_symlink(folder.at("fifo"), folder.at("link"));
+  const Fd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  folder.at("socket").copy(address.sun_path, sizeof address.sun_path - 1);
+  REQUIRE(::bind(listener.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+  const std::pair<std::string, std::string> kinds[] = {{folder.at("fifo"), "a FIFO"},
+                                                       {folder.at("link"), "a FIFO"},
+                                                       {folder.at("socket"), "a socket"},
+                                                       {folder.at("models"), "a folder"},
+                                                       {"/dev/zero", "a device"}};
+  const std::string keys[] = {"[handlers.burn]\nmodel",         "[handlers.burn]\nx_file",
+                              "[handlers.burn]\nlibrary",       "[listen]\ntoken_file",
+                              "[listen]\ntls_certificate_file", "[listen]\ntls_client_ca_file",
+                              "[listen]\ntls_client_crl_file",  "[listen]\ntls_key_file"};
+  for (const auto& [path, kind] : kinds) {
+    CAPTURE(path);
+    for (const std::string& key : keys) {
+      CAPTURE(key);
+      const auto problems = folder.load(kEcho + key + " = '" + path + "'").problems;
+      REQUIRE(!problems.empty());
+      CHECK(problems.front().message.ends_with("expected a file, found " + kind));
+    }
+    const auto problems = load(path).problems;
+    REQUIRE(problems.size() == 1);
+    CHECK(problems[0].message == "expected a file, found " + kind);
+  }
 }
 
 TEST_CASE("config: a relative path is looked for beside the file, then in the working folder") {

@@ -82,10 +82,18 @@ TEST_CASE("config: tokens are read, and never shown") {
             ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, not all such");
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
   CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
-        file + ": expected 1048576 bytes at most");
+        file + ": expected at most 1048576 bytes");
   CHECK(problem(load("# none\n")) == file + ": expected a token, one a line, found none");
   CHECK(problem(load("0123456789abcdef", 0644)) ==
-        file + " may be read by everybody (mode 0644): chmod o-rwx " + file);
+        file + " may be read by everybody (mode 0644): chmod g-w,o-rwx " + file);
+  for (const mode_t mode : {0602u, 0620u, 0622u, 0660u, 0642u}) {
+    CAPTURE(mode);
+    CHECK(problem(load("0123456789abcdef", mode)).ends_with(": chmod g-w,o-rwx " + file));
+  }
+  for (const mode_t mode : {0400u, 0600u, 0640u, 0750u}) {
+    CAPTURE(mode);
+    CHECK(load("0123456789abcdef", mode).problems.empty());
+  }
 }
 
 TEST_CASE("config: who may call is checked") {

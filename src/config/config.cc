@@ -1,30 +1,23 @@
 #include "config/config.h"
 
-#include <cstring>
 #include <filesystem>
 #include <fmt/format.h>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
+#include "base/regular_file.h"
 #include "config/sections.h"
 
 namespace ringmaster::config {
 namespace {
+
+constexpr size_t kFileBytesMax = 16 << 20;
 
 tl::expected<std::string, std::string> read_file(const std::string& path) {
   std::error_code error;
   if (!std::filesystem::exists(path, error)) {
     return tl::unexpected("no such file" + did_you_mean_file(path));
   }
-  if (std::filesystem::is_directory(path, error)) {
-    return tl::unexpected(std::string("expected a file, found a folder"));
-  }
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return tl::unexpected(std::string("cannot read: ") + std::strerror(errno));
-  std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-  if (file.bad()) return tl::unexpected(std::string("cannot read: ") + std::strerror(errno));
-  return text;
+  return read_regular_file(path, kFileBytesMax);
 }
 
 void read_sections(Problems& problems, const Value& root, const Paths& paths, Options& options) {

@@ -1,12 +1,10 @@
 #include "config/paths.h"
 
-#include <cerrno>
-#include <cstring>
 #include <fmt/format.h>
 #include <set>
-#include <unistd.h>
 
 #include "base/nearest.h"
+#include "base/regular_file.h"
 
 namespace ringmaster::config {
 namespace {
@@ -69,8 +67,9 @@ tl::expected<std::string, std::string> Paths::find(std::string_view path) const 
   const fs::path here = absolute_path(fs::path(path));
   for (const fs::path& candidate : {beside, here}) {
     if (!is_there(candidate)) continue;
-    if (::access(candidate.c_str(), R_OK) == 0) return candidate.string();
-    return tl::unexpected("cannot read " + candidate.string() + ": " + std::strerror(errno));
+    const auto file = open_regular_file(candidate.string());
+    if (file) return candidate.string();
+    return tl::unexpected(candidate.string() + ": " + file.error());
   }
   std::string message = "no such file: " + beside.string();
   if (here != beside) message += ", nor " + here.string();
@@ -81,14 +80,7 @@ tl::expected<std::string, std::string> Paths::find(std::string_view path) const 
 
 tl::expected<std::string, std::string> Paths::find_library(std::string_view library) const {
   const bool is_path = library.find('/') != std::string_view::npos || library.ends_with(".so");
-  if (is_path) {
-    tl::expected<std::string, std::string> found = find(library);
-    std::error_code error;
-    if (found && !fs::is_regular_file(*found, error)) {
-      return tl::unexpected("expected a shared object, found something else: " + *found);
-    }
-    return found;
-  }
+  if (is_path) return find(library);
   std::set<std::string> known;
   for (const std::string& folder : handler_folders_) {
     const fs::path candidate = fs::path(folder) / (std::string(library) + ".so");

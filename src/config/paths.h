@@ -25,9 +25,9 @@ class Paths {
  public:
   Paths(const std::string& config_file, std::vector<std::string> handler_folders);
 
-  // The absolute path of something that exists and can be read, or what is wrong.
+  // The absolute path of a regular file that can be read, or what is wrong. Never waits.
   tl::expected<std::string, std::string> find(std::string_view path) const;
-  // The same for the value of `library`, which must be a file.
+  // The same for the value of `library`.
   tl::expected<std::string, std::string> find_library(std::string_view library) const;
   // The absolute path of something that need not exist yet: beside the configuration file.
   std::string beside_config(std::string_view path) const;

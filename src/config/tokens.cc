@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fstream>
 #include <sstream>
 #include <string_view>
 #include <sys/stat.h>
 
 #include "base/ascii.h"
+#include "base/regular_file.h"
 
 namespace ringmaster::config {
 namespace {
@@ -20,20 +20,9 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-tl::expected<std::string, std::string> read_text(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return tl::unexpected("cannot read " + path);
-  std::string text(kFileBytesMax + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  if (file.bad()) return tl::unexpected("cannot read " + path);
-  text.resize(static_cast<size_t>(file.gcount()));
-  if (text.size() <= kFileBytesMax) return text;
-  return tl::unexpected(fmt::format("{}: expected {} bytes at most", path, kFileBytesMax));
-}
-
 tl::expected<std::vector<std::string>, std::string> read_lines(const std::string& path) {
-  const auto text = read_text(path);
-  if (!text) return tl::unexpected(text.error());
+  const auto text = read_regular_file(path, kFileBytesMax);
+  if (!text) return tl::unexpected(path + ": " + text.error());
   std::vector<std::string> tokens;
   std::istringstream lines(*text);
   std::string line;
@@ -67,8 +56,11 @@ tl::expected<std::string, std::string> read_first_token(const std::string& path)
 
 std::optional<std::string> find_fault_in_mode(const std::string& path) {
   struct stat file {};
-  if (::stat(path.c_str(), &file) != 0 || (file.st_mode & S_IROTH) == 0) return std::nullopt;
-  return fmt::format("{} may be read by everybody (mode {:04o}): chmod o-rwx {}", path,
+  if (::stat(path.c_str(), &file) != 0) return std::nullopt;
+  const bool is_readable = (file.st_mode & S_IROTH) != 0;
+  if (!is_readable && (file.st_mode & (S_IWGRP | S_IWOTH)) == 0) return std::nullopt;
+  return fmt::format("{} may be {} (mode {:04o}): chmod g-w,o-rwx {}", path,
+                     is_readable ? "read by everybody" : "written by others than its owner",
                      file.st_mode & 07777, path);
 }
 

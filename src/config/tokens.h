@@ -18,7 +18,8 @@ tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& pa
 // The first of them, as it stands there: for a client.
 tl::expected<std::string, std::string> read_first_token(const std::string& path);
 
-// Empty when only the file's owner and its group may read it; otherwise what to do.
+// Empty when only the file's owner may write it, and only the owner and the group may read it;
+// otherwise what to do.
 std::optional<std::string> find_fault_in_mode(const std::string& path);
 
 }  // namespace ringmaster::config

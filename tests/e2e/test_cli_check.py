@@ -72,6 +72,20 @@ def test_a_missing_file_names_the_nearest(write, folder):
     assert f"no such file; did you mean {folder / 'ringmaster.toml'}?" in done.stdout
 
 
+@pytest.mark.parametrize("extra", ["model = 'fifo'", "[listen]\ntoken_file = 'fifo'",
+                                   "[listen]\ntls_certificate_file = 'fifo'"])  # fmt: skip
+def test_a_fifo_that_nobody_writes_to_is_named_and_not_waited_for(write, folder, extra):
+    os.mkfifo(folder / "fifo")
+    path = write(f"[handlers.echo]\nlibrary = 'lib/echo.so'\n{extra}\n"
+                 "[methods.echo]\nsteps = [{ run = 'echo' }]\n")  # fmt: skip
+    done = run("check", "-c", path)
+    assert done.returncode == 78 and "expected a file, found a FIFO" in done.stdout, done
+    done = run("check", "-c", folder / "fifo")
+    assert (done.returncode, done.stdout) == (
+        78, f"{folder}/fifo: expected a file, found a FIFO\n"
+    )  # fmt: skip
+
+
 def test_a_path_may_be_relative_to_the_working_folder(write, folder):
     write(GOOD)
     assert run("check", "-c", "x.toml", cwd=folder).stdout == "x.toml: ok\n"

@@ -89,10 +89,13 @@ def test_a_worker_that_does_not_end_is_ended(server, probe):
         ({"workers": {"cuont": 1}}, "workers.cuont"),
         ({"handlers": {"m": {"library": "echo", "model": "no/such.ubj"}}}, "no/such.ubj"),
         ({"limits": {"payload_memory_bytes": "1MiB"}}, "payload_memory_bytes"),
+        ({"handlers": {"m": {"library": "echo", "model": "fifo"}}}, "found a FIFO"),
+        ({"listen": {"token_file": "fifo"}}, "found a FIFO"),
     ],
 )
 def test_a_bad_configuration_changes_nothing(server, sections, says):
     running = server()
+    os.mkfifo(running.config.parent / "fifo")
     workers = running.workers()
     line = running.reload(**sections)
     assert line.startswith("event=reload_failed") and says in line

@@ -189,6 +189,6 @@ def test_the_commands_show_a_token(server, tokens, build, tmp_path):
     done = run("call", "--token-file", wrong, "echo", "[1]")
     assert done.returncode == 71 and "does not take the token" in done.stderr, done
     done = run("call", "--token-file", tmp_path / "none", "echo", "[1]")
-    assert done.returncode == 64 and f"cannot read {tmp_path}/none" in done.stderr, done
+    assert done.returncode == 64 and f"{tmp_path}/none: cannot read" in done.stderr, done
     done = run("call", "echo", "[1]")
     assert done.returncode == 1 and done.stderr.startswith("error -32001: "), done

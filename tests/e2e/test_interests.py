@@ -2,6 +2,9 @@
 the same model, for users that were not trained on, and right as often as the model is said to be.
 """
 
+import os
+import signal
+
 import interests_reference as reference
 import pytest
 from client import request
@@ -53,6 +56,17 @@ def assert_same(predictions, expected):
     for prediction, row in zip(predictions, expected, strict=True):
         for category, score in zip(reference.CATEGORIES, row, strict=True):
             assert abs(prediction[category] - score) <= TOLERANCE, (category, prediction, row)
+
+
+def test_a_model_that_became_a_fifo_is_an_error_and_not_waited_for(server, root, tmp_path):
+    """A new fork server loads the model again, when the configuration was checked long ago."""
+    model = tmp_path / "model.ubj"
+    model.write_bytes((root / "conf/models/interests.ubj").read_bytes())
+    running = server(handlers={"interests": {"model": model}})
+    model.unlink()
+    os.mkfifo(model)
+    os.kill(running.nursery(), signal.SIGKILL)
+    running.wait_for_line(f"model {model}: expected a file")
 
 
 @needs_data

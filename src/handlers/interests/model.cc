@@ -3,8 +3,10 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <fcntl.h>
 #include <stdexcept>
 #include <string_view>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xgboost/c_api.h>
 
@@ -24,6 +26,17 @@ void check(int result, const char* what) {
   if (result != 0) fail(std::string("XGBoost: ") + what);
 }
 
+// XGBoost would open a FIFO, too, and wait there for ever for its writer.
+void expect_file(const std::string& path) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+  struct stat found {};
+  const bool is_open = file >= 0 && ::fstat(file, &found) == 0;
+  const int error = errno;
+  if (file >= 0) ::close(file);
+  if (!is_open) throw std::runtime_error("model " + path + ": " + std::strerror(error));
+  if (!S_ISREG(found.st_mode)) throw std::runtime_error("model " + path + ": expected a file");
+}
+
 }  // namespace
 
 void Model::FreeBooster::operator()(void* booster) const {
@@ -34,9 +47,7 @@ void Model::FreeMatrix::operator()(void* matrix) const {
 }
 
 Model::Model(const std::string& path) {
-  if (::access(path.c_str(), R_OK) != 0) {
-    throw std::runtime_error("model " + path + ": " + std::strerror(errno));
-  }
+  expect_file(path);
   // Trees are read by a parallel loop to which nthread does not apply.
   if (omp_set_num_threads != nullptr) omp_set_num_threads(1);
   // XGBoost would write its warnings to our stderr, which is a log with one event per line.

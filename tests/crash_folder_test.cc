@@ -91,6 +91,43 @@ TEST_CASE("crash folder: what was left half-written goes, what is not ours stays
   CHECK(names_in(parent.at("crashes")) == Names{"crash-2", "notes"});
 }
 
+TEST_CASE("crash folder: a link is not followed, whatever it stands for") {
+  const test::TemporaryFolder parent;
+  parent.write("elsewhere/notes", "kept");
+  fs::create_symlink(parent.at("elsewhere"), parent.at("link"));
+  for (const char* name : {"link", "link/"}) {
+    const Result<std::string> kept =
+        CrashFolder({parent.at(name), 1, 1000}).keep(crash_of("1", 100));
+    REQUIRE(!kept);
+    CHECK(kept.error().message.find("open the folder " + parent.at("link")) == 0);
+  }
+  // Below the folder, where what is too much, or half-written, is removed:
+  const CrashFolder folder({parent.at("crashes"), 1, 1000});
+  REQUIRE(folder.keep(crash_of("1", 100)));
+  fs::create_symlink(parent.at("elsewhere"), parent.at("crashes/crash-0"));
+  fs::create_symlink(parent.at("elsewhere"), parent.at("crashes/.crash-0"));
+  fs::create_symlink(parent.at("elsewhere"), parent.at("crashes/crash-1/link"));
+  REQUIRE(folder.keep(crash_of("2", 100)));
+  CHECK(names_in(parent.at("crashes")) == Names{"crash-2"});
+  CHECK(text_of(parent.at("elsewhere/notes")) == "kept");
+}
+
+TEST_CASE("crash folder: one that others may write to is refused") {
+  const test::TemporaryFolder parent;
+  const CrashFolder folder({parent.at("crashes"), 10, 1000});
+  REQUIRE(folder.keep(crash_of("1", 100)));
+  for (const mode_t mode : {0770u, 0707u, 0720u, 0702u, 01777u}) {
+    CAPTURE(mode);
+    REQUIRE(::chmod(parent.at("crashes").c_str(), mode) == 0);
+    const Result<std::string> kept = folder.keep(crash_of("2", 100));
+    REQUIRE(!kept);
+    CHECK(kept.error().message.ends_with("): chmod go-w " + parent.at("crashes")));
+    CHECK(names_in(parent.at("crashes")) == Names{"crash-1"});
+  }
+  REQUIRE(::chmod(parent.at("crashes").c_str(), 0755) == 0);
+  CHECK(folder.keep(crash_of("2", 100)));
+}
+
 TEST_CASE("crash folder: a failure says why, and leaves nothing half-written") {
   const test::TemporaryFolder parent;
   parent.write("file", "");

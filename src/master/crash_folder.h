@@ -13,7 +13,9 @@
 // Limits:    `count` crashes of `total_bytes` (the sum of their files' sizes). What is too much is
 //            removed, oldest first, before the new one is written: the bounds are never exceeded.
 // Trust:     payloads are users' data: folders are 0700, files 0600. Nothing is touched that is not
-//            named as above. A folder belongs to one server.
+//            named as above. A folder belongs to one server. One that another user owns or may
+//            write to is refused, and so is a link; everything below is opened relative to the
+//            folder's descriptor, and links in it are not followed.
 #pragma once
 
 #include <cstdint>
@@ -40,8 +42,6 @@ class CrashFolder {
   [[nodiscard]] Result<std::string> keep(const Crash& crash) const;
 
  private:
-  Status make_room(uint64_t bytes) const;
-
   Crashes options_;
 };
 

@@ -21,6 +21,19 @@ std::string read_all(const Fd& fd) {
   return text;
 }
 
+// A line with such a field, and one behind it.
+std::string line_with(const std::string& text, bool json) {
+  const test::TemporaryFolder folder;
+  LogOptions options;
+  options.role = "test";
+  options.json = json;
+  options.file = folder.at("log");
+  REQUIRE(set_up_log(options));
+  log(Level::kInfo, "event", {{"text", text}, {"after", 1}});
+  REQUIRE(set_up_log({}));
+  return read_all(Fd(::open(folder.at("log").c_str(), O_RDONLY | O_CLOEXEC)));
+}
+
 }  // namespace
 
 TEST_CASE("log: a reader that does not read loses lines, stops nobody, and is told how many") {
@@ -51,18 +64,57 @@ TEST_CASE("log: a reader that does not read loses lines, stops nobody, and is to
   REQUIRE(set_up_log({}));
 }
 
-TEST_CASE("log: a field that is very long is cut") {
-  const test::TemporaryFolder folder;
-  LogOptions options;
-  options.role = "test";
-  options.file = folder.at("log");
-  REQUIRE(set_up_log(options));
-  log(Level::kInfo, "long", {{"text", std::string(100'000, 'x')}, {"after", 1}});
-  REQUIRE(set_up_log({}));
-  const Fd file(::open(folder.at("log").c_str(), O_RDONLY | O_CLOEXEC));
-  const std::string line = read_all(file);
+TEST_CASE("log: a field that is very long is cut, also where it is escaped") {
+  const std::string line = line_with(std::string(100'000, 'x'), false);
   CHECK(line.size() < 2000);
   CHECK(line.ends_with("xxx... after=1\n"));
+  const std::string escaped = line_with(std::string(100'000, '\x01'), false);
+  CHECK(escaped.size() < 2000);
+  CHECK(escaped.ends_with("\\u0001...\" after=1\n"));
+}
+
+TEST_CASE("log: no control character and no invalid UTF-8 reaches a terminal") {
+  const std::pair<std::string, std::string> cases[] = {
+      {"a b", "a b"},
+      {"\x1b[2J", R"(\u001b[2J)"},
+      {"a\x7f", R"(a\u007f)"},
+      {"a~", "a~"},
+      {"\xc2\x80", R"(\u0080)"},
+      {"\xc2\x9b"
+       "31m",
+       R"(\u009b31m)"},
+      {"\xc2\x9f", R"(\u009f)"},
+      {"\xc2\xa0", "\xc2\xa0"},
+      {"\x9b"
+       "31m",
+       R"(\u009b31m)"},
+      {"\xc2", R"(\u00c2)"},
+      {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
+      {"\xe2\x82", R"(\u00e2\u0082)"},
+      {"\xc0\x9b", R"(\u00c0\u009b)"},            // not the shortest form
+      {"\xe0\x82\x9b", R"(\u00e0\u0082\u009b)"},  // the same
+      {"\xed\xa0\x80", R"(\u00ed\u00a0\u0080)"},  // a surrogate
+      {"\xf4\x90\x80\x80", R"(\u00f4\u0090\u0080\u0080)"},
+  };
+  for (const auto& [text, expected] : cases) {
+    CAPTURE(expected);
+    const bool is_quoted = expected != "a~";
+    CHECK(line_with(text, false)
+              .find(is_quoted ? "text=\"" + expected + "\" after=1" : "text=a~ after=1") !=
+          std::string::npos);
+    CHECK(line_with(text, true).find("\"text\":\"" + expected + "\",\"after\":1") !=
+          std::string::npos);
+  }
+}
+
+TEST_CASE("log: a FIFO that nobody reads is an error, and nothing to wait for") {
+  const test::TemporaryFolder folder;
+  REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
+  LogOptions options;
+  options.file = folder.at("fifo");
+  const Status set_up = set_up_log(options);
+  REQUIRE(!set_up);
+  CHECK(set_up.error().exit_code == ExitCode::kResource);
 }
 
 }  // namespace ringmaster

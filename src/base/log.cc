@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <fcntl.h>
@@ -39,29 +40,56 @@ int priority_of(Level level) {
   return kPriorities[static_cast<int>(level)];
 }
 
+// How many bytes the UTF-8 character has that the text begins with; 0: it is not valid UTF-8.
+size_t character_bytes(std::string_view text) {
+  const auto at = [text](size_t i) {
+    return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
+  };
+  const unsigned lead = at(0), second = at(1);
+  if (lead < 0x80) return 1;
+  const size_t size = lead < 0xc2 ? 0 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : lead < 0xf5 ? 4 : 0;
+  for (size_t i = 1; i < size; ++i) {
+    if ((at(i) & 0xc0) != 0x80) return 0;
+  }
+  const bool is_too_long = (lead == 0xe0 && second < 0xa0) || (lead == 0xf0 && second < 0x90);
+  const bool is_beyond = (lead == 0xed && second > 0x9f) || (lead == 0xf4 && second > 0x8f);
+  return is_too_long || is_beyond ? 0 : size;
+}
+
+// A terminal obeys control characters: those below a space, DEL, and C1 (U+0080 to U+009F), also as
+// single bytes. These are escaped, and so is every byte that is not UTF-8.
 void append_quoted(std::string& line, std::string_view text) {
   line += '"';
-  for (char c : text) {
+  const size_t end = line.size() + kFieldBytesMax;  // what is escaped takes six times its bytes
+  while (!text.empty()) {
+    if (line.size() > end) {
+      line += "...";
+      break;
+    }
+    const size_t size = character_bytes(text);
+    const std::string_view character = text.substr(0, std::max<size_t>(size, 1));
+    text.remove_prefix(character.size());
+    const char c = character.front();
+    const auto byte = static_cast<unsigned char>(character.back());
+    const bool is_c1 = size == 2 && c == '\xc2' && byte < 0xa0;
     if (c == '"' || c == '\\') {
       line += '\\';
       line += c;
     } else if (c == '\n') {
       line += "\\n";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      line += fmt::format("\\u{:04x}", static_cast<unsigned>(c));
+    } else if (size == 0 || is_c1 || byte < 0x20 || byte == 0x7f) {
+      line += fmt::format("\\u{:04x}", byte);
     } else {
-      line += c;
+      line += character;
     }
   }
   line += '"';
 }
 
 bool is_plain(std::string_view text) {
-  if (text.empty()) return false;
-  for (char c : text) {
-    if (static_cast<unsigned char>(c) <= ' ' || c == '"' || c == '=' || c == '\\') return false;
-  }
-  return true;
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return c > ' ' && c <= '~' && c != '"' && c != '=' && c != '\\';
+  });
 }
 
 void append_field(std::string& line, const LogField& field, bool json) {
@@ -83,8 +111,10 @@ void append_field(std::string& line, const LogField& field, bool json) {
   if (!json) line += ' ';
 }
 
+// O_NONBLOCK: a FIFO without a reader is an error, and nothing to wait for.
 Result<Fd> open_log_file(const std::string& path) {
-  Fd file(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0640));
+  constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  Fd file(::open(path.c_str(), kFlags, 0640));
   if (!file.is_open()) return fail_errno("open the log file " + path, errno);
   return file;
 }
@@ -155,7 +185,7 @@ void log(Level level, std::string_view event, std::span<const LogField> fields) 
     line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {&count, 1}));
   }
   // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
-  [[maybe_unused]] const ssize_t written = ::write(fd, line.data(), line.size());
+  if (::write(fd, line.data(), line.size()) < 0) ++log.lines_lost;
 }
 
 }  // namespace ringmaster

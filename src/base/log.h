@@ -9,7 +9,7 @@
 //            and the next one that is not follows one that counts them. O_NONBLOCK would do as
 //            much, but it belongs to whoever else has the pipe, too. (Where another process fills
 //            it between our look and our write, we wait for its reader after all.)
-// Limits:    of a field, its first 1000 bytes.
+// Limits:    of a field, its first 1000 bytes; control characters are escaped, and invalid UTF-8.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once
 

@@ -35,13 +35,19 @@ struct CloseLoop {
     delete loop;
   }
 };
+using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
+
+Result<Loop> make_loop() {
+  auto loop = std::make_unique<uv_loop_t>();
+  const int error = uv_loop_init(loop.get());
+  if (error != 0) return fail_errno("set up the event loop", -error);
+  return Loop(loop.release());
+}
 
 class Server {
  public:
-  explicit Server(LoadOptions load_options)
-      : load_options_(std::move(load_options)), loop_(new uv_loop_t) {
-    RM_ASSERT(uv_loop_init(loop_.get()) == 0);
-  }
+  Server(LoadOptions load_options, Loop loop)
+      : load_options_(std::move(load_options)), loop_(std::move(loop)) {}
 
   Status start(Options options);
   ExitCode run();
@@ -63,7 +69,7 @@ class Server {
   std::string status(const Deployment* serving) const;
 
   const LoadOptions load_options_;
-  std::unique_ptr<uv_loop_t, CloseLoop> loop_;  // closed after everything that lives on it
+  const Loop loop_;  // closed after everything that lives on it
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Front> front_;
   std::unique_ptr<StatusPort> status_port_;
@@ -82,7 +88,6 @@ class Server {
 };
 
 Status Server::start(Options options) {
-  if (Status fits = fit_to_descriptors(options); !fits) return fits;
   std::signal(SIGPIPE, SIG_IGN);
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
@@ -293,11 +298,16 @@ ExitCode Server::run() {
 
 ExitCode serve(Options options, LoadOptions load_options) {
   ::setproctitle("-ringmaster: master %s", options.config_file.c_str());
-  Server server(std::move(load_options));
-  if (Status started = server.start(std::move(options)); !started) {
-    log(Level::kError, "not_started", {{"error", started.error().message}});
-    return started.error().exit_code;
-  }
+  const auto refuse = [](const Error& error) {
+    log(Level::kError, "not_started", {{"error", error.message}});
+    return error.exit_code;
+  };
+  // Before the loop, which takes the first descriptors.
+  if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
+  Result<Loop> loop = make_loop();
+  if (!loop) return refuse(loop.error());
+  Server server(std::move(load_options), std::move(*loop));
+  if (Status started = server.start(std::move(options)); !started) return refuse(started.error());
   return server.run();
 }
 

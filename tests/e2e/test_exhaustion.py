@@ -98,10 +98,13 @@ def test_fewer_descriptors_than_connections_are_known_at_the_start(server):
         assert json.loads(line)["error"]["data"]["limit"] == 3
 
 
-def test_too_few_descriptors_for_anything(server):
-    running = server(wait=False, before=["prlimit", "--nofile=64:64"])
+@pytest.mark.parametrize("count", [5, 8, 12, 64])
+def test_too_few_descriptors_for_anything(server, count):
+    running = server(wait=False, before=["prlimit", f"--nofile={count}:{count}"])
     assert running.wait() == 71
-    running.wait_for_line(r"event=not_started error=\"descriptors: expected more than 64, .*nd 64:")
+    running.wait_for_line(
+        rf"event=not_started error=\"descriptors: expected more than 64, .*nd {count}:"
+    )
     assert "LimitNOFILE" in running.lines[-1]
 
 

@@ -37,6 +37,9 @@ TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
   CHECK(access.lets_in(client("10.1.2.3")));
   CHECK(access.lets_in(client("192.0.2.7")));
   CHECK(!access.lets_in(client("192.0.2.8")));
+  CHECK(!access.lets_in(client("192.0.2.6")));
+  CHECK(!access.lets_in(client("9.255.255.255")));
+  CHECK(!access.lets_in(client("11.0.0.0")));
   access.set_rules(ranges({"192.0.2.8"}), {});
   CHECK(access.lets_in(client("192.0.2.8")));
   CHECK(!access.lets_in(client("10.1.2.3")));
@@ -53,6 +56,11 @@ TEST_CASE("access: each of the tokens is known, and nothing else") {
   CHECK(access.knows("the-second-one-too"));
   CHECK(!access.knows("the-first-of-the"));
   CHECK(!access.knows("the-first-of-them "));
+  CHECK(!access.knows(" the-first-of-them"));
+  CHECK(!access.knows("the-first-of-themX"));
+  CHECK(!access.knows("The-first-of-them"));
+  CHECK(!access.knows("the-first-of-them\nthe-second-one-too"));
+  CHECK(!access.knows("the-first-of-themthe-second-one-too"));
   CHECK(!access.knows(std::string_view("the-first-of-them\0", 18)));
   CHECK(!access.knows(""));
 }
@@ -64,6 +72,7 @@ TEST_CASE("access: a token is found in an object and in an array") {
   CHECK(token_of(R"(["abc"])") == "abc");
   for (const char* none :
        {"", "{}", "[]", R"({"Token":"abc"})", R"({"token":7})", R"({"x":{"token":"abc"}})",
+        R"({"tokens":"abc"})", R"({"toke":"abc"})", R"({"token":["abc"]})", R"({"token":null})",
         R"(["abc","def"])", R"([["abc"]])", R"([7])", R"({"token":"abc")"}) {
     CAPTURE(none);
     CHECK(token_of(none).empty());

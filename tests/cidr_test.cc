@@ -35,7 +35,12 @@ TEST_CASE("cidr: an IPv4 range has the addresses of its prefix, and no others") 
   CHECK(!contains("10.0.0.0/8", "11.0.0.0"));
   CHECK(!contains("10.0.0.0/8", "9.255.255.255"));
   CHECK(contains("192.168.4.0/22", "192.168.7.255"));
+  CHECK(contains("192.168.4.0/22", "192.168.4.0"));
   CHECK(!contains("192.168.4.0/22", "192.168.8.0"));
+  CHECK(!contains("192.168.4.0/22", "192.168.3.255"));
+  CHECK(contains("192.0.2.6/31", "192.0.2.7"));
+  CHECK(!contains("192.0.2.6/31", "192.0.2.5"));
+  CHECK(!contains("192.0.2.6/31", "192.0.2.8"));
   CHECK(contains("192.0.2.7/32", "192.0.2.7"));
   CHECK(!contains("192.0.2.7/32", "192.0.2.6"));
   CHECK(contains("192.0.2.7", "192.0.2.7"));
@@ -50,6 +55,10 @@ TEST_CASE("cidr: an IPv6 range has the addresses of its prefix, and no others") 
   CHECK(!contains("fd00::/8", "fe80::1"));
   CHECK(contains("2001:db8::/61", "2001:db8:0:7:ffff::"));
   CHECK(!contains("2001:db8::/61", "2001:db8:0:8::"));
+  CHECK(!contains("2001:db8::/61", "2001:db7:ffff:ffff:ffff:ffff:ffff:ffff"));
+  CHECK(contains("2001:db8::2/127", "2001:db8::3"));
+  CHECK(!contains("2001:db8::2/127", "2001:db8::1"));
+  CHECK(!contains("2001:db8::2/127", "2001:db8::4"));
   CHECK(contains("::1", "::1"));
   CHECK(!contains("::1", "::2"));
   CHECK(contains("::/0", "2001:db8::1"));

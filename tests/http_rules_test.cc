@@ -24,6 +24,13 @@ TEST_CASE("http rules: JSON is posted; all else is refused with the status that 
   CHECK(judge("POST", kJson).status == 200);
   CHECK(judge("POST", "").status == 415);
   CHECK(judge("POST", "Content-Type: text/plain\r\n").status == 415);
+  for (const char* near :
+       {"application/jsonx", "application/jso", "xapplication/json", "application/json, text/plain",
+        "text/plain; application/json", "text/plain; charset=application/json", "application/json/",
+        "text/json", "application/ json"}) {
+    CAPTURE(near);
+    CHECK(judge("POST", "Content-Type: " + std::string(near) + "\r\n").status == 415);
+  }
   CHECK(judge("POST", kJson + "Content-Encoding: br\r\n").status == 415);
   CHECK(judge("POST", kJson + "Content-Encoding: identity\r\n").status == 200);
   CHECK(judge("GET", kJson).status == 405);
@@ -36,6 +43,17 @@ TEST_CASE("http rules: an origin is granted only where it is configured, as it i
   CHECK(judge("POST", kJson + origin, {"https://other.example"}).status == 403);
   CHECK(judge("POST", kJson + origin, {"https://app.example:443"}).status == 403);
   CHECK(judge("POST", kJson + "Origin: null\r\n", {"https://app.example"}).status == 403);
+  for (const char* near :
+       {"https://app.example.evil", "https://app.example:443", "https://app.example:4433",
+        "https://app.example/", "https://app.exampl", "http://app.example", "https://APP.example",
+        "https://evil.app.example", "https://evilapp.example", "app.example", "//app.example",
+        "https://app.example, https://other.example", "https://app.example https://app.example",
+        "*"}) {
+    CAPTURE(near);
+    const std::string field = "Origin: " + std::string(near) + "\r\n";
+    CHECK(judge("POST", kJson + field, {"https://app.example"}).status == 403);
+    CHECK(judge("OPTIONS", field, {"https://app.example"}).status == 403);
+  }
   CHECK(judge("OPTIONS", origin).status == 403);
   const HttpVerdict granted = judge("POST", kJson + origin, {"https://app.example"});
   CHECK(granted.status == 200);
@@ -53,6 +71,6 @@ TEST_CASE("http rules: a timeout is a number of milliseconds") {
   CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: 250\r\n").timeout_ms == 250);
   CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: 99999999999999999999\r\n").timeout_ms ==
         1'000'000'000'000);
-  for (const char* bad : {"-1", "1.5", "soon", "1 s"})
+  for (const char* bad : {"-1", "+1", "1.5", "1e3", "0x10", "1,2", "soon", "1 s"})
     CHECK(judge("POST", kJson + "X-Request-Timeout-Ms: " + bad + "\r\n").status == 400);
 }

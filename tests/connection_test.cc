@@ -1,0 +1,207 @@
+// Connection: when its timeouts close it, and for whom. The clock of has_stalled() and has_idled()
+// is the test's: what happens between two readings of the real clock lies between them, so a check
+// at `before` + limit must find nothing, and one behind `after` + limit must find it.
+#include "net/connection.h"
+
+#include <doctest/doctest.h>
+#include <linux/sockios.h>
+#include <optional>
+#include <sys/ioctl.h>
+#include <sys/un.h>
+
+#include "loop_support.h"
+
+namespace ringmaster::net {
+namespace {
+
+constexpr uint64_t kFirstBytesNs = 10 * kNsPerS;
+constexpr uint64_t kHourNs = 3600 * kNsPerS;
+constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: as many more seconds
+
+// A client of a connection in the same process. `before` and `after` are the times around what was
+// done last.
+class Client {
+ public:
+  explicit Client(ConnectionLimits limits = {}) : limits_(limits) {
+    events_.on_message = [this](Connection&, std::string_view) {
+      ++messages;
+      return true;
+    };
+    events_.on_unreadable = [](Connection&, rpc::Framer::Event) {};
+    events_.on_ended = [](Connection&) {};
+    events_.on_memory = [](Connection&, uint64_t) {};
+    events_.on_closed = [](Connection&) {};
+    const std::string path = folder_.at("socket");
+    auto listener = Listener::bind("unix:" + path);
+    REQUIRE(listener);
+    Stream stream;
+    REQUIRE((*listener)->listen(loop_.get(), [&](Stream come) { stream = std::move(come); }));
+    sockaddr_un address{};
+    address.sun_family = AF_UNIX;
+    path.copy(address.sun_path, sizeof address.sun_path - 1);
+    REQUIRE(::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
+    loop_.run_until([&] { return stream != nullptr; });
+    timed([&] {
+      connection_.emplace(std::move(stream), nullptr, events_, limits_, now_ns());
+      connection_->start();
+    });
+  }
+
+  Connection* operator->() { return &*connection_; }
+
+  template <class Do>
+  void timed(const Do& what) {
+    before = now_ns();
+    what();
+    after = now_ns();
+  }
+  // Until the connection has read all of it.
+  void send(std::string_view bytes) {
+    timed([&] {
+      loop_.run_until([&] {
+        const ssize_t sent = ::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT);
+        if (sent > 0) bytes.remove_prefix(static_cast<size_t>(sent));
+        int unread = 0;
+        REQUIRE(::ioctl(socket_.get(), SIOCOUTQ, &unread) == 0);
+        return bytes.empty() && unread == 0;
+      });
+    });
+  }
+  // Some of what it was sent, until more of the rest could be written.
+  void receive(size_t bytes) {
+    loop_.run_until([&] {
+      char piece[4096];
+      const ssize_t got = ::recv(socket_.get(), piece, std::min(sizeof piece, bytes), MSG_DONTWAIT);
+      if (got > 0) bytes -= static_cast<size_t>(got);
+      return bytes == 0;
+    });
+    loop_.run_until([turns = 0]() mutable { return ++turns > 2; });
+  }
+  // More than its socket takes, so that some of it waits.
+  void owe() {
+    timed([&] {
+      connection_->output().append(900'000, 'x');
+      connection_->flush();
+    });
+  }
+
+  uint64_t before = 0;
+  uint64_t after = 0;
+  size_t messages = 0;
+
+ private:
+  test::TemporaryFolder folder_;
+  test::Loop loop_;
+  ConnectionLimits limits_;
+  Connection::Events events_;
+  Fd socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
+  std::optional<Connection> connection_;
+};
+
+std::string message_of(size_t bytes) {
+  return '"' + std::string(bytes - 2, 'x') + '"';
+}
+
+}  // namespace
+
+TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever blanks come") {
+  Client client;
+  const uint64_t begun = client.after;
+  CHECK(!client->has_stalled(client.before + kFirstBytesNs));
+  client.send("\n \r\n");
+  CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
+}
+
+TEST_CASE("connection: a message has 10 s from its first bytes, whatever others come") {
+  Client client;
+  client.send("[1,");
+  const uint64_t begun = client.after;
+  CHECK(!client->has_stalled(client.before + kFirstBytesNs));
+  client.send("2,");
+  CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
+  client.send("3]");
+  CHECK(client.messages == 1);
+  CHECK(!client->has_stalled(client.after + kHourNs));  // it owes us nothing
+  client.send("[");
+  CHECK(!client->has_stalled(client.before + kFirstBytesNs));
+  CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
+}
+
+TEST_CASE("connection: a long message has longer, by its own bytes only") {
+  Client client;
+  constexpr size_t kBytes = 10 * kBytesPerS;
+  client.send('[' + message_of(kBytes));
+  CHECK(!client->has_stalled(client.before + kFirstBytesNs + 10 * kNsPerS));
+  CHECK(client->has_stalled(client.after + kFirstBytesNs + 10 * kNsPerS + kNsPerMs));
+  client.send("]");
+  client.send("[");
+  CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
+  // Nor has one that always begins in the read in which the one before it ends.
+  client.send("1");
+  for (size_t i = 0; i < 2 * kBytes / 4096; ++i)
+    client.send("]\n[" + message_of(4096));
+  CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerS));
+}
+
+TEST_CASE("connection: the time in which it is not read is not the client's") {
+  Client client;
+  client.send("[1,");
+  client.timed([&] { client->hold_reading(true); });
+  CHECK(!client->has_stalled(client.after + kHourNs));
+  client.timed([&] { client->hold_reading(false); });
+  CHECK(!client->has_stalled(client.before + kFirstBytesNs));
+  CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
+}
+
+TEST_CASE("connection: answers have send_timeout_ms until one byte of them is taken") {
+  Client client({.send_timeout_ms = 1000});
+  client.send("[]");
+  client.owe();
+  const uint64_t owed = client.after;
+  CHECK(!client->has_stalled(client.before + kNsPerS));
+  client.send("[1]\n[2]\n");
+  CHECK(client.messages == 3);  // requests are read, and change nothing
+  CHECK(client->has_stalled(owed + kNsPerS + kNsPerMs));
+  client.receive(200'000);
+  const uint64_t taken = owed + kNsPerS + kNsPerMs;
+  CHECK(!client->has_stalled(taken));  // sees that some were taken
+  CHECK(!client->has_stalled(taken + kNsPerS));
+  CHECK(client->has_stalled(taken + kNsPerS + 1));
+}
+
+TEST_CASE("connection: idle is who is owed nothing, and sends nothing") {
+  Client client({.send_timeout_ms = 60'000, .idle_timeout_ms = 1000});
+  CHECK(!client->has_idled(client.before + kNsPerS, false));
+  CHECK(client->has_idled(client.after + kNsPerS + kNsPerMs, false));
+  client.send("[1]\n");
+  CHECK(!client->has_idled(client.before + kNsPerS, false));
+  CHECK(client->has_idled(client.after + kNsPerS + kNsPerMs, false));
+  const uint64_t answered = client.after + kHourNs;
+  CHECK(!client->has_idled(answered, true));  // waits for an answer
+  CHECK(!client->has_idled(answered + kNsPerS, false));
+  CHECK(client->has_idled(answered + kNsPerS + 1, false));
+  client.owe();
+  CHECK(!client->has_idled(answered + kHourNs, false));  // has not read it yet
+}
+
+TEST_CASE("connection: without idle_timeout_ms it may be idle for ever") {
+  Client client;
+  client.send("[1]\n");
+  CHECK(!client->has_idled(client.after + 1000 * kHourNs, false));
+}
+
+TEST_CASE("connection: one that was sent everything has half a second to close") {
+  Client client;
+  client.send("[1]\n");
+  client.timed([&] {
+    client->finish();
+    client->flush();
+  });
+  const uint64_t sent = client.after;
+  CHECK(!client->has_stalled(client.before + kNsPerS / 2));
+  client.send("[2]\n");
+  CHECK(client.messages == 1);
+  CHECK(client->has_stalled(sent + kNsPerS / 2 + kNsPerMs));
+}
+
+}  // namespace ringmaster::net

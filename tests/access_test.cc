@@ -85,6 +85,7 @@ TEST_CASE("access: refusals are reported once a second at most, and none is left
   access.count(Refusal::kAddress, "a");
   auto reports = access.take_reports(5 * kS);
   REQUIRE(reports.size() == 1);
+  CHECK(reports[0].event == "clients_refused");
   CHECK(reports[0].why == "address");
   CHECK(reports[0].count == 1);
   CHECK(reports[0].whom == "a");

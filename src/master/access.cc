@@ -10,7 +10,16 @@ namespace {
 
 constexpr uint64_t kReportNs = 1'000'000'000;
 
-constexpr std::string_view kWords[kRefusals] = {"address", "tls", "token"};
+struct Words {
+  std::string_view event;
+  std::string_view why;
+};
+constexpr Words kWords[kRefusals] = {
+    {"clients_refused", "address"},
+    {"clients_refused", "tls"},
+    {"clients_refused", "token"},
+    {"handshakes_delayed", "time_of_client"},
+};
 
 class TokenFinder : public json::Visitor {
  public:
@@ -60,7 +69,8 @@ std::vector<Access::Report> Access::take_reports(uint64_t now_ns) {
     Tally& tally = tallies_[i];
     if (tally.total == tally.reported) continue;
     if (tally.reported_ns && now_ns < *tally.reported_ns + kReportNs) continue;
-    reports.push_back({kWords[i], tally.total - tally.reported, tally.total, tally.whom});
+    reports.push_back(
+        {kWords[i].event, kWords[i].why, tally.total - tally.reported, tally.total, tally.whom});
     tally.reported = tally.total;
     tally.reported_ns = now_ns;
   }

@@ -1,4 +1,4 @@
-// Access: who may call, and how often somebody was refused.
+// Access: which clients may call, and how often a client was refused or delayed.
 //
 // Pure: no I/O; time is an argument.
 // Memory: counters only; of those who were refused, the last one's name.
@@ -16,9 +16,14 @@
 
 namespace ringmaster::master {
 
-// Why a client was refused.
-enum class Refusal : uint8_t { kAddress, kTls, kToken };
-inline constexpr size_t kRefusals = 3;
+// Why a client was refused, or what else was done to it.
+enum class Refusal : uint8_t {
+  kAddress,
+  kTls,
+  kToken,
+  kDelayed,  // no refusal: its TLS handshake waits, see HandshakeQuota
+};
+inline constexpr size_t kRefusals = 4;
 
 class Access {
  public:
@@ -41,8 +46,9 @@ class Access {
   // What there is to be said about refusals: once a second at most for each kind, however many
   // there are.
   struct Report {
-    std::string_view why;  // one word
-    uint64_t count;        // since the last report
+    std::string_view event;  // of the log
+    std::string_view why;    // one word
+    uint64_t count;          // since the last report
     uint64_t total;
     std::string whom;  // the last of them
   };

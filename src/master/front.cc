@@ -18,10 +18,6 @@ constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
 constexpr size_t kSessionsEach = 128;
 
-// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds,
-// with some keys a minute, in which nobody is answered and the watchdog is not fed.
-constexpr uint64_t kHandshakesNs = 5 * kNsPerMs;
-
 // So many clients more than there may be are told so; any further ones are only closed.
 constexpr size_t kToldClientsMax = 64;
 
@@ -38,7 +34,10 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
-      patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      handshakes_([this](const net::Connection& connection) {
+        shared_.access.count(Refusal::kDelayed, connection.client());
+      }) {
   for (InheritedSocket& socket : inherited)
     entrances_.push_back({"", net::Listener::adopt(std::move(socket.fd), socket.is_tls)});
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
@@ -53,8 +52,12 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
     session_of(connection).on_unreadable(why);
   };
-  events_.may_shake_hands = [this] { return shaking_hands_ns_ < kHandshakesNs; };
-  events_.on_handshake = [this](uint64_t took_ns) { shaking_hands_ns_ += took_ns; };
+  events_.may_shake_hands = [this](net::Connection& connection) {
+    return handshakes_.may_go_on(connection, now_ns());
+  };
+  events_.on_handshake = [this](net::Connection& connection, uint64_t took_ns) {
+    handshakes_.note(connection, took_ns, now_ns());
+  };
   events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
     shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
   };
@@ -63,6 +66,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     count_memory(connection, was_bytes);
   };
   events_.on_closed = [this](net::Connection& connection) {
+    handshakes_.forget(connection, now_ns());
     const auto found = sessions_.find(&connection);
     const std::shared_ptr<Session> session = std::move(found->second);
     sessions_.erase(found);
@@ -145,8 +149,10 @@ Status Front::serve(Deployment& deployment) {
   uv_timer_start(
       patience_.get(),
       [](uv_timer_t* timer) {
-        static_cast<Front*>(timer->data)->close_stalled();
-        static_cast<Front*>(timer->data)->report_refusals();
+        auto* const self = static_cast<Front*>(timer->data);
+        self->close_stalled();
+        self->handshakes_.resume_delayed(now_ns());
+        self->report_refusals();
       },
       kTickMs, kTickMs);
   return {};
@@ -184,7 +190,7 @@ bool Front::lets_in(const net::AnyStream& stream) {
 
 void Front::report_refusals() {
   for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
-    log(Level::kWarning, "clients_refused",
+    log(Level::kWarning, report.event,
         {{"why", report.why},
          {"count", report.count},
          {"total", report.total},
@@ -194,6 +200,7 @@ void Front::report_refusals() {
 
 void Front::accept(net::Stream stream, bool is_tls) {
   if (!lets_in(*stream)) return;
+  const std::string client = net::client_of(net::fd_of(*stream));
   // By TLS nobody can be told before the handshake, which one too many is not worth.
   const size_t told = is_tls ? 0 : kToldClientsMax;
   if (sessions_.size() >= shared_.limits.connections + told) return;
@@ -203,6 +210,7 @@ void Front::accept(net::Stream stream, bool is_tls) {
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
   if (sessions_.size() > shared_.limits.connections) return session->refuse_connection();
+  if (is_tls) handshakes_.begin(connection, client);
   connection.start();
 }
 
@@ -264,7 +272,7 @@ void Front::flush() {
     flushing_.clear();
   }
   closed_.clear();
-  shaking_hands_ns_ = 0;
+  handshakes_.end_turn();
 }
 
 }  // namespace ringmaster::master

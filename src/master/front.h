@@ -15,6 +15,7 @@
 
 #include "base/status.h"
 #include "master/deployment.h"
+#include "master/handshakes.h"
 #include "master/notify.h"
 #include "master/session.h"
 #include "net/listener.h"
@@ -75,8 +76,8 @@ class Front {
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
   net::UvHandle<uv_timer_t> patience_;
-  uint64_t shaking_hands_ns_ = 0;  // that handshakes have taken in this turn of the loop
-  size_t next_bucket_ = 0;         // of the sessions: is looked at next
+  Handshakes handshakes_;
+  size_t next_bucket_ = 0;  // of the sessions: is looked at next
 };
 
 }  // namespace ringmaster::master

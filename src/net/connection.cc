@@ -40,15 +40,18 @@ Connection::Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Even
 void Connection::update_reading() {
   const bool wants_messages =
       !is_held_ && unread_.empty() && !is_unreadable_ && unsent_bytes() <= kUnsentBytesMax;
-  const bool wanted = !is_closed() && !is_at_eof_ && (wants_messages || is_finishing_);
+  const bool wanted =
+      !is_closed() && !is_at_eof_ && !is_delayed_ && (wants_messages || is_finishing_);
   if (wanted == is_reading_) return;
   is_reading_ = wanted;
   if (!wanted) {
     if (!is_closed()) uv_read_stop(&stream_->stream);
     return;
   }
-  waiting_since_ns_ = now_ns();  // the time that we did not read is not the client's
-  message_bytes_ = 0;
+  if (!is_shaking_hands()) {
+    waiting_since_ns_ = now_ns();  // the time that we did not read is not the client's
+    message_bytes_ = 0;
+  }
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     auto* self = static_cast<Connection*>(handle->data);
     std::span<char> room;
@@ -65,7 +68,9 @@ void Connection::update_reading() {
                                       self->on_read({buffer->base, static_cast<size_t>(size)});
                                     } else if (size == UV_EOF) {
                                       self->on_end();
-                                    } else if (size < 0 && size != UV_ENOBUFS) {  // not now
+                                    } else if (size == UV_ENOBUFS) {  // not now
+                                      self->update_reading();         // it may be delayed
+                                    } else if (size < 0) {
                                       self->close();
                                     }
                                   });
@@ -100,10 +105,11 @@ void Connection::on_read(std::string_view bytes) {
 
 // TLS may also have something to say of its own accord, and it may have ended.
 void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
-  const bool is_shaking_hands = tls.state() == TlsStream::State::kHandshake;
-  const uint64_t begun_ns = is_shaking_hands ? now_ns() : 0;
+  const bool was_shaking_hands = is_shaking_hands();
+  const uint64_t begun_ns = was_shaking_hands ? now_ns() : 0;
   const std::string_view plaintext = tls.receive(bytes);
-  if (is_shaking_hands) events_.on_handshake(now_ns() - begun_ns);
+  if (was_shaking_hands) events_.on_handshake(*this, now_ns() - begun_ns);
+  if (is_closed()) return;
   if (!plaintext.empty()) {
     framer_.feed(plaintext);
     hand_out_messages();
@@ -127,9 +133,12 @@ void Connection::end_if_tls_has() {
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
 }
 
-bool Connection::may_read_now() const {
-  const bool is_shaking_hands = tls_ != nullptr && tls_->state() == TlsStream::State::kHandshake;
-  return !is_shaking_hands || is_finishing_ || events_.may_shake_hands();
+bool Connection::is_shaking_hands() const {
+  return tls_ != nullptr && tls_->state() == TlsStream::State::kHandshake;
+}
+
+bool Connection::may_read_now() {
+  return !is_shaking_hands() || is_finishing_ || events_.may_shake_hands(*this);
 }
 
 bool Connection::is_mid_message() const {
@@ -189,6 +198,11 @@ void Connection::hold_reading(bool hold) {
   update_reading();
 }
 
+void Connection::resume() {
+  is_delayed_ = false;
+  update_reading();
+}
+
 void Connection::finish() {
   is_finishing_ = true;
   update_reading();
@@ -204,7 +218,7 @@ bool Connection::has_stalled(uint64_t now_ns) {
   const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || is_mid_message();
   // It may have begun something of TLS in the midst of which it cannot be sent anything.
   const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
-  if (!(is_reading_ || is_blocked) || !owes_us) return false;
+  if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
   const uint64_t allowed_ns = kPatienceNs + message_bytes_ * kNsPerS / kSlowestBytesPerS;
   return now_ns > waiting_since_ns_ + allowed_ns;
 }

@@ -40,10 +40,11 @@ class Connection {
     // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
-    // Of TLS only: whether a handshake may go on in this turn of the loop, and how long it took
-    // then: its arithmetic is a millisecond's work, or several.
-    std::function<bool()> may_shake_hands;
-    std::function<void(uint64_t took_ns)> on_handshake;
+    // Of TLS only: whether the handshake may go on now. False: the question comes again in the next
+    // turn of the loop; or, where the owner has called delay(), after resume(). Then, how long it
+    // took: its arithmetic is a millisecond's work, or several.
+    std::function<bool(Connection&)> may_shake_hands;
+    std::function<void(Connection&, uint64_t took_ns)> on_handshake;
     // Of TLS only: what has come is none, or not from whom it should be. The connection closes
     // itself.
     std::function<void(Connection&, const std::string& why)> on_tls_failed;
@@ -90,6 +91,9 @@ class Connection {
   // Stops and resumes reading, messages that were read already included: the owner's say in
   // back-pressure. What has waited is handed out by the next flush().
   void hold_reading(bool hold);
+  // Stops reading in the midst of a TLS handshake, and resumes it. The time counts as the client's.
+  void delay() { is_delayed_ = true; }
+  void resume();
   // Closes once everything is sent; what still comes in is thrown away. The client is given a
   // moment to read and close first: closing on unread input could cost it the last answers.
   void finish();
@@ -97,6 +101,8 @@ class Connection {
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
+  // Is there no TLS handshake yet to be completed?
+  bool is_open() const { return tls_ == nullptr || tls_->state() == TlsStream::State::kOpen; }
   // For messages. REQUIRES: !is_closed().
   std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
   // No first byte, a message so slow, answers not read, or a finished connection left open, for
@@ -114,7 +120,8 @@ class Connection {
   void hand_out_messages();
   bool hand_out(rpc::Framer::Event event, std::string_view message);
   bool is_mid_message() const;
-  bool may_read_now() const;
+  bool is_shaking_hands() const;
+  bool may_read_now();
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);
@@ -143,6 +150,7 @@ class Connection {
   uint64_t held_bytes_ = 0;        // as last told
   int64_t owners_bytes_ = 0;
   bool is_held_ = false;
+  bool is_delayed_ = false;
   bool is_reading_ = false;
   bool is_into_room_ = false;   // what is being read goes to where the framer keeps it
   bool is_unreadable_ = false;  // no message can follow

@@ -1,5 +1,7 @@
 #include "net/socket_name.h"
 
+#include <algorithm>
+#include <arpa/inet.h>
 #include <fmt/format.h>
 #include <netdb.h>
 #include <sys/socket.h>
@@ -32,6 +34,30 @@ bool is_of_this_host(const sockaddr_storage& address) {
   static const Cidr v4 = *Cidr::parse("127.0.0.0/8");
   static const Cidr v6 = *Cidr::parse("::1");
   return address.ss_family == AF_UNIX || v4.contains(address) || v6.contains(address);
+}
+
+std::string client_of(int socket) {
+  const sockaddr_storage peer = peer_of(socket);
+  char text[INET6_ADDRSTRLEN] = "?";
+  if (peer.ss_family == AF_UNIX) {
+    ucred user{};
+    socklen_t size = sizeof user;
+    if (::getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &user, &size) != 0) return text;
+    return fmt::format("uid {}", user.uid);
+  }
+  if (peer.ss_family == AF_INET) {
+    ::inet_ntop(AF_INET, &reinterpret_cast<const sockaddr_in&>(peer).sin_addr, text, sizeof text);
+    return text;
+  }
+  if (peer.ss_family != AF_INET6) return text;
+  in6_addr v6 = reinterpret_cast<const sockaddr_in6&>(peer).sin6_addr;
+  if (IN6_IS_ADDR_V4MAPPED(&v6)) {
+    ::inet_ntop(AF_INET, v6.s6_addr + 12, text, sizeof text);
+    return text;
+  }
+  std::fill(v6.s6_addr + 8, v6.s6_addr + sizeof v6.s6_addr, uint8_t{0});
+  ::inet_ntop(AF_INET6, &v6, text, sizeof text);
+  return fmt::format("{}/64", text);
 }
 
 std::string to_text(const sockaddr_storage& address) {

@@ -41,14 +41,16 @@ def request(method: str, params: Any = None, id: Any = 1) -> bytes:
     return json.dumps(members, separators=(",", ":")).encode() + b"\n"
 
 
-def connect(address: str) -> socket.socket:
+def connect(address: str, source: str = "") -> socket.socket:
+    """`source`: the address that the client comes from, of this machine: "127.0.0.2"."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE_S)
         connection.connect(address.removeprefix("unix:"))
         return connection
     host, _, port = address.rpartition(":")
-    return socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE_S)
+    return socket.create_connection((host.strip("[]"), int(port)), timeout=DEADLINE_S,
+                                    source_address=(source, 0) if source else None)
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -73,8 +75,8 @@ def assert_no_wait_for_tick(client: "Client", took: list[float]):
 
 
 class Client:
-    def __init__(self, address: str):
-        self.socket = connect(address)
+    def __init__(self, address: str, source: str = ""):
+        self.socket = connect(address, source)
         self._received = b""
 
     def __enter__(self):

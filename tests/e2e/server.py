@@ -98,9 +98,9 @@ class Server:
         self.processes()
         return self
 
-    def connect(self, address: str | None = None) -> Client:
+    def connect(self, address: str | None = None, source: str = "") -> Client:
         """A client that is closed after the test at the latest."""
-        self._clients.append(Client(address or self.address))
+        self._clients.append(Client(address or self.address, source))
         return self._clients[-1]
 
     def call(self, method: str, params: Any = None) -> Any:

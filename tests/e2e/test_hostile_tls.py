@@ -88,6 +88,26 @@ def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
         assert place < len(many) // 2, "it was answered after them"
 
 
+def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(server, own, ca):
+    running = server(listen=own.listen())
+    hello = StepwiseTls(ca, group="secp384r1").first_flight()
+    with contextlib.ExitStack() as stack:
+        is_delayed = lambda: any("event=handshakes_delayed" in line for line in running.lines)
+        begun = []
+        while not is_delayed():
+            begun.append(stack.enter_context(raw(running)))
+            begun[-1].sendall(hello)
+            assert len(begun) < 20_000
+            with contextlib.suppress(TimeoutError):
+                begun[-1].settimeout(0.1)
+                begun[-1].recv(1)
+        running.wait_for_line(r"event=handshakes_delayed why=time_of_client .* last=127.0.0.1:\d+")
+        with TlsClient(running.address, ca, source="127.0.0.2") as other:
+            assert other.call("echo", [1]) == [1]
+        with TlsClient(running.address, ca) as late:  # it has to wait, and is served
+            assert late.call("echo", [2]) == [2]
+
+
 def test_the_slow_are_closed_after_ten_seconds(server, own, ca):
     running = server(listen=own.listen(), limits={"idle_timeout_ms": 0})
     half, late = StepwiseTls(ca), StepwiseTls(ca)

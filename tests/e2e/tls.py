@@ -14,16 +14,16 @@ def address_of(running) -> str:
     return running.address.removeprefix("tls://")
 
 
-def raw(running) -> socket.socket:
-    return connect(address_of(running))
+def raw(running, source: str = "") -> socket.socket:
+    return connect(address_of(running), source)
 
 
 class TlsClient(Client):
     """`of`: a former client, whose session this one tries to resume."""
 
     def __init__(self, address: str, ca: Certificate, own: Certificate | None = None,
-                 of: "TlsClient | None" = None, **options):
-        super().__init__(address.removeprefix("tls://"))
+                 of: "TlsClient | None" = None, source: str = "", **options):
+        super().__init__(address.removeprefix("tls://"), source)
         self.context = of.context if of else ssl.create_default_context(cafile=str(ca.file))
         for name, value in options.items():
             setattr(self.context, name, value)
@@ -38,10 +38,13 @@ class TlsClient(Client):
 
 
 class StepwiseTls:
-    """The TLS of a client that decides itself when what is sent: most methods return the bytes."""
+    """The TLS of a client that decides itself when what is sent: most methods return the bytes.
+    `group`: the only one of the key exchange that it offers."""
 
-    def __init__(self, ca: Certificate, **options):
+    def __init__(self, ca: Certificate, group: str = "", **options):
         context = ssl.create_default_context(cafile=str(ca.file))
+        if group:
+            context.set_ecdh_curve(group)
         for name, value in options.items():
             setattr(context, name, value)
         self.incoming, self.outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()

@@ -1,0 +1,93 @@
+#include "master/handshakes.h"
+
+#include <algorithm>
+#include <openssl/rand.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+namespace ringmaster::master {
+namespace {
+
+// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds,
+// with some keys a minute, in which nobody is answered and the watchdog is not fed.
+constexpr uint64_t kTurnNs = 5 * kNsPerMs;
+
+std::string random_salt() {
+  std::string salt(16, '\0');
+  RM_ASSERT(::RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()),
+                         static_cast<int>(salt.size())) == 1);
+  return salt;
+}
+
+}  // namespace
+
+Handshakes::Handshakes(std::function<void(const net::Connection&)> on_delayed)
+    : on_delayed_(std::move(on_delayed)), quota_(random_salt()) {}
+
+void Handshakes::begin(net::Connection& connection, const std::string& client) {
+  under_way_.insert_or_assign(&connection, Handshake{quota_.account_of(client)});
+}
+
+bool Handshakes::may_go_on(net::Connection& connection, uint64_t now_ns) {
+  if (turn_ns_ >= kTurnNs) return false;
+  Handshake& handshake = under_way_.at(&connection);
+  if (has_credit(handshake, now_ns)) return true;
+  handshake.is_delayed = true;
+  delayed_.push_back(&connection);
+  connection.delay();
+  on_delayed_(connection);
+  return false;
+}
+
+bool Handshakes::note(net::Connection& connection, uint64_t took_ns, uint64_t now_ns) {
+  Handshake& handshake = under_way_.at(&connection);
+  turn_ns_ += took_ns;
+  give_back_advance(handshake, now_ns);
+  quota_.charge(handshake.account, took_ns, now_ns);
+  handshake.spent_ns += took_ns;
+  handshake.has_begun = true;
+  if (!connection.is_open()) return false;
+  const uint64_t counted_ns = handshake.spent_ns / HandshakeQuota::kCompletedShare;
+  quota_.refund(handshake.account, handshake.spent_ns - counted_ns, now_ns);
+  under_way_.erase(&connection);
+  return true;
+}
+
+void Handshakes::forget(net::Connection& connection, uint64_t now_ns) {
+  const auto found = under_way_.find(&connection);
+  if (found == under_way_.end()) return;
+  give_back_advance(found->second, now_ns);
+  under_way_.erase(found);
+}
+
+void Handshakes::resume_delayed(uint64_t now_ns) {
+  for (size_t looks = std::min(delayed_.size(), kLooksPerTick); looks > 0; --looks) {
+    net::Connection* const connection = delayed_.front();
+    delayed_.pop_front();
+    const auto found = under_way_.find(connection);
+    if (found == under_way_.end() || !found->second.is_delayed) continue;
+    Handshake& handshake = found->second;
+    if (!has_credit(handshake, now_ns)) {
+      delayed_.push_back(connection);
+      continue;
+    }
+    handshake.is_delayed = false;
+    handshake.advance_ns = kAdvanceNs;
+    quota_.charge(handshake.account, kAdvanceNs, now_ns);
+    connection->resume();
+  }
+}
+
+bool Handshakes::has_credit(const Handshake& handshake, uint64_t now_ns) const {
+  if (handshake.advance_ns > 0) return true;
+  return handshake.has_begun ? quota_.may_go_on(handshake.account, now_ns)
+                             : quota_.may_begin(handshake.account, now_ns);
+}
+
+void Handshakes::give_back_advance(Handshake& handshake, uint64_t now_ns) {
+  quota_.refund(handshake.account, std::exchange(handshake.advance_ns, 0), now_ns);
+}
+
+}  // namespace ringmaster::master

@@ -23,6 +23,10 @@ std::vector<net::Cidr> ranges(std::initializer_list<const char*> texts) {
   return all;
 }
 
+bool knows(const Access& access, std::string_view token) {
+  return !access.client_with(token).empty();
+}
+
 }  // namespace
 
 TEST_CASE("access: without an allow list nobody is asked where he comes from") {
@@ -48,21 +52,23 @@ TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
 TEST_CASE("access: each of the tokens is known, and nothing else") {
   Access access;
   CHECK(!access.asks_for_token());
-  CHECK(!access.knows(""));
+  CHECK(!knows(access, ""));
   access.set_rules({}, {Secret("the-first-of-them"), Secret("the-second-one-too")});
   CHECK(access.asks_for_token());
   CHECK(!access.asks_for_address());
-  CHECK(access.knows("the-first-of-them"));
-  CHECK(access.knows("the-second-one-too"));
-  CHECK(!access.knows("the-first-of-the"));
-  CHECK(!access.knows("the-first-of-them "));
-  CHECK(!access.knows(" the-first-of-them"));
-  CHECK(!access.knows("the-first-of-themX"));
-  CHECK(!access.knows("The-first-of-them"));
-  CHECK(!access.knows("the-first-of-them\nthe-second-one-too"));
-  CHECK(!access.knows("the-first-of-themthe-second-one-too"));
-  CHECK(!access.knows(std::string_view("the-first-of-them\0", 18)));
-  CHECK(!access.knows(""));
+  CHECK(knows(access, "the-first-of-them"));
+  CHECK(knows(access, "the-second-one-too"));
+  // The first digits of its SHA-256.
+  CHECK(access.client_with("the-first-of-them") == "token f9a16aee");
+  CHECK(!knows(access, "the-first-of-the"));
+  CHECK(!knows(access, "the-first-of-them "));
+  CHECK(!knows(access, " the-first-of-them"));
+  CHECK(!knows(access, "the-first-of-themX"));
+  CHECK(!knows(access, "The-first-of-them"));
+  CHECK(!knows(access, "the-first-of-them\nthe-second-one-too"));
+  CHECK(!knows(access, "the-first-of-themthe-second-one-too"));
+  CHECK(!knows(access, std::string_view("the-first-of-them\0", 18)));
+  CHECK(!knows(access, ""));
 }
 
 TEST_CASE("access: a token is found in an object and in an array") {

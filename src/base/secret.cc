@@ -1,5 +1,6 @@
 #include "base/secret.h"
 
+#include <fmt/format.h>
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
 
@@ -13,6 +14,10 @@ Secret::Secret(std::string_view text) {
 
 bool Secret::operator==(const Secret& other) const {
   return ::CRYPTO_memcmp(digest_.data(), other.digest_.data(), digest_.size()) == 0;
+}
+
+std::string Secret::fingerprint() const {
+  return fmt::format("{:02x}{:02x}{:02x}{:02x}", digest_[0], digest_[1], digest_[2], digest_[3]);
 }
 
 }  // namespace ringmaster

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 namespace ringmaster {
@@ -13,6 +14,8 @@ class Secret {
 
   // Takes as long wherever the two differ, so that nobody can find a token out piece by piece.
   bool operator==(const Secret& other) const;
+  // Eight hex digits of the SHA-256: tells one secret from another, and does not give it away.
+  std::string fingerprint() const;
 
  private:
   std::array<uint8_t, 32> digest_;

@@ -73,7 +73,9 @@ std::string dump_listen(const Options& options) {
 }  // namespace
 
 std::string dump(const master::Options& options) {
-  std::string out = dump_listen(options) + "\n[workers]\n";
+  std::string out = dump_listen(options);
+  append_numbers(out, kListenKeys, options);
+  out += "\n[workers]\n";
   append_numbers(out, kWorkersKeys, options);
   out += fmt::format("sandbox = {}\n", options.sandbox);
   out += "\n[limits]\n";

@@ -52,6 +52,7 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"origins"},
     {"allow"},
     {"token_file"},
+    {"connections_per_client", Unit::kCount, 0, 1'000'000, &Options::connections_per_client},
     {"tls_certificate_file"},
     {"tls_key_file"},
     {"tls_client_ca_file"},

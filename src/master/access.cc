@@ -18,6 +18,9 @@ constexpr Words kWords[kRefusals] = {
     {"clients_refused", "address"},
     {"clients_refused", "tls"},
     {"clients_refused", "token"},
+    {"clients_refused", "connections"},
+    {"clients_refused", "connections_per_client"},
+    {"connections_closed", "made_room"},
     {"handshakes_delayed", "time_of_client"},
 };
 
@@ -44,12 +47,12 @@ class TokenFinder : public json::Visitor {
 }  // namespace
 
 // All are looked at, whichever it is.
-bool Access::knows(std::string_view token) const {
+std::string Access::client_with(std::string_view token) const {
   const Secret secret(token);
   bool is_known = false;
   for (const Secret& one : tokens_)
     is_known |= one == secret;
-  return is_known;
+  return is_known ? "token " + secret.fingerprint() : "";
 }
 
 bool Access::lets_in(const sockaddr_storage& client) const {

@@ -1,4 +1,4 @@
-// Access: which clients may call, and how often a client was refused or delayed.
+// Access: which clients may call, and how often a client was refused or closed.
 //
 // Pure: no I/O; time is an argument.
 // Memory: counters only; of those who were refused, the last one's name.
@@ -21,9 +21,12 @@ enum class Refusal : uint8_t {
   kAddress,
   kTls,
   kToken,
-  kDelayed,  // no refusal: its TLS handshake waits, see HandshakeQuota
+  kConnections,           // limits.connections, and none is idle
+  kConnectionsPerClient,  // listen.connections_per_client
+  kMadeRoom,              // it was idle, and a new connection needed its place
+  kDelayed,               // no refusal: its TLS handshake waits, see HandshakeQuota
 };
-inline constexpr size_t kRefusals = 4;
+inline constexpr size_t kRefusals = 7;
 
 class Access {
  public:
@@ -37,9 +40,10 @@ class Access {
   bool asks_for_address() const { return !allow_.empty(); }
   bool lets_in(const sockaddr_storage& client) const;
 
-  // Whether a client must have a token; then, whether this is one.
+  // Whether a client must have a token; then, the name of the client that has this one. Empty: the
+  // token is not known.
   bool asks_for_token() const { return !tokens_.empty(); }
-  bool knows(std::string_view token) const;
+  std::string client_with(std::string_view token) const;
 
   void count(Refusal why, std::string whom);
 

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "net/socket_name.h"
 
 namespace ringmaster::master {
 namespace {
@@ -17,9 +16,6 @@ constexpr uint64_t kTickMs = 250 / 16;
 constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
 constexpr size_t kSessionsEach = 128;
-
-// So many clients more than there may be are told so; any further ones are only closed.
-constexpr size_t kToldClientsMax = 64;
 
 // Removes one of these addresses: "127.0.0.1:0" may stand there several times.
 bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
@@ -56,7 +52,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     return handshakes_.may_go_on(connection, now_ns());
   };
   events_.on_handshake = [this](net::Connection& connection, uint64_t took_ns) {
-    handshakes_.note(connection, took_ns, now_ns());
+    on_handshake(connection, took_ns);
   };
   events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
     shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
@@ -143,6 +139,7 @@ Status Front::serve(Deployment& deployment) {
   shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;
   shared_.origins = deployment.options().listen_origins;
+  shared_.connections_per_client = deployment.options().connections_per_client;
   const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};
@@ -178,40 +175,6 @@ std::vector<std::string> Front::addresses() const {
   for (const Entrance& entrance : entrances_)
     addresses.push_back(entrance.listener->address());
   return addresses;
-}
-
-bool Front::lets_in(const net::AnyStream& stream) {
-  if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
-  const sockaddr_storage client = net::peer_of(net::fd_of(stream));
-  if (shared_.access.lets_in(client)) return true;
-  shared_.access.count(Refusal::kAddress, net::to_text(client));
-  return false;
-}
-
-void Front::report_refusals() {
-  for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
-    log(Level::kWarning, report.event,
-        {{"why", report.why},
-         {"count", report.count},
-         {"total", report.total},
-         {"last", report.whom}});
-  }
-}
-
-void Front::accept(net::Stream stream, bool is_tls) {
-  if (!lets_in(*stream)) return;
-  const std::string client = net::client_of(net::fd_of(*stream));
-  // By TLS nobody can be told before the handshake, which one too many is not worth.
-  const size_t told = is_tls ? 0 : kToldClientsMax;
-  if (sessions_.size() >= shared_.limits.connections + told) return;
-  auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
-  auto session =
-      std::make_shared<Session>(std::move(stream), std::move(tls), events_, shared_, now_ns());
-  net::Connection& connection = session->connection();
-  sessions_.emplace(&connection, session);
-  if (sessions_.size() > shared_.limits.connections) return session->refuse_connection();
-  if (is_tls) handshakes_.begin(connection, client);
-  connection.start();
 }
 
 void Front::close_stalled() {

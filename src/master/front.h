@@ -1,14 +1,17 @@
 // Front: the listening sockets and the sessions that have come in through them.
 //
 // Processes: the master only.
-// Limits:    `connections` sessions at once: one more is told so (-32009) and closed. What all of
-//            them hold of unfinished requests and unread answers is connection_memory_bytes: when
-//            it is more, the one that holds most is closed. A connection that sends no first byte,
-//            dribbles a message or does not read is closed: see net::Connection. Who is refused by
-//            the access rules is counted, and logged once a second at most.
+// Limits:    `connections` sessions at once: for one more, the client that holds most loses the
+//            connection that has been idle for longest. Where none is idle, the new one is told so
+//            (-32009) and closed, as one beyond connections_per_client is. What all of them hold
+//            of unfinished requests and unread answers is connection_memory_bytes: when it is more,
+//            the one that holds most is closed. A connection that sends no first byte, dribbles a
+//            message or does not read is closed: see net::Connection. Refusals are counted, and
+//            logged once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -55,8 +58,12 @@ class Front {
 
   Status load_tls(const Options& options);
   void warn_if_open(const net::Listener& listener, const Options& options) const;
+  // These are in front_accept.cc.
   void accept(net::Stream stream, bool is_tls);
   bool lets_in(const net::AnyStream& stream);
+  std::optional<Refusal> make_room_for(const std::string& client);
+  bool close_idle();
+  void on_handshake(net::Connection& connection, uint64_t took_ns);
   void report_refusals();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);

@@ -1,7 +1,7 @@
 #include "master/handshakes.h"
 
 #include <algorithm>
-#include <openssl/rand.h>
+#include <sys/random.h>
 #include <utility>
 
 #include "base/assert.h"
@@ -16,8 +16,7 @@ constexpr uint64_t kTurnNs = 5 * kNsPerMs;
 
 std::string random_salt() {
   std::string salt(16, '\0');
-  RM_ASSERT(::RAND_bytes(reinterpret_cast<unsigned char*>(salt.data()),
-                         static_cast<int>(salt.size())) == 1);
+  RM_ASSERT(::getrandom(salt.data(), salt.size(), 0) == static_cast<ssize_t>(salt.size()));
   return salt;
 }
 

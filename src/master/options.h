@@ -67,9 +67,10 @@ struct Options {
   net::Address listen_status = "127.0.0.1:7071";  // see status_port.h; empty: none
   bool is_status_configured = false;              // else it is done without where it is taken
   std::vector<std::string> listen_origins = {};   // see http_rules.h
-  std::vector<net::Cidr> allow;  // whose TCP connections are let in; none: everybody's
-  std::string token_file;        // empty: no token is asked for
-  std::vector<Secret> tokens;    // what is in it
+  std::vector<net::Cidr> allow;         // whose TCP connections are let in; none: everybody's
+  std::string token_file;               // empty: no token is asked for
+  std::vector<Secret> tokens;           // what is in it
+  uint64_t connections_per_client = 0;  // 0: no limit; see client_table.h
   net::UnixAccess unix_access;
   net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto

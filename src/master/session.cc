@@ -29,9 +29,13 @@ Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
 bool Session::on_head(const rpc::HttpReader& head) {
   verdict_ = judge(head, shared_.origins);
   const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
-  if (is_asked && !shared_.access.knows(token_of(head))) {
+  const std::string client = is_asked ? shared_.access.client_with(token_of(head)) : "";
+  if (is_asked && client.empty()) {
     verdict_.status = 401;
     verdict_.why = count_unauthorized().message;
+  } else if (is_asked && !identify(client)) {
+    verdict_.status = 503;
+    verdict_.why = too_many_connections(Refusal::kConnectionsPerClient).message;
   }
   if (verdict_.status == 204) return true;
   if (verdict_.status != 200) {
@@ -130,10 +134,15 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 // the server is.
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const Access& access = shared_.access;
-  if (access.asks_for_token() && !access.knows(token_of(request.params))) {
-    has_shown_wrong_token_ = true;
+  const bool is_asked = access.asks_for_token();
+  const std::string client = is_asked ? access.client_with(token_of(request.params)) : "";
+  const bool is_known = !is_asked || !client.empty();
+  if (is_asked && (!is_known || !identify(client))) {
+    is_unwelcome_ = true;
     is_finishing_ = true;  // when all of its message has been begun: see on_message()
-    return refuse(request, count_unauthorized(), reply);
+    const rpc::Error error =
+        is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
+    return refuse(request, error, reply);
   }
   is_authenticated_ = true;
   connection_.limit_messages(0);
@@ -202,9 +211,41 @@ void Session::on_answered(const Call& call) {
   if (is_finishing_) finish_when_idle();
 }
 
+void Session::enter(const std::string& client) {
+  place_ = shared_.clients.add(*this, client);
+}
+
+bool Session::identify(const std::string& client) {
+  if (!place_ || client == this->client()) return true;
+  const uint64_t limit = shared_.connections_per_client;
+  if (limit > 0 && shared_.clients.count_of(client) >= limit) {
+    shared_.access.count(Refusal::kConnectionsPerClient, client);
+    return false;
+  }
+  shared_.clients.rename(*place_, client);
+  return true;
+}
+
+bool Session::make_room() {
+  if (connection_.has_unsent()) {
+    shared_.clients.set_idle(*place_, true);
+    return false;
+  }
+  shared_.access.count(Refusal::kMadeRoom, client());
+  connection_.abort();
+  return true;
+}
+
+void Session::update_idle() {
+  if (place_ && is_idle() != shared_.clients.is_idle(*place_)) {
+    shared_.clients.set_idle(*place_, is_idle());
+  }
+}
+
 void Session::update_hold() {
+  update_idle();
   const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
-  const bool hold = is_full || has_shown_wrong_token_;
+  const bool hold = is_full || is_unwelcome_;
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);
@@ -212,6 +253,8 @@ void Session::update_hold() {
 }
 
 void Session::on_closed() {
+  if (place_) shared_.clients.remove(*place_);
+  place_.reset();
   for (const Call* call : std::exchange(calls_, {})) {
     if (!call->is_notification()) call->dispatcher.cancel(call->job);
   }

@@ -20,6 +20,7 @@
 
 #include "master/access.h"
 #include "master/call.h"
+#include "master/client_table.h"
 #include "master/deployment.h"
 #include "master/http_rules.h"
 #include "master/reply_line.h"
@@ -39,6 +40,8 @@ class Session : public std::enable_shared_from_this<Session> {
     net::ConnectionLimits connection_limits;
     std::vector<std::string> origins;  // see http_rules.h
     Access access;
+    ClientTable<Session> clients;         // without those that are refused
+    uint64_t connections_per_client = 0;  // 0: no limit
     rpc::HttpDate date;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     bool is_draining = false;                                 // no new requests
@@ -49,8 +52,17 @@ class Session : public std::enable_shared_from_this<Session> {
 
   net::Connection& connection() { return connection_; }
 
-  // For a client that is one too many: says so, and closes.
-  void refuse_connection();
+  // Counts it as a connection of this client.
+  void enter(const std::string& client);
+  // From now on it is that client's. False: that one has connections_per_client already.
+  [[nodiscard]] bool identify(const std::string& client);
+  // REQUIRES: enter().
+  const std::string& client() const { return shared_.clients.name_of(*place_); }
+  // For a connection that is one too many, by that limit: says so, and closes.
+  void refuse_connection(Refusal why);
+  // Closes it at once, so that another connection has its place. False: not all that it was
+  // answered has been sent; it is the last of its client's to be asked again.
+  bool make_room();
   // Is it time to close it, because of what its client does not do? To be asked now and then.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
@@ -93,6 +105,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse_unauthenticated(const rpc::Message& message);
   // -32001; counts it among the refusals.
   rpc::Error count_unauthorized();
+  rpc::Error too_many_connections(Refusal why) const;
   void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
   void authenticate(const rpc::Request& request, Reply* reply);
   void admit(const Method& method, const rpc::Request& request,
@@ -107,6 +120,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void refuse_head(const rpc::HttpReader& head, std::string_view why);
   void frame_response(size_t begin);
   void update_hold();
+  void update_idle();
 
   const Limits& limits() const { return shared_.limits; }
 
@@ -117,7 +131,8 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpVerdict verdict_;         // on the request whose message comes next
   bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
   bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
-  bool has_shown_wrong_token_ = false;  // nothing more is heard of it
+  std::optional<ClientTable<Session>::Place> place_;  // none: it is refused
+  bool is_unwelcome_ = false;                         // nothing more is heard of it
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

@@ -85,21 +85,31 @@ void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
   send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
 }
 
-void Session::refuse_connection() {
-  rpc::Error error = rpc::make_error(rpc::kOverloaded, "too_many_connections",
-                                     fmt::format("{} connections are open", limits().connections));
-  error.limit = limits().connections;
-  respond_error(rpc::Version::k2, "", error);
+rpc::Error Session::too_many_connections(Refusal why) const {
+  const bool is_of_client = why == Refusal::kConnectionsPerClient;
+  const uint64_t limit = is_of_client ? shared_.connections_per_client : limits().connections;
+  rpc::Error error = rpc::make_error(
+      rpc::kOverloaded, is_of_client ? "connections_per_client" : "too_many_connections",
+      fmt::format("{} connections {}are open", limit, is_of_client ? "of this client " : ""));
+  error.limit = limit;
+  return error;
+}
+
+void Session::refuse_connection(Refusal why) {
+  respond_error(rpc::Version::k2, "", too_many_connections(why));
   finish_when_idle();
 }
 
 // A body tells the client's person what was wrong; HEAD has none.
 void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   std::string body;
-  const bool is_unauthorized = verdict_.status == 401;
-  rpc::append_error(body, rpc::Version::k2, "",
-                    rpc::make_error(is_unauthorized ? rpc::kUnauthorized : rpc::kInvalidRequest,
-                                    is_unauthorized ? "unauthorized" : "http", std::string(why)));
+  rpc::Error error = rpc::make_error(rpc::kInvalidRequest, "http", std::string(why));
+  if (verdict_.status == 401) {
+    error = rpc::make_error(rpc::kUnauthorized, "unauthorized", std::string(why));
+  } else if (verdict_.status == 503) {
+    error = too_many_connections(Refusal::kConnectionsPerClient);
+  }
+  rpc::append_error(body, rpc::Version::k2, "", error);
   if (head.method() == "HEAD") body.clear();
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
 }

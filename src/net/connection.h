@@ -103,6 +103,9 @@ class Connection {
   bool is_closed() const { return stream_ == nullptr; }
   // Is there no TLS handshake yet to be completed?
   bool is_open() const { return tls_ == nullptr || tls_->state() == TlsStream::State::kOpen; }
+  // Of the certificate that the client has shown; empty: none.
+  std::string client_subject() const { return tls_ == nullptr ? "" : tls_->client_subject(); }
+  bool has_unsent() const { return unsent_bytes() > 0; }
   // For messages. REQUIRES: !is_closed().
   std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
   // No first byte, a message so slow, answers not read, or a finished connection left open, for

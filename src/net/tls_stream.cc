@@ -95,6 +95,14 @@ bool TlsStream::has_updated_too_often() const {
   return key_updates_ > kKeyUpdatesMin + plaintext_bytes_ / kKeyUpdateBytes;
 }
 
+std::string TlsStream::client_subject() const {
+  const X509* const certificate = ::SSL_get0_peer_certificate(ssl_.get());
+  if (certificate == nullptr) return "";
+  char text[200] = "";
+  ::X509_NAME_oneline(::X509_get_subject_name(certificate), text, sizeof text);
+  return text;
+}
+
 bool TlsStream::is_waiting() const {
   return records_.is_in_record() || ::SSL_is_init_finished(ssl_.get()) == 0;
 }

@@ -34,6 +34,8 @@ class TlsStream {
   };
   State state() const { return state_; }
   const std::string& failure() const { return failure_; }
+  // Of the certificate that the client has shown, at most 200 bytes of it; empty: none.
+  std::string client_subject() const;
   // Whether the client has begun something and not ended it: a handshake, a record.
   bool is_waiting() const;
 

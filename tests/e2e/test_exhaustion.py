@@ -84,18 +84,24 @@ def test_a_worker_that_dies_is_replaced_without_descriptors(server):
             assert client.call("echo", [2]) == [2]
 
 
-def test_fewer_descriptors_than_connections_are_known_at_the_start(server):
-    running = server(before=["prlimit", "--nofile=67:67"])
+def test_fewer_descriptors_than_connections_are_known_at_the_start(server, probe, gate):
+    running = server(before=["prlimit", "--nofile=67:67"], workers={"count": 3},
+                     handlers={"hold": probe("hold")})
+    held = gate()
     running.wait_for_line(
         r"event=fewer_connections connections=3 configured=10000 descriptors=67"
     )
     with ExitStack() as stack:
         clients = [stack.enter_context(running.connect()) for _ in range(3)]
-        for client in clients:
-            assert client.call("echo", [1]) == [1]
+        for number, client in enumerate(clients):
+            client.send(held.request(number))
+        held.wait_for_runs(3)
         with Client(running.address) as refused:
             (line,) = refused.read_to_end()
         assert json.loads(line)["error"]["data"]["limit"] == 3
+        held.open()
+        for number, client in enumerate(clients):
+            assert client.answer()["id"] == number
 
 
 @pytest.mark.parametrize("count", [5, 8, 12, 64])

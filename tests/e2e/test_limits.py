@@ -161,24 +161,25 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
         assert_no_wait_for_tick(client, [after - before for before, after in pairwise(times)])
 
 
-def test_one_connection_too_many_is_told_so(server):
-    running = server(limits={"connections": 2})
+def test_one_connection_too_many_is_told_so(server, probe, gate):
+    """Where none is idle, whose place it could have: see test_connections_per_client.py."""
+    running = server(limits={"connections": 2}, handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
     with running.connect() as first, running.connect() as second:
-        assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
+        for number, client in enumerate((first, second)):
+            client.send(held.request(number))
+        held.wait_for_runs(2)
         with running.connect() as third:
             lines = third.read_to_end()
             assert len(lines) == 1
             data = refusal(json.loads(lines[0]))
             assert data["code"] == -32009 and data["reason"] == "too_many_connections"
             assert data["limit"] == 2
+        running.wait_for_line("event=clients_refused why=connections count=1 total=1 last=127.0.0")
+        held.open()
+        assert first.answer()["id"] == 0 and second.answer()["id"] == 1
         first.end_sending()
         assert first.read_to_end() == []
-        # Its place is free once the refused one has gone, too, which nothing tells us.
-        while True:
-            with running.connect() as fourth:
-                fourth.send(request("echo", [4]))
-                answer = fourth.answer()
-                if "result" in answer:
-                    break
-                assert answer["error"]["code"] == -32009
-        assert answer["result"] == [4] and second.call("echo", [2]) == [2]
+        with running.connect() as fourth:
+            assert fourth.call("echo", [4]) == [4]
+        assert second.call("echo", [2]) == [2]

@@ -172,13 +172,17 @@ def test_a_bad_certificate_is_named_at_the_start(server, own, tmp_path):
     assert f"certificate {junk}: no start line" in running.lines[-1]
 
 
-def test_one_too_many_is_closed(server, own, ca):
-    running = server(listen=own.listen(), limits={"connections": 1})
+def test_one_too_many_is_closed(server, own, ca, probe, gate):
+    running = server(listen=own.listen(), limits={"connections": 1},
+                     handlers={"hold": probe("hold")})
+    held = gate()
     with TlsClient(running.address, ca) as client:
-        assert client.call("echo", [1]) == [1]
+        client.send(held.request(1))
+        held.wait_for_runs(1)
         with raw(running) as other:
             assert other.recv(1) == b""
-        assert client.call("echo", [1]) == [1]
+        held.open()
+        assert client.answer()["id"] == 1
 
 
 @pytest.mark.needs("systemd")

@@ -1,0 +1,127 @@
+"""Who may hold how many connections, and which of them make room for others."""
+
+import json
+import re
+from contextlib import ExitStack
+
+import pytest
+from certificates import ca, made, own  # noqa: F401 (fixtures)
+from client import DEADLINE_S, connect, read_all, request
+from tls import TlsClient
+
+OTHER = "127.0.0.2"
+
+# What a client may do and then hold its connection for ever.
+HELD = {
+    "silent": b"", "answered": b"{}\n", "incomplete": b'{"jsonrpc"', "blank": b"\n",
+    "second incomplete": b'{}\n{"jsonrpc"',
+    "http": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+            b"Content-Length: 100\r\n\r\n{",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("how", HELD)
+def test_a_client_that_holds_all_connections_makes_room_for_others(server, how):
+    running = server(limits={"connections": 50})
+    with ExitStack() as stack:
+        before = stack.enter_context(running.connect(source=OTHER))
+        assert before.call("echo", [1]) == [1]
+        for _ in range(150):
+            greedy = stack.enter_context(running.connect())
+            greedy.send(HELD[how])
+            if b"{}" in HELD[how]:
+                assert greedy.answer()["error"]["code"] == -32600
+        for number in range(10):
+            client = stack.enter_context(running.connect(source=OTHER))
+            assert client.call("echo", [number]) == [number]
+        assert before.call("echo", [2]) == [2]
+        # 101 too many, and 10 for those from elsewhere.
+        running.wait_for_line(r"event=connections_closed why=made_room .*total=111 last=127.0.0.1$")
+    told = [line for line in running.lines if "event=connections_closed" in line]
+    assert sum(int(re.search(r"count=(\d+)", line)[1]) for line in told) == 111
+    assert len(told) < 30, told
+
+
+def test_the_connection_that_was_idle_for_longest_goes_and_none_that_waits(server, probe, gate):
+    running = server(limits={"connections": 3}, handlers={"echo": {}, "hold": probe("hold")})
+    held = gate()
+    with ExitStack() as stack:
+        waiting, first, second = (stack.enter_context(running.connect()) for _ in range(3))
+        waiting.send(held.request("held"))
+        held.wait_for_runs(1)
+        assert second.call("echo", [2]) == [2] and first.call("echo", [1]) == [1]
+        third = stack.enter_context(running.connect())
+        assert third.call("echo", [3]) == [3]
+        assert second.read_to_end() == []
+        assert first.call("echo", [1]) == [1]
+        held.open()
+        assert waiting.answer()["id"] == "held"
+
+
+def refusal(lines: list[bytes]) -> dict:
+    (line,) = lines
+    error = json.loads(line)["error"]
+    assert error["code"] == -32009, error
+    return error["data"]
+
+
+def test_connections_per_client_counts_addresses(server):
+    running = server(listen={"connections_per_client": 2})
+    with ExitStack() as stack:
+        clients = [stack.enter_context(running.connect(source=source))
+                   for source in ("127.0.0.1", "127.0.0.1", OTHER, OTHER)]
+        for client in clients:
+            assert client.call("echo", [1]) == [1]
+        with running.connect() as third:
+            data = refusal(third.read_to_end())
+        assert data["reason"] == "connections_per_client" and data["limit"] == 2
+        running.wait_for_line(
+            "event=clients_refused why=connections_per_client count=1 total=1 last=127.0.0.1$"
+        )
+        clients[0].close()
+        while True:  # until the server has noticed
+            with running.connect() as again:
+                again.send(request("echo", [2]))
+                if "result" in again.answer():
+                    break
+
+
+def test_connections_per_client_counts_tokens_once_they_are_shown(server, tokens):
+    one, other = "the-token-of-one-client", "the-token-of-another"
+    running = server(listen={"connections_per_client": 2, "token_file": tokens(one, other)})
+    with ExitStack() as stack:
+        shown = []
+        for _ in range(2):
+            shown.append(stack.enter_context(running.connect()))
+            assert shown[-1].call("rpc.auth", [one]) is True
+        # From wherever it comes.
+        with running.connect(source=OTHER) as third:
+            third.send(request("rpc.auth", [one]) + request("echo", [1], 2))
+            assert refusal(third.read_to_end())["reason"] == "connections_per_client"
+        with connect(running.address) as http:
+            http.sendall(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+                         b"Authorization: Bearer " + one.encode() +
+                         b"\r\nContent-Length: 2\r\n\r\n{}")
+            http.settimeout(DEADLINE_S)
+            received = read_all(http)
+            assert received.startswith(b"HTTP/1.1 503 ") and b"connections_per_client" in received
+        running.wait_for_line(r"why=connections_per_client .* total=2 last=\"?token [0-9a-f]{8}")
+        # Others at the same address are not concerned.
+        with running.connect() as fourth:
+            assert fourth.call("rpc.auth", [other]) is True
+            assert fourth.call("echo", [1]) == [1]
+        assert shown[0].call("echo", [2]) == [2]
+
+
+def test_connections_per_client_counts_certificates(server, own, ca, made):
+    friends = made("friends")
+    running = server(listen=own.listen(client_ca=friends) | {"connections_per_client": 1})
+    one, other = made("one", friends), made("other", friends)
+    with TlsClient(running.address, ca, one) as first:
+        assert first.call("echo", [1]) == [1]
+        with TlsClient(running.address, ca, other) as second:
+            assert second.call("echo", [2]) == [2]
+        with TlsClient(running.address, ca, one, source=OTHER) as third:
+            assert third.read_to_end() == []
+        running.wait_for_line(r"why=connections_per_client .*last=\"?certificate /CN=one")
+        assert first.call("echo", [3]) == [3]

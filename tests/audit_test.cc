@@ -7,15 +7,15 @@
 namespace ringmaster::ipc {
 namespace {
 
-const auto kAll = [](JobId) { return true; };
-const auto kNone = [](JobId) { return false; };
+const auto kAll = [](Publication) { return true; };
+const auto kNone = [](Publication) { return false; };
 
 std::string fault_of(const Floor& floor, const MasterPort::IsPublished& is_published = kAll) {
-  const Result<std::vector<JobId>> named = floor.port.audit(is_published);
+  const Result<std::vector<Publication>> named = floor.port.audit(is_published);
   return named ? "" : named.error().message;
 }
 
-bool contains(const std::vector<JobId>& ids, JobId id) {
+bool contains(const std::vector<Publication>& ids, Publication id) {
   return std::find(ids.begin(), ids.end(), id) != ids.end();
 }
 
@@ -29,7 +29,7 @@ TEST_CASE("audit: names what is in the ring and in work") {
   REQUIRE(floor.port.try_publish({2, 7}));
   REQUIRE(words.ring.try_claim(1));
   words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {3, 7});
-  CHECK(floor.port.audit(kAll).value() == std::vector<JobId>{{1, 7}, {2, 7}, {3, 7}});
+  CHECK(floor.port.audit(kAll).value() == std::vector<Publication>{{1, 7}, {2, 7}, {3, 7}});
 }
 
 TEST_CASE("audit: a ring entry that none of us can have written is damage") {
@@ -77,17 +77,17 @@ TEST_CASE("audit: while workers work, each job is named or answered, at every mo
   const test::Deadline deadline;
   test::Child first = floor.fork_worker(0, answer_all);
   test::Child second = floor.fork_worker(1, answer_all);
-  std::vector<JobId> outstanding;
+  std::vector<Publication> outstanding;
   for (uint32_t round = 0; round < kRounds; ++round) {
     REQUIRE(!deadline.is_over());
-    const JobId id{round % 16, round / 16 + 1};
+    const Publication id{round % 16, round / 16 + 1};
     if (outstanding.size() < 3 && floor.port.try_publish(id)) outstanding.push_back(id);
-    const std::vector<JobId> before = outstanding;
-    const auto named = floor.port.audit([&](JobId job) { return contains(before, job); });
+    const std::vector<Publication> before = outstanding;
+    const auto named = floor.port.audit([&](Publication job) { return contains(before, job); });
     REQUIRE(named);
     for (const Answer& answer : floor.drain())
       std::erase(outstanding, answer.id);
-    for (const JobId waited_for : outstanding)
+    for (const Publication waited_for : outstanding)
       REQUIRE(contains(*named, waited_for));
   }
   first.kill();

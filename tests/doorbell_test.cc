@@ -80,7 +80,7 @@ int give_jobs(Floor& floor, uint32_t count) {
       read_count(floor.event);
     }
     const auto record = floor.reader.peek();
-    if (!record || !*record || (*record)->id != JobId{job, job}) return 1;
+    if (!record || !*record || (*record)->id != Publication{job, job}) return 1;
     floor.reader.pop();
   }
   return 0;

@@ -31,41 +31,62 @@ TEST_CASE("job table: as many jobs as slots, then none") {
   Tables tables(3);
   CHECK(tables.table.capacity() == 3);
   for (uint32_t i = 0; i < 3; ++i) {
-    CHECK(tables.admit().id.job == i);  // the lowest slot first
+    CHECK(tables.admit().ticket.slot == i);  // the lowest slot first
     CHECK(tables.table.used() == i + 1);
   }
   CHECK(tables.table.allocate() == nullptr);
 }
 
-TEST_CASE("job table: invariant 2: only the id of a job that exists finds one") {
+TEST_CASE("job table: only the ticket of a job that exists finds one") {
   Tables tables(2);
   CHECK(tables.table.find({0, 0}) == nullptr);
   Job& job = tables.admit();
-  const ipc::JobId id = job.id;
-  CHECK(tables.table.find(id) == &job);
-  CHECK(tables.table.find({id.job, id.sequence + 1}) == nullptr);
-  CHECK(tables.table.find({id.job, id.sequence - 1}) == nullptr);
-  CHECK(tables.table.find({id.job + 1, id.sequence}) == nullptr);
-  CHECK(tables.table.find({2, id.sequence}) == nullptr);
-  CHECK(tables.table.find({~0u, id.sequence}) == nullptr);
+  const Ticket ticket = job.ticket;
+  CHECK(tables.table.find(ticket) == &job);
+  CHECK(tables.table.find({ticket.slot, ticket.use + 1}) == nullptr);
+  CHECK(tables.table.find({ticket.slot, ticket.use - 1}) == nullptr);
+  CHECK(tables.table.find({ticket.slot + 1, ticket.use}) == nullptr);
   tables.table.free(job);
-  CHECK(tables.table.find(id) == nullptr);
+  CHECK(tables.table.find(ticket) == nullptr);
 }
 
-TEST_CASE("job table: a slot's next job has another id, and nothing of the last one") {
+TEST_CASE("job table: invariant 2: only the present publication of a published job finds it") {
+  Tables tables(2);
+  CHECK(tables.table.find_published({0, 0}) == nullptr);
+  Job& job = tables.admit();
+  CHECK(tables.table.find_published(job.publication) == nullptr);  // queued
+  for (const JobState state : {JobState::kPublished, JobState::kAbandoned}) {
+    job.state = state;
+    const ipc::Publication id = job.publication = {job.ticket.slot, job.publication.sequence + 1};
+    CHECK(tables.table.find_published(id) == &job);
+    CHECK(tables.table.find_published({id.job, id.sequence + 1}) == nullptr);
+    CHECK(tables.table.find_published({id.job, id.sequence - 1}) == nullptr);
+    CHECK(tables.table.find_published({id.job + 1, id.sequence}) == nullptr);
+    CHECK(tables.table.find_published({2, id.sequence}) == nullptr);
+    CHECK(tables.table.find_published({~0u, id.sequence}) == nullptr);
+  }
+  job.state = JobState::kFetching;
+  CHECK(tables.table.find_published(job.publication) == nullptr);
+}
+
+TEST_CASE("job table: a slot's next job has another ticket, and nothing of the last one") {
   Tables tables(1);
   const auto caller = std::shared_ptr<Caller>();
   Job& first = tables.admit();
-  const ipc::JobId id = first.id;
+  const Ticket ticket = first.ticket;
+  const ipc::Publication id = first.publication = {ticket.slot, 7};
+  first.has_begun = true;
   first.step = 3;
   first.attempts = 2;
   first.products.push_back({tables.store.store("params").value(), 6});
   tables.table.free(first);
   Job& second = tables.admit();
   CHECK(&second == &first);
-  CHECK(second.id.job == id.job);
-  CHECK(second.id.sequence != id.sequence);
-  CHECK(tables.table.find(id) == nullptr);
+  CHECK(second.ticket.slot == ticket.slot);
+  CHECK(second.ticket.use != ticket.use);
+  CHECK(tables.table.find(ticket) == nullptr);
+  CHECK(second.publication == id);  // so that the slot's next one is new to its workers
+  CHECK(!second.has_begun);
   CHECK(second.step == 0);
   CHECK(second.attempts == 0);
   CHECK(second.products.empty());
@@ -89,7 +110,7 @@ TEST_CASE("job table: visits the used ones only") {
   tables.admit();
   tables.table.free(second);
   std::vector<uint32_t> visited;
-  tables.table.for_each_used([&](Job& job) { visited.push_back(job.id.job); });
+  tables.table.for_each_used([&](Job& job) { visited.push_back(job.ticket.slot); });
   CHECK(visited == std::vector<uint32_t>{0, 2});
   CHECK(tables.table.used() == 2);
 }

@@ -12,7 +12,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-constexpr JobId kJob{1, 1};
+constexpr Publication kJob{1, 1};
 constexpr int kSystemCallStop = SIGTRAP | 0x80;
 
 // Orphans become our children while it lives, as they would init's: whoever is left can be seen.
@@ -141,7 +141,7 @@ struct Count {
 // The nursery and its worker are gone: what the master does then, and one who takes over.
 void take_over(Floor& floor, Count& count) {
   std::vector<Answer> answers = floor.drain();
-  const std::vector<JobId> named = floor.port.take_over(0);
+  const std::vector<Publication> named = floor.port.take_over(0);
   const bool is_lost = answers.empty() && !named.empty();
   if (is_lost) {
     REQUIRE(floor.port.try_publish(kJob));

@@ -51,13 +51,36 @@ TEST_CASE("ports: damaged results are an error that names their worker") {
     if (worker == 1) reinterpret_cast<ResultRingWords*>(region.data())->tail = 12345;
   }
   uint32_t damaged = 99;
-  const auto ignore = [](uint32_t, const ResultReader::Record&) {};
+  const auto ignore = [](uint32_t, const ResultReader::Record&) { return true; };
   const Status drained = floor.port.drain(ignore, ~uint64_t{0}, damaged);
   REQUIRE(!drained);
   CHECK(drained.error().exit_code == ExitCode::kInternal);
   CHECK(damaged == 1);
   floor.port.take_over(1);
   CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // as new
+}
+
+TEST_CASE("ports: nothing is taken after a result that is refused") {
+  Floor floor;
+  for (const uint32_t slot : {0u, 1u}) {
+    test::Child worker = floor.fork_worker(slot, [](WorkerPort& port) {
+      for (uint32_t i = 0; i < 3; ++i) {
+        port.reserve(0);
+        port.commit({i, 1}, 0, 0, 0);
+      }
+      return 0;
+    });
+    CHECK(worker.exit_code() == 0);
+  }
+  std::vector<uint32_t> seen;
+  const auto take = [&](uint32_t, const ResultReader::Record& record) {
+    seen.push_back(record.id.job);
+    return record.id.job != 1;
+  };
+  uint32_t damaged = 99;
+  CHECK(!floor.port.drain(take, ~uint64_t{0}, damaged));
+  CHECK(damaged == 0);
+  CHECK(seen == std::vector<uint32_t>{0, 1});
 }
 
 TEST_CASE("ports: a drain takes about what it is asked to, and all when asked for all") {
@@ -74,6 +97,7 @@ TEST_CASE("ports: a drain takes about what it is asked to, and all when asked fo
   uint32_t damaged = 0;
   const auto take = [&](uint32_t, const ResultReader::Record& record) {
     CHECK(record.id.job == count++);
+    return true;
   };
   REQUIRE(floor.port.drain(take, 250, damaged));
   CHECK(count == 3);

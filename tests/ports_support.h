@@ -22,7 +22,7 @@ inline constexpr uint64_t kForeverNs = test::kDeadlineS * kNsPerS;
 
 struct Answer {
   uint32_t worker;
-  JobId id;
+  Publication id;
   int32_t code;
   std::string text;
   bool operator==(const Answer&) const = default;
@@ -55,7 +55,7 @@ class Floor {
         result_region(result_region_bytes(geometry.result_bytes)) {}
 
   // Publishes a job with these params.
-  void publish(JobId id, std::string_view params) {
+  void publish(Publication id, std::string_view params) {
     const std::optional<Block> block = store.store(params);
     REQUIRE(block);
     JobHeader& header = store.header(id.job);
@@ -76,6 +76,7 @@ class Floor {
     REQUIRE(port.drain(
         [&](uint32_t worker, const ResultReader::Record& record) {
           answers.push_back({worker, record.id, record.code, std::string(record.bytes)});
+          return true;
         },
         ~uint64_t{0}, damaged));
     return answers;

@@ -26,25 +26,25 @@ TEST_CASE(
   const Words words = floor.words();
   words.workers[0].bell.announce_sleep();
   words.workers[1].bell.announce_sleep();
-  for (const JobId id : {JobId{1, 1}, {2, 1}, {3, 1}, {4, 1}})
+  for (const Publication id : {Publication{1, 1}, {2, 1}, {3, 1}, {4, 1}})
     floor.publish(id, "params");
   floor.store.header(3).handler = 1;
   floor.store.header(4).batch = 1;
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     const auto first = port.try_next();
-    if (!first || first->id != JobId{1, 1} || port.was_share() != 1) return 1;
+    if (!first || first->id != Publication{1, 1} || port.was_share() != 1) return 1;
     const auto second = port.try_next_like(*first);
-    if (!second || second->id != JobId{2, 1}) return 2;
+    if (!second || second->id != Publication{2, 1}) return 2;
     if (port.try_next_like(*first)) return 3;  // of another handler
     const auto third = port.try_next();
-    if (!third || third->id != JobId{3, 1}) return 4;
+    if (!third || third->id != Publication{3, 1}) return 4;
     if (port.try_next_like(*third)) return 5;  // to be run alone
     const auto fourth = port.try_next();
     if (!fourth || port.try_next_like(*fourth)) return 6;  // there is none
     return 0;
   });
   CHECK(worker.exit_code() == 0);
-  CHECK(floor.port.were_running(0) == std::vector<JobId>{{1, 1}, {2, 1}, {3, 1}, {4, 1}});
+  CHECK(floor.port.were_running(0) == std::vector<Publication>{{1, 1}, {2, 1}, {3, 1}, {4, 1}});
   CHECK(floor.port.take_over(0).size() == 4);
   CHECK(floor.port.were_running(0).empty());
 }
@@ -235,7 +235,7 @@ TEST_CASE("ports: a worker that writes to its job's payload is ended by SIGSEGV"
   });
   CHECK(worker.signal() == SIGSEGV);
   CHECK(floor.store.header(3).view_count == 1);
-  CHECK(floor.port.take_over(0) == std::vector<JobId>{{3, 1}});
+  CHECK(floor.port.take_over(0) == std::vector<Publication>{{3, 1}});
 }
 
 }  // namespace ringmaster::ipc

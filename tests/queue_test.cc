@@ -17,8 +17,8 @@ TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
   }
   for (const uint64_t deadline_ns :
        {uint64_t{0}, uint64_t{10}, uint64_t{20}, uint64_t{40}, uint64_t{50}, ~uint64_t{0}}) {
-    CHECK(queue.front() == ipc::JobId{static_cast<uint32_t>(deadline_ns % 1000), 1});
-    CHECK(queue.front() == ipc::JobId{static_cast<uint32_t>(deadline_ns % 1000), 1});
+    CHECK(queue.front() == Ticket{static_cast<uint32_t>(deadline_ns % 1000), 1});
+    CHECK(queue.front() == Ticket{static_cast<uint32_t>(deadline_ns % 1000), 1});
     queue.pop();
   }
   CHECK(!queue.front());
@@ -30,7 +30,7 @@ TEST_CASE("queue: jobs with the same deadline are kept apart") {
   queue.push(5, {2, 1});
   queue.push(5, {1, 2});
   queue.erase(5, {1, 1});
-  for (const ipc::JobId left : {ipc::JobId{1, 2}, ipc::JobId{2, 1}}) {
+  for (const Ticket left : {Ticket{1, 2}, Ticket{2, 1}}) {
     CHECK(queue.front() == left);
     queue.pop();
   }
@@ -43,10 +43,10 @@ TEST_CASE("queue: erasing takes out that job only, and one that is not there cos
   queue.push(6, {2, 1});
   queue.erase(6, {1, 1});
   queue.erase(5, {1, 9});
-  CHECK(queue.front() == ipc::JobId{1, 1});
+  CHECK(queue.front() == Ticket{1, 1});
   queue.erase(5, {1, 1});
   queue.erase(5, {1, 1});
-  CHECK(queue.front() == ipc::JobId{2, 1});
+  CHECK(queue.front() == Ticket{2, 1});
   queue.pop();
   CHECK(!queue.front());
 }

@@ -123,7 +123,7 @@ TEST_CASE("result ring: the head in shared memory is not believed") {
   scribbled.words().head = uint64_t{1} << 40;
   const auto record = scribbled.reader.peek();
   REQUIRE((record && *record));
-  CHECK((*record)->id == JobId{1, 1});
+  CHECK((*record)->id == Publication{1, 1});
 }
 
 TEST_CASE("result ring: a region full of noise is read without leaving it") {

@@ -234,7 +234,7 @@ TEST_CASE("result ring: random sizes between two threads arrive whole and in ord
     const ResultReader::Record& it = **record;
     const char fill = fill_of(read);
     const bool is_whole =
-        it.id == JobId{read, read + 1} && it.code == static_cast<int32_t>(read) &&
+        it.id == Publication{read, read + 1} && it.code == static_cast<int32_t>(read) &&
         it.bytes.size() == size_of(read) &&
         std::all_of(it.bytes.begin(), it.bytes.end(), [fill](char c) { return c == fill; });
     wrong += !is_whole;

@@ -39,7 +39,8 @@ TEST_CASE("ring: claim from an empty ring returns nothing") {
 TEST_CASE("ring: a claimed job has the id that was published, to the last bit") {
   Shared shared(4);
   Ring ring = shared.view();
-  for (const JobId id : {JobId{0, 0}, JobId{kJobSlotsMax - 1, ~0u}, JobId{12, 34}}) {
+  for (const Publication id :
+       {Publication{0, 0}, Publication{kJobSlotsMax - 1, ~0u}, Publication{12, 34}}) {
     REQUIRE(ring.try_publish(id));
     CHECK(ring.was_ready());
     const std::optional<Ring::Claim> claim = ring.try_claim(kWorkerSlotsMax - 1);
@@ -60,7 +61,7 @@ TEST_CASE("ring: a job that is given back is nobody's, and the next to be claime
   REQUIRE(claim);
   ring.give_back(*claim);
   CHECK(!ring.claimed_by(3));
-  CHECK(ring.was_ready() == JobId{1, 9});
+  CHECK(ring.was_ready() == Publication{1, 9});
   CHECK(claim_all(ring) == std::vector<uint32_t>{1, 2});
   REQUIRE(ring.try_publish({4, 9}));
   ring.give_back(*ring.try_claim(3));
@@ -126,11 +127,11 @@ TEST_CASE("ring: an entry says who has claimed it, and is forgotten for that wor
     REQUIRE(ring.try_publish({worker, 1}));
     REQUIRE(ring.try_claim(worker));
   }
-  CHECK(ring.claimed_by(1) == JobId{1, 1});
+  CHECK(ring.claimed_by(1) == Publication{1, 1});
   ring.forget(1);
   CHECK(!ring.claimed_by(1));
-  CHECK(ring.claimed_by(0) == JobId{0, 1});
-  CHECK(ring.claimed_by(2) == JobId{2, 1});
+  CHECK(ring.claimed_by(0) == Publication{0, 1});
+  CHECK(ring.claimed_by(2) == Publication{2, 1});
   ring.forget(1);
   REQUIRE(ring.try_publish({9, 1}));
   ring.forget(0);  // READY entries name worker 0, too, and are nobody's

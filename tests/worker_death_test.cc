@@ -32,13 +32,13 @@ struct Expected {
   Stage stage;
   bool is_held;
   bool is_answered;
-  std::vector<JobId> named;  // by take_over()
+  std::vector<Publication> named;  // by take_over()
 };
 
 }  // namespace
 
 TEST_CASE("worker death: invariant 4: a killed worker's job is lost and named, or answered") {
-  const JobId id{5, 77};
+  const Publication id{5, 77};
   const Expected expectations[] = {
       {Stage::kClaimed, true, false, {id}},  {Stage::kNamedTwice, true, false, {id, id}},
       {Stage::kTaken, true, false, {id}},    {Stage::kReserved, true, false, {id}},
@@ -98,10 +98,10 @@ TEST_CASE("worker death: one worker's death leaves the other one's job alone") {
       1, [&](WorkerPort& port) { return run_to(Stage::kReserved, port, floor.geometry, 1); });
   REQUIRE(second.was_stopped());
   first.kill();
-  CHECK(floor.port.take_over(0) == std::vector<JobId>{{1, 1}});
+  CHECK(floor.port.take_over(0) == std::vector<Publication>{{1, 1}});
   CHECK(floor.port.was_held_by({2, 1}) == 1u);
   second.kill();
-  CHECK(floor.port.take_over(1) == std::vector<JobId>{{2, 1}});
+  CHECK(floor.port.take_over(1) == std::vector<Publication>{{2, 1}});
 }
 
 TEST_CASE("worker death: results that were complete are kept, the half one is not") {
@@ -127,7 +127,7 @@ TEST_CASE("worker death: a withdrawal that races with a worker: withdrawn or ans
   constexpr uint32_t kJobs = 3000;
   Floor floor(1);
   test::Child worker = floor.fork_worker(0, answer_all);
-  JobId answered;
+  Publication answered;
   for (uint32_t job = 0; job < kJobs; ++job) {
     REQUIRE(floor.port.try_publish({0, job}));
     for (uint32_t spin = 0; spin < job % 64; ++spin)
@@ -143,7 +143,7 @@ TEST_CASE("worker death: a withdrawal that races with a worker: withdrawn or ans
   worker.kill();
   CHECK(floor.drain().empty());
   // It may have been killed between its last answer and finish().
-  for (const JobId id : floor.port.take_over(0))
+  for (const Publication id : floor.port.take_over(0))
     CHECK(id == answered);
 }
 

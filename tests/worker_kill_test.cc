@@ -28,7 +28,7 @@ constexpr bool kIsWayTheSame = true;
 // before its second one.
 class Traced {
  public:
-  Traced(Floor& floor, const std::vector<JobId>& jobs)
+  Traced(Floor& floor, const std::vector<Publication>& jobs)
       : child_(floor.fork_worker(0, [&](WorkerPort& port) -> int {
           if (echo_one(port) != 0) return 1;
           if (::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) return 102;
@@ -38,7 +38,7 @@ class Traced {
     floor.publish({0, 0}, "warm");
     REQUIRE(floor.wait_for(1).size() == 1);
     floor.port.announce_sleep();  // so that ringing the bell is part of the way
-    for (const JobId id : jobs)
+    for (const Publication id : jobs)
       floor.publish(id, "ok!");
     status_ = child_.wait();
   }
@@ -78,14 +78,14 @@ class Traced {
 };
 
 // Every shared word that names the job, as text.
-std::string names_of(const Words& words, ResultReader& results, JobId id) {
+std::string names_of(const Words& words, ResultReader& results, Publication id) {
   std::string names;
   for (const AtomicWord& entry : words.entries) {
     if (entry == make_word(EntryState::kReady, 0, id)) names += " ready";
     if (entry == make_word(EntryState::kClaimed, 0, id)) names += " claimed";
   }
   for (const AtomicWord& running : words.workers[0].running) {
-    if (running != kFreeWord && job_of(running) == id) names += " running";
+    if (running != kFreeWord && publication_of(running) == id) names += " running";
   }
   const auto record = results.peek();
   if (!record) return names + " damaged";
@@ -125,16 +125,16 @@ struct Fates {
 };
 
 // `count` jobs whose ids are not used twice, for different numbers.
-std::vector<JobId> make_jobs(size_t count, uint32_t number) {
-  std::vector<JobId> jobs;
+std::vector<Publication> make_jobs(size_t count, uint32_t number) {
+  std::vector<Publication> jobs;
   for (uint32_t job = 1; job <= count; ++job)
     jobs.push_back({job, number});
   return jobs;
 }
 
 // Kills the worker of these jobs when it has come `steps` steps of its way: what becomes of each.
-std::vector<Fates> kill_after(Floor& floor, const std::vector<JobId>& jobs, const Trace& trace,
-                              Shortcut shortcut, size_t steps) {
+std::vector<Fates> kill_after(Floor& floor, const std::vector<Publication>& jobs,
+                              const Trace& trace, Shortcut shortcut, size_t steps) {
   Traced worker(floor, jobs);
   if (shortcut.step > 0) REQUIRE(worker.run_to(trace[shortcut.step], shortcut.visit));
   for (size_t i = shortcut.step; i < steps; ++i)
@@ -148,7 +148,7 @@ std::vector<Fates> kill_after(Floor& floor, const std::vector<JobId>& jobs, cons
     CHECK(answer == Answer{0, jobs[job], 0, "ok!"});
     ++fates[job].answered;
   }
-  const std::vector<JobId> named = floor.port.take_over(0);
+  const std::vector<Publication> named = floor.port.take_over(0);
   for (size_t job = 0; job < jobs.size(); ++job) {
     const bool is_named = std::find(named.begin(), named.end(), jobs[job]) != named.end();
     fates[job].given_out_again = (floor.port.try_withdraw(jobs[job]) ? 1 : 0) +
@@ -158,7 +158,7 @@ std::vector<Fates> kill_after(Floor& floor, const std::vector<JobId>& jobs, cons
 }
 
 // The names of the first job on its way, each change once, and the trace of it.
-std::vector<std::string> follow(Floor& floor, const std::vector<JobId>& jobs, Trace& trace) {
+std::vector<std::string> follow(Floor& floor, const std::vector<Publication>& jobs, Trace& trace) {
   std::vector<std::string> ways;
   Traced worker(floor, jobs);
   REQUIRE(worker.is_stopped());

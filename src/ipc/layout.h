@@ -10,6 +10,7 @@
 //          so the version only catches a binary that was replaced while it ran.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 
@@ -19,7 +20,7 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 2;
+inline constexpr uint32_t kLayoutVersion = 3;
 
 // What a job may carry: its params, and what each step but the last produced.
 inline constexpr size_t kViewsMax = 8;
@@ -34,14 +35,17 @@ struct View {  // of bytes in the payload region
   uint64_t size;
 };
 
-// What a worker needs to know of a job. Written by the master before the job is published, not
-// touched until it is over.
+// What a worker needs to know of a job. Written by the master before each publication, and not
+// touched until the job is answered or its worker has been reaped. `handler` and `batch` are atomic
+// because a worker that fills a batch looks at them before it claims the job: the job may be
+// another worker's by then, and its slot the next job's.
 struct JobHeader {
   uint64_t deadline_ns;
-  uint32_t handler;     // index into the generation's handlers
+  std::atomic<uint32_t> handler;  // index into the generation's handlers
   uint32_t view_count;  // 1 to kViewsMax; the first is the params, of size 0 where there are none
   View views[kViewsMax];
-  uint32_t batch;  // the most jobs that its handler may be given at once; 1: this one alone
+  // The most jobs that its handler may be given at once; 1: this one alone.
+  std::atomic<uint32_t> batch;
   char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
 };
 static_assert(sizeof(JobHeader) == 208);

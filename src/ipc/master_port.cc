@@ -92,7 +92,10 @@ Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& 
       if (!*record) break;
       last_result_at_[worker] = ++results_taken_;
       taken += sizeof(RecordHeader) + (*record)->bytes.size();
-      take(worker, **record);
+      if (!take(worker, **record)) {
+        damaged = worker;
+        return fail(ExitCode::kInternal, "a result of a job that no worker has");
+      }
       reader.pop();
     }
   }
@@ -106,27 +109,27 @@ bool MasterPort::was_any_result() const {
   return false;
 }
 
-std::vector<JobId> MasterPort::were_running(uint32_t worker) const {
-  std::vector<JobId> jobs;
+std::vector<Publication> MasterPort::were_running(uint32_t worker) const {
+  std::vector<Publication> jobs;
   for (const AtomicWord& word : worker_words_[worker].running) {
     const JobWord running = word.load(std::memory_order_acquire);
-    if (running != kFreeWord) jobs.push_back(job_of(running));
+    if (running != kFreeWord) jobs.push_back(publication_of(running));
   }
   return jobs;
 }
 
-std::optional<uint32_t> MasterPort::was_held_by(JobId id) const {
+std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
     // The entry first: a worker stores its running word before it gives the entry up.
     if (ring_.claimed_by(worker) == id) return worker;
-    const std::vector<JobId> running = were_running(worker);
+    const std::vector<Publication> running = were_running(worker);
     if (std::find(running.begin(), running.end(), id) != running.end()) return worker;
   }
   return std::nullopt;
 }
 
-Result<std::vector<JobId>> MasterPort::audit(const IsPublished& is_published) const {
-  std::vector<JobId> named;
+Result<std::vector<Publication>> MasterPort::audit(const IsPublished& is_published) const {
+  std::vector<Publication> named;
   // The entries first: a worker stores its running word before it gives the entry up, and commits a
   // result before it clears the running word. So each job is met on one of these three.
   for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
@@ -141,10 +144,10 @@ Result<std::vector<JobId>> MasterPort::audit(const IsPublished& is_published) co
 }
 
 Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published,
-                               std::vector<JobId>& named) const {
+                               std::vector<Publication>& named) const {
   const JobWord word = ring_.was_at(entry);
   if (word == kFreeWord) return {};
-  const JobId id = job_of(word);
+  const Publication id = publication_of(word);
   const size_t workers = state_of(word) == EntryState::kClaimed ? worker_words_.size() : 1;
   const bool has_state =
       state_of(word) == EntryState::kReady || state_of(word) == EntryState::kClaimed;
@@ -156,7 +159,7 @@ Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published,
   return {};
 }
 
-Status MasterPort::audit_worker(uint32_t worker, std::vector<JobId>& named) const {
+Status MasterPort::audit_worker(uint32_t worker, std::vector<Publication>& named) const {
   const WorkerWords& words = worker_words_[worker];
   if (!words.bell.was_sane()) {
     return fail(ExitCode::kInternal, fmt::format("the bell of worker {}", worker));
@@ -165,7 +168,7 @@ Status MasterPort::audit_worker(uint32_t worker, std::vector<JobId>& named) cons
     const JobWord running = word.load(std::memory_order_acquire);
     if (running == kFreeWord) continue;
     // Its result may have been taken already, and its slot in the table be another job's.
-    const JobId id = job_of(running);
+    const Publication id = publication_of(running);
     if (running != make_word(EntryState::kClaimed, worker, id) || id.job >= job_slots_) {
       return fail(ExitCode::kInternal,
                   fmt::format("running word of worker {}: {:#018x}", worker, running));
@@ -175,10 +178,10 @@ Status MasterPort::audit_worker(uint32_t worker, std::vector<JobId>& named) cons
   return {};
 }
 
-std::vector<JobId> MasterPort::take_over(uint32_t worker) {
-  std::vector<JobId> jobs = were_running(worker);
+std::vector<Publication> MasterPort::take_over(uint32_t worker) {
+  std::vector<Publication> jobs = were_running(worker);
   WorkerWords& words = worker_words_[worker];
-  if (const std::optional<JobId> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
+  if (const std::optional<Publication> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
   ring_.forget(worker);
   for (AtomicWord& word : words.running)
     word.store(kFreeWord, std::memory_order_relaxed);

@@ -4,8 +4,8 @@
 // Processes: the master only. worker_port.h is the other side.
 // Death:     take_over() is called once the worker has been reaped, after drain(): see invariant 4
 //            in README.md.
-// Trust:     results are checked against nothing but their own shape here: whether a record's job
-//            is one that this worker could have had, the dispatcher knows.
+// Trust:     results are checked against nothing but their own shape here: whether a record's
+//            publication is one that is with the workers, the run stage knows.
 #pragma once
 
 #include <functional>
@@ -28,8 +28,8 @@ class MasterPort {
   int event_fd() const { return event_.get(); }
 
   // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
-  [[nodiscard]] bool try_publish(JobId id) { return ring_.try_publish(id); }
-  [[nodiscard]] bool try_withdraw(JobId id) { return ring_.try_withdraw(id); }
+  [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
+  [[nodiscard]] bool try_withdraw(Publication id) { return ring_.try_withdraw(id); }
   bool was_any_ready() const { return ring_.was_ready().has_value(); }
   // Wakes up to `count` of the workers that sleep, first those that were busy last: their caches
   // are warmest. Returns how many it has woken.
@@ -40,30 +40,31 @@ class MasterPort {
 
   // Hands each result to `take`, oldest first per worker, and frees its space. Of one worker's it
   // takes about `bytes_each`, and never more than its ring holds, so that a worker which writes on
-  // and on keeps nobody here. Fails on the first damaged ring, naming the worker in `damaged`.
-  using TakeResult = std::function<void(uint32_t worker, const ResultReader::Record& record)>;
+  // and on keeps nobody here. Fails on the first damaged ring, and on the first result that `take`
+  // refuses by false, naming the worker in `damaged`: nothing that comes after it is taken.
+  using TakeResult = std::function<bool(uint32_t worker, const ResultReader::Record& record)>;
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged);
 
   size_t worker_slots() const { return worker_words_.size(); }
-  // The jobs that a worker was seen to have in hand; it may have answered some of them already.
-  std::vector<JobId> were_running(uint32_t worker) const;
+  // The publications that a worker was seen to have in hand; it may have answered some already.
+  std::vector<Publication> were_running(uint32_t worker) const;
   bool was_any_in_hand(uint32_t worker) const {
     return worker_words_[worker].running[0].load(std::memory_order_acquire) != kFreeWord;
   }
-  // The worker that was seen to have this job in hand.
-  std::optional<uint32_t> was_held_by(JobId id) const;
-  // The jobs that a reaped worker had claimed or was running (the same job may be named by two
+  // The worker that was seen to have this publication in hand.
+  std::optional<uint32_t> was_held_by(Publication id) const;
+  // What a reaped worker had claimed or was running (the same publication may be named by two
   // words), answered ones included. Afterwards its slot is as new.
-  std::vector<JobId> take_over(uint32_t worker);
+  std::vector<Publication> take_over(uint32_t worker);
 
   // Looks at the workers' words and the ring: one that no worker of ours can have written is an
   // error. (The results have their own check, in drain(); the cursor is a hint, and the master's
-  // bell is set anew before and after each wait.) Else the jobs that the words name.
+  // bell is set anew before and after each wait.) Else the publications that the words name.
   // `is_published` is asked about those in the ring: is it with the workers, as far as we know?
   // One of which we knew that before the call, and which is neither named nor among the results
-  // that the next drain() takes, was lost by somebody who writes where he must not.
-  using IsPublished = std::function<bool(JobId id)>;
-  [[nodiscard]] Result<std::vector<JobId>> audit(const IsPublished& is_published) const;
+  // that the next drain() takes, was lost by a worker that writes where it must not.
+  using IsPublished = std::function<bool(Publication id)>;
+  [[nodiscard]] Result<std::vector<Publication>> audit(const IsPublished& is_published) const;
 
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
@@ -76,8 +77,8 @@ class MasterPort {
   MasterPort(Region control, Region results, const Geometry& geometry);
   bool try_wake_one();
   Status audit_entry(size_t entry, const IsPublished& is_published,
-                     std::vector<JobId>& named) const;
-  Status audit_worker(uint32_t worker, std::vector<JobId>& named) const;
+                     std::vector<Publication>& named) const;
+  Status audit_worker(uint32_t worker, std::vector<Publication>& named) const;
 
   uint32_t job_slots_;
   Fd control_memory_;

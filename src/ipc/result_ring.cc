@@ -58,7 +58,7 @@ char* ResultWriter::try_reserve(size_t size) {
   return reinterpret_cast<char*>(at(record_)) + sizeof(RecordHeader);
 }
 
-void ResultWriter::commit(JobId id, int32_t code, size_t size, uint64_t run_ns) {
+void ResultWriter::commit(Publication id, int32_t code, size_t size, uint64_t run_ns) {
   RM_ASSERT(reserved_ && size <= *reserved_);
   reserved_.reset();
   write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code, run_ns});

@@ -38,13 +38,17 @@ struct alignas(32) RecordHeader {
   uint32_t job;   // or kSkip
   uint32_t sequence;
   int32_t code;  // 0: a result; else the error's code, and the bytes are its message
-  // What the worker took for it. Of jobs that it had together: the time since they were begun, by
-  // their number; so of a handler that answers them one after the other the first seem too short.
+  // What the worker took for it, or kNotRun. Of jobs that it had together: the time since they were
+  // begun, by their number; so of a handler that answers them one after the other the first seem
+  // too short.
   uint64_t run_ns;
 };
 static_assert(sizeof(RecordHeader) == 32);
 
 inline constexpr uint32_t kSkip = ~0u;
+
+// In place of the time that the handler took: the worker has answered without calling it.
+inline constexpr uint64_t kNotRun = ~uint64_t{0};
 
 // The bytes that a ring needs in its region for results of up to `result_bytes`: the words, and
 // two of the longest records, so that one always fits contiguously. A multiple of the page size.
@@ -59,7 +63,7 @@ class ResultWriter {
   // nothing is kept until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
   // Publishes the first `size` of the bytes that were reserved last. REQUIRES: so many were.
-  void commit(JobId id, int32_t code, size_t size, uint64_t run_ns);
+  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
   std::byte* at(uint64_t position) const { return data_.data() + position % data_.size(); }
@@ -76,10 +80,11 @@ class ResultReader {
   explicit ResultReader(std::span<std::byte> region);
 
   struct Record {
-    JobId id;
+    Publication id;
     int32_t code;
     uint64_t run_ns;
     std::string_view bytes;  // in shared memory: the worker may still scribble over it
+    bool was_run() const { return run_ns != kNotRun; }
   };
   // The oldest record that was not popped. Empty: there is none. An error: what is there was not
   // written by our code; the worker cannot be trusted any more.

@@ -4,7 +4,7 @@
 
 namespace ringmaster::ipc {
 
-bool Ring::try_publish(JobId id) {
+bool Ring::try_publish(Publication id) {
   for (size_t tried = 0; tried < capacity(); ++tried) {
     AtomicWord& entry = entries_[next_];
     next_ = (next_ + 1) % capacity();
@@ -17,7 +17,7 @@ bool Ring::try_publish(JobId id) {
   return false;
 }
 
-bool Ring::try_withdraw(JobId id) {
+bool Ring::try_withdraw(Publication id) {
   for (AtomicWord& entry : entries_) {
     JobWord expected = make_word(EntryState::kReady, 0, id);
     if (entry.compare_exchange_strong(expected, kFreeWord, std::memory_order_relaxed)) return true;
@@ -31,11 +31,11 @@ std::optional<Ring::Claim> Ring::try_claim(uint32_t worker) {
     const size_t at = (start + tried) % capacity();
     JobWord word = entries_[at].load(std::memory_order_relaxed);
     if (state_of(word) != EntryState::kReady) continue;
-    const JobWord claimed = make_word(EntryState::kClaimed, worker, job_of(word));
+    const JobWord claimed = make_word(EntryState::kClaimed, worker, publication_of(word));
     if (entries_[at].compare_exchange_strong(word, claimed, std::memory_order_acquire,
                                              std::memory_order_relaxed)) {
       cursor_.store(at + 1, std::memory_order_relaxed);
-      return Claim{at, job_of(claimed)};
+      return Claim{at, publication_of(claimed)};
     }
   }
   return std::nullopt;
@@ -47,11 +47,11 @@ void Ring::give_back(const Claim& claim) {
   cursor_.store(claim.entry, std::memory_order_relaxed);
 }
 
-std::optional<JobId> Ring::was_ready() const {
+std::optional<Publication> Ring::was_ready() const {
   const size_t start = cursor_.load(std::memory_order_relaxed) % capacity();
   for (size_t tried = 0; tried < capacity(); ++tried) {
     const JobWord word = entries_[(start + tried) % capacity()].load(std::memory_order_seq_cst);
-    if (state_of(word) == EntryState::kReady) return job_of(word);
+    if (state_of(word) == EntryState::kReady) return publication_of(word);
   }
   return std::nullopt;
 }
@@ -63,10 +63,11 @@ size_t Ring::were_ready() const {
       }));
 }
 
-std::optional<JobId> Ring::claimed_by(uint32_t worker) const {
+std::optional<Publication> Ring::claimed_by(uint32_t worker) const {
   for (const AtomicWord& entry : entries_) {
     const JobWord word = entry.load(std::memory_order_acquire);
-    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker) return job_of(word);
+    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker)
+      return publication_of(word);
   }
   return std::nullopt;
 }

@@ -37,14 +37,14 @@ class Ring {
   size_t capacity() const { return entries_.size(); }
 
   // False: no entry is free.
-  [[nodiscard]] bool try_publish(JobId id);
+  [[nodiscard]] bool try_publish(Publication id);
 
   // Takes a published job back. False: a worker has it, or had it, be it for a moment.
-  [[nodiscard]] bool try_withdraw(JobId id);
+  [[nodiscard]] bool try_withdraw(Publication id);
 
   struct Claim {
     size_t entry;
-    JobId id;
+    Publication id;
   };
   // Empty: no entry was READY.
   std::optional<Claim> try_claim(uint32_t worker);
@@ -54,12 +54,12 @@ class Ring {
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 
   // The oldest job that nobody has claimed; how many there are of them.
-  std::optional<JobId> was_ready() const;
+  std::optional<Publication> was_ready() const;
   size_t were_ready() const;
   JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
   // The job that a worker has claimed and not released.
-  std::optional<JobId> claimed_by(uint32_t worker) const;
+  std::optional<Publication> claimed_by(uint32_t worker) const;
   // Frees the entry of a worker that has been reaped.
   void forget(uint32_t worker);
 

@@ -10,8 +10,11 @@
 namespace ringmaster::ipc {
 namespace {
 
+// `b` may be a header that the master is writing just now. Relaxed: only the claim makes it ours.
 bool are_alike(const JobHeader& a, const JobHeader& b) {
-  return a.handler == b.handler && a.batch > 1 && b.batch > 1;
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  return a.handler.load(kRelaxed) == b.handler.load(kRelaxed) && a.batch.load(kRelaxed) > 1 &&
+         b.batch.load(kRelaxed) > 1;
 }
 
 }  // namespace
@@ -58,8 +61,8 @@ std::optional<WorkerPort::Job> WorkerPort::try_next() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
-  // It may be another worker's by now, and its header already be the next job's: a hint.
-  const std::optional<JobId> next = ring_.was_ready();
+  // A hint: it may be another worker's by now, and its header already be the next job's.
+  const std::optional<Publication> next = ring_.was_ready();
   if (!next || !are_alike(*first.header, headers_[next->job])) return std::nullopt;
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
@@ -112,7 +115,7 @@ char* WorkerPort::reserve(size_t size) {
   }
 }
 
-void WorkerPort::commit(JobId id, int32_t code, size_t size, uint64_t run_ns) {
+void WorkerPort::commit(Publication id, int32_t code, size_t size, uint64_t run_ns) {
   writer_.commit(id, code, size, run_ns);
   head_->master_bell.ring(kEventFd);
 }

@@ -27,7 +27,7 @@ class WorkerPort {
   void announce_ready();
 
   struct Job {
-    JobId id;
+    Publication id;
     const JobHeader* header;
   };
   // Takes the oldest published job, if there is one. The job is this worker's until finish(). Up to
@@ -47,8 +47,8 @@ class WorkerPort {
   // ones. Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);
   // Publishes the reserved result, or an error whose message it is, and wakes the master. The run
-  // has taken `run_ns`.
-  void commit(JobId id, int32_t code, size_t size, uint64_t run_ns);
+  // has taken `run_ns`; kNotRun: the handler was not called.
+  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
   WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,

@@ -81,7 +81,7 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
 
   Dispatcher& dispatcher;  // that admits it
   const std::string id;    // as written; empty: a notification
-  ipc::JobId job;          // once it was admitted
+  Ticket ticket;           // once it was admitted
   size_t place = 0;        // among its session's calls
 
  private:

@@ -29,10 +29,9 @@ rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
   return error;
 }
 
-// A run step before the one that it is at.
-bool has_run_a_step(const Job& job) {
-  const auto steps = job.method->steps.begin();
-  return std::any_of(steps, steps + static_cast<std::ptrdiff_t>(job.step), is_run);
+// For every error of an admitted job: what its client is told of it.
+rpc::Executed executed(const Job& job) {
+  return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
 }  // namespace
@@ -46,9 +45,9 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
       fetch_stage_(store, std::move(fetchers), *this),
       run_stage_(store, table_, forecast_, geometry, *this, std::move(kill_worker)) {}
 
-std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_view params,
-                                            std::optional<uint64_t> timeout_ms,
-                                            std::shared_ptr<Caller> caller) {
+std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
+                                        std::optional<uint64_t> timeout_ms,
+                                        std::shared_ptr<Caller> caller) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -63,7 +62,7 @@ std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_vi
                               table_.capacity()));
     return std::nullopt;
   }
-  const ipc::JobId id = job->id;
+  const Ticket ticket = job->ticket;
   job->state = JobState::kQueued;
   job->method = &method;
   job->admitted_ns = now;
@@ -81,20 +80,22 @@ std::optional<ipc::JobId> Dispatcher::admit(const Method& method, std::string_vi
   job->products.push_back({*block, params.size()});
   start_timer(*job, now);
   begin_step(*job);
-  return table_.find(id) != nullptr ? std::optional(id) : std::nullopt;
+  return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
 }
 
-rpc::Executed Dispatcher::cancel(ipc::JobId id) {
-  Job* job = table_.find(id);
+rpc::Executed Dispatcher::cancel(Ticket ticket) {
+  Job* job = table_.find(ticket);
   if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
   job->caller = nullptr;
   const bool is_fetching = job->state == JobState::kFetching;
-  const bool has_run =
-      has_run_a_step(*job) || job->attempts > (job->state == JobState::kPublished ? 1 : 0);
   if (is_fetching) fetch_stage_.cancel(*job);
-  if (!is_fetching && !run_stage_.try_drop(*job)) return rpc::Executed::kUnknown;
+  if (!is_fetching && !run_stage_.try_drop(*job)) {
+    job->has_begun = true;
+    return executed(*job);
+  }
+  const rpc::Executed told = executed(*job);
   end(*job);
-  return has_run ? rpc::Executed::kUnknown : rpc::Executed::kNo;
+  return told;
 }
 
 // A limit was reached: there is room again when one of the jobs in flight is done.
@@ -201,15 +202,14 @@ void Dispatcher::cut_off(Job& job, rpc::Error error) {
     fetch_stage_.cancel(job);
     return on_step_failed(job, error);
   }
-  const ipc::JobId id = job.id;
+  const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {
-    case RunStage::Expired::kNeverRun:
+    case RunStage::Expired::kDropped:
       return on_step_failed(job, error);
     case RunStage::Expired::kAbandoned:
-      error.executed = rpc::Executed::kUnknown;
       return answer_error(job, error);
     case RunStage::Expired::kMovedOn:
-      if (table_.find(id) != nullptr) cut_off(job, error);
+      if (table_.find(ticket) != nullptr) cut_off(job, error);
   }
 }
 
@@ -218,7 +218,7 @@ void Dispatcher::answer_result(Job& job, std::string_view result) {
 }
 
 void Dispatcher::answer_error(Job& job, rpc::Error error) {
-  if (has_run_a_step(job)) error.executed = rpc::Executed::kUnknown;
+  error.executed = executed(job);
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 

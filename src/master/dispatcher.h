@@ -30,15 +30,14 @@ class Dispatcher : private StageEvents {
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has
   // been answered.
-  std::optional<ipc::JobId> admit(const Method& method, std::string_view params,
-                                  std::optional<uint64_t> timeout_ms,
-                                  std::shared_ptr<Caller> caller);
+  std::optional<Ticket> admit(const Method& method, std::string_view params,
+                              std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller);
 
   // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
   // not begun to run never will. What runs is left to finish, within its deadline, and its result
   // thrown away: stopping it would cost the worker, and what else that has claimed. Returns whether
   // a handler may have run for it.
-  rpc::Executed cancel(ipc::JobId id);
+  rpc::Executed cancel(Ticket ticket);
 
   // Answers everything in flight with this error, and stops what can be stopped of it.
   void cut_off_all(const rpc::Error& error);

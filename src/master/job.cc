@@ -12,7 +12,8 @@ JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), jo
   RM_ASSERT(slots > 0 && slots <= ipc::kJobSlotsMax);
   // The lowest slot is used first: few jobs at once stay on few warm cache lines.
   for (uint32_t slot = slots; slot-- > 0;) {
-    jobs_[slot].id.job = slot;
+    jobs_[slot].ticket.slot = slot;
+    jobs_[slot].publication.job = slot;
     free_.push_back(slot);
   }
 }
@@ -21,10 +22,11 @@ Job* JobTable::allocate() {
   if (free_.empty()) return nullptr;
   Job& job = jobs_[free_.back()];
   free_.pop_back();
-  touched_ = std::max<size_t>(touched_, job.id.job + 1);
-  ++job.id.sequence;
+  touched_ = std::max<size_t>(touched_, job.ticket.slot + 1);
+  ++job.ticket.use;
   job.step = 0;
   job.attempts = 0;
+  job.has_begun = false;
   return &job;
 }
 
@@ -36,13 +38,19 @@ void JobTable::free(Job& job) {
   job.products.clear();
   job.state = JobState::kFree;
   if (job.timer) uv_timer_stop(job.timer.get());
-  free_.push_back(job.id.job);
+  free_.push_back(job.ticket.slot);
 }
 
-Job* JobTable::find(ipc::JobId id) {
+Job* JobTable::find(Ticket ticket) {
+  if (ticket.slot >= jobs_.size()) return nullptr;
+  Job& job = jobs_[ticket.slot];
+  return job.state != JobState::kFree && job.ticket == ticket ? &job : nullptr;
+}
+
+Job* JobTable::find_published(ipc::Publication id) {
   if (id.job >= jobs_.size()) return nullptr;
   Job& job = jobs_[id.job];
-  return job.state != JobState::kFree && job.id == id ? &job : nullptr;
+  return is_with_workers(job) && job.publication == id ? &job : nullptr;
 }
 
 rpc::Error deadline_exceeded(const Job& job) {

@@ -2,6 +2,11 @@
 //
 // The table is the truth about every job (shared memory is transport): it alone says which jobs
 // exist, who waits for them and what they hold.
+//
+// A job has two names. Its *ticket* is its own from admission to its end; callers and the queue hold
+// it, and no other process ever sees it. A *publication* (ipc/job_word.h) is what shared memory
+// names: each step and each attempt is published under a new one, so a word or a result of a former
+// publication finds nothing.
 // Processes: the master only.
 // Memory:    all slots exist from the start; a job's blocks are freed with it.
 // Limits:    `slots` jobs at once.
@@ -43,6 +48,13 @@ enum class JobState : uint8_t {
   kAbandoned,  // cut off and answered, but a worker may still read its payload
 };
 
+// A job's slot in the table, and which use of that slot: never the same twice.
+struct Ticket {
+  uint32_t slot = 0;
+  uint64_t use = 0;
+  bool operator==(const Ticket&) const = default;
+};
+
 struct Job {
   struct Product {  // the params, or what a step made
     ipc::Block block;
@@ -50,15 +62,19 @@ struct Job {
   };
 
   JobState state = JobState::kFree;
-  ipc::JobId id;
+  Ticket ticket;
+  ipc::Publication publication;  // the latest one; of no use unless is_with_workers()
   const Method* method = nullptr;
   size_t step = 0;  // the one that it is at
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
   bool is_client_deadline = false;  // the client asked for less than the method allows
-  uint64_t attempts = 0;            // runs begun at this step
-  uint64_t step_began_ns = 0;       // a run step: when it was last published
-  uint64_t expected_ns = 0;         // a run step that is published: what it should take
+  uint64_t attempts = 0;            // publications of this step that were not withdrawn
+  // A worker may have begun to run it, at any step and attempt: no error may say that it was not
+  // executed. Never unset.
+  bool has_begun = false;
+  uint64_t step_began_ns = 0;  // a run step: when it was last published
+  uint64_t expected_ns = 0;    // a run step that is published: what it should take
   Forecast::Load load;
   std::vector<WorkerDeath> deaths;  // of those that ran it, at this step
   std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
@@ -86,8 +102,11 @@ class JobTable {
   Job* allocate();
   // Frees the job's blocks, then its slot.
   void free(Job& job);
-  // The job with this id, if it still exists. Any id is safe to ask for.
-  Job* find(ipc::JobId id);
+  // The job with this ticket, if it still exists.
+  Job* find(Ticket ticket);
+  // The job that is with the workers under this publication now; null for a former one. Safe to ask
+  // for whatever a worker has written.
+  Job* find_published(ipc::Publication id);
 
   template <class Visit>
   void for_each_used(Visit visit) {

@@ -20,8 +20,8 @@ namespace {
 std::string name_of(const Job& job) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   return fmt::format("crash-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}-{}", now,
-                     now.time_since_epoch().count() % 1000, ::getpid(), job.id.job,
-                     job.id.sequence);
+                     now.time_since_epoch().count() % 1000, ::getpid(), job.ticket.slot,
+                     job.ticket.use);
 }
 
 // A word of a shell's command line.
@@ -130,7 +130,7 @@ void Quarantine::take(const Job& job) {
   const ipc::HandlerSpec& handler =
       options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler];
   log(Level::kError, "quarantined",
-      {{"job", job.id.job},
+      {{"job", job.ticket.slot},
        {"method", job.method->name},
        {"handler", handler.name},
        {"attempts", job.attempts},

@@ -10,33 +10,33 @@
 #include <set>
 #include <tuple>
 
-#include "ipc/job_word.h"
+#include "master/job.h"
 
 namespace ringmaster::master {
 
 class Queue {
  public:
-  void push(uint64_t deadline_ns, ipc::JobId id) {
-    waiting_.emplace(deadline_ns, id.job, id.sequence);
+  void push(uint64_t deadline_ns, Ticket ticket) {
+    waiting_.emplace(deadline_ns, ticket.slot, ticket.use);
   }
 
   // The job with the earliest deadline, which stays in the queue.
-  std::optional<ipc::JobId> front() const;
+  std::optional<Ticket> front() const;
   void pop() { waiting_.erase(waiting_.begin()); }
   // Takes a job out that has expired or whose client has left.
-  void erase(uint64_t deadline_ns, ipc::JobId id) {
-    waiting_.erase({deadline_ns, id.job, id.sequence});
+  void erase(uint64_t deadline_ns, Ticket ticket) {
+    waiting_.erase({deadline_ns, ticket.slot, ticket.use});
   }
 
  private:
   // Of equal deadlines the lower slot goes first: any order will do, as long as it is one.
-  std::set<std::tuple<uint64_t, uint32_t, uint32_t>> waiting_;
+  std::set<std::tuple<uint64_t, uint32_t, uint64_t>> waiting_;
 };
 
-inline std::optional<ipc::JobId> Queue::front() const {
+inline std::optional<Ticket> Queue::front() const {
   if (waiting_.empty()) return std::nullopt;
-  const auto& [deadline_ns, job, sequence] = *waiting_.begin();
-  return ipc::JobId{job, sequence};
+  const auto& [deadline_ns, slot, use] = *waiting_.begin();
+  return Ticket{slot, use};
 }
 
 }  // namespace ringmaster::master

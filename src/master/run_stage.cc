@@ -43,14 +43,14 @@ void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
   job.attempts = 0;
   job.deaths.clear();
-  queue_.push(job.deadline_ns, job.id);
+  queue_.push(job.deadline_ns, job.ticket);
   forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
   publish_waiting();
 }
 
 void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
-  stray_from_.reset();
+  damage_.reset();
   answered_.clear();
   last_result_ns_.assign(port->worker_slots(), 0);
 }
@@ -62,16 +62,18 @@ void RunStage::set_workers(size_t count) {
 }
 
 void RunStage::publish_waiting() {
-  if (port_ == nullptr) return;
+  if (port_ == nullptr || damage_) return;
   const uint64_t now = now_ns();
   for (;;) {
-    const std::optional<ipc::JobId> id = queue_.front();
-    if (!id) return;
-    Job& job = *table_.find(*id);
+    const std::optional<Ticket> ticket = queue_.front();
+    if (!ticket) return;
+    Job& job = *table_.find(*ticket);
     if (!backlog_.has_room(run_step(job).batch)) return;
     fill_header(job);
-    if (!port_->try_publish(*id)) return;  // full: its entries are freed before results come
+    const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
+    if (!port_->try_publish(next)) return;  // full: its entries are freed before results come
     queue_.pop();
+    job.publication = next;
     job.state = JobState::kPublished;
     job.step_began_ns = now;
     job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
@@ -101,7 +103,7 @@ void RunStage::wake_one_more() {
 
 void RunStage::fill_header(const Job& job) {
   static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
-  ipc::JobHeader& header = store_.header(job.id.job);
+  ipc::JobHeader& header = store_.header(job.publication.job);
   header.deadline_ns = job.deadline_ns;
   header.handler = static_cast<uint32_t>(run_step(job).handler);
   header.batch = is_run_alone(job) ? 1 : static_cast<uint32_t>(run_step(job).batch);
@@ -117,34 +119,37 @@ void RunStage::fill_header(const Job& job) {
 
 Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
   if (port_ == nullptr) return {};
-  const uint64_t now = now_ns();
-  const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
-    if (worker >= finished_.size()) finished_.resize(worker + 1);
-    ++finished_[worker];
-    ++results_;
-    last_result_ns_[worker] = now;
-    on_record(worker, record, now);
-  };
-  const Status taken = port_->drain(take, bytes_each, damaged_worker);
-  publish_waiting();
-  if (taken && stray_from_) {
-    damaged_worker = *stray_from_;
-    return fail(ExitCode::kInternal, "a result of a job that no worker has");
+  if (!damage_) {
+    const uint64_t now = now_ns();
+    const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
+      if (worker >= finished_.size()) finished_.resize(worker + 1);
+      ++finished_[worker];
+      ++results_;
+      last_result_ns_[worker] = now;
+      return on_record(record, now);
+    };
+    uint32_t worker = 0;
+    if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
+      damage_ = {worker, taken.error()};
+    }
+    publish_waiting();
   }
-  return taken;
+  if (!damage_) return {};
+  damaged_worker = damage_->worker;
+  return tl::unexpected(damage_->error);
 }
 
-void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now) {
-  Job* job = table_.find(record.id);
-  if (job == nullptr || !is_with_workers(*job)) {
-    stray_from_ = worker;
-    return;
-  }
+bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) {
+  // A worker answers each publication once, before it is reaped: so a result of a former one is
+  // damage, too.
+  Job* job = table_.find_published(record.id);
+  if (job == nullptr) return false;
   backlog_.remove(job->expected_ns);
-  if (record.code != ipc::kResultTooLate) {  // a broken worker may say that it took for ever
+  if (record.was_run()) {
+    job->has_begun = true;
     // `now` is older than what was published while these results were taken.
     const uint64_t at = now > job->step_began_ns ? now : now_ns();
-    const uint64_t since_ns = at - job->step_began_ns;
+    const uint64_t since_ns = at - job->step_began_ns;  // a broken worker may say that it took more
     forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
   }
   if (job->state == JobState::kAbandoned) {
@@ -154,6 +159,7 @@ void RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   } else {
     events_.on_step_failed(*job, error_of(*job, record));
   }
+  return true;
 }
 
 rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {
@@ -166,11 +172,9 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
     case ipc::kResultTooLarge:
       error.reason = "response_bytes";
       error.limit = result_bytes_;
-      error.executed = rpc::Executed::kUnknown;
       break;
     case ipc::kResultInvalid:
       error.reason = "invalid_result";
-      error.executed = rpc::Executed::kUnknown;
       break;
     case rpc::kInvalidParams:
       error.reason = "invalid_params";
@@ -180,34 +184,34 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
       break;
     default:
       error.reason = "handler_failed";
-      error.executed = rpc::Executed::kUnknown;
   }
   return error;
 }
 
 bool RunStage::try_drop(Job& job) {
   if (job.state == JobState::kQueued) {
-    queue_.erase(job.deadline_ns, job.id);
+    queue_.erase(job.deadline_ns, job.ticket);
     return true;
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
-  if (!port_->try_withdraw(job.id)) return false;
+  if (!port_->try_withdraw(job.publication)) return false;
   backlog_.remove(job.expected_ns);
   publish_waiting();
   return true;
 }
 
 RunStage::Expired RunStage::expire(Job& job) {
-  if (try_drop(job)) return Expired::kNeverRun;
+  if (try_drop(job)) return Expired::kDropped;
   // Asked first: a worker commits a result before it lets go of the job, so where nobody has it any
-  // more, the result is found now. A damaged ring is found again by the next look.
-  const ipc::JobId id = job.id;
+  // more, the result is found now. Damage is told again by the next take_results().
+  const ipc::Publication id = job.publication;
   const std::optional<uint32_t> worker = port_->was_held_by(id);
   uint32_t damaged_worker = 0;
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
-  if (table_.find(id) == nullptr || job.state != JobState::kPublished) return Expired::kMovedOn;
-  if (!worker && try_drop(job)) return Expired::kNeverRun;  // a worker had just given it back
+  if (table_.find_published(id) == nullptr) return Expired::kMovedOn;
+  if (!worker && try_drop(job)) return Expired::kDropped;  // a worker had just given it back
   job.state = JobState::kAbandoned;
+  job.has_begun = true;
   if (worker) {
     log(Level::kWarning, "timeout",
         {{"worker", *worker},

@@ -39,7 +39,7 @@ class RunStage {
   // Queues the job for its current step, which is this one.
   void start(Job& job, const RunStep& step);
 
-  // Takes the job out of the stage if no worker has it. False: one has.
+  // Takes the job out of the stage if no worker has it. False: one has, or had for a moment.
   [[nodiscard]] bool try_drop(Job& job);
 
   // For take_results(): after so many bytes the clients should get theirs first; without a limit.
@@ -47,7 +47,7 @@ class RunStage {
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
   enum class Expired {
-    kNeverRun,   // it was still waiting; it is in no stage any more
+    kDropped,    // it was still waiting for its run; it is in no stage any more
     kMovedOn,    // its result was there already, and has been delivered: look again
     kAbandoned,  // a worker has it and is being ended: on_released() will follow
   };
@@ -59,7 +59,8 @@ class RunStage {
   void set_workers(size_t count);
 
   // Delivers what the workers have published, of each about `bytes_each`. Fails when a worker has
-  // damaged its results.
+  // damaged its results. Once this or audit() has failed, the generation is believed nothing more:
+  // no result of it is taken and no job given to it, and each call fails again, until set_port().
   [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
   // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
   // workers that are still at what they had answered before the last call.
@@ -83,9 +84,10 @@ class RunStage {
   // expected, or a wake-up was lost.
   void wake_one_more();
 
-  // A worker was reaped: what it had in hand is queued again, or fails. Returns those jobs, for the
-  // log. `was_ended_by_us`: for another job's sake, so that these do not pay with an attempt.
-  // on_port_lost(): all of them are gone; `cause` is for people.
+  // A worker was reaped: what it had in hand has cost an attempt, and is queued again, or fails.
+  // Returns those jobs, for the log. `was_ended_by_us`: the worker was ended for another job's sake,
+  // so its death is not held against these. on_port_lost(): all of them are gone; `cause` is for
+  // people.
   std::vector<LostJob> on_worker_lost(const WorkerDeath& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
@@ -102,8 +104,10 @@ class RunStage {
   void end_stuck_workers();
   void publish_waiting();
   void fill_header(const Job& job);
-  void on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
-  void on_job_lost(Job& job, bool is_blamed, const std::string& cause);
+  Status audit_words();
+  // False: no publication that is with the workers has this result.
+  bool on_record(const ipc::ResultReader::Record& record, uint64_t now);
+  void on_job_lost(Job& job, const std::string& cause);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
 
@@ -123,8 +127,12 @@ class RunStage {
   uint64_t results_ = 0;                  // of all workers that there have been
   // By worker slot: the first of those that it had answered at the last audit, if it was not
   // done with them.
-  std::vector<std::optional<ipc::JobId>> answered_;
-  std::optional<uint32_t> stray_from_;  // the worker that answered what it was never given
+  std::vector<std::optional<ipc::Publication>> answered_;
+  struct Damage {
+    uint32_t worker;
+    Error error;
+  };
+  std::optional<Damage> damage_;  // of this generation's memory
 };
 
 }  // namespace ringmaster::master

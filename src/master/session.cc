@@ -158,8 +158,8 @@ void Session::admit(const Method& method, const rpc::Request& request,
   update_hold();
   std::optional<uint64_t> timeout_ms = request.timeout_ms;
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
-  const auto job = dispatcher.admit(method, request.params, timeout_ms, call);
-  if (job) call->job = *job;
+  const std::optional<Ticket> ticket = dispatcher.admit(method, request.params, timeout_ms, call);
+  if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }
 
@@ -173,7 +173,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
   if (found != calls_.end()) {
     const std::shared_ptr<Call> call = (*found)->shared_from_this();
     rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
-    error.executed = call->dispatcher.cancel(call->job);
+    error.executed = call->dispatcher.cancel(call->ticket);
     call->answer_error(error);
   }
   answer(request, "null", reply);
@@ -256,7 +256,7 @@ void Session::on_closed() {
   if (place_) shared_.clients.remove(*place_);
   place_.reset();
   for (const Call* call : std::exchange(calls_, {})) {
-    if (!call->is_notification()) call->dispatcher.cancel(call->job);
+    if (!call->is_notification()) call->dispatcher.cancel(call->ticket);
   }
 }
 

@@ -42,7 +42,7 @@ class Desk {
 
  private:
   struct Item {
-    ipc::JobId id;
+    ipc::Publication id;
     bool is_answered = false;
     rm_bytes views[ipc::kViewsMax];
   };
@@ -50,7 +50,8 @@ class Desk {
   void take(const ipc::WorkerPort::Job& job);
   void run(uint32_t handler_index);
   Item* item_of(const rm_job* job);
-  void answer(Item& item, int32_t code, std::string_view message);
+  // An error; of a job that the handler was not given, in `run_ns` kNotRun.
+  void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
   uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
 
   ipc::WorkerPort& port_;
@@ -95,7 +96,8 @@ void Desk::take(const ipc::WorkerPort::Job& job) {
   item.id = job.id;
   item.is_answered = false;
   if (now >= header.deadline_ns) {
-    return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run");
+    return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run",
+                  ipc::kNotRun);
   }
   for (uint32_t i = 0; i < header.view_count; ++i) {
     const std::string_view bytes = port_.bytes(header.views[i]);
@@ -104,7 +106,7 @@ void Desk::take(const ipc::WorkerPort::Job& job) {
   const rm_bytes& params = item.views[0];
   const Description& description = handlers_[header.handler].description();
   if (const auto fault = description.find_fault({params.data, params.size})) {
-    return answer(item, RM_INVALID_PARAMS, *fault);
+    return answer(item, RM_INVALID_PARAMS, *fault, ipc::kNotRun);
   }
   jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
 }
@@ -114,8 +116,8 @@ void Desk::run(uint32_t handler_index) {
   const Handler& handler = handlers_[handler_index];
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
-    answer(items_[i], ipc::kResultInvalid,
-           fmt::format("handler {} gave no answer", handler.name()));
+    answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
+           run_ns());
   }
   count_ = 0;
   reserver_ = nullptr;
@@ -135,7 +137,7 @@ char* Desk::reserve(const rm_job* job, size_t size) {
   reserved_ = port_.reserve(size);
   reserved_size_ = size;
   if (reserved_ == nullptr) {
-    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size));
+    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size), run_ns());
   }
   return reserved_;
 }
@@ -145,16 +147,17 @@ void Desk::commit(const rm_job* job, size_t size) {
   if (item == nullptr) return;
   if (reserver_ != item) {
     return answer(*item, ipc::kResultInvalid,
-                  "the handler committed a result that it had not reserved");
+                  "the handler committed a result that it had not reserved", run_ns());
   }
   if (size > reserved_size_) {
     return answer(
         *item, ipc::kResultInvalid,
-        fmt::format("the handler committed {} bytes, having reserved {}", size, reserved_size_));
+        fmt::format("the handler committed {} bytes, having reserved {}", size, reserved_size_),
+        run_ns());
   }
   if (const auto fault = json::find_fault({reserved_, size})) {
     return answer(*item, ipc::kResultInvalid,
-                  fmt::format("the handler's result is not JSON: {}", *fault));
+                  fmt::format("the handler's result is not JSON: {}", *fault), run_ns());
   }
   item->is_answered = true;
   reserver_ = nullptr;
@@ -162,10 +165,10 @@ void Desk::commit(const rm_job* job, size_t size) {
 }
 
 void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
-  if (Item* item = item_of(job)) answer(*item, code, message);
+  if (Item* item = item_of(job)) answer(*item, code, message, run_ns());
 }
 
-void Desk::answer(Item& item, int32_t code, std::string_view message) {
+void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
   if (item.is_answered) return;
   // A message is for people: what is longer than this is none. limits.response_bytes, which there
   // always is room for, cannot be less.
@@ -175,7 +178,7 @@ void Desk::answer(Item& item, int32_t code, std::string_view message) {
   reserver_ = nullptr;
   char* room = port_.reserve(message.size());
   std::memcpy(room, message.data(), message.size());
-  port_.commit(item.id, code, message.size(), run_ns());
+  port_.commit(item.id, code, message.size(), run_ns);
 }
 
 // One job, and with it those that its handler can be given together.

@@ -72,18 +72,20 @@ def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, pro
     running.wait_for_line("event=worker_died")  # for itself it would only end after seconds
 
 
-def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
-    """That one overran and has returned, but the order to end its worker is on its way."""
+@pytest.mark.parametrize("attempts", [1, 2])
+def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate, attempts):
+    """That one overran and has returned, but the order to end its worker is on its way. The next job
+    is in mid-run by then: it is run again if it may be, and never more often than that."""
     running = server(
         workers={"count": 1},
-        handlers={"brief": probe("hold"), "once": probe("hold")},
-        methods={"brief": {"timeout_ms": 1500}, "once": {"attempts": 1}},
+        handlers={"brief": probe("hold"), "next": probe("hold")},
+        methods={"brief": {"timeout_ms": 1500}, "next": {"attempts": attempts}},
     )
     overrun, innocent = gate("overrun"), gate("innocent")
     with running.connect() as client:
         client.send(overrun.request("overrun", "brief"))
         overrun.wait_for_runs(1)
-        client.send(innocent.request("innocent", "once"))
+        client.send(innocent.request("innocent", "next"))
         os.kill(running.nursery(), signal.SIGSTOP)  # who ends workers
         try:
             assert_expired(client.answer(), "unknown")
@@ -91,9 +93,16 @@ def test_a_job_does_not_pay_for_the_one_before_it(server, probe, gate):
             innocent.wait_for_runs(1)
         finally:
             os.kill(running.nursery(), signal.SIGCONT)
-        assert len(set(innocent.wait_for_runs(2))) == 2
+        running.wait_for_line("event=worker_died worker=0")
+        assert len(set(innocent.wait_for_runs(attempts))) == attempts
         innocent.open()
-        assert client.answer()["result"] == innocent.params()
+        answer = client.answer()
+        if attempts == 2:
+            assert answer["result"] == innocent.params()
+        else:
+            assert answer["error"]["code"] == -32014
+            assert answer["error"]["data"]["executed"] == "unknown"
+        assert len(innocent.runs()) == attempts
 
 
 def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, gate):

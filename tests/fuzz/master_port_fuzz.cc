@@ -47,13 +47,13 @@ class Play {
     for (uint32_t worker = 0; worker < kWorkers; ++worker)
       take_over(worker);
     uint32_t damaged = 0;
-    RM_ASSERT(port_.drain([](uint32_t, const ResultReader::Record&) { RM_ASSERT(false); },
-                          ~uint64_t{0}, damaged));
+    RM_ASSERT(port_.drain([](uint32_t, const ResultReader::Record&) { return false; }, ~uint64_t{0},
+                          damaged));
     RM_ASSERT(!port_.was_any_result());
   }
 
  private:
-  JobId some_job() {
+  Publication some_job() {
     return {script_.ConsumeIntegralInRange(0u, geometry_.job_slots - 1),
             script_.ConsumeIntegralInRange(0u, 3u)};
   }
@@ -104,7 +104,7 @@ class Play {
 
   // The master: any call at any time.
   void command() {
-    const JobId id = some_job();
+    const Publication id = some_job();
     switch (script_.ConsumeIntegralInRange(0, 5)) {
       case 0:
         if (port_.try_publish(id)) RM_ASSERT(is_ready(id));
@@ -126,20 +126,20 @@ class Play {
     }
   }
 
-  bool is_ready(JobId id) const {
+  bool is_ready(Publication id) const {
     const JobWord word = make_word(EntryState::kReady, 0, id);
     return std::ranges::any_of(entries(), [word](const AtomicWord& e) { return e == word; });
   }
-  bool is_held(uint32_t worker, JobId id) const {
+  bool is_held(uint32_t worker, Publication id) const {
     if (worker >= kWorkers) return false;
     const auto names = [id](const AtomicWord& word) {
-      return word != kFreeWord && job_of(word) == id;
+      return word != kFreeWord && publication_of(word) == id;
     };
     const auto& running = worker_words(worker).running;
     return std::any_of(std::begin(running), std::end(running), names) ||
            std::ranges::any_of(entries(), [&](JobWord word) {
              return state_of(word) == EntryState::kClaimed && worker_of(word) == worker &&
-                    job_of(word) == id;
+                    publication_of(word) == id;
            });
   }
 
@@ -152,15 +152,16 @@ class Play {
           for (const char c : std::string(record.bytes))
             touched_ += static_cast<unsigned char>(c);
           if (scribbles > 0 && scribbles-- > 0) scribble();
+          return true;
         },
         ~uint64_t{0}, damaged);
     RM_ASSERT(drained.has_value() == (damaged == kWorkers) && damaged <= kWorkers);
   }
 
   void take_over(uint32_t worker) {
-    const std::vector<JobId> jobs = port_.take_over(worker);
+    const std::vector<Publication> jobs = port_.take_over(worker);
     RM_ASSERT(jobs.size() <= kBatchMax + 1);  // those in hand, and one that it was claiming
-    for (const JobId id : jobs)
+    for (const Publication id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);
     for (const AtomicWord& running : worker_words(worker).running)

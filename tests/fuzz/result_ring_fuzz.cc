@@ -18,7 +18,7 @@ namespace {
 constexpr size_t kResultBytes = 1000;
 
 struct Expected {
-  JobId id;
+  Publication id;
   int32_t code;
   std::string bytes;
 };
@@ -83,7 +83,7 @@ class Play {
       return;
     }
     RM_ASSERT(fuzz::is_inside({room, size}, text()));
-    const JobId id{script_.ConsumeIntegralInRange(0u, kJobSlotsMax - 1), ++sequence_};
+    const Publication id{script_.ConsumeIntegralInRange(0u, kJobSlotsMax - 1), ++sequence_};
     std::memset(room, static_cast<int>('a' + sequence_ % 26), size);
     expected_.push_back({id, script_.ConsumeIntegral<int32_t>(), std::string(room, less)});
     writer_.commit(id, expected_.back().code, less, 0);

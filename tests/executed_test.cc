@@ -1,5 +1,5 @@
-// `executed` in every error of an admitted job: "unknown" from the moment at which a worker may have
-// begun any attempt of any step, and false before. Each row is one way in which a job can end.
+// `executed` in every error of an admitted job: "unknown" from the moment at which a worker may
+// have begun any attempt of any step, and false before. Each row is one way in which a job can end.
 #include <doctest/doctest.h>
 #include <functional>
 

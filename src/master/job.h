@@ -3,10 +3,10 @@
 // The table is the truth about every job (shared memory is transport): it alone says which jobs
 // exist, who waits for them and what they hold.
 //
-// A job has two names. Its *ticket* is its own from admission to its end; callers and the queue hold
-// it, and no other process ever sees it. A *publication* (ipc/job_word.h) is what shared memory
-// names: each step and each attempt is published under a new one, so a word or a result of a former
-// publication finds nothing.
+// A job has two names. Its *ticket* is its own from admission to its end; callers and the queue
+// hold it, and no other process ever sees it. A *publication* (ipc/job_word.h) is what shared
+// memory names: each step and each attempt is published under a new one, so a word or a result of a
+// former publication finds nothing.
 // Processes: the master only.
 // Memory:    all slots exist from the start; a job's blocks are freed with it.
 // Limits:    `slots` jobs at once.

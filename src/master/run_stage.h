@@ -85,9 +85,9 @@ class RunStage {
   void wake_one_more();
 
   // A worker was reaped: what it had in hand has cost an attempt, and is queued again, or fails.
-  // Returns those jobs, for the log. `was_ended_by_us`: the worker was ended for another job's sake,
-  // so its death is not held against these. on_port_lost(): all of them are gone; `cause` is for
-  // people.
+  // Returns those jobs, for the log. `was_ended_by_us`: the worker was ended for another job's
+  // sake, so its death is not held against these. on_port_lost(): all of them are gone; `cause` is
+  // for people.
   std::vector<LostJob> on_worker_lost(const WorkerDeath& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 

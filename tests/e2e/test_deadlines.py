@@ -74,8 +74,8 @@ def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, pro
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate, attempts):
-    """That one overran and has returned, but the order to end its worker is on its way. The next job
-    is in mid-run by then: it is run again if it may be, and never more often than that."""
+    """That one overran and has returned, but the order to end its worker is on its way. The next
+    job is in mid-run by then: it is run again if it may be, and never more often than that."""
     running = server(
         workers={"count": 1},
         handlers={"brief": probe("hold"), "next": probe("hold")},

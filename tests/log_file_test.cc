@@ -1,0 +1,76 @@
+#include <doctest/doctest.h>
+#include <fcntl.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "support.h"
+
+namespace ringmaster {
+namespace {
+
+std::string read_all(const Fd& fd) {
+  std::string text;
+  char piece[4096];
+  for (ssize_t size; (size = ::read(fd.get(), piece, sizeof piece)) > 0;)
+    text.append(piece, static_cast<size_t>(size));
+  return text;
+}
+
+// A log in a file, for the time of a test.
+struct FileLog {
+  FileLog() {
+    options.role = "test";
+    options.file = folder.at("log");
+    REQUIRE(set_up_log(options));
+  }
+  ~FileLog() { CHECK(set_up_log({})); }
+  std::string text() const { return read_all(Fd(::open(options.file.c_str(), O_RDONLY))); }
+
+  test::TemporaryFolder folder;
+  LogOptions options;
+};
+
+}  // namespace
+
+TEST_CASE("log: a text that could be taken for something else is quoted, to the last control") {
+  const FileLog file;
+  log(Level::kInfo, "quoted",
+      {{"a", "plain"}, {"b", "x=y"}, {"c", ""}, {"d", "\"\\"}, {"e", "1 2"}, {"f", "\x1f"}});
+  CHECK(file.text().ends_with(
+      " event=quoted a=plain b=\"x=y\" c=\"\" d=\"\\\"\\\\\" e=\"1 2\" f=\"\\u001f\"\n"));
+}
+
+TEST_CASE("log: lines lost are told once") {
+  const test::TemporaryFolder folder;
+  REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
+  const Fd reader(::open(folder.at("fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  LogOptions options;
+  options.file = folder.at("fifo");
+  REQUIRE(set_up_log(options));
+  for (int i = 0; i < 1000; ++i)
+    log(Level::kInfo, "line", {{"text", std::string(900, 'x')}});
+  read_all(reader);
+  log(Level::kInfo, "first");
+  CHECK(read_all(reader).find("event=log_lines_lost") != std::string::npos);
+  log(Level::kInfo, "second");
+  CHECK(read_all(reader).find("event=log_lines_lost") == std::string::npos);
+  REQUIRE(set_up_log({}));
+}
+
+TEST_CASE("log: a file is written at its end, and one that cannot be opened again stays in use") {
+  FileLog file;
+  log(Level::kInfo, "first");
+  CHECK(reopen_log());
+  log(Level::kInfo, "second");
+  CHECK(file.text().find("event=first") != std::string::npos);
+  LogOptions elsewhere = file.options;
+  elsewhere.file = file.folder.at("no/such/folder/log");
+  CHECK(!set_up_log(elsewhere));
+  log(Level::kInfo, "third");
+  CHECK(file.text().find("event=second") < file.text().find("event=third"));
+}
+
+}  // namespace ringmaster

@@ -38,7 +38,7 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check fuzz fuzzers bench benches soak tidy install clean help FORCE
+.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy install clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -56,6 +56,11 @@ check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzin
 	scripts/setup.sh build test fuzz
 	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
 	scripts/check.sh
+
+mutants: ## put faults into the source, one at a time, and count those that the tests find: an hour
+	scripts/setup.sh build test
+	$(MAKE) all $(OUT)/unit_tests
+	/usr/bin/python3 scripts/mutants.py $(OUT)
 
 fuzz: ## feed the fuzzers of tests/fuzz thirteen million inputs: some 25 minutes
 	scripts/setup.sh build fuzz

@@ -1,0 +1,228 @@
+"""mutants.py OUT [--rest] [--minutes N] [NAME...]: puts faults into the source, one at a time, and
+counts those that the tests find.
+
+tests/mutants/ROOM.toml lists the faults; tests/mutants/README.md says how. A NAME is a room
+("base") or one fault of it ("base:3"). OUT is a complete build, unit tests included. A fault is put
+into a copy of the tree and built there; then its own tests run. With --rest, every other test tries
+a fault that its own tests do not find. Two faults are tried at a time.
+
+The last line is "N of N faults found (N%), N survivors explained, N not, N invalid, N not tried".
+The exit status is 0 where all were tried, at least 90% were found, each survivor is explained and
+no fault is invalid.
+"""
+
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+import tomllib
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
+
+LANES = 2
+FOUND_MIN = 0.9
+BUILD_DEADLINE_S = 600
+TEST_DEADLINE_S = 300
+REST_DEADLINE_S = 1200
+REST = ["*", "test_*"]
+
+ROOT = Path(__file__).resolve().parents[1]
+FAULTS = ROOT / "tests" / "mutants"
+COPIED = ("src", "include", "tests", "scripts", "conf", "Makefile", "README.md", "CHANGELOG.md")
+CASES = re.compile(r"\[doctest\] test cases: *(\d+)")
+NO_TESTS = (4, 5)  # pytest's exit statuses
+
+
+@dataclass
+class Fault:
+    name: str  # "base:3"
+    old: str
+    new: str
+    tests: list[str]  # patterns of unit test cases; files and tests of tests/e2e
+    survives: str = ""  # why no test is expected to find it
+    file: Path = Path()
+
+
+class Invalid(Exception):
+    """The fault cannot be put in or built, or one of its tests is of no use."""
+
+
+def is_e2e(test: str) -> bool:
+    return test.startswith("test_")
+
+
+class Tree:
+    """A copy of the source and its build, in which faults are put in and taken out again."""
+
+    def __init__(self, folder: Path, source: Path, build: Path):
+        self.folder = folder
+        self.out = build.relative_to(ROOT)
+        shutil.rmtree(folder, ignore_errors=True)
+        (folder / self.out).parent.mkdir(parents=True)
+        for name in [*COPIED, self.out]:
+            subprocess.run(["cp", "-a", source / name, folder / name], check=True)
+        self.times = {path: path.stat().st_mtime_ns for path in self._files()}
+
+    def put_in(self, fault: Fault):
+        path = self.folder / fault.file
+        path.write_text(path.read_text().replace(fault.old, fault.new))
+
+    def reset(self, pristine: "Tree"):
+        """To what it was, times included: make has nothing to do then."""
+        for path in self._files():
+            if path not in self.times:
+                path.unlink()
+            elif path.stat().st_mtime_ns != self.times[path]:
+                shutil.copy2(pristine.folder / path.relative_to(self.folder), path)
+
+    def make(self, tests: list[str]) -> str | None:
+        """What the compiler says where the fault cannot be built."""
+        units = [] if all(map(is_e2e, tests)) else [str(self.out / "unit_tests")]
+        status, output = self._run(BUILD_DEADLINE_S, "make", "-s", "-j1",
+                                   f"BUILD={self.out.name}", "all", *units)
+        return output if status != 0 else None
+
+    def passes(self, test: str, deadline_s=TEST_DEADLINE_S) -> bool:
+        if is_e2e(test):
+            files = sorted((self.folder / "tests" / "e2e").glob("test_*.py")) if "*" in test else [
+                f"tests/e2e/{test}"]
+            status, _ = self._run(deadline_s, "/usr/bin/python3", "-m", "pytest", "-qx",
+                                  "-p", "no:cacheprovider", *files)
+            has_test = status not in NO_TESTS
+        else:
+            unit_tests = self.folder / self.out / "unit_tests"
+            status, output = self._run(deadline_s, unit_tests, f"--test-case={test}")
+            counts = CASES.findall(output)
+            has_test = not counts or int(counts[-1]) > 0
+        if not has_test:
+            raise Invalid(f"no test is called {test}")
+        return status == 0
+
+    def _files(self) -> list[Path]:
+        return [path for part in ("src", self.out) for path in (self.folder / part).rglob("*")
+                if path.is_file() and not path.is_symlink() and "test-results" not in path.parts]
+
+    def _run(self, deadline_s: int, *argv) -> tuple[int, str]:
+        """Its exit status and output; 1 where it is late or leaves a process behind."""
+        result = self.folder / "result.json"
+        env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+        env |= {"RINGMASTER_BUILD": str(self.out), "PYTHONDONTWRITEBYTECODE": "1"}
+        done = subprocess.run(
+            [sys.executable, ROOT / "scripts" / "suite.py", result, str(deadline_s), *argv],
+            cwd=self.folder, env=env, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT)
+        ended = json.loads(result.read_text())
+        return ended["status"] or int(bool(ended["faults"])), done.stdout.decode(errors="replace")
+
+
+class Trial:
+    def __init__(self, build: Path, with_rest: bool, end: float):
+        lanes = ROOT / "build" / "mutants"
+        self.pristine = Tree(lanes / "pristine", ROOT, build)
+        self.trees: SimpleQueue[Tree] = SimpleQueue()
+        for number in range(LANES):
+            self.trees.put(Tree(lanes / str(number), self.pristine.folder, build))
+        self.with_rest = with_rest
+        self.end = end
+        self._lock = Lock()
+
+    @cache
+    def _is_sound(self, test: str) -> bool:
+        return self.pristine.passes(test, REST_DEADLINE_S)
+
+    def outcome(self, fault: Fault) -> tuple[str, str]:
+        """What became of it, and by which test or why."""
+        if time.monotonic() > self.end:
+            return "not tried", "no time left"
+        tree = self.trees.get()
+        try:
+            if test := self._find(fault, tree):
+                return "found", test
+            return ("explained", fault.survives) if fault.survives else ("SURVIVED", "")
+        except Invalid as why:
+            return "INVALID", str(why)
+        finally:
+            tree.reset(self.pristine)
+            self.trees.put(tree)
+
+    def _find(self, fault: Fault, tree: Tree) -> str | None:
+        """The test that finds it."""
+        tree.put_in(fault)
+        if fault_of_build := tree.make(fault.tests + REST * self.with_rest):
+            raise Invalid(f"it does not compile:\n{fault_of_build}")
+        for test in fault.tests:
+            if not tree.passes(test):
+                return self._verified(test)
+        for test in REST * self.with_rest:
+            if not tree.passes(test, REST_DEADLINE_S):
+                return self._verified(test)
+        return None
+
+    def _verified(self, test: str) -> str:
+        with self._lock:
+            if not self._is_sound(test):
+                raise Invalid(f"{test} fails without it, too")
+        return test
+
+
+def read_faults(names: list[str]) -> tuple[list[Fault], list[str]]:
+    """Those of that name, and what is wrong with others."""
+    sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "src").rglob("*.*")}
+    faults, problems = [], []
+    for room in sorted(FAULTS.glob("*.toml")):
+        for number, entry in enumerate(tomllib.loads(room.read_text())["fault"], 1):
+            fault = Fault(f"{room.stem}:{number}", **entry)
+            if names and room.stem not in names and fault.name not in names:
+                continue
+            places = [path for path, text in sources.items() for _ in range(text.count(fault.old))]
+            if len(places) == 1:
+                fault.file = places[0]
+                faults.append(fault)
+            else:
+                problems.append(f"{fault.name}: {len(places)} places in src/ have its old text: "
+                                f"{fault.old.strip().splitlines()[0]}")
+    return faults, problems
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out", type=Path)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--rest", action="store_true")
+    parser.add_argument("--minutes", type=float, default=60)
+    options = parser.parse_args()
+    end = time.monotonic() + 60 * options.minutes
+    faults, problems = read_faults(options.names)
+    counts = Counter({"INVALID": len(problems)})
+    print("\n".join(problems), flush=True)
+    trial = Trial(options.out.resolve(), options.rest, end)
+
+    def attempt(fault: Fault):
+        begun = time.monotonic()
+        outcome, why = trial.outcome(fault)
+        counts[outcome] += 1
+        print(f"{outcome:9} {fault.name:15} {fault.file}: {time.monotonic() - begun:.0f} s: {why}",
+              flush=True)
+
+    with ThreadPoolExecutor(LANES) as lanes:
+        list(lanes.map(attempt, faults))
+    tried = counts["found"] + counts["explained"] + counts["SURVIVED"]
+    share = counts["found"] / max(tried, 1)
+    print(f"{counts['found']} of {tried} faults found ({share:.0%}), {counts['explained']} "
+          f"survivors explained, {counts['SURVIVED']} not, {counts['INVALID']} invalid, "
+          f"{counts['not tried']} not tried")
+    is_complete = counts["SURVIVED"] + counts["INVALID"] + counts["not tried"] == 0
+    return 0 if is_complete and share >= FOUND_MIN else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/log.h"
 #include "base/nearest.h"
 #include "master/cpu_count.h"
 #include "master/openrpc.h"
@@ -109,6 +110,12 @@ void Deployment::announce(std::vector<std::string> addresses) {
 void Deployment::retire() {
   is_retiring_ = true;
   if (dispatcher_->in_flight() == 0) stop();
+}
+
+void Deployment::log_end() const {
+  if (addresses_.empty()) return;
+  log(Level::kInfo, "deployment_ended",
+      {{"in_flight", dispatcher_->in_flight()}, {"payload_bytes", store_->used_bytes()}});
 }
 
 void Deployment::stop() {

@@ -60,6 +60,9 @@ class Deployment {
   // Lets the workers finish what they have in hand, then ends them.
   void stop();
   bool is_over() const { return is_over_; }
+  // Of one that has served: that it is over, and what it still holds, which must be nothing unless
+  // requests were cut off.
+  void log_end() const;
 
  private:
   explicit Deployment(Options options);

@@ -67,6 +67,7 @@ void Rollout::before_wait() {
     deployment->supervisor().before_wait();
   const size_t ended = std::erase_if(deployments_, [this](const auto& deployment) {
     if (!deployment->is_over()) return false;
+    deployment->log_end();
     if (serving_ == deployment.get()) serving_ = nullptr;
     return true;
   });

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 from client import Client, request
-from proc import descendants, is_alive, start_time, survivors, wait_until
+from proc import children, descendants, descriptors, is_alive, start_time, survivors, wait_until
 from processes import Process
 
 # For a server whose memory is measured: ASan would keep what was freed, up to 256 MB of it.
@@ -164,14 +164,34 @@ class Server:
     def assert_gone(self):
         wait_until(lambda: not self.left_over(), "no process of the server to be left")
 
+    def assert_one_generation(self):
+        """Of a server at rest: former deployments, and those that were refused, are gone, with
+        their processes and their memory."""
+        def memory(what: str) -> int:
+            return sum(f"memfd:ringmaster-{what}" in name
+                       for name in descriptors(self.pid).values())
+
+        wait_until(lambda: len(children(self.pid)) <= 1, "one nursery to be left")
+        wait_until(lambda: memory("control") <= 1, "the memory of one generation to be left")
+        wait_until(lambda: memory("payload") <= 1, "the memory of one deployment to be left")
+
+    def assert_nothing_held(self):
+        """Job slots and payload memory are free when a deployment ends, unless it was cut short."""
+        ends = [line for line in self.lines if "event=deployment_ended" in line]
+        if not any("event=stopping_now" in line for line in self.lines):
+            held = [line for line in ends if not line.endswith(" in_flight=0 payload_bytes=0")]
+            assert not held, held
+
     def finish(self):
         """What holds after every test."""
         for client in self._clients:
             client.close()
         if self.process.returncode is None:
+            self.assert_one_generation()
             code = self.stop()
             assert code == 0, (code, self.lines[-20:])
         self.assert_gone()
+        self.assert_nothing_held()
         reports = [line for line in self.lines if SANITIZER_REPORT.search(line)]
         assert self.may_crash or not reports, self.lines
 

@@ -71,6 +71,7 @@ TEST_CASE("log: a file is written at its end, and one that cannot be opened agai
   CHECK(!set_up_log(elsewhere));
   log(Level::kInfo, "third");
   CHECK(file.text().find("event=second") < file.text().find("event=third"));
+  CHECK(file.text().find("event=third") != std::string::npos);
 }
 
 }  // namespace ringmaster

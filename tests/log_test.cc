@@ -64,6 +64,35 @@ TEST_CASE("log: a reader that does not read loses lines, stops nobody, and is to
   REQUIRE(set_up_log({}));
 }
 
+TEST_CASE("log: a line that is longer than the pipe's room does not wait for its reader") {
+  int ends[2];
+  REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);
+  const Fd reader(ends[0]);
+  const Fd writer(ends[1]);
+  REQUIRE(::fcntl(writer.get(), F_SETPIPE_SZ, 8192) == 8192);
+  test::Child child([&] {  // of which stderr is that pipe, with room for one page
+    ::dup2(writer.get(), STDERR_FILENO);
+    LogOptions options;
+    options.role = "test";
+    if (!set_up_log(options)) return 1;
+    if (::write(STDERR_FILENO, std::string(4095, '.').c_str(), 4096) != 4096) return 2;
+    const std::string text(1000, 'x');
+    log(Level::kInfo, "long", {{"a", text}, {"b", text}, {"c", text}, {"d", text}, {"e", text}});
+    std::string page(8192, '\0');
+    if (::read(reader.get(), page.data(), page.size()) != 8192) return 3;
+    log(Level::kInfo, "next");
+    return 0;
+  });
+  CHECK(child.exit_code() == 0);
+  char text[4096];
+  const ssize_t size = ::read(reader.get(), text, sizeof text);
+  REQUIRE(size > 0);
+  const std::string next(text, static_cast<size_t>(size));
+  CHECK(next.starts_with("\nlevel=warning role=test "));
+  CHECK(next.find("event=log_lines_lost count=1\n") != std::string::npos);
+  CHECK(next.find("event=next\n") != std::string::npos);
+}
+
 TEST_CASE("log: a field that is very long is cut, also where it is escaped") {
   const std::string line = line_with(std::string(100'000, 'x'), false);
   CHECK(line.size() < 2000);

@@ -7,6 +7,8 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <utility>
 
@@ -20,8 +22,11 @@ constexpr size_t kFieldBytesMax = 1000;
 
 struct Log {
   LogOptions options;
-  Fd file;
+  // The log file, or stderr opened once more: no other process shares this open file description,
+  // so none can clear its O_NONBLOCK. Closed: lines go to stderr as it was inherited.
+  Fd own;
   std::atomic<uint64_t> lines_lost = 0;
+  std::atomic<bool> is_torn = false;  // the last write ended within a line
 };
 
 Log& the_log() {
@@ -119,18 +124,23 @@ Result<Fd> open_log_file(const std::string& path) {
   return file;
 }
 
+// Closed where stderr cannot be opened again, or need not be. A socket cannot: send(2) has a flag
+// for each call. A regular file never blocks, and needs its one shared offset.
+Fd reopen_stderr() {
+  struct stat status {};
+  if (::fstat(STDERR_FILENO, &status) != 0) return Fd();
+  if (!S_ISFIFO(status.st_mode) && !S_ISCHR(status.st_mode)) return Fd();
+  return Fd(::open("/proc/self/fd/2", O_WRONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+}
+
 }  // namespace
 
 Status set_up_log(LogOptions options) {
   Log& log = the_log();
-  Fd file;
-  if (!options.file.empty()) {
-    Result<Fd> opened = open_log_file(options.file);
-    if (!opened) return tl::unexpected(opened.error());
-    file = std::move(*opened);
-  }
+  Result<Fd> own = options.file.empty() ? reopen_stderr() : open_log_file(options.file);
+  if (!own) return tl::unexpected(own.error());
   log.options = std::move(options);
-  log.file = std::move(file);
+  log.own = std::move(*own);
   return {};
 }
 
@@ -145,7 +155,7 @@ std::string line_of(const Log& log, Level level, std::string_view event,
   const bool json = log.options.json;
   std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
   if (json) line += '{';
-  if (log.file.is_open()) {
+  if (!log.options.file.empty()) {
     const auto now =
         std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
     const auto ms = now.time_since_epoch().count() % 1000;
@@ -170,22 +180,32 @@ bool has_room(int fd) {
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
 }
 
+ssize_t write_now(int fd, const std::string& line) {
+  const ssize_t sent = ::send(fd, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+  return sent < 0 && errno == ENOTSOCK ? ::write(fd, line.data(), line.size()) : sent;
+}
+
 }  // namespace
 
 void log(Level level, std::string_view event, std::span<const LogField> fields) {
   Log& log = the_log();
-  const int fd = log.file.is_open() ? log.file.get() : STDERR_FILENO;
+  const int fd = log.own.is_open() ? log.own.get() : STDERR_FILENO;
   if (!has_room(fd)) {
     ++log.lines_lost;
     return;
   }
   std::string line = line_of(log, level, event, fields);
-  if (const uint64_t lost = log.lines_lost.exchange(0); lost > 0) {
+  const uint64_t lost = log.lines_lost.exchange(0);
+  if (lost > 0) {
     const LogField count("count", lost);
     line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {&count, 1}));
   }
+  if (log.is_torn.exchange(false)) line.insert(0, 1, '\n');
+  const ssize_t written = write_now(fd, line);
+  if (written >= 0 && static_cast<size_t>(written) == line.size()) return;
   // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
-  if (::write(fd, line.data(), line.size()) < 0) ++log.lines_lost;
+  log.lines_lost += written < 0 ? lost + 1 : 1;
+  log.is_torn = written > 0;
 }
 
 }  // namespace ringmaster

@@ -4,11 +4,13 @@
 //   -> level=warning role=master pid=812 event=worker_died worker=3 signal=SIGKILL
 //
 // Processes: the master and the tools. base, ipc, rpc and work never log: they return.
-// Death:     a line is one write(2): it is there whole or not at all.
-// Blocking:  a pipe or a terminal that nobody reads blocks nobody: while it is full lines are lost,
-//            and the next one that is not follows one that counts them. O_NONBLOCK would do as
-//            much, but it belongs to whoever else has the pipe, too. (Where another process fills
-//            it between our look and our write, we wait for its reader after all.)
+// Death:     a line is one write(2): it is there whole or not at all, but for a line that is longer
+//            than PIPE_BUF and meets a pipe with less room.
+// Blocking:  a pipe, a terminal or a socket that nobody reads blocks nobody: while it is full lines
+//            are lost, and the next one that is not follows one that counts them. This depends on
+//            no flag that another process can change: a pipe and a terminal are opened once more,
+//            a socket has a flag for each call. Only a pipe of another user, which cannot be opened
+//            again, is looked at and then written to as it was inherited.
 // Limits:    of a field, its first 1000 bytes; control characters are escaped, and invalid UTF-8.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once

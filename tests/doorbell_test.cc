@@ -1,6 +1,7 @@
 #include "ipc/doorbell.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <thread>
@@ -135,6 +136,27 @@ TEST_CASE("doorbell: a master that does not sleep is not written to, one that do
   bell.cancel_sleep();
   bell.ring(event.get());
   CHECK(read_count(event) == 0);
+}
+
+TEST_CASE("doorbell: the master's read never waits, whatever a worker does to the event's flags") {
+  const Fd event = make_event();
+  MasterBell bell;
+  bell.announce_sleep();
+  test::Child worker([&] {
+    bell.ring(event.get());
+    return ::fcntl(event.get(), F_SETFL, 0);
+  });
+  REQUIRE(worker.exit_code() == 0);
+  REQUIRE((::fcntl(event.get(), F_GETFL) & O_NONBLOCK) == 0);
+  test::Child master([&] {
+    for (int i = 0; i < 2; ++i) {  // the ring, then nothing
+      if (!MasterBell::try_take_rings(event.get())) return 1;
+    }
+    return 0;
+  });
+  CHECK(master.exit_code() == 0);
+  pollfd polled{event.get(), POLLIN, 0};
+  CHECK(::poll(&polled, 1, 0) == 0);
 }
 
 TEST_CASE("doorbell: invariant 6: no wake-up is lost between two that sleep whenever they can") {

@@ -89,8 +89,7 @@ class Floor {
       port.announce_sleep();
       const bool is_late = !port.was_any_result() && ::poll(&polled, 1, kForeverNs / kNsPerMs) == 0;
       port.cancel_sleep();
-      uint64_t rung = 0;
-      [[maybe_unused]] const ssize_t size = ::read(port.event_fd(), &rung, sizeof rung);
+      port.take_rings();
       for (Answer& answer : drain())
         answers.push_back(std::move(answer));
       if (is_late) break;

@@ -1,8 +1,10 @@
 #include "ipc/doorbell.h"
 
+#include <cerrno>
 #include <ctime>
 #include <linux/futex.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -33,8 +35,15 @@ void MasterBell::ring(int event_fd) {
   if (asleep_.load(std::memory_order_seq_cst) == 0) return;
   if (asleep_.exchange(0, std::memory_order_seq_cst) == 0) return;
   const uint64_t one = 1;
-  // The only failure is EAGAIN of a counter that is full, which also means that it was rung.
+  // The only failure is EAGAIN of a counter that is full, which also means that it was rung. Where
+  // another worker has cleared O_NONBLOCK, this waits until the master, which is awake, reads.
   [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof one);
+}
+
+bool MasterBell::try_take_rings(int event_fd) {
+  uint64_t rings = 0;
+  const iovec into{&rings, sizeof rings};
+  return ::preadv2(event_fd, &into, 1, -1, RWF_NOWAIT) >= 0 || errno == EAGAIN;
 }
 
 }  // namespace ringmaster::ipc

@@ -58,6 +58,12 @@ class MasterBell {
   // Worker: writes to `event_fd` when the master said that it sleeps, and nobody has woken it yet.
   void ring(int event_fd);
 
+  // Master: takes from `event_fd` what was rung. Never waits: the workers share this eventfd's open
+  // file description, so they can clear its O_NONBLOCK, and take the rings between the master's
+  // poll and its read. False, with errno: the kernel has no non-blocking read of an eventfd (before
+  // Linux 5.8).
+  [[nodiscard]] static bool try_take_rings(int event_fd);
+
  private:
   std::atomic<uint32_t> asleep_{0};
 };

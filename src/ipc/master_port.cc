@@ -16,6 +16,9 @@ Result<MasterPort> MasterPort::create(const Geometry& geometry) {
   if (!result_memory) return tl::unexpected(result_memory.error());
   Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.is_open()) return fail_errno("eventfd", errno);
+  if (!MasterBell::try_take_rings(event.get())) {
+    return fail_errno("read an eventfd without waiting (expected Linux 5.8 or later)", errno);
+  }
   Result<Region> control = Region::map(control_memory->get(), Access::kReadWrite, 0, control_bytes);
   if (!control) return tl::unexpected(control.error());
   Result<Region> results = Region::map(result_memory->get(), Access::kReadWrite, 0, result_bytes);

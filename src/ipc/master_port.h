@@ -12,6 +12,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/fd.h"
 #include "ipc/layout.h"
 #include "ipc/region.h"
@@ -26,6 +27,8 @@ class MasterPort {
   int control_memory_fd() const { return control_memory_.get(); }
   int result_memory_fd() const { return result_memory_.get(); }
   int event_fd() const { return event_.get(); }
+  // After event_fd() was readable. Never waits, and cannot fail: create() has tried it.
+  void take_rings() { RM_ASSERT(MasterBell::try_take_rings(event_.get())); }
 
   // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }

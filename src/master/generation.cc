@@ -93,8 +93,7 @@ void Generation::watch() {
   bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
   uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
     auto* self = static_cast<Generation*>(poll->data);
-    uint64_t rung = 0;
-    [[maybe_unused]] const ssize_t size = ::read(self->port_.event_fd(), &rung, sizeof rung);
+    self->port_.take_rings();
     self->events_.on_bell();
   });
 }

@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <pwd.h>
+#include <unistd.h>
 
 #include "config_support.h"
 
@@ -45,6 +47,7 @@ const std::string kEveryKey = R"(
     count = 7
     start_timeout_ms = 13
     sandbox = false
+    user = "root"
     max_jobs = 14
     max_rss_bytes = "15KiB"
     [limits]
@@ -101,7 +104,9 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.unix_access.mode == 0600);
   CHECK(options.worker_count == 7);
   CHECK(options.start_timeout_ms == 13);
-  CHECK(!options.sandbox);
+  CHECK(options.confinement.sandbox == ipc::Sandbox::kOff);
+  CHECK(options.worker_user == "root");
+  CHECK(options.confinement.changes_user == 0);
   CHECK(options.worker_max_jobs == 14);
   CHECK(options.worker_max_rss_bytes == 15 << 10);
   CHECK(options.limits.request_bytes == 2 << 20);
@@ -178,8 +183,9 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
       has_problem(kEcho + "[methods.b]\nsteps = ['echo']", "methods.b.steps[0]: expected { fetch"));
   CHECK(has_problem(kEcho + "[workers]\ncount = 'many'",
                     "expected \"auto\" or an integer, found the string \"many\""));
-  CHECK(has_problem(kEcho + "[workers]\nsandbox = 'off'",
-                    "workers.sandbox: expected true or false, found the string \"off\""));
+  CHECK(has_problem(
+      kEcho + "[workers]\nsandbox = 'off'",
+      "workers.sandbox: expected true, false or \"best-effort\", found the string \"off\""));
   CHECK(has_problem(kEcho + "[crashes]\nfolder = 1", "expected the path of a folder, or \"\""));
   CHECK(has_problem(kEcho + "[features.u]\nurl = true",
                     "features.u.url: expected a URL, found true"));
@@ -278,6 +284,34 @@ TEST_CASE("config: a key of endlessly many parts is a problem, and no stack over
   for (int i = 0; i < 2000; ++i)
     numbers += "0.5,";
   CHECK(problems_of(kEcho + "[handlers.burn]\n" + numbers + "]").empty());
+}
+
+TEST_CASE("config: the workers' user is looked up where the server is root, and only there") {
+  const Folder folder;
+  const auto load = [&](const std::string& user) {
+    return folder.load(kEcho + "[workers]\nsandbox = 'best-effort'\nuser = '" + user + "'");
+  };
+  CHECK(load("root").options.confinement.sandbox == ipc::Sandbox::kBestEffort);
+  const ipc::Confinement numbered = load("12345678").options.confinement;
+  const Loaded unknown = load("no-such-user");
+  if (::geteuid() != 0) {
+    CHECK(numbered.changes_user == 0);
+    CHECK(unknown.problems.empty());
+    return;
+  }
+  CHECK(numbered.changes_user == 1);
+  CHECK(numbered.user_id == 12345678);
+  CHECK(numbered.group_id == 12345678);
+  REQUIRE(unknown.problems.size() == 1);
+  CHECK(unknown.problems[0].line == 6);
+  CHECK(unknown.problems[0].key == "workers.user");
+  CHECK(unknown.problems[0].message.find("whom the workers become") != std::string::npos);
+  if (const passwd* const nobody = ::getpwnam("nobody")) {
+    const uint32_t id = nobody->pw_uid;
+    CHECK(folder.load(kEcho).options.confinement.user_id == id);
+  } else {
+    CHECK(folder.load(kEcho).problems.size() == 1);
+  }
 }
 
 }  // namespace ringmaster::config

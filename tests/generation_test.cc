@@ -25,7 +25,7 @@ struct Fixture {
 
   std::unique_ptr<Generation> start() {
     REQUIRE(store);
-    auto started = Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, true,
+    auto started = Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {},
                                      {[](const ipc::ControlMessage&) {}, [] {},
                                       [this](const std::string& how) { gone.push_back(how); }});
     REQUIRE_MESSAGE(started, started.error().message);

@@ -33,7 +33,7 @@ class TracedNursery {
     ends_.second.reset();
     master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
     send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
-    send({ControlType::kSandbox, 0, 0, 0, {}});
+    send({ControlType::kConfinement, 0, 0, 0, encode(Confinement{Sandbox::kBestEffort})});
     send({ControlType::kHandler, 0, 0, 0,
           encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
     send({ControlType::kLoad, 0, 0, 0, {}});

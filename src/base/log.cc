@@ -200,12 +200,13 @@ void log(Level level, std::string_view event, std::span<const LogField> fields) 
     const LogField count("count", lost);
     line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {&count, 1}));
   }
-  if (log.is_torn.exchange(false)) line.insert(0, 1, '\n');
+  const bool was_torn = log.is_torn.exchange(false);
+  if (was_torn) line.insert(0, 1, '\n');
   const ssize_t written = write_now(fd, line);
   if (written >= 0 && static_cast<size_t>(written) == line.size()) return;
   // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
   log.lines_lost += written < 0 ? lost + 1 : 1;
-  log.is_torn = written > 0;
+  log.is_torn = was_torn || written > 0;
 }
 
 }  // namespace ringmaster

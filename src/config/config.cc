@@ -69,6 +69,7 @@ Loaded load(const std::string& path, std::vector<std::string> handler_folders) {
   } else {
     const Paths paths(path, std::move(handler_folders));
     read_sections(problems, *root, paths, loaded.options);
+    find_worker_user(problems, *root, loaded.options);
     check_memory(problems, *root, loaded.options);
   }
   loaded.problems = problems.take();

@@ -45,6 +45,11 @@ void append_method(std::string& out, const Options& options, const Method& metho
   out += "]\n";
 }
 
+std::string_view sandbox_text(ipc::Sandbox sandbox) {
+  if (sandbox == ipc::Sandbox::kBestEffort) return "\"best-effort\"";
+  return sandbox == ipc::Sandbox::kFull ? "true" : "false";
+}
+
 // An array of strings, each of which `text_of` makes of an item.
 template <class T, class TextOf>
 std::string array_of(const std::vector<T>& items, TextOf text_of) {
@@ -77,7 +82,8 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kListenKeys, options);
   out += "\n[workers]\n";
   append_numbers(out, kWorkersKeys, options);
-  out += fmt::format("sandbox = {}\n", options.sandbox);
+  out += fmt::format("sandbox = {}\n", sandbox_text(options.confinement.sandbox));
+  out += fmt::format("user = {}\n", quote_string(options.worker_user));
   out += "\n[limits]\n";
   append_numbers(out, kLimitsKeys, options.limits);
   out += fmt::format("\n[crashes]\nfolder = {}\n", quote_string(options.crashes.folder));

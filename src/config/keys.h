@@ -68,6 +68,7 @@ inline constexpr Key<Options> kWorkersKeys[] = {
     {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
     {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},
     {"sandbox"},
+    {"user"},
     {"max_jobs", Unit::kCount, 0, kNoLimit, &Options::worker_max_jobs},
     {"max_rss_bytes", Unit::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
 };

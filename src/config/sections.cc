@@ -54,14 +54,6 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
 
 }  // namespace
 
-void read_workers(Problems& problems, const Entry& section, Options& options) {
-  read_table(problems, section, kWorkersKeys, options, [&](std::string_view, const Entry& entry) {
-    if (problems.expect(entry, Kind::kBoolean, "true or false")) {
-      options.sandbox = entry.value->boolean;
-    }
-  });
-}
-
 void read_limits(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kLimitsKeys, options.limits, kNothingElse);
 }

@@ -106,6 +106,19 @@ Result<Geometry> decode_geometry(const std::string& text) {
   return geometry;
 }
 
+std::string encode(const Confinement& confinement) {
+  return {reinterpret_cast<const char*>(&confinement), sizeof confinement};
+}
+
+Result<Confinement> decode_confinement(const std::string& text) {
+  Confinement confinement;
+  if (text.size() != sizeof confinement) {
+    return fail(ExitCode::kInternal, "a confinement of another size");
+  }
+  std::memcpy(&confinement, text.data(), sizeof confinement);
+  return confinement;
+}
+
 std::string encode(const HandlerSpec& spec) {
   std::string text = spec.name + '\0' + spec.library + '\0';
   for (const auto& [key, value] : spec.options)

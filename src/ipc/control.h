@@ -1,6 +1,6 @@
 // Control: what master and nursery say to each other, over a SOCK_SEQPACKET pair.
 //
-//   master -> nursery   kGeometry, kSandbox (if it is on), kHandler (one each), kLoad,
+//   master -> nursery   kGeometry, kConfinement, kHandler (one each), kLoad,
 //                       then kFork, kKill and kPing as it likes
 //   nursery -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, and kPong for
@@ -23,6 +23,7 @@
 
 #include "base/fd.h"
 #include "base/status.h"
+#include "ipc/confinement.h"
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
 
@@ -30,7 +31,7 @@ namespace ringmaster::ipc {
 
 enum class ControlType : uint32_t {
   kGeometry,
-  kSandbox,
+  kConfinement,
   kHandler,
   kLoad,
   kFork,
@@ -54,7 +55,8 @@ struct ControlMessage {
   int32_t pid = 0;      // kKill, kForked, kExited
   int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
                         // kFailed: ExitCode
-  // kGeometry, kHandler: encoded; kDescription: the handler's, empty where it has none; kFailed:
+  // kGeometry, kConfinement, kHandler: encoded; kLoaded: what the workers' sandbox lacks on this
+  // system, for people; kDescription: the handler's, empty where it has none; kFailed:
   // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
   std::string text;
 };
@@ -94,8 +96,10 @@ class ControlChannel {
 [[nodiscard]] Status check_size(const ControlMessage& message);
 
 std::string encode(const Geometry& geometry);
+std::string encode(const Confinement& confinement);
 std::string encode(const HandlerSpec& spec);
 [[nodiscard]] Result<Geometry> decode_geometry(const std::string& text);
+[[nodiscard]] Result<Confinement> decode_confinement(const std::string& text);
 [[nodiscard]] Result<HandlerSpec> decode_handler(const std::string& text);
 
 }  // namespace ringmaster::ipc

@@ -75,7 +75,7 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
-                        store_->memory_fd(), options_.handlers, options_.sandbox, generations},
+                        store_->memory_fd(), options_.handlers, options_.confinement, generations},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

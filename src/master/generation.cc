@@ -23,7 +23,8 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
                                                       const ipc::Geometry& geometry,
                                                       int payload_memory_fd,
                                                       const std::vector<ipc::HandlerSpec>& handlers,
-                                                      bool is_sandboxed, Events events) {
+                                                      const ipc::Confinement& confinement,
+                                                      Events events) {
   Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
   if (!port) return tl::unexpected(port.error());
   std::unique_ptr<Generation> generation(
@@ -33,7 +34,7 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
   }
   generation->watch();
   generation->order({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
-  if (is_sandboxed) generation->order({ipc::ControlType::kSandbox, 0, 0, 0, {}});
+  generation->order({ipc::ControlType::kConfinement, 0, 0, 0, ipc::encode(confinement)});
   for (const ipc::HandlerSpec& handler : handlers) {
     ipc::ControlMessage message{ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)};
     if (Status fits = ipc::check_size(message); !fits) return tl::unexpected(fits.error());

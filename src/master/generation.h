@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "ipc/confinement.h"
 #include "ipc/control.h"
 #include "ipc/handler_spec.h"
 #include "ipc/master_port.h"
@@ -32,7 +33,8 @@ class Generation {
   // Starts the nursery and tells it what to load: kLoaded or kFailed will follow.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
-      const std::vector<ipc::HandlerSpec>& handlers, bool is_sandboxed, Events events);
+      const std::vector<ipc::HandlerSpec>& handlers, const ipc::Confinement& confinement,
+      Events events);
   ~Generation();
 
   // Orders to the nursery. One that its channel has no room for waits until there is some.

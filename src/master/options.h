@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/secret.h"
+#include "ipc/confinement.h"
 #include "ipc/handler_spec.h"
 #include "net/cidr.h"
 #include "net/options.h"
@@ -75,9 +76,10 @@ struct Options {
   net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto
   uint64_t start_timeout_ms = 60000;
-  uint64_t worker_max_jobs = 0;       // 0: no limit
-  uint64_t worker_max_rss_bytes = 0;  // 0: no limit
-  bool sandbox = true;                // of the workers
+  uint64_t worker_max_jobs = 0;        // 0: no limit
+  uint64_t worker_max_rss_bytes = 0;   // 0: no limit
+  std::string worker_user = "nobody";  // when the server is started as root
+  ipc::Confinement confinement;        // of the workers; as root, with that user
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
   Crashes crashes;

@@ -282,6 +282,9 @@ std::string Server::status(const Deployment* serving) const {
   if (!supervisor.load_failure().empty()) {
     text += "; the handlers could not be loaded again: " + supervisor.load_failure();
   }
+  if (!supervisor.sandbox_lacks().empty()) {
+    text += "; the sandbox lacks " + supervisor.sandbox_lacks();
+  }
   if (!reload_failure_.empty()) text += "; the last reload failed: " + reload_failure_;
   // A handler's own words may be many lines: to the service manager a line is an assignment.
   std::replace_if(

@@ -55,7 +55,7 @@ Status Supervisor::start_generation() {
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
-      setup_.is_sandboxed,
+      setup_.confinement,
       {[this](const ipc::ControlMessage& message) { on_message(message); },
        [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
   if (!started) return tl::unexpected(started.error());

@@ -39,8 +39,8 @@ class Supervisor {
     uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
-    bool is_sandboxed;      // its workers
-    uint32_t& generations;  // how many there have been, of all supervisors
+    ipc::Confinement confinement;  // of its workers
+    uint32_t& generations;         // how many there have been, of all supervisors
   };
   struct Events {
     // A generation has loaded its handlers: what each of them says of itself, see handler.h. Nobody
@@ -78,6 +78,9 @@ class Supervisor {
   bool is_stalled() const { return stall_watch_.is_stalled(); }
   // Why the newest generation could not load its handlers: it is tried again. Empty: it could.
   const std::string& load_failure() const { return load_failure_; }
+  // The steps of the sandbox that the newest generation's workers go without, for people; empty:
+  // none.
+  const std::string& sandbox_lacks() const { return sandbox_lacks_; }
   // The nursery while it loads handlers; 0: none does.
   int loading_pid() const {
     return generation_ != nullptr && !is_loaded_ ? generation_->nursery_pid() : 0;
@@ -127,7 +130,8 @@ class Supervisor {
   uint64_t audit_due_ns_ = 0;
   uint64_t end_due_ns_ = 0;         // once it is stopping
   uint32_t young_generations_ = 0;  // in a row, that were gone soon
-  std::optional<Error> failure_;    // what the nursery said, or was killed for, before it went
+  std::string sandbox_lacks_;
+  std::optional<Error> failure_;  // what the nursery said, or was killed for, before it went
   std::string load_failure_;
   std::vector<WatchedWorker> watched_;  // by worker slot
   FrozenWatch nursery_watch_;

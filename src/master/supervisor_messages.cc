@@ -52,6 +52,11 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
           {{"gen", generation_->number()},
            {"nursery_pid", generation_->nursery_pid()},
            {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
+      sandbox_lacks_ = message.text;
+      if (!sandbox_lacks_.empty()) {
+        log(Level::kWarning, "sandbox_incomplete",
+            {{"gen", generation_->number()}, {"missing", sandbox_lacks_}});
+      }
       return fork_due();
     case ipc::ControlType::kFailed:
       failure_ = Error{static_cast<ExitCode>(message.status), message.text};

@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <functional>
 #include <string>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -12,24 +13,24 @@
 #include "base/fd.h"
 #include "ipc/control.h"
 #include "work/child.h"
-#include "work/sandbox.h"
+#include "work/confine.h"
 
 namespace ringmaster::work {
 namespace {
 
-[[noreturn]] void be_the_canary(const Handler& handler, bool is_sandboxed, pid_t nursery,
+// What is tried returns a text for the nursery.
+using Trial = std::function<Result<std::string>(pid_t nursery)>;
+
+[[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t nursery,
                                 int answer) {
   begin_child(nursery);
-  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's: a self-test needs none
-  ::setproctitle("-ringmaster: canary of %s", handler.name().c_str());
-  Status passed;
-  if (is_sandboxed) passed = enter_sandbox();
-  if (passed) passed = handler.self_test();
-  if (passed) ::_exit(0);
-  const std::string& why = passed.error().message;
-  // Without its reason the failure is still one.
-  [[maybe_unused]] const ssize_t written = ::write(answer, why.data(), why.size());
-  ::_exit(1);
+  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's: a trial needs none
+  ::setproctitle("-ringmaster: %s", title.c_str());
+  const Result<std::string> tried = trial(nursery);
+  const std::string& text = tried ? *tried : tried.error().message;
+  // A failure without its reason is still one.
+  [[maybe_unused]] const ssize_t written = ::write(answer, text.data(), text.size());
+  ::_exit(tried ? 0 : static_cast<int>(tried.error().exit_code));
 }
 
 std::string read_to_end(int fd) {
@@ -49,10 +50,9 @@ int wait_for(pid_t pid) {
   return status;
 }
 
-}  // namespace
-
-Status try_out(const Handler& handler, bool is_sandboxed) {
-  if (!handler.has_self_test()) return {};
+// `what` is tried out by a process with this title.
+Result<std::string> run_canary(const std::string& what, const std::string& title,
+                               const Trial& trial) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe to the canary", errno);
   Fd answer(ends[0]);
@@ -60,14 +60,38 @@ Status try_out(const Handler& handler, bool is_sandboxed) {
   const pid_t nursery = ::getpid();
   const pid_t canary = ::fork();
   if (canary < 0) return fail_errno("fork the canary", errno);
-  if (canary == 0) be_the_canary(handler, is_sandboxed, nursery, canary_end.get());
+  if (canary == 0) be_the_canary(title, trial, nursery, canary_end.get());
   canary_end.reset();
-  const std::string why = read_to_end(answer.get());
+  std::string text = read_to_end(answer.get());
   const int status = wait_for(canary);
-  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return {};
-  if (!why.empty()) return fail(ExitCode::kConfig, why);
-  return fail(ExitCode::kConfig, fmt::format("handler {}: its self-test ended its process ({})",
-                                             handler.name(), describe_exit(status)));
+  if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return text;
+  if (WIFEXITED(status) && !text.empty()) {
+    return fail(static_cast<ExitCode>(WEXITSTATUS(status)), text);
+  }
+  return fail(ExitCode::kConfig,
+              fmt::format("{} ended its process ({})", what, describe_exit(status)));
+}
+
+}  // namespace
+
+Result<std::string> try_confine(const ipc::Confinement& confinement) {
+  return run_canary("the workers' sandbox", "canary of the sandbox",
+                    [&](pid_t nursery) { return confine(confinement, nursery); });
+}
+
+Status try_out(const Handler& handler, const ipc::Confinement& confinement) {
+  if (!handler.has_self_test()) return {};
+  const auto test = [&](pid_t nursery) -> Result<std::string> {
+    Result<std::string> confined = confine(confinement, nursery);
+    if (!confined) return confined;
+    if (Status passed = handler.self_test(); !passed) return tl::unexpected(passed.error());
+    return "";
+  };
+  const Result<std::string> tried =
+      run_canary(fmt::format("handler {}: its self-test", handler.name()),
+                 "canary of " + handler.name(), test);
+  if (!tried) return tl::unexpected(tried.error());
+  return {};
 }
 
 }  // namespace ringmaster::work

@@ -9,4 +9,7 @@ namespace ringmaster::work {
 // Ends the process when the nursery is gone already.
 void begin_child(pid_t nursery);
 
+// The tie alone. The kernel undoes it whenever the process changes its user.
+void tie_to(pid_t nursery);
+
 }  // namespace ringmaster::work

@@ -64,7 +64,8 @@ class Nursery {
  private:
   void tell(const ControlMessage& message);
   Status obey(const ControlMessage& message);
-  Status load();
+  // Returns what the workers' sandbox lacks on this system, as text.
+  Result<std::string> load();
   void fork_worker(uint32_t slot);
   [[noreturn]] void become_worker(uint32_t slot, pid_t nursery);
   void reap();
@@ -75,7 +76,7 @@ class Nursery {
   Fd child_exits_;
   size_t threads_at_start_;  // one, but for a sanitizer's
   ipc::Geometry geometry_;
-  bool is_sandboxed_ = false;
+  ipc::Confinement confinement_;
   CrashReports reports_;
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<Handler> handlers_;
@@ -111,9 +112,12 @@ Status Nursery::obey(const ControlMessage& message) {
       geometry_ = *geometry;
       return reports_.create(geometry_.worker_slots);
     }
-    case ControlType::kSandbox:
-      is_sandboxed_ = true;
+    case ControlType::kConfinement: {
+      Result<ipc::Confinement> confinement = ipc::decode_confinement(message.text);
+      if (!confinement) return tl::unexpected(confinement.error());
+      confinement_ = *confinement;
       return {};
+    }
     case ControlType::kHandler: {
       Result<ipc::HandlerSpec> spec = ipc::decode_handler(message.text);
       if (!spec) return tl::unexpected(spec.error());
@@ -121,13 +125,13 @@ Status Nursery::obey(const ControlMessage& message) {
       return {};
     }
     case ControlType::kLoad: {
-      if (Status loaded = load(); !loaded) {
+      if (const Result<std::string> loaded = load(); !loaded) {
         tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
               loaded.error().message});
       } else {
         for (const Handler& handler : handlers_)
           tell({ControlType::kDescription, 0, 0, 0, handler.description().text()});
-        tell({ControlType::kLoaded, 0, 0, 0, {}});
+        tell({ControlType::kLoaded, 0, 0, 0, *loaded});
       }
       return {};
     }
@@ -149,7 +153,9 @@ Status Nursery::obey(const ControlMessage& message) {
   }
 }
 
-Status Nursery::load() {
+Result<std::string> Nursery::load() {
+  Result<std::string> lacks = try_confine(confinement_);
+  if (!lacks) return lacks;
   for (const ipc::HandlerSpec& spec : specs_) {
     Result<Handler> handler = Handler::load(spec);
     if (!handler) return tl::unexpected(handler.error());
@@ -161,9 +167,10 @@ Status Nursery::load() {
                               "process with threads cannot be forked safely",
                               spec.name, threads - threads_at_start_));
     }
-    if (Status tried = try_out(handlers_.back(), is_sandboxed_); !tried) return tried;
+    Status tried = try_out(handlers_.back(), confinement_);
+    if (!tried) return tl::unexpected(tried.error());
   }
-  return {};
+  return lacks;
 }
 
 void Nursery::fork_worker(uint32_t slot) {
@@ -180,7 +187,7 @@ void Nursery::become_worker(uint32_t slot, pid_t nursery) {
   begin_child(nursery);
   child_exits_.reset();
   Status served = reports_.report_to(slot);
-  if (served) served = serve_jobs({slot, generation_, geometry_, is_sandboxed_}, handlers_);
+  if (served) served = serve_jobs({slot, generation_, geometry_, confinement_, nursery}, handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way

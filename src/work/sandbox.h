@@ -1,22 +1,34 @@
 // Sandbox: takes from a worker what no handler needs: the network, other programs and processes,
 // privileges. What is left is CPU, memory, files and threads.
 //
-// What is refused fails with EPERM rather than killing the worker: libraries probe for what they
-// may use and go on without it, and a handler can report what it was refused. It is a list of what
-// is refused, not of what is allowed: handlers bring libraries that we do not know.
+// What is refused fails with EPERM (a file below /proc or /sys: EACCES) rather than killing the
+// worker: libraries probe for what they may use and go on without it, and a handler can report what
+// it was refused. It is a list of what is refused, not of what is allowed: handlers bring libraries
+// that we do not know.
 //
 // Processes: a worker, after it has opened all that it needs and before its first job; once, for
 //            good: no process leaves its sandbox. The nursery stays outside.
-// Limits:    what the handler's user may do with files, it still may. A Linux without seccomp is an
-//            error; one without Landlock (before 5.19, or refused by a service manager's filter)
-//            leaves it to the kernel's ptrace_scope whether a worker can open another one's memory.
+// Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
+// Limits:    what the handler's user may do with files, it still may, but for other processes'
+//            files in /proc, kernel settings and control groups: these only Landlock keeps from a
+//            worker. Files that lie in / itself and are newer than the worker cannot be written. A
+//            thread can be pinned or given a priority by itself only (the id 0), not by its number.
 #pragma once
 
+#include <string>
+
 #include "base/status.h"
+#include "ipc/confinement.h"
 
 namespace ringmaster::work {
 
-[[nodiscard]] Status enter_sandbox();
+// Returns the steps that this system refuses, each with why; empty: none. With Sandbox::kFull a
+// refused step is an error, which names it and the way out.
+[[nodiscard]] Result<std::string> enter_sandbox(ipc::Sandbox sandbox);
+
+// Part of the step `capabilities` that root must take before it becomes another user. Without the
+// privilege to do it there is nothing to empty: a process without exec gains nothing by the set.
+void empty_bounding_set();
 
 // When memory runs out the kernel shall take a worker, which is replaced, not the master. Raising
 // one's own score needs no privilege; a /proc that cannot be written leaves things as they are.

@@ -17,6 +17,7 @@
 #include "ipc/control.h"
 #include "ipc/result_code.h"
 #include "ipc/worker_port.h"
+#include "work/confine.h"
 #include "work/sandbox.h"
 
 namespace ringmaster::work {
@@ -215,9 +216,9 @@ Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& hand
   the_desk = &desk;
   catch_sigterm();
   volunteer_for_oom();
-  if (options.is_sandboxed) {
-    if (Status entered = enter_sandbox(); !entered) return entered;
-  }
+  // What the sandbox lacks here, the nursery has found out and reported.
+  const Result<std::string> confined = confine(options.confinement, options.nursery);
+  if (!confined) return tl::unexpected(confined.error());
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
   ::setproctitle("-ringmaster: %s", title.c_str());
   port->announce_ready();

@@ -8,9 +8,11 @@
 
 #include <cstdint>
 #include <string>
+#include <sys/types.h>
 #include <vector>
 
 #include "base/status.h"
+#include "ipc/confinement.h"
 #include "ipc/layout.h"
 #include "work/handler.h"
 
@@ -20,7 +22,8 @@ struct WorkerOptions {
   uint32_t slot = 0;
   std::string generation;  // for the process title
   ipc::Geometry geometry;
-  bool is_sandboxed = false;
+  ipc::Confinement confinement;
+  pid_t nursery = 0;
 };
 
 // In the forked child, with the descriptors of ipc/control.h open: closes those that a worker must

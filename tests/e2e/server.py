@@ -43,11 +43,15 @@ def toml(value: Any) -> str:
 
 
 def configuration(**sections: dict[str, Any]) -> str:
-    """The file's text. Where the test does not say otherwise: port 0, two workers, the handler
-    echo, and for every handler a method of its name that may take long. None: leave the key out."""
+    """The file's text. Where the test does not say otherwise: port 0, two workers, which stay root
+    where the tests are, the handler echo, and for every handler a method of its name that may take
+    long. None: leave the key out."""
     handlers = sections.setdefault("handlers", {"echo": {}})
     sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
-    sections["workers"] = {"count": 2} | sections.get("workers", {})
+    # Handlers of tests write into the tests' folders, which are their owner's alone, and the machine
+    # may have no Landlock. test_privileges.py tests the defaults.
+    defaults = {"count": 2, "user": "root", "sandbox": "best-effort"}
+    sections["workers"] = defaults | sections.get("workers", {})
     methods = {name: {} for name in handlers} | sections.get("methods", {})
     sections["methods"] = {
         name: {"timeout_ms": 60_000, "steps": [{"run": name}]} | method

@@ -2,9 +2,12 @@
 
 import os
 import re
+import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
+from client import DEADLINE_S
 from server import HANDLERS, compile_handler
 
 # Refused in the sandbox; without it allowed to every user, though some of it ends with an error.
@@ -23,20 +26,51 @@ REFUSED = {
     "outlive": "done",
     "ptrace": "ESRCH",
     "read_parent": "done",
+    "pin_parent": "done",
+    "schedule_parent": "done",
+    "attributes_of_parent": "done",
+    "renice_parent": "done",
+    "renice_group": "done",
+    "renice_user": "done",
+    "io_of_parent": "done",
+    "io_of_group": "done",
+    "shmat": "EINVAL",
+    "shmctl": "EINVAL",
+    "semop": "EINVAL",
+    "msgsnd": "EINVAL",
+    "msgrcv": "EINVAL",
+    "remap": "EINVAL",
+    "datagram_pair": "done",
+    "raw_pair": "done",
+    "addressed_send": "EISCONN",
+    "shutdown": "ENOTSOCK",
+    "lease": "done",
 }
 # Refused, too, but without the sandbox the privileged may do it.
 PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
-ALLOWED = ["kill_self", "thread", "files", "socketpair"]
+ALLOWED = [
+    "kill_self", "thread", "name_thread", "files", "stream_pair", "seqpacket_pair", "send",
+    "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self",
+    "oom_score_of_self",
+]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.
 LEAK_SANITIZER_NEEDS = {"fork", "ptrace"}
-
 
 
 @pytest.fixture(scope="session")
 def tries(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handlers")
     return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
+
+
+@pytest.fixture(scope="session")
+def without_landlock(tmp_path_factory):
+    """A command that becomes another one, to which the kernel says that it has no Landlock."""
+    program = tmp_path_factory.mktemp("programs") / "without_landlock"
+    source = HANDLERS.parent / "without_landlock.c"
+    subprocess.run([os.environ.get("CC", "cc"), "-o", program, source], check=True)
+    return [program]
 
 
 @pytest.fixture(scope="module")
@@ -57,12 +91,13 @@ def status(pid: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("what", REFUSED)
-def test_what_a_computation_does_not_need_is_refused(sandboxed, free, build, what):
-    if (without := free.call("tries", {"what": what})) != REFUSED[what]:
+def test_what_a_computation_does_not_need_is_refused(sandboxed, free, build, tmp_path, what):
+    params = {"what": what, "folder": str(tmp_path)}
+    if (without := free.call("tries", params)) != REFUSED[what]:
         pytest.skip(f"this machine refuses it without the sandbox, too: {without}")
     if build.name == "asan" and what in LEAK_SANITIZER_NEEDS:
         pytest.skip("the leak sanitizer needs it")
-    assert sandboxed.call("tries", {"what": what}) == "EPERM"
+    assert sandboxed.call("tries", params) == "EPERM"
 
 
 @pytest.mark.parametrize("what", PRIVILEGED)
@@ -77,8 +112,42 @@ def test_memory_files_and_threads_are_left(sandboxed, tmp_path, what):
 
 
 @pytest.mark.needs("landlock")
-def test_the_memory_of_other_processes_cannot_be_opened(sandboxed):
-    assert sandboxed.call("tries", {"what": "open_parent"}) in ("EACCES", "EPERM")
+@pytest.mark.parametrize("what", ["open_parent", "oom_score_of_parent", "core_pattern"])
+def test_the_files_of_other_processes_and_of_the_kernel_cannot_be_opened(sandboxed, free, what):
+    if what != "core_pattern" or os.geteuid() == 0:
+        assert free.call("tries", {"what": what}) in ("done", "EROFS")
+    assert sandboxed.call("tries", {"what": what}) in ("EACCES", "EPERM", "EROFS")
+
+
+def test_without_landlock_the_start_fails_and_names_the_way_out(server, without_landlock):
+    running = server(wait=False, before=without_landlock, workers={"sandbox": True})
+    assert running.wait() == 71
+    running.wait_for_line(
+        r"the workers' sandbox: landlock: Function not implemented; "
+        r"sandbox = ..best-effort.. in \[workers\] goes without")
+
+
+def test_best_effort_goes_without_it_says_so_and_keeps_the_rest(server, without_landlock, tries):
+    running = server(
+        before=without_landlock, handlers={"tries": tries}, listen={"status": "127.0.0.1:0"},
+        workers={"count": 1, "sandbox": "best-effort"})
+    running.wait_for_line(
+        r'event=sandbox_incomplete gen=1 missing="landlock: Function not implemented"')
+    assert running.call("tries", {"what": "socket"}) == "EPERM"
+    assert running.call("tries", {"what": "pin_parent"}) == "EPERM"
+    address = running.wait_for_line(r"event=listening what=status address=(\S+)").group(1)
+    with urllib.request.urlopen(f"http://{address}/readyz", timeout=DEADLINE_S) as answer:
+        assert "the sandbox lacks landlock: Function not implemented" in answer.read().decode()
+
+
+def test_a_handler_cannot_make_the_master_wait(server, tries):
+    """It clears O_NONBLOCK on the bell that it shares with the master, and takes the rings."""
+    running = server(handlers={"tries": tries}, workers={"count": 2})
+    for _ in range(4):
+        assert running.call("tries", {"what": "deafen"}) == "done"
+    for _ in range(200):
+        assert running.call("tries", {"what": "kill_self"}) == "done"
+    assert running.stop() == 0
 
 
 def test_a_worker_has_no_privileges(sandboxed, free):

@@ -9,16 +9,24 @@
 #include <ringmaster/handler.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -55,6 +63,12 @@ static int open_memory_of(pid_t pid) {
   return open_file(path, O_RDWR);
 }
 
+static int open_in_proc(pid_t pid, const char* name) {
+  char path[64];
+  snprintf(path, sizeof path, "/proc/%d/%s", (int)pid, name);
+  return open_file(path, O_WRONLY);
+}
+
 static int own_signals(void) {
   const int fd = open("/dev/null", O_RDONLY);
   return fcntl(fd, F_SETOWN, getppid()) | close(fd);
@@ -65,7 +79,99 @@ static int limit_parent(void) {
   return prlimit(getppid(), RLIMIT_CORE, NULL, &limit);
 }
 
+/* What these set is what there is already. */
+static int pin(pid_t pid) {
+  cpu_set_t cpus;
+  if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) abort();
+  return sched_setaffinity(pid, sizeof cpus, &cpus);
+}
+
+static int schedule(pid_t pid) {
+  return sched_setscheduler(pid, SCHED_OTHER, &(struct sched_param){0});
+}
+
+static long schedule_by_attributes(pid_t pid) {
+  struct {
+    uint32_t size, policy;
+    uint64_t flags;
+    int32_t nice;
+    uint32_t priority;
+    uint64_t runtime, deadline, period;
+  } attributes = {.size = 48};
+  return syscall(SYS_sched_setattr, pid, &attributes, 0);
+}
+
+static int renice(int which, pid_t id) {
+  return setpriority(which, (id_t)id, getpriority(PRIO_PROCESS, 0));
+}
+
+static long change_io(int which, pid_t id) {
+  return syscall(SYS_ioprio_set, which, id, 0);
+}
+
+static int pair(int type) {
+  int ends[2];
+  return socketpair(AF_UNIX, type, 0, ends) != 0 ? -1 : close(ends[0]) | close(ends[1]);
+}
+
+/* One end of a stream pair, which is connected, sends to an address. */
+static long send_to(int has_address) {
+  int ends[2];
+  struct sockaddr_un address = {.sun_family = AF_UNIX};
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) abort();
+  const struct sockaddr* to = has_address ? (struct sockaddr*)&address : NULL;
+  const long sent = sendto(ends[0], "x", 1, MSG_NOSIGNAL, to, has_address ? sizeof address : 0);
+  const int error = errno;
+  close(ends[0]), close(ends[1]);
+  errno = error;
+  return sent;
+}
+
+static int lease(const char* folder) {
+  char path[4096 + 16];
+  snprintf(path, sizeof path, "%s/leased", folder);
+  const int fd = open(path, O_CREAT | O_RDWR, 0600);
+  const int error = fcntl(fd, F_SETLEASE, F_WRLCK) != 0 ? errno : 0;
+  close(fd);
+  errno = error;
+  return error != 0 ? -1 : 0;
+}
+
 static void* end(void* unused) { return unused; }
+
+static void* name_main_thread(void* main_thread) {
+  return (void*)(intptr_t)pthread_setname_np(*(pthread_t*)main_thread, "named");
+}
+
+/* As libraries name their threads: by a file in /proc/self/task. */
+static int name_thread(void) {
+  pthread_t self = pthread_self(), thread;
+  void* error = NULL;
+  if (pthread_create(&thread, NULL, name_main_thread, &self) != 0) abort();
+  pthread_join(thread, &error);
+  errno = (int)(intptr_t)error;
+  return errno == 0 ? 0 : -1;
+}
+
+/* Takes what is rung on every eventfd of this worker, without O_NONBLOCK, from now on. */
+static void* take_rings(void* fd) {
+  for (uint64_t rings; read((int)(intptr_t)fd, &rings, sizeof rings) > 0;) continue;
+  return NULL;
+}
+
+static int deafen(void) {
+  int found = 0;
+  for (int fd = 0; fd < 1024; ++fd) {
+    char path[64], target[64] = "";
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    if (readlink(path, target, sizeof target - 1) < 0) continue;
+    if (strstr(target, "[eventfd]") == NULL || fcntl(fd, F_SETFL, 0) != 0) continue;
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, take_rings, (void*)(intptr_t)fd) == 0) ++found;
+  }
+  errno = ENOENT;
+  return found > 0 ? 0 : -1;
+}
 
 static int start_thread(void) {
   pthread_t thread;
@@ -95,6 +201,39 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "tgkill_parent")) return syscall(SYS_tgkill, getppid(), getppid(), 0);
   if (is(what, "own_signals")) return own_signals();
   if (is(what, "limit_parent")) return limit_parent();
+  if (is(what, "pin_parent")) return pin(getppid());
+  if (is(what, "pin_self")) return pin(0) | pin(getpid());
+  if (is(what, "schedule_parent")) return schedule(getppid());
+  if (is(what, "schedule_self")) return schedule(0) | schedule(getpid());
+  if (is(what, "attributes_of_parent")) return schedule_by_attributes(getppid());
+  if (is(what, "attributes_of_self")) return schedule_by_attributes(getpid());
+  if (is(what, "renice_parent")) return renice(PRIO_PROCESS, getppid());
+  if (is(what, "renice_group")) return renice(PRIO_PGRP, 0);
+  if (is(what, "renice_user")) return renice(PRIO_USER, 0);
+  if (is(what, "renice_self")) return renice(PRIO_PROCESS, 0) | renice(PRIO_PROCESS, getpid());
+  if (is(what, "io_of_parent")) return change_io(1, getppid());
+  if (is(what, "io_of_group")) return change_io(2, 0);
+  if (is(what, "io_of_self")) return change_io(1, 0) | change_io(1, getpid());
+  if (is(what, "shmat")) return shmat(-1, NULL, 0) == (void*)-1 ? -1 : 0;
+  if (is(what, "shmctl")) return shmctl(-1, IPC_RMID, NULL);
+  if (is(what, "semop")) return semop(-1, &(struct sembuf){0}, 1);
+  if (is(what, "msgsnd")) return msgsnd(-1, &(struct msgbuf){1, {0}}, 1, IPC_NOWAIT);
+  if (is(what, "msgrcv")) return msgrcv(-1, &(struct msgbuf){1, {0}}, 1, 0, IPC_NOWAIT) < 0 ? -1 : 0;
+  if (is(what, "remap")) return syscall(SYS_remap_file_pages, NULL, 0, 0, 0, 0);
+  if (is(what, "datagram_pair")) return pair(SOCK_DGRAM | SOCK_CLOEXEC);
+  if (is(what, "raw_pair")) return pair(SOCK_RAW);
+  if (is(what, "stream_pair")) return pair(SOCK_STREAM | SOCK_CLOEXEC);
+  if (is(what, "seqpacket_pair")) return pair(SOCK_SEQPACKET | SOCK_NONBLOCK);
+  if (is(what, "addressed_send")) return send_to(1);
+  if (is(what, "send")) return send_to(0);
+  if (is(what, "shutdown")) return shutdown(STDERR_FILENO, SHUT_RDWR);
+  if (is(what, "lease")) return lease(folder);
+  if (is(what, "oom_score_of_parent")) return open_in_proc(getppid(), "oom_score_adj");
+  if (is(what, "oom_score_of_self")) return open_in_proc(getpid(), "oom_score_adj");
+  if (is(what, "core_pattern")) return open_file("/proc/sys/kernel/core_pattern", O_WRONLY);
+  if (is(what, "name_thread")) return name_thread();
+  if (is(what, "read_shadow")) return open_file("/etc/shadow", O_RDONLY);
+  if (is(what, "deafen")) return deafen();
   if (is(what, "outlive")) return prctl(PR_SET_PDEATHSIG, 0);
   if (is(what, "ptrace")) return ptrace(PTRACE_DETACH, getppid(), NULL, NULL);
   if (is(what, "read_parent")) return read_parent();
@@ -107,7 +246,6 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "kill_self")) return kill(getpid(), 0);
   if (is(what, "thread")) return start_thread();
   if (is(what, "files")) return use_files(folder);
-  if (is(what, "socketpair")) return socketpair(AF_UNIX, SOCK_STREAM, 0, (int[2]){0});
   abort();
 }
 

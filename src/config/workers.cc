@@ -1,0 +1,58 @@
+// [workers]: how many, how they are confined, and when they are replaced.
+#include <fmt/format.h>
+#include <pwd.h>
+#include <unistd.h>
+
+#include "base/ascii.h"
+#include "config/sections.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr std::string_view kBestEffort = "best-effort";
+
+void read_sandbox(Problems& problems, const Entry& entry, ipc::Sandbox& sandbox) {
+  if (entry.value->kind == Kind::kString && entry.value->text == kBestEffort) {
+    sandbox = ipc::Sandbox::kBestEffort;
+  } else if (problems.expect(entry, Kind::kBoolean, "true, false or \"best-effort\"")) {
+    sandbox = entry.value->boolean ? ipc::Sandbox::kFull : ipc::Sandbox::kOff;
+  }
+}
+
+size_t line_of_user(const Value& root) {
+  const Value* const workers = find(root, "workers");
+  const Value* const user = workers == nullptr ? nullptr : find(*workers, "user");
+  return user == nullptr ? 0 : user->line;
+}
+
+}  // namespace
+
+void read_workers(Problems& problems, const Entry& section, Options& options) {
+  const auto read = [&](std::string_view name, const Entry& entry) {
+    if (name == "sandbox") return read_sandbox(problems, entry, options.confinement.sandbox);
+    const auto user = problems.read_text(entry, "the name or the number of a user");
+    if (user) options.worker_user = *user;
+  };
+  read_table(problems, section, kWorkersKeys, options, read);
+}
+
+void find_worker_user(Problems& problems, const Value& root, Options& options) {
+  if (::geteuid() != 0) return;
+  const std::string& name = options.worker_user;
+  const passwd* found = ::getpwnam(name.c_str());
+  const auto number = to_number<uint32_t>(name);
+  if (found == nullptr && number) found = ::getpwuid(*number);
+  if (found == nullptr && !number) {
+    return problems.add(line_of_user(root), "workers.user",
+                        fmt::format("expected the name or the number of a user, whom the workers "
+                                    "become since the server is started as root, found {}; there "
+                                    "is none of that name",
+                                    quote_string(name)));
+  }
+  ipc::Confinement& confinement = options.confinement;
+  confinement.user_id = found == nullptr ? *number : found->pw_uid;
+  confinement.group_id = found == nullptr ? *number : found->pw_gid;
+  confinement.changes_user = confinement.user_id != 0;
+}
+
+}  // namespace ringmaster::config

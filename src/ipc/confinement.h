@@ -1,0 +1,22 @@
+// Confinement: what a worker or canary gives up before it runs a handler's code. The master decides
+// it, the nursery is told (control.h), and each process that the nursery forks does it.
+#pragma once
+
+#include <cstdint>
+
+namespace ringmaster::ipc {
+
+enum class Sandbox : uint32_t {
+  kOff,
+  kBestEffort,  // a step that this system refuses is left out, and reported
+  kFull,        // a step that this system refuses ends the start
+};
+
+struct Confinement {
+  Sandbox sandbox = Sandbox::kFull;
+  uint32_t changes_user = 0;  // 1: the master is root, the workers become the user below
+  uint32_t user_id = 0;
+  uint32_t group_id = 0;
+};
+
+}  // namespace ringmaster::ipc

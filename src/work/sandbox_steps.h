@@ -1,0 +1,15 @@
+// The two large steps of the sandbox, for sandbox.cc only.
+#pragma once
+
+#include "base/status.h"
+
+namespace ringmaster::work {
+
+// By Landlock: no other process's memory, no writing to other processes' files in /proc, nor to
+// kernel settings and control groups.
+[[nodiscard]] Status restrict_files();
+
+// By seccomp; takes no_new_privs.
+[[nodiscard]] Status refuse_calls();
+
+}  // namespace ringmaster::work

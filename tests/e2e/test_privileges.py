@@ -1,0 +1,76 @@
+"""Which user the workers of a server that is started as root are."""
+
+import os
+import pwd
+import signal
+from pathlib import Path
+
+import pytest
+from proc import wait_until
+from server import HANDLERS, compile_handler
+
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+
+
+@pytest.fixture(scope="session")
+def tries(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handlers")
+    return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
+
+
+@pytest.fixture
+def nobody():
+    try:
+        return pwd.getpwnam("nobody")
+    except KeyError:
+        pytest.skip("this system has no user nobody")
+
+
+def ids(pid: int) -> tuple[list[int], list[int], list[int]]:
+    """Its users (real, effective, saved, of files), its groups likewise, and its further groups."""
+    text = Path(f"/proc/{pid}/status").read_text()
+    fields = dict(line.split(":", 1) for line in text.splitlines())
+    return tuple([int(id) for id in fields[key].split()] for key in ("Uid", "Gid", "Groups"))
+
+
+@pytest.mark.parametrize("sandbox", [pytest.param(True, marks=pytest.mark.needs("landlock")), False])
+def test_workers_become_nobody_unless_told_otherwise(server, tries, nobody, sandbox):
+    running = server(handlers={"tries": tries}, workers={"user": None, "sandbox": sandbox})
+    for pid in running.workers().values():
+        assert ids(pid) == ([nobody.pw_uid] * 4, [nobody.pw_gid] * 4, [])
+    assert ids(running.pid) == ids(running.nursery()) == ids(os.getpid())
+    assert running.call("tries", {"what": "read_shadow"}) == "EACCES"
+    assert running.call("tries", {"what": "oom_score_of_self"}) == "done"
+    assert running.call("tries", {"what": "oom_score_of_parent"}) == "EACCES"
+    assert running.call("tries", {"what": "open_parent"}) == "EACCES"
+
+
+def test_a_user_is_named_by_its_number_too(server):
+    running = server(workers={"count": 1, "user": "54321"})
+    assert ids(running.workers()[0]) == ([54321] * 4, [54321] * 4, [])
+
+
+def test_root_must_be_written_out(server, tries):
+    running = server(handlers={"tries": tries}, workers={"user": "root", "sandbox": False})
+    assert ids(running.workers()[0]) == ids(os.getpid())
+    assert running.call("tries", {"what": "read_shadow"}) == "done"
+
+
+def test_an_unknown_user_is_an_error_of_the_configuration(server):
+    running = server(wait=False, workers={"user": "no-such-user"})
+    assert running.wait() == 78
+    running.wait_for_line("workers.user: expected the name or the number of a user")
+
+
+def test_workers_of_another_user_die_with_their_nursery(server, nobody):
+    """A change of user takes the death signal away: it must be set again."""
+    running = server(workers={"user": None})
+    workers = list(running.workers().values())
+    before = len(running.lines)
+    running.processes()
+    os.kill(running.nursery(), signal.SIGKILL)
+    wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers),
+               "the workers to die with their nursery")
+    running.wait_for_line("event=nursery_died", before)
+    running.wait_for_worker(1, before)
+    assert running.call("echo", [1]) == [1]

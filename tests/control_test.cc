@@ -1,8 +1,11 @@
 #include "ipc/control.h"
 
 #include <doctest/doctest.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
+#include "ipc/region.h"
 #include "support.h"
 
 namespace ringmaster::ipc {
@@ -48,6 +51,25 @@ TEST_CASE("control: every message arrives as it was sent, in order, both ways") 
     CHECK(received.worker == type);
     CHECK(received.text.empty());
   }
+}
+
+TEST_CASE("control: a descriptor goes along with a message, and with that one only") {
+  Ends ends;
+  const Fd memory = create_memory("ringmaster-test", 4096).value();
+  REQUIRE(ends.master.send({ControlType::kFork, 7, 0, 0, {}}, memory.get()));
+  REQUIRE(ends.master.send({ControlType::kFork, 8, 0, 0, {}}));
+  ControlMessage received;
+  REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+  CHECK(received.worker == 7);
+  REQUIRE(received.memory.is_open());
+  struct stat sent {};
+  struct stat come {};
+  REQUIRE(::fstat(memory.get(), &sent) == 0);
+  REQUIRE(::fstat(received.memory.get(), &come) == 0);
+  CHECK(come.st_ino == sent.st_ino);
+  CHECK(::fcntl(received.memory.get(), F_GETFD) == FD_CLOEXEC);
+  REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+  CHECK(!received.memory.is_open());
 }
 
 TEST_CASE("control: a packet that is no message is refused") {

@@ -47,7 +47,7 @@ class TracedNursery {
     REQUIRE(::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0);
     REQUIRE(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
     wait_for(pid_);
-    send({ControlType::kFork, 0, 0, 0, {}});
+    REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, floor.result_memories[0].get()));
   }
   ~TracedNursery() { kill(); }
   TracedNursery(const TracedNursery&) = delete;

@@ -1,10 +1,43 @@
 // MasterPort and WorkerPort across a real fork(): results that are long, many or damaged.
+#include <csignal>
 #include <doctest/doctest.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <thread>
 
 #include "ports_support.h"
 
 namespace ringmaster::ipc {
+
+TEST_CASE("ports: a worker can map its own results only") {
+  Floor floor(2);
+  test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
+    ::signal(SIGBUS, SIG_DFL);  // not the test program's, which would report it
+    char* const own = port.reserve(0) - sizeof(RecordHeader) - sizeof(ResultRingWords);
+    void* const grown = ::mremap(own, floor.result_region, 2 * floor.result_region, MREMAP_MAYMOVE);
+    if (grown == MAP_FAILED) return 1;
+    return int{static_cast<volatile char*>(grown)[floor.result_region]} + 2;
+  });
+  CHECK(worker.signal() == SIGBUS);
+}
+
+TEST_CASE("ports: the results of 512 workers take memory that is used, and no descriptors") {
+  test::Child master([] {
+    constexpr rlim_t kDescriptors = 64;
+    const rlimit limit{kDescriptors, kDescriptors};
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return 1;
+    const Floor floor(1);
+    Geometry geometry = floor.geometry;
+    geometry.worker_slots = 512;
+    Result<MasterPort> port = MasterPort::create(geometry);
+    if (!port) return 2;
+    for (uint32_t slot = 0; slot < geometry.worker_slots; ++slot) {
+      if (!port->renew_results(slot)) return 3;
+    }
+    return port->was_any_result() ? 4 : 0;
+  });
+  CHECK(master.exit_code() == 0);
+}
 
 TEST_CASE("ports: a worker waits while its results are full, and loses none") {
   constexpr uint32_t kResults = 200;

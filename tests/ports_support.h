@@ -52,7 +52,10 @@ class Floor {
       : geometry(geometry_of(worker_slots)),
         store(std::move(PayloadStore::create(geometry).value())),
         port(std::move(MasterPort::create(geometry).value())),
-        result_region(result_region_bytes(geometry.result_bytes)) {}
+        result_region(result_region_bytes(geometry.result_bytes)) {
+    for (uint32_t slot = 0; slot < worker_slots; ++slot)
+      result_memories.push_back(std::move(port.renew_results(slot).value()));
+  }
 
   // Publishes a job with these params.
   void publish(Publication id, std::string_view params) {
@@ -102,16 +105,15 @@ class Floor {
   test::Child fork_worker(uint32_t slot, const Body& body) {
     return test::Child([&] {
       inherit();
-      Result<WorkerPort> opened = WorkerPort::open(geometry, slot);
+      Result<WorkerPort> opened = WorkerPort::open(geometry, slot, result_memories[slot].get());
       return opened ? body(*opened) : 100;
     });
   }
 
-  // In a child: the descriptors of ipc/control.h but for the control channel.
+  // In a child: the descriptors of ipc/control.h but for the control channel and the signalfd.
   void inherit() const {
     const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
                                              {store.memory_fd(), kPayloadMemoryFd},
-                                             {port.result_memory_fd(), kResultMemoryFd},
                                              {port.event_fd(), kEventFd}};
     int moved[std::size(inherited)];
     for (size_t i = 0; i < std::size(inherited); ++i)
@@ -122,15 +124,14 @@ class Floor {
 
   Words words() const { return {port.control_memory_fd(), geometry}; }
   Region results_of(uint32_t slot) const {
-    return Region::map(port.result_memory_fd(), Access::kReadWrite, slot * result_region,
-                       result_region)
-        .value();
+    return Region::map(result_memories[slot].get(), Access::kReadWrite, 0, result_region).value();
   }
 
   Geometry geometry;
   PayloadStore store;
   MasterPort port;
   size_t result_region;
+  std::vector<Fd> result_memories;  // by worker slot
 
  private:
   std::map<uint32_t, Block> blocks_;  // by job slot

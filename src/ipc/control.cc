@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <span>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <utility>
 
 namespace ringmaster::ipc {
@@ -27,6 +29,39 @@ std::string next_field(const std::string& text, size_t& at) {
   return field;
 }
 
+// What sendmsg(2) and recvmsg(2) take: the parts of a packet, and room for one descriptor.
+struct Envelope {
+  explicit Envelope(std::span<iovec> parts) {
+    header.msg_iov = parts.data();
+    header.msg_iovlen = parts.size();
+  }
+  void make_room() {
+    header.msg_control = room;
+    header.msg_controllen = sizeof room;
+  }
+  void enclose(int fd) {
+    make_room();
+    cmsghdr* const enclosed = CMSG_FIRSTHDR(&header);
+    enclosed->cmsg_level = SOL_SOCKET;
+    enclosed->cmsg_type = SCM_RIGHTS;
+    enclosed->cmsg_len = CMSG_LEN(sizeof fd);
+    std::memcpy(CMSG_DATA(enclosed), &fd, sizeof fd);
+  }
+  // The descriptor that came. There is room for one: the kernel closes any other.
+  Fd take() {
+    const cmsghdr* const enclosed = CMSG_FIRSTHDR(&header);
+    int fd = -1;
+    const bool is_fd = enclosed != nullptr && enclosed->cmsg_level == SOL_SOCKET &&
+                       enclosed->cmsg_type == SCM_RIGHTS &&
+                       enclosed->cmsg_len >= CMSG_LEN(sizeof fd);
+    if (is_fd) std::memcpy(&fd, CMSG_DATA(enclosed), sizeof fd);
+    return Fd(fd);
+  }
+
+  msghdr header{};
+  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {};
+};
+
 }  // namespace
 
 Result<std::pair<Fd, Fd>> ControlChannel::create_pair() {
@@ -45,36 +80,45 @@ Status check_size(const ControlMessage& message) {
                           kPacketBytesMax));
 }
 
-Status ControlChannel::send(const ControlMessage& message) {
-  const Result<bool> sent = send_packet(message, 0);
+Status ControlChannel::send(const ControlMessage& message, int memory_fd) {
+  const Result<bool> sent = send_packet(message, memory_fd, 0);
   if (!sent) return tl::unexpected(sent.error());
   return {};
 }
 
-Result<bool> ControlChannel::try_send(const ControlMessage& message) {
-  return send_packet(message, MSG_DONTWAIT);
+Result<bool> ControlChannel::try_send(const ControlMessage& message, int memory_fd) {
+  return send_packet(message, memory_fd, MSG_DONTWAIT);
 }
 
-Result<bool> ControlChannel::send_packet(const ControlMessage& message, int flags) {
+Result<bool> ControlChannel::send_packet(const ControlMessage& message, int memory_fd, int flags) {
   if (Status fits = check_size(message); !fits) return tl::unexpected(fits.error());
-  const PacketHead head{message.type, message.worker, message.pid, message.status};
-  std::string packet(reinterpret_cast<const char*>(&head), sizeof head);
-  packet += message.text;
+  PacketHead head{message.type, message.worker, message.pid, message.status};
+  // sendmsg(2) only reads the text.
+  iovec parts[] = {{&head, sizeof head},
+                   {const_cast<char*>(message.text.data()), message.text.size()}};
+  Envelope envelope(parts);
+  if (memory_fd >= 0) envelope.enclose(memory_fd);
   ssize_t sent = 0;
   do {
-    sent = ::send(socket_.get(), packet.data(), packet.size(), MSG_NOSIGNAL | flags);
+    sent = ::sendmsg(socket_.get(), &envelope.header, MSG_NOSIGNAL | flags);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return true;
-  if ((flags & MSG_DONTWAIT) != 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return false;
+  // ETOOMANYREFS: as many descriptors are on their way as this user may have open.
+  const bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS;
+  if ((flags & MSG_DONTWAIT) != 0 && is_full) return false;
   return fail_errno("send on the control channel", errno);
 }
 
 Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message) {
   char packet[kPacketBytesMax];
-  ssize_t size = 0;
+  iovec parts[] = {{packet, sizeof packet}};
+  Envelope envelope(parts);
+  envelope.make_room();
+  ssize_t size = 0;  // that the packet had, by MSG_TRUNC
   do {
-    size = ::recv(socket_.get(), packet, sizeof packet, MSG_TRUNC);  // the size that it had
+    size = ::recvmsg(socket_.get(), &envelope.header, MSG_TRUNC | MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);
+  Fd memory = size < 0 ? Fd() : envelope.take();
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Received::kNothingYet;
   if (size == 0 || (size < 0 && errno == ECONNRESET)) return Received::kEnd;
   if (size < 0) return fail_errno("receive on the control channel", errno);
@@ -87,8 +131,12 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
     return fail(ExitCode::kInternal,
                 fmt::format("control message of type {}", static_cast<uint32_t>(head.type)));
   }
-  message = {head.type, head.worker, head.pid, head.status,
-             std::string(packet + sizeof head, static_cast<size_t>(size) - sizeof head)};
+  message = {head.type,
+             head.worker,
+             head.pid,
+             head.status,
+             std::string(packet + sizeof head, static_cast<size_t>(size) - sizeof head),
+             std::move(memory)};
   return Received::kMessage;
 }
 

@@ -59,15 +59,18 @@ struct ControlMessage {
   // system, for people; kDescription: the handler's, empty where it has none; kFailed:
   // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
   std::string text;
+  // Received only. kFork: the memory of the worker's result ring; closed: the nursery has no
+  // descriptor free for it.
+  Fd memory = {};
 };
 
-// The nursery's descriptors: what it inherits, by number. Workers keep 0 to 2 and kEventFd,
-// canaries 0 to 2.
+// The nursery's descriptors by number: what it inherits, and the signalfd that it opens. Workers keep
+// 0 to 2 and kEventFd, canaries 0 to 2.
 inline constexpr int kControlFd = 3;
 inline constexpr int kControlMemoryFd = 4;
 inline constexpr int kPayloadMemoryFd = 5;
-inline constexpr int kResultMemoryFd = 6;
-inline constexpr int kEventFd = 7;
+inline constexpr int kEventFd = 6;
+inline constexpr int kChildExitsFd = 7;
 
 class ControlChannel {
  public:
@@ -79,15 +82,16 @@ class ControlChannel {
   int fd() const { return socket_.get(); }
 
   // Waits while the socket is full. Fails when the other end is gone, or `message` is too long.
-  [[nodiscard]] Status send(const ControlMessage& message);
+  // `memory_fd`: goes along with it; the sender keeps its own. -1: none.
+  [[nodiscard]] Status send(const ControlMessage& message, int memory_fd = -1);
   // The same without waiting. False: the socket is full, nothing was sent.
-  [[nodiscard]] Result<bool> try_send(const ControlMessage& message);
+  [[nodiscard]] Result<bool> try_send(const ControlMessage& message, int memory_fd = -1);
   enum class Received { kMessage, kNothingYet, kEnd };
   // Fails on a packet that is no message: the other end is not our program.
   [[nodiscard]] Result<Received> receive(ControlMessage& message);
 
  private:
-  Result<bool> send_packet(const ControlMessage& message, int flags);
+  Result<bool> send_packet(const ControlMessage& message, int memory_fd, int flags);
 
   Fd socket_;
 };

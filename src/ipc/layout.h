@@ -1,8 +1,8 @@
-// Layout: where everything lies in the three memories that master, nursery and workers share.
+// Layout: where everything lies in the memories that master, nursery and workers share.
 //
 //   control   (all: rw)                     master bell, cursor, worker words, ring entries
 //   payload   (master: rw, workers: r)      job headers, then the arena's blocks
-//   results   (master: rw, its worker: rw)  one result ring per worker slot
+//   results   (master: rw, its worker: rw)  one result ring, a memory for each worker
 //
 // Memory:  offsets and atomics only, never a pointer. Geometry is not in shared memory, where a
 //          scribbling worker could change it: the master decides it and tells the nursery.

@@ -9,11 +9,8 @@ namespace ringmaster::ipc {
 
 Result<MasterPort> MasterPort::create(const Geometry& geometry) {
   const size_t control_bytes = geometry.control_bytes();
-  const size_t result_bytes = geometry.worker_slots * result_region_bytes(geometry.result_bytes);
   Result<Fd> control_memory = create_memory("ringmaster-control", control_bytes);
   if (!control_memory) return tl::unexpected(control_memory.error());
-  Result<Fd> result_memory = create_memory("ringmaster-results", result_bytes);
-  if (!result_memory) return tl::unexpected(result_memory.error());
   Fd event(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!event.is_open()) return fail_errno("eventfd", errno);
   if (!MasterBell::try_take_rings(event.get())) {
@@ -21,30 +18,34 @@ Result<MasterPort> MasterPort::create(const Geometry& geometry) {
   }
   Result<Region> control = Region::map(control_memory->get(), Access::kReadWrite, 0, control_bytes);
   if (!control) return tl::unexpected(control.error());
-  Result<Region> results = Region::map(result_memory->get(), Access::kReadWrite, 0, result_bytes);
-  if (!results) return tl::unexpected(results.error());
-  MasterPort port(std::move(*control), std::move(*results), geometry);
+  MasterPort port(std::move(*control), geometry);
   port.control_memory_ = std::move(*control_memory);
-  port.result_memory_ = std::move(*result_memory);
   port.event_ = std::move(event);
   return port;
 }
 
-MasterPort::MasterPort(Region control, Region results, const Geometry& geometry)
+MasterPort::MasterPort(Region control, const Geometry& geometry)
     : job_slots_(geometry.job_slots),
+      result_bytes_(geometry.result_bytes),
       control_(std::move(control)),
-      results_(std::move(results)),
       head_(reinterpret_cast<ControlHead*>(control_.data())),
       worker_words_(reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead)),
                     geometry.worker_slots),
       ring_({reinterpret_cast<AtomicWord*>(control_.data() + geometry.entries_offset()),
              geometry.ring_entries},
             head_->cursor),
-      last_result_at_(geometry.worker_slots) {
-  const size_t bytes = result_region_bytes(geometry.result_bytes);
-  for (size_t i = 0; i < geometry.worker_slots; ++i) {
-    readers_.emplace_back(std::span<std::byte>(results_.data() + i * bytes, bytes));
-  }
+      results_(geometry.worker_slots),
+      last_result_at_(geometry.worker_slots) {}
+
+Result<Fd> MasterPort::renew_results(uint32_t worker) {
+  const size_t bytes = result_region_bytes(result_bytes_);
+  Result<Fd> memory = create_memory("ringmaster-results", bytes);
+  if (!memory) return memory;
+  Result<Region> region = Region::map(memory->get(), Access::kReadWrite, 0, bytes);
+  if (!region) return tl::unexpected(region.error());
+  const ResultReader reader({region->data(), bytes});
+  results_[worker].emplace(Results{std::move(*region), reader});
+  return memory;
 }
 
 size_t MasterPort::wake(size_t count) {
@@ -83,8 +84,9 @@ bool MasterPort::try_wake_one() {
 }
 
 Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged) {
-  for (uint32_t worker = 0; worker < readers_.size(); ++worker) {
-    ResultReader& reader = readers_[worker];
+  for (uint32_t worker = 0; worker < results_.size(); ++worker) {
+    if (!results_[worker]) continue;
+    ResultReader& reader = results_[worker]->reader;
     const uint64_t limit = std::min(bytes_each, reader.capacity());
     for (uint64_t taken = 0; taken < limit;) {
       Result<std::optional<ResultReader::Record>> record = reader.peek();
@@ -106,8 +108,8 @@ Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& 
 }
 
 bool MasterPort::was_any_result() const {
-  for (const ResultReader& reader : readers_) {
-    if (!reader.was_empty()) return true;
+  for (const std::optional<Results>& results : results_) {
+    if (results && !results->reader.was_empty()) return true;
   }
   return false;
 }
@@ -189,7 +191,7 @@ std::vector<Publication> MasterPort::take_over(uint32_t worker) {
   for (AtomicWord& word : words.running)
     word.store(kFreeWord, std::memory_order_relaxed);
   words.bell.reset();
-  readers_[worker].reset();
+  if (results_[worker]) results_[worker]->reader.reset();
   return jobs;
 }
 

@@ -25,10 +25,13 @@ class MasterPort {
   [[nodiscard]] static Result<MasterPort> create(const Geometry& geometry);
 
   int control_memory_fd() const { return control_memory_.get(); }
-  int result_memory_fd() const { return result_memory_.get(); }
   int event_fd() const { return event_.get(); }
   // After event_fd() was readable. Never waits, and cannot fail: create() has tried it.
   void take_rings() { RM_ASSERT(MasterBell::try_take_rings(event_.get())); }
+
+  // A new result ring for the worker that is about to be forked into this slot. Its memory, for
+  // that worker alone: no other one can map it. Not while a worker has the slot.
+  [[nodiscard]] Result<Fd> renew_results(uint32_t worker);
 
   // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
@@ -77,22 +80,26 @@ class MasterPort {
   bool was_any_result() const;
 
  private:
-  MasterPort(Region control, Region results, const Geometry& geometry);
+  MasterPort(Region control, const Geometry& geometry);
   bool try_wake_one();
   Status audit_entry(size_t entry, const IsPublished& is_published,
                      std::vector<Publication>& named) const;
   Status audit_worker(uint32_t worker, std::vector<Publication>& named) const;
 
+  struct Results {
+    Region memory;
+    ResultReader reader;
+  };
+
   uint32_t job_slots_;
+  uint64_t result_bytes_;
   Fd control_memory_;
-  Fd result_memory_;
   Fd event_;
   Region control_;
-  Region results_;
   ControlHead* head_;
   std::span<WorkerWords> worker_words_;
   Ring ring_;
-  std::vector<ResultReader> readers_;  // by worker slot
+  std::vector<std::optional<Results>> results_;  // by worker slot; none: it never had a worker
   // By worker slot: which one of all that were taken was its last.
   std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;

@@ -19,7 +19,8 @@ bool are_alike(const JobHeader& a, const JobHeader& b) {
 
 }  // namespace
 
-Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker) {
+Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker,
+                                    int result_memory_fd) {
   Result<Region> control =
       Region::map(kControlMemoryFd, Access::kReadWrite, 0, geometry.control_bytes());
   if (!control) return tl::unexpected(control.error());
@@ -27,7 +28,7 @@ Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker) {
       Region::map(kPayloadMemoryFd, Access::kReadOnly, 0, geometry.payload_region_bytes());
   if (!payload) return tl::unexpected(payload.error());
   const size_t bytes = result_region_bytes(geometry.result_bytes);
-  Result<Region> results = Region::map(kResultMemoryFd, Access::kReadWrite, worker * bytes, bytes);
+  Result<Region> results = Region::map(result_memory_fd, Access::kReadWrite, 0, bytes);
   if (!results) return tl::unexpected(results.error());
   return WorkerPort(std::move(*control), std::move(*payload), std::move(*results), geometry,
                     worker);

@@ -20,8 +20,10 @@ namespace ringmaster::ipc {
 
 class WorkerPort {
  public:
-  // Maps the three memories that the nursery inherited (see control.h) for this worker's slot.
-  [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker);
+  // Maps the memories that the nursery inherited (see control.h), and that of this worker's results.
+  // The mappings outlive the descriptors.
+  [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,
+                                               int result_memory_fd);
 
   // Says that this worker is ready for its first job.
   void announce_ready();

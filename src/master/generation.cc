@@ -57,7 +57,6 @@ Status Generation::spawn(int payload_memory_fd) {
                            ends->second.get(),
                            port_.control_memory_fd(),
                            payload_memory_fd,
-                           port_.result_memory_fd(),
                            port_.event_fd()};
   uv_stdio_container_t stdio[std::size(inherited)];
   for (size_t i = 0; i < std::size(inherited); ++i) {
@@ -127,9 +126,18 @@ void Generation::order(ipc::ControlMessage message) {
   send_orders();
 }
 
+// With an order to fork goes the memory for the worker's results, made only now: however many orders
+// wait, they hold no descriptors.
+Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
+  if (order.type != ipc::ControlType::kFork) return channel_->try_send(order);
+  const Result<Fd> results = port_.renew_results(order.worker);
+  if (!results) return tl::unexpected(results.error());
+  return channel_->try_send(order, results->get());
+}
+
 void Generation::send_orders() {
   while (!orders_.is_empty()) {
-    const Result<bool> sent = channel_->try_send(orders_.front());
+    const Result<bool> sent = try_send(orders_.front());
     if (!sent) {
       // The nursery is gone already, or must go: its exit will be reported.
       log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});

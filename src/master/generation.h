@@ -62,6 +62,7 @@ class Generation {
   void on_readable();
   void order(ipc::ControlMessage message);
   void send_orders();
+  Result<bool> try_send(const ipc::ControlMessage& order);
 
   uv_loop_t* loop_;
   uint32_t number_;

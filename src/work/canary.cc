@@ -24,7 +24,7 @@ using Trial = std::function<Result<std::string>(pid_t nursery)>;
 [[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t nursery,
                                 int answer) {
   begin_child(nursery);
-  ::close_range(ipc::kControlFd, ipc::kEventFd, 0);  // the nursery's: a trial needs none
+  ::close_range(ipc::kControlFd, ipc::kChildExitsFd, 0);  // the nursery's: a trial needs none
   ::setproctitle("-ringmaster: %s", title.c_str());
   const Result<std::string> tried = trial(nursery);
   const std::string& text = tried ? *tried : tried.error().message;

@@ -15,6 +15,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/fd.h"
 #include "ipc/control.h"
 #include "work/canary.h"
@@ -63,11 +64,11 @@ class Nursery {
 
  private:
   void tell(const ControlMessage& message);
-  Status obey(const ControlMessage& message);
+  Status obey(ControlMessage& message);
   // Returns what the workers' sandbox lacks on this system, as text.
   Result<std::string> load();
-  void fork_worker(uint32_t slot);
-  [[noreturn]] void become_worker(uint32_t slot, pid_t nursery);
+  void fork_worker(uint32_t slot, Fd result_memory);
+  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t nursery);
   void reap();
   void end_workers();
 
@@ -104,7 +105,7 @@ void Nursery::tell(const ControlMessage& message) {
   if (!channel_.send(message)) is_dismissed_ = true;
 }
 
-Status Nursery::obey(const ControlMessage& message) {
+Status Nursery::obey(ControlMessage& message) {
   switch (message.type) {
     case ControlType::kGeometry: {
       Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
@@ -136,7 +137,7 @@ Status Nursery::obey(const ControlMessage& message) {
       return {};
     }
     case ControlType::kFork:
-      fork_worker(message.worker);
+      fork_worker(message.worker, std::move(message.memory));
       return {};
     case ControlType::kKill: {
       // Ours until we have reaped it: the pid cannot be another process' by now.
@@ -173,21 +174,24 @@ Result<std::string> Nursery::load() {
   return lacks;
 }
 
-void Nursery::fork_worker(uint32_t slot) {
+void Nursery::fork_worker(uint32_t slot, Fd result_memory) {
+  if (!result_memory.is_open()) return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
   reports_.clear(slot);
   const pid_t nursery = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become_worker(slot, nursery);
+  if (pid == 0) become_worker(slot, std::move(result_memory), nursery);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
 }
 
-void Nursery::become_worker(uint32_t slot, pid_t nursery) {
+void Nursery::become_worker(uint32_t slot, Fd result_memory, pid_t nursery) {
   begin_child(nursery);
   child_exits_.reset();
   Status served = reports_.report_to(slot);
-  if (served) served = serve_jobs({slot, generation_, geometry_, confinement_, nursery}, handlers_);
+  if (served)
+    served = serve_jobs({slot, generation_, geometry_, confinement_, nursery},
+                        std::move(result_memory), handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way
@@ -224,6 +228,7 @@ Status be_the_nursery(const char* generation) {
   ::sigprocmask(SIG_BLOCK, &exits, nullptr);
   Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!child_exits.is_open()) return fail_errno("signalfd", errno);
+  RM_ASSERT(child_exits.get() == ipc::kChildExitsFd);  // the lowest that is free
   return Nursery(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
       .run();
 }

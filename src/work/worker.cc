@@ -205,13 +205,14 @@ void catch_sigterm() {
 
 }  // namespace
 
-Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& handlers) {
-  Result<ipc::WorkerPort> port = ipc::WorkerPort::open(options.geometry, options.slot);
+Status serve_jobs(const WorkerOptions& options, Fd result_memory,
+                  const std::vector<Handler>& handlers) {
+  Result<ipc::WorkerPort> port =
+      ipc::WorkerPort::open(options.geometry, options.slot, result_memory.get());
   if (!port) return tl::unexpected(port.error());
-  for (int fd :
-       {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, ipc::kResultMemoryFd}) {
+  result_memory.reset();
+  for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
     ::close(fd);
-  }
   Desk desk(*port, handlers);
   the_desk = &desk;
   catch_sigterm();

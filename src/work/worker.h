@@ -11,6 +11,7 @@
 #include <sys/types.h>
 #include <vector>
 
+#include "base/fd.h"
 #include "base/status.h"
 #include "ipc/confinement.h"
 #include "ipc/layout.h"
@@ -26,8 +27,9 @@ struct WorkerOptions {
   pid_t nursery = 0;
 };
 
-// In the forked child, with the descriptors of ipc/control.h open: closes those that a worker must
-// not have and serves. Returns when it was told to stop, or when it cannot start.
-[[nodiscard]] Status serve_jobs(const WorkerOptions& options, const std::vector<Handler>& handlers);
+// In the forked child, with the descriptors of ipc/control.h open, and the memory for its results:
+// closes those that a worker must not have and serves. Returns when it was told to stop, or when it cannot start.
+[[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
+                                const std::vector<Handler>& handlers);
 
 }  // namespace ringmaster::work

@@ -31,10 +31,12 @@ class Play {
         port_(MasterPort::create(geometry_).value()),
         control_(
             Region::map(port_.control_memory_fd(), Access::kReadWrite, 0, geometry_.control_bytes())
-                .value()),
-        results_(
-            Region::map(port_.result_memory_fd(), Access::kReadWrite, 0, kWorkers * result_bytes_)
-                .value()) {}
+                .value()) {
+    for (uint32_t worker = 0; worker < kWorkers; ++worker) {
+      const Fd memory = port_.renew_results(worker).value();
+      results_.push_back(Region::map(memory.get(), Access::kReadWrite, 0, result_bytes_).value());
+    }
+  }
 
   void run() {
     while (script_.remaining_bytes() > 0) {
@@ -93,7 +95,7 @@ class Play {
   }
 
   void publish_result(uint32_t worker) {
-    std::byte* region = results_.data() + worker * result_bytes_;
+    std::byte* region = results_[worker].data();
     auto& words = *reinterpret_cast<ResultRingWords*>(region);
     const uint64_t tail = words.tail;
     const size_t size = result_bytes_ - sizeof words;
@@ -176,7 +178,7 @@ class Play {
   const size_t result_bytes_ = result_region_bytes(kResultBytes);
   MasterPort port_;
   Region control_;
-  Region results_;
+  std::vector<Region> results_;  // by worker
   uint64_t touched_ = 0;
 };
 

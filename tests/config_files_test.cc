@@ -171,7 +171,7 @@ TEST_CASE("config: conf/ringmaster.toml explains every key, and has the defaults
   explains(kShutdownKeys);
   explains(kFeaturesKeys);
   explains(kMethodsKeys);
-  // All but the demo's sandbox is the default: the sections written anew from defaults are the same.
+  // All but the demo's sandbox is the default: the sections written from defaults are the same.
   master::Options defaults;
   defaults.confinement.sandbox = ipc::Sandbox::kBestEffort;
   defaults.upstreams.emplace_back();

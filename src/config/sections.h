@@ -11,8 +11,8 @@ namespace ringmaster::config {
 // In listen.cc.
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
-// In workers.cc. The second one, once all sections were read: as root it looks up the workers' user,
-// given in the file or not.
+// In workers.cc. The second one, once all sections were read: as root it looks up the workers'
+// user, given in the file or not.
 void read_workers(Problems& problems, const Entry& section, Options& options);
 void find_worker_user(Problems& problems, const Value& root, Options& options);
 

@@ -64,8 +64,8 @@ struct ControlMessage {
   Fd memory = {};
 };
 
-// The nursery's descriptors by number: what it inherits, and the signalfd that it opens. Workers keep
-// 0 to 2 and kEventFd, canaries 0 to 2.
+// The nursery's descriptors by number: what it inherits, and the signalfd that it opens. Workers
+// keep 0 to 2 and kEventFd, canaries 0 to 2.
 inline constexpr int kControlFd = 3;
 inline constexpr int kControlMemoryFd = 4;
 inline constexpr int kPayloadMemoryFd = 5;

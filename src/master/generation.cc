@@ -126,8 +126,8 @@ void Generation::order(ipc::ControlMessage message) {
   send_orders();
 }
 
-// With an order to fork goes the memory for the worker's results, made only now: however many orders
-// wait, they hold no descriptors.
+// With an order to fork goes the memory for the worker's results, made only now: orders that wait
+// hold no descriptors, however many they are.
 Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   if (order.type != ipc::ControlType::kFork) return channel_->try_send(order);
   const Result<Fd> results = port_.renew_results(order.worker);

@@ -48,7 +48,7 @@ def configuration(**sections: dict[str, Any]) -> str:
     long. None: leave the key out."""
     handlers = sections.setdefault("handlers", {"echo": {}})
     sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
-    # Handlers of tests write into the tests' folders, which are their owner's alone, and the machine
+    # Handlers of tests write into the tests' folders, which are their owner's alone; the machine
     # may have no Landlock. test_privileges.py tests the defaults.
     defaults = {"count": 2, "user": "root", "sandbox": "best-effort"}
     sections["workers"] = defaults | sections.get("workers", {})

@@ -33,7 +33,10 @@ def ids(pid: int) -> tuple[list[int], list[int], list[int]]:
     return tuple([int(id) for id in fields[key].split()] for key in ("Uid", "Gid", "Groups"))
 
 
-@pytest.mark.parametrize("sandbox", [pytest.param(True, marks=pytest.mark.needs("landlock")), False])
+FULL = pytest.param(True, marks=pytest.mark.needs("landlock"))
+
+
+@pytest.mark.parametrize("sandbox", [FULL, False])
 def test_workers_become_nobody_unless_told_otherwise(server, tries, nobody, sandbox):
     running = server(handlers={"tries": tries}, workers={"user": None, "sandbox": sandbox})
     for pid in running.workers().values():

@@ -1,6 +1,7 @@
 #include "ipc/master_port.h"
 
 #include <algorithm>
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/eventfd.h>
 #include <utility>
@@ -21,6 +22,7 @@ Result<MasterPort> MasterPort::create(const Geometry& geometry) {
   MasterPort port(std::move(*control), geometry);
   port.control_memory_ = std::move(*control_memory);
   port.event_ = std::move(event);
+  port.keep_spares();
   return port;
 }
 
@@ -39,6 +41,8 @@ MasterPort::MasterPort(Region control, const Geometry& geometry)
 
 Result<Fd> MasterPort::renew_results(uint32_t worker) {
   const size_t bytes = result_region_bytes(result_bytes_);
+  for (Fd& spare : spares_)
+    spare.reset();
   Result<Fd> memory = create_memory("ringmaster-results", bytes);
   if (!memory) return memory;
   Result<Region> region = Region::map(memory->get(), Access::kReadWrite, 0, bytes);
@@ -46,6 +50,12 @@ Result<Fd> MasterPort::renew_results(uint32_t worker) {
   const ResultReader reader({region->data(), bytes});
   results_[worker].emplace(Results{std::move(*region), reader});
   return memory;
+}
+
+void MasterPort::keep_spares() {
+  for (Fd& spare : spares_) {
+    if (!spare.is_open()) spare = Fd(::fcntl(event_.get(), F_DUPFD_CLOEXEC, 0));
+  }
 }
 
 size_t MasterPort::wake(size_t count) {

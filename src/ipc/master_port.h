@@ -31,7 +31,10 @@ class MasterPort {
 
   // A new result ring for the worker that is about to be forked into this slot. Its memory, for
   // that worker alone: no other one can map it. Not while a worker has the slot.
+  // Works also where the process has no descriptor left, if keep_spares() was called since the last
+  // memory was closed.
   [[nodiscard]] Result<Fd> renew_results(uint32_t worker);
+  void keep_spares();
 
   // Publishes a job whose header is filled in, and wakes nobody. False: the ring is full.
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
@@ -95,6 +98,7 @@ class MasterPort {
   uint64_t result_bytes_;
   Fd control_memory_;
   Fd event_;
+  Fd spares_[2];  // to make a memory takes one descriptor, to map it another one
   Region control_;
   ControlHead* head_;
   std::span<WorkerWords> worker_words_;

@@ -130,9 +130,12 @@ void Generation::order(ipc::ControlMessage message) {
 // hold no descriptors, however many they are.
 Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   if (order.type != ipc::ControlType::kFork) return channel_->try_send(order);
-  const Result<Fd> results = port_.renew_results(order.worker);
+  Result<Fd> results = port_.renew_results(order.worker);
   if (!results) return tl::unexpected(results.error());
-  return channel_->try_send(order, results->get());
+  Result<bool> sent = channel_->try_send(order, results->get());
+  results->reset();
+  port_.keep_spares();
+  return sent;
 }
 
 void Generation::send_orders() {

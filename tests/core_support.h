@@ -55,9 +55,8 @@ class Core {
     results.clear();
     const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
     for (uint32_t slot = 0; slot < kWorkers; ++slot) {
-      results.push_back(
-          ipc::Region::map(port->result_memory_fd(), ipc::Access::kReadWrite, slot * bytes, bytes)
-              .value());
+      const Fd memory = port->renew_results(slot).value();
+      results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
     }
     stage().set_port(&*port);
     stage().set_workers(64);

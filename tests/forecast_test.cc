@@ -220,4 +220,59 @@ TEST_CASE("forecast: what has ended is forgotten") {
   }
 }
 
+TEST_CASE("forecast: less time than a job is known to take is not let in, not even when all idle") {
+  Forecast forecast;
+  const Method method = running();
+  const auto is_let_in = [&](uint64_t now_ms, uint64_t allowed_ms) {
+    const uint64_t now_ns = kNow + now_ms * kMs;
+    return !forecast.find_hopeless(method, now_ns, now_ns + allowed_ms * kMs);
+  };
+  CHECK(is_let_in(0, 5));  // nothing is known
+  learn_run(forecast, method, 2000);
+  CHECK(is_let_in(0, 2000));
+  CHECK(is_let_in(0, 5));  // once, to find out
+  CHECK(!is_let_in(4, 5));
+  CHECK(is_let_in(5, 5));  // that one was done in time, or has used no worker
+
+  Forecast::Load abandoned;
+  forecast.on_published(abandoned, method, 0);
+  forecast.on_abandoned(abandoned, method, kNow + 10 * kMs);
+  CHECK(!is_let_in(60'000, 5));  // it still holds its worker
+  forecast.on_ended(abandoned);
+  CHECK(!is_let_in(10 + 19'999, 5));
+  CHECK(is_let_in(10 + 20'000, 5));
+  const auto refusal = forecast.find_hopeless(method, kNow + 20'010 * kMs, kNow + 20'015 * kMs - 1);
+  REQUIRE(refusal);
+  CHECK(refusal->predicted_ns == 2000 * kMs);
+}
+
+TEST_CASE(
+    "forecast: an abandoned job holds up the others for as long as it takes to replace its "
+    "worker") {
+  Forecast forecast;
+  forecast.set_workers(1);
+  const Method method = running();
+  learn_run(forecast, method, 2000);
+  Forecast::Load abandoned;
+  forecast.on_published(abandoned, method, 0);
+  const Method other = running();
+  CHECK(predict(forecast, other, 1000));
+  forecast.on_abandoned(abandoned, method, kNow);
+  CHECK(!predict(forecast, other, 1000));  // its worker will be replaced for others
+  CHECK(predict(forecast, other, 150));
+  forecast.on_ended(abandoned);
+  CHECK(!predict(forecast, other, 150));
+}
+
+TEST_CASE("forecast: what runs for longer than expected teaches that, and never the opposite") {
+  Forecast forecast;
+  const Method method = running();
+  forecast.on_still_running(method.steps.front(), 5 * kMs);
+  CHECK(forecast.run_ns(method.steps.front()) == 5.0 * kMs);
+  learn_run(forecast, method, 2000);
+  const auto learned_ns = forecast.run_ns(method.steps.front());
+  forecast.on_still_running(method.steps.front(), 5 * kMs);
+  CHECK(forecast.run_ns(method.steps.front()) == learned_ns);
+}
+
 }  // namespace ringmaster::master

@@ -110,4 +110,100 @@ TEST_CASE("run stage: whoever has its worker ended for another job has still use
   }
 }
 
+namespace {
+
+// Jobs that hold their worker after their clients' deadlines, which are over at once.
+struct Abandoned {
+  Abandoned() { core.stage().set_workers(1); }
+
+  std::shared_ptr<Client> admit(std::optional<uint64_t> timeout_ms) {
+    clients.push_back(std::make_shared<Client>());
+    tickets.push_back(
+        core.dispatcher.admit(method, "[1]", timeout_ms, clients.back()).value_or(Ticket{}));
+    return clients.back();
+  }
+  void abandon() {
+    const auto client = admit(0);
+    first.take();
+    core.ring_deadline(tickets.back());
+    REQUIRE(client->errors.size() == 1);
+    CHECK(client->errors[0].code == rpc::kDeadlineExceeded);
+    CHECK(client->errors[0].executed == rpc::Executed::kUnknown);
+  }
+  // The workers that are ended at this tick, so many ms from now.
+  std::vector<uint32_t> tick(uint64_t ms) {
+    killed.clear();
+    core.stage().end_abandoned(now_ns() + ms * kNsPerMs);
+    return killed;
+  }
+
+  std::vector<uint32_t> killed;
+  Core core{[this](uint32_t worker) { killed.push_back(worker); }};
+  Method method{"slow", {}, 60'000, 1, {RunStep{0}}};
+  std::vector<std::shared_ptr<Client>> clients;
+  std::vector<Ticket> tickets;
+  Played first{core, 0};
+};
+
+using Workers = std::vector<uint32_t>;
+
+}  // namespace
+
+TEST_CASE("run stage: a client's own deadline answers the client, and ends no worker") {
+  Abandoned abandoned;
+  abandoned.abandon();
+  CHECK(abandoned.killed.empty());
+  CHECK(abandoned.tick(0).empty());
+  CHECK(abandoned.tick(100).empty());  // nobody waits for its worker
+  CHECK(abandoned.core.dispatcher.in_flight() == 1);
+  abandoned.first.commit(abandoned.first.in_hand()[0], "\"late\"");
+  CHECK(abandoned.core.take_results());
+  CHECK(abandoned.core.dispatcher.in_flight() == 0);
+  CHECK(abandoned.core.store.used_bytes() == 0);
+  CHECK(abandoned.clients[0]->answers() == 1);
+}
+
+TEST_CASE("run stage: an abandoned job's worker is ended once another job has waited for a tick") {
+  Abandoned abandoned;
+  abandoned.abandon();
+  const auto waiting = abandoned.admit(std::nullopt);
+  CHECK(abandoned.tick(0).empty());
+  CHECK(abandoned.tick(50) == Workers{0});
+  CHECK(abandoned.tick(100).empty());  // not more than one in a second
+  CHECK(abandoned.core.bury(0, true).size() == 1);
+  CHECK(waiting->answers() == 0);
+  CHECK(abandoned.core.port->was_any_ready());  // the next worker will take it
+  CHECK(abandoned.core.dispatcher.in_flight() == 1);
+}
+
+TEST_CASE("run stage: an abandoned job's worker is not ended while others give results") {
+  Abandoned abandoned;
+  abandoned.abandon();
+  Played second(abandoned.core, 1);
+  for (uint64_t ms = 0; ms < 1000; ms += 50) {
+    abandoned.admit(std::nullopt);
+    abandoned.admit(std::nullopt);
+    CHECK(abandoned.tick(ms).empty());
+    second.take();
+    second.commit(second.in_hand()[0], "1");
+    second.finish();
+    CHECK(abandoned.core.take_results());
+    CHECK(abandoned.tick(ms + 25).empty());
+    second.take();
+    second.commit(second.in_hand()[0], "1");
+    second.finish();
+    CHECK(abandoned.core.take_results());
+  }
+}
+
+TEST_CASE("run stage: a worker with another job beside an abandoned one is not ended for those") {
+  Abandoned abandoned;
+  abandoned.abandon();
+  abandoned.admit(std::nullopt);
+  abandoned.first.take();  // of the same batch
+  abandoned.admit(std::nullopt);
+  CHECK(abandoned.tick(0).empty());
+  CHECK(abandoned.tick(50).empty());
+}
+
 }  // namespace ringmaster::master

@@ -34,6 +34,12 @@ rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
+// When its timer has to ring: its caller's deadline, then that of its method.
+uint64_t due_ns(const Job& job) {
+  const bool is_abandoned = job.state == JobState::kAbandoned;
+  return is_abandoned ? job.admitted_ns + job.method->timeout_ms * kNsPerMs : job.deadline_ns;
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
@@ -51,7 +57,12 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
-  if (const auto refusal = forecast_.predict(method, now, now + allowed_ns)) {
+  const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
+  std::optional<Forecast::Refusal> refusal = forecast_.predict(method, now, now + allowed_ns);
+  if (!refusal && is_client_deadline) {
+    refusal = forecast_.find_hopeless(method, now, now + allowed_ns);
+  }
+  if (refusal) {
     caller->answer_error(too_late(*refusal, allowed_ns));
     return std::nullopt;
   }
@@ -66,7 +77,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->state = JobState::kQueued;
   job->method = &method;
   job->admitted_ns = now;
-  job->is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
+  job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
   std::optional<ipc::Block> block = ipc::Block{};
@@ -109,12 +120,12 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
 void Dispatcher::start_timer(Job& job, uint64_t now) {
   if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
   job.dispatcher = this;
-  const uint64_t left_ms = (job.deadline_ns - std::min(job.deadline_ns, now)) / kNsPerMs;
+  const uint64_t left_ms = (due_ns(job) - std::min(due_ns(job), now)) / kNsPerMs;
   const auto ring = [](uv_timer_t* timer) {
     Job* due = static_cast<Job*>(timer->data);
     // libuv counts from the time at which its loop woke up, which may have been a while ago.
     const uint64_t at = now_ns();
-    if (at < due->deadline_ns) return due->dispatcher->start_timer(*due, at);
+    if (at < due_ns(*due)) return due->dispatcher->start_timer(*due, at);
     due->dispatcher->on_deadline(*due);
   };
   uv_timer_start(job.timer.get(), ring, left_ms + 1, 0);
@@ -179,7 +190,7 @@ void Dispatcher::on_released(Job& job) {
 }
 
 void Dispatcher::on_deadline(Job& job) {
-  if (job.state == JobState::kAbandoned) return;  // cut off before: it only waits for its worker
+  if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
   rpc::Error error = deadline_exceeded(job);
   // Whose fault is a fetch that takes too long? The client's, if it allows less than the method;
   // else the upstream has used up all the time that there was.
@@ -188,16 +199,17 @@ void Dispatcher::on_deadline(Job& job) {
     error.message = fmt::format("upstream {}: {}", job.fetcher->options().name, error.message);
     error.reason = "timeout";
   }
-  cut_off(job, error);
+  cut_off(job, error, false);
 }
 
 void Dispatcher::cut_off_all(const rpc::Error& error) {
   table_.for_each_used([&](Job& job) {
-    if (job.caller != nullptr) cut_off(job, error);
+    if (job.caller != nullptr) return cut_off(job, error, true);
+    if (job.state == JobState::kAbandoned) run_stage_.end_worker_of(job);
   });
 }
 
-void Dispatcher::cut_off(Job& job, rpc::Error error) {
+void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
   if (job.state == JobState::kFetching) {
     fetch_stage_.cancel(job);
     return on_step_failed(job, error);
@@ -207,10 +219,19 @@ void Dispatcher::cut_off(Job& job, rpc::Error error) {
     case RunStage::Expired::kDropped:
       return on_step_failed(job, error);
     case RunStage::Expired::kAbandoned:
-      return answer_error(job, error);
+      answer_error(job, error);
+      if (ends_worker || now_ns() >= due_ns(job)) return run_stage_.end_worker_of(job);
+      return leave_running(job, now_ns());
     case RunStage::Expired::kMovedOn:
-      if (table_.find(ticket) != nullptr) cut_off(job, error);
+      if (table_.find(ticket) != nullptr) cut_off(job, error, ends_worker);
   }
+}
+
+// Its caller allowed less time than its method does: that has cost the caller its answer, and will
+// cost a worker only what the method's own deadline would.
+void Dispatcher::leave_running(Job& job, uint64_t now) {
+  forecast_.on_abandoned(job.load, *job.method, now);
+  start_timer(job, now);
 }
 
 void Dispatcher::answer_result(Job& job, std::string_view result) {

@@ -34,9 +34,9 @@ class Dispatcher : private StageEvents {
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller);
 
   // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
-  // not begun to run never will. What runs is left to finish, within its deadline, and its result
-  // thrown away: stopping it would cost the worker, and what else that has claimed. Returns whether
-  // a handler may have run for it.
+  // not begun to run never will. What runs is left to finish, within its method's deadline, and its
+  // result thrown away: stopping it would cost the worker, and what else that has claimed. Returns
+  // whether a handler may have run for it.
   rpc::Executed cancel(Ticket ticket);
 
   // Answers everything in flight with this error, and stops what can be stopped of it.
@@ -55,10 +55,12 @@ class Dispatcher : private StageEvents {
 
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   void start_timer(Job& job, uint64_t now);
+  void leave_running(Job& job, uint64_t now);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
   void on_deadline(Job& job);
-  void cut_off(Job& job, rpc::Error error);
+  // `ends_worker`: one that has the job in hand must end now, be its method's deadline over or not.
+  void cut_off(Job& job, rpc::Error error, bool ends_worker);
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);
   void end(Job& job);

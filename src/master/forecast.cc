@@ -38,6 +38,10 @@ void Forecast::on_run(const Step& step, uint64_t took_ns) {
   steps_[&step].time_ns.add(static_cast<double>(took_ns));
 }
 
+void Forecast::on_still_running(const Step& step, uint64_t ran_ns) {
+  if (static_cast<double>(ran_ns) > run_ns(step).value_or(0)) on_run(step, ran_ns);
+}
+
 std::optional<double> Forecast::run_ns(const Step& step) const {
   const auto found = steps_.find(&step);
   return found == steps_.end() ? std::nullopt : std::optional(found->second.time_ns.mean());
@@ -104,6 +108,20 @@ std::optional<Forecast::Refusal> Forecast::predict(const Method& method, uint64_
   return Refusal{static_cast<uint64_t>(done), static_cast<uint64_t>(std::max(late, 1.0))};
 }
 
+std::optional<Forecast::Refusal> Forecast::find_hopeless(const Method& method, uint64_t now_ns,
+                                                         uint64_t deadline_ns) {
+  const Need own = need(method, 0);
+  const double takes_ns = own.fetch_ns + own.run_ns;
+  if (takes_ns <= static_cast<double>(deadline_ns - now_ns)) return std::nullopt;
+  uint64_t& due_ns = trial_due_ns_[&method];
+  if (abandoned_ == 0 && now_ns >= due_ns) {
+    due_ns = deadline_ns;  // one at a time
+    return std::nullopt;
+  }
+  const uint64_t wait_ns = std::max(due_ns, now_ns + kAbandonedNs) - now_ns;
+  return Refusal{static_cast<uint64_t>(takes_ns), wait_ns};
+}
+
 std::optional<uint64_t> Forecast::next_done_ns() const {
   if (work_ns_ == 0) return std::nullopt;
   return work_ns_ / workers_ / jobs_;
@@ -131,6 +149,17 @@ void Forecast::on_published(Load& load, const Method& method, size_t step) {
   place(load, kPublished, left.run_ns, 0);
 }
 
+void Forecast::on_abandoned(Load& load, const Method& method, uint64_t now_ns) {
+  const Need own = need(method, 0);
+  on_ended(load);
+  load.is_abandoned = true;
+  ++abandoned_;
+  place(load, kPublished, static_cast<double>(kAbandonedNs), 0);
+  constexpr uint64_t kTimes = 10;
+  trial_due_ns_[&method] =
+      now_ns + std::max(kTrialNs, kTimes * static_cast<uint64_t>(own.fetch_ns + own.run_ns));
+}
+
 void Forecast::place(Load& load, uint64_t bucket, double work_ns, uint64_t ready_ns) {
   load.bucket = bucket;
   load.work_ns = static_cast<uint64_t>(work_ns);
@@ -151,6 +180,7 @@ void Forecast::on_ended(Load& load) {
   if (--there->second.jobs == 0) buckets_.erase(there);
   --jobs_;
   arriving_ -= load.is_arriving;
+  abandoned_ -= load.is_abandoned;
   work_ns_ -= load.work_ns;
   load = {};
 }

@@ -218,14 +218,29 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"job", id.job},
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
-    // It has taken at least as long, and has begun after what that worker did before.
-    const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[*worker]);
-    forecast_.on_run(job.method->steps[job.step], now_ns() - begun_ns);
-    kill_worker_(*worker);
+    learn_from_overrun(job, *worker);
   } else {  // by a worker that writes where it must not: the next audit finds it
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
   }
   return Expired::kAbandoned;
+}
+
+void RunStage::end_worker_of(const Job& job) {
+  RM_ASSERT(job.state == JobState::kAbandoned);
+  // In this order, as in expire().
+  const ipc::Publication id = job.publication;
+  const std::optional<uint32_t> worker = port_->was_held_by(id);
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  if (!worker || table_.find_published(id) == nullptr) return;
+  learn_from_overrun(job, *worker);
+  kill_worker_(*worker);
+}
+
+// The job has taken at least as long, and has begun after what that worker did before.
+void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
+  const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[worker]);
+  forecast_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
 }
 
 uint64_t RunStage::finished_jobs(uint32_t worker) const {

@@ -27,8 +27,8 @@ namespace ringmaster::master {
 
 class RunStage {
  public:
-  // Asked when a job overruns its deadline, or its handler does not return: end this worker, there
-  // is no other way to stop it.
+  // Asked when a job overruns its method's deadline, or its handler does not return: end this
+  // worker, there is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
   // Told of a job that has no attempts left because its workers died, before it fails.
   using Quarantined = std::function<void(const Job& job)>;
@@ -49,9 +49,16 @@ class RunStage {
   enum class Expired {
     kDropped,    // it was still waiting for its run; it is in no stage any more
     kMovedOn,    // its result was there already, and has been delivered: look again
-    kAbandoned,  // a worker has it and is being ended: on_released() will follow
+    kAbandoned,  // a worker has it: on_released() follows when it is done, or the worker has ended
   };
   Expired expire(Job& job);
+
+  // Ends the worker that has this abandoned job in hand.
+  void end_worker_of(const Job& job);
+  // Each tick: ends one worker that has nothing but abandoned jobs in hand, if another job waits
+  // and no worker has given a result, both since the last tick. At most one in kEndAbandonedNs.
+  void end_abandoned(uint64_t now_ns);
+  static constexpr uint64_t kEndAbandonedNs = 1'000'000'000;
 
   void set_on_quarantined(Quarantined quarantined) { quarantined_ = std::move(quarantined); }
   // The generation to work with, and how many of its workers can take jobs.
@@ -101,6 +108,8 @@ class RunStage {
   // So many are published before workers are woken for them, in the midst of other things to do.
   static constexpr size_t kUnwokenMax = 16;
 
+  void learn_from_overrun(const Job& job, uint32_t worker);
+  bool are_all_abandoned(const std::vector<ipc::Publication>& in_hand);
   void end_stuck_workers();
   void publish_waiting();
   void fill_header(const Job& job);
@@ -125,6 +134,9 @@ class RunStage {
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
   uint64_t results_ = 0;                  // of all workers that there have been
+  uint64_t results_seen_ = 0;             // at the last end_abandoned()
+  bool did_jobs_wait_ = false;            // likewise
+  uint64_t next_end_abandoned_ns_ = 0;
   // By worker slot: the first of those that it had answered at the last audit, if it was not
   // done with them.
   std::vector<std::optional<ipc::Publication>> answered_;

@@ -57,6 +57,38 @@ void RunStage::end_stuck_workers() {
   }
 }
 
+void RunStage::end_abandoned(uint64_t now_ns) {
+  const bool do_jobs_wait = backlog_.jobs() > 0 && port_ != nullptr && port_->was_any_ready();
+  const bool has_moved = std::exchange(results_seen_, results_) != results_;
+  const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
+  if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
+  const Job* longest = nullptr;
+  std::optional<uint32_t> its_worker;
+  table_.for_each_used([&](const Job& job) {
+    if (job.state != JobState::kAbandoned) return;
+    if (longest != nullptr && longest->deadline_ns <= job.deadline_ns) return;
+    const std::optional<uint32_t> worker = port_->was_held_by(job.publication);
+    if (!worker || !are_all_abandoned(port_->were_running(*worker))) return;
+    longest = &job;
+    its_worker = worker;
+  });
+  if (longest == nullptr) return;
+  next_end_abandoned_ns_ = now_ns + kEndAbandonedNs;
+  log(Level::kWarning, "abandoned_job_ended",
+      {{"worker", *its_worker},
+       {"job", longest->publication.job},
+       {"method", longest->method->name},
+       {"why", "other jobs wait"}});
+  end_worker_of(*longest);
+}
+
+bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
+  return std::all_of(in_hand.begin(), in_hand.end(), [this](ipc::Publication id) {
+    const Job* job = table_.find_published(id);
+    return job == nullptr || job->state == JobState::kAbandoned;
+  });
+}
+
 std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was_ended_by_us) {
   const std::vector<ipc::Publication> ids = port_->take_over(death.worker);
   if (death.worker < finished_.size()) finished_[death.worker] = 0;

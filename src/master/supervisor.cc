@@ -99,6 +99,7 @@ void Supervisor::on_tick() {
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
   run_stage_.wake_one_more();
+  run_stage_.end_abandoned(now_ns());
   fork_due();
   audit();
   recycle();

@@ -122,7 +122,6 @@ def test_a_model_that_is_missing_when_the_nursery_dies_is_asked_for_until_it_is_
     ]
     assert 0 < waits[0] < waits[1], waits
     model.write_text("a model")
-    running.wait_for_line(r"event=worker_ready worker=1 gen=")
-    wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
-    assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
+    serving = (200, "serving: 2 of 2 workers are up\n")
+    wait_until(lambda: ask(address, "/readyz") == serving, "both workers to be up again")
     assert running.call("echo", [1]) == [1]

@@ -32,6 +32,11 @@ def test_installed_files(prefix, build):
     assert "bin/feature_service" not in files
 
 
+def test_an_installed_server_does_without_no_part_of_the_sandbox(prefix):
+    configuration = (prefix / "etc/ringmaster/ringmaster.toml").read_text()
+    assert "\nsandbox = true\n" in configuration and "best-effort\"\n" not in configuration
+
+
 def test_installed_configuration_passes_check(prefix):
     done = subprocess.run(
         [prefix / "bin/ringmaster", "check", "-c", prefix / "etc/ringmaster/ringmaster.toml"],

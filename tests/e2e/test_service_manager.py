@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 
+import probes
 import pytest
 from client import Client, request
 from container import NEEDS, boot
@@ -22,6 +23,7 @@ pytestmark = NEEDS
 def container(root, build, probe, tmp_path_factory):
     if build.name in ("asan", "tsan"):
         pytest.skip("the unit forbids what a sanitizer needs")
+    probes.require("landlock", "seccomp")  # which the installed configuration asks for
     stage = tmp_path_factory.mktemp("stage") / "root"  # one that all may enter
     make_install(root, build, DESTDIR=stage, PREFIX="/usr/local")
     (stage / "opt").mkdir()

@@ -12,7 +12,11 @@ TEST_CASE("config: upstream URLs are checked") {
   }
   CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x:99999/'", "expected a port"));
   CHECK(has_problem(kEcho + "[features.u]\ntimeout_ms = 5", ":4: features.u: has no url"));
-  CHECK(problems_of(kEcho + "[features.u]\nurl = 'http://user@[::1]:80/x'").empty());
+  for (const std::string good : {"http://user@[::1]:80/x", "http://[::1]/", "http://[fd00::7]",
+                                 "http://x?at=1:b", "http://x#a:b", "https://x/a:b"}) {
+    CAPTURE(good);
+    CHECK(problems_of(kEcho + "[features.u]\nurl = '" + good + "'").empty());
+  }
 }
 
 TEST_CASE("config: steps are checked") {

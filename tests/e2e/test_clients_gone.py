@@ -110,6 +110,23 @@ def test_what_runs_for_a_client_that_reset_is_finished(server, probe, gate):
     assert not [line for line in running.lines if "worker_died" in line or "stray" in line]
 
 
+def test_the_next_step_for_a_client_that_reset_does_not_begin(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        handlers={"echo": {}, "first": probe("hold"), "second": probe("aborts")},
+        methods={"both": {"steps": [{"run": "first"}, {"run": "second"}]}},
+    )
+    held, before = gate(), sockets(running)
+    leaving = running.connect()
+    leaving.send(held.request("nobody's", method="both"))
+    (worker,) = held.wait_for_runs(1)
+    reset(leaving)
+    wait_until(lambda: sockets(running) == before, "the master to see the reset")
+    held.open()
+    assert running.call("echo", [1]) == running.call("echo", [1]) == [1]
+    assert running.workers() == {0: worker}, "the second step was run, and has ended its worker"
+
+
 def test_a_job_that_nobody_waits_for_may_not_overrun_either(server, probe, gate):
     running = server(
         workers={"count": 1},

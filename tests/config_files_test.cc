@@ -24,6 +24,8 @@ TEST_CASE("config: handler libraries are found by name or by path") {
   CHECK(has_problem(method + "'handlers/brun.so'", "no such file: "));
   CHECK(has_problem(method + "'handlers/brun.so'", "handlers/burn.so?"));
   CHECK(has_problem(method + "'handlers/'", "expected a file, found a folder"));
+  std::filesystem::create_directory(folder.at("handlers/folder.so"));
+  CHECK(folder.load(method + "'folder'").problems.size() == 1);
   CHECK(has_problem("[methods.m]\nsteps = [{ run = 'ehco' }]\n[handlers.ehco]",
                     ":3: handlers.ehco.library: no handler ehco.so"));
 }
@@ -76,13 +78,18 @@ TEST_CASE("config: what is not a regular file is named, and waited for by nobody
 TEST_CASE("config: a relative path is looked for beside the file, then in the working folder") {
   const Folder folder;
   const std::string here = "ringmaster-config-test-" + std::to_string(::getpid());
+  const std::string both = here + "-both";
   std::ofstream(here) << "";
+  std::ofstream(both) << "";
+  folder.write(both, "");
   const Loaded loaded = folder.load(kEcho + "[handlers.burn]\na_file = '" + here +
-                                    "'\nmodel = 'models/interests.ubj'");
+                                    "'\nmodel = 'models/interests.ubj'\nc_file = '" + both + "'");
   std::filesystem::remove(here);
+  std::filesystem::remove(both);
   REQUIRE(loaded.problems.empty());
   CHECK(loaded.options.handlers[1].options[0].second == std::filesystem::current_path() / here);
   CHECK(loaded.options.handlers[1].options[1].second == folder.at("models/interests.ubj"));
+  CHECK(loaded.options.handlers[1].options[2].second == folder.at(both));
 }
 
 TEST_CASE("config: a file that is not there names the nearest one") {

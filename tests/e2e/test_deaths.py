@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from client import RpcError, request
-from proc import is_alive, wait_until, zombies_under
+from proc import is_alive, is_stopped, start_time, title, wait_until, zombies_under
 
 
 @pytest.fixture
@@ -85,6 +85,29 @@ def test_workers_killed_again_and_again_cost_no_request(server):
                 for id, result in results.items()
             )
             running.wait_for_worker(round % 2, before)
+
+
+@pytest.mark.parametrize("dies", ["worker", "nursery"])
+def test_what_was_answered_before_a_death_is_not_lost(holding, gate, dies):
+    """The master sees the answer and the death at once, since it was stopped for both."""
+    running, held = holding(workers={"count": 1}), gate()
+    with running.connect() as client:
+        client.send(held.request(1, method="once"))
+        (worker,) = held.wait_for_runs(1)
+        nursery = running.nursery()
+        os.kill(running.pid, signal.SIGSTOP)
+        try:
+            wait_until(lambda: is_stopped(running.pid), "the master to stop")
+            held.open()
+            wait_until(lambda: title(worker).endswith("gen=1"), "the worker to have answered")
+            os.kill(worker if dies == "worker" else nursery, signal.SIGKILL)
+            wait_until(lambda: not is_alive(worker), "the worker to be gone")
+            # The master reaps the nursery; the nursery reaps its worker and reports it.
+            wait_until(lambda: dies == "nursery" or not start_time(worker), "it to be reaped")
+        finally:
+            os.kill(running.pid, signal.SIGCONT)
+        assert client.answer()["result"] == held.params()
+    assert held.runs() == [worker]
 
 
 def test_a_job_that_must_not_run_twice_fails_with_its_worker(holding, gate):

@@ -39,6 +39,9 @@ std::string try_ptrace() {
   if (!child.was_stopped()) return "this system does not permit ptrace(2)";
   if (::ptrace(PTRACE_SINGLESTEP, child.pid(), nullptr, nullptr) != 0 || !child.was_stopped())
     return "ptrace(2) cannot step here";
+  Child running([] { return ::pause(); });
+  if (::ptrace(PTRACE_SEIZE, running.pid(), nullptr, nullptr) != 0)
+    return "ptrace(2) cannot trace a running child here";
   return {};
 }
 

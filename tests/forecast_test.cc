@@ -257,6 +257,8 @@ TEST_CASE(
   forecast.on_published(abandoned, method, 0);
   const Method other = running();
   CHECK(predict(forecast, other, 1000));
+  forecast.on_published(abandoned, method, 0, 5 * kMs + Forecast::kAbandonedNs);
+  CHECK(!predict(forecast, other, 1000));  // it will be abandoned in 5 ms
   forecast.on_abandoned(abandoned, method, kNow);
   CHECK(!predict(forecast, other, 1000));  // its worker will be replaced for others
   CHECK(predict(forecast, other, 150));

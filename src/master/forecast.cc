@@ -143,10 +143,10 @@ void Forecast::on_queued(Load& load, const Method& method, size_t step, uint64_t
   place(load, bucket_of(deadline_ns), left.run_ns, 0);
 }
 
-void Forecast::on_published(Load& load, const Method& method, size_t step) {
+void Forecast::on_published(Load& load, const Method& method, size_t step, uint64_t work_ns_max) {
   const Need left = need(method, step);
   on_ended(load);
-  place(load, kPublished, left.run_ns, 0);
+  place(load, kPublished, std::min(left.run_ns, static_cast<double>(work_ns_max)), 0);
 }
 
 void Forecast::on_abandoned(Load& load, const Method& method, uint64_t now_ns) {

@@ -69,7 +69,9 @@ class Forecast {
   void on_fetching(Load& load, const Method& method, size_t step, uint64_t now_ns,
                    uint64_t deadline_ns);
   void on_queued(Load& load, const Method& method, size_t step, uint64_t deadline_ns);
-  void on_published(Load& load, const Method& method, size_t step);
+  // `work_ns_max`: it will not keep others from its worker for longer, whatever such jobs take.
+  void on_published(Load& load, const Method& method, size_t step,
+                    uint64_t work_ns_max = ~uint64_t{0});
   // It is published, and its client has been told that its time is over. For others that wait it
   // counts as kAbandonedNs: its worker is replaced then (see RunStage::end_abandoned).
   void on_abandoned(Load& load, const Method& method, uint64_t now_ns);

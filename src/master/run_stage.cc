@@ -77,7 +77,9 @@ void RunStage::publish_waiting() {
     job.state = JobState::kPublished;
     job.step_began_ns = now;
     job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
-    forecast_.on_published(job.load, *job.method, job.step);
+    // Once its client's own deadline is over it is abandoned.
+    const uint64_t left_ns = std::max(job.deadline_ns, now) - now;
+    forecast_.on_published(job.load, *job.method, job.step, left_ns + Forecast::kAbandonedNs);
     ++job.attempts;
     if (++unwoken_ == kUnwokenMax) wake_workers();
   }

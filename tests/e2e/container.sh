@@ -16,7 +16,9 @@ mkdir /run/upper /run/work /run/root
 cp -a "$stage/." /run/upper
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
 
-# Only what a service may expect: no service of this machine is started a second time.
+# Only what a service may expect: no service of this machine is started a second time. A container
+# refuses Landlock unless it is told otherwise, and workers confine themselves with it.
 exec systemd-nspawn --quiet --register=no --keep-unit --private-network --link-journal=no \
   --notify-ready=yes --console=pipe --directory=/run/root --machine=ringmaster-test \
+  --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \
   --boot -- systemd.unit=basic.target

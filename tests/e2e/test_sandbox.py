@@ -105,6 +105,13 @@ def test_what_only_the_privileged_may_do_is_refused_to_them_too(sandboxed, what)
     assert sandboxed.call("tries", {"what": what}) == "EPERM"
 
 
+def test_each_call_on_the_list_is_refused(server, tmp_path):
+    """Also those beside the ones that are tried above."""
+    library = compile_handler(tmp_path / "calls.so", HANDLERS / "calls.c")
+    running = server(handlers={"calls": {"library": library}}, workers={"count": 1})
+    assert running.call("calls") == []
+
+
 @pytest.mark.parametrize("what", ALLOWED)
 def test_memory_files_and_threads_are_left(sandboxed, tmp_path, what):
     (tmp_path / "sub").mkdir()

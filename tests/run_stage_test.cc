@@ -57,6 +57,28 @@ TEST_CASE("run stage: a deadline ends the worker of this step, not the one of th
   CHECK(steps.core.dispatcher.in_flight() == 0);
 }
 
+TEST_CASE("run stage: a worker that is not found at the deadline is ended by the next audit") {
+  std::vector<uint32_t> killed;
+  Core core([&](uint32_t worker) { killed.push_back(worker); });
+  const Method method{"endless", {}, 0, 1, {RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  const Ticket ticket = core.dispatcher.admit(method, "[1]", std::nullopt, client).value();
+  Played worker(core, 0);
+  REQUIRE(worker.try_claim());
+  // The master looks for it, worker by worker, while one gives it back and another claims it.
+  const ipc::JobWord word = core.words->entries[worker.claim().entry].exchange(ipc::kFreeWord);
+  core.ring_deadline(ticket);
+  core.words->entries[worker.claim().entry] = word;
+  CHECK(client->errors.size() == 1);
+  CHECK(killed.empty());
+  worker.store_running();
+  worker.release();
+  CHECK(core.stage().audit());
+  CHECK(killed == std::vector<uint32_t>{0});
+  CHECK(core.bury(0, true).size() == 1);
+  CHECK(core.dispatcher.in_flight() == 0);
+}
+
 TEST_CASE("run stage: a handler that has answered and does not return is ended at the next step") {
   TwoSteps steps;
   CHECK(steps.core.stage().audit());

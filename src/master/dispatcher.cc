@@ -36,8 +36,7 @@ rpc::Executed executed(const Job& job) {
 
 // When its timer has to ring: its caller's deadline, then that of its method.
 uint64_t due_ns(const Job& job) {
-  const bool is_abandoned = job.state == JobState::kAbandoned;
-  return is_abandoned ? job.admitted_ns + job.method->timeout_ms * kNsPerMs : job.deadline_ns;
+  return job.state == JobState::kAbandoned ? method_deadline_ns(job) : job.deadline_ns;
 }
 
 }  // namespace

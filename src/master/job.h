@@ -17,6 +17,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/clock.h"
 #include "ipc/job_word.h"
 #include "ipc/layout.h"
 #include "ipc/payload_store.h"
@@ -89,6 +90,11 @@ struct Job {
 // A worker may have it in hand.
 inline bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
+}
+
+// Until when its method lets it run, however little time its client allows.
+inline uint64_t method_deadline_ns(const Job& job) {
+  return job.admitted_ns + job.method->timeout_ms * kNsPerMs;
 }
 
 // -32012, as a job is told that has not been run.

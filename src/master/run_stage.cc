@@ -221,7 +221,7 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
     learn_from_overrun(job, *worker);
-  } else {  // by a worker that writes where it must not: the next audit finds it
+  } else {  // the next audit finds its worker, or the damage
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
   }
   return Expired::kAbandoned;

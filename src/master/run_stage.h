@@ -53,7 +53,7 @@ class RunStage {
   };
   Expired expire(Job& job);
 
-  // Ends the worker that has this abandoned job in hand.
+  // Ends the worker that has this abandoned job in hand. If none is found, audit() looks again.
   void end_worker_of(const Job& job);
   // Each tick: ends one worker that has nothing but abandoned jobs in hand, if another job waits
   // and no worker has given a result, both since the last tick. At most one in kEndAbandonedNs.
@@ -70,7 +70,8 @@ class RunStage {
   // no result of it is taken and no job given to it, and each call fails again, until set_port().
   [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
   // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
-  // workers that are still at what they had answered before the last call.
+  // workers that are still at what they had answered before the last call, and those that have a
+  // job in hand whose method's deadline is over.
   [[nodiscard]] Status audit();
   bool has_results() const { return port_ != nullptr && port_->was_any_result(); }
   // Around the event loop's wait: has_results() must be asked once more after announce_sleep().
@@ -111,6 +112,7 @@ class RunStage {
   void learn_from_overrun(const Job& job, uint32_t worker);
   bool are_all_abandoned(const std::vector<ipc::Publication>& in_hand);
   void end_stuck_workers();
+  void end_overdue_workers();
   void publish_waiting();
   void fill_header(const Job& job);
   Status audit_words();

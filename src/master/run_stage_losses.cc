@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/run_stage.h"
 
@@ -16,6 +17,7 @@ Status RunStage::audit() {
   }
   if (damage_) return tl::unexpected(damage_->error);
   end_stuck_workers();
+  end_overdue_workers();
   return {};
 }
 
@@ -55,6 +57,16 @@ void RunStage::end_stuck_workers() {
     log(Level::kWarning, "worker_stuck", {{"worker", worker}, {"job", id->job}});
     kill_worker_(worker);
   }
+}
+
+// The search at the deadline may have found no worker, while one gave the job back and another
+// claimed it. No worker is ended twice: kill_worker_ sees to that.
+void RunStage::end_overdue_workers() {
+  const uint64_t now = now_ns();
+  table_.for_each_used([&](const Job& job) {
+    if (job.state != JobState::kAbandoned || now < method_deadline_ns(job)) return;
+    if (const auto worker = port_->was_held_by(job.publication)) kill_worker_(*worker);
+  });
 }
 
 void RunStage::end_abandoned(uint64_t now_ns) {

@@ -53,9 +53,10 @@ class Core {
     port.emplace(std::move(*created));
     words.emplace(port->control_memory_fd(), geometry());
     results.clear();
+    result_memories.clear();
     const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
     for (uint32_t slot = 0; slot < kWorkers; ++slot) {
-      const Fd memory = port->renew_results(slot).value();
+      const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
       results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
     }
     stage().set_port(&*port);
@@ -100,7 +101,8 @@ class Core {
   ipc::PayloadStore store;
   std::optional<ipc::MasterPort> port;
   std::optional<ipc::Words> words;
-  std::vector<ipc::Region> results;  // by worker slot
+  std::vector<ipc::Region> results;  // by worker slot, as the next one
+  std::vector<Fd> result_memories;
   Dispatcher dispatcher;
 };
 

@@ -100,7 +100,7 @@ class TracedNursery {
   [[noreturn]] void become_nursery(const Floor& floor) {
     ::alarm(test::kDeadlineS);
     const int channel = ::fcntl(ends_.second.get(), F_DUPFD, 64);  // out of the others' way
-    floor.inherit();
+    inherit(floor.port, floor.store);
     ::dup2(channel, kControlFd);
     std::string words[] = {"ringmaster", "nursery", "1", std::to_string(::getppid())};
     char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};

@@ -46,6 +46,18 @@ struct Words {
   Ring ring;
 };
 
+// In a child: the descriptors of ipc/control.h but for the control channel and the signalfd.
+inline void inherit(const MasterPort& port, const PayloadStore& store) {
+  const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
+                                           {store.memory_fd(), kPayloadMemoryFd},
+                                           {port.event_fd(), kEventFd}};
+  int moved[std::size(inherited)];
+  for (size_t i = 0; i < std::size(inherited); ++i)
+    moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
+  for (size_t i = 0; i < std::size(inherited); ++i)
+    ::dup2(moved[i], inherited[i].second);
+}
+
 class Floor {
  public:
   explicit Floor(uint32_t worker_slots = 2)
@@ -104,22 +116,10 @@ class Floor {
   template <class Body>
   test::Child fork_worker(uint32_t slot, const Body& body) {
     return test::Child([&] {
-      inherit();
+      inherit(port, store);
       Result<WorkerPort> opened = WorkerPort::open(geometry, slot, result_memories[slot].get());
       return opened ? body(*opened) : 100;
     });
-  }
-
-  // In a child: the descriptors of ipc/control.h but for the control channel and the signalfd.
-  void inherit() const {
-    const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
-                                             {store.memory_fd(), kPayloadMemoryFd},
-                                             {port.event_fd(), kEventFd}};
-    int moved[std::size(inherited)];
-    for (size_t i = 0; i < std::size(inherited); ++i)
-      moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
-    for (size_t i = 0; i < std::size(inherited); ++i)
-      ::dup2(moved[i], inherited[i].second);
   }
 
   Words words() const { return {port.control_memory_fd(), geometry}; }

@@ -1,0 +1,155 @@
+// Invariant 4, instruction by instruction: the worker of a job's first step is killed, its second
+// step is with another worker where the first was answered, and the dead one's words are taken over
+// only then.
+#include <doctest/doctest.h>
+
+#include "core_support.h"
+#include "traced.h"
+
+namespace ringmaster::master {
+namespace {
+
+// Takes `count` jobs together, as soon as there is one, and answers each. Zero: it did.
+int serve(ipc::WorkerPort& port, size_t count) {
+  std::optional<ipc::WorkerPort::Job> jobs[ipc::kBatchMax];
+  while (!(jobs[0] = port.try_next()))
+    port.wait(ipc::kForeverNs);
+  for (size_t i = 1; i < count; ++i)
+    jobs[i] = port.try_next_like(*jobs[0]);
+  for (size_t i = 0; i < count && jobs[i]; ++i) {
+    char* room = port.reserve(3);
+    if (room == nullptr) return 101;
+    std::memcpy(room, "[1]", 3);
+    port.commit(jobs[i]->id, 0, 3, 0);
+  }
+  port.finish();
+  return 0;
+}
+
+class TwoSteps {
+ public:
+  TwoSteps(size_t count, uint64_t attempts)
+      : count_(count),
+        method_{"two", {}, 60'000, attempts, {RunStep{0, count}, RunStep{0, count}}} {}
+
+  // The way of a worker through the first step of its jobs.
+  test::Way follow() {
+    test::Way way;
+    test::Traced worker = trace();
+    REQUIRE(worker.is_stopped());
+    do {
+      way.add(worker.at());
+    } while (worker.step());
+    CHECK(worker.exit_code() == 0);
+    CHECK(come_to_rest() == 0);
+    return way;
+  }
+  void kill_at(const test::Way& way, size_t step) {
+    test::Traced worker = trace();
+    way.lead(worker, step);
+    worker.kill();
+    const size_t first_steps = come_to_rest();
+    CHECK(first_steps + answered_ + errors() == count_);
+  }
+
+ private:
+  // A worker that has served a job, and stands before those of which it will serve one step.
+  test::Traced trace() {
+    const auto fork = [this] {
+      return test::Child([this] {
+        ipc::inherit(*core_.port, core_.store);
+        Result<ipc::WorkerPort> port =
+            ipc::WorkerPort::open(Core::geometry(), 0, core_.result_memories[0].get());
+        if (!port || serve(*port, 1) != 0) return 100;
+        if (!test::stop_for_tracer()) return 102;
+        ::_exit(serve(*port, count_));
+      });
+    };
+    return {fork, [this] {
+              const auto warm = std::make_shared<Client>();
+              REQUIRE(core_.dispatcher.admit(warm_, "[0]", std::nullopt, warm));
+              core_.stage().wake_workers();
+              const test::Deadline deadline;
+              while (warm->answers() == 0) {
+                REQUIRE(!deadline.is_over());
+                REQUIRE(core_.take_results());
+              }
+              answered_before_ = core_.stage().results();
+              clients_.clear();
+              for (size_t i = 0; i < count_; ++i) {
+                clients_.push_back(std::make_shared<Client>());
+                REQUIRE(core_.dispatcher.admit(method_, "[1]", std::nullopt, clients_.back()));
+              }
+              core_.port->announce_sleep();  // so that ringing the bell is part of the way
+            }};
+  }
+
+  // The first worker is gone, and everything else comes to its end, with a second one. Returns how
+  // many first steps that one has run.
+  size_t come_to_rest() {
+    REQUIRE(core_.take_results());
+    answered_ = core_.stage().results() - answered_before_;
+    // A next step, if there is one, is in the second one's hand while the first is buried.
+    if (core_.port->was_any_ready()) second_.take();
+    CHECK(core_.bury(0).size() + answered_ <= count_);
+    size_t runs[2] = {};
+    while (!second_.in_hand().empty() || core_.port->was_any_ready()) {
+      REQUIRE(runs[0] + runs[1] < 2 * count_);
+      if (second_.in_hand().empty()) second_.take();
+      const ipc::Publication id = second_.in_hand().front();
+      ++runs[core_.store.header(id.job).view_count - 1];
+      second_.commit(id, "[2]");
+      REQUIRE(core_.take_results());
+      second_.finish();
+    }
+    CHECK(core_.stage().audit());
+    CHECK(core_.dispatcher.in_flight() == 0);
+    CHECK(core_.store.used_bytes() == 0);
+    CHECK(runs[1] + errors() == count_);
+    for (const auto& client : clients_)
+      CHECK(client->answers() == 1);
+    if (method_.attempts > 1) CHECK(errors() == 0);
+    return runs[0];
+  }
+
+  size_t errors() const {
+    size_t errors = 0;
+    for (const auto& client : clients_)
+      errors += client->errors.size();
+    return errors;
+  }
+
+  size_t count_;
+  const Method method_;
+  const Method warm_{"warm", {}, 60'000, 1, {RunStep{0}}};
+  Core core_;
+  Played second_{core_, 1};
+  std::vector<std::shared_ptr<Client>> clients_;
+  uint64_t answered_before_ = 0;
+  uint64_t answered_ = 0;
+};
+
+void kill_everywhere(size_t count, uint64_t attempts) {
+  CAPTURE(count);
+  CAPTURE(attempts);
+  TwoSteps steps(count, attempts);
+  test::Way way = steps.follow();
+  REQUIRE(way.length() > 50);
+  if (!test::kIsWayTheSame) return;
+  const size_t kills = way.for_each_step([&](size_t step) {
+    CAPTURE(step);
+    steps.kill_at(way, step);
+  });
+  MESSAGE(count << " at once, " << attempts << " attempts: killed after " << kills << " of "
+                << way.length() << " steps");
+}
+
+}  // namespace
+
+TEST_CASE("worker kill: the next step of its jobs is another worker's, and stays so") {
+  SKIP_UNLESS(test::ptrace_stops());
+  kill_everywhere(1, 1);
+  kill_everywhere(2, 2);
+}
+
+}  // namespace ringmaster::master

@@ -30,8 +30,9 @@ HANDLERS := $(notdir $(wildcard src/handlers/*))
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
 # A fuzzer is linked with what it needs of these, so that its coverage is of that alone.
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
-            src/handlers/interests/features.cc src/master/http_rules.cc src/net/cidr.cc \
-            $(wildcard src/net/tls_*.cc)
+            src/handlers/interests/features.cc src/net/cidr.cc $(wildcard src/net/tls_*.cc) \
+            $(addprefix src/master/,http_rules.cc payload_need.cc job.cc forecast.cc \
+                                    run_stage.cc run_stage_losses.cc)
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 # What `make bench` measures with, beside the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\

@@ -3,11 +3,11 @@
 //
 // Whatever is written there, also while a result is taken: a worker that is named exists, a job
 // that is named fits the table, and after take_over() a slot is as new. Nothing waits for a word.
-#include <fuzzer/FuzzedDataProvider.h>
+#include <algorithm>
 #include <vector>
 
 #include "fuzz.h"
-#include "ipc/master_port.h"
+#include "scribbler.h"
 
 namespace ringmaster::ipc {
 namespace {
@@ -29,19 +29,12 @@ class Play {
   explicit Play(FuzzedDataProvider& script)
       : script_(script),
         port_(MasterPort::create(geometry_).value()),
-        control_(
-            Region::map(port_.control_memory_fd(), Access::kReadWrite, 0, geometry_.control_bytes())
-                .value()) {
-    for (uint32_t worker = 0; worker < kWorkers; ++worker) {
-      const Fd memory = port_.renew_results(worker).value();
-      results_.push_back(Region::map(memory.get(), Access::kReadWrite, 0, result_bytes_).value());
-    }
-  }
+        worker_(script, port_, geometry_) {}
 
   void run() {
     while (script_.remaining_bytes() > 0) {
       if (script_.ConsumeBool()) {
-        scribble();
+        worker_.scribble();
       } else {
         command();
       }
@@ -55,59 +48,10 @@ class Play {
   }
 
  private:
-  Publication some_job() {
-    return {script_.ConsumeIntegralInRange(0u, geometry_.job_slots - 1),
-            script_.ConsumeIntegralInRange(0u, 3u)};
-  }
-  uint32_t some_worker() { return script_.ConsumeIntegralInRange(0u, kWorkers - 1); }
-  std::span<AtomicWord> words() const {
-    return {reinterpret_cast<AtomicWord*>(control_.data()), control_.size() / sizeof(AtomicWord)};
-  }
-  std::span<AtomicWord> entries() const { return words().last(geometry_.ring_entries); }
-  WorkerWords& worker_words(uint32_t worker) const {
-    return reinterpret_cast<WorkerWords*>(control_.data() + sizeof(ControlHead))[worker];
-  }
-
-  // A worker: any word at any place, mostly ones that look right.
-  void scribble() {
-    JobWord word = script_.ConsumeIntegral<uint64_t>();
-    if (script_.ConsumeBool()) {
-      word = make_word(static_cast<EntryState>(script_.ConsumeIntegralInRange(0, 3)), some_worker(),
-                       some_job());
-    }
-    switch (script_.ConsumeIntegralInRange(0, 4)) {
-      case 0:
-        script_.PickValueInArray({&entries()[0], &entries()[1], &entries()[2], &entries()[3]})
-            ->store(word);
-        break;
-      case 1:
-        worker_words(some_worker()).running[script_.ConsumeIntegralInRange<size_t>(0, 2)] = word;
-        break;
-      case 2:
-        worker_words(some_worker()).bell.announce_sleep();
-        break;
-      case 3:
-        words()[script_.ConsumeIntegralInRange<size_t>(0, words().size() - 1)] = word;
-        break;
-      default:
-        publish_result(some_worker());
-    }
-  }
-
-  void publish_result(uint32_t worker) {
-    std::byte* region = results_[worker].data();
-    auto& words = *reinterpret_cast<ResultRingWords*>(region);
-    const uint64_t tail = words.tail;
-    const size_t size = result_bytes_ - sizeof words;
-    const RecordHeader header{script_.ConsumeIntegralInRange(0u, 80u), some_job().job, 1, 0, 0};
-    std::memcpy(region + sizeof words + tail % size / 32 * 32, &header, sizeof header);
-    words.tail = tail + 32 * script_.ConsumeIntegralInRange(0, 10);
-  }
-
   // The master: any call at any time.
   void command() {
-    const Publication id = some_job();
-    switch (script_.ConsumeIntegralInRange(0, 5)) {
+    const Publication id = worker_.some_publication();
+    switch (script_.ConsumeIntegralInRange(0, 7)) {
       case 0:
         if (port_.try_publish(id)) RM_ASSERT(is_ready(id));
         break;
@@ -118,10 +62,16 @@ class Play {
         if (const auto worker = port_.was_held_by(id)) RM_ASSERT(is_held(*worker, id));
         break;
       case 3:
-        take_over(some_worker());
+        take_over(worker_.some_worker());
         break;
       case 4:
         drain();
+        break;
+      case 5:
+        audit(script_.ConsumeBool());
+        break;
+      case 6:
+        ask();
         break;
       default:
         port_.wake(script_.ConsumeIntegralInRange<size_t>(0, 3));
@@ -130,31 +80,64 @@ class Play {
 
   bool is_ready(Publication id) const {
     const JobWord word = make_word(EntryState::kReady, 0, id);
-    return std::ranges::any_of(entries(), [word](const AtomicWord& e) { return e == word; });
+    return std::ranges::any_of(worker_.entries(),
+                               [word](const AtomicWord& e) { return e == word; });
   }
-  bool is_held(uint32_t worker, Publication id) const {
-    if (worker >= kWorkers) return false;
+  bool is_running(uint32_t worker, Publication id) const {
     const auto names = [id](const AtomicWord& word) {
       return word != kFreeWord && publication_of(word) == id;
     };
-    const auto& running = worker_words(worker).running;
-    return std::any_of(std::begin(running), std::end(running), names) ||
-           std::ranges::any_of(entries(), [&](JobWord word) {
-             return state_of(word) == EntryState::kClaimed && worker_of(word) == worker &&
-                    publication_of(word) == id;
+    return std::ranges::any_of(worker_.worker_words(worker).running, names);
+  }
+  bool is_held(uint32_t worker, Publication id) const {
+    if (worker >= kWorkers) return false;
+    const auto names = [&](JobWord word) {
+      return state_of(word) == EntryState::kClaimed && worker_of(word) == worker &&
+             publication_of(word) == id;
+    };
+    return is_running(worker, id) || std::ranges::any_of(worker_.entries(), names);
+  }
+  bool is_named(Publication id) const {
+    bool is_running_anywhere = false;
+    for (uint32_t worker = 0; worker < kWorkers; ++worker)
+      is_running_anywhere |= is_running(worker, id);
+    return is_running_anywhere || std::ranges::any_of(worker_.entries(), [id](JobWord word) {
+             return word != kFreeWord && publication_of(word) == id;
            });
+  }
+
+  void audit(bool are_published) {
+    const auto named = port_.audit([are_published](Publication) { return are_published; });
+    if (!named) return;
+    RM_ASSERT(named->size() <= worker_.entries().size() + kWorkers * kBatchMax);
+    for (const Publication id : *named)
+      RM_ASSERT(is_named(id));
+    RM_ASSERT(are_published || std::ranges::all_of(worker_.entries(),
+                                                   [](JobWord word) { return word == kFreeWord; }));
+  }
+
+  void ask() {
+    const uint32_t worker = worker_.some_worker();
+    const std::vector<Publication> running = port_.were_running(worker);
+    RM_ASSERT(running.size() <= kBatchMax);
+    for (const Publication id : running)
+      RM_ASSERT(is_running(worker, id));
+    RM_ASSERT(!port_.was_any_in_hand(worker) || !running.empty());
+    RM_ASSERT(port_.were_awake() <= kWorkers);
+    [[maybe_unused]] const bool unused = port_.was_any_ready() || port_.was_any_asleep();
   }
 
   void drain() {
     size_t scribbles = script_.ConsumeIntegralInRange(0, 8);
+    const bool takes_all = script_.ConsumeBool();
     uint32_t damaged = kWorkers;
     const Status drained = port_.drain(
         [&](uint32_t worker, const ResultReader::Record& record) {
-          RM_ASSERT(worker < kWorkers && record.bytes.size() < result_bytes_);
+          RM_ASSERT(worker < kWorkers && record.bytes.size() < result_region_bytes(kResultBytes));
           for (const char c : std::string(record.bytes))
             touched_ += static_cast<unsigned char>(c);
-          if (scribbles > 0 && scribbles-- > 0) scribble();
-          return true;
+          if (scribbles > 0 && scribbles-- > 0) worker_.scribble();
+          return takes_all;
         },
         ~uint64_t{0}, damaged);
     RM_ASSERT(drained.has_value() == (damaged == kWorkers) && damaged <= kWorkers);
@@ -166,19 +149,17 @@ class Play {
     for (const Publication id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);
-    for (const AtomicWord& running : worker_words(worker).running)
+    for (const AtomicWord& running : worker_.worker_words(worker).running)
       RM_ASSERT(running == kFreeWord);
-    RM_ASSERT(std::ranges::none_of(entries(), [worker](JobWord word) {
+    RM_ASSERT(std::ranges::none_of(worker_.entries(), [worker](JobWord word) {
       return state_of(word) == EntryState::kClaimed && worker_of(word) == worker;
     }));
   }
 
   FuzzedDataProvider& script_;
   const Geometry geometry_ = make_geometry();
-  const size_t result_bytes_ = result_region_bytes(kResultBytes);
   MasterPort port_;
-  Region control_;
-  std::vector<Region> results_;  // by worker
+  fuzz::Scribbler worker_;
   uint64_t touched_ = 0;
 };
 

@@ -1,6 +1,10 @@
+// HandshakeQuota and HandshakeLoad: what one client may take of the time for handshakes, and when
+// that time is scarce.
 #include "master/handshake_quota.h"
 
 #include <doctest/doctest.h>
+
+#include "master/handshake_load.h"
 
 namespace ringmaster::master {
 namespace {
@@ -52,6 +56,45 @@ TEST_CASE("handshake quota: what is given back is there again, and no more than 
   quota.refund(one, 5000 * kMs, kS);
   quota.charge(one, 500 * kMs, kS);
   CHECK(!quota.may_begin(one, kS));
+}
+
+TEST_CASE("handshake quota: nobody owes more than two bursts, which are gone in 100 s") {
+  HandshakeQuota quota("salt");
+  const auto one = quota.account_of("10.0.0.1");
+  for (int i = 0; i < 1000; ++i)
+    quota.charge(one, 100 * kMs, kS);
+  CHECK(!quota.may_begin(one, 50 * kS));
+  CHECK(quota.may_begin(one, 51 * kS + 100));
+}
+
+TEST_CASE("handshake load: time is scarce for a second after a handshake had to wait for a turn") {
+  HandshakeLoad load;
+  CHECK(!load.is_scarce(kS));
+  load.charge(5 * kMs - 1, kS);
+  CHECK(load.may_go_on(kS));
+  load.charge(1, kS);
+  CHECK(!load.is_scarce(kS));  // a full turn alone keeps nobody waiting
+  CHECK(!load.may_go_on(kS));
+  CHECK(load.is_scarce(2 * kS - 1));
+  CHECK(!load.is_scarce(2 * kS));
+  load.end_turn();
+  CHECK(load.may_go_on(2 * kS));
+  CHECK(!load.is_scarce(2 * kS));
+}
+
+TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter of a second") {
+  HandshakeLoad load;
+  const auto take = [&](uint64_t took_ns, uint64_t now_ns) {
+    load.charge(took_ns, now_ns);
+    load.end_turn();
+  };
+  for (uint64_t now = 10 * kS; now < 12 * kS; now += 100 * kMs)
+    take(24 * kMs, now);
+  CHECK(!load.is_scarce(12 * kS));
+  for (uint64_t now = 12 * kS; now < 13 * kS; now += 100 * kMs)
+    take(25 * kMs, now);
+  CHECK(load.is_scarce(13 * kS));
+  CHECK(!load.is_scarce(14 * kS));
 }
 
 TEST_CASE("handshake quota: with which other client one shares an account is the salt's to say") {

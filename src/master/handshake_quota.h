@@ -1,10 +1,11 @@
 // HandshakeQuota: how much of the loop's time the TLS handshakes of one client may take.
 //
 // A handshake costs the server an exchange of keys and a signature. A client that gives up after
-// its hello pays nearly nothing. So each client may take 1 % of the loop's time, and 500 ms at
-// once. A handshake that the client completes has cost the client as much: only a twentieth of it
-// counts, which makes 20 % of the time. A handshake that has begun may overdraw by another 500 ms,
-// so that it can be completed.
+// its hello pays nearly nothing. So while that time is scarce (see HandshakeLoad) each client may
+// take 1 % of the loop's time, and 500 ms at once. A handshake that the client completes has cost
+// the client as much: only a twentieth of it counts, which makes 20 % of the time. A handshake that
+// has begun may overdraw by another 500 ms, so that it can be completed. A client never owes more
+// than that, whatever it took while the time was not scarce.
 //
 // Pure: time is an argument.
 // Memory: a fixed table of 256 KiB. Clients are hashed into it, with a salt that nobody outside
@@ -40,7 +41,7 @@ class HandshakeQuota {
     return debt(account, now_ns) < 2 * kBurstNs;
   }
   void charge(Account account, uint64_t took_ns, uint64_t now_ns) {
-    debts_[account] = {debt(account, now_ns) + took_ns, now_ns};
+    debts_[account] = {std::min(debt(account, now_ns) + took_ns, 2 * kBurstNs), now_ns};
   }
   void refund(Account account, uint64_t ns, uint64_t now_ns) {
     const uint64_t owed_ns = debt(account, now_ns);

@@ -5,14 +5,9 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "base/clock.h"
 
 namespace ringmaster::master {
 namespace {
-
-// So much of a turn of the loop may go into handshakes. Ten thousand at once would take seconds,
-// with some keys a minute, in which nobody is answered and the watchdog is not fed.
-constexpr uint64_t kTurnNs = 5 * kNsPerMs;
 
 std::string random_salt() {
   std::string salt(16, '\0');
@@ -30,11 +25,10 @@ void Handshakes::begin(net::Connection& connection, const std::string& client) {
 }
 
 bool Handshakes::may_go_on(net::Connection& connection, uint64_t now_ns) {
-  if (turn_ns_ >= kTurnNs) return false;
+  if (!load_.may_go_on(now_ns)) return false;
   Handshake& handshake = under_way_.at(&connection);
-  if (has_credit(handshake, now_ns)) return true;
-  handshake.is_delayed = true;
-  delayed_.push_back(&connection);
+  if (!load_.is_scarce(now_ns) || has_credit(handshake, now_ns)) return true;
+  handshake.delayed = delayed_.insert(delayed_.end(), &connection);
   connection.delay();
   on_delayed_(connection);
   return false;
@@ -42,7 +36,7 @@ bool Handshakes::may_go_on(net::Connection& connection, uint64_t now_ns) {
 
 bool Handshakes::note(net::Connection& connection, uint64_t took_ns, uint64_t now_ns) {
   Handshake& handshake = under_way_.at(&connection);
-  turn_ns_ += took_ns;
+  load_.charge(took_ns, now_ns);
   give_back_advance(handshake, now_ns);
   quota_.charge(handshake.account, took_ns, now_ns);
   handshake.spent_ns += took_ns;
@@ -58,25 +52,33 @@ void Handshakes::forget(net::Connection& connection, uint64_t now_ns) {
   const auto found = under_way_.find(&connection);
   if (found == under_way_.end()) return;
   give_back_advance(found->second, now_ns);
+  if (found->second.delayed) delayed_.erase(*found->second.delayed);
   under_way_.erase(found);
 }
 
 void Handshakes::resume_delayed(uint64_t now_ns) {
+  size_t without_credit = load_.is_scarce(now_ns) ? 0 : kResumedPerTick;
   for (size_t looks = std::min(delayed_.size(), kLooksPerTick); looks > 0; --looks) {
-    net::Connection* const connection = delayed_.front();
-    delayed_.pop_front();
-    const auto found = under_way_.find(connection);
-    if (found == under_way_.end() || !found->second.is_delayed) continue;
-    Handshake& handshake = found->second;
-    if (!has_credit(handshake, now_ns)) {
-      delayed_.push_back(connection);
-      continue;
+    net::Connection& connection = *delayed_.front();
+    Handshake& handshake = under_way_.at(&connection);
+    if (connection.has_client_ended()) {
+      connection.abort();  // which calls forget()
+    } else if (has_credit(handshake, now_ns)) {
+      resume(connection, handshake, now_ns);
+    } else if (without_credit > 0) {
+      --without_credit;
+      resume(connection, handshake, now_ns);
+    } else {
+      delayed_.splice(delayed_.end(), delayed_, delayed_.begin());
     }
-    handshake.is_delayed = false;
-    handshake.advance_ns = kAdvanceNs;
-    quota_.charge(handshake.account, kAdvanceNs, now_ns);
-    connection->resume();
   }
+}
+
+void Handshakes::resume(net::Connection& connection, Handshake& handshake, uint64_t now_ns) {
+  delayed_.erase(*std::exchange(handshake.delayed, std::nullopt));
+  handshake.advance_ns = kAdvanceNs;
+  quota_.charge(handshake.account, kAdvanceNs, now_ns);
+  connection.resume();
 }
 
 bool Handshakes::has_credit(const Handshake& handshake, uint64_t now_ns) const {

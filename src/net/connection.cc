@@ -1,8 +1,11 @@
 #include "net/connection.h"
 
 #include <algorithm>
+#include <ctime>
+#include <poll.h>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "net/buffer.h"
 
@@ -23,6 +26,13 @@ constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 
 // How long a client that was sent everything may take to close.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
+
+// The CPU time that the loop has used: it stands still while other processes have the CPU.
+uint64_t thread_cpu_ns() {
+  timespec used{};
+  RM_ASSERT(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
+  return static_cast<uint64_t>(used.tv_sec) * kNsPerS + static_cast<uint64_t>(used.tv_nsec);
+}
 
 }  // namespace
 
@@ -106,9 +116,9 @@ void Connection::on_read(std::string_view bytes) {
 // TLS may also have something to say of its own accord, and it may have ended.
 void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   const bool was_shaking_hands = is_shaking_hands();
-  const uint64_t begun_ns = was_shaking_hands ? now_ns() : 0;
+  const uint64_t begun_ns = was_shaking_hands ? thread_cpu_ns() : 0;
   const std::string_view plaintext = tls.receive(bytes);
-  if (was_shaking_hands) events_.on_handshake(*this, now_ns() - begun_ns);
+  if (was_shaking_hands) events_.on_handshake(*this, thread_cpu_ns() - begun_ns);
   if (is_closed()) return;
   if (!plaintext.empty()) {
     framer_.feed(plaintext);
@@ -201,6 +211,11 @@ void Connection::hold_reading(bool hold) {
 void Connection::resume() {
   is_delayed_ = false;
   update_reading();
+}
+
+bool Connection::has_client_ended() const {
+  pollfd one{fd_of(*stream_), POLLRDHUP, 0};
+  return ::poll(&one, 1, 0) == 1;
 }
 
 void Connection::finish() {

@@ -41,8 +41,8 @@ class Connection {
     // answer; on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
     // Of TLS only: whether the handshake may go on now. False: the question comes again in the next
-    // turn of the loop; or, where the owner has called delay(), after resume(). Then, how long it
-    // took: its arithmetic is a millisecond's work, or several.
+    // turn of the loop; or, where the owner has called delay(), after resume(). Then, how much CPU
+    // time it took: its arithmetic is a millisecond's work, or several.
     std::function<bool(Connection&)> may_shake_hands;
     std::function<void(Connection&, uint64_t took_ns)> on_handshake;
     // Of TLS only: what has come is none, or not from whom it should be. The connection closes
@@ -94,6 +94,9 @@ class Connection {
   // Stops reading in the midst of a TLS handshake, and resumes it. The time counts as the client's.
   void delay() { is_delayed_ = true; }
   void resume();
+  // Has the client ended its sending, or gone? Of a connection that is read, on_ended says so.
+  // REQUIRES: !is_closed().
+  bool has_client_ended() const;
   // Closes once everything is sent; what still comes in is thrown away. The client is given a
   // moment to read and close first: closing on unread input could cost it the last answers.
   void finish();

@@ -6,9 +6,10 @@ import os
 import select
 import signal
 import socket
+import threading
 import time
 
-from certificates import ca, made, own  # noqa: F401 (fixtures)
+from certificates import ca, made, make_certificate, own  # noqa: F401 (fixtures)
 from client import DEADLINE_S, read_all, request
 from proc import descriptors, is_stopped, private_bytes, wait_until
 from server import MEASURED
@@ -95,17 +96,54 @@ def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(ser
         is_delayed = lambda: any("event=handshakes_delayed" in line for line in running.lines)
         begun = []
         while not is_delayed():
-            begun.append(stack.enter_context(raw(running)))
-            begun[-1].sendall(hello)
-            assert len(begun) < 20_000
-            with contextlib.suppress(TimeoutError):
-                begun[-1].settimeout(0.1)
-                begun[-1].recv(1)
+            burst = [stack.enter_context(raw(running)) for _ in range(50)]
+            # It finds all of them at once: more than it does in one turn of its loop.
+            os.kill(running.pid, signal.SIGSTOP)
+            wait_until(lambda: is_stopped(running.pid), "the master to be frozen")
+            for connection in burst:
+                connection.sendall(hello)
+            os.kill(running.pid, signal.SIGCONT)
+            for connection in burst:
+                while not select.select([connection], [], [], 0.1)[0] and not is_delayed():
+                    pass
+            begun += burst
+            assert len(begun) < 5_000
         running.wait_for_line(r"event=handshakes_delayed why=time_of_client .* last=127.0.0.1:\d+")
         with TlsClient(running.address, ca, source="127.0.0.2") as other:
             assert other.call("echo", [1]) == [1]
         with TlsClient(running.address, ca) as late:  # it has to wait, and is served
             assert late.call("echo", [2]) == [2]
+
+
+def test_one_that_gives_up_its_handshakes_keeps_nobody_at_its_address_out(server, ca, tmp_path):
+    own = make_certificate(tmp_path, "slow", ca, kind=("rsa:3072",))  # some 2 ms a handshake
+    running = server(listen=own.listen())
+    hello = StepwiseTls(ca).first_flight()
+    is_over, many, failures = threading.Event(), threading.Event(), []
+
+    def begin_and_give_up():
+        try:
+            for number in range(100_000):
+                with raw(running) as connection:
+                    connection.sendall(hello)
+                if number == 450:  # more than its quota by far
+                    many.set()
+                if is_over.wait(1 / 75):
+                    return
+        except BaseException as failure:  # told to the test's own thread
+            failures.append(failure)
+
+    thread = threading.Thread(target=begin_and_give_up)
+    thread.start()
+    try:
+        assert many.wait(DEADLINE_S)
+        for number in range(10):
+            with TlsClient(running.address, ca) as honest:
+                assert honest.call("echo", [number]) == [number]
+    finally:
+        is_over.set()
+        thread.join()
+    assert not failures, failures
 
 
 def test_the_slow_are_closed_after_ten_seconds(server, own, ca):

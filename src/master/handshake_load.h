@@ -1,0 +1,51 @@
+// HandshakeLoad: how much of the loop's time the TLS handshakes of all clients take, and whether
+// that time is scarce.
+//
+// One turn of the loop spends 5 ms on handshakes at most: ten thousand at once would take seconds,
+// with some keys a minute, in which nobody is answered and the watchdog is not fed. The time is
+// scarce for a second after a handshake had to wait for the next turn, or after handshakes have
+// taken a quarter of the loop's time. Only then does a client's HandshakeQuota hold: an idle server
+// refuses no client a handshake, however many others come from the same address.
+//
+// Pure: time is an argument.
+#pragma once
+
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace ringmaster::master {
+
+class HandshakeLoad {
+ public:
+  static constexpr uint64_t kTurnNs = 5 * kNsPerMs;
+  static constexpr uint64_t kWindowNs = kNsPerS;
+  static constexpr uint64_t kWindowShareNs = kWindowNs / 4;  // that handshakes may take of it
+  static constexpr uint64_t kScarceNs = kNsPerS;
+
+  // False: the handshake must wait for the next turn of the loop.
+  bool may_go_on(uint64_t now_ns) {
+    if (turn_ns_ < kTurnNs) return true;
+    scarce_until_ns_ = now_ns + kScarceNs;
+    return false;
+  }
+  void charge(uint64_t took_ns, uint64_t now_ns) {
+    turn_ns_ += took_ns;
+    if (now_ns >= window_begin_ns_ + kWindowNs) {
+      window_begin_ns_ = now_ns;
+      window_ns_ = 0;
+    }
+    window_ns_ += took_ns;
+    if (window_ns_ >= kWindowShareNs) scarce_until_ns_ = now_ns + kScarceNs;
+  }
+  void end_turn() { turn_ns_ = 0; }
+  bool is_scarce(uint64_t now_ns) const { return now_ns < scarce_until_ns_; }
+
+ private:
+  uint64_t turn_ns_ = 0;    // that handshakes have taken in this turn of the loop
+  uint64_t window_ns_ = 0;  // and since window_begin_ns_
+  uint64_t window_begin_ns_ = 0;
+  uint64_t scarce_until_ns_ = 0;
+};
+
+}  // namespace ringmaster::master

@@ -2,6 +2,8 @@
 //
 // A client is a name: see net::client_of() and Session::identify(). An idle connection is one to
 // which the server owes nothing: the client has sent no complete request yet, or has been answered.
+// A known connection has shown what is asked of it, a token or a certificate; where nothing is
+// asked for, each one is known. A connection that is not known makes room before any known one.
 //
 // Processes: the master only. Pure: no I/O, no time.
 // Memory:    owns no connection; one list entry for each, and one map entry for each client.
@@ -9,6 +11,7 @@
 //            client that oldest_idle() has passed over. All else is O(log clients), amortised.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <list>
 #include <set>
@@ -30,36 +33,38 @@ class ClientTable {
   using Place = typename Entries::iterator;
 
   // A connection begins idle.
-  Place add(Connection& connection, const std::string& name) {
+  Place add(Connection& connection, const std::string& name, bool is_known) {
     Client& client = *clients_.try_emplace(name).first;
-    client.second.idle.push_back({&connection, &client, true});
-    resize(client, +1);
+    Entries& idle = client.second.idle[is_known];
+    idle.push_back({&connection, &client, true, is_known});
+    resize(client);
     ++size_;
-    return std::prev(client.second.idle.end());
+    return std::prev(idle.end());
   }
   void remove(Place place) {
     Client& client = *place->client;
     list_of(place).erase(place);
-    resize(client, -1);
+    resize(client);
     --size_;
   }
-  // The connection counts as that client's from now on.
+  // The connection counts as that client's from now on, and is known.
   void rename(Place place, const std::string& name) {
     Client& was = *place->client;
     Client& now = *clients_.try_emplace(name).first;
-    if (&was == &now) return;
+    if (&was == &now && place->is_known) return;
     Entries& from = list_of(place);
     place->client = &now;
+    place->is_known = true;
     list_of(place).splice(list_of(place).end(), from, place);
-    resize(now, +1);
-    resize(was, -1);
+    resize(now);
+    if (&was != &now) resize(was);
   }
   // It comes behind its client's other idle connections, also where it was idle before.
   void set_idle(Place place, bool is_idle) {
     Entries& from = list_of(place);
     place->is_idle = is_idle;
     list_of(place).splice(list_of(place).end(), from, place);
-    if (is_idle) rank(*place->client);
+    if (is_idle) rank(*place->client, place->is_known);
   }
 
   bool is_idle(Place place) const { return place->is_idle; }
@@ -72,56 +77,67 @@ class ClientTable {
   const std::string& name_of(Place place) const { return place->client->first; }
 
   // The connection that has been idle for longest, of the client that holds most connections among
-  // those that have an idle one. Null: there is no idle connection.
+  // those that have an idle one: one that is not known, or else a known one. Null: there is no idle
+  // connection.
   Connection* oldest_idle() {
-    while (!ranking_.empty()) {
-      Client& client = *ranking_.rbegin()->second;
-      if (!client.second.idle.empty()) return client.second.idle.front().connection;
-      unrank(client);  // until it has an idle one: nobody looks at it again before
-    }
-    return nullptr;
+    Connection* const found = oldest_idle(false);
+    return found != nullptr ? found : oldest_idle(true);
   }
 
  private:
   struct Connections {
-    size_t size() const { return idle.size() + busy.size(); }
+    size_t size() const { return idle[false].size() + idle[true].size() + busy.size(); }
 
-    Entries idle;  // the oldest first
+    std::array<Entries, 2> idle;  // by is_known; the oldest first
     Entries busy;
-    size_t rank = 0;  // as in ranking_; 0: it is not in there
+    std::array<size_t, 2> rank{};  // as in ranking_; 0: it is not in there
   };
   using Client = std::pair<const std::string, Connections>;
   struct Entry {
     Connection* connection;
     Client* client;
     bool is_idle;
+    bool is_known;
   };
 
   static Entries& list_of(Place place) {
     Connections& connections = place->client->second;
-    return place->is_idle ? connections.idle : connections.busy;
+    return place->is_idle ? connections.idle[place->is_known] : connections.busy;
   }
-  // After it got one more or lost one.
-  void resize(Client& client, int by) {
-    if (client.second.rank > 0 || by > 0) {
-      unrank(client);
-      if (client.second.size() > 0) rank(client);
+  Connection* oldest_idle(bool is_known) {
+    Ranking& ranking = ranking_[is_known];
+    while (!ranking.empty()) {
+      Client& client = *ranking.rbegin()->second;
+      const Entries& idle = client.second.idle[is_known];
+      if (!idle.empty()) return idle.front().connection;
+      unrank(client, is_known);  // until it has an idle one: nobody looks at it again before
+    }
+    return nullptr;
+  }
+  // After the client got a connection, lost one, or showed that one is known.
+  void resize(Client& client) {
+    for (const bool is_known : {false, true}) {
+      unrank(client, is_known);
+      if (!client.second.idle[is_known].empty()) rank(client, is_known);
     }
     if (client.second.size() == 0) clients_.erase(clients_.find(client.first));
   }
-  void rank(Client& client) {
-    if (client.second.rank > 0) return;
-    client.second.rank = client.second.size();
-    RM_ASSERT(ranking_.emplace(client.second.rank, &client).second);
+  void rank(Client& client, bool is_known) {
+    size_t& rank = client.second.rank[is_known];
+    if (rank > 0) return;
+    rank = client.second.size();
+    RM_ASSERT(ranking_[is_known].emplace(rank, &client).second);
   }
-  void unrank(Client& client) {
-    if (client.second.rank > 0) ranking_.erase({client.second.rank, &client});
-    client.second.rank = 0;
+  void unrank(Client& client, bool is_known) {
+    const size_t rank = std::exchange(client.second.rank[is_known], 0);
+    if (rank > 0) ranking_[is_known].erase({rank, &client});
   }
 
   std::unordered_map<std::string, Connections> clients_;
-  // Clients by their number of connections. Those without an idle one leave it when they are found.
-  std::set<std::pair<size_t, Client*>> ranking_;
+  // Clients by their number of connections: those that have an idle one that is not known, and
+  // those that have an idle known one. A client that has none any more leaves when it is found.
+  using Ranking = std::set<std::pair<size_t, Client*>>;
+  std::array<Ranking, 2> ranking_;
   size_t size_ = 0;
 };
 

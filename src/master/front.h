@@ -2,7 +2,8 @@
 //
 // Processes: the master only.
 // Limits:    `connections` sessions at once: for one more, the client that holds most loses the
-//            connection that has been idle for longest. Where none is idle, the new one is told so
+//            connection that has been idle for longest; one that has not shown the token or the
+//            certificate that it was asked for goes before any other. Where none is idle, the new one is told so
 //            (-32009) and closed, as one beyond connections_per_client is. What all of them hold
 //            of unfinished requests and unread answers is connection_memory_bytes: when it is more,
 //            the one that holds most is closed. A connection that sends no first byte, dribbles a

@@ -12,7 +12,8 @@ namespace {
 // So many connections more than there may be are told so; any further ones are only closed.
 constexpr size_t kToldMax = 64;
 
-// So many idle connections with unsent answers are passed over for one new connection.
+// So many connections are passed over for one new connection: idle ones with unsent answers, and
+// those of known clients that are sending a request.
 constexpr size_t kLooksMax = 64;
 
 }  // namespace
@@ -40,7 +41,7 @@ void Front::accept(net::Stream stream, bool is_tls) {
   net::Connection& connection = session->connection();
   sessions_.emplace(&connection, session);
   if (refusal) return session->refuse_connection(*refusal);
-  session->enter(client);
+  session->enter(client, is_tls && !shared_.deployment->options().tls.client_ca.empty());
   if (is_tls) handshakes_.begin(connection, client);
   connection.start();
 }

@@ -45,8 +45,8 @@ class Handshakes {
   // What a handshake is charged when it is resumed, until it is known what it took: else all that
   // are delayed would be resumed for the credit of one.
   static constexpr uint64_t kAdvanceNs = kNsPerMs;
-  // While the time is not scarce, a tick resumes so many without credit: their advances leave a part
-  // of the turn to those that are new.
+  // While the time is not scarce, a tick resumes so many without credit: their advances leave a
+  // part of the turn to those that are new.
   static constexpr size_t kResumedPerTick = HandshakeLoad::kTurnNs / kAdvanceNs - 1;
 
   struct Handshake {

@@ -56,6 +56,7 @@ void Session::send_continue() {
 }
 
 bool Session::on_message(std::string_view text) {
+  update_idle();
   std::optional<Reply::Http> http;
   if (connection_.http() != nullptr) {
     owes_continue_ = false;
@@ -211,8 +212,8 @@ void Session::on_answered(const Call& call) {
   if (is_finishing_) finish_when_idle();
 }
 
-void Session::enter(const std::string& client) {
-  place_ = shared_.clients.add(*this, client);
+void Session::enter(const std::string& client, bool is_certificate_asked) {
+  place_ = shared_.clients.add(*this, client, is_authenticated_ && !is_certificate_asked);
 }
 
 bool Session::identify(const std::string& client) {
@@ -223,12 +224,17 @@ bool Session::identify(const std::string& client) {
     return false;
   }
   shared_.clients.rename(*place_, client);
+  is_identified_ = true;
   return true;
 }
 
 bool Session::make_room() {
   if (connection_.has_unsent()) {
     shared_.clients.set_idle(*place_, true);
+    return false;
+  }
+  if (is_identified_ && connection_.is_receiving_message()) {
+    shared_.clients.set_idle(*place_, false);
     return false;
   }
   shared_.access.count(Refusal::kMadeRoom, client());

@@ -52,16 +52,18 @@ class Session : public std::enable_shared_from_this<Session> {
 
   net::Connection& connection() { return connection_; }
 
-  // Counts it as a connection of this client.
-  void enter(const std::string& client);
-  // From now on it is that client's. False: that one has connections_per_client already.
+  // Counts it as a connection of this client, which may be asked for a certificate.
+  void enter(const std::string& client, bool is_certificate_asked);
+  // From now on it is that client's, by its token or certificate. False: that one has
+  // connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
   // REQUIRES: enter().
   const std::string& client() const { return shared_.clients.name_of(*place_); }
   // For a connection that is one too many, by that limit: says so, and closes.
   void refuse_connection(Refusal why);
   // Closes it at once, so that another connection has its place. False: not all that it was
-  // answered has been sent; it is the last of its client's to be asked again.
+  // answered has been sent; it is the last of its client's to be asked again. Or a client that has
+  // shown a token or a certificate is sending a request; it counts as busy until that is complete.
   bool make_room();
   // Is it time to close it, because of what its client does not do? To be asked now and then.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
@@ -131,6 +133,7 @@ class Session : public std::enable_shared_from_this<Session> {
   HttpVerdict verdict_;         // on the request whose message comes next
   bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
   bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
+  bool is_identified_ = false;  // has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: it is refused
   bool is_unwelcome_ = false;                         // nothing more is heard of it
   bool is_held_ = false;

@@ -109,6 +109,8 @@ class Connection {
   // Of the certificate that the client has shown; empty: none.
   std::string client_subject() const { return tls_ == nullptr ? "" : tls_->client_subject(); }
   bool has_unsent() const { return unsent_bytes() > 0; }
+  // Has a part of a message come, and not yet the rest of it?
+  bool is_receiving_message() const { return framer_.is_mid_message(); }
   // For messages. REQUIRES: !is_closed().
   std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
   // No first byte, a message so slow, answers not read, or a finished connection left open, for

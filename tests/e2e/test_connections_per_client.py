@@ -58,6 +58,48 @@ def test_the_connection_that_was_idle_for_longest_goes_and_none_that_waits(serve
         assert waiting.answer()["id"] == "held"
 
 
+def test_those_that_show_no_token_make_room_before_those_that_have(server, tokens):
+    token = "the-token-of-a-fleet"
+    running = server(listen={"token_file": tokens(token)}, limits={"connections": 50})
+    with ExitStack() as stack:
+        fleet = [stack.enter_context(running.connect()) for _ in range(30)]
+        for client in fleet:
+            assert client.call("rpc.auth", [token]) is True
+        for number in range(100):  # a few of each address, so that none of them holds most
+            stack.enter_context(running.connect(source=f"127.0.1.{1 + number // 5}"))
+        running.wait_for_line(r"event=connections_closed why=made_room .*total=80 ")
+        for client in fleet:
+            assert client.call("echo", [1]) == [1]
+        late = stack.enter_context(running.connect())
+        assert late.call("rpc.auth", [token]) is True
+
+
+def test_a_request_that_is_being_sent_is_not_cut_off_once_a_token_was_shown(server, tokens):
+    token = "the-token-of-a-fleet"
+    running = server(listen={"token_file": tokens(token)}, limits={"connections": 2})
+    text = "x" * 1000
+    message = request("echo", [text])
+
+    def enter(stack):
+        client = stack.enter_context(running.connect())
+        assert client.call("rpc.auth", [token]) is True
+        return client
+
+    with ExitStack() as stack:
+        sending, idle = enter(stack), enter(stack)
+        sending.send(message[:500])
+        assert idle.call("echo", [1]) == [1]
+        third = enter(stack)
+        assert idle.read_to_end() == []
+        sending.send(message[500:])
+        assert sending.answer()["result"] == [text]
+        # Answered, it is as idle as any other.
+        assert third.call("echo", [3]) == [3]
+        fourth = enter(stack)
+        assert sending.read_to_end() == []
+        assert fourth.call("echo", [4]) == [4]
+
+
 def refusal(lines: list[bytes]) -> dict:
     (line,) = lines
     error = json.loads(line)["error"]

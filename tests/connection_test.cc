@@ -118,6 +118,8 @@ TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever bl
   Client::pass();
   client.send("\n \r\n");
   CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
+  client.send(std::string(10 * kBytesPerS, ' '));
+  CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
 }
 
 TEST_CASE("connection: a message has 10 s from its first bytes, whatever others come") {

@@ -230,12 +230,14 @@ bool Connection::has_stalled(uint64_t now_ns) {
     if (std::exchange(unsent_bytes_, left) != left) sent_ns_ = now_ns;
     if (now_ns > sent_ns_ + limits_.send_timeout_ms * kNsPerMs) return true;
   }
-  const bool owes_us = framer_.framing() == rpc::Framing::kUndecided || is_mid_message();
+  const bool is_undecided = framer_.framing() == rpc::Framing::kUndecided;
+  const bool owes_us = is_undecided || is_mid_message();
   // It may have begun something of TLS in the midst of which it cannot be sent anything.
   const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
   if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
-  const uint64_t allowed_ns = kPatienceNs + message_bytes_ * kNsPerS / kSlowestBytesPerS;
-  return now_ns > waiting_since_ns_ + allowed_ns;
+  // Blanks and the bytes of a handshake are no message: they earn no time.
+  const uint64_t earned_ns = is_undecided ? 0 : message_bytes_ * kNsPerS / kSlowestBytesPerS;
+  return now_ns > waiting_since_ns_ + kPatienceNs + earned_ns;
 }
 
 bool Connection::has_idled(uint64_t now_ns, bool is_owed) {

@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 
 #include "base/log.h"
+#include "master/front.h"
 #include "master/status_port.h"
 #include "net/fetch.h"
 
@@ -12,8 +13,9 @@ namespace ringmaster::master {
 namespace {
 
 // The loop's and the log's own (10), listeners (8), a generation's memories, bell and channel (6,
-// and as many while the next one starts), spawning one (8), libcurl's resolver (8); and room.
-constexpr uint64_t kOwnDescriptors = 64;
+// and as many while the next one starts), spawning one (8), libcurl's resolver (8); room; and the
+// connections that are told that they are too many.
+constexpr uint64_t kOwnDescriptors = 64 + Front::kToldMax;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;

@@ -3,12 +3,13 @@
 // Processes: the master only.
 // Limits:    `connections` sessions at once: for one more, the client that holds most loses the
 //            connection that has been idle for longest; one that has not shown the token or the
-//            certificate that it was asked for goes before any other. Where none is idle, the new one is told so
-//            (-32009) and closed, as one beyond connections_per_client is. What all of them hold
-//            of unfinished requests and unread answers is connection_memory_bytes: when it is more,
-//            the one that holds most is closed. A connection that sends no first byte, dribbles a
-//            message or does not read is closed: see net::Connection. Refusals are counted, and
-//            logged once a second at most for each reason. TLS: see Handshakes.
+//            certificate that it was asked for goes before any other. Where none is idle, the new
+//            one is told so (-32009) and closed, as one beyond connections_per_client is. What all
+//            of them hold of unfinished requests and unread answers is connection_memory_bytes:
+//            when it is more, those that hold most are closed, until 1/64 of it is free. A
+//            connection that sends no first byte, dribbles a message or does not read is closed:
+//            see net::Connection. Refusals are counted, and logged once a second at most for each
+//            reason. TLS: see Handshakes.
 #pragma once
 
 #include <memory>
@@ -28,6 +29,9 @@ namespace ringmaster::master {
 
 class Front {
  public:
+  // So many connections more than there may be are told so; any further ones are only closed.
+  static constexpr size_t kToldMax = 64;
+
   // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
   Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
 
@@ -68,6 +72,7 @@ class Front {
   void report_refusals();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
+  void close_greediest();
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;

@@ -9,9 +9,6 @@
 namespace ringmaster::master {
 namespace {
 
-// So many connections more than there may be are told so; any further ones are only closed.
-constexpr size_t kToldMax = 64;
-
 // So many connections are passed over for one new connection: idle ones with unsent answers, and
 // those of known clients that are sending a request.
 constexpr size_t kLooksMax = 64;

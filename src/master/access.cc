@@ -21,6 +21,7 @@ constexpr Words kWords[kRefusals] = {
     {"clients_refused", "connections"},
     {"clients_refused", "connections_per_client"},
     {"connections_closed", "made_room"},
+    {"connections_closed", "connection_memory_bytes"},
     {"handshakes_delayed", "time_of_client"},
 };
 

@@ -24,9 +24,10 @@ enum class Refusal : uint8_t {
   kConnections,           // limits.connections, and none is idle
   kConnectionsPerClient,  // listen.connections_per_client
   kMadeRoom,              // it was idle, and a new connection needed its place
+  kMemory,                // limits.connection_memory_bytes, and it held most
   kDelayed,               // no refusal: its TLS handshake waits, see HandshakeQuota
 };
-inline constexpr size_t kRefusals = 7;
+inline constexpr size_t kRefusals = 8;
 
 class Access {
  public:

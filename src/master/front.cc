@@ -1,6 +1,7 @@
 #include "master/front.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/clock.h"
@@ -16,6 +17,9 @@ constexpr uint64_t kTickMs = 250 / 16;
 constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
 constexpr size_t kSessionsEach = 128;
+
+// One part in so many of connection_memory_bytes is free once connections were closed for it.
+constexpr uint64_t kFreedPart = 64;
 
 // Removes one of these addresses: "127.0.0.1:0" may stand there several times.
 bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
@@ -202,13 +206,25 @@ void Front::close_stalled() {
 void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) {
   memory_bytes_ += connection.held_bytes() - was_bytes;
   if (connection.held_bytes() < was_bytes) return;
-  while (memory_bytes_ > shared_.limits.connection_memory_bytes) {
-    const auto greediest = std::max_element(
-        sessions_.begin(), sessions_.end(),
-        [](const auto& a, const auto& b) { return a.first->held_bytes() < b.first->held_bytes(); });
-    log(Level::kWarning, "connection_closed",
-        {{"why", "connection_memory_bytes"}, {"held_bytes", greediest->first->held_bytes()}});
-    greediest->second->connection().abort();
+  if (memory_bytes_ > shared_.limits.connection_memory_bytes) close_greediest();
+}
+
+// Those that hold most, until a part of the memory is free: to find them takes a look at each
+// session, which is half a microsecond, so that must not be done again for each small message.
+void Front::close_greediest() {
+  const uint64_t limit = shared_.limits.connection_memory_bytes;
+  std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
+  for (const auto& [connection, session] : sessions_)
+    if (connection->held_bytes() > 0) heap.emplace_back(connection->held_bytes(), session);
+  std::make_heap(heap.begin(), heap.end());
+  while (memory_bytes_ > limit - limit / kFreedPart && !heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end());
+    const auto [held_bytes, session] = std::move(heap.back());
+    heap.pop_back();
+    if (session->is_closed()) continue;
+    shared_.access.count(Refusal::kMemory,
+                         fmt::format("{}: {} bytes", session->connection().client(), held_bytes));
+    session->connection().abort();
   }
 }
 

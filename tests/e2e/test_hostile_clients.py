@@ -2,8 +2,10 @@
 
 import json
 import os
+import select
 import socket
-from contextlib import ExitStack
+import time
+from contextlib import ExitStack, suppress
 
 import pytest
 from client import request
@@ -35,7 +37,10 @@ def test_one_that_does_not_read_fills_no_more_than_the_memory_for_it(server, pro
     with honest(running), running.connect() as hog:
         # 100 MB, to be answered while nothing is read.
         hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(100)))
-        running.wait_for_line(r"event=connection_closed why=connection_memory_bytes held_bytes=\d+")
+        running.wait_for_line(
+            r"event=connections_closed why=connection_memory_bytes count=1 total=1 "
+            r'last="127.0.0.1:\d+: \d+ bytes"'
+        )
         assert private_bytes(running.pid) < before + 40 * MIB
 
 
@@ -47,7 +52,7 @@ def test_the_answers_of_a_batch_count_while_it_is_not_complete(server, probe, ga
     with honest(running), running.connect() as hog:
         items = [request("give", {"size": 1_000_000}, id).strip() for id in range(10)]
         hog.send(b"[" + b",".join([held.request("held").strip(), *items]) + b"]\n")
-        running.wait_for_line(r"event=connection_closed why=connection_memory_bytes")
+        running.wait_for_line(r"event=connections_closed why=connection_memory_bytes")
 
 
 def test_one_that_never_reads_is_closed_after_a_time(server, probe):
@@ -78,7 +83,7 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
         for client in clients:
             client.send(line[:-10])
         # 5.4 MB where 4 MiB may be held: two have to go.
-        running.wait_for_lines("why=connection_memory_bytes", 2)
+        running.wait_for_line(r"why=connection_memory_bytes .*total=2 ")
         wait_until_sockets(running, before + 4)
         served = 0
         for client in clients:
@@ -88,6 +93,17 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
             except (ConnectionError, AssertionError):
                 continue
         assert served == 4
+
+
+def test_many_that_hold_too_much_together_are_some_lines_of_the_log(server):
+    running = server(limits=SMALL | {"connections": 1000})
+    with honest(running), ExitStack() as stack:
+        for _ in range(400):  # 24 MB, where 4 MiB may be held
+            client = stack.enter_context(running.connect())
+            client.send(b'["' + b"x" * 60_000)
+        running.wait_for_line(r"why=connection_memory_bytes .*total=3[3-9]\d ")
+    told = [line for line in running.lines if "why=connection_memory_bytes" in line]
+    assert len(told) < 50, told
 
 
 def test_what_was_read_and_had_to_wait_is_not_held_once_it_was_served(server):
@@ -105,6 +121,16 @@ def test_what_was_read_and_had_to_wait_is_not_held_once_it_was_served(server):
             client.send(requests)
             assert len(client.answers(30)) == 30
         assert private_bytes(running.pid) < before + 12 * MIB
+
+
+def test_blanks_do_not_stretch_the_time_for_the_first_bytes(server):
+    running = server()
+    with running.connect() as client:
+        begun = time.monotonic()
+        while not select.select([client.socket], [], [], 0.8)[0]:  # its end can be read
+            assert time.monotonic() < begun + 20
+            with suppress(ConnectionError):
+                client.send(b" " * 70_000)
 
 
 def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):

@@ -1,24 +1,61 @@
 #include "base/nearest.h"
 
+#include <algorithm>
 #include <doctest/doctest.h>
+#include <random>
+#include <string>
+#include <vector>
 
 namespace ringmaster {
 namespace {
 
 constexpr std::string_view kKeys[] = {"url", "timeout_ms", "connections", "body_bytes"};
 
+size_t distance_by_table(const std::string& a, const std::string& b) {
+  std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
+  for (size_t i = 0; i <= a.size(); ++i) {
+    for (size_t j = 0; j <= b.size(); ++j) {
+      size_t& cell = table[i][j];
+      cell = i + j;
+      if (i == 0 || j == 0) continue;
+      cell = std::min({table[i - 1][j] + 1, table[i][j - 1] + 1,
+                       table[i - 1][j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1)});
+      const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (is_swap) cell = std::min(cell, table[i - 2][j - 2] + 1);
+    }
+  }
+  return table[a.size()][b.size()];
+}
+
 }  // namespace
 
 TEST_CASE("nearest: distance counts insertions, deletions, replacements and swaps") {
-  CHECK(edit_distance("", "") == 0);
-  CHECK(edit_distance("", "abc") == 3);
-  CHECK(edit_distance("abc", "abc") == 0);
-  CHECK(edit_distance("abc", "abcd") == 1);
-  CHECK(edit_distance("abcd", "acd") == 1);
-  CHECK(edit_distance("abc", "abx") == 1);
-  CHECK(edit_distance("abc", "acb") == 1);
-  CHECK(edit_distance("kitten", "sitting") == 3);
-  CHECK(edit_distance("sitting", "kitten") == 3);
+  CHECK(EditDistance("").to("", 9) == 0);
+  CHECK(EditDistance("").to("abc", 9) == 3);
+  CHECK(EditDistance("abc").to("abc", 9) == 0);
+  CHECK(EditDistance("abc").to("abcd", 9) == 1);
+  CHECK(EditDistance("abcd").to("acd", 9) == 1);
+  CHECK(EditDistance("abc").to("abx", 9) == 1);
+  CHECK(EditDistance("abc").to("acb", 9) == 1);
+  CHECK(EditDistance("kitten").to("sitting", 9) == 3);
+  CHECK(EditDistance("sitting").to("kitten", 9) == 3);
+}
+
+TEST_CASE("nearest: distances are those of the classic table, cut at the limit") {
+  std::mt19937 random(1);
+  const auto word_of = [&](size_t size) {
+    std::string word;
+    for (size_t i = 0; i < size; ++i)
+      word += static_cast<char>('a' + random() % 3);
+    return word;
+  };
+  for (size_t round = 0; round < 2000; ++round) {
+    const std::string a = word_of(random() % 65), b = word_of(random() % 80);
+    const size_t distance = distance_by_table(a, b), limit = random() % 90;
+    CAPTURE(a);
+    CAPTURE(b);
+    REQUIRE(EditDistance(a).to(b, limit) == std::min(distance, limit));
+  }
 }
 
 TEST_CASE("nearest: a typing error finds the word that was meant") {
@@ -42,6 +79,14 @@ TEST_CASE("nearest: a word is not compared with those that are much shorter or l
   CHECK(nearest(endless, kKeys).empty());
   const std::string_view known[] = {"url", endless};
   CHECK(nearest("ulr", known) == "url");
+}
+
+TEST_CASE("nearest: a word of more than 64 bytes is near to none") {
+  const std::string longest(64, 'l'), longer(65, 'l');
+  const std::string_view known[] = {longest};
+  CHECK(nearest(longest.substr(1), known) == longest);
+  CHECK(nearest(longest, known) == longest);
+  CHECK(nearest(longer, known).empty());
 }
 
 TEST_CASE("nearest: a replacement of the whole word is not near") {

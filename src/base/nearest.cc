@@ -1,7 +1,8 @@
 #include "base/nearest.h"
 
 #include <algorithm>
-#include <vector>
+
+#include "base/assert.h"
 
 namespace ringmaster {
 namespace {
@@ -10,35 +11,51 @@ constexpr size_t kPrefixLengthMin = 3;
 
 }  // namespace
 
-size_t edit_distance(std::string_view a, std::string_view b) {
-  // Three rows of the table are enough: a swap looks back two.
-  std::vector<size_t> before(b.size() + 1), previous(b.size() + 1), current(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j)
-    current[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    std::swap(before, previous);
-    std::swap(previous, current);
-    current[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t replaced = previous[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
-      current[j] = std::min({previous[j] + 1, current[j - 1] + 1, replaced});
-      const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
-      if (is_swap) current[j] = std::min(current[j], before[j - 2] + 1);
-    }
+EditDistance::EditDistance(std::string_view word) : size_(word.size()) {
+  RM_ASSERT(size_ <= kWordBytesMax);
+  for (size_t i = 0; i < size_; ++i)
+    places_[static_cast<unsigned char>(word[i])] |= uint64_t{1} << i;
+}
+
+// Hyyro 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances". A bit
+// stands for a row of the classic table, whose columns are computed one after the other: does the
+// value of this cell exceed that of its neighbour above (up) or to the left (left) by one, or fall
+// short of it by one?
+size_t EditDistance::to(std::string_view other, size_t limit) const {
+  size_t distance = size_;  // in the last row
+  if (size_ == 0) return std::min(other.size(), limit);
+  const uint64_t last_row = uint64_t{1} << (size_ - 1);
+  uint64_t more_up = ~uint64_t{0}, less_up = 0, diagonal = 0, previous = 0;
+  for (size_t left = other.size(); left > 0; --left) {
+    // Each further column can lower the distance by one.
+    if (distance >= limit + left) return limit;
+    const uint64_t same = places_[static_cast<unsigned char>(other[other.size() - left])];
+    const uint64_t swapped = ((~diagonal & same) << 1) & previous;
+    diagonal = (((same & more_up) + more_up) ^ more_up) | same | less_up | swapped;
+    uint64_t more_left = less_up | ~(diagonal | more_up);
+    uint64_t less_left = diagonal & more_up;
+    if ((more_left & last_row) != 0) ++distance;
+    if ((less_left & last_row) != 0) --distance;
+    more_left = (more_left << 1) | 1;
+    less_left <<= 1;
+    more_up = less_left | ~(diagonal | more_left);
+    less_up = diagonal & more_left;
+    previous = same;
   }
-  return current[b.size()];
+  return std::min(distance, limit);
 }
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
+  if (word.empty() || word.size() > EditDistance::kWordBytesMax) return {};
+  const EditDistance distance_from_word(word);
   const size_t distance_max = std::max<size_t>(2, word.size() / 3);
   std::string_view best;
-  size_t best_distance = std::min(distance_max, word.size() - (word.empty() ? 0 : 1)) + 1;
+  size_t best_distance = std::min(distance_max, word.size() - 1) + 1;
   for (std::string_view candidate : known) {
-    // Two words are at least as far apart as their lengths. Whoever asks for a method of a million
-    // letters must not have each of them compared.
+    // Two words are at least as far apart as their lengths.
     const auto [shorter, longer] = std::minmax({word.size(), candidate.size()});
     if (longer - shorter >= best_distance || candidate.empty()) continue;
-    const size_t distance = edit_distance(word, candidate);
+    const size_t distance = distance_from_word.to(candidate, best_distance);
     if (distance < best_distance) {
       best = candidate;
       best_distance = distance;

@@ -43,8 +43,10 @@ Result<std::vector<std::unique_ptr<net::Fetcher>>> make_fetchers(uv_loop_t* loop
 }  // namespace
 
 Deployment::Deployment(Options options) : options_(std::move(options)) {
-  for (const Method& method : options_.methods)
+  for (const Method& method : options_.methods) {
     methods_.emplace(method.name, &method);
+    method_names_.push_back(method.name);
+  }
 }
 
 Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, Options options,
@@ -96,10 +98,7 @@ const Method* Deployment::find_method(const std::string& name) const {
 }
 
 std::string_view Deployment::nearest_method(std::string_view name) const {
-  std::vector<std::string_view> known;
-  for (const Method& method : options_.methods)
-    known.push_back(method.name);
-  return nearest(name, known);
+  return nearest(name, method_names_);
 }
 
 void Deployment::announce(std::vector<std::string> addresses) {

@@ -70,6 +70,7 @@ class Deployment {
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
+  std::vector<std::string_view> method_names_;
   std::vector<std::string> descriptions_;  // of the handlers, as the newest generation has them
   std::vector<std::string> addresses_;
   std::string openrpc_;

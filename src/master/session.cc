@@ -115,13 +115,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
   if (request.method == kDiscover) return discover(request, reply.get());
   if (request.method == kAuth) return authenticate(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
-  if (method == nullptr) {
-    const std::string_view near = shared_.deployment->nearest_method(request.method);
-    rpc::Error error = rpc::make_error(rpc::kMethodNotFound, "method_not_found",
-                                       fmt::format("there is no method {:.100}", request.method));
-    if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
-    return refuse(request, error, reply.get());
-  }
+  if (method == nullptr) return refuse_unknown_method(request, reply.get());
   if (shared_.is_draining) {
     rpc::Error error =
         rpc::make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
@@ -129,6 +123,17 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
     return refuse(request, error, reply.get());
   }
   admit(*method, request, reply);
+}
+
+void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
+  rpc::Error error = rpc::make_error(rpc::kMethodNotFound, "method_not_found",
+                                     fmt::format("there is no method {:.100}", request.method));
+  // The client of a notification is told nothing, so no name is looked for.
+  if (!request.is_notification()) {
+    const std::string_view near = shared_.deployment->nearest_method(request.method);
+    if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
+  }
+  refuse(request, error, reply);
 }
 
 // Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before

@@ -109,6 +109,7 @@ class Session : public std::enable_shared_from_this<Session> {
   rpc::Error count_unauthorized();
   rpc::Error too_many_connections(Refusal why) const;
   void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
+  void refuse_unknown_method(const rpc::Request& request, Reply* reply);
   void authenticate(const rpc::Request& request, Reply* reply);
   void admit(const Method& method, const rpc::Request& request,
              const std::shared_ptr<Reply>& reply);

@@ -83,6 +83,12 @@ TEST_CASE("config: tokens are read, and never shown") {
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
   CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
         file + ": expected at most 1048576 bytes");
+  std::string many = "# a thousand\n";
+  for (size_t i = 0; i < 1000; ++i)
+    many += "a-token-of-many-" + std::to_string(i) + '\n';
+  CHECK(load(many).options.tokens.size() == 1000);
+  CHECK(problem(load(many + "one-token-more-1\none-token-more-2\n")) ==
+        file + ":1002: expected at most 1000 tokens, found 1002");
   CHECK(problem(load("# none\n")) == file + ": expected a token, one a line, found none");
   CHECK(problem(load("0123456789abcdef", 0644)) ==
         file + " may be read by everybody (mode 0644): chmod g-w,o-rwx " + file);

@@ -15,6 +15,8 @@ namespace {
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
 constexpr size_t kFileBytesMax = 1 << 20;
+// Each token that a client shows is compared with all of them.
+constexpr size_t kTokensMax = 1000;
 
 bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
@@ -26,6 +28,7 @@ tl::expected<std::vector<std::string>, std::string> read_lines(const std::string
   std::vector<std::string> tokens;
   std::istringstream lines(*text);
   std::string line;
+  size_t first_too_many = 0;  // its line
   for (size_t number = 1; std::getline(lines, line); ++number) {
     const std::string_view token = trim(line);
     if (token.empty() || token.front() == '#') continue;
@@ -34,7 +37,12 @@ tl::expected<std::vector<std::string>, std::string> read_lines(const std::string
           "{}:{}: expected a token of {} to {} visible ASCII characters, found {}{}", path, number,
           kTokenBytesMin, kTokenBytesMax, token.size(), is_visible(token) ? "" : ", not all such"));
     }
+    if (tokens.size() == kTokensMax) first_too_many = number;
     tokens.emplace_back(token);
+  }
+  if (tokens.size() > kTokensMax) {
+    return tl::unexpected(fmt::format("{}:{}: expected at most {} tokens, found {}", path,
+                                      first_too_many, kTokensMax, tokens.size()));
   }
   if (tokens.empty()) return tl::unexpected(path + ": expected a token, one a line, found none");
   return tokens;

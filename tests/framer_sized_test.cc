@@ -54,7 +54,7 @@ const Vector kVectors[] = {
      {"POST", "", "POST", "{}"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{", {"POST", "<mid>"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2", {"<mid>"}},
-    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65\r\n\r\n", {"<too large>"}},
+    {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 65\r\n\r\n", {"POST", "<too large>"}},
     {"POST / HTTP/1.1\r\n\r\n", {"<bad frame>"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", {"<bad frame>"}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n",

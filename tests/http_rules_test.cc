@@ -13,7 +13,8 @@ HttpVerdict judge(const std::string& method, const std::string& fields,
   const std::string head = method + " / HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n";
   size_t pos = 0;
   REQUIRE(reader.read(head, pos) == rpc::HttpReader::Event::kHead);
-  return master::judge(reader, origins);
+  const HttpVerdict verdict = master::judge_page(reader, origins);
+  return verdict.status == 200 ? master::judge_request(reader, verdict) : verdict;
 }
 
 const std::string kJson = "Content-Type: application/json\r\n";
@@ -35,6 +36,19 @@ TEST_CASE("http rules: JSON is posted; all else is refused with the status that 
   CHECK(judge("POST", kJson + "Content-Encoding: identity\r\n").status == 200);
   CHECK(judge("GET", kJson).status == 405);
   CHECK(judge("OPTIONS", "").status == 405);
+}
+
+TEST_CASE("http rules: an error repeats no more of a request than people read") {
+  const std::string endless(8000, '\xff');
+  for (const std::string& fields :
+       {"Content-Type: " + endless, kJson + "Content-Encoding: " + endless, "Origin: " + endless,
+        kJson + "X-Request-Timeout-Ms: " + endless}) {
+    const HttpVerdict verdict = judge("POST", fields + "\r\n");
+    CAPTURE(verdict.status);
+    CHECK(verdict.status != 200);
+    CHECK(verdict.why.size() < 200);
+  }
+  CHECK(judge(std::string(8000, 'M'), kJson).why.size() < 200);
 }
 
 TEST_CASE("http rules: an origin is granted only where it is configured, as it is written") {

@@ -1,6 +1,8 @@
 #include "master/http_rules.h"
 
 #include <algorithm>
+#include <fmt/format.h>
+#include <utility>
 
 #include "base/ascii.h"
 #include "rpc/json_rpc.h"
@@ -35,35 +37,47 @@ HttpVerdict refuse(unsigned status, std::string why) {
   return {status, std::move(why)};
 }
 
+// What an error repeats of a request. JSON may write six characters for one of these bytes.
+std::string_view shown(std::string_view text) {
+  return text.substr(0, 100);
+}
+
 }  // namespace
 
-HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& origins) {
+HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::string>& origins) {
   HttpVerdict verdict;
   verdict.must_say_kept = head.is_1_0() && head.keep_alive();
   verdict.origin = head.field("Origin");
   if (!verdict.origin.empty() && !is_granted(verdict.origin, origins)) {
-    return refuse(403, "a page of " + verdict.origin + " may not call: see listen.origins");
+    return refuse(
+        403, fmt::format("a page of {} may not call: see listen.origins", shown(verdict.origin)));
   }
   if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
     if (!head.is_complete()) return refuse(413, "expected no body of an OPTIONS request");
     verdict.status = 204;
-    return verdict;
   }
-  if (head.method() != "POST")
-    return refuse(405, "expected POST, found " + std::string(head.method()));
-  if (!is_json(head.field("Content-Type"))) {
-    return refuse(415, "expected Content-Type: application/json, found \"" +
-                           std::string(head.field("Content-Type")) + '"');
+  return verdict;
+}
+
+HttpVerdict judge_request(const rpc::HttpReader& head, HttpVerdict verdict) {
+  if (head.method() != "POST") {
+    return refuse(405, fmt::format("expected POST, found {}", shown(head.method())));
+  }
+  const std::string_view type = head.field("Content-Type");
+  if (!is_json(type)) {
+    return refuse(
+        415, fmt::format("expected Content-Type: application/json, found \"{}\"", shown(type)));
   }
   const std::string_view coding = head.field("Content-Encoding");
   if (!coding.empty() && !iequals(coding, "identity")) {
-    return refuse(415, "expected no Content-Encoding, found " + std::string(coding));
+    return refuse(415, fmt::format("expected no Content-Encoding, found {}", shown(coding)));
   }
   if (const std::string_view text = head.field("X-Request-Timeout-Ms"); !text.empty()) {
     verdict.timeout_ms = rpc::parse_timeout(text);
     if (!verdict.timeout_ms) {
-      return refuse(400, "expected a non-negative integer as X-Request-Timeout-Ms, found " +
-                             std::string(text));
+      return refuse(400,
+                    fmt::format("expected a non-negative integer as X-Request-Timeout-Ms, found {}",
+                                shown(text)));
     }
   }
   return verdict;

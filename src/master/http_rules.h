@@ -3,8 +3,8 @@
 // A page of another site may not: a browser sends JSON across sites only with an Origin, and after
 // it has asked (OPTIONS); both are granted to the origins that are configured.
 // Pure. Errors: 405 for another method than POST, 415 for another content type than JSON, 403 for
-// another origin, 400 for a timeout that is none, 413 for an OPTIONS that has a body: that is not
-// asked for a token. The connection is closed after one.
+// another origin, 400 for a timeout that is none, 413 for an OPTIONS that has a body. The
+// connection is closed after one. An error repeats 100 bytes of a request at most.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,12 @@ struct HttpVerdict {
   bool must_say_kept = false;               // HTTP/1.0: else the client waits for the end
 };
 
+// The first half: may this page call at all? A browser shows no token when it asks that (OPTIONS).
 // `origins`: as browsers send them, "https://app.example"; "*" is any.
-HttpVerdict judge(const rpc::HttpReader& head, const std::vector<std::string>& origins);
+HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::string>& origins);
+// The second half, for a client that may call: is this a request that can be served? REQUIRES: the
+// first half's verdict, with the status 200.
+HttpVerdict judge_request(const rpc::HttpReader& head, HttpVerdict verdict);
 
 // What stands behind "Authorization: Bearer"; empty: there is no such field.
 std::string_view token_of(const rpc::HttpReader& head);

@@ -27,7 +27,7 @@ Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
 }
 
 bool Session::on_head(const rpc::HttpReader& head) {
-  verdict_ = judge(head, shared_.origins);
+  verdict_ = judge_page(head, shared_.origins);
   const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
   const std::string client = is_asked ? shared_.access.client_with(token_of(head)) : "";
   if (is_asked && client.empty()) {
@@ -37,6 +37,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
     verdict_.status = 503;
     verdict_.why = too_many_connections(Refusal::kConnectionsPerClient).message;
   }
+  if (verdict_.status == 200) verdict_ = judge_request(head, std::move(verdict_));
   if (verdict_.status == 204) return true;
   if (verdict_.status != 200) {
     refuse_head(head, verdict_.why);

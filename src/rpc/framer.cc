@@ -56,8 +56,11 @@ void Framer::feed_room(size_t bytes) {
 
 Framer::Event Framer::next(std::string_view& message) {
   release();
-  // A request's body may be complete with its head.
-  while (!failure_ && (pos_ < input_.size() || (http_ != nullptr && http_->is_complete()))) {
+  // A request's body may be complete with its head, or too large by it.
+  const auto is_due = [this] {
+    return http_ != nullptr && (http_->is_complete() || http_->is_too_large());
+  };
+  while (!failure_ && (pos_ < input_.size() || is_due())) {
     switch (state_) {
       case State::kFirst:
         find_framing();

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <functional>
 #include <iterator>
+#include <limits>
 
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/parser.hpp>
@@ -52,9 +53,9 @@ void forget(std::string& bytes) {
 }  // namespace
 
 struct HttpReader::Parser {
-  explicit Parser(size_t body_bytes_max) {
+  Parser() {
     beast.header_limit(kHeadBytesMax + kHeadEnd.size());
-    beast.body_limit(body_bytes_max);
+    beast.body_limit(std::numeric_limits<uint64_t>::max());  // until the head is out
     beast.on_chunk_header(judge_chunk_header);
   }
 
@@ -79,13 +80,14 @@ HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
     while (pos < bytes.size() && is_blank_line(bytes[pos]))
       ++pos;  // some clients end a body with one
     if (pos == bytes.size()) return Event::kNeedMore;
-    parser_ = std::make_unique<Parser>(body_bytes_max_);
+    parser_ = std::make_unique<Parser>();
   }
   for (;;) {
     if (is_complete()) {
       is_out_ = true;
       return Event::kMessage;
     }
+    if (is_too_large()) return end(Event::kTooLarge);
     if (pos == bytes.size()) return Event::kNeedMore;
     const auto event = is_head_out_ ? parse_body(bytes, pos) : parse_head(bytes, pos);
     if (event) return *event;
@@ -113,6 +115,7 @@ std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, 
   pos += head.size() - pending;
   forget(pending_);
   is_head_out_ = true;
+  if (!is_too_large()) parser_->beast.body_limit(body_bytes_max_);
   return judge_head();
 }
 
@@ -147,6 +150,11 @@ std::optional<HttpReader::Event> HttpReader::put(std::string_view bytes, size_t&
 
 bool HttpReader::is_complete() const {
   return !end_ && !is_out_ && is_head_out_ && parser_->beast.is_done();
+}
+
+bool HttpReader::is_too_large() const {
+  return !end_ && !is_out_ && is_head_out_ &&
+         parser_->beast.content_length().value_or(0) > body_bytes_max_;
 }
 
 // All is taken; of `from`, what is there of a line or a head.
@@ -215,7 +223,7 @@ bool HttpReader::is_1_0() const {
 
 bool HttpReader::expects_continue() const {
   const auto& head = parser_->beast.get();
-  return !is_1_0() && !parser_->beast.is_done() &&
+  return !is_1_0() && !parser_->beast.is_done() && !is_too_large() &&
          boost::beast::iequals(head[http::field::expect], "100-continue");
 }
 

@@ -29,7 +29,7 @@ class HttpReader {
     kNeedMore,  // all bytes are taken
     kHead,      // method() and so on tell of it
     kMessage,   // body() is complete
-    kTooLarge,  // final: a body that is or will be longer than body_bytes_max
+    kTooLarge,  // final, after kHead: a body that is or will be longer than body_bytes_max
     kBad        // final: fault() tells what was wrong
   };
   // Reads on in the stream's next bytes, from `pos`, which it moves behind what it has taken.
@@ -57,6 +57,8 @@ class HttpReader {
   bool is_mid_message() const { return parser_ != nullptr && !is_out_; }
   // Whether the next read() gives a kMessage without any more bytes.
   bool is_complete() const;
+  // Whether it gives a kTooLarge without any more bytes: the head has said so.
+  bool is_too_large() const;
   size_t buffered_bytes() const;
 
  private:

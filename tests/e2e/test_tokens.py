@@ -153,6 +153,33 @@ def test_http_shows_the_token_with_each_request(server, tokens):
     assert connection.getresponse().status == 401
 
 
+def test_http_without_a_token_is_told_nothing_else(server, tokens):
+    running = server(listen={"token_file": tokens(FIRST)})
+    json_type = b"Content-Type: application/json\r\n"
+    heads = [
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Type: " + b"\xff" * 8000,
+        b"POST / HTTP/1.1\r\nHost: x\r\n" + json_type + b"X-Request-Timeout-Ms: soon",
+        b"GET / HTTP/1.1\r\nHost: x",
+        b"POST / HTTP/1.1\r\nHost: x\r\n" + json_type + b"Content-Length: 99999999999",
+    ]
+    for head in heads:
+        with Http(running.address) as client:
+            client.send(head + b"\r\n\r\n")
+            status, _, body = client.read_response()
+            assert status == 401 and len(body) < 1000, head[:100]
+            assert_unauthorized(json.loads(body), None)
+    running.wait_for_line(rf"event=clients_refused why=token count=\d+ total={len(heads)} ")
+    # A client that has shown a token is told what is wrong with its request.
+    known = b"\r\nAuthorization: Bearer " + FIRST.encode() + b"\r\n\r\n"
+    with Http(running.address) as client:
+        client.send(heads[-1] + known)
+        assert json.loads(client.read_response()[2])["error"]["code"] == -32007
+    with Http(running.address) as client:
+        client.send(heads[0] + known)
+        status, _, body = client.read_response()
+        assert status == 415 and len(body) < 1000
+
+
 def test_a_reload_changes_the_tokens(server, tokens):
     listen = {"token_file": tokens(FIRST)}
     running = server(listen=listen)

@@ -92,6 +92,20 @@ class Client {
       ::usleep(1000);
   }
 
+  // Without a turn of the loop.
+  void fill(std::string_view bytes) {
+    const auto size = static_cast<ssize_t>(bytes.size());
+    REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) == size);
+  }
+  // How many messages one turn of the loop hands out.
+  size_t turn() {
+    const size_t begin = messages;
+    events_.reading_turns = &turns_;
+    uv_run(loop_.get(), UV_RUN_NOWAIT);
+    turns_.end_turn();
+    return messages - begin;
+  }
+
   uint64_t before = 0;
   uint64_t after = 0;
   size_t messages = 0;
@@ -101,6 +115,7 @@ class Client {
   test::Loop loop_;
   ConnectionLimits limits_;
   Connection::Events events_;
+  ReadingTurns turns_;
   Fd socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::optional<Connection> connection_;
 };
@@ -110,6 +125,16 @@ std::string message_of(size_t bytes) {
 }
 
 }  // namespace
+
+TEST_CASE("connection: a turn of the loop reads it once, however much has come") {
+  Client client;
+  std::string flood;
+  for (size_t i = 0; i < 16 << 10; ++i)
+    flood += "[1]\n";
+  client.fill(flood);
+  CHECK(client.turn() == flood.size() / 4);  // one read of 64 KiB
+  CHECK(client.turn() > 0);
+}
 
 TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever blanks come") {
   Client client;

@@ -43,6 +43,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
+  events_.reading_turns = &reading_turns_;
   events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
     return session_of(connection).on_head(head);
   };
@@ -252,6 +253,7 @@ void Front::flush() {
   }
   closed_.clear();
   handshakes_.end_turn();
+  reading_turns_.end_turn();
 }
 
 }  // namespace ringmaster::master

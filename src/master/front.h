@@ -80,6 +80,7 @@ class Front {
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;
+  net::ReadingTurns reading_turns_;
   net::Connection::Events events_;
   bool is_inherited_;
   std::vector<Entrance> entrances_;

@@ -12,9 +12,9 @@
 namespace ringmaster::net {
 namespace {
 
-// One buffer for all connections: libuv reads into it and hands it over within the same call. What
-// fits into it is served before anybody else gets a turn: some thousand requests of a client that
-// floods us.
+// One buffer for all connections: libuv reads into it and hands it over within the same call. A
+// client that floods us has so many bytes of requests served, some thousand of them, before other
+// connections are read.
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 static_assert(kReadBytes <= TlsStream::kReceivedMax);
@@ -64,11 +64,12 @@ void Connection::update_reading() {
   }
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     auto* self = static_cast<Connection*>(handle->data);
+    *buffer = make_buffer(nullptr, 0);
+    if (!self->may_read_now()) return;  // libuv says UV_ENOBUFS, and asks again in the next turn
     std::span<char> room;
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
-    if (!self->may_read_now()) room = {};
     *buffer = make_buffer(room.data(), room.size());
   };
   const int error = uv_read_start(&stream_->stream, allocate,
@@ -148,7 +149,9 @@ bool Connection::is_shaking_hands() const {
 }
 
 bool Connection::may_read_now() {
-  return !is_shaking_hands() || is_finishing_ || events_.may_shake_hands(*this);
+  if (is_shaking_hands() && !is_finishing_ && !events_.may_shake_hands(*this)) return false;
+  ReadingTurns* const turns = events_.reading_turns;
+  return turns == nullptr || turns->may_read(last_round_, now_ns());
 }
 
 bool Connection::is_mid_message() const {

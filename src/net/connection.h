@@ -8,7 +8,7 @@
 // Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
-// Cost:    one read(2) per wake-up, into a buffer that all connections share or, of a long message,
+// Cost:    one read(2) per turn of the loop, see ReadingTurns, into a buffer that all connections share or, of a long message,
 //          to where it is kept; and one write(2) per flush() for everything that output() was
 //          given since the last one. A long response may have one of its own: see send().
 // TLS:     stands between the stream and all that is said here, which is of the plaintext. A
@@ -23,6 +23,7 @@
 #include <string_view>
 
 #include "net/listener.h"
+#include "net/reading_turns.h"
 #include "net/socket_name.h"
 #include "net/tls_stream.h"
 #include "rpc/framer.h"
@@ -55,6 +56,8 @@ class Connection {
     std::function<void(Connection&, uint64_t was_bytes)> on_memory;
     // Gone, and must not be used any more: the owner destroys it, now or later.
     std::function<void(Connection&)> on_closed;
+    // Null: each is read as often as it is ready.
+    ReadingTurns* reading_turns = nullptr;
   };
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
@@ -157,6 +160,7 @@ class Connection {
   uint64_t busy_ns_ = 0;           // when it was last seen to be owed something
   uint64_t held_bytes_ = 0;        // as last told
   int64_t owners_bytes_ = 0;
+  uint64_t last_round_ = 0;  // see ReadingTurns
   bool is_held_ = false;
   bool is_delayed_ = false;
   bool is_reading_ = false;

@@ -26,7 +26,7 @@ std::string nested(size_t depth) {
 // Writes down what it hears, one event after another.
 class Recorder final : public json::Visitor {
  public:
-  void restart() override { heard = "restart"; }
+  void restart() override { heard += "restart"; }
   void key(std::string_view text, size_t depth) override { add("key", depth, text); }
   void enter(json::Kind kind, size_t depth) override { add("enter", depth, json::name(kind)); }
   void value(const json::Value& v) override {
@@ -191,6 +191,41 @@ TEST_CASE("json: spans lie in the text even where a mask was read") {
             repeat("7", 400) + " | an array 0 " + text);
 }
 
+TEST_CASE("json: what comes behind something that RapidJSON refuses is told as ever, and once") {
+  // Each # in turn is what RapidJSON refuses; the others it takes.
+  const std::string text =
+      R"( [{"a":[1,{"b":#,"c":{}},[]],"k":{}, # : [2,#] , "d" :#,"e":[[#]],"f":{"g":{#:3}}},#,4] )";
+  const auto heard_of = [&](size_t refused, std::string_view as) {
+    std::string one;
+    for (const char c : text) {
+      if (c == '#') {
+        one += refused-- == 0 ? as : R"("\ufffe")";
+      } else {
+        one += c;
+      }
+    }
+    Recorder recorder;
+    CHECK(!json::scan(one, recorder));
+    std::string& heard = recorder.heard;
+    for (size_t at = heard.find("\\u"); at != heard.npos; at = heard.find("\\u", at + 1))
+      heard.replace(at, 6, "\\u....");
+    for (const std::string_view decoded : {"\xEF\xBF\xBE", "\xEF\xBF\xBD"}) {
+      for (size_t at = heard.find(decoded); at != heard.npos; at = heard.find(decoded))
+        heard.replace(at, decoded.size(), "...");
+    }
+    return heard;
+  };
+  const std::string plain = heard_of(99, "");
+  CHECK(plain.find("restart", 1) == plain.npos);
+  for (size_t refused = 0; refused < 7; ++refused) {
+    CAPTURE(refused);
+    CHECK(heard_of(refused, R"("\ud800")") == plain);
+  }
+  CHECK(json::find_fault(R"({"a":[1,"\ud800",}})") == "expected a value at byte 17, found '}'");
+  CHECK(json::find_fault(R"({"\ud800"})") == "expected ':' after the key at byte 9, found '}'");
+  CHECK(json::find_fault("[1e400] x") == "expected the end after the value at byte 8, found 'x'");
+}
+
 TEST_CASE("json: of long keys and strings the first 4096 bytes are told, of their spans all") {
   Recorder recorder;
   const std::string key = repeat("k", 4095) + "\\u00e9" + repeat("k", 100);
@@ -206,6 +241,7 @@ TEST_CASE("json: of long keys and strings the first 4096 bytes are told, of thei
 TEST_CASE("json: a fault leaves nothing behind for the next scan") {
   Recorder recorder;
   CHECK(json::scan("[[[\"abc", recorder));
+  recorder.heard.clear();
   CHECK(!json::scan("[\"d\"]", recorder));
   CHECK(recorder.heard == "restart | enter 0 an array | a string 1 \"d\" | an array 0 [\"d\"]");
 }

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <rapidjson/memorystream.h>
 #include <rapidjson/reader.h>
+#include <utility>
 
 #include "base/assert.h"
 #include "base/find_byte.h"
@@ -49,8 +50,36 @@ using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 // Turns RapidJSON's events, which say what, into a visitor's, which also say where.
 class Events {
  public:
-  Events(std::string_view text, const rapidjson::MemoryStream& stream, Visitor& visitor)
-      : text_(text), stream_(stream), visitor_(visitor), depth_max_(visitor.depth_max()) {}
+  Events(std::string_view text, Visitor& visitor)
+      : text_(text), visitor_(visitor), depth_max_(visitor.depth_max()) {}
+
+  // The next events come from this stream: from its byte number `opened` on it stands for the text
+  // from `from` on. What is before tells nothing.
+  void read_from(const rapidjson::MemoryStream& stream, size_t opened, size_t from) {
+    stream_ = &stream;
+    opened_ = opened;
+    from_ = from;
+  }
+
+  // Where the value or key behind the last event begins.
+  size_t next_begin() const {
+    size_t begin = last_end_;
+    while (begin < text_.size() && is_separator(text_[begin]))
+      ++begin;
+    return begin;
+  }
+
+  // A beginning of JSON that has the brackets open which are open there, and can be followed by
+  // what begins there.
+  std::string opening() const {
+    std::string opening;
+    for (size_t depth = 0; depth < depth_; ++depth)
+      opening += text_[begins_[depth]] == '{' ? kMember : "[";
+    const std::string_view between = text_.substr(last_end_, next_begin() - last_end_);
+    const bool is_key = opening.ends_with(kMember) && between.find(':') == between.npos;
+    if (is_key) opening.resize(opening.size() - kMember.size() + 1);
+    return opening;
+  }
 
   bool Null() { return scalar(Kind::kNull); }
   bool Bool(bool) { return scalar(Kind::kBool); }
@@ -64,8 +93,9 @@ class Events {
     return scalar(Kind::kString, {decoded, std::min<size_t>(size, kTextBytesMax)});
   }
   bool Key(const char* decoded, rapidjson::SizeType size, bool) {
+    if (is_in_opening()) return true;
+    last_end_ = end();
     if (depth_ > depth_max_) return true;
-    last_end_ = stream_.Tell();
     visitor_.key({decoded, std::min<size_t>(size, kTextBytesMax)}, depth_);
     return true;
   }
@@ -75,29 +105,36 @@ class Events {
   bool EndArray(rapidjson::SizeType) { return leave(Kind::kArray); }
 
  private:
+  static constexpr std::string_view kMember = "{\"\":";
+
+  bool is_in_opening() const { return stream_->Tell() <= opened_; }
+  // Where what has been read ends, in the text.
+  size_t end() const { return stream_->Tell() - opened_ + from_; }
+
   // RapidJSON reports a scalar once it has been read: it began after the separators that follow
   // what came before it.
   bool scalar(Kind kind, std::string_view decoded = {}) {
+    const size_t last_end = std::exchange(last_end_, end());
     if (depth_ > depth_max_) return true;
-    size_t begin = last_end_;
+    size_t begin = last_end;
     while (is_separator(text_[begin]))
       ++begin;
-    last_end_ = stream_.Tell();
     visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), decoded});
     return true;
   }
 
   // RapidJSON reports brackets once it has taken them.
   bool enter(Kind kind) {
+    if (is_in_opening()) return true;
     if (depth_ == kMaxDepth) return false;
     if (depth_ <= depth_max_) visitor_.enter(kind, depth_);
-    last_end_ = stream_.Tell();
+    last_end_ = end();
     begins_[depth_++] = last_end_ - 1;
     return true;
   }
 
   bool leave(Kind kind) {
-    last_end_ = stream_.Tell();
+    last_end_ = end();
     const size_t begin = begins_[--depth_];
     if (depth_ > depth_max_) return true;
     visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), {}});
@@ -105,11 +142,13 @@ class Events {
   }
 
   std::string_view text_;
-  const rapidjson::MemoryStream& stream_;
   Visitor& visitor_;
   size_t depth_max_;
   size_t depth_ = 0;
   size_t last_end_ = 0;
+  const rapidjson::MemoryStream* stream_ = nullptr;
+  size_t opened_ = 0;  // see read_from()
+  size_t from_ = 0;
   std::array<size_t, kMaxDepth> begins_;
 };
 
@@ -118,11 +157,10 @@ struct Fault {
   size_t offset = 0;
 };
 
-// Reads `source`, which is `text` or its mask; the spans that are told lie in `text`.
-Fault read(Reader& reader, std::string_view source, std::string_view text, Visitor& visitor) {
+// Reads `source`, which stands for the text as read_from() says. The fault lies in `source`.
+Fault read(Reader& reader, std::string_view source, size_t opened, size_t from, Events& events) {
   rapidjson::MemoryStream stream(source.data(), source.size());
-  Events events(text, stream, visitor);
-  visitor.restart();
+  events.read_from(stream, opened, from);
   const auto result = reader.Parse<kParseFlags>(stream, events);
   if (result.Code() == rapidjson::kParseErrorTermination) {  // by us, at a bracket, which it took
     return {result.Code(), result.Offset() - 1};
@@ -135,13 +173,23 @@ Fault read(Reader& reader, std::string_view source, std::string_view text, Visit
   return {};
 }
 
+// What RapidJSON refuses though it is JSON is read on from there, masked. To begin again would cost
+// twice the time of a text that ends with such a thing.
 Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
-  const Fault fault = read(reader, text, text, visitor);
+  Events events(text, visitor);
+  visitor.restart();
+  Fault fault = read(reader, text, 0, 0, events);
   if (fault.code != rapidjson::kParseErrorStringUnicodeSurrogateInvalid &&
       fault.code != rapidjson::kParseErrorNumberTooBig) {
     return fault;
   }
-  return read(reader, mask(text), text, visitor);
+  const size_t from = events.next_begin();
+  const std::string opening = events.opening();
+  std::string rest = mask(text.substr(from));
+  rest.insert(0, opening);
+  fault = read(reader, rest, opening.size(), from, events);
+  fault.offset = fault.offset - opening.size() + from;
+  return fault;
 }
 
 std::string_view expected(rapidjson::ParseErrorCode code) {

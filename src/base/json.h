@@ -4,8 +4,8 @@
 // accepted all the same: lone escaped surrogates ("\ud800") and numbers beyond a double (1e400).
 // Nothing here builds a tree: what is found is handed out as spans of the text.
 //
-// Cost:    one pass over the text; two where it holds what RapidJSON refuses.
-// Memory:  none per message, but for strings that are not plain ASCII: those with escapes, those
+// Cost:    one pass over the text; from what RapidJSON refuses on, a copy of it, too.
+// Memory:  none per message, but for that copy, and for strings that are not plain ASCII: those with escapes, those
 //          beyond it (the reader is kept per thread).
 // Limits:  nesting of at most kMaxDepth, so no input can exhaust a stack. No embedded NUL, no BOM.
 #pragma once
@@ -42,7 +42,7 @@ class Visitor {
   virtual ~Visitor() = default;
   // What lies deeper is checked, but not told: that costs time.
   virtual size_t depth_max() const { return kMaxDepth; }
-  // Comes first. May come again, before everything is told once more: forget what was heard.
+  // Comes first: forget what was heard of another text.
   virtual void restart() = 0;
   // The key of the member whose value comes next, as a value's text; valid until key() returns.
   virtual void key(std::string_view text, size_t depth) = 0;

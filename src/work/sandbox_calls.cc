@@ -140,7 +140,7 @@ constexpr OwnCall kOwnCalls[] = {
 
 struct Condition {
   int call;
-  scmp_arg_cmp refused_when;
+  std::vector<scmp_arg_cmp> refused_when;  // all of them hold
 };
 
 // An int fills half of a register, and the kernel looks at that half: so must a comparison.
@@ -152,6 +152,47 @@ constexpr scmp_arg_cmp is_not(unsigned argument, uint64_t value) {
 }
 scmp_arg_cmp is_not_self(unsigned argument) {
   return is_not(argument, static_cast<uint64_t>(::getpid()));
+}
+
+std::vector<Condition> conditions() {
+  return {
+      // Threads, not processes.
+      {SCMP_SYS(clone),
+       {{0, SCMP_CMP_MASKED_EQ, kIsTraced ? CLONE_NEWUSER : CLONE_THREAD,
+         kIsTraced ? CLONE_NEWUSER : 0}}},
+      // Signals for itself only. A descriptor can be made to signal its owner.
+      {SCMP_SYS(kill), {is_not_self(0)}},
+      {SCMP_SYS(tgkill), {is_not_self(0)}},
+      {SCMP_SYS(rt_sigqueueinfo), {is_not_self(0)}},
+      {SCMP_SYS(rt_tgsigqueueinfo), {is_not_self(0)}},
+      {SCMP_SYS(fcntl), {is_int(1, F_SETOWN)}},
+      {SCMP_SYS(fcntl), {is_int(1, F_SETOWN_EX)}},
+      {SCMP_SYS(ioctl), {is_int(1, FIOSETOWN)}},
+      {SCMP_SYS(ioctl), {is_int(1, SIOCSPGRP)}},
+      // Nor may it make one that the master shares signal its owner, which a terminal sets to the
+      // processes that the terminal belongs to, with a signal of its choice.
+      {SCMP_SYS(fcntl), {is_int(1, F_SETSIG)}},
+      {SCMP_SYS(fcntl), {is_int(1, F_SETFL), {2, SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC}}},
+      {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
+      // A lease makes whoever opens the file wait: the master, for its configuration.
+      {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
+      // A priority of a process, not of a group or a user.
+      {SCMP_SYS(setpriority), {is_not(0, PRIO_PROCESS)}},
+      {SCMP_SYS(ioprio_set), {is_not(0, kIoprioWhoProcess)}},
+      // A socket that is not connected could send to any address, with descriptors. Left are
+      // SOCK_STREAM (1) and SOCK_SEQPACKET (5), of which both ends are connected for good.
+      {SCMP_SYS(socketpair), {is_not(0, AF_UNIX)}},
+      {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 1, 0}}},
+      {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 2, 2}}},
+      {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 8, 8}}},
+      {SCMP_SYS(sendto), {is_not(4, 0)}},
+      // To type into the terminal that the server was started from.
+      {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
+      {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},
+      // To outlive the nursery. A process that dies with it may say so: LeakSanitizer's second
+      // process must, or it stays behind when its worker is killed meanwhile.
+      {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},
+  };
 }
 
 // A second filter, since one of libseccomp's cannot say "neither of two values". Calls of another
@@ -196,47 +237,12 @@ Status refuse_calls() {
   if (error == 0)
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   if (error == 0 && !kIsTraced) error = seccomp_rule_add(filter.get(), refuse, SCMP_SYS(ptrace), 0);
-  const Condition conditions[] = {
-      // Threads, not processes.
-      {SCMP_SYS(clone),
-       {0, SCMP_CMP_MASKED_EQ, kIsTraced ? CLONE_NEWUSER : CLONE_THREAD,
-        kIsTraced ? CLONE_NEWUSER : 0}},
-      // Signals for itself only. A descriptor can be made to signal its owner.
-      {SCMP_SYS(kill), is_not_self(0)},
-      {SCMP_SYS(tgkill), is_not_self(0)},
-      {SCMP_SYS(rt_sigqueueinfo), is_not_self(0)},
-      {SCMP_SYS(rt_tgsigqueueinfo), is_not_self(0)},
-      {SCMP_SYS(fcntl), is_int(1, F_SETOWN)},
-      {SCMP_SYS(fcntl), is_int(1, F_SETOWN_EX)},
-      {SCMP_SYS(ioctl), is_int(1, FIOSETOWN)},
-      {SCMP_SYS(ioctl), is_int(1, SIOCSPGRP)},
-      // A lease makes whoever opens the file wait: the master, for its configuration.
-      {SCMP_SYS(fcntl), is_int(1, F_SETLEASE)},
-      // A priority of a process, not of a group or a user.
-      {SCMP_SYS(setpriority), is_not(0, PRIO_PROCESS)},
-      {SCMP_SYS(ioprio_set), is_not(0, kIoprioWhoProcess)},
-      // A socket that is not connected could send to any address, with descriptors. Left are
-      // SOCK_STREAM (1) and SOCK_SEQPACKET (5), of which both ends are connected for good.
-      {SCMP_SYS(socketpair), is_not(0, AF_UNIX)},
-      {SCMP_SYS(socketpair), {1, SCMP_CMP_MASKED_EQ, 1, 0}},
-      {SCMP_SYS(socketpair), {1, SCMP_CMP_MASKED_EQ, 2, 2}},
-      {SCMP_SYS(socketpair), {1, SCMP_CMP_MASKED_EQ, 8, 8}},
-      {SCMP_SYS(sendto), is_not(4, 0)},
-      // To type into the terminal that the server was started from.
-      {SCMP_SYS(ioctl), is_int(1, TIOCSTI)},
-      {SCMP_SYS(ioctl), is_int(1, TIOCLINUX)},
-  };
-  for (const Condition& condition : conditions) {
+  for (const auto& [call, refused_when] : conditions()) {
     if (error == 0) {
       error =
-          seccomp_rule_add_array(filter.get(), refuse, condition.call, 1, &condition.refused_when);
+          seccomp_rule_add_array(filter.get(), refuse, call,
+                                 static_cast<unsigned>(refused_when.size()), refused_when.data());
     }
-  }
-  // To outlive the nursery. What dies with it may say so: LeakSanitizer's second process must, or
-  // it stays behind when its worker is killed meanwhile.
-  const scmp_arg_cmp outlives[] = {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}};
-  if (error == 0) {
-    error = seccomp_rule_add_array(filter.get(), refuse, SCMP_SYS(prctl), 2, outlives);
   }
   if (error == 0) error = seccomp_load(filter.get());
   if (error < 0) return fail_errno("seccomp", -error);

@@ -71,12 +71,10 @@ Status restrict_files() {
                             kVersion, version));
   }
   const Rules rules;
-  // The worker keeps its own folder in /proc open: the kernel would forget it, and make another one
-  // without our rule, when it runs short of memory.
-  static const Fd own = open_path(fmt::format("/proc/{}", ::getpid()));
-  if (!rules.is_open() || !own.is_open() || !rules.try_grant(open_path("/"), kMove) ||
-      !rules.try_grant(own, kWrite) || !try_grant_all_but_proc_and_sys(rules) ||
-      !rules.try_enter()) {
+  // Of /proc not even the worker's own folder is granted: by oom_score_adj, which each thread's
+  // folder has too, a handler would have the kernel take the master when memory runs out.
+  if (!rules.is_open() || !rules.try_grant(open_path("/"), kMove) ||
+      !try_grant_all_but_proc_and_sys(rules) || !rules.try_enter()) {
     return fail_errno("landlock", errno);
   }
   return {};

@@ -5,8 +5,8 @@
 
 namespace ringmaster::work {
 
-// By Landlock: no other process's memory, no writing to other processes' files in /proc, nor to
-// kernel settings and control groups.
+// By Landlock: no other process's memory, no writing to any process's files in /proc, its own
+// included, nor to kernel settings and control groups.
 [[nodiscard]] Status restrict_files();
 
 // By seccomp; takes no_new_privs.

@@ -22,6 +22,9 @@ REFUSED = {
     "kill_all": "done",
     "tgkill_parent": "done",
     "own_signals": "done",
+    "choose_signal": "done",
+    "signal_when_ready": "done",
+    "signal_when_ready_by_ioctl": "done",
     "limit_parent": "done",
     "outlive": "done",
     "ptrace": "ESRCH",
@@ -49,9 +52,8 @@ REFUSED = {
 # Refused, too, but without the sandbox the privileged may do it.
 PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
-    "kill_self", "thread", "name_thread", "files", "stream_pair", "seqpacket_pair", "send",
-    "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self",
-    "oom_score_of_self",
+    "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
+    "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self", "no_wait",
 ]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.
@@ -119,8 +121,10 @@ def test_memory_files_and_threads_are_left(sandboxed, tmp_path, what):
 
 
 @pytest.mark.needs("landlock")
-@pytest.mark.parametrize("what", ["open_parent", "oom_score_of_parent", "core_pattern"])
-def test_the_files_of_other_processes_and_of_the_kernel_cannot_be_opened(sandboxed, free, what):
+@pytest.mark.parametrize("what", [
+    "open_parent", "oom_score_of_parent", "oom_score_of_self", "oom_score_of_thread",
+    "core_pattern"])
+def test_the_files_of_processes_and_of_the_kernel_cannot_be_opened(sandboxed, free, what):
     if what != "core_pattern" or os.geteuid() == 0:
         assert free.call("tries", {"what": what}) in ("done", "EROFS")
     assert sandboxed.call("tries", {"what": what}) in ("EACCES", "EPERM", "EROFS")

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/ipc.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -72,6 +73,21 @@ static int open_in_proc(pid_t pid, const char* name) {
 static int own_signals(void) {
   const int fd = open("/dev/null", O_RDONLY);
   return fcntl(fd, F_SETOWN, getppid()) | close(fd);
+}
+
+enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
+
+static int change_pipe(enum how how) {
+  int ends[2], on = 1;
+  if (pipe(ends) != 0) abort();
+  const int result = how == kChooseSignal      ? fcntl(ends[0], F_SETSIG, SIGKILL)
+                     : how == kSignalWhenReady ? fcntl(ends[0], F_SETFL, O_ASYNC | O_NONBLOCK)
+                     : how == kNoWait          ? fcntl(ends[0], F_SETFL, O_NONBLOCK)
+                                               : ioctl(ends[0], FIOASYNC, &on);
+  const int error = errno;
+  close(ends[0]), close(ends[1]);
+  errno = error;
+  return result;
 }
 
 static int limit_parent(void) {
@@ -139,18 +155,22 @@ static int lease(const char* folder) {
 
 static void* end(void* unused) { return unused; }
 
-static void* name_main_thread(void* main_thread) {
-  return (void*)(intptr_t)pthread_setname_np(*(pthread_t*)main_thread, "named");
+static void* rest(void* unused) {
+  for (;;) pause();
+  return unused;
 }
 
-/* As libraries name their threads: by a file in /proc/self/task. */
-static int name_thread(void) {
-  pthread_t self = pthread_self(), thread;
-  void* error = NULL;
-  if (pthread_create(&thread, NULL, name_main_thread, &self) != 0) abort();
-  pthread_join(thread, &error);
-  errno = (int)(intptr_t)error;
-  return errno == 0 ? 0 : -1;
+/* Starts as many threads as it may, says so on stderr, and never returns. */
+static int hold_threads(void) {
+  pthread_attr_t attributes;
+  pthread_t thread;
+  pthread_attr_init(&attributes);
+  pthread_attr_setstacksize(&attributes, 64 << 10);
+  int count = 0;
+  while (count < 10000 && pthread_create(&thread, &attributes, rest, NULL) == 0) ++count;
+  dprintf(STDERR_FILENO, "holds %d threads\n", count);
+  rest(NULL);
+  return 0;
 }
 
 /* Takes what is rung on every eventfd of this worker, without O_NONBLOCK, from now on. */
@@ -200,6 +220,10 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "kill_all")) return kill(-1, 0);
   if (is(what, "tgkill_parent")) return syscall(SYS_tgkill, getppid(), getppid(), 0);
   if (is(what, "own_signals")) return own_signals();
+  if (is(what, "choose_signal")) return change_pipe(kChooseSignal);
+  if (is(what, "signal_when_ready")) return change_pipe(kSignalWhenReady);
+  if (is(what, "signal_when_ready_by_ioctl")) return change_pipe(kSignalWhenReadyByIoctl);
+  if (is(what, "no_wait")) return change_pipe(kNoWait);
   if (is(what, "limit_parent")) return limit_parent();
   if (is(what, "pin_parent")) return pin(getppid());
   if (is(what, "pin_self")) return pin(0) | pin(getpid());
@@ -230,8 +254,10 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "lease")) return lease(folder);
   if (is(what, "oom_score_of_parent")) return open_in_proc(getppid(), "oom_score_adj");
   if (is(what, "oom_score_of_self")) return open_in_proc(getpid(), "oom_score_adj");
+  if (is(what, "oom_score_of_thread")) return open_file("/proc/thread-self/oom_score_adj", O_WRONLY);
   if (is(what, "core_pattern")) return open_file("/proc/sys/kernel/core_pattern", O_WRONLY);
-  if (is(what, "name_thread")) return name_thread();
+  if (is(what, "name_self")) return prctl(PR_SET_NAME, "named");
+  if (is(what, "hold_threads")) return hold_threads();
   if (is(what, "read_shadow")) return open_file("/etc/shadow", O_RDONLY);
   if (is(what, "deafen")) return deafen();
   if (is(what, "outlive")) return prctl(PR_SET_PDEATHSIG, 0);

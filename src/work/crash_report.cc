@@ -12,8 +12,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "work/symbols.h"
-
 namespace ringmaster::work {
 namespace {
 
@@ -127,7 +125,7 @@ Status CrashReports::report_to(uint32_t slot) {
   return {};
 }
 
-std::string CrashReports::describe(uint32_t slot, int status) const {
+std::string CrashReports::describe(uint32_t slot, int status) {
   // The worker could write anything here: nothing is believed that can be checked.
   const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
   const int signal = report.signal.load(std::memory_order_acquire);
@@ -135,11 +133,10 @@ std::string CrashReports::describe(uint32_t slot, int status) const {
   std::string text = reason_of(signal, report.code, report.address);
   const size_t count = std::min<size_t>(report.frame_count.load(std::memory_order_acquire),
                                         std::size(report.frames));
-  Symbols symbols;
   for (size_t i = kOwnFrames; i < count; ++i) {
     // A return address is that of the instruction after the call, which may be another function's.
     const auto address = reinterpret_cast<uintptr_t>(report.frames[i]);
-    text += '\n' + symbols.describe(i == kOwnFrames ? address : address - 1);
+    text += '\n' + symbols_.describe(i == kOwnFrames ? address : address - 1);
   }
   return text;
 }

@@ -18,6 +18,7 @@
 #include <string>
 
 #include "base/status.h"
+#include "work/symbols.h"
 
 namespace ringmaster::work {
 
@@ -39,10 +40,11 @@ class CrashReports {
   [[nodiscard]] Status report_to(uint32_t slot);
   // What the worker that ended with `status` (as waitpid(2) gives it) has reported, as lines:
   // why ("SEGV_MAPERR at 0x8"), then the frames, innermost first. Empty: it has reported nothing.
-  std::string describe(uint32_t slot, int status) const;
+  std::string describe(uint32_t slot, int status);
 
  private:
   std::span<std::byte> pages_;
+  Symbols symbols_;  // kept: to read a large handler's table takes hundreds of milliseconds
 };
 
 }  // namespace ringmaster::work

@@ -1,6 +1,7 @@
 """A worker that crashes says where; its job is answered; its end is that of the crash."""
 
 import re
+import shutil
 
 import pytest
 from client import RpcError
@@ -53,6 +54,21 @@ def test_a_crash_is_logged_with_its_backtrace(crashing, build, behave, how, why,
     assert any(re.fullmatch(rf"{function}\+0x\w+ \(probe\.so\+0x\w+\)", at) for at in frames), line
     if behave != "overflows":  # whose way began further away than is kept
         assert "ringmaster::work::serve_jobs(" in line
+
+
+def test_a_librarys_symbols_are_read_once(server, probe, tmp_path):
+    """To read those of a large library takes hundreds of milliseconds: not for each crash."""
+    handler = probe("aborts")
+    library = shutil.copy(handler["library"], tmp_path / "handler.so")
+    running = server(may_crash=True, workers={"count": 1}, methods={"aborts": {"attempts": 1}},
+                     handlers={"aborts": handler | {"library": library}})
+    for _ in range(2):
+        before = len(running.lines)
+        with pytest.raises(RpcError):
+            running.call("aborts")
+        line = running.wait_for_line("event=backtrace .*", before).group(0)
+        assert "misbehave+0x" in line
+        (tmp_path / "handler.so").unlink(missing_ok=True)
 
 
 def test_a_handler_that_handles_a_signal_itself_is_not_disturbed(crashing):

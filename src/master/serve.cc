@@ -37,10 +37,20 @@ struct CloseLoop {
 };
 using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
 
+// libuv starts its threads with the first work that it is given, and aborts if it cannot. By then a
+// handler may have started as many threads as the user may have: so the work is given before there
+// are workers.
+void start_thread_pool(uv_loop_t* loop) {
+  static uv_work_t nothing;
+  RM_ASSERT(uv_queue_work(
+                loop, &nothing, [](uv_work_t*) {}, nullptr) == 0);
+}
+
 Result<Loop> make_loop() {
   auto loop = std::make_unique<uv_loop_t>();
   const int error = uv_loop_init(loop.get());
   if (error != 0) return fail_errno("set up the event loop", -error);
+  start_thread_pool(loop.get());
   return Loop(loop.release());
 }
 

@@ -34,6 +34,9 @@ Result<std::string> confine(const ipc::Confinement& confinement, pid_t nursery) 
     if (!changed) return tl::unexpected(changed.error());
   }
   if (!has_sandbox) return "";
+  if (confinement.changes_user == 0) {
+    if (Status left = leave_threads_to_master(); !left) return tl::unexpected(left.error());
+  }
   return enter_sandbox(confinement.sandbox);
 }
 

@@ -20,6 +20,10 @@ namespace {
 // A worker opens files, not connections; the master's limit, which it inherits, is for those.
 constexpr rlim_t kDescriptors = 1024;
 
+// So many processes and threads are left for the master and the nursery; but at least half of what
+// there may be is left for the workers.
+constexpr rlim_t kThreadsLeft = 256;
+
 // The kernel's score counts thousandths of the memory: this outweighs half of it.
 constexpr int kOomScore = 500;
 
@@ -59,6 +63,16 @@ Status refuse_new_privileges() {
 }
 
 }  // namespace
+
+Status leave_threads_to_master() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NPROC, &limit) != 0) return fail_errno("limits", errno);
+  if (limit.rlim_cur == RLIM_INFINITY) return {};
+  limit.rlim_cur -= std::min(limit.rlim_cur / 2, kThreadsLeft);
+  limit.rlim_max = limit.rlim_cur;
+  if (::setrlimit(RLIMIT_NPROC, &limit) != 0) return fail_errno("limits", errno);
+  return {};
+}
 
 void empty_bounding_set() {
   for (unsigned long cap = 0; ::prctl(PR_CAPBSET_READ, cap) >= 0; ++cap)

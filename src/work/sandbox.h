@@ -9,10 +9,10 @@
 // Processes: a worker, after it has opened all that it needs and before its first job; once, for
 //            good: no process leaves its sandbox. The nursery stays outside.
 // Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
-// Limits:    what the handler's user may do with files, it still may, but for other processes'
-//            files in /proc, kernel settings and control groups: these only Landlock keeps from a
-//            worker. Files that lie in / itself and are newer than the worker cannot be written. A
-//            thread can be pinned or given a priority by itself only (the id 0), not by its number.
+// Limits:    what the handler's user may do with files, it still may, but for writing to files in
+//            /proc, kernel settings and control groups: these only Landlock keeps from a worker.
+//            Files that lie in / itself and are newer than the worker cannot be written. A thread
+//            can be pinned, given a priority or named by itself only (the id 0), not by its number.
 #pragma once
 
 #include <string>
@@ -25,6 +25,12 @@ namespace ringmaster::work {
 // Returns the steps that this system refuses, each with why; empty: none. With Sandbox::kFull a
 // refused step is an error, which names it and the way out.
 [[nodiscard]] Result<std::string> enter_sandbox(ipc::Sandbox sandbox);
+
+// For a worker whose user is the master's: lowers its own limit of processes and threads
+// (RLIMIT_NPROC), which the kernel compares with all that this user has, so that some are left for
+// the master and the nursery. The master's limit stays. A worker of another user takes none of the
+// master's, and keeps its limit: other services of that user may have many.
+[[nodiscard]] Status leave_threads_to_master();
 
 // Part of the step `capabilities` that root must take before it becomes another user. Without the
 // privilege to do it there is nothing to empty: a process without exec gains nothing by the set.

@@ -1,16 +1,20 @@
-"""What the system refuses: descriptors while it runs and at the start, memory at the start."""
+"""What the system refuses: descriptors, memory and threads, while it runs and at the start."""
 
 import json
 import os
 import re
 import resource
+import shutil
+import signal
+import subprocess
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from client import Client, request
+from client import Client, RpcError, request
 from honest import honest
 from proc import descriptors, wait_until
+from server import HANDLERS, compile_handler
 
 
 def sanitized(build: Path) -> bool:
@@ -121,3 +125,48 @@ def test_memory_that_the_system_does_not_give(server, build):
     assert running.wait() == 71
     failed = running.wait_for_line(r"event=not_started error=(.*)").group(1)
     assert "Cannot allocate memory" in failed and "ringmaster-payload" in failed
+
+
+# A user that nothing else runs as; the kernel counts a user's threads, and does not count root's.
+USER = 61234
+
+
+@pytest.fixture
+def as_another_user():
+    """A command before the server's: becomes USER, and may start `threads` processes and threads."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can become another user")
+    if shutil.which("setpriv") is None:
+        pytest.skip("this system has no setpriv")
+    # The configuration and the handlers lie in folders that only root may enter. With the security
+    # bit access(2) knows that this user may, too.
+    reads = "+dac_read_search"
+    become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
+              f"--inh-caps={reads}", f"--ambient-caps={reads}", "--securebits=+no_setuid_fixup"]
+    if subprocess.run([*become, "true"], capture_output=True).returncode != 0:
+        pytest.skip("this machine does not let root become another user")
+    return lambda threads: ["prlimit", f"--nproc={threads}:{threads}", *become]
+
+
+def test_a_handler_that_takes_all_threads_leaves_the_master_its_own(
+        server, probe, tmp_path, as_another_user):
+    crashes = tmp_path / "crashes"
+    crashes.mkdir(mode=0o700)
+    os.chown(crashes, USER, USER)
+    tries = {"library": compile_handler(tmp_path / "tries.so", HANDLERS / "tries.c")}
+    running = server(
+        before=as_another_user(120), may_crash=True, crashes={"folder": crashes},
+        workers={"count": 2}, handlers={"echo": {}, "tries": tries, "poison": probe("aborts")},
+        methods={name: {"attempts": 1, "timeout_ms": 60_000} for name in ("tries", "poison")})
+    with running.connect() as client:
+        client.send(request("tries", {"what": "hold_threads"}))
+        assert int(running.wait_for_line(r"holds (\d+) threads").group(1)) > 0
+        before = len(running.lines)
+        with pytest.raises(RpcError):
+            running.call("poison")
+        running.wait_for_line("event=crash_kept", before)
+        running.wait_for_line("event=worker_ready", before)
+        assert running.call("echo", [1]) == [1]
+        for pid in running.workers().values():
+            os.kill(pid, signal.SIGKILL)
+        assert client.answer()["error"]["code"] == -32014

@@ -25,9 +25,10 @@ struct Fixture {
 
   std::unique_ptr<Generation> start() {
     REQUIRE(store);
-    auto started = Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {},
-                                     {[](const ipc::ControlMessage&) {}, [] {},
-                                      [this](const std::string& how) { gone.push_back(how); }});
+    auto started =
+        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {},
+                          {[](const ipc::ControlMessage&) {}, [](uint32_t, const Error&) {}, [] {},
+                           [this](const std::string& how) { gone.push_back(how); }});
     REQUIRE_MESSAGE(started, started.error().message);
     return std::move(*started);
   }

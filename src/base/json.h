@@ -5,8 +5,8 @@
 // Nothing here builds a tree: what is found is handed out as spans of the text.
 //
 // Cost:    one pass over the text; from what RapidJSON refuses on, a copy of it, too.
-// Memory:  none per message, but for that copy, and for strings that are not plain ASCII: those with escapes, those
-//          beyond it (the reader is kept per thread).
+// Memory:  none per message, but for that copy, and for strings that are not plain ASCII: those
+//          with escapes, those beyond it (the reader is kept per thread).
 // Limits:  nesting of at most kMaxDepth, so no input can exhaust a stack. No embedded NUL, no BOM.
 #pragma once
 

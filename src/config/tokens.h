@@ -11,9 +11,9 @@
 
 namespace ringmaster::config {
 
-// At most 1,000, one a line, blanks around it ignored, of 16 to 1024 visible ASCII characters; lines
-// that begin with '#' and empty ones are none. Otherwise what is wrong in which line, never what
-// stands there.
+// At most 1,000, one a line, blanks around it ignored, of 16 to 1024 visible ASCII characters;
+// lines that begin with '#' and empty ones are none. Otherwise what is wrong in which line, never
+// what stands there.
 tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path);
 
 // The first of them, as it stands there: for a client.

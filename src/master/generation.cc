@@ -126,12 +126,20 @@ void Generation::order(ipc::ControlMessage message) {
   send_orders();
 }
 
-// With an order to fork goes the memory for the worker's results, made only now: orders that wait
-// hold no descriptors, however many they are.
 Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
-  if (order.type != ipc::ControlType::kFork) return channel_->try_send(order);
+  return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
+}
+
+// With an order to fork goes the memory for the worker's results, made only now: orders that wait
+// hold no descriptors, however many they are. Without memory the order is dropped, not the
+// generation: a shortage passes, and the slot is forked again later.
+Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {
   Result<Fd> results = port_.renew_results(order.worker);
-  if (!results) return tl::unexpected(results.error());
+  if (!results) {
+    port_.keep_spares();
+    events_.on_fork_failed(order.worker, results.error());
+    return true;
+  }
   Result<bool> sent = channel_->try_send(order, results->get());
   results->reset();
   port_.keep_spares();

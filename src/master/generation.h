@@ -25,6 +25,8 @@ class Generation {
  public:
   struct Events {
     std::function<void(const ipc::ControlMessage&)> on_message;
+    // The memory for the worker's results could not be made: its nursery was not told to fork.
+    std::function<void(uint32_t worker, const Error&)> on_fork_failed;
     std::function<void()> on_bell;  // a worker has published something, or has become ready
     // The nursery is gone; `how` is for people: "exit 78", "SIGKILL".
     std::function<void(const std::string& how)> on_gone;
@@ -63,6 +65,7 @@ class Generation {
   void order(ipc::ControlMessage message);
   void send_orders();
   Result<bool> try_send(const ipc::ControlMessage& order);
+  Result<bool> try_send_fork(const ipc::ControlMessage& order);
 
   uv_loop_t* loop_;
   uint32_t number_;

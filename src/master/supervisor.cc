@@ -57,6 +57,7 @@ Status Supervisor::start_generation() {
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
       setup_.confinement,
       {[this](const ipc::ControlMessage& message) { on_message(message); },
+       [this](uint32_t worker, const Error& error) { on_fork_failed(worker, error.message); },
        [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
   if (!started) return tl::unexpected(started.error());
   generation_ = std::move(*started);

@@ -90,6 +90,7 @@ class Supervisor {
   Status start_generation();
   bool is_sane(const ipc::ControlMessage& message) const;
   void on_message(const ipc::ControlMessage& message);
+  void on_fork_failed(uint32_t worker, const std::string& why);
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
   void on_tick();

@@ -67,14 +67,17 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       }
       return look_at_workers();
     case ipc::ControlType::kForkFailed:
-      log(Level::kError, "fork_failed",
-          {{"worker", message.worker}, {"error", strerrordesc_np(message.status)}});
-      return roster_.on_fork_failed(message.worker, now_ns());
+      return on_fork_failed(message.worker, strerrordesc_np(message.status));
     case ipc::ControlType::kExited:
       return on_worker_exited(message);
     default:
       RM_ASSERT(false);  // see is_sane()
   }
+}
+
+void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
+  log(Level::kError, "fork_failed", {{"worker", worker}, {"error", why}});
+  roster_.on_fork_failed(worker, now_ns());
 }
 
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {

@@ -8,9 +8,10 @@
 // Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
-// Cost:    one read(2) per turn of the loop, see ReadingTurns, into a buffer that all connections share or, of a long message,
-//          to where it is kept; and one write(2) per flush() for everything that output() was
-//          given since the last one. A long response may have one of its own: see send().
+// Cost:    one read(2) per turn of the loop (see ReadingTurns), into a buffer that all connections
+//          share or, of a long message, to where it is kept; and one write(2) per flush() for
+//          everything that output() was given since the last one. A long response may have one of
+//          its own: see send().
 // TLS:     stands between the stream and all that is said here, which is of the plaintext. A
 //          handshake, and a record, has the patience of a message. A long output is encrypted part
 //          by part, as the client takes it.

@@ -127,13 +127,34 @@ def test_memory_that_the_system_does_not_give(server, build):
     assert "Cannot allocate memory" in failed and "ringmaster-payload" in failed
 
 
+def test_a_worker_waits_for_memory_and_its_generation_lives_on(server, build):
+    """There is no memory for the results of a worker that is to replace another."""
+    if sanitized(build):
+        pytest.skip("sanitizers reserve more address space than there may be")
+    running = server(workers={"count": 2}, limits={"response_bytes": "64MiB"})
+    nursery = running.nursery()
+    before = len(running.lines)
+    used = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.prlimit(running.pid, resource.RLIMIT_AS)
+    resource.prlimit(running.pid, resource.RLIMIT_AS, (used + (16 << 20), hard))
+    try:
+        os.kill(running.workers()[0], signal.SIGKILL)
+        running.wait_for_line(
+            r"event=fork_failed worker=0 error=.*Cannot allocate memory", before)
+        assert running.call("echo", [1]) == [1]
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_AS, (soft, hard))
+    running.wait_for_worker(0, before)
+    assert running.nursery() == nursery
+
+
 # A user that nothing else runs as; the kernel counts a user's threads, and does not count root's.
 USER = 61234
 
 
 @pytest.fixture
 def as_another_user():
-    """A command before the server's: becomes USER, and may start `threads` processes and threads."""
+    """A command before the server's: becomes USER, with `threads` processes and threads at most."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     if shutil.which("setpriv") is None:

@@ -8,7 +8,7 @@
 // Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
 //          none: it may have half-closed (nc does) and wait for its answers. It is gone when
 //          reading or writing fails: one that has closed answers the next bytes with a reset.
-// Cost:    one read(2) per turn of the loop (see ReadingTurns), into a buffer that all connections
+// Cost:    one read(2) per wake-up or several, see ReadingTurns, into a buffer that all connections
 //          share or, of a long message, to where it is kept; and one write(2) per flush() for
 //          everything that output() was given since the last one. A long response may have one of
 //          its own: see send().

@@ -1,11 +1,13 @@
 // ReadingTurns: how much the connections of a loop are read in one turn of it, and in which order.
 //
 // libuv reads a connection up to 32 times when it is ready, and asks epoll up to 48 times for more
-// ready connections, before the loop's timers and answers have their turn. So each connection is
-// read once in a turn at most, and none once the turn has read for kTurnNs.
-// Order:   epoll tells of the same connections first in each turn. So a turn that has no time for
-//          all of them begins a round: the next turns read only those that were not read in it,
-//          until a turn has had time for all.
+// ready connections, before the loop's timers and answers have their turn. So a turn that has read
+// for kTurnNs begins no further read.
+// Order:   epoll tells of the same connections first in each turn. So a turn that leaves some of
+//          them unread begins a round: the next turns read only these, once each, until none is
+//          left.
+// Cost:    a turn of the server's loop may spin for results, so a connection that is alone is read
+//          on in the same turn: with one read a turn, requests of 200 KB had a third of their rate.
 // Limits:  a read that has begun is not stopped: its messages may take longer than a turn.
 // Pure: time is an argument.
 #pragma once
@@ -25,10 +27,11 @@ class ReadingTurns {
   // Whether a connection that is ready is read now. `last_round` is the connection's own: 0 before
   // the first call.
   bool may_read(uint64_t& last_round, uint64_t now_ns) {
-    if (last_round == round_) return false;
+    const bool was_read = last_round == round_;
+    if (was_read && is_catching_up_) return false;
     if (!begun_ns_) begun_ns_ = now_ns;
     if (now_ns >= *begun_ns_ + kTurnNs) {
-      had_no_time_ = true;
+      if (!was_read) leaves_some_ = true;
       return false;
     }
     last_round = round_;
@@ -37,13 +40,15 @@ class ReadingTurns {
 
   void end_turn() {
     begun_ns_.reset();
-    if (!std::exchange(had_no_time_, false)) ++round_;
+    is_catching_up_ = std::exchange(leaves_some_, false);
+    if (!is_catching_up_) ++round_;
   }
 
  private:
   uint64_t round_ = 1;
   std::optional<uint64_t> begun_ns_;  // the first read of this turn
-  bool had_no_time_ = false;          // for a connection that was ready
+  bool leaves_some_ = false;          // this turn: connections that this round has not read
+  bool is_catching_up_ = false;       // the turn before has left some
 };
 
 }  // namespace ringmaster::net

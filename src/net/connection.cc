@@ -149,7 +149,8 @@ bool Connection::is_shaking_hands() const {
 }
 
 bool Connection::may_read_now() {
-  if (is_shaking_hands() && !is_finishing_ && !events_.may_shake_hands(*this)) return false;
+  // Handshakes have a budget of their own: they take no reading time from the other connections.
+  if (is_shaking_hands() && !is_finishing_) return events_.may_shake_hands(*this);
   ReadingTurns* const turns = events_.reading_turns;
   return turns == nullptr || turns->may_read(last_round_, now_ns());
 }

@@ -116,8 +116,10 @@ class Floor {
   template <class Body>
   test::Child fork_worker(uint32_t slot, const Body& body) {
     return test::Child([&] {
+      // Out of the way of the numbers that inherit() takes.
+      const int results = ::fcntl(result_memories[slot].get(), F_DUPFD, 64);
       inherit(port, store);
-      Result<WorkerPort> opened = WorkerPort::open(geometry, slot, result_memories[slot].get());
+      Result<WorkerPort> opened = WorkerPort::open(geometry, slot, results);
       return opened ? body(*opened) : 100;
     });
   }

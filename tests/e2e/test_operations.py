@@ -44,8 +44,8 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
         assert running.call("echo", [1]) == [1]
         for pid in running.workers().values():
             found = descriptors(pid)
-            assert sorted(found) == [0, 1, 2, 7], found
-            assert found[0] == "/dev/null" and found[7] == "anon_inode:[eventfd]"
+            assert sorted(found) == [0, 1, 2, 6], found
+            assert found[0] == "/dev/null" and found[6] == "anon_inode:[eventfd]"
         assert not [name for name in descriptors(running.nursery()).values() if "TCP" in name]
     finally:
         os.close(read_end)

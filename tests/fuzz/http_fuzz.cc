@@ -2,6 +2,8 @@
 //
 // The same requests come out; what is asked about a head lies in it; the rules have a verdict on
 // each, and what is answered can be read as HTTP again, whatever the request had in it.
+#include <utility>
+
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 
@@ -37,7 +39,8 @@ void check_head(const rpc::HttpReader& head) {
   for (const char* name : {"Host", "Origin", "Content-Type", "Authorization"})
     RM_ASSERT(head.field(name).find_first_of("\r\n") == std::string_view::npos);
   for (const auto& origins : {std::vector<std::string>{}, std::vector<std::string>{"*"}}) {
-    const master::HttpVerdict verdict = master::judge(head, origins);
+    master::HttpVerdict verdict = master::judge_page(head, origins);
+    if (verdict.status == 200) verdict = master::judge_request(head, std::move(verdict));
     RM_ASSERT(verdict.status == 200 || verdict.status == 204 || !verdict.why.empty());
     check_answer(verdict);
   }

@@ -73,6 +73,23 @@ TEST_CASE("frozen watch: one that waits, but uses some CPU time, is not frozen")
   CHECK(watched.found_in(kTicks) == 'S');
 }
 
+TEST_CASE("frozen watch: without patience, one that sleeps is found, whatever CPU time it uses") {
+  const auto found_at = [](char state) {
+    FrozenWatch watch;
+    ProcessLook process{state, 7};
+    char found = 0;
+    for (uint32_t i = 0; i <= kTicks; ++i) {
+      ++process.cpu_ns;
+      const auto look = watch.on_tick(
+          kTicks, [&] { return std::optional(process); }, FrozenWatch::Patience::kNone);
+      if (look) found = look->state;
+    }
+    return found;
+  };
+  CHECK(found_at('S') == 'S');
+  CHECK(found_at('R') == 0);
+}
+
 TEST_CASE("frozen watch: one that uses much CPU time for something else is found") {
   Watched watched;
   watched.process->state = 'R';

@@ -40,6 +40,9 @@ class MasterPort {
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
   [[nodiscard]] bool try_withdraw(Publication id) { return ring_.try_withdraw(id); }
   bool was_any_ready() const { return ring_.was_ready().has_value(); }
+  // A published job that no worker has claimed; whether no worker has claimed this one.
+  std::optional<Publication> was_ready() const { return ring_.was_ready(); }
+  bool was_ready(Publication id) const { return ring_.is_ready(id); }
   // Wakes up to `count` of the workers that sleep, first those that were busy last: their caches
   // are warmest. Returns how many it has woken.
   size_t wake(size_t count);

@@ -63,6 +63,13 @@ size_t Ring::were_ready() const {
       }));
 }
 
+bool Ring::is_ready(Publication id) const {
+  const JobWord ready = make_word(EntryState::kReady, 0, id);
+  return std::any_of(entries_.begin(), entries_.end(), [ready](const AtomicWord& entry) {
+    return entry.load(std::memory_order_relaxed) == ready;
+  });
+}
+
 std::optional<Publication> Ring::claimed_by(uint32_t worker) const {
   for (const AtomicWord& entry : entries_) {
     const JobWord word = entry.load(std::memory_order_acquire);

@@ -5,7 +5,8 @@
 //                                       CLAIMED(worker) --give back--> READY
 //
 // Processes: publish(), withdraw() and the questions about a worker: master only; claim(),
-//            release() and give_back(): workers; was_ready(), were_ready() and was_at(): anyone.
+//            release() and give_back(): workers; was_ready(), were_ready(), is_ready() and
+//            was_at(): anyone.
 // Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
 //            another worker will) or the entry says that it has. It stores the job into a running
 //            word of its own before release(), and one that gives it back has stored none: so there
@@ -56,6 +57,7 @@ class Ring {
   // The oldest job that nobody has claimed; how many there are of them.
   std::optional<Publication> was_ready() const;
   size_t were_ready() const;
+  bool is_ready(Publication id) const;
   JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
   // The job that a worker has claimed and not released.

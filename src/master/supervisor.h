@@ -105,15 +105,22 @@ class Supervisor {
   void signal_worker(uint32_t worker, int signal);
   void fork_due();
   void watch_workers();
+  bool has_job_waited();
+  void watch_worker(uint32_t worker, bool does_job_wait);
+  void end_overstayed(uint32_t worker);
+  void end_frozen(uint32_t worker, const ProcessLook& look, const char* cause);
   uint32_t limit_ticks(uint32_t worker) const;
   void watch_nursery();
   void watch_for_stall();
   bool is_any_at_work() const;
 
   struct WatchedWorker {
-    FrozenWatch watch;
     int32_t pid = 0;
     uint64_t finished_jobs = 0;  // at the last tick
+    FrozenWatch watch;
+    FrozenWatch claim_watch;  // of the ticks for which it has left a published job unclaimed
+    uint32_t leaving_ticks = 0;
+    uint64_t finished_until_leaving = 0;
   };
 
   Setup setup_;
@@ -134,7 +141,8 @@ class Supervisor {
   std::string sandbox_lacks_;
   std::optional<Error> failure_;  // what the nursery said, or was killed for, before it went
   std::string load_failure_;
-  std::vector<WatchedWorker> watched_;  // by worker slot
+  std::vector<WatchedWorker> watched_;           // by worker slot
+  std::optional<ipc::Publication> waiting_job_;  // that no worker had claimed at the last tick
   FrozenWatch nursery_watch_;
   StallWatch stall_watch_;
   uint32_t ticks_until_ping_ = 0;

@@ -18,7 +18,7 @@ constexpr uint32_t kNurseryTicks = 100;
 // A nursery is asked for a sign of life so many ticks after it gave the last one: 1 s.
 constexpr uint32_t kPingTicks = 20;
 
-const char* cause_of(const ProcessLook& look) {
+const char* cause_of(const ProcessLook& look, const char* cause_asleep = "blocked") {
   switch (look.state) {
     case 'T':
       return "stopped by a signal";
@@ -27,30 +27,78 @@ const char* cause_of(const ProcessLook& look) {
     case 'R':
       return "uses CPU time for something else";
     default:
-      return "blocked";
+      return cause_asleep;
   }
 }
 
 }  // namespace
 
 void Supervisor::watch_workers() {
-  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
-    const int32_t pid = roster_.slot(i).pid;
-    WatchedWorker& watched = watched_[i];
-    const uint64_t finished = run_stage_.finished_jobs(i);
-    const bool is_another = std::exchange(watched.pid, pid) != pid;
-    const bool has_finished = std::exchange(watched.finished_jobs, finished) != finished;
-    const auto frozen = watched.watch.on_tick(is_another || has_finished ? 0 : limit_ticks(i),
-                                              [pid] { return look_at_process(pid); });
-    if (!frozen) continue;
-    log(Level::kError, "worker_frozen",
-        {{"worker", i},
-         {"gen", generation_->number()},
-         {"pid", pid},
-         {"state", std::string(1, frozen->state)},
-         {"cause", cause_of(*frozen)}});
-    kill_worker(i);
+  const bool does_job_wait = has_job_waited();
+  for (uint32_t i = 0; i < roster_.slot_count(); ++i)
+    watch_worker(i, does_job_wait);
+}
+
+// Whether one and the same job was published and unclaimed for the whole of the last tick.
+bool Supervisor::has_job_waited() {
+  const ipc::MasterPort& port = generation_->port();
+  const bool has_waited = waiting_job_ && port.was_ready(*waiting_job_);
+  if (!has_waited) waiting_job_ = port.was_ready();
+  return has_waited;
+}
+
+// A worker's bell is a word that the worker's handler can write: so a worker that says that it
+// sleeps is watched, too, while a job waits. An honest one would have claimed that job. Ticks at
+// which no job waits say nothing about such a worker, and are left out.
+void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
+  const Roster::Slot& slot = roster_.slot(worker);
+  const uint64_t finished = run_stage_.finished_jobs(worker);
+  WatchedWorker& watched = watched_[worker];
+  if (watched.pid != slot.pid) {
+    watched = {};
+    watched.pid = slot.pid;
+    watched.finished_jobs = finished;
   }
+  const bool has_finished = std::exchange(watched.finished_jobs, finished) != finished;
+  const auto look_at = [&slot] { return look_at_process(slot.pid); };
+  end_overstayed(worker);
+  const auto patience = slot.state == Roster::State::kLeaving ? FrozenWatch::Patience::kNone
+                                                              : FrozenWatch::Patience::kIfItRuns;
+  const auto frozen =
+      watched.watch.on_tick(has_finished ? 0 : limit_ticks(worker), look_at, patience);
+  if (frozen) end_frozen(worker, *frozen, cause_of(*frozen));
+
+  const bool can_claim = slot.state == Roster::State::kUp && !slot.is_killed && !has_finished &&
+                         !generation_->port().was_any_in_hand(worker);
+  if (can_claim && !does_job_wait) return;
+  const auto idle = watched.claim_watch.on_tick(can_claim ? kWorkerTicks : 0, look_at,
+                                                FrozenWatch::Patience::kNone);
+  if (idle) end_frozen(worker, *idle, cause_of(*idle, "leaves jobs unclaimed"));
+}
+
+// A worker that was told to leave finishes the jobs that it has in hand. A worker that takes more
+// jobs ignores SIGTERM, or the order has not reached it yet: the nursery, which sends it, may be
+// slow.
+void Supervisor::end_overstayed(uint32_t worker) {
+  const Roster::Slot& slot = roster_.slot(worker);
+  WatchedWorker& watched = watched_[worker];
+  if (slot.state != Roster::State::kLeaving || slot.is_killed) return;
+  if (watched.leaving_ticks++ == 0) watched.finished_until_leaving = watched.finished_jobs;
+  const uint64_t jobs = watched.finished_jobs - watched.finished_until_leaving;
+  if (watched.leaving_ticks <= kLeavingTicks || jobs <= ipc::kBatchMax) return;
+  log(Level::kError, "worker_overstayed",
+      {{"worker", worker}, {"gen", generation_->number()}, {"pid", slot.pid}, {"jobs", jobs}});
+  kill_worker(worker);
+}
+
+void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char* cause) {
+  log(Level::kError, "worker_frozen",
+      {{"worker", worker},
+       {"gen", generation_->number()},
+       {"pid", roster_.slot(worker).pid},
+       {"state", std::string(1, look.state)},
+       {"cause", cause}});
+  kill_worker(worker);
 }
 
 // For how long it may do nothing; 0: nothing is expected of it. A worker with a job has that job's

@@ -5,6 +5,7 @@ import os
 import signal
 
 from proc import is_stopped, wait_until
+from test_scribbling import ASLEEP, BELL, WORDS, scribbles  # noqa: F401 (a fixture)
 from test_status import ON, ask, status_of
 
 
@@ -46,6 +47,29 @@ def test_a_stopped_worker_does_not_stay_when_it_is_told_to_leave(server):
         wait_for_frozen(running, 1, leaving)
         running.wait_for_line(rf"event=worker_died worker=1 gen=1 pid={leaving} how=SIGKILL")
     assert running.call("echo", [1]) == [1]
+
+
+def test_a_worker_that_pretends_to_sleep_is_replaced_once_there_is_work(
+    server,
+    gate,
+    scribbles,  # noqa: F811
+):
+    """Its handler has answered, and writes that its worker has no job and sleeps."""
+    running = server(workers={"count": 1}, handlers={"echo": {}, "scribbles": scribbles})
+    liar = running.workers()[0]
+    scribbler = gate()
+    scribbler.open()
+    with running.connect() as client:
+        client.send(scribbler.request(
+            1, "scribbles", memory="ringmaster-control", offset=WORDS,
+            hex="00" * BELL + ASLEEP, times=1, pretend=True,
+        ))  # fmt: skip
+        assert client.answer()["result"] is None
+        assert running.call("echo", [1]) == [1]
+    cause = 'cause="leaves jobs unclaimed"'
+    running.wait_for_line(rf"event=worker_frozen worker=0 gen=1 pid={liar} state=S {cause}")
+    running.wait_for_line(rf"event=worker_died worker=0 gen=1 pid={liar} how=SIGKILL")
+    assert not [line for line in running.lines if "memory_damaged" in line]
 
 
 def test_a_server_whose_workers_are_all_stopped_is_not_ready(server, probe, gate):

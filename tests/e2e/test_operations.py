@@ -135,6 +135,40 @@ def test_a_worker_is_recycled_after_so_many_jobs(server):
     assert not any("event=worker_died" in line for line in running.lines)
 
 
+def test_an_idle_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
+    running = server(
+        workers={"count": 1, "max_jobs": 3},
+        handlers={"echo": {}, "deaf": probe("ignores_sigterm")},
+    )
+    deaf = running.workers()[0]
+    for _ in range(3):
+        assert running.call("deaf") == "ignored"
+    running.wait_for_line(rf"event=worker_recycled worker=0 gen=1 pid={deaf} ")
+    running.wait_for_line(rf"event=worker_frozen worker=0 gen=1 pid={deaf} state=S ")
+    running.wait_for_line(f"event=worker_died worker=0 gen=1 pid={deaf} how=SIGKILL")
+    assert running.call("echo", [1]) == [1]
+
+
+def test_a_busy_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
+    """Jobs go on to be published, since there is another worker."""
+    running = server(
+        workers={"count": 2, "max_jobs": 3},
+        handlers={"deaf": probe("ignores_sigterm")},
+        methods={"deaf": {"attempts": 5}},
+    )
+    ended = lambda: any("event=worker_overstayed " in line for line in running.lines)
+
+    def serve_many() -> bool:
+        client.send(b"".join(request("deaf", [], id) for id in range(100)))
+        assert all("result" in answer for answer in client.answers(100).values())
+        return ended()
+
+    with running.connect() as client:
+        wait_until(serve_many, "a worker to be ended")
+    found = running.wait_for_line(r"event=worker_overstayed (worker=\d) gen=1 (pid=\d+) jobs=\d+")
+    running.wait_for_line(rf"event=worker_died {found[1]} gen=1 {found[2]} how=SIGKILL")
+
+
 def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
     running = server(
         workers={"count": 1, "max_rss_bytes": "32MiB"}, handlers={"grow": probe("grows")}

@@ -22,6 +22,7 @@ def word(state: int, worker: int, job: int, sequence: int) -> str:
 
 
 CLAIMED = 2
+ASLEEP = "02000000"  # what a bell says
 
 # What is written: memory, offset, hex, times; and what is said of it. "{other}": the slot of the
 # worker that has a job in hand.

@@ -200,6 +200,9 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     volatile char* grown = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < size; i += 4096) grown[i] = 1;
     answer_text(host, job, "\"grown\"");
+  } else if (strcmp(how, "ignores_sigterm") == 0) {
+    signal(SIGTERM, SIG_IGN);
+    answer_text(host, job, "\"ignored\"");
   } else if (strcmp(how, "pretty") == 0) {
     answer_text(host, job, "{\n  \"a\": 1,\r\n  \"b\": \"\\n\"\n}\n");
   } /* "silent": no answer at all */

@@ -1,7 +1,8 @@
 /* scribbles: a handler that writes where it must not: {"gate": "GATE", "memory": "control",
  * "offset": N, "hex": "ff", "times": N}. It adds its pid to GATE.started, waits until GATE exists,
  * writes those bytes so many times into the memory of that name which it has mapped, and then waits to
- * be killed: what it has written stays as it is. */
+ * be killed: what it has written stays as it is. With "pretend": true it answers before it writes, and
+ * writes the same again every 5 ms. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@
 static void copy_member(rm_bytes json, const char* key, char* out) {
   char form[64];
   const char* at = memmem(json.data, json.size, key, strlen(key));
-  snprintf(form, sizeof form, "%s\":%%*[\"]%%1023[^\"]", key);
+  snprintf(form, sizeof form, "%s\":%%*[\"]%%2047[^\"]", key);
   if (at == NULL || sscanf(at, form, out) != 1) abort();
 }
 
@@ -33,30 +34,43 @@ static char* find_memory(const char* name) {
   return (char*)start;
 }
 
-static void scribble(rm_bytes params) {
-  char gate[1024], started[1100], name[1024], hex[1024];
+static void write_bytes(volatile char* at, const char* hex, long times) {
+  for (; times > 0; --times) {
+    for (const char* digits = hex; *digits != '\0'; digits += 2) {
+      const char byte[] = {digits[0], digits[1], '\0'};
+      *at++ = (char)strtol(byte, NULL, 16);
+    }
+  }
+}
+
+static void scribble(const rm_host* host, const rm_job* job) {
+  const rm_bytes params = job->params;
+  char gate[2048], started[2100], name[2048], hex[2048];
   copy_member(params, "gate", gate);
   copy_member(params, "memory", name);
   copy_member(params, "hex", hex);
+  const long offset = number_member(params, "offset"), times = number_member(params, "times");
+  const int pretends = memmem(params.data, params.size, "\"pretend\"", 9) != NULL;
   snprintf(started, sizeof started, "%s.started", gate);
   FILE* file = fopen(started, "a");
   fprintf(file, "%d\n", (int)getpid());
   fclose(file);
   while (access(gate, F_OK) != 0) usleep(1000);
 
-  volatile char* at = find_memory(name) + number_member(params, "offset");
-  for (long i = number_member(params, "times"); i > 0; --i) {
-    for (const char* digits = hex; *digits != '\0'; digits += 2) {
-      const char byte[] = {digits[0], digits[1], '\0'};
-      *at++ = (char)strtol(byte, NULL, 16);
-    }
+  if (pretends) {
+    memcpy(host->reserve(job, 4), "null", 4);
+    host->commit(job, 4);
   }
+  do {
+    write_bytes(find_memory(name) + offset, hex, times);
+    usleep(5000);
+  } while (pretends);
   for (;;) pause();
 }
 
 static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) {
-  (void)self, (void)host, (void)count;
-  scribble(jobs[0].params);
+  (void)self, (void)count;
+  scribble(host, &jobs[0]);
 }
 
 static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {

@@ -31,15 +31,15 @@ TEST_CASE(
   floor.store.header(3).handler = 1;
   floor.store.header(4).batch = 1;
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
-    const auto first = port.try_next();
+    const auto first = port.try_next().value();
     if (!first || first->id != Publication{1, 1} || port.was_share() != 1) return 1;
     const auto second = port.try_next_like(*first);
     if (!second || second->id != Publication{2, 1}) return 2;
     if (port.try_next_like(*first)) return 3;  // of another handler
-    const auto third = port.try_next();
+    const auto third = port.try_next().value();
     if (!third || third->id != Publication{3, 1}) return 4;
     if (port.try_next_like(*third)) return 5;  // to be run alone
-    const auto fourth = port.try_next();
+    const auto fourth = port.try_next().value();
     if (!fourth || port.try_next_like(*fourth)) return 6;  // there is none
     return 0;
   });
@@ -96,7 +96,7 @@ TEST_CASE("ports: two workers race for jobs of two handlers: neither is given an
   Floor floor;
   const auto work = [](WorkerPort& port) {
     for (;;) {
-      const std::optional<WorkerPort::Job> first = port.try_next();
+      const std::optional<WorkerPort::Job> first = port.try_next().value();
       if (!first) continue;
       std::vector<WorkerPort::Job> jobs = {*first};
       while (const std::optional<WorkerPort::Job> next = port.try_next_like(*first))
@@ -228,7 +228,7 @@ TEST_CASE("ports: a worker that writes to its job's payload is ended by SIGSEGV"
   floor.publish({3, 1}, "mine");
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     ::signal(SIGSEGV, SIG_DFL);
-    const std::optional<WorkerPort::Job> job = port.try_next();
+    const std::optional<WorkerPort::Job> job = port.try_next().value();
     if (!job) return 1;
     const_cast<volatile uint32_t&>(job->header->view_count) = 0;
     return 2;
@@ -236,6 +236,46 @@ TEST_CASE("ports: a worker that writes to its job's payload is ended by SIGSEGV"
   CHECK(worker.signal() == SIGSEGV);
   CHECK(floor.store.header(3).view_count == 1);
   CHECK(floor.port.take_over(0) == std::vector<Publication>{{3, 1}});
+}
+
+TEST_CASE("ports: a worker follows no forged word to a header that is not the master's") {
+  // Where it would lie, a client has sent bytes for it.
+  const Publication forged{Floor().geometry.job_slots + 6, 1};
+  const JobWord word = make_word(EntryState::kReady, 0, forged);
+  const std::string params(4096, '\1');
+  {
+    Floor floor;
+    REQUIRE(forged.job * sizeof(JobHeader) > floor.geometry.blocks_offset());
+    floor.publish({1, 1}, params);
+    const auto take_one = [](WorkerPort& port) { return port.try_next() ? 0 : 7; };
+    CHECK(floor.fork_worker(0, take_one).exit_code() == 0);
+    const Words words = floor.words();
+    words.entries[2] = word;
+    CHECK(floor.fork_worker(1, take_one).exit_code() == 7);
+    CHECK(floor.port.take_over(1) == std::vector<Publication>{forged});
+    CHECK(words.entries[2] == kFreeWord);
+  }
+  // Nor does it take such a job together with an honest one.
+  Floor floor;
+  floor.publish({1, 1}, params);
+  floor.words().entries[1] = word;
+  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
+    const auto first = port.try_next().value();
+    if (!first || port.try_next_like(*first)) return 1;
+    port.finish();
+    return port.try_next() ? 2 : 7;
+  });
+  CHECK(worker.exit_code() == 7);
+}
+
+TEST_CASE("ports: a worker takes no job whose header has more views than there can be") {
+  for (const uint32_t views : {uint32_t{0}, uint32_t{kViewsMax + 1}}) {
+    Floor floor;
+    floor.publish({3, 1}, "params");
+    floor.store.header(3).view_count = views;
+    const auto take_one = [](WorkerPort& port) { return port.try_next() ? 0 : 7; };
+    CHECK(floor.fork_worker(0, take_one).exit_code() == 7);
+  }
 }
 
 }  // namespace ringmaster::ipc

@@ -20,7 +20,7 @@ int run_to(Stage stage, WorkerPort& port, const Geometry& geometry, uint32_t slo
     }
     return ::raise(SIGSTOP);
   }
-  const std::optional<WorkerPort::Job> job = port.try_next();
+  const std::optional<WorkerPort::Job> job = port.try_next().value();
   if (!job) return 1;
   if (stage >= Stage::kReserved) std::memcpy(port.reserve(4), "done", 4);
   if (stage >= Stage::kCommitted) port.commit(job->id, 0, 4, 0);

@@ -12,7 +12,7 @@ namespace {
 // Takes `count` jobs together, as soon as there is one, and answers each. Zero: it did.
 int serve(ipc::WorkerPort& port, size_t count) {
   std::optional<ipc::WorkerPort::Job> jobs[ipc::kBatchMax];
-  while (!(jobs[0] = port.try_next()))
+  while (!(jobs[0] = port.try_next().value()))
     port.wait(ipc::kForeverNs);
   for (size_t i = 1; i < count; ++i)
     jobs[i] = port.try_next_like(*jobs[0]);

@@ -1,6 +1,7 @@
 #include "ipc/worker_port.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <unistd.h>
 #include <utility>
 
@@ -39,6 +40,7 @@ WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geo
     : control_(std::move(control)),
       payload_(std::move(payload)),
       results_(std::move(results)),
+      job_slots_(geometry.job_slots),
       result_bytes_(geometry.result_bytes),
       worker_(worker),
       head_(reinterpret_cast<ControlHead*>(control_.data())),
@@ -56,20 +58,36 @@ void WorkerPort::announce_ready() {
   head_->master_bell.ring(kEventFd);
 }
 
-std::optional<WorkerPort::Job> WorkerPort::try_next() {
+Result<std::optional<WorkerPort::Job>> WorkerPort::try_next() {
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
-  return claim ? std::optional(take(*claim)) : std::nullopt;
+  if (!claim) return std::nullopt;
+  if (Status sane = check(claim->id); !sane) return tl::unexpected(sane.error());
+  return take(*claim);
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
   // A hint: it may be another worker's by now, and its header already be the next job's.
   const std::optional<Publication> next = ring_.was_ready();
-  if (!next || !are_alike(*first.header, headers_[next->job])) return std::nullopt;
+  if (!next || next->job >= job_slots_) return std::nullopt;
+  if (!are_alike(*first.header, headers_[next->job])) return std::nullopt;
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
-  if (are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
-  ring_.give_back(*claim);
+  if (check(claim->id) && are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
+  ring_.give_back(*claim);  // one that is damaged is reported by try_next(), once none is in hand
   return std::nullopt;
+}
+
+Status WorkerPort::check(Publication id) const {
+  if (id.job >= job_slots_) {
+    return fail(ExitCode::kInternal,
+                fmt::format("damaged memory: the ring names job {}, expected one below {}", id.job,
+                            job_slots_));
+  }
+  const uint32_t views = headers_[id.job].view_count;
+  if (views >= 1 && views <= kViewsMax) return {};
+  return fail(ExitCode::kInternal,
+              fmt::format("damaged memory: job {} has {} views, expected 1 to {}", id.job, views,
+                          kViewsMax));
 }
 
 WorkerPort::Job WorkerPort::take(const Ring::Claim& claim) {

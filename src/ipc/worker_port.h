@@ -6,6 +6,8 @@
 //            or by a published result: README.md has the steps. A worker that dies after commit()
 //            and before finish() has still answered.
 // Memory:    the payload is mapped read-only: a handler that writes to its input gets SIGSEGV.
+// Trust:     each worker's handler can write the ring's words; only the master can write headers.
+//            So the number of a job is checked before its header is read.
 #pragma once
 
 #include <optional>
@@ -33,8 +35,10 @@ class WorkerPort {
     const JobHeader* header;
   };
   // Takes the oldest published job, if there is one. The job is this worker's until finish(). Up to
-  // kBatchMax may be in hand.
-  std::optional<Job> try_next();
+  // kBatchMax may be in hand. An error: a handler of another worker has forged the ring's word. It
+  // named a job that cannot be, whose header would be read from bytes that a client has sent; the
+  // entry stays claimed by this worker, which should end.
+  [[nodiscard]] Result<std::optional<Job>> try_next();
   // The same, if that one can be served together with `first`: by the same handler, in a batch.
   std::optional<Job> try_next_like(const Job& first);
   // Of the jobs that nobody has claimed: how many there are for each worker that is up.
@@ -55,11 +59,13 @@ class WorkerPort {
  private:
   WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,
              uint32_t worker);
+  Status check(Publication id) const;
   Job take(const Ring::Claim& claim);
 
   Region control_;
   Region payload_;
   Region results_;
+  uint32_t job_slots_;
   uint64_t result_bytes_;
   uint32_t worker_;
   size_t in_hand_ = 0;

@@ -34,8 +34,8 @@ class Desk {
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
       : port_(port), handlers_(handlers) {}
 
-  // Jobs of one handler, together; at least one.
-  void serve(std::span<const ipc::WorkerPort::Job> jobs);
+  // Jobs of one handler, together; at least one. An error: there is no such handler.
+  [[nodiscard]] Status serve(std::span<const ipc::WorkerPort::Job> jobs);
 
   char* reserve(const rm_job* job, size_t size);
   void commit(const rm_job* job, size_t size);
@@ -48,8 +48,8 @@ class Desk {
     rm_bytes views[ipc::kViewsMax];
   };
 
-  void take(const ipc::WorkerPort::Job& job);
-  void run(uint32_t handler_index);
+  void take(const ipc::WorkerPort::Job& job, const Handler& handler);
+  void run(const Handler& handler);
   Item* item_of(const rm_job* job);
   // An error; of a job that the handler was not given, in `run_ns` kNotRun.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
@@ -81,15 +81,23 @@ const rm_host kHost = {
 
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
-void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
+Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   // Once a job is answered, its header may be the next job's in its slot.
   const uint32_t handler_index = jobs.front().header->handler;
+  if (handler_index >= handlers_.size()) {
+    return ringmaster::fail(
+        ExitCode::kInternal,
+        fmt::format("damaged memory: job {} is for handler {}, expected one below {}",
+                    jobs.front().id.job, handler_index, handlers_.size()));
+  }
+  const Handler& handler = handlers_[handler_index];
   for (const ipc::WorkerPort::Job& job : jobs)
-    take(job);
-  run(handler_index);
+    take(job, handler);
+  run(handler);
+  return {};
 }
 
-void Desk::take(const ipc::WorkerPort::Job& job) {
+void Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler) {
   const ipc::JobHeader& header = *job.header;
   const uint64_t now = now_ns();
   if (count_ == 0) begun_ns_ = now;
@@ -105,16 +113,14 @@ void Desk::take(const ipc::WorkerPort::Job& job) {
     item.views[i] = {bytes.data(), bytes.size()};
   }
   const rm_bytes& params = item.views[0];
-  const Description& description = handlers_[header.handler].description();
-  if (const auto fault = description.find_fault({params.data, params.size})) {
+  if (const auto fault = handler.description().find_fault({params.data, params.size})) {
     return answer(item, RM_INVALID_PARAMS, *fault, ipc::kNotRun);
   }
   jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
 }
 
-void Desk::run(uint32_t handler_index) {
+void Desk::run(const Handler& handler) {
   if (count_ == 0) return;
-  const Handler& handler = handlers_[handler_index];
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
@@ -183,15 +189,18 @@ void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t r
 }
 
 // One job, and with it those that its handler can be given together.
-void take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
+Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
   jobs.clear();
-  std::optional<ipc::WorkerPort::Job> job = port.try_next();
-  if (!job) return;
+  const Result<std::optional<ipc::WorkerPort::Job>> next = port.try_next();
+  if (!next) return tl::unexpected(next.error());
+  std::optional<ipc::WorkerPort::Job> job = *next;
+  if (!job) return {};
   const size_t batch = job->header->batch;
   const size_t wanted = batch == 1 ? 1 : std::min(batch, 1 + port.was_share());
   jobs.push_back(*job);
   while (jobs.size() < wanted && (job = port.try_next_like(jobs.front())))
     jobs.push_back(*job);
+  return {};
 }
 
 void catch_sigterm() {
@@ -225,14 +234,14 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   port->announce_ready();
   std::vector<ipc::WorkerPort::Job> jobs;
   while (!stop_requested) {
-    take_jobs(*port, jobs);
+    if (Status taken = take_jobs(*port, jobs); !taken) return taken;
     if (jobs.empty()) {
       ::setproctitle("-ringmaster: %s", title.c_str());
       port->wait(kTickNs);
       continue;
     }
     ::setproctitle("-ringmaster: %s %s", title.c_str(), jobs.front().header->method);
-    desk.serve(jobs);
+    if (Status served = desk.serve(jobs); !served) return served;
     port->finish();
   }
   return {};

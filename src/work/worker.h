@@ -28,8 +28,8 @@ struct WorkerOptions {
 };
 
 // In the forked child, with the descriptors of ipc/control.h open, and the memory for its results:
-// closes those that a worker must not have and serves. Returns when it was told to stop, or when it
-// cannot start.
+// closes those that a worker must not have and serves. Returns when it was told to stop, when it
+// cannot start, and when a handler of another worker has damaged the ring's words.
 [[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                                 const std::vector<Handler>& handlers);
 

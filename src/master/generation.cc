@@ -91,9 +91,14 @@ void Generation::watch() {
   channel_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
   poll_channel(UV_READABLE);
   bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
-  uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+  poll_bell();
+}
+
+void Generation::poll_bell() {
+  uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int status, int) {
     auto* self = static_cast<Generation*>(poll->data);
     self->port_.take_rings();
+    if (status < 0) self->poll_bell();  // a counter that ran over: libuv has ended the poll
     self->events_.on_bell();
   });
 }

@@ -61,6 +61,7 @@ class Generation {
   bool is_running() const;
   void watch();
   void poll_channel(int events);
+  void poll_bell();
   void on_readable();
   void order(ipc::ControlMessage message);
   void send_orders();

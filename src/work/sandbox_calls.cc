@@ -45,6 +45,14 @@ constexpr int kRefused[] = {
     SCMP_SYS(io_uring_setup),
     SCMP_SYS(io_uring_enter),
     SCMP_SYS(io_uring_register),
+    // The kernel's older way to do input and output behind a program. It can ring the master's bell
+    // until the bell counts as broken.
+    SCMP_SYS(io_setup),
+    SCMP_SYS(io_submit),
+    SCMP_SYS(io_destroy),
+    SCMP_SYS(io_cancel),
+    SCMP_SYS(io_getevents),
+    SCMP_SYS(io_pgetevents),
     // Other programs and processes. The conditions on clone, kill and such are below.
     SCMP_SYS(execve),
     SCMP_SYS(execveat),

@@ -67,6 +67,22 @@ def stream_pairs(pid: int) -> int:
                for line in table)
 
 
+def count_descriptors(pid: int, upstream_ports: set[int]) -> tuple[int, int]:
+    """Its stream pairs, and its other descriptors without the connections to upstreams. Counted
+    until two looks agree: the kernel's tables of sockets leave sockets out when others are closed
+    while they are read, and say nothing of one that is opened after that."""
+    looks: list[tuple[int, int]] = []
+
+    def has_settled() -> bool:
+        pairs = stream_pairs(pid)
+        to_upstreams = sum(remote in upstream_ports for _, remote, _ in tcp_sockets(pid))
+        looks.append((pairs, len(descriptors(pid)) - to_upstreams - pairs))
+        return len(looks) > 1 and looks[-2] == looks[-1]
+
+    wait_until(has_settled, "the master's descriptors to stay as they are")
+    return looks[-1]
+
+
 def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) -> Vitals:
     """Of a master that nobody asks for anything, once what was going on has ended."""
     wait_until(lambda: len(children(pid)) == 1, "former generations to be gone")
@@ -74,12 +90,11 @@ def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) 
     is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731
     wait_until(lambda: not any(map(is_client, tcp_sockets(pid))), "all clients to be gone")
     [nursery] = children(pid)
-    pairs = stream_pairs(pid)
-    to_upstreams = sum(remote in upstream_ports for _, remote, _ in tcp_sockets(pid))
+    pairs, others = count_descriptors(pid, upstream_ports)
     return Vitals(
         master_bytes=private_bytes(pid),
         nursery_bytes=private_bytes(nursery),
-        descriptors=len(descriptors(pid)) - to_upstreams - pairs,
+        descriptors=others,
         stream_pairs=pairs,
         stream_pairs_max=STREAM_PAIRS_MAX * len(upstream_ports),
         processes=1 + len(descendants(pid)),

@@ -91,7 +91,10 @@ class Server:
         """All lines with that text, once there are so many: what was logged before an answer was
         sent may still be on its way to us after it."""
         found = lambda: [line for line in self.lines if text in line]
-        wait_until(lambda: len(found()) >= count, f"{count} lines with {text}")
+        try:
+            wait_until(lambda: len(found()) >= count, f"{count} lines with {text}")
+        except AssertionError as late:
+            raise AssertionError("\n".join([f"{late}, found:", *self.lines[-50:]])) from None
         return found()
 
     def wait_until_ready(self):

@@ -12,9 +12,9 @@ CPPFLAGS := -Isrc -Iinclude -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
 CXXFLAGS := -std=c++20 -g -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2
-FLAGS_asan    := -O1 -fsanitize=address,undefined -fno-sanitize-recover=all
-FLAGS_tsan    := -O1 -fsanitize=thread
-FLAGS_fuzz    := -O1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+FLAGS_asan    := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_tsan    := -O1 -g1 -fsanitize=thread
+FLAGS_fuzz    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                  -fsanitize-ignorelist=tests/fuzz/ignorelist.txt
 CXXFLAGS += $(FLAGS_$(BUILD))
 ifeq ($(BUILD),fuzz)
@@ -37,6 +37,7 @@ FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc)
 # What `make bench` measures with, beside the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
+PRECOMPILED := $(OUT)/precompiled.h.gch
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy install clean help FORCE
@@ -126,10 +127,14 @@ $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/f
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
 
-$(OUT)/obj/%.o: %.cc $(OUT)/flags
+$(OUT)/obj/%.o: %.cc $(OUT)/flags $(PRECOMPILED)
 	@mkdir -p $(@D)
 	@echo compile $<
-	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -MMD -MP -c -o $@ $<
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(PRECOMPILED:%.gch=-include %) -MMD -MP -c -o $@ $<
+
+$(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
+	@echo compile $<
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header -o $@ $<
 
 # Changes only when a flag does, so a changed flag rebuilds what it concerns.
 $(OUT)/flags: FORCE

@@ -1,0 +1,23 @@
+// What most files include, compiled once. A file includes what it needs all the same: it must build
+// without this one (`make PRECOMPILED=`).
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <cstring>
+#include <fcntl.h>
+#include <fmt/format.h>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <rapidjson/document.h>
+#include <span>
+#include <string>
+#include <string_view>
+#include <sys/socket.h>
+#include <tl/expected.hpp>
+#include <unistd.h>
+#include <unordered_map>
+#include <utility>
+#include <uv.h>
+#include <variant>
+#include <vector>

@@ -145,12 +145,16 @@ def test_as_many_workers_as_configured(server, count):
     assert len(running.processes()) == 2 + count
 
 
+@pytest.mark.alone
+@pytest.mark.timeout(200)
 def test_as_many_workers_as_there_may_be(server):
     available = Path("/proc/meminfo").read_text().split("MemAvailable:")[1].split()[0]
     if int(available) < 4 << 20:
         pytest.skip("expected 4 GiB of available memory for 512 workers")
-    running = server(wait=False, workers={"count": 512})
-    if "fork_failed" in running.wait_for_line(r"event=(ready|fork_failed|not_started)").group(0):
+    running = server(wait=False, workers={"count": 512, "start_timeout_ms": 150_000})
+    # A fork of a process with a sanitizer's memory takes many times as long.
+    began = running.process.wait_for_line(r"event=(ready|fork_failed|not_started)", timeout=150)
+    if "fork_failed" in began.group(0):
         pytest.skip("this machine does not permit 512 processes more")
     running.wait_until_ready()
     assert running.workers().keys() == set(range(512))

@@ -26,7 +26,8 @@ constexpr double kIntegersMax = 9007199254740992.0;
 
 std::string cut(std::string text) {
   if (text.size() <= kShownBytesMax) return text;
-  return text.substr(0, kShownBytesMax) + "...";
+  text.resize(kShownBytesMax);
+  return text.append("...");
 }
 
 // Hands RapidJSON's events on to its validator; notes which one that has refused.

@@ -107,7 +107,8 @@ void append_field(std::string& line, const LogField& field, bool json) {
     line += '=';
   }
   const bool is_long = field.text.size() > kFieldBytesMax;
-  const std::string text = is_long ? field.text.substr(0, kFieldBytesMax) + "..." : field.text;
+  std::string text = field.text.substr(0, kFieldBytesMax);
+  if (is_long) text.append("...");
   if (field.is_number || (!json && is_plain(text))) {
     line += text;
   } else {

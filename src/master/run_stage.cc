@@ -107,8 +107,11 @@ void RunStage::fill_header(const Job& job) {
   static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
   ipc::JobHeader& header = store_.header(job.publication.job);
   header.deadline_ns = job.deadline_ns;
-  header.handler = static_cast<uint32_t>(run_step(job).handler);
-  header.batch = is_run_alone(job) ? 1 : static_cast<uint32_t>(run_step(job).batch);
+  // Relaxed: try_publish() releases all of it.
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  header.handler.store(static_cast<uint32_t>(run_step(job).handler), kRelaxed);
+  const uint64_t batch = is_run_alone(job) ? 1 : run_step(job).batch;
+  header.batch.store(static_cast<uint32_t>(batch), kRelaxed);
   header.view_count = static_cast<uint32_t>(job.products.size());
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);

@@ -65,17 +65,17 @@ class Requests final : public json::Visitor {
 
   void end_item(json::Kind kind) {
     if (is_invalid()) return envelope_.clear();
-    std::optional<Request> request;
+    const size_t kept = requests_.size();
     if (kind == json::Kind::kObject) {
-      request = envelope_.judge();
+      if (auto request = envelope_.judge()) requests_.push_back(std::move(*request));
     } else {
-      request.emplace().error =
+      requests_.emplace_back().error =
           invalid_request("expected an object, found " + std::string(json::name(kind)));
     }
     envelope_.clear();
-    if (!request) return;
-    if (request->error && request->error->code == kInvalidRequest) ++invalid_count_;
-    requests_.push_back(std::move(*request));
+    if (requests_.size() == kept) return;
+    const std::optional<Error>& error = requests_.back().error;
+    if (error && error->code == kInvalidRequest) ++invalid_count_;
   }
 
   Error batch_too_large() const {

@@ -8,7 +8,7 @@ ifeq (0,$(MAKELEVEL))
 MAKEFLAGS += -j$(shell nproc)
 endif
 
-CPPFLAGS := -Isrc -Iinclude -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
+CPPFLAGS := -Isrc -Iinclude -Itests/support -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
 CXXFLAGS := -std=c++20 -g -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2
@@ -23,16 +23,17 @@ endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
 LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lpthread
 
-# The server is every file of src/ but its main, the handlers and the tools beside it.
-SERVER   := $(shell find src -name '*.cc' ! -path 'src/tools/*' ! -path 'src/handlers/*' \
+# The server is every file of src/ but its main, the handlers and the demo beside it.
+SERVER   := $(shell find src -name '*.cc' ! -path 'src/demo/*' ! -path 'src/handlers/*' \
                     ! -name main.cc)
-HANDLERS := $(notdir $(wildcard src/handlers/*))
+HANDLERS := $(notdir $(wildcard src/handlers/*)) interests
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
 # A fuzzer is linked with what it needs of these, so that its coverage is of that alone.
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
-            src/handlers/interests/features.cc src/net/cidr.cc $(wildcard src/net/tls_*.cc) \
-            $(addprefix src/master/,http_rules.cc payload_need.cc job.cc forecast.cc \
-                                    run_stage.cc run_stage_losses.cc)
+            src/upstream/body_template.cc src/demo/interests/features.cc src/net/cidr.cc \
+            $(wildcard src/net/tls_*.cc src/net/client/*.cc) \
+            $(addprefix src/master/,frontend/http_policy.cc scheduler/admission.cc \
+              $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc))
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 # What `make bench` measures with, beside the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
@@ -93,9 +94,11 @@ help: ## this list
 # --- how things are built ---
 
 $(OUT)/ringmaster: $(call objects,$(SERVER) src/main.cc)
-$(OUT)/feature_service: $(call objects,$(wildcard src/tools/feature_service/*.cc src/base/*.cc))
+$(OUT)/feature_service: $(call objects,$(wildcard src/demo/feature_service/*.cc \
+                          src/base/*.cc src/base/*/*.cc))
 $(OUT)/unit_tests: $(call objects,$(SERVER) \
-                     $(wildcard tests/*.cc src/handlers/interests/features.cc))
+                     $(shell find tests/unit tests/support -name '*.cc') \
+                     src/demo/interests/features.cc)
 $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
@@ -109,8 +112,8 @@ $(OUT)/fuzzed.a: $(call objects,$(FUZZED)) $(OUT)/flags
 	@ar rcs $@ $(filter %.o,$^)
 
 benches: $(BENCHES)
-$(OUT)/bench/aggregation: $(call objects,src/handlers/interests/features.cc)
-$(OUT)/bench/prediction: $(call objects,$(addprefix src/handlers/interests/,features.cc model.cc))
+$(OUT)/bench/aggregation: $(call objects,src/demo/interests/features.cc)
+$(OUT)/bench/prediction: $(call objects,$(addprefix src/demo/interests/,features.cc model.cc))
 $(OUT)/bench/bounds/arrivals: $(call objects,src/bench/arrivals.cc)
 $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@mkdir -p $(@D)
@@ -122,7 +125,7 @@ $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
 # be where what is made of it is newer than its source, as an archive is before it grows.)
 .PRECIOUS: $(OUT)/obj/%.o
 .SECONDEXPANSION:
-$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc)) $(OUT)/flags
+$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc src/demo/%/*.cc)) $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)

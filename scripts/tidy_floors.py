@@ -12,43 +12,55 @@ MODULES = {
     "base": "",
     "ipc": "base",
     "rpc": "base",
-    "work": "ipc base",
     "net": "rpc base",
-    "master": "net rpc ipc base",
-    "config": "master net rpc ipc base",
-    "bench": "rpc base",
-    "cli": "config master bench net rpc base",
-    "main.cc": "cli work base",
+    "upstream": "net base",
+    "worker": "ipc base",
+    "config": "upstream net ipc base",
+    "bench": "net rpc base",
+    "master/admin": "net rpc base",
+    "master/system": "base",
+    "master/scheduler": "config base",
+    "master/pipeline": "master/scheduler upstream config rpc ipc base",
+    "master/supervisor": "master/pipeline master/scheduler master/system config net ipc base",
+    "master/deployment": "master/supervisor master/pipeline master/system config rpc ipc base",
+    "master/frontend": "master/deployment master/pipeline master/system config net rpc base",
+    "master/lifecycle": "master/frontend master/deployment master/system master/admin config net "
+                        "upstream base",
+    "cli": "master/lifecycle config bench net base",
+    "main.cc": "cli worker base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
-    "tools": "base",  # and the tool's own folder
+    "demo": "",
+    "demo/interests": "demo",  # a handler, too
+    "demo/feature_service": "demo base",
 }
 
 # Where the headers of a library or of the system may be included: what else knows them not.
 LIBRARIES = {
-    "uv.h": "net/ master/ tools/",
-    "curl/": "net/fetch.cc net/curl_",
-    "openssl/": "net/tls base/secret",
+    "uv.h": "base/uv_handle.h net/ master/ demo/feature_service/ precompiled.h",
+    "curl/": "upstream/",
+    "openssl/": "net/ base/secret",
     "toml++/": "config/",
-    "CLI/": "cli/ tools/",
-    "rapidjson/": "base/json rpc/ work/description master/openrpc config/ cli/ handlers/ tools/",
+    "CLI/": "cli/ demo/feature_service/",
+    "rapidjson/": "base/json/ master/deployment/openrpc cli/ handlers/ demo/ precompiled.h",
     "boost/interprocess/": "ipc/",
-    "boost/beast/": "rpc/ bench/ tools/",
+    "boost/beast/": "rpc/ bench/ demo/feature_service/",
     "boost/asio": "",
-    "systemd/": "base/log cli/ master/",
-    "xgboost/": "handlers/",
-    "dlfcn.h": "work/",
-    "seccomp.h": "work/sandbox",
-    "ringmaster/": "work/ ipc/ handlers/",
+    "systemd/": "master/system/systemd",
+    "xgboost/": "demo/interests/",
+    "dlfcn.h": "worker/",
+    "seccomp.h": "worker/sandbox",
+    "ringmaster/": "worker/ ipc/ handlers/ demo/interests/",
 }
 
 # What a part must not know, beyond the above: (files, forbidden headers, why).
 FORBIDDEN = [
-    ("base/(?!log)|ipc/|rpc/|work/", r"base/log\.h|spdlog/.*", "it never logs: it returns"),
-    ("ipc/", r"base/json.*", "ipc knows no JSON"),
+    ("base/(?!log)|ipc/|rpc/|worker/", r"base/log\.h|spdlog/.*", "it never logs: it returns"),
+    ("ipc/", r"base/json/.*", "ipc knows no JSON"),
     ("rpc/", r"sys/(socket|un|mman|epoll)\.h|netinet/.*|arpa/.*|unistd\.h", "rpc does no I/O"),
     ("net/", r"sys/mman\.h", "net knows no shared memory"),
-    ("handlers/", r"sys/socket\.h|netinet/.*", "handlers do no network I/O"),
-    ("master/(roster|queue|forecast|average|access)", r"base/(clock|log|fd)\.h|unistd\.h|sys/.*"
+    ("handlers/|demo/interests/", r"sys/socket\.h|netinet/.*", "handlers do no network I/O"),
+    ("master/(scheduler/|supervisor/worker_slots|frontend/(access_control|http_policy"
+     r"|response_queue))|base/telemetry/", r"base/(clock|log|fd|uv_handle)\.h|unistd\.h|sys/.*"
      r"|s?pthread\.h|c?time(\.h)?|chrono|thread", "it is pure: time is an argument"),
 ]
 
@@ -57,14 +69,15 @@ LAYOUTS = ["ipc/layout.h", "ipc/result_ring.h"]
 NOT_SHARED = re.compile(r"^\s*(mutable )?std::(string|vector|map|set|deque|function|mutex"
                         r"|\w+_ptr)\b[^()]*;|\bvirtual\b|\b\w*(mutex|condition_variable)\b *[ <&*]")
 
-ROLE = re.compile(r"^\s*#\s*(?:el)?if.*\b\w*(MASTER|NURSERY|WORKER)\w*\b")
+ROLE = re.compile(r"^\s*#\s*(?:el)?if.*\b\w*(MASTER|FORK_?SERVER|WORKER)\w*\b")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*\*.*")
 
 
 def module_of(name: str) -> str:
-    """The module of a file named relative to src/."""
-    return name.split("/")[0]
+    """The module of a file named relative to src/: its folder, or a room of one of these."""
+    parts = name.split("/")
+    return "/".join(parts[:2]) if parts[0] in ("master", "demo") and len(parts) > 2 else parts[0]
 
 
 def may_include_own(name: str, header: str) -> str | None:
@@ -72,9 +85,9 @@ def may_include_own(name: str, header: str) -> str | None:
     module, other = module_of(name), module_of(header)
     if module not in MODULES:
         return f"module {module} is not in scripts/tidy_floors.py: say what it may include"
-    if module in ("handlers", "tools") and "/".join(name.split("/")[:2]) + "/" in header:
+    if module == "handlers" and header.startswith("/".join(name.split("/")[:2]) + "/"):
         return None
-    if other == module and module not in ("handlers", "tools"):
+    if other == module and module != "handlers":
         return None
     if other in MODULES[module].split():
         return None
@@ -96,7 +109,7 @@ def find_include_faults(name: str, header: str, is_quoted: bool, src: Path):
         yield may_include_own(name, header)
     elif is_quoted and (src / name).parent.joinpath(header).is_file():
         # A handler is built as its author would build it elsewhere: there is no src/ around it.
-        if module_of(name) != "handlers":
+        if module_of(name) not in ("handlers", "demo/interests"):
             yield f'"{header}": say the path from src/ on'
     else:
         yield may_include_system(name, header)

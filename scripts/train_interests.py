@@ -32,7 +32,7 @@ CATEGORIES = (
     "msn-sports sports summary bbs travel"
 ).split()
 
-# The feature vector is defined in src/handlers/interests/features.h: change both together.
+# The feature vector is defined in src/demo/interests/features.h: change both together.
 RECENT_COUNT = 5
 NEVER_SEEN = 1000
 FEATURE_COUNT = 3 * len(CATEGORIES) + RECENT_COUNT + 4

@@ -3,7 +3,7 @@
 #include <unistd.h>
 
 #include "cli/run.h"
-#include "work/nursery.h"
+#include "worker/forkserver.h"
 
 int main(int argc, char** argv) {
   ::setproctitle_init(argc, argv, environ);

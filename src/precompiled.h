@@ -14,10 +14,11 @@
 #include <string>
 #include <string_view>
 #include <sys/socket.h>
-#include <tl/expected.hpp>
 #include <unistd.h>
 #include <unordered_map>
 #include <utility>
 #include <uv.h>
 #include <variant>
 #include <vector>
+
+#include <tl/expected.hpp>

@@ -6,8 +6,8 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
-#include "base/connect.h"
-#include "base/show_token.h"
+#include "net/client/authenticate.h"
+#include "net/client/connect.h"
 
 namespace ringmaster::bench {
 namespace {

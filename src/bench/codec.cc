@@ -8,7 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <boost/beast/http/string_body.hpp>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "rpc/framer.h"
 
 namespace ringmaster::bench {

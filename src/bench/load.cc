@@ -12,7 +12,7 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "bench/client.h"
 
 namespace ringmaster::bench {

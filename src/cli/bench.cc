@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include <utility>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 
 namespace ringmaster::cli {
 namespace {

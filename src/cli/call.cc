@@ -8,7 +8,7 @@
 #include <rapidjson/prettywriter.h>
 #include <rapidjson/stringbuffer.h>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "cli/client.h"
 #include "cli/configuration.h"
 

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "base/show_token.h"
-#include "net/channel.h"
+#include "net/client/authenticate.h"
+#include "net/client/channel.h"
 
 namespace ringmaster::cli {
 namespace {

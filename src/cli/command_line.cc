@@ -10,7 +10,7 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "base/nearest.h"
 #include "base/version.h"
 #include "config/tokens.h"

@@ -7,7 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/configuration.h"
 #include "cli/start_log.h"
-#include "master/serve.h"
+#include "master/lifecycle/serve.h"
 #include "net/tls_context.h"
 
 namespace ringmaster::cli {

@@ -4,8 +4,8 @@
 #include <fmt/format.h>
 
 #include "base/assert.h"
-#include "base/json.h"
-#include "base/json_value.h"
+#include "base/json/scan.h"
+#include "base/json/value.h"
 
 namespace ringmaster::config {
 namespace {

@@ -7,9 +7,9 @@
 #include <string>
 #include <vector>
 
+#include "config/options.h"
 #include "config/paths.h"
 #include "config/problem.h"
-#include "master/options.h"
 
 namespace ringmaster::config {
 

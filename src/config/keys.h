@@ -9,7 +9,7 @@
 #include <limits>
 #include <string_view>
 
-#include "master/options.h"
+#include "config/options.h"
 #include "net/options.h"
 
 namespace ringmaster::config {

@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 #include <initializer_list>
 
+#include "config/payload_need.h"
 #include "config/sections.h"
 #include "ipc/payload_store.h"
-#include "master/payload_need.h"
 
 namespace ringmaster::config {
 namespace {

@@ -2,9 +2,9 @@
 // the sections after it can still be checked.
 #pragma once
 
+#include "config/options.h"
 #include "config/paths.h"
 #include "config/problems.h"
-#include "master/options.h"
 
 namespace ringmaster::config {
 

@@ -6,8 +6,8 @@
 //                       then kForked / kForkFailed and kExited for each worker, and kPong for
 //                       each kPing
 //
-// The master never waits for the nursery: an order that does not fit into the socket waits in the
-// master (master/orders.h), at most one for each worker slot. The nursery does wait for the master
+// The master never waits for the nursery: an order that does not fit into the socket waits in
+// master/supervisor/orders.h, at most one for each worker slot. The nursery does wait for the master
 // when its own socket is full, and obeys no order meanwhile. That cannot be a deadlock: the master
 // reads in each turn of its loop, whatever it has still to tell.
 //

@@ -16,7 +16,7 @@
 
 #include "base/fd.h"
 #include "base/status.h"
-#include "net/handle.h"
+#include "base/uv_handle.h"
 #include "net/options.h"
 #include "net/socket_name.h"
 

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster::rpc {

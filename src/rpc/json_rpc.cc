@@ -4,8 +4,8 @@
 #include <charconv>
 #include <utility>
 
-#include "base/find_byte.h"
-#include "base/json.h"
+#include "base/json/find_byte.h"
+#include "base/json/scan.h"
 #include "rpc/envelope.h"
 
 namespace ringmaster::rpc {

@@ -2,7 +2,7 @@
 
 #include <array>
 
-#include "base/find_byte.h"
+#include "base/json/find_byte.h"
 
 namespace ringmaster::rpc {
 namespace {

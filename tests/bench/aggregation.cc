@@ -16,7 +16,7 @@
 #include <string>
 #include <vector>
 
-#include "handlers/interests/features.h"
+#include "demo/interests/features.h"
 #include "measure.h"
 
 namespace {

@@ -1,4 +1,4 @@
-"""The features of src/handlers/interests/features.h, three times more: as one would write them in
+"""The features of src/demo/interests/features.h, three times more: as one would write them in
 Python, with pandas and with numpy, each as fast as it gets without leaving its ways.
 
 Each function takes a user's events in the form that is natural there, at least one event, oldest

@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "handlers/interests/features.h"
-#include "handlers/interests/model.h"
+#include "demo/interests/features.h"
+#include "demo/interests/model.h"
 #include "measure.h"
 
 namespace {

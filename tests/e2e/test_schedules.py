@@ -2,8 +2,8 @@
 pass, requests are cancelled and the server is reloaded: each request is answered exactly once, and
 no step runs more often than `attempts` allows.
 
-RINGMASTER_SEED=N draws other events than the usual ones. tests/interleavings_test.cc does the same
-store by store, without processes."""
+RINGMASTER_SEED=N draws other events than the usual ones. interleavings_test.cc (tests/unit/master/
+pipeline) does the same store by store, without processes."""
 
 import contextlib
 import json

@@ -8,8 +8,8 @@
 #include <rapidjson/memorystream.h>
 #include <string>
 
+#include "demo/interests/features.h"
 #include "fuzz.h"
-#include "handlers/interests/features.h"
 
 namespace {
 

@@ -9,7 +9,7 @@
 
 #include "cut.h"
 #include "fuzz.h"
-#include "master/http_rules.h"
+#include "master/frontend/http_policy.h"
 #include "rpc/http_date.h"
 #include "rpc/http_response.h"
 

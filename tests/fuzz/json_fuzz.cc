@@ -1,4 +1,4 @@
-// base/json and body templates: the input is a text that may be JSON.
+// base/json/scan and body templates: the input is a text that may be JSON.
 //
 // Whatever the text: scan() and an independent reader agree on whether it is JSON, and RapidJSON
 // agrees but for what it is known to refuse; every span lies where its value does; members are
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
-#include "base/json_mask.h"
+#include "base/json/mask.h"
+#include "base/json/scan.h"
 #include "fuzz.h"
 #include "json_oracle.h"
-#include "rpc/body_template.h"
+#include "upstream/body_template.h"
 
 namespace ringmaster {
 namespace {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "base/json.h"
+#include "base/json/scan.h"
 #include "cut.h"
 #include "fuzz.h"
 #include "json_oracle.h"

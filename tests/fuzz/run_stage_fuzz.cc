@@ -10,7 +10,7 @@
 
 #include "base/log.h"
 #include "fuzz.h"
-#include "master/run_stage.h"
+#include "master/pipeline/run_stage.h"
 #include "scribbler.h"
 
 namespace ringmaster::master {

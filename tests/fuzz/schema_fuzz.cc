@@ -1,4 +1,4 @@
-// base/json_schema: the input is a schema, a newline, and a text to check against it.
+// base/json/schema: the input is a schema, a newline, and a text to check against it.
 //
 // Whatever the schema: it is compiled, or refused at a place. Whatever the text: an independent
 // reading of the schema says the same of it, and what does not fit is told by a place in it.
@@ -8,8 +8,8 @@
 #include <rapidjson/pointer.h>
 #include <string>
 
-#include "base/json.h"
-#include "base/json_schema.h"
+#include "base/json/scan.h"
+#include "base/json/schema.h"
 #include "fuzz.h"
 
 namespace ringmaster {

@@ -49,7 +49,7 @@ def burn(params: Any, _: bytes | None) -> str:
 
 
 def features(history: list[int]) -> list[int]:
-    """The vector that src/handlers/interests/features.h defines."""
+    """The vector that src/demo/interests/features.h defines."""
     size = len(history)
     counts, seen_at, followed = [0] * COUNT, [0] * COUNT, [0] * COUNT
     now = history[-1] if history else None

@@ -1,0 +1,167 @@
+// What json.h offers on top of scan().
+#include <algorithm>
+#include <rapidjson/encodings.h>
+#include <rapidjson/memorystream.h>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/json/scan.h"
+
+namespace ringmaster::json {
+namespace {
+
+class Ignorer final : public Visitor {
+ public:
+  size_t depth_max() const override { return 0; }
+  void restart() override {}
+  void key(std::string_view, size_t) override {}
+  void enter(Kind, size_t) override {}
+  void value(const Value&) override {}
+};
+
+// Looks for the member at one dotted path.
+class Search {
+ public:
+  Search(std::string_view path, std::string_view& found) : path_(path), found_(found) { restart(); }
+
+  void restart() {
+    found_ = {};
+    rest_begin_ = entered_ = 0;
+    is_next_ = false;
+  }
+
+  void key(std::string_view text, size_t depth) {
+    if (depth != entered_ + 1) return;
+    is_next_ = text == path_.substr(rest_begin_, part_end() - rest_begin_);
+    // The last of duplicate keys counts, even if it does not lead to the end of the path.
+    if (is_next_) found_ = {};
+  }
+
+  void enter(Kind kind, size_t depth) {
+    if (!is_next_ || depth != entered_ + 1 || is_last_part() || kind != Kind::kObject) return;
+    rest_begin_ = part_end() + 1;
+    ++entered_;
+    is_next_ = false;
+  }
+
+  void value(const Value& value) {
+    if (value.depth == entered_ + 1) {
+      if (is_next_ && is_last_part()) found_ = value.raw;
+      is_next_ = false;
+    } else if (value.depth == entered_ && entered_ > 0) {
+      --entered_;
+      rest_begin_ = rest_begin_ < 2 ? 0 : path_.rfind('.', rest_begin_ - 2) + 1;
+    }
+  }
+
+ private:
+  size_t part_end() const { return std::min(path_.find('.', rest_begin_), path_.size()); }
+  bool is_last_part() const { return part_end() == path_.size(); }
+
+  std::string_view path_;
+  std::string_view& found_;
+  size_t rest_begin_;  // of the path: the part that is looked for in the object we are in
+  size_t entered_;     // objects that the parts before it led into
+  bool is_next_;       // the next value is what that part names
+};
+
+class Searches final : public Visitor {
+ public:
+  void add(std::string_view path, std::string_view& found) { searches_.emplace_back(path, found); }
+  void restart() override {
+    for (auto& search : searches_)
+      search.restart();
+  }
+  void key(std::string_view text, size_t depth) override {
+    for (auto& search : searches_)
+      search.key(text, depth);
+  }
+  void enter(Kind kind, size_t depth) override {
+    for (auto& search : searches_)
+      search.enter(kind, depth);
+  }
+  void value(const Value& value) override {
+    for (auto& search : searches_)
+      search.value(value);
+  }
+
+ private:
+  std::vector<Search> searches_;
+};
+
+// How many bytes the UTF-8 character at the front takes; 0 when there is none.
+size_t character_size(std::string_view text) {
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  unsigned codepoint = 0;
+  return rapidjson::UTF8<>::Decode(stream, &codepoint) ? stream.Tell() : 0;
+}
+
+void append_control(std::string& out, char c) {
+  constexpr std::string_view kHex = "0123456789abcdef";
+  switch (c) {
+    case '\n':
+      out += "\\n";
+      return;
+    case '\r':
+      out += "\\r";
+      return;
+    case '\t':
+      out += "\\t";
+      return;
+    default:
+      out += "\\u00";
+      out += kHex[static_cast<size_t>(c) >> 4];
+      out += kHex[static_cast<size_t>(c) & 15];
+  }
+}
+
+}  // namespace
+
+std::optional<std::string> find_fault(std::string_view text) {
+  Ignorer ignorer;
+  return scan(text, ignorer);
+}
+
+void find_members(std::string_view object, std::span<const std::string> paths,
+                  std::span<std::string_view> found) {
+  RM_ASSERT(paths.size() == found.size());
+  Searches searches;
+  for (size_t i = 0; i < paths.size(); ++i)
+    searches.add(paths[i], found[i]);
+  if (scan(object, searches)) searches.restart();
+}
+
+std::string_view find_member(std::string_view object, std::string_view path) {
+  std::string_view found;
+  Searches searches;
+  searches.add(path, found);
+  if (scan(object, searches)) searches.restart();
+  return found;
+}
+
+std::string quote(std::string_view text) {
+  std::string out = "\"";
+  out.reserve(text.size() + 2);
+  while (!text.empty()) {
+    const char c = text.front();
+    size_t size = 1;
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (c >= 0 && c < 0x20) {
+      append_control(out, c);
+    } else if (c >= 0) {
+      out += c;
+    } else if (size = character_size(text); size > 0) {
+      out += text.substr(0, size);
+    } else {
+      out += "\\ufffd";
+      size = 1;
+    }
+    text.remove_prefix(size);
+  }
+  out += '"';
+  return out;
+}
+
+}  // namespace ringmaster::json

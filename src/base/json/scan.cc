@@ -1,0 +1,266 @@
+#include "base/json/scan.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/json/find_byte.h"
+#include "base/json/mask.h"
+
+namespace ringmaster::json {
+namespace {
+
+// RapidJSON's recursive parser, which is the faster one: it goes no deeper than kMaxDepth, where it
+// is told to stop.
+constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
+// The thread's reader keeps room for the longest string beyond plain ASCII that it has met; for
+// longer texts than this, a reader of their own gives it back.
+constexpr size_t kKeptReaderBytes = size_t{1} << 20;
+
+bool is_separator(char c) {
+  return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
+}
+
+// UTF-8 whose plain ASCII is checked and copied by the run, not by the byte: most text is that, and
+// the server's only thread waits for it. Of a long string only the beginning is copied.
+struct Utf8 : rapidjson::UTF8<> {
+  template <class Output>
+  static bool Validate(rapidjson::MemoryStream& in, Output& out) {
+    // The reader also compiles, but never calls, a reading in place, whose output cannot do this.
+    if constexpr (requires { out.Length(); }) {
+      const char* const begin = in.src_;
+      in.src_ = find_byte(begin, in.end_, [](auto c) { return c < 0x20 || c == '"' || c == '\\'; });
+      const auto size = static_cast<size_t>(in.src_ - begin);
+      if (size > 0) {
+        const size_t room = kTextBytesMax - std::min<size_t>(out.Length(), kTextBytesMax);
+        const auto kept = static_cast<rapidjson::SizeType>(std::min(size, room));
+        if (kept > 0) std::memcpy(out.Push(kept), begin, kept);
+        return true;
+      }
+    }
+    return rapidjson::UTF8<>::Validate(in, out);
+  }
+};
+using Reader = rapidjson::GenericReader<Utf8, Utf8>;
+
+// Turns RapidJSON's events, which say what, into a visitor's, which also say where.
+class Events {
+ public:
+  Events(std::string_view text, Visitor& visitor)
+      : text_(text), visitor_(visitor), depth_max_(visitor.depth_max()) {}
+
+  // The next events come from this stream: from its byte number `opened` on it stands for the text
+  // from `from` on. What is before tells nothing.
+  void read_from(const rapidjson::MemoryStream& stream, size_t opened, size_t from) {
+    stream_ = &stream;
+    opened_ = opened;
+    from_ = from;
+  }
+
+  // Where the value or key behind the last event begins.
+  size_t next_begin() const {
+    size_t begin = last_end_;
+    while (begin < text_.size() && is_separator(text_[begin]))
+      ++begin;
+    return begin;
+  }
+
+  // A beginning of JSON that has the brackets open which are open there, and can be followed by
+  // what begins there.
+  std::string opening() const {
+    std::string opening;
+    for (size_t depth = 0; depth < depth_; ++depth)
+      opening += text_[begins_[depth]] == '{' ? kMember : "[";
+    const std::string_view between = text_.substr(last_end_, next_begin() - last_end_);
+    const bool is_key = opening.ends_with(kMember) && between.find(':') == between.npos;
+    if (is_key) opening.resize(opening.size() - kMember.size() + 1);
+    return opening;
+  }
+
+  bool Null() { return scalar(Kind::kNull); }
+  bool Bool(bool) { return scalar(Kind::kBool); }
+  bool Int(int) { return scalar(Kind::kNumber); }
+  bool Uint(unsigned) { return scalar(Kind::kNumber); }
+  bool Int64(int64_t) { return scalar(Kind::kNumber); }
+  bool Uint64(uint64_t) { return scalar(Kind::kNumber); }
+  bool Double(double) { return scalar(Kind::kNumber); }
+  bool RawNumber(const char*, rapidjson::SizeType, bool) { return scalar(Kind::kNumber); }
+  bool String(const char* decoded, rapidjson::SizeType size, bool) {
+    return scalar(Kind::kString, {decoded, std::min<size_t>(size, kTextBytesMax)});
+  }
+  bool Key(const char* decoded, rapidjson::SizeType size, bool) {
+    if (is_in_opening()) return true;
+    last_end_ = end();
+    if (depth_ > depth_max_) return true;
+    visitor_.key({decoded, std::min<size_t>(size, kTextBytesMax)}, depth_);
+    return true;
+  }
+  bool StartObject() { return enter(Kind::kObject); }
+  bool StartArray() { return enter(Kind::kArray); }
+  bool EndObject(rapidjson::SizeType) { return leave(Kind::kObject); }
+  bool EndArray(rapidjson::SizeType) { return leave(Kind::kArray); }
+
+ private:
+  static constexpr std::string_view kMember = "{\"\":";
+
+  bool is_in_opening() const { return stream_->Tell() <= opened_; }
+  // Where what has been read ends, in the text.
+  size_t end() const { return stream_->Tell() - opened_ + from_; }
+
+  // RapidJSON reports a scalar once it has been read: it began after the separators that follow
+  // what came before it.
+  bool scalar(Kind kind, std::string_view decoded = {}) {
+    const size_t last_end = std::exchange(last_end_, end());
+    if (depth_ > depth_max_) return true;
+    size_t begin = last_end;
+    while (is_separator(text_[begin]))
+      ++begin;
+    visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), decoded});
+    return true;
+  }
+
+  // RapidJSON reports brackets once it has taken them.
+  bool enter(Kind kind) {
+    if (is_in_opening()) return true;
+    if (depth_ == kMaxDepth) return false;
+    if (depth_ <= depth_max_) visitor_.enter(kind, depth_);
+    last_end_ = end();
+    begins_[depth_++] = last_end_ - 1;
+    return true;
+  }
+
+  bool leave(Kind kind) {
+    last_end_ = end();
+    const size_t begin = begins_[--depth_];
+    if (depth_ > depth_max_) return true;
+    visitor_.value({kind, depth_, text_.substr(begin, last_end_ - begin), {}});
+    return true;
+  }
+
+  std::string_view text_;
+  Visitor& visitor_;
+  size_t depth_max_;
+  size_t depth_ = 0;
+  size_t last_end_ = 0;
+  const rapidjson::MemoryStream* stream_ = nullptr;
+  size_t opened_ = 0;  // see read_from()
+  size_t from_ = 0;
+  std::array<size_t, kMaxDepth> begins_;
+};
+
+struct Fault {
+  rapidjson::ParseErrorCode code = rapidjson::kParseErrorNone;
+  size_t offset = 0;
+};
+
+// Reads `source`, which stands for the text as read_from() says. The fault lies in `source`.
+Fault read(Reader& reader, std::string_view source, size_t opened, size_t from, Events& events) {
+  rapidjson::MemoryStream stream(source.data(), source.size());
+  events.read_from(stream, opened, from);
+  const auto result = reader.Parse<kParseFlags>(stream, events);
+  if (result.Code() == rapidjson::kParseErrorTermination) {  // by us, at a bracket, which it took
+    return {result.Code(), result.Offset() - 1};
+  }
+  if (result.IsError()) return {result.Code(), result.Offset()};
+  // RapidJSON takes a NUL byte for the end of the text.
+  if (stream.Tell() != source.size()) {
+    return {rapidjson::kParseErrorDocumentRootNotSingular, stream.Tell()};
+  }
+  return {};
+}
+
+// What RapidJSON refuses though it is JSON is read on from there, masked. To begin again would cost
+// twice the time of a text that ends with such a thing.
+Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
+  Events events(text, visitor);
+  visitor.restart();
+  Fault fault = read(reader, text, 0, 0, events);
+  if (fault.code != rapidjson::kParseErrorStringUnicodeSurrogateInvalid &&
+      fault.code != rapidjson::kParseErrorNumberTooBig) {
+    return fault;
+  }
+  const size_t from = events.next_begin();
+  const std::string opening = events.opening();
+  std::string rest = mask(text.substr(from));
+  rest.insert(0, opening);
+  fault = read(reader, rest, opening.size(), from, events);
+  fault.offset = fault.offset - opening.size() + from;
+  return fault;
+}
+
+std::string_view expected(rapidjson::ParseErrorCode code) {
+  switch (code) {
+    case rapidjson::kParseErrorDocumentEmpty:
+    case rapidjson::kParseErrorValueInvalid:
+      return "expected a value";
+    case rapidjson::kParseErrorDocumentRootNotSingular:
+      return "expected the end after the value";
+    case rapidjson::kParseErrorObjectMissName:
+      return "expected a key in quotes";
+    case rapidjson::kParseErrorObjectMissColon:
+      return "expected ':' after the key";
+    case rapidjson::kParseErrorObjectMissCommaOrCurlyBracket:
+      return "expected ',' or '}' after the member";
+    case rapidjson::kParseErrorArrayMissCommaOrSquareBracket:
+      return "expected ',' or ']' after the element";
+    case rapidjson::kParseErrorStringUnicodeEscapeInvalidHex:
+      return "expected four hexadecimal digits in the escape";
+    case rapidjson::kParseErrorStringEscapeInvalid:
+      return "expected a valid escape or character in the string";
+    case rapidjson::kParseErrorStringMissQuotationMark:
+      return "expected '\"' at the end of the string";
+    case rapidjson::kParseErrorStringInvalidEncoding:
+      return "expected UTF-8";
+    case rapidjson::kParseErrorNumberMissFraction:
+      return "expected a digit after the decimal point";
+    case rapidjson::kParseErrorNumberMissExponent:
+      return "expected a digit in the exponent";
+    case rapidjson::kParseErrorTermination:
+      return "expected at most 128 levels of nesting";
+    default:
+      return "expected JSON";
+  }
+}
+static_assert(kMaxDepth == 128, "the message above names it");
+
+std::string describe(const Fault& fault, std::string_view text) {
+  std::string what(expected(fault.code));
+  what += " at byte " + std::to_string(fault.offset) + ", found ";
+  if (fault.offset >= text.size()) return what + "the end";
+  const char c = text[fault.offset];
+  if (c > 0x20 && c < 0x7F) return what + '\'' + c + '\'';
+  constexpr std::string_view kHex = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  return what + "the byte 0x" + kHex[byte >> 4] + kHex[byte & 15];
+}
+
+}  // namespace
+
+std::string_view name(Kind kind) {
+  static constexpr std::array<std::string_view, 6> kNames = {"null",     "a boolean", "a number",
+                                                             "a string", "an object", "an array"};
+  return kNames[static_cast<size_t>(kind)];
+}
+
+std::optional<std::string> scan(std::string_view text, Visitor& visitor) {
+  static thread_local Reader kept_reader;
+  static thread_local bool is_busy = false;
+  RM_ASSERT(!is_busy);
+  is_busy = true;
+  Fault fault;
+  if (text.size() <= kKeptReaderBytes) {
+    fault = read_all(kept_reader, text, visitor);
+  } else {
+    Reader reader;
+    fault = read_all(reader, text, visitor);
+  }
+  is_busy = false;
+  if (fault.code == rapidjson::kParseErrorNone) return {};
+  return describe(fault, text);
+}
+
+}  // namespace ringmaster::json

@@ -1,0 +1,190 @@
+#include "base/json/schema.h"
+
+#include <algorithm>
+#include <cmath>
+#include <rapidjson/memorystream.h>
+#include <rapidjson/reader.h>
+#include <rapidjson/schema.h>
+#include <rapidjson/stringbuffer.h>
+#include <utility>
+#include <vector>
+
+#include "base/json/scan.h"
+#include "base/json/schema_dialect.h"
+#include "base/json/value.h"
+
+namespace ringmaster::json {
+namespace {
+
+using rapidjson::SizeType;
+
+// What a message repeats of a schema or of a text is to be read by people.
+constexpr size_t kShownBytesMax = 200;
+
+// Up to it, every integer has a double of its own.
+constexpr double kIntegersMax = 9007199254740992.0;
+
+std::string cut(std::string text) {
+  if (text.size() <= kShownBytesMax) return text;
+  text.resize(kShownBytesMax);
+  return text.append("...");
+}
+
+// Hands RapidJSON's events on to its validator; notes which one that has refused.
+class Feed {
+ public:
+  Feed(rapidjson::SchemaValidator& validator, const rapidjson::MemoryStream& stream)
+      : validator_(validator), stream_(stream) {}
+
+  bool Null() { return validator_.Null() || refuse("null"); }
+  bool Bool(bool b) { return validator_.Bool(b) || refuse(b ? "true" : "false"); }
+  bool Int(int i) { return validator_.Int(i) || refuse(std::to_string(i)); }
+  bool Uint(unsigned i) { return validator_.Uint(i) || refuse(std::to_string(i)); }
+  bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
+  bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
+  // To draft 4, and so to the validator, 2.0 is no integer; to draft 7 it is. The validator casts
+  // doubles to integers: what is too large for that is larger than any bound, too, and stays so.
+  bool Double(double d) {
+    if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
+    const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);
+    return validator_.Double(safe) || refuse(print(rapidjson::Value(d)));
+  }
+  bool RawNumber(const char*, SizeType, bool) { return false; }  // not with these flags
+  bool String(const char* text, SizeType size, bool copy) {
+    return validator_.String(text, size, copy) ||
+           refuse(quote(std::string_view(text, std::min<size_t>(size, kShownBytesMax))));
+  }
+  bool Key(const char* text, SizeType size, bool copy) {
+    return validator_.Key(text, size, copy) || refuse("a member of this name");
+  }
+  bool StartObject() { return validator_.StartObject() || refuse("an object"); }
+  bool EndObject(SizeType count) {
+    return validator_.EndObject(count) ||
+           refuse("an object of " + std::to_string(count) + " members");
+  }
+  bool StartArray() { return validator_.StartArray() || refuse("an array"); }
+  bool EndArray(SizeType count) {
+    return validator_.EndArray(count) ||
+           refuse("an array of " + std::to_string(count) + " elements");
+  }
+
+  const std::string& found() const { return found_; }
+  size_t at() const { return at_; }
+
+ private:
+  bool refuse(std::string found) {
+    found_ = std::move(found);
+    at_ = stream_.Tell();
+    return false;
+  }
+
+  rapidjson::SchemaValidator& validator_;
+  const rapidjson::MemoryStream& stream_;
+  std::string found_;
+  size_t at_ = 0;  // the end of what was refused
+};
+
+// The keys of the object that ends at a place.
+class Keys final : public Visitor {
+ public:
+  Keys(std::string_view text, size_t end) : end_(text.data() + end) {}
+  void restart() override { found_.clear(); }
+  void key(std::string_view text, size_t depth) override { open_[depth - 1].emplace_back(text); }
+  void enter(Kind, size_t depth) override {
+    if (open_.size() <= depth) open_.resize(depth + 1);
+    open_[depth].clear();
+  }
+  void value(const Value& value) override {
+    if (value.kind == Kind::kObject && value.raw.data() + value.raw.size() == end_) {
+      found_ = open_[value.depth];
+    }
+  }
+  bool has(std::string_view key) const { return std::ranges::find(found_, key) != found_.end(); }
+
+ private:
+  const char* end_;
+  std::vector<std::vector<std::string>> open_;  // of each object that we are in
+  std::vector<std::string> found_;
+};
+
+std::string find_missing(const rapidjson::Value& required, std::string_view text, size_t end) {
+  Keys keys(text, end);
+  [[maybe_unused]] const auto fault = scan(text, keys);
+  for (const auto& name : required.GetArray()) {
+    if (!keys.has(text_of(name))) return std::string(text_of(name));
+  }
+  return {};
+}
+
+}  // namespace
+
+struct Schema::Compiled {
+  explicit Compiled(rapidjson::Document translated)
+      : source(std::move(translated)), document(source) {}
+
+  rapidjson::Document source;
+  rapidjson::SchemaDocument document;
+};
+
+Schema::Schema(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
+Schema::Schema(Schema&&) noexcept = default;
+Schema& Schema::operator=(Schema&&) noexcept = default;
+Schema::~Schema() = default;
+
+tl::expected<Schema, std::string> Schema::compile(std::string_view text) {
+  // scan() bounds the nesting, for all that follows.
+  if (auto fault = find_fault(text)) return tl::unexpected(": " + *fault);
+  rapidjson::Document schema;
+  schema.Parse(text.data(), text.size());
+  if (schema.HasParseError()) {
+    // scan() also takes what RapidJSON's document does not: see json.h.
+    return tl::unexpected(": expected JSON at byte " + std::to_string(schema.GetErrorOffset()));
+  }
+  rapidjson::Document translated;
+  auto value = translate(schema, translated.GetAllocator());
+  if (!value) return tl::unexpected(std::move(value.error()));
+  static_cast<rapidjson::Value&>(translated).Swap(*value);
+  return Schema(std::make_unique<Compiled>(std::move(translated)));
+}
+
+bool Schema::is_anything() const {
+  return compiled_->source.ObjectEmpty();
+}
+
+std::optional<Schema::Mismatch> Schema::find_mismatch(std::string_view text) const {
+  rapidjson::SchemaValidator validator(compiled_->document);
+  rapidjson::MemoryStream stream(text.data(), text.size());
+  Feed feed(validator, stream);
+  rapidjson::Reader reader;
+  const rapidjson::ParseResult result = reader.Parse(stream, feed);
+  if (!result.IsError()) return {};
+  Mismatch mismatch;
+  if (validator.IsValid()) {
+    mismatch.expected = "text of valid characters and numbers within a double's range";
+    mismatch.found = "none at byte " + std::to_string(result.Offset());
+    return mismatch;
+  }
+  rapidjson::StringBuffer pointer;
+  validator.GetInvalidDocumentPointer().Stringify(pointer);
+  mismatch.pointer = cut({pointer.GetString(), pointer.GetSize()});
+  mismatch.keyword = validator.GetInvalidSchemaKeyword();
+  mismatch.found = feed.found();
+  const rapidjson::Value& schema = *validator.GetInvalidSchemaPointer().Get(compiled_->source);
+  const auto wanted = schema.FindMember(mismatch.keyword.c_str());
+  const bool is_bound = mismatch.keyword == "minimum" || mismatch.keyword == "maximum";
+  if (is_bound &&
+      schema.HasMember(mismatch.keyword == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum")) {
+    mismatch.keyword = mismatch.keyword == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum";
+  }
+  if (mismatch.keyword == "required") {
+    mismatch.expected = find_missing(wanted->value, text, feed.at()) + " (required)";
+    mismatch.found = "no such member";
+  } else {
+    const bool is_name = mismatch.keyword == "type" && wanted->value.IsString();
+    mismatch.expected = mismatch.keyword + ' ' +
+                        cut(is_name ? std::string(text_of(wanted->value)) : print(wanted->value));
+  }
+  return mismatch;
+}
+
+}  // namespace ringmaster::json

@@ -1,0 +1,91 @@
+// What the master can be told: the configuration, checked and with its defaults filled in.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "base/secret.h"
+#include "ipc/confinement.h"
+#include "ipc/handler_spec.h"
+#include "net/cidr.h"
+#include "net/options.h"
+#include "upstream/body_template.h"
+
+namespace ringmaster::master {
+
+// A method may have this many steps: a job carries its params and what each step but the last made.
+inline constexpr size_t kMaxSteps = 8;
+
+struct FetchStep {
+  size_t upstream;  // index into Options::upstreams
+  rpc::BodyTemplate body;
+};
+
+struct RunStep {
+  size_t handler;      // index into Options::handlers
+  uint64_t batch = 1;  // that handler's
+};
+
+using Step = std::variant<FetchStep, RunStep>;
+
+inline bool is_run(const Step& step) {
+  return std::holds_alternative<RunStep>(step);
+}
+
+struct Method {
+  std::string name;
+  std::string summary = {};  // for those who call it; empty: what its handler says
+  uint64_t timeout_ms = 1000;
+  uint64_t attempts = 2;
+  std::vector<Step> steps;  // 1 to kMaxSteps
+};
+
+struct Limits {
+  uint64_t request_bytes = 16ull << 20;
+  uint64_t response_bytes = 16ull << 20;
+  uint64_t batch_items = 1000;
+  uint64_t connections = 10000;
+  uint64_t in_flight_per_connection = 1000;
+  uint64_t queued_jobs = 10000;
+  uint64_t payload_memory_bytes = 256ull << 20;
+  uint64_t connection_memory_bytes = 256ull << 20;
+  uint64_t send_timeout_ms = 60'000;
+  uint64_t idle_timeout_ms = 0;
+};
+
+// What is kept of jobs whose workers died: see crash_folder.h.
+struct Crashes {
+  std::string folder;  // empty: nothing is kept
+  uint64_t count = 100;
+  uint64_t total_bytes = 64ull << 20;
+};
+
+struct Options {
+  std::string config_file;  // for process titles and log lines
+  std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
+  net::Address listen_status = "127.0.0.1:7071";  // see status_port.h; empty: none
+  bool is_status_configured = false;              // else it is done without where it is taken
+  std::vector<std::string> listen_origins = {};   // see http_rules.h
+  std::vector<net::Cidr> allow;         // whose TCP connections are let in; none: everybody's
+  std::string token_file;               // empty: no token is asked for
+  std::vector<Secret> tokens;           // what is in it
+  uint64_t connections_per_client = 0;  // 0: no limit; see client_table.h
+  net::UnixAccess unix_access;
+  net::TlsFiles tls;
+  uint64_t worker_count = 0;  // 0: auto
+  uint64_t start_timeout_ms = 60000;
+  uint64_t worker_max_jobs = 0;        // 0: no limit
+  uint64_t worker_max_rss_bytes = 0;   // 0: no limit
+  std::string worker_user = "nobody";  // when the server is started as root
+  ipc::Confinement confinement;        // of the workers; as root, with that user
+  uint64_t shutdown_grace_ms = 10000;
+  Limits limits;
+  Crashes crashes;
+  std::vector<net::UpstreamOptions> upstreams;
+  std::vector<ipc::HandlerSpec> handlers;
+  std::vector<Method> methods;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,31 @@
+// Options: the command line of the feature service, checked.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/status.h"
+#include "demo/feature_service/faults.h"
+
+namespace ringmaster::feature_service {
+
+struct Options {
+  std::string host;
+  uint16_t port = 0;
+  std::string sessions;  // a file, or empty
+  std::optional<uint64_t> events;
+  uint64_t drip_ms = 100;
+  FateOptions fates;
+};
+
+// What to do: serve with these options, or print this text (of --help) and leave.
+struct CommandLine {
+  Options options;
+  std::string text;
+};
+
+// Fails (64) on anything unknown or out of range, with the nearest known name.
+Result<CommandLine> parse_options(int argc, char** argv);
+
+}  // namespace ringmaster::feature_service

@@ -1,0 +1,125 @@
+#include "master/deployment/deployment.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/log.h"
+#include "base/nearest.h"
+#include "master/deployment/openrpc.h"
+#include "master/system/cpu_count.h"
+
+namespace ringmaster::master {
+namespace {
+
+// TTIN can add this many workers to the configured ones: their slots cost address space only.
+constexpr size_t kSpareWorkerSlots = 32;
+
+// Twice as many as short jobs are ever published at once (see run_stage.cc), so that the next one
+// is found free; and few enough to look through them all before a worker sleeps. Large batches for
+// many workers may fill them: what is left waits in the queue.
+constexpr uint32_t kRingEntriesMin = 512;
+
+ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
+  ipc::Geometry geometry;
+  geometry.worker_slots = static_cast<uint32_t>(worker_count + kSpareWorkerSlots);
+  geometry.ring_entries = std::max(kRingEntriesMin, 4 * geometry.worker_slots);
+  geometry.job_slots = static_cast<uint32_t>(options.limits.queued_jobs);
+  geometry.payload_bytes = options.limits.payload_memory_bytes;
+  geometry.result_bytes = options.limits.response_bytes;
+  return geometry;
+}
+
+Result<std::vector<std::unique_ptr<net::Fetcher>>> make_fetchers(uv_loop_t* loop,
+                                                                 const Options& options) {
+  std::vector<std::unique_ptr<net::Fetcher>> fetchers;
+  for (const net::UpstreamOptions& upstream : options.upstreams) {
+    Result<std::unique_ptr<net::Fetcher>> fetcher = net::Fetcher::create(loop, upstream);
+    if (!fetcher) return tl::unexpected(fetcher.error());
+    fetchers.push_back(std::move(*fetcher));
+  }
+  return fetchers;
+}
+
+}  // namespace
+
+Deployment::Deployment(Options options) : options_(std::move(options)) {
+  for (const Method& method : options_.methods) {
+    methods_.emplace(method.name, &method);
+    method_names_.push_back(method.name);
+  }
+}
+
+Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, Options options,
+                                                      uint32_t& generations, Events events) {
+  std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
+  if (Status set_up = deployment->set_up(loop, generations, std::move(events)); !set_up) {
+    return tl::unexpected(set_up.error());
+  }
+  return deployment;
+}
+
+Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events) {
+  const size_t workers = options_.worker_count > 0 ? options_.worker_count : cpu_count();
+  const ipc::Geometry geometry = geometry_of(options_, workers);
+  Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
+  if (!store) return tl::unexpected(store.error());
+  store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
+  Result<std::vector<std::unique_ptr<net::Fetcher>>> fetchers = make_fetchers(loop, options_);
+  if (!fetchers) return tl::unexpected(fetchers.error());
+  dispatcher_ =
+      std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*fetchers),
+                                   [this](uint32_t worker) { supervisor_->kill_worker(worker); });
+  dispatcher_->set_on_idle([this] {
+    if (is_retiring_) stop();
+  });
+  quarantine_ = std::make_unique<Quarantine>(loop, options_, *store_);
+  dispatcher_->run_stage().set_on_quarantined([this](const Job& job) { quarantine_->take(job); });
+  supervisor_ = std::make_unique<Supervisor>(
+      Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
+                        options_.worker_max_jobs, options_.worker_max_rss_bytes,
+                        store_->memory_fd(), options_.handlers, options_.confinement, generations},
+      dispatcher_->run_stage(),
+      Supervisor::Events{[this](std::vector<std::string> descriptions) {
+                           descriptions_ = std::move(descriptions);
+                           openrpc_ = make_openrpc(options_, descriptions_, addresses_);
+                         },
+                         std::move(events.on_ready),
+                         [this, on_failed = std::move(events.on_failed)](const Error& error) {
+                           is_over_ = true;
+                           on_failed(error);
+                         },
+                         [this] { is_over_ = true; }});
+  return supervisor_->start();
+}
+
+const Method* Deployment::find_method(const std::string& name) const {
+  const auto found = methods_.find(name);
+  return found == methods_.end() ? nullptr : found->second;
+}
+
+std::string_view Deployment::nearest_method(std::string_view name) const {
+  return nearest(name, method_names_);
+}
+
+void Deployment::announce(std::vector<std::string> addresses) {
+  addresses_ = std::move(addresses);
+  openrpc_ = make_openrpc(options_, descriptions_, addresses_);
+}
+
+void Deployment::retire() {
+  is_retiring_ = true;
+  if (dispatcher_->in_flight() == 0) stop();
+}
+
+void Deployment::log_end() const {
+  if (addresses_.empty()) return;
+  log(Level::kInfo, "deployment_ended",
+      {{"in_flight", dispatcher_->in_flight()}, {"payload_bytes", store_->used_bytes()}});
+}
+
+void Deployment::stop() {
+  if (std::exchange(is_stopping_, true)) return;
+  supervisor_->stop();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,90 @@
+#include "master/deployment/rollout.h"
+
+#include <algorithm>
+#include <malloc.h>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ringmaster::master {
+
+Status Rollout::begin(Options options) {
+  RM_ASSERT(!is_under_way());
+  Result<std::unique_ptr<Deployment>> started =
+      Deployment::start(loop_, std::move(options), generations_,
+                        {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});
+  if (!started) return tl::unexpected(started.error());
+  deployments_.push_back(std::move(*started));
+  next_ = deployments_.back().get();
+  return {};
+}
+
+void Rollout::on_ready() {
+  if (next_ == nullptr) return;  // it was given up at the last moment
+  Deployment* next = std::exchange(next_, nullptr);
+  if (Status accepted = events_.on_ready(*next); !accepted) {
+    next->stop();
+    return events_.on_failed(accepted.error());
+  }
+  if (Deployment* before = std::exchange(serving_, next)) before->retire();
+}
+
+void Rollout::on_failed(const Error& error) {
+  if (std::exchange(next_, nullptr) != nullptr) events_.on_failed(error);
+}
+
+size_t Rollout::in_flight() const {
+  size_t sum = 0;
+  for (const auto& deployment : deployments_)
+    sum += deployment->dispatcher().in_flight();
+  return sum;
+}
+
+int Rollout::loading_pid() const {
+  for (const auto& deployment : deployments_) {
+    if (const int pid = deployment->supervisor().loading_pid(); pid != 0) return pid;
+  }
+  return 0;
+}
+
+void Rollout::give_up() {
+  if (Deployment* next = std::exchange(next_, nullptr)) next->stop();
+}
+
+void Rollout::stop_all() {
+  next_ = nullptr;
+  for (const auto& deployment : deployments_)
+    deployment->stop();
+}
+
+void Rollout::cut_off_all(const rpc::Error& error) {
+  for (const auto& deployment : deployments_)
+    deployment->dispatcher().cut_off_all(error);
+}
+
+void Rollout::before_wait() {
+  for (const auto& deployment : deployments_)
+    deployment->supervisor().before_wait();
+  const size_t ended = std::erase_if(deployments_, [this](const auto& deployment) {
+    if (!deployment->is_over()) return false;
+    deployment->log_end();
+    if (serving_ == deployment.get()) serving_ = nullptr;
+    return true;
+  });
+  // Its tables are megabytes: the allocator would keep as many as there ever were at once.
+  if (ended > 0) ::malloc_trim(0);
+}
+
+bool Rollout::try_begin_wait() {
+  bool may_wait = true;
+  for (const auto& deployment : deployments_)
+    may_wait &= deployment->supervisor().try_begin_wait();
+  return may_wait;
+}
+
+void Rollout::end_wait() {
+  for (const auto& deployment : deployments_)
+    deployment->supervisor().end_wait();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,97 @@
+// Call: one request that was admitted. Reply: what one message is answered with, where that is more
+// or less than the answer to one call.
+//
+// Both know their session weakly: it may be gone before they are.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "master/frontend/http_policy.h"
+#include "master/frontend/response_queue.h"
+#include "master/pipeline/dispatcher.h"
+#include "master/pipeline/job.h"
+#include "rpc/json_rpc.h"
+
+namespace ringmaster::master {
+
+class Session;
+
+// Collects the answers to a batch, in the order of its requests: JSON-RPC allows any order, but
+// some clients take them by their place. And of HTTP, where no answer is a reply, too, those to any
+// message. Sent when the last who holds it lets go: its calls, and whoever begins them.
+class Reply {
+ public:
+  struct Http {
+    ReplyLine::Place place;
+    bool keep_alive;
+    HttpVerdict verdict;
+  };
+  Reply(std::weak_ptr<Session> session, bool is_batch, std::optional<Http> http)
+      : session_(std::move(session)), is_batch_(is_batch), http_(std::move(http)) {}
+  Reply(const Reply&) = delete;
+  Reply& operator=(const Reply&) = delete;
+  ~Reply();
+
+  // For a request that will be answered, in the order of these.
+  ReplyLine::Place open() { return line_.open(); }
+  void add_result(Session& session, ReplyLine::Place place, rpc::Version version,
+                  std::string_view id, std::string_view result);
+  void add_error(Session& session, ReplyLine::Place place, rpc::Version version,
+                 std::string_view id, const rpc::Error& error);
+  // The same of a notification: only HTTP has a word for that.
+  void count_error(const rpc::Error& error);
+  size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
+
+ private:
+  template <class Append>
+  void add(Session& session, ReplyLine::Place place, Append append);
+  void send_http(Session& session);
+
+  std::weak_ptr<Session> session_;
+  bool is_batch_;
+  std::optional<Http> http_;
+  ReplyLine line_;
+  std::string answers_;  // of a batch, each with a comma before it
+  size_t answered_ = 0;
+  size_t refused_ = 0;  // of these: the server could not, at this time
+  uint64_t retry_after_ms_ = 0;
+};
+
+class Call : public Caller, public std::enable_shared_from_this<Call> {
+ public:
+  // `reply`: null where the answer is all that there is to reply.
+  Call(std::weak_ptr<Session> session, std::shared_ptr<Reply> reply, const rpc::Request& request,
+       Dispatcher& dispatcher_)
+      : dispatcher(dispatcher_),
+        id(request.id),
+        session_(std::move(session)),
+        reply_(std::move(reply)),
+        reply_place_(reply_ == nullptr || is_notification() ? 0 : reply_->open()),
+        version_(request.version) {}
+
+  void answer_result(std::string_view result) override;
+  void answer_error(const rpc::Error& error) override;
+
+  bool is_notification() const { return id.empty(); }
+  // A notification has been admitted: nobody waits for what becomes of it.
+  void leave_reply() { reply_.reset(); }
+
+  Dispatcher& dispatcher;  // that admits it
+  const std::string id;    // as written; empty: a notification
+  Ticket ticket;           // once it was admitted
+  size_t place = 0;        // among its session's calls
+
+ private:
+  template <class Deliver>
+  void answer(Deliver deliver);
+
+  std::weak_ptr<Session> session_;
+  std::shared_ptr<Reply> reply_;
+  ReplyLine::Place reply_place_;
+  rpc::Version version_;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,259 @@
+#include "master/frontend/frontend.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace ringmaster::master {
+namespace {
+
+// All sessions are looked at four times a second, a part of them at each tick; where there are
+// many, more rarely, down to once a second. A look at one that waits takes half a microsecond, most
+// of it for memory that is in no cache, and whoever asks something meanwhile waits for all of them.
+constexpr uint64_t kTickMs = 250 / 16;
+constexpr size_t kPartsMin = 16;
+constexpr size_t kPartsMax = 64;
+constexpr size_t kSessionsEach = 128;
+
+// One part in so many of connection_memory_bytes is free once connections were closed for it.
+constexpr uint64_t kFreedPart = 64;
+
+// Removes one of these addresses: "127.0.0.1:0" may stand there several times.
+bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
+  const auto found = std::find(addresses.begin(), addresses.end(), address);
+  if (found == addresses.end()) return false;
+  addresses.erase(found);
+  return true;
+}
+
+}  // namespace
+
+Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
+    : loop_(loop),
+      is_inherited_(!inherited.empty()),
+      patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      handshakes_([this](const net::Connection& connection) {
+        shared_.access.count(Refusal::kDelayed, connection.client());
+      }) {
+  for (InheritedSocket& socket : inherited)
+    entrances_.push_back({"", net::Listener::adopt(std::move(socket.fd), socket.is_tls)});
+  shared_.on_unsent = [this](std::shared_ptr<Session> session) {
+    unsent_.push_back(std::move(session));
+  };
+  events_.reading_turns = &reading_turns_;
+  events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
+    return session_of(connection).on_head(head);
+  };
+  events_.on_message = [this](net::Connection& connection, std::string_view message) {
+    return session_of(connection).on_message(message);
+  };
+  events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
+    session_of(connection).on_unreadable(why);
+  };
+  events_.may_shake_hands = [this](net::Connection& connection) {
+    return handshakes_.may_go_on(connection, now_ns());
+  };
+  events_.on_handshake = [this](net::Connection& connection, uint64_t took_ns) {
+    on_handshake(connection, took_ns);
+  };
+  events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
+    shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
+  };
+  events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
+  events_.on_memory = [this](net::Connection& connection, uint64_t was_bytes) {
+    count_memory(connection, was_bytes);
+  };
+  events_.on_closed = [this](net::Connection& connection) {
+    handshakes_.forget(connection, now_ns());
+    const auto found = sessions_.find(&connection);
+    const std::shared_ptr<Session> session = std::move(found->second);
+    sessions_.erase(found);
+    memory_bytes_ -= connection.held_bytes();
+    closed_.push_back(session);
+    session->on_closed();
+  };
+}
+
+Status Front::load_tls(const Options& options) {
+  const bool is_needed =
+      is_inherited_
+          ? std::any_of(entrances_.begin(), entrances_.end(),
+                        [](const Entrance& one) { return one.listener->is_tls(); })
+          : std::any_of(options.listen_rpc.begin(), options.listen_rpc.end(), net::is_tls);
+  next_tls_ = nullptr;
+  if (!is_needed) return {};
+  if (options.tls.certificate.empty()) {
+    return fail(ExitCode::kConfig,
+                "a socket that the service manager calls tls takes listen.tls_certificate_file and "
+                "listen.tls_key_file");
+  }
+  auto context = net::TlsContext::create(options.tls);
+  if (!context) return tl::unexpected(context.error());
+  next_tls_ = *context;
+  return {};
+}
+
+Status Front::bind(const Options& options) {
+  if (Status loaded = load_tls(options); !loaded) return loaded;
+  if (is_inherited_) return {};
+  std::vector<net::Address> missing = options.listen_rpc;
+  for (const Entrance& entrance : entrances_)
+    take_one(missing, entrance.configured);
+  for (const net::Address& address : missing) {
+    Result<std::unique_ptr<net::Listener>> listener =
+        net::Listener::bind(address, options.unix_access);
+    if (!listener) {
+      forget_bound();
+      return tl::unexpected(listener.error());
+    }
+    entrances_.push_back({address, std::move(*listener)});
+  }
+  return {};
+}
+
+Status Front::serve(Deployment& deployment) {
+  for (Entrance& entrance : entrances_) {
+    if (entrance.is_open) continue;
+    const bool is_tls = entrance.listener->is_tls();
+    Status listening = entrance.listener->listen(
+        loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
+    if (!listening) return listening;
+  }
+  // Whom a mode has let in stays in, so it changes only when all can be listened on.
+  for (const Entrance& entrance : entrances_) {
+    if (!entrance.is_open) continue;
+    Status permitted = entrance.listener->permit(deployment.options().unix_access);
+    if (!permitted) return permitted;
+  }
+  for (Entrance& entrance : entrances_) {
+    if (std::exchange(entrance.is_open, true)) continue;
+    log(Level::kInfo, "listening", {{"address", entrance.listener->address()}});
+  }
+  std::vector<net::Address> wanted = deployment.options().listen_rpc;
+  std::erase_if(entrances_, [&](const Entrance& entrance) {
+    if (is_inherited_ || take_one(wanted, entrance.configured)) return false;
+    log(Level::kInfo, "closed", {{"address", entrance.listener->address()}});
+    return true;
+  });
+  for (const Entrance& entrance : entrances_)
+    warn_if_open(*entrance.listener, deployment.options());
+  tls_ = std::move(next_tls_);
+  shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
+  shared_.deployment = &deployment;
+  shared_.origins = deployment.options().listen_origins;
+  shared_.connections_per_client = deployment.options().connections_per_client;
+  const Limits& limits = shared_.limits = deployment.options().limits;
+  shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
+                               limits.idle_timeout_ms};
+  uv_timer_start(
+      patience_.get(),
+      [](uv_timer_t* timer) {
+        auto* const self = static_cast<Front*>(timer->data);
+        self->close_stalled();
+        self->handshakes_.resume_delayed(now_ns());
+        self->report_refusals();
+      },
+      kTickMs, kTickMs);
+  return {};
+}
+
+void Front::warn_if_open(const net::Listener& listener, const Options& options) const {
+  if (listener.is_of_this_host() || listener.is_tls()) return;
+  if (!options.allow.empty() || !options.tokens.empty()) return;
+  log(Level::kWarning, "open_to_all",
+      {{"address", listener.address()},
+       {"why",
+        "whoever reaches this address may call every method; set listen.allow, "
+        "listen.token_file or tls:// to say who may"}});
+}
+
+void Front::forget_bound() {
+  next_tls_ = nullptr;
+  std::erase_if(entrances_, [](const Entrance& entrance) { return !entrance.is_open; });
+}
+
+std::vector<std::string> Front::addresses() const {
+  std::vector<std::string> addresses;
+  for (const Entrance& entrance : entrances_)
+    addresses.push_back(entrance.listener->address());
+  return addresses;
+}
+
+void Front::close_stalled() {
+  std::vector<std::shared_ptr<Session>> stalled, idle;
+  const uint64_t now = now_ns();
+  const size_t buckets = sessions_.bucket_count();
+  const size_t parts = std::clamp(sessions_.size() / kSessionsEach, kPartsMin, kPartsMax);
+  const size_t end = std::min(next_bucket_ + buckets / parts + 1, buckets);
+  for (size_t bucket = next_bucket_; bucket < end; ++bucket) {
+    for (auto at = sessions_.begin(bucket); at != sessions_.end(bucket); ++at) {
+      if (at->second->has_stalled(now)) {
+        stalled.push_back(at->second);
+      } else if (at->second->has_idled(now)) {
+        idle.push_back(at->second);
+      }
+    }
+  }
+  next_bucket_ = end == buckets ? 0 : end;
+  for (const auto& session : stalled)
+    session->connection().abort();
+  for (const auto& session : idle)
+    session->finish_when_idle();
+}
+
+void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) {
+  memory_bytes_ += connection.held_bytes() - was_bytes;
+  if (connection.held_bytes() < was_bytes) return;
+  if (memory_bytes_ > shared_.limits.connection_memory_bytes) close_greediest();
+}
+
+// Those that hold most, until a part of the memory is free: to find them takes a look at each
+// session, which is half a microsecond, so that must not be done again for each small message.
+void Front::close_greediest() {
+  const uint64_t limit = shared_.limits.connection_memory_bytes;
+  std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
+  for (const auto& [connection, session] : sessions_)
+    if (connection->held_bytes() > 0) heap.emplace_back(connection->held_bytes(), session);
+  std::make_heap(heap.begin(), heap.end());
+  while (memory_bytes_ > limit - limit / kFreedPart && !heap.empty()) {
+    std::pop_heap(heap.begin(), heap.end());
+    const auto [held_bytes, session] = std::move(heap.back());
+    heap.pop_back();
+    if (session->is_closed()) continue;
+    shared_.access.count(Refusal::kMemory,
+                         fmt::format("{}: {} bytes", session->connection().client(), held_bytes));
+    session->connection().abort();
+  }
+}
+
+void Front::drain() {
+  entrances_.clear();
+  shared_.is_draining = true;
+}
+
+void Front::finish() {
+  std::vector<std::shared_ptr<Session>> all;
+  for (const auto& [connection, session] : sessions_)
+    all.push_back(session);
+  for (const auto& session : all)
+    session->finish_when_idle();
+}
+
+void Front::flush() {
+  // A flush may close a connection, and with it end what others wait for: whatever is added
+  // meanwhile is flushed, too.
+  while (!unsent_.empty()) {
+    std::swap(unsent_, flushing_);
+    for (const auto& session : flushing_)
+      session->connection().flush();
+    flushing_.clear();
+  }
+  closed_.clear();
+  handshakes_.end_turn();
+  reading_turns_.end_turn();
+}
+
+}  // namespace ringmaster::master

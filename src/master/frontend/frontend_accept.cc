@@ -1,0 +1,83 @@
+// Front: which connections are let in, which make room for them, and what is logged of it.
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/frontend/frontend.h"
+#include "net/socket_name.h"
+
+namespace ringmaster::master {
+namespace {
+
+// So many connections are passed over for one new connection: idle ones with unsent answers, and
+// those of known clients that are sending a request.
+constexpr size_t kLooksMax = 64;
+
+}  // namespace
+
+bool Front::lets_in(const net::AnyStream& stream) {
+  if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
+  const sockaddr_storage client = net::peer_of(net::fd_of(stream));
+  if (shared_.access.lets_in(client)) return true;
+  shared_.access.count(Refusal::kAddress, net::to_text(client));
+  return false;
+}
+
+void Front::accept(net::Stream stream, bool is_tls) {
+  if (!lets_in(*stream)) return;
+  const std::string client = net::client_of(net::fd_of(*stream));
+  const std::optional<Refusal> refusal = make_room_for(client);
+  if (refusal) {
+    shared_.access.count(*refusal, client);
+    // By TLS nobody can be told before the handshake, which one too many is not worth.
+    if (is_tls || sessions_.size() >= shared_.clients.size() + kToldMax) return;
+  }
+  auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
+  auto session =
+      std::make_shared<Session>(std::move(stream), std::move(tls), events_, shared_, now_ns());
+  net::Connection& connection = session->connection();
+  sessions_.emplace(&connection, session);
+  if (refusal) return session->refuse_connection(*refusal);
+  session->enter(client, is_tls && !shared_.deployment->options().tls.client_ca.empty());
+  if (is_tls) handshakes_.begin(connection, client);
+  connection.start();
+}
+
+// Why there is no room for another connection of this client; none: there is.
+std::optional<Refusal> Front::make_room_for(const std::string& client) {
+  const uint64_t of_client = shared_.connections_per_client;
+  if (of_client > 0 && shared_.clients.count_of(client) >= of_client) {
+    return Refusal::kConnectionsPerClient;
+  }
+  if (shared_.clients.size() < shared_.limits.connections || close_idle()) return std::nullopt;
+  return Refusal::kConnections;
+}
+
+bool Front::close_idle() {
+  for (size_t looks = 0; looks < kLooksMax; ++looks) {
+    Session* const session = shared_.clients.oldest_idle();
+    if (session == nullptr) return false;
+    if (session->make_room()) return true;
+  }
+  return false;
+}
+
+// A client that has shown a certificate counts by its subject, wherever it comes from.
+void Front::on_handshake(net::Connection& connection, uint64_t took_ns) {
+  if (!handshakes_.note(connection, took_ns, now_ns())) return;
+  const std::string subject = connection.client_subject();
+  if (subject.empty() || session_of(connection).identify("certificate " + subject)) return;
+  connection.abort();
+}
+
+void Front::report_refusals() {
+  for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
+    log(Level::kWarning, report.event,
+        {{"why", report.why},
+         {"count", report.count},
+         {"total", report.total},
+         {"last", report.whom}});
+  }
+}
+
+}  // namespace ringmaster::master

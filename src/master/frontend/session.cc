@@ -1,0 +1,282 @@
+#include "master/frontend/session.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/json/scan.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr std::string_view kCancel = "$/cancelRequest";
+constexpr std::string_view kDiscover = "rpc.discover";
+constexpr std::string_view kAuth = "rpc.auth";
+
+// Of a message of somebody who has not shown a token.
+constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
+
+}  // namespace
+
+Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
+                 const net::Connection::Events& events, Shared& shared, uint64_t now_ns)
+    : shared_(shared),
+      connection_(std::move(stream), std::move(tls), events, shared.connection_limits, now_ns),
+      is_authenticated_(!shared.access.asks_for_token()) {
+  if (!is_authenticated_) connection_.limit_messages(kUnauthenticatedBytes);
+}
+
+bool Session::on_head(const rpc::HttpReader& head) {
+  verdict_ = judge_page(head, shared_.origins);
+  const bool is_asked = verdict_.status == 200 && shared_.access.asks_for_token();
+  const std::string client = is_asked ? shared_.access.client_with(token_of(head)) : "";
+  if (is_asked && client.empty()) {
+    verdict_.status = 401;
+    verdict_.why = count_unauthorized().message;
+  } else if (is_asked && !identify(client)) {
+    verdict_.status = 503;
+    verdict_.why = too_many_connections(Refusal::kConnectionsPerClient).message;
+  }
+  if (verdict_.status == 200) verdict_ = judge_request(head, std::move(verdict_));
+  if (verdict_.status == 204) return true;
+  if (verdict_.status != 200) {
+    refuse_head(head, verdict_.why);
+    return false;
+  }
+  owes_continue_ = head.expects_continue();
+  send_continue();
+  return true;
+}
+
+// Behind the replies to all requests before: the client would take it for one of them.
+void Session::send_continue() {
+  if (!owes_continue_ || !line_.is_empty()) return;
+  owes_continue_ = false;
+  connection_.output() += rpc::kHttpContinue;
+  shared_.on_unsent(shared_from_this());
+}
+
+bool Session::on_message(std::string_view text) {
+  update_idle();
+  std::optional<Reply::Http> http;
+  if (connection_.http() != nullptr) {
+    owes_continue_ = false;
+    http = {line_.open(), connection_.http()->keep_alive(), verdict_};
+    if (verdict_.status == 204) {
+      send_http(http->place, 204, http->keep_alive, fields_of(verdict_), "");
+      return true;
+    }
+  }
+  const rpc::Message message = rpc::parse(text, limits().batch_items);
+  const bool is_json = message.requests.empty() || !message.requests.front().error ||
+                       message.requests.front().error->code != rpc::kParseError;
+  if (!is_authenticated_ && !http && !is_authentication(message)) {
+    refuse_unauthenticated(message);
+    return true;
+  }
+  std::shared_ptr<Reply> reply;
+  if (message.is_batch || http) {
+    reply = std::make_shared<Reply>(weak_from_this(), message.is_batch, std::move(http));
+  }
+  for (const rpc::Request& request : message.requests)
+    begin(request, reply);
+  reply.reset();
+  update_hold();
+  if (is_finishing_) finish_when_idle();
+  return is_json;
+}
+
+bool Session::is_authentication(const rpc::Message& message) const {
+  return !message.is_batch && message.requests.size() == 1 && !message.requests.front().error &&
+         message.requests.front().method == kAuth;
+}
+
+// Whatever the message is: who has not shown a token is not told what is wrong with it.
+void Session::refuse_unauthenticated(const rpc::Message& message) {
+  const rpc::Error error = count_unauthorized();
+  const bool has_id = !message.is_batch && !message.requests.empty();
+  const std::string_view id = has_id ? message.requests.front().id : "";
+  respond_error(rpc::Version::k2, id, error);
+  finish_when_idle();
+}
+
+rpc::Error Session::count_unauthorized() {
+  shared_.access.count(Refusal::kToken, connection_.client());
+  return rpc::make_error(
+      rpc::kUnauthorized, "unauthorized",
+      connection_.http() == nullptr
+          ? "expected a token that is known, first of all: the method rpc.auth with "
+            "the params {\"token\": \"...\"}"
+          : "expected a token that is known: Authorization: Bearer ...");
+}
+
+void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
+  if (request.error) return refuse(request, *request.error, reply.get());
+  if (request.method == kCancel) return cancel(request, reply.get());
+  if (request.method == kDiscover) return discover(request, reply.get());
+  if (request.method == kAuth) return authenticate(request, reply.get());
+  const Method* method = shared_.deployment->find_method(request.method);
+  if (method == nullptr) return refuse_unknown_method(request, reply.get());
+  if (shared_.is_draining) {
+    rpc::Error error =
+        rpc::make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
+    error.retryable = true;
+    return refuse(request, error, reply.get());
+  }
+  admit(*method, request, reply);
+}
+
+void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
+  rpc::Error error = rpc::make_error(rpc::kMethodNotFound, "method_not_found",
+                                     fmt::format("there is no method {:.100}", request.method));
+  // The client of a notification is told nothing, so no name is looked for.
+  if (!request.is_notification()) {
+    const std::string_view near = shared_.deployment->nearest_method(request.method);
+    if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
+  }
+  refuse(request, error, reply);
+}
+
+// Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before
+// the server is.
+void Session::authenticate(const rpc::Request& request, Reply* reply) {
+  const Access& access = shared_.access;
+  const bool is_asked = access.asks_for_token();
+  const std::string client = is_asked ? access.client_with(token_of(request.params)) : "";
+  const bool is_known = !is_asked || !client.empty();
+  if (is_asked && (!is_known || !identify(client))) {
+    is_unwelcome_ = true;
+    is_finishing_ = true;  // when all of its message has been begun: see on_message()
+    const rpc::Error error =
+        is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
+    return refuse(request, error, reply);
+  }
+  is_authenticated_ = true;
+  connection_.limit_messages(0);
+  answer(request, "true", reply);
+}
+
+void Session::admit(const Method& method, const rpc::Request& request,
+                    const std::shared_ptr<Reply>& reply) {
+  Dispatcher& dispatcher = shared_.deployment->dispatcher();
+  const auto call = std::make_shared<Call>(weak_from_this(), reply, request, dispatcher);
+  call->place = calls_.size();
+  calls_.push_back(call.get());
+  update_hold();
+  std::optional<uint64_t> timeout_ms = request.timeout_ms;
+  if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
+  const std::optional<Ticket> ticket = dispatcher.admit(method, request.params, timeout_ms, call);
+  if (ticket) call->ticket = *ticket;
+  if (request.is_notification()) call->leave_reply();
+}
+
+// As language servers have it: {"id": N}, of a request of the same connection. Who asks for more
+// than a notification is told that it was heard.
+void Session::cancel(const rpc::Request& request, Reply* reply) {
+  const std::string_view id = json::find_member(request.params, "id");
+  const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {
+    return !call->is_notification() && call->id == id;
+  });
+  if (found != calls_.end()) {
+    const std::shared_ptr<Call> call = (*found)->shared_from_this();
+    rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
+    error.executed = call->dispatcher.cancel(call->ticket);
+    call->answer_error(error);
+  }
+  answer(request, "null", reply);
+}
+
+// See openrpc.h. A small request with a large answer: what comes of many at once is only counted
+// after the last of them, so it is limited here.
+void Session::discover(const rpc::Request& request, Reply* reply) {
+  const size_t waiting = connection_.output().size() + connection_.charged_bytes();
+  if (waiting <= net::Connection::kUnsentBytesMax) {
+    return answer(request, shared_.deployment->openrpc(), reply);
+  }
+  rpc::Error error =
+      rpc::make_error(rpc::kOverloaded, "unsent_answers",
+                      fmt::format("{} bytes of answers are yet to be sent", waiting));
+  error.retryable = true;
+  error.limit = net::Connection::kUnsentBytesMax;
+  refuse(request, error, reply);
+}
+
+void Session::on_ended() {
+  finish_when_idle();
+}
+
+void Session::charge(int64_t bytes) {
+  connection_.charge(bytes);
+  shared_.on_unsent(shared_from_this());  // so that it is counted
+}
+
+void Session::on_answered(const Call& call) {
+  calls_.back()->place = call.place;
+  calls_[call.place] = calls_.back();
+  calls_.pop_back();
+  update_hold();
+  if (is_finishing_) finish_when_idle();
+}
+
+void Session::enter(const std::string& client, bool is_certificate_asked) {
+  place_ = shared_.clients.add(*this, client, is_authenticated_ && !is_certificate_asked);
+}
+
+bool Session::identify(const std::string& client) {
+  if (!place_ || client == this->client()) return true;
+  const uint64_t limit = shared_.connections_per_client;
+  if (limit > 0 && shared_.clients.count_of(client) >= limit) {
+    shared_.access.count(Refusal::kConnectionsPerClient, client);
+    return false;
+  }
+  shared_.clients.rename(*place_, client);
+  is_identified_ = true;
+  return true;
+}
+
+bool Session::make_room() {
+  if (connection_.has_unsent()) {
+    shared_.clients.set_idle(*place_, true);
+    return false;
+  }
+  if (is_identified_ && connection_.is_receiving_message()) {
+    shared_.clients.set_idle(*place_, false);
+    return false;
+  }
+  shared_.access.count(Refusal::kMadeRoom, client());
+  connection_.abort();
+  return true;
+}
+
+void Session::update_idle() {
+  if (place_ && is_idle() != shared_.clients.is_idle(*place_)) {
+    shared_.clients.set_idle(*place_, is_idle());
+  }
+}
+
+void Session::update_hold() {
+  update_idle();
+  const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
+  const bool hold = is_full || is_unwelcome_;
+  if (hold == is_held_) return;
+  is_held_ = hold;
+  connection_.hold_reading(hold);
+  if (!hold) shared_.on_unsent(shared_from_this());  // what was read and held is due, too
+}
+
+void Session::on_closed() {
+  if (place_) shared_.clients.remove(*place_);
+  place_.reset();
+  for (const Call* call : std::exchange(calls_, {})) {
+    if (!call->is_notification()) call->dispatcher.cancel(call->ticket);
+  }
+}
+
+void Session::finish_when_idle() {
+  is_finishing_ = true;
+  if (!is_idle()) return;
+  connection_.finish();
+  shared_.on_unsent(shared_from_this());
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,161 @@
+// Session: what goes out: answers, refusals, and what is said of a stream that cannot be read.
+#include <fmt/format.h>
+
+#include "base/clock.h"
+#include "master/frontend/session.h"
+
+namespace ringmaster::master {
+namespace {
+
+// Of HTTP, a status says more than our codes.
+unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
+  switch (why) {
+    case rpc::Framer::Event::kBadFrame:
+      return http.fault().status;
+    case rpc::Framer::Event::kNeedMore:
+      return 400;
+    default:
+      return 200;
+  }
+}
+
+}  // namespace
+
+void Session::answer(const rpc::Request& request, std::string_view result, Reply* reply) {
+  if (request.is_notification()) return;
+  if (reply != nullptr) {
+    return reply->add_result(*this, reply->open(), request.version, request.id, result);
+  }
+  respond_result(request.version, request.id, result);
+}
+
+void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {
+  if (request.is_notification()) {
+    if (reply != nullptr) reply->count_error(error);
+  } else if (reply != nullptr) {
+    reply->add_error(*this, reply->open(), request.version, request.id, error);
+  } else {
+    respond_error(request.version, request.id, error);
+  }
+}
+
+void Session::on_unreadable(rpc::Framer::Event why) {
+  if (!is_authenticated_ && why == rpc::Framer::Event::kTooLarge && connection_.http() == nullptr) {
+    return refuse_message(count_unauthorized(), why);
+  }
+  rpc::Error error;
+  switch (why) {
+    case rpc::Framer::Event::kTooLarge:
+      error =
+          rpc::make_error(rpc::kRequestTooLarge, "request_too_large",
+                          fmt::format("a message of more than {} bytes", limits().request_bytes));
+      error.limit = limits().request_bytes;
+      break;
+    case rpc::Framer::Event::kNotAFraming:
+      error = rpc::make_error(rpc::kParseError, "unknown_framing",
+                              "expected JSON-RPC: JSON values that begin with { or [, headers that "
+                              "begin with Content-, netstrings, or HTTP/1.1");
+      break;
+    case rpc::Framer::Event::kBadFrame:
+      error = rpc::make_error(rpc::kParseError, "bad_framing", bad_frame());
+      break;
+    default:
+      error = rpc::make_error(rpc::kParseError, "incomplete",
+                              "the connection ended inside of a message");
+  }
+  refuse_message(error, why);
+}
+
+std::string Session::bad_frame() const {
+  switch (connection_.framing()) {
+    case rpc::Framing::kContentLength:
+      return "expected headers, among them one \"Content-Length: N\" with N > 0, an empty line, "
+             "and N bytes";
+    case rpc::Framing::kNetstring:
+      return "expected netstrings: a length above 0, \":\", so many bytes, \",\"";
+    default:
+      return "expected HTTP/1.1: " + connection_.http()->fault().why;
+  }
+}
+
+void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
+  if (connection_.http() == nullptr) return respond_error(rpc::Version::k2, "", error);
+  std::string body;
+  rpc::append_error(body, rpc::Version::k2, "", error);
+  send_http(line_.open(), status_of(why, *connection_.http()), false, {}, body);
+}
+
+rpc::Error Session::too_many_connections(Refusal why) const {
+  const bool is_of_client = why == Refusal::kConnectionsPerClient;
+  const uint64_t limit = is_of_client ? shared_.connections_per_client : limits().connections;
+  rpc::Error error = rpc::make_error(
+      rpc::kOverloaded, is_of_client ? "connections_per_client" : "too_many_connections",
+      fmt::format("{} connections {}are open", limit, is_of_client ? "of this client " : ""));
+  error.limit = limit;
+  return error;
+}
+
+void Session::refuse_connection(Refusal why) {
+  respond_error(rpc::Version::k2, "", too_many_connections(why));
+  finish_when_idle();
+}
+
+// A body tells the client's person what was wrong; HEAD has none.
+void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
+  std::string body;
+  rpc::Error error = rpc::make_error(rpc::kInvalidRequest, "http", std::string(why));
+  if (verdict_.status == 401) {
+    error = rpc::make_error(rpc::kUnauthorized, "unauthorized", std::string(why));
+  } else if (verdict_.status == 503) {
+    error = too_many_connections(Refusal::kConnectionsPerClient);
+  }
+  rpc::append_error(body, rpc::Version::k2, "", error);
+  if (head.method() == "HEAD") body.clear();
+  send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
+}
+
+void Session::respond_result(rpc::Version version, std::string_view id, std::string_view result) {
+  respond([&](std::string& out) { rpc::append_result(out, version, id, result); });
+}
+
+void Session::respond_error(rpc::Version version, std::string_view id, const rpc::Error& error) {
+  respond([&](std::string& out) { rpc::append_error(out, version, id, error); });
+}
+
+void Session::frame_response(size_t begin) {
+  std::string& out = connection_.output();
+  out.insert(begin, rpc::frame_head(connection_.framing(), out.size() - begin));
+  out += rpc::frame_tail(connection_.framing());
+  shared_.on_unsent(shared_from_this());
+}
+
+void Session::send_result(rpc::Version version, std::string_view id, std::string_view result) {
+  std::string& out = connection_.output();
+  const size_t begin = out.size();
+  rpc::begin_result(out, version, id);
+  std::string tail(rpc::end_of_result(version));
+  const size_t size = out.size() - begin + result.size() + tail.size();
+  out.insert(begin, rpc::frame_head(connection_.framing(), size));
+  tail += rpc::frame_tail(connection_.framing());
+  connection_.send(result, tail);
+  shared_.on_unsent(shared_from_this());
+}
+
+void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
+                        std::span<const rpc::HttpField> fields, std::string_view body) {
+  const size_t held_before = line_.held_bytes();
+  // The client reads nothing behind a reply that says so; what may still come is refused anyway.
+  const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
+  const auto append = [&](std::string& out) {
+    out += rpc::http_head(status, body.size(), keep_alive && !is_last,
+                          shared_.date.at(unix_now_s()), fields);
+    out += body;
+  };
+  line_.complete(place, append, connection_.output());
+  charge(static_cast<int64_t>(line_.held_bytes()) - static_cast<int64_t>(held_before));
+  send_continue();
+  update_hold();
+  if (is_finishing_) finish_when_idle();
+}
+
+}  // namespace ringmaster::master

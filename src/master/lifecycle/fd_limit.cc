@@ -1,0 +1,58 @@
+#include "master/lifecycle/fd_limit.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "master/admin/admin_server.h"
+#include "master/frontend/frontend.h"
+#include "upstream/http_client.h"
+
+namespace ringmaster::master {
+namespace {
+
+// The loop's and the log's own (10), listeners (8), a generation's memories, bell and channel (6,
+// and as many while the next one starts), spawning one (8), libcurl's resolver (8); room; and the
+// connections that are told that they are too many.
+constexpr uint64_t kOwnDescriptors = 64 + Front::kToldMax;
+
+uint64_t others(const Options& options) {
+  uint64_t sum = kOwnDescriptors;
+  if (!options.listen_status.empty()) sum += StatusPort::kConnectionsMax + 1;
+  for (const net::UpstreamOptions& upstream : options.upstreams)
+    sum += net::Fetcher::descriptors_max(upstream);
+  return sum;
+}
+
+}  // namespace
+
+uint64_t connections_allowed(const Options& options, uint64_t descriptors) {
+  const uint64_t taken = others(options);
+  return descriptors <= taken ? 0 : std::min(options.limits.connections, descriptors - taken);
+}
+
+Status fit_to_descriptors(Options& options) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return fail_errno("getrlimit NOFILE", errno);
+  limit.rlim_cur = limit.rlim_max;
+  if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) return fail_errno("setrlimit NOFILE", errno);
+  const uint64_t allowed = connections_allowed(options, limit.rlim_cur);
+  if (allowed == 0) {
+    return fail(ExitCode::kResource,
+                fmt::format("descriptors: expected more than {}, for the connections of all "
+                            "[features] and the server itself, found {}: raise LimitNOFILE "
+                            "(ulimit -n)",
+                            others(options), limit.rlim_cur));
+  }
+  if (allowed < options.limits.connections) {
+    log(Level::kWarning, "fewer_connections",
+        {{"connections", allowed},
+         {"configured", options.limits.connections},
+         {"descriptors", limit.rlim_cur}});
+  }
+  options.limits.connections = allowed;
+  return {};
+}
+
+}  // namespace ringmaster::master

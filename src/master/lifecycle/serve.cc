@@ -1,0 +1,327 @@
+#include "master/lifecycle/serve.h"
+
+#include <algorithm>
+#include <bsd/unistd.h>
+#include <csignal>
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "base/log.h"
+#include "master/admin/admin_server.h"
+#include "master/deployment/rollout.h"
+#include "master/frontend/frontend.h"
+#include "master/lifecycle/fd_limit.h"
+#include "master/lifecycle/signals.h"
+#include "master/lifecycle/watchdog.h"
+#include "master/system/systemd.h"
+
+namespace ringmaster::master {
+namespace {
+
+// When stopping at once: how long the last answers may take to leave.
+constexpr uint64_t kLastAnswersMs = 1000;
+
+// What the service manager is asked to wait beyond shutdown.grace_ms: for the last answers, and for
+// the processes to end.
+constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
+
+struct CloseLoop {
+  void operator()(uv_loop_t* loop) const {
+    uv_run(loop, UV_RUN_DEFAULT);  // the close callbacks
+    RM_ASSERT(uv_loop_close(loop) == 0);
+    delete loop;
+  }
+};
+using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
+
+// libuv starts its threads with the first work that it is given, and aborts if it cannot. By then a
+// handler may have started as many threads as the user may have: so the work is given before there
+// are workers.
+void start_thread_pool(uv_loop_t* loop) {
+  static uv_work_t nothing;
+  RM_ASSERT(uv_queue_work(
+                loop, &nothing, [](uv_work_t*) {}, nullptr) == 0);
+}
+
+Result<Loop> make_loop() {
+  auto loop = std::make_unique<uv_loop_t>();
+  const int error = uv_loop_init(loop.get());
+  if (error != 0) return fail_errno("set up the event loop", -error);
+  start_thread_pool(loop.get());
+  return Loop(loop.release());
+}
+
+class Server {
+ public:
+  Server(LoadOptions load_options, Loop loop)
+      : load_options_(std::move(load_options)), loop_(std::move(loop)) {}
+
+  Status start(Options options);
+  ExitCode run();
+
+ private:
+  Status bind(const Options& options);
+  void watch_loop();
+  void on_signal(int signal);
+  Status on_ready(Deployment& next);
+  void on_failed(const Error& error);
+  void reload();
+  void refuse_reload(const std::string& why);
+  void change_worker_count(int by);
+  void stop();
+  void stop_now();
+  void limit_stopping(uint64_t limit_ms);
+  void end_when_answered();
+  void end(ExitCode exit_code);
+  std::string status(const Deployment* serving) const;
+
+  const LoadOptions load_options_;
+  const Loop loop_;  // closed after everything that lives on it
+  std::unique_ptr<Rollout> rollout_;
+  std::unique_ptr<Front> front_;
+  std::unique_ptr<StatusPort> status_port_;
+  std::unique_ptr<Notifier> notifier_;
+  std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<Signals> signals_;
+  net::UvHandle<uv_prepare_t> before_wait_;
+  net::UvHandle<uv_idle_t> no_wait_;
+  net::UvHandle<uv_check_t> after_wait_;
+  net::UvHandle<uv_timer_t> grace_;
+  std::string reload_failure_;      // why the last reload failed; empty: it did not
+  bool is_reload_pending_ = false;  // asked for while another start or reload was under way
+  bool is_stopping_ = false;        // nothing new is admitted
+  bool is_ending_ = false;          // everything is answered
+  ExitCode exit_code_ = ExitCode::kOk;
+};
+
+Status Server::start(Options options) {
+  std::signal(SIGPIPE, SIG_IGN);
+  rollout_ = std::make_unique<Rollout>(
+      loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
+                                   [this](const Error& error) { on_failed(error); }});
+  front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
+  status_port_ = std::make_unique<StatusPort>(loop_.get(), [this] {
+    const Deployment* serving = rollout_->serving();
+    const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
+                           !serving->supervisor().is_stalled();
+    return StatusPort::Health{does_work && !is_stopping_, status(serving)};
+  });
+  if (Status bound = bind(options); !bound) return bound;
+  if (Status listening = status_port_->listen(); !listening) return listening;
+  status_port_->open();
+  notifier_ = std::make_unique<Notifier>(loop_.get());
+  heartbeat_ =
+      std::make_unique<Heartbeat>(loop_.get(), *notifier_,
+                                  Heartbeat::Sources{[this] { return status(rollout_->serving()); },
+                                                     [this] { return rollout_->loading_pid(); }});
+  signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
+  watch_loop();
+  return rollout_->begin(std::move(options));
+}
+
+Status Server::bind(const Options& options) {
+  if (Status bound = front_->bind(options); !bound) return bound;
+  Status bound = status_port_->bind(options.listen_status, options.unix_access);
+  if (bound || options.is_status_configured) return bound;
+  // Nobody has asked for it: a second server on this host must not fail for it.
+  log(Level::kWarning, "no_status_port", {{"error", bound.error().message}});
+  return {};
+}
+
+void Server::watch_loop() {
+  no_wait_ = net::make_handle<uv_idle_t>(loop_.get(), this, uv_idle_init);
+  before_wait_ = net::make_handle<uv_prepare_t>(loop_.get(), this, uv_prepare_init);
+  uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
+    auto* self = static_cast<Server*>(handle->data);
+    self->rollout_->before_wait();
+    self->front_->flush();
+    self->status_port_->flush();
+    self->end_when_answered();
+    if (self->rollout_->try_begin_wait()) {
+      uv_idle_stop(self->no_wait_.get());
+    } else {  // the next turn takes what there is
+      uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
+    }
+    const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
+    if (self->is_ending_ && is_over) uv_stop(handle->loop);
+  });
+  grace_ = net::make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
+  after_wait_ = net::make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
+  uv_check_start(after_wait_.get(), [](uv_check_t* handle) {
+    static_cast<Server*>(handle->data)->rollout_->end_wait();
+  });
+}
+
+void Server::on_signal(int signal) {
+  switch (signal) {
+    case SIGTERM:
+    case SIGQUIT:
+      return is_stopping_ ? stop_now() : stop();
+    case SIGINT:
+      return stop_now();
+    case SIGHUP:
+      return reload();
+    case SIGTTIN:
+      return change_worker_count(+1);
+    case SIGTTOU:
+      return change_worker_count(-1);
+    default:  // SIGUSR1
+      if (Status reopened = reopen_log(); !reopened) {
+        log(Level::kError, "log_not_reopened", {{"error", reopened.error().message}});
+      }
+  }
+}
+
+Status Server::on_ready(Deployment& next) {
+  // Whatever may fail comes before the first of what cannot be taken back.
+  if (Status listening = status_port_->listen(); !listening) return listening;
+  if (Status serving = front_->serve(next); !serving) return serving;
+  status_port_->open();
+  next.announce(front_->addresses());
+  const size_t workers = next.supervisor().workers_wanted();
+  const size_t methods = next.options().methods.size();
+  log(Level::kInfo, rollout_->serving() == nullptr ? "ready" : "reloaded",
+      {{"address", fmt::format("{}", fmt::join(front_->addresses(), ","))},
+       {"workers", workers},
+       {"methods", methods}});
+  reload_failure_.clear();
+  notifier_->ready(status(&next));
+  if (std::exchange(is_reload_pending_, false)) reload();
+  return {};
+}
+
+void Server::on_failed(const Error& error) {
+  if (rollout_->serving() != nullptr) return refuse_reload(error.message);
+  log(Level::kError, "not_started", {{"error", error.message}});
+  end(error.exit_code);
+}
+
+void Server::reload() {
+  if (is_stopping_) return;
+  is_reload_pending_ = rollout_->is_under_way();
+  if (is_reload_pending_) return;  // once that is through
+  log(Level::kInfo, "reloading");
+  notifier_->reloading();
+  tl::expected<Options, std::vector<std::string>> options = load_options_();
+  if (!options) {
+    for (const std::string& problem : options.error())
+      log(Level::kError, "bad_configuration", {{"problem", problem}});
+    return refuse_reload(options.error().front());
+  }
+  Status begun = fit_to_descriptors(*options);
+  if (begun) begun = bind(*options);
+  if (begun) begun = rollout_->begin(std::move(*options));
+  if (!begun) refuse_reload(begun.error().message);
+}
+
+void Server::refuse_reload(const std::string& why) {
+  front_->forget_bound();
+  status_port_->forget_bound();
+  log(Level::kError, "reload_failed", {{"error", why}});
+  reload_failure_ = why;
+  notifier_->ready(status(rollout_->serving()));
+  if (std::exchange(is_reload_pending_, false)) reload();
+}
+
+void Server::change_worker_count(int by) {
+  if (rollout_->serving() != nullptr) rollout_->serving()->supervisor().change_worker_count(by);
+}
+
+void Server::stop() {
+  is_stopping_ = true;
+  log(Level::kInfo, "stopping", {{"in_flight", rollout_->in_flight()}});
+  const Deployment* serving = rollout_->serving();
+  const uint64_t grace_ms = serving == nullptr ? 0 : serving->options().shutdown_grace_ms;
+  notifier_->stopping(status(serving), grace_ms + kEndMs);
+  front_->drain();
+  rollout_->give_up();
+  limit_stopping(grace_ms);
+}
+
+void Server::stop_now() {
+  if (is_ending_) return uv_stop(loop_.get());  // a client does not read, or a worker does not end
+  is_stopping_ = true;
+  log(Level::kWarning, "stopping_now", {{"in_flight", rollout_->in_flight()}});
+  front_->drain();
+  limit_stopping(kLastAnswersMs);
+  rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down",
+                                     "the server was stopped before this was finished");
+  error.retryable = true;
+  rollout_->cut_off_all(error);
+  front_->flush();  // what had to wait behind these is refused
+  end(ExitCode::kOk);
+}
+
+void Server::limit_stopping(uint64_t limit_ms) {
+  uv_timer_start(
+      grace_.get(), [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->stop_now(); },
+      limit_ms, 0);
+}
+
+// After a flush: what had been read, and had to wait for answers to leave, is refused by then.
+void Server::end_when_answered() {
+  if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
+  end(ExitCode::kOk);
+  front_->flush();  // closes the connections in this turn: the next may be a timer away
+}
+
+void Server::end(ExitCode exit_code) {
+  if (std::exchange(is_ending_, true)) return;
+  exit_code_ = exit_code;
+  front_->finish();
+  rollout_->stop_all();
+}
+
+// For whoever runs `systemctl status`.
+std::string Server::status(const Deployment* serving) const {
+  if (is_stopping_) return fmt::format("stopping: {} requests to finish", rollout_->in_flight());
+  if (serving == nullptr) {
+    return rollout_->loading_pid() != 0 ? "starting: loading handlers" : "starting";
+  }
+  const Supervisor& supervisor = serving->supervisor();
+  const char* state = supervisor.is_crash_looping()                           ? "crash-looping"
+                      : supervisor.workers_up() < supervisor.workers_wanted() ? "degraded"
+                      : supervisor.is_stalled()                               ? "stalled"
+                                                                              : "serving";
+  std::string text = fmt::format("{}: {} of {} workers are up", state, supervisor.workers_up(),
+                                 supervisor.workers_wanted());
+  if (supervisor.is_stalled()) text += "; there are jobs, and no worker is at work";
+  if (!supervisor.load_failure().empty()) {
+    text += "; the handlers could not be loaded again: " + supervisor.load_failure();
+  }
+  if (!supervisor.sandbox_lacks().empty()) {
+    text += "; the sandbox lacks " + supervisor.sandbox_lacks();
+  }
+  if (!reload_failure_.empty()) text += "; the last reload failed: " + reload_failure_;
+  // A handler's own words may be many lines: to the service manager a line is an assignment.
+  std::replace_if(
+      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
+  return text;
+}
+
+ExitCode Server::run() {
+  uv_run(loop_.get(), UV_RUN_DEFAULT);
+  return exit_code_;
+}
+
+}  // namespace
+
+ExitCode serve(Options options, LoadOptions load_options) {
+  ::setproctitle("-ringmaster: master %s", options.config_file.c_str());
+  const auto refuse = [](const Error& error) {
+    log(Level::kError, "not_started", {{"error", error.message}});
+    return error.exit_code;
+  };
+  // Before the loop, which takes the first descriptors.
+  if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
+  Result<Loop> loop = make_loop();
+  if (!loop) return refuse(loop.error());
+  Server server(std::move(load_options), std::move(*loop));
+  if (Status started = server.start(std::move(options)); !started) return refuse(started.error());
+  return server.run();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,51 @@
+#include "master/lifecycle/watchdog.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "master/system/process_look.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kLookMs = 1000;
+
+// A load that has moved may take this much longer. Far more than kLookMs: one that waits for a slow
+// disk or for its turn on a full machine is not given up.
+constexpr uint64_t kLoadMs = 30'000;
+
+}  // namespace
+
+Heartbeat::Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources)
+    : notifier_(notifier), sources_(std::move(sources)) {
+  const uint64_t watchdog_ms = watchdog_interval_ms();
+  if (watchdog_ms != 0) {
+    const uint64_t half_ms = std::max<uint64_t>(watchdog_ms / 2, 1);
+    watchdog_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
+    uv_timer_start(
+        watchdog_.get(),
+        [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->notifier_.alive(); }, 0,
+        half_ms);
+  }
+  if (!notifier_.is_needed()) return;
+  look_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
+  uv_timer_start(
+      look_.get(), [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->look(); }, 0,
+      kLookMs);
+}
+
+void Heartbeat::look() {
+  if (is_load_moving()) notifier_.extend(kLoadMs);
+  if (std::string status = sources_.status(); status != status_) {
+    notifier_.status(status);
+    status_ = std::move(status);
+  }
+}
+
+bool Heartbeat::is_load_moving() {
+  const int pid = sources_.loading_pid();
+  const uint64_t used_ns = pid != 0 ? cpu_ns_of(pid) : 0;
+  return std::exchange(load_cpu_ns_, used_ns) != used_ns && used_ns != 0;
+}
+
+}  // namespace ringmaster::master

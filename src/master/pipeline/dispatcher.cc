@@ -1,0 +1,251 @@
+#include "master/pipeline/dispatcher.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/json/scan.h"
+
+namespace ringmaster::master {
+namespace {
+
+rpc::Error overloaded(std::string reason, std::string message) {
+  rpc::Error error = rpc::make_error(rpc::kOverloaded, std::move(reason), std::move(message));
+  error.retryable = true;
+  return error;
+}
+
+uint64_t ms_rounded_up(uint64_t ns) {
+  return (ns + kNsPerMs - 1) / kNsPerMs;
+}
+
+rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
+  rpc::Error error = overloaded(
+      "too_late", fmt::format("would be done in {} ms, with what is ahead of it; allowed are {} ms",
+                              ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
+  error.retry_after_ms = ms_rounded_up(refusal.retry_after_ns);
+  return error;
+}
+
+// For every error of an admitted job: what its client is told of it.
+rpc::Executed executed(const Job& job) {
+  return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
+}
+
+// When its timer has to ring: its caller's deadline, then that of its method.
+uint64_t due_ns(const Job& job) {
+  return job.state == JobState::kAbandoned ? method_deadline_ns(job) : job.deadline_ns;
+}
+
+}  // namespace
+
+Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
+                       std::vector<std::unique_ptr<net::Fetcher>> fetchers,
+                       RunStage::KillWorker kill_worker)
+    : loop_(loop),
+      store_(store),
+      table_(store, geometry.job_slots),
+      fetch_stage_(store, std::move(fetchers), *this),
+      run_stage_(store, table_, forecast_, geometry, *this, std::move(kill_worker)) {}
+
+std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
+                                        std::optional<uint64_t> timeout_ms,
+                                        std::shared_ptr<Caller> caller) {
+  const uint64_t now = now_ns();
+  const uint64_t allowed_ns =
+      std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
+  const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
+  std::optional<Forecast::Refusal> refusal = forecast_.predict(method, now, now + allowed_ns);
+  if (!refusal && is_client_deadline) {
+    refusal = forecast_.find_hopeless(method, now, now + allowed_ns);
+  }
+  if (refusal) {
+    caller->answer_error(too_late(*refusal, allowed_ns));
+    return std::nullopt;
+  }
+  Job* job = table_.allocate();
+  if (job == nullptr) {
+    caller->answer_error(full("queue_full",
+                              fmt::format("{} requests are in flight", table_.capacity()),
+                              table_.capacity()));
+    return std::nullopt;
+  }
+  const Ticket ticket = job->ticket;
+  job->state = JobState::kQueued;
+  job->method = &method;
+  job->admitted_ns = now;
+  job->is_client_deadline = is_client_deadline;
+  job->deadline_ns = now + allowed_ns;
+  job->caller = std::move(caller);
+  std::optional<ipc::Block> block = ipc::Block{};
+  if (!params.empty()) block = store_.store(params);
+  if (!block) {
+    answer_error(*job, full("payload_memory", "no payload memory left for these params",
+                            store_.capacity_bytes()));
+    end(*job);
+    return std::nullopt;
+  }
+  job->products.push_back({*block, params.size()});
+  start_timer(*job, now);
+  begin_step(*job);
+  return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
+}
+
+rpc::Executed Dispatcher::cancel(Ticket ticket) {
+  Job* job = table_.find(ticket);
+  if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
+  job->caller = nullptr;
+  const bool is_fetching = job->state == JobState::kFetching;
+  if (is_fetching) fetch_stage_.cancel(*job);
+  if (!is_fetching && !run_stage_.try_drop(*job)) {
+    job->has_begun = true;
+    return executed(*job);
+  }
+  const rpc::Executed told = executed(*job);
+  end(*job);
+  return told;
+}
+
+// A limit was reached: there is room again when one of the jobs in flight is done.
+rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
+  rpc::Error error = overloaded(std::move(reason), std::move(message));
+  error.limit = limit;
+  if (const auto next_ns = forecast_.next_done_ns()) error.retry_after_ms = ms_rounded_up(*next_ns);
+  return error;
+}
+
+void Dispatcher::start_timer(Job& job, uint64_t now) {
+  if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
+  job.dispatcher = this;
+  const uint64_t left_ms = (due_ns(job) - std::min(due_ns(job), now)) / kNsPerMs;
+  const auto ring = [](uv_timer_t* timer) {
+    Job* due = static_cast<Job*>(timer->data);
+    // libuv counts from the time at which its loop woke up, which may have been a while ago.
+    const uint64_t at = now_ns();
+    if (at < due_ns(*due)) return due->dispatcher->start_timer(*due, at);
+    due->dispatcher->on_deadline(*due);
+  };
+  uv_timer_start(job.timer.get(), ring, left_ms + 1, 0);
+}
+
+void Dispatcher::begin_step(Job& job) {
+  const Step& step = job.method->steps[job.step];
+  if (const auto* fetch = std::get_if<FetchStep>(&step)) {
+    job.step_began_ns = now_ns();
+    forecast_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
+    fetch_stage_.start(job, *fetch);
+  } else {
+    run_stage_.start(job, std::get<RunStep>(step));
+  }
+}
+
+bool Dispatcher::is_last_step(const Job& job) const {
+  return job.step + 1 == job.method->steps.size();
+}
+
+void Dispatcher::on_fetched(Job& job) {
+  forecast_.on_fetched(job.method->steps[job.step], now_ns() - job.step_began_ns);
+  if (!is_last_step(job)) {
+    ++job.step;
+    return begin_step(job);
+  }
+  const Job::Product& body = job.products.back();
+  const std::string_view text =
+      body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
+  if (const std::optional<std::string> fault = json::find_fault(text)) {
+    return on_step_failed(job, rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
+                                               fmt::format("upstream {}: expected JSON: {}",
+                                                           job.fetcher->options().name, *fault)));
+  }
+  answer_result(job, text);
+  end(job);
+}
+
+void Dispatcher::on_result(Job& job, std::string_view result) {
+  if (is_last_step(job)) answer_result(job, result);
+  if (job.caller == nullptr) return end(job);
+  const std::optional<ipc::Block> block = store_.store(result);
+  if (!block) {
+    return on_step_failed(job, full("payload_memory", "no payload memory left for a result",
+                                    store_.capacity_bytes()));
+  }
+  job.products.push_back({*block, result.size()});
+  ++job.step;
+  begin_step(job);
+}
+
+void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
+  if (job.state == JobState::kFetching) {
+    forecast_.on_fetch_failed(job.method->steps[job.step]);
+  }
+  answer_error(job, error);
+  end(job);
+}
+
+void Dispatcher::on_released(Job& job) {
+  end(job);
+}
+
+void Dispatcher::on_deadline(Job& job) {
+  if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
+  rpc::Error error = deadline_exceeded(job);
+  // Whose fault is a fetch that takes too long? The client's, if it allows less than the method;
+  // else the upstream has used up all the time that there was.
+  if (job.state == JobState::kFetching && !job.is_client_deadline) {
+    error.code = rpc::kUpstreamFailed;
+    error.message = fmt::format("upstream {}: {}", job.fetcher->options().name, error.message);
+    error.reason = "timeout";
+  }
+  cut_off(job, error, false);
+}
+
+void Dispatcher::cut_off_all(const rpc::Error& error) {
+  table_.for_each_used([&](Job& job) {
+    if (job.caller != nullptr) return cut_off(job, error, true);
+    if (job.state == JobState::kAbandoned) run_stage_.end_worker_of(job);
+  });
+}
+
+void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
+  if (job.state == JobState::kFetching) {
+    fetch_stage_.cancel(job);
+    return on_step_failed(job, error);
+  }
+  const Ticket ticket = job.ticket;
+  switch (run_stage_.expire(job)) {
+    case RunStage::Expired::kDropped:
+      return on_step_failed(job, error);
+    case RunStage::Expired::kAbandoned:
+      answer_error(job, error);
+      if (ends_worker || now_ns() >= due_ns(job)) return run_stage_.end_worker_of(job);
+      return leave_running(job, now_ns());
+    case RunStage::Expired::kMovedOn:
+      if (table_.find(ticket) != nullptr) cut_off(job, error, ends_worker);
+  }
+}
+
+// Its caller allowed less time than its method does: that has cost the caller its answer, and will
+// cost a worker only what the method's own deadline would.
+void Dispatcher::leave_running(Job& job, uint64_t now) {
+  forecast_.on_abandoned(job.load, *job.method, now);
+  start_timer(job, now);
+}
+
+void Dispatcher::answer_result(Job& job, std::string_view result) {
+  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_result(result);
+}
+
+void Dispatcher::answer_error(Job& job, rpc::Error error) {
+  error.executed = executed(job);
+  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
+}
+
+void Dispatcher::end(Job& job) {
+  forecast_.on_ended(job.load);
+  table_.free(job);
+  if (on_idle_ && table_.used() == 0) on_idle_();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,77 @@
+// Dispatcher: takes requests in and walks each one through its method's steps until it is answered.
+//
+// Processes: the master only.
+// Promise:   every admitted request is answered exactly once: with its result, or with an error
+//            that says what happened. One that is refused is answered before admit() returns.
+// Limits:    queued_jobs requests admitted and not yet answered; payload_memory_bytes for what they
+//            carry. Reaching either is -32009, and so is what could not be done in time: see
+//            forecast.h.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "ipc/payload_store.h"
+#include "master/pipeline/fetch_stage.h"
+#include "master/pipeline/job.h"
+#include "master/pipeline/run_stage.h"
+#include "master/pipeline/stage_events.h"
+#include "master/scheduler/admission.h"
+
+namespace ringmaster::master {
+
+class Dispatcher : private StageEvents {
+ public:
+  Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
+             std::vector<std::unique_ptr<net::Fetcher>> fetchers, RunStage::KillWorker kill_worker);
+
+  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has
+  // been answered.
+  std::optional<Ticket> admit(const Method& method, std::string_view params,
+                              std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller);
+
+  // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
+  // not begun to run never will. What runs is left to finish, within its method's deadline, and its
+  // result thrown away: stopping it would cost the worker, and what else that has claimed. Returns
+  // whether a handler may have run for it.
+  rpc::Executed cancel(Ticket ticket);
+
+  // Answers everything in flight with this error, and stops what can be stopped of it.
+  void cut_off_all(const rpc::Error& error);
+
+  RunStage& run_stage() { return run_stage_; }
+  size_t in_flight() const { return table_.used(); }
+  // Called when the last job in flight has ended.
+  void set_on_idle(std::function<void()> on_idle) { on_idle_ = std::move(on_idle); }
+
+ private:
+  void on_fetched(Job& job) override;
+  void on_result(Job& job, std::string_view result) override;
+  void on_step_failed(Job& job, const rpc::Error& error) override;
+  void on_released(Job& job) override;
+
+  rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
+  void start_timer(Job& job, uint64_t now);
+  void leave_running(Job& job, uint64_t now);
+  void begin_step(Job& job);
+  bool is_last_step(const Job& job) const;
+  void on_deadline(Job& job);
+  // `ends_worker`: one that has the job in hand must end now, be its method's deadline over or not.
+  void cut_off(Job& job, rpc::Error error, bool ends_worker);
+  void answer_result(Job& job, std::string_view result);
+  void answer_error(Job& job, rpc::Error error);
+  void end(Job& job);
+
+  uv_loop_t* loop_;
+  ipc::PayloadStore& store_;
+  JobTable table_;
+  Forecast forecast_;
+  FetchStage fetch_stage_;
+  RunStage run_stage_;
+  std::function<void()> on_idle_;
+};
+
+}  // namespace ringmaster::master

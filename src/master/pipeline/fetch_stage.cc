@@ -1,0 +1,73 @@
+#include "master/pipeline/fetch_stage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <fmt/format.h>
+#include <utility>
+
+#include "config/payload_need.h"
+
+namespace ringmaster::master {
+FetchStage::FetchStage(ipc::PayloadStore& store,
+                       std::vector<std::unique_ptr<net::Fetcher>> fetchers, StageEvents& events)
+    : store_(store), fetchers_(std::move(fetchers)), events_(events) {}
+
+void FetchStage::start(Job& job, const FetchStep& step) {
+  const Job::Product& params = job.products.front();
+  const std::string_view params_text{store_.writable(params.block).data(), params.size};
+  tl::expected<std::string, std::string> body = step.body.render(params_text);
+  if (!body) {
+    return events_.on_step_failed(
+        job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",
+                             fmt::format("expected the parameter {}, found none", body.error())));
+  }
+  net::Fetcher& fetcher = *fetchers_[step.upstream];
+  job.state = JobState::kFetching;
+  job.products.push_back({});
+  job.fetcher = &fetcher;
+  job.fetch = fetcher.start({
+      std::move(*body),
+      fetcher.options().timeout_ms,  // the job's own timer sees to its deadline
+      [this, &job](std::string_view bytes, uint64_t expected) {
+        return take_bytes(job, bytes, expected);
+      },
+      [this, &job](const std::optional<net::Fetcher::Failure>& failure) {
+        job.fetch = nullptr;
+        on_done(job, failure);
+      },
+  });
+}
+
+bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected) {
+  Job::Product& body = job.products.back();
+  const uint64_t needed = body.size + bytes.size();
+  const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
+  if (needed > there) {
+    const uint64_t next =
+        expected > 0 ? expected : next_body_room(there, job.fetcher->options().body_bytes);
+    const uint64_t wanted = std::max(needed, next);
+    const std::optional<ipc::Block> larger = store_.allocate(wanted);
+    if (!larger) return false;
+    if (body.block.size > 0) {
+      std::memcpy(store_.writable(*larger).data(), store_.writable(body.block).data(), body.size);
+      store_.free(body.block);
+    }
+    body.block = *larger;
+  }
+  std::memcpy(store_.writable(body.block).data() + body.size, bytes.data(), bytes.size());
+  body.size = needed;
+  return true;
+}
+
+void FetchStage::on_done(Job& job, const std::optional<net::Fetcher::Failure>& failure) {
+  if (!failure) return events_.on_fetched(job);
+  rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
+  error.retryable = true;
+  events_.on_step_failed(job, error);
+}
+
+void FetchStage::cancel(Job& job) {
+  job.fetcher->cancel(std::exchange(job.fetch, nullptr));
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,40 @@
+// FetchStage: runs a job's fetch steps. The body goes from libcurl straight into payload memory, as
+// the job's next product.
+//
+// Processes: the master only.
+// Memory:    the product's block belongs to the job from its first byte on, so that whatever ends
+//            the job frees it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "config/options.h"
+#include "ipc/payload_store.h"
+#include "master/pipeline/job.h"
+#include "master/pipeline/stage_events.h"
+#include "upstream/http_client.h"
+
+namespace ringmaster::master {
+
+class FetchStage {
+ public:
+  // `fetchers` are in the order of Options::upstreams.
+  FetchStage(ipc::PayloadStore& store, std::vector<std::unique_ptr<net::Fetcher>> fetchers,
+             StageEvents& events);
+
+  // Begins the job's current step, which is this one. May call back before it returns.
+  void start(Job& job, const FetchStep& step);
+  // Gives up the fetch that the job is in.
+  void cancel(Job& job);
+
+ private:
+  bool take_bytes(Job& job, std::string_view bytes, uint64_t expected);
+  void on_done(Job& job, const std::optional<net::Fetcher::Failure>& failure);
+
+  ipc::PayloadStore& store_;
+  std::vector<std::unique_ptr<net::Fetcher>> fetchers_;
+  StageEvents& events_;
+};
+
+}  // namespace ringmaster::master

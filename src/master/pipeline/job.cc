@@ -1,0 +1,64 @@
+#include "master/pipeline/job.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/assert.h"
+#include "base/clock.h"
+
+namespace ringmaster::master {
+
+JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), jobs_(slots) {
+  RM_ASSERT(slots > 0 && slots <= ipc::kJobSlotsMax);
+  // The lowest slot is used first: few jobs at once stay on few warm cache lines.
+  for (uint32_t slot = slots; slot-- > 0;) {
+    jobs_[slot].ticket.slot = slot;
+    jobs_[slot].publication.job = slot;
+    free_.push_back(slot);
+  }
+}
+
+Job* JobTable::allocate() {
+  if (free_.empty()) return nullptr;
+  Job& job = jobs_[free_.back()];
+  free_.pop_back();
+  touched_ = std::max<size_t>(touched_, job.ticket.slot + 1);
+  ++job.ticket.use;
+  job.step = 0;
+  job.attempts = 0;
+  job.has_begun = false;
+  return &job;
+}
+
+void JobTable::free(Job& job) {
+  RM_ASSERT(job.state != JobState::kFree && job.caller == nullptr && job.fetch == nullptr);
+  for (const Job::Product& product : job.products) {
+    if (product.block.size > 0) store_.free(product.block);
+  }
+  job.products.clear();
+  job.state = JobState::kFree;
+  if (job.timer) uv_timer_stop(job.timer.get());
+  free_.push_back(job.ticket.slot);
+}
+
+Job* JobTable::find(Ticket ticket) {
+  if (ticket.slot >= jobs_.size()) return nullptr;
+  Job& job = jobs_[ticket.slot];
+  return job.state != JobState::kFree && job.ticket == ticket ? &job : nullptr;
+}
+
+Job* JobTable::find_published(ipc::Publication id) {
+  if (id.job >= jobs_.size()) return nullptr;
+  Job& job = jobs_[id.job];
+  return is_with_workers(job) && job.publication == id ? &job : nullptr;
+}
+
+rpc::Error deadline_exceeded(const Job& job) {
+  rpc::Error error = rpc::make_error(
+      rpc::kDeadlineExceeded, "deadline",
+      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs));
+  error.retryable = true;
+  return error;
+}
+
+}  // namespace ringmaster::master

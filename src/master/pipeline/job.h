@@ -1,0 +1,128 @@
+// Job: one admitted request on its way through its method's steps; JobTable: all of them.
+//
+// The table is the truth about every job (shared memory is transport): it alone says which jobs
+// exist, who waits for them and what they hold.
+//
+// A job has two names. Its *ticket* is its own from admission to its end; callers and the queue
+// hold it, and no other process ever sees it. A *publication* (ipc/job_word.h) is what shared
+// memory names: each step and each attempt is published under a new one, so a word or a result of a
+// former publication finds nothing.
+// Processes: the master only.
+// Memory:    all slots exist from the start; a job's blocks are freed with it.
+// Limits:    `slots` jobs at once.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/uv_handle.h"
+#include "config/options.h"
+#include "ipc/job_word.h"
+#include "ipc/layout.h"
+#include "ipc/payload_store.h"
+#include "master/pipeline/worker_exit.h"
+#include "master/scheduler/admission.h"
+#include "master/scheduler/ticket.h"
+#include "rpc/errors.h"
+#include "upstream/http_client.h"
+
+namespace ringmaster::master {
+
+class Dispatcher;
+
+// Who waits for a job's answer. Told exactly once.
+class Caller {
+ public:
+  virtual ~Caller() = default;
+  // `result` is JSON text, valid during the call only.
+  virtual void answer_result(std::string_view result) = 0;
+  virtual void answer_error(const rpc::Error& error) = 0;
+};
+
+enum class JobState : uint8_t {
+  kFree,
+  kFetching,   // an upstream is asked
+  kQueued,     // waits in the queue
+  kPublished,  // in the ring or with a worker
+  kAbandoned,  // cut off and answered, but a worker may still read its payload
+};
+
+struct Job {
+  struct Product {  // the params, or what a step made
+    ipc::Block block;
+    uint64_t size = 0;
+  };
+
+  JobState state = JobState::kFree;
+  Ticket ticket;
+  ipc::Publication publication;  // the latest one; of no use unless is_with_workers()
+  const Method* method = nullptr;
+  size_t step = 0;  // the one that it is at
+  uint64_t admitted_ns = 0;
+  uint64_t deadline_ns = 0;
+  bool is_client_deadline = false;  // the client asked for less than the method allows
+  uint64_t attempts = 0;            // publications of this step that were not withdrawn
+  // A worker may have begun to run it, at any step and attempt: no error may say that it was not
+  // executed. Never unset.
+  bool has_begun = false;
+  uint64_t step_began_ns = 0;  // a run step: when it was last published
+  uint64_t expected_ns = 0;    // a run step that is published: what it should take
+  Forecast::Load load;
+  std::vector<WorkerDeath> deaths;  // of those that ran it, at this step
+  std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
+  net::Fetcher* fetcher = nullptr;
+  net::Fetcher::Fetch* fetch = nullptr;  // while fetching
+  std::shared_ptr<Caller> caller;        // null once answered, or cancelled
+  // For the deadline; made at the slot's first use. Its data is this job.
+  net::UvHandle<uv_timer_t> timer;
+  Dispatcher* dispatcher = nullptr;  // who is told when it rings
+};
+
+// A worker may have it in hand.
+inline bool is_with_workers(const Job& job) {
+  return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
+}
+
+// Until when its method lets it run, however little time its client allows.
+inline uint64_t method_deadline_ns(const Job& job) {
+  return job.admitted_ns + job.method->timeout_ms * kNsPerMs;
+}
+
+// -32012, as a job is told that has not been run.
+rpc::Error deadline_exceeded(const Job& job);
+
+class JobTable {
+ public:
+  JobTable(ipc::PayloadStore& store, uint32_t slots);
+
+  // A fresh job, or null when all slots are taken.
+  Job* allocate();
+  // Frees the job's blocks, then its slot.
+  void free(Job& job);
+  // The job with this ticket, if it still exists.
+  Job* find(Ticket ticket);
+  // The job that is with the workers under this publication now; null for a former one. Safe to ask
+  // for whatever a worker has written.
+  Job* find_published(ipc::Publication id);
+
+  template <class Visit>
+  void for_each_used(Visit visit) {
+    for (size_t slot = 0; slot < touched_; ++slot) {
+      if (jobs_[slot].state != JobState::kFree) visit(jobs_[slot]);
+    }
+  }
+
+  size_t used() const { return jobs_.size() - free_.size(); }
+  size_t capacity() const { return jobs_.size(); }
+
+ private:
+  ipc::PayloadStore& store_;
+  std::vector<Job> jobs_;
+  std::vector<uint32_t> free_;
+  size_t touched_ = 0;  // slots from here on were never used
+};
+
+}  // namespace ringmaster::master

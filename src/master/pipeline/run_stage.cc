@@ -1,0 +1,255 @@
+#include "master/pipeline/run_stage.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "ipc/result_code.h"
+
+namespace ringmaster::master {
+namespace {
+
+// ipc knows no JSON-RPC, so what a worker says of a job has these codes a second time.
+static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
+static_assert(int32_t{ipc::kResultTooLarge} == rpc::kResponseTooLarge);
+static_assert(int32_t{ipc::kResultInvalid} == rpc::kInternalError);
+
+const RunStep& run_step(const Job& job) {
+  return std::get<RunStep>(job.method->steps[job.step]);
+}
+
+// A handler's crash costs all that it was given: a job that has met one, or must not be run again,
+// is given alone, so that no other pays for it, nor it for another.
+bool is_run_alone(const Job& job) {
+  return job.attempts > 0 || job.method->attempts == 1;
+}
+
+}  // namespace
+
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
+                   const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
+    : store_(store),
+      table_(table),
+      forecast_(forecast),
+      result_bytes_(geometry.result_bytes),
+      events_(events),
+      kill_worker_(std::move(kill_worker)),
+      backlog_(geometry.ring_entries / 2) {}
+
+void RunStage::start(Job& job, const RunStep&) {
+  job.state = JobState::kQueued;
+  job.attempts = 0;
+  job.deaths.clear();
+  queue_.push(job.deadline_ns, job.ticket);
+  forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
+  publish_waiting();
+}
+
+void RunStage::set_port(ipc::MasterPort* port) {
+  port_ = port;
+  damage_.reset();
+  answered_.clear();
+  last_result_ns_.assign(port->worker_slots(), 0);
+}
+
+void RunStage::set_workers(size_t count) {
+  backlog_.set_workers(count);
+  forecast_.set_workers(count);
+  publish_waiting();
+}
+
+void RunStage::publish_waiting() {
+  if (port_ == nullptr || damage_) return;
+  const uint64_t now = now_ns();
+  for (;;) {
+    const std::optional<Ticket> ticket = queue_.front();
+    if (!ticket) return;
+    Job& job = *table_.find(*ticket);
+    if (!backlog_.has_room(run_step(job).batch)) return;
+    fill_header(job);
+    const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
+    if (!port_->try_publish(next)) return;  // full: its entries are freed before results come
+    queue_.pop();
+    job.publication = next;
+    job.state = JobState::kPublished;
+    job.step_began_ns = now;
+    job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
+    // Once its client's own deadline is over it is abandoned.
+    const uint64_t left_ns = std::max(job.deadline_ns, now) - now;
+    forecast_.on_published(job.load, *job.method, job.step, left_ns + Forecast::kAbandonedNs);
+    ++job.attempts;
+    if (++unwoken_ == kUnwokenMax) wake_workers();
+  }
+}
+
+void RunStage::wake_workers() {
+  if (unwoken_ == 0 || port_ == nullptr) return;
+  unwoken_ = 0;
+  const size_t awake = port_->were_awake();
+  const size_t needed = backlog_.workers_needed();
+  if (needed > awake) port_->wake(needed - awake);
+}
+
+bool RunStage::could_wake_more() const {
+  // The ring is looked through before each wait: not for nothing.
+  return port_ != nullptr && backlog_.jobs() > 0 && port_->was_any_asleep() &&
+         port_->was_any_ready();
+}
+
+void RunStage::wake_one_more() {
+  if (port_ != nullptr && port_->was_any_ready()) port_->wake(1);
+}
+
+void RunStage::fill_header(const Job& job) {
+  static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
+  ipc::JobHeader& header = store_.header(job.publication.job);
+  header.deadline_ns = job.deadline_ns;
+  // Relaxed: try_publish() releases all of it.
+  constexpr auto kRelaxed = std::memory_order_relaxed;
+  header.handler.store(static_cast<uint32_t>(run_step(job).handler), kRelaxed);
+  const uint64_t batch = is_run_alone(job) ? 1 : run_step(job).batch;
+  header.batch.store(static_cast<uint32_t>(batch), kRelaxed);
+  header.view_count = static_cast<uint32_t>(job.products.size());
+  for (size_t i = 0; i < job.products.size(); ++i) {
+    header.views[i] = store_.view(job.products[i].block, job.products[i].size);
+  }
+  const std::string& name = job.method->name;
+  const size_t size = std::min(name.size(), sizeof header.method - 1);
+  std::memcpy(header.method, name.data(), size);
+  header.method[size] = '\0';
+}
+
+Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
+  if (port_ == nullptr) return {};
+  if (!damage_) {
+    const uint64_t now = now_ns();
+    const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
+      if (worker >= finished_.size()) finished_.resize(worker + 1);
+      ++finished_[worker];
+      ++results_;
+      last_result_ns_[worker] = now;
+      return on_record(record, now);
+    };
+    uint32_t worker = 0;
+    if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
+      damage_ = {worker, taken.error()};
+    }
+    publish_waiting();
+  }
+  if (!damage_) return {};
+  damaged_worker = damage_->worker;
+  return tl::unexpected(damage_->error);
+}
+
+bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) {
+  // A worker answers each publication once, before it is reaped: so a result of a former one is
+  // damage, too.
+  Job* job = table_.find_published(record.id);
+  if (job == nullptr) return false;
+  backlog_.remove(job->expected_ns);
+  if (record.was_run()) {
+    job->has_begun = true;
+    // `now` is older than what was published while these results were taken.
+    const uint64_t at = now > job->step_began_ns ? now : now_ns();
+    const uint64_t since_ns = at - job->step_began_ns;  // a broken worker may say that it took more
+    forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
+  }
+  if (job->state == JobState::kAbandoned) {
+    events_.on_released(*job);
+  } else if (record.code == ipc::kResultOk) {
+    events_.on_result(*job, record.bytes);
+  } else {
+    events_.on_step_failed(*job, error_of(*job, record));
+  }
+  return true;
+}
+
+rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {
+  rpc::Error error;
+  error.code = record.code;
+  error.message = std::string(record.bytes);
+  switch (record.code) {
+    case ipc::kResultTooLate:
+      return deadline_exceeded(job);
+    case ipc::kResultTooLarge:
+      error.reason = "response_bytes";
+      error.limit = result_bytes_;
+      break;
+    case ipc::kResultInvalid:
+      error.reason = "invalid_result";
+      break;
+    case rpc::kInvalidParams:
+      error.reason = "invalid_params";
+      break;
+    case rpc::kUpstreamFailed:
+      error.reason = "invalid_body";
+      break;
+    default:
+      error.reason = "handler_failed";
+  }
+  return error;
+}
+
+bool RunStage::try_drop(Job& job) {
+  if (job.state == JobState::kQueued) {
+    queue_.erase(job.deadline_ns, job.ticket);
+    return true;
+  }
+  RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
+  if (!port_->try_withdraw(job.publication)) return false;
+  backlog_.remove(job.expected_ns);
+  publish_waiting();
+  return true;
+}
+
+RunStage::Expired RunStage::expire(Job& job) {
+  if (try_drop(job)) return Expired::kDropped;
+  // Asked first: a worker commits a result before it lets go of the job, so where nobody has it any
+  // more, the result is found now. Damage is told again by the next take_results().
+  const ipc::Publication id = job.publication;
+  const std::optional<uint32_t> worker = port_->was_held_by(id);
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  if (table_.find_published(id) == nullptr) return Expired::kMovedOn;
+  if (!worker && try_drop(job)) return Expired::kDropped;  // a worker had just given it back
+  job.state = JobState::kAbandoned;
+  job.has_begun = true;
+  if (worker) {
+    log(Level::kWarning, "timeout",
+        {{"worker", *worker},
+         {"job", id.job},
+         {"method", job.method->name},
+         {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
+    learn_from_overrun(job, *worker);
+  } else {  // the next audit finds its worker, or the damage
+    log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
+  }
+  return Expired::kAbandoned;
+}
+
+void RunStage::end_worker_of(const Job& job) {
+  RM_ASSERT(job.state == JobState::kAbandoned);
+  // In this order, as in expire().
+  const ipc::Publication id = job.publication;
+  const std::optional<uint32_t> worker = port_->was_held_by(id);
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  if (!worker || table_.find_published(id) == nullptr) return;
+  learn_from_overrun(job, *worker);
+  kill_worker_(*worker);
+}
+
+// The job has taken at least as long, and has begun after what that worker did before.
+void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
+  const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[worker]);
+  forecast_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
+}
+
+uint64_t RunStage::finished_jobs(uint32_t worker) const {
+  return worker < finished_.size() ? finished_[worker] : 0;
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,158 @@
+// RunStage: jobs that were lost with a worker, and what finds damage before it loses more.
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/pipeline/run_stage.h"
+
+namespace ringmaster::master {
+
+Status RunStage::audit() {
+  if (port_ == nullptr) return {};
+  if (!damage_) {
+    if (Status sane = audit_words(); !sane && !damage_) damage_ = {0, sane.error()};
+  }
+  if (damage_) return tl::unexpected(damage_->error);
+  end_stuck_workers();
+  end_overdue_workers();
+  return {};
+}
+
+Status RunStage::audit_words() {
+  std::vector<ipc::Publication> with_workers;
+  table_.for_each_used([&](const Job& job) {
+    if (is_with_workers(job)) with_workers.push_back(job.publication);
+  });
+  const auto is_published = [this](ipc::Publication id) {
+    return table_.find_published(id) != nullptr;
+  };
+  const Result<std::vector<ipc::Publication>> named = port_->audit(is_published);
+  if (!named) return tl::unexpected(named.error());
+  uint32_t damaged_worker = 0;
+  if (Status taken = take_results(kAllBytes, damaged_worker); !taken) return taken;
+  for (const ipc::Publication id : with_workers) {
+    const bool is_named = std::find(named->begin(), named->end(), id) != named->end();
+    if (is_published(id) && !is_named) {
+      return fail(ExitCode::kInternal, fmt::format("no word names job {}", id.job));
+    }
+  }
+  return {};
+}
+
+// A handler that has answered and does not return has no deadline any more that could end it.
+void RunStage::end_stuck_workers() {
+  answered_.resize(port_->worker_slots());
+  for (uint32_t worker = 0; worker < answered_.size(); ++worker) {
+    const std::vector<ipc::Publication> in_hand = port_->were_running(worker);
+    const bool is_done = std::none_of(
+        in_hand.begin(), in_hand.end(),
+        [this](ipc::Publication running) { return table_.find_published(running) != nullptr; });
+    const auto id = is_done && !in_hand.empty() ? std::optional(in_hand.front()) : std::nullopt;
+    const bool is_stuck = id && answered_[worker] == id;
+    answered_[worker] = is_stuck ? std::nullopt : id;
+    if (!is_stuck) continue;
+    log(Level::kWarning, "worker_stuck", {{"worker", worker}, {"job", id->job}});
+    kill_worker_(worker);
+  }
+}
+
+// The search at the deadline may have found no worker, while one gave the job back and another
+// claimed it. No worker is ended twice: kill_worker_ sees to that.
+void RunStage::end_overdue_workers() {
+  const uint64_t now = now_ns();
+  table_.for_each_used([&](const Job& job) {
+    if (job.state != JobState::kAbandoned || now < method_deadline_ns(job)) return;
+    if (const auto worker = port_->was_held_by(job.publication)) kill_worker_(*worker);
+  });
+}
+
+void RunStage::end_abandoned(uint64_t now_ns) {
+  const bool do_jobs_wait = backlog_.jobs() > 0 && port_ != nullptr && port_->was_any_ready();
+  const bool has_moved = std::exchange(results_seen_, results_) != results_;
+  const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
+  if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
+  const Job* longest = nullptr;
+  std::optional<uint32_t> its_worker;
+  table_.for_each_used([&](const Job& job) {
+    if (job.state != JobState::kAbandoned) return;
+    if (longest != nullptr && longest->deadline_ns <= job.deadline_ns) return;
+    const std::optional<uint32_t> worker = port_->was_held_by(job.publication);
+    if (!worker || !are_all_abandoned(port_->were_running(*worker))) return;
+    longest = &job;
+    its_worker = worker;
+  });
+  if (longest == nullptr) return;
+  next_end_abandoned_ns_ = now_ns + kEndAbandonedNs;
+  log(Level::kWarning, "abandoned_job_ended",
+      {{"worker", *its_worker},
+       {"job", longest->publication.job},
+       {"method", longest->method->name},
+       {"why", "other jobs wait"}});
+  end_worker_of(*longest);
+}
+
+bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
+  return std::all_of(in_hand.begin(), in_hand.end(), [this](ipc::Publication id) {
+    const Job* job = table_.find_published(id);
+    return job == nullptr || job->state == JobState::kAbandoned;
+  });
+}
+
+std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was_ended_by_us) {
+  const std::vector<ipc::Publication> ids = port_->take_over(death.worker);
+  if (death.worker < finished_.size()) finished_[death.worker] = 0;
+  std::vector<LostJob> lost;
+  for (const ipc::Publication id : ids) {
+    // Two words of the worker may name the same publication, and one that was answered may still be
+    // named; its job may be at its next step by now, with another worker.
+    Job* job = table_.find_published(id);
+    if (job == nullptr) continue;
+    lost.push_back({id.job, job->method->name, job->attempts});
+    if (!was_ended_by_us) job->deaths.push_back(death);
+    job->has_begun = true;
+    on_job_lost(*job, death.how);
+  }
+  publish_waiting();
+  return lost;
+}
+
+void RunStage::on_port_lost(const std::string& cause) {
+  uint32_t damaged_worker = 0;
+  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  // What can still be withdrawn no worker has ever had: it has not cost an attempt.
+  ipc::MasterPort& port = *std::exchange(port_, nullptr);
+  backlog_.set_workers(0);
+  finished_.clear();
+  table_.for_each_used([&](Job& job) {
+    if (!is_with_workers(job)) return;
+    if (port.try_withdraw(job.publication)) {
+      --job.attempts;
+    } else {
+      job.has_begun = true;
+    }
+    on_job_lost(job, cause);
+  });
+  RM_ASSERT(backlog_.jobs() == 0);
+}
+
+void RunStage::on_job_lost(Job& job, const std::string& cause) {
+  backlog_.remove(job.expected_ns);
+  if (job.caller == nullptr) return events_.on_released(job);  // nobody waits for it
+  if (job.attempts < job.method->attempts) {
+    job.state = JobState::kQueued;
+    forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
+    return queue_.push(job.deadline_ns, job.ticket);
+  }
+  if (!job.deaths.empty()) quarantined_(job);
+  rpc::Error error =
+      rpc::make_error(rpc::kWorkerDied, "worker_died",
+                      fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,
+                                  job.attempts, job.method->attempts));
+  error.retryable = true;
+  events_.on_step_failed(job, error);
+}
+
+}  // namespace ringmaster::master

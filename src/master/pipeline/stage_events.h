@@ -1,0 +1,24 @@
+// What a stage (fetch_stage.h, run_stage.h) tells the dispatcher about a job that it was given.
+#pragma once
+
+#include <string_view>
+
+#include "master/pipeline/job.h"
+#include "rpc/errors.h"
+
+namespace ringmaster::master {
+
+class StageEvents {
+ public:
+  virtual ~StageEvents() = default;
+  // The fetched body is the job's newest product.
+  virtual void on_fetched(Job& job) = 0;
+  // A handler's result: JSON in shared memory, valid during the call only.
+  virtual void on_result(Job& job, std::string_view result) = 0;
+  // The step failed; the job is in no stage any more.
+  virtual void on_step_failed(Job& job, const rpc::Error& error) = 0;
+  // A worker has given up a job that nobody waits for any more.
+  virtual void on_released(Job& job) = 0;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,43 @@
+#include "master/pipeline/worker_exit.h"
+
+#include <algorithm>
+#include <string_view>
+#include <vector>
+
+#include "base/log.h"
+
+namespace ringmaster::master {
+namespace {
+
+// "misbehave+0x2f (probe.so+0x1c2f) < run+0x11 (...) < ...": on one line, innermost first.
+std::string joined(std::string_view lines) {
+  std::string text;
+  for (const char c : lines)
+    text += c == '\n' ? " < " : std::string(1, c);
+  return text;
+}
+
+}  // namespace
+
+void log_death(const WorkerDeath& death, std::span<const LostJob> lost) {
+  const LogField who[] = {{"worker", death.worker}, {"gen", death.generation}, {"pid", death.pid}};
+  std::vector<LogField> died(std::begin(who), std::end(who));
+  died.emplace_back("how", death.how);
+  if (!death.cause.empty()) died.emplace_back("cause", death.cause);
+  if (!lost.empty()) {
+    died.emplace_back("job", lost.front().job);
+    died.emplace_back("method", lost.front().method);
+    died.emplace_back("attempt", lost.front().attempt);
+  }
+  log(Level::kWarning, "worker_died", died);
+  if (death.report.empty()) return;
+  const std::string_view report = death.report;
+  const size_t end = std::min(report.find('\n'), report.size());
+  std::vector<LogField> backtrace(std::begin(who), std::end(who));
+  backtrace.emplace_back("signal", death.how);
+  backtrace.emplace_back("why", report.substr(0, end));
+  backtrace.emplace_back("frames", joined(report.substr(std::min(end + 1, report.size()))));
+  log(Level::kWarning, "backtrace", backtrace);
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,32 @@
+// WorkerDeath: what is known of the end of a worker, and how it is logged.
+//
+// Processes: the master only.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+
+namespace ringmaster::master {
+
+struct WorkerDeath {
+  uint32_t worker = 0;
+  uint32_t generation = 0;
+  int32_t pid = 0;
+  std::string how = {};    // "SIGSEGV", "exit 3"
+  std::string cause = {};  // "oom"; mostly empty
+  std::string report =
+      {};  // of a crash, as lines: why, then its frames; see worker/crash/crash_report.h
+};
+
+// A job that the worker had in hand.
+struct LostJob {
+  uint32_t job = 0;
+  std::string method;
+  uint64_t attempt = 0;
+};
+
+// event=worker_died, then event=backtrace where there is one: a line each.
+void log_death(const WorkerDeath& death, std::span<const LostJob> lost);
+
+}  // namespace ringmaster::master

@@ -1,0 +1,42 @@
+// Queue: the jobs that wait for a worker, earliest deadline first.
+//
+// It is private to the master and deep; the ring is shared and shallow. What has left the queue
+// cannot be reordered any more, so a job leaves it only when a worker will take it within moments.
+// Limits: none of its own: it holds at most the jobs of the table.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <tuple>
+
+#include "master/scheduler/ticket.h"
+
+namespace ringmaster::master {
+
+class Queue {
+ public:
+  void push(uint64_t deadline_ns, Ticket ticket) {
+    waiting_.emplace(deadline_ns, ticket.slot, ticket.use);
+  }
+
+  // The job with the earliest deadline, which stays in the queue.
+  std::optional<Ticket> front() const;
+  void pop() { waiting_.erase(waiting_.begin()); }
+  // Takes a job out that has expired or whose client has left.
+  void erase(uint64_t deadline_ns, Ticket ticket) {
+    waiting_.erase({deadline_ns, ticket.slot, ticket.use});
+  }
+
+ private:
+  // Of equal deadlines the lower slot goes first: any order will do, as long as it is one.
+  std::set<std::tuple<uint64_t, uint32_t, uint64_t>> waiting_;
+};
+
+inline std::optional<Ticket> Queue::front() const {
+  if (waiting_.empty()) return std::nullopt;
+  const auto& [deadline_ns, slot, use] = *waiting_.begin();
+  return Ticket{slot, use};
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,41 @@
+// Quarantine: tells of a job that used up its attempts because its workers died, and keeps what it
+// was made of, so that it can be looked at and run again: see crash_folder.h.
+//
+// Processes: the master only. Files are written in libuv's pool, one crash at a time; the loop only
+//            copies the payload.
+// Death:     of this object: what waits to be written still is, by the loop's last turns.
+// Limits:    at most crashes.total_bytes wait to be written; beyond that a crash is only logged,
+//            and its payload is not copied.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <uv.h>
+#include <vector>
+
+#include "config/options.h"
+#include "ipc/payload_store.h"
+#include "master/pipeline/job.h"
+
+namespace ringmaster::master {
+
+class Quarantine {
+ public:
+  // `options` and `store` must live as long as this.
+  Quarantine(uv_loop_t* loop, const Options& options, const ipc::PayloadStore& store);
+  ~Quarantine();
+  Quarantine(const Quarantine&) = delete;
+  Quarantine& operator=(const Quarantine&) = delete;
+
+  // The last of its workers has died, its payload is still there.
+  void take(const Job& job);
+
+ private:
+  class Writer;
+
+  const Options& options_;
+  const ipc::PayloadStore& store_;
+  std::shared_ptr<Writer> writer_;  // shared with what is being written
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,182 @@
+#include "master/supervisor/generation.h"
+
+#include <csignal>
+#include <fcntl.h>
+#include <unistd.h>
+#include <utility>
+
+#include "base/exit_status.h"
+#include "base/log.h"
+
+namespace ringmaster::master {
+
+Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events)
+    : loop_(loop), number_(number), port_(std::move(port)), events_(std::move(events)) {}
+
+Generation::~Generation() {
+  if (!is_running()) return;
+  kill();
+  process_.release()->data = nullptr;  // stays with the loop, which reaps the nursery: see spawn()
+}
+
+Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t number,
+                                                      const ipc::Geometry& geometry,
+                                                      int payload_memory_fd,
+                                                      const std::vector<ipc::HandlerSpec>& handlers,
+                                                      const ipc::Confinement& confinement,
+                                                      Events events) {
+  Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
+  if (!port) return tl::unexpected(port.error());
+  std::unique_ptr<Generation> generation(
+      new Generation(loop, number, std::move(*port), std::move(events)));
+  if (Status spawned = generation->spawn(payload_memory_fd); !spawned) {
+    return tl::unexpected(spawned.error());
+  }
+  generation->watch();
+  generation->order({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
+  generation->order({ipc::ControlType::kConfinement, 0, 0, 0, ipc::encode(confinement)});
+  for (const ipc::HandlerSpec& handler : handlers) {
+    ipc::ControlMessage message{ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)};
+    if (Status fits = ipc::check_size(message); !fits) return tl::unexpected(fits.error());
+    generation->order(std::move(message));
+  }
+  generation->order({ipc::ControlType::kLoad, 0, 0, 0, {}});
+  return generation;
+}
+
+Status Generation::spawn(int payload_memory_fd) {
+  auto ends = ipc::ControlChannel::create_pair();
+  if (!ends) return tl::unexpected(ends.error());
+  channel_ = std::make_unique<ipc::ControlChannel>(std::move(ends->first));
+
+  // What the nursery inherits, by number: see ipc/control.h. A handler that prints to stdout prints
+  // to our stderr.
+  const int inherited[] = {-1,
+                           STDERR_FILENO,
+                           STDERR_FILENO,
+                           ends->second.get(),
+                           port_.control_memory_fd(),
+                           payload_memory_fd,
+                           port_.event_fd()};
+  uv_stdio_container_t stdio[std::size(inherited)];
+  for (size_t i = 0; i < std::size(inherited); ++i) {
+    stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
+    stdio[i].data.fd = inherited[i];
+  }
+  std::string arguments[] = {"ringmaster", "nursery", std::to_string(number_),
+                             std::to_string(::getpid())};
+  char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
+                  arguments[3].data(), nullptr};
+  uv_process_options_t options{};
+  options.file = "/proc/self/exe";
+  options.args = argv;
+  options.stdio = stdio;
+  options.stdio_count = std::size(stdio);
+  options.flags = UV_PROCESS_DETACHED;  // a Ctrl-C is for the master, which tells the others
+  options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
+    auto* self = static_cast<Generation*>(process->data);
+    if (self == nullptr) return net::CloseHandle()(process);
+    self->events_.on_gone(describe_exit(exit_code, signal));
+  };
+  auto process = std::make_unique<uv_process_t>();
+  process->data = this;
+  const int error = uv_spawn(loop_, process.get(), &options);
+  process_.reset(process.release());  // libuv knows the handle even if the spawn failed
+  if (error != 0) return fail_errno("start the nursery", -error);
+  return {};
+}
+
+void Generation::watch() {
+  ::fcntl(channel_->fd(), F_SETFL, O_NONBLOCK);
+  channel_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
+  poll_channel(UV_READABLE);
+  bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
+  poll_bell();
+}
+
+void Generation::poll_bell() {
+  uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int status, int) {
+    auto* self = static_cast<Generation*>(poll->data);
+    self->port_.take_rings();
+    if (status < 0) self->poll_bell();  // a counter that ran over: libuv has ended the poll
+    self->events_.on_bell();
+  });
+}
+
+void Generation::poll_channel(int events) {
+  uv_poll_start(channel_poll_.get(), events, [](uv_poll_t* poll, int, int ready) {
+    auto* self = static_cast<Generation*>(poll->data);
+    if ((ready & UV_WRITABLE) != 0) self->send_orders();
+    if (self->channel_poll_) self->on_readable();
+  });
+}
+
+void Generation::on_readable() {
+  for (;;) {
+    ipc::ControlMessage message;
+    const Result<ipc::ControlChannel::Received> received = channel_->receive(message);
+    if (received && *received == ipc::ControlChannel::Received::kNothingYet) return;
+    if (!received || *received == ipc::ControlChannel::Received::kEnd) {
+      // Its exit will be reported, and an end that has not come yet is brought about.
+      return kill();
+    }
+    events_.on_message(message);
+    if (!channel_poll_) return;
+  }
+}
+
+void Generation::order(ipc::ControlMessage message) {
+  if (!channel_poll_) return;  // it has been told to stop, or killed
+  orders_.add(std::move(message));
+  send_orders();
+}
+
+Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
+  return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
+}
+
+// With an order to fork goes the memory for the worker's results, made only now: orders that wait
+// hold no descriptors, however many they are. Without memory the order is dropped, not the
+// generation: a shortage passes, and the slot is forked again later.
+Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {
+  Result<Fd> results = port_.renew_results(order.worker);
+  if (!results) {
+    port_.keep_spares();
+    events_.on_fork_failed(order.worker, results.error());
+    return true;
+  }
+  Result<bool> sent = channel_->try_send(order, results->get());
+  results->reset();
+  port_.keep_spares();
+  return sent;
+}
+
+void Generation::send_orders() {
+  while (!orders_.is_empty()) {
+    const Result<bool> sent = try_send(orders_.front());
+    if (!sent) {
+      // The nursery is gone already, or must go: its exit will be reported.
+      log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
+      return kill();
+    }
+    if (!*sent) return poll_channel(UV_READABLE | UV_WRITABLE);
+    orders_.pop();
+  }
+  poll_channel(UV_READABLE);
+}
+
+void Generation::stop() {
+  channel_poll_.reset();
+  channel_.reset();
+}
+
+void Generation::kill() {
+  channel_poll_.reset();
+  if (is_running()) uv_process_kill(process_.get(), SIGKILL);
+}
+
+bool Generation::is_running() const {
+  return process_ && uv_is_active(reinterpret_cast<const uv_handle_t*>(process_.get()));
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,41 @@
+#include "master/supervisor/loop_wait.h"
+
+#include "base/clock.h"
+
+namespace ringmaster::master {
+namespace {
+
+// How long a job may lie there untaken while a worker sleeps.
+constexpr uint64_t kUntakenMs = 1;
+
+}  // namespace
+
+LoopWait::LoopWait(uv_loop_t* loop, RunStage& run_stage)
+    : run_stage_(run_stage), one_more_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
+
+bool LoopWait::try_begin(bool has_trust) {
+  run_stage_.wake_workers();
+  wake_one_more_soon();
+  if (!has_trust) return true;
+  if (!run_stage_.has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
+  run_stage_.announce_sleep();
+  return !run_stage_.has_results();
+}
+
+void LoopWait::wake_one_more_soon() {
+  const bool is_set = uv_is_active(reinterpret_cast<uv_handle_t*>(one_more_.get())) != 0;
+  if (is_set || !run_stage_.could_wake_more()) return;
+  uv_timer_start(
+      one_more_.get(),
+      [](uv_timer_t* timer) { static_cast<LoopWait*>(timer->data)->run_stage_.wake_one_more(); },
+      kUntakenMs, 0);
+}
+
+void LoopWait::spin() {
+  const uint64_t end_ns = now_ns() + Spin::kSpinNs;
+  while (!run_stage_.has_results() && now_ns() < end_ns) {
+  }
+  spin_.on_end(run_stage_.has_results());
+}
+
+}  // namespace ringmaster::master

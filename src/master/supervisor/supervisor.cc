@@ -1,0 +1,246 @@
+#include "master/supervisor/supervisor.h"
+
+#include <algorithm>
+#include <csignal>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/system/process_memory.h"
+
+namespace ringmaster::master {
+namespace {
+
+// The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
+constexpr uint64_t kTickMs = 50;
+
+// How long damage to the shared words goes unnoticed that does not show by itself, and how long a
+// handler may take to return after its answer.
+constexpr uint64_t kAuditNs = 1 * kNsPerS;
+
+// How long a generation that was told to end may take, when no answer is waited for any more.
+constexpr uint64_t kEndNs = 5 * kNsPerS;
+
+// A generation that is gone within this time, or before it had loaded, makes the next one wait,
+// twice as long each time.
+constexpr uint64_t kYoungNs = 2 * kNsPerS;
+constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
+constexpr uint32_t kDoublingsMax = 6;
+
+}  // namespace
+
+Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
+    : setup_(std::move(setup)),
+      run_stage_(run_stage),
+      events_(std::move(events)),
+      roster_(setup_.geometry.worker_slots, setup_.worker_count),
+      watched_(setup_.geometry.worker_slots),
+      tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
+      wait_(setup_.loop, run_stage) {}
+
+Status Supervisor::start() {
+  started_ns_ = now_ns();
+  uv_timer_start(
+      tick_.get(), [](uv_timer_t* timer) { static_cast<Supervisor*>(timer->data)->on_tick(); },
+      kTickMs, kTickMs);
+  return start_generation();
+}
+
+Status Supervisor::start_generation() {
+  is_loaded_ = false;
+  is_ping_unanswered_ = false;
+  descriptions_.clear();
+  is_condemned_ = false;
+  generation_started_ns_ = now_ns();
+  Result<std::unique_ptr<Generation>> started = Generation::start(
+      setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
+      setup_.confinement,
+      {[this](const ipc::ControlMessage& message) { on_message(message); },
+       [this](uint32_t worker, const Error& error) { on_fork_failed(worker, error.message); },
+       [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
+  if (!started) return tl::unexpected(started.error());
+  generation_ = std::move(*started);
+  run_stage_.set_port(&generation_->port());
+  return {};
+}
+
+void Supervisor::on_gone(const std::string& how) {
+  gone_ = std::move(generation_);
+  run_stage_.on_port_lost(fmt::format("its nursery: {}", how));
+  roster_.on_all_gone();
+  if (is_stopping_) return events_.on_stopped();
+  const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
+  if (!was_ready_) {
+    uv_timer_stop(tick_.get());  // or it would start the next one while this is being given up
+    return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
+  }
+  if (!is_loaded_ && failure_) load_failure_ = failure_->message;
+  failure_.reset();
+  // One that could not load, however long it tried, will hardly be able to at once.
+  const bool was_young = !is_loaded_ || now_ns() < generation_started_ns_ + kYoungNs;
+  young_generations_ = was_young ? young_generations_ + 1 : 0;
+  const uint64_t wait_ns =
+      was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
+  restart_due_ns_ = now_ns() + wait_ns;
+  log(Level::kError, "nursery_died",
+      {{"gen", gone_->number()}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
+  on_tick();
+}
+
+void Supervisor::on_tick() {
+  if (generation_ == nullptr) {
+    if (is_stopping_ || now_ns() < restart_due_ns_) return;
+    if (Status started = start_generation(); !started) {
+      restart_due_ns_ = now_ns() + (kBackOffNs << kDoublingsMax);
+      log(Level::kError, "generation_not_started", {{"error", started.error().message}});
+    }
+    return;
+  }
+  if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
+  look_at_workers();
+  run_stage_.wake_one_more();
+  run_stage_.end_abandoned(now_ns());
+  fork_due();
+  audit();
+  recycle();
+  if (!is_stopping_) {  // then the nursery ends them, and has kEndNs for it
+    watch_workers();
+    watch_nursery();
+    watch_for_stall();
+  }
+  give_up_starting_late();
+}
+
+void Supervisor::recycle() {
+  if (setup_.max_rss_bytes > 0) looked_at_ = (looked_at_ + 1) % roster_.wanted();
+  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
+    const char* why = why_recycle(i);
+    if (why == nullptr || !roster_.try_recycle(i)) continue;
+    log(Level::kInfo, "worker_recycled",
+        {{"worker", i},
+         {"gen", generation_->number()},
+         {"pid", roster_.slot(i).pid},
+         {"why", why},
+         {"jobs", run_stage_.finished_jobs(i)}});
+    return signal_worker(i, SIGTERM);
+  }
+}
+
+const char* Supervisor::why_recycle(uint32_t worker) const {
+  const uint64_t share = setup_.max_jobs / 4 * worker / roster_.wanted();  // see max_jobs
+  if (setup_.max_jobs > 0 && run_stage_.finished_jobs(worker) >= setup_.max_jobs + share) {
+    return "max_jobs";
+  }
+  // A look costs some system calls: one worker each time is enough.
+  const bool is_due = setup_.max_rss_bytes > 0 && worker == looked_at_;
+  if (is_due && roster_.slot(worker).state == Roster::State::kUp &&
+      grown_bytes(roster_.slot(worker).pid, generation_->nursery_pid()) > setup_.max_rss_bytes) {
+    return "max_rss_bytes";
+  }
+  return nullptr;
+}
+
+// The first generation must have its workers up in time. A later one must have loaded: what keeps a
+// worker of it from coming up is no reason to end the others.
+void Supervisor::give_up_starting_late() {
+  const uint64_t since_ns = was_ready_ ? generation_started_ns_ : started_ns_;
+  const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;
+  if (!is_late || (was_ready_ && is_loaded_) || failure_) return;
+  const std::string how_far =
+      is_loaded_ ? fmt::format("{} of {} workers up", roster_.up_count(), roster_.wanted())
+                 : "handlers are still being loaded";
+  failure_ = Error{ExitCode::kResource,
+                   fmt::format("not ready within {} ms (workers.start_timeout_ms): {}",
+                               setup_.start_timeout_ms, how_far)};
+  generation_->kill();
+}
+
+void Supervisor::look_at_workers() {
+  if (generation_ == nullptr) return;
+  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
+    if (roster_.slot(i).state != Roster::State::kStarting ||
+        generation_->port().was_state(i) == ipc::WorkerState::kAbsent) {
+      continue;
+    }
+    log(Level::kInfo, "worker_ready",
+        {{"worker", i}, {"gen", generation_->number()}, {"pid", roster_.slot(i).pid}});
+    if (roster_.on_ready(i)) signal_worker(i, SIGTERM);
+  }
+  run_stage_.set_workers(roster_.up_count());
+  if (!was_ready_ && roster_.is_complete()) {
+    was_ready_ = true;
+    events_.on_ready();
+  }
+}
+
+void Supervisor::fork_due() {
+  if (generation_ == nullptr || !is_loaded_) return;
+  for (const uint32_t slot : roster_.take_due(now_ns()))
+    generation_->fork_worker(slot);
+}
+
+void Supervisor::take_results(uint64_t bytes_each) {
+  if (is_condemned_) return;
+  uint32_t damaged_worker = 0;
+  const Status taken = run_stage_.take_results(bytes_each, damaged_worker);
+  if (taken) return;
+  condemn({taken.error().exit_code,
+           fmt::format("results of worker {}: {}", damaged_worker, taken.error().message)});
+}
+
+void Supervisor::audit() {
+  if (is_condemned_ || now_ns() < audit_due_ns_) return;
+  audit_due_ns_ = now_ns() + kAuditNs;
+  if (Status sane = run_stage_.audit(); !sane) condemn(sane.error());
+}
+
+// A worker that writes where it must not may have damaged anything that its generation shares.
+void Supervisor::condemn(const Error& error) {
+  is_condemned_ = true;
+  log(Level::kError, "memory_damaged", {{"gen", generation_->number()}, {"error", error.message}});
+  generation_->kill();
+}
+
+void Supervisor::before_wait() {
+  gone_.reset();
+  if (generation_ == nullptr) return;
+  run_stage_.wake_workers();
+  if (has_results()) {
+    take_results(RunStage::kTakenAtOnceBytes);
+    run_stage_.wake_workers();
+  }
+}
+
+bool Supervisor::has_results() const {
+  return !is_condemned_ && run_stage_.has_results();
+}
+
+bool Supervisor::try_begin_wait() {
+  return generation_ == nullptr || wait_.try_begin(!is_condemned_);
+}
+
+void Supervisor::kill_worker(uint32_t worker) {
+  if (generation_ != nullptr && roster_.try_kill(worker)) signal_worker(worker, SIGKILL);
+}
+
+void Supervisor::signal_worker(uint32_t worker, int signal) {
+  generation_->signal_worker(worker, roster_.slot(worker).pid, signal);
+}
+
+void Supervisor::change_worker_count(int by) {
+  const std::optional<uint32_t> leaving =
+      roster_.want(static_cast<size_t>(std::max(1, static_cast<int>(roster_.wanted()) + by)));
+  log(Level::kInfo, "worker_count", {{"wanted", roster_.wanted()}});
+  if (leaving && generation_ != nullptr) signal_worker(*leaving, SIGTERM);
+  fork_due();
+}
+
+void Supervisor::stop() {
+  is_stopping_ = true;
+  end_due_ns_ = now_ns() + kEndNs;
+  if (generation_ == nullptr) return events_.on_stopped();
+  generation_->stop();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,109 @@
+// Supervisor: what the nursery says, of itself and of its workers.
+#include <csignal>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "base/clock.h"
+#include "base/exit_status.h"
+#include "base/log.h"
+#include "master/supervisor/supervisor.h"
+
+namespace ringmaster::master {
+
+// Whether a nursery that is in its right mind could say this now.
+bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
+  using ipc::ControlType;
+  const bool is_exit = message.type == ControlType::kExited;
+  const bool is_of_fork =
+      message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
+  const bool are_described = descriptions_.size() == setup_.handlers.size();
+  if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
+  if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
+  if (message.type == ControlType::kPong) return is_ping_unanswered_;
+  if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
+  if (message.worker >= roster_.slot_count()) return false;
+  const Roster::Slot& slot = roster_.slot(message.worker);
+  if (is_of_fork) return slot.state == Roster::State::kForking;
+  return slot.pid != 0 && slot.pid == message.pid;
+}
+
+void Supervisor::on_message(const ipc::ControlMessage& message) {
+  if (!is_sane(message)) {
+    // Handlers run in the nursery while they load, and may write anywhere.
+    failure_ = Error{ExitCode::kInternal,
+                     fmt::format("expected no such control message from the nursery: type {}, "
+                                 "worker {}, pid {}",
+                                 static_cast<uint32_t>(message.type), message.worker, message.pid)};
+    return generation_->kill();
+  }
+  was_nursery_heard_ = true;
+  switch (message.type) {
+    case ipc::ControlType::kPong:
+      is_ping_unanswered_ = false;
+      return;
+    case ipc::ControlType::kDescription:
+      return descriptions_.push_back(message.text);
+    case ipc::ControlType::kLoaded:
+      is_loaded_ = true;
+      load_failure_.clear();
+      events_.on_described(std::move(descriptions_));
+      log(Level::kInfo, "handlers_loaded",
+          {{"gen", generation_->number()},
+           {"nursery_pid", generation_->nursery_pid()},
+           {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
+      sandbox_lacks_ = message.text;
+      if (!sandbox_lacks_.empty()) {
+        log(Level::kWarning, "sandbox_incomplete",
+            {{"gen", generation_->number()}, {"missing", sandbox_lacks_}});
+      }
+      return fork_due();
+    case ipc::ControlType::kFailed:
+      failure_ = Error{static_cast<ExitCode>(message.status), message.text};
+      return generation_->kill();
+    case ipc::ControlType::kForked:
+      if (roster_.on_forked(message.worker, message.pid, now_ns())) {
+        signal_worker(message.worker, SIGKILL);
+      }
+      return look_at_workers();
+    case ipc::ControlType::kForkFailed:
+      return on_fork_failed(message.worker, strerrordesc_np(message.status));
+    case ipc::ControlType::kExited:
+      return on_worker_exited(message);
+    default:
+      RM_ASSERT(false);  // see is_sane()
+  }
+}
+
+void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
+  log(Level::kError, "fork_failed", {{"worker", worker}, {"error", why}});
+  roster_.on_fork_failed(worker, now_ns());
+}
+
+void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
+  const uint32_t worker = message.worker;
+  WorkerDeath death{worker, generation_->number(), message.pid};
+  death.how = describe_exit(message.status);
+  death.report = message.text;
+  const bool was_killed = death.how == "SIGKILL";
+  const bool was_killed_by_us = roster_.slot(worker).is_killed && was_killed;
+  if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
+  take_results(RunStage::kAllBytes);  // what it had finished is not lost
+  const bool has_worked = run_stage_.finished_jobs(worker) > 0;
+  const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
+  roster_.on_exited(worker, now_ns(), has_worked);
+  run_stage_.set_workers(roster_.up_count());
+  if (message.status == 0 && lost.empty()) {
+    log(Level::kInfo, "worker_left",
+        {{"worker", worker}, {"gen", death.generation}, {"pid", message.pid}});
+  } else {
+    log_death(death, lost);
+  }
+  if (roster_.slot(worker).young_deaths == Roster::kCrashLoopDeaths) {
+    log(Level::kError, "crash_looping",
+        {{"worker", worker}, {"gen", generation_->number()}, {"deaths", Roster::kCrashLoopDeaths}});
+  }
+  fork_due();
+}
+
+}  // namespace ringmaster::master

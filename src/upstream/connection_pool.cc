@@ -1,0 +1,138 @@
+#include "upstream/connection_pool.h"
+
+#include <algorithm>
+#include <arpa/inet.h>
+#include <utility>
+
+#include "base/clock.h"
+
+namespace ringmaster::net {
+namespace {
+
+// Of one multi handle: four hundred in one took a quarter of the master's time.
+constexpr uint64_t kConnectionsEach = 16;
+
+uint64_t ms_until(uint64_t deadline_ns, uint64_t now) {
+  return deadline_ns <= now ? 0 : (deadline_ns - now) / kNsPerMs + 1;
+}
+
+// Whether its host is an address, which nobody has to look up.
+bool has_address(const std::string& url) {
+  const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
+  char* part = nullptr;
+  if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
+  if (curl_url_get(parsed.get(), CURLUPART_HOST, &part, 0) != CURLUE_OK) return false;
+  const std::string host(part);
+  curl_free(part);
+  in_addr unused{};
+  return host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &unused) == 1;
+}
+
+}  // namespace
+
+CurlPool::CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done)
+    : loop_(loop),
+      connections_(connections),
+      on_done_(std::move(on_done)),
+      is_name_known_(has_address(url)),
+      share_(curl_share_init()),
+      timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+  RM_ASSERT(share_ != nullptr);
+  curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
+  curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
+}
+
+uint64_t CurlPool::descriptors_max(uint64_t connections) {
+  const uint64_t multis = (connections + kConnectionsEach - 1) / kConnectionsEach;
+  return connections + multis * CurlMulti::kOwnDescriptors;
+}
+
+void CurlPool::adopt(Transfer& transfer) {
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_PRIVATE, &transfer);
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_SHARE, share_.get());
+}
+
+void CurlPool::start(Transfer& transfer) {
+  if (waiting_.empty()) {
+    if (CurlMulti* multi = find_room()) return begin(transfer, *multi);
+  }
+  transfer.place = waiting_.insert(waiting_.end(), &transfer);
+  const bool is_timed = uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) != 0;
+  if (!is_timed) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
+}
+
+void CurlPool::remove(Transfer& transfer) {
+  if (transfer.multi == nullptr) {
+    waiting_.erase(transfer.place);
+    return;
+  }
+  std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
+  begin_waiting();
+}
+
+// The first that has some, so that no more connections are made than are needed. Null: wait.
+CurlMulti* CurlPool::find_room() {
+  const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
+  if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
+  const auto first = std::find_if(multis_.begin(), multis_.end(),
+                                  [](const auto& multi) { return multi->has_room(); });
+  if (first != multis_.end()) return first->get();
+  const uint64_t there = multis_.size() * kConnectionsEach;
+  if (there >= connections_) return nullptr;
+  CurlMulti::Events events{[this](CURL* easy, CURLcode code) { on_done(easy, code); },
+                           [this] { on_opened(); }};
+  multis_.push_back(std::make_unique<CurlMulti>(
+      loop_, std::min(kConnectionsEach, connections_ - there), std::move(events)));
+  return multis_.back().get();
+}
+
+void CurlPool::begin(Transfer& transfer, CurlMulti& multi) {
+  const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, now_ns()), 1);
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
+  transfer.multi = &multi;
+  multi.add(transfer.easy.get());
+}
+
+void CurlPool::begin_waiting() {
+  while (!waiting_.empty()) {
+    CurlMulti* multi = find_room();
+    if (multi == nullptr) return;
+    Transfer& first = *waiting_.front();
+    waiting_.pop_front();
+    begin(first, *multi);
+  }
+}
+
+// libcurl must not be called from where this is told: those who have waited for the name begin with
+// the timer.
+void CurlPool::on_opened() {
+  if (std::exchange(is_name_known_, true) || waiting_.empty()) return;
+  look_again_in(0);
+}
+
+void CurlPool::on_done(CURL* easy, CURLcode code) {
+  curl_off_t lookup_us = 0;
+  curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
+  // 0: it has not come as far as that. One that has used a former connection has not looked it up,
+  // but who can use those must not wait for a lookup.
+  is_name_known_ = lookup_us > 0;
+  char* user = nullptr;
+  curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
+  on_done_(*reinterpret_cast<Transfer*>(user), code);
+}
+
+void CurlPool::look_again_in(uint64_t ms) {
+  uv_timer_start(
+      timer_.get(),
+      [](uv_timer_t* timer) { static_cast<CurlPool*>(timer->data)->look_at_waiting(); }, ms, 0);
+}
+
+void CurlPool::look_at_waiting() {
+  begin_waiting();
+  const uint64_t now = now_ns();
+  while (!waiting_.empty() && waiting_.front()->deadline_ns <= now)
+    on_done_(*waiting_.front(), CURLE_OPERATION_TIMEDOUT);
+  if (!waiting_.empty()) look_again_in(ms_until(waiting_.front()->deadline_ns, now));
+}
+
+}  // namespace ringmaster::net

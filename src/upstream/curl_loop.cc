@@ -1,0 +1,144 @@
+#include "upstream/curl_loop.h"
+
+#include <cstdint>
+#include <sys/socket.h>
+#include <unistd.h>
+#include <utility>
+
+namespace ringmaster::net {
+
+CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, Events events)
+    : loop_(loop),
+      connections_(connections),
+      events_(std::move(events)),
+      timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      multi_(curl_multi_init()) {
+  CURLM* multi = multi_.get();
+  RM_ASSERT(multi != nullptr);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
+  curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections));
+  curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
+}
+
+void CurlMulti::add(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlMulti::on_open);
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::on_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
+  RM_ASSERT(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK);
+  ++transfers_;
+}
+
+void CurlMulti::remove(CURL* easy) {
+  curl_multi_remove_handle(multi_.get(), easy);
+  --transfers_;
+}
+
+int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {
+  auto* self = static_cast<CurlMulti*>(user);
+  self->events_.on_opened();
+  const auto former = self->watches_.find(socket);
+  if (former == self->watches_.end()) return CURL_SOCKOPT_OK;
+  // One whose connection was not made had this number, and was closed without a word. What libcurl
+  // waited for there it does not ask for again.
+  const int events = former->second.events;
+  self->watches_.erase(former);
+  self->look_for(socket, self->watches_[socket], events);
+  return CURL_SOCKOPT_OK;
+}
+
+int CurlMulti::on_close(void* user, curl_socket_t socket) {
+  static_cast<CurlMulti*>(user)->watches_.erase(socket);  // before another can have its number
+  return ::close(socket);
+}
+
+// libcurl says which events of a socket it waits for.
+int CurlMulti::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*) {
+  auto* self = static_cast<CurlMulti*>(user);
+  Watch& watch = self->watches_[socket];
+  watch.is_idle = what == CURL_POLL_REMOVE;
+  if (!watch.is_idle) {
+    self->look_for(
+        socket, watch,
+        (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
+  } else if (!watch.is_kept) {
+    self->watches_.erase(socket);  // it may be closed already
+  }
+  return 0;
+}
+
+void CurlMulti::look_for(curl_socket_t socket, Watch& watch, int events) {
+  if (watch.events == events) return;
+  watch.events = events;
+  if (!watch.poll) {
+    watch.poll = make_handle<uv_poll_t>(loop_, this, uv_poll_init_socket, socket);
+  }
+  uv_poll_start(watch.poll.get(), events, [](uv_poll_t* handle, int status, int ready) {
+    uv_os_fd_t fd = -1;
+    uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
+    static_cast<CurlMulti*>(handle->data)->on_event(fd, status, ready);
+  });
+}
+
+void CurlMulti::on_event(curl_socket_t socket, int status, int ready) {
+  Watch& watch = watches_.at(socket);
+  if (status < 0 || watch.is_idle) {
+    uv_poll_stop(watch.poll.get());
+    watch.events = 0;
+  }
+  if (watch.is_idle) {
+    // Its end, or bytes that nobody has asked for, which libcurl would take for the next answer.
+    // Once they are thrown away it sees an end, and uses the connection no more.
+    ::recv(socket, nullptr, SIZE_MAX, MSG_TRUNC | MSG_DONTWAIT);
+    ::shutdown(socket, SHUT_RDWR);
+    return;
+  }
+  // What is wrong libcurl finds when it tries. (Of an error that it is told it may blame another
+  // address of the same upstream.)
+  const bool is_broken = status < 0;
+  act(socket, (is_broken || (ready & UV_READABLE) ? CURL_CSELECT_IN : 0) |
+                  (is_broken || (ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0));
+}
+
+int CurlMulti::on_timer(CURLM*, long timeout_ms, void* user) {
+  auto* self = static_cast<CurlMulti*>(user);
+  if (timeout_ms < 0) return uv_timer_stop(self->timer_.get());
+  // Never at once: libcurl must not be called from inside of this callback.
+  return uv_timer_start(
+      self->timer_.get(),
+      [](uv_timer_t* timer) { static_cast<CurlMulti*>(timer->data)->act(CURL_SOCKET_TIMEOUT, 0); },
+      static_cast<uint64_t>(timeout_ms), 0);
+}
+
+void CurlMulti::act(curl_socket_t socket, int events) {
+  int running = 0;
+  curl_multi_socket_action(multi_.get(), socket, events, &running);
+  int left = 0;
+  while (CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
+    if (message->msg != CURLMSG_DONE) continue;
+    CURL* easy = message->easy_handle;  // who is told of it may free the message
+    const CURLcode code = message->data.result;
+    keep_connection(easy);
+    events_.on_done(easy, code);
+  }
+}
+
+// If it was made for this transfer, and is still there.
+void CurlMulti::keep_connection(CURL* easy) {
+  long made = 0;
+  curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
+  if (made == 0) return;
+  curl_socket_t socket = CURL_SOCKET_BAD;
+  curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
+  if (socket == CURL_SOCKET_BAD) return;
+  Watch& watch = watches_[socket];
+  watch.is_kept = true;
+  if (watch.poll) return;
+  watch.is_idle = true;
+  look_for(socket, watch, UV_READABLE);
+}
+
+}  // namespace ringmaster::net

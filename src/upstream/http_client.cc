@@ -1,0 +1,214 @@
+#include "upstream/http_client.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+#include <vector>
+
+#include "base/clock.h"
+#include "upstream/connection_pool.h"
+
+namespace ringmaster::net {
+namespace {
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+// What a caller's program may compare, for the ways to fail that have a word.
+const char* reason_of(CURLcode code) {
+  switch (code) {
+    case CURLE_OPERATION_TIMEDOUT:
+      return "timeout";
+    case CURLE_COULDNT_CONNECT:
+      return "connect";
+    case CURLE_COULDNT_RESOLVE_HOST:
+      return "resolve";
+    case CURLE_PARTIAL_FILE:
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+      return "truncated";
+    default:
+      return "protocol";
+  }
+}
+
+}  // namespace
+
+struct Fetcher::Fetch : CurlPool::Transfer {
+  Request request;
+  Curl* curl = nullptr;
+  char error[CURL_ERROR_SIZE] = "";
+  size_t at = 0;  // in the busy ones
+  uint64_t received = 0;
+  const char* refusal = nullptr;  // why we did not take the body
+};
+
+struct Fetcher::Curl {
+  Curl(uv_loop_t* loop, const UpstreamOptions& options_)
+      : options(options_),
+        pool(loop, options.url, options.connections,
+             [this](CurlPool::Transfer& transfer, CURLcode code) {
+               on_done(static_cast<Fetch&>(transfer), code);
+             }) {}
+
+  static size_t on_body(char* bytes, size_t, size_t size, void* user);
+  void on_done(Fetch& fetch, CURLcode code);
+  std::unique_ptr<Fetch> make_fetch();
+  Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
+  void recycle(Fetch* fetch);
+
+  const UpstreamOptions& options;
+  CurlPool pool;
+  std::unique_ptr<curl_slist, FreeList> headers;
+  std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
+  std::vector<std::unique_ptr<Fetch>> busy;
+};
+
+size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
+  auto* fetch = static_cast<Fetch*>(user);
+  curl_off_t announced = 0;
+  curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+  const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
+  fetch->received += size;
+  if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
+    fetch->refusal = "too_large";
+  } else if (!fetch->request.on_bytes({bytes, size}, expected)) {
+    fetch->refusal = "no_memory";
+  }
+  return fetch->refusal == nullptr ? size : 0;
+}
+
+void Fetcher::Curl::on_done(Fetch& fetch, CURLcode code) {
+  long status = 0;
+  curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  std::optional<Failure> failure;
+  if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(fetch, code, status);
+  const auto done = std::move(fetch.request.on_done);
+  recycle(&fetch);
+  done(std::move(failure));
+}
+
+Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, long status) const {
+  const std::string& name = options.name;
+  if (fetch.refusal != nullptr && std::string_view(fetch.refusal) == "too_large") {
+    return {"too_large",
+            fmt::format("upstream {}: a body of more than {} bytes, which is its limit "
+                        "(body_bytes)",
+                        name, options.body_bytes)};
+  }
+  if (fetch.refusal != nullptr) {
+    return {fetch.refusal, fmt::format("upstream {}: no payload memory left for its body", name)};
+  }
+  if (code == CURLE_OK) {
+    return {fmt::format("http_{}", status),
+            fmt::format("upstream {}: HTTP status {}, expected 200", name, status)};
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
+    const std::string why =
+        pool.is_name_known()
+            ? fmt::format("all of its {} connections were in use", options.connections)
+            : "its name was not found";
+    return {"timeout",
+            fmt::format("upstream {}: {}, for {} ms", name, why, fetch.request.timeout_ms)};
+  }
+  if (code == CURLE_OPERATION_TIMEDOUT) {
+    return {"timeout", fmt::format("upstream {}: no whole answer within {} ms", name,
+                                   fetch.request.timeout_ms)};
+  }
+  const char* detail = fetch.error[0] != '\0' ? fetch.error : curl_easy_strerror(code);
+  return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
+}
+
+std::unique_ptr<Fetcher::Fetch> Fetcher::Curl::make_fetch() {
+  auto made = std::make_unique<Fetch>();
+  made->curl = this;
+  made->easy.reset(curl_easy_init());
+  CURL* easy = made->easy.get();
+  RM_ASSERT(easy != nullptr);
+  curl_easy_setopt(easy, CURLOPT_URL, options.url.c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
+  curl_easy_setopt(easy, CURLOPT_PROXY, "");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, made->error);
+  curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
+  curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
+  pool.adopt(*made);
+  return made;
+}
+
+void Fetcher::Curl::recycle(Fetch* fetch) {
+  pool.remove(*fetch);
+  std::swap(busy[fetch->at], busy.back());
+  busy[fetch->at]->at = fetch->at;
+  // A handle takes some kilobytes: those of a burst are given back.
+  if (idle.size() < options.connections) {
+    fetch->request = {};
+    idle.push_back(std::move(busy.back()));
+  }
+  busy.pop_back();
+}
+
+Fetcher::Fetcher(uv_loop_t* loop, const UpstreamOptions& options)
+    : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
+
+uint64_t Fetcher::descriptors_max(const UpstreamOptions& options) {
+  return CurlPool::descriptors_max(options.connections);
+}
+
+Fetcher::~Fetcher() {
+  while (!curl_->busy.empty())
+    curl_->recycle(curl_->busy.back().get());
+}
+
+Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const UpstreamOptions& options) {
+  static const CURLcode set_up = curl_global_init(CURL_GLOBAL_DEFAULT);
+  if (set_up != CURLE_OK) {
+    return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
+  }
+  std::unique_ptr<Fetcher> fetcher(new Fetcher(loop, options));
+  Curl& curl = *fetcher->curl_;
+  for (const char* header : {"Content-Type: application/json", "Accept: application/json",
+                             "Expect:"}) {  // no 100-continue: it would cost a round trip
+    curl_slist* longer = curl_slist_append(curl.headers.get(), header);
+    if (longer == nullptr) return fail(ExitCode::kResource, "libcurl: out of memory");
+    [[maybe_unused]] curl_slist* same = curl.headers.release();
+    curl.headers.reset(longer);
+  }
+  return fetcher;
+}
+
+Fetcher::Fetch* Fetcher::start(Request request) {
+  Curl& curl = *curl_;
+  if (curl.idle.empty()) curl.idle.push_back(curl.make_fetch());
+  curl.busy.push_back(std::move(curl.idle.back()));
+  curl.idle.pop_back();
+  Fetch* fetch = curl.busy.back().get();
+  fetch->at = curl.busy.size() - 1;
+  fetch->request = std::move(request);
+  fetch->error[0] = '\0';
+  fetch->received = 0;
+  fetch->refusal = nullptr;
+  fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
+
+  CURL* easy = fetch->easy.get();
+  const std::string& body = fetch->request.body;
+  if (body.empty()) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
+  }
+  curl.pool.start(*fetch);
+  return fetch;
+}
+
+void Fetcher::cancel(Fetch* fetch) {
+  curl_->recycle(fetch);
+}
+
+}  // namespace ringmaster::net

@@ -1,0 +1,43 @@
+#include "worker/confine.h"
+
+#include <fmt/format.h>
+#include <grp.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "worker/child.h"
+#include "worker/sandbox.h"
+
+namespace ringmaster::work {
+namespace {
+
+Status change_user(uid_t user, gid_t group, pid_t nursery) {
+  if (::setgroups(0, nullptr) != 0 || ::setresgid(group, group, group) != 0 ||
+      ::setresuid(user, user, user) != 0) {
+    return fail_errno(fmt::format("become user {} (user = \"root\" in [workers] keeps root)", user),
+                      errno);
+  }
+  // The kernel takes both away with the user id: the tie to the nursery, and the ownership of the
+  // process's own files in /proc, which core dumps and sanitizers need.
+  tie_to(nursery);
+  if (::prctl(PR_SET_DUMPABLE, 1) != 0) return fail_errno("stay dumpable as another user", errno);
+  return {};
+}
+
+}  // namespace
+
+Result<std::string> confine(const ipc::Confinement& confinement, pid_t nursery) {
+  const bool has_sandbox = confinement.sandbox != ipc::Sandbox::kOff;
+  if (has_sandbox) empty_bounding_set();  // takes a capability that goes with root's identity
+  if (confinement.changes_user != 0) {
+    Status changed = change_user(confinement.user_id, confinement.group_id, nursery);
+    if (!changed) return tl::unexpected(changed.error());
+  }
+  if (!has_sandbox) return "";
+  if (confinement.changes_user == 0) {
+    if (Status left = leave_threads_to_master(); !left) return tl::unexpected(left.error());
+  }
+  return enter_sandbox(confinement.sandbox);
+}
+
+}  // namespace ringmaster::work

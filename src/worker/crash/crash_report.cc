@@ -1,0 +1,144 @@
+#include "worker/crash/crash_report.h"
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <cstring>
+#include <execinfo.h>
+#include <fmt/format.h>
+#include <string_view>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+namespace ringmaster::work {
+namespace {
+
+constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
+
+// The innermost frames are our own: the handler, and the kernel's way into it.
+constexpr size_t kOwnFrames = 2;
+
+constexpr size_t kStackBytes = 64 << 10;
+
+struct Report {
+  std::atomic<int32_t> signal;  // stored once the address is there, and again after the frames
+  int32_t code;                 // as in siginfo_t
+  uint64_t address;             // that the signal is about, or (code <= 0) the process that sent it
+  std::atomic<uint32_t> frame_count;
+  void* frames[CrashReports::kFramesMax + kOwnFrames];
+};
+static_assert(std::atomic<int32_t>::is_always_lock_free);
+
+size_t page_bytes() {
+  return static_cast<size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+Report* the_report = nullptr;
+alignas(64) char the_stack[kStackBytes];  // a stack that has overflowed is no place for a handler
+
+// Only what may be called in a signal handler.
+void on_crash(int signal, siginfo_t* info, void*) {
+  // From here on a second crash, in here or of another thread, ends the process at once.
+  for (const int number : kSignals)
+    ::signal(number, SIG_DFL);
+  Report& report = *the_report;
+  report.code = info->si_code;
+  report.address = info->si_code > 0 ? reinterpret_cast<uint64_t>(info->si_addr)
+                                     : static_cast<uint64_t>(info->si_pid);
+  report.signal.store(signal, std::memory_order_release);
+  const int frames = ::backtrace(report.frames, static_cast<int>(std::size(report.frames)));
+  report.frame_count.store(static_cast<uint32_t>(frames), std::memory_order_release);
+  // Blocked until we return: then its default action is taken where the crash happened.
+  ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info);
+}
+
+// "SEGV_MAPERR at 0x8"; "sent by process 812", which for an abort() is the worker itself.
+std::string reason_of(int signal, int code, uint64_t address) {
+  if (code <= 0) return fmt::format("sent by process {}", address);
+  struct Name {
+    int signal;
+    int code;
+    std::string_view text;
+  };
+  static constexpr Name kNames[] = {
+      {SIGSEGV, SEGV_MAPERR, "SEGV_MAPERR"}, {SIGSEGV, SEGV_ACCERR, "SEGV_ACCERR"},
+      {SIGBUS, BUS_ADRALN, "BUS_ADRALN"},    {SIGBUS, BUS_ADRERR, "BUS_ADRERR"},
+      {SIGFPE, FPE_INTDIV, "FPE_INTDIV"},    {SIGFPE, FPE_INTOVF, "FPE_INTOVF"},
+      {SIGILL, ILL_ILLOPC, "ILL_ILLOPC"},    {SIGILL, ILL_ILLOPN, "ILL_ILLOPN"},
+  };
+  for (const Name& name : kNames) {
+    if (name.signal == signal && name.code == code) {
+      return fmt::format("{} at {:#x}", name.text, address);
+    }
+  }
+  return fmt::format("code {} at {:#x}", code, address);
+}
+
+}  // namespace
+
+CrashReports::~CrashReports() {
+  if (!pages_.empty()) ::munmap(pages_.data(), pages_.size());
+}
+
+Status CrashReports::create(uint32_t worker_slots) {
+  static_assert(sizeof(Report) <= 4096);
+  const size_t bytes = worker_slots * page_bytes();
+  void* pages = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  if (pages == MAP_FAILED) return fail_errno("map the crash reports", errno);
+  pages_ = {static_cast<std::byte*>(pages), bytes};
+  void* frame = nullptr;
+  ::backtrace(&frame, 1);  // its first call loads a library
+  return {};
+}
+
+void CrashReports::clear(uint32_t slot) {
+  std::memset(pages_.data() + slot * page_bytes(), 0, sizeof(Report));
+}
+
+Status CrashReports::report_to(uint32_t slot) {
+  const std::span<std::byte> own = pages_.subspan(slot * page_bytes(), page_bytes());
+  const std::span<std::byte> after = pages_.subspan(slot * page_bytes() + page_bytes());
+  if ((slot > 0 && ::munmap(pages_.data(), slot * page_bytes()) != 0) ||
+      (!after.empty() && ::munmap(after.data(), after.size()) != 0)) {
+    return fail_errno("unmap the other workers' crash reports", errno);
+  }
+  pages_ = own;
+  the_report = reinterpret_cast<Report*>(own.data());
+
+  stack_t stack{};
+  if (::sigaltstack(nullptr, &stack) != 0) return fail_errno("sigaltstack", errno);
+  if ((stack.ss_flags & SS_DISABLE) != 0) {  // else a sanitizer's, which it will want to free
+    stack = {the_stack, 0, sizeof the_stack};
+    if (::sigaltstack(&stack, nullptr) != 0) return fail_errno("sigaltstack", errno);
+  }
+  struct sigaction action {};
+  action.sa_sigaction = on_crash;
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK;
+  for (const int number : kSignals) {
+    struct sigaction present {};
+    if (::sigaction(number, nullptr, &present) != 0) return fail_errno("sigaction", errno);
+    if (present.sa_handler != SIG_DFL) continue;
+    if (::sigaction(number, &action, nullptr) != 0) return fail_errno("sigaction", errno);
+  }
+  return {};
+}
+
+std::string CrashReports::describe(uint32_t slot, int status) {
+  // The worker could write anything here: nothing is believed that can be checked.
+  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  const int signal = report.signal.load(std::memory_order_acquire);
+  if (!WIFSIGNALED(status) || WTERMSIG(status) != signal) return "";
+  std::string text = reason_of(signal, report.code, report.address);
+  const size_t count = std::min<size_t>(report.frame_count.load(std::memory_order_acquire),
+                                        std::size(report.frames));
+  for (size_t i = kOwnFrames; i < count; ++i) {
+    // A return address is that of the instruction after the call, which may be another function's.
+    const auto address = reinterpret_cast<uintptr_t>(report.frames[i]);
+    text += '\n' + symbols_.describe(i == kOwnFrames ? address : address - 1);
+  }
+  return text;
+}
+
+}  // namespace ringmaster::work

@@ -1,0 +1,30 @@
+// Symbols: what lies at an address of this process, for people.
+//
+// Processes: the nursery, for the addresses of its workers, which it has forked.
+// Memory:    the tables of each module that it was asked about, until it is destroyed.
+// Limits:    a name is cut after kNameBytesMax: some templates' names are longer than stories.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <string>
+
+#include "worker/crash/symbol_table.h"
+
+namespace ringmaster::work {
+
+class Symbols {
+ public:
+  static constexpr size_t kNameBytesMax = 200;
+
+  // "parse(char const*)+0x1f (model.so+0x1c2f)": the function, demangled, and where that is in the
+  // module's file, as `addr2line -e MODULE 0x1c2f` takes it. Without a name, only the latter;
+  // outside of all modules, only the address.
+  std::string describe(uintptr_t address);
+
+ private:
+  std::map<std::string, SymbolTable> tables_;  // by path
+};
+
+}  // namespace ringmaster::work

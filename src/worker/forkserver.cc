@@ -1,0 +1,254 @@
+#include "worker/forkserver.h"
+
+#include <bsd/unistd.h>
+#include <csignal>
+#include <cstdlib>
+#include <dlfcn.h>
+#include <filesystem>
+#include <fmt/format.h>
+#include <map>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <utility>
+#include <vector>
+
+#include "base/assert.h"
+#include "base/fd.h"
+#include "ipc/control.h"
+#include "worker/canary.h"
+#include "worker/child.h"
+#include "worker/crash/crash_report.h"
+#include "worker/handler.h"
+#include "worker/worker.h"
+
+namespace ringmaster::work {
+namespace {
+
+using ipc::ControlMessage;
+using ipc::ControlType;
+
+static_assert(RINGMASTER_DESCRIPTION_BYTES_MAX <= ipc::kControlTextBytesMax);
+
+size_t thread_count() {
+  std::error_code error;
+  const auto tasks = std::filesystem::directory_iterator("/proc/self/task", error);
+  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
+}
+
+// Ends the pool of threads that an OpenMP runtime may hold: its child after a fork would wait for
+// threads that do not exist there.
+void pause_openmp() {
+  void* library = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
+  if (library == nullptr) return;
+  using Pause = int (*)(int);
+  if (const auto pause = reinterpret_cast<Pause>(::dlsym(library, "omp_pause_resource_all"))) {
+    constexpr int kOmpPauseHard = 2;
+    pause(kOmpPauseHard);
+  }
+  ::dlclose(library);
+}
+
+class Nursery {
+ public:
+  Nursery(std::string generation, ipc::ControlChannel channel, Fd child_exits)
+      : generation_(std::move(generation)),
+        channel_(std::move(channel)),
+        child_exits_(std::move(child_exits)),
+        threads_at_start_(thread_count()) {}
+
+  // Until the master has closed the channel.
+  Status run();
+
+ private:
+  void tell(const ControlMessage& message);
+  Status obey(ControlMessage& message);
+  // Returns what the workers' sandbox lacks on this system, as text.
+  Result<std::string> load();
+  void fork_worker(uint32_t slot, Fd result_memory);
+  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t nursery);
+  void reap();
+  void end_workers();
+
+  std::string generation_;
+  ipc::ControlChannel channel_;
+  Fd child_exits_;
+  size_t threads_at_start_;  // one, but for a sanitizer's
+  ipc::Geometry geometry_;
+  ipc::Confinement confinement_;
+  CrashReports reports_;
+  std::vector<ipc::HandlerSpec> specs_;
+  std::vector<Handler> handlers_;
+  std::map<pid_t, uint32_t> slots_;  // of the living workers
+  bool is_dismissed_ = false;        // the master does not listen any more
+};
+
+Status Nursery::run() {
+  pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
+  while (!is_dismissed_) {
+    if (::poll(polled, 2, -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    if (polled[1].revents != 0) reap();
+    if (polled[0].revents == 0) continue;
+    ControlMessage message;
+    Result<ipc::ControlChannel::Received> received = channel_.receive(message);
+    if (!received) return tl::unexpected(received.error());
+    if (*received == ipc::ControlChannel::Received::kEnd) break;
+    if (Status obeyed = obey(message); !obeyed) return obeyed;
+  }
+  end_workers();
+  return {};
+}
+
+void Nursery::tell(const ControlMessage& message) {
+  if (!channel_.send(message)) is_dismissed_ = true;
+}
+
+Status Nursery::obey(ControlMessage& message) {
+  switch (message.type) {
+    case ControlType::kGeometry: {
+      Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
+      if (!geometry) return tl::unexpected(geometry.error());
+      geometry_ = *geometry;
+      return reports_.create(geometry_.worker_slots);
+    }
+    case ControlType::kConfinement: {
+      Result<ipc::Confinement> confinement = ipc::decode_confinement(message.text);
+      if (!confinement) return tl::unexpected(confinement.error());
+      confinement_ = *confinement;
+      return {};
+    }
+    case ControlType::kHandler: {
+      Result<ipc::HandlerSpec> spec = ipc::decode_handler(message.text);
+      if (!spec) return tl::unexpected(spec.error());
+      specs_.push_back(std::move(*spec));
+      return {};
+    }
+    case ControlType::kLoad: {
+      if (const Result<std::string> loaded = load(); !loaded) {
+        tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
+              loaded.error().message});
+      } else {
+        for (const Handler& handler : handlers_)
+          tell({ControlType::kDescription, 0, 0, 0, handler.description().text()});
+        tell({ControlType::kLoaded, 0, 0, 0, *loaded});
+      }
+      return {};
+    }
+    case ControlType::kFork:
+      fork_worker(message.worker, std::move(message.memory));
+      return {};
+    case ControlType::kKill: {
+      // Ours until we have reaped it: the pid cannot be another process' by now.
+      const auto worker = slots_.find(message.pid);
+      const bool is_ours = worker != slots_.end() && worker->second == message.worker;
+      if (is_ours) ::kill(message.pid, message.status);
+      return {};
+    }
+    case ControlType::kPing:
+      tell({ControlType::kPong, 0, 0, 0, {}});
+      return {};
+    default:
+      return fail(ExitCode::kInternal, "a control message that is not for a nursery");
+  }
+}
+
+Result<std::string> Nursery::load() {
+  Result<std::string> lacks = try_confine(confinement_);
+  if (!lacks) return lacks;
+  for (const ipc::HandlerSpec& spec : specs_) {
+    Result<Handler> handler = Handler::load(spec);
+    if (!handler) return tl::unexpected(handler.error());
+    handlers_.push_back(std::move(*handler));
+    pause_openmp();
+    if (const size_t threads = thread_count(); threads > threads_at_start_) {
+      return fail(ExitCode::kConfig,
+                  fmt::format("handler {}: left {} threads running after load(), expected none: a "
+                              "process with threads cannot be forked safely",
+                              spec.name, threads - threads_at_start_));
+    }
+    Status tried = try_out(handlers_.back(), confinement_);
+    if (!tried) return tl::unexpected(tried.error());
+  }
+  return lacks;
+}
+
+void Nursery::fork_worker(uint32_t slot, Fd result_memory) {
+  if (!result_memory.is_open()) return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
+  reports_.clear(slot);
+  const pid_t nursery = ::getpid();
+  const pid_t pid = ::fork();
+  if (pid == 0) become_worker(slot, std::move(result_memory), nursery);
+  if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
+  slots_[pid] = slot;
+  tell({ControlType::kForked, slot, pid, 0, {}});
+}
+
+void Nursery::become_worker(uint32_t slot, Fd result_memory, pid_t nursery) {
+  begin_child(nursery);
+  child_exits_.reset();
+  Status served = reports_.report_to(slot);
+  if (served)
+    served = serve_jobs({slot, generation_, geometry_, confinement_, nursery},
+                        std::move(result_memory), handlers_);
+  if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
+#if defined(__SANITIZE_ADDRESS__)
+  std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way
+#endif
+  ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
+}
+
+void Nursery::reap() {
+  signalfd_siginfo ignored;  // several exits may share one signal: waitpid tells
+  [[maybe_unused]] const ssize_t size = ::read(child_exits_.get(), &ignored, sizeof ignored);
+  for (;;) {
+    int status = 0;
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    if (pid <= 0) return;
+    const auto worker = slots_.find(pid);
+    if (worker == slots_.end()) continue;  // a child that a handler made
+    const uint32_t slot = worker->second;
+    slots_.erase(worker);
+    tell({ControlType::kExited, slot, pid, status, reports_.describe(slot, status)});
+  }
+}
+
+void Nursery::end_workers() {
+  for (const auto& [pid, slot] : slots_)
+    ::kill(pid, SIGTERM);
+  for (const auto& [pid, slot] : slots_)
+    ::waitpid(pid, nullptr, 0);
+}
+
+Status be_the_nursery(const char* generation) {
+  sigset_t exits;
+  ::sigemptyset(&exits);
+  ::sigaddset(&exits, SIGCHLD);
+  ::sigprocmask(SIG_BLOCK, &exits, nullptr);
+  Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!child_exits.is_open()) return fail_errno("signalfd", errno);
+  RM_ASSERT(child_exits.get() == ipc::kChildExitsFd);  // the lowest that is free
+  return Nursery(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
+      .run();
+}
+
+}  // namespace
+
+int run_nursery(int argc, char** argv) {
+  if (argc != 4) return static_cast<int>(ExitCode::kUsage);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
+  ::close_range(ipc::kEventFd + 1, ~0u, 0);
+  // Inherited by workers: when the log's reader is gone, a handler that prints gets EPIPE and goes
+  // on. (libuv has set every signal to its default in this process.)
+  std::signal(SIGPIPE, SIG_IGN);
+  ::setenv("OMP_NUM_THREADS", "1", 1);
+  ::setproctitle("-ringmaster: nursery gen=%s", argv[2]);
+
+  const Status ran = be_the_nursery(argv[2]);
+  if (!ran) ::dprintf(STDERR_FILENO, "nursery: %s\n", ran.error().message.c_str());
+  return ran ? 0 : static_cast<int>(ran.error().exit_code);
+}
+
+}  // namespace ringmaster::work

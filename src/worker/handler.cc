@@ -1,0 +1,91 @@
+#include "worker/handler.h"
+
+#include <dlfcn.h>
+#include <exception>
+#include <fmt/format.h>
+#include <string_view>
+#include <vector>
+
+namespace ringmaster::work {
+namespace {
+
+constexpr size_t kErrorBytes = 1024;
+
+// What repeats a part of a description may be longer than what the master can be told.
+tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what) {
+  return fail(ExitCode::kConfig, fmt::format("handler {} ({}): {}", spec.name, spec.library,
+                                             what.substr(0, kErrorBytes)));
+}
+
+}  // namespace
+
+void Handler::CloseLibrary::operator()(void* library) const {
+  ::dlclose(library);
+}
+
+void Handler::Unload::operator()(void* self) const {
+  if (handler->unload != nullptr) handler->unload(self);
+}
+
+Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
+  Handler loaded;
+  loaded.name_ = spec.name;
+  loaded.library_.reset(::dlopen(spec.library.c_str(), RTLD_NOW | RTLD_LOCAL));
+  if (loaded.library_ == nullptr) return refuse(spec, ::dlerror());
+
+  using Entry = const rm_handler* (*)();
+  const auto entry = reinterpret_cast<Entry>(::dlsym(loaded.library_.get(), "ringmaster_handler"));
+  if (entry == nullptr) {
+    return refuse(spec, "exports no ringmaster_handler(): is it a ringmaster handler?");
+  }
+  loaded.handler_ = entry();
+  if (loaded.handler_ == nullptr || loaded.handler_->abi != RINGMASTER_HANDLER_ABI) {
+    return refuse(spec,
+                  fmt::format("was built for handler ABI {}, this server speaks {}: rebuild "
+                              "it against this server's headers",
+                              loaded.handler_ ? loaded.handler_->abi : 0, RINGMASTER_HANDLER_ABI));
+  }
+  if (loaded.handler_->load == nullptr || loaded.handler_->run == nullptr) {
+    return refuse(spec, "has no load() or no run()");
+  }
+  if (loaded.handler_->description != nullptr) {
+    auto description = Description::parse(loaded.handler_->description);
+    if (!description) return refuse(spec, "its description" + description.error());
+    loaded.description_ = std::move(*description);
+  }
+
+  std::vector<rm_option> options;
+  for (const auto& [key, value] : spec.options)
+    options.push_back({key.c_str(), value.c_str()});
+  char error[kErrorBytes] = "no reason given";
+  void* self = nullptr;
+  if (loaded.handler_->load(options.data(), options.size(), &self, error, sizeof error) != 0) {
+    return refuse(spec, error);
+  }
+  loaded.self_ = {self, Unload{loaded.handler_}};
+  if (loaded.handler_->warm_up != nullptr &&
+      loaded.handler_->warm_up(self, error, sizeof error) != 0) {
+    return refuse(spec, fmt::format("warm-up: {}", error));
+  }
+  return loaded;
+}
+
+Status Handler::self_test() const {
+  char error[kErrorBytes] = "no reason given";
+  if (handler_->self_test(self_.get(), error, sizeof error) == 0) return {};
+  return fail(ExitCode::kConfig, fmt::format("handler {}: self-test: {}", name_, error));
+}
+
+void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
+  // The ABI forbids exceptions; a handler that lets one out loses its jobs, not its worker.
+  try {
+    handler_->run(self_.get(), &host, jobs, count);
+  } catch (const std::exception& e) {
+    const std::string_view what = e.what();
+    for (size_t i = 0; i < count; ++i) {
+      host.fail(&jobs[i], RM_HANDLER_FAILED, what.data(), what.size());
+    }
+  }
+}
+
+}  // namespace ringmaster::work

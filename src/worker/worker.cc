@@ -1,0 +1,250 @@
+#include "worker/worker.h"
+
+#include <algorithm>
+#include <bsd/unistd.h>
+#include <csignal>
+#include <cstring>
+#include <fmt/format.h>
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <unistd.h>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/json/scan.h"
+#include "ipc/control.h"
+#include "ipc/result_code.h"
+#include "ipc/worker_port.h"
+#include "worker/confine.h"
+#include "worker/sandbox.h"
+
+namespace ringmaster::work {
+namespace {
+
+// A wake-up that was lost costs no more than this.
+constexpr uint64_t kTickNs = 100 * kNsPerMs;
+
+volatile std::sig_atomic_t stop_requested = 0;
+
+// The jobs in hand: the state that the host functions, which are plain C, work on.
+class Desk {
+ public:
+  Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
+      : port_(port), handlers_(handlers) {}
+
+  // Jobs of one handler, together; at least one. An error: there is no such handler.
+  [[nodiscard]] Status serve(std::span<const ipc::WorkerPort::Job> jobs);
+
+  char* reserve(const rm_job* job, size_t size);
+  void commit(const rm_job* job, size_t size);
+  void fail(const rm_job* job, int32_t code, std::string_view message);
+
+ private:
+  struct Item {
+    ipc::Publication id;
+    bool is_answered = false;
+    rm_bytes views[ipc::kViewsMax];
+  };
+
+  void take(const ipc::WorkerPort::Job& job, const Handler& handler);
+  void run(const Handler& handler);
+  Item* item_of(const rm_job* job);
+  // An error; of a job that the handler was not given, in `run_ns` kNotRun.
+  void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
+  uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
+
+  ipc::WorkerPort& port_;
+  const std::vector<Handler>& handlers_;
+  // What the handler has been given together.
+  size_t count_ = 0;
+  rm_job jobs_[ipc::kBatchMax];
+  Item items_[ipc::kBatchMax];
+  uint64_t begun_ns_ = 0;
+  // The room that was reserved last, and for which job; null: none is.
+  Item* reserver_ = nullptr;
+  char* reserved_ = nullptr;
+  size_t reserved_size_ = 0;
+};
+
+Desk* the_desk = nullptr;
+
+// A second answer to the same job is the handler's mistake, and changes nothing.
+const rm_host kHost = {
+    [](const rm_job* job, size_t size) { return the_desk->reserve(job, size); },
+    [](const rm_job* job, size_t size) { the_desk->commit(job, size); },
+    [](const rm_job* job, int32_t code, const char* message, size_t message_size) {
+      the_desk->fail(job, code == 0 ? RM_HANDLER_FAILED : code, {message, message_size});
+    },
+};
+
+static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
+
+Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
+  // Once a job is answered, its header may be the next job's in its slot.
+  const uint32_t handler_index = jobs.front().header->handler;
+  if (handler_index >= handlers_.size()) {
+    return ringmaster::fail(
+        ExitCode::kInternal,
+        fmt::format("damaged memory: job {} is for handler {}, expected one below {}",
+                    jobs.front().id.job, handler_index, handlers_.size()));
+  }
+  const Handler& handler = handlers_[handler_index];
+  for (const ipc::WorkerPort::Job& job : jobs)
+    take(job, handler);
+  run(handler);
+  return {};
+}
+
+void Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler) {
+  const ipc::JobHeader& header = *job.header;
+  const uint64_t now = now_ns();
+  if (count_ == 0) begun_ns_ = now;
+  Item& item = items_[count_];
+  item.id = job.id;
+  item.is_answered = false;
+  if (now >= header.deadline_ns) {
+    return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run",
+                  ipc::kNotRun);
+  }
+  for (uint32_t i = 0; i < header.view_count; ++i) {
+    const std::string_view bytes = port_.bytes(header.views[i]);
+    item.views[i] = {bytes.data(), bytes.size()};
+  }
+  const rm_bytes& params = item.views[0];
+  if (const auto fault = handler.description().find_fault({params.data, params.size})) {
+    return answer(item, RM_INVALID_PARAMS, *fault, ipc::kNotRun);
+  }
+  jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
+}
+
+void Desk::run(const Handler& handler) {
+  if (count_ == 0) return;
+  handler.run(kHost, jobs_, count_);
+  for (size_t i = 0; i < count_; ++i) {
+    answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
+           run_ns());
+  }
+  count_ = 0;
+  reserver_ = nullptr;
+}
+
+// Null: it is none that the handler was given, or it has its answer.
+Desk::Item* Desk::item_of(const rm_job* job) {
+  if (std::less<>()(job, jobs_) || !std::less<>()(job, jobs_ + count_)) return nullptr;
+  Item& item = items_[job - jobs_];
+  return item.is_answered ? nullptr : &item;
+}
+
+char* Desk::reserve(const rm_job* job, size_t size) {
+  Item* item = item_of(job);
+  if (item == nullptr) return nullptr;
+  reserver_ = item;
+  reserved_ = port_.reserve(size);
+  reserved_size_ = size;
+  if (reserved_ == nullptr) {
+    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size), run_ns());
+  }
+  return reserved_;
+}
+
+void Desk::commit(const rm_job* job, size_t size) {
+  Item* item = item_of(job);
+  if (item == nullptr) return;
+  if (reserver_ != item) {
+    return answer(*item, ipc::kResultInvalid,
+                  "the handler committed a result that it had not reserved", run_ns());
+  }
+  if (size > reserved_size_) {
+    return answer(
+        *item, ipc::kResultInvalid,
+        fmt::format("the handler committed {} bytes, having reserved {}", size, reserved_size_),
+        run_ns());
+  }
+  if (const auto fault = json::find_fault({reserved_, size})) {
+    return answer(*item, ipc::kResultInvalid,
+                  fmt::format("the handler's result is not JSON: {}", *fault), run_ns());
+  }
+  item->is_answered = true;
+  reserver_ = nullptr;
+  port_.commit(item->id, ipc::kResultOk, size, run_ns());
+}
+
+void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
+  if (Item* item = item_of(job)) answer(*item, code, message, run_ns());
+}
+
+void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
+  if (item.is_answered) return;
+  // A message is for people: what is longer than this is none. limits.response_bytes, which there
+  // always is room for, cannot be less.
+  constexpr size_t kMessageBytesMax = 1024;
+  message = message.substr(0, kMessageBytesMax);
+  item.is_answered = true;
+  reserver_ = nullptr;
+  char* room = port_.reserve(message.size());
+  std::memcpy(room, message.data(), message.size());
+  port_.commit(item.id, code, message.size(), run_ns);
+}
+
+// One job, and with it those that its handler can be given together.
+Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
+  jobs.clear();
+  const Result<std::optional<ipc::WorkerPort::Job>> next = port.try_next();
+  if (!next) return tl::unexpected(next.error());
+  std::optional<ipc::WorkerPort::Job> job = *next;
+  if (!job) return {};
+  const size_t batch = job->header->batch;
+  const size_t wanted = batch == 1 ? 1 : std::min(batch, 1 + port.was_share());
+  jobs.push_back(*job);
+  while (jobs.size() < wanted && (job = port.try_next_like(jobs.front())))
+    jobs.push_back(*job);
+  return {};
+}
+
+void catch_sigterm() {
+  struct sigaction action {};
+  action.sa_handler = [](int) { stop_requested = 1; };
+  // A system call that a handler is in goes on. The worker's own wait for a job ends: a futex wait
+  // with a timeout is never restarted.
+  action.sa_flags = SA_RESTART;
+  ::sigaction(SIGTERM, &action, nullptr);
+}
+
+}  // namespace
+
+Status serve_jobs(const WorkerOptions& options, Fd result_memory,
+                  const std::vector<Handler>& handlers) {
+  Result<ipc::WorkerPort> port =
+      ipc::WorkerPort::open(options.geometry, options.slot, result_memory.get());
+  if (!port) return tl::unexpected(port.error());
+  result_memory.reset();
+  for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
+    ::close(fd);
+  Desk desk(*port, handlers);
+  the_desk = &desk;
+  catch_sigterm();
+  volunteer_for_oom();
+  // What the sandbox lacks here, the nursery has found out and reported.
+  const Result<std::string> confined = confine(options.confinement, options.nursery);
+  if (!confined) return tl::unexpected(confined.error());
+  const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
+  ::setproctitle("-ringmaster: %s", title.c_str());
+  port->announce_ready();
+  std::vector<ipc::WorkerPort::Job> jobs;
+  while (!stop_requested) {
+    if (Status taken = take_jobs(*port, jobs); !taken) return taken;
+    if (jobs.empty()) {
+      ::setproctitle("-ringmaster: %s", title.c_str());
+      port->wait(kTickNs);
+      continue;
+    }
+    ::setproctitle("-ringmaster: %s %s", title.c_str(), jobs.front().header->method);
+    if (Status served = desk.serve(jobs); !served) return served;
+    port->finish();
+  }
+  return {};
+}
+
+}  // namespace ringmaster::work

@@ -1,0 +1,36 @@
+// Worker: claims jobs, runs handlers, gives back results, until it is told to stop.
+//
+// Processes: one per worker slot, forked by the nursery. No sockets, no event loop, one thread.
+// Death:     at any instruction costs at most the jobs in hand, which the master finds by the words
+//            in shared memory and gives to other workers.
+// Signals:   SIGTERM: finish the jobs in hand, then leave with exit code 0.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <sys/types.h>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/status.h"
+#include "ipc/confinement.h"
+#include "ipc/layout.h"
+#include "worker/handler.h"
+
+namespace ringmaster::work {
+
+struct WorkerOptions {
+  uint32_t slot = 0;
+  std::string generation;  // for the process title
+  ipc::Geometry geometry;
+  ipc::Confinement confinement;
+  pid_t nursery = 0;
+};
+
+// In the forked child, with the descriptors of ipc/control.h open, and the memory for its results:
+// closes those that a worker must not have and serves. Returns when it was told to stop, when it
+// cannot start, and when a handler of another worker has damaged the ring's words.
+[[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
+                                const std::vector<Handler>& handlers);
+
+}  // namespace ringmaster::work

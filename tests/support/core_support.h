@@ -1,0 +1,160 @@
+// What the tests of the core share: the real dispatcher, run stage and ring of one deployment,
+// without processes. The test plays the workers, store by store, and says when a timer rings.
+#pragma once
+
+#include <cstring>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "loop_support.h"
+#include "master/pipeline/dispatcher.h"
+#include "ports_support.h"
+
+namespace ringmaster::master {
+
+// A request's caller, which keeps all answers.
+struct Client : Caller {
+  void answer_result(std::string_view result) override { results.emplace_back(result); }
+  void answer_error(const rpc::Error& error) override { errors.push_back(error); }
+  size_t answers() const { return results.size() + errors.size(); }
+
+  std::vector<std::string> results;
+  std::vector<rpc::Error> errors;
+};
+
+class Core {
+ public:
+  static constexpr uint32_t kWorkers = 3;
+
+  explicit Core(RunStage::KillWorker kill = [](uint32_t) {})
+      : store(std::move(ipc::PayloadStore::create(geometry()).value())),
+        dispatcher(loop.get(), store, geometry(), {}, std::move(kill)) {
+    start_generation();
+  }
+
+  static ipc::Geometry geometry() {
+    ipc::Geometry geometry;
+    geometry.worker_slots = kWorkers;
+    geometry.ring_entries = 4;
+    geometry.job_slots = 16;
+    geometry.payload_bytes = 32 << 10;
+    geometry.result_bytes = 4096;
+    return geometry;
+  }
+
+  // More workers are announced than there are, so that nothing is refused for being late: only the
+  // ring's entries limit what is published.
+  void start_generation() {
+    Result<ipc::MasterPort> created = ipc::MasterPort::create(geometry());
+    REQUIRE(created);
+    port.emplace(std::move(*created));
+    words.emplace(port->control_memory_fd(), geometry());
+    results.clear();
+    result_memories.clear();
+    const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
+    for (uint32_t slot = 0; slot < kWorkers; ++slot) {
+      const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
+      results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
+    }
+    stage().set_port(&*port);
+    stage().set_workers(64);
+  }
+  void lose_generation() {
+    stage().on_port_lost("the test");
+    words.reset();
+    port.reset();
+  }
+
+  RunStage& stage() { return dispatcher.run_stage(); }
+  Status take_results() {
+    uint32_t damaged = 0;
+    return stage().take_results(RunStage::kAllBytes, damaged);
+  }
+  // What the supervisor does once a worker was reaped.
+  std::vector<LostJob> bury(uint32_t worker, bool was_ended_by_us = false) {
+    CHECK(take_results());
+    WorkerDeath death;
+    death.worker = worker;
+    return stage().on_worker_lost(death, was_ended_by_us);
+  }
+
+  // The timer of this job rings now. Its deadline must be over: its method's timeout 0.
+  void ring_deadline(Ticket ticket) {
+    struct Search {
+      Ticket ticket;
+      uv_timer_t* found = nullptr;
+    } search{ticket};
+    const auto look = [](uv_handle_t* handle, void* data) {
+      auto* wanted = static_cast<Search*>(data);
+      auto* timer = reinterpret_cast<uv_timer_t*>(handle);
+      if (handle->type != UV_TIMER || uv_is_active(handle) == 0) return;
+      if (static_cast<Job*>(timer->data)->ticket == wanted->ticket) wanted->found = timer;
+    };
+    uv_walk(loop.get(), look, &search);
+    if (search.found != nullptr) search.found->timer_cb(search.found);
+  }
+
+  test::Loop loop;
+  ipc::PayloadStore store;
+  std::optional<ipc::MasterPort> port;
+  std::optional<ipc::Words> words;
+  std::vector<ipc::Region> results;  // by worker slot, as the next one
+  std::vector<Fd> result_memories;
+  Dispatcher dispatcher;
+};
+
+// A worker that the test plays: each call is one store of a real one (see ipc/README.md).
+class Played {
+ public:
+  Played(Core& core, uint32_t slot)
+      : core_(core), slot_(slot), writer_({core.results[slot].data(), core.results[slot].size()}) {}
+
+  bool try_claim() {
+    claim_ = core_.words->ring.try_claim(slot_);
+    return claim_.has_value();
+  }
+  void give_back() { core_.words->ring.give_back(*std::exchange(claim_, std::nullopt)); }
+  void store_running() {
+    running_[in_hand_.size()].store(ipc::make_word(ipc::EntryState::kClaimed, slot_, claim_->id),
+                                    std::memory_order_release);
+    in_hand_.push_back(claim_->id);
+  }
+  void release() { core_.words->ring.release(std::exchange(claim_, std::nullopt)->entry); }
+  // The three of them; the publication is `in_hand().back()`.
+  void take() {
+    REQUIRE(try_claim());
+    store_running();
+    release();
+  }
+  void commit(ipc::Publication id, std::string_view text, int32_t code = 0, uint64_t run_ns = 0) {
+    char* room = writer_.try_reserve(text.size());
+    REQUIRE(room != nullptr);
+    std::memcpy(room, text.data(), text.size());
+    writer_.commit(id, code, text.size(), run_ns);
+  }
+  void finish_one() {
+    in_hand_.pop_back();
+    running_[in_hand_.size()].store(ipc::kFreeWord, std::memory_order_release);
+  }
+  void finish() {
+    while (!in_hand_.empty())
+      finish_one();
+  }
+
+  bool has_claim() const { return claim_.has_value(); }
+  const ipc::Ring::Claim& claim() const { return *claim_; }
+  const std::vector<ipc::Publication>& in_hand() const { return in_hand_; }
+
+ private:
+  Core& core_;
+  uint32_t slot_;
+  ipc::ResultWriter writer_;
+  std::atomic<uint64_t>* running_ = core_.words->workers[slot_].running;
+  std::optional<ipc::Ring::Claim> claim_;
+  std::vector<ipc::Publication> in_hand_;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,60 @@
+// What the tests of the framer share: a stream, and what comes out of it.
+#pragma once
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/json/scan.h"
+#include "rpc/framer.h"
+
+namespace ringmaster::rpc {
+
+inline constexpr size_t kBytesMax = 64;
+
+// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where
+// it offers any: the messages, then how it ended, with bad messages skipped as the server does.
+inline std::vector<std::string> cut(std::string_view stream, size_t piece,
+                                    size_t bytes_max = kBytesMax) {
+  Framer framer(bytes_max);
+  std::vector<std::string> out;
+  while (!stream.empty()) {
+    const std::span<char> room = framer.room();
+    const size_t size = std::min(piece, room.empty() ? piece : room.size());
+    const std::string bytes(stream.substr(0, size));  // freed soon: nothing may still point there
+    stream.remove_prefix(bytes.size());
+    if (room.empty()) {
+      framer.feed(bytes);
+    } else {
+      std::copy(bytes.begin(), bytes.end(), room.begin());
+      framer.feed_room(bytes.size());
+    }
+    for (;;) {
+      std::string_view message;
+      const Framer::Event event = framer.next(message);
+      if (event == Framer::Event::kNeedMore) break;
+      if (event == Framer::Event::kTooLarge) return out.emplace_back("<too large>"), out;
+      if (event == Framer::Event::kNotAFraming) return out.emplace_back("<not a framing>"), out;
+      if (event == Framer::Event::kBadFrame) return out.emplace_back("<bad frame>"), out;
+      if (event == Framer::Event::kHead) {
+        out.emplace_back(framer.http()->method());
+        continue;
+      }
+      out.emplace_back(message);
+      if (json::find_fault(message) && !framer.skip_bad_message()) {
+        return out.emplace_back("<closed>"), out;
+      }
+    }
+  }
+  if (framer.is_mid_message()) out.emplace_back("<mid>");
+  return out;
+}
+
+struct Vector {
+  std::string stream;
+  std::vector<std::string> out;
+};
+
+}  // namespace ringmaster::rpc

@@ -1,0 +1,114 @@
+#include "master/frontend/access_control.h"
+
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kS = 1'000'000'000;
+
+sockaddr_storage client(const char* address) {
+  sockaddr_storage storage{};
+  storage.ss_family = AF_INET;
+  auto& v4 = reinterpret_cast<sockaddr_in&>(storage);
+  REQUIRE(::inet_pton(AF_INET, address, &v4.sin_addr) == 1);
+  return storage;
+}
+
+std::vector<net::Cidr> ranges(std::initializer_list<const char*> texts) {
+  std::vector<net::Cidr> all;
+  for (const char* text : texts)
+    all.push_back(*net::Cidr::parse(text));
+  return all;
+}
+
+bool knows(const Access& access, std::string_view token) {
+  return !access.client_with(token).empty();
+}
+
+}  // namespace
+
+TEST_CASE("access: without an allow list nobody is asked where he comes from") {
+  Access access;
+  CHECK(!access.asks_for_address());
+}
+
+TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
+  Access access;
+  access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}), {});
+  CHECK(access.asks_for_address());
+  CHECK(access.lets_in(client("10.1.2.3")));
+  CHECK(access.lets_in(client("192.0.2.7")));
+  CHECK(!access.lets_in(client("192.0.2.8")));
+  CHECK(!access.lets_in(client("192.0.2.6")));
+  CHECK(!access.lets_in(client("9.255.255.255")));
+  CHECK(!access.lets_in(client("11.0.0.0")));
+  access.set_rules(ranges({"192.0.2.8"}), {});
+  CHECK(access.lets_in(client("192.0.2.8")));
+  CHECK(!access.lets_in(client("10.1.2.3")));
+}
+
+TEST_CASE("access: each of the tokens is known, and nothing else") {
+  Access access;
+  CHECK(!access.asks_for_token());
+  CHECK(!knows(access, ""));
+  access.set_rules({}, {Secret("the-first-of-them"), Secret("the-second-one-too")});
+  CHECK(access.asks_for_token());
+  CHECK(!access.asks_for_address());
+  CHECK(knows(access, "the-first-of-them"));
+  CHECK(knows(access, "the-second-one-too"));
+  // The first digits of its SHA-256.
+  CHECK(access.client_with("the-first-of-them") == "token f9a16aee");
+  CHECK(!knows(access, "the-first-of-the"));
+  CHECK(!knows(access, "the-first-of-them "));
+  CHECK(!knows(access, " the-first-of-them"));
+  CHECK(!knows(access, "the-first-of-themX"));
+  CHECK(!knows(access, "The-first-of-them"));
+  CHECK(!knows(access, "the-first-of-them\nthe-second-one-too"));
+  CHECK(!knows(access, "the-first-of-themthe-second-one-too"));
+  CHECK(!knows(access, std::string_view("the-first-of-them\0", 18)));
+  CHECK(!knows(access, ""));
+}
+
+TEST_CASE("access: a token is found in an object and in an array") {
+  CHECK(token_of(R"({"token":"abc"})") == "abc");
+  CHECK(token_of(R"({"user":"x","token":"abc"})") == "abc");
+  CHECK(token_of(R"({"token":"\u0061bc\\"})") == "abc\\");
+  CHECK(token_of(R"(["abc"])") == "abc");
+  for (const char* none :
+       {"", "{}", "[]", R"({"Token":"abc"})", R"({"token":7})", R"({"x":{"token":"abc"}})",
+        R"({"tokens":"abc"})", R"({"toke":"abc"})", R"({"token":["abc"]})", R"({"token":null})",
+        R"(["abc","def"])", R"([["abc"]])", R"([7])", R"({"token":"abc")"}) {
+    CAPTURE(none);
+    CHECK(token_of(none).empty());
+  }
+}
+
+TEST_CASE("access: refusals are reported once a second at most, and none is left out") {
+  Access access;
+  CHECK(access.take_reports(5 * kS).empty());
+  access.count(Refusal::kAddress, "a");
+  auto reports = access.take_reports(5 * kS);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].event == "clients_refused");
+  CHECK(reports[0].why == "address");
+  CHECK(reports[0].count == 1);
+  CHECK(reports[0].whom == "a");
+  for (int i = 0; i < 1000; ++i)
+    access.count(Refusal::kAddress, "b");
+  access.count(Refusal::kAddress, "c");
+  CHECK(access.take_reports(6 * kS - 1).empty());
+  reports = access.take_reports(6 * kS);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].count == 1001);
+  CHECK(reports[0].total == 1002);
+  CHECK(reports[0].whom == "c");
+  CHECK(access.take_reports(60 * kS).empty());
+  access.count(Refusal::kDelayed, "d");  // the last of them has words, too
+  reports = access.take_reports(60 * kS);
+  REQUIRE(reports.size() == 1);
+  CHECK(reports[0].event == "handshakes_delayed");
+}
+
+}  // namespace ringmaster::master

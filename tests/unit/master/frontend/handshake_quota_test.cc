@@ -1,0 +1,110 @@
+// HandshakeQuota and HandshakeLoad: what one client may take of the time for handshakes, and when
+// that time is scarce.
+#include "master/frontend/handshake_quota.h"
+
+#include <doctest/doctest.h>
+
+#include "master/frontend/handshake_load.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+constexpr uint64_t kS = 1000 * kMs;
+
+}  // namespace
+
+TEST_CASE("handshake quota: half a second at once, then a hundredth of the time") {
+  HandshakeQuota quota("salt");
+  const auto one = quota.account_of("10.0.0.1");
+  const auto other = quota.account_of("10.0.0.2");
+  REQUIRE(one != other);
+  CHECK(one == quota.account_of("10.0.0.1"));
+  const uint64_t begin = 1000 * kS;
+  quota.charge(one, 500 * kMs - 1, begin);
+  CHECK(quota.may_begin(one, begin));
+  quota.charge(one, 1, begin);
+  CHECK(!quota.may_begin(one, begin));
+  CHECK(quota.may_begin(other, begin));
+  CHECK(!quota.may_begin(one, begin + 99));
+  CHECK(quota.may_begin(one, begin + 100));
+  // 10 ms a second, whatever came before: two seconds without any are no more than two seconds.
+  quota.charge(one, 20 * kMs, begin + kS);
+  CHECK(!quota.may_begin(one, begin + 2 * kS - 1));
+  CHECK(quota.may_begin(one, begin + 2 * kS + 100));
+  CHECK(quota.may_begin(one, begin + 1000 * kS));
+}
+
+TEST_CASE("handshake quota: one that has begun may overdraw as much again") {
+  HandshakeQuota quota("salt");
+  const auto one = quota.account_of("10.0.0.1");
+  quota.charge(one, 1000 * kMs - 1, kS);
+  CHECK(!quota.may_begin(one, kS));
+  CHECK(quota.may_go_on(one, kS));
+  quota.charge(one, 1, kS);
+  CHECK(!quota.may_go_on(one, kS));
+}
+
+TEST_CASE("handshake quota: what is given back is there again, and no more than was owed") {
+  HandshakeQuota quota("salt");
+  const auto one = quota.account_of("10.0.0.1");
+  quota.charge(one, 600 * kMs, kS);
+  quota.refund(one, 100 * kMs, kS);
+  CHECK(!quota.may_begin(one, kS));
+  quota.refund(one, 1, kS);
+  CHECK(quota.may_begin(one, kS));
+  quota.refund(one, 5000 * kMs, kS);
+  quota.charge(one, 500 * kMs, kS);
+  CHECK(!quota.may_begin(one, kS));
+}
+
+TEST_CASE("handshake quota: nobody owes more than two bursts, which are gone in 100 s") {
+  HandshakeQuota quota("salt");
+  const auto one = quota.account_of("10.0.0.1");
+  for (int i = 0; i < 1000; ++i)
+    quota.charge(one, 100 * kMs, kS);
+  CHECK(!quota.may_begin(one, 50 * kS));
+  CHECK(quota.may_begin(one, 51 * kS + 100));
+}
+
+TEST_CASE("handshake load: time is scarce for a second after a handshake had to wait for a turn") {
+  HandshakeLoad load;
+  CHECK(!load.is_scarce(kS));
+  load.charge(5 * kMs - 1, kS);
+  CHECK(load.may_go_on(kS));
+  load.charge(1, kS);
+  CHECK(!load.is_scarce(kS));  // a full turn alone keeps nobody waiting
+  CHECK(!load.may_go_on(kS));
+  CHECK(load.is_scarce(2 * kS - 1));
+  CHECK(!load.is_scarce(2 * kS));
+  load.end_turn();
+  CHECK(load.may_go_on(2 * kS));
+  CHECK(!load.is_scarce(2 * kS));
+}
+
+TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter of a second") {
+  HandshakeLoad load;
+  const auto take = [&](uint64_t took_ns, uint64_t now_ns) {
+    load.charge(took_ns, now_ns);
+    load.end_turn();
+  };
+  for (uint64_t now = 10 * kS; now < 12 * kS; now += 100 * kMs)
+    take(24 * kMs, now);
+  CHECK(!load.is_scarce(12 * kS));
+  for (uint64_t now = 12 * kS; now < 13 * kS; now += 100 * kMs)
+    take(25 * kMs, now);
+  CHECK(load.is_scarce(13 * kS));
+  CHECK(!load.is_scarce(14 * kS));
+}
+
+TEST_CASE("handshake quota: with which other client one shares an account is the salt's to say") {
+  const HandshakeQuota quota("salt"), another("pepper");
+  int same = 0;
+  for (int i = 0; i < 1000; ++i) {
+    const std::string client = std::to_string(i);
+    same += quota.account_of(client) == another.account_of(client) ? 1 : 0;
+  }
+  CHECK(same < 10);
+}
+
+}  // namespace ringmaster::master

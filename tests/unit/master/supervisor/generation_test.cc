@@ -1,0 +1,61 @@
+#include "master/supervisor/generation.h"
+
+#include <cerrno>
+#include <doctest/doctest.h>
+#include <string>
+#include <sys/wait.h>
+#include <vector>
+
+#include "ipc/payload_store.h"
+#include "loop_support.h"
+
+namespace ringmaster::master {
+namespace {
+
+// A generation whose nursery leaves at once (see main.cc), and what was reported of that.
+struct Fixture {
+  test::Loop loop;
+  ipc::Geometry geometry{.worker_slots = 1,
+                         .ring_entries = 4,
+                         .job_slots = 1,
+                         .payload_bytes = 4096,
+                         .result_bytes = 4096};
+  Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
+  std::vector<std::string> gone;
+
+  std::unique_ptr<Generation> start() {
+    REQUIRE(store);
+    auto started =
+        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {},
+                          {[](const ipc::ControlMessage&) {}, [](uint32_t, const Error&) {}, [] {},
+                           [this](const std::string& how) { gone.push_back(how); }});
+    REQUIRE_MESSAGE(started, started.error().message);
+    return std::move(*started);
+  }
+};
+
+bool was_reaped(pid_t pid) {
+  return ::waitpid(pid, nullptr, WNOHANG) == -1 && errno == ECHILD;
+}
+
+TEST_CASE("generation: a nursery that leaves at once is reported, and reaped") {
+  Fixture fixture;
+  const auto generation = fixture.start();
+  const pid_t nursery = generation->nursery_pid();
+  fixture.loop.run_until([&] { return !fixture.gone.empty(); });
+  CHECK(was_reaped(nursery));
+  CHECK(fixture.gone.size() == 1);
+}
+
+TEST_CASE("generation: one that goes before its nursery reports nothing, and the loop reaps it") {
+  Fixture fixture;
+  auto generation = fixture.start();
+  const pid_t nursery = generation->nursery_pid();
+  generation.reset();
+  uv_run(fixture.loop.get(), UV_RUN_DEFAULT);
+  CHECK(was_reaped(nursery));
+  CHECK(fixture.gone.empty());
+}
+
+}  // namespace
+}  // namespace ringmaster::master

@@ -1,0 +1,110 @@
+// What a crashing process can say of its end, and that its end is the crash's all the same.
+#include "worker/crash/crash_report.h"
+
+#include <cstring>
+#include <doctest/doctest.h>
+#include <functional>
+#include <sys/resource.h>
+
+#include "support.h"
+
+namespace ringmaster::work {
+namespace {
+
+constexpr uint32_t kSlot = 1;
+volatile int* volatile nowhere = reinterpret_cast<volatile int*>(8);
+
+__attribute__((noinline)) void write_to(volatile int* where) {
+  *where = 1;
+}
+
+__attribute__((noinline)) int recurse(int depth) {
+  volatile char frame[512];
+  frame[0] = static_cast<char>(depth);
+  return depth == 0 ? 0 : recurse(depth - 1) + frame[0];
+}
+
+struct End {
+  int signal;
+  std::string report;
+};
+
+// How a worker that does this ends.
+End end_of(CrashReports& reports, const std::function<void()>& crash) {
+  reports.clear(kSlot);
+  test::Child child([&] {
+    const rlimit no_core{0, 0};
+    ::setrlimit(RLIMIT_CORE, &no_core);
+    for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS})
+      ::signal(number, SIG_DFL);  // what the test program or a sanitizer has there
+    if (!reports.report_to(kSlot)) return 1;
+    crash();
+    return 0;
+  });
+  const int status = child.wait();
+  return {WIFSIGNALED(status) ? WTERMSIG(status) : 0, reports.describe(kSlot, status)};
+}
+
+}  // namespace
+
+TEST_CASE("crash report: a bad access has its address, its function, and its signal") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(reports, [] { write_to(nowhere); });
+  CHECK(end.signal == SIGSEGV);
+  CAPTURE(end.report);
+  CHECK(end.report.starts_with("SEGV_MAPERR at 0x8\n"));
+  CHECK(end.report.find("write_to") != std::string::npos);
+}
+
+TEST_CASE("crash report: an abort, a signal from outside, a stack that has no room left") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End aborted = end_of(reports, [] { std::abort(); });
+  CHECK(aborted.signal == SIGABRT);
+  CHECK(aborted.report.starts_with("sent by process "));
+  const End sent = end_of(reports, [] { ::kill(::getpid(), SIGSEGV); });
+  CHECK(sent.signal == SIGSEGV);
+  CHECK(sent.report.starts_with("sent by process "));
+  const End overflowed = end_of(reports, [] { recurse(1 << 30); });
+  CHECK(overflowed.signal == SIGSEGV);
+  CHECK(overflowed.report.find("recurse") != std::string::npos);
+}
+
+TEST_CASE("crash report: without a crash there is none, nor after another end than was reported") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End killed = end_of(reports, [] { ::kill(::getpid(), SIGKILL); });
+  CHECK(killed.signal == SIGKILL);
+  CHECK(killed.report.empty());
+  const End exited = end_of(reports, [] {});
+  CHECK(exited.report.empty());
+  CHECK(!end_of(reports, [] { std::abort(); }).report.empty());
+  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // a status: ended by that signal
+  CHECK(reports.describe(kSlot - 1, SIGABRT).empty());
+  reports.clear(kSlot);
+  CHECK(reports.describe(kSlot, SIGABRT).empty());
+}
+
+TEST_CASE("crash report: a signal that somebody else handles is left to them") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  test::Child child([&] {
+    for (int number : {SIGSEGV, SIGABRT})
+      ::signal(number, [](int) { ::_exit(7); });
+    if (!reports.report_to(kSlot)) return 1;
+    ::raise(SIGSEGV);
+    return 0;
+  });
+  CHECK(child.exit_code() == 7);
+}
+
+TEST_CASE("crash report: a worker can spoil no report but its own") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  // Its own page is the only one that it has left: counted from there, this is the next slot's.
+  const End end = end_of(reports, [&] { reports.clear(1); });
+  CHECK(end.signal == SIGSEGV);
+}
+
+}  // namespace ringmaster::work

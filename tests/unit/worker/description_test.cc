@@ -1,0 +1,128 @@
+#include "worker/description.h"
+
+#include <doctest/doctest.h>
+#include <ringmaster/handler.h>
+
+#include "demo/interests/categories.h"
+#include "demo/interests/description.h"
+
+namespace ringmaster::work {
+namespace {
+
+std::string fault_of(const std::string& text) {
+  const auto parsed = Description::parse(text);
+  return parsed ? "" : parsed.error();
+}
+
+// Of a description with these params; "fits" where they do.
+std::string judge(const std::string& members, const std::string& params) {
+  const auto parsed = Description::parse('{' + members + '}');
+  REQUIRE_MESSAGE(parsed, parsed.error());
+  return parsed->find_fault(params).value_or("fits");
+}
+
+const std::string kTwo = R"("params":[{"name":"n","required":true,"schema":{"type":"integer"}},)"
+                         R"({"name":"unit","schema":{"enum":["s","ms"]}}])";
+
+}  // namespace
+
+TEST_CASE("description: what is not as it must be is refused, and told where") {
+  struct Case {
+    std::string text, says;
+  };
+  const Case kCases[] = {
+      {"", ": expected a value"},
+      {"{} {}", ": expected the end after the value"},
+      {"[]", ": expected an object"},
+      {R"({"name":"x"})", "/name: is no member that is known here"},
+      {R"({"params":[],"summary":"x","params":[]})", "/params: stands there twice"},
+      {R"({"summary":7})", "/summary: expected some text"},
+      {R"({"paramStructure":"by-luck"})", "/paramStructure: expected by-name"},
+      {R"({"params":{}})", "/params: expected an array"},
+      {R"({"params":[{"schema":{}}]})", "/params/0: expected a member name, found none"},
+      {R"({"params":[{"name":"a"}]})", "/params/0: expected a member schema, found none"},
+      {R"({"params":[{"name":"a","schema":{},"type":"x"}]})", "/params/0/type: is no member"},
+      {R"({"params":[{"name":"a","schema":{"type":"int"}}]})", "/params/0/schema/type: expected"},
+      {R"({"params":[{"name":"a","schema":{},"required":1}]})",
+       "/params/0/required: expected true"},
+      {R"({"params":[{"name":"_meta","schema":{}}]})", "/params/0/name: is every request's own"},
+      {R"({"params":[{"name":"a","schema":{}},{"name":"a","schema":{}}]})",
+       "/params/1/name: is another parameter's"},
+      {R"({"params":[{"name":"a","schema":{}},{"name":"b","schema":{},"required":true}]})",
+       "/params/1/required: expected required parameters before optional ones"},
+      {R"({"result":{"name":"r"}})", "/result: expected a member schema"},
+      {R"({"examples":[{"name":"e","params":[]}]})", "/examples/0: expected a member result"},
+      {R"({"examples":[{"name":"e","params":[{"name":"a"}],"result":{}}]})",
+       "/examples/0/params/0: expected a member value"},
+      {R"({"summary":"\ud800"})", ": expected JSON at byte"},
+      {R"({"summary":")" + std::string(RINGMASTER_DESCRIPTION_BYTES_MAX, 'x') + "\"}",
+       ": expected at most 61440 bytes, found 61454"},
+      {R"({"result":{"name":"r","schema":{"default":)" + std::string(62, '[') +
+           std::string(62, ']') + "}}}",
+       ": expected at most 64 levels of nesting, found 65"},
+  };
+  for (const Case& c : kCases) {
+    CAPTURE(c.text.substr(0, 100));
+    CAPTURE(fault_of(c.text));
+    CHECK(fault_of(c.text).starts_with(c.says));
+  }
+}
+
+TEST_CASE("description: params fit by name and by position, or are told why not") {
+  struct Case {
+    std::string params, says;
+  };
+  const Case kCases[] = {
+      {R"({"n":1})", "fits"},
+      {R"({"n":1,"unit":"ms","more":[]})", "fits"},
+      {R"({"n":1,"_meta":{"timeout_ms":5,"traceparent":"00-"}})", "fits"},
+      {"[1]", "fits"},
+      {R"([1,"s"])", "fits"},
+      {"", "params: expected n (required), found no such member"},
+      {"{}", "params: expected n (required), found no such member"},
+      {R"({"n":"1"})", R"(params/n: expected type integer, found "1")"},
+      {R"({"n":1,"unit":"h"})", R"(params/unit: expected enum ["s","ms"], found "h")"},
+      {R"([true])", "params/0: expected type integer, found true"},
+      {"[]", "params: expected minItems 1, found an array of 0 elements; in their order: n, unit"},
+      {"[1,\"s\",2]",
+       "params: expected maxItems 2, found an array of 3 elements; in their order: n, unit"},
+  };
+  for (const Case& c : kCases) {
+    CAPTURE(c.params);
+    CHECK(judge(kTwo, c.params) == c.says);
+  }
+}
+
+TEST_CASE("description: the structure of params is a constraint") {
+  const std::string by_name = kTwo + R"(,"paramStructure":"by-name")";
+  const std::string by_position = kTwo + R"(,"paramStructure":"by-position")";
+  CHECK(judge(by_name, R"({"n":1})") == "fits");
+  CHECK(judge(by_name, "[1]") == R"(params: expected type ["object"], found an array)");
+  CHECK(judge(by_position, "[1]") == "fits");
+  CHECK(judge(by_position, R"({"n":1})") == R"(params: expected type ["array"], found an object)");
+  CHECK(judge(by_position, "").find("in their order: n, unit") != std::string::npos);
+}
+
+TEST_CASE("description: where nothing could be violated nothing is checked") {
+  for (const char* members : {"", R"("params":[])", R"("summary":"x","paramStructure":"by-name")",
+                              R"("params":[{"name":"a","schema":{"description":"anything"}}])"}) {
+    CAPTURE(members);
+    for (const char* params : {"", "{}", "[1,2,3]", R"({"a":"\ud800"})", "[1e400]"})
+      CHECK(judge(members, params) == "fits");
+  }
+}
+
+TEST_CASE("description: that of interests is one, and names every category") {
+  const std::string text = interests::kDescription;
+  CHECK(fault_of(text) == "");
+  for (const std::string_view category : interests::kCategories) {
+    const std::string quoted = '"' + std::string(category) + '"';
+    size_t count = 0;
+    for (size_t at = 0; (at = text.find(quoted, at)) != std::string::npos; ++at)
+      ++count;
+    CAPTURE(category);
+    CHECK(count >= 3);  // in the params, in the result, in the example
+  }
+}
+
+}  // namespace ringmaster::work

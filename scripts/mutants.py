@@ -34,7 +34,7 @@ BUILD_DEADLINE_S = 600
 TEST_DEADLINE_S = 300
 REST_DEADLINE_S = 1200
 REST = ["*", "test_*"]
-SERVER_USERS = ("nursery kill", "generation", "*")  # unit tests that run the server
+SERVER_USERS = ("fork server kill", "generation", "*")  # unit tests that run the server
 
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = ROOT / "tests" / "mutants"

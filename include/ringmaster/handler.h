@@ -1,8 +1,8 @@
 /* The C ABI of a ringmaster handler: a shared object that turns jobs into results.
  *
- * A handler is loaded once per generation, by the nursery, before any worker exists:
+ * A handler is loaded once per generation, by the fork server, before any worker exists:
  *
- *   nursery:  dlopen -> ringmaster_handler() -> load() -> warm_up() -> fork, fork, fork
+ *   fork server:  dlopen -> ringmaster_handler() -> load() -> warm_up() -> fork, fork, fork
  *   canary:   self_test(), in a process that is forked before all workers, and ends with it
  *   worker:   run(), run(), run() ... until the worker is stopped or dies
  *

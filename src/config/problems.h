@@ -40,7 +40,7 @@ class Problems {
   // Whether the value is of that kind; `expected` says what should be there ("an array of steps").
   bool expect(const Entry& entry, Kind kind, std::string_view expected);
   // Whether there is something in a string or key. NUL bytes are refused: they would end it early
-  // in the system's calls, on the way to the nursery and in handlers.
+  // in the system's calls, on the way to the fork server and in handlers.
   bool expect_text(const Entry& entry, std::string_view text, std::string_view expected);
   // A string of which that is true.
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);

@@ -1,5 +1,5 @@
 // Confinement: what a worker or canary gives up before it runs a handler's code. The master decides
-// it, the nursery is told (control.h), and each process that the nursery forks does it.
+// it, the fork server is told (control.h), and each process that the fork server forks does it.
 #pragma once
 
 #include <cstdint>

@@ -149,7 +149,7 @@ Result<Geometry> decode_geometry(const std::string& text) {
   if (text.size() == sizeof geometry) std::memcpy(&geometry, text.data(), sizeof geometry);
   if (text.size() != sizeof geometry || geometry.layout_version != kLayoutVersion) {
     return fail(ExitCode::kInternal,
-                "master and nursery are not the same build: was the binary replaced?");
+                "master and fork server are not the same build: was the binary replaced?");
   }
   return geometry;
 }

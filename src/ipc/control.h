@@ -1,20 +1,21 @@
-// Control: what master and nursery say to each other, over a SOCK_SEQPACKET pair.
+// Control: what master and fork server say to each other, over a SOCK_SEQPACKET pair.
 //
-//   master -> nursery   kGeometry, kConfinement, kHandler (one each), kLoad,
+//   master -> fork server   kGeometry, kConfinement, kHandler (one each), kLoad,
 //                       then kFork, kKill and kPing as it likes
-//   nursery -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
+//   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, and kPong for
 //                       each kPing
 //
-// The master never waits for the nursery: an order that does not fit into the socket waits in
-// master/supervisor/orders.h, at most one for each worker slot. The nursery does wait for the master
-// when its own socket is full, and obeys no order meanwhile. That cannot be a deadlock: the master
-// reads in each turn of its loop, whatever it has still to tell.
+// The master never waits for the fork server: an order that does not fit into the socket waits in
+// master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
+// master when its own socket is full, and obeys no order meanwhile. That cannot be a deadlock: the
+// master reads in each turn of its loop, whatever it has still to tell.
 //
 // One packet is one message: never half of one, and none is lost while both ends live. The end of
-// the stream means that the other one is gone: the nursery then exits, the master starts another.
-// Processes: master and nursery; workers close it first of all.
-// Death:     what a nursery had forked and not yet reported dies with it (PR_SET_PDEATHSIG).
+// the stream means that the other one is gone: the fork server then exits, the master starts
+// another.
+// Processes: master and fork server; workers close it first of all.
+// Death:     what a fork server had forked and not yet reported dies with it (PR_SET_PDEATHSIG).
 #pragma once
 
 #include <cstdint>
@@ -36,7 +37,7 @@ enum class ControlType : uint32_t {
   kLoad,
   kFork,
   kKill,  // the worker of this slot, if it still has this pid: never the slot's next one
-  kPing,  // the nursery answers kPong as soon as it obeys orders
+  kPing,  // the fork server answers kPong as soon as it obeys orders
   kDescription,
   kLoaded,
   kFailed,
@@ -59,13 +60,13 @@ struct ControlMessage {
   // system, for people; kDescription: the handler's, empty where it has none; kFailed:
   // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
   std::string text;
-  // Received only. kFork: the memory of the worker's result ring; closed: the nursery has no
+  // Received only. kFork: the memory of the worker's result ring; closed: the fork server has no
   // descriptor free for it.
   Fd memory = {};
 };
 
-// The nursery's descriptors by number: what it inherits, and the signalfd that it opens. Workers
-// keep 0 to 2 and kEventFd, canaries 0 to 2.
+// The fork server's descriptors by number: what it inherits, and the signalfd that it opens.
+// Workers keep 0 to 2 and kEventFd, canaries 0 to 2.
 inline constexpr int kControlFd = 3;
 inline constexpr int kControlMemoryFd = 4;
 inline constexpr int kPayloadMemoryFd = 5;

@@ -1,5 +1,6 @@
-// HandlerSpec: which handler the nursery loads, and with which options. The master reads it from
-// the configuration and sends it over the control channel, but for the batch: each job has that.
+// HandlerSpec: which handler the fork server loads, and with which options. The master reads it
+// from the configuration and sends it over the control channel, but for the batch: each job has
+// that.
 #pragma once
 
 #include <cstdint>

@@ -1,13 +1,13 @@
-// Layout: where everything lies in the memories that master, nursery and workers share.
+// Layout: where everything lies in the memories that master, fork server and workers share.
 //
 //   control   (all: rw)                     master bell, cursor, worker words, ring entries
 //   payload   (master: rw, workers: r)      job headers, then the arena's blocks
 //   results   (master: rw, its worker: rw)  one result ring, a memory for each worker
 //
 // Memory:  offsets and atomics only, never a pointer. Geometry is not in shared memory, where a
-//          scribbling worker could change it: the master decides it and tells the nursery.
-// Layout:  anything here changes => bump kLayoutVersion; master and nursery are the same program,
-//          so the version only catches a binary that was replaced while it ran.
+//          scribbling worker could change it: the master decides it and tells the fork server.
+// Layout:  anything here changes => bump kLayoutVersion; master and fork server are the same
+//          program, so the version only catches a binary that was replaced while it ran.
 #pragma once
 
 #include <atomic>

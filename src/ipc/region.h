@@ -1,6 +1,6 @@
 // Region: a piece of a memfd, mapped into this process.
 //
-// Processes: the master creates the memfds; nursery and workers map what they inherited.
+// Processes: the master creates the memfds; fork server and workers map what they inherited.
 // Death:     nothing is left behind: a memfd has no name, and goes with its last process.
 // Memory:    a created memfd is sealed: nobody can shrink, grow or unseal it, so no process can
 //            make another one's mapping fault. Pages come into being when they are first touched.
@@ -18,7 +18,7 @@
 namespace ringmaster::ipc {
 
 // A new sealed memfd of `bytes` zero bytes; `name` is only for /proc/PID/maps. Closed on exec: who
-// inherits it is decided where the nursery is spawned.
+// inherits it is decided where the fork server is spawned.
 [[nodiscard]] Result<Fd> create_memory(const std::string& name, size_t bytes);
 
 enum class Access { kReadOnly, kReadWrite };

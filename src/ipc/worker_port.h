@@ -22,7 +22,7 @@ namespace ringmaster::ipc {
 
 class WorkerPort {
  public:
-  // Maps the memories that the nursery inherited (see control.h), and that of this worker's
+  // Maps the memories that the fork server inherited (see control.h), and that of this worker's
   // results. The mappings outlive the descriptors.
   [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,
                                                int result_memory_fd);

@@ -30,7 +30,8 @@ bool has_address(const std::string& url) {
 
 }  // namespace
 
-CurlPool::CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done)
+ConnectionPool::ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t connections,
+                               OnDone on_done)
     : loop_(loop),
       connections_(connections),
       on_done_(std::move(on_done)),
@@ -42,26 +43,26 @@ CurlPool::CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 }
 
-uint64_t CurlPool::descriptors_max(uint64_t connections) {
+uint64_t ConnectionPool::descriptors_max(uint64_t connections) {
   const uint64_t multis = (connections + kConnectionsEach - 1) / kConnectionsEach;
-  return connections + multis * CurlMulti::kOwnDescriptors;
+  return connections + multis * CurlLoop::kOwnDescriptors;
 }
 
-void CurlPool::adopt(Transfer& transfer) {
+void ConnectionPool::adopt(Transfer& transfer) {
   curl_easy_setopt(transfer.easy.get(), CURLOPT_PRIVATE, &transfer);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_SHARE, share_.get());
 }
 
-void CurlPool::start(Transfer& transfer) {
+void ConnectionPool::start(Transfer& transfer) {
   if (waiting_.empty()) {
-    if (CurlMulti* multi = find_room()) return begin(transfer, *multi);
+    if (CurlLoop* multi = find_room()) return begin(transfer, *multi);
   }
   transfer.place = waiting_.insert(waiting_.end(), &transfer);
   const bool is_timed = uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) != 0;
   if (!is_timed) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
 }
 
-void CurlPool::remove(Transfer& transfer) {
+void ConnectionPool::remove(Transfer& transfer) {
   if (transfer.multi == nullptr) {
     waiting_.erase(transfer.place);
     return;
@@ -71,7 +72,7 @@ void CurlPool::remove(Transfer& transfer) {
 }
 
 // The first that has some, so that no more connections are made than are needed. Null: wait.
-CurlMulti* CurlPool::find_room() {
+CurlLoop* ConnectionPool::find_room() {
   const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
   if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
   const auto first = std::find_if(multis_.begin(), multis_.end(),
@@ -79,23 +80,23 @@ CurlMulti* CurlPool::find_room() {
   if (first != multis_.end()) return first->get();
   const uint64_t there = multis_.size() * kConnectionsEach;
   if (there >= connections_) return nullptr;
-  CurlMulti::Events events{[this](CURL* easy, CURLcode code) { on_done(easy, code); },
-                           [this] { on_opened(); }};
-  multis_.push_back(std::make_unique<CurlMulti>(
+  CurlLoop::Events events{[this](CURL* easy, CURLcode code) { on_done(easy, code); },
+                          [this] { on_opened(); }};
+  multis_.push_back(std::make_unique<CurlLoop>(
       loop_, std::min(kConnectionsEach, connections_ - there), std::move(events)));
   return multis_.back().get();
 }
 
-void CurlPool::begin(Transfer& transfer, CurlMulti& multi) {
+void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
   const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, now_ns()), 1);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
   transfer.multi = &multi;
   multi.add(transfer.easy.get());
 }
 
-void CurlPool::begin_waiting() {
+void ConnectionPool::begin_waiting() {
   while (!waiting_.empty()) {
-    CurlMulti* multi = find_room();
+    CurlLoop* multi = find_room();
     if (multi == nullptr) return;
     Transfer& first = *waiting_.front();
     waiting_.pop_front();
@@ -105,12 +106,12 @@ void CurlPool::begin_waiting() {
 
 // libcurl must not be called from where this is told: those who have waited for the name begin with
 // the timer.
-void CurlPool::on_opened() {
+void ConnectionPool::on_opened() {
   if (std::exchange(is_name_known_, true) || waiting_.empty()) return;
   look_again_in(0);
 }
 
-void CurlPool::on_done(CURL* easy, CURLcode code) {
+void ConnectionPool::on_done(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
   // 0: it has not come as far as that. One that has used a former connection has not looked it up,
@@ -121,13 +122,14 @@ void CurlPool::on_done(CURL* easy, CURLcode code) {
   on_done_(*reinterpret_cast<Transfer*>(user), code);
 }
 
-void CurlPool::look_again_in(uint64_t ms) {
+void ConnectionPool::look_again_in(uint64_t ms) {
   uv_timer_start(
       timer_.get(),
-      [](uv_timer_t* timer) { static_cast<CurlPool*>(timer->data)->look_at_waiting(); }, ms, 0);
+      [](uv_timer_t* timer) { static_cast<ConnectionPool*>(timer->data)->look_at_waiting(); }, ms,
+      0);
 }
 
-void CurlPool::look_at_waiting() {
+void ConnectionPool::look_at_waiting() {
   begin_waiting();
   const uint64_t now = now_ns();
   while (!waiting_.empty() && waiting_.front()->deadline_ns <= now)

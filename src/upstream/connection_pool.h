@@ -1,5 +1,5 @@
-// CurlPool: libcurl's connections to one upstream, as many as it may have, and the transfers that
-// wait for one of them.
+// ConnectionPool: libcurl's connections to one upstream, as many as it may have, and the transfers
+// that wait for one of them.
 //
 // Threads: the loop's only; libcurl looks up names in threads of its own.
 // Order:   first come, first served: who finds no connection free waits, and is not overtaken.
@@ -26,19 +26,19 @@ struct FreeEasy {
 };
 using Easy = std::unique_ptr<CURL, FreeEasy>;
 
-class CurlPool {
+class ConnectionPool {
  public:
   struct Transfer {
     Easy easy;
     uint64_t deadline_ns = 0;
-    CurlMulti* multi = nullptr;            // that it is with; null: it waits
+    CurlLoop* multi = nullptr;             // that it is with; null: it waits
     std::list<Transfer*>::iterator place;  // of one that waits
   };
   // A transfer has ended, however; CURLE_OPERATION_TIMEDOUT, too, when it has waited in vain. It is
   // to be removed.
   using OnDone = std::function<void(Transfer& transfer, CURLcode code)>;
 
-  CurlPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done);
+  ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done);
 
   // Once for each, before it is started: its easy handle may be used again.
   void adopt(Transfer& transfer);
@@ -57,8 +57,8 @@ class CurlPool {
 
   void on_done(CURL* easy, CURLcode code);
   void on_opened();
-  CurlMulti* find_room();
-  void begin(Transfer& transfer, CurlMulti& multi);
+  CurlLoop* find_room();
+  void begin(Transfer& transfer, CurlLoop& multi);
   void begin_waiting();
   void look_again_in(uint64_t ms);
   void look_at_waiting();
@@ -68,7 +68,7 @@ class CurlPool {
   const OnDone on_done_;
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
-  std::vector<std::unique_ptr<CurlMulti>> multis_;  // as many as were ever needed
+  std::vector<std::unique_ptr<CurlLoop>> multis_;  // as many as were ever needed
   std::list<Transfer*> waiting_;
   UvHandle<uv_timer_t> timer_;  // while there are any
 };

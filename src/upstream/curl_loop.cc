@@ -7,7 +7,7 @@
 
 namespace ringmaster::net {
 
-CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, Events events)
+CurlLoop::CurlLoop(uv_loop_t* loop, size_t connections, Events events)
     : loop_(loop),
       connections_(connections),
       events_(std::move(events)),
@@ -15,30 +15,30 @@ CurlMulti::CurlMulti(uv_loop_t* loop, size_t connections, Events events)
       multi_(curl_multi_init()) {
   CURLM* multi = multi_.get();
   RM_ASSERT(multi != nullptr);
-  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlMulti::on_socket);
+  curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, &CurlLoop::on_socket);
   curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, this);
-  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlMulti::on_timer);
+  curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections));
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
 }
 
-void CurlMulti::add(CURL* easy) {
-  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlMulti::on_open);
+void CurlLoop::add(CURL* easy) {
+  curl_easy_setopt(easy, CURLOPT_SOCKOPTFUNCTION, &CurlLoop::on_open);
   curl_easy_setopt(easy, CURLOPT_SOCKOPTDATA, this);
-  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlMulti::on_close);
+  curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, &CurlLoop::on_close);
   curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, this);
   RM_ASSERT(curl_multi_add_handle(multi_.get(), easy) == CURLM_OK);
   ++transfers_;
 }
 
-void CurlMulti::remove(CURL* easy) {
+void CurlLoop::remove(CURL* easy) {
   curl_multi_remove_handle(multi_.get(), easy);
   --transfers_;
 }
 
-int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {
-  auto* self = static_cast<CurlMulti*>(user);
+int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
+  auto* self = static_cast<CurlLoop*>(user);
   self->events_.on_opened();
   const auto former = self->watches_.find(socket);
   if (former == self->watches_.end()) return CURL_SOCKOPT_OK;
@@ -50,14 +50,14 @@ int CurlMulti::on_open(void* user, curl_socket_t socket, curlsocktype) {
   return CURL_SOCKOPT_OK;
 }
 
-int CurlMulti::on_close(void* user, curl_socket_t socket) {
-  static_cast<CurlMulti*>(user)->watches_.erase(socket);  // before another can have its number
+int CurlLoop::on_close(void* user, curl_socket_t socket) {
+  static_cast<CurlLoop*>(user)->watches_.erase(socket);  // before another can have its number
   return ::close(socket);
 }
 
 // libcurl says which events of a socket it waits for.
-int CurlMulti::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*) {
-  auto* self = static_cast<CurlMulti*>(user);
+int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*) {
+  auto* self = static_cast<CurlLoop*>(user);
   Watch& watch = self->watches_[socket];
   watch.is_idle = what == CURL_POLL_REMOVE;
   if (!watch.is_idle) {
@@ -70,7 +70,7 @@ int CurlMulti::on_socket(CURL*, curl_socket_t socket, int what, void* user, void
   return 0;
 }
 
-void CurlMulti::look_for(curl_socket_t socket, Watch& watch, int events) {
+void CurlLoop::look_for(curl_socket_t socket, Watch& watch, int events) {
   if (watch.events == events) return;
   watch.events = events;
   if (!watch.poll) {
@@ -79,11 +79,11 @@ void CurlMulti::look_for(curl_socket_t socket, Watch& watch, int events) {
   uv_poll_start(watch.poll.get(), events, [](uv_poll_t* handle, int status, int ready) {
     uv_os_fd_t fd = -1;
     uv_fileno(reinterpret_cast<uv_handle_t*>(handle), &fd);
-    static_cast<CurlMulti*>(handle->data)->on_event(fd, status, ready);
+    static_cast<CurlLoop*>(handle->data)->on_event(fd, status, ready);
   });
 }
 
-void CurlMulti::on_event(curl_socket_t socket, int status, int ready) {
+void CurlLoop::on_event(curl_socket_t socket, int status, int ready) {
   Watch& watch = watches_.at(socket);
   if (status < 0 || watch.is_idle) {
     uv_poll_stop(watch.poll.get());
@@ -103,17 +103,17 @@ void CurlMulti::on_event(curl_socket_t socket, int status, int ready) {
                   (is_broken || (ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0));
 }
 
-int CurlMulti::on_timer(CURLM*, long timeout_ms, void* user) {
-  auto* self = static_cast<CurlMulti*>(user);
+int CurlLoop::on_timer(CURLM*, long timeout_ms, void* user) {
+  auto* self = static_cast<CurlLoop*>(user);
   if (timeout_ms < 0) return uv_timer_stop(self->timer_.get());
   // Never at once: libcurl must not be called from inside of this callback.
   return uv_timer_start(
       self->timer_.get(),
-      [](uv_timer_t* timer) { static_cast<CurlMulti*>(timer->data)->act(CURL_SOCKET_TIMEOUT, 0); },
+      [](uv_timer_t* timer) { static_cast<CurlLoop*>(timer->data)->act(CURL_SOCKET_TIMEOUT, 0); },
       static_cast<uint64_t>(timeout_ms), 0);
 }
 
-void CurlMulti::act(curl_socket_t socket, int events) {
+void CurlLoop::act(curl_socket_t socket, int events) {
   int running = 0;
   curl_multi_socket_action(multi_.get(), socket, events, &running);
   int left = 0;
@@ -127,7 +127,7 @@ void CurlMulti::act(curl_socket_t socket, int events) {
 }
 
 // If it was made for this transfer, and is still there.
-void CurlMulti::keep_connection(CURL* easy) {
+void CurlLoop::keep_connection(CURL* easy) {
   long made = 0;
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
   if (made == 0) return;

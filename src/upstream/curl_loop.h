@@ -1,4 +1,4 @@
-// CurlMulti: libcurl's multi interface on the libuv loop: its sockets, its timer, and who is done.
+// CurlLoop: libcurl's multi interface on the libuv loop: its sockets, its timer, and who is done.
 //
 // Threads: the loop's only.
 // Cost:    a connection stays in the loop's epoll set between two transfers, for as long as nothing
@@ -17,7 +17,7 @@
 
 namespace ringmaster::net {
 
-class CurlMulti {
+class CurlLoop {
  public:
   struct Events {
     // A transfer has ended, however. It is removed by whoever is told.
@@ -29,7 +29,7 @@ class CurlMulti {
   static constexpr uint64_t kOwnDescriptors = 2;  // a pair to wake it by, which nobody uses
 
   // REQUIRES: curl_global_init() has succeeded.
-  CurlMulti(uv_loop_t* loop, size_t connections, Events events);
+  CurlLoop(uv_loop_t* loop, size_t connections, Events events);
 
   // Never calls back before it has returned.
   void add(CURL* easy);

@@ -36,7 +36,7 @@ const char* reason_of(CURLcode code) {
 
 }  // namespace
 
-struct Fetcher::Fetch : CurlPool::Transfer {
+struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
@@ -45,11 +45,11 @@ struct Fetcher::Fetch : CurlPool::Transfer {
   const char* refusal = nullptr;  // why we did not take the body
 };
 
-struct Fetcher::Curl {
+struct HttpClient::Curl {
   Curl(uv_loop_t* loop, const UpstreamOptions& options_)
       : options(options_),
         pool(loop, options.url, options.connections,
-             [this](CurlPool::Transfer& transfer, CURLcode code) {
+             [this](ConnectionPool::Transfer& transfer, CURLcode code) {
                on_done(static_cast<Fetch&>(transfer), code);
              }) {}
 
@@ -60,13 +60,13 @@ struct Fetcher::Curl {
   void recycle(Fetch* fetch);
 
   const UpstreamOptions& options;
-  CurlPool pool;
+  ConnectionPool pool;
   std::unique_ptr<curl_slist, FreeList> headers;
   std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
   std::vector<std::unique_ptr<Fetch>> busy;
 };
 
-size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
+size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
   curl_off_t announced = 0;
   curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
@@ -80,7 +80,7 @@ size_t Fetcher::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   return fetch->refusal == nullptr ? size : 0;
 }
 
-void Fetcher::Curl::on_done(Fetch& fetch, CURLcode code) {
+void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
   std::optional<Failure> failure;
@@ -90,7 +90,8 @@ void Fetcher::Curl::on_done(Fetch& fetch, CURLcode code) {
   done(std::move(failure));
 }
 
-Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, long status) const {
+HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode code,
+                                                 long status) const {
   const std::string& name = options.name;
   if (fetch.refusal != nullptr && std::string_view(fetch.refusal) == "too_large") {
     return {"too_large",
@@ -121,7 +122,7 @@ Fetcher::Failure Fetcher::Curl::failure_of(const Fetch& fetch, CURLcode code, lo
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
 
-std::unique_ptr<Fetcher::Fetch> Fetcher::Curl::make_fetch() {
+std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   auto made = std::make_unique<Fetch>();
   made->curl = this;
   made->easy.reset(curl_easy_init());
@@ -141,7 +142,7 @@ std::unique_ptr<Fetcher::Fetch> Fetcher::Curl::make_fetch() {
   return made;
 }
 
-void Fetcher::Curl::recycle(Fetch* fetch) {
+void HttpClient::Curl::recycle(Fetch* fetch) {
   pool.remove(*fetch);
   std::swap(busy[fetch->at], busy.back());
   busy[fetch->at]->at = fetch->at;
@@ -153,25 +154,26 @@ void Fetcher::Curl::recycle(Fetch* fetch) {
   busy.pop_back();
 }
 
-Fetcher::Fetcher(uv_loop_t* loop, const UpstreamOptions& options)
+HttpClient::HttpClient(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
 
-uint64_t Fetcher::descriptors_max(const UpstreamOptions& options) {
-  return CurlPool::descriptors_max(options.connections);
+uint64_t HttpClient::descriptors_max(const UpstreamOptions& options) {
+  return ConnectionPool::descriptors_max(options.connections);
 }
 
-Fetcher::~Fetcher() {
+HttpClient::~HttpClient() {
   while (!curl_->busy.empty())
     curl_->recycle(curl_->busy.back().get());
 }
 
-Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const UpstreamOptions& options) {
+Result<std::unique_ptr<HttpClient>> HttpClient::create(uv_loop_t* loop,
+                                                       const UpstreamOptions& options) {
   static const CURLcode set_up = curl_global_init(CURL_GLOBAL_DEFAULT);
   if (set_up != CURLE_OK) {
     return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
   }
-  std::unique_ptr<Fetcher> fetcher(new Fetcher(loop, options));
-  Curl& curl = *fetcher->curl_;
+  std::unique_ptr<HttpClient> http_client(new HttpClient(loop, options));
+  Curl& curl = *http_client->curl_;
   for (const char* header : {"Content-Type: application/json", "Accept: application/json",
                              "Expect:"}) {  // no 100-continue: it would cost a round trip
     curl_slist* longer = curl_slist_append(curl.headers.get(), header);
@@ -179,10 +181,10 @@ Result<std::unique_ptr<Fetcher>> Fetcher::create(uv_loop_t* loop, const Upstream
     [[maybe_unused]] curl_slist* same = curl.headers.release();
     curl.headers.reset(longer);
   }
-  return fetcher;
+  return http_client;
 }
 
-Fetcher::Fetch* Fetcher::start(Request request) {
+HttpClient::Fetch* HttpClient::start(Request request) {
   Curl& curl = *curl_;
   if (curl.idle.empty()) curl.idle.push_back(curl.make_fetch());
   curl.busy.push_back(std::move(curl.idle.back()));
@@ -207,7 +209,7 @@ Fetcher::Fetch* Fetcher::start(Request request) {
   return fetch;
 }
 
-void Fetcher::cancel(Fetch* fetch) {
+void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
 }
 

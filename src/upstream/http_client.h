@@ -1,4 +1,4 @@
-// Fetcher: HTTP calls to one upstream, by libcurl.
+// HttpClient: HTTP calls to one upstream, by libcurl.
 //
 // Threads: the loop's only.
 // Memory:  the body goes to on_bytes as it comes, never collected here. Handles are kept and used
@@ -20,7 +20,7 @@
 
 namespace ringmaster::net {
 
-class Fetcher {
+class HttpClient {
  public:
   struct Failure {
     std::string reason;   // one word for programs: "timeout", "http_404", "connect", ...
@@ -38,9 +38,9 @@ class Fetcher {
   };
 
   // Fails (71) when libcurl cannot be set up.
-  [[nodiscard]] static Result<std::unique_ptr<Fetcher>> create(uv_loop_t* loop,
-                                                               const UpstreamOptions& options);
-  ~Fetcher();
+  [[nodiscard]] static Result<std::unique_ptr<HttpClient>> create(uv_loop_t* loop,
+                                                                  const UpstreamOptions& options);
+  ~HttpClient();
 
   // How many it may come to have.
   static uint64_t descriptors_max(const UpstreamOptions& options);
@@ -54,7 +54,7 @@ class Fetcher {
   const UpstreamOptions& options() const { return options_; }
 
  private:
-  Fetcher(uv_loop_t* loop, const UpstreamOptions& options);
+  HttpClient(uv_loop_t* loop, const UpstreamOptions& options);
   struct Curl;
 
   UpstreamOptions options_;

@@ -18,15 +18,15 @@
 namespace ringmaster::work {
 namespace {
 
-// What is tried returns a text for the nursery.
-using Trial = std::function<Result<std::string>(pid_t nursery)>;
+// What is tried returns a text for the fork server.
+using Trial = std::function<Result<std::string>(pid_t fork_server)>;
 
-[[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t nursery,
+[[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t fork_server,
                                 int answer) {
-  begin_child(nursery);
-  ::close_range(ipc::kControlFd, ipc::kChildExitsFd, 0);  // the nursery's: a trial needs none
+  begin_child(fork_server);
+  ::close_range(ipc::kControlFd, ipc::kChildExitsFd, 0);  // the fork server's: a trial needs none
   ::setproctitle("-ringmaster: %s", title.c_str());
-  const Result<std::string> tried = trial(nursery);
+  const Result<std::string> tried = trial(fork_server);
   const std::string& text = tried ? *tried : tried.error().message;
   // A failure without its reason is still one.
   [[maybe_unused]] const ssize_t written = ::write(answer, text.data(), text.size());
@@ -57,10 +57,10 @@ Result<std::string> run_canary(const std::string& what, const std::string& title
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe to the canary", errno);
   Fd answer(ends[0]);
   Fd canary_end(ends[1]);
-  const pid_t nursery = ::getpid();
+  const pid_t fork_server = ::getpid();
   const pid_t canary = ::fork();
   if (canary < 0) return fail_errno("fork the canary", errno);
-  if (canary == 0) be_the_canary(title, trial, nursery, canary_end.get());
+  if (canary == 0) be_the_canary(title, trial, fork_server, canary_end.get());
   canary_end.reset();
   std::string text = read_to_end(answer.get());
   const int status = wait_for(canary);
@@ -76,13 +76,13 @@ Result<std::string> run_canary(const std::string& what, const std::string& title
 
 Result<std::string> try_confine(const ipc::Confinement& confinement) {
   return run_canary("the workers' sandbox", "canary of the sandbox",
-                    [&](pid_t nursery) { return confine(confinement, nursery); });
+                    [&](pid_t fork_server) { return confine(confinement, fork_server); });
 }
 
 Status try_out(const Handler& handler, const ipc::Confinement& confinement) {
   if (!handler.has_self_test()) return {};
-  const auto test = [&](pid_t nursery) -> Result<std::string> {
-    Result<std::string> confined = confine(confinement, nursery);
+  const auto test = [&](pid_t fork_server) -> Result<std::string> {
+    Result<std::string> confined = confine(confinement, fork_server);
     if (!confined) return confined;
     if (Status passed = handler.self_test(); !passed) return tl::unexpected(passed.error());
     return "";

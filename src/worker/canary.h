@@ -1,8 +1,8 @@
 // Canary: a process that tries something out before its generation gets any traffic: a handler's
 // self-test, and how the workers will be confined.
 //
-// Processes: forked by the nursery, one for each thing to try; gone when it has been tried.
-// Death:     of the canary: what it tried has failed. Of the nursery: the canary dies with it.
+// Processes: forked by the fork server, one for each thing to try; gone when it has been tried.
+// Death:     of the canary: what it tried has failed. Of the fork server: the canary dies with it.
 // Limits:    a test that does not end is ended by the master, which gives up the whole start
 //            (workers.start_timeout_ms).
 #pragma once

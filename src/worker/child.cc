@@ -7,13 +7,13 @@
 
 namespace ringmaster::work {
 
-void tie_to(pid_t nursery) {
+void tie_to(pid_t fork_server) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != nursery) ::_exit(0);  // it died before the line above
+  if (::getppid() != fork_server) ::_exit(0);  // it died before the line above
 }
 
-void begin_child(pid_t nursery) {
-  tie_to(nursery);
+void begin_child(pid_t fork_server) {
+  tie_to(fork_server);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

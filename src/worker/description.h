@@ -1,6 +1,6 @@
 // Description: what a handler says of itself, checked, and its params' schema.
 //
-// Processes: parsed by the nursery, before it forks; the workers check params with it.
+// Processes: parsed by the fork server, before it forks; the workers check params with it.
 // Limits:    RINGMASTER_DESCRIPTION_BYTES_MAX, to fit into a control message; kDescriptionDepthMax,
 //            so that the document that it becomes part of is one that any reader of JSON takes.
 // Source:    include/ringmaster/handler.h says what may stand in one.

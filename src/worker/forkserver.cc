@@ -51,9 +51,9 @@ void pause_openmp() {
   ::dlclose(library);
 }
 
-class Nursery {
+class ForkServer {
  public:
-  Nursery(std::string generation, ipc::ControlChannel channel, Fd child_exits)
+  ForkServer(std::string generation, ipc::ControlChannel channel, Fd child_exits)
       : generation_(std::move(generation)),
         channel_(std::move(channel)),
         child_exits_(std::move(child_exits)),
@@ -68,7 +68,7 @@ class Nursery {
   // Returns what the workers' sandbox lacks on this system, as text.
   Result<std::string> load();
   void fork_worker(uint32_t slot, Fd result_memory);
-  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t nursery);
+  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t fork_server);
   void reap();
   void end_workers();
 
@@ -85,7 +85,7 @@ class Nursery {
   bool is_dismissed_ = false;        // the master does not listen any more
 };
 
-Status Nursery::run() {
+Status ForkServer::run() {
   pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
   while (!is_dismissed_) {
     if (::poll(polled, 2, -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
@@ -101,11 +101,11 @@ Status Nursery::run() {
   return {};
 }
 
-void Nursery::tell(const ControlMessage& message) {
+void ForkServer::tell(const ControlMessage& message) {
   if (!channel_.send(message)) is_dismissed_ = true;
 }
 
-Status Nursery::obey(ControlMessage& message) {
+Status ForkServer::obey(ControlMessage& message) {
   switch (message.type) {
     case ControlType::kGeometry: {
       Result<ipc::Geometry> geometry = ipc::decode_geometry(message.text);
@@ -150,11 +150,11 @@ Status Nursery::obey(ControlMessage& message) {
       tell({ControlType::kPong, 0, 0, 0, {}});
       return {};
     default:
-      return fail(ExitCode::kInternal, "a control message that is not for a nursery");
+      return fail(ExitCode::kInternal, "a control message that is not for a fork server");
   }
 }
 
-Result<std::string> Nursery::load() {
+Result<std::string> ForkServer::load() {
   Result<std::string> lacks = try_confine(confinement_);
   if (!lacks) return lacks;
   for (const ipc::HandlerSpec& spec : specs_) {
@@ -174,23 +174,23 @@ Result<std::string> Nursery::load() {
   return lacks;
 }
 
-void Nursery::fork_worker(uint32_t slot, Fd result_memory) {
+void ForkServer::fork_worker(uint32_t slot, Fd result_memory) {
   if (!result_memory.is_open()) return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
   reports_.clear(slot);
-  const pid_t nursery = ::getpid();
+  const pid_t fork_server = ::getpid();
   const pid_t pid = ::fork();
-  if (pid == 0) become_worker(slot, std::move(result_memory), nursery);
+  if (pid == 0) become_worker(slot, std::move(result_memory), fork_server);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
 }
 
-void Nursery::become_worker(uint32_t slot, Fd result_memory, pid_t nursery) {
-  begin_child(nursery);
+void ForkServer::become_worker(uint32_t slot, Fd result_memory, pid_t fork_server) {
+  begin_child(fork_server);
   child_exits_.reset();
   Status served = reports_.report_to(slot);
   if (served)
-    served = serve_jobs({slot, generation_, geometry_, confinement_, nursery},
+    served = serve_jobs({slot, generation_, geometry_, confinement_, fork_server},
                         std::move(result_memory), handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
@@ -199,7 +199,7 @@ void Nursery::become_worker(uint32_t slot, Fd result_memory, pid_t nursery) {
   ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
 }
 
-void Nursery::reap() {
+void ForkServer::reap() {
   signalfd_siginfo ignored;  // several exits may share one signal: waitpid tells
   [[maybe_unused]] const ssize_t size = ::read(child_exits_.get(), &ignored, sizeof ignored);
   for (;;) {
@@ -214,14 +214,14 @@ void Nursery::reap() {
   }
 }
 
-void Nursery::end_workers() {
+void ForkServer::end_workers() {
   for (const auto& [pid, slot] : slots_)
     ::kill(pid, SIGTERM);
   for (const auto& [pid, slot] : slots_)
     ::waitpid(pid, nullptr, 0);
 }
 
-Status be_the_nursery(const char* generation) {
+Status be_the_fork_server(const char* generation) {
   sigset_t exits;
   ::sigemptyset(&exits);
   ::sigaddset(&exits, SIGCHLD);
@@ -229,13 +229,13 @@ Status be_the_nursery(const char* generation) {
   Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!child_exits.is_open()) return fail_errno("signalfd", errno);
   RM_ASSERT(child_exits.get() == ipc::kChildExitsFd);  // the lowest that is free
-  return Nursery(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
+  return ForkServer(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
       .run();
 }
 
 }  // namespace
 
-int run_nursery(int argc, char** argv) {
+int run_fork_server(int argc, char** argv) {
   if (argc != 4) return static_cast<int>(ExitCode::kUsage);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
@@ -244,10 +244,10 @@ int run_nursery(int argc, char** argv) {
   // on. (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
   ::setenv("OMP_NUM_THREADS", "1", 1);
-  ::setproctitle("-ringmaster: nursery gen=%s", argv[2]);
+  ::setproctitle("-ringmaster: fork server gen=%s", argv[2]);
 
-  const Status ran = be_the_nursery(argv[2]);
-  if (!ran) ::dprintf(STDERR_FILENO, "nursery: %s\n", ran.error().message.c_str());
+  const Status ran = be_the_fork_server(argv[2]);
+  if (!ran) ::dprintf(STDERR_FILENO, "fork server: %s\n", ran.error().message.c_str());
   return ran ? 0 : static_cast<int>(ran.error().exit_code);
 }
 

@@ -1,4 +1,4 @@
-// Nursery: loads the handlers once, then forks workers on request, reaps them and reports.
+// Fork server: loads the handlers once, then forks workers on request, reaps them and reports.
 //
 // Processes: one per generation, exec'ed by the master (which may have threads, and so never forks
 //            itself). It owns no socket but its control channel, and no thread: a process with
@@ -9,8 +9,8 @@
 
 namespace ringmaster::work {
 
-// main() of `ringmaster nursery GENERATION MASTER_PID`, with the descriptors of ipc/control.h.
+// main() of `ringmaster fork server GENERATION MASTER_PID`, with the descriptors of ipc/control.h.
 // Returns the exit code.
-int run_nursery(int argc, char** argv);
+int run_fork_server(int argc, char** argv);
 
 }  // namespace ringmaster::work

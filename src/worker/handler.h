@@ -1,7 +1,7 @@
 // Handler: a loaded shared object that speaks the ABI of include/ringmaster/handler.h.
 //
-// Processes: loaded by the nursery, before it forks; run by the workers.
-// Threads:   none of its own: the nursery checks.
+// Processes: loaded by the fork server, before it forks; run by the workers.
+// Threads:   none of its own: the fork server checks.
 // Memory:    what load() built lives until this object is destroyed, in each process for itself.
 #pragma once
 

@@ -20,8 +20,8 @@ namespace {
 // A worker opens files, not connections; the master's limit, which it inherits, is for those.
 constexpr rlim_t kDescriptors = 1024;
 
-// So many processes and threads are left for the master and the nursery; but at least half of what
-// there may be is left for the workers.
+// So many processes and threads are left for the master and the fork server; but at least half of
+// what there may be is left for the workers.
 constexpr rlim_t kThreadsLeft = 256;
 
 // The kernel's score counts thousandths of the memory: this outweighs half of it.

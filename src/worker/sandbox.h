@@ -7,7 +7,7 @@
 // that we do not know.
 //
 // Processes: a worker, after it has opened all that it needs and before its first job; once, for
-//            good: no process leaves its sandbox. The nursery stays outside.
+//            good: no process leaves its sandbox. The fork server stays outside.
 // Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
 // Limits:    what the handler's user may do with files, it still may, but for writing to files in
 //            /proc, kernel settings and control groups: these only Landlock keeps from a worker.
@@ -28,8 +28,8 @@ namespace ringmaster::work {
 
 // For a worker whose user is the master's: lowers its own limit of processes and threads
 // (RLIMIT_NPROC), which the kernel compares with all that this user has, so that some are left for
-// the master and the nursery. The master's limit stays. A worker of another user takes none of the
-// master's, and keeps its limit: other services of that user may have many.
+// the master and the fork server. The master's limit stays. A worker of another user takes none of
+// the master's, and keeps its limit: other services of that user may have many.
 [[nodiscard]] Status leave_threads_to_master();
 
 // Part of the step `capabilities` that root must take before it becomes another user. Without the

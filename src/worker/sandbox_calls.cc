@@ -197,7 +197,7 @@ std::vector<Condition> conditions() {
       // To type into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
       {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},
-      // To outlive the nursery. A process that dies with it may say so: LeakSanitizer's second
+      // To outlive the fork server. A process that dies with it may say so: LeakSanitizer's second
       // process must, or it stays behind when its worker is killed meanwhile.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},
   };

@@ -226,8 +226,8 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   the_desk = &desk;
   catch_sigterm();
   volunteer_for_oom();
-  // What the sandbox lacks here, the nursery has found out and reported.
-  const Result<std::string> confined = confine(options.confinement, options.nursery);
+  // What the sandbox lacks here, the fork server has found out and reported.
+  const Result<std::string> confined = confine(options.confinement, options.fork_server);
   if (!confined) return tl::unexpected(confined.error());
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);
   ::setproctitle("-ringmaster: %s", title.c_str());

@@ -1,6 +1,6 @@
 // Worker: claims jobs, runs handlers, gives back results, until it is told to stop.
 //
-// Processes: one per worker slot, forked by the nursery. No sockets, no event loop, one thread.
+// Processes: one per worker slot, forked by the fork server. No sockets, no event loop, one thread.
 // Death:     at any instruction costs at most the jobs in hand, which the master finds by the words
 //            in shared memory and gives to other workers.
 // Signals:   SIGTERM: finish the jobs in hand, then leave with exit code 0.
@@ -24,7 +24,7 @@ struct WorkerOptions {
   std::string generation;  // for the process title
   ipc::Geometry geometry;
   ipc::Confinement confinement;
-  pid_t nursery = 0;
+  pid_t fork_server = 0;
 };
 
 // In the forked child, with the descriptors of ipc/control.h open, and the memory for its results:

@@ -54,5 +54,5 @@ def roles(system: Contender) -> dict[int, str]:
 
 
 def _ringmaster_role(pid: int) -> str:
-    found = re.match(r"ringmaster: (master|nursery|worker \d+)", title(pid))
+    found = re.match(r"ringmaster: (master|fork server|worker \d+)", title(pid))
     return found.group(1) if found else "other"

@@ -44,7 +44,7 @@ def test_the_highest_rate_is_bounded_by_nothing_but_a_rate_that_was_not_held():
 
 
 def test_cpu_is_shared_out_among_two_cores():
-    made = {"cpu_s": {"master": 1, "nursery": 0, "worker 0": 2, "worker 1": 1}, "wall_s": 10,
+    made = {"cpu_s": {"master": 1, "fork server": 0, "worker 0": 2, "worker 1": 1}, "wall_s": 10,
             "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 20, "sent": 50_000}
     assert interests.shares(made) == pytest.approx(
         {"master": 0.05, "workers": 0.15, "feature service": 0.025, "load": 0.05})

@@ -120,8 +120,8 @@ class Server:
         latest = max((int(gen) for _, gen, _ in found), default=0)
         return {int(slot): int(pid) for slot, gen, pid in found if int(gen) == latest}
 
-    def nursery(self) -> int:
-        return int(re.findall(r"event=handlers_loaded .*nursery_pid=(\d+)", self._text())[-1])
+    def fork_server(self) -> int:
+        return int(re.findall(r"event=handlers_loaded .*fork_server_pid=(\d+)", self._text())[-1])
 
     def wait_for_worker(self, slot: int, after: int) -> int:
         """The pid of the next worker in that slot, once it is ready."""
@@ -129,7 +129,7 @@ class Server:
         return int(self.wait_for_line(pattern, after).group(1))
 
     def processes(self) -> list[int]:
-        """Master, nursery and workers, as far as they live."""
+        """Master, fork server and workers, as far as they live."""
         found = [self.pid, *descendants(self.pid)]
         self._seen |= {pid: start_time(pid) for pid in found}
         return [pid for pid in found if is_alive(pid)]
@@ -178,7 +178,7 @@ class Server:
             return sum(f"memfd:ringmaster-{what}" in name
                        for name in descriptors(self.pid).values())
 
-        wait_until(lambda: len(children(self.pid)) <= 1, "one nursery to be left")
+        wait_until(lambda: len(children(self.pid)) <= 1, "one fork server to be left")
         wait_until(lambda: memory("control") <= 1, "the memory of one generation to be left")
         wait_until(lambda: memory("payload") <= 1, "the memory of one deployment to be left")
 

@@ -88,13 +88,13 @@ def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate,
         client.send(overrun.request("overrun", "brief"))
         overrun.wait_for_runs(1)
         client.send(innocent.request("innocent", "next"))
-        os.kill(running.nursery(), signal.SIGSTOP)  # who ends workers
+        os.kill(running.fork_server(), signal.SIGSTOP)  # who ends workers
         try:
             assert_expired(client.answer(), "unknown")
             overrun.open()
             innocent.wait_for_runs(1)
         finally:
-            os.kill(running.nursery(), signal.SIGCONT)
+            os.kill(running.fork_server(), signal.SIGCONT)
         running.wait_for_line("event=worker_died worker=0")
         assert len(set(innocent.wait_for_runs(attempts))) == attempts
         innocent.open()
@@ -108,7 +108,7 @@ def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate,
 
 
 def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, gate):
-    """The nursery, which ends workers, does not read meanwhile. Its channel has not room for an
+    """The fork server, which ends workers, does not read meanwhile. Its channel has not room for an
     order for each of these jobs."""
     running = server(
         workers={"count": 8},
@@ -120,14 +120,14 @@ def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, ga
         # All workers are busy until the whole ring is full, so they take the jobs in batches.
         client.send(b"".join(first.request(f"first {id}", "first") for id in range(8)))
         first.wait_for_runs(8)
-        os.kill(running.nursery(), signal.SIGSTOP)
+        os.kill(running.fork_server(), signal.SIGSTOP)
         try:
             client.send(b"".join(held.request(id) for id in range(500)) + request("none", id="in"))
             assert client.answer()["id"] == "in"
             first.open()
             answers = client.answers(508)
         finally:
-            os.kill(running.nursery(), signal.SIGCONT)
+            os.kill(running.fork_server(), signal.SIGCONT)
         errors = [answer["error"] for answer in answers.values() if "error" in answer]
         assert len(errors) == 500 and {error["code"] for error in errors} == {-32012}
         # Those that a worker had in hand. How many, and of how many workers, is up to the machine.
@@ -139,7 +139,7 @@ def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, ga
             running.wait_for_worker(worker, before)
         assert client.call("echo", [1]) == [1]
     lines = running.lines[before:]
-    assert not [line for line in lines if "nursery_died" in line or "control_channel" in line]
+    assert not [line for line in lines if "fork_server_died" in line or "control_channel" in line]
     assert len([line for line in lines if "event=worker_died" in line]) == len(ended)
 
 

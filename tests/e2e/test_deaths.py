@@ -87,23 +87,23 @@ def test_workers_killed_again_and_again_cost_no_request(server):
             running.wait_for_worker(round % 2, before)
 
 
-@pytest.mark.parametrize("dies", ["worker", "nursery"])
+@pytest.mark.parametrize("dies", ["worker", "fork server"])
 def test_what_was_answered_before_a_death_is_not_lost(holding, gate, dies):
     """The master sees the answer and the death at once, since it was stopped for both."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(held.request(1, method="once"))
         (worker,) = held.wait_for_runs(1)
-        nursery = running.nursery()
+        fork_server = running.fork_server()
         os.kill(running.pid, signal.SIGSTOP)
         try:
             wait_until(lambda: is_stopped(running.pid), "the master to stop")
             held.open()
             wait_until(lambda: title(worker).endswith("gen=1"), "the worker to have answered")
-            os.kill(worker if dies == "worker" else nursery, signal.SIGKILL)
+            os.kill(worker if dies == "worker" else fork_server, signal.SIGKILL)
             wait_until(lambda: not is_alive(worker), "the worker to be gone")
-            # The master reaps the nursery; the nursery reaps its worker and reports it.
-            wait_until(lambda: dies == "nursery" or not start_time(worker), "it to be reaped")
+            # The master reaps the fork server; the fork server reaps its worker and reports it.
+            wait_until(lambda: dies == "fork server" or not start_time(worker), "it to be reaped")
         finally:
             os.kill(running.pid, signal.SIGCONT)
         assert client.answer()["result"] == held.params()
@@ -141,16 +141,16 @@ def test_a_job_that_kills_its_workers_ends(server, probe):
     assert [re.search(r"attempt=(\d)", line).group(1) for line in died] == ["1", "2", "3"]
 
 
-def test_a_killed_nursery_costs_no_request(holding, gate):
+def test_a_killed_fork_server_costs_no_request(holding, gate):
     running, held = holding(), gate()
     with running.connect() as client:
         client.send(b"".join(held.request(id) for id in range(8)))
         held.wait_for_runs(2)
-        old = {running.nursery(), *running.workers().values()}
+        old = {running.fork_server(), *running.workers().values()}
         running.processes()
         before = len(running.lines)
-        os.kill(running.nursery(), signal.SIGKILL)
-        running.wait_for_line(r"event=nursery_died gen=1 .*SIGKILL", before)
+        os.kill(running.fork_server(), signal.SIGKILL)
+        running.wait_for_line(r"event=fork_server_died gen=1 .*SIGKILL", before)
         for slot in (0, 1):
             running.wait_for_line(rf"event=worker_ready worker={slot} gen=2 ", before)
         held.open()
@@ -158,24 +158,24 @@ def test_a_killed_nursery_costs_no_request(holding, gate):
         assert all(answers[id]["result"] == held.params() for id in range(8))
         assert client.call("echo", [1]) == [1]
     wait_until(lambda: not any(map(is_alive, old)), "the old generation to be gone")
-    assert not old & {running.nursery(), *running.workers().values()}
+    assert not old & {running.fork_server(), *running.workers().values()}
 
 
-def test_a_nursery_killed_again_and_again_comes_back(holding):
+def test_a_fork_server_killed_again_and_again_comes_back(holding):
     running = holding()
     for generation in (1, 2, 3, 4):
         before = len(running.lines)
-        os.kill(running.nursery(), signal.SIGKILL)
+        os.kill(running.fork_server(), signal.SIGKILL)
         running.wait_for_line(rf"event=worker_ready worker=\d gen={generation + 1} ", before)
         assert running.call("echo", [generation]) == [generation]
 
 
-def test_a_killed_nursery_fails_what_must_not_run_twice(holding, gate):
+def test_a_killed_fork_server_fails_what_must_not_run_twice(holding, gate):
     running, held = holding(), gate()
     with running.connect() as client:
         client.send(held.request(1, "once"))
         held.wait_for_runs(1)
-        os.kill(running.nursery(), signal.SIGKILL)
+        os.kill(running.fork_server(), signal.SIGKILL)
         error = client.answer()["error"]
         assert error["code"] == -32014 and error["data"]["executed"] == "unknown"
 
@@ -186,20 +186,20 @@ def test_a_new_generation_that_does_not_load_is_tried_again(server, probe, gate)
     slow = probe("hold", gate=held.path)
     running = server(workers={"start_timeout_ms": 2000}, handlers={"echo": {}, "slow": slow})
     held.path.unlink()
-    os.kill(running.nursery(), signal.SIGKILL)
-    running.wait_for_line("event=nursery_died gen=2 .*start_timeout_ms.*being loaded")
+    os.kill(running.fork_server(), signal.SIGKILL)
+    running.wait_for_line("event=fork_server_died gen=2 .*start_timeout_ms.*being loaded")
     held.open()
     running.wait_for_line(r"event=worker_ready worker=\d gen=[3-9] ")
     assert running.call("echo", [1]) == [1]
 
 
-def test_a_killed_nursery_costs_nothing_that_was_only_waiting(holding, gate):
+def test_a_killed_fork_server_costs_nothing_that_was_only_waiting(holding, gate):
     """Jobs that were published ahead to its workers, but taken by none, may run once and do."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(b"".join(held.request(id, "once") for id in range(4)))
         held.wait_for_runs(1)
-        os.kill(running.nursery(), signal.SIGKILL)
+        os.kill(running.fork_server(), signal.SIGKILL)
         assert client.answer()["error"]["code"] == -32014
         held.open()
         assert all(a["result"] == held.params() for a in client.answers(3).values())
@@ -223,7 +223,7 @@ def test_a_killed_master_leaves_nothing(holding, gate, number):
 def test_a_master_killed_while_it_starts_leaves_nothing(server, probe, gate):
     held = gate()
     running = server(wait=False, handlers={"slow": probe("hold", gate=held.path)})
-    held.wait_for_runs(1)  # the nursery is inside of load()
+    held.wait_for_runs(1)  # the fork server is inside of load()
     assert len(running.processes()) == 2
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
 

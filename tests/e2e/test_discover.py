@@ -201,11 +201,11 @@ def test_many_in_batches_that_wait_are_refused_alike(server, probe, gate):
     assert 3 * each <= sum(refused) < 5 * each, (each, refused)
 
 
-def test_the_document_survives_the_nursery(server):
+def test_the_document_survives_the_fork_server(server):
     running = server()
     document = running.call("rpc.discover")
     before = len(running.lines)
-    os.kill(running.nursery(), signal.SIGKILL)
+    os.kill(running.fork_server(), signal.SIGKILL)
     running.wait_for_line(r"event=worker_ready", before)
     assert running.call("rpc.discover") == document
 

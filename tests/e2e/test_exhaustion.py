@@ -132,7 +132,7 @@ def test_a_worker_waits_for_memory_and_its_generation_lives_on(server, build):
     if sanitized(build):
         pytest.skip("sanitizers reserve more address space than there may be")
     running = server(workers={"count": 2}, limits={"response_bytes": "64MiB"})
-    nursery = running.nursery()
+    fork_server = running.fork_server()
     before = len(running.lines)
     used = int(Path(f"/proc/{running.pid}/statm").read_text().split()[0]) * resource.getpagesize()
     soft, hard = resource.prlimit(running.pid, resource.RLIMIT_AS)
@@ -145,7 +145,7 @@ def test_a_worker_waits_for_memory_and_its_generation_lives_on(server, build):
     finally:
         resource.prlimit(running.pid, resource.RLIMIT_AS, (soft, hard))
     running.wait_for_worker(0, before)
-    assert running.nursery() == nursery
+    assert running.fork_server() == fork_server
 
 
 # A user that nothing else runs as; the kernel counts a user's threads, and does not count root's.

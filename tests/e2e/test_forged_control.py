@@ -1,4 +1,5 @@
-"""A handler that speaks for its nursery: what the nursery cannot mean ends it, not the master."""
+"""A handler that speaks for its fork server: a message that no fork server sends ends the fork
+server, not the master."""
 
 import struct
 

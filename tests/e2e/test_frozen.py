@@ -36,7 +36,7 @@ def test_idle_workers_that_were_stopped_are_replaced_once_there_is_work(server):
         assert running.call("echo", [1]) == [1]  # within seconds: the client would give up
         for worker, pid in workers.items():
             wait_for_frozen(running, worker, pid)
-    assert not [line for line in running.lines if "nursery_died" in line]
+    assert not [line for line in running.lines if "fork_server_died" in line]
 
 
 def test_a_stopped_worker_does_not_stay_when_it_is_told_to_leave(server):
@@ -111,20 +111,21 @@ def test_a_server_with_long_jobs_is_ready(server, probe, gate):
     assert not [line for line in running.lines if "frozen" in line or "stalled" in line]
 
 
-def test_a_stopped_nursery_is_replaced(server):
+def test_a_stopped_fork_server_is_replaced(server):
     running = server()
-    nursery, workers, before = running.nursery(), running.workers(), len(running.lines)
-    with stopped(nursery):
+    fork_server, workers, before = running.fork_server(), running.workers(), len(running.lines)
+    with stopped(fork_server):
         os.kill(workers[0], signal.SIGKILL)  # nobody is there to tell of it
-        frozen = rf'event=nursery_frozen gen=1 pid={nursery} state=T cause="stopped by a signal"'
+        cause = 'state=T cause="stopped by a signal"'
+        frozen = rf"event=fork_server_frozen gen=1 pid={fork_server} {cause}"
         running.wait_for_line(frozen, before)
-        running.wait_for_line(r"event=nursery_died gen=1 .*did not answer", before)
+        running.wait_for_line(r"event=fork_server_died gen=1 .*did not answer", before)
         for worker in workers:
             running.wait_for_line(rf"event=worker_ready worker={worker} gen=2 ", before)
     assert running.call("echo", [1]) == [1]
 
 
-def test_a_model_that_is_missing_when_the_nursery_dies_is_asked_for_until_it_is_back(
+def test_a_model_that_is_missing_when_the_fork_server_dies_is_asked_for_until_it_is_back(
     server, probe, tmp_path
 ):
     """That it is, and which, can be seen; the server recovers by itself."""
@@ -133,16 +134,17 @@ def test_a_model_that_is_missing_when_the_nursery_dies_is_asked_for_until_it_is_
     running = server(listen=ON, handlers={"echo": {}, "m": probe("opens", gate=model)})
     address = status_of(running)
     model.unlink()
-    os.kill(running.nursery(), signal.SIGKILL)
-    running.wait_for_line(rf"event=nursery_died gen=[23] .*cannot open {model}.* restart_in_ms=")
+    os.kill(running.fork_server(), signal.SIGKILL)
+    why = rf"gen=[23] .*cannot open {model}.* restart_in_ms="
+    running.wait_for_line(rf"event=fork_server_died {why}")
     status, text = ask(address, "/readyz")
     assert status == 503
     assert "the handlers could not be loaded again" in text and str(model) in text
-    running.wait_for_line("event=nursery_died gen=4 ")
+    running.wait_for_line("event=fork_server_died gen=4 ")
     waits = [
         int(line.split("restart_in_ms=")[1])
         for line in running.lines
-        if "event=nursery_died" in line and str(model) in line
+        if "event=fork_server_died" in line and str(model) in line
     ]
     assert 0 < waits[0] < waits[1], waits
     model.write_text("a model")

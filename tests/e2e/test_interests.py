@@ -65,7 +65,7 @@ def test_a_model_that_became_a_fifo_is_an_error_and_not_waited_for(server, root,
     running = server(handlers={"interests": {"model": model}})
     model.unlink()
     os.mkfifo(model)
-    os.kill(running.nursery(), signal.SIGKILL)
+    os.kill(running.fork_server(), signal.SIGKILL)
     running.wait_for_line(f"model {model}: expected a file")
 
 

@@ -74,23 +74,23 @@ def sockets(running) -> int:
 
 
 def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
-    """A generation's memory and descriptors are given back with it: nurseries killed in a row."""
+    """A generation's memory and descriptors are given back: fork servers killed in a row."""
     running = server(env=MEASURED, limits={"response_bytes": "1MiB"})
     import os
     import signal
 
-    def replace_nursery():
+    def replace_fork_server():
         before = len(running.lines)
-        os.kill(running.nursery(), signal.SIGKILL)
+        os.kill(running.fork_server(), signal.SIGKILL)
         for slot in range(2):
             running.wait_for_worker(slot, before)
         assert running.call("echo", [1]) == [1]
 
-    replace_nursery()
+    replace_fork_server()
     wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
     before = descriptors(running.pid)
     for _ in range(3):
-        replace_nursery()
+        replace_fork_server()
     wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
     assert len(descriptors(running.pid)) == len(before)
 

@@ -18,7 +18,7 @@ def test_processes_say_what_they_are(server, probe, gate):
         methods={"interests.predict": {"steps": [{"run": "hold"}]}},
     )
     assert title(running.pid) == f"ringmaster: master {running.config}"
-    assert title(running.nursery()) == "ringmaster: nursery gen=1"
+    assert title(running.fork_server()) == "ringmaster: fork server gen=1"
     worker = running.workers()[0]
     assert title(worker) == "ringmaster: worker 0 gen=1"
     held = gate()
@@ -46,7 +46,7 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
             found = descriptors(pid)
             assert sorted(found) == [0, 1, 2, 6], found
             assert found[0] == "/dev/null" and found[6] == "anon_inode:[eventfd]"
-        assert not [name for name in descriptors(running.nursery()).values() if "TCP" in name]
+        assert not [name for name in descriptors(running.fork_server()).values() if "TCP" in name]
     finally:
         os.close(read_end)
         os.close(write_end)
@@ -202,9 +202,9 @@ def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):
     with running.connect() as client:
         client.send(held.request(1))
         held.wait_for_runs(1)
-        assert os.getpgid(running.nursery()) != os.getpgid(running.pid)
+        assert os.getpgid(running.fork_server()) != os.getpgid(running.pid)
         assert {os.getpgid(pid) for pid in running.workers().values()} == {
-            os.getpgid(running.nursery())
+            os.getpgid(running.fork_server())
         }
         held.open()
         assert client.answer()["result"] == held.params()

@@ -41,7 +41,7 @@ def test_workers_become_nobody_unless_told_otherwise(server, tries, nobody, sand
     running = server(handlers={"tries": tries}, workers={"user": None, "sandbox": sandbox})
     for pid in running.workers().values():
         assert ids(pid) == ([nobody.pw_uid] * 4, [nobody.pw_gid] * 4, [])
-    assert ids(running.pid) == ids(running.nursery()) == ids(os.getpid())
+    assert ids(running.pid) == ids(running.fork_server()) == ids(os.getpid())
     assert running.call("tries", {"what": "read_shadow"}) == "EACCES"
     score = "done" if not sandbox else "EACCES"
     assert running.call("tries", {"what": "oom_score_of_self"}) == score
@@ -66,15 +66,15 @@ def test_an_unknown_user_is_an_error_of_the_configuration(server):
     running.wait_for_line("workers.user: expected the name or the number of a user")
 
 
-def test_workers_of_another_user_die_with_their_nursery(server, nobody):
+def test_workers_of_another_user_die_with_their_fork_server(server, nobody):
     """A change of user takes the death signal away: it must be set again."""
     running = server(workers={"user": None})
     workers = list(running.workers().values())
     before = len(running.lines)
     running.processes()
-    os.kill(running.nursery(), signal.SIGKILL)
+    os.kill(running.fork_server(), signal.SIGKILL)
     wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in workers),
-               "the workers to die with their nursery")
-    running.wait_for_line("event=nursery_died", before)
+               "the workers to die with their fork server")
+    running.wait_for_line("event=fork_server_died", before)
     running.wait_for_worker(1, before)
     assert running.call("echo", [1]) == [1]

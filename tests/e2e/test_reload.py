@@ -16,7 +16,7 @@ def gone(*pids: int):
 
 def test_another_worker_count_limit_method_and_handler(server, probe):
     running = server()
-    old = [running.nursery(), *running.workers().values()]
+    old = [running.fork_server(), *running.workers().values()]
     assert "workers=3" in running.reload(
         workers={"count": 3},
         limits={"batch_items": 1},
@@ -41,7 +41,7 @@ def test_what_is_in_flight_is_finished_by_those_who_began_it(server, probe, gate
     with running.connect() as client:
         client.send(b"".join(held.request(id) for id in range(5)))
         first = held.wait_for_runs(2)
-        before = [running.nursery(), *running.workers().values()]
+        before = [running.fork_server(), *running.workers().values()]
         assert running.reload(handlers={"echo": {}}).startswith("event=reloaded")
         assert client.call("echo", ["new"]) == ["new"]
         lines = len(running.lines)
@@ -58,12 +58,12 @@ def test_what_is_in_flight_is_finished_by_those_who_began_it(server, probe, gate
         assert client.call("echo", ["newest"]) == ["newest"]
 
 
-def test_a_nursery_that_dies_while_its_generation_drains(server, probe, gate):
+def test_a_fork_server_that_dies_while_its_generation_drains(server, probe, gate):
     running, held = server(handlers={"hold": probe("hold")}), gate()
     with running.connect() as client:
         client.send(held.request(1))
         held.wait_for_runs(1)
-        old = running.nursery()
+        old = running.fork_server()
         running.reload()
 
 
@@ -77,7 +77,7 @@ def test_a_nursery_that_dies_while_its_generation_drains(server, probe, gate):
 
 def test_a_worker_that_does_not_end_is_ended(server, probe):
     running = server(workers={"count": 1}, handlers={"stays": probe("stays")})
-    old = [running.nursery(), *running.workers().values()]
+    old = [running.fork_server(), *running.workers().values()]
     assert running.call("stays", {}) == "answered"
     running.reload()
     gone(*old)
@@ -127,7 +127,7 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
     assert running.reload().startswith("event=reloaded")
 
 
-def test_one_that_fails_starts_no_second_nursery(server):
+def test_one_that_fails_starts_no_second_fork_server(server):
     """However long the next one, which was asked for meanwhile, keeps the master busy."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
@@ -139,7 +139,7 @@ def test_one_that_fails_starts_no_second_nursery(server):
         running.wait_for_lines("event=reload_failed", failed + 2)
     assert running.reload().startswith("event=reloaded")
     assert "gen=32 " in running.wait_for_lines("event=handlers_loaded", 2)[-1]
-    wait_until(lambda: not zombies_under(running.pid), "all nurseries to be reaped")
+    wait_until(lambda: not zombies_under(running.pid), "all fork servers to be reaped")
 
 
 def test_other_addresses(server, tmp_path):

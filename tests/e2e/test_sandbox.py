@@ -171,7 +171,7 @@ def test_a_worker_has_no_privileges(sandboxed, free):
     limits = Path(f"/proc/{sandboxed.workers()[0]}/limits").read_text()
     assert re.search(r"Max open files +1024 +1024 ", limits)
     ours = status(os.getpid())
-    for pid in (sandboxed.pid, sandboxed.nursery(), free.workers()[0]):
+    for pid in (sandboxed.pid, sandboxed.fork_server(), free.workers()[0]):
         other = status(pid)
         assert all(other[key] == ours[key] for key in ("Seccomp", "NoNewPrivs", "CapEff"))
 
@@ -181,4 +181,4 @@ def test_memory_that_runs_out_takes_a_worker_first(request, kind):
     running = request.getfixturevalue(kind)
     score = lambda pid: int(Path(f"/proc/{pid}/oom_score_adj").read_text())
     assert score(running.workers()[0]) == min(1000, score(running.pid) + 500)
-    assert score(running.nursery()) == score(running.pid)
+    assert score(running.fork_server()) == score(running.pid)

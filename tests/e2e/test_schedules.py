@@ -88,7 +88,8 @@ class Play:
     def _kill_a_worker(self):
         ready = set(map(int, re.findall(r"event=worker_ready .*pid=(\d+)",
                                         "\n".join(self._running.lines))))
-        alive = [pid for nursery in children(self._running.pid) for pid in children(nursery)]
+        parents = children(self._running.pid)
+        alive = [pid for fork_server in parents for pid in children(fork_server)]
         if workers := sorted(ready.intersection(alive)):
             with contextlib.suppress(ProcessLookupError):  # it has just died by itself
                 os.kill(self._dice.choice(workers), signal.SIGKILL)
@@ -139,7 +140,7 @@ def test_no_order_of_events_loses_a_request_or_runs_a_step_too_often(server, lib
         check_answer(play.answers[ticket], METHODS[method], runs)
 
     text = "\n".join(running.lines)
-    for fault in ("memory_damaged", "nursery_died", "job_unaccounted", "reload_failed"):
+    for fault in ("memory_damaged", "fork_server_died", "job_unaccounted", "reload_failed"):
         assert f"event={fault}" not in text, [line for line in running.lines if fault in line]
     codes = Counter(
         answer.get("error", {}).get("code", "result") for answer in play.answers.values()

@@ -148,7 +148,7 @@ def test_a_frozen_master_is_restarted_and_a_busy_one_is_not(service):
 def test_a_killed_master_is_restarted_and_leaves_nothing(holding, gate):
     holding.systemctl("start", SERVICE)
     old = holding.started()
-    assert len(old) == 4  # master, nursery, two workers
+    assert len(old) == 4  # master, fork server, two workers
     with holding.connect() as client:
         client.send(gate.request(1))
         gate.wait_for_runs(1)  # a worker that does not end by itself

@@ -128,7 +128,7 @@ def test_a_deadline_that_comes_after_an_interrupt_changes_nothing(holding, gate)
     with running.connect() as client:
         client.send(held.request(1))
         held.wait_for_runs(1)
-        os.kill(running.nursery(), signal.SIGSTOP)
+        os.kill(running.fork_server(), signal.SIGSTOP)
         running.send(signal.SIGINT)
         assert_shutting_down(client.answer(), "unknown")
     assert running.wait() == 0
@@ -154,7 +154,7 @@ def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
         assert client.call("echo", [1]) == [1]
         # There will be none, however long we take: it may open nothing but the first three.
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, hard))
-        os.kill(running.nursery(), signal.SIGKILL)
+        os.kill(running.fork_server(), signal.SIGKILL)
         running.wait_for_line("event=generation_not_started")
         client.send(b"".join(request("echo", [id], id) for id in range(3000)))
         assert_admitted(client, 3000)

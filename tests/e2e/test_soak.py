@@ -22,7 +22,7 @@ def target(server, feature_service):
 
 
 def test_kills_cost_no_request(target):
-    assert soak_kills(target, SEED, workers=50, nurseries=2).complaints() == []
+    assert soak_kills(target, SEED, workers=50, fork_servers=2).complaints() == []
 
 
 def test_reloads_cost_no_request(target):

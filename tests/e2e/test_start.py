@@ -113,7 +113,7 @@ def test_a_handler_that_takes_for_ever_to_start(server, probe, behave):
     assert_refused(refused, 71, "event=not_started", "workers.start_timeout_ms", "being loaded")
 
 
-def test_a_nursery_that_is_killed_while_it_loads(server, probe):
+def test_a_fork_server_that_is_killed_while_it_loads(server, probe):
     refused = server(wait=False, handlers={"bad": probe("crashes_in_load")})
     assert_refused(refused, 70, "event=not_started", "SIGKILL")
 

@@ -63,7 +63,7 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
     assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
     # Nor is it ready while all its workers are gone, and the next ones are not there yet.
     held.path.unlink()
-    os.kill(running.nursery(), signal.SIGKILL)
+    os.kill(running.fork_server(), signal.SIGKILL)
     held.wait_for_runs(2)
     assert ask(address, "/readyz") == (503, "degraded: 0 of 2 workers are up\n")
     held.open()

@@ -67,7 +67,7 @@ def test_a_watchdog_of_another_process_is_not_ours(server, manager):
 
 
 def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
-    """The handler looks for its gate again and again, and so uses CPU; a nursery that is frozen
+    """The handler looks for its gate again and again, and so uses CPU; a fork server that is frozen
     does not."""
     held = gate()
     slow = {"slow": probe("hold", gate=held.path)}
@@ -75,9 +75,9 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     held.wait_for_runs(1)
     for _ in range(2):
         assert int(manager.receive_until("EXTEND_TIMEOUT_USEC")[-1]["EXTEND_TIMEOUT_USEC"]) > 0
-    (nursery,) = descendants(running.pid)
-    os.kill(nursery, signal.SIGSTOP)
-    wait_until(lambda: is_stopped(nursery), "the nursery to be frozen")
+    (fork_server,) = descendants(running.pid)
+    os.kill(fork_server, signal.SIGSTOP)
+    wait_until(lambda: is_stopped(fork_server), "the fork server to be frozen")
     manager.receive_all()
     # It is looked at as often as the watchdog is told: once more for what it had done before.
     manager.receive_until("WATCHDOG")
@@ -85,7 +85,7 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     for _ in range(2):
         told = manager.receive_until("WATCHDOG")
         assert not [message for message in told if "EXTEND_TIMEOUT_USEC" in message]
-    os.kill(nursery, signal.SIGCONT)
+    os.kill(fork_server, signal.SIGCONT)
     manager.receive_until("EXTEND_TIMEOUT_USEC")
     held.open()
     manager.receive_until("READY")
@@ -101,11 +101,11 @@ def test_the_status_says_how_many_workers_serve(server, manager):
     wait_for_status(manager, "serving: 2 of 2 workers")
     running.send(signal.SIGTTIN)
     wait_for_status(manager, "serving: 3 of 3 workers")
-    os.kill(running.nursery(), signal.SIGSTOP)  # nobody forks
+    os.kill(running.fork_server(), signal.SIGSTOP)  # nobody forks
     os.kill(running.workers()[0], signal.SIGKILL)
     running.send(signal.SIGTTIN)
     wait_for_status(manager, "degraded: 3 of 4 workers")
-    os.kill(running.nursery(), signal.SIGCONT)
+    os.kill(running.fork_server(), signal.SIGCONT)
     wait_for_status(manager, "serving: 4 of 4 workers")
 
 

@@ -10,7 +10,7 @@ CLEAN = "// A comment.\n#pragma once\n"
 # A file, what is in it, and what must be said about it.
 MISTAKES = {
     "floor": ("src/ipc/a.h", '#include "master/b.h"\n', ":3: ipc must not include"),
-    "master-work": ("src/master/pipeline/a.h", '#include "worker/b.h"\n', "pipeline must not include"),
+    "worker": ("src/master/system/a.h", '#include "worker/b.h"\n', "system must not include"),
     "room": ("src/master/system/a.h", '#include "master/pipeline/b.h"\n', "system must not"),
     "config-net": ("src/net/a.h", '#include "config/b.h"\n', "net must not include"),
     "handler": ("src/handlers/echo/a.h", '#include "base/b.h"\n', "handlers must not include"),

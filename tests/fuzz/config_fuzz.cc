@@ -1,8 +1,8 @@
 // The configuration: the input is the text of a file.
 //
 // Whatever the text: problems have a line of the file and something to say. Where there are none,
-// the effective configuration is accepted again and means the same, and what goes to the nursery
-// arrives as it was.
+// the effective configuration is accepted again and means the same, and what goes to the fork
+// server arrives as it was.
 #include <algorithm>
 #include <string>
 #include <variant>

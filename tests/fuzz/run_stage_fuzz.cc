@@ -83,7 +83,7 @@ class Play : StageEvents {
   void start(Job& job) { stage_.start(job, std::get<RunStep>(job.method->steps[job.step])); }
   void end(Job& job) {
     job.caller = nullptr;
-    forecast_.on_ended(job.load);
+    admission_.on_ended(job.load);
     table_.free(job);
   }
 
@@ -164,7 +164,7 @@ class Play : StageEvents {
   }
 
   void bury(uint32_t worker) {
-    WorkerDeath death;
+    WorkerExit death;
     death.worker = worker;
     const size_t lost = stage_.on_worker_lost(death, script_.ConsumeBool()).size();
     RM_ASSERT(lost <= kJobs);
@@ -187,8 +187,8 @@ class Play : StageEvents {
   const ipc::Geometry geometry_ = make_geometry();
   ipc::PayloadStore store_ = std::move(ipc::PayloadStore::create(geometry_).value());
   JobTable table_{store_, kJobs};
-  Forecast forecast_;
-  RunStage stage_{store_,    table_, forecast_,
+  Admission admission_;
+  RunStage stage_{store_,    table_, admission_,
                   geometry_, *this,  [](uint32_t worker) { RM_ASSERT(worker < kWorkers); }};
   std::optional<ipc::MasterPort> port_;
   std::optional<fuzz::Scribbler> worker_;

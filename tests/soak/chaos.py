@@ -32,7 +32,7 @@ class Chaos:
             self._one_worker_fewer: 3,
             self._reload: 3,
             self._bad_reload: 1,
-            self._kill_nursery: 2,
+            self._kill_fork_server: 2,
             self._reopen_log: 1,
         }
 
@@ -55,8 +55,8 @@ class Chaos:
     def _kill_worker(self):
         self._signal_one(self._target.workers(), signal.SIGKILL)
 
-    def _kill_nursery(self):
-        self._signal_one(self._target.nurseries(), signal.SIGKILL)
+    def _kill_fork_server(self):
+        self._signal_one(self._target.fork_servers(), signal.SIGKILL)
 
     def _hostile_client(self):
         self._hostile.one_more()

@@ -1,4 +1,4 @@
-"""Kills: workers and nurseries killed at random moments, under load."""
+"""Kills: workers and fork servers killed at random moments, under load."""
 
 import random
 import signal
@@ -19,7 +19,7 @@ class Kills:
 
     def __init__(self, target: Target, load: Load, seed: int):
         self.worker_ms: list[int] = []
-        self.nursery_ms: list[int] = []  # until all workers serve
+        self.fork_server_ms: list[int] = []  # until all workers serve
         self._target = target
         self._load = load
         self._dice = random.Random(seed)
@@ -29,13 +29,13 @@ class Kills:
                 self._workers[event.number("worker")] = event.number("pid")
         self._generation_s = time.monotonic()  # since when there has been the one that serves
 
-    def run(self, workers: int, nurseries: int):
-        """Kills so many of each at least, the nurseries evenly among the workers."""
-        while len(self.worker_ms) < workers or len(self.nursery_ms) < nurseries:
+    def run(self, workers: int, fork_servers: int):
+        """Kills so many of each at least, the fork servers evenly among the workers."""
+        while len(self.worker_ms) < workers or len(self.fork_server_ms) < fork_servers:
             self._kill_workers(self._dice.choice((1, 1, 1, 2, WORKERS)))
-            is_due = len(self.nursery_ms) * workers < len(self.worker_ms) * nurseries
+            is_due = len(self.fork_server_ms) * workers < len(self.worker_ms) * fork_servers
             if is_due and time.monotonic() > self._generation_s + OLD_S:
-                self._kill_nursery()
+                self._kill_fork_server()
             # Those killed before they have done anything would be taken for a crash loop.
             self._load.wait_for_answers(10 * WORKERS)
             time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # a kill comes at any time
@@ -46,12 +46,12 @@ class Kills:
         killed_ms = {slot: self._kill(self._workers[slot]) for slot in slots}
         self.worker_ms += [self._ready_ms(slot, mark) - killed_ms[slot] for slot in slots]
 
-    def _kill_nursery(self):
-        [nursery] = self._target.nurseries()
+    def _kill_fork_server(self):
+        [fork_server] = self._target.fork_servers()
         mark = self._target.log.mark()
-        killed_ms = self._kill(nursery)
+        killed_ms = self._kill(fork_server)
         ready_ms = max(self._ready_ms(slot, mark) for slot in self._workers)
-        self.nursery_ms.append(ready_ms - killed_ms)
+        self.fork_server_ms.append(ready_ms - killed_ms)
         self._generation_s = time.monotonic()
 
     def _kill(self, pid: int) -> int:

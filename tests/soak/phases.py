@@ -10,7 +10,7 @@ from reloads import Reloads
 from target import Target
 from vitals import Vitals
 
-WARM_UP_KILLS, WARM_UP_NURSERIES = 20, 1
+WARM_UP_KILLS, WARM_UP_FORK_SERVERS = 20, 1
 
 
 @dataclass
@@ -56,7 +56,7 @@ HEADER = "| done to it under load | what came of it | shown by |\n|---|---|---|"
 def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:
     """run() under load, between two looks at a server that is at rest, and warm."""
     with target.load(seed) as load:
-        Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_NURSERIES)
+        Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_FORK_SERVERS)
     before, speed_before = target.vitals(), target.measure_speed()
     with target.load(seed) as load:
         done, figures = run(load)
@@ -69,15 +69,15 @@ def percentiles(values: list[int]) -> str:
     return "p50 {} ms, p99 {} ms, at most {} ms".format(*shown)
 
 
-def soak_kills(target: Target, seed: int, workers: int, nurseries: int) -> Outcome:
+def soak_kills(target: Target, seed: int, workers: int, fork_servers: int) -> Outcome:
     def run(load: Load) -> tuple[str, str]:
         kills = Kills(target, load, seed)
-        kills.run(workers, nurseries)
+        kills.run(workers, fork_servers)
         return (
             f"{len(kills.worker_ms):,} SIGKILLs of workers,"
-            f" {len(kills.nursery_ms)} of nurseries",
+            f" {len(kills.fork_server_ms)} of fork servers",
             f"Serving again after the kill of a worker: {percentiles(kills.worker_ms)}; "
-            f"of a nursery, all workers: {percentiles(kills.nursery_ms)}",
+            f"of a fork server, all workers: {percentiles(kills.fork_server_ms)}",
         )
 
     return soak(target, seed, run)

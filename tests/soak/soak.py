@@ -66,7 +66,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder of the build")
     parser.add_argument("--kills", type=int, default=10_000, help="of workers")
-    parser.add_argument("--nurseries", type=int, default=100, help="kills of nurseries")
+    parser.add_argument("--fork servers", type=int, default=100, help="kills of fork servers")
     parser.add_argument("--reloads", type=int, default=100)
     parser.add_argument("--minutes", type=float, default=60, help="of chaos")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
@@ -83,7 +83,9 @@ def main() -> int:
         return soak_chaos(target, options.seed, lambda steps: time.monotonic() < end)
 
     parts: dict[str, Callable[[Target], Outcome]] = {
-        "kills": lambda target: soak_kills(target, options.seed, options.kills, options.nurseries),
+        "kills": lambda target: soak_kills(
+            target, options.seed, options.kills, options.fork_servers
+        ),
         "reloads": lambda target: soak_reloads(target, options.seed, options.reloads),
         "chaos": chaos,
     }

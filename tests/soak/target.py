@@ -90,12 +90,12 @@ class Target:
                 spent.append(cpu_ns(self.pid) - before)
         return SPEED_DEPTH * 1_000_000_000 // min(spent)
 
-    def nurseries(self) -> list[int]:
+    def fork_servers(self) -> list[int]:
         """Of all generations that there are."""
         return children(self.pid)
 
     def workers(self) -> list[int]:
-        return [worker for nursery in self.nurseries() for worker in children(nursery)]
+        return [worker for fork_server in self.fork_servers() for worker in children(fork_server)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
         """To one of the above, and to nobody else who has its pid by now. False: it is gone."""

@@ -27,7 +27,7 @@ STREAM_PAIRS_MAX = 2 * 256 // 16
 @dataclass(frozen=True)
 class Vitals:
     master_bytes: int
-    nursery_bytes: int
+    fork_server_bytes: int
     descriptors: int  # the master's, but for what its fetches need: that comes and goes with them
     stream_pairs: int  # what they need beside their connections
     stream_pairs_max: int
@@ -39,7 +39,9 @@ class Vitals:
         growth_max = before.growth_bytes_max
         fits = {
             "RssAnon of the master": self.master_bytes < before.master_bytes + growth_max,
-            "RssAnon of the nursery": self.nursery_bytes < before.nursery_bytes + growth_max,
+            "RssAnon of the fork server": (
+                self.fork_server_bytes < before.fork_server_bytes + growth_max
+            ),
             "descriptors": self.descriptors == before.descriptors,
             "pairs of sockets": self.stream_pairs <= self.stream_pairs_max,
             "processes": self.processes == before.processes,
@@ -89,11 +91,11 @@ def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) 
     wait_until(lambda: len(descendants(pid)) == 1 + workers, "the workers to be complete")
     is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731
     wait_until(lambda: not any(map(is_client, tcp_sockets(pid))), "all clients to be gone")
-    [nursery] = children(pid)
+    [fork_server] = children(pid)
     pairs, others = count_descriptors(pid, upstream_ports)
     return Vitals(
         master_bytes=private_bytes(pid),
-        nursery_bytes=private_bytes(nursery),
+        fork_server_bytes=private_bytes(fork_server),
         descriptors=others,
         stream_pairs=pairs,
         stream_pairs_max=STREAM_PAIRS_MAX * len(upstream_ports),

@@ -57,7 +57,8 @@ class Core {
     const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
     for (uint32_t slot = 0; slot < kWorkers; ++slot) {
       const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
-      results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
+      results.push_back(
+          ipc::Region::map(memory.get(), ipc::AccessControl::kReadWrite, 0, bytes).value());
     }
     stage().set_port(&*port);
     stage().set_workers(64);
@@ -76,7 +77,7 @@ class Core {
   // What the supervisor does once a worker was reaped.
   std::vector<LostJob> bury(uint32_t worker, bool was_ended_by_us = false) {
     CHECK(take_results());
-    WorkerDeath death;
+    WorkerExit death;
     death.worker = worker;
     return stage().on_worker_lost(death, was_ended_by_us);
   }

@@ -1,4 +1,4 @@
-// Average: what a time, or a rate, has lately been, and how much it varies.
+// MovingAverage: what a time, or a rate, has lately been, and how much it varies.
 //
 // Pure. Moving averages of the samples and of their distance from the average, as TCP estimates its
 // round trips, but slower, because what is predicted from it is a sum of many. The first samples
@@ -12,7 +12,7 @@
 
 namespace ringmaster::master {
 
-class Average {
+class MovingAverage {
  public:
   void add(double sample) {
     count_ = std::min(count_ + 1, kWindow);

@@ -15,7 +15,7 @@ constexpr net::ConnectionLimits kLimits{1 << 10, 10'000, 10'000};
 
 }  // namespace
 
-StatusPort::StatusPort(uv_loop_t* loop, std::function<Health()> health)
+AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
     : loop_(loop),
       health_(std::move(health)),
       limits_(kLimits),
@@ -40,11 +40,11 @@ StatusPort::StatusPort(uv_loop_t* loop, std::function<Health()> health)
   };
   uv_timer_start(
       patience_.get(),
-      [](uv_timer_t* timer) { static_cast<StatusPort*>(timer->data)->close_stalled(); },
+      [](uv_timer_t* timer) { static_cast<AdminServer*>(timer->data)->close_stalled(); },
       kPatienceTickMs, kPatienceTickMs);
 }
 
-Status StatusPort::bind(const net::Address& address, const net::UnixAccess& unix_access) {
+Status AdminServer::bind(const net::Address& address, const net::UnixAccess& unix_access) {
   next_.reset();
   if (address == now_.configured) return {};
   Entrance next{address, nullptr};
@@ -59,12 +59,12 @@ Status StatusPort::bind(const net::Address& address, const net::UnixAccess& unix
   return {};
 }
 
-Status StatusPort::listen() {
+Status AdminServer::listen() {
   if (!next_ || next_->listener == nullptr) return {};
   return next_->listener->listen(loop_, [this](net::Stream stream) { accept(std::move(stream)); });
 }
 
-void StatusPort::open() {
+void AdminServer::open() {
   if (!next_) return;
   if (next_->listener != nullptr) {
     log(Level::kInfo, "listening", {{"what", "status"}, {"address", next_->listener->address()}});
@@ -73,7 +73,7 @@ void StatusPort::open() {
   next_.reset();
 }
 
-void StatusPort::accept(net::Stream stream) {
+void AdminServer::accept(net::Stream stream) {
   if (connections_.size() >= kConnectionsMax) {
     // Who came in this very turn has had no time to ask: in a burst the first are served.
     if (accepted_ >= kConnectionsMax) return;
@@ -86,13 +86,13 @@ void StatusPort::accept(net::Stream stream) {
   ++accepted_;
 }
 
-StatusPort::Connections::iterator StatusPort::find(const net::Connection* connection) {
+AdminServer::Connections::iterator AdminServer::find(const net::Connection* connection) {
   return std::find_if(connections_.begin(), connections_.end(),
                       [connection](const auto& one) { return one.get() == connection; });
 }
 
 // False: it ends here, whatever comes.
-bool StatusPort::on_head(net::Connection& connection, const rpc::HttpReader& head) {
+bool AdminServer::on_head(net::Connection& connection, const rpc::HttpReader& head) {
   const std::string_view path = head.target().substr(0, head.target().find('?'));
   const bool is_head = head.method() == "HEAD";
   if (path != "/livez" && path != "/readyz") {
@@ -108,8 +108,8 @@ bool StatusPort::on_head(net::Connection& connection, const rpc::HttpReader& hea
   return false;
 }
 
-void StatusPort::answer(net::Connection& connection, unsigned status, std::string_view text,
-                        std::string_view allow) {
+void AdminServer::answer(net::Connection& connection, unsigned status, std::string_view text,
+                         std::string_view allow) {
   std::vector<rpc::HttpField> fields = {{"Content-Type", "text/plain; charset=utf-8"},
                                         {"Cache-Control", "no-store"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
@@ -117,12 +117,12 @@ void StatusPort::answer(net::Connection& connection, unsigned status, std::strin
   connection.output() += text;
 }
 
-void StatusPort::finish(net::Connection& connection) {
+void AdminServer::finish(net::Connection& connection) {
   connection.finish();
   finished_.push_back(&connection);
 }
 
-void StatusPort::flush() {
+void AdminServer::flush() {
   accepted_ = 0;
   for (const net::Connection* one : std::exchange(finished_, {})) {
     const auto found = find(one);
@@ -131,7 +131,7 @@ void StatusPort::flush() {
   closed_.clear();
 }
 
-void StatusPort::close_stalled() {
+void AdminServer::close_stalled() {
   const uint64_t now = now_ns();
   std::vector<net::Connection*> stalled;
   for (const auto& connection : connections_) {

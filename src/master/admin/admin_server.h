@@ -1,4 +1,4 @@
-// StatusPort: /livez and /readyz over HTTP, for whoever watches the server.
+// AdminServer: /livez and /readyz over HTTP, for whoever watches the server.
 //
 //   GET /livez    200 for as long as the event loop turns: restart the server only if this fails
 //   GET /readyz   200 when work is being done, or would be: a worker is up, and where there are
@@ -26,7 +26,7 @@
 
 namespace ringmaster::master {
 
-class StatusPort {
+class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
 
@@ -34,7 +34,7 @@ class StatusPort {
     bool is_ready;
     std::string text;  // one line, for people
   };
-  StatusPort(uv_loop_t* loop, std::function<Health()> health);
+  AdminServer(uv_loop_t* loop, std::function<Health()> health);
 
   // Binds the address, unless it is the one that is open; "" is none. Then listens there, which may
   // still fail (71). The one that is open stays so until open(), which closes it; forget_bound()

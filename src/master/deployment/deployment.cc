@@ -29,15 +29,15 @@ ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   return geometry;
 }
 
-Result<std::vector<std::unique_ptr<net::Fetcher>>> make_fetchers(uv_loop_t* loop,
-                                                                 const Options& options) {
-  std::vector<std::unique_ptr<net::Fetcher>> fetchers;
+Result<std::vector<std::unique_ptr<net::HttpClient>>> make_http_clients(uv_loop_t* loop,
+                                                                        const Options& options) {
+  std::vector<std::unique_ptr<net::HttpClient>> http_clients;
   for (const net::UpstreamOptions& upstream : options.upstreams) {
-    Result<std::unique_ptr<net::Fetcher>> fetcher = net::Fetcher::create(loop, upstream);
-    if (!fetcher) return tl::unexpected(fetcher.error());
-    fetchers.push_back(std::move(*fetcher));
+    Result<std::unique_ptr<net::HttpClient>> http_client = net::HttpClient::create(loop, upstream);
+    if (!http_client) return tl::unexpected(http_client.error());
+    http_clients.push_back(std::move(*http_client));
   }
-  return fetchers;
+  return http_clients;
 }
 
 }  // namespace
@@ -64,16 +64,18 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
-  Result<std::vector<std::unique_ptr<net::Fetcher>>> fetchers = make_fetchers(loop, options_);
-  if (!fetchers) return tl::unexpected(fetchers.error());
+  Result<std::vector<std::unique_ptr<net::HttpClient>>> http_clients =
+      make_http_clients(loop, options_);
+  if (!http_clients) return tl::unexpected(http_clients.error());
   dispatcher_ =
-      std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*fetchers),
+      std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*http_clients),
                                    [this](uint32_t worker) { supervisor_->kill_worker(worker); });
   dispatcher_->set_on_idle([this] {
     if (is_retiring_) stop();
   });
-  quarantine_ = std::make_unique<Quarantine>(loop, options_, *store_);
-  dispatcher_->run_stage().set_on_quarantined([this](const Job& job) { quarantine_->take(job); });
+  crash_recorder_ = std::make_unique<CrashRecorder>(loop, options_, *store_);
+  dispatcher_->run_stage().set_on_quarantined(
+      [this](const Job& job) { crash_recorder_->take(job); });
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,

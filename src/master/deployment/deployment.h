@@ -36,8 +36,8 @@ class Deployment {
     std::function<void(Error)> on_failed;  // it could not be started, and is over
   };
 
-  // Sets everything up and starts the first nursery: on_ready or on_failed follows, unless stop().
-  // `generations` counts the generations of all deployments.
+  // Sets everything up and starts the first fork server: on_ready or on_failed follows, unless
+  // stop(). `generations` counts the generations of all deployments.
   [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, Options options,
                                                                  uint32_t& generations,
                                                                  Events events);
@@ -75,7 +75,7 @@ class Deployment {
   std::vector<std::string> addresses_;
   std::string openrpc_;
   std::unique_ptr<ipc::PayloadStore> store_;
-  std::unique_ptr<Quarantine> quarantine_;
+  std::unique_ptr<CrashRecorder> crash_recorder_;
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<Supervisor> supervisor_;
   bool is_retiring_ = false;

@@ -16,7 +16,7 @@ namespace ringmaster::master {
 
 // JSON in one line. `descriptions`: of the handlers, in their order, empty where one has none. They
 // come from a process that has run handlers' code: what is not as it should be is left out.
-// `addresses`: as Front::addresses() has them.
+// `addresses`: as Frontend::addresses() has them.
 std::string make_openrpc(const Options& options, const std::vector<std::string>& descriptions,
                          const std::vector<std::string>& addresses);
 

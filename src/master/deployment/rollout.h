@@ -35,7 +35,7 @@ class Rollout {
   // The one that serves; null before the first one is ready.
   Deployment* serving() { return serving_; }
   size_t in_flight() const;
-  // A nursery while it loads handlers; 0: none does.
+  // A fork server while it loads handlers; 0: none does.
   int loading_pid() const;
 
   // The next one will not take over.

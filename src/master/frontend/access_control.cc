@@ -48,7 +48,7 @@ class TokenFinder : public json::Visitor {
 }  // namespace
 
 // All are looked at, whichever it is.
-std::string Access::client_with(std::string_view token) const {
+std::string AccessControl::client_with(std::string_view token) const {
   const Secret secret(token);
   bool is_known = false;
   for (const Secret& one : tokens_)
@@ -56,18 +56,18 @@ std::string Access::client_with(std::string_view token) const {
   return is_known ? "token " + secret.fingerprint() : "";
 }
 
-bool Access::lets_in(const sockaddr_storage& client) const {
+bool AccessControl::lets_in(const sockaddr_storage& client) const {
   return std::any_of(allow_.begin(), allow_.end(),
                      [&](const net::Cidr& range) { return range.contains(client); });
 }
 
-void Access::count(Refusal why, std::string whom) {
+void AccessControl::count(Refusal why, std::string whom) {
   Tally& tally = tallies_[static_cast<size_t>(why)];
   ++tally.total;
   tally.whom = std::move(whom);
 }
 
-std::vector<Access::Report> Access::take_reports(uint64_t now_ns) {
+std::vector<AccessControl::Report> AccessControl::take_reports(uint64_t now_ns) {
   std::vector<Report> reports;
   for (size_t i = 0; i < kRefusals; ++i) {
     Tally& tally = tallies_[i];

@@ -1,4 +1,4 @@
-// Access: which clients may call, and how often a client was refused or closed.
+// AccessControl: which clients may call, and how often a client was refused or closed.
 //
 // Pure: no I/O; time is an argument.
 // Memory: counters only; of those who were refused, the last one's name.
@@ -29,7 +29,7 @@ enum class Refusal : uint8_t {
 };
 inline constexpr size_t kRefusals = 8;
 
-class Access {
+class AccessControl {
  public:
   // Holds for whoever comes from now on.
   void set_rules(std::vector<net::Cidr> allow, std::vector<Secret> tokens) {

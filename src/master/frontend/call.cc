@@ -41,7 +41,7 @@ void Reply::send_http(Session& session) {
 }
 
 template <class Append>
-void Reply::add(Session& session, ReplyLine::Place place, Append append) {
+void Reply::add(Session& session, ResponseQueue::Place place, Append append) {
   const size_t was = held_bytes();
   const auto append_item = [&](std::string& out) {
     if (is_batch_) out += ',';
@@ -51,13 +51,13 @@ void Reply::add(Session& session, ReplyLine::Place place, Append append) {
   session.charge(static_cast<int64_t>(held_bytes() - was));
 }
 
-void Reply::add_result(Session& session, ReplyLine::Place place, rpc::Version version,
+void Reply::add_result(Session& session, ResponseQueue::Place place, rpc::Version version,
                        std::string_view id, std::string_view result) {
   ++answered_;
   add(session, place, [&](std::string& out) { rpc::append_result(out, version, id, result); });
 }
 
-void Reply::add_error(Session& session, ReplyLine::Place place, rpc::Version version,
+void Reply::add_error(Session& session, ResponseQueue::Place place, rpc::Version version,
                       std::string_view id, const rpc::Error& error) {
   count_error(error);
   add(session, place, [&](std::string& out) { rpc::append_error(out, version, id, error); });

@@ -25,7 +25,7 @@ class Session;
 class Reply {
  public:
   struct Http {
-    ReplyLine::Place place;
+    ResponseQueue::Place place;
     bool keep_alive;
     HttpVerdict verdict;
   };
@@ -36,10 +36,10 @@ class Reply {
   ~Reply();
 
   // For a request that will be answered, in the order of these.
-  ReplyLine::Place open() { return line_.open(); }
-  void add_result(Session& session, ReplyLine::Place place, rpc::Version version,
+  ResponseQueue::Place open() { return line_.open(); }
+  void add_result(Session& session, ResponseQueue::Place place, rpc::Version version,
                   std::string_view id, std::string_view result);
-  void add_error(Session& session, ReplyLine::Place place, rpc::Version version,
+  void add_error(Session& session, ResponseQueue::Place place, rpc::Version version,
                  std::string_view id, const rpc::Error& error);
   // The same of a notification: only HTTP has a word for that.
   void count_error(const rpc::Error& error);
@@ -47,13 +47,13 @@ class Reply {
 
  private:
   template <class Append>
-  void add(Session& session, ReplyLine::Place place, Append append);
+  void add(Session& session, ResponseQueue::Place place, Append append);
   void send_http(Session& session);
 
   std::weak_ptr<Session> session_;
   bool is_batch_;
   std::optional<Http> http_;
-  ReplyLine line_;
+  ResponseQueue line_;
   std::string answers_;  // of a batch, each with a comma before it
   size_t answered_ = 0;
   size_t refused_ = 0;  // of these: the server could not, at this time
@@ -90,7 +90,7 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
 
   std::weak_ptr<Session> session_;
   std::shared_ptr<Reply> reply_;
-  ReplyLine::Place reply_place_;
+  ResponseQueue::Place reply_place_;
   rpc::Version version_;
 };
 

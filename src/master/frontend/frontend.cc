@@ -31,7 +31,7 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 
 }  // namespace
 
-Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
+Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
       patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)),
@@ -77,7 +77,7 @@ Front::Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   };
 }
 
-Status Front::load_tls(const Options& options) {
+Status Frontend::load_tls(const Options& options) {
   const bool is_needed =
       is_inherited_
           ? std::any_of(entrances_.begin(), entrances_.end(),
@@ -96,7 +96,7 @@ Status Front::load_tls(const Options& options) {
   return {};
 }
 
-Status Front::bind(const Options& options) {
+Status Frontend::bind(const Options& options) {
   if (Status loaded = load_tls(options); !loaded) return loaded;
   if (is_inherited_) return {};
   std::vector<net::Address> missing = options.listen_rpc;
@@ -114,7 +114,7 @@ Status Front::bind(const Options& options) {
   return {};
 }
 
-Status Front::serve(Deployment& deployment) {
+Status Frontend::serve(Deployment& deployment) {
   for (Entrance& entrance : entrances_) {
     if (entrance.is_open) continue;
     const bool is_tls = entrance.listener->is_tls();
@@ -151,7 +151,7 @@ Status Front::serve(Deployment& deployment) {
   uv_timer_start(
       patience_.get(),
       [](uv_timer_t* timer) {
-        auto* const self = static_cast<Front*>(timer->data);
+        auto* const self = static_cast<Frontend*>(timer->data);
         self->close_stalled();
         self->handshakes_.resume_delayed(now_ns());
         self->report_refusals();
@@ -160,7 +160,7 @@ Status Front::serve(Deployment& deployment) {
   return {};
 }
 
-void Front::warn_if_open(const net::Listener& listener, const Options& options) const {
+void Frontend::warn_if_open(const net::Listener& listener, const Options& options) const {
   if (listener.is_of_this_host() || listener.is_tls()) return;
   if (!options.allow.empty() || !options.tokens.empty()) return;
   log(Level::kWarning, "open_to_all",
@@ -170,19 +170,19 @@ void Front::warn_if_open(const net::Listener& listener, const Options& options) 
         "listen.token_file or tls:// to say who may"}});
 }
 
-void Front::forget_bound() {
+void Frontend::forget_bound() {
   next_tls_ = nullptr;
   std::erase_if(entrances_, [](const Entrance& entrance) { return !entrance.is_open; });
 }
 
-std::vector<std::string> Front::addresses() const {
+std::vector<std::string> Frontend::addresses() const {
   std::vector<std::string> addresses;
   for (const Entrance& entrance : entrances_)
     addresses.push_back(entrance.listener->address());
   return addresses;
 }
 
-void Front::close_stalled() {
+void Frontend::close_stalled() {
   std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
   const size_t buckets = sessions_.bucket_count();
@@ -204,7 +204,7 @@ void Front::close_stalled() {
     session->finish_when_idle();
 }
 
-void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) {
+void Frontend::count_memory(const net::Connection& connection, uint64_t was_bytes) {
   memory_bytes_ += connection.held_bytes() - was_bytes;
   if (connection.held_bytes() < was_bytes) return;
   if (memory_bytes_ > shared_.limits.connection_memory_bytes) close_greediest();
@@ -212,7 +212,7 @@ void Front::count_memory(const net::Connection& connection, uint64_t was_bytes) 
 
 // Those that hold most, until a part of the memory is free: to find them takes a look at each
 // session, which is half a microsecond, so that must not be done again for each small message.
-void Front::close_greediest() {
+void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
   std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
   for (const auto& [connection, session] : sessions_)
@@ -229,12 +229,12 @@ void Front::close_greediest() {
   }
 }
 
-void Front::drain() {
+void Frontend::drain() {
   entrances_.clear();
   shared_.is_draining = true;
 }
 
-void Front::finish() {
+void Frontend::finish() {
   std::vector<std::shared_ptr<Session>> all;
   for (const auto& [connection, session] : sessions_)
     all.push_back(session);
@@ -242,7 +242,7 @@ void Front::finish() {
     session->finish_when_idle();
 }
 
-void Front::flush() {
+void Frontend::flush() {
   // A flush may close a connection, and with it end what others wait for: whatever is added
   // meanwhile is flushed, too.
   while (!unsent_.empty()) {

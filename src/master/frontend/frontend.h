@@ -1,4 +1,4 @@
-// Front: the listening sockets and the sessions that have come in through them.
+// Frontend: the listening sockets and the sessions that have come in through them.
 //
 // Processes: the master only.
 // Limits:    `connections` sessions at once: for one more, the client that holds most loses the
@@ -27,13 +27,13 @@
 
 namespace ringmaster::master {
 
-class Front {
+class Frontend {
  public:
   // So many connections more than there may be are told so; any further ones are only closed.
   static constexpr size_t kToldMax = 64;
 
   // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
-  Front(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
+  Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
 
   // Binds those of its addresses that are not bound yet, and loads what TLS takes. Nobody is let in
   // there before serve().

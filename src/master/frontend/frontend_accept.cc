@@ -1,4 +1,4 @@
-// Front: which connections are let in, which make room for them, and what is logged of it.
+// Frontend: which connections are let in, which make room for them, and what is logged of it.
 #include <utility>
 
 #include "base/clock.h"
@@ -15,7 +15,7 @@ constexpr size_t kLooksMax = 64;
 
 }  // namespace
 
-bool Front::lets_in(const net::AnyStream& stream) {
+bool Frontend::lets_in(const net::AnyStream& stream) {
   if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
   const sockaddr_storage client = net::peer_of(net::fd_of(stream));
   if (shared_.access.lets_in(client)) return true;
@@ -23,7 +23,7 @@ bool Front::lets_in(const net::AnyStream& stream) {
   return false;
 }
 
-void Front::accept(net::Stream stream, bool is_tls) {
+void Frontend::accept(net::Stream stream, bool is_tls) {
   if (!lets_in(*stream)) return;
   const std::string client = net::client_of(net::fd_of(*stream));
   const std::optional<Refusal> refusal = make_room_for(client);
@@ -44,7 +44,7 @@ void Front::accept(net::Stream stream, bool is_tls) {
 }
 
 // Why there is no room for another connection of this client; none: there is.
-std::optional<Refusal> Front::make_room_for(const std::string& client) {
+std::optional<Refusal> Frontend::make_room_for(const std::string& client) {
   const uint64_t of_client = shared_.connections_per_client;
   if (of_client > 0 && shared_.clients.count_of(client) >= of_client) {
     return Refusal::kConnectionsPerClient;
@@ -53,7 +53,7 @@ std::optional<Refusal> Front::make_room_for(const std::string& client) {
   return Refusal::kConnections;
 }
 
-bool Front::close_idle() {
+bool Frontend::close_idle() {
   for (size_t looks = 0; looks < kLooksMax; ++looks) {
     Session* const session = shared_.clients.oldest_idle();
     if (session == nullptr) return false;
@@ -63,15 +63,15 @@ bool Front::close_idle() {
 }
 
 // A client that has shown a certificate counts by its subject, wherever it comes from.
-void Front::on_handshake(net::Connection& connection, uint64_t took_ns) {
+void Frontend::on_handshake(net::Connection& connection, uint64_t took_ns) {
   if (!handshakes_.note(connection, took_ns, now_ns())) return;
   const std::string subject = connection.client_subject();
   if (subject.empty() || session_of(connection).identify("certificate " + subject)) return;
   connection.abort();
 }
 
-void Front::report_refusals() {
-  for (const Access::Report& report : shared_.access.take_reports(now_ns())) {
+void Frontend::report_refusals() {
+  for (const AccessControl::Report& report : shared_.access.take_reports(now_ns())) {
     log(Level::kWarning, report.event,
         {{"why", report.why},
          {"count", report.count},

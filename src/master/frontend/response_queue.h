@@ -1,4 +1,5 @@
-// ReplyLine: replies that are sent in the order in which their requests came, and become complete
+// ResponseQueue: replies that are sent in the order in which their requests came, and become
+// complete
 // in any order: those to the requests of one HTTP connection, the answers in one batch.
 //
 // Pure. Memory: the complete replies that wait for one before them: held_bytes().
@@ -13,7 +14,7 @@
 
 namespace ringmaster::master {
 
-class ReplyLine {
+class ResponseQueue {
  public:
   using Place = uint64_t;
 

@@ -140,7 +140,7 @@ void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
 // Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before
 // the server is.
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
-  const Access& access = shared_.access;
+  const AccessControl& access = shared_.access;
   const bool is_asked = access.asks_for_token();
   const std::string client = is_asked ? access.client_with(token_of(request.params)) : "";
   const bool is_known = !is_asked || !client.empty();

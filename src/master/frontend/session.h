@@ -3,9 +3,9 @@
 //
 // Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
 //         they do not keep it alive.
-// Access: where tokens are asked for, the first message must bring one, or each request of HTTP.
-//         One that is wrong, whenever it comes, is in the last message that is read: what was asked
-//         before is answered, then the connection ends.
+// AccessControl: where tokens are asked for, the first message must bring one, or each request of
+//         HTTP. One that is wrong, whenever it comes, is in the last message that is read: what was
+//         asked before is answered, then the connection ends.
 // Limits: in_flight_per_connection calls, and as many replies of HTTP that are yet to be sent; then
 //         the connection is not read until answers have left.
 #pragma once
@@ -39,7 +39,7 @@ class Session : public std::enable_shared_from_this<Session> {
     Limits limits;                     // copies of its: connections may outlive it
     net::ConnectionLimits connection_limits;
     std::vector<std::string> origins;  // see http_rules.h
-    Access access;
+    AccessControl access;
     ClientTable<Session> clients;         // without those that are refused
     uint64_t connections_per_client = 0;  // 0: no limit
     rpc::HttpDate date;
@@ -87,7 +87,7 @@ class Session : public std::enable_shared_from_this<Session> {
   // The same for a long result of one line, from where it lies.
   void send_result(rpc::Version version, std::string_view id, std::string_view result);
   // The response to a request of HTTP.
-  void send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
+  void send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                  std::span<const rpc::HttpField> fields, std::string_view body);
   // What is held for this client elsewhere counts as its own.
   void charge(int64_t bytes);
@@ -130,7 +130,7 @@ class Session : public std::enable_shared_from_this<Session> {
   Shared& shared_;
   net::Connection connection_;
   std::vector<Call*> calls_;    // not yet answered; their jobs own them
-  ReplyLine line_;              // of HTTP
+  ResponseQueue line_;          // of HTTP
   HttpVerdict verdict_;         // on the request whose message comes next
   bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
   bool is_authenticated_;       // has no token to show any more; HTTP shows it each time

@@ -141,7 +141,7 @@ void Session::send_result(rpc::Version version, std::string_view id, std::string
   shared_.on_unsent(shared_from_this());
 }
 
-void Session::send_http(ReplyLine::Place place, unsigned status, bool keep_alive,
+void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
   // The client reads nothing behind a reply that says so; what may still come is refused anyway.

@@ -15,13 +15,13 @@ namespace {
 // The loop's and the log's own (10), listeners (8), a generation's memories, bell and channel (6,
 // and as many while the next one starts), spawning one (8), libcurl's resolver (8); room; and the
 // connections that are told that they are too many.
-constexpr uint64_t kOwnDescriptors = 64 + Front::kToldMax;
+constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
-  if (!options.listen_status.empty()) sum += StatusPort::kConnectionsMax + 1;
+  if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
   for (const net::UpstreamOptions& upstream : options.upstreams)
-    sum += net::Fetcher::descriptors_max(upstream);
+    sum += net::HttpClient::descriptors_max(upstream);
   return sum;
 }
 

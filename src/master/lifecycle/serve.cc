@@ -81,10 +81,10 @@ class Server {
   const LoadOptions load_options_;
   const Loop loop_;  // closed after everything that lives on it
   std::unique_ptr<Rollout> rollout_;
-  std::unique_ptr<Front> front_;
-  std::unique_ptr<StatusPort> status_port_;
+  std::unique_ptr<Frontend> front_;
+  std::unique_ptr<AdminServer> status_port_;
   std::unique_ptr<Notifier> notifier_;
-  std::unique_ptr<Heartbeat> heartbeat_;
+  std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<Signals> signals_;
   net::UvHandle<uv_prepare_t> before_wait_;
   net::UvHandle<uv_idle_t> no_wait_;
@@ -102,21 +102,21 @@ Status Server::start(Options options) {
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
                                    [this](const Error& error) { on_failed(error); }});
-  front_ = std::make_unique<Front>(loop_.get(), inherited_sockets());
-  status_port_ = std::make_unique<StatusPort>(loop_.get(), [this] {
+  front_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets());
+  status_port_ = std::make_unique<AdminServer>(loop_.get(), [this] {
     const Deployment* serving = rollout_->serving();
     const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
                            !serving->supervisor().is_stalled();
-    return StatusPort::Health{does_work && !is_stopping_, status(serving)};
+    return AdminServer::Health{does_work && !is_stopping_, status(serving)};
   });
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
   status_port_->open();
   notifier_ = std::make_unique<Notifier>(loop_.get());
-  heartbeat_ =
-      std::make_unique<Heartbeat>(loop_.get(), *notifier_,
-                                  Heartbeat::Sources{[this] { return status(rollout_->serving()); },
-                                                     [this] { return rollout_->loading_pid(); }});
+  watchdog_ =
+      std::make_unique<Watchdog>(loop_.get(), *notifier_,
+                                 Watchdog::Sources{[this] { return status(rollout_->serving()); },
+                                                   [this] { return rollout_->loading_pid(); }});
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   return rollout_->begin(std::move(options));

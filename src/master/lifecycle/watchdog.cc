@@ -16,7 +16,7 @@ constexpr uint64_t kLoadMs = 30'000;
 
 }  // namespace
 
-Heartbeat::Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources)
+Watchdog::Watchdog(uv_loop_t* loop, Notifier& notifier, Sources sources)
     : notifier_(notifier), sources_(std::move(sources)) {
   const uint64_t watchdog_ms = watchdog_interval_ms();
   if (watchdog_ms != 0) {
@@ -24,17 +24,17 @@ Heartbeat::Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources)
     watchdog_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
     uv_timer_start(
         watchdog_.get(),
-        [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->notifier_.alive(); }, 0,
+        [](uv_timer_t* timer) { static_cast<Watchdog*>(timer->data)->notifier_.alive(); }, 0,
         half_ms);
   }
   if (!notifier_.is_needed()) return;
   look_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
   uv_timer_start(
-      look_.get(), [](uv_timer_t* timer) { static_cast<Heartbeat*>(timer->data)->look(); }, 0,
+      look_.get(), [](uv_timer_t* timer) { static_cast<Watchdog*>(timer->data)->look(); }, 0,
       kLookMs);
 }
 
-void Heartbeat::look() {
+void Watchdog::look() {
   if (is_load_moving()) notifier_.extend(kLoadMs);
   if (std::string status = sources_.status(); status != status_) {
     notifier_.status(status);
@@ -42,7 +42,7 @@ void Heartbeat::look() {
   }
 }
 
-bool Heartbeat::is_load_moving() {
+bool Watchdog::is_load_moving() {
   const int pid = sources_.loading_pid();
   const uint64_t used_ns = pid != 0 ? cpu_ns_of(pid) : 0;
   return std::exchange(load_cpu_ns_, used_ns) != used_ns && used_ns != 0;

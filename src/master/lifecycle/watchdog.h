@@ -1,8 +1,8 @@
-// Heartbeat: what the service manager is told again and again, for as long as the event loop turns.
+// Watchdog: what the service manager is told again and again, for as long as the event loop turns.
 //
 //   WATCHDOG=1           at half of the interval that it has set (WatchdogSec=)
-//   EXTEND_TIMEOUT_USEC  while handlers load and the nursery uses CPU time: a load that takes long
-//                        is waited for, one that hangs is not
+//   EXTEND_TIMEOUT_USEC  while handlers load and the fork server uses CPU time: a load that takes
+//                        long is waited for, one that hangs is not
 //   STATUS               where it has changed: looked at once a second, so that a worker which is
 //                        replaced within milliseconds is no news
 //
@@ -22,7 +22,7 @@
 
 namespace ringmaster::master {
 
-class Heartbeat {
+class Watchdog {
  public:
   struct Sources {
     std::function<std::string()> status;  // one line, for people
@@ -31,7 +31,7 @@ class Heartbeat {
 
   // Call once, before any process is spawned: the variables that ask for it are removed.
   // `notifier` must live as long as this.
-  Heartbeat(uv_loop_t* loop, Notifier& notifier, Sources sources);
+  Watchdog(uv_loop_t* loop, Notifier& notifier, Sources sources);
 
  private:
   void look();

@@ -21,7 +21,7 @@ uint64_t ms_rounded_up(uint64_t ns) {
   return (ns + kNsPerMs - 1) / kNsPerMs;
 }
 
-rpc::Error too_late(const Forecast::Refusal& refusal, uint64_t allowed_ns) {
+rpc::Error too_late(const Admission::Refusal& refusal, uint64_t allowed_ns) {
   rpc::Error error = overloaded(
       "too_late", fmt::format("would be done in {} ms, with what is ahead of it; allowed are {} ms",
                               ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
@@ -42,13 +42,13 @@ uint64_t due_ns(const Job& job) {
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-                       std::vector<std::unique_ptr<net::Fetcher>> fetchers,
+                       std::vector<std::unique_ptr<net::HttpClient>> http_clients,
                        RunStage::KillWorker kill_worker)
     : loop_(loop),
       store_(store),
       table_(store, geometry.job_slots),
-      fetch_stage_(store, std::move(fetchers), *this),
-      run_stage_(store, table_, forecast_, geometry, *this, std::move(kill_worker)) {}
+      fetch_stage_(store, std::move(http_clients), *this),
+      run_stage_(store, table_, admission_, geometry, *this, std::move(kill_worker)) {}
 
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
@@ -57,9 +57,9 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
   const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
-  std::optional<Forecast::Refusal> refusal = forecast_.predict(method, now, now + allowed_ns);
+  std::optional<Admission::Refusal> refusal = admission_.predict(method, now, now + allowed_ns);
   if (!refusal && is_client_deadline) {
-    refusal = forecast_.find_hopeless(method, now, now + allowed_ns);
+    refusal = admission_.find_hopeless(method, now, now + allowed_ns);
   }
   if (refusal) {
     caller->answer_error(too_late(*refusal, allowed_ns));
@@ -112,7 +112,8 @@ rpc::Executed Dispatcher::cancel(Ticket ticket) {
 rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
   rpc::Error error = overloaded(std::move(reason), std::move(message));
   error.limit = limit;
-  if (const auto next_ns = forecast_.next_done_ns()) error.retry_after_ms = ms_rounded_up(*next_ns);
+  if (const auto next_ns = admission_.next_done_ns())
+    error.retry_after_ms = ms_rounded_up(*next_ns);
   return error;
 }
 
@@ -134,7 +135,7 @@ void Dispatcher::begin_step(Job& job) {
   const Step& step = job.method->steps[job.step];
   if (const auto* fetch = std::get_if<FetchStep>(&step)) {
     job.step_began_ns = now_ns();
-    forecast_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
+    admission_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
     fetch_stage_.start(job, *fetch);
   } else {
     run_stage_.start(job, std::get<RunStep>(step));
@@ -146,7 +147,7 @@ bool Dispatcher::is_last_step(const Job& job) const {
 }
 
 void Dispatcher::on_fetched(Job& job) {
-  forecast_.on_fetched(job.method->steps[job.step], now_ns() - job.step_began_ns);
+  admission_.on_fetched(job.method->steps[job.step], now_ns() - job.step_began_ns);
   if (!is_last_step(job)) {
     ++job.step;
     return begin_step(job);
@@ -155,9 +156,10 @@ void Dispatcher::on_fetched(Job& job) {
   const std::string_view text =
       body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
   if (const std::optional<std::string> fault = json::find_fault(text)) {
-    return on_step_failed(job, rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
-                                               fmt::format("upstream {}: expected JSON: {}",
-                                                           job.fetcher->options().name, *fault)));
+    return on_step_failed(job,
+                          rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
+                                          fmt::format("upstream {}: expected JSON: {}",
+                                                      job.http_client->options().name, *fault)));
   }
   answer_result(job, text);
   end(job);
@@ -178,7 +180,7 @@ void Dispatcher::on_result(Job& job, std::string_view result) {
 
 void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
   if (job.state == JobState::kFetching) {
-    forecast_.on_fetch_failed(job.method->steps[job.step]);
+    admission_.on_fetch_failed(job.method->steps[job.step]);
   }
   answer_error(job, error);
   end(job);
@@ -195,7 +197,7 @@ void Dispatcher::on_deadline(Job& job) {
   // else the upstream has used up all the time that there was.
   if (job.state == JobState::kFetching && !job.is_client_deadline) {
     error.code = rpc::kUpstreamFailed;
-    error.message = fmt::format("upstream {}: {}", job.fetcher->options().name, error.message);
+    error.message = fmt::format("upstream {}: {}", job.http_client->options().name, error.message);
     error.reason = "timeout";
   }
   cut_off(job, error, false);
@@ -229,7 +231,7 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
 // Its caller allowed less time than its method does: that has cost the caller its answer, and will
 // cost a worker only what the method's own deadline would.
 void Dispatcher::leave_running(Job& job, uint64_t now) {
-  forecast_.on_abandoned(job.load, *job.method, now);
+  admission_.on_abandoned(job.load, *job.method, now);
   start_timer(job, now);
 }
 
@@ -243,7 +245,7 @@ void Dispatcher::answer_error(Job& job, rpc::Error error) {
 }
 
 void Dispatcher::end(Job& job) {
-  forecast_.on_ended(job.load);
+  admission_.on_ended(job.load);
   table_.free(job);
   if (on_idle_ && table_.used() == 0) on_idle_();
 }

@@ -26,7 +26,8 @@ namespace ringmaster::master {
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-             std::vector<std::unique_ptr<net::Fetcher>> fetchers, RunStage::KillWorker kill_worker);
+             std::vector<std::unique_ptr<net::HttpClient>> http_clients,
+             RunStage::KillWorker kill_worker);
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has
   // been answered.
@@ -68,7 +69,7 @@ class Dispatcher : private StageEvents {
   uv_loop_t* loop_;
   ipc::PayloadStore& store_;
   JobTable table_;
-  Forecast forecast_;
+  Admission admission_;
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

@@ -9,8 +9,9 @@
 
 namespace ringmaster::master {
 FetchStage::FetchStage(ipc::PayloadStore& store,
-                       std::vector<std::unique_ptr<net::Fetcher>> fetchers, StageEvents& events)
-    : store_(store), fetchers_(std::move(fetchers)), events_(events) {}
+                       std::vector<std::unique_ptr<net::HttpClient>> http_clients,
+                       StageEvents& events)
+    : store_(store), http_clients_(std::move(http_clients)), events_(events) {}
 
 void FetchStage::start(Job& job, const FetchStep& step) {
   const Job::Product& params = job.products.front();
@@ -21,17 +22,17 @@ void FetchStage::start(Job& job, const FetchStep& step) {
         job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",
                              fmt::format("expected the parameter {}, found none", body.error())));
   }
-  net::Fetcher& fetcher = *fetchers_[step.upstream];
+  net::HttpClient& http_client = *http_clients_[step.upstream];
   job.state = JobState::kFetching;
   job.products.push_back({});
-  job.fetcher = &fetcher;
-  job.fetch = fetcher.start({
+  job.http_client = &http_client;
+  job.fetch = http_client.start({
       std::move(*body),
-      fetcher.options().timeout_ms,  // the job's own timer sees to its deadline
+      http_client.options().timeout_ms,  // the job's own timer sees to its deadline
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);
       },
-      [this, &job](const std::optional<net::Fetcher::Failure>& failure) {
+      [this, &job](const std::optional<net::HttpClient::Failure>& failure) {
         job.fetch = nullptr;
         on_done(job, failure);
       },
@@ -44,7 +45,7 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
   if (needed > there) {
     const uint64_t next =
-        expected > 0 ? expected : next_body_room(there, job.fetcher->options().body_bytes);
+        expected > 0 ? expected : next_body_room(there, job.http_client->options().body_bytes);
     const uint64_t wanted = std::max(needed, next);
     const std::optional<ipc::Block> larger = store_.allocate(wanted);
     if (!larger) return false;
@@ -59,7 +60,7 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   return true;
 }
 
-void FetchStage::on_done(Job& job, const std::optional<net::Fetcher::Failure>& failure) {
+void FetchStage::on_done(Job& job, const std::optional<net::HttpClient::Failure>& failure) {
   if (!failure) return events_.on_fetched(job);
   rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
   error.retryable = true;
@@ -67,7 +68,7 @@ void FetchStage::on_done(Job& job, const std::optional<net::Fetcher::Failure>& f
 }
 
 void FetchStage::cancel(Job& job) {
-  job.fetcher->cancel(std::exchange(job.fetch, nullptr));
+  job.http_client->cancel(std::exchange(job.fetch, nullptr));
 }
 
 }  // namespace ringmaster::master

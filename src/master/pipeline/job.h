@@ -70,12 +70,12 @@ struct Job {
   bool has_begun = false;
   uint64_t step_began_ns = 0;  // a run step: when it was last published
   uint64_t expected_ns = 0;    // a run step that is published: what it should take
-  Forecast::Load load;
-  std::vector<WorkerDeath> deaths;  // of those that ran it, at this step
-  std::vector<Product> products;    // params first; kept, with its memory, for the slot's next job
-  net::Fetcher* fetcher = nullptr;
-  net::Fetcher::Fetch* fetch = nullptr;  // while fetching
-  std::shared_ptr<Caller> caller;        // null once answered, or cancelled
+  Admission::Load load;
+  std::vector<WorkerExit> deaths;  // of those that ran it, at this step
+  std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
+  net::HttpClient* http_client = nullptr;
+  net::HttpClient::Fetch* fetch = nullptr;  // while fetching
+  std::shared_ptr<Caller> caller;           // null once answered, or cancelled
   // For the deadline; made at the slot's first use. Its data is this job.
   net::UvHandle<uv_timer_t> timer;
   Dispatcher* dispatcher = nullptr;  // who is told when it rings

@@ -29,22 +29,22 @@ bool is_run_alone(const Job& job) {
 
 }  // namespace
 
-RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Admission& forecast,
                    const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
     : store_(store),
       table_(table),
-      forecast_(forecast),
+      admission_(forecast),
       result_bytes_(geometry.result_bytes),
       events_(events),
       kill_worker_(std::move(kill_worker)),
-      backlog_(geometry.ring_entries / 2) {}
+      dispatch_window_(geometry.ring_entries / 2) {}
 
 void RunStage::start(Job& job, const RunStep&) {
   job.state = JobState::kQueued;
   job.attempts = 0;
   job.deaths.clear();
   queue_.push(job.deadline_ns, job.ticket);
-  forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
+  admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
   publish_waiting();
 }
 
@@ -56,8 +56,8 @@ void RunStage::set_port(ipc::MasterPort* port) {
 }
 
 void RunStage::set_workers(size_t count) {
-  backlog_.set_workers(count);
-  forecast_.set_workers(count);
+  dispatch_window_.set_workers(count);
+  admission_.set_workers(count);
   publish_waiting();
 }
 
@@ -68,7 +68,7 @@ void RunStage::publish_waiting() {
     const std::optional<Ticket> ticket = queue_.front();
     if (!ticket) return;
     Job& job = *table_.find(*ticket);
-    if (!backlog_.has_room(run_step(job).batch)) return;
+    if (!dispatch_window_.has_room(run_step(job).batch)) return;
     fill_header(job);
     const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
     if (!port_->try_publish(next)) return;  // full: its entries are freed before results come
@@ -76,10 +76,10 @@ void RunStage::publish_waiting() {
     job.publication = next;
     job.state = JobState::kPublished;
     job.step_began_ns = now;
-    job.expected_ns = backlog_.add(forecast_.run_ns(job.method->steps[job.step]));
+    job.expected_ns = dispatch_window_.add(admission_.run_ns(job.method->steps[job.step]));
     // Once its client's own deadline is over it is abandoned.
     const uint64_t left_ns = std::max(job.deadline_ns, now) - now;
-    forecast_.on_published(job.load, *job.method, job.step, left_ns + Forecast::kAbandonedNs);
+    admission_.on_published(job.load, *job.method, job.step, left_ns + Admission::kAbandonedNs);
     ++job.attempts;
     if (++unwoken_ == kUnwokenMax) wake_workers();
   }
@@ -89,13 +89,13 @@ void RunStage::wake_workers() {
   if (unwoken_ == 0 || port_ == nullptr) return;
   unwoken_ = 0;
   const size_t awake = port_->were_awake();
-  const size_t needed = backlog_.workers_needed();
+  const size_t needed = dispatch_window_.workers_needed();
   if (needed > awake) port_->wake(needed - awake);
 }
 
 bool RunStage::could_wake_more() const {
   // The ring is looked through before each wait: not for nothing.
-  return port_ != nullptr && backlog_.jobs() > 0 && port_->was_any_asleep() &&
+  return port_ != nullptr && dispatch_window_.jobs() > 0 && port_->was_any_asleep() &&
          port_->was_any_ready();
 }
 
@@ -149,13 +149,13 @@ bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) 
   // damage, too.
   Job* job = table_.find_published(record.id);
   if (job == nullptr) return false;
-  backlog_.remove(job->expected_ns);
+  dispatch_window_.remove(job->expected_ns);
   if (record.was_run()) {
     job->has_begun = true;
     // `now` is older than what was published while these results were taken.
     const uint64_t at = now > job->step_began_ns ? now : now_ns();
     const uint64_t since_ns = at - job->step_began_ns;  // a broken worker may say that it took more
-    forecast_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
+    admission_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
   }
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
@@ -200,7 +200,7 @@ bool RunStage::try_drop(Job& job) {
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
   if (!port_->try_withdraw(job.publication)) return false;
-  backlog_.remove(job.expected_ns);
+  dispatch_window_.remove(job.expected_ns);
   publish_waiting();
   return true;
 }
@@ -245,7 +245,7 @@ void RunStage::end_worker_of(const Job& job) {
 // The job has taken at least as long, and has begun after what that worker did before.
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
   const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[worker]);
-  forecast_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
+  admission_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
 }
 
 uint64_t RunStage::finished_jobs(uint32_t worker) const {

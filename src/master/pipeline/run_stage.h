@@ -4,7 +4,7 @@
 // are published to the ring.
 // Processes: the master only.
 // Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs go back into the queue, as
-//            long as they have attempts left. Of the nursery: on_port_lost(), the same for all.
+//            long as they have attempts left. Of the fork server: on_port_lost(), the same for all.
 // Trust:     results are matched with the table: one that no published job has is damage, as is a
 //            ring that makes no sense. Words are looked at by audit().
 #pragma once
@@ -33,7 +33,7 @@ class RunStage {
   // Told of a job that has no attempts left because its workers died, before it fails.
   using Quarantined = std::function<void(const Job& job)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, Forecast& forecast,
+  RunStage(ipc::PayloadStore& store, JobTable& table, Admission& forecast,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
   // Queues the job for its current step, which is this one.
@@ -84,7 +84,7 @@ class RunStage {
   // Wakes the workers that what was published since the last call is worth: before each wait.
   void wake_workers();
   // What is published and not done, by what such jobs take on average.
-  uint64_t work_ns() const { return backlog_.work_ns(); }
+  uint64_t work_ns() const { return dispatch_window_.work_ns(); }
   // There are jobs that nobody has taken, and workers asleep: wake_one_more() should follow soon.
   // (However many are awake: one may be about to leave, or not return.)
   bool could_wake_more() const;
@@ -96,13 +96,13 @@ class RunStage {
   // Returns those jobs, for the log. `was_ended_by_us`: the worker was ended for another job's
   // sake, so its death is not held against these. on_port_lost(): all of them are gone; `cause` is
   // for people.
-  std::vector<LostJob> on_worker_lost(const WorkerDeath& death, bool was_ended_by_us);
+  std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
   // By the worker that is in this slot now.
   uint64_t finished_jobs(uint32_t worker) const;
   // How many jobs are in the ring or with a worker; how many results there have been.
-  size_t published_jobs() const { return backlog_.jobs(); }
+  size_t published_jobs() const { return dispatch_window_.jobs(); }
   uint64_t results() const { return results_; }
 
  private:
@@ -124,14 +124,14 @@ class RunStage {
 
   ipc::PayloadStore& store_;
   JobTable& table_;
-  Forecast& forecast_;
+  Admission& admission_;
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
   Quarantined quarantined_ = [](const Job&) {};
-  Queue queue_;
+  DeadlineQueue queue_;
   ipc::MasterPort* port_ = nullptr;
-  Backlog backlog_;                       // jobs in the ring or with a worker
+  DispatchWindow dispatch_window_;        // jobs in the ring or with a worker
   size_t unwoken_ = 0;                    // published since the last wake_workers()
   std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one

@@ -70,7 +70,8 @@ void RunStage::end_overdue_workers() {
 }
 
 void RunStage::end_abandoned(uint64_t now_ns) {
-  const bool do_jobs_wait = backlog_.jobs() > 0 && port_ != nullptr && port_->was_any_ready();
+  const bool do_jobs_wait =
+      dispatch_window_.jobs() > 0 && port_ != nullptr && port_->was_any_ready();
   const bool has_moved = std::exchange(results_seen_, results_) != results_;
   const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
   if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
@@ -101,7 +102,7 @@ bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
   });
 }
 
-std::vector<LostJob> RunStage::on_worker_lost(const WorkerDeath& death, bool was_ended_by_us) {
+std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_ended_by_us) {
   const std::vector<ipc::Publication> ids = port_->take_over(death.worker);
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
   std::vector<LostJob> lost;
@@ -124,7 +125,7 @@ void RunStage::on_port_lost(const std::string& cause) {
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   // What can still be withdrawn no worker has ever had: it has not cost an attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
-  backlog_.set_workers(0);
+  dispatch_window_.set_workers(0);
   finished_.clear();
   table_.for_each_used([&](Job& job) {
     if (!is_with_workers(job)) return;
@@ -135,15 +136,15 @@ void RunStage::on_port_lost(const std::string& cause) {
     }
     on_job_lost(job, cause);
   });
-  RM_ASSERT(backlog_.jobs() == 0);
+  RM_ASSERT(dispatch_window_.jobs() == 0);
 }
 
 void RunStage::on_job_lost(Job& job, const std::string& cause) {
-  backlog_.remove(job.expected_ns);
+  dispatch_window_.remove(job.expected_ns);
   if (job.caller == nullptr) return events_.on_released(job);  // nobody waits for it
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;
-    forecast_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
+    admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
     return queue_.push(job.deadline_ns, job.ticket);
   }
   if (!job.deaths.empty()) quarantined_(job);

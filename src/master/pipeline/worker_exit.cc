@@ -19,7 +19,7 @@ std::string joined(std::string_view lines) {
 
 }  // namespace
 
-void log_death(const WorkerDeath& death, std::span<const LostJob> lost) {
+void log_death(const WorkerExit& death, std::span<const LostJob> lost) {
   const LogField who[] = {{"worker", death.worker}, {"gen", death.generation}, {"pid", death.pid}};
   std::vector<LogField> died(std::begin(who), std::end(who));
   died.emplace_back("how", death.how);

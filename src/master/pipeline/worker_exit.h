@@ -1,4 +1,4 @@
-// WorkerDeath: what is known of the end of a worker, and how it is logged.
+// WorkerExit: what is known of the end of a worker, and how it is logged.
 //
 // Processes: the master only.
 #pragma once
@@ -9,7 +9,7 @@
 
 namespace ringmaster::master {
 
-struct WorkerDeath {
+struct WorkerExit {
   uint32_t worker = 0;
   uint32_t generation = 0;
   int32_t pid = 0;
@@ -27,6 +27,6 @@ struct LostJob {
 };
 
 // event=worker_died, then event=backtrace where there is one: a line each.
-void log_death(const WorkerDeath& death, std::span<const LostJob> lost);
+void log_death(const WorkerExit& death, std::span<const LostJob> lost);
 
 }  // namespace ringmaster::master

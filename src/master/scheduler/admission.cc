@@ -23,31 +23,31 @@ uint64_t bucket_of(uint64_t deadline_ns) {
 
 }  // namespace
 
-void Forecast::set_workers(size_t count) {
+void Admission::set_workers(size_t count) {
   // Without any they are being replaced: there will be as many again.
   if (count > 0) workers_ = count;
 }
 
-void Forecast::on_fetched(const Step& step, uint64_t took_ns) {
+void Admission::on_fetched(const Step& step, uint64_t took_ns) {
   Estimate& estimate = steps_[&step];
   estimate.time_ns.add(static_cast<double>(took_ns));
   estimate.success.add(1);
 }
 
-void Forecast::on_run(const Step& step, uint64_t took_ns) {
+void Admission::on_run(const Step& step, uint64_t took_ns) {
   steps_[&step].time_ns.add(static_cast<double>(took_ns));
 }
 
-void Forecast::on_still_running(const Step& step, uint64_t ran_ns) {
+void Admission::on_still_running(const Step& step, uint64_t ran_ns) {
   if (static_cast<double>(ran_ns) > run_ns(step).value_or(0)) on_run(step, ran_ns);
 }
 
-std::optional<double> Forecast::run_ns(const Step& step) const {
+std::optional<double> Admission::run_ns(const Step& step) const {
   const auto found = steps_.find(&step);
   return found == steps_.end() ? std::nullopt : std::optional(found->second.time_ns.mean());
 }
 
-Forecast::Need Forecast::need(const Method& method, size_t step) const {
+Admission::Need Admission::need(const Method& method, size_t step) const {
   Need need;
   for (; step < method.steps.size(); ++step) {
     const auto found = steps_.find(&method.steps[step]);
@@ -61,13 +61,13 @@ Forecast::Need Forecast::need(const Method& method, size_t step) const {
   return need;
 }
 
-bool Forecast::would_start_at_once(const Method& method) const {
+bool Admission::would_start_at_once(const Method& method) const {
   const bool begins_with_run = std::holds_alternative<RunStep>(method.steps.front());
   return (begins_with_run ? jobs_ - arriving_ : jobs_) < workers_;
 }
 
-std::optional<Forecast::Refusal> Forecast::predict(const Method& method, uint64_t now_ns,
-                                                   uint64_t deadline_ns) const {
+std::optional<Admission::Refusal> Admission::predict(const Method& method, uint64_t now_ns,
+                                                     uint64_t deadline_ns) const {
   if (would_start_at_once(method)) return std::nullopt;
   const Need own = need(method, 0);
   const double workers = static_cast<double>(workers_);
@@ -108,8 +108,8 @@ std::optional<Forecast::Refusal> Forecast::predict(const Method& method, uint64_
   return Refusal{static_cast<uint64_t>(done), static_cast<uint64_t>(std::max(late, 1.0))};
 }
 
-std::optional<Forecast::Refusal> Forecast::find_hopeless(const Method& method, uint64_t now_ns,
-                                                         uint64_t deadline_ns) {
+std::optional<Admission::Refusal> Admission::find_hopeless(const Method& method, uint64_t now_ns,
+                                                           uint64_t deadline_ns) {
   const Need own = need(method, 0);
   const double takes_ns = own.fetch_ns + own.run_ns;
   if (takes_ns <= static_cast<double>(deadline_ns - now_ns)) return std::nullopt;
@@ -122,13 +122,13 @@ std::optional<Forecast::Refusal> Forecast::find_hopeless(const Method& method, u
   return Refusal{static_cast<uint64_t>(takes_ns), wait_ns};
 }
 
-std::optional<uint64_t> Forecast::next_done_ns() const {
+std::optional<uint64_t> Admission::next_done_ns() const {
   if (work_ns_ == 0) return std::nullopt;
   return work_ns_ / workers_ / jobs_;
 }
 
-void Forecast::on_fetching(Load& load, const Method& method, size_t step, uint64_t now_ns,
-                           uint64_t deadline_ns) {
+void Admission::on_fetching(Load& load, const Method& method, size_t step, uint64_t now_ns,
+                            uint64_t deadline_ns) {
   const Need left = need(method, step);
   on_ended(load);
   load.is_arriving = true;
@@ -137,19 +137,19 @@ void Forecast::on_fetching(Load& load, const Method& method, size_t step, uint64
         now_ns + static_cast<uint64_t>(left.fetch_ns));
 }
 
-void Forecast::on_queued(Load& load, const Method& method, size_t step, uint64_t deadline_ns) {
+void Admission::on_queued(Load& load, const Method& method, size_t step, uint64_t deadline_ns) {
   const Need left = need(method, step);
   on_ended(load);
   place(load, bucket_of(deadline_ns), left.run_ns, 0);
 }
 
-void Forecast::on_published(Load& load, const Method& method, size_t step, uint64_t work_ns_max) {
+void Admission::on_published(Load& load, const Method& method, size_t step, uint64_t work_ns_max) {
   const Need left = need(method, step);
   on_ended(load);
   place(load, kPublished, std::min(left.run_ns, static_cast<double>(work_ns_max)), 0);
 }
 
-void Forecast::on_abandoned(Load& load, const Method& method, uint64_t now_ns) {
+void Admission::on_abandoned(Load& load, const Method& method, uint64_t now_ns) {
   const Need own = need(method, 0);
   on_ended(load);
   load.is_abandoned = true;
@@ -160,7 +160,7 @@ void Forecast::on_abandoned(Load& load, const Method& method, uint64_t now_ns) {
       now_ns + std::max(kTrialNs, kTimes * static_cast<uint64_t>(own.fetch_ns + own.run_ns));
 }
 
-void Forecast::place(Load& load, uint64_t bucket, double work_ns, uint64_t ready_ns) {
+void Admission::place(Load& load, uint64_t bucket, double work_ns, uint64_t ready_ns) {
   load.bucket = bucket;
   load.work_ns = static_cast<uint64_t>(work_ns);
   load.is_placed = true;
@@ -173,7 +173,7 @@ void Forecast::place(Load& load, uint64_t bucket, double work_ns, uint64_t ready
   last_ready_ns_ = std::max(last_ready_ns_, ready_ns);
 }
 
-void Forecast::on_ended(Load& load) {
+void Admission::on_ended(Load& load) {
   if (!load.is_placed) return;
   const auto there = buckets_.find(load.bucket);
   there->second.work_ns -= load.work_ns;

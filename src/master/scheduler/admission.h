@@ -1,4 +1,4 @@
-// Forecast: whether a request that comes in now would be done in time.
+// Admission: whether a request that comes in now would be done in time.
 //
 // It learns how long each step takes, knows what work was admitted and is not done yet, and lets in
 // what can be done before its deadline without making late what was let in before. So in overload
@@ -25,7 +25,7 @@
 
 namespace ringmaster::master {
 
-class Forecast {
+class Admission {
  public:
   // What one admitted job stands for; part of the job.
   struct Load {
@@ -80,8 +80,8 @@ class Forecast {
 
  private:
   struct Estimate {
-    Average time_ns;
-    Average success;
+    MovingAverage time_ns;
+    MovingAverage success;
   };
   struct Bucket {
     uint64_t jobs = 0;

@@ -1,4 +1,4 @@
-// Queue: the jobs that wait for a worker, earliest deadline first.
+// DeadlineQueue: the jobs that wait for a worker, earliest deadline first.
 //
 // It is private to the master and deep; the ring is shared and shallow. What has left the queue
 // cannot be reordered any more, so a job leaves it only when a worker will take it within moments.
@@ -14,7 +14,7 @@
 
 namespace ringmaster::master {
 
-class Queue {
+class DeadlineQueue {
  public:
   void push(uint64_t deadline_ns, Ticket ticket) {
     waiting_.emplace(deadline_ns, ticket.slot, ticket.use);
@@ -33,7 +33,7 @@ class Queue {
   std::set<std::tuple<uint64_t, uint32_t, uint64_t>> waiting_;
 };
 
-inline std::optional<Ticket> Queue::front() const {
+inline std::optional<Ticket> DeadlineQueue::front() const {
   if (waiting_.empty()) return std::nullopt;
   const auto& [deadline_ns, slot, use] = *waiting_.begin();
   return Ticket{slot, use};

@@ -1,6 +1,6 @@
-// Backlog: what is published and not done yet, be it claimed or not (what waits in the queue is no
-// part of it). It says how far ahead of the workers jobs are published, and how many workers should
-// be awake for that.
+// DispatchWindow: what is published and not done yet, be it claimed or not (what waits in the queue
+// is no part of it). It says how far ahead of the workers jobs are published, and how many workers
+// should be awake for that.
 //
 // A worker that finds no job sleeps, and to wake it costs two system calls and two switches, more
 // than many a job takes. So short jobs are published by the dozen, and for a handful of them one
@@ -17,7 +17,7 @@
 
 namespace ringmaster::master {
 
-class Backlog {
+class DispatchWindow {
  public:
   // As much work as is published for each worker, if it is done in many jobs. What comes in later
   // and is more urgent has to wait for that long.
@@ -31,7 +31,7 @@ class Backlog {
 
   // Of short jobs no more than `ahead_jobs_max` are published; what each worker is given in any
   // case may come to more.
-  explicit Backlog(size_t ahead_jobs_max) : ahead_jobs_max_(ahead_jobs_max) {}
+  explicit DispatchWindow(size_t ahead_jobs_max) : ahead_jobs_max_(ahead_jobs_max) {}
 
   void set_workers(size_t count) { workers_ = count; }
 

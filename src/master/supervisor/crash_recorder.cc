@@ -39,7 +39,7 @@ std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Opt
       job.step + 1, job.method->steps.size(), handler.name, handler.library, job.attempts);
   text += fmt::format("run it again: ringmaster call -c {} {}{}\n", shell_word(options.config_file),
                       shell_word(job.method->name), has_params ? " \"$(cat params.json)\"" : "");
-  for (const WorkerDeath& death : job.deaths) {
+  for (const WorkerExit& death : job.deaths) {
     text += fmt::format("\nworker {} of generation {}, pid {}: {}{}{}\n{}\n", death.worker,
                         death.generation, death.pid, death.how, death.cause.empty() ? "" : " by ",
                         death.cause, death.report.empty() ? "no backtrace" : death.report);
@@ -50,7 +50,7 @@ std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Opt
 }  // namespace
 
 // Lives on while something is being written, whatever becomes of the quarantine.
-class Quarantine::Writer : public std::enable_shared_from_this<Writer> {
+class CrashRecorder::Writer : public std::enable_shared_from_this<Writer> {
  public:
   Writer(uv_loop_t* loop, const Crashes& options)
       : loop_(loop), options_(options), folder_(options) {}
@@ -72,24 +72,24 @@ class Quarantine::Writer : public std::enable_shared_from_this<Writer> {
 
   uv_loop_t* loop_;
   Crashes options_;
-  CrashFolder folder_;
+  CrashStore folder_;
   std::deque<Crash> waiting_;  // while one is being written
   uint64_t bytes_ = 0;         // of all of them
 };
 
-std::optional<std::string> Quarantine::Writer::find_fault(uint64_t bytes) const {
+std::optional<std::string> CrashRecorder::Writer::find_fault(uint64_t bytes) const {
   if (bytes_ + bytes <= options_.total_bytes) return std::nullopt;
   return fmt::format("it takes {} bytes, {} bytes wait to be written, crashes.total_bytes is {}",
                      bytes, bytes_, options_.total_bytes);
 }
 
-void Quarantine::Writer::write(Crash crash) {
+void CrashRecorder::Writer::write(Crash crash) {
   const bool is_writing = std::exchange(bytes_, bytes_ + crash.bytes()) > 0;
   if (is_writing) return waiting_.push_back(std::move(crash));
   start(std::move(crash));
 }
 
-void Quarantine::Writer::start(Crash crash) {
+void CrashRecorder::Writer::start(Crash crash) {
   auto* work = new Work{{}, shared_from_this(), std::move(crash), ""};
   work->request.data = work;
   const auto run = [](uv_work_t* request) {
@@ -103,7 +103,7 @@ void Quarantine::Writer::start(Crash crash) {
   RM_ASSERT(uv_queue_work(loop_, &work->request, run, done) == 0);
 }
 
-void Quarantine::Writer::on_written(const Crash& crash, const Result<std::string>& kept) {
+void CrashRecorder::Writer::on_written(const Crash& crash, const Result<std::string>& kept) {
   if (kept) {
     log(Level::kInfo, "crash_kept", {{"crash", crash.name}, {"folder", *kept}});
   } else {
@@ -116,16 +116,17 @@ void Quarantine::Writer::on_written(const Crash& crash, const Result<std::string
   start(std::move(next));
 }
 
-Quarantine::Quarantine(uv_loop_t* loop, const Options& options, const ipc::PayloadStore& store)
+CrashRecorder::CrashRecorder(uv_loop_t* loop, const Options& options,
+                             const ipc::PayloadStore& store)
     : options_(options), store_(store) {
   if (!options.crashes.folder.empty()) {
     writer_ = std::make_shared<Writer>(loop, options.crashes);
   }
 }
 
-Quarantine::~Quarantine() = default;
+CrashRecorder::~CrashRecorder() = default;
 
-void Quarantine::take(const Job& job) {
+void CrashRecorder::take(const Job& job) {
   const std::string name = name_of(job);
   const ipc::HandlerSpec& handler =
       options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler];

@@ -1,5 +1,5 @@
-// Quarantine: tells of a job that used up its attempts because its workers died, and keeps what it
-// was made of, so that it can be looked at and run again: see crash_folder.h.
+// CrashRecorder: tells of a job that used up its attempts because its workers died, and keeps what
+// it was made of, so that it can be looked at and run again: see crash_folder.h.
 //
 // Processes: the master only. Files are written in libuv's pool, one crash at a time; the loop only
 //            copies the payload.
@@ -19,13 +19,13 @@
 
 namespace ringmaster::master {
 
-class Quarantine {
+class CrashRecorder {
  public:
   // `options` and `store` must live as long as this.
-  Quarantine(uv_loop_t* loop, const Options& options, const ipc::PayloadStore& store);
-  ~Quarantine();
-  Quarantine(const Quarantine&) = delete;
-  Quarantine& operator=(const Quarantine&) = delete;
+  CrashRecorder(uv_loop_t* loop, const Options& options, const ipc::PayloadStore& store);
+  ~CrashRecorder();
+  CrashRecorder(const CrashRecorder&) = delete;
+  CrashRecorder& operator=(const CrashRecorder&) = delete;
 
   // The last of its workers has died, its payload is still there.
   void take(const Job& job);

@@ -166,7 +166,7 @@ uint64_t Crash::bytes() const {
   return sum;
 }
 
-Result<std::string> CrashFolder::keep(const Crash& crash) const {
+Result<std::string> CrashStore::keep(const Crash& crash) const {
   const uint64_t bytes = crash.bytes();
   if (bytes > options_.total_bytes) {
     return fail(ExitCode::kResource, fmt::format("it takes {} bytes, crashes.total_bytes is {}",

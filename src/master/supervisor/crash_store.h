@@ -1,4 +1,4 @@
-// CrashFolder: what is kept on disk of jobs whose workers died: one folder for each, with what a
+// CrashStore: what is kept on disk of jobs whose workers died: one folder for each, with what a
 // person needs to see why and to run the job again.
 //
 //   FOLDER/crash-20260704T101112.123Z-812-3-17/   time, the master's pid, the job
@@ -34,9 +34,9 @@ struct Crash {
   uint64_t bytes() const;
 };
 
-class CrashFolder {
+class CrashStore {
  public:
-  explicit CrashFolder(Crashes options) : options_(std::move(options)) {}
+  explicit CrashStore(Crashes options) : options_(std::move(options)) {}
 
   // Makes the folder where it is missing. The path of the crash that was kept.
   [[nodiscard]] Result<std::string> keep(const Crash& crash) const;

@@ -16,7 +16,8 @@ Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, E
 Generation::~Generation() {
   if (!is_running()) return;
   kill();
-  process_.release()->data = nullptr;  // stays with the loop, which reaps the nursery: see spawn()
+  process_.release()->data =
+      nullptr;  // stays with the loop, which reaps the fork server: see spawn()
 }
 
 Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t number,
@@ -49,8 +50,8 @@ Status Generation::spawn(int payload_memory_fd) {
   if (!ends) return tl::unexpected(ends.error());
   channel_ = std::make_unique<ipc::ControlChannel>(std::move(ends->first));
 
-  // What the nursery inherits, by number: see ipc/control.h. A handler that prints to stdout prints
-  // to our stderr.
+  // What the fork server inherits, by number: see ipc/control.h. A handler that prints to stdout
+  // prints to our stderr.
   const int inherited[] = {-1,
                            STDERR_FILENO,
                            STDERR_FILENO,
@@ -63,7 +64,7 @@ Status Generation::spawn(int payload_memory_fd) {
     stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;
     stdio[i].data.fd = inherited[i];
   }
-  std::string arguments[] = {"ringmaster", "nursery", std::to_string(number_),
+  std::string arguments[] = {"ringmaster", "fork-server", std::to_string(number_),
                              std::to_string(::getpid())};
   char* argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
                   arguments[3].data(), nullptr};
@@ -82,7 +83,7 @@ Status Generation::spawn(int payload_memory_fd) {
   process->data = this;
   const int error = uv_spawn(loop_, process.get(), &options);
   process_.reset(process.release());  // libuv knows the handle even if the spawn failed
-  if (error != 0) return fail_errno("start the nursery", -error);
+  if (error != 0) return fail_errno("start the fork server", -error);
   return {};
 }
 
@@ -155,7 +156,7 @@ void Generation::send_orders() {
   while (!orders_.is_empty()) {
     const Result<bool> sent = try_send(orders_.front());
     if (!sent) {
-      // The nursery is gone already, or must go: its exit will be reported.
+      // The fork server is gone already, or must go: its exit will be reported.
       log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
       return kill();
     }

@@ -1,8 +1,9 @@
-// Generation: one nursery with its workers, and the shared memory that they and the master meet in.
+// Generation: one fork server with its workers, and the shared memory that they and the master meet
+// in.
 //
 // Processes: the master only.
-// Death:     of the nursery: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
-//            Of this object: the nursery is killed if it still lives, and reaped by the loop.
+// Death:     of the fork server: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
+//            Of this object: the fork server is killed if it still lives, and reaped by the loop.
 // Memory:    control and result memory are the generation's own; payload memory is lent to it.
 #pragma once
 
@@ -25,35 +26,35 @@ class Generation {
  public:
   struct Events {
     std::function<void(const ipc::ControlMessage&)> on_message;
-    // The memory for the worker's results could not be made: its nursery was not told to fork.
+    // The memory for the worker's results could not be made: its fork server was not told to fork.
     std::function<void(uint32_t worker, const Error&)> on_fork_failed;
     std::function<void()> on_bell;  // a worker has published something, or has become ready
-    // The nursery is gone; `how` is for people: "exit 78", "SIGKILL".
+    // The fork server is gone; `how` is for people: "exit 78", "SIGKILL".
     std::function<void(const std::string& how)> on_gone;
   };
 
-  // Starts the nursery and tells it what to load: kLoaded or kFailed will follow.
+  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
       const std::vector<ipc::HandlerSpec>& handlers, const ipc::Confinement& confinement,
       Events events);
   ~Generation();
 
-  // Orders to the nursery. One that its channel has no room for waits until there is some.
+  // Orders to the fork server. One that its channel has no room for waits until there is some.
   void fork_worker(uint32_t slot) { order({ipc::ControlType::kFork, slot, 0, 0, {}}); }
   void signal_worker(uint32_t slot, int32_t pid, int signal) {
     order({ipc::ControlType::kKill, slot, pid, signal, {}});
   }
-  void ping_nursery() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
-  // Closes the control channel: the nursery ends its workers (they finish what they have), then
+  void ping_fork_server() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
+  // Closes the control channel: the fork server ends its workers (they finish what they have), then
   // itself.
   void stop();
-  // Ends all of its processes at once. What the nursery still says is not listened to.
+  // Ends all of its processes at once. What the fork server still says is not listened to.
   void kill();
 
   ipc::MasterPort& port() { return port_; }
   uint32_t number() const { return number_; }
-  int nursery_pid() const { return process_ ? process_->pid : 0; }
+  int fork_server_pid() const { return process_ ? process_->pid : 0; }
 
  private:
   Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events);

@@ -1,8 +1,8 @@
-// Orders: what the nursery has still to be told, until its control channel takes it.
+// Orders: what the fork server has still to be told, until its control channel takes it.
 //
 // The channel is a socket and may be full. The master never waits for it: an order waits here.
 // Pure bookkeeping; the master only.
-// Limits: one order for each worker slot, beside what configures the nursery before its first
+// Limits: one order for each worker slot, beside what configures the fork server before its first
 //         worker. A slot's newest order makes the one before it pointless: a worker is not told to
 //         leave once it must be killed, and a slot is only forked anew once its worker is gone.
 #pragma once

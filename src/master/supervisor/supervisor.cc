@@ -34,7 +34,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
     : setup_(std::move(setup)),
       run_stage_(run_stage),
       events_(std::move(events)),
-      roster_(setup_.geometry.worker_slots, setup_.worker_count),
+      worker_slots_(setup_.geometry.worker_slots, setup_.worker_count),
       watched_(setup_.geometry.worker_slots),
       tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
       wait_(setup_.loop, run_stage) {}
@@ -67,10 +67,11 @@ Status Supervisor::start_generation() {
 
 void Supervisor::on_gone(const std::string& how) {
   gone_ = std::move(generation_);
-  run_stage_.on_port_lost(fmt::format("its nursery: {}", how));
-  roster_.on_all_gone();
+  run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
+  worker_slots_.on_all_gone();
   if (is_stopping_) return events_.on_stopped();
-  const std::string why = failure_ ? failure_->message : fmt::format("the nursery died: {}", how);
+  const std::string why =
+      failure_ ? failure_->message : fmt::format("the fork server died: {}", how);
   if (!was_ready_) {
     uv_timer_stop(tick_.get());  // or it would start the next one while this is being given up
     return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
@@ -83,7 +84,7 @@ void Supervisor::on_gone(const std::string& how) {
   const uint64_t wait_ns =
       was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
   restart_due_ns_ = now_ns() + wait_ns;
-  log(Level::kError, "nursery_died",
+  log(Level::kError, "fork_server_died",
       {{"gen", gone_->number()}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
   on_tick();
 }
@@ -104,23 +105,23 @@ void Supervisor::on_tick() {
   fork_due();
   audit();
   recycle();
-  if (!is_stopping_) {  // then the nursery ends them, and has kEndNs for it
+  if (!is_stopping_) {  // then the fork server ends them, and has kEndNs for it
     watch_workers();
-    watch_nursery();
+    watch_fork_server();
     watch_for_stall();
   }
   give_up_starting_late();
 }
 
 void Supervisor::recycle() {
-  if (setup_.max_rss_bytes > 0) looked_at_ = (looked_at_ + 1) % roster_.wanted();
-  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
+  if (setup_.max_rss_bytes > 0) looked_at_ = (looked_at_ + 1) % worker_slots_.wanted();
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
     const char* why = why_recycle(i);
-    if (why == nullptr || !roster_.try_recycle(i)) continue;
+    if (why == nullptr || !worker_slots_.try_recycle(i)) continue;
     log(Level::kInfo, "worker_recycled",
         {{"worker", i},
          {"gen", generation_->number()},
-         {"pid", roster_.slot(i).pid},
+         {"pid", worker_slots_.slot(i).pid},
          {"why", why},
          {"jobs", run_stage_.finished_jobs(i)}});
     return signal_worker(i, SIGTERM);
@@ -128,14 +129,15 @@ void Supervisor::recycle() {
 }
 
 const char* Supervisor::why_recycle(uint32_t worker) const {
-  const uint64_t share = setup_.max_jobs / 4 * worker / roster_.wanted();  // see max_jobs
+  const uint64_t share = setup_.max_jobs / 4 * worker / worker_slots_.wanted();  // see max_jobs
   if (setup_.max_jobs > 0 && run_stage_.finished_jobs(worker) >= setup_.max_jobs + share) {
     return "max_jobs";
   }
   // A look costs some system calls: one worker each time is enough.
   const bool is_due = setup_.max_rss_bytes > 0 && worker == looked_at_;
-  if (is_due && roster_.slot(worker).state == Roster::State::kUp &&
-      grown_bytes(roster_.slot(worker).pid, generation_->nursery_pid()) > setup_.max_rss_bytes) {
+  if (is_due && worker_slots_.slot(worker).state == WorkerSlots::State::kUp &&
+      grown_bytes(worker_slots_.slot(worker).pid, generation_->fork_server_pid()) >
+          setup_.max_rss_bytes) {
     return "max_rss_bytes";
   }
   return nullptr;
@@ -148,8 +150,9 @@ void Supervisor::give_up_starting_late() {
   const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;
   if (!is_late || (was_ready_ && is_loaded_) || failure_) return;
   const std::string how_far =
-      is_loaded_ ? fmt::format("{} of {} workers up", roster_.up_count(), roster_.wanted())
-                 : "handlers are still being loaded";
+      is_loaded_
+          ? fmt::format("{} of {} workers up", worker_slots_.up_count(), worker_slots_.wanted())
+          : "handlers are still being loaded";
   failure_ = Error{ExitCode::kResource,
                    fmt::format("not ready within {} ms (workers.start_timeout_ms): {}",
                                setup_.start_timeout_ms, how_far)};
@@ -158,17 +161,17 @@ void Supervisor::give_up_starting_late() {
 
 void Supervisor::look_at_workers() {
   if (generation_ == nullptr) return;
-  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
-    if (roster_.slot(i).state != Roster::State::kStarting ||
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
+    if (worker_slots_.slot(i).state != WorkerSlots::State::kStarting ||
         generation_->port().was_state(i) == ipc::WorkerState::kAbsent) {
       continue;
     }
     log(Level::kInfo, "worker_ready",
-        {{"worker", i}, {"gen", generation_->number()}, {"pid", roster_.slot(i).pid}});
-    if (roster_.on_ready(i)) signal_worker(i, SIGTERM);
+        {{"worker", i}, {"gen", generation_->number()}, {"pid", worker_slots_.slot(i).pid}});
+    if (worker_slots_.on_ready(i)) signal_worker(i, SIGTERM);
   }
-  run_stage_.set_workers(roster_.up_count());
-  if (!was_ready_ && roster_.is_complete()) {
+  run_stage_.set_workers(worker_slots_.up_count());
+  if (!was_ready_ && worker_slots_.is_complete()) {
     was_ready_ = true;
     events_.on_ready();
   }
@@ -176,7 +179,7 @@ void Supervisor::look_at_workers() {
 
 void Supervisor::fork_due() {
   if (generation_ == nullptr || !is_loaded_) return;
-  for (const uint32_t slot : roster_.take_due(now_ns()))
+  for (const uint32_t slot : worker_slots_.take_due(now_ns()))
     generation_->fork_worker(slot);
 }
 
@@ -221,17 +224,17 @@ bool Supervisor::try_begin_wait() {
 }
 
 void Supervisor::kill_worker(uint32_t worker) {
-  if (generation_ != nullptr && roster_.try_kill(worker)) signal_worker(worker, SIGKILL);
+  if (generation_ != nullptr && worker_slots_.try_kill(worker)) signal_worker(worker, SIGKILL);
 }
 
 void Supervisor::signal_worker(uint32_t worker, int signal) {
-  generation_->signal_worker(worker, roster_.slot(worker).pid, signal);
+  generation_->signal_worker(worker, worker_slots_.slot(worker).pid, signal);
 }
 
 void Supervisor::change_worker_count(int by) {
-  const std::optional<uint32_t> leaving =
-      roster_.want(static_cast<size_t>(std::max(1, static_cast<int>(roster_.wanted()) + by)));
-  log(Level::kInfo, "worker_count", {{"wanted", roster_.wanted()}});
+  const std::optional<uint32_t> leaving = worker_slots_.want(
+      static_cast<size_t>(std::max(1, static_cast<int>(worker_slots_.wanted()) + by)));
+  log(Level::kInfo, "worker_count", {{"wanted", worker_slots_.wanted()}});
   if (leaving && generation_ != nullptr) signal_worker(*leaving, SIGTERM);
   fork_due();
 }

@@ -2,7 +2,7 @@
 //
 // Processes: the master only. Decisions about slots are the roster's; this does and logs them.
 // Death:     of a worker: its results are taken, its jobs given out again, its slot forked anew
-//            (after a back-off, if it died young). Of the nursery: the same for all, with a new
+//            (after a back-off, if it died young). Of the fork server: the same for all, with a new
 //            one.
 #pragma once
 
@@ -71,9 +71,9 @@ class Supervisor {
   bool try_begin_wait();
   void end_wait() { wait_.end(); }
 
-  size_t workers_up() const { return roster_.up_count(); }
-  size_t workers_wanted() const { return roster_.wanted(); }
-  bool is_crash_looping() const { return roster_.crash_looping_count() > 0; }
+  size_t workers_up() const { return worker_slots_.up_count(); }
+  size_t workers_wanted() const { return worker_slots_.wanted(); }
+  bool is_crash_looping() const { return worker_slots_.crash_looping_count() > 0; }
   // There are jobs, and no worker has been at work for a second.
   bool is_stalled() const { return stall_watch_.is_stalled(); }
   // Why the newest generation could not load its handlers: it is tried again. Empty: it could.
@@ -81,9 +81,9 @@ class Supervisor {
   // The steps of the sandbox that the newest generation's workers go without, for people; empty:
   // none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
-  // The nursery while it loads handlers; 0: none does.
+  // The fork server while it loads handlers; 0: none does.
   int loading_pid() const {
-    return generation_ != nullptr && !is_loaded_ ? generation_->nursery_pid() : 0;
+    return generation_ != nullptr && !is_loaded_ ? generation_->fork_server_pid() : 0;
   }
 
  private:
@@ -110,7 +110,7 @@ class Supervisor {
   void end_overstayed(uint32_t worker);
   void end_frozen(uint32_t worker, const ProcessLook& look, const char* cause);
   uint32_t limit_ticks(uint32_t worker) const;
-  void watch_nursery();
+  void watch_fork_server();
   void watch_for_stall();
   bool is_any_at_work() const;
 
@@ -126,7 +126,7 @@ class Supervisor {
   Setup setup_;
   RunStage& run_stage_;
   Events events_;
-  Roster roster_;
+  WorkerSlots worker_slots_;
   OomKills oom_kills_;
   std::vector<std::string> descriptions_;  // of the handlers that have been loaded so far
   std::unique_ptr<Generation> generation_;
@@ -139,15 +139,15 @@ class Supervisor {
   uint64_t end_due_ns_ = 0;         // once it is stopping
   uint32_t young_generations_ = 0;  // in a row, that were gone soon
   std::string sandbox_lacks_;
-  std::optional<Error> failure_;  // what the nursery said, or was killed for, before it went
+  std::optional<Error> failure_;  // what the fork server said, or was killed for, before it went
   std::string load_failure_;
   std::vector<WatchedWorker> watched_;           // by worker slot
   std::optional<ipc::Publication> waiting_job_;  // that no worker had claimed at the last tick
-  FrozenWatch nursery_watch_;
+  FrozenWatch fork_server_watch_;
   StallWatch stall_watch_;
   uint32_t ticks_until_ping_ = 0;
   bool is_ping_unanswered_ = false;
-  bool was_nursery_heard_ = false;  // since the last tick
+  bool was_fork_server_heard_ = false;  // since the last tick
   bool is_loaded_ = false;
   bool is_condemned_ = false;  // its results are damaged: they are not looked at any more
   bool was_ready_ = false;

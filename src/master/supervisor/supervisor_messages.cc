@@ -1,4 +1,4 @@
-// Supervisor: what the nursery says, of itself and of its workers.
+// Supervisor: what the fork server says, of itself and of its workers.
 #include <csignal>
 #include <fmt/format.h>
 #include <utility>
@@ -11,7 +11,7 @@
 
 namespace ringmaster::master {
 
-// Whether a nursery that is in its right mind could say this now.
+// Whether a fork server that is in its right mind could say this now.
 bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   using ipc::ControlType;
   const bool is_exit = message.type == ControlType::kExited;
@@ -22,22 +22,22 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
   if (message.type == ControlType::kPong) return is_ping_unanswered_;
   if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
-  if (message.worker >= roster_.slot_count()) return false;
-  const Roster::Slot& slot = roster_.slot(message.worker);
-  if (is_of_fork) return slot.state == Roster::State::kForking;
+  if (message.worker >= worker_slots_.slot_count()) return false;
+  const WorkerSlots::Slot& slot = worker_slots_.slot(message.worker);
+  if (is_of_fork) return slot.state == WorkerSlots::State::kForking;
   return slot.pid != 0 && slot.pid == message.pid;
 }
 
 void Supervisor::on_message(const ipc::ControlMessage& message) {
   if (!is_sane(message)) {
-    // Handlers run in the nursery while they load, and may write anywhere.
+    // Handlers run in the fork server while they load, and may write anywhere.
     failure_ = Error{ExitCode::kInternal,
-                     fmt::format("expected no such control message from the nursery: type {}, "
+                     fmt::format("expected no such control message from the fork server: type {}, "
                                  "worker {}, pid {}",
                                  static_cast<uint32_t>(message.type), message.worker, message.pid)};
     return generation_->kill();
   }
-  was_nursery_heard_ = true;
+  was_fork_server_heard_ = true;
   switch (message.type) {
     case ipc::ControlType::kPong:
       is_ping_unanswered_ = false;
@@ -50,7 +50,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       events_.on_described(std::move(descriptions_));
       log(Level::kInfo, "handlers_loaded",
           {{"gen", generation_->number()},
-           {"nursery_pid", generation_->nursery_pid()},
+           {"fork_server_pid", generation_->fork_server_pid()},
            {"took_ms", (now_ns() - generation_started_ns_) / kNsPerMs}});
       sandbox_lacks_ = message.text;
       if (!sandbox_lacks_.empty()) {
@@ -62,7 +62,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       failure_ = Error{static_cast<ExitCode>(message.status), message.text};
       return generation_->kill();
     case ipc::ControlType::kForked:
-      if (roster_.on_forked(message.worker, message.pid, now_ns())) {
+      if (worker_slots_.on_forked(message.worker, message.pid, now_ns())) {
         signal_worker(message.worker, SIGKILL);
       }
       return look_at_workers();
@@ -77,31 +77,33 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
 
 void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
   log(Level::kError, "fork_failed", {{"worker", worker}, {"error", why}});
-  roster_.on_fork_failed(worker, now_ns());
+  worker_slots_.on_fork_failed(worker, now_ns());
 }
 
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
-  WorkerDeath death{worker, generation_->number(), message.pid};
+  WorkerExit death{worker, generation_->number(), message.pid};
   death.how = describe_exit(message.status);
   death.report = message.text;
   const bool was_killed = death.how == "SIGKILL";
-  const bool was_killed_by_us = roster_.slot(worker).is_killed && was_killed;
+  const bool was_killed_by_us = worker_slots_.slot(worker).is_killed && was_killed;
   if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
   take_results(RunStage::kAllBytes);  // what it had finished is not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
-  roster_.on_exited(worker, now_ns(), has_worked);
-  run_stage_.set_workers(roster_.up_count());
+  worker_slots_.on_exited(worker, now_ns(), has_worked);
+  run_stage_.set_workers(worker_slots_.up_count());
   if (message.status == 0 && lost.empty()) {
     log(Level::kInfo, "worker_left",
         {{"worker", worker}, {"gen", death.generation}, {"pid", message.pid}});
   } else {
     log_death(death, lost);
   }
-  if (roster_.slot(worker).young_deaths == Roster::kCrashLoopDeaths) {
+  if (worker_slots_.slot(worker).young_deaths == WorkerSlots::kCrashLoopDeaths) {
     log(Level::kError, "crash_looping",
-        {{"worker", worker}, {"gen", generation_->number()}, {"deaths", Roster::kCrashLoopDeaths}});
+        {{"worker", worker},
+         {"gen", generation_->number()},
+         {"deaths", WorkerSlots::kCrashLoopDeaths}});
   }
   fork_due();
 }

@@ -9,13 +9,14 @@ namespace ringmaster::master {
 namespace {
 
 // A tick is 50 ms. A worker that should start or claim a job may do nothing for 1 s. A worker that
-// leaves may, under a sanitizer, wait while its memory is looked through, and a large nursery takes
+// leaves may, under a sanitizer, wait while its memory is looked through, and a large fork server
+// takes
 // long to fork: 5 s for each.
 constexpr uint32_t kWorkerTicks = 20;
 constexpr uint32_t kLeavingTicks = 100;
-constexpr uint32_t kNurseryTicks = 100;
+constexpr uint32_t kForkServerTicks = 100;
 
-// A nursery is asked for a sign of life so many ticks after it gave the last one: 1 s.
+// A fork server is asked for a sign of life so many ticks after it gave the last one: 1 s.
 constexpr uint32_t kPingTicks = 20;
 
 const char* cause_of(const ProcessLook& look, const char* cause_asleep = "blocked") {
@@ -35,7 +36,7 @@ const char* cause_of(const ProcessLook& look, const char* cause_asleep = "blocke
 
 void Supervisor::watch_workers() {
   const bool does_job_wait = has_job_waited();
-  for (uint32_t i = 0; i < roster_.slot_count(); ++i)
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i)
     watch_worker(i, does_job_wait);
 }
 
@@ -51,7 +52,7 @@ bool Supervisor::has_job_waited() {
 // sleeps is watched, too, while a job waits. An honest one would have claimed that job. Ticks at
 // which no job waits say nothing about such a worker, and are left out.
 void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
-  const Roster::Slot& slot = roster_.slot(worker);
+  const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   const uint64_t finished = run_stage_.finished_jobs(worker);
   WatchedWorker& watched = watched_[worker];
   if (watched.pid != slot.pid) {
@@ -62,14 +63,15 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
   const bool has_finished = std::exchange(watched.finished_jobs, finished) != finished;
   const auto look_at = [&slot] { return look_at_process(slot.pid); };
   end_overstayed(worker);
-  const auto patience = slot.state == Roster::State::kLeaving ? FrozenWatch::Patience::kNone
-                                                              : FrozenWatch::Patience::kIfItRuns;
+  const auto patience = slot.state == WorkerSlots::State::kLeaving
+                            ? FrozenWatch::Patience::kNone
+                            : FrozenWatch::Patience::kIfItRuns;
   const auto frozen =
       watched.watch.on_tick(has_finished ? 0 : limit_ticks(worker), look_at, patience);
   if (frozen) end_frozen(worker, *frozen, cause_of(*frozen));
 
-  const bool can_claim = slot.state == Roster::State::kUp && !slot.is_killed && !has_finished &&
-                         !generation_->port().was_any_in_hand(worker);
+  const bool can_claim = slot.state == WorkerSlots::State::kUp && !slot.is_killed &&
+                         !has_finished && !generation_->port().was_any_in_hand(worker);
   if (can_claim && !does_job_wait) return;
   const auto idle = watched.claim_watch.on_tick(can_claim ? kWorkerTicks : 0, look_at,
                                                 FrozenWatch::Patience::kNone);
@@ -77,12 +79,12 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
 }
 
 // A worker that was told to leave finishes the jobs that it has in hand. A worker that takes more
-// jobs ignores SIGTERM, or the order has not reached it yet: the nursery, which sends it, may be
-// slow.
+// jobs ignores SIGTERM, or the order has not reached it yet: the fork server, which sends it, may
+// be slow.
 void Supervisor::end_overstayed(uint32_t worker) {
-  const Roster::Slot& slot = roster_.slot(worker);
+  const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   WatchedWorker& watched = watched_[worker];
-  if (slot.state != Roster::State::kLeaving || slot.is_killed) return;
+  if (slot.state != WorkerSlots::State::kLeaving || slot.is_killed) return;
   if (watched.leaving_ticks++ == 0) watched.finished_until_leaving = watched.finished_jobs;
   const uint64_t jobs = watched.finished_jobs - watched.finished_until_leaving;
   if (watched.leaving_ticks <= kLeavingTicks || jobs <= ipc::kBatchMax) return;
@@ -95,7 +97,7 @@ void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char
   log(Level::kError, "worker_frozen",
       {{"worker", worker},
        {"gen", generation_->number()},
-       {"pid", roster_.slot(worker).pid},
+       {"pid", worker_slots_.slot(worker).pid},
        {"state", std::string(1, look.state)},
        {"cause", cause}});
   kill_worker(worker);
@@ -104,15 +106,15 @@ void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char
 // For how long it may do nothing; 0: nothing is expected of it. A worker with a job has that job's
 // deadline; one that sleeps will be woken, and then watched.
 uint32_t Supervisor::limit_ticks(uint32_t worker) const {
-  const Roster::Slot& slot = roster_.slot(worker);
+  const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   const ipc::MasterPort& port = generation_->port();
   if (slot.is_killed || port.was_any_in_hand(worker)) return 0;
   switch (slot.state) {
-    case Roster::State::kStarting:
+    case WorkerSlots::State::kStarting:
       return kWorkerTicks;
-    case Roster::State::kUp:
+    case WorkerSlots::State::kUp:
       return port.was_state(worker) == ipc::WorkerState::kAwake ? kWorkerTicks : 0;
-    case Roster::State::kLeaving:
+    case WorkerSlots::State::kLeaving:
       return kLeavingTicks;
     default:
       return 0;
@@ -120,26 +122,27 @@ uint32_t Supervisor::limit_ticks(uint32_t worker) const {
 }
 
 // While it loads handlers it answers nothing: that has its own limit, workers.start_timeout_ms.
-void Supervisor::watch_nursery() {
+void Supervisor::watch_fork_server() {
   if (!is_loaded_) return;
-  const bool was_heard = std::exchange(was_nursery_heard_, false);
-  const int pid = generation_->nursery_pid();
-  const auto frozen = nursery_watch_.on_tick(is_ping_unanswered_ && !was_heard ? kNurseryTicks : 0,
-                                             [pid] { return look_at_process(pid); });
+  const bool was_heard = std::exchange(was_fork_server_heard_, false);
+  const int pid = generation_->fork_server_pid();
+  const auto frozen =
+      fork_server_watch_.on_tick(is_ping_unanswered_ && !was_heard ? kForkServerTicks : 0,
+                                 [pid] { return look_at_process(pid); });
   if (frozen) {
-    log(Level::kError, "nursery_frozen",
+    log(Level::kError, "fork_server_frozen",
         {{"gen", generation_->number()},
          {"pid", pid},
          {"state", std::string(1, frozen->state)},
          {"cause", cause_of(*frozen)}});
     failure_ = Error{ExitCode::kResource,
-                     fmt::format("the nursery did not answer: {}", cause_of(*frozen))};
+                     fmt::format("the fork server did not answer: {}", cause_of(*frozen))};
     return generation_->kill();
   }
   if (is_ping_unanswered_ || ticks_until_ping_-- > 0) return;
   ticks_until_ping_ = kPingTicks;
   is_ping_unanswered_ = true;
-  generation_->ping_nursery();
+  generation_->ping_fork_server();
 }
 
 void Supervisor::watch_for_stall() {
@@ -153,9 +156,9 @@ void Supervisor::watch_for_stall() {
 }
 
 bool Supervisor::is_any_at_work() const {
-  for (uint32_t i = 0; i < roster_.slot_count(); ++i) {
-    if (roster_.slot(i).pid == 0 || !generation_->port().was_any_in_hand(i)) continue;
-    const std::optional<ProcessLook> look = look_at_process(roster_.slot(i).pid);
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
+    if (worker_slots_.slot(i).pid == 0 || !generation_->port().was_any_in_hand(i)) continue;
+    const std::optional<ProcessLook> look = look_at_process(worker_slots_.slot(i).pid);
     if (look && look->state != 'T' && look->state != 't') return true;
   }
   return false;

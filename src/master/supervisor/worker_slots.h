@@ -1,4 +1,4 @@
-// Roster: which worker slots exist, what state each is in, and what should be done next.
+// WorkerSlots: which worker slots exist, what state each is in, and what should be done next.
 //
 // A pure state machine: no process, no clock, no I/O. The supervisor tells it what happened and
 // when, and does what it asks for.
@@ -22,7 +22,7 @@
 
 namespace ringmaster::master {
 
-class Roster {
+class WorkerSlots {
  public:
   static constexpr uint64_t kYoungNs = 1'000'000'000;
   static constexpr uint64_t kBackOffNs = 50'000'000;
@@ -41,7 +41,7 @@ class Roster {
   };
 
   // `wanted` of `slots` slots get a worker.
-  Roster(size_t slots, size_t wanted);
+  WorkerSlots(size_t slots, size_t wanted);
 
   // The slots that should be forked now; they are kForking afterwards.
   std::vector<uint32_t> take_due(uint64_t now_ns);

@@ -20,11 +20,11 @@ std::optional<uint64_t> anonymous_bytes(int32_t pid) {
 
 }  // namespace
 
-uint64_t grown_bytes(int32_t worker_pid, int32_t nursery_pid) {
+uint64_t grown_bytes(int32_t worker_pid, int32_t fork_server_pid) {
   const std::optional<uint64_t> worker = anonymous_bytes(worker_pid);
-  const std::optional<uint64_t> nursery = anonymous_bytes(nursery_pid);
-  if (!worker || !nursery) return 0;
-  return *worker - std::min(*worker, *nursery);
+  const std::optional<uint64_t> fork_server = anonymous_bytes(fork_server_pid);
+  if (!worker || !fork_server) return 0;
+  return *worker - std::min(*worker, *fork_server);
 }
 
 }  // namespace ringmaster::master

@@ -8,8 +8,8 @@
 
 namespace ringmaster::master {
 
-// By how many bytes the resident anonymous memory of the worker exceeds its nursery's: a model that
-// they share does not count. 0 when one of them is gone.
-uint64_t grown_bytes(int32_t worker_pid, int32_t nursery_pid);
+// By how many bytes the resident anonymous memory of the worker exceeds its fork server's: a model
+// that they share does not count. 0 when one of them is gone.
+uint64_t grown_bytes(int32_t worker_pid, int32_t fork_server_pid);
 
 }  // namespace ringmaster::master

@@ -1,13 +1,13 @@
 // CrashReports: what a crashing worker says of its end, while it still can: which signal, at which
-// address, and the way there. The nursery, which is healthy and maps the same code at the same
+// address, and the way there. The fork server, which is healthy and maps the same code at the same
 // addresses, turns it into text once the worker was reaped.
 //
-// Processes: create(), clear(), describe(): the nursery; report_to(): a worker.
+// Processes: create(), clear(), describe(): the fork server; report_to(): a worker.
 // Death:     a report exists once its signal was stored; a worker that dies on the way there leaves
 //            none. The signal's default action follows, with the same siginfo: status and core dump
 //            are those of the crash.
-// Memory:    one page per slot, shared by the nursery and that slot's worker only: a worker that
-//            scribbles spoils its own report. Nothing is allocated and no lock is taken in the
+// Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker
+//            that scribbles spoils its own report. Nothing is allocated and no lock is taken in the
 //            signal handler: backtrace() has loaded what it needs before the first fork.
 // Limits:    kFramesMax frames. Code that the worker has loaded itself has no names.
 #pragma once

@@ -1,6 +1,6 @@
 // Symbols: what lies at an address of this process, for people.
 //
-// Processes: the nursery, for the addresses of its workers, which it has forked.
+// Processes: the fork server, for the addresses of its workers, which it has forked.
 // Memory:    the tables of each module that it was asked about, until it is destroyed.
 // Limits:    a name is cut after kNameBytesMax: some templates' names are longer than stories.
 #pragma once

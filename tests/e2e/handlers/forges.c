@@ -1,4 +1,4 @@
-/* forges: a handler that speaks for its nursery: load() writes the bytes of its option "hex" as one
+/* forges: a handler that speaks for its fork server: load() writes the bytes of its option "hex" as one
  * packet to the control channel, "times" times, then waits to be killed. */
 #include <ringmaster/handler.h>
 #include <stdlib.h>

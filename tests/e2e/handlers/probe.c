@@ -283,7 +283,7 @@ static int self_test(void* self, char* error, size_t size) {
   if (strcmp(made->behave, "hangs_in_self_test") == 0) pause();
   for (int fd = 3; fd <= 7; ++fd) {
     if (fcntl(fd, F_GETFL) < 0) continue;
-    snprintf(error, size, "expected the nursery's descriptors to be closed, found %d", fd);
+    snprintf(error, size, "expected the fork server's descriptors to be closed, found %d", fd);
     return 1;
   }
   if (strcmp(made->behave, "fails_self_test") != 0) return 0;

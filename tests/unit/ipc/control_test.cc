@@ -17,18 +17,18 @@ using namespace std::string_literals;
 struct Ends {
   Ends() : Ends(ControlChannel::create_pair().value()) {}
   explicit Ends(std::pair<Fd, Fd> pair)
-      : master(std::move(pair.first)), nursery(std::move(pair.second)) {}
+      : master(std::move(pair.first)), fork_server(std::move(pair.second)) {}
 
-  // What the nursery makes of a packet that is not from our program.
+  // What the fork server makes of a packet that is not from our program.
   Result<Received> receive_raw(const std::string& packet) {
     REQUIRE(::send(master.fd(), packet.data(), packet.size(), 0) ==
             static_cast<ssize_t>(packet.size()));
     ControlMessage message;
-    return nursery.receive(message);
+    return fork_server.receive(message);
   }
 
   ControlChannel master;
-  ControlChannel nursery;
+  ControlChannel fork_server;
 };
 
 }  // namespace
@@ -39,9 +39,9 @@ TEST_CASE("control: every message arrives as it was sent, in order, both ways") 
     const ControlMessage sent{static_cast<ControlType>(type), type + 1, -5, 256 + 9,
                               "text \0 and more"s};
     REQUIRE(ends.master.send(sent));
-    REQUIRE(ends.nursery.send({ControlType::kLoaded, type, 0, 0, {}}));
+    REQUIRE(ends.fork_server.send({ControlType::kLoaded, type, 0, 0, {}}));
     ControlMessage received;
-    REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+    REQUIRE(ends.fork_server.receive(received).value() == Received::kMessage);
     CHECK(received.type == sent.type);
     CHECK(received.worker == sent.worker);
     CHECK(received.pid == sent.pid);
@@ -59,7 +59,7 @@ TEST_CASE("control: a descriptor goes along with a message, and with that one on
   REQUIRE(ends.master.send({ControlType::kFork, 7, 0, 0, {}}, memory.get()));
   REQUIRE(ends.master.send({ControlType::kFork, 8, 0, 0, {}}));
   ControlMessage received;
-  REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+  REQUIRE(ends.fork_server.receive(received).value() == Received::kMessage);
   CHECK(received.worker == 7);
   REQUIRE(received.memory.is_open());
   struct stat sent {};
@@ -68,7 +68,7 @@ TEST_CASE("control: a descriptor goes along with a message, and with that one on
   REQUIRE(::fstat(received.memory.get(), &come) == 0);
   CHECK(come.st_ino == sent.st_ino);
   CHECK(::fcntl(received.memory.get(), F_GETFD) == FD_CLOEXEC);
-  REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+  REQUIRE(ends.fork_server.receive(received).value() == Received::kMessage);
   CHECK(!received.memory.is_open());
 }
 
@@ -93,10 +93,10 @@ TEST_CASE("control: the end of the other one is an end, and no signal") {
   REQUIRE(ends.master.send({ControlType::kLoad, 0, 0, 0, {}}));
   { const ControlChannel gone(std::move(ends.master)); }
   ControlMessage message;
-  CHECK(ends.nursery.receive(message).value() == Received::kMessage);  // not lost with it
-  CHECK(ends.nursery.receive(message).value() == Received::kEnd);
-  CHECK(ends.nursery.receive(message).value() == Received::kEnd);
-  const Status sent = ends.nursery.send({ControlType::kLoaded, 0, 0, 0, {}});
+  CHECK(ends.fork_server.receive(message).value() == Received::kMessage);  // not lost with it
+  CHECK(ends.fork_server.receive(message).value() == Received::kEnd);
+  CHECK(ends.fork_server.receive(message).value() == Received::kEnd);
+  const Status sent = ends.fork_server.send({ControlType::kLoaded, 0, 0, 0, {}});
   REQUIRE(!sent);
   CHECK(sent.error().exit_code == ExitCode::kResource);
 }
@@ -116,7 +116,7 @@ TEST_CASE("control: a non-blocking end never waits, neither to read nor to write
 TEST_CASE("control: the channel is closed on exec") {
   const Ends ends;
   CHECK(::fcntl(ends.master.fd(), F_GETFD) == FD_CLOEXEC);
-  CHECK(::fcntl(ends.nursery.fd(), F_GETFD) == FD_CLOEXEC);
+  CHECK(::fcntl(ends.fork_server.fd(), F_GETFD) == FD_CLOEXEC);
 }
 
 TEST_CASE("control: a geometry survives its journey, another build's is refused") {
@@ -175,7 +175,7 @@ TEST_CASE("control: options that do not fit into a packet are refused, naming th
   // The largest that fits does arrive.
   REQUIRE(ends.master.send({ControlType::kFailed, 0, 0, 0, std::string(65536 - 16, 'y')}));
   ControlMessage message;
-  REQUIRE(ends.nursery.receive(message).value() == Received::kMessage);
+  REQUIRE(ends.fork_server.receive(message).value() == Received::kMessage);
   CHECK(message.text.size() == 65536 - 16);
 }
 
@@ -190,7 +190,7 @@ TEST_CASE("control: a channel whose other end does not read takes no more, and l
   CHECK(sent > 10);
   for (uint32_t i = 0; i < sent; ++i) {
     ControlMessage received;
-    REQUIRE(ends.nursery.receive(received).value() == Received::kMessage);
+    REQUIRE(ends.fork_server.receive(received).value() == Received::kMessage);
     CHECK(received.worker == i);
   }
   CHECK(ends.master.try_send({ControlType::kFork, 0, 0, 0, {}}) == true);

@@ -1,5 +1,5 @@
-// Whenever a nursery dies between being told to fork and having reported it: no worker outlives it,
-// and whoever takes over has each job exactly once.
+// Whenever a fork server dies between being told to fork and having reported it: no worker outlives
+// it, and whoever takes over has each job exactly once.
 #include <csignal>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -24,12 +24,12 @@ class Subreaper {
   Subreaper& operator=(const Subreaper&) = delete;
 };
 
-// A real nursery that has loaded a handler and waits for what it is told, traced by us.
-class TracedNursery {
+// A real fork server that has loaded a handler and waits for what it is told, traced by us.
+class TracedForkServer {
  public:
-  explicit TracedNursery(const Floor& floor) : ends_(ControlChannel::create_pair().value()) {
+  explicit TracedForkServer(const Floor& floor) : ends_(ControlChannel::create_pair().value()) {
     pid_ = ::fork();
-    if (pid_ == 0) become_nursery(floor);
+    if (pid_ == 0) become_fork_server(floor);
     ends_.second.reset();
     master_ = std::make_unique<ControlChannel>(std::move(ends_.first));
     send({ControlType::kGeometry, 0, 0, 0, encode(floor.geometry)});
@@ -49,9 +49,9 @@ class TracedNursery {
     wait_for(pid_);
     REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, floor.result_memories[0].get()));
   }
-  ~TracedNursery() { kill(); }
-  TracedNursery(const TracedNursery&) = delete;
-  TracedNursery& operator=(const TracedNursery&) = delete;
+  ~TracedForkServer() { kill(); }
+  TracedForkServer(const TracedForkServer&) = delete;
+  TracedForkServer& operator=(const TracedForkServer&) = delete;
 
   pid_t worker() const { return worker_; }
 
@@ -76,7 +76,7 @@ class TracedNursery {
     return ::recv(master_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
   }
 
-  // Kills the nursery, lets the worker go, and waits until nobody is left.
+  // Kills the fork server, lets the worker go, and waits until nobody is left.
   void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -84,7 +84,7 @@ class TracedNursery {
     while (::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status)) {
     }
     pid_ = 0;
-    // It may have been killed with its nursery: then there is nobody to let go.
+    // It may have been killed with its fork server: then there is nobody to let go.
     if (worker_ > 0) ::ptrace(PTRACE_DETACH, worker_, nullptr, nullptr);
     ::alarm(test::kDeadlineS);  // a worker that lives on would be waited for in vain
     while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
@@ -97,12 +97,12 @@ class TracedNursery {
   static std::string built(const char* name) {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
   }
-  [[noreturn]] void become_nursery(const Floor& floor) {
+  [[noreturn]] void become_fork_server(const Floor& floor) {
     ::alarm(test::kDeadlineS);
     const int channel = ::fcntl(ends_.second.get(), F_DUPFD, 64);  // out of the others' way
     inherit(floor.port, floor.store);
     ::dup2(channel, kControlFd);
-    std::string words[] = {"ringmaster", "nursery", "1", std::to_string(::getppid())};
+    std::string words[] = {"ringmaster", "fork-server", "1", std::to_string(::getppid())};
     char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
     // Executed as the master does it: what libraries do at a fork in this process, where other
     // tests have used them, does not happen there.
@@ -138,7 +138,7 @@ struct Count {
   uint32_t doubled = 0;
 };
 
-// The nursery and its worker are gone: what the master does then, and one who takes over.
+// The fork server and its worker are gone: what the master does then, and one who takes over.
 void take_over(Floor& floor, Count& count) {
   std::vector<Answer> answers = floor.drain();
   const std::vector<Publication> named = floor.port.take_over(0);
@@ -168,7 +168,7 @@ void publish(Floor& floor) {
 
 }  // namespace
 
-TEST_CASE("nursery kill: at every system call from its order to fork to its report of it") {
+TEST_CASE("fork server kill: at every system call from its order to fork to its report of it") {
   SKIP_UNLESS(test::ptrace_stops());
   const Subreaper subreaper;
   Count count;
@@ -176,11 +176,11 @@ TEST_CASE("nursery kill: at every system call from its order to fork to its repo
     CAPTURE(count.kills);
     Floor floor(1);
     publish(floor);
-    TracedNursery nursery(floor);
+    TracedForkServer fork_server(floor);
     for (uint32_t i = 0; i < count.kills; ++i)
-      nursery.step();
-    has_reported = nursery.has_reported();
-    nursery.kill();
+      fork_server.step();
+    has_reported = fork_server.has_reported();
+    fork_server.kill();
     take_over(floor, count);
   }
   CHECK(count.kills > 5);
@@ -190,7 +190,8 @@ TEST_CASE("nursery kill: at every system call from its order to fork to its repo
                        << ", answered twice " << count.doubled);
 }
 
-TEST_CASE("nursery kill: at every system call of its worker, from its birth to its first answer") {
+TEST_CASE(
+    "fork server kill: at every system call of its worker, from its birth to its first answer") {
   SKIP_UNLESS(test::ptrace_stops());
   const Subreaper subreaper;
   Count count;
@@ -198,13 +199,13 @@ TEST_CASE("nursery kill: at every system call of its worker, from its birth to i
     CAPTURE(count.kills);
     Floor floor(1);
     publish(floor);
-    TracedNursery nursery(floor);
-    while (nursery.worker() == 0)
-      nursery.step();
+    TracedForkServer fork_server(floor);
+    while (fork_server.worker() == 0)
+      fork_server.step();
     for (uint32_t i = 0; i < count.kills; ++i)
-      nursery.step_worker();
+      fork_server.step_worker();
     has_answered = floor.port.was_any_result();
-    nursery.kill();
+    fork_server.kill();
     take_over(floor, count);
   }
   CHECK(count.kills > 20);

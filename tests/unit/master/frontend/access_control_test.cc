@@ -23,19 +23,19 @@ std::vector<net::Cidr> ranges(std::initializer_list<const char*> texts) {
   return all;
 }
 
-bool knows(const Access& access, std::string_view token) {
+bool knows(const AccessControl& access, std::string_view token) {
   return !access.client_with(token).empty();
 }
 
 }  // namespace
 
 TEST_CASE("access: without an allow list nobody is asked where he comes from") {
-  Access access;
+  AccessControl access;
   CHECK(!access.asks_for_address());
 }
 
 TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
-  Access access;
+  AccessControl access;
   access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}), {});
   CHECK(access.asks_for_address());
   CHECK(access.lets_in(client("10.1.2.3")));
@@ -50,7 +50,7 @@ TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
 }
 
 TEST_CASE("access: each of the tokens is known, and nothing else") {
-  Access access;
+  AccessControl access;
   CHECK(!access.asks_for_token());
   CHECK(!knows(access, ""));
   access.set_rules({}, {Secret("the-first-of-them"), Secret("the-second-one-too")});
@@ -86,7 +86,7 @@ TEST_CASE("access: a token is found in an object and in an array") {
 }
 
 TEST_CASE("access: refusals are reported once a second at most, and none is left out") {
-  Access access;
+  AccessControl access;
   CHECK(access.take_reports(5 * kS).empty());
   access.count(Refusal::kAddress, "a");
   auto reports = access.take_reports(5 * kS);

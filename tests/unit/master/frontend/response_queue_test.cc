@@ -2,12 +2,12 @@
 
 #include <doctest/doctest.h>
 
-using ringmaster::master::ReplyLine;
+using ringmaster::master::ResponseQueue;
 
 TEST_CASE("reply line: replies go out in the order of their places, however they are completed") {
-  ReplyLine line;
+  ResponseQueue line;
   std::string out = "0";
-  const auto complete = [&](ReplyLine::Place place, const char* reply) {
+  const auto complete = [&](ResponseQueue::Place place, const char* reply) {
     line.complete(
         place, [reply](std::string& into) { into += reply; }, out);
   };

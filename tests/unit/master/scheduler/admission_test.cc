@@ -21,34 +21,34 @@ Method fetching() {
   return method;
 }
 
-void learn_run(Forecast& forecast, const Method& method, uint64_t ms) {
+void learn_run(Admission& forecast, const Method& method, uint64_t ms) {
   for (int i = 0; i < 100; ++i)
     forecast.on_run(method.steps.back(), ms * kMs);
 }
 
-void learn_fetch(Forecast& forecast, const Method& method, uint64_t ms) {
+void learn_fetch(Admission& forecast, const Method& method, uint64_t ms) {
   for (int i = 0; i < 100; ++i)
     forecast.on_fetched(method.steps.front(), ms * kMs);
 }
 
 // Jobs that wait for a worker.
-std::vector<Forecast::Load> queue(Forecast& forecast, const Method& method, size_t count,
-                                  uint64_t deadline_ms) {
-  std::vector<Forecast::Load> loads(count);
-  for (Forecast::Load& load : loads)
+std::vector<Admission::Load> queue(Admission& forecast, const Method& method, size_t count,
+                                   uint64_t deadline_ms) {
+  std::vector<Admission::Load> loads(count);
+  for (Admission::Load& load : loads)
     forecast.on_queued(load, method, 0, kNow + deadline_ms * kMs);
   return loads;
 }
 
-std::optional<Forecast::Refusal> predict(const Forecast& forecast, const Method& method,
-                                         uint64_t allowed_ms) {
+std::optional<Admission::Refusal> predict(const Admission& forecast, const Method& method,
+                                          uint64_t allowed_ms) {
   return forecast.predict(method, kNow, kNow + allowed_ms * kMs);
 }
 
 }  // namespace
 
 TEST_CASE("average: the first sample is believed, then it follows slowly") {
-  Average average;
+  MovingAverage average;
   CHECK(!average.is_known());
   average.add(100);
   CHECK(average.mean() == 100);
@@ -65,7 +65,7 @@ TEST_CASE("average: the first sample is believed, then it follows slowly") {
 }
 
 TEST_CASE("forecast: while nothing is known, nothing is refused") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   const auto loads = queue(forecast, method, 1000, 10);
   CHECK(!predict(forecast, method, 10));
@@ -73,7 +73,7 @@ TEST_CASE("forecast: while nothing is known, nothing is refused") {
 }
 
 TEST_CASE("forecast: what waits is shared by the workers, and may take twice as long") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   forecast.set_workers(2);
   learn_run(forecast, method, 30);
@@ -86,7 +86,7 @@ TEST_CASE("forecast: what waits is shared by the workers, and may take twice as 
 }
 
 TEST_CASE("forecast: after retry_after, and with nobody else, the same request is let in") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   forecast.set_workers(2);
   learn_run(forecast, method, 30);
@@ -102,7 +102,7 @@ TEST_CASE("forecast: after retry_after, and with nobody else, the same request i
 }
 
 TEST_CASE("forecast: who finds an idle worker is let in, whatever is predicted") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   forecast.set_workers(2);
   learn_run(forecast, method, 5000);
@@ -115,7 +115,7 @@ TEST_CASE("forecast: who finds an idle worker is let in, whatever is predicted")
 }
 
 TEST_CASE("forecast: jobs with later deadlines do not count, unless they are published") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   learn_run(forecast, method, 10);
   auto loads = queue(forecast, method, 50, 60'000);
@@ -129,12 +129,12 @@ TEST_CASE("forecast: jobs with later deadlines do not count, unless they are pub
 }
 
 TEST_CASE("forecast: what was let in is not made late by what is more urgent") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   learn_run(forecast, method, 10);
   const auto loads = queue(forecast, method, 95, 1000);  // 950 ms: there is room for some more
-  std::vector<std::vector<Forecast::Load>> urgent;
-  std::optional<Forecast::Refusal> refusal;
+  std::vector<std::vector<Admission::Load>> urgent;
+  std::optional<Admission::Refusal> refusal;
   while (!(refusal = predict(forecast, method, 300)) && urgent.size() < 20)
     urgent.push_back(queue(forecast, method, 1, 300));
   REQUIRE(refusal);
@@ -144,7 +144,7 @@ TEST_CASE("forecast: what was let in is not made late by what is more urgent") {
 }
 
 TEST_CASE("forecast: those that will be late anyway keep nobody out") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   const auto loads = queue(forecast, method, 2, 500);
   learn_run(forecast, method, 1000);
@@ -155,42 +155,42 @@ TEST_CASE("forecast: those that will be late anyway keep nobody out") {
 }
 
 TEST_CASE("forecast: a fetch takes its time, in which others' work is done") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = fetching();
   forecast.set_workers(2);
   learn_fetch(forecast, method, 70);
   learn_run(forecast, method, 30);
-  std::vector<Forecast::Load> loads(4);
-  for (Forecast::Load& load : loads)
+  std::vector<Admission::Load> loads(4);
+  for (Admission::Load& load : loads)
     forecast.on_fetching(load, method, 0, kNow, kNow + 250 * kMs);
   // All arrive in 70 ms and take 60 ms of two workers: no later than 2 * 130 + 30.
   CHECK(!predict(forecast, method, 291));
   CHECK(predict(forecast, method, 289));
-  for (Forecast::Load& load : loads)
+  for (Admission::Load& load : loads)
     forecast.on_ended(load);
-  for (Forecast::Load& load : loads)  // 60 ms of work: its own fetch takes longer
+  for (Admission::Load& load : loads)  // 60 ms of work: its own fetch takes longer
     forecast.on_queued(load, method, 1, kNow + 50 * kMs);
   CHECK(!predict(forecast, method, 151));
   CHECK(predict(forecast, method, 149));
 }
 
 TEST_CASE("forecast: fetches that fail bring no work") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = fetching(), other = running();
   learn_fetch(forecast, method, 70);
   learn_run(forecast, method, 100);
   learn_run(forecast, other, 1);
   for (int i = 0; i < 100; ++i)
     forecast.on_fetch_failed(method.steps.front());
-  std::vector<Forecast::Load> loads(1000);
-  for (Forecast::Load& load : loads)
+  std::vector<Admission::Load> loads(1000);
+  for (Admission::Load& load : loads)
     forecast.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
   forecast.on_queued(loads[0], other, 0, kNow + 1000 * kMs);
   CHECK(!predict(forecast, other, 1000));
 }
 
 TEST_CASE("forecast: without workers it counts on as many as there were") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   forecast.set_workers(10);
   learn_run(forecast, method, 10);
@@ -203,12 +203,12 @@ TEST_CASE("forecast: without workers it counts on as many as there were") {
 }
 
 TEST_CASE("forecast: what has ended is forgotten") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = fetching();
   learn_run(forecast, method, 10);
   for (int round = 0; round < 3; ++round) {
-    std::vector<Forecast::Load> loads(100);
-    for (Forecast::Load& load : loads) {
+    std::vector<Admission::Load> loads(100);
+    for (Admission::Load& load : loads) {
       forecast.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
       forecast.on_queued(load, method, 1, kNow + 1000 * kMs);
       forecast.on_published(load, method, 1);
@@ -221,7 +221,7 @@ TEST_CASE("forecast: what has ended is forgotten") {
 }
 
 TEST_CASE("forecast: less time than a job is known to take is not let in, not even when all idle") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   const auto is_let_in = [&](uint64_t now_ms, uint64_t allowed_ms) {
     const uint64_t now_ns = kNow + now_ms * kMs;
@@ -234,7 +234,7 @@ TEST_CASE("forecast: less time than a job is known to take is not let in, not ev
   CHECK(!is_let_in(4, 5));
   CHECK(is_let_in(5, 5));  // that one was done in time, or has used no worker
 
-  Forecast::Load abandoned;
+  Admission::Load abandoned;
   forecast.on_published(abandoned, method, 0);
   forecast.on_abandoned(abandoned, method, kNow + 10 * kMs);
   CHECK(!is_let_in(60'000, 5));  // it still holds its worker
@@ -249,15 +249,15 @@ TEST_CASE("forecast: less time than a job is known to take is not let in, not ev
 TEST_CASE(
     "forecast: an abandoned job holds up the others for as long as it takes to replace its "
     "worker") {
-  Forecast forecast;
+  Admission forecast;
   forecast.set_workers(1);
   const Method method = running();
   learn_run(forecast, method, 2000);
-  Forecast::Load abandoned;
+  Admission::Load abandoned;
   forecast.on_published(abandoned, method, 0);
   const Method other = running();
   CHECK(predict(forecast, other, 1000));
-  forecast.on_published(abandoned, method, 0, 5 * kMs + Forecast::kAbandonedNs);
+  forecast.on_published(abandoned, method, 0, 5 * kMs + Admission::kAbandonedNs);
   CHECK(!predict(forecast, other, 1000));  // it will be abandoned in 5 ms
   forecast.on_abandoned(abandoned, method, kNow);
   CHECK(!predict(forecast, other, 1000));  // its worker will be replaced for others
@@ -267,7 +267,7 @@ TEST_CASE(
 }
 
 TEST_CASE("forecast: what runs for longer than expected teaches that, and never the opposite") {
-  Forecast forecast;
+  Admission forecast;
   const Method method = running();
   forecast.on_still_running(method.steps.front(), 5 * kMs);
   CHECK(forecast.run_ns(method.steps.front()) == 5.0 * kMs);

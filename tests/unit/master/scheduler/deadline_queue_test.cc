@@ -5,12 +5,12 @@
 namespace ringmaster::master {
 
 TEST_CASE("queue: an empty queue has no front") {
-  Queue queue;
+  DeadlineQueue queue;
   CHECK(!queue.front());
 }
 
 TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
-  Queue queue;
+  DeadlineQueue queue;
   const uint64_t deadlines[] = {50, 10, 40, ~uint64_t{0}, 0, 20};
   for (const uint64_t deadline_ns : deadlines) {
     queue.push(deadline_ns, {static_cast<uint32_t>(deadline_ns % 1000), 1});
@@ -25,7 +25,7 @@ TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
 }
 
 TEST_CASE("queue: jobs with the same deadline are kept apart") {
-  Queue queue;
+  DeadlineQueue queue;
   queue.push(5, {1, 1});
   queue.push(5, {2, 1});
   queue.push(5, {1, 2});
@@ -38,7 +38,7 @@ TEST_CASE("queue: jobs with the same deadline are kept apart") {
 }
 
 TEST_CASE("queue: erasing takes out that job only, and one that is not there costs nothing") {
-  Queue queue;
+  DeadlineQueue queue;
   queue.push(5, {1, 1});
   queue.push(6, {2, 1});
   queue.erase(6, {1, 1});

@@ -7,14 +7,14 @@ namespace {
 
 constexpr size_t kJobsMax = 256;
 
-Backlog with_workers(size_t count) {
-  Backlog backlog(kJobsMax);
+DispatchWindow with_workers(size_t count) {
+  DispatchWindow backlog(kJobsMax);
   backlog.set_workers(count);
   return backlog;
 }
 
 // Publishes jobs of this length until there is no room: how many that are.
-size_t fill(Backlog& backlog, std::optional<double> run_ns) {
+size_t fill(DispatchWindow& backlog, std::optional<double> run_ns) {
   size_t count = 0;
   for (; backlog.has_room(1); ++count)
     backlog.add(run_ns);
@@ -24,24 +24,24 @@ size_t fill(Backlog& backlog, std::optional<double> run_ns) {
 }  // namespace
 
 TEST_CASE("backlog: without workers there is no room") {
-  Backlog backlog = with_workers(0);
+  DispatchWindow backlog = with_workers(0);
   CHECK(!backlog.has_room(1));
 }
 
 TEST_CASE("backlog: long jobs, and those of unknown length, are three for each worker") {
   for (const std::optional<double> run_ns : {std::optional<double>(), std::optional(30e6)}) {
-    Backlog backlog = with_workers(2);
+    DispatchWindow backlog = with_workers(2);
     CHECK(fill(backlog, run_ns) == 6);
   }
 }
 
 TEST_CASE("backlog: short jobs are half a millisecond for each worker") {
-  Backlog backlog = with_workers(2);
+  DispatchWindow backlog = with_workers(2);
   CHECK(fill(backlog, 10'000) == 100);
 }
 
 TEST_CASE("backlog: of a handler that takes many together, so many are published, however long") {
-  Backlog backlog = with_workers(2);
+  DispatchWindow backlog = with_workers(2);
   size_t count = 0;
   for (; backlog.has_room(16); ++count)
     backlog.add(std::nullopt);
@@ -50,17 +50,17 @@ TEST_CASE("backlog: of a handler that takes many together, so many are published
 }
 
 TEST_CASE("backlog: jobs that take no time are as many as there may be") {
-  Backlog backlog = with_workers(2);
+  DispatchWindow backlog = with_workers(2);
   CHECK(fill(backlog, 0) == kJobsMax);
 }
 
 TEST_CASE("backlog: of many workers each has its three jobs, whatever the limit") {
-  Backlog backlog = with_workers(512);
+  DispatchWindow backlog = with_workers(512);
   CHECK(fill(backlog, 0) == 1536);
 }
 
 TEST_CASE("backlog: what comes back makes room, whatever is expected of others by then") {
-  Backlog backlog = with_workers(1);
+  DispatchWindow backlog = with_workers(1);
   const uint64_t first = backlog.add(600'000);
   backlog.add(1000);
   const uint64_t third = backlog.add(std::nullopt);
@@ -74,7 +74,7 @@ TEST_CASE("backlog: what comes back makes room, whatever is expected of others b
 }
 
 TEST_CASE("backlog: a handful of short jobs needs one worker, more of them more") {
-  Backlog backlog = with_workers(4);
+  DispatchWindow backlog = with_workers(4);
   CHECK(backlog.workers_needed() == 0);
   for (int i = 0; i < 9; ++i)
     backlog.add(5000);
@@ -85,7 +85,7 @@ TEST_CASE("backlog: a handful of short jobs needs one worker, more of them more"
 }
 
 TEST_CASE("backlog: each long job needs a worker, as far as there are any") {
-  Backlog backlog = with_workers(4);
+  DispatchWindow backlog = with_workers(4);
   for (size_t jobs = 1; jobs <= 6; ++jobs) {
     backlog.add(std::nullopt);
     CHECK(backlog.workers_needed() == (jobs < 4 ? jobs : 4));

@@ -40,7 +40,7 @@ using Names = std::vector<std::string>;
 
 TEST_CASE("crash folder: a crash is kept byte by byte, for its owner only") {
   const test::TemporaryFolder parent;
-  const CrashFolder folder({parent.at("crashes"), 10, 1000});
+  const CrashStore folder({parent.at("crashes"), 10, 1000});
   const std::string bytes("\0\n\xff", 3);
   const Result<std::string> kept =
       folder.keep({"crash-1", {{"report.txt", "why\n"}, {"input-1", bytes}, {"input-2", ""}}});
@@ -57,7 +57,7 @@ TEST_CASE("crash folder: a crash is kept byte by byte, for its owner only") {
 
 TEST_CASE("crash folder: the oldest make room, by count and by bytes") {
   const test::TemporaryFolder parent;
-  const CrashFolder folder({parent.at("crashes"), 3, 1000});
+  const CrashStore folder({parent.at("crashes"), 3, 1000});
   for (const char* name : {"2", "1", "3"})
     REQUIRE(folder.keep(crash_of(name, 100)));
   REQUIRE(folder.keep(crash_of("4", 100)));
@@ -67,13 +67,13 @@ TEST_CASE("crash folder: the oldest make room, by count and by bytes") {
   REQUIRE(folder.keep(crash_of("6", 1000)));
   CHECK(names_in(parent.at("crashes")) == Names{"crash-6"});
   // With smaller limits than before:
-  REQUIRE(CrashFolder({parent.at("crashes"), 3, 10}).keep(crash_of("7", 10)));
+  REQUIRE(CrashStore({parent.at("crashes"), 3, 10}).keep(crash_of("7", 10)));
   CHECK(names_in(parent.at("crashes")) == Names{"crash-7"});
 }
 
 TEST_CASE("crash folder: what is larger than all of it is not kept, and removes nothing") {
   const test::TemporaryFolder parent;
-  const CrashFolder folder({parent.at("crashes"), 3, 1000});
+  const CrashStore folder({parent.at("crashes"), 3, 1000});
   REQUIRE(folder.keep(crash_of("1", 100)));
   const Result<std::string> kept = folder.keep(crash_of("2", 1001));
   REQUIRE(!kept);
@@ -85,7 +85,7 @@ TEST_CASE("crash folder: what was left half-written goes, what is not ours stays
   const test::TemporaryFolder parent;
   parent.write("crashes/.crash-0/params.json", std::string(5000, 'x'));
   parent.write("crashes/notes", std::string(5000, 'x'));
-  const CrashFolder folder({parent.at("crashes"), 1, 1000});
+  const CrashStore folder({parent.at("crashes"), 1, 1000});
   REQUIRE(folder.keep(crash_of("1", 100)));
   REQUIRE(folder.keep(crash_of("2", 100)));
   CHECK(names_in(parent.at("crashes")) == Names{"crash-2", "notes"});
@@ -97,12 +97,12 @@ TEST_CASE("crash folder: a link is not followed, whatever it stands for") {
   fs::create_symlink(parent.at("elsewhere"), parent.at("link"));
   for (const char* name : {"link", "link/"}) {
     const Result<std::string> kept =
-        CrashFolder({parent.at(name), 1, 1000}).keep(crash_of("1", 100));
+        CrashStore({parent.at(name), 1, 1000}).keep(crash_of("1", 100));
     REQUIRE(!kept);
     CHECK(kept.error().message.find("open the folder " + parent.at("link")) == 0);
   }
   // Below the folder, where what is too much, or half-written, is removed:
-  const CrashFolder folder({parent.at("crashes"), 1, 1000});
+  const CrashStore folder({parent.at("crashes"), 1, 1000});
   REQUIRE(folder.keep(crash_of("1", 100)));
   fs::create_symlink(parent.at("elsewhere"), parent.at("crashes/crash-0"));
   fs::create_symlink(parent.at("elsewhere"), parent.at("crashes/.crash-0"));
@@ -114,7 +114,7 @@ TEST_CASE("crash folder: a link is not followed, whatever it stands for") {
 
 TEST_CASE("crash folder: one that others may write to is refused") {
   const test::TemporaryFolder parent;
-  const CrashFolder folder({parent.at("crashes"), 10, 1000});
+  const CrashStore folder({parent.at("crashes"), 10, 1000});
   REQUIRE(folder.keep(crash_of("1", 100)));
   for (const mode_t mode : {0770u, 0707u, 0720u, 0702u, 01777u}) {
     CAPTURE(mode);
@@ -132,13 +132,13 @@ TEST_CASE("crash folder: a failure says why, and leaves nothing half-written") {
   const test::TemporaryFolder parent;
   parent.write("file", "");
   const Result<std::string> no_folder =
-      CrashFolder({parent.at("file/x"), 1, 10}).keep(crash_of("1", 1));
+      CrashStore({parent.at("file/x"), 1, 10}).keep(crash_of("1", 1));
   REQUIRE(!no_folder);
   CHECK(no_folder.error().message ==
         "make the folder " + parent.at("file/x") + ": Not a directory");
   CHECK(no_folder.error().exit_code == ExitCode::kResource);
 
-  const CrashFolder folder({parent.at("crashes"), 10, 1000});
+  const CrashStore folder({parent.at("crashes"), 10, 1000});
   REQUIRE(folder.keep(crash_of("1", 1)));
   const Result<std::string> twice = folder.keep({"crash-2", {{"a", "1"}, {"a", "2"}}});
   REQUIRE(!twice);

@@ -12,7 +12,7 @@
 namespace ringmaster::master {
 namespace {
 
-// A generation whose nursery leaves at once (see main.cc), and what was reported of that.
+// A generation whose fork server leaves at once (see main.cc), and what was reported of that.
 struct Fixture {
   test::Loop loop;
   ipc::Geometry geometry{.worker_slots = 1,
@@ -38,22 +38,23 @@ bool was_reaped(pid_t pid) {
   return ::waitpid(pid, nullptr, WNOHANG) == -1 && errno == ECHILD;
 }
 
-TEST_CASE("generation: a nursery that leaves at once is reported, and reaped") {
+TEST_CASE("generation: a fork server that leaves at once is reported, and reaped") {
   Fixture fixture;
   const auto generation = fixture.start();
-  const pid_t nursery = generation->nursery_pid();
+  const pid_t fork_server = generation->fork_server_pid();
   fixture.loop.run_until([&] { return !fixture.gone.empty(); });
-  CHECK(was_reaped(nursery));
+  CHECK(was_reaped(fork_server));
   CHECK(fixture.gone.size() == 1);
 }
 
-TEST_CASE("generation: one that goes before its nursery reports nothing, and the loop reaps it") {
+TEST_CASE(
+    "generation: one that goes before its fork server reports nothing, and the loop reaps it") {
   Fixture fixture;
   auto generation = fixture.start();
-  const pid_t nursery = generation->nursery_pid();
+  const pid_t fork_server = generation->fork_server_pid();
   generation.reset();
   uv_run(fixture.loop.get(), UV_RUN_DEFAULT);
-  CHECK(was_reaped(nursery));
+  CHECK(was_reaped(fork_server));
   CHECK(fixture.gone.empty());
 }
 

@@ -8,13 +8,13 @@
 namespace ringmaster::master {
 namespace {
 
-using State = Roster::State;
+using State = WorkerSlots::State;
 using Slots = std::vector<uint32_t>;
 
-constexpr uint64_t kOldNs = 2 * Roster::kYoungNs;
+constexpr uint64_t kOldNs = 2 * WorkerSlots::kYoungNs;
 
 // Every slot that is due goes through fork and ready.
-void bring_up(Roster& roster, uint64_t now_ns) {
+void bring_up(WorkerSlots& roster, uint64_t now_ns) {
   for (const uint32_t slot : roster.take_due(now_ns)) {
     CHECK(!roster.on_forked(slot, 100 + static_cast<int32_t>(slot), now_ns));
     CHECK(!roster.on_ready(slot));
@@ -24,7 +24,7 @@ void bring_up(Roster& roster, uint64_t now_ns) {
 }  // namespace
 
 TEST_CASE("roster: the wanted slots are forked at once, each one once") {
-  Roster roster(4, 2);
+  WorkerSlots roster(4, 2);
   CHECK(roster.slot_count() == 4);
   CHECK(roster.take_due(5) == Slots{0, 1});
   CHECK(roster.take_due(5).empty());
@@ -45,7 +45,7 @@ TEST_CASE("roster: the wanted slots are forked at once, each one once") {
 }
 
 TEST_CASE("roster: a worker that lived for a while is replaced at once") {
-  Roster roster(2, 2);
+  WorkerSlots roster(2, 2);
   bring_up(roster, 0);
   roster.on_exited(1, kOldNs, false);
   CHECK(roster.slot(1).state == State::kVacant);
@@ -56,9 +56,10 @@ TEST_CASE("roster: a worker that lived for a while is replaced at once") {
 
 TEST_CASE(
     "roster: from its second young death in a row on, a slot waits, twice as long each time") {
-  Roster roster(1, 1);
+  WorkerSlots roster(1, 1);
   uint64_t now = 1000;
-  const uint64_t waits[] = {0, Roster::kBackOffNs, 2 * Roster::kBackOffNs, 4 * Roster::kBackOffNs};
+  const uint64_t waits[] = {0, WorkerSlots::kBackOffNs, 2 * WorkerSlots::kBackOffNs,
+                            4 * WorkerSlots::kBackOffNs};
   for (const uint64_t wait_ns : waits) {
     bring_up(roster, now);
     roster.on_exited(0, ++now, false);
@@ -69,30 +70,30 @@ TEST_CASE(
   for (int i = 0; i < 100; ++i) {
     bring_up(roster, now);
     roster.on_exited(0, now, false);
-    CHECK(roster.slot(0).due_ns <= now + Roster::kBackOffMaxNs);
+    CHECK(roster.slot(0).due_ns <= now + WorkerSlots::kBackOffMaxNs);
     now = roster.slot(0).due_ns;
   }
   bring_up(roster, now);
   roster.on_exited(0, now, false);
-  CHECK(roster.slot(0).due_ns == now + Roster::kBackOffMaxNs);
+  CHECK(roster.slot(0).due_ns == now + WorkerSlots::kBackOffMaxNs);
 }
 
 TEST_CASE("roster: a long life ends the back-off") {
-  Roster roster(1, 1);
+  WorkerSlots roster(1, 1);
   for (uint64_t now = 0; now < 3; ++now) {
     bring_up(roster, now + 10 * kNsPerS * now);
     roster.on_exited(0, now + 10 * kNsPerS * now, false);
   }
   CHECK(roster.slot(0).young_deaths == 3);
   bring_up(roster, 100 * kNsPerS);
-  roster.on_exited(0, 100 * kNsPerS + Roster::kYoungNs, false);
+  roster.on_exited(0, 100 * kNsPerS + WorkerSlots::kYoungNs, false);
   CHECK(roster.slot(0).young_deaths == 0);
-  CHECK(roster.take_due(100 * kNsPerS + Roster::kYoungNs) == Slots{0});
+  CHECK(roster.take_due(100 * kNsPerS + WorkerSlots::kYoungNs) == Slots{0});
 }
 
 TEST_CASE("roster: a fork that fails counts as a young death") {
-  Roster roster(1, 1);
-  for (const uint64_t wait_ns : {uint64_t{0}, Roster::kBackOffNs}) {
+  WorkerSlots roster(1, 1);
+  for (const uint64_t wait_ns : {uint64_t{0}, WorkerSlots::kBackOffNs}) {
     REQUIRE(roster.take_due(kOldNs) == Slots{0});
     roster.on_fork_failed(0, kOldNs);
     CHECK(roster.slot(0).due_ns == kOldNs + wait_ns);
@@ -100,7 +101,7 @@ TEST_CASE("roster: a fork that fails counts as a young death") {
 }
 
 TEST_CASE("roster: one worker's deaths do not make another one wait") {
-  Roster roster(2, 2);
+  WorkerSlots roster(2, 2);
   for (uint64_t now = 0; now <= 50 * kNsPerS; now += 10 * kNsPerS) {
     bring_up(roster, now);
     roster.on_exited(0, now, false);
@@ -110,7 +111,7 @@ TEST_CASE("roster: one worker's deaths do not make another one wait") {
 }
 
 TEST_CASE("roster: wanting one fewer makes the last one leave, and nobody takes its place") {
-  Roster roster(3, 3);
+  WorkerSlots roster(3, 3);
   bring_up(roster, 0);
   CHECK(roster.want(2) == 2u);
   CHECK(roster.slot(2).state == State::kLeaving);
@@ -124,18 +125,18 @@ TEST_CASE("roster: wanting one fewer makes the last one leave, and nobody takes 
 }
 
 TEST_CASE("roster: there is at least one worker, and at most all slots") {
-  Roster roster(2, 1);
+  WorkerSlots roster(2, 1);
   bring_up(roster, 0);
   CHECK(!roster.want(0));
   CHECK(roster.wanted() == 1);
   CHECK(!roster.want(7));
   CHECK(roster.wanted() == 2);
-  CHECK(test::is_broken_invariant([] { Roster(2, 3); }));
-  CHECK(test::is_broken_invariant([] { Roster(2, 0); }));
+  CHECK(test::is_broken_invariant([] { WorkerSlots(2, 3); }));
+  CHECK(test::is_broken_invariant([] { WorkerSlots(2, 0); }));
 }
 
 TEST_CASE("roster: a worker that is forked while it is no longer wanted leaves once it is ready") {
-  Roster roster(2, 2);
+  WorkerSlots roster(2, 2);
   REQUIRE(roster.take_due(0) == Slots{0, 1});
   CHECK(!roster.want(1));  // there is no process yet that could be told
   CHECK(!roster.on_forked(1, 12, 0));
@@ -145,7 +146,7 @@ TEST_CASE("roster: a worker that is forked while it is no longer wanted leaves o
 }
 
 TEST_CASE("roster: a worker that is starting leaves, too, and one that was called back does not") {
-  Roster roster(2, 2);
+  WorkerSlots roster(2, 2);
   REQUIRE(roster.take_due(0) == Slots{0, 1});
   CHECK(!roster.on_forked(1, 12, 0));
   CHECK(roster.want(1) == 1u);
@@ -157,19 +158,19 @@ TEST_CASE("roster: a worker that is starting leaves, too, and one that was calle
 }
 
 TEST_CASE("roster: when a whole generation is gone, all that are wanted are forked at once") {
-  Roster roster(3, 2);
+  WorkerSlots roster(3, 2);
   bring_up(roster, 0);
   roster.on_exited(0, 1, false);
   bring_up(roster, 1);
   roster.on_all_gone();
   CHECK(roster.up_count() == 0);
-  CHECK(roster.slot(0).young_deaths == 1);  // the nursery's death excuses nobody's earlier ones
+  CHECK(roster.slot(0).young_deaths == 1);  // the fork server's death excuses nobody's earlier ones
   CHECK(roster.slot(1).young_deaths == 0);
   CHECK(roster.take_due(1) == Slots{0, 1});
 }
 
 TEST_CASE("roster: a worker that has finished a job did not die young") {
-  Roster roster(1, 1);
+  WorkerSlots roster(1, 1);
   uint64_t now = 0;
   for (int i = 0; i < 20; ++i) {
     REQUIRE(roster.take_due(now) == std::vector<uint32_t>{0});
@@ -181,26 +182,26 @@ TEST_CASE("roster: a worker that has finished a job did not die young") {
 }
 
 TEST_CASE("roster: young deaths in a row are a crash loop, until one lives") {
-  Roster roster(2, 2);
+  WorkerSlots roster(2, 2);
   uint64_t now = 0;
-  for (uint32_t i = 1; i <= Roster::kCrashLoopDeaths; ++i) {
+  for (uint32_t i = 1; i <= WorkerSlots::kCrashLoopDeaths; ++i) {
     CHECK(roster.crash_looping_count() == 0);
-    now += Roster::kBackOffMaxNs;
+    now += WorkerSlots::kBackOffMaxNs;
     roster.take_due(now);
     CHECK(!roster.on_forked(1, 100, now));
     roster.on_exited(1, now, false);
   }
   CHECK(roster.crash_looping_count() == 1);
-  now += Roster::kBackOffMaxNs;
+  now += WorkerSlots::kBackOffMaxNs;
   roster.take_due(now);
   CHECK(!roster.on_forked(1, 100, now));
   roster.on_ready(1);
-  roster.on_exited(1, now + Roster::kYoungNs, false);
+  roster.on_exited(1, now + WorkerSlots::kYoungNs, false);
   CHECK(roster.crash_looping_count() == 0);
 }
 
 TEST_CASE("roster: one worker is recycled at a time, and none while another is missing") {
-  Roster roster(4, 2);
+  WorkerSlots roster(4, 2);
   CHECK(!roster.try_recycle(0));
   roster.take_due(0);
   for (uint32_t slot : {0u, 1u})
@@ -210,7 +211,7 @@ TEST_CASE("roster: one worker is recycled at a time, and none while another is m
   roster.on_ready(1);
   CHECK(!roster.try_recycle(2));
   REQUIRE(roster.try_recycle(1));
-  CHECK(roster.slot(1).state == Roster::State::kLeaving);
+  CHECK(roster.slot(1).state == WorkerSlots::State::kLeaving);
   CHECK(!roster.try_recycle(0));
   roster.on_exited(1, 1, false);
   CHECK(roster.take_due(1) == std::vector<uint32_t>{1});
@@ -221,7 +222,7 @@ TEST_CASE("roster: one worker is recycled at a time, and none while another is m
 }
 
 TEST_CASE("roster: a worker is ordered to be killed once, however often that is asked for") {
-  Roster roster(2, 1);
+  WorkerSlots roster(2, 1);
   CHECK(!roster.try_kill(0));  // there is none
   bring_up(roster, 0);
   CHECK(roster.try_kill(0));
@@ -234,7 +235,7 @@ TEST_CASE("roster: a worker is ordered to be killed once, however often that is 
 }
 
 TEST_CASE("roster: a worker whose pid is not known yet is killed once it is") {
-  Roster roster(1, 1);
+  WorkerSlots roster(1, 1);
   REQUIRE(roster.take_due(0) == Slots{0});
   CHECK(!roster.try_kill(0));
   CHECK(roster.on_forked(0, 11, 0));
@@ -245,7 +246,7 @@ TEST_CASE("roster: a worker whose pid is not known yet is killed once it is") {
 }
 
 TEST_CASE("roster: the workers that the master kills are replaced at once, and are no crash loop") {
-  Roster roster(1, 1);
+  WorkerSlots roster(1, 1);
   for (uint64_t now = 0; now < 100; ++now) {
     bring_up(roster, now);
     REQUIRE(roster.try_kill(0));

@@ -38,7 +38,8 @@ SERVER_USERS = ("fork server kill", "generation", "*")  # unit tests that run th
 
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = ROOT / "tests" / "mutants"
-COPIED = ("src", "include", "tests", "scripts", "conf", "Makefile", "README.md", "CHANGELOG.md")
+COPIED = ("src", "include", "tests", "scripts", "conf", "docs", "Makefile", "README.md",
+          "CHANGELOG.md")
 CASES = re.compile(r"\[doctest\] test cases: *(\d+)")
 NO_TESTS = (4, 5)  # pytest's exit statuses
 

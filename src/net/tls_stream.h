@@ -2,8 +2,8 @@
 //
 // No I/O: what is to be sent is in due(), also what TLS says of its own accord, and goes out in its
 // order. Nothing is copied but by the encryption itself.
-// Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in src/README.md. A record that has come only
-//         in part is kept inside, at most 17 KiB; so is such a message of the handshake.
+// Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in docs/architecture.md. A record that has
+//         come only in part is kept inside, at most 17 KiB; so is such a message of the handshake.
 // Limits: of a message of the handshake TlsRecords::kMessageBytesMax; 16 key updates of the client,
 //         and one more for each 64 KiB that it has sent.
 // Death:  of the client: none here; what it has broken off is seen as is_waiting().

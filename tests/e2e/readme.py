@@ -1,20 +1,41 @@
-"""What the README says: its sections and the code in them."""
+"""What README.md and docs/ say: their sections, and the blocks of code in them."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 
-README = Path(__file__).resolve().parents[2] / "README.md"
+ROOT = Path(__file__).resolve().parents[2]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+FILE = re.compile(r"(?://|#) (\S+\.\w+)")  # a block's first line that names a file
 
 
-def section(title: str) -> str:
-    """The text below that heading, up to the next."""
-    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", README.read_text(),
+@dataclass(frozen=True)
+class Block:
+    place: str  # "README.md:12"
+    language: str  # empty: a picture, or what a program prints
+    code: str
+
+    def file(self) -> str:
+        """The path of the file that the block is. Empty: it is none."""
+        found = FILE.fullmatch(self.code.partition("\n")[0])
+        return found.group(1) if found else ""
+
+
+def blocks(document: str) -> list[Block]:
+    text = (ROOT / document).read_text()
+    return [Block(f"{document}:{text.count(chr(10), 0, found.start()) + 1}", *found.groups())
+            for found in BLOCK.finditer(text)]
+
+
+def section(document: str, title: str) -> str:
+    """The text below that heading, up to the next of its kind."""
+    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", (ROOT / document).read_text(),
                       re.DOTALL | re.MULTILINE)  # fmt: skip
-    assert found, f"README.md has no section {title}"
+    assert found, f"{document} has no section {title}"
     return found.group(1)
 
 
-def blocks(title: str) -> dict[str, str]:
+def code_in(document: str, title: str) -> dict[str, str]:
     """language -> the code in that language, the first of each in the section."""
-    found = re.findall(r"^```(\w+)\n(.*?)^```", section(title), re.DOTALL | re.MULTILINE)
-    return dict(reversed(found))
+    found = BLOCK.findall(section(document, title))
+    return {language: code for language, code in reversed(found) if language}

@@ -1,11 +1,9 @@
 """What `make install` leaves behind works, from a folder that knows nothing of this tree."""
 
-import os
 import subprocess
 
 import pytest
 from installation import make_install
-from readme import blocks
 
 
 @pytest.fixture(scope="module")
@@ -88,24 +86,3 @@ def test_relative_prefix_is_refused(root, build):
                           text=True)
     assert done.returncode == 64
     assert "'opt'" in done.stderr
-
-
-def test_readme_handler(prefix, start, tmp_path):
-    code = blocks("Write a handler")
-    (tmp_path / "mean.cc").write_text(code["cpp"])
-    listen = '[listen]\nrpc = ["127.0.0.1:0"]\nstatus = ""\n'
-    (tmp_path / "mean.toml").write_text(listen + code["toml"])
-    compile_line, _, call_line, *answer = code["sh"].splitlines()
-    environment = {**os.environ, "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig"),
-                   "PATH": f"{prefix}/bin:{os.environ['PATH']}"}
-    subprocess.run(compile_line, shell=True, cwd=tmp_path, env=environment, check=True)
-
-    server = start([prefix / "bin/ringmaster", "serve", "-c", "mean.toml"], cwd=tmp_path)
-    address = server.wait_for_line(r"event=ready\b.* address=([^ ,]+)").group(1)
-    assert call_line.startswith("ringmaster call mean ")
-    call = call_line.replace("call ", f"call --to {address} ", 1)
-    done = subprocess.run(call, shell=True, cwd=tmp_path, env=environment, capture_output=True,
-                          text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    assert [f"# {line}" for line in done.stdout.splitlines()] == answer
-    assert server.stop() == 0

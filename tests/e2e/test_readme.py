@@ -1,56 +1,57 @@
-"""The README's clients do what it says, as they are printed there: in a network of their own, in
-which the demo has the address that they name."""
+"""README.md and docs/ do what they say: each block of code in them is run as it is printed (see
+walk.py), and each link leads somewhere."""
 
 import json
-import os
-import subprocess
+import re
 
-import probes
 import pytest
+from installation import make_install
 from interop.matrix import table
-from interop.programs import GO
-from processes import Process
-from readme import blocks, section
+from readme import ROOT, code_in, section
+from walk import EXAMPLES, Walk
 
-SECTION = "Call it from any language"
-LANGUAGES = ("sh", "python", "js", "go", "cpp")
-EXAMPLE_DEADLINE_S = 50
+WALKED = ("README.md", "docs/quick-start.md", "docs/handlers.md", "docs/clients.md")
+CLIENTS = "docs/clients.md"
+LANGUAGES = "From any language"
+DOCUMENTS = ["README.md", "src/README.md",
+             *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 
 
 @pytest.fixture(scope="module")
-def demo(root, build, tmp_path_factory):
-    """run(COMMAND, FOLDER) -> its output: a shell's, beside the running demo."""
-    probes.require("namespaces")
-    argv = ["unshare", "--net", "sh", "-c", 'ip link set lo up && exec scripts/demo.sh "$0"', build]
-    with Process.start(argv, cwd=root, log=tmp_path_factory.mktemp("demo") / "demo.log") as process:
-        process.wait_for_line(r"role=feature_service.* event=listening")
-        process.wait_for_line(r"role=master.* event=ready")
+def prefix(root, build, tmp_path_factory):
+    """Where the server is installed."""
+    prefix = tmp_path_factory.mktemp("installed")
+    make_install(root, build, DESTDIR="", PREFIX=prefix)
+    return prefix
 
-        def run(command, folder):
-            done = subprocess.run(
-                ["nsenter", f"--net=/proc/{process.pid}/ns/net", "bash", "-ec", command],
-                cwd=folder, env={**os.environ, "GOCACHE": GO["GOCACHE"]}, capture_output=True,
-                text=True, stdin=subprocess.DEVNULL, timeout=EXAMPLE_DEADLINE_S)
-            assert done.returncode == 0, done.stderr
-            return done.stdout
 
-        yield run
-        assert process.stop() == 0
+@pytest.fixture(scope="module")
+def demo(root, build, prefix, tmp_path_factory):
+    with Walk(root, build, prefix, tmp_path_factory.mktemp("demo")) as walk:
+        walk.serve("make run")
+        yield walk
 
 
 @pytest.fixture
-def interests(demo, root, build):
+def interests(demo):
     """Of user 42, as the server's own command prints them."""
-    command = f"""{build}/ringmaster call interests.predict '{{"user_id": 42}}'"""
-    return json.loads(demo(command, root))
+    return json.loads(
+        demo.run("""build/release/ringmaster call interests.predict '{"user_id": 42}'"""))
+
+
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("document", WALKED)
+def test_document(document, root, build, prefix, tmp_path):
+    with Walk(root, build, prefix, tmp_path) as walk:
+        walk.follow(document)
 
 
 def test_every_language_has_an_example():
-    assert set(blocks(SECTION)) == set(LANGUAGES)
+    assert set(code_in(CLIENTS, LANGUAGES)) == {"sh", *EXAMPLES}
 
 
 def test_shell_example(demo, interests, tmp_path):
-    output = demo(blocks(SECTION)["sh"], tmp_path)
+    output = demo.run(code_in(CLIENTS, LANGUAGES)["sh"], tmp_path)
     decoder, answers = json.JSONDecoder(), []
     while output := output.lstrip():
         answer, end = decoder.raw_decode(output)
@@ -59,23 +60,43 @@ def test_shell_example(demo, interests, tmp_path):
     assert answers == [{"jsonrpc": "2.0", "id": 1, "result": interests}] * 2
 
 
-@pytest.mark.parametrize("language", LANGUAGES[1:])
+@pytest.mark.parametrize("language", EXAMPLES)
 def test_example(language, demo, interests, tmp_path):
     """Its first line is the command that runs it, its last one what it prints."""
-    code = blocks(SECTION)[language]
+    code = code_in(CLIENTS, LANGUAGES)[language]
     comment = "# " if language == "python" else "// "
     command, *_, printed = (line.removeprefix(comment) for line in code.splitlines())
     (file,) = (word for word in command.split() if word.startswith("call."))
     (tmp_path / file).write_text(code)
-    assert demo(command, tmp_path) == f"{printed}\n" == f"{interests['interests'][0]['category']}\n"
+    printed_now = demo.run(command, tmp_path)
+    assert printed_now == f"{printed}\n" == f"{interests['interests'][0]['category']}\n"
 
 
-def test_discover_example(demo, root, build):
-    command, asked = blocks("Ask it what it offers")["sh"].splitlines()
-    document = json.loads(demo(command.replace("build/release", str(build)), root))
-    assert json.loads(demo(asked, root)) == {"jsonrpc": "2.0", "id": 1, "result": document}
+def test_discover_example(demo):
+    command, asked = code_in(CLIENTS, "What it offers")["sh"].splitlines()
+    document = json.loads(demo.run(command))
+    assert json.loads(demo.run(asked)) == {"jsonrpc": "2.0", "id": 1, "result": document}
     assert "burn" in [method["name"] for method in document["methods"]]
 
 
 def test_table_says_what_is_tested():
-    assert table() in section(SECTION), f"expected in {SECTION}:\n{table()}"
+    assert table() in section(CLIENTS, LANGUAGES), f"expected in {LANGUAGES}:\n{table()}"
+
+
+def anchors(text: str) -> set[str]:
+    """Of the headings, as GitHub makes them."""
+    titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.M),
+                        re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_somewhere(document):
+    text = (ROOT / document).read_text()
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
+        if link.startswith("http"):
+            continue
+        path, _, anchor = link.partition("#")
+        target = (ROOT / document).parent / path if path else ROOT / document
+        assert target.exists(), f"{document}: {link}"
+        assert not anchor or anchor in anchors(target.read_text()), f"{document}: {link}"

@@ -1,4 +1,5 @@
-"""CLIENTS: whose clients work with what. Run as a program it prints the table of the README.
+"""CLIENTS: whose clients work with what. Run as a program it prints the table of
+docs/clients.md.
 
 Each client has a program in this folder, PROGRAM TRANSPORT ADDRESS SOCKET FOLDER, which calls the
 server at ADDRESS (HOST:PORT) as a user of that library would, and says of each check on a line of
@@ -98,7 +99,7 @@ def table() -> str:
               *(cell(client.lacks.get(check)) for check in CHECKS)] for client in CLIENTS]
     lines = ["| " + " | ".join(row) + " |" for row in rows]
     missing = [f"({number}) {why}" for number, why in enumerate(reasons, 1)]
-    return "\n".join(lines) + "\n\n" + "; ".join(missing) + ".\n"
+    return "\n".join(lines) + "\n\n" + ";\n".join(missing) + ".\n"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,145 @@
+"""Walk: a reader who does what a document says, block after block, as it is printed.
+
+Where: a folder that looks like a clone in which everything is built, in a network of its own, with
+an installation in the PATH. What a block is:
+
+    sh        commands, which must succeed; lines that begin with "# " are what they print. A block
+              that ends with `make run` or `ringmaster serve` is served until the next such block,
+              and is waited for; so is a reload
+    jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is what comes back
+    json      must be JSON
+    others    a file, where the first line is a comment that names it
+    (none)    to look at
+
+Any other block is an error, but for examples of EXAMPLES, which have a test of their own, and what
+is run ELSEWHERE.
+"""
+
+import json
+import os
+import re
+import subprocess
+
+import probes
+from interop.programs import GO
+from processes import Process
+from readme import Block, blocks
+
+EXAMPLES = ("python", "js", "go", "cpp")
+EXAMPLE_DEADLINE_S = 50
+READY = {  # the last command of a block -> what a server logs once it serves
+    r"make run$": (r"role=feature_service.* event=listening", r"role=master.* event=ready"),
+    r"\S*ringmaster serve -c \S+$": (r"event=ready\b",),
+}
+# `make run` without what it does first: it installs packages and builds.
+BUILT = {"make run": "scripts/demo.sh build/release"}
+ELSEWHERE = {
+    "make run": "by the walk of docs/quick-start.md, which has it alone in a block",
+    "make test": "this is a part of it",
+    "sudo make install": "test_install.py",
+    "sudo systemctl daemon-reload": "test_service_manager.py",
+    "sudo systemctl enable --now ringmaster": "test_service_manager.py",
+}
+
+
+def commands_of(code: str) -> list[str]:
+    """Without comments."""
+    lines = (re.sub(r"(^|\s)# .*", "", line).strip() for line in code.splitlines())
+    return [line for line in lines if line]
+
+
+class Walk:
+    def __init__(self, root, build, prefix, folder):
+        probes.require("namespaces")
+        self.folder = folder / "clone"
+        self._script = folder / "commands.sh"
+        self._log = folder / "server.log"
+        (self.folder / "build").mkdir(parents=True)
+        (self.folder / "build/release").symlink_to(build)
+        for name in ("conf", "include", "scripts"):
+            (self.folder / name).symlink_to(root / name)
+        self._env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "GOCACHE": GO["GOCACHE"],
+                     "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}
+        hold = "ip link set lo up && echo event=up >&2 && exec sleep infinity"
+        self._network = Process.start(["unshare", "--net", "sh", "-c", hold])
+        self._server: Process | None = None
+
+    def __enter__(self):
+        self._network.wait_for_line("event=up")
+        return self
+
+    def __exit__(self, failure, *unused):
+        try:
+            self.stop()  # after a failure, too: the demo ends its programs only when it is told to
+        except AssertionError:
+            if failure is None:
+                raise
+        finally:
+            self._network.kill()
+
+    def follow(self, document: str):
+        for block in blocks(document):
+            self._do(block)
+
+    def serve(self, code: str):
+        """Starts what the last line starts, when the lines before it are done."""
+        self.stop()
+        *before, last = commands_of(code)
+        if last not in BUILT:  # the demo goes without what a machine lacks
+            probes.require("landlock", "seccomp")
+        self.run("\n".join(before))
+        self._server = Process.start(self._argv(f"exec {BUILT.get(last, last)}"), env=self._env,
+                                     cwd=self.folder, log=self._log)
+        for line in next(lines for end, lines in READY.items() if re.search(end, last)):
+            self._server.wait_for_line(line)
+
+    def stop(self):
+        server, self._server = self._server, None
+        if server is not None:
+            assert server.stop() == 0, server.lines
+
+    def run(self, code: str, folder=None, stdin: str = "") -> str:
+        """What the commands print."""
+        done = subprocess.run(self._argv(code), cwd=folder or self.folder, input=stdin, text=True,
+                              env=os.environ | self._env, capture_output=True,
+                              timeout=EXAMPLE_DEADLINE_S)
+        assert done.returncode == 0, f"{code}\n{done.stdout}{done.stderr}"
+        return done.stdout
+
+    def _argv(self, code: str) -> list[str]:
+        # In a file: no command line has the text of a command that looks for processes by theirs.
+        self._script.write_text(code)
+        return ["nsenter", f"--net=/proc/{self._network.pid}/ns/net", "bash", "-e",
+                str(self._script)]
+
+    def _do(self, block: Block):
+        if block.language == "sh":
+            return self._do_commands(block)
+        if block.language == "jsonrpc":
+            return self._do_messages(block)
+        if block.language == "json":
+            return json.loads(block.code)
+        if block.language and block.file():
+            return (self.folder / block.file()).write_text(block.code)
+        assert not block.language or block.language in EXAMPLES, f"{block.place}: nobody runs this"
+
+    def _do_commands(self, block: Block):
+        commands = commands_of(block.code)
+        if any(re.search(end, commands[-1]) for end in READY):
+            return self.serve(block.code)
+        if all(command in ELSEWHERE for command in commands):
+            return None
+        logged = len(self._server.lines) if self._server else 0
+        printed = self.run(block.code).splitlines()
+        expected = [line[2:] for line in block.code.splitlines() if line.startswith("# ")]
+        assert not expected or printed == expected, f"{block.place}: printed {printed}"
+        if "-HUP" in block.code:
+            self._server.wait_for_line("event=reloaded", after=logged)
+
+    def _do_messages(self, block: Block):
+        lines = block.code.splitlines()
+        sent = [line[4:] for line in lines if line.startswith("--> ")]
+        expected = [line[4:] for line in lines if line.startswith("<-- ")]
+        assert len(sent) + len(expected) == len(lines), f"{block.place}: expected --> and <--"
+        came = self.run("nc -N 127.0.0.1 7070", stdin="".join(f"{line}\n" for line in sent))
+        assert came.splitlines() == expected, f"{block.place}: came {came}"

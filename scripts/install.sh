@@ -32,6 +32,7 @@ install -D -m 755 "$out/ringmaster" "$root/bin/ringmaster"
 install -D -m 644 -t "$root/lib/ringmaster/handlers" "$out"/handlers/*.so
 install -D -m 644 -t "$root/include/ringmaster" include/ringmaster/*
 install -D -m 644 -t "$root/share/doc/ringmaster" README.md CHANGELOG.md
+install -D -m 644 -t "$root/share/doc/ringmaster/docs" docs/*.md
 for unit in conf/*.service conf/*.socket; do
   install_with_paths "$unit" "$root/lib/systemd/system/$(basename "$unit")"
 done

@@ -1,8 +1,9 @@
 """report.py: the results of a run as Markdown. Data in, text out.
 
-    tests/bench/report.py RESULTS.json            the report
-    tests/bench/report.py --readme RESULTS.json   the section of the README; its plots are to be
-                                                  copied from beside RESULTS.json to PLOTS
+    tests/bench/report.py RESULTS.json          the report
+    tests/bench/report.py --docs RESULTS.json   the section of docs/performance.md; its plots are
+                                                to be copied from beside RESULTS.json to
+                                                tests/bench/results
 
 A scenario's part: its targets first, each beside what was found, "not reached" where it was not;
 then why (explanations.md, only then), its tables, its plots, and how to run it again.
@@ -17,7 +18,7 @@ from typing import Any
 from targets import shown
 
 EXPLANATIONS = Path(__file__).with_name("explanations.md")
-PLOTS = "tests/bench/results"  # where the README's plots lie
+PLOTS = "../tests/bench/results"  # where the plots of docs/performance.md lie
 
 
 def read_explanations(text: str) -> dict[str, str]:
@@ -120,7 +121,7 @@ def report(run: dict[str, Any], explanations: dict[str, str]) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def readme_section(run: dict[str, Any], explanations: dict[str, str]) -> str:
+def docs_section(run: dict[str, Any], explanations: dict[str, str]) -> str:
     parts = [machine_text(run), versions_text(run["versions"]), summary(run["scenarios"])]
     for scenario in run["scenarios"]:
         if scenario["name"] in explanations and not all(t["is_met"] for t in scenario["targets"]):
@@ -134,9 +135,10 @@ def readme_section(run: dict[str, Any], explanations: dict[str, str]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("results", type=Path)
-    parser.add_argument("--readme", action="store_true", help="print the section of the README")
+    parser.add_argument("--docs", action="store_true",
+                        help="print the section of docs/performance.md")
     given = parser.parse_args()
-    make = readme_section if given.readme else report
+    make = docs_section if given.docs else report
     explanations = read_explanations(EXPLANATIONS.read_text())
     print(make(json.loads(given.results.read_text()), explanations), end="")
 

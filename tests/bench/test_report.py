@@ -47,7 +47,7 @@ def test_an_explanation_is_shown_only_beside_a_missed_target():
     assert explanations == {"hop": "The socket.", "growth": "Noise."}
     missed = scenario(targets=[target("hop", 2, "<=", 1.5)])
     met = scenario(targets=[target("hop", 1, "<=", 1.5)])
-    for make in (report.report, report.readme_section):
+    for make in (report.report, report.docs_section):
         assert "The socket." in make(run_of(missed), explanations)
         assert "The socket." not in make(run_of(met), explanations)
 
@@ -67,10 +67,10 @@ def test_the_report_names_machine_commit_versions_and_commands():
         assert part in text
 
 
-def test_the_readme_links_plots_to_where_they_are_to_be_copied():
+def test_the_docs_link_plots_to_where_they_are_to_be_copied():
     plots = [{"name": "plot_1", "title": "A plot"}]
-    text = report.readme_section(run_of(scenario(plots=plots)), {})
-    assert text.startswith("## Measured\n") and "(tests/bench/results/plot_1.svg)" in text
+    text = report.docs_section(run_of(scenario(plots=plots)), {})
+    assert text.startswith("## Measured\n") and "(../tests/bench/results/plot_1.svg)" in text
 
 
 def test_the_report_says_how_busy_the_machine_was():

@@ -1,8 +1,9 @@
 """soak.py OUT: kills, reloads and chaos, at length, with exact accounting.
 
 Each part starts a server of its own and its upstreams, and asks it for as long as the part takes.
-Prints a Markdown table, as README.md shows it, and "N passed, N failed, N skipped". The folder of a
-part that failed is kept. What is random comes from the seed; what the machine makes of it does not.
+Prints a Markdown table, as docs/reliability.md shows it, and "N passed, N failed, N skipped". The
+folder of a part that failed is kept. What is random comes from the seed; what the machine makes of
+it does not.
 """
 
 import argparse

@@ -36,8 +36,8 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
       read_crashes(problems, entry, paths, options);
     else if (member.key == "shutdown")
       read_shutdown(problems, entry, options);
-    else if (member.key == "features")
-      read_features(problems, entry, options);
+    else if (member.key == "upstreams")
+      read_upstreams(problems, entry, options);
     else if (member.key == "handlers")
       read_handlers(problems, entry, paths, options);
     else if (member.key == "methods")

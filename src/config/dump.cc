@@ -91,9 +91,9 @@ std::string dump(const master::Options& options) {
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
   for (const net::UpstreamOptions& upstream : options.upstreams) {
-    out += fmt::format("\n[features.{}]\nurl = {}\n", quote_key(upstream.name),
+    out += fmt::format("\n[upstreams.{}]\nurl = {}\n", quote_key(upstream.name),
                        quote_string(upstream.url));
-    append_numbers(out, kFeaturesKeys, upstream);
+    append_numbers(out, kUpstreamsKeys, upstream);
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
     out += fmt::format("\n[handlers.{}]\nlibrary = {}\nbatch = {}\n", quote_key(handler.name),

@@ -43,8 +43,8 @@ using master::Method;
 using master::Options;
 using net::UpstreamOptions;
 
-inline constexpr std::string_view kSections[] = {"listen",   "workers",  "limits",   "crashes",
-                                                 "shutdown", "features", "handlers", "methods"};
+inline constexpr std::string_view kSections[] = {"listen",   "workers",   "limits",   "crashes",
+                                                 "shutdown", "upstreams", "handlers", "methods"};
 
 // Read in listen.cc.
 inline constexpr Key<Options> kListenKeys[] = {
@@ -79,7 +79,7 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
     {"batch_items", Unit::kCount, 1, 100'000, &Limits::batch_items},
     {"connections", Unit::kCount, 1, 1'000'000, &Limits::connections},
     {"in_flight_per_connection", Unit::kCount, 1, 100'000, &Limits::in_flight_per_connection},
-    {"queued_jobs", Unit::kCount, 1, 1'000'000, &Limits::queued_jobs},
+    {"requests_in_flight", Unit::kCount, 1, 1'000'000, &Limits::requests_in_flight},
     {"payload_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
     {"connection_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
     {"send_timeout_ms", Unit::kMs, 1, kHourMs, &Limits::send_timeout_ms},
@@ -96,8 +96,8 @@ inline constexpr Key<Options> kShutdownKeys[] = {
     {"grace_ms", Unit::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
 };
 
-// [features.NAME]
-inline constexpr Key<UpstreamOptions> kFeaturesKeys[] = {
+// [upstreams.NAME]
+inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url"},
     {"timeout_ms", Unit::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
     {"connections", Unit::kCount, 1, 10'000, &UpstreamOptions::connections},

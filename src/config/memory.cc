@@ -51,8 +51,8 @@ Need need_of(const Value& root, const Options& options, const Method& method) {
   for (size_t i = 0; i < method.steps.size(); ++i) {
     if (const auto* fetch = std::get_if<master::FetchStep>(&method.steps[i])) {
       const net::UpstreamOptions& upstream = options.upstreams[fetch->upstream];
-      add(fmt::format("features.{}.body_bytes", quote_key(upstream.name)), upstream.body_bytes,
-          {"features", upstream.name, "body_bytes"});
+      add(fmt::format("upstreams.{}.body_bytes", quote_key(upstream.name)), upstream.body_bytes,
+          {"upstreams", upstream.name, "body_bytes"});
     } else if (i + 1 < method.steps.size()) {
       add("limits.response_bytes", limits.response_bytes, {"limits", "response_bytes"});
     }

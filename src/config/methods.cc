@@ -66,7 +66,7 @@ std::optional<master::Step> read_step(Problems& problems, const Entry& step,
     if (!handler) return std::nullopt;
     return master::RunStep{*handler, options.handlers[*handler].batch};
   }
-  const auto upstream = find_named(problems, *fetch, options.upstreams, "upstream", "features");
+  const auto upstream = find_named(problems, *fetch, options.upstreams, "upstream", "upstreams");
   rpc::BodyTemplate made = body ? read_body(problems, *body) : rpc::BodyTemplate();
   if (!upstream) return std::nullopt;
   return master::FetchStep{*upstream, std::move(made)};

@@ -48,7 +48,7 @@ struct Limits {
   uint64_t batch_items = 1000;
   uint64_t connections = 10000;
   uint64_t in_flight_per_connection = 1000;
-  uint64_t queued_jobs = 10000;
+  uint64_t requests_in_flight = 10000;
   uint64_t payload_memory_bytes = 256ull << 20;
   uint64_t connection_memory_bytes = 256ull << 20;
   uint64_t send_timeout_ms = 60'000;

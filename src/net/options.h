@@ -61,7 +61,7 @@ struct ConnectionLimits {
   uint64_t idle_timeout_ms = 0;       // without a request; 0: for ever
 };
 
-// An HTTP service that fetch steps call: [features.NAME].
+// An HTTP service that fetch steps call: [upstreams.NAME].
 struct UpstreamOptions {
   std::string name;
   std::string url;

@@ -104,7 +104,7 @@ def main() -> None:
         launcher = Launcher(out, Path(folder))
         running = launcher(
             before=costs.command(),
-            features={"users": {"url": url, "timeout_ms": 20_000}},
+            upstreams={"users": {"url": url, "timeout_ms": 20_000}},
             handlers={"echo": {}, "interests": {"model": MODEL}},
             methods={"interests": {"steps": [FETCH, {"run": "interests"}]}},
         )

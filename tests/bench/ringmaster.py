@@ -45,7 +45,7 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
         workers={"count": workers},
         limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX,
                 "connections": CONNECTIONS},
-        features={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
+        upstreams={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
         handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL, "batch": 64}} | further,
         methods={name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()},
     )

@@ -1,7 +1,7 @@
 """Server: a running ringmaster; server: the fixture that starts one from keyword arguments.
 
     def test_it(server):
-        running = server(limits={"queued_jobs": 3}, methods={"echo": {"timeout_ms": 50}})
+        running = server(limits={"requests_in_flight": 3}, methods={"echo": {"timeout_ms": 50}})
         assert running.call("echo", [1]) == [1]
 
 After each test every server that still runs gets SIGTERM and must exit 0; of each of them no
@@ -60,7 +60,7 @@ def configuration(**sections: dict[str, Any]) -> str:
     lines = []
     for section, content in sections.items():
         tables = {section: content}
-        if section in ("features", "handlers", "methods"):
+        if section in ("upstreams", "handlers", "methods"):
             tables = {f"{section}.{json.dumps(name)}": table for name, table in content.items()}
         for name, table in tables.items():
             lines.append(f"[{name}]")

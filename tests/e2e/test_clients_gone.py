@@ -25,8 +25,8 @@ def crowded(server, probe, gate, feature_service):
     `fetch` needs no worker."""
     running = server(
         workers={"count": 1},
-        limits={"queued_jobs": 3},
-        features={"users": {"url": feature_service().url}},
+        limits={"requests_in_flight": 3},
+        upstreams={"users": {"url": feature_service().url}},
         handlers={"echo": {}, "hold": probe("hold")},
         methods={"fetch": {"steps": [{"fetch": "users", "body": {"user_id": 1}}]}},
     )
@@ -165,7 +165,7 @@ def test_fetches_for_a_client_that_reset_are_cancelled(server):
     with socket.create_server(("127.0.0.1", 0)) as upstream:
         url = "http://127.0.0.1:%d/" % upstream.getsockname()[1]
         running = server(
-            features={"users": {"url": url, "timeout_ms": 60_000}},
+            upstreams={"users": {"url": url, "timeout_ms": 60_000}},
             methods={"fetch": {"steps": [{"fetch": "users"}]}},
         )
         leaving = running.connect()

@@ -31,7 +31,7 @@ def describing(tmp_path_factory):
 @pytest.fixture(scope="module")
 def running(module_server, root):
     return module_server(
-        features={"users": {"url": "http://127.0.0.1:1/"}},
+        upstreams={"users": {"url": "http://127.0.0.1:1/"}},
         handlers={
             "echo": {}, "burn": {}, "interests": {"model": root / "conf/models/interests.ubj"},
         },
@@ -265,7 +265,7 @@ def test_the_tools_of_openrpc_are_content(server, feature_service, root):
     upstream = feature_service()
     steps = [{"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "interests"}]
     running = server(
-        features={"users": {"url": upstream.url}},
+        upstreams={"users": {"url": upstream.url}},
         handlers={
             "echo": {}, "burn": {}, "interests": {"model": root / "conf/models/interests.ubj"},
         },

@@ -34,7 +34,7 @@ def test_one_that_says_more_than_a_response_may_hold(server, probe):
 def test_a_step_that_fails_after_one_that_has_run(server, probe):
     """What was done was done: a second try may not be the first."""
     running = server(
-        features={"nobody": {"url": "http://127.0.0.1:1/"}},
+        upstreams={"nobody": {"url": "http://127.0.0.1:1/"}},
         handlers={"echo": {}},
         methods={"echo": {"steps": [{"run": "echo"}, {"fetch": "nobody"}]}},
     )

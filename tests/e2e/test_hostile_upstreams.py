@@ -27,7 +27,7 @@ def lying(answer: bytes, stays: bool = False) -> ScriptedUpstream:
 
 def fetching(server, upstream, timeout_ms=20_000, **features):
     return server(
-        features={"users": {"url": upstream.url, "timeout_ms": timeout_ms} | features},
+        upstreams={"users": {"url": upstream.url, "timeout_ms": timeout_ms} | features},
         methods={"fetch": {"steps": [{"fetch": "users"}]}},
     )
 
@@ -112,7 +112,7 @@ def test_a_connection_that_the_upstream_closes_costs_nothing(server):
     with (lying(OK + b"Content-Length: 2\r\n\r\n[]") as closes,
           lying(b"", stays=True) as silent):
         running = server(
-            features={"closes": {"url": closes.url}, "silent": {"url": silent.url}},
+            upstreams={"closes": {"url": closes.url}, "silent": {"url": silent.url}},
             methods={name: {"steps": [{"fetch": name}], "timeout_ms": 500}
                      for name in ("closes", "silent")},
         )

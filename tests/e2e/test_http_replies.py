@@ -46,7 +46,7 @@ def test_replies_that_wait_are_bounded(server, probe, gate):
 
 
 def test_overload_is_a_503(server, probe, gate):
-    running = server(workers={"count": 1}, limits={"queued_jobs": 1},
+    running = server(workers={"count": 1}, limits={"requests_in_flight": 1},
                      handlers={"echo": {}, "hold": probe("hold")})
     held = gate()
     with Http(running.address) as holder, Http(running.address) as client:

@@ -27,7 +27,7 @@ def predictor(server, feature_service, root):
         upstream = feature_service("--sessions", sessions)
         steps = [{"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "interests"}]
         running = server(
-            features={"users": {"url": upstream.url, "timeout_ms": 30_000}},
+            upstreams={"users": {"url": upstream.url, "timeout_ms": 30_000}},
             handlers={"interests": {"model": root / "conf/models/interests.ubj"}},
             methods={"interests.predict": {"steps": steps}},
         )

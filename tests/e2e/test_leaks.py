@@ -22,7 +22,7 @@ def running(server, feature_service, probe):
     fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
     return server(
         env=MEASURED,
-        features={"users": {"url": feature_service().url, "timeout_ms": 20_000}},
+        upstreams={"users": {"url": feature_service().url, "timeout_ms": 20_000}},
         handlers={"echo": {}, "fails": probe("fails"), "join": probe("join")},
         methods={"features": {"steps": [fetch, {"run": "join"}]}},
     )
@@ -97,7 +97,7 @@ def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
 
 def test_reloads_give_their_memory_back(server):
     """What the tables of one take is far more than may stay."""
-    sections = {"limits": {"queued_jobs": 50_000}}
+    sections = {"limits": {"requests_in_flight": 50_000}}
     running = server(env=MEASURED, **sections)
     if is_sanitized(running.pid):
         pytest.skip("what is given back is for the sanitizer's allocator to say")

@@ -56,7 +56,7 @@ def test_too_long_a_response_is_an_error(server, probe):
 def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
     running = server(
         workers={"count": 1},
-        limits={"queued_jobs": 3},
+        limits={"requests_in_flight": 3},
         handlers={"echo": {}, "hold": probe("hold")},
     )
     held = gate()
@@ -125,7 +125,7 @@ def test_a_connection_in_flight_to_its_limit_waits(server, probe, gate):
     would be full and refuse them."""
     running = server(
         workers={"count": 2},
-        limits={"in_flight_per_connection": 2, "queued_jobs": 3},
+        limits={"in_flight_per_connection": 2, "requests_in_flight": 3},
         handlers={"echo": {}, "hold": probe("hold")},
     )
     held = gate()

@@ -12,7 +12,7 @@ def busy(server, probe, gate):
     both: (server, client, gate)."""
     running = server(
         workers={"count": 1},
-        limits={"queued_jobs": 60},
+        limits={"requests_in_flight": 60},
         handlers={"burn": {}, "hold": probe("hold")},
     )
     held = gate()

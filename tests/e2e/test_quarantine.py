@@ -46,9 +46,9 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
         answers = client.answers(101)
     assert answers.pop("bad")["error"]["code"] == -32014
     assert all(answers[id]["result"] == [id] for id in range(100))
-    quarantined = running.wait_for_line(r"event=quarantined .*").group(0)
+    quarantined = running.wait_for_line(r"event=crash_recorded .*").group(0)
     assert re.fullmatch(
-        r"event=quarantined job=\d+ method=poison handler=poison attempts=2 crash=crash-\S+",
+        r"event=crash_recorded job=\d+ method=poison handler=poison attempts=2 crash=crash-\S+",
         quarantined,
     )
     folder = running.wait_for_line(r"event=crash_kept crash=\S+ folder=(\S+)").group(1)
@@ -79,7 +79,7 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
 def test_fetched_bodies_are_kept_too(poisoned, feature_service, tmp_path):
     fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
     running = poisoned(
-        features={"users": {"url": feature_service().url}},
+        upstreams={"users": {"url": feature_service().url}},
         methods={
             "features": {"attempts": 1, "steps": [fetch, {"run": "poison"}]},
             "bodies": {"steps": [fetch]},
@@ -161,7 +161,7 @@ def test_a_folder_that_cannot_be_made_is_told(poisoned, tmp_path):
 def test_without_a_folder_it_is_only_told(poisoned, tmp_path):
     running = poisoned(crashes={"folder": ""}, methods={"poison": {"attempts": 1}})
     poison(running, [1])
-    running.wait_for_line("event=quarantined job=0 method=poison")
+    running.wait_for_line("event=crash_recorded job=0 method=poison")
     assert running.stop() == 0
     assert not [line for line in running.lines if "crash_kept" in line or "not_kept" in line]
 
@@ -170,7 +170,7 @@ def test_what_is_left_to_write_is_written_before_the_master_ends(poisoned, tmp_p
     running = poisoned(methods={"poison": {"attempts": 1}})
     with running.connect() as client:
         client.send(request("poison", ["x" * 1_000_000]))
-        running.wait_for_line("event=quarantined")
+        running.wait_for_line("event=crash_recorded")
         assert running.stop() == 0
     [crash] = kept(tmp_path / "crashes")
     assert (crash / "params.json").stat().st_size == 1_000_004

@@ -254,7 +254,7 @@ def test_no_more_fetches_than_before_are_lost(server, feature_service):
     """Requests that are being fetched when the reload comes."""
     upstream = feature_service("--delay-ms", 300)
     sections = {
-        "features": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
+        "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
         "methods": {"features": {"steps": [
             {"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "echo"},
         ]}},

@@ -49,7 +49,7 @@ def test_a_worker_killed_for_its_deadline_does_not_excuse_the_next_one(server, p
         assert client.answer()["error"]["code"] == -32014
     died = rf"event=worker_died .*pid={worker} how=SIGKILL .*method=patient attempt=1"
     running.wait_for_line(died)
-    running.wait_for_line(r"event=quarantined .*method=patient handler=hold attempts=1 ")
+    running.wait_for_line(r"event=crash_recorded .*method=patient handler=hold attempts=1 ")
 
 
 def test_a_crash_is_not_reported_of_the_next_worker_of_the_slot(server, probe, gate, build):
@@ -93,7 +93,7 @@ def test_a_handle_for_fetches_remembers_nothing_of_the_last_one(server):
 
     with ScriptedUpstream(serve) as upstream:
         running = server(
-            features={"one": {"url": upstream.url, "connections": 1, "body_bytes": 1024,
+            upstreams={"one": {"url": upstream.url, "connections": 1, "body_bytes": 1024,
                               "timeout_ms": 20_000}},
             methods={"fetch": {"steps": [{"fetch": "one"}]}},
         )

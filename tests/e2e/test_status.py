@@ -157,7 +157,7 @@ def test_it_is_outside_of_the_limits_and_rules_of_requests(server, probe, gate, 
     running = server(
         listen=ON | {"rpc": [f"unix:{tmp_path}/rpc.sock"], "token_file": tokens(token),
                      "allow": ["203.0.113.1"]},
-        limits={"connections": 1, "queued_jobs": 1}, handlers={"hold": probe("hold")},
+        limits={"connections": 1, "requests_in_flight": 1}, handlers={"hold": probe("hold")},
     )  # fmt: skip
     with running.connect() as client:
         assert client.call("rpc.auth", [token]) is True

@@ -17,7 +17,7 @@ def fetching(server, probe):
     def start(url, upstream=None, method=None, methods=None, limits=None, **sections):
         return server(
             limits=limits or {},
-            features={"users": {"url": url, "timeout_ms": 20_000} | (upstream or {})},
+            upstreams={"users": {"url": url, "timeout_ms": 20_000} | (upstream or {})},
             handlers={"echo": {}, "join": probe("join")},
             methods={"features": {"steps": [FETCH]} | (method or {})} | (methods or {}),
             **sections,

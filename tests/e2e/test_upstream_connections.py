@@ -27,7 +27,7 @@ def fetching(server):
     def start(url, before=(), **upstream):
         return server(
             before=before,
-            features={"users": {"url": url, "timeout_ms": 20_000} | upstream},
+            upstreams={"users": {"url": url, "timeout_ms": 20_000} | upstream},
             methods={"fetch": {"steps": [FETCH]}, "echo": {}},
         )
 

@@ -20,7 +20,7 @@ def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
         {"workers": {"count": dice.randint(1, 8)}},
         {"workers": {"count": dice.randint(2, 4), "max_jobs": dice.randint(20, 200)}},
         {"limits": {"request_bytes": dice.randint(1, 4) * MIB, "response_bytes": MIB,
-                    "queued_jobs": dice.randint(5000, 10_000),
+                    "requests_in_flight": dice.randint(5000, 10_000),
                     "in_flight_per_connection": dice.randint(1, 1000)}},
         {"listen": {"rpc": ["127.0.0.1:0", f"unix:{target.folder}/more.sock"]}},
         {"shutdown": {"grace_ms": dice.randint(1000, 20_000)}},

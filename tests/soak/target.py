@@ -38,7 +38,7 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
     return {
         "workers": {"count": WORKERS},
         "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
-        "features": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
+        "upstreams": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
                             "body_bytes": "1MiB"} for name, url in upstreams.items()},
         "handlers": {"echo": {"batch": 16}, "burn": {}, "interests": {"model": MODEL, "batch": 16}},
         "methods": {name: {"steps": method, "attempts": ATTEMPTS, "timeout_ms": TIMEOUT_MS}

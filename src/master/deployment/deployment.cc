@@ -23,7 +23,7 @@ ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   ipc::Geometry geometry;
   geometry.worker_slots = static_cast<uint32_t>(worker_count + kSpareWorkerSlots);
   geometry.ring_entries = std::max(kRingEntriesMin, 4 * geometry.worker_slots);
-  geometry.job_slots = static_cast<uint32_t>(options.limits.queued_jobs);
+  geometry.job_slots = static_cast<uint32_t>(options.limits.requests_in_flight);
   geometry.payload_bytes = options.limits.payload_memory_bytes;
   geometry.result_bytes = options.limits.response_bytes;
   return geometry;
@@ -74,8 +74,7 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
     if (is_retiring_) stop();
   });
   crash_recorder_ = std::make_unique<CrashRecorder>(loop, options_, *store_);
-  dispatcher_->run_stage().set_on_quarantined(
-      [this](const Job& job) { crash_recorder_->take(job); });
+  dispatcher_->run_stage().set_on_crash([this](const Job& job) { crash_recorder_->take(job); });
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,

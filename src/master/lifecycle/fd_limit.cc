@@ -41,7 +41,7 @@ Status fit_to_descriptors(Options& options) {
   if (allowed == 0) {
     return fail(ExitCode::kResource,
                 fmt::format("descriptors: expected more than {}, for the connections of all "
-                            "[features] and the server itself, found {}: raise LimitNOFILE "
+                            "[upstreams] and the server itself, found {}: raise LimitNOFILE "
                             "(ulimit -n)",
                             others(options), limit.rlim_cur));
   }

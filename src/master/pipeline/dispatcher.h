@@ -3,9 +3,9 @@
 // Processes: the master only.
 // Promise:   every admitted request is answered exactly once: with its result, or with an error
 //            that says what happened. One that is refused is answered before admit() returns.
-// Limits:    queued_jobs requests admitted and not yet answered; payload_memory_bytes for what they
-//            carry. Reaching either is -32009, and so is what could not be done in time: see
-//            forecast.h.
+// Limits:    requests_in_flight requests admitted and not yet answered; payload_memory_bytes for
+//            what they carry. Reaching either is -32009, and so is what could not be done in time:
+//            see admission.h.
 #pragma once
 
 #include <functional>

@@ -29,11 +29,11 @@ bool is_run_alone(const Job& job) {
 
 }  // namespace
 
-RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Admission& forecast,
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
                    const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
     : store_(store),
       table_(table),
-      admission_(forecast),
+      admission_(admission),
       result_bytes_(geometry.result_bytes),
       events_(events),
       kill_worker_(std::move(kill_worker)),

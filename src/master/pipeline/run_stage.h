@@ -31,9 +31,9 @@ class RunStage {
   // worker, there is no other way to stop it.
   using KillWorker = std::function<void(uint32_t worker)>;
   // Told of a job that has no attempts left because its workers died, before it fails.
-  using Quarantined = std::function<void(const Job& job)>;
+  using OnCrash = std::function<void(const Job& job)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, Admission& forecast,
+  RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
   // Queues the job for its current step, which is this one.
@@ -60,7 +60,7 @@ class RunStage {
   void end_abandoned(uint64_t now_ns);
   static constexpr uint64_t kEndAbandonedNs = 1'000'000'000;
 
-  void set_on_quarantined(Quarantined quarantined) { quarantined_ = std::move(quarantined); }
+  void set_on_crash(OnCrash on_crash) { on_crash_ = std::move(on_crash); }
   // The generation to work with, and how many of its workers can take jobs.
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
@@ -128,7 +128,7 @@ class RunStage {
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
-  Quarantined quarantined_ = [](const Job&) {};
+  OnCrash on_crash_ = [](const Job&) {};
   DeadlineQueue queue_;
   ipc::MasterPort* port_ = nullptr;
   DispatchWindow dispatch_window_;        // jobs in the ring or with a worker

@@ -147,7 +147,7 @@ void RunStage::on_job_lost(Job& job, const std::string& cause) {
     admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
     return queue_.push(job.deadline_ns, job.ticket);
   }
-  if (!job.deaths.empty()) quarantined_(job);
+  if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =
       rpc::make_error(rpc::kWorkerDied, "worker_died",
                       fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,

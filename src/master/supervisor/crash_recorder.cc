@@ -49,7 +49,7 @@ std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Opt
 
 }  // namespace
 
-// Lives on while something is being written, whatever becomes of the quarantine.
+// Lives on while a crash is being written, also when the recorder is gone.
 class CrashRecorder::Writer : public std::enable_shared_from_this<Writer> {
  public:
   Writer(uv_loop_t* loop, const Crashes& options)
@@ -130,7 +130,7 @@ void CrashRecorder::take(const Job& job) {
   const std::string name = name_of(job);
   const ipc::HandlerSpec& handler =
       options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler];
-  log(Level::kError, "quarantined",
+  log(Level::kError, "crash_recorded",
       {{"job", job.ticket.slot},
        {"method", job.method->name},
        {"handler", handler.name},

@@ -1,6 +1,7 @@
 // Supervisor: keeps a generation of workers alive: starts it, replaces what dies, ends it.
 //
-// Processes: the master only. Decisions about slots are the roster's; this does and logs them.
+// Processes: the master only. WorkerSlots decides about slots; the supervisor carries the decisions
+//            out.
 // Death:     of a worker: its results are taken, its jobs given out again, its slot forked anew
 //            (after a back-off, if it died young). Of the fork server: the same for all, with a new
 //            one.

@@ -56,7 +56,7 @@ const std::string kEveryKey = R"(
     batch_items = 4
     connections = 5
     in_flight_per_connection = 6
-    queued_jobs = 7
+    requests_in_flight = 7
     payload_memory_bytes = "1GiB"
     connection_memory_bytes = "16MiB"
     send_timeout_ms = 17
@@ -67,7 +67,7 @@ const std::string kEveryKey = R"(
     total_bytes = "12KiB"
     [shutdown]
     grace_ms = 8
-    [features.users]
+    [upstreams.users]
     url = "https://example.org:8443/features?x=1"
     timeout_ms = 9
     connections = 10
@@ -114,7 +114,7 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.limits.batch_items == 4);
   CHECK(options.limits.connections == 5);
   CHECK(options.limits.in_flight_per_connection == 6);
-  CHECK(options.limits.queued_jobs == 7);
+  CHECK(options.limits.requests_in_flight == 7);
   CHECK(options.limits.payload_memory_bytes == 1 << 30);
   CHECK(options.limits.connection_memory_bytes == 16 << 20);
   CHECK(options.limits.send_timeout_ms == 17);
@@ -159,7 +159,7 @@ TEST_CASE("config: an unknown key or section names the nearest one") {
   CHECK(has_problem(kEcho + "timeout_mss = 1",
                     ":4: methods.echo.timeout_mss: unknown key; did you mean timeout_ms?"));
   CHECK(has_problem(kEcho + "[limit]", ":4: limit: unknown section; did you mean limits?"));
-  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x'\ntimeout = 1",
+  CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'http://x'\ntimeout = 1",
                     "did you mean timeout_ms?"));
   CHECK(has_problem(kEcho + "[shutdown]\ncolour = 1", "unknown key; known: grace_ms"));
   CHECK(has_problem(kEcho + "[methods.b]\nsteps = [{ runn = 'echo', run = 'echo' }]",
@@ -187,8 +187,8 @@ TEST_CASE("config: a wrong type says what was expected and what was found") {
       kEcho + "[workers]\nsandbox = 'off'",
       "workers.sandbox: expected true, false or \"best-effort\", found the string \"off\""));
   CHECK(has_problem(kEcho + "[crashes]\nfolder = 1", "expected the path of a folder, or \"\""));
-  CHECK(has_problem(kEcho + "[features.u]\nurl = true",
-                    "features.u.url: expected a URL, found true"));
+  CHECK(has_problem(kEcho + "[upstreams.u]\nurl = true",
+                    "upstreams.u.url: expected a URL, found true"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nmodel = 1", "expected the path of a file"));
   CHECK(has_problem(kEcho + "[handlers.burn]\nx = inf", "cannot be written as JSON"));
   for (const std::string batch : {"0", "65"}) {
@@ -207,7 +207,7 @@ TEST_CASE("config: a number out of range states the limits") {
   CHECK(has_problem(kEcho + "[workers]\ncount = 0", "must be from 1 to 512, found 0"));
   CHECK(has_problem(kEcho + "[workers]\ncount = 513", "must be from 1 to 512, found 513"));
   CHECK(has_problem(kEcho + "timeout_ms = -1", "must be from 1 ms to 3600000 ms, found -1"));
-  CHECK(has_problem(kEcho + "[limits]\nqueued_jobs = 1000001",
+  CHECK(has_problem(kEcho + "[limits]\nrequests_in_flight = 1000001",
                     "must be from 1 to 1000000, found 1000001"));
   CHECK(has_problem(kEcho + "[limits]\nrequest_bytes = '2GiB'",
                     "must be from 1KiB to 1GiB, found 2GiB"));
@@ -239,16 +239,16 @@ TEST_CASE("config: payload memory must hold a request and what is fetched for it
 
 TEST_CASE("config: payload memory must hold the bodies and results of a request's steps as well") {
   const std::string steps =
-      "[handlers.echo]\n[features.u]\nurl = 'http://x'\nbody_bytes = '100MiB'\n"
+      "[handlers.echo]\n[upstreams.u]\nurl = 'http://x'\nbody_bytes = '100MiB'\n"
       "[methods.m]\nsteps = [{ fetch = 'u' }, { run = 'echo' }, { run = 'echo' }]\n[limits]\n";
   CHECK(has_problem(steps + "payload_memory_bytes = '166MiB'",
                     ":8: limits.payload_memory_bytes: must hold one request of the method m, with "
-                    "features.u.body_bytes = 100MiB, limits.response_bytes = 16MiB, "
+                    "upstreams.u.body_bytes = 100MiB, limits.response_bytes = 16MiB, "
                     "limits.request_bytes = 16MiB: expected at least 169987KiB, or "
                     "limits.request_bytes of at most "));
   CHECK(problems_of(steps + "payload_memory_bytes = '169987KiB'").empty());
   // Where the memory has its default, the body is what the operator has to look at.
-  const std::string body = "[features.u]\nurl = 'http://x'\nbody_bytes = '300MiB'\n";
+  const std::string body = "[upstreams.u]\nurl = 'http://x'\nbody_bytes = '300MiB'\n";
   CHECK(has_problem(kEcho + body + "[methods.m]\nsteps = [{ fetch = 'u' }]",
                     ":6: limits.payload_memory_bytes: must hold one request of the method m"));
   CHECK(problems_of(kEcho + body).empty());  // nothing is fetched from it

@@ -115,7 +115,7 @@ TEST_CASE("config: dump loads to the same options") {
     [limits]
     request_bytes = 1025
     response_bytes = "3KiB"
-    [features."a b"]
+    [upstreams."a b"]
     url = "http://x/"
     [handlers.interests]
     model = "models/interests.ubj"

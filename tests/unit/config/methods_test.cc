@@ -8,19 +8,19 @@ namespace ringmaster::config {
 TEST_CASE("config: upstream URLs are checked") {
   for (const char* bad :
        {"ftp://x/", "127.0.0.1:7080", "http://", "http:///x", "http://a b/", "http://:80/"}) {
-    CHECK(has_problem(kEcho + "[features.u]\nurl = '" + bad + "'", "features.u.url: expected"));
+    CHECK(has_problem(kEcho + "[upstreams.u]\nurl = '" + bad + "'", "upstreams.u.url: expected"));
   }
-  CHECK(has_problem(kEcho + "[features.u]\nurl = 'http://x:99999/'", "expected a port"));
-  CHECK(has_problem(kEcho + "[features.u]\ntimeout_ms = 5", ":4: features.u: has no url"));
+  CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'http://x:99999/'", "expected a port"));
+  CHECK(has_problem(kEcho + "[upstreams.u]\ntimeout_ms = 5", ":4: upstreams.u: has no url"));
   for (const std::string good : {"http://user@[::1]:80/x", "http://[::1]/", "http://[fd00::7]",
                                  "http://x?at=1:b", "http://x#a:b", "https://x/a:b"}) {
     CAPTURE(good);
-    CHECK(problems_of(kEcho + "[features.u]\nurl = '" + good + "'").empty());
+    CHECK(problems_of(kEcho + "[upstreams.u]\nurl = '" + good + "'").empty());
   }
 }
 
 TEST_CASE("config: steps are checked") {
-  const std::string fetch = kEcho + "[features.users]\nurl = 'http://x/'\n[methods.b]\n";
+  const std::string fetch = kEcho + "[upstreams.users]\nurl = 'http://x/'\n[methods.b]\n";
   CHECK(has_problem(fetch + "steps = [{}]",
                     ":7: methods.b.steps[0]: expected either fetch or run, found neither"));
   CHECK(has_problem(fetch + "steps = [{ run = 'echo', fetch = 'users' }]", "found both"));
@@ -29,7 +29,7 @@ TEST_CASE("config: steps are checked") {
   CHECK(has_problem(fetch + "steps = [{ run = 'eco' }]",
                     "methods.b.steps[0].run: unknown handler \"eco\"; did you mean echo?"));
   CHECK(has_problem(kEcho + "[methods.b]\nsteps = [{ fetch = 'users' }]",
-                    "unknown upstream \"users\": there is no [features.NAME]"));
+                    "unknown upstream \"users\": there is no [upstreams.NAME]"));
   CHECK(has_problem(fetch + "steps = []", "expected 1 to 8 steps, found 0"));
   CHECK(has_problem(fetch, "methods.b: has no steps"));
   CHECK(has_problem(fetch + "steps = [{ run = 'echo', body = {} }]", "belongs to a fetch step"));
@@ -41,7 +41,7 @@ TEST_CASE("config: steps are checked") {
 
 TEST_CASE("config: bodies of fetch steps are checked") {
   const std::string begin =
-      kEcho + "[features.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = ";
+      kEcho + "[upstreams.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = ";
   CHECK(has_problem(
       begin + "{ a = { b = ['$params.'] } } }]",
       "methods.b.steps[0].body.a.b[0]: expected a parameter's name after \"$params.\""));
@@ -60,7 +60,7 @@ TEST_CASE("config: bodies of fetch steps are checked") {
 TEST_CASE("config: numbers in bodies stay what they are") {
   const Loaded loaded =
       Folder().load(kEcho +
-                    "[features.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = "
+                    "[upstreams.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = "
                     "{ a = 1, b = 1.0, c = 2.5, d = 1e300, e = true, f = 'x' } }]");
   REQUIRE(loaded.problems.empty());
   const auto& fetch = std::get<master::FetchStep>(loaded.options.methods.back().steps.front());

@@ -29,12 +29,12 @@ bool knows(const AccessControl& access, std::string_view token) {
 
 }  // namespace
 
-TEST_CASE("access: without an allow list nobody is asked where he comes from") {
+TEST_CASE("access control: without an allow list nobody is asked where he comes from") {
   AccessControl access;
   CHECK(!access.asks_for_address());
 }
 
-TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
+TEST_CASE("access control: with an allow list, who is in one of its ranges is let in") {
   AccessControl access;
   access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}), {});
   CHECK(access.asks_for_address());
@@ -49,7 +49,7 @@ TEST_CASE("access: with an allow list, who is in one of its ranges is let in") {
   CHECK(!access.lets_in(client("10.1.2.3")));
 }
 
-TEST_CASE("access: each of the tokens is known, and nothing else") {
+TEST_CASE("access control: each of the tokens is known, and nothing else") {
   AccessControl access;
   CHECK(!access.asks_for_token());
   CHECK(!knows(access, ""));
@@ -71,7 +71,7 @@ TEST_CASE("access: each of the tokens is known, and nothing else") {
   CHECK(!knows(access, ""));
 }
 
-TEST_CASE("access: a token is found in an object and in an array") {
+TEST_CASE("access control: a token is found in an object and in an array") {
   CHECK(token_of(R"({"token":"abc"})") == "abc");
   CHECK(token_of(R"({"user":"x","token":"abc"})") == "abc");
   CHECK(token_of(R"({"token":"\u0061bc\\"})") == "abc\\");
@@ -85,7 +85,7 @@ TEST_CASE("access: a token is found in an object and in an array") {
   }
 }
 
-TEST_CASE("access: refusals are reported once a second at most, and none is left out") {
+TEST_CASE("access control: refusals are reported once a second at most, and none is left out") {
   AccessControl access;
   CHECK(access.take_reports(5 * kS).empty());
   access.count(Refusal::kAddress, "a");

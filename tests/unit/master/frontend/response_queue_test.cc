@@ -4,7 +4,8 @@
 
 using ringmaster::master::ResponseQueue;
 
-TEST_CASE("reply line: replies go out in the order of their places, however they are completed") {
+TEST_CASE(
+    "response queue: replies go out in the order of their places, however they are completed") {
   ResponseQueue line;
   std::string out = "0";
   const auto complete = [&](ResponseQueue::Place place, const char* reply) {

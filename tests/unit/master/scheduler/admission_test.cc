@@ -21,28 +21,28 @@ Method fetching() {
   return method;
 }
 
-void learn_run(Admission& forecast, const Method& method, uint64_t ms) {
+void learn_run(Admission& admission, const Method& method, uint64_t ms) {
   for (int i = 0; i < 100; ++i)
-    forecast.on_run(method.steps.back(), ms * kMs);
+    admission.on_run(method.steps.back(), ms * kMs);
 }
 
-void learn_fetch(Admission& forecast, const Method& method, uint64_t ms) {
+void learn_fetch(Admission& admission, const Method& method, uint64_t ms) {
   for (int i = 0; i < 100; ++i)
-    forecast.on_fetched(method.steps.front(), ms * kMs);
+    admission.on_fetched(method.steps.front(), ms * kMs);
 }
 
 // Jobs that wait for a worker.
-std::vector<Admission::Load> queue(Admission& forecast, const Method& method, size_t count,
+std::vector<Admission::Load> queue(Admission& admission, const Method& method, size_t count,
                                    uint64_t deadline_ms) {
   std::vector<Admission::Load> loads(count);
   for (Admission::Load& load : loads)
-    forecast.on_queued(load, method, 0, kNow + deadline_ms * kMs);
+    admission.on_queued(load, method, 0, kNow + deadline_ms * kMs);
   return loads;
 }
 
-std::optional<Admission::Refusal> predict(const Admission& forecast, const Method& method,
+std::optional<Admission::Refusal> predict(const Admission& admission, const Method& method,
                                           uint64_t allowed_ms) {
-  return forecast.predict(method, kNow, kNow + allowed_ms * kMs);
+  return admission.predict(method, kNow, kNow + allowed_ms * kMs);
 }
 
 }  // namespace
@@ -64,217 +64,219 @@ TEST_CASE("average: the first sample is believed, then it follows slowly") {
   CHECK(average.deviation() == doctest::Approx(50).epsilon(0.1));
 }
 
-TEST_CASE("forecast: while nothing is known, nothing is refused") {
-  Admission forecast;
+TEST_CASE("admission: while nothing is known, nothing is refused") {
+  Admission admission;
   const Method method = running();
-  const auto loads = queue(forecast, method, 1000, 10);
-  CHECK(!predict(forecast, method, 10));
-  CHECK(!forecast.next_done_ns());
+  const auto loads = queue(admission, method, 1000, 10);
+  CHECK(!predict(admission, method, 10));
+  CHECK(!admission.next_done_ns());
 }
 
-TEST_CASE("forecast: what waits is shared by the workers, and may take twice as long") {
-  Admission forecast;
+TEST_CASE("admission: what waits is shared by the workers, and may take twice as long") {
+  Admission admission;
   const Method method = running();
-  forecast.set_workers(2);
-  learn_run(forecast, method, 30);
-  const auto loads = queue(forecast, method, 20, 600);  // 300 ms for two workers
-  CHECK(!predict(forecast, method, 631));
-  const auto refusal = predict(forecast, method, 629);
+  admission.set_workers(2);
+  learn_run(admission, method, 30);
+  const auto loads = queue(admission, method, 20, 600);  // 300 ms for two workers
+  CHECK(!predict(admission, method, 631));
+  const auto refusal = predict(admission, method, 629);
   REQUIRE(refusal);
   CHECK(refusal->predicted_ns == doctest::Approx(630 * kMs).epsilon(0.001));
-  CHECK(*forecast.next_done_ns() == doctest::Approx(15 * kMs).epsilon(0.001));
+  CHECK(*admission.next_done_ns() == doctest::Approx(15 * kMs).epsilon(0.001));
 }
 
-TEST_CASE("forecast: after retry_after, and with nobody else, the same request is let in") {
-  Admission forecast;
+TEST_CASE("admission: after retry_after, and with nobody else, the same request is let in") {
+  Admission admission;
   const Method method = running();
-  forecast.set_workers(2);
-  learn_run(forecast, method, 30);
-  auto loads = queue(forecast, method, 100, 900);
-  const auto refusal = predict(forecast, method, 1000);
+  admission.set_workers(2);
+  learn_run(admission, method, 30);
+  auto loads = queue(admission, method, 100, 900);
+  const auto refusal = predict(admission, method, 1000);
   REQUIRE(refusal);
   // 1500 ms wait, 3030 predicted, 1000 allowed: 1015 ms of waiting less will do.
   CHECK(refusal->retry_after_ns == doctest::Approx(1015 * kMs).epsilon(0.001));
   const size_t done = 2 * refusal->retry_after_ns / (30 * kMs) + 1;
   for (size_t i = 0; i < done; ++i)
-    forecast.on_ended(loads[i]);
-  CHECK(!predict(forecast, method, 1000));
+    admission.on_ended(loads[i]);
+  CHECK(!predict(admission, method, 1000));
 }
 
-TEST_CASE("forecast: who finds an idle worker is let in, whatever is predicted") {
-  Admission forecast;
+TEST_CASE("admission: who finds an idle worker is let in, whatever is predicted") {
+  Admission admission;
   const Method method = running();
-  forecast.set_workers(2);
-  learn_run(forecast, method, 5000);
-  auto loads = queue(forecast, method, 1, 1000);
-  CHECK(!predict(forecast, method, 1));
-  const auto more = queue(forecast, method, 1, 1000);
-  CHECK(predict(forecast, method, 1));
-  forecast.on_ended(loads[0]);
-  CHECK(!predict(forecast, method, 1));
+  admission.set_workers(2);
+  learn_run(admission, method, 5000);
+  auto loads = queue(admission, method, 1, 1000);
+  CHECK(!predict(admission, method, 1));
+  const auto more = queue(admission, method, 1, 1000);
+  CHECK(predict(admission, method, 1));
+  admission.on_ended(loads[0]);
+  CHECK(!predict(admission, method, 1));
 }
 
-TEST_CASE("forecast: jobs with later deadlines do not count, unless they are published") {
-  Admission forecast;
+TEST_CASE("admission: jobs with later deadlines do not count, unless they are published") {
+  Admission admission;
   const Method method = running();
-  learn_run(forecast, method, 10);
-  auto loads = queue(forecast, method, 50, 60'000);
-  CHECK(!predict(forecast, method, 100));
+  learn_run(admission, method, 10);
+  auto loads = queue(admission, method, 50, 60'000);
+  CHECK(!predict(admission, method, 100));
   for (int i = 0; i < 3; ++i)
-    forecast.on_published(loads[i], method, 0);
-  CHECK(!predict(forecast, method, 100));  // 2 * 30 ms, and its own 10 ms
+    admission.on_published(loads[i], method, 0);
+  CHECK(!predict(admission, method, 100));  // 2 * 30 ms, and its own 10 ms
   for (int i = 3; i < 6; ++i)
-    forecast.on_published(loads[i], method, 0);
-  CHECK(predict(forecast, method, 100));
+    admission.on_published(loads[i], method, 0);
+  CHECK(predict(admission, method, 100));
 }
 
-TEST_CASE("forecast: what was let in is not made late by what is more urgent") {
-  Admission forecast;
+TEST_CASE("admission: what was let in is not made late by what is more urgent") {
+  Admission admission;
   const Method method = running();
-  learn_run(forecast, method, 10);
-  const auto loads = queue(forecast, method, 95, 1000);  // 950 ms: there is room for some more
+  learn_run(admission, method, 10);
+  const auto loads = queue(admission, method, 95, 1000);  // 950 ms: there is room for some more
   std::vector<std::vector<Admission::Load>> urgent;
   std::optional<Admission::Refusal> refusal;
-  while (!(refusal = predict(forecast, method, 300)) && urgent.size() < 20)
-    urgent.push_back(queue(forecast, method, 1, 300));
+  while (!(refusal = predict(admission, method, 300)) && urgent.size() < 20)
+    urgent.push_back(queue(admission, method, 1, 300));
   REQUIRE(refusal);
   CHECK(urgent.size() >= 4);
   CHECK(urgent.size() <= 7);
   CHECK(refusal->retry_after_ns <= 10 * kMs);
 }
 
-TEST_CASE("forecast: those that will be late anyway keep nobody out") {
-  Admission forecast;
+TEST_CASE("admission: those that will be late anyway keep nobody out") {
+  Admission admission;
   const Method method = running();
-  const auto loads = queue(forecast, method, 2, 500);
-  learn_run(forecast, method, 1000);
-  const auto late = queue(forecast, method, 2, 500);
+  const auto loads = queue(admission, method, 2, 500);
+  learn_run(admission, method, 1000);
+  const auto late = queue(admission, method, 2, 500);
   const Method quick = running();
-  learn_run(forecast, quick, 1);
-  CHECK(!predict(forecast, quick, 100));
+  learn_run(admission, quick, 1);
+  CHECK(!predict(admission, quick, 100));
 }
 
-TEST_CASE("forecast: a fetch takes its time, in which others' work is done") {
-  Admission forecast;
+TEST_CASE("admission: a fetch takes its time, in which others' work is done") {
+  Admission admission;
   const Method method = fetching();
-  forecast.set_workers(2);
-  learn_fetch(forecast, method, 70);
-  learn_run(forecast, method, 30);
+  admission.set_workers(2);
+  learn_fetch(admission, method, 70);
+  learn_run(admission, method, 30);
   std::vector<Admission::Load> loads(4);
   for (Admission::Load& load : loads)
-    forecast.on_fetching(load, method, 0, kNow, kNow + 250 * kMs);
+    admission.on_fetching(load, method, 0, kNow, kNow + 250 * kMs);
   // All arrive in 70 ms and take 60 ms of two workers: no later than 2 * 130 + 30.
-  CHECK(!predict(forecast, method, 291));
-  CHECK(predict(forecast, method, 289));
+  CHECK(!predict(admission, method, 291));
+  CHECK(predict(admission, method, 289));
   for (Admission::Load& load : loads)
-    forecast.on_ended(load);
+    admission.on_ended(load);
   for (Admission::Load& load : loads)  // 60 ms of work: its own fetch takes longer
-    forecast.on_queued(load, method, 1, kNow + 50 * kMs);
-  CHECK(!predict(forecast, method, 151));
-  CHECK(predict(forecast, method, 149));
+    admission.on_queued(load, method, 1, kNow + 50 * kMs);
+  CHECK(!predict(admission, method, 151));
+  CHECK(predict(admission, method, 149));
 }
 
-TEST_CASE("forecast: fetches that fail bring no work") {
-  Admission forecast;
+TEST_CASE("admission: fetches that fail bring no work") {
+  Admission admission;
   const Method method = fetching(), other = running();
-  learn_fetch(forecast, method, 70);
-  learn_run(forecast, method, 100);
-  learn_run(forecast, other, 1);
+  learn_fetch(admission, method, 70);
+  learn_run(admission, method, 100);
+  learn_run(admission, other, 1);
   for (int i = 0; i < 100; ++i)
-    forecast.on_fetch_failed(method.steps.front());
+    admission.on_fetch_failed(method.steps.front());
   std::vector<Admission::Load> loads(1000);
   for (Admission::Load& load : loads)
-    forecast.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
-  forecast.on_queued(loads[0], other, 0, kNow + 1000 * kMs);
-  CHECK(!predict(forecast, other, 1000));
+    admission.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
+  admission.on_queued(loads[0], other, 0, kNow + 1000 * kMs);
+  CHECK(!predict(admission, other, 1000));
 }
 
-TEST_CASE("forecast: without workers it counts on as many as there were") {
-  Admission forecast;
+TEST_CASE("admission: without workers it counts on as many as there were") {
+  Admission admission;
   const Method method = running();
-  forecast.set_workers(10);
-  learn_run(forecast, method, 10);
-  const auto loads = queue(forecast, method, 20, 50);
-  CHECK(!predict(forecast, method, 60));
-  forecast.set_workers(0);
-  CHECK(!predict(forecast, method, 60));
-  forecast.set_workers(1);
-  CHECK(predict(forecast, method, 60));
+  admission.set_workers(10);
+  learn_run(admission, method, 10);
+  const auto loads = queue(admission, method, 20, 50);
+  CHECK(!predict(admission, method, 60));
+  admission.set_workers(0);
+  CHECK(!predict(admission, method, 60));
+  admission.set_workers(1);
+  CHECK(predict(admission, method, 60));
 }
 
-TEST_CASE("forecast: what has ended is forgotten") {
-  Admission forecast;
+TEST_CASE("admission: what has ended is forgotten") {
+  Admission admission;
   const Method method = fetching();
-  learn_run(forecast, method, 10);
+  learn_run(admission, method, 10);
   for (int round = 0; round < 3; ++round) {
     std::vector<Admission::Load> loads(100);
     for (Admission::Load& load : loads) {
-      forecast.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
-      forecast.on_queued(load, method, 1, kNow + 1000 * kMs);
-      forecast.on_published(load, method, 1);
-      forecast.on_ended(load);
-      forecast.on_ended(load);
+      admission.on_fetching(load, method, 0, kNow, kNow + 1000 * kMs);
+      admission.on_queued(load, method, 1, kNow + 1000 * kMs);
+      admission.on_published(load, method, 1);
+      admission.on_ended(load);
+      admission.on_ended(load);
     }
-    CHECK(!forecast.next_done_ns());
-    CHECK(!predict(forecast, method, 0));
+    CHECK(!admission.next_done_ns());
+    CHECK(!predict(admission, method, 0));
   }
 }
 
-TEST_CASE("forecast: less time than a job is known to take is not let in, not even when all idle") {
-  Admission forecast;
+TEST_CASE(
+    "admission: less time than a job is known to take is not let in, not even when all idle") {
+  Admission admission;
   const Method method = running();
   const auto is_let_in = [&](uint64_t now_ms, uint64_t allowed_ms) {
     const uint64_t now_ns = kNow + now_ms * kMs;
-    return !forecast.find_hopeless(method, now_ns, now_ns + allowed_ms * kMs);
+    return !admission.find_hopeless(method, now_ns, now_ns + allowed_ms * kMs);
   };
   CHECK(is_let_in(0, 5));  // nothing is known
-  learn_run(forecast, method, 2000);
+  learn_run(admission, method, 2000);
   CHECK(is_let_in(0, 2000));
   CHECK(is_let_in(0, 5));  // once, to find out
   CHECK(!is_let_in(4, 5));
   CHECK(is_let_in(5, 5));  // that one was done in time, or has used no worker
 
   Admission::Load abandoned;
-  forecast.on_published(abandoned, method, 0);
-  forecast.on_abandoned(abandoned, method, kNow + 10 * kMs);
+  admission.on_published(abandoned, method, 0);
+  admission.on_abandoned(abandoned, method, kNow + 10 * kMs);
   CHECK(!is_let_in(60'000, 5));  // it still holds its worker
-  forecast.on_ended(abandoned);
+  admission.on_ended(abandoned);
   CHECK(!is_let_in(10 + 19'999, 5));
   CHECK(is_let_in(10 + 20'000, 5));
-  const auto refusal = forecast.find_hopeless(method, kNow + 20'010 * kMs, kNow + 20'015 * kMs - 1);
+  const auto refusal =
+      admission.find_hopeless(method, kNow + 20'010 * kMs, kNow + 20'015 * kMs - 1);
   REQUIRE(refusal);
   CHECK(refusal->predicted_ns == 2000 * kMs);
 }
 
 TEST_CASE(
-    "forecast: an abandoned job holds up the others for as long as it takes to replace its "
+    "admission: an abandoned job holds up the others for as long as it takes to replace its "
     "worker") {
-  Admission forecast;
-  forecast.set_workers(1);
+  Admission admission;
+  admission.set_workers(1);
   const Method method = running();
-  learn_run(forecast, method, 2000);
+  learn_run(admission, method, 2000);
   Admission::Load abandoned;
-  forecast.on_published(abandoned, method, 0);
+  admission.on_published(abandoned, method, 0);
   const Method other = running();
-  CHECK(predict(forecast, other, 1000));
-  forecast.on_published(abandoned, method, 0, 5 * kMs + Admission::kAbandonedNs);
-  CHECK(!predict(forecast, other, 1000));  // it will be abandoned in 5 ms
-  forecast.on_abandoned(abandoned, method, kNow);
-  CHECK(!predict(forecast, other, 1000));  // its worker will be replaced for others
-  CHECK(predict(forecast, other, 150));
-  forecast.on_ended(abandoned);
-  CHECK(!predict(forecast, other, 150));
+  CHECK(predict(admission, other, 1000));
+  admission.on_published(abandoned, method, 0, 5 * kMs + Admission::kAbandonedNs);
+  CHECK(!predict(admission, other, 1000));  // it will be abandoned in 5 ms
+  admission.on_abandoned(abandoned, method, kNow);
+  CHECK(!predict(admission, other, 1000));  // its worker will be replaced for others
+  CHECK(predict(admission, other, 150));
+  admission.on_ended(abandoned);
+  CHECK(!predict(admission, other, 150));
 }
 
-TEST_CASE("forecast: what runs for longer than expected teaches that, and never the opposite") {
-  Admission forecast;
+TEST_CASE("admission: what runs for longer than expected teaches that, and never the opposite") {
+  Admission admission;
   const Method method = running();
-  forecast.on_still_running(method.steps.front(), 5 * kMs);
-  CHECK(forecast.run_ns(method.steps.front()) == 5.0 * kMs);
-  learn_run(forecast, method, 2000);
-  const auto learned_ns = forecast.run_ns(method.steps.front());
-  forecast.on_still_running(method.steps.front(), 5 * kMs);
-  CHECK(forecast.run_ns(method.steps.front()) == learned_ns);
+  admission.on_still_running(method.steps.front(), 5 * kMs);
+  CHECK(admission.run_ns(method.steps.front()) == 5.0 * kMs);
+  learn_run(admission, method, 2000);
+  const auto learned_ns = admission.run_ns(method.steps.front());
+  admission.on_still_running(method.steps.front(), 5 * kMs);
+  CHECK(admission.run_ns(method.steps.front()) == learned_ns);
 }
 
 }  // namespace ringmaster::master

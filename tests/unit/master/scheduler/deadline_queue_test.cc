@@ -4,12 +4,12 @@
 
 namespace ringmaster::master {
 
-TEST_CASE("queue: an empty queue has no front") {
+TEST_CASE("deadline queue: an empty queue has no front") {
   DeadlineQueue queue;
   CHECK(!queue.front());
 }
 
-TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
+TEST_CASE("deadline queue: the earliest deadline comes first, whenever it was pushed") {
   DeadlineQueue queue;
   const uint64_t deadlines[] = {50, 10, 40, ~uint64_t{0}, 0, 20};
   for (const uint64_t deadline_ns : deadlines) {
@@ -24,7 +24,7 @@ TEST_CASE("queue: the earliest deadline comes first, whenever it was pushed") {
   CHECK(!queue.front());
 }
 
-TEST_CASE("queue: jobs with the same deadline are kept apart") {
+TEST_CASE("deadline queue: jobs with the same deadline are kept apart") {
   DeadlineQueue queue;
   queue.push(5, {1, 1});
   queue.push(5, {2, 1});
@@ -37,7 +37,8 @@ TEST_CASE("queue: jobs with the same deadline are kept apart") {
   CHECK(!queue.front());
 }
 
-TEST_CASE("queue: erasing takes out that job only, and one that is not there costs nothing") {
+TEST_CASE(
+    "deadline queue: erasing takes out that job only, and one that is not there costs nothing") {
   DeadlineQueue queue;
   queue.push(5, {1, 1});
   queue.push(6, {2, 1});

@@ -23,24 +23,25 @@ size_t fill(DispatchWindow& backlog, std::optional<double> run_ns) {
 
 }  // namespace
 
-TEST_CASE("backlog: without workers there is no room") {
+TEST_CASE("dispatch window: without workers there is no room") {
   DispatchWindow backlog = with_workers(0);
   CHECK(!backlog.has_room(1));
 }
 
-TEST_CASE("backlog: long jobs, and those of unknown length, are three for each worker") {
+TEST_CASE("dispatch window: long jobs, and those of unknown length, are three for each worker") {
   for (const std::optional<double> run_ns : {std::optional<double>(), std::optional(30e6)}) {
     DispatchWindow backlog = with_workers(2);
     CHECK(fill(backlog, run_ns) == 6);
   }
 }
 
-TEST_CASE("backlog: short jobs are half a millisecond for each worker") {
+TEST_CASE("dispatch window: short jobs are half a millisecond for each worker") {
   DispatchWindow backlog = with_workers(2);
   CHECK(fill(backlog, 10'000) == 100);
 }
 
-TEST_CASE("backlog: of a handler that takes many together, so many are published, however long") {
+TEST_CASE(
+    "dispatch window: of a handler that takes many together, so many are published, however long") {
   DispatchWindow backlog = with_workers(2);
   size_t count = 0;
   for (; backlog.has_room(16); ++count)
@@ -49,17 +50,17 @@ TEST_CASE("backlog: of a handler that takes many together, so many are published
   CHECK(!backlog.has_room(1));
 }
 
-TEST_CASE("backlog: jobs that take no time are as many as there may be") {
+TEST_CASE("dispatch window: jobs that take no time are as many as there may be") {
   DispatchWindow backlog = with_workers(2);
   CHECK(fill(backlog, 0) == kJobsMax);
 }
 
-TEST_CASE("backlog: of many workers each has its three jobs, whatever the limit") {
+TEST_CASE("dispatch window: of many workers each has its three jobs, whatever the limit") {
   DispatchWindow backlog = with_workers(512);
   CHECK(fill(backlog, 0) == 1536);
 }
 
-TEST_CASE("backlog: what comes back makes room, whatever is expected of others by then") {
+TEST_CASE("dispatch window: what comes back makes room, whatever is expected of others by then") {
   DispatchWindow backlog = with_workers(1);
   const uint64_t first = backlog.add(600'000);
   backlog.add(1000);
@@ -73,7 +74,7 @@ TEST_CASE("backlog: what comes back makes room, whatever is expected of others b
   CHECK(backlog.has_room(1));
 }
 
-TEST_CASE("backlog: a handful of short jobs needs one worker, more of them more") {
+TEST_CASE("dispatch window: a handful of short jobs needs one worker, more of them more") {
   DispatchWindow backlog = with_workers(4);
   CHECK(backlog.workers_needed() == 0);
   for (int i = 0; i < 9; ++i)
@@ -84,7 +85,7 @@ TEST_CASE("backlog: a handful of short jobs needs one worker, more of them more"
   CHECK(backlog.workers_needed() == 2);
 }
 
-TEST_CASE("backlog: each long job needs a worker, as far as there are any") {
+TEST_CASE("dispatch window: each long job needs a worker, as far as there are any") {
   DispatchWindow backlog = with_workers(4);
   for (size_t jobs = 1; jobs <= 6; ++jobs) {
     backlog.add(std::nullopt);

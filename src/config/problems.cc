@@ -14,6 +14,14 @@ struct SizeUnit {
   uint64_t bytes;
 };
 
+// What sections and keys were called before.
+struct Renamed {
+  std::string_view old_name;
+  std::string_view name;
+};
+
+constexpr Renamed kRenamed[] = {{"features", "upstreams"}, {"queued_jobs", "requests_in_flight"}};
+
 constexpr SizeUnit kSizeUnits[] = {{"KiB", kKiB}, {"MiB", kMiB}, {"GiB", kGiB}, {"", 1}};
 
 std::optional<uint64_t> parse_size(std::string_view text) {
@@ -80,6 +88,12 @@ void Problems::add(const Entry& entry, std::string message) {
 void Problems::add_unknown(const Entry& entry, std::string_view what, std::string_view name,
                            std::span<const std::string_view> known) {
   std::string hint = did_you_mean(name, known);
+  for (const Renamed& renamed : kRenamed) {
+    const bool is_known = std::find(known.begin(), known.end(), renamed.name) != known.end();
+    if (name == renamed.old_name && is_known) {
+      hint = fmt::format("; it is called {} now", renamed.name);
+    }
+  }
   if (hint.empty() && !known.empty()) hint = fmt::format("; known: {}", fmt::join(known, ", "));
   add(entry, fmt::format("unknown {}{}", what, hint));
 }

@@ -159,6 +159,10 @@ TEST_CASE("config: an unknown key or section names the nearest one") {
   CHECK(has_problem(kEcho + "timeout_mss = 1",
                     ":4: methods.echo.timeout_mss: unknown key; did you mean timeout_ms?"));
   CHECK(has_problem(kEcho + "[limit]", ":4: limit: unknown section; did you mean limits?"));
+  CHECK(
+      has_problem(kEcho + "[features.u]", "features: unknown section; it is called upstreams now"));
+  CHECK(has_problem(kEcho + "[limits]\nqueued_jobs = 1",
+                    "limits.queued_jobs: unknown key; it is called requests_in_flight now"));
   CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'http://x'\ntimeout = 1",
                     "did you mean timeout_ms?"));
   CHECK(has_problem(kEcho + "[shutdown]\ncolour = 1", "unknown key; known: grace_ms"));

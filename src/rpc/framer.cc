@@ -151,12 +151,12 @@ void Framer::find_framing() {
       return;
     default:
       state_ = State::kHeader;
-      header_end_ = HeaderEnd(framing_, kept);
+      header_end_ = HeaderEnd(kept);
   }
 }
 
 void Framer::find_begin() {
-  while (pos_ < input_.size() && is_blank(input_[pos_]) && framing_ != Framing::kNetstring) {
+  while (pos_ < input_.size() && is_blank(input_[pos_])) {
     if (input_[pos_] == '\n') is_after_value_ = false;
     ++pos_;
   }
@@ -164,7 +164,7 @@ void Framer::find_begin() {
   begin_ = pos_;
   if (framing_ != Framing::kJson) {
     state_ = State::kHeader;
-    header_end_ = HeaderEnd(framing_);
+    header_end_ = HeaderEnd();
     return;
   }
   const bool is_value = opens_value(input_[pos_]);
@@ -175,13 +175,12 @@ void Framer::find_begin() {
 
 void Framer::read_header() {
   const bool is_complete = header_end_.find(input_, pos_);
-  if (buffer_.size() + pos_ - begin_ > header_bytes_max(framing_)) failure_ = Event::kBadFrame;
+  if (buffer_.size() + pos_ - begin_ > kHeaderBytesMax) failure_ = Event::kBadFrame;
   if (!is_complete || failure_) return;
   if (!buffer_.is_empty()) keep(pos_);
   const std::string_view header =
       buffer_.is_empty() ? input_.substr(begin_, pos_ - begin_) : buffer_.view();
-  const auto length =
-      framing_ == Framing::kNetstring ? netstring_length(header) : content_length(header);
+  const std::optional<size_t> length = content_length(header);
   buffer_.clear(kKeptBufferBytes);
   begin_ = pos_;
   state_ = State::kSized;
@@ -190,7 +189,7 @@ void Framer::read_header() {
   } else if (*length > now_bytes_max_) {
     failure_ = Event::kTooLarge;
   } else {
-    sized_bytes_ = *length + comma_bytes();
+    sized_bytes_ = *length;
   }
 }
 
@@ -274,7 +273,7 @@ bool Framer::end_message(size_t end, bool at_line_end) {
 // Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
 bool Framer::take(std::string_view& message) {
   if (buffer_.is_empty()) {
-    if (end_ - begin_ > now_bytes_max_ + comma_bytes()) {
+    if (end_ - begin_ > now_bytes_max_) {
       failure_ = Event::kTooLarge;
       return false;
     }
@@ -285,10 +284,7 @@ bool Framer::take(std::string_view& message) {
   }
   is_handed_out_ = true;
   if (was_line_end_ && message.ends_with('\r')) message.remove_suffix(1);
-  if (framing_ != Framing::kNetstring) return true;
-  if (!message.ends_with(',')) failure_ = Event::kBadFrame;
-  message.remove_suffix(1);
-  return !failure_;
+  return true;
 }
 
 // Makes the input from begin_ to `end` part of the buffer. False: the message is too large.

@@ -8,16 +8,16 @@
 // with another character (xyz, 123) is one message up to the end of its line. Such a character
 // behind a value on its line (`{...}}`) makes the value bad JSON where both were fed together;
 // where the value was fed alone it was handed out: some clients send no line end to wait for.
-// Content-Length, netstrings: what stands before a message tells its length. A line end alone ends
-// a header, too, and empty lines before headers are skipped. Where the length cannot be read, or
-// what must stand behind a netstring does not, there is no place to go on from.
+// Content-Length: headers before a message tell its length. A line end alone ends a header, too,
+// and empty lines before headers are skipped. Where the length cannot be read, there is no place to
+// go on from.
 // HTTP: see http_reader.h.
 //
 // Pure: no I/O, no clock. Each byte is looked at once; but for that character, however it arrives.
 // Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
 //         grows, twice that. And what came with the end of a long one, until that is looked at. A
 //         message that was fed whole is not copied, and of a long one only the beginning; bodies of
-//         HTTP always are. Of headers at most header_bytes_max() are held.
+//         HTTP always are. Of headers at most kHeaderBytesMax are held.
 #pragma once
 
 #include <algorithm>
@@ -123,12 +123,11 @@ class Framer {
   bool end_message(size_t end, bool at_line_end);
   bool take(std::string_view& message);
   bool keep(size_t end);
-  // What may lie in the buffer: a header, or a message with what stands behind it.
+  // What may lie in the buffer: headers, or a message.
   size_t kept_bytes_max() const {
     const bool is_header = state_ == State::kFirst || state_ == State::kHeader;
-    return is_header ? header_bytes_max(framing_) : now_bytes_max_ + comma_bytes();
+    return is_header ? kHeaderBytesMax : now_bytes_max_;
   }
-  size_t comma_bytes() const { return framing_ == Framing::kNetstring ? 1 : 0; }
 
   size_t message_bytes_max_;
   size_t now_bytes_max_;

@@ -17,17 +17,11 @@ bool agree(std::string_view first, std::string_view word) {
   return first.substr(0, size) == word.substr(0, size);
 }
 
-std::optional<size_t> positive(std::string_view digits) {
-  const auto number = to_number<size_t>(digits);
-  return number == 0 ? std::nullopt : number;
-}
-
 }  // namespace
 
 std::optional<Framing> framing_of(std::string_view first) {
   const char c = first.front();
   if (c == '{' || c == '[') return Framing::kJson;
-  if (c >= '0' && c <= '9') return Framing::kNetstring;
   const size_t size = std::min(first.size(), kContentHeader.size());
   if (iequals(first.substr(0, size), kContentHeader.substr(0, size))) {
     if (size == kContentHeader.size()) return Framing::kContentLength;
@@ -41,26 +35,12 @@ std::optional<Framing> framing_of(std::string_view first) {
 }
 
 std::string frame_head(Framing framing, size_t size) {
-  switch (framing) {
-    case Framing::kContentLength:
-      return "Content-Length: " + std::to_string(size) + "\r\n\r\n";
-    case Framing::kNetstring:
-      return std::to_string(size) + ':';
-    default:
-      return {};
-  }
+  if (framing != Framing::kContentLength) return {};
+  return "Content-Length: " + std::to_string(size) + "\r\n\r\n";
 }
 
 std::string_view frame_tail(Framing framing) {
-  switch (framing) {
-    case Framing::kContentLength:
-    case Framing::kHttp:
-      return "";
-    case Framing::kNetstring:
-      return ",";
-    default:
-      return "\n";
-  }
+  return framing == Framing::kContentLength || framing == Framing::kHttp ? "" : "\n";
 }
 
 std::optional<size_t> content_length(std::string_view headers) {
@@ -73,16 +53,11 @@ std::optional<size_t> content_length(std::string_view headers) {
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
     if (!iequals(line.substr(0, colon), "content-length")) continue;
-    const auto found = positive(trim(line.substr(colon + 1)));
-    if (!found || (length && *length != *found)) return std::nullopt;
+    const auto found = to_number<size_t>(trim(line.substr(colon + 1)));
+    if (!found || *found == 0 || (length && *length != *found)) return std::nullopt;
     length = found;
   }
   return length;
-}
-
-std::optional<size_t> netstring_length(std::string_view head) {
-  if (!head.ends_with(':') || head.starts_with('0')) return std::nullopt;
-  return positive(head.substr(0, head.size() - 1));
 }
 
 }  // namespace ringmaster::rpc

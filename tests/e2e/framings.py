@@ -1,6 +1,6 @@
 """The framings of the one port, as a client sees them: how a message is sent, and an answer read.
 
-    with Netstrings(server.address) as client:
+    with ContentLength(server.address) as client:
         client.send_message(b'{"jsonrpc":"2.0",...}')
         assert client.read_message() == b'{"jsonrpc":"2.0",...}'
 """
@@ -75,17 +75,6 @@ class ContentLength(Framed):
         return self.read_bytes(int(head.removeprefix(b"Content-Length: ")))
 
 
-class Netstrings(Framed):
-    @staticmethod
-    def frame(message: bytes) -> bytes:
-        return b"%d:%s," % (len(message), message)
-
-    def read_message(self) -> bytes:
-        message = self.read_bytes(int(self.read_until(b":")))
-        assert self.read_bytes(1) == b","
-        return message
-
-
 class Http(Framed):
     answers_everything = True
 
@@ -118,4 +107,4 @@ def seconds_of(date: str) -> float:
     return found.replace(tzinfo=timezone.utc).timestamp()
 
 
-FRAMINGS = (Lines, Concatenated, ContentLength, Netstrings, Http)
+FRAMINGS = (Lines, Concatenated, ContentLength, Http)

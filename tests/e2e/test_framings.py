@@ -1,4 +1,4 @@
-"""Content-Length headers and netstrings: how bytes become messages there, and where they end."""
+"""Content-Length headers: how bytes become messages there, and where they end."""
 
 import json
 import socket
@@ -6,7 +6,7 @@ import socket
 import pytest
 from answers import Error
 from client import request
-from framings import FRAMINGS, ContentLength, Framed, Netstrings
+from framings import FRAMINGS, ContentLength, Framed
 from server import Server
 
 MESSAGE_BYTES = 1 << 20
@@ -58,17 +58,15 @@ def test_a_message_of_nearly_the_limit_passes(running, framing):
             assert read_results(client, 1) == {"short": [id]}
 
 
-@pytest.mark.parametrize("framing", (ContentLength, Netstrings), ids=lambda one: one.__name__)
-def test_a_message_that_says_it_is_too_long_is_refused_before_it_comes(running, framing):
-    with framing(running.address) as client:
-        client.send(framing.frame(b"x" * (MESSAGE_BYTES + 1))[:40])
+def test_a_message_that_says_it_is_too_long_is_refused_before_it_comes(running):
+    with ContentLength(running.address) as client:
+        client.send(ContentLength.frame(b"x" * (MESSAGE_BYTES + 1))[:40])
         Error(-32007, reason="request_too_large", limit=MESSAGE_BYTES).check(client.read_message())
         assert client.read_to_end() == []
 
 
-@pytest.mark.parametrize("framing", (ContentLength, Netstrings), ids=lambda one: one.__name__)
-def test_after_bad_json_the_next_message_is_served(running, framing):
-    with framing(running.address) as client:
+def test_after_bad_json_the_next_message_is_served(running):
+    with ContentLength(running.address) as client:
         client.send_message(b'{"a":')
         Error(-32700, reason="parse_error").check(client.read_message())
         client.send_message(echo(1))
@@ -108,16 +106,10 @@ def test_headers_that_tell_no_length_are_the_end(running, head):
     assert_is_the_end(running, ContentLength, head, says="Content-Length")
 
 
-@pytest.mark.parametrize("stream", [b"2:{}x", b"2:{}\n", b"02:{},", b"0:,", b"1x:{", b"9" * 30])
-def test_a_broken_netstring_is_the_end(running, stream):
-    assert_is_the_end(running, Netstrings, stream, says="netstring")
-
-
-@pytest.mark.parametrize("framing", (ContentLength, Netstrings), ids=lambda one: one.__name__)
-def test_answers_come_as_they_are_ready(server, probe, gate, framing):
+def test_answers_come_as_they_are_ready(server, probe, gate):
     running = server(workers={"count": 2}, handlers={"echo": {}, "hold": probe("hold")})
     held = gate()
-    with framing(running.address) as client:
+    with ContentLength(running.address) as client:
         client.send_message(held.request("held")[:-1])
         held.wait_for_runs(1)
         client.send_message(echo("quick"))
@@ -126,9 +118,8 @@ def test_answers_come_as_they_are_ready(server, probe, gate, framing):
         assert read_results(client, 1) == {"held": held.params()}
 
 
-@pytest.mark.parametrize("framing", (ContentLength, Netstrings), ids=lambda one: one.__name__)
-def test_an_end_inside_of_a_message_is_an_error(running, framing):
-    with framing(running.address) as client:
-        client.send(framing.frame(echo(1))[:-5])
+def test_an_end_inside_of_a_message_is_an_error(running):
+    with ContentLength(running.address) as client:
+        client.send(ContentLength.frame(echo(1))[:-5])
         client.end_sending()
         Error(-32700, reason="incomplete").check(client.read_message())

@@ -54,7 +54,7 @@ void Session::on_unreadable(rpc::Framer::Event why) {
     case rpc::Framer::Event::kNotAFraming:
       error = rpc::make_error(rpc::kParseError, "unknown_framing",
                               "expected JSON-RPC: JSON values that begin with { or [, headers that "
-                              "begin with Content-, netstrings, or HTTP/1.1");
+                              "begin with Content-, or HTTP/1.1");
       break;
     case rpc::Framer::Event::kBadFrame:
       error = rpc::make_error(rpc::kParseError, "bad_framing", bad_frame());
@@ -67,15 +67,11 @@ void Session::on_unreadable(rpc::Framer::Event why) {
 }
 
 std::string Session::bad_frame() const {
-  switch (connection_.framing()) {
-    case rpc::Framing::kContentLength:
-      return "expected headers, among them one \"Content-Length: N\" with N > 0, an empty line, "
-             "and N bytes";
-    case rpc::Framing::kNetstring:
-      return "expected netstrings: a length above 0, \":\", so many bytes, \",\"";
-    default:
-      return "expected HTTP/1.1: " + connection_.http()->fault().why;
+  if (connection_.framing() == rpc::Framing::kContentLength) {
+    return "expected headers, among them one \"Content-Length: N\" with N > 0, an empty line, and "
+           "N bytes";
   }
+  return "expected HTTP/1.1: " + connection_.http()->fault().why;
 }
 
 void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {

@@ -30,17 +30,8 @@ const Vector kVectors[] = {
     {"Content-Type: 2\r\n\r\n{}", {"<bad frame>"}},
     {"Content-Length: 65\r\n\r\n", {"<too large>"}},
     {"Content-Length: 2\r\n\r\n{}{}\r\n\r\n", {"{}", "<bad frame>"}},
-    // netstrings
-    {"2:{},3:[1],", {"{}", "[1]"}},
-    {"4:{bad,2:{},", {"{bad", "{}"}},
-    {"2:{}", {"<mid>"}},
-    {"12", {"<mid>"}},
-    {"2:{}\n", {"<bad frame>"}},
-    {"2:{},\n2:{},", {"{}", "<bad frame>"}},
-    {"02:{},", {"<bad frame>"}},
-    {"0:,", {"<bad frame>"}},
-    {"65:", {"<too large>"}},
-    {std::string(21, '1'), {"<bad frame>"}},
+    // a digit
+    {"2:{},", {"<not a framing>"}},
     // HTTP
     {"GET / HTTP/1.1\r\nHost: x\r\n\r\n", {"GET", ""}},
     {"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{}", {"POST", "{}"}},
@@ -109,15 +100,10 @@ TEST_CASE("framing: a stream with lengths in it is cut alike, whole or in pieces
 TEST_CASE("framing: of a message whose length is known, what follows is read in place, too") {
   const std::string large(300'000, 'x');
   const std::string headers = "Content-Length: 300000\r\n\r\n" + large;
-  const std::string netstring = "300000:" + large + ',';
   for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {
     CAPTURE(piece);
     CHECK(cut(headers + headers + "Content-Length: 2\r\n\r\n{}", piece, 300'000) ==
           std::vector<std::string>{large, large, "{}"});
-    CHECK(cut(netstring + netstring + "2:{},", piece, 300'000) ==
-          std::vector<std::string>{large, large, "{}"});
-    CHECK(cut(netstring.substr(0, netstring.size() - 1) + ";", piece, 300'000) ==
-          std::vector<std::string>{"<bad frame>"});
   }
 }
 

@@ -13,7 +13,7 @@ MODULES = {
     "ipc": "base",
     "rpc": "base",
     "net": "rpc base",
-    "upstream": "net base",
+    "upstream": "base",
     "worker": "ipc base",
     "config": "upstream net ipc base",
     "bench": "net rpc base",

@@ -10,7 +10,7 @@ int main(int argc, char** argv) {
   // The master starts its fork server as this same program; nobody else says `fork-server`, so the
   // command line that people see does not know it.
   if (argc > 1 && std::string_view(argv[1]) == "fork-server") {
-    return ringmaster::work::run_fork_server(argc, argv);
+    return ringmaster::worker::run_fork_server(argc, argv);
   }
   return ringmaster::cli::run(argc, argv);
 }

@@ -9,7 +9,7 @@
 
 #include "base/assert.h"
 
-namespace ringmaster::net {
+namespace ringmaster {
 
 struct CloseHandle {
   template <class Handle>
@@ -31,4 +31,4 @@ UvHandle<Handle> make_handle(uv_loop_t* loop, void* data, Init init, Arguments..
   return UvHandle<Handle>(handle.release());
 }
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster

@@ -90,7 +90,7 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kCrashesKeys, options.crashes);
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
-  for (const net::UpstreamOptions& upstream : options.upstreams) {
+  for (const upstream::UpstreamOptions& upstream : options.upstreams) {
     out += fmt::format("\n[upstreams.{}]\nurl = {}\n", quote_key(upstream.name),
                        quote_string(upstream.url));
     append_numbers(out, kUpstreamsKeys, upstream);

@@ -11,6 +11,7 @@
 
 #include "config/options.h"
 #include "net/options.h"
+#include "upstream/options.h"
 
 namespace ringmaster::config {
 
@@ -41,7 +42,7 @@ using master::Crashes;
 using master::Limits;
 using master::Method;
 using master::Options;
-using net::UpstreamOptions;
+using upstream::UpstreamOptions;
 
 inline constexpr std::string_view kSections[] = {"listen",   "workers",   "limits",   "crashes",
                                                  "shutdown", "upstreams", "handlers", "methods"};

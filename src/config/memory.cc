@@ -50,7 +50,7 @@ Need need_of(const Value& root, const Options& options, const Method& method) {
   };
   for (size_t i = 0; i < method.steps.size(); ++i) {
     if (const auto* fetch = std::get_if<master::FetchStep>(&method.steps[i])) {
-      const net::UpstreamOptions& upstream = options.upstreams[fetch->upstream];
+      const upstream::UpstreamOptions& upstream = options.upstreams[fetch->upstream];
       add(fmt::format("upstreams.{}.body_bytes", quote_key(upstream.name)), upstream.body_bytes,
           {"upstreams", upstream.name, "body_bytes"});
     } else if (i + 1 < method.steps.size()) {

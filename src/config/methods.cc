@@ -28,14 +28,14 @@ std::optional<size_t> find_named(Problems& problems, const Entry& entry, const s
   return std::nullopt;
 }
 
-rpc::BodyTemplate read_body(Problems& problems, const Entry& entry) {
+upstream::BodyTemplate read_body(Problems& problems, const Entry& entry) {
   if (entry.value->kind != Kind::kArray &&
       !problems.expect(entry, Kind::kTable, "a table such as { user_id = \"$params.user_id\" }")) {
     return {};
   }
   check_parameters(problems, entry);
   const auto json = to_json(problems, entry);
-  return json ? rpc::BodyTemplate(*json) : rpc::BodyTemplate();
+  return json ? upstream::BodyTemplate(*json) : upstream::BodyTemplate();
 }
 
 std::optional<master::Step> read_step(Problems& problems, const Entry& step,
@@ -67,7 +67,7 @@ std::optional<master::Step> read_step(Problems& problems, const Entry& step,
     return master::RunStep{*handler, options.handlers[*handler].batch};
   }
   const auto upstream = find_named(problems, *fetch, options.upstreams, "upstream", "upstreams");
-  rpc::BodyTemplate made = body ? read_body(problems, *body) : rpc::BodyTemplate();
+  upstream::BodyTemplate made = body ? read_body(problems, *body) : upstream::BodyTemplate();
   if (!upstream) return std::nullopt;
   return master::FetchStep{*upstream, std::move(made)};
 }

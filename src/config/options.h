@@ -12,6 +12,7 @@
 #include "net/cidr.h"
 #include "net/options.h"
 #include "upstream/body_template.h"
+#include "upstream/options.h"
 
 namespace ringmaster::master {
 
@@ -20,7 +21,7 @@ inline constexpr size_t kMaxSteps = 8;
 
 struct FetchStep {
   size_t upstream;  // index into Options::upstreams
-  rpc::BodyTemplate body;
+  upstream::BodyTemplate body;
 };
 
 struct RunStep {
@@ -83,7 +84,7 @@ struct Options {
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
   Crashes crashes;
-  std::vector<net::UpstreamOptions> upstreams;
+  std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;
 };

@@ -61,13 +61,4 @@ struct ConnectionLimits {
   uint64_t idle_timeout_ms = 0;       // without a request; 0: for ever
 };
 
-// An HTTP service that fetch steps call: [upstreams.NAME].
-struct UpstreamOptions {
-  std::string name;
-  std::string url;
-  uint64_t timeout_ms = 1000;
-  uint64_t connections = 256;         // at once; further fetches wait for one
-  uint64_t body_bytes = 16ull << 20;  // a longer response is an upstream failure
-};
-
 }  // namespace ringmaster::net

@@ -3,7 +3,7 @@
 #include "base/assert.h"
 #include "base/json/scan.h"
 
-namespace ringmaster::rpc {
+namespace ringmaster::upstream {
 namespace {
 
 constexpr std::string_view kParamsPrefix = "$params.";
@@ -81,4 +81,4 @@ tl::expected<std::string, std::string> BodyTemplate::render(std::string_view par
   return body;
 }
 
-}  // namespace ringmaster::rpc
+}  // namespace ringmaster::upstream

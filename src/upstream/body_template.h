@@ -12,7 +12,7 @@
 
 #include <tl/expected.hpp>
 
-namespace ringmaster::rpc {
+namespace ringmaster::upstream {
 
 class BodyTemplate {
  public:
@@ -42,4 +42,4 @@ class BodyTemplate {
   std::vector<std::string> names_;  // dotted
 };
 
-}  // namespace ringmaster::rpc
+}  // namespace ringmaster::upstream

@@ -6,7 +6,7 @@
 
 #include "base/clock.h"
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 namespace {
 
 // Of one multi handle: four hundred in one took a quarter of the master's time.
@@ -137,4 +137,4 @@ void ConnectionPool::look_at_waiting() {
   if (!waiting_.empty()) look_again_in(ms_until(waiting_.front()->deadline_ns, now));
 }
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

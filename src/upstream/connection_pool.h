@@ -19,7 +19,7 @@
 
 #include "upstream/curl_loop.h"
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 
 struct FreeEasy {
   void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -73,4 +73,4 @@ class ConnectionPool {
   UvHandle<uv_timer_t> timer_;  // while there are any
 };
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

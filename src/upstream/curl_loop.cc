@@ -5,7 +5,7 @@
 #include <unistd.h>
 #include <utility>
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 
 CurlLoop::CurlLoop(uv_loop_t* loop, size_t connections, Events events)
     : loop_(loop),
@@ -141,4 +141,4 @@ void CurlLoop::keep_connection(CURL* easy) {
   look_for(socket, watch, UV_READABLE);
 }
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

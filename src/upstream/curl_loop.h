@@ -15,7 +15,7 @@
 
 #include "base/uv_handle.h"
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 
 class CurlLoop {
  public:
@@ -69,4 +69,4 @@ class CurlLoop {
   std::unique_ptr<CURLM, Free> multi_;  // closes its connections, and says so, when it goes
 };
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

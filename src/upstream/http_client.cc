@@ -8,7 +8,7 @@
 #include "base/clock.h"
 #include "upstream/connection_pool.h"
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 namespace {
 
 struct FreeList {
@@ -213,4 +213,4 @@ void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
 }
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

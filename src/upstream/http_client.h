@@ -16,9 +16,9 @@
 
 #include "base/status.h"
 #include "base/uv_handle.h"
-#include "net/options.h"
+#include "upstream/options.h"
 
-namespace ringmaster::net {
+namespace ringmaster::upstream {
 
 class HttpClient {
  public:
@@ -61,4 +61,4 @@ class HttpClient {
   std::unique_ptr<Curl> curl_;
 };
 
-}  // namespace ringmaster::net
+}  // namespace ringmaster::upstream

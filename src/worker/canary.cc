@@ -15,7 +15,7 @@
 #include "worker/child.h"
 #include "worker/confine.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // What is tried returns a text for the fork server.
@@ -94,4 +94,4 @@ Status try_out(const Handler& handler, const ipc::Confinement& confinement) {
   return {};
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -13,7 +13,7 @@
 #include "ipc/confinement.h"
 #include "worker/handler.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 // Confines a process as the workers will be. Returns what their sandbox lacks: see confine().
 [[nodiscard]] Result<std::string> try_confine(const ipc::Confinement& confinement);
@@ -21,4 +21,4 @@ namespace ringmaster::work {
 // Fails, with what the handler said or what its process died of.
 [[nodiscard]] Status try_out(const Handler& handler, const ipc::Confinement& confinement);
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -5,7 +5,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 void tie_to(pid_t fork_server) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
@@ -21,4 +21,4 @@ void begin_child(pid_t fork_server) {
   ::srand48(::getpid());
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -3,7 +3,7 @@
 
 #include <sys/types.h>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 // Ties this process to the fork server's life, and gives it signals and random numbers of its own.
 // Ends the process when the fork server is gone already.
@@ -12,4 +12,4 @@ void begin_child(pid_t fork_server);
 // The tie alone. The kernel undoes it whenever the process changes its user.
 void tie_to(pid_t fork_server);
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -8,7 +8,7 @@
 #include "worker/child.h"
 #include "worker/sandbox.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 Status change_user(uid_t user, gid_t group, pid_t fork_server) {
@@ -40,4 +40,4 @@ Result<std::string> confine(const ipc::Confinement& confinement, pid_t fork_serv
   return enter_sandbox(confinement.sandbox);
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

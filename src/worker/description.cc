@@ -11,7 +11,7 @@
 #include "base/json/schema_dialect.h"
 #include "base/json/value.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 using json::print;
@@ -257,4 +257,4 @@ std::optional<std::string> Description::find_mismatch(std::string_view params) c
   return text;
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

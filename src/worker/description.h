@@ -15,7 +15,7 @@
 
 #include "base/json/schema.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 inline constexpr size_t kDescriptionDepthMax = 64;
 
@@ -44,4 +44,4 @@ class Description {
   std::string positions_;               // "cpu_ms, unit": the params in their order
 };
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

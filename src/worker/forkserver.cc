@@ -24,7 +24,7 @@
 #include "worker/handler.h"
 #include "worker/worker.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 using ipc::ControlMessage;
@@ -251,4 +251,4 @@ int run_fork_server(int argc, char** argv) {
   return ran ? 0 : static_cast<int>(ran.error().exit_code);
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

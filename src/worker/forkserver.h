@@ -7,10 +7,10 @@
 //            look at the parent, which may have died before).
 #pragma once
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 // main() of `ringmaster fork server GENERATION MASTER_PID`, with the descriptors of ipc/control.h.
 // Returns the exit code.
 int run_fork_server(int argc, char** argv);
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <vector>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 constexpr size_t kErrorBytes = 1024;
@@ -88,4 +88,4 @@ void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
   }
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

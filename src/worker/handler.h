@@ -13,7 +13,7 @@
 #include "ipc/handler_spec.h"
 #include "worker/description.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 class Handler {
  public:
@@ -52,4 +52,4 @@ class Handler {
   std::unique_ptr<void, Unload> self_;   // destroyed before the library is closed
 };
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -14,7 +14,7 @@
 #include "base/fd.h"
 #include "worker/sandbox_steps.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // A worker opens files, not connections; the master's limit, which it inherits, is for those.
@@ -110,4 +110,4 @@ void volunteer_for_oom() {
   [[maybe_unused]] const ssize_t written = ::pwrite(file.get(), raised.data(), raised.size(), 0);
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

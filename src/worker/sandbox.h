@@ -20,7 +20,7 @@
 #include "base/status.h"
 #include "ipc/confinement.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 // Returns the steps that this system refuses, each with why; empty: none. With Sandbox::kFull a
 // refused step is an error, which names it and the way out.
@@ -40,4 +40,4 @@ void empty_bounding_set();
 // one's own score needs no privilege; a /proc that cannot be written leaves things as they are.
 void volunteer_for_oom();
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

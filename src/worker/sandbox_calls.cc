@@ -19,7 +19,7 @@
 
 #include "worker/sandbox_steps.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // LeakSanitizer looks at a process that ends from a second one, which traces it.
@@ -257,4 +257,4 @@ Status refuse_calls() {
   return refuse_for_others();
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

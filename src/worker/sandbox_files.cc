@@ -10,7 +10,7 @@
 #include "base/fd.h"
 #include "worker/sandbox_steps.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // The first version that lets a domain move files from folder to folder (REFER).
@@ -80,4 +80,4 @@ Status restrict_files() {
   return {};
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

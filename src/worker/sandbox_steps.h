@@ -3,7 +3,7 @@
 
 #include "base/status.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 // By Landlock: no other process's memory, no writing to any process's files in /proc, its own
 // included, nor to kernel settings and control groups.
@@ -12,4 +12,4 @@ namespace ringmaster::work {
 // By seccomp; takes no_new_privs.
 [[nodiscard]] Status refuse_calls();
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

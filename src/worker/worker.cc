@@ -20,7 +20,7 @@
 #include "worker/confine.h"
 #include "worker/sandbox.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // A wake-up that was lost costs no more than this.
@@ -247,4 +247,4 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   return {};
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

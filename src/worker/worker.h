@@ -17,7 +17,7 @@
 #include "ipc/layout.h"
 #include "worker/handler.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 struct WorkerOptions {
   uint32_t slot = 0;
@@ -33,4 +33,4 @@ struct WorkerOptions {
 [[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                                 const std::vector<Handler>& handlers);
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

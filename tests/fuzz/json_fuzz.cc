@@ -117,14 +117,14 @@ void check_members(std::string_view text, const Document& tree) {
 }
 
 void check_template(std::string_view text, const Document* tree) {
-  const rpc::BodyTemplate compiled(text);
+  const upstream::BodyTemplate compiled(text);
   const std::string source = compiled.source();
   RM_ASSERT(is_json(source));
   // Not with a lone surrogate in it: in a parameter's name it is decoded, and then it is no UTF-8.
   if (tree != nullptr && is_json(write(*tree))) {
     Document written;
     RM_ASSERT(read_tree(source, written) && write(written) == write(*tree));
-    RM_ASSERT(rpc::BodyTemplate(source).source() == source);
+    RM_ASSERT(upstream::BodyTemplate(source).source() == source);
   }
   const auto body = compiled.render(text);
   RM_ASSERT(!body || is_json(*body, 2 * json::kMaxDepth));

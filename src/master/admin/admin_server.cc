@@ -19,7 +19,7 @@ AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
     : loop_(loop),
       health_(std::move(health)),
       limits_(kLimits),
-      patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      patience_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
     return on_head(connection, head);
   };

@@ -74,7 +74,7 @@ class AdminServer {
   size_t accepted_ = 0;                           // since the last flush()
   std::vector<const net::Connection*> finished_;  // that may be gone again
   Connections closed_;                            // until their callbacks have returned
-  net::UvHandle<uv_timer_t> patience_;
+  UvHandle<uv_timer_t> patience_;
 };
 
 }  // namespace ringmaster::master

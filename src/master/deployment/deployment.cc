@@ -29,11 +29,12 @@ ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   return geometry;
 }
 
-Result<std::vector<std::unique_ptr<net::HttpClient>>> make_http_clients(uv_loop_t* loop,
-                                                                        const Options& options) {
-  std::vector<std::unique_ptr<net::HttpClient>> http_clients;
-  for (const net::UpstreamOptions& upstream : options.upstreams) {
-    Result<std::unique_ptr<net::HttpClient>> http_client = net::HttpClient::create(loop, upstream);
+Result<std::vector<std::unique_ptr<upstream::HttpClient>>> make_http_clients(
+    uv_loop_t* loop, const Options& options) {
+  std::vector<std::unique_ptr<upstream::HttpClient>> http_clients;
+  for (const upstream::UpstreamOptions& upstream : options.upstreams) {
+    Result<std::unique_ptr<upstream::HttpClient>> http_client =
+        upstream::HttpClient::create(loop, upstream);
     if (!http_client) return tl::unexpected(http_client.error());
     http_clients.push_back(std::move(*http_client));
   }
@@ -64,7 +65,7 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
-  Result<std::vector<std::unique_ptr<net::HttpClient>>> http_clients =
+  Result<std::vector<std::unique_ptr<upstream::HttpClient>>> http_clients =
       make_http_clients(loop, options_);
   if (!http_clients) return tl::unexpected(http_clients.error());
   dispatcher_ =

@@ -34,7 +34,7 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
-      patience_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      patience_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       handshakes_([this](const net::Connection& connection) {
         shared_.access.count(Refusal::kDelayed, connection.client());
       }) {

@@ -89,7 +89,7 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
-  net::UvHandle<uv_timer_t> patience_;
+  UvHandle<uv_timer_t> patience_;
   Handshakes handshakes_;
   size_t next_bucket_ = 0;  // of the sessions: is looked at next
 };

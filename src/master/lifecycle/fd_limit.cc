@@ -20,8 +20,8 @@ constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
-  for (const net::UpstreamOptions& upstream : options.upstreams)
-    sum += net::HttpClient::descriptors_max(upstream);
+  for (const upstream::UpstreamOptions& upstream : options.upstreams)
+    sum += upstream::HttpClient::descriptors_max(upstream);
   return sum;
 }
 

@@ -86,10 +86,10 @@ class Server {
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<Signals> signals_;
-  net::UvHandle<uv_prepare_t> before_wait_;
-  net::UvHandle<uv_idle_t> no_wait_;
-  net::UvHandle<uv_check_t> after_wait_;
-  net::UvHandle<uv_timer_t> grace_;
+  UvHandle<uv_prepare_t> before_wait_;
+  UvHandle<uv_idle_t> no_wait_;
+  UvHandle<uv_check_t> after_wait_;
+  UvHandle<uv_timer_t> grace_;
   std::string reload_failure_;      // why the last reload failed; empty: it did not
   bool is_reload_pending_ = false;  // asked for while another start or reload was under way
   bool is_stopping_ = false;        // nothing new is admitted
@@ -132,8 +132,8 @@ Status Server::bind(const Options& options) {
 }
 
 void Server::watch_loop() {
-  no_wait_ = net::make_handle<uv_idle_t>(loop_.get(), this, uv_idle_init);
-  before_wait_ = net::make_handle<uv_prepare_t>(loop_.get(), this, uv_prepare_init);
+  no_wait_ = make_handle<uv_idle_t>(loop_.get(), this, uv_idle_init);
+  before_wait_ = make_handle<uv_prepare_t>(loop_.get(), this, uv_prepare_init);
   uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
@@ -148,8 +148,8 @@ void Server::watch_loop() {
     const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
     if (self->is_ending_ && is_over) uv_stop(handle->loop);
   });
-  grace_ = net::make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
-  after_wait_ = net::make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
+  grace_ = make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
+  after_wait_ = make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
   uv_check_start(after_wait_.get(), [](uv_check_t* handle) {
     static_cast<Server*>(handle->data)->rollout_->end_wait();
   });

@@ -15,7 +15,7 @@ Signals::Signals(uv_loop_t* loop, OnSignal on_signal) : on_signal_(std::move(on_
     static_cast<Signals*>(handle->data)->on_signal_(signal);
   };
   for (const int signal : kSignals) {
-    handles_.push_back(net::make_handle<uv_signal_t>(loop, this, uv_signal_init));
+    handles_.push_back(make_handle<uv_signal_t>(loop, this, uv_signal_init));
     RM_ASSERT(uv_signal_start(handles_.back().get(), tell, signal) == 0);
   }
 }

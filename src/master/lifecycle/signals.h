@@ -22,7 +22,7 @@ class Signals {
 
  private:
   OnSignal on_signal_;
-  std::vector<net::UvHandle<uv_signal_t>> handles_;
+  std::vector<UvHandle<uv_signal_t>> handles_;
 };
 
 }  // namespace ringmaster::master

@@ -21,14 +21,14 @@ Watchdog::Watchdog(uv_loop_t* loop, Notifier& notifier, Sources sources)
   const uint64_t watchdog_ms = watchdog_interval_ms();
   if (watchdog_ms != 0) {
     const uint64_t half_ms = std::max<uint64_t>(watchdog_ms / 2, 1);
-    watchdog_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
+    watchdog_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
     uv_timer_start(
         watchdog_.get(),
         [](uv_timer_t* timer) { static_cast<Watchdog*>(timer->data)->notifier_.alive(); }, 0,
         half_ms);
   }
   if (!notifier_.is_needed()) return;
-  look_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
+  look_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
   uv_timer_start(
       look_.get(), [](uv_timer_t* timer) { static_cast<Watchdog*>(timer->data)->look(); }, 0,
       kLookMs);

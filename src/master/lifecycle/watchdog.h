@@ -41,8 +41,8 @@ class Watchdog {
   Sources sources_;
   std::string status_;        // as the manager knows it
   uint64_t load_cpu_ns_ = 0;  // what the load had used when it was looked at last
-  net::UvHandle<uv_timer_t> watchdog_;
-  net::UvHandle<uv_timer_t> look_;
+  UvHandle<uv_timer_t> watchdog_;
+  UvHandle<uv_timer_t> look_;
 };
 
 }  // namespace ringmaster::master

@@ -42,7 +42,7 @@ uint64_t due_ns(const Job& job) {
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-                       std::vector<std::unique_ptr<net::HttpClient>> http_clients,
+                       std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
                        RunStage::KillWorker kill_worker)
     : loop_(loop),
       store_(store),
@@ -118,7 +118,7 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
 }
 
 void Dispatcher::start_timer(Job& job, uint64_t now) {
-  if (!job.timer) job.timer = net::make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
+  if (!job.timer) job.timer = make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
   job.dispatcher = this;
   const uint64_t left_ms = (due_ns(job) - std::min(due_ns(job), now)) / kNsPerMs;
   const auto ring = [](uv_timer_t* timer) {

@@ -26,7 +26,7 @@ namespace ringmaster::master {
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-             std::vector<std::unique_ptr<net::HttpClient>> http_clients,
+             std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
              RunStage::KillWorker kill_worker);
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has

@@ -9,7 +9,7 @@
 
 namespace ringmaster::master {
 FetchStage::FetchStage(ipc::PayloadStore& store,
-                       std::vector<std::unique_ptr<net::HttpClient>> http_clients,
+                       std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
                        StageEvents& events)
     : store_(store), http_clients_(std::move(http_clients)), events_(events) {}
 
@@ -22,7 +22,7 @@ void FetchStage::start(Job& job, const FetchStep& step) {
         job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",
                              fmt::format("expected the parameter {}, found none", body.error())));
   }
-  net::HttpClient& http_client = *http_clients_[step.upstream];
+  upstream::HttpClient& http_client = *http_clients_[step.upstream];
   job.state = JobState::kFetching;
   job.products.push_back({});
   job.http_client = &http_client;
@@ -32,7 +32,7 @@ void FetchStage::start(Job& job, const FetchStep& step) {
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);
       },
-      [this, &job](const std::optional<net::HttpClient::Failure>& failure) {
+      [this, &job](const std::optional<upstream::HttpClient::Failure>& failure) {
         job.fetch = nullptr;
         on_done(job, failure);
       },
@@ -60,7 +60,7 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   return true;
 }
 
-void FetchStage::on_done(Job& job, const std::optional<net::HttpClient::Failure>& failure) {
+void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure) {
   if (!failure) return events_.on_fetched(job);
   rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
   error.retryable = true;

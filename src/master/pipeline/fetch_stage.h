@@ -20,8 +20,8 @@ namespace ringmaster::master {
 class FetchStage {
  public:
   // `http_clients` are in the order of Options::upstreams.
-  FetchStage(ipc::PayloadStore& store, std::vector<std::unique_ptr<net::HttpClient>> http_clients,
-             StageEvents& events);
+  FetchStage(ipc::PayloadStore& store,
+             std::vector<std::unique_ptr<upstream::HttpClient>> http_clients, StageEvents& events);
 
   // Begins the job's current step, which is this one. May call back before it returns.
   void start(Job& job, const FetchStep& step);
@@ -30,10 +30,10 @@ class FetchStage {
 
  private:
   bool take_bytes(Job& job, std::string_view bytes, uint64_t expected);
-  void on_done(Job& job, const std::optional<net::HttpClient::Failure>& failure);
+  void on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure);
 
   ipc::PayloadStore& store_;
-  std::vector<std::unique_ptr<net::HttpClient>> http_clients_;
+  std::vector<std::unique_ptr<upstream::HttpClient>> http_clients_;
   StageEvents& events_;
 };
 

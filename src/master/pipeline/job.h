@@ -73,11 +73,11 @@ struct Job {
   Admission::Load load;
   std::vector<WorkerExit> deaths;  // of those that ran it, at this step
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
-  net::HttpClient* http_client = nullptr;
-  net::HttpClient::Fetch* fetch = nullptr;  // while fetching
-  std::shared_ptr<Caller> caller;           // null once answered, or cancelled
+  upstream::HttpClient* http_client = nullptr;
+  upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
+  std::shared_ptr<Caller> caller;                // null once answered, or cancelled
   // For the deadline; made at the slot's first use. Its data is this job.
-  net::UvHandle<uv_timer_t> timer;
+  UvHandle<uv_timer_t> timer;
   Dispatcher* dispatcher = nullptr;  // who is told when it rings
 };
 

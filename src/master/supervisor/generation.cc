@@ -76,7 +76,7 @@ Status Generation::spawn(int payload_memory_fd) {
   options.flags = UV_PROCESS_DETACHED;  // a Ctrl-C is for the master, which tells the others
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
     auto* self = static_cast<Generation*>(process->data);
-    if (self == nullptr) return net::CloseHandle()(process);
+    if (self == nullptr) return CloseHandle()(process);
     self->events_.on_gone(describe_exit(exit_code, signal));
   };
   auto process = std::make_unique<uv_process_t>();
@@ -89,9 +89,9 @@ Status Generation::spawn(int payload_memory_fd) {
 
 void Generation::watch() {
   ::fcntl(channel_->fd(), F_SETFL, O_NONBLOCK);
-  channel_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
+  channel_poll_ = make_handle<uv_poll_t>(loop_, this, uv_poll_init, channel_->fd());
   poll_channel(UV_READABLE);
-  bell_poll_ = net::make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
+  bell_poll_ = make_handle<uv_poll_t>(loop_, this, uv_poll_init, port_.event_fd());
   poll_bell();
 }
 

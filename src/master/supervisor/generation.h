@@ -75,9 +75,9 @@ class Generation {
   Events events_;
   std::unique_ptr<ipc::ControlChannel> channel_;
   Orders orders_;  // what the channel has not taken yet
-  net::UvHandle<uv_process_t> process_;
-  net::UvHandle<uv_poll_t> channel_poll_;
-  net::UvHandle<uv_poll_t> bell_poll_;
+  UvHandle<uv_process_t> process_;
+  UvHandle<uv_poll_t> channel_poll_;
+  UvHandle<uv_poll_t> bell_poll_;
 };
 
 }  // namespace ringmaster::master

@@ -11,7 +11,7 @@ constexpr uint64_t kUntakenMs = 1;
 }  // namespace
 
 LoopWait::LoopWait(uv_loop_t* loop, RunStage& run_stage)
-    : run_stage_(run_stage), one_more_(net::make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
+    : run_stage_(run_stage), one_more_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
 
 bool LoopWait::try_begin(bool has_trust) {
   run_stage_.wake_workers();

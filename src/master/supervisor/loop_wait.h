@@ -29,7 +29,7 @@ class LoopWait {
 
   RunStage& run_stage_;
   Spin spin_;
-  net::UvHandle<uv_timer_t> one_more_;
+  UvHandle<uv_timer_t> one_more_;
 };
 
 }  // namespace ringmaster::master

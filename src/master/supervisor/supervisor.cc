@@ -36,7 +36,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       events_(std::move(events)),
       worker_slots_(setup_.geometry.worker_slots, setup_.worker_count),
       watched_(setup_.geometry.worker_slots),
-      tick_(net::make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
+      tick_(make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
       wait_(setup_.loop, run_stage) {}
 
 Status Supervisor::start() {

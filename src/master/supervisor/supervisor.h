@@ -153,7 +153,7 @@ class Supervisor {
   bool is_condemned_ = false;  // its results are damaged: they are not looked at any more
   bool was_ready_ = false;
   bool is_stopping_ = false;
-  net::UvHandle<uv_timer_t> tick_;
+  UvHandle<uv_timer_t> tick_;
   LoopWait wait_;
 };
 

@@ -54,7 +54,7 @@ Notifier::Notifier(uv_loop_t* loop) {
   if (*name == '@') manager_.sun_path[0] = '\0';  // an abstract address
   manager_size_ = static_cast<socklen_t>(offsetof(sockaddr_un, sun_path) + size);
   socket_ = Fd(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
-  again_ = net::make_handle<uv_timer_t>(loop, this, uv_timer_init);
+  again_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
 }
 
 void Notifier::send(std::string message) {

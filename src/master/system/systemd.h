@@ -61,7 +61,7 @@ class Notifier {
   socklen_t manager_size_ = 0;
   Fd socket_;
   std::deque<std::string> unsent_;  // at most one of a kind
-  net::UvHandle<uv_timer_t> again_;
+  UvHandle<uv_timer_t> again_;
 };
 
 }  // namespace ringmaster::master

@@ -12,7 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
@@ -141,4 +141,4 @@ std::string CrashReports::describe(uint32_t slot, int status) {
   return text;
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

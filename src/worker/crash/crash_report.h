@@ -20,7 +20,7 @@
 #include "base/status.h"
 #include "worker/crash/symbols.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 class CrashReports {
  public:
@@ -47,4 +47,4 @@ class CrashReports {
   Symbols symbols_;  // kept: to read a large handler's table takes hundreds of milliseconds
 };
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -6,7 +6,7 @@
 
 #include "base/fd.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 // More than any table that is not damaged takes.
@@ -55,4 +55,4 @@ std::optional<SymbolTable::Function> SymbolTable::find_function(uintptr_t addres
   return std::nullopt;
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

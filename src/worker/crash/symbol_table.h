@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 class SymbolTable {
  public:
@@ -30,4 +30,4 @@ class SymbolTable {
   std::string names_;  // each ended by a NUL
 };
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -8,7 +8,7 @@
 #include <link.h>
 #include <memory>
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 std::string demangle(const std::string& name) {
@@ -45,4 +45,4 @@ std::string Symbols::describe(uintptr_t address) {
                      address - reinterpret_cast<uintptr_t>(found.dli_saddr), place);
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

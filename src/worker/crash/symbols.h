@@ -12,7 +12,7 @@
 
 #include "worker/crash/symbol_table.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 
 class Symbols {
  public:
@@ -27,4 +27,4 @@ class Symbols {
   std::map<std::string, SymbolTable> tables_;  // by path
 };
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

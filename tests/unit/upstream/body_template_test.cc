@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <string_view>
 
-using ringmaster::rpc::BodyTemplate;
+using ringmaster::upstream::BodyTemplate;
 
 TEST_CASE("body_template: no template, no body") {
   CHECK(BodyTemplate().is_empty());

@@ -6,7 +6,7 @@
 #include "demo/interests/categories.h"
 #include "demo/interests/description.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 std::string fault_of(const std::string& text) {
@@ -125,4 +125,4 @@ TEST_CASE("description: that of interests is one, and names every category") {
   }
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -47,7 +47,7 @@ const Step kSays = RunStep{0};
 const Step kSilent = RunStep{1};
 
 Step fetch(const char* body) {
-  return FetchStep{0, rpc::BodyTemplate(body)};
+  return FetchStep{0, upstream::BodyTemplate(body)};
 }
 
 }  // namespace

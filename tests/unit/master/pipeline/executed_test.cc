@@ -9,7 +9,7 @@
 namespace ringmaster::master {
 namespace {
 
-const FetchStep kFetchOfNothing{0, rpc::BodyTemplate(R"({"a":"$params.missing"})")};
+const FetchStep kFetchOfNothing{0, upstream::BodyTemplate(R"({"a":"$params.missing"})")};
 
 const Method kOne{"one", {}, 0, 2, {RunStep{0}}};
 const Method kTwo{"two", {}, 0, 2, {RunStep{0}, RunStep{1}}};

@@ -8,7 +8,7 @@
 
 #include "support.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 constexpr uint32_t kSlot = 1;
@@ -107,4 +107,4 @@ TEST_CASE("crash report: a worker can spoil no report but its own") {
   CHECK(end.signal == SIGSEGV);
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -6,7 +6,7 @@
 
 #include "support.h"
 
-namespace ringmaster::work {
+namespace ringmaster::worker {
 namespace {
 
 __attribute__((noinline)) int not_exported(int number) {
@@ -60,4 +60,4 @@ TEST_CASE("symbols: a file that is damaged, cut off or missing has no functions"
   CHECK(!SymbolTable(folder.at("damaged")).find_function(1));
 }
 
-}  // namespace ringmaster::work
+}  // namespace ringmaster::worker

@@ -63,7 +63,7 @@ class Scribbler {
 
  private:
   static ipc::Region map(int fd, size_t bytes) {
-    return ipc::Region::map(fd, ipc::AccessControl::kReadWrite, 0, bytes).value();
+    return ipc::Region::map(fd, ipc::Access::kReadWrite, 0, bytes).value();
   }
 
   std::span<ipc::AtomicWord> words() const {

@@ -58,7 +58,7 @@ class Core {
     for (uint32_t slot = 0; slot < kWorkers; ++slot) {
       const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
       results.push_back(
-          ipc::Region::map(memory.get(), ipc::AccessControl::kReadWrite, 0, bytes).value());
+          ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
     }
     stage().set_port(&*port);
     stage().set_workers(64);

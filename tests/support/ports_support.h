@@ -33,7 +33,7 @@ struct Answer {
 struct Words {
   Words(int control_memory_fd, const Geometry& geometry)
       : control(
-            Region::map(control_memory_fd, AccessControl::kReadWrite, 0, geometry.control_bytes())
+            Region::map(control_memory_fd, Access::kReadWrite, 0, geometry.control_bytes())
                 .value()),
         workers(reinterpret_cast<WorkerWords*>(control.data() + sizeof(ControlHead)),
                 geometry.worker_slots),
@@ -130,7 +130,7 @@ class Floor {
 
   Words words() const { return {port.control_memory_fd(), geometry}; }
   Region results_of(uint32_t slot) const {
-    return Region::map(result_memories[slot].get(), AccessControl::kReadWrite, 0, result_region)
+    return Region::map(result_memories[slot].get(), Access::kReadWrite, 0, result_region)
         .value();
   }
 

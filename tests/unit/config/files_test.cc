@@ -176,7 +176,7 @@ TEST_CASE("config: conf/ringmaster.toml explains every key, and has the defaults
   explains(kLimitsKeys);
   explains(kCrashesKeys);
   explains(kShutdownKeys);
-  explains(kFeaturesKeys);
+  explains(kUpstreamsKeys);
   explains(kMethodsKeys);
   // All but the demo's sandbox is the default: the sections written from defaults are the same.
   master::Options defaults;

@@ -10,8 +10,9 @@ endif
 
 CPPFLAGS := -Isrc -Iinclude -Itests/support -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
-CXXFLAGS := -std=c++20 -g -fPIC -fno-omit-frame-pointer $(WARNINGS)
-FLAGS_release := -O2
+CXXFLAGS := -std=c++20 -fPIC -fno-omit-frame-pointer $(WARNINGS)
+FLAGS_release := -O2 -g1
+FLAGS_debug   := -Og -g
 FLAGS_asan    := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
 FLAGS_tsan    := -O1 -g1 -fsanitize=thread
 FLAGS_fuzz    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
@@ -38,11 +39,10 @@ FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc)
 # What `make bench` measures with, beside the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
-PRECOMPILED := $(OUT)/precompiled.h.gch
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy install clean help FORCE
-all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
+all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
 	scripts/setup.sh build
@@ -125,19 +125,25 @@ $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
 # be where what is made of it is newer than its source, as an archive is before it grows.)
 .PRECIOUS: $(OUT)/obj/%.o
 .SECONDEXPANSION:
-$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/%/*.cc src/demo/%/*.cc)) $(OUT)/flags
+$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo/$$*/*.cc)) $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
 
-$(OUT)/obj/%.o: %.cc $(OUT)/flags $(PRECOMPILED)
+# What most files include is compiled once, for the unit tests without optimization.
+define compile
 	@mkdir -p $(@D)
 	@echo compile $<
-	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(PRECOMPILED:%.gch=-include %) -MMD -MP -c -o $@ $<
-
+	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(1) -MMD -MP -o $@ $<
+endef
+$(OUT)/obj/%.o: %.cc $(OUT)/flags $(OUT)/precompiled.h.gch
+	$(call compile,-include $(OUT)/precompiled.h -c)
+$(OUT)/obj/tests/unit/%.o: tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests.h.gch
+	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
 $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
-	@echo compile $<
-	@$(CXX) $(CPPFLAGS) $(CXXFLAGS) -x c++-header -o $@ $<
+	$(call compile,-x c++-header)
+$(OUT)/precompiled_tests.h.gch: tests/support/precompiled_tests.h $(OUT)/flags
+	$(call compile,-O0 -x c++-header)
 
 # Changes only when a flag does, so a changed flag rebuilds what it concerns.
 $(OUT)/flags: FORCE

@@ -1,5 +1,4 @@
-// What most files include, compiled once. A file includes what it needs all the same: it must build
-// without this one (`make PRECOMPILED=`).
+// What most files include, compiled once. Each file still includes what it needs.
 #include <algorithm>
 #include <array>
 #include <cstdint>

@@ -53,7 +53,7 @@ def test_a_crash_is_logged_with_its_backtrace(crashing, build, behave, how, why,
     frames = logged.group(1).split(" < ")
     assert any(re.fullmatch(rf"{function}\+0x\w+ \(probe\.so\+0x\w+\)", at) for at in frames), line
     if behave != "overflows":  # whose way began further away than is kept
-        assert "ringmaster::work::serve_jobs(" in line
+        assert "ringmaster::worker::serve_jobs(" in line
 
 
 def test_a_librarys_symbols_are_read_once(server, probe, tmp_path):

@@ -242,7 +242,7 @@ TEST_CASE("framer: a limit for now holds until it is lifted, but for HTTP") {
   CHECK(pieces.next(message) == Event::kTooLarge);
   Framer sized(1000);
   sized.limit_for_now(50);
-  sized.feed("100:");
+  sized.feed("Content-Length: 100\r\n\r\n");
   CHECK(sized.next(message) == Event::kTooLarge);
 
   Framer lifted(1000);

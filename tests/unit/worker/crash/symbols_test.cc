@@ -21,7 +21,7 @@ TEST_CASE("symbols: a function has its name, exported or not, and its place in i
   const std::string own = symbols.describe(reinterpret_cast<uintptr_t>(&not_exported) + 1);
   CAPTURE(own);
   CHECK(own.starts_with(
-      "ringmaster::work::(anonymous namespace)::not_exported(int)+0x1 (unit_tests+0x"));
+      "ringmaster::worker::(anonymous namespace)::not_exported(int)+0x1 (unit_tests+0x"));
   const auto version_at =
       reinterpret_cast<uintptr_t>(::dlsym(RTLD_DEFAULT, "gnu_get_libc_version"));
   const std::string libc = symbols.describe(version_at + 2);

@@ -1,0 +1,4 @@
+// The same for the unit tests.
+#include <doctest/doctest.h>
+
+#include "precompiled.h"

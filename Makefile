@@ -125,7 +125,8 @@ $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
 # be where what is made of it is newer than its source, as an archive is before it grows.)
 .PRECIOUS: $(OUT)/obj/%.o
 .SECONDEXPANSION:
-$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo/$$*/*.cc)) $(OUT)/flags
+$(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo/$$*/*.cc)) \
+                      $(OUT)/flags
 	@mkdir -p $(@D)
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)

@@ -1,12 +1,20 @@
 #!/bin/bash
-# check.sh [asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests of the
-# master's threads, under TSan; then the fuzzers for a minute. Or one of the first two.
+# check.sh [short|asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests
+# of the master's threads, under TSan; then the fuzzers for a minute. Or one of the first two.
+# short: the unit tests and some of the end-to-end tests under ASan+UBSan, and the fuzzers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [[ $# -gt 0 ]] ||
   exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
+if [[ $1 == short ]]; then
+  readonly bytes="protocol,http,stream,framings,hostile_clients,upstream" # read from others
+  readonly deaths="deaths,reload,scribbling,quarantine"
+  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/test_{$bytes,$deaths}.py" \
+    "scripts/fuzz.sh short"
+fi
 build=$1
+shift
 make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
 
 case $build in
@@ -16,7 +24,7 @@ case $build in
     [[ $leaks -eq 1 ]] || echo "check: leaks are not looked for: $why" >&2
     export ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-    exec scripts/test.sh build/asan
+    exec scripts/test.sh build/asan "$@"
     ;;
   tsan)
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1

@@ -1,6 +1,6 @@
 #!/bin/bash
 # sum.sh COMMAND...: runs the commands, each of them one argument, whatever becomes of those before,
-# and adds up the "N passed, N failed, N skipped" which each ends with. One without such a line
+# and adds up the last "N passed, N failed, N skipped" that each prints. One without such a line
 # counts as one. Their lines "failed: ..." come again at the end.
 set -euo pipefail
 
@@ -15,7 +15,8 @@ for command in "$@"; do
   status=0
   bash -c "$command" 2>&1 | tee "$log" || status=$?
   mapfile -t -O "${#failures[@]}" failures < <(grep '^failed: ' "$log" | sort -u)
-  if [[ $(tail -n 1 "$log") =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
+  sums=$(grep -E '^[0-9]+ passed, ' "$log" || true)
+  if [[ ${sums##*$'\n'} =~ ^([0-9]+)\ passed,\ ([0-9]+)\ failed,\ ([0-9]+)\ skipped$ ]]; then
     passed=$((passed + BASH_REMATCH[1]))
     failed=$((failed + BASH_REMATCH[2]))
     skipped=$((skipped + BASH_REMATCH[3]))

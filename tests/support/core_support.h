@@ -57,8 +57,7 @@ class Core {
     const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
     for (uint32_t slot = 0; slot < kWorkers; ++slot) {
       const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
-      results.push_back(
-          ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
+      results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
     }
     stage().set_port(&*port);
     stage().set_workers(64);

@@ -32,9 +32,8 @@ struct Answer {
 // those that look at what a worker does.
 struct Words {
   Words(int control_memory_fd, const Geometry& geometry)
-      : control(
-            Region::map(control_memory_fd, Access::kReadWrite, 0, geometry.control_bytes())
-                .value()),
+      : control(Region::map(control_memory_fd, Access::kReadWrite, 0, geometry.control_bytes())
+                    .value()),
         workers(reinterpret_cast<WorkerWords*>(control.data() + sizeof(ControlHead)),
                 geometry.worker_slots),
         entries(reinterpret_cast<AtomicWord*>(control.data() + geometry.entries_offset()),
@@ -130,8 +129,7 @@ class Floor {
 
   Words words() const { return {port.control_memory_fd(), geometry}; }
   Region results_of(uint32_t slot) const {
-    return Region::map(result_memories[slot].get(), Access::kReadWrite, 0, result_region)
-        .value();
+    return Region::map(result_memories[slot].get(), Access::kReadWrite, 0, result_region).value();
   }
 
   Geometry geometry;

@@ -29,12 +29,12 @@ rpc::Error too_late(const Admission::Refusal& refusal, uint64_t allowed_ns) {
   return error;
 }
 
-// For every error of an admitted job: what its client is told of it.
+// The `executed` word of every error that answers an admitted job.
 rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
-// When its timer has to ring: its caller's deadline, then that of its method.
+// When the job's timer must fire: at its client's deadline, then at its method's.
 uint64_t due_ns(const Job& job) {
   return job.state == JobState::kAbandoned ? method_deadline_ns(job) : job.deadline_ns;
 }
@@ -108,7 +108,7 @@ rpc::Executed Dispatcher::cancel(Ticket ticket) {
   return told;
 }
 
-// A limit was reached: there is room again when one of the jobs in flight is done.
+// The error when a limit is reached: its retry_after is when the next job in flight should be done.
 rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
   rpc::Error error = overloaded(std::move(reason), std::move(message));
   error.limit = limit;
@@ -123,7 +123,7 @@ void Dispatcher::start_timer(Job& job, uint64_t now) {
   const uint64_t left_ms = (due_ns(job) - std::min(due_ns(job), now)) / kNsPerMs;
   const auto ring = [](uv_timer_t* timer) {
     Job* due = static_cast<Job*>(timer->data);
-    // libuv counts from the time at which its loop woke up, which may have been a while ago.
+    // libuv counts from the time at which its loop woke up, so the timer may fire early.
     const uint64_t at = now_ns();
     if (at < due_ns(*due)) return due->dispatcher->start_timer(*due, at);
     due->dispatcher->on_deadline(*due);
@@ -193,8 +193,8 @@ void Dispatcher::on_released(Job& job) {
 void Dispatcher::on_deadline(Job& job) {
   if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
   rpc::Error error = deadline_exceeded(job);
-  // Whose fault is a fetch that takes too long? The client's, if it allows less than the method;
-  // else the upstream has used up all the time that there was.
+  // A fetch has taken too long. Where the client allows less time than the method, the client's
+  // deadline is the cause; else the upstream has used up the method's time.
   if (job.state == JobState::kFetching && !job.is_client_deadline) {
     error.code = rpc::kUpstreamFailed;
     error.message = fmt::format("upstream {}: {}", job.http_client->options().name, error.message);
@@ -228,8 +228,8 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
   }
 }
 
-// Its caller allowed less time than its method does: that has cost the caller its answer, and will
-// cost a worker only what the method's own deadline would.
+// The client allowed less time than the method does. The client has got its error; the worker is
+// ended only at the method's own deadline.
 void Dispatcher::leave_running(Job& job, uint64_t now) {
   admission_.on_abandoned(job.load, *job.method, now);
   start_timer(job, now);

@@ -1,11 +1,11 @@
-// Dispatcher: takes requests in and walks each one through its method's steps until it is answered.
+// Dispatcher: admits requests and walks each one through its method's steps until it is answered.
 //
 // Processes: the master only.
 // Promise:   every admitted request is answered exactly once: with its result, or with an error
-//            that says what happened. One that is refused is answered before admit() returns.
+//            that says what happened. A refused request is answered before admit() returns.
 // Limits:    requests_in_flight requests admitted and not yet answered; payload_memory_bytes for
-//            what they carry. Reaching either is -32009, and so is what could not be done in time:
-//            see admission.h.
+//            what they carry. Beyond either, a request is refused with -32009, and so is one that
+//            could not be done in time: see admission.h.
 #pragma once
 
 #include <functional>
@@ -29,18 +29,19 @@ class Dispatcher : private StageEvents {
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
              RunStage::KillWorker kill_worker);
 
-  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty: it has
-  // been answered.
+  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty:
+  // `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller);
 
-  // Nobody waits for this job any more, if it still exists: its caller is told nothing. What has
-  // not begun to run never will. What runs is left to finish, within its method's deadline, and its
-  // result thrown away: stopping it would cost the worker, and what else that has claimed. Returns
-  // whether a handler may have run for it.
+  // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
+  // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
+  // away: stopping it would cost the worker and the worker's other jobs. Returns whether a handler
+  // may have run for it.
   rpc::Executed cancel(Ticket ticket);
 
-  // Answers everything in flight with this error, and stops what can be stopped of it.
+  // Answers every job in flight with this error, and ends its fetch or the worker that has it in
+  // hand.
   void cut_off_all(const rpc::Error& error);
 
   RunStage& run_stage() { return run_stage_; }
@@ -60,7 +61,8 @@ class Dispatcher : private StageEvents {
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
   void on_deadline(Job& job);
-  // `ends_worker`: one that has the job in hand must end now, be its method's deadline over or not.
+  // `ends_worker`: a worker that has the job in hand must end now, even before the method's
+  // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);

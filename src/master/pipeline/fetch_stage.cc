@@ -28,7 +28,7 @@ void FetchStage::start(Job& job, const FetchStep& step) {
   job.http_client = &http_client;
   job.fetch = http_client.start({
       std::move(*body),
-      http_client.options().timeout_ms,  // the job's own timer sees to its deadline
+      http_client.options().timeout_ms,  // the job's own timer enforces its deadline
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);
       },

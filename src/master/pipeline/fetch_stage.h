@@ -23,9 +23,9 @@ class FetchStage {
   FetchStage(ipc::PayloadStore& store,
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients, StageEvents& events);
 
-  // Begins the job's current step, which is this one. May call back before it returns.
+  // Begins `step`, the job's current one. May call `events` before it returns.
   void start(Job& job, const FetchStep& step);
-  // Gives up the fetch that the job is in.
+  // Aborts the job's fetch.
   void cancel(Job& job);
 
  private:

@@ -1,7 +1,7 @@
 // Job: one admitted request on its way through its method's steps; JobTable: all of them.
 //
-// The table is the truth about every job (shared memory is transport): it alone says which jobs
-// exist, who waits for them and what they hold.
+// The table is authoritative; shared memory is transport. The table alone says which jobs exist,
+// which caller waits for each and what memory each holds.
 //
 // A job has two names. Its *ticket* is its own from admission to its end; callers and the queue
 // hold it, and no other process ever sees it. A *publication* (ipc/job_word.h) is what shared
@@ -33,7 +33,7 @@ namespace ringmaster::master {
 
 class Dispatcher;
 
-// Who waits for a job's answer. Told exactly once.
+// Receives a job's answer: exactly one call, or none after Dispatcher::cancel().
 class Caller {
  public:
   virtual ~Caller() = default;
@@ -51,7 +51,7 @@ enum class JobState : uint8_t {
 };
 
 struct Job {
-  struct Product {  // the params, or what a step made
+  struct Product {  // the params, or a step's output
     ipc::Block block;
     uint64_t size = 0;
   };
@@ -60,25 +60,25 @@ struct Job {
   Ticket ticket;
   ipc::Publication publication;  // the latest one; of no use unless is_with_workers()
   const Method* method = nullptr;
-  size_t step = 0;  // the one that it is at
+  size_t step = 0;  // index of the current one
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // publications of this step that were not withdrawn
-  // A worker may have begun to run it, at any step and attempt: no error may say that it was not
-  // executed. Never unset.
+  // A worker may have begun to run the job, at any step and attempt, so no error may say that it
+  // was not executed. Never unset.
   bool has_begun = false;
   uint64_t step_began_ns = 0;  // a run step: when it was last published
   uint64_t expected_ns = 0;    // a run step that is published: what it should take
   Admission::Load load;
-  std::vector<WorkerExit> deaths;  // of those that ran it, at this step
+  std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
   upstream::HttpClient* http_client = nullptr;
   upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;                // null once answered, or cancelled
-  // For the deadline; made at the slot's first use. Its data is this job.
+  // For the deadline; created at the slot's first use. Its `data` points to this job.
   UvHandle<uv_timer_t> timer;
-  Dispatcher* dispatcher = nullptr;  // who is told when it rings
+  Dispatcher* dispatcher = nullptr;  // on_deadline() is called when `timer` fires
 };
 
 // A worker may have it in hand.
@@ -86,12 +86,12 @@ inline bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
 }
 
-// Until when its method lets it run, however little time its client allows.
+// The method's own deadline, also where the client allows less.
 inline uint64_t method_deadline_ns(const Job& job) {
   return job.admitted_ns + job.method->timeout_ms * kNsPerMs;
 }
 
-// -32012, as a job is told that has not been run.
+// -32012, for a job that was not run.
 rpc::Error deadline_exceeded(const Job& job);
 
 class JobTable {
@@ -104,8 +104,8 @@ class JobTable {
   void free(Job& job);
   // The job with this ticket, if it still exists.
   Job* find(Ticket ticket);
-  // The job that is with the workers under this publication now; null for a former one. Safe to ask
-  // for whatever a worker has written.
+  // The job that is with the workers under this publication now; null for a former one. Safe for
+  // any value: a worker may have written it.
   Job* find_published(ipc::Publication id);
 
   template <class Visit>

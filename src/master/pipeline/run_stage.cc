@@ -12,7 +12,7 @@
 namespace ringmaster::master {
 namespace {
 
-// ipc knows no JSON-RPC, so what a worker says of a job has these codes a second time.
+// ipc does not depend on rpc, so it defines these codes a second time.
 static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
 static_assert(int32_t{ipc::kResultTooLarge} == rpc::kResponseTooLarge);
 static_assert(int32_t{ipc::kResultInvalid} == rpc::kInternalError);
@@ -21,8 +21,8 @@ const RunStep& run_step(const Job& job) {
   return std::get<RunStep>(job.method->steps[job.step]);
 }
 
-// A handler's crash costs all that it was given: a job that has met one, or must not be run again,
-// is given alone, so that no other pays for it, nor it for another.
+// A handler's crash costs an attempt of every job in its batch. So a job that has lost a worker, or
+// has one attempt only, is run alone.
 bool is_run_alone(const Job& job) {
   return job.attempts > 0 || job.method->attempts == 1;
 }
@@ -71,13 +71,13 @@ void RunStage::publish_waiting() {
     if (!dispatch_window_.has_room(run_step(job).batch)) return;
     fill_header(job);
     const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
-    if (!port_->try_publish(next)) return;  // full: its entries are freed before results come
+    if (!port_->try_publish(next)) return;  // full: a worker frees its entry, then answers
     queue_.pop();
     job.publication = next;
     job.state = JobState::kPublished;
     job.step_began_ns = now;
     job.expected_ns = dispatch_window_.add(admission_.run_ns(job.method->steps[job.step]));
-    // Once its client's own deadline is over it is abandoned.
+    // After its client's deadline the job is abandoned, and counts for kAbandonedNs more.
     const uint64_t left_ns = std::max(job.deadline_ns, now) - now;
     admission_.on_published(job.load, *job.method, job.step, left_ns + Admission::kAbandonedNs);
     ++job.attempts;
@@ -94,7 +94,7 @@ void RunStage::wake_workers() {
 }
 
 bool RunStage::could_wake_more() const {
-  // The ring is looked through before each wait: not for nothing.
+  // The cheap tests first: was_any_ready() reads the whole ring, before each wait.
   return port_ != nullptr && dispatch_window_.jobs() > 0 && port_->was_any_asleep() &&
          port_->was_any_ready();
 }
@@ -104,7 +104,7 @@ void RunStage::wake_one_more() {
 }
 
 void RunStage::fill_header(const Job& job) {
-  static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and what each step but the last made
+  static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and each output but the last
   ipc::JobHeader& header = store_.header(job.publication.job);
   header.deadline_ns = job.deadline_ns;
   // Relaxed: try_publish() releases all of it.
@@ -145,16 +145,16 @@ Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
 }
 
 bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) {
-  // A worker answers each publication once, before it is reaped: so a result of a former one is
-  // damage, too.
+  // A worker answers each publication once, before it is reaped. So a result of a former
+  // publication is damage, too.
   Job* job = table_.find_published(record.id);
   if (job == nullptr) return false;
   dispatch_window_.remove(job->expected_ns);
   if (record.was_run()) {
     job->has_begun = true;
-    // `now` is older than what was published while these results were taken.
+    // A job published while these results were taken began after `now`.
     const uint64_t at = now > job->step_began_ns ? now : now_ns();
-    const uint64_t since_ns = at - job->step_began_ns;  // a broken worker may say that it took more
+    const uint64_t since_ns = at - job->step_began_ns;  // caps a wrong run_ns of a broken worker
     admission_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
   }
   if (job->state == JobState::kAbandoned) {
@@ -207,14 +207,15 @@ bool RunStage::try_drop(Job& job) {
 
 RunStage::Expired RunStage::expire(Job& job) {
   if (try_drop(job)) return Expired::kDropped;
-  // Asked first: a worker commits a result before it lets go of the job, so where nobody has it any
-  // more, the result is found now. Damage is told again by the next take_results().
+  // Before take_results(): a worker commits a result before it clears its running word. So if no
+  // worker has the job, take_results() finds its result. Damage is reported again by the next
+  // take_results().
   const ipc::Publication id = job.publication;
   const std::optional<uint32_t> worker = port_->was_held_by(id);
   uint32_t damaged_worker = 0;
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
   if (table_.find_published(id) == nullptr) return Expired::kMovedOn;
-  if (!worker && try_drop(job)) return Expired::kDropped;  // a worker had just given it back
+  if (!worker && try_drop(job)) return Expired::kDropped;  // a worker gave it back meanwhile
   job.state = JobState::kAbandoned;
   job.has_begun = true;
   if (worker) {
@@ -224,7 +225,7 @@ RunStage::Expired RunStage::expire(Job& job) {
          {"method", job.method->name},
          {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
     learn_from_overrun(job, *worker);
-  } else {  // the next audit finds its worker, or the damage
+  } else {  // the next audit finds the worker, or the damage
     log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
   }
   return Expired::kAbandoned;
@@ -242,7 +243,8 @@ void RunStage::end_worker_of(const Job& job) {
   kill_worker_(*worker);
 }
 
-// The job has taken at least as long, and has begun after what that worker did before.
+// A lower bound of the job's run time: the job began after its publication, and after the worker's
+// last result.
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
   const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[worker]);
   admission_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);

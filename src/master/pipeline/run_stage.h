@@ -1,12 +1,12 @@
 // RunStage: runs a job's run steps: queue -> ring -> worker -> result.
 //
-// The queue holds what waits, by deadline; only as many jobs as the workers can take within moments
-// are published to the ring.
+// The queue holds the jobs that wait, by deadline. Only as many as the workers can claim soon are
+// published to the ring (DispatchWindow).
 // Processes: the master only.
-// Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs go back into the queue, as
-//            long as they have attempts left. Of the fork server: on_port_lost(), the same for all.
-// Trust:     results are matched with the table: one that no published job has is damage, as is a
-//            ring that makes no sense. Words are looked at by audit().
+// Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs are queued again while
+//            they have attempts left. Of the fork server: on_port_lost(), the same for all.
+// Trust:     results are matched with the table. A result of no published job is damage, and so is
+//            a malformed result ring. audit() checks the words.
 #pragma once
 
 #include <cstdint>
@@ -27,86 +27,84 @@ namespace ringmaster::master {
 
 class RunStage {
  public:
-  // Asked when a job overruns its method's deadline, or its handler does not return: end this
-  // worker, there is no other way to stop it.
+  // Ends this worker: a job has overrun its method's deadline, or its handler does not return.
   using KillWorker = std::function<void(uint32_t worker)>;
-  // Told of a job that has no attempts left because its workers died, before it fails.
+  // Called before a job fails that has no attempts left because its workers died.
   using OnCrash = std::function<void(const Job& job)>;
 
   RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
-  // Queues the job for its current step, which is this one.
+  // Queues the job for `step`, its current one.
   void start(Job& job, const RunStep& step);
 
-  // Takes the job out of the stage if no worker has it. False: one has, or had for a moment.
+  // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
 
-  // For take_results(): after so many bytes the clients should get theirs first; without a limit.
+  // Limits for take_results(): so much that clients are not kept waiting; none.
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
   enum class Expired {
-    kDropped,    // it was still waiting for its run; it is in no stage any more
-    kMovedOn,    // its result was there already, and has been delivered: look again
-    kAbandoned,  // a worker has it: on_released() follows when it is done, or the worker has ended
+    kDropped,    // it had not begun to run; it is in no stage any more
+    kMovedOn,    // its result had come, and has been delivered: look again
+    kAbandoned,  // a worker has it: on_released() follows when it is done or lost
   };
   Expired expire(Job& job);
 
   // Ends the worker that has this abandoned job in hand. If none is found, audit() looks again.
   void end_worker_of(const Job& job);
-  // Each tick: ends one worker that has nothing but abandoned jobs in hand, if another job waits
-  // and no worker has given a result, both since the last tick. At most one in kEndAbandonedNs.
+  // Each tick: ends one worker that has only abandoned jobs in hand, if another job has waited and
+  // no result has come since the last tick. At most one worker in kEndAbandonedNs.
   void end_abandoned(uint64_t now_ns);
   static constexpr uint64_t kEndAbandonedNs = 1'000'000'000;
 
   void set_on_crash(OnCrash on_crash) { on_crash_ = std::move(on_crash); }
-  // The generation to work with, and how many of its workers can take jobs.
+  // The generation's port, and how many of its workers are up.
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
-  // Delivers what the workers have published, of each about `bytes_each`. Fails when a worker has
-  // damaged its results. Once this or audit() has failed, the generation is believed nothing more:
-  // no result of it is taken and no job given to it, and each call fails again, until set_port().
+  // Delivers the workers' results, about `bytes_each` of each worker. Fails when a worker has
+  // damaged its results. Once this or audit() has failed, no result is taken and no job published,
+  // and each call fails again, until set_port().
   [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
-  // Now and then: fails when a shared word is damaged, or a job has been lost between them. Ends
-  // workers that are still at what they had answered before the last call, and those that have a
+  // Once a second: fails when a shared word is damaged, or no word names a published job. Ends
+  // workers that still hold what they had answered before the last call, and workers that have a
   // job in hand whose method's deadline is over.
   [[nodiscard]] Status audit();
   bool has_results() const { return port_ != nullptr && port_->was_any_result(); }
-  // Around the event loop's wait: has_results() must be asked once more after announce_sleep().
+  // Around the event loop's wait: call has_results() once more after announce_sleep().
   void announce_sleep() {
     if (port_ != nullptr) port_->announce_sleep();
   }
   void cancel_sleep() {
     if (port_ != nullptr) port_->cancel_sleep();
   }
-  // Wakes the workers that what was published since the last call is worth: before each wait.
+  // Before each wait: wakes as many workers as the jobs published since the last call are worth.
   void wake_workers();
-  // What is published and not done, by what such jobs take on average.
+  // The expected run time of all jobs that are published and not done.
   uint64_t work_ns() const { return dispatch_window_.work_ns(); }
-  // There are jobs that nobody has taken, and workers asleep: wake_one_more() should follow soon.
-  // (However many are awake: one may be about to leave, or not return.)
+  // There are unclaimed jobs and sleeping workers: wake_one_more() should follow soon. (The workers
+  // that are awake may be about to leave, or not return.)
   bool could_wake_more() const;
-  // Wakes one worker if there is a job that nobody has taken: those that are awake take longer than
-  // expected, or a wake-up was lost.
+  // Wakes one worker if a job is unclaimed: the workers that are awake take longer than expected,
+  // or a wake-up was lost.
   void wake_one_more();
 
-  // A worker was reaped: what it had in hand has cost an attempt, and is queued again, or fails.
-  // Returns those jobs, for the log. `was_ended_by_us`: the worker was ended for another job's
-  // sake, so its death is not held against these. on_port_lost(): all of them are gone; `cause` is
-  // for people.
+  // A worker was reaped: the jobs that it had in hand have used an attempt, and are queued again,
+  // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
+  // its death is not among theirs. on_port_lost(): all workers are gone; `cause` is for people.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
-  // By the worker that is in this slot now.
+  // By the worker now in this slot.
   uint64_t finished_jobs(uint32_t worker) const;
-  // How many jobs are in the ring or with a worker; how many results there have been.
+  // Jobs in the ring or with a worker; results so far.
   size_t published_jobs() const { return dispatch_window_.jobs(); }
   uint64_t results() const { return results_; }
 
  private:
-  // So many are published before workers are woken for them, in the midst of other things to do.
+  // After so many publications workers are woken at once, not only before the wait.
   static constexpr size_t kUnwokenMax = 16;
 
   void learn_from_overrun(const Job& job, uint32_t worker);
@@ -133,14 +131,14 @@ class RunStage {
   ipc::MasterPort* port_ = nullptr;
   DispatchWindow dispatch_window_;        // jobs in the ring or with a worker
   size_t unwoken_ = 0;                    // published since the last wake_workers()
-  std::vector<uint64_t> finished_;        // by worker slot, as far as any has finished one
+  std::vector<uint64_t> finished_;        // by worker slot, up to the last that finished one
   std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
-  uint64_t results_ = 0;                  // of all workers that there have been
+  uint64_t results_ = 0;                  // of all workers so far
   uint64_t results_seen_ = 0;             // at the last end_abandoned()
   bool did_jobs_wait_ = false;            // likewise
   uint64_t next_end_abandoned_ns_ = 0;
-  // By worker slot: the first of those that it had answered at the last audit, if it was not
-  // done with them.
+  // By worker slot: the first job in hand at the last audit, if the worker had answered all of
+  // them.
   std::vector<std::optional<ipc::Publication>> answered_;
   struct Damage {
     uint32_t worker;

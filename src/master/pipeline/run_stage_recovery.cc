@@ -1,4 +1,4 @@
-// RunStage: jobs that were lost with a worker, and what finds damage before it loses more.
+// RunStage: jobs that were lost with a worker; the audit that finds damage early.
 #include <algorithm>
 #include <fmt/format.h>
 #include <utility>
@@ -42,7 +42,7 @@ Status RunStage::audit_words() {
   return {};
 }
 
-// A handler that has answered and does not return has no deadline any more that could end it.
+// No deadline ends a handler that has answered and does not return.
 void RunStage::end_stuck_workers() {
   answered_.resize(port_->worker_slots());
   for (uint32_t worker = 0; worker < answered_.size(); ++worker) {
@@ -59,8 +59,8 @@ void RunStage::end_stuck_workers() {
   }
 }
 
-// The search at the deadline may have found no worker, while one gave the job back and another
-// claimed it. No worker is ended twice: kill_worker_ sees to that.
+// The search at the deadline may have found no worker: one gave the job back while another claimed
+// it. kill_worker_ does nothing for a worker that is being ended already.
 void RunStage::end_overdue_workers() {
   const uint64_t now = now_ns();
   table_.for_each_used([&](const Job& job) {
@@ -107,8 +107,8 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
   std::vector<LostJob> lost;
   for (const ipc::Publication id : ids) {
-    // Two words of the worker may name the same publication, and one that was answered may still be
-    // named; its job may be at its next step by now, with another worker.
+    // Two words may name one publication. A word may name an answered publication, whose job may be
+    // at its next step with another worker by now.
     Job* job = table_.find_published(id);
     if (job == nullptr) continue;
     lost.push_back({id.job, job->method->name, job->attempts});
@@ -123,7 +123,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
 void RunStage::on_port_lost(const std::string& cause) {
   uint32_t damaged_worker = 0;
   [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
-  // What can still be withdrawn no worker has ever had: it has not cost an attempt.
+  // A job that can still be withdrawn was never claimed: it has used no attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
   dispatch_window_.set_workers(0);
   finished_.clear();
@@ -141,7 +141,7 @@ void RunStage::on_port_lost(const std::string& cause) {
 
 void RunStage::on_job_lost(Job& job, const std::string& cause) {
   dispatch_window_.remove(job.expected_ns);
-  if (job.caller == nullptr) return events_.on_released(job);  // nobody waits for it
+  if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;
     admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);

@@ -17,7 +17,7 @@ class StageEvents {
   virtual void on_result(Job& job, std::string_view result) = 0;
   // The step failed; the job is in no stage any more.
   virtual void on_step_failed(Job& job, const rpc::Error& error) = 0;
-  // A worker has given up a job that nobody waits for any more.
+  // A worker is done with an abandoned job, or has ended.
   virtual void on_released(Job& job) = 0;
 };
 

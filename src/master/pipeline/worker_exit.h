@@ -1,4 +1,4 @@
-// WorkerExit: what is known of the end of a worker, and how it is logged.
+// WorkerExit: how a worker ended, and how that is logged.
 //
 // Processes: the master only.
 #pragma once
@@ -26,7 +26,7 @@ struct LostJob {
   uint64_t attempt = 0;
 };
 
-// event=worker_died, then event=backtrace where there is one: a line each.
+// Logs event=worker_died, then event=backtrace if there is a backtrace.
 void log_death(const WorkerExit& death, std::span<const LostJob> lost);
 
 }  // namespace ringmaster::master

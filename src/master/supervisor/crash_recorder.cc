@@ -16,7 +16,7 @@
 namespace ringmaster::master {
 namespace {
 
-// crash-20260704T101112.123Z-812-3-17: by their names they are in the order of time.
+// crash-20260704T101112.123Z-812-3-17: names sort by time.
 std::string name_of(const Job& job) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
   return fmt::format("crash-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}-{}", now,
@@ -49,15 +49,15 @@ std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Opt
 
 }  // namespace
 
-// Lives on while a crash is being written, also when the recorder is gone.
+// Outlives the recorder while a crash is being written.
 class CrashRecorder::Writer : public std::enable_shared_from_this<Writer> {
  public:
   Writer(uv_loop_t* loop, const Crashes& options)
       : loop_(loop), options_(options), folder_(options) {}
 
-  // Why a crash of so many bytes cannot be kept. Empty: it can.
+  // Why a crash of `bytes` bytes cannot be kept. Empty: it can.
   std::optional<std::string> find_fault(uint64_t bytes) const;
-  // REQUIRES: no fault was found for its bytes.
+  // REQUIRES: find_fault() was empty for its bytes.
   void write(Crash crash);
 
  private:

@@ -1,9 +1,9 @@
-// CrashRecorder: tells of a job that used up its attempts because its workers died, and keeps what
-// it was made of, so that it can be looked at and run again: see crash_folder.h.
+// CrashRecorder: logs a job that used up its attempts because its workers died, and keeps its
+// payload, so that a person can run it again: see crash_store.h.
 //
 // Processes: the master only. Files are written in libuv's pool, one crash at a time; the loop only
 //            copies the payload.
-// Death:     of this object: what waits to be written still is, by the loop's last turns.
+// Death:     of this object: the loop's last turns still write the crashes that wait.
 // Limits:    at most crashes.total_bytes wait to be written; beyond that a crash is only logged,
 //            and its payload is not copied.
 #pragma once
@@ -27,7 +27,7 @@ class CrashRecorder {
   CrashRecorder(const CrashRecorder&) = delete;
   CrashRecorder& operator=(const CrashRecorder&) = delete;
 
-  // The last of its workers has died, its payload is still there.
+  // REQUIRES: the job's last attempt has failed, and its payload is not freed yet.
   void take(const Job& job);
 
  private:
@@ -35,7 +35,7 @@ class CrashRecorder {
 
   const Options& options_;
   const ipc::PayloadStore& store_;
-  std::shared_ptr<Writer> writer_;  // shared with what is being written
+  std::shared_ptr<Writer> writer_;  // shared with the write in progress
 };
 
 }  // namespace ringmaster::master

@@ -55,7 +55,7 @@ Result<std::vector<std::string>> names_in(const Fd& folder, const std::string& n
   return names;
 }
 
-// What cannot be looked at counts for nothing.
+// Files that cannot be read count as 0.
 uint64_t bytes_in(const Fd& parent, const std::string& name) {
   const auto folder = open_folder(parent, name);
   if (!folder) return 0;
@@ -68,7 +68,7 @@ uint64_t bytes_in(const Fd& parent, const std::string& name) {
   return bytes;
 }
 
-// A file, a link (not what it points to), or a folder with all that it holds.
+// Removes a file, a link (not its target), or a folder with its contents.
 Status remove_all(const Fd& parent, const std::string& name) {
   if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
   if (errno != EISDIR && errno != EPERM) return fail_errno("remove " + name, errno);
@@ -108,10 +108,10 @@ Status write_all(const Fd& parent, const std::string& name, const Crash& crash) 
   return {};
 }
 
-// The folder of all crashes, made where it is missing. Whoever else may write to it could put
-// other files in the place of ours.
+// Opens the folder of all crashes, and creates it where it is missing. Refuses one that another
+// user may write to: that user could replace our files.
 Result<Fd> open_crashes(std::string path) {
-  while (path.size() > 1 && path.back() == '/')  // behind which a link would be followed
+  while (path.size() > 1 && path.back() == '/')  // before a '/' a link would be followed
     path.pop_back();
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     return fail_errno("make the folder " + path, errno);
@@ -183,7 +183,7 @@ Result<std::string> CrashStore::keep(const Crash& crash) const {
     written = fail_errno("rename to " + crash.name, errno);
   }
   if (written) return (std::filesystem::path(options_.folder) / crash.name).string();
-  static_cast<void>(remove_all(*folder, unfinished));  // why it was not written is what matters
+  static_cast<void>(remove_all(*folder, unfinished));  // the write's error is reported instead
   return tl::unexpected(written.error());
 }
 

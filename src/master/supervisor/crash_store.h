@@ -1,21 +1,20 @@
-// CrashStore: what is kept on disk of jobs whose workers died: one folder for each, with what a
-// person needs to see why and to run the job again.
+// CrashStore: keeps on disk the jobs whose workers died: one folder for each, with the reports, and
+// with the payload to run the job again.
 //
 //   FOLDER/crash-20260704T101112.123Z-812-3-17/   time, the master's pid, the job
-//     report.txt    what happened
-//     params.json   as the client sent them; none where it sent none
-//     input-1 ...   what the steps before brought: fetched bodies, results
+//     report.txt what happened params.json as the client sent them; missing if it sent none input-1
+//     ... the outputs of the steps before: fetched bodies, results
 //
-// Processes: the master. These are blocking calls, made in libuv's pool; of several threads (two
-//            deployments may keep crashes during a reload) one waits for the other.
-// Death:     a crash appears by one rename, whole or not at all. What a killed master left
-//            half-written is removed before the next one is kept.
-// Limits:    `count` crashes of `total_bytes` (the sum of their files' sizes). What is too much is
-//            removed, oldest first, before the new one is written: the bounds are never exceeded.
-// Trust:     payloads are users' data: folders are 0700, files 0600. Nothing is touched that is not
-//            named as above. A folder belongs to one server. One that another user owns or may
-//            write to is refused, and so is a link; everything below is opened relative to the
-//            folder's descriptor, and links in it are not followed.
+// Processes: the master. Blocking calls, made in libuv's pool. Two deployments may keep crashes
+//            during a reload: one thread then waits for the other.
+// Death:     a crash appears by one rename, whole or not at all. keep() first removes what a killed
+//            master left half-written.
+// Limits:    `count` crashes of `total_bytes` (the sum of their files' sizes). keep() removes the
+//            oldest before it writes the new one, so the bounds are never exceeded.
+// Trust:     payloads are users' data: folders are 0700, files 0600. Files that are not named as
+//            above are left alone. A folder belongs to one server. FOLDER is refused if another
+//            user owns it or may write to it, or if it is a link. Files in it are opened relative
+//            to its descriptor, without following links.
 #pragma once
 
 #include <cstdint>
@@ -38,7 +37,7 @@ class CrashStore {
  public:
   explicit CrashStore(Crashes options) : options_(std::move(options)) {}
 
-  // Makes the folder where it is missing. The path of the crash that was kept.
+  // Creates the folder where it is missing. Returns the path of the new crash.
   [[nodiscard]] Result<std::string> keep(const Crash& crash) const;
 
  private:

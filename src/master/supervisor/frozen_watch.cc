@@ -11,7 +11,7 @@ std::optional<ProcessLook> FrozenWatch::on_tick(uint32_t limit_ticks, const Look
   const bool is_first = waited_ticks_ == 0;
   if (waited_ticks_++ % limit_ticks != 0) return std::nullopt;
   const std::optional<ProcessLook> look = look_at();
-  if (!look) {  // it has ended: that will be reported
+  if (!look) {  // the process has ended: its exit will be reported
     waited_ticks_ = 0;
     return std::nullopt;
   }

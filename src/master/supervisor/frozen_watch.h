@@ -1,13 +1,13 @@
-// FrozenWatch: tells a process that does nothing from one that gets no CPU to do it with.
+// FrozenWatch: tells a frozen process from one that gets no CPU time.
 //
-// A process of which something is expected is looked at again after a while. It is frozen if it has
-// used no CPU time meanwhile and nothing keeps it from running (its state is not R: it was stopped,
-// or it is blocked). It spins if it has used kSpinNs and still has not done it. A runnable process
-// that gets no CPU is neither: it is waited for. A process that wakes now and then and sleeps again
-// uses CPU time: Patience says whether that counts.
+// The watch looks at a process that should do something, and looks again later. The process is
+// frozen if it has used no CPU time since and is not runnable (its state is not R: it was stopped,
+// or it is blocked). It spins if it has used kSpinNs and still has not done its task. A runnable
+// process that gets no CPU is neither. A process that wakes and sleeps again uses CPU time:
+// Patience says whether that counts.
 //
-// Time is counted in ticks of the master's loop, each in a turn of its own: a master that was
-// suspended, or busy, has not waited for anybody meanwhile.
+// Time is counted in ticks of the master's loop, at most one a turn. So the time in which the
+// master was suspended or busy does not count.
 // Pure: the look at the process is an argument. Processes: the master only.
 #pragma once
 
@@ -25,15 +25,15 @@ class FrozenWatch {
   static constexpr uint64_t kSpinNs = 5 * kNsPerS;
 
   enum class Patience : uint8_t {
-    kIfItRuns,  // a process that has used CPU time may be on its way to what is expected of it
-    kNone,      // it has had time enough: asleep, it is frozen, however much CPU time it has used
+    kIfItRuns,  // a process that has used CPU time may still be doing its task
+    kNone,      // a process that sleeps is frozen, however much CPU time it has used
   };
 
   using LookAt = std::function<std::optional<ProcessLook>()>;
 
-  // Each tick. `limit_ticks`: for how long the process may do nothing, although something is
-  // expected of it; 0: nothing is, or it has done something since the last tick. Returns what a
-  // process was found at that is frozen or spins; else nothing.
+  // Each tick. `limit_ticks`: how long the process may do nothing; 0: it has no task, or has done
+  // something since the last tick. Returns the look at a process that is frozen or spins; else
+  // nothing.
   std::optional<ProcessLook> on_tick(uint32_t limit_ticks, const LookAt& look_at,
                                      Patience patience = Patience::kIfItRuns);
 

@@ -50,8 +50,8 @@ Status Generation::spawn(int payload_memory_fd) {
   if (!ends) return tl::unexpected(ends.error());
   channel_ = std::make_unique<ipc::ControlChannel>(std::move(ends->first));
 
-  // What the fork server inherits, by number: see ipc/control.h. A handler that prints to stdout
-  // prints to our stderr.
+  // The fork server's descriptors by number: see ipc/control.h. A handler's stdout is the master's
+  // stderr.
   const int inherited[] = {-1,
                            STDERR_FILENO,
                            STDERR_FILENO,
@@ -73,7 +73,7 @@ Status Generation::spawn(int payload_memory_fd) {
   options.args = argv;
   options.stdio = stdio;
   options.stdio_count = std::size(stdio);
-  options.flags = UV_PROCESS_DETACHED;  // a Ctrl-C is for the master, which tells the others
+  options.flags = UV_PROCESS_DETACHED;  // Ctrl-C signals the master only, which ends the others
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
     auto* self = static_cast<Generation*>(process->data);
     if (self == nullptr) return CloseHandle()(process);
@@ -99,7 +99,7 @@ void Generation::poll_bell() {
   uv_poll_start(bell_poll_.get(), UV_READABLE, [](uv_poll_t* poll, int status, int) {
     auto* self = static_cast<Generation*>(poll->data);
     self->port_.take_rings();
-    if (status < 0) self->poll_bell();  // a counter that ran over: libuv has ended the poll
+    if (status < 0) self->poll_bell();  // the eventfd's counter is full: libuv has ended the poll
     self->events_.on_bell();
   });
 }
@@ -118,7 +118,7 @@ void Generation::on_readable() {
     const Result<ipc::ControlChannel::Received> received = channel_->receive(message);
     if (received && *received == ipc::ControlChannel::Received::kNothingYet) return;
     if (!received || *received == ipc::ControlChannel::Received::kEnd) {
-      // Its exit will be reported, and an end that has not come yet is brought about.
+      // Kill it if it still runs; exit_cb reports the exit.
       return kill();
     }
     events_.on_message(message);
@@ -127,7 +127,7 @@ void Generation::on_readable() {
 }
 
 void Generation::order(ipc::ControlMessage message) {
-  if (!channel_poll_) return;  // it has been told to stop, or killed
+  if (!channel_poll_) return;  // the fork server was told to stop, or killed
   orders_.add(std::move(message));
   send_orders();
 }
@@ -136,9 +136,9 @@ Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
 }
 
-// With an order to fork goes the memory for the worker's results, made only now: orders that wait
-// hold no descriptors, however many they are. Without memory the order is dropped, not the
-// generation: a shortage passes, and the slot is forked again later.
+// An order to fork carries the memory for the worker's results. It is created only now, so orders
+// that wait hold no descriptors. If it cannot be created, only this order is dropped: the slot is
+// forked again later.
 Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {
   Result<Fd> results = port_.renew_results(order.worker);
   if (!results) {
@@ -156,7 +156,7 @@ void Generation::send_orders() {
   while (!orders_.is_empty()) {
     const Result<bool> sent = try_send(orders_.front());
     if (!sent) {
-      // The fork server is gone already, or must go: its exit will be reported.
+      // The fork server is gone, or is killed now; exit_cb reports its exit.
       log(Level::kError, "control_channel", {{"gen", number_}, {"error", sent.error().message}});
       return kill();
     }

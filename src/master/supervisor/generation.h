@@ -1,10 +1,10 @@
-// Generation: one fork server with its workers, and the shared memory that they and the master meet
-// in.
+// Generation: one fork server with its workers, and the memory that they share with the master.
 //
 // Processes: the master only.
 // Death:     of the fork server: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
 //            Of this object: the fork server is killed if it still lives, and reaped by the loop.
-// Memory:    control and result memory are the generation's own; payload memory is lent to it.
+// Memory:    control and result memory are the generation's own; payload memory belongs to the
+//            deployment.
 #pragma once
 
 #include <functional>
@@ -26,9 +26,9 @@ class Generation {
  public:
   struct Events {
     std::function<void(const ipc::ControlMessage&)> on_message;
-    // The memory for the worker's results could not be made: its fork server was not told to fork.
+    // The memory for the worker's results could not be created, so no order to fork was sent.
     std::function<void(uint32_t worker, const Error&)> on_fork_failed;
-    std::function<void()> on_bell;  // a worker has published something, or has become ready
+    std::function<void()> on_bell;  // a worker has published a result, or has become ready
     // The fork server is gone; `how` is for people: "exit 78", "SIGKILL".
     std::function<void(const std::string& how)> on_gone;
   };
@@ -40,16 +40,16 @@ class Generation {
       Events events);
   ~Generation();
 
-  // Orders to the fork server. One that its channel has no room for waits until there is some.
+  // Orders to the fork server. An order waits while the control channel is full.
   void fork_worker(uint32_t slot) { order({ipc::ControlType::kFork, slot, 0, 0, {}}); }
   void signal_worker(uint32_t slot, int32_t pid, int signal) {
     order({ipc::ControlType::kKill, slot, pid, signal, {}});
   }
   void ping_fork_server() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
-  // Closes the control channel: the fork server ends its workers (they finish what they have), then
-  // itself.
+  // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
+  // when they have.
   void stop();
-  // Ends all of its processes at once. What the fork server still says is not listened to.
+  // Kills all processes of the generation. Further messages of the fork server are ignored.
   void kill();
 
   ipc::MasterPort& port() { return port_; }
@@ -74,7 +74,7 @@ class Generation {
   ipc::MasterPort port_;
   Events events_;
   std::unique_ptr<ipc::ControlChannel> channel_;
-  Orders orders_;  // what the channel has not taken yet
+  Orders orders_;  // not sent yet
   UvHandle<uv_process_t> process_;
   UvHandle<uv_poll_t> channel_poll_;
   UvHandle<uv_poll_t> bell_poll_;

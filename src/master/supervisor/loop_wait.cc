@@ -5,7 +5,7 @@
 namespace ringmaster::master {
 namespace {
 
-// How long a job may lie there untaken while a worker sleeps.
+// How long a job may stay unclaimed while a worker sleeps.
 constexpr uint64_t kUntakenMs = 1;
 
 }  // namespace

@@ -2,8 +2,8 @@
 // spins for a short job's result, and asks to be woken for the next one.
 //
 // Processes: the master only.
-// Death:     of whoever should have woken someone: a job lies for kUntakenMs while a worker sleeps,
-//            a result until the supervisor's tick.
+// Death:     of a process before it rings a bell: a job then waits for kUntakenMs, a result until
+//            the supervisor's tick.
 #pragma once
 
 #include <uv.h>
@@ -18,8 +18,8 @@ class LoopWait {
  public:
   LoopWait(uv_loop_t* loop, RunStage& run_stage);
 
-  // Before the wait, when everything that is due to clients was sent. False: there are results, the
-  // loop should not wait. `has_trust`: else results are not looked at, but workers woken.
+  // Before the wait, after all answers were sent. False: there are results, the loop should not
+  // wait. `has_trust` false: wakes workers, but ignores results.
   bool try_begin(bool has_trust);
   void end() { run_stage_.cancel_sleep(); }
 

@@ -1,10 +1,10 @@
-// Orders: what the fork server has still to be told, until its control channel takes it.
+// Orders: the orders to the fork server that its control channel had no room for yet.
 //
 // The channel is a socket and may be full. The master never waits for it: an order waits here.
 // Pure bookkeeping; the master only.
-// Limits: one order for each worker slot, beside what configures the fork server before its first
-//         worker. A slot's newest order makes the one before it pointless: a worker is not told to
-//         leave once it must be killed, and a slot is only forked anew once its worker is gone.
+// Limits: one order for each worker slot, besides those that configure the fork server before its
+//         first worker. A slot's newest order replaces the one before: SIGKILL replaces SIGTERM,
+//         and a slot is only forked anew once its worker is gone.
 #pragma once
 
 #include <cstddef>
@@ -20,7 +20,7 @@ class Orders {
 
   bool is_empty() const { return waiting_.empty(); }
   size_t count() const { return waiting_.size(); }
-  // The oldest one.
+  // The oldest order.
   const ipc::ControlMessage& front() const { return waiting_.front(); }
   void pop() { waiting_.pop_front(); }
 

@@ -12,18 +12,18 @@
 namespace ringmaster::master {
 namespace {
 
-// The slow tick: a wake-up that was lost, and a slot whose back-off is over, wait for it.
+// The tick: a lost wake-up, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
-// How long damage to the shared words goes unnoticed that does not show by itself, and how long a
+// The interval of audits: how long damage to the shared words may go unnoticed, and how long a
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
 
-// How long a generation that was told to end may take, when no answer is waited for any more.
+// How long a generation may take to end once all its jobs are answered.
 constexpr uint64_t kEndNs = 5 * kNsPerS;
 
-// A generation that is gone within this time, or before it had loaded, makes the next one wait,
-// twice as long each time.
+// A generation that ends within this time, or before it has loaded, delays the next one, twice as
+// long each time.
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
 constexpr uint32_t kDoublingsMax = 6;
@@ -73,12 +73,12 @@ void Supervisor::on_gone(const std::string& how) {
   const std::string why =
       failure_ ? failure_->message : fmt::format("the fork server died: {}", how);
   if (!was_ready_) {
-    uv_timer_stop(tick_.get());  // or it would start the next one while this is being given up
+    uv_timer_stop(tick_.get());  // or on_tick() would start another generation
     return events_.on_failed(failure_.value_or(Error{ExitCode::kInternal, why}));
   }
   if (!is_loaded_ && failure_) load_failure_ = failure_->message;
   failure_.reset();
-  // One that could not load, however long it tried, will hardly be able to at once.
+  // A generation that could not load would hardly load at once, however long it has tried.
   const bool was_young = !is_loaded_ || now_ns() < generation_started_ns_ + kYoungNs;
   young_generations_ = was_young ? young_generations_ + 1 : 0;
   const uint64_t wait_ns =
@@ -105,7 +105,7 @@ void Supervisor::on_tick() {
   fork_due();
   audit();
   recycle();
-  if (!is_stopping_) {  // then the fork server ends them, and has kEndNs for it
+  if (!is_stopping_) {  // while stopping, the fork server ends the workers, within kEndNs
     watch_workers();
     watch_fork_server();
     watch_for_stall();
@@ -133,7 +133,7 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   if (setup_.max_jobs > 0 && run_stage_.finished_jobs(worker) >= setup_.max_jobs + share) {
     return "max_jobs";
   }
-  // A look costs some system calls: one worker each time is enough.
+  // grown_bytes() costs some system calls: one worker each tick is enough.
   const bool is_due = setup_.max_rss_bytes > 0 && worker == looked_at_;
   if (is_due && worker_slots_.slot(worker).state == WorkerSlots::State::kUp &&
       grown_bytes(worker_slots_.slot(worker).pid, generation_->fork_server_pid()) >
@@ -143,8 +143,8 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   return nullptr;
 }
 
-// The first generation must have its workers up in time. A later one must have loaded: what keeps a
-// worker of it from coming up is no reason to end the others.
+// The first generation must have all workers up in time, a later one must have loaded: that one of
+// its workers does not come up is no reason to end the others.
 void Supervisor::give_up_starting_late() {
   const uint64_t since_ns = was_ready_ ? generation_started_ns_ : started_ns_;
   const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;
@@ -198,7 +198,7 @@ void Supervisor::audit() {
   if (Status sane = run_stage_.audit(); !sane) condemn(sane.error());
 }
 
-// A worker that writes where it must not may have damaged anything that its generation shares.
+// Ends the generation: a worker that has damaged shared memory may have damaged any of it.
 void Supervisor::condemn(const Error& error) {
   is_condemned_ = true;
   log(Level::kError, "memory_damaged", {{"gen", generation_->number()}, {"error", error.message}});

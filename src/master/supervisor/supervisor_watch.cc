@@ -1,4 +1,4 @@
-// Supervisor: what becomes of processes that do nothing though something is expected of them.
+// Supervisor: finds and ends frozen processes.
 #include <fmt/format.h>
 #include <utility>
 
@@ -9,14 +9,13 @@ namespace ringmaster::master {
 namespace {
 
 // A tick is 50 ms. A worker that should start or claim a job may do nothing for 1 s. A worker that
-// leaves may, under a sanitizer, wait while its memory is looked through, and a large fork server
-// takes
-// long to fork: 5 s for each.
+// leaves may wait for a sanitizer's leak check, and a large fork server takes long to fork: 5 s for
+// each.
 constexpr uint32_t kWorkerTicks = 20;
 constexpr uint32_t kLeavingTicks = 100;
 constexpr uint32_t kForkServerTicks = 100;
 
-// A fork server is asked for a sign of life so many ticks after it gave the last one: 1 s.
+// The fork server is pinged so many ticks after its last message: 1 s.
 constexpr uint32_t kPingTicks = 20;
 
 const char* cause_of(const ProcessLook& look, const char* cause_asleep = "blocked") {
@@ -40,7 +39,7 @@ void Supervisor::watch_workers() {
     watch_worker(i, does_job_wait);
 }
 
-// Whether one and the same job was published and unclaimed for the whole of the last tick.
+// Whether one job was published and unclaimed throughout the last tick.
 bool Supervisor::has_job_waited() {
   const ipc::MasterPort& port = generation_->port();
   const bool has_waited = waiting_job_ && port.was_ready(*waiting_job_);
@@ -48,9 +47,9 @@ bool Supervisor::has_job_waited() {
   return has_waited;
 }
 
-// A worker's bell is a word that the worker's handler can write: so a worker that says that it
-// sleeps is watched, too, while a job waits. An honest one would have claimed that job. Ticks at
-// which no job waits say nothing about such a worker, and are left out.
+// A handler can write its worker's bell. So while a job waits, a worker whose bell says that it
+// sleeps is watched, too: an undamaged one would have claimed the job. Ticks at which no job waits
+// do not count for such a worker.
 void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
   const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   const uint64_t finished = run_stage_.finished_jobs(worker);
@@ -78,9 +77,8 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
   if (idle) end_frozen(worker, *idle, cause_of(*idle, "leaves jobs unclaimed"));
 }
 
-// A worker that was told to leave finishes the jobs that it has in hand. A worker that takes more
-// jobs ignores SIGTERM, or the order has not reached it yet: the fork server, which sends it, may
-// be slow.
+// A worker that was told to leave finishes the jobs in hand. If it claims more, it ignores SIGTERM,
+// or the fork server has not sent SIGTERM yet.
 void Supervisor::end_overstayed(uint32_t worker) {
   const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   WatchedWorker& watched = watched_[worker];
@@ -103,8 +101,8 @@ void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char
   kill_worker(worker);
 }
 
-// For how long it may do nothing; 0: nothing is expected of it. A worker with a job has that job's
-// deadline; one that sleeps will be woken, and then watched.
+// How long the worker may do nothing; 0: without limit. A worker with a job is bound by that job's
+// deadline; one that sleeps is watched once it was woken.
 uint32_t Supervisor::limit_ticks(uint32_t worker) const {
   const WorkerSlots::Slot& slot = worker_slots_.slot(worker);
   const ipc::MasterPort& port = generation_->port();
@@ -121,7 +119,7 @@ uint32_t Supervisor::limit_ticks(uint32_t worker) const {
   }
 }
 
-// While it loads handlers it answers nothing: that has its own limit, workers.start_timeout_ms.
+// A fork server that loads handlers answers no ping; workers.start_timeout_ms limits that.
 void Supervisor::watch_fork_server() {
   if (!is_loaded_) return;
   const bool was_heard = std::exchange(was_fork_server_heard_, false);

@@ -51,7 +51,7 @@ void WorkerSlots::on_all_gone() {
 void WorkerSlots::vacate(uint32_t slot, uint64_t now_ns, bool died_young) {
   Slot& vacated = slots_[slot];
   const uint32_t deaths = died_young ? vacated.young_deaths + 1 : 0;
-  // The first young death may be an accident: its successor starts at once.
+  // After the first young death the next worker starts at once.
   uint64_t wait_ns = 0;
   if (deaths > 1) {
     wait_ns = std::min(kBackOffMaxNs, kBackOffNs << std::min<uint32_t>(deaths - 2, 20));

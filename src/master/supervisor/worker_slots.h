@@ -1,4 +1,4 @@
-// WorkerSlots: which worker slots exist, what state each is in, and what should be done next.
+// WorkerSlots: which worker slots exist, the state of each, and what the supervisor should do next.
 //
 // A pure state machine: no process, no clock, no I/O. The supervisor tells it what happened and
 // when, and does what it asks for.
@@ -7,12 +7,12 @@
 //      ^                    |                      |                   |         |
 //      '-- on_fork_failed --'                      '---- on_exited ----'---------'
 //
-// LEAVING was told to go: by want(), which may come while it is STARTING, or by try_recycle().
+// LEAVING: the worker was told to leave, by want() (also while it is STARTING) or by try_recycle().
 //
 // A worker that dies young (within kYoungNs of its fork, and without having finished a job) makes
-// its slot wait before the next try: kBackOffNs, doubled each time, up to kBackOffMaxNs. Any other
-// is replaced at once, and so is one that the master had ordered to be killed: that says nothing
-// about the next one. kCrashLoopDeaths young deaths in a row are a crash loop.
+// its slot wait before the next fork: kBackOffNs, doubled each time, up to kBackOffMaxNs. Any other
+// worker is replaced at once, also one that the master has killed. kCrashLoopDeaths young deaths in
+// a row are a crash loop.
 #pragma once
 
 #include <cstddef>
@@ -43,28 +43,28 @@ class WorkerSlots {
   // `wanted` of `slots` slots get a worker.
   WorkerSlots(size_t slots, size_t wanted);
 
-  // The slots that should be forked now; they are kForking afterwards.
+  // Takes the slots that should be forked now; they become kForking.
   std::vector<uint32_t> take_due(uint64_t now_ns);
 
-  // True: it must be killed at once, see try_kill().
+  // True: the worker must be killed at once, see try_kill().
   [[nodiscard]] bool on_forked(uint32_t slot, int32_t pid, uint64_t now_ns);
   void on_fork_failed(uint32_t slot, uint64_t now_ns);
-  // The slot again, if it is not wanted any more and should leave.
+  // Returns the slot if its worker is not wanted any more and should leave.
   std::optional<uint32_t> on_ready(uint32_t slot);
   void on_exited(uint32_t slot, uint64_t now_ns, bool has_worked);
-  // Every process of the generation is gone; nobody is blamed.
+  // Every process of the generation is gone; no young death is counted.
   void on_all_gone();
 
-  // Wants one worker more or fewer (at least one, at most all slots). The slot that should leave,
-  // if one should: it is kLeaving afterwards.
+  // Sets the number of workers (at least one, at most all slots). Returns the slot whose worker
+  // should leave, if any: it becomes kLeaving.
   std::optional<uint32_t> want(size_t wanted);
 
-  // Asks a worker that is up to make room for a fresh one. True: it should leave, and is kLeaving
-  // afterwards. False while any other is not up: one at a time, so that the rest keeps serving.
+  // Replaces a worker that is up. True: it should leave, and becomes kLeaving. False while another
+  // one is not up: one at a time, so that the rest keeps serving.
   [[nodiscard]] bool try_recycle(uint32_t slot);
 
-  // The worker in this slot must be killed. True: that should be ordered now. False: it was ordered
-  // before, or there is no worker; or its pid is not known yet, then on_forked() will say so.
+  // The worker in this slot must be killed. True: send the order now. False: it was sent before, or
+  // there is no worker, or its pid is not known yet: on_forked() will then return true.
   [[nodiscard]] bool try_kill(uint32_t slot);
 
   const Slot& slot(uint32_t slot) const { return slots_[slot]; }

@@ -23,7 +23,7 @@ AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
   events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
     return on_head(connection, head);
   };
-  // Of a request its head is all that matters, and nothing else than HTTP is answered.
+  // on_head has answered already; a message that is not HTTP gets no answer.
   events_.on_message = [this](net::Connection& connection, std::string_view) {
     finish(connection);
     return true;
@@ -75,10 +75,11 @@ void AdminServer::open() {
 
 void AdminServer::accept(net::Stream stream) {
   if (connections_.size() >= kConnectionsMax) {
-    // Who came in this very turn has had no time to ask: in a burst the first are served.
+    // All places were taken in this turn, by clients that had no time to ask: the first of a burst
+    // are served.
     if (accepted_ >= kConnectionsMax) return;
     connections_.front()->abort();
-    closed_.clear();  // more may come before the next flush(), and none of its callbacks runs now
+    closed_.clear();  // safe: none of its callbacks runs now; more may come before flush()
   }
   connections_.push_back(
       std::make_unique<net::Connection>(std::move(stream), nullptr, events_, limits_, now_ns()));
@@ -91,7 +92,7 @@ AdminServer::Connections::iterator AdminServer::find(const net::Connection* conn
                       [connection](const auto& one) { return one.get() == connection; });
 }
 
-// False: it ends here, whatever comes.
+// False: the connection ends after the answer.
 bool AdminServer::on_head(net::Connection& connection, const rpc::HttpReader& head) {
   const std::string_view path = head.target().substr(0, head.target().find('?'));
   const bool is_head = head.method() == "HEAD";

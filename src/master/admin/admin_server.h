@@ -1,16 +1,16 @@
-// AdminServer: /livez and /readyz over HTTP, for whoever watches the server.
+// AdminServer: /livez and /readyz over HTTP, for health checks.
 //
-//   GET /livez    200 for as long as the event loop turns: restart the server only if this fails
-//   GET /readyz   200 when work is being done, or would be: a worker is up, and where there are
+//   GET /livez 200 while the event loop turns: restart the server only if this fails GET /readyz
+//   200 when work is being done, or would be: a worker is up, and where there are
 //                 jobs some worker is at work. 503 while it loads, while the workers have been
 //                 frozen for a second, and from the moment at which it is told to stop: send it no
 //                 requests
 //
-// HEAD is answered, too. Other paths get 404, other methods 405. It is outside of every queue and
-// limit of the requests, of listen.allow and of the tokens: it tells nothing that is secret.
+// HEAD is answered, too. Other paths get 404, other methods 405. No queue or limit of requests, no
+// listen.allow and no token applies: the answers hold no secret.
 // Processes: the master only.
-// Limits:    kConnectionsMax connections, one request of each. For one more the oldest is closed:
-//            those who say nothing keep nobody out. A request may take 10 s, and 1 KiB.
+// Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
+//            the oldest, so idle clients keep no other out. A request may take 10 s, and 1 KiB.
 #pragma once
 
 #include <functional>
@@ -36,15 +36,14 @@ class AdminServer {
   };
   AdminServer(uv_loop_t* loop, std::function<Health()> health);
 
-  // Binds the address, unless it is the one that is open; "" is none. Then listens there, which may
-  // still fail (71). The one that is open stays so until open(), which closes it; forget_bound()
-  // leaves it at that.
+  // bind() binds the address, unless it is the open one; "": none. listen() may still fail (71).
+  // The open address stays open until open() replaces it; forget_bound() gives the new one up.
   [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
   [[nodiscard]] Status listen();
   void open();
   void forget_bound() { next_.reset(); }
 
-  // Sends what was answered. To be called before the event loop waits.
+  // Sends the answers. Call before the event loop waits.
   void flush();
 
  private:
@@ -70,9 +69,9 @@ class AdminServer {
   rpc::HttpDate date_;
   Entrance now_;
   std::optional<Entrance> next_;
-  Connections connections_;                       // as they came
+  Connections connections_;                       // oldest first
   size_t accepted_ = 0;                           // since the last flush()
-  std::vector<const net::Connection*> finished_;  // that may be gone again
+  std::vector<const net::Connection*> finished_;  // may have been destroyed since
   Connections closed_;                            // until their callbacks have returned
   UvHandle<uv_timer_t> patience_;
 };

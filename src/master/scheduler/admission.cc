@@ -6,13 +6,13 @@
 namespace ringmaster::master {
 namespace {
 
-// Deadlines are told apart to 2^24 ns: 17 ms.
+// The width of a bucket: 2^24 ns, 17 ms.
 constexpr unsigned kBucketBits = 24;
-constexpr uint64_t kPublished = 0;  // the bucket of what cannot be reordered any more
+constexpr uint64_t kPublished = 0;  // the bucket of published jobs
 
-// By how much the wait for others may turn out longer than the sum of their average times: a
-// machine that gets half as fast, because it has other things to do, keeps its promises. That costs
-// no throughput where the time allowed is a few times what a job takes: the queue is only shorter.
+// How much longer than predicted, as a share, the wait for other jobs may take: if the machine gets
+// half as fast, admitted jobs are still in time. Where deadlines are a few times a job's run time
+// this costs no throughput: the queue is only shorter.
 constexpr double kWaitMargin = 1;
 // The same for the job's own steps, in mean deviations.
 constexpr double kOwnMargin = 2;
@@ -24,7 +24,7 @@ uint64_t bucket_of(uint64_t deadline_ns) {
 }  // namespace
 
 void Admission::set_workers(size_t count) {
-  // Without any they are being replaced: there will be as many again.
+  // 0: the workers are being replaced, there will be as many again.
   if (count > 0) workers_ = count;
 }
 
@@ -75,14 +75,14 @@ std::optional<Admission::Refusal> Admission::predict(const Method& method, uint6
   const auto since_now = [now_ns](uint64_t ns) {
     return static_cast<double>(std::max(ns, now_ns) - now_ns);
   };
-  // When it would be done if the workers had done what goes before it at that time.
+  // When the job would be done if the work before it takes `wait_ns`.
   const auto done_after = [&own](double wait_ns) {
     return std::max(own.fetch_ns, wait_ns * (1 + kWaitMargin)) + own.run_ns + own.margin_ns;
   };
   const double all_done = since_now(last_ready_ns_) + static_cast<double>(work_ns_) / workers;
   if (done_after(all_done) <= deadline) return std::nullopt;  // the common case, at no cost
 
-  // Bucket by bucket, as the workers will go through them.
+  // Bucket by bucket, in the order in which the workers will serve them.
   const auto done_with = [&](double free, const Bucket& bucket) {
     return std::max(free, since_now(bucket.ready_ns)) +
            static_cast<double>(bucket.work_ns) / workers;
@@ -94,7 +94,7 @@ std::optional<Admission::Refusal> Admission::predict(const Method& method, uint6
   const double done = done_after(free);
   double late = std::min((done - deadline) / (1 + kWaitMargin), free);
   if (done <= deadline) {
-    // It would be in time itself: would those with later deadlines still be, that are now?
+    // The job itself would be in time. Would it make jobs with later deadlines late?
     late = 0;
     double delayed = std::max(free, own.fetch_ns) + own.run_ns / workers;
     for (auto bucket = behind; bucket != buckets_.end() && late == 0; ++bucket) {

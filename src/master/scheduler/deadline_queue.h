@@ -1,8 +1,8 @@
 // DeadlineQueue: the jobs that wait for a worker, earliest deadline first.
 //
-// It is private to the master and deep; the ring is shared and shallow. What has left the queue
-// cannot be reordered any more, so a job leaves it only when a worker will take it within moments.
-// Limits: none of its own: it holds at most the jobs of the table.
+// The queue is private to the master and long; the ring is shared and short. A job that has left
+// the queue cannot be reordered any more, so it leaves only shortly before a worker claims it.
+// Limits: at most the jobs of the table.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,7 @@ class DeadlineQueue {
   }
 
  private:
-  // Of equal deadlines the lower slot goes first: any order will do, as long as it is one.
+  // Of equal deadlines the lower slot goes first: any total order will do.
   std::set<std::tuple<uint64_t, uint32_t, uint64_t>> waiting_;
 };
 

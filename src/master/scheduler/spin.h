@@ -1,9 +1,9 @@
-// Spin: whether to wait for a result by looking again and again, for some microseconds, before the
-// loop goes to sleep. To be put to sleep and woken takes longer than a short job does.
+// Spin: whether the master polls for a result for some microseconds before its loop sleeps. To
+// sleep and to be woken takes longer than a short job.
 //
-// Only where there is a core to spare: else the master keeps the worker from the only one that it
-// could run on, and the result does not come. How that turns out is how it finds out: each time in
-// vain makes it pause, twice as long as the time before.
+// Spinning needs a spare core: else the master occupies the only core that the worker could run on,
+// and no result comes. Success is the test: each spin in vain makes the master skip twice as many
+// spins as before.
 //
 // Pure; the master only.
 #pragma once
@@ -15,13 +15,12 @@ namespace ringmaster::master {
 
 class Spin {
  public:
-  // Not for more work than this, of all workers together.
+  // No spin for more work than this, of all workers together.
   static constexpr uint64_t kWorkNsMax = 10'000;
-  // For at most so long.
+  // The longest spin.
   static constexpr uint64_t kSpinNs = 20'000;
 
-  // False: do not spin now. True: do, and tell on_end() how it ended. `work_ns`: what the workers
-  // have to do, 0 if nothing.
+  // True: spin now, then call on_end(). `work_ns`: the work that the workers have, 0 if none.
   [[nodiscard]] bool try_begin(uint64_t work_ns) {
     if (work_ns == 0 || work_ns > kWorkNsMax) return false;
     if (pause_ == 0) return true;
@@ -36,7 +35,7 @@ class Spin {
  private:
   static constexpr uint32_t kPauseMax = 127;
 
-  uint32_t pause_ = 0;  // so many times it is not tried
+  uint32_t pause_ = 0;  // so many calls of try_begin() return false
   uint32_t next_pause_ = 0;
 };
 

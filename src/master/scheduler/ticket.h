@@ -5,7 +5,7 @@
 
 namespace ringmaster::master {
 
-// A slot of the job table, and which use of that slot: never the same twice.
+// A slot of the job table, and the number of its use: no ticket comes twice.
 struct Ticket {
   uint32_t slot = 0;
   uint64_t use = 0;

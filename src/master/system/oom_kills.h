@@ -1,8 +1,9 @@
-// OomKills: has the kernel killed one of us because memory ran out? By its own count for our
-// cgroup, so that a SIGKILL which somebody sent is not taken for one.
+// OomKills: whether the kernel has killed a process of this server because memory ran out. It reads
+// the kernel's count for our cgroup, so a SIGKILL from another process is not taken for one.
 //
 // Processes: the master only, whose workers are in its cgroup.
-// Limits:    of several kills between two looks one is told. Without a memory controller: none.
+// Limits:    several kills between two calls count as one. Without a memory controller no kill is
+//            seen.
 #pragma once
 
 #include <cstdint>
@@ -12,11 +13,11 @@ namespace ringmaster::master {
 
 class OomKills {
  public:
-  // The folders are for tests.
+  // The arguments are for tests.
   explicit OomKills(const std::string& proc = "/proc",
                     const std::string& cgroup = "/sys/fs/cgroup");
 
-  // Whether there was one since this was last asked.
+  // Whether there was a kill since the last call.
   bool rose();
 
  private:

@@ -1,4 +1,4 @@
-// ProcessLook: what the kernel says that a process is doing.
+// ProcessLook: a process's state and CPU time, by the kernel.
 #pragma once
 
 #include <cstdint>
@@ -8,11 +8,11 @@
 namespace ringmaster::master {
 
 struct ProcessLook {
-  char state = '?';     // as in /proc/PID/stat: R runs or could, S and D wait, T stopped, t traced
-  uint64_t cpu_ns = 0;  // what it has used so far
+  char state = '?';     // as in /proc/PID/stat: R: runnable, S, D: waits, T: stopped, t: traced
+  uint64_t cpu_ns = 0;  // used so far
 };
 
-// Empty: there is no such process, or it may not be looked at.
+// Empty: there is no such process, or the kernel does not let us look.
 std::optional<ProcessLook> look_at_process(pid_t pid);
 
 // The CPU time alone, for a third of the cost. 0: there is no such process.

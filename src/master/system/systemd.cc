@@ -20,7 +20,7 @@ namespace {
 constexpr uint64_t kUsPerMs = 1000;
 constexpr uint64_t kNsPerUs = 1000;
 
-// Short beside any watchdog interval.
+// Short compared with any watchdog interval.
 constexpr uint64_t kAgainMs = 100;
 
 }  // namespace
@@ -67,7 +67,7 @@ void Notifier::send(std::string message) {
   send_unsent();
 }
 
-// Only a full socket is tried again. After any other failure the manager's time-out will say it.
+// Sends again only where the socket was full. Any other failure shows by the manager's timeout.
 void Notifier::send_unsent() {
   for (; !unsent_.empty(); unsent_.pop_front()) {
     const std::string& message = unsent_.front();
@@ -86,7 +86,7 @@ void Notifier::ready(const std::string& status) {
 }
 
 void Notifier::reloading() {
-  // The time is what a manager tells this reload from an earlier one by: it must be in the message.
+  // The manager tells this reload from an earlier one by the time, so the message must have it.
   send(fmt::format("RELOADING=1\nMONOTONIC_USEC={}\nSTATUS=reloading", now_ns() / kNsPerUs));
 }
 

@@ -1,5 +1,5 @@
-// What the service manager and the master tell each other (systemd's protocol); without one,
-// nothing. What is told again and again is heartbeat.h's.
+// Talks to the service manager (systemd's protocol); does nothing without one. The periodic
+// messages are in watchdog.h.
 #pragma once
 
 #include <cstdint>
@@ -13,20 +13,20 @@
 
 namespace ringmaster::master {
 
-// Sockets that the service manager has bound for us. TLS is spoken at those that it calls "tls"
-// (FileDescriptorName=). Call once, before any process is spawned: the variables that announce them
-// are removed.
+// Sockets that the service manager has bound for us. Those that it names "tls"
+// (FileDescriptorName=) speak TLS. Call once, before any process is spawned: the variables that
+// announce them are removed.
 struct InheritedSocket {
   Fd fd;
   bool is_tls;
 };
 std::vector<InheritedSocket> inherited_sockets();
 
-// How long we may stay silent before the manager ends us; 0: for ever, or it is not us whom it
-// watches. Call once, before any process is spawned: the variables that say so are removed.
+// How long the manager waits for a WATCHDOG=1 before it ends us; 0: for ever, or it watches another
+// process. Call once, before any process is spawned: the variables that say so are removed.
 uint64_t watchdog_interval_ms();
 
-// Notifier: tells the service manager at $NOTIFY_SOCKET.
+// Notifier: sends messages to the service manager at $NOTIFY_SOCKET.
 //
 // Processes: the master only.
 // Waits:     never. sd_notify(3) blocks while the manager's socket is full. Here a message that
@@ -43,12 +43,12 @@ class Notifier {
   void ready(const std::string& status);
   // A reload has begun; ready() ends it, whether or not anything has changed.
   void reloading();
-  // No new request is admitted; those in flight will be finished within that time.
+  // No new request is admitted; those in flight will be finished within `limit_ms`.
   void stopping(const std::string& status, uint64_t limit_ms);
 
   // For the watchdog.
   void alive();
-  // The start, reload or stop under way may take until so long from now.
+  // The start, reload or stop under way may take `limit_ms` more.
   void extend(uint64_t limit_ms);
   // One line, for people.
   void status(const std::string& status);

@@ -11,12 +11,12 @@
 namespace ringmaster::master {
 namespace {
 
-// TTIN can add this many workers to the configured ones: their slots cost address space only.
+// SIGTTIN can add this many workers; their slots cost address space only.
 constexpr size_t kSpareWorkerSlots = 32;
 
-// Twice as many as short jobs are ever published at once (see run_stage.cc), so that the next one
-// is found free; and few enough to look through them all before a worker sleeps. Large batches for
-// many workers may fill them: what is left waits in the queue.
+// Twice as many as short jobs are ever published at once (see run_stage.cc), so that the next entry
+// is mostly free; and few enough for a worker to read them all before it sleeps. Large batches for
+// many workers may fill the ring: further jobs wait in the queue.
 constexpr uint32_t kRingEntriesMin = 512;
 
 ipc::Geometry geometry_of(const Options& options, size_t worker_count) {

@@ -1,14 +1,14 @@
 // Deployment: one configuration at work: its payload memory, its requests in flight, its workers.
 //
-// A reload makes a second one beside it. Each has everything that its configuration speaks of, so a
-// request runs from its first step to its last with the one that admitted it, and nothing has to be
-// carried over. What clients see (listeners, sessions) is the front's, and outlives them all.
+// A reload makes a second deployment. Each has all that its configuration names, so the deployment
+// that admitted a request runs all of its steps, and a reload moves no request. Listeners and
+// sessions belong to the frontend and outlive all deployments.
 //
 //   STARTING --on_ready--> SERVING --retire(), once no job is left--> STOPPING --> OVER
 //      '----- on_failed, stop() -------------------------------------------^------------^
 //
 // Processes: the master only.
-// Memory:    payload, control and result memory are its own; they go with it.
+// Memory:    owns its payload, control and result memory.
 #pragma once
 
 #include <cstdint>
@@ -33,21 +33,21 @@ class Deployment {
  public:
   struct Events {
     std::function<void()> on_ready;        // all workers are up, for the first time
-    std::function<void(Error)> on_failed;  // it could not be started, and is over
+    std::function<void(Error)> on_failed;  // the start failed; the deployment is over
   };
 
-  // Sets everything up and starts the first fork server: on_ready or on_failed follows, unless
-  // stop(). `generations` counts the generations of all deployments.
+  // Starts the first fork server: on_ready or on_failed follows, unless stop() is called.
+  // `generations` counts the generations of all deployments.
   [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, Options options,
                                                                  uint32_t& generations,
                                                                  Events events);
 
   const Options& options() const { return options_; }
-  // Null: there is none of this name.
+  // Null: there is no such method.
   const Method* find_method(const std::string& name) const;
-  // The known name that is nearest to one that is not; empty: none is near.
+  // The method name nearest to an unknown `name`; empty: none is near.
   std::string_view nearest_method(std::string_view name) const;
-  // Where clients reach it, as they would write it: for openrpc().
+  // The addresses for openrpc(), as clients write them.
   void announce(std::vector<std::string> addresses);
   // The answer to rpc.discover: one JSON value in one line, see openrpc.h.
   const std::string& openrpc() const { return openrpc_; }
@@ -55,12 +55,12 @@ class Deployment {
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
-  // Ends its workers once the last job in flight has ended. No more may be admitted.
+  // Ends its workers once the last job in flight has ended. REQUIRES: no more jobs are admitted.
   void retire();
-  // Lets the workers finish what they have in hand, then ends them.
+  // Lets the workers finish the jobs in hand, then ends them.
   void stop();
   bool is_over() const { return is_over_; }
-  // Of one that has served: that it is over, and what it still holds, which must be nothing unless
+  // Logs the end of a deployment that has served, and the payload memory still in use: none, unless
   // requests were cut off.
   void log_end() const;
 

@@ -21,7 +21,7 @@ Value text(std::string_view text, Document::AllocatorType& allocator) {
   return Value(text.data(), static_cast<SizeType>(text.size()), allocator);
 }
 
-// The member of that name and type; null: there is none.
+// The member with this name and type; null: there is none.
 const Value* find(const Value& object, const char* name, rapidjson::Type type) {
   if (!object.IsObject()) return nullptr;
   const auto found = object.FindMember(name);
@@ -38,7 +38,7 @@ bool has_name(const Value& values, std::string_view name) {
                      [&](const Value& value) { return is_named(value, name); });
 }
 
-// What fetch steps take from the request: the first part of each dotted name, once.
+// The params that fetch steps use: the first part of each dotted name, once.
 std::vector<std::string> names_fetched_with(const Method& method) {
   std::vector<std::string> names;
   for (const Step& step : method.steps) {
@@ -64,9 +64,9 @@ class Builder {
   Value result(const Method& method) const;
   Value examples(const Method& method, const std::vector<std::string>& fetched) const;
   Value servers(const std::vector<std::string>& addresses) const;
-  // What the method's first handler says that declares params; null: none does.
+  // The description of the method's first handler that declares params; null: none does.
   const Value* find_declaring(const Method& method) const;
-  // What its last step's handler says; null: that is no handler.
+  // The description of the last step's handler; null: there is none.
   const Value* find_last(const Method& method) const;
   Value copy(const Value& value) const { return Value(value, allocator_); }
 
@@ -168,7 +168,7 @@ Value Builder::method(const Method& method) {
   }
   const Value* structure =
       declaring == nullptr ? nullptr : find(*declaring, "paramStructure", rapidjson::kStringType);
-  // A fetch step finds what it takes by its name only.
+  // Fetch steps look params up by name.
   const std::string_view how = !fetched.empty()       ? "by-name"
                                : structure == nullptr ? "either"
                                                       : text_of(*structure);
@@ -181,7 +181,7 @@ Value Builder::method(const Method& method) {
   return made;
 }
 
-// Tools take the first of them, over HTTP, which unix sockets are of no use for.
+// Unix sockets are left out: tools use the first server, over HTTP.
 Value Builder::servers(const std::vector<std::string>& addresses) const {
   Value servers(rapidjson::kArrayType);
   for (const bool is_unix : {false, true}) {

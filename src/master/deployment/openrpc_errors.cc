@@ -10,7 +10,7 @@ namespace {
 
 using rapidjson::Value;
 
-// What of a method can bring an error about.
+// Which part of a method can cause an error.
 enum class Source { kAnyStep, kFetchStep, kRunStep, kToken };
 
 struct KnownError {

@@ -1,6 +1,5 @@
-// The errors of an OpenRPC document: all of them once, in its components, and by reference those
-// that a method can bring about. They are those of a request that is one, for a method that there
-// is.
+// The errors of an OpenRPC document: all of them once, in its components, and for each method
+// references to those that it can cause. Only errors of valid requests for known methods.
 #pragma once
 
 #include <rapidjson/document.h>
@@ -11,10 +10,10 @@ namespace ringmaster::master {
 
 using JsonAllocator = rapidjson::Document::AllocatorType;
 
-// An array of references to those of the method, whose steps and tokens decide.
+// An array of references to the errors that the method's steps and tokens can cause.
 rapidjson::Value errors_of(const Method& method, bool asks_for_token, JsonAllocator& allocator);
 
-// An object: what is referred to.
+// The object that they refer to.
 rapidjson::Value all_errors(JsonAllocator& allocator);
 
 }  // namespace ringmaster::master

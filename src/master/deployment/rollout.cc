@@ -20,7 +20,7 @@ Status Rollout::begin(Options options) {
 }
 
 void Rollout::on_ready() {
-  if (next_ == nullptr) return;  // it was given up at the last moment
+  if (next_ == nullptr) return;  // give_up() was called meanwhile
   Deployment* next = std::exchange(next_, nullptr);
   if (Status accepted = events_.on_ready(*next); !accepted) {
     next->stop();
@@ -71,7 +71,7 @@ void Rollout::before_wait() {
     if (serving_ == deployment.get()) serving_ = nullptr;
     return true;
   });
-  // Its tables are megabytes: the allocator would keep as many as there ever were at once.
+  // A deployment's tables are megabytes, which the allocator would keep.
   if (ended > 0) ::malloc_trim(0);
 }
 

@@ -1,8 +1,8 @@
-// Rollout: the deployments that there are: the one that serves, the next one while it gets ready,
-// and those before, while they finish what they have admitted.
+// Rollout: all deployments: the one that serves, the next one while it starts, and former ones
+// while they finish the requests that they admitted.
 //
-// The next one takes over only when all its workers are up; if it fails on the way, the one that
-// serves has noticed nothing.
+// The next one takes over only when all its workers are up. If it fails before, the serving one is
+// not affected.
 // Processes: the master only.
 #pragma once
 
@@ -20,30 +20,30 @@ namespace ringmaster::master {
 class Rollout {
  public:
   struct Events {
-    // The next deployment is ready. From the return on it is the one that serves, and the one
-    // before retires; a failure gives it up.
+    // The next deployment is ready. On success it serves once this returns, and the former one
+    // retires; a failure gives the next one up.
     std::function<Status(Deployment& next)> on_ready;
-    std::function<void(const Error&)> on_failed;  // there will be no next one: why
+    std::function<void(const Error&)> on_failed;  // why the next one was given up
   };
 
   Rollout(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}
 
-  // Starts the next deployment. Only while there is none on its way.
+  // Starts the next deployment. REQUIRES: !is_under_way().
   [[nodiscard]] Status begin(Options options);
   bool is_under_way() const { return next_ != nullptr; }
 
-  // The one that serves; null before the first one is ready.
+  // The deployment that serves; null before the first one is ready.
   Deployment* serving() { return serving_; }
   size_t in_flight() const;
-  // A fork server while it loads handlers; 0: none does.
+  // The pid of a fork server that loads handlers; 0: none does.
   int loading_pid() const;
 
-  // The next one will not take over.
+  // Stops the next deployment: it will not take over.
   void give_up();
   void stop_all();
   void cut_off_all(const rpc::Error& error);
 
-  // Around the event loop's wait: see Supervisor. Those that are over are destroyed here.
+  // Around the event loop's wait: see Supervisor. before_wait() destroys deployments that are over.
   void before_wait();
   bool try_begin_wait();
   void end_wait();

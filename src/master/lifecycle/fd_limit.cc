@@ -12,9 +12,9 @@
 namespace ringmaster::master {
 namespace {
 
-// The loop's and the log's own (10), listeners (8), a generation's memories, bell and channel (6,
-// and as many while the next one starts), spawning one (8), libcurl's resolver (8); room; and the
-// connections that are told that they are too many.
+// Event loop and log (10), listeners (8), a generation's memories, bell and channel (6, twice while
+// the next one starts), spawning one (8), libcurl's resolver (8), room; and the connections that
+// are refused with an error.
 constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;
 
 uint64_t others(const Options& options) {

@@ -1,8 +1,8 @@
-// How many clients the process's descriptors allow.
+// fit_to_descriptors(): how many connections the limit of descriptors allows.
 //
 // Processes: the master only; called before anything is started.
-// Reason:    a client that is one too many is told so as long as there is a descriptor to tell it
-//            on, and upstreams and a new generation are not left without any by clients.
+// Reason:    to refuse a client with an error takes a descriptor; and clients must leave enough of
+//            them for upstreams and a new generation.
 #pragma once
 
 #include "base/status.h"
@@ -10,11 +10,11 @@
 
 namespace ringmaster::master {
 
-// Raises the process's limit of descriptors as far as it may, and lowers limits.connections to what
-// is left of it beside all else. Fails (71) when that is nothing.
+// Raises the process's limit of descriptors to the hard limit, and lowers limits.connections to the
+// descriptors that nothing else needs. Fails (71) when there are none.
 [[nodiscard]] Status fit_to_descriptors(Options& options);
 
-// The same, pure: the connections that so many descriptors allow, 0 when they are too few.
+// Pure: the connections that so many descriptors allow; 0: too few.
 uint64_t connections_allowed(const Options& options, uint64_t descriptors);
 
 }  // namespace ringmaster::master

@@ -21,25 +21,24 @@
 namespace ringmaster::master {
 namespace {
 
-// When stopping at once: how long the last answers may take to leave.
+// When stopping at once: how long clients may take to read the last answers.
 constexpr uint64_t kLastAnswersMs = 1000;
 
-// What the service manager is asked to wait beyond shutdown.grace_ms: for the last answers, and for
-// the processes to end.
+// How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
+// answers, and for the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
 
 struct CloseLoop {
   void operator()(uv_loop_t* loop) const {
-    uv_run(loop, UV_RUN_DEFAULT);  // the close callbacks
+    uv_run(loop, UV_RUN_DEFAULT);  // runs the close callbacks
     RM_ASSERT(uv_loop_close(loop) == 0);
     delete loop;
   }
 };
 using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
 
-// libuv starts its threads with the first work that it is given, and aborts if it cannot. By then a
-// handler may have started as many threads as the user may have: so the work is given before there
-// are workers.
+// libuv starts its threads with the first work, and aborts if it cannot. A handler could start all
+// threads that the user may have, so this work is queued before there are workers.
 void start_thread_pool(uv_loop_t* loop) {
   static uv_work_t nothing;
   RM_ASSERT(uv_queue_work(
@@ -79,7 +78,7 @@ class Server {
   std::string status(const Deployment* serving) const;
 
   const LoadOptions load_options_;
-  const Loop loop_;  // closed after everything that lives on it
+  const Loop loop_;  // closed after all handles on it
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Frontend> front_;
   std::unique_ptr<AdminServer> status_port_;
@@ -91,9 +90,9 @@ class Server {
   UvHandle<uv_check_t> after_wait_;
   UvHandle<uv_timer_t> grace_;
   std::string reload_failure_;      // why the last reload failed; empty: it did not
-  bool is_reload_pending_ = false;  // asked for while another start or reload was under way
-  bool is_stopping_ = false;        // nothing new is admitted
-  bool is_ending_ = false;          // everything is answered
+  bool is_reload_pending_ = false;  // requested while a start or reload was under way
+  bool is_stopping_ = false;        // no new requests are admitted
+  bool is_ending_ = false;          // all requests are answered
   ExitCode exit_code_ = ExitCode::kOk;
 };
 
@@ -126,7 +125,7 @@ Status Server::bind(const Options& options) {
   if (Status bound = front_->bind(options); !bound) return bound;
   Status bound = status_port_->bind(options.listen_status, options.unix_access);
   if (bound || options.is_status_configured) return bound;
-  // Nobody has asked for it: a second server on this host must not fail for it.
+  // The address is the default, not configured: a second server on this host must not fail.
   log(Level::kWarning, "no_status_port", {{"error", bound.error().message}});
   return {};
 }
@@ -142,7 +141,7 @@ void Server::watch_loop() {
     self->end_when_answered();
     if (self->rollout_->try_begin_wait()) {
       uv_idle_stop(self->no_wait_.get());
-    } else {  // the next turn takes what there is
+    } else {  // there are results: the next turn takes them
       uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
     }
     const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
@@ -176,7 +175,7 @@ void Server::on_signal(int signal) {
 }
 
 Status Server::on_ready(Deployment& next) {
-  // Whatever may fail comes before the first of what cannot be taken back.
+  // All that may fail comes before the first change that cannot be undone.
   if (Status listening = status_port_->listen(); !listening) return listening;
   if (Status serving = front_->serve(next); !serving) return serving;
   status_port_->open();
@@ -202,7 +201,7 @@ void Server::on_failed(const Error& error) {
 void Server::reload() {
   if (is_stopping_) return;
   is_reload_pending_ = rollout_->is_under_way();
-  if (is_reload_pending_) return;  // once that is through
+  if (is_reload_pending_) return;  // on_ready() or on_failed() starts it
   log(Level::kInfo, "reloading");
   notifier_->reloading();
   tl::expected<Options, std::vector<std::string>> options = load_options_();
@@ -251,7 +250,7 @@ void Server::stop_now() {
                                      "the server was stopped before this was finished");
   error.retryable = true;
   rollout_->cut_off_all(error);
-  front_->flush();  // what had to wait behind these is refused
+  front_->flush();  // requests that waited for these answers are refused
   end(ExitCode::kOk);
 }
 
@@ -261,11 +260,11 @@ void Server::limit_stopping(uint64_t limit_ms) {
       limit_ms, 0);
 }
 
-// After a flush: what had been read, and had to wait for answers to leave, is refused by then.
+// After a flush: requests that had been read, and waited for answers to leave, are refused by then.
 void Server::end_when_answered() {
   if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
   end(ExitCode::kOk);
-  front_->flush();  // closes the connections in this turn: the next may be a timer away
+  front_->flush();  // closes the connections now: the next turn may begin only at a timer
 }
 
 void Server::end(ExitCode exit_code) {
@@ -275,7 +274,7 @@ void Server::end(ExitCode exit_code) {
   rollout_->stop_all();
 }
 
-// For whoever runs `systemctl status`.
+// The line that `systemctl status` shows.
 std::string Server::status(const Deployment* serving) const {
   if (is_stopping_) return fmt::format("stopping: {} requests to finish", rollout_->in_flight());
   if (serving == nullptr) {
@@ -296,7 +295,7 @@ std::string Server::status(const Deployment* serving) const {
     text += "; the sandbox lacks " + supervisor.sandbox_lacks();
   }
   if (!reload_failure_.empty()) text += "; the last reload failed: " + reload_failure_;
-  // A handler's own words may be many lines: to the service manager a line is an assignment.
+  // A handler's message may have many lines, and the service manager takes each for an assignment.
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
   return text;
@@ -315,7 +314,7 @@ ExitCode serve(Options options, LoadOptions load_options) {
     log(Level::kError, "not_started", {{"error", error.message}});
     return error.exit_code;
   };
-  // Before the loop, which takes the first descriptors.
+  // Before the event loop takes descriptors.
   if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
   Result<Loop> loop = make_loop();
   if (!loop) return refuse(loop.error());

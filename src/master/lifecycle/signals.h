@@ -1,9 +1,9 @@
-// Signals: those that the master obeys, as calls of the loop's.
+// Signals: the signals that the master handles, as callbacks of the event loop.
 //
 // Processes: the master only.
-// Threads:   the loop's only. Whichever thread a signal hits, libuv's handler passes it on.
-// End:       what arrives after that of this object changes nothing: by its default it would make
-//            an orderly end of the process a death.
+// Threads:   the loop's only: libuv passes a signal on from any thread.
+// End:       signals after the destructor are ignored: their default action would kill a process
+//            that ends in order.
 #pragma once
 
 #include <functional>

@@ -36,18 +36,18 @@ class TokenFinder : public json::Visitor {
     ++values_;
     if (value.kind == json::Kind::kString && is_token_) token_ = value.text;
   }
-  // Of an object the member of that name, of an array the only item.
+  // In an object: the member "token"; in an array: the only item.
   std::string found(bool is_object) const { return is_object || values_ == 1 ? token_ : ""; }
 
  private:
-  bool is_token_ = true;  // in an array nothing says so
+  bool is_token_ = true;  // an array's items have no names
   size_t values_ = 0;
   std::string token_;
 };
 
 }  // namespace
 
-// All are looked at, whichever it is.
+// Compares with all tokens, so that the time tells nothing.
 std::string AccessControl::client_with(std::string_view token) const {
   const Secret secret(token);
   bool is_known = false;

@@ -1,7 +1,7 @@
-// AccessControl: which clients may call, and how often a client was refused or closed.
+// AccessControl: which clients may call, and how many were refused or closed.
 //
 // Pure: no I/O; time is an argument.
-// Memory: counters only; of those who were refused, the last one's name.
+// Memory: counters only, and for each kind of refusal the last client's name.
 #pragma once
 
 #include <array>
@@ -16,46 +16,45 @@
 
 namespace ringmaster::master {
 
-// Why a client was refused, or what else was done to it.
+// Why a client was refused, closed or delayed.
 enum class Refusal : uint8_t {
   kAddress,
   kTls,
   kToken,
-  kConnections,           // limits.connections, and none is idle
+  kConnections,           // limits.connections is reached, and no connection is idle
   kConnectionsPerClient,  // listen.connections_per_client
-  kMadeRoom,              // it was idle, and a new connection needed its place
-  kMemory,                // limits.connection_memory_bytes, and it held most
-  kDelayed,               // no refusal: its TLS handshake waits, see HandshakeQuota
+  kMadeRoom,              // closed: it was idle, and a new connection needed its place
+  kMemory,                // closed: limits.connection_memory_bytes, and it held most
+  kDelayed,               // not refused: its TLS handshake waits, see HandshakeQuota
 };
 inline constexpr size_t kRefusals = 8;
 
 class AccessControl {
  public:
-  // Holds for whoever comes from now on.
+  // Applies to clients that connect from now on.
   void set_rules(std::vector<net::Cidr> allow, std::vector<Secret> tokens) {
     allow_ = std::move(allow);
     tokens_ = std::move(tokens);
   }
 
-  // Whether a rule depends on where a client comes from; then, whether it lets this one in.
+  // Whether a rule restricts client addresses; if so, whether it lets this one in.
   bool asks_for_address() const { return !allow_.empty(); }
   bool lets_in(const sockaddr_storage& client) const;
 
-  // Whether a client must have a token; then, the name of the client that has this one. Empty: the
-  // token is not known.
+  // Whether a client must have a token; if so, the name of the client with this token. Empty: the
+  // token is unknown.
   bool asks_for_token() const { return !tokens_.empty(); }
   std::string client_with(std::string_view token) const;
 
   void count(Refusal why, std::string whom);
 
-  // What there is to be said about refusals: once a second at most for each kind, however many
-  // there are.
+  // The refusals to log: for each kind one report a second at most.
   struct Report {
     std::string_view event;  // of the log
     std::string_view why;    // one word
     uint64_t count;          // since the last report
     uint64_t total;
-    std::string whom;  // the last of them
+    std::string whom;  // the last client
   };
   std::vector<Report> take_reports(uint64_t now_ns);
 

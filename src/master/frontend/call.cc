@@ -7,10 +7,10 @@
 namespace ringmaster::master {
 namespace {
 
-// A result of this length is worth a system call of its own, that it need not be copied.
+// A result of this length is sent without a copy, by a system call of its own.
 constexpr size_t kSentAtOnceBytes = 16 << 10;
 
-// The server could not at this time: what load balancers must see, and so HTTP's 503.
+// The server could not serve it now: HTTP's 503, for load balancers.
 bool is_refusal(const rpc::Error& error) {
   return error.code == rpc::kOverloaded || error.code == rpc::kShuttingDown;
 }
@@ -98,7 +98,7 @@ void Call::answer(Deliver deliver) {
   const std::shared_ptr<Session> session = session_.lock();
   if (session == nullptr || session->is_closed()) return;
   deliver(*session);
-  reply_.reset();  // before the session may finish: the reply must be out
+  reply_.reset();  // the reply must be sent before the session may finish
   session->on_answered(*this);
 }
 

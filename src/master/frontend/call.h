@@ -1,7 +1,6 @@
-// Call: one request that was admitted. Reply: what one message is answered with, where that is more
-// or less than the answer to one call.
+// Call: one admitted request. Reply: the answers to one message, for a batch and for HTTP.
 //
-// Both know their session weakly: it may be gone before they are.
+// Both hold their session weakly: it may end before them.
 #pragma once
 
 #include <memory>
@@ -20,8 +19,8 @@ namespace ringmaster::master {
 class Session;
 
 // Collects the answers to a batch, in the order of its requests: JSON-RPC allows any order, but
-// some clients take them by their place. And of HTTP, where no answer is a reply, too, those to any
-// message. Sent when the last who holds it lets go: its calls, and whoever begins them.
+// some clients match answers by position. HTTP messages always have one, since HTTP responds to
+// notifications, too. The destructor sends it: its calls and on_message() share it.
 class Reply {
  public:
   struct Http {
@@ -35,13 +34,13 @@ class Reply {
   Reply& operator=(const Reply&) = delete;
   ~Reply();
 
-  // For a request that will be answered, in the order of these.
+  // Opens the place of the next request that will be answered.
   ResponseQueue::Place open() { return line_.open(); }
   void add_result(Session& session, ResponseQueue::Place place, rpc::Version version,
                   std::string_view id, std::string_view result);
   void add_error(Session& session, ResponseQueue::Place place, rpc::Version version,
                  std::string_view id, const rpc::Error& error);
-  // The same of a notification: only HTTP has a word for that.
+  // Counts a notification's error: HTTP's status reports it.
   void count_error(const rpc::Error& error);
   size_t held_bytes() const { return answers_.size() + line_.held_bytes(); }
 
@@ -54,15 +53,15 @@ class Reply {
   bool is_batch_;
   std::optional<Http> http_;
   ResponseQueue line_;
-  std::string answers_;  // of a batch, each with a comma before it
+  std::string answers_;  // in a batch each answer has a comma before it
   size_t answered_ = 0;
-  size_t refused_ = 0;  // of these: the server could not, at this time
+  size_t refused_ = 0;  // of these: is_refusal(), the server could not serve it now
   uint64_t retry_after_ms_ = 0;
 };
 
 class Call : public Caller, public std::enable_shared_from_this<Call> {
  public:
-  // `reply`: null where the answer is all that there is to reply.
+  // `reply`: null where the answer is the whole reply.
   Call(std::weak_ptr<Session> session, std::shared_ptr<Reply> reply, const rpc::Request& request,
        Dispatcher& dispatcher_)
       : dispatcher(dispatcher_),
@@ -76,13 +75,13 @@ class Call : public Caller, public std::enable_shared_from_this<Call> {
   void answer_error(const rpc::Error& error) override;
 
   bool is_notification() const { return id.empty(); }
-  // A notification has been admitted: nobody waits for what becomes of it.
+  // A notification was admitted: the reply does not wait for it.
   void leave_reply() { reply_.reset(); }
 
-  Dispatcher& dispatcher;  // that admits it
+  Dispatcher& dispatcher;  // the one that admitted it
   const std::string id;    // as written; empty: a notification
-  Ticket ticket;           // once it was admitted
-  size_t place = 0;        // among its session's calls
+  Ticket ticket;           // set once admitted
+  size_t place = 0;        // index in the session's calls
 
  private:
   template <class Deliver>

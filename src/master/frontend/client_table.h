@@ -1,9 +1,9 @@
 // ClientTable: how many connections each client holds, and which one can be closed to make room.
 //
-// A client is a name: see net::client_of() and Session::identify(). An idle connection is one to
-// which the server owes nothing: the client has sent no complete request yet, or has been answered.
-// A known connection has shown what is asked of it, a token or a certificate; where nothing is
-// asked for, each one is known. A connection that is not known makes room before any known one.
+// A client is a name: see net::client_of() and Session::identify(). A connection is idle while no
+// complete request of it is unanswered. A connection is known once it has shown the token or the
+// certificate that is required; if neither is, every connection is known. Unknown connections are
+// closed before known ones.
 //
 // Processes: the master only. Pure: no I/O, no time.
 // Memory:    owns no connection; one list entry for each, and one map entry for each client.
@@ -29,10 +29,10 @@ class ClientTable {
   using Entries = std::list<Entry>;
 
  public:
-  // Of one connection; valid until remove().
+  // A connection's entry; valid until remove().
   using Place = typename Entries::iterator;
 
-  // A connection begins idle.
+  // A new connection is idle.
   Place add(Connection& connection, const std::string& name, bool is_known) {
     Client& client = *clients_.try_emplace(name).first;
     Entries& idle = client.second.idle[is_known];
@@ -59,7 +59,7 @@ class ClientTable {
     resize(now);
     if (&was != &now) resize(was);
   }
-  // It comes behind its client's other idle connections, also where it was idle before.
+  // The connection becomes the last of its client's idle ones, also if it was idle before.
   void set_idle(Place place, bool is_idle) {
     Entries& from = list_of(place);
     place->is_idle = is_idle;
@@ -76,9 +76,8 @@ class ClientTable {
   }
   const std::string& name_of(Place place) const { return place->client->first; }
 
-  // The connection that has been idle for longest, of the client that holds most connections among
-  // those that have an idle one: one that is not known, or else a known one. Null: there is no idle
-  // connection.
+  // Of the clients with an idle connection the one with most connections; of its idle ones the one
+  // idle for longest. Unknown connections come first, then known ones. Null: no connection is idle.
   Connection* oldest_idle() {
     Connection* const found = oldest_idle(false);
     return found != nullptr ? found : oldest_idle(true);
@@ -90,7 +89,7 @@ class ClientTable {
 
     std::array<Entries, 2> idle;  // by is_known; the oldest first
     Entries busy;
-    std::array<size_t, 2> rank{};  // as in ranking_; 0: it is not in there
+    std::array<size_t, 2> rank{};  // as in ranking_; 0: not in it
   };
   using Client = std::pair<const std::string, Connections>;
   struct Entry {
@@ -110,11 +109,11 @@ class ClientTable {
       Client& client = *ranking.rbegin()->second;
       const Entries& idle = client.second.idle[is_known];
       if (!idle.empty()) return idle.front().connection;
-      unrank(client, is_known);  // until it has an idle one: nobody looks at it again before
+      unrank(client, is_known);  // until the client has an idle connection again
     }
     return nullptr;
   }
-  // After the client got a connection, lost one, or showed that one is known.
+  // Call after a client's number of connections changed, or one became known.
   void resize(Client& client) {
     for (const bool is_known : {false, true}) {
       unrank(client, is_known);
@@ -134,8 +133,8 @@ class ClientTable {
   }
 
   std::unordered_map<std::string, Connections> clients_;
-  // Clients by their number of connections: those that have an idle one that is not known, and
-  // those that have an idle known one. A client that has none any more leaves when it is found.
+  // Clients by their number of connections: [false] those with an unknown idle connection, [true]
+  // those with a known idle one. oldest_idle() removes a client that has none any more.
   using Ranking = std::set<std::pair<size_t, Client*>>;
   std::array<Ranking, 2> ranking_;
   size_t size_ = 0;

@@ -10,18 +10,18 @@
 namespace ringmaster::master {
 namespace {
 
-// All sessions are looked at four times a second, a part of them at each tick; where there are
-// many, more rarely, down to once a second. A look at one that waits takes half a microsecond, most
-// of it for memory that is in no cache, and whoever asks something meanwhile waits for all of them.
+// The timer checks all sessions four times a second, a part of them each tick; where there are
+// many, down to once a second. To check one takes half a microsecond, mostly cache misses, and
+// requests wait until the tick's part is done.
 constexpr uint64_t kTickMs = 250 / 16;
 constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
 constexpr size_t kSessionsEach = 128;
 
-// One part in so many of connection_memory_bytes is free once connections were closed for it.
+// This fraction of connection_memory_bytes (1/64) is free after connections were closed for it.
 constexpr uint64_t kFreedPart = 64;
 
-// Removes one of these addresses: "127.0.0.1:0" may stand there several times.
+// Removes one occurrence of the address: "127.0.0.1:0" may occur several times.
 bool take_one(std::vector<net::Address>& addresses, const net::Address& address) {
   const auto found = std::find(addresses.begin(), addresses.end(), address);
   if (found == addresses.end()) return false;
@@ -122,7 +122,7 @@ Status Frontend::serve(Deployment& deployment) {
         loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
     if (!listening) return listening;
   }
-  // Whom a mode has let in stays in, so it changes only when all can be listened on.
+  // Modes change only once all addresses listen: a client that a new mode lets in stays connected.
   for (const Entrance& entrance : entrances_) {
     if (!entrance.is_open) continue;
     Status permitted = entrance.listener->permit(deployment.options().unix_access);
@@ -210,8 +210,8 @@ void Frontend::count_memory(const net::Connection& connection, uint64_t was_byte
   if (memory_bytes_ > shared_.limits.connection_memory_bytes) close_greediest();
 }
 
-// Those that hold most, until a part of the memory is free: to find them takes a look at each
-// session, which is half a microsecond, so that must not be done again for each small message.
+// Closes the connections that hold most, until 1/64 of the memory is free: the search takes half a
+// microsecond a session, so it must not be done again for each small message.
 void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
   std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
@@ -243,8 +243,8 @@ void Frontend::finish() {
 }
 
 void Frontend::flush() {
-  // A flush may close a connection, and with it end what others wait for: whatever is added
-  // meanwhile is flushed, too.
+  // A flush may close a connection, which may complete answers of others: sessions added meanwhile
+  // are flushed, too.
   while (!unsent_.empty()) {
     std::swap(unsent_, flushing_);
     for (const auto& session : flushing_)

@@ -1,15 +1,14 @@
-// Frontend: the listening sockets and the sessions that have come in through them.
+// Frontend: the listening sockets and the sessions that they accepted.
 //
 // Processes: the master only.
-// Limits:    `connections` sessions at once: for one more, the client that holds most loses the
-//            connection that has been idle for longest; one that has not shown the token or the
-//            certificate that it was asked for goes before any other. Where none is idle, the new
-//            one is told so (-32009) and closed, as one beyond connections_per_client is. What all
-//            of them hold of unfinished requests and unread answers is connection_memory_bytes:
-//            when it is more, those that hold most are closed, until 1/64 of it is free. A
-//            connection that sends no first byte, dribbles a message or does not read is closed:
-//            see net::Connection. Refusals are counted, and logged once a second at most for each
-//            reason. TLS: see Handshakes.
+// Limits:    `connections` sessions at once. A new one closes the longest idle connection of the
+//            client with most connections, first of those that have not shown the required token or
+//            certificate. If none is idle, the new one gets an error (-32009) and is closed; so is
+//            one beyond connections_per_client. Unfinished requests and unread answers may hold
+//            connection_memory_bytes in all; beyond that the connections that hold most are closed,
+//            until 1/64 of it is free. A connection that sends no first byte, sends a message too
+//            slowly or does not read is closed: see net::Connection. Refusals are counted, and
+//            logged once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
 #include <memory>
@@ -29,28 +28,28 @@ namespace ringmaster::master {
 
 class Frontend {
  public:
-  // So many connections more than there may be are told so; any further ones are only closed.
+  // So many connections beyond the limit get an error; further ones are closed without.
   static constexpr size_t kToldMax = 64;
 
-  // `inherited` sockets of the service manager, if there are any, take the place of all addresses.
+  // `inherited`: sockets of the service manager; if there are any, they replace all addresses.
   Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
 
-  // Binds those of its addresses that are not bound yet, and loads what TLS takes. Nobody is let in
+  // Binds the addresses that are not bound yet, and loads the TLS files. No client is accepted
   // there before serve().
   [[nodiscard]] Status bind(const Options& options);
-  // Requests go to this deployment from now on, and clients are let in at its addresses, which are
-  // bound; the others are closed. Fails, and changes nothing, when one cannot be listened on.
+  // Routes requests to this deployment, listens at its addresses and closes the others. Fails, and
+  // changes nothing, when listen(2) fails for one. REQUIRES: bind().
   [[nodiscard]] Status serve(Deployment& deployment);
-  // Closes what was bound for a deployment that will not come to be.
+  // Closes the addresses that were bound for a deployment that was given up.
   void forget_bound();
-  // As clients would write them.
+  // As clients write them.
   std::vector<std::string> addresses() const;
 
-  // Lets nobody in any more and refuses new requests (-32013).
+  // Accepts no more clients and refuses new requests (-32013).
   void drain();
-  // Closes every connection once it has been sent all that it is owed.
+  // Closes every connection once all of its answers were sent.
   void finish();
-  // Writes what was answered since the last call. To be called before the event loop waits.
+  // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
 
@@ -63,7 +62,7 @@ class Frontend {
 
   Status load_tls(const Options& options);
   void warn_if_open(const net::Listener& listener, const Options& options) const;
-  // These are in front_accept.cc.
+  // These are in frontend_accept.cc.
   void accept(net::Stream stream, bool is_tls);
   bool lets_in(const net::AnyStream& stream);
   std::optional<Refusal> make_room_for(const std::string& client);
@@ -76,7 +75,7 @@ class Frontend {
   Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
-  // Of the deployment that serves, and of the next one; null: it has no TLS address.
+  // Of the serving deployment, and of the next one; null: it has no TLS address.
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;
@@ -85,13 +84,13 @@ class Frontend {
   bool is_inherited_;
   std::vector<Entrance> entrances_;
   std::unordered_map<const net::Connection*, std::shared_ptr<Session>> sessions_;
-  uint64_t memory_bytes_ = 0;  // that sessions_ hold
+  uint64_t memory_bytes_ = 0;  // held by sessions_
   std::vector<std::shared_ptr<Session>> unsent_;
-  std::vector<std::shared_ptr<Session>> flushing_;  // its memory is used again
-  std::vector<std::shared_ptr<Session>> closed_;    // destroyed once their callbacks have returned
+  std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
+  std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
   UvHandle<uv_timer_t> patience_;
   Handshakes handshakes_;
-  size_t next_bucket_ = 0;  // of the sessions: is looked at next
+  size_t next_bucket_ = 0;  // of sessions_: checked next
 };
 
 }  // namespace ringmaster::master

@@ -1,4 +1,4 @@
-// Frontend: which connections are let in, which make room for them, and what is logged of it.
+// Frontend: accepts connections, closes idle ones for them, and logs refusals.
 #include <utility>
 
 #include "base/clock.h"
@@ -9,8 +9,8 @@
 namespace ringmaster::master {
 namespace {
 
-// So many connections are passed over for one new connection: idle ones with unsent answers, and
-// those of known clients that are sending a request.
+// How many connections one new connection may skip: idle ones with unsent answers, and known
+// clients that are sending a request.
 constexpr size_t kLooksMax = 64;
 
 }  // namespace
@@ -29,7 +29,7 @@ void Frontend::accept(net::Stream stream, bool is_tls) {
   const std::optional<Refusal> refusal = make_room_for(client);
   if (refusal) {
     shared_.access.count(*refusal, client);
-    // By TLS nobody can be told before the handshake, which one too many is not worth.
+    // Over TLS the error could only be sent after a handshake, which is too costly for a refusal.
     if (is_tls || sessions_.size() >= shared_.clients.size() + kToldMax) return;
   }
   auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
@@ -43,7 +43,7 @@ void Frontend::accept(net::Stream stream, bool is_tls) {
   connection.start();
 }
 
-// Why there is no room for another connection of this client; none: there is.
+// Why there is no room for another connection of this client. Empty: there is room.
 std::optional<Refusal> Frontend::make_room_for(const std::string& client) {
   const uint64_t of_client = shared_.connections_per_client;
   if (of_client > 0 && shared_.clients.count_of(client) >= of_client) {
@@ -62,7 +62,7 @@ bool Frontend::close_idle() {
   return false;
 }
 
-// A client that has shown a certificate counts by its subject, wherever it comes from.
+// A client that has shown a certificate counts by its subject, not its address.
 void Frontend::on_handshake(net::Connection& connection, uint64_t took_ns) {
   if (!handshakes_.note(connection, took_ns, now_ns())) return;
   const std::string subject = connection.client_subject();

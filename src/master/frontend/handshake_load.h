@@ -2,10 +2,10 @@
 // that time is scarce.
 //
 // One turn of the loop spends 5 ms on handshakes at most: ten thousand at once would take seconds,
-// with some keys a minute, in which nobody is answered and the watchdog is not fed. The time is
+// with some keys a minute, and meanwhile no request is answered and no WATCHDOG=1 sent. The time is
 // scarce for a second after a handshake had to wait for the next turn, or after handshakes have
-// taken a quarter of the loop's time. Only then does a client's HandshakeQuota hold: an idle server
-// refuses no client a handshake, however many others come from the same address.
+// taken a quarter of the loop's time. Only then does HandshakeQuota apply: an idle server delays no
+// handshake, however many come from one address.
 //
 // Pure: time is an argument.
 #pragma once
@@ -20,7 +20,7 @@ class HandshakeLoad {
  public:
   static constexpr uint64_t kTurnNs = 5 * kNsPerMs;
   static constexpr uint64_t kWindowNs = kNsPerS;
-  static constexpr uint64_t kWindowShareNs = kWindowNs / 4;  // that handshakes may take of it
+  static constexpr uint64_t kWindowShareNs = kWindowNs / 4;  // the part that handshakes may take
   static constexpr uint64_t kScarceNs = kNsPerS;
 
   // False: the handshake must wait for the next turn of the loop.
@@ -42,8 +42,8 @@ class HandshakeLoad {
   bool is_scarce(uint64_t now_ns) const { return now_ns < scarce_until_ns_; }
 
  private:
-  uint64_t turn_ns_ = 0;    // that handshakes have taken in this turn of the loop
-  uint64_t window_ns_ = 0;  // and since window_begin_ns_
+  uint64_t turn_ns_ = 0;    // taken by handshakes in this turn of the loop
+  uint64_t window_ns_ = 0;  // taken since window_begin_ns_
   uint64_t window_begin_ns_ = 0;
   uint64_t scarce_until_ns_ = 0;
 };

@@ -1,15 +1,15 @@
 // HandshakeQuota: how much of the loop's time the TLS handshakes of one client may take.
 //
-// A handshake costs the server an exchange of keys and a signature. A client that gives up after
-// its hello pays nearly nothing. So while that time is scarce (see HandshakeLoad) each client may
-// take 1 % of the loop's time, and 500 ms at once. A handshake that the client completes has cost
-// the client as much: only a twentieth of it counts, which makes 20 % of the time. A handshake that
-// has begun may overdraw by another 500 ms, so that it can be completed. A client never owes more
-// than that, whatever it took while the time was not scarce.
+// A handshake costs the server a key exchange and a signature, and a client that stops after its
+// hello nearly nothing. So while the time is scarce (see HandshakeLoad) each client may take 1 % of
+// the loop's time, and 500 ms at once. A completed handshake has cost the client as much, so only a
+// twentieth of it counts, which allows 20 % of the time. A handshake that has begun may exceed the
+// quota by another 500 ms, so that it can be completed. A client's debt never exceeds that,
+// whatever it took while the time was not scarce.
 //
 // Pure: time is an argument.
-// Memory: a fixed table of 256 KiB. Clients are hashed into it, with a salt that nobody outside
-//         knows, so that no client can choose with which other one it shares an account.
+// Memory: a fixed table of 256 KiB. Clients are hashed into it with a secret salt, so that no
+//         client can choose to share another one's account.
 #pragma once
 
 #include <algorithm>
@@ -26,8 +26,8 @@ class HandshakeQuota {
   using Account = size_t;
 
   static constexpr uint64_t kBurstNs = 500'000'000;
-  static constexpr uint64_t kShare = 100;          // one part in so many of the time
-  static constexpr uint64_t kCompletedShare = 20;  // one part in so many of a completed one counts
+  static constexpr uint64_t kShare = 100;          // 1/100 of the time
+  static constexpr uint64_t kCompletedShare = 20;  // 1/20 of a completed one counts
 
   explicit HandshakeQuota(std::string salt) : salt_(std::move(salt)), debts_(kAccounts) {}
 
@@ -56,7 +56,7 @@ class HandshakeQuota {
     uint64_t at_ns = 0;
   };
 
-  // What is left of it: it melts with time.
+  // The debt now: it shrinks with time.
   uint64_t debt(Account account, uint64_t now_ns) const {
     const Debt& debt = debts_[account];
     return debt.ns - std::min(debt.ns, (now_ns - debt.at_ns) / kShare);

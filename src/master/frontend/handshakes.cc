@@ -62,7 +62,7 @@ void Handshakes::resume_delayed(uint64_t now_ns) {
     net::Connection& connection = *delayed_.front();
     Handshake& handshake = under_way_.at(&connection);
     if (connection.has_client_ended()) {
-      connection.abort();  // which calls forget()
+      connection.abort();  // calls forget()
     } else if (has_credit(handshake, now_ns)) {
       resume(connection, handshake, now_ns);
     } else if (without_credit > 0) {

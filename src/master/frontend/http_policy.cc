@@ -14,7 +14,7 @@ constexpr std::string_view kContentTypes[] = {"application/json", "application/j
                                               "application/jsonrequest",
                                               "application/json-request"};
 
-// Of UTF-8, if a charset is named at all.
+// application/json; a charset, if given, must be UTF-8.
 bool is_json(std::string_view content_type) {
   const std::string lowered = to_lower(content_type);
   const std::string_view all = lowered;
@@ -37,7 +37,7 @@ HttpVerdict refuse(unsigned status, std::string why) {
   return {status, std::move(why)};
 }
 
-// What an error repeats of a request. JSON may write six characters for one of these bytes.
+// The part of a request that an error quotes. JSON may escape one byte as six characters.
 std::string_view shown(std::string_view text) {
   return text.substr(0, 100);
 }

@@ -1,9 +1,8 @@
-// ResponseQueue: replies that are sent in the order in which their requests came, and become
-// complete
-// in any order: those to the requests of one HTTP connection, the answers in one batch.
+// ResponseQueue: sends replies in the order of their requests, though they become complete in any
+// order: the responses of one HTTP connection, the answers in one batch.
 //
-// Pure. Memory: the complete replies that wait for one before them: held_bytes().
-// Limits: as many places as its owner opens.
+// Pure. Memory: complete replies that wait for an earlier one: held_bytes().
+// Limits: as many places as the owner opens.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +17,13 @@ class ResponseQueue {
  public:
   using Place = uint64_t;
 
-  // The place behind all others.
+  // Opens a place behind all others.
   Place open() {
     places_.emplace_back();
     return first_ + places_.size() - 1;
   }
-  // Fills a place that is open with what `append` adds to the string that it is given, and appends
-  // to `out` all that need wait no longer.
+  // Completes an open place with the text that `append` adds to its argument, and appends to `out`
+  // all replies that need not wait any more.
   template <class Append>
   void complete(Place place, Append append, std::string& out) {
     if (place != first_) {
@@ -41,7 +40,7 @@ class ResponseQueue {
     }
   }
 
-  // Whether no other has been opened behind this one.
+  // Whether no place was opened behind this one.
   bool is_last(Place place) const { return place + 1 == first_ + places_.size(); }
   bool is_empty() const { return places_.empty(); }
   size_t size() const { return places_.size(); }

@@ -13,7 +13,7 @@ constexpr std::string_view kCancel = "$/cancelRequest";
 constexpr std::string_view kDiscover = "rpc.discover";
 constexpr std::string_view kAuth = "rpc.auth";
 
-// Of a message of somebody who has not shown a token.
+// The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
 
 }  // namespace
@@ -48,7 +48,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
   return true;
 }
 
-// Behind the replies to all requests before: the client would take it for one of them.
+// Sent after all earlier responses: else the client would take it for one of them.
 void Session::send_continue() {
   if (!owes_continue_ || !line_.is_empty()) return;
   owes_continue_ = false;
@@ -91,7 +91,7 @@ bool Session::is_authentication(const rpc::Message& message) const {
          message.requests.front().method == kAuth;
 }
 
-// Whatever the message is: who has not shown a token is not told what is wrong with it.
+// For any message: a client without a token does not learn what is wrong with it.
 void Session::refuse_unauthenticated(const rpc::Message& message) {
   const rpc::Error error = count_unauthorized();
   const bool has_id = !message.is_batch && !message.requests.empty();
@@ -129,7 +129,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
 void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
   rpc::Error error = rpc::make_error(rpc::kMethodNotFound, "method_not_found",
                                      fmt::format("there is no method {:.100}", request.method));
-  // The client of a notification is told nothing, so no name is looked for.
+  // A notification gets no answer, so no nearest name is searched.
   if (!request.is_notification()) {
     const std::string_view near = shared_.deployment->nearest_method(request.method);
     if (!near.empty()) error.message += fmt::format("; did you mean {}?", near);
@@ -137,8 +137,8 @@ void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
   refuse(request, error, reply);
 }
 
-// Where no token is asked for any is good, as it is in HTTP: so clients can be given theirs before
-// the server is.
+// Where no token is required any is accepted, as in HTTP: so clients can be configured before the
+// server.
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const AccessControl& access = shared_.access;
   const bool is_asked = access.asks_for_token();
@@ -146,7 +146,7 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const bool is_known = !is_asked || !client.empty();
   if (is_asked && (!is_known || !identify(client))) {
     is_unwelcome_ = true;
-    is_finishing_ = true;  // when all of its message has been begun: see on_message()
+    is_finishing_ = true;  // once the whole message has begun: see on_message()
     const rpc::Error error =
         is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
     return refuse(request, error, reply);
@@ -170,8 +170,8 @@ void Session::admit(const Method& method, const rpc::Request& request,
   if (request.is_notification()) call->leave_reply();
 }
 
-// As language servers have it: {"id": N}, of a request of the same connection. Who asks for more
-// than a notification is told that it was heard.
+// As in the language server protocol: {"id": N}, of a request of the same connection. If it is no
+// notification, the answer is null.
 void Session::cancel(const rpc::Request& request, Reply* reply) {
   const std::string_view id = json::find_member(request.params, "id");
   const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {
@@ -186,8 +186,8 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
   answer(request, "null", reply);
 }
 
-// See openrpc.h. A small request with a large answer: what comes of many at once is only counted
-// after the last of them, so it is limited here.
+// See openrpc.h. The answer is large, and the memory limit is checked only after all requests of
+// one read: so the unsent answers are limited here.
 void Session::discover(const rpc::Request& request, Reply* reply) {
   const size_t waiting = connection_.output().size() + connection_.charged_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {
@@ -207,7 +207,7 @@ void Session::on_ended() {
 
 void Session::charge(int64_t bytes) {
   connection_.charge(bytes);
-  shared_.on_unsent(shared_from_this());  // so that it is counted
+  shared_.on_unsent(shared_from_this());  // so that flush() counts it
 }
 
 void Session::on_answered(const Call& call) {
@@ -261,7 +261,7 @@ void Session::update_hold() {
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);
-  if (!hold) shared_.on_unsent(shared_from_this());  // what was read and held is due, too
+  if (!hold) shared_.on_unsent(shared_from_this());  // what was read and held is served by flush()
 }
 
 void Session::on_closed() {

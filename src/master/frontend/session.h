@@ -1,13 +1,13 @@
-// Session: one client's connection, and what it is owed: its messages become calls, their answers
-// become responses in the client's framing: as they come, or of HTTP in the order of its requests.
+// Session: one client connection and its calls. Messages become calls; their answers are sent in
+// the client's framing, as they come, or over HTTP in the order of the requests.
 //
-// Memory: calls know their session weakly: a client that leaves does not wait for its answers, and
-//         they do not keep it alive.
-// AccessControl: where tokens are asked for, the first message must bring one, or each request of
-//         HTTP. One that is wrong, whenever it comes, is in the last message that is read: what was
-//         asked before is answered, then the connection ends.
-// Limits: in_flight_per_connection calls, and as many replies of HTTP that are yet to be sent; then
-//         the connection is not read until answers have left.
+// Memory: calls hold their session weakly, so they do not keep the session of a client that has
+//         left alive.
+// AccessControl: where a token is required, it must be in the first message, or in each HTTP
+//         request. The message with a wrong token is the last that is read: earlier requests are
+//         answered, then the connection ends.
+// Limits: in_flight_per_connection calls, and as many unsent HTTP responses. Beyond that the
+//         connection is not read until answers were sent.
 #pragma once
 
 #include <cstdint>
@@ -36,15 +36,15 @@ class Session : public std::enable_shared_from_this<Session> {
   // What all sessions share.
   struct Shared {
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
-    Limits limits;                     // copies of its: connections may outlive it
+    Limits limits;                     // copies: connections may outlive the deployment
     net::ConnectionLimits connection_limits;
-    std::vector<std::string> origins;  // see http_rules.h
+    std::vector<std::string> origins;  // see http_policy.h
     AccessControl access;
-    ClientTable<Session> clients;         // without those that are refused
+    ClientTable<Session> clients;         // without refused sessions
     uint64_t connections_per_client = 0;  // 0: no limit
     rpc::HttpDate date;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
-    bool is_draining = false;                                 // no new requests
+    bool is_draining = false;                                 // new requests are refused
   };
 
   Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
@@ -52,20 +52,20 @@ class Session : public std::enable_shared_from_this<Session> {
 
   net::Connection& connection() { return connection_; }
 
-  // Counts it as a connection of this client, which may be asked for a certificate.
+  // Counts the connection for this client. `is_certificate_asked`: a certificate is required.
   void enter(const std::string& client, bool is_certificate_asked);
-  // From now on it is that client's, by its token or certificate. False: that one has
-  // connections_per_client already.
+  // Counts the connection for this client from now on, by its token or certificate. False: the
+  // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
   // REQUIRES: enter().
   const std::string& client() const { return shared_.clients.name_of(*place_); }
-  // For a connection that is one too many, by that limit: says so, and closes.
+  // Sends the error for a connection beyond the limit `why`, and closes the connection.
   void refuse_connection(Refusal why);
-  // Closes it at once, so that another connection has its place. False: not all that it was
-  // answered has been sent; it is the last of its client's to be asked again. Or a client that has
-  // shown a token or a certificate is sending a request; it counts as busy until that is complete.
+  // Closes the connection at once, for a new one. False: it has unsent answers, and goes to the end
+  // of its client's idle connections; or a known client is sending a request, and counts as busy
+  // until that is complete.
   bool make_room();
-  // Is it time to close it, because of what its client does not do? To be asked now and then.
+  // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
@@ -75,7 +75,7 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_unreadable(rpc::Framer::Event why);
   void on_ended();
 
-  // A response: `append` adds it to the string that it is given.
+  // Sends a response: `append` adds it to its argument.
   template <class Append>
   void respond(Append append) {
     const size_t begin = connection_.output().size();
@@ -84,28 +84,28 @@ class Session : public std::enable_shared_from_this<Session> {
   }
   void respond_result(rpc::Version version, std::string_view id, std::string_view result);
   void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
-  // The same for a long result of one line, from where it lies.
+  // The same for a long result of one line, without a copy.
   void send_result(rpc::Version version, std::string_view id, std::string_view result);
-  // The response to a request of HTTP.
+  // Sends the response to an HTTP request.
   void send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                  std::span<const rpc::HttpField> fields, std::string_view body);
-  // What is held for this client elsewhere counts as its own.
+  // Counts memory held elsewhere for this connection.
   void charge(int64_t bytes);
   void on_answered(const Call& call);
 
   bool is_closed() const { return connection_.is_closed(); }
-  // The client is gone: it has reset the connection, or broken the protocol. What it waits for is
-  // cancelled; its notifications, of which it awaits nothing, are not. A client that only ends its
-  // sending is not gone: see net::Connection.
+  // The connection has ended: the client has reset it, or broken the protocol. Cancels its calls,
+  // but not its notifications. A client that only shuts down its sending side is not gone: see
+  // net::Connection.
   void on_closed();
-  // Closes once all that it is owed has been sent.
+  // Closes the connection once all answers were sent.
   void finish_when_idle();
   bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
-  // -32001; counts it among the refusals.
+  // Makes the error -32001, and counts a refusal.
   rpc::Error count_unauthorized();
   rpc::Error too_many_connections(Refusal why) const;
   void begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply);
@@ -129,14 +129,14 @@ class Session : public std::enable_shared_from_this<Session> {
 
   Shared& shared_;
   net::Connection connection_;
-  std::vector<Call*> calls_;    // not yet answered; their jobs own them
-  ResponseQueue line_;          // of HTTP
-  HttpVerdict verdict_;         // on the request whose message comes next
-  bool owes_continue_ = false;  // to its client, which waits for that before it sends the message
-  bool is_authenticated_;       // has no token to show any more; HTTP shows it each time
-  bool is_identified_ = false;  // has shown a token or a certificate
-  std::optional<ClientTable<Session>::Place> place_;  // none: it is refused
-  bool is_unwelcome_ = false;                         // nothing more is heard of it
+  std::vector<Call*> calls_;    // unanswered; their jobs own them
+  ResponseQueue line_;          // HTTP responses in order
+  HttpVerdict verdict_;         // on the request whose body comes next
+  bool owes_continue_ = false;  // the client waits for 100 Continue before it sends the body
+  bool is_authenticated_;       // needs to show no token any more; HTTP requests always do
+  bool is_identified_ = false;  // the client has shown a token or a certificate
+  std::optional<ClientTable<Session>::Place> place_;  // none: refused
+  bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

@@ -1,4 +1,4 @@
-// Session: what goes out: answers, refusals, and what is said of a stream that cannot be read.
+// Session: sends answers, refusals, and errors about unreadable input.
 #include <fmt/format.h>
 
 #include "base/clock.h"
@@ -7,7 +7,7 @@
 namespace ringmaster::master {
 namespace {
 
-// Of HTTP, a status says more than our codes.
+// The HTTP status for unreadable input.
 unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
   switch (why) {
     case rpc::Framer::Event::kBadFrame:
@@ -96,7 +96,7 @@ void Session::refuse_connection(Refusal why) {
   finish_when_idle();
 }
 
-// A body tells the client's person what was wrong; HEAD has none.
+// The body explains the error to a person; a HEAD response has none.
 void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   std::string body;
   rpc::Error error = rpc::make_error(rpc::kInvalidRequest, "http", std::string(why));
@@ -140,7 +140,8 @@ void Session::send_result(rpc::Version version, std::string_view id, std::string
 void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
-  // The client reads nothing behind a reply that says so; what may still come is refused anyway.
+  // After a response with Connection: close the client reads nothing more; later requests are
+  // refused anyway.
   const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
   const auto append = [&](std::string& out) {
     out += rpc::http_head(status, body.size(), keep_alive && !is_last,

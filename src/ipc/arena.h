@@ -1,5 +1,5 @@
-// Arena: gives out blocks of the payload region, each as long as was asked for, rounded up to whole
-// units of kUnitBytes. A block fits wherever so many units are free side by side.
+// Arena: allocates blocks of the payload region, rounded up to whole units of kUnitBytes. A block
+// fits wherever enough units are free side by side.
 //
 // Small blocks, of up to 1/64 of the capacity, take the lowest place where they fit, and never one
 // in the upper quarter. Larger blocks take the highest place. So:
@@ -7,9 +7,8 @@
 //   the upper quarter, however many small blocks there are, and wherever they lie.
 //
 // Processes: the master only; workers see the blocks through job headers.
-// Memory:    all of its state is private to the master. Nothing that a worker writes (it cannot:
-//            its mapping is read-only) or that a dying process leaves could damage it.
-// Cost:      no system call and no allocation after construction; that of FreeUnits.
+// Memory:    all of its state is private to the master, so no worker can damage it.
+// Cost:      no system call and no allocation after construction; see FreeUnits.
 // Limits:    the longest block is the whole capacity.
 #pragma once
 
@@ -24,14 +23,14 @@ namespace ringmaster::ipc {
 
 struct Block {
   uint64_t offset = 0;
-  uint64_t size = 0;  // usable bytes: at least what was asked for. 0: no block
+  uint64_t size = 0;  // usable bytes, at least those requested. 0: no block
 };
 
 class Arena {
  public:
   static constexpr uint64_t kUnitBytes = 1024;
 
-  // What a block of so many bytes takes: whole units, at least one.
+  // The size of a block for `bytes` bytes: whole units, at least one.
   static constexpr uint64_t block_bytes(uint64_t bytes) {
     return bytes == 0 ? kUnitBytes : (bytes - 1) / kUnitBytes * kUnitBytes + kUnitBytes;
   }
@@ -39,9 +38,9 @@ class Arena {
   // Manages [0, capacity) of a region; capacity is rounded down to whole units.
   explicit Arena(uint64_t capacity);
 
-  // Empty: there is no place for it.
+  // Empty: no place is large enough.
   std::optional<Block> allocate(uint64_t bytes);
-  // The block must be one that allocate() returned, and not freed since.
+  // REQUIRES: allocate() returned the block, and it was not freed since.
   void free(Block block);
 
   uint64_t used_bytes() const { return used_bytes_; }

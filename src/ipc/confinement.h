@@ -1,5 +1,5 @@
-// Confinement: what a worker or canary gives up before it runs a handler's code. The master decides
-// it, the fork server is told (control.h), and each process that the fork server forks does it.
+// Confinement: what a worker or canary gives up before it runs a handler's code. The master sends
+// it to the fork server (control.h), and each process that the fork server forks applies it.
 #pragma once
 
 #include <cstdint>
@@ -8,8 +8,8 @@ namespace ringmaster::ipc {
 
 enum class Sandbox : uint32_t {
   kOff,
-  kBestEffort,  // a step that this system refuses is left out, and reported
-  kFull,        // a step that this system refuses ends the start
+  kBestEffort,  // a step that this system refuses is skipped and reported
+  kFull,        // a step that this system refuses fails the start
 };
 
 struct Confinement {

@@ -20,8 +20,7 @@ struct PacketHead {
 
 constexpr size_t kPacketBytesMax = kControlTextBytesMax + sizeof(PacketHead);
 
-// A handler is its fields, each ended by a NUL: none of them can hold one, being TOML text that the
-// configuration has checked.
+// A handler is encoded as its fields, each ended by a NUL: config refuses NULs in TOML text.
 std::string next_field(const std::string& text, size_t& at) {
   const size_t end = text.find('\0', at);
   std::string field = text.substr(at, end - at);
@@ -29,7 +28,7 @@ std::string next_field(const std::string& text, size_t& at) {
   return field;
 }
 
-// What sendmsg(2) and recvmsg(2) take: the parts of a packet, and room for one descriptor.
+// The arguments of sendmsg(2) and recvmsg(2): the parts of a packet, and room for one descriptor.
 struct Envelope {
   explicit Envelope(std::span<iovec> parts) {
     header.msg_iov = parts.data();
@@ -47,7 +46,7 @@ struct Envelope {
     enclosed->cmsg_len = CMSG_LEN(sizeof fd);
     std::memcpy(CMSG_DATA(enclosed), &fd, sizeof fd);
   }
-  // The descriptor that came. There is room for one: the kernel closes any other.
+  // The received descriptor. There is room for one: the kernel closes any other.
   Fd take() {
     const cmsghdr* const enclosed = CMSG_FIRSTHDR(&header);
     int fd = -1;
@@ -103,7 +102,7 @@ Result<bool> ControlChannel::send_packet(const ControlMessage& message, int memo
     sent = ::sendmsg(socket_.get(), &envelope.header, MSG_NOSIGNAL | flags);
   } while (sent < 0 && errno == EINTR);
   if (sent >= 0) return true;
-  // ETOOMANYREFS: as many descriptors are on their way as this user may have open.
+  // ETOOMANYREFS: this user has as many descriptors in flight as it may have open.
   const bool is_full = errno == EAGAIN || errno == EWOULDBLOCK || errno == ETOOMANYREFS;
   if ((flags & MSG_DONTWAIT) != 0 && is_full) return false;
   return fail_errno("send on the control channel", errno);
@@ -114,7 +113,7 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
   iovec parts[] = {{packet, sizeof packet}};
   Envelope envelope(parts);
   envelope.make_room();
-  ssize_t size = 0;  // that the packet had, by MSG_TRUNC
+  ssize_t size = 0;  // the packet's whole size, by MSG_TRUNC
   do {
     size = ::recvmsg(socket_.get(), &envelope.header, MSG_TRUNC | MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);

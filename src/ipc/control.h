@@ -1,4 +1,4 @@
-// Control: what master and fork server say to each other, over a SOCK_SEQPACKET pair.
+// Control: the messages between master and fork server, over a SOCK_SEQPACKET pair.
 //
 //   master -> fork server   kGeometry, kConfinement, kHandler (one each), kLoad,
 //                       then kFork, kKill and kPing as it likes
@@ -8,14 +8,13 @@
 //
 // The master never waits for the fork server: an order that does not fit into the socket waits in
 // master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
-// master when its own socket is full, and obeys no order meanwhile. That cannot be a deadlock: the
-// master reads in each turn of its loop, whatever it has still to tell.
+// master when its own socket is full, and obeys no order meanwhile. That is no deadlock: the master
+// reads in each turn of its loop, even while orders wait.
 //
-// One packet is one message: never half of one, and none is lost while both ends live. The end of
-// the stream means that the other one is gone: the fork server then exits, the master starts
-// another.
-// Processes: master and fork server; workers close it first of all.
-// Death:     what a fork server had forked and not yet reported dies with it (PR_SET_PDEATHSIG).
+// One packet is one whole message, and none is lost while both ends live. The end of the stream
+// means that the other process is gone: the fork server then exits, the master starts another.
+// Processes: master and fork server; workers close it first.
+// Death:     of the fork server: all workers die with it (PR_SET_PDEATHSIG), also unreported ones.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +36,7 @@ enum class ControlType : uint32_t {
   kLoad,
   kFork,
   kKill,  // the worker of this slot, if it still has this pid: never the slot's next one
-  kPing,  // the fork server answers kPong as soon as it obeys orders
+  kPing,  // the fork server answers kPong once it reads orders
   kDescription,
   kLoaded,
   kFailed,
@@ -56,17 +55,17 @@ struct ControlMessage {
   int32_t pid = 0;      // kKill, kForked, kExited
   int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
                         // kFailed: ExitCode
-  // kGeometry, kConfinement, kHandler: encoded; kLoaded: what the workers' sandbox lacks on this
-  // system, for people; kDescription: the handler's, empty where it has none; kFailed:
-  // what is wrong; kExited: what a crashing worker reported, as lines: why, then its frames
+  // kGeometry, kConfinement, kHandler: encoded; kLoaded: the sandbox's steps that this system
+  // refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the error;
+  // kExited: a crashed worker's report, as lines: why, then its frames
   std::string text;
-  // Received only. kFork: the memory of the worker's result ring; closed: the fork server has no
-  // descriptor free for it.
+  // Received only. kFork: the memory of the worker's result ring; closed if the fork server had no
+  // free descriptor for it.
   Fd memory = {};
 };
 
-// The fork server's descriptors by number: what it inherits, and the signalfd that it opens.
-// Workers keep 0 to 2 and kEventFd, canaries 0 to 2.
+// The fork server's descriptors by number: inherited ones, and the signalfd that it opens. Workers
+// keep 0 to 2 and kEventFd, canaries 0 to 2.
 inline constexpr int kControlFd = 3;
 inline constexpr int kControlMemoryFd = 4;
 inline constexpr int kPayloadMemoryFd = 5;
@@ -83,12 +82,12 @@ class ControlChannel {
   int fd() const { return socket_.get(); }
 
   // Waits while the socket is full. Fails when the other end is gone, or `message` is too long.
-  // `memory_fd`: goes along with it; the sender keeps its own. -1: none.
+  // `memory_fd`: a descriptor to send with the message; the sender keeps its own. -1: none.
   [[nodiscard]] Status send(const ControlMessage& message, int memory_fd = -1);
-  // The same without waiting. False: the socket is full, nothing was sent.
+  // Never waits. False: the socket is full, nothing was sent.
   [[nodiscard]] Result<bool> try_send(const ControlMessage& message, int memory_fd = -1);
   enum class Received { kMessage, kNothingYet, kEnd };
-  // Fails on a packet that is no message: the other end is not our program.
+  // Fails on a packet that is no message.
   [[nodiscard]] Result<Received> receive(ControlMessage& message);
 
  private:

@@ -14,8 +14,8 @@ namespace ringmaster::ipc {
 void WorkerBell::sleep(uint64_t timeout_ns) {
   const timespec timeout{static_cast<time_t>(timeout_ns / kNsPerS),
                          static_cast<long>(timeout_ns % kNsPerS)};
-  // Not FUTEX_PRIVATE: the master maps this word at another address. Every way to return (rung,
-  // timed out, interrupted, no longer asleep) means the same: look for work.
+  // Not FUTEX_PRIVATE: the master maps this word at another address. After any return (rung, timed
+  // out, interrupted, no longer asleep) the worker looks for work.
   ::syscall(SYS_futex, &word_, FUTEX_WAIT, static_cast<uint32_t>(WorkerState::kAsleep), &timeout,
             nullptr, 0);
   set(WorkerState::kAwake);
@@ -35,8 +35,8 @@ void MasterBell::ring(int event_fd) {
   if (asleep_.load(std::memory_order_seq_cst) == 0) return;
   if (asleep_.exchange(0, std::memory_order_seq_cst) == 0) return;
   const uint64_t one = 1;
-  // The only failure is EAGAIN of a counter that is full, which also means that it was rung. Where
-  // another worker has cleared O_NONBLOCK, this waits until the master, which is awake, reads.
+  // The only failure is EAGAIN: the counter is full, so the bell was rung. If another worker has
+  // cleared O_NONBLOCK, this waits until the master reads, which is awake.
   [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof one);
 }
 

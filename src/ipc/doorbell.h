@@ -1,10 +1,10 @@
-// Doorbells: how one process wakes another. They are hints: whoever is woken looks for itself what
-// there is to do, and looks again on a slow tick, so a lost ring costs milliseconds, never a job.
+// Doorbells: how one process wakes another. They are hints: the woken process looks for work
+// itself, and looks again on a slow tick, so a lost ring costs milliseconds, never a job.
 //
-// Sleeper and ringer agree by Dekker's rule, which is why these operations and the ones on the ring
-// and the result rings that they go with are sequentially consistent: the sleeper first says that
-// it sleeps and then looks once more; the ringer first publishes and then looks who sleeps. One of
-// the two always sees the other.
+// Dekker's rule: the sleeper first announces its sleep and then looks for work once more; the
+// ringer first publishes and then reads the bell. At least one of them sees the other's store,
+// because these operations, and those on the ring and the result rings, are sequentially
+// consistent.
 //
 // Processes: WorkerBell: its worker sleeps, the master rings. MasterBell: the other way round.
 // Death:     a ringer killed before it rings leaves a sleeper for one tick at most.
@@ -17,26 +17,26 @@
 namespace ringmaster::ipc {
 
 enum class WorkerState : uint32_t {
-  kAbsent = 0,  // not forked yet, or not yet ready for its first job
+  kAbsent = 0,  // not forked yet, or not ready for its first job
   kAwake = 1,
   kAsleep = 2,
 };
 
 class WorkerBell {
  public:
-  // Worker: from kAwake to kAsleep and back. After announce_sleep() look for work, then either
+  // Worker: from kAwake to kAsleep and back. After announce_sleep() look for work, then call
   // cancel_sleep() or sleep(), which returns when rung or after `timeout_ns`.
   void announce_sleep() { set(WorkerState::kAsleep); }
   void cancel_sleep() { set(WorkerState::kAwake); }
   void sleep(uint64_t timeout_ns);
 
-  // Master: true when this call has woken the worker from its sleep.
+  // Master: true if this call has woken the worker.
   bool try_wake();
 
   WorkerState was_state() const {
     return static_cast<WorkerState>(word_.load(std::memory_order_seq_cst));
   }
-  // False: it holds what neither side writes.
+  // False: the word holds a value that neither side writes.
   bool was_sane() const { return was_state() <= WorkerState::kAsleep; }
   // Master, while the slot has no process.
   void reset() { set(WorkerState::kAbsent); }
@@ -55,13 +55,13 @@ class MasterBell {
   void announce_sleep() { asleep_.store(1, std::memory_order_seq_cst); }
   void cancel_sleep() { asleep_.store(0, std::memory_order_seq_cst); }
 
-  // Worker: writes to `event_fd` when the master said that it sleeps, and nobody has woken it yet.
+  // Worker: writes to `event_fd` if the master has announced its sleep and no worker has rung
+  //         since.
   void ring(int event_fd);
 
-  // Master: takes from `event_fd` what was rung. Never waits: the workers share this eventfd's open
-  // file description, so they can clear its O_NONBLOCK, and take the rings between the master's
-  // poll and its read. False, with errno: the kernel has no non-blocking read of an eventfd (before
-  // Linux 5.8).
+  // Master: resets `event_fd`. Never waits, though the workers share this eventfd's open file
+  // description: they can clear its O_NONBLOCK, and read it between the master's poll and its read.
+  // False, with errno: the kernel has no non-blocking read of an eventfd (before Linux 5.8).
   [[nodiscard]] static bool try_take_rings(int event_fd);
 
  private:

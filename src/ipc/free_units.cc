@@ -38,7 +38,7 @@ FreeUnits::Gaps FreeUnits::gaps_of(uint64_t word) {
   const auto front = static_cast<uint32_t>(std::countr_one(word));
   const auto back = static_cast<uint32_t>(std::countl_one(word));
   uint32_t longest = std::max(front, back);
-  // Only a gap that is longer counts: few are left after the first step.
+  // Searches only longer gaps: few are left after the first step.
   for (word = places_of(word, longest + 1); word != 0; word &= word >> 1)
     ++longest;
   return {front, back, longest};
@@ -101,7 +101,7 @@ void FreeUnits::set(uint32_t start, uint32_t length, bool is_free) {
   update(first, (end - 1) / kWordUnits);
 }
 
-// Of these words, and of the nodes above them, up to where nothing has changed.
+// Updates the nodes of these words, and the nodes above, up to the first level without a change.
 void FreeUnits::update(uint32_t first_word, uint32_t last_word) {
   bool has_changed = false;
   const auto store = [&](size_t node, const Gaps& gaps) {

@@ -1,10 +1,10 @@
 // FreeUnits: which units of a memory are free, and where many free ones lie side by side.
 //
-// A bitmap, 64 units to a word, and above the words a binary tree: each node says how many units
-// are free side by side at its beginning, at its end, and at most anywhere in it. So every gap that
-// is long enough is found, wherever it begins, and neighbours that are given back are one gap.
+// A bitmap, 64 units to a word, and above the words a binary tree: each node holds the longest runs
+// of free units at its beginning, at its end, and anywhere in it. So a search finds every gap that
+// is long enough, and adjacent free units form one gap.
 //
-// Processes: the one that owns it; nothing is shared.
+// Processes: one; nothing is shared.
 // Cost:      no allocation after construction. A search visits one node a level, O(log count); a
 //            change also visits each word that it changes: one for 64 units.
 // Memory:    about a byte a unit.
@@ -18,20 +18,20 @@ namespace ringmaster::ipc {
 
 class FreeUnits {
  public:
-  // All of them are free.
+  // All units are free.
   explicit FreeUnits(uint32_t count);
 
-  // The first unit of `length` (at least 1) free units side by side: those at the lowest, or at the
-  // highest place where there are so many. Empty: there are not so many side by side.
+  // The first unit of `length` (at least 1) free units side by side, at the lowest or at the
+  // highest place. Empty: there is no such place.
   std::optional<uint32_t> lowest(uint32_t length) const;
   std::optional<uint32_t> highest(uint32_t length) const;
 
-  // The units [start, start + length), which must be free; or must not be.
+  // Takes or frees the units [start, start + length). REQUIRES: all are free; none is free.
   void take(uint32_t start, uint32_t length) { set(start, length, false); }
   void give_back(uint32_t start, uint32_t length) { set(start, length, true); }
 
  private:
-  struct alignas(16) Gaps {  // of a node, in units; aligned, it is compared and copied at once
+  struct alignas(16) Gaps {  // of a node, in units; aligned: one instruction compares or copies it
     uint32_t front;
     uint32_t back;
     uint32_t longest;

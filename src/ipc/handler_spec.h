@@ -1,6 +1,6 @@
 // HandlerSpec: which handler the fork server loads, and with which options. The master reads it
-// from the configuration and sends it over the control channel, but for the batch: each job has
-// that.
+// from the configuration and sends it over the control channel, without `batch`, which is in each
+// job's header.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ struct HandlerSpec {
   std::string name;          // as methods refer to it: [handlers.NAME]
   std::string library = {};  // absolute path of the shared object
   std::vector<std::pair<std::string, std::string>> options = {};  // see rm_option in handler.h
-  uint64_t batch = 1;  // jobs that one call of run() may get, up to kBatchMax
+  uint64_t batch = 1;  // the most jobs in one call of run(), up to kBatchMax
 };
 
 }  // namespace ringmaster::ipc

@@ -1,12 +1,12 @@
 // JobWord: one 64-bit word that names one publication of a job, and the worker that has it. Entries
-// of the ring and the workers' `running` words are JobWords, so that a published job never lacks a
-// name, whichever worker dies: see README.md.
+// of the ring and the workers' `running` words are JobWords, so that some word names each published
+// job, whichever worker dies: see README.md.
 //
 // Layout: state (2 bits) | worker (10) | job (20) | sequence (32).
 //         Change it => bump kLayoutVersion.
 // Limits: 1024 workers, 1,048,576 jobs. The sequence wraps after 2^32 publications from one job
-//         slot. One slot alone serves at most some 50,000 a second (publish, run, take, in turns),
-//         so that is a day. A worker keeps the word of a former publication until it is done with
+//         slot. One slot serves at most some 50,000 a second (publish, run, take, in turns), so
+//         that takes a day. A worker keeps the word of a former publication until it is done with
 //         its batch: until the latest deadline in it, and two audits (2 s) more.
 #pragma once
 
@@ -18,12 +18,12 @@ namespace ringmaster::ipc {
 inline constexpr uint32_t kWorkerSlotsMax = 1u << 10;
 inline constexpr uint32_t kJobSlotsMax = 1u << 20;
 
-// The most jobs that a worker has in hand at once: it has a word for each.
+// The most jobs that a worker has in hand at once, with a word for each.
 inline constexpr size_t kBatchMax = 64;
 
-// One publication of a job: the job's slot in the master's table, and how many publications there
-// have been from that slot. Each step and each attempt of a job is a publication of its own, so a
-// word that a worker still holds for the step before can never be taken for the present one.
+// One publication of a job: the job's slot in the master's table, and the count of publications
+// from that slot. Each step and each attempt of a job is a publication of its own, so a worker's
+// word for a former step never names the present one.
 struct Publication {
   uint32_t job = 0;
   uint32_t sequence = 0;

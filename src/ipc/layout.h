@@ -5,9 +5,9 @@
 //   results   (master: rw, its worker: rw)  one result ring, a memory for each worker
 //
 // Memory:  offsets and atomics only, never a pointer. Geometry is not in shared memory, where a
-//          scribbling worker could change it: the master decides it and tells the fork server.
-// Layout:  anything here changes => bump kLayoutVersion; master and fork server are the same
-//          program, so the version only catches a binary that was replaced while it ran.
+//          worker could change it: the master sends it to the fork server.
+// Layout:  change anything here => bump kLayoutVersion. Master and fork server are the same
+//          program: the version only detects a binary that was replaced while it ran.
 #pragma once
 
 #include <atomic>
@@ -22,7 +22,7 @@ namespace ringmaster::ipc {
 
 inline constexpr uint32_t kLayoutVersion = 3;
 
-// What a job may carry: its params, and what each step but the last produced.
+// The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
 
 // After every payload block's bytes: see RINGMASTER_READABLE_PADDING in handler.h.
@@ -35,16 +35,16 @@ struct View {  // of bytes in the payload region
   uint64_t size;
 };
 
-// What a worker needs to know of a job. Written by the master before each publication, and not
-// touched until the job is answered or its worker has been reaped. `handler` and `batch` are atomic
-// because a worker that fills a batch looks at them before it claims the job: the job may be
-// another worker's by then, and its slot the next job's.
+// What a worker reads of a job. The master writes it before each publication, and not again until
+// the job is answered or its worker has been reaped. `handler` and `batch` are atomic because a
+// worker that fills a batch reads them before it claims the job: by then another worker may have
+// the job, or the slot may hold the next job.
 struct JobHeader {
   uint64_t deadline_ns;
   std::atomic<uint32_t> handler;  // index into the generation's handlers
-  uint32_t view_count;  // 1 to kViewsMax; the first is the params, of size 0 where there are none
+  uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   View views[kViewsMax];
-  // The most jobs that its handler may be given at once; 1: this one alone.
+  // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;
   char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
 };
@@ -69,7 +69,7 @@ struct Geometry {
   uint32_t worker_slots = 0;
   uint32_t ring_entries = 0;
   uint32_t job_slots = 0;
-  uint64_t payload_bytes = 0;  // for blocks: the headers come on top
+  uint64_t payload_bytes = 0;  // for blocks, without the headers
   uint64_t result_bytes = 0;   // the longest result
 
   size_t entries_offset() const { return sizeof(ControlHead) + worker_slots * sizeof(WorkerWords); }

@@ -88,7 +88,8 @@ bool MasterPort::try_wake_one() {
       latest_at = last_result_at_[i];
     }
     if (latest == nullptr) return false;
-    // A worker that woke up by itself meanwhile does not count: it may have looked too early.
+    // A worker that woke up by itself meanwhile does not count: it may have looked before the
+    // publication.
     if (latest->bell.try_wake()) return true;
   }
 }
@@ -135,7 +136,7 @@ std::vector<Publication> MasterPort::were_running(uint32_t worker) const {
 
 std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
-    // The entry first: a worker stores its running word before it gives the entry up.
+    // The entry first: a worker stores its running word before it frees the entry.
     if (ring_.claimed_by(worker) == id) return worker;
     const std::vector<Publication> running = were_running(worker);
     if (std::find(running.begin(), running.end(), id) != running.end()) return worker;
@@ -145,8 +146,8 @@ std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
 
 Result<std::vector<Publication>> MasterPort::audit(const IsPublished& is_published) const {
   std::vector<Publication> named;
-  // The entries first: a worker stores its running word before it gives the entry up, and commits a
-  // result before it clears the running word. So each job is met on one of these three.
+  // The entries first: a worker stores its running word before it frees the entry, and commits a
+  // result before it clears the running word. So each job is found in one of these three.
   for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
     if (Status sane = audit_entry(entry, is_published, named); !sane) {
       return tl::unexpected(sane.error());
@@ -166,7 +167,7 @@ Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published,
   const size_t workers = state_of(word) == EntryState::kClaimed ? worker_words_.size() : 1;
   const bool has_state =
       state_of(word) == EntryState::kReady || state_of(word) == EntryState::kClaimed;
-  // A job leaves the ring before its result comes: what is in there, we cannot have answered.
+  // A job leaves the ring before its result comes, so a job in the ring is not answered yet.
   if (!has_state || worker_of(word) >= workers || !is_published(id)) {
     return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
   }

@@ -1,10 +1,10 @@
-// PayloadStore: the payload memory as the master sees it: a header per job slot, and blocks for
+// PayloadStore: the master's side of the payload memory: a header per job slot, and blocks for
 // params and bodies.
 //
-// Processes: the master only; it outlives generations, so that a job can be given to the next one.
+// Processes: the master only. It outlives generations, so that a job can go to the next one.
 //            Workers map the same memory read-only: see worker_port.h.
-// Memory:    what is allocated is freed by the master alone, once no worker can be reading it.
-// Limits:    payload_memory_bytes in all, less what is no whole unit of the arena.
+// Memory:    the master frees a block once no worker can be reading it.
+// Limits:    payload_memory_bytes in all, rounded down to whole units of the arena.
 #pragma once
 
 #include <optional>
@@ -31,7 +31,7 @@ class PayloadStore {
     return Arena::block_bytes(bytes + kReadablePadding);
   }
 
-  // A block that `bytes` bytes can be written to. Empty: the arena has no place for it.
+  // A block that `bytes` bytes can be written to. Empty: the arena has no place.
   std::optional<Block> allocate(uint64_t bytes);
   // A block with these bytes in it.
   std::optional<Block> store(std::string_view bytes);

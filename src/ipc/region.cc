@@ -11,7 +11,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// As create_memory() was told, for messages: "/memfd:ringmaster-payload (deleted)".
+// The name that create_memory() was given, for messages: "/memfd:ringmaster-payload (deleted)".
 std::string name_of(const std::string& path) {
   char name[256];
   const ssize_t size = ::readlink(path.c_str(), name, sizeof name);

@@ -1,9 +1,9 @@
 // Region: a piece of a memfd, mapped into this process.
 //
-// Processes: the master creates the memfds; fork server and workers map what they inherited.
-// Death:     nothing is left behind: a memfd has no name, and goes with its last process.
-// Memory:    a created memfd is sealed: nobody can shrink, grow or unseal it, so no process can
-//            make another one's mapping fault. Pages come into being when they are first touched.
+// Processes: the master creates the memfds; fork server and workers map inherited ones.
+// Death:     leaves nothing behind: a memfd has no name, and ends with its last process.
+// Memory:    a created memfd is sealed: no process can shrink, grow or unseal it, so none can make
+//            another one's mapping fault. Pages are allocated when first touched.
 // Limits:    needs /proc.
 #pragma once
 
@@ -17,8 +17,8 @@
 
 namespace ringmaster::ipc {
 
-// A new sealed memfd of `bytes` zero bytes; `name` is only for /proc/PID/maps. Closed on exec: who
-// inherits it is decided where the fork server is spawned.
+// A new sealed memfd of `bytes` zero bytes; `name` is only for /proc/PID/maps. Closed on exec:
+// Generation::spawn() says which descriptors the fork server inherits.
 [[nodiscard]] Result<Fd> create_memory(const std::string& name, size_t bytes);
 
 enum class Access { kReadOnly, kReadWrite };

@@ -1,5 +1,5 @@
-// What a worker itself may say of a job, in the code of its result record. Any other code is the
-// handler's own, and 0 is a result.
+// The codes of result records that a worker sets itself. Any other code is the handler's, and 0 is
+// a result.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,7 @@ namespace ringmaster::ipc {
 
 enum ResultCode : int32_t {
   kResultOk = 0,
-  kResultTooLate = -32012,   // its deadline had passed before it was run
+  kResultTooLate = -32012,   // the job's deadline had passed before it ran
   kResultTooLarge = -32008,  // longer than Geometry::result_bytes
   kResultInvalid = -32603,   // the handler gave no answer, or one that is not JSON
 };

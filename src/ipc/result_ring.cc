@@ -11,8 +11,8 @@
 namespace ringmaster::ipc {
 namespace {
 
-// While the reader keeps up, the writer stays in this many bytes at the start of the ring: pages
-// that are warm, and the only ones that ever exist.
+// While the reader keeps up, the writer uses only this many bytes at the start of the ring: their
+// pages stay in the cache, and no others are allocated.
 constexpr uint64_t kWarmBytes = 256 << 10;
 
 constexpr uint64_t record_length(uint64_t size) {
@@ -90,9 +90,10 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
                               head_, header.size));
     }
     if (header.job == kSkip) {
-      // Only one before the end of the ring: else who writes them could keep us here for ever.
+      // Only one skip, at the end of the ring: else a damaged worker could keep this loop busy for
+      // ever.
       if (offset == 0 || peeked_ != data_.size() - offset) {
-        const uint64_t skipped = std::exchange(peeked_, 0);  // which gives nothing away
+        const uint64_t skipped = std::exchange(peeked_, 0);  // 0: a later pop() frees nothing
         return fail(ExitCode::kInternal,
                     fmt::format("damaged results: {} bytes skipped at {}", skipped, offset));
       }

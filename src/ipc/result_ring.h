@@ -1,18 +1,17 @@
-// ResultRing: the bytes that one worker gives back to the master, as records in a byte ring with
-// one producer and one consumer.
+// ResultRing: passes one worker's results to the master, as records in a byte ring with one
+// producer and one consumer.
 //
-//   record = header (32 bytes) + result bytes + padding to 32
-//   a record never wraps: what does not fit before the end of the ring begins again at its start,
-//   behind a skip record
+//   record = header (32 bytes) + result bytes + padding to 32 a record never wraps: one that does
+//   not fit before the ring's end is written at its start, behind a skip record
 //
 // Processes: ResultWriter: the worker that the ring belongs to; ResultReader: the master.
 // Death:     a record exists once its writer has stored the tail. A writer killed before that
-//            leaves nothing that the reader could see.
+//            leaves nothing visible to the reader.
 // Memory:    one mapping per worker, shared by that worker and the master only.
 // Limits:    a result of at most (capacity / 2 - header) bytes always finds room in an empty ring.
-// Trust:     the reader believes nothing: every figure is checked before it is used, and read once.
-// Orders:    the reader's load of the tail acquires what the writer's store released; sequentially
-//            consistent, both, for the sake of the doorbell. The head goes the other way.
+// Trust:     the reader reads every number once, and checks it before use.
+// Orders:    the reader's load of the tail acquires what the writer's store released; both are
+//            sequentially consistent for the doorbell. The head: the same with the roles swapped.
 #pragma once
 
 #include <atomic>
@@ -28,26 +27,25 @@
 namespace ringmaster::ipc {
 
 struct alignas(64) ResultRingWords {
-  std::atomic<uint64_t> tail;              // bytes ever written; by the worker
-  alignas(64) std::atomic<uint64_t> head;  // bytes ever taken; by the master
+  std::atomic<uint64_t> tail;              // bytes ever written; stored by the worker
+  alignas(64) std::atomic<uint64_t> head;  // bytes ever taken; stored by the master
 };
 static_assert(sizeof(ResultRingWords) == 128);
 
 struct alignas(32) RecordHeader {
-  uint32_t size;  // of the result that follows
+  uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result; else the error's code, and the bytes are its message
-  // What the worker took for it, or kNotRun. Of jobs that it had together: the time since they were
-  // begun, by their number; so of a handler that answers them one after the other the first seem
-  // too short.
+  int32_t code;  // 0: a result; else the error's code; the bytes are its message
+  // The job's run time, or kNotRun. In a batch: the time since the batch began, divided by its
+  // size; too short for the first jobs of a handler that answers one after the other.
   uint64_t run_ns;
 };
 static_assert(sizeof(RecordHeader) == 32);
 
 inline constexpr uint32_t kSkip = ~0u;
 
-// In place of the time that the handler took: the worker has answered without calling it.
+// As run_ns: the worker has answered without calling the handler.
 inline constexpr uint64_t kNotRun = ~uint64_t{0};
 
 // The bytes that a ring needs in its region for results of up to `result_bytes`: the words, and
@@ -59,10 +57,10 @@ class ResultWriter {
   // The whole region of this worker, zeroed or reset() by the master.
   explicit ResultWriter(std::span<std::byte> region);
 
-  // Room for a result of `size` bytes, or null while the ring is too full. Nothing is visible and
-  // nothing is kept until commit(); a second call replaces the first.
+  // Room for a result of `size` bytes, or null while the ring is too full. Invisible to the master
+  // until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
-  // Publishes the first `size` of the bytes that were reserved last. REQUIRES: so many were.
+  // Publishes the first `size` bytes of the last reservation. REQUIRES: it has so many.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
 
  private:
@@ -83,18 +81,18 @@ class ResultReader {
     Publication id;
     int32_t code;
     uint64_t run_ns;
-    std::string_view bytes;  // in shared memory: the worker may still scribble over it
+    std::string_view bytes;  // in shared memory: the worker may still overwrite it
     bool was_run() const { return run_ns != kNotRun; }
   };
-  // The oldest record that was not popped. Empty: there is none. An error: what is there was not
-  // written by our code; the worker cannot be trusted any more.
+  // The oldest record that was not popped. Empty: there is none. An error: the ring is damaged, and
+  // the worker must not be trusted any more.
   Result<std::optional<Record>> peek();
-  // What all records that are there at one time can take.
+  // The most bytes that all records in the ring can take.
   uint64_t capacity() const { return data_.size(); }
-  // Gives the space of the record that peek() returned back to the worker.
+  // Frees the space of the record that peek() returned.
   void pop();
 
-  // Begins anew at zero, whatever a dead worker left there. Only while the slot has no process.
+  // Resets the ring after a worker has died. REQUIRES: the slot has no process.
   void reset();
 
   bool was_empty() const { return words_.tail.load(std::memory_order_seq_cst) == head_; }
@@ -102,7 +100,7 @@ class ResultReader {
  private:
   ResultRingWords& words_;
   std::span<std::byte> data_;
-  uint64_t head_;        // ours: the word in shared memory only tells the worker
+  uint64_t head_;        // the master's own: the shared word only informs the worker
   uint64_t peeked_ = 0;  // length of the record that peek() returned
 };
 

@@ -9,7 +9,7 @@ bool Ring::try_publish(Publication id) {
     AtomicWord& entry = entries_[next_];
     next_ = (next_ + 1) % capacity();
     if (entry.load(std::memory_order_acquire) == kFreeWord) {
-      // Only the master leaves FREE, so a plain store cannot overwrite anything.
+      // Only the master changes a FREE entry, so no compare-exchange is needed.
       entry.store(make_word(EntryState::kReady, 0, id), std::memory_order_seq_cst);
       return true;
     }

@@ -4,18 +4,17 @@
 //                      READY --withdraw--> FREE
 //                                       CLAIMED(worker) --give back--> READY
 //
-// Processes: publish(), withdraw() and the questions about a worker: master only; claim(),
-//            release() and give_back(): workers; was_ready(), were_ready(), is_ready() and
-//            was_at(): anyone.
-// Death:     a worker killed inside claim() has either not taken the job (the entry is READY:
-//            another worker will) or the entry says that it has. It stores the job into a running
-//            word of its own before release(), and one that gives it back has stored none: so there
-//            is no instruction at which nobody names the job.
-// Memory:    the entries lie in the control region; this object is one process' view of them.
+// Processes: publish(), withdraw(), claimed_by() and forget(): master only; claim(), release() and
+//            give_back(): workers; was_ready(), were_ready(), is_ready() and was_at(): any.
+// Death:     a worker killed inside claim() has not taken the job (the entry is READY: another
+//            worker will), or the entry names it. A worker stores the job's running word before
+//            release(), and stores none before give_back(). So a word names the job at every
+//            instruction.
+// Memory:    the entries lie in the control region; each process has a Ring object of its own.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and
-//            payload, and what give_back() handed on. publish() and was_ready() are sequentially
-//            consistent for the sake of the doorbell: see doorbell.h.
+//            payload; give_back() passes them on. publish() and was_ready() are sequentially
+//            consistent for the doorbell: see doorbell.h.
 #pragma once
 
 #include <atomic>
@@ -32,7 +31,7 @@ static_assert(AtomicWord::is_always_lock_free && sizeof(AtomicWord) == 8);
 
 class Ring {
  public:
-  // `cursor` is a hint where the oldest READY entry is; any value is safe.
+  // `cursor` is a hint at the oldest READY entry; any value is safe.
   Ring(std::span<AtomicWord> entries, AtomicWord& cursor) : entries_(entries), cursor_(cursor) {}
 
   size_t capacity() const { return entries_.size(); }
@@ -40,7 +39,7 @@ class Ring {
   // False: no entry is free.
   [[nodiscard]] bool try_publish(Publication id);
 
-  // Takes a published job back. False: a worker has it, or had it, be it for a moment.
+  // Takes a published job back. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_withdraw(Publication id);
 
   struct Claim {
@@ -49,26 +48,25 @@ class Ring {
   };
   // Empty: no entry was READY.
   std::optional<Claim> try_claim(uint32_t worker);
-  // For another, or for the same worker later: it is the next to be claimed again. Who sleeps is
-  // not woken for it.
+  // Makes the entry READY again, the next to be claimed by any worker. Wakes none.
   void give_back(const Claim& claim);
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 
-  // The oldest job that nobody has claimed; how many there are of them.
+  // The oldest unclaimed job; the number of unclaimed jobs.
   std::optional<Publication> was_ready() const;
   size_t were_ready() const;
   bool is_ready(Publication id) const;
   JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
-  // The job that a worker has claimed and not released.
+  // The job that this worker has claimed and not released.
   std::optional<Publication> claimed_by(uint32_t worker) const;
-  // Frees the entry of a worker that has been reaped.
+  // Frees the entry of a reaped worker.
   void forget(uint32_t worker);
 
  private:
   std::span<AtomicWord> entries_;
   AtomicWord& cursor_;
-  size_t next_ = 0;  // where the master publishes next; its own affair
+  size_t next_ = 0;  // where the master publishes next; unused in workers
 };
 
 }  // namespace ringmaster::ipc

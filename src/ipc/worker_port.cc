@@ -11,7 +11,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// `b` may be a header that the master is writing just now. Relaxed: only the claim makes it ours.
+// The master may be writing `b` now. Relaxed: only a claim makes its values reliable.
 bool are_alike(const JobHeader& a, const JobHeader& b) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   return a.handler.load(kRelaxed) == b.handler.load(kRelaxed) && a.batch.load(kRelaxed) > 1 &&
@@ -66,14 +66,14 @@ Result<std::optional<WorkerPort::Job>> WorkerPort::try_next() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
-  // A hint: it may be another worker's by now, and its header already be the next job's.
+  // A hint: another worker may claim the job, and its header may already be the next job's.
   const std::optional<Publication> next = ring_.was_ready();
   if (!next || next->job >= job_slots_) return std::nullopt;
   if (!are_alike(*first.header, headers_[next->job])) return std::nullopt;
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
   if (check(claim->id) && are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
-  ring_.give_back(*claim);  // one that is damaged is reported by try_next(), once none is in hand
+  ring_.give_back(*claim);  // try_next() reports a damaged one later, with none in hand
   return std::nullopt;
 }
 
@@ -92,7 +92,7 @@ Status WorkerPort::check(Publication id) const {
 
 WorkerPort::Job WorkerPort::take(const Ring::Claim& claim) {
   RM_ASSERT(in_hand_ < kBatchMax);
-  // Killed here: the entry says CLAIMED by us. Killed after the store: both words say so.
+  // Killed here: the entry says CLAIMED by us. Killed after the store: both words name the job.
   words_->running[in_hand_++].store(make_word(EntryState::kClaimed, worker_, claim.id),
                                     std::memory_order_release);
   ring_.release(claim.entry);
@@ -128,7 +128,7 @@ char* WorkerPort::reserve(size_t size) {
   if (size > result_bytes_) return nullptr;
   for (;;) {
     if (char* room = writer_.try_reserve(size)) return room;
-    // Only while the master is behind by a ring full of results: rare, so a short nap will do.
+    // Only while the master has a ring full of results to take: rare, so polling is enough.
     head_->master_bell.ring(kEventFd);
     ::usleep(200);
   }

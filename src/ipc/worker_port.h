@@ -1,13 +1,13 @@
-// WorkerPort: what a worker does with the shared memory of its generation: take jobs, read their
-// payloads, give back results.
+// WorkerPort: the worker's side of its generation's shared memory: takes jobs, reads their
+// payloads, gives back results.
 //
 // Processes: one worker. master_port.h is the other side.
-// Death:     at every instruction each job in hand is named by the ring's entry, by a running word
-//            or by a published result: README.md has the steps. A worker that dies after commit()
-//            and before finish() has still answered.
+// Death:     at every instruction a ring entry, a running word or a published result names each job
+//            in hand: README.md has the steps. A worker that dies between commit() and finish() has
+//            answered.
 // Memory:    the payload is mapped read-only: a handler that writes to its input gets SIGSEGV.
-// Trust:     each worker's handler can write the ring's words; only the master can write headers.
-//            So the number of a job is checked before its header is read.
+// Trust:     every handler can write the ring's words; only the master can write headers. So a
+//            job's slot number is checked before its header is read.
 #pragma once
 
 #include <optional>
@@ -22,38 +22,38 @@ namespace ringmaster::ipc {
 
 class WorkerPort {
  public:
-  // Maps the memories that the fork server inherited (see control.h), and that of this worker's
-  // results. The mappings outlive the descriptors.
+  // Maps the memories that the fork server inherited (see control.h), and this worker's result
+  // memory. The mappings outlive the descriptors.
   [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,
                                                int result_memory_fd);
 
-  // Says that this worker is ready for its first job.
+  // Tells the master that this worker is ready for its first job.
   void announce_ready();
 
   struct Job {
     Publication id;
     const JobHeader* header;
   };
-  // Takes the oldest published job, if there is one. The job is this worker's until finish(). Up to
-  // kBatchMax may be in hand. An error: a handler of another worker has forged the ring's word. It
-  // named a job that cannot be, whose header would be read from bytes that a client has sent; the
-  // entry stays claimed by this worker, which should end.
+  // Takes the oldest published job, if there is one. The worker has it in hand until finish(), with
+  // up to kBatchMax others. An error: another worker's handler has forged the ring's word. It names
+  // a job slot that does not exist, whose header would be read from a client's bytes. The entry
+  // stays claimed by this worker, which should end.
   [[nodiscard]] Result<std::optional<Job>> try_next();
-  // The same, if that one can be served together with `first`: by the same handler, in a batch.
+  // The same, but only a job for the batch of `first`: with the same handler.
   std::optional<Job> try_next_like(const Job& first);
-  // Of the jobs that nobody has claimed: how many there are for each worker that is up.
+  // The number of unclaimed jobs for each worker that is up.
   size_t was_share() const;
-  // Sleeps until there may be a job, at most `timeout_ns`.
+  // Sleeps until a job may be ready, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);
-  // All jobs in hand are done.
+  // Call when all jobs in hand are answered.
   void finish();
 
   std::string_view bytes(View view) const;
-  // Room for a result, straight in the ring. Waits, if it must, for the master to take older
-  // ones. Null: longer than Geometry::result_bytes.
+  // Room for a result in the ring. Waits while the ring is full until the master takes results.
+  // Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);
-  // Publishes the reserved result, or an error whose message it is, and wakes the master. The run
-  // has taken `run_ns`; kNotRun: the handler was not called.
+  // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: the run
+  // time; kNotRun: the handler was not called.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
 
  private:

@@ -1,5 +1,5 @@
-// A buffer for libuv. uv_buf_init() takes its size as an unsigned int: of an output of 4 GiB and
-// more it would send only the remainder.
+// A buffer for libuv. uv_buf_init() takes an unsigned int: of 4 GiB or more it would send only the
+// remainder.
 #pragma once
 
 #include <cstddef>

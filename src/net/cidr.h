@@ -1,7 +1,7 @@
 // Cidr: a range of IP addresses, "10.0.0.0/8", "fd00::/8", or a single one, "192.0.2.7".
 //
-// An IPv4 client of an IPv6 socket (::ffff:10.1.2.3) is an IPv4 client, and a range that is written
-// so is an IPv4 range. "::/0" is every IPv6 client, and no IPv4 one.
+// An IPv4 client of an IPv6 socket (::ffff:10.1.2.3) is an IPv4 client, and a range in that form is
+// an IPv4 range. "::/0" contains every IPv6 client, and no IPv4 one.
 #pragma once
 
 #include <array>
@@ -16,12 +16,12 @@ namespace ringmaster::net {
 
 class Cidr {
  public:
-  // Or what was expected. Bits beyond the length must be 0: "10.1.2.3/8" may be meant as either.
+  // Fails with what was expected. Bits beyond the length must be 0: "10.1.2.3/8" is ambiguous.
   static tl::expected<Cidr, std::string> parse(std::string_view text);
 
-  // False for what is no IP address.
+  // False if `client` has no IP address.
   bool contains(const sockaddr_storage& client) const;
-  // As it was written.
+  // As configured.
   const std::string& text() const { return text_; }
   bool operator==(const Cidr&) const = default;
 
@@ -32,7 +32,7 @@ class Cidr {
   bool is_in(const Bytes& bytes) const;
 
   Bytes bytes_{};
-  uint32_t bits_ = 0;  // that are compared
+  uint32_t bits_ = 0;  // length of the prefix
   std::string text_;
 };
 

@@ -12,22 +12,21 @@
 namespace ringmaster::net {
 namespace {
 
-// One buffer for all connections: libuv reads into it and hands it over within the same call. A
-// client that floods us has so many bytes of requests served, some thousand of them, before other
-// connections are read.
+// One buffer for all connections: libuv reads into it and calls on_read() in the same call. So many
+// bytes of one client's requests, some thousand, are served before other connections are read.
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 static_assert(kReadBytes <= TlsStream::kReceivedMax);
 
-// What a client may take for its first bytes, or for a message: this long, and longer for a long
-// message by the time that it takes at the slowest rate that we wait for.
+// The timeout of the first bytes, and of a message; a message has more time, by its bytes at the
+// slowest rate.
 constexpr uint64_t kPatienceNs = 10 * kNsPerS;
 constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 
-// How long a client that was sent everything may take to close.
+// How long a client may take to close after everything was sent.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 
-// The CPU time that the loop has used: it stands still while other processes have the CPU.
+// The CPU time of the event loop's thread.
 uint64_t thread_cpu_ns() {
   timespec used{};
   RM_ASSERT(::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used) == 0);
@@ -59,13 +58,15 @@ void Connection::update_reading() {
     return;
   }
   if (!is_shaking_hands()) {
-    waiting_since_ns_ = now_ns();  // the time that we did not read is not the client's
+    waiting_since_ns_ = now_ns();  // no timeout runs while not read
     message_bytes_ = 0;
   }
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     auto* self = static_cast<Connection*>(handle->data);
     *buffer = make_buffer(nullptr, 0);
-    if (!self->may_read_now()) return;  // libuv says UV_ENOBUFS, and asks again in the next turn
+    if (!self->may_read_now())
+      return;  // libuv reports UV_ENOBUFS, and tries again in the next
+               // turn
     std::span<char> room;
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
@@ -102,8 +103,8 @@ void Connection::on_read(std::string_view bytes) {
     read_tls(*tls_, bytes);
   }
   if (is_closed()) return;
-  // The clock of a message starts with its first bytes, and so does the count of them. What decides
-  // nothing, blanks and TLS of its own accord, does not stop that of the first bytes.
+  // A message's timeout, and the count of its bytes, start with its first bytes. Blanks, and TLS
+  // records without data, do not end the timeout of the first bytes.
   const bool is_decided = framer_.framing() != rpc::Framing::kUndecided;
   if (is_decided && (!was_mid_message || has_message_come_ || !is_mid_message())) {
     waiting_since_ns_ = now_ns();
@@ -114,7 +115,7 @@ void Connection::on_read(std::string_view bytes) {
   tell_memory();
 }
 
-// TLS may also have something to say of its own accord, and it may have ended.
+// TLS may also have bytes to send itself, and may have ended.
 void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   const bool was_shaking_hands = is_shaking_hands();
   const uint64_t begun_ns = was_shaking_hands ? thread_cpu_ns() : 0;
@@ -127,7 +128,7 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   }
   if (tls.state() == TlsStream::State::kFailed) {
     events_.on_tls_failed(*this, tls.failure());
-    if (write_ != nullptr) return close();  // no alert would arrive, for all that is before it
+    if (write_ != nullptr) return close();  // an alert could not overtake the unsent bytes
     output_.clear();
     sealed_ = 0;
     is_unreadable_ = true;
@@ -138,7 +139,7 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   if (!is_closed()) linger_when_sent();
 }
 
-// What came before the end is handed out first.
+// Messages before the end are handed out first.
 void Connection::end_if_tls_has() {
   const bool has_ended = tls_ != nullptr && tls_->state() == TlsStream::State::kEnded;
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
@@ -149,7 +150,7 @@ bool Connection::is_shaking_hands() const {
 }
 
 bool Connection::may_read_now() {
-  // Handshakes have a budget of their own: they take no reading time from the other connections.
+  // Handshakes have a budget of their own, apart from the reading time of other connections.
   if (is_shaking_hands() && !is_finishing_) return events_.may_shake_hands(*this);
   ReadingTurns* const turns = events_.reading_turns;
   return turns == nullptr || turns->may_read(last_round_, now_ns());
@@ -170,11 +171,11 @@ void Connection::hand_out_messages() {
     return;
   }
   if (!unread_.empty() || is_finishing_) return;
-  unread_ = framer_.take_rest();  // the buffer that it lies in is for others to read into
+  unread_ = framer_.take_rest();  // the shared buffer is needed for other connections
   framer_.feed(unread_);
 }
 
-// False: nothing can follow.
+// False: no message can follow.
 bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
   switch (event) {
     case rpc::Framer::Event::kHead:
@@ -236,10 +237,10 @@ bool Connection::has_stalled(uint64_t now_ns) {
   }
   const bool is_undecided = framer_.framing() == rpc::Framing::kUndecided;
   const bool owes_us = is_undecided || is_mid_message();
-  // It may have begun something of TLS in the midst of which it cannot be sent anything.
+  // While the client has begun a TLS record or handshake, output may be blocked.
   const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
   if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
-  // Blanks and the bytes of a handshake are no message: they earn no time.
+  // Blanks and handshake bytes add no time: they are no message.
   const uint64_t earned_ns = is_undecided ? 0 : message_bytes_ * kNsPerS / kSlowestBytesPerS;
   return now_ns > waiting_since_ns_ + kPatienceNs + earned_ns;
 }

@@ -1,20 +1,18 @@
-// Connection: one client: cuts what it sends into messages, and sends it what it is owed.
+// Connection: one client connection: cuts its bytes into messages, and sends responses.
 //
 // Threads: the loop's only.
 // Memory:  input: the unfinished message, at most message_bytes, and one read while the owner
-//          holds. Output: what the client has not read yet; while that is more than
-//          kUnsentBytesMax, or while the owner says so, the client is not read either, so that it
-//          cannot make either of them grow. on_memory tells the sum.
-// Death:   of the client: on_closed, once; nothing else is called after it. Its end of sending is
-//          none: it may have half-closed (nc does) and wait for its answers. It is gone when
-//          reading or writing fails: one that has closed answers the next bytes with a reset.
-// Cost:    one read(2) per wake-up or several, see ReadingTurns, into a buffer that all connections
-//          share or, of a long message, to where it is kept; and one write(2) per flush() for
-//          everything that output() was given since the last one. A long response may have one of
-//          its own: see send().
-// TLS:     stands between the stream and all that is said here, which is of the plaintext. A
-//          handshake, and a record, has the patience of a message. A long output is encrypted part
-//          by part, as the client takes it.
+//          holds. Output: the bytes that the client has not read. While these are more than
+//          kUnsentBytesMax, or the owner holds, the connection is not read, so that the client
+//          cannot make input or output grow. on_memory reports the sum.
+// Death:   of the client: on_closed, once; no other event follows. A client that only ends its
+//          sending (a half-close, as nc does) may still wait for answers. It is gone when reading
+//          or writing fails: a closed socket answers the next bytes with a reset.
+// Cost:    one or more read(2) per wake-up, see ReadingTurns, into a buffer that all connections
+//          share or, for a long message, into its own. One write(2) per flush() for all of
+//          output(); a long response may have its own write(2): see send().
+// TLS:     lies below: all bytes here are plaintext. A TLS handshake, and a record, uses the
+//          message timeout. A long output is encrypted part by part, as the client reads it.
 #pragma once
 
 #include <cstdint>
@@ -34,37 +32,36 @@ namespace ringmaster::net {
 class Connection {
  public:
   struct Events {
-    // HTTP: the head of a request, whose message follows. False: it is refused, and the owner has
-    // answered: as if the stream could not go on.
+    // HTTP: a request's head, before its message. False: the owner has refused it and answered; no
+    // message follows.
     std::function<bool(Connection&, const rpc::HttpReader& head)> on_head;
-    // One message. False: it was not JSON.
+    // One message. False: the message was not JSON.
     std::function<bool(Connection&, std::string_view message)> on_message;
-    // The stream cannot go on, or (kNeedMore) it has ended inside of a message. The owner may
-    // answer; on_ended follows.
+    // The input cannot be read on, or (kNeedMore) has ended inside a message. The owner may answer;
+    // on_ended follows.
     std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
-    // Of TLS only: whether the handshake may go on now. False: the question comes again in the next
-    // turn of the loop; or, where the owner has called delay(), after resume(). Then, how much CPU
-    // time it took: its arithmetic is a millisecond's work, or several.
+    // TLS only: whether the handshake may go on now. False: asked again in the next turn of the
+    // loop or, if the owner has called delay(), after resume(). on_handshake: the CPU time that it
+    // took, a millisecond or more.
     std::function<bool(Connection&)> may_shake_hands;
     std::function<void(Connection&, uint64_t took_ns)> on_handshake;
-    // Of TLS only: what has come is none, or not from whom it should be. The connection closes
-    // itself.
+    // TLS only: the TLS handshake or peer verification failed. The connection closes itself.
     std::function<void(Connection&, const std::string& why)> on_tls_failed;
-    // Nothing more will be read. The owner calls finish() once it has sent what it owes.
+    // Nothing more will be read. The owner calls finish() after its last response.
     std::function<void(Connection&)> on_ended;
-    // It holds more or less memory than before: held_bytes(), which were `was_bytes`. Called at the
-    // end of whatever changed it: the owner may abort this and other connections.
+    // held_bytes() has changed from `was_bytes`. The last action of any call: the owner may abort
+    // this and other connections.
     std::function<void(Connection&, uint64_t was_bytes)> on_memory;
-    // Gone, and must not be used any more: the owner destroys it, now or later.
+    // The connection is closed, and must not be used any more. The owner destroys it, now or later.
     std::function<void(Connection&)> on_closed;
-    // Null: each is read as often as it is ready.
+    // Null: a connection is read whenever it is ready.
     ReadingTurns* reading_turns = nullptr;
   };
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
 
   // Events and limits must outlive the connection. Reads nothing before start(). `tls`: null
-  // where it speaks none.
+  // without TLS.
   Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Events& events,
              const ConnectionLimits& limits, uint64_t now_ns);
   ~Connection();
@@ -73,54 +70,55 @@ class Connection {
 
   void start() { update_reading(); }
 
-  // Of a client that is not known yet; 0: as any other's. HTTP excepted, where a head comes first.
+  // Limits messages of a client that is not authenticated yet; 0: no such limit. Not for HTTP,
+  // where on_head decides.
   void limit_messages(uint64_t bytes) { framer_.limit_for_now(bytes); }
 
   rpc::Framing framing() const { return framer_.framing(); }
-  // Of a stream of HTTP: the request that was handed out last. Else null.
+  // HTTP: the request that was handed out last. Else null.
   const rpc::HttpReader* http() const { return framer_.http(); }
 
-  // Where whole responses are appended, framing included, for the next flush().
+  // Append whole responses, framing included; the next flush() sends them.
   std::string& output() { return output_; }
   void flush();
-  // Sends output() at once, and behind it a response's `body`, which is long and lies elsewhere,
-  // and its `tail`. What the system does not take of them is copied to output(): a flush() is due
-  // all the same.
+  // Sends output() at once, then a long response's `body` without a copy, then its `tail`. Copies
+  // to output() what the socket does not take: call flush() in any case.
   void send(std::string_view body, std::string_view tail);
-  // Counts what the owner holds for this client as the connection's, from the next flush() on.
+  // Counts memory that the owner holds for this client, from the next flush() on.
   void charge(int64_t bytes) { owners_bytes_ += bytes; }
   uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
-  // Stops and resumes reading, messages that were read already included: the owner's say in
-  // back-pressure. What has waited is handed out by the next flush().
+  // The owner's back-pressure: stops and resumes reading, and handing out messages that were read.
+  // The next flush() hands out those that waited.
   void hold_reading(bool hold);
-  // Stops reading in the midst of a TLS handshake, and resumes it. The time counts as the client's.
+  // Stops reading during a TLS handshake, and resumes it. The handshake's timeout goes on.
   void delay() { is_delayed_ = true; }
   void resume();
-  // Has the client ended its sending, or gone? Of a connection that is read, on_ended says so.
+  // Whether the client has ended its sending, or is gone; for a connection that is not read.
   // REQUIRES: !is_closed().
   bool has_client_ended() const;
-  // Closes once everything is sent; what still comes in is thrown away. The client is given a
-  // moment to read and close first: closing on unread input could cost it the last answers.
+  // Closes once everything is sent; further input is discarded. First the client gets 500 ms to
+  // read and close: to close with unread input could lose the last answers.
   void finish();
   // Closes at once.
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
-  // Is there no TLS handshake yet to be completed?
+  // Without TLS, or the handshake is complete.
   bool is_open() const { return tls_ == nullptr || tls_->state() == TlsStream::State::kOpen; }
-  // Of the certificate that the client has shown; empty: none.
+  // The subject of the client's certificate; empty: none.
   std::string client_subject() const { return tls_ == nullptr ? "" : tls_->client_subject(); }
   bool has_unsent() const { return unsent_bytes() > 0; }
-  // Has a part of a message come, and not yet the rest of it?
+  // Whether a message has come only in part.
   bool is_receiving_message() const { return framer_.is_mid_message(); }
-  // For messages. REQUIRES: !is_closed().
+  // The client's address, for the log. REQUIRES: !is_closed().
   std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
-  // No first byte, a message so slow, answers not read, or a finished connection left open, for
-  // longer than an honest client can need. To be asked now and then.
+  // Whether a timeout has passed: of the first bytes, of a message, of unread answers, or of a
+  // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
-  // Has been silent for longer than it may; `is_owed`: it waits for an answer, which is no silence.
+  // Whether the idle timeout has passed; `is_owed`: the client waits for an answer, so the
+  // connection is not idle.
   bool has_idled(uint64_t now_ns, bool is_owed);
 
  private:
@@ -149,23 +147,23 @@ class Connection {
   const Events& events_;
   const ConnectionLimits& limits_;
   rpc::Framer framer_;
-  std::string unread_;         // was read, and waits in the framer until the owner lets it on
-  std::string output_;         // not yet given to the system
-  size_t sealed_ = 0;          // of output_, that TLS has already
-  Write* write_ = nullptr;     // what the system did not take at once: libuv's, until it is written
-  uint64_t waiting_since_ns_;  // for the first bytes, or for the rest of a message
-  uint64_t message_bytes_ = 0;     // that have come since then
-  bool has_message_come_ = false;  // with what was read last
-  uint64_t sent_ns_ = 0;           // when the client was last seen to take bytes of write_
+  std::string unread_;             // read, and waits in the framer while the owner holds
+  std::string output_;             // not yet written
+  size_t sealed_ = 0;              // bytes of output_ that are encrypted
+  Write* write_ = nullptr;         // what the socket did not take: libuv's until written
+  uint64_t waiting_since_ns_;      // begin of the timeout of the first bytes or of a message
+  uint64_t message_bytes_ = 0;     // received since then
+  bool has_message_come_ = false;  // in the last read
+  uint64_t sent_ns_ = 0;           // when the client last took bytes of write_
   uint64_t unsent_bytes_ = 0;      // of write_, at that time
-  uint64_t busy_ns_ = 0;           // when it was last seen to be owed something
-  uint64_t held_bytes_ = 0;        // as last told
+  uint64_t busy_ns_ = 0;           // when it last was not idle
+  uint64_t held_bytes_ = 0;        // as last reported
   int64_t owners_bytes_ = 0;
   uint64_t last_round_ = 0;  // see ReadingTurns
   bool is_held_ = false;
   bool is_delayed_ = false;
   bool is_reading_ = false;
-  bool is_into_room_ = false;   // what is being read goes to where the framer keeps it
+  bool is_into_room_ = false;   // this read goes into the framer's own buffer
   bool is_unreadable_ = false;  // no message can follow
   bool is_at_eof_ = false;
   bool is_finishing_ = false;

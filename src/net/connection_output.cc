@@ -1,4 +1,4 @@
-// Connection: what it sends: its output, TLS in between, and the end.
+// Connection: sends output, through TLS, and closes.
 #include <algorithm>
 #include <sys/socket.h>
 #include <utility>
@@ -10,7 +10,7 @@
 namespace ringmaster::net {
 namespace {
 
-// So much of a long output is encrypted at once: enough for a write to be worth it.
+// A long output is encrypted in parts of this size, enough for one write.
 constexpr size_t kSealedBytes = 128 << 10;
 
 // A string that has grown beyond this gives its memory back when it is empty.
@@ -21,8 +21,8 @@ constexpr size_t kKeptBytes = 16 << 10;
 struct Connection::Write {
   uv_write_t request{};
   std::string bytes;
-  size_t taken;            // of these, before
-  Connection* connection;  // null once that is gone
+  size_t taken;            // of these, written before
+  Connection* connection;  // null once destroyed
 };
 
 Connection::~Connection() {
@@ -46,13 +46,13 @@ void Connection::flush() {
   tell_memory();
 }
 
-// Of a long output a part at a time, so that it is not there twice. False: it cannot be sent.
+// Encrypts a long output part by part, to save memory. False: TLS has failed.
 bool Connection::seal_output(TlsStream& tls) {
   if (!tls.due().empty() || output_.empty() || !tls.may_seal()) return true;
   const size_t size = std::min(output_.size() - sealed_, kSealedBytes);
   const bool is_sealed = tls.seal({output_.data() + sealed_, size});
   sealed_ += size;
-  // In halves: to move what is left each time would take too long.
+  // Erases only when half is encrypted: to move the rest each time would take too long.
   if (sealed_ >= output_.size() / 2) output_.erase(0, std::exchange(sealed_, 0));
   return is_sealed;
 }
@@ -78,8 +78,7 @@ void Connection::send(std::string_view body, std::string_view tail) {
       return make_buffer(const_cast<char*>(bytes.data()), bytes.size());
     };
     const uv_buf_t buffers[] = {buffer(output_), buffer(body), buffer(tail)};
-    // What is wrong with the connection the next flush will find, too: nobody expects it to be
-    // closed here.
+    // Ignores errors: callers do not expect a close here, and the next flush finds them, too.
     taken = static_cast<size_t>(std::max(uv_try_write(&stream_->stream, buffers, 3), 0));
   }
   const auto take = [&taken](std::string_view bytes) {
@@ -97,7 +96,7 @@ uint64_t Connection::unsent_bytes() const {
          (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
 }
 
-// Hands the bytes over to libuv, of which the system has taken so many.
+// Hands the bytes to libuv; `taken` of them are written already.
 void Connection::write_rest(std::string& bytes, size_t taken) {
   write_ = new Write{{}, std::exchange(bytes, {}), taken, this};
   write_->request.data = write_;
@@ -114,7 +113,7 @@ void Connection::write_rest(std::string& bytes, size_t taken) {
         if (status != 0) return self->close();
         self->flush();
       });
-  if (error != 0) {  // libuv calls nothing back then
+  if (error != 0) {  // libuv makes no callback then
     delete std::exchange(write_, nullptr);
     close();
   }

@@ -17,13 +17,13 @@
 namespace ringmaster::net {
 namespace {
 
-// Then those that are connected already get their turn.
+// Then connected clients get their turn.
 constexpr int kAcceptsPerWakeUp = 64;
 
-// How long accepting pauses when the system has no room for another connection.
+// How long accepting pauses when the system has no descriptor or memory.
 constexpr uint64_t kPauseMs = 100;
 
-// A connection that is silent for so long is asked whether it still exists.
+// TCP keep-alive probes a connection that is idle for so long.
 constexpr unsigned kKeepAliveS = 60;
 
 Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::string& name) {
@@ -31,7 +31,7 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
   if (!socket.is_open()) return fail_errno("socket for " + name, errno);
   const int on = 1;
   if (address->sa_family == AF_UNIX) {
-    // Its file is made with the mode of the socket: ours alone, until permit().
+    // The file gets the socket's mode: only we may connect until permit().
     ::fchmod(socket.get(), S_IRUSR | S_IWUSR);
   } else {
     ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
@@ -40,8 +40,8 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
   return socket;
 }
 
-// Whether a unix socket is only a file that a dead server left behind. Does not wait for one that
-// lives and accepts nobody: its backlog may be full for ever.
+// Whether a unix socket is a file that a dead server left behind. Does not block on a live server
+// that accepts no client, whose backlog may be full for ever.
 bool is_stale(const sockaddr_un& address) {
   struct stat file {};
   if (::lstat(address.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
@@ -84,7 +84,7 @@ Result<Fd> bind_tcp(const Address& address) {
   return open_and_bind(found->ai_addr, found->ai_addrlen, address);
 }
 
-// Errors of accept(2) that are of the client that was next, or of the way to it: it has gone again.
+// Errors of accept(2) about one client or its network: that client is gone.
 bool is_of_one_client(int error) {
   switch (error) {
     case EINTR:
@@ -110,7 +110,7 @@ std::optional<FileId> file_at(const std::string& path) {
   return FileId{file.st_dev, file.st_ino};
 }
 
-// Null when the client has gone again already: there is nobody to tell.
+// Null if the client is gone already.
 Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
   Stream stream(new AnyStream);
   RM_ASSERT((is_unix ? uv_pipe_init(loop, &stream->pipe, 0) : uv_tcp_init(loop, &stream->tcp)) ==
@@ -120,8 +120,8 @@ Stream open_stream(uv_loop_t* loop, bool is_unix, Fd client) {
   if (opened != 0) return nullptr;
   [[maybe_unused]] const int now_the_streams = client.release();
   if (!is_unix) {
-    // Answers are written when they are ready, and one must not wait until the one before it was
-    // acknowledged. A client whose machine has gone would never be heard of again.
+    // No delay: an answer must not wait until the one before was acknowledged. Keep-alive: finds
+    // clients whose machine is gone.
     uv_tcp_nodelay(&stream->tcp, 1);
     uv_tcp_keepalive(&stream->tcp, 1, kKeepAliveS);
   }
@@ -168,7 +168,7 @@ Status Listener::permit(const UnixAccess& unix_access) const {
     return fail(ExitCode::kResource, "somebody has removed or replaced " + address_);
   }
   const char* const path = unlink_path_.c_str();
-  // The mode last: until then nobody but the owner, old or new, can connect.
+  // The mode last: until then only the owner, old or new, can connect.
   if (::lchown(path, unix_access.owner_id, unix_access.group_id) != 0) {
     return fail_errno(
         fmt::format("give {} to {}:{}", address_, unix_access.owner, unix_access.group), errno);
@@ -196,7 +196,7 @@ void Listener::wait_for_clients() {
 }
 
 void Listener::accept_waiting() {
-  // The callback may end us, and then we have no handles any more.
+  // The callback may stop the listener, whose handles are null then.
   for (int i = 0; i < kAcceptsPerWakeUp && readable_ != nullptr; ++i) {
     Fd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client.is_open()) {

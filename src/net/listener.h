@@ -1,11 +1,11 @@
-// Listener: a bound address, and later the connections that come in on it.
+// Listener: a bound address that later accepts connections.
 //
-// Binding and listening are two steps, so that an address in use is known before anything else is
-// started, and nobody is let in before the workers can serve.
+// Binding and listening are two steps, so that an address in use fails the start early, and no
+// client is accepted before the workers can serve.
 // Memory: the callback owns each accepted stream.
 // Limits: the backlog is the system's (net.core.somaxconn). When the system has no descriptor or no
-//         memory for another connection, accepting pauses: clients wait in the backlog, and it is
-//         tried again after a moment. libuv's own listening would close their connections.
+//         memory for another connection, accepting pauses for 100 ms, and clients wait in the
+//         backlog; libuv's uv_listen() would close their connections.
 #pragma once
 
 #include <functional>
@@ -22,7 +22,7 @@
 
 namespace ringmaster::net {
 
-// A stream of either kind: one type, so that whoever owns it need not know which.
+// A TCP or unix stream, in one type.
 union AnyStream {
   uv_stream_t stream;
   uv_tcp_t tcp;
@@ -36,29 +36,30 @@ inline int fd_of(const AnyStream& stream) {
   return fd;
 }
 
-// The device and the number of a file: what is left of it when others have its name.
+// The device and inode of a file, which identify it even when its name is replaced.
 using FileId = std::pair<uint64_t, uint64_t>;
 
 class Listener {
  public:
-  // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". A stale unix socket, one
-  // that nobody answers on, is replaced; a new one is never open to more than `unix_access` says.
-  // Fails (71) naming the address.
+  // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". Replaces a stale unix
+  // socket, one without a server; never gives a new one more than `unix_access`. Fails (71) naming
+  // the address.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address,
                                                               const UnixAccess& unix_access = {});
-  // Takes a socket that the service manager has bound: neither unlinked nor shut down by us.
+  // Takes a socket that the service manager has bound: the server neither unlinks it nor shuts it
+  // down.
   [[nodiscard]] static std::unique_ptr<Listener> adopt(Fd socket, bool is_tls = false);
   ~Listener();
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // As a client would write it, with the port that the system chose.
+  // As a client writes it, with the port that the system chose.
   const std::string& address() const { return address_; }
   bool is_of_this_host() const { return net::is_of_this_host(address_of(socket_.get())); }
   bool is_tls() const { return net::is_tls(address_); }
 
-  // Who may connect from now on, where it is a unix socket that we have bound. Fails (71), also
-  // where another file has its name by now.
+  // Sets owner and mode of a unix socket that bind() made. Fails (71), also if its name is another
+  // file's by now.
   [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
 
   using OnAccept = std::function<void(Stream)>;
@@ -74,7 +75,7 @@ class Listener {
   Fd socket_;
   std::string address_;
   std::string unlink_path_;
-  std::optional<FileId> file_;  // that we have made there
+  std::optional<FileId> file_;  // that bind() made
   uv_loop_t* loop_ = nullptr;
   UvHandle<uv_poll_t> readable_;
   UvHandle<uv_timer_t> pause_;

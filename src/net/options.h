@@ -1,4 +1,4 @@
-// What the network side can be told. Filled by config, defaults included.
+// Options of the network side. config fills them, defaults included.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace ringmaster::net {
 
-// Where to listen (on port 0: the system chooses), or where a server is: "HOST:PORT", with TLS
+// An address to listen at (port 0: the system chooses) or to connect to: "HOST:PORT", with TLS
 // "tls://HOST:PORT", or "unix:PATH".
 using Address = std::string;
 inline constexpr std::string_view kTlsScheme = "tls://";
@@ -16,7 +16,7 @@ inline constexpr std::string_view kUnixScheme = "unix:";
 inline bool is_tls(const Address& address) {
   return address.starts_with(kTlsScheme);
 }
-// What is bound.
+// The part that bind() takes.
 inline Address without_tls(const Address& address) {
   return is_tls(address) ? address.substr(kTlsScheme.size()) : address;
 }
@@ -26,7 +26,7 @@ inline bool is_unix(const Address& address) {
 
 // Who owns a unix socket, and who may connect to it.
 struct UnixAccess {
-  static constexpr uint32_t kOwn = UINT32_MAX;  // as the process has it: see chown(2)
+  static constexpr uint32_t kOwn = UINT32_MAX;  // unchanged: see chown(2)
 
   std::string owner = {};  // as configured: a name or a number; empty: kOwn
   std::string group = {};
@@ -35,9 +35,9 @@ struct UnixAccess {
   uint32_t mode = 0660;
 };
 
-// What TLS addresses need: PEM files.
+// The PEM files of TLS addresses.
 struct TlsFiles {
-  std::string certificate;  // with those that lead to its CA, if any
+  std::string certificate;  // with intermediate certificates, if any
   std::string key;
   std::string client_ca;        // empty: clients need no certificate
   std::string client_crl = {};  // of these CAs; empty: no certificate is revoked
@@ -45,19 +45,19 @@ struct TlsFiles {
   bool operator==(const TlsFiles&) const = default;
 };
 
-// What a client of ours may bring to TLS: PEM files.
+// The PEM files of a client of ours.
 struct ClientTlsFiles {
-  std::string ca;           // whom to trust; empty: whom the system trusts
+  std::string ca;           // trusted CAs; empty: the system's
   std::string certificate;  // to show to a server that asks for one; empty: none
   std::string key;
 
   bool is_empty() const { return ca.empty() && certificate.empty() && key.empty(); }
 };
 
-// What one client may cost.
+// Limits of one client connection.
 struct ConnectionLimits {
   uint64_t message_bytes = 16ull << 20;
-  uint64_t send_timeout_ms = 60'000;  // without it taking a byte of what it is owed
+  uint64_t send_timeout_ms = 60'000;  // without the client reading a byte of its answers
   uint64_t idle_timeout_ms = 0;       // without a request; 0: for ever
 };
 

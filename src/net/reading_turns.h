@@ -1,13 +1,14 @@
 // ReadingTurns: how much the connections of a loop are read in one turn of it, and in which order.
 //
 // libuv reads a connection up to 32 times when it is ready, and asks epoll up to 48 times for more
-// ready connections, before the loop's timers and answers have their turn. So a turn that has read
-// for kTurnNs begins no further read.
-// Order:   epoll tells of the same connections first in each turn. So a turn that leaves some of
+// ready connections, before the loop runs timers and sends answers. So a turn that has read for
+// kTurnNs begins no further read.
+// Order:   epoll reports the same connections first in each turn. So a turn that leaves some of
 //          them unread begins a round: the next turns read only these, once each, until none is
 //          left.
-// Cost:    a turn of the server's loop may spin for results, so a connection that is alone is read
-//          on in the same turn: with one read a turn, requests of 200 KB had a third of their rate.
+// Cost:    a turn of the server's loop may spin for results, so a single ready connection is read
+//          again in the same turn: with one read a turn, requests of 200 KB had a third of their
+//          rate.
 // Limits:  a read that has begun is not stopped: its messages may take longer than a turn.
 // Pure: time is an argument.
 #pragma once
@@ -24,8 +25,8 @@ class ReadingTurns {
  public:
   static constexpr uint64_t kTurnNs = 5 * kNsPerMs;
 
-  // Whether a connection that is ready is read now. `last_round` is the connection's own: 0 before
-  // the first call.
+  // Whether to read a ready connection now. `last_round` is the connection's own: 0 before the
+  // first call.
   bool may_read(uint64_t& last_round, uint64_t now_ns) {
     const bool was_read = last_round == round_;
     if (was_read && is_catching_up_) return false;

@@ -6,15 +6,15 @@
 
 namespace ringmaster::net {
 
-// Its own address and its peer's; of the family AF_UNSPEC when it has none, or not any more.
+// The socket's own address and its peer's; AF_UNSPEC: none, or none any more.
 sockaddr_storage address_of(int socket);
 sockaddr_storage peer_of(int socket);
 
-// Whether only this host can reach it: a loopback address, a unix socket.
+// Whether only this host can reach the address: a loopback address, a unix socket.
 bool is_of_this_host(const sockaddr_storage& address);
 
-// The client at the other end of a socket, as long as nothing better is known of it: "10.1.2.3",
-// "fd00:0:0:1::/64" (one client has a whole such range), "uid 1000" of a unix socket, else "?".
+// The client's name before it has shown a token or certificate: "10.1.2.3", "fd00:0:0:1::/64" (one
+// client has a whole such range), "uid 1000" of a unix socket, else "?".
 std::string client_of(int socket);
 
 // "127.0.0.1:7070", "[::1]:7070", "unix:PATH" ("unix" where it has no path), else "?".

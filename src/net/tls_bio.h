@@ -1,4 +1,4 @@
-// make_bio(): how OpenSSL reads and writes where the bytes do not come from a socket of its own.
+// make_bio(): a BIO by which OpenSSL reads and writes without a socket.
 #pragma once
 
 #include <openssl/bio.h>

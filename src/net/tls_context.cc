@@ -21,7 +21,7 @@ constexpr unsigned char kHttp[] = "\x08http/1.1";
 constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr char kCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
-// What a failure says of a file, by whoever has named it.
+// How errors name a file: by option of a command, or by key of the configuration.
 struct Naming {
   ExitCode exit_code;
   std::string_view certificate;
@@ -40,7 +40,7 @@ constexpr Naming kOptions{ExitCode::kUsage, "--cert", "--key", "--ca", ""};
 
 Status use_certificate(SSL_CTX* context, const std::string& certificate, const std::string& key,
                        const Naming& naming) {
-  bool is_locked = false;  // nothing is read by this context after these files
+  bool is_locked = false;  // a local is safe: the context reads no key later
   ::SSL_CTX_set_default_passwd_cb_userdata(context, &is_locked);
   ::SSL_CTX_set_default_passwd_cb(context, [](char*, int, int, void* asked) {
     *static_cast<bool*>(asked) = true;
@@ -49,7 +49,7 @@ Status use_certificate(SSL_CTX* context, const std::string& certificate, const s
   if (::SSL_CTX_use_certificate_chain_file(context, certificate.c_str()) != 1) {
     return naming.fail(naming.certificate, certificate);
   }
-  // Says, too, when it is the key of another certificate.
+  // Also fails for the key of another certificate.
   const int used = ::SSL_CTX_use_PrivateKey_file(context, key.c_str(), SSL_FILETYPE_PEM);
   if (is_locked) return naming.fail(naming.key, key, "expected a key without a passphrase");
   if (used != 1) return naming.fail(naming.key, key);
@@ -76,7 +76,7 @@ void set_server_rules(SSL_CTX* context) {
   // Sessions are resumed by tickets, which cost the server no memory.
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_session_id_context(context, kSessionIds, sizeof kSessionIds - 1);
-  // Of a client's certificates, which come encrypted; the other messages are seen to by TlsRecords.
+  // Limits a client's certificates, which are encrypted; TlsRecords limits the other messages.
   ::SSL_CTX_set_max_cert_list(context, TlsRecords::kMessageBytesMax);
   ::SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
 }
@@ -89,8 +89,8 @@ std::string text_of(const ASN1_TIME* time) {
   return {text, static_cast<size_t>(std::max(size, 0))};
 }
 
-// OpenSSL refuses every client of a CA whose CRL has expired. Found here, that is a start or a
-// reload that fails, and a reload leaves the former CRL in force.
+// OpenSSL refuses every client of a CA whose CRL has expired. So an expired CRL fails the start or
+// the reload, which leaves the former CRL in force.
 Status check_expiry(X509_STORE* store, const std::string& file) {
   const STACK_OF(X509_OBJECT)* const objects = ::X509_STORE_get0_objects(store);
   for (int i = 0; i < sk_X509_OBJECT_num(objects); ++i) {
@@ -134,7 +134,7 @@ Status ask_for_client_certificate(SSL_CTX* context, const TlsFiles& files) {
 }  // namespace
 
 std::string take_tls_reason() {
-  const unsigned long error = ::ERR_peek_error();  // what it began with
+  const unsigned long error = ::ERR_peek_error();  // the first error, the cause
   const char* text = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error))
                                              : ::ERR_reason_error_string(error);
   ::ERR_clear_error();

@@ -1,12 +1,12 @@
-// TlsContext: what all TLS connections of a configuration, or of a command, share: certificates,
-// key, rules.
+// TlsContext: certificates, key and rules, shared by all TLS connections of a configuration or of a
+// command.
 //
 // At either end: TLS 1.2 or later, no renegotiation, no compression; a key with a passphrase is
-// refused, since nobody is there to type it in.
-// The server's: the key exchange is elliptic (X25519, P-256, P-384), the cipher AES-GCM or
-// ChaCha20; the server's order of preference holds. OpenSSL's defaults also have ffdhe8192, where
-// one hello costs 130 ms, and suites without forward secrecy. Where clients need a certificate, no
-// session is resumed: a ticket would let in a client whose certificate has expired since.
+// refused, since no person could type it in. The server's: the key exchange is elliptic (X25519,
+// P-256, P-384), the cipher AES-GCM or ChaCha20; the server's order of preference holds. OpenSSL's
+// defaults also have ffdhe8192, where one hello costs 130 ms, and suites without forward secrecy.
+// Where clients need a certificate, no session is resumed: a ticket would let in a client whose
+// certificate has expired since.
 // Memory: a connection keeps the context that it began with; a reload makes another one.
 #pragma once
 
@@ -27,16 +27,16 @@ struct FreeTls {
 };
 using Ssl = std::unique_ptr<ssl_st, FreeTls>;
 
-// Why OpenSSL has failed; forgets it.
+// Why OpenSSL has failed; clears its errors.
 std::string take_tls_reason();
 
 class TlsContext {
  public:
-  // The server's. Where there is a client CA, a client must have a certificate of it. With a client
-  // CRL, the file must have a current CRL of every CA in a client's chain, or the client is
-  // refused. A client that offers "http/1.1" (ALPN) gets it; any other protocol is left undecided,
-  // as it is without TLS. Fails (78) naming the file, and why it is not accepted: OpenSSL cannot
-  // read it, or a CRL has expired.
+  // The server's. With a client CA, a client must have a certificate of it. With a client CRL, the
+  // file must have a current CRL of every CA in a client's chain, or the client is refused. A
+  // client that offers "http/1.1" (ALPN) gets it; any other protocol is left undecided, as without
+  // TLS. Fails (78) naming the file, and why it is not accepted: OpenSSL cannot read it, or a CRL
+  // has expired.
   [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> create(const TlsFiles& files);
   // A client's. Fails (64) naming the option and the file, and why.
   [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> create_client(

@@ -12,14 +12,14 @@
 namespace ringmaster::net {
 namespace {
 
-// A fatal decode_error, of somebody who has no key yet.
+// A fatal decode_error, unencrypted.
 constexpr std::string_view kTooLongAlert{"\x15\x03\x03\x00\x02\x02\x32", 7};
 
-// One costs 20 us, more than a record of data, and nobody needs another before gigabytes were sent.
+// A key update costs 20 us, more than a record of data, and no client needs one before gigabytes.
 constexpr uint64_t kKeyUpdatesMin = 16;
 constexpr uint64_t kKeyUpdateBytes = 64 << 10;
 
-// What one receive() can make of what it is given and of the record that had come in part.
+// The plaintext of one receive(): of its argument and of a record that had come in part.
 char plaintext[TlsStream::kReceivedMax + SSL3_RT_MAX_PACKET_SIZE];
 
 }  // namespace
@@ -40,7 +40,7 @@ struct TlsStream::Transport {
     input.remove_prefix(taken);
     return static_cast<int>(taken);
   }
-  // Called for every message of TLS, in and out.
+  // OpenSSL calls this for every TLS message, in and out.
   static void note(int is_ours, int, int type, const void* message, size_t, SSL*, void* stream) {
     const bool is_key_update =
         type == SSL3_RT_HANDSHAKE && *static_cast<const uint8_t*>(message) == SSL3_MT_KEY_UPDATE;
@@ -64,7 +64,7 @@ TlsStream::TlsStream(const TlsContext& context) : ssl_(context.make_ssl()) {
 std::string_view TlsStream::receive(std::string_view ciphertext) {
   RM_ASSERT(ciphertext.size() <= kReceivedMax);
   if (state_ == State::kEnded || state_ == State::kFailed) return {};
-  // Of TLS 1.2 the hello is the only long one, and what follows it may be encrypted.
+  // Of TLS 1.2 the hello is the only long message, and later ones may be encrypted.
   const bool is_plain = state_ == State::kHandshake && ::SSL_version(ssl_.get()) != TLS1_2_VERSION;
   if (!records_.note(ciphertext, is_plain)) {
     state_ = State::kFailed;

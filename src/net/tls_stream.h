@@ -1,12 +1,12 @@
 // TlsStream: the TLS of one connection, server side: ciphertext in, plaintext out, and the reverse.
 //
-// No I/O: what is to be sent is in due(), also what TLS says of its own accord, and goes out in its
-// order. Nothing is copied but by the encryption itself.
-// Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in docs/architecture.md. A record that has
-//         come only in part is kept inside, at most 17 KiB; so is such a message of the handshake.
-// Limits: of a message of the handshake TlsRecords::kMessageBytesMax; 16 key updates of the client,
-//         and one more for each 64 KiB that it has sent.
-// Death:  of the client: none here; what it has broken off is seen as is_waiting().
+// No I/O: due() has the bytes to send, in order, TLS's own messages included. Only encryption
+// copies data.
+// Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in docs/architecture.md. A record or a
+//         handshake message that has come only in part is kept inside, at most 17 KiB.
+// Limits: a handshake message: TlsRecords::kMessageBytesMax; key updates of the client: 16, and one
+//         for each 64 KiB that it has sent.
+// Death:  of the client: not seen here; a broken-off record leaves is_waiting() true.
 #pragma once
 
 #include <cstdint>
@@ -29,47 +29,47 @@ class TlsStream {
   enum class State : uint8_t {
     kHandshake,
     kOpen,
-    kEnded,   // the client will send no more; it may still be sent to
-    kFailed,  // nothing goes on: failure() says why, and due() has the alert, where there is one
+    kEnded,   // the client will send no more; we may still send
+    kFailed,  // failure() says why, and due() has the alert, if any
   };
   State state() const { return state_; }
   const std::string& failure() const { return failure_; }
-  // Of the certificate that the client has shown, at most 200 bytes of it; empty: none.
+  // The subject of the client's certificate, at most 200 bytes; empty: none.
   std::string client_subject() const;
-  // Whether the client has begun something and not ended it: a handshake, a record.
+  // Whether the client has begun a handshake or a record and not ended it.
   bool is_waiting() const;
 
-  // Takes what the client has sent, at most kReceivedMax: the plaintext that has come of it, valid
-  // until any stream receives again.
+  // Takes at most kReceivedMax bytes of the client. Returns their plaintext, valid until any stream
+  // receives again.
   std::string_view receive(std::string_view ciphertext);
 
-  // May anything be sealed? Once the handshake is through, until end(). A client may have begun
-  // something that it must end first: see is_waiting().
+  // Whether seal() may be called: after the handshake, until end(), and not while the client must
+  // first end what it has begun (see is_waiting()).
   bool may_seal() const;
-  // Adds the ciphertext of it to due(). False: it has failed. REQUIRES: may_seal().
+  // Adds the ciphertext to due(). False: TLS has failed. REQUIRES: may_seal().
   [[nodiscard]] bool seal(std::string_view plaintext);
-  // Adds the end of all that we send to due(), where it may still be said. Once is enough.
+  // Adds close_notify to due(), if TLS still allows it; further calls do nothing.
   void end();
 
-  // The ciphertext to be sent next; to be emptied by who has sent it.
+  // The ciphertext to send next; the caller empties it after sending.
   std::string& due() { return due_; }
 
  private:
-  // How OpenSSL reads input_ and writes due_.
+  // The BIO: OpenSSL reads input_ and writes due_.
   struct Transport;
 
   bool has_updated_too_often() const;
   void fail(int error);
 
   Ssl ssl_;
-  std::string_view input_;  // what receive() was given, as far as it is not yet taken
+  std::string_view input_;  // receive()'s argument, as far as OpenSSL has not read it
   std::string due_;
   std::string failure_;
   TlsRecords records_;
-  uint64_t key_updates_ = 0;  // of the client
+  uint64_t key_updates_ = 0;  // by the client
   uint64_t plaintext_bytes_ = 0;
   State state_ = State::kHandshake;
-  bool has_ended_ = false;  // we
+  bool has_ended_ = false;  // end() was called
 };
 
 }  // namespace ringmaster::net

@@ -25,7 +25,7 @@ Status show_token(int fd, const std::string& address, const std::string& token,
                   const Deadline& deadline) {
   const std::string request = token_request(token);
   if (!deadline.apply(fd)) return deadline.passed(address);
-  // A new connection takes all of it at once.
+  // A new connection's send buffer has room for all of it.
   if (::send(fd, request.data(), request.size(), MSG_NOSIGNAL) < 0) {
     return fail_errno("send to " + address, errno);
   }

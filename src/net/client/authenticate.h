@@ -1,5 +1,5 @@
-// What a client of a server with tokens says first, unless it speaks HTTP: a line, and one comes
-// back.
+// A client's first message to a server with tokens, unless over HTTP: one line, answered by one
+// line.
 #pragma once
 
 #include <string>
@@ -10,11 +10,11 @@
 namespace ringmaster {
 
 std::string token_request(const std::string& token);
-// Fails (71), naming the address, when the answer is not true.
+// Fails (71), naming the address, unless the answer's result is true.
 [[nodiscard]] Status check_token_answer(const std::string& address, const std::string& answer);
 
-// Both, on a connection that nothing was asked on yet. Blocks, and takes the answer, not a byte
-// more. Fails (71), too, when the deadline passes.
+// Sends the request on a new connection and checks the answer. Blocks, and reads no byte beyond the
+// answer. Fails (71), too, when the deadline passes.
 [[nodiscard]] Status show_token(int fd, const std::string& address, const std::string& token,
                                 const Deadline& deadline);
 

@@ -15,7 +15,7 @@ bool is_control(char c) {
   return (c >= 0 && c < ' ') || c == 0x7f;
 }
 
-// What `print` writes to a BIO, fit for a terminal: the text is the other end's.
+// What `print` writes to a BIO, made safe for a terminal: the server chose the text.
 template <class Print>
 std::string printed(Print print) {
   const std::unique_ptr<BIO, decltype(&::BIO_free)> out(::BIO_new(::BIO_s_mem()), ::BIO_free);
@@ -34,7 +34,7 @@ std::string subject_of(X509* certificate) {
   });
 }
 
-// Those that count: a common name does not.
+// The names that are checked: not the common name.
 std::string names_of(X509* certificate) {
   const std::unique_ptr<GENERAL_NAMES, decltype(&::GENERAL_NAMES_free)> names(
       static_cast<GENERAL_NAMES*>(

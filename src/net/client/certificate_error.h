@@ -1,4 +1,4 @@
-// describe_fault(): why a server's certificate was not accepted, for people.
+// describe_fault(): why a server's certificate was rejected, for people.
 #pragma once
 
 #include <string>
@@ -7,8 +7,8 @@ struct x509_store_ctx_st;
 
 namespace ringmaster::net {
 
-// What was expected and what was found. `checked`: where its verification has failed. `host`: whose
-// it should be. `ca`: the file of those who are trusted; empty: the system's are.
+// What was expected and what was found. `checked`: the failed verification. `host`: the name
+// expected in the certificate. `ca`: the file of trusted CAs; empty: the system's CAs.
 std::string describe_fault(x509_store_ctx_st* checked, const std::string& host,
                            const std::string& ca);
 

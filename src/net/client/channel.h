@@ -1,8 +1,7 @@
-// Channel: the bytes between us and one server, by TLS or without. Blocking, with a deadline: for
-// commands, whose options its messages speak of.
+// Channel: a byte stream to one server, with or without TLS. Blocking, with a deadline. For
+// commands: its errors name their options.
 //
-// Errors: 71, naming the address: also when the deadline passes, which is that of the whole
-//         exchange.
+// Errors: 71, naming the address; also when the deadline of the whole exchange passes.
 #pragma once
 
 #include <memory>
@@ -20,15 +19,14 @@ class Channel {
  public:
   virtual ~Channel() = default;
 
-  // Sends all of it. A server that has stopped reading is no failure: it may have said why, and
-  // that is yet to be received.
+  // Sends all bytes. Succeeds also when the server has stopped reading: receive() may say why.
   [[nodiscard]] virtual Status send(std::string_view bytes) = 0;
-  // Some bytes, as soon as there are any; 0: the server has ended, and says so.
+  // Receives at least one byte. 0: the server has ended the stream.
   [[nodiscard]] virtual Result<size_t> receive(std::span<char> room) = 0;
 };
 
-// `address`: as of net::Address. `files` matter to TLS only; they must outlive the channel. Fails
-// with 64 for a file that is not what it should be.
+// `address`: a net::Address. `files` are for TLS only, and must outlive the channel. Fails with 64
+// for an invalid file.
 [[nodiscard]] Result<std::unique_ptr<Channel>> open_channel(const std::string& address,
                                                             const ClientTlsFiles& files,
                                                             const Deadline& deadline);

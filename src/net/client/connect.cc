@@ -68,7 +68,7 @@ Deadline::Deadline(uint64_t timeout_ms)
 bool Deadline::apply(int fd) const {
   const uint64_t now = now_ns();
   if (now >= end_ns_) return false;
-  // At least 1 us: zero would mean for ever.
+  // At least 1 us: 0 means no timeout.
   const uint64_t left_us = std::max<uint64_t>((end_ns_ - now) / 1000, 1);
   timeval left{};
   left.tv_sec = static_cast<time_t>(left_us / 1'000'000);

@@ -1,5 +1,5 @@
-// connect_to(): a connected stream socket, by an address as people write it. Blocking, for programs
-// that have nothing else to do; the server's own connections are made by its event loop.
+// connect_to(): connects a stream socket to an address as people write it. Blocking, for commands;
+// the server's event loop makes its own connections.
 #pragma once
 
 #include <cstdint>
@@ -10,14 +10,14 @@
 
 namespace ringmaster {
 
-// The end of a whole exchange, applied to each blocking call on its socket.
+// The deadline of a whole exchange, applied to each blocking call on its socket.
 class Deadline {
  public:
   explicit Deadline(uint64_t timeout_ms);
 
-  // Lets the next call on `fd` block for what remains; false when nothing does.
+  // Lets the next call on `fd` block for the time that remains; false: none does.
   bool apply(int fd) const;
-  // The failure of an exchange that it has cut short.
+  // The error when the deadline has passed.
   tl::unexpected<Error> passed(const std::string& address) const;
 
  private:
@@ -26,7 +26,7 @@ class Deadline {
 };
 
 // `address` is "HOST:PORT", "[V6]:PORT" or "unix:PATH". Tries each address that a name has. Fails
-// (71), naming the address, when nobody is there and when the deadline passes.
+// (71), naming the address, when no server accepts or the deadline passes.
 [[nodiscard]] Result<Fd> connect_to(const std::string& address, const Deadline& deadline);
 
 }  // namespace ringmaster

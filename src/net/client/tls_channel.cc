@@ -15,7 +15,7 @@
 namespace ringmaster::net {
 namespace {
 
-// What a server's first byte can be: of a message of the handshake, or of an alert.
+// The first byte of a TLS server: of a handshake message, or of an alert.
 constexpr char kHandshakeRecord = 22;
 constexpr char kAlertRecord = 21;
 
@@ -81,14 +81,14 @@ TlsChannel::TlsChannel(std::unique_ptr<Channel> below, const TlsContext& context
   expect_host();
 }
 
-// Says that it is the end, where that may still be said; whether it arrives is not waited for.
+// Sends close_notify if TLS is open, without waiting for the server's.
 TlsChannel::~TlsChannel() {
   if (is_open_) ::SSL_shutdown(ssl_.get());
   ::ERR_clear_error();
 }
 
-// A name is told to the server, too, which may have several certificates; of an IP address nothing
-// is (RFC 6066, 3).
+// A host name is also sent to the server (SNI), which may have several certificates; an IP address
+// is not (RFC 6066, 3).
 void TlsChannel::expect_host() {
   in6_addr parsed{};
   const bool is_ip = ::inet_pton(AF_INET, host_.c_str(), &parsed) == 1 ||
@@ -151,7 +151,8 @@ tl::unexpected<Error> TlsChannel::fail_with_reason() {
   return fail(ExitCode::kResource, text + hint());
 }
 
-// A server that misses a client certificate may say so after the handshake only, or just go.
+// A server that requires a client certificate may report that only after the handshake, or just
+// close.
 std::string TlsChannel::hint() const {
   if (!wants_certificate_ || has_answered_) return "";
   return "; it has asked for a client certificate, and was shown " +

@@ -1,9 +1,9 @@
-// TlsChannel: a channel by TLS, client side, over another one.
+// TlsChannel: TLS, client side, over another channel.
 //
-// The server's certificate must lead to a CA that is trusted, be valid now, and
-// be one of the host that the address names: of that DNS name, or of that IP address.
-// Errors: 71, and why: the certificate, no TLS at the other end, a client certificate that is
-//         missing or refused, an end without close_notify: what came before it may not be all.
+// The server's certificate must be of a trusted CA, be valid now, and name the host of the address:
+// its DNS name or its IP address.
+// Errors: 71, and why: the certificate, a server without TLS, a client certificate that is missing
+//         or refused, an end without close_notify (bytes may be missing).
 #pragma once
 
 #include <memory>
@@ -22,13 +22,13 @@ class TlsChannel final : public Channel {
              const ClientTlsFiles& files);
   ~TlsChannel() override;
 
-  // First of all.
+  // Call first.
   [[nodiscard]] Status shake_hands();
   Status send(std::string_view bytes) override;
   Result<size_t> receive(std::span<char> room) override;
 
  private:
-  // What OpenSSL calls.
+  // OpenSSL's callbacks.
   struct Callbacks;
 
   void expect_host();
@@ -41,11 +41,11 @@ class TlsChannel final : public Channel {
   const ClientTlsFiles& files_;
   const Ssl ssl_;
   std::optional<Error> below_failure_;
-  std::string certificate_fault_;   // of the server's
-  std::optional<char> first_byte_;  // of what it has sent
+  std::string certificate_fault_;   // of the server's certificate
+  std::optional<char> first_byte_;  // sent by the server
   bool is_at_eof_ = false;
-  bool wants_certificate_ = false;  // the server, of us
-  bool is_open_ = false;            // hands have been shaken, and nothing has failed since
+  bool wants_certificate_ = false;  // the server has asked for one
+  bool is_open_ = false;            // the handshake is complete, and nothing has failed since
   bool has_answered_ = false;
 };
 

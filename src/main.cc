@@ -7,8 +7,8 @@
 
 int main(int argc, char** argv) {
   ::setproctitle_init(argc, argv, environ);
-  // The master starts its fork server as this same program; nobody else says `fork-server`, so the
-  // command line that people see does not know it.
+  // The master executes this program as its fork server. Only the master uses `fork-server`, so the
+  // help does not list it.
   if (argc > 1 && std::string_view(argv[1]) == "fork-server") {
     return ringmaster::worker::run_fork_server(argc, argv);
   }

@@ -18,7 +18,7 @@
 namespace ringmaster::worker {
 namespace {
 
-// What is tried returns a text for the fork server.
+// A trial returns a text for the fork server.
 using Trial = std::function<Result<std::string>(pid_t fork_server)>;
 
 [[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t fork_server,
@@ -28,7 +28,7 @@ using Trial = std::function<Result<std::string>(pid_t fork_server)>;
   ::setproctitle("-ringmaster: %s", title.c_str());
   const Result<std::string> tried = trial(fork_server);
   const std::string& text = tried ? *tried : tried.error().message;
-  // A failure without its reason is still one.
+  // If the write fails, the exit status still reports the failure.
   [[maybe_unused]] const ssize_t written = ::write(answer, text.data(), text.size());
   ::_exit(tried ? 0 : static_cast<int>(tried.error().exit_code));
 }
@@ -50,7 +50,7 @@ int wait_for(pid_t pid) {
   return status;
 }
 
-// `what` is tried out by a process with this title.
+// Runs the trial in a process with this title; `what`: its name in errors.
 Result<std::string> run_canary(const std::string& what, const std::string& title,
                                const Trial& trial) {
   int ends[2];

@@ -1,9 +1,9 @@
-// Canary: a process that tries something out before its generation gets any traffic: a handler's
-// self-test, and how the workers will be confined.
+// Canary: a process that runs one trial before its generation gets any jobs: a handler's self-test,
+// or the workers' confinement.
 //
-// Processes: forked by the fork server, one for each thing to try; gone when it has been tried.
-// Death:     of the canary: what it tried has failed. Of the fork server: the canary dies with it.
-// Limits:    a test that does not end is ended by the master, which gives up the whole start
+// Processes: forked by the fork server, one for each trial; ends with it.
+// Death:     of the canary: its trial has failed. Of the fork server: the canary dies with it.
+// Limits:    if a trial does not end, the master gives up the whole start
 //            (workers.start_timeout_ms).
 #pragma once
 
@@ -15,10 +15,11 @@
 
 namespace ringmaster::worker {
 
-// Confines a process as the workers will be. Returns what their sandbox lacks: see confine().
+// Confines a canary as the workers will be. Returns the refused steps of the sandbox: see
+// confine().
 [[nodiscard]] Result<std::string> try_confine(const ipc::Confinement& confinement);
 
-// Fails, with what the handler said or what its process died of.
+// Runs the handler's self-test. Fails with the handler's message, or with how the canary died.
 [[nodiscard]] Status try_out(const Handler& handler, const ipc::Confinement& confinement);
 
 }  // namespace ringmaster::worker

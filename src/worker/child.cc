@@ -9,7 +9,7 @@ namespace ringmaster::worker {
 
 void tie_to(pid_t fork_server) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  if (::getppid() != fork_server) ::_exit(0);  // it died before the line above
+  if (::getppid() != fork_server) ::_exit(0);  // the fork server died before the line above
 }
 
 void begin_child(pid_t fork_server) {

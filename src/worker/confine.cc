@@ -17,8 +17,8 @@ Status change_user(uid_t user, gid_t group, pid_t fork_server) {
     return fail_errno(fmt::format("become user {} (user = \"root\" in [workers] keeps root)", user),
                       errno);
   }
-  // The kernel takes both away with the user id: the tie to the fork server, and the ownership of
-  // the process's own files in /proc, which core dumps and sanitizers need.
+  // A change of the user id resets two things: PR_SET_PDEATHSIG, and the ownership of the process's
+  // own files in /proc, which core dumps and sanitizers need.
   tie_to(fork_server);
   if (::prctl(PR_SET_DUMPABLE, 1) != 0) return fail_errno("stay dumpable as another user", errno);
   return {};
@@ -28,7 +28,7 @@ Status change_user(uid_t user, gid_t group, pid_t fork_server) {
 
 Result<std::string> confine(const ipc::Confinement& confinement, pid_t fork_server) {
   const bool has_sandbox = confinement.sandbox != ipc::Sandbox::kOff;
-  if (has_sandbox) empty_bounding_set();  // takes a capability that goes with root's identity
+  if (has_sandbox) empty_bounding_set();  // needs a capability of root
   if (confinement.changes_user != 0) {
     Status changed = change_user(confinement.user_id, confinement.group_id, fork_server);
     if (!changed) return tl::unexpected(changed.error());

@@ -1,5 +1,4 @@
-// confine(): a child of the fork server gives up what no handler needs: root's identity, and then
-// what the sandbox takes.
+// confine(): a child of the fork server gives up root's identity, then enters the sandbox.
 #pragma once
 
 #include <string>
@@ -10,9 +9,9 @@
 
 namespace ringmaster::worker {
 
-// For good; after everything that needs the fork server's user was opened. Returns the steps of the
-// sandbox that this system refuses, as text for people; empty: none. Fails where one is refused
-// without Sandbox::kBestEffort, or where the user cannot be changed.
+// Irreversible; call after all files that need the fork server's user were opened. Returns the
+// steps of the sandbox that this system refuses, as text for people; empty: none. Fails if one is
+// refused without Sandbox::kBestEffort, or if the user cannot be changed.
 [[nodiscard]] Result<std::string> confine(const ipc::Confinement& confinement, pid_t fork_server);
 
 }  // namespace ringmaster::worker

@@ -19,7 +19,7 @@ using json::text_of;
 using rapidjson::SizeType;
 using rapidjson::Value;
 
-// _meta belongs to every request: see rpc/json_rpc.h.
+// _meta is reserved in every request: see rpc/json_rpc.h.
 constexpr std::string_view kReservedName = "_meta";
 
 class Depth final : public json::Visitor {
@@ -73,7 +73,7 @@ constexpr Member kValueMembers[] = {
     {"description", Shape::kText},
 };
 
-// Looks for what is not as handler.h says. The first fault counts.
+// Checks a description against handler.h; keeps the first fault.
 class Check {
  public:
   void object(const Value& value, std::span<const Member> members, const std::string& at);
@@ -98,7 +98,7 @@ void Check::object(const Value& value, std::span<const Member> members, const st
     const std::string member_at = at + json::pointer_token(name);
     const auto known = std::ranges::find(members, name, &Member::name);
     if (known == members.end()) return void(refuse(member_at, "is no member that is known here"));
-    // Readers differ on which of two counts.
+    // JSON readers differ on which of two equal members counts.
     if (&value.FindMember(found.name)->value != &found.value) {
       return void(refuse(member_at, "stands there twice"));
     }
@@ -172,8 +172,8 @@ void Check::params(const Value& params, const std::string& at) {
   }
 }
 
-// One schema for params by name and by position: of its keywords some are about objects, the others
-// about arrays.
+// One schema for params by name and by position: some of its keywords apply to objects, the others
+// to arrays.
 Value schema_of(const Value& params, std::string_view structure,
                 rapidjson::Document::AllocatorType& allocator) {
   Value schema(rapidjson::kObjectType);
@@ -220,7 +220,7 @@ tl::expected<Description, std::string> Description::parse(std::string_view text)
   }
   rapidjson::Document document;
   document.Parse(text.data(), text.size());
-  // scan() also takes what RapidJSON's document does not: see json.h.
+  // scan() accepts more than RapidJSON's document does: see json/scan.h.
   if (document.HasParseError()) {
     return tl::unexpected(fmt::format(": expected JSON at byte {}", document.GetErrorOffset()));
   }

@@ -1,9 +1,9 @@
-// Description: what a handler says of itself, checked, and its params' schema.
+// Description: a handler's checked description, and the schema of its params.
 //
 // Processes: parsed by the fork server, before it forks; the workers check params with it.
 // Limits:    RINGMASTER_DESCRIPTION_BYTES_MAX, to fit into a control message; kDescriptionDepthMax,
-//            so that the document that it becomes part of is one that any reader of JSON takes.
-// Source:    include/ringmaster/handler.h says what may stand in one.
+//            so that every JSON reader accepts the OpenRPC document.
+// Source:    include/ringmaster/handler.h specifies the format.
 #pragma once
 
 #include <cstddef>
@@ -21,16 +21,16 @@ inline constexpr size_t kDescriptionDepthMax = 64;
 
 class Description {
  public:
-  Description() = default;  // says nothing: every params fit
+  Description() = default;  // empty: all params are valid
 
-  // Otherwise what is wrong with it, and where: "/params/0/name: expected ..., found ...".
+  // Fails with the fault and its place: "/params/0/name: expected ..., found ...".
   static tl::expected<Description, std::string> parse(std::string_view text);
 
-  // As it was given; empty: it says nothing.
+  // As the handler gave it; empty: the handler has none.
   const std::string& text() const { return text_; }
 
-  // Why a request's params (empty: it has none) do not fit, for whoever sent them. Nothing where
-  // they do.
+  // Why a request's params (empty: it has none) are invalid, for the client. Nothing: they are
+  // valid.
   std::optional<std::string> find_fault(std::string_view params) const {
     return schema_ ? find_mismatch(params) : std::nullopt;
   }
@@ -39,8 +39,8 @@ class Description {
   std::optional<std::string> find_mismatch(std::string_view params) const;
 
   std::string text_;
-  std::optional<json::Schema> schema_;  // none: whatever they are they fit
-  bool is_by_position_ = false;         // and in no other way
+  std::optional<json::Schema> schema_;  // none: all params are valid
+  bool is_by_position_ = false;         // params by position only
   std::string positions_;               // "cpu_ms, unit": the params in their order
 };
 

@@ -38,8 +38,8 @@ size_t thread_count() {
   return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
 }
 
-// Ends the pool of threads that an OpenMP runtime may hold: its child after a fork would wait for
-// threads that do not exist there.
+// Ends an OpenMP runtime's thread pool: after a fork the child would wait for threads that do not
+// exist in it.
 void pause_openmp() {
   void* library = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
   if (library == nullptr) return;
@@ -59,13 +59,13 @@ class ForkServer {
         child_exits_(std::move(child_exits)),
         threads_at_start_(thread_count()) {}
 
-  // Until the master has closed the channel.
+  // Runs until the master has closed the channel.
   Status run();
 
  private:
   void tell(const ControlMessage& message);
   Status obey(ControlMessage& message);
-  // Returns what the workers' sandbox lacks on this system, as text.
+  // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load();
   void fork_worker(uint32_t slot, Fd result_memory);
   [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t fork_server);
@@ -75,14 +75,14 @@ class ForkServer {
   std::string generation_;
   ipc::ControlChannel channel_;
   Fd child_exits_;
-  size_t threads_at_start_;  // one, but for a sanitizer's
+  size_t threads_at_start_;  // 1, or more with a sanitizer
   ipc::Geometry geometry_;
   ipc::Confinement confinement_;
   CrashReports reports_;
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<Handler> handlers_;
-  std::map<pid_t, uint32_t> slots_;  // of the living workers
-  bool is_dismissed_ = false;        // the master does not listen any more
+  std::map<pid_t, uint32_t> slots_;  // of the live workers
+  bool is_dismissed_ = false;        // the master has closed the channel
 };
 
 Status ForkServer::run() {
@@ -140,7 +140,7 @@ Status ForkServer::obey(ControlMessage& message) {
       fork_worker(message.worker, std::move(message.memory));
       return {};
     case ControlType::kKill: {
-      // Ours until we have reaped it: the pid cannot be another process' by now.
+      // A worker not reaped yet: so the kernel cannot have reused the pid.
       const auto worker = slots_.find(message.pid);
       const bool is_ours = worker != slots_.end() && worker->second == message.worker;
       if (is_ours) ::kill(message.pid, message.status);
@@ -194,7 +194,7 @@ void ForkServer::become_worker(uint32_t slot, Fd result_memory, pid_t fork_serve
                         std::move(result_memory), handlers_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
-  std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // looks for leaks on its way
+  std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // exit() checks for leaks
 #endif
   ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
 }
@@ -228,7 +228,7 @@ Status be_the_fork_server(const char* generation) {
   ::sigprocmask(SIG_BLOCK, &exits, nullptr);
   Fd child_exits(::signalfd(-1, &exits, SFD_CLOEXEC | SFD_NONBLOCK));
   if (!child_exits.is_open()) return fail_errno("signalfd", errno);
-  RM_ASSERT(child_exits.get() == ipc::kChildExitsFd);  // the lowest that is free
+  RM_ASSERT(child_exits.get() == ipc::kChildExitsFd);  // the lowest free number
   return ForkServer(generation, ipc::ControlChannel(Fd(ipc::kControlFd)), std::move(child_exits))
       .run();
 }
@@ -240,7 +240,7 @@ int run_fork_server(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
   ::close_range(ipc::kEventFd + 1, ~0u, 0);
-  // Inherited by workers: when the log's reader is gone, a handler that prints gets EPIPE and goes
+  // Inherited by workers: if the log's reader is gone, a handler that prints gets EPIPE and goes
   // on. (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
   ::setenv("OMP_NUM_THREADS", "1", 1);

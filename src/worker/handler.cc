@@ -11,7 +11,7 @@ namespace {
 
 constexpr size_t kErrorBytes = 1024;
 
-// What repeats a part of a description may be longer than what the master can be told.
+// Cuts the error, which may quote a description, to the length of a control message.
 tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what) {
   return fail(ExitCode::kConfig, fmt::format("handler {} ({}): {}", spec.name, spec.library,
                                              what.substr(0, kErrorBytes)));
@@ -77,7 +77,7 @@ Status Handler::self_test() const {
 }
 
 void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
-  // The ABI forbids exceptions; a handler that lets one out loses its jobs, not its worker.
+  // The ABI forbids exceptions; if the handler throws one, its jobs fail, and the worker goes on.
   try {
     handler_->run(self_.get(), &host, jobs, count);
   } catch (const std::exception& e) {

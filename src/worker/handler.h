@@ -1,8 +1,8 @@
-// Handler: a loaded shared object that speaks the ABI of include/ringmaster/handler.h.
+// Handler: a loaded shared object with the ABI of include/ringmaster/handler.h.
 //
 // Processes: loaded by the fork server, before it forks; run by the workers.
-// Threads:   none of its own: the fork server checks.
-// Memory:    what load() built lives until this object is destroyed, in each process for itself.
+// Threads:   a handler leaves none running: the fork server checks.
+// Memory:    the handler's state lives until this object is destroyed, in each process separately.
 #pragma once
 
 #include <memory>
@@ -18,8 +18,7 @@ namespace ringmaster::worker {
 class Handler {
  public:
   // Opens the library, checks its ABI version and its description, loads it with its options and
-  // warms it up.
-  // An error names the handler and what is wrong with it.
+  // warms it up. An error names the handler and the fault.
   [[nodiscard]] static Result<Handler> load(const ipc::HandlerSpec& spec);
 
   const std::string& name() const { return name_; }
@@ -27,11 +26,11 @@ class Handler {
   const Description& description() const { return description_; }
 
   bool has_self_test() const { return handler_->self_test != nullptr; }
-  // Only where there is one. See canary.h for the process to call it in.
+  // REQUIRES: has_self_test(). Called in a canary: see canary.h.
   [[nodiscard]] Status self_test() const;
 
-  // A std::exception that the handler lets out, which the ABI forbids, is answered as its failure.
-  // Anything else that is thrown ends the worker.
+  // The ABI forbids exceptions: a std::exception fails the unanswered jobs, any other ends the
+  // worker.
   void run(const rm_host& host, const rm_job* jobs, size_t count) const;
 
  private:

@@ -17,14 +17,14 @@
 namespace ringmaster::worker {
 namespace {
 
-// A worker opens files, not connections; the master's limit, which it inherits, is for those.
+// A worker opens files only; it would inherit the master's limit, which is for connections.
 constexpr rlim_t kDescriptors = 1024;
 
-// So many processes and threads are left for the master and the fork server; but at least half of
-// what there may be is left for the workers.
+// The processes and threads that stay free for the master and the fork server; but the workers get
+// at least half of the limit.
 constexpr rlim_t kThreadsLeft = 256;
 
-// The kernel's score counts thousandths of the memory: this outweighs half of it.
+// The kernel's score is in thousandths of the memory: this outweighs half of the memory.
 constexpr int kOomScore = 500;
 
 Status drop_capabilities() {

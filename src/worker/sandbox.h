@@ -1,18 +1,17 @@
-// Sandbox: takes from a worker what no handler needs: the network, other programs and processes,
-// privileges. What is left is CPU, memory, files and threads.
+// Sandbox: takes from a worker the network, other programs and processes, and privileges, which no
+// handler needs. CPU, memory, files and threads remain.
 //
-// What is refused fails with EPERM (a file below /proc or /sys: EACCES) rather than killing the
-// worker: libraries probe for what they may use and go on without it, and a handler can report what
-// it was refused. It is a list of what is refused, not of what is allowed: handlers bring libraries
-// that we do not know.
+// A refused call fails with EPERM (a file below /proc or /sys: EACCES) and does not kill the
+// worker: libraries probe for features and go on without them, and a handler can report the error.
+// The sandbox lists refused calls, not allowed ones, since handlers bring unknown libraries.
 //
-// Processes: a worker, after it has opened all that it needs and before its first job; once, for
-//            good: no process leaves its sandbox. The fork server stays outside.
+// Processes: a worker, after it has opened its descriptors and before its first job. No process
+//            leaves its sandbox. The fork server stays outside.
 // Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
-// Limits:    what the handler's user may do with files, it still may, but for writing to files in
-//            /proc, kernel settings and control groups: these only Landlock keeps from a worker.
-//            Files that lie in / itself and are newer than the worker cannot be written. A thread
-//            can be pinned, given a priority or named by itself only (the id 0), not by its number.
+// Limits:    files stay accessible as to the handler's user, but files in /proc, kernel settings
+//            and control groups cannot be written (by Landlock only), nor can files in / itself
+//            that are newer than the worker. A thread can pin, name or give a priority to itself
+//            only (the id 0), not by its number.
 #pragma once
 
 #include <string>
@@ -23,21 +22,21 @@
 namespace ringmaster::worker {
 
 // Returns the steps that this system refuses, each with why; empty: none. With Sandbox::kFull a
-// refused step is an error, which names it and the way out.
+// refused step is an error, which names the step and the remedy.
 [[nodiscard]] Result<std::string> enter_sandbox(ipc::Sandbox sandbox);
 
-// For a worker whose user is the master's: lowers its own limit of processes and threads
-// (RLIMIT_NPROC), which the kernel compares with all that this user has, so that some are left for
-// the master and the fork server. The master's limit stays. A worker of another user takes none of
-// the master's, and keeps its limit: other services of that user may have many.
+// For a worker with the master's user: lowers the worker's limit of processes and threads
+// (RLIMIT_NPROC), which the kernel compares with all of this user's, so that some stay free for the
+// master and the fork server. The master's limit stays. A worker with another user uses none of the
+// master's, and keeps its limit: other services of that user may have many.
 [[nodiscard]] Status leave_threads_to_master();
 
-// Part of the step `capabilities` that root must take before it becomes another user. Without the
-// privilege to do it there is nothing to empty: a process without exec gains nothing by the set.
+// Part of the step `capabilities`, to do as root before the change of user. Without the privilege
+// it does nothing, which is safe: a process that cannot exec gains nothing by the set.
 void empty_bounding_set();
 
-// When memory runs out the kernel shall take a worker, which is replaced, not the master. Raising
-// one's own score needs no privilege; a /proc that cannot be written leaves things as they are.
+// Makes the kernel kill a worker, which is replaced, not the master when memory runs out. To raise
+// the own score needs no privilege; if /proc cannot be written the score stays.
 void volunteer_for_oom();
 
 }  // namespace ringmaster::worker

@@ -22,7 +22,7 @@
 namespace ringmaster::worker {
 namespace {
 
-// LeakSanitizer looks at a process that ends from a second one, which traces it.
+// LeakSanitizer checks a process that ends from a second process, which traces it.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsTraced = true;
 #else
@@ -33,15 +33,15 @@ constexpr bool kIsTraced = false;
 constexpr uint64_t kIoprioWhoProcess = 1;
 
 constexpr int kRefused[] = {
-    // The network, and io_uring, which would go around every rule here. A pair of connected sockets
-    // leads nowhere: the conditions on socketpair are below.
+    // The network, and io_uring, which bypasses every rule here. A pair of connected sockets is
+    // harmless: the conditions on socketpair are below.
     SCMP_SYS(socket),
     SCMP_SYS(connect),
     SCMP_SYS(bind),
     SCMP_SYS(listen),
     SCMP_SYS(accept),
     SCMP_SYS(accept4),
-    SCMP_SYS(shutdown),  // the log's socket, where it is one, is everybody's
+    SCMP_SYS(shutdown),  // the log may be a socket, which all processes share
     SCMP_SYS(io_uring_setup),
     SCMP_SYS(io_uring_enter),
     SCMP_SYS(io_uring_register),
@@ -99,7 +99,7 @@ constexpr int kRefused[] = {
     SCMP_SYS(fsmount),
     SCMP_SYS(fspick),
     SCMP_SYS(mount_setattr),
-    // The kernel itself, where its faults have been.
+    // Parts of the kernel with many past vulnerabilities.
     SCMP_SYS(bpf),
     SCMP_SYS(perf_event_open),
     SCMP_SYS(userfaultfd),
@@ -134,8 +134,8 @@ constexpr int kRefused[] = {
     SCMP_SYS(nfsservctl),
 };
 
-// Only for itself: refused unless the argument is 0 or the own process id. A thread's number is
-// another id, so a thread can only do these for itself, with 0.
+// Refused unless the argument is 0 or the own process id. A thread's number is another id, so a
+// thread must use 0.
 struct OwnCall {
   uint32_t call;
   unsigned argument;
@@ -148,10 +148,10 @@ constexpr OwnCall kOwnCalls[] = {
 
 struct Condition {
   int call;
-  std::vector<scmp_arg_cmp> refused_when;  // all of them hold
+  std::vector<scmp_arg_cmp> refused_when;  // all of these hold
 };
 
-// An int fills half of a register, and the kernel looks at that half: so must a comparison.
+// The kernel reads an int from half of a register, so the comparison does the same.
 constexpr scmp_arg_cmp is_int(unsigned argument, uint32_t value) {
   return {argument, SCMP_CMP_MASKED_EQ, UINT32_MAX, value};
 }
@@ -182,29 +182,29 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(fcntl), {is_int(1, F_SETSIG)}},
       {SCMP_SYS(fcntl), {is_int(1, F_SETFL), {2, SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC}}},
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
-      // A lease makes whoever opens the file wait: the master, for its configuration.
+      // A lease blocks a process that opens the file: the master, for its configuration.
       {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
       // A priority of a process, not of a group or a user.
       {SCMP_SYS(setpriority), {is_not(0, PRIO_PROCESS)}},
       {SCMP_SYS(ioprio_set), {is_not(0, kIoprioWhoProcess)}},
-      // A socket that is not connected could send to any address, with descriptors. Left are
-      // SOCK_STREAM (1) and SOCK_SEQPACKET (5), of which both ends are connected for good.
+      // A socket that is not connected could send to any address, with descriptors. Allowed are
+      // SOCK_STREAM (1) and SOCK_SEQPACKET (5), whose ends stay connected.
       {SCMP_SYS(socketpair), {is_not(0, AF_UNIX)}},
       {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 1, 0}}},
       {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 2, 2}}},
       {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 8, 8}}},
       {SCMP_SYS(sendto), {is_not(4, 0)}},
-      // To type into the terminal that the server was started from.
+      // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
       {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},
-      // To outlive the fork server. A process that dies with it may say so: LeakSanitizer's second
-      // process must, or it stays behind when its worker is killed meanwhile.
+      // Outliving the fork server. Setting SIGKILL again is allowed: LeakSanitizer's second process
+      // must, or it outlives a worker that is killed meanwhile.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},
   };
 }
 
-// A second filter, since one of libseccomp's cannot say "neither of two values". Calls of another
-// architecture do not get here: the first one kills.
+// A second filter: libseccomp cannot express "neither of two values". Calls of another architecture
+// do not get here: the first filter kills the process.
 Status refuse_for_others() {
   static_assert(std::endian::native == std::endian::little);
   std::vector<sock_filter> code = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
@@ -214,7 +214,7 @@ Status refuse_for_others() {
     code.insert(
         code.end(),
         {
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 5),  // another call: behind these five
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 5),  // another call: skip these five
             BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
             BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(::getpid()), 1, 0),
@@ -234,14 +234,14 @@ Status refuse_calls() {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
                                                                  seccomp_release);
   if (filter == nullptr) return fail_errno("seccomp", ENOMEM);
-  // A program that calls as another architecture's does looks for a way around.
+  // A call of another architecture could only be meant to bypass the filter.
   int error = seccomp_attr_set(filter.get(), SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_KILL_PROCESS);
   if (error == 0) error = seccomp_attr_set(filter.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);
   const uint32_t refuse = SCMP_ACT_ERRNO(EPERM);
   for (const int call : kRefused) {
     if (error == 0) error = seccomp_rule_add(filter.get(), refuse, call, 0);
   }
-  // Where clone3 is unknown the C library uses clone, whose flags can be looked at.
+  // Without clone3 the C library uses clone, whose flags a filter can read.
   if (error == 0)
     error = seccomp_rule_add(filter.get(), SCMP_ACT_ERRNO(ENOSYS), SCMP_SYS(clone3), 0);
   if (error == 0 && !kIsTraced) error = seccomp_rule_add(filter.get(), refuse, SCMP_SYS(ptrace), 0);

@@ -13,7 +13,7 @@
 namespace ringmaster::worker {
 namespace {
 
-// The first version that lets a domain move files from folder to folder (REFER).
+// The first version that allows moving files between folders (REFER).
 constexpr long kVersion = 2;
 
 constexpr uint64_t kWrite = LANDLOCK_ACCESS_FS_WRITE_FILE;
@@ -41,15 +41,15 @@ Fd open_path(const std::filesystem::path& path) {
   return Fd(::open(path.c_str(), O_PATH | O_NOFOLLOW | O_CLOEXEC));
 }
 
-// A rule can only add rights to a folder, so the two that are left out are left out by granting all
-// others. A link leads to one of these, or to where nothing is granted.
+// A rule can only add rights to a folder, so all folders but /proc and /sys are granted. A link
+// leads to one of these, or to where nothing is granted.
 bool try_grant_all_but_proc_and_sys(const Rules& rules) {
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator("/", error)) {
     if (entry.path() == "/proc" || entry.path() == "/sys") continue;
     const Fd file = open_path(entry.path());
     struct stat status {};
-    if (!file.is_open() || ::fstat(file.get(), &status) != 0) continue;  // it is gone
+    if (!file.is_open() || ::fstat(file.get(), &status) != 0) continue;  // removed meanwhile
     if (S_ISLNK(status.st_mode)) continue;
     if (!rules.try_grant(file, S_ISDIR(status.st_mode) ? kWrite | kMove : kWrite)) return false;
   }
@@ -59,8 +59,8 @@ bool try_grant_all_but_proc_and_sys(const Rules& rules) {
 
 }  // namespace
 
-// Once in a Landlock domain, whatever its rules, a process cannot open the memory of one outside of
-// it (/proc/PID/mem), even of the same user.
+// Under any rules, a process in a Landlock domain cannot open the memory of a process outside of it
+// (/proc/PID/mem), even of the same user.
 Status restrict_files() {
   const long version =
       ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
@@ -71,8 +71,8 @@ Status restrict_files() {
                             kVersion, version));
   }
   const Rules rules;
-  // Of /proc not even the worker's own folder is granted: by oom_score_adj, which each thread's
-  // folder has too, a handler would have the kernel take the master when memory runs out.
+  // In /proc not even the worker's own folder is granted: by oom_score_adj, which is in each
+  // thread's folder, too, a handler could make the kernel kill the master when memory runs out.
   if (!rules.is_open() || !rules.try_grant(open_path("/"), kMove) ||
       !try_grant_all_but_proc_and_sys(rules) || !rules.try_enter()) {
     return fail_errno("landlock", errno);

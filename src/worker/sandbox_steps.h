@@ -5,11 +5,11 @@
 
 namespace ringmaster::worker {
 
-// By Landlock: no other process's memory, no writing to any process's files in /proc, its own
-// included, nor to kernel settings and control groups.
+// By Landlock: no access to other processes' memory, no writing to /proc (its own files included),
+// kernel settings and control groups.
 [[nodiscard]] Status restrict_files();
 
-// By seccomp; takes no_new_privs.
+// By seccomp; needs no_new_privs.
 [[nodiscard]] Status refuse_calls();
 
 }  // namespace ringmaster::worker

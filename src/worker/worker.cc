@@ -23,18 +23,18 @@
 namespace ringmaster::worker {
 namespace {
 
-// A wake-up that was lost costs no more than this.
+// A lost wake-up costs no more than this.
 constexpr uint64_t kTickNs = 100 * kNsPerMs;
 
 volatile std::sig_atomic_t stop_requested = 0;
 
-// The jobs in hand: the state that the host functions, which are plain C, work on.
+// The jobs in hand: the state of the host functions, which are plain C.
 class Desk {
  public:
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
       : port_(port), handlers_(handlers) {}
 
-  // Jobs of one handler, together; at least one. An error: there is no such handler.
+  // Runs a batch of at least one job, all of one handler. An error: there is no such handler.
   [[nodiscard]] Status serve(std::span<const ipc::WorkerPort::Job> jobs);
 
   char* reserve(const rm_job* job, size_t size);
@@ -51,18 +51,18 @@ class Desk {
   void take(const ipc::WorkerPort::Job& job, const Handler& handler);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
-  // An error; of a job that the handler was not given, in `run_ns` kNotRun.
+  // Answers with an error. `run_ns`: kNotRun for a job that the handler did not get.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
   uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
 
   ipc::WorkerPort& port_;
   const std::vector<Handler>& handlers_;
-  // What the handler has been given together.
+  // The batch that the handler has.
   size_t count_ = 0;
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
   uint64_t begun_ns_ = 0;
-  // The room that was reserved last, and for which job; null: none is.
+  // The last reserved room, and its job; null: none.
   Item* reserver_ = nullptr;
   char* reserved_ = nullptr;
   size_t reserved_size_ = 0;
@@ -70,7 +70,7 @@ class Desk {
 
 Desk* the_desk = nullptr;
 
-// A second answer to the same job is the handler's mistake, and changes nothing.
+// A second answer to the same job is ignored.
 const rm_host kHost = {
     [](const rm_job* job, size_t size) { return the_desk->reserve(job, size); },
     [](const rm_job* job, size_t size) { the_desk->commit(job, size); },
@@ -82,7 +82,7 @@ const rm_host kHost = {
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
 Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
-  // Once a job is answered, its header may be the next job's in its slot.
+  // Read first: once a job is answered, its header may be the next job's.
   const uint32_t handler_index = jobs.front().header->handler;
   if (handler_index >= handlers_.size()) {
     return ringmaster::fail(
@@ -130,7 +130,7 @@ void Desk::run(const Handler& handler) {
   reserver_ = nullptr;
 }
 
-// Null: it is none that the handler was given, or it has its answer.
+// Null: the handler was not given this job, or it is answered.
 Desk::Item* Desk::item_of(const rm_job* job) {
   if (std::less<>()(job, jobs_) || !std::less<>()(job, jobs_ + count_)) return nullptr;
   Item& item = items_[job - jobs_];
@@ -177,8 +177,8 @@ void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
 
 void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
   if (item.is_answered) return;
-  // A message is for people: what is longer than this is none. limits.response_bytes, which there
-  // always is room for, cannot be less.
+  // Longer messages are cut: they are for people. limits.response_bytes, which always fits, cannot
+  // be less.
   constexpr size_t kMessageBytesMax = 1024;
   message = message.substr(0, kMessageBytesMax);
   item.is_answered = true;
@@ -188,7 +188,7 @@ void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t r
   port_.commit(item.id, code, message.size(), run_ns);
 }
 
-// One job, and with it those that its handler can be given together.
+// Takes one job, and more for its batch.
 Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs) {
   jobs.clear();
   const Result<std::optional<ipc::WorkerPort::Job>> next = port.try_next();
@@ -206,7 +206,7 @@ Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs)
 void catch_sigterm() {
   struct sigaction action {};
   action.sa_handler = [](int) { stop_requested = 1; };
-  // A system call that a handler is in goes on. The worker's own wait for a job ends: a futex wait
+  // SA_RESTART: a handler's system call goes on. The worker's wait for a job ends: a futex wait
   // with a timeout is never restarted.
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGTERM, &action, nullptr);
@@ -226,7 +226,7 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   the_desk = &desk;
   catch_sigterm();
   volunteer_for_oom();
-  // What the sandbox lacks here, the fork server has found out and reported.
+  // The fork server has reported the refused steps already.
   const Result<std::string> confined = confine(options.confinement, options.fork_server);
   if (!confined) return tl::unexpected(confined.error());
   const std::string title = fmt::format("worker {} gen={}", options.slot, options.generation);

@@ -1,8 +1,8 @@
-// Worker: claims jobs, runs handlers, gives back results, until it is told to stop.
+// Worker: claims jobs, runs handlers, gives back results, until SIGTERM.
 //
 // Processes: one per worker slot, forked by the fork server. No sockets, no event loop, one thread.
-// Death:     at any instruction costs at most the jobs in hand, which the master finds by the words
-//            in shared memory and gives to other workers.
+// Death:     at any instruction interrupts at most the jobs in hand, which the master finds by the
+//            words in shared memory and gives to other workers.
 // Signals:   SIGTERM: finish the jobs in hand, then leave with exit code 0.
 #pragma once
 
@@ -27,9 +27,9 @@ struct WorkerOptions {
   pid_t fork_server = 0;
 };
 
-// In the forked child, with the descriptors of ipc/control.h open, and the memory for its results:
-// closes those that a worker must not have and serves. Returns when it was told to stop, when it
-// cannot start, and when a handler of another worker has damaged the ring's words.
+// Call in the forked child, with the descriptors of ipc/control.h open, and its result memory.
+// Closes the descriptors that a worker must not have, and serves. Returns after SIGTERM, if the
+// worker cannot start, or if another worker's handler has damaged the ring's words.
 [[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                                 const std::vector<Handler>& handlers);
 

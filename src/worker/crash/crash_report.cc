@@ -17,15 +17,15 @@ namespace {
 
 constexpr int kSignals[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS};
 
-// The innermost frames are our own: the handler, and the kernel's way into it.
+// The innermost frames are skipped: the signal handler and the kernel's trampoline.
 constexpr size_t kOwnFrames = 2;
 
 constexpr size_t kStackBytes = 64 << 10;
 
 struct Report {
-  std::atomic<int32_t> signal;  // stored once the address is there, and again after the frames
+  std::atomic<int32_t> signal;  // stored after the address, and again after the frames
   int32_t code;                 // as in siginfo_t
-  uint64_t address;             // that the signal is about, or (code <= 0) the process that sent it
+  uint64_t address;             // of the fault, or (code <= 0) the pid of the sender
   std::atomic<uint32_t> frame_count;
   void* frames[CrashReports::kFramesMax + kOwnFrames];
 };
@@ -36,11 +36,11 @@ size_t page_bytes() {
 }
 
 Report* the_report = nullptr;
-alignas(64) char the_stack[kStackBytes];  // a stack that has overflowed is no place for a handler
+alignas(64) char the_stack[kStackBytes];  // for a signal after a stack overflow
 
-// Only what may be called in a signal handler.
+// Calls only async-signal-safe functions.
 void on_crash(int signal, siginfo_t* info, void*) {
-  // From here on a second crash, in here or of another thread, ends the process at once.
+  // From here on a second crash, in this function or another thread, ends the process at once.
   for (const int number : kSignals)
     ::signal(number, SIG_DFL);
   Report& report = *the_report;
@@ -50,7 +50,8 @@ void on_crash(int signal, siginfo_t* info, void*) {
   report.signal.store(signal, std::memory_order_release);
   const int frames = ::backtrace(report.frames, static_cast<int>(std::size(report.frames)));
   report.frame_count.store(static_cast<uint32_t>(frames), std::memory_order_release);
-  // Blocked until we return: then its default action is taken where the crash happened.
+  // The signal is blocked until we return: its default action then happens at the place of the
+  // crash.
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info);
 }
 
@@ -89,7 +90,7 @@ Status CrashReports::create(uint32_t worker_slots) {
   if (pages == MAP_FAILED) return fail_errno("map the crash reports", errno);
   pages_ = {static_cast<std::byte*>(pages), bytes};
   void* frame = nullptr;
-  ::backtrace(&frame, 1);  // its first call loads a library
+  ::backtrace(&frame, 1);  // the first call loads a library
   return {};
 }
 
@@ -109,7 +110,7 @@ Status CrashReports::report_to(uint32_t slot) {
 
   stack_t stack{};
   if (::sigaltstack(nullptr, &stack) != 0) return fail_errno("sigaltstack", errno);
-  if ((stack.ss_flags & SS_DISABLE) != 0) {  // else a sanitizer's, which it will want to free
+  if ((stack.ss_flags & SS_DISABLE) != 0) {  // else it is a sanitizer's, which will free it
     stack = {the_stack, 0, sizeof the_stack};
     if (::sigaltstack(&stack, nullptr) != 0) return fail_errno("sigaltstack", errno);
   }
@@ -126,7 +127,7 @@ Status CrashReports::report_to(uint32_t slot) {
 }
 
 std::string CrashReports::describe(uint32_t slot, int status) {
-  // The worker could write anything here: nothing is believed that can be checked.
+  // The worker can write anything here, so all fields are checked where possible.
   const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
   const int signal = report.signal.load(std::memory_order_acquire);
   if (!WIFSIGNALED(status) || WTERMSIG(status) != signal) return "";
@@ -134,7 +135,7 @@ std::string CrashReports::describe(uint32_t slot, int status) {
   const size_t count = std::min<size_t>(report.frame_count.load(std::memory_order_acquire),
                                         std::size(report.frames));
   for (size_t i = kOwnFrames; i < count; ++i) {
-    // A return address is that of the instruction after the call, which may be another function's.
+    // A return address names the instruction after the call, which may be in another function.
     const auto address = reinterpret_cast<uintptr_t>(report.frames[i]);
     text += '\n' + symbols_.describe(i == kOwnFrames ? address : address - 1);
   }

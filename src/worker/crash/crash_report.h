@@ -1,15 +1,15 @@
-// CrashReports: what a crashing worker says of its end, while it still can: which signal, at which
-// address, and the way there. The fork server, which is healthy and maps the same code at the same
-// addresses, turns it into text once the worker was reaped.
+// CrashReports: a crashing worker's report: the signal, its address, and the backtrace. The fork
+// server, which maps the same code at the same addresses, turns the report into text once the
+// worker was reaped.
 //
 // Processes: create(), clear(), describe(): the fork server; report_to(): a worker.
-// Death:     a report exists once its signal was stored; a worker that dies on the way there leaves
-//            none. The signal's default action follows, with the same siginfo: status and core dump
-//            are those of the crash.
-// Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker
-//            that scribbles spoils its own report. Nothing is allocated and no lock is taken in the
-//            signal handler: backtrace() has loaded what it needs before the first fork.
-// Limits:    kFramesMax frames. Code that the worker has loaded itself has no names.
+// Death:     a report exists once its signal was stored; a worker that dies before leaves none.
+//            Then the signal's default action follows, with the same siginfo: exit status and core
+//            dump are those of the crash.
+// Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker can
+//            damage its own report only. The signal handler allocates nothing and takes no lock:
+//            backtrace() has loaded its library before the first fork.
+// Limits:    kFramesMax frames. No names for code that the worker has loaded itself.
 #pragma once
 
 #include <cstddef>
@@ -35,11 +35,11 @@ class CrashReports {
 
   // Before a worker is forked into the slot.
   void clear(uint32_t slot);
-  // In the worker: reports to its slot from now on. Signals for which somebody else (a sanitizer, a
-  // handler's library) has a handler are left to them.
+  // In the worker: sets the signal handlers, but not for signals that already have one (of a
+  // sanitizer, or of a handler's library).
   [[nodiscard]] Status report_to(uint32_t slot);
-  // What the worker that ended with `status` (as waitpid(2) gives it) has reported, as lines:
-  // why ("SEGV_MAPERR at 0x8"), then the frames, innermost first. Empty: it has reported nothing.
+  // The report of the worker that ended with `status` (of waitpid(2)), as lines: why ("SEGV_MAPERR
+  // at 0x8"), then the frames, innermost first. Empty: there is no report.
   std::string describe(uint32_t slot, int status);
 
  private:

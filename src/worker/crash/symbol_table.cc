@@ -9,7 +9,7 @@
 namespace ringmaster::worker {
 namespace {
 
-// More than any table that is not damaged takes.
+// No undamaged table is larger.
 constexpr uint64_t kTableBytesMax = 256ull << 20;
 
 bool read_at(int fd, uint64_t offset, void* into, size_t size) {

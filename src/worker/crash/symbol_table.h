@@ -1,8 +1,8 @@
-// SymbolTable: the functions of an ELF file, those that it does not export included. The dynamic
-// loader only knows the exported ones, and most of a handler's code is not.
+// SymbolTable: the functions of an ELF file, also those that it does not export. The dynamic loader
+// only knows exported ones, and most of a handler's code is not exported.
 //
-// Trust: the file may be another one by now than the one that is mapped, or half of one: whatever
-//        is read from it is checked, and in doubt there is no function.
+// Trust: the file may have been replaced or truncated since it was mapped: everything read from it
+//        is checked, and in doubt no function is found.
 #pragma once
 
 #include <cstdint>

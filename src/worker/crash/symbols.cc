@@ -27,7 +27,7 @@ std::string Symbols::describe(uintptr_t address) {
                 RTLD_DL_LINKMAP) == 0) {
     return fmt::format("{:#x}", address);
   }
-  // The program itself has no name there.
+  // The program itself has an empty name.
   std::error_code error;
   const std::string path = *module->l_name != '\0'
                                ? std::string(module->l_name)

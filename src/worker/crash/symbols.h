@@ -1,8 +1,8 @@
-// Symbols: what lies at an address of this process, for people.
+// Symbols: names the function at an address of this process, for people.
 //
-// Processes: the fork server, for the addresses of its workers, which it has forked.
-// Memory:    the tables of each module that it was asked about, until it is destroyed.
-// Limits:    a name is cut after kNameBytesMax: some templates' names are longer than stories.
+// Processes: the fork server, for the addresses of workers that it has forked.
+// Memory:    the table of each module that describe() has met, until destruction.
+// Limits:    a name is cut after kNameBytesMax: some templates have very long names.
 #pragma once
 
 #include <cstddef>

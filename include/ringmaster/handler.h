@@ -6,24 +6,24 @@
  *   canary:   self_test(), in a process that is forked before all workers, and ends with it
  *   worker:   run(), run(), run() ... until the worker is stopped or dies
  *
- * so whatever load() builds (a model, a table) is shared by all workers, copy-on-write.
+ * so all workers share what load() builds (a model, a table), copy-on-write.
  *
  * Threads:  load() and warm_up() must leave no thread behind: a process with threads cannot be
  *           forked safely, and the generation is refused. Each worker is one thread and calls run()
  *           from that thread only.
  * Memory:   everything that the host passes in is owned by the host and valid until the call
- *           returns; a job's params and inputs only until it is answered, then another's may lie
- *           there. They are mapped read-only: writing to them ends the worker.
+ *           returns; a job's params and inputs only until the job is answered: then the memory may
+ *           be another job's. They are mapped read-only: writing to them ends the worker.
  *           What load() returns is owned by the handler, until unload().
  * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
- * Signals:  SIGPIPE is ignored, so that a handler that prints survives the reader of the log: the
- *           write fails with EPIPE. A handler that sets it otherwise keeps what it has set.
+ * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the log's reader:
+ *           the write fails with EPIPE. A handler may set SIGPIPE otherwise.
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
- * Failures: run() calls fail() for a job that it cannot serve. A crash loses only the jobs that it
- *           was given: they are run again by another worker, one by one, as often as the method's
+ * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the
+ *           jobs in hand: another worker runs them again, one by one, as often as the method's
  *           `attempts` say. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
  * Params:   are checked against the handler's `description`, where it has one, before run().
@@ -40,7 +40,7 @@
 extern "C" {
 #endif
 
-/* Changes whenever this file changes in a way that old handlers cannot live with. */
+/* Bumped whenever this file changes in a way that breaks compiled handlers. */
 #define RINGMASTER_HANDLER_ABI 3u
 
 /* After the last byte of params and of every input, this many bytes may be read (not used), so that
@@ -50,7 +50,7 @@ extern "C" {
 /* The longest `description` that a handler may have. */
 #define RINGMASTER_DESCRIPTION_BYTES_MAX 61440u
 
-/* What fail() may be called with: codes of JSON-RPC 2.0 and of ringmaster. */
+/* Codes for fail(), of JSON-RPC 2.0 and of ringmaster. */
 enum {
   RM_INVALID_PARAMS = -32602,  /* the request is wrong: the message names the parameter */
   RM_UPSTREAM_FAILED = -32015, /* a fetched body is wrong: the message names the field */
@@ -65,22 +65,22 @@ typedef struct rm_bytes {
 /* One request, at this step. */
 typedef struct rm_job {
   rm_bytes params; /* the request's params, a JSON object or array; size 0 when it has none */
-  const rm_bytes* inputs; /* what the steps before this one produced, in their order: the bodies
-                             that fetch steps brought, the results of earlier run steps */
+  const rm_bytes* inputs; /* the outputs of the steps before this one, in their order: bodies of
+                             fetch steps, results of run steps */
   size_t input_count;
-  uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it nobody waits for the result any more */
+  uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it no client waits for the result */
 } rm_job;
 
-/* What a handler may ask of the worker that runs it. Every job ends with one commit() or one
- * fail(): one that ends with neither is answered with -32603. */
+/* The functions that a worker offers its handler. A handler ends every job with one commit() or one
+ * fail(): a job without either is answered with -32603. */
 typedef struct rm_host {
   /* Room for `size` bytes of result, directly in the shared memory that the master reads.
    * NULL when that is more than `limits.response_bytes`: the job has then been answered (-32008).
-   * Valid until the next call of any of these functions, for whichever job. May be called again
-   * with another size; nothing is kept. */
+   * Valid until the next call of any of these functions, for any job. May be called again
+   * with another size; the bytes written so far are lost. */
   char* (*reserve)(const rm_job* job, size_t size);
-  /* The first `size` reserved bytes are the result: one JSON value. A handler that commits more
-   * than it has reserved gets the job answered with -32603. */
+  /* The first `size` reserved bytes are the result: one JSON value. A job for
+   * which a handler commits more than it has reserved is answered with -32603. */
   void (*commit)(const rm_job* job, size_t size);
   /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that
    * the method's users know; `message` says what was expected and what was found. */
@@ -88,8 +88,8 @@ typedef struct rm_host {
 } rm_host;
 
 /* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string is
- * given as its text, anything else as JSON. `library` is not among them; `model`, and every key
- * that ends in `_file`, has been made an absolute path. */
+ * given as its text, any other value as JSON. `library` is left out; `model`, and every key that
+ * ends in `_file`, is an absolute path. */
 typedef struct rm_option {
   const char* key;
   const char* value;
@@ -98,7 +98,7 @@ typedef struct rm_option {
 typedef struct rm_handler {
   uint32_t abi; /* RINGMASTER_HANDLER_ABI of the header that it was compiled with */
 
-  /* Builds what run() needs. Must refuse options that it does not know. On failure: writes a
+  /* Builds the state that run() needs. Must refuse unknown options. On failure: writes a
    * NUL-terminated reason into `error` (at most error_size bytes) and returns non-zero. */
   int (*load)(const rm_option* options, size_t option_count, void** self, char* error,
               size_t error_size);
@@ -107,20 +107,20 @@ typedef struct rm_handler {
    * do. Fails as load() does. */
   int (*warm_up)(void* self, char* error, size_t error_size);
 
-  /* Serves `count` >= 1 jobs: more than one where the handler's section says batch = N and as many
-   * wait. May serve them in any order and together. Returns at once when all are answered: a worker
-   * that has not a second later is replaced. */
+  /* Serves `count` >= 1 jobs: more than one if the handler's section says batch = N and as many
+   * wait. May serve them in any order and together. Must return once all are answered: a worker
+   * whose handler has not returned a second later is replaced. */
   void (*run)(void* self, const rm_host* host, const rm_job* jobs, size_t count);
 
   /* Frees what load() built. NULL: nothing to do. */
   void (*unload)(void* self);
 
-  /* Tries out what load() built, before its generation gets any traffic: a known input must give a
-   * known output. Called in a process forked for it, as workers are. NULL: there is nothing to try.
-   * Fails as load() does; a crash is a failure, too. The generation is then refused. */
+  /* Tests what load() built before its generation gets any jobs: a known input must give a known
+   * output. Called in a process forked for it, as workers are. NULL: no test. Fails as load() does;
+   * a crash is a failure, too. The generation is then refused. */
   int (*self_test)(void* self, char* error, size_t error_size);
 
-  /* What it takes and gives, for those who call its methods: see below. NULL: it does not say. */
+  /* The handler's params and result, for clients: see below. NULL: there is no description. */
   const char* description;
 } rm_handler;
 
@@ -138,7 +138,7 @@ typedef struct rm_handler {
  *   examples               [{"name": ..., "params": [{"name": ..., "value": ...}, ...],
  *                          "result": {"name": ..., "value": ...}}, ...]
  *
- * So the whole of a handler that doubles a number is told by
+ * The description of a handler that doubles a number:
  *
  *   {"summary": "Twice a number.",
  *    "params": [{"name": "number", "required": true, "schema": {"type": "number"}}],
@@ -146,15 +146,15 @@ typedef struct rm_handler {
  *    "examples": [{"name": "of two", "params": [{"name": "number", "value": 2}],
  *                  "result": {"name": "double", "value": 4}}]}
  *
- * Where params are declared, a job whose params do not fit is answered with RM_INVALID_PARAMS and a
- * message that names the place, "params/number: expected type number, found \"2\""; run() is not
- * given it. Missing params are as empty ones. By name, further members are allowed: other steps, or
- * `_meta`, may need them. Where nothing is declared, or nothing that could be violated, nothing is
- * checked. What the result is, nobody checks.
+ * Where params are declared, a job with invalid params is answered with RM_INVALID_PARAMS and a
+ * message that names the place, "params/number: expected type number, found \"2\""; run() does not
+ * get it. Missing params count as empty ones. By name, further members are allowed: other steps, or
+ * `_meta`, may need them. Without declared params, or with schemas that allow everything, nothing
+ * is checked. Results are not checked.
  *
- * A schema is JSON Schema, draft 7. In those of params the following is enforced, annotations
- * (title, description, default, examples, format, $comment, deprecated) are left alone, and what
- * else there is is refused when the handler is loaded, since it would not be enforced:
+ * A schema is JSON Schema, draft 7. In params' schemas the keywords below are enforced, annotations
+ * (title, description, default, examples, format, $comment, deprecated) are ignored, and any other
+ * keyword is refused when the handler is loaded, since it would not be enforced:
  *
  *   type  enum  const  allOf  anyOf  oneOf  not
  *   minimum  maximum  exclusiveMinimum  exclusiveMaximum  multipleOf
@@ -164,8 +164,8 @@ typedef struct rm_handler {
  *
  * An integer may be written 2.0, and has at most 64 bits; numbers of a schema are from -2^62 to
  * 2^62, and multipleOf is an integer. enum and const are for scalars, which are compared by a hash
- * that can be forged: a value that run() must not meet for its safety it has to refuse by itself.
- * What cannot be said by these (a pattern, a $ref) run() has to check, too. */
+ * that can be forged: run() must check values that would be unsafe itself, and also what these
+ * keywords cannot express (a pattern, a $ref). */
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */
 #if defined(__GNUC__)

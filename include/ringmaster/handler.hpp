@@ -1,4 +1,4 @@
-// A ringmaster handler in C++: the C ABI of handler.h, without its ceremony. Complete:
+// A ringmaster handler in C++: wraps the C ABI of handler.h. A complete handler:
 //
 //   #include <ringmaster/handler.hpp>
 //
@@ -39,14 +39,15 @@
 //     void run(std::span<const Job>)          serves jobs together, each answered by itself; where
 //                                             batch = N in its section allows more than one
 //
-// Threads: as in handler.h: none may be left by the constructor or warm_up(); run() is called from
-//          one thread.
-// Errors:  whatever is thrown is caught here and never crosses the C ABI. From the constructor,
-//          warm_up() and self_test(): why the handler is refused. From run(): a Failure becomes its
-//          code and message, any other exception RM_HANDLER_FAILED and its what(). In the batch
-//          form it answers all jobs that have no answer yet.
+// Threads: as in handler.h: the constructor and warm_up() must leave none running; one thread calls
+//          run().
+// Errors:  every exception is caught here and never crosses the C ABI. From the constructor,
+//          warm_up() and self_test() it is the reason why the handler is refused. From run(), a
+//          Failure answers with its code and message, any other exception with RM_HANDLER_FAILED
+//          and its what(). In the batch form the exception answers all jobs that have no answer
+//          yet.
 // Names:   put the class into an unnamed namespace, as above: all handlers of a server live in one
-//          process, and two different classes of one name can be taken for one another.
+//          process, where two classes of the same name could be mixed up.
 #pragma once
 
 #include <concepts>
@@ -66,7 +67,7 @@
 
 namespace ringmaster {
 
-// Thrown by run(): the job is answered with this error. Codes: see fail() in handler.h.
+// Throw it in run() to answer the job with this error. Codes: see fail() in handler.h.
 class Failure : public std::exception {
  public:
   Failure(int32_t code, std::string message) : code_(code), message_(std::move(message)) {}
@@ -79,8 +80,8 @@ class Failure : public std::exception {
   std::string message_;
 };
 
-// One request at this step, and the way to answer it. A view: valid until run() returns, what it
-// shows (params, inputs) until it is answered.
+// One request at this step, and the functions that answer it. Valid until run() returns; params and
+// inputs only until the job is answered.
 class Job {
  public:
   Job(const rm_host& host, const rm_job& job) : host_(&host), job_(&job) {}
@@ -88,8 +89,8 @@ class Job {
   // The request's params, a JSON object or array; empty when it has none. Read-only memory.
   std::string_view params() const { return {job_->params.data, job_->params.size}; }
 
-  // What the steps before this one brought: bodies of fetches, results of handlers, in their order.
-  // Bodies are as they came: nobody has checked that they are JSON.
+  // The outputs of the steps before this one, in their order: fetched bodies, handlers' results.
+  // Bodies are unchecked: they may not be JSON.
   size_t input_count() const { return job_->input_count; }
 
   // Throws a Failure when there are not that many.
@@ -102,11 +103,11 @@ class Job {
     return {job_->inputs[index].data, job_->inputs[index].size};
   }
 
-  // CLOCK_MONOTONIC in nanoseconds; past it nobody waits for the result any more.
+  // CLOCK_MONOTONIC in nanoseconds; past it the client does not wait for the result any more.
   uint64_t deadline_ns() const { return job_->deadline_ns; }
 
-  // Room for `size` bytes of result where the master will read them; nullptr when that is more than
-  // a response may have: the job has then been answered. May be called again with another size.
+  // Room for `size` bytes of result in the memory that the master reads. nullptr: more than
+  // `limits.response_bytes`; the job has then been answered. May be called again with another size.
   [[nodiscard]] char* reserve(size_t size) const {
     char* room = host_->reserve(job_, size);
     if (room == nullptr) is_answered_ = true;
@@ -127,7 +128,7 @@ class Job {
     commit(json.size());
   }
 
-  // Answers with an error: what throwing a Failure does, for one job of a batch.
+  // Answers with an error, as a thrown Failure does, but for one job of a batch.
   void fail(int32_t code, std::string_view message) const {
     is_answered_ = true;
     host_->fail(job_, code, message.data(), message.size());
@@ -170,7 +171,7 @@ concept Describes = requires {
 
 namespace detail {
 
-// Calls `action`; hands what it throws to `fail(code, message)`. Nothing comes out.
+// Calls `action`; passes any exception to `fail(code, message)`. Throws nothing.
 template <class Action, class Fail>
 void guard(Action&& action, Fail&& fail) noexcept {
   try {
@@ -184,8 +185,8 @@ void guard(Action&& action, Fail&& fail) noexcept {
   }
 }
 
-// `Library` is a type that no other shared object has, so that none of these functions can be
-// mistaken for those of another library in the same process.
+// `Library` is a type that no other shared object has, so that the linker cannot mix these
+// functions up with those of another library in the process.
 template <class Handler, class Library>
 struct Glue {
   static_assert(RunsBatches<Handler> || RunsInPlace<Handler> || Returns<Handler>,
@@ -288,7 +289,7 @@ constexpr rm_handler describe() {
 }  // namespace detail
 }  // namespace ringmaster
 
-// Makes a class the handler of this shared object: once, at namespace scope outside of any.
+// Makes a class the handler of this shared object. Use once, at global scope.
 #define RINGMASTER_HANDLER(Handler)                                   \
   namespace {                                                         \
   struct RingmasterLibrary {};                                        \

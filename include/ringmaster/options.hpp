@@ -1,13 +1,13 @@
-// Options: what the configuration says about a handler, read key by key in its constructor.
+// Options: a handler's section of the configuration, read key by key in its constructor.
 //
 //   explicit Interests(ringmaster::Options& options)
 //       : model_(options.text("model")), limit_(options.number("limit", 17, 1, 17)) {}
 //
-// Every key that is asked for is thereby known; any other one in the configuration is refused after
-// the constructor has returned. Valid during the constructor only: copy what is needed later.
+// Every key that the constructor reads is known; any other key in the section is refused after the
+// constructor has returned. Valid during the constructor only.
 //
-// Errors: std::invalid_argument that names the key, what was expected and what was found. Let it
-//         pass: it becomes the reason why the handler was not loaded.
+// Errors: std::invalid_argument that names the key, what was expected and what was found. Do not
+//         catch it: its text becomes the reason why the handler was not loaded.
 #pragma once
 
 #include <charconv>
@@ -42,8 +42,8 @@ class Options {
     return value != nullptr ? value : std::string(fallback);
   }
 
-  // A number from `min` to `max`, both included; `fallback` where the key is not given. Its type,
-  // that of `fallback`, decides whether fractions are accepted.
+  // A number from `min` to `max`, both included; `fallback` where the key is not given. The type of
+  // `fallback` decides whether fractions are accepted.
   template <class Number>
   requires((std::integral<Number> && !std::same_as<Number, bool>) ||
            std::floating_point<Number>) Number
@@ -71,15 +71,15 @@ class Options {
     return text == "true";
   }
 
-  // For options that need a check of their own: throws in the words of all others.
+  // For further checks of an option: throws an error like the ones of this class.
   [[noreturn]] void refuse(std::string_view key, const std::string& expected,
                            std::string_view found) const {
     throw std::invalid_argument("option \"" + std::string(key) + "\": expected " + expected +
                                 ", found \"" + std::string(found) + "\"");
   }
 
-  // Called by the glue once the constructor has returned: throws if a key was given that was never
-  // asked for, naming it and the known ones.
+  // handler.hpp calls it once the constructor has returned. Throws if the section has a key that
+  // was never read, naming it and the known ones.
   void refuse_unknown() const {
     std::string known;
     for (const std::string& key : asked_)

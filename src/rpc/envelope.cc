@@ -11,7 +11,7 @@ using json::Kind;
 
 constexpr std::string_view kNames[] = {"jsonrpc", "method", "params", "id", "result", "error"};
 
-// The beginning of a value, for a message; not cut inside a character.
+// The beginning of a value, for an error message; not cut inside a character.
 std::string excerpt(std::string_view raw) {
   constexpr size_t kExcerptBytes = 40;
   if (raw.size() <= kExcerptBytes) return std::string(raw);
@@ -84,7 +84,7 @@ void Envelope::value(const json::Value& value, size_t level) {
   }
 }
 
-// For a message: what stands at a member, in so many words.
+// The member's value in words, for an error message.
 std::string Envelope::found(Member member) const {
   const Found& found = at(member);
   if (!found.is_present()) return "found none";
@@ -102,7 +102,7 @@ void Envelope::note_other(std::string_view key) {
   ++other_count_;
 }
 
-// As Go's net/rpc/jsonrpc writes requests.
+// Whether the request is as Go's net/rpc/jsonrpc writes it.
 bool Envelope::is_version_1() const {
   return !at(kJsonrpc).is_present() && at(kId).is_present() && at(kParams).is(Kind::kArray) &&
          params_count_ == 1;
@@ -166,7 +166,7 @@ std::optional<Request> Envelope::judge() {
   if (request.error) return request;
   request.method = std::move(method_);
   if (!at(kParams).is(Kind::kNull)) request.params = at(kParams).raw;
-  // Version 1 knows no named parameters: Go's clients send a struct of them as the only one.
+  // Version 1 has no named parameters: Go's clients send a struct as the only parameter.
   const bool is_named = request.version == Version::k1 && last_param_.is(Kind::kObject);
   if (is_named) request.params = last_param_.raw;
   request.error = find_timeout(request.timeout_ms);

@@ -1,9 +1,9 @@
-// Envelope: what stands in one request object, noted during the scan and judged at its end.
+// Envelope: the members of one request object, noted during the scan and checked at its end.
 //
-// Driven by json_rpc.cc, which tells it of the keys and values one, two and three levels below the
-// object; deeper ones do not concern it. One Envelope is used for all items of a batch.
+// json_rpc.cc reports the keys and values one, two and three levels below the object. One Envelope
+// serves all items of a batch.
 // Memory:  points into the message; allocates nothing but a long method name and an error's text.
-// Limits:  kMaxOtherMembers that JSON-RPC does not know, so that telling duplicates stays cheap.
+// Limits:  kMaxOtherMembers unknown members, so that the search for duplicates stays cheap.
 #pragma once
 
 #include <array>
@@ -20,28 +20,27 @@ namespace ringmaster::rpc {
 
 inline constexpr size_t kMaxOtherMembers = 64;
 
-// Of a batch, so many items may be no requests. Each of them is answered, with a hundred times its
-// bytes where it is short: a batch of more is answered with one error.
+// The most invalid items of a batch. Each is answered, a short one with a hundred times its bytes;
+// a batch with more is answered with one error.
 inline constexpr size_t kMaxInvalidItems = 64;
 
-// -32700 and -32600, as every fault of a message is reported. `what`: expected and found.
+// The errors -32700 and -32600. `what`: what was expected and what was found.
 Error parse_error(const std::string& what);
 Error invalid_request(const std::string& what);
 
 class Envelope {
  public:
-  // Forgets all: another object begins.
+  // Clears everything for the next object.
   void clear();
 
-  // `level` is the depth below the request object: 1 for its members. Deeper ones than kLevelMax do
-  // not matter.
+  // `level` is the depth below the request object: 1 for its members, at most kLevelMax.
   static constexpr size_t kLevelMax = 3;
   void key(std::string_view text, size_t level);
   void value(const json::Value& value, size_t level);
 
-  // The object is complete: the request that it is, with an error where it is none. Nothing where
-  // no answer may be given: an error response to nobody, which our own answer to it would provoke
-  // again, for ever, if the peer is a server like us.
+  // The object is complete: returns the request, with an error if it is invalid. Nothing for an
+  // error response with the id null, which must not be answered: two servers like this one would
+  // answer each other for ever.
   std::optional<Request> judge();
 
  private:
@@ -65,9 +64,9 @@ class Envelope {
   std::optional<Error> find_timeout(std::optional<uint64_t>& timeout_ms) const;
 
   Found found_[kKnownMembers];
-  Member member_ = kOther;  // whose value comes next
+  Member member_ = kOther;  // the next value is this member's
   std::optional<Member> duplicate_;
-  // Hashes are enough: only a request made to that end has two keys of the same one.
+  // Hashes are enough: two keys collide only in a request made for that.
   std::array<size_t, kMaxOtherMembers> other_hashes_;
   size_t other_count_ = 0;
   std::string method_;

@@ -1,5 +1,5 @@
-// The errors that a caller can get, and what each tells the caller's program to do.
-// The codes are the protocol's: adding one is a change that users see.
+// The errors that a client can get, with the fields for programs. The codes are part of the
+// protocol: a new one is a change that users see.
 #pragma once
 
 #include <cstdint>
@@ -28,8 +28,7 @@ enum Code : int32_t {
   kCancelled = -32800,
 };
 
-// Whether the work of a failed request was done: a program that is told kUnknown must not assume
-// that a second try would be the first.
+// Whether a handler was called for a failed request. kUnknown: a retry may be a second execution.
 enum class Executed { kNo, kUnknown };
 
 struct Error {
@@ -42,7 +41,7 @@ struct Error {
   std::optional<uint64_t> limit;  // the limit that was reached, in the unit of its key
 };
 
-// One that is not worth another try, as long as nothing else is said.
+// An error that is not retryable, unless the caller changes that.
 inline Error make_error(int32_t code, std::string reason, std::string message) {
   Error error;
   error.code = code;

@@ -8,19 +8,19 @@
 namespace ringmaster::rpc {
 namespace {
 
-// A buffer that has grown beyond this is given back: most connections are idle most of the time.
+// A buffer that has grown beyond this is freed after its message, since most connections are idle.
 constexpr size_t kKeptBufferBytes = 4096;
 
-// From a message of this length on, more of it is read straight into the buffer; where there is
-// less room than that, it is made for half as much as has come, and for so much at least.
+// A message of this length or more is read straight into the buffer. When the room gets smaller
+// than this, the buffer grows by half of its bytes, and by this at least.
 constexpr size_t kRoomBytesMin = 64 << 10;
 
 bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// Where a value's line goes on with something else than a value: behind the first character of it,
-// which makes the value bad JSON. Else `end`, the value's own.
+// If a value's line goes on with garbage: the place behind its first character, which makes the
+// value bad JSON. Else `end`, the value's own end.
 size_t end_with_garbage(std::string_view input, size_t end) {
   const size_t next = input.find_first_not_of(" \t\r", end);
   const bool is_garbage =
@@ -40,7 +40,7 @@ void Framer::feed(std::string_view bytes) {
 
 std::span<char> Framer::room() {
   if (failure_ || is_handed_out_ || buffer_.size() < kRoomBytesMin) return {};
-  // One byte more than a message may have: so that one which is too long shows.
+  // One byte more than the limit, so that a message that is too long is noticed.
   const size_t most = kept_bytes_max() + 1;
   const size_t wanted =
       std::min(buffer_.size() + std::max(buffer_.size() / 2, kRoomBytesMin), most);
@@ -56,7 +56,7 @@ void Framer::feed_room(size_t bytes) {
 
 Framer::Event Framer::next(std::string_view& message) {
   release();
-  // A request's body may be complete with its head, or too large by it.
+  // The head alone may complete a request, or say that its body is too large.
   const auto is_due = [this] {
     return http_ != nullptr && (http_->is_complete() || http_->is_too_large());
   };
@@ -105,12 +105,12 @@ bool Framer::skip_bad_message() {
   return true;
 }
 
-// Forgets the message that was handed out.
+// Drops the message that was handed out.
 void Framer::release() {
   if (http_ != nullptr) http_->release();
   if (!is_handed_out_) return;
   is_handed_out_ = false;
-  if (is_in_room_) {  // what came behind the message must not go with it
+  if (is_in_room_) {  // keep the bytes behind the message
     rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());
     input_ = {rest_.data(), rest_.size()};
     pos_ = begin_ = 0;
@@ -143,7 +143,8 @@ void Framer::find_framing() {
     case Framing::kHttp:
       http_ = std::make_unique<HttpReader>(message_bytes_max_);
       state_ = State::kHttp;
-      if (size_t pos = 0; !buffer_.is_empty()) http_->read(buffer_.view(), pos);  // too little
+      if (size_t pos = 0; !buffer_.is_empty())
+        http_->read(buffer_.view(), pos);  // not a whole head yet
       buffer_.clear(0);
       return;
     case Framing::kJson:
@@ -221,7 +222,7 @@ void Framer::skip_line() {
   is_after_value_ = false;
 }
 
-// True: the message ends at end_. False: it goes on behind the input.
+// True: the message ends at end_. False: it goes on after the input.
 bool Framer::find_end() {
   switch (state_) {
     case State::kValue:
@@ -270,7 +271,7 @@ bool Framer::end_message(size_t end, bool at_line_end) {
   return true;
 }
 
-// Hands out what lies between begin_ and end_, after what is in the buffer. False: too large.
+// Hands out the buffer's bytes, then those from begin_ to end_. False: the message is too large.
 bool Framer::take(std::string_view& message) {
   if (buffer_.is_empty()) {
     if (end_ - begin_ > now_bytes_max_) {
@@ -287,7 +288,7 @@ bool Framer::take(std::string_view& message) {
   return true;
 }
 
-// Makes the input from begin_ to `end` part of the buffer. False: the message is too large.
+// Appends the input from begin_ to `end` to the buffer. False: the message is too large.
 bool Framer::keep(size_t end) {
   const std::string_view bytes = input_.substr(begin_, end - begin_);
   const size_t size = buffer_.size() + bytes.size();

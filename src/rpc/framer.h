@@ -1,23 +1,22 @@
-// Framer: cuts a connection's byte stream into messages, whatever its framing.
+// Framer: cuts a connection's byte stream into messages, in any framing.
 //
-// JSON values: a value is handed out as soon as it is complete, newline or not. A line end inside
-// a value means that the line is bad: it is handed out as it stands (its parse will say what is
-// wrong) and reading goes on with the next line. Once a value has been followed by another on the
-// same line, the stream is concatenated: values may then span lines, and after a bad one there is
-// no place to go on from, so the connection is closed. Blank lines and CR are skipped. What begins
-// with another character (xyz, 123) is one message up to the end of its line. Such a character
-// behind a value on its line (`{...}}`) makes the value bad JSON where both were fed together;
-// where the value was fed alone it was handed out: some clients send no line end to wait for.
-// Content-Length: headers before a message tell its length. A line end alone ends a header, too,
-// and empty lines before headers are skipped. Where the length cannot be read, there is no place to
-// go on from.
+// JSON values: a value is handed out as soon as it is complete, newline or not. A line end inside a
+// value makes the line bad: the framer hands it out as it is (the parser reports the error) and
+// goes on with the next line. Once two values stand on one line, the stream is concatenated: values
+// may then span lines, and a bad one closes the connection, since the next value's start is
+// unknown. Blank lines and CR are skipped. A message that begins with another character (xyz, 123)
+// ends with its line. Such a character behind a value on its line (`{...}}`) makes the value bad
+// JSON if both were fed together; else the value was handed out before, since some clients send no
+// line end. Content-Length: headers before a message tell its length. A line end alone ends a
+// header, too, and empty lines before headers are skipped. An unreadable length is final.
 // HTTP: see http_reader.h.
 //
-// Pure: no I/O, no clock. Each byte is looked at once; but for that character, however it arrives.
-// Memory: holds only the unfinished message, at most message_bytes_max of it and one byte; while it
-//         grows, twice that. And what came with the end of a long one, until that is looked at. A
-//         message that was fed whole is not copied, and of a long one only the beginning; bodies of
-//         HTTP always are. Of headers at most kHeaderBytesMax are held.
+// Pure: no I/O, no clock. Reads each byte once. Except for that character, the result does not
+//       depend on how the bytes are divided.
+// Memory: holds the unfinished message, at most message_bytes_max and one byte, twice that while
+//         the buffer grows; the bytes behind a long message, until next() reads them; and at most
+//         kHeaderBytesMax of headers. A message that was fed whole is not copied, and of a long one
+//         only the beginning; HTTP bodies always are.
 #pragma once
 
 #include <algorithm>
@@ -42,30 +41,29 @@ class Framer {
   explicit Framer(size_t message_bytes_max)
       : message_bytes_max_(message_bytes_max), now_bytes_max_(message_bytes_max) {}
 
-  // Another limit for the next messages, of HTTP's excepted; 0: message_bytes_max again.
+  // Another limit for the next messages, but not HTTP's; 0: message_bytes_max again.
   void limit_for_now(size_t bytes_max) {
     now_bytes_max_ = bytes_max == 0 ? message_bytes_max_ : std::min(bytes_max, message_bytes_max_);
   }
 
-  // What next() found. kTooLarge, kNotAFraming and kBadFrame are final: whatever is fed afterwards
-  // is not looked at, and they come again.
+  // The result of next(). kTooLarge, kNotAFraming and kBadFrame are final: further input is
+  // ignored, and next() returns them again.
   enum class Event : uint8_t {
-    kNeedMore,     // nothing complete: feed() more
+    kNeedMore,     // no complete message: feed() more
     kHead,         // HTTP: the head of a request, see http(); its body is yet to come
     kMessage,      // `message` is one message; it may still be bad JSON
     kTooLarge,     // a message longer than message_bytes_max: answer -32007, then close
     kNotAFraming,  // the first bytes are of no known framing: answer -32700, then close
-    kBadFrame      // later ones break the framing; of HTTP http()->fault() says how: the same
+    kBadFrame      // later bytes break the framing (HTTP: http()->fault() says how): the same
   };
 
-  // Gives the framer the next bytes of the stream. They must stay where they are until next() has
-  // returned kNeedMore, which keeps what is unfinished.
+  // Gives the framer the next bytes of the stream. They must stay valid until next() has returned
+  // kNeedMore; by then it has copied an unfinished message.
   void feed(std::string_view bytes);
 
-  // Where the bytes that come next may be read to, instead of being copied there: behind those that
-  // it keeps of a long unfinished message. Empty where that does not pay: then feed() them. Holds
-  // after next() has returned kNeedMore. feed_room(): so many bytes were read to where room() said
-  // last; REQUIRES: no call of feed() since.
+  // The room behind a long unfinished message: read the next bytes into it to save a copy. Empty:
+  // use feed(). Valid after next() has returned kNeedMore. feed_room(): `bytes` were read into the
+  // last room(). REQUIRES: no call of feed() since.
   std::span<char> room();
   void feed_room(size_t bytes);
 
@@ -73,39 +71,39 @@ class Framer {
   // next call of next() or feed().
   Event next(std::string_view& message);
 
-  // What was fed and has not been looked at; the framer forgets it. Between two messages only: for
-  // who wants to go on later, and must keep these bytes until then.
+  // Takes the bytes that next() has not read out of the framer: the caller keeps them, and feeds
+  // them later. REQUIRES: the framer is between two messages.
   std::string_view take_rest();
 
-  // To be called when the last message turned out not to be JSON. True: the rest of its line will
-  // be skipped, go on; false: the stream has no place to go on from, close it.
+  // Call when the last message was not JSON. True: the rest of its line will be skipped; false: the
+  // next message's start is unknown, close the connection.
   bool skip_bad_message();
 
-  // What it keeps of an unfinished message, and of what came with the end of a long one.
+  // The bytes held of an unfinished message, and behind a long one.
   size_t buffered_bytes() const {
     return buffer_.size() + rest_.size() + (http_ != nullptr ? http_->buffered_bytes() : 0);
   }
 
   Framing framing() const { return framing_; }
-  // Of a stream of HTTP: what is known of the request that was handed out last, or its head.
+  // HTTP: the request whose head or message was handed out last.
   const HttpReader* http() const { return http_.get(); }
-  // Whether a message has begun and is not complete, or the rest of a bad line is yet to come (a
-  // connection that stalls here is dribbling). Holds after next() returned kNeedMore.
+  // Whether a message has begun and is not complete, or the rest of a bad line is yet to come.
+  // Valid after next() has returned kNeedMore.
   bool is_mid_message() const {
     return state_ == State::kHttp ? http_->is_mid_message()
                                   : state_ != State::kFirst && state_ != State::kBetween;
   }
-  // Whether what is mid-message has been handed out already, and found bad.
+  // Whether the rest of a bad line, handed out already, is yet to come.
   bool is_in_bad_line() const { return state_ == State::kSkip; }
 
  private:
   enum class State : uint8_t {
-    kFirst,    // before what decides the framing
+    kFirst,    // before the bytes that decide the framing
     kBetween,  // before a message
     kValue,    // in a value that began with a bracket
     kLine,     // in a line that began with anything else
     kSkip,     // in the rest of a bad line
-    kHeader,   // in what tells a message's length
+    kHeader,   // in the headers that tell a message's length
     kSized,    // in such a message
     kHttp,     // anywhere in a stream of HTTP
   };
@@ -123,7 +121,7 @@ class Framer {
   bool end_message(size_t end, bool at_line_end);
   bool take(std::string_view& message);
   bool keep(size_t end);
-  // What may lie in the buffer: headers, or a message.
+  // The limit of the buffer: of headers, or of a message.
   size_t kept_bytes_max() const {
     const bool is_header = state_ == State::kFirst || state_ == State::kHeader;
     return is_header ? kHeaderBytesMax : now_bytes_max_;
@@ -136,12 +134,12 @@ class Framer {
   std::optional<Event> failure_;
 
   std::string_view input_;   // what was fed
-  size_t pos_ = 0;           // looked at up to here
-  size_t begin_ = 0;         // the unfinished message's, or where it goes on from buffer_
-  size_t end_ = 0;           // the finished message's
-  ByteBuffer buffer_;        // the front of a message that began in an earlier feed
+  size_t pos_ = 0;           // read up to here
+  size_t begin_ = 0;         // begin of the unfinished message, or of its part behind buffer_
+  size_t end_ = 0;           // end of the finished message
+  ByteBuffer buffer_;        // the first part of a message that began in an earlier feed
   bool is_in_room_ = false;  // the input lies in the room of the buffer
-  std::vector<char> rest_;   // of such an input, what came behind its message
+  std::vector<char> rest_;   // the bytes behind a message in such an input
   bool is_handed_out_ = false;
 
   ValueEnd value_end_;           // of the value that is being read
@@ -149,7 +147,7 @@ class Framer {
   bool is_after_value_ = false;  // a value has ended on this line
   bool is_concatenated_ = false;
   HeaderEnd header_end_;    // of the header that is being read
-  size_t sized_bytes_ = 0;  // that are yet to come of the message
+  size_t sized_bytes_ = 0;  // bytes of the message yet to come
   std::unique_ptr<HttpReader> http_;
 };
 

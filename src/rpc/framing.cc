@@ -11,7 +11,7 @@ constexpr std::string_view kMethods[] = {"GET ",     "POST ",  "PUT ",     "HEAD
                                          "OPTIONS ", "PATCH ", "CONNECT ", "TRACE "};
 constexpr std::string_view kContentHeader = "content-";
 
-// Whether one begins with the other, whichever is the longer one.
+// Whether one of the two begins with the other.
 bool agree(std::string_view first, std::string_view word) {
   const size_t size = std::min(first.size(), word.size());
   return first.substr(0, size) == word.substr(0, size);
@@ -49,7 +49,7 @@ std::optional<size_t> content_length(std::string_view headers) {
     const size_t end = std::min(headers.find('\n'), headers.size());
     const std::string_view line = trim(headers.substr(0, end));
     headers.remove_prefix(std::min(end + 1, headers.size()));
-    if (line.empty()) continue;  // the last
+    if (line.empty()) continue;  // the empty line at the end
     const size_t colon = line.find(':');
     if (colon == std::string_view::npos) return std::nullopt;
     if (!iequals(line.substr(0, colon), "content-length")) continue;

@@ -1,4 +1,4 @@
-// Framing: how a client's stream is divided into messages, and what stands around a response.
+// Framing: how a client's stream is divided into messages, and how responses are framed.
 //
 // Decided by the first bytes of a connection and kept for its life:
 //   { or [        JSON values, newline-delimited or concatenated; a response ends with a newline
@@ -16,19 +16,20 @@ namespace ringmaster::rpc {
 
 enum class Framing : uint8_t { kUndecided, kJson, kContentLength, kHttp };
 
-// So many bytes decide at most.
+// The most bytes needed to decide.
 inline constexpr size_t kDecidingBytes = 8;
 
-// What a stream is that begins with these bytes, at least one. kUndecided: more of them are needed.
-// Empty: it is of no framing.
+// The framing of a stream that begins with these bytes, at least one. kUndecided: more are needed.
+// Empty: no known framing.
 std::optional<Framing> framing_of(std::string_view first);
 
-// Before and behind a response of `size` bytes. HTTP has a head of its own: see http_response.h.
+// The text before and after a response of `size` bytes. HTTP has a head of its own: see
+// http_response.h.
 std::string frame_head(Framing framing, size_t size);
 std::string_view frame_tail(Framing framing);
 
-// How many bytes a message has, by the headers before it with their empty line. Empty where they do
-// not tell, or tell 0: no message is empty.
+// The length of a message, by its headers, which include the empty line. Empty: they have no valid
+// length, or 0: no message is empty.
 std::optional<size_t> content_length(std::string_view headers);
 
 }  // namespace ringmaster::rpc

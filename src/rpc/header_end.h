@@ -1,7 +1,7 @@
-// HeaderEnd: looks for the empty line behind the headers that tell a message's length, as their
-// bytes come in. A line end alone ends a line, too.
+// HeaderEnd: finds the empty line at the end of Content-Length headers, as their bytes come in. A
+// line end alone ends a line, too.
 //
-// Pure: each byte is looked at once. Limits: headers of at most kHeaderBytesMax.
+// Pure: reads each byte once. Limits: headers of at most kHeaderBytesMax.
 #pragma once
 
 #include <cstddef>
@@ -14,10 +14,10 @@ inline constexpr size_t kHeaderBytesMax = 4 << 10;
 
 class HeaderEnd {
  public:
-  // `line_bytes`: of the first line, seen already.
+  // `line_bytes`: bytes of the first line that were read already.
   explicit HeaderEnd(size_t line_bytes = 0) : line_bytes_(line_bytes) {}
 
-  // Looks on from `pos`, which it moves: behind the end, or to the end of the input.
+  // Searches from `pos`, which it moves: behind the empty line, or to the end of the input.
   bool find(std::string_view input, size_t& pos) {
     while (pos < input.size()) {
       if (is_end(input[pos++])) return true;

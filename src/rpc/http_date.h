@@ -1,7 +1,7 @@
-// HttpDate: the time as HTTP's responses say it (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
+// HttpDate: the time in the format of HTTP (RFC 9110, 5.6.7): "Sun, 06 Nov 1994 08:49:37 GMT".
 //
-// Pure: the time is an argument. English and GMT, whatever the locale and the time zone are.
-// Memory: the text of the last second that was asked for: it is made once, and then handed out.
+// Pure: the time is an argument. English and GMT, in any locale and time zone.
+// Memory: the text of the last second, formatted once.
 // Limits: years of four digits.
 #pragma once
 
@@ -13,7 +13,7 @@ namespace ringmaster::rpc {
 
 class HttpDate {
  public:
-  // `unix_s`: seconds since 1970, as of CLOCK_REALTIME. Valid until it is asked for another one.
+  // `unix_s`: seconds since 1970, as of CLOCK_REALTIME. Valid until the next call.
   std::string_view at(int64_t unix_s);
 
  private:

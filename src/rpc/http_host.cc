@@ -20,7 +20,7 @@ bool is_name_character(char c) {
          kMarks.find(c) != std::string_view::npos;
 }
 
-// `others`: more characters that may stand there.
+// `others`: further characters that are allowed.
 bool is_name(std::string_view text, std::string_view others) {
   for (size_t i = 0; i < text.size(); ++i) {
     if (is_name_character(text[i]) || others.find(text[i]) != std::string_view::npos) continue;

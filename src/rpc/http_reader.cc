@@ -23,15 +23,15 @@ std::string_view view_of(boost::beast::string_view text) {
   return {text.data(), text.size()};
 }
 
-// The lines between the chunks of a body may say more than a length: up to so much.
+// The longest line between the chunks of a body, with its extensions.
 constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-// Once Beast has seen the beginning of it, it asserts that it is given no less than this.
+// Once Beast has read the beginning of the last chunk, it asserts that it gets all of it.
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
-// Beast keeps each field in a piece of its own, which takes more than the shortest field has.
+// Beast allocates each field separately, with more bytes than the shortest field has.
 constexpr std::ptrdiff_t kFieldsMax = 128;
 constexpr size_t kFieldBytes = 80;
 
@@ -39,7 +39,7 @@ bool is_blank_line(char c) {
   return c == '\r' || c == '\n';
 }
 
-// RFC 9110 5.5: of the control characters only a tab may stand in a line.
+// RFC 9110 5.5: the only control character in a line may be a tab.
 bool is_control(char c) {
   const auto byte = static_cast<unsigned char>(c);
   return (byte < 0x20 && c != '\t') || byte == 0x7f;
@@ -55,12 +55,12 @@ void forget(std::string& bytes) {
 struct HttpReader::Parser {
   Parser() {
     beast.header_limit(kHeadBytesMax + kHeadEnd.size());
-    beast.body_limit(std::numeric_limits<uint64_t>::max());  // until the head is out
+    beast.body_limit(std::numeric_limits<uint64_t>::max());  // until the head is handed out
     beast.on_chunk_header(judge_chunk_header);
   }
 
-  // Beast accepts every byte in a quoted value, but a proxy may take a bare line end in it for the
-  // end of the line, and then finds another request in the stream than we do.
+  // Beast accepts every byte in a quoted value, but a proxy may read a bare line end in it as the
+  // end of the line, and then find other requests in the stream than we do.
   std::function<void(uint64_t, boost::beast::string_view, error_code&)> judge_chunk_header =
       [](uint64_t, boost::beast::string_view extensions, error_code& error) {
         if (std::any_of(extensions.begin(), extensions.end(), is_control)) {
@@ -78,7 +78,7 @@ HttpReader::Event HttpReader::read(std::string_view bytes, size_t& pos) {
   release();
   if (parser_ == nullptr) {
     while (pos < bytes.size() && is_blank_line(bytes[pos]))
-      ++pos;  // some clients end a body with one
+      ++pos;  // some clients end a body with a blank line
     if (pos == bytes.size()) return Event::kNeedMore;
     parser_ = std::make_unique<Parser>();
   }
@@ -100,7 +100,7 @@ void HttpReader::release() {
   is_out_ = is_head_out_ = false;
 }
 
-// Whole and alone, so that it is read alike however it arrives.
+// Parses a whole head at once, so that the result does not depend on how the bytes are divided.
 std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, size_t& pos) {
   std::string_view from = bytes.substr(pos, kHeadBytesMax + kHeadEnd.size());
   const size_t pending = pending_.size();
@@ -119,9 +119,10 @@ std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, 
   return judge_head();
 }
 
-// One step of the parser's. Empty: it can go on.
+// One step of the parser. Empty: call it again.
 std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, size_t& pos) {
-  // Of chunks no more than one line may have, so that each is judged alike however it arrives.
+  // Of chunks at most the length of one line, so that the result does not depend on how the bytes
+  // are divided.
   const size_t pending = pending_.size();
   const bool is_chunked = parser_->beast.chunked();
   std::string_view from =
@@ -133,13 +134,13 @@ std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, 
   size_t parsed = 0;
   if (const auto fault = put(from, parsed)) return fault;
   if (parsed == 0) return keep(from, bytes, pos);
-  RM_ASSERT(parsed >= pending);  // those alone were too little
+  RM_ASSERT(parsed >= pending);  // the pending bytes alone could not be parsed
   pos += parsed - pending;
   forget(pending_);
   return std::nullopt;
 }
 
-// Gives bytes to the parser. Empty: they are no fault, as far as it has parsed them.
+// Gives bytes to the parser. Empty: the parsed bytes are valid.
 std::optional<HttpReader::Event> HttpReader::put(std::string_view bytes, size_t& parsed) {
   error_code error;
   parsed = parser_->beast.put({bytes.data(), bytes.size()}, error);
@@ -157,7 +158,7 @@ bool HttpReader::is_too_large() const {
          parser_->beast.content_length().value_or(0) > body_bytes_max_;
 }
 
-// All is taken; of `from`, what is there of a line or a head.
+// Takes all bytes; keeps the beginning of a line or head in `from`.
 std::optional<HttpReader::Event> HttpReader::keep(std::string_view from, std::string_view bytes,
                                                   size_t& pos) {
   pos = bytes.size();
@@ -190,11 +191,11 @@ std::optional<HttpReader::Event> HttpReader::judge_head() {
   if (hosts == 1 && !is_http_host(field("Host"))) {
     return fail(400, "expected a name or an address, with or without a port, as Host");
   }
-  // RFC 9112 6.1: HTTP/1.0 has no transfer codings, so a proxy may have delimited it otherwise.
+  // RFC 9112 6.1: HTTP/1.0 has no transfer codings, so a proxy may see another end of the body.
   if (head.count(http::field::transfer_encoding) > 0 && is_1_0()) {
     return fail(400, "a transfer coding in HTTP/1.0");
   }
-  // Beast ignores a coding that it does not know, and would take the body for a request.
+  // Beast ignores an unknown coding, and would read the body as a request.
   if (head.count(http::field::transfer_encoding) > 0 && !parser_->beast.chunked()) {
     return fail(501, "a transfer coding other than chunked");
   }
@@ -233,7 +234,7 @@ std::string_view HttpReader::body() const {
 
 size_t HttpReader::buffered_bytes() const {
   if (parser_ == nullptr) return 0;
-  // The head is counted as the most that it may be.
+  // The head counts with its largest size.
   return pending_.size() + kHeadBytesMax + kFieldsMax * kFieldBytes +
          parser_->beast.get().body().capacity();
 }

@@ -1,13 +1,13 @@
-// HttpReader: requests of HTTP/1.0 and 1.1 out of a client's stream, by Boost.Beast's parser.
+// HttpReader: reads HTTP/1.0 and 1.1 requests from a client's stream, by Boost.Beast's parser.
 //
-// A request comes out twice: when its head is complete, so that one which is not wanted need not
-// send its body, and when its body is. What it wants and whether it may is not judged here.
-// Refused, since the connection could not go on: HTTP/1.1 without one Host, an invalid Host, other
-// codings than chunked, any in HTTP/1.0, control characters in the extension of a chunk, a head of
-// over 8 KiB or 128 fields, and what Beast refuses: contradicting lengths, malformed fields.
+// A request is reported twice: when its head is complete, so that it can be refused before its body
+// is sent, and when its body is complete. http_policy.h has the rules for requests. An error that
+// ends the connection: HTTP/1.1 without exactly one Host, an invalid Host, other codings than
+// chunked, any coding in HTTP/1.0, control characters in a chunk extension, a head of over 8 KiB or
+// 128 fields, and Beast's errors: contradicting lengths, malformed fields.
 // Pure: no I/O.
-// Memory:  while a request is read: its head, at most kHeadBytesMax, and its body, at most
-//          body_bytes_max. Between two: nothing but this object.
+// Memory:  while it reads a request: the head, at most kHeadBytesMax, and the body, at most
+//          body_bytes_max. Between two requests: only this object.
 #pragma once
 
 #include <cstddef>
@@ -26,28 +26,28 @@ class HttpReader {
   ~HttpReader();
 
   enum class Event {
-    kNeedMore,  // all bytes are taken
-    kHead,      // method() and so on tell of it
+    kNeedMore,  // all bytes were read
+    kHead,      // method() and so on are valid
     kMessage,   // body() is complete
     kTooLarge,  // final, after kHead: a body that is or will be longer than body_bytes_max
-    kBad        // final: fault() tells what was wrong
+    kBad        // final: see fault()
   };
-  // Reads on in the stream's next bytes, from `pos`, which it moves behind what it has taken.
+  // Reads the stream's next bytes from `pos`, which it moves behind the bytes that were read.
   Event read(std::string_view bytes, size_t& pos);
 
-  // Forgets the request that has come out, and with it the memory that it takes.
+  // Frees the request that was handed out.
   void release();
 
-  // Of the request that is being read, from kHead until, after kMessage, release() or read().
+  // The current request: valid from kHead until the release() or read() after kMessage.
   std::string_view method() const;
   std::string_view field(std::string_view name) const;  // empty: absent
   std::string_view target() const;
-  bool keep_alive() const;  // whether the client wants another answer here
+  bool keep_alive() const;  // whether the connection stays open for another request
   bool is_1_0() const;
-  bool expects_continue() const;  // it waits for "100 Continue" before it sends its body
+  bool expects_continue() const;  // the client waits for "100 Continue" before it sends the body
   std::string_view body() const;
 
-  // Of a kBad: the status to answer with, and why.
+  // After kBad: the status of the response, and why.
   struct Fault {
     unsigned status = 400;
     std::string why;
@@ -55,9 +55,9 @@ class HttpReader {
   const Fault& fault() const { return fault_; }
 
   bool is_mid_message() const { return parser_ != nullptr && !is_out_; }
-  // Whether the next read() gives a kMessage without any more bytes.
+  // Whether the next read() returns kMessage without more bytes.
   bool is_complete() const;
-  // Whether it gives a kTooLarge without any more bytes: the head has said so.
+  // Whether it returns kTooLarge without more bytes, by the head.
   bool is_too_large() const;
   size_t buffered_bytes() const;
 
@@ -74,10 +74,10 @@ class HttpReader {
 
   size_t body_bytes_max_;
   std::unique_ptr<Parser> parser_;  // null between two requests
-  std::string pending_;             // read, and too little to be parsed
+  std::string pending_;             // read, but not yet parseable
   bool is_head_out_ = false;
   bool is_out_ = false;
-  std::optional<Event> end_;  // nothing else comes any more
+  std::optional<Event> end_;  // final
   Fault fault_;
 };
 

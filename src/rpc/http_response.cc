@@ -8,7 +8,7 @@ namespace ringmaster::rpc {
 namespace {
 
 constexpr std::string_view kLineEnd = "\r\n";
-constexpr size_t kUsualBytes = 256;  // so that a head is one allocation
+constexpr size_t kUsualBytes = 256;  // so that most heads take one allocation
 
 }  // namespace
 

@@ -11,7 +11,7 @@
 namespace ringmaster::rpc {
 namespace {
 
-// Hears the scan of a message and notes its requests, up to the batch limit.
+// Visits a message during its scan and collects its requests, up to the batch limit.
 class Requests final : public json::Visitor {
  public:
   Requests(std::string_view message, size_t batch_items)
@@ -57,10 +57,10 @@ class Requests final : public json::Visitor {
 
  private:
   bool is_batch() const { return item_depth_ == 1; }
-  // The items that no longer fit are only counted.
+  // Items beyond the batch limit are only counted.
   bool is_counted_out() const { return is_batch() && item_count_ > batch_items_; }
 
-  // The items that no longer matter are not kept.
+  // With too many invalid items, further ones are not kept.
   bool is_invalid() const { return is_batch() && invalid_count_ > kMaxInvalidItems; }
 
   void end_item(json::Kind kind) {

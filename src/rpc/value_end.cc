@@ -7,8 +7,8 @@
 namespace ringmaster::rpc {
 namespace {
 
-// Bytes outside of strings that mean nothing to the search for a value's end. They come in short
-// runs, for which a table is faster than find_byte().
+// Bytes outside of strings that the search for a value's end ignores. They come in short runs, for
+// which a table is faster than find_byte().
 constexpr auto kPlain = [] {
   std::array<bool, 256> plain{};
   plain.fill(true);
@@ -17,7 +17,7 @@ constexpr auto kPlain = [] {
   return plain;
 }();
 
-// The first byte that means something, in a string or outside.
+// The first byte that matters to the search, in a string or outside.
 const char* find_special(const char* at, const char* end, bool is_in_string) {
   if (is_in_string) {
     return find_byte(at, end, [](auto c) { return c == '"' || c == '\\' || c == '\n'; });

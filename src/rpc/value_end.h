@@ -1,7 +1,7 @@
-// ValueEnd: looks for the end of a JSON value that began with a bracket, as its bytes come in.
+// ValueEnd: finds the end of a JSON value that began with a bracket, as its bytes come in.
 //
-// It knows brackets, strings and escapes, no more: whether the value is JSON its parse will say.
-// Pure: each byte is looked at once.
+// It reads only brackets, strings and escapes; the parser checks that the value is JSON.
+// Pure: reads each byte once.
 #pragma once
 
 #include <cstddef>
@@ -13,8 +13,8 @@ class ValueEnd {
  public:
   enum class Found { kNothing, kEnd, kLineEnd };
 
-  // Looks on from `pos`, which it moves: behind the value's last byte; behind the first line end in
-  // the value, where `ends_at_line`; or to the end of the input.
+  // Searches from `pos`, which it moves: behind the value's last byte; with `ends_at_line` behind
+  // the first line end in the value; or to the end of the input.
   Found find(std::string_view input, size_t& pos, bool ends_at_line);
 
  private:

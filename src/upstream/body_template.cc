@@ -8,7 +8,7 @@ namespace {
 
 constexpr std::string_view kParamsPrefix = "$params.";
 
-// Appends JSON text without the whitespace between its tokens. It begins outside of a string.
+// Appends JSON text without the whitespace between its tokens. `json` begins outside of a string.
 void append_compact(std::string& out, std::string_view json) {
   bool in_string = false;
   for (size_t i = 0; i < json.size(); ++i) {
@@ -25,7 +25,7 @@ void append_compact(std::string& out, std::string_view json) {
 
 }  // namespace
 
-// Cuts the template at the strings that stand for parameters.
+// Splits the template at the strings that stand for parameters.
 class BodyTemplate::Compiler final : public json::Visitor {
  public:
   Compiler(std::string_view json, BodyTemplate& made) : json_(json), made_(made) {}
@@ -50,7 +50,7 @@ class BodyTemplate::Compiler final : public json::Visitor {
  private:
   std::string_view json_;
   BodyTemplate& made_;
-  size_t done_ = 0;  // of json_: this much is in made_
+  size_t done_ = 0;  // the bytes of json_ that are in made_
 };
 
 BodyTemplate::BodyTemplate(std::string_view json) {

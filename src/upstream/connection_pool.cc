@@ -9,14 +9,14 @@
 namespace ringmaster::upstream {
 namespace {
 
-// Of one multi handle: four hundred in one took a quarter of the master's time.
+// Connections of one multi handle: 400 in one took a quarter of the master's time.
 constexpr uint64_t kConnectionsEach = 16;
 
 uint64_t ms_until(uint64_t deadline_ns, uint64_t now) {
   return deadline_ns <= now ? 0 : (deadline_ns - now) / kNsPerMs + 1;
 }
 
-// Whether its host is an address, which nobody has to look up.
+// Whether the URL's host is an IP address, which needs no lookup.
 bool has_address(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   char* part = nullptr;
@@ -71,7 +71,7 @@ void ConnectionPool::remove(Transfer& transfer) {
   begin_waiting();
 }
 
-// The first that has some, so that no more connections are made than are needed. Null: wait.
+// The first multi handle with room, so that no more connections are opened than needed. Null: wait.
 CurlLoop* ConnectionPool::find_room() {
   const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
   if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
@@ -104,8 +104,8 @@ void ConnectionPool::begin_waiting() {
   }
 }
 
-// libcurl must not be called from where this is told: those who have waited for the name begin with
-// the timer.
+// libcurl must not be called from its callback: the timer starts the fetches that waited for the
+// name.
 void ConnectionPool::on_opened() {
   if (std::exchange(is_name_known_, true) || waiting_.empty()) return;
   look_again_in(0);
@@ -114,8 +114,8 @@ void ConnectionPool::on_opened() {
 void ConnectionPool::on_done(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
-  // 0: it has not come as far as that. One that has used a former connection has not looked it up,
-  // but who can use those must not wait for a lookup.
+  // 0: the transfer ended before the lookup. One on a free connection makes no lookup, but counts:
+  // fetches must not wait for a lookup when a connection is free.
   is_name_known_ = lookup_us > 0;
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);

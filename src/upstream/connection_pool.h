@@ -1,13 +1,13 @@
-// ConnectionPool: libcurl's connections to one upstream, as many as it may have, and the transfers
-// that wait for one of them.
+// ConnectionPool: libcurl's connections to one upstream, and the transfers that wait for one.
 //
 // Threads: the loop's only; libcurl looks up names in threads of its own.
-// Order:   first come, first served: who finds no connection free waits, and is not overtaken.
-// Cost:    libcurl looks through all connections of a multi handle for each transfer: so there are
-//          several, of a few connections, made as they are needed. What they know of names and of
-//          TLS sessions they have in common.
-// Limits:  `connections`. A name that is not known is looked up by one transfer, for which the
-//          others wait: each lookup is a thread, which libcurl cannot end if nobody answers it.
+// Order:   first come, first served: a transfer waits while no connection is free, and none
+//          overtakes it.
+// Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
+//          several multi handles with few connections each, created as needed. They share the DNS
+//          cache and TLS sessions.
+// Limits:  `connections`. One transfer looks an unknown name up while the others wait: each lookup
+//          is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
 
 #include <cstdint>
@@ -31,23 +31,23 @@ class ConnectionPool {
   struct Transfer {
     Easy easy;
     uint64_t deadline_ns = 0;
-    CurlLoop* multi = nullptr;             // that it is with; null: it waits
-    std::list<Transfer*>::iterator place;  // of one that waits
+    CurlLoop* multi = nullptr;             // that runs it; null: it waits
+    std::list<Transfer*>::iterator place;  // in waiting_, while it waits
   };
-  // A transfer has ended, however; CURLE_OPERATION_TIMEDOUT, too, when it has waited in vain. It is
-  // to be removed.
+  // A transfer has ended, in any way; CURLE_OPERATION_TIMEDOUT also if it waited in vain. Call
+  // remove().
   using OnDone = std::function<void(Transfer& transfer, CURLcode code)>;
 
   ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done);
 
-  // Once for each, before it is started: its easy handle may be used again.
+  // Call once for each transfer, before start(); its easy handle may be used again.
   void adopt(Transfer& transfer);
-  // Both never call back before they have returned.
+  // Neither calls OnDone before it has returned.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
 
   bool is_name_known() const { return is_name_known_; }
-  // How many it may come to have.
+  // The most descriptors that a pool uses.
   static uint64_t descriptors_max(uint64_t connections);
 
  private:
@@ -68,9 +68,9 @@ class ConnectionPool {
   const OnDone on_done_;
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
-  std::vector<std::unique_ptr<CurlLoop>> multis_;  // as many as were ever needed
+  std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed
   std::list<Transfer*> waiting_;
-  UvHandle<uv_timer_t> timer_;  // while there are any
+  UvHandle<uv_timer_t> timer_;  // runs while any wait
 };
 
 }  // namespace ringmaster::upstream

@@ -42,8 +42,8 @@ int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
   self->events_.on_opened();
   const auto former = self->watches_.find(socket);
   if (former == self->watches_.end()) return CURL_SOCKOPT_OK;
-  // One whose connection was not made had this number, and was closed without a word. What libcurl
-  // waited for there it does not ask for again.
+  // libcurl closed a socket of this number, whose connection was not made, without a callback. It
+  // does not ask again for the events of that watch.
   const int events = former->second.events;
   self->watches_.erase(former);
   self->look_for(socket, self->watches_[socket], events);
@@ -51,11 +51,11 @@ int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
 }
 
 int CurlLoop::on_close(void* user, curl_socket_t socket) {
-  static_cast<CurlLoop*>(user)->watches_.erase(socket);  // before another can have its number
+  static_cast<CurlLoop*>(user)->watches_.erase(socket);  // before another socket can get its number
   return ::close(socket);
 }
 
-// libcurl says which events of a socket it waits for.
+// libcurl's callback: the events of a socket that it waits for.
 int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*) {
   auto* self = static_cast<CurlLoop*>(user);
   Watch& watch = self->watches_[socket];
@@ -65,7 +65,7 @@ int CurlLoop::on_socket(CURL*, curl_socket_t socket, int what, void* user, void*
         socket, watch,
         (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0));
   } else if (!watch.is_kept) {
-    self->watches_.erase(socket);  // it may be closed already
+    self->watches_.erase(socket);  // the socket may be closed already
   }
   return 0;
 }
@@ -90,14 +90,15 @@ void CurlLoop::on_event(curl_socket_t socket, int status, int ready) {
     watch.events = 0;
   }
   if (watch.is_idle) {
-    // Its end, or bytes that nobody has asked for, which libcurl would take for the next answer.
-    // Once they are thrown away it sees an end, and uses the connection no more.
+    // The connection's end, or unrequested bytes, which libcurl would take for the next response.
+    // We discard them and shut the socket down: libcurl sees an end, and does not use the
+    // connection again.
     ::recv(socket, nullptr, SIZE_MAX, MSG_TRUNC | MSG_DONTWAIT);
     ::shutdown(socket, SHUT_RDWR);
     return;
   }
-  // What is wrong libcurl finds when it tries. (Of an error that it is told it may blame another
-  // address of the same upstream.)
+  // libcurl finds the error when it reads. (For a reported error it may blame another address of
+  // the same upstream.)
   const bool is_broken = status < 0;
   act(socket, (is_broken || (ready & UV_READABLE) ? CURL_CSELECT_IN : 0) |
                   (is_broken || (ready & UV_WRITABLE) ? CURL_CSELECT_OUT : 0));
@@ -106,7 +107,7 @@ void CurlLoop::on_event(curl_socket_t socket, int status, int ready) {
 int CurlLoop::on_timer(CURLM*, long timeout_ms, void* user) {
   auto* self = static_cast<CurlLoop*>(user);
   if (timeout_ms < 0) return uv_timer_stop(self->timer_.get());
-  // Never at once: libcurl must not be called from inside of this callback.
+  // Never at once: libcurl must not be called from this callback.
   return uv_timer_start(
       self->timer_.get(),
       [](uv_timer_t* timer) { static_cast<CurlLoop*>(timer->data)->act(CURL_SOCKET_TIMEOUT, 0); },
@@ -119,14 +120,14 @@ void CurlLoop::act(curl_socket_t socket, int events) {
   int left = 0;
   while (CURLMsg* message = curl_multi_info_read(multi_.get(), &left)) {
     if (message->msg != CURLMSG_DONE) continue;
-    CURL* easy = message->easy_handle;  // who is told of it may free the message
+    CURL* easy = message->easy_handle;  // on_done may free the message
     const CURLcode code = message->data.result;
     keep_connection(easy);
     events_.on_done(easy, code);
   }
 }
 
-// If it was made for this transfer, and is still there.
+// Keeps watching the connection, if it was made for this transfer and is still open.
 void CurlLoop::keep_connection(CURL* easy) {
   long made = 0;
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);

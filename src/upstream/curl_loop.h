@@ -1,11 +1,13 @@
-// CurlLoop: libcurl's multi interface on the libuv loop: its sockets, its timer, and who is done.
+// CurlLoop: libcurl's multi interface on the libuv loop: its sockets, its timer, and ended
+//           transfers.
 //
 // Threads: the loop's only.
-// Cost:    a connection stays in the loop's epoll set between two transfers, for as long as nothing
-//          comes: to take it out and put it in again would be six system calls a transfer.
-// Safety:  what comes on a connection that nobody uses is no answer to whoever is next: it ends.
-// Source:  https://curl.se/libcurl/c/libcurl-multi.html; that sockets of connections that were not
-//          yet made are closed without a word to the callback for it: lib/cf-socket.c of 7.88.
+// Cost:    an idle connection stays in the loop's epoll set until it gets input: to remove and add
+//          it would take six system calls a transfer.
+// Safety:  input on an idle connection ends the connection, so it cannot be taken for the next
+//          response.
+// Source:  https://curl.se/libcurl/c/libcurl-multi.html; that libcurl closes sockets of unfinished
+//          connections without calling the close callback: lib/cf-socket.c of 7.88.
 #pragma once
 
 #include <curl/curl.h>
@@ -20,32 +22,32 @@ namespace ringmaster::upstream {
 class CurlLoop {
  public:
   struct Events {
-    // A transfer has ended, however. It is removed by whoever is told.
+    // A transfer has ended, in any way. The callback must remove() it.
     std::function<void(CURL* easy, CURLcode code)> on_done;
-    // A connection is begun, to an address that was found. libcurl must not be called from here.
+    // libcurl opens a connection, so it has the address. The callback must not call libcurl.
     std::function<void()> on_opened;
   };
 
-  static constexpr uint64_t kOwnDescriptors = 2;  // a pair to wake it by, which nobody uses
+  static constexpr uint64_t kOwnDescriptors = 2;  // libcurl's pair for wake-ups, unused here
 
   // REQUIRES: curl_global_init() has succeeded.
   CurlLoop(uv_loop_t* loop, size_t connections, Events events);
 
-  // Never calls back before it has returned.
+  // No callback before it has returned.
   void add(CURL* easy);
   void remove(CURL* easy);
 
-  // Those that were added and not removed.
+  // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }
-  // Whether one more would not have to wait for a connection.
+  // Whether one more transfer would find a connection.
   bool has_room() const { return transfers_ < connections_; }
 
  private:
   struct Watch {
     UvHandle<uv_poll_t> poll;
-    int events = 0;        // that the loop looks for
-    bool is_kept = false;  // the connection is made: on_close() will tell of its end
-    bool is_idle = false;  // libcurl waits for nothing
+    int events = 0;        // that the loop polls for
+    bool is_kept = false;  // the connection is made: on_close() ends the watch
+    bool is_idle = false;  // libcurl waits for no event
   };
   struct Free {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
@@ -66,7 +68,7 @@ class CurlLoop {
   Events events_;
   UvHandle<uv_timer_t> timer_;
   std::unordered_map<curl_socket_t, Watch> watches_;
-  std::unique_ptr<CURLM, Free> multi_;  // closes its connections, and says so, when it goes
+  std::unique_ptr<CURLM, Free> multi_;  // its destruction closes connections, and calls on_close()
 };
 
 }  // namespace ringmaster::upstream

@@ -15,7 +15,7 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-// What a caller's program may compare, for the ways to fail that have a word.
+// The reason, for failures that have a word of their own.
 const char* reason_of(CURLcode code) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
@@ -40,9 +40,9 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  size_t at = 0;  // in the busy ones
+  size_t at = 0;  // index in `busy`
   uint64_t received = 0;
-  const char* refusal = nullptr;  // why we did not take the body
+  const char* refusal = nullptr;  // why the body was refused
 };
 
 struct HttpClient::Curl {
@@ -62,7 +62,7 @@ struct HttpClient::Curl {
   const UpstreamOptions& options;
   ConnectionPool pool;
   std::unique_ptr<curl_slist, FreeList> headers;
-  std::vector<std::unique_ptr<Fetch>> idle;  // to be used again
+  std::vector<std::unique_ptr<Fetch>> idle;  // for reuse
   std::vector<std::unique_ptr<Fetch>> busy;
 };
 
@@ -133,7 +133,7 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a resolver that hangs
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a hanging resolver
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, made->error);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
@@ -146,7 +146,7 @@ void HttpClient::Curl::recycle(Fetch* fetch) {
   pool.remove(*fetch);
   std::swap(busy[fetch->at], busy.back());
   busy[fetch->at]->at = fetch->at;
-  // A handle takes some kilobytes: those of a burst are given back.
+  // A handle takes some kilobytes: more than `connections` are freed after a burst.
   if (idle.size() < options.connections) {
     fetch->request = {};
     idle.push_back(std::move(busy.back()));

@@ -1,10 +1,10 @@
 // HttpClient: HTTP calls to one upstream, by libcurl.
 //
 // Threads: the loop's only.
-// Memory:  the body goes to on_bytes as it comes, never collected here. Handles are kept and used
-//          again, at most `connections` of them.
-// Errors:  every way to fail is one Failure, delivered once, within the time-out.
-// Environment proxies are not used.
+// Memory:  the body goes to on_bytes as it comes; none of it is kept here. At most `connections`
+//          handles are kept for reuse.
+// Errors:  every failure is one Failure, reported once, within the timeout. Environment proxies are
+// not used.
 #pragma once
 
 #include <cstdint>
@@ -24,16 +24,16 @@ class HttpClient {
  public:
   struct Failure {
     std::string reason;   // one word for programs: "timeout", "http_404", "connect", ...
-    std::string message;  // names the upstream, and what happened
+    std::string message;  // names the upstream and the fault
   };
 
   struct Request {
     std::string body;  // JSON: a POST; empty: a GET
     uint64_t timeout_ms = 0;
-    // A piece of the body. `expected` is the whole body's size as announced, 0 where it was not.
+    // A piece of the body. `expected`: the announced size of the whole body; 0: not announced.
     // False: no room for it; the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
-    // The end, once, unless cancelled: no failure means status 200 to 299 and a whole body.
+    // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
     std::function<void(std::optional<Failure>)> on_done;
   };
 
@@ -42,12 +42,12 @@ class HttpClient {
                                                                   const UpstreamOptions& options);
   ~HttpClient();
 
-  // How many it may come to have.
+  // The most descriptors that a client uses.
   static uint64_t descriptors_max(const UpstreamOptions& options);
 
   // Identifies a fetch until its on_done was called or it was cancelled.
   struct Fetch;
-  // Never calls back before it has returned.
+  // No callback before start() has returned.
   Fetch* start(Request request);
   void cancel(Fetch* fetch);
 

@@ -1,4 +1,4 @@
-// What the configuration says of an upstream. Filled by config, defaults included.
+// Options of an upstream. config fills them, defaults included.
 #pragma once
 
 #include <cstdint>

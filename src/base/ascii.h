@@ -1,5 +1,4 @@
-// ASCII text, whatever the locale is: without the blanks around it, without regard to case, as a
-// number.
+// ASCII text in any locale: trims blanks, ignores case, reads numbers.
 #pragma once
 
 #include <algorithm>
@@ -10,7 +9,7 @@
 
 namespace ringmaster {
 
-// Blanks: what may stand around a line or a field. Points into `text`.
+// `text` without blanks around it. Points into `text`.
 inline std::string_view trim(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r";
   const size_t begin = std::min(text.find_first_not_of(kBlanks), text.size());
@@ -33,7 +32,7 @@ inline bool iequals(std::string_view a, std::string_view b) {
                     [](char one, char other) { return to_lower(one) == to_lower(other); });
 }
 
-// All of `text`. Empty: it is no number, or none that T has.
+// Reads all of `text`. Empty: not a number, or out of T's range.
 template <class T>
 std::optional<T> to_number(std::string_view text, int base = 10) {
   T number = 0;

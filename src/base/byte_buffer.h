@@ -1,7 +1,7 @@
-// ByteBuffer: bytes that are appended, and room behind them that others may write into.
+// ByteBuffer: a buffer of bytes to append to, with room behind them to write into directly.
 //
-// What std::vector<char> is not: room is not zeroed before it is written, and a large buffer grows
-// by moving its pages, not its bytes: realloc(3).
+// Unlike std::vector<char>, it does not zero the room, and a large buffer grows by moving its
+// pages, not its bytes: realloc(3).
 #pragma once
 
 #include <cstddef>
@@ -21,7 +21,7 @@ class ByteBuffer {
   bool is_empty() const { return size_ == 0; }
   size_t capacity() const { return capacity_; }
 
-  // All that there is behind the bytes, as it is: grow by writing into it and commit().
+  // The free room behind the bytes, not zeroed: write into it, then commit().
   std::span<char> room() const { return {data_.get() + size_, capacity_ - size_}; }
   void commit(size_t bytes) { size_ += bytes; }
 
@@ -33,13 +33,13 @@ class ByteBuffer {
     data_.reset(grown);
     capacity_ = capacity;
   }
-  // Into the room that there is.
+  // REQUIRES: the room is large enough.
   void append(std::string_view bytes) {
     if (!bytes.empty()) std::memcpy(data_.get() + size_, bytes.data(), bytes.size());
     size_ += bytes.size();
   }
 
-  // Forgets the bytes; gives the memory back if it is more than `kept_bytes`.
+  // Removes the bytes; frees the memory if it is more than `kept_bytes`.
   void clear(size_t kept_bytes) {
     size_ = 0;
     if (capacity_ <= kept_bytes) return;

@@ -1,5 +1,5 @@
-// Time as the server counts it: nanoseconds of CLOCK_MONOTONIC, the same in all its processes. And
-// as others do: the seconds since 1970.
+// The server's time: nanoseconds of CLOCK_MONOTONIC, the same in all its processes. And the time of
+// day: seconds since 1970.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ inline uint64_t now_ns() {
   return static_cast<uint64_t>(now.tv_sec) * kNsPerS + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Not time(2), which may be a tick behind what others have just read.
+// Not time(2), which may be a tick behind CLOCK_REALTIME.
 inline int64_t unix_now_s() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);

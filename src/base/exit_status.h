@@ -6,7 +6,7 @@
 
 namespace ringmaster {
 
-// `signal` ended it; 0: it exited by itself.
+// `signal`: the signal that ended the process; 0: it exited.
 std::string describe_exit(int64_t exit_code, int signal);
 
 // The same for a status as waitpid(2) gives it.

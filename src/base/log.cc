@@ -17,13 +17,13 @@
 namespace ringmaster {
 namespace {
 
-// A line must be shorter than what a pipe has room for when it has any: PIPE_BUF, 4096 bytes.
+// A line must be shorter than PIPE_BUF, 4096 bytes: a pipe with any room has that much.
 constexpr size_t kFieldBytesMax = 1000;
 
 struct Log {
   LogOptions options;
   // The log file, or stderr opened once more: no other process shares this open file description,
-  // so none can clear its O_NONBLOCK. Closed: lines go to stderr as it was inherited.
+  // so none can clear its O_NONBLOCK. Not open: lines go to the inherited stderr.
   Fd own;
   std::atomic<uint64_t> lines_lost = 0;
   std::atomic<bool> is_torn = false;  // the last write ended within a line
@@ -39,13 +39,13 @@ std::string_view name_of(Level level) {
   return kNames[static_cast<int>(level)];
 }
 
-// What syslog(3) calls the level: info 6, warning 4, error 3.
+// The level's number in syslog(3): info 6, warning 4, error 3.
 int priority_of(Level level) {
   static constexpr int kPriorities[] = {6, 4, 3};
   return kPriorities[static_cast<int>(level)];
 }
 
-// How many bytes the UTF-8 character has that the text begins with; 0: it is not valid UTF-8.
+// The size of the UTF-8 character at the front of the text; 0: invalid UTF-8.
 size_t character_bytes(std::string_view text) {
   const auto at = [text](size_t i) {
     return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u;
@@ -61,11 +61,11 @@ size_t character_bytes(std::string_view text) {
   return is_too_long || is_beyond ? 0 : size;
 }
 
-// A terminal obeys control characters: those below a space, DEL, and C1 (U+0080 to U+009F), also as
-// single bytes. These are escaped, and so is every byte that is not UTF-8.
+// Escapes the control characters that a terminal obeys: those below a space, DEL, and C1 (U+0080 to
+// U+009F, also as single bytes); and every byte that is not UTF-8.
 void append_quoted(std::string& line, std::string_view text) {
   line += '"';
-  const size_t end = line.size() + kFieldBytesMax;  // what is escaped takes six times its bytes
+  const size_t end = line.size() + kFieldBytesMax;  // an escaped byte takes six
   while (!text.empty()) {
     if (line.size() > end) {
       line += "...";
@@ -117,7 +117,7 @@ void append_field(std::string& line, const LogField& field, bool json) {
   if (!json) line += ' ';
 }
 
-// O_NONBLOCK: a FIFO without a reader is an error, and nothing to wait for.
+// O_NONBLOCK: open(2) fails for a FIFO without a reader, and does not wait.
 Result<Fd> open_log_file(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Fd file(::open(path.c_str(), kFlags, 0640));
@@ -125,8 +125,8 @@ Result<Fd> open_log_file(const std::string& path) {
   return file;
 }
 
-// Closed where stderr cannot be opened again, or need not be. A socket cannot: send(2) has a flag
-// for each call. A regular file never blocks, and needs its one shared offset.
+// Not open where stderr cannot or need not be opened again. A socket cannot: send(2) takes
+// MSG_DONTWAIT with each call. A regular file never blocks, and needs its one shared offset.
 Fd reopen_stderr() {
   struct stat status {};
   if (::fstat(STDERR_FILENO, &status) != 0) return Fd();
@@ -205,7 +205,7 @@ void log(Level level, std::string_view event, std::span<const LogField> fields) 
   if (was_torn) line.insert(0, 1, '\n');
   const ssize_t written = write_now(fd, line);
   if (written >= 0 && static_cast<size_t>(written) == line.size()) return;
-  // A log that cannot be written has nobody left to tell: the line is lost, the server goes on.
+  // A failure to write the log cannot be reported: the line is lost, the server goes on.
   log.lines_lost += written < 0 ? lost + 1 : 1;
   log.is_torn = was_torn || written > 0;
 }

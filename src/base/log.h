@@ -3,15 +3,15 @@
 //   log(Level::kWarning, "worker_died", {{"worker", 3}, {"signal", "SIGKILL"}});
 //   -> level=warning role=master pid=812 event=worker_died worker=3 signal=SIGKILL
 //
-// Processes: the master and the tools. base, ipc, rpc and work never log: they return.
-// Death:     a line is one write(2): it is there whole or not at all, but for a line that is longer
-//            than PIPE_BUF and meets a pipe with less room.
-// Blocking:  a pipe, a terminal or a socket that nobody reads blocks nobody: while it is full lines
-//            are lost, and the next one that is not follows one that counts them. This depends on
-//            no flag that another process can change: a pipe and a terminal are opened once more,
-//            a socket has a flag for each call. Only a pipe of another user, which cannot be opened
-//            again, is looked at and then written to as it was inherited.
-// Limits:    of a field, its first 1000 bytes; control characters are escaped, and invalid UTF-8.
+// Processes: the master and the tools. base, ipc, rpc and worker never log: they return errors.
+// Death:     a line is one write(2): written whole or not at all, except a line longer than
+//            PIPE_BUF to a pipe with less room.
+// Blocking:  log() never waits for a reader. While a pipe, a terminal or a socket is full, lines
+//            are lost; before the next written line, another line counts them. No other process can
+//            change that by a flag: log() opens a pipe or a terminal anew, and uses a flag of each
+//            call for a socket. Only another user's pipe, which cannot be opened anew, is polled
+//            and then written to as inherited.
+// Limits:    the first 1000 bytes of a field; control characters and invalid UTF-8 are escaped.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once
 
@@ -47,11 +47,11 @@ struct LogField {
   bool is_number = false;
 };
 
-// Says where lines go from now on. Fails (71) when the file cannot be opened; lines then still go
-// where they went before.
+// Sets where lines go from now on. Fails (71) when the file cannot be opened, and then changes
+// nothing.
 [[nodiscard]] Status set_up_log(LogOptions options);
 
-// Opens the log file again, after a rotation moved it away. Without a file: nothing to do.
+// Opens the log file again, after a rotation has moved it. Without a file: does nothing.
 [[nodiscard]] Status reopen_log();
 
 void log(Level level, std::string_view event, std::span<const LogField> fields);

@@ -18,9 +18,9 @@ EditDistance::EditDistance(std::string_view word) : size_(word.size()) {
 }
 
 // Hyyro 2003, "A bit-vector algorithm for computing Levenshtein and Damerau edit distances". A bit
-// stands for a row of the classic table, whose columns are computed one after the other: does the
-// value of this cell exceed that of its neighbour above (up) or to the left (left) by one, or fall
-// short of it by one?
+// stands for a row of the classic table, whose columns are computed one after the other. The bit
+// says whether the cell is one more, or one less, than its neighbour above (up) or to the left
+// (left).
 size_t EditDistance::to(std::string_view other, size_t limit) const {
   size_t distance = size_;  // in the last row
   if (size_ == 0) return std::min(other.size(), limit);

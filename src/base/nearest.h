@@ -1,10 +1,10 @@
-// nearest(): which word was meant? For "did you mean timeout_ms?".
+// nearest(): the known word that was probably meant, for "did you mean timeout_ms?".
 //
 // Distance: Damerau-Levenshtein (optimal string alignment): one insertion, deletion, replacement or
 //           swap of two neighbours costs 1.
-// Near:     at most max(2, length/3) of the word's length, and less than the whole word. Where no
-//           word is that near, one that continues it ("timeout", "timeout_ms") is.
-// Limits:   a word of more than EditDistance::kWordBytesMax is near to none.
+// Near:     at most max(2, length/3) of the word's length, and less than the whole word. If no word
+//           is that near, a word that continues it ("timeout", "timeout_ms").
+// Limits:   a word longer than EditDistance::kWordBytesMax has no nearest one.
 // Cost:     some 60 ns for each known word, and no allocation: clients may choose the word.
 #pragma once
 
@@ -17,14 +17,14 @@
 
 namespace ringmaster {
 
-// The distances from one word to others.
+// Computes the distances from one word to others.
 class EditDistance {
  public:
   static constexpr size_t kWordBytesMax = 64;
 
   // REQUIRES: word.size() <= kWordBytesMax.
   explicit EditDistance(std::string_view word);
-  // The distance to `other`; where that is `limit` or more: `limit`.
+  // The distance to `other`, at most `limit`.
   size_t to(std::string_view other, size_t limit) const;
 
  private:

@@ -23,7 +23,7 @@ const char* name_of(mode_t mode) {
 
 tl::expected<Fd, std::string> open_regular_file(const std::string& path) {
   struct stat found {};
-  // First without opening it: a device may do something when it is opened.
+  // Checked before open(2), which may have an effect on a device.
   if (::stat(path.c_str(), &found) != 0) return fail_to_read(errno);
   if (S_ISREG(found.st_mode)) {
     Fd file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));

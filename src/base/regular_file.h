@@ -1,7 +1,7 @@
 // Opens and reads the files that a configuration names.
 //
-// Only regular files: to open a FIFO waits for a writer, for ever if there is none, and a device
-// may have no end. A process that waits there answers nobody, and a reload opens these files.
+// Only regular files: to open a FIFO waits for a writer, perhaps for ever, and a device may have no
+// end. A reload opens these files, and a master that waits serves no client.
 #pragma once
 
 #include <cstddef>
@@ -13,11 +13,11 @@
 
 namespace ringmaster {
 
-// Never waits. The error says what was found, but not the path: "expected a file, found a FIFO",
+// Never waits. The error says what was found, without the path: "expected a file, found a FIFO",
 // "cannot read: Permission denied".
 tl::expected<Fd, std::string> open_regular_file(const std::string& path);
 
-// All of it; more than `bytes_max` is an error.
+// The whole file; more than `bytes_max` is an error.
 tl::expected<std::string, std::string> read_regular_file(const std::string& path, size_t bytes_max);
 
 }  // namespace ringmaster

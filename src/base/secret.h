@@ -1,4 +1,4 @@
-// Secret: a token that is known again and never shown: of its text only the SHA-256 is kept.
+// Secret: a token that can be compared but not shown: only its SHA-256 is kept.
 #pragma once
 
 #include <array>
@@ -12,9 +12,9 @@ class Secret {
  public:
   explicit Secret(std::string_view text);
 
-  // Takes as long wherever the two differ, so that nobody can find a token out piece by piece.
+  // Constant time, so that no client can guess a token piece by piece.
   bool operator==(const Secret& other) const;
-  // Eight hex digits of the SHA-256: tells one secret from another, and does not give it away.
+  // Eight hex digits of the SHA-256: identifies a secret without revealing it.
   std::string fingerprint() const;
 
  private:

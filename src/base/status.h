@@ -1,8 +1,8 @@
-// Status and Result<T>: how every function that can fail says so.
+// Status and Result<T>: the return types of functions that can fail.
 //
-// No exception crosses a module: the one file that wraps a throwing library catches what it throws
+// No exception crosses a module: the one file that wraps a throwing library catches its exceptions
 // and returns an Error. A message says what was expected, what was found and what to do about it.
-// The exit code travels with the message, so main() needs no table of what is whose fault.
+// The exit code is part of the Error, so main() needs no table.
 #pragma once
 
 #include <cstring>
@@ -13,7 +13,7 @@
 
 namespace ringmaster {
 
-// What the process exits with, after sysexits.h.
+// The process's exit codes, after sysexits.h.
 enum class ExitCode : int {
   kOk = 0,
   kUsage = 64,     // the command line

@@ -1,7 +1,7 @@
-// UvHandle: owns a libuv handle. libuv uses a handle's memory until its close callback has run, so
-// the memory is given to that callback when the owner lets go.
+// UvHandle: owns a libuv handle. libuv uses a handle's memory until the close callback has run, so
+// that callback frees the memory.
 //
-// Threads: the loop's only. The owner may go at any time, also inside of the handle's own callback.
+// Threads: the loop's only. May be destroyed at any time, also inside the handle's own callback.
 #pragma once
 
 #include <memory>
@@ -22,7 +22,7 @@ struct CloseHandle {
 template <class Handle>
 using UvHandle = std::unique_ptr<Handle, CloseHandle>;
 
-// A handle set up by `init(loop, handle, arguments...)`, which must be one that cannot fail.
+// A handle set up by `init(loop, handle, arguments...)`. REQUIRES: init cannot fail.
 template <class Handle, class Init, class... Arguments>
 UvHandle<Handle> make_handle(uv_loop_t* loop, void* data, Init init, Arguments... arguments) {
   auto handle = std::make_unique<Handle>();

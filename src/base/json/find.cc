@@ -1,4 +1,4 @@
-// What json.h offers on top of scan().
+// The functions of json/scan.h that use scan().
 #include <algorithm>
 #include <rapidjson/encodings.h>
 #include <rapidjson/memorystream.h>
@@ -19,7 +19,7 @@ class Ignorer final : public Visitor {
   void value(const Value&) override {}
 };
 
-// Looks for the member at one dotted path.
+// Finds the member at one dotted path.
 class Search {
  public:
   Search(std::string_view path, std::string_view& found) : path_(path), found_(found) { restart(); }
@@ -60,9 +60,9 @@ class Search {
 
   std::string_view path_;
   std::string_view& found_;
-  size_t rest_begin_;  // of the path: the part that is looked for in the object we are in
-  size_t entered_;     // objects that the parts before it led into
-  bool is_next_;       // the next value is what that part names
+  size_t rest_begin_;  // begin of the path's part that is searched in the current object
+  size_t entered_;     // the number of objects that the parts before it entered
+  bool is_next_;       // the next value is that part's
 };
 
 class Searches final : public Visitor {
@@ -89,7 +89,7 @@ class Searches final : public Visitor {
   std::vector<Search> searches_;
 };
 
-// How many bytes the UTF-8 character at the front takes; 0 when there is none.
+// The size of the UTF-8 character at the front; 0: there is none.
 size_t character_size(std::string_view text) {
   rapidjson::MemoryStream stream(text.data(), text.size());
   unsigned codepoint = 0;

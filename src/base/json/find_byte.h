@@ -1,16 +1,14 @@
-// find_byte(): the first byte of a certain kind, looked for in as many bytes at once as the machine
-// can compare.
+// find_byte(): the first byte of a certain kind, by vector comparisons.
 //
-// `is_wanted` is asked about one byte, or about a vector of them, and answers for each: a generic
-// lambda with comparisons and ||. Bytes are compared as signed: those of UTF-8's longer characters
-// are below zero.
+// `is_wanted` takes one byte, or a vector of bytes: a generic lambda with comparisons and ||. Bytes
+// are signed: those of UTF-8's longer characters are negative.
 #pragma once
 
 #include <experimental/simd>
 
 namespace ringmaster {
 
-// Where it is; `end` where there is none.
+// Returns the byte's place; `end`: there is none.
 template <class IsWanted>
 const char* find_byte(const char* at, const char* end, IsWanted is_wanted) {
   using Bytes = std::experimental::native_simd<signed char>;

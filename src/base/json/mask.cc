@@ -26,7 +26,7 @@ size_t count_digits(std::string_view text) {
   return count;
 }
 
-// Takes at least one digit off the front.
+// Removes the digits at the front. False: there is none.
 bool take_digits(std::string_view& text) {
   const size_t count = count_digits(text);
   text.remove_prefix(count);
@@ -76,7 +76,7 @@ bool is_low(std::optional<unsigned> unit) {
   return unit && *unit >= 0xDC00 && *unit <= 0xDFFF;
 }
 
-// Masks the escape at `at`; returns how long it is.
+// Masks the escape at `at`; returns its length.
 size_t mask_escape(std::string& text, size_t at) {
   const auto unit = code_unit(text, at);
   if (is_high(unit) && is_low(code_unit(text, at + kEscapeBytes))) return 2 * kEscapeBytes;
@@ -85,8 +85,8 @@ size_t mask_escape(std::string& text, size_t at) {
   return kEscapeBytes;
 }
 
-// Masks what looks like a number from `at` on; returns how long that is. All of it or nothing: half
-// of 1e4001e400 made into 0.0000 would leave 0.0000e400, a number.
+// Masks the number-like text at `at`; returns its length. Masks all of it or nothing: to mask the
+// first half of 1e4001e400 would leave 0.0000e400, a valid number.
 size_t mask_number(std::string& text, size_t at) {
   size_t end = at;
   while (end < text.size() && is_in_number(text[end]))

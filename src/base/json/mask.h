@@ -1,8 +1,8 @@
-// mask(): a copy of a text in which nothing is left that RapidJSON refuses though it is JSON.
+// mask(): a copy of a text without the valid JSON that RapidJSON refuses.
 //
-// Lone surrogate escapes become \ufffd and long numbers become 0.000..., each as long as what it
-// replaces, so every offset into the copy holds for the text. Only whole, valid tokens are
-// replaced, by valid tokens: the copy is JSON exactly if the text is.
+// Lone surrogate escapes become \ufffd and long numbers become 0.000..., of the same length, so
+// offsets into the copy are offsets into the text. Only whole, valid tokens are replaced, by valid
+// tokens: the copy is JSON exactly if the text is.
 #pragma once
 
 #include <string>

@@ -14,23 +14,22 @@
 namespace ringmaster::json {
 namespace {
 
-// RapidJSON's recursive parser, which is the faster one: it goes no deeper than kMaxDepth, where it
-// is told to stop.
+// RapidJSON's recursive parser, the faster one: Events stops it at kMaxDepth.
 constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
-// The thread's reader keeps room for the longest string beyond plain ASCII that it has met; for
-// longer texts than this, a reader of their own gives it back.
+// The thread's reader keeps room for the longest non-ASCII string that it has read. So a text
+// longer than this gets a reader of its own, which is destroyed.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
 
 bool is_separator(char c) {
   return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
 }
 
-// UTF-8 whose plain ASCII is checked and copied by the run, not by the byte: most text is that, and
-// the server's only thread waits for it. Of a long string only the beginning is copied.
+// UTF-8 that checks and copies plain ASCII by runs, not by bytes: most text is ASCII, and the
+// server has one thread. Of a long string only the beginning is copied.
 struct Utf8 : rapidjson::UTF8<> {
   template <class Output>
   static bool Validate(rapidjson::MemoryStream& in, Output& out) {
-    // The reader also compiles, but never calls, a reading in place, whose output cannot do this.
+    // RapidJSON also compiles, but never calls, its in-situ parser, whose output has no Length().
     if constexpr (requires { out.Length(); }) {
       const char* const begin = in.src_;
       in.src_ = find_byte(begin, in.end_, [](auto c) { return c < 0x20 || c == '"' || c == '\\'; });
@@ -47,21 +46,21 @@ struct Utf8 : rapidjson::UTF8<> {
 };
 using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 
-// Turns RapidJSON's events, which say what, into a visitor's, which also say where.
+// Turns RapidJSON's events into a visitor's, which also have places in the text.
 class Events {
  public:
   Events(std::string_view text, Visitor& visitor)
       : text_(text), visitor_(visitor), depth_max_(visitor.depth_max()) {}
 
-  // The next events come from this stream: from its byte number `opened` on it stands for the text
-  // from `from` on. What is before tells nothing.
+  // The next events come from this stream: its bytes from `opened` on stand for the text from
+  // `from` on. Events before are ignored.
   void read_from(const rapidjson::MemoryStream& stream, size_t opened, size_t from) {
     stream_ = &stream;
     opened_ = opened;
     from_ = from;
   }
 
-  // Where the value or key behind the last event begins.
+  // Where the value or key after the last event begins.
   size_t next_begin() const {
     size_t begin = last_end_;
     while (begin < text_.size() && is_separator(text_[begin]))
@@ -69,8 +68,8 @@ class Events {
     return begin;
   }
 
-  // A beginning of JSON that has the brackets open which are open there, and can be followed by
-  // what begins there.
+  // A JSON prefix with the same open brackets as the text so far, to parse the rest of the text
+  // behind it.
   std::string opening() const {
     std::string opening;
     for (size_t depth = 0; depth < depth_; ++depth)
@@ -108,11 +107,11 @@ class Events {
   static constexpr std::string_view kMember = "{\"\":";
 
   bool is_in_opening() const { return stream_->Tell() <= opened_; }
-  // Where what has been read ends, in the text.
+  // The end of the parsed part of the text.
   size_t end() const { return stream_->Tell() - opened_ + from_; }
 
-  // RapidJSON reports a scalar once it has been read: it began after the separators that follow
-  // what came before it.
+  // RapidJSON reports a scalar after it: the scalar began behind the separators after the last
+  // event.
   bool scalar(Kind kind, std::string_view decoded = {}) {
     const size_t last_end = std::exchange(last_end_, end());
     if (depth_ > depth_max_) return true;
@@ -123,7 +122,7 @@ class Events {
     return true;
   }
 
-  // RapidJSON reports brackets once it has taken them.
+  // RapidJSON reports a bracket after it.
   bool enter(Kind kind) {
     if (is_in_opening()) return true;
     if (depth_ == kMaxDepth) return false;
@@ -157,24 +156,24 @@ struct Fault {
   size_t offset = 0;
 };
 
-// Reads `source`, which stands for the text as read_from() says. The fault lies in `source`.
+// Parses `source`, which stands for the text as in read_from(). The fault's offset is in `source`.
 Fault read(Reader& reader, std::string_view source, size_t opened, size_t from, Events& events) {
   rapidjson::MemoryStream stream(source.data(), source.size());
   events.read_from(stream, opened, from);
   const auto result = reader.Parse<kParseFlags>(stream, events);
-  if (result.Code() == rapidjson::kParseErrorTermination) {  // by us, at a bracket, which it took
+  if (result.Code() == rapidjson::kParseErrorTermination) {  // Events stopped it, behind a bracket
     return {result.Code(), result.Offset() - 1};
   }
   if (result.IsError()) return {result.Code(), result.Offset()};
-  // RapidJSON takes a NUL byte for the end of the text.
+  // RapidJSON reads a NUL byte as the end of the text.
   if (stream.Tell() != source.size()) {
     return {rapidjson::kParseErrorDocumentRootNotSingular, stream.Tell()};
   }
   return {};
 }
 
-// What RapidJSON refuses though it is JSON is read on from there, masked. To begin again would cost
-// twice the time of a text that ends with such a thing.
+// Where RapidJSON refuses the text, parses on from there, masked. To begin again would double the
+// time of a text with such a token at its end.
 Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
   Events events(text, visitor);
   visitor.restart();

@@ -18,10 +18,10 @@ namespace {
 
 using rapidjson::SizeType;
 
-// What a message repeats of a schema or of a text is to be read by people.
+// The longest quotation of a schema or a text in an error message.
 constexpr size_t kShownBytesMax = 200;
 
-// Up to it, every integer has a double of its own.
+// Up to here every integer is a double: 2^53.
 constexpr double kIntegersMax = 9007199254740992.0;
 
 std::string cut(std::string text) {
@@ -30,7 +30,7 @@ std::string cut(std::string text) {
   return text.append("...");
 }
 
-// Hands RapidJSON's events on to its validator; notes which one that has refused.
+// Passes RapidJSON's events to its validator; notes the refused one.
 class Feed {
  public:
   Feed(rapidjson::SchemaValidator& validator, const rapidjson::MemoryStream& stream)
@@ -42,14 +42,14 @@ class Feed {
   bool Uint(unsigned i) { return validator_.Uint(i) || refuse(std::to_string(i)); }
   bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
   bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
-  // To draft 4, and so to the validator, 2.0 is no integer; to draft 7 it is. The validator casts
-  // doubles to integers: what is too large for that is larger than any bound, too, and stays so.
+  // In draft 7 2.0 is an integer, in draft 4, the validator's, it is not. The validator casts
+  // doubles to integers; a double too large for that exceeds every bound.
   bool Double(double d) {
     if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
     const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);
     return validator_.Double(safe) || refuse(print(rapidjson::Value(d)));
   }
-  bool RawNumber(const char*, SizeType, bool) { return false; }  // not with these flags
+  bool RawNumber(const char*, SizeType, bool) { return false; }  // not called with these flags
   bool String(const char* text, SizeType size, bool copy) {
     return validator_.String(text, size, copy) ||
            refuse(quote(std::string_view(text, std::min<size_t>(size, kShownBytesMax))));
@@ -81,10 +81,10 @@ class Feed {
   rapidjson::SchemaValidator& validator_;
   const rapidjson::MemoryStream& stream_;
   std::string found_;
-  size_t at_ = 0;  // the end of what was refused
+  size_t at_ = 0;  // the end of the refused value
 };
 
-// The keys of the object that ends at a place.
+// Finds the keys of the object that ends at a place.
 class Keys final : public Visitor {
  public:
   Keys(std::string_view text, size_t end) : end_(text.data() + end) {}
@@ -103,7 +103,7 @@ class Keys final : public Visitor {
 
  private:
   const char* end_;
-  std::vector<std::vector<std::string>> open_;  // of each object that we are in
+  std::vector<std::vector<std::string>> open_;  // of each open object
   std::vector<std::string> found_;
 };
 
@@ -132,12 +132,12 @@ Schema& Schema::operator=(Schema&&) noexcept = default;
 Schema::~Schema() = default;
 
 tl::expected<Schema, std::string> Schema::compile(std::string_view text) {
-  // scan() bounds the nesting, for all that follows.
+  // First: scan() bounds the nesting.
   if (auto fault = find_fault(text)) return tl::unexpected(": " + *fault);
   rapidjson::Document schema;
   schema.Parse(text.data(), text.size());
   if (schema.HasParseError()) {
-    // scan() also takes what RapidJSON's document does not: see json.h.
+    // scan() accepts more than RapidJSON's document does: see scan.h.
     return tl::unexpected(": expected JSON at byte " + std::to_string(schema.GetErrorOffset()));
   }
   rapidjson::Document translated;

@@ -11,7 +11,7 @@ namespace {
 
 using rapidjson::Value;
 
-// What stands behind a keyword.
+// The kinds of a keyword's value.
 enum class Shape {
   kAnnotation,
   kType,
@@ -69,7 +69,7 @@ constexpr Keyword kKeywords[] = {
 constexpr std::string_view kTypes[] = {"null",   "boolean", "object", "array",
                                        "string", "number",  "integer"};
 
-// Readers differ on which of them counts.
+// JSON readers differ on which of several equal names counts.
 bool is_first_of_its_name(const Value& object, const Value::Member& member) {
   return &object.FindMember(member.name)->value == &member.value;
 }
@@ -95,7 +95,7 @@ bool is_array_of(const Value& value, Is is) {
   return value.IsArray() && std::all_of(value.Begin(), value.End(), is);
 }
 
-// For shapes without a schema in them: what they must be, and empty where they are.
+// For shapes without subschemas: the expected value; empty: `value` is valid.
 std::string_view expected(Shape shape, const Value& value) {
   const bool is_filled = !value.IsArray() || !value.Empty();
   switch (shape) {
@@ -127,7 +127,7 @@ class Translator {
   explicit Translator(rapidjson::Document::AllocatorType& allocator) : allocator_(allocator) {}
 
   Value schema(const Value& from, const std::string& at);
-  // The first fault that was met; empty: none was.
+  // The first fault; empty: there is none.
   std::string& fault() { return fault_; }
 
  private:
@@ -159,7 +159,7 @@ Value Translator::schema(const Value& from, const std::string& at) {
     if (known->shape == Shape::kAnnotation) continue;
     if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
     Value value = keyword(*known, member.value, member_at);
-    // Their bounds are numbers here and switches there.
+    // Exclusive bounds are numbers in draft 7 and booleans in draft 4: see add_bound().
     if (name.ends_with("inimum") || name.ends_with("aximum")) continue;
     if (name == "const") {
       if (from.HasMember("enum")) return refuse(member_at, "expected either const or enum");
@@ -175,7 +175,7 @@ Value Translator::schema(const Value& from, const std::string& at) {
   return to;
 }
 
-// Of two bounds the tighter one is all that counts.
+// Keeps the tighter one of two bounds.
 void Translator::add_bound(Value& to, const Value& from, const char* inclusive,
                            const char* exclusive, bool is_lower) {
   const auto without = from.FindMember(exclusive);
@@ -229,7 +229,7 @@ Value Translator::properties(const Value& from, const std::string& at) {
     if (text_of(member.name).find('\0') != std::string_view::npos) {
       return refuse(member_at, "a property's name cannot have a NUL");
     }
-    // RapidJSON also reads this object as a schema, and stumbles over that keyword in it.
+    // RapidJSON also reads this object as a schema, and fails on that keyword in it.
     if (text_of(member.name) == "dependencies") {
       return refuse(member_at, "a property of this name cannot have a schema");
     }

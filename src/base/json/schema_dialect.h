@@ -1,10 +1,10 @@
-// translate(): a JSON Schema of draft 7 in the draft 4 that RapidJSON enforces.
+// translate(): translates a JSON Schema of draft 7 into draft 4, which RapidJSON enforces.
 //
-// RapidJSON ignores what it does not know and dereferences what is not as it expects, so only what
-// is known here gets through, and only in the shape that it must have. Annotations are left out.
-// What it knows and does not come through: pattern, whose automaton overruns the stack on (a?)* and
-// reads (?:a) as something else; patternProperties and dependencies, which trip over their keys;
-// uniqueItems, which takes quadratic time on what a client sends; $ref, which may go in circles.
+// RapidJSON ignores unknown keywords and dereferences values of the wrong type. So only known
+// keywords are translated, and only with values of the right type. Annotations are left out. These
+// keywords, which RapidJSON knows, are refused: pattern, whose automaton overruns the stack on
+// (a?)* and misreads (?:a); patternProperties and dependencies, which fail on some keys;
+// uniqueItems, which takes quadratic time on a client's text; $ref, which may be circular.
 #pragma once
 
 #include <rapidjson/document.h>
@@ -15,15 +15,15 @@
 
 namespace ringmaster::json {
 
-// How far from 0 the numbers of a schema may be: RapidJSON also handles doubles as integers.
+// The largest absolute number in a schema: RapidJSON also casts doubles to integers.
 inline constexpr double kSchemaNumberMax = 4611686018427387904.0;
 
-// The values live in `allocator`. Otherwise what is wrong, and where: "/type: expected ...".
-// REQUIRES: a bounded nesting.
+// The values live in `allocator`. Fails with the fault and its place: "/type: expected ...".
+// REQUIRES: the nesting is bounded.
 tl::expected<rapidjson::Value, std::string> translate(
     const rapidjson::Value& schema, rapidjson::Document::AllocatorType& allocator);
 
-// `text` at its place in a JSON pointer: "/" and then the text with its escapes.
+// `text` as a token of a JSON pointer: "/" and the escaped text.
 std::string pointer_token(std::string_view text);
 
 }  // namespace ringmaster::json

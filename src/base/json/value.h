@@ -1,4 +1,4 @@
-// What every reader of a RapidJSON tree wants of it: a string's text, and a value as JSON.
+// Helpers for RapidJSON trees: a string's text, and a value as JSON.
 #pragma once
 
 #include <rapidjson/document.h>

@@ -1,5 +1,5 @@
 // Histogram: counts latencies in buckets whose width grows with the value, as HdrHistogram does:
-// every value is known to better than 1 %, whatever its magnitude, in a fixed amount of memory.
+// every value is known to better than 1 %, at any magnitude, in a fixed amount of memory.
 //
 // Source: http://hdrhistogram.org; Tene, "How NOT to Measure Latency" (2013).
 #pragma once
@@ -17,8 +17,8 @@ class Histogram {
   uint64_t count() const { return count_; }
   uint64_t max_ns() const { return max_ns_; }
   double mean_ns() const;
-  // The smallest value that at least `percent` of all values are not above: the upper end of its
-  // bucket, but never more than the maximum. 0 when there are none.
+  // The smallest value that is not below `percent` of all values: the upper end of its bucket, at
+  // most the maximum. 0: there are no values.
   uint64_t percentile_ns(double percent) const;
 
  private:

@@ -1,8 +1,8 @@
-// MovingAverage: what a time, or a rate, has lately been, and how much it varies.
+// MovingAverage: the recent mean of a time or a rate, and its deviation.
 //
 // Pure. Moving averages of the samples and of their distance from the average, as TCP estimates its
-// round trips, but slower, because what is predicted from it is a sum of many. The first samples
-// count evenly, so that one is as good a start as there can be.
+// round trips, but slower, because predictions are sums of many. The first samples have equal
+// weights, which gives the best start.
 // Source: https://www.rfc-editor.org/rfc/rfc6298
 #pragma once
 
@@ -22,7 +22,7 @@ class MovingAverage {
   }
 
   bool is_known() const { return count_ > 0; }
-  // 0 while nothing is known.
+  // 0 without samples.
   double mean() const { return mean_; }
   // The mean distance from the mean.
   double deviation() const { return deviation_; }

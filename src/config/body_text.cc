@@ -12,7 +12,7 @@ namespace {
 
 constexpr std::string_view kParameterPrefix = "$params.";
 
-// TOML and JSON agree on floats, as long as one can see that it is one.
+// A float in TOML and JSON: the text needs a point or an exponent.
 std::string float_text(double number) {
   std::string text = fmt::format("{}", number);
   if (text.find_first_of(".e") == std::string::npos) text += ".0";

@@ -1,4 +1,4 @@
-// The body of a fetch, and whatever else is handed over as JSON: TOML in the file, JSON inside.
+// Converts TOML values of the file to JSON, and back: bodies of fetches, options of handlers.
 #pragma once
 
 #include <optional>
@@ -9,11 +9,11 @@
 
 namespace ringmaster::config {
 
-// A value as JSON text. Dates and times become strings; inf and nan have no JSON form and are
-// problems, as is nesting that the JSON reader would refuse.
+// A value as JSON text. Dates and times become strings; inf, nan, and nesting that the JSON reader
+// would refuse are problems.
 std::optional<std::string> to_json(Problems& problems, const Entry& entry);
 
-// Adds a problem for every "$params." that no parameter's name follows.
+// Adds a problem for every "$params." without a parameter's name.
 void check_parameters(Problems& problems, const Entry& body);
 
 // A JSON value without nulls as inline TOML.

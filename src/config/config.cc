@@ -22,7 +22,7 @@ tl::expected<std::string, std::string> read_file(const std::string& path) {
 
 void read_sections(Problems& problems, const Value& root, const Paths& paths, Options& options) {
   const Entry whole{"", 0, &root};
-  // Methods name upstreams and handlers, wherever in the file these stand.
+  // Methods last: they refer to upstreams and handlers anywhere in the file.
   std::optional<Entry> methods;
   for (const Member& member : root.members) {
     const Entry entry = whole.member(member);

@@ -1,7 +1,7 @@
 // The configuration file: TOML in, master::Options out.
 //
-// load() never stops at the first problem: an operator gets all of them in one run. It reads the
-// file and looks at the files that it names; it loads no model, opens no socket, resolves no host.
+// load() does not stop at the first problem: an operator gets all of them in one run. It reads the
+// file and checks the files that it names; it loads no model, opens no socket, resolves no host.
 #pragma once
 
 #include <string>
@@ -14,7 +14,7 @@
 namespace ringmaster::config {
 
 struct Loaded {
-  // Complete and checked when there are no problems; else to be left alone.
+  // Complete and checked if there are no problems; else do not use it.
   master::Options options;
   std::vector<Problem> problems;  // in the order of their lines
 };

@@ -15,7 +15,7 @@ std::string number_text(uint64_t number, Unit unit) {
   return fmt::format("\"{}KiB\"", number / kKiB);
 }
 
-// The numbers of a table; what is not a number is left out.
+// Appends the numbers of a table, and no other keys.
 template <class T, size_t N>
 void append_numbers(std::string& out, const Key<T> (&keys)[N], const T& from) {
   for (const Key<T>& key : keys) {
@@ -50,7 +50,7 @@ std::string_view sandbox_text(ipc::Sandbox sandbox) {
   return sandbox == ipc::Sandbox::kFull ? "true" : "false";
 }
 
-// An array of strings, each of which `text_of` makes of an item.
+// An array of strings, one for each item, by `text_of`.
 template <class T, class TextOf>
 std::string array_of(const std::vector<T>& items, TextOf text_of) {
   std::string out = "[";

@@ -1,8 +1,8 @@
 // Every key of the configuration file, with its unit and its limits: the one place to add one.
 //
-// Reading, range checks, "did you mean", and dump() all walk these tables. A key that is a number
-// takes one line here and nothing else; a key of any other shape takes one line here and is read by
-// its section's code in sections.cc or methods.cc.
+// Reading, range checks, "did you mean", and dump() all walk these tables. A number takes one line
+// here and nothing else; any other key takes one line here and is read by its section's code in
+// sections.cc or methods.cc.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ struct Key {
 inline constexpr uint64_t kKiB = 1024;
 inline constexpr uint64_t kMiB = 1024 * kKiB;
 inline constexpr uint64_t kGiB = 1024 * kMiB;
-inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML has no more
+inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML's largest integer
 inline constexpr uint64_t kHourMs = 3600 * 1000;
 
 using master::Crashes;
@@ -64,7 +64,7 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"status"},
 };
 
-// 512: half of the workers that a ring's words can name; the rest is for spares.
+// 512: half of the workers that a ring's words can name; the other half is for spares.
 inline constexpr Key<Options> kWorkersKeys[] = {
     {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
     {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},

@@ -1,4 +1,4 @@
-// [listen]: where clients come in, and who may.
+// [listen]: where clients connect, and which clients may.
 #include <algorithm>
 #include <fmt/format.h>
 #include <grp.h>
@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kModeMax = 0777;
 
-// One of listen.rpc; empty when it is none.
+// An address of listen.rpc; empty: invalid.
 std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
   const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
   if (!text) return "";
@@ -39,7 +39,7 @@ void read_addresses(Problems& problems, const Entry& entry, const Paths& paths, 
                                       [&](const net::Address& one) {
                                         return net::without_tls(one) == net::without_tls(address);
                                       });
-    // Port 0 is another port each time.
+    // Port 0 is a different port each time.
     if (is_there && !address.ends_with(":0")) {
       problems.add(item, "the address " + address + " is already in the list");
     }
@@ -56,7 +56,7 @@ void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::
   if (!found) problems.add(entry, found.error());
 }
 
-// The same for a file that holds a secret.
+// The same for a file with a secret.
 void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
                       std::string& file) {
   read_file(problems, entry, paths, file);
@@ -92,7 +92,7 @@ std::optional<uint32_t> id_of_group(const std::string& name) {
   return found == nullptr ? std::nullopt : std::optional(found->gr_gid);
 }
 
-// A user or a group, by name or by number; "" is whichever the process has.
+// A user or a group, by name or by number; "": the process's own.
 void read_principal(Problems& problems, const Entry& entry, const char* kind,
                     std::optional<uint32_t> (*id_of)(const std::string&), std::string& name,
                     uint32_t& id) {
@@ -129,7 +129,7 @@ void read_origins(Problems& problems, const Entry& entry, std::vector<std::strin
     const Entry item = entry.item(i);
     const auto text = problems.read_text(item, kExpected);
     if (!text) continue;
-    // A browser's has no path: one with a slash at its end would never be met.
+    // A browser's Origin has no path: one with a slash at its end would never match.
     const size_t scheme = text->find("://");
     const bool is_origin = scheme != std::string::npos && scheme > 0 && text->size() > scheme + 3 &&
                            text->find('/', scheme + 3) == std::string::npos;
@@ -153,16 +153,16 @@ void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& 
   }
 }
 
-// Of two that bind the same unix socket, the second takes it from the first without a word.
+// Two listeners must not bind one unix socket: the second would replace the first silently.
 void check_status(Problems& problems, const Entry& section, const Options& options) {
-  if (options.listen_status.ends_with(":0")) return;  // another port each time
+  if (options.listen_status.ends_with(":0")) return;  // a different port each time
   for (const net::Address& address : options.listen_rpc) {
     if (net::without_tls(address) != options.listen_status) continue;
     problems.add(section, "expected another address for status, since " + address + " is in rpc");
   }
 }
 
-// TLS takes both files, and a client CA without them would be believed to be in use.
+// TLS needs both files, and a client CA without them would have no effect.
 void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
   const net::TlsFiles& tls = options.tls;
   const auto expect = [&](const std::string& file, std::string_view key, const std::string& who) {

@@ -1,4 +1,4 @@
-// Whether the memory limits can hold what the other limits let in.
+// Checks that the memory limits can hold what the other limits allow.
 #include <algorithm>
 #include <fmt/format.h>
 #include <initializer_list>
@@ -19,8 +19,8 @@ size_t line_of(const Value& root, std::initializer_list<std::string_view> path) 
   return at == nullptr ? 0 : at->line;
 }
 
-// A request that comes in and an answer that goes out are held by their connection: were one of
-// either alone too much, whoever sends or gets such would be closed each time.
+// A connection holds an incoming request and an outgoing answer: if the largest of either exceeded
+// the limit, its client would be closed each time.
 void check_connection_memory(Problems& problems, const Value& root, const Limits& limits) {
   const uint64_t needed = limits.request_bytes + limits.response_bytes;
   if (limits.connection_memory_bytes >= needed) return;
@@ -36,7 +36,7 @@ void check_connection_memory(Problems& problems, const Value& root, const Limits
 // The keys that decide how much payload memory one request of the method can need.
 struct Need {
   std::string text;  // the keys and their values
-  size_t line = 0;   // of the first of them that the file sets
+  size_t line = 0;   // of the first key that the file sets
 };
 
 Need need_of(const Value& root, const Options& options, const Method& method) {
@@ -61,8 +61,7 @@ Need need_of(const Value& root, const Options& options, const Method& method) {
   return need;
 }
 
-// A request that can never fit would be told to come back later each time, and only those of a
-// certain size, in production.
+// Else requests above some size would be refused as retryable each time, and only in production.
 void check_payload_memory(Problems& problems, const Value& root, const Options& options) {
   const auto bytes_max = [&options](const Method& method) {
     return master::payload_bytes_max(options, method);
@@ -78,7 +77,7 @@ void check_payload_memory(Problems& problems, const Value& root, const Options& 
   if (needed <= usable) return;
   const Need need = need_of(root, options, *most);
   const size_t line = line_of(root, {"limits", "payload_memory_bytes"});
-  // What is left for the params, were they the ones to give in.
+  // The bytes left for params, if request_bytes were lowered.
   const uint64_t others =
       needed - ipc::PayloadStore::block_bytes(limits.request_bytes) + ipc::kReadablePadding;
   const std::string instead = usable >= others + kKiB

@@ -7,7 +7,7 @@
 namespace ringmaster::config {
 namespace {
 
-// The index of what a step names among the upstreams or handlers that are configured.
+// The index of the upstream or handler that a step names.
 template <class T>
 std::optional<size_t> find_named(Problems& problems, const Entry& entry, const std::vector<T>& all,
                                  std::string_view what, std::string_view section) {

@@ -1,4 +1,4 @@
-// What the master can be told: the configuration, checked and with its defaults filled in.
+// Options: the checked configuration, with defaults filled in.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@
 
 namespace ringmaster::master {
 
-// A method may have this many steps: a job carries its params and what each step but the last made.
+// The most steps of a method: a job carries its params and the output of each step but the last.
 inline constexpr size_t kMaxSteps = 8;
 
 struct FetchStep {
@@ -37,7 +37,7 @@ inline bool is_run(const Step& step) {
 
 struct Method {
   std::string name;
-  std::string summary = {};  // for those who call it; empty: what its handler says
+  std::string summary = {};  // for clients; empty: the handler's
   uint64_t timeout_ms = 1000;
   uint64_t attempts = 2;
   std::vector<Step> steps;  // 1 to kMaxSteps
@@ -56,7 +56,7 @@ struct Limits {
   uint64_t idle_timeout_ms = 0;
 };
 
-// What is kept of jobs whose workers died: see crash_folder.h.
+// Limits of the crash store: see crash_store.h.
 struct Crashes {
   std::string folder;  // empty: nothing is kept
   uint64_t count = 100;
@@ -66,13 +66,13 @@ struct Crashes {
 struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
-  net::Address listen_status = "127.0.0.1:7071";  // see status_port.h; empty: none
-  bool is_status_configured = false;              // else it is done without where it is taken
-  std::vector<std::string> listen_origins = {};   // see http_rules.h
-  std::vector<net::Cidr> allow;         // whose TCP connections are let in; none: everybody's
-  std::string token_file;               // empty: no token is asked for
-  std::vector<Secret> tokens;           // what is in it
-  uint64_t connections_per_client = 0;  // 0: no limit; see client_table.h
+  net::Address listen_status = "127.0.0.1:7071";  // see admin_server.h; empty: none
+  bool is_status_configured = false;              // false: if the address is in use, no status port
+  std::vector<std::string> listen_origins = {};   // see http_policy.h
+  std::vector<net::Cidr> allow;                   // clients allowed over TCP; none: all
+  std::string token_file;                         // empty: no token is required
+  std::vector<Secret> tokens;                     // the tokens in that file
+  uint64_t connections_per_client = 0;            // 0: no limit; see client_table.h
   net::UnixAccess unix_access;
   net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto
@@ -80,7 +80,7 @@ struct Options {
   uint64_t worker_max_jobs = 0;        // 0: no limit
   uint64_t worker_max_rss_bytes = 0;   // 0: no limit
   std::string worker_user = "nobody";  // when the server is started as root
-  ipc::Confinement confinement;        // of the workers; as root, with that user
+  ipc::Confinement confinement;        // of the workers; as root, with worker_user
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
   Crashes crashes;

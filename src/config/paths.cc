@@ -73,7 +73,7 @@ tl::expected<std::string, std::string> Paths::find(std::string_view path) const 
   }
   std::string message = "no such file: " + beside.string();
   if (here != beside) message += ", nor " + here.string();
-  // Of the two folders, the one that exists has the file that was meant.
+  // Suggests a file in the folder that exists.
   return tl::unexpected(message +
                         did_you_mean_file(is_there(beside.parent_path()) ? beside : here));
 }

@@ -1,4 +1,4 @@
-// Paths: where the files are that a configuration names.
+// Paths: finds the files that a configuration names.
 //
 // A relative path is relative to the configuration file's folder, then to the working folder. A
 // handler library may also be a bare name: `interests` is interests.so in one of the folders of
@@ -18,18 +18,18 @@ namespace ringmaster::config {
 // folder (an installation: PREFIX/bin and PREFIX/lib).
 std::vector<std::string> default_handler_folders();
 
-// "; did you mean conf/models/interests.ubj?" where the folder has a file of nearly that name.
+// "; did you mean conf/models/interests.ubj?" if the folder has a file with a similar name.
 std::string did_you_mean_file(const std::filesystem::path& path);
 
 class Paths {
  public:
   Paths(const std::string& config_file, std::vector<std::string> handler_folders);
 
-  // The absolute path of a regular file that can be read, or what is wrong. Never waits.
+  // The absolute path of a readable regular file, or the fault. Never waits.
   tl::expected<std::string, std::string> find(std::string_view path) const;
   // The same for the value of `library`.
   tl::expected<std::string, std::string> find_library(std::string_view library) const;
-  // The absolute path of something that need not exist yet: beside the configuration file.
+  // The absolute path of a file that need not exist, relative to the configuration file's folder.
   std::string beside_config(std::string_view path) const;
 
  private:

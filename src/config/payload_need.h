@@ -1,6 +1,6 @@
-// How much payload memory one request can need, and by which rule a fetched body takes it.
-// `ringmaster check` refuses a configuration whose payload memory could not hold a single request:
-// such a request would be told to come back later, for ever.
+// How much payload memory one request can need, and how a fetched body's room grows. `ringmaster
+// check` refuses a configuration whose payload memory could not hold a single request: such a
+// request would be refused as retryable for ever.
 #pragma once
 
 #include <cstdint>
@@ -9,13 +9,13 @@
 
 namespace ringmaster::master {
 
-// The most that one request of the method takes at one time, in blocks: the longest params, what
-// each step but the last run step made, and while a body of unknown length comes, the room that it
-// has outgrown.
+// The most that one request of the method takes at one time, in blocks: the longest params, the
+// output of each step but the last run step, and, while a body of unknown length comes, its former
+// room.
 uint64_t payload_bytes_max(const Options& options, const Method& method);
 
-// The room for a body of unknown length that has outgrown `room` bytes: twice as much, but all of
-// the upstream's body_bytes where that would be more than half of it.
+// The next room for a body of unknown length that has filled `room` bytes: twice as much; but if
+// that is more than half of the upstream's body_bytes, all of body_bytes.
 uint64_t next_body_room(uint64_t room, uint64_t body_bytes);
 
 }  // namespace ringmaster::master

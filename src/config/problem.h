@@ -1,4 +1,4 @@
-// Problem: one thing that is wrong with a configuration file, and where.
+// Problem: one fault in a configuration file, and its place.
 #pragma once
 
 #include <cstddef>

@@ -14,7 +14,7 @@ struct SizeUnit {
   uint64_t bytes;
 };
 
-// What sections and keys were called before.
+// The former names of sections and keys.
 struct Renamed {
   std::string_view old_name;
   std::string_view name;

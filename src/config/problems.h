@@ -1,5 +1,5 @@
-// Problems: what is wrong with a configuration file, collected rather than thrown, so that one run
-// tells everything. Reading a value either yields it or adds a problem and goes on.
+// Problems: collects the faults in a configuration file, so that one run reports all. The read
+// functions return a value, or add a problem and return nothing.
 #pragma once
 
 #include <cstddef>
@@ -15,7 +15,7 @@
 
 namespace ringmaster::config {
 
-// A value, with the name and the line that a problem with it is reported under.
+// A value, with the name and the line for its problems.
 struct Entry {
   std::string key;
   size_t line;
@@ -37,17 +37,17 @@ class Problems {
   void add_unknown(const Entry& entry, std::string_view what, std::string_view name,
                    std::span<const std::string_view> known);
 
-  // Whether the value is of that kind; `expected` says what should be there ("an array of steps").
+  // Whether the value is of this kind, else a problem; `expected`: for example "an array of steps".
   bool expect(const Entry& entry, Kind kind, std::string_view expected);
-  // Whether there is something in a string or key. NUL bytes are refused: they would end it early
-  // in the system's calls, on the way to the fork server and in handlers.
+  // Whether a string or key is not empty, else a problem. NUL bytes are refused: they would end the
+  // text in system calls, control messages and handlers.
   bool expect_text(const Entry& entry, std::string_view text, std::string_view expected);
-  // A string of which that is true.
+  // A string that passes expect_text().
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);
   std::optional<uint64_t> read_number(const Entry& entry, Unit unit, uint64_t min, uint64_t max);
 
   size_t count() const { return problems_.size(); }
-  // All of them, in the order of the lines.
+  // All problems, by line.
   std::vector<Problem> take();
 
  private:
@@ -55,8 +55,7 @@ class Problems {
   std::vector<Problem> problems_;
 };
 
-// Reads a table by the keys it may have: numbers into `into`, others are given to
-// `read_other(name, entry)`.
+// Reads a table with these keys: numbers into `into`, others by `read_other(name, entry)`.
 template <class T, size_t N, class ReadOther>
 void read_table(Problems& problems, const Entry& table, const Key<T> (&keys)[N], T& into,
                 ReadOther read_other) {

@@ -8,8 +8,8 @@ namespace {
 
 constexpr auto kNothingElse = [](std::string_view, const Entry&) {};
 
-// What a handler is told about one of its keys: text as it is, files by their absolute path,
-// anything else as JSON.
+// The option that a handler gets for one of its keys: text as it is, files as absolute paths, other
+// values as JSON.
 std::optional<std::string> read_handler_option(Problems& problems, const std::string& key,
                                                const Entry& entry, const Paths& paths) {
   if (key == "model" || key.ends_with("_file")) {
@@ -30,7 +30,7 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
   Value own_name;
   own_name.kind = Kind::kString;
   own_name.text = name;
-  // Without a library the handler is the one of that name.
+  // The default library is the handler's name.
   Entry library{table.key + ".library", table.line, &own_name};
   for (const Member& member : table.value->members) {
     const Entry entry = table.member(member);

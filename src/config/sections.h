@@ -1,5 +1,5 @@
-// One reader for each section of the file. Each adds its problems and fills what it can, so that
-// the sections after it can still be checked.
+// One reader for each section of the file. Each adds its problems and fills the options that it
+// can, so that later sections can still be checked.
 #pragma once
 
 #include "config/options.h"
@@ -11,8 +11,8 @@ namespace ringmaster::config {
 // In listen.cc.
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
-// In workers.cc. The second one, once all sections were read: as root it looks up the workers'
-// user, given in the file or not.
+// In workers.cc. find_worker_user(): after all sections were read; as root it looks up the workers'
+// user, also the default.
 void read_workers(Problems& problems, const Entry& section, Options& options);
 void find_worker_user(Problems& problems, const Value& root, Options& options);
 
@@ -25,10 +25,10 @@ void read_handlers(Problems& problems, const Entry& section, const Paths& paths,
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);
 
-// In memory.cc. Of all sections, once they are read.
+// In memory.cc. After all sections were read.
 void check_memory(Problems& problems, const Value& root, const Options& options);
 
-// The tables [SECTION.NAME] of a section, one by one; what is no table is a problem.
+// Reads the tables [SECTION.NAME] of a section; any other value is a problem.
 template <class Read>
 void for_each_table(Problems& problems, const Entry& section, Read read) {
   if (!problems.expect(section, Kind::kTable, "a table")) return;

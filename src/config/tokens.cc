@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
 constexpr size_t kFileBytesMax = 1 << 20;
-// Each token that a client shows is compared with all of them.
+// The limit: a client's token is compared with all of them.
 constexpr size_t kTokensMax = 1000;
 
 bool is_visible(std::string_view text) {

@@ -6,11 +6,11 @@
 #include <optional>
 #include <sstream>
 
-// Without exceptions a parse error is a value.
+// Without exceptions the parser returns errors.
 #define TOML_EXCEPTIONS 0
 #define TOML_ENABLE_FORMATTERS 0
-// Some of what it asserts depends on the text ("[" at the end of a line), and is reported properly
-// where the assertion lets it.
+// Some assertions fail for an invalid text ("[" at the end of a line); without them the library
+// reports the error.
 #define TOML_ASSERT(condition) static_assert(true)
 #include <toml++/toml.h>
 
@@ -24,7 +24,7 @@ struct Located {
 
 Value from_node(const toml::node& node, size_t line);
 
-// The library keeps tables sorted by key; people think in the order of the file.
+// The library sorts tables by key; problems are reported in the order of the file.
 std::vector<Member> from_table(const toml::table& table) {
   std::vector<Located> found;
   for (const auto& [key, node] : table) {
@@ -79,8 +79,8 @@ Value from_node(const toml::node& node, size_t line) {
   return value;
 }
 
-// A key of more parts than anybody writes would exhaust the stack: the library sets no limit to
-// them, and goes down to the last one and back by recursion, as do we.
+// The most dots in a key: the library has no limit, and its recursion, and ours, would exhaust the
+// stack.
 constexpr size_t kKeyDotsMax = 1000;
 
 std::optional<SyntaxFault> find_endless_key(std::string_view text) {

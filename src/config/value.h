@@ -1,7 +1,6 @@
 // Value: a TOML file as a tree that remembers its lines.
 //
-// Only value.cc knows the TOML library, so that what it throws or how it is built concerns one
-// file.
+// Only value.cc uses the TOML library, so its exceptions and build options concern one file.
 #pragma once
 
 #include <cstddef>
@@ -35,13 +34,13 @@ struct Member {
   Value value;
 };
 
-// Why a text is not TOML, and where the parser noticed.
+// Why a text is not TOML, and the parser's line.
 struct SyntaxFault {
   size_t line;
   std::string message;
 };
 
-// The table that a TOML text is.
+// Parses a TOML text into a table.
 tl::expected<Value, SyntaxFault> parse_toml(std::string_view text);
 
 // The member of a table, or nullptr.

@@ -1,4 +1,4 @@
-// [workers]: how many, how they are confined, and when they are replaced.
+// [workers]: their number, their confinement, and when they are replaced.
 #include <fmt/format.h>
 #include <pwd.h>
 #include <unistd.h>

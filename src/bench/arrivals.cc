@@ -7,7 +7,7 @@
 namespace ringmaster::bench {
 
 uint64_t Arrivals::next_ns() {
-  // Not std::exponential_distribution: what that draws depends on the library.
+  // Not std::exponential_distribution: its numbers depend on the library.
   constexpr double kTwoTo53 = 9007199254740992.0;
   const double uniform = (static_cast<double>(random_() >> 11) + 0.5) / kTwoTo53;
   at_s_ += kind_ == Kind::kPoisson ? -std::log(uniform) / rate_ : 1 / rate_;

@@ -1,7 +1,7 @@
-// Arrivals: when each request of an open loop is meant to start.
+// Arrivals: the intended start of each request of an open loop.
 //
-// The times depend on the options alone, so that two servers can be asked at the same times, and a
-// bound can be computed for them.
+// The times depend on the options only, so two servers get the same load, and a bound can be
+// computed for it.
 #pragma once
 
 #include <cstdint>

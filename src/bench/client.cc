@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint64_t kConnectMs = 10'000;
 
-// One buffer for all clients: what has been read is decoded before anything else is.
+// One buffer for all clients: each read is decoded at once.
 constexpr size_t kReadBytes = 256 << 10;
 char read_buffer[kReadBytes];
 
@@ -32,7 +32,7 @@ Status Client::connect() {
     Status shown = show_token(socket->get(), options_.address, options_.token, deadline);
     if (!shown) return shown;
   }
-  const int on = 1;  // fails for a unix socket, which never waits anyway
+  const int on = 1;  // fails for a unix socket, which needs no TCP_NODELAY
   ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::fcntl(socket->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
   codec_ = options_.http_path.empty()
@@ -70,7 +70,7 @@ Status Client::receive(const Codec::OnAnswer& on_answer) {
     Status fed = codec_->feed({read_buffer, static_cast<size_t>(size)}, [&](Answer answer) {
       --in_flight_;
       is_over = answer.is_last;
-      if (!codec_->may_pipeline()) answer.number = last_number_;  // whatever its body says
+      if (!codec_->may_pipeline()) answer.number = last_number_;  // not the id in the body
       on_answer(answer);
     });
     if (is_over) socket_ = Fd();

@@ -1,10 +1,10 @@
-// Client: one connection of a load: sends what it is given in as few writes as there can be, and
-// says what has come back.
+// Client: one connection of a load: sends requests in as few writes as possible, and reports
+// answers.
 //
-// Some HTTP servers end a connection with every answer, and any may end an idle one: the client
-// then connects anew for its next request.
+// An HTTP server may end a connection after every answer, or an idle one: the client then connects
+// anew for its next request.
 //
-// Threads: one; nothing blocks but the connecting.
+// Threads: one; only connect() blocks.
 #pragma once
 
 #include <cstdint>
@@ -21,22 +21,23 @@ namespace ringmaster::bench {
 
 class Client {
  public:
-  // The options must outlive it. It is not connected yet.
+  // `options` must outlive the client. Does not connect yet.
   explicit Client(const Options& options) : options_(options) {}
 
   [[nodiscard]] Status connect();
   bool is_connected() const { return socket_.is_open(); }
   int fd() const { return socket_.get(); }
-  // Whether another request may be sent now, to the server or to a new connection.
+  // Whether another request may be sent now, on this connection or a new one.
   bool is_free() const { return codec_->may_pipeline() || in_flight_ == 0; }
 
-  // The request with this number, for the next flush(). REQUIRES: is_connected().
+  // Adds the request with this number; the next flush() sends it. REQUIRES: is_connected().
   void send(uint64_t number, std::string_view json);
   [[nodiscard]] Status flush();
-  // Whether flush() has left something that the socket would not take.
+  // Whether flush() has left bytes that the socket did not take.
   bool is_blocked() const { return sent_ < output_.size(); }
 
-  // Reads all that is there. Fails where a connection ends that owes answers, or may at any time.
+  // Reads all available bytes. Fails when a connection ends with requests unanswered, or one that
+  // may pipeline ends at all.
   [[nodiscard]] Status receive(const Codec::OnAnswer& on_answer);
 
  private:

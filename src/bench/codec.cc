@@ -25,7 +25,7 @@ Number number_of(std::string_view text, Number otherwise) {
   return number;
 }
 
-// The number that stands between `before`, with which the text begins, and `behind`.
+// The number between `before`, at the beginning of the text, and `behind`.
 std::optional<uint64_t> number_between(std::string_view text, std::string_view before,
                                        std::string_view behind) {
   if (!text.starts_with(before)) return std::nullopt;
@@ -91,7 +91,7 @@ class HttpCodec final : public Codec {
       }
       const bool is_stuck = error == http::error::need_more || rest_.empty();
       if (!parser_->is_done() && is_stuck) return {};
-      if (!parser_->is_done()) continue;  // it has only stopped early, behind the header, say
+      if (!parser_->is_done()) continue;  // stopped early, after the header, say
       const auto& response = parser_->get();
       Answer answer = read_answer(response.body());
       if (response.result_int() != 200) answer.code = static_cast<int32_t>(response.result_int());
@@ -112,7 +112,7 @@ class HttpCodec final : public Codec {
 }  // namespace
 
 Answer read_answer(std::string_view json) {
-  // The form that most answers have, without a look at the result.
+  // Fast path: the form of most answers, without parsing the result.
   if (const auto number = number_between(json, R"({"jsonrpc":"2.0","id":)", R"(,"result":)")) {
     return {*number, 0};
   }

@@ -1,7 +1,7 @@
-// Codec: one protocol as a client speaks it: requests to bytes, bytes to answers.
+// Codec: the client side of one protocol: writes requests, parses answers.
 //
 // Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1
-// POST, one at a time, on a connection for as long as the server keeps it.
+// POST, one at a time, on a connection while the server keeps it.
 #pragma once
 
 #include <cstdint>
@@ -15,9 +15,9 @@
 namespace ringmaster::bench {
 
 struct Answer {
-  uint64_t number = 0;   // the request's id; 0: none could be read
-  int32_t code = 0;      // 0: a result; else the error's code, or the HTTP status that came instead
-  bool is_last = false;  // of its connection: the server takes no further request on it
+  uint64_t number = 0;   // the request's id; 0: unreadable
+  int32_t code = 0;      // 0: a result; else the error's code, or the HTTP status
+  bool is_last = false;  // the server takes no further request on this connection
 };
 
 class Codec {
@@ -32,11 +32,11 @@ class Codec {
 };
 
 std::unique_ptr<Codec> make_line_codec();
-// `token`: shown with each request; empty: none.
+// `token`: sent with each request; empty: none.
 std::unique_ptr<Codec> make_http_codec(const std::string& host, const std::string& path,
                                        const std::string& token = "");
 
-// What one response object says.
+// Parses one response object.
 Answer read_answer(std::string_view json);
 
 }  // namespace ringmaster::bench

@@ -33,7 +33,7 @@ double cpu_s() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-// The requests, numbered: the text around the numbers is made once.
+// Makes the numbered requests; the text around the numbers is made once.
 class Requests {
  public:
   explicit Requests(const Options& options) {
@@ -95,7 +95,7 @@ class Load {
   std::vector<std::unique_ptr<Client>> clients_;
   Fd epoll_;
   size_t next_client_ = 0;
-  std::deque<uint64_t> waiting_;  // intended starts that no client was free for
+  std::deque<uint64_t> waiting_;  // intended starts of requests that wait for a free client
   std::vector<uint64_t> starts_;  // by number: the intended start; 0: answered
   uint64_t next_arrival_ns_ = 0;
   uint64_t begin_ns_ = 0;
@@ -117,7 +117,7 @@ Status Load::connect() {
   return {};
 }
 
-// A socket that was watched before needs no removing: it is closed.
+// A former socket needs no removal from epoll: it is closed.
 Status Load::connect(Client* client) {
   if (Status connected = client->connect(); !connected) return connected;
   epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = client}};
@@ -185,7 +185,7 @@ Status Load::send_waiting() {
   return {};
 }
 
-// The next one that may be sent to, in turn.
+// The next free client, in turn.
 Client* Load::free_client() {
   for (size_t tried = 0; tried < clients_.size(); ++tried) {
     Client* client = clients_[next_client_].get();
@@ -220,7 +220,7 @@ Status Load::wait(uint64_t until_ns) {
 }
 
 void Load::on_answer(const Answer& answer) {
-  const size_t index = answer.number - 1;  // of 0: none
+  const size_t index = answer.number - 1;  // 0 becomes out of range
   if (index >= starts_.size() || starts_[index] == 0) {
     ++report_.unexpected;
     return;

@@ -1,8 +1,7 @@
-// run_load(): puts a load on a server and measures what comes of it.
+// run_load(): puts a load on a server and measures the answers.
 //
-// Latency counts from the intended start of a request: in an open loop that is its arrival, whether
-// or not it could be sent then, so that a server which stalls does not hide the requests that it
-// kept from being sent.
+// Latency counts from the intended start of a request. In an open loop that is its arrival, even if
+// it could not be sent then, so that a stalled server's latencies include requests that it delayed.
 #pragma once
 
 #include <cstdint>
@@ -15,18 +14,18 @@
 
 namespace ringmaster::bench {
 
-// Of the requests that were meant to start after the warm-up.
+// Counts requests with an intended start after the warm-up.
 struct Report {
   uint64_t sent = 0;
   uint64_t results = 0;
   uint64_t in_time = 0;                // of the results, those within in_time_ms
   std::map<int32_t, uint64_t> errors;  // by code
   uint64_t lost = 0;                   // not answered within drain_s
-  uint64_t unexpected = 0;             // answers to nothing that was asked, or second ones
+  uint64_t unexpected = 0;             // answers to no request, or second ones
   Histogram latency;                   // of the results
   Histogram error_latency;
-  double measured_s = 0;  // from the end of the warm-up to the last start or answer that counts
-  double own_cpu_s = 0;   // what the load itself has cost, for all requests
+  double measured_s = 0;  // from the end of the warm-up to the last counted start or answer
+  double own_cpu_s = 0;   // CPU time of the load itself, for all requests
   uint64_t all_sent = 0;  // with the warm-up's
 };
 
@@ -37,7 +36,7 @@ struct Progress {
 };
 using OnProgress = std::function<void(const Progress&)>;  // about once a second
 
-// Fails when a connection cannot be made, or ends while it owes an answer.
+// Fails when a connection cannot be made, or ends with a request unanswered.
 [[nodiscard]] Result<Report> run_load(const Options& options, const OnProgress& on_progress);
 
 }  // namespace ringmaster::bench

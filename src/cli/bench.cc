@@ -11,7 +11,7 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr double kShownPercents[] = {50, 90, 99, 99.9};
-// Enough of them to draw the distribution.
+// Enough percentiles to draw the distribution.
 constexpr double kPercents[] = {1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9};
 
 double per_s(uint64_t count, double seconds) {

@@ -1,4 +1,4 @@
-// `ringmaster bench`: puts a load on a server and prints what came of it.
+// `ringmaster bench`: puts a load on a server and prints a report.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace ringmaster::cli {
 
-// Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and on a
-// terminal how far it is. Returns the exit code.
+// Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and its
+// progress on a terminal. Returns the exit code.
 Result<int> bench(const bench::Options& options, bool is_json);
 
-// The report as both see it.
+// The report, for people and as JSON.
 std::string to_text(const bench::Options& options, const bench::Report& report);
 std::string to_json(const bench::Options& options, const bench::Report& report);
 

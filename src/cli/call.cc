@@ -20,14 +20,14 @@ constexpr size_t kShownBytesMax = 200;
 
 std::string make_request(const CommandLine& line) {
   std::string params = line.params;
-  // A line end within a message would end it; in JSON it can only stand between tokens.
+  // A line end would end the message; in JSON it can only be between tokens.
   std::replace(params.begin(), params.end(), '\n', ' ');
   std::replace(params.begin(), params.end(), '\r', ' ');
   return fmt::format("{{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":{}{}{}}}\n",
                      json::quote(line.method), params.empty() ? "" : ",\"params\":", params);
 }
 
-// A JSON string's text; anything else as it is written.
+// A JSON string's text; other values as they are.
 std::string text_of(std::string_view json) {
   rapidjson::Document document;
   document.Parse(json.data(), json.size());
@@ -41,7 +41,7 @@ std::string spread_out(std::string_view json) {
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
   writer.SetIndent(' ', 2);
   rapidjson::Reader reader;
-  // A lone surrogate, say, which no server of ours writes there.
+  // For example a lone surrogate, which our server does not write.
   if (!reader.Parse<rapidjson::kParseFullPrecisionFlag>(text, writer)) return std::string(json);
   return {buffer.GetString(), buffer.GetSize()};
 }

@@ -1,4 +1,4 @@
-// `ringmaster call`: one request from the shell; and `ringmaster discover`, which is one, too.
+// `ringmaster call`: one request from the shell; `ringmaster discover`: the same for rpc.discover.
 #pragma once
 
 #include "base/status.h"

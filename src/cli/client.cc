@@ -10,10 +10,10 @@ namespace {
 
 constexpr size_t kPieceBytes = 64 << 10;
 
-// A server of ours sends results of at most 1 GiB (limits.response_bytes).
+// Our server sends results of at most 1 GiB (limits.response_bytes).
 constexpr size_t kAnswerBytesMax = (1 << 30) + (1 << 20);
 
-// `received`: what has come and was not yet returned.
+// `received`: the bytes received and not yet returned.
 Result<std::string> receive_line(net::Channel& channel, const std::string& address,
                                  std::string& received) {
   size_t searched = 0;

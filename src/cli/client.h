@@ -10,14 +10,14 @@
 namespace ringmaster::cli {
 
 struct Server {
-  std::string address;  // as of net::Address
+  std::string address;  // a net::Address
   net::ClientTlsFiles tls;
-  std::string token;  // is shown before; empty: none
+  std::string token;  // sent first; empty: none
 };
 
 // Sends `request` and returns the first line of the answer, without its end. Fails (71), naming the
-// address, when nobody is there, when the connection ends before an answer, and after timeout_ms;
-// 64: a file of `tls` is not what it should be.
+// address, when no server accepts, when the connection ends before an answer, and after timeout_ms;
+// with 64 for an invalid file of `tls`.
 Result<std::string> ask(const Server& server, const std::string& request, uint64_t timeout_ms);
 
 }  // namespace ringmaster::cli

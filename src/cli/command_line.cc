@@ -120,7 +120,7 @@ const CLI::App& chosen(const Parser& parser) {
   return subcommands.empty() ? parser.app : *subcommands.front();
 }
 
-// What to say about the first argument that nothing accepted; empty when all were.
+// The error about the first unknown argument; empty: there is none.
 std::string find_unknown(const Parser& parser) {
   const std::vector<std::string> extras = parser.app.remaining(true);
   if (extras.empty()) return "";
@@ -146,8 +146,8 @@ std::string find_unknown(const Parser& parser) {
                      hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
 }
 
-// The rules that the parsing library cannot express in our words. `params`: line.params, or what
-// they stand for.
+// The rules for which the parsing library has no good error message. `params`: line.params, or the
+// content of @FILE.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
@@ -168,7 +168,7 @@ Status check_request(const CommandLine& line, const std::string& command,
                            line.params, fault ? " (" + *fault + ")" : ""));
 }
 
-// Large params are given as @FILE: the system limits what an argument may hold to 128 KiB.
+// Large params are given as @FILE: the system limits an argument to 128 KiB.
 Result<std::string> read_params(const std::string& given) {
   if (!given.starts_with('@')) return given;
   std::ifstream file(given.substr(1));
@@ -192,7 +192,7 @@ Status finish_bench(CommandLine& line) {
   if (!params) return tl::unexpected(params.error());
   line.load.params = *params;
   std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
-  // The numbers are not there yet: any will do to see whether the rest is JSON.
+  // Any number in place of $i shows whether the rest is JSON.
   std::string example = std::move(*params);
   for (size_t at; (at = example.find("$i")) != std::string::npos;)
     example.replace(at, 2, "1");

@@ -1,7 +1,6 @@
-// The command line: what was asked for, or the error that names what is unknown and the nearest
-// known.
+// The parsed command line, or an error that names the unknown word and the nearest known one.
 //
-// Only command_line.cc knows the library that parses it, and catches what that throws.
+// Only command_line.cc uses the parsing library, and catches its exceptions.
 #pragma once
 
 #include <cstdint>

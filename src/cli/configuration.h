@@ -1,4 +1,4 @@
-// What the commands have in common about a configuration.
+// Functions for configurations that several commands use.
 #pragma once
 
 #include <cstdio>
@@ -12,13 +12,13 @@
 
 namespace ringmaster::cli {
 
-// One line for each problem. Returns the exit code that goes with them: 78.
+// Prints one line for each problem. Returns the exit code: 78.
 int print_problems(std::FILE* where, const std::vector<config::Problem>& problems);
 
-// Where the server is: --to, else of the addresses of -c the first without TLS, or the first, else
-// 127.0.0.1:7070. Fails with 78, its problems printed, for a bad configuration, and with 64 where
-// it does not say, has TLS and the command speaks none, or has none and the options are for it.
-// `command` is for the message.
+// The server's address: --to, else of the addresses of -c the first without TLS, or the first, else
+// 127.0.0.1:7070. Fails with 78 for an invalid configuration, and prints its problems. Fails with
+// 64 for port 0, for a TLS address if the command has no TLS, and for TLS options without a TLS
+// address. `command` is for the message.
 Result<std::string> find_server(const CommandLine& line, std::string_view command);
 
 }  // namespace ringmaster::cli

@@ -1,4 +1,4 @@
-// run(): the program behind the command line. Returns what the process exits with.
+// run(): runs the command line. Returns the process's exit code.
 #pragma once
 
 namespace ringmaster::cli {

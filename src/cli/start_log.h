@@ -1,4 +1,4 @@
-// start_log(): the master's log, as the command line and the service manager want it.
+// start_log(): sets up the master's log by the command line and the service manager.
 #pragma once
 
 #include "base/status.h"
@@ -6,9 +6,9 @@
 
 namespace ringmaster::cli {
 
-// Whether stderr is the journal: `journal_stream` is what systemd puts into JOURNAL_STREAM, the
-// device and inode of the stream that it gave us. stderr may since have been redirected elsewhere,
-// where a priority prefix would be noise. May be null.
+// Whether stderr is the journal. `journal_stream`: systemd's JOURNAL_STREAM, the device and inode
+// of the stream that it gave us, or null. stderr may have been redirected since, and then needs no
+// priority prefix.
 bool is_journal(int fd, const char* journal_stream);
 
 [[nodiscard]] Status start_log(const CommandLine& line);

@@ -1,4 +1,4 @@
-// burn: uses CPU time, to stand for a model that takes so long. Options: none.
+// burn: uses CPU time, like a model that takes so long. Options: none.
 //
 //   burn {"cpu_ms": 30}   or   burn [30]   ->   {"cpu_ms":30}
 //
@@ -62,8 +62,8 @@ int64_t thread_cpu_ns() {
 
 void use_cpu(double cpu_ms) {
   const int64_t end_ns = thread_cpu_ns() + std::llround(cpu_ms * 1e6);
-  // Reading that clock is a system call: some microseconds of work between two looks at it make the
-  // time pass in user space, as a model's would.
+  // To read that clock is a system call: some microseconds of work between two reads make the time
+  // pass in user space, as a model's would.
   volatile uint32_t sink = 1;
   while (thread_cpu_ns() < end_ns) {
     uint32_t state = sink;
@@ -94,7 +94,7 @@ struct Burn {
   std::string run(const ringmaster::Job& job) {
     if (job.params().empty()) refuse("no params");
     rapidjson::Document params;
-    // Iterative: the depth of the params must not decide over the stack.
+    // Iterative: deep params must not exhaust the stack.
     params.Parse<rapidjson::kParseIterativeFlag>(job.params().data(), job.params().size());
     if (params.HasParseError()) refuse("params that cannot be read");
     const rapidjson::Value& cpu_ms = find_cpu_ms(params);

@@ -1,6 +1,6 @@
 // echo: returns its params as they came, `null` when there are none. Options: none.
 //
-// Cost: one copy, from the payload to the result. The least that a job can cost, for measuring.
+// Cost: one copy, from the payload to the result. The cheapest job, for measurements.
 #include <string_view>
 
 #include <ringmaster/handler.hpp>

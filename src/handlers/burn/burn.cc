@@ -3,7 +3,7 @@
 //   burn {"cpu_ms": 30}   or   burn [30]   ->   {"cpu_ms":30}
 //
 // cpu_ms: milliseconds of CPU time of the worker's own thread, a number from 0 to 600000, fractions
-//         allowed; as long as it takes by the clock on the wall. Overshoots by some microseconds.
+//         allowed; the wall time may be longer. Overshoots by some microseconds.
 // Errors: RM_INVALID_PARAMS when cpu_ms is missing, no number or out of range. Other members are
 //         ignored; of duplicate keys the last one counts.
 #include <cmath>

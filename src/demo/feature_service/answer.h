@@ -1,5 +1,5 @@
-// Answer: what is to be sent for one request, and when. Its body is made piece by piece, so that
-// the longest one costs as much memory as the shortest.
+// Answer: the response to one request, with its delay. Its body is made piece by piece, so that the
+// longest costs as much memory as the shortest.
 #pragma once
 
 #include <cstddef>
@@ -17,21 +17,21 @@ class EventList {
  public:
   EventList(uint64_t user_id, Events events) : user_id_(user_id), events_(events) {}
 
-  // Appends about `size` bytes more of the text. False: that was the end of it.
+  // Appends about `size` bytes more of the text. False: the text is complete.
   bool append_piece(std::string& out, size_t size);
 
  private:
   uint64_t user_id_;
   Events events_;
   bool has_begun_ = false;
-  std::optional<Event> ahead_;  // made, but not written yet
+  std::optional<Event> ahead_;  // drawn, but not written yet
 };
 
 struct Answer {
   unsigned status = 200;
-  std::string text;                 // the body, if there are no events
+  std::string text;                 // the body without events
   std::optional<EventList> events;  // the body
-  Fate fate{};                      // kFail and kGarbage are in the body already
+  Fate fate{};                      // kFail and kGarbage have changed the body already
 
   // As EventList's.
   bool append_piece(std::string& out, size_t size);

@@ -1,4 +1,4 @@
-// Chain: the pages of a built-in user, one after the other, drawn from chain_table.h.
+// Chain: draws the pages of a built-in user from chain_table.h, one after the other.
 //
 // The same seed gives the same pages on every machine. Value type, no allocation.
 #pragma once
@@ -13,7 +13,7 @@ class Chain {
  public:
   explicit Chain(uint64_t seed) : random_(seed, 1) {}
 
-  // How many pages a session has, 1..500: to be drawn first, if at all.
+  // The number of pages of a session, 1..500. Draw it before any page, or not at all.
   uint32_t draw_length();
 
   // The category of the next page.

@@ -1,4 +1,4 @@
-// What the built-in users are drawn from: a first-order Markov chain over page categories.
+// The built-in users' distribution: a first-order Markov chain over page categories.
 //
 // Source: all 800,000 sequences of sessions.seq.gz (3,802,006 pages): "MSNBC.com Anonymous Web
 //         Data" (D. Heckerman), UCI Machine Learning Repository, CC BY 4.0.

@@ -16,7 +16,7 @@ Connection& owner(const void* data) {
   return *const_cast<Connection*>(static_cast<const Connection*>(data));
 }
 
-// One buffer for all connections: its bytes are taken before libuv reads the next ones.
+// One buffer for all connections: on_bytes() copies its bytes before libuv reads the next ones.
 void lend_buffer(uv_handle_t*, size_t, uv_buf_t* buffer) {
   static char bytes[64 * 1024];
   *buffer = uv_buf_init(bytes, sizeof bytes);
@@ -65,14 +65,14 @@ void Connection::on_bytes(std::string_view bytes) {
   if (phase_ == Phase::kLingering) return;
   reader_.append(bytes);
   if (phase_ == Phase::kReading) take_requests();
-  // Read all the same while an answer is under way, or a client that gives up would go unnoticed.
+  // Reads also while an answer is under way, to notice a client that gives up.
   if (phase_ != Phase::kReading && phase_ != Phase::kClosing &&
       reader_.waiting_bytes() > kWaitingBytesMax) {
     stop_reading();
   }
 }
 
-// After its end of file a client may still read: what it has asked for is answered.
+// After its end of file a client may still read, so its requests are answered.
 void Connection::on_end(int reason) {
   input_ended_ = true;
   if (reason != UV_EOF || phase_ == Phase::kReading || phase_ == Phase::kHanging ||
@@ -97,7 +97,7 @@ void Connection::take_requests() {
         const Request& request = reader_.request();
         head_ = {.keep_alive = request.keep_alive, .is_http_1_0 = request.is_http_1_0};
         Answer answer = service_.answer(request);
-        if (request.method == "HEAD") answer.text.clear();  // whose answers have no body
+        if (request.method == "HEAD") answer.text.clear();  // a HEAD response has no body
         begin(std::move(answer));
         break;
       }
@@ -137,7 +137,7 @@ void Connection::send_head() {
   } else if (!has_more_) {
     head_.content_length = piece_.size();
   } else if (head_.is_http_1_0) {
-    head_.keep_alive = false;  // where only the close ends a body without a length
+    head_.keep_alive = false;  // in HTTP/1.0 only the close ends a body without a length
   }
   out_ = render_head(head_);
   if (drips()) {
@@ -147,7 +147,7 @@ void Connection::send_head() {
   }
 }
 
-// The next bytes of the body are added to out_, and out_ is sent.
+// Adds the next bytes of the body to out_, and sends out_.
 void Connection::send_more() {
   if (piece_sent_ == piece_.size() && has_more_) {
     piece_.clear();
@@ -193,13 +193,13 @@ void Connection::finish_answer() {
   if (answer_.fate.fault == Fault::kClose) return close();
   if (!head_.keep_alive) return linger();
   phase_ = Phase::kReading;
-  // A reader that needs more has used up nearly all it got, so reading never stops for good.
+  // A reader that needs more has used nearly all its bytes, so reading does not stop for ever.
   if (reader_.waiting_bytes() <= kWaitingBytesMax) start_reading();
   take_requests();
 }
 
-// A close with unread input would make the kernel reset the connection, and the client lose the
-// answer: so the client goes first, if it does so soon.
+// A close with unread input would reset the connection, and the client would lose the answer. So we
+// wait a little for the client to close first.
 void Connection::linger() {
   if (input_ended_) return close();
   phase_ = Phase::kLingering;
@@ -209,7 +209,7 @@ void Connection::linger() {
 }
 
 void Connection::start_timer(uint64_t ms) {
-  // The loop's time is that of its last turn: a timer would be early by the work done since then.
+  // The loop's time is that of its last turn: without an update the timer would fire early.
   uv_update_time(timer_.loop);
   uv_timer_start(
       &timer_, [](uv_timer_t* timer) { owner(timer->data).on_timer(); }, ms, 0);

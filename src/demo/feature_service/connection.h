@@ -1,10 +1,9 @@
-// Connection: one client. Answers its requests one after the other, in the order in which they
-// came, however many of them it sent at once.
+// Connection: one client. Answers its requests one after the other, in their order, also pipelined
+// ones.
 //
 // Threads: the loop's only.
-// Memory:  at most one piece of one answer, and kWaitingBytesMax of requests that wait for it;
-//          beyond that the socket is not read. Its owner destroys it when on_closed is called, at
-//          the end of a close() that anyone may ask for.
+// Memory:  at most one piece of one answer, and kWaitingBytesMax of waiting requests; beyond that
+//          the socket is not read. The owner destroys the connection in on_closed, after close().
 #pragma once
 
 #include <cstdint>
@@ -28,16 +27,16 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Takes the next client of a listening socket. If that has gone already, closes.
+  // Accepts the next client of a listening socket. If the client is gone already, closes.
   void accept(uv_stream_t* listener);
 
-  // Drops what is under way.
+  // Closes, also during an answer.
   void close();
 
  private:
   enum class Phase : uint8_t {
     kReading,    // between two answers
-    kDelaying,   // until it is time for an answer
+    kDelaying,   // until the delay of the answer is over
     kSending,    // a write is under way, or the timer of the next byte
     kHanging,    // until the client gives up
     kLingering,  // has sent its last answer, reads until the client closes

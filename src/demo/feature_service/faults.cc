@@ -40,8 +40,7 @@ Fates::Fates(const FateOptions& options) : options_(options), random_(options.se
 }
 
 Fate Fates::draw() {
-  // One after the other: a call's arguments would be evaluated in an order of the compiler's
-  // choice.
+  // Separate statements: the compiler chooses the order in which arguments are evaluated.
   const Fault fault = draw_fault();
   const double delay_ms = draw_delay_ms();
   return {fault, static_cast<uint64_t>(std::llround(delay_ms))};
@@ -58,8 +57,8 @@ Fault Fates::draw_fault() {
 
 double Fates::draw_delay_ms() {
   const double mean = static_cast<double>(options_.delay_ms);
-  // Drawn for every distribution alike, so that the faults are the same with any of them. 1 - u is
-  // never 0, whose logarithm is infinite.
+  // Both are drawn for every distribution, so that the faults are the same with any. u is never 0,
+  // whose logarithm is infinite.
   const double u = 1 - random_.uniform();
   const double v = random_.uniform();
   switch (options_.distribution) {
@@ -70,7 +69,7 @@ double Fates::draw_delay_ms() {
     case DelayDistribution::kExponential:
       return -mean * std::log(u);
     case DelayDistribution::kLognormal: {
-      // Box-Muller; half the variance is taken off so that the mean is `mean`, not the median.
+      // Box-Muller; half the variance is subtracted so that `mean` is the mean, not the median.
       const double normal = std::sqrt(-2 * std::log(u)) * std::cos(2 * std::numbers::pi * v);
       return mean * std::exp(kLognormalSigma * normal - kLognormalSigma * kLognormalSigma / 2);
     }

@@ -1,7 +1,7 @@
-// Faults and delays: what happens to a request, drawn from a seed.
+// Fates: draws a delay and a fault for each request from a seed.
 //
-// Every request draws one delay and at most one fault, in the order in which requests arrive, so a
-// client that sends one after the other sees the same fates again with the same seed.
+// Every request draws one delay and at most one fault, in the order in which requests arrive, so
+// with the same seed, requests sent one after the other have the same fates.
 #pragma once
 
 #include <array>
@@ -39,7 +39,7 @@ std::span<const std::string_view> distribution_names();  // in the order of the 
 struct FateOptions {
   uint64_t delay_ms = 0;
   DelayDistribution distribution = DelayDistribution::kConstant;
-  std::array<double, kFaultCount> rates{};  // by Fault; that of kNone is not looked at
+  std::array<double, kFaultCount> rates{};  // by Fault; that of kNone is ignored
   uint64_t seed = 1;
 };
 

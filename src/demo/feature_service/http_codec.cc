@@ -61,7 +61,7 @@ RequestReader::Step RequestReader::next() {
       continue;
     }
     if (parser.is_done()) break;
-    // Without need_more the parser has stopped early, at the end of a chunk, say.
+    // Without need_more the parser has stopped early, for example at the end of a chunk.
     if (error == http::error::need_more || waiting_bytes() == 0) {
       input_.erase(0, std::exchange(used_, 0));
       return Step::kMore;
@@ -71,7 +71,7 @@ RequestReader::Step RequestReader::next() {
   return Step::kRequest;
 }
 
-// Up to here the parser stops after the header; from here on it takes all it gets.
+// Until the header is complete the parser stops behind it; then it reads on (eager).
 RequestReader::Step RequestReader::take_header() {
   auto& parser = parser_->one;
   parser.eager(true);
@@ -89,8 +89,7 @@ void RequestReader::take_request() {
   request_.is_http_1_0 = message.version() < 11;
   request_.body = std::move(message.body());
   parser_.reset();
-  // Not after every request: a client may have sent thousands at once, and each time all would
-  // move.
+  // Not after every request: each erase would move the rest, which may be thousands of requests.
   if (waiting_bytes() == 0 || used_ > kUsedBytesMax) input_.erase(0, std::exchange(used_, 0));
 }
 

@@ -1,5 +1,5 @@
-// HTTP/1.1 bytes to requests and back, by Boost.Beast's parser and serializer, neither of which is
-// seen outside of the .cc. No I/O.
+// Parses HTTP/1.1 requests and writes responses, by Boost.Beast, which only the .cc includes. No
+// I/O.
 //
 // Limits: 8 KiB of header, 1 MiB of body.
 #pragma once
@@ -28,7 +28,7 @@ class RequestReader {
     kMore,      // needs more bytes
     kContinue,  // the client waits for a "100 Continue" before it sends the body
     kRequest,   // request() is complete
-    kFault,     // what came is not HTTP, or too large: fault_status(), fault_text(), then close
+    kFault,     // not HTTP, or too large: answer fault_status(), fault_text(), then close
   };
 
   RequestReader();
@@ -54,7 +54,7 @@ class RequestReader {
 
   std::unique_ptr<Parser> parser_;
   std::string input_;
-  size_t used_ = 0;  // bytes of input_ that the parser has seen
+  size_t used_ = 0;  // bytes of input_ that the parser has read
   Request request_;
   unsigned fault_status_ = 0;
   std::string fault_text_;
@@ -72,7 +72,7 @@ struct Head {
 
 std::string render_head(const Head& head);
 
-// Appends `bytes`, of which there must be some, as one chunk of a chunked body.
+// Appends `bytes` as one chunk of a chunked body. REQUIRES: not empty.
 void append_chunk(std::string& out, std::string_view bytes);
 
 }  // namespace ringmaster::feature_service

@@ -22,7 +22,7 @@ constexpr std::string_view kFooter =
     "A request header \"X-Fault: NAME\" (none, fail, hang, slow-drip, garbage, huge, close) takes\n"
     "the place of the fault drawn. SIGTERM and SIGINT end the service.";
 
-// As the command line has them, before what CLI11 cannot check.
+// The values from CLI11, before further checks.
 struct Raw {
   std::string listen = "127.0.0.1:7080";
   std::string distribution = "constant";
@@ -133,7 +133,7 @@ Result<CommandLine> parse_options(int argc, char** argv) {
                "feature_service");
   app.footer(std::string(kFooter));
   app.set_version_flag("--version", "feature_service " + std::string(kVersion));
-  app.allow_extras();  // so that unknown_word() can say what was meant
+  app.allow_extras();  // so that unknown_word() can suggest the nearest word
   add_options(app, line.options, raw);
   try {
     app.parse(argc, argv);

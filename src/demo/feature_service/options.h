@@ -19,7 +19,7 @@ struct Options {
   FateOptions fates;
 };
 
-// What to do: serve with these options, or print this text (of --help) and leave.
+// Serve with these options, or print this text (of --help) and exit.
 struct CommandLine {
   Options options;
   std::string text;

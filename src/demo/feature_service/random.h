@@ -1,5 +1,5 @@
-// Random: SplitMix64 (Steele, Lea, Flood 2014): a small generator of our own, because what
-// std:: distributions draw from a seed differs between libraries, and user 42 must not.
+// Random: SplitMix64 (Steele, Lea, Flood 2014): our own generator, because the numbers of std::
+// distributions differ between libraries, and user 42 must be the same everywhere.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
-// Server: the listening socket, the connections and the signals, on one libuv loop of its own.
+// Server: the listening socket, the connections and the signals, on its own libuv loop.
 //
-// Threads: none but the caller's. Owns every connection.
+// Threads: only the caller's. Owns every connection.
 #pragma once
 
 #include <memory>
@@ -21,7 +21,7 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Fails (71) when the address cannot be had. Port 0: the system chooses.
+  // Fails (71) when the address cannot be bound. Port 0: the system chooses.
   [[nodiscard]] Status listen(const std::string& host, uint16_t port);
 
   // HOST:PORT as bound, an IPv6 host in brackets.

@@ -16,7 +16,7 @@ constexpr std::string_view kPath = "/features";
 constexpr size_t kGarbageBytes = 256;
 constexpr uint64_t kEndless = std::numeric_limits<uint64_t>::max();
 
-// The user_id of a request's body, or what is wrong with it.
+// The user_id of a request's body, or the fault.
 tl::expected<int64_t, std::string> user_id_of(const std::string& body) {
   const auto expected = [](std::string_view found) {
     return tl::unexpected(fmt::format("expected {{\"user_id\": INTEGER}}, found {}", found));
@@ -78,7 +78,7 @@ Answer Service::features_of(int64_t user_id, Fate fate) {
   return answer;
 }
 
-// Begins like JSON, and cannot be: a NUL never stands between two values.
+// Begins like JSON, but is invalid: JSON has no NUL between tokens.
 std::string Service::garbage() {
   std::string bytes("{\0", 2);
   while (bytes.size() < kGarbageBytes) {

@@ -1,12 +1,12 @@
-// Service: a request in, its answer out. Knows neither sockets nor time.
+// Service: makes the answer to a request. No sockets, no time.
 //
 //   POST /features {"user_id": 42}   200, 404 for an unknown user, 400 for a body without one
 //   anything else of /features       405
 //   any other path                   404
 //
 // Only a well-formed request for a user's features has a delay and may meet a fault. An "X-Fault"
-// header with one of fault_names() takes the place of the fault drawn; the draw is made all the
-// same, so that the next requests' fates stay as they are.
+// header with one of fault_names() replaces the drawn fault; the fault is still drawn, so that the
+// next requests' fates stay the same.
 #pragma once
 
 #include <cstdint>

@@ -112,7 +112,7 @@ Status SessionsReader::take_sequence(std::string_view line) {
       number = 0;
       has_digits = false;
     } else {
-      has_digits = true;  // what stands here is no number of a category
+      has_digits = true;  // the text is not a category's number
       break;
     }
   }
@@ -140,7 +140,7 @@ Result<Sessions> Sessions::load(const std::string& path) {
   const auto piece = std::make_unique<char[]>(kReadBytes);
   while (true) {
     const int size = gzread(file.get(), piece.get(), kReadBytes);
-    // A gzip file that ends too early is reported by gzerror() only, once its last bytes were read.
+    // Only gzerror() reports a truncated gzip file, after its last bytes were read.
     int code = Z_OK;
     gzerror(file.get(), &code);
     if (size < 0 || code == Z_BUF_ERROR) return failure(read_failure(file.get()));

@@ -1,8 +1,8 @@
 // Sessions: the page sequences of a file in the format of the MSNBC data, plain or gzipped.
 //
-// Format: a header whose third line names the 17 categories and whose last line begins with
-//         "% Sequences"; then one sequence a line, as numbers from 1 to 17. Empty lines count as
-//         nothing, LF and CRLF end lines alike.
+// Format: a header whose third line names the 17 categories and whose last line begins with "%
+//         Sequences"; then one sequence a line, as numbers from 1 to 17. Empty lines are skipped; a
+//         line ends with LF or CRLF.
 // Memory: one byte a page and four a sequence: 7 MB for the 800,000 sequences of the real file.
 // Limits: 2^32 - 1 pages.
 #pragma once
@@ -19,8 +19,8 @@ namespace ringmaster::feature_service {
 
 class Sessions {
  public:
-  // Reads all of it. Fails (78) on a file that cannot be read or is not of this format, with the
-  // line number.
+  // Reads the whole file. Fails (78) if it cannot be read or has another format, with the line
+  // number.
   static Result<Sessions> load(const std::string& path);
 
   size_t count() const { return ends_.size() - 1; }

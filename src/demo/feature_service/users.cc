@@ -12,7 +12,7 @@ constexpr uint32_t kGapSecondsMax = 120;
 Events::Events(uint64_t user_id, std::span<const uint8_t> session, std::optional<uint64_t> count)
     : session_(session), chain_(user_id), times_(user_id, 2) {
   ts_ = kFirstDay + times_.below(kSecondsPerDay);
-  // Drawn even when not needed, so that a user's pages are the same with any event count.
+  // Drawn even if unused, so that a user's pages are the same with any event count.
   const uint64_t natural = session.empty() ? chain_.draw_length() : session.size();
   count_ = count.value_or(natural);
 }

@@ -1,9 +1,9 @@
-// Users: who there is, and what each of them has looked at.
+// Users: the users and their events, the pages that they have looked at.
 //
-// Events of a user are made as they are asked for, so that a million of them cost no memory. The
-// same user has the same events in every process and on every machine. The data has no times, so
-// they are made up: a session begins at some second of the day from 1,700,000,000 (14 November
-// 2023) on, and its pages are 1 to 120 seconds apart.
+// Events are drawn one by one, so that a million of them cost no memory. A user has the same events
+// in every process and on every machine. The data has no times, so they are invented: a session
+// begins at some second of the day from 1,700,000,000 (14 November 2023) on, and its pages are 1 to
+// 120 seconds apart.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Event {
 // One user's events, oldest first. Value type; must not outlive its Users.
 class Events {
  public:
-  // Nothing: that was the last.
+  // Nothing: there are no more events.
   std::optional<Event> next();
 
  private:
@@ -49,8 +49,8 @@ class Users {
   // User ids are 1 to this.
   uint64_t count() const { return sessions_ ? sessions_->count() : kChainUserMax; }
 
-  // Nothing for an unknown user. With `event_count` everyone has that many events: a session is
-  // then cut, or begun again as often as needed; a chain goes on.
+  // Nothing for an unknown user. With `event_count` every user has that many events: a session is
+  // cut or repeated; a chain goes on.
   std::optional<Events> events_of(uint64_t user_id, std::optional<uint64_t> event_count = {}) const;
 
  private:

@@ -1,4 +1,4 @@
-// The 17 page categories of the MSNBC data, in its order: number i of a category is its place here,
+// The 17 page categories of the MSNBC data, in its order: a category's index here is also its index
 // in the feature vector and among the model's classes.
 #pragma once
 
@@ -24,9 +24,9 @@ using Beginning = std::array<char, 16>;
 
 namespace detail {
 
-// A category as it begins a text when it is a JSON string and not the last member: `sports",`
+// A category as a JSON string that another member follows, without its first quote: `sports",`
 struct Quoted {
-  // Those bytes, and ones where they are; zeros in the rest of the 16.
+  // The 16 bytes of such a text, and a mask of ones for them; both end with zeros.
   std::array<uint64_t, 2> bytes{};
   std::array<uint64_t, 2> mask{};
   uint8_t category = kNoCategory;
@@ -61,8 +61,8 @@ inline constexpr std::array<Quoted, kSlotCount> kSlots = make_slots();
 
 }  // namespace detail
 
-// The category that the text begins with, when `",` follows it; otherwise kNoCategory. It is looked
-// up once an event, and no two events need be alike: hence no branch on what the name is.
+// The category at the beginning of the text, if `",` follows it; else kNoCategory. No branch
+// depends on the name: it is looked up for each event, and is unpredictable.
 constexpr uint8_t find_quoted_category(const Beginning& text) {
   const auto words = std::bit_cast<std::array<uint64_t, 2>>(text);
   const detail::Quoted& found = detail::kSlots[detail::slot_of(text)];
@@ -71,7 +71,7 @@ constexpr uint8_t find_quoted_category(const Beginning& text) {
   return different == 0 ? found.category : kNoCategory;
 }
 
-// The category of that name, or kNoCategory.
+// The category with this name, or kNoCategory.
 constexpr uint8_t find_category(std::string_view name) {
   if (name.size() + 2 > sizeof(Beginning)) return kNoCategory;
   const uint8_t category = find_quoted_category(detail::quoted(name));

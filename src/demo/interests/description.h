@@ -1,5 +1,5 @@
-// What the handler says of itself to those who call it: see description in ringmaster/handler.h.
-// The example's result is what the model of conf/models says of that history.
+// The handler's description for clients: see ringmaster/handler.h. The example's result is the
+// output of the model in conf/models for that history.
 #pragma once
 
 #define INTERESTS_CATEGORIES                                                                  \

@@ -14,10 +14,10 @@ constexpr size_t kDepthMax = 128;
 constexpr std::string_view kUserIdExpected = "an integer of at most 64 bits";
 constexpr std::string_view kCategoryExpected = "one of the 17 categories";
 
-// Bytes of an unknown category that a message repeats.
+// The longest quotation of an unknown category in an error message.
 constexpr size_t kFoundBytesMax = 64;
 
-// Is told what is in the text, by RapidJSON's reader; false ends the parsing.
+// Gets the events of RapidJSON's reader; false ends the parsing.
 class UserReader {
  public:
   UserReader(std::string_view what, rapidjson::MemoryStream& text, User& user)
@@ -59,10 +59,10 @@ class UserReader {
   bool StartArray();
   bool EndArray(rapidjson::SizeType);
 
-  // After all of the text was told.
+  // Call after the whole text was parsed.
   std::optional<std::string> finish();
 
-  // Why parsing was ended by us; empty when it was not.
+  // Why the UserReader ended the parsing; empty: it did not.
   const std::string& fault() const { return fault_; }
 
  private:
@@ -146,7 +146,7 @@ bool UserReader::scalar(std::string_view found) {
   return wanted.empty() || refuse(wanted, found);
 }
 
-// An object or array where none is read: skipped where anything may stand.
+// An object or array that is not read: skipped where any value is allowed.
 bool UserReader::container(std::string_view found) {
   if (skipped_depth_ == 0 && !scalar(found)) return false;
   if (++skipped_depth_ <= kDepthMax) return true;
@@ -231,7 +231,7 @@ void History::write(Features& features) const {
       counts[i] += row[i];
   }
   uint64_t unchanged = 0;
-  uint64_t other_at = 0;  // the newest event of another category than now
+  uint64_t other_at = 0;  // the newest event with another category than now
   for (size_t i = 0; i < kCategoryCount; ++i) {
     unchanged += followed_[i][i];
     if (i != now_) other_at = std::max(other_at, seen_at_[i]);
@@ -260,7 +260,7 @@ std::optional<std::string> read_user(std::string_view text, std::string_view wha
   rapidjson::Reader parser;
   const rapidjson::ParseResult result = parser.Parse(stream, reader);
   if (!reader.fault().empty()) return reader.fault();
-  // The parser takes a NUL for the end of the text.
+  // The parser reads a NUL as the end of the text.
   const bool is_whole = !result.IsError() && stream.Tell() == text.size();
   if (!is_whole) {
     const size_t at = result.IsError() ? result.Offset() : stream.Tell();

@@ -1,4 +1,4 @@
-// Features: what the model sees of a user, and how it is read from JSON.
+// Features: the model's input for a user, and its reader from JSON.
 //
 // The feature vector, 60 numbers as float32, of a history of n events, oldest first. "now" is the
 // category of the newest event; categories are numbers from 0 in the order of categories.h.
@@ -15,8 +15,8 @@
 //   59          1  how many categories were seen
 //
 // For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are no features.
-// scripts/train_interests.py computes the same and must be changed together with this file; a model
-// belongs to one definition, and the handler refuses one with another number of features.
+// scripts/train_interests.py computes the same: change both together. A model belongs to one
+// definition; the handler refuses a model with another number of features.
 #pragma once
 
 #include <array>
@@ -36,9 +36,9 @@ inline constexpr uint64_t kNeverSeen = 1000;
 
 using Features = std::array<float, kFeatureCount>;
 
-// A history, aggregated as it comes. Constant size, whatever the number of events. What is added
-// up is as little as the features can be found from, and takes no branch: those of an event cannot
-// be foreseen, and one that is foreseen wrongly costs more than all the rest.
+// A history, aggregated event by event. Constant size for any number of events. add() counts the
+// least that the features need, without a branch: a mispredicted branch would cost more than
+// everything else.
 class History {
  public:
   // The next event, newer than all before. REQUIRES: category < kCategoryCount.
@@ -55,8 +55,8 @@ class History {
  private:
   using Counts = std::array<uint32_t, kCategoryCount>;
 
-  // How many events of the one category came directly after one of the other; the last row has the
-  // first event, which comes after none.
+  // [a][b]: how many events of category b came directly after one of category a; the last row has
+  // the first event.
   std::array<Counts, kCategoryCount + 1> followed_{};
   std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ after that event, 0: never
   uint64_t size_ = 0;
@@ -71,17 +71,14 @@ struct User {
 };
 
 // Reads {"user_id":42,"events":[{"category":"sports","ts":1700000000},...]} in one pass, without a
-// tree, and aggregates the events; a million of them is no problem. Empty on success; otherwise
-// what is wrong, naming the member: `events[3].category: expected one of the 17 categories, found
-// "foo"`.
+// tree, and aggregates the events, also a million of them. Empty on success; otherwise the fault,
+// with the member's name: `events[3].category: expected one of the 17 categories, found "foo"`.
 //
 // `what` names the text itself in a message: "body", "params".
 // Required: user_id, an integer of at most 64 bits; events, an array of objects, which may be
-// empty;
-//           in each event category. If there is a ts, it must be a number.
-// Ignored:  other members, whatever they hold, nested at most 128 deep; whether what is ignored is
-//           UTF-8. Numbers beyond a double and lone surrogate escapes are refused, as RapidJSON
-//           does.
+//           empty; in each event category. If there is a ts, it must be a number.
+// Ignored:  other members with any value, nested at most 128 deep; invalid UTF-8 in these. Numbers
+//           beyond a double and lone surrogate escapes are refused, as RapidJSON does.
 // Twice:    of duplicate keys the last one counts; each must be of the right type.
 std::optional<std::string> read_user(std::string_view text, std::string_view what, User& user);
 

@@ -1,16 +1,16 @@
-// interests: what a user will look at next, from what they looked at before.
+// interests: predicts a user's next page from the pages before.
 //
 //   {"user_id":42,"events":[{"category":"sports","ts":1700000000},...]}    oldest first
 //   -> {"user_id":42,"interests":[{"category":"sports","score":0.61},...]}
 //
-// The user comes from the body that the step before fetched (input 0; further ones are ignored) or,
-// where there is no step before, from the params. The user_id of the answer is that user's.
+// The user comes from the body that the step before fetched (input 0; further inputs are ignored)
+// or, without a step before, from the params. The result repeats the user_id.
 // Result:  all 17 categories, the likeliest first, those of equal score in the order of
-// categories.h.
-//          A score is the probability that the next page is of that category; they sum to 1. It is
-//          printed so that reading it as a float32 gives exactly the model's output.
-// No events: a defined answer, what users look at first: the model was trained on that, too.
-// Errors:  what read_user() refuses: RM_UPSTREAM_FAILED for a body, RM_INVALID_PARAMS for params.
+//          categories.h. A score is the probability that the next page is of that category; they
+//          sum to 1. Read as a float32, it is exactly the model's output.
+// No events: the result is the users' first pages, for which the model was trained, too.
+// Errors:  faults that read_user() finds: RM_UPSTREAM_FAILED for a body, RM_INVALID_PARAMS for
+//          params.
 // Options: model: the path of a .ubj file, see conf/models/README.md. Required.
 // Cost:    some 10 ns an event, and for the model some 20 us alone, a third of that in a batch of
 //          64: see tests/bench/aggregation.py.
@@ -36,8 +36,8 @@ using ringmaster::Job;
 
 using Scores = std::span<const float, kCategoryCount>;
 
-// {"category":"msn-sports","score":1.17549435e-38}, is the longest entry, and {"user_id":,
-// "interests":[]} is around them.
+// The longest entry is {"category":"msn-sports","score":1.17549435e-38}, and the frame is
+// {"user_id":,"interests":[]}.
 constexpr size_t kResultBytesMax = kCategoryCount * 64 + 64;
 
 class Text {
@@ -119,7 +119,7 @@ class Interests {
   }
 
   Model model_;
-  // Of the batch in hand: one entry each for every job that is to be predicted.
+  // Of the current batch: one entry in each for every job to predict.
   std::vector<const Job*> asked_;
   std::vector<std::string> ids_;
   std::vector<Features> rows_;

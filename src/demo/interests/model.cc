@@ -10,13 +10,13 @@
 #include <unistd.h>
 #include <xgboost/c_api.h>
 
-// Of the OpenMP runtime that XGBoost brings along, where it was built with one.
+// From XGBoost's OpenMP runtime, if it was built with one.
 extern "C" __attribute__((weak)) void omp_set_num_threads(int);
 
 namespace ringmaster::interests {
 namespace {
 
-// Its message is several lines with a stack trace: the first line says it.
+// XGBoost's message has several lines with a stack trace: the first line is the error.
 [[noreturn]] void fail(const std::string& what) {
   const std::string_view message = XGBGetLastError();
   throw std::runtime_error(what + ": " + std::string(message.substr(0, message.find('\n'))));
@@ -26,7 +26,7 @@ void check(int result, const char* what) {
   if (result != 0) fail(std::string("XGBoost: ") + what);
 }
 
-// XGBoost would open a FIFO, too, and wait there for ever for its writer.
+// XGBoost would open a FIFO and wait for a writer for ever.
 void expect_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC);
   struct stat found {};
@@ -48,19 +48,19 @@ void Model::FreeMatrix::operator()(void* matrix) const {
 
 Model::Model(const std::string& path) {
   expect_file(path);
-  // Trees are read by a parallel loop to which nthread does not apply.
+  // XGBoost reads trees in a parallel loop that ignores nthread.
   if (omp_set_num_threads != nullptr) omp_set_num_threads(1);
-  // XGBoost would write its warnings to our stderr, which is a log with one event per line.
+  // XGBoost would write warnings to stderr, which is a log with one event per line.
   check(XGBSetGlobalConfig(R"({"verbosity":0})"), "set verbosity");
   BoosterHandle booster = nullptr;
   check(XGBoosterCreate(nullptr, 0, &booster), "create");
   booster_.reset(booster);
   check(XGBoosterSetParam(booster, "nthread", "1"), "set nthread");
   if (XGBoosterLoadModel(booster, path.c_str()) != 0) fail("model " + path);
-  // A model may bring its own.
+  // A model may have its own nthread.
   check(XGBoosterSetParam(booster, "nthread", "1"), "set nthread");
-  // Without a matrix of ours XGBoost makes one in every prediction, and reads the CPU quota from
-  // files of /sys for it: over a third of the time that one row takes.
+  // Without this matrix XGBoost makes one in every prediction, and reads the CPU quota from /sys
+  // for it: over a third of the time of one row.
   DMatrixHandle matrix = nullptr;
   check(XGProxyDMatrixCreate(&matrix), "create a matrix");
   matrix_.reset(matrix);

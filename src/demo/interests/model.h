@@ -1,9 +1,8 @@
 // Model: trained trees that score each category, by XGBoost's C API.
 //
-// Threads: one. Nothing here starts another, whatever OMP_NUM_THREADS says, so the process may be
-//          forked after predict() was called, and it should be called once before: XGBoost sets
-//          itself up in its first prediction.
-// Memory:  the trees are shared by all forked processes: predicting does not write to them.
+// Threads: one, with any OMP_NUM_THREADS, so the process may fork after predict(). Call predict()
+//          once before the fork: XGBoost initialises in its first prediction.
+// Memory:  all forked processes share the trees: predict() does not write to them.
 // Errors:  std::runtime_error.
 #pragma once
 
@@ -18,8 +17,8 @@ namespace ringmaster::interests {
 
 class Model {
  public:
-  // Loads a model that conf/models/README.md describes. Fails when there is no such file, when it
-  // is no model, or one for other features or other classes than ours.
+  // Loads a model that conf/models/README.md describes. Fails if the file is missing, is no model,
+  // or is a model for other features or classes.
   explicit Model(const std::string& path);
 
   // The probability of each category, kCategoryCount for each row; they sum to 1. Valid until the
@@ -34,7 +33,7 @@ class Model {
     void operator()(void* matrix) const;
   };
   std::unique_ptr<void, FreeBooster> booster_;
-  std::unique_ptr<void, FreeMatrix> matrix_;  // what predict() hands rows over in
+  std::unique_ptr<void, FreeMatrix> matrix_;  // passes rows to XGBoost
 };
 
 }  // namespace ringmaster::interests

@@ -1,14 +1,13 @@
-// PlainEvents: reads events that are written in the most usual way, and only those:
+// PlainEvents: a fast reader for events in the most usual form only:
 //
 //   ,{"category":"sports","ts":1700000000}     with a space after each comma and colon, or none
 //
-// RapidJSON's reader takes some 80 ns an event, this takes 10, and nearly all events are written
-// like that. Whatever looks different in any way is left to the reader, above all every fault: so
-// this has nothing to report, and what is accepted does not depend on it.
+// RapidJSON's reader takes some 80 ns an event, this one 10, and nearly all events have this form.
+// RapidJSON's reader gets any other text, so it reports every fault and alone decides which text is
+// valid.
 //
-// What it costs are branches that go another way than the processor foresaw, and the chain of steps
-// from the place of one event to that of the next. So nothing branches on what a category is, and
-// digits are passed over by eight.
+// The cost is mispredicted branches, and the dependency of each event's place on the one before. So
+// no branch depends on the category, and digits are skipped by eight.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +25,8 @@ class PlainEvents {
 
   PlainEvents(const char* at, const char* end) : at_(at), end_(end) {}
 
-  // The category of the event that begins here, passing over it; kNoCategory, and staying where it
-  // is, when it is not one of the kind above or when less than kBytesMax are left of the text.
+  // Reads the event here and returns its category. kNoCategory: it has another form, or less than
+  // kBytesMax of the text are left; then at() does not move.
   uint8_t next() {
     if (end_ - at_ < kBytesMax) return kNoCategory;
     const char* at = at_;
@@ -38,7 +37,7 @@ class PlainEvents {
     if (category == kNoCategory) return kNoCategory;
     at += kCategories[category].size() + 2;
     if (!eat(at, "\"ts\":") && !eat(at, " \"ts\": ")) return kNoCategory;
-    // Up to 18 digits are an integer of 64 bits; a leading 0 is no JSON.
+    // Up to 18 digits fit into 64 bits; JSON allows no leading 0.
     const char* const ts = at;
     if (are_digits(at)) at += 8;
     while (*at >= '0' && *at <= '9' && at != ts + 18)
@@ -51,7 +50,7 @@ class PlainEvents {
   const char* at() const { return at_; }
 
  private:
-  // Whether the next eight bytes are: 0x30 to 0x39, which are below 0x40 with 6 added.
+  // Whether the next eight bytes are digits: 0x30 to 0x39, below 0x40 also with 6 added.
   static bool are_digits(const char* at) {
     uint64_t bytes;
     std::memcpy(&bytes, at, sizeof bytes);

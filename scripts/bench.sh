@@ -1,8 +1,8 @@
 #!/bin/bash
-# bench.sh OUT: measures the build in OUT beside what it is compared with, in a few minutes; FULL=1
-# takes longer and more points, ONLY=NAME[,NAME] runs only those scenarios (tests/bench/scenarios).
-# Writes build/bench/COMMIT-DATE/ and prints the report in it. First of all: what is compared must
-# do the same.
+# bench.sh OUT: measures the build in OUT and the systems that it is compared with, in a few
+# minutes. FULL=1 runs longer and measures more points, ONLY=NAME[,NAME] runs only those scenarios
+# (tests/bench/scenarios). Writes build/bench/COMMIT-DATE/ and prints its report. First checks that
+# all systems give the same answers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 : "${1:?usage: bench.sh OUT}"

@@ -31,8 +31,8 @@ case $build in
     TSAN_OPTIONS+=:suppressions=$PWD/tests/tsan_suppressions.txt
     # The master's only threads are libuv's pool, where crashes are written, and libcurl's resolver.
     readonly threads=(tests/e2e/test_{quarantine,upstream,hostile_upstreams,reload,shutdown}.py)
-    # gcc 12's TSan wants memory where a kernel with much address randomization may have put other
-    # things: it then stops with "unexpected memory mapping".
+    # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
+    # used: it then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then
       exec setarch -R scripts/test.sh build/tsan "${threads[@]}"
     fi

@@ -5,9 +5,9 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:?usage: demo.sh OUT}
 
-# Shows the programs' log and says how to ask, once both have said that they serve.
+# Shows the programs' log, and an example call once both programs serve.
 announce() {
-  trap '' INT TERM HUP  # it ends with the programs that write to it
+  trap '' INT TERM HUP  # the function ends with the programs that write the log
   local line features=no server=no
   while IFS= read -r line; do
     printf '%s\n' "$line" >&2
@@ -31,7 +31,7 @@ END
 }
 
 # Job control gives each program a process group of its own, so that Ctrl-C reaches only this
-# script: it tells the server first, which then still has its upstream while it finishes.
+# script. The script stops the server first, which still has its upstream while it finishes.
 set -m
 server='' stopped=no
 stop() {
@@ -48,19 +48,19 @@ features=$!
 server=$!
 exec 4>&-
 
-# Waits for a program, however often a signal interrupts the waiting.
+# Waits for a program, also when signals interrupt the wait.
 wait_for() {
   local status
   while true; do
     status=0
-    wait "$1" 2> /dev/null || status=$?  # bash would say how it ended; we do
+    wait "$1" 2> /dev/null || status=$?  # hides bash's message: this script prints its own
     kill -0 "$1" 2> /dev/null || return $status
   done
 }
 
-[[ $stopped == no ]] || stop  # the signal came before there was a server
+[[ $stopped == no ]] || stop  # the signal came before the server started
 code=0
-wait -n -p ended "$features" "$server" || code=$?  # whichever ends first; a signal ends it, too
+wait -n -p ended "$features" "$server" || code=$?  # returns when either ends, or at a signal
 [[ $stopped == yes ]] || kill -TERM "$server" 2> /dev/null || true
 server_code=0
 wait_for "$server" || server_code=$?

@@ -1,16 +1,16 @@
 #!/bin/bash
-# fuzz.sh long|short [FUZZER]: feeds every fuzzer of tests/fuzz, or one, its number of inputs. The
-# last line is "N passed, N failed, N skipped".
+# fuzz.sh long|short [FUZZER]: runs every fuzzer of tests/fuzz, or one, with its number of inputs.
+# The last line is "N passed, N failed, N skipped".
 #
-# short: always the same inputs, for `make check`. long: others each time, beginning with what was
-# found before, which build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:
-# build/fuzz/NAME_fuzz FILE tries it again. Correct the fault, and add the file to the corpus.
+# short: always the same inputs, for `make check`. long: other inputs each time, starting from those
+# that build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:
+# build/fuzz/NAME_fuzz FILE runs it again. Correct the fault, and add the file to the corpus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# name, inputs in thousands (long, short), dictionary: the fast ones get more; one of tls is a whole
-# connection. The long form is thirteen million in all; the short one takes less than a minute on
-# two cores.
+# name, inputs in thousands (long, short), dictionary: fast fuzzers get more; an input of tls is a
+# whole connection. The long form is thirteen million in all; the short one takes less than a minute
+# on two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
 framing     1000 20 http
@@ -46,8 +46,8 @@ mkdir -p "$found" "$findings"
 
 options=(-print_final_stats=1 -artifact_prefix="$findings/$name-" -max_len=2048 -timeout=60)
 [[ -z $dictionary ]] || options+=(-dict="tests/fuzz/$dictionary.dict")
-# Addresses steer it, too: libFuzzer tries what is compared, and they are. Not every container lets
-# them be the same each time.
+# setarch -R fixes addresses, where the container allows it: libFuzzer uses compared values, and
+# addresses are among them.
 fixed=()
 if [[ $length == long ]]; then
   options+=(-runs="${long}000")

@@ -1,8 +1,9 @@
 #!/bin/bash
-# install.sh OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to write more.
+# install.sh OUT DESTDIR PREFIX: installs the server, its handlers and the files for writing
+# handlers.
 #
 # The configuration goes to /etc/ringmaster where PREFIX is /usr or /usr/local, else to
-# PREFIX/etc/ringmaster. One that is there is kept: it is the operator's.
+# PREFIX/etc/ringmaster. An existing one is kept: it is the operator's.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -28,7 +29,8 @@ install_with_paths() {
 }
 
 install -D -m 755 "$out/ringmaster" "$root/bin/ringmaster"
-# cp would write into a library that a running server has mapped; install makes a new file.
+# Not cp, which would write into a library that a running server has mapped; install makes a new
+# file.
 install -D -m 644 -t "$root/lib/ringmaster/handlers" "$out"/handlers/*.so
 install -D -m 644 -t "$root/include/ringmaster" include/ringmaster/*
 install -D -m 644 -t "$root/share/doc/ringmaster" README.md CHANGELOG.md
@@ -49,7 +51,7 @@ Version: $version
 Cflags: -I\${includedir}
 END
 
-# The demo runs anywhere, so it does without what a system cannot do; a service must not.
+# The demo runs on any system, so its sandbox is best-effort; a service's must be complete.
 as_installed() {
   case $1 in
     *.toml) sed 's/^sandbox = "best-effort"$/sandbox = true/' "$1" ;;

@@ -3,12 +3,12 @@ counts those that the tests find.
 
 tests/mutants/ROOM.toml lists the faults; tests/mutants/README.md says how. A NAME is a room
 ("base") or one fault of it ("base:3"). OUT is a complete build, unit tests included. A fault is put
-into a copy of the tree and built there; then its own tests run. With --rest, every other test tries
-a fault that its own tests do not find. Two faults are tried at a time.
+into a copy of the tree and built there; then its own tests run. With --rest, all other tests run,
+too, if its own tests do not find a fault. Two faults are tried at a time.
 
 The last line is "N of N faults found (N%), N survivors explained, N not, N invalid, N not tried".
-The exit status is 0 where all were tried, at least 90% were found, each survivor is explained and
-no fault is invalid.
+The exit status is 0 if all were tried, at least 90% were found, each survivor is explained and no
+fault is invalid.
 """
 
 import argparse
@@ -50,12 +50,12 @@ class Fault:
     old: str
     new: str
     tests: list[str]  # patterns of unit test cases; files and tests of tests/e2e
-    survives: str = ""  # why no test is expected to find it
+    survives: str = ""  # why no test can find it
     file: Path = Path()
 
 
 class Invalid(Exception):
-    """The fault cannot be put in or built, or one of its tests is of no use."""
+    """The fault cannot be applied or built, or one of its tests is missing or fails without it."""
 
 
 def is_e2e(test: str) -> bool:
@@ -63,7 +63,7 @@ def is_e2e(test: str) -> bool:
 
 
 class Tree:
-    """A copy of the source and its build, in which faults are put in and taken out again."""
+    """A copy of the source and its build, to which faults are applied and undone."""
 
     def __init__(self, folder: Path, source: Path, build: Path):
         self.folder = folder
@@ -79,7 +79,7 @@ class Tree:
         path.write_text(path.read_text().replace(fault.old, fault.new))
 
     def reset(self, pristine: "Tree"):
-        """To what it was, times included: make has nothing to do then."""
+        """Restores the files and their times, so that make has nothing to do."""
         for path in self._files():
             if path not in self.times:
                 path.unlink()
@@ -87,7 +87,7 @@ class Tree:
                 shutil.copy2(pristine.folder / path.relative_to(self.folder), path)
 
     def make(self, test: str):
-        """All that the test needs: for most unit tests the program that they are in."""
+        """Builds what the test needs: for most unit tests only unit_tests."""
         targets = [] if is_e2e(test) else [str(self.out / "unit_tests")]
         if is_e2e(test) or test.startswith(SERVER_USERS):
             targets.append("all")
@@ -117,7 +117,7 @@ class Tree:
                 if path.is_file() and not path.is_symlink() and "test-results" not in path.parts]
 
     def _run(self, deadline_s: int, *argv) -> tuple[int, str]:
-        """Its exit status and output; 1 where it is late or leaves a process behind."""
+        """The exit status and output; 1 if it is late or leaves a process behind."""
         result = self.folder / "result.json"
         env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         env |= {"RINGMASTER_BUILD": str(self.out), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -145,7 +145,7 @@ class Trial:
         return self.pristine.passes(test, REST_DEADLINE_S)
 
     def outcome(self, fault: Fault) -> tuple[str, str]:
-        """What became of it, and by which test or why."""
+        """The fault's outcome, and the test that found it or the reason."""
         if time.monotonic() > self.end:
             return "not tried", "no time left"
         tree = self.trees.get()
@@ -160,7 +160,7 @@ class Trial:
             self.trees.put(tree)
 
     def _find(self, fault: Fault, tree: Tree) -> str | None:
-        """The test that finds it."""
+        """The test that finds the fault."""
         tree.put_in(fault)
         for test in [*fault.tests, *(REST if self.with_rest else [])]:
             tree.make(test)
@@ -176,7 +176,7 @@ class Trial:
 
 
 def read_faults(names: list[str]) -> tuple[list[Fault], list[str]]:
-    """Those of that name, and what is wrong with others."""
+    """The faults with these names, and the problems of others."""
     sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "src").rglob("*.*")}
     faults, problems = [], []
     for room in sorted(FAULTS.glob("*.toml")):

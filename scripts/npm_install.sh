@@ -1,7 +1,7 @@
 #!/bin/bash
 # npm_install.sh FROM TO: makes TO a copy of the folder FROM with the packages of its
-# package-lock.json. Where TO has those of this lock already, npm is left alone: it then needs no
-# network. Nothing is built, and none of a package's scripts is run.
+# package-lock.json. If TO has the packages of this lock already, it does not run npm, and needs no
+# network. It builds nothing, and runs no script of a package.
 set -euo pipefail
 from=${1:?usage: npm_install.sh FROM TO}
 to=${2:?usage: npm_install.sh FROM TO}
@@ -9,7 +9,7 @@ to=${2:?usage: npm_install.sh FROM TO}
 mkdir -p "$to"
 cp -R "$from/." "$to"
 cd "$to"
-# Copied last, so that an installation that was cut off is done again.
+# Copied last, so that an interrupted installation is repeated.
 cmp -s package-lock.json installed.json ||
   { npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error >&2 &&
     cp package-lock.json installed.json; }

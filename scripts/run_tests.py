@@ -1,12 +1,12 @@
-"""run_tests.py OUT [E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or those files of it, and adds
-them up.
+"""run_tests.py OUT [E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or only E2E_FILEs, and adds up
+the results.
 
-The last line is "N passed, N failed, N skipped". What counts as failed, beyond a failed test: a
-suite that crashes, that cannot be run, that has no tests or that is not done in time, and every
-process that one leaves behind.
+The last line is "N passed, N failed, N skipped". Besides a failed test, these count as failed: a
+suite that crashes, cannot be run, has no tests or is not done in time, and every process that a
+suite leaves behind.
 
 The end-to-end tests run in two halves at once, then those that are marked "alone" (see
-tests/e2e/share.py). What pytest writes about each is in OUT/test-results.
+tests/e2e/share.py). pytest's results are in OUT/test-results.
 """
 
 import json
@@ -32,7 +32,7 @@ DOCTEST_SUMMARY = re.compile(
 
 FAILED_CASE = re.compile(rb"TEST CASE: *(.*)\n\n(?:(?!=====).*\n)*?.*: (?:FATAL )?ERROR:")
 
-# What SKIP_UNLESS of tests/probes.h prints.
+# The output of SKIP_UNLESS, see tests/support/probes.h.
 SKIPPED_CASE = re.compile(rb"^skipped: .*", re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ class Counts:
     passed: int = 0
     failed: int = 0
     skipped: int = 0
-    notes: list[str] = field(default_factory=list)  # what to say before the last line
+    notes: list[str] = field(default_factory=list)  # printed before the last line
 
     def total(self) -> int:
         return self.passed + self.failed + self.skipped
@@ -87,8 +87,8 @@ def run_unit_tests(out: Path, results: Path, counts: Counts) -> None:
     reader.start()
     status = suite.wait(counts)
     reader.join()
-    # Read from what people see, since doctest's machine-readable formats count assertions, or say
-    # nothing after a crash. A forked child that crashes prints a summary, too: the last one counts.
+    # Parses the output for people: doctest's machine-readable formats count assertions, or are
+    # empty after a crash. A forked child that crashes prints a summary, too: the last one counts.
     found = DOCTEST_SUMMARY.findall(output)
     if found:
         total, passed, failed, filtered = map(int, found[-1])
@@ -99,7 +99,7 @@ def run_unit_tests(out: Path, results: Path, counts: Counts) -> None:
         counts.skipped += len(skipped) + filtered
         if total == 0:
             counts.fail("unit_tests has no test cases")
-    # A case without a fault is only named where it says something.
+    # doctest also names a passed case that prints a message.
     for case in FAILED_CASE.findall(output):
         counts.notes.append(f"failed: {case.decode(errors='replace').strip()}")
     if counts.failed == before and (status != 0 or not found):
@@ -121,7 +121,7 @@ def add_report(report: Path, counts: Counts) -> None:
 
 
 class E2eRun:
-    """One pytest of those that share the files."""
+    """One of the pytest runs that share the files."""
 
     def __init__(self, name: str, results: Path, share: Path, marked: str, files: list[str]):
         self.report = results / f"{name}.xml"

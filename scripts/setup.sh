@@ -1,6 +1,6 @@
 #!/bin/bash
-# setup.sh GROUP...: installs the Debian 12 packages that a group needs and that are missing.
-# When nothing is missing it does nothing: it then needs no network, no root and no time.
+# setup.sh GROUP...: installs the Debian 12 packages that a group needs and that are missing. If no
+# package is missing it does nothing, and needs no network and no root.
 set -euo pipefail
 
 # shellcheck disable=SC2034  # the groups are used by their names
@@ -11,20 +11,20 @@ build=(
   libseccomp-dev libbsd-dev zlib1g-dev
 )
 # shellcheck disable=SC2034
-# The tests, and what `make tidy` reads the sources with.
+# The tests, and the programs of `make tidy`.
 test=(
   doctest-dev python3 python3-pytest python3-pytest-timeout python3-xgboost python3-numpy
   systemd systemd-container libnss-systemd util-linux iproute2 procps git clang-format
   universal-ctags shellcheck openssl sslscan
-  # Other people's clients: tests/e2e/interop has a program for each. libcurl4-openssl-dev is wanted
-  # by libjsonrpccpp's headers.
+  # Third-party clients: tests/e2e/interop has a program for each. libjsonrpccpp's headers need
+  # libcurl4-openssl-dev.
   curl wrk netcat-openbsd nodejs npm golang-go golang-github-sourcegraph-jsonrpc2-dev
   libjsonrpccpp-dev libjsoncpp-dev
   python3-aiorpcx python3-jsonrpclib-pelix python3-pylsp-jsonrpc
 )
 # shellcheck disable=SC2034
-# The measurements: what counts a process's system calls, what the systems are made of that the
-# server is compared with (tests/bench/baselines), what evaluates and draws.
+# The measurements: a counter of system calls, the packages of the compared systems
+# (tests/bench/baselines), evaluation and plots.
 bench=(
   python3 python3-pytest strace util-linux python3-flask gunicorn python3-aiohttp python3-uvloop
   python3-urllib3 python3-ujson python3-xgboost python3-numpy golang-go nodejs npm
@@ -54,7 +54,8 @@ done
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is no Debian: install by hand: ${wanted[*]}"
 
-# With what they provide: a nodejs from elsewhere, say, brings npm along and excludes Debian's.
+# Includes provided packages: a nodejs from another source, for example, provides npm and conflicts
+# with Debian's.
 installed=$(dpkg-query -W -f '${db:Status-Status} ${Package}, ${Provides}\n' |
   sed -n 's/^installed //p' | tr ',' '\n' | awk '{ print $1 }')
 missing=()

@@ -1,7 +1,8 @@
-"""suite.py RESULT DEADLINE_S COMMAND...: runs a suite of tests and ends what it leaves behind.
+"""suite.py RESULT DEADLINE_S COMMAND...: runs a suite of tests and ends the processes that it
+leaves behind.
 
-It is the subreaper of all that the suite starts, so it sees each process left behind, and sees none
-of another suite that runs at the same time. RESULT is a file that gets JSON:
+suite.py is the subreaper of all processes that the suite starts. So it sees each process left
+behind, and none of another suite that runs at the same time. RESULT is a file that gets JSON:
 
     {"status": the exit status (-N: signal N),
      "faults": [the deadline that was missed, and each process left behind]}
@@ -16,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-LEAVE_S = 5  # what a process may still take to end when its suite is over
+LEAVE_S = 5  # how long a process may take to end after its suite
 PR_SET_CHILD_SUBREAPER = 36
 
 
@@ -29,14 +30,14 @@ def on_alarm(signum, frame):
 
 
 def children() -> list[int]:
-    """Our children: with orphans coming to us, at the end whatever the suite left behind."""
+    """Our children; after the suite these are the processes that it left behind."""
     found = Path("/proc/self/task").glob("*/children")
     return [int(pid) for file in found for pid in file.read_text().split()]
 
 
 def reap(wanted: int) -> int:
-    """Waits for `wanted` and returns its status; reaps, as init would, every orphan that ends until
-    then."""
+    """Waits for `wanted` and returns its status; reaps every orphan that ends before, as init
+    would."""
     while True:
         pid, status = os.waitpid(-1, 0)
         if pid == wanted:
@@ -75,7 +76,7 @@ def run(argv: list[str], deadline_s: int) -> dict:
         return {"status": status, "faults": [f"left a process behind: {line}" for line in left]}
     except (TimeIsUp, KeyboardInterrupt) as reason:
         signal.alarm(0)
-        os.kill(suite.pid, signal.SIGINT)  # pytest and doctest say then which test they were in
+        os.kill(suite.pid, signal.SIGINT)  # pytest and doctest then name the running test
         end_children(LEAVE_S)
         if isinstance(reason, KeyboardInterrupt):
             sys.exit(130)
@@ -84,7 +85,7 @@ def run(argv: list[str], deadline_s: int) -> dict:
 
 def main():
     result, deadline_s, *argv = sys.argv[1:]
-    # Orphans become our children: none can get away, and none stays a zombie.
+    # Orphans become our children, so that we see and reap all of them.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     signal.signal(signal.SIGALRM, on_alarm)
     Path(result).write_text(json.dumps(run(argv, int(deadline_s))))

@@ -1,12 +1,12 @@
 #!/bin/bash
-# sum.sh COMMAND...: runs the commands, each of them one argument, whatever becomes of those before,
-# and adds up the last "N passed, N failed, N skipped" that each prints. One without such a line
-# counts as one. Their lines "failed: ..." come again at the end.
+# sum.sh COMMAND...: runs all commands, each of them one argument, also after a failure, and adds up
+# the last "N passed, N failed, N skipped" that each prints. A command without such a line counts as
+# one. Repeats their lines "failed: ..." at the end.
 set -euo pipefail
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# Of a make that calls us: its job slots are not ours to hand on.
+# Of a make that runs this script: its job slots are not for the commands.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 passed=0 failed=0 skipped=0 failures=()

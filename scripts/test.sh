@@ -1,6 +1,6 @@
 #!/bin/bash
-# test.sh OUT [E2E_FILE...]: runs every test against the build in OUT, of the end-to-end tests only
-# those files if there are any; the last line is "N passed, N failed, N skipped".
+# test.sh OUT [E2E_FILE...]: runs every test against the build in OUT; with E2E_FILEs, only these of
+# the end-to-end tests. The last line is "N passed, N failed, N skipped".
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PYTHONDONTWRITEBYTECODE=1

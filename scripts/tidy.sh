@@ -1,6 +1,6 @@
 #!/bin/bash
-# tidy.sh: proves the floors, the sizes and the format of all that lies in the tree and is not
-# ignored. Prints each violation as file:line: message, then one line that counts them.
+# tidy.sh: checks the floors, the sizes and the format of all files in the tree that git does not
+# ignore. Prints each violation as file:line: message, then one line that counts them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,7 +9,7 @@ for tool in git clang-format ctags shellcheck; do
     { echo "tidy: there is no $tool: scripts/setup.sh test installs it" >&2 && exit 71; }
 done
 
-# safe.directory: a tree that belongs to another user is only read here.
+# safe.directory: allows a tree of another user, which is only read.
 mapfile -t files < <(git -c safe.directory='*' ls-files -co --exclude-standard |
   while IFS= read -r file; do [[ ! -f $file ]] || echo "$file"; done)
 [[ ${#files[@]} -gt 0 ]] || { echo "tidy: git lists no files: is this a clone?" >&2 && exit 71; }
@@ -26,7 +26,7 @@ check_format() {
   [[ ${#sources[@]} -gt 0 ]] || return 0
   local output
   output=$(clang-format --dry-run -Werror "${sources[@]}" 2>&1) && return 0
-  # The first place of each file is enough: nobody corrects them by hand.
+  # The first place of each file is enough: clang-format corrects all.
   grep -q ': error: code should be clang-formatted' <<< "$output" || { echo "$output" && return 1; }
   awk -F: '/: error: / && !seen[$1]++ { print $1 ":" $2 ": not in the format of .clang-format" }' \
     <<< "$output"
@@ -41,8 +41,8 @@ check_shells() {
   shellcheck --format=gcc --severity=warning "${shells[@]}" | sed 's/: warning: /: /' || true
 }
 
-# What a check prints are its violations; its exit status only says whether it could look, so that
-# one which broke never looks like one that found nothing.
+# A check prints its violations; its exit status says whether it ran, so that a broken check does
+# not look like one without violations.
 check() {
   "$@" || echo "scripts/tidy.sh:1: $* broke with exit status $?"
 }

@@ -1,4 +1,4 @@
-"""tidy_floors.py FILE...: proves the floors: who may include whom.
+"""tidy_floors.py FILE...: checks the floors: which module may include which.
 
 Prints each violation as file:line: message.
 """
@@ -7,7 +7,7 @@ import re
 import sys
 from pathlib import Path
 
-# Who may include whom in src/. A module may always include itself; what is not here is forbidden.
+# Which modules of src/ each module may include, besides itself; any other include is forbidden.
 MODULES = {
     "base": "",
     "ipc": "base",
@@ -30,11 +30,11 @@ MODULES = {
     "main.cc": "cli worker base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
     "demo": "",
-    "demo/interests": "demo",  # a handler, too
+    "demo/interests": "demo",  # this is a handler, too
     "demo/feature_service": "demo base",
 }
 
-# Where the headers of a library or of the system may be included: what else knows them not.
+# The only files that may include the headers of a library or of the system.
 LIBRARIES = {
     "uv.h": "base/uv_handle.h net/ master/ demo/feature_service/ precompiled.h",
     "curl/": "upstream/",
@@ -52,7 +52,7 @@ LIBRARIES = {
     "ringmaster/": "worker/ ipc/ handlers/ demo/interests/",
 }
 
-# What a part must not know, beyond the above: (files, forbidden headers, why).
+# Further forbidden includes: (files, forbidden headers, why).
 FORBIDDEN = [
     ("base/(?!log)|ipc/|rpc/|worker/", r"base/log\.h|spdlog/.*", "it never logs: it returns"),
     ("ipc/", r"base/json/.*", "ipc knows no JSON"),
@@ -64,7 +64,7 @@ FORBIDDEN = [
      r"|s?pthread\.h|c?time(\.h)?|chrono|thread", "it is pure: time is an argument"),
 ]
 
-# Headers that lay out shared memory, with all that they include: offsets and atomics only.
+# Headers that lay out shared memory; they and their includes may use offsets and atomics only.
 LAYOUTS = ["ipc/layout.h", "ipc/result_ring.h"]
 NOT_SHARED = re.compile(r"^\s*(mutable )?std::(string|vector|map|set|deque|function|mutex"
                         r"|\w+_ptr)\b[^()]*;|\bvirtual\b|\b\w*(mutex|condition_variable)\b *[ <&*]")
@@ -104,11 +104,11 @@ def may_include_system(name: str, header: str) -> str | None:
 
 
 def find_include_faults(name: str, header: str, is_quoted: bool, src: Path):
-    # A quoted header that src/ has not is a third party's, or stands beside the file that says it.
+    # A quoted header that is not in src/ is a third party's, or lies beside the including file.
     if is_quoted and (src / header).is_file():
         yield may_include_own(name, header)
     elif is_quoted and (src / name).parent.joinpath(header).is_file():
-        # A handler is built as its author would build it elsewhere: there is no src/ around it.
+        # A handler is built without src/, as by its author.
         if module_of(name) not in ("handlers", "demo/interests"):
             yield f'"{header}": say the path from src/ on'
     else:

@@ -1,6 +1,6 @@
-"""tidy_sizes.py FILE...: checks files, functions and lines for size, and what lies where.
+"""tidy_sizes.py FILE...: checks the sizes of files, functions and lines, and where files lie.
 
-Prints each violation as file:line: message; what is only to be questioned says "warning:".
+Prints each violation as file:line: message; a size to question is a "warning:".
 """
 
 import ast
@@ -19,9 +19,9 @@ TOP_LEVEL = {"Makefile", "README.md", "CHANGELOG.md", "src", "include", "scripts
              "docs"}
 CPP = (".cc", ".h", ".hpp")
 TEXT = CPP + (".py", ".sh", ".md", ".toml", ".service", ".socket", "Makefile", ".ci/run")
-# Prose is as long as it must be; a URL or a table cannot be folded.
+# Prose may be long; a URL or a table cannot be wrapped.
 ANY_WIDTH = (".md",)
-QUOTES_SOURCE = "tests/mutants/"  # the lines of it are of any width, too
+QUOTES_SOURCE = "tests/mutants/"  # lines of any width, too
 
 
 def check_place(name: str):
@@ -71,7 +71,7 @@ def check_python(name: str, text: str):
 def check_cpp_functions(names: list[str]):
     if not names:
         return
-    # The macro is turned into what it stands for, so that test cases count as functions.
+    # Expands the macro TEST_CASE, so that test cases count as functions.
     done = subprocess.run(
         ["ctags", "--options=NONE", "--output-format=json", "--fields=+ne", "--languages=C++",
          "--langmap=C++:.cc.h.hpp", "--kinds-C++=f", "-D", "TEST_CASE(name)=void test_case()",

@@ -2,16 +2,16 @@
 """Trains conf/models/interests.ubj: which page category does a user look at next?
 
     scripts/train_interests.py                     train, save, print the figures on held-out users
-    scripts/train_interests.py --evaluate          the figures of the model that is there
+    scripts/train_interests.py --evaluate          the figures of the existing model
 
 Needs python3-xgboost and python3-numpy, and the training data, which is not part of this
-repository: conf/models/README.md says where it is from. With the same data, the same version of
-XGBoost and the same kind of CPU, the model is the same to the byte: nothing is drawn at random, and
-sums are always made in the same order (by a fixed number of threads).
+repository: conf/models/README.md says where it is from. With the same data, version of XGBoost and
+kind of CPU, the model is the same to the byte: the training uses no random numbers, and sums in the
+same order (by a fixed number of threads).
 
-Users are numbered from 1 as the data lists them. Those up to --train-users are trained on, all
-after them are held out. Of a user with at least two pages, all pages but the last are the history
-and the last is the answer.
+Users are numbered from 1 as the data lists them. The model is trained on those up to --train-users;
+the others are held out. For a user with at least two pages, the last page is the answer and the
+pages before are the history.
 """
 import argparse
 import gzip
@@ -74,7 +74,7 @@ def features(history):
 
 
 def matrix(histories):
-    """The feature vectors of many histories, as the model takes them."""
+    """The feature vectors of many histories, as XGBoost's input."""
     rows = numpy.empty((len(histories), FEATURE_COUNT), numpy.float32)
     for i, history in enumerate(histories):
         rows[i] = features(history)
@@ -82,7 +82,7 @@ def matrix(histories):
 
 
 def read_sessions(path):
-    """Every user's pages, as lists of category numbers from 0; user N is at place N - 1."""
+    """Every user's pages, as lists of category numbers from 0; user N has the index N - 1."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as lines:
         for _ in range(HEADER_LINES):
             next(lines)
@@ -105,7 +105,7 @@ def predict(booster, rows):
 def train(sessions):
     """A model of these users' last pages; and, from every tenth of them, of the first page.
 
-    The latter have an empty history: without them the model could say nothing of a new user.
+    The latter have an empty history: without them the model could not predict a new user's page.
     """
     histories = [pages[:-1] for pages in sessions]
     answers = [pages[-1] for pages in sessions]
@@ -115,7 +115,7 @@ def train(sessions):
 
 
 def evaluate(booster, sessions):
-    """Prints how often the answer is the likeliest, and among the three likeliest."""
+    """Prints how often the answer is the likeliest category, and among the three likeliest."""
     answers = numpy.array([pages[-1] for pages in sessions])
     scores = predict(booster, matrix([pages[:-1] for pages in sessions]))
     order = numpy.argsort(-scores, axis=1, kind="stable")

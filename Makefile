@@ -3,7 +3,7 @@
 BUILD  ?= release
 PREFIX ?= /usr/local
 OUT    := build/$(BUILD)
-# As many jobs as there are cores, where the caller has not said how many.
+# As many jobs as cores, unless the caller sets -j.
 ifeq (0,$(MAKELEVEL))
 MAKEFLAGS += -j$(shell nproc)
 endif
@@ -24,19 +24,20 @@ endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
 LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lpthread
 
-# The server is every file of src/ but its main, the handlers and the demo beside it.
+# The server: every file of src/ except its main, the handlers and the demo.
 SERVER   := $(shell find src -name '*.cc' ! -path 'src/demo/*' ! -path 'src/handlers/*' \
                     ! -name main.cc)
 HANDLERS := $(notdir $(wildcard src/handlers/*)) interests
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
-# A fuzzer is linked with what it needs of these, so that its coverage is of that alone.
+# A fuzzer is linked only with the objects that it needs of these, so that its coverage is of these
+# alone.
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
             src/upstream/body_template.cc src/demo/interests/features.cc src/net/cidr.cc \
             $(wildcard src/net/tls_*.cc src/net/client/*.cc) \
             $(addprefix src/master/,frontend/http_policy.cc scheduler/admission.cc \
               $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc))
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
-# What `make bench` measures with, beside the server.
+# The programs of `make bench`, besides the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
@@ -121,8 +122,8 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
-# Objects are kept: they are not mere steps on the way. (Not with .SECONDARY: it lets a missing one
-# be where what is made of it is newer than its source, as an archive is before it grows.)
+# Keeps objects, which make would delete as intermediate files. (Not .SECONDARY, which does not
+# rebuild a missing object while its target, an archive for example, is newer than the source.)
 .PRECIOUS: $(OUT)/obj/%.o
 .SECONDEXPANSION:
 $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo/$$*/*.cc)) \
@@ -146,7 +147,7 @@ $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
 $(OUT)/precompiled_tests.h.gch: tests/support/precompiled_tests.h $(OUT)/flags
 	$(call compile,-O0 -x c++-header)
 
-# Changes only when a flag does, so a changed flag rebuilds what it concerns.
+# Changes only when a flag does, so a changed flag rebuilds the objects.
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' | cmp -s - $@ || \

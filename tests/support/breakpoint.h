@@ -1,6 +1,6 @@
-// Breakpoint: an int3 in the text of a traced and stopped child, in the child's own copy of it.
+// Breakpoint: an int3 in the code of a traced and stopped child, in the child's own copy.
 //
-// Debug registers would do without a write, but some hypervisors take them and never report a hit.
+// Debug registers would need no write, but some hypervisors accept them and never report a hit.
 #pragma once
 
 #include <cstddef>
@@ -28,8 +28,8 @@ class Breakpoint {
 
   bool is_planted() const { return is_planted_; }
 
-  // Once the child has stopped: takes the breakpoint away. The instruction in its place is the next
-  // one of the child. False: the child stopped for another reason.
+  // Call after the child has stopped: removes the breakpoint, and makes its instruction the child's
+  // next one. False: the child stopped for another reason.
   bool remove_hit() const {
     return next_instruction(child_) == address_ + 1 && write(original_) &&
            ::ptrace(PTRACE_POKEUSER, child_, offsetof(user, regs.rip), address_) == 0;
@@ -38,7 +38,7 @@ class Breakpoint {
  private:
   static constexpr long kInt3 = 0xcc;
 
-  uint64_t word() const { return address_ & ~uint64_t{7}; }  // an aligned one is in one page
+  uint64_t word() const { return address_ & ~uint64_t{7}; }  // aligned, so it lies in one page
   uint64_t shift() const { return 8 * (address_ & 7); }
   bool write(long bytes) const { return ::ptrace(PTRACE_POKETEXT, child_, word(), bytes) == 0; }
 
@@ -48,7 +48,7 @@ class Breakpoint {
   bool is_planted_;
 };
 
-#else  // each architecture has an instruction of its own for it
+#else  // other architectures have other instructions for it
 
 inline uint64_t next_instruction(pid_t) {
   return 0;

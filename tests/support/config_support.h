@@ -1,4 +1,4 @@
-// What the tests of config share: a folder to load configurations from, and their problems as text.
+// Shared by the tests of config: a folder for configurations, and problems as text.
 #pragma once
 
 #include <doctest/doctest.h>
@@ -27,7 +27,7 @@ class Folder : public test::TemporaryFolder {
   }
 };
 
-// What most tests begin with: lines 1 to 3.
+// The first three lines of most tests' configurations.
 inline const std::string kEcho = "[handlers.echo]\n[methods.echo]\nsteps = [{ run = 'echo' }]\n";
 
 // The problems of a text as lines, without the folder's name.

@@ -1,5 +1,5 @@
-// What the tests of the core share: the real dispatcher, run stage and ring of one deployment,
-// without processes. The test plays the workers, store by store, and says when a timer rings.
+// Shared by the tests of the core: the real dispatcher, run stage and ring of one deployment,
+// without processes. The test simulates the workers, store by store, and fires timers.
 #pragma once
 
 #include <cstring>
@@ -15,7 +15,7 @@
 
 namespace ringmaster::master {
 
-// A request's caller, which keeps all answers.
+// A Caller that keeps all answers.
 struct Client : Caller {
   void answer_result(std::string_view result) override { results.emplace_back(result); }
   void answer_error(const rpc::Error& error) override { errors.push_back(error); }
@@ -45,8 +45,8 @@ class Core {
     return geometry;
   }
 
-  // More workers are announced than there are, so that nothing is refused for being late: only the
-  // ring's entries limit what is published.
+  // Sets more workers than there are, so that no request is refused as late: only the ring's
+  // entries limit publications.
   void start_generation() {
     Result<ipc::MasterPort> created = ipc::MasterPort::create(geometry());
     REQUIRE(created);
@@ -73,7 +73,7 @@ class Core {
     uint32_t damaged = 0;
     return stage().take_results(RunStage::kAllBytes, damaged);
   }
-  // What the supervisor does once a worker was reaped.
+  // Does what the supervisor does after a worker was reaped.
   std::vector<LostJob> bury(uint32_t worker, bool was_ended_by_us = false) {
     CHECK(take_results());
     WorkerExit death;
@@ -81,7 +81,7 @@ class Core {
     return stage().on_worker_lost(death, was_ended_by_us);
   }
 
-  // The timer of this job rings now. Its deadline must be over: its method's timeout 0.
+  // Fires the timer of this job. REQUIRES: its deadline is over; use a method with timeout 0.
   void ring_deadline(Ticket ticket) {
     struct Search {
       Ticket ticket;
@@ -101,12 +101,12 @@ class Core {
   ipc::PayloadStore store;
   std::optional<ipc::MasterPort> port;
   std::optional<ipc::Words> words;
-  std::vector<ipc::Region> results;  // by worker slot, as the next one
+  std::vector<ipc::Region> results;  // by worker slot, as result_memories
   std::vector<Fd> result_memories;
   Dispatcher dispatcher;
 };
 
-// A worker that the test plays: each call is one store of a real one (see ipc/README.md).
+// A simulated worker: each call is one store of a real worker (see ipc/README.md).
 class Played {
  public:
   Played(Core& core, uint32_t slot)
@@ -123,7 +123,7 @@ class Played {
     in_hand_.push_back(claim_->id);
   }
   void release() { core_.words->ring.release(std::exchange(claim_, std::nullopt)->entry); }
-  // The three of them; the publication is `in_hand().back()`.
+  // try_claim(), store_running(), release(); the publication is `in_hand().back()`.
   void take() {
     REQUIRE(try_claim());
     store_running();

@@ -1,4 +1,4 @@
-// What the tests of the framer share: a stream, and what comes out of it.
+// Shared by the tests of the framer: cuts a stream into messages.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace ringmaster::rpc {
 
 inline constexpr size_t kBytesMax = 64;
 
-// What comes out of a stream that is fed in pieces of `piece` bytes, into the framer's room where
-// it offers any: the messages, then how it ended, with bad messages skipped as the server does.
+// Feeds a stream in pieces of `piece` bytes, into the framer's room if it offers any. Returns the
+// messages, then how the stream ended; skips bad messages as the server does.
 inline std::vector<std::string> cut(std::string_view stream, size_t piece,
                                     size_t bytes_max = kBytesMax) {
   Framer framer(bytes_max);
@@ -23,7 +23,7 @@ inline std::vector<std::string> cut(std::string_view stream, size_t piece,
   while (!stream.empty()) {
     const std::span<char> room = framer.room();
     const size_t size = std::min(piece, room.empty() ? piece : room.size());
-    const std::string bytes(stream.substr(0, size));  // freed soon: nothing may still point there
+    const std::string bytes(stream.substr(0, size));  // freed soon, so that a stale pointer shows
     stream.remove_prefix(bytes.size());
     if (room.empty()) {
       framer.feed(bytes);

@@ -1,5 +1,5 @@
-// GuardedMemory: zeroed pages between two that nobody may touch: a read or write outside of them
-// ends the test program at once, in every build.
+// GuardedMemory: zeroed pages between two inaccessible ones: a read or write outside ends the test
+// program at once, in every build.
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// What the tests of JSON-RPC share: a server that answers a message as soon as it was parsed, and
-// what was parsed as text.
+// Shared by the tests of JSON-RPC: a server that answers a parsed message at once, and answers as
+// text.
 #pragma once
 
 #include <list>
@@ -14,7 +14,7 @@ namespace ringmaster::rpc {
 
 inline constexpr size_t kBatchItems = 10;
 
-// A server of the methods in the specification's examples, small enough to be looked through.
+// A small server with the methods of the specification's examples.
 inline void serve(std::string& out, const Request& request) {
   if (request.is_notification()) return;
   if (request.error) {

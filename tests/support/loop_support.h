@@ -1,4 +1,4 @@
-// What the tests of net share: a libuv loop that never runs for ever, and plain client sockets.
+// Shared by the tests of net: a libuv loop with a deadline, and plain client sockets.
 #pragma once
 
 #include <arpa/inet.h>
@@ -15,7 +15,7 @@ namespace ringmaster::test {
 class Loop {
  public:
   Loop() { REQUIRE(uv_loop_init(&loop_) == 0); }
-  // Whoever used the loop has let go of its handles by now: they are closed here.
+  // Closes the loop. REQUIRES: all users of the loop have released their handles.
   ~Loop() {
     uv_run(&loop_, UV_RUN_DEFAULT);
     CHECK(uv_loop_close(&loop_) == 0);
@@ -28,7 +28,7 @@ class Loop {
   template <class IsDone>
   void run_until(IsDone is_done) {
     const Deadline deadline;
-    uv_timer_t tick;  // so that the loop looks at the clock
+    uv_timer_t tick;  // so that the loop checks the deadline
     uv_timer_init(&loop_, &tick);
     uv_timer_start(
         &tick, [](uv_timer_t*) {}, 100, 100);
@@ -37,7 +37,7 @@ class Loop {
     uv_close(reinterpret_cast<uv_handle_t*>(&tick), nullptr);
     while (uv_is_active(reinterpret_cast<uv_handle_t*>(&tick)))
       uv_run(&loop_, UV_RUN_NOWAIT);
-    uv_run(&loop_, UV_RUN_NOWAIT);  // its close callback: the timer lies on this stack
+    uv_run(&loop_, UV_RUN_NOWAIT);  // runs the close callback: the timer is on this stack
     REQUIRE(is_done());
   }
 
@@ -45,7 +45,7 @@ class Loop {
   uv_loop_t loop_;
 };
 
-// Closed: nobody listens there.
+// Not open: no socket listens there.
 inline Fd connect_to(uint16_t port, bool is_v6 = false) {
   Fd client(::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   sockaddr_in v4{};

@@ -1,5 +1,5 @@
-// What the tests of the ports share: the memory of one generation with its master's end, and
-// children that are its workers.
+// Shared by the tests of the ports: the memory of one generation with its MasterPort, and children
+// as workers.
 #pragma once
 
 #include <cstring>
@@ -28,8 +28,7 @@ struct Answer {
   bool operator==(const Answer&) const = default;
 };
 
-// A worker's words as they lie in shared memory: for tests that play a part of a worker, and for
-// those that look at what a worker does.
+// The workers' words in shared memory, for tests that simulate a worker or inspect one.
 struct Words {
   Words(int control_memory_fd, const Geometry& geometry)
       : control(Region::map(control_memory_fd, Access::kReadWrite, 0, geometry.control_bytes())
@@ -46,14 +45,15 @@ struct Words {
   Ring ring;
 };
 
-// In a child: the descriptors of ipc/control.h but for the control channel and the signalfd.
+// In a child: sets up the descriptors of ipc/control.h, except the control channel and the
+// signalfd.
 inline void inherit(const MasterPort& port, const PayloadStore& store) {
   const std::pair<int, int> inherited[] = {{port.control_memory_fd(), kControlMemoryFd},
                                            {store.memory_fd(), kPayloadMemoryFd},
                                            {port.event_fd(), kEventFd}};
   int moved[std::size(inherited)];
   for (size_t i = 0; i < std::size(inherited); ++i)
-    moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // out of the way of the others
+    moved[i] = ::fcntl(inherited[i].first, F_DUPFD, 64);  // above the numbers of ipc/control.h
   for (size_t i = 0; i < std::size(inherited); ++i)
     ::dup2(moved[i], inherited[i].second);
 }
@@ -84,7 +84,7 @@ class Floor {
     header.views[0] = store.view(*block, params.size());
     REQUIRE(port.try_publish(id));
     port.wake(1);
-    const Block unused = std::exchange(blocks_[id.job], *block);  // of the slot's job before
+    const Block unused = std::exchange(blocks_[id.job], *block);  // of the slot's former job
     if (unused.size > 0) store.free(unused);
   }
 
@@ -99,7 +99,7 @@ class Floor {
         ~uint64_t{0}, damaged));
     return answers;
   }
-  // Sleeps as the master does until `count` answers are there; fewer after the deadline.
+  // Sleeps as the master does until `count` answers have come; returns fewer after the deadline.
   std::vector<Answer> wait_for(size_t count) {
     std::vector<Answer> answers = drain();
     pollfd polled{port.event_fd(), POLLIN, 0};
@@ -119,7 +119,7 @@ class Floor {
   template <class Body>
   test::Child fork_worker(uint32_t slot, const Body& body) {
     return test::Child([&] {
-      // Out of the way of the numbers that inherit() takes.
+      // Above the numbers that inherit() uses.
       const int results = ::fcntl(result_memories[slot].get(), F_DUPFD, 64);
       inherit(port, store);
       Result<WorkerPort> opened = WorkerPort::open(geometry, slot, results);
@@ -152,7 +152,7 @@ class Floor {
   }
 };
 
-// Waits for a job, takes up to `count` with it, and gives their params back. Zero: it did.
+// Waits for a job, takes up to `count` jobs, and answers them with their params. 0: success.
 inline int echo(WorkerPort& port, size_t count) {
   std::optional<WorkerPort::Job> jobs[kBatchMax];
   while (!(jobs[0] = port.try_next().value()))
@@ -173,7 +173,7 @@ inline int echo_one(WorkerPort& port) {
   return echo(port, 1);
 }
 
-// Answers jobs with nothing, without ever waiting, until it is killed.
+// Answers jobs with empty results, without waiting, until it is killed.
 inline int answer_all(WorkerPort& port) {
   for (;;) {
     const std::optional<WorkerPort::Job> job = port.try_next().value();

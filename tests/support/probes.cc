@@ -23,7 +23,7 @@ Probe make_probe(const std::string& name, const Try& find_reason) {
 }
 
 [[gnu::noinline]] void marked() {
-  asm volatile("");  // so that a call of it stays one
+  asm volatile("");  // keeps calls from being optimised away
 }
 
 // A child that stops, and then calls marked().

@@ -1,4 +1,4 @@
-// Probes: what a test needs of the machine and some machines lack. Each is tried once.
+// Probes: features that a test needs and some machines lack. Each is tried once.
 //
 //     TEST_CASE("listener: IPv6 addresses are written in brackets") {
 //       SKIP_UNLESS(test::ipv6());
@@ -6,8 +6,8 @@
 // A skipped case prints "skipped: NAME: REASON". doctest has no skip at run time and counts the
 // case as passed; scripts/run_tests.py counts it as skipped.
 //
-// RINGMASTER_PROBE_NAME=no makes a probe find nothing. The names here are PTRACE, BREAKPOINTS, IPV6
-// and ROOT; those of the end-to-end tests are in tests/e2e/probes.py.
+// RINGMASTER_PROBE_NAME=no makes a probe fail. The names here are PTRACE, BREAKPOINTS, IPV6 and
+// ROOT; those of the end-to-end tests are in tests/e2e/probes.py.
 #pragma once
 
 #include <string>
@@ -15,7 +15,7 @@
 namespace ringmaster::test {
 
 struct Probe {
-  std::string reason;  // why the machine cannot do it; empty: it can
+  std::string reason;  // why the feature is missing; empty: it is available
   bool is_available() const { return reason.empty(); }
 };
 

@@ -1,4 +1,4 @@
-// What the tests share: children that cannot outlive their test, and folders that go with it.
+// Shared by all tests: children that cannot outlive their test, and deadlines.
 #pragma once
 
 #include <csignal>
@@ -15,7 +15,7 @@
 
 namespace ringmaster::test {
 
-// No test takes nearly as long; one that waits in vain fails after it.
+// No test takes nearly as long; a test that waits in vain fails after this time.
 inline constexpr unsigned kDeadlineS = 60;
 
 // For loops that wait for another thread or process.
@@ -27,8 +27,8 @@ class Deadline {
   uint64_t end_ns_ = now_ns() + kDeadlineS * kNsPerS;
 };
 
-// A forked process that runs `body` and exits with what it returns. SIGALRM ends it at the latest,
-// so that waiting for it is bounded.
+// A forked process that runs `body` and exits with its result. SIGALRM ends it after kDeadlineS, so
+// that wait() is bounded.
 class Child {
  public:
   template <class Body>
@@ -46,7 +46,7 @@ class Child {
 
   pid_t pid() const { return pid_; }
 
-  // Until it stops or ends; the status is as waitpid(2) gives it.
+  // Waits until the child stops or ends; returns the status of waitpid(2).
   int wait() {
     int status = 0;
     while (::waitpid(pid_, &status, WUNTRACED) < 0 && errno == EINTR) {
@@ -55,12 +55,12 @@ class Child {
     return status;
   }
   bool was_stopped() { return WIFSTOPPED(wait()); }
-  // -1: it did not exit by itself.
+  // -1: a signal ended the child.
   int exit_code() {
     const int status = wait();
     return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
   }
-  // The signal that ended it, or 0.
+  // The signal that ended the child, or 0.
   int signal() {
     const int status = wait();
     return WIFSIGNALED(status) ? WTERMSIG(status) : 0;
@@ -76,12 +76,12 @@ class Child {
   pid_t pid_;
 };
 
-// Whether `body` runs into an RM_ASSERT, tried in a child whose message nobody sees.
+// Whether `body` breaks an RM_ASSERT, in a child whose stderr is discarded.
 template <class Body>
 bool is_broken_invariant(const Body& body) {
   Child child([&] {
     ::dup2(Fd(::open("/dev/null", O_WRONLY)).get(), STDERR_FILENO);
-    ::signal(SIGABRT, SIG_DFL);  // not the test program's, which would report it
+    ::signal(SIGABRT, SIG_DFL);  // not doctest's handler, which would report it
     body();
     return 0;
   });

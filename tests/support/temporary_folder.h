@@ -1,4 +1,4 @@
-// TemporaryFolder: a folder of a test's, or of a fuzzer's, that goes with it.
+// TemporaryFolder: a folder of a test or a fuzzer; the destructor removes it.
 #pragma once
 
 #include <cstdlib>
@@ -22,7 +22,7 @@ class TemporaryFolder {
   TemporaryFolder& operator=(const TemporaryFolder&) = delete;
 
   std::string at(const std::string& name) const { return path_ / name; }
-  // Makes the folders on the way, too. The file's path.
+  // Writes a file, and creates its folders. Returns the file's path.
   std::string write(const std::string& name, const std::string& text) const {
     std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name) << text;

@@ -1,5 +1,4 @@
-// What the tests and the fuzzer of TLS share: certificates that they make themselves, and a client
-// in memory.
+// Shared by the tests and the fuzzer of TLS: generated certificates, and a client in memory.
 #pragma once
 
 #include <cstdio>
@@ -28,8 +27,7 @@ struct Call {
 using Key = std::unique_ptr<EVP_PKEY, Call<EVP_PKEY_free>>;
 using X509Pointer = std::unique_ptr<X509, Call<X509_free>>;
 
-// A certificate that has signed itself, and its key, as files NAME.pem and NAME.key of a folder. It
-// is its own CA.
+// A self-signed certificate, its own CA, and its key, as files NAME.pem and NAME.key of a folder.
 struct Certificate {
   Certificate(const TemporaryFolder& folder, const std::string& name,
               const Key& key = Key(EVP_EC_gen("P-256")))
@@ -54,7 +52,7 @@ struct Certificate {
     std::fclose(out);
   }
 
-  // Its key again, with a passphrase.
+  // Writes the key with a passphrase.
   void write_locked_key(const std::string& path) const {
     std::FILE* const in = std::fopen(key_file.c_str(), "r");
     const Key key(PEM_read_PrivateKey(in, nullptr, nullptr, nullptr));
@@ -86,7 +84,7 @@ class TlsClient {
     Context made(SSL_CTX_new(TLS_client_method()), Call<SSL_CTX_free>());
     SSL_CTX_set_min_proto_version(made.get(), version);
     SSL_CTX_set_max_proto_version(made.get(), version);
-    SSL_CTX_set_security_level(made.get(), 0);  // so that it may ask for what is too old
+    SSL_CTX_set_security_level(made.get(), 0);  // so that the client may offer old versions
     return made;
   }
   void use(const Certificate& own) { use(context_, own); }
@@ -96,7 +94,7 @@ class TlsClient {
     RM_ASSERT(SSL_CTX_use_PrivateKey_file(to, own.key_file.c_str(), SSL_FILETYPE_PEM) == 1);
   }
 
-  // Goes on with the handshake; what it returns is as of SSL_do_handshake().
+  // Goes on with the handshake; returns the result of SSL_do_handshake().
   int shake_hands() { return SSL_do_handshake(ssl()); }
   int write(std::string_view bytes) {
     return SSL_write(ssl(), bytes.data(), static_cast<int>(bytes.size()));

@@ -1,4 +1,4 @@
-// Traced: a worker that is single-stepped, to be killed at each instruction of its way.
+// Traced: a single-stepped worker, to be killed at each of its instructions.
 #pragma once
 
 #include <map>
@@ -11,27 +11,27 @@
 
 namespace ringmaster::test {
 
-// How often workers are stopped in one test; each stop costs microseconds. Only the ways that a
-// sanitizer makes long would need more: there, workers are killed at some of the steps.
+// The most stops in one test; each costs microseconds. Only with a sanitizer a way would need more:
+// then workers are killed at some of the steps only.
 inline constexpr uint64_t kStopsMax = 500'000;
 
-// ThreadSanitizer's part of a job's way depends on what it has seen before: no step of one run can
-// be found again in the next.
+// ThreadSanitizer's instructions depend on its state, so no step of one run can be found in the
+// next.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kIsWayTheSame = false;
 #else
 inline constexpr bool kIsWayTheSame = true;
 #endif
 
-// In a child: stops, until its tracer lets it go on. False: it cannot be traced.
+// In a child: stops until the tracer continues it. False: it cannot be traced.
 inline bool stop_for_tracer() {
   return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 && ::kill(::getpid(), SIGSTOP) == 0;
 }
 
 class Traced {
  public:
-  // `fork` gives a child that calls stop_for_tracer(); `prepare` is called before that is waited
-  // for.
+  // `fork` returns a child that calls stop_for_tracer(); `prepare` is called before the wait for
+  // it.
   template <class Fork, class Prepare>
   Traced(const Fork& fork, const Prepare& prepare) : child_(fork()) {
     prepare();
@@ -41,17 +41,17 @@ class Traced {
   bool is_stopped() const { return WIFSTOPPED(status_); }
   int exit_code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1; }
 
-  // One instruction. False: there are none any more.
+  // Executes one instruction. False: the worker has ended.
   bool step() { return go_on(PTRACE_SINGLESTEP); }
   void kill() { child_.kill(); }
 
-  // The address of the instruction that comes next.
+  // The address of the next instruction.
   uint64_t at() const { return next_instruction(child_.pid()); }
 
-  // At full speed until it comes to `address` for the `visit`-th time from now on.
+  // Runs at full speed until the `visit`-th time at `address` from now on.
   bool run_to(uint64_t address, size_t visit) {
     for (; visit > 0; --visit) {
-      // An instruction is executed before the breakpoint takes its place.
+      // First step over the instruction at `address`, before the breakpoint replaces it.
       if (at() == address && !step()) return false;
       if (at() == address) continue;
       const Breakpoint stop(child_.pid(), address);
@@ -72,14 +72,14 @@ class Traced {
   int status_ = 0;
 };
 
-// The way of a traced worker: the addresses of its instructions, in the order in which they are
-// executed; and how to come to each of them in few stops.
+// The way of a traced worker: the addresses of its instructions, in the order of execution; and how
+// to reach each of them in few stops.
 class Way {
  public:
   void add(uint64_t address) { trace_.push_back(address); }
 
-  // Once it is whole: calls `kill_at(step)` for each step, or for every n-th where that would take
-  // more than kStopsMax stops. Returns how often.
+  // Call when the way is complete: calls `kill_at(step)` for each step, or for every n-th if all
+  // would take more than kStopsMax stops. Returns the number of calls.
   template <class KillAt>
   size_t for_each_step(const KillAt& kill_at) {
     find_shortcuts();
@@ -92,7 +92,7 @@ class Way {
       kill_at(step);
     return kills;
   }
-  // Leads a worker there that stands at the beginning.
+  // Runs a worker from the beginning of the way to `step`.
   void lead(Traced& worker, size_t step) const {
     const Shortcut shortcut = shortcuts_[step];
     if (shortcut.step > 0) REQUIRE(worker.run_to(trace_[shortcut.step], shortcut.visit));
@@ -104,15 +104,15 @@ class Way {
   size_t length() const { return trace_.size(); }
 
  private:
-  // With a breakpoint to the `visit`-th visit of the instruction at an earlier step, then step by
-  // step. Each visit is two stops: the breakpoint, and the instruction in its place.
+  // Runs with a breakpoint to the `visit`-th visit of an earlier step's instruction, then
+  // single-steps. Each visit costs two stops: the breakpoint, and its instruction.
   struct Shortcut {
     size_t step = 0;
     size_t visit = 0;
     size_t stops_to(size_t wanted) const { return 2 * visit + wanted - step; }
   };
 
-  // Without breakpoints: each leads to the first step.
+  // Without breakpoints every shortcut is the first step.
   void find_shortcuts() {
     std::map<uint64_t, size_t> visits;
     shortcuts_.assign(trace_.size(), {});

@@ -1,4 +1,4 @@
-"""Chaos: all that can happen to a server, at random, under load."""
+"""Chaos: random kills, stops, reloads and hostile clients, under load."""
 
 import random
 import signal
@@ -14,7 +14,7 @@ PAUSE_S_MAX = 0.1
 
 
 class Chaos:
-    """step() again and again, then end(). What was done is counted in `done`."""
+    """Call step() repeatedly, then end(). `done` counts the actions."""
 
     def __init__(self, target: Target, load: Load, seed: int):
         self.done: Counter[str] = Counter()
@@ -41,13 +41,13 @@ class Chaos:
         act()
         self.done[act.__name__.strip("_").replace("_", " ")] += 1
         self._load.check()
-        time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # things happen at any time
+        time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # actions come at any time
 
     def end(self):
-        """Calm again: everything is as it was at first."""
+        """Undoes everything: the server is as it was at first."""
         self._continue_worker()
         self._hostile.leave_all()
-        self._target.reload()  # what ends may have begun before
+        self._target.reload()  # may return at the end of an earlier reload
         last = self._target.reload()
         assert last.name == "reloaded", last
         self._load.wait_for_answers(1000)
@@ -86,6 +86,6 @@ class Chaos:
         self._target.begin_reload(**bad_change(self._dice, self._target))
 
     def _signal_one(self, pids: list[int], number: signal.Signals) -> list[int]:
-        """Who got it: one, or none where there is none, or where it was gone too soon."""
+        """The pid that got the signal; none if there was no process, or it was gone."""
         chosen = self._dice.sample(pids, min(1, len(pids)))
         return [pid for pid in chosen if self._target.signal(pid, number)]

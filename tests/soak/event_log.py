@@ -1,7 +1,6 @@
-"""EventLog: what a server writes into its log file, as events, while it writes.
+"""EventLog: the events in a server's log file, read while the server writes it.
 
-The times are those that the server wrote, to the millisecond: they do not depend on how soon
-somebody reads them.
+The times are the server's, to the millisecond: they do not depend on when a test reads them.
 """
 
 import shlex
@@ -15,7 +14,7 @@ from client import DEADLINE_S
 
 @dataclass(frozen=True)
 class Event:
-    at: float  # as time.time()
+    at: float  # in seconds, like time.time()
     name: str
     fields: dict[str, str]
 
@@ -37,18 +36,19 @@ class EventLog:
         self._events: list[Event] = []
 
     def events(self, after: int = 0) -> list[Event]:
-        """From number `after` on, to the newest."""
+        """The events from number `after` on."""
         self._rest += self._file.read()
         *lines, self._rest = self._rest.split("\n")
         self._events += map(parse, lines)
         return self._events[after:]
 
     def mark(self) -> int:
-        """Taken before an action, it is the `after` for what the action causes."""
+        """The number of events so far. Take it before an action, as `after` for the action's
+        events."""
         return len(self._events) + len(self.events(len(self._events)))
 
     def wait_for(self, *names: str, after: int, **fields: int) -> Event:
-        """The first event of one of these names, with these numbers in its fields."""
+        """Waits for the first event with one of these names and these fields."""
         deadline = time.monotonic() + DEADLINE_S
         while True:
             new = self.events(after)

@@ -1,6 +1,6 @@
-"""Hostile: clients that do what no client should, one kind each; and who keeps them for a while.
+"""Hostile: misbehaving clients, one of each kind; the class keeps them open for a while.
 
-None of them asks for so much that others would be refused: that is what limits are for, not this.
+None of them exceeds a limit, by which other clients would be refused.
 """
 
 import random
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from client import connect, request
 
 KEPT_MAX = 20
-PATIENCE_S = 0.05  # of our own: a server that does not read keeps nobody from going on
+PATIENCE_S = 0.05  # the timeout of our sends: we go on if the server does not read
 MIB = 1 << 20
 
 BATCH = b"[" + b",".join([request("echo", ["x" * 1000], 1)[:-1]] * 50) + b"]\n"
@@ -49,7 +49,7 @@ def many_batches(dice: random.Random) -> bytes:
 
 
 def large_ones(dice: random.Random) -> bytes:
-    """Whose answers fill every buffer of one that does not read them."""
+    """Requests whose answers fill every buffer of a client that does not read."""
     return request("echo", ["x" * 100_000]) * dice.randint(1, 40)
 
 
@@ -59,7 +59,7 @@ KINDS: tuple[Callable[[random.Random], bytes], ...] = (
 
 
 class Hostile:
-    """Clients that never read. Each leaves in its own way: at once or later, with an end or a
+    """Clients that never read. Each leaves differently: at once or later, with an end or a
     reset."""
 
     def __init__(self, address: str, dice: random.Random):
@@ -74,7 +74,7 @@ class Hostile:
         try:
             client.sendall(self._dice.choice(KINDS)(self._dice))
         except (socket.timeout, ConnectionError):
-            pass  # not read any more, or closed: as it should be
+            pass  # the server does not read any more, or has closed, as it should
         self._kept.append(client)
         self.count += 1
         if len(self._kept) > KEPT_MAX or self._dice.random() < 0.5:

@@ -9,13 +9,13 @@ from target import WORKERS, Target
 
 PAUSE_S_MAX = 0.02
 
-# A generation that is gone within 2 s makes the next one wait: what is measured is not that.
+# A generation that ends within 2 s delays the next one, which must not be measured.
 OLD_S = 2.5
 
 
 class Kills:
-    """After run(), the milliseconds from each kill until whoever takes the place of the killed one
-    serves: by the server's own times, of which the kill's is rounded down as they are."""
+    """After run(): the milliseconds from each kill until the successor of the killed process
+    serves, by the server's times. The kill's time is rounded down, like these."""
 
     def __init__(self, target: Target, load: Load, seed: int):
         self.worker_ms: list[int] = []
@@ -27,16 +27,16 @@ class Kills:
         for event in target.log.events():
             if event.name == "worker_ready":
                 self._workers[event.number("worker")] = event.number("pid")
-        self._generation_s = time.monotonic()  # since when there has been the one that serves
+        self._generation_s = time.monotonic()  # when the serving generation began
 
     def run(self, workers: int, fork_servers: int):
-        """Kills so many of each at least, the fork servers evenly among the workers."""
+        """Kills at least so many of each; the fork servers' kills are spread evenly."""
         while len(self.worker_ms) < workers or len(self.fork_server_ms) < fork_servers:
             self._kill_workers(self._dice.choice((1, 1, 1, 2, WORKERS)))
             is_due = len(self.fork_server_ms) * workers < len(self.worker_ms) * fork_servers
             if is_due and time.monotonic() > self._generation_s + OLD_S:
                 self._kill_fork_server()
-            # Those killed before they have done anything would be taken for a crash loop.
+            # Workers killed before they have done a job would count as a crash loop.
             self._load.wait_for_answers(10 * WORKERS)
             time.sleep(self._dice.uniform(0, PAUSE_S_MAX))  # a kill comes at any time
 
@@ -60,7 +60,7 @@ class Kills:
         return now_ms
 
     def _ready_ms(self, slot: int, mark: int) -> int:
-        """When the next worker of that slot was ready."""
+        """Waits until the next worker of the slot is ready; returns its time."""
         ready = self._target.log.wait_for("worker_ready", after=mark, worker=slot)
         self._workers[slot] = ready.number("pid")
         return round(ready.at * 1000)

@@ -1,7 +1,7 @@
-"""Load: clients that ask without a pause, and count what comes back.
+"""Load: clients that call without a pause, and count the answers.
 
-Every request has an id of its own and an answer that is known beforehand; it must be answered
-exactly once, with that answer, or with an error that its kind allows. Connections are pipelined.
+Every request has its own id and a known answer. It must be answered exactly once, with that answer,
+or with an error that its kind allows. Connections are pipelined.
 """
 
 import json
@@ -15,21 +15,21 @@ from typing import Any
 from client import Client
 from proc import wait_until
 
-DEPTH = 16  # requests of one connection that are not answered yet
+DEPTH = 16  # unanswered requests of one connection
 BATCH_ITEMS_MAX = 5
 SMALL_BYTES, LARGE_BYTES = 200, 100_000
 
 
 @dataclass
 class Tally:
-    """What became of the requests."""
+    """The results of all requests."""
 
     sent: int = 0
-    answered: int = 0  # rightly, or with an error that is allowed
+    answered: int = 0  # correctly, or with an allowed error
     lost: int = 0
     twice: int = 0
     wrong: int = 0
-    errors: Counter = field(default_factory=Counter)  # that are allowed, by code
+    errors: Counter = field(default_factory=Counter)  # allowed ones, by code
     complaints: list[str] = field(default_factory=list)
 
     def add(self, other: "Tally"):
@@ -47,7 +47,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class Kind:
-    """A sort of request: draw(dice, id) gives its params and the result that they must have."""
+    """A kind of request: draw(dice, id) returns params and the expected result."""
 
     method: str
     weight: int
@@ -62,7 +62,7 @@ def echo(dice: random.Random, id: str) -> tuple[Any, Any]:
 
 
 def burn(dice: random.Random, id: str) -> tuple[Any, Any]:
-    """The number of microseconds is as good as an id."""
+    """The random number of microseconds identifies the result."""
     params = {"cpu_ms": dice.randrange(1000, 2000) / 1000}
     return params, params
 
@@ -73,7 +73,7 @@ def features(dice: random.Random, id: str) -> tuple[Any, Any]:
 
 
 def interests(known: dict[int, Any]) -> Callable[[random.Random, str], tuple[Any, Any]]:
-    """Of users whose interests were asked for before anything was broken."""
+    """Requests for users whose interests are known from before the load."""
     users = sorted(known)
 
     def draw(dice: random.Random, id: str) -> tuple[Any, Any]:
@@ -98,7 +98,7 @@ class Caller:
         self._thread.start()
 
     def stop(self) -> Tally:
-        """Once what was sent is answered, or will not be."""
+        """Waits until all sent requests are answered, or the connection has failed."""
         self._is_over.set()
         self._thread.join()
         self._client.close()
@@ -116,7 +116,7 @@ class Caller:
                 self._take_line(self._client.read())
             self._client.end_sending()
             for line in self._client.read_to_end():
-                self._take_line(line)  # which is one too many
+                self._take_line(line)  # one answer too many
         except Exception as failure:  # noqa: BLE001
             self.tally.complaints.append(f"{self._name}: {failure}")
         self.tally.lost += len(self._pending)
@@ -163,8 +163,8 @@ class Caller:
 
 
 class Load:
-    """`with Load(address, kinds, seed) as load:` asks until the end of it; then load.tally is
-    complete."""
+    """`with Load(address, kinds, seed) as load:` calls until the end of the block; then load.tally
+    is complete."""
 
     def __init__(self, address: str, kinds: list[Kind], seed: int, connections: int = 4):
         self.tally = Tally()
@@ -182,7 +182,7 @@ class Load:
             self.tally.add(caller.stop())
 
     def wait_for_answers(self, count: int):
-        """For so many more; fails as soon as one of the callers has something to complain of."""
+        """Waits for so many more answers; fails as soon as a caller has found a fault."""
         wanted = self._answered() + count
         wait_until(lambda: self._answered() >= wanted or self._complaints(), f"{count} answers")
         self.check()

@@ -1,4 +1,4 @@
-"""Phases: the parts of a soak. Each takes a fresh server and says what came of it."""
+"""Phases: the parts of a soak. Each runs on a fresh server and returns an Outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,14 +15,14 @@ WARM_UP_KILLS, WARM_UP_FORK_SERVERS = 20, 1
 
 @dataclass
 class Outcome:
-    """A row of the table, and why it failed if it did."""
+    """A row of the table, and why the part failed, if it did."""
 
     done: str
     figures: str
     tally: Tally
     before: Vitals
     after: Vitals
-    speed_before: int  # echoes in a second of the master's CPU time
+    speed_before: int  # echoes per second of the master's CPU time
     speed_after: int
 
     def complaints(self) -> list[str]:
@@ -32,7 +32,7 @@ class Outcome:
         return found
 
     def is_slower(self) -> bool:
-        """By more than what others do to the caches is an excuse for."""
+        """Slower by more than the noise of other programs in the caches."""
         return self.speed_after * 2 < self.speed_before
 
     def row(self) -> str:
@@ -54,7 +54,7 @@ HEADER = "| done to it under load | what came of it | shown by |\n|---|---|---|"
 
 
 def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:
-    """run() under load, between two looks at a server that is at rest, and warm."""
+    """Calls run() under load; measures the warm server at rest before and after."""
     with target.load(seed) as load:
         Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_FORK_SERVERS)
     before, speed_before = target.vitals(), target.measure_speed()
@@ -93,7 +93,7 @@ def soak_reloads(target: Target, seed: int, count: int) -> Outcome:
 
 
 def soak_chaos(target: Target, seed: int, goes_on: Callable[[int], bool]) -> Outcome:
-    """For as long as goes_on(steps so far)."""
+    """Runs while goes_on(steps so far)."""
 
     def run(load: Load) -> tuple[str, str]:
         chaos = Chaos(target, load, seed)

@@ -1,6 +1,6 @@
-"""Reloads: configurations that must be taken over, and some that must be refused, under load.
+"""Reloads: configurations that must be accepted, and some that must be refused, under load.
 
-None of them takes away what the load asks for.
+All of them keep the methods that the load calls.
 """
 
 import random
@@ -15,7 +15,7 @@ MIB = 1 << 20
 
 
 def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
-    """Sections that differ from the target's first ones."""
+    """Valid sections that differ from the target's first ones."""
     return dice.choice((
         {"workers": {"count": dice.randint(1, 8)}},
         {"workers": {"count": dice.randint(2, 4), "max_jobs": dice.randint(20, 200)}},
@@ -44,7 +44,7 @@ def bad_change(dice: random.Random, target: Target) -> dict[str, Any]:
 
 
 class Reloads:
-    """After run(), how many were taken over, and how many were refused."""
+    """After run(): how many configurations were accepted, and how many refused."""
 
     def __init__(self, target: Target, load: Load, seed: int):
         self.taken_over = 0
@@ -54,7 +54,7 @@ class Reloads:
         self._dice = random.Random(seed)
 
     def run(self, count: int):
-        """Every fourth one must be refused. Afterwards all is as it was at first."""
+        """Every fourth one must be refused. Restores the first configuration at the end."""
         for number in range(count):
             if number % 4 == 3:
                 self._must_be_refused()

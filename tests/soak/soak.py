@@ -1,9 +1,8 @@
 """soak.py OUT: kills, reloads and chaos, at length, with exact accounting.
 
-Each part starts a server of its own and its upstreams, and asks it for as long as the part takes.
-Prints a Markdown table, as docs/reliability.md shows it, and "N passed, N failed, N skipped". The
-folder of a part that failed is kept. What is random comes from the seed; what the machine makes of
-it does not.
+Each part starts its own server and upstreams, and calls the server until the part ends. Prints a
+Markdown table, as docs/reliability.md shows it, and "N passed, N failed, N skipped". The folder of
+a failed part is kept. The seed decides all random numbers, but not the timing.
 """
 
 import argparse
@@ -27,14 +26,14 @@ from target import FAULTS, Target  # noqa: E402
 
 
 def save_processes(folder: Path):
-    """Who still runs, for whoever looks into why."""
+    """Saves the list of running processes, for debugging."""
     columns = "pid,ppid,stat,wchan:20,etimes,args"
     with (folder / "processes.txt").open("w") as file:
         subprocess.run(["ps", "-e", "-H", "-o", columns], stdout=file, check=True)
 
 
 def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
-    """Whether it passed."""
+    """Whether the part passed."""
     folder = Path(tempfile.mkdtemp(prefix=f"soak-{name}-"))
     try:
         with ExitStack() as stack:

@@ -1,4 +1,4 @@
-"""Target: the server that is soaked, and what it is made to serve."""
+"""Target: the server under test, and its configuration."""
 
 import os
 import signal
@@ -18,13 +18,13 @@ KNOWN_USERS = 50
 WORKERS = 4
 SPEED_DEPTH, SPEED_TRIES = 1000, 20
 
-# What makes an upstream faulty: the options of a feature service.
+# The options of a feature service that make it a faulty upstream.
 FAULTS = [f"--{fault}-rate=0.05" for fault in
           ("fail", "hang", "slow-drip", "garbage", "huge", "close")]  # fmt: skip
-# What a fetch from it may come to: it failed, or it took too long.
+# The errors of a fetch from it: it failed, or it took too long.
 UPSTREAM_ERRORS = frozenset({-32015, -32012})
 
-# A kill costs each job in hand one of its attempts: this many in a row are not to be expected.
+# A kill costs each job in hand an attempt; no job should meet this many kills.
 ATTEMPTS = 10
 TIMEOUT_MS = 120_000
 
@@ -48,7 +48,7 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
 
 class Target:
     def __init__(self, launcher: Launcher, upstreams: dict[str, str]):
-        """`upstreams`, by name: "users" is a healthy one; "faulty" may be another."""
+        """`upstreams`: URLs by name: "users" is healthy; "faulty" is optional."""
         self.sections = base_sections(upstreams)
         self.folder = launcher.folder
         self.upstream_address = urlsplit(upstreams["users"]).netloc
@@ -78,8 +78,8 @@ class Target:
         return vitals.measure(self.pid, WORKERS, port, self._upstream_ports)
 
     def measure_speed(self) -> int:
-        """Echoes that the master can serve in a second of its own CPU time, the best of some tries:
-        what others on the machine do is not in it."""
+        """Echoes that the master serves per second of its own CPU time, the best of some tries, so
+        that other programs do not count."""
         message = b"".join(request("echo", [id], id) for id in range(SPEED_DEPTH))
         spent = []
         with Client(self.address) as client:
@@ -91,14 +91,15 @@ class Target:
         return SPEED_DEPTH * 1_000_000_000 // min(spent)
 
     def fork_servers(self) -> list[int]:
-        """Of all generations that there are."""
+        """The pids of all generations' fork servers."""
         return children(self.pid)
 
     def workers(self) -> list[int]:
         return [worker for fork_server in self.fork_servers() for worker in children(fork_server)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
-        """To one of the above, and to nobody else who has its pid by now. False: it is gone."""
+        """Signals one of these processes, but never another one that has its pid by now. False: it
+        is gone."""
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:
@@ -114,12 +115,12 @@ class Target:
         return True
 
     def begin_reload(self, **sections: dict[str, Any]):
-        """With these in the place of those that it began with."""
+        """Sends SIGHUP, with these sections in place of the first ones."""
         self.server.configure(**self.sections | sections)
         self.server.send(signal.SIGHUP)
 
     def reload(self, **sections: dict[str, Any]) -> Event:
-        """The event that ended it."""
+        """Reloads, and returns the event that ended it."""
         mark = self.log.mark()
         self.begin_reload(**sections)
         return self.log.wait_for("reloaded", "reload_failed", after=mark)

@@ -1,4 +1,4 @@
-"""Vitals: what a server holds, which must be at the end of a soak as it was at its start."""
+"""Vitals: a server's resources, which must be the same before and after a soak."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,14 +13,14 @@ from proc import (
     zombies_under,
 )
 
-# What an allocator may keep: far less than 10,000 of anything leaked. A sanitizer takes several
-# times as much, for what it knows about each byte.
+# The growth that an allocator may cause: far less than 10,000 leaked objects. A sanitizer's shadow
+# memory takes several times as much.
 GROWTH_BYTES_MAX = 8 << 20
 SANITIZED_GROWTH_BYTES_MAX = 64 << 20
 
 LISTENING = "0A"
 
-# Of one upstream with the default of 256 connections: a pair for each 16.
+# For one upstream with the default of 256 connections: a pair for each 16.
 STREAM_PAIRS_MAX = 2 * 256 // 16
 
 
@@ -28,8 +28,8 @@ STREAM_PAIRS_MAX = 2 * 256 // 16
 class Vitals:
     master_bytes: int
     fork_server_bytes: int
-    descriptors: int  # the master's, but for what its fetches need: that comes and goes with them
-    stream_pairs: int  # what they need beside their connections
+    descriptors: int  # the master's, except those of fetches, which come and go
+    stream_pairs: int  # libcurl's own, besides connections
     stream_pairs_max: int
     processes: int
     zombies: int
@@ -51,7 +51,7 @@ class Vitals:
 
 
 def tcp_sockets(pid: int) -> list[tuple[int, int, str]]:
-    """(local port, remote port, state) of each that the process holds."""
+    """(local port, remote port, state) of each TCP socket of the process."""
     table = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     held = set(descriptors(pid).values())
     port = lambda address: int(address.partition(":")[2], 16)  # noqa: E731
@@ -60,19 +60,19 @@ def tcp_sockets(pid: int) -> list[tuple[int, int, str]]:
 
 
 def stream_pairs(pid: int) -> int:
-    """How many ends of unnamed pairs of stream sockets it holds: libcurl's, two for each 16 fetches
-    that were ever under way at once."""
+    """How many ends of unnamed stream socket pairs the process has: libcurl's, two for each 16
+    fetches that were ever under way at once."""
     table = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
-    stream, unnamed = "0001", 7  # columns, without a path
+    stream, unnamed = "0001", 7  # columns of /proc/net/unix, without a path
     held = set(descriptors(pid).values())
     return sum(line[4] == stream and len(line) == unnamed and f"socket:[{line[6]}]" in held
                for line in table)
 
 
 def count_descriptors(pid: int, upstream_ports: set[int]) -> tuple[int, int]:
-    """Its stream pairs, and its other descriptors without the connections to upstreams. Counted
-    until two looks agree: the kernel's tables of sockets leave sockets out when others are closed
-    while they are read, and say nothing of one that is opened after that."""
+    """The process's stream pairs, and its other descriptors without the connections to upstreams.
+    Counts until two results agree: the kernel's tables miss sockets while others are closed or
+    opened."""
     looks: list[tuple[int, int]] = []
 
     def has_settled() -> bool:
@@ -86,7 +86,7 @@ def count_descriptors(pid: int, upstream_ports: set[int]) -> tuple[int, int]:
 
 
 def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) -> Vitals:
-    """Of a master that nobody asks for anything, once what was going on has ended."""
+    """The vitals of a master without requests, once pending work has ended."""
     wait_until(lambda: len(children(pid)) == 1, "former generations to be gone")
     wait_until(lambda: len(descendants(pid)) == 1 + workers, "the workers to be complete")
     is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731

@@ -1,4 +1,5 @@
-"""What an answer must be: bytes (exactly these), or an Error or a Batch, which name what matters.
+"""Expected answers: bytes (exactly these), or an Error or a Batch, which compare the relevant
+members.
 """
 
 import json
@@ -8,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Error:
-    """An error response. `id` as it must be written, byte for byte."""
+    """An error response. `id`: the expected bytes."""
 
     code: int
     id: bytes = b"null"

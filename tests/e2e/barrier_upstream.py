@@ -1,6 +1,6 @@
-"""BarrierUpstream: an HTTP upstream that answers nobody before N requests have come.
+"""BarrierUpstream: an HTTP upstream that answers no request before N requests have come.
 
-What is answered then proves that all of them were under way at the same time.
+An answer proves that all N were under way at the same time.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import threading
 
 class BarrierUpstream:
     """`with BarrierUpstream(1000) as upstream: ... upstream.url`. Answers {"number": N}, N being
-    the request's place in their order, or `answer`."""
+    the request's number in their order, or `answer`."""
 
     def __init__(self, count: int, answer: bytes | None = None):
         self.count = count

@@ -13,7 +13,7 @@ class Certificate:
     key: Path
 
     def listen(self, client_ca: "Certificate | None" = None) -> dict:
-        """What [listen] takes to serve with it at one address."""
+        """The [listen] section that serves with this certificate at one address."""
         found = {
             "rpc": ["tls://127.0.0.1:0"],
             "tls_certificate_file": self.file,
@@ -30,7 +30,7 @@ ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 def make_certificate(folder: Path, name: str, ca: Certificate | None = None,
                      names: str = HERE, kind: tuple[str, ...] = ELLIPTIC) -> Certificate:
-    """Signed by `ca`, else by itself: it may then sign others."""
+    """A certificate signed by `ca`, else self-signed: then it may sign others."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     command = ["openssl", "req", "-x509", "-newkey", *kind]
     command += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-out", made.file]
@@ -45,7 +45,7 @@ def make_certificate(folder: Path, name: str, ca: Certificate | None = None,
 
 
 def make_expired(folder: Path, name: str, ca: Certificate) -> Certificate:
-    """Since yesterday."""
+    """A certificate that expired yesterday."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     asked = folder / f"{name}.csr"
     command = ["openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", f"/CN={name}"]
@@ -67,7 +67,7 @@ default_md = sha256
 
 def make_crl(folder: Path, name: str, ca: Certificate, revoked: list[Certificate],
              current: bool = True) -> Path:
-    """A list of the certificates that `ca` has revoked: not `current`: it expired years ago."""
+    """A CRL of the certificates that `ca` has revoked. Not `current`: it expired years ago."""
     made, index, config = (folder / f"{name}.{end}" for end in ("crl", "index", "cnf"))
     index.write_text("")
     config.write_text(REVOKE.format(index=index))

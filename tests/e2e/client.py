@@ -22,7 +22,7 @@ SLOW_TICK_S = 0.05
 
 
 class RpcError(Exception):
-    """An error response; what the server says is in its members."""
+    """An error response, with the error's members."""
 
     def __init__(self, error: dict[str, Any]):
         super().__init__(json.dumps(error))
@@ -42,7 +42,7 @@ def request(method: str, params: Any = None, id: Any = 1) -> bytes:
 
 
 def connect(address: str, source: str = "") -> socket.socket:
-    """`source`: the address that the client comes from, of this machine: "127.0.0.2"."""
+    """`source`: the client's address, one of this machine: "127.0.0.2"."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE_S)
@@ -54,7 +54,7 @@ def connect(address: str, source: str = "") -> socket.socket:
 
 
 def read_all(connection: socket.socket) -> bytes:
-    """What comes until the other side closes, or resets, the connection."""
+    """All bytes until the other side closes or resets the connection."""
     pieces = []
     with contextlib.suppress(ConnectionResetError):
         while piece := connection.recv(1 << 16):
@@ -63,8 +63,8 @@ def read_all(connection: socket.socket) -> bytes:
 
 
 def assert_no_wait_for_tick(client: "Client", took: list[float]):
-    """Of so many seconds each: by the median, and by what a call takes here and now that needs no
-    worker. For one that does the master is waited for twice."""
+    """Checks that calls of these durations (s) did not wait for a tick: compares their median with
+    that of calls without a worker. A call with a worker waits for the master twice."""
     usual = [0.0] * 100
     for number in range(len(usual)):
         sent = time.monotonic()
@@ -93,7 +93,7 @@ class Client:
         self.socket.sendall(data)
 
     def send_until_full(self, data: bytes):
-        """Again and again, until nobody takes it any more: reads nothing meanwhile."""
+        """Sends `data` repeatedly until the server reads no more; reads nothing meanwhile."""
         self.socket.settimeout(0.5)
         with contextlib.suppress(TimeoutError):
             while True:
@@ -136,7 +136,7 @@ class Client:
         return json.loads(self.read())
 
     def answers(self, count: int) -> dict[Any, dict[str, Any]]:
-        """That many answers, by their ids."""
+        """Reads `count` answers; returns them by id."""
         found = [json.loads(line) for line in self.read_many(count)]
         by_id = {answer["id"]: answer for answer in found}
         assert len(by_id) == count, "the same request was answered twice"

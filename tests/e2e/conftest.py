@@ -1,4 +1,4 @@
-"""What every end-to-end test starts from. The build folder is $RINGMASTER_BUILD (build/release)."""
+"""The fixtures of all end-to-end tests. The build folder is $RINGMASTER_BUILD (build/release)."""
 
 import os
 import signal

@@ -6,8 +6,8 @@ own in which the usual ports are free.
         with container.connect("127.0.0.1:7070") as client:
             assert client.call("echo", [1]) == [1]
 
-Processes: those inside are seen from here under pids of their own, and can be killed from here.
-Death:     the container dies with the test run; with it goes all that it has mounted and written.
+Processes: processes inside have other pids outside, and can be killed from outside.
+Death:     the container dies with the test run, and its mounts and files with it.
 """
 
 import ctypes
@@ -43,7 +43,7 @@ class Container:
         (self.leader,) = self._processes("init.scope")
 
     def run(self, *argv: str) -> str:
-        """What the command prints. It must exit with 0."""
+        """The command's output. It must exit with 0."""
         done = subprocess.run(
             ["nsenter", f"--target={self.leader}", "--all", "--root", "--wd", "--", *argv],
             stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=DEADLINE_S)
@@ -51,15 +51,15 @@ class Container:
         return done.stdout
 
     def path(self, inside: str) -> Path:
-        """Where a file inside is found from here."""
+        """The outside path of a file inside."""
         return Path(f"/proc/{self.leader}/root{inside}")
 
     def processes(self, unit: str) -> list[int]:
-        """The unit's, by their pids here."""
+        """The outside pids of the unit's processes."""
         return self._processes(f"system.slice/{unit}")
 
     def connect(self, address: str) -> Client:
-        """A client inside: a socket stays in the network that it was made in."""
+        """A client of a server inside: a socket stays in the network in which it was created."""
         inside, outside = f"/proc/{self.leader}/ns/net", "/proc/thread-self/ns/net"
         with _open(inside) as theirs, _open(outside) as ours:
             _set_network(theirs)
@@ -85,13 +85,13 @@ def _open(path: str) -> Iterator[int]:
 
 
 def _set_network(fd: int):
-    """For the calling thread alone."""
+    """Changes the network of the calling thread only."""
     if libc.setns(fd, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), "setns")
 
 
 def _groups(name: str) -> list[Path]:
-    """One in each hierarchy that a systemd may manage: version 2's comes first."""
+    """A cgroup in each hierarchy that a systemd may manage; version 2's first."""
     roots = [Path("/sys/fs/cgroup", part) for part in ("", "unified", "systemd")]
     return [root / name for root in roots if (root / "cgroup.procs").exists()]
 
@@ -105,7 +105,7 @@ def _make(groups: list[Path]):
 
 
 def _remove_group(group: Path) -> bool:
-    """Whether it is gone: it cannot be as long as a process of it is still ending."""
+    """Whether the cgroup is removed: it cannot be while a process in it still ends."""
     if not group.exists():
         return True
     try:
@@ -118,7 +118,7 @@ def _remove_group(group: Path) -> bool:
 
 
 def _wait_for_boot(manager: Manager, process: Process) -> str:
-    """Why it has not booted: what it said last. Empty: it has."""
+    """Why the container has not booted: its last output. Empty: it has booted."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline and process.returncode is None:
         if any("READY" in message for message in manager.receive_all()):
@@ -130,8 +130,8 @@ def _wait_for_boot(manager: Manager, process: Process) -> str:
 
 @contextmanager
 def boot(stage: Path, folder: Path) -> Iterator[Container]:
-    """A container with the files of `stage`; what it says goes to `folder`. Where this machine can
-    boot none the test is skipped, and says why."""
+    """A container with the files of `stage`; its output goes to `folder`. Skips the test, with the
+    reason, if this machine cannot boot one."""
     groups = _groups(f"ringmaster-test-{os.getpid()}")
     manager = Manager(folder / "notify.sock")
     try:

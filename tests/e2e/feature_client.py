@@ -28,7 +28,7 @@ class FeatureService:
         return http.client.HTTPConnection(self.host, self.port, timeout=DEADLINE_S)
 
     def socket(self):
-        """A raw one."""
+        """A connected raw socket."""
         return socket.create_connection((self.host, self.port), timeout=DEADLINE_S)
 
     def ask(self, user_id, fault=None, connection=None):

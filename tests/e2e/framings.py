@@ -1,4 +1,4 @@
-"""The framings of the one port, as a client sees them: how a message is sent, and an answer read.
+"""The client side of all framings: sends a message, and reads an answer.
 
     with ContentLength(server.address) as client:
         client.send_message(b'{"jsonrpc":"2.0",...}')
@@ -12,7 +12,7 @@ from client import DEADLINE_S, Client
 
 
 class Framed(Client):
-    """A client that speaks in messages, not in bytes."""
+    """A client that sends and reads messages, not bytes."""
 
     # Whether a message that is not JSON leaves the connection usable.
     outlives_bad_json = True
@@ -30,7 +30,7 @@ class Framed(Client):
         raise NotImplementedError
 
     def read_until(self, end: bytes) -> bytes:
-        """Without that end."""
+        """The bytes before `end`."""
         deadline = time.monotonic() + DEADLINE_S
         while end not in self._received:
             self._receive_more(deadline)
@@ -55,7 +55,7 @@ class Lines(Framed):
 
 
 class Concatenated(Lines):
-    """Values of which none has a line of its own."""
+    """Values that share lines."""
 
     outlives_bad_json = False
 
@@ -102,7 +102,7 @@ class Http(Framed):
 
 
 def seconds_of(date: str) -> float:
-    """Since 1970, of a Date in the only form that HTTP's servers may send."""
+    """Seconds since 1970 of a Date field in the only form that HTTP servers may send."""
     found = datetime.strptime(date, "%a, %d %b %Y %H:%M:%S GMT")
     return found.replace(tzinfo=timezone.utc).timestamp()
 

@@ -1,9 +1,9 @@
-"""Honest: a client that calls again and again while others mean harm.
+"""Honest: a client that calls repeatedly during an attack by others.
 
     with honest(running):
         ...  # whatever a server must survive
 
-Fails where one of its answers is late or wrong, or where a new client is not served afterwards.
+Fails if one of its answers is late or wrong, or if a new client is not served afterwards.
 """
 
 import threading

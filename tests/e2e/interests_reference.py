@@ -1,5 +1,6 @@
-"""What interests.predict must answer, computed a second time: features in Python, then XGBoost's
-Python package on the same model file. For tests; shares its code with scripts/train_interests.py.
+"""The expected answers of interests.predict, computed in another way: features in Python, then
+XGBoost's Python package with the same model file. For tests; shares its code with
+scripts/train_interests.py.
 
     import interests_reference as reference
     users = reference.held_out_users(10_000)                # [(user_id, [category number, ...])]
@@ -26,9 +27,8 @@ def predict(histories):
 
 
 def held_out_users(count):
-    """The first `count` users that were not trained on and have two pages or more, each with all
-    pages as history: what the feature service returns for user_id with --sessions. Fewer when
-    there are not that many."""
+    """The first `count` held-out users with two pages or more, each with all pages as history, as
+    the feature service returns them with --sessions. Fewer if there are not so many."""
     everyone = enumerate(training.read_sessions(SESSIONS), start=1)
     held_out = [(user, pages) for user, pages in everyone
                 if user > training.TRAIN_USERS and len(pages) >= 2]

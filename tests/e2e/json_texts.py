@@ -1,5 +1,5 @@
-"""What RFC 8259 refuses and what it demands, in the categories of the public JSON parsing suites:
-values, as they may stand for a param or for a member of the envelope.
+"""Texts that RFC 8259 forbids and texts that it allows, in the categories of the public JSON
+parsing suites: values for a param or for a member of the envelope.
 
 None has a line end, so that each is one message in every framing.
 """

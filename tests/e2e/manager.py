@@ -1,4 +1,4 @@
-"""Manager: the end of sd_notify(3) that a service manager has: tests read there what it is told."""
+"""Manager: the service manager's side of sd_notify(3): tests read the messages."""
 
 import socket
 from pathlib import Path
@@ -7,7 +7,7 @@ from client import DEADLINE_S
 
 
 class Manager:
-    """Where sd_notify(3) sends to."""
+    """The socket to which sd_notify(3) sends."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -26,7 +26,7 @@ class Manager:
         return found
 
     def receive_all(self) -> list[dict[str, str]]:
-        """What is there already."""
+        """The messages that have come already."""
         self.socket.setblocking(False)
         found = []
         while True:

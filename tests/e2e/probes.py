@@ -1,4 +1,4 @@
-"""Probes: what a test needs of the machine and some machines lack. Each is tried once.
+"""Probes: features that a test needs and some machines lack. Each is tried once.
 
     @pytest.mark.needs("landlock")
     def test_it(server): ...
@@ -103,7 +103,7 @@ _PROBES = {
 
 @functools.cache
 def reason(name: str) -> str:
-    """Why the machine lacks it. Empty: it has it."""
+    """Why the machine lacks the feature. Empty: it has it."""
     variable = f"RINGMASTER_PROBE_{name.upper()}"
     if os.environ.get(variable) == "no":
         return f"{variable}=no"

@@ -1,4 +1,4 @@
-"""What /proc says about the processes under test."""
+"""Reads /proc about the processes under test."""
 
 import contextlib
 import os
@@ -11,7 +11,7 @@ from client import DEADLINE_S
 
 
 def wait_until(condition: Callable[[], Any], what: str) -> Any:
-    """For what no log line tells and no answer: looks again and again. Returns what it saw."""
+    """Polls a condition that no log line and no answer reports. Returns its value."""
     deadline = time.monotonic() + DEADLINE_S
     while True:
         if found := condition():
@@ -37,19 +37,19 @@ def _status(pid: int, field: str) -> str:
 
 
 def start_time(pid: int) -> str:
-    """With the pid it names a process for good, although pids come back. Empty: no process."""
+    """With the pid it identifies a process, although pids are reused. Empty: no process."""
     stat = _stat(pid)
     return stat[19] if stat else ""
 
 
 def parent(pid: int) -> int:
-    """0: no process."""
+    """The parent's pid. 0: no process."""
     stat = _stat(pid)
     return int(stat[1]) if stat else 0
 
 
 def is_alive(pid: int) -> bool:
-    """A zombie is not: whoever must reap it may be no process of ours."""
+    """Whether the process lives. A zombie does not: its parent may not be ours."""
     stat = _stat(pid)
     return bool(stat) and stat[0] not in "ZX"
 
@@ -60,12 +60,12 @@ def survivors(started: dict[int, str]) -> list[int]:
 
 
 def is_stopped(pid: int) -> bool:
-    """By SIGSTOP."""
+    """Whether SIGSTOP has stopped the process."""
     return _stat(pid)[:1] == ["T"]
 
 
 def is_asleep(pid: int) -> bool:
-    """In a system call that waits, and that a signal may interrupt."""
+    """Whether the process waits in a system call that a signal may interrupt."""
     return _stat(pid)[:1] == ["S"]
 
 
@@ -96,12 +96,12 @@ def zombies_under(pid: int) -> list[int]:
 
 
 def title(pid: int) -> str:
-    """As ps shows it."""
+    """The process title, as in ps."""
     return Path(f"/proc/{pid}/cmdline").read_bytes().rstrip(b"\0 ").replace(b"\0", b" ").decode()
 
 
 def descriptors(pid: int) -> dict[int, str]:
-    """number -> what it is."""
+    """number -> target of the /proc link."""
     found = {}
     for fd in os.listdir(f"/proc/{pid}/fd"):
         try:
@@ -112,7 +112,7 @@ def descriptors(pid: int) -> dict[int, str]:
 
 
 def private_bytes(pid: int) -> int:
-    """Resident memory that is the process's own: without the files and regions that it maps."""
+    """The process's own resident memory: without mapped files and regions."""
     return int(_status(pid, "RssAnon")) * 1024
 
 
@@ -121,12 +121,12 @@ def resident_bytes(pid: int) -> int:
 
 
 def peak_bytes(pid: int) -> int:
-    """The most that was resident since the start, or since forget_peak()."""
+    """The peak of resident memory since the start, or since forget_peak()."""
     return int(_status(pid, "VmHWM")) * 1024
 
 
 def forget_peak(pid: int) -> bool:
-    """False: the kernel cannot, or we may not."""
+    """Resets the peak. False: the kernel cannot, or does not allow it."""
     try:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
     except OSError:
@@ -135,11 +135,11 @@ def forget_peak(pid: int) -> bool:
 
 
 def cpu_ns(pid: int) -> int:
-    """What its main thread has run for."""
+    """The CPU time of the main thread."""
     return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0])
 
 
 def is_sanitized(pid: int) -> bool:
-    """Whether its memory is that of a sanitizer's allocator, shadows and all."""
+    """Whether the process runs with a sanitizer, which takes more memory."""
     maps = Path(f"/proc/{pid}/maps").read_text()
     return "/libasan.so" in maps or "/libtsan.so" in maps

@@ -7,8 +7,8 @@ r"""Process: a program under test, watched line by line.
 
 Threads: two of its own read stderr and stdout; everything else is for the test's thread.
 Death:   kill() is safe at any time and may be repeated; the process also dies with the test run
-         (PR_SET_PDEATHSIG), so a killed pytest leaves nothing behind. Linux means the thread that
-         started it: start none in a thread that ends before the test does.
+         (PR_SET_PDEATHSIG), so a killed pytest leaves nothing behind. For Linux the parent is the
+         starting thread: start no process in a thread that ends before the test does.
 """
 
 import contextlib
@@ -23,14 +23,14 @@ from client import DEADLINE_S
 
 
 class ProcessError(AssertionError):
-    """The process did not do what was waited for; the message holds its last lines."""
+    """The process did not do what the test waited for; the message has its last lines."""
 
 
 class Process:
     @classmethod
     def start(cls, argv, env=None, cwd=None, log=None):
         """Starts argv. `env` is added to this process's environment (a value of None removes a
-        variable). `log`: a file that stderr is copied to, for whoever looks into a failed test."""
+        variable). `log`: a file for a copy of stderr, to debug a failed test."""
         return cls(argv, env, cwd, log)
 
     def __init__(self, argv, env, cwd, log):
@@ -132,7 +132,7 @@ class Process:
             raise
 
     def kill(self):
-        """Ends it and everything of its session, now."""
+        """Kills the process and all of its session."""
         self._kill_group(signal.SIGKILL)
         self.wait()
 

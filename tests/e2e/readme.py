@@ -1,4 +1,4 @@
-"""What README.md and docs/ say: their sections, and the blocks of code in them."""
+"""Reads README.md and docs/: their sections, and the blocks of code in them."""
 
 import re
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ class Block:
     code: str
 
     def file(self) -> str:
-        """The path of the file that the block is. Empty: it is none."""
+        """The path of the file whose content the block is. Empty: the block is no file."""
         found = FILE.fullmatch(self.code.partition("\n")[0])
         return found.group(1) if found else ""
 
@@ -28,7 +28,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def section(document: str, title: str) -> str:
-    """The text below that heading, up to the next of its kind."""
+    """The text below that heading, up to the next heading of its level."""
     found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", (ROOT / document).read_text(),
                       re.DOTALL | re.MULTILINE)  # fmt: skip
     assert found, f"{document} has no section {title}"

@@ -12,8 +12,8 @@ def answer(body: bytes) -> bytes:
 
 
 class ScriptedUpstream:
-    """`with ScriptedUpstream(handler) as upstream: ... upstream.url`. The handler sends what it
-    likes. `ended` is set once the other side has ended one of the connections."""
+    """`with ScriptedUpstream(handler) as upstream: ... upstream.url`. The handler may send any
+    bytes. `ended` is set once the other side has ended a connection."""
 
     def __init__(self, handler: Handler):
         self.handler = handler

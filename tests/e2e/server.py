@@ -43,9 +43,9 @@ def toml(value: Any) -> str:
 
 
 def configuration(**sections: dict[str, Any]) -> str:
-    """The file's text. Where the test does not say otherwise: port 0, two workers, which stay root
-    where the tests are, the handler echo, and for every handler a method of its name that may take
-    long. None: leave the key out."""
+    """The file's text. Defaults: port 0, two workers, which stay root if the tests are, the handler
+    echo, and for every handler a method of its name with a long timeout. None: leave the key
+    out."""
     handlers = sections.setdefault("handlers", {"echo": {}})
     sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
     # Handlers of tests write into the tests' folders, which are their owner's alone; the machine
@@ -88,8 +88,8 @@ class Server:
         return self.process.wait_for_line(regex, after=after)
 
     def wait_for_lines(self, text: str, count: int) -> list[str]:
-        """All lines with that text, once there are so many: what was logged before an answer was
-        sent may still be on its way to us after it."""
+        """Waits for `count` lines with this text, and returns them. A line that the server logs
+        before an answer may reach us after the answer."""
         found = lambda: [line for line in self.lines if text in line]
         try:
             wait_until(lambda: len(found()) >= count, f"{count} lines with {text}")
@@ -129,13 +129,13 @@ class Server:
         return int(self.wait_for_line(pattern, after).group(1))
 
     def processes(self) -> list[int]:
-        """Master, fork server and workers, as far as they live."""
+        """The pids of live masters, fork servers and workers."""
         found = [self.pid, *descendants(self.pid)]
         self._seen |= {pid: start_time(pid) for pid in found}
         return [pid for pid in found if is_alive(pid)]
 
     def left_over(self) -> list[int]:
-        """Those ever seen that still live."""
+        """All processes of the server ever seen that still live."""
         return survivors(self._seen)
 
     def send(self, number: signal.Signals):
@@ -143,11 +143,11 @@ class Server:
         self.process.send(number)
 
     def configure(self, **sections):
-        """Writes its configuration anew; what it does with that is up to a SIGHUP."""
+        """Writes the configuration anew, which the server reads at a SIGHUP."""
         self.config.write_text(configuration(**sections))
 
     def reload(self, **sections) -> str:
-        """The log line that ended it: event=reloaded or event=reload_failed."""
+        """Reloads. Returns the log line at its end: event=reloaded or event=reload_failed."""
         self.configure(**sections)
         before = len(self.lines)
         self.send(signal.SIGHUP)
@@ -159,7 +159,7 @@ class Server:
         return line
 
     def wait(self) -> int:
-        """The exit code, once it and all its processes are gone."""
+        """Waits until the server and all its processes are gone. Returns the exit code."""
         code = self.process.wait()
         self.assert_gone()
         return code
@@ -172,8 +172,8 @@ class Server:
         wait_until(lambda: not self.left_over(), "no process of the server to be left")
 
     def assert_one_generation(self):
-        """Of a server at rest: former deployments, and those that were refused, are gone, with
-        their processes and their memory."""
+        """For a server at rest: former and refused deployments are gone, with their processes and
+        memory."""
         def memory(what: str) -> int:
             return sum(f"memfd:ringmaster-{what}" in name
                        for name in descriptors(self.pid).values())
@@ -190,7 +190,7 @@ class Server:
             assert not held, held
 
     def finish(self):
-        """What holds after every test."""
+        """The checks after every test."""
         for client in self._clients:
             client.close()
         if self.process.returncode is None:
@@ -219,7 +219,7 @@ class Launcher:
         **sections,
     ) -> Server:
         """A server that is ready, or (wait=False) only started. `arguments` and `env` are the
-        program's; `before`: a command that becomes it."""
+        program's; `before`: a command that executes the program."""
         config = self.folder / f"{name}.toml"
         config.write_text(configuration(**sections))
         argv = [*before, self.program, "serve", "-c", config, *arguments]
@@ -245,7 +245,7 @@ def server(build, tmp_path):
 
 @pytest.fixture(scope="module")
 def module_server(build, tmp_path_factory):
-    """The same, for a server that all tests of a module use."""
+    """A Launcher for a server that all tests of a module use."""
     launcher = Launcher(build, tmp_path_factory.mktemp("server"))
     yield launcher
     launcher.finish()
@@ -262,14 +262,14 @@ def compile_handler(target: Path, source: Path, *flags: str) -> Path:
 
 @pytest.fixture(scope="session")
 def probe(tmp_path_factory):
-    """probe(behave, ...): the configuration of a handler that does that (handlers/probe.c)."""
+    """probe(behave, ...): the configuration of a handler with this behaviour (handlers/probe.c)."""
     folder = tmp_path_factory.mktemp("handlers")
     library = compile_handler(folder / "probe.so", HANDLERS / "probe.c")
     return lambda behave, **options: {"library": library, "behave": behave} | options
 
 
 class Gate:
-    """Where jobs of a handler that holds stop until open()."""
+    """A gate at which a handler holds its jobs until open()."""
 
     def __init__(self, path: Path):
         self.path = path
@@ -298,7 +298,8 @@ class Gate:
 
 @pytest.fixture
 def gate(server, tmp_path):
-    """gate(name="gate") -> Gate, closed. All are opened after the test, before its servers stop."""
+    """gate(name="gate") -> Gate, closed. All gates are opened after the test, before its servers
+    stop."""
     gates = []
 
     def make(name="gate") -> Gate:

@@ -1,4 +1,4 @@
-"""Service: ringmaster, installed in a container and run by the systemd in there."""
+"""Service: ringmaster, installed in a container and run by the container's systemd."""
 
 import shutil
 import time
@@ -15,7 +15,7 @@ OVERRIDES = "/run/systemd/system/ringmaster.service.d"
 
 
 class InnerGate(Gate):
-    """A gate in the service's own folder: there while it runs."""
+    """A gate in the service's own folder, which exists while the service runs."""
 
     def __init__(self, container: Container):
         super().__init__(container.path("/run/ringmaster/gate"))
@@ -37,7 +37,7 @@ class Service:
         return self.systemctl("show", "--value", "--property", name, SERVICE).strip()
 
     def seconds_in_state(self) -> float:
-        """Since it began to start, or to stop, or has ended doing so."""
+        """Seconds since the last change of the service's state."""
         return time.monotonic() - int(self.show("StateChangeTimestampMonotonic")) / 1e6
 
     def configure(self, **sections):
@@ -45,7 +45,7 @@ class Service:
         self.config.write_text(configuration(listen=listen, **sections))
 
     def override(self, **settings):
-        """Settings of [Service], as an operator gives them."""
+        """Overrides settings of [Service], as an operator does."""
         folder = self.container.path(OVERRIDES)
         folder.mkdir(parents=True, exist_ok=True)
         lines = [f"{key}={value}" for key, value in settings.items()]
@@ -63,7 +63,7 @@ class Service:
         return self.container.processes(SERVICE)
 
     def started(self) -> dict[int, str]:
-        """pid -> when it was started: names them for good."""
+        """pid -> start time, which identifies each process."""
         return {pid: start_time(pid) for pid in self.processes()}
 
     def master(self) -> int:
@@ -71,7 +71,7 @@ class Service:
         return pid
 
     def journal(self) -> str:
-        """Of this start."""
+        """The journal since the last start."""
         return self.container.run(
             "journalctl", "-o", "cat", f"_SYSTEMD_INVOCATION_ID={self.show('InvocationID')}")
 

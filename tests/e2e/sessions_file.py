@@ -1,4 +1,4 @@
-"""Sessions files as the tests write them: the format of the MSNBC data."""
+"""Writes sessions files in the format of the MSNBC data."""
 
 import gzip
 

@@ -1,8 +1,8 @@
-"""Share: one of several pytest runs that divide the files of the end-to-end tests among them.
+"""Share: divides the files of the end-to-end tests among several pytest runs.
 
-Each run collects every file and asks for each one, when its first test is next, whether it may have
-it: the first run that asks does. RINGMASTER_SHARE names the folder in which the runs note that. A
-failure is reported on stderr when it happens, a file when its last test is over.
+Each run collects every file, and claims a file before its first test: the first run to claim it
+runs it. RINGMASTER_SHARE names the folder of the claims. A failure is reported on stderr when it
+happens, a file when its last test is over.
 """
 
 import fcntl
@@ -69,7 +69,7 @@ class Share:
         self._write("\n".join([f"FAILED {where}: {why}", report.longreprtext, *captured]))
 
     def _write(self, text: str):
-        """As one piece, whatever the other runs write."""
+        """Writes `text` at once, not mixed with other runs' output."""
         with open(self._folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             print(text, file=sys.stderr, flush=True)

@@ -1,4 +1,4 @@
-"""Who may call: the modes of unix sockets, the allow list, and who is warned."""
+"""Which clients may call: the modes of unix sockets, the allow list, and the warnings."""
 
 import os
 import re
@@ -13,7 +13,7 @@ DENIED = {"allow": ["203.0.113.0/24"]}
 
 
 def is_closed_at_once(address: str) -> bool:
-    """Whether a connection is closed without a word, whatever one says."""
+    """Whether the server closes a connection without an answer."""
     with connect(address) as client:
         client.settimeout(DEADLINE_S)
         try:

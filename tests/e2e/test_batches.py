@@ -1,4 +1,4 @@
-"""A handler with a `batch` is given what waits, together; and a death costs only those."""
+"""A handler with a `batch` gets the waiting jobs together; a death interrupts only these."""
 
 import pytest
 from client import request
@@ -13,7 +13,7 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def batching(server, probe, gate, library):
-    """batching(requests, ...): what becomes of requests that have waited for the only worker."""
+    """batching(requests, ...): the answers to requests that have waited for the only worker."""
 
     def run(requests: list[bytes], batch: int = 8, attempts: int = 2, **sections) -> dict:
         running = server(

@@ -1,4 +1,4 @@
-"""$/cancelRequest: what a client no longer wants is not done, if it has not begun."""
+"""$/cancelRequest: a cancelled request is not executed, if it has not begun."""
 
 import json
 
@@ -10,7 +10,7 @@ CANCELLED = {"code": -32800, "message": "the client has cancelled it"}
 
 
 def cancel(id, answered_as=None) -> bytes:
-    """A notification; with `answered_as` a request, whose answer tells that it has been seen to."""
+    """A notification; with `answered_as` a request, whose answer confirms it."""
     return request("$/cancelRequest", {"id": id}, answered_as)[:-1]
 
 

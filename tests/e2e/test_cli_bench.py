@@ -1,4 +1,4 @@
-"""`ringmaster bench`: a load, and the report of what came of it."""
+"""`ringmaster bench`: a load, and its report."""
 
 import json
 import socket

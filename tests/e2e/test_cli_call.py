@@ -1,4 +1,4 @@
-"""`ringmaster call` against a server that answers what the test wants."""
+"""`ringmaster call` against a server with scripted answers."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The command line as a person meets it: check, exit codes, and what is said about mistakes."""
+"""The command line: check, exit codes, and the errors about mistakes."""
 
 import os
 import pathlib

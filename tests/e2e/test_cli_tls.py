@@ -1,4 +1,4 @@
-"""`ringmaster call` and `discover` by TLS: whom they trust, what they show, what they say."""
+"""`ringmaster call` and `discover` by TLS: trusted CAs, client certificates, errors."""
 
 import contextlib
 import json
@@ -16,7 +16,7 @@ from tls_server import ANSWER, answers, read_request, serve  # noqa: F401 (fixtu
 
 @pytest.fixture
 def ask(build):
-    """ask("call", ARGUMENT, ...): the finished program."""
+    """ask("call", ARGUMENT, ...): runs the program to its end."""
 
     def run(command, *arguments, env=None) -> subprocess.CompletedProcess:
         return subprocess.run([build / "ringmaster", command, *arguments], capture_output=True,
@@ -189,7 +189,7 @@ def test_the_deadline_covers_the_handshake(ask):
 
 
 def cut_off(piece: bytes):
-    """What a server does that sends this, and is gone without the end of TLS."""
+    """A server that sends `piece`, then closes without close_notify."""
 
     def behave(tls: ssl.SSLSocket):
         read_request(tls)

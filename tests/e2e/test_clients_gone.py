@@ -1,4 +1,4 @@
-"""A client that leaves: what it waits for is dropped before it costs CPU."""
+"""A client that leaves: its requests are dropped before they cost CPU time."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ from proc import descriptors, wait_until
 
 
 def reset(client: Client):
-    """A close that the server sees as an error at once, not as an end."""
+    """Closes so that the server gets a reset at once, not an end."""
     client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     client.close()
 
@@ -38,7 +38,7 @@ def crowded(server, probe, gate, feature_service):
 
 
 def wait_until_admitted(client: Client):
-    """All that was sent before."""
+    """Waits until all requests sent before are admitted."""
     client.send(request("no_such_method"))
     assert client.answer()["error"]["code"] == -32601
 

@@ -1,4 +1,4 @@
-"""Who may hold how many connections, and which of them make room for others."""
+"""How many connections a client may hold, and which are closed for others."""
 
 import json
 import re

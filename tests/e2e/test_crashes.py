@@ -1,4 +1,5 @@
-"""A worker that crashes says where; its job is answered; its end is that of the crash."""
+"""A worker that crashes reports a backtrace; its job is answered; its exit status is that of the
+crash."""
 
 import re
 import shutil

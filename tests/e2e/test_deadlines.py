@@ -1,4 +1,5 @@
-"""One deadline for everything: what waits past it never runs, what runs past it is stopped."""
+"""One deadline for everything: a job that waits past it never runs, one that runs past it is
+stopped."""
 
 import os
 import re

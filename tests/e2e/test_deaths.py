@@ -1,4 +1,4 @@
-"""Whoever is killed, and whenever: every request is answered, and nothing is left behind."""
+"""Any process is killed at any time: every request is answered, and nothing is left behind."""
 
 import os
 import re

@@ -1,4 +1,5 @@
-"""The server says what it offers (rpc.discover), and holds clients to what its handlers declare."""
+"""The server describes its methods (rpc.discover), and checks params against its handlers'
+descriptions."""
 
 import json
 import os
@@ -15,8 +16,8 @@ NUMBER = {"name": "number", "required": True, "schema": {"type": "integer"}}
 
 @pytest.fixture(scope="session")
 def describing(tmp_path_factory):
-    """describing(description, ...): the configuration of a handler that says that of itself, and
-    answers each job with how many it was given together."""
+    """describing(description, ...): the configuration of a handler with this description, which
+    answers each job with the size of its batch."""
     folder = tmp_path_factory.mktemp("handlers")
 
     def make(description: dict | str, **options) -> dict:

@@ -1,4 +1,4 @@
-"""What the system refuses: descriptors, memory and threads, while it runs and at the start."""
+"""The system refuses descriptors, memory or threads, while the server runs and at the start."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def polled(pid: int) -> set[int]:
 
 
 def listener(running) -> int:
-    """The descriptor of its only TCP listener."""
+    """The descriptor of the server's only TCP listener."""
     port = f":{int(running.address.rpartition(':')[2]):04X}"
     lines = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     (inode,) = (line[9] for line in lines if line[1].endswith(port) and line[3] == "0A")

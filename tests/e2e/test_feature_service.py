@@ -1,4 +1,4 @@
-"""The feature service: who its users are, and what it says of requests that are wrong."""
+"""The feature service: its users, and its errors for invalid requests."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""The feature service as a command: signals, exit codes, and what it says when it cannot start."""
+"""The feature service as a command: signals, exit codes, and errors at the start."""
 
 import signal
 

@@ -1,4 +1,4 @@
-"""The feature service is as slow and as faulty as it was asked to be, and no more."""
+"""The feature service has the delays and faults of its options, and no others."""
 
 import http.client
 import json

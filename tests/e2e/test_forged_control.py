@@ -1,5 +1,5 @@
-"""A handler that speaks for its fork server: a message that no fork server sends ends the fork
-server, not the master."""
+"""A handler that forges control messages: an invalid message ends the fork server, not the
+master."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""Content-Length headers: how bytes become messages there, and where they end."""
+"""Content-Length headers: how bytes become messages, and which errors close the connection."""
 
 import json
 import socket

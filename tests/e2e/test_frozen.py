@@ -1,4 +1,4 @@
-"""Processes that do nothing, although something is expected of them, are noticed and replaced."""
+"""Frozen processes are noticed and replaced."""
 
 import contextlib
 import os

@@ -1,4 +1,4 @@
-"""Handlers that do what a handler must not do: the caller is told, the others notice nothing."""
+"""Handlers that break the rules: the client gets an error, other clients are not affected."""
 
 import pytest
 from client import RpcError

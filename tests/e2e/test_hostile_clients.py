@@ -1,4 +1,4 @@
-"""Clients that mean harm, or might as well: whoever is honest meanwhile gets the right answers."""
+"""Hostile or broken clients: an honest client meanwhile gets the right answers."""
 
 import json
 import os
@@ -69,7 +69,7 @@ def test_one_that_never_reads_is_closed_after_a_time(server, probe):
 
 
 def held_bytes_of(client) -> int:
-    """What has come and was not read."""
+    """The bytes that have come and were not read."""
     return len(client.socket.recv(1, socket.MSG_PEEK))
 
 

@@ -1,4 +1,4 @@
-"""TLS: those who speak it badly, slowly, or not at all."""
+"""TLS clients that send invalid, slow or no TLS."""
 
 import contextlib
 import json

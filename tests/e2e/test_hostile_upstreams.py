@@ -1,4 +1,5 @@
-"""Upstreams that hang, drip, lie and send garbage: their callers are told, others do not notice."""
+"""Upstreams that hang, drip, lie and send garbage: their clients get errors, others are not
+affected."""
 
 import socket
 import time
@@ -15,7 +16,7 @@ EVIL = OK + b'Content-Length: 6\r\n\r\n"evil"'
 
 
 def lying(answer: bytes, stays: bool = False) -> ScriptedUpstream:
-    """Answers whatever request it gets with these bytes, then closes, or (`stays`) does not."""
+    """Answers any request with these bytes, then closes, unless `stays`."""
 
     def serve(connection, body):
         connection.sendall(answer)

@@ -1,4 +1,4 @@
-"""The bound that loads are compared with: an ideal queue is right where the answer is known."""
+"""The bound that loads are compared with: the ideal queue is right in cases with a known answer."""
 
 import random
 import sys

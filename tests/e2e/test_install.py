@@ -1,4 +1,4 @@
-"""What `make install` leaves behind works, from a folder that knows nothing of this tree."""
+"""The installation of `make install` works, from a folder outside of this tree."""
 
 import subprocess
 
@@ -8,7 +8,7 @@ from installation import make_install
 
 @pytest.fixture(scope="module")
 def prefix(root, build, tmp_path_factory):
-    """Where a whole installation is."""
+    """The PREFIX of a whole installation."""
     prefix = tmp_path_factory.mktemp("installed")
     make_install(root, build, DESTDIR="", PREFIX=prefix)
     return prefix

@@ -1,5 +1,5 @@
-"""interests.predict on real input, over TCP: the answers are what Python's XGBoost computes from
-the same model, for users that were not trained on, and right as often as the model is said to be.
+"""interests.predict on real input, over TCP: the answers for held-out users equal those of Python's
+XGBoost with the same model, and are right as often as documented.
 """
 
 import os
@@ -37,7 +37,7 @@ def predictor(server, feature_service, root):
 
 
 def ask(client, user_ids):
-    """What the server says of these users: [{category: score}]; each answer's form is checked."""
+    """The server's answers for these users: [{category: score}]; checks each answer's form."""
     predictions = {}
     for begin in range(0, len(user_ids), IN_FLIGHT):
         some = user_ids[begin : begin + IN_FLIGHT]

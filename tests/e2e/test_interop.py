@@ -1,4 +1,4 @@
-"""Other people's clients call the server: what works with what is data, interop/matrix.py."""
+"""Third-party clients call the server; interop/matrix.py lists what works with each."""
 
 import subprocess
 
@@ -18,7 +18,7 @@ def programs():
 
 @pytest.fixture(scope="module")
 def running(module_server, probe, tmp_path_factory):
-    """A server with a unix socket, too, and all that the clients' programs call."""
+    """A server with a unix socket, too, and all methods of the clients' programs."""
     local = tmp_path_factory.mktemp("socket") / "rpc.sock"
     server = module_server(
         listen={"rpc": ["127.0.0.1:0", f"unix:{local}"]},

@@ -1,5 +1,5 @@
-"""What is not JSON never gets in, and what is JSON is served: wherever in a message it stands, and
-whether or not anybody would have looked at it.
+"""Invalid JSON is refused and valid JSON is served, at any place in a message, also where the
+server does not use the value.
 """
 
 import pytest

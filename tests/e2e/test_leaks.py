@@ -1,7 +1,7 @@
 """Nothing grows: after many requests of all kinds the master is as small as it was before.
 
-Under ASan the end of every process is also a search for leaks; what it finds is on stderr, which
-the server fixture looks at after each test, and in the exit code.
+Under ASan every process also searches for leaks at its end. Leaks are reported on stderr, which the
+server fixture checks after each test, and by the exit code.
 """
 
 import pytest
@@ -18,7 +18,7 @@ GROWTH_BYTES_MAX = 8 << 20
 
 @pytest.fixture
 def running(server, feature_service, probe):
-    """With methods that fetch, compute, fail."""
+    """A server with methods that fetch, compute, fail."""
     fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
     return server(
         env=MEASURED,
@@ -41,7 +41,7 @@ def requests(kind: str, first: int) -> bytes:
 
 
 def ask(running, kind: str, count: int):
-    """Pipelined, on a connection of its own each time."""
+    """Sends `count` pipelined requests on a new connection."""
     for first in range(0, count, DEPTH):
         with running.connect() as client:
             client.send(requests(kind, first))

@@ -1,4 +1,4 @@
-"""What is too much is refused, with an error that says which limit it was."""
+"""Requests beyond a limit are refused, with an error that names the limit."""
 
 import json
 import time

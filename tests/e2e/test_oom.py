@@ -1,4 +1,4 @@
-"""A worker that the kernel kills because memory ran out is told apart from one that was killed."""
+"""The log tells a worker that the kernel killed for its memory from one that a person killed."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def own_group() -> tuple[Path, str]:
 
 @pytest.fixture
 def limited_group():
-    """A cgroup of its own whose memory is limited: what joins it."""
+    """A new cgroup with limited memory, and the command that joins it."""
     probes.require("cgroups")
     parent, limit = own_group()
     group = parent / f"ringmaster-test-{os.getpid()}"

@@ -1,4 +1,4 @@
-"""More than the workers can do: what cannot be done in time is refused, and says when to return."""
+"""Overload: requests that cannot be done in time are refused, with a time to retry."""
 
 import pytest
 from client import request

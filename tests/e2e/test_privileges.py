@@ -27,7 +27,8 @@ def nobody():
 
 
 def ids(pid: int) -> tuple[list[int], list[int], list[int]]:
-    """Its users (real, effective, saved, of files), its groups likewise, and its further groups."""
+    """The process's users (real, effective, saved, of files), groups likewise, and supplementary
+    groups."""
     text = Path(f"/proc/{pid}/status").read_text()
     fields = dict(line.split(":", 1) for line in text.splitlines())
     return tuple([int(id) for id in fields[key].split()] for key in ("Uid", "Gid", "Groups"))

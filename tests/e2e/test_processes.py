@@ -1,4 +1,4 @@
-"""The tests' own helper: a process that does not behave is reported, and never waited for."""
+"""The helper Process: it reports a misbehaving process, and never waits for ever."""
 
 import signal
 import time

@@ -1,4 +1,4 @@
-"""A job that kills its workers ends, and what it was made of is kept."""
+"""A job that kills its workers fails, and its payload is kept."""
 
 import json
 import re

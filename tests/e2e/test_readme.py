@@ -1,5 +1,5 @@
-"""README.md and docs/ do what they say: each block of code in them is run as it is printed (see
-walk.py), and each link leads somewhere."""
+"""README.md and docs/ do what they say: runs each block of code in them as printed (see walk.py),
+and checks each link."""
 
 import json
 import re
@@ -34,7 +34,7 @@ def demo(root, build, prefix, tmp_path_factory):
 
 @pytest.fixture
 def interests(demo):
-    """Of user 42, as the server's own command prints them."""
+    """The interests of user 42, as `ringmaster call` prints them."""
     return json.loads(
         demo.run("""build/release/ringmaster call interests.predict '{"user_id": 42}'"""))
 
@@ -84,7 +84,7 @@ def test_table_says_what_is_tested():
 
 
 def anchors(text: str) -> set[str]:
-    """Of the headings, as GitHub makes them."""
+    """The headings' anchors, as on GitHub."""
     titles = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```$", "", text, flags=re.DOTALL | re.M),
                         re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}

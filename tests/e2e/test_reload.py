@@ -1,4 +1,4 @@
-"""SIGHUP: what is configured anew is served anew, and no request fails because of it."""
+"""SIGHUP: the new configuration is served, and no request fails because of the reload."""
 
 import os
 import signal

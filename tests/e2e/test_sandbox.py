@@ -1,4 +1,4 @@
-"""What a handler can do in its worker's sandbox, and what is refused."""
+"""The calls that the sandbox allows a handler, and those that it refuses."""
 
 import os
 import re
@@ -68,7 +68,7 @@ def tries(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def without_landlock(tmp_path_factory):
-    """A command that becomes another one, to which the kernel says that it has no Landlock."""
+    """A command that executes another one without Landlock."""
     program = tmp_path_factory.mktemp("programs") / "without_landlock"
     source = HANDLERS.parent / "without_landlock.c"
     subprocess.run([os.environ.get("CC", "cc"), "-o", program, source], check=True)

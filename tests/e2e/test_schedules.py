@@ -2,7 +2,7 @@
 pass, requests are cancelled and the server is reloaded: each request is answered exactly once, and
 no step runs more often than `attempts` allows.
 
-RINGMASTER_SEED=N draws other events than the usual ones. interleavings_test.cc (tests/unit/master/
+RINGMASTER_SEED=N draws other events than the default. interleavings_test.cc (tests/unit/master/
 pipeline) does the same store by store, without processes."""
 
 import contextlib
@@ -38,7 +38,7 @@ def library(tmp_path_factory):
 
 
 class Play:
-    """One client with up to IN_FLIGHT requests, and what happens around it."""
+    """One client with up to IN_FLIGHT requests, and the events around it."""
 
     def __init__(self, running, seed: int):
         self.answers: dict[int, dict] = {}
@@ -97,7 +97,7 @@ class Play:
 
 
 def check_answer(answer: dict, attempts: int, runs: list[int]):
-    """`runs`: of each step."""
+    """`runs`: the number of runs of each step."""
     assert max(runs) <= attempts, (answer, runs)
     if "result" in answer:
         assert answer["result"] == [answer["id"], 1] and min(runs) > 0, (answer, runs)

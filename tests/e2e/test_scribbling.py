@@ -1,5 +1,5 @@
-"""A handler that writes over the shared words, whichever: it is found out, its generation is
-replaced, and every request is answered all the same."""
+"""A handler that overwrites any of the shared words: the master detects it, replaces the
+generation, and answers every request."""
 
 import struct
 

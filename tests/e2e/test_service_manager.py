@@ -42,7 +42,7 @@ def container(root, build, probe, tmp_path_factory):
 
 @pytest.fixture
 def service(container):
-    """The service as it was installed: not running. After the test it is so again."""
+    """The installed service, not running, before and after the test."""
     made = Service(container)
     yield made
     made.reset()
@@ -51,7 +51,7 @@ def service(container):
 
 @pytest.fixture
 def holding(service):
-    """Configured with a handler that holds its jobs at a gate."""
+    """The service with a handler that holds its jobs at a gate."""
     service.configure(handlers={"echo": {}, "hold": {"library": HANDLER, "behave": "hold"}})
     return service
 
@@ -118,7 +118,8 @@ def test_a_reload_leaves_requests_in_flight_alone(holding, gate):
 
 
 def keep_busy(service: Service, seconds: float):
-    """Batches that wait for the master at any time: it has more work with them than we have."""
+    """Sends batches so that some always wait for the master, which has more work with them than we
+    have."""
     batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(1000)) + b"]\n"
     over = time.monotonic() + seconds
     with service.connect() as first, service.connect() as second:
@@ -186,8 +187,8 @@ def test_a_stop_under_load_answers_everything_that_was_admitted(holding, gate):
 
 
 class Callers:
-    """Clients that call again and again, each time over a new connection, until they are told to
-    stop. What became of their calls is counted; an exception is what must not be."""
+    """Clients that call repeatedly, each time over a new connection, until stop(). The results are
+    counted; an exception is a fault."""
 
     def __init__(self, service: Service, count: int):
         self.answered = self.refused = self.closed = self.reset = 0

@@ -1,4 +1,4 @@
-"""The server ends as it should: everything admitted is answered, and no process is left."""
+"""The server ends in order: every admitted request is answered, and no process is left."""
 
 import os
 import resource
@@ -14,7 +14,7 @@ def holding(server, probe):
 
 
 def assert_admitted(client, count: int):
-    """Requests are looked at in their order: an answer to the last says that all were."""
+    """The server reads requests in order: an answer to the last shows that all were read."""
     client.send(request("no_such_method", [], "last"))
     assert client.answer()["id"] == "last", count
 

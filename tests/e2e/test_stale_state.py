@@ -1,5 +1,4 @@
-"""What a slot, a worker, a handle or a configuration has been through says nothing of the next one
-in its place."""
+"""The state of a former slot, worker, handle or configuration does not affect its successor."""
 
 import os
 import re

@@ -1,4 +1,5 @@
-"""A server that cannot start says why, with the exit code for it, and leaves no process behind."""
+"""A server that cannot start reports why, with the right exit code, and leaves no process
+behind."""
 
 import os
 import socket

@@ -1,4 +1,5 @@
-"""How bytes become messages: newlines and their absence, pieces of every size, ends, silence."""
+"""How bytes become messages: with and without newlines, pieces of every size, ends, idle
+clients."""
 
 import json
 import random
@@ -21,7 +22,7 @@ def running(module_server) -> Server:
 
 
 def echo(id, params=None) -> bytes:
-    """Without the newline."""
+    """A request of echo, without a newline."""
     return request("echo", params, id)[:-1]
 
 
@@ -244,7 +245,7 @@ def test_a_unix_socket_serves_as_well(server, tmp_path):
 
 
 def assert_open_until(client: Client, end: float):
-    """It may have been closed by then, but not before."""
+    """Checks that the server does not close the connection before `end`."""
     readable, _, _ = select.select([client.socket], [], [], 0)
     assert not readable or time.monotonic() > end
 

@@ -1,4 +1,4 @@
-"""The service manager's side: notification, sockets that it passes, priorities in the journal."""
+"""The service manager: notification, inherited sockets, priorities in the journal."""
 
 import os
 import re
@@ -41,7 +41,7 @@ def test_ready_only_after_all_workers_are(server, probe, gate, manager):
 
 
 def watched(manager, usec: int, pid: str = "$$") -> dict:
-    """For server(): as a manager starts one with WatchdogSec=; `pid` is the process it watches."""
+    """Arguments for server(), as with WatchdogSec=; `pid`: the watched process."""
     script = f'export WATCHDOG_USEC={usec} WATCHDOG_PID={pid}; exec "$@"'
     return {"env": {"NOTIFY_SOCKET": manager.path}, "before": ["sh", "-c", script, "sh"]}
 

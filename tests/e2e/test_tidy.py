@@ -1,4 +1,4 @@
-"""`make tidy` finds what it is for: each mistake alone, in a tree that holds nothing else."""
+"""`make tidy` finds each kind of mistake, alone in a tree."""
 
 import shutil
 import subprocess
@@ -51,7 +51,7 @@ HEADS = {
 
 @pytest.fixture
 def tree(tmp_path, root):
-    """A tree in which tidy finds nothing."""
+    """A tree without violations."""
     (tmp_path / "scripts").mkdir()
     for name in ("scripts/tidy.sh", "scripts/tidy_floors.py", "scripts/tidy_sizes.py"):
         shutil.copy(root / name, tmp_path / name)

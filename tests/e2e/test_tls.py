@@ -1,4 +1,4 @@
-"""TLS: real clients, of this library and others; certificates, theirs and ours."""
+"""TLS: real clients, with OpenSSL and other libraries; client and server certificates."""
 
 import json
 import select
@@ -13,7 +13,7 @@ from tls import StepwiseTls, TlsClient, address_of, raw
 
 
 def s_client(running, *arguments, data: bytes) -> bytes:
-    """The line with which openssl's own client is answered."""
+    """The server's answer to openssl's own client, one line."""
     command = ["openssl", "s_client", "-quiet", "-connect", address_of(running), *arguments]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                           stderr=subprocess.DEVNULL) as process:

@@ -15,7 +15,7 @@ VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
 
 def handshake(running, *arguments: str) -> bool:
-    """Whether openssl's own client gets through its handshake."""
+    """Whether openssl's own client completes its handshake."""
     command = ["openssl", "s_client", "-connect", address_of(running), *arguments]
     done = subprocess.run(command, input=b"", capture_output=True, timeout=DEADLINE_S)
     refused = b"alert" in done.stderr
@@ -25,7 +25,7 @@ def handshake(running, *arguments: str) -> bool:
 
 @pytest.fixture
 def rsa(tmp_path):
-    """The key with which a client can ask for every kind of suite."""
+    """An RSA key, with which a client can offer every kind of suite."""
     return make_certificate(tmp_path, "rsa", kind=("rsa:2048",))
 
 

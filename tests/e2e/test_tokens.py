@@ -1,4 +1,4 @@
-"""Who may call: tokens, by rpc.auth and by HTTP."""
+"""Which clients may call: tokens, by rpc.auth and by HTTP."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""Fetch steps: the data comes from another system, which may do anything at all."""
+"""Fetch steps: upstreams may answer with anything."""
 
 import json
 
@@ -12,7 +12,8 @@ FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
 
 @pytest.fixture
 def fetching(server, probe):
-    """fetching(url, upstream={}, method={}): a server whose method `features` is that one fetch."""
+    """fetching(url, upstream={}, method={}): a server whose method `features` is one fetch from
+    `url`."""
 
     def start(url, upstream=None, method=None, methods=None, limits=None, **sections):
         return server(
@@ -33,7 +34,7 @@ def failure(running, params=USER, method="features") -> RpcError:
 
 
 def assert_upstream_failed(running, *reasons: str, params=USER):
-    """With the upstream's name and a reason, and without any worker noticing."""
+    """Checks the error, with the upstream's name and a reason, and that no worker was involved."""
     workers = running.workers()
     failed = failure(running, params)
     assert failed.code == -32015 and failed.data["reason"] in reasons, failed

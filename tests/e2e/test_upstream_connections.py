@@ -1,4 +1,5 @@
-"""The connections to an upstream: who gets one, who waits, and what happens to one nobody uses."""
+"""The connections to an upstream: which fetches get one, which wait, and what happens to idle
+ones."""
 
 import json
 import socket

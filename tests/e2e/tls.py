@@ -38,8 +38,8 @@ class TlsClient(Client):
 
 
 class StepwiseTls:
-    """The TLS of a client that decides itself when what is sent: most methods return the bytes.
-    `group`: the only one of the key exchange that it offers."""
+    """TLS of a client that controls when bytes are sent: most methods return the bytes. `group`:
+    the only group that it offers."""
 
     def __init__(self, ca: Certificate, group: str = "", **options):
         context = ssl.create_default_context(cafile=str(ca.file))
@@ -75,7 +75,7 @@ class StepwiseTls:
         return self.outgoing.read()
 
     def read_to_end(self, connection: socket.socket) -> bytes:
-        """All plaintext until the server says that there is no more."""
+        """All plaintext until the server's close_notify."""
         found = b""
         while True:
             try:

@@ -1,4 +1,4 @@
-"""A server that speaks TLS, to one client, as the test wants."""
+"""A TLS server for one client, with scripted behaviour."""
 
 import socket
 import ssl
@@ -15,7 +15,7 @@ def read_request(tls: ssl.SSLSocket):
 
 
 def answers(tls: ssl.SSLSocket):
-    """What a good server does. A good client then says that it ends."""
+    """A correct server. A correct client then sends close_notify."""
     read_request(tls)
     tls.sendall(ANSWER)
     assert tls.recv(1) == b"", "close_notify"
@@ -24,7 +24,7 @@ def answers(tls: ssl.SSLSocket):
 @pytest.fixture
 def serve(own):
     """serve(behaviour, certificate=own, host="127.0.0.1", NAME=...): its address, and a function
-    that waits for its end and says what has failed. behaviour(SOCKET) comes after the handshake;
+    that waits for its end and returns the failure. Calls behaviour(SOCKET) after the handshake;
     NAME is any attribute of an SSLContext."""
     listeners, threads = [], []
 

@@ -1,10 +1,10 @@
-"""What a JSON-RPC message is answered with: bytes in, answers out, whatever the framing.
+"""JSON-RPC messages and their answers, in any framing.
 
-A Vector is one message. Its answer is None (nothing comes back), or as answers.py has it. The
-tables: SPECIFICATION are the examples of https://www.jsonrpc.org/specification, CONTRACT is what
-happens where it is silent.
+A Vector is one message. Its answer is None (no answer), or see answers.py. The tables:
+SPECIFICATION has the examples of https://www.jsonrpc.org/specification, CONTRACT has cases that it
+leaves open.
 
-They need a server with METHODS (see handlers() for what serves them) and BATCH_ITEMS as limit.
+They need a server with METHODS (see handlers()) and BATCH_ITEMS as limit.
 """
 
 from collections.abc import Callable
@@ -31,7 +31,7 @@ class Vector:
 
 
 def echo(id: bytes, params: bytes = b"[1]") -> Vector:
-    """An id, or params, that must come back as they were written."""
+    """An id, or params, that the answer must repeat byte for byte."""
     return Vector(
         f"echo id {id[:40]!r} params {params[:40]!r}",
         b'{"jsonrpc":"2.0","method":"echo","params":' + params + b',"id":' + id + b"}",
@@ -40,7 +40,7 @@ def echo(id: bytes, params: bytes = b"[1]") -> Vector:
 
 
 def request(members: bytes) -> bytes:
-    """A good request for echo, but for these members."""
+    """A valid request for echo, except for these members."""
     return b'{"jsonrpc":"2.0","method":"echo",' + members + b"}"
 
 

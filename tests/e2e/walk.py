@@ -1,7 +1,7 @@
-"""Walk: a reader who does what a document says, block after block, as it is printed.
+"""Walk: executes a document's blocks of code, one after the other, as printed.
 
-Where: a folder that looks like a clone in which everything is built, in a network of its own, with
-an installation in the PATH. What a block is:
+Where: a folder like a clone after `make`, in a network of its own, with an installation in the
+PATH. The kinds of blocks:
 
     sh        commands, which must succeed; lines that begin with "# " are what they print. A block
               that ends with `make run` or `ringmaster serve` is served until the next such block,
@@ -11,8 +11,8 @@ an installation in the PATH. What a block is:
     others    a file, where the first line is a comment that names it
     (none)    to look at
 
-Any other block is an error, but for examples of EXAMPLES, which have a test of their own, and what
-is run ELSEWHERE.
+Any other block is an error, except EXAMPLES, which have tests of their own, and those that run
+ELSEWHERE.
 """
 
 import json
@@ -43,7 +43,7 @@ ELSEWHERE = {
 
 
 def commands_of(code: str) -> list[str]:
-    """Without comments."""
+    """The commands, without comments."""
     lines = (re.sub(r"(^|\s)# .*", "", line).strip() for line in code.splitlines())
     return [line for line in lines if line]
 
@@ -82,7 +82,7 @@ class Walk:
             self._do(block)
 
     def serve(self, code: str):
-        """Starts what the last line starts, when the lines before it are done."""
+        """Runs all lines but the last, then starts the last one."""
         self.stop()
         *before, last = commands_of(code)
         if last not in BUILT:  # the demo goes without what a machine lacks
@@ -99,7 +99,7 @@ class Walk:
             assert server.stop() == 0, server.lines
 
     def run(self, code: str, folder=None, stdin: str = "") -> str:
-        """What the commands print."""
+        """The output of the commands."""
         done = subprocess.run(self._argv(code), cwd=folder or self.folder, input=stdin, text=True,
                               env=os.environ | self._env, capture_output=True,
                               timeout=EXAMPLE_DEADLINE_S)

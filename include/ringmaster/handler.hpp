@@ -27,10 +27,10 @@
 // What a handler class has:
 //
 //   Handler(Options&) or Handler()            loads; once, before any worker is forked
-//   kDescription                              optional; a static constexpr const char*: what it
-//                                             takes and gives, see handler.h. Params that do not
-//                                             fit are refused before run()
-//   void warm_up()                            optional; touches what run() will use, also before
+//   kDescription                              optional; a static constexpr const char*: params and
+//                                             result, see handler.h. Invalid params are refused
+//                                             before run()
+//   void warm_up()                            optional; touches the data of run(), also before
 //   void self_test()                          optional; throws unless a known input gives a known
 //                                             output; in a process of its own, before any traffic
 //   one of

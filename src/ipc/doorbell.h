@@ -56,7 +56,7 @@ class MasterBell {
   void cancel_sleep() { asleep_.store(0, std::memory_order_seq_cst); }
 
   // Worker: writes to `event_fd` if the master has announced its sleep and no worker has rung
-  //         since.
+  // since.
   void ring(int event_fd);
 
   // Master: resets `event_fd`. Never waits, though the workers share this eventfd's open file

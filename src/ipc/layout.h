@@ -35,10 +35,10 @@ struct View {  // of bytes in the payload region
   uint64_t size;
 };
 
-// What a worker reads of a job. The master writes it before each publication, and not again until
-// the job is answered or its worker has been reaped. `handler` and `batch` are atomic because a
-// worker that fills a batch reads them before it claims the job: by then another worker may have
-// the job, or the slot may hold the next job.
+// A job's header, which the workers read. The master writes it before each publication, and not
+// again until the job is answered or its worker has been reaped. `handler` and `batch` are atomic
+// because a worker that fills a batch reads them before it claims the job: by then another worker
+// may have the job, or the slot may hold the next job.
 struct JobHeader {
   uint64_t deadline_ns;
   std::atomic<uint32_t> handler;  // index into the generation's handlers

@@ -24,7 +24,7 @@ inline bool is_unix(const Address& address) {
   return without_tls(address).starts_with(kUnixScheme);
 }
 
-// Who owns a unix socket, and who may connect to it.
+// Owner, group and mode of a unix socket: which users may connect.
 struct UnixAccess {
   static constexpr uint32_t kOwn = UINT32_MAX;  // unchanged: see chown(2)
 

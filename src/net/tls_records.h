@@ -1,9 +1,9 @@
 // TlsRecords: follows the records and handshake messages of a client, as far as they are not
-//             encrypted.
+// encrypted.
 //
 // It checks the bytes before OpenSSL gets them: OpenSSL allocates a handshake message as soon as it
-// reads its length, 128 KiB for nine bytes of an unknown client. Pure. Memory: none but this
-// object.
+// reads its length, 128 KiB for nine bytes of an unknown client.
+// Pure. Memory: only this object.
 #pragma once
 
 #include <cstdint>

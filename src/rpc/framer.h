@@ -133,7 +133,7 @@ class Framer {
   State state_ = State::kFirst;
   std::optional<Event> failure_;
 
-  std::string_view input_;   // what was fed
+  std::string_view input_;   // the bytes of the last feed
   size_t pos_ = 0;           // read up to here
   size_t begin_ = 0;         // begin of the unfinished message, or of its part behind buffer_
   size_t end_ = 0;           // end of the finished message

@@ -1,7 +1,8 @@
 // is_http_host(): whether a Host field is valid (RFC 9112 3.2, RFC 3986 3.2.2).
 //
 // A server must answer an invalid one with 400: two servers in a chain that read it differently
-// could disagree about a request's target. Pure.
+// could disagree about a request's target.
+// Pure.
 #pragma once
 
 #include <string_view>

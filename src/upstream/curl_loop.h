@@ -1,5 +1,5 @@
 // CurlLoop: libcurl's multi interface on the libuv loop: its sockets, its timer, and ended
-//           transfers.
+// transfers.
 //
 // Threads: the loop's only.
 // Cost:    an idle connection stays in the loop's epoll set until it gets input: to remove and add

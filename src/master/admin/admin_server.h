@@ -1,10 +1,9 @@
 // AdminServer: /livez and /readyz over HTTP, for health checks.
 //
-//   GET /livez 200 while the event loop turns: restart the server only if this fails GET /readyz
-//   200 when work is being done, or would be: a worker is up, and where there are
-//                 jobs some worker is at work. 503 while it loads, while the workers have been
-//                 frozen for a second, and from the moment at which it is told to stop: send it no
-//                 requests
+//   GET /livez    200 while the event loop turns: restart the server only if this fails
+//   GET /readyz   200 while a worker is up and, if there are jobs, some worker is at work. 503
+//                 while the server loads, after the workers have been frozen for a second, and once
+//                 the server was told to stop: send it no requests
 //
 // HEAD is answered, too. Other paths get 404, other methods 405. No queue or limit of requests, no
 // listen.allow and no token applies: the answers hold no secret.

@@ -1,10 +1,10 @@
 // The rules for an HTTP request's head: whether the request is served, and with which options.
 //
 // A page of another site may not call: a browser sends JSON across sites only with an Origin, and
-// after an OPTIONS request. Both are allowed for the configured origins. Pure. Errors: 405 for
-// another method than POST, 415 for another content type than JSON, 403 for another origin, 400 for
-// an invalid timeout, 413 for an OPTIONS with a body. An error closes the connection, and quotes
-// 100 bytes of a request at most.
+// after an OPTIONS request. Both are allowed for the configured origins.
+// Pure. Errors: 405 for another method than POST, 415 for another content type than JSON, 403 for
+// another origin, 400 for an invalid timeout, 413 for an OPTIONS with a body. An error closes the
+// connection, and quotes 100 bytes of a request at most.
 #pragma once
 
 #include <cstdint>

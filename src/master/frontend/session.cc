@@ -261,7 +261,7 @@ void Session::update_hold() {
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);
-  if (!hold) shared_.on_unsent(shared_from_this());  // what was read and held is served by flush()
+  if (!hold) shared_.on_unsent(shared_from_this());  // flush() serves the messages that were held
 }
 
 void Session::on_closed() {

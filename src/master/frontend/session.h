@@ -33,7 +33,7 @@ namespace ringmaster::master {
 
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  // What all sessions share.
+  // Shared by all sessions.
   struct Shared {
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     Limits limits;                     // copies: connections may outlive the deployment

@@ -2,8 +2,9 @@
 // with the payload to run the job again.
 //
 //   FOLDER/crash-20260704T101112.123Z-812-3-17/   time, the master's pid, the job
-//     report.txt what happened params.json as the client sent them; missing if it sent none input-1
-//     ... the outputs of the steps before: fetched bodies, results
+//     report.txt    what happened
+//     params.json   as the client sent them; missing if it sent none
+//     input-1 ...   the outputs of the steps before: fetched bodies, results
 //
 // Processes: the master. Blocking calls, made in libuv's pool. Two deployments may keep crashes
 //            during a reload: one thread then waits for the other.

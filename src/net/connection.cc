@@ -20,7 +20,7 @@ static_assert(kReadBytes <= TlsStream::kReceivedMax);
 
 // The timeout of the first bytes, and of a message; a message has more time, by its bytes at the
 // slowest rate.
-constexpr uint64_t kPatienceNs = 10 * kNsPerS;
+constexpr uint64_t kMessageTimeoutNs = 10 * kNsPerS;
 constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 
 // How long a client may take to close after everything was sent.
@@ -242,7 +242,7 @@ bool Connection::has_stalled(uint64_t now_ns) {
   if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
   // Blanks and handshake bytes add no time: they are no message.
   const uint64_t earned_ns = is_undecided ? 0 : message_bytes_ * kNsPerS / kSlowestBytesPerS;
-  return now_ns > waiting_since_ns_ + kPatienceNs + earned_ns;
+  return now_ns > waiting_since_ns_ + kMessageTimeoutNs + earned_ns;
 }
 
 bool Connection::has_idled(uint64_t now_ns, bool is_owed) {

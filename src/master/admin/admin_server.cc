@@ -10,7 +10,7 @@
 namespace ringmaster::master {
 namespace {
 
-constexpr uint64_t kPatienceTickMs = 500;
+constexpr uint64_t kStallTickMs = 500;
 constexpr net::ConnectionLimits kLimits{1 << 10, 10'000, 10'000};
 
 }  // namespace
@@ -19,7 +19,7 @@ AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
     : loop_(loop),
       health_(std::move(health)),
       limits_(kLimits),
-      patience_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
     return on_head(connection, head);
   };
@@ -39,9 +39,9 @@ AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
     connections_.erase(found);
   };
   uv_timer_start(
-      patience_.get(),
+      stall_timer_.get(),
       [](uv_timer_t* timer) { static_cast<AdminServer*>(timer->data)->close_stalled(); },
-      kPatienceTickMs, kPatienceTickMs);
+      kStallTickMs, kStallTickMs);
 }
 
 Status AdminServer::bind(const net::Address& address, const net::UnixAccess& unix_access) {

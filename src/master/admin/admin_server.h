@@ -72,7 +72,7 @@ class AdminServer {
   size_t accepted_ = 0;                           // since the last flush()
   std::vector<const net::Connection*> finished_;  // may have been destroyed since
   Connections closed_;                            // until their callbacks have returned
-  UvHandle<uv_timer_t> patience_;
+  UvHandle<uv_timer_t> stall_timer_;
 };
 
 }  // namespace ringmaster::master

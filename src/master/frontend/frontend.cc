@@ -34,7 +34,7 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
-      patience_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       handshakes_([this](const net::Connection& connection) {
         shared_.access.count(Refusal::kDelayed, connection.client());
       }) {
@@ -149,7 +149,7 @@ Status Frontend::serve(Deployment& deployment) {
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};
   uv_timer_start(
-      patience_.get(),
+      stall_timer_.get(),
       [](uv_timer_t* timer) {
         auto* const self = static_cast<Frontend*>(timer->data);
         self->close_stalled();

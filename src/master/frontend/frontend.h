@@ -88,7 +88,7 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
-  UvHandle<uv_timer_t> patience_;
+  UvHandle<uv_timer_t> stall_timer_;
   Handshakes handshakes_;
   size_t next_bucket_ = 0;  // of sessions_: checked next
 };

@@ -80,7 +80,7 @@ class Server {
   const LoadOptions load_options_;
   const Loop loop_;  // closed after all handles on it
   std::unique_ptr<Rollout> rollout_;
-  std::unique_ptr<Frontend> front_;
+  std::unique_ptr<Frontend> frontend_;
   std::unique_ptr<AdminServer> status_port_;
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Watchdog> watchdog_;
@@ -101,7 +101,7 @@ Status Server::start(Options options) {
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
                                    [this](const Error& error) { on_failed(error); }});
-  front_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets());
+  frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets());
   status_port_ = std::make_unique<AdminServer>(loop_.get(), [this] {
     const Deployment* serving = rollout_->serving();
     const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
@@ -122,7 +122,7 @@ Status Server::start(Options options) {
 }
 
 Status Server::bind(const Options& options) {
-  if (Status bound = front_->bind(options); !bound) return bound;
+  if (Status bound = frontend_->bind(options); !bound) return bound;
   Status bound = status_port_->bind(options.listen_status, options.unix_access);
   if (bound || options.is_status_configured) return bound;
   // The address is the default, not configured: a second server on this host must not fail.
@@ -136,7 +136,7 @@ void Server::watch_loop() {
   uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
-    self->front_->flush();
+    self->frontend_->flush();
     self->status_port_->flush();
     self->end_when_answered();
     if (self->rollout_->try_begin_wait()) {
@@ -144,7 +144,7 @@ void Server::watch_loop() {
     } else {  // there are results: the next turn takes them
       uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
     }
-    const bool is_over = self->rollout_->is_over() && self->front_->connections() == 0;
+    const bool is_over = self->rollout_->is_over() && self->frontend_->connections() == 0;
     if (self->is_ending_ && is_over) uv_stop(handle->loop);
   });
   grace_ = make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
@@ -177,13 +177,13 @@ void Server::on_signal(int signal) {
 Status Server::on_ready(Deployment& next) {
   // All that may fail comes before the first change that cannot be undone.
   if (Status listening = status_port_->listen(); !listening) return listening;
-  if (Status serving = front_->serve(next); !serving) return serving;
+  if (Status serving = frontend_->serve(next); !serving) return serving;
   status_port_->open();
-  next.announce(front_->addresses());
+  next.announce(frontend_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();
   log(Level::kInfo, rollout_->serving() == nullptr ? "ready" : "reloaded",
-      {{"address", fmt::format("{}", fmt::join(front_->addresses(), ","))},
+      {{"address", fmt::format("{}", fmt::join(frontend_->addresses(), ","))},
        {"workers", workers},
        {"methods", methods}});
   reload_failure_.clear();
@@ -217,7 +217,7 @@ void Server::reload() {
 }
 
 void Server::refuse_reload(const std::string& why) {
-  front_->forget_bound();
+  frontend_->forget_bound();
   status_port_->forget_bound();
   log(Level::kError, "reload_failed", {{"error", why}});
   reload_failure_ = why;
@@ -235,7 +235,7 @@ void Server::stop() {
   const Deployment* serving = rollout_->serving();
   const uint64_t grace_ms = serving == nullptr ? 0 : serving->options().shutdown_grace_ms;
   notifier_->stopping(status(serving), grace_ms + kEndMs);
-  front_->drain();
+  frontend_->drain();
   rollout_->give_up();
   limit_stopping(grace_ms);
 }
@@ -244,13 +244,13 @@ void Server::stop_now() {
   if (is_ending_) return uv_stop(loop_.get());  // a client does not read, or a worker does not end
   is_stopping_ = true;
   log(Level::kWarning, "stopping_now", {{"in_flight", rollout_->in_flight()}});
-  front_->drain();
+  frontend_->drain();
   limit_stopping(kLastAnswersMs);
   rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down",
                                      "the server was stopped before this was finished");
   error.retryable = true;
   rollout_->cut_off_all(error);
-  front_->flush();  // requests that waited for these answers are refused
+  frontend_->flush();  // requests that waited for these answers are refused
   end(ExitCode::kOk);
 }
 
@@ -264,13 +264,13 @@ void Server::limit_stopping(uint64_t limit_ms) {
 void Server::end_when_answered() {
   if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
   end(ExitCode::kOk);
-  front_->flush();  // closes the connections now: the next turn may begin only at a timer
+  frontend_->flush();  // closes the connections now: the next turn may begin only at a timer
 }
 
 void Server::end(ExitCode exit_code) {
   if (std::exchange(is_ending_, true)) return;
   exit_code_ = exit_code;
-  front_->finish();
+  frontend_->finish();
   rollout_->stop_all();
 }
 

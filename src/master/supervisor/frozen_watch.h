@@ -4,7 +4,7 @@
 // frozen if it has used no CPU time since and is not runnable (its state is not R: it was stopped,
 // or it is blocked). It spins if it has used kSpinNs and still has not done its task. A runnable
 // process that gets no CPU is neither. A process that wakes and sleeps again uses CPU time:
-// Patience says whether that counts.
+// Excuse says whether that counts.
 //
 // Time is counted in ticks of the master's loop, at most one a turn. So the time in which the
 // master was suspended or busy does not count.
@@ -24,9 +24,9 @@ class FrozenWatch {
  public:
   static constexpr uint64_t kSpinNs = 5 * kNsPerS;
 
-  enum class Patience : uint8_t {
-    kIfItRuns,  // a process that has used CPU time may still be doing its task
-    kNone,      // a process that sleeps is frozen, however much CPU time it has used
+  enum class Excuse : uint8_t {
+    kCpuTime,  // a process that has used CPU time may still be doing its task
+    kNone,     // a process that sleeps is frozen, however much CPU time it has used
   };
 
   using LookAt = std::function<std::optional<ProcessLook>()>;
@@ -35,7 +35,7 @@ class FrozenWatch {
   // something since the last tick. Returns the look at a process that is frozen or spins; else
   // nothing.
   std::optional<ProcessLook> on_tick(uint32_t limit_ticks, const LookAt& look_at,
-                                     Patience patience = Patience::kIfItRuns);
+                                     Excuse excuse = Excuse::kCpuTime);
 
  private:
   uint32_t waited_ticks_ = 0;

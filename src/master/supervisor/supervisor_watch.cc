@@ -62,18 +62,17 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
   const bool has_finished = std::exchange(watched.finished_jobs, finished) != finished;
   const auto look_at = [&slot] { return look_at_process(slot.pid); };
   end_overstayed(worker);
-  const auto patience = slot.state == WorkerSlots::State::kLeaving
-                            ? FrozenWatch::Patience::kNone
-                            : FrozenWatch::Patience::kIfItRuns;
+  const auto excuse = slot.state == WorkerSlots::State::kLeaving ? FrozenWatch::Excuse::kNone
+                                                                 : FrozenWatch::Excuse::kCpuTime;
   const auto frozen =
-      watched.watch.on_tick(has_finished ? 0 : limit_ticks(worker), look_at, patience);
+      watched.watch.on_tick(has_finished ? 0 : limit_ticks(worker), look_at, excuse);
   if (frozen) end_frozen(worker, *frozen, cause_of(*frozen));
 
   const bool can_claim = slot.state == WorkerSlots::State::kUp && !slot.is_killed &&
                          !has_finished && !generation_->port().was_any_in_hand(worker);
   if (can_claim && !does_job_wait) return;
   const auto idle = watched.claim_watch.on_tick(can_claim ? kWorkerTicks : 0, look_at,
-                                                FrozenWatch::Patience::kNone);
+                                                FrozenWatch::Excuse::kNone);
   if (idle) end_frozen(worker, *idle, cause_of(*idle, "leaves jobs unclaimed"));
 }
 

@@ -73,7 +73,7 @@ TEST_CASE("frozen watch: one that waits, but uses some CPU time, is not frozen")
   CHECK(watched.found_in(kTicks) == 'S');
 }
 
-TEST_CASE("frozen watch: without patience, one that sleeps is found, whatever CPU time it uses") {
+TEST_CASE("frozen watch: without an excuse, one that sleeps is found, whatever CPU time it uses") {
   const auto found_at = [](char state) {
     FrozenWatch watch;
     ProcessLook process{state, 7};
@@ -81,7 +81,7 @@ TEST_CASE("frozen watch: without patience, one that sleeps is found, whatever CP
     for (uint32_t i = 0; i <= kTicks; ++i) {
       ++process.cpu_ns;
       const auto look = watch.on_tick(
-          kTicks, [&] { return std::optional(process); }, FrozenWatch::Patience::kNone);
+          kTicks, [&] { return std::optional(process); }, FrozenWatch::Excuse::kNone);
       if (look) found = look->state;
     }
     return found;

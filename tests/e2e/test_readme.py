@@ -14,6 +14,7 @@ WALKED = ("README.md", "docs/quick-start.md", "docs/handlers.md", "docs/clients.
 CLIENTS = "docs/clients.md"
 LANGUAGES = "From any language"
 DOCUMENTS = ["README.md", "src/README.md",
+             *sorted(f".github/{path.name}" for path in ROOT.glob(".github/*.md")),
              *sorted(f"docs/{path.name}" for path in ROOT.glob("docs/*.md"))]
 
 

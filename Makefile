@@ -42,7 +42,8 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy install clean help FORCE
+.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy compile-commands install \
+        clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -83,6 +84,11 @@ soak: ## kill, reload and break it at random, with exact accounting; SOAK="--min
 tidy: ## prove the floors, the sizes and the format
 	scripts/tidy.sh
 
+compile-commands: ## write build/compile_commands.json, for editors and clang's tools
+	@mkdir -p build
+	@$(MAKE) -Bn PRECOMPILED= all $(OUT)/unit_tests benches | \
+	 /usr/bin/python3 scripts/compile_commands.py > build/compile_commands.json
+
 install: all ## install into $(DESTDIR)$(PREFIX)
 	scripts/install.sh $(OUT) "$(DESTDIR)" "$(PREFIX)"
 
@@ -90,7 +96,7 @@ clean: ## remove build/
 	rm -rf build
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 18
 
 # --- how things are built ---
 

@@ -43,8 +43,8 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy compile-commands install \
-        clean help FORCE
-all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
+        uninstall clean help FORCE
+all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
 	scripts/setup.sh build
@@ -91,6 +91,9 @@ compile-commands: ## write build/compile_commands.json, for editors and clang's 
 
 install: all ## install into $(DESTDIR)$(PREFIX)
 	scripts/install.sh $(OUT) "$(DESTDIR)" "$(PREFIX)"
+
+uninstall: ## undo `make install`; keeps configuration that was changed
+	scripts/install.sh --undo $(OUT) "$(DESTDIR)" "$(PREFIX)"
 
 clean: ## remove build/
 	rm -rf build

@@ -1,45 +1,82 @@
 #!/bin/bash
-# install.sh OUT DESTDIR PREFIX: installs the server, its handlers and the files for writing
-# handlers.
+# install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to
+# write more; with --undo it removes what it would install, and the folders that are empty then.
 #
-# The configuration goes to /etc/ringmaster where PREFIX is /usr or /usr/local, else to
-# PREFIX/etc/ringmaster. An existing one is kept: it is the operator's.
+# The configuration goes to /etc where PREFIX is /usr or /usr/local, else to PREFIX/etc. The
+# operator owns it: a file that is there is never overwritten, and only removed while unchanged.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly kUsage=64
-[[ $# -eq 3 ]] || { echo "usage: install.sh OUT DESTDIR PREFIX" >&2 && exit $kUsage; }
+undo=no
+[[ ${1:-} != --undo ]] || { undo=yes && shift; }
+[[ $# -eq 3 ]] || { echo "usage: install.sh [--undo] OUT DESTDIR PREFIX" >&2 && exit $kUsage; }
 out=$1 destdir=$2 prefix=${3%/}
 [[ $prefix == /* ]] ||
   { echo "install: expected PREFIX to begin with /, found '$3'" >&2 && exit $kUsage; }
 
 case $prefix in
-  /usr | /usr/local) etc=/etc/ringmaster ;;
-  *) etc=$prefix/etc/ringmaster ;;
+  /usr | /usr/local) etc=/etc ;;
+  *) etc=$prefix/etc ;;
 esac
 root=$destdir$prefix
 version=$(sed -n 's/.*kVersion = "\(.*\)";/\1/p' src/base/version.h)
 
-# Copies a file that names the paths of an installation in /usr/local.
-install_with_paths() {
-  local text
-  text=$(< "$1")
-  text=${text//\/etc\/ringmaster/$etc}
-  install -D -m 644 /dev/stdin "$2" <<< "${text//\/usr\/local/$prefix}"
+# Installs a file, or removes it. cp would write into a library that a running server has mapped;
+# install makes a new file.
+put() {
+  local mode=$1 source=$2 target=$3
+  if [[ $undo == yes ]]; then
+    rm -f "$target"
+  else
+    install -D -m "$mode" "$source" "$target"
+  fi
 }
 
-install -D -m 755 "$out/ringmaster" "$root/bin/ringmaster"
-# Not cp, which would write into a library that a running server has mapped; install makes a new
-# file.
-install -D -m 644 -t "$root/lib/ringmaster/handlers" "$out"/handlers/*.so
-install -D -m 644 -t "$root/include/ringmaster" include/ringmaster/*
-install -D -m 644 -t "$root/share/doc/ringmaster" README.md CHANGELOG.md
-install -D -m 644 -t "$root/share/doc/ringmaster/docs" docs/*.md
-for unit in conf/*.service conf/*.socket; do
-  install_with_paths "$unit" "$root/lib/systemd/system/$(basename "$unit")"
-done
+# The same for a file of the operator's, whose first text is on stdin.
+put_configuration() {
+  local target=$1 text
+  text=$(mktemp)
+  cat > "$text"
+  if [[ -e $target ]] && ! cmp -s "$text" "$target"; then
+    echo "install: kept $target, which differs from the one that comes with the server"
+  else
+    put 644 "$text" "$target"
+  fi
+  rm "$text"
+}
 
-install -D -m 644 /dev/stdin "$root/lib/pkgconfig/ringmaster.pc" << END
+# The text of a file that names the paths of an installation in /usr/local.
+with_paths() {
+  local text
+  text=$(< "$1")
+  text=${text//\/etc\/ringmaster/$etc/ringmaster}
+  printf '%s\n' "${text//\/usr\/local/$prefix}"
+}
+
+# The demo runs anywhere, so it does without what a system cannot do; a service must not.
+as_installed() {
+  case $1 in
+    *.toml) sed 's/^sandbox = "best-effort"$/sandbox = true/' "$1" ;;
+    *) cat "$1" ;;
+  esac
+}
+
+put 755 "$out/ringmaster" "$root/bin/ringmaster"
+for folder in src/handlers/*/ src/demo/interests/; do  # not all of OUT's: `make clean` empties it
+  name=$(basename "$folder").so
+  put 644 "$out/handlers/$name" "$root/lib/ringmaster/handlers/$name"
+done
+for header in include/ringmaster/*; do
+  put 644 "$header" "$root/include/ringmaster/${header##*/}"
+done
+for document in README.md CHANGELOG.md docs/*.md; do
+  put 644 "$document" "$root/share/doc/ringmaster/$document"
+done
+for unit in conf/*.service conf/*.socket; do
+  put 644 <(with_paths "$unit") "$root/lib/systemd/system/${unit#conf/}"
+done
+put 644 /dev/stdin "$root/lib/pkgconfig/ringmaster.pc" << END
 prefix=$prefix
 includedir=\${prefix}/include
 handlerdir=\${prefix}/lib/ringmaster/handlers
@@ -50,20 +87,13 @@ URL: file://\${prefix}/share/doc/ringmaster/README.md
 Version: $version
 Cflags: -I\${includedir}
 END
-
-# The demo runs on any system, so its sandbox is best-effort; a service's must be complete.
-as_installed() {
-  case $1 in
-    *.toml) sed 's/^sandbox = "best-effort"$/sandbox = true/' "$1" ;;
-    *) cat "$1" ;;
-  esac
-}
-
 for source in conf/ringmaster.toml conf/models/*; do
-  target=$destdir$etc/${source#conf/}
-  if [[ ! -e $target ]]; then
-    as_installed "$source" | install -D -m 644 /dev/stdin "$target"
-  elif ! as_installed "$source" | cmp -s - "$target"; then
-    echo "install: kept $target, which differs from $source"
-  fi
+  as_installed "$source" | put_configuration "$destdir$etc/ringmaster/${source#conf/}"
 done
+
+if [[ $undo == yes ]]; then
+  for folder in "$root"/{lib/ringmaster/handlers,lib/ringmaster,include/ringmaster} \
+    "$root"/share/doc/ringmaster{/docs,} "$destdir$etc"/ringmaster{/models,}; do
+    rmdir "$folder" 2> /dev/null || true  # it holds files of others, or was never there
+  done
+fi

@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from installation import make_install
+from installation import make_install, make_uninstall
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +80,31 @@ def test_own_configuration_is_kept(root, build, tmp_path):
     output = make_install(root, build, DESTDIR="", PREFIX=tmp_path)
     assert config.read_text() == "# mine\n"
     assert f"kept {config}" in output
+
+
+def test_uninstalling_removes_all_that_was_installed(root, build, tmp_path):
+    make_install(root, build, DESTDIR=tmp_path, PREFIX="/usr")
+    output = make_uninstall(root, build, DESTDIR=tmp_path, PREFIX="/usr")
+    assert files_below(tmp_path) == []
+    assert not list(tmp_path.rglob("ringmaster*"))
+    assert "kept" not in output
+
+
+def test_uninstalling_keeps_what_is_the_operators(root, build, tmp_path):
+    make_install(root, build, DESTDIR="", PREFIX=tmp_path)
+    config = tmp_path / "etc/ringmaster/ringmaster.toml"
+    config.write_text("# mine\n")
+    (tmp_path / "lib/ringmaster/handlers/mine.so").touch()
+    output = make_uninstall(root, build, DESTDIR="", PREFIX=tmp_path)
+    assert files_below(tmp_path) == ["etc/ringmaster/ringmaster.toml",
+                                     "lib/ringmaster/handlers/mine.so"]
+    assert config.read_text() == "# mine\n"
+    assert f"kept {config}" in output
+
+
+def test_uninstalling_what_is_not_installed_does_nothing(root, build, tmp_path):
+    make_uninstall(root, build, DESTDIR=tmp_path, PREFIX="/usr")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_relative_prefix_is_refused(root, build):

@@ -51,7 +51,7 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 	$(MAKE) all
 	scripts/demo.sh $(OUT)
 
-test: ## install what is missing, build, run every test
+test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: a part
 	scripts/setup.sh build test
 	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests

@@ -1,5 +1,8 @@
-"""run_tests.py OUT [E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or only E2E_FILEs, and adds up
-the results.
+"""run_tests.py OUT [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or
+those files of it, and adds them up.
+
+--only NAME runs tests/e2e/test_NAME.py and the unit test cases whose names begin with "NAME:". NAME
+may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.
 
 The last line is "N passed, N failed, N skipped". Besides a failed test, these count as failed: a
 suite that crashes, cannot be run, has no tests or is not done in time, and every process that a
@@ -9,6 +12,8 @@ The end-to-end tests run in two halves at once, then those that are marked "alon
 tests/e2e/share.py). pytest's results are in OUT/test-results.
 """
 
+import argparse
+import fnmatch
 import json
 import os
 import re
@@ -26,6 +31,7 @@ PYTEST_NO_TESTS = 5  # its exit status
 INTERRUPTED = 130
 
 SUITE = Path(__file__).with_name("suite.py")
+ROOT = Path(__file__).resolve().parents[1]
 
 DOCTEST_SUMMARY = re.compile(
     rb"\[doctest\] test cases: *(\d+) *\| *(\d+) passed *\| *(\d+) failed *\| *(\d+) skipped")
@@ -34,6 +40,34 @@ FAILED_CASE = re.compile(rb"TEST CASE: *(.*)\n\n(?:(?!=====).*\n)*?.*: (?:FATAL 
 
 # The output of SKIP_UNLESS, see tests/support/probes.h.
 SKIPPED_CASE = re.compile(rb"^skipped: .*", re.MULTILINE)
+
+
+DECLARED_CASE = re.compile(r'^TEST_CASE\(\s*"([^"\\]*)', re.MULTILINE)
+
+
+@dataclass
+class Selection:
+    """What is to be run."""
+    cases: list[str] = field(default_factory=list)  # patterns of unit test cases; empty: none
+    files: list[str] = field(default_factory=list)  # of tests/e2e; empty: none
+    is_all: bool = False  # all unit test cases, and `files`
+    unknown: list[str] = field(default_factory=list)  # names that nothing has
+
+
+def select(names: list[str]) -> Selection:
+    """What --only NAME,... means."""
+    declared = [case for file in (ROOT / "tests" / "unit").rglob("*.cc")
+                for case in DECLARED_CASE.findall(file.read_text())]
+    found = Selection()
+    for name in names:
+        stem = name.removeprefix("test_").removesuffix(".py")
+        pattern = name if ":" in name else f"{stem}: *"
+        cases = fnmatch.filter(declared, pattern)
+        files = [] if ":" in name else sorted(ROOT.glob(f"tests/e2e/test_{stem}.py"))
+        found.cases += [pattern] if cases else []
+        found.files += [str(file.relative_to(ROOT)) for file in files]
+        found.unknown += [] if cases or files else [name]
+    return found
 
 
 @dataclass
@@ -78,9 +112,11 @@ def pass_on(stream, output: bytearray) -> None:
         sys.stdout.flush()
 
 
-def run_unit_tests(out: Path, results: Path, counts: Counts) -> None:
+def run_unit_tests(out: Path, results: Path, cases: list[str], counts: Counts) -> None:
+    """All test cases, or those of the patterns."""
     before = counts.failed
-    suite = Suite("unit_tests", results, UNIT_DEADLINE_S, [str(out / "unit_tests")],
+    only = [f"--test-case={','.join(cases)}"] if cases else []
+    suite = Suite("unit_tests", results, UNIT_DEADLINE_S, [str(out / "unit_tests"), *only],
                   stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     output = bytearray()
     reader = threading.Thread(target=pass_on, args=(suite.process.stdout, output))
@@ -96,7 +132,7 @@ def run_unit_tests(out: Path, results: Path, counts: Counts) -> None:
         counts.notes += [line.decode(errors="replace") for line in skipped]
         counts.passed += passed - len(skipped)
         counts.failed += failed
-        counts.skipped += len(skipped) + filtered
+        counts.skipped += len(skipped) + (0 if cases else filtered)
         if total == 0:
             counts.fail("unit_tests has no test cases")
     # doctest also names a passed case that prints a message.
@@ -162,14 +198,30 @@ def run_e2e_tests(results: Path, files: list[str], counts: Counts) -> None:
         counts.fail("no end-to-end tests found")
 
 
+def read_arguments() -> tuple[Path, Selection]:
+    parser = argparse.ArgumentParser(prog="run_tests.py")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--only", default="")
+    parser.add_argument("files", nargs="*")
+    given = parser.parse_args()
+    if given.only:
+        return given.out.resolve(), select([name for name in given.only.split(",") if name])
+    return given.out.resolve(), Selection(files=given.files or ["tests/e2e"], is_all=True)
+
+
 def main() -> int:
-    out = Path(sys.argv[1]).resolve()
+    out, selection = read_arguments()
     results = out / "test-results"
     results.mkdir(exist_ok=True)
     counts = Counts()
+    for name in selection.unknown:
+        counts.fail(f"no test is named {name}: expected NAME of a tests/e2e/test_NAME.py, or of "
+                    "unit test cases \"NAME: ...\"")
     try:
-        run_unit_tests(out, results, counts)
-        run_e2e_tests(results, sys.argv[2:] or ["tests/e2e"], counts)
+        if selection.is_all or selection.cases:
+            run_unit_tests(out, results, selection.cases, counts)
+        if selection.files:
+            run_e2e_tests(results, selection.files, counts)
     except KeyboardInterrupt:
         return INTERRUPTED
     for note in counts.notes:

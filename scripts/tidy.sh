@@ -1,6 +1,7 @@
 #!/bin/bash
-# tidy.sh: checks the floors, the sizes and the format of all files in the tree that git does not
-# ignore. Prints each violation as file:line: message, then one line that counts them.
+# tidy.sh [FILE...]: proves the floors, the sizes and the format of all that lies in the tree and is
+# not ignored, or of these files. Prints each violation as file:line: message, then one line that
+# counts them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -9,9 +10,10 @@ for tool in git clang-format ctags shellcheck; do
     { echo "tidy: there is no $tool: scripts/setup.sh test installs it" >&2 && exit 71; }
 done
 
-# safe.directory: allows a tree of another user, which is only read.
-mapfile -t files < <(git -c safe.directory='*' ls-files -co --exclude-standard |
+# safe.directory: a tree that belongs to another user is only read here.
+mapfile -t files < <(git -c safe.directory='*' ls-files -co --exclude-standard -- "$@" |
   while IFS= read -r file; do [[ ! -f $file ]] || echo "$file"; done)
+[[ $# -eq 0 || ${#files[@]} -gt 0 ]] || exit 0  # they are ignored, or were removed
 [[ ${#files[@]} -gt 0 ]] || { echo "tidy: git lists no files: is this a clone?" >&2 && exit 71; }
 
 sources=() shells=()

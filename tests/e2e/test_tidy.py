@@ -92,3 +92,40 @@ def test_a_check_that_breaks_is_a_violation(tree):
     done = tidy(tree)
     assert done.returncode == 1
     assert "tidy_floors.py" in done.stdout and "broke with exit status 3" in done.stdout
+
+
+def test_only_the_named_files_are_checked(tree):
+    (tree / "src" / "base" / "a.h").write_text(CLEAN + "int   f( );\n")
+    done = subprocess.run(["scripts/tidy.sh", "src/base/b.h", "src/base/none.h"], cwd=tree,
+                          capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (0, "tidy: 1 files, 0 violations, 0 warnings\n")
+
+
+def commit(tree):
+    subprocess.run(["git", "add", "-A"], cwd=tree, check=True)
+    return subprocess.run(
+        ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "commit", "-q", "-m", "a"],
+        cwd=tree, capture_output=True, text=True, timeout=60)
+
+
+def install_hooks(tree, root):
+    shutil.copy(root / "scripts/hooks.sh", tree / "scripts/hooks.sh")
+    return subprocess.run(["scripts/hooks.sh"], cwd=tree, capture_output=True, text=True)
+
+
+def test_the_hook_refuses_an_untidy_commit(tree, root):
+    assert install_hooks(tree, root).returncode == 0
+    assert commit(tree).returncode == 0
+    (tree / "src" / "base" / "a.h").write_text(CLEAN + "int   f( );\n")
+    done = commit(tree)
+    assert done.returncode == 1
+    assert "src/base/a.h:3: not in the format" in done.stdout + done.stderr
+
+
+def test_a_hook_of_somebody_else_is_kept(tree, root):
+    hook = tree / ".git" / "hooks" / "pre-commit"
+    hook.parent.mkdir(exist_ok=True)
+    hook.write_text("#!/bin/sh\n")
+    done = install_hooks(tree, root)
+    assert done.returncode == 1 and "is there and not ours" in done.stderr
+    assert hook.read_text() == "#!/bin/sh\n"

@@ -1,0 +1,26 @@
+#!/bin/bash
+# hooks.sh: has git run `tidy` over what is committed, in this clone and all its worktrees. A hook
+# that somebody else has put there is kept.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+hooks=$(git rev-parse --git-path hooks)
+hook=$hooks/pre-commit
+text=$(cat << 'END'
+#!/bin/bash
+# Put here by `make hooks`; `git commit --no-verify` goes without. It reads the files as they are in
+# the working folder.
+set -euo pipefail
+[[ -x scripts/tidy.sh ]] || exit 0  # a commit from before it
+mapfile -t files < <(git diff --cached --name-only --diff-filter=ACMR)
+[[ ${#files[@]} -eq 0 ]] || exec scripts/tidy.sh "${files[@]}"
+END
+)
+
+if [[ -e $hook ]] && ! grep -q 'Put here by `make hooks`' "$hook"; then
+  echo "hooks: $hook is there and not ours: let it call scripts/tidy.sh, or remove it" >&2
+  exit 1
+fi
+mkdir -p "$hooks"
+install -m 755 /dev/stdin "$hook" <<< "$text"
+echo "hooks: $hook runs scripts/tidy.sh over the files of each commit"

@@ -42,8 +42,8 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy hooks compile-commands \
-        install uninstall clean help FORCE
+.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy lint hooks \
+        compile-commands install uninstall clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -83,6 +83,11 @@ soak: ## kill, reload and break it at random, with exact accounting; SOAK="--min
 
 tidy: ## prove the floors, the sizes and the format
 	scripts/tidy.sh
+
+lint: ## look for bugs with clang-tidy in the files that differ from main; ALL=1: in all
+	scripts/setup.sh lint
+	$(MAKE) compile-commands
+	scripts/lint.sh
 
 hooks: ## have git run tidy over the files of each commit
 	scripts/hooks.sh

@@ -35,6 +35,9 @@ bench=(
 # libFuzzer comes with clang's runtime.
 fuzz=(clang libclang-rt-14-dev)
 
+# shellcheck disable=SC2034
+lint=(clang-tidy git)
+
 readonly kUsage=64 kResource=71
 
 die() {
@@ -45,11 +48,11 @@ die() {
 wanted=()
 for group in "$@"; do
   case $group in
-    build | test | bench | fuzz) declare -n packages=$group && wanted+=("${packages[@]}") ;;
-    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz" ;;
+    build | test | bench | fuzz | lint) declare -n packages=$group && wanted+=("${packages[@]}") ;;
+    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz, lint" ;;
   esac
 done
-[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz"
+[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz, lint"
 
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is no Debian: install by hand: ${wanted[*]}"

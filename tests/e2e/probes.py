@@ -6,8 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: CGROUPS, IPV6, LANDLOCK, NAMESPACES, PTRACE, ROOT, SECCOMP, SYSTEMD here,
-and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
+find nothing. The names: CGROUPS, GDB, IPV6, LANDLOCK, NAMESPACES, PTRACE, ROOT, SECCOMP, SYSTEMD
+here, and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -16,6 +16,7 @@ import ctypes
 import errno
 import functools
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -36,6 +37,22 @@ def _cgroups() -> str:
         if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
             return ""
     return "no control groups can be made here"
+
+
+def _gdb() -> str:
+    """Whether gdb may attach to a process that it has not started."""
+    if shutil.which("gdb") is None:
+        return "gdb: not installed"
+    sleeper = subprocess.Popen(["sleep", "60"])
+    try:
+        tried = subprocess.run(["gdb", "-batch", "-nx", "-p", str(sleeper.pid), "-ex", "python 1"],
+                               capture_output=True, text=True)
+        if re.search("ptrace: |Python scripting is not supported", tried.stderr):
+            return f"gdb cannot be used here: {tried.stderr.strip().splitlines()[-1]}"
+        return ""
+    finally:
+        sleeper.kill()
+        sleeper.wait()
 
 
 def _ipv6() -> str:
@@ -91,6 +108,7 @@ def _systemd() -> str:
 
 _PROBES = {
     "cgroups": _cgroups,
+    "gdb": _gdb,
     "ipv6": _ipv6,
     "landlock": _landlock,
     "namespaces": _namespaces,

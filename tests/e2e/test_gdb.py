@@ -1,0 +1,45 @@
+"""The commands of scripts/gdb/ringmaster.py show what a live master holds."""
+
+import re
+import subprocess
+
+import pytest
+
+
+@pytest.fixture
+def gdb(root):
+    """gdb(pid, command, ...) -> what the commands print in a gdb that is attached to it."""
+
+    def run(pid, *commands):
+        argv = ["gdb", "-batch", "-nx", "-p", str(pid), "-x", root / "scripts/gdb/ringmaster.py"]
+        for command in commands:
+            argv += ["-ex", command]
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=50)
+        return done.stdout + done.stderr
+
+    return run
+
+
+@pytest.mark.needs("gdb")
+def test_jobs_with_workers_and_in_the_ring_are_shown(server, probe, gate, gdb):
+    running = server(handlers={"hold": probe("hold")}, methods={"hold": {"timeout_ms": 50_000}})
+    held = gate()
+    client = running.connect()
+    client.send(b"".join(held.request(id) + b"\n" for id in (1, 2, 3)))
+    held.wait_for_runs(2)
+    shown = gdb(running.pid, "rm-ring", "rm-workers", "rm-jobs")
+    assert re.search(r"generation 1: 1 of \d+ ring entries in use\n.*\n +\d+ +ready +- +2 +1\n",
+                     shown), shown
+    for slot, pid in running.workers().items():
+        assert re.search(rf"  {slot} +{pid} +up +awake +[01]/1\n", shown), shown
+    assert f"{running.config}: 3 of 10000 jobs\n" in shown
+    jobs = re.findall(r"(\d) +published +hold +0 run +1 +1 +\d+ ms left of 50000 ms", shown)
+    assert jobs == ["0", "1", "2"], shown
+    held.open()
+    assert sorted(client.answers(3)) == [1, 2, 3]
+
+
+@pytest.mark.needs("gdb")
+def test_a_process_that_is_no_master_is_named_so(server, gdb):
+    running = server()
+    assert "expected a master in its event loop" in gdb(running.workers()[0], "rm-jobs")

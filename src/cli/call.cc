@@ -52,8 +52,9 @@ Result<int> call(const CommandLine& line) {
   const Result<std::string> address =
       find_server(line, line.command == Command::kCall ? "call" : "discover");
   if (!address) return tl::unexpected(address.error());
+  const Timeouts timeouts{static_cast<uint64_t>(line.wait_s * 1000), line.timeout_ms};
   const Result<std::string> answer =
-      ask({*address, line.tls, line.load.token}, make_request(line), line.timeout_ms);
+      ask({*address, line.tls, line.load.token}, make_request(line), timeouts);
   if (!answer) return tl::unexpected(answer.error());
   const bool is_object = answer->starts_with('{') && !json::find_fault(*answer);
   const std::string_view error = is_object ? json::find_member(*answer, "error") : "";

@@ -1,7 +1,11 @@
 #include "cli/client.h"
 
+#include <chrono>
+#include <memory>
+#include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "net/client/authenticate.h"
 #include "net/client/channel.h"
 
@@ -13,7 +17,21 @@ constexpr size_t kPieceBytes = 64 << 10;
 // Our server sends results of at most 1 GiB (limits.response_bytes).
 constexpr size_t kAnswerBytesMax = (1 << 30) + (1 << 20);
 
-// `received`: the bytes received and not yet returned.
+constexpr std::chrono::milliseconds kBetweenTries{50};
+
+// A server that starts does not listen yet: its address refuses connections, or its unix socket is
+// not there.
+Result<std::unique_ptr<net::Channel>> connect(const Server& server, const Timeouts& timeouts) {
+  const uint64_t end_ns = now_ns() + timeouts.connect_ms * kNsPerMs;
+  while (true) {
+    auto channel = net::open_channel(server.address, server.tls, Deadline(timeouts.exchange_ms));
+    const bool may_come = !channel && channel.error().exit_code == ExitCode::kResource;
+    if (!may_come || now_ns() >= end_ns) return channel;
+    std::this_thread::sleep_for(kBetweenTries);
+  }
+}
+
+// `received`: what has come and was not yet returned.
 Result<std::string> receive_line(net::Channel& channel, const std::string& address,
                                  std::string& received) {
   size_t searched = 0;
@@ -40,8 +58,9 @@ Result<std::string> receive_line(net::Channel& channel, const std::string& addre
 
 }  // namespace
 
-Result<std::string> ask(const Server& server, const std::string& request, uint64_t timeout_ms) {
-  const auto channel = net::open_channel(server.address, server.tls, Deadline(timeout_ms));
+Result<std::string> ask(const Server& server, const std::string& request,
+                        const Timeouts& timeouts) {
+  const auto channel = connect(server, timeouts);
   if (!channel) return tl::unexpected(channel.error());
   std::string received;
   const auto exchange = [&](const std::string& line) -> Result<std::string> {

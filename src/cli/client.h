@@ -15,9 +15,14 @@ struct Server {
   std::string token;  // sent first; empty: none
 };
 
+struct Timeouts {
+  uint64_t connect_ms = 0;   // connecting is tried again for so long; 0: it is tried once
+  uint64_t exchange_ms = 0;  // for each try, and all that follows
+};
+
 // Sends `request` and returns the first line of the answer, without its end. Fails (71), naming the
-// address, when no server accepts, when the connection ends before an answer, and after timeout_ms;
-// with 64 for an invalid file of `tls`.
-Result<std::string> ask(const Server& server, const std::string& request, uint64_t timeout_ms);
+// address, when no server is there, when the connection ends before an answer, and at a timeout;
+// 64: a file of `tls` is not what it should be.
+Result<std::string> ask(const Server& server, const std::string& request, const Timeouts& timeouts);
 
 }  // namespace ringmaster::cli

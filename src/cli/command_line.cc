@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -21,6 +22,8 @@ namespace {
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
+constexpr double kWaitSMax = 3600;
+constexpr size_t kShownBytesMax = 200;  // of params that are wrong
 
 struct Parser {
   CLI::App app{"ringmaster: a prefork JSON-RPC server for CPU-bound functions", "ringmaster"};
@@ -104,10 +107,17 @@ void describe(Parser& parser, CommandLine& line) {
         ->type_name("FILE");
     app->add_option("--key", line.tls.key, "tls://: its key (PEM)")->type_name("FILE");
   }
-  parser.call->add_option("PARAMS", line.params, "a JSON object or array: '{\"user_id\": 42}'");
+  parser.call
+      ->add_option("--wait", line.wait_s,
+                   "try to connect for that long: until a server that starts is ready")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, kWaitSMax));
+  parser.call->add_option(
+      "PARAMS", line.params,
+      "a JSON object or array: '{\"user_id\": 42}'; @FILE: what is in the file;\n"
+      "-: what is on stdin");
   parser.bench->add_option("PARAMS", line.params,
-                           "as for call, or @FILE, which holds them; each $i in them becomes the\n"
-                           "request's number");
+                           "as for call; each $i in them becomes the request's number");
   describe_bench(*parser.bench, line);
 }
 
@@ -146,8 +156,8 @@ std::string find_unknown(const Parser& parser) {
                      hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
 }
 
-// The rules for which the parsing library has no good error message. `params`: line.params, or the
-// content of @FILE.
+// The rules that the parsing library cannot express in our words. `params`: those of the line, as
+// they are to be checked.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
@@ -165,17 +175,21 @@ Status check_request(const CommandLine& line, const std::string& command,
       first != std::string::npos && (params[first] == '{' || params[first] == '[');
   if (!fault && is_container) return {};
   return usage(fmt::format("{}: expected PARAMS to be a JSON object or array, found {}{}", command,
-                           line.params, fault ? " (" + *fault + ")" : ""));
+                           std::string_view(params).substr(0, kShownBytesMax),
+                           fault ? " (" + *fault + ")" : ""));
 }
 
-// Large params are given as @FILE: the system limits an argument to 128 KiB.
-Result<std::string> read_params(const std::string& given) {
-  if (!given.starts_with('@')) return given;
-  std::ifstream file(given.substr(1));
+// Large params are given as @FILE or on stdin: the system limits what an argument may hold to
+// 128 KiB.
+Result<std::string> read_params(const std::string& command, const std::string& given) {
+  const bool is_stdin = given == "-";
+  if (!is_stdin && !given.starts_with('@')) return given;
+  std::ifstream file;
+  if (!is_stdin) file.open(given.substr(1));
   std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return usage(fmt::format("bench: expected PARAMS to be in {}, which cannot be read or is empty",
-                             given.substr(1)));
+  if (!(text << (is_stdin ? std::cin.rdbuf() : file.rdbuf()))) {
+    return usage(fmt::format("{}: expected PARAMS {}, which cannot be read or is empty", command,
+                             is_stdin ? "on stdin" : "to be in " + given.substr(1)));
   }
   return text.str();
 }
@@ -188,12 +202,10 @@ Status finish_bench(CommandLine& line) {
   line.load.arrivals = line.arrivals == "poisson" ? bench::Arrivals::Kind::kPoisson
                                                   : bench::Arrivals::Kind::kConstant;
   line.load.method = line.method;
-  Result<std::string> params = read_params(line.params);
-  if (!params) return tl::unexpected(params.error());
-  line.load.params = *params;
+  line.load.params = line.params;
   std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
-  // Any number in place of $i shows whether the rest is JSON.
-  std::string example = std::move(*params);
+  // The numbers are not there yet: any will do to see whether the rest is JSON.
+  std::string example = line.params;
   for (size_t at; (at = example.find("$i")) != std::string::npos;)
     example.replace(at, 2, "1");
   return check_request(line, "bench", example);
@@ -227,6 +239,9 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
     if (!token) return usage(app.get_name() + ": --token-file: " + token.error());
     line.load.token = *token;
   }
+  Result<std::string> params = read_params(app.get_name(), line.params);
+  if (!params) return tl::unexpected(params.error());
+  line.params = std::move(*params);
   Status checked;
   if (line.command == Command::kServe) checked = check_serve(line);
   if (line.command == Command::kCall) checked = check_request(line, "call", line.params);

@@ -33,9 +33,10 @@ struct CommandLine {
   std::string token_file;             // call, discover, bench; empty: no token
   net::ClientTlsFiles tls;            // call, discover
   std::string method;                 // call, discover, bench
-  std::string params;  // call, bench: a JSON object or array (bench: or @FILE); empty: none
-  uint64_t timeout_ms = 30'000;  // call, discover
-  bench::Options load;           // bench, with an address, a method and params; all: the token
+  std::string params;                 // call, bench: a JSON object or array; empty: none
+  double wait_s = 0;                  // call: try to connect for so long
+  uint64_t timeout_ms = 30'000;       // call, discover
+  bench::Options load;                // bench, with an address, a method and params; all: the token
   std::string arrivals = "poisson";
   bool json = false;  // bench
 };

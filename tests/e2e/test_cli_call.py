@@ -6,6 +6,7 @@ import pathlib
 import socket
 import subprocess
 import threading
+import time
 
 import pytest
 from client import DEADLINE_S
@@ -14,9 +15,9 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
 
 
-def call(*arguments):
+def call(*arguments, stdin=""):
     argv = [PROGRAM, "call", *arguments]
-    return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S)
+    return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S, input=stdin)
 
 
 class OneAnswer:
@@ -82,6 +83,36 @@ def test_params_may_be_an_array_or_absent(serve):
     address, server = serve([b'{"jsonrpc":"2.0","id":1,"result":null}\n'])
     assert call("--to", address, 'a"b').returncode == 0
     assert server.received() == {"jsonrpc": "2.0", "id": 1, "method": 'a"b'}
+
+
+def test_params_may_be_in_a_file_or_on_stdin(serve, tmp_path):
+    large = [1, "x" * 200_000]  # no argument can be so long
+    params = tmp_path / "params.json"
+    params.write_text(json.dumps(large, indent=1))
+    address, server = serve([b'{"jsonrpc":"2.0","id":1,"result":1}\n'])
+    assert call("--to", address, "echo", f"@{params}").stdout == "1\n"
+    assert server.received()["params"] == large
+    address, server = serve([b'{"jsonrpc":"2.0","id":1,"result":2}\n'])
+    assert call("--to", address, "echo", "-", stdin=params.read_text()).stdout == "2\n"
+    assert server.received()["params"] == large
+
+
+def test_it_waits_for_a_server_that_starts(serve, tmp_path):
+    """Its socket is not there, then it does not listen, then it answers."""
+    path = tmp_path / "s"
+    argv = [PROGRAM, "call", "--to", f"unix:{path}", "--wait", "20", "echo"]
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as waiting:
+        with pytest.raises(subprocess.TimeoutExpired):
+            waiting.wait(0.3)
+        serve([b'{"jsonrpc":"2.0","id":1,"result":7}\n'], path)
+        assert waiting.communicate(timeout=DEADLINE_S)[0] == "7\n"
+
+
+def test_it_waits_no_longer_than_it_is_told_to(tmp_path):
+    started = time.monotonic()
+    done = call("--to", f"unix:{tmp_path}/s", "--wait", "0.4", "echo")
+    assert done.returncode == 71 and "cannot connect to" in done.stderr
+    assert time.monotonic() - started >= 0.4
 
 
 def test_a_unix_socket_is_called(serve, tmp_path):
@@ -166,6 +197,9 @@ def test_the_address_comes_from_the_configuration(serve, tmp_path):
         ([], "expected a METHOD"),
         (["echo", "5"], "expected PARAMS to be a JSON object or array, found 5"),
         (["echo", '{"a":'], "expected PARAMS to be a JSON object or array"),
+        (["echo", "@/no/file"], "expected PARAMS to be in /no/file, which cannot be read or"),
+        (["echo", "-"], "expected PARAMS on stdin, which cannot be read or is empty"),
+        (["--wait", "-1", "echo"], "--wait: Value -1 not in range"),
         (["echo", "{}", "extra"], "unexpected argument extra"),
         (["--to", "nonsense", "echo"], 'expected "HOST:PORT"'),
         (["--to", "a:1", "-c", "x", "echo"], "expected either -c or --to, found both"),

@@ -10,6 +10,8 @@
 namespace ringmaster::cli {
 namespace {
 
+constexpr int kNoResult = 1;  // the exit code
+
 constexpr double kShownPercents[] = {50, 90, 99, 99.9};
 // Enough percentiles to draw the distribution.
 constexpr double kPercents[] = {1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9};
@@ -97,7 +99,7 @@ Result<int> bench(const bench::Options& options, bool is_json) {
   if (!report) return tl::unexpected(report.error());
   const std::string text = is_json ? to_json(options, *report) + "\n" : to_text(options, *report);
   std::fputs(text.c_str(), stdout);
-  return 0;
+  return report->results > 0 ? 0 : kNoResult;
 }
 
 }  // namespace ringmaster::cli

@@ -8,8 +8,9 @@
 
 namespace ringmaster::cli {
 
-// Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and its
-// progress on a terminal. Returns the exit code.
+// Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and on a
+// terminal how far it is. Returns the exit code: 1 where not a single request had a
+// result.
 Result<int> bench(const bench::Options& options, bool is_json);
 
 // The report, for people and as JSON.

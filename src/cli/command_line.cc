@@ -72,8 +72,8 @@ void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
-      "Exit codes: 0 ok, 1 the call was answered with an error, 64 usage,\n"
-      "70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
+      "Exit codes: 0 ok, 1 the answer was an error (call), or there was no result (bench),\n"
+      "64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
   for (CLI::App* app : {parser.serve, parser.check, parser.call, parser.discover, parser.bench}) {

@@ -21,6 +21,7 @@ namespace {
 
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 constexpr std::string_view kArrivals[] = {"poisson", "constant"};
+constexpr const char* kHelp = "help";
 constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
 constexpr double kWaitSMax = 3600;
 constexpr size_t kShownBytesMax = 200;  // of params that are wrong
@@ -34,6 +35,8 @@ struct Parser {
   CLI::App* discover =
       app.add_subcommand("discover", "print what a server offers, as an OpenRPC document");
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
+  // Only for the list: parse_command_line() turns it into --help.
+  CLI::App* help = app.add_subcommand(kHelp, "print this, or what a SUBCOMMAND takes");
 };
 
 void describe_bench(CLI::App& app, CommandLine& line) {
@@ -223,7 +226,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
   if (&app == &parser.app)
-    return usage("expected a subcommand: serve, check, call, discover or bench");
+    return usage("expected a subcommand: serve, check, call, discover, bench or help");
   const bool needs_config = &app == parser.serve || &app == parser.check;
   if (needs_config && line.config.empty()) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
@@ -257,9 +260,18 @@ Result<CommandLine> parse_command_line(int argc, char** argv) {
   Parser parser;
   CommandLine line;
   describe(parser, line);
+  std::vector<std::string> words(argv + 1, argv + argc);
+  const bool is_help = !words.empty() && words.front() == kHelp;
+  if (is_help) {  // `help` and `help SUBCOMMAND` are what --help prints
+    words.erase(words.begin());
+    words.push_back("--help");
+  }
+  std::reverse(words.begin(), words.end());  // so the library wants them
   try {
-    parser.app.parse(argc, argv);
+    parser.app.parse(std::move(words));
   } catch (const CLI::Success& asked) {  // --help, --version
+    const std::string unknown = is_help ? find_unknown(parser) : "";
+    if (!unknown.empty()) return usage(unknown);
     std::ostringstream out;
     parser.app.exit(asked, out, out);
     line.text = out.str();

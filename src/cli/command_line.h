@@ -13,7 +13,7 @@
 namespace ringmaster::cli {
 
 enum class Command {
-  kShowText,  // --help, --version: print `text`
+  kShowText,  // help, --help, --version: print `text`
   kServe,
   kCheck,
   kCall,

@@ -120,7 +120,7 @@ def test_serve_refuses_a_bad_configuration_on_stderr(write):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ([], "expected a subcommand: serve, check, call, discover or bench"),
+        ([], "expected a subcommand: serve, check, call, discover, bench or help"),
         (["sreve"], "unknown subcommand sreve; did you mean serve?"),
         (["--vresion"], "unknown option --vresion; did you mean --version?"),
         (["check"], "check: expected -c FILE"),
@@ -145,6 +145,14 @@ def test_help_and_version_exit_0():
         done = run(*arguments)
         assert (done.returncode, done.stderr) == (0, "")
         assert "Usage: ringmaster" in done.stdout
+
+
+def test_the_subcommand_help_prints_what_the_option_prints():
+    for options, words in ((["--help"], ["help"]), (["call", "--help"], ["help", "call"])):
+        done = run(*words)
+        assert (done.returncode, done.stdout) == (0, run(*options).stdout)
+    done = run("help", "cal")
+    assert done.returncode == 64 and "unknown subcommand cal; did you mean call?" in done.stderr
 
 
 def test_a_log_file_that_cannot_be_opened_exits_71(write, folder):

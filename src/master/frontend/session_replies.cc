@@ -10,6 +10,8 @@ namespace {
 // The HTTP status for unreadable input.
 unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
   switch (why) {
+    case rpc::Framer::Event::kTooLarge:
+      return 413;
     case rpc::Framer::Event::kBadFrame:
       return http.fault().status;
     case rpc::Framer::Event::kNeedMore:

@@ -15,7 +15,13 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-// The reason, for failures that have a word of their own.
+// Most of 4xx say that the request itself is wrong: it would be the next time. Not so 408 (it came
+// too slowly), 425 (too early) and 429 (too often).
+bool is_retryable(long status) {
+  return status < 400 || status > 499 || status == 408 || status == 425 || status == 429;
+}
+
+// What a caller's program may compare, for the ways to fail that have a word.
 const char* reason_of(CURLcode code) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
@@ -104,7 +110,8 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   }
   if (code == CURLE_OK) {
     return {fmt::format("http_{}", status),
-            fmt::format("upstream {}: HTTP status {}, expected 200", name, status)};
+            fmt::format("upstream {}: expected a status from 200 to 299, found {}", name, status),
+            is_retryable(status)};
   }
   if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
     const std::string why =

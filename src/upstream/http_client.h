@@ -23,8 +23,9 @@ namespace ringmaster::upstream {
 class HttpClient {
  public:
   struct Failure {
-    std::string reason;   // one word for programs: "timeout", "http_404", "connect", ...
-    std::string message;  // names the upstream and the fault
+    std::string reason;        // one word for programs: "timeout", "http_404", "connect", ...
+    std::string message;       // names the upstream, and what happened
+    bool is_retryable = true;  // the same request may succeed later
   };
 
   struct Request {

@@ -136,6 +136,7 @@ def test_a_job_that_kills_its_workers_ends(server, probe):
         answers = client.answers(101)
     error = answers.pop("poison")["error"]
     assert error["code"] == -32014 and "attempt 3 of 3" in error["message"]
+    assert error["data"]["retryable"] is False
     assert all(answers[id]["result"] == [id] for id in range(100))
     died = running.wait_for_lines("event=worker_died", 3)
     assert [re.search(r"attempt=(\d)", line).group(1) for line in died] == ["1", "2", "3"]

@@ -5,6 +5,7 @@ import json
 import pytest
 from barrier_upstream import BarrierUpstream
 from client import RpcError, request
+from scripted_upstream import ScriptedUpstream
 
 USER = {"user_id": 42}
 FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
@@ -142,6 +143,23 @@ def test_a_host_that_does_not_exist(fetching):
 def test_an_unknown_user(fetching, feature_service):
     running = fetching(feature_service().url)
     assert_upstream_failed(running, "http_404", params={"user_id": 0})
+
+
+@pytest.mark.parametrize("status, retryable", [
+    (302, True), (400, False), (404, False), (408, True), (410, False), (425, True), (429, True),
+    (499, False), (500, True), (503, True),
+])  # fmt: skip
+def test_a_status_says_whether_to_try_again(fetching, status, retryable):
+    """A request that the upstream finds wrong is wrong the next time, too."""
+    def refuse(connection, body):
+        connection.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
+
+    with ScriptedUpstream(refuse) as upstream:
+        failed = failure(fetching(upstream.url))
+    assert failed.message == f"upstream users: expected a status from 200 to 299, found {status}"
+    assert failed.data == {
+        "reason": f"http_{status}", "retryable": retryable, "executed": False,
+    }
 
 
 @pytest.mark.parametrize(

@@ -63,7 +63,7 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
 void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure) {
   if (!failure) return events_.on_fetched(job);
   rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
-  error.retryable = true;
+  error.retryable = failure->is_retryable;
   events_.on_step_failed(job, error);
 }
 

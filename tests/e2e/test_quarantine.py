@@ -5,8 +5,9 @@ import re
 import subprocess
 
 import pytest
-from client import RpcError, request
+from client import Client, RpcError, request
 from proc import forget_peak, is_sanitized, peak_bytes, resident_bytes, wait_until
+from server import configuration
 
 
 @pytest.fixture
@@ -74,6 +75,25 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
     assert [(path / "params.json").read_bytes() for path in kept(tmp_path / "crashes")] == [
         written, written
     ]  # fmt: skip
+
+
+def test_a_kept_crash_names_its_configuration_from_anywhere(build, start, server, tmp_path, probe):
+    """Whatever folder the server was started in."""
+    (tmp_path / "here").mkdir()
+    config = tmp_path / "here" / "server.toml"
+    config.write_text(configuration(
+        crashes={"folder": tmp_path / "crashes"}, handlers={"poison": probe("aborts")},
+        methods={"poison": {"attempts": 1}},
+    ))
+    running = start([build / "ringmaster", "serve", "-c", "./here/../here/server.toml"],
+                    cwd=tmp_path)
+    address = running.wait_for_line(r"event=ready address=(\S+)").group(1)
+    with Client(address) as client, pytest.raises(RpcError):
+        client.call("poison")
+    running.wait_for_line("event=crash_kept")
+    [crash] = kept(tmp_path / "crashes")
+    assert f"\nrun it again: ringmaster call -c '{config}' 'poison'" in (
+        crash / "report.txt").read_text()
 
 
 def test_fetched_bodies_are_kept_too(poisoned, feature_service, tmp_path):

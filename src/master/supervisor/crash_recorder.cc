@@ -2,10 +2,12 @@
 
 #include <chrono>
 #include <deque>
+#include <filesystem>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 #include <optional>
 #include <string_view>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -32,13 +34,21 @@ std::string shell_word(std::string_view text) {
   return word + "'";
 }
 
+// For a reader in another folder. As it was given, where the working folder is gone.
+std::string absolute(const std::string& path) {
+  std::error_code error;
+  const std::filesystem::path found = std::filesystem::absolute(path, error);
+  return error ? path : found.lexically_normal().string();
+}
+
 std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Options& options,
                       bool has_params) {
   std::string text = fmt::format(
       "method: {}\nstep: {} of {}\nhandler: {}\nlibrary: {}\nattempts: {}\n", job.method->name,
       job.step + 1, job.method->steps.size(), handler.name, handler.library, job.attempts);
-  text += fmt::format("run it again: ringmaster call -c {} {}{}\n", shell_word(options.config_file),
-                      shell_word(job.method->name), has_params ? " \"$(cat params.json)\"" : "");
+  text += fmt::format("run it again: ringmaster call -c {} {}{}\n",
+                      shell_word(absolute(options.config_file)), shell_word(job.method->name),
+                      has_params ? " \"$(cat params.json)\"" : "");
   for (const WorkerExit& death : job.deaths) {
     text += fmt::format("\nworker {} of generation {}, pid {}: {}{}{}\n{}\n", death.worker,
                         death.generation, death.pid, death.how, death.cause.empty() ? "" : " by ",

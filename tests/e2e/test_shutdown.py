@@ -32,6 +32,7 @@ def test_an_idle_server_ends(holding, number):
     assert idle.call("echo", [1]) == [1]
     assert running.stop(number) == 0
     assert idle.read_to_end() == []
+    assert running.lines[-1].endswith("event=stopped")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])

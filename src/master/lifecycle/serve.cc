@@ -318,9 +318,14 @@ ExitCode serve(Options options, LoadOptions load_options) {
   if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
   Result<Loop> loop = make_loop();
   if (!loop) return refuse(loop.error());
-  Server server(std::move(load_options), std::move(*loop));
-  if (Status started = server.start(std::move(options)); !started) return refuse(started.error());
-  return server.run();
+  ExitCode exit_code = ExitCode::kOk;
+  {
+    Server server(std::move(load_options), std::move(*loop));
+    if (Status started = server.start(std::move(options)); !started) return refuse(started.error());
+    exit_code = server.run();
+  }  // the last crashes are written, and logged, by then
+  if (exit_code == ExitCode::kOk) log(Level::kInfo, "stopped");
+  return exit_code;
 }
 
 }  // namespace ringmaster::master

@@ -52,6 +52,25 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
         os.close(write_end)
 
 
+@pytest.mark.parametrize("name", ["USR2", "WINCH"])
+def test_signals_of_other_servers_are_ignored(server, name):
+    """The first is logged; a terminal sends WINCH again and again."""
+    running = server()
+    for _ in range(3):
+        running.send(getattr(signal, f"SIG{name}"))
+        running.wait_for_line(f"level=warning .*event=signal_ignored signal={name}$")
+        assert running.call("echo", [1]) == [1]
+    assert len([line for line in running.lines if "event=signal_ignored" in line]) == 1
+
+
+def test_no_signal_of_another_server_ends_it(server):
+    running = server()
+    for number in (signal.SIGPIPE, signal.SIGUSR2, signal.SIGWINCH):
+        running.send(number)
+    assert running.call("echo", [1]) == [1]
+    assert running.stop() == 0
+
+
 def test_one_worker_more_and_fewer(server):
     running = server(workers={"count": 1})
     for wanted in (2, 3):

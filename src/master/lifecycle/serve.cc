@@ -97,7 +97,6 @@ class Server {
 };
 
 Status Server::start(Options options) {
-  std::signal(SIGPIPE, SIG_IGN);
   rollout_ = std::make_unique<Rollout>(
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
                                    [this](const Error& error) { on_failed(error); }});
@@ -314,7 +313,8 @@ ExitCode serve(Options options, LoadOptions load_options) {
     log(Level::kError, "not_started", {{"error", error.message}});
     return error.exit_code;
   };
-  // Before the event loop takes descriptors.
+  Signals::ignore_others();
+  // Before the loop, which takes the first descriptors.
   if (Status fits = fit_to_descriptors(options); !fits) return refuse(fits.error());
   Result<Loop> loop = make_loop();
   if (!loop) return refuse(loop.error());

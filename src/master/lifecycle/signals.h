@@ -1,4 +1,4 @@
-// Signals: the signals that the master handles, as callbacks of the event loop.
+// Signals: those that the master obeys, and those that other servers obey, as calls of the loop's.
 //
 // Processes: the master only.
 // Threads:   the loop's only: libuv passes a signal on from any thread.
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <functional>
+#include <set>
 #include <vector>
 
 #include "base/uv_handle.h"
@@ -17,11 +18,19 @@ class Signals {
  public:
   using OnSignal = std::function<void(int signal)>;
 
+  // Before the master does anything that takes time: those that it never obeys must not end it.
+  static void ignore_others();
+
+  // After ignore_others(). `on_signal` gets each signal that the master obeys. Of each other one
+  // the first is logged: a terminal sends SIGWINCH whenever it changes its size.
   Signals(uv_loop_t* loop, OnSignal on_signal);
   ~Signals();
 
  private:
+  void on_other(int signal);
+
   OnSignal on_signal_;
+  std::set<int> others_seen_;
   std::vector<UvHandle<uv_signal_t>> handles_;
 };
 

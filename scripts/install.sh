@@ -91,6 +91,8 @@ for source in conf/ringmaster.toml conf/models/*; do
   as_installed "$source" | put_configuration "$destdir$etc/ringmaster/${source#conf/}"
 done
 
+put_configuration "$destdir$etc/logrotate.d/ringmaster" < conf/ringmaster.logrotate
+
 if [[ $undo == yes ]]; then
   for folder in "$root"/{lib/ringmaster/handlers,lib/ringmaster,include/ringmaster} \
     "$root"/share/doc/ringmaster{/docs,} "$destdir$etc"/ringmaster{/models,}; do

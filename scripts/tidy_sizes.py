@@ -18,8 +18,8 @@ FILE_BYTES_MAX = 2 << 20
 TOP_LEVEL = {"Makefile", "README.md", "CHANGELOG.md", "src", "include", "scripts", "tests", "conf",
              "docs"}
 CPP = (".cc", ".h", ".hpp")
-TEXT = CPP + (".py", ".sh", ".md", ".toml", ".service", ".socket", "Makefile", ".ci/run",
-              ".editorconfig", ".clang-format", ".gitignore")
+TEXT = CPP + (".py", ".sh", ".md", ".toml", ".service", ".socket", ".logrotate", "Makefile",
+              ".ci/run", ".editorconfig", ".clang-format", ".gitignore")
 # Prose may be long; a URL or a table cannot be wrapped.
 ANY_WIDTH = (".md",)
 QUOTES_SOURCE = "tests/mutants/"  # lines of any width, too

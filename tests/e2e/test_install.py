@@ -23,9 +23,10 @@ def test_installed_files(prefix, build):
     for handler in (build / "handlers").glob("*.so"):
         assert f"lib/ringmaster/handlers/{handler.name}" in files
     for file in ("bin/ringmaster", "etc/ringmaster/ringmaster.toml",
-                 "etc/ringmaster/models/interests.ubj", "include/ringmaster/handler.h",
-                 "include/ringmaster/handler.hpp", "lib/pkgconfig/ringmaster.pc",
-                 "lib/systemd/system/ringmaster.service", "share/doc/ringmaster/README.md",
+                 "etc/ringmaster/models/interests.ubj", "etc/logrotate.d/ringmaster",
+                 "include/ringmaster/handler.h", "include/ringmaster/handler.hpp",
+                 "lib/pkgconfig/ringmaster.pc", "lib/systemd/system/ringmaster.service",
+                 "share/doc/ringmaster/README.md",
                  "share/doc/ringmaster/docs/operations.md"):
         assert file in files
     assert "bin/feature_service" not in files

@@ -94,7 +94,7 @@ hooks: ## have git run tidy over the files of each commit
 
 compile-commands: ## write build/compile_commands.json, for editors and clang's tools
 	@mkdir -p build
-	@$(MAKE) -Bn PRECOMPILED= all $(OUT)/unit_tests benches | \
+	@$(MAKE) -Bn all $(OUT)/unit_tests benches | \
 	 /usr/bin/python3 scripts/compile_commands.py > build/compile_commands.json
 
 install: all ## install into $(DESTDIR)$(PREFIX)

@@ -1,7 +1,7 @@
-"""compile_commands.py: turns the commands of `make -Bn`, on stdin, into a compilation database
-(https://clang.llvm.org/docs/JSONCompilationDatabase.html) on stdout.
+"""compile_commands.py: turns the commands that `make -Bn` prints, on stdin, into a compilation
+database (https://clang.llvm.org/docs/JSONCompilationDatabase.html) on stdout.
 
-Without the precompiled header (`make -Bn PRECOMPILED=`): clang cannot read gcc's.
+The precompiled header is left out: clang cannot read gcc's, and each file includes what it needs.
 """
 
 import json
@@ -10,15 +10,26 @@ import sys
 from pathlib import Path
 
 SOURCES = (".cc", ".c")
+PRECOMPILED = ("precompiled.h", "precompiled_tests.h")
+
+
+def without_precompiled(words):
+    left = iter(words)
+    for word in left:
+        if word != "-include":
+            yield word
+        elif not (header := next(left)).endswith(PRECOMPILED):
+            yield from (word, header)
 
 
 def entries(lines):
     for line in lines:
-        if " -c -o " not in line:
+        if " -c " not in line:
             continue
         words = shlex.split(line)
-        if words[-1].endswith(SOURCES):
-            yield {"directory": str(Path.cwd()), "file": words[-1], "arguments": words,
+        if words[-1].endswith(SOURCES) and "-o" in words:
+            yield {"directory": str(Path.cwd()), "file": words[-1],
+                   "arguments": list(without_precompiled(words)),
                    "output": words[words.index("-o") + 1]}
 
 

@@ -159,6 +159,10 @@ $(OUT)/obj/%.o: %.cc $(OUT)/flags $(OUT)/precompiled.h.gch
 	$(call compile,-include $(OUT)/precompiled.h -c)
 $(OUT)/obj/tests/unit/%.o: tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests.h.gch
 	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
+# scripts/gdb reads the master's variables, whose types these two files know. (gcc describes a class
+# with virtual functions only where its first one is defined: Dispatcher.)
+$(addprefix $(OUT)/obj/src/master/,lifecycle/serve.o pipeline/dispatcher.o): \
+  private CXXFLAGS += -g2
 $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
 	$(call compile,-x c++-header)
 $(OUT)/precompiled_tests.h.gch: tests/support/precompiled_tests.h $(OUT)/flags

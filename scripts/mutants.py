@@ -39,7 +39,7 @@ SERVER_USERS = ("fork server kill", "generation", "*")  # unit tests that run th
 ROOT = Path(__file__).resolve().parents[1]
 FAULTS = ROOT / "tests" / "mutants"
 COPIED = ("src", "include", "tests", "scripts", "conf", "docs", "Makefile", "README.md",
-          "CHANGELOG.md")
+          "CHANGELOG.md", ".clang-format", ".github")
 CASES = re.compile(r"\[doctest\] test cases: *(\d+)")
 NO_TESTS = (4, 5)  # pytest's exit statuses
 

@@ -20,6 +20,12 @@ tl::expected<std::string, std::string> read_file(const std::string& path) {
   return read_regular_file(path, kFileBytesMax);
 }
 
+std::vector<std::string_view> section_names() {
+  std::vector<std::string_view> names;
+  for_each_section([&](const Section& section, const auto&) { names.push_back(section.name); });
+  return names;
+}
+
 void read_sections(Problems& problems, const Value& root, const Paths& paths, Options& options) {
   const Entry whole{"", 0, &root};
   // Methods last: they refer to upstreams and handlers anywhere in the file.
@@ -43,7 +49,7 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
     else if (member.key == "methods")
       methods = entry;
     else
-      problems.add_unknown(entry, "section", member.key, kSections);
+      problems.add_unknown(entry, "section", member.key, section_names());
   }
   if (methods) read_methods(problems, *methods, options);
   const bool is_table = methods && methods->value->kind == Kind::kTable;

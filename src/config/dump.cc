@@ -7,9 +7,9 @@
 namespace ringmaster::config {
 namespace {
 
-std::string number_text(uint64_t number, Unit unit) {
-  if (unit == Unit::kCountOrAuto && number == 0) return "\"auto\"";
-  if (unit != Unit::kBytes || number == 0 || number % kKiB != 0) return fmt::format("{}", number);
+std::string number_text(uint64_t number, Type type) {
+  if (type == Type::kCountOrAuto && number == 0) return "\"auto\"";
+  if (type != Type::kBytes || number == 0 || number % kKiB != 0) return fmt::format("{}", number);
   if (number % kGiB == 0) return fmt::format("\"{}GiB\"", number / kGiB);
   if (number % kMiB == 0) return fmt::format("\"{}MiB\"", number / kMiB);
   return fmt::format("\"{}KiB\"", number / kKiB);
@@ -20,7 +20,7 @@ template <class T, size_t N>
 void append_numbers(std::string& out, const Key<T> (&keys)[N], const T& from) {
   for (const Key<T>& key : keys) {
     if (key.member == nullptr) continue;
-    out += fmt::format("{} = {}\n", key.name, number_text(from.*key.member, key.unit));
+    out += fmt::format("{} = {}\n", key.name, number_text(from.*key.member, key.type));
   }
 }
 

@@ -1,119 +1,265 @@
-// Every key of the configuration file, with its unit and its limits: the one place to add one.
+// Every key of the configuration file, with its type, its limits and its meaning: the one place
+// to add one.
 //
-// Reading, range checks, "did you mean", and dump() all walk these tables. A number takes one line
-// here and nothing else; any other key takes one line here and is read by its section's code in
-// sections.cc or methods.cc.
+// Reading, range checks, "did you mean", dump() and schema() all walk these tables. `make options`
+// writes docs/configuration.md, conf/ringmaster.toml and the man page from schema(). A key that is
+// a number takes one entry here and nothing else. A key of any other type is also read by its
+// section's code (sections.cc, listen.cc, workers.cc, methods.cc), and written by dump.cc.
 #pragma once
 
-#include <cstdint>
-#include <limits>
-#include <string_view>
-
+#include "config/key.h"
 #include "config/options.h"
-#include "net/options.h"
 #include "upstream/options.h"
 
 namespace ringmaster::config {
 
-enum class Unit {
-  kCount,
-  kMs,
-  kBytes,        // an integer, or a string such as "64MiB"
-  kCountOrAuto,  // "auto" is kept as 0
-  kNotANumber,   // read by the section's own code
-};
-
-template <class T>
-struct Key {
-  std::string_view name;
-  Unit unit = Unit::kNotANumber;
-  uint64_t min = 0;
-  uint64_t max = 0;
-  uint64_t T::*member = nullptr;
-};
-
-inline constexpr uint64_t kKiB = 1024;
-inline constexpr uint64_t kMiB = 1024 * kKiB;
-inline constexpr uint64_t kGiB = 1024 * kMiB;
-inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML's largest integer
-inline constexpr uint64_t kHourMs = 3600 * 1000;
-
+using ipc::HandlerSpec;
 using master::Crashes;
 using master::Limits;
 using master::Method;
 using master::Options;
 using upstream::UpstreamOptions;
 
-inline constexpr std::string_view kSections[] = {"listen",   "workers",   "limits",   "crashes",
-                                                 "shutdown", "upstreams", "handlers", "methods"};
-
 // Read in listen.cc.
 inline constexpr Key<Options> kListenKeys[] = {
-    {"rpc"},
-    {"origins"},
-    {"allow"},
-    {"token_file"},
-    {"connections_per_client", Unit::kCount, 0, 1'000'000, &Options::connections_per_client},
-    {"tls_certificate_file"},
-    {"tls_key_file"},
-    {"tls_client_ca_file"},
-    {"tls_client_crl_file"},
-    {"unix_owner"},
-    {"unix_group"},
-    {"unix_mode"},
-    {"status"},
+    {"rpc",
+     "Where clients connect. Sockets that systemd passes (ringmaster.socket) take precedence. The "
+     "default accepts connections from this host only. Anyone who reaches an address may call "
+     "every method, unless one of the keys below restricts it.",
+     Type::kAddresses},
+    {"origins",
+     "The sites whose pages may call from a browser; pages of others are refused (403). Only "
+     "browsers send an origin, so this restricts no other program.",
+     Type::kOrigins},
+    {"allow",
+     "The clients allowed over TCP; [] is all. Other connections are closed at once and logged. "
+     "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
+     Type::kRanges},
+    {"token_file",
+     "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` prints "
+     "one). Clients must send one of them; \"\" asks for none. Without TLS a token can be read on "
+     "the network.",
+     Type::kOptionalPath},
+    {"connections_per_client",
+     "The most connections of one client at once; 0 is no limit but limits.connections. A further "
+     "one is answered with -32009 and closed. A load balancer or a NAT counts as one client.",
+     Type::kCount, 0, 1'000'000, &Options::connections_per_client},
+    {"tls_certificate_file",
+     "The certificate for tls:// addresses, followed by intermediate certificates, in PEM. A "
+     "reload reads it again, for new connections.",
+     Type::kOptionalPath},
+    {"tls_key_file",
+     "The key of that certificate, in PEM. Keys of P-256 are the cheapest: a handshake takes 0.2 "
+     "ms of the master, with RSA of 4096 bits 4 ms.",
+     Type::kOptionalPath},
+    {"tls_client_ca_file",
+     "A file of CAs, in PEM: TLS clients need a certificate of one of them; \"\" asks for none.",
+     Type::kOptionalPath},
+    {"tls_client_crl_file",
+     "The certificates of these CAs that are revoked, in PEM: a CRL of every CA in a client's "
+     "chain; \"\" revokes none. All clients of a CA whose CRL has expired are refused: replace the "
+     "file and reload in time.",
+     Type::kOptionalPath},
+    {"unix_owner",
+     "The user that owns the unix sockets; \"\" is the server's own user. For another user the "
+     "server needs root or CAP_CHOWN.",
+     Type::kOwner},
+    {"unix_group", "The group that owns the unix sockets; \"\" is the server's own group.",
+     Type::kOwner},
+    {"unix_mode",
+     "The mode of the unix sockets; users who may write may connect. The umask does not change it. "
+     "The unit sets the mode of sockets that systemd passes.",
+     Type::kMode},
+    {"status",
+     "The address for health checks over HTTP, /livez and /readyz; \"\" turns it off. `allow` and "
+     "`token_file` do not apply. If this key is left out and another server has the address, the "
+     "server starts without it and logs event=no_status_port.",
+     Type::kAddress},
 };
 
 // 512: half of the workers that a ring's words can name; the other half is for spares.
 inline constexpr Key<Options> kWorkersKeys[] = {
-    {"count", Unit::kCountOrAuto, 1, 512, &Options::worker_count},
-    {"start_timeout_ms", Unit::kMs, 1, kHourMs, &Options::start_timeout_ms},
-    {"sandbox"},
-    {"user"},
-    {"max_jobs", Unit::kCount, 0, kNoLimit, &Options::worker_max_jobs},
-    {"max_rss_bytes", Unit::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
+    {"count",
+     "How many processes run handlers. \"auto\" is the number of CPUs that the server may use. "
+     "Take fewer to leave CPU to other programs, and more only for handlers that block.",
+     Type::kCountOrAuto, 1, 512, &Options::worker_count},
+    {"start_timeout_ms",
+     "How long a start or a reload may take until all workers are up; after that the start fails, "
+     "or the reload fails and the former configuration serves on. Raise it for models that take "
+     "long to load.",
+     Type::kMs, 1, kHourMs, &Options::start_timeout_ms},
+    {"sandbox",
+     "Denies handlers the network, other programs and processes, other processes' memory, mounts "
+     "and privileges. true needs Linux 5.19 with Landlock and seccomp; without them the server "
+     "does not start. \"best-effort\" skips the steps that the system refuses, and logs "
+     "event=sandbox_incomplete. Set false only for a handler that needs more.",
+     Type::kSandbox},
+    {"user",
+     "The workers' user when root starts the server; otherwise ignored. Handlers load before that, "
+     "as root. \"root\" keeps root. A user for this server only is better than the default.",
+     Type::kUser},
+    {"max_jobs",
+     "A worker is replaced after so many jobs, or up to a quarter more so that workers are not all "
+     "replaced at once; 0 is never. Set it for handlers that leak.",
+     Type::kCount, 0, kNoLimit, &Options::worker_max_jobs},
+    {"max_rss_bytes",
+     "A worker is replaced when it has grown by so many bytes since its start; 0 is never. Shared "
+     "models do not count. Set it for handlers that leak.",
+     Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
 };
 
 inline constexpr Key<Limits> kLimitsKeys[] = {
-    {"request_bytes", Unit::kBytes, kKiB, kGiB, &Limits::request_bytes},
-    {"response_bytes", Unit::kBytes, kKiB, kGiB, &Limits::response_bytes},
-    {"batch_items", Unit::kCount, 1, 100'000, &Limits::batch_items},
-    {"connections", Unit::kCount, 1, 1'000'000, &Limits::connections},
-    {"in_flight_per_connection", Unit::kCount, 1, 100'000, &Limits::in_flight_per_connection},
-    {"requests_in_flight", Unit::kCount, 1, 1'000'000, &Limits::requests_in_flight},
-    {"payload_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
-    {"connection_memory_bytes", Unit::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
-    {"send_timeout_ms", Unit::kMs, 1, kHourMs, &Limits::send_timeout_ms},
-    {"idle_timeout_ms", Unit::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
+    {"request_bytes",
+     "The longest message from a client. A longer one is answered with -32007, and its connection "
+     "is closed. Raise it for large params: each connection may take that much memory.",
+     Type::kBytes, kKiB, kGiB, &Limits::request_bytes},
+    {"response_bytes",
+     "The longest result from a handler. A longer one is answered with -32008. Every worker has "
+     "shared memory for two of that size, allocated only as far as results are really that long.",
+     Type::kBytes, kKiB, kGiB, &Limits::response_bytes},
+    {"batch_items",
+     "The most requests in one JSON-RPC batch. A larger batch is answered with -32010. Each item "
+     "counts as a request for the limits below.",
+     Type::kCount, 1, 100'000, &Limits::batch_items},
+    {"connections",
+     "The most connections at once. Each takes a descriptor: keep it below LimitNOFILE of the "
+     "service. A further one closes the longest idle connection of the client with most "
+     "connections; if none is idle, it is answered with -32009 and closed.",
+     Type::kCount, 1, 1'000'000, &Limits::connections},
+    {"in_flight_per_connection",
+     "The most unanswered requests of one connection. At that number the connection is not read "
+     "until answers were sent, so one client with a deep pipeline cannot fill the queue for all.",
+     Type::kCount, 1, 100'000, &Limits::in_flight_per_connection},
+    {"requests_in_flight",
+     "The most requests that are admitted and not yet answered. Further ones are answered with "
+     "-32009 at once, so that clients can go elsewhere. Each takes some memory.",
+     Type::kCount, 1, 1'000'000, &Limits::requests_in_flight},
+    {"payload_memory_bytes",
+     "Shared memory for the params, fetched bodies and results between steps of all requests in "
+     "flight. It must hold one request of any method. When it is full, requests are answered with "
+     "-32009. Raise it for large bodies under much load; memory is allocated only as it is used.",
+     Type::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
+    {"connection_memory_bytes",
+     "Memory of all connections together: unfinished requests, and answers that clients have not "
+     "read. It must hold at least request_bytes and response_bytes. When it is full, the "
+     "connection that holds most is closed.",
+     Type::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
+    {"send_timeout_ms",
+     "How long a client may read no byte of its answers before its connection is closed. Raise it "
+     "for clients that pause.",
+     Type::kMs, 1, kHourMs, &Limits::send_timeout_ms},
+    {"idle_timeout_ms",
+     "How long a connection may be idle, with no request in flight and no answer unsent; 0 is for "
+     "ever. Set it for clients that forget to close connections.",
+     Type::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
 };
 
 inline constexpr Key<Crashes> kCrashesKeys[] = {
-    {"folder"},
-    {"count", Unit::kCount, 1, 10'000, &Crashes::count},
-    {"total_bytes", Unit::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
+    {"folder",
+     "A folder for the payload and the backtraces of each job that used up its attempts because "
+     "its workers died; \"\" keeps nothing. The server creates a missing folder. The files are "
+     "your users' data. Under systemd: /var/log/ringmaster/crashes.",
+     Type::kOptionalPath},
+    {"count", "The most crashes kept; the oldest are removed for new ones.", Type::kCount, 1,
+     10'000, &Crashes::count},
+    {"total_bytes",
+     "The most bytes kept; the oldest crashes are removed for new ones. A crash that alone is "
+     "larger is not kept.",
+     Type::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
 inline constexpr Key<Options> kShutdownKeys[] = {
-    {"grace_ms", Unit::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
+    {"grace_ms",
+     "How long requests in flight may take to finish after SIGTERM; the others are then answered "
+     "with -32013. Longer than the longest timeout_ms of a method is enough. The server makes "
+     "systemd wait that long, also beyond TimeoutStopSec.",
+     Type::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
 };
 
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
-    {"url"},
-    {"timeout_ms", Unit::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
-    {"connections", Unit::kCount, 1, 10'000, &UpstreamOptions::connections},
-    {"body_bytes", Unit::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
+    {"url", "Where the service is. A fetch is a POST if the step has a body, else a GET.",
+     Type::kUrl},
+    {"timeout_ms",
+     "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
+     "the time of a slow but healthy response: past it the request gets -32015 while the client "
+     "can still retry.",
+     Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
+    {"connections",
+     "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
+     "seconds each need R*S connections.",
+     Type::kCount, 1, 10'000, &UpstreamOptions::connections},
+    {"body_bytes",
+     "The longest response body that is accepted; a longer one is an upstream failure.",
+     Type::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
+};
+
+// [handlers.NAME]. Every other key is handed to the handler.
+inline constexpr Key<HandlerSpec> kHandlersKeys[] = {
+    {"library",
+     "The handler's shared object: NAME.so in the folder `handlers` beside the program or in "
+     "lib/ringmaster/handlers, or a path where it has a \"/\" or \".so\" in it. The default is the "
+     "handler's own name.",
+     Type::kLibrary},
+    {"batch",
+     "The most jobs in one call of the handler, if that many wait. Raise it for handlers that run "
+     "several jobs in less time than one by one. A crash costs every job of the batch an attempt; "
+     "they are run again one by one.",
+     Type::kCount, 1, ipc::kBatchMax, &HandlerSpec::batch},
+    {"model",
+     "The path of the handler's model. This file, and that of every key that ends in `_file`, must "
+     "exist. Any other key is passed to the handler, which refuses unknown ones.",
+     Type::kFile},
 };
 
 // [methods.NAME]
 inline constexpr Key<Method> kMethodsKeys[] = {
-    {"summary"},
-    {"timeout_ms", Unit::kMs, 1, kHourMs, &Method::timeout_ms},
-    {"attempts", Unit::kCount, 1, 10, &Method::attempts},
-    {"steps"},
+    {"summary", "The method's summary in rpc.discover; \"\" is that of the last step's handler.",
+     Type::kText},
+    {"timeout_ms",
+     "The deadline for fetching, waiting and computing together. Past it the client gets -32012, "
+     "and a worker that still runs the job is replaced. A client can shorten it, never lengthen "
+     "it.",
+     Type::kMs, 1, kHourMs, &Method::timeout_ms},
+    {"attempts",
+     "How often a job is run in all if its workers die. Set 1 for work that must not be done "
+     "twice; with many, a job that kills workers kills many.",
+     Type::kCount, 1, 10, &Method::attempts},
+    {"steps",
+     "What is done, in this order. A string in a body that begins with \"$params.\" is replaced "
+     "with that member of the request's params.",
+     Type::kSteps},
 };
 
-// One of a method's steps.
-inline constexpr std::string_view kStepKeys[] = {"fetch", "body", "run"};
+// One of a method's steps: fetch, with a body or without, or run.
+inline constexpr Key<Method> kStepKeys[] = {
+    {"fetch", "The upstream that is asked.", Type::kName},
+    {"body", "What is sent to the upstream, as JSON.", Type::kBody},
+    {"run", "The handler that is run. It gets the params and the results of the steps before it.",
+     Type::kName},
+};
+
+// Calls see(section, keys) for each section of the file.
+template <class See>
+void for_each_section(See see) {
+  see(Section{"listen",
+              "where clients connect, which clients may call, and where health checks ask"},
+      kListenKeys);
+  see(Section{"workers",
+              "how many processes run handlers, how they are confined, and when they are replaced"},
+      kWorkersKeys);
+  see(Section{"limits",
+              "the largest messages, the most connections and requests, and the memory for all of "
+              "them"},
+      kLimitsKeys);
+  see(Section{"crashes", "where the payload of a job that killed its workers is kept"},
+      kCrashesKeys);
+  see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
+  see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
+      kUpstreamsKeys);
+  see(Section{"handlers", "a shared object and its model; any number of them", true, true},
+      kHandlersKeys);
+  see(Section{"methods", "what clients may call; at least one", true}, kMethodsKeys);
+}
 
 }  // namespace ringmaster::config

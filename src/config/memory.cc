@@ -45,7 +45,7 @@ Need need_of(const Value& root, const Options& options, const Method& method) {
   const auto add = [&](std::string_view key, uint64_t bytes,
                        std::initializer_list<std::string_view> path) {
     need.text +=
-        fmt::format("{}{} = {}", need.text.empty() ? "" : ", ", key, in_unit(bytes, Unit::kBytes));
+        fmt::format("{}{} = {}", need.text.empty() ? "" : ", ", key, in_unit(bytes, Type::kBytes));
     if (need.line == 0) need.line = line_of(root, path);
   };
   for (size_t i = 0; i < method.steps.size(); ++i) {
@@ -82,14 +82,14 @@ void check_payload_memory(Problems& problems, const Value& root, const Options& 
       needed - ipc::PayloadStore::block_bytes(limits.request_bytes) + ipc::kReadablePadding;
   const std::string instead = usable >= others + kKiB
                                   ? fmt::format(", or limits.request_bytes of at most {}",
-                                                in_unit(usable - others, Unit::kBytes))
+                                                in_unit(usable - others, Type::kBytes))
                                   : "";
   problems.add(
       line != 0 ? line : need.line, "limits.payload_memory_bytes",
       fmt::format("must hold one request of the method {}, with {}: expected at least {}{}, "
                   "found {}",
-                  quote_key(most->name), need.text, in_unit(needed, Unit::kBytes), instead,
-                  in_unit(limits.payload_memory_bytes, Unit::kBytes)));
+                  quote_key(most->name), need.text, in_unit(needed, Type::kBytes), instead,
+                  in_unit(limits.payload_memory_bytes, Type::kBytes)));
 }
 
 }  // namespace

@@ -53,7 +53,7 @@ std::optional<master::Step> read_step(Problems& problems, const Entry& step,
     else if (member.key == "body")
       body = entry;
     else
-      problems.add_unknown(entry, "key", member.key, kStepKeys);
+      problems.add_unknown(entry, "key", member.key, names_of(kStepKeys));
   }
   if (fetch.has_value() == run.has_value()) {
     problems.add(step,

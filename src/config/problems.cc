@@ -36,13 +36,13 @@ std::optional<uint64_t> parse_size(std::string_view text) {
   return std::nullopt;
 }
 
-std::string_view expected_for(Unit unit) {
-  switch (unit) {
-    case Unit::kMs:
+std::string_view expected_for(Type type) {
+  switch (type) {
+    case Type::kMs:
       return "an integer, in milliseconds";
-    case Unit::kBytes:
+    case Type::kBytes:
       return "a size: an integer in bytes, or a string such as \"64MiB\" (KiB, MiB, GiB)";
-    case Unit::kCountOrAuto:
+    case Type::kCountOrAuto:
       return "\"auto\" or an integer";
     default:
       return "an integer";
@@ -51,9 +51,9 @@ std::string_view expected_for(Unit unit) {
 
 }  // namespace
 
-std::string in_unit(uint64_t number, Unit unit) {
-  if (unit == Unit::kMs) return fmt::format("{} ms", number);
-  if (unit != Unit::kBytes) return fmt::format("{}", number);
+std::string in_unit(uint64_t number, Type type) {
+  if (type == Type::kMs) return fmt::format("{} ms", number);
+  if (type != Type::kBytes) return fmt::format("{}", number);
   if (number != 0 && number % kGiB == 0) return fmt::format("{}GiB", number / kGiB);
   if (number != 0 && number % kMiB == 0) return fmt::format("{}MiB", number / kMiB);
   if (number != 0 && number % kKiB == 0) return fmt::format("{}KiB", number / kKiB);
@@ -117,22 +117,22 @@ std::optional<std::string> Problems::read_text(const Entry& entry, std::string_v
   return entry.value->text;
 }
 
-std::optional<uint64_t> Problems::read_number(const Entry& entry, Unit unit, uint64_t min,
+std::optional<uint64_t> Problems::read_number(const Entry& entry, Type type, uint64_t min,
                                               uint64_t max) {
   const Value& value = *entry.value;
   std::optional<uint64_t> number;
-  if (value.kind == Kind::kString && unit == Unit::kBytes) number = parse_size(value.text);
-  if (value.kind == Kind::kString && unit == Unit::kCountOrAuto && value.text == "auto") return 0;
+  if (value.kind == Kind::kString && type == Type::kBytes) number = parse_size(value.text);
+  if (value.kind == Kind::kString && type == Type::kCountOrAuto && value.text == "auto") return 0;
   if (value.kind == Kind::kInteger && value.integer >= 0) number = value.integer;
   if (!number && value.kind != Kind::kInteger) {
-    add(entry, fmt::format("expected {}, found {}", expected_for(unit), describe(value)));
+    add(entry, fmt::format("expected {}, found {}", expected_for(type), describe(value)));
     return std::nullopt;
   }
   if (!number || *number < min || *number > max) {
     const std::string found =
         value.kind == Kind::kString ? value.text : fmt::format("{}", value.integer);
-    add(entry, fmt::format("must be from {} to {}, found {}", in_unit(min, unit),
-                           in_unit(max, unit), found));
+    add(entry, fmt::format("must be from {} to {}, found {}", in_unit(min, type),
+                           in_unit(max, type), found));
     return std::nullopt;
   }
   return number;

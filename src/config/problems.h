@@ -2,6 +2,7 @@
 // functions return a value, or add a problem and return nothing.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <optional>
 #include <span>
@@ -9,7 +10,7 @@
 #include <string_view>
 #include <vector>
 
-#include "config/keys.h"
+#include "config/key.h"
 #include "config/problem.h"
 #include "config/value.h"
 
@@ -26,7 +27,7 @@ struct Entry {
 };
 
 // A number as people write it: 64MiB, 500 ms.
-std::string in_unit(uint64_t number, Unit unit);
+std::string in_unit(uint64_t number, Type type);
 
 class Problems {
  public:
@@ -44,7 +45,7 @@ class Problems {
   bool expect_text(const Entry& entry, std::string_view text, std::string_view expected);
   // A string that passes expect_text().
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);
-  std::optional<uint64_t> read_number(const Entry& entry, Unit unit, uint64_t min, uint64_t max);
+  std::optional<uint64_t> read_number(const Entry& entry, Type type, uint64_t min, uint64_t max);
 
   size_t count() const { return problems_.size(); }
   // All problems, by line.
@@ -55,6 +56,27 @@ class Problems {
   std::vector<Problem> problems_;
 };
 
+template <class T, size_t N>
+const Key<T>* find_key(const Key<T> (&keys)[N], std::string_view name) {
+  const Key<T>* const found =
+      std::find_if(keys, keys + N, [&](auto& key) { return key.name == name; });
+  return found == keys + N ? nullptr : found;
+}
+
+template <class T, size_t N>
+std::vector<std::string_view> names_of(const Key<T> (&keys)[N]) {
+  std::vector<std::string_view> names;
+  for (const Key<T>& key : keys)
+    names.push_back(key.name);
+  return names;
+}
+
+template <class T>
+void read_number(Problems& problems, const Entry& entry, const Key<T>& key, T& into) {
+  const auto number = problems.read_number(entry, key.type, key.min, key.max);
+  if (number) into.*key.member = *number;
+}
+
 // Reads a table with these keys: numbers into `into`, others by `read_other(name, entry)`.
 template <class T, size_t N, class ReadOther>
 void read_table(Problems& problems, const Entry& table, const Key<T> (&keys)[N], T& into,
@@ -62,17 +84,11 @@ void read_table(Problems& problems, const Entry& table, const Key<T> (&keys)[N],
   if (!problems.expect(table, Kind::kTable, "a table")) return;
   for (const Member& member : table.value->members) {
     const Entry entry = table.member(member);
-    const Key<T>* key = nullptr;
-    std::vector<std::string_view> names;
-    for (const Key<T>& one : keys) {
-      names.push_back(one.name);
-      if (one.name == member.key) key = &one;
-    }
+    const Key<T>* const key = find_key(keys, member.key);
     if (key == nullptr) {
-      problems.add_unknown(entry, "key", member.key, names);
+      problems.add_unknown(entry, "key", member.key, names_of(keys));
     } else if (key->member != nullptr) {
-      const auto number = problems.read_number(entry, key->unit, key->min, key->max);
-      if (number) into.*key->member = *number;
+      read_number(problems, entry, *key, into);
     } else {
       read_other(key->name, entry);
     }

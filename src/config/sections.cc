@@ -34,11 +34,11 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
   Entry library{table.key + ".library", table.line, &own_name};
   for (const Member& member : table.value->members) {
     const Entry entry = table.member(member);
+    const Key<HandlerSpec>* const key = find_key(kHandlersKeys, member.key);
     if (member.key == "library") {
       library = entry;
-    } else if (member.key == "batch") {
-      const auto batch = problems.read_number(entry, Unit::kCount, 1, ipc::kBatchMax);
-      spec.batch = batch.value_or(spec.batch);
+    } else if (key != nullptr && key->member != nullptr) {
+      read_number(problems, entry, *key, spec);
     } else if (problems.expect_text(entry, member.key, "a key")) {
       const auto option = read_handler_option(problems, member.key, entry, paths);
       if (option) spec.options.emplace_back(member.key, *option);

@@ -2,6 +2,7 @@
 // can, so that later sections can still be checked.
 #pragma once
 
+#include "config/keys.h"
 #include "config/options.h"
 #include "config/paths.h"
 #include "config/problems.h"

@@ -1,0 +1,62 @@
+// Key: what the tables of keys.h say of one key.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <string_view>
+
+namespace ringmaster::config {
+
+enum class Type {
+  kCount,
+  kMs,
+  kBytes,        // an integer, or a string such as "64MiB"
+  kCountOrAuto,  // "auto" is kept as 0
+  // Below: not a number, read by the section's own code. schema.cc says what each looks like.
+  kText,
+  kAddress,
+  kAddresses,
+  kOrigins,
+  kRanges,
+  kOptionalPath,
+  kFile,
+  kUser,
+  kOwner,  // a user or a group, or ""
+  kMode,
+  kSandbox,
+  kUrl,      // required
+  kLibrary,  // by default the handler's own name
+  kSteps,    // required
+  kName,
+  kBody,
+};
+
+constexpr bool is_required(Type type) {
+  return type == Type::kUrl || type == Type::kSteps;
+}
+
+template <class T>
+struct Key {
+  std::string_view name;
+  std::string_view meaning;  // what it is, and when to change it
+  Type type;
+  uint64_t min = 0;
+  uint64_t max = 0;
+  uint64_t T::*member = nullptr;  // of a number
+};
+
+// [limits], or any number of [upstreams.NAME].
+struct Section {
+  std::string_view name;
+  std::string_view meaning;
+  bool is_named = false;
+  bool is_open = false;  // whether it may have further keys
+};
+
+inline constexpr uint64_t kKiB = 1024;
+inline constexpr uint64_t kMiB = 1024 * kKiB;
+inline constexpr uint64_t kGiB = 1024 * kMiB;
+inline constexpr uint64_t kNoLimit = std::numeric_limits<int64_t>::max();  // TOML's largest integer
+inline constexpr uint64_t kHourMs = 3600 * 1000;
+
+}  // namespace ringmaster::config

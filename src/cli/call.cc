@@ -4,13 +4,11 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <rapidjson/document.h>
-#include <rapidjson/memorystream.h>
-#include <rapidjson/prettywriter.h>
-#include <rapidjson/stringbuffer.h>
 
 #include "base/json/scan.h"
 #include "cli/client.h"
 #include "cli/configuration.h"
+#include "cli/pretty_json.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -33,17 +31,6 @@ std::string text_of(std::string_view json) {
   document.Parse(json.data(), json.size());
   if (document.HasParseError() || !document.IsString()) return std::string(json);
   return {document.GetString(), document.GetStringLength()};
-}
-
-std::string spread_out(std::string_view json) {
-  rapidjson::MemoryStream text(json.data(), json.size());
-  rapidjson::StringBuffer buffer;
-  rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
-  writer.SetIndent(' ', 2);
-  rapidjson::Reader reader;
-  // For example a lone surrogate, which our server does not write.
-  if (!reader.Parse<rapidjson::kParseFullPrecisionFlag>(text, writer)) return std::string(json);
-  return {buffer.GetString(), buffer.GetSize()};
 }
 
 }  // namespace
@@ -72,7 +59,7 @@ Result<int> call(const CommandLine& line) {
                             std::string_view(*answer).substr(0, kShownBytesMax)));
   }
   const std::string text =
-      line.command == Command::kDiscover ? spread_out(result) : std::string(result);
+      line.command == Command::kDiscover ? pretty_json(result) : std::string(result);
   std::fwrite(text.data(), 1, text.size(), stdout);
   std::fputc('\n', stdout);
   return 0;

@@ -88,6 +88,8 @@ void describe(Parser& parser, CommandLine& line) {
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
       ->type_name("PATH");
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
+  parser.check->add_flag("--schema", line.schema,
+                         "print the JSON Schema of every configuration; takes no -c");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, without TLS if there is\n"
@@ -228,7 +230,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (&app == &parser.app)
     return usage("expected a subcommand: serve, check, call, discover, bench or help");
   const bool needs_config = &app == parser.serve || &app == parser.check;
-  if (needs_config && line.config.empty()) {
+  if (needs_config && line.config.empty() && !line.schema) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
   line.command = &app == parser.serve      ? Command::kServe

@@ -27,6 +27,7 @@ struct CommandLine {
 
   std::string config;                 // serve and check have it; the others may
   bool dump = false;                  // check
+  bool schema = false;                // check; then there may be no config
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
   std::string to;                     // call, discover, bench; empty: see find_server()

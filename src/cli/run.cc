@@ -6,7 +6,9 @@
 #include "cli/call.h"
 #include "cli/command_line.h"
 #include "cli/configuration.h"
+#include "cli/pretty_json.h"
 #include "cli/start_log.h"
+#include "config/schema.h"
 #include "master/lifecycle/serve.h"
 #include "net/tls_context.h"
 
@@ -35,6 +37,10 @@ int run_serve(const CommandLine& line) {
 }
 
 int run_check(const CommandLine& line) {
+  if (line.schema) {
+    std::printf("%s\n", pretty_json(config::schema()).c_str());
+    return 0;
+  }
   const config::Loaded loaded = config::load(line.config);
   if (!loaded.problems.empty()) return print_problems(stdout, loaded.problems);
   const net::TlsFiles& tls = loaded.options.tls;

@@ -1,0 +1,103 @@
+#include "config/forms.h"
+
+#include <fmt/format.h>
+
+#include "base/json/scan.h"
+#include "config/options.h"
+#include "config/problems.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr std::string_view kHostPort = R"(([\w.-]+|\[[0-9A-Fa-f:.]+\]):[0-9]{1,5})";
+
+std::string text_like(std::string_view pattern) {
+  return R"("type":"string","pattern":)" + json::quote(pattern);
+}
+
+std::string list_of(std::string_view members, std::string_view more = "") {
+  return fmt::format(R"("type":"array","items":{{{}}}{})", members, more);
+}
+
+std::string address_like(std::string_view more) {
+  return text_like(fmt::format("^({}{}|unix:.+)$", more, kHostPort));
+}
+
+Form number_form(Type type, uint64_t min, uint64_t max) {
+  const bool is_bounded = max != kNoLimit;
+  std::string title = is_bounded ? fmt::format("{} to {}", in_unit(min, type), in_unit(max, type))
+                                 : fmt::format("{} or more", in_unit(min, type));
+  std::string members = fmt::format(R"("type":"integer","minimum":{}{})", min,
+                                    is_bounded ? fmt::format(R"(,"maximum":{})", max) : "");
+  const auto or_else = [&](std::string_view other) {
+    members = fmt::format(R"("anyOf":[{{{}}},{{{}}}])", members, other);
+  };
+  if (type == Type::kBytes) or_else(text_like("^[0-9]+([KMG]iB)?$"));
+  if (type == Type::kCountOrAuto) {
+    or_else(R"("const":"auto")");
+    title += ", or \"auto\"";
+  }
+  return {std::move(title), std::move(members)};
+}
+
+}  // namespace
+
+Form form_of(Type type, uint64_t min, uint64_t max) {
+  const std::string any_text = R"("type":"string")";
+  const std::string some_text = R"("type":"string","minLength":1)";
+  switch (type) {
+    case Type::kCount:
+    case Type::kMs:
+    case Type::kBytes:
+    case Type::kCountOrAuto:
+      return number_form(type, min, max);
+    case Type::kText:
+      return {"a line of text", any_text};
+    case Type::kAddress:
+      return {R"("HOST:PORT", "unix:PATH" or "")", address_like("|")};
+    case Type::kAddresses:
+      return {R"(an array of "HOST:PORT", "tls://HOST:PORT" and "unix:PATH")",
+              list_of(address_like("(tls://)?"), R"(,"minItems":1)")};
+    case Type::kOrigins:
+      return {R"(an array of origins such as "https://app.example"; "*" is any)",
+              list_of(text_like(R"(^(\*|null|.+://[^/]+)$)"))};
+    case Type::kRanges:
+      return {R"(an array of ranges such as "10.0.0.0/8", and of addresses)",
+              list_of(text_like(R"(^[0-9A-Fa-f:.]+(/[0-9]{1,3})?$)"))};
+    case Type::kOptionalPath:
+      return {R"(a path, or "")", any_text};
+    case Type::kFile:
+      return {"a path", some_text};
+    case Type::kUser:
+      return {"a user, by name or number", some_text};
+    case Type::kOwner:
+      return {R"(a name or a number, or "")", any_text};
+    case Type::kMode:
+      return {R"("0000" to "0777", octal)", text_like("^0*[0-7]{1,3}$")};
+    case Type::kSandbox:
+      return {R"(true, false or "best-effort")", R"("enum":[true,false,"best-effort"])"};
+    case Type::kUrl:
+      return {"http://... or https://...", text_like(R"(^https?://[^/?#:\s][^\s]*$)")};
+    case Type::kLibrary:
+      return {"a name or a path", some_text};
+    case Type::kSteps:
+      return {fmt::format("1 to {} steps", master::kMaxSteps),
+              list_of(R"("$ref":"#/definitions/step")",
+                      fmt::format(R"(,"minItems":1,"maxItems":{})", master::kMaxSteps))};
+    case Type::kName:
+      return {"a name", some_text};
+    case Type::kBody:
+      return {"a table or an array", R"("$ref":"#/definitions/body")"};
+  }
+  return {};
+}
+
+std::string definitions() {
+  constexpr std::string_view kValue = R"({"$ref":"#/definitions/value"})";
+  const std::string parts = fmt::format(R"("items":{},"additionalProperties":{})", kValue, kValue);
+  // A parameter's name has parts with dots between them, as check_parameters() says.
+  return fmt::format(R"("body":{{"type":["object","array"],{}}},"value":{{"not":{{{}}},{}}})",
+                     parts, text_like(R"(^\$params\.(.*\.)?(\.|$))"), parts);
+}
+
+}  // namespace ringmaster::config

@@ -14,6 +14,8 @@
 #include "base/json/scan.h"
 #include "base/nearest.h"
 #include "base/version.h"
+#include "cli/commands.h"
+#include "cli/pretty_json.h"
 #include "config/tokens.h"
 
 namespace ringmaster::cli {
@@ -44,8 +46,8 @@ void describe_bench(CLI::App& app, CommandLine& line) {
   app.add_option("--rate", load.rate, "open loop: requests a second, come what may")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  app.add_option("--arrivals", line.arrivals, "open loop: poisson (default) or constant")
-      ->type_name("KIND");
+  app.add_option("--arrivals", line.arrivals, "open loop: when requests are sent (default poisson)")
+      ->type_name("poisson|constant");
   app.add_option("--seed", load.seed, "open loop: the same arrivals each time (default 1)")
       ->type_name("N");
   app.add_option("--concurrency", load.concurrency,
@@ -73,6 +75,8 @@ void describe_bench(CLI::App& app, CommandLine& line) {
 
 void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
+  // For scripts/options.py, so hidden.
+  parser.app.add_flag("--help-json", line.help_json, "print all of this as JSON")->group("");
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
       "Exit codes: 0 ok, 1 the answer was an error (call), or there was no result (bench),\n"
@@ -83,10 +87,10 @@ void describe(Parser& parser, CommandLine& line) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
-  parser.serve->add_option("--log-format", line.log_format, "logfmt (default) or json")
-      ->type_name("FORMAT");
+  parser.serve->add_option("--log-format", line.log_format, "of log lines (default logfmt)")
+      ->type_name("logfmt|json");
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
-      ->type_name("PATH");
+      ->type_name("FILE");
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   parser.check->add_flag("--schema", line.schema,
                          "print the JSON Schema of every configuration; takes no -c");
@@ -227,6 +231,10 @@ Status check_serve(const CommandLine& line) {
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
+  if (line.help_json) {
+    line.text = pretty_json(describe_commands(parser.app)) + '\n';
+    return line;
+  }
   if (&app == &parser.app)
     return usage("expected a subcommand: serve, check, call, discover, bench or help");
   const bool needs_config = &app == parser.serve || &app == parser.check;

@@ -13,7 +13,7 @@
 namespace ringmaster::cli {
 
 enum class Command {
-  kShowText,  // help, --help, --version: print `text`
+  kShowText,  // help, --help, --version, --help-json: print `text`
   kServe,
   kCheck,
   kCall,
@@ -39,7 +39,8 @@ struct CommandLine {
   uint64_t timeout_ms = 30'000;       // call, discover
   bench::Options load;                // bench, with an address, a method and params; all: the token
   std::string arrivals = "poisson";
-  bool json = false;  // bench
+  bool json = false;       // bench
+  bool help_json = false;  // of no command
 };
 
 Result<CommandLine> parse_command_line(int argc, char** argv);

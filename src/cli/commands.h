@@ -1,0 +1,16 @@
+// The commands and their options as JSON: what man pages and completions are written from.
+#pragma once
+
+#include <string>
+
+namespace CLI {
+class App;
+}
+
+namespace ringmaster::cli {
+
+// {"name", "help", "footer", "options": [{"names", "type", "help"}], "commands": [...]}; the
+// commands have the same form. Options without a group are hidden, and left out.
+std::string describe_commands(const CLI::App& app);
+
+}  // namespace ringmaster::cli

@@ -42,7 +42,7 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
-.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy lint hooks \
+.PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy options lint hooks \
         compile-commands install uninstall clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
 
@@ -83,6 +83,9 @@ soak: ## kill, reload and break it at random, with exact accounting; SOAK="--min
 
 tidy: ## prove the floors, the sizes and the format
 	scripts/tidy.sh
+
+options: $(OUT)/ringmaster ## write what docs/ and conf/ say of the keys anew
+	/usr/bin/python3 scripts/options.py $(OUT)
 
 lint: ## look for bugs with clang-tidy in the files that differ from main; ALL=1: in all
 	scripts/setup.sh lint

@@ -158,42 +158,4 @@ TEST_CASE("config: dump loads to the same options") {
   }
 }
 
-TEST_CASE("config: conf/ringmaster.toml explains every key, and has the defaults") {
-  const Loaded loaded = load("conf/ringmaster.toml");
-  for (const Problem& problem : loaded.problems) {
-    // Handlers may not be built, nor the model trained; nothing else may be wrong.
-    CHECK_MESSAGE(problem.key.starts_with("handlers."), to_string(problem));
-  }
-  std::ifstream file("conf/ringmaster.toml");
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
-  const auto explains = [&](const auto& keys) {
-    for (const auto& key : keys) {
-      CHECK_MESSAGE(text.find('\n' + std::string(key.name) + " = ") != std::string::npos, key.name);
-    }
-  };
-  explains(kListenKeys);
-  explains(kWorkersKeys);
-  explains(kLimitsKeys);
-  explains(kCrashesKeys);
-  explains(kShutdownKeys);
-  explains(kUpstreamsKeys);
-  explains(kMethodsKeys);
-  // All but the demo's sandbox is the default: the sections written from defaults are the same.
-  master::Options defaults;
-  defaults.confinement.sandbox = ipc::Sandbox::kBestEffort;
-  defaults.upstreams.emplace_back();
-  const std::string written = dump(loaded.options);
-  const std::string expected = dump(defaults);
-  const size_t sections_end = expected.find("\n[upstreams");
-  CHECK(written.substr(0, sections_end) == expected.substr(0, sections_end));
-  REQUIRE(loaded.options.upstreams.size() == 1);
-  CHECK(loaded.options.upstreams[0].timeout_ms == defaults.upstreams[0].timeout_ms);
-  CHECK(loaded.options.upstreams[0].connections == defaults.upstreams[0].connections);
-  CHECK(loaded.options.upstreams[0].body_bytes == defaults.upstreams[0].body_bytes);
-  for (const Method& method : loaded.options.methods) {
-    CHECK(method.timeout_ms == Method().timeout_ms);
-    CHECK(method.attempts == Method().attempts);
-  }
-}
-
 }  // namespace ringmaster::config

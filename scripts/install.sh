@@ -76,6 +76,9 @@ done
 for unit in conf/*.service conf/*.socket; do
   put 644 <(with_paths "$unit") "$root/lib/systemd/system/${unit#conf/}"
 done
+for page in docs/man/*; do
+  put 644 <(with_paths "$page") "$root/share/man/man${page##*.}/${page##*/}"
+done
 put 644 /dev/stdin "$root/lib/pkgconfig/ringmaster.pc" << END
 prefix=$prefix
 includedir=\${prefix}/include

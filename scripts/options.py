@@ -1,8 +1,9 @@
-"""options.py OUT [--check]: writes what is said of the configuration's keys.
+"""options.py OUT [--check]: writes what is said of the commands and of the configuration's keys.
 
-The program in OUT knows them: this asks it (`check --schema`), and writes the tables of
-docs/configuration.md and conf/ringmaster.toml. With --check it writes nothing: it names each file
-that it would change, and exits with 1 if there is one.
+The program in OUT knows them: this asks it (`check --schema`, `--help-json`), and writes the tables
+of docs/configuration.md, conf/ringmaster.toml and the man pages. With
+--check it writes nothing: it names each file that it would change, and exits with 1 if there is
+one.
 """
 
 import json
@@ -11,6 +12,8 @@ import subprocess
 import sys
 import textwrap
 from pathlib import Path
+
+import options_man
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = "docs/configuration.md"
@@ -119,15 +122,33 @@ def example(schema: dict) -> str:
     return text
 
 
+def plain(app: dict) -> dict:
+    """The commands without what the parser adds to types: the range of a number is help."""
+    for option in app["options"]:
+        option["help"] = " ".join(option["help"].split())
+        kind = re.fullmatch(r"(.*?)(:[A-Z]+ in \[(.*) - (.*)\]|:[A-Z]+TIVE)?", option["type"])
+        option["type"] = kind[1] if option["names"][0].startswith("-") else ""
+        if kind[3]:
+            option["help"] += f"; {kind[3]} to {kind[4]}"
+    for command in app["commands"]:
+        plain(command)
+    return app
+
+
 def files_of(program: Path) -> dict[str, str]:
     def ask(*arguments: str) -> str:
         return subprocess.run([program, *arguments], capture_output=True, text=True,
                               check=True).stdout
 
     schema = json.loads(ask("check", "--schema"))
+    commands = plain(json.loads(ask("--help-json")))
+    version = ask("--version").strip()
     return {
         CONFIGURATION: document(schema),
         "conf/ringmaster.toml": example(schema),
+        "docs/man/ringmaster.toml.5": options_man.page_of_configuration(
+            list(sections(schema)), schema["definitions"]["step"]["properties"], version),
+        "docs/man/ringmaster.1": options_man.page_of_commands(commands, version),
     }
 
 

@@ -26,8 +26,8 @@ def test_installed_files(prefix, build):
                  "etc/ringmaster/models/interests.ubj", "etc/logrotate.d/ringmaster",
                  "include/ringmaster/handler.h", "include/ringmaster/handler.hpp",
                  "lib/pkgconfig/ringmaster.pc", "lib/systemd/system/ringmaster.service",
-                 "share/doc/ringmaster/README.md",
-                 "share/doc/ringmaster/docs/operations.md"):
+                 "share/doc/ringmaster/README.md", "share/doc/ringmaster/docs/operations.md",
+                 "share/man/man1/ringmaster.1", "share/man/man5/ringmaster.toml.5"):
         assert file in files
     assert "bin/feature_service" not in files
 
@@ -42,6 +42,15 @@ def test_installed_configuration_passes_check(prefix):
         [prefix / "bin/ringmaster", "check", "-c", prefix / "etc/ringmaster/ringmaster.toml"],
         cwd="/", capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_installed_man_pages_are_found(prefix):
+    pages = prefix / "share/man"
+    done = subprocess.run(["mandb", "--create", "--quiet", pages], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = subprocess.run(["apropos", "-M", pages, "ringmaster"], capture_output=True, text=True)
+    assert [line.split(" - ")[0].rstrip() for line in found.stdout.splitlines()] == [
+        "ringmaster (1)", "ringmaster.toml (5)"]
 
 
 def test_installed_units_pass_systemd_analyze(prefix):

@@ -1,4 +1,4 @@
-"""What is said of the configuration's keys: all of it agrees with the program."""
+"""What is said of commands and of the configuration's keys: all of it agrees with the program."""
 
 import json
 import re
@@ -133,3 +133,13 @@ def test_check_and_the_schema_agree(name, program, mutants, accepted_by_ajv, acc
         assert done.returncode == 0, done.stdout
     assert (name in accepted_by_ajv) == (not name)
     assert (name in accepted_by_taplo) == (not name)
+
+
+def test_man_pages_are_clean(root):
+    for page in sorted((root / "docs/man").iterdir()):
+        shown = subprocess.run(["man", "--warnings=w", "-l", page], capture_output=True, text=True,
+                               env={"MANWIDTH": "80", "LC_ALL": "C.UTF-8", "PATH": "/usr/bin:/bin"})
+        assert (shown.returncode, shown.stderr) == (0, "")
+        assert "SEE ALSO" in shown.stdout
+        named = subprocess.run(["lexgrog", page], capture_output=True, text=True)
+        assert named.returncode == 0 and f'"{page.stem} - ' in named.stdout

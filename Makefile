@@ -84,7 +84,7 @@ soak: ## kill, reload and break it at random, with exact accounting; SOAK="--min
 tidy: ## prove the floors, the sizes and the format
 	scripts/tidy.sh
 
-options: $(OUT)/ringmaster ## write what docs/ and conf/ say of the keys anew
+options: $(OUT)/ringmaster ## write what docs/ and conf/ say of keys and commands anew
 	/usr/bin/python3 scripts/options.py $(OUT)
 
 lint: ## look for bugs with clang-tidy in the files that differ from main; ALL=1: in all

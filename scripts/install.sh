@@ -79,6 +79,9 @@ done
 for page in docs/man/*; do
   put 644 <(with_paths "$page") "$root/share/man/man${page##*.}/${page##*/}"
 done
+put 644 conf/completion/ringmaster.bash "$root/share/bash-completion/completions/ringmaster"
+put 644 conf/completion/_ringmaster "$root/share/zsh/site-functions/_ringmaster"
+put 644 conf/completion/ringmaster.fish "$root/share/fish/vendor_completions.d/ringmaster.fish"
 put 644 /dev/stdin "$root/lib/pkgconfig/ringmaster.pc" << END
 prefix=$prefix
 includedir=\${prefix}/include

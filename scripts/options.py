@@ -1,7 +1,7 @@
 """options.py OUT [--check]: writes what is said of the commands and of the configuration's keys.
 
 The program in OUT knows them: this asks it (`check --schema`, `--help-json`), and writes the tables
-of docs/configuration.md, conf/ringmaster.toml and the man pages. With
+of docs/configuration.md, conf/ringmaster.toml, the man pages and the completions of shells. With
 --check it writes nothing: it names each file that it would change, and exits with 1 if there is
 one.
 """
@@ -13,6 +13,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import options_completion
 import options_man
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -149,6 +150,9 @@ def files_of(program: Path) -> dict[str, str]:
         "docs/man/ringmaster.toml.5": options_man.page_of_configuration(
             list(sections(schema)), schema["definitions"]["step"]["properties"], version),
         "docs/man/ringmaster.1": options_man.page_of_commands(commands, version),
+        "conf/completion/ringmaster.bash": options_completion.for_bash(commands),
+        "conf/completion/_ringmaster": options_completion.for_zsh(commands),
+        "conf/completion/ringmaster.fish": options_completion.for_fish(commands),
     }
 
 

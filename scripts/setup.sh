@@ -21,8 +21,8 @@ test=(
   curl wrk netcat-openbsd nodejs npm golang-go golang-github-sourcegraph-jsonrpc2-dev
   libjsonrpccpp-dev libjsoncpp-dev
   python3-aiorpcx python3-jsonrpclib-pelix python3-pylsp-jsonrpc
-  # What reads the man pages.
-  man-db
+  # What reads the man pages and the completions.
+  man-db zsh fish
 )
 # shellcheck disable=SC2034
 # The measurements: a counter of system calls, the packages of the compared systems

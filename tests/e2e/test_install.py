@@ -27,7 +27,10 @@ def test_installed_files(prefix, build):
                  "include/ringmaster/handler.h", "include/ringmaster/handler.hpp",
                  "lib/pkgconfig/ringmaster.pc", "lib/systemd/system/ringmaster.service",
                  "share/doc/ringmaster/README.md", "share/doc/ringmaster/docs/operations.md",
-                 "share/man/man1/ringmaster.1", "share/man/man5/ringmaster.toml.5"):
+                 "share/man/man1/ringmaster.1", "share/man/man5/ringmaster.toml.5",
+                 "share/bash-completion/completions/ringmaster",
+                 "share/zsh/site-functions/_ringmaster",
+                 "share/fish/vendor_completions.d/ringmaster.fish"):
         assert file in files
     assert "bin/feature_service" not in files
 

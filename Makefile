@@ -44,7 +44,7 @@ objects   = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy options lint hooks \
         compile-commands install uninstall clean help FORCE
-all: $(PROGRAMS) ## build into build/release/ (or BUILD=asan, BUILD=tsan)
+all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
 	scripts/setup.sh build

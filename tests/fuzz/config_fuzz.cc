@@ -7,11 +7,11 @@
 #include <string>
 #include <variant>
 
-#include "../temporary_folder.h"
 #include "config/config.h"
 #include "config/keys.h"
 #include "fuzz.h"
 #include "ipc/control.h"
+#include "temporary_folder.h"
 
 namespace ringmaster::config {
 namespace {

@@ -8,8 +8,8 @@
 #include <fuzzer/FuzzedDataProvider.h>
 #include <string>
 
-#include "../guarded_memory.h"
 #include "fuzz.h"
+#include "guarded_memory.h"
 #include "ipc/result_ring.h"
 
 namespace ringmaster::ipc {

@@ -4,8 +4,8 @@
 
 #include <openssl/rand.h>
 
-#include "../tls_support.h"
 #include "net/tls_context.h"
+#include "tls_support.h"
 
 namespace ringmaster::fuzz {
 

@@ -6,8 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: CGROUPS, GDB, IPV6, LANDLOCK, NAMESPACES, PTRACE, ROOT, SECCOMP, SYSTEMD
-here, and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
+find nothing. The names: CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PTRACE, ROOT, SECCOMP,
+SYSTEMD here, and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -100,6 +100,15 @@ def _seccomp() -> str:
     return f"no seccomp filters here: {os.strerror(ctypes.get_errno())}"
 
 
+def _localhost() -> str:
+    """Whether the name has an address: a system without /etc/hosts may know none."""
+    try:
+        socket.getaddrinfo("localhost", None, socket.AF_INET)
+        return ""
+    except OSError as error:
+        return f"localhost has no address here: {error}"
+
+
 def _systemd() -> str:
     lacking = [name for name in ("systemd-socket-activate", "systemd-nspawn")
                if shutil.which(name) is None]
@@ -111,6 +120,7 @@ _PROBES = {
     "gdb": _gdb,
     "ipv6": _ipv6,
     "landlock": _landlock,
+    "localhost": _localhost,
     "namespaces": _namespaces,
     "ptrace": _ptrace,
     "root": _root,

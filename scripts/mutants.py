@@ -200,7 +200,7 @@ def main() -> int:
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--rest", action="store_true")
     parser.add_argument("--minutes", type=float, default=60)
-    options = parser.parse_args()
+    options = parser.parse_intermixed_args()
     end = time.monotonic() + 60 * options.minutes
     faults, problems = read_faults(options.names)
     counts = Counter({"INVALID": len(problems)})

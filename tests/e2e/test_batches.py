@@ -11,8 +11,14 @@ def library(tmp_path_factory):
     return compile_handler(folder / "batches.so", HANDLERS / "batches.c")
 
 
+@pytest.fixture(scope="module")
+def throws(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handlers")
+    return compile_handler(folder / "throws.so", HANDLERS / "throws.cc")
+
+
 @pytest.fixture
-def batching(server, probe, gate, library):
+def batching(server, probe, gate, library, throws):
     """batching(requests, ...): the answers to requests that have waited for the only worker."""
 
     def run(requests: list[bytes], batch: int = 8, attempts: int = 2, **sections) -> dict:
@@ -22,6 +28,7 @@ def batching(server, probe, gate, library):
                 "hold": probe("hold"),
                 "echo": {"batch": batch},
                 "batches": {"library": library, "batch": batch},
+                "throws": {"library": throws, "batch": batch},
             },
             methods={"batches": {"attempts": attempts}},
             **sections,
@@ -96,6 +103,12 @@ def test_each_job_of_a_batch_has_its_own_answer(batching):
         "data": {"reason": "handler_failed", "retryable": False, "executed": "unknown"},
     }
     assert results(answers) == [3, 3]
+
+
+def test_an_exception_is_the_answer_to_each_job_of_a_batch(batching):
+    answers = batching([request("throws", id=id) for id in range(3)])
+    assert [answers[id]["error"]["message"] for id in range(3)] == [
+        "expected nobody to throw this"] * 3
 
 
 def test_room_that_was_reserved_for_another_job_is_none(batching):

@@ -183,6 +183,14 @@ def test_an_end_inside_of_a_message_is_an_error(running):
         Error(-32700, reason="incomplete").check(next(line for line in lines if b"error" in line))
 
 
+def test_the_end_of_a_line_that_was_answered_as_bad_is_no_second_error(running):
+    with running.connect() as client:
+        client.send(b'{"a":}}')
+        PARSE_ERROR.check(client.read())
+        client.end_sending()
+        assert client.read_to_end() == []
+
+
 def test_a_client_that_leaves_harms_nobody(server, probe, gate):
     running = server(handlers={"echo": {}, "hold": probe("hold")})
     held = gate()

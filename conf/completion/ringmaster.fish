@@ -52,7 +52,7 @@ complete -c ringmaster -n '__fish_seen_subcommand_from bench' -s h -l help -d 'P
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -s c -l config -r -F -d 'the configuration file'
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l to -r -d 'the server (default: the first listen.rpc of -c, without TLS if there is one, else 127.0.0.1:7070)'
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l token-file -r -F -d 'show the first token in it to the server'
-complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l rate -r -d 'open loop: requests a second, come what may'
+complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l rate -r -d 'open loop: send N requests a second'
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l arrivals -r -f -a 'poisson constant' -d 'open loop: when requests are sent (default poisson)'
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l seed -r -d 'open loop: the same arrivals each time (default 1)'
 complete -c ringmaster -n '__fish_seen_subcommand_from bench' -l concurrency -r -d 'closed loop, if there is no --rate: requests at once (default 1); 1 to 1000000'

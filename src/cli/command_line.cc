@@ -43,7 +43,7 @@ struct Parser {
 
 void describe_bench(CLI::App& app, CommandLine& line) {
   bench::Options& load = line.load;
-  app.add_option("--rate", load.rate, "open loop: requests a second, come what may")
+  app.add_option("--rate", load.rate, "open loop: send N requests a second")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
   app.add_option("--arrivals", line.arrivals, "open loop: when requests are sent (default poisson)")

@@ -67,8 +67,8 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"unix_group", "The group that owns the unix sockets; \"\" is the server's own group.",
      Type::kOwner},
     {"unix_mode",
-     "The mode of the unix sockets; users who may write may connect. The umask does not change it. "
-     "The unit sets the mode of sockets that systemd passes.",
+     "The mode of the unix sockets: its write bits say which users may connect. The umask does not "
+     "change it. The unit sets the mode of sockets that systemd passes.",
      Type::kMode},
     {"status",
      "The address for health checks over HTTP, /livez and /readyz; \"\" turns it off. `allow` and "
@@ -226,8 +226,8 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "twice; with many, a job that kills workers kills many.",
      Type::kCount, 1, 10, &Method::attempts},
     {"steps",
-     "What is done, in this order. A string in a body that begins with \"$params.\" is replaced "
-     "with that member of the request's params.",
+     "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "
+     "is replaced with that member of the request's params.",
      Type::kSteps},
 };
 

@@ -6,18 +6,13 @@
 
 #include "base/fd.h"
 #include "base/log.h"
+#include "read_all.h"
 #include "support.h"
 
 namespace ringmaster {
 namespace {
 
-std::string read_all(const Fd& fd) {
-  std::string text;
-  char piece[4096];
-  for (ssize_t size; (size = ::read(fd.get(), piece, sizeof piece)) > 0;)
-    text.append(piece, static_cast<size_t>(size));
-  return text;
-}
+using test::read_all;
 
 // A log in a file, for the time of a test.
 struct FileLog {

@@ -8,18 +8,13 @@
 #include <unistd.h>
 
 #include "base/fd.h"
+#include "read_all.h"
 #include "support.h"
 
 namespace ringmaster {
 namespace {
 
-std::string read_all(const Fd& fd) {
-  std::string text;
-  char piece[4096];
-  for (ssize_t size; (size = ::read(fd.get(), piece, sizeof piece)) > 0;)
-    text.append(piece, static_cast<size_t>(size));
-  return text;
-}
+using test::read_all;
 
 // A line with such a field, and one behind it.
 std::string line_with(const std::string& text, bool json) {

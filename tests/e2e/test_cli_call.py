@@ -10,13 +10,14 @@ import time
 
 import pytest
 from client import DEADLINE_S
+from server import with_names
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
 
 
-def call(*arguments, stdin=""):
-    argv = [PROGRAM, "call", *arguments]
+def call(*arguments, stdin="", before=()):
+    argv = [*before, PROGRAM, "call", *arguments]
     return subprocess.run(argv, capture_output=True, text=True, timeout=DEADLINE_S, input=stdin)
 
 
@@ -172,6 +173,13 @@ def test_nobody_there_exits_71(tmp_path):
     done = call("--to", f"unix:{tmp_path}/none", "echo")
     assert done.returncode == 71
     assert "No such file" in done.stderr
+
+
+def test_each_address_of_a_name_is_tried(serve, tmp_path):
+    address, _ = serve([b'{"jsonrpc":"2.0","id":1,"result":7}\n'])  # the second one
+    port = address.rpartition(":")[2]
+    done = call("--to", f"two.test:{port}", "m", before=["env", *with_names(tmp_path)])
+    assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr
 
 
 def test_the_address_comes_from_the_configuration(serve, tmp_path):

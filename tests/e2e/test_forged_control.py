@@ -44,6 +44,19 @@ def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
     wait_until(lambda: running.processes() == processes, "what was started to be gone")
 
 
+def test_the_exit_of_a_worker_that_lives(server, forges, tmp_path):
+    """With the number of another process: the fork server is replaced, and the workers with it."""
+    now = tmp_path / "now"
+    forged = forges((EXITED, 0, PID, 0)) | {"once": str(now)}
+    running = server(handlers={"echo": {}, "forges": forged})
+    workers = set(running.workers().values())
+    now.touch()
+    [line] = running.wait_for_lines("event=fork_server_died", 1)
+    assert "control message" in line
+    wait_until(lambda: not workers & set(running.workers().values()), "new workers")
+    assert running.call("echo", [1]) == [1]
+
+
 def test_messages_without_end_end(server, forges):
     """The first is enough: it is not asked how many there are."""
     running = server()

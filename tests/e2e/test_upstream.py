@@ -1,11 +1,12 @@
 """Fetch steps: upstreams may answer with anything."""
 
 import json
+import time
 
 import pytest
 from barrier_upstream import BarrierUpstream
 from client import RpcError, request
-from scripted_upstream import ScriptedUpstream
+from scripted_upstream import ScriptedUpstream, answer
 
 USER = {"user_id": 42}
 FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
@@ -183,6 +184,15 @@ def test_one_that_takes_too_long(fetching, feature_service, fault):
     upstream = feature_service(fault, 1, "--drip-ms", 100)
     running = fetching(upstream.url, upstream={"timeout_ms": 200})
     assert_upstream_failed(running, "timeout")
+
+
+def test_one_that_takes_more_than_a_second_has_the_time(fetching):
+    def serve(connection, body):
+        time.sleep(1.2)
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream:
+        assert fetching(upstream.url).call("features", USER) == USER
 
 
 @pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])

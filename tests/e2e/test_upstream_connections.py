@@ -3,8 +3,8 @@ ones."""
 
 import json
 import socket
-import subprocess
 import threading
+import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from barrier_upstream import BarrierUpstream
 from client import request
 from proc import wait_until
 from scripted_upstream import ScriptedUpstream, answer
+from server import with_names
 
 FETCH = {"fetch": "users", "body": {"what": "$params.what"}}
 
@@ -89,6 +90,20 @@ def test_who_waits_in_vain_is_told(fetching):
             assert client.call("echo", [1]) == [1]
 
 
+def test_each_waits_until_its_own_time_is_over(fetching):
+    """The first has one that never answers. The second comes once the first has waited."""
+    held = threading.Event()
+    with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = fetching(upstream.url, connections=1, timeout_ms=600)
+        with running.connect() as client:
+            client.send(fetch(0, 0) + fetch(0, 1))
+            time.sleep(0.2)
+            client.send(fetch(0, 2))
+            reasons = [failed["error"]["data"]["reason"] for failed in client.answers(3).values()]
+            assert reasons == ["timeout"] * 3
+
+
 def test_what_comes_unasked_answers_nobody(fetching):
     """A second answer to the first request, once that has been answered."""
     with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
@@ -124,11 +139,8 @@ def test_connections_that_are_never_made_cost_nobody_else(fetching, how):
 
 
 def test_a_name_is_looked_up_once(fetching, tmp_path):
-    library, gate = tmp_path / "slow_names.so", tmp_path / "names"
-    source = Path(__file__).with_name("slow_names.c")
-    subprocess.run(["cc", "-shared", "-fPIC", "-o", library, source], check=True)
-    before = ["env", f"LD_PRELOAD={library}", f"SLOW_NAMES={gate}",
-              "ASAN_OPTIONS=verify_asan_link_order=0"]  # fmt: skip
+    gate = tmp_path / "names"
+    before = ["env", *with_names(tmp_path), f"SLOW_NAMES={gate}"]
     with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
         running = fetching(f"http://upstream.test:{upstream.port}/", before=before)
         calls = Path(f"{gate}.calls")

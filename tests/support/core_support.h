@@ -78,6 +78,7 @@ class Core {
     CHECK(take_results());
     WorkerExit death;
     death.worker = worker;
+    death.how = "signal 9";
     return stage().on_worker_lost(death, was_ended_by_us);
   }
 

@@ -158,7 +158,6 @@ bool UserReader::StartObject() {
   if (skipped_depth_ == 0 && place_ == Place::kEvents) {
     place_ = Place::kEvent;
     member_ = Member::kOther;
-    category_ = kNoCategory;
     return true;
   }
   if (skipped_depth_ == 0 && place_ == Place::kOutside) {

@@ -1,13 +1,21 @@
 /* forges: a handler that speaks for its fork server: load() writes the bytes of its option "hex" as one
- * packet to the control channel, "times" times, then waits to be killed. */
+ * packet to the control channel, "times" times, then waits to be killed. With an option "once" it
+ * returns instead, and the fork server writes the packet when it has found the file of that name,
+ * and removed it. */
 #include <ringmaster/handler.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
-enum { kControlFd = 3, kPacketBytesMax = 64 };
+enum { kControlFd = 3, kPacketBytesMax = 64, kLookEachUs = 20000 };
 
-static size_t decode(const char* hex, char* packet) {
+static char packet[kPacketBytesMax];
+static size_t bytes = 0;
+static char* once = NULL;
+
+static size_t decode(const char* hex) {
   size_t size = 0;
   for (; hex[0] != '\0' && size < kPacketBytesMax; hex += 2) {
     const char byte[] = {hex[0], hex[1], '\0'};
@@ -16,16 +24,25 @@ static size_t decode(const char* hex, char* packet) {
   return size;
 }
 
+static void look(int signal) {
+  (void)signal;
+  if (unlink(once) == 0 && write(kControlFd, packet, bytes) < 0) abort();
+}
+
 static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {
   (void)error, (void)size;
-  char packet[kPacketBytesMax];
-  size_t bytes = 0;
   long times = 1;
   for (size_t i = 0; i < count; ++i) {
-    if (strcmp(options[i].key, "hex") == 0) bytes = decode(options[i].value, packet);
+    if (strcmp(options[i].key, "hex") == 0) bytes = decode(options[i].value);
     if (strcmp(options[i].key, "times") == 0) times = strtol(options[i].value, NULL, 10);
+    if (strcmp(options[i].key, "once") == 0) once = strdup(options[i].value);
   }
   *self = NULL;
+  if (once != NULL) {
+    const struct sigaction action = {.sa_handler = look, .sa_flags = SA_RESTART};
+    const struct itimerval each = {{0, kLookEachUs}, {0, kLookEachUs}};
+    return sigaction(SIGALRM, &action, NULL) != 0 || setitimer(ITIMER_REAL, &each, NULL) != 0;
+  }
   for (; times > 0; --times) {
     if (write(kControlFd, packet, bytes) < 0) break;
   }

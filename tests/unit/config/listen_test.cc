@@ -123,6 +123,15 @@ TEST_CASE("config: who may call is checked") {
   CHECK(has_problem(listen + "unix_mode = 660", "found the integer 660"));
 }
 
+TEST_CASE("config: who may call from a browser is an origin, without a path") {
+  const std::string origins = kEcho + "[listen]\norigins = ";
+  CHECK(problems_of(origins + "['https://app.example', 'http://[::1]:8080', '*', 'null']").empty());
+  for (const char* bad : {"https://app.example/", "https://a/b", "https://", "://a", "app", ""}) {
+    CAPTURE(bad);
+    CHECK(has_problem(origins + "['*', '" + bad + "']", "listen.origins[1]: expected an origin"));
+  }
+}
+
 TEST_CASE("config: the status address is one, or off") {
   const Folder folder;
   CHECK(folder.load(kEcho).options.listen_status == "127.0.0.1:7071");

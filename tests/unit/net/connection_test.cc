@@ -79,6 +79,17 @@ class Client {
     });
     loop_.run_until([turns = 0]() mutable { return ++turns > 2; });
   }
+  // The next so many bytes that it was sent.
+  std::string read(size_t bytes) {
+    std::string got;
+    loop_.run_until([&] {
+      std::string piece(bytes - got.size(), '\0');
+      const ssize_t size = ::recv(socket_.get(), piece.data(), piece.size(), MSG_DONTWAIT);
+      if (size > 0) got.append(piece, 0, static_cast<size_t>(size));
+      return got.size() == bytes;
+    });
+    return got;
+  }
   // More than its socket takes, so that some of it waits.
   void owe() {
     timed([&] {
@@ -209,6 +220,20 @@ TEST_CASE("connection: answers have send_timeout_ms until one byte of them is ta
   CHECK(!client->has_stalled(taken));  // sees that some were taken
   CHECK(!client->has_stalled(taken + kNsPerS));
   CHECK(client->has_stalled(taken + kNsPerS + 1));
+}
+
+TEST_CASE("connection: what the socket takes of several answers is sent once, in order") {
+  Client client;
+  std::string sent, received;
+  for (char letter = 'a'; letter <= 'z'; ++letter) {
+    const std::string answer(50'000, letter);
+    client->send(answer, "\n");
+    sent += answer + "\n";
+    received += client.read(20'000);  // room for some of what waits
+  }
+  client->flush();
+  received += client.read(sent.size() - received.size());
+  CHECK(received == sent);
 }
 
 TEST_CASE("connection: idle is who is owed nothing, and sends nothing") {

@@ -218,6 +218,10 @@ TEST_CASE("admission: what has ended is forgotten") {
     CHECK(!admission.next_done_ns());
     CHECK(!predict(admission, method, 0));
   }
+  const auto waiting = queue(admission, method, 300, 1000);
+  const Method other = running();
+  learn_run(admission, other, 10);
+  CHECK(predict(admission, other, 5));  // no worker is idle
 }
 
 TEST_CASE(

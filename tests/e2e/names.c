@@ -1,5 +1,7 @@
-/* To be preloaded: getaddrinfo("upstream.test") adds a line to the file $SLOW_NAMES.calls, waits
- * until $SLOW_NAMES exists, and finds 127.0.0.1. */
+/* To be preloaded: getaddrinfo() knows two more names.
+ * "two.test" has two addresses: 127.0.0.9, then 127.0.0.1.
+ * "upstream.test" adds a line to the file $SLOW_NAMES.calls, waits until $SLOW_NAMES exists, and finds
+ * 127.0.0.1. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <netdb.h>
@@ -13,6 +15,10 @@ typedef int look_up(const char*, const char*, const struct addrinfo*, struct add
 int getaddrinfo(const char* name, const char* service, const struct addrinfo* hints,
                 struct addrinfo** found) {
   look_up* real = (look_up*)dlsym(RTLD_NEXT, "getaddrinfo");
+  if (strcmp(name, "two.test") == 0) {
+    const int error = real("127.0.0.9", service, hints, found);
+    return error != 0 ? error : real("127.0.0.1", service, hints, &(*found)->ai_next);
+  }
   if (strcmp(name, "upstream.test") != 0) return real(name, service, hints, found);
   const char* gate = getenv("SLOW_NAMES");
   char calls[4096];

@@ -89,16 +89,21 @@ def test_workers_killed_again_and_again_cost_no_request(server):
 
 @pytest.mark.parametrize("dies", ["worker", "fork server"])
 def test_what_was_answered_before_a_death_is_not_lost(holding, gate, dies):
-    """The master sees the answer and the death at once, since it was stopped for both."""
+    """The master sees the answers and the death at once, since it was stopped for both. The answers
+    are longer than what it takes in one turn."""
     running, held = holding(workers={"count": 1}), gate()
+    texts = ["a" * 2_000_000, "b" * 2_000_000]
     with running.connect() as client:
-        client.send(held.request(1, method="once"))
+        client.send(b"".join(held.request(id, "once", text=texts[id]) for id in range(2)))
+        client.send(request("unknown", {}, "both were read"))
+        assert "error" in client.answer()
         (worker,) = held.wait_for_runs(1)
         fork_server = running.fork_server()
         os.kill(running.pid, signal.SIGSTOP)
         try:
             wait_until(lambda: is_stopped(running.pid), "the master to stop")
             held.open()
+            held.wait_for_runs(2)
             wait_until(lambda: title(worker).endswith("gen=1"), "the worker to have answered")
             os.kill(worker if dies == "worker" else fork_server, signal.SIGKILL)
             wait_until(lambda: not is_alive(worker), "the worker to be gone")
@@ -106,8 +111,9 @@ def test_what_was_answered_before_a_death_is_not_lost(holding, gate, dies):
             wait_until(lambda: dies == "fork server" or not start_time(worker), "it to be reaped")
         finally:
             os.kill(running.pid, signal.SIGCONT)
-        assert client.answer()["result"] == held.params()
-    assert held.runs() == [worker]
+        answers = client.answers(2)
+    assert [answers[id]["result"] for id in range(2)] == [held.params(text=text) for text in texts]
+    assert held.runs() == [worker, worker]
 
 
 def test_a_job_that_must_not_run_twice_fails_with_its_worker(holding, gate):

@@ -7,7 +7,8 @@ import signal
 
 import interests_reference as reference
 import pytest
-from client import request
+from client import RpcError, request
+from scripted_upstream import ScriptedUpstream, answer
 from sessions_file import HEADER, write_sessions
 
 USERS = 10_000
@@ -67,6 +68,40 @@ def test_a_model_that_became_a_fifo_is_an_error_and_not_waited_for(server, root,
     os.mkfifo(model)
     os.kill(running.fork_server(), signal.SIGKILL)
     running.wait_for_line(f"model {model}: expected a file")
+
+
+def test_each_of_a_batch_is_answered_for_its_own_user(server, root):
+    """The batches of one worker: what it predicts together is what it predicts alone."""
+    running = server(
+        workers={"count": 1},
+        handlers={"interests": {"model": root / "conf/models/interests.ubj", "batch": 32}},
+    )
+    some = [
+        {"user_id": id, "events": [{"category": name, "ts": 1}] * (id % 5)}
+        for id, name in enumerate(reference.CATEGORIES * 6)
+    ]
+    alone = [running.call("interests", user) for user in some]
+    assert [answer["user_id"] for answer in alone] == list(range(len(some)))
+    with running.connect() as client:
+        client.send(b"".join(request("interests", user, user["user_id"]) for user in some))
+        together = client.answers(len(some))
+    assert [together[id]["result"] for id in range(len(some))] == alone
+
+
+@pytest.mark.parametrize("steps, code", [((), -32602), (({"fetch": "users"},), -32015)])
+def test_it_is_said_whose_fault_a_bad_user_is(server, root, steps, code):
+    def serve(connection, body):
+        connection.sendall(answer(b"{}"))
+
+    with ScriptedUpstream(serve) as upstream:
+        running = server(
+            upstreams={"users": {"url": upstream.url}},
+            handlers={"interests": {"model": root / "conf/models/interests.ubj"}},
+            methods={"interests": {"steps": [*steps, {"run": "interests"}]}},
+        )
+        with pytest.raises(RpcError) as failed:
+            running.call("interests", {})
+    assert failed.value.code == code and "user_id: expected an integer" in failed.value.message
 
 
 @needs_data

@@ -215,6 +215,9 @@ TEST_CASE("config: a number out of range states the limits") {
                     "must be from 1 to 1000000, found 1000001"));
   CHECK(has_problem(kEcho + "[limits]\nrequest_bytes = '2GiB'",
                     "must be from 1KiB to 1GiB, found 2GiB"));
+  CHECK(has_problem(kEcho + "attempts = 0", "must be from 1 to 10, found 0"));
+  for (const char* limit : {"1", "512"})
+    CHECK(problems_of(kEcho + "[workers]\ncount = " + limit).empty());
 }
 
 TEST_CASE("config: sizes are integers or strings with a unit") {
@@ -228,6 +231,16 @@ TEST_CASE("config: sizes are integers or strings with a unit") {
     CHECK(loaded.problems.empty());
     CHECK(loaded.options.limits.response_bytes == 65536);
   }
+  const Loaded largest = folder.load(kEcho + "[limits]\npayload_memory_bytes = '2GiB'");
+  CHECK(largest.options.limits.payload_memory_bytes == uint64_t{2} << 30);
+}
+
+TEST_CASE("config: connection memory must hold a request and a response") {
+  const std::string limits = kEcho + "[limits]\nrequest_bytes = '1MiB'\nresponse_bytes = '2MiB'\n";
+  CHECK(problems_of(limits + "connection_memory_bytes = '3MiB'").empty());
+  CHECK(has_problem(limits + "connection_memory_bytes = 3145727",
+                    ":7: limits.connection_memory_bytes: must hold limits.request_bytes plus "
+                    "limits.response_bytes: at least 3145728 bytes, found 3145727"));
 }
 
 TEST_CASE("config: payload memory must hold a request and what is fetched for it") {

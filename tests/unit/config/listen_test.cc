@@ -39,11 +39,17 @@ TEST_CASE("config: TLS takes a certificate and a key, which can be read") {
   CHECK(missing[1] == "x.toml:4: listen: expected tls_key_file, since tls://a:2 is in rpc");
   CHECK(has_problem(listen + "tls_key_file = 'tls.key'",
                     "expected tls_certificate_file, since there is a tls_key_file"));
+  const auto no_key = problems_of(listen + "tls_client_ca_file = 'models/interests.ubj'");
+  REQUIRE(no_key.size() == 2);
+  CHECK(no_key[1] ==
+        "x.toml:4: listen: expected tls_key_file, since there is a tls_client_ca_file");
   CHECK(has_problem(listen + files + "tls_client_crl_file = 'models/interests.ubj'",
                     ":4: listen: expected tls_client_ca_file, since there is a "
                     "tls_client_crl_file"));
   CHECK(has_problem(listen + "tls_certificate_file = 'models/interest.ubj'",
                     ":5: listen.tls_certificate_file: no such file"));
+  CHECK(has_problem(listen + files + "rpc = ['tls://a:1']\nstatus = 'a:1'",
+                    "expected another address for status, since tls://a:1 is in rpc"));
   CHECK(has_problem(listen + files + "rpc = ['tls://a:1', 'a:1']",
                     "listen.rpc[1]: the address a:1 is already in the list"));
   CHECK(has_problem(listen + "tls_key_file = 'models/interests.ubj'",
@@ -121,6 +127,7 @@ TEST_CASE("config: who may call is checked") {
         has_problem(listen + "unix_mode = '" + mode + "'", "listen.unix_mode: expected an octal"));
   }
   CHECK(has_problem(listen + "unix_mode = 660", "found the integer 660"));
+  CHECK(Folder().load(listen + "unix_mode = '0640'").options.unix_access.mode == 0640);
 }
 
 TEST_CASE("config: who may call from a browser is an origin, without a path") {

@@ -96,6 +96,8 @@ TEST_CASE("interests features: of duplicate keys the last one counts") {
                         "body", user));
   CHECK(user.id == "-2");
   CHECK(user.features == features_of(body_of({"news"})));
+  // Nothing is left of a user that was read before.
+  CHECK(read_user(R"({"events":[]})", "body", user)->find("no such member") != std::string::npos);
 }
 
 TEST_CASE("interests features: a million events") {

@@ -134,6 +134,26 @@ TEST_CASE("run stage: whoever has its worker ended for another job has still use
   }
 }
 
+TEST_CASE("run stage: the crashes of one step are not those of the next") {
+  Core core;
+  const Method method{"two", {}, 60'000, 2, {RunStep{0}, RunStep{1}}};
+  const auto client = std::make_shared<Client>();
+  REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+  Played crashes(core, 0), first(core, 1), second(core, 2);
+  crashes.take();
+  CHECK(core.bury(0).size() == 1);
+  first.take();
+  first.commit(first.in_hand()[0], "\"one\"");
+  CHECK(core.take_results());
+  first.finish();
+  first.take();
+  CHECK(core.bury(1, true).size() == 1);
+  second.take();
+  CHECK(core.bury(2, true).size() == 1);
+  REQUIRE(client->errors.size() == 1);
+  CHECK(client->errors[0].retryable);
+}
+
 TEST_CASE("run stage: what was committed before a generation was lost is answered, not run again") {
   TwoSteps steps(60'000, 2);
   steps.second.commit(steps.second.in_hand()[0], "\"two\"");

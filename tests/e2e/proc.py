@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -62,6 +63,21 @@ def survivors(started: dict[int, str]) -> list[int]:
 def is_stopped(pid: int) -> bool:
     """Whether SIGSTOP has stopped the process."""
     return _stat(pid)[:1] == ["T"]
+
+
+@contextlib.contextmanager
+def stopped(*pids: int):
+    """They are, until the end of the block, as far as they live."""
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    for pid in pids:
+        wait_until(lambda pid=pid: is_stopped(pid), f"process {pid} to stop")
+    try:
+        yield
+    finally:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def is_asleep(pid: int) -> bool:

@@ -111,6 +111,13 @@ def test_an_exception_is_the_answer_to_each_job_of_a_batch(batching):
         "expected nobody to throw this"] * 3
 
 
+def test_each_job_that_a_batch_leaves_unanswered_is_answered(batching):
+    answers = batching([batches(0), batches(1, "leave"), batches(2)])
+    for id in range(3):
+        assert answers[id]["error"]["data"]["reason"] == "invalid_result"
+        assert "gave no answer" in answers[id]["error"]["message"]
+
+
 def test_room_that_was_reserved_for_another_job_is_none(batching):
     answers = batching([batches(0), batches(1, "steal"), batches(2)])
     assert answers[1]["error"]["data"]["reason"] == "invalid_result"

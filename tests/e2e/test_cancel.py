@@ -81,6 +81,20 @@ def test_only_ones_own_requests_can_be_cancelled_and_by_their_very_id(held):
         assert answer["id"] == "held" and "result" in answer
 
 
+def test_a_notification_cannot_be_cancelled(held, gate):
+    """Nothing names it, not even no id."""
+    _, holding, connect = held
+    waiting = gate("waiting")
+    waiting.open()
+    with connect() as client:
+        client.send_message(waiting.request(None)[:-1])
+        client.send_message(b'{"jsonrpc":"2.0","method":"$/cancelRequest","id":1}')
+        assert json.loads(client.read_message())["result"] is None
+        holding.open()
+        assert json.loads(client.read_message())["id"] == "held"
+        waiting.wait_for_runs(1)
+
+
 def test_an_item_of_a_batch_can_be_cancelled(held):
     _, holding, connect = held
     batch = [json.loads(request("echo", [id], id)) for id in (1, 2)]

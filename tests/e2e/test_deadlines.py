@@ -8,7 +8,7 @@ import time
 
 import pytest
 from client import RpcError, assert_no_wait_for_tick, request
-from proc import zombies_under
+from proc import stopped, title, wait_until, zombies_under
 from test_status import ON, ask, status_of
 
 
@@ -235,6 +235,27 @@ def test_calls_that_are_given_too_little_time_do_not_take_the_workers_away(serve
     ended = [line for line in running.lines if "event=abandoned_job_ended" in line]
     died = [line for line in running.lines if "event=worker_died" in line]
     assert len(died) <= len(ended) <= 1 + (time.monotonic() - began)
+
+
+def test_a_worker_runs_no_job_whose_time_is_over(server, probe, gate):
+    """The master, which would take it back, is stopped meanwhile."""
+    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+    held, late = gate("held"), gate("late")
+    late.open()
+    with running.connect() as client:
+        client.send(held.request(1))
+        held.wait_for_runs(1)
+        client.send(late.request(2, _meta={"timeout_ms": 500}) + request("none", id=3))
+        assert client.answer()["id"] == 3
+        with stopped(running.pid):
+            time.sleep(0.6)
+            held.open()
+            [worker] = running.workers().values()
+            wait_until(lambda: title(worker).endswith("gen=1"), "the worker to be idle")
+        answers = client.answers(2)
+    assert "result" in answers[1]
+    assert_expired(answers[2], False)
+    assert not late.was_reached()
 
 
 def test_without_any_time_nothing_runs(server, probe, gate):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from client import RpcError, request
-from proc import is_alive, is_stopped, start_time, title, wait_until, zombies_under
+from proc import descriptors, is_alive, is_stopped, start_time, title, wait_until, zombies_under
 
 
 @pytest.fixture
@@ -233,6 +233,13 @@ def test_a_master_killed_while_it_starts_leaves_nothing(server, probe, gate):
     held.wait_for_runs(1)  # the fork server is inside of load()
     assert len(running.processes()) == 2
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
+
+
+def test_a_worker_holds_no_descriptors_but_its_own(holding):
+    """Else it could speak for the fork server, or keep a dead one's channel open. The last one is
+    the eventfd."""
+    for worker in holding().workers().values():
+        assert set(descriptors(worker)) <= {0, 1, 2, 6}
 
 
 def test_the_shared_memory_has_no_name(holding):

@@ -1,27 +1,11 @@
 """Frozen processes are noticed and replaced."""
 
-import contextlib
 import os
 import signal
 
-from proc import is_stopped, wait_until
+from proc import stopped, wait_until
 from test_scribbling import ASLEEP, BELL, WORDS, scribbles  # noqa: F401 (a fixture)
 from test_status import ON, ask, status_of
-
-
-@contextlib.contextmanager
-def stopped(*pids: int):
-    """They are, until the end of the block, as far as they live."""
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
-    for pid in pids:
-        wait_until(lambda pid=pid: is_stopped(pid), f"process {pid} to stop")
-    try:
-        yield
-    finally:
-        for pid in pids:
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGCONT)
 
 
 def wait_for_frozen(running, worker: int, pid: int):

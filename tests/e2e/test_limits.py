@@ -76,20 +76,22 @@ def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
 def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
     running = server(
         workers={"count": 1},
-        limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB"},
+        limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB",
+                "requests_in_flight": 3},
         handlers={"echo": {}, "hold": probe("hold")},
-    )
+    )  # fmt: skip
     held = gate()
     text = "x" * 400_000
     with running.connect() as client:
         client.send(held.request(1, text=text) + held.request(2, text=text))
-        client.send(request("echo", [text], 3))
-        answer = client.answer()
-        assert answer["id"] == 3
-        assert refusal(answer) == {
-            "code": -32009, "reason": "payload_memory", "retryable": True, "executed": False,
-            "limit": 1025 << 10,
-        }  # fmt: skip
+        for _ in range(3):  # one that is refused takes none of the three places
+            client.send(request("echo", [text], 3))
+            answer = client.answer()
+            assert answer["id"] == 3
+            assert refusal(answer) == {
+                "code": -32009, "reason": "payload_memory", "retryable": True, "executed": False,
+                "limit": 1025 << 10,
+            }  # fmt: skip
         held.open()
         assert all(answer["result"]["text"] == text for answer in client.answers(2).values())
         assert client.call("echo", [text]) == [text]
@@ -101,6 +103,17 @@ def test_payload_memory_is_given_back(server):
     with running.connect() as client:
         for size in [0, 1, 900, 1023, 1025, 100_000, 700_000, 1_048_000] * 10:
             assert client.call("echo", ["x" * size]) == ["x" * size]
+
+
+def test_connection_memory_is_given_back(server):
+    """Far more than there is goes through it, in batches whose first answers wait for the last."""
+    running = server(limits={"request_bytes": "64KiB", "response_bytes": "64KiB",
+                             "connection_memory_bytes": "1MiB"})  # fmt: skip
+    batch = b"[%s]\n" % b",".join(request("echo", ["x" * 1000], id).strip() for id in range(10))
+    with running.connect() as client:
+        for _ in range(200):
+            client.send(batch)
+            assert len(client.answer()) == 10
 
 
 def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(server, probe, gate):

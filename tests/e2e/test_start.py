@@ -79,10 +79,11 @@ def test_a_library_with_a_symbol_that_nobody_has(server, tmp_path):
     assert_refused(refused, 78, "handler lacks", "nobody_has")
 
 
-def test_a_handler_of_another_abi(server, tmp_path):
-    library = compile_handler(tmp_path / "new.so", HANDLERS / "probe.c", "-DPROBE_ABI=99")
+@pytest.mark.parametrize("abi", [0, 99])
+def test_a_handler_of_another_abi(server, tmp_path, abi):
+    library = compile_handler(tmp_path / "new.so", HANDLERS / "probe.c", f"-DPROBE_ABI={abi}")
     refused = server(wait=False, handlers={"new": {"library": library, "behave": "silent"}})
-    assert_refused(refused, 78, "handler new", "ABI 99", "rebuild")
+    assert_refused(refused, 78, "handler new", f"ABI {abi}", "rebuild")
 
 
 def test_a_missing_model(server, probe):

@@ -12,7 +12,7 @@ from http.client import HTTPConnection
 import pytest
 from client import DEADLINE_S, connect, read_all, request
 from framings import seconds_of
-from proc import wait_until
+from proc import stopped, wait_until
 
 ON = {"status": "127.0.0.1:0"}
 
@@ -182,6 +182,19 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
             received = read_all(client)
             assert len(re.findall(rb"HTTP/1.1 \d+ ", received)) <= 1, received
     assert ask(address, "/livez") == (200, "ok\n")
+
+
+def test_the_first_of_a_burst_are_served(server):
+    """They all have come when the master looks."""
+    running = server(listen=ON)
+    address = status_of(running)
+    with contextlib.ExitStack() as stack:
+        with stopped(running.pid):
+            burst = [stack.enter_context(connect(address)) for _ in range(70)]
+            for client in burst:
+                client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        for client in burst[:64]:
+            assert read_all(client).endswith(b"ok\n")
 
 
 def test_the_oldest_makes_room_for_a_probe(server):

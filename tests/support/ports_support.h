@@ -117,7 +117,7 @@ class Floor {
 
   // A child with the descriptors of ipc/control.h, which runs `body` with a worker's port.
   template <class Body>
-  test::Child fork_worker(uint32_t slot, const Body& body) {
+  test::Child fork_worker(uint32_t slot, const Body& body) const {
     return test::Child([&] {
       // Above the numbers that inherit() uses.
       const int results = ::fcntl(result_memories[slot].get(), F_DUPFD, 64);

@@ -43,6 +43,8 @@ class Traced {
 
   // Executes one instruction. False: the worker has ended.
   bool step() { return go_on(PTRACE_SINGLESTEP); }
+  // Executes the rest.
+  void run() { go_on(PTRACE_CONT); }
   void kill() { child_.kill(); }
 
   // The address of the next instruction.

@@ -75,9 +75,9 @@ void AdminServer::open() {
 
 void AdminServer::accept(net::Stream stream) {
   if (connections_.size() >= kConnectionsMax) {
-    // All places were taken in this turn, by clients that had no time to ask: the first of a burst
-    // are served.
-    if (accepted_ >= kConnectionsMax) return;
+    // The first of a burst are served. A turn may accept clients before it reads those of the turn
+    // before: all places may be held by clients that had no time to ask.
+    if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     connections_.front()->abort();
     closed_.clear();  // safe: none of its callbacks runs now; more may come before flush()
   }
@@ -124,7 +124,7 @@ void AdminServer::finish(net::Connection& connection) {
 }
 
 void AdminServer::flush() {
-  accepted_ = 0;
+  accepted_before_ = std::exchange(accepted_, 0);
   for (const net::Connection* one : std::exchange(finished_, {})) {
     const auto found = find(one);
     if (found != connections_.end()) (*found)->flush();

@@ -69,7 +69,8 @@ class AdminServer {
   Entrance now_;
   std::optional<Entrance> next_;
   Connections connections_;                       // oldest first
-  size_t accepted_ = 0;                           // since the last flush()
+  size_t accepted_ = 0;                           // in this turn of the loop
+  size_t accepted_before_ = 0;                    // in the turn before
   std::vector<const net::Connection*> finished_;  // may have been destroyed since
   Connections closed_;                            // until their callbacks have returned
   UvHandle<uv_timer_t> stall_timer_;

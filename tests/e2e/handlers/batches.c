@@ -1,7 +1,7 @@
 /* batches: a handler that answers each job with how many it was given together. A job whose params
- * say so does something else: {"do": "die"} ends the worker, "fail" fails that job, "steal" commits
- * what was reserved for the job before it, "stray" answers jobs that it was not given. What it says
- * of itself is DESCRIPTION. */
+ * say so does something else: {"do": "die"} ends the worker, "leave" leaves the whole batch
+ * unanswered, "fail" fails that job, "steal" commits what was reserved for the job before it, "stray"
+ * answers jobs that it was not given. What it says of itself is DESCRIPTION. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,6 +28,7 @@ static void run(void* self, const rm_host* host, const rm_job* jobs, size_t coun
   (void)self;
   for (size_t i = 0; i < count; ++i) {
     if (says(&jobs[i], "die")) abort();
+    if (says(&jobs[i], "leave")) return;
   }
   for (size_t i = 0; i < count; ++i) {
     if (says(&jobs[i], "fail")) {

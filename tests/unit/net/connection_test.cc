@@ -248,6 +248,7 @@ TEST_CASE("connection: idle is who is owed nothing, and sends nothing") {
   CHECK(!client->has_idled(answered + kNsPerS, false));
   CHECK(client->has_idled(answered + kNsPerS + 1, false));
   client.owe();
+  CHECK(client->has_unsent());
   CHECK(!client->has_idled(answered + kHourNs, false));  // has not read it yet
 }
 

@@ -185,6 +185,8 @@ TEST_CASE("tls: a message of the handshake that is too long is refused when its 
     CHECK(server.state() == State::kFailed);
     CHECK(contains(server.failure(), "too long"));
     CHECK(server.due().size() == 7);
+    CHECK(server.receive(sent).empty());
+    CHECK(server.due().size() == 7);  // one alert
   }
   // The second hello, too, which a client is asked for when it has guessed wrong.
   TlsRecords records;

@@ -68,6 +68,14 @@ TEST_CASE("http: HTTP/1.1 takes one valid Host, HTTP/1.0 at most one") {
   }
 }
 
+TEST_CASE("http: a head has 8 KiB at most") {
+  const std::string rest = head("1.1", "Host: x\r\nX: \r\n");
+  // The limit counts neither line end behind the last field.
+  const std::string value(HttpReader::kHeadBytesMax + 4 - rest.size(), 'x');
+  CHECK(status_of(head("1.1", "Host: x\r\nX: " + value + "\r\n")) == 200);
+  CHECK(status_of(head("1.1", "Host: x\r\nX: " + value + "x\r\n")) == 431);
+}
+
 TEST_CASE("http: a transfer coding is chunked, and HTTP/1.1's only") {
   const std::string host = "Host: x\r\n";
   CHECK(status_of(head("1.1", host + "Transfer-Encoding: chunked\r\n")) == 200);

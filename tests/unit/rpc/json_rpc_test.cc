@@ -179,6 +179,9 @@ TEST_CASE("json_rpc: params._meta.timeout_ms shortens the deadline") {
     CHECK(!with(elsewhere).error);
     CHECK(!with(elsewhere).timeout_ms);
   }
+  const Request beside =
+      parse_one(R"({"jsonrpc":"2.0","method":"m","id":1,"x":{"_meta":{"timeout_ms":5}}})");
+  CHECK(!beside.timeout_ms);
   for (const auto* bad :
        {"-1", "-0", "1.5", "1.0", "1e3", "1e400", "\"5\"", "null", "true", "{}", "[]"}) {
     CAPTURE(bad);

@@ -134,6 +134,17 @@ TEST_CASE("run stage: whoever has its worker ended for another job has still use
   }
 }
 
+TEST_CASE("run stage: a job that was answered has no deadline any more") {
+  TwoSteps steps;
+  steps.check_answered();
+  const auto count = [](uv_handle_t* handle, void* timers) {
+    *static_cast<int*>(timers) += handle->type == UV_TIMER && uv_is_active(handle) != 0;
+  };
+  int timers = 0;
+  uv_walk(steps.core.loop.get(), count, &timers);
+  CHECK(timers == 0);
+}
+
 TEST_CASE("run stage: the crashes of one step are not those of the next") {
   Core core;
   const Method method{"two", {}, 60'000, 2, {RunStep{0}, RunStep{1}}};

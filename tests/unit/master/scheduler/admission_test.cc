@@ -202,6 +202,21 @@ TEST_CASE("admission: without workers it counts on as many as there were") {
   CHECK(predict(admission, method, 60));
 }
 
+TEST_CASE("admission: a fetch that has ended delays nobody") {
+  Admission admission;
+  admission.set_workers(1);
+  const Method method = fetching(), other = running();
+  learn_fetch(admission, method, 500);
+  learn_run(admission, method, 10);
+  learn_run(admission, other, 10);
+  const auto waiting = queue(admission, other, 1, 1000);
+  Admission::Load load;
+  admission.on_fetching(load, method, 0, kNow, kNow + 600 * kMs);
+  CHECK(predict(admission, other, 700));
+  admission.on_ended(load);
+  CHECK(!predict(admission, other, 700));
+}
+
 TEST_CASE("admission: what has ended is forgotten") {
   Admission admission;
   const Method method = fetching();

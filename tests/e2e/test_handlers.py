@@ -61,7 +61,7 @@ def test_one_that_writes_to_its_input(server, probe):
         ("empty", "not JSON"),
         ("silent", "no answer"),
         ("unreserved", "not reserved"),
-        ("commits_too_much", "committed 8 bytes, having reserved 2"),
+        ("commits_too_much", "committed 3 bytes, having reserved 2"),
     ],
 )
 def test_one_without_a_valid_answer(server, probe, behave, says):
@@ -76,10 +76,12 @@ def test_one_without_a_valid_answer(server, probe, behave, says):
 
 def test_of_several_answers_the_first_counts(server, probe):
     running = server(handlers={"echo": {}, "twice": probe("answers_twice")})
+    workers = running.workers()
     with running.connect() as client:
         for _ in range(10):
             assert client.call("twice", {}) == "first"
             assert client.call("echo", [1]) == [1]
+    assert running.workers() == workers
 
 
 def test_an_exception_is_the_handlers_error(server, tmp_path):

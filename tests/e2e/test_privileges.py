@@ -51,7 +51,8 @@ def test_workers_become_nobody_unless_told_otherwise(server, tries, nobody, sand
 
 
 def test_a_user_is_named_by_its_number_too(server):
-    running = server(workers={"count": 1, "user": "54321"})
+    groups = ["setpriv", "--groups", "4,24"]  # which the workers must not keep
+    running = server(before=groups, workers={"count": 1, "user": "54321"})
     assert ids(running.workers()[0]) == ([54321] * 4, [54321] * 4, [])
 
 

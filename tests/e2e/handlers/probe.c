@@ -172,8 +172,8 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     host->commit(job, 2);
   } else if (strcmp(how, "commits_too_much") == 0) {
     char* room = host->reserve(job, 2);
-    memcpy(room, "\"beyond\"", 8);
-    host->commit(job, 8);
+    memcpy(room, "\"a\"", 3);
+    host->commit(job, 3);
   } else if (strcmp(how, "prints") == 0) {
     const ssize_t written = write(STDERR_FILENO, "a line\n", 7);
     answer_text(host, job, written == 7 ? "\"written\"" : errno == EPIPE ? "\"no reader\"" : "\"?\"");

@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <doctest/doctest.h>
+#include <fstream>
 #include <functional>
 #include <sys/resource.h>
 
@@ -22,6 +23,16 @@ __attribute__((noinline)) int recurse(int depth) {
   volatile char frame[512];
   frame[0] = static_cast<char>(depth);
   return depth == 0 ? 0 : recurse(depth - 1) + frame[0];
+}
+
+// The only shared page that a worker of slot kSlot has left.
+char* find_shared_page() {
+  std::ifstream maps("/proc/self/maps");
+  for (std::string line; std::getline(maps, line);) {
+    if (line.find(" rw-s ") != std::string::npos)
+      return reinterpret_cast<char*>(std::stoul(line, nullptr, 16));
+  }
+  return nullptr;
 }
 
 struct End {
@@ -102,9 +113,26 @@ TEST_CASE("crash report: a signal that somebody else handles is left to them") {
 TEST_CASE("crash report: a worker can spoil no report but its own") {
   CrashReports reports;
   REQUIRE(reports.create(3));
-  // Its own page is the only one that it has left: counted from there, this is the next slot's.
-  const End end = end_of(reports, [&] { reports.clear(1); });
-  CHECK(end.signal == SIGSEGV);
+  // Its own page is the only one that it has left: counted from there, these are the next slot's
+  // and the one before.
+  for (const uint32_t other : {1u, ~0u}) {
+    const End end = end_of(reports, [&] { reports.clear(other); });
+    CHECK(end.signal == SIGSEGV);
+  }
+}
+
+TEST_CASE("crash report: no number of frames that a worker writes is read beyond its page") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(reports, [] {
+    char* const page = find_shared_page();
+    std::memset(page, 0xff, 4096);
+    const int32_t signal = SIGKILL;  // the report's first field
+    std::memcpy(page, &signal, sizeof signal);
+    ::kill(::getpid(), SIGKILL);
+  });
+  CHECK(end.signal == SIGKILL);
+  CHECK(end.report.starts_with("sent by process "));
 }
 
 }  // namespace ringmaster::worker

@@ -151,6 +151,15 @@ def test_best_effort_goes_without_it_says_so_and_keeps_the_rest(server, without_
         assert "the sandbox lacks landlock: Function not implemented" in answer.read().decode()
 
 
+def test_self_tests_run_in_it(server, probe):
+    tested = probe("needs_sandbox_in_self_test")
+    running = server(handlers={"tested": tested}, workers={"sandbox": "best-effort"})
+    assert len(running.workers()) == 2
+    free = server(wait=False, handlers={"tested": tested}, workers={"sandbox": False}, name="free")
+    assert free.wait() == 78
+    free.wait_for_line("self-test: expected a sandbox, found a socket")
+
+
 def test_a_handler_cannot_make_the_master_wait(server, tries):
     """It clears O_NONBLOCK on the bell that it shares with the master, and takes the rings."""
     running = server(handlers={"tries": tries}, workers={"count": 2})

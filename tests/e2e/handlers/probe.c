@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #ifndef PROBE_ABI
@@ -284,6 +285,10 @@ static int self_test(void* self, char* error, size_t size) {
   for (int fd = 3; fd <= 7; ++fd) {
     if (fcntl(fd, F_GETFL) < 0) continue;
     snprintf(error, size, "expected the fork server's descriptors to be closed, found %d", fd);
+    return 1;
+  }
+  if (strcmp(made->behave, "needs_sandbox_in_self_test") == 0 && socket(AF_INET, SOCK_STREAM, 0) >= 0) {
+    snprintf(error, size, "expected a sandbox, found a socket");
     return 1;
   }
   if (strcmp(made->behave, "fails_self_test") != 0) return 0;

@@ -75,6 +75,8 @@ static int own_signals(void) {
   return fcntl(fd, F_SETOWN, getppid()) | close(fd);
 }
 
+/* A user and a group without processes: nobody else's are changed. */
+enum { kNobody = 0x7ffffffe };
 enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
 
 static int change_pipe(enum how how) {
@@ -117,8 +119,9 @@ static long schedule_by_attributes(pid_t pid) {
   return syscall(SYS_sched_setattr, pid, &attributes, 0);
 }
 
+/* To the lowest priority, which everybody may do. */
 static int renice(int which, pid_t id) {
-  return setpriority(which, (id_t)id, getpriority(PRIO_PROCESS, 0));
+  return setpriority(which, (id_t)id, 19);
 }
 
 static long change_io(int which, pid_t id) {
@@ -232,11 +235,11 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "attributes_of_parent")) return schedule_by_attributes(getppid());
   if (is(what, "attributes_of_self")) return schedule_by_attributes(getpid());
   if (is(what, "renice_parent")) return renice(PRIO_PROCESS, getppid());
-  if (is(what, "renice_group")) return renice(PRIO_PGRP, 0);
-  if (is(what, "renice_user")) return renice(PRIO_USER, 0);
+  if (is(what, "renice_group")) return renice(PRIO_PGRP, kNobody);
+  if (is(what, "renice_user")) return renice(PRIO_USER, kNobody);
   if (is(what, "renice_self")) return renice(PRIO_PROCESS, 0) | renice(PRIO_PROCESS, getpid());
   if (is(what, "io_of_parent")) return change_io(1, getppid());
-  if (is(what, "io_of_group")) return change_io(2, 0);
+  if (is(what, "io_of_group")) return change_io(2, kNobody);
   if (is(what, "io_of_self")) return change_io(1, 0) | change_io(1, getpid());
   if (is(what, "shmat")) return shmat(-1, NULL, 0) == (void*)-1 ? -1 : 0;
   if (is(what, "shmctl")) return shmctl(-1, IPC_RMID, NULL);

@@ -11,12 +11,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-fs::path absolute_path(const fs::path& path) {
-  std::error_code error;
-  const fs::path result = fs::absolute(path, error);
-  return (error ? path : result).lexically_normal();
-}
-
 bool is_there(const fs::path& path) {
   std::error_code error;
   return fs::exists(path, error);
@@ -39,6 +33,12 @@ std::string nearest_of(std::string_view word, const std::set<std::string>& names
 }
 
 }  // namespace
+
+fs::path absolute_path(const fs::path& path) {
+  std::error_code error;
+  const fs::path result = fs::absolute(path, error);
+  return (error ? path : result).lexically_normal();
+}
 
 std::vector<std::string> default_handler_folders() {
   std::error_code error;

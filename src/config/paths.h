@@ -18,6 +18,9 @@ namespace ringmaster::config {
 // folder (an installation: PREFIX/bin and PREFIX/lib).
 std::vector<std::string> default_handler_folders();
 
+// Without "." and ".."; a relative path is relative to the working folder.
+std::filesystem::path absolute_path(const std::filesystem::path& path);
+
 // "; did you mean conf/models/interests.ubj?" if the folder has a file with a similar name.
 std::string did_you_mean_file(const std::filesystem::path& path);
 

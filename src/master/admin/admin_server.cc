@@ -15,9 +15,9 @@ constexpr net::ConnectionLimits kLimits{1 << 10, 10'000, 10'000};
 
 }  // namespace
 
-AdminServer::AdminServer(uv_loop_t* loop, std::function<Health()> health)
+AdminServer::AdminServer(uv_loop_t* loop, Sources sources)
     : loop_(loop),
-      health_(std::move(health)),
+      sources_(std::move(sources)),
       limits_(kLimits),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
@@ -96,23 +96,24 @@ AdminServer::Connections::iterator AdminServer::find(const net::Connection* conn
 bool AdminServer::on_head(net::Connection& connection, const rpc::HttpReader& head) {
   const std::string_view path = head.target().substr(0, head.target().find('?'));
   const bool is_head = head.method() == "HEAD";
-  if (path != "/livez" && path != "/readyz") {
-    answer(connection, 404, "there are /livez and /readyz\n");
+  if (path != "/livez" && path != "/readyz" && path != "/reloads") {
+    answer(connection, 404, "there are /livez, /readyz and /reloads\n");
   } else if (head.method() != "GET" && !is_head) {
-    answer(connection, 405, "expected GET or HEAD\n", "GET, HEAD");
+    answer(connection, 405, "expected GET or HEAD\n", kText, "GET, HEAD");
   } else if (path == "/livez") {
     answer(connection, 200, is_head ? "" : "ok\n");
+  } else if (path == "/reloads") {
+    answer(connection, 200, is_head ? "" : sources_.reloads() + '\n', "application/json");
   } else {
-    const Health health = health_();
+    const Health health = sources_.health();
     answer(connection, health.is_ready ? 200 : 503, is_head ? "" : health.text + '\n');
   }
   return false;
 }
 
 void AdminServer::answer(net::Connection& connection, unsigned status, std::string_view text,
-                         std::string_view allow) {
-  std::vector<rpc::HttpField> fields = {{"Content-Type", "text/plain; charset=utf-8"},
-                                        {"Cache-Control", "no-store"}};
+                         std::string_view type, std::string_view allow) {
+  std::vector<rpc::HttpField> fields = {{"Content-Type", type}, {"Cache-Control", "no-store"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
   connection.output() += rpc::http_head(status, text.size(), false, date_.at(unix_now_s()), fields);
   connection.output() += text;

@@ -1,9 +1,10 @@
-// AdminServer: /livez and /readyz over HTTP, for health checks.
+// AdminServer: /livez and /readyz over HTTP, for health checks, and /reloads.
 //
 //   GET /livez    200 while the event loop turns: restart the server only if this fails
 //   GET /readyz   200 while a worker is up and, if there are jobs, some worker is at work. 503
 //                 while the server loads, after the workers have been frozen for a second, and once
 //                 the server was told to stop: send it no requests
+//   GET /reloads  200 and what came of the last reloads, as JSON: see ReloadRecord
 //
 // HEAD is answered, too. Other paths get 404, other methods 405. No queue or limit of requests, no
 // listen.allow and no token applies: the answers hold no secret.
@@ -16,6 +17,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/status.h"
@@ -33,7 +35,11 @@ class AdminServer {
     bool is_ready;
     std::string text;  // one line, for people
   };
-  AdminServer(uv_loop_t* loop, std::function<Health()> health);
+  struct Sources {
+    std::function<Health()> health;
+    std::function<std::string()> reloads;  // one line of JSON
+  };
+  AdminServer(uv_loop_t* loop, Sources sources);
 
   // bind() binds the address, unless it is the open one; "": none. listen() may still fail (71).
   // The open address stays open until open() replaces it; forget_bound() gives the new one up.
@@ -46,6 +52,8 @@ class AdminServer {
   void flush();
 
  private:
+  static constexpr std::string_view kText = "text/plain; charset=utf-8";
+
   struct Entrance {
     net::Address configured;
     std::unique_ptr<net::Listener> listener;  // null: there is none
@@ -57,12 +65,12 @@ class AdminServer {
   Connections::iterator find(const net::Connection* connection);
   bool on_head(net::Connection& connection, const rpc::HttpReader& head);
   void answer(net::Connection& connection, unsigned status, std::string_view text,
-              std::string_view allow = "");
+              std::string_view type = kText, std::string_view allow = "");
   void finish(net::Connection& connection);
   void close_stalled();
 
   uv_loop_t* loop_;
-  std::function<Health()> health_;
+  Sources sources_;
   net::Connection::Events events_;
   const net::ConnectionLimits limits_;
   rpc::HttpDate date_;

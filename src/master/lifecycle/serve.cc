@@ -6,11 +6,15 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <memory>
+#include <unistd.h>
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/log.h"
+#include "config/paths.h"
 #include "master/admin/admin_server.h"
+#include "master/admin/reload_record.h"
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
 #include "master/lifecycle/fd_limit.h"
@@ -76,6 +80,8 @@ class Server {
   void end_when_answered();
   void end(ExitCode exit_code);
   std::string status(const Deployment* serving) const;
+  AdminServer::Health health() const;
+  std::string reloads() const;
 
   const LoadOptions load_options_;
   const Loop loop_;  // closed after all handles on it
@@ -89,7 +95,8 @@ class Server {
   UvHandle<uv_idle_t> no_wait_;
   UvHandle<uv_check_t> after_wait_;
   UvHandle<uv_timer_t> grace_;
-  std::string reload_failure_;      // why the last reload failed; empty: it did not
+  ReloadRecord reloads_;
+  std::string configuration_;       // the absolute path of the file
   bool is_reload_pending_ = false;  // requested while a start or reload was under way
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
@@ -101,12 +108,9 @@ Status Server::start(Options options) {
       loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
                                    [this](const Error& error) { on_failed(error); }});
   frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets());
-  status_port_ = std::make_unique<AdminServer>(loop_.get(), [this] {
-    const Deployment* serving = rollout_->serving();
-    const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
-                           !serving->supervisor().is_stalled();
-    return AdminServer::Health{does_work && !is_stopping_, status(serving)};
-  });
+  status_port_ = std::make_unique<AdminServer>(
+      loop_.get(), AdminServer::Sources{[this] { return health(); }, [this] { return reloads(); }});
+  configuration_ = config::absolute_path(options.config_file).string();
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
   status_port_->open();
@@ -135,6 +139,7 @@ void Server::watch_loop() {
   uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->before_wait();
+    if (self->is_reload_pending_ && !self->rollout_->is_under_way()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();
     self->end_when_answered();
@@ -181,13 +186,13 @@ Status Server::on_ready(Deployment& next) {
   next.announce(frontend_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();
-  log(Level::kInfo, rollout_->serving() == nullptr ? "ready" : "reloaded",
+  const bool is_reload = rollout_->serving() != nullptr;
+  log(Level::kInfo, is_reload ? "reloaded" : "ready",
       {{"address", fmt::format("{}", fmt::join(frontend_->addresses(), ","))},
        {"workers", workers},
        {"methods", methods}});
-  reload_failure_.clear();
+  if (is_reload) reloads_.end(next.supervisor().generation(), unix_now_s(), "");
   notifier_->ready(status(&next));
-  if (std::exchange(is_reload_pending_, false)) reload();
   return {};
 }
 
@@ -198,9 +203,10 @@ void Server::on_failed(const Error& error) {
 }
 
 void Server::reload() {
-  if (is_stopping_) return;
+  if (is_stopping_ || is_ending_) return;
   is_reload_pending_ = rollout_->is_under_way();
-  if (is_reload_pending_) return;  // on_ready() or on_failed() starts it
+  if (is_reload_pending_) return;  // the event loop begins it before it next waits
+  reloads_.begin();
   log(Level::kInfo, "reloading");
   notifier_->reloading();
   tl::expected<Options, std::vector<std::string>> options = load_options_();
@@ -219,9 +225,9 @@ void Server::refuse_reload(const std::string& why) {
   frontend_->forget_bound();
   status_port_->forget_bound();
   log(Level::kError, "reload_failed", {{"error", why}});
-  reload_failure_ = why;
-  notifier_->ready(status(rollout_->serving()));
-  if (std::exchange(is_reload_pending_, false)) reload();
+  const Deployment* serving = rollout_->serving();
+  reloads_.end(serving->supervisor().generation(), unix_now_s(), why);
+  notifier_->ready(status(serving));
 }
 
 void Server::change_worker_count(int by) {
@@ -293,11 +299,26 @@ std::string Server::status(const Deployment* serving) const {
   if (!supervisor.sandbox_lacks().empty()) {
     text += "; the sandbox lacks " + supervisor.sandbox_lacks();
   }
-  if (!reload_failure_.empty()) text += "; the last reload failed: " + reload_failure_;
+  if (!reloads_.failure().empty()) text += "; the last reload failed: " + reloads_.failure();
   // A handler's message may have many lines, and the service manager takes each for an assignment.
   std::replace_if(
       text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
   return text;
+}
+
+AdminServer::Health Server::health() const {
+  const Deployment* serving = rollout_->serving();
+  const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
+                         !serving->supervisor().is_stalled();
+  return {does_work && !is_stopping_, status(serving)};
+}
+
+std::string Server::reloads() const {
+  const char* state = is_stopping_                     ? "stopping"
+                      : rollout_->serving() == nullptr ? "starting"
+                      : rollout_->is_under_way()       ? "reloading"
+                                                       : "serving";
+  return reloads_.to_json(::getpid(), configuration_, state);
 }
 
 ExitCode Server::run() {

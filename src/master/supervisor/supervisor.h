@@ -81,6 +81,8 @@ class Supervisor {
   const std::string& load_failure() const { return load_failure_; }
   // The sandbox's steps that this system refused to the newest generation, for people. Empty: none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
+  // The number of the generation; 0: it has died, and the next one has not started yet.
+  uint32_t generation() const { return generation_ != nullptr ? generation_->number() : 0; }
   // The pid of the fork server while it loads handlers; else 0.
   int loading_pid() const {
     return generation_ != nullptr && !is_loaded_ ? generation_->fork_server_pid() : 0;

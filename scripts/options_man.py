@@ -14,7 +14,7 @@ Relative paths are looked for in the folder of the file, then in the working fol
 unix sockets and of [crashes] folder are relative to the folder of the file.
 
 ringmaster check names every problem of a file, and ringmaster check \\-\\-schema prints a JSON
-Schema for editors. SIGHUP makes a server read its file again.
+Schema for editors. ringmaster reload makes a server read its file again.
 """
 EXAMPLE = """\
 [handlers.echo]

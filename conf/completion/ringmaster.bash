@@ -17,7 +17,7 @@ _ringmaster() {
   word=${words[-1]} before=${words[-2]}
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
-    _ringmaster_words "serve check call discover bench help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }
@@ -25,11 +25,12 @@ _ringmaster() {
     -c|--config|--log-file|--token-file|--ca|--cert|--key) _ringmaster_files && return ;;
     --log-format) _ringmaster_words "logfmt json" && return ;;
     --arrivals) _ringmaster_words "poisson constant" && return ;;
-    --to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s) return ;;
+    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s) return ;;
   esac
   case ${words[1]} in
     serve) options="-h --help -c --config --log-format --log-file" ;;
     check) options="-h --help -c --config --dump --schema" ;;
+    reload) options="-h --help -c --config --pid --wait" ;;
     call) options="-h --help -c --config --to --token-file --timeout-ms --ca --cert --key --wait" ;;
     discover) options="-h --help -c --config --to --token-file --timeout-ms --ca --cert --key" ;;
     bench) options="-h --help -c --config --to --token-file --rate --arrivals --seed --concurrency --connections --http --warm-up-s --duration-s --in-time-ms --drain-s --json" ;;
@@ -39,7 +40,7 @@ _ringmaster() {
     case ${words[i]} in
       -c|--config|--to|--token-file|--ca|--cert|--key) server+=("${words[i]}" "${words[i + 1]/#\~/$HOME}") && ((++i)) ;;
       --config=*|--to=*|--token-file=*|--ca=*|--cert=*|--key=*) server+=("${words[i]}") ;;
-      --log-format|--log-file|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s) ((++i)) ;;
+      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s) ((++i)) ;;
       -*) ;;
       *) given=1 ;;
     esac

@@ -33,6 +33,7 @@ struct Parser {
   CLI::App* serve = app.add_subcommand("serve", "serve in the foreground");
   CLI::App* check =
       app.add_subcommand("check", "name every problem of a configuration, without serving it");
+  CLI::App* reload = app.add_subcommand("reload", "have a running server read its file again");
   CLI::App* call = app.add_subcommand("call", "send one request and print its result");
   CLI::App* discover =
       app.add_subcommand("discover", "print what a server offers, as an OpenRPC document");
@@ -80,10 +81,12 @@ void describe(Parser& parser, CommandLine& line) {
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
       "Exit codes: 0 ok, 1 the answer was an error (call), or there was no result (bench),\n"
-      "64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad configuration.");
+      "64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad configuration\n"
+      "(reload --wait: the reload was refused).");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
-  for (CLI::App* app : {parser.serve, parser.check, parser.call, parser.discover, parser.bench}) {
+  for (CLI::App* app :
+       {parser.serve, parser.check, parser.reload, parser.call, parser.discover, parser.bench}) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
@@ -94,6 +97,15 @@ void describe(Parser& parser, CommandLine& line) {
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   parser.check->add_flag("--schema", line.schema,
                          "print the JSON Schema of every configuration; takes no -c");
+  parser.reload
+      ->add_option(
+          "--pid", line.pid,
+          "the server's master (default: the one that answers at listen.status of -c, else\n"
+          "at 127.0.0.1:7071)")
+      ->type_name("PID")
+      ->check(CLI::PositiveNumber);
+  parser.reload->add_flag("--wait", line.wait,
+                          "until the reload has ended, print what came of it; needs listen.status");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, without TLS if there is\n"
@@ -236,13 +248,14 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
     return line;
   }
   if (&app == &parser.app)
-    return usage("expected a subcommand: serve, check, call, discover, bench or help");
+    return usage("expected a subcommand: serve, check, reload, call, discover, bench or help");
   const bool needs_config = &app == parser.serve || &app == parser.check;
   if (needs_config && line.config.empty() && !line.schema) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
   line.command = &app == parser.serve      ? Command::kServe
                  : &app == parser.check    ? Command::kCheck
+                 : &app == parser.reload   ? Command::kReload
                  : &app == parser.call     ? Command::kCall
                  : &app == parser.discover ? Command::kDiscover
                                            : Command::kBench;

@@ -16,6 +16,7 @@ enum class Command {
   kShowText,  // help, --help, --version, --help-json: print `text`
   kServe,
   kCheck,
+  kReload,
   kCall,
   kDiscover,
   kBench,
@@ -30,6 +31,8 @@ struct CommandLine {
   bool schema = false;                // check; then there may be no config
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
+  int pid = 0;                        // reload; 0: the status port tells it
+  bool wait = false;                  // reload: until the reload has ended
   std::string to;                     // call, discover, bench; empty: see find_server()
   std::string token_file;             // call, discover, bench; empty: no token
   net::ClientTlsFiles tls;            // call, discover

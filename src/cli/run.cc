@@ -7,6 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/configuration.h"
 #include "cli/pretty_json.h"
+#include "cli/reload.h"
 #include "cli/start_log.h"
 #include "config/schema.h"
 #include "master/lifecycle/serve.h"
@@ -76,6 +77,10 @@ int run(int argc, char** argv) {
       return run_serve(*line);
     case Command::kCheck:
       return run_check(*line);
+    case Command::kReload: {
+      const Result<int> reloaded = reload(*line);
+      return reloaded ? *reloaded : report(reloaded.error());
+    }
     case Command::kBench: {
       const Result<int> measured = run_bench(*line);
       return measured ? *measured : report(measured.error());

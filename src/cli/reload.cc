@@ -1,0 +1,111 @@
+#include "cli/reload.h"
+
+#include <chrono>
+#include <cstdio>
+#include <filesystem>
+#include <fmt/format.h>
+#include <string>
+#include <thread>
+
+#include "base/clock.h"
+#include "cli/configuration.h"
+#include "cli/master_process.h"
+#include "cli/reload_status.h"
+#include "config/paths.h"
+
+namespace ringmaster::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kBetweenAsks{50};
+constexpr uint64_t kBeginMs = 10'000;  // for the server to begin the reload
+
+bool is_same_file(const std::string& one, const std::string& other) {
+  std::error_code error;
+  return config::absolute_path(one) == other || std::filesystem::equivalent(one, other, error);
+}
+
+// What the server says at the status address of `options`, once it is known to be the server that
+// the command line means.
+Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& options) {
+  const std::string& address = options.listen_status;
+  if (address.empty() || (address.ends_with(":0") && !net::is_unix(address))) {
+    return fail(ExitCode::kResource,
+                fmt::format("{}: [listen] status = \"{}\" names no status port to ask: name the "
+                            "server with --pid, without --wait",
+                            line.config, address));
+  }
+  Result<ReloadStatus> status = ask_reload_status(address);
+  if (!status) return status;
+  if (!line.config.empty() && !is_same_file(line.config, status->configuration)) {
+    return fail(ExitCode::kResource, fmt::format("the server at {} serves {}, not {}", address,
+                                                 status->configuration, line.config));
+  }
+  if (line.pid != 0 && line.pid != status->pid) {
+    return fail(ExitCode::kResource, fmt::format("the server at {} is process {}, not {}", address,
+                                                 status->pid, line.pid));
+  }
+  return status;
+}
+
+// Waits for the first reload that the server has begun after `before`.
+Result<EndedReload> wait_for_end(const std::string& address, const ReloadStatus& before) {
+  const uint64_t give_up_ns = now_ns() + kBeginMs * kNsPerMs;
+  while (true) {
+    const Result<ReloadStatus> now = ask_reload_status(address);
+    if (!now) return tl::unexpected(now.error());
+    if (now->pid != before.pid) {
+      return fail(ExitCode::kResource,
+                  fmt::format("process {} has ended without an answer; another server has {} now",
+                              before.pid, address));
+    }
+    for (const EndedReload& ended : now->ended) {
+      if (ended.number > before.begun) return ended;
+    }
+    if (now->state == "stopping") {
+      return fail(ExitCode::kResource, fmt::format("the server (process {}) stops", now->pid));
+    }
+    if (now->state == "serving" && now_ns() > give_up_ns) {
+      return fail(ExitCode::kResource,
+                  fmt::format("process {} began no reload within {} ms", now->pid, kBeginMs));
+    }
+    std::this_thread::sleep_for(kBetweenAsks);
+  }
+}
+
+Status signal_master(int pid) {
+  const Result<MasterProcess> master = MasterProcess::find(pid);
+  return master ? master->reload() : tl::unexpected(master.error());
+}
+
+}  // namespace
+
+Result<int> reload(const CommandLine& line) {
+  if (line.pid != 0 && !line.wait) {
+    const Status sent = signal_master(line.pid);
+    if (!sent) return tl::unexpected(sent.error());
+    return 0;
+  }
+  // The file may be the broken one that the server is to refuse: what can be read of it says where
+  // the server is, or the default does.
+  config::Loaded loaded;
+  if (!line.config.empty()) loaded = config::load(line.config);
+  const Result<ReloadStatus> before = ask_server(line, loaded.options);
+  if (!before && !loaded.problems.empty()) {
+    print_problems(stderr, loaded.problems);
+    return fail(ExitCode::kConfig, before.error().message);
+  }
+  if (!before) return tl::unexpected(before.error());
+  const Status sent = signal_master(before->pid);
+  if (!sent) return tl::unexpected(sent.error());
+  if (!line.wait) return 0;
+  const Result<EndedReload> ended = wait_for_end(loaded.options.listen_status, *before);
+  if (!ended) return tl::unexpected(ended.error());
+  if (!ended->failure.empty()) {
+    return fail(ExitCode::kConfig, "the server refused the reload: " + ended->failure);
+  }
+  std::printf("reloaded: generation %llu serves\n",
+              static_cast<unsigned long long>(ended->generation));
+  return 0;
+}
+
+}  // namespace ringmaster::cli

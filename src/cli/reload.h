@@ -1,0 +1,14 @@
+// `ringmaster reload`: asks a running server to reload, by SIGHUP to its master.
+#pragma once
+
+#include "base/status.h"
+#include "cli/command_line.h"
+
+namespace ringmaster::cli {
+
+// Returns 0 once the signal is sent; with --wait once the reload has succeeded, and prints its
+// generation. Fails with 78 when the reload was refused, with the server's reason, and with 71 when
+// there is no such server or it does not answer.
+Result<int> reload(const CommandLine& line);
+
+}  // namespace ringmaster::cli

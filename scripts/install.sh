@@ -2,9 +2,11 @@
 # install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to
 # write more; with --undo it removes what it would install, and the folders that are empty then.
 #
+# What is installed may be read by every user, whatever the umask: the service's user is one.
 # The configuration goes to /etc where PREFIX is /usr or /usr/local, else to PREFIX/etc. The
 # operator owns it: a file that is there is never overwritten, and only removed while unchanged.
 set -euo pipefail
+umask 022
 cd "$(dirname "$0")/.."
 
 readonly kUsage=64
@@ -54,23 +56,15 @@ with_paths() {
   printf '%s\n' "${text//\/usr\/local/$prefix}"
 }
 
-# The demo runs anywhere, so it does without what a system cannot do; a service must not.
-as_installed() {
-  case $1 in
-    *.toml) sed 's/^sandbox = "best-effort"$/sandbox = true/' "$1" ;;
-    *) cat "$1" ;;
-  esac
-}
-
 put 755 "$out/ringmaster" "$root/bin/ringmaster"
-for folder in src/handlers/*/ src/demo/interests/; do  # not all of OUT's: `make clean` empties it
+for folder in src/handlers/*/; do  # not all of OUT's: `make clean` empties it
   name=$(basename "$folder").so
   put 644 "$out/handlers/$name" "$root/lib/ringmaster/handlers/$name"
 done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
-for document in README.md CHANGELOG.md docs/*.md; do
+for document in README.md CHANGELOG.md docs/*.md conf/ringmaster.toml; do
   put 644 "$document" "$root/share/doc/ringmaster/$document"
 done
 for unit in conf/*.service conf/*.socket; do
@@ -93,15 +87,12 @@ URL: file://\${prefix}/share/doc/ringmaster/README.md
 Version: $version
 Cflags: -I\${includedir}
 END
-for source in conf/ringmaster.toml conf/models/*; do
-  as_installed "$source" | put_configuration "$destdir$etc/ringmaster/${source#conf/}"
-done
-
+with_paths conf/service.toml | put_configuration "$destdir$etc/ringmaster/ringmaster.toml"
 put_configuration "$destdir$etc/logrotate.d/ringmaster" < conf/ringmaster.logrotate
 
 if [[ $undo == yes ]]; then
   for folder in "$root"/{lib/ringmaster/handlers,lib/ringmaster,include/ringmaster} \
-    "$root"/share/doc/ringmaster{/docs,} "$destdir$etc"/ringmaster{/models,}; do
+    "$root"/share/doc/ringmaster{/docs,/conf,} "$destdir$etc/ringmaster"; do
     rmdir "$folder" 2> /dev/null || true  # it holds files of others, or was never there
   done
 fi

@@ -1,6 +1,10 @@
 """The installation of `make install` works, from a folder outside of this tree."""
 
+import os
+import re
 import subprocess
+import tomllib
+from pathlib import Path
 
 import pytest
 from installation import make_install, make_uninstall
@@ -20,10 +24,8 @@ def files_below(folder):
 
 def test_installed_files(prefix, build):
     files = files_below(prefix)
-    for handler in (build / "handlers").glob("*.so"):
-        assert f"lib/ringmaster/handlers/{handler.name}" in files
-    for file in ("bin/ringmaster", "etc/ringmaster/ringmaster.toml",
-                 "etc/ringmaster/models/interests.ubj", "etc/logrotate.d/ringmaster",
+    for file in ("bin/ringmaster", "etc/ringmaster/ringmaster.toml", "etc/logrotate.d/ringmaster",
+                 "lib/ringmaster/handlers/echo.so", "lib/ringmaster/handlers/burn.so",
                  "include/ringmaster/handler.h", "include/ringmaster/handler.hpp",
                  "lib/pkgconfig/ringmaster.pc", "lib/systemd/system/ringmaster.service",
                  "share/doc/ringmaster/README.md", "share/doc/ringmaster/docs/operations.md",
@@ -32,19 +34,47 @@ def test_installed_files(prefix, build):
                  "share/zsh/site-functions/_ringmaster",
                  "share/fish/vendor_completions.d/ringmaster.fish"):
         assert file in files
-    assert "bin/feature_service" not in files
+    assert not [file for file in files if "feature_service" in file or "interests" in file]
 
 
-def test_an_installed_server_does_without_no_part_of_the_sandbox(prefix):
-    configuration = (prefix / "etc/ringmaster/ringmaster.toml").read_text()
-    assert "\nsandbox = true\n" in configuration and "best-effort\"\n" not in configuration
-
-
-def test_installed_configuration_passes_check(prefix):
-    done = subprocess.run(
-        [prefix / "bin/ringmaster", "check", "-c", prefix / "etc/ringmaster/ringmaster.toml"],
-        cwd="/", capture_output=True, text=True, timeout=30)
+def test_installed_configuration_has_what_works_at_once(prefix):
+    """The sandbox is whole, and no method needs an upstream, which nobody has installed."""
+    config = prefix / "etc/ringmaster/ringmaster.toml"
+    done = subprocess.run([prefix / "bin/ringmaster", "check", "-c", config, "--dump"], cwd="/",
+                          capture_output=True, text=True, timeout=30)
     assert done.returncode == 0, done.stdout + done.stderr
+    dumped = tomllib.loads(done.stdout)
+    assert dumped["workers"]["sandbox"] is True
+    assert (list(dumped["methods"]), dumped.get("upstreams", {})) == (["echo"], {})
+
+
+def test_installed_configuration_says_how_to_add_a_method(prefix, tmp_path):
+    """And what it says is right: without the comments it is a method of the other handler."""
+    config = prefix / "etc/ringmaster/ringmaster.toml"
+    text = config.read_text()
+    assert f"ringmaster reload -c {config} --wait" in text
+    assert f"mean.so, into {prefix}/lib/ringmaster/handlers." in text
+    for path in (f"{prefix}/lib/ringmaster/handlers",
+                 f"{prefix}/share/doc/ringmaster/docs/quick-start.md"):
+        assert path in text and Path(path).exists()
+    example = "".join(re.findall(r"^#        (?!ringmaster)(.*\n|$)", text, re.MULTILINE))
+    longer = tmp_path / "longer.toml"
+    longer.write_text(text + example.replace("mean", "burn"))
+    done = subprocess.run([prefix / "bin/ringmaster", "check", "-c", longer], cwd="/",
+                          capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0 and "[methods.burn]" in longer.read_text(), done.stdout
+
+
+def test_every_user_may_read_what_is_installed(root, build, tmp_path):
+    """Whatever the umask of root: the service has a user of its own."""
+    before = os.umask(0o077)
+    try:
+        make_install(root, build, DESTDIR=tmp_path / "stage", PREFIX="/usr")
+    finally:
+        os.umask(before)
+    closed = [path for path in (tmp_path / "stage/etc").rglob("*")
+              if path.stat().st_mode & 0o004 == 0]
+    assert closed == []
 
 
 def test_installed_man_pages_are_found(prefix):
@@ -82,7 +112,7 @@ def test_staged_installation_does_not_name_the_stage(root, build, tmp_path):
     files = files_below(tmp_path)
     assert {"usr/bin/ringmaster", "etc/ringmaster/ringmaster.toml"} <= set(files)
     for file in files:
-        if not file.endswith((".so", "bin/ringmaster", ".ubj")):
+        if not file.endswith((".so", "bin/ringmaster")):
             assert str(tmp_path) not in (tmp_path / file).read_text(), file
 
 

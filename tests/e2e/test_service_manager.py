@@ -62,9 +62,9 @@ def gate(container):
 
 
 def test_it_serves_as_it_was_installed(service):
-    service.systemctl("start", SERVICE)
-    assert service.call("echo", ["at once"]) == ["at once"]
-    assert service.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}
+    service.systemctl("enable", "--now", SERVICE)
+    call = ("ringmaster", "call", "echo", '["at once"]')  # as the file says
+    assert service.container.run(*call) == '["at once"]\n'
     workers = [pid for pid in service.processes() if title(pid).startswith("ringmaster: worker")]
     assert service.show("StatusText") == f"serving: {len(workers)} of {len(workers)} workers are up"
     # What it needs works in its sandbox: a worker is forked anew.
@@ -72,8 +72,21 @@ def test_it_serves_as_it_was_installed(service):
     service.wait_for_line("event=worker_died")
     wait_until(lambda: service.journal().count("event=worker_ready") > len(workers), "a new worker")
     assert service.show("NRestarts") == "0"
-    service.systemctl("stop", SERVICE)
+    service.systemctl("disable", "--now", SERVICE)
     assert service.show("Result") == "success" and service.show("ExecMainStatus") == "0"
+
+
+def test_a_method_is_added_as_its_configuration_says(service):
+    service.systemctl("start", SERVICE)
+    reload = ("ringmaster", "reload", "-c", "/etc/ringmaster/ringmaster.toml", "--wait")
+    added = '\n[handlers.burn]\n\n[methods.burn]\nsteps = [{ run = "burn" }]\n'
+    service.config.write_text(service.shipped + added)
+    assert service.container.run(*reload) == "reloaded: generation 2 serves\n"
+    assert service.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}
+    service.config.write_text(service.shipped + added.replace("burn", "brun"))
+    with pytest.raises(AssertionError, match="78\n.*the server refused the reload: .*brun.so"):
+        service.container.run(*reload)
+    assert service.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}
 
 
 def test_a_start_ends_when_the_workers_are_up_however_long_they_load(service, gate):

@@ -71,7 +71,7 @@ fuzz: ## feed the fuzzers of tests/fuzz thirteen million inputs: some 25 minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 
-bench: ## measure it beside what it replaces; FULL=1: longer; ONLY=NAME[,NAME]: a part
+bench: ## measure it beside what it replaces; FULL=1: longer; ONLY=, BASELINE=: docs/performance.md
 	scripts/setup.sh build bench
 	$(MAKE) all benches
 	scripts/bench.sh $(OUT)

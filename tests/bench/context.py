@@ -76,10 +76,12 @@ class Context:
         return self._upstreams[delay_ms]
 
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
-                   handlers: dict[str, Any] | None = None) -> Ringmaster:
+                   handlers: dict[str, Any] | None = None,
+                   build: Path | None = None) -> Ringmaster:
+        """`build`: of the server; the load is that of the context's."""
         number = len(list(self.configurations.glob("*.toml")))
-        system = ringmaster.start(upstream or self.upstream(), self.build, workers, timeout_ms,
-                                  self.configurations, f"{OURS}-{number}", handlers)
+        system = ringmaster.start(upstream or self.upstream(), build or self.build, workers,
+                                  timeout_ms, self.configurations, f"{OURS}-{number}", handlers)
         self._stack.callback(end, system)
         return system
 

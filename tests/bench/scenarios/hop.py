@@ -5,6 +5,7 @@ from typing import Any
 
 from contender import Contender
 from context import Context
+from figure import Figure
 from targets import number, ratio, target
 
 TITLE = "the hop to a worker, idle server"
@@ -19,6 +20,12 @@ BOUND = "bounds/futex_ping_pong"
 def p50_us(context: Context, system: Contender, method: str, kind: str) -> float:
     made = context.load(system, method, [1], seconds=context.pick(0.8, 3), warm_up_s=0.2)
     return made[kind]["p50"]
+
+
+def figures(context: Context, system: Contender, seed: int) -> dict[str, Figure]:
+    through = p50_us(context, system, "echo", "latency_us")
+    alone = p50_us(context, system, "no_such_method", "error_latency_us")
+    return {"p50 µs through a worker": Figure(through), "p50 µs by the master": Figure(alone)}
 
 
 def run(context: Context) -> dict[str, Any]:

@@ -5,7 +5,8 @@ from typing import Any
 
 from bounds.ideal_queue import NS_PER_MS, arrivals_of, latencies_ns, percentile
 from contender import Contender
-from context import BURN, CPU_MS, UPSTREAM_MS, Context
+from context import BURN, CPU_MS, UPSTREAM_MS, Context, LoadFailed
+from figure import Figure
 from systems import NODE, OURS, PYTHON, WORKERS, end
 from targets import number, ratio, target
 
@@ -40,6 +41,14 @@ def measure(context: Context, system: Contender, load: float, seconds: float,
                         connections=4, seed=seed, drain_s=DRAIN_S)
     return {"system": system.name, "sent": made["sent"], "lost": made["lost"],
             "ms": of_all_sent(made), "errors": sum(made["errors"].values()), "bench": made}
+
+
+def figures(context: Context, system: Contender, seed: int) -> dict[str, Figure]:
+    made = measure(context, system, 0.8, context.pick(10, 40), seed)
+    found = {percent: at(made, percent) for percent in (50, 99)}
+    if None in found.values():
+        raise LoadFailed(f"{made['sent']} requests were sent, and more than 1 % not answered")
+    return {f"p{percent} ms at 80 %": Figure(ms) for percent, ms in found.items()}
 
 
 def of_all_sent(made: dict[str, Any]) -> dict[str, float]:

@@ -4,7 +4,8 @@ from statistics import median
 from typing import Any
 
 from contender import Contender
-from context import Context, cpu_us_per_request
+from context import Context, LoadFailed, cpu_us_per_request
+from figure import Figure
 from systems import GO, NODE, OURS, POOL, PYTHON
 from targets import number, ratio, target
 
@@ -39,6 +40,18 @@ def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[s
                 runs[name].append(made)
                 context.say(f"{name}: {made['results_per_s']:,.0f}/s")
     return {name: made for name, made in runs.items() if name not in context.missing}
+
+
+def figures(context: Context, system: Contender, seed: int) -> dict[str, Figure]:
+    found = {}
+    for connections in (CONNECTIONS, AT_ONCE):
+        made = context.load(system, "echo", ["$i"], seconds=context.pick(2, 5), concurrency=AT_ONCE,
+                            connections=connections)
+        if made["errors"] or made["lost"]:
+            raise LoadFailed(f"{made['errors']} errors, {made['lost']} answers lost")
+        found[f"requests/s, {connections} connections"] = Figure(made["results_per_s"], True)
+        found[f"CPU µs, {connections} connections"] = Figure(cpu_us_per_request(made))
+    return found
 
 
 def row(name: str, runs: list[dict[str, Any]]) -> list[str]:

@@ -1,0 +1,135 @@
+"""compare.py BUILD BASELINE: measures the ringmaster of two builds in turn, pair by pair.
+
+ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
+Which of them is first alternates. Each measurement starts the server anew: where its memory lies
+differs from start to start. The load is put on both by the `ringmaster bench` of BUILD.
+
+Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
+ratios, with the interval that has the true median with 95 %. Exits with 1 if a figure is more than
+3 % worse, wherever in this interval the ratio lies.
+"""
+
+import argparse
+import importlib
+import math
+import os
+import signal
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+TESTS = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+
+from context import Context  # noqa: E402
+from figure import Figure  # noqa: E402
+from systems import end  # noqa: E402
+from targets import number  # noqa: E402
+
+# Those with figures().
+SCENARIOS = ("saturated", "hop", "latency")
+PAIRS, PAIRS_FULL = 9, 21
+CONFIDENCE = 0.95
+WORSE_MAX = 1.03
+
+
+@dataclass
+class Compared:
+    name: str
+    ours: list[Figure]
+    baseline: list[Figure]  # of the same pairs
+
+    def ratios(self) -> list[float]:
+        return [a.value / b.value for a, b in zip(self.ours, self.baseline, strict=True)]
+
+    def is_worse(self) -> bool:
+        low, high = interval(self.ratios())
+        return 1 / high > WORSE_MAX if self.ours[0].is_more_better else low > WORSE_MAX
+
+    def row(self) -> list[str]:
+        low, high = interval(self.ratios())
+        values = [number(median(f.value for f in each)) for each in (self.ours, self.baseline)]
+        return [self.name, *values, f"{median(self.ratios()):.3f}", f"{low:.3f} to {high:.3f}",
+                "worse" if self.is_worse() else ""]
+
+
+def interval(values: list[float]) -> tuple[float, float]:
+    """The closest of the values between which the median lies with CONFIDENCE, whatever the
+    distribution; the least and the greatest where there are too few."""
+    ordered, count = sorted(values), len(values)
+    outside, skipped = 0.0, 0
+    while True:
+        outside += 2 * math.comb(count, skipped) / 2**count
+        if outside > 1 - CONFIDENCE:
+            break
+        skipped += 1
+    skipped = max(skipped - 1, 0)
+    return ordered[skipped], ordered[count - 1 - skipped]
+
+
+def table(rows: list[list[str]]) -> str:
+    head = ["figure", "this build", "baseline", "ratio", "95 % interval", ""]
+    widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head))]
+    line = lambda row: "  ".join(  # noqa: E731
+        [row[0].ljust(widths[0]), *(row[i].rjust(widths[i]) for i in range(1, 5)), row[5]]).rstrip()
+    return "\n".join(map(line, [head, *rows]))
+
+
+def measure(name: str, context: Context, build: Path, seed: int) -> dict[str, Figure]:
+    system = context.ringmaster(build=build)
+    try:
+        return importlib.import_module(f"scenarios.{name}").figures(context, system, seed)
+    finally:
+        end(system)
+
+
+def compare(name: str, build: Path, baseline: Path, folder: Path, is_full: bool) -> list[Compared]:
+    found: dict[str, Compared] = {}
+    with Context(build, folder, folder, is_full) as context:
+        for pair in range(1, context.pick(PAIRS, PAIRS_FULL) + 1):
+            order = (build, baseline) if pair % 2 else (baseline, build)
+            made = {each: measure(name, context, each, pair) for each in order}
+            for figure, value in made[build].items():
+                entry = found.setdefault(figure, Compared(f"{name}: {figure}", [], []))
+                entry.ours.append(value)
+                entry.baseline.append(made[baseline][figure])
+            context.say(f"pair {pair}: " + ", ".join(
+                f"{figure} {entry.ratios()[-1]:.3f}" for figure, entry in found.items()))
+    return list(found.values())
+
+
+def chosen(only: str) -> list[str]:
+    names = [name for name in only.split(",") if name] or list(SCENARIOS)
+    unknown = [name for name in names if name not in SCENARIOS]
+    if unknown:
+        sys.exit(f"bench: BASELINE compares {', '.join(SCENARIOS)}; not {unknown[0]}")
+    return names
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("build", type=Path)
+    parser.add_argument("baseline", type=Path)
+    given = parser.parse_args()
+    build, baseline = given.build.resolve(), given.baseline.resolve()
+    for program in ("ringmaster", "handlers/echo.so", "handlers/burn.so", "handlers/interests.so"):
+        if not (baseline / program).exists():
+            sys.exit(f"bench: BASELINE={given.baseline}: expected {program} of a build there")
+    if baseline == build:
+        sys.exit(f"bench: BASELINE={given.baseline}: expected another build than this one")
+    names, is_full = chosen(os.environ.get("ONLY", "")), bool(os.environ.get("FULL"))
+    for number_of_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number_of_signal, lambda *unused: sys.exit(130))  # ends all that was started
+    compared: list[Compared] = []
+    for name in names:
+        print(name, file=sys.stderr, flush=True)
+        with tempfile.TemporaryDirectory() as folder:
+            compared += compare(name, build, baseline, Path(folder), is_full)
+    print(table([each.row() for each in compared]))
+    return 1 if any(each.is_worse() for each in compared) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

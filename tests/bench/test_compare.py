@@ -1,0 +1,58 @@
+"""What a comparison of two builds makes of its pairs."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import compare  # noqa: E402
+from compare import Compared, interval  # noqa: E402
+from figure import Figure  # noqa: E402
+
+
+def compared(ratios: list[float], is_more_better: bool) -> Compared:
+    return Compared("hop: p50", [Figure(100 * ratio, is_more_better) for ratio in ratios],
+                    [Figure(100, is_more_better)] * len(ratios))
+
+
+@pytest.mark.parametrize("count, skipped", [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (12, 2),
+                                            (15, 3), (21, 5)])  # fmt: skip
+def test_the_interval_leaves_out_what_95_percent_allow(count, skipped):
+    """As tables of the sign test have it."""
+    values = [float(value) for value in range(count)]
+    assert interval(values[::-1]) == (skipped, count - 1 - skipped)
+
+
+@pytest.mark.parametrize("ratios, is_more_better, is_worse", [
+    ([1.04] * 9, False, True), ([1.04] * 9, True, False),
+    ([0.96] * 9, True, True), ([0.96] * 9, False, False),
+    ([1.02] * 9, False, False), ([0.98] * 9, True, False),
+    ([1.04] * 7 + [1.02] * 2, False, False),  # the noise reaches what is allowed
+    ([1.04] * 8 + [0.5], False, True),  # one outlier is no noise
+])
+def test_worse_is_what_is_beyond_three_percent_and_the_noise(ratios, is_more_better, is_worse):
+    assert compared(ratios, is_more_better).is_worse() is is_worse
+
+
+def test_the_table_has_ratio_and_interval():
+    ratios = [1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9]
+    lines = compare.table([compared(ratios, False).row(), compared(ratios, True).row()])
+    head, *rows = [line.split() for line in lines.splitlines()]
+    assert head == ["figure", "this", "build", "baseline", "ratio", "95", "%", "interval"]
+    assert rows[0] == ["hop:", "p50", "150", "100", "1.500", "1.200", "to", "1.800", "worse"]
+    assert rows[1] == rows[0][:-1]
+
+
+def test_only_what_can_be_compared():
+    assert compare.chosen("") == list(compare.SCENARIOS)
+    assert compare.chosen("hop,latency") == ["hop", "latency"]
+    with pytest.raises(SystemExit, match="compares saturated, hop, latency; not overload"):
+        compare.chosen("overload")
+
+
+def test_a_baseline_without_programs_is_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "argv", ["compare.py", str(tmp_path), str(tmp_path)])
+    with pytest.raises(SystemExit, match="expected ringmaster of a build there"):
+        compare.main()

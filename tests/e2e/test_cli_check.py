@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import subprocess
 
 import pytest
@@ -139,8 +140,16 @@ def test_a_wrong_command_line_exits_64_and_says_why(arguments, said):
     assert said in done.stderr
 
 
-def test_help_and_version_exit_0():
-    assert run("--version").stdout.startswith("ringmaster ")
+def test_the_version_is_the_newest_of_the_changelog(root):
+    """Which has those that were released, the newest first, under what was not released yet."""
+    headings = re.findall(r"^## (.*)$", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased"
+    released = [re.fullmatch(r"(\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d", each) for each in headings[1:]]
+    assert all(released), headings
+    assert run("--version").stdout == f"ringmaster {released[0][1]}\n"
+
+
+def test_help_exits_0():
     for arguments in (["--help"], ["serve", "--help"], ["check", "--help"], ["call", "--help"]):
         done = run(*arguments)
         assert (done.returncode, done.stderr) == (0, "")

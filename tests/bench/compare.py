@@ -6,7 +6,7 @@ differs from start to start. The load is put on both by the `ringmaster bench` o
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
 ratios, with the interval that has the true median with 95 %. Exits with 1 if a figure is more than
-3 % worse, wherever in this interval the ratio lies.
+3 % worse, wherever in this interval the ratio lies, and if a scenario could not be measured.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from statistics import median
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
-from context import Context  # noqa: E402
+from context import Context, LoadFailed  # noqa: E402
 from figure import Figure  # noqa: E402
 from systems import end  # noqa: E402
 from targets import number  # noqa: E402
@@ -123,12 +123,17 @@ def main() -> int:
     for number_of_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number_of_signal, lambda *unused: sys.exit(130))  # ends all that was started
     compared: list[Compared] = []
+    has_failed = False
     for name in names:
         print(name, file=sys.stderr, flush=True)
-        with tempfile.TemporaryDirectory() as folder:
-            compared += compare(name, build, baseline, Path(folder), is_full)
+        try:
+            with tempfile.TemporaryDirectory() as folder:
+                compared += compare(name, build, baseline, Path(folder), is_full)
+        except LoadFailed as error:
+            print(f"bench: {name} was not compared: {error}", file=sys.stderr)
+            has_failed = True
     print(table([each.row() for each in compared]))
-    return 1 if any(each.is_worse() for each in compared) else 0
+    return 1 if has_failed or any(each.is_worse() for each in compared) else 0
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json/scan.h"
-#include "demo/feature_service/categories.h"
+#include "demo/categories.h"
 
 namespace ringmaster::feature_service {
 

@@ -12,7 +12,7 @@
 
 #include <cstdint>
 
-#include "demo/feature_service/categories.h"
+#include "demo/categories.h"
 
 namespace ringmaster::feature_service {
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <zlib.h>
 
-#include "demo/feature_service/categories.h"
+#include "demo/categories.h"
 
 namespace ringmaster::feature_service {
 namespace {

@@ -26,7 +26,7 @@
 #include <string>
 #include <string_view>
 
-#include "demo/interests/categories.h"
+#include "demo/interests/find_category.h"
 
 namespace ringmaster::interests {
 

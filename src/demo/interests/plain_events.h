@@ -14,7 +14,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "demo/interests/categories.h"
+#include "demo/interests/find_category.h"
 
 namespace ringmaster::interests {
 

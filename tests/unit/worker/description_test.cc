@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <ringmaster/handler.h>
 
-#include "demo/interests/categories.h"
+#include "demo/categories.h"
 #include "demo/interests/description.h"
 
 namespace ringmaster::worker {
@@ -115,7 +115,7 @@ TEST_CASE("description: where nothing could be violated nothing is checked") {
 TEST_CASE("description: that of interests is one, and names every category") {
   const std::string text = interests::kDescription;
   CHECK(fault_of(text) == "");
-  for (const std::string_view category : interests::kCategories) {
+  for (const std::string_view category : kCategories) {
     const std::string quoted = '"' + std::string(category) + '"';
     size_t count = 0;
     for (size_t at = 0; (at = text.find(quoted, at)) != std::string::npos; ++at)

@@ -1,12 +1,12 @@
-// The 17 page categories, in the order of the MSNBC data. In memory a category is its place in this
-// list, from 0; the data's files count from 1.
+// The 17 page categories of the MSNBC data, in its order: a category's index here is also its index
+// in the feature vector and among the model's classes. The data's files count from 1.
 #pragma once
 
 #include <array>
 #include <cstddef>
 #include <string_view>
 
-namespace ringmaster::feature_service {
+namespace ringmaster {
 
 inline constexpr size_t kCategoryCount = 17;
 
@@ -15,4 +15,4 @@ inline constexpr std::array<std::string_view, kCategoryCount> kCategories = {
     "misc",       "weather", "msn-news", "health", "living",  "business",
     "msn-sports", "sports",  "summary",  "bbs",    "travel"};
 
-}  // namespace ringmaster::feature_service
+}  // namespace ringmaster

@@ -115,8 +115,8 @@ help: ## this list
 # --- how things are built ---
 
 $(OUT)/ringmaster: $(call objects,$(SERVER) src/main.cc)
-$(OUT)/feature_service: $(call objects,$(wildcard src/demo/feature_service/*.cc \
-                          src/base/*.cc src/base/*/*.cc))
+$(OUT)/feature_service: $(call objects,$(wildcard $(addprefix src/,demo/feature_service/*.cc \
+                          base/*.cc base/*/*.cc net/*.cc rpc/*.cc)))
 $(OUT)/unit_tests: $(call objects,$(SERVER) \
                      $(shell find tests/unit tests/support -name '*.cc') \
                      src/demo/interests/features.cc)

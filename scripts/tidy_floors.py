@@ -31,7 +31,7 @@ MODULES = {
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
     "demo": "",
     "demo/interests": "demo",  # this is a handler, too
-    "demo/feature_service": "demo base",
+    "demo/feature_service": "demo net rpc base",
 }
 
 # The only files that may include the headers of a library or of the system.

@@ -39,7 +39,7 @@ def test_a_signal_ends_it_at_once_whatever_is_under_way(feature_service, number)
         (["--listen", "7080"], 64, "expected HOST:PORT"),
         (["--listen", "127.0.0.1:70800"], 64, "from 0 to 65535"),
         (["--listen", "127.0.0.1:"], 64, "expected HOST:PORT"),
-        (["--listen", "192.0.2.1:0"], 71, "192.0.2.1:0: address not available"),
+        (["--listen", "192.0.2.1:0"], 71, "192.0.2.1:0: Cannot assign requested address"),
         (["--sessions", "/nonexistent.seq"], 78, "/nonexistent.seq: No such file"),
         (["--sessions", "/"], 78, "sessions file /"),
     ],
@@ -85,7 +85,7 @@ def test_a_port_in_use_is_71(feature_service, build, start):
     taken = feature_service().address
     process = start([build / "feature_service", "--listen", taken], name="second")
     assert process.wait() == 71
-    process.wait_for_line(f"listen on {taken}: address already in use")
+    process.wait_for_line(f"listen on {taken}: Address already in use")
 
 
 def test_help_names_every_option(build, start):

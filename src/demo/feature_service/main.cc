@@ -25,7 +25,7 @@ Status serve(const Options& options) {
   if (!users) return tl::unexpected(users.error());
   Service service(std::move(*users), options.events, options.fates);
   Server server(service, options.drip_ms);
-  if (Status listening = server.listen(options.host, options.port); !listening) return listening;
+  if (Status listening = server.listen(options.address); !listening) return listening;
   log(Level::kInfo, "listening", {{"address", server.address()}, {"users", service.user_count()}});
   server.run();
   log(Level::kInfo, "stopped", {{"requests", service.request_count()}});

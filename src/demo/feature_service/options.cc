@@ -22,20 +22,14 @@ constexpr std::string_view kFooter =
     "A request header \"X-Fault: NAME\" (none, fail, hang, slow-drip, garbage, huge, close) takes\n"
     "the place of the fault drawn. SIGTERM and SIGINT end the service.";
 
-// The values from CLI11, before further checks.
-struct Raw {
-  std::string listen = "127.0.0.1:7080";
-  std::string distribution = "constant";
-};
-
 void add_fault(CLI::App& app, Options& options, Fault fault, const char* name, const char* help) {
   app.add_option(name, options.fates.rates[static_cast<size_t>(fault)], help)
       ->check(CLI::Range(0.0, 1.0))
       ->type_name("0..1");
 }
 
-void add_options(CLI::App& app, Options& options, Raw& raw) {
-  app.add_option("--listen", raw.listen, "where to serve; port 0: the system chooses")
+void add_options(CLI::App& app, Options& options, std::string& distribution) {
+  app.add_option("--listen", options.address, "where to serve; port 0: the system chooses")
       ->type_name("HOST:PORT")
       ->capture_default_str();
   app.add_option("--sessions", options.sessions,
@@ -49,7 +43,7 @@ void add_options(CLI::App& app, Options& options, Raw& raw) {
       ->check(CLI::Range(uint64_t{0}, kMsMax))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--delay-distribution", raw.distribution,
+  app.add_option("--delay-distribution", distribution,
                  "constant; uniform: 0 to twice the mean; exponential; lognormal (sigma 0.5): 1 in "
                  "100 above 2.8 times the mean")
       ->type_name("NAME")
@@ -81,35 +75,29 @@ tl::unexpected<Error> unknown_word(const CLI::App& app, const std::string& word)
                           did_you_mean(name, known)));
 }
 
-Status split_address(const std::string& address, Options& options) {
+Status check_address(const std::string& address) {
   const size_t colon = address.rfind(':');
   unsigned port = 65'536;
-  if (colon != std::string::npos) {
+  if (colon != std::string::npos && colon > 0) {
     const char* end = address.data() + address.size();
     const auto [stop, error] = std::from_chars(address.data() + colon + 1, end, port);
     if (stop != end || error != std::errc()) port = 65'536;
-    options.host = address.substr(0, colon);
   }
-  if (options.host.starts_with('[') && options.host.ends_with(']')) {
-    options.host = options.host.substr(1, options.host.size() - 2);
-  }
-  if (options.host.empty() || port > 65'535) {
+  if (port > 65'535) {
     return fail(
         ExitCode::kUsage,
         fmt::format("--listen: expected HOST:PORT with a port from 0 to 65535, found \"{}\"",
                     address));
   }
-  options.port = static_cast<uint16_t>(port);
   return {};
 }
 
-Status check(const Raw& raw, Options& options) {
+Status check(const std::string& distribution, Options& options) {
   const auto known = distribution_names();
-  const auto found = std::find(known.begin(), known.end(), raw.distribution);
+  const auto found = std::find(known.begin(), known.end(), distribution);
   if (found == known.end()) {
-    return fail(ExitCode::kUsage,
-                fmt::format("--delay-distribution: unknown distribution {}{}", raw.distribution,
-                            did_you_mean(raw.distribution, known)));
+    return fail(ExitCode::kUsage, fmt::format("--delay-distribution: unknown distribution {}{}",
+                                              distribution, did_you_mean(distribution, known)));
   }
   options.fates.distribution = static_cast<DelayDistribution>(found - known.begin());
   double sum = 0;
@@ -121,20 +109,20 @@ Status check(const Raw& raw, Options& options) {
     return fail(ExitCode::kUsage,
                 fmt::format("expected fault rates that sum to at most 1, found {}", sum));
   }
-  return split_address(raw.listen, options);
+  return check_address(options.address);
 }
 
 }  // namespace
 
 Result<CommandLine> parse_options(int argc, char** argv) {
   CommandLine line;
-  Raw raw;
+  std::string distribution = "constant";
   CLI::App app("feature_service: answers POST /features {\"user_id\": 42} with that user's events.",
                "feature_service");
   app.footer(std::string(kFooter));
   app.set_version_flag("--version", "feature_service " + std::string(kVersion));
   app.allow_extras();  // so that unknown_word() can suggest the nearest word
-  add_options(app, line.options, raw);
+  add_options(app, line.options, distribution);
   try {
     app.parse(argc, argv);
   } catch (const CLI::CallForHelp&) {
@@ -147,7 +135,8 @@ Result<CommandLine> parse_options(int argc, char** argv) {
     return fail(ExitCode::kUsage, error.what());
   }
   if (!app.remaining().empty()) return unknown_word(app, app.remaining().front());
-  if (Status checked = check(raw, line.options); !checked) return tl::unexpected(checked.error());
+  if (Status checked = check(distribution, line.options); !checked)
+    return tl::unexpected(checked.error());
   return line;
 }
 

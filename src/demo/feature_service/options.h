@@ -11,9 +11,8 @@
 namespace ringmaster::feature_service {
 
 struct Options {
-  std::string host;
-  uint16_t port = 0;
-  std::string sessions;  // a file, or empty
+  std::string address = "127.0.0.1:7080";  // to listen at
+  std::string sessions;                    // a file, or empty
   std::optional<uint64_t> events;
   uint64_t drip_ms = 100;
   FateOptions fates;

@@ -1,6 +1,6 @@
-// Server: the listening socket, the connections and the signals, on its own libuv loop.
+// Server: the listening socket, the sessions and the signals, on its own libuv loop.
 //
-// Threads: only the caller's. Owns every connection.
+// Threads: only the caller's. Owns every session.
 #pragma once
 
 #include <memory>
@@ -9,8 +9,10 @@
 #include <uv.h>
 
 #include "base/status.h"
-#include "demo/feature_service/connection.h"
+#include "base/uv_handle.h"
 #include "demo/feature_service/service.h"
+#include "demo/feature_service/session.h"
+#include "net/listener.h"
 
 namespace ringmaster::feature_service {
 
@@ -21,28 +23,27 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
-  // Fails (71) when the address cannot be bound. Port 0: the system chooses.
-  [[nodiscard]] Status listen(const std::string& host, uint16_t port);
+  // "HOST:PORT"; port 0: the system chooses. Fails (71) when the address cannot be bound.
+  [[nodiscard]] Status listen(const net::Address& address);
 
-  // HOST:PORT as bound, an IPv6 host in brackets.
-  const std::string& address() const { return address_; }
+  // As bound.
+  const std::string& address() const { return listener_->address(); }
 
   // Serves until SIGTERM or SIGINT, then closes every connection and returns.
   void run();
 
  private:
-  void accept();
+  UvHandle<uv_signal_t> on_signal(int signal);
+  void accept(net::Stream stream);
   void stop();
 
   Service& service_;
   const uint64_t drip_ms_;
-  std::string address_;
-  bool is_stopping_ = false;
   uv_loop_t loop_{};
-  uv_tcp_t listener_{};
-  uv_signal_t terminate_{};
-  uv_signal_t interrupt_{};
-  std::unordered_map<const Connection*, std::unique_ptr<Connection>> connections_;
+  UvHandle<uv_signal_t> terminate_;
+  UvHandle<uv_signal_t> interrupt_;
+  std::unique_ptr<net::Listener> listener_;
+  std::unordered_map<const Session*, std::unique_ptr<Session>> sessions_;
 };
 
 }  // namespace ringmaster::feature_service

@@ -17,7 +17,7 @@ constexpr size_t kGarbageBytes = 256;
 constexpr uint64_t kEndless = std::numeric_limits<uint64_t>::max();
 
 // The user_id of a request's body, or the fault.
-tl::expected<int64_t, std::string> user_id_of(const std::string& body) {
+tl::expected<int64_t, std::string> user_id_of(std::string_view body) {
   const auto expected = [](std::string_view found) {
     return tl::unexpected(fmt::format("expected {{\"user_id\": INTEGER}}, found {}", found));
   };
@@ -39,17 +39,17 @@ tl::expected<int64_t, std::string> user_id_of(const std::string& body) {
 
 }  // namespace
 
-Answer Service::answer(const Request& request) {
+Answer Service::answer(const rpc::HttpReader& request) {
   ++request_count_;
-  if (request.target.substr(0, request.target.find('?')) != kPath) {
+  if (request.target().substr(0, request.target().find('?')) != kPath) {
     return error_answer(404, fmt::format("expected the path {}", kPath));
   }
-  if (request.method != "POST") return error_answer(405, "expected the method POST");
-  const auto user_id = user_id_of(request.body);
+  if (request.method() != "POST") return error_answer(405, "expected the method POST");
+  const auto user_id = user_id_of(request.body());
   if (!user_id) return error_answer(400, user_id.error());
   std::optional<Fault> forced;
-  if (!request.fault.empty()) {
-    forced = fault_named(request.fault);
+  if (const auto name = request.field("X-Fault"); !name.empty()) {
+    forced = fault_named(name);
     if (!forced) {
       return error_answer(
           400, fmt::format("expected X-Fault: one of {}", fmt::join(fault_names(), ", ")));

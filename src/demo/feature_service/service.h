@@ -14,8 +14,8 @@
 
 #include "demo/feature_service/answer.h"
 #include "demo/feature_service/faults.h"
-#include "demo/feature_service/http_codec.h"
 #include "demo/feature_service/users.h"
+#include "rpc/http_reader.h"
 
 namespace ringmaster::feature_service {
 
@@ -25,7 +25,7 @@ class Service {
       : users_(std::move(users)), event_count_(event_count), fates_(fates) {}
 
   // The answer must not outlive the service.
-  Answer answer(const Request& request);
+  Answer answer(const rpc::HttpReader& request);
 
   uint64_t user_count() const { return users_.count(); }
   uint64_t request_count() const { return request_count_; }  // answered so far

@@ -50,40 +50,26 @@ FreeUnits::Gaps FreeUnits::join(const Gaps& low, const Gaps& high, uint32_t half
           std::max({low.longest, high.longest, low.back + high.front})};
 }
 
-std::optional<uint32_t> FreeUnits::lowest(uint32_t length) const {
+std::optional<uint32_t> FreeUnits::find(uint32_t length, bool is_lowest) const {
   if (nodes_[1].longest < length) return std::nullopt;
   uint32_t start = 0;
   auto half = static_cast<uint32_t>(words_.size() * kWordUnits / 2);
   size_t node = 1;
   for (; node < words_.size(); half /= 2) {
-    const Gaps& low = nodes_[2 * node];
     node *= 2;
-    if (low.longest >= length) continue;
-    if (low.back + nodes_[node + 1].front >= length) return start + half - low.back;
+    const Gaps& low = nodes_[node];
+    const Gaps& high = nodes_[node + 1];
+    const bool is_in_first = (is_lowest ? low : high).longest >= length;
+    if (!is_in_first && low.back + high.front >= length) {
+      return start + half + (is_lowest ? -low.back : high.front - length);
+    }
+    if (is_in_first == is_lowest) continue;
     ++node;
     start += half;
   }
   const uint64_t places = places_of(words_[node - words_.size()], length);
-  return start + static_cast<uint32_t>(std::countr_zero(places));
-}
-
-std::optional<uint32_t> FreeUnits::highest(uint32_t length) const {
-  if (nodes_[1].longest < length) return std::nullopt;
-  uint32_t start = 0;
-  auto half = static_cast<uint32_t>(words_.size() * kWordUnits / 2);
-  size_t node = 1;
-  for (; node < words_.size(); half /= 2) {
-    const Gaps& high = nodes_[2 * node + 1];
-    node *= 2;
-    if (high.longest >= length) {
-      ++node;
-      start += half;
-    } else if (nodes_[node].back + high.front >= length) {
-      return start + half + high.front - length;
-    }
-  }
-  const uint64_t places = places_of(words_[node - words_.size()], length);
-  return start + 63 - static_cast<uint32_t>(std::countl_zero(places));
+  return start + static_cast<uint32_t>(is_lowest ? std::countr_zero(places)
+                                                 : 63 - std::countl_zero(places));
 }
 
 void FreeUnits::set(uint32_t start, uint32_t length, bool is_free) {

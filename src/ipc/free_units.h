@@ -23,8 +23,8 @@ class FreeUnits {
 
   // The first unit of `length` (at least 1) free units side by side, at the lowest or at the
   // highest place. Empty: there is no such place.
-  std::optional<uint32_t> lowest(uint32_t length) const;
-  std::optional<uint32_t> highest(uint32_t length) const;
+  std::optional<uint32_t> lowest(uint32_t length) const { return find(length, true); }
+  std::optional<uint32_t> highest(uint32_t length) const { return find(length, false); }
 
   // Takes or frees the units [start, start + length). REQUIRES: all are free; none is free.
   void take(uint32_t start, uint32_t length) { set(start, length, false); }
@@ -39,6 +39,7 @@ class FreeUnits {
   };
   static constexpr uint32_t kWordUnits = 64;
 
+  std::optional<uint32_t> find(uint32_t length, bool is_lowest) const;
   static Gaps gaps_of(uint64_t word);
   static Gaps join(const Gaps& low, const Gaps& high, uint32_t half);
   void set(uint32_t start, uint32_t length, bool is_free);

@@ -2,7 +2,8 @@
 // only knows exported ones, and most of a handler's code is not exported.
 //
 // Trust: the file may have been replaced or truncated since it was mapped: everything read from it
-//        is checked, and in doubt no function is found.
+//        is checked, and in doubt no function is found. Why not libdw, which also names file and
+//        line: it maps the file, so a truncated one would end the fork server by SIGBUS.
 #pragma once
 
 #include <cstdint>

@@ -127,6 +127,10 @@ def descriptors(pid: int) -> dict[int, str]:
     return found
 
 
+def sockets(pid: int) -> int:
+    return sum(name.startswith("socket:") for name in descriptors(pid).values())
+
+
 def private_bytes(pid: int) -> int:
     """The process's own resident memory: without mapped files and regions."""
     return int(_status(pid, "RssAnon")) * 1024

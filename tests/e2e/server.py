@@ -274,6 +274,13 @@ def probe(tmp_path_factory):
     return lambda behave, **options: {"library": library, "behave": behave} | options
 
 
+@pytest.fixture(scope="session")
+def tries(tmp_path_factory):
+    """The configuration of a handler that tries what a worker must not do (handlers/tries.c)."""
+    folder = tmp_path_factory.mktemp("handlers")
+    return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
+
+
 class Gate:
     """A gate at which a handler holds its jobs until open()."""
 

@@ -6,17 +6,7 @@ import socket
 
 import pytest
 from client import DEADLINE_S, Client, RpcError, request
-from proc import descriptors, wait_until
-
-
-def reset(client: Client):
-    """Closes so that the server gets a reset at once, not an end."""
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()
-
-
-def sockets(running) -> int:
-    return sum(name.startswith("socket:") for name in descriptors(running.pid).values())
+from proc import sockets, wait_until
 
 
 @pytest.fixture
@@ -62,7 +52,7 @@ def test_what_waits_for_a_client_that_reset_never_runs(crowded, gate, as_batch):
     leaving.send(b"[" + b",".join(requests) + b"]\n" if as_batch else b"\n".join(requests) + b"\n")
     wait_until_admitted(leaving)
     assert is_full(running)
-    reset(leaving)
+    leaving.reset()
     wait_until(lambda: not is_full(running), "them to be dropped")
     held.open()
     assert client.answer()["result"] == held.params()
@@ -78,7 +68,7 @@ def test_notifications_of_a_client_that_reset_do_run(crowded, gate):
     leaving.send(noted.request(None) + request("echo", [1], "answered by nobody"))
     wait_until_admitted(leaving)
     assert is_full(running)
-    reset(leaving)
+    leaving.reset()
     wait_until(lambda: not is_full(running), "the request to be dropped")
     held.open()
     noted.wait_for_runs(1)
@@ -103,7 +93,7 @@ def test_what_runs_for_a_client_that_reset_is_finished(server, probe, gate):
     leaving = running.connect()
     leaving.send(held.request("nobody's"))
     held.wait_for_runs(1)
-    reset(leaving)
+    leaving.reset()
     held.open()
     assert running.call("echo", [1]) == [1]
     assert held.runs() == [running.workers()[0]]
@@ -116,12 +106,12 @@ def test_the_next_step_for_a_client_that_reset_does_not_begin(server, probe, gat
         handlers={"echo": {}, "first": probe("hold"), "second": probe("aborts")},
         methods={"both": {"steps": [{"run": "first"}, {"run": "second"}]}},
     )
-    held, before = gate(), sockets(running)
+    held, before = gate(), sockets(running.pid)
     leaving = running.connect()
     leaving.send(held.request("nobody's", method="both"))
     (worker,) = held.wait_for_runs(1)
-    reset(leaving)
-    wait_until(lambda: sockets(running) == before, "the master to see the reset")
+    leaving.reset()
+    wait_until(lambda: sockets(running.pid) == before, "the master to see the reset")
     held.open()
     assert running.call("echo", [1]) == running.call("echo", [1]) == [1]
     assert running.workers() == {0: worker}, "the second step was run, and has ended its worker"
@@ -137,7 +127,7 @@ def test_a_job_that_nobody_waits_for_may_not_overrun_either(server, probe, gate)
     leaving = running.connect()
     leaving.send(held.request("nobody's"))
     held.wait_for_runs(1)
-    reset(leaving)
+    leaving.reset()
     running.wait_for_line(r"event=timeout worker=0 .* method=hold")
     assert running.call("echo", [1]) == [1]
 
@@ -153,9 +143,9 @@ def test_a_worker_that_dies_with_a_job_that_nobody_waits_for(server, probe, gate
     leaving = running.connect()
     leaving.send(held.request("nobody's"))
     worker = held.wait_for_runs(1)[0]
-    before = sockets(running)
-    reset(leaving)
-    wait_until(lambda: sockets(running) < before, "the reset to be seen")
+    before = sockets(running.pid)
+    leaving.reset()
+    wait_until(lambda: sockets(running.pid) < before, "the reset to be seen")
     os.kill(worker, signal.SIGKILL)
     assert running.call("echo", [1]) == [1]
     assert held.runs() == [worker]
@@ -175,6 +165,6 @@ def test_fetches_for_a_client_that_reset_are_cancelled(server):
         with connection:
             connection.settimeout(DEADLINE_S)
             assert connection.recv(4096).startswith(b"GET ")
-            reset(leaving)
+            leaving.reset()
             assert connection.recv(4096) == b""
         assert running.call("echo", [1]) == [1]

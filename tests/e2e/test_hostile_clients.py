@@ -10,23 +10,14 @@ from contextlib import ExitStack, suppress
 import pytest
 from client import request
 from honest import honest
-from proc import descriptors, private_bytes, wait_until
+from proc import private_bytes, sockets, wait_until
 
 MIB = 1 << 20
 SMALL = {"request_bytes": "1MiB", "response_bytes": "1MiB", "connection_memory_bytes": "4MiB"}
 
 
-def reset(client):
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    client.close()
-
-
-def sockets(running) -> int:
-    return sum(name.startswith("socket:") for name in descriptors(running.pid).values())
-
-
 def wait_until_sockets(running, count: int):
-    wait_until(lambda: sockets(running) == count, f"{count} sockets to be open")
+    wait_until(lambda: sockets(running.pid) == count, f"{count} sockets to be open")
 
 
 def test_one_that_does_not_read_fills_no_more_than_the_memory_for_it(server, probe):
@@ -59,11 +50,11 @@ def test_one_that_never_reads_is_closed_after_a_time(server, probe):
     running = server(
         limits={"send_timeout_ms": 200}, handlers={"echo": {}, "give": probe("give_bytes")}
     )
-    before = sockets(running)
+    before = sockets(running.pid)
     with honest(running), running.connect() as hog:
         hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(50)))
         wait_until(lambda: held_bytes_of(hog) > 0, "answers to come")
-        wait_until(lambda: sockets(running) <= before + 1, "it to be closed")
+        wait_until(lambda: sockets(running.pid) <= before + 1, "it to be closed")
         with pytest.raises((ConnectionError, AssertionError)):  # not all of them
             hog.read_many(50)
 
@@ -78,7 +69,7 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
     text = "x" * 900_000
     line = request("echo", [text])
     with honest(running), ExitStack() as stack:
-        before = sockets(running)
+        before = sockets(running.pid)
         clients = [stack.enter_context(running.connect()) for _ in range(6)]
         for client in clients:
             client.send(line[:-10])
@@ -154,11 +145,11 @@ def test_resets_in_mid_batch(server):
     running = server()
     batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(100)) + b"]\n"
     with honest(running):
-        before = sockets(running)
+        before = sockets(running.pid)
         for cut in range(1, len(batch), len(batch) // 50):
             client = running.connect()
             client.send(batch + batch[:cut])
-            reset(client)
+            client.reset()
         wait_until_sockets(running, before)
 
 

@@ -11,7 +11,7 @@ import time
 
 from certificates import ca, made, make_certificate, own  # noqa: F401 (fixtures)
 from client import DEADLINE_S, read_all, request
-from proc import descriptors, is_sanitized, is_stopped, private_bytes, wait_until
+from proc import is_sanitized, is_stopped, private_bytes, sockets, wait_until
 from server import MEASURED
 from tls import StepwiseTls, TlsClient, raw
 
@@ -182,16 +182,15 @@ def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, ow
         listen=own.listen(), limits=limits, env=MEASURED,
         handlers={"echo": {}, "give": probe("give_bytes")},
     )
-    count = lambda: sum(name.startswith("socket:") for name in descriptors(running.pid).values())
     with TlsClient(running.address, ca) as good:
         assert good.call("echo", [1]) == [1]
-        sockets, before, grown = count(), private_bytes(running.pid), 0
+        open_before, before, grown = sockets(running.pid), private_bytes(running.pid), 0
         with TlsClient(running.address, ca) as hog:
-            wait_until(lambda: count() == sockets + 1, "it to be let in")
+            wait_until(lambda: sockets(running.pid) == open_before + 1, "it to be let in")
             hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(20)))
             deadline = time.monotonic() + DEADLINE_S
-            while count() > sockets and time.monotonic() < deadline:
+            while sockets(running.pid) > open_before and time.monotonic() < deadline:
                 assert good.call("echo", [1]) == [1]
                 grown = max(grown, private_bytes(running.pid) - before)
-            assert count() == sockets
+            assert sockets(running.pid) == open_before
     assert grown < 40 << 20

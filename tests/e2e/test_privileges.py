@@ -7,15 +7,8 @@ from pathlib import Path
 
 import pytest
 from proc import wait_until
-from server import HANDLERS, compile_handler
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
-
-
-@pytest.fixture(scope="session")
-def tries(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("handlers")
-    return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
 
 
 @pytest.fixture

@@ -61,12 +61,6 @@ LEAK_SANITIZER_NEEDS = {"fork", "ptrace"}
 
 
 @pytest.fixture(scope="session")
-def tries(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("handlers")
-    return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
-
-
-@pytest.fixture(scope="session")
 def without_landlock(tmp_path_factory):
     """A command that executes another one without Landlock."""
     program = tmp_path_factory.mktemp("programs") / "without_landlock"

@@ -197,8 +197,7 @@ def test_a_client_that_leaves_harms_nobody(server, probe, gate):
     with running.connect() as client:
         client.send(held.request(1) + echo(2) + b"\n" + b'{"unfinished":')
         held.wait_for_runs(1)
-        # A reset instead of an end.
-        client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        client.reset()
     held.open()
     assert running.call("echo", ["still here"]) == ["still here"]
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from client import Client, request
+from client import Client, RpcError, request
 from proc import children, descendants, descriptors, is_alive, start_time, survivors, wait_until
 from processes import Process
 
@@ -113,6 +113,12 @@ class Server:
     def call(self, method: str, params: Any = None) -> Any:
         with Client(self.address) as client:
             return client.call(method, params)
+
+    def error_of(self, method: str, params: Any = None) -> RpcError:
+        """Of a call, which must fail."""
+        with pytest.raises(RpcError) as failed:
+            self.call(method, params)
+        return failed.value
 
     def workers(self) -> dict[int, int]:
         """slot -> pid of the worker that was last ready there, in the newest generation."""

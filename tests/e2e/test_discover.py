@@ -46,13 +46,12 @@ def running(module_server, root):
 
 
 def refusal(running, method: str, params=None) -> str:
-    with pytest.raises(RpcError) as refused:
-        running.call(method, params)
-    assert refused.value.code == -32602
-    assert refused.value.data == {
+    refused = running.error_of(method, params)
+    assert refused.code == -32602
+    assert refused.data == {
         "reason": "invalid_params", "retryable": False, "executed": False,
     }  # fmt: skip
-    return refused.value.message
+    return refused.message
 
 
 def method_of(document: dict, name: str) -> dict:

@@ -1,20 +1,13 @@
 """Handlers that break the rules: the client gets an error, other clients are not affected."""
 
 import pytest
-from client import RpcError
 from server import HANDLERS, compile_handler
-
-
-def failure(running, method: str, params=None) -> RpcError:
-    with pytest.raises(RpcError) as failed:
-        running.call(method, params)
-    return failed.value
 
 
 @pytest.mark.parametrize("behave", ["exits", "aborts", "crashes", "writes_params"])
 def test_one_that_ends_its_worker(server, probe, behave):
     running = server(may_crash=True, handlers={"echo": {}, "bad": probe(behave)})
-    failed = failure(running, "bad", {"a": 1})
+    failed = running.error_of("bad", {"a": 1})
     assert failed.code == -32014
     assert failed.data["reason"] == "worker_died" and failed.data["executed"] == "unknown"
     died = running.wait_for_lines("event=worker_died", 2)
@@ -26,7 +19,7 @@ def test_one_that_says_more_than_a_response_may_hold(server, probe):
     """Its message is cut; its worker lives."""
     running = server(limits={"response_bytes": 1024}, handlers={"bad": probe("says_much")})
     workers = running.workers()
-    failed = failure(running, "bad", [1])
+    failed = running.error_of("bad", [1])
     assert failed.code == -32000 and 500 < len(failed.message) <= 1024
     assert running.workers() == workers
 
@@ -38,7 +31,7 @@ def test_a_step_that_fails_after_one_that_has_run(server, probe):
         handlers={"echo": {}},
         methods={"echo": {"steps": [{"run": "echo"}, {"fetch": "nobody"}]}},
     )
-    failed = failure(running, "echo", [1])
+    failed = running.error_of("echo", [1])
     assert failed.code == -32015 and failed.data["executed"] == "unknown"
 
 
@@ -49,7 +42,7 @@ def test_one_that_writes_to_its_input(server, probe):
         handlers={"echo": {}, "bad": probe("writes_input")},
         methods={"bad": {"steps": [{"run": "echo"}, {"run": "bad"}]}},
     )
-    assert failure(running, "bad", [1]).code == -32014
+    assert running.error_of("bad", [1]).code == -32014
     assert running.call("echo", [1]) == [1]
 
 
@@ -67,7 +60,7 @@ def test_one_that_writes_to_its_input(server, probe):
 def test_one_without_a_valid_answer(server, probe, behave, says):
     running = server(handlers={"echo": {}, "bad": probe(behave)})
     workers = running.workers()
-    failed = failure(running, "bad", {})
+    failed = running.error_of("bad", {})
     assert failed.code == -32603 and says in failed.message
     assert failed.data == {"reason": "invalid_result", "retryable": False, "executed": "unknown"}
     assert running.call("echo", [1]) == [1]
@@ -88,7 +81,7 @@ def test_an_exception_is_the_handlers_error(server, tmp_path):
     library = compile_handler(tmp_path / "throws.so", HANDLERS / "throws.cc")
     running = server(handlers={"echo": {}, "throws": {"library": library}})
     workers = running.workers()
-    failed = failure(running, "throws")
+    failed = running.error_of("throws")
     assert failed.code == -32000 and failed.message == "expected nobody to throw this"
     assert running.call("echo", [1]) == [1]
     assert running.workers() == workers
@@ -96,10 +89,10 @@ def test_an_exception_is_the_handlers_error(server, tmp_path):
 
 def test_a_handler_says_what_is_wrong(server, probe):
     running = server(handlers={"fails": probe("fails"), "refuses": probe("refuses_params")})
-    failed = failure(running, "fails", {})
+    failed = running.error_of("fails", {})
     assert failed.code == 7 and failed.message == "expected luck, found none"
     assert failed.data["reason"] == "handler_failed"
-    refused = failure(running, "refuses", {})
+    refused = running.error_of("refuses", {})
     assert refused.code == -32602 and refused.message == "expected user_id"
     # It was called, so what it has done before it refused is its own affair.
     assert refused.data == {"reason": "invalid_params", "retryable": False, "executed": "unknown"}

@@ -34,11 +34,10 @@ def fetching(server, upstream, timeout_ms=20_000, **features):
 
 
 def failure(running) -> RpcError:
-    with pytest.raises(RpcError) as failed:
-        running.call("fetch")
-    assert failed.value.code == -32015 and "users" in failed.value.message, failed.value
-    assert failed.value.data["executed"] is False
-    return failed.value
+    failed = running.error_of("fetch")
+    assert failed.code == -32015 and "users" in failed.message, failed
+    assert failed.data["executed"] is False
+    return failed
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,6 @@ from client import DEADLINE_S, RpcError
 from scripted_upstream import ScriptedUpstream, answer
 
 
-def error_of(running, method: str, params=None) -> RpcError:
-    with pytest.raises(RpcError) as failed:
-        running.call(method, params)
-    return failed.value
-
-
 def readyz(running) -> str:
     address = running.wait_for_line(r"event=listening what=status address=(\S+)").group(1)
     connection = HTTPConnection(address, timeout=DEADLINE_S)
@@ -37,7 +31,7 @@ def test_a_worker_killed_for_its_deadline_does_not_excuse_the_next_one(server, p
                  "patient": {"steps": [{"run": "hold"}], "attempts": 1}},
     )
     before = len(running.lines)
-    assert error_of(running, "hold", gate("overruns").params()).code == -32012
+    assert running.error_of("hold", gate("overruns").params()).code == -32012
     running.wait_for_worker(0, before)
     assert running.call("echo", [1]) == [1]
     held = gate("killed")
@@ -59,7 +53,7 @@ def test_a_crash_is_not_reported_of_the_next_worker_of_the_slot(server, probe, g
         handlers={"echo": {}, "crashes": probe("crashes"), "hold": probe("hold")},
         methods={name: {"attempts": 1} for name in ("crashes", "hold")},
     )
-    assert error_of(running, "crashes").code == -32014
+    assert running.error_of("crashes").code == -32014
     running.wait_for_line("event=backtrace")
     assert running.call("echo", [1]) == [1]
     held = gate()

@@ -30,9 +30,7 @@ def fetching(server, probe):
 
 
 def failure(running, params=USER, method="features") -> RpcError:
-    with pytest.raises(RpcError) as failed:
-        running.call(method, params)
-    return failed.value
+    return running.error_of(method, params)
 
 
 def assert_upstream_failed(running, *reasons: str, params=USER):

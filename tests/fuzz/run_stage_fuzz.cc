@@ -69,7 +69,7 @@ class Play : StageEvents {
     if (!block) return end(job);
     job.products.push_back({*block, result.size()});
     ++job.step;
-    start(job);
+    stage_.start(job);
   }
   void on_step_failed(Job& job, const rpc::Error& error) override {
     RM_ASSERT(is_with_workers(job) && error.message.size() < 8192);
@@ -80,7 +80,6 @@ class Play : StageEvents {
     end(job);
   }
 
-  void start(Job& job) { stage_.start(job, std::get<RunStep>(job.method->steps[job.step])); }
   void end(Job& job) {
     job.caller = nullptr;
     admission_.on_ended(job.load);
@@ -123,7 +122,7 @@ class Play : StageEvents {
     job->deadline_ns = 1 + script_.ConsumeIntegralInRange(0u, 3u);
     job->caller = caller_;
     job->products.push_back({store_.store("[1]").value(), 3});
-    start(*job);
+    stage_.start(*job);
   }
 
   Job* some_job() {

@@ -138,7 +138,7 @@ void Dispatcher::begin_step(Job& job) {
     admission_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
     fetch_stage_.start(job, *fetch);
   } else {
-    run_stage_.start(job, std::get<RunStep>(step));
+    run_stage_.start(job);
   }
 }
 

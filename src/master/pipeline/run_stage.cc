@@ -39,7 +39,7 @@ RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admissi
       kill_worker_(std::move(kill_worker)),
       dispatch_window_(geometry.ring_entries / 2) {}
 
-void RunStage::start(Job& job, const RunStep&) {
+void RunStage::start(Job& job) {
   job.state = JobState::kQueued;
   job.attempts = 0;
   job.deaths.clear();

@@ -35,8 +35,8 @@ class RunStage {
   RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
-  // Queues the job for `step`, its current one.
-  void start(Job& job, const RunStep& step);
+  // Queues the job for its current step.
+  void start(Job& job);
 
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);

@@ -28,7 +28,9 @@ class Generation {
     std::function<void(const ipc::ControlMessage&)> on_message;
     // The memory for the worker's results could not be created, so no order to fork was sent.
     std::function<void(uint32_t worker, const Error&)> on_fork_failed;
-    std::function<void()> on_bell;  // a worker has published a result, or has become ready
+    // A worker has rung the master's bell: it may have become ready. (Results need no callback: the
+    // loop takes them before each wait.)
+    std::function<void()> on_bell;
     // The fork server is gone; `how` is for people: "exit 78", "SIGKILL".
     std::function<void(const std::string& how)> on_gone;
   };

@@ -76,11 +76,14 @@ bool Session::on_message(std::string_view text) {
   }
   std::shared_ptr<Reply> reply;
   if (message.is_batch || http) {
-    reply = std::make_shared<Reply>(weak_from_this(), message.is_batch, std::move(http));
+    reply = std::make_shared<Reply>(message.is_batch, std::move(http));
   }
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
-  reply.reset();
+  if (reply != nullptr) {
+    reply->close();
+    send_if_complete(*reply);
+  }
   update_hold();
   if (is_finishing_) finish_when_idle();
   return is_json;
@@ -156,36 +159,6 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
   answer(request, "true", reply);
 }
 
-void Session::admit(const Method& method, const rpc::Request& request,
-                    const std::shared_ptr<Reply>& reply) {
-  Dispatcher& dispatcher = shared_.deployment->dispatcher();
-  const auto call = std::make_shared<Call>(weak_from_this(), reply, request, dispatcher);
-  call->place = calls_.size();
-  calls_.push_back(call.get());
-  update_hold();
-  std::optional<uint64_t> timeout_ms = request.timeout_ms;
-  if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
-  const std::optional<Ticket> ticket = dispatcher.admit(method, request.params, timeout_ms, call);
-  if (ticket) call->ticket = *ticket;
-  if (request.is_notification()) call->leave_reply();
-}
-
-// As in the language server protocol: {"id": N}, of a request of the same connection. If it is no
-// notification, the answer is null.
-void Session::cancel(const rpc::Request& request, Reply* reply) {
-  const std::string_view id = json::find_member(request.params, "id");
-  const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {
-    return !call->is_notification() && call->id == id;
-  });
-  if (found != calls_.end()) {
-    const std::shared_ptr<Call> call = (*found)->shared_from_this();
-    rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
-    error.executed = call->dispatcher.cancel(call->ticket);
-    call->answer_error(error);
-  }
-  answer(request, "null", reply);
-}
-
 // See openrpc.h. The answer is large, and the memory limit is checked only after all requests of
 // one read: so the unsent answers are limited here.
 void Session::discover(const rpc::Request& request, Reply* reply) {
@@ -208,14 +181,6 @@ void Session::on_ended() {
 void Session::charge(int64_t bytes) {
   connection_.charge(bytes);
   shared_.on_unsent(shared_from_this());  // so that flush() counts it
-}
-
-void Session::on_answered(const Call& call) {
-  calls_.back()->place = call.place;
-  calls_[call.place] = calls_.back();
-  calls_.pop_back();
-  update_hold();
-  if (is_finishing_) finish_when_idle();
 }
 
 void Session::enter(const std::string& client, bool is_certificate_asked) {
@@ -267,9 +232,7 @@ void Session::update_hold() {
 void Session::on_closed() {
   if (place_) shared_.clients.remove(*place_);
   place_.reset();
-  for (const Call* call : std::exchange(calls_, {})) {
-    if (!call->is_notification()) call->dispatcher.cancel(call->ticket);
-  }
+  cancel_calls();
 }
 
 void Session::finish_when_idle() {

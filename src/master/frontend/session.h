@@ -20,9 +20,9 @@
 
 #include "master/deployment/deployment.h"
 #include "master/frontend/access_control.h"
-#include "master/frontend/call.h"
 #include "master/frontend/client_table.h"
 #include "master/frontend/http_policy.h"
+#include "master/frontend/reply.h"
 #include "master/frontend/response_queue.h"
 #include "net/connection.h"
 #include "rpc/http_date.h"
@@ -75,24 +75,6 @@ class Session : public std::enable_shared_from_this<Session> {
   void on_unreadable(rpc::Framer::Event why);
   void on_ended();
 
-  // Sends a response: `append` adds it to its argument.
-  template <class Append>
-  void respond(Append append) {
-    const size_t begin = connection_.output().size();
-    append(connection_.output());
-    frame_response(begin);
-  }
-  void respond_result(rpc::Version version, std::string_view id, std::string_view result);
-  void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
-  // The same for a long result of one line, without a copy.
-  void send_result(rpc::Version version, std::string_view id, std::string_view result);
-  // Sends the response to an HTTP request.
-  void send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
-                 std::span<const rpc::HttpField> fields, std::string_view body);
-  // Counts memory held elsewhere for this connection.
-  void charge(int64_t bytes);
-  void on_answered(const Call& call);
-
   bool is_closed() const { return connection_.is_closed(); }
   // The connection has ended: the client has reset it, or broken the protocol. Cancels its calls,
   // but not its notifications. A client that only shuts down its sending side is not gone: see
@@ -103,6 +85,8 @@ class Session : public std::enable_shared_from_this<Session> {
   bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
+  class Call;  // in session_calls.cc
+
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
   // Makes the error -32001, and counts a refusal.
@@ -115,13 +99,32 @@ class Session : public std::enable_shared_from_this<Session> {
              const std::shared_ptr<Reply>& reply);
   void cancel(const rpc::Request& request, Reply* reply);
   void discover(const rpc::Request& request, Reply* reply);
+  void on_answered(const Call& call);
+  void cancel_calls();
   void answer(const rpc::Request& request, std::string_view result, Reply* reply);
   void refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply);
   void refuse_message(const rpc::Error& error, rpc::Framer::Event why);
   std::string bad_frame() const;
   void send_continue();
   void refuse_head(const rpc::HttpReader& head, std::string_view why);
+  // Sends a response: `append` adds it to its argument.
+  template <class Append>
+  void respond(Append append) {
+    const size_t begin = connection_.output().size();
+    append(connection_.output());
+    frame_response(begin);
+  }
   void frame_response(size_t begin);
+  void respond_result(rpc::Version version, std::string_view id, std::string_view result);
+  void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
+  // The same for a long result of one line, without a copy.
+  void send_result(rpc::Version version, std::string_view id, std::string_view result);
+  void send_if_complete(Reply& reply);
+  // Sends the response to an HTTP request.
+  void send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
+                 std::span<const rpc::HttpField> fields, std::string_view body);
+  // Counts memory held elsewhere for this connection.
+  void charge(int64_t bytes);
   void update_hold();
   void update_idle();
 

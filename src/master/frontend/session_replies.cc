@@ -26,7 +26,7 @@ unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
 void Session::answer(const rpc::Request& request, std::string_view result, Reply* reply) {
   if (request.is_notification()) return;
   if (reply != nullptr) {
-    return reply->add_result(*this, reply->open(), request.version, request.id, result);
+    return charge(reply->add_result(reply->open(), request.version, request.id, result));
   }
   respond_result(request.version, request.id, result);
 }
@@ -35,9 +35,24 @@ void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply
   if (request.is_notification()) {
     if (reply != nullptr) reply->count_error(error);
   } else if (reply != nullptr) {
-    reply->add_error(*this, reply->open(), request.version, request.id, error);
+    charge(reply->add_error(reply->open(), request.version, request.id, error));
   } else {
     respond_error(request.version, request.id, error);
+  }
+}
+
+void Session::send_if_complete(Reply& reply) {
+  if (!reply.is_complete()) return;
+  charge(-reply.held_bytes());
+  const std::string text = reply.take_text();
+  if (reply.http()) {
+    std::vector<rpc::HttpField> fields = fields_of(reply.http()->verdict);
+    const std::string retry_after_s = std::to_string(reply.retry_after_s());
+    if (reply.is_refused()) fields.emplace_back("Retry-After", retry_after_s);
+    send_http(reply.http()->place, reply.is_refused() ? 503 : 200, reply.http()->keep_alive, fields,
+              text);
+  } else if (!text.empty()) {  // else there were only notifications
+    respond([&text](std::string& out) { out += text; });
   }
 }
 

@@ -1,0 +1,131 @@
+// Session: its calls: the requests that it gave to a dispatcher and that are not answered yet.
+#include <algorithm>
+#include <utility>
+
+#include "base/json/scan.h"
+#include "master/frontend/session.h"
+
+namespace ringmaster::master {
+namespace {
+
+// A result of this length is sent without a copy, by a system call of its own.
+constexpr size_t kSentAtOnceBytes = 16 << 10;
+
+}  // namespace
+
+// One request that was given to a dispatcher. Its job owns it; it holds its session weakly, since
+// the session may end before it.
+class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
+ public:
+  // `reply`: null where the answer is the whole reply.
+  Call(std::weak_ptr<Session> session, std::shared_ptr<Reply> reply, const rpc::Request& request,
+       Dispatcher& dispatcher_)
+      : dispatcher(dispatcher_),
+        id(request.id),
+        session_(std::move(session)),
+        reply_(std::move(reply)),
+        reply_place_(reply_ == nullptr || is_notification() ? 0 : reply_->open()),
+        version_(request.version) {}
+
+  void answer_result(std::string_view result) override;
+  void answer_error(const rpc::Error& error) override;
+
+  bool is_notification() const { return id.empty(); }
+  // A notification was admitted: the reply does not count its error any more.
+  void leave_reply() { reply_.reset(); }
+
+  Dispatcher& dispatcher;  // the one that admitted it
+  const std::string id;    // as written; empty: a notification
+  Ticket ticket;           // set once admitted
+  size_t place = 0;        // index in the session's calls
+
+ private:
+  template <class Deliver>
+  void answer(Deliver deliver);
+
+  std::weak_ptr<Session> session_;
+  std::shared_ptr<Reply> reply_;
+  ResponseQueue::Place reply_place_;
+  rpc::Version version_;
+};
+
+void Session::Call::answer_result(std::string_view result) {
+  answer([&](Session& session) {
+    if (is_notification()) return;
+    if (reply_ != nullptr) {
+      session.charge(reply_->add_result(reply_place_, version_, id, result));
+    } else if (result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
+      session.send_result(version_, id, result);
+    } else {
+      session.respond_result(version_, id, result);
+    }
+  });
+}
+
+void Session::Call::answer_error(const rpc::Error& error) {
+  answer([&](Session& session) {
+    if (is_notification()) {
+      if (reply_ != nullptr) reply_->count_error(error);
+    } else if (reply_ != nullptr) {
+      session.charge(reply_->add_error(reply_place_, version_, id, error));
+    } else {
+      session.respond_error(version_, id, error);
+    }
+  });
+}
+
+template <class Deliver>
+void Session::Call::answer(Deliver deliver) {
+  const std::shared_ptr<Session> session = session_.lock();
+  if (session == nullptr || session->is_closed()) return;
+  deliver(*session);
+  // The reply must be sent before the session may finish.
+  if (reply_ != nullptr) session->send_if_complete(*reply_);
+  session->on_answered(*this);
+}
+
+void Session::admit(const Method& method, const rpc::Request& request,
+                    const std::shared_ptr<Reply>& reply) {
+  Dispatcher& dispatcher = shared_.deployment->dispatcher();
+  const auto call = std::make_shared<Call>(weak_from_this(), reply, request, dispatcher);
+  call->place = calls_.size();
+  calls_.push_back(call.get());
+  update_hold();
+  std::optional<uint64_t> timeout_ms = request.timeout_ms;
+  if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
+  const std::optional<Ticket> ticket = dispatcher.admit(method, request.params, timeout_ms, call);
+  if (ticket) call->ticket = *ticket;
+  if (request.is_notification()) call->leave_reply();
+}
+
+// As in the language server protocol: {"id": N}, of a request of the same connection. If it is no
+// notification, the answer is null.
+void Session::cancel(const rpc::Request& request, Reply* reply) {
+  const std::string_view id = json::find_member(request.params, "id");
+  const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {
+    return !call->is_notification() && call->id == id;
+  });
+  if (found != calls_.end()) {
+    const std::shared_ptr<Call> call = (*found)->shared_from_this();
+    rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
+    error.executed = call->dispatcher.cancel(call->ticket);
+    call->answer_error(error);
+  }
+  answer(request, "null", reply);
+}
+
+void Session::on_answered(const Call& call) {
+  calls_.back()->place = call.place;
+  calls_[call.place] = calls_.back();
+  calls_.pop_back();
+  update_hold();
+  if (is_finishing_) finish_when_idle();
+}
+
+void Session::cancel_calls() {
+  for (const Call* call : std::exchange(calls_, {})) {
+    if (!call->is_notification()) call->dispatcher.cancel(call->ticket);
+  }
+}
+
+}  // namespace ringmaster::master

@@ -42,7 +42,10 @@ struct NobodyCares : Caller {
 
 class Play : StageEvents {
  public:
-  explicit Play(FuzzedDataProvider& script) : script_(script) { start_generation(); }
+  explicit Play(FuzzedDataProvider& script) : script_(script) {
+    stage_.set_on_damage([this](const Error&) { RM_ASSERT(!std::exchange(is_damaged_, true)); });
+    start_generation();
+  }
 
   void run() {
     while (script_.remaining_bytes() > 0) {
@@ -87,7 +90,6 @@ class Play : StageEvents {
   }
 
   void command() {
-    uint32_t damaged_worker = 0;
     switch (script_.ConsumeIntegralInRange(0, 9)) {
       case 0:
       case 1:
@@ -98,9 +100,9 @@ class Play : StageEvents {
         return expire();
       case 4:
       case 5:
-        return note(stage_.take_results(RunStage::kAllBytes, damaged_worker), damaged_worker);
+        return stage_.take_results(RunStage::kAllBytes);
       case 6:
-        return note(stage_.audit(), 0);
+        return stage_.audit();
       case 7:
         return bury(worker_->some_worker());
       case 8:
@@ -154,12 +156,6 @@ class Play : StageEvents {
         RM_ASSERT(table_.find(ticket) == nullptr || job->state == JobState::kQueued ||
                   job->state == JobState::kPublished);
     }
-  }
-
-  void note(const Status& status, uint32_t damaged_worker) {
-    RM_ASSERT(damaged_worker < kWorkers);
-    RM_ASSERT(status.has_value() <= !is_damaged_);  // once damaged, always
-    is_damaged_ = !status;
   }
 
   void bury(uint32_t worker) {

@@ -32,6 +32,7 @@ class Core {
   explicit Core(RunStage::KillWorker kill = [](uint32_t) {})
       : store(std::move(ipc::PayloadStore::create(geometry()).value())),
         dispatcher(loop.get(), store, geometry(), {}, std::move(kill)) {
+    stage().set_on_damage([this](const Error& error) { damages.push_back(error); });
     start_generation();
   }
 
@@ -52,6 +53,7 @@ class Core {
     REQUIRE(created);
     port.emplace(std::move(*created));
     words.emplace(port->control_memory_fd(), geometry());
+    damages.clear();
     results.clear();
     result_memories.clear();
     const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
@@ -69,9 +71,18 @@ class Core {
   }
 
   RunStage& stage() { return dispatcher.run_stage(); }
+  // Each fails once the generation's memory was found damaged.
   Status take_results() {
-    uint32_t damaged = 0;
-    return stage().take_results(RunStage::kAllBytes, damaged);
+    stage().take_results(RunStage::kAllBytes);
+    return damage();
+  }
+  Status audit() {
+    stage().audit();
+    return damage();
+  }
+  Status damage() const {
+    if (damages.empty()) return {};
+    return tl::unexpected(damages.front());
   }
   // Does what the supervisor does after a worker was reaped.
   std::vector<LostJob> bury(uint32_t worker, bool was_ended_by_us = false) {
@@ -104,6 +115,7 @@ class Core {
   std::optional<ipc::Words> words;
   std::vector<ipc::Region> results;  // by worker slot, as result_memories
   std::vector<Fd> result_memories;
+  std::vector<Error> damages;  // of this generation, as told
   Dispatcher dispatcher;
 };
 

@@ -50,16 +50,17 @@ Deployment::Deployment(Options options) : options_(std::move(options)) {
   }
 }
 
-Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, Options options,
-                                                      uint32_t& generations, Events events) {
+Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits& waits,
+                                                      Options options, uint32_t& generations,
+                                                      Events events) {
   std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
-  if (Status set_up = deployment->set_up(loop, generations, std::move(events)); !set_up) {
+  if (Status set_up = deployment->set_up(loop, waits, generations, std::move(events)); !set_up) {
     return tl::unexpected(set_up.error());
   }
   return deployment;
 }
 
-Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events) {
+Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations, Events events) {
   const size_t workers = options_.worker_count > 0 ? options_.worker_count : cpu_count();
   const ipc::Geometry geometry = geometry_of(options_, workers);
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
@@ -74,6 +75,7 @@ Status Deployment::set_up(uv_loop_t* loop, uint32_t& generations, Events events)
   dispatcher_->set_on_idle([this] {
     if (is_retiring_) stop();
   });
+  loop_wait_ = std::make_unique<LoopWait>(loop, waits, dispatcher_->run_stage());
   crash_recorder_ = std::make_unique<CrashRecorder>(loop, options_, *store_);
   dispatcher_->run_stage().set_on_crash([this](const Job& job) { crash_recorder_->take(job); });
   supervisor_ = std::make_unique<Supervisor>(

@@ -24,6 +24,7 @@
 #include "config/options.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/dispatcher.h"
+#include "master/pipeline/loop_wait.h"
 #include "master/supervisor/crash_recorder.h"
 #include "master/supervisor/supervisor.h"
 
@@ -38,7 +39,8 @@ class Deployment {
 
   // Starts the first fork server: on_ready or on_failed follows, unless stop() is called.
   // `generations` counts the generations of all deployments.
-  [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, Options options,
+  [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, LoopWaits& waits,
+                                                                 Options options,
                                                                  uint32_t& generations,
                                                                  Events events);
 
@@ -66,7 +68,7 @@ class Deployment {
 
  private:
   explicit Deployment(Options options);
-  Status set_up(uv_loop_t* loop, uint32_t& generations, Events events);
+  Status set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations, Events events);
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
@@ -77,6 +79,7 @@ class Deployment {
   std::unique_ptr<ipc::PayloadStore> store_;
   std::unique_ptr<CrashRecorder> crash_recorder_;
   std::unique_ptr<Dispatcher> dispatcher_;
+  std::unique_ptr<LoopWait> loop_wait_;
   std::unique_ptr<Supervisor> supervisor_;
   bool is_retiring_ = false;
   bool is_stopping_ = false;

@@ -11,7 +11,7 @@ namespace ringmaster::master {
 Status Rollout::begin(Options options) {
   RM_ASSERT(!is_under_way());
   Result<std::unique_ptr<Deployment>> started =
-      Deployment::start(loop_, std::move(options), generations_,
+      Deployment::start(loop_, loop_waits_, std::move(options), generations_,
                         {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});
   if (!started) return tl::unexpected(started.error());
   deployments_.push_back(std::move(*started));
@@ -62,9 +62,7 @@ void Rollout::cut_off_all(const rpc::Error& error) {
     deployment->dispatcher().cut_off_all(error);
 }
 
-void Rollout::before_wait() {
-  for (const auto& deployment : deployments_)
-    deployment->supervisor().before_wait();
+void Rollout::destroy_ended() {
   const size_t ended = std::erase_if(deployments_, [this](const auto& deployment) {
     if (!deployment->is_over()) return false;
     deployment->log_end();
@@ -73,18 +71,6 @@ void Rollout::before_wait() {
   });
   // A deployment's tables are megabytes, which the allocator would keep.
   if (ended > 0) ::malloc_trim(0);
-}
-
-bool Rollout::try_begin_wait() {
-  bool may_wait = true;
-  for (const auto& deployment : deployments_)
-    may_wait &= deployment->supervisor().try_begin_wait();
-  return may_wait;
-}
-
-void Rollout::end_wait() {
-  for (const auto& deployment : deployments_)
-    deployment->supervisor().end_wait();
 }
 
 }  // namespace ringmaster::master

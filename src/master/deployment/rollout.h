@@ -43,10 +43,10 @@ class Rollout {
   void stop_all();
   void cut_off_all(const rpc::Error& error);
 
-  // Around the event loop's wait: see Supervisor. before_wait() destroys deployments that are over.
-  void before_wait();
-  bool try_begin_wait();
-  void end_wait();
+  // What the run stages of all deployments do around the event loop's wait.
+  LoopWaits& loop_waits() { return loop_waits_; }
+  // Destroys deployments that are over. Call in each turn of the loop.
+  void destroy_ended();
   bool is_over() const { return deployments_.empty(); }
 
  private:
@@ -56,6 +56,7 @@ class Rollout {
   uv_loop_t* loop_;
   Events events_;
   uint32_t generations_ = 0;
+  LoopWaits loop_waits_;
   std::vector<std::unique_ptr<Deployment>> deployments_;  // oldest first
   Deployment* serving_ = nullptr;
   Deployment* next_ = nullptr;

@@ -138,12 +138,13 @@ void Server::watch_loop() {
   before_wait_ = make_handle<uv_prepare_t>(loop_.get(), this, uv_prepare_init);
   uv_prepare_start(before_wait_.get(), [](uv_prepare_t* handle) {
     auto* self = static_cast<Server*>(handle->data);
-    self->rollout_->before_wait();
+    self->rollout_->loop_waits().take_results();
+    self->rollout_->destroy_ended();
     if (self->is_reload_pending_ && !self->rollout_->is_under_way()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();
     self->end_when_answered();
-    if (self->rollout_->try_begin_wait()) {
+    if (self->rollout_->loop_waits().try_begin()) {
       uv_idle_stop(self->no_wait_.get());
     } else {  // there are results: the next turn takes them
       uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
@@ -154,7 +155,7 @@ void Server::watch_loop() {
   grace_ = make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
   after_wait_ = make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
   uv_check_start(after_wait_.get(), [](uv_check_t* handle) {
-    static_cast<Server*>(handle->data)->rollout_->end_wait();
+    static_cast<Server*>(handle->data)->rollout_->loop_waits().end();
   });
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/assert.h"
@@ -50,7 +51,7 @@ void RunStage::start(Job& job) {
 
 void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
-  damage_.reset();
+  is_damaged_ = false;
   answered_.clear();
   last_result_ns_.assign(port->worker_slots(), 0);
 }
@@ -62,7 +63,7 @@ void RunStage::set_workers(size_t count) {
 }
 
 void RunStage::publish_waiting() {
-  if (port_ == nullptr || damage_) return;
+  if (port_ == nullptr || is_damaged_) return;
   const uint64_t now = now_ns();
   for (;;) {
     const std::optional<Ticket> ticket = queue_.front();
@@ -122,26 +123,22 @@ void RunStage::fill_header(const Job& job) {
   header.method[size] = '\0';
 }
 
-Status RunStage::take_results(uint64_t bytes_each, uint32_t& damaged_worker) {
-  if (port_ == nullptr) return {};
-  if (!damage_) {
-    const uint64_t now = now_ns();
-    const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
-      if (worker >= finished_.size()) finished_.resize(worker + 1);
-      ++finished_[worker];
-      ++results_;
-      last_result_ns_[worker] = now;
-      return on_record(record, now);
-    };
-    uint32_t worker = 0;
-    if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
-      damage_ = {worker, taken.error()};
-    }
-    publish_waiting();
+void RunStage::take_results(uint64_t bytes_each) {
+  if (port_ == nullptr || is_damaged_) return;
+  const uint64_t now = now_ns();
+  const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
+    if (worker >= finished_.size()) finished_.resize(worker + 1);
+    ++finished_[worker];
+    ++results_;
+    last_result_ns_[worker] = now;
+    return on_record(record, now);
+  };
+  uint32_t worker = 0;
+  if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
+    on_damaged({taken.error().exit_code,
+                fmt::format("results of worker {}: {}", worker, taken.error().message)});
   }
-  if (!damage_) return {};
-  damaged_worker = damage_->worker;
-  return tl::unexpected(damage_->error);
+  publish_waiting();
 }
 
 bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) {
@@ -208,12 +205,10 @@ bool RunStage::try_drop(Job& job) {
 RunStage::Expired RunStage::expire(Job& job) {
   if (try_drop(job)) return Expired::kDropped;
   // Before take_results(): a worker commits a result before it clears its running word. So if no
-  // worker has the job, take_results() finds its result. Damage is reported again by the next
-  // take_results().
+  // worker has the job, take_results() finds its result.
   const ipc::Publication id = job.publication;
   const std::optional<uint32_t> worker = port_->was_held_by(id);
-  uint32_t damaged_worker = 0;
-  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  take_results(kAllBytes);
   if (table_.find_published(id) == nullptr) return Expired::kMovedOn;
   if (!worker && try_drop(job)) return Expired::kDropped;  // a worker gave it back meanwhile
   job.state = JobState::kAbandoned;
@@ -236,8 +231,7 @@ void RunStage::end_worker_of(const Job& job) {
   // In this order, as in expire().
   const ipc::Publication id = job.publication;
   const std::optional<uint32_t> worker = port_->was_held_by(id);
-  uint32_t damaged_worker = 0;
-  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  take_results(kAllBytes);
   if (!worker || table_.find_published(id) == nullptr) return;
   learn_from_overrun(job, *worker);
   kill_worker_(*worker);

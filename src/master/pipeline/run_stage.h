@@ -31,6 +31,9 @@ class RunStage {
   using KillWorker = std::function<void(uint32_t worker)>;
   // Called before a job fails that has no attempts left because its workers died.
   using OnCrash = std::function<void(const Job& job)>;
+  // Called once a generation: a worker has damaged its results, or any process a shared word. From
+  // then on no result is taken and no job published, until set_port().
+  using OnDamage = std::function<void(const Error& error)>;
 
   RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
@@ -60,19 +63,18 @@ class RunStage {
   static constexpr uint64_t kEndAbandonedNs = 1'000'000'000;
 
   void set_on_crash(OnCrash on_crash) { on_crash_ = std::move(on_crash); }
+  void set_on_damage(OnDamage on_damage) { on_damage_ = std::move(on_damage); }
   // The generation's port, and how many of its workers are up.
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
-  // Delivers the workers' results, about `bytes_each` of each worker. Fails when a worker has
-  // damaged its results. Once this or audit() has failed, no result is taken and no job published,
-  // and each call fails again, until set_port().
-  [[nodiscard]] Status take_results(uint64_t bytes_each, uint32_t& damaged_worker);
-  // Once a second: fails when a shared word is damaged, or no word names a published job. Ends
-  // workers that still hold what they had answered before the last call, and workers that have a
-  // job in hand whose method's deadline is over.
-  [[nodiscard]] Status audit();
-  bool has_results() const { return port_ != nullptr && port_->was_any_result(); }
+  // Delivers the workers' results, about `bytes_each` of each worker.
+  void take_results(uint64_t bytes_each);
+  // Once a second: a shared word is damaged, too, where no word names a published job. Ends workers
+  // that still hold what they had answered before the last call, and workers that have a job in
+  // hand whose method's deadline is over.
+  void audit();
+  bool has_results() const { return port_ != nullptr && !is_damaged_ && port_->was_any_result(); }
   // Around the event loop's wait: call has_results() once more after announce_sleep().
   void announce_sleep() {
     if (port_ != nullptr) port_->announce_sleep();
@@ -113,7 +115,8 @@ class RunStage {
   void end_overdue_workers();
   void publish_waiting();
   void fill_header(const Job& job);
-  Status audit_words();
+  void audit_words();
+  void on_damaged(const Error& error);
   // False: no publication that is with the workers has this result.
   bool on_record(const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, const std::string& cause);
@@ -127,6 +130,7 @@ class RunStage {
   StageEvents& events_;
   KillWorker kill_worker_;
   OnCrash on_crash_ = [](const Job&) {};
+  OnDamage on_damage_ = [](const Error&) {};
   DeadlineQueue queue_;
   ipc::MasterPort* port_ = nullptr;
   DispatchWindow dispatch_window_;        // jobs in the ring or with a worker
@@ -140,11 +144,7 @@ class RunStage {
   // By worker slot: the first job in hand at the last audit, if the worker had answered all of
   // them.
   std::vector<std::optional<ipc::Publication>> answered_;
-  struct Damage {
-    uint32_t worker;
-    Error error;
-  };
-  std::optional<Damage> damage_;  // of this generation's memory
+  bool is_damaged_ = false;  // this generation's memory
 };
 
 }  // namespace ringmaster::master

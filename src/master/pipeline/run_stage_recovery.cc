@@ -10,18 +10,15 @@
 
 namespace ringmaster::master {
 
-Status RunStage::audit() {
-  if (port_ == nullptr) return {};
-  if (!damage_) {
-    if (Status sane = audit_words(); !sane && !damage_) damage_ = {0, sane.error()};
-  }
-  if (damage_) return tl::unexpected(damage_->error);
+void RunStage::audit() {
+  if (port_ == nullptr || is_damaged_) return;
+  audit_words();
+  if (is_damaged_) return;
   end_stuck_workers();
   end_overdue_workers();
-  return {};
 }
 
-Status RunStage::audit_words() {
+void RunStage::audit_words() {
   std::vector<ipc::Publication> with_workers;
   table_.for_each_used([&](const Job& job) {
     if (is_with_workers(job)) with_workers.push_back(job.publication);
@@ -30,16 +27,20 @@ Status RunStage::audit_words() {
     return table_.find_published(id) != nullptr;
   };
   const Result<std::vector<ipc::Publication>> named = port_->audit(is_published);
-  if (!named) return tl::unexpected(named.error());
-  uint32_t damaged_worker = 0;
-  if (Status taken = take_results(kAllBytes, damaged_worker); !taken) return taken;
+  if (!named) return on_damaged(named.error());
+  take_results(kAllBytes);
+  if (is_damaged_) return;
   for (const ipc::Publication id : with_workers) {
     const bool is_named = std::find(named->begin(), named->end(), id) != named->end();
     if (is_published(id) && !is_named) {
-      return fail(ExitCode::kInternal, fmt::format("no word names job {}", id.job));
+      return on_damaged({ExitCode::kInternal, fmt::format("no word names job {}", id.job)});
     }
   }
-  return {};
+}
+
+void RunStage::on_damaged(const Error& error) {
+  is_damaged_ = true;
+  on_damage_(error);
 }
 
 // No deadline ends a handler that has answered and does not return.
@@ -121,8 +122,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
 }
 
 void RunStage::on_port_lost(const std::string& cause) {
-  uint32_t damaged_worker = 0;
-  [[maybe_unused]] const Status taken = take_results(kAllBytes, damaged_worker);
+  take_results(kAllBytes);
   // A job that can still be withdrawn was never claimed: it has used no attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
   dispatch_window_.set_workers(0);

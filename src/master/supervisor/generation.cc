@@ -77,7 +77,8 @@ Status Generation::spawn(int payload_memory_fd) {
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
     auto* self = static_cast<Generation*>(process->data);
     if (self == nullptr) return CloseHandle()(process);
-    self->events_.on_gone(describe_exit(exit_code, signal));
+    const auto on_gone = std::move(self->events_.on_gone);
+    on_gone(describe_exit(exit_code, signal));
   };
   auto process = std::make_unique<uv_process_t>();
   process->data = this;

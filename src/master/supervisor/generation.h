@@ -31,7 +31,8 @@ class Generation {
     // A worker has rung the master's bell: it may have become ready. (Results need no callback: the
     // loop takes them before each wait.)
     std::function<void()> on_bell;
-    // The fork server is gone; `how` is for people: "exit 78", "SIGKILL".
+    // The fork server is gone; `how` is for people: "exit 78", "SIGKILL". May destroy the
+    // generation.
     std::function<void(const std::string& how)> on_gone;
   };
 

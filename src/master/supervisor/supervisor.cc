@@ -36,8 +36,9 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       events_(std::move(events)),
       worker_slots_(setup_.geometry.worker_slots, setup_.worker_count),
       watched_(setup_.geometry.worker_slots),
-      tick_(make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)),
-      wait_(setup_.loop, run_stage) {}
+      tick_(make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {
+  run_stage_.set_on_damage([this](const Error& error) { condemn(error); });
+}
 
 Status Supervisor::start() {
   started_ns_ = now_ns();
@@ -51,7 +52,6 @@ Status Supervisor::start_generation() {
   is_loaded_ = false;
   is_ping_unanswered_ = false;
   descriptions_.clear();
-  is_condemned_ = false;
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
@@ -66,8 +66,9 @@ Status Supervisor::start_generation() {
 }
 
 void Supervisor::on_gone(const std::string& how) {
-  gone_ = std::move(generation_);
+  const uint32_t number = generation_->number();
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
+  generation_.reset();
   worker_slots_.on_all_gone();
   if (is_stopping_) return events_.on_stopped();
   const std::string why =
@@ -85,7 +86,7 @@ void Supervisor::on_gone(const std::string& how) {
       was_young ? kBackOffNs << std::min(young_generations_ - 1, kDoublingsMax) : 0;
   restart_due_ns_ = now_ns() + wait_ns;
   log(Level::kError, "fork_server_died",
-      {{"gen", gone_->number()}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
+      {{"gen", number}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
   on_tick();
 }
 
@@ -183,44 +184,16 @@ void Supervisor::fork_due() {
     generation_->fork_worker(slot);
 }
 
-void Supervisor::take_results(uint64_t bytes_each) {
-  if (is_condemned_) return;
-  uint32_t damaged_worker = 0;
-  const Status taken = run_stage_.take_results(bytes_each, damaged_worker);
-  if (taken) return;
-  condemn({taken.error().exit_code,
-           fmt::format("results of worker {}: {}", damaged_worker, taken.error().message)});
-}
-
 void Supervisor::audit() {
-  if (is_condemned_ || now_ns() < audit_due_ns_) return;
+  if (now_ns() < audit_due_ns_) return;
   audit_due_ns_ = now_ns() + kAuditNs;
-  if (Status sane = run_stage_.audit(); !sane) condemn(sane.error());
+  run_stage_.audit();
 }
 
 // Ends the generation: a worker that has damaged shared memory may have damaged any of it.
 void Supervisor::condemn(const Error& error) {
-  is_condemned_ = true;
   log(Level::kError, "memory_damaged", {{"gen", generation_->number()}, {"error", error.message}});
   generation_->kill();
-}
-
-void Supervisor::before_wait() {
-  gone_.reset();
-  if (generation_ == nullptr) return;
-  run_stage_.wake_workers();
-  if (has_results()) {
-    take_results(RunStage::kTakenAtOnceBytes);
-    run_stage_.wake_workers();
-  }
-}
-
-bool Supervisor::has_results() const {
-  return !is_condemned_ && run_stage_.has_results();
-}
-
-bool Supervisor::try_begin_wait() {
-  return generation_ == nullptr || wait_.try_begin(!is_condemned_);
 }
 
 void Supervisor::kill_worker(uint32_t worker) {

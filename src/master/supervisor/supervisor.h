@@ -21,7 +21,6 @@
 #include "master/pipeline/run_stage.h"
 #include "master/supervisor/frozen_watch.h"
 #include "master/supervisor/generation.h"
-#include "master/supervisor/loop_wait.h"
 #include "master/supervisor/stall_watch.h"
 #include "master/supervisor/worker_slots.h"
 #include "master/system/oom_kills.h"
@@ -63,14 +62,6 @@ class Supervisor {
   // One worker more (+1) or fewer (-1), from 1 to the number of slots.
   void change_worker_count(int by);
 
-  // Before the event loop's wait, and before answers are sent: wakes workers and takes results.
-  void before_wait();
-  // Right before the wait: sending may have admitted more requests. Wakes workers for these, spins
-  // for a result where that is worth it, then asks the workers to wake the master. False: there are
-  // results, the loop should not wait.
-  bool try_begin_wait();
-  void end_wait() { wait_.end(); }
-
   size_t workers_up() const { return worker_slots_.up_count(); }
   size_t workers_wanted() const { return worker_slots_.wanted(); }
   bool is_crash_looping() const { return worker_slots_.crash_looping_count() > 0; }
@@ -99,8 +90,6 @@ class Supervisor {
   void give_up_starting_late();
   void recycle();
   const char* why_recycle(uint32_t worker) const;
-  void take_results(uint64_t bytes_each);
-  bool has_results() const;
   void audit();
   void condemn(const Error& error);
   void look_at_workers();
@@ -132,7 +121,6 @@ class Supervisor {
   OomKills oom_kills_;
   std::vector<std::string> descriptions_;  // of the handlers loaded so far
   std::unique_ptr<Generation> generation_;
-  std::unique_ptr<Generation> gone_;  // destroyed once its last callback has returned
   uint64_t started_ns_ = 0;
   size_t looked_at_ = 0;  // the worker whose memory was measured last
   uint64_t generation_started_ns_ = 0;
@@ -151,11 +139,9 @@ class Supervisor {
   bool is_ping_unanswered_ = false;
   bool was_fork_server_heard_ = false;  // since the last tick
   bool is_loaded_ = false;
-  bool is_condemned_ = false;  // its memory is damaged: its results are ignored
   bool was_ready_ = false;
   bool is_stopping_ = false;
   UvHandle<uv_timer_t> tick_;
-  LoopWait wait_;
 };
 
 }  // namespace ringmaster::master

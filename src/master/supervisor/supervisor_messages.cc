@@ -88,7 +88,7 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const bool was_killed = death.how == "SIGKILL";
   const bool was_killed_by_us = worker_slots_.slot(worker).is_killed && was_killed;
   if (was_killed && !was_killed_by_us && oom_kills_.rose()) death.cause = "oom";
-  take_results(RunStage::kAllBytes);  // before on_worker_lost(): finished jobs are not lost
+  run_stage_.take_results(RunStage::kAllBytes);  // first: finished jobs are not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
   worker_slots_.on_exited(worker, now_ns(), has_worked);

@@ -102,7 +102,7 @@ class TwoSteps {
       REQUIRE(core_.take_results());
       second_.finish();
     }
-    CHECK(core_.stage().audit());
+    CHECK(core_.audit());
     CHECK(core_.dispatcher.in_flight() == 0);
     CHECK(core_.store.used_bytes() == 0);
     CHECK(runs[1] + errors() == count_);

@@ -308,7 +308,7 @@ void Schedule::lose_generation() {
 
 void Schedule::audit() {
   is_audit_ = true;
-  const Status sane = core_.stage().audit();
+  const Status sane = core_.audit();
   is_audit_ = false;
   CAPTURE((sane ? "" : sane.error().message));
   REQUIRE(sane);

@@ -23,7 +23,7 @@ struct TwoSteps {
   void check_answered() {
     second.commit(second.in_hand()[0], "\"two\"");
     CHECK(core.take_results());
-    CHECK(core.stage().audit());
+    CHECK(core.audit());
     CHECK(client->results == std::vector<std::string>{"\"two\""});
     CHECK(client->errors.empty());
     CHECK(core.dispatcher.in_flight() == 0);
@@ -73,7 +73,7 @@ TEST_CASE("run stage: a worker that is not found at the deadline is ended by the
   CHECK(killed.empty());
   worker.store_running();
   worker.release();
-  CHECK(core.stage().audit());
+  CHECK(core.audit());
   CHECK(killed == std::vector<uint32_t>{0});
   CHECK(core.bury(0, true).size() == 1);
   CHECK(core.dispatcher.in_flight() == 0);
@@ -81,9 +81,9 @@ TEST_CASE("run stage: a worker that is not found at the deadline is ended by the
 
 TEST_CASE("run stage: a handler that has answered and does not return is ended at the next step") {
   TwoSteps steps;
-  CHECK(steps.core.stage().audit());
+  CHECK(steps.core.audit());
   CHECK(steps.killed.empty());
-  CHECK(steps.core.stage().audit());
+  CHECK(steps.core.audit());
   CHECK(steps.killed == std::vector<uint32_t>{0});
   CHECK(steps.core.bury(0, true).empty());
   steps.check_answered();
@@ -102,7 +102,8 @@ TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is g
   steps.second.commit(steps.second.in_hand()[0], "\"after it\"");
   CHECK(!steps.core.take_results());
   CHECK(!steps.core.take_results());
-  CHECK(!steps.core.stage().audit());
+  CHECK(!steps.core.audit());
+  CHECK(steps.core.damages.size() == 1);
   const auto late = std::make_shared<Client>();
   CHECK(steps.core.dispatcher.admit(steps.method, "[2]", std::nullopt, late));
   CHECK(!steps.core.port->was_any_ready());

@@ -1,4 +1,4 @@
-#include "master/supervisor/loop_wait.h"
+#include "master/pipeline/loop_wait.h"
 
 #include "base/clock.h"
 
@@ -10,13 +10,44 @@ constexpr uint64_t kUntakenMs = 1;
 
 }  // namespace
 
-LoopWait::LoopWait(uv_loop_t* loop, RunStage& run_stage)
-    : run_stage_(run_stage), one_more_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
+void LoopWaits::take_results() {
+  for (LoopWait* wait : waits_)
+    wait->take_results();
+}
 
-bool LoopWait::try_begin(bool has_trust) {
+bool LoopWaits::try_begin() {
+  bool may_wait = true;
+  for (LoopWait* wait : waits_)
+    may_wait &= wait->try_begin();
+  return may_wait;
+}
+
+void LoopWaits::end() {
+  for (LoopWait* wait : waits_)
+    wait->run_stage_.cancel_sleep();
+}
+
+LoopWait::LoopWait(uv_loop_t* loop, LoopWaits& waits, RunStage& run_stage)
+    : waits_(waits),
+      run_stage_(run_stage),
+      one_more_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+  waits_.waits_.push_back(this);
+}
+
+LoopWait::~LoopWait() {
+  std::erase(waits_.waits_, this);
+}
+
+void LoopWait::take_results() {
+  run_stage_.wake_workers();
+  if (!run_stage_.has_results()) return;
+  run_stage_.take_results(RunStage::kTakenAtOnceBytes);
+  run_stage_.wake_workers();
+}
+
+bool LoopWait::try_begin() {
   run_stage_.wake_workers();
   wake_one_more_soon();
-  if (!has_trust) return true;
   if (!run_stage_.has_results() && spin_.try_begin(run_stage_.work_ns())) spin();
   run_stage_.announce_sleep();
   return !run_stage_.has_results();

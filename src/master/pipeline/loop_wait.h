@@ -1,0 +1,58 @@
+// LoopWait: what a run stage does around each wait of the event loop: it takes results, wakes
+// workers, spins for a short job's result, and asks to be woken for the next one.
+//
+// Processes: the master only.
+// Death:     of a process before it rings a bell: a job then waits for kUntakenMs, a result until
+//            the supervisor's tick.
+#pragma once
+
+#include <uv.h>
+#include <vector>
+
+#include "base/uv_handle.h"
+#include "master/pipeline/run_stage.h"
+#include "master/scheduler/spin.h"
+
+namespace ringmaster::master {
+
+class LoopWait;
+
+// Those of all deployments, for the owner of the loop. None may be created or destroyed meanwhile.
+class LoopWaits {
+ public:
+  // Before the wait, and before answers are sent: takes results.
+  void take_results();
+  // Right before the wait: sending may have admitted more requests. False: there are results, the
+  // loop should not wait.
+  bool try_begin();
+  void end();
+
+ private:
+  friend class LoopWait;
+
+  std::vector<LoopWait*> waits_;
+};
+
+class LoopWait {
+ public:
+  // `waits` must outlive it.
+  LoopWait(uv_loop_t* loop, LoopWaits& waits, RunStage& run_stage);
+  ~LoopWait();
+  LoopWait(const LoopWait&) = delete;
+  LoopWait& operator=(const LoopWait&) = delete;
+
+ private:
+  friend class LoopWaits;
+
+  void take_results();
+  bool try_begin();
+  void wake_one_more_soon();
+  void spin();
+
+  LoopWaits& waits_;
+  RunStage& run_stage_;
+  Spin spin_;
+  UvHandle<uv_timer_t> one_more_;
+};
+
+}  // namespace ringmaster::master

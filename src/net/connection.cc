@@ -35,7 +35,7 @@ uint64_t thread_cpu_ns() {
 
 }  // namespace
 
-Connection::Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Events& events,
+Connection::Connection(Stream stream, std::unique_ptr<TlsStream> tls, Events& events,
                        const ConnectionLimits& limits, uint64_t now_ns)
     : stream_(std::move(stream)),
       tls_(std::move(tls)),
@@ -120,14 +120,14 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   const bool was_shaking_hands = is_shaking_hands();
   const uint64_t begun_ns = was_shaking_hands ? thread_cpu_ns() : 0;
   const std::string_view plaintext = tls.receive(bytes);
-  if (was_shaking_hands) events_.on_handshake(*this, thread_cpu_ns() - begun_ns);
+  if (was_shaking_hands) events_.on_handshake(thread_cpu_ns() - begun_ns);
   if (is_closed()) return;
   if (!plaintext.empty()) {
     framer_.feed(plaintext);
     hand_out_messages();
   }
   if (tls.state() == TlsStream::State::kFailed) {
-    events_.on_tls_failed(*this, tls.failure());
+    events_.on_tls_failed(tls.failure());
     if (write_ != nullptr) return close();  // an alert could not overtake the unsent bytes
     output_.clear();
     sealed_ = 0;
@@ -151,8 +151,8 @@ bool Connection::is_shaking_hands() const {
 
 bool Connection::may_read_now() {
   // Handshakes have a budget of their own, apart from the reading time of other connections.
-  if (is_shaking_hands() && !is_finishing_) return events_.may_shake_hands(*this);
-  ReadingTurns* const turns = events_.reading_turns;
+  if (is_shaking_hands() && !is_finishing_) return events_.may_shake_hands();
+  ReadingTurns* const turns = events_.reading_turns();
   return turns == nullptr || turns->may_read(last_round_, now_ns());
 }
 
@@ -167,7 +167,7 @@ void Connection::hand_out_messages() {
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
     if (hand_out(event, message)) continue;
     is_unreadable_ = true;
-    events_.on_ended(*this);
+    events_.on_ended();
     return;
   }
   if (!unread_.empty() || is_finishing_) return;
@@ -179,13 +179,13 @@ void Connection::hand_out_messages() {
 bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
   switch (event) {
     case rpc::Framer::Event::kHead:
-      return events_.on_head(*this, *http());
+      return events_.on_head(*http());
     case rpc::Framer::Event::kMessage:
       has_message_come_ = true;
-      if (!events_.on_message(*this, message) && !framer_.skip_bad_message()) return false;
+      if (!events_.on_message(message) && !framer_.skip_bad_message()) return false;
       return http() == nullptr || http()->keep_alive();
     default:
-      events_.on_unreadable(*this, event);
+      events_.on_unreadable(event);
       return false;
   }
 }
@@ -196,16 +196,16 @@ void Connection::on_end() {
   if (is_lingering_) return close();
   if (is_unreadable_ || is_finishing_) return;
   if (framer_.is_mid_message() && !framer_.is_in_bad_line()) {
-    events_.on_unreadable(*this, rpc::Framer::Event::kNeedMore);
+    events_.on_unreadable(rpc::Framer::Event::kNeedMore);
   }
-  events_.on_ended(*this);
+  events_.on_ended();
 }
 
 void Connection::tell_memory() {
   if (is_closed()) return;
   const uint64_t held = framer_.buffered_bytes() + unread_.size() + unsent_bytes() + owners_bytes_;
   const uint64_t was = std::exchange(held_bytes_, held);
-  if (held != was) events_.on_memory(*this, was);
+  if (held != was) events_.on_memory(was);
 }
 
 void Connection::hold_reading(bool hold) {
@@ -254,7 +254,7 @@ bool Connection::has_idled(uint64_t now_ns, bool is_owed) {
 void Connection::close() {
   if (is_closed()) return;
   stream_.reset();
-  events_.on_closed(*this);
+  events_.on_closed();
 }
 
 }  // namespace ringmaster::net

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -31,38 +30,44 @@ namespace ringmaster::net {
 
 class Connection {
  public:
-  struct Events {
+  // What the owner of a connection learns.
+  class Events {
+   public:
     // HTTP: a request's head, before its message. False: the owner has refused it and answered; no
     // message follows.
-    std::function<bool(Connection&, const rpc::HttpReader& head)> on_head;
+    virtual bool on_head(const rpc::HttpReader& head) = 0;
     // One message. False: the message was not JSON.
-    std::function<bool(Connection&, std::string_view message)> on_message;
+    virtual bool on_message(std::string_view message) = 0;
     // The input cannot be read on, or (kNeedMore) has ended inside a message. The owner may answer;
     // on_ended follows.
-    std::function<void(Connection&, rpc::Framer::Event why)> on_unreadable;
+    virtual void on_unreadable(rpc::Framer::Event why) = 0;
     // TLS only: whether the handshake may go on now. False: asked again in the next turn of the
     // loop or, if the owner has called delay(), after resume(). on_handshake: the CPU time that it
     // took, a millisecond or more.
-    std::function<bool(Connection&)> may_shake_hands;
-    std::function<void(Connection&, uint64_t took_ns)> on_handshake;
+    virtual bool may_shake_hands() { return true; }
+    virtual void on_handshake(uint64_t /*took_ns*/) {}
     // TLS only: the TLS handshake or peer verification failed. The connection closes itself.
-    std::function<void(Connection&, const std::string& why)> on_tls_failed;
+    virtual void on_tls_failed(const std::string& /*why*/) {}
     // Nothing more will be read. The owner calls finish() after its last response.
-    std::function<void(Connection&)> on_ended;
+    virtual void on_ended() = 0;
     // held_bytes() has changed from `was_bytes`. The last action of any call: the owner may abort
     // this and other connections.
-    std::function<void(Connection&, uint64_t was_bytes)> on_memory;
-    // The connection is closed, and must not be used any more. The owner destroys it, now or later.
-    std::function<void(Connection&)> on_closed;
+    virtual void on_memory(uint64_t /*was_bytes*/) {}
+    // The connection is closed, and must not be used any more. The owner destroys it later: calls
+    // of it may not have returned.
+    virtual void on_closed() = 0;
     // Null: a connection is read whenever it is ready.
-    ReadingTurns* reading_turns = nullptr;
+    virtual ReadingTurns* reading_turns() { return nullptr; }
+
+   protected:
+    ~Events() = default;
   };
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
 
   // Events and limits must outlive the connection. Reads nothing before start(). `tls`: null
   // without TLS.
-  Connection(Stream stream, std::unique_ptr<TlsStream> tls, const Events& events,
+  Connection(Stream stream, std::unique_ptr<TlsStream> tls, Events& events,
              const ConnectionLimits& limits, uint64_t now_ns);
   ~Connection();
   Connection(const Connection&) = delete;
@@ -144,7 +149,7 @@ class Connection {
 
   Stream stream_;  // null once closed
   const std::unique_ptr<TlsStream> tls_;
-  const Events& events_;
+  Events& events_;
   const ConnectionLimits& limits_;
   rpc::Framer framer_;
   std::string unread_;             // read, and waits in the framer while the owner holds

@@ -32,17 +32,7 @@ Session::Session(uv_loop_t* loop, net::Stream stream, Service& service, uint64_t
       drip_ms_(drip_ms),
       on_closed_(std::move(on_closed)),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
-      connection_(std::move(stream), nullptr, events_, kLimits, now_ns()) {
-  using net::Connection;
-  events_.on_head = [this](Connection&, const rpc::HttpReader& head) { return on_head(head); };
-  events_.on_message = [this](Connection&, std::string_view) {
-    on_message();
-    return true;
-  };
-  events_.on_unreadable = [this](Connection&, rpc::Framer::Event why) { on_unreadable(why); };
-  events_.on_ended = [this](Connection&) { on_ended(); };
-  events_.on_memory = [this](Connection&, uint64_t) { go_on(); };
-  events_.on_closed = [this](Connection&) { start_timer(0); };  // not destroyed in its own callback
+      connection_(std::move(stream), nullptr, *this, kLimits, now_ns()) {
   connection_.start();
 }
 
@@ -55,12 +45,16 @@ bool Session::on_head(const rpc::HttpReader& head) {
   return true;
 }
 
-void Session::on_message() {
+bool Session::on_message(std::string_view) {
   const rpc::HttpReader* request = connection_.http();
-  if (request == nullptr) return take({error_answer(400, "expected an HTTP/1 request")});
+  if (request == nullptr) {
+    take({error_answer(400, "expected an HTTP/1 request")});
+    return true;
+  }
   Reply reply{service_.answer(*request), request->keep_alive(), request->is_1_0()};
   if (request->method() == "HEAD") reply.answer.text.clear();  // a HEAD response has no body
   take(std::move(reply));
+  return true;
 }
 
 void Session::on_unreadable(rpc::Framer::Event why) {

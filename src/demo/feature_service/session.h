@@ -10,6 +10,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <uv.h>
 
 #include "base/uv_handle.h"
@@ -19,7 +20,7 @@
 
 namespace ringmaster::feature_service {
 
-class Session {
+class Session final : net::Connection::Events {
  public:
   using OnClosed = std::function<void(Session&)>;
 
@@ -41,10 +42,12 @@ class Session {
     bool is_http_1_0 = false;
   };
 
-  bool on_head(const rpc::HttpReader& head);
-  void on_message();
-  void on_unreadable(rpc::Framer::Event why);
-  void on_ended();
+  bool on_head(const rpc::HttpReader& head) override;
+  bool on_message(std::string_view message) override;
+  void on_unreadable(rpc::Framer::Event why) override;
+  void on_ended() override;
+  void on_memory(uint64_t) override { go_on(); }
+  void on_closed() override { start_timer(0); }  // not destroyed in its own callback
   void take(Reply reply);
   void begin(Reply reply);
   void start_timer(uint64_t ms);
@@ -61,7 +64,6 @@ class Session {
   const uint64_t drip_ms_;
   const OnClosed on_closed_;
   const UvHandle<uv_timer_t> timer_;
-  net::Connection::Events events_;
   net::Connection connection_;
 
   Phase phase_ = Phase::kIdle;

@@ -40,6 +40,7 @@ class AdminServer {
     std::function<std::string()> reloads;  // one line of JSON
   };
   AdminServer(uv_loop_t* loop, Sources sources);
+  ~AdminServer();
 
   // bind() binds the address, unless it is the open one; "": none. listen() may still fail (71).
   // The open address stays open until open() replaces it; forget_bound() gives the new one up.
@@ -59,28 +60,24 @@ class AdminServer {
     std::unique_ptr<net::Listener> listener;  // null: there is none
   };
 
-  using Connections = std::vector<std::unique_ptr<net::Connection>>;
+  class Visit;  // one connection
+  using Visits = std::vector<std::unique_ptr<Visit>>;
 
   void accept(net::Stream stream);
-  Connections::iterator find(const net::Connection* connection);
-  bool on_head(net::Connection& connection, const rpc::HttpReader& head);
-  void answer(net::Connection& connection, unsigned status, std::string_view text,
-              std::string_view type = kText, std::string_view allow = "");
-  void finish(net::Connection& connection);
+  Visits::iterator find(const Visit* visit);
   void close_stalled();
 
   uv_loop_t* loop_;
   Sources sources_;
-  net::Connection::Events events_;
   const net::ConnectionLimits limits_;
   rpc::HttpDate date_;
   Entrance now_;
   std::optional<Entrance> next_;
-  Connections connections_;                       // oldest first
-  size_t accepted_ = 0;                           // in this turn of the loop
-  size_t accepted_before_ = 0;                    // in the turn before
-  std::vector<const net::Connection*> finished_;  // may have been destroyed since
-  Connections closed_;                            // until their callbacks have returned
+  Visits visits_;                       // oldest first
+  size_t accepted_ = 0;                 // in this turn of the loop
+  size_t accepted_before_ = 0;          // in the turn before
+  std::vector<const Visit*> finished_;  // may have been destroyed since
+  Visits closed_;                       // until their callbacks have returned
   UvHandle<uv_timer_t> stall_timer_;
 };
 

@@ -43,37 +43,14 @@ Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
-  events_.reading_turns = &reading_turns_;
-  events_.on_head = [this](net::Connection& connection, const rpc::HttpReader& head) {
-    return session_of(connection).on_head(head);
-  };
-  events_.on_message = [this](net::Connection& connection, std::string_view message) {
-    return session_of(connection).on_message(message);
-  };
-  events_.on_unreadable = [this](net::Connection& connection, rpc::Framer::Event why) {
-    session_of(connection).on_unreadable(why);
-  };
-  events_.may_shake_hands = [this](net::Connection& connection) {
-    return handshakes_.may_go_on(connection, now_ns());
-  };
-  events_.on_handshake = [this](net::Connection& connection, uint64_t took_ns) {
-    on_handshake(connection, took_ns);
-  };
-  events_.on_tls_failed = [this](net::Connection& connection, const std::string& why) {
-    shared_.access.count(Refusal::kTls, connection.client() + ": " + why);
-  };
-  events_.on_ended = [this](net::Connection& connection) { session_of(connection).on_ended(); };
-  events_.on_memory = [this](net::Connection& connection, uint64_t was_bytes) {
+  shared_.handshakes = &handshakes_;
+  shared_.on_memory = [this](const net::Connection& connection, uint64_t was_bytes) {
     count_memory(connection, was_bytes);
   };
-  events_.on_closed = [this](net::Connection& connection) {
-    handshakes_.forget(connection, now_ns());
-    const auto found = sessions_.find(&connection);
-    const std::shared_ptr<Session> session = std::move(found->second);
-    sessions_.erase(found);
-    memory_bytes_ -= connection.held_bytes();
-    closed_.push_back(session);
-    session->on_closed();
+  shared_.on_closed = [this](std::shared_ptr<Session> session) {
+    sessions_.erase(session);
+    memory_bytes_ -= session->connection().held_bytes();
+    closed_.push_back(std::move(session));
   };
 }
 
@@ -190,10 +167,10 @@ void Frontend::close_stalled() {
   const size_t end = std::min(next_bucket_ + buckets / parts + 1, buckets);
   for (size_t bucket = next_bucket_; bucket < end; ++bucket) {
     for (auto at = sessions_.begin(bucket); at != sessions_.end(bucket); ++at) {
-      if (at->second->has_stalled(now)) {
-        stalled.push_back(at->second);
-      } else if (at->second->has_idled(now)) {
-        idle.push_back(at->second);
+      if ((*at)->has_stalled(now)) {
+        stalled.push_back(*at);
+      } else if ((*at)->has_idled(now)) {
+        idle.push_back(*at);
       }
     }
   }
@@ -215,8 +192,10 @@ void Frontend::count_memory(const net::Connection& connection, uint64_t was_byte
 void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
   std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
-  for (const auto& [connection, session] : sessions_)
-    if (connection->held_bytes() > 0) heap.emplace_back(connection->held_bytes(), session);
+  for (const auto& session : sessions_) {
+    const uint64_t held_bytes = session->connection().held_bytes();
+    if (held_bytes > 0) heap.emplace_back(held_bytes, session);
+  }
   std::make_heap(heap.begin(), heap.end());
   while (memory_bytes_ > limit - limit / kFreedPart && !heap.empty()) {
     std::pop_heap(heap.begin(), heap.end());
@@ -235,9 +214,7 @@ void Frontend::drain() {
 }
 
 void Frontend::finish() {
-  std::vector<std::shared_ptr<Session>> all;
-  for (const auto& [connection, session] : sessions_)
-    all.push_back(session);
+  const std::vector<std::shared_ptr<Session>> all(sessions_.begin(), sessions_.end());
   for (const auto& session : all)
     session->finish_when_idle();
 }
@@ -253,7 +230,7 @@ void Frontend::flush() {
   }
   closed_.clear();
   handshakes_.end_turn();
-  reading_turns_.end_turn();
+  shared_.reading_turns.end_turn();
 }
 
 }  // namespace ringmaster::master

@@ -14,7 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "base/status.h"
@@ -67,23 +67,19 @@ class Frontend {
   bool lets_in(const net::AnyStream& stream);
   std::optional<Refusal> make_room_for(const std::string& client);
   bool close_idle();
-  void on_handshake(net::Connection& connection, uint64_t took_ns);
   void report_refusals();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
   void close_greediest();
-  Session& session_of(net::Connection& connection) { return *sessions_.at(&connection); }
 
   uv_loop_t* loop_;
   // Of the serving deployment, and of the next one; null: it has no TLS address.
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;
-  net::ReadingTurns reading_turns_;
-  net::Connection::Events events_;
   bool is_inherited_;
   std::vector<Entrance> entrances_;
-  std::unordered_map<const net::Connection*, std::shared_ptr<Session>> sessions_;
+  std::unordered_set<std::shared_ptr<Session>> sessions_;
   uint64_t memory_bytes_ = 0;  // held by sessions_
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory

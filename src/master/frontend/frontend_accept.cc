@@ -33,14 +33,13 @@ void Frontend::accept(net::Stream stream, bool is_tls) {
     if (is_tls || sessions_.size() >= shared_.clients.size() + kToldMax) return;
   }
   auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
-  auto session =
-      std::make_shared<Session>(std::move(stream), std::move(tls), events_, shared_, now_ns());
-  net::Connection& connection = session->connection();
-  sessions_.emplace(&connection, session);
+  const auto session =
+      std::make_shared<Session>(std::move(stream), std::move(tls), shared_, now_ns());
+  sessions_.insert(session);
   if (refusal) return session->refuse_connection(*refusal);
   session->enter(client, is_tls && !shared_.deployment->options().tls.client_ca.empty());
-  if (is_tls) handshakes_.begin(connection, client);
-  connection.start();
+  if (is_tls) handshakes_.begin(session->connection(), client);
+  session->connection().start();
 }
 
 // Why there is no room for another connection of this client. Empty: there is room.
@@ -60,14 +59,6 @@ bool Frontend::close_idle() {
     if (session->make_room()) return true;
   }
   return false;
-}
-
-// A client that has shown a certificate counts by its subject, not its address.
-void Frontend::on_handshake(net::Connection& connection, uint64_t took_ns) {
-  if (!handshakes_.note(connection, took_ns, now_ns())) return;
-  const std::string subject = connection.client_subject();
-  if (subject.empty() || session_of(connection).identify("certificate " + subject)) return;
-  connection.abort();
 }
 
 void Frontend::report_refusals() {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json/scan.h"
 
 namespace ringmaster::master {
@@ -18,10 +19,10 @@ constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
 
 }  // namespace
 
-Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
-                 const net::Connection::Events& events, Shared& shared, uint64_t now_ns)
+Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared,
+                 uint64_t now_ns)
     : shared_(shared),
-      connection_(std::move(stream), std::move(tls), events, shared.connection_limits, now_ns),
+      connection_(std::move(stream), std::move(tls), *this, shared.connection_limits, now_ns),
       is_authenticated_(!shared.access.asks_for_token()) {
   if (!is_authenticated_) connection_.limit_messages(kUnauthenticatedBytes);
 }
@@ -174,8 +175,19 @@ void Session::discover(const rpc::Request& request, Reply* reply) {
   refuse(request, error, reply);
 }
 
-void Session::on_ended() {
-  finish_when_idle();
+bool Session::may_shake_hands() {
+  return shared_.handshakes->may_go_on(connection_, now_ns());
+}
+
+// A client that has shown a certificate counts by its subject, not its address.
+void Session::on_handshake(uint64_t took_ns) {
+  if (!shared_.handshakes->note(connection_, took_ns, now_ns())) return;
+  const std::string subject = connection_.client_subject();
+  if (!subject.empty() && !identify("certificate " + subject)) connection_.abort();
+}
+
+void Session::on_tls_failed(const std::string& why) {
+  shared_.access.count(Refusal::kTls, connection_.client() + ": " + why);
 }
 
 void Session::charge(int64_t bytes) {
@@ -230,6 +242,8 @@ void Session::update_hold() {
 }
 
 void Session::on_closed() {
+  shared_.handshakes->forget(connection_, now_ns());
+  shared_.on_closed(shared_from_this());
   if (place_) shared_.clients.remove(*place_);
   place_.reset();
   cancel_calls();

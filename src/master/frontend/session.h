@@ -21,17 +21,20 @@
 #include "master/deployment/deployment.h"
 #include "master/frontend/access_control.h"
 #include "master/frontend/client_table.h"
+#include "master/frontend/handshakes.h"
 #include "master/frontend/http_policy.h"
 #include "master/frontend/reply.h"
 #include "master/frontend/response_queue.h"
 #include "net/connection.h"
+#include "net/reading_turns.h"
 #include "rpc/http_date.h"
 #include "rpc/http_response.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster::master {
 
-class Session : public std::enable_shared_from_this<Session> {
+class Session final : public std::enable_shared_from_this<Session>,
+                      private net::Connection::Events {
  public:
   // Shared by all sessions.
   struct Shared {
@@ -43,22 +46,21 @@ class Session : public std::enable_shared_from_this<Session> {
     ClientTable<Session> clients;         // without refused sessions
     uint64_t connections_per_client = 0;  // 0: no limit
     rpc::HttpDate date;
+    net::ReadingTurns reading_turns;
+    Handshakes* handshakes = nullptr;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
-    bool is_draining = false;                                 // new requests are refused
+    // See net::Connection::Events. on_closed: the session is to be destroyed later, too.
+    std::function<void(const net::Connection&, uint64_t was_bytes)> on_memory;
+    std::function<void(std::shared_ptr<Session>)> on_closed;
+    bool is_draining = false;  // new requests are refused
   };
 
-  Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls,
-          const net::Connection::Events& events, Shared& shared, uint64_t now_ns);
+  Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared, uint64_t now_ns);
 
   net::Connection& connection() { return connection_; }
 
   // Counts the connection for this client. `is_certificate_asked`: a certificate is required.
   void enter(const std::string& client, bool is_certificate_asked);
-  // Counts the connection for this client from now on, by its token or certificate. False: the
-  // client has connections_per_client already.
-  [[nodiscard]] bool identify(const std::string& client);
-  // REQUIRES: enter().
-  const std::string& client() const { return shared_.clients.name_of(*place_); }
   // Sends the error for a connection beyond the limit `why`, and closes the connection.
   void refuse_connection(Refusal why);
   // Closes the connection at once, for a new one. False: it has unsent answers, and goes to the end
@@ -69,17 +71,7 @@ class Session : public std::enable_shared_from_this<Session> {
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
-  // See net::Connection::Events.
-  bool on_head(const rpc::HttpReader& head);
-  bool on_message(std::string_view message);
-  void on_unreadable(rpc::Framer::Event why);
-  void on_ended();
-
   bool is_closed() const { return connection_.is_closed(); }
-  // The connection has ended: the client has reset it, or broken the protocol. Cancels its calls,
-  // but not its notifications. A client that only shuts down its sending side is not gone: see
-  // net::Connection.
-  void on_closed();
   // Closes the connection once all answers were sent.
   void finish_when_idle();
   bool is_idle() const { return calls_.empty() && line_.is_empty(); }
@@ -87,6 +79,25 @@ class Session : public std::enable_shared_from_this<Session> {
  private:
   class Call;  // in session_calls.cc
 
+  // See net::Connection::Events.
+  bool on_head(const rpc::HttpReader& head) override;
+  bool on_message(std::string_view message) override;
+  void on_unreadable(rpc::Framer::Event why) override;
+  bool may_shake_hands() override;
+  void on_handshake(uint64_t took_ns) override;
+  void on_tls_failed(const std::string& why) override;
+  void on_ended() override { finish_when_idle(); }
+  void on_memory(uint64_t was_bytes) override { shared_.on_memory(connection_, was_bytes); }
+  // Cancels the session's calls, but not its notifications. A client that only shuts down its
+  // sending side is not gone: see net::Connection.
+  void on_closed() override;
+  net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
+
+  // Counts the connection for this client from now on, by its token or certificate. False: the
+  // client has connections_per_client already.
+  [[nodiscard]] bool identify(const std::string& client);
+  // REQUIRES: enter().
+  const std::string& client() const { return shared_.clients.name_of(*place_); }
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
   // Makes the error -32001, and counts a refusal.

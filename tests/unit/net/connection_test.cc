@@ -21,18 +21,9 @@ constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: as many more seconds
 
 // A client of a connection in the same process. `before` and `after` are the times around what was
 // done last.
-class Client {
+class Client : public Connection::Events {
  public:
   explicit Client(ConnectionLimits limits = {}) : limits_(limits) {
-    events_.on_message = [this](Connection&, std::string_view) {
-      ++messages;
-      if (std::exchange(is_next_slow_, false)) pass();
-      return true;
-    };
-    events_.on_unreadable = [](Connection&, rpc::Framer::Event) {};
-    events_.on_ended = [](Connection&) {};
-    events_.on_memory = [](Connection&, uint64_t) {};
-    events_.on_closed = [](Connection&) {};
     const std::string path = folder_.at("socket");
     auto listener = Listener::bind("unix:" + path);
     REQUIRE(listener);
@@ -44,7 +35,7 @@ class Client {
     REQUIRE(::connect(socket_.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
     loop_.run_until([&] { return stream != nullptr; });
     timed([&] {
-      connection_.emplace(std::move(stream), nullptr, events_, limits_, now_ns());
+      connection_.emplace(std::move(stream), nullptr, *this, limits_, now_ns());
       connection_->start();
     });
   }
@@ -114,7 +105,7 @@ class Client {
   size_t turn() {
     const size_t begin = messages;
     is_next_slow_ = true;
-    events_.reading_turns = &turns_;
+    has_turns_ = true;
     uv_run(loop_.get(), UV_RUN_NOWAIT);
     turns_.end_turn();
     return messages - begin;
@@ -125,11 +116,22 @@ class Client {
   size_t messages = 0;
 
  private:
+  bool on_head(const rpc::HttpReader&) override { return true; }
+  bool on_message(std::string_view) override {
+    ++messages;
+    if (std::exchange(is_next_slow_, false)) pass();
+    return true;
+  }
+  void on_unreadable(rpc::Framer::Event) override {}
+  void on_ended() override {}
+  void on_closed() override {}
+  ReadingTurns* reading_turns() override { return has_turns_ ? &turns_ : nullptr; }
+
   test::TemporaryFolder folder_;
   test::Loop loop_;
   ConnectionLimits limits_;
-  Connection::Events events_;
   ReadingTurns turns_;
+  bool has_turns_ = false;
   bool is_next_slow_ = false;
   Fd socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::optional<Connection> connection_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <ctime>
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
@@ -151,16 +152,39 @@ Status reopen_log() {
 
 namespace {
 
-std::string line_of(const Log& log, Level level, std::string_view event,
-                    std::span<const LogField> fields) {
+using Time = std::chrono::sys_time<std::chrono::milliseconds>;
+
+Time time_now() {
+  return std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
+}
+
+int ms_of(Time time) {
+  return static_cast<int>(time.time_since_epoch().count() % 1000);
+}
+
+// "17:03:09.412 warning worker_died            worker=3 signal=SIGKILL "
+void append_for_terminal(std::string& line, const Log& log, Level level, std::string_view event,
+                         std::span<const LogField> fields) {
+  static constexpr std::string_view kColours[] = {"\x1b[32m", "\x1b[33m", "\x1b[31m"};
+  const bool colours = log.options.colours;
+  const Time now = time_now();
+  const std::time_t seconds = std::chrono::system_clock::to_time_t(now);
+  std::tm local{};
+  ::localtime_r(&seconds, &local);
+  line += fmt::format("{:%H:%M:%S}.{:03} {}{:<7}{} {:<22} ", local, ms_of(now),
+                      colours ? kColours[static_cast<int>(level)] : "", name_of(level),
+                      colours ? "\x1b[0m" : "", event);
+  if (fields.empty()) line.resize(line.find_last_not_of(' ') + 2);
+  for (const LogField& field : fields)
+    append_field(line, field, false);
+}
+
+void append_for_programs(std::string& line, const Log& log, Level level, std::string_view event,
+                         std::span<const LogField> fields) {
   const bool json = log.options.json;
-  std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
-  if (json) line += '{';
   if (!log.options.file.empty()) {
-    const auto now =
-        std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-    const auto ms = now.time_since_epoch().count() % 1000;
-    append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", now, ms)}, json);
+    const Time now = time_now();
+    append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", now, ms_of(now))}, json);
   }
   append_field(line, {"level", name_of(level)}, json);
   append_field(line, {"role", log.options.role}, json);
@@ -168,6 +192,15 @@ std::string line_of(const Log& log, Level level, std::string_view event,
   append_field(line, {"event", event}, json);
   for (const LogField& field : fields)
     append_field(line, field, json);
+}
+
+std::string line_of(const Log& log, Level level, std::string_view event,
+                    std::span<const LogField> fields) {
+  const bool json = log.options.json;
+  std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
+  if (json) line += '{';
+  const auto append = log.options.terminal ? append_for_terminal : append_for_programs;
+  append(line, log, level, event, fields);
   if (json) {
     line += "}\n";
   } else {

@@ -2,6 +2,7 @@
 //
 //   log(Level::kWarning, "worker_died", {{"worker", 3}, {"signal", "SIGKILL"}});
 //   -> level=warning role=master pid=812 event=worker_died worker=3 signal=SIGKILL
+//   -> 17:03:09.412 warning worker_died            worker=3 signal=SIGKILL     (on a terminal)
 //
 // Processes: the master and the tools. base, ipc, rpc and worker never log: they return errors.
 // Death:     a line is one write(2): written whole or not at all, except a line longer than
@@ -33,6 +34,9 @@ struct LogOptions {
   bool json = false;
   bool journal_priority = false;  // "<6>" before each line, as systemd's journal reads it
   std::string file;               // empty: stderr. Lines in a file begin with the time (UTC)
+  // For a person who watches: local time, level, event, then the fields, without role and pid.
+  bool terminal = false;  // not with `json` or `file`
+  bool colours = false;   // of the level, on a terminal
 };
 
 struct LogField {

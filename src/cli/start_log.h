@@ -11,6 +11,10 @@ namespace ringmaster::cli {
 // priority prefix.
 bool is_journal(int fd, const char* journal_stream);
 
+// Whether a terminal should get colours. `no_color`, `term`: the variables NO_COLOR and TERM, or
+// null.
+bool wants_colours(const char* no_color, const char* term);
+
 [[nodiscard]] Status start_log(const CommandLine& line);
 
 }  // namespace ringmaster::cli

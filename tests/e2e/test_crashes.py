@@ -43,7 +43,8 @@ def test_a_crash_is_logged_with_its_backtrace(crashing, build, behave, how, why,
         pytest.skip("the sanitizer reports it")
     running, died = crashing(behave)
     worker = re.fullmatch(
-        rf"event=worker_died (worker=0 gen=1 pid=\d+) how={how} job=0 method={behave} attempt=1",
+        rf"event=worker_died (worker=0 gen=1 pid=\d+) how={how}"
+        rf" request=\d+ id=1 method={behave} attempt=1",
         died,
     ).group(1)
     line = running.wait_for_line(r"event=backtrace .*").group(0)

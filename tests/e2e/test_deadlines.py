@@ -36,7 +36,9 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
         assert_expired(answer, "unknown")
         slot = slots[stopped]
         assert running.wait_for_worker(slot, before) != stopped
-        running.wait_for_line(rf"event=timeout worker={slot} job=\d+ method=brief waited_ms=\d+")
+        running.wait_for_line(
+            rf"event=timeout worker={slot} request=\d+ id=\S+overrun\S+ method=brief waited_ms=\d+"
+        )
         running.wait_for_line(rf"event=worker_died worker={slot} .*pid={stopped} how=SIGKILL")
         other.open()
         assert client.answer()["result"] == other.params()
@@ -54,7 +56,7 @@ def test_a_worker_that_answers_and_does_not_return_is_replaced(server, probe):
     stuck = running.workers()[0]
     assert running.call("stays", {}) == "answered"
     assert running.call("echo", [1]) == [1]
-    running.wait_for_line(r"event=worker_stuck worker=0 job=\d+", before)
+    running.wait_for_line(r"event=worker_stuck worker=0 request=1 method=stays", before)
     died = running.wait_for_line(r"event=worker_died .*", before).group(0)
     assert died.endswith(f"worker=0 gen=1 pid={stuck} how=SIGKILL")  # it had no job
 
@@ -209,7 +211,7 @@ def test_a_job_that_nobody_waits_for_makes_nobody_wait(server, probe, gate):
         client.send(held.request(1, _meta={"timeout_ms": 50}))
         assert_expired(client.answer(), "unknown")
         assert client.call("echo", [1]) == [1]
-    running.wait_for_line("event=abandoned_job_ended worker=0 job=0 method=hold")
+    running.wait_for_line("event=abandoned_job_ended worker=0 request=1 method=hold")
     assert len(running.wait_for_lines("event=worker_died", 1)) == 1
 
 

@@ -37,8 +37,8 @@ def test_a_killed_worker_costs_no_request(holding, gate):
         assert running.wait_for_worker(slot, before) != killed
         died = running.wait_for_line(r"event=worker_died .*", before).group(0)
         assert re.fullmatch(
-            rf"event=worker_died worker={slot} gen=1 pid={killed} how=SIGKILL job=\d+ method=hold"
-            r" attempt=1",
+            rf"event=worker_died worker={slot} gen=1 pid={killed} how=SIGKILL"
+            r" request=\d+ id=\d method=hold attempt=1",
             died,
         ), died
         held.open()

@@ -49,7 +49,8 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
     assert all(answers[id]["result"] == [id] for id in range(100))
     quarantined = running.wait_for_line(r"event=crash_recorded .*").group(0)
     assert re.fullmatch(
-        r"event=crash_recorded job=\d+ method=poison handler=poison attempts=2 crash=crash-\S+",
+        r'event=crash_recorded request=\d+ id="\\"bad\\"" method=poison handler=poison'
+        r" attempts=2 crash=crash-\S+",
         quarantined,
     )
     folder = running.wait_for_line(r"event=crash_kept crash=\S+ folder=(\S+)").group(1)
@@ -58,6 +59,9 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
     assert sorted(file.name for file in crash.iterdir()) == ["params.json", "report.txt"]
     assert (crash / "params.json").read_bytes() == written
     report = (crash / "report.txt").read_text()
+    number = re.search(r"request=(\d+)", quarantined).group(1)
+    assert report.startswith(f"request: {number}\nmethod: poison\n")
+    assert crash.name.endswith(f"-{running.pid}-{number}")
     assert len(re.findall(r"^worker \d of generation 1, pid \d+: SIGABRT$", report, re.M)) == 2
     assert len(re.findall(r"^misbehave\+0x\w+ \(probe\.so\+0x\w+\)$", report, re.M)) == 2
 
@@ -181,7 +185,7 @@ def test_a_folder_that_cannot_be_made_is_told(poisoned, tmp_path):
 def test_without_a_folder_it_is_only_told(poisoned, tmp_path):
     running = poisoned(crashes={"folder": ""}, methods={"poison": {"attempts": 1}})
     poison(running, [1])
-    running.wait_for_line("event=crash_recorded job=0 method=poison")
+    running.wait_for_line("event=crash_recorded request=")
     assert running.stop() == 0
     assert not [line for line in running.lines if "crash_kept" in line or "not_kept" in line]
 

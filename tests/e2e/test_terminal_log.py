@@ -40,7 +40,8 @@ def on_terminal(server):
             arguments=arguments,
             **sections,
         )
-        wait_until(lambda: re.search(r"\bready\b", COLOUR.sub("", text())), "the server to be ready")
+        is_ready = lambda: re.search(r"\bready\b", COLOUR.sub("", text()))
+        wait_until(is_ready, "the server to be ready")
         os.close(theirs)
         running.processes()
         return running, text

@@ -29,6 +29,7 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
 
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
+  std::string_view client_id() const override { return id; }
 
   bool is_notification() const { return id.empty(); }
   // A notification was admitted: the reply does not count its error any more.

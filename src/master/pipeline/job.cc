@@ -7,6 +7,11 @@
 #include "base/clock.h"
 
 namespace ringmaster::master {
+namespace {
+
+uint64_t requests = 0;  // so far, of all tables
+
+}  // namespace
 
 JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), jobs_(slots) {
   RM_ASSERT(slots > 0 && slots <= ipc::kJobSlotsMax);
@@ -23,7 +28,7 @@ Job* JobTable::allocate() {
   Job& job = jobs_[free_.back()];
   free_.pop_back();
   touched_ = std::max<size_t>(touched_, job.ticket.slot + 1);
-  ++job.ticket.use;
+  job.ticket.request = ++requests;
   job.step = 0;
   job.attempts = 0;
   job.has_begun = false;
@@ -51,6 +56,13 @@ Job* JobTable::find_published(ipc::Publication id) {
   if (id.job >= jobs_.size()) return nullptr;
   Job& job = jobs_[id.job];
   return is_with_workers(job) && job.publication == id ? &job : nullptr;
+}
+
+void append_job_fields(std::vector<LogField>& fields, const Job& job) {
+  fields.emplace_back("request", job.ticket.request);
+  const std::string_view id = job.caller == nullptr ? "" : job.caller->client_id();
+  if (!id.empty()) fields.emplace_back("id", id);
+  fields.emplace_back("method", job.method->name);
 }
 
 rpc::Error deadline_exceeded(const Job& job) {

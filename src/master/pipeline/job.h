@@ -15,9 +15,11 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string_view>
 #include <vector>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/uv_handle.h"
 #include "config/options.h"
 #include "ipc/job_word.h"
@@ -40,6 +42,8 @@ class Caller {
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;
   virtual void answer_error(const rpc::Error& error) = 0;
+  // The request's id as the client wrote it, for the log; empty: none.
+  virtual std::string_view client_id() const { return {}; }
 };
 
 enum class JobState : uint8_t {
@@ -80,6 +84,9 @@ struct Job {
   UvHandle<uv_timer_t> timer;
   Dispatcher* dispatcher = nullptr;  // on_deadline() is called when `timer` fires
 };
+
+// Names the job for people: the fields request=, id= (while a client waits for it) and method=.
+void append_job_fields(std::vector<LogField>& fields, const Job& job);
 
 // A worker may have it in hand.
 inline bool is_with_workers(const Job& job) {

@@ -53,7 +53,7 @@ void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
   is_damaged_ = false;
   answered_.clear();
-  last_result_ns_.assign(port->worker_slots(), 0);
+  last_results_.assign(port->worker_slots(), {});
 }
 
 void RunStage::set_workers(size_t count) {
@@ -130,8 +130,7 @@ void RunStage::take_results(uint64_t bytes_each) {
     if (worker >= finished_.size()) finished_.resize(worker + 1);
     ++finished_[worker];
     ++results_;
-    last_result_ns_[worker] = now;
-    return on_record(record, now);
+    return on_record(worker, record, now);
   };
   uint32_t worker = 0;
   if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
@@ -141,11 +140,12 @@ void RunStage::take_results(uint64_t bytes_each) {
   publish_waiting();
 }
 
-bool RunStage::on_record(const ipc::ResultReader::Record& record, uint64_t now) {
+bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now) {
   // A worker answers each publication once, before it is reaped. So a result of a former
   // publication is damage, too.
   Job* job = table_.find_published(record.id);
   if (job == nullptr) return false;
+  last_results_[worker] = {now, job->ticket.request, job->method};
   dispatch_window_.remove(job->expected_ns);
   if (record.was_run()) {
     job->has_begun = true;
@@ -214,14 +214,15 @@ RunStage::Expired RunStage::expire(Job& job) {
   job.state = JobState::kAbandoned;
   job.has_begun = true;
   if (worker) {
-    log(Level::kWarning, "timeout",
-        {{"worker", *worker},
-         {"job", id.job},
-         {"method", job.method->name},
-         {"waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs}});
+    std::vector<LogField> fields = {{"worker", *worker}};
+    append_job_fields(fields, job);
+    fields.emplace_back("waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs);
+    log(Level::kWarning, "timeout", fields);
     learn_from_overrun(job, *worker);
   } else {  // the next audit finds the worker, or the damage
-    log(Level::kError, "job_unaccounted", {{"job", id.job}, {"method", job.method->name}});
+    std::vector<LogField> fields = {{"job", id.job}};
+    append_job_fields(fields, job);
+    log(Level::kError, "job_unaccounted", fields);
   }
   return Expired::kAbandoned;
 }
@@ -240,7 +241,7 @@ void RunStage::end_worker_of(const Job& job) {
 // A lower bound of the job's run time: the job began after its publication, and after the worker's
 // last result.
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
-  const uint64_t begun_ns = std::max(job.step_began_ns, last_result_ns_[worker]);
+  const uint64_t begun_ns = std::max(job.step_began_ns, last_results_[worker].at_ns);
   admission_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
 }
 

@@ -118,7 +118,7 @@ class RunStage {
   void audit_words();
   void on_damaged(const Error& error);
   // False: no publication that is with the workers has this result.
-  bool on_record(const ipc::ResultReader::Record& record, uint64_t now);
+  bool on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, const std::string& cause);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
@@ -133,10 +133,15 @@ class RunStage {
   OnDamage on_damage_ = [](const Error&) {};
   DeadlineQueue queue_;
   ipc::MasterPort* port_ = nullptr;
-  DispatchWindow dispatch_window_;        // jobs in the ring or with a worker
-  size_t unwoken_ = 0;                    // published since the last wake_workers()
-  std::vector<uint64_t> finished_;        // by worker slot, up to the last that finished one
-  std::vector<uint64_t> last_result_ns_;  // by worker slot: when it gave its last one
+  DispatchWindow dispatch_window_;  // jobs in the ring or with a worker
+  size_t unwoken_ = 0;              // published since the last wake_workers()
+  std::vector<uint64_t> finished_;  // by worker slot, up to the last that finished one
+  struct LastResult {
+    uint64_t at_ns = 0;
+    uint64_t request = 0;
+    const Method* method = nullptr;
+  };
+  std::vector<LastResult> last_results_;  // by worker slot
   uint64_t results_ = 0;                  // of all workers so far
   uint64_t results_seen_ = 0;             // at the last end_abandoned()
   bool did_jobs_wait_ = false;            // likewise

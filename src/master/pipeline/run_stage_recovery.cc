@@ -55,7 +55,11 @@ void RunStage::end_stuck_workers() {
     const bool is_stuck = id && answered_[worker] == id;
     answered_[worker] = is_stuck ? std::nullopt : id;
     if (!is_stuck) continue;
-    log(Level::kWarning, "worker_stuck", {{"worker", worker}, {"job", id->job}});
+    const LastResult& last = last_results_[worker];
+    log(Level::kWarning, "worker_stuck",
+        {{"worker", worker},
+         {"request", last.request},
+         {"method", last.method != nullptr ? last.method->name : ""}});
     kill_worker_(worker);
   }
 }
@@ -88,11 +92,10 @@ void RunStage::end_abandoned(uint64_t now_ns) {
   });
   if (longest == nullptr) return;
   next_end_abandoned_ns_ = now_ns + kEndAbandonedNs;
-  log(Level::kWarning, "abandoned_job_ended",
-      {{"worker", *its_worker},
-       {"job", longest->publication.job},
-       {"method", longest->method->name},
-       {"why", "other jobs wait"}});
+  std::vector<LogField> fields = {{"worker", *its_worker}};
+  append_job_fields(fields, *longest);
+  fields.emplace_back("why", "other jobs wait");
+  log(Level::kWarning, "abandoned_job_ended", fields);
   end_worker_of(*longest);
 }
 
@@ -112,7 +115,9 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     // at its next step with another worker by now.
     Job* job = table_.find_published(id);
     if (job == nullptr) continue;
-    lost.push_back({id.job, job->method->name, job->attempts});
+    lost.emplace_back();
+    append_job_fields(lost.back().job, *job);
+    lost.back().attempt = job->attempts;
     if (!was_ended_by_us) job->deaths.push_back(death);
     job->has_begun = true;
     on_job_lost(*job, death.how);

@@ -4,8 +4,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/log.h"
-
 namespace ringmaster::master {
 namespace {
 
@@ -25,8 +23,7 @@ void log_death(const WorkerExit& death, std::span<const LostJob> lost) {
   died.emplace_back("how", death.how);
   if (!death.cause.empty()) died.emplace_back("cause", death.cause);
   if (!lost.empty()) {
-    died.emplace_back("job", lost.front().job);
-    died.emplace_back("method", lost.front().method);
+    died.insert(died.end(), lost.front().job.begin(), lost.front().job.end());
     died.emplace_back("attempt", lost.front().attempt);
   }
   log(Level::kWarning, "worker_died", died);

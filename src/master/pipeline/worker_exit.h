@@ -6,6 +6,9 @@
 #include <cstdint>
 #include <span>
 #include <string>
+#include <vector>
+
+#include "base/log.h"
 
 namespace ringmaster::master {
 
@@ -21,8 +24,7 @@ struct WorkerExit {
 
 // A job that the worker had in hand.
 struct LostJob {
-  uint32_t job = 0;
-  std::string method;
+  std::vector<LogField> job;  // its name: see append_job_fields()
   uint64_t attempt = 0;
 };
 

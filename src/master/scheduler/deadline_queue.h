@@ -17,7 +17,7 @@ namespace ringmaster::master {
 class DeadlineQueue {
  public:
   void push(uint64_t deadline_ns, Ticket ticket) {
-    waiting_.emplace(deadline_ns, ticket.slot, ticket.use);
+    waiting_.emplace(deadline_ns, ticket.slot, ticket.request);
   }
 
   // The job with the earliest deadline, which stays in the queue.
@@ -25,7 +25,7 @@ class DeadlineQueue {
   void pop() { waiting_.erase(waiting_.begin()); }
   // Takes a job out that has expired or whose client has left.
   void erase(uint64_t deadline_ns, Ticket ticket) {
-    waiting_.erase({deadline_ns, ticket.slot, ticket.use});
+    waiting_.erase({deadline_ns, ticket.slot, ticket.request});
   }
 
  private:
@@ -35,8 +35,8 @@ class DeadlineQueue {
 
 inline std::optional<Ticket> DeadlineQueue::front() const {
   if (waiting_.empty()) return std::nullopt;
-  const auto& [deadline_ns, slot, use] = *waiting_.begin();
-  return Ticket{slot, use};
+  const auto& [deadline_ns, slot, request] = *waiting_.begin();
+  return Ticket{slot, request};
 }
 
 }  // namespace ringmaster::master

@@ -5,10 +5,12 @@
 
 namespace ringmaster::master {
 
-// A slot of the job table, and the number of its use: no ticket comes twice.
+// A slot of the job table, and the number of the request: each request that the master admits, or
+// tries to, has a number of its own, also over reloads. So no ticket comes twice. The log names
+// requests by it.
 struct Ticket {
   uint32_t slot = 0;
-  uint64_t use = 0;
+  uint64_t request = 0;
   bool operator==(const Ticket&) const = default;
 };
 

@@ -18,12 +18,11 @@
 namespace ringmaster::master {
 namespace {
 
-// crash-20260704T101112.123Z-812-3-17: names sort by time.
+// crash-20260704T101112.123Z-812-1017, of request 1017 of master 812: names sort by time.
 std::string name_of(const Job& job) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  return fmt::format("crash-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}-{}", now,
-                     now.time_since_epoch().count() % 1000, ::getpid(), job.ticket.slot,
-                     job.ticket.use);
+  return fmt::format("crash-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}", now,
+                     now.time_since_epoch().count() % 1000, ::getpid(), job.ticket.request);
 }
 
 // A word of a shell's command line.
@@ -44,8 +43,9 @@ std::string absolute(const std::string& path) {
 std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Options& options,
                       bool has_params) {
   std::string text = fmt::format(
-      "method: {}\nstep: {} of {}\nhandler: {}\nlibrary: {}\nattempts: {}\n", job.method->name,
-      job.step + 1, job.method->steps.size(), handler.name, handler.library, job.attempts);
+      "request: {}\nmethod: {}\nstep: {} of {}\nhandler: {}\nlibrary: {}\nattempts: {}\n",
+      job.ticket.request, job.method->name, job.step + 1, job.method->steps.size(), handler.name,
+      handler.library, job.attempts);
   text += fmt::format("run it again: ringmaster call -c {} {}{}\n",
                       shell_word(absolute(options.config_file)), shell_word(job.method->name),
                       has_params ? " \"$(cat params.json)\"" : "");
@@ -140,12 +140,11 @@ void CrashRecorder::take(const Job& job) {
   const std::string name = name_of(job);
   const ipc::HandlerSpec& handler =
       options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler];
-  log(Level::kError, "crash_recorded",
-      {{"job", job.ticket.slot},
-       {"method", job.method->name},
-       {"handler", handler.name},
-       {"attempts", job.attempts},
-       {"crash", name}});
+  std::vector<LogField> fields;
+  append_job_fields(fields, job);
+  fields.insert(fields.end(),
+                {{"handler", handler.name}, {"attempts", job.attempts}, {"crash", name}});
+  log(Level::kError, "crash_recorded", fields);
   if (writer_ == nullptr) return;
   const bool has_params = job.products.front().size > 0;
   std::string report = report_of(job, handler, options_, has_params);

@@ -43,9 +43,9 @@ TEST_CASE("job table: only the ticket of a job that exists finds one") {
   Job& job = tables.admit();
   const Ticket ticket = job.ticket;
   CHECK(tables.table.find(ticket) == &job);
-  CHECK(tables.table.find({ticket.slot, ticket.use + 1}) == nullptr);
-  CHECK(tables.table.find({ticket.slot, ticket.use - 1}) == nullptr);
-  CHECK(tables.table.find({ticket.slot + 1, ticket.use}) == nullptr);
+  CHECK(tables.table.find({ticket.slot, ticket.request + 1}) == nullptr);
+  CHECK(tables.table.find({ticket.slot, ticket.request - 1}) == nullptr);
+  CHECK(tables.table.find({ticket.slot + 1, ticket.request}) == nullptr);
   tables.table.free(job);
   CHECK(tables.table.find(ticket) == nullptr);
 }
@@ -83,7 +83,7 @@ TEST_CASE("job table: a slot's next job has another ticket, and nothing of the l
   Job& second = tables.admit();
   CHECK(&second == &first);
   CHECK(second.ticket.slot == ticket.slot);
-  CHECK(second.ticket.use != ticket.use);
+  CHECK(second.ticket.request != ticket.request);
   CHECK(tables.table.find(ticket) == nullptr);
   CHECK(second.publication == id);  // so that the slot's next one is new to its workers
   CHECK(!second.has_begun);

@@ -162,9 +162,20 @@ int ms_of(Time time) {
   return static_cast<int>(time.time_since_epoch().count() % 1000);
 }
 
+struct Event {
+  Level level;
+  const LogSource* source;  // null: this process
+  std::string_view name;
+  std::span<const LogField> fields;
+};
+
+void append_fields(std::string& line, std::span<const LogField> fields, bool json) {
+  for (const LogField& field : fields)
+    append_field(line, field, json);
+}
+
 // "17:03:09.412 warning worker_died            worker=3 signal=SIGKILL "
-void append_for_terminal(std::string& line, const Log& log, Level level, std::string_view event,
-                         std::span<const LogField> fields) {
+void append_for_terminal(std::string& line, const Log& log, const Event& event) {
   static constexpr std::string_view kColours[] = {"\x1b[32m", "\x1b[33m", "\x1b[31m"};
   const bool colours = log.options.colours;
   const Time now = time_now();
@@ -172,35 +183,42 @@ void append_for_terminal(std::string& line, const Log& log, Level level, std::st
   std::tm local{};
   ::localtime_r(&seconds, &local);
   line += fmt::format("{:%H:%M:%S}.{:03} {}{:<7}{} {:<22} ", local, ms_of(now),
-                      colours ? kColours[static_cast<int>(level)] : "", name_of(level),
-                      colours ? "\x1b[0m" : "", event);
-  if (fields.empty()) line.resize(line.find_last_not_of(' ') + 2);
-  for (const LogField& field : fields)
-    append_field(line, field, false);
+                      colours ? kColours[static_cast<int>(event.level)] : "", name_of(event.level),
+                      colours ? "\x1b[0m" : "", event.name);
+  if (event.source != nullptr) {
+    append_field(line, {"role", event.source->role}, false);
+    append_fields(line, event.source->fields, false);
+  } else if (event.fields.empty()) {
+    line.resize(line.find_last_not_of(' ') + 2);
+  }
+  append_fields(line, event.fields, false);
 }
 
-void append_for_programs(std::string& line, const Log& log, Level level, std::string_view event,
-                         std::span<const LogField> fields) {
+void append_for_programs(std::string& line, const Log& log, const Event& event) {
   const bool json = log.options.json;
   if (!log.options.file.empty()) {
     const Time now = time_now();
     append_field(line, {"time", fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", now, ms_of(now))}, json);
   }
-  append_field(line, {"level", name_of(level)}, json);
-  append_field(line, {"role", log.options.role}, json);
-  append_field(line, {"pid", ::getpid()}, json);
-  append_field(line, {"event", event}, json);
-  for (const LogField& field : fields)
-    append_field(line, field, json);
+  append_field(line, {"level", name_of(event.level)}, json);
+  if (event.source != nullptr) {
+    append_field(line, {"role", event.source->role}, json);
+    append_fields(line, event.source->fields, json);
+  } else {
+    append_field(line, {"role", log.options.role}, json);
+    append_field(line, {"pid", ::getpid()}, json);
+  }
+  append_field(line, {"event", event.name}, json);
+  append_fields(line, event.fields, json);
 }
 
-std::string line_of(const Log& log, Level level, std::string_view event,
-                    std::span<const LogField> fields) {
+std::string line_of(const Log& log, const Event& event) {
   const bool json = log.options.json;
-  std::string line = log.options.journal_priority ? fmt::format("<{}>", priority_of(level)) : "";
+  std::string line =
+      log.options.journal_priority ? fmt::format("<{}>", priority_of(event.level)) : "";
   if (json) line += '{';
   const auto append = log.options.terminal ? append_for_terminal : append_for_programs;
-  append(line, log, level, event, fields);
+  append(line, log, event);
   if (json) {
     line += "}\n";
   } else {
@@ -219,20 +237,18 @@ ssize_t write_now(int fd, const std::string& line) {
   return sent < 0 && errno == ENOTSOCK ? ::write(fd, line.data(), line.size()) : sent;
 }
 
-}  // namespace
-
-void log(Level level, std::string_view event, std::span<const LogField> fields) {
+void write_line(const Event& event) {
   Log& log = the_log();
   const int fd = log.own.is_open() ? log.own.get() : STDERR_FILENO;
   if (!has_room(fd)) {
     ++log.lines_lost;
     return;
   }
-  std::string line = line_of(log, level, event, fields);
+  std::string line = line_of(log, event);
   const uint64_t lost = log.lines_lost.exchange(0);
   if (lost > 0) {
     const LogField count("count", lost);
-    line.insert(0, line_of(log, Level::kWarning, "log_lines_lost", {&count, 1}));
+    line.insert(0, line_of(log, {Level::kWarning, nullptr, "log_lines_lost", {&count, 1}}));
   }
   const bool was_torn = log.is_torn.exchange(false);
   if (was_torn) line.insert(0, 1, '\n');
@@ -241,6 +257,17 @@ void log(Level level, std::string_view event, std::span<const LogField> fields) 
   // A failure to write the log cannot be reported: the line is lost, the server goes on.
   log.lines_lost += written < 0 ? lost + 1 : 1;
   log.is_torn = was_torn || written > 0;
+}
+
+}  // namespace
+
+void log(Level level, std::string_view event, std::span<const LogField> fields) {
+  write_line({level, nullptr, event, fields});
+}
+
+void log(Level level, const LogSource& source, std::string_view event,
+         std::span<const LogField> fields) {
+  write_line({level, &source, event, fields});
 }
 
 }  // namespace ringmaster

@@ -34,7 +34,8 @@ struct LogOptions {
   bool json = false;
   bool journal_priority = false;  // "<6>" before each line, as systemd's journal reads it
   std::string file;               // empty: stderr. Lines in a file begin with the time (UTC)
-  // For a person who watches: local time, level, event, then the fields, without role and pid.
+  // For a person who watches: local time, level, event, then the fields; without role and pid
+  // where they are this process's own.
   bool terminal = false;  // not with `json` or `file`
   bool colours = false;   // of the level, on a terminal
 };
@@ -51,6 +52,12 @@ struct LogField {
   bool is_number = false;
 };
 
+// Another process, for which the master writes a line: `fields` name it (worker=, gen=, pid=).
+struct LogSource {
+  std::string_view role;
+  std::span<const LogField> fields;
+};
+
 // Sets where lines go from now on. Fails (71) when the file cannot be opened, and then changes
 // nothing.
 [[nodiscard]] Status set_up_log(LogOptions options);
@@ -59,6 +66,8 @@ struct LogField {
 [[nodiscard]] Status reopen_log();
 
 void log(Level level, std::string_view event, std::span<const LogField> fields);
+void log(Level level, const LogSource& source, std::string_view event,
+         std::span<const LogField> fields);
 inline void log(Level level, std::string_view event, std::initializer_list<LogField> fields = {}) {
   log(level, event, std::span(fields.begin(), fields.size()));
 }

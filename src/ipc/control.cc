@@ -1,6 +1,7 @@
 #include "ipc/control.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <fmt/format.h>
 #include <span>
@@ -28,7 +29,10 @@ std::string next_field(const std::string& text, size_t& at) {
   return field;
 }
 
-// The arguments of sendmsg(2) and recvmsg(2): the parts of a packet, and room for one descriptor.
+// A message carries at most these descriptors: see ControlMessage.
+constexpr size_t kFdsMax = 2;
+
+// The arguments of sendmsg(2) and recvmsg(2): the parts of a packet, and room for descriptors.
 struct Envelope {
   explicit Envelope(std::span<iovec> parts) {
     header.msg_iov = parts.data();
@@ -38,27 +42,33 @@ struct Envelope {
     header.msg_control = room;
     header.msg_controllen = sizeof room;
   }
-  void enclose(int fd) {
+  // REQUIRES: not empty, at most kFdsMax.
+  void enclose(std::span<const int> fds) {
     make_room();
+    header.msg_controllen = CMSG_SPACE(fds.size_bytes());
     cmsghdr* const enclosed = CMSG_FIRSTHDR(&header);
     enclosed->cmsg_level = SOL_SOCKET;
     enclosed->cmsg_type = SCM_RIGHTS;
-    enclosed->cmsg_len = CMSG_LEN(sizeof fd);
-    std::memcpy(CMSG_DATA(enclosed), &fd, sizeof fd);
+    enclosed->cmsg_len = CMSG_LEN(fds.size_bytes());
+    std::memcpy(CMSG_DATA(enclosed), fds.data(), fds.size_bytes());
   }
-  // The received descriptor. There is room for one: the kernel closes any other.
-  Fd take() {
+  // The received descriptors, in their order. There is room for kFdsMax: the kernel closes others.
+  std::array<Fd, kFdsMax> take() {
     const cmsghdr* const enclosed = CMSG_FIRSTHDR(&header);
-    int fd = -1;
-    const bool is_fd = enclosed != nullptr && enclosed->cmsg_level == SOL_SOCKET &&
-                       enclosed->cmsg_type == SCM_RIGHTS &&
-                       enclosed->cmsg_len >= CMSG_LEN(sizeof fd);
-    if (is_fd) std::memcpy(&fd, CMSG_DATA(enclosed), sizeof fd);
-    return Fd(fd);
+    const bool are_fds = enclosed != nullptr && enclosed->cmsg_level == SOL_SOCKET &&
+                         enclosed->cmsg_type == SCM_RIGHTS;
+    std::array<Fd, kFdsMax> fds;
+    for (size_t i = 0; i < kFdsMax; ++i) {
+      if (!are_fds || enclosed->cmsg_len < CMSG_LEN((i + 1) * sizeof(int))) break;
+      int fd = -1;
+      std::memcpy(&fd, CMSG_DATA(enclosed) + i * sizeof fd, sizeof fd);
+      fds[i] = Fd(fd);
+    }
+    return fds;
   }
 
   msghdr header{};
-  alignas(cmsghdr) char room[CMSG_SPACE(sizeof(int))] = {};
+  alignas(cmsghdr) char room[CMSG_SPACE(kFdsMax * sizeof(int))] = {};
 };
 
 }  // namespace
@@ -79,24 +89,25 @@ Status check_size(const ControlMessage& message) {
                           kPacketBytesMax));
 }
 
-Status ControlChannel::send(const ControlMessage& message, int memory_fd) {
-  const Result<bool> sent = send_packet(message, memory_fd, 0);
+Status ControlChannel::send(const ControlMessage& message, std::span<const int> fds) {
+  const Result<bool> sent = send_packet(message, fds, 0);
   if (!sent) return tl::unexpected(sent.error());
   return {};
 }
 
-Result<bool> ControlChannel::try_send(const ControlMessage& message, int memory_fd) {
-  return send_packet(message, memory_fd, MSG_DONTWAIT);
+Result<bool> ControlChannel::try_send(const ControlMessage& message, std::span<const int> fds) {
+  return send_packet(message, fds, MSG_DONTWAIT);
 }
 
-Result<bool> ControlChannel::send_packet(const ControlMessage& message, int memory_fd, int flags) {
+Result<bool> ControlChannel::send_packet(const ControlMessage& message, std::span<const int> fds,
+                                         int flags) {
   if (Status fits = check_size(message); !fits) return tl::unexpected(fits.error());
   PacketHead head{message.type, message.worker, message.pid, message.status};
   // sendmsg(2) only reads the text.
   iovec parts[] = {{&head, sizeof head},
                    {const_cast<char*>(message.text.data()), message.text.size()}};
   Envelope envelope(parts);
-  if (memory_fd >= 0) envelope.enclose(memory_fd);
+  if (!fds.empty()) envelope.enclose(fds);
   ssize_t sent = 0;
   do {
     sent = ::sendmsg(socket_.get(), &envelope.header, MSG_NOSIGNAL | flags);
@@ -117,7 +128,7 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
   do {
     size = ::recvmsg(socket_.get(), &envelope.header, MSG_TRUNC | MSG_CMSG_CLOEXEC);
   } while (size < 0 && errno == EINTR);
-  Fd memory = size < 0 ? Fd() : envelope.take();
+  auto [memory, output] = size < 0 ? std::array<Fd, kFdsMax>() : envelope.take();
   if (size < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return Received::kNothingYet;
   if (size == 0 || (size < 0 && errno == ECONNRESET)) return Received::kEnd;
   if (size < 0) return fail_errno("receive on the control channel", errno);
@@ -135,7 +146,8 @@ Result<ControlChannel::Received> ControlChannel::receive(ControlMessage& message
              head.pid,
              head.status,
              std::string(packet + sizeof head, static_cast<size_t>(size) - sizeof head),
-             std::move(memory)};
+             std::move(memory),
+             std::move(output)};
   return Received::kMessage;
 }
 

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <sys/types.h>
 
@@ -59,9 +60,10 @@ struct ControlMessage {
   // refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the error;
   // kExited: a crashed worker's report, as lines: why, then its frames
   std::string text;
-  // Received only. kFork: the memory of the worker's result ring; closed if the fork server had no
-  // free descriptor for it.
+  // Received only. kFork: the memory of the worker's result ring, and the pipe that is its stdout
+  // and stderr; each is closed if the fork server had no free descriptor for it.
   Fd memory = {};
+  Fd output = {};
 };
 
 // The fork server's descriptors by number: inherited ones, and the signalfd that it opens. Workers
@@ -82,16 +84,17 @@ class ControlChannel {
   int fd() const { return socket_.get(); }
 
   // Waits while the socket is full. Fails when the other end is gone, or `message` is too long.
-  // `memory_fd`: a descriptor to send with the message; the sender keeps its own. -1: none.
-  [[nodiscard]] Status send(const ControlMessage& message, int memory_fd = -1);
+  // `fds`: descriptors to send with the message, the memory and the output; the sender keeps its
+  // own. Empty: none.
+  [[nodiscard]] Status send(const ControlMessage& message, std::span<const int> fds = {});
   // Never waits. False: the socket is full, nothing was sent.
-  [[nodiscard]] Result<bool> try_send(const ControlMessage& message, int memory_fd = -1);
+  [[nodiscard]] Result<bool> try_send(const ControlMessage& message, std::span<const int> fds = {});
   enum class Received { kMessage, kNothingYet, kEnd };
   // Fails on a packet that is no message.
   [[nodiscard]] Result<Received> receive(ControlMessage& message);
 
  private:
-  Result<bool> send_packet(const ControlMessage& message, int memory_fd, int flags);
+  Result<bool> send_packet(const ControlMessage& message, std::span<const int> fds, int flags);
 
   Fd socket_;
 };

@@ -99,7 +99,9 @@ class MasterPort {
   uint64_t result_bytes_;
   Fd control_memory_;
   Fd event_;
-  Fd spares_[2];  // to create a memory takes one descriptor, to map it another one
+  // To create a memory takes one descriptor, to map it another one; the pipe of the worker's output
+  // takes two while the memory is open.
+  Fd spares_[3];
   Region control_;
   ControlHead* head_;
   std::span<WorkerWords> worker_words_;

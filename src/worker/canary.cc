@@ -2,6 +2,7 @@
 
 #include <bsd/unistd.h>
 #include <cerrno>
+#include <cstdio>
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <functional>
@@ -28,6 +29,7 @@ using Trial = std::function<Result<std::string>(pid_t fork_server)>;
   ::setproctitle("-ringmaster: %s", title.c_str());
   const Result<std::string> tried = trial(fork_server);
   const std::string& text = tried ? *tried : tried.error().message;
+  std::fflush(stdout);
   // If the write fails, the exit status still reports the failure.
   [[maybe_unused]] const ssize_t written = ::write(answer, text.data(), text.size());
   ::_exit(tried ? 0 : static_cast<int>(tried.error().exit_code));

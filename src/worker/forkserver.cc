@@ -2,6 +2,7 @@
 
 #include <bsd/unistd.h>
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <dlfcn.h>
 #include <filesystem>
@@ -67,8 +68,8 @@ class ForkServer {
   Status obey(ControlMessage& message);
   // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load();
-  void fork_worker(uint32_t slot, Fd result_memory);
-  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, pid_t fork_server);
+  void fork_worker(uint32_t slot, Fd result_memory, Fd output);
+  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server);
   void reap();
   void end_workers();
 
@@ -137,7 +138,7 @@ Status ForkServer::obey(ControlMessage& message) {
       return {};
     }
     case ControlType::kFork:
-      fork_worker(message.worker, std::move(message.memory));
+      fork_worker(message.worker, std::move(message.memory), std::move(message.output));
       return {};
     case ControlType::kKill: {
       // A worker not reaped yet: so the kernel cannot have reused the pid.
@@ -174,19 +175,25 @@ Result<std::string> ForkServer::load() {
   return lacks;
 }
 
-void ForkServer::fork_worker(uint32_t slot, Fd result_memory) {
-  if (!result_memory.is_open()) return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
+void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
+  if (!result_memory.is_open() || !output.is_open()) {
+    return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
+  }
   reports_.clear(slot);
   const pid_t fork_server = ::getpid();
+  std::fflush(stdout);  // or each worker would print it, too
   const pid_t pid = ::fork();
-  if (pid == 0) become_worker(slot, std::move(result_memory), fork_server);
+  if (pid == 0) become_worker(slot, std::move(result_memory), std::move(output), fork_server);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
 }
 
-void ForkServer::become_worker(uint32_t slot, Fd result_memory, pid_t fork_server) {
+void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server) {
   begin_child(fork_server);
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
+    ::dup2(output.get(), fd);
+  output.reset();
   child_exits_.reset();
   Status served = reports_.report_to(slot);
   if (served)
@@ -243,6 +250,7 @@ int run_fork_server(int argc, char** argv) {
   // Inherited by workers: if the log's reader is gone, a handler that prints gets EPIPE and goes
   // on. (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a pipe's default would keep lines back
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setproctitle("-ringmaster: fork server gen=%s", argv[2]);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bsd/unistd.h>
 #include <csignal>
+#include <cstdio>
 #include <cstring>
 #include <fmt/format.h>
 #include <functional>
@@ -242,6 +243,7 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
     }
     ::setproctitle("-ringmaster: %s %s", title.c_str(), jobs.front().header->method);
     if (Status served = desk.serve(jobs); !served) return served;
+    std::fflush(stdout);  // while the job is still in hand: the master logs it as this job's
     port->finish();
   }
   return {};

@@ -89,11 +89,11 @@ def test_a_worker_that_dies_is_replaced_without_descriptors(server):
 
 
 def test_fewer_descriptors_than_connections_are_known_at_the_start(server, probe, gate):
-    running = server(before=["prlimit", "--nofile=131:131"], workers={"count": 3},
+    running = server(before=["prlimit", "--nofile=137:137"], workers={"count": 3},
                      handlers={"hold": probe("hold")})
     held = gate()
     running.wait_for_line(
-        r"event=fewer_connections connections=3 configured=10000 descriptors=131"
+        r"event=fewer_connections connections=3 configured=10000 descriptors=137"
     )
     with ExitStack() as stack:
         clients = [stack.enter_context(running.connect()) for _ in range(3)]
@@ -108,12 +108,12 @@ def test_fewer_descriptors_than_connections_are_known_at_the_start(server, probe
             assert client.answer()["id"] == number
 
 
-@pytest.mark.parametrize("count", [5, 8, 12, 128])
+@pytest.mark.parametrize("count", [5, 8, 12, 132])
 def test_too_few_descriptors_for_anything(server, count):
     running = server(wait=False, before=["prlimit", f"--nofile={count}:{count}"])
     assert running.wait() == 71
     running.wait_for_line(
-        rf"event=not_started error=\"descriptors: expected more than 128, .*nd {count}:"
+        rf"event=not_started error=\"descriptors: expected more than 132, .*nd {count}:"
     )
     assert "LimitNOFILE" in running.lines[-1]
 

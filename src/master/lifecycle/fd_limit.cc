@@ -7,19 +7,25 @@
 #include "base/log.h"
 #include "master/admin/admin_server.h"
 #include "master/frontend/frontend.h"
+#include "master/system/cpu_count.h"
 #include "upstream/http_client.h"
 
 namespace ringmaster::master {
 namespace {
 
-// Event loop and log (10), listeners (8), a generation's memories, bell and channel (6, twice while
-// the next one starts), spawning one (8), libcurl's resolver (8), room; and the connections that
-// are refused with an error.
+// Event loop and log (10), listeners (8), a generation's memories, bell, channel and output (7,
+// twice while the next one starts), spawning one (8), libcurl's resolver (8), room; and the
+// connections that are refused with an error.
 constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;
+
+// For a worker's output, also while the next generation starts.
+constexpr uint64_t kPipesPerWorker = 2;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
+  const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
+  sum += kPipesPerWorker * workers;
   for (const upstream::UpstreamOptions& upstream : options.upstreams)
     sum += upstream::HttpClient::descriptors_max(upstream);
   return sum;

@@ -23,8 +23,10 @@ bool LoopWaits::try_begin() {
 }
 
 void LoopWaits::end() {
-  for (LoopWait* wait : waits_)
+  for (LoopWait* wait : waits_) {
     wait->run_stage_.cancel_sleep();
+    wait->run_stage_.begin_turn();
+  }
 }
 
 LoopWait::LoopWait(uv_loop_t* loop, LoopWaits& waits, RunStage& run_stage)

@@ -145,7 +145,9 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   // publication is damage, too.
   Job* job = table_.find_published(record.id);
   if (job == nullptr) return false;
-  last_results_[worker] = {now, job->ticket.request, job->method};
+  LastResult& last = last_results_[worker];
+  const uint64_t count = last.turn == turn_ ? last.count + 1 : 1;
+  last = {now, record.id, job->ticket.request, job->method, turn_, count};
   dispatch_window_.remove(job->expected_ns);
   if (record.was_run()) {
     job->has_begun = true;
@@ -243,6 +245,44 @@ void RunStage::end_worker_of(const Job& job) {
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
   const uint64_t begun_ns = std::max(job.step_began_ns, last_results_[worker].at_ns);
   admission_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
+}
+
+// In this order: a job that the worker had in hand when it printed is named by a running word, or
+// its result is taken now, or was taken in this turn.
+RunStage::Printer RunStage::find_printer(uint32_t worker) {
+  if (port_ == nullptr) return {};
+  const std::vector<ipc::Publication> in_hand = port_->were_running(worker);
+  take_results(kAllBytes);
+  const LastResult& last = last_results_[worker];
+  Printer found;
+  uint64_t count = 0;
+  const auto consider = [&](uint64_t request, const Method* method, uint64_t times) {
+    const bool is_another_method = count > 0 && found.method != method;
+    count += times;
+    found = {count == 1 ? request : 0, is_another_method ? nullptr : method};
+  };
+  if (last.turn == turn_) consider(last.request, last.method, last.count);
+  for (const ipc::Publication id : in_hand) {
+    if (const Job* job = table_.find_published(id)) {
+      consider(job->ticket.request, job->method, 1);
+    } else if (id == last.id && last.turn != turn_) {  // answered, and not returned yet
+      consider(last.request, last.method, 1);
+    }
+  }
+  return found;
+}
+
+bool RunStage::has_in_hand(uint32_t worker, uint64_t request) {
+  if (port_ == nullptr) return false;
+  const std::vector<ipc::Publication> in_hand = port_->were_running(worker);
+  take_results(kAllBytes);
+  const LastResult& last = last_results_[worker];
+  if (last.turn == turn_ && last.request == request) return true;
+  return std::any_of(in_hand.begin(), in_hand.end(), [&](ipc::Publication id) {
+    const Job* job = table_.find_published(id);
+    return job != nullptr ? job->ticket.request == request
+                          : id == last.id && last.request == request;
+  });
 }
 
 uint64_t RunStage::finished_jobs(uint32_t worker) const {

@@ -99,6 +99,20 @@ class RunStage {
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
+  // The request for which a worker has printed something. `request` 0: it is not known.
+  struct Printer {
+    uint64_t request = 0;
+    const Method* method = nullptr;
+    bool operator==(const Printer&) const = default;
+  };
+  // Call right after the worker's output was read. Known where the worker had only one request in
+  // hand since the event loop last polled. May deliver results.
+  Printer find_printer(uint32_t worker);
+  // Whether the worker has the request in hand, or had since then.
+  bool has_in_hand(uint32_t worker, uint64_t request);
+  // Call after each poll of the event loop.
+  void begin_turn() { ++turn_; }
+
   // By the worker now in this slot.
   uint64_t finished_jobs(uint32_t worker) const;
   // Jobs in the ring or with a worker; results so far.
@@ -138,13 +152,17 @@ class RunStage {
   std::vector<uint64_t> finished_;  // by worker slot, up to the last that finished one
   struct LastResult {
     uint64_t at_ns = 0;
+    ipc::Publication id;
     uint64_t request = 0;
     const Method* method = nullptr;
+    uint64_t turn = 0;   // of the event loop
+    uint64_t count = 0;  // of the worker's results in that turn
   };
   std::vector<LastResult> last_results_;  // by worker slot
-  uint64_t results_ = 0;                  // of all workers so far
-  uint64_t results_seen_ = 0;             // at the last end_abandoned()
-  bool did_jobs_wait_ = false;            // likewise
+  uint64_t turn_ = 1;
+  uint64_t results_ = 0;        // of all workers so far
+  uint64_t results_seen_ = 0;   // at the last end_abandoned()
+  bool did_jobs_wait_ = false;  // likewise
   uint64_t next_end_abandoned_ns_ = 0;
   // By worker slot: the first job in hand at the last audit, if the worker had answered all of
   // them.

@@ -10,8 +10,13 @@
 
 namespace ringmaster::master {
 
-Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events)
-    : loop_(loop), number_(number), port_(std::move(port)), events_(std::move(events)) {}
+Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Outputs& outputs,
+                       Events events)
+    : loop_(loop),
+      number_(number),
+      port_(std::move(port)),
+      outputs_(outputs),
+      events_(std::move(events)) {}
 
 Generation::~Generation() {
   if (!is_running()) return;
@@ -25,11 +30,11 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
                                                       int payload_memory_fd,
                                                       const std::vector<ipc::HandlerSpec>& handlers,
                                                       const ipc::Confinement& confinement,
-                                                      Events events) {
+                                                      Outputs& outputs, Events events) {
   Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
   if (!port) return tl::unexpected(port.error());
   std::unique_ptr<Generation> generation(
-      new Generation(loop, number, std::move(*port), std::move(events)));
+      new Generation(loop, number, std::move(*port), outputs, std::move(events)));
   if (Status spawned = generation->spawn(payload_memory_fd); !spawned) {
     return tl::unexpected(spawned.error());
   }
@@ -49,12 +54,13 @@ Status Generation::spawn(int payload_memory_fd) {
   auto ends = ipc::ControlChannel::create_pair();
   if (!ends) return tl::unexpected(ends.error());
   channel_ = std::make_unique<ipc::ControlChannel>(std::move(ends->first));
+  const Result<Fd> output = outputs_.open(outputs_.fork_server());
+  if (!output) return tl::unexpected(output.error());
 
-  // The fork server's descriptors by number: see ipc/control.h. A handler's stdout is the master's
-  // stderr.
+  // The fork server's descriptors by number: see ipc/control.h.
   const int inherited[] = {-1,
-                           STDERR_FILENO,
-                           STDERR_FILENO,
+                           output->get(),
+                           output->get(),
                            ends->second.get(),
                            port_.control_memory_fd(),
                            payload_memory_fd,
@@ -137,18 +143,22 @@ Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
 }
 
-// An order to fork carries the memory for the worker's results. It is created only now, so orders
-// that wait hold no descriptors. If it cannot be created, only this order is dropped: the slot is
-// forked again later.
+// An order to fork carries the memory for the worker's results, and the pipe for its output. They
+// are created only now, so orders that wait hold no descriptors. If one cannot be created, only
+// this order is dropped: the slot is forked again later.
 Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {
   Result<Fd> results = port_.renew_results(order.worker);
-  if (!results) {
+  Result<Fd> output = results ? outputs_.open(order.worker) : tl::unexpected(results.error());
+  if (!output) {
+    if (results) results->reset();
     port_.keep_spares();
-    events_.on_fork_failed(order.worker, results.error());
+    events_.on_fork_failed(order.worker, output.error());
     return true;
   }
-  Result<bool> sent = channel_->try_send(order, results->get());
+  const int fds[] = {results->get(), output->get()};
+  Result<bool> sent = channel_->try_send(order, fds);
   results->reset();
+  output->reset();
   port_.keep_spares();
   return sent;
 }

@@ -19,6 +19,7 @@
 #include "ipc/handler_spec.h"
 #include "ipc/master_port.h"
 #include "master/supervisor/orders.h"
+#include "master/supervisor/outputs.h"
 
 namespace ringmaster::master {
 
@@ -36,11 +37,12 @@ class Generation {
     std::function<void(const std::string& how)> on_gone;
   };
 
-  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow.
+  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow. `outputs` get
+  // what its processes print.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
       const std::vector<ipc::HandlerSpec>& handlers, const ipc::Confinement& confinement,
-      Events events);
+      Outputs& outputs, Events events);
   ~Generation();
 
   // Orders to the fork server. An order waits while the control channel is full.
@@ -60,7 +62,8 @@ class Generation {
   int fork_server_pid() const { return process_ ? process_->pid : 0; }
 
  private:
-  Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Events events);
+  Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Outputs& outputs,
+             Events events);
   Status spawn(int payload_memory_fd);
   bool is_running() const;
   void watch();
@@ -75,6 +78,7 @@ class Generation {
   uv_loop_t* loop_;
   uint32_t number_;
   ipc::MasterPort port_;
+  Outputs& outputs_;
   Events events_;
   std::unique_ptr<ipc::ControlChannel> channel_;
   Orders orders_;  // not sent yet

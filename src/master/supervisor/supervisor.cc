@@ -15,6 +15,9 @@ namespace {
 // The tick: a lost wake-up, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
+// So much of what all workers print is logged each tick, about 160 lines: with more, they wait.
+constexpr int64_t kOutputBytesPerTick = 16 << 10;
+
 // The interval of audits: how long damage to the shared words may go unnoticed, and how long a
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
@@ -35,6 +38,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       run_stage_(run_stage),
       events_(std::move(events)),
       worker_slots_(setup_.geometry.worker_slots, setup_.worker_count),
+      outputs_(setup_.loop, setup_.geometry.worker_slots, output_events()),
       watched_(setup_.geometry.worker_slots),
       tick_(make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {
   run_stage_.set_on_damage([this](const Error& error) { condemn(error); });
@@ -55,7 +59,7 @@ Status Supervisor::start_generation() {
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
-      setup_.confinement,
+      setup_.confinement, outputs_,
       {[this](const ipc::ControlMessage& message) { on_message(message); },
        [this](uint32_t worker, const Error& error) { on_fork_failed(worker, error.message); },
        [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});
@@ -66,6 +70,7 @@ Status Supervisor::start_generation() {
 }
 
 void Supervisor::on_gone(const std::string& how) {
+  outputs_.finish_all();  // their last words
   const uint32_t number = generation_->number();
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
   generation_.reset();
@@ -99,6 +104,7 @@ void Supervisor::on_tick() {
     }
     return;
   }
+  outputs_.on_tick(kOutputBytesPerTick / static_cast<int64_t>(worker_slots_.wanted()));
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
   run_stage_.wake_one_more();

@@ -21,6 +21,7 @@
 #include "master/pipeline/run_stage.h"
 #include "master/supervisor/frozen_watch.h"
 #include "master/supervisor/generation.h"
+#include "master/supervisor/outputs.h"
 #include "master/supervisor/stall_watch.h"
 #include "master/supervisor/worker_slots.h"
 #include "master/system/oom_kills.h"
@@ -104,6 +105,8 @@ class Supervisor {
   void watch_fork_server();
   void watch_for_stall();
   bool is_any_at_work() const;
+  Outputs::Events output_events();
+  std::vector<LogField> name_process(uint32_t source) const;
 
   struct WatchedWorker {
     int32_t pid = 0;
@@ -119,6 +122,7 @@ class Supervisor {
   Events events_;
   WorkerSlots worker_slots_;
   OomKills oom_kills_;
+  Outputs outputs_;
   std::vector<std::string> descriptions_;  // of the handlers loaded so far
   std::unique_ptr<Generation> generation_;
   uint64_t started_ns_ = 0;

@@ -82,6 +82,7 @@ void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
 
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
+  outputs_.finish(worker);  // while its jobs are known
   WorkerExit death{worker, generation_->number(), message.pid};
   death.how = describe_exit(message.status);
   death.report = message.text;

@@ -146,6 +146,36 @@ static __attribute__((noinline)) size_t overflow(const volatile char* above) {
   return overflow(frame) + (size_t)frame[1];
 }
 
+/* Writes the bytes of {"hex": "6869|0a"}, one write(2) for each part, and then aborts if
+ * {"then": "abort"}. */
+static void print_hex(const rm_host* host, const rm_job* job) {
+  char hex[8192], then[16], part[4096];
+  text_member(job->params, "hex", hex, sizeof hex);
+  text_member(job->params, "then", then, sizeof then);
+  size_t size = 0;
+  for (const char* at = hex;; ) {
+    if (*at == '|' || *at == '\0') {
+      if (write(STDOUT_FILENO, part, size) != (ssize_t)size) return;
+      size = 0;
+      if (*at++ == '\0') break;
+      usleep(20000);
+      continue;
+    }
+    const char byte[] = {at[0], at[1], '\0'};
+    part[size++] = (char)strtol(byte, NULL, 16);
+    at += 2;
+  }
+  if (strcmp(then, "abort") == 0) abort();
+  answer_text(host, job, "\"written\"");
+}
+
+static void print_for_ever(const char* line) {
+  char lines[4096];
+  for (size_t i = 0; i < sizeof lines; ++i) lines[i] = line[i % strlen(line)];
+  for (;;)
+    if (write(STDERR_FILENO, lines, sizeof lines) < 0) pause();
+}
+
 static __attribute__((noinline)) void misbehave(const char* how, const rm_host* host, const rm_job* job) {
   if (strcmp(how, "exits") == 0) {
     exit(0);
@@ -178,6 +208,15 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
   } else if (strcmp(how, "prints") == 0) {
     const ssize_t written = write(STDERR_FILENO, "a line\n", 7);
     answer_text(host, job, written == 7 ? "\"written\"" : errno == EPIPE ? "\"no reader\"" : "\"?\"");
+  } else if (strcmp(how, "prints_hex") == 0) {
+    print_hex(host, job);
+  } else if (strcmp(how, "prints_stdio") == 0) {
+    printf("by stdio\nwithout an end");
+    answer_text(host, job, "\"printed\"");
+  } else if (strcmp(how, "prints_for_ever") == 0) {
+    print_for_ever("x\n");
+  } else if (strcmp(how, "prints_one_line_for_ever") == 0) {
+    print_for_ever("x");
   } else if (strcmp(how, "reads") == 0) {
     read_from_gate(host, job);
   } else if (strcmp(how, "answers_twice") == 0) {
@@ -247,6 +286,7 @@ static int load(const rm_option* options, size_t count, void** self, char* error
     snprintf(is_gate ? made->gate : made->behave, is_gate ? kPathBytes : 64, "%s", options[i].value);
   }
   *self = made;
+  if (strcmp(made->behave, "prints_in_load") == 0) fprintf(stderr, "loading\nlevel=error role=master\n");
   if (strcmp(made->behave, "does_not_load") == 0) {
     snprintf(error, size, "expected a model, found a probe");
     free(made);

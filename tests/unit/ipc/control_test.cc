@@ -56,7 +56,9 @@ TEST_CASE("control: every message arrives as it was sent, in order, both ways") 
 TEST_CASE("control: a descriptor goes along with a message, and with that one only") {
   Ends ends;
   const Fd memory = create_memory("ringmaster-test", 4096).value();
-  REQUIRE(ends.master.send({ControlType::kFork, 7, 0, 0, {}}, memory.get()));
+  const Fd output(::dup(STDERR_FILENO));
+  const int fds[] = {memory.get(), output.get()};
+  REQUIRE(ends.master.send({ControlType::kFork, 7, 0, 0, {}}, fds));
   REQUIRE(ends.master.send({ControlType::kFork, 8, 0, 0, {}}));
   ControlMessage received;
   REQUIRE(ends.fork_server.receive(received).value() == Received::kMessage);

@@ -47,7 +47,8 @@ class TracedForkServer {
     REQUIRE(::ptrace(PTRACE_SEIZE, pid_, nullptr, kOptions) == 0);
     REQUIRE(::ptrace(PTRACE_INTERRUPT, pid_, nullptr, nullptr) == 0);
     wait_for(pid_);
-    REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, floor.result_memories[0].get()));
+    const int fds[] = {floor.result_memories[0].get(), STDERR_FILENO};
+    REQUIRE(master_->send({ControlType::kFork, 0, 0, 0, {}}, fds));
   }
   ~TracedForkServer() { kill(); }
   TracedForkServer(const TracedForkServer&) = delete;

@@ -22,11 +22,16 @@ struct Fixture {
                          .result_bytes = 4096};
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   std::vector<std::string> gone;
+  Outputs outputs{
+      loop.get(),
+      1,
+      {[](uint32_t) { return RunStage::Printer{}; }, [](uint32_t, uint64_t) { return false; },
+       [](uint32_t) { return std::vector<LogField>(); }}};
 
   std::unique_ptr<Generation> start() {
     REQUIRE(store);
     auto started =
-        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {},
+        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {}, outputs,
                           {[](const ipc::ControlMessage&) {}, [](uint32_t, const Error&) {}, [] {},
                            [this](const std::string& how) { gone.push_back(how); }});
     REQUIRE_MESSAGE(started, started.error().message);

@@ -1,0 +1,133 @@
+#include "master/supervisor/outputs.h"
+
+#include <algorithm>
+#include <fcntl.h>
+#include <string>
+#include <unistd.h>
+#include <utility>
+
+namespace ringmaster::master {
+namespace {
+
+// As much as a process without privileges can enlarge its pipe to (fs.pipe-max-size).
+constexpr size_t kPipeBytesMax = 1 << 20;
+
+}  // namespace
+
+Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events)
+    : loop_(loop), events_(std::move(events)), sources_(worker_slots + 1) {
+  for (uint32_t i = 0; i < sources_.size(); ++i) {
+    sources_[i].outputs = this;
+    sources_[i].number = i;
+  }
+}
+
+Result<Fd> Outputs::open(uint32_t source) {
+  Source& opened = sources_[source];
+  opened.poll.reset();
+  opened.pipe.reset();
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for a process's output", errno);
+  opened.pipe = Fd(ends[0]);
+  Fd write_end(ends[1]);
+  ::fcntl(opened.pipe.get(), F_SETFL, O_NONBLOCK);
+  opened.poll = make_handle<uv_poll_t>(loop_, &opened, uv_poll_init, opened.pipe.get());
+  if (opened.credit > 0) poll(opened);
+  return write_end;
+}
+
+void Outputs::poll(Source& source) {
+  uv_poll_start(source.poll.get(), UV_READABLE, [](uv_poll_t* poll, int, int) {
+    auto* readable = static_cast<Source*>(poll->data);
+    readable->outputs->read(*readable);
+  });
+}
+
+void Outputs::read(Source& source) {
+  char bytes[kReadBytes];
+  const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
+  if (size > 0) {
+    take(source, {bytes, static_cast<size_t>(size)});
+    if (source.credit <= 0) uv_poll_stop(source.poll.get());
+  } else if (size == 0) {  // the process has closed it
+    source.poll.reset();
+    source.pipe.reset();
+  }
+}
+
+void Outputs::take(Source& source, std::string_view bytes) {
+  if (!source.lines.has_begun() || is_over(source)) {
+    flush(source);
+    source.printer = find_printer(source);
+  }
+  source.credit -= static_cast<int64_t>(bytes.size());
+  source.lines.add(bytes, [&](std::string_view text, uint64_t cut) { write(source, text, cut); });
+}
+
+void Outputs::flush(Source& source) {
+  source.lines.flush([&](std::string_view text, uint64_t cut) { write(source, text, cut); });
+}
+
+RunStage::Printer Outputs::find_printer(const Source& source) const {
+  return source.number == fork_server() ? RunStage::Printer{} : events_.find_printer(source.number);
+}
+
+// Whether the job that has begun the line has ended.
+bool Outputs::is_over(const Source& source) const {
+  if (source.printer.request == 0) return find_printer(source) != source.printer;
+  return !events_.has_in_hand(source.number, source.printer.request);
+}
+
+void Outputs::finish(uint32_t number) {
+  Source& source = sources_[number];
+  std::string rest;
+  char bytes[kReadBytes];
+  while (source.pipe.is_open() && rest.size() < kPipeBytesMax) {
+    const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
+    if (size <= 0) break;
+    rest.append(bytes, static_cast<size_t>(size));
+  }
+  const auto allowed = static_cast<size_t>(
+      std::clamp<int64_t>(source.credit, kReadBytes, static_cast<int64_t>(kLastBytesMax)));
+  if (rest.size() > allowed) {  // its last words matter most
+    flush(source);
+    const size_t lost = rest.size() - allowed;
+    const LogField count("bytes", lost);
+    const std::vector<LogField> process = events_.name_process(number);
+    log(Level::kWarning, {number == fork_server() ? "fork-server" : "worker", process},
+        "output_lost", {&count, 1});
+    rest.erase(0, lost);
+  }
+  if (!rest.empty()) take(source, rest);
+  flush(source);
+  source.poll.reset();
+  source.pipe.reset();
+}
+
+void Outputs::finish_all() {
+  for (uint32_t i = 0; i < sources_.size(); ++i)
+    finish(i);
+}
+
+void Outputs::on_tick(int64_t credit) {
+  for (Source& source : sources_) {
+    const bool was_used_up = source.credit <= 0;
+    source.credit = std::min(source.credit + credit, kCreditMax);
+    if (source.poll && was_used_up && source.credit > 0) poll(source);
+    if (source.lines.has_begun() && is_over(source)) flush(source);
+  }
+}
+
+void Outputs::write(Source& source, std::string_view text, uint64_t cut_bytes) {
+  source.credit -= kLineCost;
+  std::vector<LogField> fields;
+  if (source.printer.request != 0) fields.emplace_back("request", source.printer.request);
+  if (source.printer.method != nullptr) fields.emplace_back("method", source.printer.method->name);
+  fields.emplace_back("text", text);
+  if (cut_bytes > 0) fields.emplace_back("cut_bytes", cut_bytes);
+  const std::vector<LogField> process = events_.name_process(source.number);
+  log(Level::kInfo, {source.number == fork_server() ? "fork-server" : "worker", process}, "output",
+      fields);
+}
+
+}  // namespace ringmaster::master

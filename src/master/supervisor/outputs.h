@@ -1,0 +1,81 @@
+// Outputs: what the processes of a generation print, as lines of the log (event=output).
+//
+// Each worker, and the fork server, has the write end of a pipe of its own as stdout and stderr.
+// Processes: the master only.
+// Blocking:  reads never wait: the read end is the master's alone, so no other process can clear
+//            its O_NONBLOCK. A source whose credit is used up is not read until the next tick. Its
+//            pipe fills, and then its own write waits; nobody else does.
+// Death:     of a process: finish() logs what it has still printed, at most kLastBytesMax.
+// Limits:    one descriptor and one line a source; for each turn of the loop, kReadBytes of each.
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <uv.h>
+#include <vector>
+
+#include "base/fd.h"
+#include "base/log.h"
+#include "base/status.h"
+#include "base/uv_handle.h"
+#include "master/pipeline/run_stage.h"
+#include "master/supervisor/output_lines.h"
+
+namespace ringmaster::master {
+
+class Outputs {
+ public:
+  static constexpr size_t kReadBytes = 4096;
+  static constexpr size_t kLastBytesMax = 16 << 10;
+  static constexpr int64_t kCreditMax = 64 << 10;
+  // What a line costs beyond its bytes: about the time that the log takes for it.
+  static constexpr int64_t kLineCost = 64;
+
+  struct Events {
+    // For which job this worker has most likely printed what was just read from its pipe.
+    std::function<RunStage::Printer(uint32_t worker)> find_printer;
+    std::function<bool(uint32_t worker, uint64_t request)> has_in_hand;
+    // The fields that name the process of this source.
+    std::function<std::vector<LogField>(uint32_t source)> name_process;
+  };
+
+  // Sources: the worker slots by number, and then the fork server.
+  Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events);
+
+  uint32_t fork_server() const { return static_cast<uint32_t>(sources_.size() - 1); }
+
+  // A new pipe for the process that will be started. Returns its write end. REQUIRES: the source's
+  // former process is finished.
+  [[nodiscard]] Result<Fd> open(uint32_t source);
+  // The process is gone: logs what is left, and closes the pipe.
+  void finish(uint32_t source);
+  void finish_all();
+
+  // Lets each source be read for `credit` more, and ends lines whose job has ended.
+  void on_tick(int64_t credit);
+
+ private:
+  struct Source {
+    Outputs* outputs = nullptr;
+    uint32_t number = 0;
+    Fd pipe;
+    UvHandle<uv_poll_t> poll;
+    OutputLines lines;
+    RunStage::Printer printer;  // of the line that has begun
+    int64_t credit = kCreditMax;
+  };
+
+  void poll(Source& source);
+  void read(Source& source);
+  void take(Source& source, std::string_view bytes);
+  void flush(Source& source);
+  RunStage::Printer find_printer(const Source& source) const;
+  bool is_over(const Source& source) const;
+  void write(Source& source, std::string_view text, uint64_t cut_bytes);
+
+  uv_loop_t* loop_;
+  Events events_;
+  std::vector<Source> sources_;
+};
+
+}  // namespace ringmaster::master

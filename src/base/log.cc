@@ -7,7 +7,9 @@
 #include <fcntl.h>
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <linux/sockios.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -227,6 +229,11 @@ std::string line_of(const Log& log, const Event& event) {
   return line;
 }
 
+int log_fd() {
+  const Log& log = the_log();
+  return log.own.is_open() ? log.own.get() : STDERR_FILENO;
+}
+
 bool has_room(int fd) {
   pollfd out{fd, POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
@@ -239,7 +246,7 @@ ssize_t write_now(int fd, const std::string& line) {
 
 void write_line(const Event& event) {
   Log& log = the_log();
-  const int fd = log.own.is_open() ? log.own.get() : STDERR_FILENO;
+  const int fd = log_fd();
   if (!has_room(fd)) {
     ++log.lines_lost;
     return;
@@ -268,6 +275,14 @@ void log(Level level, std::string_view event, std::span<const LogField> fields) 
 void log(Level level, const LogSource& source, std::string_view event,
          std::span<const LogField> fields) {
   write_line({level, &source, event, fields});
+}
+
+uint64_t log_backlog() {
+  struct stat status {};
+  int bytes = 0;
+  if (::fstat(log_fd(), &status) != 0) return 0;
+  const unsigned long request = S_ISFIFO(status.st_mode) ? FIONREAD : SIOCOUTQ;
+  return ::ioctl(log_fd(), request, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
 }
 
 }  // namespace ringmaster

@@ -165,7 +165,7 @@ std::unique_ptr<Listener> Listener::adopt(Fd socket, bool is_tls) {
 Status Listener::permit(const UnixAccess& unix_access) const {
   if (unlink_path_.empty()) return {};
   if (!is_file_ours()) {
-    return fail(ExitCode::kResource, "somebody has removed or replaced " + address_);
+    return fail(ExitCode::kResource, address_ + " was removed or replaced");
   }
   const char* const path = unlink_path_.c_str();
   // The mode last: until then only the owner, old or new, can connect.

@@ -98,9 +98,8 @@ Status check_expiry(X509_STORE* store, const std::string& file) {
     if (crl == nullptr) continue;
     const ASN1_TIME* const end = ::X509_CRL_get0_nextUpdate(crl);
     if (end == nullptr || ::X509_cmp_current_time(end) > 0) continue;
-    return kConfigured.fail(
-        kConfigured.crl, file,
-        "expected one that is valid now, found that it expired " + text_of(end));
+    return kConfigured.fail(kConfigured.crl, file,
+                            "expected a valid certificate, found one that expired " + text_of(end));
   }
   return {};
 }
@@ -138,7 +137,7 @@ std::string take_tls_reason() {
   const char* text = ERR_SYSTEM_ERROR(error) ? std::strerror(ERR_GET_REASON(error))
                                              : ::ERR_reason_error_string(error);
   ::ERR_clear_error();
-  return text == nullptr ? "not in a form that is known" : text;
+  return text == nullptr ? "unknown format" : text;
 }
 
 void FreeTls::operator()(ssl_ctx_st* context) const {

@@ -97,10 +97,10 @@ void Check::object(const Value& value, std::span<const Member> members, const st
     const std::string_view name = text_of(found.name);
     const std::string member_at = at + json::pointer_token(name);
     const auto known = std::ranges::find(members, name, &Member::name);
-    if (known == members.end()) return void(refuse(member_at, "is no member that is known here"));
+    if (known == members.end()) return void(refuse(member_at, "unknown member"));
     // JSON readers differ on which of two equal members counts.
     if (&value.FindMember(found.name)->value != &found.value) {
-      return void(refuse(member_at, "stands there twice"));
+      return void(refuse(member_at, "found twice"));
     }
     member(known->shape, found.value, member_at);
   }

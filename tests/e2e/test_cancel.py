@@ -6,7 +6,7 @@ import pytest
 from client import request
 from framings import FRAMINGS, ContentLength
 
-CANCELLED = {"code": -32800, "message": "the client has cancelled it"}
+CANCELLED = {"code": -32800, "message": "the client cancelled the request"}
 
 
 def cancel(id, answered_as=None) -> bytes:

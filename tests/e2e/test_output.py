@@ -87,6 +87,7 @@ def test_output_without_end_costs_no_memory_and_nobody_else(server, probe, how):
     running.wait_for_line("event=worker_died")
     printed = [line for line in running.lines if "event=output " in line]
     assert 1 <= len(printed) < 20_000
+    assert not [line for line in running.lines if "event=log_lines_lost" in line]
     assert running.call("echo", [2]) == [2]
 
 

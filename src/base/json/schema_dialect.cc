@@ -154,10 +154,10 @@ Value Translator::schema(const Value& from, const std::string& at) {
     const std::string member_at = at + pointer_token(name);
     const auto known = std::ranges::find(kKeywords, name, &Keyword::name);
     if (known == std::end(kKeywords)) {
-      return refuse(member_at, "is no keyword that is enforced, see handler.h");
+      return refuse(member_at, "unknown keyword; handler.h lists the enforced ones");
     }
     if (known->shape == Shape::kAnnotation) continue;
-    if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
+    if (!is_first_of_its_name(from, member)) return refuse(member_at, "found twice");
     Value value = keyword(*known, member.value, member_at);
     // Exclusive bounds are numbers in draft 7 and booleans in draft 4: see add_bound().
     if (name.ends_with("inimum") || name.ends_with("aximum")) continue;
@@ -225,7 +225,7 @@ Value Translator::properties(const Value& from, const std::string& at) {
   Value to(rapidjson::kObjectType);
   for (const auto& member : from.GetObject()) {
     const std::string member_at = at + pointer_token(text_of(member.name));
-    if (!is_first_of_its_name(from, member)) return refuse(member_at, "stands there twice");
+    if (!is_first_of_its_name(from, member)) return refuse(member_at, "found twice");
     if (text_of(member.name).find('\0') != std::string_view::npos) {
       return refuse(member_at, "a property's name cannot have a NUL");
     }

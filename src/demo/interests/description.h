@@ -10,7 +10,7 @@
 namespace ringmaster::interests {
 
 inline constexpr const char* kDescription = R"({
-  "summary": "What a user will probably look at next.",
+  "summary": "What the user will probably look at next.",
   "params": [
     {"name": "user_id", "summary": "Repeated in the result.", "schema": {"type": "integer"}},
     {"name": "events",

@@ -49,7 +49,7 @@ class UserReader {
   bool Uint(unsigned value) { return Uint64(value); }
   bool Int64(int64_t value) { return integer(value); }
   bool Uint64(uint64_t value) { return integer(value); }
-  bool Double(double) { return member_ == Member::kTs ? true : scalar("a number that is none"); }
+  bool Double(double) { return member_ == Member::kTs ? true : scalar("another number"); }
   bool RawNumber(const char*, rapidjson::SizeType, bool) { return scalar("a number"); }
   bool Null() { return scalar("null"); }
   bool Bool(bool) { return scalar("a boolean"); }

@@ -21,15 +21,14 @@ struct KnownError {
 };
 
 constexpr KnownError kErrors[] = {
-    {"invalid_params", rpc::kInvalidParams, "The params are wrong, or lack what a step needs",
+    {"invalid_params", rpc::kInvalidParams,
+     "The params are wrong, or a step needs one that is missing", Source::kAnyStep},
+    {"overloaded", rpc::kOverloaded, "A limit was reached, or the deadline could not be met",
      Source::kAnyStep},
-    {"overloaded", rpc::kOverloaded, "A limit was reached, or it could not be done in time",
-     Source::kAnyStep},
-    {"deadline_exceeded", rpc::kDeadlineExceeded, "Not done within the time allowed",
-     Source::kAnyStep},
+    {"deadline_exceeded", rpc::kDeadlineExceeded, "The deadline passed", Source::kAnyStep},
     {"shutting_down", rpc::kShuttingDown, "The server is stopping", Source::kAnyStep},
-    {"unauthorized", rpc::kUnauthorized, "No token was shown that is known", Source::kToken},
-    {"cancelled", rpc::kCancelled, "The client has cancelled it", Source::kAnyStep},
+    {"unauthorized", rpc::kUnauthorized, "No valid token was sent", Source::kToken},
+    {"cancelled", rpc::kCancelled, "The client cancelled the request", Source::kAnyStep},
     {"upstream_failed", rpc::kUpstreamFailed, "An upstream failed, or took too long",
      Source::kFetchStep},
     {"handler_failed", rpc::kHandlerFailed, "The handler failed", Source::kRunStep},

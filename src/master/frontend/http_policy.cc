@@ -50,10 +50,10 @@ HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::strin
   verdict.origin = head.field("Origin");
   if (!verdict.origin.empty() && !is_granted(verdict.origin, origins)) {
     return refuse(
-        403, fmt::format("a page of {} may not call: see listen.origins", shown(verdict.origin)));
+        403, fmt::format("origin {} is not allowed: see listen.origins", shown(verdict.origin)));
   }
   if (head.method() == "OPTIONS" && !verdict.origin.empty()) {
-    if (!head.is_complete()) return refuse(413, "expected no body of an OPTIONS request");
+    if (!head.is_complete()) return refuse(413, "expected an OPTIONS request without a body");
     verdict.status = 204;
   }
   return verdict;

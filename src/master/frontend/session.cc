@@ -106,12 +106,11 @@ void Session::refuse_unauthenticated(const rpc::Message& message) {
 
 rpc::Error Session::count_unauthorized() {
   shared_.access.count(Refusal::kToken, connection_.client());
-  return rpc::make_error(
-      rpc::kUnauthorized, "unauthorized",
-      connection_.http() == nullptr
-          ? "expected a token that is known, first of all: the method rpc.auth with "
-            "the params {\"token\": \"...\"}"
-          : "expected a token that is known: Authorization: Bearer ...");
+  return rpc::make_error(rpc::kUnauthorized, "unauthorized",
+                         connection_.http() == nullptr
+                             ? "expected a valid token first: call rpc.auth with "
+                               "the params {\"token\": \"...\"}"
+                             : "expected a valid token: Authorization: Bearer ...");
 }
 
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
@@ -167,9 +166,8 @@ void Session::discover(const rpc::Request& request, Reply* reply) {
   if (waiting <= net::Connection::kUnsentBytesMax) {
     return answer(request, shared_.deployment->openrpc(), reply);
   }
-  rpc::Error error =
-      rpc::make_error(rpc::kOverloaded, "unsent_answers",
-                      fmt::format("{} bytes of answers are yet to be sent", waiting));
+  rpc::Error error = rpc::make_error(rpc::kOverloaded, "unsent_answers",
+                                     fmt::format("{} bytes of answers wait to be sent", waiting));
   error.retryable = true;
   error.limit = net::Connection::kUnsentBytesMax;
   refuse(request, error, reply);

@@ -108,7 +108,8 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
   });
   if (found != calls_.end()) {
     const std::shared_ptr<Call> call = (*found)->shared_from_this();
-    rpc::Error error = rpc::make_error(rpc::kCancelled, "cancelled", "the client has cancelled it");
+    rpc::Error error =
+        rpc::make_error(rpc::kCancelled, "cancelled", "the client cancelled the request");
     error.executed = call->dispatcher.cancel(call->ticket);
     call->answer_error(error);
   }

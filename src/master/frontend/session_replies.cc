@@ -78,7 +78,7 @@ void Session::on_unreadable(rpc::Framer::Event why) {
       break;
     default:
       error = rpc::make_error(rpc::kParseError, "incomplete",
-                              "the connection ended inside of a message");
+                              "the connection ended in the middle of a message");
   }
   refuse_message(error, why);
 }

@@ -253,7 +253,7 @@ void Server::stop_now() {
   frontend_->drain();
   limit_stopping(kLastAnswersMs);
   rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down",
-                                     "the server was stopped before this was finished");
+                                     "the server stopped before the request was finished");
   error.retryable = true;
   rollout_->cut_off_all(error);
   frontend_->flush();  // requests that waited for these answers are refused

@@ -23,8 +23,10 @@ uint64_t ms_rounded_up(uint64_t ns) {
 
 rpc::Error too_late(const Admission::Refusal& refusal, uint64_t allowed_ns) {
   rpc::Error error = overloaded(
-      "too_late", fmt::format("would be done in {} ms, with what is ahead of it; allowed are {} ms",
-                              ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
+      "too_late",
+      fmt::format(
+          "predicted to be done in {} ms, behind the jobs that wait; the deadline is in {} ms",
+          ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
   error.retry_after_ms = ms_rounded_up(refusal.retry_after_ns);
   return error;
 }

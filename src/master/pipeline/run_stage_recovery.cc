@@ -155,8 +155,8 @@ void RunStage::on_job_lost(Job& job, const std::string& cause) {
   if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =
       rpc::make_error(rpc::kWorkerDied, "worker_died",
-                      fmt::format("the worker died ({}) while it ran this, attempt {} of {}", cause,
-                                  job.attempts, job.method->attempts));
+                      fmt::format("the worker died ({}) while it ran this job, attempt {} of {}",
+                                  cause, job.attempts, job.method->attempts));
   error.retryable = job.deaths.empty();  // what has crashed each attempt would crash the next
   events_.on_step_failed(job, error);
 }

@@ -12,6 +12,16 @@ namespace {
 // As much as a process without privileges can enlarge its pipe to (fs.pipe-max-size).
 constexpr size_t kPipeBytesMax = 1 << 20;
 
+// Where the last kLastLinesMax lines begin, and at most `bytes_max` before the end.
+size_t begin_of_last_words(std::string_view text, size_t bytes_max) {
+  size_t begin = text.size();
+  for (size_t lines = 0; begin > 0 && lines < Outputs::kLastLinesMax; ++lines) {
+    const size_t before = begin < 2 ? std::string_view::npos : text.rfind('\n', begin - 2);
+    begin = before == std::string_view::npos ? 0 : before + 1;
+  }
+  return std::max(begin, text.size() - std::min(bytes_max, text.size()));
+}
+
 }  // namespace
 
 Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events)
@@ -43,15 +53,23 @@ void Outputs::poll(Source& source) {
   });
 }
 
+void Outputs::pause(Source& source) {
+  source.credit = std::min<int64_t>(source.credit, 0);
+  uv_poll_stop(source.poll.get());
+}
+
 void Outputs::read(Source& source) {
   char bytes[kReadBytes];
-  const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
-  if (size > 0) {
+  for (size_t taken = 0; taken < kTurnBytes; taken += sizeof bytes) {
+    if (source.credit <= 0 || log_backlog() > kBacklogMax) return pause(source);
+    const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
+    if (size < 0) return;
+    if (size == 0) {  // the process has closed it
+      source.poll.reset();
+      source.pipe.reset();
+      return;
+    }
     take(source, {bytes, static_cast<size_t>(size)});
-    if (source.credit <= 0) uv_poll_stop(source.poll.get());
-  } else if (size == 0) {  // the process has closed it
-    source.poll.reset();
-    source.pipe.reset();
   }
 }
 
@@ -87,11 +105,9 @@ void Outputs::finish(uint32_t number) {
     if (size <= 0) break;
     rest.append(bytes, static_cast<size_t>(size));
   }
-  const auto allowed = static_cast<size_t>(
-      std::clamp<int64_t>(source.credit, kReadBytes, static_cast<int64_t>(kLastBytesMax)));
-  if (rest.size() > allowed) {  // its last words matter most
+  const auto allowed = static_cast<size_t>(std::clamp(source.credit, kLastBytesMin, kLastBytesMax));
+  if (const size_t lost = begin_of_last_words(rest, allowed); lost > 0) {
     flush(source);
-    const size_t lost = rest.size() - allowed;
     const LogField count("bytes", lost);
     const std::vector<LogField> process = events_.name_process(number);
     log(Level::kWarning, {number == fork_server() ? "fork-server" : "worker", process},

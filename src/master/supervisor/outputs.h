@@ -3,10 +3,12 @@
 // Each worker, and the fork server, has the write end of a pipe of its own as stdout and stderr.
 // Processes: the master only.
 // Blocking:  reads never wait: the read end is the master's alone, so no other process can clear
-//            its O_NONBLOCK. A source whose credit is used up is not read until the next tick. Its
-//            pipe fills, and then its own write waits; nobody else does.
-// Death:     of a process: finish() logs what it has still printed, at most kLastBytesMax.
-// Limits:    one descriptor and one line a source; for each turn of the loop, kReadBytes of each.
+//            its O_NONBLOCK. A source whose credit is used up is not read until the next tick, and
+//            none is while the log's reader is behind: the master's own lines need the room. The
+//            source's pipe fills, and then its own write waits; nobody else does.
+// Death:     of a process: finish() logs what it has still printed, kLastBytesMin to
+//            kLastBytesMax of it, in kLastLinesMax lines at most.
+// Limits:    one descriptor and one line a source; for each turn of the loop, kTurnBytes of each.
 #pragma once
 
 #include <functional>
@@ -25,8 +27,14 @@ namespace ringmaster::master {
 
 class Outputs {
  public:
-  static constexpr size_t kReadBytes = 4096;
-  static constexpr size_t kLastBytesMax = 16 << 10;
+  static constexpr size_t kTurnBytes = 4096;
+  // As lines of one byte, so many become 25 KB of the log.
+  static constexpr size_t kReadBytes = 512;
+  // With the lines of one read this is less than a pipe of 64 KiB has room for.
+  static constexpr uint64_t kBacklogMax = 16 << 10;
+  static constexpr int64_t kLastBytesMin = 4 << 10;
+  static constexpr int64_t kLastBytesMax = 16 << 10;
+  static constexpr size_t kLastLinesMax = 64;
   static constexpr int64_t kCreditMax = 64 << 10;
   // What a line costs beyond its bytes: about the time that the log takes for it.
   static constexpr int64_t kLineCost = 64;
@@ -67,6 +75,7 @@ class Outputs {
 
   void poll(Source& source);
   void read(Source& source);
+  void pause(Source& source);  // until the next tick
   void take(Source& source, std::string_view bytes);
   void flush(Source& source);
   RunStage::Printer find_printer(const Source& source) const;

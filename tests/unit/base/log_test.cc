@@ -44,7 +44,10 @@ TEST_CASE("log: a reader that does not read loses lines, stops nobody, and is to
   const std::string text(900, 'x');
   for (int i = 0; i < 1000; ++i)  // many times what the fifo holds
     log(Level::kInfo, "line", {{"i", i}, {"text", text}});
+  const uint64_t backlog = log_backlog();
   const std::string kept = read_all(reader);
+  CHECK(backlog == kept.size());
+  CHECK(log_backlog() == 0);
   CHECK(kept.find("event=line i=0 ") != std::string::npos);
   CHECK(kept.find(" i=999 ") == std::string::npos);
   CHECK(kept.ends_with("x\n"));

@@ -18,8 +18,8 @@
  * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
- * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the log's reader:
- *           the write fails with EPIPE. A handler may set SIGPIPE otherwise.
+ * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
+ *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the

@@ -280,7 +280,8 @@ void log(Level level, const LogSource& source, std::string_view event,
 uint64_t log_backlog() {
   struct stat status {};
   int bytes = 0;
-  if (::fstat(log_fd(), &status) != 0) return 0;
+  pollfd gone{log_fd(), 0, 0};  // POLLERR and POLLHUP are reported unasked
+  if (::fstat(log_fd(), &status) != 0 || ::poll(&gone, 1, 0) != 0) return 0;
   const unsigned long request = S_ISFIFO(status.st_mode) ? FIONREAD : SIOCOUTQ;
   return ::ioctl(log_fd(), request, &bytes) == 0 ? static_cast<uint64_t>(bytes) : 0;
 }

@@ -72,7 +72,8 @@ inline void log(Level level, std::string_view event, std::initializer_list<LogFi
   log(level, event, std::span(fields.begin(), fields.size()));
 }
 
-// The bytes that the reader of the log has not taken yet. 0: the log goes to a file.
+// The bytes that the reader of the log has not taken yet. 0: the log goes to a file, or its reader
+// is gone.
 uint64_t log_backlog();
 
 }  // namespace ringmaster

@@ -35,6 +35,11 @@ Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& 
                             line.config, address));
   }
   Result<ReloadStatus> status = ask_reload_status(address);
+  if (!status && !line.config.empty()) {
+    return fail(status.error().exit_code,
+                fmt::format("{}; a server whose file changes [listen] status is named by --pid",
+                            status.error().message));
+  }
   if (!status) return status;
   if (!line.config.empty() && !is_same_file(line.config, status->configuration)) {
     return fail(ExitCode::kResource, fmt::format("the server at {} serves {}, not {}", address,

@@ -247,8 +247,8 @@ int run_fork_server(int argc, char** argv) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
   ::close_range(ipc::kEventFd + 1, ~0u, 0);
-  // Inherited by workers: if the log's reader is gone, a handler that prints gets EPIPE and goes
-  // on. (libuv has set every signal to its default in this process.)
+  // Inherited by workers: if the master is gone, a handler that prints gets EPIPE and goes on.
+  // (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a pipe's default would keep lines back
   ::setenv("OMP_NUM_THREADS", "1", 1);

@@ -113,6 +113,7 @@ def test_a_client_that_has_ended_its_side_is_answered(feature_service):
         (b'{"user_id": 42}\n', 400),
         (b"POST /features HTTP/1.1\r\nX: " + b"x" * 10_000 + b"\r\n\r\n", 431),
         (b"POST /features HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\nabc", 413),
+        (b"Content-Length: x\r\n\r\n", 400),
     ],
 )
 def test_what_is_not_http_is_answered_and_closed(feature_service, sent, status):

@@ -61,7 +61,9 @@ void Session::on_unreadable(rpc::Framer::Event why) {
   rpc::HttpReader::Fault fault{400, "these bytes"};
   if (why == rpc::Framer::Event::kNeedMore) return;  // the client has left
   if (why == rpc::Framer::Event::kTooLarge) fault = {413, "a body of more than 1 MiB"};
-  if (why == rpc::Framer::Event::kBadFrame) fault = connection_.http()->fault();
+  if (why == rpc::Framer::Event::kBadFrame && connection_.http() != nullptr) {
+    fault = connection_.http()->fault();
+  }
   take({error_answer(fault.status, "expected an HTTP/1 request, found: " + fault.why)});
 }
 

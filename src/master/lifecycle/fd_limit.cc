@@ -13,7 +13,7 @@
 namespace ringmaster::master {
 namespace {
 
-// Event loop and log (10), listeners (8), a generation's memories, bell, channel and output (7,
+// Event loop and log (10), listeners (8), a generation's memories, bell, channel and output (8,
 // twice while the next one starts), spawning one (8), libcurl's resolver (8), room; and the
 // connections that are refused with an error.
 constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;

@@ -34,15 +34,15 @@ Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events)
 
 Result<Fd> Outputs::open(uint32_t source) {
   Source& opened = sources_[source];
-  opened.poll.reset();
-  opened.pipe.reset();
+  close(opened);
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for a process's output", errno);
   opened.pipe = Fd(ends[0]);
   Fd write_end(ends[1]);
   ::fcntl(opened.pipe.get(), F_SETFL, O_NONBLOCK);
   opened.poll = make_handle<uv_poll_t>(loop_, &opened, uv_poll_init, opened.pipe.get());
-  if (opened.credit > 0) poll(opened);
+  opened.is_paused = opened.credit <= 0;
+  if (!opened.is_paused) poll(opened);
   return write_end;
 }
 
@@ -54,7 +54,7 @@ void Outputs::poll(Source& source) {
 }
 
 void Outputs::pause(Source& source) {
-  source.credit = std::min<int64_t>(source.credit, 0);
+  source.is_paused = true;
   uv_poll_stop(source.poll.get());
 }
 
@@ -64,11 +64,7 @@ void Outputs::read(Source& source) {
     if (source.credit <= 0 || log_backlog() > kBacklogMax) return pause(source);
     const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
     if (size < 0) return;
-    if (size == 0) {  // the process has closed it
-      source.poll.reset();
-      source.pipe.reset();
-      return;
-    }
+    if (size == 0) return close(source);  // the process has closed it
     take(source, {bytes, static_cast<size_t>(size)});
   }
 }
@@ -78,7 +74,8 @@ void Outputs::take(Source& source, std::string_view bytes) {
     flush(source);
     source.printer = find_printer(source);
   }
-  source.credit -= static_cast<int64_t>(bytes.size());
+  // A read costs the master more than a few bytes do.
+  source.credit -= std::max(static_cast<int64_t>(bytes.size()), kLineCost);
   source.lines.add(bytes, [&](std::string_view text, uint64_t cut) { write(source, text, cut); });
 }
 
@@ -105,8 +102,9 @@ void Outputs::finish(uint32_t number) {
     if (size <= 0) break;
     rest.append(bytes, static_cast<size_t>(size));
   }
-  const auto allowed = static_cast<size_t>(std::clamp(source.credit, kLastBytesMin, kLastBytesMax));
-  if (const size_t lost = begin_of_last_words(rest, allowed); lost > 0) {
+  const int64_t allowed =
+      log_backlog() > kBacklogMax ? 0 : std::clamp(source.credit, kLastBytesMin, kLastBytesMax);
+  if (const size_t lost = begin_of_last_words(rest, static_cast<size_t>(allowed)); lost > 0) {
     flush(source);
     const LogField count("bytes", lost);
     const std::vector<LogField> process = events_.name_process(number);
@@ -116,8 +114,13 @@ void Outputs::finish(uint32_t number) {
   }
   if (!rest.empty()) take(source, rest);
   flush(source);
+  close(source);
+}
+
+void Outputs::close(Source& source) {
   source.poll.reset();
   source.pipe.reset();
+  source.is_paused = false;
 }
 
 void Outputs::finish_all() {
@@ -125,11 +128,16 @@ void Outputs::finish_all() {
     finish(i);
 }
 
-void Outputs::on_tick(int64_t credit) {
+void Outputs::on_tick(int64_t budget) {
+  const auto waiting = std::count_if(sources_.begin(), sources_.end(),
+                                     [](const Source& source) { return source.is_paused; });
+  const int64_t share = budget / std::max<int64_t>(waiting, 1);
   for (Source& source : sources_) {
-    const bool was_used_up = source.credit <= 0;
-    source.credit = std::min(source.credit + credit, kCreditMax);
-    if (source.poll && was_used_up && source.credit > 0) poll(source);
+    source.credit = std::min(source.credit + share, kCreditMax);
+    if (source.is_paused && source.credit > 0) {
+      source.is_paused = false;
+      poll(source);
+    }
     if (source.lines.has_begun() && is_over(source)) flush(source);
   }
 }

@@ -7,7 +7,8 @@
 //            none is while the log's reader is behind: the master's own lines need the room. The
 //            source's pipe fills, and then its own write waits; nobody else does.
 // Death:     of a process: finish() logs what it has still printed, kLastBytesMin to
-//            kLastBytesMax of it, in kLastLinesMax lines at most.
+//            kLastBytesMax of it, in kLastLinesMax lines at most, and none
+//            while the log's reader is behind.
 // Limits:    one descriptor and one line a source; for each turn of the loop, kTurnBytes of each.
 #pragma once
 
@@ -34,7 +35,7 @@ class Outputs {
   static constexpr uint64_t kBacklogMax = 16 << 10;
   static constexpr int64_t kLastBytesMin = 4 << 10;
   static constexpr int64_t kLastBytesMax = 16 << 10;
-  static constexpr size_t kLastLinesMax = 64;
+  static constexpr size_t kLastLinesMax = 32;
   static constexpr int64_t kCreditMax = 64 << 10;
   // What a line costs beyond its bytes: about the time that the log takes for it.
   static constexpr int64_t kLineCost = 64;
@@ -59,8 +60,8 @@ class Outputs {
   void finish(uint32_t source);
   void finish_all();
 
-  // Lets each source be read for `credit` more, and ends lines whose job has ended.
-  void on_tick(int64_t credit);
+  // Shares `budget` bytes among the sources that wait for it, and ends lines whose job has ended.
+  void on_tick(int64_t budget);
 
  private:
   struct Source {
@@ -71,11 +72,13 @@ class Outputs {
     OutputLines lines;
     RunStage::Printer printer;  // of the line that has begun
     int64_t credit = kCreditMax;
+    bool is_paused = false;  // not read until the next tick
   };
 
   void poll(Source& source);
   void read(Source& source);
-  void pause(Source& source);  // until the next tick
+  void pause(Source& source);
+  void close(Source& source);
   void take(Source& source, std::string_view bytes);
   void flush(Source& source);
   RunStage::Printer find_printer(const Source& source) const;

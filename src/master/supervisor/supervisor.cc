@@ -104,7 +104,7 @@ void Supervisor::on_tick() {
     }
     return;
   }
-  outputs_.on_tick(kOutputBytesPerTick / static_cast<int64_t>(worker_slots_.wanted()));
+  outputs_.on_tick(kOutputBytesPerTick);
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
   run_stage_.wake_one_more();

@@ -62,6 +62,21 @@ TEST_CASE("log: a reader that does not read loses lines, stops nobody, and is to
   REQUIRE(set_up_log({}));
 }
 
+TEST_CASE("log: a reader that is gone has no backlog, whatever it has not read") {
+  const test::TemporaryFolder folder;
+  const std::string path = folder.at("fifo");
+  REQUIRE(::mkfifo(path.c_str(), 0600) == 0);
+  Fd reader(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
+  LogOptions options;
+  options.file = path;
+  REQUIRE(set_up_log(options));
+  log(Level::kInfo, "line");
+  CHECK(log_backlog() > 0);
+  reader.reset();
+  CHECK(log_backlog() == 0);
+  REQUIRE(set_up_log({}));
+}
+
 TEST_CASE("log: a line that is longer than the pipe's room does not wait for its reader") {
   int ends[2];
   REQUIRE(::pipe2(ends, O_CLOEXEC) == 0);

@@ -235,7 +235,7 @@ def test_a_client_that_has_ended_its_sending_gets_all_replies(client):
 def test_an_end_inside_of_a_request_is_a_400(client):
     client.send(Http.frame(echo(1))[:-3])
     client.end_sending()
-    assert_refused(client, 400, "ended inside", -32700)
+    assert_refused(client, 400, "in the middle of a message", -32700)
 
 
 def test_a_header_shortens_the_deadline(server, probe, gate):

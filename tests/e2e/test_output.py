@@ -6,6 +6,7 @@ import time
 import pytest
 from client import RpcError, request
 from proc import peak_bytes
+from server import MEASURED
 
 
 def hexed(*parts: bytes) -> str:
@@ -69,7 +70,7 @@ def test_the_last_words_of_a_crash_are_logged_before_it(server, probe):
 
 @pytest.mark.parametrize("how", ["prints_for_ever", "prints_one_line_for_ever"])
 def test_output_without_end_costs_no_memory_and_nobody_else(server, probe, how):
-    running = server(handlers={"echo": {}, "prints": probe(how)},
+    running = server(env=MEASURED, handlers={"echo": {}, "prints": probe(how)},
                      methods={"prints": {"timeout_ms": 1500, "attempts": 1}})
     assert running.call("echo", [0]) == [0]
     before = peak_bytes(running.pid)

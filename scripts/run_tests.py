@@ -25,7 +25,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
-UNIT_DEADLINE_S = 600
+UNIT_DEADLINE_S = 1200
 E2E_DEADLINE_S = 900
 PYTEST_NO_TESTS = 5  # its exit status
 INTERRUPTED = 130

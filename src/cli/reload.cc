@@ -90,8 +90,8 @@ Result<int> reload(const CommandLine& line) {
     if (!sent) return tl::unexpected(sent.error());
     return 0;
   }
-  // The file may be the broken one that the server is to refuse: what can be read of it says where
-  // the server is, or the default does.
+  // A file with errors is loaded as far as possible: the server is to refuse it, and its status
+  // address is in the file. Without one there, the default address is asked.
   config::Loaded loaded;
   if (!line.config.empty()) loaded = config::load(line.config);
   const Result<ReloadStatus> before = ask_server(line, loaded.options);

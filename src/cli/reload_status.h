@@ -23,8 +23,8 @@ struct ReloadStatus {
   std::vector<EndedReload> ended;  // the oldest first; not all
 };
 
-// Blocking, for 10 s at most. Fails (71), naming the address, when no server is there, when it does
-// not answer in time, and when the answer is not what was expected.
+// Blocks for 10 s at most. Fails (71) and names the address if no server listens there, if the
+// server does not answer in time, or if the answer is not that of GET /reloads.
 Result<ReloadStatus> ask_reload_status(const std::string& address);
 
 }  // namespace ringmaster::cli

@@ -73,8 +73,8 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"status",
      "The address for health checks over HTTP, /livez and /readyz, and for `ringmaster reload`; "
      "\"\" turns it off. `allow` and `token_file` do not apply. If this key is left out and "
-     "another "
-     "server has the address, the server starts without it and logs event=no_status_port.",
+     "another server has the address, the server starts without it and logs "
+     "event=no_status_port.",
      Type::kAddress},
 };
 

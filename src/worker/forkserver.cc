@@ -191,11 +191,13 @@ void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
 
 void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server) {
   begin_child(fork_server);
-  for (const int fd : {STDOUT_FILENO, STDERR_FILENO})
-    ::dup2(output.get(), fd);
+  Status served;
+  for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
+    if (::dup2(output.get(), fd) < 0) served = fail_errno("dup2 of the output", errno);
+  }
   output.reset();
   child_exits_.reset();
-  Status served = reports_.report_to(slot);
+  if (served) served = reports_.report_to(slot);
   if (served)
     served = serve_jobs({slot, generation_, geometry_, confinement_, fork_server},
                         std::move(result_memory), handlers_);

@@ -23,7 +23,7 @@ from statistics import median
 TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
-from context import Context, LoadFailed  # noqa: E402
+from context import Context, LoadFailed, chosen  # noqa: E402
 from figure import Figure  # noqa: E402
 from systems import end  # noqa: E402
 from targets import number  # noqa: E402
@@ -100,14 +100,6 @@ def compare(name: str, build: Path, baseline: Path, folder: Path, is_full: bool)
     return list(found.values())
 
 
-def chosen(only: str) -> list[str]:
-    names = [name for name in only.split(",") if name] or list(SCENARIOS)
-    unknown = [name for name in names if name not in SCENARIOS]
-    if unknown:
-        sys.exit(f"bench: BASELINE compares {', '.join(SCENARIOS)}; not {unknown[0]}")
-    return names
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
@@ -119,7 +111,7 @@ def main() -> int:
             sys.exit(f"bench: BASELINE={given.baseline}: expected {program} of a build there")
     if baseline == build:
         sys.exit(f"bench: BASELINE={given.baseline}: expected another build than this one")
-    names, is_full = chosen(os.environ.get("ONLY", "")), bool(os.environ.get("FULL"))
+    names, is_full = chosen(SCENARIOS), bool(os.environ.get("FULL"))
     for number_of_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number_of_signal, lambda *unused: sys.exit(130))  # ends all that was started
     compared: list[Compared] = []

@@ -14,7 +14,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,15 @@ NO_RESULT = 1  # what `ringmaster bench` exits with where no request had a resul
 
 class LoadFailed(Exception):
     """A load that could not be put on a system to its end."""
+
+
+def chosen(scenarios: Sequence[str]) -> list[str]:
+    """Those that ONLY in the environment names; all without it."""
+    names = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(scenarios)
+    unknown = [name for name in names if name not in scenarios]
+    if unknown:
+        sys.exit(f"bench: unknown scenario {unknown[0]}; known: {', '.join(scenarios)}")
+    return names
 
 
 class Context:

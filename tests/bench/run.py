@@ -22,7 +22,7 @@ TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
 
-from context import Context  # noqa: E402
+from context import Context, chosen  # noqa: E402
 from machine import commit, machine, versions  # noqa: E402
 from plots import draw  # noqa: E402
 from report import EXPLANATIONS, read_explanations, report  # noqa: E402
@@ -51,14 +51,6 @@ def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, A
     return made | {"seconds": time.monotonic() - begin}
 
 
-def chosen(only: str) -> list[str]:
-    names = [name for name in only.split(",") if name] or list(SCENARIOS)
-    unknown = [name for name in names if name not in SCENARIOS]
-    if unknown:
-        sys.exit(f"bench: unknown scenario {unknown[0]}; known: {', '.join(SCENARIOS)}")
-    return names
-
-
 def write(run: dict[str, Any], results: Path) -> str:
     """All files, anew after each scenario: what was measured is kept, whatever comes next."""
     (results / "results.json").write_text(json.dumps(run, indent=1))
@@ -71,7 +63,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("build", type=Path)
     build = parser.parse_args().build.resolve()
-    names, is_full = chosen(os.environ.get("ONLY", "")), bool(os.environ.get("FULL"))
+    names, is_full = chosen(SCENARIOS), bool(os.environ.get("FULL"))
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *unused: sys.exit(1))  # which ends all that was started
     date = time.strftime("%Y%m%d-%H%M%S")

@@ -45,11 +45,13 @@ def test_the_table_has_ratio_and_interval():
     assert rows[1] == rows[0][:-1]
 
 
-def test_only_what_can_be_compared():
-    assert compare.chosen("") == list(compare.SCENARIOS)
-    assert compare.chosen("hop,latency") == ["hop", "latency"]
-    with pytest.raises(SystemExit, match="compares saturated, hop, latency; not overload"):
-        compare.chosen("overload")
+def test_only_what_can_be_compared(monkeypatch):
+    for only, names in (("", list(compare.SCENARIOS)), ("hop,latency", ["hop", "latency"])):
+        monkeypatch.setenv("ONLY", only)
+        assert compare.chosen(compare.SCENARIOS) == names
+    monkeypatch.setenv("ONLY", "overload")
+    with pytest.raises(SystemExit, match="overload; known: saturated, hop, latency"):
+        compare.chosen(compare.SCENARIOS)
 
 
 def test_a_baseline_without_programs_is_named(monkeypatch, tmp_path):

@@ -4,7 +4,6 @@ ones."""
 import json
 import socket
 import threading
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -88,20 +87,6 @@ def test_who_waits_in_vain_is_told(fetching):
                 assert failed["error"]["code"] == -32015
                 assert failed["error"]["data"]["reason"] == "timeout"
             assert client.call("echo", [1]) == [1]
-
-
-def test_each_waits_until_its_own_time_is_over(fetching):
-    """The first has one that never answers. The second comes once the first has waited."""
-    held = threading.Event()
-    with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:
-        at_end.callback(held.set)
-        running = fetching(upstream.url, connections=1, timeout_ms=600)
-        with running.connect() as client:
-            client.send(fetch(0, 0) + fetch(0, 1))
-            time.sleep(0.2)
-            client.send(fetch(0, 2))
-            reasons = [failed["error"]["data"]["reason"] for failed in client.answers(3).values()]
-            assert reasons == ["timeout"] * 3
 
 
 def test_what_comes_unasked_answers_nobody(fetching):

@@ -165,7 +165,7 @@ void Session::send_more() {
   go_on();
 }
 
-// Once the client has taken what was sent.
+// Sends more, or finishes the answer, if the socket has taken all bytes sent so far.
 void Session::go_on() {
   if (phase_ != Phase::kSending || connection_.is_closed() || connection_.has_unsent()) return;
   is_all_sent() ? finish_answer() : start_timer(drips() ? drip_ms_ : 0);

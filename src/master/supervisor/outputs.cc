@@ -39,10 +39,12 @@ Result<Fd> Outputs::open(uint32_t source) {
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for a process's output", errno);
   opened.pipe = Fd(ends[0]);
   Fd write_end(ends[1]);
-  ::fcntl(opened.pipe.get(), F_SETFL, O_NONBLOCK);
+  if (::fcntl(opened.pipe.get(), F_SETFL, O_NONBLOCK) != 0) {
+    opened.pipe.reset();
+    return fail_errno("make the pipe for a process's output non-blocking", errno);
+  }
   opened.poll = make_handle<uv_poll_t>(loop_, &opened, uv_poll_init, opened.pipe.get());
-  opened.is_paused = opened.credit <= 0;
-  if (!opened.is_paused) poll(opened);
+  if (opened.credit > 0) poll(opened);
   return write_end;
 }
 
@@ -53,15 +55,13 @@ void Outputs::poll(Source& source) {
   });
 }
 
-void Outputs::pause(Source& source) {
-  source.is_paused = true;
-  uv_poll_stop(source.poll.get());
-}
-
 void Outputs::read(Source& source) {
   char bytes[kReadBytes];
   for (size_t taken = 0; taken < kTurnBytes; taken += sizeof bytes) {
-    if (source.credit <= 0 || log_backlog() > kBacklogMax) return pause(source);
+    if (source.credit <= 0 || log_backlog() > kBacklogMax) {
+      uv_poll_stop(source.poll.get());
+      return;
+    }
     const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
     if (size < 0) return;
     if (size == 0) return close(source);  // the process has closed it
@@ -120,7 +120,6 @@ void Outputs::finish(uint32_t number) {
 void Outputs::close(Source& source) {
   source.poll.reset();
   source.pipe.reset();
-  source.is_paused = false;
 }
 
 void Outputs::finish_all() {
@@ -130,14 +129,11 @@ void Outputs::finish_all() {
 
 void Outputs::on_tick(int64_t budget) {
   const auto waiting = std::count_if(sources_.begin(), sources_.end(),
-                                     [](const Source& source) { return source.is_paused; });
+                                     [](const Source& source) { return source.is_paused(); });
   const int64_t share = budget / std::max<int64_t>(waiting, 1);
   for (Source& source : sources_) {
     source.credit = std::min(source.credit + share, kCreditMax);
-    if (source.is_paused && source.credit > 0) {
-      source.is_paused = false;
-      poll(source);
-    }
+    if (source.is_paused() && source.credit > 0) poll(source);
     if (source.lines.has_begun() && is_over(source)) flush(source);
   }
 }

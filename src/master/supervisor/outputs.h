@@ -41,7 +41,7 @@ class Outputs {
   static constexpr int64_t kLineCost = 64;
 
   struct Events {
-    // For which job this worker has most likely printed what was just read from its pipe.
+    // The job for which this worker has most likely printed the bytes that were just read.
     std::function<RunStage::Printer(uint32_t worker)> find_printer;
     std::function<bool(uint32_t worker, uint64_t request)> has_in_hand;
     // The fields that name the process of this source.
@@ -56,7 +56,7 @@ class Outputs {
   // A new pipe for the process that will be started. Returns its write end. REQUIRES: the source's
   // former process is finished.
   [[nodiscard]] Result<Fd> open(uint32_t source);
-  // The process is gone: logs what is left, and closes the pipe.
+  // Call when the process has ended: logs the rest of its output, and closes the pipe.
   void finish(uint32_t source);
   void finish_all();
 
@@ -72,12 +72,15 @@ class Outputs {
     OutputLines lines;
     RunStage::Printer printer;  // of the line that has begun
     int64_t credit = kCreditMax;
-    bool is_paused = false;  // not read until the next tick
+
+    // Not read until the next tick.
+    bool is_paused() const {
+      return poll && uv_is_active(reinterpret_cast<const uv_handle_t*>(poll.get())) == 0;
+    }
   };
 
   void poll(Source& source);
   void read(Source& source);
-  void pause(Source& source);
   void close(Source& source);
   void take(Source& source, std::string_view bytes);
   void flush(Source& source);

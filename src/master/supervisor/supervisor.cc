@@ -15,7 +15,8 @@ namespace {
 // The tick: a lost wake-up, and a slot whose back-off is over, wait for it.
 constexpr uint64_t kTickMs = 50;
 
-// So much of what all workers print is logged each tick, about 160 lines: with more, they wait.
+// How much of the processes' output is logged each tick: about 110 lines. Processes that print more
+// wait in their writes.
 constexpr int64_t kOutputBytesPerTick = 16 << 10;
 
 // The interval of audits: how long damage to the shared words may go unnoticed, and how long a

@@ -149,8 +149,10 @@ class Server:
         self.process.send(number)
 
     def configure(self, **sections):
-        """Writes the configuration anew, which the server reads at a SIGHUP."""
-        self.config.write_text(configuration(**sections))
+        """Replaces the configuration at once: the server may be reading it for a reload."""
+        new = self.config.with_suffix(".new")
+        new.write_text(configuration(**sections))
+        new.replace(self.config)
 
     def reload(self, **sections) -> str:
         """Reloads. Returns the log line at its end: event=reloaded or event=reload_failed."""

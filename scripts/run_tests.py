@@ -8,8 +8,8 @@ The last line is "N passed, N failed, N skipped". Besides a failed test, these c
 suite that crashes, cannot be run, has no tests or is not done in time, and every process that a
 suite leaves behind.
 
-The end-to-end tests run in two halves at once, then those that are marked "alone" (see
-tests/e2e/share.py). pytest's results are in OUT/test-results.
+The unit tests and the two halves of the end-to-end tests run at once, then the end-to-end tests
+that are marked "alone" (see tests/e2e/share.py). pytest's results are in OUT/test-results.
 """
 
 import argparse
@@ -112,34 +112,44 @@ def pass_on(stream, output: bytearray) -> None:
         sys.stdout.flush()
 
 
-def run_unit_tests(out: Path, results: Path, cases: list[str], counts: Counts) -> None:
+class UnitRun:
     """All test cases, or those of the patterns."""
-    before = counts.failed
-    only = [f"--test-case={','.join(cases)}"] if cases else []
-    suite = Suite("unit_tests", results, UNIT_DEADLINE_S, [str(out / "unit_tests"), *only],
-                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    output = bytearray()
-    reader = threading.Thread(target=pass_on, args=(suite.process.stdout, output))
-    reader.start()
-    status = suite.wait(counts)
-    reader.join()
-    # Parses the output for people: doctest's machine-readable formats count assertions, or are
-    # empty after a crash. A forked child that crashes prints a summary, too: the last one counts.
-    found = DOCTEST_SUMMARY.findall(output)
-    if found:
-        total, passed, failed, filtered = map(int, found[-1])
-        skipped = SKIPPED_CASE.findall(output)
-        counts.notes += [line.decode(errors="replace") for line in skipped]
-        counts.passed += passed - len(skipped)
-        counts.failed += failed
-        counts.skipped += len(skipped) + (0 if cases else filtered)
-        if total == 0:
-            counts.fail("unit_tests has no test cases")
-    # doctest also names a passed case that prints a message.
-    for case in FAILED_CASE.findall(output):
-        counts.notes.append(f"failed: {case.decode(errors='replace').strip()}")
-    if counts.failed == before and (status != 0 or not found):
-        counts.fail(f"unit_tests crashed: exit status {status}")
+
+    name = "unit_tests"
+
+    def __init__(self, results: Path, cases: list[str]):
+        only = [f"--test-case={','.join(cases)}"] if cases else []
+        argv = [str(results.parent / "unit_tests"), *only]
+        self.are_all = not cases
+        self.output = bytearray()
+        self.suite = Suite(self.name, results, UNIT_DEADLINE_S, argv,
+                           stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.reader = threading.Thread(target=pass_on,
+                                       args=(self.suite.process.stdout, self.output), daemon=True)
+        self.reader.start()
+
+    def add_to(self, counts: Counts) -> None:
+        before = counts.failed
+        status = self.suite.wait(counts)
+        self.reader.join()
+        # Parses the output for people: doctest's machine-readable formats count assertions, or are
+        # empty after a crash. A forked child that crashes prints a summary, too: the last one
+        # counts.
+        found = DOCTEST_SUMMARY.findall(self.output)
+        if found:
+            total, passed, failed, filtered = map(int, found[-1])
+            skipped = SKIPPED_CASE.findall(self.output)
+            counts.notes += [line.decode(errors="replace") for line in skipped]
+            counts.passed += passed - len(skipped)
+            counts.failed += failed
+            counts.skipped += len(skipped) + (filtered if self.are_all else 0)
+            if total == 0:
+                counts.fail("unit_tests has no test cases")
+        # doctest also names a passed case that prints a message.
+        for case in FAILED_CASE.findall(self.output):
+            counts.notes.append(f"failed: {case.decode(errors='replace').strip()}")
+        if counts.failed == before and (status != 0 or not found):
+            counts.fail(f"unit_tests crashed: exit status {status}")
 
 
 def add_report(report: Path, counts: Counts) -> None:
@@ -181,20 +191,27 @@ class E2eRun:
             counts.fail(f"{self.suite.name} did not run: exit status {status}")
 
 
-def run_together(names: list[str], marked: str, results: Path, files: list[str],
-                 counts: Counts) -> None:
+def begin_e2e(names: list[str], marked: str, results: Path, files: list[str]) -> list[E2eRun]:
+    if not files:
+        return []
     share = results / "share"
     shutil.rmtree(share, ignore_errors=True)
     share.mkdir()
-    for run in [E2eRun(name, results, share, marked, files) for name in names]:
-        run.add_to(counts)
+    return [E2eRun(name, results, share, marked, files) for name in names]
 
 
-def run_e2e_tests(results: Path, files: list[str], counts: Counts) -> None:
+def run_tests(results: Path, selection: Selection, counts: Counts) -> None:
+    has_unit_tests = selection.is_all or selection.cases
+    unit_tests = UnitRun(results, selection.cases) if has_unit_tests else None
+    halves = begin_e2e(["e2e-1", "e2e-2"], "not alone", results, selection.files)
+    if unit_tests:
+        unit_tests.add_to(counts)
     before = counts.total()
-    run_together(["e2e-1", "e2e-2"], "not alone", results, files, counts)
-    run_together(["e2e-alone"], "alone", results, files, counts)
-    if counts.total() == before:
+    for half in halves:
+        half.add_to(counts)
+    for run in begin_e2e(["e2e-alone"], "alone", results, selection.files):
+        run.add_to(counts)
+    if selection.files and counts.total() == before:
         counts.fail("no end-to-end tests found")
 
 
@@ -218,10 +235,7 @@ def main() -> int:
         counts.fail(f"no test is named {name}: expected NAME of a tests/e2e/test_NAME.py, or of "
                     "unit test cases \"NAME: ...\"")
     try:
-        if selection.is_all or selection.cases:
-            run_unit_tests(out, results, selection.cases, counts)
-        if selection.files:
-            run_e2e_tests(results, selection.files, counts)
+        run_tests(results, selection, counts)
     except KeyboardInterrupt:
         return INTERRUPTED
     for note in counts.notes:

@@ -143,7 +143,7 @@ void describe(Parser& parser, CommandLine& line) {
 }
 
 tl::unexpected<Error> usage(std::string message) {
-  return fail(ExitCode::kUsage, message + "\nringmaster --help lists what there is");
+  return fail(ExitCode::kUsage, message + "\nringmaster help SUBCOMMAND lists its options");
 }
 
 const CLI::App& chosen(const Parser& parser) {

@@ -1,6 +1,6 @@
 #!/bin/bash
-# hooks.sh: has git run `tidy` over what is committed, in this clone and all its worktrees. A hook
-# that somebody else has put there is kept.
+# hooks.sh: has git run `tidy` over what is committed, in this clone and all its worktrees. Keeps
+# a hook that is not from here.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -11,14 +11,14 @@ text=$(cat << 'END'
 # Put here by `make hooks`; `git commit --no-verify` goes without. It reads the files as they are in
 # the working folder.
 set -euo pipefail
-[[ -x scripts/tidy.sh ]] || exit 0  # a commit from before it
+[[ -x scripts/tidy.sh ]] || exit 0  # a commit that has no tidy.sh yet
 mapfile -t files < <(git diff --cached --name-only --diff-filter=ACMR)
 [[ ${#files[@]} -eq 0 ]] || exec scripts/tidy.sh "${files[@]}"
 END
 )
 
 if [[ -e $hook ]] && ! grep -q 'Put here by `make hooks`' "$hook"; then
-  echo "hooks: $hook is there and not ours: let it call scripts/tidy.sh, or remove it" >&2
+  echo "hooks: $hook exists and is not from here: have it call scripts/tidy.sh, or remove it" >&2
   exit 1
 fi
 mkdir -p "$hooks"

@@ -1,6 +1,6 @@
 """Completions for bash, zsh and fish, of the commands that options.py has found out.
 
-Names of methods are asked of the server that the command line names, for half a second at most.
+Method names come from the server that the command line names, which has half a second to answer.
 """
 
 import re
@@ -8,7 +8,7 @@ import shlex
 
 FILE = "FILE"
 METHOD = "METHOD"
-# What of a command line says which server to ask, and how.
+# The options that say which server to ask, and how.
 SERVER = ["-c", "--config", "--to", "--token-file", "--ca", "--cert", "--key"]
 JOINED = "|".join(f"{name}=*" for name in SERVER if name.startswith("--"))
 NAMES = """discover --timeout-ms 500 {} 2> /dev/null |
@@ -16,7 +16,7 @@ NAMES = """discover --timeout-ms 500 {} 2> /dev/null |
 
 
 def choices(option: dict) -> list[str]:
-    """The words that an option takes; empty: it takes none, or others."""
+    """The words that an option can have; empty: it has no such list."""
     is_list = re.fullmatch(r"[a-z-]+(\|[a-z-]+)+", option["type"])
     return option["type"].split("|") if is_list else []
 
@@ -120,7 +120,7 @@ def zsh_option(option: dict) -> str:
     if is_positional(option):
         return shlex.quote(value if METHOD in option["names"] else ":" + value)
     excluded = " ".join(option["names"])
-    # With = at its end a name takes its value after one, or as the next word.
+    # NAME= has its value after the =, or as the next word.
     names = [name + "=" if value and name.startswith("--") else name for name in option["names"]]
     if len(names) == 1:
         return shlex.quote(f"{names[0]}[{quoted}]{value}")

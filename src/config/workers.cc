@@ -44,9 +44,9 @@ void find_worker_user(Problems& problems, const Value& root, Options& options) {
   if (found == nullptr && number) found = ::getpwuid(*number);
   if (found == nullptr && !number) {
     return problems.add(line_of_user(root), "workers.user",
-                        fmt::format("expected the name or the number of a user, whom the workers "
-                                    "become since the server is started as root, found {}; there "
-                                    "is none of that name",
+                        fmt::format("expected the name or the number of a user: workers run as "
+                                    "this user, since root starts the server; found {}, and no "
+                                    "user has that name",
                                     quote_string(name)));
   }
   ipc::Confinement& confinement = options.confinement;

@@ -322,7 +322,7 @@ TEST_CASE("config: the workers' user is looked up where the server is root, and 
   REQUIRE(unknown.problems.size() == 1);
   CHECK(unknown.problems[0].line == 6);
   CHECK(unknown.problems[0].key == "workers.user");
-  CHECK(unknown.problems[0].message.find("whom the workers become") != std::string::npos);
+  CHECK(unknown.problems[0].message.find("workers run as this user") != std::string::npos);
   if (const passwd* const nobody = ::getpwnam("nobody")) {
     const uint32_t id = nobody->pw_uid;
     CHECK(folder.load(kEcho).options.confinement.user_id == id);

@@ -159,7 +159,7 @@ void Check::params(const Value& params, const std::string& at) {
   for (SizeType i = 0; i < params.Size(); ++i) {
     const std::string param_at = fmt::format("{}/{}", at, i);
     const std::string_view name = text_of(params[i]["name"]);
-    if (name == kReservedName) refuse(param_at + "/name", "is every request's own");
+    if (name == kReservedName) refuse(param_at + "/name", "is reserved");
     const auto same = std::find_if(params.Begin(), &params[i], [&](const Value& before) {
       return text_of(before["name"]) == name;
     });

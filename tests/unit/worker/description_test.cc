@@ -26,7 +26,7 @@ const std::string kTwo = R"("params":[{"name":"n","required":true,"schema":{"typ
 
 }  // namespace
 
-TEST_CASE("description: what is not as it must be is refused, and told where") {
+TEST_CASE("description: a fault is refused, and the error names its place") {
   struct Case {
     std::string text, says;
   };
@@ -45,7 +45,7 @@ TEST_CASE("description: what is not as it must be is refused, and told where") {
       {R"({"params":[{"name":"a","schema":{"type":"int"}}]})", "/params/0/schema/type: expected"},
       {R"({"params":[{"name":"a","schema":{},"required":1}]})",
        "/params/0/required: expected true"},
-      {R"({"params":[{"name":"_meta","schema":{}}]})", "/params/0/name: is every request's own"},
+      {R"({"params":[{"name":"_meta","schema":{}}]})", "/params/0/name: is reserved"},
       {R"({"params":[{"name":"a","schema":{}},{"name":"a","schema":{}}]})",
        "/params/1/name: is another parameter's"},
       {R"({"params":[{"name":"a","schema":{}},{"name":"b","schema":{},"required":true}]})",
@@ -68,7 +68,7 @@ TEST_CASE("description: what is not as it must be is refused, and told where") {
   }
 }
 
-TEST_CASE("description: params fit by name and by position, or are told why not") {
+TEST_CASE("description: params fit by name and by position, or the error says why not") {
   struct Case {
     std::string params, says;
   };
@@ -103,7 +103,7 @@ TEST_CASE("description: the structure of params is a constraint") {
   CHECK(judge(by_position, "").find("in their order: n, unit") != std::string::npos);
 }
 
-TEST_CASE("description: where nothing could be violated nothing is checked") {
+TEST_CASE("description: without constraints nothing is checked") {
   for (const char* members : {"", R"("params":[])", R"("summary":"x","paramStructure":"by-name")",
                               R"("params":[{"name":"a","schema":{"description":"anything"}}])"}) {
     CAPTURE(members);
@@ -112,7 +112,7 @@ TEST_CASE("description: where nothing could be violated nothing is checked") {
   }
 }
 
-TEST_CASE("description: that of interests is one, and names every category") {
+TEST_CASE("description: the one of interests is valid, and names every category") {
   const std::string text = interests::kDescription;
   CHECK(fault_of(text) == "");
   for (const std::string_view category : kCategories) {

@@ -71,7 +71,8 @@ std::string to_text(const bench::Options& options, const bench::Report& report) 
   if (report.unexpected > 0) {
     out += fmt::format("{} answers that belong to no request\n", report.unexpected);
   }
-  return out + fmt::format("own cost: {:.1f} us of CPU a request\n", own_us_per_request(report));
+  return out + fmt::format("cost of this client: {:.1f} us of CPU a request\n",
+                           own_us_per_request(report));
 }
 
 std::string to_json(const bench::Options& options, const bench::Report& report) {

@@ -95,7 +95,7 @@ class UserReader {
   std::string fault_;
 };
 
-// What must stand here, where it is not `found`; empty where anything may.
+// What is valid here, for an error; empty: everything is.
 std::string_view UserReader::expected() const {
   switch (place_) {
     case Place::kOutside:

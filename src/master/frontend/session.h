@@ -1,8 +1,7 @@
 // Session: one client connection and its calls. Messages become calls; their answers are sent in
 // the client's framing, as they come, or over HTTP in the order of the requests.
 //
-// Memory: calls hold their session weakly, so they do not keep the session of a client that has
-//         left alive.
+// Memory: a call holds its session weakly, so it does not keep a session whose client has left.
 // AccessControl: where a token is required, it must be in the first message, or in each HTTP
 //         request. The message with a wrong token is the last that is read: earlier requests are
 //         answered, then the connection ends.

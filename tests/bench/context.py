@@ -57,7 +57,7 @@ class Context:
         self.is_full = is_full
         self.commands: list[dict[str, str]] = []
         self.missing: dict[str, str] = {}  # what was not measured -> why
-        self.others: list[float] = []  # of the machine's CPU, by load, what others took
+        self.others: list[float] = []  # by load: the share of the CPU that other processes took
         self._stack = ExitStack()
         self._upstreams: dict[int, str] = {}  # delay -> URL
         self._upstream_roles: dict[int, str] = {}
@@ -75,7 +75,7 @@ class Context:
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def upstream(self, delay_ms: int = UPSTREAM_MS) -> str:
-        """The URL of a feature service, started for the first who asks."""
+        """The URL of a feature service, started by the first call."""
         if delay_ms not in self._upstreams:
             command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
             process = Process.start([*command, "--delay-ms", delay_ms])
@@ -87,7 +87,7 @@ class Context:
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None,
                    build: Path | None = None) -> Ringmaster:
-        """`build`: of the server; the load is that of the context's."""
+        """`build`: the server's; the load comes from the context's build."""
         number = len(list(self.configurations.glob("*.toml")))
         system = ringmaster.start(upstream or self.upstream(), build or self.build, workers,
                                   timeout_ms, self.configurations, f"{OURS}-{number}", handlers)
@@ -96,7 +96,7 @@ class Context:
 
     def rival(self, name: str, upstream: str = "",
               timeout_ms: int = TIMEOUT_MS) -> Contender | None:
-        """None where it cannot be had: `missing` says why."""
+        """None where the machine lacks it: `missing` says why."""
         if name in self.missing:
             return None
         try:
@@ -110,14 +110,14 @@ class Context:
 
     def start(self, name: str, upstream: str = "",
               timeout_ms: int = TIMEOUT_MS) -> Contender | None:
-        """Any of them, ringmaster too."""
+        """ringmaster, or a rival."""
         if name == OURS:
             return self.ringmaster(upstream, timeout_ms=timeout_ms)
         return self.rival(name, upstream, timeout_ms)
 
     def attempt(self, name: str, measure: Callable[[], Any]) -> Any:
-        """What measure() finds; None where a rival cannot be measured so: `missing` says why. Of
-        ringmaster's own failures it makes nothing."""
+        """What measure() returns; None where the load fails on a rival: `missing` says why. Raises
+        LoadFailed where it fails on ringmaster."""
         try:
             return measure()
         except LoadFailed as error:
@@ -178,7 +178,7 @@ class Context:
     @contextmanager
     def background(self, system: Contender, method: str, params: Any, *, rate: float,
                    seconds: float):
-        """A load whose report nobody reads: ended with the block, if it has not ended well."""
+        """A load without a report, ended with the block. Raises LoadFailed if it failed."""
         options = ["--duration-s", seconds, "--warm-up-s", 0, "--rate", rate, "--seed", SEED,
                    "--connections", HTTP_CONNECTIONS if system.http_path else 4]
         self._note(system, method, params, options)
@@ -211,7 +211,7 @@ class Context:
 
 
 def others_share(made: dict[str, Any], busy_s: float) -> float:
-    """Of the machine's CPU time, what went to nobody of the measurement."""
+    """The share of the machine's CPU time that went to processes outside of the measurement."""
     own_s = made["own_cpu_us_per_request"] * made["sent"] / 1e6
     ours_s = sum(made["cpu_s"].values()) + made["upstream_cpu_s"] + own_s
     return max(0.0, busy_s - ours_s) / (made["wall_s"] * (os.cpu_count() or 1))

@@ -1,5 +1,5 @@
-"""The features of src/demo/interests/features.h, three times more: as one would write them in
-Python, with pandas and with numpy, each as fast as it gets without leaving its ways.
+"""The features of src/demo/interests/features.h, three times more: written in
+Python, with pandas and with numpy, each as fast as it gets in its usual style.
 
 Each function takes a user's events in the form that is natural there, at least one event, oldest
 first, and returns the 60 numbers; each form is also made from the bytes of a response.
@@ -27,7 +27,7 @@ def events_of(body: bytes) -> list[dict]:
 
 
 def of_events(events: list[dict]) -> list[int]:
-    """In Python. The categories go into bytes at once, since what bytes can do, C does."""
+    """In Python. The categories go into bytes at once, whose methods are written in C."""
     codes = bytes([CODES[event["category"]] for event in events])
     size = len(codes)
     now = codes[-1]

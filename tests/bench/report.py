@@ -83,8 +83,8 @@ def others_text(scenario: dict[str, Any]) -> str:
     shares = scenario["others"]
     if not shares:
         return ""
-    return (f"What had no part in it took {100 * sum(shares) / len(shares):.0f} % of the machine's "
-            f"CPU meanwhile, {100 * max(shares):.0f} % in one of the loads.")
+    return (f"Other processes took {100 * sum(shares) / len(shares):.0f} % of the machine's CPU "
+            f"meanwhile, {100 * max(shares):.0f} % during one of the loads.")
 
 
 def scenario_text(scenario: dict[str, Any], explanations: dict[str, str], folder: str) -> str:
@@ -106,7 +106,7 @@ def scenario_text(scenario: dict[str, Any], explanations: dict[str, str], folder
     again = f"ONLY={name} scripts/bench.sh build/release"
     parts.append(f"Again: `{again}`, {scenario['seconds']:.0f} s. {others_text(scenario)}".strip())
     if scenario["commands"]:
-        parts.append(f"What was asked of the servers, by row:\n\n```sh\n"
+        parts.append(f"The loads, by row:\n\n```sh\n"
                      f"{commands_text(scenario['commands'])}\n```")
     return "\n\n".join(parts)
 

@@ -14,7 +14,7 @@ class OverHttp:
         self.url = url
 
     async def start(self) -> None:
-        # Waiting for a free worker is done in its backlog; the request's deadline is the limit.
+        # Requests wait for a free worker in its backlog, until their deadlines.
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=front.KEEP_ALIVE_S),
             timeout=aiohttp.ClientTimeout(total=None),

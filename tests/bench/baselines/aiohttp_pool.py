@@ -21,14 +21,14 @@ class InPool:
         self.model = model
 
     def new_pool(self) -> ProcessPoolExecutor:
-        # Not by fork: a pool that is made anew is made beside threads.
+        # Not by fork: when a broken pool is replaced, this process has threads.
         return ProcessPoolExecutor(
             self.workers, multiprocessing.get_context("forkserver"), work.load, (self.model,)
         )
 
     async def start(self) -> None:
         self.pool = self.new_pool()
-        # Its processes are started by the first tasks: not by the first requests.
+        # The first tasks start the pool's processes: here, before any request.
         await asyncio.gather(*(self.run("burn", {"cpu_ms": 1}, None) for _ in range(self.workers)))
 
     async def run(self, name: str, params: Any, body: bytes | None) -> str:
@@ -38,7 +38,7 @@ class InPool:
                 pool, compute, name, params, body
             )
         except BrokenProcessPool:
-            # All that was in it is lost; the first to notice makes another.
+            # All of its jobs are lost; the first of them to fail makes a new pool.
             if self.pool is pool:
                 self.pool = self.new_pool()
             raise rpc.RpcError(rpc.WORKER_DIED, "a worker died") from None

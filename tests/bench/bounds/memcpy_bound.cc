@@ -5,9 +5,9 @@
 // byte of a server that does nothing else.
 //
 // A block goes from its source to a middle buffer and from there to its destination. Four such
-// paths take turns, as do the requests of a server: with one path alone a block would still be in
-// the fastest cache from its last time, where no bytes just come in from a client are. All pages
-// were touched before, as a running server's are.
+// paths take turns, as do the requests of a server: with one path alone, a block would still be in
+// the fastest cache from its last turn, unlike bytes that a client has just sent. All pages were
+// touched before, as a running server's are.
 //
 // Prints {"bound":"memcpy","paths":4,"sizes":[{"bytes":1024,"s_per_gb":...},...]}: the median of
 // several repeats.

@@ -11,9 +11,9 @@ from targets import number, ratio, target
 TITLE = "the hop to a worker, idle server"
 ABOUT = """One request at a time on one connection. The p50 of `echo`, which a worker answers, less
 the p50 of a method that there is not, which the master answers itself (-32601): the hop. Beside it
-the p50 of a round trip between two processes by futexes alone, where the scheduler puts them, as
-it does with the server's; that depends on whether it puts them on one core, so the same with both
-kept on one is stated, too. All in turn, several times."""
+the p50 of a round trip between two processes by futexes alone. The scheduler chooses their cores,
+as it does for the server's; whether they share one matters, so the p50 with both on one core is
+stated, too. All in turn, several times."""
 BOUND = "bounds/futex_ping_pong"
 
 

@@ -11,9 +11,9 @@ from targets import number, ratio, target
 
 TITLE = "no-op calls, saturated"
 ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16
-connections that pipeline (HTTP: 256 connections), two workers. Ringmaster beside it on 256
-connections, too: what pipelining is worth shows there, and how it does without. The load takes CPU
-time of the same cores: it is stated beside what the server's processes take."""
+connections that pipeline (HTTP: 256 connections), two workers. Ringmaster is also measured on 256
+connections, without pipelining. The load takes CPU time of the same cores: it is stated beside the
+CPU time of the server's processes."""
 AT_ONCE = 256
 CONNECTIONS = 16
 OURS_ON_MANY = f"{OURS}, {AT_ONCE} connections"

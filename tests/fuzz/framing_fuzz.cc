@@ -1,7 +1,7 @@
-// Framing alone: the input is what a connection brings, and then the messages that a client frames.
+// Framing alone: the input is a client's stream, and then the messages that a client frames.
 //
-// Whatever comes is cut into the same messages however it arrives. Messages that are framed as
-// their framing has it come out as they went in.
+// A stream is cut into the same messages, in whatever pieces it arrives. Correctly framed messages
+// come out as they went in.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include "cut.h"

@@ -46,7 +46,7 @@ std::string write(const rapidjson::Value& value) {
   return {out.GetString(), out.GetSize()};
 }
 
-// Checks each value's span as it is told.
+// Checks each value's span when the scan reports it.
 class Spans final : public json::Visitor {
  public:
   explicit Spans(std::string_view text) : text_(text) {}
@@ -70,7 +70,7 @@ class Spans final : public json::Visitor {
     last_end_ = end;
     if (!is_container) scalars_.emplace_back(value.raw);
   }
-  // Once the text is known to be JSON: what is not was void.
+  // REQUIRES: the text is JSON. If it is not, its reported values mean nothing.
   void finish() const {
     RM_ASSERT(depth_ == 0);
     for (const std::string_view scalar : scalars_)
@@ -120,7 +120,7 @@ void check_template(std::string_view text, const Document* tree) {
   const upstream::BodyTemplate compiled(text);
   const std::string source = compiled.source();
   RM_ASSERT(is_json(source));
-  // Not with a lone surrogate in it: in a parameter's name it is decoded, and then it is no UTF-8.
+  // Not with a lone surrogate: decoded, as in a parameter's name, it is not UTF-8.
   if (tree != nullptr && is_json(write(*tree))) {
     Document written;
     RM_ASSERT(read_tree(source, written) && write(written) == write(*tree));

@@ -39,7 +39,7 @@ def read_cancelled(client, id, executed):
 
 @pytest.mark.parametrize("framing", [one for one in FRAMINGS if not one.answers_everything],
                          ids=lambda framing: framing.__name__)  # fmt: skip
-def test_what_has_not_begun_never_runs(held, gate, framing):
+def test_a_request_that_has_not_begun_never_runs(held, gate, framing):
     _, holding, connect = held
     waiting = gate("waiting")
     waiting.open()
@@ -54,7 +54,7 @@ def test_what_has_not_begun_never_runs(held, gate, framing):
     assert not waiting.was_reached()
 
 
-def test_what_runs_is_answered_at_once_and_once(held):
+def test_a_running_request_is_answered_at_once_and_only_once(held):
     _, holding, connect = held
     with connect() as client:
         client.send_message(cancel("held"))
@@ -65,7 +65,7 @@ def test_what_runs_is_answered_at_once_and_once(held):
         assert json.loads(client.read_message())["result"] == ["after"]
 
 
-def test_only_ones_own_requests_can_be_cancelled_and_by_their_very_id(held):
+def test_a_client_cancels_only_its_own_requests_by_their_exact_ids(held):
     running, holding, connect = held
     with connect() as client, ContentLength(running.address) as other:
         other.send_message(cancel("held"))
@@ -82,7 +82,7 @@ def test_only_ones_own_requests_can_be_cancelled_and_by_their_very_id(held):
 
 
 def test_a_notification_cannot_be_cancelled(held, gate):
-    """Nothing names it, not even no id."""
+    """It has no id, and a cancellation without params names no request."""
     _, holding, connect = held
     waiting = gate("waiting")
     waiting.open()
@@ -109,7 +109,7 @@ def test_an_item_of_a_batch_can_be_cancelled(held):
         assert by_id[1]["error"]["code"] == -32800 and by_id[2]["result"] == [2]
 
 
-def test_who_asks_for_an_answer_gets_one(held):
+def test_a_cancellation_with_an_id_is_answered(held):
     _, holding, connect = held
     with connect() as client:
         client.send_message(cancel("held", answered_as="cancel"))

@@ -52,7 +52,7 @@ def test_call_and_discover(server, own, ca, ask, tokens):
 @pytest.mark.parametrize("host", [
     "127.0.0.1", pytest.param("[::1]", marks=pytest.mark.needs("ipv6")),
     pytest.param("localhost", marks=LOCALHOST)])  # fmt: skip
-def test_the_server_is_told_its_name_but_no_address(serve, ca, ask, host):
+def test_the_server_name_is_sent_for_a_name_not_for_an_address(serve, ca, ask, host):
     named = []
     address, failures = serve(answers, host="127.0.0.1" if host == "localhost" else host,
                             sni_callback=lambda _, name, __: named.append(name))
@@ -63,7 +63,7 @@ def test_the_server_is_told_its_name_but_no_address(serve, ca, ask, host):
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
-def test_whom_the_system_trusts_is_trusted(serve, ca, ask, version):
+def test_the_cas_of_the_system_are_trusted(serve, ca, ask, version):
     address, _ = serve(answers, maximum_version=version)
     assert ask("call", "--to", address, "echo", env={"SSL_CERT_FILE": ca.file}).stdout == "7\n"
 
@@ -79,7 +79,7 @@ def test_a_long_answer_is_read_whole(serve, ca, ask):
     assert ask("call", "--ca", ca.file, "--to", address, "echo").stdout == f'"{text}"\n'
 
 
-def test_who_is_not_trusted_is_named(serve, made, own, ca, ask):
+def test_an_untrusted_certificate_is_named(serve, made, own, ca, ask):
     other = made("other-ca")
     address, _ = serve(answers)
     assert_failed(ask("call", "--ca", other.file, "--to", address, "echo"),
@@ -203,7 +203,7 @@ def cut_off(piece: bytes):
     return behave
 
 
-def test_an_answer_that_is_cut_off_is_none(serve, ca, ask):
+def test_an_answer_that_is_cut_off_is_an_error(serve, ca, ask):
     for piece in (ANSWER[:-1], b""):
         address, _ = serve(cut_off(piece))
         assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
@@ -218,13 +218,13 @@ def ended(tls: ssl.SSLSocket):
     tls.unwrap()
 
 
-def test_an_end_before_the_answer_is_told(serve, ca, ask):
+def test_an_end_before_the_answer_is_an_error(serve, ca, ask):
     address, _ = serve(ended)
     assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
                   f"{address} closed the connection without an answer")
 
 
-def test_a_server_that_goes_in_the_handshake_is_told(ask):
+def test_a_server_that_closes_in_the_handshake_is_named(ask):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         listener.settimeout(DEADLINE_S)
         address = "tls://127.0.0.1:%d" % listener.getsockname()[1]
@@ -250,7 +250,7 @@ def test_the_configuration_says_where(serve, own, ca, ask, tmp_path):
     assert ask("call", "-c", config, "--ca", ca.file, "echo").stdout == "7\n"
     assert_failed(ask("bench", "-c", config, "echo"), f"{address} takes TLS, which this command",
                   code=64)
-    # One without TLS is asked rather, and nothing that is meant for TLS is dropped.
+    # An address without TLS comes first; options for TLS are then an error, and not ignored.
     config.write_text(f"[listen]\nrpc = ['{address}', 'unix:{tmp_path}/none']\n{text}")
     assert_failed(ask("call", "-c", config, "echo"), f"cannot connect to unix:{tmp_path}/none")
     assert_failed(ask("call", "-c", config, "--ca", ca.file, "echo"),
@@ -280,7 +280,7 @@ def test_what_is_wrong_with_the_command_line_is_told(own, made, ask, tmp_path):
     assert_failed(ask("bench", *to), "tls://127.0.0.1:1 takes TLS, which this command", code=64)
 
 
-def test_nobody_there_is_told(ask):
+def test_a_refused_connection_is_named(ask):
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))  # bound, but not listening
         address = "127.0.0.1:%d" % held.getsockname()[1]

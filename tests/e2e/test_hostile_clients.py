@@ -86,7 +86,7 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
         assert served == 4
 
 
-def test_many_that_hold_too_much_together_are_some_lines_of_the_log(server):
+def test_many_closed_connections_are_few_lines_of_the_log(server):
     running = server(limits=SMALL | {"connections": 1000})
     with honest(running), ExitStack() as stack:
         for _ in range(400):  # 24 MB, where 4 MiB may be held
@@ -97,8 +97,8 @@ def test_many_that_hold_too_much_together_are_some_lines_of_the_log(server):
     assert len(told) < 50, told
 
 
-def test_what_was_read_and_had_to_wait_is_not_held_once_it_was_served(server):
-    """Behind a long request much comes with one read, and waits for the first answers."""
+def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
+    """One read brings many requests behind a long one; they wait for the first answers."""
     running = server(
         limits={"request_bytes": "8MiB", "in_flight_per_connection": 1},
         env={"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"},
@@ -124,12 +124,12 @@ def test_blanks_do_not_stretch_the_time_for_the_first_bytes(server):
                 client.send(b" " * 70_000)
 
 
-def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):
+def test_an_idle_connection_is_closed_but_not_one_that_waits(server, probe, gate):
     running = server(
         limits={"idle_timeout_ms": 1000}, handlers={"echo": {}, "hold": probe("hold")}
     )
     held = gate()
-    # Silence begins with the connection: each of them asks as soon as it is there.
+    # A connection is idle from its start: each client sends a request at once.
     with running.connect() as waiting:
         waiting.send(held.request("held"))
         held.wait_for_runs(1)

@@ -102,7 +102,7 @@ def test_what_only_the_privileged_may_do_is_refused_to_them_too(sandboxed, what)
 
 
 def test_each_call_on_the_list_is_refused(server, tmp_path):
-    """Also those beside the ones that are tried above."""
+    """Including those that no other test tries."""
     library = compile_handler(tmp_path / "calls.so", HANDLERS / "calls.c")
     running = server(handlers={"calls": {"library": library}}, workers={"count": 1})
     assert running.call("calls") == []

@@ -257,10 +257,10 @@ def assert_open_until(client: Client, end: float):
     assert not readable or time.monotonic() > end
 
 
-def test_a_silent_connection_is_closed_after_10_s(running):
-    """One that sends nothing, one that sends blanks only, and one whose message does not come to
-    its end; a connection that has been served and waits may stay, and one that is always in the
-    middle of another message."""
+def test_a_connection_without_a_whole_message_is_closed_after_10_s(running):
+    """One that sends nothing, one that sends blanks only, and one whose message stays incomplete.
+    A connection that was served and is idle may stay; so may one that is always in the middle of
+    another message."""
     begun = time.monotonic()
     silent, dribbling, served = running.connect(), running.connect(), running.connect()
     blank, flowing = running.connect(), running.connect()

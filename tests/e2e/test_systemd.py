@@ -79,7 +79,7 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     os.kill(fork_server, signal.SIGSTOP)
     wait_until(lambda: is_stopped(fork_server), "the fork server to be frozen")
     manager.receive_all()
-    # It is looked at as often as the watchdog is told: once more for what it had done before.
+    # Each ping looks for CPU time used since the ping before: the first may still find some.
     manager.receive_until("WATCHDOG")
     manager.receive_until("WATCHDOG")
     for _ in range(2):

@@ -30,7 +30,7 @@ struct FileLog {
 
 }  // namespace
 
-TEST_CASE("log: a text that could be taken for something else is quoted, to the last control") {
+TEST_CASE("log: an ambiguous text is quoted, and its control characters are escaped") {
   const FileLog file;
   log(Level::kInfo, "quoted",
       {{"a", "plain"}, {"b", "x=y"}, {"c", ""}, {"d", "\"\\"}, {"e", "1 2"}, {"f", "\x1f"}});
@@ -38,7 +38,7 @@ TEST_CASE("log: a text that could be taken for something else is quoted, to the 
       " event=quoted a=plain b=\"x=y\" c=\"\" d=\"\\\"\\\\\" e=\"1 2\" f=\"\\u001f\"\n"));
 }
 
-TEST_CASE("log: lines lost are told once") {
+TEST_CASE("log: lost lines are counted once") {
   const test::TemporaryFolder folder;
   REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
   const Fd reader(::open(folder.at("fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));

@@ -1,4 +1,4 @@
-// [listen]: addresses, and who may call.
+// [listen]: addresses, and which clients may call.
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
@@ -108,7 +108,7 @@ TEST_CASE("config: tokens are read, and never shown") {
   }
 }
 
-TEST_CASE("config: who may call is checked") {
+TEST_CASE("config: access keys are checked") {
   const std::string listen = kEcho + "[listen]\n";
   CHECK(has_problem(listen + "allow = ['10.0.0.1/8']",
                     ":5: listen.allow[0]: expected only zeros beyond the length after the /, "
@@ -130,7 +130,7 @@ TEST_CASE("config: who may call is checked") {
   CHECK(Folder().load(listen + "unix_mode = '0640'").options.unix_access.mode == 0640);
 }
 
-TEST_CASE("config: who may call from a browser is an origin, without a path") {
+TEST_CASE("config: origins are checked, and have no path") {
   const std::string origins = kEcho + "[listen]\norigins = ";
   CHECK(problems_of(origins + "['https://app.example', 'http://[::1]:8080', '*', 'null']").empty());
   for (const char* bad : {"https://app.example/", "https://a/b", "https://", "://a", "app", ""}) {
@@ -139,7 +139,7 @@ TEST_CASE("config: who may call from a browser is an origin, without a path") {
   }
 }
 
-TEST_CASE("config: the status address is one, or off") {
+TEST_CASE("config: the status address is an address without TLS, or off") {
   const Folder folder;
   CHECK(folder.load(kEcho).options.listen_status == "127.0.0.1:7071");
   CHECK(folder.load(kEcho + "[listen]\nstatus = ''").options.listen_status.empty());

@@ -32,7 +32,7 @@ test::Traced trace(const Floor& floor) {
 
 }  // namespace
 
-TEST_CASE("ports: at every instruction, what another worker leaves is not taken for its like") {
+TEST_CASE("ports: at every instruction, a batch takes no job of another handler") {
   SKIP_UNLESS(test::ptrace_stops());
   test::Way way;
   Floor undisturbed;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kFirstBytesNs = 10 * kNsPerS;
 constexpr uint64_t kHourNs = 3600 * kNsPerS;
-constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: as many more seconds
+constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: each brings one more second
 
 // A client of a connection in the same process. `before` and `after` are the times around what was
 // done last.
@@ -60,7 +60,7 @@ class Client : public Connection::Events {
       });
     });
   }
-  // Some of what it was sent, until more of the rest could be written.
+  // Reads so many bytes, until more of the rest could be written.
   void receive(size_t bytes) {
     loop_.run_until([&] {
       char piece[4096];
@@ -70,7 +70,7 @@ class Client : public Connection::Events {
     });
     loop_.run_until([turns = 0]() mutable { return ++turns > 2; });
   }
-  // The next so many bytes that it was sent.
+  // Reads so many bytes.
   std::string read(size_t bytes) {
     std::string got;
     loop_.run_until([&] {
@@ -196,7 +196,7 @@ TEST_CASE("connection: a long message has longer, by its own bytes only") {
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerS));
 }
 
-TEST_CASE("connection: the time in which it is not read is not the client's") {
+TEST_CASE("connection: the time in which it is not read does not count") {
   Client client;
   client.send("[1,");
   client.timed([&] { client->hold_reading(true); });
@@ -238,7 +238,7 @@ TEST_CASE("connection: what the socket takes of several answers is sent once, in
   CHECK(received == sent);
 }
 
-TEST_CASE("connection: idle is who is owed nothing, and sends nothing") {
+TEST_CASE("connection: it is idle when nothing is owed to the client, which sends nothing") {
   Client client({.send_timeout_ms = 60'000, .idle_timeout_ms = 1000});
   CHECK(!client->has_idled(client.before + kNsPerS, false));
   CHECK(client->has_idled(client.after + kNsPerS + kNsPerMs, false));

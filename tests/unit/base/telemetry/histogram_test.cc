@@ -5,7 +5,7 @@
 
 namespace ringmaster::bench {
 
-TEST_CASE("histogram: nothing recorded is nothing") {
+TEST_CASE("histogram: an empty one has zeros only") {
   const Histogram empty;
   CHECK(empty.count() == 0);
   CHECK(empty.percentile_ns(99) == 0);

@@ -19,7 +19,7 @@ struct TwoSteps {
     CHECK(second.in_hand()[0].job == first.in_hand()[0].job);
     CHECK(second.in_hand()[0] != first.in_hand()[0]);
   }
-  // The second step is answered, once, and nobody has paid for it.
+  // The second step is answered, once, and no attempt was used up.
   void check_answered() {
     second.commit(second.in_hand()[0], "\"two\"");
     CHECK(core.take_results());
@@ -123,7 +123,7 @@ TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is g
   CHECK(steps.core.dispatcher.in_flight() == 0);
 }
 
-TEST_CASE("run stage: whoever has its worker ended for another job has still used an attempt") {
+TEST_CASE("run stage: a job whose worker was ended for another job has used an attempt") {
   for (const uint64_t attempts : {uint64_t{1}, uint64_t{2}}) {
     CAPTURE(attempts);
     TwoSteps steps(60'000, attempts);
@@ -227,7 +227,7 @@ TEST_CASE("run stage: a client's own deadline answers the client, and ends no wo
   abandoned.abandon();
   CHECK(abandoned.killed.empty());
   CHECK(abandoned.tick(0).empty());
-  CHECK(abandoned.tick(100).empty());  // nobody waits for its worker
+  CHECK(abandoned.tick(100).empty());  // no job waits
   CHECK(abandoned.core.dispatcher.in_flight() == 1);
   abandoned.first.commit(abandoned.first.in_hand()[0], "\"late\"");
   CHECK(abandoned.core.take_results());
@@ -269,7 +269,7 @@ TEST_CASE("run stage: an abandoned job's worker is not ended while others give r
   }
 }
 
-TEST_CASE("run stage: a worker with another job beside an abandoned one is not ended for those") {
+TEST_CASE("run stage: a worker that also has another job is not ended for an abandoned one") {
   Abandoned abandoned;
   abandoned.abandon();
   abandoned.admit(std::nullopt);

@@ -33,7 +33,7 @@ class Manager {
   }
   ~Manager() { ::unsetenv("NOTIFY_SOCKET"); }
 
-  // Until its socket takes no more. How many messages that were.
+  // Fills the manager's socket; returns the number of messages.
   size_t fill() {
     sockaddr_un address{};
     socklen_t size = sizeof address;
@@ -46,7 +46,7 @@ class Manager {
     REQUIRE(errno == EAGAIN);
     return count;
   }
-  // All that has come.
+  // All messages that have come.
   Messages receive() {
     Messages messages;
     char message[4096];
@@ -94,7 +94,7 @@ TEST_CASE("notify: a full socket is not waited for, and what it did not take is 
       messages.push_back(std::move(message));
     return !messages.empty();
   });
-  // In their order; of what had become stale, only the last.
+  // In their order; of stale ones, only the last.
   REQUIRE(messages.size() == 4);
   CHECK(messages[0].starts_with("RELOADING=1\n"));
   CHECK(messages[1] == "WATCHDOG=1");
@@ -104,7 +104,7 @@ TEST_CASE("notify: a full socket is not waited for, and what it did not take is 
   CHECK(manager.receive() == Messages{"STOPPING=1\nEXTEND_TIMEOUT_USEC=5000\nSTATUS=stopping"});
 }
 
-TEST_CASE("notify: without a manager, or once it is gone, nobody is told") {
+TEST_CASE("notify: without a manager, or once it is gone, nothing is sent") {
   test::Loop loop;
   ::unsetenv("NOTIFY_SOCKET");
   CHECK(master::watchdog_interval_ms() == 0);

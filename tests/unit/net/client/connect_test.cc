@@ -46,7 +46,7 @@ TEST_CASE("connect: a deadline that has passed fails at once, even where a serve
   CHECK(connect_to("unix:" + folder.at("a"), Deadline(kNsPerS)));
 }
 
-TEST_CASE("connect: what remains of a deadline is never nothing, which would be for ever") {
+TEST_CASE("connect: the rest of a deadline is never 0, which would be for ever") {
   const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const Deadline deadline(20);
   timeval set{};
@@ -61,7 +61,7 @@ TEST_CASE("connect: what remains of a deadline is never nothing, which would be 
   CHECK(applied > 0);
 }
 
-TEST_CASE("connect: a server that takes nobody from its backlog is given up at the deadline") {
+TEST_CASE("connect: a server that accepts nothing from its backlog is given up at the deadline") {
   const test::TemporaryFolder folder;
   const Fd served = bind_unix(folder.at("a"), true);
   const Fd waits = std::move(*connect_to("unix:" + folder.at("a"), Deadline(kNsPerS)));
@@ -93,7 +93,7 @@ TEST_CASE("show token: only the result true is a yes") {
   CHECK(refused.error().message == "the server does not take the token: \"unknown token\"");
 }
 
-TEST_CASE("show token: a connection that closes before the answer is whole has given none") {
+TEST_CASE("show token: a connection that closes before the answer is whole is an error") {
   for (const char* part : {"", "{\"jsonrpc\":\"2.0\",\"id\":0,\"result\":true}"}) {
     CAPTURE(part);
     const Status closed = shown(part);

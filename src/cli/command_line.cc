@@ -49,26 +49,28 @@ void describe_bench(CLI::App& app, CommandLine& line) {
       ->check(CLI::PositiveNumber);
   app.add_option("--arrivals", line.arrivals, "open loop: when requests are sent (default poisson)")
       ->type_name("poisson|constant");
-  app.add_option("--seed", load.seed, "open loop: the same arrivals each time (default 1)")
+  app.add_option("--seed", load.seed, "open loop: the seed of the arrivals (default 1)")
       ->type_name("N");
   app.add_option("--concurrency", load.concurrency,
                  "closed loop, if there is no --rate: requests at once (default 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 1'000'000));
-  app.add_option("--connections", load.connections, "spread over that many (default 1)")
+  app.add_option("--connections", load.connections,
+                 "spread the load over N connections (default 1)")
       ->type_name("N")
       ->check(CLI::Range(1, 100'000));
   app.add_option("--http", load.http_path, "POST to this path, not JSON lines")->type_name("PATH");
-  app.add_option("--warm-up-s", load.warm_up_s, "not counted (default 1)")
+  app.add_option("--warm-up-s", load.warm_up_s,
+                 "load before the measurement, not counted (default 1)")
       ->type_name("S")
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--duration-s", load.duration_s, "counted (default 10)")
+  app.add_option("--duration-s", load.duration_s, "the length of the measurement (default 10)")
       ->type_name("S")
       ->check(CLI::PositiveNumber);
-  app.add_option("--in-time-ms", load.in_time_ms, "count the results that took no longer")
+  app.add_option("--in-time-ms", load.in_time_ms, "also count the results that took at most MS")
       ->type_name("MS")
       ->check(CLI::PositiveNumber);
-  app.add_option("--drain-s", load.drain_s, "wait so long for the last answers (default 10)")
+  app.add_option("--drain-s", load.drain_s, "wait at most S for the last answers (default 10)")
       ->type_name("S")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--json", line.json, "print the report as JSON");
@@ -90,7 +92,8 @@ void describe(Parser& parser, CommandLine& line) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
-  parser.serve->add_option("--log-format", line.log_format, "of log lines (default logfmt)")
+  parser.serve
+      ->add_option("--log-format", line.log_format, "the format of log lines (default logfmt)")
       ->type_name("logfmt|json");
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
       ->type_name("FILE");
@@ -105,7 +108,7 @@ void describe(Parser& parser, CommandLine& line) {
       ->type_name("PID")
       ->check(CLI::PositiveNumber);
   parser.reload->add_flag("--wait", line.wait,
-                          "until the reload has ended, print what came of it; needs listen.status");
+                          "wait for the end of the reload, print its result; needs listen.status");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
                     "the server (default: the first listen.rpc of -c, without TLS if there is\n"
@@ -130,7 +133,7 @@ void describe(Parser& parser, CommandLine& line) {
   }
   parser.call
       ->add_option("--wait", line.wait_s,
-                   "try to connect for that long: until a server that starts is ready")
+                   "keep trying to connect for that long, while the server starts")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, kWaitSMax));
   parser.call->add_option(

@@ -146,7 +146,7 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      "connection that holds most is closed.",
      Type::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
     {"send_timeout_ms",
-     "How long a client may read no byte of its answers before its connection is closed. Raise it "
+     "A connection is closed when its client has read no byte of its answers for so long. Raise it "
      "for clients that pause.",
      Type::kMs, 1, kHourMs, &Limits::send_timeout_ms},
     {"idle_timeout_ms",
@@ -224,7 +224,7 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      Type::kMs, 1, kHourMs, &Method::timeout_ms},
     {"attempts",
      "How often a job is run in all if its workers die. Set 1 for work that must not be done "
-     "twice; with many, a job that kills workers kills many.",
+     "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "

@@ -58,7 +58,7 @@ void add_options(CLI::App& app, Options& options, std::string& distribution) {
       ->check(CLI::Range(uint64_t{1}, kMsMax))
       ->type_name("N")
       ->capture_default_str();
-  app.add_option("--seed", options.fates.seed, "of the faults and delays drawn")
+  app.add_option("--seed", options.fates.seed, "seed of the random faults and delays")
       ->type_name("N")
       ->capture_default_str();
 }

@@ -177,8 +177,8 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(fcntl), {is_int(1, F_SETOWN_EX)}},
       {SCMP_SYS(ioctl), {is_int(1, FIOSETOWN)}},
       {SCMP_SYS(ioctl), {is_int(1, SIOCSPGRP)}},
-      // Nor may it make one that the master shares signal its owner, which a terminal sets to the
-      // processes that the terminal belongs to, with a signal of its choice.
+      // Nor may a handler have a descriptor that the master shares send signals, of its choice: a
+      // terminal makes the processes in its foreground the owner.
       {SCMP_SYS(fcntl), {is_int(1, F_SETSIG)}},
       {SCMP_SYS(fcntl), {is_int(1, F_SETFL), {2, SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC}}},
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},

@@ -1,10 +1,10 @@
 """Aggregation: how long the features of one user take, in ours, Python, pandas and numpy.
 
 Twice each: from the events in the form that is natural there, and from the bytes of the response
-that has them. Users have 100 to 100,000 events, drawn by a fixed seed; they are many, and gone
-through in turn, so that nobody profits from having just seen the same one. Systems take turns
-too, ROUNDS times: what disturbs the machine meets all of them. All must give the same numbers for
-every user.
+that has them. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
+taken in turn, so that no user is still in the caches from its last turn. Systems take turns, too,
+ROUNDS times, so that a disturbance of the machine meets all of them. All must give the same numbers
+for every user.
 """
 
 import gc
@@ -25,7 +25,7 @@ STAYS = 0.6  # how often the next event is of the same category, at least
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
 
 OURS = "ours"
-# How each of the others makes its form of the events of a body, and the features of that.
+# For each of the others: a body to its form of the events, and this form to the features.
 SYSTEMS = {
     "Python": (features.events_of, features.of_events),
     "pandas": (features.frame_of, features.of_frame),

@@ -16,8 +16,8 @@ from ringmaster import Ringmaster
 OURS = "ringmaster"
 PYTHON = ("flask_gunicorn", "flask_threads", "aiohttp_alone", "aiohttp_flask", "aiohttp_pool")
 POOL, GO, NODE = "aiohttp_pool", "go_net_rpc", "node_piscina"
-# The same, which refuses what is more than 60 at once: what it can do within its deadline, as one
-# who has measured it would set it.
+# The same, but it refuses requests beyond 60 at once: the number that it was measured to serve
+# within its deadline.
 POOL_LIMITED, POOL_LIMIT = "aiohttp_pool, limited", 60
 WORKERS = 2
 TIMEOUT_MS = 1000  # the deadline, where a system has such a thing

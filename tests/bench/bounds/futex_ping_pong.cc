@@ -1,8 +1,8 @@
 // futex_ping_pong [ROUNDS]: the round trip between two processes that wake each other by a futex
 // word in shared memory, and do nothing else.
 //
-// No server hands a job to a sleeping worker, and is woken by its result, in less: so it is what
-// the time of a request to an idle server is compared with, in the same run. As in a server, both
+// No server can hand a job to a sleeping worker, and be woken by its result, in less time. So the
+// time of a request to an idle server is compared with it, in the same run. As in a server, both
 // sides sleep in between, and neither is bound to a core.
 //
 // Prints {"bound":"futex_ping_pong","rounds":N,"p50_ns":...,"p99_ns":...,"mean_ns":...}, after a

@@ -1,4 +1,4 @@
-"""What connections cost that only wait, and what they cost those that do not."""
+"""The cost of idle connections, and their effect on busy ones."""
 
 import socket
 from contextlib import ExitStack
@@ -39,7 +39,7 @@ def probe(context: Context, system: Ringmaster) -> dict[str, Any]:
 
 
 def measure(context: Context, framing: type[Framed]) -> dict[str, Any]:
-    """A server of its own: what one has grown by stays with it."""
+    """With a server of its own, since a server keeps the memory that it has grown by."""
     system = context.ringmaster()
     probe(context, system)  # its memory for the busy ones
     grown = []

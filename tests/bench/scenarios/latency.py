@@ -17,8 +17,8 @@ ABOUT = f"""`fetch_burn`: an upstream that takes {UPSTREAM_MS} ms, then {CPU_MS}
 workers can do {CAPACITY:.1f} a second. Poisson arrivals, the same for all; latency counts from the
 intended start. The ideal is an M/D/2 queue, fed with the same arrivals, whose hops cost nothing.
 Each system is started for its run and ended after it, so that none has another's backlog beside
-it. What was not answered {DRAIN_S} s after the last arrival is lost, and counts as slower than all
-that was answered."""
+it. A request without an answer {DRAIN_S} s after the last arrival is lost, and counts as slower
+than all answered ones."""
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
 RIVALS = (*PYTHON, NODE)
 
@@ -52,15 +52,15 @@ def figures(context: Context, system: Contender, seed: int) -> dict[str, Figure]
 
 
 def of_all_sent(made: dict[str, Any]) -> dict[str, float]:
-    """Percentiles of all requests in ms, where those that had no result are slower than all that
-    had one: none of them is beyond the share that had one."""
+    """Percentiles of all requests in ms. Those without a result count as slower than all others, so
+    the percentiles end at the share of requests with a result."""
     share = made["results"] / made["sent"]
     return {f"{percent * share:.6g}": made["latency_us"][f"p{percent:g}"] / 1e3
             for percent in PERCENTS}
 
 
 def at(made: dict[str, Any], percent: float) -> float | None:
-    """The next percentile that there is from this one on; None beyond the last of them."""
+    """The nearest percentile that is not below this one; None: there is none."""
     return min((ms for found, ms in made["ms"].items() if float(found) >= percent), default=None)
 
 
@@ -92,7 +92,7 @@ def row(load: float, seed: int, made: dict[str, Any]) -> list[Any]:
 
 
 def plot(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Against 1 in how many is slower, since it is the slow ones that matter."""
+    """The x axis, 1 in how many requests is slower, spreads out the slow ones."""
     slower = lambda percent: 100 / (100 - percent)  # noqa: E731
     return {
         "kind": "lines", "name": "latency", "title": "Latency at 80 % of capacity (53 a second)",

@@ -17,7 +17,7 @@ AT_MOST = 12  # fetches that fill a row
 ABOUT = f"""`fetch_burn` at {RATE:.0f} requests a second, Poisson, the same arrivals for all. A
 row for each process: how busy it was, each {1000 * STEP_S:.0f} ms, by the scheduler's account.
 Above them how many requests were waiting for the upstream, of {AT_MOST}: that is the I/O. The
-upstream is one that keeps when it was asked ({UPSTREAM_MS} ms each)."""
+upstream records when it is asked ({UPSTREAM_MS} ms each)."""
 SETTLE_S = 1.5
 
 

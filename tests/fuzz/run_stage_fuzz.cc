@@ -1,9 +1,9 @@
-// The run stage, above the master's end of the shared memory: the input is what workers write
-// there, and what becomes of the jobs meanwhile: they come, are dropped, expire, and lose their
-// workers, or all of these at once.
+// The run stage, above the master's end of the shared memory. The input is a script of what workers
+// write there, and of what happens to jobs: they are admitted, dropped, expire, or lose a worker or
+// all of them.
 //
 // Whatever is written: each job ends exactly once, its memory is free then, and each call does a
-// bounded amount of work. Once damage was found, the generation is believed nothing more.
+// bounded amount of work. Once damage was found, nothing more is taken from the generation.
 #include <algorithm>
 #include <optional>
 #include <vector>
@@ -134,7 +134,7 @@ class Play : StageEvents {
     return jobs[script_.ConsumeIntegralInRange<size_t>(0, jobs.size() - 1)];
   }
 
-  // `is_cancelled`: its caller is gone whether it can be dropped or not.
+  // `is_cancelled`: the caller leaves, even where the stage cannot drop the job.
   void drop(bool is_cancelled) {
     Job* job = some_job();
     if (job == nullptr || job->state == JobState::kAbandoned) return;

@@ -17,7 +17,7 @@ from typing import Any
 # Nothing takes so long; sanitizers on two busy cores may take a good part of it.
 DEADLINE_S = 25.0
 
-# Of the supervisor: whoever should have been woken and was not waits for it.
+# The supervisor's tick: a process that missed its wake-up waits until then.
 SLOW_TICK_S = 0.05
 
 

@@ -45,7 +45,7 @@ def test_a_signal_ends_it_at_once_whatever_is_under_way(feature_service, number)
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else None,
 )
-def test_what_is_wrong_is_said(build, start, options, code, message):
+def test_a_wrong_option_is_named(build, start, options, code, message):
     process = start([build / "feature_service", *options])
     assert process.wait() == code
     process.wait_for_line(message)

@@ -109,10 +109,8 @@ def test_a_stopped_fork_server_is_replaced(server):
     assert running.call("echo", [1]) == [1]
 
 
-def test_a_model_that_is_missing_when_the_fork_server_dies_is_asked_for_until_it_is_back(
-    server, probe, tmp_path
-):
-    """That it is, and which, can be seen; the server recovers by itself."""
+def test_a_missing_model_is_tried_again_after_a_fork_server_dies(server, probe, tmp_path):
+    """The log and /readyz name the missing model; the server recovers by itself."""
     model = tmp_path / "model"
     model.write_text("a model")
     running = server(listen=ON, handlers={"echo": {}, "m": probe("opens", gate=model)})

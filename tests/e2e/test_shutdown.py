@@ -59,7 +59,7 @@ def test_everything_admitted_is_answered(holding, gate, number):
 
 
 def test_under_load_everything_admitted_is_answered(holding):
-    """Whatever was not admitted any more is refused, in so many words: no request gets nothing."""
+    """Requests that come too late to be admitted get an error: each request is answered."""
     running = holding()
     clients = [running.connect() for _ in range(8)]
     for client in clients:
@@ -77,7 +77,7 @@ def test_under_load_everything_admitted_is_answered(holding):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_read_and_had_to_wait_is_refused(holding, gate, number):
+def test_requests_that_were_read_and_wait_are_refused(holding, gate, number):
     running = holding(limits={"in_flight_per_connection": 1})
     held = gate()
     with running.connect() as client:
@@ -124,7 +124,7 @@ def test_an_interrupt_stops_at_once(holding, gate):
 
 
 def test_a_deadline_that_comes_after_an_interrupt_changes_nothing(holding, gate):
-    """What runs has had its answer; its worker ends late, because who ends it was stopped."""
+    """The job was answered before; its worker ends late, because the fork server is stopped."""
     running, held = holding(methods={"hold": {"timeout_ms": 900}}), gate()
     with running.connect() as client:
         client.send(held.request(1))
@@ -146,14 +146,14 @@ def test_grace_is_bounded(holding, gate):
 
 
 def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
-    """The last answers, more than the socket takes at once, outlive whom they come from."""
+    """The last answers are more than the socket takes at once, and are sent all the same."""
     running = holding(
         listen={"rpc": [f"unix:{tmp_path}/rpc.sock"]}, limits={"in_flight_per_connection": 10_000}
     )
     soft, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
     with running.connect() as client:
         assert client.call("echo", [1]) == [1]
-        # There will be none, however long we take: it may open nothing but the first three.
+        # No generation can start: the master may open no descriptor beyond the first three.
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (3, hard))
         os.kill(running.fork_server(), signal.SIGKILL)
         running.wait_for_line("event=generation_not_started")

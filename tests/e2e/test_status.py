@@ -135,8 +135,8 @@ def test_an_address_in_use_is_named_at_the_start(server):
     )
 
 
-def test_nobody_fails_for_the_default(server):
-    """Whoever has its address: one of the two, or another server on this host, now or before."""
+def test_a_default_address_in_use_is_no_failure(server):
+    """One of the two servers has it, or a third one on this host."""
     first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
     assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
     told = lambda: [line for line in first.lines + second.lines if "event=no_status_port" in line]

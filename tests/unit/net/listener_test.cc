@@ -63,7 +63,7 @@ mode_t mode_of(const std::string& path) {
   return file.st_mode & 07777;
 }
 
-// Listens, and answers how many connections came in until one of them did.
+// Listens and connects; returns the number of accepted connections.
 int accept_one(Loop& loop, Listener& listener) {
   int accepted = 0;
   REQUIRE(listener.listen(loop.get(), [&](Stream) { ++accepted; }));
@@ -121,13 +121,13 @@ TEST_CASE("listener: of two that have bound a port, only one can listen, and the
   CHECK(contains(listening.error().message, first->address()));
 }
 
-TEST_CASE("listener: addresses that are none are errors that name them") {
+TEST_CASE("listener: invalid addresses are errors that name them") {
   CHECK(contains(refused("nonsense").message, "nonsense"));
   CHECK(refused("nonsense").exit_code == ExitCode::kConfig);
   CHECK(contains(refused("127.0.0.1:http-not").message, "127.0.0.1:http-not"));
   CHECK(contains(refused("unix:").message, "unix:"));
   CHECK(contains(refused("unix:/" + std::string(200, 'x')).message, "107 bytes"));
-  CHECK(refused("192.0.2.1:0").exit_code == ExitCode::kResource);  // nobody's own address
+  CHECK(refused("192.0.2.1:0").exit_code == ExitCode::kResource);  // no address of this host
 }
 
 TEST_CASE("listener: a unix socket is served, and goes with its listener") {

@@ -9,8 +9,8 @@ namespace {
 
 constexpr size_t kConnections = 5;
 
-// A turn in which all connections are ready, and asked in the same order, as libuv does: which are
-// read, if each read takes so long.
+// Turns in which all connections are ready and asked in the same order, as libuv does. turn()
+// returns those that are read, if each read takes so long.
 class AllReady {
  public:
   std::string turn(uint64_t read_ns) {

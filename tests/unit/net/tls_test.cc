@@ -63,7 +63,7 @@ struct Pair {
 
 }  // namespace
 
-TEST_CASE("tls: what is wrong with a file is said, and which file it is") {
+TEST_CASE("tls: a bad file is an error that names the file and the fault") {
   const TemporaryFolder folder;
   const Certificate one(folder, "one");
   const Certificate other(folder, "other");

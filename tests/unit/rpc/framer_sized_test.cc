@@ -77,7 +77,7 @@ size_t buffered_after(std::string_view stream, size_t piece) {
 
 }  // namespace
 
-TEST_CASE("framing: of a request of HTTP nothing is kept once it has been handed out") {
+TEST_CASE("framing: nothing of an HTTP request is kept once it has been handed out") {
   const std::string body(500'000, 'x');
   const std::string head = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n";
   for (const size_t piece : {10u, 60'000u, 600'000u}) {
@@ -97,7 +97,7 @@ TEST_CASE("framing: a stream with lengths in it is cut alike, whole or in pieces
   }
 }
 
-TEST_CASE("framing: of a message whose length is known, what follows is read in place, too") {
+TEST_CASE("framing: behind a message of known length, the next one is read in place, too") {
   const std::string large(300'000, 'x');
   const std::string headers = "Content-Length: 300000\r\n\r\n" + large;
   for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {

@@ -1,5 +1,5 @@
-// Whenever a fork server dies between being told to fork and having reported it: no worker outlives
-// it, and whoever takes over has each job exactly once.
+// A fork server is killed at each point between its order to fork and its report: no worker
+// outlives it, and its successor has each job exactly once.
 #include <csignal>
 #include <doctest/doctest.h>
 #include <filesystem>
@@ -16,7 +16,7 @@ namespace {
 constexpr Publication kJob{1, 1};
 constexpr int kSystemCallStop = SIGTRAP | 0x80;
 
-// Orphans become our children while it lives, as they would init's: whoever is left can be seen.
+// While it lives, orphans become our children instead of init's, so that we can wait for them.
 class Subreaper {
  public:
   Subreaper() { REQUIRE(::prctl(PR_SET_CHILD_SUBREAPER, 1) == 0); }
@@ -57,7 +57,7 @@ class TracedForkServer {
 
   pid_t worker() const { return worker_; }
 
-  // To its next system call, or the end of one. The worker, once it is there, waits for us.
+  // Runs it to the begin or end of a system call. The worker, once forked, waits for us.
   void step() {
     const int status = step(pid_);
     if (status >> 8 != (SIGTRAP | (PTRACE_EVENT_FORK << 8))) return;
@@ -84,7 +84,7 @@ class TracedForkServer {
     return ::recv(master_->fd(), &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
   }
 
-  // Kills the fork server, lets the worker go, and waits until nobody is left.
+  // Kills the fork server, lets the worker go, and waits until no process is left.
   void kill() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -92,7 +92,7 @@ class TracedForkServer {
     while (::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status)) {
     }
     pid_ = 0;
-    // It may have been killed with its fork server: then there is nobody to let go.
+    // It may have been killed with its fork server: then there is no worker to let go.
     if (worker_ > 0) ::ptrace(PTRACE_DETACH, worker_, nullptr, nullptr);
     ::alarm(test::kDeadlineS);  // a worker that lives on would be waited for in vain
     while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
@@ -112,8 +112,8 @@ class TracedForkServer {
     ::dup2(channel, kControlFd);
     std::string words[] = {"ringmaster", "fork-server", "1", std::to_string(::getppid())};
     char* argv[] = {words[0].data(), words[1].data(), words[2].data(), words[3].data(), nullptr};
-    // Executed as the master does it: what libraries do at a fork in this process, where other
-    // tests have used them, does not happen there.
+    // A new program, as the master starts it: in this process, libraries that other tests have used
+    // would act at a fork.
     ::execv(built("ringmaster").c_str(), argv);
     ::_exit(127);
   }
@@ -146,7 +146,7 @@ struct Count {
   uint32_t doubled = 0;
 };
 
-// The fork server and its worker are gone: what the master does then, and one who takes over.
+// The fork server and its worker are gone: takes over as the master does, with a new worker.
 void take_over(Floor& floor, Count& count) {
   std::vector<Answer> answers = floor.drain();
   const std::vector<Publication> named = floor.port.take_over(0);
@@ -155,7 +155,7 @@ void take_over(Floor& floor, Count& count) {
     REQUIRE(floor.port.try_publish(kJob));
     floor.port.wake(1);
   }
-  if (answers.empty()) {  // else nobody has anything left to do
+  if (answers.empty()) {                                       // else no job is left
     floor.store.header(kJob.job).deadline_ns = kJob.sequence;  // as echo_one() expects it
     test::Child successor = floor.fork_worker(0, echo_one);
     answers = floor.wait_for(1);
@@ -171,7 +171,7 @@ void take_over(Floor& floor, Count& count) {
 // A floor with one job published that any worker may run.
 void publish(Floor& floor) {
   floor.publish(kJob, "[1]");
-  floor.store.header(kJob.job).deadline_ns = ~uint64_t{0};  // nobody is there to have read it yet
+  floor.store.header(kJob.job).deadline_ns = ~uint64_t{0};  // no process has read it yet
 }
 
 // How many steps lead a worker from its birth to each of its system calls, up to its first answer.

@@ -174,7 +174,7 @@ TEST_CASE("interests features: no nesting exhausts the stack") {
   CHECK(fault_of(R"({"user_id":1,"x":)" + flat + R"(,"events":[]})").empty());
 }
 
-TEST_CASE("interests plain events: pass over what is usual, stay where anything is not") {
+TEST_CASE("interests plain events: read events of the usual form, and stop at any other") {
   const std::string rest = R"(,{"ts":1})" + std::string(PlainEvents::kBytesMax, ' ');
   const std::string text =
       R"(,{"category":"bbs","ts":1}, {"category": "tech", "ts": 123456789012345678})" + rest;

@@ -45,7 +45,7 @@ TEST_CASE("handshake quota: one that has begun may overdraw as much again") {
   CHECK(!quota.may_go_on(one, kS));
 }
 
-TEST_CASE("handshake quota: what is given back is there again, and no more than was owed") {
+TEST_CASE("handshake quota: a refund gives credit back, but no more than was owed") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   quota.charge(one, 600 * kMs, kS);
@@ -97,7 +97,7 @@ TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter 
   CHECK(!load.is_scarce(14 * kS));
 }
 
-TEST_CASE("handshake quota: with which other client one shares an account is the salt's to say") {
+TEST_CASE("handshake quota: the salt decides which clients share an account") {
   const HandshakeQuota quota("salt"), another("pepper");
   int same = 0;
   for (int i = 0; i < 1000; ++i) {

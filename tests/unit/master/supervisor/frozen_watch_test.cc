@@ -18,7 +18,7 @@ struct Watched {
   std::optional<ProcessLook> process = ProcessLook{'S', 7};
   int looks = 0;
 
-  // The state in which it is found at one of so many ticks; 0: it is at none of them.
+  // After so many ticks: the state of the process if the watch has found it, else 0.
   char found_in(uint32_t ticks, bool is_expected = true) {
     char found = 0;
     for (uint32_t i = 0; i < ticks; ++i) {
@@ -100,7 +100,7 @@ TEST_CASE("frozen watch: one that uses much CPU time for something else is found
   CHECK(watched.found_in(kTicks) == 'R');
 }
 
-TEST_CASE("frozen watch: one that has ended is another's affair, and so is its CPU time") {
+TEST_CASE("frozen watch: one that has ended is not frozen, and the next look begins anew") {
   Watched watched;
   watched.process.reset();
   CHECK(watched.found_in(100) == 0);
@@ -126,7 +126,7 @@ TEST_CASE("stall watch: jobs without a result and without anybody at work are a 
   CHECK(!ticks(1, 0, 1));  // none is left
   is_at_work = true;       // a long job
   CHECK(!ticks(100, 1, 1));
-  is_at_work = false;  // and whoever had it was stopped
+  is_at_work = false;  // its worker was stopped
   CHECK(ticks(kStall, 1, 1));
 }
 

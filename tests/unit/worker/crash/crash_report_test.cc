@@ -86,7 +86,7 @@ TEST_CASE("crash report: an abort, a signal from outside, a stack that has no ro
   CHECK(overflowed.report.find("recurse") != std::string::npos);
 }
 
-TEST_CASE("crash report: without a crash there is none, nor after another end than was reported") {
+TEST_CASE("crash report: none without a crash, and none for an end by another signal") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End killed = end_of(reports, [] { ::kill(::getpid(), SIGKILL); });

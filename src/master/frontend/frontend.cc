@@ -64,8 +64,8 @@ Status Frontend::load_tls(const Options& options) {
   if (!is_needed) return {};
   if (options.tls.certificate.empty()) {
     return fail(ExitCode::kConfig,
-                "a socket that the service manager calls tls takes listen.tls_certificate_file and "
-                "listen.tls_key_file");
+                "the service manager passes a socket that is named tls: expected "
+                "listen.tls_certificate_file and listen.tls_key_file, found none");
   }
   auto context = net::TlsContext::create(options.tls);
   if (!context) return tl::unexpected(context.error());
@@ -143,8 +143,8 @@ void Frontend::warn_if_open(const net::Listener& listener, const Options& option
   log(Level::kWarning, "open_to_all",
       {{"address", listener.address()},
        {"why",
-        "whoever reaches this address may call every method; set listen.allow, "
-        "listen.token_file or tls:// to say who may"}});
+        "anyone who reaches this address may call every method; set listen.allow, "
+        "listen.token_file or tls:// to restrict that"}});
 }
 
 void Frontend::forget_bound() {

@@ -144,7 +144,7 @@ tl::unexpected<Error> TlsChannel::fail_with_reason() {
   } else if (is_at_eof_ && !was_open) {
     text = address_ + " closed the connection in the TLS handshake";
   } else if (is_at_eof_) {
-    text = address_ + " cut the connection off: expected a whole answer, or the end of its TLS";
+    text = address_ + " cut the connection off: expected a whole answer, or TLS's close_notify";
   } else {
     text = fmt::format("TLS with {}: {}", address_, reason);
   }

@@ -33,9 +33,10 @@ tl::expected<std::vector<std::string>, std::string> read_lines(const std::string
     const std::string_view token = trim(line);
     if (token.empty() || token.front() == '#') continue;
     if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
-      return tl::unexpected(fmt::format(
-          "{}:{}: expected a token of {} to {} visible ASCII characters, found {}{}", path, number,
-          kTokenBytesMin, kTokenBytesMax, token.size(), is_visible(token) ? "" : ", not all such"));
+      return tl::unexpected(
+          fmt::format("{}:{}: expected a token of {} to {} visible ASCII characters, found {}{}",
+                      path, number, kTokenBytesMin, kTokenBytesMax, token.size(),
+                      is_visible(token) ? "" : ", some of them not"));
     }
     if (tokens.size() == kTokensMax) first_too_many = number;
     tokens.emplace_back(token);

@@ -85,7 +85,8 @@ TEST_CASE("config: tokens are read, and never shown") {
         file + ":2: expected a token of 16 to 1024 visible ASCII characters, found 15");
   CHECK(problem(load("a token with blanks\n")) ==
         file +
-            ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, not all such");
+            ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, some of them "
+            "not");
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
   CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
         file + ": expected at most 1048576 bytes");

@@ -75,7 +75,7 @@ void use_cpu(double cpu_ms) {
 
 struct Burn {
   static constexpr const char* kDescription = R"({
-    "summary": "Uses so much CPU time, to stand for a model that takes so long.",
+    "summary": "Uses CPU time, like a model that takes that long.",
     "params": [
       {"name": "cpu_ms", "required": true, "summary": "milliseconds, fractions allowed",
        "schema": {"type": "number", "minimum": 0, "maximum": 600000}}

@@ -39,7 +39,7 @@ struct Parser {
       app.add_subcommand("discover", "print what a server offers, as an OpenRPC document");
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
   // Only for the list: parse_command_line() turns it into --help.
-  CLI::App* help = app.add_subcommand(kHelp, "print this, or what a SUBCOMMAND takes");
+  CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
 };
 
 void describe_bench(CLI::App& app, CommandLine& line) {

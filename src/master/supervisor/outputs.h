@@ -5,7 +5,7 @@
 // Blocking:  reads never wait: the read end is the master's alone, so no other process can clear
 //            its O_NONBLOCK. A source whose credit is used up is not read until the next tick, and
 //            none is while the log's reader is behind: the master's own lines need the room. The
-//            source's pipe fills, and then its own write waits; nobody else does.
+//            source's pipe fills, and then its own write waits; no other process does.
 // Death:     of a process: finish() logs what it has still printed, kLastBytesMin to
 //            kLastBytesMax of it, in kLastLinesMax lines at most, and none
 //            while the log's reader is behind.

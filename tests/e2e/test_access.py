@@ -51,7 +51,7 @@ def test_a_unix_socket_is_given_away(server, tmp_path):
     assert running.call("echo", [1]) == [1]
 
 
-def test_who_is_not_allowed_is_closed_counted_and_logged(server, tmp_path):
+def test_a_refused_client_is_closed_counted_and_logged(server, tmp_path):
     path = f"unix:{tmp_path}/rpc.sock"
     running = server(listen={"rpc": ["127.0.0.1:0", path]} | DENIED)
     attempts = 300
@@ -67,7 +67,7 @@ def test_who_is_not_allowed_is_closed_counted_and_logged(server, tmp_path):
     assert len(told) < 30, told
 
 
-def test_a_reload_changes_who_is_let_in(server):
+def test_a_reload_changes_which_clients_are_let_in(server):
     running = server(listen={"allow": ["127.0.0.0/8"]})
     with running.connect() as inside:
         assert inside.call("echo", [1]) == [1]
@@ -76,7 +76,7 @@ def test_a_reload_changes_who_is_let_in(server):
         running.send(signal.SIGHUP)
         running.wait_for_line("event=reloaded")
         assert is_closed_at_once(running.address)
-        assert inside.call("echo", [2]) == [2], "who is in stays in"
+        assert inside.call("echo", [2]) == [2], "a client that is in stays in"
     assert "reloaded" in running.reload(listen=listen)
     assert running.call("echo", [3]) == [3]
 

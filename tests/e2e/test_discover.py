@@ -101,7 +101,7 @@ def test_params_that_fit(running):
     assert running.call("interests", {"user_id": 7, "events": [{"category": "bbs"}]})
 
 
-def test_what_declares_nothing_gets_what_comes(running):
+def test_without_declared_params_any_params_are_served(running):
     with running.connect() as client:
         for params in (b"[1e400,[]]", rb'{"a":"\ud800"}', b"[" * 127 + b"]" * 127):
             client.send(b'{"jsonrpc":"2.0","id":1,"method":"echo","params":' + params + b"}\n")

@@ -16,7 +16,7 @@ from server import MEASURED
 from tls import StepwiseTls, TlsClient, raw
 
 
-def test_who_does_not_speak_tls_is_told_and_logged(server, own, ca):
+def test_a_client_without_tls_gets_an_alert_and_is_logged(server, own, ca):
     running = server(listen=own.listen())
     for garbage in (request("echo", [1]), b"POST / HTTP/1.1\r\nHost: x\r\n\r\n", b"\xff" * 500):
         with raw(running) as connection:

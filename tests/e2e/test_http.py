@@ -182,7 +182,7 @@ def test_a_client_that_waits_for_continue_is_told_to_go_on(client):
     assert json.loads(client.read_message())["id"] == 1
 
 
-def test_who_waits_behind_another_request_is_told_to_go_on_after_its_reply(server, probe, gate):
+def test_100_continue_comes_after_the_reply_to_the_request_before(server, probe, gate):
     running = server(handlers={"echo": {}, "hold": probe("hold")})
     held = gate()
     head, _, body = Http.frame(echo(2), b"Expect: 100-continue").partition(b"\r\n\r\n")
@@ -196,13 +196,13 @@ def test_who_waits_behind_another_request_is_told_to_go_on_after_its_reply(serve
         assert json.loads(client.read_message())["id"] == 2
 
 
-def test_http_1_0_knows_no_word_to_go_on(client):
+def test_http_1_0_gets_no_100_continue(client):
     stream = Http.frame(echo(1), b"Expect: 100-continue").replace(b"HTTP/1.1", b"HTTP/1.0", 1)
     client.send(stream)
     assert json.loads(client.read_response()[2])["id"] == 1
 
 
-def test_who_is_refused_is_not_told_to_go_on(client):
+def test_a_refused_request_gets_no_100_continue(client):
     stream = Http.frame(echo(1), b"Expect: 100-continue").replace(b"application/json", b"text/x")
     client.send(stream.partition(b"\r\n\r\n")[0] + b"\r\n\r\n")
     assert_refused(client, 415, "Content-Type")

@@ -26,12 +26,12 @@ def in_ms(latencies):
     return [latency / NS_PER_MS for latency in latencies]
 
 
-def test_who_comes_alone_takes_a_fetch_and_a_run():
+def test_a_request_alone_takes_a_fetch_and_a_run():
     arrivals = [n * 1000 * NS_PER_MS for n in range(100)]
     assert in_ms(latencies_ns(arrivals, servers=2)) == [100] * 100
 
 
-def test_those_who_come_together_wait_for_the_core_that_is_free_first():
+def test_requests_together_wait_for_the_core_that_is_free_first():
     assert in_ms(latencies_ns([0] * 5, servers=2)) == [100, 100, 130, 130, 160]
     # The third finds the first core free at 100 ms, when its fetch has ended 10 ms before.
     assert in_ms(latencies_ns([0, 15 * NS_PER_MS, 20 * NS_PER_MS], servers=2)) == [100, 100, 110]

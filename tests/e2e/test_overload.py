@@ -28,7 +28,7 @@ def burn(id, timeout_ms: int) -> bytes:
     return request("burn", {"cpu_ms": BURN_MS, "_meta": {"timeout_ms": timeout_ms}}, id)
 
 
-def test_what_would_be_too_late_is_refused_at_the_door(busy):
+def test_a_request_that_would_be_too_late_is_refused_at_once(busy):
     _, client, held = busy
     client.send(b"".join(burn(id, 800) for id in range(50)))
     refused = client.answer()
@@ -46,7 +46,7 @@ def test_what_would_be_too_late_is_refused_at_the_door(busy):
     assert outcomes.count(-32009) >= 50 - 1 - 10
 
 
-def test_who_has_more_time_is_let_in(busy):
+def test_a_request_with_more_time_is_let_in(busy):
     _, client, held = busy
     many = b"".join(burn(id, 800) for id in range(20))  # sent with the others: none is late by then
     client.send(many + burn("hasty", 160) + burn("patient", 60_000) + request("none", [], "last"))

@@ -136,7 +136,7 @@ def test_the_folder_is_bounded(poisoned, tmp_path):
     assert params == ["[2]", "[3]", "[4]"]
 
 
-def test_what_does_not_fit_is_told(poisoned, tmp_path):
+def test_a_payload_that_does_not_fit_is_logged(poisoned, tmp_path):
     running = poisoned(crashes={"total_bytes": 10_000}, methods={"poison": {"attempts": 1}})
     poison(running, ["x" * 10_000])
     line = running.wait_for_line(r"event=crash_not_kept crash=\S+ error=(.*)").group(1)
@@ -145,7 +145,7 @@ def test_what_does_not_fit_is_told(poisoned, tmp_path):
     assert running.call("echo", [1]) == [1]
 
 
-def test_what_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
+def test_a_payload_that_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
     megabytes = 32
     running = server(
         may_crash=True,

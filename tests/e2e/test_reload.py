@@ -34,7 +34,7 @@ def test_another_worker_count_limit_method_and_handler(server, probe):
     gone(*old)
 
 
-def test_what_is_in_flight_is_finished_by_those_who_began_it(server, probe, gate):
+def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, gate):
     """Even though the method is no more, and even when its worker dies on the way."""
     old = {"echo": {}, "hold": probe("hold")}
     running, held = server(handlers=old, methods={"hold": {"attempts": 3}}), gate()

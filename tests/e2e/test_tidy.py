@@ -122,7 +122,7 @@ def test_the_hook_refuses_an_untidy_commit(tree, root):
     assert "src/base/a.h:3: not in the format" in done.stdout + done.stderr
 
 
-def test_a_hook_of_somebody_else_is_kept(tree, root):
+def test_another_hook_is_kept(tree, root):
     hook = tree / ".git" / "hooks" / "pre-commit"
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n")

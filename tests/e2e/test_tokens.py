@@ -25,7 +25,7 @@ def assert_unauthorized(answer: dict, id):
     }
 
 
-def test_who_shows_a_token_may_call(server, tokens):
+def test_a_client_with_a_token_may_call(server, tokens):
     running = server(listen={"token_file": tokens(FIRST, SECOND)})
     for params in ({"token": FIRST}, [SECOND]):
         with running.connect() as client:
@@ -62,7 +62,7 @@ def test_the_token_comes_behind_headers(server, tokens):
     ids=["another method", "wrong", "too many", "no text", "no params", "in a batch",
          "notification", "no JSON", "long", "very long"],
 )
-def test_who_shows_none_is_told_so_and_closed(server, tokens, first, id):
+def test_a_client_without_a_token_gets_an_error_and_is_closed(server, tokens, first, id):
     running = server(listen={"token_file": tokens(FIRST)})
     with running.connect() as client:
         client.send(first + request("rpc.auth", [FIRST], 8) + request("echo", [9], 9))

@@ -48,7 +48,7 @@ def test_no_more_than_allowed_and_all_of_them(fetching, connections):
     assert upstream.connections == connections
 
 
-def test_nobody_waits_while_a_connection_is_free(fetching):
+def test_no_fetch_waits_while_a_connection_is_free(fetching):
     """Half of the connections are held: all others are served by the rest, in their order."""
     held = threading.Event()
     served: list[int] = []
@@ -76,7 +76,7 @@ def test_nobody_waits_while_a_connection_is_free(fetching):
             assert len(client.answers(16)) == 16
 
 
-def test_who_waits_in_vain_is_told(fetching):
+def test_a_fetch_that_waits_in_vain_is_an_error(fetching):
     held = threading.Event()
     with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:
         at_end.callback(held.set)
@@ -89,7 +89,7 @@ def test_who_waits_in_vain_is_told(fetching):
             assert client.call("echo", [1]) == [1]
 
 
-def test_what_comes_unasked_answers_nobody(fetching):
+def test_an_unrequested_answer_is_thrown_away(fetching):
     """A second answer to the first request, once that has been answered."""
     with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
         running = fetching(upstream.url)

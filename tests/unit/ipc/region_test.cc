@@ -46,7 +46,7 @@ TEST_CASE("region: created memory is zero, shared between its mappings, and outl
   CHECK(second_page.data()[5000 - 4096] == std::byte{42});
 }
 
-TEST_CASE("region: memory is sealed: nobody can shrink, grow or unseal it") {
+TEST_CASE("region: memory is sealed: no process can shrink, grow or unseal it") {
   const Result<Fd> memory = create_memory("ringmaster-test", kBytes);
   REQUIRE(memory);
   for (const off_t bytes : {off_t{0}, off_t{4096}, off_t{2 * kBytes}}) {
@@ -87,7 +87,7 @@ TEST_CASE("region: memory has no name that could be left behind") {
   CHECK(named_memory() == before);
 }
 
-TEST_CASE("region: what is no memory is an error that says what was tried") {
+TEST_CASE("region: an invalid descriptor is an error that says what was tried") {
   const Result<Region> region = Region::map(-1, Access::kReadOnly, 0, kBytes);
   REQUIRE(!region);
   CHECK(region.error().exit_code == ExitCode::kResource);

@@ -135,7 +135,7 @@ TEST_CASE("openrpc: methods by name, the configuration's summaries, TCP addresse
   CHECK(document["servers"][3]["url"] == "unix:/run/x.sock");
 }
 
-TEST_CASE("openrpc: what is no description is left out, and harms nobody") {
+TEST_CASE("openrpc: an invalid description is left out, and the rest stays") {
   for (const std::string& text :
        {std::string("{"), std::string("[]"), std::string("17"), std::string(R"({"params":{}})"),
         std::string(R"({"params":[1,{"name":2}],"result":[],"examples":[1,{"params":[3]}]})"),

@@ -29,12 +29,12 @@ bool knows(const AccessControl& access, std::string_view token) {
 
 }  // namespace
 
-TEST_CASE("access control: without an allow list nobody is asked where he comes from") {
+TEST_CASE("access control: without an allow list no client's address is asked for") {
   AccessControl access;
   CHECK(!access.asks_for_address());
 }
 
-TEST_CASE("access control: with an allow list, who is in one of its ranges is let in") {
+TEST_CASE("access control: with an allow list, the clients in its ranges are let in") {
   AccessControl access;
   access.set_rules(ranges({"10.0.0.0/8", "192.0.2.7"}), {});
   CHECK(access.asks_for_address());

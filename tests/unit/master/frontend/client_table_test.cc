@@ -91,7 +91,7 @@ TEST_CASE("client table: a connection that is not known makes room before any kn
 }
 
 // Against a table that is searched from end to end.
-TEST_CASE("client table: what it finds is what a search finds, whatever has happened") {
+TEST_CASE("client table: it finds the same as a full search, after any changes") {
   struct Known {
     Table::Place place;
     std::string name;

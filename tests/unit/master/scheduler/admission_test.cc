@@ -85,7 +85,7 @@ TEST_CASE("admission: what waits is shared by the workers, and may take twice as
   CHECK(*admission.next_done_ns() == doctest::Approx(15 * kMs).epsilon(0.001));
 }
 
-TEST_CASE("admission: after retry_after, and with nobody else, the same request is let in") {
+TEST_CASE("admission: after retry_after, if no other comes, the same request is let in") {
   Admission admission;
   const Method method = running();
   admission.set_workers(2);
@@ -101,7 +101,7 @@ TEST_CASE("admission: after retry_after, and with nobody else, the same request 
   CHECK(!predict(admission, method, 1000));
 }
 
-TEST_CASE("admission: who finds an idle worker is let in, whatever is predicted") {
+TEST_CASE("admission: a request that finds an idle worker is let in, whatever is predicted") {
   Admission admission;
   const Method method = running();
   admission.set_workers(2);
@@ -143,7 +143,7 @@ TEST_CASE("admission: what was let in is not made late by what is more urgent") 
   CHECK(refusal->retry_after_ns <= 10 * kMs);
 }
 
-TEST_CASE("admission: those that will be late anyway keep nobody out") {
+TEST_CASE("admission: jobs that will be late anyway keep no request out") {
   Admission admission;
   const Method method = running();
   const auto loads = queue(admission, method, 2, 500);
@@ -202,7 +202,7 @@ TEST_CASE("admission: without workers it counts on as many as there were") {
   CHECK(predict(admission, method, 60));
 }
 
-TEST_CASE("admission: a fetch that has ended delays nobody") {
+TEST_CASE("admission: a fetch that has ended delays no request") {
   Admission admission;
   admission.set_workers(1);
   const Method method = fetching(), other = running();
@@ -217,7 +217,7 @@ TEST_CASE("admission: a fetch that has ended delays nobody") {
   CHECK(!predict(admission, other, 700));
 }
 
-TEST_CASE("admission: what has ended is forgotten") {
+TEST_CASE("admission: a job that has ended is forgotten") {
   Admission admission;
   const Method method = fetching();
   learn_run(admission, method, 10);
@@ -287,7 +287,7 @@ TEST_CASE(
   CHECK(!predict(admission, other, 150));
 }
 
-TEST_CASE("admission: what runs for longer than expected teaches that, and never the opposite") {
+TEST_CASE("admission: a job that runs for longer than expected can only raise the estimate") {
   Admission admission;
   const Method method = running();
   admission.on_still_running(method.steps.front(), 5 * kMs);

@@ -60,7 +60,7 @@ TEST_CASE("dispatch window: of many workers each has its three jobs, whatever th
   CHECK(fill(backlog, 0) == 1536);
 }
 
-TEST_CASE("dispatch window: what comes back makes room, whatever is expected of others by then") {
+TEST_CASE("dispatch window: a job that ends makes room, whatever is expected of the others") {
   DispatchWindow backlog = with_workers(1);
   const uint64_t first = backlog.add(600'000);
   backlog.add(1000);

@@ -101,7 +101,7 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   CHECK(reports.describe(kSlot, SIGABRT).empty());
 }
 
-TEST_CASE("crash report: a signal that somebody else handles is left to them") {
+TEST_CASE("crash report: a signal that has a handler already is left to it") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   test::Child child([&] {

@@ -1,8 +1,9 @@
 // HandshakeLoad: how much of the loop's time the TLS handshakes of all clients take, and whether
 // that time is scarce.
 //
-// One turn of the loop spends 5 ms on handshakes at most: ten thousand at once would take seconds,
-// with some keys a minute, and meanwhile no request is answered and no WATCHDOG=1 sent. The time is
+// One turn of the loop begins handshakes for 5 ms at most, or one that takes longer: ten thousand
+// at once would take seconds, with some keys a minute, and meanwhile no request is answered and no
+// WATCHDOG=1 sent. A handshake is expected to take as long as the longest of late. The time is
 // scarce for a second after a handshake had to wait for the next turn, or after handshakes have
 // taken a quarter of the loop's time. Only then does HandshakeQuota apply: an idle server delays no
 // handshake, however many come from one address.
@@ -10,6 +11,7 @@
 // Pure: time is an argument.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 #include "base/clock.h"
@@ -25,12 +27,13 @@ class HandshakeLoad {
 
   // False: the handshake must wait for the next turn of the loop.
   bool may_go_on(uint64_t now_ns) {
-    if (turn_ns_ < kTurnNs) return true;
+    if (turn_ns_ == 0 || turn_ns_ + expected_ns_ < kTurnNs) return true;
     scarce_until_ns_ = now_ns + kScarceNs;
     return false;
   }
   void charge(uint64_t took_ns, uint64_t now_ns) {
     turn_ns_ += took_ns;
+    expected_ns_ = std::max(took_ns, expected_ns_ - expected_ns_ / 64);
     if (now_ns >= window_begin_ns_ + kWindowNs) {
       window_begin_ns_ = now_ns;
       window_ns_ = 0;
@@ -38,10 +41,13 @@ class HandshakeLoad {
     window_ns_ += took_ns;
     if (window_ns_ >= kWindowShareNs) scarce_until_ns_ = now_ns + kScarceNs;
   }
+  // The longest of late: with an RSA key of 4096 bits it may be as long as a turn.
+  uint64_t expected_ns() const { return expected_ns_; }
   void end_turn() { turn_ns_ = 0; }
   bool is_scarce(uint64_t now_ns) const { return now_ns < scarce_until_ns_; }
 
  private:
+  uint64_t expected_ns_ = 0;
   uint64_t turn_ns_ = 0;    // taken by handshakes in this turn of the loop
   uint64_t window_ns_ = 0;  // taken since window_begin_ns_
   uint64_t window_begin_ns_ = 0;

@@ -57,7 +57,7 @@ void Handshakes::forget(net::Connection& connection, uint64_t now_ns) {
 }
 
 void Handshakes::resume_delayed(uint64_t now_ns) {
-  size_t without_credit = load_.is_scarce(now_ns) ? 0 : kResumedPerTick;
+  size_t without_credit = load_.is_scarce(now_ns) ? 0 : resumed_per_tick();
   for (size_t looks = std::min(delayed_.size(), kLooksPerTick); looks > 0; --looks) {
     net::Connection& connection = *delayed_.front();
     Handshake& handshake = under_way_.at(&connection);
@@ -76,8 +76,8 @@ void Handshakes::resume_delayed(uint64_t now_ns) {
 
 void Handshakes::resume(net::Connection& connection, Handshake& handshake, uint64_t now_ns) {
   delayed_.erase(*std::exchange(handshake.delayed, std::nullopt));
-  handshake.advance_ns = kAdvanceNs;
-  quota_.charge(handshake.account, kAdvanceNs, now_ns);
+  handshake.advance_ns = advance_ns();
+  quota_.charge(handshake.account, handshake.advance_ns, now_ns);
   connection.resume();
 }
 

@@ -9,6 +9,7 @@
 // Cost:      a tick checks kLooksPerTick delayed handshakes, in turn, with a system call for each.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <list>
@@ -43,10 +44,12 @@ class Handshakes {
   static constexpr size_t kLooksPerTick = 64;
   // Charged when a handshake is resumed, until its real time is known: else the credit for one
   // would resume all.
-  static constexpr uint64_t kAdvanceNs = kNsPerMs;
+  uint64_t advance_ns() const { return std::max(load_.expected_ns(), kNsPerMs); }
   // While the time is not scarce, a tick resumes so many without credit: their advances leave a
-  // part of the turn to new handshakes.
-  static constexpr size_t kResumedPerTick = HandshakeLoad::kTurnNs / kAdvanceNs - 1;
+  // part of the turn to new handshakes, if handshakes are not that long.
+  size_t resumed_per_tick() const {
+    return std::max<uint64_t>(HandshakeLoad::kTurnNs / advance_ns(), 2) - 1;
+  }
 
   struct Handshake {
     HandshakeQuota::Account account;

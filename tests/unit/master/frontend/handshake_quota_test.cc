@@ -70,16 +70,24 @@ TEST_CASE("handshake quota: nobody owes more than two bursts, which are gone in 
 TEST_CASE("handshake load: time is scarce for a second after a handshake had to wait for a turn") {
   HandshakeLoad load;
   CHECK(!load.is_scarce(kS));
-  load.charge(5 * kMs - 1, kS);
-  CHECK(load.may_go_on(kS));
-  load.charge(1, kS);
+  for (int i = 0; i < 4; ++i)
+    load.charge(kMs, kS);
   CHECK(!load.is_scarce(kS));  // a full turn alone keeps nobody waiting
-  CHECK(!load.may_go_on(kS));
+  CHECK(!load.may_go_on(kS));  // the next one would end with the turn, or later
   CHECK(load.is_scarce(2 * kS - 1));
   CHECK(!load.is_scarce(2 * kS));
   load.end_turn();
   CHECK(load.may_go_on(2 * kS));
   CHECK(!load.is_scarce(2 * kS));
+}
+
+TEST_CASE("handshake load: of handshakes that take a whole turn, each has one of its own") {
+  HandshakeLoad load;
+  load.charge(9 * kMs, kS);
+  load.end_turn();
+  CHECK(load.may_go_on(kS));
+  load.charge(kMs, kS);  // much less than expected: another one may still take 9 ms
+  CHECK(!load.may_go_on(kS));
 }
 
 TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter of a second") {

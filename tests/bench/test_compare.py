@@ -36,15 +36,6 @@ def test_worse_is_what_is_beyond_three_percent_and_the_noise(ratios, is_more_bet
     assert compared(ratios, is_more_better).is_worse() is is_worse
 
 
-def test_the_table_has_ratio_and_interval():
-    ratios = [1.1, 1.2, 1.3, 1.4, 1.5, 1.6, 1.7, 1.8, 1.9]
-    lines = compare.table([compared(ratios, False).row(), compared(ratios, True).row()])
-    head, *rows = [line.split() for line in lines.splitlines()]
-    assert head == ["figure", "this", "build", "baseline", "ratio", "95", "%", "interval"]
-    assert rows[0] == ["hop:", "p50", "150", "100", "1.500", "1.200", "to", "1.800", "worse"]
-    assert rows[1] == rows[0][:-1]
-
-
 def test_only_what_can_be_compared(monkeypatch):
     for only, names in (("", list(compare.SCENARIOS)), ("hop,latency", ["hop", "latency"])):
         monkeypatch.setenv("ONLY", only)
@@ -52,9 +43,3 @@ def test_only_what_can_be_compared(monkeypatch):
     monkeypatch.setenv("ONLY", "overload")
     with pytest.raises(SystemExit, match="overload; known: saturated, hop, latency"):
         compare.chosen(compare.SCENARIOS)
-
-
-def test_a_baseline_without_programs_is_named(monkeypatch, tmp_path):
-    monkeypatch.setattr(sys, "argv", ["compare.py", str(tmp_path), str(tmp_path)])
-    with pytest.raises(SystemExit, match="expected ringmaster of a build there"):
-        compare.main()

@@ -8,7 +8,7 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import report  # noqa: E402
-from targets import number, ratio, shown, target  # noqa: E402
+from targets import ratio, target  # noqa: E402
 
 EXPLANATIONS = "# Title\n\nhow to\n\n## hop\nThe socket.\n\n## empty\n\n## growth\nNoise.\n"
 
@@ -55,40 +55,6 @@ def test_an_explanation_is_shown_only_beside_a_missed_target():
 def test_a_scenario_that_failed_is_told():
     text = report.report(run_of(scenario(failure="RuntimeError: no")), {})
     assert text.count("RuntimeError: no") == 2  # in the summary and in its part
-
-
-def test_the_report_names_machine_commit_versions_and_commands():
-    commands = [{"system": name, "command": "ringmaster bench echo"} for name in ("a", "b", "a")]
-    plots = [{"name": "plot_1", "title": "A plot"}]
-    text = report.report(run_of(scenario(commands=commands, plots=plots)), {})
-    for part in ("abc1234", "2 cores of a CPU", "6.1", "Debian 12.1", "0.1 0.2 0.3",
-                 "python3 3.11", "ringmaster bench echo  # a, b\n", "![A plot](plot_1.svg)",
-                 "`ONLY=hop scripts/bench.sh build/release`"):
-        assert part in text
-
-
-def test_the_docs_link_plots_to_where_they_are_to_be_copied():
-    plots = [{"name": "plot_1", "title": "A plot"}]
-    text = report.docs_section(run_of(scenario(plots=plots)), {})
-    assert text.startswith("## Measured\n") and "(../tests/bench/results/plot_1.svg)" in text
-
-
-def test_the_report_says_how_busy_the_machine_was():
-    text = report.report(run_of(scenario(others=[0.1, 0.3])), {})
-    assert "took 20 % of the machine's CPU meanwhile, 30 % in one" in text
-
-
-def test_tables_align_columns_of_numbers():
-    lines = report.table(["name", "rate"], [["a", "1,000"], ["b", "2.5 %"]]).splitlines()
-    assert lines == ["| name | rate |", "|---|---:|", "| a | 1,000 |", "| b | 2.5 % |"]
-
-
-def test_numbers_have_three_digits():
-    shown_as = {0: "0", 0.01234: "0.012", 0.5: "0.50", 9.999: "10.00", 12.34: "12.3",
-                123.4: "123", 54321.9: "54,322"}
-    assert {value: number(value) for value in shown_as} == shown_as
-    assert number(None) == "-" and shown(None, "ms") == "not measured"
-    assert shown(0.5, "%") == "50.0 %" and shown(7.21, "ms") == "7.21 ms"
 
 
 def test_a_ratio_needs_both():

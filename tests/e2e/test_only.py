@@ -11,41 +11,20 @@ echo "[doctest] test cases: 1 | 1 passed | 0 failed | 299 skipped"
 """
 
 
-@pytest.fixture
-def run(root, tmp_path):
-    """run(NAME) -> (exit status, output) of the tests with that name."""
+@pytest.mark.parametrize("name, status, cases, end", [
+    ("ring", 0, "ring: *", "1 passed, 0 failed, 0 skipped\n"),
+    ("ring: *empty*,arena: *", 0, "ring: *empty*,arena: *", "1 passed, 0 failed, 0 skipped\n"),
+    ("ideal_queue", 0, "", "4 passed, 0 failed, 0 skipped\n"),  # a file that needs no server
+    ("test_ideal_queue.py", 0, "", "4 passed, 0 failed, 0 skipped\n"),
+    ("ring,no_such_thing", 1, "ring: *", "1 passed, 1 failed, 0 skipped\n"),
+])  # fmt: skip
+def test_the_tests_of_a_name_are_run(root, tmp_path, name, status, cases, end):
     unit_tests = tmp_path / "unit_tests"
     unit_tests.write_text(UNIT_TESTS)
     unit_tests.chmod(0o755)
-
-    def run_only(name):
-        done = subprocess.run(["scripts/test.sh", tmp_path], cwd=root, capture_output=True,
-                              text=True, env={"PATH": "/usr/bin:/bin", "ONLY": name}, timeout=50)
-        return done.returncode, done.stdout
-
-    return run_only
-
-
-def test_unit_test_cases_are_chosen_by_what_they_test(run):
-    assert run("ring") == (0, "asked for --test-case=ring: *\n"
-                              "[doctest] test cases: 1 | 1 passed | 0 failed | 299 skipped\n"
-                              "1 passed, 0 failed, 0 skipped\n")
-
-
-def test_a_pattern_with_a_colon_chooses_unit_test_cases(run):
-    status, output = run("ring: *empty*,arena: *")
-    assert status == 0 and "asked for --test-case=ring: *empty*,arena: *\n" in output
-
-
-def test_end_to_end_tests_are_chosen_by_their_file(run):
-    status, output = run("ideal_queue")  # needs no server
-    assert status == 0 and "asked for" not in output
-    assert output.endswith(" passed, 0 failed, 0 skipped\n") and not output.startswith("0 ")
-    assert run("test_ideal_queue.py") == (status, output)
-
-
-def test_a_name_that_no_test_has_is_a_failure(run):
-    status, output = run("ring,no_such_thing")
-    assert status == 1
-    assert "failed: no test is named no_such_thing: expected " in output
-    assert output.endswith("1 passed, 1 failed, 0 skipped\n")
+    done = subprocess.run(["scripts/test.sh", tmp_path], cwd=root, capture_output=True, text=True,
+                          env={"PATH": "/usr/bin:/bin", "ONLY": name}, timeout=50)
+    assert (done.returncode, done.stdout.endswith(f"\n{end}" if cases else end)) == (status, True)
+    asked = [line for line in done.stdout.splitlines() if line.startswith("asked for")]
+    assert asked == ([f"asked for --test-case={cases}"] if cases else [])
+    assert ("failed: no test is named no_such_thing: expected " in done.stdout) == bool(status)

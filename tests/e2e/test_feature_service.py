@@ -40,18 +40,13 @@ def test_an_unknown_user_is_404(feature_service, user_id):
 
 @pytest.mark.parametrize("packed", [False, True])
 def test_users_come_from_a_sessions_file(feature_service, tmp_path, packed):
-    path = write_sessions(tmp_path, HEADER + "1 1 \r\n17 \r\n3 2 14 \r\n", packed)
+    path = write_sessions(tmp_path, HEADER + "1 1 \r\n17 \r\n3 2 14", packed)
     service = feature_service("--sessions", path)
     assert service.user_count == 3
     found = [[event["category"] for event in service.events(n)] for n in (1, 2, 3)]
     assert found == [["frontpage"] * 2, ["travel"], ["tech", "news", "sports"]]
     assert service.ask(4)[0] == 404
     assert service.ask(0)[0] == 404
-
-
-def test_a_last_line_without_an_end_counts(feature_service, tmp_path):
-    service = feature_service("--sessions", write_sessions(tmp_path, HEADER + "1\n2 3"))
-    assert [event["category"] for event in service.events(2)] == ["news", "tech"]
 
 
 def test_the_real_sessions(feature_service, root):

@@ -1,4 +1,4 @@
-// Whole messages: the specification's examples, batches, bad JSON, and what is answered.
+// Whole messages, and what is answered. tests/e2e/vectors.py has the messages of the contract.
 #include <doctest/doctest.h>
 #include <string>
 #include <string_view>
@@ -8,80 +8,6 @@
 #include "rpc/envelope.h"
 
 using namespace ringmaster::rpc;
-
-TEST_CASE("json_rpc: the examples of the specification") {
-  struct Example {
-    std::string_view request, answers;
-  };
-  const Example kExamples[] = {
-      {R"({"jsonrpc": "2.0", "method": "subtract", "params": [42, 23], "id": 1})", "single 1:19"},
-      {R"({"jsonrpc": "2.0", "method": "subtract", "params": [23, 42], "id": 2})", "single 2:-19"},
-      {R"({"jsonrpc": "2.0", "method": "subtract",
-           "params": {"subtrahend": 23, "minuend": 42}, "id": 3})",
-       "single 3:19"},
-      {R"({"jsonrpc": "2.0", "method": "subtract",
-           "params": {"minuend": 42, "subtrahend": 23}, "id": 4})",
-       "single 4:19"},
-      {R"({"jsonrpc": "2.0", "method": "update", "params": [1,2,3,4,5]})", ""},
-      {R"({"jsonrpc": "2.0", "method": "foobar"})", ""},
-      {R"({"jsonrpc": "2.0", "method": "foobar", "id": "1"})", "single \"1\":-32601"},
-      {R"({"jsonrpc": "2.0", "method": "foobar, "params": "bar", "baz])", "single null:-32700"},
-      {R"({"jsonrpc": "2.0", "method": 1, "params": "bar"})", "single null:-32600"},
-      {R"([
-  {"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},
-  {"jsonrpc": "2.0", "method"
-])",
-       "single null:-32700"},
-      {"[]", "single null:-32600"},
-      {"[1]", "batch null:-32600"},
-      {"[1,2,3]", "batch null:-32600 null:-32600 null:-32600"},
-      {R"([
-        {"jsonrpc": "2.0", "method": "sum", "params": [1,2,4], "id": "1"},
-        {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]},
-        {"jsonrpc": "2.0", "method": "subtract", "params": [42,23], "id": "2"},
-        {"foo": "boo"},
-        {"jsonrpc": "2.0", "method": "foo.get", "params": {"name": "myself"}, "id": "5"},
-        {"jsonrpc": "2.0", "method": "get_data", "id": "9"}
-    ])",
-       R"(batch "1":7 "2":19 null:-32600 "5":-32601 "9":["hello", 5])"},
-      {R"([
-        {"jsonrpc": "2.0", "method": "notify_sum", "params": [1,2,4]},
-        {"jsonrpc": "2.0", "method": "notify_hello", "params": [7]}
-    ])",
-       ""},
-  };
-  for (const Example& example : kExamples) {
-    CAPTURE(example.request);
-    CHECK(digest(example.request) == example.answers);
-  }
-}
-
-TEST_CASE("json_rpc: bad JSON is one parse error") {
-  const std::string deep = repeat("[", 127) + repeat("]", 127);
-  const std::string_view head = R"({"jsonrpc":"2.0","id":1,"method":"m","params":)";
-  CHECK(code_of(parse_one(std::string(head) + deep + "}")) == 0);
-  const std::string kBad[] = {
-      "",
-      "{",
-      "\xEF\xBB\xBF{}",
-      std::string(head) + "[" + deep + "]}",
-      std::string(head) + "[NaN]}",
-      std::string(head) + "[\"\xFF\"]}",
-      std::string(head) + "[]} x",
-      std::string(head) + "[]}" + std::string(1, '\0'),
-      "[" + std::string(head) + "[]},]",
-      repeat("[", 1'000'000),
-  };
-  for (const std::string& text : kBad) {
-    CAPTURE(text.substr(0, 200));
-    const Request request = parse_one(text);
-    CHECK(code_of(request) == kParseError);
-    CHECK(request.id.empty());
-    CHECK(!request.is_notification());
-    CHECK(request.error->reason == "parse_error");
-    CHECK(request.error->message.find(" at byte ") != std::string::npos);
-  }
-}
 
 TEST_CASE("json_rpc: what RapidJSON refuses though it is JSON is served as written") {
   const Request request = parse_one(R"({"jsonrpc":"2.0","method":"m","id":1e999,)"
@@ -94,21 +20,6 @@ TEST_CASE("json_rpc: what RapidJSON refuses though it is JSON is served as writt
       R"([{"jsonrpc":"2.0","method":"a","id":1},{"jsonrpc":"2.0","method":"b","id":1e400},7])",
       kBatchItems);
   CHECK(batch.requests.size() == 3);  // not five: the first reading was void
-}
-
-TEST_CASE("json_rpc: a batch may hold what is configured, and one more is refused whole") {
-  const std::string item = R"({"jsonrpc":"2.0","method":"m","id":1})";
-  const Message full = parse("[" + repeat(item + ",", kBatchItems - 1) + item + "]", kBatchItems);
-  CHECK(full.is_batch);
-  CHECK(full.requests.size() == kBatchItems);
-  const Request refused = parse_one("[" + repeat(item + ",", kBatchItems) + item + "]");
-  REQUIRE(refused.error);
-  CHECK(refused.error->code == kBatchTooLarge);
-  CHECK(refused.error->reason == "batch_too_large");
-  CHECK(refused.error->limit == kBatchItems);
-  CHECK(refused.id.empty());
-  CHECK(refused.error->message.find("found 11") != std::string::npos);
-  CHECK(code_of(parse_one("[" + repeat("[],", 20) + "1]")) == kBatchTooLarge);
 }
 
 TEST_CASE("json_rpc: a batch with too many items that are no requests is one error") {
@@ -194,8 +105,6 @@ TEST_CASE("json_rpc: params._meta.timeout_ms shortens the deadline") {
     CHECK(request.id == "1");
     CHECK(!request.timeout_ms);
   }
-  // nobody is told of a notification's bad params
-  CHECK(answer(R"({"jsonrpc":"2.0","method":"m","params":{"_meta":{"timeout_ms":-1}}})") == "");
 }
 
 TEST_CASE("json_rpc: an error's data says what to do") {

@@ -7,7 +7,7 @@
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PTRACE, ROOT, SECCOMP,
-SYSTEMD here, and BREAKPOINTS, IPV6, PTRACE, ROOT in tests/probes.h.
+SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """

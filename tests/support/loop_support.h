@@ -1,13 +1,9 @@
-// Shared by the tests of net: a libuv loop with a deadline, and plain client sockets.
+// A libuv loop with a deadline.
 #pragma once
 
-#include <arpa/inet.h>
 #include <doctest/doctest.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <uv.h>
 
-#include "base/fd.h"
 #include "support.h"
 
 namespace ringmaster::test {
@@ -44,23 +40,5 @@ class Loop {
  private:
   uv_loop_t loop_;
 };
-
-// Not open: no socket listens there.
-inline Fd connect_to(uint16_t port, bool is_v6 = false) {
-  Fd client(::socket(is_v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in v4{};
-  v4.sin_family = AF_INET;
-  v4.sin_port = htons(port);
-  v4.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  sockaddr_in6 v6{};
-  v6.sin6_family = AF_INET6;
-  v6.sin6_port = htons(port);
-  v6.sin6_addr = in6addr_loopback;
-  const int error =
-      is_v6 ? ::connect(client.get(), reinterpret_cast<const sockaddr*>(&v6), sizeof v6)
-            : ::connect(client.get(), reinterpret_cast<const sockaddr*>(&v4), sizeof v4);
-  if (error != 0) client.reset();
-  return client;
-}
 
 }  // namespace ringmaster::test

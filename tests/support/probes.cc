@@ -1,12 +1,9 @@
 #include "probes.h"
 
 #include <cstdlib>
-#include <cstring>
 #include <doctest/doctest.h>
 #include <iostream>
-#include <netinet/in.h>
 #include <sys/ptrace.h>
-#include <sys/socket.h>
 
 #include "breakpoint.h"
 #include "support.h"
@@ -57,17 +54,6 @@ std::string try_breakpoint() {
   return {};
 }
 
-std::string try_ipv6() {
-  const Fd bound(::socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in6 address{};
-  address.sin6_family = AF_INET6;
-  address.sin6_addr = IN6ADDR_LOOPBACK_INIT;
-  if (bound.is_open() &&
-      ::bind(bound.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0)
-    return {};
-  return std::string("no IPv6 here: ") + std::strerror(errno);
-}
-
 }  // namespace
 
 const Probe& ptrace_stops() {
@@ -77,17 +63,6 @@ const Probe& ptrace_stops() {
 
 const Probe& breakpoints() {
   static const Probe probe = make_probe("BREAKPOINTS", try_breakpoint);
-  return probe;
-}
-
-const Probe& ipv6() {
-  static const Probe probe = make_probe("IPV6", try_ipv6);
-  return probe;
-}
-
-const Probe& root() {
-  static const Probe probe = make_probe(
-      "ROOT", [] { return std::string(::geteuid() == 0 ? "" : "only root may give a file away"); });
   return probe;
 }
 

@@ -1,13 +1,13 @@
 // Probes: features that a test needs and some machines lack. Each is tried once.
 //
-//     TEST_CASE("listener: IPv6 addresses are written in brackets") {
-//       SKIP_UNLESS(test::ipv6());
+//     TEST_CASE("fork server kill: at every system call ...") {
+//       SKIP_UNLESS(test::ptrace_stops());
 //
 // A skipped case prints "skipped: NAME: REASON". doctest has no skip at run time and counts the
 // case as passed; scripts/run_tests.py counts it as skipped.
 //
-// RINGMASTER_PROBE_NAME=no makes a probe fail. The names here are PTRACE, BREAKPOINTS, IPV6 and
-// ROOT; those of the end-to-end tests are in tests/e2e/probes.py.
+// RINGMASTER_PROBE_NAME=no makes a probe fail. The names here are PTRACE and BREAKPOINTS;
+// those of the end-to-end tests are in tests/e2e/probes.py.
 #pragma once
 
 #include <string>
@@ -21,8 +21,6 @@ struct Probe {
 
 const Probe& ptrace_stops();  // a parent may stop its child, step through it and trace its calls
 const Probe& breakpoints();   // ... and write an int3 into the child's copy of the program
-const Probe& ipv6();          // ::1 can be bound
-const Probe& root();          // this process may give a file away
 
 // Prints the line for the test case that runs now.
 void report_skip(const Probe& probe);

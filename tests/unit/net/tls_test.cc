@@ -207,20 +207,6 @@ TEST_CASE("tls: a message of the handshake that is too long is refused when its 
   CHECK(pair.server.failure() == "excessive message size");
 }
 
-TEST_CASE("tls: a damaged record ends it") {
-  const TemporaryFolder folder;
-  const Certificate own(folder, "own");
-  Pair pair({own.file, own.key_file, ""});
-  pair.open();
-  pair.client.write("hello");
-  std::string record = pair.client.sent();
-  record.back() ^= 1;
-  CHECK(pair.server.receive(record).empty());
-  CHECK(pair.server.state() == State::kFailed);
-  CHECK(!pair.server.due().empty());
-  CHECK(contains(pair.server.failure(), "bad record mac"));
-}
-
 TEST_CASE("tls: a client may update its key now and then, not all the time") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");
@@ -242,82 +228,6 @@ TEST_CASE("tls: a client may update its key now and then, not all the time") {
   CHECK(pair.server.state() == State::kFailed);
   CHECK(pair.server.failure() == "too many key updates");
   CHECK(!pair.server.may_seal());
-}
-
-TEST_CASE("tls: versions before 1.2 and renegotiation are refused") {
-  const TemporaryFolder folder;
-  const Certificate own(folder, "own");
-  Pair old({own.file, own.key_file, ""}, TLS1_1_VERSION);
-  old.client.shake_hands();
-  old.exchange();
-  CHECK(old.server.state() == State::kFailed);
-
-  Pair again({own.file, own.key_file, ""}, TLS1_2_VERSION);
-  again.open();
-  SSL_renegotiate(again.client.ssl());
-  again.client.shake_hands();
-  again.exchange();
-  CHECK(SSL_renegotiate_pending(again.client.ssl()) == 1);
-  // The client gives up: it was told that there is none.
-  CHECK(again.server.failure() == "sslv3 alert handshake failure");
-}
-
-TEST_CASE("tls: with a client CA, a client needs a certificate of it") {
-  const TemporaryFolder folder;
-  const Certificate own(folder, "own");
-  const Certificate friends(folder, "friend");
-  const Certificate strangers(folder, "stranger");
-  const TlsFiles files{own.file, own.key_file, friends.file};
-  for (const int version : {TLS1_2_VERSION, TLS1_3_VERSION}) {
-    CAPTURE(version);
-    Pair known(files, version);
-    known.client.use(friends);
-    known.open();
-    Pair unknown(files, version);
-    unknown.client.use(strangers);
-    unknown.client.shake_hands();
-    CHECK(unknown.exchange().empty());
-    CHECK(unknown.server.state() == State::kFailed);
-    CHECK(contains(unknown.server.failure(), "certificate"));
-    Pair without(files, version);
-    without.client.shake_hands();
-    CHECK(without.exchange().empty());
-    CHECK(without.server.state() == State::kFailed);
-    CHECK(without.server.failure() == "peer did not return a certificate");
-  }
-}
-
-TEST_CASE("tls: only groups and suites that are cheap, forward secret and authenticated") {
-  const TemporaryFolder folder;
-  const Certificate own(folder, "own", test::Key(EVP_RSA_gen(2048)));
-  const auto agreed = [&](int version, const char* group, const char* suite) {
-    Pair pair({own.file, own.key_file, ""}, version);
-    REQUIRE(SSL_set1_groups_list(pair.client.ssl(), group) == 1);
-    REQUIRE(SSL_set_cipher_list(pair.client.ssl(), suite) == 1);
-    pair.client.shake_hands();
-    pair.exchange();
-    return pair.server.state() == State::kOpen;
-  };
-  for (const char* group : {"X25519", "P-256", "P-384", "ffdhe8192:X25519"}) {
-    CAPTURE(group);
-    CHECK(agreed(TLS1_3_VERSION, group, "ALL"));
-    CHECK(agreed(TLS1_2_VERSION, group, "ALL"));
-  }
-  for (const char* group : {"ffdhe2048", "ffdhe8192", "P-521", "X448"}) {
-    CAPTURE(group);
-    CHECK(!agreed(TLS1_3_VERSION, group, "ALL"));
-    CHECK(!agreed(TLS1_2_VERSION, group, "ALL"));
-  }
-  for (const char* suite : {"ECDHE-RSA-AES128-GCM-SHA256", "ECDHE-RSA-AES256-GCM-SHA384",
-                            "ECDHE-RSA-CHACHA20-POLY1305"}) {
-    CAPTURE(suite);
-    CHECK(agreed(TLS1_2_VERSION, "X25519", suite));
-  }
-  for (const char* suite : {"AES128-GCM-SHA256", "DHE-RSA-AES128-GCM-SHA256", "AECDH-AES128-SHA",
-                            "ECDHE-RSA-AES128-SHA256", "ECDHE-RSA-AES256-SHA"}) {
-    CAPTURE(suite);
-    CHECK(!agreed(TLS1_2_VERSION, "X25519", suite));
-  }
 }
 
 TEST_CASE("tls: a session is resumed, but not where clients need a certificate") {
@@ -342,23 +252,6 @@ TEST_CASE("tls: a session is resumed, but not where clients need a certificate")
       CHECK(SSL_session_reused(second.client.ssl()) == (needs_certificate ? 0 : 1));
     }
   }
-}
-
-TEST_CASE("tls: http/1.1 is agreed on where it is offered, and nothing else") {
-  const TemporaryFolder folder;
-  const Certificate own(folder, "own");
-  const auto chosen = [&](std::string_view offered) {
-    Pair pair({own.file, own.key_file, ""});
-    SSL_set_alpn_protos(pair.client.ssl(), reinterpret_cast<const unsigned char*>(offered.data()),
-                        static_cast<unsigned>(offered.size()));
-    pair.open();
-    const unsigned char* text = nullptr;
-    unsigned size = 0;
-    SSL_get0_alpn_selected(pair.client.ssl(), &text, &size);
-    return std::string(reinterpret_cast<const char*>(text), size);
-  };
-  CHECK(chosen("\x02h2\x08http/1.1") == "http/1.1");
-  CHECK(chosen("\x02h2") == "");
 }
 
 }  // namespace ringmaster::net

@@ -38,23 +38,6 @@ TEST_CASE("log: an ambiguous text is quoted, and its control characters are esca
       " event=quoted a=plain b=\"x=y\" c=\"\" d=\"\\\"\\\\\" e=\"1 2\" f=\"\\u001f\"\n"));
 }
 
-TEST_CASE("log: lost lines are counted once") {
-  const test::TemporaryFolder folder;
-  REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
-  const Fd reader(::open(folder.at("fifo").c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-  LogOptions options;
-  options.file = folder.at("fifo");
-  REQUIRE(set_up_log(options));
-  for (int i = 0; i < 1000; ++i)
-    log(Level::kInfo, "line", {{"text", std::string(900, 'x')}});
-  read_all(reader);
-  log(Level::kInfo, "first");
-  CHECK(read_all(reader).find("event=log_lines_lost") != std::string::npos);
-  log(Level::kInfo, "second");
-  CHECK(read_all(reader).find("event=log_lines_lost") == std::string::npos);
-  REQUIRE(set_up_log({}));
-}
-
 TEST_CASE("log: a file is written at its end, and one that cannot be opened again stays in use") {
   FileLog file;
   log(Level::kInfo, "first");

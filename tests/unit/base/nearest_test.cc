@@ -29,18 +29,6 @@ size_t distance_by_table(const std::string& a, const std::string& b) {
 
 }  // namespace
 
-TEST_CASE("nearest: distance counts insertions, deletions, replacements and swaps") {
-  CHECK(EditDistance("").to("", 9) == 0);
-  CHECK(EditDistance("").to("abc", 9) == 3);
-  CHECK(EditDistance("abc").to("abc", 9) == 0);
-  CHECK(EditDistance("abc").to("abcd", 9) == 1);
-  CHECK(EditDistance("abcd").to("acd", 9) == 1);
-  CHECK(EditDistance("abc").to("abx", 9) == 1);
-  CHECK(EditDistance("abc").to("acb", 9) == 1);
-  CHECK(EditDistance("kitten").to("sitting", 9) == 3);
-  CHECK(EditDistance("sitting").to("kitten", 9) == 3);
-}
-
 TEST_CASE("nearest: distances are those of the classic table, cut at the limit") {
   std::mt19937 random(1);
   const auto word_of = [&](size_t size) {

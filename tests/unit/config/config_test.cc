@@ -271,18 +271,6 @@ TEST_CASE("config: payload memory must hold the bodies and results of a request'
   CHECK(problems_of(kEcho + body).empty());  // nothing is fetched from it
 }
 
-TEST_CASE("config: every problem is found in one run, in the order of the lines") {
-  const std::vector<std::string> lines = problems_of(
-      "[workers]\ncount = 0\n[limit]\n[handlers.ecko]\n[methods.a]\nsteps = [{}]\ntimeout_mss = "
-      "1\n");
-  REQUIRE(lines.size() == 5);
-  CHECK(lines[0].starts_with("x.toml:2: workers.count"));
-  CHECK(lines[1].starts_with("x.toml:3: limit"));
-  CHECK(lines[2].starts_with("x.toml:4: handlers.ecko"));
-  CHECK(lines[3].starts_with("x.toml:6: methods.a.steps[0]"));
-  CHECK(lines[4].starts_with("x.toml:7: methods.a.timeout_mss"));
-}
-
 TEST_CASE("config: a syntax error is one problem with its line") {
   CHECK(has_problem(kEcho + "a = = 1\nb = = 2", "4: not valid TOML: "));
   CHECK(has_problem(kEcho + "attempts = 1\nattempts = 2", "5: not valid TOML: "));

@@ -59,38 +59,6 @@ TEST_CASE("ports: an error's code and message come back") {
   CHECK(floor.wait_for(1) == std::vector<Answer>{{0, {1, 2}, -32000, "no way"}});
 }
 
-TEST_CASE("ports: many jobs, few entries: every job is answered once, by either worker") {
-  constexpr uint32_t kJobs = 3000;
-  Floor floor;
-  const auto work = [](WorkerPort& port) {
-    while (echo_one(port) == 0) {
-    }
-    return 1;
-  };
-  test::Child first = floor.fork_worker(0, work);
-  test::Child second = floor.fork_worker(1, work);
-  std::vector<int> answered(kJobs);
-  uint32_t published = 0;
-  // Two at once. A slot's header and params stay as they are until its answer has come: one worker
-  // may be held up for as long as the other one takes for many jobs.
-  std::vector<uint32_t> free_slots = {0, 1};
-  for (uint32_t count = 0; count < kJobs;) {
-    for (; published < kJobs && !free_slots.empty(); ++published) {
-      floor.publish({free_slots.back(), published}, published % 2 ? "odd" : "even");
-      free_slots.pop_back();
-    }
-    const std::vector<Answer> answers = floor.wait_for(1);
-    REQUIRE(!answers.empty());
-    for (const Answer& answer : answers) {
-      REQUIRE(answer.id.sequence < kJobs);
-      ++answered[answer.id.sequence];
-      ++count;
-      free_slots.push_back(answer.id.job);
-    }
-  }
-  CHECK(std::count(answered.begin(), answered.end(), 1) == kJobs);
-}
-
 TEST_CASE("ports: two workers race for jobs of two handlers: neither is given any for both") {
   constexpr uint32_t kJobs = 50'000;
   Floor floor;
@@ -221,21 +189,6 @@ TEST_CASE("ports: to publish wakes nobody, and says when the ring is full") {
   CHECK(floor.port.was_any_ready());
   CHECK(floor.port.was_state(1) == WorkerState::kAsleep);
   CHECK(!floor.port.try_publish({9, 1}));
-}
-
-TEST_CASE("ports: a worker that writes to its job's payload is ended by SIGSEGV") {
-  Floor floor;
-  floor.publish({3, 1}, "mine");
-  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
-    ::signal(SIGSEGV, SIG_DFL);
-    const std::optional<WorkerPort::Job> job = port.try_next().value();
-    if (!job) return 1;
-    const_cast<volatile uint32_t&>(job->header->view_count) = 0;
-    return 2;
-  });
-  CHECK(worker.signal() == SIGSEGV);
-  CHECK(floor.store.header(3).view_count == 1);
-  CHECK(floor.port.take_over(0) == std::vector<Publication>{{3, 1}});
 }
 
 TEST_CASE("ports: a worker follows no forged word to a header that is not the master's") {

@@ -1,7 +1,6 @@
 #include "ipc/region.h"
 
 #include <doctest/doctest.h>
-#include <set>
 #include <sys/mman.h>
 
 #include "support.h"
@@ -10,17 +9,6 @@ namespace ringmaster::ipc {
 namespace {
 
 constexpr size_t kBytes = 64 << 10;
-
-std::set<std::string> named_memory() {
-  std::set<std::string> names;
-  std::error_code error;  // where there is no /dev/shm, nothing can be left in it
-  for (const auto& entry : std::filesystem::directory_iterator("/dev/shm", error)) {
-    if (entry.path().filename().string().find("ringmaster") != std::string::npos) {
-      names.insert(entry.path());
-    }
-  }
-  return names;
-}
 
 Region map(const Fd& memory, Access access, size_t offset = 0, size_t bytes = kBytes) {
   Result<Region> region = Region::map(memory.get(), access, offset, bytes);
@@ -79,15 +67,7 @@ TEST_CASE("region: a read-only mapping cannot be made writable") {
   CHECK(errno == EACCES);
 }
 
-TEST_CASE("region: memory has no name that could be left behind") {
-  const std::set<std::string> before = named_memory();
-  const Result<Fd> memory = create_memory("ringmaster-test", kBytes);
-  REQUIRE(memory);
-  const Region region = map(*memory, Access::kReadWrite);
-  CHECK(named_memory() == before);
-}
-
-TEST_CASE("region: an invalid descriptor is an error that says what was tried") {
+TEST_CASE("region: what is no memory is an error that says what was tried") {
   const Result<Region> region = Region::map(-1, Access::kReadOnly, 0, kBytes);
   REQUIRE(!region);
   CHECK(region.error().exit_code == ExitCode::kResource);

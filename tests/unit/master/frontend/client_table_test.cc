@@ -41,55 +41,6 @@ TEST_CASE("client table: room is made by the oldest idle one of the client that 
   CHECK(table.count_of("honest") == 0);
 }
 
-TEST_CASE("client table: a client without an idle connection is passed over until it has one") {
-  Table table;
-  std::vector<Connection> all(3);
-  const auto one = table.add(all[0], "busy", true);
-  const auto two = table.add(all[1], "busy", true);
-  table.add(all[2], "idle", true);
-  table.set_idle(one, false);
-  table.set_idle(two, false);
-  CHECK(table.oldest_idle() == &all[2]);
-  table.set_idle(two, true);
-  CHECK(table.oldest_idle() == &all[1]);
-}
-
-TEST_CASE("client table: a connection counts as the client's that it has shown to be") {
-  Table table;
-  std::vector<Connection> all(4);
-  const auto one = table.add(all[0], "10.0.0.1", true);
-  table.add(all[1], "10.0.0.1", true);
-  table.rename(one, "token x");
-  CHECK(table.name_of(one) == "token x");
-  table.rename(one, "token x");
-  CHECK(table.count_of("token x") == 1);
-  CHECK(table.count_of("10.0.0.1") == 1);
-  CHECK(table.size() == 2);
-  const auto three = table.add(all[2], "10.0.0.2", true);
-  table.rename(three, "token x");
-  CHECK(table.count_of("10.0.0.2") == 0);
-  CHECK(table.oldest_idle() == &all[0]);
-}
-
-TEST_CASE("client table: a connection that is not known makes room before any known one") {
-  Table table;
-  std::vector<Connection> all(6);
-  table.add(all[0], "fleet", true);
-  const auto shown = table.add(all[1], "10.0.0.1", false);
-  table.rename(shown, "fleet");
-  table.add(all[2], "fleet", true);
-  const auto second = table.add(all[3], "10.0.0.2", false);
-  CHECK(table.oldest_idle() == &all[3]);
-  table.remove(second);
-  CHECK(table.oldest_idle() == &all[0]);
-  // It may have had that name before.
-  const auto same = table.add(all[4], "fleet", false);
-  CHECK(table.oldest_idle() == &all[4]);
-  table.rename(same, "fleet");
-  CHECK(table.oldest_idle() == &all[0]);
-  CHECK(table.count_of("fleet") == 4);
-}
-
 // Against a table that is searched from end to end.
 TEST_CASE("client table: it finds the same as a full search, after any changes") {
   struct Known {
@@ -139,6 +90,10 @@ TEST_CASE("client table: it finds the same as a full search, after any changes")
     for (const auto& one : known)
       if (may_go(one.second)) most = std::max(most, counts[one.second.name]);
     REQUIRE(table.size() == known.size());
+    for (const auto& [client, count] : counts)
+      REQUIRE(table.count_of(client) == count);
+    REQUIRE((!known.contains(number) ||
+             table.name_of(known.at(number).place) == known.at(number).name));
     const Connection* const found = table.oldest_idle();
     REQUIRE((found == nullptr) == (most == 0));
     if (found == nullptr) continue;

@@ -123,28 +123,4 @@ TEST_CASE("worker death: results that were complete are kept, the half one is no
   }
 }
 
-TEST_CASE("worker death: a withdrawal that races with a worker: withdrawn or answered, not both") {
-  constexpr uint32_t kJobs = 3000;
-  Floor floor(1);
-  test::Child worker = floor.fork_worker(0, answer_all);
-  Publication answered;
-  for (uint32_t job = 0; job < kJobs; ++job) {
-    REQUIRE(floor.port.try_publish({0, job}));
-    for (uint32_t spin = 0; spin < job % 64; ++spin)
-      floor.port.was_any_result();  // they meet at every distance
-    const bool is_withdrawn = job % 16 != 0 && floor.port.try_withdraw({0, job});
-    if (is_withdrawn) {
-      CHECK(!floor.port.was_held_by({0, job}));
-    } else {
-      REQUIRE(floor.wait_for(1) == std::vector<Answer>{{0, {0, job}, 0, ""}});
-      answered = {0, job};
-    }
-  }
-  worker.kill();
-  CHECK(floor.drain().empty());
-  // It may have been killed between its last answer and finish().
-  for (const Publication id : floor.port.take_over(0))
-    CHECK(id == answered);
-}
-
 }  // namespace ringmaster::ipc

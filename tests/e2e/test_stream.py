@@ -13,7 +13,7 @@ from answers import Error
 from client import DEADLINE_S, Client, request
 from server import Server
 
-PARSE_ERROR = Error(-32700, reason="parse_error")
+BAD, END = "parse_error", "the end of the connection"
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +26,62 @@ def echo(id, params=None) -> bytes:
     return request("echo", params, id)[:-1]
 
 
-def assert_echoed(line: bytes, id, params=None):
-    assert json.loads(line) == {"jsonrpc": "2.0", "id": id, "result": params}
+def told(line: bytes):
+    """The id that an answer echoes, or the reason of an error without an id; of a batch all."""
+    answer = json.loads(line)
+    if isinstance(answer, list):
+        return [told(json.dumps(one)) for one in answer]
+    if answer["id"] is None:
+        reason = answer["error"]["data"]["reason"]
+        Error(-32700, reason=reason).check_parsed(answer)
+        return reason
+    assert answer["result"] == [answer["id"]], answer
+    return answer["id"]
+
+
+def one(id) -> bytes:
+    return echo(id, [id])
+
+
+PRETTY = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["{\n"], "id": "{\n"}, indent=2)
+
+# What is sent, and what comes back of it before more is sent. Of answers that come together any
+# order is right.
+CONVERSATIONS = [
+    [(one(1), [1]), (one(2), [2]), (b"\n" + one(3), [3])],  # each is served before its newline
+    [(one(1) + PRETTY.encode() + b"[" + one(3) + b"]\n", [1, "{\n", [3]])],
+    [(b"\n\r\n  \n\n" + one(1) + b"\r\n\r\n\n", [1]), (one(2) + b"\n", [2])],
+    [(one(1) + b'\n{"jsonrpc":"2.0","id":\nxyz\n' + one(2) + b"\n", [1, BAD, BAD, 2])],
+    *([(one(1) + garbage + b"\n" + one(2) + b"\n", [BAD, 2])]
+      for garbage in (b"}", b"]", b" xyz", b",", b"\0")),
+    [(one(1), [1]), (b"}\n" + one(2) + b"\n", [BAD, 2])],
+    # In a stream of values that share lines there is no telling where the next one would begin.
+    [(one(1) + one(2) + b'{"a":}' + one(3) + b"\n" + one(4) + b"\n", [1, 2, BAD, END])],
+    *([(first + one(1) + b"\n", ["unknown_framing", END])]
+      for first in (b"xyz\n", b"\x16\x03\x01\x02\n", b"\xef\xbb\xbf{}\n", b'"x"\n')),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("conversation", CONVERSATIONS)
+def test_bytes_become_messages(running, conversation):
+    with running.connect() as client:
+        for sent, wanted in conversation:
+            client.send(sent)
+            is_last = wanted[-1] == END
+            lines = client.read_to_end() if is_last else client.read_many(len(wanted))
+            answers = [told(line) for line in lines] + [END] * is_last
+            assert sorted(answers, key=str) == sorted(wanted, key=str)
+
+
+@pytest.mark.parametrize("sent, wanted", [
+    (one(1) + b'\n{"jsonrpc":"2.0","me', [1, "incomplete"]),
+    (b'{"a":}}', [BAD]),  # the end of a line that was answered as bad is no second error
+])  # fmt: skip
+def test_an_end_of_sending(running, sent, wanted):
+    with running.connect() as client:
+        client.send(sent)
+        client.end_sending()
+        assert sorted(map(told, client.read_to_end()), key=str) == wanted
 
 
 @pytest.mark.parametrize("between", [b"", b" ", b"\n", b"\r\n", b"\n\n\r\n \n", b"\t"])
@@ -37,22 +91,6 @@ def test_values_are_served_whatever_stands_between(running, between):
         assert {id: answer["result"] for id, answer in client.answers(20).items()} == {
             id: [id] for id in range(20)
         }
-
-
-def test_a_value_is_served_before_its_newline_comes(running):
-    with running.connect() as client:
-        for id in range(3):
-            client.send(echo(id))
-            assert_echoed(client.read(), id)
-
-
-def test_concatenated_values_may_span_lines(running):
-    pretty = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["{\n"], "id": 2}, indent=2)
-    with running.connect() as client:
-        client.send(echo(1) + pretty.encode() + b"[" + echo(3) + b"]\n")
-        lines = sorted(client.read_many(3), key=lambda line: b'"id":3' in line)
-        assert sorted(json.loads(line)["id"] for line in lines[:2]) == [1, 2]
-        assert json.loads(lines[2]) == [{"jsonrpc": "2.0", "id": 3, "result": None}]
 
 
 @pytest.mark.parametrize("receive_bytes", [1 << 17, 1 << 22])
@@ -65,71 +103,6 @@ def test_long_answers_come_whole_however_much_the_system_takes_at_once(running, 
         for id, answer in client.answers(2 * len(letters)).items():
             assert answer["result"] == [id * 700_000 if id in letters else id.lower()]
         sent.result()
-
-
-def test_blank_lines_are_ignored(running):
-    with running.connect() as client:
-        client.send(b"\n\r\n  \n\n" + echo(1) + b"\r\n\r\n\n")
-        assert_echoed(client.read(), 1)
-        client.end_sending()
-        assert client.read_to_end() == []
-
-
-def test_after_a_bad_line_the_next_one_is_served(running):
-    with running.connect() as client:
-        client.send(echo(1) + b'\n{"jsonrpc":"2.0","id":\nxyz\n' + echo(2) + b"\n")
-        lines = client.read_many(4)
-        errors = [line for line in lines if b'"error"' in line]
-        assert len(errors) == 2
-        for line in errors:
-            PARSE_ERROR.check(line)
-        assert {json.loads(line)["id"] for line in lines if line not in errors} == {1, 2}
-
-
-@pytest.mark.parametrize("garbage", [b"}", b"]", b" xyz", b",", b"\0"])
-def test_a_line_with_trailing_garbage_is_one_error_and_the_next_line_served(running, garbage):
-    with running.connect() as client:
-        client.send(echo(1) + garbage + b"\n" + echo(2) + b"\n")
-        PARSE_ERROR.check(client.read())
-        assert_echoed(client.read(), 2)
-
-
-def test_garbage_that_comes_after_a_value_was_served_is_an_error(running):
-    with running.connect() as client:
-        client.send(echo(1))
-        assert_echoed(client.read(), 1)
-        client.send(b"}\n" + echo(2) + b"\n")
-        PARSE_ERROR.check(client.read())
-        assert_echoed(client.read(), 2)
-
-
-def test_a_concatenated_stream_ends_at_a_bad_value(running):
-    """There is no telling where the next value would begin."""
-    with running.connect() as client:
-        client.send(echo(1) + echo(2) + b'{"a":}' + echo(3) + b"\n" + echo(4) + b"\n")
-        lines = client.read_to_end()
-        assert len(lines) == 3
-        assert {json.loads(line)["id"] for line in lines} == {1, 2, None}
-        PARSE_ERROR.check(next(line for line in lines if b'"error"' in line))
-
-
-@pytest.mark.parametrize("first", [b"xyz\n", b"\x16\x03\x01\x02\n", b"\xef\xbb\xbf{}\n", b'"x"\n'])
-def test_an_unknown_framing_is_an_error_and_the_end(running, first):
-    with running.connect() as client:
-        client.send(first + echo(1) + b"\n")
-        lines = client.read_to_end()
-        assert len(lines) == 1
-        Error(-32700, reason="unknown_framing").check(lines[0])
-
-
-def test_single_bytes_make_messages(running):
-    with running.connect() as client:
-        client.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for byte in echo(1, {"é": "\\\"{["}) + b"\r\n[" + echo(2) + b"," + echo(3) + b"]\r\n":
-            client.send(bytes([byte]))
-        batch, single = sorted(client.read_many(2), key=lambda line: line.startswith(b"{"))
-        assert_echoed(single, 1, {"é": "\\\"{["})
-        assert [answer["id"] for answer in json.loads(batch)] == [2, 3]
 
 
 def test_a_batch_is_answered_in_the_order_of_its_requests(server, probe, gate):
@@ -166,29 +139,12 @@ def test_a_client_that_stops_sending_gets_its_answers(server, probe, gate):
     with running.connect() as client:
         client.send(held.request("held") + echo("quick") + b"\n")
         client.end_sending()
-        assert_echoed(client.read(), "quick")
+        assert client.answer()["id"] == "quick"
         held.wait_for_runs(1)
         held.open()
         last = client.read_to_end()
         assert len(last) == 1
-        assert_echoed(last[0], "held", held.params())
-
-
-def test_an_end_inside_of_a_message_is_an_error(running):
-    with running.connect() as client:
-        client.send(echo(1) + b'\n{"jsonrpc":"2.0","me')
-        client.end_sending()
-        lines = client.read_to_end()
-        assert len(lines) == 2
-        Error(-32700, reason="incomplete").check(next(line for line in lines if b"error" in line))
-
-
-def test_the_end_of_a_line_that_was_answered_as_bad_is_no_second_error(running):
-    with running.connect() as client:
-        client.send(b'{"a":}}')
-        PARSE_ERROR.check(client.read())
-        client.end_sending()
-        assert client.read_to_end() == []
+        assert json.loads(last[0])["result"] == held.params()
 
 
 def test_a_client_that_leaves_harms_nobody(server, probe, gate):

@@ -45,51 +45,24 @@ def assert_upstream_failed(running, *reasons: str, params=USER):
     assert not [line for line in running.lines if "worker_died" in line]
 
 
-def test_a_method_may_be_only_a_fetch(fetching, feature_service):
+# The steps of a method, and what it returns: the params, or what was fetched for a user. `join`
+# returns the params and what each step before it has made.
+OTHER = {"fetch": "users", "body": {"user_id": "$params.other.id"}}
+ECHO, JOIN = {"run": "echo"}, {"run": "join"}
+STEPS = [
+    ([FETCH], 42), ([FETCH, JOIN], ["params", 42]), ([FETCH, OTHER, JOIN], ["params", 42, 43]),
+    ([ECHO, FETCH], 42), ([ECHO, FETCH, JOIN], ["params", "params", 42]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("steps, made", STEPS)
+def test_a_method_may_have_fetches_anywhere(fetching, feature_service, steps, made):
     upstream = feature_service()
-    running = fetching(upstream.url)
-    assert running.call("features", USER) == {"user_id": 42, "events": upstream.events(42)}
-
-
-def test_an_empty_answer_body_is_no_json(fetching):
-    with BarrierUpstream(1, answer=b"") as upstream:
-        assert_upstream_failed(fetching(upstream.url), "invalid_body")
-
-
-def test_a_fetch_then_a_run(fetching, feature_service):
-    upstream = feature_service()
-    steps = [FETCH, {"run": "join"}]
-    running = fetching(upstream.url, methods={"joined": {"steps": steps}})
-    found = {"user_id": 42, "events": upstream.events(42)}
-    assert running.call("joined", USER) == [USER, found]
-
-
-def test_two_fetches_then_a_run(fetching, feature_service):
-    upstream = feature_service()
-    other = {"fetch": "users", "body": {"user_id": "$params.other.id"}}
-    running = fetching(
-        upstream.url, methods={"both": {"steps": [FETCH, other, {"run": "join"}]}}
-    )
-    params = {"user_id": 42, "other": {"id": 43}}
-    assert running.call("both", params) == [
-        params,
-        {"user_id": 42, "events": upstream.events(42)},
-        {"user_id": 43, "events": upstream.events(43)},
-    ]
-
-
-def test_a_run_then_a_fetch_then_a_run(fetching, feature_service):
-    upstream = feature_service()
-    steps = [{"run": "echo"}, FETCH, {"run": "join"}]
-    running = fetching(upstream.url, methods={"around": {"steps": steps}})
-    found = {"user_id": 42, "events": upstream.events(42)}
-    assert running.call("around", USER) == [USER, USER, found]
-
-
-def test_a_run_then_a_fetch(fetching, feature_service):
-    upstream = feature_service()
-    running = fetching(upstream.url, methods={"m": {"steps": [{"run": "echo"}, FETCH]}})
-    assert running.call("m", USER) == {"user_id": 42, "events": upstream.events(42)}
+    running = fetching(upstream.url, methods={"m": {"steps": steps}})
+    known = {id: {"user_id": id, "events": upstream.events(id)} for id in (42, 43)}
+    known["params"] = USER | {"other": {"id": 43}}
+    expected = [known[one] for one in made] if isinstance(made, list) else known[made]
+    assert running.call("m", known["params"]) == expected
 
 
 def test_the_body_is_the_template_with_the_params_as_written(fetching):
@@ -127,21 +100,10 @@ def test_a_missing_parameter_is_named(fetching, params):
         assert upstream.bodies == []
 
 
-def test_nobody_listens(fetching, feature_service):
-    upstream = feature_service()
-    upstream.process.stop()
-    assert_upstream_failed(fetching(upstream.url), "connect")
-
-
 def test_a_host_that_does_not_exist(fetching):
     # A resolver that does not answer, as on machines without a network, is a time-out.
     running = fetching("http://features.invalid:80/", upstream={"timeout_ms": 3000})
     assert_upstream_failed(running, "resolve", "timeout")
-
-
-def test_an_unknown_user(fetching, feature_service):
-    running = fetching(feature_service().url)
-    assert_upstream_failed(running, "http_404", params={"user_id": 0})
 
 
 @pytest.mark.parametrize("status, retryable", [
@@ -177,11 +139,10 @@ def test_a_fault(fetching, feature_service, fault, reason):
 
 
 @pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])
-def test_one_that_takes_too_long(fetching, feature_service, fault):
-    """Within the upstream's time, which is less than the method's."""
+@pytest.mark.parametrize("whose", ["upstream", "method"])
+def test_one_that_takes_too_long(fetching, feature_service, fault, whose):
     upstream = feature_service(fault, 1, "--drip-ms", 100)
-    running = fetching(upstream.url, upstream={"timeout_ms": 200})
-    assert_upstream_failed(running, "timeout")
+    assert_upstream_failed(fetching(upstream.url, **{whose: {"timeout_ms": 200}}), "timeout")
 
 
 def test_one_that_takes_more_than_a_second_has_the_time(fetching):
@@ -191,13 +152,6 @@ def test_one_that_takes_more_than_a_second_has_the_time(fetching):
 
     with ScriptedUpstream(serve) as upstream:
         assert fetching(upstream.url).call("features", USER) == USER
-
-
-@pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])
-def test_one_that_takes_longer_than_the_method_may(fetching, feature_service, fault):
-    upstream = feature_service(fault, 1, "--drip-ms", 100)
-    running = fetching(upstream.url, method={"timeout_ms": 200})
-    assert_upstream_failed(running, "timeout")
 
 
 def test_one_that_takes_longer_than_the_client_waits(fetching, feature_service):

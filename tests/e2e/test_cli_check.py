@@ -58,33 +58,11 @@ def test_every_problem_is_a_line_with_file_line_and_key(write):
     ]
 
 
-def test_a_syntax_error_has_its_line(write):
-    path = write(GOOD + "a = = 1\n")
-    done = run("check", "-c", path)
-    assert done.returncode == 78
-    assert done.stdout.startswith(f"{path}:5: not valid TOML: ")
-    assert len(done.stdout.splitlines()) == 1
-
-
 def test_a_missing_file_names_the_nearest(write, folder):
     write(GOOD, "ringmaster.toml")
     done = run("check", "-c", folder / "ringmastr.toml")
     assert done.returncode == 78
     assert f"no such file; did you mean {folder / 'ringmaster.toml'}?" in done.stdout
-
-
-@pytest.mark.parametrize("extra", ["model = 'fifo'", "[listen]\ntoken_file = 'fifo'",
-                                   "[listen]\ntls_certificate_file = 'fifo'"])  # fmt: skip
-def test_a_fifo_that_nobody_writes_to_is_named_and_not_waited_for(write, folder, extra):
-    os.mkfifo(folder / "fifo")
-    path = write(f"[handlers.echo]\nlibrary = 'lib/echo.so'\n{extra}\n"
-                 "[methods.echo]\nsteps = [{ run = 'echo' }]\n")  # fmt: skip
-    done = run("check", "-c", path)
-    assert done.returncode == 78 and "expected a file, found a FIFO" in done.stdout, done
-    done = run("check", "-c", folder / "fifo")
-    assert (done.returncode, done.stdout) == (
-        78, f"{folder}/fifo: expected a file, found a FIFO\n"
-    )  # fmt: skip
 
 
 def test_a_path_may_be_relative_to_the_working_folder(write, folder):

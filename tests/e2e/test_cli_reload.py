@@ -122,17 +122,6 @@ def test_a_handler_that_does_not_load(server, reload, listen, probe):
     assert "expected a model, found a probe" in ended["reason"]
 
 
-def test_an_address_in_use(server, reload, listen):
-    running = server(listen=listen)
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        in_use = "127.0.0.1:%d" % taken.getsockname()[1]
-        running.configure(listen=listen | {"rpc": [in_use]})
-        done = reload("-c", running.config, "--wait")
-    assert done.returncode == 78 and f"listen on {in_use}" in done.stderr
-
-
 def test_one_during_another_is_told_its_own_end(server, in_background, listen, probe, gate):
     """The first succeeds. Those that come meanwhile are one reload, which fails for all of them."""
     running, held = server(listen=listen), gate()

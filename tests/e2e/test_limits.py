@@ -154,13 +154,6 @@ def test_a_connection_in_flight_to_its_limit_waits(server, probe, gate):
         assert other.call("echo", [1]) == [1]
 
 
-def test_all_of_a_deep_pipeline_are_answered(server):
-    running = server(limits={"in_flight_per_connection": 2}, handlers={"burn": {}})
-    with running.connect() as client:
-        client.send(b"".join(request("burn", {"cpu_ms": 2}, id) for id in range(10)))
-        assert all(answer["result"]["cpu_ms"] for answer in client.answers(10).values())
-
-
 def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(server):
     """Each next request is let on while answers are sent: its worker must be woken even so. Where
     it waits for the slow tick, each takes 50 ms."""

@@ -8,7 +8,7 @@ import probes
 import pytest
 from feature_client import FeatureService
 from processes import Process
-from server import gate, module_server, probe, server, tries  # noqa: F401 (fixtures)
+from server import gate, holding, module_server, probe, server, tries  # noqa: F401 (fixtures)
 from share import Share
 
 ROOT = Path(__file__).resolve().parents[2]

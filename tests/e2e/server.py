@@ -282,6 +282,12 @@ def probe(tmp_path_factory):
     return lambda behave, **options: {"library": library, "behave": behave} | options
 
 
+@pytest.fixture
+def holding(server, probe):
+    """holding(...): a server with the methods `echo`, and `hold`, whose jobs a Gate holds."""
+    return lambda **sections: server(handlers={"echo": {}, "hold": probe("hold")}, **sections)
+
+
 @pytest.fixture(scope="session")
 def tries(tmp_path_factory):
     """The configuration of a handler that tries what a worker must not do (handlers/tries.c)."""
@@ -301,6 +307,11 @@ class Gate:
 
     def request(self, id: Any, method: str = "hold", **more: Any) -> bytes:
         return request(method, self.params(**more), id)
+
+    def hold(self, client: Client, *request: Any, **more: Any) -> list[int]:
+        """Sends such a request, and returns its worker's pid once that holds it."""
+        client.send(self.request(*request, **more))
+        return self.wait_for_runs(1)
 
     def runs(self) -> list[int]:
         """The pids of the workers that have begun a job here, one for each time."""

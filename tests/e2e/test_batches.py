@@ -35,8 +35,7 @@ def batching(server, probe, gate, library, throws):
         )
         held = gate()
         with running.connect() as client:
-            client.send(held.request("hold"))
-            held.wait_for_runs(1)
+            held.hold(client, "hold")
             client.send(b"".join(requests) + request("none", id="all are in"))
             assert client.answer()["id"] == "all are in"
             held.open()

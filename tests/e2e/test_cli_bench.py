@@ -62,8 +62,8 @@ def write(running) -> str:
     return str(config)
 
 
-def test_what_is_not_answered_is_lost(server, probe, gate, report):
-    running, held = server(handlers={"hold": probe("hold")}), gate()
+def test_what_is_not_answered_is_lost(holding, gate, report):
+    running, held = holding(), gate()
     found = report("--to", running.address, "--drain-s", "0.1", "hold", json.dumps(held.params()))
     assert found["lost"] == found["sent"] == 1
 

@@ -278,11 +278,3 @@ def test_what_is_wrong_with_the_command_line_is_told(own, made, ask, tmp_path):
     ):
         assert_failed(ask("call", *arguments), said, code=64)
     assert_failed(ask("bench", *to), "tls://127.0.0.1:1 takes TLS, which this command", code=64)
-
-
-def test_a_refused_connection_is_named(ask):
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))  # bound, but not listening
-        address = "127.0.0.1:%d" % held.getsockname()[1]
-        assert_failed(ask("call", "--to", f"tls://{address}", "echo"),
-                      f"cannot connect to {address}: Connection refused")

@@ -22,8 +22,7 @@ def crowded(server, probe, gate, feature_service):
     )
     held = gate("held")
     client = running.connect()
-    client.send(held.request("held"))
-    held.wait_for_runs(1)
+    held.hold(client, "held")
     return running, client, held
 
 
@@ -86,13 +85,11 @@ def test_notifications_of_a_client_that_closed_do_run(crowded, gate):
     assert client.answer()["result"] == held.params()
 
 
-def test_what_runs_for_a_client_that_reset_is_finished(server, probe, gate):
+def test_what_runs_for_a_client_that_reset_is_finished(holding, gate):
     """Its worker is not replaced, and the result is nobody's."""
-    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(workers={"count": 1}), gate()
     leaving = running.connect()
-    leaving.send(held.request("nobody's"))
-    held.wait_for_runs(1)
+    held.hold(leaving, "nobody's")
     leaving.reset()
     held.open()
     assert running.call("echo", [1]) == [1]
@@ -108,8 +105,7 @@ def test_the_next_step_for_a_client_that_reset_does_not_begin(server, probe, gat
     )
     held, before = gate(), sockets(running.pid)
     leaving = running.connect()
-    leaving.send(held.request("nobody's", method="both"))
-    (worker,) = held.wait_for_runs(1)
+    (worker,) = held.hold(leaving, "nobody's", method="both")
     leaving.reset()
     wait_until(lambda: sockets(running.pid) == before, "the master to see the reset")
     held.open()
@@ -117,32 +113,20 @@ def test_the_next_step_for_a_client_that_reset_does_not_begin(server, probe, gat
     assert running.workers() == {0: worker}, "the second step was run, and has ended its worker"
 
 
-def test_a_job_that_nobody_waits_for_may_not_overrun_either(server, probe, gate):
-    running = server(
-        workers={"count": 1},
-        handlers={"echo": {}, "hold": probe("hold")},
-        methods={"hold": {"timeout_ms": 500}},
-    )
-    held = gate()
+def test_a_job_that_nobody_waits_for_may_not_overrun_either(holding, gate):
+    running, held = holding(workers={"count": 1}, methods={"hold": {"timeout_ms": 500}}), gate()
     leaving = running.connect()
-    leaving.send(held.request("nobody's"))
-    held.wait_for_runs(1)
+    held.hold(leaving, "nobody's")
     leaving.reset()
     running.wait_for_line(r"event=timeout worker=0 .* method=hold")
     assert running.call("echo", [1]) == [1]
 
 
-def test_a_worker_that_dies_with_a_job_that_nobody_waits_for(server, probe, gate):
+def test_a_worker_that_dies_with_a_job_that_nobody_waits_for(holding, gate):
     """The job is not tried again."""
-    running = server(
-        workers={"count": 1},
-        handlers={"echo": {}, "hold": probe("hold")},
-        methods={"hold": {"attempts": 5}},
-    )
-    held = gate()
+    running, held = holding(workers={"count": 1}, methods={"hold": {"attempts": 5}}), gate()
     leaving = running.connect()
-    leaving.send(held.request("nobody's"))
-    worker = held.wait_for_runs(1)[0]
+    worker = held.hold(leaving, "nobody's")[0]
     before = sockets(running.pid)
     leaving.reset()
     wait_until(lambda: sockets(running.pid) < before, "the reset to be seen")

@@ -42,13 +42,11 @@ def test_a_client_that_holds_all_connections_makes_room_for_others(server, how):
     assert len(told) < 30, told
 
 
-def test_the_connection_that_was_idle_for_longest_goes_and_none_that_waits(server, probe, gate):
-    running = server(limits={"connections": 3}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_the_connection_that_was_idle_for_longest_goes_and_none_that_waits(holding, gate):
+    running, held = holding(limits={"connections": 3}), gate()
     with ExitStack() as stack:
         waiting, first, second = (stack.enter_context(running.connect()) for _ in range(3))
-        waiting.send(held.request("held"))
-        held.wait_for_runs(1)
+        held.hold(waiting, "held")
         assert second.call("echo", [2]) == [2] and first.call("echo", [1]) == [1]
         third = stack.enter_context(running.connect())
         assert third.call("echo", [3]) == [3]

@@ -26,11 +26,9 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
     other, overrun = gate("other"), gate("overrun")
     slots = {pid: slot for slot, pid in running.workers().items()}
     with running.connect() as client:
-        client.send(other.request("other"))
-        unharmed = other.wait_for_runs(1)[0]
+        unharmed = other.hold(client, "other")[0]
         before = len(running.lines)
-        client.send(overrun.request("overrun", "brief"))
-        stopped = overrun.wait_for_runs(1)[0]
+        stopped = overrun.hold(client, "overrun", "brief")[0]
         answer = client.answer()
         assert answer["id"] == "overrun"
         assert_expired(answer, "unknown")
@@ -88,8 +86,7 @@ def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate,
     )
     overrun, innocent = gate("overrun"), gate("innocent")
     with running.connect() as client:
-        client.send(overrun.request("overrun", "brief"))
-        overrun.wait_for_runs(1)
+        overrun.hold(client, "overrun", "brief")
         client.send(innocent.request("innocent", "next"))
         os.kill(running.fork_server(), signal.SIGSTOP)  # who ends workers
         try:
@@ -146,13 +143,12 @@ def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, ga
     assert len([line for line in lines if "event=worker_died" in line]) == len(ended)
 
 
-def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):
-    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
+def test_a_job_that_expires_in_the_queue_never_runs(holding, gate):
+    running = holding(workers={"count": 1})
     first, expired = gate("first"), gate("expired")
     expired.open()
     with running.connect() as client:
-        client.send(first.request("first"))
-        first.wait_for_runs(1)
+        first.hold(client, "first")
         # More than are ever published ahead: some expire in the ring, some in the queue.
         for id in range(10):
             client.send(expired.request(id, _meta={"timeout_ms": 20 + 10 * id}))
@@ -165,13 +161,12 @@ def test_a_job_that_expires_in_the_queue_never_runs(server, probe, gate):
     assert len(set(running.workers().values())) == 1
 
 
-def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(server, probe, gate):
-    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(holding, gate):
+    running = holding(workers={"count": 1})
     first, rest = gate("first"), gate("rest")
     rest.open()
     with running.connect() as client:
-        client.send(first.request("first"))
-        first.wait_for_runs(1)
+        first.hold(client, "first")
         # The later, the more urgent.
         urgent = [rest.request(id, _meta={"timeout_ms": 59_000 - 1000 * id}) for id in range(20)]
         client.send(b"".join(urgent) + request("no_such_method", [], "all were admitted"))
@@ -183,29 +178,26 @@ def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(server, probe, ga
 
 
 @pytest.mark.parametrize("methods, clients", [(60_000, 50), (50, 60_000), (50, 10**30)])
-def test_the_shorter_of_two_deadlines_counts(server, probe, gate, methods, clients):
-    running = server(handlers={"hold": probe("hold")}, methods={"hold": {"timeout_ms": methods}})
+def test_the_shorter_of_two_deadlines_counts(holding, gate, methods, clients):
+    running = holding(methods={"hold": {"timeout_ms": methods}})
     expired = running.error_of("hold", gate().params(_meta={"timeout_ms": clients}))
     assert expired.code == -32012 and " 50 ms" in expired.message
 
 
-def test_a_clients_own_deadline_costs_no_worker(server, probe, gate):
+def test_a_clients_own_deadline_costs_no_worker(holding, gate):
     """What it allows less than the method does is its own loss."""
-    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
-        client.send(held.request(1, _meta={"timeout_ms": 50}))
-        held.wait_for_runs(1)
+        held.hold(client, 1, _meta={"timeout_ms": 50})
         assert_expired(client.answer(), "unknown")
         held.open()
         assert client.call("echo", [1]) == [1]
     assert not [line for line in running.lines if "worker_died" in line]
 
 
-def test_a_job_that_nobody_waits_for_makes_nobody_wait(server, probe, gate):
+def test_a_job_that_nobody_waits_for_makes_nobody_wait(holding, gate):
     """Its worker is replaced, far before the method's own deadline."""
-    running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(held.request(1, _meta={"timeout_ms": 50}))
         assert_expired(client.answer(), "unknown")
@@ -238,14 +230,13 @@ def test_calls_that_are_given_too_little_time_do_not_take_the_workers_away(serve
     assert len(died) <= len(ended) <= 1 + (time.monotonic() - began)
 
 
-def test_a_worker_runs_no_job_whose_time_is_over(server, probe, gate):
+def test_a_worker_runs_no_job_whose_time_is_over(holding, gate):
     """The master, which would take it back, is stopped meanwhile."""
-    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+    running = holding(workers={"count": 1})
     held, late = gate("held"), gate("late")
     late.open()
     with running.connect() as client:
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         client.send(late.request(2, _meta={"timeout_ms": 500}) + request("none", id=3))
         assert client.answer()["id"] == 3
         with stopped(running.pid):
@@ -259,8 +250,8 @@ def test_a_worker_runs_no_job_whose_time_is_over(server, probe, gate):
     assert not late.was_reached()
 
 
-def test_without_any_time_nothing_runs(server, probe, gate):
-    running, held = server(handlers={"hold": probe("hold")}), gate()
+def test_without_any_time_nothing_runs(holding, gate):
+    running, held = holding(), gate()
     held.open()
     with running.connect() as client:
         client.send(held.request(1, _meta={"timeout_ms": 0}))

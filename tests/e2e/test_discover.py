@@ -123,8 +123,7 @@ def test_a_job_that_does_not_fit_is_not_in_its_batch(server, probe, gate, descri
     )
     held = gate()
     with running.connect() as client:
-        client.send(held.request("hold"))
-        held.wait_for_runs(1)
+        held.hold(client, "hold")
         for id, number in enumerate([1, "x", 3]):
             client.send(request("batches", [number], id))
         client.send(request("none", id="all are in"))
@@ -181,9 +180,9 @@ def test_many_at_once_are_refused_beyond_what_may_wait(running):
     assert {(e["code"], e["data"]["reason"]) for e in refused} == {(-32009, "unsent_answers")}
 
 
-def test_many_in_batches_that_wait_are_refused_alike(server, probe, gate):
+def test_many_in_batches_that_wait_are_refused_alike(holding, gate):
     """Each batch waits for a call that takes long: what they hold is one connection's."""
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
+    running = holding()
     size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
     each = (1 << 20) // size // 2
     one = {"jsonrpc": "2.0", "method": "rpc.discover"}

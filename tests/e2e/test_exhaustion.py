@@ -88,10 +88,8 @@ def test_a_worker_that_dies_is_replaced_without_descriptors(server):
             assert client.call("echo", [2]) == [2]
 
 
-def test_fewer_descriptors_than_connections_are_known_at_the_start(server, probe, gate):
-    running = server(before=["prlimit", "--nofile=137:137"], workers={"count": 3},
-                     handlers={"hold": probe("hold")})
-    held = gate()
+def test_fewer_descriptors_than_connections_are_known_at_the_start(holding, gate):
+    running, held = holding(before=["prlimit", "--nofile=137:137"], workers={"count": 3}), gate()
     running.wait_for_line(
         r"event=fewer_connections connections=3 configured=10000 descriptors=137"
     )

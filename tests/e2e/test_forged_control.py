@@ -32,8 +32,9 @@ FORGERIES = {
 def forges(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handlers")
     library = compile_handler(folder / "forges.so", HANDLERS / "forges.c")
-    return lambda packet, times=1: {
-        "library": library, "hex": struct.pack("<IIii", *packet).hex(), "times": times
+    return lambda type, worker, pid, status, times=1: {
+        "library": library, "hex": struct.pack("<IIii", type, worker, pid, status).hex(),
+        "times": times,
     }  # fmt: skip
 
 
@@ -41,7 +42,7 @@ def forges(tmp_path_factory):
 def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
     running = server()
     processes = running.processes()
-    line = running.reload(handlers={"echo": {}, "forges": forges(FORGERIES[what][:4], *FORGERIES[what][4:])})
+    line = running.reload(handlers={"echo": {}, "forges": forges(*FORGERIES[what])})
     assert line.startswith("event=reload_failed") and "control message" in line
     assert running.call("echo", [1]) == [1]
     wait_until(lambda: running.processes() == processes, "what was started to be gone")
@@ -50,7 +51,7 @@ def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
 def test_the_exit_of_a_worker_that_lives(server, forges, tmp_path):
     """With the number of another process: the fork server is replaced, and the workers with it."""
     now = tmp_path / "now"
-    forged = forges((EXITED, 0, PID, 0)) | {"once": str(now)}
+    forged = forges(EXITED, 0, PID, 0) | {"once": str(now)}
     running = server(handlers={"echo": {}, "forges": forged})
     workers = set(running.workers().values())
     now.touch()
@@ -61,6 +62,6 @@ def test_the_exit_of_a_worker_that_lives(server, forges, tmp_path):
 
 
 def test_a_server_that_starts_says_so(server, forges):
-    refused = server(wait=False, handlers={"forges": forges((FORKED, 1 << 31, PID, 0))})
+    refused = server(wait=False, handlers={"forges": forges(FORKED, 1 << 31, PID, 0)})
     assert refused.wait() == 70
     assert "event=not_started" in refused.lines[-1] and "control message" in refused.lines[-1]

@@ -106,9 +106,8 @@ def test_headers_that_tell_no_length_are_the_end(running, head):
     assert_is_the_end(running, ContentLength, head, says="Content-Length")
 
 
-def test_answers_come_as_they_are_ready(server, probe, gate):
-    running = server(workers={"count": 2}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_answers_come_as_they_are_ready(holding, gate):
+    running, held = holding(workers={"count": 2}), gate()
     with ContentLength(running.address) as client:
         client.send_message(held.request("held")[:-1])
         held.wait_for_runs(1)

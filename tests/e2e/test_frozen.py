@@ -56,9 +56,9 @@ def test_a_worker_that_pretends_to_sleep_is_replaced_once_there_is_work(
     assert not [line for line in running.lines if "memory_damaged" in line]
 
 
-def test_a_server_whose_workers_are_all_stopped_is_not_ready(server, probe, gate):
+def test_a_server_whose_workers_are_all_stopped_is_not_ready(holding, gate):
     """Each has a job, whose deadline is far: until then work is not being done."""
-    running, held = server(listen=ON, handlers={"hold": probe("hold")}), gate()
+    running, held = holding(listen=ON), gate()
     address = status_of(running)
     with running.connect() as client:
         client.send(held.request(1) + held.request(2))

@@ -24,7 +24,7 @@ def test_one_that_says_more_than_a_response_may_hold(server, probe):
     assert running.workers() == workers
 
 
-def test_a_step_that_fails_after_one_that_has_run(server, probe):
+def test_a_step_that_fails_after_one_that_has_run(server):
     """What was done was done: a second try may not be the first."""
     running = server(
         upstreams={"nobody": {"url": "http://127.0.0.1:1/"}},

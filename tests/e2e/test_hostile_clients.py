@@ -111,15 +111,11 @@ def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
         assert private_bytes(running.pid) < before + 12 * MIB
 
 
-def test_one_that_is_silent_is_closed_but_not_one_that_waits(server, probe, gate):
-    running = server(
-        limits={"idle_timeout_ms": 1000}, handlers={"echo": {}, "hold": probe("hold")}
-    )
-    held = gate()
-    # A connection is idle from its start: each client sends a request at once.
+def test_one_that_is_silent_is_closed_but_not_one_that_waits(holding, gate):
+    running, held = holding(limits={"idle_timeout_ms": 1000}), gate()
+    # Silence begins with the connection: each of them asks as soon as it is there.
     with running.connect() as waiting:
-        waiting.send(held.request("held"))
-        held.wait_for_runs(1)
+        held.hold(waiting, "held")
         with running.connect() as idle:
             assert idle.call("echo", [1]) == [1]
             assert idle.read_to_end() == []

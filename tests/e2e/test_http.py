@@ -182,9 +182,8 @@ def test_a_client_that_waits_for_continue_is_told_to_go_on(client):
     assert json.loads(client.read_message())["id"] == 1
 
 
-def test_100_continue_comes_after_the_reply_to_the_request_before(server, probe, gate):
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_who_waits_behind_another_request_is_told_to_go_on_after_its_reply(holding, gate):
+    running, held = holding(), gate()
     head, _, body = Http.frame(echo(2), b"Expect: 100-continue").partition(b"\r\n\r\n")
     with Http(running.address) as client:
         client.send(Http.frame(held.request(1)[:-1]) + head + b"\r\n\r\n")
@@ -238,8 +237,8 @@ def test_an_end_inside_of_a_request_is_a_400(client):
     assert_refused(client, 400, "in the middle of a message", -32700)
 
 
-def test_a_header_shortens_the_deadline(server, probe, gate):
-    running = server(handlers={"hold": probe("hold")}, methods={"hold": {"timeout_ms": 3600_000}})
+def test_a_header_shortens_the_deadline(holding, gate):
+    running = holding(methods={"hold": {"timeout_ms": 3600_000}})
     message = gate().request(1)[:-1]
     with Http(running.address) as client:
         client.send(Http.frame(message, b"X-Request-Timeout-Ms: 100"))

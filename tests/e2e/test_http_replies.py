@@ -12,9 +12,8 @@ def echo(id) -> bytes:
     return request("echo", None, id)[:-1]
 
 
-def test_replies_come_in_the_order_of_the_requests(server, probe, gate):
-    running = server(workers={"count": 2}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_replies_come_in_the_order_of_the_requests(holding, gate):
+    running, held = holding(workers={"count": 2}), gate()
     batch = b"[" + echo(2) + b"," + echo(3) + b"]"
     with Http(running.address) as client:
         client.send_message(held.request(1)[:-1])
@@ -30,11 +29,9 @@ def test_replies_come_in_the_order_of_the_requests(server, probe, gate):
         assert json.loads(client.read_message())["id"] == 5
 
 
-def test_replies_that_wait_are_bounded(server, probe, gate):
+def test_replies_that_wait_are_bounded(holding, gate):
     """Even of requests that are refused at once: behind one that takes long, they take memory."""
-    running = server(workers={"count": 1}, limits={"in_flight_per_connection": 10},
-                     handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(workers={"count": 1}, limits={"in_flight_per_connection": 10}), gate()
     with Http(running.address) as client:
         client.send_message(held.request(1)[:-1])
         held.wait_for_runs(1)
@@ -45,10 +42,8 @@ def test_replies_that_wait_are_bounded(server, probe, gate):
             Error(-32700).check(client.read_message())
 
 
-def test_overload_is_a_503(server, probe, gate):
-    running = server(workers={"count": 1}, limits={"requests_in_flight": 1},
-                     handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_overload_is_a_503(holding, gate):
+    running, held = holding(workers={"count": 1}, limits={"requests_in_flight": 1}), gate()
     with Http(running.address) as holder, Http(running.address) as client:
         holder.send_message(held.request(1)[:-1])
         held.wait_for_runs(1)
@@ -66,10 +61,9 @@ def test_overload_is_a_503(server, probe, gate):
         assert json.loads(holder.read_message())["id"] == 1
 
 
-def test_a_server_that_stops_closes_after_the_last_reply(server, probe, gate):
+def test_a_server_that_stops_closes_after_the_last_reply(holding, gate):
     """Of replies, HTTP's clients read none behind one that says so."""
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(), gate()
     with Http(running.address) as client:
         for id in (1, 2, 3):
             client.send_message(held.request(id)[:-1])
@@ -84,9 +78,8 @@ def test_a_server_that_stops_closes_after_the_last_reply(server, probe, gate):
     assert running.wait() == 0
 
 
-def test_a_server_that_stops_says_503_and_closes(server, probe, gate):
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_a_server_that_stops_says_503_and_closes(holding, gate):
+    running, held = holding(), gate()
     with Http(running.address) as client, Http(running.address) as idle:
         idle.send_message(echo(0))
         assert json.loads(idle.read_message())["id"] == 0

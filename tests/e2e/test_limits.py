@@ -53,13 +53,8 @@ def test_too_long_a_response_is_an_error(server, probe):
     assert len(running.call("give", {"size": 2000})) == 1998
 
 
-def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
-    running = server(
-        workers={"count": 1},
-        limits={"requests_in_flight": 3},
-        handlers={"echo": {}, "hold": probe("hold")},
-    )
-    held = gate()
+def test_more_requests_than_the_queue_holds_are_refused(holding, gate):
+    running, held = holding(workers={"count": 1}, limits={"requests_in_flight": 3}), gate()
     with running.connect() as client:
         client.send(b"".join(held.request(id) for id in range(3)))
         client.send(request("echo", [], "one more"))
@@ -73,13 +68,10 @@ def test_more_requests_than_the_queue_holds_are_refused(server, probe, gate):
         assert client.call("echo", ["room again"]) == ["room again"]
 
 
-def test_more_than_the_payload_memory_holds_is_refused(server, probe, gate):
-    running = server(
-        workers={"count": 1},
-        limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB",
-                "requests_in_flight": 3},
-        handlers={"echo": {}, "hold": probe("hold")},
-    )  # fmt: skip
+def test_more_than_the_payload_memory_holds_is_refused(holding, gate):
+    running = holding(workers={"count": 1},
+                      limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB",
+                              "requests_in_flight": 3})
     held = gate()
     text = "x" * 400_000
     with running.connect() as client:
@@ -116,13 +108,10 @@ def test_connection_memory_is_given_back(server):
             assert len(client.answer()) == 10
 
 
-def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(server, probe, gate):
-    running = server(
-        workers={"count": 3},
-        limits={"payload_memory_bytes": "24MiB", "request_bytes": "20MiB",
-                "response_bytes": "20MiB"},
-        handlers={"echo": {}, "hold": probe("hold")},
-    )  # fmt: skip
+def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(holding, gate):
+    running = holding(workers={"count": 3},
+                      limits={"payload_memory_bytes": "24MiB", "request_bytes": "20MiB",
+                              "response_bytes": "20MiB"})
     held = gate()
     with running.connect() as client:
         client.send(held.request(1) + held.request(2))
@@ -133,14 +122,11 @@ def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(ser
         assert all("result" in answer for answer in client.answers(2).values())
 
 
-def test_a_connection_in_flight_to_its_limit_waits(server, probe, gate):
+def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
     """However much it has sent: were more than two of its requests admitted at once, the queue
     would be full and refuse them."""
-    running = server(
-        workers={"count": 2},
-        limits={"in_flight_per_connection": 2, "requests_in_flight": 3},
-        handlers={"echo": {}, "hold": probe("hold")},
-    )
+    running = holding(workers={"count": 2},
+                      limits={"in_flight_per_connection": 2, "requests_in_flight": 3})
     held = gate()
     with running.connect() as client, running.connect() as other:
         client.send(held.request("a") + held.request("b"))
@@ -167,10 +153,9 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
         assert_no_wait_for_tick(client, [after - before for before, after in pairwise(times)])
 
 
-def test_one_connection_too_many_is_told_so(server, probe, gate):
+def test_one_connection_too_many_is_told_so(holding, gate):
     """Where none is idle, whose place it could have: see test_connections_per_client.py."""
-    running = server(limits={"connections": 2}, handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(limits={"connections": 2}), gate()
     with running.connect() as first, running.connect() as second:
         for number, client in enumerate((first, second)):
             client.send(held.request(number))

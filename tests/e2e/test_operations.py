@@ -23,8 +23,7 @@ def test_processes_say_what_they_are(server, probe, gate):
     assert title(worker) == "ringmaster: worker 0 gen=1"
     held = gate()
     with running.connect() as client:
-        client.send(held.request(1, "interests.predict"))
-        held.wait_for_runs(1)
+        held.hold(client, 1, "interests.predict")
         assert title(worker) == "ringmaster: worker 0 gen=1 interests.predict"
         held.open()
         client.answer()
@@ -92,9 +91,8 @@ def test_one_worker_more_and_fewer(server):
     assert len(running.processes()) == 3 and zombies_under(running.pid) == []
 
 
-def test_a_worker_that_must_leave_finishes_its_job(server, probe, gate):
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_a_worker_that_must_leave_finishes_its_job(holding, gate):
+    running, held = holding(), gate()
     with running.connect() as client:
         client.send(held.request(1) + held.request(2))
         held.wait_for_runs(2)
@@ -114,8 +112,7 @@ def test_a_worker_that_must_leave_finishes_the_system_call_that_it_is_in(server,
     os.mkfifo(fifo.path)
     writer = os.open(fifo.path, os.O_RDWR | os.O_CLOEXEC)
     with running.connect() as client:
-        client.send(fifo.request(1, "reads"))
-        [worker] = fifo.wait_for_runs(1)
+        [worker] = fifo.hold(client, 1, "reads")
         wait_until(lambda: is_asleep(worker), "the handler to read")
         os.kill(worker, signal.SIGTERM)
         wait_until(lambda: not is_pending(worker, signal.SIGTERM), "SIGTERM to be handled")
@@ -215,12 +212,11 @@ def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, pr
     assert len(running.wait_for_lines("event=worker_died", 6)) == 6
 
 
-def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(server, probe, gate):
+def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(holding, gate):
     """The workers go on with what they have, as long as the master says so."""
-    running, held = server(handlers={"hold": probe("hold")}), gate()
+    running, held = holding(), gate()
     with running.connect() as client:
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         assert os.getpgid(running.fork_server()) != os.getpgid(running.pid)
         assert {os.getpgid(pid) for pid in running.workers().values()} == {
             os.getpgid(running.fork_server())
@@ -316,12 +312,6 @@ def test_a_service_manager_that_does_not_read_freezes_nothing(server, tmp_path):
         while not manager.recv(4096).startswith(b"READY=1\n"):
             pass
         assert running.stop() == 0
-
-
-def test_a_log_file_that_cannot_be_opened(server, tmp_path):
-    refused = server(wait=False, arguments=["--log-file", tmp_path / "no" / "such" / "folder"])
-    assert refused.wait() == 71
-    assert "no/such/folder" in refused.lines[-1]
 
 
 @pytest.mark.parametrize("format", ["logfmt", "json"])

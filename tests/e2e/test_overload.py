@@ -19,8 +19,7 @@ def busy(server, probe, gate):
     with running.connect() as client:
         for _ in range(3):
             assert client.call("burn", {"cpu_ms": BURN_MS}) == {"cpu_ms": BURN_MS}
-        client.send(held.request("held"))
-        held.wait_for_runs(1)
+        held.hold(client, "held")
         yield running, client, held
 
 

@@ -81,7 +81,7 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
     ]  # fmt: skip
 
 
-def test_a_kept_crash_names_its_configuration_from_anywhere(build, start, server, tmp_path, probe):
+def test_a_kept_crash_names_its_configuration_from_anywhere(build, start, tmp_path, probe):
     """Whatever folder the server was started in."""
     (tmp_path / "here").mkdir()
     config = tmp_path / "here" / "server.toml"
@@ -136,16 +136,7 @@ def test_the_folder_is_bounded(poisoned, tmp_path):
     assert params == ["[2]", "[3]", "[4]"]
 
 
-def test_a_payload_that_does_not_fit_is_logged(poisoned, tmp_path):
-    running = poisoned(crashes={"total_bytes": 10_000}, methods={"poison": {"attempts": 1}})
-    poison(running, ["x" * 10_000])
-    line = running.wait_for_line(r"event=crash_not_kept crash=\S+ error=(.*)").group(1)
-    assert "crashes.total_bytes is 10000" in line
-    assert kept(tmp_path / "crashes") == []
-    assert running.call("echo", [1]) == [1]
-
-
-def test_a_payload_that_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
+def test_what_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
     megabytes = 32
     running = server(
         may_crash=True,

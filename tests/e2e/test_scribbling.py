@@ -59,8 +59,7 @@ def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbl
     running = server(workers={"count": WORKERS}, handlers=handlers, methods=methods)
     held, scribbler = gate("held"), gate("scribbler")
     with running.connect() as client:
-        client.send(held.request("held"))
-        [holder] = held.wait_for_runs(1)
+        [holder] = held.hold(client, "held")
         other = next(slot for slot, pid in running.workers().items() if pid == holder)
         if isinstance(offset, str):
             offset = WORDS + WORDS_OF_ONE * other + (BELL if offset.endswith("bell") else 0)

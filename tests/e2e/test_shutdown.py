@@ -8,11 +8,6 @@ import pytest
 from client import request
 
 
-@pytest.fixture
-def holding(server, probe):
-    return lambda **sections: server(handlers={"echo": {}, "hold": probe("hold")}, **sections)
-
-
 def assert_admitted(client, count: int):
     """The server reads requests in order: an answer to the last shows that all were read."""
     client.send(request("no_such_method", [], "last"))
@@ -77,9 +72,8 @@ def test_under_load_everything_admitted_is_answered(holding):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_requests_that_were_read_and_wait_are_refused(holding, gate, number):
-    running = holding(limits={"in_flight_per_connection": 1})
-    held = gate()
+def test_what_was_read_and_had_to_wait_is_refused(holding, gate, number):
+    running, held = holding(limits={"in_flight_per_connection": 1}), gate()
     with running.connect() as client:
         client.send(held.request("runs") + b"".join(request("echo", [], id) for id in range(9)))
         held.wait_for_runs(1)

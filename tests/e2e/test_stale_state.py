@@ -20,24 +20,19 @@ def readyz(running) -> str:
     return text
 
 
-def test_a_worker_killed_for_its_deadline_does_not_excuse_the_next_one(server, probe, gate,
+def test_a_worker_killed_for_its_deadline_does_not_excuse_the_next_one(holding, gate,
                                                                        tmp_path):
     """The second death in the slot is the worker's own: its job is kept, an attempt is used."""
-    running = server(
-        workers={"count": 1},
-        crashes={"folder": tmp_path / "crashes"},
-        handlers={"echo": {}, "hold": probe("hold")},
-        methods={"hold": {"timeout_ms": 500, "attempts": 1},
-                 "patient": {"steps": [{"run": "hold"}], "attempts": 1}},
-    )
+    running = holding(workers={"count": 1}, crashes={"folder": tmp_path / "crashes"},
+                      methods={"hold": {"timeout_ms": 500, "attempts": 1},
+                               "patient": {"steps": [{"run": "hold"}], "attempts": 1}})
     before = len(running.lines)
     assert running.error_of("hold", gate("overruns").params()).code == -32012
     running.wait_for_worker(0, before)
     assert running.call("echo", [1]) == [1]
     held = gate("killed")
     with running.connect() as client:
-        client.send(held.request("killed", method="patient"))
-        (worker,) = held.wait_for_runs(1)
+        (worker,) = held.hold(client, "killed", method="patient")
         os.kill(worker, signal.SIGKILL)
         assert client.answer()["error"]["code"] == -32014
     died = rf"event=worker_died .*pid={worker} how=SIGKILL .*method=patient attempt=1"
@@ -58,8 +53,7 @@ def test_a_crash_is_not_reported_of_the_next_worker_of_the_slot(server, probe, g
     assert running.call("echo", [1]) == [1]
     held = gate()
     with running.connect() as client:
-        client.send(held.request(1))
-        (worker,) = held.wait_for_runs(1)
+        (worker,) = held.hold(client, 1)
         os.kill(worker, signal.SIGSEGV)  # the same signal, sent from outside
         assert client.answer()["error"]["code"] == -32014
     line = running.wait_for_line(rf"event=backtrace .*pid={worker} .*").group(0)

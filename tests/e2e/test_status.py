@@ -70,12 +70,11 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
     wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
 
 
-def test_a_server_that_drains_is_live_and_not_ready(server, probe, gate):
-    running = server(listen=ON, handlers={"hold": probe("hold")})
+def test_a_server_that_drains_is_live_and_not_ready(holding, gate):
+    running = holding(listen=ON)
     address, held = status_of(running), gate()
     with running.connect() as client:
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         running.send(signal.SIGTERM)
         running.wait_for_line("event=stopping")
         assert ask(address, "/readyz") == (503, "stopping: 1 requests to finish\n")
@@ -152,17 +151,16 @@ def test_a_unix_socket(server, tmp_path):
     assert received.endswith(b"serving: 2 of 2 workers are up\n")
 
 
-def test_it_is_outside_of_the_limits_and_rules_of_requests(server, probe, gate, tokens, tmp_path):
+def test_it_is_outside_of_the_limits_and_rules_of_requests(holding, gate, tokens, tmp_path):
     token, held = "some-token-of-some-length", gate()
-    running = server(
+    running = holding(
         listen=ON | {"rpc": [f"unix:{tmp_path}/rpc.sock"], "token_file": tokens(token),
                      "allow": ["203.0.113.1"]},
-        limits={"connections": 1, "requests_in_flight": 1}, handlers={"hold": probe("hold")},
+        limits={"connections": 1, "requests_in_flight": 1},
     )  # fmt: skip
     with running.connect() as client:
         assert client.call("rpc.auth", [token]) is True
-        client.send(held.request("all that there may be"))
-        held.wait_for_runs(1)
+        held.hold(client, "all that there may be")
         assert ask(status_of(running), "/readyz")[0] == 200
         held.open()
         assert client.answer()["id"] == "all that there may be"

@@ -105,10 +105,9 @@ def test_long_answers_come_whole_however_much_the_system_takes_at_once(running, 
         sent.result()
 
 
-def test_a_batch_is_answered_in_the_order_of_its_requests(server, probe, gate):
+def test_a_batch_is_answered_in_the_order_of_its_requests(holding, gate):
     """Some clients go by it."""
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+    running, held = holding(), gate()
     items = [held.request("slow"), request("echo", id=None), request("echo", id="fast"),
              request("unknown", id="refused")]  # fmt: skip
     with running.connect() as client:
@@ -133,9 +132,8 @@ def test_pieces_of_any_size_make_messages(running):
         assert [answers.result()[id]["result"] for id in range(100)] == params
 
 
-def test_a_client_that_stops_sending_gets_its_answers(server, probe, gate):
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_a_client_that_stops_sending_gets_its_answers(holding, gate):
+    running, held = holding(), gate()
     with running.connect() as client:
         client.send(held.request("held") + echo("quick") + b"\n")
         client.end_sending()
@@ -147,9 +145,8 @@ def test_a_client_that_stops_sending_gets_its_answers(server, probe, gate):
         assert json.loads(last[0])["result"] == held.params()
 
 
-def test_a_client_that_leaves_harms_nobody(server, probe, gate):
-    running = server(handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_a_client_that_leaves_harms_nobody(holding, gate):
+    running, held = holding(), gate()
     with running.connect() as client:
         client.send(held.request(1) + echo(2) + b"\n" + b'{"unfinished":')
         held.wait_for_runs(1)

@@ -68,14 +68,6 @@ def test_openssl_and_curl(server, own, ca):
     assert "Re-using existing connection" in done.stderr, "keep-alive"
 
 
-def test_a_megabyte_both_ways(server, own, ca):
-    running = server(listen=own.listen())
-    text = "x" * (1 << 20)
-    with TlsClient(running.address, ca) as client:
-        for _ in range(3):
-            assert client.call("echo", [text]) == [text]
-
-
 def test_answers_come_after_the_client_has_ended_its_sending(server, own, ca, gate, probe):
     held = gate()
     running = server(listen=own.listen(), handlers={"hold": probe("hold")})
@@ -172,13 +164,10 @@ def test_a_bad_certificate_is_named_at_the_start(server, own, tmp_path):
     assert f"certificate {junk}: no start line" in running.lines[-1]
 
 
-def test_one_too_many_is_closed(server, own, ca, probe, gate):
-    running = server(listen=own.listen(), limits={"connections": 1},
-                     handlers={"hold": probe("hold")})
-    held = gate()
+def test_one_too_many_is_closed(holding, own, ca, gate):
+    running, held = holding(listen=own.listen(), limits={"connections": 1}), gate()
     with TlsClient(running.address, ca) as client:
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         with raw(running) as other:
             assert other.recv(1) == b""
         held.open()

@@ -81,14 +81,11 @@ def test_a_wrong_token_later_closes_too(server, tokens):
         assert_unauthorized(json.loads(answer), 2)
 
 
-def test_nothing_behind_a_wrong_token_is_served(server, tokens, probe, gate):
-    running = server(listen={"token_file": tokens(FIRST)},
-                     handlers={"echo": {}, "hold": probe("hold")})
-    held = gate()
+def test_nothing_behind_a_wrong_token_is_served(holding, tokens, gate):
+    running, held = holding(listen={"token_file": tokens(FIRST)}), gate()
     with running.connect() as client:
         assert client.call("rpc.auth", [FIRST]) is True
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         client.send(request("rpc.auth", [SECOND], 2) + request("echo", [3], 3))
         assert_unauthorized(client.answer(), 2)
         client.send(request("rpc.auth", [FIRST], 4) + request("echo", [5], 5))
@@ -97,9 +94,8 @@ def test_nothing_behind_a_wrong_token_is_served(server, tokens, probe, gate):
         assert json.loads(owed)["id"] == 1 and "result" in json.loads(owed)
 
 
-def test_nothing_behind_a_wrong_token_in_http_is_served(server, tokens, probe, gate):
-    running = server(listen={"token_file": tokens(FIRST)},
-                     handlers={"echo": {}, "hold": probe("hold")})
+def test_nothing_behind_a_wrong_token_in_http_is_served(holding, tokens, gate):
+    running = holding(listen={"token_file": tokens(FIRST)})
     held, token = gate(), b"Authorization: Bearer " + FIRST.encode()
     with Http(running.address) as client:
         client.send(Http.frame(held.request(1).strip(), token))

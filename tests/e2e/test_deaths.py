@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from client import RpcError, request
-from proc import descriptors, is_alive, is_stopped, start_time, title, wait_until, zombies_under
+from proc import is_alive, is_stopped, start_time, title, wait_until, zombies_under
 
 
 @pytest.fixture
@@ -58,33 +58,6 @@ def test_a_killed_worker_without_a_job_is_replaced(holding):
     died = running.wait_for_line(r"event=worker_died worker=1 .*", before).group(0)
     assert died.endswith(f"pid={killed} how=SIGKILL")
     assert running.call("echo", [1]) == [1]
-
-
-def test_workers_killed_again_and_again_cost_no_request(server):
-    """Under load, at whatever instruction they are."""
-    running = server(
-        handlers={"echo": {}, "burn": {}},
-        methods={"burn": {"attempts": 10}, "echo": {"attempts": 10}},
-    )
-    with running.connect() as client:
-        for round in range(6):
-            before = len(running.lines)
-            client.send(
-                b"".join(request("burn", {"cpu_ms": 1}, id) for id in range(40))
-                + b"".join(request("echo", [id], 40 + id) for id in range(200))
-            )
-            first = client.read_many(1 + 7 * round)
-            killed = running.workers()[round % 2]
-            os.kill(killed, signal.SIGKILL)
-            rest = client.read_many(240 - len(first))
-            lines = sorted(first + rest)
-            results = {id: '{"cpu_ms":1}' for id in range(40)}
-            results |= {40 + id: f"[{id}]" for id in range(200)}
-            assert lines == sorted(
-                f'{{"jsonrpc":"2.0","id":{id},"result":{result}}}'.encode()
-                for id, result in results.items()
-            )
-            running.wait_for_worker(round % 2, before)
 
 
 @pytest.mark.parametrize("dies", ["worker", "fork server"])
@@ -168,15 +141,6 @@ def test_a_killed_fork_server_costs_no_request(holding, gate):
     assert not old & {running.fork_server(), *running.workers().values()}
 
 
-def test_a_fork_server_killed_again_and_again_comes_back(holding):
-    running = holding()
-    for generation in (1, 2, 3, 4):
-        before = len(running.lines)
-        os.kill(running.fork_server(), signal.SIGKILL)
-        running.wait_for_line(rf"event=worker_ready worker=\d gen={generation + 1} ", before)
-        assert running.call("echo", [generation]) == [generation]
-
-
 def test_a_killed_fork_server_fails_what_must_not_run_twice(holding, gate):
     running, held = holding(), gate()
     with running.connect() as client:
@@ -233,13 +197,6 @@ def test_a_master_killed_while_it_starts_leaves_nothing(server, probe, gate):
     held.wait_for_runs(1)  # the fork server is inside of load()
     assert len(running.processes()) == 2
     assert running.stop(signal.SIGKILL) == -signal.SIGKILL
-
-
-def test_a_worker_holds_no_descriptors_but_its_own(holding):
-    """Else it could speak for the fork server, or keep a dead one's channel open. The last one is
-    the eventfd."""
-    for worker in holding().workers().values():
-        assert set(descriptors(worker)) <= {0, 1, 2, 6}
 
 
 def test_the_shared_memory_has_no_name(holding):

@@ -3,10 +3,9 @@
 import os
 import signal
 import socket
-import threading
 
 import pytest
-from client import DEADLINE_S, RpcError, request
+from client import RpcError, request
 from proc import descriptors, is_alive, wait_until, zombies_under
 
 
@@ -47,8 +46,6 @@ def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, ga
         lines = len(running.lines)
         running.process.send(signal.SIGHUP)  # and once more, while they are still at it
         running.wait_for_line("event=reloaded", lines)
-
-
         os.kill(first[0], signal.SIGKILL)
         held.wait_for_runs(3)
         held.open()
@@ -58,15 +55,12 @@ def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, ga
         assert client.call("echo", ["newest"]) == ["newest"]
 
 
-def test_a_fork_server_that_dies_while_its_generation_drains(server, probe, gate):
-    running, held = server(handlers={"hold": probe("hold")}), gate()
+def test_a_fork_server_that_dies_while_its_generation_drains(holding, gate):
+    running, held = holding(), gate()
     with running.connect() as client:
-        client.send(held.request(1))
-        held.wait_for_runs(1)
+        held.hold(client, 1)
         old = running.fork_server()
         running.reload()
-
-
         os.kill(old, signal.SIGKILL)
         held.wait_for_runs(2)
         held.open()
@@ -131,14 +125,14 @@ def test_one_that_fails_starts_no_second_fork_server(server):
     """However long the next one, which was asked for meanwhile, keeps the master busy."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
-    for failed in range(0, 30, 2):
+    for failed in range(0, 10, 2):
         before = len(running.lines)
         running.send(signal.SIGHUP)
         running.wait_for_line("event=reloading", before)
         running.send(signal.SIGHUP)
         running.wait_for_lines("event=reload_failed", failed + 2)
     assert running.reload().startswith("event=reloaded")
-    assert "gen=32 " in running.wait_for_lines("event=handlers_loaded", 2)[-1]
+    assert "gen=12 " in running.wait_for_lines("event=handlers_loaded", 2)[-1]
     wait_until(lambda: not zombies_under(running.pid), "all fork servers to be reaped")
 
 
@@ -168,40 +162,6 @@ def test_an_address_in_use_changes_nothing(server, tmp_path):
     with pytest.raises(OSError):
         running.connect(wanted)
     assert running.call("echo", [1]) == [1]
-
-
-def test_reloads_under_load_cost_no_request(server):
-    """Good ones and bad ones, while clients ask without a pause."""
-    running = server(handlers={"echo": {}, "burn": {}})
-    is_over = threading.Event()
-    asked, failed = [0] * 3, []
-
-    def ask(number: int):
-        with running.connect() as client:
-            while not is_over.is_set():
-                try:
-                    method = ("echo", "burn")[asked[number] % 2]
-                    client.call(method, {"cpu_ms": 1})
-                except Exception as error:  # noqa: BLE001
-                    return failed.append(error)
-                asked[number] += 1
-
-    threads = [threading.Thread(target=ask, args=(number,)) for number in range(len(asked))]
-    for thread in threads:
-        thread.start()
-    try:
-        for round in range(12):
-            good = {"handlers": {"echo": {}, "burn": {}}, "workers": {"count": 1 + round % 3}}
-            bad = good | {"handlers": {"echo": {"unknown": 1}, "burn": {}}}
-            line = running.reload(**(bad if round % 4 == 3 else good))
-            assert line.startswith("event=reload_failed" if round % 4 == 3 else "event=reloaded")
-            seen = sum(asked)
-            wait_until(lambda: sum(asked) > seen + 20 or failed, "clients to be served")
-    finally:
-        is_over.set()
-        for thread in threads:
-            thread.join(DEADLINE_S)
-    assert not failed
 
 
 def test_reloads_leave_nothing_behind(server):

@@ -27,7 +27,7 @@ def test_a_printed_line_names_its_worker_request_and_method(server, probe):
 
 def test_a_line_in_parts_is_one_and_a_line_without_end_ends_with_its_job(server, probe):
     running = server(workers={"count": 1}, handlers={"prints": probe("prints_hex")})
-    assert running.call("prints", {"hex": hexed(b"first ", b"part", b"s\n\nno end")}) == "written"
+    assert running.call("prints", {"hex": hexed(b"first ", b"part", b"s\r\n\nno end")}) == "written"
     running.wait_for_line(r'request=1 method=prints text="first parts"$')
     running.wait_for_line(r'request=1 method=prints text="no end"$')
     assert len([line for line in running.lines if "event=output" in line]) == 2

@@ -1,6 +1,5 @@
 // Invariants 1, 3 and 4: what a worker leaves when it is killed between claim and finish.
 #include <doctest/doctest.h>
-#include <thread>
 
 #include "ports_support.h"
 
@@ -85,42 +84,6 @@ TEST_CASE("worker death: a job that nobody has claimed is not lost with any work
   CHECK(floor.port.take_over(0).empty());
   test::Child other = floor.fork_worker(1, echo_one);
   CHECK(floor.wait_for(1) == std::vector<Answer>{{1, {1, 1}, 0, "still here"}});
-}
-
-TEST_CASE("worker death: one worker's death leaves the other one's job alone") {
-  Floor floor;
-  floor.publish({1, 1}, "first");
-  test::Child first = floor.fork_worker(
-      0, [&](WorkerPort& port) { return run_to(Stage::kClaimed, port, floor.geometry, 0); });
-  REQUIRE(first.was_stopped());
-  floor.publish({2, 1}, "second");
-  test::Child second = floor.fork_worker(
-      1, [&](WorkerPort& port) { return run_to(Stage::kReserved, port, floor.geometry, 1); });
-  REQUIRE(second.was_stopped());
-  first.kill();
-  CHECK(floor.port.take_over(0) == std::vector<Publication>{{1, 1}});
-  CHECK(floor.port.was_held_by({2, 1}) == 1u);
-  second.kill();
-  CHECK(floor.port.take_over(1) == std::vector<Publication>{{2, 1}});
-}
-
-TEST_CASE("worker death: results that were complete are kept, the half one is not") {
-  Floor floor;
-  test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
-    for (uint32_t i = 0; i < 3; ++i) {
-      std::memcpy(port.reserve(5), "whole", 5);
-      port.commit({i, 1}, 0, 5, 0);
-    }
-    std::memcpy(port.reserve(4), "half", 4);
-    ::_exit(9);
-    return 0;
-  });
-  CHECK(worker.exit_code() == 9);
-  const std::vector<Answer> answers = floor.drain();
-  REQUIRE(answers.size() == 3);
-  for (uint32_t i = 0; i < 3; ++i) {
-    CHECK(answers[i] == Answer{0, {i, 1}, 0, "whole"});
-  }
 }
 
 }  // namespace ringmaster::ipc

@@ -111,9 +111,9 @@ def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
         assert private_bytes(running.pid) < before + 12 * MIB
 
 
-def test_one_that_is_silent_is_closed_but_not_one_that_waits(holding, gate):
+def test_an_idle_connection_is_closed_but_not_one_that_waits(holding, gate):
     running, held = holding(limits={"idle_timeout_ms": 1000}), gate()
-    # Silence begins with the connection: each of them asks as soon as it is there.
+    # A connection is idle from its start: each client sends a request at once.
     with running.connect() as waiting:
         held.hold(waiting, "held")
         with running.connect() as idle:

@@ -136,7 +136,7 @@ def test_the_folder_is_bounded(poisoned, tmp_path):
     assert params == ["[2]", "[3]", "[4]"]
 
 
-def test_what_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
+def test_a_payload_that_does_not_fit_is_not_copied(server, probe, gate, tmp_path):
     megabytes = 32
     running = server(
         may_crash=True,

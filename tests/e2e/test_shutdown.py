@@ -72,7 +72,7 @@ def test_under_load_everything_admitted_is_answered(holding):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_what_was_read_and_had_to_wait_is_refused(holding, gate, number):
+def test_requests_that_were_read_and_wait_are_refused(holding, gate, number):
     running, held = holding(limits={"in_flight_per_connection": 1}), gate()
     with running.connect() as client:
         client.send(held.request("runs") + b"".join(request("echo", [], id) for id in range(9)))

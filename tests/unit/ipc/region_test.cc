@@ -67,7 +67,7 @@ TEST_CASE("region: a read-only mapping cannot be made writable") {
   CHECK(errno == EACCES);
 }
 
-TEST_CASE("region: what is no memory is an error that says what was tried") {
+TEST_CASE("region: an invalid descriptor is an error that says what was tried") {
   const Result<Region> region = Region::map(-1, Access::kReadOnly, 0, kBytes);
   REQUIRE(!region);
   CHECK(region.error().exit_code == ExitCode::kResource);

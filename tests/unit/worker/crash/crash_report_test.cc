@@ -51,7 +51,7 @@ End end_of(CrashReports& reports, const std::function<void()>& crash) {
 
 }  // namespace
 
-TEST_CASE("crash report: without a crash there is none, nor after another end than was reported") {
+TEST_CASE("crash report: none without a crash, and none for an end by another signal") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End killed = end_of(reports, [] { ::kill(::getpid(), SIGKILL); });

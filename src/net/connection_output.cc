@@ -88,8 +88,11 @@ void Connection::send(std::string_view body, std::string_view tail) {
     return bytes.substr(of_these);
   };
   output_.erase(0, output_.size() - take(output_).size());
-  output_ += take(body);
-  output_ += take(tail);
+  body = take(body);
+  tail = take(tail);
+  output_.reserve(output_.size() + body.size() + tail.size());
+  output_ += body;
+  output_ += tail;
 }
 
 uint64_t Connection::unsent_bytes() const {

@@ -81,6 +81,9 @@ class Session final : public std::enable_shared_from_this<Session>,
  private:
   class Call;  // in session_calls.cc
 
+  // An answer of this length is sent without a copy, by a system call of its own.
+  static constexpr size_t kSentAtOnceBytes = 16 << 10;
+
   // See net::Connection::Events.
   bool on_head(const rpc::HttpReader& head) override;
   bool on_message(std::string_view message) override;
@@ -138,6 +141,8 @@ class Session final : public std::enable_shared_from_this<Session>,
   void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
   // The same for a long result of one line, without a copy.
   void send_result(rpc::Version version, std::string_view id, std::string_view result);
+  // Sends a response: output() from `begin` on, then `body` without a copy, then `tail`.
+  void send_framed(size_t begin, std::string_view body, std::string tail);
   void send_if_complete(Reply& reply);
   // Sends the response to an HTTP request.
   void send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,

@@ -6,13 +6,6 @@
 #include "master/frontend/session.h"
 
 namespace ringmaster::master {
-namespace {
-
-// A result of this length is sent without a copy, by a system call of its own.
-constexpr size_t kSentAtOnceBytes = 16 << 10;
-
-}  // namespace
-
 // One request that was given to a dispatcher. Its job owns it; it holds its session weakly, since
 // the session may end before it.
 class Session::Call : public Caller, public std::enable_shared_from_this<Call> {

@@ -51,6 +51,8 @@ void Session::send_if_complete(Reply& reply) {
     if (reply.is_refused()) fields.emplace_back("Retry-After", retry_after_s);
     send_http(reply.http()->place, reply.is_refused() ? 503 : 200, reply.http()->keep_alive, fields,
               text);
+  } else if (text.size() >= kSentAtOnceBytes) {
+    send_framed(connection_.output().size(), text, "");
   } else if (!text.empty()) {  // else there were only notifications
     respond([&text](std::string& out) { out += text; });
   }
@@ -146,11 +148,15 @@ void Session::send_result(rpc::Version version, std::string_view id, std::string
   std::string& out = connection_.output();
   const size_t begin = out.size();
   rpc::begin_result(out, version, id);
-  std::string tail(rpc::end_of_result(version));
-  const size_t size = out.size() - begin + result.size() + tail.size();
+  send_framed(begin, result, std::string(rpc::end_of_result(version)));
+}
+
+void Session::send_framed(size_t begin, std::string_view body, std::string tail) {
+  std::string& out = connection_.output();
+  const size_t size = out.size() - begin + body.size() + tail.size();
   out.insert(begin, rpc::frame_head(connection_.framing(), size));
   tail += rpc::frame_tail(connection_.framing());
-  connection_.send(result, tail);
+  connection_.send(body, tail);
   shared_.on_unsent(shared_from_this());
 }
 

@@ -14,8 +14,14 @@ namespace ringmaster::master {
 
 class MovingAverage {
  public:
+  // `window`: it is about the mean of so many samples; of `scattered_window`, while their deviation
+  // is larger than their mean.
+  explicit MovingAverage(uint64_t window = 16) : MovingAverage(window, window) {}
+  MovingAverage(uint64_t window, uint64_t scattered_window)
+      : window_(window), scattered_window_(scattered_window) {}
+
   void add(double sample) {
-    count_ = std::min(count_ + 1, kWindow);
+    count_ = std::min(count_ + 1, deviation_ > mean_ ? scattered_window_ : window_);
     const double weight = 1.0 / static_cast<double>(count_);
     deviation_ += weight * (std::abs(sample - mean_) * (count_ > 1) - deviation_);
     mean_ += weight * (sample - mean_);
@@ -28,8 +34,8 @@ class MovingAverage {
   double deviation() const { return deviation_; }
 
  private:
-  static constexpr uint64_t kWindow = 16;
-
+  uint64_t window_;
+  uint64_t scattered_window_;
   uint64_t count_ = 0;
   double mean_ = 0;
   double deviation_ = 0;

@@ -1,0 +1,192 @@
+#include "master/scheduler/admission_control.h"
+
+#include <algorithm>
+#include <cmath>
+
+namespace ringmaster::master {
+
+AdmissionControl::AdmissionControl(const Lanes& lanes, const LaneOrders& orders,
+                                   const WorkerLoad& load, const CostModel& costs)
+    : lanes_(lanes), orders_(orders), load_(load), costs_(costs), predictor_(lanes, orders, load) {}
+
+AdmissionControl::Request AdmissionControl::request(const ClientShare& client, const Lane& lane,
+                                                    uint32_t method, uint64_t now_ns,
+                                                    uint64_t deadline_ns) const {
+  const CostModel::Need need = costs_.need(method, 0);
+  const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
+  const double margin_ns = kOwnMargin * need.deviation_ns;
+  const double workers = all_workers();
+  double queue_ns = std::max(kQueueNsMin, kQueueGrains * costs_.grain_ns() / std::sqrt(workers));
+  if (lane.batch > 1)
+    queue_ns = std::max(queue_ns, kQueueBatches * static_cast<double>(lane.batch) * need.run_ns);
+  return {client,
+          lane,
+          static_cast<int64_t>(now_ns),
+          static_cast<int64_t>(deadline_ns),
+          allowed_ns,
+          (allowed_ns - need.run_ns - margin_ns) / kWaitMargin,
+          margin_ns,
+          std::min(queue_ns, kQueuePart * allowed_ns),
+          need};
+}
+
+// A job that waits because its lane is at its limit leaves its worker free for others. A lane that
+// keeps workers for itself counts as at least these.
+bool AdmissionControl::is_worker_free(const Lane& lane, uint32_t method) const {
+  if (lane.is_at_limit()) return false;
+  const bool begins_with_fetch = costs_.begins_with_fetch(method);
+  const size_t workers = load_.workers();
+  size_t others = 0;
+  size_t own = 0;
+  for (const Lane& other : lanes_) {
+    const LaneOrder& order = orders_.root(other.index);
+    size_t jobs = other.out;
+    if (!other.is_at_limit()) jobs += order.queued_jobs();
+    if (begins_with_fetch) jobs += order.fetching_jobs();
+    if (&other == &lane) {
+      own = jobs;
+    } else {
+      others += std::max(jobs, other.reserved_workers);
+    }
+  }
+  if (own < lane.reserved_workers && lanes_.are_all_reserved(workers)) return true;
+  return others + own < workers;
+}
+
+double AdmissionControl::all_workers() const {
+  return static_cast<double>(std::max<size_t>(load_.workers(), 1));
+}
+
+double AdmissionControl::workers_of(const Share& of) const {
+  double workers = all_workers();
+  const Share* share = &of;
+  for (const ShareGroup* group = of.parent; group != nullptr; group = group->parent) {
+    workers *= share->weight / std::max(group->active_weight(), share->weight);
+    share = group;
+  }
+  return workers;
+}
+
+bool AdmissionControl::is_limited(const ClientShare& client) const {
+  if (overload_.is_on()) return true;
+  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
+    if (share->overload.is_on()) return true;
+  return false;
+}
+
+double AdmissionControl::queue_ns(const Request& request, const Prediction& prediction) {
+  return std::max(0.0, prediction.queue_ns - request.need.fetch_ns);
+}
+
+double AdmissionControl::late_ns(const Request& request, const Prediction& prediction) const {
+  const double own_ns = request.need.run_ns + request.margin_ns;
+  const double wait_ns = std::max(request.need.fetch_ns, kWaitMargin * prediction.wait_ns);
+  if (wait_ns + own_ns > request.allowed_ns)
+    return std::max(1.0, prediction.wait_ns - request.spare_ns);
+  const double workers = prediction.beyond != nullptr ? workers_of(request.client) : all_workers();
+  return static_cast<double>(predictor_.delays_own_ns(
+      request.client, request.now_ns, request.deadline_ns,
+      std::max(prediction.wait_ns, request.need.fetch_ns), request.need.run_ns, workers));
+}
+
+bool AdmissionControl::is_within_share_in_time(const Request& request,
+                                               const Prediction& prediction) const {
+  const double workers = static_cast<double>(std::max<size_t>(prediction.view.workers, 1));
+  const double within_ns =
+      load_.first_free_ns(prediction.view, request.now_ns) + prediction.within_share_ns / workers;
+  const double wait_ns = std::max(request.need.fetch_ns, kWaitMargin * within_ns);
+  return wait_ns + request.need.run_ns + request.margin_ns <= request.allowed_ns;
+}
+
+AdmissionRefusal AdmissionControl::refusal(const Request& request, const Prediction& prediction,
+                                           double late) const {
+  const double queue = queue_ns(request, prediction);
+  double wait_ns = late;
+  if (is_limited(request.client) && queue > request.limit_ns) {
+    // Until what is beyond the limit has begun.
+    const double beyond_ns =
+        (queue - request.limit_ns) * static_cast<double>(prediction.view.workers);
+    wait_ns = std::max(wait_ns, load_.wait_ns(beyond_ns, prediction.view, request.now_ns));
+  }
+  AdmissionRefusal refusal;
+  refusal.reason = reason(request, prediction, late > 0);
+  refusal.predicted_ns =
+      static_cast<uint64_t>(std::max(request.need.fetch_ns, kWaitMargin * prediction.wait_ns) +
+                            request.need.run_ns + request.margin_ns);
+  refusal.retry_after_ns = static_cast<uint64_t>(std::max(1.0, std::ceil(wait_ns)));
+  refusal.queue_ns = static_cast<uint64_t>(queue);
+  refusal.limit_ns = static_cast<uint64_t>(std::max(0.0, request.limit_ns));
+  refusal.share = workers_of(request.client) / all_workers();
+  refusal.used = request.client.used.at(request.now_ns);
+  refusal.concurrency = request.lane.concurrency;
+  return refusal;
+}
+
+AdmissionControl::Forecast AdmissionControl::forecast(const ClientShare& client, const Lane& lane,
+                                                      uint32_t method, uint64_t now_ns,
+                                                      uint64_t deadline_ns) const {
+  Forecast forecast;
+  const CostModel::Need need = costs_.need(method, 0);
+  forecast.done_ns = need.fetch_ns + need.run_ns;
+  if (is_worker_free(lane, method)) return forecast;
+  const Request asked = request(client, lane, method, now_ns, deadline_ns);
+  const Prediction prediction = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
+  forecast.state = prediction.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
+  forecast.done_ns = std::max(need.fetch_ns, prediction.wait_ns) + need.run_ns;
+  return forecast;
+}
+
+AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, const Lane& lane,
+                                                        uint32_t method, uint64_t now_ns,
+                                                        uint64_t deadline_ns) {
+  for (Share* share = &client; share->parent != nullptr; share = share->parent)
+    share->parent->on_asked(*share, now_ns, costs_.grain_ns(), all_workers());
+  const Request asked = request(client, lane, method, now_ns, deadline_ns);
+  const bool is_free = is_worker_free(lane, method);
+  Prediction found;
+  if (!is_free) found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
+  const double queue = queue_ns(asked, found);
+  for (Share* share = &client; share->parent != nullptr; share = share->parent) {
+    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, asked.need.run_ns,
+                               asked.spare_ns);
+  }
+  overload_.on_arrival(now_ns, all_workers(), queue, asked.limit_ns, asked.need.run_ns,
+                       asked.spare_ns);
+  Forecast forecast;
+  forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
+  if (is_free) return forecast;
+  forecast.state = found.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
+  if (const double late = late_ns(asked, found); late > 0) {
+    forecast.refusal = refusal(asked, found, late);
+    learn_from_refusal(client, asked, found);
+  } else if (queue > asked.limit_ns && is_limited(client)) {
+    forecast.refusal = refusal(asked, found, 0);
+  }
+  return forecast;
+}
+
+// Counts as overload of the share that is beyond its claim, or of all.
+void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
+                                          const Prediction& found) {
+  Share* share = &client;
+  while (share->parent != nullptr && share != found.beyond)
+    share = share->parent;
+  OverloadControl& control = share->parent == nullptr ? overload_ : share->overload;
+  control.on_refused(workers_of(*share), asked.need.run_ns, asked.spare_ns);
+}
+
+AdmissionRefusal::Reason AdmissionControl::reason(const Request& asked, const Prediction& found,
+                                                  bool is_late) const {
+  if (!is_late) {
+    for (const Share* share = &asked.client; share->parent != nullptr; share = share->parent) {
+      if (share->overload.is_on() && share->parent->has_rivals(*share))
+        return AdmissionRefusal::Reason::kFairShare;
+    }
+    return AdmissionRefusal::Reason::kOverloaded;
+  }
+  return found.beyond != nullptr && is_within_share_in_time(asked, found)
+             ? AdmissionRefusal::Reason::kFairShare
+             : AdmissionRefusal::Reason::kTooLate;
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,106 @@
+// AdmissionControl: whether a request that arrives now is let in.
+//
+// A request is refused
+// - as `too_late`, if it would be late even within its client's share, or make another job of the
+//   same client late;
+// - as `fair_share`, if it would be in time within the share, but its client has used that;
+// - as `overloaded`, if refusals have shown that the queue does not drain: only so much is admitted
+//   then as keeps the workers busy.
+// A request that finds a free worker is never refused: else one wrong estimate could shut a method
+// out, since only new measurements correct it.
+//
+// Pure; the master only. Limits: as Predictor.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+
+#include "master/scheduler/cost_model.h"
+#include "master/scheduler/predictor.h"
+#include "master/scheduler/quotes.h"
+
+namespace ringmaster::master {
+
+struct AdmissionRefusal {
+  enum class Reason : uint8_t { kTooLate, kFairShare, kOverloaded };
+
+  Reason reason = Reason::kTooLate;
+  uint64_t predicted_ns = 0;    // from now until the request would be done, at the latest
+  uint64_t retry_after_ns = 0;  // until it would be let in, if the client sent no others
+  uint64_t queue_ns = 0;        // kOverloaded: the queue, and the limit that it has
+  uint64_t limit_ns = 0;
+  double share = 1;        // the client's part of the workers' time
+  double used = 0;         // what the client has had of it lately
+  size_t concurrency = 0;  // of the method, if it has a limit
+  Quote quote;
+};
+
+class AdmissionControl {
+ public:
+  AdmissionControl(const Lanes& lanes, const LaneOrders& orders, const WorkerLoad& load,
+                   const CostModel& costs);
+
+  // What was predicted for a request: for its refusal, and for quotes.
+  struct Forecast {
+    Quotes::State state = Quotes::kFree;
+    double done_ns = 0;  // without any margin
+    std::optional<AdmissionRefusal> refusal;
+  };
+  // The client sends a request. Learns from each one whether there is overload.
+  Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
+                      uint64_t deadline_ns);
+  // The same for a request that is only asked about.
+  Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
+                    uint64_t deadline_ns) const;
+
+  bool is_overloaded() const { return overload_.is_on(); }
+
+ private:
+  // Waits count this many times: if the machine gets half as fast, admitted jobs are in time yet.
+  static constexpr double kWaitMargin = 2;
+  static constexpr double kOwnMargin = 2;  // of the job's own steps, in mean deviations
+  // In overload the queue is as long as so many typical jobs, fewer where there are many workers;
+  // at least this long, and as so many batches (a short queue would make small batches); and never
+  // longer than a part of what the client allows.
+  static constexpr double kQueueGrains = 6;
+  static constexpr double kQueueNsMin = 5e6;
+  static constexpr double kQueueBatches = 2;
+  static constexpr double kQueuePart = 0.25;
+
+  struct Request {
+    const ClientShare& client;
+    const Lane& lane;
+    int64_t now_ns;
+    int64_t deadline_ns;
+    double allowed_ns;
+    double spare_ns;   // the longest wait with which it is in time
+    double margin_ns;  // of its own steps
+    double limit_ns;   // of the queue, in overload
+    CostModel::Need need;
+  };
+  Request request(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
+                  uint64_t deadline_ns) const;
+  bool is_worker_free(const Lane& lane, uint32_t method) const;
+  double all_workers() const;
+  double workers_of(const Share& share) const;
+  bool is_limited(const ClientShare& client) const;
+  // `late`: what late_ns() returned; 0: it is refused because of overload.
+  AdmissionRefusal refusal(const Request& request, const Prediction& prediction, double late) const;
+  AdmissionRefusal::Reason reason(const Request& request, const Prediction& prediction,
+                                  bool is_late) const;
+  void learn_from_refusal(ClientShare& client, const Request& request,
+                          const Prediction& prediction);
+  // How long until the request would not be late. 0: it would not.
+  double late_ns(const Request& request, const Prediction& prediction) const;
+  static double queue_ns(const Request& request, const Prediction& prediction);
+  bool is_within_share_in_time(const Request& request, const Prediction& prediction) const;
+
+  const Lanes& lanes_;
+  const LaneOrders& orders_;
+  const WorkerLoad& load_;
+  const CostModel& costs_;
+  Predictor predictor_;
+  OverloadControl overload_;  // of all clients together
+};
+
+}  // namespace ringmaster::master

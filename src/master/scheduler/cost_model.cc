@@ -1,0 +1,45 @@
+#include "master/scheduler/cost_model.h"
+
+namespace ringmaster::master {
+
+uint32_t CostModel::add_method(const std::vector<StepKind>& steps) {
+  std::vector<StepCost> costs;
+  for (const StepKind kind : steps)
+    costs.push_back({kind});
+  methods_.push_back(std::move(costs));
+  return static_cast<uint32_t>(methods_.size() - 1);
+}
+
+void CostModel::seed(uint32_t method, size_t step, double took_ns) {
+  StepCost& cost = methods_[method][step];
+  if (!cost.time_ns.is_known()) cost.time_ns.add(took_ns);
+}
+
+void CostModel::on_run(uint32_t method, size_t step, double took_ns) {
+  methods_[method][step].time_ns.add(took_ns);
+  times_ns_ += kGrainWeight * (took_ns - times_ns_);
+  squares_ += kGrainWeight * (took_ns * took_ns - squares_);
+}
+
+void CostModel::on_fetched(uint32_t method, size_t step, double took_ns) {
+  methods_[method][step].time_ns.add(took_ns);
+  methods_[method][step].success.add(1);
+}
+
+void CostModel::on_fetch_failed(uint32_t method, size_t step) {
+  methods_[method][step].success.add(0);
+}
+
+CostModel::Need CostModel::need(uint32_t method, size_t step) const {
+  Need need;
+  const std::vector<StepCost>& steps = methods_[method];
+  for (; step < steps.size(); ++step) {
+    const StepCost& cost = steps[step];
+    (cost.kind == StepKind::kFetch ? need.fetch_ns : need.run_ns) += cost.time_ns.mean();
+    need.deviation_ns += cost.time_ns.deviation();
+    if (cost.success.is_known()) need.success *= cost.success.mean();
+  }
+  return need;
+}
+
+}  // namespace ringmaster::master

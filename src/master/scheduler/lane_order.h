@@ -1,0 +1,67 @@
+// LaneOrder: which of the flows of one lane and one group goes next.
+//
+// 1. A flow beyond its share whose first job would be late if it began any later ("urgent").
+// 2. Among the flows within their shares: the earliest deadline. So while no client is
+//    beyond its share, the order is earliest deadline first.
+// 3. Else the smallest start tag; the group's virtual time moves to it.
+//
+// Also keeps the sum of the work that the flows within their shares may have done first, by their
+// deadlines: what a prediction needs. Pure; the master only. Limits: O(log flows) an operation.
+#pragma once
+
+#include <cstdint>
+
+#include "master/scheduler/flow.h"
+
+namespace ringmaster::master {
+
+class LaneOrder {
+ public:
+  // `owner`: the flow of the group itself, in the order above; null for the root.
+  LaneOrder(ShareGroup& group, Flow* owner) : group_(group), owner_(owner) {}
+
+  enum class Rank : uint8_t { kUrgent, kEligible, kPending };
+  struct Choice {
+    Flow* flow = nullptr;  // null: nothing is queued
+    Rank rank = Rank::kPending;
+    int64_t key = 0;  // deadline, or start tag of kPending
+  };
+  // Of urgent jobs those count that must begin before `begin_by_ns`.
+  Choice best(int64_t begin_by_ns) const;
+
+  // Adds to or takes from a flow, and the flows that contain it. Call place() next.
+  void add(Flow& flow, Entry& entry, bool is_fetching);
+  void remove(Flow& flow, Entry& entry);
+  // The flow's jobs or its share's tag have changed.
+  void place(Flow& flow);
+  // The group's virtual time has moved: flows may be within their shares now.
+  void promote();
+
+  ShareGroup& group() const { return group_; }
+  Flow* owner() const { return owner_; }
+  int64_t work_ns() const { return work_ns_; }
+  size_t queued_jobs() const { return queued_jobs_; }
+  size_t fetching_jobs() const { return fetching_jobs_; }
+  // What the flows within their shares, but for `own`, may have done before a job of another one:
+  // those whose first job has a deadline up to this; all.
+  int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
+  int64_t within_shares(const Flow* own) const;
+  // The first job of what best() chooses, and when the most urgent one must begin at the latest.
+  const Entry* first(const Flow& flow) const;
+  int64_t must_begin_ns() const;
+
+ private:
+  void unplace(Flow& flow);
+
+  ShareGroup& group_;
+  Flow* owner_;
+  SumTree<Flow, &Flow::by_deadline> eligible_;  // value: the work that may go first
+  SumTree<Flow, &Flow::by_deadline> fetching_;  // nothing queued; within their shares; likewise
+  SumTree<Flow, &Flow::by_start> pending_;
+  SumTree<Flow, &Flow::by_urgency> urgent_;  // the pending ones
+  int64_t work_ns_ = 0;
+  size_t queued_jobs_ = 0;
+  size_t fetching_jobs_ = 0;
+};
+
+}  // namespace ringmaster::master

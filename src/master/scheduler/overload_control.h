@@ -1,0 +1,55 @@
+// OverloadControl: whether a queue that does not drain is to be kept short.
+//
+// It is off until half a second's worth of work was refused in an episode in which the queue never
+// drained, so bursts and high but possible loads are not punished. While it is on, the queue has a
+// limit. A shadow of the queue as it would be without the limit says when the overload is over.
+//
+// Pure; the master only. One for each share, one for all. `share`: in workers.
+#pragma once
+
+#include <algorithm>
+#include <cstdint>
+
+namespace ringmaster::master {
+
+class OverloadControl {
+ public:
+  static constexpr double kTriggerNs = 500e6;  // of refused work, times the share
+
+  bool is_on() const { return is_on_; }
+
+  // A request of `work_ns` arrives and finds a queue of `queue_ns`; `spare_ns`: the longest wait
+  // with which it would be in time.
+  void on_arrival(uint64_t now_ns, double share, double queue_ns, double limit_ns, double work_ns,
+                  double spare_ns) {
+    const double passed_ns = static_cast<double>(now_ns - at_ns_);
+    at_ns_ = now_ns;
+    if (!is_on_) {
+      if (queue_ns <= limit_ns) refused_ns_ = 0;  // it has drained: a burst, no overload
+      return;
+    }
+    shadow_ns_ = std::max(0.0, shadow_ns_ - share * passed_ns);
+    if (shadow_ns_ <= share * limit_ns) {
+      is_on_ = false;
+      refused_ns_ = 0;
+    } else if (shadow_ns_ / share <= spare_ns) {
+      shadow_ns_ += work_ns;
+    }
+  }
+
+  // The request would have been late.
+  void on_refused(double share, double work_ns, double spare_ns) {
+    refused_ns_ = std::min(refused_ns_ + work_ns, 1.5 * kTriggerNs * share);
+    if (is_on_ || refused_ns_ < kTriggerNs * share) return;
+    is_on_ = true;
+    shadow_ns_ = share * std::max(0.0, spare_ns);
+  }
+
+ private:
+  bool is_on_ = false;
+  double refused_ns_ = 0;  // work, since the queue last drained
+  double shadow_ns_ = 0;   // work in the queue as it would be without the limit
+  uint64_t at_ns_ = 0;
+};
+
+}  // namespace ringmaster::master

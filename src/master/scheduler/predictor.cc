@@ -1,0 +1,158 @@
+#include "master/scheduler/predictor.h"
+
+#include <algorithm>
+
+namespace ringmaster::master {
+namespace {
+
+// A later job of a client that would be late because of one more; found by halves.
+struct LaterJobs {
+  int64_t now_ns;
+  int64_t deadline_ns;  // of the new job: later ones are looked at
+  double wait_ns;       // until the first of them begins
+  double delay_ns;      // by the new job
+  double rate;
+  int visits_left = 64;  // bounded: a job that is found too late only misses its deadline
+
+  // `earliest_ns`: no later job in `tree` has an earlier deadline; `before_ns`: the work of the
+  // later jobs before the tree.
+  int64_t find(const Entry* tree, int64_t earliest_ns, double before_ns) {
+    if (tree == nullptr || visits_left-- <= 0) return 0;
+    const SumNode<Entry>& node = tree->place;
+    const double all_ns = wait_ns + (before_ns + static_cast<double>(node.sum)) / rate + delay_ns;
+    if (all_ns <= static_cast<double>(earliest_ns - now_ns)) return 0;  // each of them is in time
+    const double left_ns = node.left == nullptr ? 0 : static_cast<double>(node.left->place.sum);
+    if (node.key <= deadline_ns) {
+      return find(node.right, earliest_ns, before_ns + left_ns + static_cast<double>(node.value));
+    }
+    if (const int64_t late_ns = find(node.left, earliest_ns, before_ns)) return late_ns;
+    before_ns += left_ns + static_cast<double>(node.value);
+    const double done_ns = wait_ns + before_ns / rate;
+    const double allowed_ns = static_cast<double>(node.key - now_ns);
+    if (done_ns <= allowed_ns && allowed_ns < done_ns + delay_ns)
+      return std::max<int64_t>(1, std::llround(done_ns + delay_ns - allowed_ns));
+    return find(node.right, node.key, before_ns);
+  }
+};
+
+}  // namespace
+
+Predictor::Ahead Predictor::ahead(const ClientShare& client, const WorkerLoad::View& view,
+                                  int64_t now_ns, int64_t deadline_ns) const {
+  double own_ns = 0;
+  for (const Lane& lane : lanes_) {
+    const Flow* flow = orders_.find_flow(client, lane.index);
+    if (flow == nullptr || !view.counts(lane)) continue;
+    own_ns += static_cast<double>(flow->queued.sum_up_to(deadline_ns) +
+                                  flow->fetching.sum_up_to(deadline_ns));
+  }
+  Ahead ahead;
+  const Share* share = &client;
+  for (const ShareGroup* group = client.parent; group != nullptr; group = group->parent) {
+    const double lag =
+        std::max(0.0, static_cast<double>(group->start(*share)) + own_ns / share->weight -
+                          static_cast<double>(group->virtual_ns()));
+    int64_t others_ns = 0;
+    int64_t all_others_ns = 0;
+    int64_t queued_ns = 0;
+    for (const Lane& lane : lanes_) {
+      if (!view.counts(lane)) continue;
+      const LaneOrder& order = orders_.of(*group, lane.index);
+      if (order.work_ns() == 0) continue;
+      const Flow* own = share == &client ? orders_.find_flow(client, lane.index)
+                                         : orders_.flow_of(*client.parent, lane.index);
+      all_others_ns += order.within_shares(own);
+      queued_ns += order.work_ns();
+      if (lag == 0) others_ns += order.within_shares_up_to(deadline_ns, own);
+    }
+    ahead.within_share_ns += static_cast<double>(all_others_ns);
+    if (lag == 0) {
+      own_ns += static_cast<double>(others_ns);
+    } else {
+      if (ahead.beyond == nullptr && group->has_rivals(*share)) ahead.beyond = share;
+      const double until_turn_ns = static_cast<double>(all_others_ns) +
+                                   std::max(0.0, own_ns - lag * share->weight) +
+                                   lag * group->active_weight();
+      const double others_part =
+          std::max(0.0, group->granted().at(now_ns) - share->used.at(now_ns));
+      const double drained_ns = static_cast<double>(queued_ns) / std::max(0.05, 1 - others_part);
+      own_ns = std::min(until_turn_ns, std::max(drained_ns, own_ns));
+    }
+    share = group;
+  }
+  ahead.work_ns = own_ns;
+  return ahead;
+}
+
+Prediction Predictor::predict_in(const WorkerLoad::View& view, const ClientShare& client,
+                                 int64_t now_ns, int64_t deadline_ns) const {
+  const Ahead found = ahead(client, view, now_ns, deadline_ns);
+  const double work_ns = found.work_ns + load_.not_begun_ns(view);
+  const double workers = static_cast<double>(std::max<size_t>(view.workers, 1));
+  Prediction prediction;
+  prediction.wait_ns = load_.wait_ns(work_ns, view, now_ns);
+  prediction.queue_ns = work_ns / workers;
+  prediction.beyond = found.beyond;
+  prediction.within_share_ns = found.within_share_ns;
+  prediction.view = view;
+  return prediction;
+}
+
+// In this view; or without a lane with a limit and its workers, if that is sooner: such a lane's
+// queue does not count then.
+Prediction Predictor::predict_beside_limits(const WorkerLoad::View& view, const ClientShare& client,
+                                            const Lane& lane, int64_t now_ns,
+                                            int64_t deadline_ns) const {
+  Prediction best = predict_in(view, client, now_ns, deadline_ns);
+  for (const Lane& other : lanes_) {
+    if (&other == &lane || other.concurrency == 0 || other.concurrency >= view.workers) continue;
+    if (!view.counts(other)) continue;
+    WorkerLoad::View without = view;
+    without.workers -= other.concurrency;
+    without.skipped = &other;
+    const Prediction sooner = predict_in(without, client, now_ns, deadline_ns);
+    if (sooner.wait_ns < best.wait_ns) best = sooner;
+  }
+  return best;
+}
+
+Prediction Predictor::predict(const ClientShare& client, const Lane& lane, int64_t now_ns,
+                              int64_t deadline_ns) const {
+  const auto sooner = [](const Prediction& a, const Prediction& b) {
+    return b.wait_ns < a.wait_ns ? b : a;
+  };
+  const auto later = [](const Prediction& a, const Prediction& b) {
+    return b.wait_ns > a.wait_ns ? b : a;
+  };
+  const size_t workers = load_.workers();
+  const WorkerLoad::View all{workers};
+  Prediction found = predict_beside_limits(all, client, lane, now_ns, deadline_ns);
+  if (const size_t reserved = lanes_.reserved_beside(lane, workers); reserved > 0) {
+    WorkerLoad::View common{workers - reserved};
+    common.beside_reserved = &lane;
+    found = later(found, predict_beside_limits(common, client, lane, now_ns, deadline_ns));
+  }
+  if (lane.reserved_workers > 0 && lanes_.are_all_reserved(workers)) {
+    const WorkerLoad::View own{lane.reserved_workers, &lane};
+    found = sooner(found, predict_in(own, client, now_ns, deadline_ns));
+  }
+  if (lane.concurrency == 0 || lane.concurrency >= workers) return found;
+  const WorkerLoad::View own{lane.concurrency, &lane};
+  return later(found, predict_in(own, client, now_ns, deadline_ns));
+}
+
+int64_t Predictor::delays_own_ns(const ClientShare& client, int64_t now_ns, int64_t deadline_ns,
+                                 double wait_ns, double work_ns, double rate) const {
+  for (const auto& flow : client.flows) {
+    if (flow == nullptr || flow->queued.empty()) continue;
+    LaterJobs later{now_ns, deadline_ns, wait_ns, work_ns / rate + work_ns, rate};
+    const int64_t earlier_ns = flow->queued.sum_up_to(deadline_ns);
+    if (earlier_ns == flow->queued.total()) continue;  // none is later
+    const int64_t late_ns =
+        later.find(flow->queued.root(), deadline_ns, -static_cast<double>(earlier_ns));
+    if (late_ns > 0) return late_ns;
+  }
+  return 0;
+}
+
+}  // namespace ringmaster::master

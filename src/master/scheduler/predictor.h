@@ -1,0 +1,59 @@
+// Predictor: how long a request would wait for a worker, in its client's place in the order.
+//
+// Within its share a client waits for its own earlier deadlines and for those of the other clients
+// within theirs. Beyond it, until each other client has used its share, or until the queue has
+// drained in the time that those within their shares leave, whichever comes first.
+//
+// Pure; the master only.
+// Limits: O(lanes * log jobs + workers); the lanes are those of the methods with limits or batches.
+#pragma once
+
+#include <cstdint>
+
+#include "master/scheduler/lane_orders.h"
+#include "master/scheduler/share_table.h"
+#include "master/scheduler/worker_load.h"
+
+namespace ringmaster::master {
+
+struct Prediction {
+  double wait_ns = 0;
+  double queue_ns = 0;  // the part of it that is due to waiting jobs
+  // The client, or the group that it is in, if that is beyond its share while others ask for
+  // theirs; null: it is not.
+  const Share* beyond = nullptr;
+  double within_share_ns = 0;  // work that goes first within its share, at most
+  WorkerLoad::View view{0};    // the workers and the work that it was predicted for
+};
+
+class Predictor {
+ public:
+  Predictor(const Lanes& lanes, const LaneOrders& orders, const WorkerLoad& load)
+      : lanes_(lanes), orders_(orders), load_(load) {}
+
+  Prediction predict(const ClientShare& client, const Lane& lane, int64_t now_ns,
+                     int64_t deadline_ns) const;
+  // Whether one more job of `work_ns`, with this deadline, would make a later job of the same
+  // client late. 0: no; else by how much. `rate`: the workers that the client has.
+  int64_t delays_own_ns(const ClientShare& client, int64_t now_ns, int64_t deadline_ns,
+                        double wait_ns, double work_ns, double rate) const;
+
+ private:
+  struct Ahead {
+    double work_ns = 0;
+    double within_share_ns = 0;
+    const Share* beyond = nullptr;
+  };
+  Ahead ahead(const ClientShare& client, const WorkerLoad::View& view, int64_t now_ns,
+              int64_t deadline_ns) const;
+  Prediction predict_in(const WorkerLoad::View& view, const ClientShare& client, int64_t now_ns,
+                        int64_t deadline_ns) const;
+  Prediction predict_beside_limits(const WorkerLoad::View& view, const ClientShare& client,
+                                   const Lane& lane, int64_t now_ns, int64_t deadline_ns) const;
+
+  const Lanes& lanes_;
+  const LaneOrders& orders_;
+  const WorkerLoad& load_;
+};
+
+}  // namespace ringmaster::master

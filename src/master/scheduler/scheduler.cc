@@ -1,0 +1,297 @@
+#include "master/scheduler/scheduler.h"
+
+#include <algorithm>
+#include <cmath>
+#include <tuple>
+#include <utility>
+
+#include "base/assert.h"
+
+namespace ringmaster::master {
+
+Scheduler::Scheduler()
+    : root_(shares_.root()), orders_(shares_), admission_(lanes_, orders_, load_, costs_) {}
+
+uint32_t Scheduler::add_method(const MethodPlan& plan) {
+  const bool has_lane = plan.concurrency > 0 || plan.reserved_workers > 0 || plan.batch > 1;
+  uint32_t lane = 0;
+  if (has_lane) {
+    lane = lanes_.add(plan.concurrency, plan.reserved_workers, plan.batch).index;
+    orders_.add_lane();
+  }
+  method_lanes_.push_back(lane);
+  quotes_.add_method();
+  trials_.add_method();
+  return costs_.add_method(plan.steps);
+}
+
+void Scheduler::set_workers(size_t count, uint64_t now_ns) {
+  load_.set_workers(count, static_cast<int64_t>(now_ns));
+}
+
+std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& client,
+                                                     uint32_t method, uint64_t now_ns,
+                                                     uint64_t deadline_ns,
+                                                     bool is_client_deadline) {
+  AdmissionControl::Forecast forecast =
+      admission_.on_request(client, lane_of(method), method, now_ns, deadline_ns);
+  if (!forecast.refusal && is_client_deadline) {
+    const auto retry_ns = trials_.retry_after_ns(method, takes_ns(method), now_ns, deadline_ns);
+    if (retry_ns) {
+      forecast.refusal.emplace();
+      forecast.refusal->predicted_ns = static_cast<uint64_t>(takes_ns(method));
+      forecast.refusal->retry_after_ns = *retry_ns;
+    }
+  }
+  if (forecast.refusal) {
+    forecast.refusal->quote.ns = quotes_.quote(method, forecast.state, forecast.done_ns);
+    forecast.refusal->quote.free = std::max(0.0, 1 - busy_.at(now_ns));
+    return forecast.refusal;
+  }
+  entry.method = method;
+  entry.client = &client;
+  entry.flow = &orders_.flow(client, method_lanes_[method]);
+  entry.arrived_ns = static_cast<int64_t>(now_ns);
+  entry.deadline_ns = static_cast<int64_t>(deadline_ns);
+  entry.quote_state = forecast.state;
+  entry.quote_base_ns = static_cast<float>(std::max(1000.0, forecast.done_ns));
+  for (Share* share = &client; share != nullptr; share = share->parent)
+    ++share->jobs;
+  return std::nullopt;
+}
+
+Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
+                       uint64_t deadline_ns) const {
+  const Lane& lane = const_cast<Scheduler*>(this)->lane_of(method);
+  const AdmissionControl::Forecast forecast =
+      admission_.forecast(client, lane, method, now_ns, deadline_ns);
+  Quote quote;
+  quote.ns = quotes_.quote(method, forecast.state, std::max(1000.0, forecast.done_ns));
+  quote.free = std::max(0.0, 1 - busy_.at(now_ns));
+  return quote;
+}
+
+void Scheduler::add_work(ClientShare& client, int64_t work_ns) {
+  for (Share* share = &client; share != nullptr; share = share->parent)
+    share->waiting_ns += work_ns;
+}
+
+void Scheduler::wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns) {
+  RM_ASSERT(entry.state == Entry::State::kNone && entry.client != nullptr);
+  entry.step = step;
+  entry.work_ns = std::llround(work_ns);
+  entry.state = is_fetching ? Entry::State::kFetching : Entry::State::kQueued;
+  add_work(*entry.client, entry.work_ns);
+  LaneOrder& order = entry.flow->order;
+  order.add(*entry.flow, entry, is_fetching);
+  order.place(*entry.flow);
+  pick_ = {};
+}
+
+void Scheduler::on_fetching(Entry& entry, uint32_t step) {
+  const CostModel::Need need = costs_.need(entry.method, step);
+  wait(entry, step, true, need.success * need.run_ns);
+}
+
+void Scheduler::on_queued(Entry& entry, uint32_t step) {
+  wait(entry, step, false, costs_.need(entry.method, step).run_ns);
+}
+
+void Scheduler::on_left(Entry& entry) {
+  RM_ASSERT(entry.state == Entry::State::kFetching || entry.state == Entry::State::kQueued);
+  LaneOrder& order = entry.flow->order;
+  order.remove(*entry.flow, entry);
+  add_work(*entry.client, -entry.work_ns);
+  order.place(*entry.flow);
+  entry.state = Entry::State::kNone;
+  pick_ = {};
+}
+
+size_t Scheduler::queued_jobs() const {
+  size_t jobs = 0;
+  for (const Lane& lane : lanes_)
+    jobs += queued_jobs(lane);
+  return jobs;
+}
+
+int64_t Scheduler::room_of(const Entry& entry) const {
+  const bool is_known = costs_.is_known(entry.method, entry.step);
+  const int64_t run_ns = std::llround(costs_.run_ns(entry.method, entry.step));
+  return WorkerLoad::room_of(run_ns, is_known);
+}
+
+// A batch that takes longer than the window, or nobody knows how long, is given to a free worker.
+bool Scheduler::is_whole_unit(const Entry& entry) const {
+  const uint64_t batch = lanes_[method_lanes_[entry.method]].batch;
+  if (batch == 1) return false;
+  if (!costs_.is_known(entry.method, entry.step)) return true;
+  const double all_ns = static_cast<double>(batch) * costs_.run_ns(entry.method, entry.step);
+  return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
+}
+
+Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t begin_by_ns) const {
+  const LaneOrder::Choice choice = order.best(begin_by_ns);
+  if (choice.flow == nullptr) return {};
+  Pick pick;
+  if (choice.flow->inner != nullptr) pick = descend(*choice.flow->inner, begin_by_ns);
+  if (choice.flow->inner == nullptr) pick.entry = &choice.flow->queued.front();
+  pick.flows[pick.depth] = choice.flow;
+  pick.ranks[pick.depth] = choice.rank;
+  ++pick.depth;
+  return pick;
+}
+
+Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
+  const int64_t begin_by_ns = now_ns + std::llround(costs_.grain_ns());
+  if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns) {
+    const Pick pick = descend(orders_.root(filling_.unit->lane->index), begin_by_ns);
+    if (pick.entry != nullptr) return pick;
+  }
+  Pick best;
+  std::tuple<bool, int64_t, int64_t> best_key;
+  for (const Lane& lane : lanes_) {
+    const LaneOrder& order = orders_.root(lane.index);
+    if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
+    const Pick pick = descend(order, begin_by_ns);
+    // What other lanes keep free is not there for this one.
+    const int64_t reserved_ns = lanes_.reserved_ns(lane, load_.workers(), WorkerLoad::kAheadNs);
+    if (reserved_ns > 0 && !load_.has_room(room_of(*pick.entry), reserved_ns)) continue;
+    const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
+    // A client's jobs in two lanes have the same start tag.
+    const std::tuple key(is_pending, order.best(begin_by_ns).key, pick.entry->deadline_ns);
+    if (best.entry == nullptr || key < best_key) {
+      best = pick;
+      best_key = key;
+    }
+  }
+  if (best.entry == nullptr) return {};
+  if (is_whole_unit(*best.entry) ? load_.idle_workers() == 0
+                                 : !load_.has_room(room_of(*best.entry), 0))
+    return {};
+  return best;
+}
+
+Entry* Scheduler::next(uint64_t now_ns) {
+  pick_ = choose(static_cast<int64_t>(now_ns));
+  return pick_.entry;
+}
+
+// From the leaf up: each level's virtual time and tags; then the places.
+void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
+  const double workers = static_cast<double>(load_.workers());
+  for (size_t level = 0; level < pick.depth; ++level) {
+    Share& share = pick.flows[level]->share;
+    share.parent->on_given(share, entry.charged_ns, pick.ranks[level] == LaneOrder::Rank::kPending,
+                           now_ns, workers);
+  }
+  orders_.place(*entry.client);
+  for (size_t level = 0; level < pick.depth; ++level) {
+    if (pick.ranks[level] == LaneOrder::Rank::kPending)
+      orders_.promote(*pick.flows[level]->share.parent);
+  }
+}
+
+WorkerUnit& Scheduler::unit_for(const Entry& entry, int64_t now_ns) {
+  Lane& lane = lane_of(entry.method);
+  if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns &&
+      filling_.unit->lane == &lane) {
+    --filling_.jobs_left;
+    return *filling_.unit;
+  }
+  filling_ = {};
+  if (!is_whole_unit(entry)) return load_.open(lane, now_ns);
+  const size_t waiting = orders_.root(lane.index).queued_jobs();
+  const size_t idle = std::max<size_t>(load_.idle_workers(), 1);
+  const size_t jobs = std::min<size_t>(lane.batch, (waiting + idle - 1) / idle);
+  WorkerUnit& unit = load_.open(lane, now_ns);
+  filling_ = {&unit, jobs - 1, now_ns};
+  return unit;
+}
+
+void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
+  RM_ASSERT(pick_.entry == &entry && entry.state == Entry::State::kQueued);
+  const Pick pick = std::exchange(pick_, {});
+  const int64_t now = static_cast<int64_t>(now_ns);
+  WorkerUnit& unit = unit_for(entry, now);
+  entry.charged_ns = std::llround(costs_.run_ns(entry.method, entry.step));
+  entry.flow->order.remove(*entry.flow, entry);
+  add_work(*entry.client, -entry.work_ns);
+  entry.flow->order.place(*entry.flow);
+  entry.state = Entry::State::kPublished;
+  charge(pick, entry, now);
+  busy_.add(now_ns, static_cast<double>(entry.charged_ns),
+            static_cast<double>(std::max<size_t>(load_.workers(), 1)));
+  // It keeps its worker no longer than this, however long such jobs take.
+  const int64_t most_ns =
+      std::max<int64_t>(0, entry.deadline_ns - now) + static_cast<int64_t>(Trials::kAbandonedNs);
+  load_.add(unit, std::min(entry.charged_ns, most_ns), costs_.is_known(entry.method, entry.step));
+  entry.unit = &unit;
+}
+
+void Scheduler::correct(ClientShare& client, int64_t more_ns) {
+  if (more_ns == 0) return;
+  for (Share* share = &client; share->parent != nullptr; share = share->parent)
+    share->parent->on_corrected(*share, more_ns);
+  orders_.place(client);
+}
+
+void Scheduler::on_returned(Entry& entry, uint64_t now_ns) {
+  RM_ASSERT(entry.state == Entry::State::kPublished);
+  if (filling_.unit == entry.unit) filling_ = {};
+  load_.remove(*entry.unit, static_cast<int64_t>(now_ns));
+  entry.unit = nullptr;
+  entry.state = Entry::State::kNone;
+  correct(*entry.client, -entry.charged_ns);
+  pick_ = {};
+}
+
+void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t cpu_ns) {
+  const int64_t charged_ns = entry.charged_ns;
+  entry.charged_ns = 0;
+  on_returned(entry, now_ns);
+  costs_.on_run(entry.method, entry.step, static_cast<double>(cpu_ns));
+  correct(*entry.client, static_cast<int64_t>(cpu_ns) - charged_ns);
+}
+
+double Scheduler::takes_ns(uint32_t method) const {
+  const CostModel::Need need = costs_.need(method, 0);
+  return need.fetch_ns + need.run_ns;
+}
+
+void Scheduler::on_abandoned(Entry& entry, uint64_t now_ns) {
+  RM_ASSERT(entry.state == Entry::State::kPublished && !entry.is_abandoned);
+  entry.is_abandoned = true;
+  load_.expect(*entry.unit, static_cast<int64_t>(Trials::kAbandonedNs),
+               static_cast<int64_t>(now_ns));
+  trials_.on_abandoned(entry.method, takes_ns(entry.method), now_ns);
+}
+
+std::optional<uint64_t> Scheduler::next_done_ns() const {
+  const int64_t work_ns = waiting_ns() + load_.work_ns();
+  if (work_ns <= 0 || jobs() == 0) return std::nullopt;
+  return static_cast<uint64_t>(work_ns) / load_.workers() / jobs();
+}
+
+void Scheduler::on_ended(Entry& entry, uint64_t now_ns, bool is_answered) {
+  if (entry.client == nullptr) return;  // it was never admitted
+  if (std::exchange(entry.is_abandoned, false)) trials_.on_released();
+  if (entry.state == Entry::State::kPublished) {
+    on_returned(entry, now_ns);
+  } else if (entry.state != Entry::State::kNone) {
+    on_left(entry);
+  }
+  if (is_answered) {
+    quotes_.learn(entry.method, static_cast<Quotes::State>(entry.quote_state),
+                  static_cast<double>(entry.quote_base_ns),
+                  static_cast<double>(static_cast<int64_t>(now_ns) - entry.arrived_ns));
+  }
+  ClientShare& client = *std::exchange(entry.client, nullptr);
+  for (Share* share = &client; share != nullptr; share = share->parent)
+    --share->jobs;
+  if (client.jobs == 0) shares_.on_idle(client);
+  if (root_.jobs > 0) return;
+  root_.settle();
+  shares_.addresses().settle();
+}
+
+}  // namespace ringmaster::master

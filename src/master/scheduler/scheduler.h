@@ -1,0 +1,131 @@
+// Scheduler: which requests are let in, and which job goes to a worker next.
+//
+// Its caller tells it what happens to each job; it keeps the books. It knows no clock: time is an
+// argument, and never goes back. It knows no processes, so that simulations run it in virtual time.
+//
+//   auto refusal = scheduler.try_admit(entry, client, method, now_ns, deadline_ns);
+//   if (refusal) return refuse(*refusal);
+//   scheduler.on_fetching(entry, 0);                  // each step: a fetch,
+//   scheduler.on_queued(entry, 1);                    // or a run
+//   while (Entry* next = scheduler.next(now_ns)) scheduler.on_published(*next, now_ns);
+//   scheduler.on_done(entry, now_ns, cpu_ns);         // the worker has answered
+//   scheduler.on_ended(entry, now_ns, true);          // so has the master
+//
+// Processes: the master only; pure.
+// Memory:    entries belong to their jobs, and may be destroyed after on_ended().
+// Limits:    O(lanes * log jobs) an operation.
+// The order: see share.h and lane_order.h; who is let in: admission_control.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "master/scheduler/admission_control.h"
+#include "master/scheduler/cost_model.h"
+#include "master/scheduler/lane_orders.h"
+#include "master/scheduler/quotes.h"
+#include "master/scheduler/share_table.h"
+#include "master/scheduler/trials.h"
+#include "master/scheduler/worker_load.h"
+
+namespace ringmaster::master {
+
+struct MethodPlan {
+  std::vector<CostModel::StepKind> steps;
+  size_t concurrency = 0;  // 0: as many as there are workers
+  size_t reserved_workers = 0;
+  uint64_t batch = 1;
+};
+
+class Scheduler {
+ public:
+  Scheduler();
+
+  // Returns the method's number.
+  uint32_t add_method(const MethodPlan& plan);
+  void set_workers(size_t count, uint64_t now_ns);
+  ShareTable& shares() { return shares_; }
+  CostModel& costs() { return costs_; }
+  const WorkerLoad& load() const { return load_; }
+  bool is_overloaded() const { return admission_.is_overloaded(); }
+
+  // Empty: the entry is admitted, and waits for its first step. Else it is as before.
+  // `is_client_deadline`: the client allows less time than the method does (see trials.h).
+  [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
+                                                          uint32_t method, uint64_t now_ns,
+                                                          uint64_t deadline_ns,
+                                                          bool is_client_deadline = false);
+  // What try_admit() would predict.
+  Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
+              uint64_t deadline_ns) const;
+
+  // Call for an entry that neither waits nor is published.
+  void on_fetching(Entry& entry, uint32_t step);
+  void on_queued(Entry& entry, uint32_t step);
+  // It waits no longer: it was fetched, or it is about to end.
+  void on_left(Entry& entry);
+
+  // The job to publish now; null: none. The same until something is told.
+  Entry* next(uint64_t now_ns);
+  // For what next() has returned.
+  void on_published(Entry& entry, uint64_t now_ns);
+  // It was withdrawn, or its worker was lost; its client is not charged.
+  void on_returned(Entry& entry, uint64_t now_ns);
+  // The worker has used so much CPU for it. Teaches the method's cost.
+  void on_done(Entry& entry, uint64_t now_ns, uint64_t cpu_ns);
+  // Its client's deadline is over, and a worker has it yet.
+  void on_abandoned(Entry& entry, uint64_t now_ns);
+  // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
+  void on_ended(Entry& entry, uint64_t now_ns, bool is_answered);
+
+  // Admitted, waiting work; 0 when nothing is in flight.
+  int64_t waiting_ns() const { return root_.waiting_ns; }
+  size_t jobs() const { return root_.jobs; }
+  // From now until the next job should be done. Empty: unknown.
+  std::optional<uint64_t> next_done_ns() const;
+  size_t queued_jobs() const;
+  size_t queued_jobs(const Lane& lane) const { return orders_.root(lane.index).queued_jobs(); }
+  const Lanes& lanes() const { return lanes_; }
+
+ private:
+  struct Pick {
+    Entry* entry = nullptr;
+    size_t depth = 0;  // the leaf's level, then its group's
+    Flow* flows[2] = {};
+    LaneOrder::Rank ranks[2] = {};
+  };
+  struct Filling {  // a unit of a batch that is being published
+    WorkerUnit* unit = nullptr;
+    size_t jobs_left = 0;
+    int64_t at_ns = 0;
+  };
+
+  Lane& lane_of(uint32_t method) { return lanes_[method_lanes_[method]]; }
+  void wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns);
+  static void add_work(ClientShare& client, int64_t work_ns);
+  int64_t room_of(const Entry& entry) const;
+  bool is_whole_unit(const Entry& entry) const;
+  Pick descend(const LaneOrder& order, int64_t begin_by_ns) const;
+  Pick choose(int64_t now_ns) const;
+  void charge(const Pick& pick, Entry& entry, int64_t now_ns);
+  double takes_ns(uint32_t method) const;
+  WorkerUnit& unit_for(const Entry& entry, int64_t now_ns);
+  void correct(ClientShare& client, int64_t more_ns);
+
+  ShareTable shares_;
+  ShareGroup& root_;
+  Lanes lanes_;
+  std::vector<uint32_t> method_lanes_;
+  LaneOrders orders_;
+  WorkerLoad load_;
+  CostModel costs_;
+  AdmissionControl admission_;
+  Quotes quotes_;
+  Trials trials_;
+  Usage busy_;
+  Pick pick_;  // of next()
+  Filling filling_;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,61 @@
+#include "master/scheduler/share.h"
+
+#include <algorithm>
+
+namespace ringmaster::master {
+
+void ShareGroup::set_active(Share& member, bool becomes_active) {
+  if (member.is_active == becomes_active) return;
+  member.is_active = becomes_active;
+  active_ += becomes_active ? 1 : -1;
+  active_weight_ += becomes_active ? member.weight : -member.weight;
+  if (active_ == 0) active_weight_ = 0;  // no rest of rounding
+}
+
+void ShareGroup::on_asked(Share& member, uint64_t now_ns, double grain_ns, double workers) {
+  member.asked_ns = now_ns;
+  if (member.is_recent) {
+    recent_.splice(recent_.end(), recent_, member.recent);
+  } else {
+    member.recent = recent_.insert(recent_.end(), &member);
+    member.is_recent = true;
+  }
+  set_active(member, true);
+  while (recent_.front()->asked_ns + kActiveNs < now_ns) {
+    Share& oldest = *recent_.front();
+    recent_.pop_front();
+    oldest.is_recent = false;
+    if (oldest.jobs == 0) set_active(oldest, false);
+  }
+  const double together = kCreditsNs * workers / std::max(active_weight_, 1.0);
+  credit_ns_ = std::llround(std::max(grain_ns, std::min(kCreditNs, together)));
+}
+
+void ShareGroup::on_idle(Share& member) {
+  if (!member.is_recent) set_active(member, false);
+}
+
+void ShareGroup::forget(Share& member) {
+  if (member.is_recent) recent_.erase(member.recent);
+  set_active(member, false);
+}
+
+void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
+                          double workers) {
+  const int64_t began = start(member);
+  if (moves_time) {
+    virtual_ns_ = std::max(virtual_ns_, began);
+  } else if (is_within(began)) {
+    granted_.add(now_ns, static_cast<double>(work_ns), workers);
+    member.used.add(now_ns, static_cast<double>(work_ns), workers);
+  }
+  member.finish = began + member.cost_ns(work_ns);
+  finish_max_ = std::max(finish_max_, member.finish);
+}
+
+void ShareGroup::on_corrected(Share& member, int64_t more_ns) {
+  member.finish += member.cost_ns(more_ns);
+  finish_max_ = std::max(finish_max_, member.finish);
+}
+
+}  // namespace ringmaster::master

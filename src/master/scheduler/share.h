@@ -1,0 +1,117 @@
+// Share: a weighted claim to the workers' time, of a client or of a group of clients.
+//
+// Time is shared by cost. A share's `finish` tag grows by the CPU time that it was given, divided
+// by its weight. A group's virtual time never decreases. A share that would start no later than its
+// group's virtual time is within its share ("eligible"); one that starts later is beyond it.
+// A share that was below its claim keeps a small credit, but collects no more than that.
+//
+// The root group holds the clients that cost something to be; clients known by their address alone
+// stand together in one group below it, so that many addresses are worth one client.
+//
+// Pure; the master only. Tags are ns of CPU for a weight of 1.
+// Source: start-time fair queueing (Goyal, Vin, Cheng 1997) with the eligibility of WF2Q+.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <list>
+
+#include "master/scheduler/overload_control.h"
+
+namespace ringmaster::master {
+
+// The fraction of all workers' time that was given lately.
+class Usage {
+ public:
+  static constexpr double kSpanNs = 500e6;
+
+  void add(uint64_t now_ns, double work_ns, double workers) {
+    value_ = at(now_ns) + work_ns / (workers * kSpanNs);
+    at_ns_ = now_ns;
+  }
+  double at(uint64_t now_ns) const {
+    if (value_ == 0 || now_ns <= at_ns_) return value_;
+    return value_ * std::exp(-static_cast<double>(now_ns - at_ns_) / kSpanNs);
+  }
+
+ private:
+  double value_ = 0;
+  uint64_t at_ns_ = 0;
+};
+
+class ShareGroup;
+
+struct Share {
+  static constexpr int64_t kLongAgo = INT64_MIN / 2;
+
+  Share(ShareGroup* group, double its_weight) : parent(group), weight(its_weight) {}
+
+  int64_t cost_ns(int64_t work_ns) const {
+    return std::llround(static_cast<double>(work_ns) / weight);
+  }
+
+  ShareGroup* parent;  // null: the root group
+  double weight;
+  int64_t finish = kLongAgo;
+  int64_t waiting_ns = 0;  // work that is admitted and not published
+  uint64_t jobs = 0;       // admitted and not ended
+  uint64_t asked_ns = 0;
+  bool is_active = false;
+  bool is_recent = false;
+  std::list<Share*>::iterator recent;  // its place in ShareGroup::recent_
+  Usage used;                          // of its share
+  OverloadControl overload;
+};
+
+class ShareGroup : public Share {
+ public:
+  // A share is active that has jobs, or has asked for this long.
+  static constexpr uint64_t kActiveNs = 1'000'000'000;
+  // The credit of a share that was idle, for a weight of 1; that of all active ones together is
+  // bounded by kCreditsNs for each worker.
+  static constexpr double kCreditNs = 100e6;
+  static constexpr double kCreditsNs = 1e9;
+
+  using Share::Share;
+
+  int64_t virtual_ns() const { return virtual_ns_; }
+  double active_weight() const { return active_weight_; }
+  // Whether others of the group are active.
+  bool has_rivals(const Share& member) const { return active_ > (member.is_active ? 1u : 0u); }
+  int64_t credit_ns() const { return credit_ns_; }
+  // What was given lately to shares that were within their claim.
+  const Usage& granted() const { return granted_; }
+
+  int64_t start(const Share& member) const {
+    return std::max(member.finish, virtual_ns_ - credit_ns_);
+  }
+  bool is_within(int64_t start_tag) const { return start_tag <= virtual_ns_; }
+
+  // A request of this member arrives. `grain_ns`: a typical job.
+  void on_asked(Share& member, uint64_t now_ns, double grain_ns, double workers);
+  // The member's last job has ended.
+  void on_idle(Share& member);
+  // The member, which has no jobs, is about to be destroyed.
+  void forget(Share& member);
+
+  // The member is given a worker. `moves_time`: no member within its share had a job.
+  void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
+  // It was not given so much, but so much more (or less).
+  void on_corrected(Share& member, int64_t more_ns);
+  // There are no jobs at all: nobody owes anything.
+  void settle() { virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_); }
+
+ private:
+  void set_active(Share& member, bool becomes_active);
+
+  int64_t virtual_ns_ = 0;
+  int64_t finish_max_ = 0;
+  int64_t credit_ns_ = static_cast<int64_t>(kCreditNs);
+  double active_weight_ = 0;
+  uint64_t active_ = 0;
+  std::list<Share*> recent_;  // asked within kActiveNs, the last one at the back
+  Usage granted_;
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,118 @@
+// WorkerLoad: what is published and not done, and when the workers will be done with it.
+//
+// The dispatch window is time: only what is done within a millisecond is published ahead of a
+// worker, so nothing behind a long job. Earliest deadline first then holds to within one job in
+// progress. Jobs of a handler with a batch are one unit, given to a free worker: ahead of time they
+// would be batches of one.
+//
+// The workers take units in the order of publication. So those that begin are known without asking:
+// as many as there are workers, then the next one whenever one is done.
+// Pure; the master only. Memory: units are kept for the next ones.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <vector>
+
+#include "master/scheduler/lanes.h"
+
+namespace ringmaster::master {
+
+// Jobs that a worker takes together; mostly one.
+struct WorkerUnit {
+  Lane* lane = nullptr;
+  size_t jobs = 0;
+  int64_t expected_ns = 0;
+  int64_t room_ns = 0;
+  bool is_known = true;  // how long it takes; else it counts as nothing
+  bool has_begun = false;
+  size_t begun = 0;  // its place in WorkerLoad::begun_
+  std::list<WorkerUnit>::iterator self;
+};
+
+class WorkerLoad {
+ public:
+  // Published ahead of each worker.
+  static constexpr int64_t kAheadNs = 1'000'000;
+
+  // Which of the workers and of the work a prediction is about.
+  struct View {
+    size_t workers;
+    const Lane* only = nullptr;
+    const Lane* skipped = nullptr;
+    const Lane* beside_reserved = nullptr;  // without the lanes that keep workers from this one
+
+    bool counts(const Lane& lane) const {
+      if (only != nullptr) return &lane == only;
+      if (&lane == skipped) return false;
+      return beside_reserved == nullptr || lane.reserved_workers == 0 || &lane == beside_reserved;
+    }
+  };
+
+  // Work that is worth waking one more worker for: to wake one takes longer than many jobs.
+  static constexpr int64_t kWorthWakingNs = 50'000;
+
+  void set_workers(size_t count, int64_t now_ns);
+  // Those that predictions count on: where there are none, they are being replaced.
+  size_t workers() const { return expected_workers_; }
+  size_t units() const { return waiting_.size() + begun_.size(); }
+  size_t jobs() const { return jobs_; }
+  size_t idle_workers() const { return workers_ - std::min(workers_, units()); }
+  int64_t room_ns() const { return room_ns_; }
+  int64_t work_ns() const { return work_ns_; }  // expected, of all units
+
+  // How many workers should be awake for what is published.
+  size_t workers_needed() const {
+    const size_t worth_waking = static_cast<size_t>(work_ns_ / kWorthWakingNs) + 1;
+    return std::min({worth_waking, jobs_, workers_});
+  }
+  // A job of unknown time takes the room of a long one.
+  static int64_t room_of(int64_t expected_ns, bool is_known) {
+    return is_known ? std::min(expected_ns, kAheadNs) : kAheadNs;
+  }
+  bool has_room(int64_t room_ns, int64_t reserved_ns) const {
+    const int64_t all_ns = static_cast<int64_t>(workers_) * kAheadNs;
+    return workers_ > 0 && room_ns_ + room_ns + reserved_ns <= all_ns;
+  }
+
+  WorkerUnit& open(Lane& lane, int64_t now_ns);
+  void add(WorkerUnit& unit, int64_t expected_ns, bool is_known);
+  // A job of the unit is done, withdrawn or lost.
+  void remove(WorkerUnit& unit, int64_t now_ns);
+  // It will keep its worker for so long yet, whatever was expected.
+  void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
+
+  // When `work_ns` of waiting work will have begun, after what is published. A unit that overruns
+  // may take half as long again as it has overrun.
+  double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
+  // Published and not begun.
+  double not_begun_ns(const View& view) const;
+  // When the first worker will be free.
+  double first_free_ns(const View& view, int64_t now_ns) const;
+
+ private:
+  struct Begun {     // in one array: predictions read all of it
+    int64_t end_ns;  // when it should be done
+    const Lane* lane;
+    WorkerUnit* unit;
+  };
+
+  void begin_waiting(int64_t now_ns);
+  void collect_left(const View& view, int64_t now_ns) const;
+
+  size_t workers_ = 0;
+  size_t expected_workers_ = 1;
+  size_t jobs_ = 0;
+  int64_t room_ns_ = 0;
+  int64_t work_ns_ = 0;
+  int64_t not_begun_ns_ = 0;
+  std::list<WorkerUnit> waiting_;  // published and not begun, in this order
+  std::list<WorkerUnit> with_workers_;
+  std::vector<Begun> begun_;
+  std::list<WorkerUnit> unused_;
+  mutable std::vector<double> left_ns_;  // of collect_left()
+};
+
+}  // namespace ringmaster::master

@@ -1,0 +1,180 @@
+// SchedulerSimulation: workers, arrivals and costs in virtual time, around the real scheduler.
+//
+// Each worker takes the published jobs in their order, one at a time, or the jobs of one unit of a
+// batch together. Everything follows from the seed. Times are in seconds, as costs and rates are.
+//
+// Example: two workers at 80% load.
+//   SchedulerSimulation simulation(2, 1);
+//   const size_t burn = simulation.add_method({.name = "burn"});
+//   const size_t user = simulation.add_client("user");
+//   simulation.add_open({.client = user, .method = burn, .rate = 53, .cost = fixed(0.03)});
+//   simulation.run(100);
+#pragma once
+
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <random>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "master/scheduler/scheduler.h"
+
+namespace ringmaster::master {
+
+using Random = std::mt19937_64;
+using Sample = std::function<double(Random&)>;
+
+inline double uniform(Random& random) {
+  return static_cast<double>(random() >> 11) * 0x1p-53;
+}
+inline double exponential(Random& random, double mean) {
+  return -std::log(1 - uniform(random)) * mean;
+}
+inline Sample fixed(double value) {
+  return [value](Random&) { return value; };
+}
+
+class SchedulerSimulation {
+ public:
+  enum class Policy {
+    kScheduler,
+    kEarliestDeadline,  // admits everything; the next job is chosen when a worker is free: an ideal
+  };
+  struct Method {
+    std::string name;
+    double allowed = 1;
+    Sample fetch = {};  // empty: no fetch step
+    size_t concurrency = 0;
+    size_t reserved_workers = 0;
+    uint64_t batch = 1;
+    double batch_cost = 0;  // of each batch, besides its jobs'
+  };
+  struct Source {
+    size_t client = 0;
+    size_t method = 0;
+    double rate = 0;  // of an open one: Poisson
+    Sample cost = {};
+    double from = 0;
+    double until = 1e9;
+    size_t at_once = 1;  // of an open one: requests in each arrival
+    bool is_regular = false;
+    bool is_closed = false;
+    double retry = 0.1;  // of a closed one: after a refusal
+  };
+  // Its arrivals and costs do not depend on other sources.
+  struct Running {
+    Source source;
+    Random random;
+  };
+  struct Job {
+    size_t client;
+    size_t method;
+    double cost;
+    double arrived;
+    double deadline;
+    Running* running = nullptr;
+    bool is_admitted = false;
+    bool is_expired = false;
+    std::optional<AdmissionRefusal> refusal;
+    std::optional<Quote> quote;
+    double begun = -1;
+    double finished = -1;
+    int answers = 0;
+    Entry entry;
+
+    bool is_in_time() const { return finished >= 0 && finished <= deadline; }
+  };
+  struct Summary {
+    size_t count = 0;
+    size_t served = 0;  // in time
+    size_t late = 0;    // admitted, and late or expired
+    size_t refused = 0;
+    double cpu = 0;  // of those served
+    double p50 = 0;
+    double p99 = 0;
+    double served_part() const { return static_cast<double>(served) / static_cast<double>(count); }
+  };
+
+  SchedulerSimulation(size_t workers, uint64_t seed, Policy policy = Policy::kScheduler);
+
+  size_t add_method(const Method& method);
+  size_t add_client(const std::string& name, double weight = 1,
+                    ShareTable::Kind kind = ShareTable::Kind::kNamed);
+  void add_open(const Source& source);
+  void add_closed(const Source& source, double at = 0);
+  void add_one(size_t client, size_t method, double at, double cost);
+  // The method's cost is known from the start.
+  void warm(size_t method, double cost);
+  // Each admitted job gets a quote.
+  void set_quotes(bool is_on) { quotes_ = is_on; }
+  // Called after each event.
+  void set_hook(std::function<void(SchedulerSimulation&)> after_event) {
+    after_event_ = std::move(after_event);
+  }
+
+  void run(double until);
+
+  Summary summary(const std::function<bool(const Job&)>& selects, double from = 0,
+                  double until = 1e18) const;
+  Scheduler& scheduler() { return scheduler_; }
+  ClientShare& client(size_t index) { return *clients_[index]; }
+  const std::deque<Job>& jobs() const { return jobs_; }
+  size_t workers() const { return workers_; }
+  size_t idle_workers() const { return idle_; }
+  double now() const { return static_cast<double>(now_ns_) * 1e-9; }
+  double busy() const { return busy_; }
+  // Of workers, since the start.
+  double utilisation(double until) const { return busy_ / until / static_cast<double>(workers_); }
+
+ private:
+  enum class Kind : uint8_t { kArrival, kFetched, kDone, kRetry };
+  struct Event {
+    uint64_t at_ns;
+    uint64_t order;
+    Kind kind;
+    Running* source;
+    std::vector<Job*> jobs;
+    bool operator>(const Event& other) const {
+      return at_ns != other.at_ns ? at_ns > other.at_ns : order > other.order;
+    }
+  };
+  static uint64_t ns(double seconds) { return static_cast<uint64_t>(seconds * 1e9 + 0.5); }
+
+  void schedule(double at, Kind kind, Running* source, std::vector<Job*> jobs = {});
+  Running& add(const Source& source);
+  void arrive(Running& running);
+  void admit(Job& job);
+  void enqueue(Job& job);
+  void retry(const Job& job, double after);
+  void publish_waiting();
+  void publish(Job& job);
+  void expire(Job& job);
+  void take_published();
+  void finish(const std::vector<Job*>& jobs);
+
+  size_t workers_;
+  Policy policy_;
+  uint64_t seed_;
+  Scheduler scheduler_;
+  std::vector<Method> methods_;
+  std::vector<ClientShare*> clients_;
+  std::deque<Running> sources_;
+  std::deque<Job> jobs_;
+  std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;
+  uint64_t orders_ = 0;
+  uint64_t now_ns_ = 0;
+  size_t idle_;
+  std::deque<Job*> ring_;
+  std::map<const Entry*, Job*> by_entry_;
+  std::set<std::tuple<double, uint64_t, Job*>> by_deadline_;  // of kEarliestDeadline
+  double busy_ = 0;
+  bool quotes_ = false;
+  std::function<void(SchedulerSimulation&)> after_event_;
+};
+
+}  // namespace ringmaster::master

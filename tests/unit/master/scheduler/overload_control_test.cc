@@ -1,0 +1,56 @@
+#include "master/scheduler/overload_control.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+constexpr double kMs = 1e6;
+constexpr double kLimit = 100 * kMs;
+constexpr double kSpare = 480 * kMs;
+
+// One request of 30 ms finds this queue, and is refused where that is longer than is spare.
+void arrive(OverloadControl& control, uint64_t& now_ns, double queue_ns) {
+  now_ns += static_cast<uint64_t>(10 * kMs);
+  control.on_arrival(now_ns, 1, queue_ns, kLimit, 30 * kMs, kSpare);
+  if (queue_ns > kSpare) control.on_refused(1, 30 * kMs, kSpare);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "overload control: half a second of refused work turns it on, if the queue never drains") {
+  OverloadControl control;
+  uint64_t now_ns = 0;
+  for (int i = 0; i < 16; ++i)
+    arrive(control, now_ns, 500 * kMs);
+  CHECK(!control.is_on());
+  arrive(control, now_ns, 500 * kMs);
+  CHECK(control.is_on());
+}
+
+TEST_CASE("overload control: a burst that drains is forgotten") {
+  OverloadControl control;
+  uint64_t now_ns = 0;
+  for (int burst = 0; burst < 5; ++burst) {
+    for (int i = 0; i < 16; ++i)
+      arrive(control, now_ns, 500 * kMs);
+    arrive(control, now_ns, 50 * kMs);
+  }
+  CHECK(!control.is_on());
+}
+
+TEST_CASE("overload control: it stays on while the same load would keep the queue full") {
+  OverloadControl control;
+  uint64_t now_ns = 0;
+  for (int i = 0; i < 17; ++i)
+    arrive(control, now_ns, 500 * kMs);
+  for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms; what is admitted keeps it short
+    arrive(control, now_ns, 90 * kMs);
+  CHECK(control.is_on());
+  now_ns += static_cast<uint64_t>(400 * kMs);
+  arrive(control, now_ns, 0);
+  CHECK(!control.is_on());
+}
+
+}  // namespace ringmaster::master

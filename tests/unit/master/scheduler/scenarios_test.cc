@@ -1,0 +1,312 @@
+// What operators mix on one server, in virtual time on two workers: who is served, and how soon.
+//
+// "Ideal" is a queue that knows every deadline, admits everything and chooses the next job when a
+// worker is free. "Before" are refusals of the admission that predicted the whole queue in deadline
+// order, counted once on the same arrivals.
+#include <doctest/doctest.h>
+
+#include "scheduler_simulation.h"
+
+namespace ringmaster::master {
+namespace {
+
+using Simulation = SchedulerSimulation;
+using Policy = Simulation::Policy;
+using Kind = ShareTable::Kind;
+using Summary = Simulation::Summary;
+
+bool is_any(const Simulation::Job&) {
+  return true;
+}
+auto of_client(size_t client) {
+  return [client](const Simulation::Job& job) { return job.client == client; };
+}
+
+// A method of 30 us beside clients in a closed loop of 400 ms each. Both have run once.
+Summary fast_beside_slow(Policy policy, size_t slow_clients, size_t reserved_workers) {
+  Simulation simulation(2, 1, policy);
+  const size_t slow = simulation.add_method({.name = "slow", .allowed = 20});
+  const size_t fast = simulation.add_method({.name = "fast", .reserved_workers = reserved_workers});
+  simulation.warm(slow, .4);
+  simulation.warm(fast, 30e-6);
+  for (size_t i = 0; i < slow_clients; ++i) {
+    const size_t client = simulation.add_client("slow" + std::to_string(i));
+    simulation.add_closed({.client = client, .method = slow, .cost = fixed(.4)},
+                          static_cast<double>(i) * .0187);
+  }
+  const size_t user = simulation.add_client("user");
+  simulation.add_open(
+      {.client = user, .method = fast, .rate = 20, .cost = fixed(30e-6), .from = 1, .until = 100});
+  simulation.run(102);
+  return simulation.summary(of_client(user));
+}
+
+// One client offers `rate`, another one, if any, 600/s; each job takes 30 ms.
+struct Pair {
+  Summary small;
+  double together = 0;  // of the capacity
+};
+Pair small_beside_big(Policy policy, double big_rate, double until) {
+  Simulation simulation(2, 1, policy);
+  const size_t burn = simulation.add_method({.name = "burn"});
+  const size_t small = simulation.add_client("small");
+  const size_t big = simulation.add_client("big");
+  Simulation::Source source{.client = small, .method = burn, .rate = 6, .cost = fixed(.03)};
+  source.until = until;
+  simulation.add_open(source);
+  source.client = big;
+  source.rate = big_rate;
+  if (big_rate > 0) simulation.add_open(source);
+  simulation.run(until + 2);
+  const double span = until - 4;
+  return {simulation.summary(of_client(small)),
+          simulation.summary(is_any, 2, until - 2).cpu / 2 / span};
+}
+
+// The first client's part of the CPU; its jobs take 3 ms, those of the second 30 ms.
+double part_of_first(double second_weight, bool is_open) {
+  Simulation simulation(2, 1);
+  for (size_t i = 0; i < 2; ++i) {
+    const double cost = i == 0 ? .003 : .03;
+    const size_t method = simulation.add_method({.name = "m" + std::to_string(i)});
+    const size_t client =
+        simulation.add_client("c" + std::to_string(i), i == 0 ? 1 : second_weight);
+    Simulation::Source source{.client = client, .method = method, .cost = fixed(cost)};
+    source.retry = .02;
+    source.rate = 3 * 2 / cost;
+    if (is_open) simulation.add_open(source);
+    for (int k = 0; k < 16 && !is_open; ++k)
+      simulation.add_closed(source);
+  }
+  simulation.run(30);
+  double cpu[2] = {};
+  for (const Simulation::Job& job : simulation.jobs())
+    if (job.finished > 5) cpu[job.client] += job.cost;
+  return cpu[0] / (cpu[0] + cpu[1]);
+}
+
+// Equal clients that together offer `load` times the capacity; one more `hostile` times.
+Summary many_clients(size_t clients, double load, double hostile, double cost, double until,
+                     Kind kind) {
+  Simulation simulation(2, 1);
+  const size_t burn = simulation.add_method({.name = "burn"});
+  Simulation::Source source{.method = burn, .cost = fixed(cost)};
+  source.until = until;
+  source.rate = load * 2 / cost / static_cast<double>(clients);
+  for (size_t i = 0; i < clients; ++i) {
+    source.client = simulation.add_client("c" + std::to_string(i), 1, kind);
+    simulation.add_open(source);
+  }
+  source.client = simulation.add_client("hostile");
+  source.rate = hostile * 2 / cost;
+  if (hostile > 0) simulation.add_open(source);
+  simulation.run(until + 2);
+  return simulation.summary([&](const auto& job) { return job.client != source.client; }, 5,
+                            until - 2);
+}
+
+Summary poisson(Policy policy, double load, uint64_t seed, double until, double from,
+                double fetch = 0) {
+  Simulation simulation(2, seed, policy);
+  Simulation::Method method{.name = "burn"};
+  if (fetch > 0) method.fetch = fixed(fetch);
+  Simulation::Source source{.method = simulation.add_method(method), .cost = fixed(.03)};
+  source.client = simulation.add_client("user");
+  source.rate = load * 2 / .03;
+  source.until = until;
+  simulation.add_open(source);
+  simulation.run(until + 3);
+  return simulation.summary(is_any, from, until - 2);
+}
+
+double p99_at_80() {
+  return poisson(Policy::kEarliestDeadline, .8, 1, 200, 2).p99;
+}
+
+}  // namespace
+
+TEST_CASE("scenario: short jobs are all served beside long ones, as soon as is possible") {
+  for (const size_t slow_clients : {4, 30}) {
+    const Summary found = fast_beside_slow(Policy::kScheduler, slow_clients, 0);
+    const Summary ideal = fast_beside_slow(Policy::kEarliestDeadline, slow_clients, 0);
+    MESSAGE(slow_clients, " slow: p99 ", found.p99 * 1e3, " ms, ideal ", ideal.p99 * 1e3);
+    CHECK(found.served == found.count);
+    CHECK(found.p99 <= 1.15 * ideal.p99);
+  }
+}
+
+TEST_CASE("scenario: a reserved worker serves short jobs at once") {
+  const Summary found = fast_beside_slow(Policy::kScheduler, 30, 1);
+  MESSAGE("p99 ", found.p99 * 1e3, " ms");
+  CHECK(found.served == found.count);
+  CHECK(found.p99 <= .01);
+}
+
+TEST_CASE("scenario: a method's limit leaves the other worker to the others") {
+  Simulation simulation(2, 1);
+  const size_t slow = simulation.add_method({.name = "slow", .allowed = 20, .concurrency = 1});
+  const size_t burn = simulation.add_method({.name = "burn"});
+  for (int i = 0; i < 4; ++i) {
+    const size_t client = simulation.add_client("slow" + std::to_string(i));
+    simulation.add_closed({.client = client, .method = slow, .cost = fixed(.4)});
+  }
+  const size_t other = simulation.add_client("other");
+  simulation.add_open({.client = other, .method = burn, .rate = 200, .cost = fixed(.03)});
+  simulation.run(60);
+  MESSAGE("utilisation ", simulation.utilisation(60));
+  CHECK(simulation.utilisation(60) >= .97);
+}
+
+TEST_CASE("scenario: a client that asks little is served beside one that floods") {
+  const Pair found = small_beside_big(Policy::kScheduler, 600, 100);
+  const Pair alone = small_beside_big(Policy::kEarliestDeadline, 0, 1000);
+  MESSAGE("p99 ", found.small.p99 / alone.small.p99, " times that alone, together ",
+          found.together);
+  CHECK(found.small.served == found.small.count);
+  CHECK(found.small.p99 <= 1.8 * alone.small.p99);
+  CHECK(found.together >= .97);
+}
+
+TEST_CASE("scenario: CPU time is shared by weight, whatever a job costs") {
+  for (const bool is_open : {true, false}) {
+    CHECK(std::abs(part_of_first(1, is_open) - .5) <= .02);
+    CHECK(std::abs(part_of_first(4, is_open) - .2) <= .02);
+  }
+}
+
+TEST_CASE("scenario: a client that floods at ten times the capacity costs the others little") {
+  const Summary found = many_clients(199, .6, 10, .005, 15, Kind::kNamed);
+  const Summary without = many_clients(199, .6, 0, .005, 15, Kind::kNamed);
+  MESSAGE("served ", found.served, " of ", without.served, ", p99 ", found.p99 / without.p99,
+          " times");
+  CHECK(static_cast<double>(found.served) >= .99 * static_cast<double>(without.served));
+  CHECK(found.p99 <= 1.5 * without.p99);
+}
+
+TEST_CASE("scenario: a thousand rare clients may overload it together") {
+  const double at_80 = p99_at_80();
+  for (const Kind kind : {Kind::kNamed, Kind::kAddress}) {
+    const Summary found = many_clients(1000, 2, 0, .03, 40, kind);
+    MESSAGE("goodput ", found.cpu / 2 / 33, ", p99 ", found.p99 / at_80, " of that at 80%");
+    CHECK(found.cpu / 2 / 33 >= .99);
+    CHECK(found.p99 <= 1.5 * at_80);
+    CHECK(found.late == 0);
+  }
+}
+
+TEST_CASE("scenario: in overload what is accepted is served as soon as without") {
+  const double at_80 = p99_at_80();
+  for (const double load : {2.0, 10.0}) {
+    const double until = load < 5 ? 40 : 15;
+    const Summary found = poisson(Policy::kScheduler, load, 1, until, 3);
+    const double goodput = found.cpu / 2 / (until - 5);
+    MESSAGE("load ", load, ": goodput ", goodput, ", p99 ", found.p99 / at_80, " of that at 80%");
+    CHECK(goodput >= .98);
+    CHECK(found.p99 <= 1.3 * at_80);
+    CHECK(found.late == 0);
+  }
+}
+
+TEST_CASE("scenario: high but possible loads are not punished") {
+  struct Row {
+    double load, fetch;
+    size_t refused_before;
+  };
+  for (const Row row : {Row{.8, 0, 0}, Row{.8, .07, 0}, Row{.9, 0, 11}, Row{.9, .07, 52}}) {
+    size_t refused = 0;
+    for (uint64_t seed = 1; seed <= 3; ++seed) {
+      const Summary found = poisson(Policy::kScheduler, row.load, seed, 600, 1, row.fetch);
+      const Summary ideal = poisson(Policy::kEarliestDeadline, row.load, seed, 600, 1, row.fetch);
+      refused += found.refused;
+      CHECK(found.p99 <= 1.1 * ideal.p99);
+    }
+    MESSAGE("load ", row.load, ", fetch ", row.fetch, ": refused ", refused, ", before ",
+            row.refused_before);
+    CHECK(refused <= row.refused_before);
+  }
+}
+
+TEST_CASE("scenario: batches of fifty requests are not punished") {
+  struct Row {
+    double load, every;
+    size_t refused_before;
+  };
+  for (const Row row : {Row{.8, 2, 2806}, Row{.8, 5, 1217}, Row{.8, 10, 645}, Row{.9, 2, 2914},
+                        Row{.9, 5, 1329}, Row{.9, 10, 692}}) {
+    Simulation simulation(2, 3);
+    Simulation::Source source{.method = simulation.add_method({.name = "burn"})};
+    source.client = simulation.add_client("user");
+    source.cost = fixed(.03);
+    source.until = 300;
+    source.rate = row.load * 2 / .03 - 50 / row.every;
+    simulation.add_open(source);
+    source.rate = 1 / row.every;
+    source.at_once = 50;
+    source.is_regular = true;
+    simulation.add_open(source);
+    simulation.run(302);
+    const size_t refused = simulation.summary(is_any, 1).refused;
+    MESSAGE("load ", row.load, ", each ", row.every, " s: refused ", refused, ", before ",
+            row.refused_before);
+    CHECK(refused <= row.refused_before);
+  }
+}
+
+TEST_CASE("scenario: a model's batches stay large, and an urgent job waits for one of them") {
+  Simulation simulation(2, 1);
+  const size_t model = simulation.add_method({.name = "model", .batch = 32, .batch_cost = .005});
+  const size_t urgent = simulation.add_method({.name = "urgent"});
+  const double capacity = 2 * 32 / (.005 + 32 * .25e-3);
+  const size_t users = simulation.add_client("users");
+  const size_t other = simulation.add_client("other");
+  simulation.add_open(
+      {.client = users, .method = model, .rate = .9 * capacity, .cost = fixed(.25e-3)});
+  simulation.add_open({.client = other, .method = urgent, .rate = 50, .cost = fixed(30e-6)});
+  simulation.run(20);
+  const Summary found = simulation.summary(of_client(users), 1, 19);
+  const Summary waited = simulation.summary(of_client(other), 1, 19);
+  MESSAGE("served ", found.served_part(), ", p99 ", found.p99 * 1e3, " ms, urgent p99 ",
+          waited.p99 * 1e3, " ms");
+  CHECK(found.served_part() >= .999);
+  CHECK(waited.served == waited.count);
+  CHECK(waited.p99 <= .02);
+}
+
+TEST_CASE("scenario: quotes come true as often as they say") {
+  Simulation simulation(2, 1);
+  simulation.set_quotes(true);
+  const auto add = [&](const char* name, double rate, Sample cost, Sample fetch, double allowed) {
+    Simulation::Method method{.name = name, .allowed = allowed};
+    method.fetch = std::move(fetch);
+    Simulation::Source source{.client = simulation.add_client(name), .rate = rate};
+    source.method = simulation.add_method(method);
+    source.cost = std::move(cost);
+    source.until = 600;
+    simulation.add_open(source);
+  };
+  const auto burn = [](Random& random) { return exponential(random, .005); };
+  add("echo", 100, fixed(30e-6), {}, 1);
+  add("burn", 60, burn, {}, 1);
+  add(
+      "slow", 2, [](Random& random) { return .05 + .1 * uniform(random); }, {}, 20);
+  add(
+      "fetch", 15, fixed(.02), [](Random& random) { return .04 + .06 * uniform(random); }, 1);
+  simulation.run(605);
+  for (size_t method = 0; method < 4; ++method) {
+    size_t count = 0;
+    size_t within[3] = {};
+    for (const Simulation::Job& job : simulation.jobs()) {
+      if (job.method != method || job.finished < 0 || !job.quote) continue;
+      ++count;
+      for (size_t i = 0; i < 3; ++i)
+        within[i] += (job.finished - job.arrived) * 1e9 <= job.quote->ns[i];
+    }
+    for (size_t i = 0; i < 3; ++i) {
+      const double part = static_cast<double>(within[i]) / static_cast<double>(count);
+      MESSAGE("method ", method, ": of ", count, " within ", part, " for ", Quote::kProbability[i]);
+      CHECK(std::abs(part - Quote::kProbability[i]) <= .05);
+    }
+  }
+}
+
+}  // namespace ringmaster::master

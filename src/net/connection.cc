@@ -26,10 +26,6 @@ constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 // How long a client may take to close after everything was sent.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 
-// The clock is read after so many bytes of messages, each counted with some more.
-constexpr size_t kMeasuredBytes = 4 << 10;
-constexpr size_t kMessageCostBytes = 256;
-
 // The CPU time of the event loop's thread.
 uint64_t thread_cpu_ns() {
   timespec used{};
@@ -166,35 +162,17 @@ bool Connection::is_mid_message() const {
 
 void Connection::hand_out_messages() {
   std::string_view message;
-  bool is_over = false;
-  while (!is_over && !is_held_ && !is_finishing_) {
+  while (!is_held_ && !is_finishing_) {
     const rpc::Framer::Event event = framer_.next(message);
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
-    const size_t bytes = message.size();
-    if (!hand_out(event, message)) {
-      is_unreadable_ = true;
-      events_.on_ended();
-      return;
-    }
-    is_over = is_turn_over(bytes);
+    if (hand_out(event, message)) continue;
+    is_unreadable_ = true;
+    events_.on_ended();
+    return;
   }
-  if (unread_.empty() && !is_finishing_) {
-    unread_ = framer_.take_rest();  // the shared buffer is needed for other connections
-    framer_.feed(unread_);
-  }
-  if (!is_over || unread_.empty()) return;
-  is_paused_ = true;
-  events_.on_paused();
-}
-
-// Reads the clock once for some short messages: that takes a fortieth of the time of one.
-bool Connection::is_turn_over(size_t bytes) {
-  ReadingTurns* const turns = events_.reading_turns();
-  if (turns == nullptr || is_held_ || is_finishing_) return false;
-  unmeasured_ += bytes + kMessageCostBytes;
-  if (unmeasured_ < kMeasuredBytes) return false;
-  unmeasured_ = 0;
-  return turns->is_over(now_ns());
+  if (!unread_.empty() || is_finishing_) return;
+  unread_ = framer_.take_rest();  // the shared buffer is needed for other connections
+  framer_.feed(unread_);
 }
 
 // False: no message can follow.
@@ -202,27 +180,14 @@ bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
   switch (event) {
     case rpc::Framer::Event::kHead:
       return events_.on_head(*http());
-    case rpc::Framer::Event::kMessage: {
+    case rpc::Framer::Event::kMessage:
       has_message_come_ = true;
-      const bool may_follow = http() == nullptr || http()->keep_alive();
       if (!events_.on_message(message) && !framer_.skip_bad_message()) return false;
-      return may_follow;
-    }
+      return http() == nullptr || http()->keep_alive();
     default:
       events_.on_unreadable(event);
       return false;
   }
-}
-
-void Connection::go_on() {
-  is_paused_ = false;
-  flush();
-}
-
-void Connection::reject_message() {
-  if (framer_.skip_bad_message()) return;
-  is_unreadable_ = true;
-  events_.on_ended();
 }
 
 void Connection::on_end() {

@@ -34,24 +34,16 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
-      next_turn_(make_handle<uv_idle_t>(loop, this, uv_idle_init)),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       handshakes_([this](const net::Connection& connection) {
         shared_.access.count(Refusal::kDelayed, connection.client());
-      }),
-      long_messages_(loop) {
+      }) {
   for (InheritedSocket& socket : inherited)
     entrances_.push_back({"", net::Listener::adopt(std::move(socket.fd), socket.is_tls)});
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
-  shared_.on_paused = [this](std::shared_ptr<Session> session) {
-    paused_.push_back(std::move(session));
-    uv_idle_start(next_turn_.get(),
-                  [](uv_idle_t* idle) { static_cast<Frontend*>(idle->data)->go_on_with_paused(); });
-  };
   shared_.handshakes = &handshakes_;
-  shared_.long_messages = &long_messages_;
   shared_.on_memory = [this](const net::Connection& connection, uint64_t was_bytes) {
     count_memory(connection, was_bytes);
   };
@@ -165,19 +157,6 @@ std::vector<std::string> Frontend::addresses() const {
   for (const Entrance& entrance : entrances_)
     addresses.push_back(entrance.listener->address());
   return addresses;
-}
-
-// At the begin of a turn, before it reads. Each goes on for what is left of the time, the first one
-// at least for a message; a connection that is paused again goes to the end.
-void Frontend::go_on_with_paused() {
-  net::ReadingTurns& turns = shared_.reading_turns;
-  for (size_t left = paused_.size(); left > 0 && !turns.is_over(now_ns()); --left) {
-    const std::shared_ptr<Session> session = std::move(paused_.front());
-    paused_.pop_front();
-    session->connection().go_on();
-  }
-  turns.end_paused();
-  if (paused_.empty()) uv_idle_stop(next_turn_.get());
 }
 
 void Frontend::close_stalled() {

@@ -11,7 +11,6 @@
 //            logged once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -69,7 +68,6 @@ class Frontend {
   std::optional<Refusal> make_room_for(const std::string& client);
   bool close_idle();
   void report_refusals();
-  void go_on_with_paused();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
   void close_greediest();
@@ -86,11 +84,8 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
-  std::deque<std::shared_ptr<Session>> paused_;     // see net::ReadingTurns; in their order
-  UvHandle<uv_idle_t> next_turn_;                   // active while any is paused
   UvHandle<uv_timer_t> stall_timer_;
   Handshakes handshakes_;
-  LongMessages long_messages_;
   size_t next_bucket_ = 0;  // of sessions_: checked next
 };
 

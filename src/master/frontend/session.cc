@@ -16,12 +16,6 @@ constexpr std::string_view kAuth = "rpc.auth";
 
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
-// The longest params of the methods above, which the loop itself reads.
-constexpr size_t kBuiltInParamsBytes = 4 << 10;
-
-bool is_built_in(std::string_view method) {
-  return method == kCancel || method == kDiscover || method == kAuth;
-}
 
 }  // namespace
 
@@ -74,31 +68,7 @@ bool Session::on_message(std::string_view text) {
       return true;
     }
   }
-  if (text.size() >= LongMessages::kBytesMin) {
-    if (auto bytes = connection_.take_message(); bytes != nullptr) {
-      parse_later(text, std::move(bytes), http);
-      return true;
-    }
-  }
-  return serve(rpc::parse(text, limits().batch_items), http);
-}
-
-void Session::parse_later(std::string_view text, std::shared_ptr<const void> bytes,
-                          const std::optional<Reply::Http>& http) {
-  is_parsing_ = true;
-  update_hold();
-  const int64_t held_bytes = static_cast<int64_t>(text.size());
-  charge(held_bytes);
-  const auto on_parsed = [self = shared_from_this(), held_bytes, http](const rpc::Message& parsed) {
-    self->is_parsing_ = false;
-    if (self->is_closed()) return;
-    self->charge(-held_bytes);
-    if (!self->serve(parsed, http)) self->connection_.reject_message();
-  };
-  shared_.long_messages->parse(text, std::move(bytes), limits().batch_items, on_parsed);
-}
-
-bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
+  const rpc::Message message = rpc::parse(text, limits().batch_items);
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
   if (!is_authenticated_ && !http && !is_authentication(message)) {
@@ -107,7 +77,7 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   }
   std::shared_ptr<Reply> reply;
   if (message.is_batch || http) {
-    reply = std::make_shared<Reply>(message.is_batch, http);
+    reply = std::make_shared<Reply>(message.is_batch, std::move(http));
   }
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
@@ -145,12 +115,6 @@ rpc::Error Session::count_unauthorized() {
 
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
   if (request.error) return refuse(request, *request.error, reply.get());
-  if (request.params.size() > kBuiltInParamsBytes && is_built_in(request.method)) {
-    const std::string what = fmt::format("expected params of at most {} bytes, found {}",
-                                         kBuiltInParamsBytes, request.params.size());
-    return refuse(request, rpc::make_error(rpc::kInvalidParams, "invalid_params", what),
-                  reply.get());
-  }
   if (request.method == kCancel) return cancel(request, reply.get());
   if (request.method == kDiscover) return discover(request, reply.get());
   if (request.method == kAuth) return authenticate(request, reply.get());
@@ -268,7 +232,7 @@ void Session::update_idle() {
 void Session::update_hold() {
   update_idle();
   const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
-  const bool hold = is_full || is_unwelcome_ || is_parsing_;
+  const bool hold = is_full || is_unwelcome_;
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);

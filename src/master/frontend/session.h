@@ -22,7 +22,6 @@
 #include "master/frontend/client_table.h"
 #include "master/frontend/handshakes.h"
 #include "master/frontend/http_policy.h"
-#include "master/frontend/long_messages.h"
 #include "master/frontend/reply.h"
 #include "master/frontend/response_queue.h"
 #include "net/connection.h"
@@ -48,13 +47,11 @@ class Session final : public std::enable_shared_from_this<Session>,
     rpc::HttpDate date;
     net::ReadingTurns reading_turns;
     Handshakes* handshakes = nullptr;
-    LongMessages* long_messages = nullptr;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     // See net::Connection::Events. on_closed: the session is to be destroyed later, too.
     std::function<void(const net::Connection&, uint64_t was_bytes)> on_memory;
     std::function<void(std::shared_ptr<Session>)> on_closed;
-    std::function<void(std::shared_ptr<Session>)> on_paused;  // go_on() is due in the next turn
-    bool is_draining = false;                                 // new requests are refused
+    bool is_draining = false;  // new requests are refused
   };
 
   Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared, uint64_t now_ns);
@@ -76,7 +73,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_closed() const { return connection_.is_closed(); }
   // Closes the connection once all answers were sent.
   void finish_when_idle();
-  bool is_idle() const { return calls_.empty() && line_.is_empty() && !is_parsing_; }
+  bool is_idle() const { return calls_.empty() && line_.is_empty(); }
 
  private:
   class Call;  // in session_calls.cc
@@ -97,18 +94,12 @@ class Session final : public std::enable_shared_from_this<Session>,
   // sending side is not gone: see net::Connection.
   void on_closed() override;
   net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
-  void on_paused() override { shared_.on_paused(shared_from_this()); }
 
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
   // REQUIRES: enter().
   const std::string& client() const { return shared_.clients.name_of(*place_); }
-  // Parses a long message beside the loop, then serves it. Until then no other one is read.
-  void parse_later(std::string_view text, std::shared_ptr<const void> bytes,
-                   const std::optional<Reply::Http>& http);
-  // False: the message is not JSON.
-  bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
   // Makes the error -32001, and counts a refusal.
@@ -164,7 +155,6 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   bool is_unwelcome_ = false;                         // further messages are ignored
-  bool is_parsing_ = false;                           // see parse_later()
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

@@ -62,7 +62,7 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
 
 Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
                        uint64_t deadline_ns) const {
-  const Lane& lane = const_cast<Scheduler*>(this)->lane_of(method);
+  const Lane& lane = lane_of(method);
   const AdmissionControl::Forecast forecast =
       admission_.forecast(client, lane, method, now_ns, deadline_ns);
   Quote quote;

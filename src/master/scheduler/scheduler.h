@@ -102,6 +102,7 @@ class Scheduler {
   };
 
   Lane& lane_of(uint32_t method) { return lanes_[method_lanes_[method]]; }
+  const Lane& lane_of(uint32_t method) const { return lanes_[method_lanes_[method]]; }
   void wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns);
   static void add_work(ClientShare& client, int64_t work_ns);
   int64_t room_of(const Entry& entry) const;

@@ -95,7 +95,7 @@ class UserReader {
   std::string fault_;
 };
 
-// What is valid here, for an error; empty: everything is.
+// The kinds of value that are valid at this place, as an error names them. Empty: any value is.
 std::string_view UserReader::expected() const {
   switch (place_) {
     case Place::kOutside:

@@ -103,7 +103,7 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
   const double queue = queue_ns(request, prediction);
   double wait_ns = late;
   if (is_limited(request.client) && queue > request.limit_ns) {
-    // Until what is beyond the limit has begun.
+    // The time until the workers have begun the work beyond the limit.
     const double beyond_ns =
         (queue - request.limit_ns) * static_cast<double>(prediction.view.workers);
     wait_ns = std::max(wait_ns, load_.wait_ns(beyond_ns, prediction.view, request.now_ns));

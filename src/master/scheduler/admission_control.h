@@ -40,7 +40,7 @@ class AdmissionControl {
   AdmissionControl(const Lanes& lanes, const LaneOrders& orders, const WorkerLoad& load,
                    const CostModel& costs);
 
-  // What was predicted for a request: for its refusal, and for quotes.
+  // The prediction for a request; its refusal and its quote are made from it.
   struct Forecast {
     Quotes::State state = Quotes::kFree;
     double done_ns = 0;  // without any margin

@@ -1,7 +1,8 @@
 // Flow: the jobs of one client that may run on the same workers; Entry: a job's place among them.
 //
-// A lane is what has its own workers: each method with `concurrency`, `reserved_workers` or a batch
-// has a lane of its own, all other methods have one together. A client has one flow in each lane.
+// A lane is a set of methods with one limit of workers. Each method with `concurrency`,
+// `reserved_workers` or a batch has a lane of its own; all other methods share one. A client has
+// one flow in each lane.
 // A group of clients has one, too, which holds no jobs but the order of its members' flows.
 //
 // Pure; the master only. Memory: an entry is part of its job; flows belong to their client.

@@ -17,7 +17,7 @@ struct Quote {
   static constexpr std::array<double, 3> kProbability = {0.5, 0.9, 0.99};
 
   std::array<double, 3> ns = {};
-  double free = 0;  // the part of the workers' time that nobody has used lately
+  double free = 0;  // the part of the workers' time that was idle lately
 };
 
 class Quotes {
@@ -32,7 +32,7 @@ class Quotes {
       each *= predicted_ns;
     return ns;
   }
-  // What was predicted has taken so long.
+  // A job with this prediction has taken `took_ns`.
   void learn(uint32_t method, State state, double predicted_ns, double took_ns) {
     for (size_t i = 0; i < 3; ++i) {
       double& factor = factors_[method][state][i];

@@ -8,7 +8,8 @@ cd "$(dirname "$0")/.."
 [[ $# -gt 0 ]] ||
   exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
 if [[ $1 == short ]]; then
-  readonly bytes="protocol,http,stream,framings,hostile_clients,upstream" # read from others
+  # Those of bytes that others send, and of deaths.
+  readonly bytes="protocol,http,stream,framings,long_messages,hostile_clients,upstream"
   readonly deaths="deaths,reload,scribbling,quarantine"
   exec scripts/sum.sh "scripts/check.sh asan tests/e2e/test_{$bytes,$deaths}.py" \
     "scripts/fuzz.sh short"
@@ -29,8 +30,10 @@ case $build in
   tsan)
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     TSAN_OPTIONS+=:suppressions=$PWD/tests/tsan_suppressions.txt
-    # The master's only threads are libuv's pool, where crashes are written, and libcurl's resolver.
-    readonly threads=(tests/e2e/test_{quarantine,upstream,hostile_upstreams,reload,shutdown}.py)
+    # The master's only threads are libcurl's resolver and libuv's pool, where crashes are written
+    # and long messages parsed.
+    readonly threads=(
+      tests/e2e/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
     # used: it then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then

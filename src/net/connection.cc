@@ -17,6 +17,9 @@ namespace {
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 static_assert(kReadBytes <= TlsStream::kReceivedMax);
+// The longest read into the room of a long message. A client on another core may send as fast as we
+// read, so a read of megabytes could take longer than a turn of the loop has.
+constexpr size_t kLongReadBytes = 256 << 10;
 
 // The timeout of the first bytes, and of a message; a message has more time, by its bytes at the
 // slowest rate.
@@ -25,6 +28,10 @@ constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 
 // How long a client may take to close after everything was sent.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
+
+// The clock is read after so many bytes of messages, each counted with some more.
+constexpr size_t kMeasuredBytes = 4 << 10;
+constexpr size_t kMessageCostBytes = 256;
 
 // The CPU time of the event loop's thread.
 uint64_t thread_cpu_ns() {
@@ -71,6 +78,7 @@ void Connection::update_reading() {
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
+    room = room.first(std::min(room.size(), kLongReadBytes));
     *buffer = make_buffer(room.data(), room.size());
   };
   const int error = uv_read_start(&stream_->stream, allocate,
@@ -162,17 +170,36 @@ bool Connection::is_mid_message() const {
 
 void Connection::hand_out_messages() {
   std::string_view message;
-  while (!is_held_ && !is_finishing_) {
+  bool is_over = false;
+  while (!is_over && !is_held_ && !is_finishing_) {
     const rpc::Framer::Event event = framer_.next(message);
     if (event == rpc::Framer::Event::kNeedMore) return clear(unread_);
-    if (hand_out(event, message)) continue;
-    is_unreadable_ = true;
-    events_.on_ended();
-    return;
+    const size_t bytes = message.size();
+    if (!hand_out(event, message)) {
+      is_unreadable_ = true;
+      events_.on_ended();
+      return;
+    }
+    // A head is followed by its message, which may have no bytes.
+    is_over = event == rpc::Framer::Event::kMessage && is_turn_over(bytes);
   }
-  if (!unread_.empty() || is_finishing_) return;
-  unread_ = framer_.take_rest();  // the shared buffer is needed for other connections
-  framer_.feed(unread_);
+  if (unread_.empty() && !is_finishing_) {
+    unread_ = framer_.take_rest();  // the shared buffer is needed for other connections
+    framer_.feed(unread_);
+  }
+  if (!is_over || unread_.empty() || is_closed()) return;
+  is_paused_ = true;
+  events_.on_paused();
+}
+
+// Reads the clock once for some short messages: that takes a fortieth of the time of one.
+bool Connection::is_turn_over(size_t bytes) {
+  ReadingTurns* const turns = events_.reading_turns();
+  if (turns == nullptr || is_held_ || is_finishing_) return false;
+  unmeasured_ += bytes + kMessageCostBytes;
+  if (unmeasured_ < kMeasuredBytes) return false;
+  unmeasured_ = 0;
+  return turns->is_over(now_ns());
 }
 
 // False: no message can follow.
@@ -180,14 +207,28 @@ bool Connection::hand_out(rpc::Framer::Event event, std::string_view message) {
   switch (event) {
     case rpc::Framer::Event::kHead:
       return events_.on_head(*http());
-    case rpc::Framer::Event::kMessage:
+    case rpc::Framer::Event::kMessage: {
       has_message_come_ = true;
+      const bool may_follow = http() == nullptr || http()->keep_alive();
       if (!events_.on_message(message) && !framer_.skip_bad_message()) return false;
-      return http() == nullptr || http()->keep_alive();
+      return may_follow;
+    }
     default:
       events_.on_unreadable(event);
       return false;
   }
+}
+
+void Connection::go_on() {
+  is_paused_ = false;
+  flush();
+}
+
+void Connection::reject_message() {
+  if (framer_.skip_bad_message()) return;
+  is_unreadable_ = true;
+  update_reading();
+  events_.on_ended();
 }
 
 void Connection::on_end() {
@@ -221,6 +262,11 @@ void Connection::resume() {
 bool Connection::has_client_ended() const {
   pollfd one{fd_of(*stream_), POLLRDHUP, 0};
   return ::poll(&one, 1, 0) == 1;
+}
+
+bool Connection::has_failed() const {
+  pollfd one{fd_of(*stream_), 0, 0};
+  return ::poll(&one, 1, 0) == 1 && (one.revents & POLLERR) != 0;
 }
 
 void Connection::finish() {

@@ -58,6 +58,8 @@ class Connection {
     virtual void on_closed() = 0;
     // Null: a connection is read whenever it is ready.
     virtual ReadingTurns* reading_turns() { return nullptr; }
+    // The turn is over, and messages wait: the owner calls go_on() in the next one.
+    virtual void on_paused() {}
 
    protected:
     ~Events() = default;
@@ -94,15 +96,25 @@ class Connection {
   uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
+  // Takes the bytes of the message that on_message() has got: see rpc::Framer. REQUIRES: it has not
+  // returned.
+  std::shared_ptr<const void> take_message() { return framer_.take_message(); }
+  // Such a message was not JSON, and none was handed out since: the owner holds reading.
+  void reject_message();
+
   // The owner's back-pressure: stops and resumes reading, and handing out messages that were read.
   // The next flush() hands out those that waited.
   void hold_reading(bool hold);
+  // Hands out the messages that wait since on_paused().
+  void go_on();
   // Stops reading during a TLS handshake, and resumes it. The handshake's timeout goes on.
   void delay() { is_delayed_ = true; }
   void resume();
   // Whether the client has ended its sending, or is gone; for a connection that is not read.
   // REQUIRES: !is_closed().
   bool has_client_ended() const;
+  // Whether reading would fail: the client has reset the connection. REQUIRES: !is_closed().
+  bool has_failed() const;
   // Closes once everything is sent; further input is discarded. First the client gets 500 ms to
   // read and close: to close with unread input could lose the last answers.
   void finish();
@@ -137,6 +149,7 @@ class Connection {
   bool is_mid_message() const;
   bool is_shaking_hands() const;
   bool may_read_now();
+  bool is_turn_over(size_t bytes);
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);
@@ -165,7 +178,9 @@ class Connection {
   uint64_t held_bytes_ = 0;        // as last reported
   int64_t owners_bytes_ = 0;
   uint64_t last_round_ = 0;  // see ReadingTurns
+  size_t unmeasured_ = 0;    // bytes of messages since the clock was last read
   bool is_held_ = false;
+  bool is_paused_ = false;  // see Events::on_paused()
   bool is_delayed_ = false;
   bool is_reading_ = false;
   bool is_into_room_ = false;   // this read goes into the framer's own buffer

@@ -36,7 +36,8 @@ void Connection::clear(std::string& bytes) {
 
 void Connection::flush() {
   if (is_closed()) return;
-  if (!is_held_ && !unread_.empty() && !is_unreadable_ && !is_finishing_) hand_out_messages();
+  if (!is_held_ && !is_paused_ && !unread_.empty() && !is_unreadable_ && !is_finishing_)
+    hand_out_messages();
   end_if_tls_has();
   write_due();
   if (is_closed()) return;

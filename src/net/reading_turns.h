@@ -9,7 +9,10 @@
 // Cost:    a turn of the server's loop may spin for results, so a single ready connection is read
 //          again in the same turn: with one read a turn, requests of 200 KB had a third of their
 //          rate.
-// Limits:  a read that has begun is not stopped: its messages may take longer than a turn.
+// Paused:  one read may bring thousands of messages. A connection whose messages have taken the
+//          rest of the turn is paused: its owner goes on with it in the next turn, for as long
+//          again before that turn reads.
+// Limits:  a message that has begun is not stopped.
 // Pure: time is an argument.
 #pragma once
 
@@ -23,7 +26,7 @@ namespace ringmaster::net {
 
 class ReadingTurns {
  public:
-  static constexpr uint64_t kTurnNs = 5 * kNsPerMs;
+  static constexpr uint64_t kTurnNs = 2 * kNsPerMs;
 
   // Whether to read a ready connection now. `last_round` is the connection's own: 0 before the
   // first call.
@@ -39,6 +42,14 @@ class ReadingTurns {
     return true;
   }
 
+  // Whether the messages that were read already must wait for the next turn.
+  bool is_over(uint64_t now_ns) {
+    if (!begun_ns_) begun_ns_ = now_ns;
+    return now_ns >= *begun_ns_ + kTurnNs;
+  }
+  // Of a turn: the paused connections, and those that are read, have the time once each.
+  void begin_part() { begun_ns_.reset(); }
+
   void end_turn() {
     begun_ns_.reset();
     is_catching_up_ = std::exchange(leaves_some_, false);
@@ -47,7 +58,7 @@ class ReadingTurns {
 
  private:
   uint64_t round_ = 1;
-  std::optional<uint64_t> begun_ns_;  // the first read of this turn
+  std::optional<uint64_t> begun_ns_;  // the first read of this turn, or message of a paused one
   bool leaves_some_ = false;          // this turn: connections that this round has not read
   bool is_catching_up_ = false;       // the turn before has left some
 };

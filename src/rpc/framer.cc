@@ -110,13 +110,27 @@ void Framer::release() {
   if (http_ != nullptr) http_->release();
   if (!is_handed_out_) return;
   is_handed_out_ = false;
-  if (is_in_room_) {  // keep the bytes behind the message
-    rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());
-    input_ = {rest_.data(), rest_.size()};
-    pos_ = begin_ = 0;
-    is_in_room_ = false;
-  }
+  keep_rest();
   buffer_.clear(kKeptBufferBytes);
+}
+
+// Copies the bytes behind a message out of the room behind it.
+void Framer::keep_rest() {
+  if (!is_in_room_) return;
+  rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());
+  input_ = {rest_.data(), rest_.size()};
+  pos_ = begin_ = 0;
+  is_in_room_ = false;
+}
+
+std::shared_ptr<const void> Framer::take_message() {
+  if (http_ != nullptr) return http_->take_message();
+  if (buffer_.is_empty()) return nullptr;
+  is_handed_out_ = false;
+  keep_rest();
+  const auto taken = std::make_shared<ByteBuffer>();
+  std::swap(*taken, buffer_);
+  return taken;
 }
 
 void Framer::find_framing() {

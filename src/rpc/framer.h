@@ -71,6 +71,12 @@ class Framer {
   // next call of next() or feed().
   Event next(std::string_view& message);
 
+  // Takes the bytes of a message that next() has handed out, if they lie in the framer's own
+  // buffer, as those of a long message do: the message is valid for as long as the caller keeps
+  // them. Null: they are among the bytes that were fed. REQUIRES: no call of next() or feed()
+  // since.
+  std::shared_ptr<const void> take_message();
+
   // Takes the bytes that next() has not read out of the framer: the caller keeps them, and feeds
   // them later. REQUIRES: the framer is between two messages.
   std::string_view take_rest();
@@ -109,6 +115,7 @@ class Framer {
   };
 
   void release();
+  void keep_rest();
   void find_framing();
   void find_begin();
   void skip_line();

@@ -100,6 +100,11 @@ void HttpReader::release() {
   is_out_ = is_head_out_ = false;
 }
 
+std::shared_ptr<const void> HttpReader::take_message() {
+  is_out_ = is_head_out_ = false;
+  return std::shared_ptr<Parser>(std::move(parser_));
+}
+
 // Parses a whole head at once, so that the result does not depend on how the bytes are divided.
 std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, size_t& pos) {
   std::string_view from = bytes.substr(pos, kHeadBytesMax + kHeadEnd.size());

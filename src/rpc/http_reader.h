@@ -37,6 +37,8 @@ class HttpReader {
 
   // Frees the request that was handed out.
   void release();
+  // The same, but body() is valid for as long as the caller keeps this.
+  std::shared_ptr<const void> take_message();
 
   // The current request: valid from kHead until the release() or read() after kMessage.
   std::string_view method() const;

@@ -15,10 +15,12 @@ namespace ringmaster::rpc {
 inline constexpr size_t kBytesMax = 64;
 
 // Feeds a stream in pieces of `piece` bytes, into the framer's room if it offers any. Returns the
-// messages, then how the stream ended; skips bad messages as the server does.
+// messages, then how the stream ended; skips bad messages as the server does. `is_taken`: takes
+// long messages out of the framer, and keeps what follows them, as for one that is parsed later.
 inline std::vector<std::string> cut(std::string_view stream, size_t piece,
-                                    size_t bytes_max = kBytesMax) {
+                                    size_t bytes_max = kBytesMax, bool is_taken = false) {
   Framer framer(bytes_max);
+  std::string rest;
   std::vector<std::string> out;
   while (!stream.empty()) {
     const std::span<char> room = framer.room();
@@ -41,6 +43,11 @@ inline std::vector<std::string> cut(std::string_view stream, size_t piece,
       if (event == Framer::Event::kHead) {
         out.emplace_back(framer.http()->method());
         continue;
+      }
+      const auto owner = is_taken ? framer.take_message() : nullptr;
+      if (owner != nullptr) {
+        rest = std::string(framer.take_rest());
+        framer.feed(rest);
       }
       out.emplace_back(message);
       if (json::find_fault(message) && !framer.skip_bad_message()) {

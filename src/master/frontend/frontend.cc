@@ -34,16 +34,25 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
+      next_turn_(make_handle<uv_idle_t>(loop, this, uv_idle_init)),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
       handshakes_([this](const net::Connection& connection) {
         shared_.access.count(Refusal::kDelayed, connection.client());
-      }) {
+      }),
+      long_messages_(loop) {
   for (InheritedSocket& socket : inherited)
     entrances_.push_back({"", net::Listener::adopt(std::move(socket.fd), socket.is_tls)});
   shared_.on_unsent = [this](std::shared_ptr<Session> session) {
     unsent_.push_back(std::move(session));
   };
+  shared_.on_paused = [this](std::shared_ptr<Session> session) {
+    const std::string client = session->client();
+    paused_.push(client, std::move(session));
+    uv_idle_start(next_turn_.get(),
+                  [](uv_idle_t* idle) { static_cast<Frontend*>(idle->data)->go_on_with_paused(); });
+  };
   shared_.handshakes = &handshakes_;
+  shared_.long_messages = &long_messages_;
   shared_.on_memory = [this](const net::Connection& connection, uint64_t was_bytes) {
     count_memory(connection, was_bytes);
   };
@@ -159,6 +168,17 @@ std::vector<std::string> Frontend::addresses() const {
   return addresses;
 }
 
+// At the beginning of a turn, before it reads. Each goes on for what is left of the time, the first
+// one at least for a message; one that is paused again waits for its client's next turn.
+void Frontend::go_on_with_paused() {
+  net::ReadingTurns& turns = shared_.reading_turns;
+  turns.begin_part();  // the last turn's reading is over
+  while (!paused_.is_empty() && !turns.is_over(now_ns()))
+    paused_.pop()->connection().go_on();
+  turns.begin_part();
+  if (paused_.is_empty()) uv_idle_stop(next_turn_.get());
+}
+
 void Frontend::close_stalled() {
   std::vector<std::shared_ptr<Session>> stalled, idle;
   const uint64_t now = now_ns();
@@ -211,6 +231,8 @@ void Frontend::close_greediest() {
 void Frontend::drain() {
   entrances_.clear();
   shared_.is_draining = true;
+  while (!paused_.is_empty())  // they are not paused again
+    paused_.pop()->connection().go_on();
 }
 
 void Frontend::finish() {

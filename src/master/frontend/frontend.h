@@ -19,6 +19,7 @@
 
 #include "base/status.h"
 #include "master/deployment/deployment.h"
+#include "master/frontend/client_turns.h"
 #include "master/frontend/handshakes.h"
 #include "master/frontend/session.h"
 #include "master/system/systemd.h"
@@ -52,6 +53,8 @@ class Frontend {
   // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
+  // Whether messages that were read are not served yet.
+  bool has_unserved() const { return !paused_.is_empty() || !long_messages_.is_idle(); }
 
  private:
   struct Entrance {
@@ -68,6 +71,7 @@ class Frontend {
   std::optional<Refusal> make_room_for(const std::string& client);
   bool close_idle();
   void report_refusals();
+  void go_on_with_paused();
   void close_stalled();
   void count_memory(const net::Connection& connection, uint64_t was_bytes);
   void close_greediest();
@@ -84,8 +88,11 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> unsent_;
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
+  ClientTurns<std::shared_ptr<Session>> paused_;    // see net::ReadingTurns
+  UvHandle<uv_idle_t> next_turn_;                   // active while any is paused
   UvHandle<uv_timer_t> stall_timer_;
   Handshakes handshakes_;
+  LongMessages long_messages_;
   size_t next_bucket_ = 0;  // of sessions_: checked next
 };
 

@@ -16,6 +16,12 @@ constexpr std::string_view kAuth = "rpc.auth";
 
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
+// The longest params of the methods above, which the loop itself reads.
+constexpr size_t kBuiltInParamsBytes = 4 << 10;
+
+bool is_built_in(std::string_view method) {
+  return method == kCancel || method == kDiscover || method == kAuth;
+}
 
 }  // namespace
 
@@ -68,7 +74,42 @@ bool Session::on_message(std::string_view text) {
       return true;
     }
   }
-  const rpc::Message message = rpc::parse(text, limits().batch_items);
+  if (text.size() >= LongMessages::kBytesMin) {
+    std::shared_ptr<const void> bytes = connection_.take_message();
+    if (bytes == nullptr) {  // it came whole in one read
+      const auto copy = std::make_shared<const std::string>(text);
+      text = *copy;
+      bytes = copy;
+    }
+    parse_later(text, std::move(bytes), http);
+    return true;
+  }
+  return serve(rpc::parse(text, limits().batch_items), http);
+}
+
+void Session::parse_later(std::string_view text, std::shared_ptr<const void> bytes,
+                          const std::optional<Reply::Http>& http) {
+  is_parsing_ = true;
+  update_hold();
+  const auto held_bytes = static_cast<int64_t>(text.size());
+  charge(held_bytes);
+  const auto on_parsed = [self = shared_from_this(), held_bytes, http](const rpc::Message& parsed) {
+    if (!self->is_wanted()) return;
+    self->is_parsing_ = false;
+    self->charge(-held_bytes);
+    if (!self->serve(parsed, http)) self->connection_.reject_message();
+  };
+  shared_.long_messages->parse({this, client(), text, std::move(bytes), limits().batch_items,
+                                [this] { return is_wanted(); }, on_parsed});
+}
+
+// While a message is parsed, the connection is not read, so that the client's reset is found here.
+bool Session::is_wanted() {
+  if (connection_.has_failed()) connection_.abort();
+  return !is_closed();
+}
+
+bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
   const bool is_json = message.requests.empty() || !message.requests.front().error ||
                        message.requests.front().error->code != rpc::kParseError;
   if (!is_authenticated_ && !http && !is_authentication(message)) {
@@ -77,7 +118,7 @@ bool Session::on_message(std::string_view text) {
   }
   std::shared_ptr<Reply> reply;
   if (message.is_batch || http) {
-    reply = std::make_shared<Reply>(message.is_batch, std::move(http));
+    reply = std::make_shared<Reply>(message.is_batch, http);
   }
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
@@ -115,17 +156,23 @@ rpc::Error Session::count_unauthorized() {
 
 void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& reply) {
   if (request.error) return refuse(request, *request.error, reply.get());
+  if (request.params.size() > kBuiltInParamsBytes && is_built_in(request.method)) {
+    const std::string what = fmt::format("expected params of at most {} bytes, found {}",
+                                         kBuiltInParamsBytes, request.params.size());
+    return refuse(request, rpc::make_error(rpc::kInvalidParams, "invalid_params", what),
+                  reply.get());
+  }
   if (request.method == kCancel) return cancel(request, reply.get());
-  if (request.method == kDiscover) return discover(request, reply.get());
   if (request.method == kAuth) return authenticate(request, reply.get());
-  const Method* method = shared_.deployment->find_method(request.method);
-  if (method == nullptr) return refuse_unknown_method(request, reply.get());
-  if (shared_.is_draining) {
+  if (shared_.is_draining) {  // the deployment may be gone
     rpc::Error error =
         rpc::make_error(rpc::kShuttingDown, "shutting_down", "the server is shutting down");
     error.retryable = true;
     return refuse(request, error, reply.get());
   }
+  if (request.method == kDiscover) return discover(request, reply.get());
+  const Method* method = shared_.deployment->find_method(request.method);
+  if (method == nullptr) return refuse_unknown_method(request, reply.get());
   admit(*method, request, reply);
 }
 
@@ -232,7 +279,7 @@ void Session::update_idle() {
 void Session::update_hold() {
   update_idle();
   const bool is_full = std::max(calls_.size(), line_.size()) >= limits().in_flight_per_connection;
-  const bool hold = is_full || is_unwelcome_;
+  const bool hold = is_full || is_unwelcome_ || is_parsing_;
   if (hold == is_held_) return;
   is_held_ = hold;
   connection_.hold_reading(hold);
@@ -241,6 +288,7 @@ void Session::update_hold() {
 
 void Session::on_closed() {
   shared_.handshakes->forget(connection_, now_ns());
+  if (is_parsing_) shared_.long_messages->forget(this);
   shared_.on_closed(shared_from_this());
   if (place_) shared_.clients.remove(*place_);
   place_.reset();

@@ -22,6 +22,7 @@
 #include "master/frontend/client_table.h"
 #include "master/frontend/handshakes.h"
 #include "master/frontend/http_policy.h"
+#include "master/frontend/long_messages.h"
 #include "master/frontend/reply.h"
 #include "master/frontend/response_queue.h"
 #include "net/connection.h"
@@ -47,11 +48,13 @@ class Session final : public std::enable_shared_from_this<Session>,
     rpc::HttpDate date;
     net::ReadingTurns reading_turns;
     Handshakes* handshakes = nullptr;
+    LongMessages* long_messages = nullptr;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
     // See net::Connection::Events. on_closed: the session is to be destroyed later, too.
     std::function<void(const net::Connection&, uint64_t was_bytes)> on_memory;
     std::function<void(std::shared_ptr<Session>)> on_closed;
-    bool is_draining = false;  // new requests are refused
+    std::function<void(std::shared_ptr<Session>)> on_paused;  // go_on() is due in the next turn
+    bool is_draining = false;                                 // new requests are refused
   };
 
   Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared, uint64_t now_ns);
@@ -70,10 +73,12 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
+  // The client for which the connection counts. REQUIRES: enter(), !is_closed().
+  const std::string& client() const { return shared_.clients.name_of(*place_); }
   bool is_closed() const { return connection_.is_closed(); }
   // Closes the connection once all answers were sent.
   void finish_when_idle();
-  bool is_idle() const { return calls_.empty() && line_.is_empty(); }
+  bool is_idle() const { return calls_.empty() && line_.is_empty() && !is_parsing_; }
 
  private:
   class Call;  // in session_calls.cc
@@ -93,13 +98,22 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Cancels the session's calls, but not its notifications. A client that only shuts down its
   // sending side is not gone: see net::Connection.
   void on_closed() override;
-  net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
+  // At the end of the server, what was read is refused at once: that takes little time.
+  net::ReadingTurns* reading_turns() override {
+    return shared_.is_draining ? nullptr : &shared_.reading_turns;
+  }
+  void on_paused() override { shared_.on_paused(shared_from_this()); }
 
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
-  // REQUIRES: enter().
-  const std::string& client() const { return shared_.clients.name_of(*place_); }
+  // Parses a long message beside the loop, then serves it. Until then no other one is read.
+  void parse_later(std::string_view text, std::shared_ptr<const void> bytes,
+                   const std::optional<Reply::Http>& http);
+  // False: the client is gone, and the connection closed.
+  bool is_wanted();
+  // False: the message is not JSON.
+  bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
   // Makes the error -32001, and counts a refusal.
@@ -155,6 +169,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   bool is_unwelcome_ = false;                         // further messages are ignored
+  bool is_parsing_ = false;                           // see parse_later()
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

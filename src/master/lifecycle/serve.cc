@@ -269,6 +269,7 @@ void Server::limit_stopping(uint64_t limit_ms) {
 // After a flush: requests that had been read, and waited for answers to leave, are refused by then.
 void Server::end_when_answered() {
   if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
+  if (frontend_->has_unserved()) return;
   end(ExitCode::kOk);
   frontend_->flush();  // closes the connections now: the next turn may begin only at a timer
 }

@@ -96,19 +96,35 @@ class Client : public Connection::Events {
       ::usleep(1000);
   }
 
+  void set_send_buffer(int bytes) {
+    REQUIRE(::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
+  }
   // Without a turn of the loop.
   void fill(std::string_view bytes) {
     const auto size = static_cast<ssize_t>(bytes.size());
     REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) == size);
   }
-  // How many messages one turn of the loop hands out, if the first of them takes 20 ms.
-  size_t turn() {
+  // How many messages one turn of the loop hands out, if the first of them takes 20 ms or no time.
+  // In the server's order: paused connections (uv_idle), the end of the turn before (uv_prepare),
+  // reads.
+  size_t turn(bool is_slow = true) {
     const size_t begin = messages;
-    is_next_slow_ = true;
+    is_next_slow_ = is_slow;
     has_turns_ = true;
-    uv_run(loop_.get(), UV_RUN_NOWAIT);
+    turns_.begin_part();
+    CHECK(!turns_.is_over(now_ns()));
+    if (std::exchange(is_paused_, false)) connection_->go_on();
+    turns_.begin_part();
+    connection_->flush();
     turns_.end_turn();
+    uv_run(loop_.get(), UV_RUN_NOWAIT);
     return messages - begin;
+  }
+  // How many reads one turn of the loop begins.
+  size_t count_reads() {
+    const size_t begin = reads_;
+    uv_run(loop_.get(), UV_RUN_NOWAIT);
+    return reads_ - begin;
   }
 
   uint64_t before = 0;
@@ -125,7 +141,15 @@ class Client : public Connection::Events {
   void on_unreadable(rpc::Framer::Event) override {}
   void on_ended() override {}
   void on_closed() override {}
-  ReadingTurns* reading_turns() override { return has_turns_ ? &turns_ : nullptr; }
+  void on_paused() override {
+    CHECK(!is_paused_);
+    is_paused_ = true;
+  }
+  // Without turns, asked before each read only.
+  ReadingTurns* reading_turns() override {
+    ++reads_;
+    return has_turns_ ? &turns_ : nullptr;
+  }
 
   test::TemporaryFolder folder_;
   test::Loop loop_;
@@ -133,6 +157,8 @@ class Client : public Connection::Events {
   ReadingTurns turns_;
   bool has_turns_ = false;
   bool is_next_slow_ = false;
+  bool is_paused_ = false;
+  size_t reads_ = 0;
   Fd socket_{::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0)};
   std::optional<Connection> connection_;
 };
@@ -143,14 +169,26 @@ std::string message_of(size_t bytes) {
 
 }  // namespace
 
-TEST_CASE("connection: a turn of the loop that has read for 5 ms begins no further read") {
+TEST_CASE("connection: when a turn is over, messages that were read wait for the next one") {
+  constexpr size_t kCount = 24 << 10;
   Client client;
   std::string flood;
-  for (size_t i = 0; i < 24 << 10; ++i)
+  for (size_t i = 0; i < kCount; ++i)
     flood += "[1]\n";
   client.fill(flood);
-  CHECK(client.turn() == (64 << 10) / 4);  // one read of 64 KiB
-  CHECK(client.turn() == (8 << 10));
+  CHECK(client.turn() < 50);  // the clock is read now and then
+  CHECK(client.turn() < 50);
+  for (size_t turns = 0; turns < kCount && client.messages < kCount; ++turns)
+    client.turn(false);
+  CHECK(client.messages == kCount);
+}
+
+TEST_CASE("connection: a read of a long message is short, too, so that a turn can end behind it") {
+  Client client;
+  client.send('[' + std::string(1 << 20, ' '));
+  client.set_send_buffer(400 << 10);
+  client.fill(std::string(300 << 10, ' '));
+  CHECK(client.count_reads() == 2);
 }
 
 TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever blanks come") {

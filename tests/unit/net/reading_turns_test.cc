@@ -40,15 +40,26 @@ TEST_CASE("reading turns: a turn with time for all reads all") {
   CHECK(all.turn(0) == "aaabbbcccdddeee");
 }
 
-TEST_CASE("reading turns: those that a turn of 5 ms leaves are read next, once each") {
+TEST_CASE("reading turns: those that a turn of 2 ms leaves are read next, once each") {
   AllReady all;
-  CHECK(all.turn(2 * kNsPerMs) == "aaa");
-  CHECK(all.turn(2 * kNsPerMs) == "bcd");
-  CHECK(all.turn(2 * kNsPerMs) == "e");
+  CHECK(all.turn(kNsPerMs * 4 / 5) == "aaa");
+  CHECK(all.turn(kNsPerMs * 4 / 5) == "bcd");
+  CHECK(all.turn(kNsPerMs * 4 / 5) == "e");
   CHECK(all.turn(100 * kNsPerMs) == "a");
   CHECK(all.turn(100 * kNsPerMs) == "b");
   CHECK(all.turn(0) == "cde");
   CHECK(all.turn(0) == "aaabbbcccdddeee");
+}
+
+TEST_CASE("reading turns: what paused connections take is not taken from those that are read") {
+  ReadingTurns turns;
+  uint64_t round = 0;
+  CHECK(!turns.is_over(kNsPerS));
+  CHECK(turns.is_over(kNsPerS + ReadingTurns::kTurnNs));
+  turns.begin_part();
+  CHECK(turns.may_read(round, kNsPerS + ReadingTurns::kTurnNs));
+  CHECK(!turns.may_read(round, kNsPerS + 2 * ReadingTurns::kTurnNs));
+  CHECK(turns.is_over(kNsPerS + 2 * ReadingTurns::kTurnNs));
 }
 
 }  // namespace ringmaster::net

@@ -93,6 +93,7 @@ TEST_CASE("framing: a stream with lengths in it is cut alike, whole or in pieces
       CAPTURE(v.stream);
       CAPTURE(piece);
       CHECK(cut(v.stream, piece) == v.out);
+      CHECK(cut(v.stream, piece, kBytesMax, true) == v.out);
     }
   }
 }
@@ -102,8 +103,9 @@ TEST_CASE("framing: behind a message of known length, the next one is read in pl
   const std::string headers = "Content-Length: 300000\r\n\r\n" + large;
   for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {
     CAPTURE(piece);
-    CHECK(cut(headers + headers + "Content-Length: 2\r\n\r\n{}", piece, 300'000) ==
-          std::vector<std::string>{large, large, "{}"});
+    const std::string stream = headers + headers + "Content-Length: 2\r\n\r\n{}";
+    for (const bool is_taken : {false, true})
+      CHECK(cut(stream, piece, 300'000, is_taken) == std::vector<std::string>{large, large, "{}"});
   }
 }
 

@@ -142,8 +142,10 @@ TEST_CASE("framing: what follows a long message that was read in place is cut al
     expected.insert(expected.begin(), large);
     expected.push_back(last);
     const std::string stream = large + '\n' + vector.stream + '\n' + last + '\n';
-    for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u})
+    for (const size_t piece : {10'000u, 65'536u, 150'001u, 1'000'000u}) {
       CHECK(cut(stream, piece, 400'000) == expected);
+      CHECK(cut(stream, piece, 400'000, true) == expected);
+    }
   }
 }
 

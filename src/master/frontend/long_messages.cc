@@ -1,0 +1,100 @@
+#include "master/frontend/long_messages.h"
+
+#include <sys/resource.h>
+#include <utility>
+
+#include "base/assert.h"
+#include "master/frontend/client_turns.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr int kNice = 10;
+
+// Only of this thread: Linux has a nice value for each. Where the system refuses, the thread parses
+// with the priority that it has.
+void lower_priority() {
+  static thread_local bool is_done = false;
+  if (std::exchange(is_done, true)) return;
+  if (::getpriority(PRIO_PROCESS, 0) < kNice) ::setpriority(PRIO_PROCESS, 0, kNice);
+}
+
+}  // namespace
+
+class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
+ public:
+  explicit Queue(uv_loop_t* loop) : loop_(loop) {}
+
+  void push(Order order) {
+    const std::string client = order.client;
+    waiting_.push(client, std::move(order));
+    if (parsed_ == nullptr) start(waiting_.pop());
+  }
+  bool is_idle() const { return parsed_ == nullptr; }
+  void forget(const void* owner) {
+    if (parsed_ != nullptr && parsed_->order.owner == owner) parsed_->order.on_parsed = nullptr;
+    waiting_.erase_if([owner](const Order& order) { return order.owner == owner; });
+  }
+  // Calls back no more: the owners are gone.
+  void end() {
+    if (parsed_ != nullptr) parsed_->order.on_parsed = nullptr;
+    waiting_ = {};
+  }
+
+ private:
+  struct Work {
+    uv_work_t request{};
+    std::shared_ptr<Queue> queue;
+    Order order;
+    rpc::Message message{};
+  };
+
+  // uv_queue_work() fails only without a function to run.
+  void start(Order order) {
+    parsed_ = new Work{{}, shared_from_this(), std::move(order)};
+    parsed_->request.data = parsed_;
+    const auto run = [](uv_work_t* request) {
+      lower_priority();
+      Work& self = *static_cast<Work*>(request->data);
+      self.message = rpc::parse(self.order.text, self.order.batch_items);
+    };
+    const auto done = [](uv_work_t* request, int) {
+      const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
+      self->queue->parsed_ = nullptr;
+      self->queue->start_next();  // it is parsed while this one is served
+      if (self->order.on_parsed) self->order.on_parsed(self->message);
+    };
+    RM_ASSERT(uv_queue_work(loop_, &parsed_->request, run, done) == 0);
+  }
+
+  void start_next() {
+    while (!waiting_.is_empty()) {
+      Order order = waiting_.pop();
+      if (order.is_wanted()) return start(std::move(order));
+    }
+  }
+
+  uv_loop_t* loop_;
+  Work* parsed_ = nullptr;  // by the pool; it owns itself
+  ClientTurns<Order> waiting_;
+};
+
+LongMessages::LongMessages(uv_loop_t* loop) : queue_(std::make_shared<Queue>(loop)) {}
+
+LongMessages::~LongMessages() {
+  queue_->end();
+}
+
+void LongMessages::parse(Order order) {
+  queue_->push(std::move(order));
+}
+
+void LongMessages::forget(const void* owner) {
+  queue_->forget(owner);
+}
+
+bool LongMessages::is_idle() const {
+  return queue_->is_idle();
+}
+
+}  // namespace ringmaster::master

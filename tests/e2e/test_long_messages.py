@@ -1,0 +1,209 @@
+"""Messages of 256 KiB and more, which are parsed beside the loop, and floods of cheap ones."""
+
+import contextlib
+import http.client
+import json
+import signal
+import socket
+from pathlib import Path
+
+import pytest
+from answers import Error
+from client import DEADLINE_S, read_all, request
+from pool import held_pool, wait_until_read
+
+OBJECTS = [{"id": i, "name": f"item {i}", "tags": ["a", "b"]} for i in range(20_000)]  # 1 MB
+
+
+def nice_values(pid: int) -> list[int]:
+    """Of the process's threads."""
+    stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
+    return [int(stat.rpartition(")")[2].split()[16]) for stat in stats]
+
+
+def test_they_are_parsed_by_a_thread_of_lower_priority(server):
+    running = server()
+    usual = sorted(nice_values(running.pid))
+    assert running.call("echo", [1]) == [1]
+    assert sorted(nice_values(running.pid)) == usual
+    assert running.call("echo", OBJECTS) == OBJECTS
+    assert max(nice_values(running.pid)) == max(10, *usual)
+
+
+def test_what_is_sent_behind_them_is_answered(server):
+    running = server()
+    with running.connect() as client:
+        client.send(request("echo", OBJECTS, 1) + request("echo", [2], 2) +
+                    request("echo", OBJECTS, 3) + request("echo", [4], 4))
+        answers = {answer["id"]: answer["result"] for answer in (client.answer() for _ in range(4))}
+    assert answers == {1: OBJECTS, 2: [2], 3: OBJECTS, 4: [4]}
+
+
+def test_a_batch_is_answered_in_its_order(server):
+    running = server()
+    items = [json.loads(request("echo", ["x" * 15_000, i], i)) for i in range(100)]
+    with running.connect() as client:
+        client.send(json.dumps(items).encode() + b"\n")
+        answers = json.loads(client.read())
+    assert [answer["result"][1] for answer in answers] == list(range(100))
+
+
+@pytest.mark.parametrize("framing", ["lines", "concatenated"])
+def test_one_that_is_no_json_ends_what_a_short_one_ends(server, framing):
+    running = server()
+    bad = b'{"a": "' + b"x" * 300_000 + b'", b: 1}'
+    with running.connect() as client:
+        if framing == "concatenated":
+            client.send(b"[]" + b"[]")
+            assert [client.answer()["error"]["code"] for _ in range(2)] == [-32600, -32600]
+        client.send(bad + b"\n" + request("echo", [1]))
+        Error(-32700, reason="parse_error").check(client.read())
+        if framing == "lines":
+            assert client.answer()["result"] == [1]
+        else:
+            assert client.read_to_end() == []
+    assert running.call("echo", [1]) == [1]
+
+
+def test_over_http_they_are_answered_in_order(server):
+    running = server()
+    connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
+    headers = {"Content-Type": "application/json"}
+    for params in ([1], OBJECTS, OBJECTS, [2]):
+        connection.request("POST", "/", request("echo", params), headers)
+        assert json.loads(connection.getresponse().read())["result"] == params
+    connection.close()
+
+
+def test_over_http_one_that_is_the_last_is_answered(server):
+    running = server()
+    connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
+    headers = {"Content-Type": "application/json", "Connection": "close"}
+    connection.request("POST", "/", request("echo", OBJECTS), headers)
+    assert json.loads(connection.getresponse().read())["result"] == OBJECTS
+
+
+def test_clients_that_leave_meanwhile_harm_nothing(server):
+    running = server()
+    for _ in range(20):
+        client = running.connect()
+        client.send(request("echo", OBJECTS))
+        client.reset()
+    assert running.call("echo", OBJECTS) == OBJECTS
+
+
+@pytest.fixture
+def local(server, probe, tmp_path):
+    """A server with a unix socket and the methods `echo` and `hold`."""
+    return server(listen={"rpc": [f"unix:{tmp_path}/socket"]},
+                  handlers={"echo": {}, "hold": probe("hold")})
+
+
+@pytest.mark.needs("ptrace")
+def test_others_are_served_while_one_is_parsed(local):
+    with held_pool(local.pid):
+        client = local.connect()
+        client.send(request("echo", OBJECTS))
+        wait_until_read(client)
+        assert local.call("echo", [1]) == [1]
+    assert client.answer()["result"] == OBJECTS
+
+
+@pytest.mark.needs("ptrace")
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_server_stops_only_when_those_that_it_parses_are_refused(local, number):
+    with held_pool(local.pid):
+        clients = [local.connect() for _ in range(3)]
+        for client in clients:
+            client.send(request("echo", OBJECTS))
+            wait_until_read(client)
+        local.send(number)
+        local.wait_for_line("event=stopping")
+    for client in clients:
+        error = client.answer()["error"]
+        assert error["code"] == -32013
+        assert error["data"] == {"reason": "shutting_down", "retryable": True, "executed": False}
+        assert client.read_to_end() == []
+    assert local.wait() == 0
+
+
+@pytest.mark.needs("ptrace")
+def test_a_server_that_is_told_twice_to_stop_now_refuses_nothing_more(local):
+    with held_pool(local.pid):
+        client = local.connect()
+        client.send(request("echo", OBJECTS))
+        wait_until_read(client)
+        local.send(signal.SIGINT)
+        local.wait_for_line("event=stopping_now")
+        local.send(signal.SIGINT)
+        assert client.read_to_end() == []
+    assert local.wait() == 0
+
+
+@pytest.mark.needs("ptrace")
+def test_one_that_is_parsed_during_a_reload_is_served_by_the_new_deployment(local, tmp_path):
+    with held_pool(local.pid):
+        client = local.connect()
+        client.send(request("new", OBJECTS))
+        wait_until_read(client)
+        sections = {"methods": {"new": {"steps": [{"run": "echo"}]}}}
+        local.reload(listen={"rpc": [f"unix:{tmp_path}/socket"]}, **sections)
+        local.wait_for_line("event=deployment_ended")
+    assert client.answer()["result"] == OBJECTS
+
+
+@pytest.mark.needs("ptrace")
+def test_of_a_client_that_has_reset_nothing_runs(local, gate):
+    held = gate()
+    held.open()
+    with held_pool(local.pid):
+        leaving = [local.connect() for _ in range(2)]  # one is parsed, one waits
+        for client in leaving:
+            client.send(request("no_such_method"))
+            client.socket.recv(1, socket.MSG_PEEK)  # a close with unread bytes is a reset
+            client.send(held.request(1, padding="x" * 300_000))
+            wait_until_read(client)
+        for client in leaving:
+            client.close()
+    assert local.call("echo", OBJECTS) == OBJECTS  # of the same user: parsed behind them
+    assert not held.was_reached()
+
+
+@pytest.mark.needs("ptrace")
+def test_they_count_as_memory_of_their_connections(server, tmp_path):
+    running = server(listen={"rpc": [f"unix:{tmp_path}/socket"]},
+                     limits={"request_bytes": "2MiB", "response_bytes": "2MiB",
+                             "connection_memory_bytes": "4MiB"})
+    with held_pool(running.pid):
+        parsed, *waiting, last = (running.connect() for _ in range(4))
+        parsed.send(request("echo", ["x" * 2_000_000]))
+        wait_until_read(parsed)
+        for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
+            client.send(request("echo", ["x" * size]))
+        assert parsed.read_to_end() == []  # it holds most of 4.5 MB
+        with contextlib.suppress(ConnectionError):
+            last.send(request("echo", ["x" * 1_900_000]))
+        assert read_all(last.socket) == b""  # so does this one, of 4.4 MB
+    for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
+        assert client.answer()["result"] == ["x" * size]
+
+
+def test_floods_of_cheap_messages_are_all_answered(server):
+    count = 20_000
+    running = server(limits={"in_flight_per_connection": 100_000, "requests_in_flight": 100_000})
+    with running.connect() as first, running.connect() as second:
+        for client in (first, second):
+            client.send(b"[]\n" * count + request("echo", [1], "last"))
+        for client in (first, second):
+            answers = [json.loads(line) for line in client.read_many(count + 1)]
+            assert [answer["id"] for answer in answers] == [None] * count + ["last"]
+
+
+@pytest.mark.parametrize("method", ["rpc.discover", "rpc.auth", "$/cancelRequest"])
+def test_long_params_of_a_method_of_the_server_itself_are_refused(server, method):
+    running = server()
+    with running.connect() as client:
+        client.send(request(method, {"id": "x" * 5000}))
+        Error(-32602, b"1", reason="invalid_params").check(client.read())
+        client.send(request("echo", [1]))
+        assert client.answer()["result"] == [1]

@@ -1,0 +1,49 @@
+#include "master/frontend/client_turns.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+std::string pop_all(ClientTurns<std::string>& turns) {
+  std::string all;
+  while (!turns.is_empty())
+    all += turns.pop() + ' ';
+  return all;
+}
+
+void push(ClientTurns<std::string>& turns, std::initializer_list<const char*> items) {
+  for (const char* item : items)
+    turns.push(std::string(1, item[0]), item);
+}
+
+}  // namespace
+
+TEST_CASE("client turns: each client in turn, its items in their order") {
+  ClientTurns<std::string> turns;
+  CHECK(turns.is_empty());
+  push(turns, {"b1", "b2", "b3", "a1", "c1", "c2"});
+  CHECK(pop_all(turns) == "a1 b1 c1 b2 c2 b3 ");
+}
+
+TEST_CASE("client turns: the client that had the last turn waits for the others") {
+  ClientTurns<std::string> turns;
+  push(turns, {"b1"});
+  CHECK(turns.pop() == "b1");
+  push(turns, {"b2", "a1"});
+  CHECK(pop_all(turns) == "a1 b2 ");
+  push(turns, {"b3", "b4", "c1"});
+  CHECK(pop_all(turns) == "c1 b3 b4 ");
+}
+
+TEST_CASE("client turns: erased items leave the order of the others") {
+  ClientTurns<std::string> turns;
+  push(turns, {"a1", "a2", "b1", "c1"});
+  turns.erase_if([](const std::string& item) { return item == "a1" || item == "b1"; });
+  CHECK(pop_all(turns) == "a2 c1 ");
+  push(turns, {"a3"});
+  turns.erase_if([](const std::string&) { return true; });
+  CHECK(turns.is_empty());
+}
+
+}  // namespace ringmaster::master

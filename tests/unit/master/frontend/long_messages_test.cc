@@ -1,0 +1,154 @@
+#include "master/frontend/long_messages.h"
+
+#include <array>
+#include <atomic>
+#include <doctest/doctest.h>
+#include <optional>
+#include <semaphore>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "loop_support.h"
+
+namespace ringmaster::master {
+namespace {
+
+// Keeps all threads of libuv's pool busy until release(), so that nothing else is parsed meanwhile.
+class BusyPool {
+ public:
+  void begin(test::Loop& loop) {
+    for (uv_work_t& work : works_) {
+      work.data = this;
+      const auto wait = [](uv_work_t* request) {
+        auto* const self = static_cast<BusyPool*>(request->data);
+        ++self->begun_;
+        self->released_.acquire();
+      };
+      REQUIRE(uv_queue_work(loop.get(), &work, wait, nullptr) == 0);
+    }
+    const test::Deadline deadline;
+    while (begun_ < kThreads && !deadline.is_over())
+      std::this_thread::yield();
+    REQUIRE(begun_ == kThreads);
+  }
+  void release() {
+    if (!std::exchange(is_released_, true)) released_.release(kThreads);
+  }
+
+ private:
+  static constexpr int kThreads = 4;  // libuv's default
+
+  std::array<uv_work_t, kThreads> works_{};
+  std::atomic<int> begun_ = 0;
+  std::counting_semaphore<kThreads> released_{0};
+  bool is_released_ = false;
+};
+
+struct Fixture {
+  Fixture() { pool.begin(loop); }
+  ~Fixture() { pool.release(); }
+
+  // The method is the message's name.
+  void parse(const std::string& client, const std::string& name, bool is_wanted = true) {
+    const auto bytes = std::make_shared<const std::string>(
+        R"({"jsonrpc": "2.0", "id": 1, "method": ")" + name + R"(", "params": [1]})");
+    bytes_.push_back(bytes);
+    owners_.push_back(std::make_unique<char>());
+    messages->parse({owners_.back().get(), client, *bytes, bytes, 1,
+                     [this, name, is_wanted] {
+                       asked.push_back(name);
+                       return is_wanted;
+                     },
+                     [this](const rpc::Message& message) {
+                       REQUIRE(message.requests.size() == 1);
+                       CHECK(std::this_thread::get_id() == loop_thread);
+                       CHECK(message.requests[0].params == "[1]");
+                       parsed.push_back(message.requests[0].method);
+                     }});
+  }
+  void forget(size_t number) { messages->forget(owners_[number].get()); }
+  bool is_freed(size_t number) const { return bytes_[number].expired(); }
+  void run() {
+    loop.run_until([this] { return messages->is_idle(); });
+  }
+
+  BusyPool pool;  // the loop uses it to its end
+  test::Loop loop;
+  std::optional<LongMessages> messages{loop.get()};
+  const std::thread::id loop_thread = std::this_thread::get_id();
+  std::vector<std::string> parsed;
+  std::vector<std::string> asked;  // whether they are wanted
+
+ private:
+  std::vector<std::weak_ptr<const std::string>> bytes_;
+  std::vector<std::unique_ptr<char>> owners_;
+};
+
+using Names = std::vector<std::string>;
+
+}  // namespace
+
+TEST_CASE_FIXTURE(Fixture, "long messages: a message is freed once it is parsed and handed back") {
+  CHECK(messages->is_idle());
+  parse("a", "a1");
+  CHECK(!messages->is_idle());
+  pool.release();
+  run();
+  CHECK(parsed == Names{"a1"});
+  CHECK(asked.empty());  // it has not waited
+  CHECK(is_freed(0));
+}
+
+TEST_CASE_FIXTURE(Fixture, "long messages: clients take turns, a message each") {
+  for (const char* name : {"b1", "b2", "b3", "c1", "a1", "c2"})
+    parse(std::string(1, name[0]), name);
+  pool.release();
+  run();
+  CHECK(parsed == Names{"b1", "c1", "a1", "b2", "c2", "b3"});
+  CHECK(asked == Names{"c1", "a1", "b2", "c2", "b3"});
+}
+
+TEST_CASE_FIXTURE(Fixture, "long messages: one that is not wanted any more is not parsed") {
+  parse("a", "a1");
+  parse("a", "a2", false);
+  parse("a", "a3");
+  parse("b", "b1", false);
+  pool.release();
+  run();
+  CHECK(asked == Names{"b1", "a2", "a3"});
+  CHECK(parsed == Names{"a1", "a3"});
+  for (const size_t number : {0, 1, 2, 3})
+    CHECK(is_freed(number));
+}
+
+TEST_CASE_FIXTURE(Fixture, "long messages: a forgotten one is freed, at once if it waits") {
+  parse("a", "a1");
+  parse("a", "a2");
+  parse("b", "b1");
+  parse("a", "a3");
+  forget(0);
+  CHECK(!is_freed(0));  // it is being parsed
+  forget(1);
+  CHECK(is_freed(1));
+  forget(2);
+  CHECK(is_freed(2));
+  pool.release();
+  run();
+  CHECK(parsed == Names{"a3"});
+  CHECK(is_freed(0));
+}
+
+TEST_CASE_FIXTURE(Fixture, "long messages: at the end those that wait are freed, none is called") {
+  parse("a", "a1");
+  parse("a", "a2");
+  messages.reset();
+  CHECK(!is_freed(0));
+  CHECK(is_freed(1));
+  pool.release();
+  loop.run_until([this] { return is_freed(0); });
+  CHECK(parsed.empty());
+  CHECK(asked.empty());
+}
+
+}  // namespace ringmaster::master

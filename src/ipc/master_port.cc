@@ -94,12 +94,15 @@ bool MasterPort::try_wake_one() {
   }
 }
 
-Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged) {
-  for (uint32_t worker = 0; worker < results_.size(); ++worker) {
+Status MasterPort::drain(const TakeResult& take, uint64_t bytes, uint32_t& damaged) {
+  uint64_t left = bytes;
+  for (size_t i = 0; i < results_.size() && left > 0; ++i) {
+    const uint32_t worker = next_drained_;
+    next_drained_ = worker + 1 < results_.size() ? worker + 1 : 0;
     if (!results_[worker]) continue;
     ResultReader& reader = results_[worker]->reader;
-    const uint64_t limit = std::min(bytes_each, reader.capacity());
-    for (uint64_t taken = 0; taken < limit;) {
+    uint64_t left_of_ring = reader.capacity();
+    while (left > 0 && left_of_ring > 0) {
       Result<std::optional<ResultReader::Record>> record = reader.peek();
       if (!record) {
         damaged = worker;
@@ -107,7 +110,9 @@ Status MasterPort::drain(const TakeResult& take, uint64_t bytes_each, uint32_t& 
       }
       if (!*record) break;
       last_result_at_[worker] = ++results_taken_;
-      taken += sizeof(RecordHeader) + (*record)->bytes.size();
+      const uint64_t taken = sizeof(RecordHeader) + (*record)->bytes.size();
+      left -= std::min(left, taken);
+      left_of_ring -= std::min(left_of_ring, taken);
       if (!take(worker, **record)) {
         damaged = worker;
         return fail(ExitCode::kInternal, "a result of a job that no worker has");

@@ -48,12 +48,13 @@ class MasterPort {
   size_t were_awake() const;
   bool was_any_asleep() const;
 
-  // Hands each result to `take`, oldest first per worker, and frees its space. Takes about
-  // `bytes_each` of each worker, and never more than its ring holds, so that the loop ends even if
-  // a worker keeps writing. Fails on the first damaged ring, or when `take` returns false, names
-  // the worker in `damaged`, and takes no further result.
+  // Hands results to `take`, oldest first per worker, and frees their space, until it has taken
+  // `bytes` of them; the next call begins with the next worker. Takes never more of a worker than
+  // its ring holds, so that the loop ends even if a worker keeps writing. Fails on the first
+  // damaged ring, or when `take` returns false, names the worker in `damaged`, and takes no further
+  // result.
   using TakeResult = std::function<bool(uint32_t worker, const ResultReader::Record& record)>;
-  [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes_each, uint32_t& damaged);
+  [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes, uint32_t& damaged);
 
   size_t worker_slots() const { return worker_words_.size(); }
   // The publications named by a worker's running words; it may have answered some already.
@@ -110,6 +111,7 @@ class MasterPort {
   // By worker slot: the number, among all results, of its last one.
   std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;
+  uint32_t next_drained_ = 0;  // the worker with which drain() begins
 };
 
 }  // namespace ringmaster::ipc

@@ -123,7 +123,7 @@ void RunStage::fill_header(const Job& job) {
   header.method[size] = '\0';
 }
 
-void RunStage::take_results(uint64_t bytes_each) {
+void RunStage::take_results(uint64_t bytes) {
   if (port_ == nullptr || is_damaged_) return;
   const uint64_t now = now_ns();
   const auto take = [this, now](uint32_t worker, const ipc::ResultReader::Record& record) {
@@ -133,7 +133,7 @@ void RunStage::take_results(uint64_t bytes_each) {
     return on_record(worker, record, now);
   };
   uint32_t worker = 0;
-  if (Status taken = port_->drain(take, bytes_each, worker); !taken) {
+  if (Status taken = port_->drain(take, bytes, worker); !taken) {
     on_damaged({taken.error().exit_code,
                 fmt::format("results of worker {}: {}", worker, taken.error().message)});
   }

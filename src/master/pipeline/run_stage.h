@@ -68,8 +68,8 @@ class RunStage {
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
-  // Delivers the workers' results, about `bytes_each` of each worker.
-  void take_results(uint64_t bytes_each);
+  // Delivers the workers' results, about `bytes` of all.
+  void take_results(uint64_t bytes);
   // Once a second: a shared word is damaged, too, where no word names a published job. Ends workers
   // that still hold what they had answered before the last call, and workers that have a job in
   // hand whose method's deadline is over.

@@ -140,4 +140,35 @@ TEST_CASE("ports: a drain takes about what it is asked to, and all when asked fo
   CHECK(!floor.port.was_any_result());
 }
 
+TEST_CASE("ports: with a limit, the next results are taken of the next worker") {
+  constexpr uint32_t kWorkers = 3;
+  Floor floor(kWorkers);
+  for (uint32_t slot = 0; slot < kWorkers; ++slot) {
+    test::Child worker = floor.fork_worker(slot, [slot](WorkerPort& port) {
+      for (uint32_t i = 0; i < 2; ++i) {
+        char* const room = port.reserve(100);
+        if (room == nullptr) return 1;
+        std::memset(room, 'r', 100);
+        port.commit({slot, i}, 0, 100, 0);
+      }
+      return 0;
+    });
+    REQUIRE(worker.exit_code() == 0);
+  }
+  std::vector<std::pair<uint32_t, uint32_t>> taken;  // a worker's slot, and its result
+  const auto take = [&](uint32_t worker, const ResultReader::Record& record) {
+    CHECK(record.id.job == worker);
+    taken.emplace_back(worker, record.id.sequence);
+    return true;
+  };
+  uint32_t damaged = 0;
+  for (uint32_t turns = 1; turns <= 4; ++turns) {
+    REQUIRE(floor.port.drain(take, 100, damaged));  // one result: its header counts, too
+    CHECK(taken.size() == turns);
+  }
+  REQUIRE(floor.port.drain(take, ~uint64_t{0}, damaged));
+  using Taken = decltype(taken);
+  CHECK(taken == Taken{{0, 0}, {1, 0}, {2, 0}, {0, 1}, {1, 1}, {2, 1}});
+}
+
 }  // namespace ringmaster::ipc

@@ -17,9 +17,6 @@ namespace {
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 static_assert(kReadBytes <= TlsStream::kReceivedMax);
-// The longest read into the room of a long message. A client on another core may send as fast as we
-// read, so a read of megabytes could take longer than a turn of the loop has.
-constexpr size_t kLongReadBytes = 256 << 10;
 
 // The timeout of the first bytes, and of a message; a message has more time, by its bytes at the
 // slowest rate.
@@ -78,7 +75,7 @@ void Connection::update_reading() {
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
     if (room.empty()) room = read_buffer;
-    room = room.first(std::min(room.size(), kLongReadBytes));
+    room = room.first(std::min(room.size(), kReadBytesMax));
     *buffer = make_buffer(room.data(), room.size());
   };
   const int error = uv_read_start(&stream_->stream, allocate,
@@ -292,7 +289,7 @@ bool Connection::has_stalled(uint64_t now_ns) {
 }
 
 bool Connection::has_idled(uint64_t now_ns, bool is_owed) {
-  if (is_owed || write_ != nullptr) busy_ns_ = now_ns;
+  if (is_owed || is_paused_ || write_ != nullptr) busy_ns_ = now_ns;
   const uint64_t since_ns = std::max(busy_ns_, waiting_since_ns_);
   return limits_.idle_timeout_ms > 0 && now_ns > since_ns + limits_.idle_timeout_ms * kNsPerMs;
 }

@@ -56,7 +56,7 @@ class Connection {
     // The connection is closed, and must not be used any more. The owner destroys it later: calls
     // of it may not have returned.
     virtual void on_closed() = 0;
-    // Null: a connection is read whenever it is ready.
+    // Null: a connection is read whenever it is ready, and never paused.
     virtual ReadingTurns* reading_turns() { return nullptr; }
     // The turn is over, and messages wait: the owner calls go_on() in the next one.
     virtual void on_paused() {}
@@ -66,6 +66,9 @@ class Connection {
   };
 
   static constexpr size_t kUnsentBytesMax = 1 << 20;
+  // The longest read, into the room of a long message. A client on another core may send as fast as
+  // we read, so a read of megabytes could take longer than a turn of the loop has.
+  static constexpr size_t kReadBytesMax = 256 << 10;
 
   // Events and limits must outlive the connection. Reads nothing before start(). `tls`: null
   // without TLS.
@@ -96,8 +99,8 @@ class Connection {
   uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
-  // Takes the bytes of the message that on_message() has got: see rpc::Framer. REQUIRES: it has not
-  // returned.
+  // Takes the bytes of the message that on_message() has got: see rpc::Framer. Not null for one of
+  // kReadBytesMax or more. REQUIRES: on_message() has not returned.
   std::shared_ptr<const void> take_message() { return framer_.take_message(); }
   // Such a message was not JSON, and none was handed out since: the owner holds reading.
   void reject_message();
@@ -105,8 +108,9 @@ class Connection {
   // The owner's back-pressure: stops and resumes reading, and handing out messages that were read.
   // The next flush() hands out those that waited.
   void hold_reading(bool hold);
-  // Hands out the messages that wait since on_paused().
+  // Hands out the messages that wait since on_paused(), and flushes.
   void go_on();
+  bool is_paused() const { return is_paused_; }
   // Stops reading during a TLS handshake, and resumes it. The handshake's timeout goes on.
   void delay() { is_delayed_ = true; }
   void resume();
@@ -135,7 +139,7 @@ class Connection {
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
   // Whether the idle timeout has passed; `is_owed`: the client waits for an answer, so the
-  // connection is not idle.
+  // connection is not idle. Nor is it while it is paused.
   bool has_idled(uint64_t now_ns, bool is_owed);
 
  private:

@@ -47,8 +47,12 @@ class ReadingTurns {
     if (!begun_ns_) begun_ns_ = now_ns;
     return now_ns >= *begun_ns_ + kTurnNs;
   }
-  // Of a turn: the paused connections, and those that are read, have the time once each.
+  // Begins the time anew: a turn has it twice, first for the paused connections, then for those
+  // that are read.
   void begin_part() { begun_ns_.reset(); }
+
+  // Whether the turn before has left ready connections unread.
+  bool is_catching_up() const { return is_catching_up_; }
 
   void end_turn() {
     begun_ns_.reset();

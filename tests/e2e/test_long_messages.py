@@ -1,4 +1,4 @@
-"""Messages of 256 KiB and more, which are parsed beside the loop, and floods of cheap ones."""
+"""Messages of 256 KiB and more, which are parsed beside the loop."""
 
 import contextlib
 import http.client
@@ -128,6 +128,21 @@ def test_the_server_stops_only_when_those_that_it_parses_are_refused(local, numb
 
 
 @pytest.mark.needs("ptrace")
+def test_the_server_stops_only_when_those_read_behind_them_are_refused(local):
+    client, message = local.connect(), request("echo", OBJECTS)
+    client.send(message[:-10])
+    wait_until_read(client)
+    with held_pool(local.pid):
+        client.send(message[-10:] + request("echo", [2], 2))  # one read
+        wait_until_read(client)
+        local.send(signal.SIGTERM)
+        local.wait_for_line("event=stopping")
+    assert {answer["error"]["code"] for answer in client.answers(2).values()} == {-32013}
+    assert client.read_to_end() == []
+    assert local.wait() == 0
+
+
+@pytest.mark.needs("ptrace")
 def test_a_server_that_is_told_twice_to_stop_now_refuses_nothing_more(local):
     with held_pool(local.pid):
         client = local.connect()
@@ -186,17 +201,6 @@ def test_they_count_as_memory_of_their_connections(server, tmp_path):
         assert read_all(last.socket) == b""  # so does this one, of 4.4 MB
     for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
         assert client.answer()["result"] == ["x" * size]
-
-
-def test_floods_of_cheap_messages_are_all_answered(server):
-    count = 20_000
-    running = server(limits={"in_flight_per_connection": 100_000, "requests_in_flight": 100_000})
-    with running.connect() as first, running.connect() as second:
-        for client in (first, second):
-            client.send(b"[]\n" * count + request("echo", [1], "last"))
-        for client in (first, second):
-            answers = [json.loads(line) for line in client.read_many(count + 1)]
-            assert [answer["id"] for answer in answers] == [None] * count + ["last"]
 
 
 @pytest.mark.parametrize("method", ["rpc.discover", "rpc.auth", "$/cancelRequest"])

@@ -229,10 +229,11 @@ void Frontend::close_greediest() {
 }
 
 void Frontend::drain() {
+  shared_.reading_turns.begin_part();  // for requests that are refused in this turn
+  if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
-  shared_.is_draining = true;
-  while (!paused_.is_empty())  // they are not paused again
-    paused_.pop()->connection().go_on();
+  for (const auto& session : sessions_)
+    session->await_parsed();
 }
 
 void Frontend::finish() {

@@ -53,8 +53,13 @@ class Frontend {
   // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
-  // Whether messages that were read are not served yet.
-  bool has_unserved() const { return !paused_.is_empty() || !long_messages_.is_idle(); }
+  // Whether a long message that had come before drain() is being parsed.
+  bool is_parsing() const { return !shared_.awaited.empty(); }
+  // Whether messages have come that wait for a turn of the loop. A client that goes on sending may
+  // keep this true.
+  bool has_unserved() const {
+    return !paused_.is_empty() || shared_.reading_turns.is_catching_up();
+  }
 
  private:
   struct Entrance {

@@ -28,16 +28,17 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
   void push(Order order) {
     const std::string client = order.client;
     waiting_.push(client, std::move(order));
-    if (parsed_ == nullptr) start(waiting_.pop());
+    if (in_pool_ == nullptr) start(waiting_.pop());
   }
-  bool is_idle() const { return parsed_ == nullptr; }
   void forget(const void* owner) {
-    if (parsed_ != nullptr && parsed_->order.owner == owner) parsed_->order.on_parsed = nullptr;
+    for (Work* work : {in_pool_, parsed_}) {
+      if (work != nullptr && work->order.owner == owner) work->order.on_parsed = nullptr;
+    }
     waiting_.erase_if([owner](const Order& order) { return order.owner == owner; });
   }
   // Calls back no more: the owners are gone.
   void end() {
-    if (parsed_ != nullptr) parsed_->order.on_parsed = nullptr;
+    if (in_pool_ != nullptr) in_pool_->order.on_parsed = nullptr;
     waiting_ = {};
   }
 
@@ -51,8 +52,8 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
 
   // uv_queue_work() fails only without a function to run.
   void start(Order order) {
-    parsed_ = new Work{{}, shared_from_this(), std::move(order)};
-    parsed_->request.data = parsed_;
+    in_pool_ = new Work{{}, shared_from_this(), std::move(order)};
+    in_pool_->request.data = in_pool_;
     const auto run = [](uv_work_t* request) {
       lower_priority();
       Work& self = *static_cast<Work*>(request->data);
@@ -60,11 +61,14 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
     };
     const auto done = [](uv_work_t* request, int) {
       const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
-      self->queue->parsed_ = nullptr;
-      self->queue->start_next();  // it is parsed while this one is served
+      Queue& queue = *self->queue;
+      queue.in_pool_ = nullptr;
+      queue.parsed_ = self.get();
+      queue.start_next();  // it is parsed while this one is served
+      queue.parsed_ = nullptr;
       if (self->order.on_parsed) self->order.on_parsed(self->message);
     };
-    RM_ASSERT(uv_queue_work(loop_, &parsed_->request, run, done) == 0);
+    RM_ASSERT(uv_queue_work(loop_, &in_pool_->request, run, done) == 0);
   }
 
   void start_next() {
@@ -75,7 +79,8 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
   }
 
   uv_loop_t* loop_;
-  Work* parsed_ = nullptr;  // by the pool; it owns itself
+  Work* in_pool_ = nullptr;  // it owns itself
+  Work* parsed_ = nullptr;   // handed back once the next one is in the pool
   ClientTurns<Order> waiting_;
 };
 
@@ -91,10 +96,6 @@ void LongMessages::parse(Order order) {
 
 void LongMessages::forget(const void* owner) {
   queue_->forget(owner);
-}
-
-bool LongMessages::is_idle() const {
-  return queue_->is_idle();
 }
 
 }  // namespace ringmaster::master

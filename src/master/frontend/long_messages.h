@@ -34,7 +34,8 @@ class LongMessages {
     std::string_view text;
     std::shared_ptr<const void> bytes;  // own the text
     size_t batch_items;                 // see rpc::parse()
-    // Asked when the message has waited and is to be parsed. False: it is forgotten.
+    // Asked when the message has waited and is to be parsed. False: it is forgotten. It may forget
+    // other owners' messages, too.
     std::function<bool()> is_wanted;
     std::function<void(const rpc::Message& message)> on_parsed;
   };
@@ -48,11 +49,9 @@ class LongMessages {
   void parse(Order order);
   // The owner's message is not wanted any more.
   void forget(const void* owner);
-  // Whether no message waits or is parsed.
-  bool is_idle() const;
 
  private:
-  class Queue;
+  class Queue;  // a class of its own, since work in the pool may end after this object
 
   std::shared_ptr<Queue> queue_;  // work in the pool keeps it, too
 };

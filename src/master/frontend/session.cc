@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json/scan.h"
 
@@ -75,12 +76,9 @@ bool Session::on_message(std::string_view text) {
     }
   }
   if (text.size() >= LongMessages::kBytesMin) {
+    static_assert(LongMessages::kBytesMin >= net::Connection::kReadBytesMax);
     std::shared_ptr<const void> bytes = connection_.take_message();
-    if (bytes == nullptr) {  // it came whole in one read
-      const auto copy = std::make_shared<const std::string>(text);
-      text = *copy;
-      bytes = copy;
-    }
+    RM_ASSERT(bytes != nullptr);  // it came in more than one read
     parse_later(text, std::move(bytes), http);
     return true;
   }
@@ -94,19 +92,29 @@ void Session::parse_later(std::string_view text, std::shared_ptr<const void> byt
   const auto held_bytes = static_cast<int64_t>(text.size());
   charge(held_bytes);
   const auto on_parsed = [self = shared_from_this(), held_bytes, http](const rpc::Message& parsed) {
-    if (!self->is_wanted()) return;
-    self->is_parsing_ = false;
+    if (self->close_if_gone()) return;
+    self->end_parsing();
     self->charge(-held_bytes);
     if (!self->serve(parsed, http)) self->connection_.reject_message();
   };
   shared_.long_messages->parse({this, client(), text, std::move(bytes), limits().batch_items,
-                                [this] { return is_wanted(); }, on_parsed});
+                                [this] { return !close_if_gone(); }, on_parsed});
 }
 
 // While a message is parsed, the connection is not read, so that the client's reset is found here.
-bool Session::is_wanted() {
+bool Session::close_if_gone() {
+  if (is_closed()) return true;
   if (connection_.has_failed()) connection_.abort();
-  return !is_closed();
+  return is_closed();
+}
+
+void Session::await_parsed() {
+  if (is_parsing_) shared_.awaited.insert(this);
+}
+
+void Session::end_parsing() {
+  is_parsing_ = false;
+  shared_.awaited.erase(this);
 }
 
 bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {
@@ -257,7 +265,7 @@ bool Session::identify(const std::string& client) {
 }
 
 bool Session::make_room() {
-  if (connection_.has_unsent()) {
+  if (connection_.has_unsent() || connection_.is_paused()) {
     shared_.clients.set_idle(*place_, true);
     return false;
   }
@@ -289,6 +297,7 @@ void Session::update_hold() {
 void Session::on_closed() {
   shared_.handshakes->forget(connection_, now_ns());
   if (is_parsing_) shared_.long_messages->forget(this);
+  end_parsing();
   shared_.on_closed(shared_from_this());
   if (place_) shared_.clients.remove(*place_);
   place_.reset();

@@ -15,6 +15,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_set>
 #include <vector>
 
 #include "master/deployment/deployment.h"
@@ -55,6 +56,7 @@ class Session final : public std::enable_shared_from_this<Session>,
     std::function<void(std::shared_ptr<Session>)> on_closed;
     std::function<void(std::shared_ptr<Session>)> on_paused;  // go_on() is due in the next turn
     bool is_draining = false;                                 // new requests are refused
+    std::unordered_set<const Session*> awaited;               // see await_parsed()
   };
 
   Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared, uint64_t now_ns);
@@ -65,10 +67,12 @@ class Session final : public std::enable_shared_from_this<Session>,
   void enter(const std::string& client, bool is_certificate_asked);
   // Sends the error for a connection beyond the limit `why`, and closes the connection.
   void refuse_connection(Refusal why);
-  // Closes the connection at once, for a new one. False: it has unsent answers, and goes to the end
-  // of its client's idle connections; or a known client is sending a request, and counts as busy
-  // until that is complete.
+  // Closes the connection at once, for a new one. False: it has unsent answers, or messages that
+  // wait for a turn, and goes to the end of its client's idle connections; or a known client is
+  // sending a request, and counts as busy until that is complete.
   bool make_room();
+  // If a message is being parsed: adds this to Shared::awaited until that is served.
+  void await_parsed();
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
@@ -98,10 +102,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Cancels the session's calls, but not its notifications. A client that only shuts down its
   // sending side is not gone: see net::Connection.
   void on_closed() override;
-  // At the end of the server, what was read is refused at once: that takes little time.
-  net::ReadingTurns* reading_turns() override {
-    return shared_.is_draining ? nullptr : &shared_.reading_turns;
-  }
+  net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
   void on_paused() override { shared_.on_paused(shared_from_this()); }
 
   // Counts the connection for this client from now on, by its token or certificate. False: the
@@ -110,8 +111,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Parses a long message beside the loop, then serves it. Until then no other one is read.
   void parse_later(std::string_view text, std::shared_ptr<const void> bytes,
                    const std::optional<Reply::Http>& http);
-  // False: the client is gone, and the connection closed.
-  bool is_wanted();
+  void end_parsing();
+  // True: the connection is closed.
+  bool close_if_gone();
   // False: the message is not JSON.
   bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);
   bool is_authentication(const rpc::Message& message) const;

@@ -28,6 +28,10 @@ namespace {
 // When stopping at once: how long clients may take to read the last answers.
 constexpr uint64_t kLastAnswersMs = 1000;
 
+// How long a stop goes on serving messages once no request is in flight: a client may go on sending
+// for ever.
+constexpr uint64_t kLastMessagesNs = 500 * kNsPerMs;
+
 // How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
 // answers, and for the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
@@ -100,6 +104,7 @@ class Server {
   bool is_reload_pending_ = false;  // requested while a start or reload was under way
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
+  uint64_t answered_ns_ = 0;        // when nothing was in flight any more, while stopping
   ExitCode exit_code_ = ExitCode::kOk;
 };
 
@@ -268,8 +273,9 @@ void Server::limit_stopping(uint64_t limit_ms) {
 
 // After a flush: requests that had been read, and waited for answers to leave, are refused by then.
 void Server::end_when_answered() {
-  if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0) return;
-  if (frontend_->has_unserved()) return;
+  if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0 || frontend_->is_parsing()) return;
+  if (answered_ns_ == 0) answered_ns_ = now_ns();
+  if (frontend_->has_unserved() && now_ns() < answered_ns_ + kLastMessagesNs) return;
   end(ExitCode::kOk);
   frontend_->flush();  // closes the connections now: the next turn may begin only at a timer
 }

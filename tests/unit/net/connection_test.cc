@@ -292,6 +292,23 @@ TEST_CASE("connection: it is idle when nothing is owed to the client, which send
   CHECK(!client->has_idled(answered + kHourNs, false));  // has not read it yet
 }
 
+TEST_CASE("connection: it is not idle while messages that were read wait for a turn") {
+  Client client({.idle_timeout_ms = 1000});
+  std::string flood;
+  for (size_t i = 0; i < 100; ++i)
+    flood += "[1]\n";
+  client.fill(flood);
+  client.turn();
+  CHECK(client->is_paused());
+  const uint64_t paused = now_ns() + kHourNs;
+  CHECK(!client->has_idled(paused, false));
+  while (client.messages < 100)
+    client.turn(false);
+  CHECK(!client->is_paused());
+  CHECK(!client->has_idled(paused + kNsPerS, false));
+  CHECK(client->has_idled(paused + kNsPerS + 1, false));
+}
+
 TEST_CASE("connection: without idle_timeout_ms it may be idle for ever") {
   Client client;
   client.send("[1]\n");

@@ -51,6 +51,20 @@ TEST_CASE("reading turns: those that a turn of 2 ms leaves are read next, once e
   CHECK(all.turn(0) == "aaabbbcccdddeee");
 }
 
+TEST_CASE("reading turns: one that has left some unread is behind until the round's end") {
+  ReadingTurns turns;
+  uint64_t first = 0;
+  uint64_t second = 0;
+  CHECK(turns.may_read(first, kNsPerS));
+  CHECK(!turns.may_read(second, kNsPerS + ReadingTurns::kTurnNs));
+  CHECK(!turns.is_catching_up());
+  turns.end_turn();
+  CHECK(turns.is_catching_up());
+  CHECK(turns.may_read(second, 2 * kNsPerS));
+  turns.end_turn();
+  CHECK(!turns.is_catching_up());
+}
+
 TEST_CASE("reading turns: what paused connections take is not taken from those that are read") {
   ReadingTurns turns;
   uint64_t round = 0;

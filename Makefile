@@ -35,7 +35,8 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
             src/upstream/body_template.cc src/demo/interests/features.cc src/net/cidr.cc \
             $(wildcard src/net/tls_*.cc src/net/client/*.cc) \
-            $(addprefix src/master/,frontend/http_policy.cc scheduler/admission.cc \
+            $(wildcard src/master/scheduler/*.cc) \
+            $(addprefix src/master/,frontend/http_policy.cc \
               $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc))
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 # The programs of `make bench`, besides the server.

@@ -81,7 +81,7 @@ def test_without_a_batch_each_job_is_run_alone(batching):
 
 def test_a_batch_is_of_one_handler(batching):
     requests = [batches(0), batches(1), request("echo", [2], 2), batches(3), batches(4)]
-    assert results(batching(requests)) == [2, 2, [2], 2, 2]
+    assert results(batching(requests)) == [4, 4, [2], 4, 4]
 
 
 def test_what_must_not_be_run_twice_is_run_alone(batching):

@@ -48,7 +48,7 @@ def test_a_request_that_would_be_too_late_is_refused_at_once(busy):
 def test_a_request_with_more_time_is_let_in(busy):
     _, client, held = busy
     many = b"".join(burn(id, 800) for id in range(20))  # sent with the others: none is late by then
-    client.send(many + burn("hasty", 160) + burn("patient", 60_000) + request("none", [], "last"))
+    client.send(many + burn("hasty", 805) + burn("patient", 60_000) + request("none", [], "last"))
     refused = {}
     while "last" not in refused:
         answer = client.answer()

@@ -29,7 +29,6 @@ ASLEEP = "02000000"  # what a bell says
 DAMAGES = {
     "everything": ("control", 0, "ff", ENTRIES + 8 * ENTRY_COUNT, "ring entry 0: 0xffff"),
     "zeroes": ("control", 0, "00", ENTRIES + 8 * ENTRY_COUNT, "no word names job"),
-    "the ring erased": ("control", ENTRIES, "00", 8 * ENTRY_COUNT, "no word names job"),
     "the ring's unused entries": ("control", ENTRIES + 8 * 100, "41", 8, "ring entry 100"),
     "a job that is not": ("control", ENTRIES + 800, word(CLAIMED, 0, 99, 1), 1, "ring entry 100"),
     "a worker that is not": ("control", ENTRIES + 800, word(CLAIMED, SLOTS, 0, 1), 1, "ring entry"),
@@ -67,7 +66,7 @@ def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbl
             "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
         ))  # fmt: skip
         scribbler.wait_for_runs(1)
-        # Published, and in nobody's hands, once what came after them is answered.
+        # They wait, once what came after them is answered.
         client.send(b"".join(request("echo", [id], id) for id in range(3)))
         client.send(request("no_such_method", [], "after"))
         assert client.answer()["id"] == "after"

@@ -44,6 +44,12 @@ class Play : StageEvents {
  public:
   explicit Play(FuzzedDataProvider& script) : script_(script) {
     stage_.set_on_damage([this](const Error&) { RM_ASSERT(!std::exchange(is_damaged_, true)); });
+    for (const Method& method : kMethods) {
+      MethodPlan plan;
+      plan.steps.assign(method.steps.size(), CostModel::StepKind::kRun);
+      plan.batch = std::get<RunStep>(method.steps.front()).batch;
+      scheduler_.add_method(plan);
+    }
     start_generation();
   }
 
@@ -85,7 +91,7 @@ class Play : StageEvents {
 
   void end(Job& job) {
     job.caller = nullptr;
-    admission_.on_ended(job.load);
+    scheduler_.on_ended(job.entry, 1, false);
     table_.free(job);
   }
 
@@ -122,6 +128,10 @@ class Play : StageEvents {
     job->state = JobState::kQueued;
     job->admitted_ns = 1;
     job->deadline_ns = 1 + script_.ConsumeIntegralInRange(0u, 3u);
+    const auto number = static_cast<uint32_t>(job->method - &kMethods[0]);
+    if (scheduler_.try_admit(job->entry, everyone_, number, 1, job->deadline_ns)) {
+      return table_.free(*job);
+    }
     job->caller = caller_;
     job->products.push_back({store_.store("[1]").value(), 3});
     stage_.start(*job);
@@ -182,8 +192,9 @@ class Play : StageEvents {
   const ipc::Geometry geometry_ = make_geometry();
   ipc::PayloadStore store_ = std::move(ipc::PayloadStore::create(geometry_).value());
   JobTable table_{store_, kJobs};
-  Admission admission_;
-  RunStage stage_{store_,    table_, admission_,
+  Scheduler scheduler_;
+  ClientShare& everyone_{scheduler_.shares().hold("", ShareTable::Kind::kNamed)};
+  RunStage stage_{store_,    table_, scheduler_,
                   geometry_, *this,  [](uint32_t worker) { RM_ASSERT(worker < kWorkers); }};
   std::optional<ipc::MasterPort> port_;
   std::optional<fuzz::Scribbler> worker_;

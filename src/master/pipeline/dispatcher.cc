@@ -21,12 +21,32 @@ uint64_t ms_rounded_up(uint64_t ns) {
   return (ns + kNsPerMs - 1) / kNsPerMs;
 }
 
-rpc::Error too_late(const Admission::Refusal& refusal, uint64_t allowed_ns) {
-  rpc::Error error = overloaded(
-      "too_late",
-      fmt::format(
-          "predicted to be done in {} ms, behind the jobs that wait; the deadline is in {} ms",
-          ms_rounded_up(refusal.predicted_ns), allowed_ns / kNsPerMs));
+rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
+  const uint64_t predicted_ms = ms_rounded_up(refusal.predicted_ns);
+  rpc::Error error;
+  switch (refusal.reason) {
+    case AdmissionRefusal::Reason::kTooLate:
+      error = overloaded(
+          "too_late",
+          fmt::format(
+              "predicted to be done in {} ms, behind the jobs that wait; the deadline is in {} ms",
+              predicted_ms, allowed_ns / kNsPerMs));
+      break;
+    case AdmissionRefusal::Reason::kFairShare:
+      error = overloaded("fair_share",
+                         fmt::format("this client has used its share of {:.3g}% of the workers, "
+                                     "which others ask for",
+                                     100 * refusal.share));
+      break;
+    case AdmissionRefusal::Reason::kOverloaded:
+      error =
+          overloaded("overloaded",
+                     fmt::format("requests wait for {} ms; while refusals show that the queue "
+                                 "does not drain, at most {} ms are admitted",
+                                 ms_rounded_up(refusal.queue_ns), ms_rounded_up(refusal.limit_ns)));
+      break;
+  }
+  if (refusal.concurrency > 0) error.limit = refusal.concurrency;
   error.retry_after_ms = ms_rounded_up(refusal.retry_after_ns);
   return error;
 }
@@ -49,8 +69,9 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
     : loop_(loop),
       store_(store),
       table_(store, geometry.job_slots),
+      everyone_(scheduler_.shares().hold("", ShareTable::Kind::kNamed)),
       fetch_stage_(store, std::move(http_clients), *this),
-      run_stage_(store, table_, admission_, geometry, *this, std::move(kill_worker)) {}
+      run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker)) {}
 
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
@@ -59,14 +80,6 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
   const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
-  std::optional<Admission::Refusal> refusal = admission_.predict(method, now, now + allowed_ns);
-  if (!refusal && is_client_deadline) {
-    refusal = admission_.find_hopeless(method, now, now + allowed_ns);
-  }
-  if (refusal) {
-    caller->answer_error(too_late(*refusal, allowed_ns));
-    return std::nullopt;
-  }
   Job* job = table_.allocate();
   if (job == nullptr) {
     caller->answer_error(full("queue_full",
@@ -77,6 +90,13 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const Ticket ticket = job->ticket;
   job->state = JobState::kQueued;
   job->method = &method;
+  const std::optional<AdmissionRefusal> refusal = scheduler_.try_admit(
+      job->entry, everyone_, number_of(method), now, now + allowed_ns, is_client_deadline);
+  if (refusal) {
+    table_.free(*job);
+    caller->answer_error(refused(*refusal, allowed_ns));
+    return std::nullopt;
+  }
   job->admitted_ns = now;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
@@ -93,6 +113,18 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   start_timer(*job, now);
   begin_step(*job);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
+}
+
+uint32_t Dispatcher::number_of(const Method& method) {
+  const auto found = numbers_.find(&method);
+  if (found != numbers_.end()) return found->second;
+  MethodPlan plan;
+  for (const Step& step : method.steps) {
+    const auto* run = std::get_if<RunStep>(&step);
+    plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);
+    if (run != nullptr) plan.batch = std::max(plan.batch, run->batch);
+  }
+  return numbers_[&method] = scheduler_.add_method(plan);
 }
 
 rpc::Executed Dispatcher::cancel(Ticket ticket) {
@@ -114,7 +146,7 @@ rpc::Executed Dispatcher::cancel(Ticket ticket) {
 rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
   rpc::Error error = overloaded(std::move(reason), std::move(message));
   error.limit = limit;
-  if (const auto next_ns = admission_.next_done_ns())
+  if (const auto next_ns = scheduler_.next_done_ns())
     error.retry_after_ms = ms_rounded_up(*next_ns);
   return error;
 }
@@ -137,7 +169,7 @@ void Dispatcher::begin_step(Job& job) {
   const Step& step = job.method->steps[job.step];
   if (const auto* fetch = std::get_if<FetchStep>(&step)) {
     job.step_began_ns = now_ns();
-    admission_.on_fetching(job.load, *job.method, job.step, job.step_began_ns, job.deadline_ns);
+    scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
     fetch_stage_.start(job, *fetch);
   } else {
     run_stage_.start(job);
@@ -149,7 +181,9 @@ bool Dispatcher::is_last_step(const Job& job) const {
 }
 
 void Dispatcher::on_fetched(Job& job) {
-  admission_.on_fetched(job.method->steps[job.step], now_ns() - job.step_began_ns);
+  scheduler_.costs().on_fetched(job.entry.method, job.step,
+                                static_cast<double>(now_ns() - job.step_began_ns));
+  scheduler_.on_left(job.entry);
   if (!is_last_step(job)) {
     ++job.step;
     return begin_step(job);
@@ -164,11 +198,14 @@ void Dispatcher::on_fetched(Job& job) {
                                                       job.http_client->options().name, *fault)));
   }
   answer_result(job, text);
-  end(job);
+  end(job, true);
 }
 
 void Dispatcher::on_result(Job& job, std::string_view result) {
-  if (is_last_step(job)) answer_result(job, result);
+  if (is_last_step(job)) {
+    answer_result(job, result);
+    return end(job, true);
+  }
   if (job.caller == nullptr) return end(job);
   const std::optional<ipc::Block> block = store_.store(result);
   if (!block) {
@@ -182,7 +219,7 @@ void Dispatcher::on_result(Job& job, std::string_view result) {
 
 void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
   if (job.state == JobState::kFetching) {
-    admission_.on_fetch_failed(job.method->steps[job.step]);
+    scheduler_.costs().on_fetch_failed(job.entry.method, job.step);
   }
   answer_error(job, error);
   end(job);
@@ -233,7 +270,7 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
 // The client allowed less time than the method does. The client has got its error; the worker is
 // ended only at the method's own deadline.
 void Dispatcher::leave_running(Job& job, uint64_t now) {
-  admission_.on_abandoned(job.load, *job.method, now);
+  scheduler_.on_abandoned(job.entry, now);
   start_timer(job, now);
 }
 
@@ -246,8 +283,8 @@ void Dispatcher::answer_error(Job& job, rpc::Error error) {
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 
-void Dispatcher::end(Job& job) {
-  admission_.on_ended(job.load);
+void Dispatcher::end(Job& job, bool is_answered) {
+  scheduler_.on_ended(job.entry, now_ns(), is_answered);
   table_.free(job);
   if (on_idle_ && table_.used() == 0) on_idle_();
 }

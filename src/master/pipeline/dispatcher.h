@@ -5,13 +5,14 @@
 //            that says what happened. A refused request is answered before admit() returns.
 // Limits:    requests_in_flight requests admitted and not yet answered; payload_memory_bytes for
 //            what they carry. Beyond either, a request is refused with -32009, and so is one that
-//            could not be done in time: see admission.h.
+//            could not be done in time: see admission_control.h.
 #pragma once
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "ipc/payload_store.h"
@@ -19,7 +20,7 @@
 #include "master/pipeline/job.h"
 #include "master/pipeline/run_stage.h"
 #include "master/pipeline/stage_events.h"
-#include "master/scheduler/admission.h"
+#include "master/scheduler/scheduler.h"
 
 namespace ringmaster::master {
 
@@ -57,6 +58,7 @@ class Dispatcher : private StageEvents {
 
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   void start_timer(Job& job, uint64_t now);
+  uint32_t number_of(const Method& method);
   void leave_running(Job& job, uint64_t now);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
@@ -66,12 +68,14 @@ class Dispatcher : private StageEvents {
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);
-  void end(Job& job);
+  void end(Job& job, bool is_answered = false);
 
   uv_loop_t* loop_;
   ipc::PayloadStore& store_;
   JobTable table_;
-  Admission admission_;
+  Scheduler scheduler_;
+  std::unordered_map<const Method*, uint32_t> numbers_;  // of methods, in the scheduler
+  ClientShare& everyone_;                                // all requests are one client's
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

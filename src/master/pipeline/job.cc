@@ -29,6 +29,7 @@ Job* JobTable::allocate() {
   free_.pop_back();
   touched_ = std::max<size_t>(touched_, job.ticket.slot + 1);
   job.ticket.request = ++requests;
+  job.entry.ticket = job.ticket;
   job.step = 0;
   job.attempts = 0;
   job.has_begun = false;

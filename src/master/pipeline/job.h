@@ -26,7 +26,7 @@
 #include "ipc/layout.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/worker_exit.h"
-#include "master/scheduler/admission.h"
+#include "master/scheduler/flow.h"
 #include "master/scheduler/ticket.h"
 #include "rpc/errors.h"
 #include "upstream/http_client.h"
@@ -72,9 +72,8 @@ struct Job {
   // A worker may have begun to run the job, at any step and attempt, so no error may say that it
   // was not executed. Never unset.
   bool has_begun = false;
-  uint64_t step_began_ns = 0;  // a run step: when it was last published
-  uint64_t expected_ns = 0;    // a run step that is published: what it should take
-  Admission::Load load;
+  uint64_t step_began_ns = 0;      // a run step: when it was last published
+  Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
   upstream::HttpClient* http_client = nullptr;

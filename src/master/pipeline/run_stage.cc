@@ -30,22 +30,21 @@ bool is_run_alone(const Job& job) {
 
 }  // namespace
 
-RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
+RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& scheduler,
                    const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
     : store_(store),
       table_(table),
-      admission_(admission),
+      scheduler_(scheduler),
+      ahead_jobs_max_(geometry.ring_entries / 2),
       result_bytes_(geometry.result_bytes),
       events_(events),
-      kill_worker_(std::move(kill_worker)),
-      dispatch_window_(geometry.ring_entries / 2) {}
+      kill_worker_(std::move(kill_worker)) {}
 
 void RunStage::start(Job& job) {
   job.state = JobState::kQueued;
   job.attempts = 0;
   job.deaths.clear();
-  queue_.push(job.deadline_ns, job.ticket);
-  admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
+  scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
   publish_waiting();
 }
 
@@ -57,8 +56,7 @@ void RunStage::set_port(ipc::MasterPort* port) {
 }
 
 void RunStage::set_workers(size_t count) {
-  dispatch_window_.set_workers(count);
-  admission_.set_workers(count);
+  scheduler_.set_workers(count, now_ns());
   publish_waiting();
 }
 
@@ -66,21 +64,18 @@ void RunStage::publish_waiting() {
   if (port_ == nullptr || is_damaged_) return;
   const uint64_t now = now_ns();
   for (;;) {
-    const std::optional<Ticket> ticket = queue_.front();
-    if (!ticket) return;
-    Job& job = *table_.find(*ticket);
-    if (!dispatch_window_.has_room(run_step(job).batch)) return;
+    const WorkerLoad& load = scheduler_.load();
+    if (load.jobs() >= ahead_jobs_max_ && load.idle_workers() == 0) return;
+    Entry* entry = scheduler_.next(now);
+    if (entry == nullptr) return;
+    Job& job = *table_.find(entry->ticket);
     fill_header(job);
     const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
     if (!port_->try_publish(next)) return;  // full: a worker frees its entry, then answers
-    queue_.pop();
     job.publication = next;
     job.state = JobState::kPublished;
     job.step_began_ns = now;
-    job.expected_ns = dispatch_window_.add(admission_.run_ns(job.method->steps[job.step]));
-    // After its client's deadline the job is abandoned, and counts for kAbandonedNs more.
-    const uint64_t left_ns = std::max(job.deadline_ns, now) - now;
-    admission_.on_published(job.load, *job.method, job.step, left_ns + Admission::kAbandonedNs);
+    scheduler_.on_published(*entry, now);
     ++job.attempts;
     if (++unwoken_ == kUnwokenMax) wake_workers();
   }
@@ -90,13 +85,13 @@ void RunStage::wake_workers() {
   if (unwoken_ == 0 || port_ == nullptr) return;
   unwoken_ = 0;
   const size_t awake = port_->were_awake();
-  const size_t needed = dispatch_window_.workers_needed();
+  const size_t needed = scheduler_.load().workers_needed();
   if (needed > awake) port_->wake(needed - awake);
 }
 
 bool RunStage::could_wake_more() const {
   // The cheap tests first: was_any_ready() reads the whole ring, before each wait.
-  return port_ != nullptr && dispatch_window_.jobs() > 0 && port_->was_any_asleep() &&
+  return port_ != nullptr && scheduler_.load().jobs() > 0 && port_->was_any_asleep() &&
          port_->was_any_ready();
 }
 
@@ -148,13 +143,14 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   LastResult& last = last_results_[worker];
   const uint64_t count = last.turn == turn_ ? last.count + 1 : 1;
   last = {now, record.id, job->ticket.request, job->method, turn_, count};
-  dispatch_window_.remove(job->expected_ns);
   if (record.was_run()) {
     job->has_begun = true;
     // A job published while these results were taken began after `now`.
     const uint64_t at = now > job->step_began_ns ? now : now_ns();
     const uint64_t since_ns = at - job->step_began_ns;  // caps a wrong run_ns of a broken worker
-    admission_.on_run(job->method->steps[job->step], std::min(record.run_ns, since_ns));
+    scheduler_.on_done(job->entry, at, std::min(record.run_ns, since_ns));
+  } else {
+    scheduler_.on_returned(job->entry, now);
   }
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
@@ -194,12 +190,12 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
 
 bool RunStage::try_drop(Job& job) {
   if (job.state == JobState::kQueued) {
-    queue_.erase(job.deadline_ns, job.ticket);
+    scheduler_.on_left(job.entry);
     return true;
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);
   if (!port_->try_withdraw(job.publication)) return false;
-  dispatch_window_.remove(job.expected_ns);
+  scheduler_.on_returned(job.entry, now_ns());
   publish_waiting();
   return true;
 }
@@ -244,7 +240,8 @@ void RunStage::end_worker_of(const Job& job) {
 // last result.
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
   const uint64_t begun_ns = std::max(job.step_began_ns, last_results_[worker].at_ns);
-  admission_.on_still_running(job.method->steps[job.step], now_ns() - begun_ns);
+  scheduler_.costs().on_still_running(job.entry.method, job.step,
+                                      static_cast<double>(now_ns() - begun_ns));
 }
 
 // In this order: a job that the worker had in hand when it printed is named by a running word, or

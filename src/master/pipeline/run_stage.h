@@ -1,7 +1,7 @@
 // RunStage: runs a job's run steps: queue -> ring -> worker -> result.
 //
-// The queue holds the jobs that wait, by deadline. Only as many as the workers can claim soon are
-// published to the ring (DispatchWindow).
+// The scheduler holds the jobs that wait. Only as many as the workers can claim soon are published
+// to the ring (worker_load.h).
 // Processes: the master only.
 // Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs are queued again while
 //            they have attempts left. Of the fork server: on_port_lost(), the same for all.
@@ -20,8 +20,7 @@
 #include "master/pipeline/job.h"
 #include "master/pipeline/stage_events.h"
 #include "master/pipeline/worker_exit.h"
-#include "master/scheduler/deadline_queue.h"
-#include "master/scheduler/dispatch_window.h"
+#include "master/scheduler/scheduler.h"
 
 namespace ringmaster::master {
 
@@ -35,7 +34,7 @@ class RunStage {
   // then on no result is taken and no job published, until set_port().
   using OnDamage = std::function<void(const Error& error)>;
 
-  RunStage(ipc::PayloadStore& store, JobTable& table, Admission& admission,
+  RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& scheduler,
            const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
 
   // Queues the job for its current step.
@@ -85,7 +84,7 @@ class RunStage {
   // Before each wait: wakes as many workers as the jobs published since the last call are worth.
   void wake_workers();
   // The expected run time of all jobs that are published and not done.
-  uint64_t work_ns() const { return dispatch_window_.work_ns(); }
+  uint64_t work_ns() const { return static_cast<uint64_t>(scheduler_.load().work_ns()); }
   // There are unclaimed jobs and sleeping workers: wake_one_more() should follow soon. (The workers
   // that are awake may be about to leave, or not return.)
   bool could_wake_more() const;
@@ -116,7 +115,7 @@ class RunStage {
   // By the worker now in this slot.
   uint64_t finished_jobs(uint32_t worker) const;
   // Jobs in the ring or with a worker; results so far.
-  size_t published_jobs() const { return dispatch_window_.jobs(); }
+  size_t published_jobs() const { return scheduler_.load().jobs(); }
   uint64_t results() const { return results_; }
 
  private:
@@ -139,15 +138,14 @@ class RunStage {
 
   ipc::PayloadStore& store_;
   JobTable& table_;
-  Admission& admission_;
+  Scheduler& scheduler_;
+  size_t ahead_jobs_max_;  // of short jobs: the ring has room for those that are lost and others
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
   OnCrash on_crash_ = [](const Job&) {};
   OnDamage on_damage_ = [](const Error&) {};
-  DeadlineQueue queue_;
   ipc::MasterPort* port_ = nullptr;
-  DispatchWindow dispatch_window_;  // jobs in the ring or with a worker
   size_t unwoken_ = 0;              // published since the last wake_workers()
   std::vector<uint64_t> finished_;  // by worker slot, up to the last that finished one
   struct LastResult {

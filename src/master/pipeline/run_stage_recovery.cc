@@ -75,8 +75,8 @@ void RunStage::end_overdue_workers() {
 }
 
 void RunStage::end_abandoned(uint64_t now_ns) {
-  const bool do_jobs_wait =
-      dispatch_window_.jobs() > 0 && port_ != nullptr && port_->was_any_ready();
+  const bool do_jobs_wait = scheduler_.load().jobs() > 0 && port_ != nullptr &&
+                            (scheduler_.queued_jobs() > 0 || port_->was_any_ready());
   const bool has_moved = std::exchange(results_seen_, results_) != results_;
   const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
   if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
@@ -130,7 +130,7 @@ void RunStage::on_port_lost(const std::string& cause) {
   take_results(kAllBytes);
   // A job that can still be withdrawn was never claimed: it has used no attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
-  dispatch_window_.set_workers(0);
+  scheduler_.set_workers(0, now_ns());
   finished_.clear();
   table_.for_each_used([&](Job& job) {
     if (!is_with_workers(job)) return;
@@ -141,16 +141,15 @@ void RunStage::on_port_lost(const std::string& cause) {
     }
     on_job_lost(job, cause);
   });
-  RM_ASSERT(dispatch_window_.jobs() == 0);
+  RM_ASSERT(scheduler_.load().jobs() == 0);
 }
 
 void RunStage::on_job_lost(Job& job, const std::string& cause) {
-  dispatch_window_.remove(job.expected_ns);
+  scheduler_.on_returned(job.entry, now_ns());
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;
-    admission_.on_queued(job.load, *job.method, job.step, job.deadline_ns);
-    return queue_.push(job.deadline_ns, job.ticket);
+    return scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
   }
   if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =

@@ -187,7 +187,7 @@ namespace {
 
 // Jobs that hold their worker after their clients' deadlines, which are over at once.
 struct Abandoned {
-  Abandoned() { core.stage().set_workers(1); }
+  explicit Abandoned(size_t workers = 1) { core.stage().set_workers(workers); }
 
   std::shared_ptr<Client> admit(std::optional<uint64_t> timeout_ms) {
     clients.push_back(std::make_shared<Client>());
@@ -250,7 +250,7 @@ TEST_CASE("run stage: an abandoned job's worker is ended once another job has wa
 }
 
 TEST_CASE("run stage: an abandoned job's worker is not ended while others give results") {
-  Abandoned abandoned;
+  Abandoned abandoned(2);
   abandoned.abandon();
   Played second(abandoned.core, 1);
   for (uint64_t ms = 0; ms < 1000; ms += 50) {
@@ -270,7 +270,7 @@ TEST_CASE("run stage: an abandoned job's worker is not ended while others give r
 }
 
 TEST_CASE("run stage: a worker that also has another job is not ended for an abandoned one") {
-  Abandoned abandoned;
+  Abandoned abandoned(2);
   abandoned.abandon();
   abandoned.admit(std::nullopt);
   abandoned.first.take();  // of the same batch

@@ -35,8 +35,8 @@ def test_jobs_with_workers_and_in_the_queue_are_shown(server, probe, gate, gdb):
     for slot, pid in running.workers().items():
         assert re.search(rf"  {slot} +{pid} +up +awake +[01]/1\n", shown), shown
     assert f"{running.config}: 3 of 10000 jobs\n" in shown
-    jobs = re.findall(r"(\d) +(published|queued) +hold +0 run +([01]) +[01] +\d+ ms left of 50000 ms",
-                      shown)
+    pattern = r"(\d) +(published|queued) +hold +0 run +([01]) +[01] +\d+ ms left of 50000 ms"
+    jobs = re.findall(pattern, shown)
     assert jobs == [("0", "published", "1"), ("1", "published", "1"), ("2", "queued", "0")], shown
     held.open()
     assert sorted(client.answers(3)) == [1, 2, 3]

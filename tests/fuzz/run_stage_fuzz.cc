@@ -71,7 +71,7 @@ class Play : StageEvents {
 
  private:
   void on_fetched(Job&) override { RM_ASSERT(false); }
-  void on_result(Job& job, std::string_view result) override {
+  void on_result(Job& job, std::string_view result, uint64_t) override {
     RM_ASSERT(is_with_workers(job) && result.size() < 4096);
     if (job.step + 1 == job.method->steps.size()) return end(job);
     const std::optional<ipc::Block> block = store_.store(result);
@@ -129,7 +129,7 @@ class Play : StageEvents {
     job->admitted_ns = 1;
     job->deadline_ns = 1 + script_.ConsumeIntegralInRange(0u, 3u);
     const auto number = static_cast<uint32_t>(job->method - &kMethods[0]);
-    if (scheduler_.try_admit(job->entry, everyone_, number, 1, job->deadline_ns)) {
+    if (scheduler_.try_admit(job->entry, *everyone_, number, 1, job->deadline_ns)) {
       return table_.free(*job);
     }
     job->caller = caller_;
@@ -193,7 +193,8 @@ class Play : StageEvents {
   ipc::PayloadStore store_ = std::move(ipc::PayloadStore::create(geometry_).value());
   JobTable table_{store_, kJobs};
   Scheduler scheduler_;
-  ClientShare& everyone_{scheduler_.shares().hold("", ShareTable::Kind::kNamed)};
+  const std::shared_ptr<ClientShare> everyone_ =
+      scheduler_.shares().hold("", ShareTable::Kind::kNamed);
   RunStage stage_{store_,    table_, scheduler_,
                   geometry_, *this,  [](uint32_t worker) { RM_ASSERT(worker < kWorkers); }};
   std::optional<ipc::MasterPort> port_;

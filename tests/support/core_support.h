@@ -93,22 +93,6 @@ class Core {
     return stage().on_worker_lost(death, was_ended_by_us);
   }
 
-  // Fires the timer of this job. REQUIRES: its deadline is over; use a method with timeout 0.
-  void ring_deadline(Ticket ticket) {
-    struct Search {
-      Ticket ticket;
-      uv_timer_t* found = nullptr;
-    } search{ticket};
-    const auto look = [](uv_handle_t* handle, void* data) {
-      auto* wanted = static_cast<Search*>(data);
-      auto* timer = reinterpret_cast<uv_timer_t*>(handle);
-      if (handle->type != UV_TIMER || uv_is_active(handle) == 0) return;
-      if (static_cast<Job*>(timer->data)->ticket == wanted->ticket) wanted->found = timer;
-    };
-    uv_walk(loop.get(), look, &search);
-    if (search.found != nullptr) search.found->timer_cb(search.found);
-  }
-
   test::Loop loop;
   ipc::PayloadStore store;
   std::optional<ipc::MasterPort> port;

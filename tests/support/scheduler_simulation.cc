@@ -23,7 +23,7 @@ size_t SchedulerSimulation::add_method(const Method& method) {
 
 size_t SchedulerSimulation::add_client(const std::string& name, double weight,
                                        ShareTable::Kind kind) {
-  clients_.push_back(&scheduler_.shares().hold(name, kind, weight));
+  clients_.push_back(scheduler_.shares().hold(name, kind, weight));
   return clients_.size() - 1;
 }
 

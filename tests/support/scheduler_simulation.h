@@ -162,7 +162,7 @@ class SchedulerSimulation {
   uint64_t seed_;
   Scheduler scheduler_;
   std::vector<Method> methods_;
-  std::vector<ClientShare*> clients_;
+  std::vector<std::shared_ptr<ClientShare>> clients_;
   std::deque<Running> sources_;
   std::deque<Job> jobs_;
   std::priority_queue<Event, std::vector<Event>, std::greater<>> events_;

@@ -51,14 +51,19 @@ rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
   return error;
 }
 
+MethodPlan plan_of(const Method& method) {
+  MethodPlan plan;
+  for (const Step& step : method.steps) {
+    const auto* run = std::get_if<RunStep>(&step);
+    plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);
+    if (run != nullptr) plan.batch = std::max(plan.batch, run->batch);
+  }
+  return plan;
+}
+
 // The `executed` word of every error that answers an admitted job.
 rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
-}
-
-// When the job's timer must fire: at its client's deadline, then at its method's.
-uint64_t due_ns(const Job& job) {
-  return job.state == JobState::kAbandoned ? method_deadline_ns(job) : job.deadline_ns;
 }
 
 }  // namespace
@@ -66,16 +71,22 @@ uint64_t due_ns(const Job& job) {
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
                        std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
                        RunStage::KillWorker kill_worker)
-    : loop_(loop),
-      store_(store),
+    : store_(store),
       table_(store, geometry.job_slots),
+      timers_(loop, [this](const Job& job) { expire(job.ticket); }),
       everyone_(scheduler_.shares().hold("", ShareTable::Kind::kNamed)),
       fetch_stage_(store, std::move(http_clients), *this),
       run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker)) {}
 
+uint32_t Dispatcher::add_method(const Method& method) {
+  const auto [number, is_new] = method_numbers_.try_emplace(&method);
+  if (is_new) number->second = scheduler_.add_method(plan_of(method));
+  return number->second;
+}
+
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
-                                        std::shared_ptr<Caller> caller) {
+                                        std::shared_ptr<Caller> caller, ClientShare* client) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -90,8 +101,9 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const Ticket ticket = job->ticket;
   job->state = JobState::kQueued;
   job->method = &method;
-  const std::optional<AdmissionRefusal> refusal = scheduler_.try_admit(
-      job->entry, everyone_, number_of(method), now, now + allowed_ns, is_client_deadline);
+  const std::optional<AdmissionRefusal> refusal =
+      scheduler_.try_admit(job->entry, client != nullptr ? *client : *everyone_, add_method(method),
+                           now, now + allowed_ns, is_client_deadline);
   if (refusal) {
     table_.free(*job);
     caller->answer_error(refused(*refusal, allowed_ns));
@@ -106,25 +118,13 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   if (!block) {
     answer_error(*job, full("payload_memory", "no payload memory left for these params",
                             store_.capacity_bytes()));
-    end(*job);
+    end(*job, now);
     return std::nullopt;
   }
   job->products.push_back({*block, params.size()});
-  start_timer(*job, now);
+  timers_.start(*job, job->deadline_ns);
   begin_step(*job);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
-}
-
-uint32_t Dispatcher::number_of(const Method& method) {
-  const auto found = numbers_.find(&method);
-  if (found != numbers_.end()) return found->second;
-  MethodPlan plan;
-  for (const Step& step : method.steps) {
-    const auto* run = std::get_if<RunStep>(&step);
-    plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);
-    if (run != nullptr) plan.batch = std::max(plan.batch, run->batch);
-  }
-  return numbers_[&method] = scheduler_.add_method(plan);
 }
 
 rpc::Executed Dispatcher::cancel(Ticket ticket) {
@@ -138,7 +138,7 @@ rpc::Executed Dispatcher::cancel(Ticket ticket) {
     return executed(*job);
   }
   const rpc::Executed told = executed(*job);
-  end(*job);
+  end(*job, now_ns());
   return told;
 }
 
@@ -149,20 +149,6 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
   if (const auto next_ns = scheduler_.next_done_ns())
     error.retry_after_ms = ms_rounded_up(*next_ns);
   return error;
-}
-
-void Dispatcher::start_timer(Job& job, uint64_t now) {
-  if (!job.timer) job.timer = make_handle<uv_timer_t>(loop_, &job, uv_timer_init);
-  job.dispatcher = this;
-  const uint64_t left_ms = (due_ns(job) - std::min(due_ns(job), now)) / kNsPerMs;
-  const auto ring = [](uv_timer_t* timer) {
-    Job* due = static_cast<Job*>(timer->data);
-    // libuv counts from the time at which its loop woke up, so the timer may fire early.
-    const uint64_t at = now_ns();
-    if (at < due_ns(*due)) return due->dispatcher->start_timer(*due, at);
-    due->dispatcher->on_deadline(*due);
-  };
-  uv_timer_start(job.timer.get(), ring, left_ms + 1, 0);
 }
 
 void Dispatcher::begin_step(Job& job) {
@@ -181,8 +167,9 @@ bool Dispatcher::is_last_step(const Job& job) const {
 }
 
 void Dispatcher::on_fetched(Job& job) {
+  const uint64_t now = now_ns();
   scheduler_.costs().on_fetched(job.entry.method, job.step,
-                                static_cast<double>(now_ns() - job.step_began_ns));
+                                static_cast<double>(now - job.step_began_ns));
   scheduler_.on_left(job.entry);
   if (!is_last_step(job)) {
     ++job.step;
@@ -198,15 +185,15 @@ void Dispatcher::on_fetched(Job& job) {
                                                       job.http_client->options().name, *fault)));
   }
   answer_result(job, text);
-  end(job, true);
+  end(job, now, true);
 }
 
-void Dispatcher::on_result(Job& job, std::string_view result) {
+void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
   if (is_last_step(job)) {
     answer_result(job, result);
-    return end(job, true);
+    return end(job, now_ns, true);
   }
-  if (job.caller == nullptr) return end(job);
+  if (job.caller == nullptr) return end(job, now_ns);
   const std::optional<ipc::Block> block = store_.store(result);
   if (!block) {
     return on_step_failed(job, full("payload_memory", "no payload memory left for a result",
@@ -222,14 +209,18 @@ void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
     scheduler_.costs().on_fetch_failed(job.entry.method, job.step);
   }
   answer_error(job, error);
-  end(job);
+  end(job, now_ns());
 }
 
 void Dispatcher::on_released(Job& job) {
-  end(job);
+  end(job, now_ns());
 }
 
-void Dispatcher::on_deadline(Job& job) {
+void Dispatcher::expire(Ticket ticket) {
+  Job* const found = table_.find(ticket);
+  if (found == nullptr) return;
+  Job& job = *found;
+  timers_.stop(job);
   if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
   rpc::Error error = deadline_exceeded(job);
   // A fetch has taken too long. Where the client allows less time than the method, the client's
@@ -260,8 +251,8 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
       return on_step_failed(job, error);
     case RunStage::Expired::kAbandoned:
       answer_error(job, error);
-      if (ends_worker || now_ns() >= due_ns(job)) return run_stage_.end_worker_of(job);
-      return leave_running(job, now_ns());
+      if (ends_worker || now_ns() >= method_deadline_ns(job)) return run_stage_.end_worker_of(job);
+      return leave_running(job);
     case RunStage::Expired::kMovedOn:
       if (table_.find(ticket) != nullptr) cut_off(job, error, ends_worker);
   }
@@ -269,9 +260,10 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
 
 // The client allowed less time than the method does. The client has got its error; the worker is
 // ended only at the method's own deadline.
-void Dispatcher::leave_running(Job& job, uint64_t now) {
-  scheduler_.on_abandoned(job.entry, now);
-  start_timer(job, now);
+void Dispatcher::leave_running(Job& job) {
+  scheduler_.on_abandoned(job.entry, now_ns());
+  timers_.stop(job);
+  timers_.start(job, method_deadline_ns(job));
 }
 
 void Dispatcher::answer_result(Job& job, std::string_view result) {
@@ -283,8 +275,9 @@ void Dispatcher::answer_error(Job& job, rpc::Error error) {
   if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
 }
 
-void Dispatcher::end(Job& job, bool is_answered) {
-  scheduler_.on_ended(job.entry, now_ns(), is_answered);
+void Dispatcher::end(Job& job, uint64_t now_ns, bool is_answered) {
+  scheduler_.on_ended(job.entry, now_ns, is_answered);
+  timers_.stop(job);
   table_.free(job);
   if (on_idle_ && table_.used() == 0) on_idle_();
 }

@@ -30,16 +30,28 @@ class Dispatcher : private StageEvents {
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
              RunStage::KillWorker kill_worker);
 
-  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Empty:
-  // `caller` has its answer already.
+  // Known before its first request: workers that are reserved for it are kept free from now on.
+  // Returns its number in the scheduler.
+  uint32_t add_method(const Method& method);
+
+  // The clients that the workers' time is shared among.
+  ShareTable& shares() { return scheduler_.shares(); }
+
+  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Null as
+  // `client`: the request counts for the client of all requests without one. Empty: `caller` has
+  // its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
-                              std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller);
+                              std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
+                              ClientShare* client = nullptr);
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
   // away: stopping it would cost the worker and the worker's other jobs. Returns whether a handler
   // may have run for it.
   rpc::Executed cancel(Ticket ticket);
+
+  // The deadline of this job, if it still exists, is over. The job's timer calls this.
+  void expire(Ticket ticket);
 
   // Answers every job in flight with this error, and ends its fetch or the worker that has it in
   // hand.
@@ -52,30 +64,27 @@ class Dispatcher : private StageEvents {
 
  private:
   void on_fetched(Job& job) override;
-  void on_result(Job& job, std::string_view result) override;
+  void on_result(Job& job, std::string_view result, uint64_t now_ns) override;
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
-  void start_timer(Job& job, uint64_t now);
-  uint32_t number_of(const Method& method);
-  void leave_running(Job& job, uint64_t now);
+  void leave_running(Job& job);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
-  void on_deadline(Job& job);
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);
-  void end(Job& job, bool is_answered = false);
+  void end(Job& job, uint64_t now_ns, bool is_answered = false);
 
-  uv_loop_t* loop_;
   ipc::PayloadStore& store_;
   JobTable table_;
+  JobTimers timers_;
   Scheduler scheduler_;
-  std::unordered_map<const Method*, uint32_t> numbers_;  // of methods, in the scheduler
-  ClientShare& everyone_;                                // all requests are one client's
+  std::unordered_map<const Method*, uint32_t> method_numbers_;
+  std::shared_ptr<ClientShare> everyone_;  // the client of requests without one
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

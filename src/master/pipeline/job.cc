@@ -43,7 +43,7 @@ void JobTable::free(Job& job) {
   }
   job.products.clear();
   job.state = JobState::kFree;
-  if (job.timer) uv_timer_stop(job.timer.get());
+  RM_ASSERT(job.timer.due_ms == 0);
   free_.push_back(job.ticket.slot);
 }
 

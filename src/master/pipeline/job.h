@@ -20,11 +20,11 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/uv_handle.h"
 #include "config/options.h"
 #include "ipc/job_word.h"
 #include "ipc/layout.h"
 #include "ipc/payload_store.h"
+#include "master/pipeline/job_timers.h"
 #include "master/pipeline/worker_exit.h"
 #include "master/scheduler/flow.h"
 #include "master/scheduler/ticket.h"
@@ -32,8 +32,6 @@
 #include "upstream/http_client.h"
 
 namespace ringmaster::master {
-
-class Dispatcher;
 
 // Receives a job's answer: exactly one call, or none after Dispatcher::cancel().
 class Caller {
@@ -79,9 +77,7 @@ struct Job {
   upstream::HttpClient* http_client = nullptr;
   upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;                // null once answered, or cancelled
-  // For the deadline; created at the slot's first use. Its `data` points to this job.
-  UvHandle<uv_timer_t> timer;
-  Dispatcher* dispatcher = nullptr;  // on_deadline() is called when `timer` fires
+  JobTimers::Timer timer;                        // for the deadline
 };
 
 // Names the job for people: the fields request=, id= (while a client waits for it) and method=.

@@ -146,16 +146,16 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   if (record.was_run()) {
     job->has_begun = true;
     // A job published while these results were taken began after `now`.
-    const uint64_t at = now > job->step_began_ns ? now : now_ns();
-    const uint64_t since_ns = at - job->step_began_ns;  // caps a wrong run_ns of a broken worker
-    scheduler_.on_done(job->entry, at, std::min(record.run_ns, since_ns));
+    if (now <= job->step_began_ns) now = now_ns();
+    const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
+    scheduler_.on_done(job->entry, now, std::min(record.run_ns, since_ns));
   } else {
     scheduler_.on_returned(job->entry, now);
   }
   if (job->state == JobState::kAbandoned) {
     events_.on_released(*job);
   } else if (record.code == ipc::kResultOk) {
-    events_.on_result(*job, record.bytes);
+    events_.on_result(*job, record.bytes, now);
   } else {
     events_.on_step_failed(*job, error_of(*job, record));
   }

@@ -14,7 +14,7 @@ class StageEvents {
   // The fetched body is the job's newest product.
   virtual void on_fetched(Job& job) = 0;
   // A handler's result: JSON in shared memory, valid during the call only.
-  virtual void on_result(Job& job, std::string_view result) = 0;
+  virtual void on_result(Job& job, std::string_view result, uint64_t now_ns) = 0;
   // The step failed; the job is in no stage any more.
   virtual void on_step_failed(Job& job, const rpc::Error& error) = 0;
   // A worker is done with an abandoned job, or has ended.

@@ -78,9 +78,17 @@ double AdmissionControl::queue_ns(const Request& request, const Prediction& pred
   return std::max(0.0, prediction.queue_ns - request.need.fetch_ns);
 }
 
+// A job that runs is soon done: that needs no margin.
+double AdmissionControl::with_margin(double wait_ns, const Request& request,
+                                     const Prediction& prediction) const {
+  const double running_ns = std::min(wait_ns, load_.first_free_ns(prediction.view, request.now_ns));
+  return running_ns + kWaitMargin * (wait_ns - running_ns);
+}
+
 double AdmissionControl::late_ns(const Request& request, const Prediction& prediction) const {
   const double own_ns = request.need.run_ns + request.margin_ns;
-  const double wait_ns = std::max(request.need.fetch_ns, kWaitMargin * prediction.wait_ns);
+  const double wait_ns =
+      std::max(request.need.fetch_ns, with_margin(prediction.wait_ns, request, prediction));
   if (wait_ns + own_ns > request.allowed_ns)
     return std::max(1.0, prediction.wait_ns - request.spare_ns);
   const double workers = prediction.beyond != nullptr ? workers_of(request.client) : all_workers();
@@ -94,8 +102,20 @@ bool AdmissionControl::is_within_share_in_time(const Request& request,
   const double workers = static_cast<double>(std::max<size_t>(prediction.view.workers, 1));
   const double within_ns =
       load_.first_free_ns(prediction.view, request.now_ns) + prediction.within_share_ns / workers;
-  const double wait_ns = std::max(request.need.fetch_ns, kWaitMargin * within_ns);
+  const double wait_ns =
+      std::max(request.need.fetch_ns, with_margin(within_ns, request, prediction));
   return wait_ns + request.need.run_ns + request.margin_ns <= request.allowed_ns;
+}
+
+// Then it is let in whatever the order, and makes no later job late either.
+bool AdmissionControl::is_in_time_last(const Request& request, Prediction& found) const {
+  const std::optional<Prediction> most = predictor_.predict_most(request.client, request.now_ns);
+  if (!most || queue_ns(request, *most) > request.limit_ns) return false;
+  const double run_ns = request.need.run_ns;
+  const double wait_ns = std::max(
+      {request.need.fetch_ns, kWaitMargin * most->wait_ns, most->wait_ns + run_ns / all_workers()});
+  found = *most;
+  return wait_ns + run_ns + request.margin_ns <= request.allowed_ns;
 }
 
 AdmissionRefusal AdmissionControl::refusal(const Request& request, const Prediction& prediction,
@@ -110,9 +130,9 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
   }
   AdmissionRefusal refusal;
   refusal.reason = reason(request, prediction, late > 0);
-  refusal.predicted_ns =
-      static_cast<uint64_t>(std::max(request.need.fetch_ns, kWaitMargin * prediction.wait_ns) +
-                            request.need.run_ns + request.margin_ns);
+  refusal.predicted_ns = static_cast<uint64_t>(
+      std::max(request.need.fetch_ns, with_margin(prediction.wait_ns, request, prediction)) +
+      request.need.run_ns + request.margin_ns);
   refusal.retry_after_ns = static_cast<uint64_t>(std::max(1.0, std::ceil(wait_ns)));
   refusal.queue_ns = static_cast<uint64_t>(queue);
   refusal.limit_ns = static_cast<uint64_t>(std::max(0.0, request.limit_ns));
@@ -144,7 +164,9 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   const Request asked = request(client, lane, method, now_ns, deadline_ns);
   const bool is_free = is_worker_free(lane, method);
   Prediction found;
-  if (!is_free) found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
+  const bool is_certain = !is_free && is_in_time_last(asked, found);
+  if (!is_free && !is_certain)
+    found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
   const double queue = queue_ns(asked, found);
   for (Share* share = &client; share->parent != nullptr; share = share->parent) {
     share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, asked.need.run_ns,
@@ -156,6 +178,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
   if (is_free) return forecast;
   forecast.state = found.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
+  if (is_certain) return forecast;
   if (const double late = late_ns(asked, found); late > 0) {
     forecast.refusal = refusal(asked, found, late);
     learn_from_refusal(client, asked, found);

@@ -9,7 +9,7 @@ namespace {
 int64_t may_go_first_ns(const Flow& flow, int64_t first_work_ns, const ShareGroup& group) {
   const int64_t credit = std::max<int64_t>(0, group.virtual_ns() - flow.start);
   const int64_t credit_ns =
-      std::llround(flow.share.weight * static_cast<double>(credit)) + first_work_ns;
+      rounded(flow.share.weight * static_cast<double>(credit)) + first_work_ns;
   const int64_t work_ns = flow.inner == nullptr ? flow.work_ns : flow.inner->work_ns();
   return std::min(work_ns, credit_ns);
 }

@@ -31,9 +31,11 @@ class Lanes {
   Lane& add(size_t concurrency, size_t reserved_workers, uint64_t batch) {
     const uint32_t index = static_cast<uint32_t>(all_.size());
     reserved_workers_ += reserved_workers;
+    have_limits_ |= concurrency > 0 || reserved_workers > 0;
     return all_.emplace_back(Lane{index, concurrency, reserved_workers, batch});
   }
 
+  bool have_limits() const { return have_limits_; }
   size_t size() const { return all_.size(); }
   Lane& operator[](size_t index) { return all_[index]; }
   const Lane& operator[](size_t index) const { return all_[index]; }
@@ -67,6 +69,7 @@ class Lanes {
  private:
   std::deque<Lane> all_;
   size_t reserved_workers_ = 0;
+  bool have_limits_ = false;
 };
 
 }  // namespace ringmaster::master

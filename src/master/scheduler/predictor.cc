@@ -30,7 +30,7 @@ struct LaterJobs {
     const double done_ns = wait_ns + before_ns / rate;
     const double allowed_ns = static_cast<double>(node.key - now_ns);
     if (done_ns <= allowed_ns && allowed_ns < done_ns + delay_ns)
-      return std::max<int64_t>(1, std::llround(done_ns + delay_ns - allowed_ns));
+      return std::max<int64_t>(1, rounded(done_ns + delay_ns - allowed_ns));
     return find(node.right, node.key, before_ns);
   }
 };
@@ -139,6 +139,21 @@ Prediction Predictor::predict(const ClientShare& client, const Lane& lane, int64
   if (lane.concurrency == 0 || lane.concurrency >= workers) return found;
   const WorkerLoad::View own{lane.concurrency, &lane};
   return later(found, predict_in(own, client, now_ns, deadline_ns));
+}
+
+std::optional<Prediction> Predictor::predict_most(const ClientShare& client, int64_t now_ns) const {
+  if (lanes_.have_limits()) return std::nullopt;
+  int64_t work_ns = 0;
+  for (const Share* share = &client; share->parent != nullptr; share = share->parent) {
+    if (share->parent->has_rivals(*share)) return std::nullopt;
+    work_ns = share->parent->waiting_ns;
+  }
+  Prediction prediction;
+  prediction.view = WorkerLoad::View{load_.workers()};
+  const double all_ns = static_cast<double>(work_ns) + load_.not_begun_ns(prediction.view);
+  prediction.wait_ns = load_.wait_ns(all_ns, prediction.view, now_ns);
+  prediction.queue_ns = all_ns / static_cast<double>(std::max<size_t>(load_.workers(), 1));
+  return prediction;
 }
 
 int64_t Predictor::delays_own_ns(const ClientShare& client, int64_t now_ns, int64_t deadline_ns,

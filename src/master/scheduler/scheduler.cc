@@ -1,7 +1,6 @@
 #include "master/scheduler/scheduler.h"
 
 #include <algorithm>
-#include <cmath>
 #include <tuple>
 #include <utility>
 
@@ -79,7 +78,7 @@ void Scheduler::add_work(ClientShare& client, int64_t work_ns) {
 void Scheduler::wait(Entry& entry, uint32_t step, bool is_fetching, double work_ns) {
   RM_ASSERT(entry.state == Entry::State::kNone && entry.client != nullptr);
   entry.step = step;
-  entry.work_ns = std::llround(work_ns);
+  entry.work_ns = rounded(work_ns);
   entry.state = is_fetching ? Entry::State::kFetching : Entry::State::kQueued;
   add_work(*entry.client, entry.work_ns);
   LaneOrder& order = entry.flow->order;
@@ -116,7 +115,7 @@ size_t Scheduler::queued_jobs() const {
 
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
-  const int64_t run_ns = std::llround(costs_.run_ns(entry.method, entry.step));
+  const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
   return WorkerLoad::room_of(run_ns, is_known);
 }
 
@@ -142,7 +141,7 @@ Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t begin_by_ns) 
 }
 
 Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
-  const int64_t begin_by_ns = now_ns + std::llround(costs_.grain_ns());
+  const int64_t begin_by_ns = now_ns + rounded(costs_.grain_ns());
   if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns) {
     const Pick pick = descend(orders_.root(filling_.unit->lane->index), begin_by_ns);
     if (pick.entry != nullptr) return pick;
@@ -213,12 +212,11 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   const Pick pick = std::exchange(pick_, {});
   const int64_t now = static_cast<int64_t>(now_ns);
   WorkerUnit& unit = unit_for(entry, now);
-  entry.charged_ns = std::llround(costs_.run_ns(entry.method, entry.step));
+  entry.charged_ns = rounded(costs_.run_ns(entry.method, entry.step));
   entry.flow->order.remove(*entry.flow, entry);
   add_work(*entry.client, -entry.work_ns);
-  entry.flow->order.place(*entry.flow);
   entry.state = Entry::State::kPublished;
-  charge(pick, entry, now);
+  charge(pick, entry, now);  // and places its flow anew
   busy_.add(now_ns, static_cast<double>(entry.charged_ns),
             static_cast<double>(std::max<size_t>(load_.workers(), 1)));
   // It keeps its worker no longer than this, however long such jobs take.

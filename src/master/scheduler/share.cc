@@ -28,7 +28,7 @@ void ShareGroup::on_asked(Share& member, uint64_t now_ns, double grain_ns, doubl
     if (oldest.jobs == 0) set_active(oldest, false);
   }
   const double together = kCreditsNs * workers / std::max(active_weight_, 1.0);
-  credit_ns_ = std::llround(std::max(grain_ns, std::min(kCreditNs, together)));
+  credit_ns_ = rounded(std::max(grain_ns, std::min(kCreditNs, together)));
 }
 
 void ShareGroup::on_idle(Share& member) {

@@ -21,6 +21,11 @@
 
 namespace ringmaster::master {
 
+// std::llround without a call of the C library.
+inline int64_t rounded(double ns) {
+  return static_cast<int64_t>(ns < 0 ? ns - .5 : ns + .5);
+}
+
 // The fraction of all workers' time that was given lately.
 class Usage {
  public:
@@ -47,9 +52,7 @@ struct Share {
 
   Share(ShareGroup* group, double its_weight) : parent(group), weight(its_weight) {}
 
-  int64_t cost_ns(int64_t work_ns) const {
-    return std::llround(static_cast<double>(work_ns) / weight);
-  }
+  int64_t cost_ns(int64_t work_ns) const { return rounded(static_cast<double>(work_ns) / weight); }
 
   ShareGroup* parent;  // null: the root group
   double weight;

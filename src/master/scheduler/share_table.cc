@@ -2,46 +2,47 @@
 
 namespace ringmaster::master {
 
-ClientShare& ShareTable::hold(std::string_view name, Kind kind, double weight) {
+std::shared_ptr<ClientShare> ShareTable::hold(std::string_view name, Kind kind, double weight) {
   forget_old();
   std::string key(1, static_cast<char>(kind));
   key += name;
-  std::unique_ptr<ClientShare>& client = clients_[key];
+  std::shared_ptr<ClientShare>& client = clients_[key];
   if (client == nullptr) {
-    client = std::make_unique<ClientShare>(kind == Kind::kAddress ? &addresses_ : &root_, weight);
+    client = std::make_shared<ClientShare>(kind == Kind::kAddress ? &addresses_ : &root_, weight);
     client->key = std::move(key);
+    list(*client);
   }
-  if (std::exchange(client->is_idle, false)) idle_.erase(client->idle);
-  ++client->holders;
-  return *client;
-}
-
-void ShareTable::release(ClientShare& client) {
-  --client.holders;
-  keep_idle(client);
+  return client;
 }
 
 void ShareTable::on_idle(ClientShare& client) {
   client.parent->on_idle(client);
-  keep_idle(client);
+  list(client);
 }
 
-void ShareTable::keep_idle(ClientShare& client) {
-  if (client.holders > 0 || client.jobs > 0 || client.is_idle) return;
-  client.idle = idle_.insert(idle_.end(), &client);
-  client.is_idle = true;
+void ShareTable::list(ClientShare& client) {
+  if (!std::exchange(client.is_listed, true)) idle_.push_back(&client);
 }
 
-// Two for each that comes, so the table shrinks.
+// Looks at two for each that comes, so the table shrinks.
 void ShareTable::forget_old() {
   for (int i = 0; i < 2 && !idle_.empty(); ++i) {
     ClientShare& oldest = *idle_.front();
+    const auto found = clients_.find(oldest.key);
     const ShareGroup& group = *oldest.parent;
     const bool is_as_new = oldest.finish <= group.virtual_ns() - group.credit_ns();
-    if (idle_.size() <= kIdleMax && (!is_as_new || oldest.is_recent)) return;
-    idle_.pop_front();
-    oldest.parent->forget(oldest);
-    clients_.erase(std::string(oldest.key));
+    if (oldest.jobs > 0) {
+      oldest.is_listed = false;
+      idle_.pop_front();
+    } else if (found->second.use_count() > 1) {
+      idle_.splice(idle_.end(), idle_, idle_.begin());
+    } else if (idle_.size() > kIdleMax || (is_as_new && !oldest.is_recent)) {
+      idle_.pop_front();
+      oldest.parent->forget(oldest);
+      clients_.erase(found);
+    } else {
+      return;
+    }
   }
 }
 

@@ -1,8 +1,8 @@
 // ShareTable: the clients that the workers' time is shared among.
 //
 // A client is known by a name: its token's, its certificate's subject, its unix user, or else its
-// address. It is kept while a session or a job holds it, and after that until it can be told from a
-// new client by nothing.
+// address. The table keeps it while a session holds it or it has jobs, and after that until it can
+// be told from a new client by nothing.
 // Pure; the master only. Limits: at most kIdleMax clients are kept without a session or a job.
 #pragma once
 
@@ -23,10 +23,8 @@ struct ClientShare : Share {
   using Share::Share;
 
   std::string key;
-  size_t holders = 0;  // sessions
   std::vector<std::unique_ptr<Flow>> flows;
-  bool is_idle = false;
-  std::list<ClientShare*>::iterator idle;  // its place in ShareTable::idle_
+  bool is_listed = false;  // in ShareTable::idle_
 };
 
 class ShareTable {
@@ -39,9 +37,7 @@ class ShareTable {
     kAddress = 'a',  // costs nothing: these stand together under one weight
   };
 
-  // The client stays at its place until it is released as often.
-  ClientShare& hold(std::string_view name, Kind kind, double weight = 1);
-  void release(ClientShare& client);
+  std::shared_ptr<ClientShare> hold(std::string_view name, Kind kind, double weight = 1);
   // Its last job has ended.
   void on_idle(ClientShare& client);
 
@@ -50,13 +46,14 @@ class ShareTable {
   size_t size() const { return clients_.size(); }
 
  private:
-  void keep_idle(ClientShare& client);
+  void list(ClientShare& client);
   void forget_old();
 
   ShareGroup root_{nullptr, 1};
   ShareGroup addresses_{&root_, kAddressesWeight};
-  std::unordered_map<std::string, std::unique_ptr<ClientShare>> clients_;
-  std::list<ClientShare*> idle_;  // without sessions and jobs, the longest first
+  std::unordered_map<std::string, std::shared_ptr<ClientShare>> clients_;
+  // Those that had no jobs when they were last looked at, the first looked at next.
+  std::list<ClientShare*> idle_;
 };
 
 }  // namespace ringmaster::master

@@ -42,7 +42,7 @@ struct Scene {
     take(1);
     CHECK(core.bury(1, was_ended_by_us).size() == 1);
   }
-  void expire() { core.ring_deadline(*ticket); }
+  void expire() { core.dispatcher.expire(*ticket); }
   void cancel() { cancelled = core.dispatcher.cancel(*ticket); }
   void shut_down() {
     core.dispatcher.cut_off_all(rpc::make_error(rpc::kShuttingDown, "shutting_down", "the end"));

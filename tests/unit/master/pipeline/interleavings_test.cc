@@ -274,7 +274,7 @@ void Schedule::pass_deadline() {
   if (requests_.empty()) return;
   Request& request = *requests_[below(requests_.size())];
   request.is_cut = true;
-  core_.ring_deadline(*request.ticket);
+  core_.dispatcher.expire(*request.ticket);
 }
 
 void Schedule::shut_down() {

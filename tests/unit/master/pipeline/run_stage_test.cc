@@ -50,7 +50,7 @@ TEST_CASE("run stage: a worker that dies after its step's answer takes nothing o
 
 TEST_CASE("run stage: a deadline ends the worker of this step, not the one of the step before") {
   TwoSteps steps(0);
-  steps.core.ring_deadline(steps.ticket);
+  steps.core.dispatcher.expire(steps.ticket);
   CHECK(steps.killed == std::vector<uint32_t>{1});
   CHECK(steps.client->errors.size() == 1);
   CHECK(steps.core.bury(1, true).size() == 1);
@@ -67,7 +67,7 @@ TEST_CASE("run stage: a worker that is not found at the deadline is ended by the
   REQUIRE(worker.try_claim());
   // The master looks for it, worker by worker, while one gives it back and another claims it.
   const ipc::JobWord word = core.words->entries[worker.claim().entry].exchange(ipc::kFreeWord);
-  core.ring_deadline(ticket);
+  core.dispatcher.expire(ticket);
   core.words->entries[worker.claim().entry] = word;
   CHECK(client->errors.size() == 1);
   CHECK(killed.empty());
@@ -135,17 +135,6 @@ TEST_CASE("run stage: a job whose worker was ended for another job has used an a
   }
 }
 
-TEST_CASE("run stage: a job that was answered has no deadline any more") {
-  TwoSteps steps;
-  steps.check_answered();
-  const auto count = [](uv_handle_t* handle, void* timers) {
-    *static_cast<int*>(timers) += handle->type == UV_TIMER && uv_is_active(handle) != 0;
-  };
-  int timers = 0;
-  uv_walk(steps.core.loop.get(), count, &timers);
-  CHECK(timers == 0);
-}
-
 TEST_CASE("run stage: the crashes of one step are not those of the next") {
   Core core;
   const Method method{"two", {}, 60'000, 2, {RunStep{0}, RunStep{1}}};
@@ -176,7 +165,7 @@ TEST_CASE("run stage: what was committed before a generation was lost is answere
 
 TEST_CASE("run stage: a job whose client has its answer is not run again when its worker dies") {
   TwoSteps steps(0, 2);
-  steps.core.ring_deadline(steps.ticket);
+  steps.core.dispatcher.expire(steps.ticket);
   REQUIRE(steps.client->errors.size() == 1);
   CHECK(steps.core.bury(1).size() == 1);
   CHECK(!steps.core.port->was_any_ready());
@@ -198,7 +187,7 @@ struct Abandoned {
   void abandon() {
     const auto client = admit(0);
     first.take();
-    core.ring_deadline(tickets.back());
+    core.dispatcher.expire(tickets.back());
     REQUIRE(client->errors.size() == 1);
     CHECK(client->errors[0].code == rpc::kDeadlineExceeded);
     CHECK(client->errors[0].executed == rpc::Executed::kUnknown);

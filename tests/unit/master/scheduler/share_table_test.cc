@@ -6,46 +6,70 @@ namespace ringmaster::master {
 namespace {
 
 constexpr uint64_t kSecond = 1'000'000'000;
+constexpr auto kNamed = ShareTable::Kind::kNamed;
+constexpr auto kAddress = ShareTable::Kind::kAddress;
+
+// Looks at each client of a small table.
+void look_at_all(ShareTable& table) {
+  for (int i = 0; i < 4; ++i)
+    table.hold("the one that is there", kNamed);
+}
 
 }  // namespace
 
 TEST_CASE("share table: a name is one client, and a name is no address") {
   ShareTable table;
-  ClientShare& first = table.hold("10.0.0.1", ShareTable::Kind::kNamed);
-  CHECK(&table.hold("10.0.0.1", ShareTable::Kind::kNamed) == &first);
-  CHECK(&table.hold("10.0.0.1", ShareTable::Kind::kAddress) != &first);
+  const auto first = table.hold("10.0.0.1", kNamed);
+  const auto address = table.hold("10.0.0.1", kAddress);
+  CHECK(table.hold("10.0.0.1", kNamed) == first);
+  CHECK(address != first);
   CHECK(table.size() == 2);
 }
 
 TEST_CASE("share table: a client that can be told from a new one by nothing is forgotten") {
   ShareTable table;
-  table.release(table.hold("a", ShareTable::Kind::kNamed));
-  table.hold("b", ShareTable::Kind::kNamed);
+  const auto there = table.hold("the one that is there", kNamed);
+  auto held = table.hold("a", kNamed);
+  look_at_all(table);
+  CHECK(table.size() == 2);
+  held = nullptr;
+  look_at_all(table);
+  CHECK(table.size() == 1);
+}
+
+TEST_CASE("share table: a client with a job is kept, and forgotten after it") {
+  ShareTable table;
+  const auto there = table.hold("the one that is there", kNamed);
+  ClientShare& client = *table.hold("a", kNamed);
+  client.jobs = 1;
+  look_at_all(table);
+  CHECK(table.size() == 2);
+  client.jobs = 0;
+  table.on_idle(client);
+  look_at_all(table);
   CHECK(table.size() == 1);
 }
 
 TEST_CASE("share table: a client that owes something is kept, until nobody waits") {
   ShareTable table;
-  ClientShare& client = table.hold("a", ShareTable::Kind::kNamed);
+  const auto there = table.hold("the one that is there", kNamed);
+  ClientShare& client = *table.hold("a", kNamed);
   table.root().on_asked(client, kSecond, 0, 2);
   table.root().on_given(client, kSecond, true, kSecond, 2);
-  table.release(client);
-  table.hold("b", ShareTable::Kind::kNamed);
-  table.root().on_asked(table.hold("b", ShareTable::Kind::kNamed), 9 * kSecond, 0, 2);
-  table.hold("b", ShareTable::Kind::kNamed);
+  table.root().on_asked(*there, 9 * kSecond, 0, 2);
+  look_at_all(table);
   CHECK(table.size() == 2);
   table.root().settle();
-  table.hold("b", ShareTable::Kind::kNamed);
+  look_at_all(table);
   CHECK(table.size() == 1);
 }
 
 TEST_CASE("share table: of idle clients only so many are kept, whatever they owe") {
   ShareTable table;
   for (size_t i = 0; i < ShareTable::kIdleMax + 500; ++i) {
-    ClientShare& client = table.hold(std::to_string(i), ShareTable::Kind::kAddress);
-    table.addresses().on_asked(client, kSecond, 0, 2);
-    table.addresses().on_given(client, kSecond, false, kSecond, 2);
-    table.release(client);
+    const auto client = table.hold(std::to_string(i), kAddress);
+    table.addresses().on_asked(*client, kSecond, 0, 2);
+    table.addresses().on_given(*client, kSecond, false, kSecond, 2);
   }
   CHECK(table.size() <= ShareTable::kIdleMax + 1);
 }

@@ -1,0 +1,53 @@
+// JobTimers: calls back when the deadlines of jobs have come.
+//
+// All jobs share one libuv timer: to start and stop one for each took 6% of the master's time at
+// 500,000 requests a second. Deadlines count in whole ms, rounded up. The jobs of one ms stand in
+// one list, so a method's jobs cost the same whether 10 or 100,000 are in flight.
+//
+// Threads: the loop's only. Memory: a list for each ms that is the deadline of a job.
+// Limits:  start() and stop() take O(log of these).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+
+#include "base/uv_handle.h"
+
+namespace ringmaster::master {
+
+struct Job;
+
+class JobTimers {
+ public:
+  // A job's part.
+  struct Timer {
+    uint64_t due_ms = 0;   // 0: not started
+    std::list<Job*> node;  // the job itself, while not started; empty before the first start
+    std::list<Job*>::iterator place;
+  };
+
+  JobTimers(uv_loop_t* loop, std::function<void(Job&)> on_due);
+
+  // Calls on_due(job) once, never before that time. REQUIRES: it is not started.
+  void start(Job& job, uint64_t due_ns);
+  // Does nothing if the timer is not started.
+  void stop(Job& job);
+
+ private:
+  using Jobs = std::list<Job*>;
+  using ByDeadline = std::map<uint64_t, Jobs>;
+
+  ByDeadline::iterator find_or_add(uint64_t due_ms);
+  void arm(uint64_t due_ms);
+  void on_timer();
+
+  std::function<void(Job&)> on_due_;
+  ByDeadline by_deadline_;
+  ByDeadline::node_type unused_;  // the last list that became empty, for the next one
+  uint64_t armed_ms_ = 0;         // when the timer is to fire; 0: it is not started
+  UvHandle<uv_timer_t> timer_;
+};
+
+}  // namespace ringmaster::master

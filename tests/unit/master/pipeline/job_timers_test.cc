@@ -1,0 +1,92 @@
+#include "master/pipeline/job_timers.h"
+
+#include <doctest/doctest.h>
+#include <vector>
+
+#include "base/clock.h"
+#include "loop_support.h"
+#include "master/pipeline/job.h"
+
+namespace ringmaster::master {
+namespace {
+
+struct Timers {
+  explicit Timers(std::function<void(Job&)> on_due = [](Job&) {})
+      : timers(loop.get(), [this, on_due](Job& job) {
+          fired.push_back(&job);
+          fired_ns.push_back(now_ns());
+          on_due(job);
+        }) {}
+
+  // Until so many have fired in all.
+  void run(size_t count) {
+    loop.run_until([&] { return fired.size() >= count; });
+    REQUIRE(fired.size() == count);
+  }
+
+  test::Loop loop;
+  JobTimers timers;
+  std::vector<Job*> fired;
+  std::vector<uint64_t> fired_ns;
+};
+
+constexpr uint64_t kHourNs = 3600 * 1000 * kNsPerMs;
+
+}  // namespace
+
+TEST_CASE("job timers: they fire in the order of the deadlines, none before its own") {
+  Timers all;
+  Job jobs[4];
+  const uint64_t now = now_ns();
+  const uint64_t due_ns[] = {now + 12 * kNsPerMs, now + 3 * kNsPerMs, now, now + 3 * kNsPerMs};
+  for (size_t i = 0; i < 4; ++i)
+    all.timers.start(jobs[i], due_ns[i]);
+  all.run(4);
+  CHECK(all.fired == std::vector<Job*>{&jobs[2], &jobs[1], &jobs[3], &jobs[0]});
+  for (size_t i = 0; i < 4; ++i)
+    CHECK(all.fired_ns[i] >= due_ns[all.fired[i] - jobs]);
+}
+
+TEST_CASE("job timers: a stopped one does not fire, and can be started again") {
+  Timers all;
+  Job first, second;
+  all.timers.start(first, now_ns());
+  all.timers.stop(first);
+  all.timers.stop(first);
+  all.timers.start(second, now_ns());
+  all.run(1);
+  CHECK(all.fired == std::vector<Job*>{&second});
+  all.timers.start(first, now_ns());
+  all.run(2);
+  CHECK(all.fired.back() == &first);
+}
+
+TEST_CASE("job timers: an earlier deadline does not wait for a later one") {
+  Timers all;
+  Job late, soon;
+  all.timers.start(late, now_ns() + kHourNs);
+  all.timers.start(soon, now_ns());
+  all.run(1);
+  CHECK(all.fired == std::vector<Job*>{&soon});
+  all.timers.stop(late);
+}
+
+TEST_CASE("job timers: a callback may stop others and start its own again") {
+  Job first, second, third;
+  JobTimers* timers = nullptr;
+  Timers all([&](Job& job) {
+    if (&job != &first) return;
+    timers->stop(second);
+    timers->start(first, now_ns() + kHourNs);
+  });
+  timers = &all.timers;
+  const uint64_t now = now_ns();
+  all.timers.start(first, now);
+  all.timers.start(second, now);
+  all.timers.start(third, now);
+  all.run(2);
+  CHECK(all.fired == std::vector<Job*>{&first, &third});
+  all.timers.stop(first);
+}
+
+}  // namespace ringmaster::master

@@ -38,6 +38,8 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
       read_workers(problems, entry, options);
     else if (member.key == "limits")
       read_limits(problems, entry, options);
+    else if (member.key == "fair")
+      read_fair(problems, entry, options);
     else if (member.key == "crashes")
       read_crashes(problems, entry, paths, options);
     else if (member.key == "shutdown")

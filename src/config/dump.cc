@@ -75,6 +75,14 @@ std::string dump_listen(const Options& options) {
                      quote_string(access.owner), quote_string(access.group), access.mode);
 }
 
+std::string dump_fair(const Fair& fair) {
+  std::string weights;
+  for (const auto& [client, weight] : fair.weights)
+    weights += fmt::format("{}{} = {}", weights.empty() ? " " : ", ", quote_key(client), weight);
+  return fmt::format("\n[fair]\nby = \"{}\"\nweights = {{{}}}\n",
+                     fair.is_by_client ? "client" : "none", weights + (weights.empty() ? "" : " "));
+}
+
 }  // namespace
 
 std::string dump(const master::Options& options) {
@@ -86,6 +94,7 @@ std::string dump(const master::Options& options) {
   out += fmt::format("user = {}\n", quote_string(options.worker_user));
   out += "\n[limits]\n";
   append_numbers(out, kLimitsKeys, options.limits);
+  out += dump_fair(options.fair);
   out += fmt::format("\n[crashes]\nfolder = {}\n", quote_string(options.crashes.folder));
   append_numbers(out, kCrashesKeys, options.crashes);
   out += "\n[shutdown]\n";

@@ -76,6 +76,12 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
       return {R"("0000" to "0777", octal)", text_like("^0*[0-7]{1,3}$")};
     case Type::kSandbox:
       return {R"(true, false or "best-effort")", R"("enum":[true,false,"best-effort"])"};
+    case Type::kFairBy:
+      return {R"("client" or "none")", R"("enum":["client","none"])"};
+    case Type::kWeights:
+      return {"a table of numbers from 0.001 to 1000",
+              R"("type":"object","additionalProperties":)"
+              R"({"type":"number","minimum":0.001,"maximum":1000})"};
     case Type::kUrl:
       return {"http://... or https://...", text_like(R"(^https?://[^/?#:\s][^\s]*$)")};
     case Type::kLibrary:

@@ -24,6 +24,8 @@ enum class Type {
   kOwner,  // a user or a group, or ""
   kMode,
   kSandbox,
+  kFairBy,
+  kWeights,
   kUrl,      // required
   kLibrary,  // by default the handler's own name
   kSteps,    // required

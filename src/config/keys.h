@@ -15,6 +15,7 @@ namespace ringmaster::config {
 
 using ipc::HandlerSpec;
 using master::Crashes;
+using master::Fair;
 using master::Limits;
 using master::Method;
 using master::Options;
@@ -37,8 +38,8 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kRanges},
     {"token_file",
      "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` prints "
-     "one). Clients must send one of them; \"\" asks for none. Without TLS a token can be read on "
-     "the network.",
+     "one), each with a name before it or without: \"TOKEN\" or \"NAME TOKEN\". Clients must send "
+     "one of the tokens; \"\" asks for none. Without TLS a token can be read on the network.",
      Type::kOptionalPath},
     {"connections_per_client",
      "The most connections of one client at once; 0 is no limit but limits.connections. A further "
@@ -155,6 +156,20 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      Type::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
 };
 
+inline constexpr Key<Fair> kFairKeys[] = {
+    {"by",
+     "\"client\": while several clients ask for more than the workers can do, each gets its share "
+     "of their time. A client is the name of its token, else the subject of its certificate, else "
+     "its unix user, else its address; all addresses together have the share of one client. "
+     "\"none\": all requests are one client's.",
+     Type::kFairBy},
+    {"weights",
+     "How large the shares of these clients are; that of any other client is 1. A client of weight "
+     "4 gets four times the time of a client of weight 1. Keys are names of tokens, subjects of "
+     "certificates, or \"uid 1000\" for a unix user.",
+     Type::kWeights},
+};
+
 inline constexpr Key<Crashes> kCrashesKeys[] = {
     {"folder",
      "A folder for the payload and the backtraces of each job that used up its attempts because "
@@ -226,6 +241,14 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "How often a job is run in all if its workers die. Set 1 for work that must not be done "
      "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
+    {"concurrency",
+     "How many jobs of this method (of a handler with `batch`: how many batches) run at once; 0 is "
+     "no limit but the number of workers. Set it for a method that may not take all of them.",
+     Type::kCount, 0, 512, &Method::concurrency},
+    {"reserved_workers",
+     "How many workers are kept free for this method. Set it for a method that may never wait for "
+     "long jobs of others. At least one worker is always left for the others.",
+     Type::kCount, 0, 511, &Method::reserved_workers},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "
      "is replaced with that member of the request's params.",
@@ -253,6 +276,8 @@ void for_each_section(See see) {
               "the largest messages, the most connections and requests, and the memory for all of "
               "them"},
       kLimitsKeys);
+  see(Section{"fair", "how clients share the workers' time when they ask for more than there is"},
+      kFairKeys);
   see(Section{"crashes", "where the payload of a job that killed its workers is kept"},
       kCrashesKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);

@@ -123,6 +123,14 @@ void read_methods(Problems& problems, const Entry& section, Options& options) {
   for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
     read_method(problems, name, table, options);
   });
+  uint64_t reserved = 0;
+  for (const Method& method : options.methods)
+    reserved += method.reserved_workers;
+  const uint64_t workers = options.worker_count;  // 0: not known yet
+  if (workers == 0 || reserved == 0 || reserved < workers) return;
+  problems.add(section, fmt::format("expected reserved_workers of at most {} together, so that one "
+                                    "of {} workers is left for other methods, found {}",
+                                    workers - 1, workers, reserved));
 }
 
 }  // namespace ringmaster::config

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <string>
 #include <variant>
 #include <vector>
@@ -40,7 +41,14 @@ struct Method {
   std::string summary = {};  // for clients; empty: the handler's
   uint64_t timeout_ms = 1000;
   uint64_t attempts = 2;
-  std::vector<Step> steps;  // 1 to kMaxSteps
+  std::vector<Step> steps;   // 1 to kMaxSteps
+  uint64_t concurrency = 0;  // 0: no limit
+  uint64_t reserved_workers = 0;
+};
+
+struct Token {
+  std::string name;  // of the client that has it
+  Secret secret;
 };
 
 struct Limits {
@@ -54,6 +62,12 @@ struct Limits {
   uint64_t connection_memory_bytes = 256ull << 20;
   uint64_t send_timeout_ms = 60'000;
   uint64_t idle_timeout_ms = 0;
+};
+
+// How the workers' time is shared: see share.h.
+struct Fair {
+  bool is_by_client = true;               // else all requests are one client's
+  std::map<std::string, double> weights;  // by client; of the others: 1
 };
 
 // Limits of the crash store: see crash_store.h.
@@ -71,7 +85,7 @@ struct Options {
   std::vector<std::string> listen_origins = {};   // see http_policy.h
   std::vector<net::Cidr> allow;                   // clients allowed over TCP; none: all
   std::string token_file;                         // empty: no token is required
-  std::vector<Secret> tokens;                     // the tokens in that file
+  std::vector<Token> tokens;                      // the tokens in that file
   uint64_t connections_per_client = 0;            // 0: no limit; see client_table.h
   net::UnixAccess unix_access;
   net::TlsFiles tls;
@@ -83,6 +97,7 @@ struct Options {
   ipc::Confinement confinement;        // of the workers; as root, with worker_user
   uint64_t shutdown_grace_ms = 10000;
   Limits limits;
+  Fair fair;
   Crashes crashes;
   std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;

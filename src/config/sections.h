@@ -23,6 +23,9 @@ void read_shutdown(Problems& problems, const Entry& section, Options& options);
 void read_upstreams(Problems& problems, const Entry& section, Options& options);
 void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
+// In fair.cc.
+void read_fair(Problems& problems, const Entry& section, Options& options);
+
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);
 

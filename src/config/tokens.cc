@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
+constexpr size_t kNameBytesMax = 64;
 constexpr size_t kFileBytesMax = 1 << 20;
 // The limit: a client's token is compared with all of them.
 constexpr size_t kTokensMax = 1000;
@@ -22,24 +23,50 @@ bool is_visible(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
 }
 
-tl::expected<std::vector<std::string>, std::string> read_lines(const std::string& path) {
+// A line of the file: "TOKEN" or "NAME TOKEN".
+struct Line {
+  std::string name;  // empty: the token has none
+  std::string token;
+};
+
+Line split(std::string_view text) {
+  const size_t blank = text.find_first_of(" \t");
+  if (blank == std::string_view::npos) return {"", std::string(text)};
+  return {std::string(text.substr(0, blank)), std::string(trim(text.substr(blank)))};
+}
+
+// Empty: none.
+std::string fault_in(const Line& line) {
+  const std::string& token = line.token;
+  if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
+    return fmt::format("expected a token of {} to {} visible ASCII characters, found {}{}",
+                       kTokenBytesMin, kTokenBytesMax, token.size(),
+                       is_visible(token) ? "" : ", some of them not");
+  }
+  if (line.name.size() > kNameBytesMax || !is_visible(line.name)) {
+    return fmt::format(
+        "expected a name of at most {} visible ASCII characters before the token, "
+        "found {}{}",
+        kNameBytesMax, line.name.size(), is_visible(line.name) ? "" : ", some of them not");
+  }
+  return "";
+}
+
+tl::expected<std::vector<Line>, std::string> read_lines(const std::string& path) {
   const auto text = read_regular_file(path, kFileBytesMax);
   if (!text) return tl::unexpected(path + ": " + text.error());
-  std::vector<std::string> tokens;
+  std::vector<Line> tokens;
   std::istringstream lines(*text);
   std::string line;
   size_t first_too_many = 0;  // its line
   for (size_t number = 1; std::getline(lines, line); ++number) {
-    const std::string_view token = trim(line);
-    if (token.empty() || token.front() == '#') continue;
-    if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
-      return tl::unexpected(
-          fmt::format("{}:{}: expected a token of {} to {} visible ASCII characters, found {}{}",
-                      path, number, kTokenBytesMin, kTokenBytesMax, token.size(),
-                      is_visible(token) ? "" : ", some of them not"));
-    }
+    const std::string_view trimmed = trim(line);
+    if (trimmed.empty() || trimmed.front() == '#') continue;
+    Line found = split(trimmed);
+    if (const std::string fault = fault_in(found); !fault.empty())
+      return tl::unexpected(fmt::format("{}:{}: {}", path, number, fault));
     if (tokens.size() == kTokensMax) first_too_many = number;
-    tokens.emplace_back(token);
+    tokens.push_back(std::move(found));
   }
   if (tokens.size() > kTokensMax) {
     return tl::unexpected(fmt::format("{}:{}: expected at most {} tokens, found {}", path,
@@ -51,16 +78,21 @@ tl::expected<std::vector<std::string>, std::string> read_lines(const std::string
 
 }  // namespace
 
-tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path) {
+tl::expected<std::vector<master::Token>, std::string> read_tokens(const std::string& path) {
   const auto lines = read_lines(path);
   if (!lines) return tl::unexpected(lines.error());
-  return std::vector<Secret>(lines->begin(), lines->end());
+  std::vector<master::Token> tokens;
+  for (const Line& line : *lines) {
+    const Secret secret(line.token);
+    tokens.push_back({line.name.empty() ? secret.fingerprint() : line.name, secret});
+  }
+  return tokens;
 }
 
 tl::expected<std::string, std::string> read_first_token(const std::string& path) {
   const auto lines = read_lines(path);
   if (!lines) return tl::unexpected(lines.error());
-  return lines->front();
+  return lines->front().token;
 }
 
 std::optional<std::string> find_fault_in_mode(const std::string& path) {

@@ -7,14 +7,15 @@
 
 #include <tl/expected.hpp>
 
-#include "base/secret.h"
+#include "config/options.h"
 
 namespace ringmaster::config {
 
-// At most 1,000, one a line, blanks around it ignored, of 16 to 1024 visible ASCII characters;
-// lines that begin with '#' and empty ones are skipped. Otherwise the fault and its line, without
-// the line's text.
-tl::expected<std::vector<Secret>, std::string> read_tokens(const std::string& path);
+// At most 1,000, one a line, "TOKEN" or "NAME TOKEN", blanks around it ignored: a token of 16 to
+// 1024 and a name of at most 64 visible ASCII characters. A token without a name is named by its
+// fingerprint. Lines that begin with '#' and empty ones are skipped. Otherwise the fault and its
+// line, without the line's text.
+tl::expected<std::vector<master::Token>, std::string> read_tokens(const std::string& path);
 
 // The first token as text, for a client.
 tl::expected<std::string, std::string> read_first_token(const std::string& path);

@@ -72,6 +72,8 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   dispatcher_ =
       std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*http_clients),
                                    [this](uint32_t worker) { supervisor_->kill_worker(worker); });
+  for (const Method& method : options_.methods)
+    dispatcher_->add_method(method);
   dispatcher_->set_on_idle([this] {
     if (is_retiring_) stop();
   });
@@ -94,6 +96,20 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
                          },
                          [this] { is_over_ = true; }});
   return supervisor_->start();
+}
+
+// Addresses have no blank in their names; other clients do: "token NAME", "certificate SUBJECT",
+// "uid NUMBER".
+std::shared_ptr<ClientShare> Deployment::share_of(const std::string& client) {
+  const Fair& fair = options_.fair;
+  ShareTable& shares = dispatcher_->shares();
+  if (!fair.is_by_client) return shares.hold("", ShareTable::Kind::kNamed);
+  const size_t blank = client.find(' ');
+  if (blank == std::string::npos) return shares.hold(client, ShareTable::Kind::kAddress);
+  const bool is_user = client.starts_with("uid ");
+  const auto weight = fair.weights.find(is_user ? client : client.substr(blank + 1));
+  return shares.hold(client, ShareTable::Kind::kNamed,
+                     weight == fair.weights.end() ? 1 : weight->second);
 }
 
 const Method* Deployment::find_method(const std::string& name) const {

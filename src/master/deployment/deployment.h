@@ -53,6 +53,8 @@ class Deployment {
   void announce(std::vector<std::string> addresses);
   // The answer to rpc.discover: one JSON value in one line, see openrpc.h.
   const std::string& openrpc() const { return openrpc_; }
+  // The share of this client; its name is as ClientTable has it. See [fair].
+  std::shared_ptr<ClientShare> share_of(const std::string& client);
   Dispatcher& dispatcher() { return *dispatcher_; }
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }

@@ -50,10 +50,11 @@ class TokenFinder : public json::Visitor {
 // Compares with all tokens, so that the time tells nothing.
 std::string AccessControl::client_with(std::string_view token) const {
   const Secret secret(token);
-  bool is_known = false;
-  for (const Secret& one : tokens_)
-    is_known |= one == secret;
-  return is_known ? "token " + secret.fingerprint() : "";
+  const Token* found = nullptr;
+  for (const Token& one : tokens_) {
+    if (one.secret == secret) found = &one;
+  }
+  return found != nullptr ? "token " + found->name : "";
 }
 
 bool AccessControl::lets_in(const sockaddr_storage& client) const {

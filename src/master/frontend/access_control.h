@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/secret.h"
+#include "config/options.h"
 #include "net/cidr.h"
 
 namespace ringmaster::master {
@@ -32,7 +32,7 @@ inline constexpr size_t kRefusals = 8;
 class AccessControl {
  public:
   // Applies to clients that connect from now on.
-  void set_rules(std::vector<net::Cidr> allow, std::vector<Secret> tokens) {
+  void set_rules(std::vector<net::Cidr> allow, std::vector<Token> tokens) {
     allow_ = std::move(allow);
     tokens_ = std::move(tokens);
   }
@@ -67,7 +67,7 @@ class AccessControl {
   };
 
   std::vector<net::Cidr> allow_;
-  std::vector<Secret> tokens_;
+  std::vector<Token> tokens_;
   std::array<Tally, kRefusals> tallies_;
 };
 

@@ -129,6 +129,8 @@ Status Frontend::serve(Deployment& deployment) {
   tls_ = std::move(next_tls_);
   shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;
+  for (const std::shared_ptr<Session>& session : sessions_)
+    session->on_deployment();
   shared_.origins = deployment.options().listen_origins;
   shared_.connections_per_client = deployment.options().connections_per_client;
   const Limits& limits = shared_.limits = deployment.options().limits;

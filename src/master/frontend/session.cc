@@ -260,8 +260,14 @@ bool Session::identify(const std::string& client) {
     return false;
   }
   shared_.clients.rename(*place_, client);
+  share_ = nullptr;
   is_identified_ = true;
   return true;
+}
+
+ClientShare& Session::share() {
+  if (share_ == nullptr) share_ = shared_.deployment->share_of(client());
+  return *share_;
 }
 
 bool Session::make_room() {

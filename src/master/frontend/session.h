@@ -65,6 +65,8 @@ class Session final : public std::enable_shared_from_this<Session>,
 
   // Counts the connection for this client. `is_certificate_asked`: a certificate is required.
   void enter(const std::string& client, bool is_certificate_asked);
+  // Another deployment serves from now on.
+  void on_deployment() { share_ = nullptr; }
   // Sends the error for a connection beyond the limit `why`, and closes the connection.
   void refuse_connection(Refusal why);
   // Closes the connection at once, for a new one. False: it has unsent answers, or messages that
@@ -116,6 +118,8 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool close_if_gone();
   // False: the message is not JSON.
   bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);
+  // The client's share of the workers of the deployment that serves.
+  ClientShare& share();
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
   // Makes the error -32001, and counts a refusal.
@@ -170,6 +174,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_authenticated_;       // needs to show no token any more; HTTP requests always do
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
+  std::shared_ptr<ClientShare> share_;                // null: not asked for yet
   bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_parsing_ = false;                           // see parse_later()
   bool is_held_ = false;

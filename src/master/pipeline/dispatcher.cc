@@ -53,6 +53,8 @@ rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
 
 MethodPlan plan_of(const Method& method) {
   MethodPlan plan;
+  plan.concurrency = method.concurrency;
+  plan.reserved_workers = method.reserved_workers;
   for (const Step& step : method.steps) {
     const auto* run = std::get_if<RunStep>(&step);
     plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);

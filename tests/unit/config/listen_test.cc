@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <sys/stat.h>
 
+#include "config/tokens.h"
 #include "config_support.h"
 
 namespace ringmaster::config {
@@ -66,12 +67,15 @@ TEST_CASE("config: tokens are read, and never shown") {
     ::chmod(folder.write("tokens", tokens).c_str(), mode);
     return folder.load(kEcho + "[listen]\ntoken_file = 'tokens'\n");
   };
-  const Loaded two = load("# who\n\n  0123456789abcdef\r\nThe#Second/Token==\n");
+  const Loaded two = load("# who\n\n  0123456789abcdef\r\nbatch\t The#Second/Token==\n");
   REQUIRE(two.problems.empty());
   CHECK(two.options.token_file == folder.at("tokens"));
   REQUIRE(two.options.tokens.size() == 2);
-  CHECK(two.options.tokens[0] == Secret("0123456789abcdef"));
-  CHECK(two.options.tokens[1] == Secret("The#Second/Token=="));
+  CHECK(two.options.tokens[0].secret == Secret("0123456789abcdef"));
+  CHECK(two.options.tokens[0].name == "9f9f5111");  // the first digits of its SHA-256
+  CHECK(two.options.tokens[1].secret == Secret("The#Second/Token=="));
+  CHECK(two.options.tokens[1].name == "batch");
+  CHECK(read_first_token(folder.at("tokens")) == "0123456789abcdef");
   CHECK(dump(two.options).find("token_file = \"" + folder.at("tokens")) != std::string::npos);
 
   const auto problem = [&](const Loaded& loaded) {
@@ -85,8 +89,12 @@ TEST_CASE("config: tokens are read, and never shown") {
         file + ":2: expected a token of 16 to 1024 visible ASCII characters, found 15");
   CHECK(problem(load("a token with blanks\n")) ==
         file +
-            ":1: expected a token of 16 to 1024 visible ASCII characters, found 19, some of them "
+            ":1: expected a token of 16 to 1024 visible ASCII characters, found 17, some of them "
             "not");
+  CHECK(problem(load(std::string(65, 'n') + " 0123456789abcdef\n")) ==
+        file +
+            ":1: expected a name of at most 64 visible ASCII characters before the token, found "
+            "65");
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
   CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
         file + ": expected at most 1048576 bytes");

@@ -1,0 +1,48 @@
+// [fair]: whose requests count together, and how much each client weighs.
+#include <fmt/format.h>
+
+#include "config/body_text.h"
+#include "config/sections.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr double kWeightMin = 0.001;
+constexpr double kWeightMax = 1000;
+
+void read_by(Problems& problems, const Entry& entry, bool& is_by_client) {
+  constexpr std::string_view kExpected = "\"client\" or \"none\"";
+  if (!problems.expect(entry, Kind::kString, kExpected)) return;
+  const std::string& text = entry.value->text;
+  is_by_client = text == "client";
+  if (is_by_client || text == "none") return;
+  problems.add(entry, fmt::format("expected {}, found {}", kExpected, quote_string(text)));
+}
+
+void read_weight(Problems& problems, const Entry& entry, const std::string& client, Fair& fair) {
+  if (!problems.expect_text(entry, client, "the name of a client")) return;
+  const Value& value = *entry.value;
+  const double weight =
+      value.kind == Kind::kInteger ? static_cast<double>(value.integer) : value.number;
+  const bool is_number = value.kind == Kind::kInteger || value.kind == Kind::kFloat;
+  if (is_number && weight >= kWeightMin && weight <= kWeightMax) {
+    fair.weights[client] = weight;
+  } else {
+    problems.add(entry, fmt::format("expected a number from {} to {}, found {}", kWeightMin,
+                                    kWeightMax, describe(value)));
+  }
+}
+
+}  // namespace
+
+void read_fair(Problems& problems, const Entry& section, Options& options) {
+  const auto read = [&](std::string_view name, const Entry& entry) {
+    if (name == "by") return read_by(problems, entry, options.fair.is_by_client);
+    if (!problems.expect(entry, Kind::kTable, "a table such as { batch = 0.2 }")) return;
+    for (const Member& member : entry.value->members)
+      read_weight(problems, entry.member(member), member.key, options.fair);
+  };
+  read_table(problems, section, kFairKeys, options.fair, read);
+}
+
+}  // namespace ringmaster::config

@@ -85,12 +85,14 @@ class Context:
         return self._upstreams[delay_ms]
 
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
-                   handlers: dict[str, Any] | None = None,
-                   build: Path | None = None) -> Ringmaster:
-        """`build`: the server's; the load comes from the context's build."""
+                   handlers: dict[str, Any] | None = None, build: Path | None = None,
+                   **sections: dict[str, Any]) -> Ringmaster:
+        """`build`: the server's; the load comes from the context's build. `sections`: more of the
+        configuration."""
         number = len(list(self.configurations.glob("*.toml")))
         system = ringmaster.start(upstream or self.upstream(), build or self.build, workers,
-                                  timeout_ms, self.configurations, f"{OURS}-{number}", handlers)
+                                  timeout_ms, self.configurations, f"{OURS}-{number}", handlers,
+                                  **sections)
         self._stack.callback(end, system)
         return system
 
@@ -145,7 +147,7 @@ class Context:
     def load(self, system: Contender, method: str, params: Any, *, seconds: float,
              rate: float = 0, concurrency: int = 1, connections: int = 1, seed: int = SEED,
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
-             lead_s: float = 0) -> dict[str, Any]:
+             lead_s: float = 0, token_file: Path | None = None) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
         `connections` of a system with HTTP: as many as it takes, whatever was given. `lead_s`: the
         load has been there for so long when counting begins (but the CPU is that of all of it)."""
@@ -158,6 +160,8 @@ class Context:
         if in_time_ms:
             options += ["--in-time-ms", in_time_ms]
         options += ["--connections", connections, "--drain-s", drain_s]
+        if token_file:
+            options += ["--token-file", token_file]
         if warm_up_s:
             warm_up = ["--duration-s", warm_up_s, *options, "--warm-up-s", 0]
             self._bench(system, method, params, warm_up)

@@ -30,14 +30,17 @@ class Ringmaster(Contender):
 
 def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
           folder: Path | None = None, name: str = "ringmaster",
-          handlers: dict[str, Any] | None = None) -> Ringmaster:  # fmt: skip
+          handlers: dict[str, Any] | None = None,
+          **sections: dict[str, Any]) -> Ringmaster:  # fmt: skip
     """Ready to serve; its configuration and its log are `folder` (BUILD/bench)/`name`.*. The
     defaults, but for what the arguments say, large payloads, the connections on both sides, and
     the model's batch, which is the demo's (conf/ringmaster.toml).
-    `handlers`: further ones, each with a method of its name."""
+    `handlers`: further ones, each with a method of its name. `sections`: more of the configuration;
+    of `methods` they say only what is not the default."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)
+    more = sections.pop("methods", {})
     further = handlers or {}
     steps = STEPS | {handler: [{"run": handler}] for handler in further}
     server = launcher(
@@ -47,7 +50,9 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
                 "connections": CONNECTIONS},
         upstreams={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
         handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL, "batch": 64}} | further,
-        methods={name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()},
+        methods={name: {"timeout_ms": timeout_ms, "steps": each} | more.get(name, {})
+                 for name, each in steps.items()},
+        **sections,
     )
     return Ringmaster("ringmaster", server.address, [server.process], on_stop=launcher.finish,
                       server=server)

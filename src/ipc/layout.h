@@ -20,7 +20,7 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 3;
+inline constexpr uint32_t kLayoutVersion = 4;
 
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
@@ -28,7 +28,7 @@ inline constexpr size_t kViewsMax = 8;
 // After every payload block's bytes: see RINGMASTER_READABLE_PADDING in handler.h.
 inline constexpr size_t kReadablePadding = 64;
 
-inline constexpr size_t kMethodNameBytes = 60;
+inline constexpr size_t kMethodNameBytes = 56;
 
 struct View {  // of bytes in the payload region
   uint64_t offset;
@@ -46,6 +46,7 @@ struct JobHeader {
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;
+  uint32_t measures_cpu;          // 1: its client asks for the CPU time
   char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
 };
 static_assert(sizeof(JobHeader) == 208);

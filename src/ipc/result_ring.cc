@@ -58,10 +58,12 @@ char* ResultWriter::try_reserve(size_t size) {
   return reinterpret_cast<char*>(at(record_)) + sizeof(RecordHeader);
 }
 
-void ResultWriter::commit(Publication id, int32_t code, size_t size, uint64_t run_ns) {
+void ResultWriter::commit(Publication id, int32_t code, size_t size, uint64_t run_ns,
+                          uint64_t cpu_ns) {
   RM_ASSERT(reserved_ && size <= *reserved_);
   reserved_.reset();
-  write_header(at(record_), {static_cast<uint32_t>(size), id.job, id.sequence, code, run_ns});
+  write_header(at(record_),
+               {static_cast<uint32_t>(size), id.job, id.sequence, code, run_ns, cpu_ns});
   tail_ = record_ + record_length(size);
   words_.tail.store(tail_, std::memory_order_seq_cst);
 }
@@ -101,7 +103,11 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
       continue;
     }
     const char* bytes = reinterpret_cast<const char*>(data_.data() + offset) + sizeof header;
-    return Record{{header.job, header.sequence}, header.code, header.run_ns, {bytes, header.size}};
+    return Record{{header.job, header.sequence},
+                  header.code,
+                  header.run_ns,
+                  header.cpu_ns,
+                  {bytes, header.size}};
   }
 }
 

@@ -40,6 +40,8 @@ struct alignas(32) RecordHeader {
   // The job's run time, or kNotRun. In a batch: the time since the batch began, divided by its
   // size; too short for the first jobs of a handler that answers one after the other.
   uint64_t run_ns;
+  // CPU time of the worker in the handler, divided by the size of the batch; 0: not measured.
+  uint64_t cpu_ns = 0;
 };
 static_assert(sizeof(RecordHeader) == 32);
 
@@ -61,7 +63,7 @@ class ResultWriter {
   // until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
   // Publishes the first `size` bytes of the last reservation. REQUIRES: it has so many.
-  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
+  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:
   std::byte* at(uint64_t position) const { return data_.data() + position % data_.size(); }
@@ -81,6 +83,7 @@ class ResultReader {
     Publication id;
     int32_t code;
     uint64_t run_ns;
+    uint64_t cpu_ns;
     std::string_view bytes;  // in shared memory: the worker may still overwrite it
     bool was_run() const { return run_ns != kNotRun; }
   };

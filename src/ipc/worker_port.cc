@@ -134,8 +134,9 @@ char* WorkerPort::reserve(size_t size) {
   }
 }
 
-void WorkerPort::commit(Publication id, int32_t code, size_t size, uint64_t run_ns) {
-  writer_.commit(id, code, size, run_ns);
+void WorkerPort::commit(Publication id, int32_t code, size_t size, uint64_t run_ns,
+                        uint64_t cpu_ns) {
+  writer_.commit(id, code, size, run_ns, cpu_ns);
   head_->master_bell.ring(kEventFd);
 }
 

@@ -53,8 +53,8 @@ class WorkerPort {
   // Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);
   // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: the run
-  // time; kNotRun: the handler was not called.
-  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns);
+  // time; kNotRun: the handler was not called. `cpu_ns`: the CPU time; 0: not measured.
+  void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:
   WorkerPort(Region control, Region payload, Region results, const Geometry& geometry,

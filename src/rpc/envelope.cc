@@ -46,8 +46,10 @@ void Envelope::clear() {
   is_version_2_ = false;
   params_count_ = 0;
   last_param_ = {};
-  is_in_meta_ = is_at_timeout_ = false;
-  timeout_ = {};
+  is_in_meta_ = false;
+  at_meta_ = kNoMeta;
+  for (Found& found : meta_)
+    found = {};
 }
 
 Envelope::Member Envelope::member_of(std::string_view key) {
@@ -57,7 +59,8 @@ Envelope::Member Envelope::member_of(std::string_view key) {
 void Envelope::key(std::string_view text, size_t level) {
   if (level == 1) {
     member_ = member_of(text);
-    is_in_meta_ = is_at_timeout_ = false;
+    is_in_meta_ = false;
+    at_meta_ = kNoMeta;
     if (member_ == kOther) {
       note_other(text);
     } else if (at(member_).is_present()) {
@@ -65,9 +68,10 @@ void Envelope::key(std::string_view text, size_t level) {
     }
   } else if (level == 2) {
     is_in_meta_ = member_ == kParams && text == "_meta";
-    is_at_timeout_ = false;
+    at_meta_ = kNoMeta;
   } else if (level == 3) {
-    is_at_timeout_ = is_in_meta_ && text == "timeout_ms";
+    const auto found = std::find(std::begin(kMetaNames), std::end(kMetaNames), text);
+    at_meta_ = is_in_meta_ ? static_cast<Meta>(found - kMetaNames) : kNoMeta;
   }
 }
 
@@ -79,8 +83,8 @@ void Envelope::value(const json::Value& value, size_t level) {
   } else if (level == 2 && member_ == kParams) {
     ++params_count_;
     last_param_ = {value.kind, value.raw};
-  } else if (level == 3 && is_at_timeout_) {
-    timeout_ = {value.kind, value.raw};
+  } else if (level == 3 && at_meta_ != kNoMeta) {
+    meta_[at_meta_] = {value.kind, value.raw};
   }
 }
 
@@ -140,14 +144,23 @@ std::optional<Error> Envelope::find_fault() const {
   return {};
 }
 
-std::optional<Error> Envelope::find_timeout(std::optional<uint64_t>& timeout_ms) const {
-  if (!timeout_.is_present()) return {};
-  timeout_ms = parse_timeout(timeout_.raw);
-  if (timeout_ms) return {};
-  return make_error(
-      kInvalidParams, "invalid_params",
-      "Invalid params: expected a non-negative integer as params._meta.timeout_ms, found " +
-          excerpt(timeout_.raw));
+std::optional<Error> Envelope::take_meta(Request& request) const {
+  const auto invalid = [](std::string_view expected, Meta member, const Found& found) {
+    return make_error(kInvalidParams, "invalid_params",
+                      "Invalid params: expected " + std::string(expected) + " as params._meta." +
+                          std::string(kMetaNames[member]) + ", found " + excerpt(found.raw));
+  };
+  if (const Found& found = meta_[kTimeout]; found.is_present()) {
+    request.timeout_ms = parse_timeout(found.raw);
+    if (!request.timeout_ms) return invalid("a non-negative integer", kTimeout, found);
+  }
+  for (const Meta member : {kCost, kQuote}) {
+    const Found& found = meta_[member];
+    if (!found.is_present()) continue;
+    if (found.kind != Kind::kBool) return invalid("true or false", member, found);
+    (member == kCost ? request.asks_cost : request.asks_quote) = found.raw == "true";
+  }
+  return {};
 }
 
 std::optional<Request> Envelope::judge() {
@@ -169,7 +182,7 @@ std::optional<Request> Envelope::judge() {
   // Version 1 has no named parameters: Go's clients send a struct as the only parameter.
   const bool is_named = request.version == Version::k1 && last_param_.is(Kind::kObject);
   if (is_named) request.params = last_param_.raw;
-  request.error = find_timeout(request.timeout_ms);
+  request.error = take_meta(request);
   return request;
 }
 

@@ -61,7 +61,8 @@ class Envelope {
   void note_other(std::string_view key);
   bool is_version_1() const;
   std::optional<Error> find_fault() const;
-  std::optional<Error> find_timeout(std::optional<uint64_t>& timeout_ms) const;
+  // Takes what params._meta asks for. An error: it is invalid.
+  std::optional<Error> take_meta(Request& request) const;
 
   Found found_[kKnownMembers];
   Member member_ = kOther;  // the next value is this member's
@@ -73,9 +74,12 @@ class Envelope {
   bool is_version_2_ = false;
   size_t params_count_ = 0;
   Found last_param_;
-  bool is_in_meta_ = false;     // in params._meta
-  bool is_at_timeout_ = false;  // the next value is params._meta.timeout_ms
-  Found timeout_;
+  bool is_in_meta_ = false;  // in params._meta
+  // The next value is this member of params._meta, kNoMeta: another one.
+  enum Meta : uint8_t { kTimeout, kCost, kQuote, kNoMeta };
+  static constexpr std::string_view kMetaNames[] = {"timeout_ms", "cost", "quote"};
+  Meta at_meta_ = kNoMeta;
+  Found meta_[kNoMeta];
 };
 
 }  // namespace ringmaster::rpc

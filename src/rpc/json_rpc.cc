@@ -154,8 +154,9 @@ void begin_result(std::string& out, Version version, std::string_view id) {
   out += R"(,"result":)";
 }
 
-std::string_view end_of_result(Version version) {
-  return version == Version::k2 ? "}" : R"(,"error":null})";
+std::string end_of_result(Version version, std::string_view meta) {
+  if (version == Version::k1) return R"(,"error":null})";
+  return meta.empty() ? "}" : R"(,"_meta":)" + std::string(meta) + "}";
 }
 
 bool is_one_line(std::string_view result) {
@@ -163,8 +164,8 @@ bool is_one_line(std::string_view result) {
   return find_line_end(result.data(), end) == end;
 }
 
-void append_result(std::string& out, Version version, std::string_view id,
-                   std::string_view result) {
+void append_result(std::string& out, Version version, std::string_view id, std::string_view result,
+                   std::string_view meta) {
   begin_result(out, version, id);
   const size_t begin = out.size();
   out += result;
@@ -172,10 +173,11 @@ void append_result(std::string& out, Version version, std::string_view id,
   const char* at = out.data() + begin;
   while ((at = find_line_end(at, end)) != end)
     out[static_cast<size_t>(at - out.data())] = ' ';
-  out += end_of_result(version);
+  out += end_of_result(version, meta);
 }
 
-void append_error(std::string& out, Version version, std::string_view id, const Error& error) {
+void append_error(std::string& out, Version version, std::string_view id, const Error& error,
+                  std::string_view meta) {
   if (version == Version::k1) {
     out += R"({"id":)";
     append_id(out, id);
@@ -187,7 +189,8 @@ void append_error(std::string& out, Version version, std::string_view id, const 
   out += R"(,"error":{"code":)" + std::to_string(error.code);
   out += R"(,"message":)" + json::quote(error.message) + R"(,"data":)";
   append_data(out, error);
-  out += "}}";
+  out += '}';
+  out += end_of_result(version, meta);
 }
 
 }  // namespace ringmaster::rpc

@@ -39,6 +39,8 @@ struct Request {
   std::string_view params;
   Version version = Version::k2;
   std::optional<uint64_t> timeout_ms;  // params._meta.timeout_ms
+  bool asks_cost = false;              // params._meta.cost
+  bool asks_quote = false;
   std::optional<Error> error;
 
   // A notification gets no answer, not even an error for wrong params; any other error without an
@@ -60,13 +62,16 @@ Message parse(std::string_view message, size_t batch_items);
 
 // These append one response object to `out`, without a newline. An empty `id` (it could not be
 // read) is written as null. Raw newlines of a result (between tokens only) become spaces, so that a
-// response is always one line.
-void append_result(std::string& out, Version version, std::string_view id, std::string_view result);
+// response is always one line. `meta`: the member `_meta`, as JSON; empty: none. Version 1 has
+// none.
+void append_result(std::string& out, Version version, std::string_view id, std::string_view result,
+                   std::string_view meta = "");
 // The parts of a response, for a long result that is sent without a copy. REQUIRES:
 // is_one_line(result).
 void begin_result(std::string& out, Version version, std::string_view id);
-std::string_view end_of_result(Version version);
+std::string end_of_result(Version version, std::string_view meta = "");
 bool is_one_line(std::string_view result);
-void append_error(std::string& out, Version version, std::string_view id, const Error& error);
+void append_error(std::string& out, Version version, std::string_view id, const Error& error,
+                  std::string_view meta = "");
 
 }  // namespace ringmaster::rpc

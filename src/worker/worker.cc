@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <ctime>
 #include <fmt/format.h>
 #include <functional>
 #include <optional>
@@ -13,6 +14,7 @@
 #include <unistd.h>
 #include <vector>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json/scan.h"
 #include "ipc/control.h"
@@ -28,6 +30,13 @@ namespace {
 constexpr uint64_t kTickNs = 100 * kNsPerMs;
 
 volatile std::sig_atomic_t stop_requested = 0;
+
+// Of this process, with the threads of its handlers.
+uint64_t cpu_time_ns() {
+  timespec used{};
+  RM_ASSERT(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0);
+  return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
+}
 
 // The jobs in hand: the state of the host functions, which are plain C.
 class Desk {
@@ -54,6 +63,8 @@ class Desk {
   Item* item_of(const rm_job* job);
   // Answers with an error. `run_ns`: kNotRun for a job that the handler did not get.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
+  // CPU time of the batch's jobs so far, for each; 0: no client asks for it.
+  uint64_t cpu_ns() const;
   uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
 
   ipc::WorkerPort& port_;
@@ -63,6 +74,8 @@ class Desk {
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
   uint64_t begun_ns_ = 0;
+  bool measures_cpu_ = false;
+  uint64_t cpu_begun_ns_ = 0;
   // The last reserved room, and its job; null: none.
   Item* reserver_ = nullptr;
   char* reserved_ = nullptr;
@@ -101,7 +114,11 @@ Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
 void Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler) {
   const ipc::JobHeader& header = *job.header;
   const uint64_t now = now_ns();
-  if (count_ == 0) begun_ns_ = now;
+  if (count_ == 0) {
+    begun_ns_ = now;
+    measures_cpu_ = false;
+  }
+  measures_cpu_ |= header.measures_cpu != 0;
   Item& item = items_[count_];
   item.id = job.id;
   item.is_answered = false;
@@ -122,6 +139,7 @@ void Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler) {
 
 void Desk::run(const Handler& handler) {
   if (count_ == 0) return;
+  if (measures_cpu_) cpu_begun_ns_ = cpu_time_ns();
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
@@ -129,6 +147,10 @@ void Desk::run(const Handler& handler) {
   }
   count_ = 0;
   reserver_ = nullptr;
+}
+
+uint64_t Desk::cpu_ns() const {
+  return measures_cpu_ ? (cpu_time_ns() - cpu_begun_ns_) / std::max<size_t>(count_, 1) : 0;
 }
 
 // Null: the handler was not given this job, or it is answered.
@@ -169,7 +191,7 @@ void Desk::commit(const rm_job* job, size_t size) {
   }
   item->is_answered = true;
   reserver_ = nullptr;
-  port_.commit(item->id, ipc::kResultOk, size, run_ns());
+  port_.commit(item->id, ipc::kResultOk, size, run_ns(), cpu_ns());
 }
 
 void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
@@ -186,7 +208,7 @@ void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t r
   reserver_ = nullptr;
   char* room = port_.reserve(message.size());
   std::memcpy(room, message.data(), message.size());
-  port_.commit(item.id, code, message.size(), run_ns);
+  port_.commit(item.id, code, message.size(), run_ns, run_ns == ipc::kNotRun ? 0 : cpu_ns());
 }
 
 // Takes one job, and more for its batch.

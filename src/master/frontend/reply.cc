@@ -14,15 +14,15 @@ int64_t Reply::add(ResponseQueue::Place place, Append append) {
 }
 
 int64_t Reply::add_result(ResponseQueue::Place place, rpc::Version version, std::string_view id,
-                          std::string_view result) {
+                          std::string_view result, std::string_view meta) {
   ++answered_;
-  return add(place, [&](std::string& out) { rpc::append_result(out, version, id, result); });
+  return add(place, [&](std::string& out) { rpc::append_result(out, version, id, result, meta); });
 }
 
 int64_t Reply::add_error(ResponseQueue::Place place, rpc::Version version, std::string_view id,
-                         const rpc::Error& error) {
+                         const rpc::Error& error, std::string_view meta) {
   count_error(error);
-  return add(place, [&](std::string& out) { rpc::append_error(out, version, id, error); });
+  return add(place, [&](std::string& out) { rpc::append_error(out, version, id, error, meta); });
 }
 
 void Reply::count_error(const rpc::Error& error) {

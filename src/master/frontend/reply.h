@@ -32,9 +32,9 @@ class Reply {
   ResponseQueue::Place open() { return line_.open(); }
   // Completes an open place. Returns how many more bytes the reply holds now.
   int64_t add_result(ResponseQueue::Place place, rpc::Version version, std::string_view id,
-                     std::string_view result);
+                     std::string_view result, std::string_view meta = "");
   int64_t add_error(ResponseQueue::Place place, rpc::Version version, std::string_view id,
-                    const rpc::Error& error);
+                    const rpc::Error& error, std::string_view meta = "");
   // Counts a notification's error: HTTP's status reports it.
   void count_error(const rpc::Error& error);
   // All requests of the message have begun: no place will be opened any more.

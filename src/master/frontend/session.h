@@ -148,10 +148,13 @@ class Session final : public std::enable_shared_from_this<Session>,
     frame_response(begin);
   }
   void frame_response(size_t begin);
-  void respond_result(rpc::Version version, std::string_view id, std::string_view result);
-  void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error);
+  void respond_result(rpc::Version version, std::string_view id, std::string_view result,
+                      std::string_view meta = "");
+  void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error,
+                     std::string_view meta = "");
   // The same for a long result of one line, without a copy.
-  void send_result(rpc::Version version, std::string_view id, std::string_view result);
+  void send_result(rpc::Version version, std::string_view id, std::string_view result,
+                   std::string_view meta);
   // Sends a response: output() from `begin` on, then `body` without a copy, then `tail`.
   void send_framed(size_t begin, std::string_view body, std::string tail);
   void send_if_complete(Reply& reply);

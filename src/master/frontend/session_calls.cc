@@ -1,5 +1,8 @@
 // Session: its calls: the requests that it gave to a dispatcher and that are not answered yet.
 #include <algorithm>
+#include <array>
+#include <cmath>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/json/scan.h"
@@ -18,8 +21,11 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
         session_(std::move(session)),
         reply_(std::move(reply)),
         reply_place_(reply_ == nullptr || is_notification() ? 0 : reply_->open()),
-        version_(request.version) {}
+        version_(request.version),
+        asks_cost_(request.asks_cost),
+        asks_quote_(request.asks_quote) {}
 
+  void on_report(const JobReport& report) override;
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
   std::string_view client_id() const override { return id; }
@@ -41,17 +47,32 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   std::shared_ptr<Reply> reply_;
   ResponseQueue::Place reply_place_;
   rpc::Version version_;
+  bool asks_cost_;
+  bool asks_quote_;
+  std::string meta_;  // of the answer: see json_rpc.h
 };
+
+void Session::Call::on_report(const JobReport& report) {
+  const auto ms = [](double ns) { return std::ceil(ns / 1e4) / 100; };
+  const std::array<double, 3>& quote = report.quote.ns;
+  if (asks_cost_) meta_ += fmt::format("\"cpu_us\":{},", report.cpu_ns / 1000);
+  if (asks_quote_) {
+    meta_ += fmt::format("\"quote_ms\":{{\"p50\":{},\"p90\":{},\"p99\":{}}},\"free\":{:.2f},",
+                         ms(quote[0]), ms(quote[1]), ms(quote[2]), report.quote.free);
+  }
+  meta_ = '{' + meta_;
+  meta_.back() = '}';
+}
 
 void Session::Call::answer_result(std::string_view result) {
   answer([&](Session& session) {
     if (is_notification()) return;
     if (reply_ != nullptr) {
-      session.charge(reply_->add_result(reply_place_, version_, id, result));
+      session.charge(reply_->add_result(reply_place_, version_, id, result, meta_));
     } else if (result.size() >= kSentAtOnceBytes && rpc::is_one_line(result)) {
-      session.send_result(version_, id, result);
+      session.send_result(version_, id, result, meta_);
     } else {
-      session.respond_result(version_, id, result);
+      session.respond_result(version_, id, result, meta_);
     }
   });
 }
@@ -61,9 +82,9 @@ void Session::Call::answer_error(const rpc::Error& error) {
     if (is_notification()) {
       if (reply_ != nullptr) reply_->count_error(error);
     } else if (reply_ != nullptr) {
-      session.charge(reply_->add_error(reply_place_, version_, id, error));
+      session.charge(reply_->add_error(reply_place_, version_, id, error, meta_));
     } else {
-      session.respond_error(version_, id, error);
+      session.respond_error(version_, id, error, meta_);
     }
   });
 }
@@ -87,8 +108,8 @@ void Session::admit(const Method& method, const rpc::Request& request,
   update_hold();
   std::optional<uint64_t> timeout_ms = request.timeout_ms;
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
-  const std::optional<Ticket> ticket =
-      dispatcher.admit(method, request.params, timeout_ms, call, &share());
+  const std::optional<Ticket> ticket = dispatcher.admit(
+      method, request.params, timeout_ms, call, &share(), request.asks_cost || request.asks_quote);
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

@@ -129,12 +129,14 @@ void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);
 }
 
-void Session::respond_result(rpc::Version version, std::string_view id, std::string_view result) {
-  respond([&](std::string& out) { rpc::append_result(out, version, id, result); });
+void Session::respond_result(rpc::Version version, std::string_view id, std::string_view result,
+                             std::string_view meta) {
+  respond([&](std::string& out) { rpc::append_result(out, version, id, result, meta); });
 }
 
-void Session::respond_error(rpc::Version version, std::string_view id, const rpc::Error& error) {
-  respond([&](std::string& out) { rpc::append_error(out, version, id, error); });
+void Session::respond_error(rpc::Version version, std::string_view id, const rpc::Error& error,
+                            std::string_view meta) {
+  respond([&](std::string& out) { rpc::append_error(out, version, id, error, meta); });
 }
 
 void Session::frame_response(size_t begin) {
@@ -144,11 +146,12 @@ void Session::frame_response(size_t begin) {
   shared_.on_unsent(shared_from_this());
 }
 
-void Session::send_result(rpc::Version version, std::string_view id, std::string_view result) {
+void Session::send_result(rpc::Version version, std::string_view id, std::string_view result,
+                          std::string_view meta) {
   std::string& out = connection_.output();
   const size_t begin = out.size();
   rpc::begin_result(out, version, id);
-  send_framed(begin, result, std::string(rpc::end_of_result(version)));
+  send_framed(begin, result, rpc::end_of_result(version, meta));
 }
 
 void Session::send_framed(size_t begin, std::string_view body, std::string tail) {

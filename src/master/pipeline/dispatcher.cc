@@ -88,11 +88,19 @@ uint32_t Dispatcher::add_method(const Method& method) {
 
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
-                                        std::shared_ptr<Caller> caller, ClientShare* client) {
+                                        std::shared_ptr<Caller> caller, ClientShare* client,
+                                        bool has_report) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
   const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
+  if (client == nullptr) client = everyone_.get();
+  const uint32_t number = add_method(method);
+  if (timeout_ms == 0u) {
+    if (has_report) caller->on_report({0, scheduler_.quote(*client, number, now, now)});
+    caller->answer_error(deadline_exceeded(uint64_t{0}));
+    return std::nullopt;
+  }
   Job* job = table_.allocate();
   if (job == nullptr) {
     caller->answer_error(full("queue_full",
@@ -104,14 +112,15 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->state = JobState::kQueued;
   job->method = &method;
   const std::optional<AdmissionRefusal> refusal =
-      scheduler_.try_admit(job->entry, client != nullptr ? *client : *everyone_, add_method(method),
-                           now, now + allowed_ns, is_client_deadline);
+      scheduler_.try_admit(job->entry, *client, number, now, now + allowed_ns, is_client_deadline);
   if (refusal) {
     table_.free(*job);
+    if (has_report) caller->on_report({0, refusal->quote});
     caller->answer_error(refused(*refusal, allowed_ns));
     return std::nullopt;
   }
   job->admitted_ns = now;
+  job->has_report = has_report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
@@ -268,13 +277,26 @@ void Dispatcher::leave_running(Job& job) {
   timers_.start(job, method_deadline_ns(job));
 }
 
+// For another such request, now.
+Quote Dispatcher::quote(const Job& job) const {
+  const uint64_t now = now_ns();
+  return scheduler_.quote(*job.entry.client, job.entry.method, now,
+                          now + job.method->timeout_ms * kNsPerMs);
+}
+
 void Dispatcher::answer_result(Job& job, std::string_view result) {
-  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_result(result);
+  const auto caller = std::exchange(job.caller, nullptr);
+  if (caller == nullptr) return;
+  if (job.has_report) caller->on_report({job.cpu_ns, quote(job)});
+  caller->answer_result(result);
 }
 
 void Dispatcher::answer_error(Job& job, rpc::Error error) {
   error.executed = executed(job);
-  if (const auto caller = std::exchange(job.caller, nullptr)) caller->answer_error(error);
+  const auto caller = std::exchange(job.caller, nullptr);
+  if (caller == nullptr) return;
+  if (job.has_report) caller->on_report({job.cpu_ns, quote(job)});
+  caller->answer_error(error);
 }
 
 void Dispatcher::end(Job& job, uint64_t now_ns, bool is_answered) {

@@ -38,11 +38,11 @@ class Dispatcher : private StageEvents {
   ShareTable& shares() { return scheduler_.shares(); }
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Null as
-  // `client`: the request counts for the client of all requests without one. Empty: `caller` has
-  // its answer already.
+  // `client`: the request counts for the client of all requests without one. `has_report`: the
+  // caller gets a JobReport. Empty: `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
-                              ClientShare* client = nullptr);
+                              ClientShare* client = nullptr, bool has_report = false);
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
@@ -75,6 +75,7 @@ class Dispatcher : private StageEvents {
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
+  Quote quote(const Job& job) const;
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);
   void end(Job& job, uint64_t now_ns, bool is_answered = false);

@@ -33,6 +33,7 @@ Job* JobTable::allocate() {
   job.step = 0;
   job.attempts = 0;
   job.has_begun = false;
+  job.cpu_ns = 0;
   return &job;
 }
 
@@ -66,10 +67,9 @@ void append_job_fields(std::vector<LogField>& fields, const Job& job) {
   fields.emplace_back("method", job.method->name);
 }
 
-rpc::Error deadline_exceeded(const Job& job) {
-  rpc::Error error = rpc::make_error(
-      rpc::kDeadlineExceeded, "deadline",
-      fmt::format("not finished within {} ms", (job.deadline_ns - job.admitted_ns) / kNsPerMs));
+rpc::Error deadline_exceeded(uint64_t allowed_ms) {
+  rpc::Error error = rpc::make_error(rpc::kDeadlineExceeded, "deadline",
+                                     fmt::format("not finished within {} ms", allowed_ms));
   error.retryable = true;
   return error;
 }

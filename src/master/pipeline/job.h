@@ -27,16 +27,25 @@
 #include "master/pipeline/job_timers.h"
 #include "master/pipeline/worker_exit.h"
 #include "master/scheduler/flow.h"
+#include "master/scheduler/quotes.h"
 #include "master/scheduler/ticket.h"
 #include "rpc/errors.h"
 #include "upstream/http_client.h"
 
 namespace ringmaster::master {
 
+// What a client may be told of its job, beside the answer.
+struct JobReport {
+  uint64_t cpu_ns = 0;  // of its run steps
+  Quote quote;          // for the method, now
+};
+
 // Receives a job's answer: exactly one call, or none after Dispatcher::cancel().
 class Caller {
  public:
   virtual ~Caller() = default;
+  // Just before the answer, if admit() was told so.
+  virtual void on_report(const JobReport&) {}
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;
   virtual void answer_error(const rpc::Error& error) = 0;
@@ -65,6 +74,8 @@ struct Job {
   size_t step = 0;  // index of the current one
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
+  bool has_report = false;          // its caller gets a JobReport
+  uint64_t cpu_ns = 0;              // so far
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // publications of this step that were not withdrawn
   // A worker may have begun to run the job, at any step and attempt, so no error may say that it
@@ -94,7 +105,10 @@ inline uint64_t method_deadline_ns(const Job& job) {
 }
 
 // -32012, for a job that was not run.
-rpc::Error deadline_exceeded(const Job& job);
+rpc::Error deadline_exceeded(uint64_t allowed_ms);
+inline rpc::Error deadline_exceeded(const Job& job) {
+  return deadline_exceeded((job.deadline_ns - job.admitted_ns) / kNsPerMs);
+}
 
 class JobTable {
  public:

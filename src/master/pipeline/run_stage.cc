@@ -13,6 +13,9 @@
 namespace ringmaster::master {
 namespace {
 
+// What a broken worker may report for a step: more than any takes.
+constexpr uint64_t kCpuNsMax = uint64_t{1} << 50;
+
 // ipc does not depend on rpc, so it defines these codes a second time.
 static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
 static_assert(int32_t{ipc::kResultTooLarge} == rpc::kResponseTooLarge);
@@ -112,6 +115,7 @@ void RunStage::fill_header(const Job& job) {
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
   }
+  header.measures_cpu = job.has_report;
   const std::string& name = job.method->name;
   const size_t size = std::min(name.size(), sizeof header.method - 1);
   std::memcpy(header.method, name.data(), size);
@@ -148,6 +152,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     // A job published while these results were taken began after `now`.
     if (now <= job->step_began_ns) now = now_ns();
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
+    job->cpu_ns += std::min(record.cpu_ns, kCpuNsMax);
     scheduler_.on_done(job->entry, now, std::min(record.run_ns, since_ns));
   } else {
     scheduler_.on_returned(job->entry, now);

@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include "json_rpc_support.h"
@@ -134,4 +135,33 @@ TEST_CASE("json_rpc: a result is one line") {
   std::string out = "{}\n";
   append_result(out, Version::k2, "1", "{\r\n \"a\":\n\"\\n\"\n}");
   CHECK(out == "{}\n{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{   \"a\": \"\\n\" }}");
+}
+
+TEST_CASE("json_rpc: params._meta asks for a cost and a quote") {
+  const auto asked = [](const std::string& meta) {
+    const std::string text =
+        R"({"jsonrpc":"2.0","method":"m","id":1,"params":{"_meta":)" + meta + "}}";
+    const Message message = parse(text, 10);
+    REQUIRE(message.requests.size() == 1);
+    const Request& request = message.requests[0];
+    return std::tuple(request.asks_cost, request.asks_quote, request.error.has_value());
+  };
+  CHECK(asked(R"({"cost":true})") == std::tuple(true, false, false));
+  CHECK(asked(R"({"cost":true,"quote":true,"timeout_ms":5})") == std::tuple(true, true, false));
+  CHECK(asked(R"({"cost":false,"quotes":true})") == std::tuple(false, false, false));
+  CHECK(asked(R"({"deeper":{"cost":true}})") == std::tuple(false, false, false));
+  CHECK(asked(R"({"quote":1})") == std::tuple(false, false, true));
+}
+
+TEST_CASE("json_rpc: _meta stands beside the result and the error, not in version 1") {
+  const auto text = [](Version version, bool is_result) {
+    std::string out;
+    if (is_result) append_result(out, version, "1", "2", "{}");
+    if (!is_result) append_error(out, version, "1", {}, "{}");
+    return out;
+  };
+  CHECK(text(Version::k2, true) == R"({"jsonrpc":"2.0","id":1,"result":2,"_meta":{}})");
+  CHECK(text(Version::k2, false).ends_with(R"("executed":false}},"_meta":{}})"));
+  CHECK(text(Version::k1, true) == R"({"id":1,"result":2,"error":null})");
+  CHECK(text(Version::k1, false).ends_with(R"("error":""})"));
 }

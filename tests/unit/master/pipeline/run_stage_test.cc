@@ -185,7 +185,7 @@ struct Abandoned {
     return clients.back();
   }
   void abandon() {
-    const auto client = admit(0);
+    const auto client = admit(1);
     first.take();
     core.dispatcher.expire(tickets.back());
     REQUIRE(client->errors.size() == 1);

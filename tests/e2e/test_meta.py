@@ -1,0 +1,81 @@
+"""params._meta: what a client may ask about its own request (timeout_ms: test_deadlines.py)."""
+
+import json
+from http.client import HTTPConnection
+
+import pytest
+from client import DEADLINE_S, request
+
+BOTH = {"cost": True, "quote": True}
+
+
+def ask(client, method: str, **params) -> dict:
+    client.send(request(method, params))
+    return client.answer()
+
+
+def assert_quote(meta: dict):
+    quote = meta["quote_ms"]
+    assert 0 <= quote["p50"] and quote.keys() == {"p50", "p90", "p99"}, meta
+    assert 0 <= meta["free"] <= 1, meta
+
+
+def test_the_cpu_time_is_that_of_the_handler(server):
+    running = server(handlers={"burn": {}})
+    with running.connect() as client:
+        answer = ask(client, "burn", cpu_ms=20, _meta={"cost": True})
+    assert answer["result"] == {"cpu_ms": 20}
+    assert answer["_meta"].keys() == {"cpu_us"}
+    assert 20_000 <= answer["_meta"]["cpu_us"] < 40_000  # CPU time: another process adds none
+
+
+def test_a_quote_stands_beside_results_and_errors(holding, gate, probe):
+    running = holding(workers={"count": 1}, limits={"requests_in_flight": 100})
+    held = gate()
+    with running.connect() as client:
+        answer = ask(client, "echo", _meta={"quote": True})
+        assert_quote(answer["_meta"])
+        assert "cpu_us" not in answer["_meta"]
+        held.hold(client, "held")
+        late = ask(client, "echo", _meta={"quote": True, "timeout_ms": 1})
+        assert late["error"]["code"] in (-32009, -32012)
+        assert_quote(late["_meta"])
+
+
+@pytest.mark.parametrize("meta", [{}, {"cost": False, "quote": False}, {"timeout_ms": 60_000}])
+def test_who_does_not_ask_is_told_nothing(server, meta):
+    with server().connect() as client:
+        assert "_meta" not in ask(client, "echo", _meta=meta)
+        assert "_meta" not in ask(client, "echo", text="cost", cost=True)
+
+
+@pytest.mark.parametrize("name", ["cost", "quote"])
+@pytest.mark.parametrize("value", [1, "true", None, {}])
+def test_other_values_are_refused(server, name, value):
+    with server().connect() as client:
+        error = ask(client, "echo", _meta={name: value})["error"]
+    assert error["code"] == -32602
+    assert f"expected true or false as params._meta.{name}, found" in error["message"]
+
+
+def test_batches_long_results_and_http_have_it_too(server):
+    running = server()
+    long = {"_meta": BOTH, "text": "x" * 100_000}
+    with running.connect() as client:
+        answer = ask(client, "echo", **long)
+        assert answer["result"] == long and answer["_meta"]["cpu_us"] >= 0
+        items = [request("echo", {"_meta": BOTH}, 1), request("echo", {}, 2)]
+        client.send(b"[" + b",".join(item.strip() for item in items) + b"]\n")
+        first, second = client.answer()
+        assert first["_meta"].keys() == {"cpu_us", "quote_ms", "free"}
+        assert "_meta" not in second
+    connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+    connection.request("POST", "/", request("echo", {"_meta": BOTH}),
+                       {"Content-Type": "application/json"})
+    assert_quote(json.loads(connection.getresponse().read())["_meta"])
+
+
+def test_json_rpc_1_has_no_such_member(server):
+    with server().connect() as client:
+        client.send(b'{"method":"echo","params":[{"_meta":{"cost":true}}],"id":1}\n')
+        assert client.answer().keys() == {"id", "result", "error"}

@@ -28,11 +28,14 @@ void RunStage::audit_words() {
   };
   const Result<std::vector<ipc::Publication>> named = port_->audit(is_published);
   if (!named) return on_damaged(named.error());
+  std::vector<bool> is_named(table_.capacity());
+  for (const ipc::Publication id : *named) {
+    if (is_published(id)) is_named[id.job] = true;
+  }
   take_results(kAllBytes);
   if (is_damaged_) return;
   for (const ipc::Publication id : with_workers) {
-    const bool is_named = std::find(named->begin(), named->end(), id) != named->end();
-    if (is_published(id) && !is_named) {
+    if (is_published(id) && !is_named[id.job]) {
       return on_damaged({ExitCode::kInternal, fmt::format("no word names job {}", id.job)});
     }
   }

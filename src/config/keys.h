@@ -242,12 +242,18 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
     {"concurrency",
-     "How many jobs of this method (of a handler with `batch`: how many batches) run at once; 0 is "
-     "no limit but the number of workers. Set it for a method that may not take all of them.",
+     "How many jobs of this method run at once; 0 is no limit but the number of workers. Of a "
+     "handler "
+     "with `batch` it bounds the batches that are handed out, which several workers may divide. "
+     "Set "
+     "it for a method that may not take all workers.",
      Type::kCount, 0, 512, &Method::concurrency},
     {"reserved_workers",
-     "How many workers are kept free for this method. Set it for a method that may never wait for "
-     "long jobs of others. At least one worker is always left for the others.",
+     "How many workers are kept free of others' long jobs for this method, at most `concurrency`. "
+     "Set "
+     "it for a method that may never wait for such jobs. At least one worker is always left for "
+     "the "
+     "others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "

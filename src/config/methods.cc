@@ -114,6 +114,11 @@ void read_method(Problems& problems, const std::string& name, const Entry& table
     problems.add(table,
                  "has no steps; expected at least one, such as steps = [{ run = \"HANDLER\" }]");
   }
+  if (method.concurrency > 0 && method.reserved_workers > method.concurrency) {
+    problems.add(table, fmt::format("expected reserved_workers of at most concurrency, {}, since "
+                                    "it could not use more; found {}",
+                                    method.concurrency, method.reserved_workers));
+  }
   options.methods.push_back(std::move(method));
 }
 

@@ -49,6 +49,13 @@ std::string fault_in(const Line& line) {
         "found {}{}",
         kNameBytesMax, line.name.size(), is_visible(line.name) ? "" : ", some of them not");
   }
+  // Names are logged.
+  if (line.name.size() >= token.size()) {
+    return fmt::format(
+        "expected a name that is shorter than its token, \"NAME TOKEN\"; found one "
+        "of {} characters before a token of {}",
+        line.name.size(), token.size());
+  }
   return "";
 }
 

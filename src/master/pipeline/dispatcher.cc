@@ -46,7 +46,8 @@ rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
                                  ms_rounded_up(refusal.queue_ns), ms_rounded_up(refusal.limit_ns)));
       break;
   }
-  if (refusal.concurrency > 0) error.limit = refusal.concurrency;
+  const bool is_too_late = refusal.reason == AdmissionRefusal::Reason::kTooLate;
+  if (is_too_late && refusal.concurrency > 0) error.limit = refusal.concurrency;
   error.retry_after_ms = ms_rounded_up(refusal.retry_after_ns);
   return error;
 }
@@ -58,7 +59,8 @@ MethodPlan plan_of(const Method& method) {
   for (const Step& step : method.steps) {
     const auto* run = std::get_if<RunStep>(&step);
     plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);
-    if (run != nullptr) plan.batch = std::max(plan.batch, run->batch);
+    // A job that must not be run twice is run alone.
+    if (run != nullptr && method.attempts > 1) plan.batch = std::max(plan.batch, run->batch);
   }
   return plan;
 }

@@ -196,6 +196,7 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
 bool RunStage::try_drop(Job& job) {
   if (job.state == JobState::kQueued) {
     scheduler_.on_left(job.entry);
+    publish_waiting();  // others may have waited behind it
     return true;
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);

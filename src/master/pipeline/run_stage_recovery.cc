@@ -79,7 +79,7 @@ void RunStage::end_overdue_workers() {
 
 void RunStage::end_abandoned(uint64_t now_ns) {
   const bool do_jobs_wait = scheduler_.load().jobs() > 0 && port_ != nullptr &&
-                            (scheduler_.queued_jobs() > 0 || port_->was_any_ready());
+                            (scheduler_.does_any_wait() || port_->was_any_ready());
   const bool has_moved = std::exchange(results_seen_, results_) != results_;
   const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
   if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
@@ -148,7 +148,8 @@ void RunStage::on_port_lost(const std::string& cause) {
 }
 
 void RunStage::on_job_lost(Job& job, const std::string& cause) {
-  scheduler_.on_returned(job.entry, now_ns());
+  const uint64_t now = now_ns();
+  scheduler_.on_lost(job.entry, now, now - std::min(job.step_began_ns, now));
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;

@@ -172,8 +172,9 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
     share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, asked.need.run_ns,
                                asked.spare_ns);
   }
-  overload_.on_arrival(now_ns, all_workers(), queue, asked.limit_ns, asked.need.run_ns,
-                       asked.spare_ns);
+  // A client that floods beyond its share is no overload of all.
+  overload_.on_arrival(now_ns, all_workers(), queue, asked.limit_ns,
+                       found.beyond == nullptr ? asked.need.run_ns : 0, asked.spare_ns);
   Forecast forecast;
   forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
   if (is_free) return forecast;

@@ -57,13 +57,16 @@ class Lanes {
   // The room that other lanes keep free: never all.
   int64_t reserved_ns(const Lane& lane, size_t workers, int64_t each_ns) const {
     int64_t reserved_ns = 0;
+    int64_t used_ns = 0;  // of the reserved room
     if (reserved_workers_ == 0) return 0;
     for (const Lane& other : all_) {
       if (&other == &lane || other.reserved_workers == 0) continue;
       const int64_t own = static_cast<int64_t>(other.reserved_workers) * each_ns;
       reserved_ns += std::max<int64_t>(0, own - other.room_ns);
+      used_ns += std::min(own, other.room_ns);
     }
-    return std::min(reserved_ns, static_cast<int64_t>(reserved_workers(workers)) * each_ns);
+    const int64_t most_ns = static_cast<int64_t>(reserved_workers(workers)) * each_ns - used_ns;
+    return std::clamp<int64_t>(most_ns, 0, reserved_ns);
   }
 
  private:

@@ -113,6 +113,12 @@ size_t Scheduler::queued_jobs() const {
   return jobs;
 }
 
+bool Scheduler::does_any_wait() const {
+  return std::any_of(lanes_.begin(), lanes_.end(), [this](const Lane& lane) {
+    return !lane.is_at_limit() && queued_jobs(lane) > 0;
+  });
+}
+
 int64_t Scheduler::room_of(const Entry& entry) const {
   const bool is_known = costs_.is_known(entry.method, entry.step);
   const int64_t run_ns = rounded(costs_.run_ns(entry.method, entry.step));
@@ -140,29 +146,47 @@ Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t begin_by_ns) 
   return pick;
 }
 
+// Whether what other lanes keep free leaves no room for it.
+bool Scheduler::is_blocked(const Lane& lane, const Pick& pick) const {
+  const int64_t reserved_ns = lanes_.reserved_ns(lane, load_.workers(), WorkerLoad::kAheadNs);
+  return reserved_ns > 0 && !load_.has_room(room_of(*pick.entry), reserved_ns);
+}
+
+bool Scheduler::is_in_own_reservation(const Lane& lane, const Pick& pick) const {
+  const size_t own = std::min(lane.reserved_workers, lanes_.reserved_workers(load_.workers()));
+  return lane.room_ns + room_of(*pick.entry) <= static_cast<int64_t>(own) * WorkerLoad::kAheadNs;
+}
+
+// A lane that is blocked keeps those behind it from what they have no right to: else short jobs
+// beyond their reservation would keep it blocked for ever.
+Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
+  Pick best, blocked;
+  for (const Lane& lane : lanes_) {
+    const LaneOrder& order = orders_.root(lane.index);
+    if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
+    Pick pick = descend(order, begin_by_ns);
+    const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
+    // A client's jobs in two lanes have the same start tag.
+    pick.key = {is_pending, order.best(begin_by_ns).key, pick.entry->deadline_ns};
+    Pick& first = is_blocked(lane, pick) ? blocked : best;
+    if (first.entry == nullptr || pick.key < first.key) first = pick;
+  }
+  if (best.entry == nullptr || blocked.entry == nullptr || best.key < blocked.key) return best;
+  for (const Lane& lane : lanes_) {
+    if (lane.reserved_workers == 0 || lane.is_at_limit()) continue;
+    const Pick pick = descend(orders_.root(lane.index), begin_by_ns);
+    if (pick.entry != nullptr && is_in_own_reservation(lane, pick)) return pick;
+  }
+  return {};
+}
+
 Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
   const int64_t begin_by_ns = now_ns + rounded(costs_.grain_ns());
   if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns) {
     const Pick pick = descend(orders_.root(filling_.unit->lane->index), begin_by_ns);
     if (pick.entry != nullptr) return pick;
   }
-  Pick best;
-  std::tuple<bool, int64_t, int64_t> best_key;
-  for (const Lane& lane : lanes_) {
-    const LaneOrder& order = orders_.root(lane.index);
-    if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
-    const Pick pick = descend(order, begin_by_ns);
-    // What other lanes keep free is not there for this one.
-    const int64_t reserved_ns = lanes_.reserved_ns(lane, load_.workers(), WorkerLoad::kAheadNs);
-    if (reserved_ns > 0 && !load_.has_room(room_of(*pick.entry), reserved_ns)) continue;
-    const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
-    // A client's jobs in two lanes have the same start tag.
-    const std::tuple key(is_pending, order.best(begin_by_ns).key, pick.entry->deadline_ns);
-    if (best.entry == nullptr || key < best_key) {
-      best = pick;
-      best_key = key;
-    }
-  }
+  const Pick best = choose_lane(begin_by_ns);
   if (best.entry == nullptr) return {};
   if (is_whole_unit(*best.entry) ? load_.idle_workers() == 0
                                  : !load_.has_room(room_of(*best.entry), 0))
@@ -231,6 +255,16 @@ void Scheduler::correct(ClientShare& client, int64_t more_ns) {
   for (Share* share = &client; share->parent != nullptr; share = share->parent)
     share->parent->on_corrected(*share, more_ns);
   orders_.place(client);
+  if (root_.has_large_tags() || shares_.addresses().has_large_tags()) begin_tags_anew();
+}
+
+void Scheduler::begin_tags_anew() {
+  root_.begin_anew();
+  shares_.addresses().begin_anew();
+  shares_.addresses().finish = Share::kLongAgo;
+  shares_.for_each([](ClientShare& client) { client.finish = Share::kLongAgo; });
+  shares_.for_each([this](ClientShare& client) { orders_.place(client); });
+  pick_ = {};
 }
 
 void Scheduler::on_returned(Entry& entry, uint64_t now_ns) {
@@ -243,12 +277,23 @@ void Scheduler::on_returned(Entry& entry, uint64_t now_ns) {
   pick_ = {};
 }
 
-void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t cpu_ns) {
-  const int64_t charged_ns = entry.charged_ns;
-  entry.charged_ns = 0;
+void Scheduler::charge_for(Entry& entry, uint64_t now_ns, int64_t used_ns) {
+  const int64_t charged_ns = std::exchange(entry.charged_ns, 0);
   on_returned(entry, now_ns);
-  costs_.on_run(entry.method, entry.step, static_cast<double>(cpu_ns));
-  correct(*entry.client, static_cast<int64_t>(cpu_ns) - charged_ns);
+  correct(*entry.client, used_ns - charged_ns);
+}
+
+// Of a batch, the last one that is told pays for what is beyond the others' expected times.
+void Scheduler::on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
+  const bool is_last = entry.unit->jobs == 1;
+  charge_for(
+      entry, now_ns,
+      is_last ? std::max(static_cast<int64_t>(used_ns), entry.charged_ns) : entry.charged_ns);
+}
+
+void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
+  costs_.on_run(entry.method, entry.step, static_cast<double>(used_ns));
+  charge_for(entry, now_ns, static_cast<int64_t>(used_ns));
 }
 
 double Scheduler::takes_ns(uint32_t method) const {

@@ -8,7 +8,7 @@
 //   scheduler.on_fetching(entry, 0);                  // each step: a fetch,
 //   scheduler.on_queued(entry, 1);                    // or a run
 //   while (Entry* next = scheduler.next(now_ns)) scheduler.on_published(*next, now_ns);
-//   scheduler.on_done(entry, now_ns, cpu_ns);         // the worker has answered
+//   scheduler.on_done(entry, now_ns, used_ns);         // the worker has answered
 //   scheduler.on_ended(entry, now_ns, true);          // so has the master
 //
 // Processes: the master only; pure.
@@ -19,6 +19,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <tuple>
 #include <vector>
 
 #include "master/scheduler/admission_control.h"
@@ -66,14 +67,17 @@ class Scheduler {
   // It waits no longer: it was fetched, or it is about to end.
   void on_left(Entry& entry);
 
-  // The job to publish now; null: none. The same until something is told.
+  // The job to publish now; null: none. Returns the same one until the scheduler is told of an
+  // event.
   Entry* next(uint64_t now_ns);
   // For what next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
-  // It was withdrawn, or its worker was lost; its client is not charged.
+  // No worker has begun it; its client is not charged.
   void on_returned(Entry& entry, uint64_t now_ns);
-  // The worker has used so much CPU for it. Teaches the method's cost.
-  void on_done(Entry& entry, uint64_t now_ns, uint64_t cpu_ns);
+  // Its worker was lost, after so much time with it: the client is charged for that.
+  void on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns);
+  // The worker was at it for so long. Teaches the method's cost.
+  void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
   // Its client's deadline is over, and a worker has it yet.
   void on_abandoned(Entry& entry, uint64_t now_ns);
   // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
@@ -85,6 +89,8 @@ class Scheduler {
   // From now until the next job should be done. Empty: unknown.
   std::optional<uint64_t> next_done_ns() const;
   size_t queued_jobs() const;
+  // A queued job lacks nothing but a worker.
+  bool does_any_wait() const;
   size_t queued_jobs(const Lane& lane) const { return orders_.root(lane.index).queued_jobs(); }
   const Lanes& lanes() const { return lanes_; }
 
@@ -94,6 +100,7 @@ class Scheduler {
     size_t depth = 0;  // the leaf's level, then its group's
     Flow* flows[2] = {};
     LaneOrder::Rank ranks[2] = {};
+    std::tuple<bool, int64_t, int64_t> key;  // among the lanes: the smallest goes first
   };
   struct Filling {  // a unit of a batch that is being published
     WorkerUnit* unit = nullptr;
@@ -108,11 +115,16 @@ class Scheduler {
   int64_t room_of(const Entry& entry) const;
   bool is_whole_unit(const Entry& entry) const;
   Pick descend(const LaneOrder& order, int64_t begin_by_ns) const;
+  bool is_blocked(const Lane& lane, const Pick& pick) const;
+  bool is_in_own_reservation(const Lane& lane, const Pick& pick) const;
+  Pick choose_lane(int64_t begin_by_ns) const;
   Pick choose(int64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
   double takes_ns(uint32_t method) const;
   WorkerUnit& unit_for(const Entry& entry, int64_t now_ns);
   void correct(ClientShare& client, int64_t more_ns);
+  void charge_for(Entry& entry, uint64_t now_ns, int64_t used_ns);
+  void begin_tags_anew();
 
   ShareTable shares_;
   ShareGroup& root_;

@@ -1,6 +1,6 @@
 // Share: a weighted claim to the workers' time, of a client or of a group of clients.
 //
-// Time is shared by cost. A share's `finish` tag grows by the CPU time that it was given, divided
+// Time is shared by cost. A share's `finish` tag grows by the time that it had a worker, divided
 // by its weight. A group's virtual time never decreases. A share that would start no later than its
 // group's virtual time is within its share ("eligible"); one that starts later is beyond it.
 // A share that was below its claim keeps a small credit, but collects no more than that.
@@ -8,7 +8,7 @@
 // The root group holds the clients that cost something to be; clients known by their address alone
 // stand together in one group below it, so that many addresses are worth one client.
 //
-// Pure; the master only. Tags are ns of CPU for a weight of 1.
+// Pure; the master only. Tags are ns of a worker for a weight of 1.
 // Source: start-time fair queueing (Goyal, Vin, Cheng 1997) with the eligibility of WF2Q+.
 #pragma once
 
@@ -102,6 +102,10 @@ class ShareGroup : public Share {
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // It was not given so much, but so much more (or less).
   void on_corrected(Share& member, int64_t more_ns);
+  // Tags grow for as long as there is work: at this value all begin anew, and nobody owes anything.
+  static constexpr int64_t kTagMax = int64_t{1} << 61;
+  bool has_large_tags() const { return virtual_ns_ > kTagMax || finish_max_ > kTagMax; }
+  void begin_anew() { virtual_ns_ = finish_max_ = 0; }
   // There are no jobs at all: nobody owes anything.
   void settle() { virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_); }
 

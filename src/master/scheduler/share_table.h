@@ -41,6 +41,11 @@ class ShareTable {
   // Its last job has ended.
   void on_idle(ClientShare& client);
 
+  template <class Visit>
+  void for_each(Visit visit) {
+    for (const auto& [key, client] : clients_)
+      visit(*client);
+  }
   ShareGroup& root() { return root_; }
   ShareGroup& addresses() { return addresses_; }
   size_t size() const { return clients_.size(); }

@@ -45,4 +45,11 @@ TEST_CASE("config: a worker is left that no method reserves") {
                     "workers is left for other methods, found 3"));
 }
 
+TEST_CASE("config: a method reserves no more workers than it may use") {
+  const std::string limits = kEcho + "concurrency = 1\nreserved_workers = ";
+  CHECK(problems_of(limits + "1").empty());
+  CHECK(has_problem(limits + "2",
+                    "methods.echo: expected reserved_workers of at most concurrency, 1"));
+}
+
 }  // namespace ringmaster::config

@@ -95,6 +95,8 @@ TEST_CASE("config: tokens are read, and never shown") {
         file +
             ":1: expected a name of at most 64 visible ASCII characters before the token, found "
             "65");
+  CHECK(problem(load("0123456789abcdef0 0123456789abcdef\n"))
+            .find(":1: expected a name that is shorter than its token") != std::string::npos);
   CHECK(problem(load(std::string(1025, 'x'))).ends_with("found 1025"));
   CHECK(problem(load(std::string((1 << 20) + 1, '#'))) ==
         file + ": expected at most 1048576 bytes");

@@ -1,0 +1,163 @@
+// What the scheduler must do after single events; schedules_test.cc has the random ones.
+#include "master/scheduler/scheduler.h"
+
+#include <deque>
+#include <doctest/doctest.h>
+#include <string>
+#include <utility>
+
+namespace ringmaster::master {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+
+// Methods of one run step, and clients by number.
+class Scene {
+ public:
+  explicit Scene(size_t workers) { scheduler.set_workers(workers, now); }
+
+  uint32_t method(uint64_t run_ns, size_t reserved_workers = 0, size_t concurrency = 0) {
+    MethodPlan plan;
+    plan.steps = {CostModel::StepKind::kRun};
+    plan.reserved_workers = reserved_workers;
+    plan.concurrency = concurrency;
+    const uint32_t number = scheduler.add_method(plan);
+    scheduler.costs().seed(number, 0, static_cast<double>(run_ns));
+    return number;
+  }
+  ClientShare& client(const std::string& name, double weight = 1) {
+    held_.push_back(scheduler.shares().hold(name, ShareTable::Kind::kNamed, weight));
+    return *held_.back();
+  }
+  Entry& queue(ClientShare& client, uint32_t method) {
+    Entry& entry = entries_.emplace_back();
+    now += 1000;
+    REQUIRE(!scheduler.try_admit(entry, client, method, now, now + 60'000 * kMs));
+    scheduler.on_queued(entry, 0);
+    return entry;
+  }
+  // Null: nothing may be published.
+  Entry* publish() {
+    Entry* const next = scheduler.next(now);
+    if (next != nullptr) scheduler.on_published(*next, now);
+    return next;
+  }
+  void finish(Entry& entry, uint64_t took_ns) {
+    now += took_ns;
+    scheduler.on_done(entry, now, took_ns);
+    scheduler.on_ended(entry, now, true);
+  }
+  void lose(Entry& entry, uint64_t took_ns) {
+    now += took_ns;
+    scheduler.on_lost(entry, now, took_ns);
+    scheduler.on_ended(entry, now, false);
+  }
+
+  Scheduler scheduler;
+  uint64_t now = 1000 * kMs;
+
+ private:
+  std::deque<Entry> entries_;
+  std::deque<std::shared_ptr<ClientShare>> held_;
+};
+
+// Whether a job of `rare` is published while jobs of `flood` always wait.
+bool is_served_beside(Scene& scene, uint32_t rare, uint32_t flood, uint64_t flood_ns) {
+  ClientShare& client = scene.client("one");
+  std::deque<Entry*> running;
+  for (int i = 0; i < 50; ++i)
+    scene.queue(client, flood);
+  Entry* const wanted = &scene.queue(client, rare);
+  for (int i = 0; i < 5000; ++i) {
+    while (Entry* const next = scene.publish()) {
+      if (next == wanted) return true;
+      running.push_back(next);
+    }
+    scene.queue(client, flood);
+    scene.finish(*running.front(), flood_ns);
+    running.pop_front();
+  }
+  return false;
+}
+
+}  // namespace
+
+TEST_CASE("scheduler: a job that was lost with its worker is charged") {
+  for (const bool is_lost : {true, false}) {
+    Scene scene(1);
+    const uint32_t method = scene.method(10 * kMs);
+    ClientShare& breaks = scene.client("breaks");
+    ClientShare& other = scene.client("other");
+    Entry& first = scene.queue(breaks, method);
+    Entry& earlier = scene.queue(breaks, method);
+    Entry& later = scene.queue(other, method);
+    REQUIRE(scene.publish() == &first);
+    CHECK(scene.publish() == nullptr);
+    if (is_lost) scene.lose(first, 400 * kMs);
+    if (!is_lost) scene.scheduler.on_returned(first, scene.now);  // it was withdrawn
+    CHECK(scene.publish() == (is_lost ? &later : &earlier));
+  }
+}
+
+TEST_CASE("scheduler: short jobs do not keep a reserved worker's room from others for ever") {
+  Scene scene(3);
+  const uint32_t flood = scene.method(kMs / 10, 1);
+  scene.method(kMs, 1);
+  const uint32_t rare = scene.method(10 * kMs);
+  CHECK(is_served_beside(scene, rare, flood, kMs / 10));
+}
+
+TEST_CASE("scheduler: a worker is left for others, however many are reserved") {
+  Scene scene(2);
+  const uint32_t flood = scene.method(kMs / 10, 4);
+  const uint32_t rare = scene.method(10 * kMs);
+  CHECK(is_served_beside(scene, rare, flood, kMs / 10));
+}
+
+TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
+  Scene scene(1);
+  const uint32_t method = scene.method(10 * kMs);
+  ClientShare& floods = scene.client("floods");
+  ClientShare& other = scene.client("other");
+  Entry* running = nullptr;
+  std::deque<Entry> asked;
+  size_t refused_to_other = 0;
+  const auto ask = [&](ClientShare& client) {
+    Entry& entry = asked.emplace_back();
+    if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kMs))
+      return false;
+    scene.scheduler.on_queued(entry, 0);
+    return true;
+  };
+  for (int ms = 0; ms < 20'000; ++ms) {
+    scene.now += kMs;
+    if (running != nullptr && ms % 10 == 0) {
+      scene.scheduler.on_done(*running, scene.now, 10 * kMs);
+      scene.scheduler.on_ended(*running, scene.now, true);
+      running = nullptr;
+    }
+    ask(floods);
+    // For four seconds the flood is alone. Then a burst now and then.
+    for (int i = 0; i < 10 && ms > 4000 && ms % 500 == 0; ++i)
+      refused_to_other += !ask(other) && ms > 6000;
+    if (running == nullptr) running = scene.publish();
+  }
+  CHECK(refused_to_other == 0);
+}
+
+TEST_CASE("scheduler: tags begin anew before they overflow") {
+  Scene scene(1);
+  const uint32_t method = scene.method(10 * kMs);
+  ClientShare& light = scene.client("light", .001);
+  ClientShare& other = scene.client("other");
+  for (int i = 0; i < 200; ++i) {
+    for (ClientShare* const client : {&light, &other}) {
+      Entry& entry = scene.queue(*client, method);
+      REQUIRE(scene.publish() == &entry);
+      scene.finish(entry, 1'000'000'000 * kMs);
+      CHECK(client->finish <= 2 * ShareGroup::kTagMax);
+    }
+  }
+}
+
+}  // namespace ringmaster::master

@@ -189,14 +189,15 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   return forecast;
 }
 
-// Counts as overload of the share that is beyond its claim, or of all.
+// Counts as overload of the share that is beyond its claim, or has no rivals; else of all.
 void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
   Share* share = &client;
-  while (share->parent != nullptr && share != found.beyond)
+  while (share != found.beyond && share->parent->parent != nullptr)
     share = share->parent;
-  OverloadControl& control = share->parent == nullptr ? overload_ : share->overload;
-  control.on_refused(workers_of(*share), asked.need.run_ns, asked.spare_ns);
+  if (share != found.beyond && share->parent->has_rivals(*share))
+    return overload_.on_refused(all_workers(), asked.need.run_ns, asked.spare_ns);
+  share->overload.on_refused(workers_of(*share), asked.need.run_ns, asked.spare_ns);
 }
 
 AdmissionRefusal::Reason AdmissionControl::reason(const Request& asked, const Prediction& found,

@@ -86,10 +86,10 @@ def interests(known: dict[int, Any]) -> Callable[[random.Random, str], tuple[Any
 class Caller:
     """One connection and its thread."""
 
-    def __init__(self, name: str, address: str, kinds: list[Kind], seed: int):
+    def __init__(self, name: str, address: str, kinds: list[Kind], seed: int, source: str):
         self.tally = Tally()
         self._name = name
-        self._client = Client(address)
+        self._client = Client(address, source)
         self._kinds = kinds
         self._dice = random.Random(f"{seed} {name}")
         self._pending: dict[str, tuple[Kind, Any]] = {}
@@ -169,7 +169,9 @@ class Load:
     def __init__(self, address: str, kinds: list[Kind], seed: int, connections: int = 4):
         self.tally = Tally()
         self._callers = [
-            Caller(f"c{number}", address, kinds, seed) for number in range(connections)
+            # The first client has one connection, the second three.
+            Caller(f"c{number}", address, kinds, seed, "127.0.0.2" if number else "")
+            for number in range(connections)
         ]
 
     def __enter__(self):

@@ -35,6 +35,7 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
     steps = {"echo": [{"run": "echo"}], "burn": [{"run": "burn"}]}
     steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}
     steps |= {f"interests.{name}": [step, {"run": "interests"}] for name, step in fetch.items()}
+    lanes = {"burn": {"concurrency": 2}, "echo.users": {"reserved_workers": 1}}
     return {
         "workers": {"count": WORKERS},
         "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
@@ -42,7 +43,7 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
                             "body_bytes": "1MiB"} for name, url in upstreams.items()},
         "handlers": {"echo": {"batch": 16}, "burn": {}, "interests": {"model": MODEL, "batch": 16}},
         "methods": {name: {"steps": method, "attempts": ATTEMPTS, "timeout_ms": TIMEOUT_MS}
-                    for name, method in steps.items()},
+                          | lanes.get(name, {}) for name, method in steps.items()},
     }  # fmt: skip
 
 

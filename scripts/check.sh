@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 [[ $# -gt 0 ]] ||
   exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
 if [[ $1 == short ]]; then
-  # Those of bytes that others send, and of deaths.
+  # The tests of bytes that clients and upstreams send, and of deaths.
   readonly bytes="protocol,http,stream,framings,long_messages,floods,hostile_clients,upstream"
   readonly deaths="deaths,reload,scribbling,quarantine"
   exec scripts/sum.sh "scripts/check.sh asan tests/e2e/test_{$bytes,$deaths}.py" \

@@ -1,4 +1,4 @@
-// [fair]: whose requests count together, and how much each client weighs.
+// [fair]: which requests count as one client's, and how much each client weighs.
 #include <fmt/format.h>
 
 #include "config/body_text.h"

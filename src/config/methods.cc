@@ -116,7 +116,7 @@ void read_method(Problems& problems, const std::string& name, const Entry& table
   }
   if (method.concurrency > 0 && method.reserved_workers > method.concurrency) {
     problems.add(table, fmt::format("expected reserved_workers of at most concurrency, {}, since "
-                                    "it could not use more; found {}",
+                                    "the method cannot use more; found {}",
                                     method.concurrency, method.reserved_workers));
   }
   options.methods.push_back(std::move(method));

@@ -35,7 +35,7 @@ Line split(std::string_view text) {
   return {std::string(text.substr(0, blank)), std::string(trim(text.substr(blank)))};
 }
 
-// Empty: none.
+// Empty: the line has no fault.
 std::string fault_in(const Line& line) {
   const std::string& token = line.token;
   if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
@@ -49,7 +49,7 @@ std::string fault_in(const Line& line) {
         "found {}{}",
         kNameBytesMax, line.name.size(), is_visible(line.name) ? "" : ", some of them not");
   }
-  // Names are logged.
+  // Names are logged, so a line "TOKEN NAME" must be refused.
   if (line.name.size() >= token.size()) {
     return fmt::format(
         "expected a name that is shorter than its token, \"NAME TOKEN\"; found one "

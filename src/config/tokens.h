@@ -12,9 +12,9 @@
 namespace ringmaster::config {
 
 // At most 1,000, one a line, "TOKEN" or "NAME TOKEN", blanks around it ignored: a token of 16 to
-// 1024 and a name of at most 64 visible ASCII characters. A token without a name is named by its
-// fingerprint. Lines that begin with '#' and empty ones are skipped. Otherwise the fault and its
-// line, without the line's text.
+// 1024 and a name of at most 64 visible ASCII characters, shorter than its token. A token without a
+// name is named by its fingerprint. Lines that begin with '#' and empty ones are skipped. On an
+// error: the fault and the line's number, without the line's text.
 tl::expected<std::vector<master::Token>, std::string> read_tokens(const std::string& path);
 
 // The first token as text, for a client.

@@ -46,7 +46,7 @@ struct JobHeader {
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;
-  uint32_t measures_cpu;          // 1: its client asks for the CPU time
+  uint32_t measures_cpu;          // 1: its result must report the CPU time
   char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
 };
 static_assert(sizeof(JobHeader) == 208);

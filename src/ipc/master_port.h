@@ -48,11 +48,11 @@ class MasterPort {
   size_t were_awake() const;
   bool was_any_asleep() const;
 
-  // Hands results to `take`, oldest first per worker, and frees their space, until it has taken
-  // `bytes` of them; the next call begins with the next worker. Takes never more of a worker than
-  // its ring holds, so that the loop ends even if a worker keeps writing. Fails on the first
-  // damaged ring, or when `take` returns false, names the worker in `damaged`, and takes no further
-  // result.
+  // Hands results to `take`, worker by worker, each worker's oldest first, and frees their space.
+  // Ends after `bytes` of results; the next call begins with the next worker. Never takes more of
+  // one worker than its ring holds, so that the loop ends even if a worker keeps writing. Fails on
+  // the first damaged ring, or when `take` returns false, names the worker in `damaged`, and takes
+  // no further result.
   using TakeResult = std::function<bool(uint32_t worker, const ResultReader::Record& record)>;
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes, uint32_t& damaged);
 

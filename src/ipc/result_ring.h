@@ -40,7 +40,8 @@ struct alignas(32) RecordHeader {
   // The job's run time, or kNotRun. In a batch: the time since the batch began, divided by its
   // size; too short for the first jobs of a handler that answers one after the other.
   uint64_t run_ns;
-  // CPU time of the worker in the handler, divided by the size of the batch; 0: not measured.
+  // The worker's CPU time since it called the handler, divided by the size of the batch; 0: not
+  // measured.
   uint64_t cpu_ns = 0;
 };
 static_assert(sizeof(RecordHeader) == 32);

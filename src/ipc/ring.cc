@@ -20,7 +20,7 @@ bool Ring::try_publish(Publication id) {
 bool Ring::try_withdraw(Publication id) {
   for (AtomicWord& entry : entries_) {
     JobWord expected = make_word(EntryState::kReady, 0, id);
-    // A look costs a hundredth of an exchange.
+    // A load costs a hundredth of an exchange.
     if (entry.load(std::memory_order_relaxed) != expected) continue;
     if (entry.compare_exchange_strong(expected, kFreeWord, std::memory_order_relaxed)) return true;
   }

@@ -26,7 +26,7 @@ constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 // How long a client may take to close after everything was sent.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 
-// The clock is read after so many bytes of messages, each counted with some more.
+// The clock is read after so many bytes of messages. Each message counts as some more bytes.
 constexpr size_t kMeasuredBytes = 4 << 10;
 constexpr size_t kMessageCostBytes = 256;
 
@@ -189,7 +189,8 @@ void Connection::hand_out_messages() {
   events_.on_paused();
 }
 
-// Reads the clock once for some short messages: that takes a fortieth of the time of one.
+// Reads the clock only once for several short messages: to read it takes a fortieth of the time
+// that one message takes.
 bool Connection::is_turn_over(size_t bytes) {
   ReadingTurns* const turns = events_.reading_turns();
   if (turns == nullptr || is_held_ || is_finishing_) return false;

@@ -58,7 +58,7 @@ class Connection {
     virtual void on_closed() = 0;
     // Null: a connection is read whenever it is ready, and never paused.
     virtual ReadingTurns* reading_turns() { return nullptr; }
-    // The turn is over, and messages wait: the owner calls go_on() in the next one.
+    // The turn is over, and messages wait: the owner calls go_on() in the next turn.
     virtual void on_paused() {}
 
    protected:
@@ -102,13 +102,14 @@ class Connection {
   // Takes the bytes of the message that on_message() has got: see rpc::Framer. Not null for one of
   // kReadBytesMax or more. REQUIRES: on_message() has not returned.
   std::shared_ptr<const void> take_message() { return framer_.take_message(); }
-  // Such a message was not JSON, and none was handed out since: the owner holds reading.
+  // The message that take_message() has returned is not JSON. REQUIRES: the owner has held reading
+  // since, so that no other message was handed out.
   void reject_message();
 
   // The owner's back-pressure: stops and resumes reading, and handing out messages that were read.
   // The next flush() hands out those that waited.
   void hold_reading(bool hold);
-  // Hands out the messages that wait since on_paused(), and flushes.
+  // After on_paused(): hands out the messages that wait, and flushes.
   void go_on();
   bool is_paused() const { return is_paused_; }
   // Stops reading during a TLS handshake, and resumes it. The handshake's timeout goes on.
@@ -139,7 +140,7 @@ class Connection {
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
   // Whether the idle timeout has passed; `is_owed`: the client waits for an answer, so the
-  // connection is not idle. Nor is it while it is paused.
+  // connection is not idle. A paused connection is not idle either.
   bool has_idled(uint64_t now_ns, bool is_owed);
 
  private:

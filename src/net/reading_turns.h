@@ -9,9 +9,9 @@
 // Cost:    a turn of the server's loop may spin for results, so a single ready connection is read
 //          again in the same turn: with one read a turn, requests of 200 KB had a third of their
 //          rate.
-// Paused:  one read may bring thousands of messages. A connection whose messages have taken the
-//          rest of the turn is paused: its owner goes on with it in the next turn, for as long
-//          again before that turn reads.
+// Paused:  one read may bring thousands of messages. If they take the rest of the turn, their
+//          connection is paused. The next turn goes on with paused connections for kTurnNs, then
+//          reads for kTurnNs.
 // Limits:  a message that has begun is not stopped.
 // Pure: time is an argument.
 #pragma once
@@ -47,8 +47,8 @@ class ReadingTurns {
     if (!begun_ns_) begun_ns_ = now_ns;
     return now_ns >= *begun_ns_ + kTurnNs;
   }
-  // Begins the time anew: a turn has it twice, first for the paused connections, then for those
-  // that are read.
+  // Starts the time again. A turn has kTurnNs twice: first for the paused connections, then for
+  // those that are read.
   void begin_part() { begun_ns_.reset(); }
 
   // Whether the turn before has left ready connections unread.

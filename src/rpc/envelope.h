@@ -61,7 +61,7 @@ class Envelope {
   void note_other(std::string_view key);
   bool is_version_1() const;
   std::optional<Error> find_fault() const;
-  // Takes what params._meta asks for. An error: it is invalid.
+  // Sets the request's fields that params._meta has. An error: one of its members is invalid.
   std::optional<Error> take_meta(Request& request) const;
 
   Found found_[kKnownMembers];
@@ -75,7 +75,7 @@ class Envelope {
   size_t params_count_ = 0;
   Found last_param_;
   bool is_in_meta_ = false;  // in params._meta
-  // The next value is this member of params._meta, kNoMeta: another one.
+  // The next value is this member of params._meta; kNoMeta: none of these.
   enum Meta : uint8_t { kTimeout, kCost, kQuote, kNoMeta };
   static constexpr std::string_view kMetaNames[] = {"timeout_ms", "cost", "quote"};
   Meta at_meta_ = kNoMeta;

@@ -114,7 +114,7 @@ void Framer::release() {
   buffer_.clear(kKeptBufferBytes);
 }
 
-// Copies the bytes behind a message out of the room behind it.
+// Copies the bytes that follow the message out of the buffer's room.
 void Framer::keep_rest() {
   if (!is_in_room_) return;
   rest_.assign(input_.begin() + static_cast<std::ptrdiff_t>(pos_), input_.end());

@@ -37,7 +37,7 @@ class HttpReader {
 
   // Frees the request that was handed out.
   void release();
-  // The same, but body() is valid for as long as the caller keeps this.
+  // The same, but body() stays valid for as long as the caller keeps the returned pointer.
   std::shared_ptr<const void> take_message();
 
   // The current request: valid from kHead until the release() or read() after kMessage.

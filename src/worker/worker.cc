@@ -31,7 +31,7 @@ constexpr uint64_t kTickNs = 100 * kNsPerMs;
 
 volatile std::sig_atomic_t stop_requested = 0;
 
-// Of this process, with the threads of its handlers.
+// The CPU time of this process, with the threads of its handlers.
 uint64_t cpu_time_ns() {
   timespec used{};
   RM_ASSERT(::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used) == 0);
@@ -63,7 +63,7 @@ class Desk {
   Item* item_of(const rm_job* job);
   // Answers with an error. `run_ns`: kNotRun for a job that the handler did not get.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
-  // CPU time of the batch's jobs so far, for each; 0: no client asks for it.
+  // The CPU time of the batch so far, divided by its jobs; 0: not measured.
   uint64_t cpu_ns() const;
   uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
 

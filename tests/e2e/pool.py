@@ -31,7 +31,7 @@ def _ptrace(request: int, thread: int):
 
 @contextlib.contextmanager
 def held_pool(pid: int):
-    """All threads but the first, which is the event loop's, until the end of the block."""
+    """Stops all threads but the event loop's, which is the first, until the end of the block."""
     threads = [int(task.name) for task in Path(f"/proc/{pid}/task").iterdir()]
     threads.remove(pid)
     assert len(threads) >= 4, threads  # libuv's pool has four

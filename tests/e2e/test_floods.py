@@ -84,7 +84,7 @@ def test_messages_that_wait_for_a_turn_are_served_before_a_stop(server):
 
 
 def test_a_connection_is_not_closed_for_another_while_its_messages_wait(server):
-    """Those whose messages were not read yet may be."""
+    """A connection whose messages were not read yet may be closed."""
     running = server(limits={"connections": 4})
     clients = [running.connect() for _ in range(4)]
     for client in clients:

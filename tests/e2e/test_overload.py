@@ -47,7 +47,8 @@ def test_a_request_that_would_be_too_late_is_refused_at_once(busy):
 
 def test_a_request_with_more_time_is_let_in(busy):
     _, client, held = busy
-    # Sent with the others: none is late by then. So few that refusing them is no overload yet.
+    # They are sent with the others, so that none is late by then. They are so few that to refuse
+    # them is no overload yet.
     many = b"".join(burn(id, 800) for id in range(11))
     client.send(many + burn("hasty", 805) + burn("patient", 60_000) + request("none", [], "last"))
     refused = {}

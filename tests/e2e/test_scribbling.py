@@ -66,7 +66,7 @@ def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbl
             "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
         ))  # fmt: skip
         scribbler.wait_for_runs(1)
-        # They wait, once what came after them is answered.
+        # Once the request after them is answered, they wait.
         client.send(b"".join(request("echo", [id], id) for id in range(3)))
         client.send(request("no_such_method", [], "after"))
         assert client.answer()["id"] == "after"

@@ -98,8 +98,8 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   return supervisor_->start();
 }
 
-// Addresses have no blank in their names; other clients do: "token NAME", "certificate SUBJECT",
-// "uid NUMBER".
+// A client that is known by its address has no blank in its name. Other clients have one: "token
+// NAME", "certificate SUBJECT", "uid NUMBER".
 std::shared_ptr<ClientShare> Deployment::share_of(const std::string& client) {
   const Fair& fair = options_.fair;
   ShareTable& shares = dispatcher_->shares();

@@ -53,7 +53,7 @@ class Deployment {
   void announce(std::vector<std::string> addresses);
   // The answer to rpc.discover: one JSON value in one line, see openrpc.h.
   const std::string& openrpc() const { return openrpc_; }
-  // The share of this client; its name is as ClientTable has it. See [fair].
+  // The share of the client with this name, which is as in ClientTable. See [fair].
   std::shared_ptr<ClientShare> share_of(const std::string& client);
   Dispatcher& dispatcher() { return *dispatcher_; }
   Supervisor& supervisor() { return *supervisor_; }

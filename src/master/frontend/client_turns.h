@@ -1,5 +1,6 @@
-// ClientTurns: items that wait, each of a client. Clients take turns, an item each; the items of
-// one client keep their order. So a client with many connections makes no other one wait longer.
+// ClientTurns: a queue of items of several clients. The clients take turns, one item each; the
+// items of one client keep their order. So a client with many items does not make the others wait
+// longer.
 //
 // Processes: the master only. Pure: no I/O, no time.
 // Cost:      push() and pop() are O(log clients).
@@ -21,7 +22,7 @@ class ClientTurns {
 
   void push(const std::string& client, Item item) { waiting_[client].push_back(std::move(item)); }
 
-  // The turns go by the clients' names, each time from the last one on. REQUIRES: !is_empty().
+  // Clients take turns in the order of their names. REQUIRES: !is_empty().
   Item pop() {
     auto next = waiting_.upper_bound(last_client_);
     if (next == waiting_.end()) next = waiting_.begin();

@@ -170,8 +170,9 @@ std::vector<std::string> Frontend::addresses() const {
   return addresses;
 }
 
-// At the beginning of a turn, before it reads. Each goes on for what is left of the time, the first
-// one at least for a message; one that is paused again waits for its client's next turn.
+// Called at the beginning of a turn of the loop, before it reads. The paused sessions go on, one
+// after the other, until the time is over; the first one serves at least one message. A session
+// that is paused again waits for its client's next turn.
 void Frontend::go_on_with_paused() {
   net::ReadingTurns& turns = shared_.reading_turns;
   turns.begin_part();  // the last turn's reading is over
@@ -231,7 +232,7 @@ void Frontend::close_greediest() {
 }
 
 void Frontend::drain() {
-  shared_.reading_turns.begin_part();  // for requests that are refused in this turn
+  shared_.reading_turns.begin_part();  // time for the requests that this turn refuses
   if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
   for (const auto& session : sessions_)

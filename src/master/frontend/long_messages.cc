@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kNice = 10;
 
-// Only of this thread: Linux has a nice value for each. Where the system refuses, the thread parses
-// with the priority that it has.
+// Of the calling thread only: Linux has a nice value for each. Where the system refuses, the thread
+// parses with the priority that it has.
 void lower_priority() {
   static thread_local bool is_done = false;
   if (std::exchange(is_done, true)) return;
@@ -36,7 +36,7 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
     }
     waiting_.erase_if([owner](const Order& order) { return order.owner == owner; });
   }
-  // Calls back no more: the owners are gone.
+  // The owners are gone: no callback is called any more.
   void end() {
     if (in_pool_ != nullptr) in_pool_->order.on_parsed = nullptr;
     waiting_ = {};
@@ -64,7 +64,7 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
       Queue& queue = *self->queue;
       queue.in_pool_ = nullptr;
       queue.parsed_ = self.get();
-      queue.start_next();  // it is parsed while this one is served
+      queue.start_next();  // the next one is parsed while this one is served
       queue.parsed_ = nullptr;
       if (self->order.on_parsed) self->order.on_parsed(self->message);
     };

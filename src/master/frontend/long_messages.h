@@ -1,14 +1,14 @@
 // LongMessages: parses long messages in libuv's thread pool, one at a time, while the loop goes on.
 //
-// To parse 16 MiB takes some 100 ms, and the loop serves all clients.
-// Processes: the master only. Threads: the loop's. The pool's thread that parses has a lower
-//            priority from then on, so that workers keep their cores.
-// Order:     the clients with waiting messages take turns, a message each; those of one client are
-//            parsed as they come.
-// Memory:    a message's bytes are freed after on_parsed(), or by forget(). Those of a message that
-//            is being parsed are freed once it is parsed; so beyond what the owners count there is
-//            at most one message. No callback is called after forget(), nor after the end of this
-//            object.
+// To parse 16 MiB takes some 100 ms. All clients would wait for the loop meanwhile.
+// Processes: the master only. Threads: the loop's. A thread of the pool that has parsed a message
+//            keeps a lower priority from then on, so that workers keep their cores.
+// Order:     the clients with waiting messages take turns, one message each; the messages of one
+//            client are parsed in the order in which they arrived.
+// Memory:    a message's bytes are freed after on_parsed(), or by forget(). The bytes of a message
+//            that is being parsed are freed only once it is parsed. So at most one message exists
+//            beyond what the owners count. No callback is called after forget(), nor after the end
+//            of this object.
 #pragma once
 
 #include <cstddef>
@@ -24,18 +24,18 @@ namespace ringmaster::master {
 
 class LongMessages {
  public:
-  // Shorter messages take less than 2.5 ms: to hand them over would cost more turns of the loop
-  // than it saves time.
+  // Shorter messages are parsed by the loop, in less than 2.5 ms each. To hand them to a thread
+  // would cost them turns of the loop, and save little.
   static constexpr size_t kBytesMin = 256 << 10;
 
   struct Order {
     const void* owner;   // for forget(); it has one order at a time
     std::string client;  // clients take turns
     std::string_view text;
-    std::shared_ptr<const void> bytes;  // own the text
+    std::shared_ptr<const void> bytes;  // keep the text valid
     size_t batch_items;                 // see rpc::parse()
-    // Asked when the message has waited and is to be parsed. False: it is forgotten. It may forget
-    // other owners' messages, too.
+    // Called before a message that has waited is parsed. False: the message is dropped. The
+    // callback may call forget() for other owners.
     std::function<bool()> is_wanted;
     std::function<void(const rpc::Message& message)> on_parsed;
   };

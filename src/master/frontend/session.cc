@@ -101,7 +101,7 @@ void Session::parse_later(std::string_view text, std::shared_ptr<const void> byt
                                 [this] { return !close_if_gone(); }, on_parsed});
 }
 
-// While a message is parsed, the connection is not read, so that the client's reset is found here.
+// While a message is parsed, the connection is not read. So nothing else notices a reset.
 bool Session::close_if_gone() {
   if (is_closed()) return true;
   if (connection_.has_failed()) connection_.abort();

@@ -73,7 +73,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   // wait for a turn, and goes to the end of its client's idle connections; or a known client is
   // sending a request, and counts as busy until that is complete.
   bool make_room();
-  // If a message is being parsed: adds this to Shared::awaited until that is served.
+  // If a message is being parsed: adds this session to Shared::awaited until it is parsed.
   void await_parsed();
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
@@ -110,11 +110,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
-  // Parses a long message beside the loop, then serves it. Until then no other one is read.
+  // Has a thread parse a long message, then serves it. The connection is not read until then.
   void parse_later(std::string_view text, std::shared_ptr<const void> bytes,
                    const std::optional<Reply::Http>& http);
   void end_parsing();
-  // True: the connection is closed.
+  // Closes the connection if its client has reset it. True: the connection is closed.
   bool close_if_gone();
   // False: the message is not JSON.
   bool serve(const rpc::Message& message, const std::optional<Reply::Http>& http);

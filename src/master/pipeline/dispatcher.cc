@@ -33,16 +33,16 @@ rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
               predicted_ms, allowed_ns / kNsPerMs));
       break;
     case AdmissionRefusal::Reason::kFairShare:
-      error = overloaded("fair_share",
-                         fmt::format("this client has used its share of {:.3g}% of the workers, "
-                                     "which others ask for",
-                                     100 * refusal.share));
+      error = overloaded(
+          "fair_share", fmt::format("this client has used its share, {:.3g}% of the workers' time, "
+                                    "and other clients ask for theirs",
+                                    100 * refusal.share));
       break;
     case AdmissionRefusal::Reason::kOverloaded:
       error =
           overloaded("overloaded",
-                     fmt::format("requests wait for {} ms; while refusals show that the queue "
-                                 "does not drain, at most {} ms are admitted",
+                     fmt::format("the queue is {} ms long and has not drained since requests were "
+                                 "refused; until it drains, at most {} ms are admitted",
                                  ms_rounded_up(refusal.queue_ns), ms_rounded_up(refusal.limit_ns)));
       break;
   }

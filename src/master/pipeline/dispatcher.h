@@ -30,15 +30,15 @@ class Dispatcher : private StageEvents {
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
              RunStage::KillWorker kill_worker);
 
-  // Known before its first request: workers that are reserved for it are kept free from now on.
-  // Returns its number in the scheduler.
+  // Tells the scheduler of a method before its first request, so that the workers that are reserved
+  // for it are kept free from now on. Returns the method's number in the scheduler.
   uint32_t add_method(const Method& method);
 
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }
 
-  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. Null as
-  // `client`: the request counts for the client of all requests without one. `has_report`: the
+  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. `client`: the
+  // request uses this share; null: a share that all such requests have together. `has_report`: the
   // caller gets a JobReport. Empty: `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,

@@ -44,7 +44,7 @@ struct JobReport {
 class Caller {
  public:
   virtual ~Caller() = default;
-  // Just before the answer, if admit() was told so.
+  // Called just before the answer, if admit() was called with `has_report`.
   virtual void on_report(const JobReport&) {}
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;

@@ -1,4 +1,4 @@
-// JobTimers: calls back when the deadlines of jobs have come.
+// JobTimers: calls back when the deadline of a job is over.
 //
 // All jobs share one libuv timer: to start and stop one for each took 6% of the master's time at
 // 500,000 requests a second. Deadlines count in whole ms, rounded up. The jobs of one ms stand in
@@ -30,7 +30,7 @@ class JobTimers {
 
   JobTimers(uv_loop_t* loop, std::function<void(Job&)> on_due);
 
-  // Calls on_due(job) once, never before that time. REQUIRES: it is not started.
+  // Calls on_due(job) once, never before that time. REQUIRES: the job's timer is not started.
   void start(Job& job, uint64_t due_ns);
   // Does nothing if the timer is not started.
   void stop(Job& job);

@@ -13,7 +13,8 @@
 namespace ringmaster::master {
 namespace {
 
-// What a broken worker may report for a step: more than any takes.
+// The most CPU time that is counted for a step, longer than any takes: a broken worker may report
+// any number.
 constexpr uint64_t kCpuNsMax = uint64_t{1} << 50;
 
 // ipc does not depend on rpc, so it defines these codes a second time.

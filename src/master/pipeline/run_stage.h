@@ -139,7 +139,7 @@ class RunStage {
   ipc::PayloadStore& store_;
   JobTable& table_;
   Scheduler& scheduler_;
-  size_t ahead_jobs_max_;  // of short jobs: the ring has room for those that are lost and others
+  size_t ahead_jobs_max_;  // if so many are published, only an idle worker gets one more
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;

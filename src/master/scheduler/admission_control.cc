@@ -78,7 +78,7 @@ double AdmissionControl::queue_ns(const Request& request, const Prediction& pred
   return std::max(0.0, prediction.queue_ns - request.need.fetch_ns);
 }
 
-// A job that runs is soon done: that needs no margin.
+// Waiting jobs need the margin. The wait for the first worker to be free does not: it is short.
 double AdmissionControl::with_margin(double wait_ns, const Request& request,
                                      const Prediction& prediction) const {
   const double running_ns = std::min(wait_ns, load_.first_free_ns(prediction.view, request.now_ns));
@@ -107,7 +107,7 @@ bool AdmissionControl::is_within_share_in_time(const Request& request,
   return wait_ns + request.need.run_ns + request.margin_ns <= request.allowed_ns;
 }
 
-// Then it is let in whatever the order, and makes no later job late either.
+// If so, the request is let in whatever the order is, and makes no other job late.
 bool AdmissionControl::is_in_time_last(const Request& request, Prediction& found) const {
   const std::optional<Prediction> most = predictor_.predict_most(request.client, request.now_ns);
   if (!most || queue_ns(request, *most) > request.limit_ns) return false;
@@ -172,7 +172,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
     share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, asked.need.run_ns,
                                asked.spare_ns);
   }
-  // A client that floods beyond its share is no overload of all.
+  // What one client asks for beyond its share does not count as overload of all clients.
   overload_.on_arrival(now_ns, all_workers(), queue, asked.limit_ns,
                        found.beyond == nullptr ? asked.need.run_ns : 0, asked.spare_ns);
   Forecast forecast;
@@ -189,7 +189,8 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   return forecast;
 }
 
-// Counts as overload of the share that is beyond its claim, or has no rivals; else of all.
+// Counts the refusal as overload of the share that is beyond its claim or has no rivals; else as
+// overload of all clients.
 void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
   Share* share = &client;

@@ -56,8 +56,8 @@ class AdmissionControl {
   bool is_overloaded() const { return overload_.is_on(); }
 
  private:
-  // Waiting work counts this many times: if the machine gets half as fast, admitted jobs are in
-  // time yet.
+  // Waiting work counts this many times: if the machine gets half as fast, admitted jobs are still
+  // in time.
   static constexpr double kWaitMargin = 2;
   static constexpr double kOwnMargin = 2;  // of the job's own steps, in mean deviations
   // In overload the queue is as long as so many typical jobs, fewer where there are many workers;
@@ -95,7 +95,8 @@ class AdmissionControl {
   // How long until the request would not be late. 0: it would not.
   double late_ns(const Request& request, const Prediction& prediction) const;
   static double queue_ns(const Request& request, const Prediction& prediction);
-  // Whether it is in time behind all that waits, and the queue is short. `found`: the prediction.
+  // Whether the request would be in time even behind all waiting work, and the queue is short.
+  // `found`: the prediction.
   bool is_in_time_last(const Request& request, Prediction& found) const;
   bool is_within_share_in_time(const Request& request, const Prediction& prediction) const;
 

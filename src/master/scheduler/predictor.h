@@ -34,8 +34,8 @@ class Predictor {
 
   Prediction predict(const ClientShare& client, const Lane& lane, int64_t now_ns,
                      int64_t deadline_ns) const;
-  // The wait behind all work that is admitted: at least as long as predict() says, and known
-  // sooner. Empty: the order decides, since others ask for their shares; or lanes have limits.
+  // The wait behind all admitted work: at least as long as predict() says, and found faster. Empty:
+  // the order decides, since other clients ask for their shares; or lanes have limits.
   std::optional<Prediction> predict_most(const ClientShare& client, int64_t now_ns) const;
   // Whether one more job of `work_ns`, with this deadline, would make a later job of the same
   // client late. 0: no; else by how much. `rate`: the workers that the client has.

@@ -146,7 +146,7 @@ Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t begin_by_ns) 
   return pick;
 }
 
-// Whether what other lanes keep free leaves no room for it.
+// Whether the room that other lanes reserve leaves none for this job.
 bool Scheduler::is_blocked(const Lane& lane, const Pick& pick) const {
   const int64_t reserved_ns = lanes_.reserved_ns(lane, load_.workers(), WorkerLoad::kAheadNs);
   return reserved_ns > 0 && !load_.has_room(room_of(*pick.entry), reserved_ns);
@@ -157,8 +157,9 @@ bool Scheduler::is_in_own_reservation(const Lane& lane, const Pick& pick) const 
   return lane.room_ns + room_of(*pick.entry) <= static_cast<int64_t>(own) * WorkerLoad::kAheadNs;
 }
 
-// A lane that is blocked keeps those behind it from what they have no right to: else short jobs
-// beyond their reservation would keep it blocked for ever.
+// While the lane that is first in the order is blocked, only jobs within their own lane's
+// reservation go before it. Otherwise short jobs beyond a reservation would keep it blocked for
+// ever.
 Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
   Pick best, blocked;
   for (const Lane& lane : lanes_) {
@@ -283,7 +284,8 @@ void Scheduler::charge_for(Entry& entry, uint64_t now_ns, int64_t used_ns) {
   correct(*entry.client, used_ns - charged_ns);
 }
 
-// Of a batch, the last one that is told pays for what is beyond the others' expected times.
+// Each job is charged its expected time. Of a batch, the job that is reported last is charged for
+// all of the time, if that is longer.
 void Scheduler::on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
   const bool is_last = entry.unit->jobs == 1;
   charge_for(

@@ -8,7 +8,7 @@
 //   scheduler.on_fetching(entry, 0);                  // each step: a fetch,
 //   scheduler.on_queued(entry, 1);                    // or a run
 //   while (Entry* next = scheduler.next(now_ns)) scheduler.on_published(*next, now_ns);
-//   scheduler.on_done(entry, now_ns, used_ns);         // the worker has answered
+//   scheduler.on_done(entry, now_ns, used_ns);        // the worker has answered
 //   scheduler.on_ended(entry, now_ns, true);          // so has the master
 //
 // Processes: the master only; pure.
@@ -72,13 +72,15 @@ class Scheduler {
   Entry* next(uint64_t now_ns);
   // For what next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
-  // No worker has begun it; its client is not charged.
+  // The job was withdrawn before a worker began it. Its client is not charged.
   void on_returned(Entry& entry, uint64_t now_ns);
-  // Its worker was lost, after so much time with it: the client is charged for that.
+  // The job's worker was lost, `used_ns` after the job was published. The client is charged for
+  // that time.
   void on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns);
-  // The worker was at it for so long. Teaches the method's cost.
+  // A worker ran the job for `used_ns`. The client is charged for that time, and the cost model
+  // learns from it.
   void on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns);
-  // Its client's deadline is over, and a worker has it yet.
+  // The deadline of the job's client is over, and a worker still has the job.
   void on_abandoned(Entry& entry, uint64_t now_ns);
   // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
   void on_ended(Entry& entry, uint64_t now_ns, bool is_answered);
@@ -89,7 +91,7 @@ class Scheduler {
   // From now until the next job should be done. Empty: unknown.
   std::optional<uint64_t> next_done_ns() const;
   size_t queued_jobs() const;
-  // A queued job lacks nothing but a worker.
+  // Whether a queued job waits for nothing but a worker.
   bool does_any_wait() const;
   size_t queued_jobs(const Lane& lane) const { return orders_.root(lane.index).queued_jobs(); }
   const Lanes& lanes() const { return lanes_; }

@@ -5,8 +5,9 @@
 // group's virtual time is within its share ("eligible"); one that starts later is beyond it.
 // A share that was below its claim keeps a small credit, but collects no more than that.
 //
-// The root group holds the clients that cost something to be; clients known by their address alone
-// stand together in one group below it, so that many addresses are worth one client.
+// The root group holds the clients with a token, a certificate or a unix user. Clients known by
+// their address alone stand together in one group below it, so that many addresses are worth one
+// client.
 //
 // Pure; the master only. Tags are ns of a worker for a weight of 1.
 // Source: start-time fair queueing (Goyal, Vin, Cheng 1997) with the eligibility of WF2Q+.
@@ -100,13 +101,14 @@ class ShareGroup : public Share {
 
   // The member is given a worker. `moves_time`: no member within its share had a job.
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
-  // It was not given so much, but so much more (or less).
+  // The member has used `more_ns` more than on_given() was told; negative: less.
   void on_corrected(Share& member, int64_t more_ns);
-  // Tags grow for as long as there is work: at this value all begin anew, and nobody owes anything.
+  // Tags grow for as long as there is work. At this value all begin anew, and what clients have had
+  // beyond their shares is forgotten.
   static constexpr int64_t kTagMax = int64_t{1} << 61;
   bool has_large_tags() const { return virtual_ns_ > kTagMax || finish_max_ > kTagMax; }
   void begin_anew() { virtual_ns_ = finish_max_ = 0; }
-  // There are no jobs at all: nobody owes anything.
+  // There are no jobs at all: what members have had beyond their shares is forgotten.
   void settle() { virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_); }
 
  private:

@@ -24,7 +24,7 @@ void ShareTable::list(ClientShare& client) {
   if (!std::exchange(client.is_listed, true)) idle_.push_back(&client);
 }
 
-// Looks at two for each that comes, so the table shrinks.
+// Looks at two clients for each call of hold(), so that the table shrinks.
 void ShareTable::forget_old() {
   for (int i = 0; i < 2 && !idle_.empty(); ++i) {
     ClientShare& oldest = *idle_.front();

@@ -1,8 +1,8 @@
 // ShareTable: the clients that the workers' time is shared among.
 //
 // A client is known by a name: its token's, its certificate's subject, its unix user, or else its
-// address. The table keeps it while a session holds it or it has jobs, and after that until it can
-// be told from a new client by nothing.
+// address. The table keeps it while a session holds it or it has jobs, and after that until it has
+// the same claim as a new client.
 // Pure; the master only. Limits: at most kIdleMax clients are kept without a session or a job.
 #pragma once
 
@@ -34,9 +34,10 @@ class ShareTable {
 
   enum class Kind : char {
     kNamed = 'n',    // token, certificate, unix user
-    kAddress = 'a',  // costs nothing: these stand together under one weight
+    kAddress = 'a',  // anyone can have many: these stand together under one weight
   };
 
+  // The client of this name, a new one if need be. It is kept for as long as the caller has it.
   std::shared_ptr<ClientShare> hold(std::string_view name, Kind kind, double weight = 1);
   // Its last job has ended.
   void on_idle(ClientShare& client);
@@ -57,7 +58,7 @@ class ShareTable {
   ShareGroup root_{nullptr, 1};
   ShareGroup addresses_{&root_, kAddressesWeight};
   std::unordered_map<std::string, std::shared_ptr<ClientShare>> clients_;
-  // Those that had no jobs when they were last looked at, the first looked at next.
+  // Clients that had no jobs when they were last looked at. The front one is looked at next.
   std::list<ClientShare*> idle_;
 };
 

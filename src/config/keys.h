@@ -37,9 +37,10 @@ inline constexpr Key<Options> kListenKeys[] = {
      "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
      Type::kRanges},
     {"token_file",
-     "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` prints "
-     "one), each with a name before it or without: \"TOKEN\" or \"NAME TOKEN\". Clients must send "
-     "one of the tokens; \"\" asks for none. Without TLS a token can be read on the network.",
+     "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` "
+     "prints one). A line is \"TOKEN\" or \"NAME TOKEN\"; NAME is the client's name in logs "
+     "and in `weights`, and must be shorter than the token. Clients must send one of the "
+     "tokens; \"\" asks for none. Without TLS a token can be read on the network.",
      Type::kOptionalPath},
     {"connections_per_client",
      "The most connections of one client at once; 0 is no limit but limits.connections. A further "
@@ -158,15 +159,16 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
 
 inline constexpr Key<Fair> kFairKeys[] = {
     {"by",
-     "\"client\": while several clients ask for more than the workers can do, each gets its share "
-     "of their time. A client is the name of its token, else the subject of its certificate, else "
-     "its unix user, else its address; all addresses together have the share of one client. "
-     "\"none\": all requests are one client's.",
+     "\"client\": while several clients ask for more than the workers can do, each gets its "
+     "share of their time. A client is the name of its token, else the subject of its "
+     "certificate, else its unix user, else its address; all clients known by their address "
+     "only have one share together. \"none\": all requests count as one client's.",
      Type::kFairBy},
     {"weights",
-     "How large the shares of these clients are; that of any other client is 1. A client of weight "
-     "4 gets four times the time of a client of weight 1. Keys are names of tokens, subjects of "
-     "certificates, or \"uid 1000\" for a unix user.",
+     "How large the shares of these clients are; that of any other client is 1. A client of "
+     "weight 4 gets four times the time of a client of weight 1. Keys are names of tokens "
+     "(without a name: the token's fingerprint, as logs have it), subjects of certificates, "
+     "or \"uid 1000\" for a unix user. An address has no weight of its own.",
      Type::kWeights},
 };
 
@@ -242,18 +244,14 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
     {"concurrency",
-     "How many jobs of this method run at once; 0 is no limit but the number of workers. Of a "
-     "handler "
-     "with `batch` it bounds the batches that are handed out, which several workers may divide. "
-     "Set "
-     "it for a method that may not take all workers.",
+     "How many jobs of this method run at once; 0 is no limit but the number of workers. For "
+     "a handler with `batch` it limits the batches that are published; several workers may "
+     "divide one. Set it for a method that must not take all workers.",
      Type::kCount, 0, 512, &Method::concurrency},
     {"reserved_workers",
-     "How many workers are kept free of others' long jobs for this method, at most `concurrency`. "
-     "Set "
-     "it for a method that may never wait for such jobs. At least one worker is always left for "
-     "the "
-     "others.",
+     "How many workers the long jobs of other methods leave free for this method; at most "
+     "`concurrency`. Set it for a method that must not wait for such jobs. At least one "
+     "worker is always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "

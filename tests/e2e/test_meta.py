@@ -43,7 +43,7 @@ def test_a_quote_stands_beside_results_and_errors(holding, gate, probe):
 
 
 @pytest.mark.parametrize("meta", [{}, {"cost": False, "quote": False}, {"timeout_ms": 60_000}])
-def test_who_does_not_ask_is_told_nothing(server, meta):
+def test_a_client_that_does_not_ask_is_told_nothing(server, meta):
     with server().connect() as client:
         assert "_meta" not in ask(client, "echo", _meta=meta)
         assert "_meta" not in ask(client, "echo", text="cost", cost=True)

@@ -262,3 +262,14 @@ def test_without_any_time_nothing_runs(holding, gate):
 def test_meta_reaches_the_handler(server):
     params = {"_meta": {"timeout_ms": 60_000, "traceparent": "00-0-0-00"}, "a": 1}
     assert server().call("echo", params) == params
+
+
+def test_an_abandoned_job_does_not_keep_its_methods_only_place(server):
+    running = server(handlers={"burn": {}},
+                     methods={"burn": {"concurrency": 1, "timeout_ms": 60_000}})  # fmt: skip
+    with running.connect() as client:
+        long = {"cpu_ms": 50_000, "_meta": {"timeout_ms": 100}}
+        client.send(request("burn", long))
+        assert_expired(client.answer(), "unknown")
+        assert client.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}
+    running.wait_for_line("event=abandoned_job_ended .*other jobs wait")

@@ -108,8 +108,9 @@ void Session::admit(const Method& method, const rpc::Request& request,
   update_hold();
   std::optional<uint64_t> timeout_ms = request.timeout_ms;
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
-  const std::optional<Ticket> ticket = dispatcher.admit(
-      method, request.params, timeout_ms, call, &share(), request.asks_cost || request.asks_quote);
+  const std::optional<Ticket> ticket =
+      dispatcher.admit(method, request.params, timeout_ms, call, &share(),
+                       ReportAsked{request.asks_cost, request.asks_quote});
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

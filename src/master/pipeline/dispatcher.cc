@@ -91,7 +91,7 @@ uint32_t Dispatcher::add_method(const Method& method) {
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,
-                                        bool has_report) {
+                                        ReportAsked report) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -99,7 +99,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   if (client == nullptr) client = everyone_.get();
   const uint32_t number = add_method(method);
   if (timeout_ms == 0u) {
-    if (has_report) caller->on_report({0, scheduler_.quote(*client, number, now, now)});
+    if (report.any()) caller->on_report({0, quote(method, *client)});
     caller->answer_error(deadline_exceeded(uint64_t{0}));
     return std::nullopt;
   }
@@ -117,12 +117,12 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
       scheduler_.try_admit(job->entry, *client, number, now, now + allowed_ns, is_client_deadline);
   if (refusal) {
     table_.free(*job);
-    if (has_report) caller->on_report({0, refusal->quote});
+    if (report.any()) caller->on_report({0, refusal->quote});
     caller->answer_error(refused(*refusal, allowed_ns));
     return std::nullopt;
   }
   job->admitted_ns = now;
-  job->has_report = has_report;
+  job->report = report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
@@ -279,17 +279,15 @@ void Dispatcher::leave_running(Job& job) {
   timers_.start(job, method_deadline_ns(job));
 }
 
-// For another such request, now.
-Quote Dispatcher::quote(const Job& job) const {
+Quote Dispatcher::quote(const Method& method, const ClientShare& client) {
   const uint64_t now = now_ns();
-  return scheduler_.quote(*job.entry.client, job.entry.method, now,
-                          now + job.method->timeout_ms * kNsPerMs);
+  return scheduler_.quote(client, add_method(method), now, now + method.timeout_ms * kNsPerMs);
 }
 
 void Dispatcher::answer_result(Job& job, std::string_view result) {
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
-  if (job.has_report) caller->on_report({job.cpu_ns, quote(job)});
+  if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
   caller->answer_result(result);
 }
 
@@ -297,7 +295,7 @@ void Dispatcher::answer_error(Job& job, rpc::Error error) {
   error.executed = executed(job);
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
-  if (job.has_report) caller->on_report({job.cpu_ns, quote(job)});
+  if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
   caller->answer_error(error);
 }
 

@@ -38,11 +38,11 @@ class Dispatcher : private StageEvents {
   ShareTable& shares() { return scheduler_.shares(); }
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. `client`: the
-  // request uses this share; null: a share that all such requests have together. `has_report`: the
-  // caller gets a JobReport. Empty: `caller` has its answer already.
+  // request uses this share; null: a share that all such requests have together. `report`: whether
+  // the caller gets a JobReport. Empty: `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
-                              ClientShare* client = nullptr, bool has_report = false);
+                              ClientShare* client = nullptr, ReportAsked report = {});
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
@@ -75,7 +75,8 @@ class Dispatcher : private StageEvents {
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
-  Quote quote(const Job& job) const;
+  // For such a request, now.
+  Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result);
   void answer_error(Job& job, rpc::Error error);
   void end(Job& job, uint64_t now_ns, bool is_answered = false);

@@ -40,11 +40,18 @@ struct JobReport {
   Quote quote;          // for the method, now
 };
 
+struct ReportAsked {
+  bool cost = false;  // the CPU time is measured: that takes system calls
+  bool quote = false;
+
+  bool any() const { return cost || quote; }
+};
+
 // Receives a job's answer: exactly one call, or none after Dispatcher::cancel().
 class Caller {
  public:
   virtual ~Caller() = default;
-  // Called just before the answer, if admit() was called with `has_report`.
+  // Called just before the answer, if admit() was told to report.
   virtual void on_report(const JobReport&) {}
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;
@@ -74,7 +81,7 @@ struct Job {
   size_t step = 0;  // index of the current one
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
-  bool has_report = false;          // its caller gets a JobReport
+  ReportAsked report;               // what its caller gets
   uint64_t cpu_ns = 0;              // so far
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // publications of this step that were not withdrawn

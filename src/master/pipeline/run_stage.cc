@@ -116,7 +116,7 @@ void RunStage::fill_header(const Job& job) {
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
   }
-  header.measures_cpu = job.has_report;
+  header.measures_cpu = job.report.cost;
   const std::string& name = job.method->name;
   const size_t size = std::min(name.size(), sizeof header.method - 1);
   std::memcpy(header.method, name.data(), size);

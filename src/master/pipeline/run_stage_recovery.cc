@@ -79,14 +79,16 @@ void RunStage::end_overdue_workers() {
 
 void RunStage::end_abandoned(uint64_t now_ns) {
   const bool do_jobs_wait = scheduler_.load().jobs() > 0 && port_ != nullptr &&
-                            (scheduler_.does_any_wait() || port_->was_any_ready());
+                            (scheduler_.queued_jobs() > 0 || port_->was_any_ready());
   const bool has_moved = std::exchange(results_seen_, results_) != results_;
   const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
   if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
+  const bool is_any_ready = port_->was_any_ready();
   const Job* longest = nullptr;
   std::optional<uint32_t> its_worker;
   table_.for_each_used([&](const Job& job) {
     if (job.state != JobState::kAbandoned) return;
+    if (!is_any_ready && !scheduler_.does_any_wait_for(job.entry)) return;
     if (longest != nullptr && longest->deadline_ns <= job.deadline_ns) return;
     const std::optional<uint32_t> worker = port_->was_held_by(job.publication);
     if (!worker || !are_all_abandoned(port_->were_running(*worker))) return;
@@ -113,6 +115,10 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
   const std::vector<ipc::Publication> ids = port_->take_over(death.worker);
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
   std::vector<LostJob> lost;
+  const uint64_t now = now_ns();
+  const auto count = std::count_if(ids.begin(), ids.end(), [this](ipc::Publication id) {
+    return table_.find_published(id) != nullptr;
+  });
   for (const ipc::Publication id : ids) {
     // Two words may name one publication. A word may name an answered publication, whose job may be
     // at its next step with another worker by now.
@@ -123,6 +129,9 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     lost.back().attempt = job->attempts;
     if (!was_ended_by_us) job->deaths.push_back(death);
     job->has_begun = true;
+    const uint64_t begun_ns = std::max(job->step_began_ns, last_results_[death.worker].at_ns);
+    const uint64_t used_ns = (now - std::min(begun_ns, now)) / static_cast<uint64_t>(count);
+    scheduler_.on_lost(job->entry, now, used_ns);
     on_job_lost(*job, death.how);
   }
   publish_waiting();
@@ -133,14 +142,17 @@ void RunStage::on_port_lost(const std::string& cause) {
   take_results(kAllBytes);
   // A job that can still be withdrawn was never claimed: it has used no attempt.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
-  scheduler_.set_workers(0, now_ns());
+  const uint64_t now = now_ns();
+  scheduler_.set_workers(0, now);
   finished_.clear();
   table_.for_each_used([&](Job& job) {
     if (!is_with_workers(job)) return;
     if (port.try_withdraw(job.publication)) {
       --job.attempts;
+      scheduler_.on_returned(job.entry, now);
     } else {
       job.has_begun = true;
+      scheduler_.on_lost(job.entry, now, now - std::min(job.step_began_ns, now));
     }
     on_job_lost(job, cause);
   });
@@ -148,8 +160,6 @@ void RunStage::on_port_lost(const std::string& cause) {
 }
 
 void RunStage::on_job_lost(Job& job, const std::string& cause) {
-  const uint64_t now = now_ns();
-  scheduler_.on_lost(job.entry, now, now - std::min(job.step_began_ns, now));
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
   if (job.attempts < job.method->attempts) {
     job.state = JobState::kQueued;

@@ -189,16 +189,19 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   return forecast;
 }
 
-// Counts the refusal as overload of the share that is beyond its claim or has no rivals; else as
-// overload of all clients.
+// Counts the refusal as overload of the share that is beyond its claim; else of the largest group
+// in which the client has rivals; else, where it is alone, of the client.
 void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
   Share* share = &client;
-  while (share != found.beyond && share->parent->parent != nullptr)
+  Share* overloaded = &client;
+  while (share != found.beyond && share->parent != nullptr) {
+    if (share->parent->has_rivals(*share)) overloaded = share->parent;
     share = share->parent;
-  if (share != found.beyond && share->parent->has_rivals(*share))
-    return overload_.on_refused(all_workers(), asked.need.run_ns, asked.spare_ns);
-  share->overload.on_refused(workers_of(*share), asked.need.run_ns, asked.spare_ns);
+  }
+  if (found.beyond != nullptr) overloaded = share;
+  OverloadControl& control = overloaded->parent == nullptr ? overload_ : overloaded->overload;
+  control.on_refused(workers_of(*overloaded), asked.need.run_ns, asked.spare_ns);
 }
 
 AdmissionRefusal::Reason AdmissionControl::reason(const Request& asked, const Prediction& found,

@@ -44,7 +44,7 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
   }
   if (forecast.refusal) {
     forecast.refusal->quote.ns = quotes_.quote(method, forecast.state, forecast.done_ns);
-    forecast.refusal->quote.free = std::max(0.0, 1 - busy_.at(now_ns));
+    forecast.refusal->quote.free = free_part(now_ns);
     return forecast.refusal;
   }
   entry.method = method;
@@ -66,8 +66,16 @@ Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_
       admission_.forecast(client, lane, method, now_ns, deadline_ns);
   Quote quote;
   quote.ns = quotes_.quote(method, forecast.state, std::max(1000.0, forecast.done_ns));
-  quote.free = std::max(0.0, 1 - busy_.at(now_ns));
+  quote.free = free_part(now_ns);
   return quote;
+}
+
+// The time of a long job is booked when it begins, and fades while it runs: so the part is at most
+// what is idle now.
+double Scheduler::free_part(uint64_t now_ns) const {
+  const double workers = static_cast<double>(std::max<size_t>(load_.workers(), 1));
+  const double idle = static_cast<double>(load_.idle_workers()) / workers;
+  return std::clamp(1 - busy_.at(now_ns), 0.0, idle);
 }
 
 void Scheduler::add_work(ClientShare& client, int64_t work_ns) {
@@ -113,9 +121,10 @@ size_t Scheduler::queued_jobs() const {
   return jobs;
 }
 
-bool Scheduler::does_any_wait() const {
-  return std::any_of(lanes_.begin(), lanes_.end(), [this](const Lane& lane) {
-    return !lane.is_at_limit() && queued_jobs(lane) > 0;
+bool Scheduler::does_any_wait_for(const Entry& entry) const {
+  RM_ASSERT(entry.unit != nullptr);
+  return std::any_of(lanes_.begin(), lanes_.end(), [&](const Lane& lane) {
+    return queued_jobs(lane) > 0 && (!lane.is_at_limit() || &lane == entry.unit->lane);
   });
 }
 
@@ -161,7 +170,7 @@ bool Scheduler::is_in_own_reservation(const Lane& lane, const Pick& pick) const 
 // reservation go before it. Otherwise short jobs beyond a reservation would keep it blocked for
 // ever.
 Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
-  Pick best, blocked;
+  Pick best, blocked, reserved;
   for (const Lane& lane : lanes_) {
     const LaneOrder& order = orders_.root(lane.index);
     if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
@@ -169,16 +178,18 @@ Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
     const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
     // A client's jobs in two lanes have the same start tag.
     pick.key = {is_pending, order.best(begin_by_ns).key, pick.entry->deadline_ns};
-    Pick& first = is_blocked(lane, pick) ? blocked : best;
-    if (first.entry == nullptr || pick.key < first.key) first = pick;
+    const auto take_first = [&pick](Pick& first) {
+      if (first.entry == nullptr || pick.key < first.key) first = pick;
+    };
+    if (is_blocked(lane, pick)) {
+      take_first(blocked);
+      continue;
+    }
+    take_first(best);
+    if (lane.reserved_workers > 0 && is_in_own_reservation(lane, pick)) take_first(reserved);
   }
   if (best.entry == nullptr || blocked.entry == nullptr || best.key < blocked.key) return best;
-  for (const Lane& lane : lanes_) {
-    if (lane.reserved_workers == 0 || lane.is_at_limit()) continue;
-    const Pick pick = descend(orders_.root(lane.index), begin_by_ns);
-    if (pick.entry != nullptr && is_in_own_reservation(lane, pick)) return pick;
-  }
-  return {};
+  return reserved;
 }
 
 Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
@@ -284,13 +295,8 @@ void Scheduler::charge_for(Entry& entry, uint64_t now_ns, int64_t used_ns) {
   correct(*entry.client, used_ns - charged_ns);
 }
 
-// Each job is charged its expected time. Of a batch, the job that is reported last is charged for
-// all of the time, if that is longer.
 void Scheduler::on_lost(Entry& entry, uint64_t now_ns, uint64_t used_ns) {
-  const bool is_last = entry.unit->jobs == 1;
-  charge_for(
-      entry, now_ns,
-      is_last ? std::max(static_cast<int64_t>(used_ns), entry.charged_ns) : entry.charged_ns);
+  charge_for(entry, now_ns, std::max(static_cast<int64_t>(used_ns), entry.charged_ns));
 }
 
 void Scheduler::on_done(Entry& entry, uint64_t now_ns, uint64_t used_ns) {

@@ -91,8 +91,8 @@ class Scheduler {
   // From now until the next job should be done. Empty: unknown.
   std::optional<uint64_t> next_done_ns() const;
   size_t queued_jobs() const;
-  // Whether a queued job waits for nothing but a worker.
-  bool does_any_wait() const;
+  // Whether a queued job could be published if this published one ended.
+  bool does_any_wait_for(const Entry& entry) const;
   size_t queued_jobs(const Lane& lane) const { return orders_.root(lane.index).queued_jobs(); }
   const Lanes& lanes() const { return lanes_; }
 
@@ -121,6 +121,7 @@ class Scheduler {
   bool is_in_own_reservation(const Lane& lane, const Pick& pick) const;
   Pick choose_lane(int64_t begin_by_ns) const;
   Pick choose(int64_t now_ns) const;
+  double free_part(uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);
   double takes_ns(uint32_t method) const;
   WorkerUnit& unit_for(const Entry& entry, int64_t now_ns);

@@ -25,8 +25,9 @@ class Scene {
     scheduler.costs().seed(number, 0, static_cast<double>(run_ns));
     return number;
   }
-  ClientShare& client(const std::string& name, double weight = 1) {
-    held_.push_back(scheduler.shares().hold(name, ShareTable::Kind::kNamed, weight));
+  ClientShare& client(const std::string& name, double weight = 1,
+                      ShareTable::Kind kind = ShareTable::Kind::kNamed) {
+    held_.push_back(scheduler.shares().hold(name, kind, weight));
     return *held_.back();
   }
   Entry& queue(ClientShare& client, uint32_t method) {
@@ -115,34 +116,36 @@ TEST_CASE("scheduler: a worker is left for others, however many are reserved") {
 }
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
-  Scene scene(1);
-  const uint32_t method = scene.method(10 * kMs);
-  ClientShare& floods = scene.client("floods");
-  ClientShare& other = scene.client("other");
-  Entry* running = nullptr;
-  std::deque<Entry> asked;
-  size_t refused_to_other = 0;
-  const auto ask = [&](ClientShare& client) {
-    Entry& entry = asked.emplace_back();
-    if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kMs))
-      return false;
-    scene.scheduler.on_queued(entry, 0);
-    return true;
-  };
-  for (int ms = 0; ms < 20'000; ++ms) {
-    scene.now += kMs;
-    if (running != nullptr && ms % 10 == 0) {
-      scene.scheduler.on_done(*running, scene.now, 10 * kMs);
-      scene.scheduler.on_ended(*running, scene.now, true);
-      running = nullptr;
+  for (const auto kind : {ShareTable::Kind::kNamed, ShareTable::Kind::kAddress}) {
+    Scene scene(1);
+    const uint32_t method = scene.method(10 * kMs);
+    ClientShare& floods = scene.client("floods", 1, kind);
+    ClientShare& other = scene.client("other", 1, kind);
+    Entry* running = nullptr;
+    std::deque<Entry> asked;
+    size_t refused_to_other = 0;
+    const auto ask = [&](ClientShare& client) {
+      Entry& entry = asked.emplace_back();
+      if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kMs))
+        return false;
+      scene.scheduler.on_queued(entry, 0);
+      return true;
+    };
+    for (int ms = 0; ms < 20'000; ++ms) {
+      scene.now += kMs;
+      if (running != nullptr && ms % 10 == 0) {
+        scene.scheduler.on_done(*running, scene.now, 10 * kMs);
+        scene.scheduler.on_ended(*running, scene.now, true);
+        running = nullptr;
+      }
+      ask(floods);
+      // For four seconds the flood is alone. Then a burst now and then.
+      for (int i = 0; i < 10 && ms > 4000 && ms % 500 == 0; ++i)
+        refused_to_other += !ask(other);
+      if (running == nullptr) running = scene.publish();
     }
-    ask(floods);
-    // For four seconds the flood is alone. Then a burst now and then.
-    for (int i = 0; i < 10 && ms > 4000 && ms % 500 == 0; ++i)
-      refused_to_other += !ask(other);
-    if (running == nullptr) running = scene.publish();
+    CHECK(refused_to_other == 0);
   }
-  CHECK(refused_to_other == 0);
 }
 
 TEST_CASE("scheduler: tags begin anew before they overflow") {

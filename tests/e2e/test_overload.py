@@ -47,14 +47,21 @@ def test_a_request_that_would_be_too_late_is_refused_at_once(busy):
 
 def test_a_request_with_more_time_is_let_in(busy):
     _, client, held = busy
-    # They are sent with the others, so that none is late by then. They are so few that to refuse
-    # them is no overload yet.
-    many = b"".join(burn(id, 800) for id in range(11))
-    client.send(many + burn("hasty", 805) + burn("patient", 60_000) + request("none", [], "last"))
     refused = {}
-    while "last" not in refused:
-        answer = client.answer()
-        refused[answer["id"]] = answer["error"]
+
+    def send(id, timeout_ms):
+        """Returns once the request is refused or waits."""
+        client.send(burn(id, timeout_ms) + request("none", [], f"after {id}"))
+        while (answer := client.answer())["id"] != f"after {id}":
+            refused[answer["id"]] = answer["error"]
+
+    # One by one, until the first refusal: many would be overload.
+    for number in range(50):
+        send(number, 800)
+        if refused:
+            break
+    send("hasty", 800)
+    send("patient", 60_000)
     assert refused["hasty"]["data"]["reason"] == "too_late"
     assert "patient" not in refused
     held.open()

@@ -84,20 +84,12 @@ def test_a_share_is_kept_over_connections(clients, gate):
     assert first_to_run(of_batch, of_users) == [of_users]
 
 
-def test_a_method_runs_no_more_jobs_than_its_concurrency(holding, gate):
-    running = holding(methods={"hold": {"concurrency": 1}})
-    first, second = gate("first"), gate("second")
-    with running.connect() as client:
-        first.hold(client, 1)
-        queue(client, second)
-        assert running.call("echo", [1]) == [1]
-        assert not second.was_reached()
-        first.open()
-        second.wait_for_runs(1)
-
-
-def test_a_reserved_worker_is_kept_free(holding, gate):
-    running = holding(methods={"echo": {"reserved_workers": 1}})
+@pytest.mark.parametrize("methods", [
+    {"hold": {"concurrency": 1}},
+    {"echo": {"reserved_workers": 1}},
+])  # fmt: skip
+def test_the_limits_of_methods_keep_one_of_two_workers_free(holding, gate, methods):
+    running = holding(methods=methods)
     first, second = gate("first"), gate("second")
     with running.connect() as client:
         first.hold(client, 1)

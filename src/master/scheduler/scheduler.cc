@@ -70,8 +70,8 @@ Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_
   return quote;
 }
 
-// The time of a long job is booked when it begins, and fades while it runs: so the part is at most
-// what is idle now.
+// The scheduler books the time of a long job when the job begins, and the booking fades while the
+// job runs. So the part is limited to that of the workers that are idle now.
 double Scheduler::free_part(uint64_t now_ns) const {
   const double workers = static_cast<double>(std::max<size_t>(load_.workers(), 1));
   const double idle = static_cast<double>(load_.idle_workers()) / workers;

@@ -14,7 +14,8 @@
 // Processes: the master only; pure.
 // Memory:    entries belong to their jobs, and may be destroyed after on_ended().
 // Limits:    O(lanes * log jobs) an operation.
-// The order: see share.h and lane_order.h; who is let in: admission_control.h.
+// share.h and lane_order.h define the order of jobs; admission_control.h decides which requests are
+// admitted.
 #pragma once
 
 #include <cstdint>

@@ -84,7 +84,7 @@ class ShareGroup : public Share {
   // Whether others of the group are active.
   bool has_rivals(const Share& member) const { return active_ > (member.is_active ? 1u : 0u); }
   int64_t credit_ns() const { return credit_ns_; }
-  // What was given lately to shares that were within their claim.
+  // The workers' time that members within their shares got lately.
   const Usage& granted() const { return granted_; }
 
   int64_t start(const Share& member) const {

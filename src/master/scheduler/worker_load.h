@@ -1,7 +1,7 @@
-// WorkerLoad: what is published and not done, and when the workers will be done with it.
+// WorkerLoad: the jobs that are published and not done, and when the workers will have done them.
 //
-// The dispatch window is time: only what is done within a millisecond is published ahead of a
-// worker, so nothing behind a long job. Earliest deadline first then holds to within one job in
+// The dispatch window is a time: at most a millisecond of work is published ahead of each worker,
+// so no job is published behind a long one. Earliest deadline first then holds to within one job in
 // progress. Jobs of a handler with a batch are one unit, given to a free worker: ahead of time they
 // would be batches of one.
 //

@@ -177,7 +177,7 @@ void Frontend::go_on_with_paused() {
   net::ReadingTurns& turns = shared_.reading_turns;
   turns.begin_part();  // the last turn's reading is over
   while (!paused_.is_empty() && !turns.is_over(now_ns()))
-    paused_.pop()->connection().go_on();
+    paused_.pop()->go_on();
   turns.begin_part();
   if (paused_.is_empty()) uv_idle_stop(next_turn_.get());
 }
@@ -236,7 +236,7 @@ void Frontend::drain() {
   if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
   for (const auto& session : sessions_)
-    session->await_parsed();
+    session->await_served();
 }
 
 void Frontend::finish() {

@@ -53,10 +53,10 @@ class Frontend {
   // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
-  // Whether a long message that had come before drain() is not parsed yet.
-  bool is_parsing() const { return !shared_.awaited.empty(); }
-  // Whether messages have arrived and wait for a turn of the loop. A client that goes on sending
-  // may keep this true.
+  // Whether messages that were read before drain() are not served yet.
+  bool has_unserved_of_before() const { return !shared_.awaited.empty(); }
+  // Whether any messages wait for a turn of the loop. A client that goes on sending may keep this
+  // true.
   bool has_unserved() const {
     return !paused_.is_empty() || shared_.reading_turns.is_catching_up();
   }

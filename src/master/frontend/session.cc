@@ -108,13 +108,18 @@ bool Session::close_if_gone() {
   return is_closed();
 }
 
-void Session::await_parsed() {
-  if (is_parsing_) shared_.awaited.insert(this);
+void Session::await_served() {
+  if (is_parsing_ || connection_.is_paused()) shared_.awaited.insert(this);
 }
 
 void Session::end_parsing() {
   is_parsing_ = false;
   shared_.awaited.erase(this);
+}
+
+void Session::go_on() {
+  connection_.go_on();
+  if (!is_parsing_ && !connection_.is_paused()) shared_.awaited.erase(this);
 }
 
 bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http>& http) {

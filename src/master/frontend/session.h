@@ -56,7 +56,7 @@ class Session final : public std::enable_shared_from_this<Session>,
     std::function<void(std::shared_ptr<Session>)> on_closed;
     std::function<void(std::shared_ptr<Session>)> on_paused;  // go_on() is due in the next turn
     bool is_draining = false;                                 // new requests are refused
-    std::unordered_set<const Session*> awaited;               // see await_parsed()
+    std::unordered_set<const Session*> awaited;               // see await_served()
   };
 
   Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared& shared, uint64_t now_ns);
@@ -73,8 +73,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   // wait for a turn, and goes to the end of its client's idle connections; or a known client is
   // sending a request, and counts as busy until that is complete.
   bool make_room();
-  // If a message is being parsed: adds this session to Shared::awaited until it is parsed.
-  void await_parsed();
+  // If messages were read and wait to be parsed, or for a turn: adds this session to
+  // Shared::awaited until they are served.
+  void await_served();
+  // After on_paused: see net::Connection::go_on().
+  void go_on();
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }

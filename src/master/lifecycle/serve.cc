@@ -28,8 +28,8 @@ namespace {
 // When stopping at once: how long clients may take to read the last answers.
 constexpr uint64_t kLastAnswersMs = 1000;
 
-// How long a stop goes on serving messages once no request is in flight: a client may go on sending
-// for ever.
+// How long a stop goes on serving messages once no request is in flight, and those that had been
+// read before are served: a client may go on sending for ever.
 constexpr uint64_t kLastMessagesNs = 500 * kNsPerMs;
 
 // How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
@@ -273,7 +273,8 @@ void Server::limit_stopping(uint64_t limit_ms) {
 
 // After a flush: requests that had been read, and waited for answers to leave, are refused by then.
 void Server::end_when_answered() {
-  if (!is_stopping_ || is_ending_ || rollout_->in_flight() > 0 || frontend_->is_parsing()) return;
+  if (!is_stopping_ || is_ending_) return;
+  if (rollout_->in_flight() > 0 || frontend_->has_unserved_of_before()) return;
   if (answered_ns_ == 0) answered_ns_ = now_ns();
   if (frontend_->has_unserved() && now_ns() < answered_ns_ + kLastMessagesNs) return;
   end(ExitCode::kOk);

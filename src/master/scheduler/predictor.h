@@ -2,7 +2,8 @@
 //
 // Within its share a client waits for its own earlier deadlines and for those of the other clients
 // within theirs. Beyond it, until each other client has used its share, or until the queue has
-// drained in the time that those within their shares leave, whichever comes first.
+// drained in the time that the others leave: as much as they got lately, at most their shares.
+// Whichever comes first.
 //
 // Pure; the master only.
 // Limits: O(lanes * log jobs + workers); the lanes are those of the methods with limits or batches.

@@ -43,12 +43,9 @@ void ShareGroup::forget(Share& member) {
 void ShareGroup::on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns,
                           double workers) {
   const int64_t began = start(member);
-  if (moves_time) {
-    virtual_ns_ = std::max(virtual_ns_, began);
-  } else if (is_within(began)) {
-    granted_.add(now_ns, static_cast<double>(work_ns), workers);
-    member.used.add(now_ns, static_cast<double>(work_ns), workers);
-  }
+  if (moves_time) virtual_ns_ = std::max(virtual_ns_, began);
+  given_.add(now_ns, static_cast<double>(work_ns), workers);
+  member.used.add(now_ns, static_cast<double>(work_ns), workers);
   member.finish = began + member.cost_ns(work_ns);
   finish_max_ = std::max(finish_max_, member.finish);
 }

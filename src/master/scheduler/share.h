@@ -84,8 +84,8 @@ class ShareGroup : public Share {
   // Whether others of the group are active.
   bool has_rivals(const Share& member) const { return active_ > (member.is_active ? 1u : 0u); }
   int64_t credit_ns() const { return credit_ns_; }
-  // The workers' time that members within their shares got lately.
-  const Usage& granted() const { return granted_; }
+  // The workers' time that members got lately.
+  const Usage& given() const { return given_; }
 
   int64_t start(const Share& member) const {
     return std::max(member.finish, virtual_ns_ - credit_ns_);
@@ -120,7 +120,7 @@ class ShareGroup : public Share {
   double active_weight_ = 0;
   uint64_t active_ = 0;
   std::list<Share*> recent_;  // asked within kActiveNs, the last one at the back
-  Usage granted_;
+  Usage given_;
 };
 
 }  // namespace ringmaster::master

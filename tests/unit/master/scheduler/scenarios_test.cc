@@ -63,19 +63,22 @@ Pair small_beside_big(Policy policy, double big_rate, double until) {
           simulation.summary(is_any, 2, until - 2).cpu / 2 / span};
 }
 
-// The first client's part of the CPU; its jobs take 3 ms, those of the second 30 ms.
-double part_of_first(double second_weight, bool is_open) {
+// The first client's part of the CPU, of two with these costs and weights.
+struct Shares {
+  double costs[2];
+  double weights[2];
+};
+double part_of_first(const Shares& shares, bool is_open) {
   Simulation simulation(2, 1);
   for (size_t i = 0; i < 2; ++i) {
-    const double cost = i == 0 ? .003 : .03;
+    const double cost = shares.costs[i];
     const size_t method = simulation.add_method({.name = "m" + std::to_string(i)});
-    const size_t client =
-        simulation.add_client("c" + std::to_string(i), i == 0 ? 1 : second_weight);
+    const size_t client = simulation.add_client("c" + std::to_string(i), shares.weights[i]);
     Simulation::Source source{.client = client, .method = method, .cost = fixed(cost)};
     source.retry = .02;
     source.rate = 3 * 2 / cost;
     if (is_open) simulation.add_open(source);
-    for (int k = 0; k < 16 && !is_open; ++k)
+    for (int k = 0; k < 24 && !is_open; ++k)
       simulation.add_closed(source);
   }
   simulation.run(30);
@@ -169,8 +172,10 @@ TEST_CASE("scenario: a client that asks little is served beside one that floods"
 
 TEST_CASE("scenario: CPU time is shared by weight, whatever a job costs") {
   for (const bool is_open : {true, false}) {
-    CHECK(std::abs(part_of_first(1, is_open) - .5) <= .02);
-    CHECK(std::abs(part_of_first(4, is_open) - .2) <= .02);
+    CHECK(std::abs(part_of_first({{.003, .03}, {1, 1}}, is_open) - .5) <= .02);
+    CHECK(std::abs(part_of_first({{.003, .03}, {1, 4}}, is_open) - .2) <= .02);
+    // In a closed loop of 24, the first client asks for more than its share can do in a second.
+    CHECK(std::abs(part_of_first({{.03, .003}, {1, 4}}, is_open) - .2) <= .02);
   }
 }
 

@@ -1,8 +1,11 @@
 // Traced: a single-stepped worker, to be killed at each of its instructions.
 #pragma once
 
+#include <fstream>
 #include <map>
+#include <string>
 #include <sys/ptrace.h>
+#include <utility>
 #include <vector>
 
 #include "breakpoint.h"
@@ -27,6 +30,22 @@ inline constexpr bool kIsWayTheSame = false;
 inline constexpr bool kIsWayTheSame = true;
 #endif
 
+// Whether the address lies in the vDSO: the kernel's code that reads the clock. It repeats its
+// reads if the kernel has set the clock meanwhile, so its way differs from run to run.
+inline bool is_in_vdso(uint64_t address) {
+  static const std::pair<uint64_t, uint64_t> range = [] {
+    std::ifstream maps("/proc/self/maps");
+    for (std::string line; std::getline(maps, line);) {
+      if (!line.ends_with("[vdso]")) continue;
+      size_t dash = 0;
+      const uint64_t begin = std::stoull(line, &dash, 16);
+      return std::pair<uint64_t, uint64_t>{begin, std::stoull(line.substr(dash + 1), nullptr, 16)};
+    }
+    return std::pair<uint64_t, uint64_t>{};  // the clock is read with a system call
+  }();
+  return range.first <= address && address < range.second;
+}
+
 // In a child: stops until the tracer continues it. False: it cannot be traced.
 inline bool stop_for_tracer() {
   return ::ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) == 0 && ::kill(::getpid(), SIGSTOP) == 0;
@@ -45,8 +64,14 @@ class Traced {
   bool is_stopped() const { return WIFSTOPPED(status_); }
   int exit_code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1; }
 
-  // Executes one instruction. False: the worker has ended.
-  bool step() { return go_on(PTRACE_SINGLESTEP); }
+  // Executes one instruction, or a call of the vDSO: like a system call, it is one step. False: the
+  // worker has ended.
+  bool step() {
+    do {
+      if (!go_on(PTRACE_SINGLESTEP)) return false;
+    } while (is_in_vdso(at()));
+    return true;
+  }
   // Executes the rest.
   void run() { go_on(PTRACE_CONT); }
   void kill() { child_.kill(); }

@@ -56,13 +56,13 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 
 test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: a part
 	scripts/setup.sh build test
-	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
+	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)
 
 check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzing
 	scripts/setup.sh build test fuzz
-	scripts/npm_install.sh tests/e2e/interop/node build/interop/node
+	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
 	scripts/check.sh
 
 mutants: ## put faults into the source, one at a time, and count those that the tests find: an hour

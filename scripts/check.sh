@@ -11,7 +11,7 @@ if [[ $1 == short ]]; then
   # The tests of bytes that clients and upstreams send, and of deaths.
   readonly bytes="protocol,http,stream,framings,long_messages,floods,hostile_clients,upstream"
   readonly deaths="deaths,reload,scribbling,quarantine"
-  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/test_{$bytes,$deaths}.py" \
+  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$bytes,$deaths}.py" \
     "scripts/fuzz.sh short"
 fi
 build=$1
@@ -21,7 +21,8 @@ make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
 case $build in
   asan)
     leaks=1
-    why=$(/usr/bin/python3 tests/e2e/probes.py ptrace) || leaks=0  # a leak check traces the process
+    # A leak check traces the process.
+    why=$(/usr/bin/python3 tests/e2e/support/probes.py ptrace) || leaks=0
     [[ $leaks -eq 1 ]] || echo "check: leaks are not looked for: $why" >&2
     export ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=1:strict_string_checks=1
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
@@ -33,7 +34,7 @@ case $build in
     # The master's only threads are libcurl's resolver and libuv's pool, where crashes are written
     # and long messages parsed.
     readonly threads=(
-      tests/e2e/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
+      tests/e2e/*/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
     # used: it then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then

@@ -98,10 +98,11 @@ class Tree:
 
     def passes(self, test: str, deadline_s: int) -> bool:
         if is_e2e(test):
-            files = sorted((self.folder / "tests" / "e2e").glob("test_*.py")) if "*" in test else [
-                f"tests/e2e/{test}"]
+            name, _, case = test.partition("::")
+            files = [f"{file}::{case}" if case else file
+                     for file in sorted((self.folder / "tests" / "e2e").glob(f"*/{name}"))]
             status, _ = self._run(deadline_s, "/usr/bin/python3", "-m", "pytest", "-qx",
-                                  "-p", "no:cacheprovider", *files)
+                                  "-p", "no:cacheprovider", *(files or [test]))
             has_test = status not in NO_TESTS
         else:
             unit_tests = self.folder / self.out / "unit_tests"

@@ -1,15 +1,15 @@
 """run_tests.py OUT [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or
 those files of it, and adds them up.
 
---only NAME runs tests/e2e/test_NAME.py and the unit test cases whose names begin with "NAME:". NAME
-may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.
+--only NAME runs tests/e2e/*/test_NAME.py and the unit test cases whose names begin with "NAME:".
+NAME may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.
 
 The last line is "N passed, N failed, N skipped". Besides a failed test, these count as failed: a
 suite that crashes, cannot be run, has no tests or is not done in time, and every process that a
 suite leaves behind.
 
 The unit tests and the two halves of the end-to-end tests run at once, then the end-to-end tests
-that are marked "alone" (see tests/e2e/share.py). pytest's results are in OUT/test-results.
+that are marked "alone" (see tests/e2e/support/share.py). pytest's results are in OUT/test-results.
 """
 
 import argparse
@@ -63,7 +63,7 @@ def select(names: list[str]) -> Selection:
         stem = name.removeprefix("test_").removesuffix(".py")
         pattern = name if ":" in name else f"{stem}: *"
         cases = fnmatch.filter(declared, pattern)
-        files = [] if ":" in name else sorted(ROOT.glob(f"tests/e2e/test_{stem}.py"))
+        files = [] if ":" in name else sorted(ROOT.glob(f"tests/e2e/*/test_{stem}.py"))
         found.cases += [pattern] if cases else []
         found.files += [str(file.relative_to(ROOT)) for file in files]
         found.unknown += [] if cases or files else [name]
@@ -232,7 +232,7 @@ def main() -> int:
     results.mkdir(exist_ok=True)
     counts = Counts()
     for name in selection.unknown:
-        counts.fail(f"no test is named {name}: expected NAME of a tests/e2e/test_NAME.py, or of "
+        counts.fail(f"no test is named {name}: expected NAME of a tests/e2e/*/test_NAME.py, or of "
                     "unit test cases \"NAME: ...\"")
     try:
         run_tests(results, selection, counts)

@@ -16,8 +16,8 @@ test=(
   doctest-dev python3 python3-pytest python3-pytest-timeout python3-xgboost python3-numpy
   systemd systemd-container libnss-systemd util-linux iproute2 procps git clang-format
   universal-ctags shellcheck openssl sslscan gdb
-  # Other people's clients: tests/e2e/interop has a program for each. libcurl4-openssl-dev is wanted
-  # by libjsonrpccpp's headers.
+  # Other people's clients: tests/e2e/support/interop has a program for each. The headers of
+  # libjsonrpccpp want libcurl4-openssl-dev.
   curl wrk netcat-openbsd nodejs npm golang-go golang-github-sourcegraph-jsonrpc2-dev
   libjsonrpccpp-dev libjsoncpp-dev
   python3-aiorpcx python3-jsonrpclib-pelix python3-pylsp-jsonrpc

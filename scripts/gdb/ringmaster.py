@@ -9,8 +9,8 @@
 
 Only a master has all of it: a worker and the fork server have no job table. The commands read, and
 change nothing. The master must stand in its event loop, or in what that calls. They know the names
-of fields in src/master and src/ipc, and the bits of src/ipc/job_word.h; tests/e2e/test_gdb.py fails
-when these change.
+of fields in src/master and src/ipc, and the bits of src/ipc/job_word.h;
+tests/e2e/repo/test_gdb.py fails when these change.
 """
 
 import time

@@ -5,7 +5,7 @@
 // Memory:  a Request points into the parsed message, and is valid as long.
 // Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
 // Source:  https://www.jsonrpc.org/specification; where it leaves an answer open,
-//          tests/e2e/vectors.py has it.
+//          tests/e2e/support/vectors.py has it.
 #pragma once
 
 #include <cstddef>

@@ -21,7 +21,7 @@ from pathlib import Path
 from statistics import median
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import Context, LoadFailed, chosen  # noqa: E402
 from figure import Figure  # noqa: E402

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tests/e2e"))
+sys.path.insert(0, str(ROOT / "tests/e2e/support"))
 
 from client import DEADLINE_S, connect  # noqa: E402
 from proc import descendants, is_alive, start_time, survivors, wait_until  # noqa: E402

@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(TESTS / "e2e"))
+sys.path.insert(0, str(TESTS / "e2e/support"))
 
 from client import request  # noqa: E402
 from feature_client import FeatureService  # noqa: E402

@@ -20,7 +20,7 @@ from typing import Any
 
 TESTS = Path(__file__).resolve().parents[1]
 ROOT = TESTS.parent
-sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import Context, chosen  # noqa: E402
 from machine import commit, machine, versions  # noqa: E402

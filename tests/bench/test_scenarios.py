@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e")]
+sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import cpu_us_per_request, others_share  # noqa: E402
 from scenarios import interests, latency, overload  # noqa: E402

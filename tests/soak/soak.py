@@ -16,7 +16,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "e2e/support"))
 
 from feature_client import FeatureService  # noqa: E402
 from phases import HEADER, Outcome, soak_chaos, soak_kills, soak_reloads  # noqa: E402

@@ -7,7 +7,7 @@
 // case as passed; scripts/run_tests.py counts it as skipped.
 //
 // RINGMASTER_PROBE_NAME=no makes a probe fail. The names here are PTRACE and BREAKPOINTS;
-// those of the end-to-end tests are in tests/e2e/probes.py.
+// those of the end-to-end tests are in tests/e2e/support/probes.py.
 #pragma once
 
 #include <string>

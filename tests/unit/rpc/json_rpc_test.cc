@@ -1,4 +1,4 @@
-// Whole messages, and what is answered. tests/e2e/vectors.py has the messages of the contract.
+// Whole messages, and what is answered. tests/e2e/support/vectors.py has the contract's messages.
 #include <doctest/doctest.h>
 #include <string>
 #include <string_view>

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "bench/bounds"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "bench/bounds"))
 
 from ideal_queue import NS_PER_MS, latencies_ns, percentile  # noqa: E402
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "soak"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "soak"))
 
 from phases import soak_chaos, soak_kills, soak_reloads  # noqa: E402
 from target import FAULTS, Target  # noqa: E402

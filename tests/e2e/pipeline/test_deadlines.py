@@ -9,7 +9,7 @@ import time
 import pytest
 from client import assert_no_wait_for_tick, request
 from proc import stopped, title, wait_until, zombies_under
-from test_status import ON, ask, status_of
+from status_port import ON, ask, status_of
 
 
 def assert_expired(answer: dict, executed):

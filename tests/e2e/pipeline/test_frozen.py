@@ -4,8 +4,8 @@ import os
 import signal
 
 from proc import stopped, wait_until
-from test_scribbling import ASLEEP, BELL, WORDS, scribbles  # noqa: F401 (a fixture)
-from test_status import ON, ask, status_of
+from scribbling import ASLEEP, BELL, WORDS
+from status_port import ON, ask, status_of
 
 
 def wait_for_frozen(running, worker: int, pid: int):

@@ -6,30 +6,11 @@ import re
 import signal
 import socket
 import stat
-import time
-from http.client import HTTPConnection
 
 import pytest
-from client import DEADLINE_S, connect, read_all, request
-from framings import seconds_of
+from client import connect, read_all, request
 from proc import stopped, wait_until
-
-ON = {"status": "127.0.0.1:0"}
-
-
-def status_of(running) -> str:
-    return running.wait_for_line(r"event=listening what=status address=(\S+)").group(1)
-
-
-def ask(address: str, path: str, method="GET") -> tuple[int, str]:
-    connection = HTTPConnection(address, timeout=DEADLINE_S)
-    with contextlib.closing(connection):
-        before = int(time.time())
-        connection.request(method, path)
-        response = connection.getresponse()
-        assert before <= seconds_of(response.headers["Date"]) <= time.time()
-        assert response.headers["Connection"] == "close"
-        return response.status, response.read().decode()
+from status_port import ON, ask, status_of
 
 
 def test_a_server_that_serves(server):

@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from client import DEADLINE_S
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
 
 GOOD = """\

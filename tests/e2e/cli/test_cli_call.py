@@ -12,7 +12,7 @@ import pytest
 from client import DEADLINE_S
 from server import with_names
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = ROOT / os.environ.get("RINGMASTER_BUILD", "build/release") / "ringmaster"
 
 

@@ -261,7 +261,7 @@ def module_server(build, tmp_path_factory):
 
 def compile_handler(target: Path, source: Path, *flags: str) -> Path:
     compiler = "c++" if source.suffix == ".cc" else "cc"
-    include = HANDLERS.parents[2] / "include"
+    include = HANDLERS.parents[3] / "include"
     command = [os.environ.get("CXX" if compiler == "c++" else "CC", compiler)]
     command += ["-shared", "-fPIC", "-O1", "-D_GNU_SOURCE", f"-I{include}", *flags]
     subprocess.run([*command, "-o", target, source], check=True)

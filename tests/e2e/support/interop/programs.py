@@ -12,7 +12,7 @@ from pathlib import Path
 from interop.matrix import Client
 
 FOLDER = Path(__file__).resolve().parent
-BUILD = FOLDER.parents[2] / "build/interop"
+BUILD = FOLDER.parents[3] / "build/interop"
 NODE = BUILD / "node"
 LIBJSONRPCCPP = ["-ljsonrpccpp-client", "-ljsonrpccpp-common", "-ljsoncpp", "-lcurl", "-lpthread"]
 # The packages of Debian alone, and nothing that only a clone has.

@@ -11,7 +11,7 @@ Needs python3-numpy and python3-xgboost; held_out_users() also the training data
 import pathlib
 import sys
 
-ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+ROOT = pathlib.Path(__file__).resolve().parents[3]
 sys.path.insert(0, str(ROOT / "scripts"))
 
 import train_interests as training  # noqa: E402

@@ -31,8 +31,8 @@ SERVER   := $(shell find src -name '*.cc' ! -path 'src/demo/*' ! -path 'src/hand
                     ! -name main.cc)
 HANDLERS := $(notdir $(wildcard src/handlers/*)) interests
 PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handlers/%.so)
-# A fuzzer is linked only with the objects that it needs of these, so that its coverage is of these
-# alone.
+# The sources of fuzzed.a. The linker takes from it only the objects that a fuzzer needs, so that
+# the coverage counts no others.
 FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
             src/upstream/body_template.cc src/demo/interests/features.cc src/net/cidr.cc \
             $(wildcard src/net/tls_*.cc src/net/client/*.cc) \
@@ -155,7 +155,8 @@ $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
 
-# What most files include is compiled once, for the unit tests without optimization.
+# The headers that most files include are compiled once, and for the unit tests once more, without
+# optimization.
 define compile
 	@mkdir -p $(@D)
 	@echo compile $<

@@ -1,6 +1,6 @@
 #!/bin/bash
 # hooks.sh: has git run `tidy` over what is committed, in this clone and all its worktrees. Keeps
-# a hook that is not from here.
+# an existing hook that it did not write.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -8,8 +8,8 @@ hooks=$(git rev-parse --git-path hooks)
 hook=$hooks/pre-commit
 text=$(cat << 'END'
 #!/bin/bash
-# Put here by `make hooks`; `git commit --no-verify` goes without. It reads the files as they are in
-# the working folder.
+# Put here by `make hooks`; `git commit --no-verify` skips it. It reads the files as they are in the
+# working folder.
 set -euo pipefail
 [[ -x scripts/tidy.sh ]] || exit 0  # a commit that has no tidy.sh yet
 mapfile -t files < <(git diff --cached --name-only --diff-filter=ACMR)

@@ -1,6 +1,6 @@
 """tidy_sizes.py FILE...: checks the sizes of files, functions and lines, and where files lie.
 
-Prints each violation as file:line: message; a size to question is a "warning:".
+Prints each violation as file:line: message. A message "warning: ..." only questions a size.
 """
 
 import ast

@@ -30,7 +30,7 @@
 //   kDescription                              optional; a static constexpr const char*: params and
 //                                             result, see handler.h. Invalid params are refused
 //                                             before run()
-//   void warm_up()                            optional; touches the data of run(), also before
+//   void warm_up()                            optional; touches the data of run(), before the fork
 //   void self_test()                          optional; throws unless a known input gives a known
 //                                             output; in a process of its own, before any traffic
 //   one of

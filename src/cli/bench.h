@@ -9,8 +9,7 @@
 namespace ringmaster::cli {
 
 // Prints the report, for people or as JSON (times in seconds, latencies in microseconds), and on a
-// terminal how far it is. Returns the exit code: 1 where not a single request had a
-// result.
+// terminal the progress of the load. Returns the exit code: 1 if no request had a result.
 Result<int> bench(const bench::Options& options, bool is_json);
 
 // The report, for people and as JSON.

@@ -180,8 +180,8 @@ std::string find_unknown(const Parser& parser) {
                      hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
 }
 
-// The rules that the parsing library cannot express in our words. `params`: those of the line, as
-// they are to be checked.
+// The rules that the parsing library cannot express in our words. `params`: the text to check, for
+// bench with numbers in place of $i.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
@@ -228,7 +228,7 @@ Status finish_bench(CommandLine& line) {
   line.load.method = line.method;
   line.load.params = line.params;
   std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
-  // The numbers are not there yet: any will do to see whether the rest is JSON.
+  // Each request gets its number in place of $i: any number shows whether the rest is JSON.
   std::string example = line.params;
   for (size_t at; (at = example.find("$i")) != std::string::npos;)
     example.replace(at, 2, "1");
@@ -288,11 +288,11 @@ Result<CommandLine> parse_command_line(int argc, char** argv) {
   describe(parser, line);
   std::vector<std::string> words(argv + 1, argv + argc);
   const bool is_help = !words.empty() && words.front() == kHelp;
-  if (is_help) {  // `help` and `help SUBCOMMAND` are what --help prints
+  if (is_help) {  // `help` and `help SUBCOMMAND` print what --help prints
     words.erase(words.begin());
     words.push_back("--help");
   }
-  std::reverse(words.begin(), words.end());  // so the library wants them
+  std::reverse(words.begin(), words.end());  // as the library expects them
   try {
     parser.app.parse(std::move(words));
   } catch (const CLI::Success& asked) {  // --help, --version

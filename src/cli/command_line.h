@@ -40,7 +40,7 @@ struct CommandLine {
   std::string params;                 // call, bench: a JSON object or array; empty: none
   double wait_s = 0;                  // call: try to connect for so long
   uint64_t timeout_ms = 30'000;       // call, discover
-  bench::Options load;                // bench, with an address, a method and params; all: the token
+  bench::Options load;                // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
   bool json = false;       // bench
   bool help_json = false;  // of no command

@@ -13,7 +13,7 @@ std::string pretty_json(std::string_view json) {
   rapidjson::PrettyWriter<rapidjson::StringBuffer> writer(buffer);
   writer.SetIndent(' ', 2);
   rapidjson::Reader reader;
-  // For example a lone surrogate, which our server does not write.
+  // The reader refuses a lone surrogate, for example, which our server does not write.
   if (!reader.Parse<rapidjson::kParseFullPrecisionFlag>(text, writer)) return std::string(json);
   return {buffer.GetString(), buffer.GetSize()};
 }

@@ -52,8 +52,8 @@ struct JobHeader {
 static_assert(sizeof(JobHeader) == 208);
 
 struct alignas(64) WorkerWords {
-  // JobWords of the jobs in hand, in the order in which they were claimed, or kFreeWord; by the
-  // worker.
+  // The worker stores the JobWords of its jobs in hand here, in the order of their claims.
+  // kFreeWord: no job.
   std::atomic<uint64_t> running[kBatchMax];
   WorkerBell bell;
 };

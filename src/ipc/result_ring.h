@@ -1,8 +1,10 @@
 // ResultRing: passes one worker's results to the master, as records in a byte ring with one
 // producer and one consumer.
 //
-//   record = header (32 bytes) + result bytes + padding to 32 a record never wraps: one that does
-//   not fit before the ring's end is written at its start, behind a skip record
+//   record = header (32 bytes) + result bytes + padding to 32
+//
+// A record never wraps: one that does not fit before the ring's end is written at its start, behind
+// a skip record.
 //
 // Processes: ResultWriter: the worker that the ring belongs to; ResultReader: the master.
 // Death:     a record exists once its writer has stored the tail. A writer killed before that
@@ -38,7 +40,7 @@ struct alignas(32) RecordHeader {
   uint32_t sequence;
   int32_t code;  // 0: a result; else the error's code; the bytes are its message
   // The job's run time, or kNotRun. In a batch: the time since the batch began, divided by its
-  // size; too short for the first jobs of a handler that answers one after the other.
+  // size. For a handler that answers one job after the other this is too short for the first jobs.
   uint64_t run_ns;
   // The worker's CPU time since it called the handler, divided by the size of the batch; 0: not
   // measured.

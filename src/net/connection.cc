@@ -12,21 +12,21 @@
 namespace ringmaster::net {
 namespace {
 
-// One buffer for all connections: libuv reads into it and calls on_read() in the same call. So many
-// bytes of one client's requests, some thousand, are served before other connections are read.
+// One buffer for all connections: libuv reads into it and calls on_read() in the same call. Up to
+// this many bytes of one client, some thousand requests, are served before others are read.
 constexpr size_t kReadBytes = 64 << 10;
 char read_buffer[kReadBytes];
 static_assert(kReadBytes <= TlsStream::kReceivedMax);
 
-// The timeout of the first bytes, and of a message; a message has more time, by its bytes at the
-// slowest rate.
+// The timeout of the first bytes, and of a message. Each byte of a message adds the time that it
+// takes at the slowest rate.
 constexpr uint64_t kMessageTimeoutNs = 10 * kNsPerS;
 constexpr uint64_t kSlowestBytesPerS = 64 << 10;
 
 // How long a client may take to close after everything was sent.
 constexpr uint64_t kLingerNs = 500 * kNsPerMs;
 
-// The clock is read after so many bytes of messages. Each message counts as some more bytes.
+// The clock is read after kMeasuredBytes of messages. Each message counts kMessageCostBytes more.
 constexpr size_t kMeasuredBytes = 4 << 10;
 constexpr size_t kMessageCostBytes = 256;
 

@@ -7,7 +7,7 @@
 
 namespace ringmaster::net {
 
-// `Calls` has read(), write() and control(), as of a BIO_METHOD; to them BIO_get_data() is `data`.
+// `Calls` has the read(), write() and control() of a BIO_METHOD. In them BIO_get_data() is `data`.
 template <class Calls>
 BIO* make_bio(void* data) {
   static BIO_METHOD* const method = [] {

@@ -15,8 +15,8 @@
 //       depend on how the bytes are divided.
 // Memory: holds the unfinished message, at most message_bytes_max and one byte, twice that while
 //         the buffer grows; the bytes behind a long message, until next() reads them; and at most
-//         kHeaderBytesMax of headers. A message that was fed whole is not copied, and of a long one
-//         only the beginning; HTTP bodies always are.
+//         kHeaderBytesMax of headers. A message that was fed whole is not copied. Of a long message
+//         only the beginning is copied. HTTP bodies are always copied.
 #pragma once
 
 #include <algorithm>

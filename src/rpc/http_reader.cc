@@ -126,8 +126,8 @@ std::optional<HttpReader::Event> HttpReader::parse_head(std::string_view bytes, 
 
 // One step of the parser. Empty: call it again.
 std::optional<HttpReader::Event> HttpReader::parse_body(std::string_view bytes, size_t& pos) {
-  // Of chunks at most the length of one line, so that the result does not depend on how the bytes
-  // are divided.
+  // Beast gets at most one line's length of a chunked body at once, so that the result does not
+  // depend on how the bytes are divided.
   const size_t pending = pending_.size();
   const bool is_chunked = parser_->beast.chunked();
   std::string_view from =

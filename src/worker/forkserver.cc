@@ -141,7 +141,7 @@ Status ForkServer::obey(ControlMessage& message) {
       fork_worker(message.worker, std::move(message.memory), std::move(message.output));
       return {};
     case ControlType::kKill: {
-      // A worker not reaped yet: so the kernel cannot have reused the pid.
+      // This worker is not reaped yet, so the kernel cannot have reused its pid.
       const auto worker = slots_.find(message.pid);
       const bool is_ours = worker != slots_.end() && worker->second == message.worker;
       if (is_ours) ::kill(message.pid, message.status);

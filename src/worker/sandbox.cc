@@ -24,7 +24,7 @@ constexpr rlim_t kDescriptors = 1024;
 // at least half of the limit.
 constexpr rlim_t kThreadsLeft = 256;
 
-// The kernel's score is in thousandths of the memory: this outweighs half of the memory.
+// The kernel counts in thousandths of the memory: this weighs as much as half of the memory.
 constexpr int kOomScore = 500;
 
 Status drop_capabilities() {

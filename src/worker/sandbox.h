@@ -8,10 +8,10 @@
 // Processes: a worker, after it has opened its descriptors and before its first job. No process
 //            leaves its sandbox. The fork server stays outside.
 // Steps:     limits, capabilities, no_new_privs, landlock (Linux 5.19), seccomp. Each is checked.
-// Limits:    files stay accessible as to the handler's user, but files in /proc, kernel settings
-//            and control groups cannot be written (by Landlock only), nor can files in / itself
-//            that are newer than the worker. A thread can pin, name or give a priority to itself
-//            only (the id 0), not by its number.
+// Limits:    files stay accessible as to the handler's user, with one exception: Landlock, and no
+//            other step, refuses writes to files in /proc, kernel settings, control groups, and
+//            files in / itself that are newer than the worker. A thread can pin, name or give a
+//            priority to itself only (the id 0), not by its number.
 #pragma once
 
 #include <string>
@@ -35,8 +35,8 @@ namespace ringmaster::worker {
 // it does nothing, which is safe: a process that cannot exec gains nothing by the set.
 void empty_bounding_set();
 
-// Makes the kernel kill a worker, which is replaced, not the master when memory runs out. To raise
-// the own score needs no privilege; if /proc cannot be written the score stays.
+// Makes the kernel kill a worker, which is replaced, rather than the master when memory runs out. A
+// process needs no privilege to raise its own score. If /proc cannot be written the score stays.
 void volunteer_for_oom();
 
 }  // namespace ringmaster::worker

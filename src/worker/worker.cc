@@ -200,8 +200,8 @@ void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
 
 void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
   if (item.is_answered) return;
-  // Longer messages are cut: they are for people. A result of limits.response_bytes always fits,
-  // and its minimum is this number.
+  // Longer messages are cut: they are for people. limits.response_bytes is at least this number,
+  // and a result of that size always fits.
   constexpr size_t kMessageBytesMax = 1024;
   message = message.substr(0, kMessageBytesMax);
   item.is_answered = true;

@@ -14,8 +14,8 @@ namespace ringmaster::master {
 
 class MovingAverage {
  public:
-  // `window`: it is about the mean of so many samples; of `scattered_window`, while their deviation
-  // is larger than their mean.
+  // The mean is about that of the last `window` samples, or of the last `scattered_window` while
+  // their deviation is larger than their mean.
   explicit MovingAverage(uint64_t window = 16) : MovingAverage(window, window) {}
   MovingAverage(uint64_t window, uint64_t scattered_window)
       : window_(window), scattered_window_(scattered_window) {}

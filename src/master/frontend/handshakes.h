@@ -1,11 +1,11 @@
 // Handshakes: the TLS handshakes under way, and which of them may go on.
 //
 // Processes: the master only.
-// Limits:    HandshakeLoad for all; while the time is scarce, HandshakeQuota for each client. A
-//            handshake whose client has used its quota up is delayed: its connection is not read
-//            until the client has credit again, or the time is not scarce any more. The delay
-//            counts towards the handshake's 10 s. A delayed connection is closed when its client
-//            has gone.
+// Limits:    HandshakeLoad limits the time of all handshakes. While it is scarce, HandshakeQuota
+//            limits each client's. A handshake whose client has used its quota up is delayed: its
+//            connection is not read until the client has credit again, or the time is not scarce
+//            any more. The delay counts towards the handshake's 10 s. A delayed connection is
+//            closed when its client has gone.
 // Cost:      a tick checks kLooksPerTick delayed handshakes, in turn, with a system call for each.
 #pragma once
 
@@ -42,11 +42,11 @@ class Handshakes {
 
  private:
   static constexpr size_t kLooksPerTick = 64;
-  // Charged when a handshake is resumed, until its real time is known: else the credit for one
-  // would resume all.
+  // The time that a resumed handshake is charged until its real time is known. Without the charge,
+  // a client's credit for one handshake would resume all of them.
   uint64_t advance_ns() const { return std::max(load_.expected_ns(), kNsPerMs); }
-  // While the time is not scarce, a tick resumes so many without credit: their advances leave a
-  // part of the turn to new handshakes, if handshakes are not that long.
+  // While the time is not scarce, a tick resumes this many handshakes without credit. Unless one
+  // handshake takes a whole turn, this leaves a part of the turn to new handshakes.
   size_t resumed_per_tick() const {
     return std::max<uint64_t>(HandshakeLoad::kTurnNs / advance_ns(), 2) - 1;
   }

@@ -1,4 +1,5 @@
-// Signals: those that the master obeys, and those that other servers obey, as calls of the loop's.
+// Signals: passes on the signals that the master obeys, and logs those that only other servers
+// obey.
 //
 // Processes: the master only.
 // Threads:   the loop's only: libuv passes a signal on from any thread.
@@ -18,11 +19,12 @@ class Signals {
  public:
   using OnSignal = std::function<void(int signal)>;
 
-  // Before the master does anything that takes time: those that it never obeys must not end it.
+  // Call it before the master does anything that takes time: the signals that the master never
+  // obeys must not end it.
   static void ignore_others();
 
-  // After ignore_others(). `on_signal` gets each signal that the master obeys. Of each other one
-  // the first is logged: a terminal sends SIGWINCH whenever it changes its size.
+  // After ignore_others(). `on_signal` gets each signal that the master obeys. Each other signal is
+  // logged once only: a terminal sends SIGWINCH whenever it changes its size.
   Signals(uv_loop_t* loop, OnSignal on_signal);
   ~Signals();
 

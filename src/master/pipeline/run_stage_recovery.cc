@@ -170,7 +170,7 @@ void RunStage::on_job_lost(Job& job, const std::string& cause) {
       rpc::make_error(rpc::kWorkerDied, "worker_died",
                       fmt::format("the worker died ({}) while it ran this job, attempt {} of {}",
                                   cause, job.attempts, job.method->attempts));
-  error.retryable = job.deaths.empty();  // what has crashed each attempt would crash the next
+  error.retryable = job.deaths.empty();  // a job that crashed each attempt would crash the next
   events_.on_step_failed(job, error);
 }
 

@@ -1,8 +1,8 @@
 // OverloadControl: whether a queue that does not drain is to be kept short.
 //
-// It is off until half a second's worth of work was refused in an episode in which the queue never
-// drained, so bursts and high but possible loads are not punished. While it is on, the queue has a
-// limit. A shadow of the queue as it would be without the limit says when the overload is over.
+// It is off until half a second's worth of work was refused while the queue never drained. So it
+// stays off for a burst, and for a high load that the workers can do. While it is on, the queue has
+// a limit. A shadow of the queue as it would be without the limit says when the overload is over.
 //
 // Pure; the master only. One for each share, one for all. `share`: in workers.
 #pragma once

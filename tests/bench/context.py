@@ -5,8 +5,8 @@
         made = context.load(ours, "echo", [1], seconds=2, concurrency=64, connections=8)
         made["results_per_s"], made["latency_us"]["p99"], made["cpu_s"]["master"]
 
-A load is one run of `ringmaster bench`, behind a short one that warms up and is not counted. What
-is added to its report: the system, the CPU seconds of each of its processes, the time it took.
+A load is one run of `ringmaster bench`, behind a short one that warms up and is not counted. Its
+report also has the system, the CPU seconds of each of the system's processes, and the time it took.
 """
 
 import json
@@ -37,7 +37,7 @@ NO_RESULT = 1  # what `ringmaster bench` exits with where no request had a resul
 
 
 class LoadFailed(Exception):
-    """A load that could not be put on a system to its end."""
+    """`ringmaster bench` could not put a load on a system to its end."""
 
 
 def chosen(scenarios: Sequence[str]) -> list[str]:
@@ -149,8 +149,8 @@ class Context:
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
              lead_s: float = 0, token_file: Path | None = None) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
-        `connections` of a system with HTTP: as many as it takes, whatever was given. `lead_s`: the
-        load has been there for so long when counting begins (but the CPU is that of all of it)."""
+        `connections` is ignored for a system with HTTP, which gets as many as it takes. `lead_s`:
+        how long after the load counting begins; the CPU time is that of the whole load."""
         if rate:
             options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections

@@ -1,7 +1,7 @@
 /* Preloaded into a process: counts what it allocates and copies, in the file $COUNT_COSTS_FILE.
  *
- * Only the first process that finds the variable counts: it removes it from its environment, so
- * what it starts does not.
+ * Only one process counts: the first that finds the variable. It removes the variable from its
+ * environment, so the processes that it starts do not find it.
  */
 #include <dlfcn.h>
 #include <fcntl.h>

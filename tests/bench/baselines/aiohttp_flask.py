@@ -14,7 +14,7 @@ class OverHttp:
         self.url = url
 
     async def start(self) -> None:
-        # Requests wait for a free worker in its backlog, until their deadlines.
+        # Requests wait in the CPU service's backlog for a free worker, until their deadlines.
         self.session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=front.KEEP_ALIVE_S),
             timeout=aiohttp.ClientTimeout(total=None),

@@ -1,7 +1,7 @@
 // arrivals RATE SEED SECONDS: the starts of the requests that `ringmaster bench --rate RATE --seed
 // SEED` sends in that time, in nanoseconds after the beginning of its warm-up.
 //
-// Prints {"arrivals_ns":[...]}. By the same code as the load, so that a bound is for the same load.
+// Prints {"arrivals_ns":[...]}. Uses the code of the load, so that a bound is for the same load.
 #include "bench/arrivals.h"
 
 #include <cstdio>

@@ -1,4 +1,4 @@
-"""Who computes and who waits, as one would draw it on a slide."""
+"""A plot of one second: how busy each process is, and how many requests wait."""
 
 import time
 from typing import Any

@@ -60,8 +60,8 @@ def test_a_worker_that_answers_and_does_not_return_is_replaced(server, probe):
 
 
 def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, probe):
-    """It is awake, and has no job: the other one must be woken. Where that is left to the slow
-    tick, each call takes 50 ms until it is gone, after a second or two."""
+    """The stuck worker is awake, and has no job, so the master must wake the other one. If it left
+    that to the slow tick, each call would take 50 ms, until the stuck worker is gone."""
     running = server(workers={"count": 2}, handlers={"echo": {}, "stays": probe("stays")})
     is_gone = lambda: any("event=worker_stuck" in line for line in running.lines)
     took = []
@@ -72,13 +72,13 @@ def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, pro
             assert client.call("echo", [1]) == [1]
             took.append(time.monotonic() - sent)
         assert_no_wait_for_tick(client, took)
-    running.wait_for_line("event=worker_died")  # for itself it would only end after seconds
+    running.wait_for_line("event=worker_died")  # else it would end only seconds after a stop
 
 
 @pytest.mark.parametrize("attempts", [1, 2])
 def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate, attempts):
-    """That one overran and has returned, but the order to end its worker is on its way. The next
-    job is in mid-run by then: it is run again if it may be, and never more often than that."""
+    """The first job overran and has returned, but the order to end its worker is on its way. The
+    order ends the next job in mid-run, which is run again if its method's attempts allow it."""
     running = server(
         workers={"count": 1},
         handlers={"brief": probe("hold"), "next": probe("hold")},
@@ -88,7 +88,7 @@ def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate,
     with running.connect() as client:
         overrun.hold(client, "overrun", "brief")
         client.send(innocent.request("innocent", "next"))
-        os.kill(running.fork_server(), signal.SIGSTOP)  # who ends workers
+        os.kill(running.fork_server(), signal.SIGSTOP)  # it ends the workers
         try:
             assert_expired(client.answer(), "unknown")
             overrun.open()
@@ -185,7 +185,7 @@ def test_the_shorter_of_two_deadlines_counts(holding, gate, methods, clients):
 
 
 def test_a_clients_own_deadline_costs_no_worker(holding, gate):
-    """What it allows less than the method does is its own loss."""
+    """The client gets its error at its own deadline, and the worker goes on with the job."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         held.hold(client, 1, _meta={"timeout_ms": 50})
@@ -207,8 +207,8 @@ def test_a_job_that_nobody_waits_for_makes_nobody_wait(holding, gate):
 
 
 def test_calls_that_are_given_too_little_time_do_not_take_the_workers_away(server):
-    """Those who give a call of 2 s 5 ms, again and again, cost at most one worker a second, and are
-    refused once it is known what it takes."""
+    """A client that gives a call of 2 s only 5 ms, again and again, costs at most one worker a
+    second. Once the server knows what the call takes, it refuses the client."""
     running = server(
         listen=ON,
         workers={"count": 2},

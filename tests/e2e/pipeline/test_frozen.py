@@ -57,7 +57,7 @@ def test_a_worker_that_pretends_to_sleep_is_replaced_once_there_is_work(
 
 
 def test_a_server_whose_workers_are_all_stopped_is_not_ready(holding, gate):
-    """Each has a job, whose deadline is far: until then work is not being done."""
+    """Each worker has a job, whose deadline is far: until then nobody does any work."""
     running, held = holding(listen=ON), gate()
     address = status_of(running)
     with running.connect() as client:
@@ -78,13 +78,14 @@ def test_a_server_whose_workers_are_all_stopped_is_not_ready(holding, gate):
 
 
 def test_a_server_with_long_jobs_is_ready(server, probe, gate):
-    """They wait for something, as far as anybody can tell, and use no CPU time."""
+    """The jobs use no CPU time: as far as the master can tell, they wait for something."""
     running, held = server(listen=ON, handlers={"hold": probe("hold")}), gate()
     address = status_of(running)
     with running.connect() as client:
         client.send(b"".join(held.request(id) for id in range(4)))
         workers = held.wait_for_runs(2)
-        # A second frozen is enough: by the time this one was noticed, the others would have been.
+        # By the time that the bystander's master notices its frozen workers, the first master would
+        # have noticed its own.
         bystander = server(name="bystander")
         with stopped(*bystander.workers().values()):
             assert bystander.call("echo", [1]) == [1]
@@ -99,7 +100,7 @@ def test_a_stopped_fork_server_is_replaced(server):
     running = server()
     fork_server, workers, before = running.fork_server(), running.workers(), len(running.lines)
     with stopped(fork_server):
-        os.kill(workers[0], signal.SIGKILL)  # nobody is there to tell of it
+        os.kill(workers[0], signal.SIGKILL)  # the fork server cannot report it
         cause = 'state=T cause="stopped by a signal"'
         frozen = rf"event=fork_server_frozen gen=1 pid={fork_server} {cause}"
         running.wait_for_line(frozen, before)

@@ -71,7 +71,7 @@ def test_a_batch_leaves_the_other_workers_their_share(server, probe, gate, libra
         assert client.answer()["id"] == "all are in"
         held.open()
         answers = client.answers(10)
-    # Of the eight that wait the first to look takes one, and half of the others.
+    # The first worker to look takes one of the eight that wait, and half of the others.
     assert max(answers[id]["result"] for id in range(8)) <= 4
 
 

@@ -27,7 +27,7 @@ def read_results(client: Framed, count: int) -> dict:
 
 
 def assert_is_the_end(running, framing: type[Framed], broken: bytes, says: str):
-    """Of a connection that has been served: an answer that says what was expected, and no more."""
+    """The server answers the broken bytes with what it expected, and closes the connection."""
     with framing(running.address) as client:
         client.send_message(echo(1))
         assert read_results(client, 1) == {1: None}

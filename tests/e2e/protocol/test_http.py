@@ -159,7 +159,7 @@ def test_chunks_make_a_body(client):
     b'%x;a="%s"\r\n%s\r\n0\r\n\r\n', b'%x\r\n%s\r\n0;a="%s"\r\n\r\n',
 ], ids=["first", "last"])  # fmt: skip
 def test_a_control_character_in_an_extension_of_a_chunk_is_refused(client, chunk, byte):
-    """What another server takes for the end of the line hides a request from one of the two."""
+    """A proxy that takes the byte for the end of the line sees other requests than the server."""
     head = chunked(b"", 1).partition(b"\r\n\r\n")[0] + b"\r\n\r\n"
     body = echo(1)
     parts = (len(body), byte, body) if chunk.startswith(b"%x;") else (len(body), body, byte)

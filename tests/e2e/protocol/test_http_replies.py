@@ -30,7 +30,7 @@ def test_replies_come_in_the_order_of_the_requests(holding, gate):
 
 
 def test_replies_that_wait_are_bounded(holding, gate):
-    """Even of requests that are refused at once: behind one that takes long, they take memory."""
+    """Even the replies to requests that are refused at once take memory behind a slow one."""
     running, held = holding(workers={"count": 1}, limits={"in_flight_per_connection": 10}), gate()
     with Http(running.address) as client:
         client.send_message(held.request(1)[:-1])
@@ -54,7 +54,7 @@ def test_overload_is_a_503(holding, gate):
         client.send_message(request("echo", [], None)[:-1])
         status, fields, body = client.read_response()
         assert status == 503 and int(fields["retry-after"]) >= 1 and body == b""
-        # One that could be answered keeps the others from looking refused.
+        # A batch is refused as a whole only if each of its requests is refused.
         client.send_message(b"[" + echo(2) + b"," + request("nothing", None, 3) + b"]")
         assert client.read_response()[0] == 200
         held.open()
@@ -62,7 +62,7 @@ def test_overload_is_a_503(holding, gate):
 
 
 def test_a_server_that_stops_closes_after_the_last_reply(holding, gate):
-    """Of replies, HTTP's clients read none behind one that says so."""
+    """Only the last reply says that the connection closes: HTTP's clients read none behind it."""
     running, held = holding(), gate()
     with Http(running.address) as client:
         for id in (1, 2, 3):
@@ -88,7 +88,7 @@ def test_a_server_that_stops_says_503_and_closes(holding, gate):
         running.send(signal.SIGTERM)
         running.wait_for_line("event=stopping")
         client.send_message(echo(2))
-        idle.send_message(echo(3))  # behind it: whoever has seen to this has read that
+        idle.send_message(echo(3))  # later: a server that has answered this one has read that one
         assert idle.read_response()[0] == 503
         held.open()
         status, fields, body = client.read_response()

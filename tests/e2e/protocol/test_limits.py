@@ -90,7 +90,7 @@ def test_more_than_the_payload_memory_holds_is_refused(holding, gate):
 
 
 def test_payload_memory_is_given_back(server):
-    """Far more than there is goes through it, in blocks of all sizes."""
+    """Far more bytes than the memory has go through it, in blocks of all sizes."""
     running = server(limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB"})
     with running.connect() as client:
         for size in [0, 1, 900, 1023, 1025, 100_000, 700_000, 1_048_000] * 10:
@@ -98,7 +98,7 @@ def test_payload_memory_is_given_back(server):
 
 
 def test_connection_memory_is_given_back(server):
-    """Far more than there is goes through it, in batches whose first answers wait for the last."""
+    """Far more bytes than it has go through it: in batches, whose answers wait for the last."""
     running = server(limits={"request_bytes": "64KiB", "response_bytes": "64KiB",
                              "connection_memory_bytes": "1MiB"})  # fmt: skip
     batch = b"[%s]\n" % b",".join(request("echo", ["x" * 1000], id).strip() for id in range(10))
@@ -123,8 +123,8 @@ def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(hol
 
 
 def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
-    """However much it has sent: were more than two of its requests admitted at once, the queue
-    would be full and refuse them."""
+    """The server does not admit more than two of its requests at once, however many it has sent:
+    with more the queue would be full, and the server would refuse them."""
     running = holding(workers={"count": 2},
                       limits={"in_flight_per_connection": 2, "requests_in_flight": 3})
     held = gate()
@@ -141,8 +141,8 @@ def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
 
 
 def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(server):
-    """Each next request is let on while answers are sent: its worker must be woken even so. Where
-    it waits for the slow tick, each takes 50 ms."""
+    """The server admits the next request while it sends answers, and must wake a worker even
+    then. If the request waited for the slow tick, each would take 50 ms."""
     running = server(limits={"in_flight_per_connection": 1})
     with running.connect() as client:
         client.send(b"".join(request("echo", [id], id) for id in range(100)))
@@ -154,7 +154,7 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
 
 
 def test_one_connection_too_many_is_told_so(holding, gate):
-    """Where none is idle, whose place it could have: see test_connections_per_client.py."""
+    """No connection is idle, whose place it could take: see test_connections_per_client.py."""
     running, held = holding(limits={"connections": 2}), gate()
     with running.connect() as first, running.connect() as second:
         for number, client in enumerate((first, second)):

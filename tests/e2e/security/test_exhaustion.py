@@ -38,7 +38,7 @@ def listener(running) -> int:
 
 @contextmanager
 def no_more_descriptors(running):
-    """The process may open none: one was opened at the lowest number that is left."""
+    """The process can open none: its limit is the lowest number that is free."""
     soft, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
     taken = set(descriptors(running.pid))
     lowest = next(fd for fd in range(len(taken) + 1) if fd not in taken)
@@ -57,7 +57,7 @@ def test_without_descriptors_accepting_pauses_and_then_goes_on(server):
             for number, client in enumerate(clients):
                 client.send(request("echo", [number]))
             running.wait_for_line(r"event=accept_paused address=\S+ error=\"Too many open files\"")
-            # It does not spin meanwhile: the loop does not even wait for the listener.
+            # The server does not spin meanwhile: its loop does not even wait for the listener.
             fd = listener(running)
             wait_until(lambda: fd not in polled(running.pid), "the listener to be left alone")
             assert len([line for line in running.lines if "accept_paused" in line]) == 1

@@ -63,7 +63,7 @@ def test_truncated_ones(server, own, ca):
 
 def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
     running = server(listen=own.listen() | {"rpc": ["tls://127.0.0.1:0", "127.0.0.1:0"]})
-    # With a sanitizer each costs ten times as much, and the last must not run into its time limit.
+    # With a sanitizer a handshake takes ten times as long: the last must not exceed its timeout.
     count = 100 if is_sanitized(running.pid) else 400
     flights = [StepwiseTls(ca).first_flight() for _ in range(count)]
     with contextlib.ExitStack() as stack:
@@ -72,7 +72,7 @@ def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
         many = [stack.enter_context(raw(running)) for _ in flights]
         with TlsClient(running.address, ca) as last:  # behind all of them
             assert last.call("echo", [1]) == [1]
-        # It finds all of them at once, and the request among them.
+        # The master finds all handshakes at once, and the request among them.
         os.kill(running.pid, signal.SIGSTOP)
         wait_until(lambda: is_stopped(running.pid), "the master to be frozen")
         for connection, flight in zip(many, flights):
@@ -99,7 +99,7 @@ def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(ser
         begun = []
         while not is_delayed():
             burst = [stack.enter_context(raw(running)) for _ in range(50)]
-            # It finds all of them at once: more than it does in one turn of its loop.
+            # The master finds all of them at once: more than it does in one turn of its loop.
             os.kill(running.pid, signal.SIGSTOP)
             wait_until(lambda: is_stopped(running.pid), "the master to be frozen")
             for connection in burst:

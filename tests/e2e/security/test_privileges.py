@@ -1,4 +1,4 @@
-"""Which user the workers of a server that is started as root are."""
+"""The user of the workers, when root starts the server."""
 
 import os
 import pwd

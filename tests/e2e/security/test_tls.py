@@ -74,7 +74,7 @@ def test_answers_come_after_the_client_has_ended_its_sending(server, own, ca, ga
     with raw(running) as connection:
         half = StepwiseTls(ca)
         half.shake_hands(connection)
-        # The end comes with the request: what is before it counts.
+        # The client's end comes with its request, which the server answers all the same.
         connection.sendall(half.records(held.request(1)) + half.close_notify())
         held.wait_for_runs(1)
         held.open()
@@ -145,7 +145,7 @@ def test_a_reload_takes_the_new_certificate(server, own, ca, made, tmp_path):
     with TlsClient(running.address, ca) as before:
         renewed = made("renewed", ca)
         shutil.copy(renewed.file, tmp_path / "now.pem")
-        # The key is still the old one's: refused, and what serves serves on.
+        # The key is still the old certificate's: the server refuses the reload, and serves on.
         refused = running.reload(listen=listen)
         assert "reload_failed" in refused and f"key {tmp_path}/now.key" in refused
         assert "key values mismatch" in refused

@@ -139,7 +139,7 @@ def test_http_shows_the_token_with_each_request(server, tokens):
         response = post(running, bad)
         assert response.status == 401 and response.headers["WWW-Authenticate"] == "Bearer", bad
         assert_unauthorized(json.load(response), None)
-    # Nor is a body waited for of who may not send one.
+    # The server does not wait for the body of a client that may not send one.
     connection = HTTPConnection(running.address, timeout=DEADLINE_S)
     connection.putrequest("POST", "/")
     connection.putheader("Content-Type", "application/json")

@@ -2,8 +2,8 @@
 # container.sh STAGE GROUP...: boots systemd on a copy of this machine's root, with STAGE laid over
 # it, in the control groups GROUP.
 #
-# For a mount namespace of its own (unshare --mount): what is mounted and written here then lasts
-# exactly as long as the container. It says to $NOTIFY_SOCKET when it has booted.
+# Run it in a mount namespace of its own (unshare --mount): its mounts and the files in them then
+# last exactly as long as the container. The container tells $NOTIFY_SOCKET when it has booted.
 set -euo pipefail
 stage=$1
 shift
@@ -16,8 +16,8 @@ mkdir /run/upper /run/work /run/root
 cp -a "$stage/." /run/upper
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
 
-# Only what a service may expect: no service of this machine is started a second time. A container
-# refuses Landlock unless it is told otherwise, and workers confine themselves with it.
+# basic.target has only what a service may expect, so no service of this machine is started a second
+# time. A container refuses Landlock, which the workers need, unless it is told otherwise.
 exec systemd-nspawn --quiet --register=no --keep-unit --private-network --link-journal=no \
   --notify-ready=yes --console=pipe --directory=/run/root --machine=ringmaster-test \
   --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \

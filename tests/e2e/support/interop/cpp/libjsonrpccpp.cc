@@ -139,7 +139,7 @@ int main(int, char** argv) {
       {"text", [] { echo(array({kText})); }},
       {"concurrent", concurrent},
   };
-  // Over a unix socket it waits for an answer to a notification, too.
+  // Over a unix socket the library waits for an answer to a notification, too.
   if (transport == "http") checks.emplace_back("notification", notification);
   if (transport == "unix") checks.emplace_back("unix", call);
   for (const auto& check : checks) {

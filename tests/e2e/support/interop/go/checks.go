@@ -45,7 +45,7 @@ func run(checks []check) {
 	}
 }
 
-// Compares as JSON, which is what travels.
+// Compares as JSON, since JSON is what client and server exchange.
 func expect(wanted, found interface{}) error {
 	want, _ := json.Marshal(wanted)
 	have, _ := json.Marshal(found)

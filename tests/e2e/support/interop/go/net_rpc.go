@@ -1,5 +1,5 @@
 // net_rpc TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. The standard library's client: JSON-RPC
-// 1.0, params are an array of one, or by their names: a struct. One connection for all.
+// 1.0; params are an array of one value; a struct gives them names. One connection for all checks.
 package main
 
 import (

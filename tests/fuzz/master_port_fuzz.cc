@@ -1,8 +1,9 @@
 // The master's end of the control words: the input is what workers do to them, and what the master
 // does meanwhile.
 //
-// Whatever is written there, also while a result is taken: a worker that is named exists, a job
-// that is named fits the table, and after take_over() a slot is as new. Nothing waits for a word.
+// Whatever workers write there, even while the master takes a result: a worker that is named
+// exists, a job that is named fits the table, and after take_over() a slot is as new. The master
+// waits for no word.
 #include <algorithm>
 #include <vector>
 

@@ -1,8 +1,8 @@
 // The result ring: the input is what a worker does to it, and when the master looks.
 //
-// Whatever the worker writes, and also between peek() and pop(): the reader stays within the ring,
-// and damage gives nothing away. As long as the worker only writes as it should, results come out
-// once each, in their order.
+// Whatever the worker writes, even between peek() and pop(), the reader stays within the ring, and
+// frees nothing after damage. As long as the worker only writes as it should, results come out once
+// each, in their order.
 #include <algorithm>
 #include <deque>
 #include <fuzzer/FuzzedDataProvider.h>
@@ -44,8 +44,8 @@ class Play {
   ResultRingWords& words() const { return *reinterpret_cast<ResultRingWords*>(region_.data()); }
   std::span<std::byte> data() const { return region_.subspan(sizeof(ResultRingWords)); }
 
-  // The worker: writes a result, or something else. It does not write results any more once it has
-  // written something else: what it does to itself is no matter.
+  // The worker: writes a result, or something else, and after that no result any more: a worker may
+  // lose its own results by its damage.
   void act() {
     const int what = script_.ConsumeIntegralInRange(0, 9);
     if (what > 3 && is_honest_) return write();
@@ -97,7 +97,7 @@ class Play {
     if (!record) {
       RM_ASSERT(!is_honest_ && !record.error().message.empty());
       const uint64_t stored = words().head;
-      reader_.pop();  // of what was not read
+      reader_.pop();  // frees nothing: no record was read
       RM_ASSERT(!reader_.peek() && (words().head == stored || stored == head));
     } else if (*record) {
       check(**record);

@@ -1,7 +1,7 @@
 // base/json/schema: the input is a schema, a newline, and a text to check against it.
 //
-// Whatever the schema: it is compiled, or refused at a place. Whatever the text: an independent
-// reading of the schema says the same of it, and what does not fit is told by a place in it.
+// Every schema is compiled, or refused with the place of its fault. For every text an independent
+// reading of the schema gives the same verdict, and a mismatch names a place in the text.
 #include <algorithm>
 #include <cmath>
 #include <rapidjson/document.h>
@@ -18,7 +18,7 @@ namespace {
 using rapidjson::Document;
 using rapidjson::Value;
 
-// Beyond it doubles and integers are not told apart by everybody in the same way.
+// Beyond it JSON readers differ on whether a double equals an integer.
 constexpr double kPreciseMax = 9007199254740992.0;
 
 bool is_precise(const Value& value) {
@@ -45,7 +45,8 @@ const Value* find(const Value& schema, const char* keyword) {
   return found == schema.MemberEnd() ? nullptr : &found->value;
 }
 
-// `holds(value)` of the keyword's value, where it is there; of many, where it is an array.
+// Whether `holds(value)` of the keyword's value; true without the keyword. any(): of one of the
+// values, if they are an array.
 template <class Holds>
 bool has(const Value& schema, const char* keyword, Holds holds) {
   const Value* value = find(schema, keyword);
@@ -91,7 +92,7 @@ bool object_fits(const Value& schema, const Value& object) {
         if (properties != nullptr && properties->HasMember(member.name)) {
           return fits((*properties)[member.name], member.value);
         }
-        // RapidJSON knows a required name as a property, too, of which nothing is said.
+        // To RapidJSON a required name is a property, too: one without a schema.
         const bool is_required = !has(schema, "required", [&](const Value& names) {
           return std::find(names.Begin(), names.End(), member.name) == names.End();
         });
@@ -139,7 +140,7 @@ bool fits(const Value& schema, const Value& value) {
   return !value.IsArray() || array_fits(schema, value);
 }
 
-// Empty: what is not for RapidJSON.
+// Empty: our reader or RapidJSON refuses the text.
 Document parse(std::string_view text) {
   Document parsed;
   if (!json::find_fault(text)) parsed.Parse(text.data(), text.size());
@@ -154,7 +155,7 @@ void check(std::string_view source, std::string_view text) {
   const Document document = parse(text), meant = parse(source);
   RM_ASSERT(mismatch || !document.HasParseError());
   if (document.HasParseError()) return;
-  // A pointer may be cut for people, and to RapidJSON a NUL is the end of one.
+  // The message cuts a long pointer, and RapidJSON ends a pointer at a NUL.
   const bool is_whole = mismatch && !mismatch->pointer.ends_with("...") &&
                         text.find("\\u0000") == std::string_view::npos;
   if (is_whole) RM_ASSERT(rapidjson::Pointer(mismatch->pointer).Get(document) != nullptr);

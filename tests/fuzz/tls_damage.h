@@ -10,8 +10,7 @@
 
 namespace ringmaster::fuzz {
 
-// What damage() has done. A loss is not always seen: that of a last record looks like one that has
-// not come yet.
+// What damage() has done. The loss of the last record is not noticed: the record may still come.
 enum class TlsDamage : uint8_t { kNone, kNoticeable, kLoss };
 
 // Where each record begins, and where the last one ends. REQUIRES: whole records.

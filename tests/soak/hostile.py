@@ -1,6 +1,6 @@
 """Hostile: misbehaving clients, one of each kind; the class keeps them open for a while.
 
-None of them exceeds a limit, by which other clients would be refused.
+None of them exceeds a limit that would make the server refuse other clients.
 """
 
 import random

@@ -1,4 +1,4 @@
-// The same for the unit tests.
+// precompiled.h, and more for the unit tests.
 #include <doctest/doctest.h>
 
 #include "precompiled.h"

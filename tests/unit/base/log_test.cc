@@ -16,7 +16,7 @@ namespace {
 
 using test::read_all;
 
-// A line with such a field, and one behind it.
+// A log line with `text` in a field, and another field behind it.
 std::string line_with(const std::string& text, bool json) {
   const test::TemporaryFolder folder;
   LogOptions options;

@@ -1,5 +1,5 @@
-// A worker that takes jobs to run together, instruction by instruction: at each of them another
-// worker takes what is in the ring, and the master publishes a job of another handler there.
+// At each instruction of a worker that takes jobs for a batch, another worker takes the jobs that
+// are in the ring, and the master publishes a job of another handler in their place.
 #include <doctest/doctest.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -15,8 +15,8 @@ void publish_three(Floor& floor) {
     floor.publish({job, 1}, "params");
 }
 
-// A worker that has two jobs, and stands before the third. Its exit code is 1 if it takes one of
-// another handler.
+// A worker that has two jobs, and stops before it takes the third. Its exit code is 1 if the third
+// is of another handler.
 test::Traced trace(const Floor& floor) {
   const auto take_three = [](WorkerPort& port) {
     const WorkerPort::Job first = *port.try_next().value();

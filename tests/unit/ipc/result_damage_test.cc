@@ -1,4 +1,4 @@
-// What a worker that scribbles over its results can do to the master: get an error, no more.
+// A worker that scribbles over its results can cause an error in the master, and no more.
 // result_ring_fuzz.cc fills the region with noise.
 #include <cstring>
 #include <doctest/doctest.h>
@@ -35,7 +35,7 @@ TEST_CASE("result ring: a tail that no writer could have stored is damage") {
     scribbled.words().tail = tail;
     CAPTURE(tail);
     CHECK(scribbled.is_damaged());
-    CHECK(scribbled.is_damaged());  // still, and popping what was not read gives nothing away
+    CHECK(scribbled.is_damaged());  // still, and pop() without a record frees nothing
     scribbled.reader.pop();
     CHECK(scribbled.words().head == 0);
   }
@@ -80,7 +80,7 @@ TEST_CASE("result ring: a record that is longer than what was published is damag
       scribbled.words().tail = 64;
       CAPTURE(size);
       CHECK(scribbled.is_damaged());
-      scribbled.reader.pop();  // of what was not read gives nothing away
+      scribbled.reader.pop();  // frees nothing without a record
       CHECK(scribbled.words().head == 0);
     }
   }

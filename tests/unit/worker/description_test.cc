@@ -14,7 +14,7 @@ std::string fault_of(const std::string& text) {
   return parsed ? "" : parsed.error();
 }
 
-// Of a description with these params; "fits" where they do.
+// The fault that a description with these members finds in `params`; "fits": none.
 std::string judge(const std::string& members, const std::string& params) {
   const auto parsed = Description::parse('{' + members + '}');
   REQUIRE_MESSAGE(parsed, parsed.error());

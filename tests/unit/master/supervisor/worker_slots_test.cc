@@ -168,7 +168,7 @@ TEST_CASE("worker slots: when a whole generation is gone, all that are wanted ar
   worker_slots.on_all_gone();
   CHECK(worker_slots.up_count() == 0);
   CHECK(worker_slots.slot(0).young_deaths ==
-        1);  // the fork server's death excuses nobody's earlier ones
+        1);  // the fork server's death does not clear earlier young deaths
   CHECK(worker_slots.slot(1).young_deaths == 0);
   CHECK(worker_slots.take_due(1) == Slots{0, 1});
 }

@@ -54,7 +54,7 @@ TEST_CASE("symbols: a file that is damaged, cut off or missing has no functions"
   CHECK(!SymbolTable(folder.at("cut")).find_function(1));
   Elf64_Ehdr damaged;
   std::memcpy(&damaged, head.data(), sizeof damaged);
-  damaged.e_shoff = 64;  // what stands there are no section headers
+  damaged.e_shoff = 64;  // no section headers stand there
   std::memcpy(head.data(), &damaged, sizeof damaged);
   folder.write("damaged", head);
   CHECK(!SymbolTable(folder.at("damaged")).find_function(1));

@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include <boost/interprocess/anonymous_shared_memory.hpp>
+
 #include "base/assert.h"
 
 namespace ringmaster::ipc {
@@ -16,7 +18,10 @@ uint32_t unit_count(uint64_t capacity) {
 }  // namespace
 
 Arena::Arena(uint64_t capacity)
-    : lengths_(unit_count(capacity)), free_units_(unit_count(capacity)) {}
+    : lengths_memory_(
+          boost::interprocess::anonymous_shared_memory(unit_count(capacity) * sizeof(uint32_t))),
+      lengths_(static_cast<uint32_t*>(lengths_memory_.get_address()), unit_count(capacity)),
+      free_units_(unit_count(capacity)) {}
 
 std::optional<uint32_t> Arena::find_place(uint32_t units) const {
   const auto all = static_cast<uint32_t>(lengths_.size());

@@ -15,7 +15,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
-#include <vector>
+#include <span>
+
+#include <boost/interprocess/mapped_region.hpp>
 
 #include "ipc/free_units.h"
 
@@ -35,7 +37,8 @@ class Arena {
     return bytes == 0 ? kUnitBytes : (bytes - 1) / kUnitBytes * kUnitBytes + kUnitBytes;
   }
 
-  // Manages [0, capacity) of a region; capacity is rounded down to whole units.
+  // Manages [0, capacity) of a region; capacity is rounded down to whole units. Throws where the
+  // system has no memory for the lengths.
   explicit Arena(uint64_t capacity);
 
   // Empty: no place is large enough.
@@ -48,7 +51,10 @@ class Arena {
  private:
   std::optional<uint32_t> find_place(uint32_t units) const;
 
-  std::vector<uint32_t> lengths_;  // of the block that begins at a unit, in units; 0: none does
+  // Of the block that begins at a unit, in units; 0: none does. The system zeroes a page when it is
+  // first used: to fill all of them would hold the event loop for milliseconds at each reload.
+  boost::interprocess::mapped_region lengths_memory_;
+  std::span<uint32_t> lengths_;
   FreeUnits free_units_;
   uint64_t used_bytes_ = 0;
 };

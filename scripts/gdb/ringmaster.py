@@ -164,10 +164,10 @@ class Jobs(gdb.Command):
     def invoke(self, argument, from_tty):
         for deployment in deployments():
             jobs = pointee(deployment["dispatcher_"])["table_"]
-            slots, touched = elements(jobs["jobs_"]), int(jobs["touched_"])
-            used = [job for job in slots[:touched] if word(job["state"]) != "free"]
+            slots = [pointee(slot) for slot in elements(jobs["jobs_"])]
+            used = [job for job in slots if word(job["state"]) != "free"]
             file = text(deployment["options_"]["config_file"])
-            table(f"{file}: {len(used)} of {len(slots)} jobs",
+            table(f"{file}: {len(used)} of {int(jobs['capacity_'])} jobs",
                   ["slot", "state", "method", "step", "attempts", "sequence", "deadline"],
                   [self.row(job) for job in used])
 

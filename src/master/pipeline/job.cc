@@ -1,6 +1,5 @@
 #include "master/pipeline/job.h"
 
-#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/assert.h"
@@ -13,21 +12,19 @@ uint64_t requests = 0;  // so far, of all tables
 
 }  // namespace
 
-JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), jobs_(slots) {
+JobTable::JobTable(ipc::PayloadStore& store, uint32_t slots) : store_(store), capacity_(slots) {
   RM_ASSERT(slots > 0 && slots <= ipc::kJobSlotsMax);
-  // The lowest slot is used first: few jobs at once stay on few warm cache lines.
-  for (uint32_t slot = slots; slot-- > 0;) {
-    jobs_[slot].ticket.slot = slot;
-    jobs_[slot].publication.job = slot;
-    free_.push_back(slot);
-  }
 }
 
 Job* JobTable::allocate() {
-  if (free_.empty()) return nullptr;
-  Job& job = jobs_[free_.back()];
+  if (free_.empty()) {
+    if (jobs_.size() == capacity_) return nullptr;
+    free_.push_back(static_cast<uint32_t>(jobs_.size()));
+    jobs_.push_back(std::make_unique<Job>());
+    jobs_.back()->ticket.slot = jobs_.back()->publication.job = free_.back();
+  }
+  Job& job = *jobs_[free_.back()];  // the last one that was freed: its memory is in the cache
   free_.pop_back();
-  touched_ = std::max<size_t>(touched_, job.ticket.slot + 1);
   job.ticket.request = ++requests;
   job.entry.ticket = job.ticket;
   job.step = 0;
@@ -50,13 +47,13 @@ void JobTable::free(Job& job) {
 
 Job* JobTable::find(Ticket ticket) {
   if (ticket.slot >= jobs_.size()) return nullptr;
-  Job& job = jobs_[ticket.slot];
+  Job& job = *jobs_[ticket.slot];
   return job.state != JobState::kFree && job.ticket == ticket ? &job : nullptr;
 }
 
 Job* JobTable::find_published(ipc::Publication id) {
   if (id.job >= jobs_.size()) return nullptr;
-  Job& job = jobs_[id.job];
+  Job& job = *jobs_[id.job];
   return is_with_workers(job) && job.publication == id ? &job : nullptr;
 }
 

@@ -8,7 +8,8 @@
 // memory names: each step and each attempt is published under a new one, so a word or a result of a
 // former publication finds nothing.
 // Processes: the master only.
-// Memory:    all slots exist from the start; a job's blocks are freed with it.
+// Memory:    a slot is made when it is first used, so a large table costs nothing at the start; a
+//            job's blocks are freed with it.
 // Limits:    `slots` jobs at once.
 #pragma once
 
@@ -133,19 +134,18 @@ class JobTable {
 
   template <class Visit>
   void for_each_used(Visit visit) {
-    for (size_t slot = 0; slot < touched_; ++slot) {
-      if (jobs_[slot].state != JobState::kFree) visit(jobs_[slot]);
-    }
+    for (const std::unique_ptr<Job>& job : jobs_)
+      if (job->state != JobState::kFree) visit(*job);
   }
 
   size_t used() const { return jobs_.size() - free_.size(); }
-  size_t capacity() const { return jobs_.size(); }
+  size_t capacity() const { return capacity_; }
 
  private:
   ipc::PayloadStore& store_;
-  std::vector<Job> jobs_;
-  std::vector<uint32_t> free_;
-  size_t touched_ = 0;  // slots from here on were never used
+  size_t capacity_;
+  std::vector<std::unique_ptr<Job>> jobs_;  // by slot
+  std::vector<uint32_t> free_;              // of these
 };
 
 }  // namespace ringmaster::master

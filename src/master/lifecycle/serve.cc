@@ -18,6 +18,7 @@
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
 #include "master/lifecycle/fd_limit.h"
+#include "master/lifecycle/options_loader.h"
 #include "master/lifecycle/signals.h"
 #include "master/lifecycle/watchdog.h"
 #include "master/system/systemd.h"
@@ -64,7 +65,7 @@ Result<Loop> make_loop() {
 class Server {
  public:
   Server(LoadOptions load_options, Loop loop)
-      : load_options_(std::move(load_options)), loop_(std::move(loop)) {}
+      : loop_(std::move(loop)), options_loader_(loop_.get(), std::move(load_options)) {}
 
   Status start(Options options);
   ExitCode run();
@@ -76,6 +77,7 @@ class Server {
   Status on_ready(Deployment& next);
   void on_failed(const Error& error);
   void reload();
+  void begin_rollout(OptionsLoader::Loaded options);
   void refuse_reload(const std::string& why);
   void change_worker_count(int by);
   void stop();
@@ -84,11 +86,13 @@ class Server {
   void end_when_answered();
   void end(ExitCode exit_code);
   std::string status(const Deployment* serving) const;
+  // The handlers of a start or reload are being loaded, or its configuration.
+  bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   AdminServer::Health health() const;
   std::string reloads() const;
 
-  const LoadOptions load_options_;
   const Loop loop_;  // closed after all handles on it
+  OptionsLoader options_loader_;
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Frontend> frontend_;
   std::unique_ptr<AdminServer> status_port_;
@@ -145,7 +149,7 @@ void Server::watch_loop() {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->loop_waits().take_results();
     self->rollout_->destroy_ended();
-    if (self->is_reload_pending_ && !self->rollout_->is_under_way()) self->reload();
+    if (self->is_reload_pending_ && !self->is_reloading()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();
     self->end_when_answered();
@@ -210,12 +214,17 @@ void Server::on_failed(const Error& error) {
 
 void Server::reload() {
   if (is_stopping_ || is_ending_) return;
-  is_reload_pending_ = rollout_->is_under_way();
+  is_reload_pending_ = is_reloading();
   if (is_reload_pending_) return;  // the event loop begins it before it next waits
   reloads_.begin();
   log(Level::kInfo, "reloading");
   notifier_->reloading();
-  tl::expected<Options, std::vector<std::string>> options = load_options_();
+  options_loader_.load([this](OptionsLoader::Loaded options) {
+    if (!is_stopping_) begin_rollout(std::move(options));
+  });
+}
+
+void Server::begin_rollout(OptionsLoader::Loaded options) {
   if (!options) {
     for (const std::string& problem : options.error())
       log(Level::kError, "bad_configuration", {{"problem", problem}});
@@ -325,7 +334,7 @@ AdminServer::Health Server::health() const {
 std::string Server::reloads() const {
   const char* state = is_stopping_                     ? "stopping"
                       : rollout_->serving() == nullptr ? "starting"
-                      : rollout_->is_under_way()       ? "reloading"
+                      : is_reloading()                 ? "reloading"
                                                        : "serving";
   return reloads_.to_json(::getpid(), configuration_, state);
 }

@@ -18,7 +18,7 @@ using LoadOptions = std::function<tl::expected<Options, std::vector<std::string>
 // Serves until TERM or QUIT (finishes admitted requests) or INT (stops now). Logs why it ends
 // otherwise. Leaves no process behind. Signals besides: HUP: calls `load_options` and serves the
 // result once it is ready; on any failure it goes on as before · TTIN, TTOU: one worker more, one
-// fewer · USR1: opens the log file again.
+// fewer · USR1: opens the log file again. Another thread calls `load_options`.
 [[nodiscard]] ExitCode serve(Options options, LoadOptions load_options);
 
 }  // namespace ringmaster::master

@@ -37,6 +37,7 @@ MasterPort::MasterPort(Region control, const Geometry& geometry)
              geometry.ring_entries},
             head_->cursor),
       results_(geometry.worker_slots),
+      has_worker_(geometry.worker_slots),
       last_result_at_(geometry.worker_slots) {}
 
 Result<Fd> MasterPort::renew_results(uint32_t worker) {
@@ -49,6 +50,7 @@ Result<Fd> MasterPort::renew_results(uint32_t worker) {
   if (!region) return tl::unexpected(region.error());
   const ResultReader reader({region->data(), bytes});
   results_[worker].emplace(Results{std::move(*region), reader});
+  has_worker_[worker] = true;
   return memory;
 }
 
@@ -140,17 +142,21 @@ std::vector<Publication> MasterPort::were_running(uint32_t worker) const {
 }
 
 std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
+  // The entries first: a worker stores its running word before it frees the entry.
+  if (const std::optional<uint32_t> worker = ring_.claimer_of(id); worker && has_worker(*worker))
+    return worker;
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
-    // The entry first: a worker stores its running word before it frees the entry.
-    if (ring_.claimed_by(worker) == id) return worker;
-    const std::vector<Publication> running = were_running(worker);
-    if (std::find(running.begin(), running.end(), id) != running.end()) return worker;
+    if (!has_worker(worker)) continue;
+    for (const AtomicWord& word : worker_words_[worker].running) {
+      const JobWord running = word.load(std::memory_order_acquire);
+      if (running != kFreeWord && publication_of(running) == id) return worker;
+    }
   }
   return std::nullopt;
 }
 
 Result<std::vector<Publication>> MasterPort::audit(const IsPublished& is_published) const {
-  std::vector<Publication> named;
+  Named named;
   // The entries first: a worker stores its running word before it frees the entry, and commits a
   // result before it clears the running word. So each job is found in one of these three.
   for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
@@ -161,28 +167,57 @@ Result<std::vector<Publication>> MasterPort::audit(const IsPublished& is_publish
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
     if (Status sane = audit_worker(worker, named); !sane) return tl::unexpected(sane.error());
   }
-  return named;
+  if (Status sane = audit_twice_named(named); !sane) return tl::unexpected(sane.error());
+  for (const auto& [id, entry] : named.ready)
+    named.taken.push_back(id);
+  return std::move(named.taken);
 }
 
-Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published,
-                               std::vector<Publication>& named) const {
+// A job keeps its entry until a worker has stored it as running. So it is never in two entries, and
+// an entry that is still READY once a worker runs its job was written a second time.
+Status MasterPort::audit_twice_named(const Named& named) const {
+  const auto by_job = [](Publication a, Publication b) {
+    return std::pair(a.job, a.sequence) < std::pair(b.job, b.sequence);
+  };
+  std::vector<Publication> taken = named.taken;
+  std::sort(taken.begin(), taken.end(), by_job);
+  std::vector<Publication> ready;
+  for (const auto& [id, entry] : named.ready) {
+    ready.push_back(id);
+    const bool is_taken = std::binary_search(taken.begin(), taken.end(), id, by_job);
+    if (is_taken && ring_.was_at(entry) == make_word(EntryState::kReady, 0, id)) {
+      return fail(ExitCode::kInternal,
+                  fmt::format("ring entry {}: job {} is ready, and with a worker", entry, id.job));
+    }
+  }
+  std::sort(ready.begin(), ready.end(), by_job);
+  const auto twice = std::adjacent_find(ready.begin(), ready.end());
+  if (twice == ready.end()) return {};
+  return fail(ExitCode::kInternal, fmt::format("two ring entries have job {}", twice->job));
+}
+
+Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published, Named& named) const {
   const JobWord word = ring_.was_at(entry);
   if (word == kFreeWord) return {};
   const Publication id = publication_of(word);
-  const size_t workers = state_of(word) == EntryState::kClaimed ? worker_words_.size() : 1;
-  const bool has_state =
-      state_of(word) == EntryState::kReady || state_of(word) == EntryState::kClaimed;
+  const bool is_ready = word == make_word(EntryState::kReady, 0, id);
+  const bool is_claimed = state_of(word) == EntryState::kClaimed && has_worker(worker_of(word));
   // A job leaves the ring before its result comes, so a job in the ring is not answered yet.
-  if (!has_state || worker_of(word) >= workers || !is_published(id)) {
+  if (!(is_ready || is_claimed) || !is_published(id)) {
     return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
   }
-  named.push_back(id);
+  if (is_ready) {
+    named.ready.emplace_back(id, entry);
+  } else {
+    named.taken.push_back(id);
+  }
   return {};
 }
 
-Status MasterPort::audit_worker(uint32_t worker, std::vector<Publication>& named) const {
+Status MasterPort::audit_worker(uint32_t worker, Named& named) const {
   const WorkerWords& words = worker_words_[worker];
-  if (!words.bell.was_sane()) {
+  const bool is_ringing = words.bell.was_state() != WorkerState::kAbsent;
+  if (!words.bell.was_sane() || (is_ringing && !has_worker(worker))) {
     return fail(ExitCode::kInternal, fmt::format("the bell of worker {}", worker));
   }
   for (const AtomicWord& word : words.running) {
@@ -190,20 +225,26 @@ Status MasterPort::audit_worker(uint32_t worker, std::vector<Publication>& named
     if (running == kFreeWord) continue;
     // Its result may have been taken already, and its slot in the table be another job's.
     const Publication id = publication_of(running);
-    if (running != make_word(EntryState::kClaimed, worker, id) || id.job >= job_slots_) {
+    const bool is_its = running == make_word(EntryState::kClaimed, worker, id);
+    if (!is_its || !has_worker(worker) || id.job >= job_slots_) {
       return fail(ExitCode::kInternal,
                   fmt::format("running word of worker {}: {:#018x}", worker, running));
     }
-    named.push_back(id);
+    named.taken.push_back(id);
   }
   return {};
 }
 
 std::vector<Publication> MasterPort::take_over(uint32_t worker) {
-  std::vector<Publication> jobs = were_running(worker);
+  std::vector<Publication> jobs;
+  const auto add = [&jobs](Publication id) {
+    if (std::find(jobs.begin(), jobs.end(), id) == jobs.end()) jobs.push_back(id);
+  };
+  const std::vector<Publication> claimed = ring_.take_over(worker);
+  for (const std::vector<Publication>& some : {were_running(worker), claimed})
+    std::for_each(some.begin(), some.end(), add);
   WorkerWords& words = worker_words_[worker];
-  if (const std::optional<Publication> claimed = ring_.claimed_by(worker)) jobs.push_back(*claimed);
-  ring_.forget(worker);
+  has_worker_[worker] = false;
   for (AtomicWord& word : words.running)
     word.store(kFreeWord, std::memory_order_relaxed);
   words.bell.reset();

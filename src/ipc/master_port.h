@@ -29,8 +29,9 @@ class MasterPort {
   void take_rings() { RM_ASSERT(MasterBell::try_take_rings(event_.get())); }
 
   // Makes a new result ring for the worker that will be forked into this slot. Returns its memory,
-  // which only that worker can map. REQUIRES: no worker has the slot. Works without a free
-  // descriptor, too, if keep_spares() was called since the last memory was closed.
+  // which only that worker can map. The slot counts as the worker's until take_over(). REQUIRES: no
+  // worker has the slot. Works without a free descriptor, too, if keep_spares() was called since
+  // the last memory was closed.
   [[nodiscard]] Result<Fd> renew_results(uint32_t worker);
   void keep_spares();
 
@@ -64,12 +65,12 @@ class MasterPort {
   }
   // The worker that had this publication in hand.
   std::optional<uint32_t> was_held_by(Publication id) const;
-  // The publications that a reaped worker had claimed or was running, answered ones included; two
-  // words may name the same one. Resets the slot's words.
+  // The publications that a reaped worker had claimed or was running, answered ones included, each
+  // once. Resets the slot's words.
   std::vector<Publication> take_over(uint32_t worker);
 
   // Checks the workers' words and the ring. An error: a word that no undamaged worker can have
-  // written. (drain() checks the results; the cursor is a hint, and the master's bell is set anew
+  // written, or that names a slot without a worker, whose jobs nobody would ever end. (drain() checks the results; the cursor is a hint, and the master's bell is set anew
   // before and after each wait.) Returns the publications that the words name. `is_published`:
   // whether a publication in the ring is with the workers, by the job table. A publication that was
   // so before the call, and that is neither named nor among the results of the next drain(), was
@@ -87,9 +88,15 @@ class MasterPort {
  private:
   MasterPort(Region control, const Geometry& geometry);
   bool try_wake_one();
-  Status audit_entry(size_t entry, const IsPublished& is_published,
-                     std::vector<Publication>& named) const;
-  Status audit_worker(uint32_t worker, std::vector<Publication>& named) const;
+  // The publications that words name: those READY in the ring, with their entries; and others.
+  struct Named {
+    std::vector<std::pair<Publication, size_t>> ready;
+    std::vector<Publication> taken;
+  };
+  Status audit_entry(size_t entry, const IsPublished& is_published, Named& named) const;
+  Status audit_worker(uint32_t worker, Named& named) const;
+  Status audit_twice_named(const Named& named) const;
+  bool has_worker(size_t slot) const { return slot < has_worker_.size() && has_worker_[slot]; }
 
   struct Results {
     Region memory;
@@ -108,6 +115,7 @@ class MasterPort {
   std::span<WorkerWords> worker_words_;
   Ring ring_;
   std::vector<std::optional<Results>> results_;  // by worker slot; none: it never had a worker
+  std::vector<bool> has_worker_;                 // by worker slot
   // By worker slot: the number, among all results, of its last one.
   std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;

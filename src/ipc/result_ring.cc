@@ -1,6 +1,8 @@
 #include "ipc/result_ring.h"
 
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cstring>
 #include <fmt/format.h>
 #include <unistd.h>
@@ -26,6 +28,17 @@ ResultRingWords& words_of(std::span<std::byte> region) {
 
 void write_header(std::byte* at, const RecordHeader& header) {
   std::memcpy(at, &header, sizeof header);
+}
+
+// Reads each word once: a compiler may read twice what a copy reads, and a damaged worker may write
+// between the two.
+RecordHeader read_header(std::byte* at) {
+  std::array<uint64_t, sizeof(RecordHeader) / sizeof(uint64_t)> words{};
+  for (uint64_t& word : words) {
+    word = std::atomic_ref(*reinterpret_cast<uint64_t*>(at)).load(std::memory_order_relaxed);
+    at += sizeof word;
+  }
+  return std::bit_cast<RecordHeader>(words);
 }
 
 }  // namespace
@@ -82,7 +95,7 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
     RecordHeader header{};
     uint64_t length = 0;
     if (tail - head_ <= data_.size() && tail % alignof(RecordHeader) == 0) {
-      std::memcpy(&header, data_.data() + offset, sizeof header);
+      header = read_header(data_.data() + offset);
       length = record_length(header.size);
     }
     peeked_ = length <= there ? length : 0;

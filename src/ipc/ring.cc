@@ -72,22 +72,24 @@ bool Ring::is_ready(Publication id) const {
   });
 }
 
-std::optional<Publication> Ring::claimed_by(uint32_t worker) const {
+std::optional<uint32_t> Ring::claimer_of(Publication id) const {
   for (const AtomicWord& entry : entries_) {
     const JobWord word = entry.load(std::memory_order_acquire);
-    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker)
-      return publication_of(word);
+    if (state_of(word) == EntryState::kClaimed && publication_of(word) == id)
+      return worker_of(word);
   }
   return std::nullopt;
 }
 
-void Ring::forget(uint32_t worker) {
+std::vector<Publication> Ring::take_over(uint32_t worker) {
+  std::vector<Publication> claimed;
   for (AtomicWord& entry : entries_) {
     const JobWord word = entry.load(std::memory_order_acquire);
-    if (state_of(word) == EntryState::kClaimed && worker_of(word) == worker) {
-      entry.store(kFreeWord, std::memory_order_release);
-    }
+    if (state_of(word) != EntryState::kClaimed || worker_of(word) != worker) continue;
+    claimed.push_back(publication_of(word));
+    entry.store(kFreeWord, std::memory_order_release);
   }
+  return claimed;
 }
 
 }  // namespace ringmaster::ipc

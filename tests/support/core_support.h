@@ -55,12 +55,8 @@ class Core {
     words.emplace(port->control_memory_fd(), geometry());
     damages.clear();
     results.clear();
-    result_memories.clear();
-    const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
-    for (uint32_t slot = 0; slot < kWorkers; ++slot) {
-      const Fd& memory = result_memories.emplace_back(port->renew_results(slot).value());
-      results.push_back(ipc::Region::map(memory.get(), ipc::Access::kReadWrite, 0, bytes).value());
-    }
+    for (uint32_t slot = 0; slot < kWorkers; ++slot)
+      results.push_back(renew_results(slot));
     stage().set_port(&*port);
     stage().set_workers(64);
   }
@@ -90,7 +86,15 @@ class Core {
     WorkerExit death;
     death.worker = worker;
     death.how = "signal 9";
-    return stage().on_worker_lost(death, was_ended_by_us);
+    std::vector<LostJob> lost = stage().on_worker_lost(death, was_ended_by_us);
+    results[worker] = renew_results(worker);  // of its successor
+    return lost;
+  }
+  ipc::Region renew_results(uint32_t worker) {
+    result_memories[worker] = std::move(port->renew_results(worker).value());
+    const size_t bytes = ipc::result_region_bytes(geometry().result_bytes);
+    return ipc::Region::map(result_memories[worker].get(), ipc::Access::kReadWrite, 0, bytes)
+        .value();
   }
 
   test::Loop loop;
@@ -98,7 +102,7 @@ class Core {
   std::optional<ipc::MasterPort> port;
   std::optional<ipc::Words> words;
   std::vector<ipc::Region> results;  // by worker slot, as result_memories
-  std::vector<Fd> result_memories;
+  Fd result_memories[kWorkers];
   std::vector<Error> damages;  // of this generation, as told
   Dispatcher dispatcher;
 };

@@ -65,12 +65,16 @@ class Floor {
         store(std::move(PayloadStore::create(geometry).value())),
         port(std::move(MasterPort::create(geometry).value())),
         result_region(result_region_bytes(geometry.result_bytes)) {
+    result_memories.resize(worker_slots);
     for (uint32_t slot = 0; slot < worker_slots; ++slot)
-      result_memories.push_back(std::move(port.renew_results(slot).value()));
+      renew(slot);
     // A worker takes no job without a view: some tests publish jobs that have no params.
     for (uint32_t job = 0; job < geometry.job_slots; ++job)
       store.header(job).view_count = 1;
   }
+
+  // For another worker in this slot.
+  void renew(uint32_t slot) { result_memories[slot] = std::move(port.renew_results(slot).value()); }
 
   // Publishes a job with these params.
   void publish(Publication id, std::string_view params) {

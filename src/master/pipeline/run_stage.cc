@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <thread>
 #include <utility>
 
 #include "base/assert.h"
@@ -13,9 +14,11 @@
 namespace ringmaster::master {
 namespace {
 
-// The most CPU time that is counted for a step, longer than any takes: a broken worker may report
-// any number.
-constexpr uint64_t kCpuNsMax = uint64_t{1} << 50;
+// The most CPU time that a step can have used: a broken worker may report any number.
+uint64_t cpu_ns_max(uint64_t since_ns) {
+  static const uint64_t cpus = std::max(1u, std::thread::hardware_concurrency());
+  return since_ns * cpus;
+}
 
 // ipc does not depend on rpc, so it defines these codes a second time.
 static_assert(int32_t{ipc::kResultTooLate} == rpc::kDeadlineExceeded);
@@ -153,7 +156,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     // A job published while these results were taken began after `now`.
     if (now <= job->step_began_ns) now = now_ns();
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
-    job->cpu_ns += std::min(record.cpu_ns, kCpuNsMax);
+    job->cpu_ns += std::min(record.cpu_ns, cpu_ns_max(since_ns));
     scheduler_.on_done(job->entry, now, std::min(record.run_ns, since_ns));
   } else {
     scheduler_.on_returned(job->entry, now);

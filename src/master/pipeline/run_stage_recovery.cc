@@ -112,7 +112,7 @@ bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
 }
 
 std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_ended_by_us) {
-  const std::vector<ipc::Publication> ids = port_->take_over(death.worker);
+  const std::vector<ipc::Publication> ids = port_->take_over(death.worker);  // each once
   if (death.worker < finished_.size()) finished_[death.worker] = 0;
   std::vector<LostJob> lost;
   const uint64_t now = now_ns();
@@ -120,8 +120,8 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     return table_.find_published(id) != nullptr;
   });
   for (const ipc::Publication id : ids) {
-    // Two words may name one publication. A word may name an answered publication, whose job may be
-    // at its next step with another worker by now.
+    // A word may name an answered publication, whose job may be at its next step with another worker
+    // by now.
     Job* job = table_.find_published(id);
     if (job == nullptr) continue;
     lost.emplace_back();
@@ -140,14 +140,15 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
 
 void RunStage::on_port_lost(const std::string& cause) {
   take_results(kAllBytes);
-  // A job that can still be withdrawn was never claimed: it has used no attempt.
+  // A job that can still be withdrawn was never claimed: it has used no attempt. In damaged memory
+  // that is not certain, so there each job may have been run.
   ipc::MasterPort& port = *std::exchange(port_, nullptr);
   const uint64_t now = now_ns();
   scheduler_.set_workers(0, now);
   finished_.clear();
   table_.for_each_used([&](Job& job) {
     if (!is_with_workers(job)) return;
-    if (port.try_withdraw(job.publication)) {
+    if (!is_damaged_ && port.try_withdraw(job.publication)) {
       --job.attempts;
       scheduler_.on_returned(job.entry, now);
     } else {

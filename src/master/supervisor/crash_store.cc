@@ -68,16 +68,21 @@ uint64_t bytes_in(const Fd& parent, const std::string& name) {
   return bytes;
 }
 
-// Removes a file, a link (not its target), or a folder with its contents.
-Status remove_all(const Fd& parent, const std::string& name) {
+Status remove_file(const Fd& parent, const std::string& name) {
   if (::unlinkat(parent.get(), name.c_str(), 0) == 0 || errno == ENOENT) return {};
-  if (errno != EISDIR && errno != EPERM) return fail_errno("remove " + name, errno);
+  return fail_errno("remove " + name, errno);
+}
+
+// Removes a file, a link (not its target), or the folder of a crash, which has files only. A folder
+// in it is not ours: to remove all that others may have put there could take any time and memory.
+Status remove_crash(const Fd& parent, const std::string& name) {
+  if (remove_file(parent, name)) return {};
   const auto folder = open_folder(parent, name);
   if (!folder) return tl::unexpected(folder.error());
   const auto names = names_in(*folder, name);
   if (!names) return tl::unexpected(names.error());
   for (const std::string& file : *names) {
-    if (Status removed = remove_all(*folder, file); !removed) return removed;
+    if (Status removed = remove_file(*folder, file); !removed) return removed;
   }
   if (::unlinkat(parent.get(), name.c_str(), AT_REMOVEDIR) == 0) return {};
   return fail_errno("remove the folder " + name, errno);
@@ -140,7 +145,7 @@ Status make_room(const Fd& folder, const Crashes& options, uint64_t bytes) {
   uint64_t total = bytes;
   for (const std::string& name : *names) {
     if (name.starts_with(kUnfinished)) {
-      if (Status removed = remove_all(folder, name); !removed) return removed;
+      static_cast<void>(remove_crash(folder, name));  // what is not ours may stay
     }
     if (!name.starts_with(kPrefix)) continue;
     kept.push_back({name, bytes_in(folder, name)});
@@ -150,7 +155,7 @@ Status make_room(const Fd& folder, const Crashes& options, uint64_t bytes) {
   size_t count = kept.size() + 1;
   for (const Kept& oldest : kept) {
     if (count <= options.count && total <= options.total_bytes) break;
-    if (Status removed = remove_all(folder, oldest.name); !removed) return removed;
+    if (Status removed = remove_crash(folder, oldest.name); !removed) return removed;
     total -= oldest.bytes;
     --count;
   }
@@ -183,7 +188,7 @@ Result<std::string> CrashStore::keep(const Crash& crash) const {
     written = fail_errno("rename to " + crash.name, errno);
   }
   if (written) return (std::filesystem::path(options_.folder) / crash.name).string();
-  static_cast<void>(remove_all(*folder, unfinished));  // the write's error is reported instead
+  static_cast<void>(remove_crash(*folder, unfinished));  // the write's error is reported instead
   return tl::unexpected(written.error());
 }
 

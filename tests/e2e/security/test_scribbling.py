@@ -19,6 +19,10 @@ DAMAGES = {
     "a worker that is not": ("control", ENTRIES + 800, word(CLAIMED, SLOTS, 0, 1), 1, "ring entry"),
     "running words erased": ("control", WORDS, "00", WORDS_OF_ONE * SLOTS, "no word names job"),
     "running words": ("control", WORDS, "41", WORDS_OF_ONE * SLOTS, "worker 0"),
+    "a running word of no worker": (
+        "control", WORDS + 5 * WORDS_OF_ONE, word(CLAIMED, 5, 0, 1), 1, "running word of worker 5"),
+    "a bell of no worker": (
+        "control", WORDS + 5 * WORDS_OF_ONE + BELL, "01000000", 1, "the bell of worker 5"),
     "another's running word": ("control", "{other}", "c3", 8, "running word of worker {other}"),
     "another's bell": ("control", "{other}+bell", "07", 4, "the bell of worker {other}"),
     "the results' tail": ("results", 0, "ff", 8, "damaged results: tail"),

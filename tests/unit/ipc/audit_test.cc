@@ -29,7 +29,10 @@ TEST_CASE("audit: names what is in the ring and in work") {
   REQUIRE(floor.port.try_publish({2, 7}));
   REQUIRE(words.ring.try_claim(1));
   words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {3, 7});
-  CHECK(floor.port.audit(kAll).value() == std::vector<Publication>{{1, 7}, {2, 7}, {3, 7}});
+  const std::vector<Publication> named = floor.port.audit(kAll).value();
+  CHECK(named.size() == 3);
+  for (const uint32_t job : {1u, 2u, 3u})
+    CHECK(contains(named, {job, 7}));
 }
 
 TEST_CASE("audit: a ring entry that none of us can have written is damage") {
@@ -69,6 +72,39 @@ TEST_CASE("audit: a running word or a bell that its worker cannot have written i
   CHECK(fault_of(floor, kNone).empty());  // its result may have been taken: no damage
   std::memset(static_cast<void*>(&floor.words().workers[0].bell), 7, sizeof(WorkerBell));
   CHECK(fault_of(floor) == "the bell of worker 0");
+}
+
+TEST_CASE("audit: a word that names a slot without a worker is damage") {
+  const auto without_worker = [](const auto& damage) {
+    Floor floor;
+    floor.port.take_over(1);
+    CHECK(fault_of(floor).empty());
+    damage(floor.words());
+    return fault_of(floor);
+  };
+  const JobWord claimed = make_word(EntryState::kClaimed, 1, {1, 1});
+  CHECK(without_worker([&](const Words& words) {
+          words.entries[3] = claimed;
+        }).starts_with("ring entry 3: 0x"));
+  CHECK(without_worker([&](const Words& words) {
+          words.workers[1].running[63] = claimed;
+        }).starts_with("running word of worker 1: 0x"));
+  CHECK(without_worker([](const Words& words) { words.workers[1].bell.announce_sleep(); }) ==
+        "the bell of worker 1");
+}
+
+TEST_CASE("audit: a job that is ready a second time is damage") {
+  Floor floor;
+  const Words words = floor.words();
+  REQUIRE(floor.port.try_publish({1, 7}));
+  words.entries[2] = make_word(EntryState::kReady, 0, {1, 7});
+  CHECK(fault_of(floor) == "two ring entries have job 1");
+  words.entries[2] = kFreeWord;
+  CHECK(fault_of(floor).empty());
+  words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {1, 7});
+  CHECK(fault_of(floor) == "ring entry 0: job 1 is ready, and with a worker");
+  words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {1, 6});  // a former one
+  CHECK(fault_of(floor).empty());
 }
 
 TEST_CASE("audit: while workers work, each job is named or answered, at every moment") {

@@ -47,7 +47,7 @@ TEST_CASE("ring: a claimed job has the id that was published, to the last bit") 
     REQUIRE(claim);
     CHECK(claim->id == id);
     CHECK(!ring.was_ready());
-    CHECK(ring.claimed_by(kWorkerSlotsMax - 1) == id);
+    CHECK(ring.claimer_of(id) == kWorkerSlotsMax - 1);
     ring.release(claim->entry);
   }
 }
@@ -60,7 +60,7 @@ TEST_CASE("ring: a job that is given back is nobody's, and the next to be claime
   const std::optional<Ring::Claim> claim = ring.try_claim(3);
   REQUIRE(claim);
   ring.give_back(*claim);
-  CHECK(!ring.claimed_by(3));
+  CHECK(!ring.claimer_of({1, 9}));
   CHECK(ring.was_ready() == Publication{1, 9});
   CHECK(claim_all(ring) == std::vector<uint32_t>{1, 2});
   REQUIRE(ring.try_publish({4, 9}));
@@ -120,21 +120,23 @@ TEST_CASE("ring: withdraw takes back what nobody has claimed, once") {
   CHECK(!ring.try_withdraw({1, 9}));
 }
 
-TEST_CASE("ring: an entry says who has claimed it, and is forgotten for that worker only") {
+TEST_CASE("ring: an entry says who has claimed it, and is taken over for that worker only") {
   Shared shared(4);
   Ring ring = shared.view();
   for (uint32_t worker = 0; worker < 3; ++worker) {
     REQUIRE(ring.try_publish({worker, 1}));
     REQUIRE(ring.try_claim(worker));
   }
-  CHECK(ring.claimed_by(1) == Publication{1, 1});
-  ring.forget(1);
-  CHECK(!ring.claimed_by(1));
-  CHECK(ring.claimed_by(0) == Publication{0, 1});
-  CHECK(ring.claimed_by(2) == Publication{2, 1});
-  ring.forget(1);
+  CHECK(ring.claimer_of({1, 1}) == 1);
+  CHECK(!ring.claimer_of({1, 2}));
+  CHECK(ring.take_over(1) == std::vector<Publication>{{1, 1}});
+  CHECK(!ring.claimer_of({1, 1}));
+  CHECK(ring.claimer_of({0, 1}) == 0);
+  CHECK(ring.claimer_of({2, 1}) == 2);
+  CHECK(ring.take_over(1).empty());
   REQUIRE(ring.try_publish({9, 1}));
-  ring.forget(0);  // READY entries name worker 0, too, and are nobody's
+  // READY entries name worker 0, too, and are nobody's.
+  CHECK(ring.take_over(0) == std::vector<Publication>{{0, 1}});
   CHECK(ring.was_ready());
 }
 

@@ -123,6 +123,20 @@ TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is g
   CHECK(steps.core.dispatcher.in_flight() == 0);
 }
 
+TEST_CASE("run stage: in damaged memory a job that looks unclaimed may have been run") {
+  Core core;
+  const Method method{"once", {}, 60'000, 1, {RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+  Played forger(core, 0);
+  forger.commit({15, 1}, "\"forged\"");
+  CHECK(!core.take_results());
+  CHECK(core.port->was_any_ready());
+  core.lose_generation();
+  REQUIRE(client->errors.size() == 1);
+  CHECK(client->errors[0].executed == rpc::Executed::kUnknown);
+}
+
 TEST_CASE("run stage: a job whose worker was ended for another job has used an attempt") {
   for (const uint64_t attempts : {uint64_t{1}, uint64_t{2}}) {
     CAPTURE(attempts);

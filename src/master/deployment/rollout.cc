@@ -9,7 +9,7 @@
 namespace ringmaster::master {
 
 Status Rollout::begin(Options options) {
-  RM_ASSERT(!is_under_way());
+  RM_ASSERT(can_begin());
   Result<std::unique_ptr<Deployment>> started =
       Deployment::start(loop_, loop_waits_, std::move(options), generations_,
                         {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});

@@ -28,7 +28,14 @@ class Rollout {
 
   Rollout(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}
 
-  // Starts the next deployment. REQUIRES: !is_under_way().
+  // So many former deployments finish their requests at once, after the next one has taken over.
+  // Each holds memory, descriptors and workers.
+  static constexpr size_t kFormerMax = 2;
+
+  // Whether the next deployment may start now: none does, and kFormerMax leaves room for the one
+  // that serves.
+  bool can_begin() const { return next_ == nullptr && former() < kFormerMax; }
+  // Starts the next deployment. REQUIRES: can_begin().
   [[nodiscard]] Status begin(Options options);
   bool is_under_way() const { return next_ != nullptr; }
 
@@ -50,6 +57,9 @@ class Rollout {
   bool is_over() const { return deployments_.empty(); }
 
  private:
+  size_t former() const {
+    return deployments_.size() - (serving_ != nullptr ? 1 : 0) - (next_ != nullptr ? 1 : 0);
+  }
   void on_ready();
   void on_failed(const Error& error);
 

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "master/admin/admin_server.h"
+#include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
 #include "master/system/cpu_count.h"
 #include "upstream/http_client.h"
@@ -13,22 +14,25 @@
 namespace ringmaster::master {
 namespace {
 
-// Event loop and log (10), listeners (8), a generation's memories, bell, channel and output (8,
-// twice while the next one starts), spawning one (8), libcurl's resolver (8), room; and the
-// connections that are refused with an error.
-constexpr uint64_t kOwnDescriptors = 64 + Frontend::kToldMax;
+// A configuration that serves, and former ones that finish their requests. (While one of these is
+// still to end, the next one may start instead.)
+constexpr uint64_t kConfigurations = 1 + Rollout::kFormerMax;
 
-// For a worker's output, also while the next generation starts.
-constexpr uint64_t kPipesPerWorker = 2;
+// Of a configuration: a generation's memories, bell, channel and output.
+constexpr uint64_t kOfGeneration = 8;
+
+// Event loop and log (10), listeners (8), spawning a generation (8), libcurl's resolver (8), room;
+// and the connections that are refused with an error.
+constexpr uint64_t kOwnDescriptors = 48 + Frontend::kToldMax;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
   const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
-  sum += kPipesPerWorker * workers;
+  uint64_t each = kOfGeneration + workers;  // one pipe for a worker's output
   for (const upstream::UpstreamOptions& upstream : options.upstreams)
-    sum += upstream::HttpClient::descriptors_max(upstream);
-  return sum;
+    each += upstream::HttpClient::descriptors_max(upstream);
+  return sum + kConfigurations * each;
 }
 
 }  // namespace

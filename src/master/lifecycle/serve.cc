@@ -88,6 +88,7 @@ class Server {
   std::string status(const Deployment* serving) const;
   // The handlers of a start or reload are being loaded, or its configuration.
   bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
+  bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
   AdminServer::Health health() const;
   std::string reloads() const;
 
@@ -105,7 +106,7 @@ class Server {
   UvHandle<uv_timer_t> grace_;
   ReloadRecord reloads_;
   std::string configuration_;       // the absolute path of the file
-  bool is_reload_pending_ = false;  // requested while a start or reload was under way
+  bool is_reload_pending_ = false;  // requested while none could begin
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
   uint64_t answered_ns_ = 0;        // when nothing was in flight any more, while stopping
@@ -149,7 +150,7 @@ void Server::watch_loop() {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->loop_waits().take_results();
     self->rollout_->destroy_ended();
-    if (self->is_reload_pending_ && !self->is_reloading()) self->reload();
+    if (self->is_reload_pending_ && self->can_reload()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();
     self->end_when_answered();
@@ -214,8 +215,11 @@ void Server::on_failed(const Error& error) {
 
 void Server::reload() {
   if (is_stopping_ || is_ending_) return;
-  is_reload_pending_ = is_reloading();
-  if (is_reload_pending_) return;  // the event loop begins it before it next waits
+  is_reload_pending_ = !can_reload();
+  if (is_reload_pending_) {  // the event loop begins it before it next waits
+    if (!is_reloading()) log(Level::kInfo, "reload_waits", {{"former", Rollout::kFormerMax}});
+    return;
+  }
   reloads_.begin();
   log(Level::kInfo, "reloading");
   notifier_->reloading();
@@ -332,10 +336,10 @@ AdminServer::Health Server::health() const {
 }
 
 std::string Server::reloads() const {
-  const char* state = is_stopping_                     ? "stopping"
-                      : rollout_->serving() == nullptr ? "starting"
-                      : is_reloading()                 ? "reloading"
-                                                       : "serving";
+  const char* state = is_stopping_                           ? "stopping"
+                      : rollout_->serving() == nullptr       ? "starting"
+                      : is_reloading() || is_reload_pending_ ? "reloading"
+                                                             : "serving";
   return reloads_.to_json(::getpid(), configuration_, state);
 }
 

@@ -55,6 +55,28 @@ def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, ga
         assert client.call("echo", ["newest"]) == ["newest"]
 
 
+def test_a_reload_waits_while_two_former_configurations_finish(holding, gate):
+    running, gates = holding(), [gate("first"), gate("second"), gate("third")]
+    with running.connect() as client:
+        for held in gates[:2]:
+            held.hold(client, held.path.name)
+            before = len(running.lines)
+            running.process.send(signal.SIGHUP)
+            running.wait_for_line("event=reloaded", before)
+        gates[2].hold(client, "third")
+        running.process.send(signal.SIGHUP)
+        running.wait_for_line("event=reload_waits former=2")
+        assert running.call("echo", ["meanwhile"]) == ["meanwhile"]
+        before = len(running.lines)
+        gates[1].open()
+        assert client.answer()["id"] == "second"
+        running.wait_for_line("event=reloaded", before)
+        for held in (gates[0], gates[2]):
+            held.open()
+            client.answer()
+    assert running.stop() == 0
+
+
 def test_a_fork_server_that_dies_while_its_generation_drains(holding, gate):
     running, held = holding(), gate()
     with running.connect() as client:

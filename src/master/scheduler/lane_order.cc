@@ -16,14 +16,25 @@ int64_t may_go_first_ns(const Flow& flow, int64_t first_work_ns, const ShareGrou
 
 }  // namespace
 
-LaneOrder::Choice LaneOrder::best(int64_t begin_by_ns) const {
-  if (!urgent_.empty() && urgent_.front_key() <= begin_by_ns) {
+LaneOrder::Choice LaneOrder::best(int64_t now_ns) const {
+  if (is_any_urgent(now_ns)) {
     Flow& flow = urgent_.front();
     return {&flow, Rank::kUrgent, first(flow)->deadline_ns};
   }
   if (!eligible_.empty()) return {&eligible_.front(), Rank::kEligible, eligible_.front_key()};
   if (!pending_.empty()) return {&pending_.front(), Rank::kPending, pending_.front_key()};
   return {};
+}
+
+// A job beyond its share is urgent if it would be late behind the job that is next without it. It
+// never makes a job within its share late.
+bool LaneOrder::is_any_urgent(int64_t now_ns) const {
+  if (urgent_.empty()) return false;
+  const bool has_eligible = !eligible_.empty();
+  const Entry& next = *first(has_eligible ? eligible_.front() : pending_.front());
+  if (urgent_.front_key() > now_ns + next.work_ns) return false;
+  return !has_eligible ||
+         now_ns + first(urgent_.front())->work_ns <= next.deadline_ns - next.work_ns;
 }
 
 const Entry* LaneOrder::first(const Flow& flow) const {

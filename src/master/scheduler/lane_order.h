@@ -26,8 +26,9 @@ class LaneOrder {
     Rank rank = Rank::kPending;
     int64_t key = 0;  // deadline, or start tag of kPending
   };
-  // Of urgent jobs those count that must begin before `begin_by_ns`.
-  Choice best(int64_t begin_by_ns) const;
+  Choice best(int64_t now_ns) const;
+  // Whether any flow within its share has a job queued.
+  bool has_eligible() const { return !eligible_.empty(); }
 
   // Adds to or takes from a flow, and the flows that contain it. Call place() next.
   void add(Flow& flow, Entry& entry, bool is_fetching);
@@ -51,6 +52,7 @@ class LaneOrder {
   int64_t must_begin_ns() const;
 
  private:
+  bool is_any_urgent(int64_t now_ns) const;
   void unplace(Flow& flow);
 
   ShareGroup& group_;

@@ -3,6 +3,7 @@
 // Pure; the master only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 
@@ -53,6 +54,12 @@ class LaneOrders {
     if (client.parent == &root_group_) return;
     for (Flow& flow : addresses_flows_)
       if (flow.place != Flow::Place::kNone) flow.order.place(flow);
+  }
+  // Whether any member of the group within its share has a job queued.
+  bool has_eligible(const ShareGroup& group) const {
+    const auto& orders = &group == &root_group_ ? root_ : addresses_;
+    return std::any_of(orders.begin(), orders.end(),
+                       [](const LaneOrder& order) { return order.has_eligible(); });
   }
   // The group's virtual time has moved.
   void promote(const ShareGroup& group) {

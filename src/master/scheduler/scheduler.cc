@@ -143,11 +143,11 @@ bool Scheduler::is_whole_unit(const Entry& entry) const {
   return all_ns > static_cast<double>(WorkerLoad::kAheadNs);
 }
 
-Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t begin_by_ns) const {
-  const LaneOrder::Choice choice = order.best(begin_by_ns);
+Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t now_ns) const {
+  const LaneOrder::Choice choice = order.best(now_ns);
   if (choice.flow == nullptr) return {};
   Pick pick;
-  if (choice.flow->inner != nullptr) pick = descend(*choice.flow->inner, begin_by_ns);
+  if (choice.flow->inner != nullptr) pick = descend(*choice.flow->inner, now_ns);
   if (choice.flow->inner == nullptr) pick.entry = &choice.flow->queued.front();
   pick.flows[pick.depth] = choice.flow;
   pick.ranks[pick.depth] = choice.rank;
@@ -169,15 +169,15 @@ bool Scheduler::is_in_own_reservation(const Lane& lane, const Pick& pick) const 
 // While the lane that is first in the order is blocked, only jobs within their own lane's
 // reservation go before it. Otherwise short jobs beyond a reservation would keep it blocked for
 // ever.
-Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
+Scheduler::Pick Scheduler::choose_lane(int64_t now_ns) const {
   Pick best, blocked, reserved;
   for (const Lane& lane : lanes_) {
     const LaneOrder& order = orders_.root(lane.index);
     if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
-    Pick pick = descend(order, begin_by_ns);
+    Pick pick = descend(order, now_ns);
     const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
     // A client's jobs in two lanes have the same start tag.
-    pick.key = {is_pending, order.best(begin_by_ns).key, pick.entry->deadline_ns};
+    pick.key = {is_pending, order.best(now_ns).key, pick.entry->deadline_ns};
     const auto take_first = [&pick](Pick& first) {
       if (first.entry == nullptr || pick.key < first.key) first = pick;
     };
@@ -193,12 +193,11 @@ Scheduler::Pick Scheduler::choose_lane(int64_t begin_by_ns) const {
 }
 
 Scheduler::Pick Scheduler::choose(int64_t now_ns) const {
-  const int64_t begin_by_ns = now_ns + rounded(costs_.grain_ns());
   if (filling_.unit != nullptr && filling_.jobs_left > 0 && filling_.at_ns == now_ns) {
-    const Pick pick = descend(orders_.root(filling_.unit->lane->index), begin_by_ns);
+    const Pick pick = descend(orders_.root(filling_.unit->lane->index), now_ns);
     if (pick.entry != nullptr) return pick;
   }
-  const Pick best = choose_lane(begin_by_ns);
+  const Pick best = choose_lane(now_ns);
   if (best.entry == nullptr) return {};
   if (is_whole_unit(*best.entry) ? load_.idle_workers() == 0
                                  : !load_.has_room(room_of(*best.entry), 0))
@@ -216,12 +215,15 @@ void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
   const double workers = static_cast<double>(load_.workers());
   for (size_t level = 0; level < pick.depth; ++level) {
     Share& share = pick.flows[level]->share;
-    share.parent->on_given(share, entry.charged_ns, pick.ranks[level] == LaneOrder::Rank::kPending,
-                           now_ns, workers);
+    const LaneOrder::Rank rank = pick.ranks[level];
+    const bool moves_time =
+        rank == LaneOrder::Rank::kPending ||
+        (rank == LaneOrder::Rank::kUrgent && !orders_.has_eligible(*share.parent));
+    share.parent->on_given(share, entry.charged_ns, moves_time, now_ns, workers);
   }
   orders_.place(*entry.client);
   for (size_t level = 0; level < pick.depth; ++level) {
-    if (pick.ranks[level] == LaneOrder::Rank::kPending)
+    if (pick.ranks[level] != LaneOrder::Rank::kEligible)
       orders_.promote(*pick.flows[level]->share.parent);
   }
 }

@@ -117,10 +117,10 @@ class Scheduler {
   static void add_work(ClientShare& client, int64_t work_ns);
   int64_t room_of(const Entry& entry) const;
   bool is_whole_unit(const Entry& entry) const;
-  Pick descend(const LaneOrder& order, int64_t begin_by_ns) const;
+  Pick descend(const LaneOrder& order, int64_t now_ns) const;
   bool is_blocked(const Lane& lane, const Pick& pick) const;
   bool is_in_own_reservation(const Lane& lane, const Pick& pick) const;
-  Pick choose_lane(int64_t begin_by_ns) const;
+  Pick choose_lane(int64_t now_ns) const;
   Pick choose(int64_t now_ns) const;
   double free_part(uint64_t now_ns) const;
   void charge(const Pick& pick, Entry& entry, int64_t now_ns);

@@ -179,6 +179,29 @@ TEST_CASE("scenario: CPU time is shared by weight, whatever a job costs") {
   }
 }
 
+// A client whose jobs take much of what their deadline allows is let in as often as it is not late,
+// and must then begin soon. That gives it no more than its share.
+TEST_CASE("scenario: a flood of jobs that must begin soon is not served before all others") {
+  for (const size_t workers : {1, 2}) {
+    for (const double cost : {.3, .35, .4, .45}) {
+      Simulation simulation(workers, 1);
+      const size_t slow = simulation.add_method({.name = "slow"});
+      const size_t quick = simulation.add_method({.name = "quick"});
+      const size_t flood = simulation.add_client("flood");
+      const size_t user = simulation.add_client("user");
+      simulation.add_open({.client = flood, .method = slow, .rate = 400, .cost = fixed(cost)});
+      simulation.add_closed({.client = user, .method = quick, .cost = fixed(.005)});
+      simulation.run(30);
+      const Summary found = simulation.summary(of_client(user), 2, 28);
+      const Summary floods = simulation.summary(of_client(flood), 2, 28);
+      CAPTURE(workers);
+      MESSAGE(workers, " workers, ", cost, " s: served ", found.served, " of ", found.count,
+              ", late ", found.late, ", p50 ", found.p50, " s; the flood ", floods.served);
+      CHECK(found.served_part() >= .99);
+    }
+  }
+}
+
 TEST_CASE("scenario: a client that floods at ten times the capacity costs the others little") {
   const Summary found = many_clients(199, .6, 10, .005, 15, Kind::kNamed);
   const Summary without = many_clients(199, .6, 0, .005, 15, Kind::kNamed);

@@ -16,7 +16,8 @@ std::shared_ptr<ClientShare> ShareTable::hold(std::string_view name, Kind kind, 
 }
 
 void ShareTable::on_idle(ClientShare& client) {
-  client.parent->on_idle(client);
+  for (Share* share = &client; share->parent != nullptr && share->jobs == 0; share = share->parent)
+    share->parent->on_idle(*share);
   list(client);
 }
 

@@ -148,6 +148,24 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
   }
 }
 
+TEST_CASE("scheduler: clients that have left ask for no share, whichever group they were in") {
+  Scene scene(2);
+  const uint32_t method = scene.method(10 * kMs);
+  ClientShare& stays = scene.client("stays");
+  ClientShare& leaves = scene.client("leaves", 1, ShareTable::Kind::kAddress);
+  const ShareGroup& root = scene.scheduler.shares().root();
+  Entry& slow = scene.queue(leaves, method);
+  REQUIRE(scene.publish() == &slow);
+  for (int i = 0; i < 30; ++i) {
+    Entry& entry = scene.queue(stays, method);
+    REQUIRE(scene.publish() == &entry);
+    scene.finish(entry, 100 * kMs);
+    CHECK(root.has_rivals(stays));
+  }
+  scene.finish(slow, 0);
+  CHECK(!root.has_rivals(stays));
+}
+
 TEST_CASE("scheduler: tags begin anew before they overflow") {
   Scene scene(1);
   const uint32_t method = scene.method(10 * kMs);

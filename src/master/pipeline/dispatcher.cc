@@ -65,6 +65,10 @@ MethodPlan plan_of(const Method& method) {
   return plan;
 }
 
+// When so small a part of the requests in flight is free (1/8), it is for clients that have less
+// than their part.
+constexpr size_t kLeftToOthers = 8;
+
 // The `executed` word of every error that answers an admitted job.
 rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
@@ -102,6 +106,17 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
     if (report.any()) caller->on_report({0, quote(method, *client)});
     caller->answer_error(deadline_exceeded(uint64_t{0}));
     return std::nullopt;
+  }
+  if (table_.capacity() - table_.used() <= table_.capacity() / kLeftToOthers) {
+    if (const auto part = scheduler_.refuse_place(*client, table_.capacity(), now)) {
+      caller->answer_error(full(
+          "fair_share",
+          fmt::format("this client has its part, {}, of the {} requests that may be in flight, and "
+                      "other clients ask for theirs",
+                      *part, table_.capacity()),
+          *part));
+      return std::nullopt;
+    }
   }
   Job* job = table_.allocate();
   if (job == nullptr) {

@@ -156,11 +156,15 @@ AdmissionControl::Forecast AdmissionControl::forecast(const ClientShare& client,
   return forecast;
 }
 
+void AdmissionControl::on_asked(ClientShare& client, uint64_t now_ns) {
+  for (Share* share = &client; share->parent != nullptr; share = share->parent)
+    share->parent->on_asked(*share, now_ns, costs_.grain_ns(), all_workers());
+}
+
 AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, const Lane& lane,
                                                         uint32_t method, uint64_t now_ns,
                                                         uint64_t deadline_ns) {
-  for (Share* share = &client; share->parent != nullptr; share = share->parent)
-    share->parent->on_asked(*share, now_ns, costs_.grain_ns(), all_workers());
+  on_asked(client, now_ns);
   const Request asked = request(client, lane, method, now_ns, deadline_ns);
   const bool is_free = is_worker_free(lane, method);
   Prediction found;

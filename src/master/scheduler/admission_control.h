@@ -46,7 +46,9 @@ class AdmissionControl {
     double done_ns = 0;  // without any margin
     std::optional<AdmissionRefusal> refusal;
   };
-  // The client sends a request. Learns from each one whether there is overload.
+  // The client sends a request, and counts as active.
+  void on_asked(ClientShare& client, uint64_t now_ns);
+  // The same, for one that may be let in. Learns from each one whether there is overload.
   Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns);
   // The same for a request that is only asked about.

@@ -28,6 +28,15 @@ void Scheduler::set_workers(size_t count, uint64_t now_ns) {
   load_.set_workers(count, static_cast<int64_t>(now_ns));
 }
 
+std::optional<size_t> Scheduler::refuse_place(ClientShare& client, size_t places, uint64_t now_ns) {
+  admission_.on_asked(client, now_ns);
+  double part = 1;
+  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
+    part *= share->weight / std::max(share->parent->active_weight(), share->weight);
+  const auto own = static_cast<size_t>(part * static_cast<double>(places));
+  return own < places && client.jobs >= own ? std::optional(own) : std::nullopt;
+}
+
 std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& client,
                                                      uint32_t method, uint64_t now_ns,
                                                      uint64_t deadline_ns,

@@ -1,0 +1,42 @@
+#include <doctest/doctest.h>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "core_support.h"
+
+namespace ringmaster::master {
+
+TEST_CASE("dispatcher: the last places in flight are for clients that have less than their part") {
+  Core core;  // 16 places
+  const Method method{"slow", {}, 60'000, 1, {RunStep{0}}};
+  ShareTable& shares = core.dispatcher.shares();
+  const auto flood = shares.hold("flood", ShareTable::Kind::kNamed);
+  const auto rare = shares.hold("rare", ShareTable::Kind::kNamed, 3);
+  std::vector<Ticket> tickets;
+  const auto ask = [&](ClientShare& share) -> std::string {
+    const auto client = std::make_shared<Client>();
+    const auto ticket = core.dispatcher.admit(method, "[1]", std::nullopt, client, &share);
+    if (!ticket) return client->errors.at(0).reason;
+    tickets.push_back(*ticket);
+    return "";
+  };
+  for (int i = 0; i < 16; ++i)
+    CHECK(ask(*flood).empty());  // nobody else asks
+  CHECK(ask(*flood) == "queue_full");
+  CHECK(ask(*rare) == "queue_full");
+  for (int i = 0; i < 2; ++i) {
+    core.dispatcher.cancel(tickets[static_cast<size_t>(i)]);
+    CHECK(ask(*flood) == "fair_share");
+    CHECK(ask(*rare).empty());
+  }
+  for (size_t i = 2; i < 5; ++i)
+    core.dispatcher.cancel(tickets[i]);
+  CHECK(ask(*flood).empty());  // more than 1/8 is free again
+  CHECK(ask(*flood) == "fair_share");
+  for (const Ticket ticket : tickets)
+    core.dispatcher.cancel(ticket);
+  CHECK(core.dispatcher.in_flight() == 0);
+}
+
+}  // namespace ringmaster::master

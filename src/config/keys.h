@@ -145,7 +145,7 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
     {"connection_memory_bytes",
      "Memory of all connections together: unfinished requests, and answers that clients have not "
      "read. It must hold at least request_bytes and response_bytes. When it is full, the "
-     "connection that holds most is closed.",
+     "largest connections of the client that holds most are closed.",
      Type::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
     {"send_timeout_ms",
      "A connection is closed when its client has read no byte of its answers for so long. Raise it "

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <unordered_map>
 #include <utility>
 
 #include "base/clock.h"
@@ -210,20 +211,38 @@ void Frontend::count_memory(const net::Connection& connection, uint64_t was_byte
   if (memory_bytes_ > shared_.limits.connection_memory_bytes) close_greediest();
 }
 
-// Closes the connections that hold most, until 1/64 of the memory is free: the search takes half a
-// microsecond a session, so it must not be done again for each small message.
+// Closes connections until 1/64 of the memory is free: the search takes a microsecond a session, so
+// it must not be done again for each small message. Each time it closes the one that holds most of
+// those of the client that holds most. Were clients not looked at, many small connections of one
+// would have the larger ones of all others closed.
 void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
-  std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> heap;
+  struct Holder {
+    uint64_t bytes = 0;
+    std::vector<std::pair<uint64_t, std::shared_ptr<Session>>> sessions;
+  };
+  std::unordered_map<std::string, Holder> clients;
   for (const auto& session : sessions_) {
     const uint64_t held_bytes = session->connection().held_bytes();
-    if (held_bytes > 0) heap.emplace_back(held_bytes, session);
+    if (held_bytes == 0) continue;
+    Holder& holder = clients[session->client()];
+    holder.bytes += held_bytes;
+    holder.sessions.emplace_back(held_bytes, session);
+  }
+  std::vector<std::pair<uint64_t, Holder*>> heap;
+  for (auto& [name, holder] : clients) {
+    std::sort(holder.sessions.begin(), holder.sessions.end());
+    heap.emplace_back(holder.bytes, &holder);
   }
   std::make_heap(heap.begin(), heap.end());
   while (memory_bytes_ > limit - limit / kFreedPart && !heap.empty()) {
     std::pop_heap(heap.begin(), heap.end());
-    const auto [held_bytes, session] = std::move(heap.back());
-    heap.pop_back();
+    Holder& holder = *heap.back().second;
+    const auto [held_bytes, session] = std::move(holder.sessions.back());
+    holder.sessions.pop_back();
+    heap.back().first -= held_bytes;
+    if (holder.sessions.empty()) heap.pop_back();
+    std::push_heap(heap.begin(), heap.end());
     if (session->is_closed()) continue;
     shared_.access.count(Refusal::kMemory,
                          fmt::format("{}: {} bytes", session->connection().client(), held_bytes));

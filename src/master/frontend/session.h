@@ -82,8 +82,12 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
-  // The client for which the connection counts. REQUIRES: enter(), !is_closed().
-  const std::string& client() const { return shared_.clients.name_of(*place_); }
+  // The client for which the connection counts; empty: for none, it is refused. REQUIRES:
+  // !is_closed().
+  const std::string& client() const {
+    static const std::string kNone;
+    return place_ ? shared_.clients.name_of(*place_) : kNone;
+  }
   bool is_closed() const { return connection_.is_closed(); }
   // Closes the connection once all answers were sent.
   void finish_when_idle();

@@ -83,6 +83,18 @@ def test_of_many_unfinished_requests_those_that_hold_most_are_closed(server):
         assert served == 4
 
 
+def test_a_client_with_many_small_connections_costs_no_larger_one_of_another(server):
+    running = server(limits=SMALL | {"connections": 1000})
+    text = "x" * 900_000
+    with running.connect(source="127.0.0.2") as large, ExitStack() as stack:
+        large.send(request("echo", [text])[:-10])
+        for _ in range(200):
+            stack.enter_context(running.connect()).send(b'["' + b"x" * 60_000)
+        running.wait_for_line(r"why=connection_memory_bytes .*total=1[3-9]\d ")
+        large.send(request("echo", [text])[-10:])
+        assert large.answer()["result"] == [text]
+
+
 def test_many_closed_connections_are_few_lines_of_the_log(server):
     running = server(limits=SMALL | {"connections": 1000})
     with honest(running), ExitStack() as stack:

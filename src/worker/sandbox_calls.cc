@@ -11,6 +11,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -28,6 +29,9 @@ constexpr bool kIsTraced = true;
 #else
 constexpr bool kIsTraced = false;
 #endif
+
+// glibc of Debian 12 does not have it.
+constexpr uint32_t kMadvCollapse = 25;
 
 // linux/ioprio.h has it, which Debian 12 does not ship.
 constexpr uint64_t kIoprioWhoProcess = 1;
@@ -69,6 +73,9 @@ constexpr int kRefused[] = {
     SCMP_SYS(kcmp),
     SCMP_SYS(move_pages),
     SCMP_SYS(migrate_pages),
+    // A policy for shared memory also holds for the pages that the master touches there.
+    SCMP_SYS(mbind),
+    SCMP_SYS(set_mempolicy_home_node),
     // Names that would outlive the worker, and those of other programs.
     SCMP_SYS(shmget),
     SCMP_SYS(shmat),
@@ -184,6 +191,10 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
       // A lease blocks a process that opens the file: the master, for its configuration.
       {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
+      // Freeing a range of shared memory blocks all processes that touch it meanwhile, and so does
+      // moving it to huge pages. Private memory is freed by other advice (MADV_DONTNEED).
+      {SCMP_SYS(madvise), {is_int(2, MADV_REMOVE)}},
+      {SCMP_SYS(madvise), {is_int(2, kMadvCollapse)}},
       // A priority of a process, not of a group or a user.
       {SCMP_SYS(setpriority), {is_not(0, PRIO_PROCESS)}},
       {SCMP_SYS(ioprio_set), {is_not(0, kIoprioWhoProcess)}},

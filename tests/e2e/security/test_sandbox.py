@@ -52,12 +52,15 @@ REFUSED = {
     "addressed_send": "EISCONN",
     "shutdown": "ENOTSOCK",
     "lease": "done",
+    "free_shared": "done",
+    "collapse": "done",
 }
 # Refused, too, but without the sandbox the privileged may do it.
 PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
     "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self", "no_wait",
+    "advise",
 ]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.

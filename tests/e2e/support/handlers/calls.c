@@ -11,12 +11,13 @@
   X(accept) X(accept4) X(acct) X(add_key) X(adjtimex) X(bind) X(bpf) X(chroot)                \
   X(clock_adjtime) X(clock_settime) X(connect) X(delete_module) X(execveat) X(fanotify_init)  \
   X(finit_module) X(init_module) X(io_cancel) X(io_destroy) X(io_getevents) X(io_pgetevents)  \
-  X(io_setup) X(io_submit) X(io_uring_enter) X(io_uring_register) X(io_uring_setup)           \
-  X(kcmp) X(kexec_load) X(keyctl) X(listen) X(lookup_dcookie) X(migrate_pages) X(mount)       \
+  X(io_setup) X(io_submit) X(io_uring_enter) X(io_uring_register) X(io_uring_setup) X(kcmp)   \
+  X(kexec_load) X(keyctl) X(listen) X(lookup_dcookie) X(mbind) X(migrate_pages) X(mount)      \
   X(move_pages) X(mq_open) X(mq_unlink) X(msgctl) X(msgget) X(msgrcv) X(msgsnd)               \
   X(name_to_handle_at) X(open_by_handle_at) X(perf_event_open) X(pidfd_open)                  \
-  X(pidfd_send_signal) X(pivot_root) X(process_vm_readv) X(process_vm_writev) X(quotactl)     \
-  X(reboot) X(remap_file_pages) X(request_key) X(semctl) X(semget) X(semop) X(semtimedop)     \
+  X(pidfd_send_signal) X(pivot_root) X(process_madvise) X(process_mrelease)                   \
+  X(process_vm_readv) X(process_vm_writev) X(quotactl) X(reboot) X(remap_file_pages)          \
+  X(request_key) X(semctl) X(semget) X(semop) X(semtimedop) X(set_mempolicy_home_node)        \
   X(setdomainname) X(sethostname) X(setns) X(settimeofday) X(shmat) X(shmctl) X(shmget)       \
   X(shutdown) X(socket) X(swapoff) X(swapon) X(syslog) X(tkill) X(umount2) X(unshare)         \
   X(userfaultfd)

@@ -75,6 +75,8 @@ static int own_signals(void) {
   return fcntl(fd, F_SETOWN, getppid()) | close(fd);
 }
 
+/* glibc of Debian 12 does not have it. */
+enum { kMadvCollapse = 25 };
 /* A user and a group without processes: nobody else's are changed. */
 enum { kNobody = 0x7ffffffe };
 enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
@@ -144,6 +146,24 @@ static long send_to(int has_address) {
   close(ends[0]), close(ends[1]);
   errno = error;
   return sent;
+}
+
+/* Gives the advice for memory of a huge page that is in use. */
+static int advise(int sharing, int advice) {
+  const size_t size = 4 << 20;
+  char* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
+  if (memory == MAP_FAILED) abort();
+  memset(memory, 1, size);
+  const int result = madvise(memory, size, advice);
+  const int error = errno;
+  munmap(memory, size);
+  errno = error;
+  return result;
+}
+
+static int advise_for_own(void) {
+  return advise(MAP_PRIVATE, MADV_DONTNEED) | advise(MAP_PRIVATE, MADV_FREE) |
+         advise(MAP_PRIVATE, MADV_HUGEPAGE) | advise(MAP_SHARED, MADV_DONTNEED);
 }
 
 static int lease(const char* folder) {
@@ -254,6 +274,9 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "addressed_send")) return send_to(1);
   if (is(what, "send")) return send_to(0);
   if (is(what, "shutdown")) return shutdown(STDERR_FILENO, SHUT_RDWR);
+  if (is(what, "free_shared")) return advise(MAP_SHARED, MADV_REMOVE);
+  if (is(what, "collapse")) return advise(MAP_PRIVATE, kMadvCollapse);
+  if (is(what, "advise")) return advise_for_own();
   if (is(what, "lease")) return lease(folder);
   if (is(what, "oom_score_of_parent")) return open_in_proc(getppid(), "oom_score_adj");
   if (is(what, "oom_score_of_self")) return open_in_proc(getpid(), "oom_score_adj");

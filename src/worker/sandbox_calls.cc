@@ -46,6 +46,8 @@ constexpr int kRefused[] = {
     SCMP_SYS(accept),
     SCMP_SYS(accept4),
     SCMP_SYS(shutdown),  // the log may be a socket, which all processes share
+    SCMP_SYS(sendmsg),   // sends descriptors
+    SCMP_SYS(sendmmsg),
     SCMP_SYS(io_uring_setup),
     SCMP_SYS(io_uring_enter),
     SCMP_SYS(io_uring_register),
@@ -165,6 +167,9 @@ constexpr scmp_arg_cmp is_int(unsigned argument, uint32_t value) {
 constexpr scmp_arg_cmp is_not(unsigned argument, uint64_t value) {
   return {argument, SCMP_CMP_NE, value, 0};
 }
+constexpr scmp_arg_cmp has_flag(unsigned argument, uint32_t flag) {
+  return {argument, SCMP_CMP_MASKED_EQ, flag, flag};
+}
 scmp_arg_cmp is_not_self(unsigned argument) {
   return is_not(argument, static_cast<uint64_t>(::getpid()));
 }
@@ -187,7 +192,7 @@ std::vector<Condition> conditions() {
       // Nor may a handler have a descriptor that the master shares send signals, of its choice: a
       // terminal makes the processes in its foreground the owner.
       {SCMP_SYS(fcntl), {is_int(1, F_SETSIG)}},
-      {SCMP_SYS(fcntl), {is_int(1, F_SETFL), {2, SCMP_CMP_MASKED_EQ, O_ASYNC, O_ASYNC}}},
+      {SCMP_SYS(fcntl), {is_int(1, F_SETFL), has_flag(2, O_ASYNC)}},
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
       // A lease blocks a process that opens the file: the master, for its configuration.
       {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
@@ -205,6 +210,11 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 2, 2}}},
       {SCMP_SYS(socketpair), {{1, SCMP_CMP_MASKED_EQ, 8, 8}}},
       {SCMP_SYS(sendto), {is_not(4, 0)}},
+      // Urgent data of unix sockets: little used, with past vulnerabilities of the kernel.
+      {SCMP_SYS(sendto), {has_flag(3, MSG_OOB)}},
+      {SCMP_SYS(recvfrom), {has_flag(3, MSG_OOB)}},
+      {SCMP_SYS(recvmsg), {has_flag(2, MSG_OOB)}},
+      {SCMP_SYS(recvmmsg), {has_flag(3, MSG_OOB)}},
       // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
       {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},

@@ -50,6 +50,8 @@ REFUSED = {
     "datagram_pair": "done",
     "raw_pair": "done",
     "addressed_send": "EISCONN",
+    "urgent_send": "done",
+    "send_message": "done",
     "shutdown": "ENOTSOCK",
     "lease": "done",
     "free_shared": "done",
@@ -60,7 +62,7 @@ PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
     "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self", "no_wait",
-    "advise",
+    "advise", "receive", "receive_message",
 ]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.

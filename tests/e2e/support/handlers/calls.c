@@ -1,5 +1,5 @@
-/* calls: makes each system call that the sandbox must refuse, with arguments that no call takes, and
- * answers with the names of those that were not refused with EPERM. */
+/* calls: makes each system call that the sandbox must refuse, with arguments that no call takes (all
+ * flags are set), and answers with the names of those that were not refused with EPERM. */
 #include <errno.h>
 #include <ringmaster/handler.h>
 #include <stdio.h>
@@ -16,8 +16,9 @@
   X(move_pages) X(mq_open) X(mq_unlink) X(msgctl) X(msgget) X(msgrcv) X(msgsnd)               \
   X(name_to_handle_at) X(open_by_handle_at) X(perf_event_open) X(pidfd_open)                  \
   X(pidfd_send_signal) X(pivot_root) X(process_madvise) X(process_mrelease)                   \
-  X(process_vm_readv) X(process_vm_writev) X(quotactl) X(reboot) X(remap_file_pages)          \
-  X(request_key) X(semctl) X(semget) X(semop) X(semtimedop) X(set_mempolicy_home_node)        \
+  X(process_vm_readv) X(process_vm_writev) X(quotactl) X(reboot) X(recvfrom) X(recvmmsg)      \
+  X(recvmsg) X(remap_file_pages) X(request_key) X(semctl) X(semget) X(semop) X(semtimedop)    \
+  X(sendmmsg) X(sendmsg) X(sendto) X(set_mempolicy_home_node)                                 \
   X(setdomainname) X(sethostname) X(setns) X(settimeofday) X(shmat) X(shmctl) X(shmget)       \
   X(shutdown) X(socket) X(swapoff) X(swapon) X(syslog) X(tkill) X(umount2) X(unshare)         \
   X(userfaultfd)

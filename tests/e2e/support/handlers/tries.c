@@ -135,17 +135,27 @@ static int pair(int type) {
   return socketpair(AF_UNIX, type, 0, ends) != 0 ? -1 : close(ends[0]) | close(ends[1]);
 }
 
-/* One end of a stream pair, which is connected, sends to an address. */
-static long send_to(int has_address) {
+enum transfer { kSend, kSendToAddress, kSendUrgent, kSendMessage, kReceive, kReceiveMessage };
+
+/* One end of a stream pair, which is connected, sends or receives. */
+static long transfer(enum transfer how) {
   int ends[2];
+  char byte = 'x';
   struct sockaddr_un address = {.sun_family = AF_UNIX};
-  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) abort();
-  const struct sockaddr* to = has_address ? (struct sockaddr*)&address : NULL;
-  const long sent = sendto(ends[0], "x", 1, MSG_NOSIGNAL, to, has_address ? sizeof address : 0);
+  struct iovec part = {&byte, 1};
+  struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0 || write(ends[1], "y", 1) != 1) abort();
+  const long size =
+      how == kSend            ? send(ends[0], &byte, 1, MSG_NOSIGNAL)
+      : how == kSendToAddress ? sendto(ends[0], &byte, 1, MSG_NOSIGNAL, &address, sizeof address)
+      : how == kSendUrgent    ? send(ends[0], &byte, 1, MSG_NOSIGNAL | MSG_OOB)
+      : how == kSendMessage   ? sendmsg(ends[0], &message, MSG_NOSIGNAL)
+      : how == kReceive       ? recv(ends[0], &byte, 1, MSG_DONTWAIT)
+                              : recvmsg(ends[0], &message, MSG_DONTWAIT);
   const int error = errno;
   close(ends[0]), close(ends[1]);
   errno = error;
-  return sent;
+  return size;
 }
 
 /* Gives the advice for memory of a huge page that is in use. */
@@ -271,8 +281,12 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "raw_pair")) return pair(SOCK_RAW);
   if (is(what, "stream_pair")) return pair(SOCK_STREAM | SOCK_CLOEXEC);
   if (is(what, "seqpacket_pair")) return pair(SOCK_SEQPACKET | SOCK_NONBLOCK);
-  if (is(what, "addressed_send")) return send_to(1);
-  if (is(what, "send")) return send_to(0);
+  if (is(what, "addressed_send")) return transfer(kSendToAddress);
+  if (is(what, "urgent_send")) return transfer(kSendUrgent);
+  if (is(what, "send_message")) return transfer(kSendMessage);
+  if (is(what, "send")) return transfer(kSend);
+  if (is(what, "receive")) return transfer(kReceive);
+  if (is(what, "receive_message")) return transfer(kReceiveMessage);
   if (is(what, "shutdown")) return shutdown(STDERR_FILENO, SHUT_RDWR);
   if (is(what, "free_shared")) return advise(MAP_SHARED, MADV_REMOVE);
   if (is(what, "collapse")) return advise(MAP_PRIVATE, kMadvCollapse);

@@ -60,7 +60,7 @@ struct ControlMessage {
   // refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the error;
   // kExited: a crashed worker's report, as lines: why, then its frames
   std::string text;
-  // Received only. kFork: the memory of the worker's result ring, and the pipe that is its stdout
+  // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
   // and stderr; each is closed if the fork server had no free descriptor for it.
   Fd memory = {};
   Fd output = {};

@@ -107,8 +107,8 @@ class MasterPort {
   uint64_t result_bytes_;
   Fd control_memory_;
   Fd event_;
-  // To create a memory takes one descriptor, to map it another one; the pipe of the worker's output
-  // takes two while the memory is open.
+  // To create a memory takes one descriptor, to map it another one; the sockets of the worker's
+  // output take two while the memory is open.
   Fd spares_[3];
   Region control_;
   ControlHead* head_;

@@ -252,7 +252,7 @@ int run_fork_server(int argc, char** argv) {
   // Inherited by workers: if the master is gone, a handler that prints gets EPIPE and goes on.
   // (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
-  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a pipe's default would keep lines back
+  std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a socket's default would keep lines back
   ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setproctitle("-ringmaster: fork server gen=%s", argv[2]);
 

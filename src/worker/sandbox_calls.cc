@@ -30,8 +30,9 @@ constexpr bool kIsTraced = true;
 constexpr bool kIsTraced = false;
 #endif
 
-// glibc of Debian 12 does not have it.
+// glibc of Debian 12 does not have them.
 constexpr uint32_t kMadvCollapse = 25;
+constexpr uint32_t kSoPeerPidfd = 77;
 
 // linux/ioprio.h has it, which Debian 12 does not ship.
 constexpr uint64_t kIoprioWhoProcess = 1;
@@ -45,7 +46,7 @@ constexpr int kRefused[] = {
     SCMP_SYS(listen),
     SCMP_SYS(accept),
     SCMP_SYS(accept4),
-    SCMP_SYS(shutdown),  // the log may be a socket, which all processes share
+    SCMP_SYS(shutdown),  // the output of the canaries is the fork server's socket
     SCMP_SYS(sendmsg),   // sends descriptors
     SCMP_SYS(sendmmsg),
     SCMP_SYS(io_uring_setup),
@@ -215,6 +216,8 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(recvfrom), {has_flag(3, MSG_OOB)}},
       {SCMP_SYS(recvmsg), {has_flag(2, MSG_OOB)}},
       {SCMP_SYS(recvmmsg), {has_flag(3, MSG_OOB)}},
+      // A descriptor of the process that has made a socket: the master has made the output's.
+      {SCMP_SYS(getsockopt), {is_int(1, SOL_SOCKET), is_int(2, kSoPeerPidfd)}},
       // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
       {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},

@@ -143,7 +143,7 @@ Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
 }
 
-// An order to fork carries the memory for the worker's results, and the pipe for its output. They
+// An order to fork carries the memory for the worker's results, and the socket for its output. They
 // are created only now, so orders that wait hold no descriptors. If one cannot be created, only
 // this order is dropped: the slot is forked again later.
 Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <fcntl.h>
 #include <string>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <utility>
 
 namespace ringmaster::master {
 namespace {
 
-// As much as a process without privileges can enlarge its pipe to (fs.pipe-max-size).
-constexpr size_t kPipeBytesMax = 1 << 20;
+// More than a socket holds, if the system's limit (net.core.wmem_max) is not raised.
+constexpr size_t kUnreadBytesMax = 1 << 20;
 
 // Where the last kLastLinesMax lines begin, and at most `bytes_max` before the end.
 size_t begin_of_last_words(std::string_view text, size_t bytes_max) {
@@ -36,14 +37,18 @@ Result<Fd> Outputs::open(uint32_t source) {
   Source& opened = sources_[source];
   close(opened);
   int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe for a process's output", errno);
-  opened.pipe = Fd(ends[0]);
+  if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0)
+    return fail_errno("socket for a process's output", errno);
+  opened.socket = Fd(ends[0]);
   Fd write_end(ends[1]);
-  if (::fcntl(opened.pipe.get(), F_SETFL, O_NONBLOCK) != 0) {
-    opened.pipe.reset();
-    return fail_errno("make the pipe for a process's output non-blocking", errno);
+  // Its other direction is closed: a process that reads from its output finds the end at once.
+  if (::fcntl(opened.socket.get(), F_SETFL, O_NONBLOCK) != 0 ||
+      ::shutdown(opened.socket.get(), SHUT_WR) != 0) {
+    const int error = errno;
+    opened.socket.reset();
+    return fail_errno("set up the socket for a process's output", error);
   }
-  opened.poll = make_handle<uv_poll_t>(loop_, &opened, uv_poll_init, opened.pipe.get());
+  opened.poll = make_handle<uv_poll_t>(loop_, &opened, uv_poll_init, opened.socket.get());
   if (opened.credit > 0) poll(opened);
   return write_end;
 }
@@ -62,7 +67,7 @@ void Outputs::read(Source& source) {
       uv_poll_stop(source.poll.get());
       return;
     }
-    const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
+    const ssize_t size = ::read(source.socket.get(), bytes, sizeof bytes);
     if (size < 0) return;
     if (size == 0) return close(source);  // the process has closed it
     take(source, {bytes, static_cast<size_t>(size)});
@@ -97,8 +102,8 @@ void Outputs::finish(uint32_t number) {
   Source& source = sources_[number];
   std::string rest;
   char bytes[kReadBytes];
-  while (source.pipe.is_open() && rest.size() < kPipeBytesMax) {
-    const ssize_t size = ::read(source.pipe.get(), bytes, sizeof bytes);
+  while (source.socket.is_open() && rest.size() < kUnreadBytesMax) {
+    const ssize_t size = ::read(source.socket.get(), bytes, sizeof bytes);
     if (size <= 0) break;
     rest.append(bytes, static_cast<size_t>(size));
   }
@@ -119,7 +124,7 @@ void Outputs::finish(uint32_t number) {
 
 void Outputs::close(Source& source) {
   source.poll.reset();
-  source.pipe.reset();
+  source.socket.reset();
 }
 
 void Outputs::finish_all() {

@@ -1,11 +1,14 @@
 // Outputs: what the processes of a generation print, as lines of the log (event=output).
 //
-// Each worker, and the fork server, has the write end of a pipe of its own as stdout and stderr.
+// Each worker, and the fork server, has one end of a socket pair of its own as stdout and stderr.
 // Processes: the master only.
-// Blocking:  reads never wait: the read end is the master's alone, so no other process can clear
-//            its O_NONBLOCK. A source whose credit is used up is not read until the next tick, and
-//            none is while the log's reader is behind: the master's own lines need the room. The
-//            source's pipe fills, and then its own write waits; no other process does.
+// Blocking:  reads never wait: the other end is the master's alone, so no other process can clear
+//            its O_NONBLOCK. A pipe would not do: whatever its flags, its reader waits for a lock
+//            that a writer holds while the kernel brings in the pages that it writes, and a hostile
+//            worker can make that last. The writer of a socket holds no such lock.
+//            A source whose credit is used up is not read until the next tick, and none is while
+//            the log's reader is behind: the master's own lines need the room. The source's socket
+//            fills, and then its own write waits; no other process does.
 // Death:     of a process: finish() logs what it has still printed, kLastBytesMin to
 //            kLastBytesMax of it, in kLastLinesMax lines at most, and none
 //            while the log's reader is behind.
@@ -53,10 +56,10 @@ class Outputs {
 
   uint32_t fork_server() const { return static_cast<uint32_t>(sources_.size() - 1); }
 
-  // A new pipe for the process that will be started. Returns its write end. REQUIRES: the source's
-  // former process is finished.
+  // A new socket pair for the process that will be started. Returns that process's end. REQUIRES:
+  // the source's former process is finished.
   [[nodiscard]] Result<Fd> open(uint32_t source);
-  // Call when the process has ended: logs the rest of its output, and closes the pipe.
+  // Call when the process has ended: logs the rest of its output, and closes its socket.
   void finish(uint32_t source);
   void finish_all();
 
@@ -67,7 +70,7 @@ class Outputs {
   struct Source {
     Outputs* outputs = nullptr;
     uint32_t number = 0;
-    Fd pipe;
+    Fd socket;
     UvHandle<uv_poll_t> poll;
     OutputLines lines;
     RunStage::Printer printer;  // of the line that has begun

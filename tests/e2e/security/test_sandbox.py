@@ -18,7 +18,7 @@ NO_LANDLOCK = f"landlock: {os.strerror(errno.ENOSYS)}"
 REFUSED = {
     "socket": "done",
     "unix_socket": "done",
-    "connect": "ENOTSOCK",
+    "connect": "EINVAL",
     "io_uring": "EFAULT",
     "exec": "ENOENT",
     "fork": "done",
@@ -51,8 +51,9 @@ REFUSED = {
     "raw_pair": "done",
     "addressed_send": "EISCONN",
     "urgent_send": "done",
+    "maker_of_output": "done",
     "send_message": "done",
-    "shutdown": "ENOTSOCK",
+    "shutdown": "done",
     "lease": "done",
     "free_shared": "done",
     "collapse": "done",
@@ -62,7 +63,7 @@ PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
     "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self", "no_wait",
-    "advise", "receive", "receive_message",
+    "advise", "receive", "receive_message", "read_output", "type_of_output",
 ]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.
@@ -171,6 +172,18 @@ def test_a_handler_cannot_make_the_master_wait(server, tries):
     for _ in range(200):
         assert running.call("tries", {"what": "kill_self"}) == "done"
     assert running.stop() == 0
+
+
+def test_outputs_are_sockets_of_which_each_process_has_one_end(server):
+    """A pipe's reader waits while a writer holds the pipe's lock, whatever flags the reader has."""
+    running = server(workers={"count": 2})
+    names = [
+        {os.readlink(f"/proc/{pid}/fd/{fd}") for fd in (1, 2)}
+        for pid in (running.fork_server(), *running.workers().values())
+    ]
+    assert all(len(each) == 1 for each in names)
+    assert len(set.union(*names)) == 3
+    assert all(re.fullmatch(r"socket:\[\d+\]", name) for each in names for name in each)
 
 
 def test_a_worker_has_no_privileges(sandboxed, free):

@@ -75,8 +75,8 @@ static int own_signals(void) {
   return fcntl(fd, F_SETOWN, getppid()) | close(fd);
 }
 
-/* glibc of Debian 12 does not have it. */
-enum { kMadvCollapse = 25 };
+/* glibc of Debian 12 does not have them. */
+enum { kMadvCollapse = 25, kSoPeerPidfd = 77 };
 /* A user and a group without processes: nobody else's are changed. */
 enum { kNobody = 0x7ffffffe };
 enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
@@ -158,7 +158,21 @@ static long transfer(enum transfer how) {
   return size;
 }
 
-/* Gives the advice for memory of a huge page that is in use. */
+/* Opens the process that has made the socket of the output. */
+static int ask_output(int option) {
+  int answer;
+  socklen_t size = sizeof answer;
+  if (getsockopt(STDERR_FILENO, SOL_SOCKET, option, &answer, &size) != 0) return -1;
+  return option == kSoPeerPidfd ? close(answer) : 0;
+}
+
+/* Nothing ever comes there. */
+static int read_output(void) {
+  char byte;
+  return read(STDOUT_FILENO, &byte, 1) == 0 ? 0 : -1;
+}
+
+/* Gives the advice for memory that is in use. */
 static int advise(int sharing, int advice) {
   const size_t size = 4 << 20;
   char* memory = mmap(NULL, size, PROT_READ | PROT_WRITE, sharing | MAP_ANONYMOUS, -1, 0);
@@ -282,14 +296,17 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "stream_pair")) return pair(SOCK_STREAM | SOCK_CLOEXEC);
   if (is(what, "seqpacket_pair")) return pair(SOCK_SEQPACKET | SOCK_NONBLOCK);
   if (is(what, "addressed_send")) return transfer(kSendToAddress);
+  if (is(what, "maker_of_output")) return ask_output(kSoPeerPidfd);
+  if (is(what, "type_of_output")) return ask_output(SO_TYPE);
+  if (is(what, "read_output")) return read_output();
   if (is(what, "urgent_send")) return transfer(kSendUrgent);
   if (is(what, "send_message")) return transfer(kSendMessage);
   if (is(what, "send")) return transfer(kSend);
   if (is(what, "receive")) return transfer(kReceive);
   if (is(what, "receive_message")) return transfer(kReceiveMessage);
-  if (is(what, "shutdown")) return shutdown(STDERR_FILENO, SHUT_RDWR);
+  if (is(what, "shutdown")) return shutdown(STDERR_FILENO, SHUT_RD);
   if (is(what, "free_shared")) return advise(MAP_SHARED, MADV_REMOVE);
-  if (is(what, "collapse")) return advise(MAP_PRIVATE, kMadvCollapse);
+  if (is(what, "collapse")) return madvise(NULL, 0, kMadvCollapse);
   if (is(what, "advise")) return advise_for_own();
   if (is(what, "lease")) return lease(folder);
   if (is(what, "oom_score_of_parent")) return open_in_proc(getppid(), "oom_score_adj");

@@ -224,6 +224,9 @@ std::vector<Condition> conditions() {
       // Outliving the fork server. Setting SIGKILL again is allowed: LeakSanitizer's second process
       // must, or it outlives a worker that is killed meanwhile.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},
+      // Hiding from the master: where /proc shows a user only the processes that it may trace, it
+      // does not show the ones that are not dumpable.
+      {SCMP_SYS(prctl), {is_int(0, PR_SET_DUMPABLE), is_not(1, 1)}},
   };
 }
 

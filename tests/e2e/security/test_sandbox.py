@@ -31,6 +31,7 @@ REFUSED = {
     "signal_when_ready_by_ioctl": "done",
     "limit_parent": "done",
     "outlive": "done",
+    "hide": "done",
     "ptrace": "ESRCH",
     "read_parent": "done",
     "pin_parent": "done",
@@ -64,6 +65,7 @@ ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
     "pin_self", "schedule_self", "attributes_of_self", "renice_self", "io_of_self", "no_wait",
     "advise", "receive", "receive_message", "read_output", "type_of_output",
+    "stay_visible",
 ]
 
 # A sanitizer that looks for leaks forks, and traces what it looks at.

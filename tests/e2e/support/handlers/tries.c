@@ -317,6 +317,8 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "hold_threads")) return hold_threads();
   if (is(what, "read_shadow")) return open_file("/etc/shadow", O_RDONLY);
   if (is(what, "deafen")) return deafen();
+  if (is(what, "hide")) return prctl(PR_SET_DUMPABLE, 0);
+  if (is(what, "stay_visible")) return prctl(PR_SET_DUMPABLE, 1);
   if (is(what, "outlive")) return prctl(PR_SET_PDEATHSIG, 0);
   if (is(what, "ptrace")) return ptrace(PTRACE_DETACH, getppid(), NULL, NULL);
   if (is(what, "read_parent")) return read_parent();

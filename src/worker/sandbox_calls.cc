@@ -30,9 +30,10 @@ constexpr bool kIsTraced = true;
 constexpr bool kIsTraced = false;
 #endif
 
-// glibc of Debian 12 does not have them.
+// glibc of Debian 12 does not have them. kSetDelegation is F_SETDELEG, a lease since Linux 6.19.
 constexpr uint32_t kMadvCollapse = 25;
 constexpr uint32_t kSoPeerPidfd = 77;
+constexpr uint32_t kSetDelegation = 1040;
 
 // linux/ioprio.h has it, which Debian 12 does not ship.
 constexpr uint64_t kIoprioWhoProcess = 1;
@@ -197,6 +198,7 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
       // A lease blocks a process that opens the file: the master, for its configuration.
       {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
+      {SCMP_SYS(fcntl), {is_int(1, kSetDelegation)}},
       // Freeing a range of shared memory blocks all processes that touch it meanwhile, and so does
       // moving it to huge pages. Private memory is freed by other advice (MADV_DONTNEED).
       {SCMP_SYS(madvise), {is_int(2, MADV_REMOVE)}},
@@ -221,6 +223,8 @@ std::vector<Condition> conditions() {
       // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
       {SCMP_SYS(ioctl), {is_int(1, TIOCLINUX)}},
+      // Other drivers for a terminal, which have had many vulnerabilities.
+      {SCMP_SYS(ioctl), {is_int(1, TIOCSETD)}},
       // Outliving the fork server. Setting SIGKILL again is allowed: LeakSanitizer's second process
       // must, or it outlives a worker that is killed meanwhile.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},

@@ -56,6 +56,8 @@ REFUSED = {
     "send_message": "done",
     "shutdown": "done",
     "lease": "done",
+    "delegate": "EBADF",
+    "drive_terminal": "ENOTTY",
     "free_shared": "done",
     "collapse": "done",
 }

@@ -76,7 +76,7 @@ static int own_signals(void) {
 }
 
 /* glibc of Debian 12 does not have them. */
-enum { kMadvCollapse = 25, kSoPeerPidfd = 77 };
+enum { kMadvCollapse = 25, kSoPeerPidfd = 77, kSetDelegation = 1040 };
 /* A user and a group without processes: nobody else's are changed. */
 enum { kNobody = 0x7ffffffe };
 enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
@@ -309,6 +309,8 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "collapse")) return madvise(NULL, 0, kMadvCollapse);
   if (is(what, "advise")) return advise_for_own();
   if (is(what, "lease")) return lease(folder);
+  if (is(what, "delegate")) return fcntl(-1, kSetDelegation, NULL);
+  if (is(what, "drive_terminal")) return ioctl(STDERR_FILENO, TIOCSETD, NULL);
   if (is(what, "oom_score_of_parent")) return open_in_proc(getppid(), "oom_score_adj");
   if (is(what, "oom_score_of_self")) return open_in_proc(getpid(), "oom_score_adj");
   if (is(what, "oom_score_of_thread")) return open_file("/proc/thread-self/oom_score_adj", O_WRONLY);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
 #include <ctime>
 #include <fcntl.h>
 #include <fmt/chrono.h>
@@ -28,6 +29,7 @@ struct Log {
   // The log file, or stderr opened once more: no other process shares this open file description,
   // so none can clear its O_NONBLOCK. Not open: lines go to the inherited stderr.
   Fd own;
+  bool is_terminal = false;
   std::atomic<uint64_t> lines_lost = 0;
   std::atomic<bool> is_torn = false;  // the last write ended within a line
 };
@@ -120,6 +122,11 @@ void append_field(std::string& line, const LogField& field, bool json) {
   if (!json) line += ' ';
 }
 
+int log_fd() {
+  const Log& log = the_log();
+  return log.own.is_open() ? log.own.get() : STDERR_FILENO;
+}
+
 // O_NONBLOCK: open(2) fails for a FIFO without a reader, and does not wait.
 Result<Fd> open_log_file(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
@@ -129,7 +136,8 @@ Result<Fd> open_log_file(const std::string& path) {
 }
 
 // Not open where stderr cannot or need not be opened again. A socket cannot: send(2) takes
-// MSG_DONTWAIT with each call. A regular file never blocks, and needs its one shared offset.
+// MSG_DONTWAIT with each call. A regular file has no reader to wait for, and needs its one shared
+// offset. (A write to it can still wait for the disk: for writeback, and for the inode's lock.)
 Fd reopen_stderr() {
   struct stat status {};
   if (::fstat(STDERR_FILENO, &status) != 0) return Fd();
@@ -145,6 +153,7 @@ Status set_up_log(LogOptions options) {
   if (!own) return tl::unexpected(own.error());
   log.options = std::move(options);
   log.own = std::move(*own);
+  log.is_terminal = ::isatty(log_fd()) == 1;
   return {};
 }
 
@@ -229,11 +238,6 @@ std::string line_of(const Log& log, const Event& event) {
   return line;
 }
 
-int log_fd() {
-  const Log& log = the_log();
-  return log.own.is_open() ? log.own.get() : STDERR_FILENO;
-}
-
 bool has_room(int fd) {
   pollfd out{fd, POLLOUT, 0};
   return ::poll(&out, 1, 0) == 1 && (out.revents & POLLOUT) != 0;
@@ -242,6 +246,20 @@ bool has_room(int fd) {
 ssize_t write_now(int fd, const std::string& line) {
   const ssize_t sent = ::send(fd, line.data(), line.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
   return sent < 0 && errno == ENOTSOCK ? ::write(fd, line.data(), line.size()) : sent;
+}
+
+// Where TOSTOP is set (stty tostop), a terminal sends SIGTTOU to a process in the background that
+// writes, and restarts the write, again and again; but not to a thread that blocks SIGTTOU.
+ssize_t write_to_terminal(int fd, const std::string& line) {
+  sigset_t stop, before;
+  ::sigemptyset(&stop);
+  ::sigaddset(&stop, SIGTTOU);
+  ::pthread_sigmask(SIG_BLOCK, &stop, &before);
+  const ssize_t written = ::write(fd, line.data(), line.size());
+  const int error = errno;
+  ::pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  errno = error;
+  return written;
 }
 
 void write_line(const Event& event) {
@@ -259,7 +277,7 @@ void write_line(const Event& event) {
   }
   const bool was_torn = log.is_torn.exchange(false);
   if (was_torn) line.insert(0, 1, '\n');
-  const ssize_t written = write_now(fd, line);
+  const ssize_t written = log.is_terminal ? write_to_terminal(fd, line) : write_now(fd, line);
   if (written >= 0 && static_cast<size_t>(written) == line.size()) return;
   // A failure to write the log cannot be reported: the line is lost, the server goes on.
   log.lines_lost += written < 0 ? lost + 1 : 1;

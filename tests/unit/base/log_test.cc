@@ -1,10 +1,13 @@
 #include "base/log.h"
 
 #include <algorithm>
+#include <csignal>
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <string>
 #include <sys/stat.h>
+#include <termios.h>
 #include <unistd.h>
 
 #include "base/fd.h"
@@ -104,6 +107,40 @@ TEST_CASE("log: a line that is longer than the pipe's room does not wait for its
   CHECK(next.starts_with("\nlevel=warning role=test "));
   CHECK(next.find("event=log_lines_lost count=1\n") != std::string::npos);
   CHECK(next.find("event=next\n") != std::string::npos);
+}
+
+TEST_CASE("log: a process in the background of a terminal writes, and gets no SIGTTOU") {
+  const Fd screen(::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC));
+  REQUIRE(::grantpt(screen.get()) == 0);
+  REQUIRE(::unlockpt(screen.get()) == 0);
+  const std::string path = ::ptsname(screen.get());
+  test::Child shell([&] {  // its group is in the foreground
+    if (::setsid() < 0) return 1;
+    const Fd terminal(::open(path.c_str(), O_RDWR | O_CLOEXEC));
+    termios settings{};
+    if (::tcgetattr(terminal.get(), &settings) != 0) return 2;
+    settings.c_lflag |= TOSTOP;
+    if (::tcsetattr(terminal.get(), TCSANOW, &settings) != 0) return 3;
+    test::Child job([&] {
+      static volatile sig_atomic_t signals = 0;
+      struct sigaction count {};
+      count.sa_handler = [](int) { signals = signals + 1; };
+      count.sa_flags = SA_RESTART;
+      if (::setpgid(0, 0) != 0 || ::sigaction(SIGTTOU, &count, nullptr) != 0) return 4;
+      ::dup2(terminal.get(), STDERR_FILENO);
+      if (!set_up_log({})) return 5;
+      log(Level::kInfo, "line");
+      if (signals != 0) return 6;
+      ::raise(SIGTTOU);  // is still a command to the master
+      return signals == 1 ? 0 : 7;
+    });
+    return job.exit_code();
+  });
+  CHECK(shell.exit_code() == 0);
+  char text[256];
+  const ssize_t size = ::read(screen.get(), text, sizeof text);
+  REQUIRE(size > 0);
+  CHECK(std::string(text, static_cast<size_t>(size)).find("event=line") != std::string::npos);
 }
 
 TEST_CASE("log: a field that is very long is cut, also where it is escaped") {

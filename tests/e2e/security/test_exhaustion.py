@@ -89,9 +89,9 @@ def test_a_worker_that_dies_is_replaced_without_descriptors(server):
 
 
 def test_fewer_descriptors_than_connections_are_known_at_the_start(holding, gate):
-    running, held = holding(before=["prlimit", "--nofile=137:137"], workers={"count": 3}), gate()
+    running, held = holding(before=["prlimit", "--nofile=148:148"], workers={"count": 3}), gate()
     running.wait_for_line(
-        r"event=fewer_connections connections=3 configured=10000 descriptors=137"
+        r"event=fewer_connections connections=3 configured=10000 descriptors=148"
     )
     with ExitStack() as stack:
         clients = [stack.enter_context(running.connect()) for _ in range(3)]
@@ -106,12 +106,12 @@ def test_fewer_descriptors_than_connections_are_known_at_the_start(holding, gate
             assert client.answer()["id"] == number
 
 
-@pytest.mark.parametrize("count", [5, 8, 12, 132])
+@pytest.mark.parametrize("count", [5, 8, 12, 142])
 def test_too_few_descriptors_for_anything(server, count):
     running = server(wait=False, before=["prlimit", f"--nofile={count}:{count}"])
     assert running.wait() == 71
     running.wait_for_line(
-        rf"event=not_started error=\"descriptors: expected more than 132, .*nd {count}:"
+        rf"event=not_started error=\"descriptors: expected more than 142, .*nd {count}:"
     )
     assert "LimitNOFILE" in running.lines[-1]
 

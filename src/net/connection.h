@@ -43,7 +43,7 @@ class Connection {
     virtual void on_unreadable(rpc::Framer::Event why) = 0;
     // TLS only: whether the handshake may go on now. False: asked again in the next turn of the
     // loop or, if the owner has called delay(), after resume(). on_handshake: the CPU time that it
-    // took, a millisecond or more.
+    // took, a millisecond or more. Called before any message that came with the handshake's end.
     virtual bool may_shake_hands() { return true; }
     virtual void on_handshake(uint64_t /*took_ns*/) {}
     // TLS only: the TLS handshake or peer verification failed. The connection closes itself.
@@ -127,8 +127,8 @@ class Connection {
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
-  // Without TLS, or the handshake is complete.
-  bool is_open() const { return tls_ == nullptr || tls_->state() == TlsStream::State::kOpen; }
+  // Without TLS, or the handshake was completed: TLS may have ended or failed since.
+  bool has_shaken_hands() const { return tls_ == nullptr || tls_->has_shaken_hands(); }
   // The subject of the client's certificate; empty: none.
   std::string client_subject() const { return tls_ == nullptr ? "" : tls_->client_subject(); }
   bool has_unsent() const { return unsent_bytes() > 0; }

@@ -78,7 +78,10 @@ std::string_view TlsStream::receive(std::string_view ciphertext) {
     ::ERR_clear_error();
     size_t got = 0;
     const int result = ::SSL_read_ex(ssl_.get(), plaintext + size, sizeof plaintext - size, &got);
-    if (state_ == State::kHandshake && ::SSL_is_init_finished(ssl_.get())) state_ = State::kOpen;
+    if (state_ == State::kHandshake && ::SSL_is_init_finished(ssl_.get())) {
+      state_ = State::kOpen;
+      has_shaken_hands_ = true;
+    }
     size += got;
     plaintext_bytes_ += got;
     if (result == 1) continue;

@@ -33,6 +33,9 @@ class TlsStream {
     kFailed,  // failure() says why, and due() has the alert, if any
   };
   State state() const { return state_; }
+  // Whether the handshake was completed: still true once the stream has ended or failed, which may
+  // come in the same receive().
+  bool has_shaken_hands() const { return has_shaken_hands_; }
   const std::string& failure() const { return failure_; }
   // The subject of the client's certificate, at most 200 bytes; empty: none.
   std::string client_subject() const;
@@ -69,6 +72,7 @@ class TlsStream {
   uint64_t key_updates_ = 0;  // by the client
   uint64_t plaintext_bytes_ = 0;
   State state_ = State::kHandshake;
+  bool has_shaken_hands_ = false;
   bool has_ended_ = false;  // end() was called
 };
 

@@ -41,7 +41,7 @@ bool Handshakes::note(net::Connection& connection, uint64_t took_ns, uint64_t no
   quota_.charge(handshake.account, took_ns, now_ns);
   handshake.spent_ns += took_ns;
   handshake.has_begun = true;
-  if (!connection.is_open()) return false;
+  if (!connection.has_shaken_hands()) return false;
   const uint64_t counted_ns = handshake.spent_ns / HandshakeQuota::kCompletedShare;
   quota_.refund(handshake.account, handshake.spent_ns - counted_ns, now_ns);
   under_way_.erase(&connection);

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 from certificates import ca, made, own  # noqa: F401 (fixtures)
 from client import DEADLINE_S, connect, read_all, request
-from tls import TlsClient
+from tls import StepwiseTls, TlsClient, raw
 
 OTHER = "127.0.0.2"
 
@@ -165,3 +165,31 @@ def test_connections_per_client_counts_certificates(server, own, ca, made):
             assert third.read_to_end() == []
         running.wait_for_line(r"why=connections_per_client .*last=\"?certificate /CN=one")
         assert first.call("echo", [3]) == [3]
+
+
+# What a client may send in one piece with the end of its handshake and a request.
+ENDS = {
+    "nothing": lambda half: b"",
+    "close_notify": StepwiseTls.close_notify,
+    "bad record": lambda half: b"\x17\x03\x03\x00\x20" + bytes(32),
+    "no record": lambda half: b"junk" * 8,
+}
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_a_certificate_counts_however_soon_its_connection_ends(server, own, ca, made, end):
+    """In TLS 1.3: before, a client waits for the server's last message before it sends data."""
+    friends = made("friends")
+    running = server(listen=own.listen(client_ca=friends) | {"connections_per_client": 1})
+    friend = made("friend", friends)
+
+    def send(connection):
+        half = StepwiseTls(ca, own=friend)
+        last = half.last_flight(connection)
+        connection.sendall(last + half.records(request("echo", [1])) + ENDS[end](half))
+
+    with TlsClient(running.address, ca, friend) as first:
+        assert first.call("echo", [1]) == [1]
+        with raw(running) as connection:
+            send(connection)
+            running.wait_for_line("why=connections_per_client .*last=\"?certificate /CN=friend")

@@ -41,8 +41,10 @@ class StepwiseTls:
     """TLS of a client that controls when bytes are sent: most methods return the bytes. `group`:
     the only group that it offers."""
 
-    def __init__(self, ca: Certificate, group: str = "", **options):
+    def __init__(self, ca: Certificate, group: str = "", own: Certificate | None = None, **options):
         context = ssl.create_default_context(cafile=str(ca.file))
+        if own:
+            context.load_cert_chain(str(own.file), str(own.key))
         if group:
             context.set_ecdh_curve(group)
         for name, value in options.items():
@@ -51,11 +53,14 @@ class StepwiseTls:
         self.tls = context.wrap_bio(self.incoming, self.outgoing, server_hostname="127.0.0.1")
 
     def shake_hands(self, connection: socket.socket):
+        connection.sendall(self.last_flight(connection))
+
+    def last_flight(self, connection: socket.socket) -> bytes:
+        """All of the handshake but the client's last flight, which it returns."""
         while True:
             try:
                 self.tls.do_handshake()
-                connection.sendall(self.outgoing.read())
-                return
+                return self.outgoing.read()
             except ssl.SSLWantReadError:
                 connection.sendall(self.outgoing.read())
                 self.incoming.write(connection.recv(1 << 16))

@@ -1,4 +1,6 @@
 #include <doctest/doctest.h>
+#include <functional>
+#include <utility>
 
 #include "net/tls_context.h"
 #include "net/tls_stream.h"
@@ -146,6 +148,37 @@ TEST_CASE("tls: each side may end its sending, and still be sent to") {
   pair.exchange();
   CHECK(pair.from_server == "answer");
   CHECK(pair.client.was_ended());
+}
+
+TEST_CASE("tls: a handshake was completed, whatever came with its end") {
+  const TemporaryFolder folder;
+  const Certificate own(folder, "own");
+  const std::string bad_record = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');
+  const auto end = [](Pair& pair) {
+    SSL_shutdown(pair.client.ssl());
+    return pair.client.sent();
+  };
+  const auto fail = [&](Pair&) { return bad_record; };
+  const std::pair<std::function<std::string(Pair&)>, State> ends[] = {
+      {[](Pair&) { return ""; }, State::kOpen}, {end, State::kEnded}, {fail, State::kFailed}};
+  for (const auto& [last, state] : ends) {
+    CAPTURE(static_cast<int>(state));
+    Pair pair({own.file, own.key_file, ""});
+    pair.client.shake_hands();
+    pair.server.receive(pair.client.sent());
+    CHECK(!pair.server.has_shaken_hands());
+    pair.client.receive(std::exchange(pair.server.due(), {}));
+    REQUIRE(pair.client.shake_hands() == 1);
+    REQUIRE(pair.client.write("hello") == 5);
+    const std::string sent = pair.client.sent();
+    CHECK(pair.server.receive(sent + last(pair)) == "hello");
+    CHECK(pair.server.state() == state);
+    CHECK(pair.server.has_shaken_hands());
+  }
+  Pair pair({own.file, own.key_file, ""});
+  pair.server.receive(bad_record);
+  CHECK(pair.server.state() == State::kFailed);
+  CHECK(!pair.server.has_shaken_hands());
 }
 
 TEST_CASE("tls: what is no TLS fails, with an alert, and nothing is taken any more") {

@@ -39,8 +39,10 @@ struct alignas(32) RecordHeader {
   uint32_t job;   // or kSkip
   uint32_t sequence;
   int32_t code;  // 0: a result; else the error's code; the bytes are its message
-  // The job's run time, or kNotRun. In a batch: the time since the batch began, divided by its
-  // size. For a handler that answers one job after the other this is too short for the first jobs.
+  // The time that the worker has spent on the job: on the check of its params, and on its run; or
+  // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
+  // divided by the size of the batch. For a handler that answers one job after the other this is
+  // too short for the first jobs.
   uint64_t run_ns;
   // The worker's CPU time since it called the handler, divided by the size of the batch; 0: not
   // measured.
@@ -50,7 +52,12 @@ static_assert(sizeof(RecordHeader) == 32);
 
 inline constexpr uint32_t kSkip = ~0u;
 
-// As run_ns: the worker has answered without calling the handler.
+// As run_ns: the worker has answered without calling the handler, after a check that took so long.
+inline constexpr uint64_t kNotCalledBit = uint64_t{1} << 63;
+constexpr uint64_t not_called(uint64_t took_ns) {
+  return took_ns | kNotCalledBit;
+}
+// The same, at once.
 inline constexpr uint64_t kNotRun = ~uint64_t{0};
 
 // The bytes that a ring needs in its region for results of up to `result_bytes`: the words, and
@@ -88,7 +95,12 @@ class ResultReader {
     uint64_t run_ns;
     uint64_t cpu_ns;
     std::string_view bytes;  // in shared memory: the worker may still overwrite it
-    bool was_run() const { return run_ns != kNotRun; }
+    bool was_run() const { return (run_ns & kNotCalledBit) == 0; }
+    // The worker's time for the job. Empty: none.
+    std::optional<uint64_t> used_ns() const {
+      if (run_ns == kNotRun) return std::nullopt;
+      return run_ns & ~kNotCalledBit;
+    }
   };
   // The oldest record that was not popped. Empty: there is none. An error: the ring is damaged, and
   // the worker must not be trusted any more.

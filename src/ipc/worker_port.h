@@ -52,8 +52,8 @@ class WorkerPort {
   // Room for a result in the ring. Waits while the ring is full until the master takes results.
   // Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);
-  // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: the run
-  // time; kNotRun: the handler was not called. `cpu_ns`: the CPU time; 0: not measured.
+  // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: see
+  // RecordHeader. `cpu_ns`: the CPU time; 0: not measured.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:

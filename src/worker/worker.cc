@@ -55,17 +55,21 @@ class Desk {
   struct Item {
     ipc::Publication id;
     bool is_answered = false;
+    uint64_t check_ns = 0;  // how long the check of its params took
     rm_bytes views[ipc::kViewsMax];
   };
 
-  void take(const ipc::WorkerPort::Job& job, const Handler& handler);
+  // Adds the job to the batch, or answers it. Returns the time after that.
+  uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
-  // Answers with an error. `run_ns`: kNotRun for a job that the handler did not get.
+  // Answers with an error. `run_ns`: see ipc::RecordHeader.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
   // The CPU time of the batch so far, divided by its jobs; 0: not measured.
   uint64_t cpu_ns() const;
-  uint64_t run_ns() const { return (now_ns() - begun_ns_) / std::max<size_t>(count_, 1); }
+  uint64_t run_ns(const Item& item) const {
+    return item.check_ns + (now_ns() - begun_ns_) / count_;
+  }
 
   ipc::WorkerPort& port_;
   const std::vector<Handler>& handlers_;
@@ -73,7 +77,7 @@ class Desk {
   size_t count_ = 0;
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
-  uint64_t begun_ns_ = 0;
+  uint64_t begun_ns_ = 0;  // once all its jobs were checked
   bool measures_cpu_ = false;
   uint64_t cpu_begun_ns_ = 0;
   // The last reserved room, and its job; null: none.
@@ -105,36 +109,38 @@ Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
                     jobs.front().id.job, handler_index, handlers_.size()));
   }
   const Handler& handler = handlers_[handler_index];
+  measures_cpu_ = false;
+  begun_ns_ = now_ns();
   for (const ipc::WorkerPort::Job& job : jobs)
-    take(job, handler);
+    begun_ns_ = take(job, handler, begun_ns_);
   run(handler);
   return {};
 }
 
-void Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler) {
+uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now) {
   const ipc::JobHeader& header = *job.header;
-  const uint64_t now = now_ns();
-  if (count_ == 0) {
-    begun_ns_ = now;
-    measures_cpu_ = false;
-  }
   measures_cpu_ |= header.measures_cpu != 0;
   Item& item = items_[count_];
   item.id = job.id;
   item.is_answered = false;
   if (now >= header.deadline_ns) {
-    return answer(item, ipc::kResultTooLate, "the deadline passed before the job was run",
-                  ipc::kNotRun);
+    answer(item, ipc::kResultTooLate, "the deadline passed before the job was run", ipc::kNotRun);
+    return now;
   }
   for (uint32_t i = 0; i < header.view_count; ++i) {
     const std::string_view bytes = port_.bytes(header.views[i]);
     item.views[i] = {bytes.data(), bytes.size()};
   }
   const rm_bytes& params = item.views[0];
-  if (const auto fault = handler.description().find_fault({params.data, params.size})) {
-    return answer(item, RM_INVALID_PARAMS, *fault, ipc::kNotRun);
+  const auto fault = handler.description().find_fault({params.data, params.size});
+  const uint64_t checked_ns = now_ns();
+  item.check_ns = checked_ns - now;
+  if (fault) {
+    answer(item, RM_INVALID_PARAMS, *fault, ipc::not_called(item.check_ns));
+  } else {
+    jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
   }
-  jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
+  return checked_ns;
 }
 
 void Desk::run(const Handler& handler) {
@@ -143,14 +149,14 @@ void Desk::run(const Handler& handler) {
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
-           run_ns());
+           run_ns(items_[i]));
   }
   count_ = 0;
   reserver_ = nullptr;
 }
 
 uint64_t Desk::cpu_ns() const {
-  return measures_cpu_ ? (cpu_time_ns() - cpu_begun_ns_) / std::max<size_t>(count_, 1) : 0;
+  return measures_cpu_ ? (cpu_time_ns() - cpu_begun_ns_) / count_ : 0;
 }
 
 // Null: the handler was not given this job, or it is answered.
@@ -167,7 +173,7 @@ char* Desk::reserve(const rm_job* job, size_t size) {
   reserved_ = port_.reserve(size);
   reserved_size_ = size;
   if (reserved_ == nullptr) {
-    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size), run_ns());
+    answer(*item, ipc::kResultTooLarge, fmt::format("a result of {} bytes", size), run_ns(*item));
   }
   return reserved_;
 }
@@ -177,25 +183,25 @@ void Desk::commit(const rm_job* job, size_t size) {
   if (item == nullptr) return;
   if (reserver_ != item) {
     return answer(*item, ipc::kResultInvalid,
-                  "the handler committed a result that it had not reserved", run_ns());
+                  "the handler committed a result that it had not reserved", run_ns(*item));
   }
   if (size > reserved_size_) {
     return answer(
         *item, ipc::kResultInvalid,
         fmt::format("the handler committed {} bytes, having reserved {}", size, reserved_size_),
-        run_ns());
+        run_ns(*item));
   }
   if (const auto fault = json::find_fault({reserved_, size})) {
     return answer(*item, ipc::kResultInvalid,
-                  fmt::format("the handler's result is not JSON: {}", *fault), run_ns());
+                  fmt::format("the handler's result is not JSON: {}", *fault), run_ns(*item));
   }
   item->is_answered = true;
   reserver_ = nullptr;
-  port_.commit(item->id, ipc::kResultOk, size, run_ns(), cpu_ns());
+  port_.commit(item->id, ipc::kResultOk, size, run_ns(*item), cpu_ns());
 }
 
 void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
-  if (Item* item = item_of(job)) answer(*item, code, message, run_ns());
+  if (Item* item = item_of(job)) answer(*item, code, message, run_ns(*item));
 }
 
 void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
@@ -208,7 +214,8 @@ void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t r
   reserver_ = nullptr;
   char* room = port_.reserve(message.size());
   std::memcpy(room, message.data(), message.size());
-  port_.commit(item.id, code, message.size(), run_ns, run_ns == ipc::kNotRun ? 0 : cpu_ns());
+  port_.commit(item.id, code, message.size(), run_ns,
+               (run_ns & ipc::kNotCalledBit) != 0 ? 0 : cpu_ns());
 }
 
 // Takes one job, and more for its batch.

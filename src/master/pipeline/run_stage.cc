@@ -151,13 +151,14 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   LastResult& last = last_results_[worker];
   const uint64_t count = last.turn == turn_ ? last.count + 1 : 1;
   last = {now, record.id, job->ticket.request, job->method, turn_, count};
-  if (record.was_run()) {
-    job->has_begun = true;
+  if (record.was_run()) job->has_begun = true;
+  // To check large params takes longer than to run many a job.
+  if (const std::optional<uint64_t> used_ns = record.used_ns()) {
     // A job published while these results were taken began after `now`.
     if (now <= job->step_began_ns) now = now_ns();
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
     job->cpu_ns += std::min(record.cpu_ns, cpu_ns_max(since_ns));
-    scheduler_.on_done(job->entry, now, std::min(record.run_ns, since_ns));
+    scheduler_.on_done(job->entry, now, std::min(*used_ns, since_ns));
   } else {
     scheduler_.on_returned(job->entry, now);
   }

@@ -43,6 +43,17 @@ def test_a_quote_stands_beside_results_and_errors(holding, gate, probe):
         assert_quote(late["_meta"])
 
 
+def test_the_check_of_params_that_do_not_fit_is_a_cost(server):
+    running = server(workers={"count": 1}, handlers={"burn": {}})
+    with running.connect() as client:
+        assert ask(client, "burn", cpu_ms=0)["result"] == {"cpu_ms": 0}
+        for _ in range(10):
+            error = ask(client, "burn", more=[[1]] * 200_000, cpu_ms="none")["error"]
+            assert error["code"] == -32602 and error["data"]["executed"] is False, error
+        quote = ask(client, "burn", cpu_ms=0, _meta={"quote": True})["_meta"]["quote_ms"]
+        assert quote["p50"] > 0.5, quote
+
+
 @pytest.mark.parametrize("meta", [{}, {"cost": False, "quote": False}, {"timeout_ms": 60_000}])
 def test_a_client_that_does_not_ask_is_told_nothing(server, meta):
     with server().connect() as client:

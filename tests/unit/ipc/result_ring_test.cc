@@ -6,6 +6,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <tuple>
 
 #include "guarded_memory.h"
 #include "support.h"
@@ -50,12 +51,19 @@ struct Pair {
 
 TEST_CASE("result ring: a record says how long its run took, to the last bit") {
   Pair pair(1000);
-  for (const uint64_t run_ns : {uint64_t{0}, uint64_t{3'000'000'007}, ~uint64_t{0}}) {
+  using Used = std::optional<uint64_t>;
+  const std::tuple<uint64_t, bool, Used> rows[] = {{0, true, 0},
+                                                   {3'000'000'007, true, 3'000'000'007},
+                                                   {not_called(0), false, 0},
+                                                   {not_called(25'000'001), false, 25'000'001},
+                                                   {kNotRun, false, Used()}};
+  for (const auto& [run_ns, was_run, used_ns] : rows) {
     REQUIRE(pair.writer.try_reserve(0) != nullptr);
     pair.writer.commit({1, 2}, 0, 0, run_ns);
     const auto record = pair.reader.peek();
     REQUIRE(record.value());
-    CHECK((*record)->run_ns == run_ns);
+    CHECK((*record)->was_run() == was_run);
+    CHECK((*record)->used_ns() == used_ns);
     pair.reader.pop();
   }
 }

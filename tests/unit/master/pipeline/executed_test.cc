@@ -92,6 +92,8 @@ const Row kRows[] = {
      [](Scene& s) { s.answer("late", ipc::kResultTooLate, ipc::kNotRun); }},
     {"params that do not fit", kOne, kNo,
      [](Scene& s) { s.answer("params/a", rpc::kInvalidParams, ipc::kNotRun); }},
+    {"params that do not fit, found after a while", kOne, kNo,
+     [](Scene& s) { s.answer("params/a", rpc::kInvalidParams, ipc::not_called(25'000'000)); }},
     // A worker has it, or had it.
     {"deadline once claimed", kOne, kUnknown,
      [](Scene& s) {
@@ -177,6 +179,11 @@ const Row kRows[] = {
      [](Scene& s) {
        s.answer("1");
        s.answer("late", ipc::kResultTooLate, ipc::kNotRun);
+     }},
+    {"params that do not fit the second step, found after a while", kTwo, kUnknown,
+     [](Scene& s) {
+       s.answer("1");
+       s.answer("params/a", rpc::kInvalidParams, ipc::not_called(25'000'000));
      }},
     {"params that do not fit the second step", kTwo, kUnknown,
      [](Scene& s) {

@@ -188,7 +188,8 @@ void Worker::begin() {
   for (Item& item : items_) {
     if (schedule_.one_in(20)) {
       const int32_t code = schedule_.one_in(2) ? int32_t{ipc::kResultTooLate} : rpc::kInvalidParams;
-      played_.commit(item.id, "refused", code, ipc::kNotRun);
+      const uint64_t run_ns = code == rpc::kInvalidParams ? ipc::not_called(1000) : ipc::kNotRun;
+      played_.commit(item.id, "refused", code, run_ns);
       item.is_answered = true;
     } else {
       ++schedule_.request(item.request).runs[item.step];

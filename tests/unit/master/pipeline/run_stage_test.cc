@@ -1,6 +1,7 @@
 // Two run steps of one job, with two workers: what the first one leaves never harms the second.
 #include <doctest/doctest.h>
 
+#include "base/clock.h"
 #include "core_support.h"
 
 namespace ringmaster::master {
@@ -87,6 +88,42 @@ TEST_CASE("run stage: a handler that has answered and does not return is ended a
   CHECK(steps.killed == std::vector<uint32_t>{0});
   CHECK(steps.core.bury(0, true).empty());
   steps.check_answered();
+}
+
+TEST_CASE("run stage: a refusal of params costs the time of their check, and teaches it") {
+  constexpr uint64_t kTookNs = 2 * kNsPerMs;
+  struct Row {
+    const char* what;
+    uint64_t run_ns;
+    uint64_t least_ns;
+    uint64_t most_ns;
+  };
+  const Row rows[] = {
+      {"checked", ipc::not_called(kTookNs), kTookNs, kTookNs},
+      {"not checked", ipc::kNotRun, 0, 0},
+      {"more than there was", ipc::not_called(~uint64_t{0} / 4), kTookNs, 3600 * kNsPerS},
+  };
+  for (const Row& row : rows) {
+    CAPTURE(row.what);
+    Core core;
+    const Method method{"checked", {}, 0, 1, {RunStep{0}}};
+    const auto client = std::make_shared<Client>();
+    CHECK(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+    Played worker(core, 0);
+    worker.take();
+    const uint64_t until = now_ns() + 2 * kTookNs;
+    while (now_ns() < until) {
+    }
+    worker.commit(worker.in_hand()[0], "params/0", rpc::kInvalidParams, row.run_ns);
+    CHECK(core.take_results());
+    worker.finish();
+    REQUIRE(client->errors.size() == 1);
+    CHECK(client->errors[0].executed == rpc::Executed::kNo);
+    // The next one is expected to take as long.
+    CHECK(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+    CHECK(core.stage().work_ns() >= row.least_ns);
+    CHECK(core.stage().work_ns() <= row.most_ns);
+  }
 }
 
 TEST_CASE("run stage: a result of a former publication is damage") {

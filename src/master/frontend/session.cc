@@ -133,8 +133,11 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   if (message.is_batch || http) {
     reply = std::make_shared<Reply>(message.is_batch, http);
   }
+  // Of a batch, all may be answered that have begun, and not those that follow.
+  is_beginning_ = true;
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
+  is_beginning_ = false;
   if (reply != nullptr) {
     reply->close();
     send_if_complete(*reply);
@@ -209,7 +212,7 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const bool is_known = !is_asked || !client.empty();
   if (is_asked && (!is_known || !identify(client))) {
     is_unwelcome_ = true;
-    is_finishing_ = true;  // once the whole message has begun: see on_message()
+    is_finishing_ = true;  // once the whole message has begun: see serve()
     const rpc::Error error =
         is_known ? too_many_connections(Refusal::kConnectionsPerClient) : count_unauthorized();
     return refuse(request, error, reply);

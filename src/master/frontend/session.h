@@ -91,7 +91,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_closed() const { return connection_.is_closed(); }
   // Closes the connection once all answers were sent.
   void finish_when_idle();
-  bool is_idle() const { return calls_.empty() && line_.is_empty() && !is_parsing_; }
+  bool is_idle() const {
+    return calls_.empty() && line_.is_empty() && !is_parsing_ && !is_beginning_;
+  }
 
  private:
   class Call;  // in session_calls.cc
@@ -187,6 +189,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet
   bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_parsing_ = false;                           // see parse_later()
+  bool is_beginning_ = false;                         // a message's requests: see serve()
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

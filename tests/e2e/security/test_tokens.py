@@ -122,6 +122,22 @@ def test_a_wrong_token_in_a_batch_costs_no_answer(server, tokens):
         assert answered["result"] == [2]
 
 
+def test_a_batch_is_answered_whole_although_all_that_has_begun_is_answered(holding, tokens, gate):
+    running, held = holding(listen={"token_file": tokens(FIRST)}), gate()
+    with running.connect() as client:
+        assert client.call("rpc.auth", [FIRST]) is True
+        late = request("echo", {"_meta": {"timeout_ms": 0}}, 2)
+        batch = [request("rpc.auth", [SECOND], 1), late, held.request(3), request("echo", [4], 4)]
+        client.send(b"[" + b",".join(one.strip() for one in batch) + b"]\n")
+        held.wait_for_runs(1)
+        held.open()
+        (answers,) = client.read_to_end()
+    refused, passed, slow, last = json.loads(answers)
+    assert_unauthorized(refused, 1)
+    assert passed["error"]["code"] == -32012
+    assert "result" in slow and last["result"] == [4]
+
+
 def test_where_no_token_is_asked_for_any_is_good(server):
     running = server()
     with running.connect() as client:

@@ -1,8 +1,11 @@
 // Two run steps of one job, with two workers: what the first one leaves never harms the second.
 #include <doctest/doctest.h>
+#include <fstream>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "core_support.h"
+#include "temporary_folder.h"
 
 namespace ringmaster::master {
 namespace {
@@ -225,6 +228,33 @@ TEST_CASE("run stage: a job whose client has its answer is not run again when it
 
 namespace {
 
+// A log in a file, for the time of a test.
+class FileLog {
+ public:
+  FileLog() {
+    LogOptions options;
+    options.file = folder_.write("log", "");
+    REQUIRE(set_up_log(options));
+    lines_.open(options.file);
+  }
+  ~FileLog() { CHECK(set_up_log({})); }
+  FileLog(const FileLog&) = delete;
+  FileLog& operator=(const FileLog&) = delete;
+
+  // The lines with this text since the last call.
+  std::vector<std::string> take_lines(std::string_view text) {
+    lines_.clear();
+    std::vector<std::string> found;
+    for (std::string line; std::getline(lines_, line);)
+      if (line.find(text) != std::string::npos) found.push_back(line);
+    return found;
+  }
+
+ private:
+  test::TemporaryFolder folder_;
+  std::ifstream lines_;
+};
+
 // Jobs that hold their worker after their clients' deadlines, which are over at once.
 struct Abandoned {
   explicit Abandoned(size_t workers = 1) { core.stage().set_workers(workers); }
@@ -274,6 +304,40 @@ TEST_CASE("run stage: a client's own deadline answers the client, and ends no wo
   CHECK(abandoned.core.dispatcher.in_flight() == 0);
   CHECK(abandoned.core.store.used_bytes() == 0);
   CHECK(abandoned.clients[0]->answers() == 1);
+}
+
+TEST_CASE("run stage: clients' own deadlines are logged once a second, with their count") {
+  Abandoned abandoned(64);
+  FileLog log;
+  const auto timeouts = [&](uint64_t ms) {
+    abandoned.core.stage().log_client_timeouts(now_ns() + ms * kNsPerMs);
+    return log.take_lines("event=timeout ");
+  };
+  const auto expire = [&](std::optional<uint64_t> timeout_ms, size_t jobs) {
+    const size_t before = abandoned.tickets.size();
+    for (size_t i = 0; i < jobs; ++i) {
+      abandoned.admit(timeout_ms);
+      abandoned.first.take();
+    }
+    for (size_t i = before; i < before + jobs; ++i)
+      abandoned.core.dispatcher.expire(abandoned.tickets[i]);
+  };
+  expire(50'000, 1);
+  std::vector<std::string> lines = timeouts(0);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].ends_with(" count=1"));
+  expire(50'000, 3);
+  CHECK(timeouts(900).empty());
+  lines = timeouts(1100);
+  REQUIRE(lines.size() == 1);
+  CHECK(lines[0].ends_with(" count=3"));
+  CHECK(timeouts(9000).empty());
+  // The method's own deadline: each.
+  expire(std::nullopt, 2);
+  lines = timeouts(9000);
+  REQUIRE(lines.size() == 2);
+  for (const std::string& line : lines)
+    CHECK(line.find(" count=") == std::string::npos);
 }
 
 TEST_CASE("run stage: an abandoned job's worker is ended once another job has waited for a tick") {

@@ -70,11 +70,11 @@ class MasterPort {
   std::vector<Publication> take_over(uint32_t worker);
 
   // Checks the workers' words and the ring. An error: a word that no undamaged worker can have
-  // written, or that names a slot without a worker, whose jobs nobody would ever end. (drain() checks the results; the cursor is a hint, and the master's bell is set anew
-  // before and after each wait.) Returns the publications that the words name. `is_published`:
-  // whether a publication in the ring is with the workers, by the job table. A publication that was
-  // so before the call, and that is neither named nor among the results of the next drain(), was
-  // lost to damage.
+  // written, or that names a slot without a worker, whose jobs nobody would ever end. (drain()
+  // checks the results; the cursor is a hint, and the master's bell is set anew before and after
+  // each wait.) Returns the publications that the words name. `is_published`: whether a publication
+  // in the ring is with the workers, by the job table. A publication that was so before the call,
+  // and that is neither named nor among the results of the next drain(), was lost to damage.
   using IsPublished = std::function<bool(Publication id)>;
   [[nodiscard]] Result<std::vector<Publication>> audit(const IsPublished& is_published) const;
 

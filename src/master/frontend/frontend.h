@@ -6,9 +6,9 @@
 //            certificate. If none is idle, the new one gets an error (-32009) and is closed; so is
 //            one beyond connections_per_client. Unfinished requests and unread answers may hold
 //            connection_memory_bytes in all; beyond that connections of the clients that hold most
-//            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a message too
-//            slowly or does not read is closed: see net::Connection. Refusals are counted, and
-//            logged once a second at most for each reason. TLS: see Handshakes.
+//            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a
+//            message too slowly or does not read is closed: see net::Connection. Refusals are
+//            counted, and logged once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
 #include <memory>

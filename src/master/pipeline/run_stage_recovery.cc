@@ -120,8 +120,8 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     return table_.find_published(id) != nullptr;
   });
   for (const ipc::Publication id : ids) {
-    // A word may name an answered publication, whose job may be at its next step with another worker
-    // by now.
+    // A word may name an answered publication, whose job may be at its next step with another
+    // worker by now.
     Job* job = table_.find_published(id);
     if (job == nullptr) continue;
     lost.emplace_back();

@@ -58,8 +58,8 @@ class Scheduler {
                                                           uint32_t method, uint64_t now_ns,
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false);
-  // Call before try_admit() where few of `places` places for jobs are left. Not empty: the client is
-  // to get none, since it has its part of them, which is returned, and others ask for theirs.
+  // Call before try_admit() where few of `places` places for jobs are left. Not empty: the client
+  // is to get none, since it has its part of them, which is returned, and others ask for theirs.
   std::optional<size_t> refuse_place(ClientShare& client, size_t places, uint64_t now_ns);
   // What try_admit() would predict.
   Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns,

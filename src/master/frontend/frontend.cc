@@ -240,9 +240,12 @@ void Frontend::close_greediest() {
     Holder& holder = *heap.back().second;
     const auto [held_bytes, session] = std::move(holder.sessions.back());
     holder.sessions.pop_back();
-    heap.back().first -= held_bytes;
-    if (holder.sessions.empty()) heap.pop_back();
-    std::push_heap(heap.begin(), heap.end());
+    if (holder.sessions.empty()) {
+      heap.pop_back();
+    } else {
+      heap.back().first -= held_bytes;
+      std::push_heap(heap.begin(), heap.end());
+    }
     if (session->is_closed()) continue;
     shared_.access.count(Refusal::kMemory,
                          fmt::format("{}: {} bytes", session->connection().client(), held_bytes));

@@ -33,7 +33,7 @@ std::optional<size_t> Scheduler::refuse_place(ClientShare& client, size_t places
   double part = 1;
   for (const Share* share = &client; share->parent != nullptr; share = share->parent)
     part *= share->weight / std::max(share->parent->active_weight(), share->weight);
-  const auto own = static_cast<size_t>(part * static_cast<double>(places));
+  const auto own = std::max<size_t>(1, static_cast<size_t>(part * static_cast<double>(places)));
   return own < places && client.jobs >= own ? std::optional(own) : std::nullopt;
 }
 

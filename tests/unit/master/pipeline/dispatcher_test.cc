@@ -39,4 +39,22 @@ TEST_CASE("dispatcher: the last places in flight are for clients that have less 
   CHECK(core.dispatcher.in_flight() == 0);
 }
 
+TEST_CASE("dispatcher: with more clients than places, each may have one") {
+  Core core;  // 16 places
+  const Method method{"slow", {}, 60'000, 1, {RunStep{0}}};
+  std::vector<std::shared_ptr<ClientShare>> shares;
+  std::vector<Ticket> tickets;
+  for (size_t i = 0; i < 40; ++i) {
+    const auto client = std::make_shared<Client>();
+    shares.push_back(core.dispatcher.shares().hold(std::to_string(i), ShareTable::Kind::kNamed));
+    const auto ticket =
+        core.dispatcher.admit(method, "[1]", std::nullopt, client, shares.back().get());
+    CHECK(ticket.has_value() == (i < 16));
+    if (ticket) tickets.push_back(*ticket);
+    if (!ticket) CHECK(client->errors.at(0).reason == "queue_full");
+  }
+  for (const Ticket ticket : tickets)
+    core.dispatcher.cancel(ticket);
+}
+
 }  // namespace ringmaster::master

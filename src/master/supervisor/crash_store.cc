@@ -145,7 +145,8 @@ Status make_room(const Fd& folder, const Crashes& options, uint64_t bytes) {
   uint64_t total = bytes;
   for (const std::string& name : *names) {
     if (name.starts_with(kUnfinished)) {
-      static_cast<void>(remove_crash(folder, name));  // what is not ours may stay
+      // A folder in which another process has made folders cannot be removed, and costs no crash.
+      static_cast<void>(remove_crash(folder, name));
     }
     if (!name.starts_with(kPrefix)) continue;
     kept.push_back({name, bytes_in(folder, name)});
@@ -155,7 +156,7 @@ Status make_room(const Fd& folder, const Crashes& options, uint64_t bytes) {
   size_t count = kept.size() + 1;
   for (const Kept& oldest : kept) {
     if (count <= options.count && total <= options.total_bytes) break;
-    if (Status removed = remove_crash(folder, oldest.name); !removed) return removed;
+    if (!remove_crash(folder, oldest.name)) continue;  // likewise
     total -= oldest.bytes;
     --count;
   }

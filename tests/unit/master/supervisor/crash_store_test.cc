@@ -86,11 +86,12 @@ TEST_CASE("crash folder: what was left half-written goes, what is not ours stays
   parent.write("crashes/.crash-0/params.json", std::string(5000, 'x'));
   parent.write("crashes/.crash-1/params.json", std::string(5000, 'x'));
   parent.write("crashes/.crash-9/a/b", "");  // a crash has no folders
+  parent.write("crashes/crash-0/a/b", "");
   parent.write("crashes/notes", std::string(5000, 'x'));
   const CrashStore folder({parent.at("crashes"), 1, 1000});
   REQUIRE(folder.keep(crash_of("1", 100)));
   REQUIRE(folder.keep(crash_of("2", 100)));
-  CHECK(names_in(parent.at("crashes")) == Names{".crash-9", "crash-2", "notes"});
+  CHECK(names_in(parent.at("crashes")) == Names{".crash-9", "crash-0", "crash-2", "notes"});
 }
 
 TEST_CASE("crash folder: a link is not followed, whatever it stands for") {

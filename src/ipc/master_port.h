@@ -29,10 +29,11 @@ class MasterPort {
   void take_rings() { RM_ASSERT(MasterBell::try_take_rings(event_.get())); }
 
   // Makes a new result ring for the worker that will be forked into this slot. Returns its memory,
-  // which only that worker can map. The slot counts as the worker's until take_over(). REQUIRES: no
-  // worker has the slot. Works without a free descriptor, too, if keep_spares() was called since
-  // the last memory was closed.
+  // which only that worker can map. The slot counts as the worker's until take_over() or
+  // on_fork_failed(). REQUIRES: no worker has the slot. Works without a free descriptor, too, if
+  // keep_spares() was called since the last memory was closed.
   [[nodiscard]] Result<Fd> renew_results(uint32_t worker);
+  void on_fork_failed(uint32_t worker) { has_worker_[worker] = false; }
   void keep_spares();
 
   // Publishes a job whose header is filled in; wakes no worker. False: the ring is full.

@@ -77,6 +77,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
 
 void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
   log(Level::kError, "fork_failed", {{"worker", worker}, {"error", why}});
+  generation_->port().on_fork_failed(worker);
   worker_slots_.on_fork_failed(worker, now_ns());
 }
 

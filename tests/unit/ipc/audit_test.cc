@@ -82,6 +82,10 @@ TEST_CASE("audit: a word that names a slot without a worker is damage") {
     damage(floor.words());
     return fault_of(floor);
   };
+  Floor not_forked;
+  not_forked.port.on_fork_failed(0);
+  not_forked.words().workers[0].bell.announce_sleep();
+  CHECK(fault_of(not_forked) == "the bell of worker 0");
   const JobWord claimed = make_word(EntryState::kClaimed, 1, {1, 1});
   CHECK(without_worker([&](const Words& words) {
           words.entries[3] = claimed;

@@ -163,6 +163,23 @@ TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is g
   CHECK(steps.core.dispatcher.in_flight() == 0);
 }
 
+TEST_CASE("run stage: a job that no worker has claimed uses no attempt when its generation is lost") {
+  Core core;
+  const Method method{"once", {}, 60'000, 1, {RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client));
+  for (int generations = 0; generations < 2; ++generations) {
+    REQUIRE(core.port->was_any_ready());
+    core.lose_generation();
+    core.start_generation();
+  }
+  Played worker(core, 0);
+  worker.take();
+  worker.commit(worker.in_hand()[0], "\"done\"");
+  CHECK(core.take_results());
+  CHECK(client->results == std::vector<std::string>{"\"done\""});
+}
+
 TEST_CASE("run stage: in damaged memory a job that looks unclaimed may have been run") {
   Core core;
   const Method method{"once", {}, 60'000, 1, {RunStep{0}}};

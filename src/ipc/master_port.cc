@@ -155,66 +155,45 @@ std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
   return std::nullopt;
 }
 
-Result<std::vector<Publication>> MasterPort::audit(const IsPublished& is_published) const {
-  Named named;
-  // The entries first: a worker stores its running word before it frees the entry, and commits a
-  // result before it clears the running word. So each job is found in one of these three.
-  for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
-    if (Status sane = audit_entry(entry, is_published, named); !sane) {
-      return tl::unexpected(sane.error());
-    }
-  }
+// The entries first: a worker stores its running word before it frees the entry, and commits a
+// result before it clears the running word. So each job is found in one of these three.
+Status MasterPort::audit(const IsPublished& is_published, const Name& name) const {
+  const Result<std::vector<ReadyEntry>> ready = audit_ring(is_published, name);
+  if (!ready) return tl::unexpected(ready.error());
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
-    if (Status sane = audit_worker(worker, named); !sane) return tl::unexpected(sane.error());
-  }
-  if (Status sane = audit_twice_named(named); !sane) return tl::unexpected(sane.error());
-  for (const auto& [id, entry] : named.ready)
-    named.taken.push_back(id);
-  return std::move(named.taken);
-}
-
-// A job keeps its entry until a worker has stored it as running. So it is never in two entries, and
-// an entry that is still READY once a worker runs its job was written a second time.
-Status MasterPort::audit_twice_named(const Named& named) const {
-  const auto by_job = [](Publication a, Publication b) {
-    return std::pair(a.job, a.sequence) < std::pair(b.job, b.sequence);
-  };
-  std::vector<Publication> taken = named.taken;
-  std::sort(taken.begin(), taken.end(), by_job);
-  std::vector<Publication> ready;
-  for (const auto& [id, entry] : named.ready) {
-    ready.push_back(id);
-    const bool is_taken = std::binary_search(taken.begin(), taken.end(), id, by_job);
-    if (is_taken && ring_.was_at(entry) == make_word(EntryState::kReady, 0, id)) {
-      return fail(ExitCode::kInternal,
-                  fmt::format("ring entry {}: job {} is ready, and with a worker", entry, id.job));
-    }
-  }
-  std::sort(ready.begin(), ready.end(), by_job);
-  const auto twice = std::adjacent_find(ready.begin(), ready.end());
-  if (twice == ready.end()) return {};
-  return fail(ExitCode::kInternal, fmt::format("two ring entries have job {}", twice->job));
-}
-
-Status MasterPort::audit_entry(size_t entry, const IsPublished& is_published, Named& named) const {
-  const JobWord word = ring_.was_at(entry);
-  if (word == kFreeWord) return {};
-  const Publication id = publication_of(word);
-  const bool is_ready = word == make_word(EntryState::kReady, 0, id);
-  const bool is_claimed = state_of(word) == EntryState::kClaimed && has_worker(worker_of(word));
-  // A job leaves the ring before its result comes, so a job in the ring is not answered yet.
-  if (!(is_ready || is_claimed) || !is_published(id)) {
-    return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
-  }
-  if (is_ready) {
-    named.ready.emplace_back(id, entry);
-  } else {
-    named.taken.push_back(id);
+    if (Status sane = audit_worker(worker, *ready, name); !sane) return sane;
   }
   return {};
 }
 
-Status MasterPort::audit_worker(uint32_t worker, Named& named) const {
+Result<std::vector<MasterPort::ReadyEntry>> MasterPort::audit_ring(const IsPublished& is_published,
+                                                                   const Name& name) const {
+  std::vector<ReadyEntry> ready;
+  std::vector<bool> is_in_ring(job_slots_);
+  for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
+    const JobWord word = ring_.was_at(entry);
+    if (word == kFreeWord) continue;
+    const Publication id = publication_of(word);
+    const bool is_ready = word == make_word(EntryState::kReady, 0, id);
+    const bool is_claimed = state_of(word) == EntryState::kClaimed && has_worker(worker_of(word));
+    // A job leaves the ring before its result comes, so a job in the ring is not answered yet.
+    if (!(is_ready || is_claimed) || id.job >= job_slots_ || !is_published(id)) {
+      return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
+    }
+    // A job keeps its entry until a worker has stored it as running, so it is never in two.
+    if (is_in_ring[id.job]) {
+      return fail(ExitCode::kInternal, fmt::format("two ring entries have job {}", id.job));
+    }
+    is_in_ring[id.job] = true;
+    if (is_ready) ready.push_back({id.job, word, entry});
+    name(id);
+  }
+  std::ranges::sort(ready, {}, &ReadyEntry::job);
+  return ready;
+}
+
+Status MasterPort::audit_worker(uint32_t worker, const std::vector<ReadyEntry>& ready,
+                                const Name& name) const {
   const WorkerWords& words = worker_words_[worker];
   const bool is_ringing = words.bell.was_state() != WorkerState::kAbsent;
   if (!words.bell.was_sane() || (is_ringing && !has_worker(worker))) {
@@ -230,7 +209,15 @@ Status MasterPort::audit_worker(uint32_t worker, Named& named) const {
       return fail(ExitCode::kInternal,
                   fmt::format("running word of worker {}: {:#018x}", worker, running));
     }
-    named.taken.push_back(id);
+    // An entry that is still READY once a worker runs its job was written a second time.
+    const auto found = std::ranges::lower_bound(ready, id.job, {}, &ReadyEntry::job);
+    if (found != ready.end() && publication_of(found->word) == id &&
+        ring_.was_at(found->entry) == found->word) {
+      return fail(
+          ExitCode::kInternal,
+          fmt::format("ring entry {}: job {} is ready, and with a worker", found->entry, id.job));
+    }
+    name(id);
   }
   return {};
 }

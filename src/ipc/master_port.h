@@ -73,11 +73,13 @@ class MasterPort {
   // Checks the workers' words and the ring. An error: a word that no undamaged worker can have
   // written, or that names a slot without a worker, whose jobs nobody would ever end. (drain()
   // checks the results; the cursor is a hint, and the master's bell is set anew before and after
-  // each wait.) Returns the publications that the words name. `is_published`: whether a publication
-  // in the ring is with the workers, by the job table. A publication that was so before the call,
-  // and that is neither named nor among the results of the next drain(), was lost to damage.
+  // each wait.) Passes the publications that the words name to `name`, some of them twice.
+  // `is_published`: whether a publication in the ring is with the workers, by the job table. A
+  // publication that was so before the call, and that is neither named nor among the results of the
+  // next drain(), was lost to damage.
   using IsPublished = std::function<bool(Publication id)>;
-  [[nodiscard]] Result<std::vector<Publication>> audit(const IsPublished& is_published) const;
+  using Name = std::function<void(Publication id)>;
+  [[nodiscard]] Status audit(const IsPublished& is_published, const Name& name) const;
 
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
@@ -89,14 +91,16 @@ class MasterPort {
  private:
   MasterPort(Region control, const Geometry& geometry);
   bool try_wake_one();
-  // The publications that words name: those READY in the ring, with their entries; and others.
-  struct Named {
-    std::vector<std::pair<Publication, size_t>> ready;
-    std::vector<Publication> taken;
+  struct ReadyEntry {
+    uint32_t job;
+    JobWord word;
+    size_t entry;
   };
-  Status audit_entry(size_t entry, const IsPublished& is_published, Named& named) const;
-  Status audit_worker(uint32_t worker, Named& named) const;
-  Status audit_twice_named(const Named& named) const;
+  // The READY entries, by job.
+  Result<std::vector<ReadyEntry>> audit_ring(const IsPublished& is_published,
+                                             const Name& name) const;
+  Status audit_worker(uint32_t worker, const std::vector<ReadyEntry>& ready,
+                      const Name& name) const;
   bool has_worker(size_t slot) const { return slot < has_worker_.size() && has_worker_[slot]; }
 
   struct Results {

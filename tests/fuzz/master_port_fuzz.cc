@@ -108,11 +108,14 @@ class Play {
   }
 
   void audit(bool are_published) {
-    const auto named = port_.audit([are_published](Publication) { return are_published; });
-    if (!named) return;
-    RM_ASSERT(named->size() <= worker_.entries().size() + kWorkers * kBatchMax);
-    for (const Publication id : *named)
-      RM_ASSERT(is_named(id));
+    size_t named = 0;
+    const Status sane = port_.audit([are_published](Publication) { return are_published; },
+                                    [&](Publication id) {
+                                      RM_ASSERT(is_named(id));
+                                      ++named;
+                                    });
+    if (!sane) return;
+    RM_ASSERT(named <= worker_.entries().size() + kWorkers * kBatchMax);
     RM_ASSERT(are_published || std::ranges::all_of(worker_.entries(),
                                                    [](JobWord word) { return word == kFreeWord; }));
   }

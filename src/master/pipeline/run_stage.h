@@ -176,6 +176,8 @@ class RunStage {
   // By worker slot: the first job in hand at the last audit, if the worker had answered all of
   // them.
   std::vector<std::optional<ipc::Publication>> answered_;
+  // In audit_words(); kept, since to get that much memory takes longer than to look at the words.
+  std::vector<ipc::Publication> with_workers_;
   bool is_damaged_ = false;  // this generation's memory
 };
 

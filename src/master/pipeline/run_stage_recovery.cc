@@ -19,22 +19,21 @@ void RunStage::audit() {
 }
 
 void RunStage::audit_words() {
-  std::vector<ipc::Publication> with_workers;
-  table_.for_each_used([&](const Job& job) {
-    if (is_with_workers(job)) with_workers.push_back(job.publication);
+  with_workers_.clear();
+  table_.for_each_used([this](const Job& job) {
+    if (is_with_workers(job)) with_workers_.push_back(job.publication);
   });
   const auto is_published = [this](ipc::Publication id) {
     return table_.find_published(id) != nullptr;
   };
-  const Result<std::vector<ipc::Publication>> named = port_->audit(is_published);
-  if (!named) return on_damaged(named.error());
   std::vector<bool> is_named(table_.capacity());
-  for (const ipc::Publication id : *named) {
+  const Status sane = port_->audit(is_published, [&](ipc::Publication id) {
     if (is_published(id)) is_named[id.job] = true;
-  }
+  });
+  if (!sane) return on_damaged(sane.error());
   take_results(kAllBytes);
   if (is_damaged_) return;
-  for (const ipc::Publication id : with_workers) {
+  for (const ipc::Publication id : with_workers_) {
     if (is_published(id) && !is_named[id.job]) {
       return on_damaged({ExitCode::kInternal, fmt::format("no word names job {}", id.job)});
     }

@@ -163,7 +163,7 @@ TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is g
   CHECK(steps.core.dispatcher.in_flight() == 0);
 }
 
-TEST_CASE("run stage: a job that no worker has claimed uses no attempt when its generation is lost") {
+TEST_CASE("run stage: a job that no worker has claimed keeps its attempts with a new generation") {
   Core core;
   const Method method{"once", {}, 60'000, 1, {RunStep{0}}};
   const auto client = std::make_shared<Client>();

@@ -180,6 +180,22 @@ TEST_CASE("run stage: a job that no worker has claimed keeps its attempts with a
   CHECK(client->results == std::vector<std::string>{"\"done\""});
 }
 
+TEST_CASE("run stage: a job that is dropped from the ring makes room for the next at once") {
+  Core core;
+  core.stage().set_workers(1);
+  const Method method{"long", {}, 60'000, 1, {RunStep{0}}};
+  const auto admit = [&] {
+    return core.dispatcher.admit(method, "[1]", std::nullopt, std::make_shared<Client>()).value();
+  };
+  const Ticket first = admit();
+  const ipc::Publication id = core.port->was_ready().value();
+  admit();
+  REQUIRE(core.words->ring.were_ready() == 1);
+  core.dispatcher.cancel(first);
+  REQUIRE(core.port->was_any_ready());
+  CHECK(core.port->was_ready() != id);
+}
+
 TEST_CASE("run stage: in damaged memory a job that looks unclaimed may have been run") {
   Core core;
   const Method method{"once", {}, 60'000, 1, {RunStep{0}}};

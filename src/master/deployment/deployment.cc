@@ -126,6 +126,14 @@ void Deployment::announce(std::vector<std::string> addresses) {
   openrpc_ = make_openrpc(options_, descriptions_, addresses_);
 }
 
+void Deployment::adopt_costs(const Deployment& before) {
+  for (const Method& method : options_.methods) {
+    const auto its = before.methods_.find(method.name);
+    if (its == before.methods_.end()) continue;
+    dispatcher_->adopt_costs(method, *before.dispatcher_, *its->second);
+  }
+}
+
 void Deployment::retire() {
   is_retiring_ = true;
   if (dispatcher_->in_flight() == 0) stop();

@@ -59,6 +59,9 @@ class Deployment {
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
+  // Gives its methods the costs that the deployment before has measured of methods with the same
+  // names: so a reload under load refuses neither too much nor too little.
+  void adopt_costs(const Deployment& before);
   // Ends its workers once the last job in flight has ended. REQUIRES: no more jobs are admitted.
   void retire();
   // Lets the workers finish the jobs in hand, then ends them.

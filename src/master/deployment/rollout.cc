@@ -22,6 +22,7 @@ Status Rollout::begin(Options options) {
 void Rollout::on_ready() {
   if (next_ == nullptr) return;  // give_up() was called meanwhile
   Deployment* next = std::exchange(next_, nullptr);
+  if (serving_ != nullptr) next->adopt_costs(*serving_);
   if (Status accepted = events_.on_ready(*next); !accepted) {
     next->stop();
     return events_.on_failed(accepted.error());

@@ -92,6 +92,11 @@ uint32_t Dispatcher::add_method(const Method& method) {
   return number->second;
 }
 
+void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, const Method& its) {
+  scheduler_.costs().adopt(add_method(method), before.scheduler_.costs(),
+                           before.method_numbers_.at(&its));
+}
+
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,

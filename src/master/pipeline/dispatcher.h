@@ -33,6 +33,9 @@ class Dispatcher : private StageEvents {
   // Tells the scheduler of a method before its first request, so that the workers that are reserved
   // for it are kept free from now on. Returns the method's number in the scheduler.
   uint32_t add_method(const Method& method);
+  // Gives a method the costs that another dispatcher has measured of a method of its own, as first
+  // values.
+  void adopt_costs(const Method& method, const Dispatcher& before, const Method& its);
 
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }

@@ -1,5 +1,7 @@
 #include "master/scheduler/cost_model.h"
 
+#include <algorithm>
+
 namespace ringmaster::master {
 
 uint32_t CostModel::add_method(const std::vector<StepKind>& steps) {
@@ -13,6 +15,16 @@ uint32_t CostModel::add_method(const std::vector<StepKind>& steps) {
 void CostModel::seed(uint32_t method, size_t step, double took_ns) {
   StepCost& cost = methods_[method][step];
   if (!cost.time_ns.is_known()) cost.time_ns.add(took_ns);
+}
+
+void CostModel::adopt(uint32_t method, const CostModel& before, uint32_t its) {
+  const std::vector<StepCost>& measured = before.methods_[its];
+  const size_t steps = std::min(methods_[method].size(), measured.size());
+  for (size_t step = 0; step < steps; ++step) {
+    if (measured[step].kind != methods_[method][step].kind) return;
+    const MovingAverage& time_ns = measured[step].time_ns;
+    if (time_ns.is_known()) seed(method, step, time_ns.mean());
+  }
 }
 
 void CostModel::on_run(uint32_t method, size_t step, double took_ns) {

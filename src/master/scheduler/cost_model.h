@@ -1,8 +1,7 @@
 // CostModel: how long each method's steps take, and how long a typical job does.
 //
 // Averages of measured times, with their deviations. A step that was never measured counts as 0, so
-// that it causes no refusal; seed() gives it a first value, such as its self-test's time or what
-// the deployment before has measured.
+// that it causes no refusal.
 // Pure; the master only.
 #pragma once
 
@@ -28,7 +27,11 @@ class CostModel {
 
   // Returns the method's number.
   uint32_t add_method(const std::vector<StepKind>& steps);
+  // Gives a step that was never measured a first value.
   void seed(uint32_t method, size_t step, double took_ns);
+  // Seeds a method with what `before` has measured of its method `its`, step by step, up to one
+  // that is of another kind there.
+  void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);
   // It has run for so long, and is not done.

@@ -49,6 +49,7 @@ class Scheduler {
   void set_workers(size_t count, uint64_t now_ns);
   ShareTable& shares() { return shares_; }
   CostModel& costs() { return costs_; }
+  const CostModel& costs() const { return costs_; }
   const WorkerLoad& load() const { return load_; }
   bool is_overloaded() const { return admission_.is_overloaded(); }
 

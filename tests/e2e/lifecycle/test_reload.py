@@ -186,6 +186,15 @@ def test_an_address_in_use_changes_nothing(server, tmp_path):
     assert running.call("echo", [1]) == [1]
 
 
+def test_costs_are_known_to_the_next_configuration(server):
+    running = server(handlers={"burn": {}})
+    running.call("burn", {"cpu_ms": 50})
+    running.reload(handlers={"burn": {}}, workers={"count": 1})
+    with running.connect() as client:
+        client.send(request("burn", {"cpu_ms": 0, "_meta": {"quote": True}}))
+        assert client.answer()["_meta"]["quote_ms"]["p50"] >= 50
+
+
 def test_reloads_leave_nothing_behind(server):
     running = server()
     before = len(descriptors(running.pid))

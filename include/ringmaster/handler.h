@@ -2,7 +2,7 @@
  *
  * A handler is loaded once per generation, by the fork server, before any worker exists:
  *
- *   fork server:  dlopen -> ringmaster_handler() -> load() -> warm_up() -> fork, fork, fork
+ *   fork server:  dlopen -> ringmaster_handler() -> load() -> describe() -> warm_up() -> fork, fork
  *   canary:   self_test(), in a process that is forked before all workers, and ends with it
  *   worker:   run(), run(), run() ... until the worker is stopped or dies
  *
@@ -26,7 +26,7 @@
  *           jobs in hand: another worker runs them again, one by one, as often as the method's
  *           `attempts` say. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
- * Params:   are checked against the handler's `description`, where it has one, before run().
+ * Params:   are checked against the handler's description, where it has one, before run().
  *
  * A C++ author includes handler.hpp instead, where a complete handler takes ten lines.
  */
@@ -41,13 +41,13 @@ extern "C" {
 #endif
 
 /* Bumped whenever this file changes in a way that breaks compiled handlers. */
-#define RINGMASTER_HANDLER_ABI 3u
+#define RINGMASTER_HANDLER_ABI 4u
 
 /* After the last byte of params and of every input, this many bytes may be read (not used), so that
  * parsers which read ahead in wide registers need no copy. Their values are unspecified. */
 #define RINGMASTER_READABLE_PADDING 64u
 
-/* The longest `description` that a handler may have. */
+/* The longest description that a handler may have. */
 #define RINGMASTER_DESCRIPTION_BYTES_MAX 61440u
 
 /* Codes for fail(), of JSON-RPC 2.0 and of ringmaster. */
@@ -120,8 +120,9 @@ typedef struct rm_handler {
    * a crash is a failure, too. The generation is then refused. */
   int (*self_test)(void* self, char* error, size_t error_size);
 
-  /* The handler's params and result, for clients: see below. NULL: there is no description. */
-  const char* description;
+  /* The handler's params and result, for clients: see below. Called once, after load(); the text
+   * lives until unload(). NULL, or returns NULL: there is no description. */
+  const char* (*describe)(void* self);
 } rm_handler;
 
 /* A description is a JSON object, NUL-terminated, at most RINGMASTER_DESCRIPTION_BYTES_MAX long and

@@ -219,6 +219,11 @@ struct Glue {
     });
   }
 
+  static const char* describe(void*) noexcept {
+    if constexpr (Describes<Handler>) return Handler::kDescription;
+    return nullptr;
+  }
+
   static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) noexcept {
     Handler& handler = *static_cast<Handler*>(self);
     if constexpr (RunsBatches<Handler>) {
@@ -273,29 +278,27 @@ struct Glue {
 };
 
 template <class Handler, class Library>
-constexpr rm_handler describe() {
+constexpr rm_handler make_handler() {
   using Functions = Glue<Handler, Library>;
-  const char* description = nullptr;
-  if constexpr (Describes<Handler>) description = Handler::kDescription;
   return {RINGMASTER_HANDLER_ABI,
           Functions::load,
           WarmsUp<Handler> ? Functions::warm_up : nullptr,
           Functions::run,
           Functions::unload,
           TestsItself<Handler> ? Functions::self_test : nullptr,
-          description};
+          Describes<Handler> ? Functions::describe : nullptr};
 }
 
 }  // namespace detail
 }  // namespace ringmaster
 
 // Makes a class the handler of this shared object. Use once, at global scope.
-#define RINGMASTER_HANDLER(Handler)                                   \
-  namespace {                                                         \
-  struct RingmasterLibrary {};                                        \
-  }                                                                   \
-  extern "C" const rm_handler* ringmaster_handler() {                 \
-    static constexpr rm_handler kHandler =                            \
-        ::ringmaster::detail::describe<Handler, RingmasterLibrary>(); \
-    return &kHandler;                                                 \
+#define RINGMASTER_HANDLER(Handler)                                       \
+  namespace {                                                             \
+  struct RingmasterLibrary {};                                            \
+  }                                                                       \
+  extern "C" const rm_handler* ringmaster_handler() {                     \
+    static constexpr rm_handler kHandler =                                \
+        ::ringmaster::detail::make_handler<Handler, RingmasterLibrary>(); \
+    return &kHandler;                                                     \
   }

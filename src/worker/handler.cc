@@ -48,11 +48,6 @@ Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
   if (loaded.handler_->load == nullptr || loaded.handler_->run == nullptr) {
     return refuse(spec, "has no load() or no run()");
   }
-  if (loaded.handler_->description != nullptr) {
-    auto description = Description::parse(loaded.handler_->description);
-    if (!description) return refuse(spec, "its description" + description.error());
-    loaded.description_ = std::move(*description);
-  }
 
   std::vector<rm_option> options;
   for (const auto& [key, value] : spec.options)
@@ -63,6 +58,12 @@ Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
     return refuse(spec, error);
   }
   loaded.self_ = {self, Unload{loaded.handler_}};
+  const auto describe = loaded.handler_->describe;
+  if (const char* text = describe != nullptr ? describe(self) : nullptr) {
+    auto description = Description::parse(text);
+    if (!description) return refuse(spec, "its description" + description.error());
+    loaded.description_ = std::move(*description);
+  }
   if (loaded.handler_->warm_up != nullptr &&
       loaded.handler_->warm_up(self, error, sizeof error) != 0) {
     return refuse(spec, fmt::format("warm-up: {}", error));

@@ -17,8 +17,8 @@ namespace ringmaster::worker {
 
 class Handler {
  public:
-  // Opens the library, checks its ABI version and its description, loads it with its options and
-  // warms it up. An error names the handler and the fault.
+  // Opens the library, checks its ABI version, loads it with its options, checks its description
+  // and warms it up. An error names the handler and the fault.
   [[nodiscard]] static Result<Handler> load(const ipc::HandlerSpec& spec);
 
   const std::string& name() const { return name_; }

@@ -137,7 +137,7 @@ class Loaded {
 };
 
 template <class Handler>
-constexpr rm_handler kHandler = ringmaster::detail::describe<Handler, Library>();
+constexpr rm_handler kHandler = ringmaster::detail::make_handler<Handler, Library>();
 
 }  // namespace
 
@@ -156,8 +156,8 @@ TEST_CASE("handler.hpp: the macro exports a handler that loads, runs and unloads
 }
 
 TEST_CASE("handler.hpp: a description is the class's own, and need not be there") {
-  CHECK(std::string(ringmaster_handler()->description) == "{\"summary\":\"Greets.\"}");
-  CHECK((kHandler<Throws>.description == nullptr));
+  CHECK(std::string(ringmaster_handler()->describe(nullptr)) == "{\"summary\":\"Greets.\"}");
+  CHECK((kHandler<Throws>.describe == nullptr));
 }
 
 TEST_CASE("handler.hpp: whatever run() throws becomes an answer, one for each job") {

@@ -11,6 +11,8 @@
 #define DESCRIPTION NULL
 #endif
 
+static const char* describe(void* self) { return (void)self, DESCRIPTION; }
+
 static int says(const rm_job* job, const char* what) {
   return memmem(job->params.data, job->params.size, what, strlen(what)) != NULL;
 }
@@ -53,7 +55,6 @@ static int load(const rm_option* options, size_t count, void** self, char* error
   return 0;
 }
 
-static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, NULL, run, NULL, NULL,
-                                    DESCRIPTION};
+static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, NULL, run, NULL, NULL, describe};
 
 const rm_handler* ringmaster_handler(void) { return &kHandler; }

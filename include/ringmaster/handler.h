@@ -62,13 +62,19 @@ typedef struct rm_bytes {
   size_t size;
 } rm_bytes;
 
+/* The output of a step before this one. */
+typedef struct rm_input {
+  rm_bytes name;  /* of the step's upstream or handler, as in the configuration */
+  rm_bytes value; /* the body of a fetch step, or the result of a run step */
+} rm_input;
+
 /* One request, at this step. */
 typedef struct rm_job {
   rm_bytes params; /* the request's params, a JSON object or array; size 0 when it has none */
-  const rm_bytes* inputs; /* the outputs of the steps before this one, in their order: bodies of
-                             fetch steps, results of run steps */
+  const rm_input* inputs; /* of the steps before this one, in their order */
   size_t input_count;
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it no client waits for the result */
+  rm_bytes method;      /* the name of the method that the client called */
 } rm_job;
 
 /* The functions that a worker offers its handler. A handler ends every job with one commit() or one

@@ -87,24 +87,22 @@ class Job {
   Job(const rm_host& host, const rm_job& job) : host_(&host), job_(&job) {}
 
   // The request's params, a JSON object or array; empty when it has none. Read-only memory.
-  std::string_view params() const { return {job_->params.data, job_->params.size}; }
+  std::string_view params() const { return text(job_->params); }
 
   // The outputs of the steps before this one, in their order: fetched bodies, handlers' results.
   // Bodies are unchecked: they may not be JSON.
   size_t input_count() const { return job_->input_count; }
 
-  // Throws a Failure when there are not that many.
-  std::string_view input(size_t index) const {
-    if (index >= job_->input_count) {
-      throw Failure(RM_HANDLER_FAILED, "expected an input " + std::to_string(index) + ", found " +
-                                           std::to_string(job_->input_count) +
-                                           " inputs: does a step before this one bring it?");
-    }
-    return {job_->inputs[index].data, job_->inputs[index].size};
-  }
+  // Each throws a Failure when there are not that many.
+  std::string_view input(size_t index) const { return text(input_at(index).value); }
+  // The name of the step's upstream or handler.
+  std::string_view input_name(size_t index) const { return text(input_at(index).name); }
 
   // CLOCK_MONOTONIC in nanoseconds; past it the client does not wait for the result any more.
   uint64_t deadline_ns() const { return job_->deadline_ns; }
+
+  // The name of the method that the client called.
+  std::string_view method() const { return text(job_->method); }
 
   // Room for `size` bytes of result in the memory that the master reads. nullptr: more than
   // `limits.response_bytes`; the job has then been answered. May be called again with another size.
@@ -137,6 +135,15 @@ class Job {
   bool is_answered() const { return is_answered_; }
 
  private:
+  static std::string_view text(rm_bytes bytes) { return {bytes.data, bytes.size}; }
+
+  const rm_input& input_at(size_t index) const {
+    if (index < job_->input_count) return job_->inputs[index];
+    throw Failure(RM_HANDLER_FAILED, "expected an input " + std::to_string(index) + ", found " +
+                                         std::to_string(job_->input_count) +
+                                         " inputs: does a step before this one bring it?");
+  }
+
   const rm_host* host_;
   const rm_job* job_;
   mutable bool is_answered_ = false;

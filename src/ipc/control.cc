@@ -21,7 +21,8 @@ struct PacketHead {
 
 constexpr size_t kPacketBytesMax = kControlTextBytesMax + sizeof(PacketHead);
 
-// A handler is encoded as its fields, each ended by a NUL: config refuses NULs in TOML text.
+// A handler or a method is encoded as its fields, each ended by a NUL: config refuses NULs in TOML
+// text.
 std::string next_field(const std::string& text, size_t& at) {
   const size_t end = text.find('\0', at);
   std::string field = text.substr(at, end - at);
@@ -85,8 +86,9 @@ Status check_size(const ControlMessage& message) {
   const size_t bytes = sizeof(PacketHead) + message.text.size();
   if (bytes <= kPacketBytesMax) return {};
   return fail(ExitCode::kConfig,
-              fmt::format("a handler's options take {} bytes, expected at most {}", bytes,
-                          kPacketBytesMax));
+              fmt::format("a handler's options, or a method's names, take {} bytes, expected at "
+                          "most {}",
+                          bytes, kPacketBytesMax));
 }
 
 Status ControlChannel::send(const ControlMessage& message, std::span<const int> fds) {
@@ -200,6 +202,22 @@ Result<HandlerSpec> decode_handler(const std::string& text) {
     std::string key = next_field(text, at);
     spec.options.emplace_back(std::move(key), next_field(text, at));
   }
+  return spec;
+}
+
+std::string encode(const MethodSpec& spec) {
+  std::string text = spec.name + '\0';
+  for (const std::string& step : spec.steps)
+    text += step + '\0';
+  return text;
+}
+
+Result<MethodSpec> decode_method(const std::string& text) {
+  if (!text.ends_with('\0')) return fail(ExitCode::kInternal, "half of a method's names");
+  size_t at = 0;
+  MethodSpec spec{next_field(text, at)};
+  while (at < text.size())
+    spec.steps.push_back(next_field(text, at));
   return spec;
 }
 

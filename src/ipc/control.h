@@ -1,6 +1,6 @@
 // Control: the messages between master and fork server, over a SOCK_SEQPACKET pair.
 //
-//   master -> fork server   kGeometry, kConfinement, kHandler (one each), kLoad,
+//   master -> fork server   kGeometry, kConfinement, kHandler and kMethod (one each), kLoad,
 //                       then kFork, kKill and kPing as it likes
 //   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, and kPong for
@@ -27,6 +27,7 @@
 #include "ipc/confinement.h"
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
+#include "ipc/method_spec.h"
 
 namespace ringmaster::ipc {
 
@@ -34,6 +35,7 @@ enum class ControlType : uint32_t {
   kGeometry,
   kConfinement,
   kHandler,
+  kMethod,
   kLoad,
   kFork,
   kKill,  // the worker of this slot, if it still has this pid: never the slot's next one
@@ -56,9 +58,9 @@ struct ControlMessage {
   int32_t pid = 0;      // kKill, kForked, kExited
   int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
                         // kFailed: ExitCode
-  // kGeometry, kConfinement, kHandler: encoded; kLoaded: the sandbox's steps that this system
-  // refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the error;
-  // kExited: a crashed worker's report, as lines: why, then its frames
+  // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
+  // system refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the
+  // error; kExited: a crashed worker's report, as lines: why, then its frames
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
   // and stderr; each is closed if the fork server had no free descriptor for it.
@@ -105,8 +107,10 @@ class ControlChannel {
 std::string encode(const Geometry& geometry);
 std::string encode(const Confinement& confinement);
 std::string encode(const HandlerSpec& spec);
+std::string encode(const MethodSpec& spec);
 [[nodiscard]] Result<Geometry> decode_geometry(const std::string& text);
 [[nodiscard]] Result<Confinement> decode_confinement(const std::string& text);
 [[nodiscard]] Result<HandlerSpec> decode_handler(const std::string& text);
+[[nodiscard]] Result<MethodSpec> decode_method(const std::string& text);
 
 }  // namespace ringmaster::ipc

@@ -20,15 +20,13 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 5;
+inline constexpr uint32_t kLayoutVersion = 6;
 
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
 
 // After every payload block's bytes: see RINGMASTER_READABLE_PADDING in handler.h.
 inline constexpr size_t kReadablePadding = 64;
-
-inline constexpr size_t kMethodNameBytes = 56;
 
 struct View {  // of bytes in the payload region
   uint64_t offset;
@@ -42,14 +40,14 @@ struct View {  // of bytes in the payload region
 struct JobHeader {
   uint64_t deadline_ns;
   std::atomic<uint32_t> handler;  // index into the generation's handlers
+  uint32_t method;                // likewise
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;
-  uint32_t measures_cpu;          // 1: its result must report the CPU time
-  char method[kMethodNameBytes];  // NUL-terminated, cut if need be: for the process title
+  uint32_t measures_cpu;  // 1: its result must report the CPU time
 };
-static_assert(sizeof(JobHeader) == 208);
+static_assert(sizeof(JobHeader) == 160);
 
 struct alignas(64) WorkerWords {
   // The worker stores the JobWords of its jobs in hand here, in the order of their claims.

@@ -81,6 +81,7 @@ class ForkServer {
   ipc::Confinement confinement_;
   CrashReports reports_;
   std::vector<ipc::HandlerSpec> specs_;
+  std::vector<ipc::MethodSpec> methods_;
   std::vector<Handler> handlers_;
   std::map<pid_t, uint32_t> slots_;  // of the live workers
   bool is_dismissed_ = false;        // the master has closed the channel
@@ -124,6 +125,12 @@ Status ForkServer::obey(ControlMessage& message) {
       Result<ipc::HandlerSpec> spec = ipc::decode_handler(message.text);
       if (!spec) return tl::unexpected(spec.error());
       specs_.push_back(std::move(*spec));
+      return {};
+    }
+    case ControlType::kMethod: {
+      Result<ipc::MethodSpec> method = ipc::decode_method(message.text);
+      if (!method) return tl::unexpected(method.error());
+      methods_.push_back(std::move(*method));
       return {};
     }
     case ControlType::kLoad: {
@@ -200,7 +207,7 @@ void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t
   if (served) served = reports_.report_to(slot);
   if (served)
     served = serve_jobs({slot, generation_, geometry_, confinement_, fork_server},
-                        std::move(result_memory), handlers_);
+                        std::move(result_memory), handlers_, methods_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // exit() checks for leaks

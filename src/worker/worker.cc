@@ -38,14 +38,21 @@ uint64_t cpu_time_ns() {
   return static_cast<uint64_t>(used.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(used.tv_nsec);
 }
 
+rm_bytes as_bytes(std::string_view text) {
+  return {text.data(), text.size()};
+}
+
 // The jobs in hand: the state of the host functions, which are plain C.
 class Desk {
  public:
-  Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers)
-      : port_(port), handlers_(handlers) {}
+  Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
+       const std::vector<ipc::MethodSpec>& methods)
+      : port_(port), handlers_(handlers), methods_(methods) {}
 
-  // Runs a batch of at least one job, all of one handler. An error: there is no such handler.
-  [[nodiscard]] Status serve(std::span<const ipc::WorkerPort::Job> jobs);
+  // Whether there are this job's handler and method, and a step for each of its inputs.
+  [[nodiscard]] Status check(const ipc::WorkerPort::Job& job) const;
+  // Runs a batch of at least one job, all of one handler. REQUIRES: each was checked.
+  void serve(std::span<const ipc::WorkerPort::Job> jobs);
 
   char* reserve(const rm_job* job, size_t size);
   void commit(const rm_job* job, size_t size);
@@ -56,7 +63,7 @@ class Desk {
     ipc::Publication id;
     bool is_answered = false;
     uint64_t check_ns = 0;  // how long the check of its params took
-    rm_bytes views[ipc::kViewsMax];
+    rm_input inputs[ipc::kViewsMax - 1];
   };
 
   // Adds the job to the batch, or answers it. Returns the time after that.
@@ -73,6 +80,7 @@ class Desk {
 
   ipc::WorkerPort& port_;
   const std::vector<Handler>& handlers_;
+  const std::vector<ipc::MethodSpec>& methods_;
   // The batch that the handler has.
   size_t count_ = 0;
   rm_job jobs_[ipc::kBatchMax];
@@ -99,22 +107,29 @@ const rm_host kHost = {
 
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 
-Status Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
-  // Read first: once a job is answered, its header may be the next job's.
-  const uint32_t handler_index = jobs.front().header->handler;
-  if (handler_index >= handlers_.size()) {
-    return ringmaster::fail(
-        ExitCode::kInternal,
-        fmt::format("damaged memory: job {} is for handler {}, expected one below {}",
-                    jobs.front().id.job, handler_index, handlers_.size()));
+// A forged word may name a job whose header the master is just writing.
+Status Desk::check(const ipc::WorkerPort::Job& job) const {
+  const uint32_t handler = job.header->handler;
+  const uint32_t method = job.header->method;
+  if (handler < handlers_.size() && method < methods_.size() &&
+      job.header->view_count <= methods_[method].steps.size()) {
+    return {};
   }
-  const Handler& handler = handlers_[handler_index];
+  return ringmaster::fail(
+      ExitCode::kInternal,
+      fmt::format("damaged memory: job {} has handler {} of {}, method {} of {}, {} views",
+                  job.id.job, handler, handlers_.size(), method, methods_.size(),
+                  job.header->view_count));
+}
+
+void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
+  // Read first: once a job is answered, its header may be the next job's.
+  const Handler& handler = handlers_[jobs.front().header->handler];
   measures_cpu_ = false;
   begun_ns_ = now_ns();
   for (const ipc::WorkerPort::Job& job : jobs)
     begun_ns_ = take(job, handler, begun_ns_);
   run(handler);
-  return {};
 }
 
 uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now) {
@@ -127,18 +142,20 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
     answer(item, ipc::kResultTooLate, "the deadline passed before the job was run", ipc::kNotRun);
     return now;
   }
-  for (uint32_t i = 0; i < header.view_count; ++i) {
-    const std::string_view bytes = port_.bytes(header.views[i]);
-    item.views[i] = {bytes.data(), bytes.size()};
+  const ipc::MethodSpec& method = methods_[header.method];
+  const size_t input_count = header.view_count - 1;
+  for (size_t i = 0; i < input_count; ++i) {
+    item.inputs[i] = {as_bytes(method.steps[i]), as_bytes(port_.bytes(header.views[i + 1]))};
   }
-  const rm_bytes& params = item.views[0];
-  const auto fault = handler.description().find_fault({params.data, params.size});
+  const std::string_view params = port_.bytes(header.views[0]);
+  const auto fault = handler.description().find_fault(params);
   const uint64_t checked_ns = now_ns();
   item.check_ns = checked_ns - now;
   if (fault) {
     answer(item, RM_INVALID_PARAMS, *fault, ipc::not_called(item.check_ns));
   } else {
-    jobs_[count_++] = {item.views[0], item.views + 1, header.view_count - 1, header.deadline_ns};
+    jobs_[count_++] = {as_bytes(params), item.inputs, input_count, header.deadline_ns,
+                       as_bytes(method.name)};
   }
   return checked_ns;
 }
@@ -245,14 +262,15 @@ void catch_sigterm() {
 }  // namespace
 
 Status serve_jobs(const WorkerOptions& options, Fd result_memory,
-                  const std::vector<Handler>& handlers) {
+                  const std::vector<Handler>& handlers,
+                  const std::vector<ipc::MethodSpec>& methods) {
   Result<ipc::WorkerPort> port =
       ipc::WorkerPort::open(options.geometry, options.slot, result_memory.get());
   if (!port) return tl::unexpected(port.error());
   result_memory.reset();
   for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
     ::close(fd);
-  Desk desk(*port, handlers);
+  Desk desk(*port, handlers, methods);
   the_desk = &desk;
   catch_sigterm();
   volunteer_for_oom();
@@ -270,8 +288,12 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
       port->wait(kTickNs);
       continue;
     }
-    ::setproctitle("-ringmaster: %s %s", title.c_str(), jobs.front().header->method);
-    if (Status served = desk.serve(jobs); !served) return served;
+    for (const ipc::WorkerPort::Job& job : jobs) {
+      if (Status sane = desk.check(job); !sane) return sane;
+    }
+    ::setproctitle("-ringmaster: %s %s", title.c_str(),
+                   methods[jobs.front().header->method].name.c_str());
+    desk.serve(jobs);
     std::fflush(stdout);  // while the job is still in hand: the master logs it as this job's
     port->finish();
   }

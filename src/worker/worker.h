@@ -15,6 +15,7 @@
 #include "base/status.h"
 #include "ipc/confinement.h"
 #include "ipc/layout.h"
+#include "ipc/method_spec.h"
 #include "worker/handler.h"
 
 namespace ringmaster::worker {
@@ -31,6 +32,7 @@ struct WorkerOptions {
 // Closes the descriptors that a worker must not have, and serves. Returns after SIGTERM, if the
 // worker cannot start, or if another worker's handler has damaged the ring's words.
 [[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
-                                const std::vector<Handler>& handlers);
+                                const std::vector<Handler>& handlers,
+                                const std::vector<ipc::MethodSpec>& methods);
 
 }  // namespace ringmaster::worker

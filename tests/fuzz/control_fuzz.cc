@@ -49,6 +49,7 @@ void check_packet(Ends& ends, const std::string& packet) {
 void check_text(const std::string& text) {
   if (const Result<Geometry> geometry = decode_geometry(text)) RM_ASSERT(encode(*geometry) == text);
   if (const Result<HandlerSpec> spec = decode_handler(text)) RM_ASSERT(encode(*spec) == text);
+  if (const Result<MethodSpec> spec = decode_method(text)) RM_ASSERT(encode(*spec) == text);
 }
 
 }  // namespace

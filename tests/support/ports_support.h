@@ -84,6 +84,7 @@ class Floor {
     header.deadline_ns = id.sequence;
     header.view_count = 1;
     header.handler = 0;
+    header.method = 0;
     header.batch = kBatchMax;
     header.views[0] = store.view(*block, params.size());
     REQUIRE(port.try_publish(id));

@@ -41,6 +41,21 @@ Result<std::vector<std::unique_ptr<upstream::HttpClient>>> make_http_clients(
   return http_clients;
 }
 
+// In the order of the dispatcher's numbers.
+std::vector<ipc::MethodSpec> method_specs(const Options& options) {
+  std::vector<ipc::MethodSpec> specs;
+  for (const Method& method : options.methods) {
+    ipc::MethodSpec& spec = specs.emplace_back(ipc::MethodSpec{method.name});
+    for (const Step& step : method.steps) {
+      const auto* fetch = std::get_if<FetchStep>(&step);
+      spec.steps.push_back(fetch != nullptr
+                               ? options.upstreams[fetch->upstream].name
+                               : options.handlers[std::get<RunStep>(step).handler].name);
+    }
+  }
+  return specs;
+}
+
 }  // namespace
 
 Deployment::Deployment(Options options) : options_(std::move(options)) {
@@ -83,7 +98,8 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
-                        store_->memory_fd(), options_.handlers, options_.confinement, generations},
+                        store_->memory_fd(), options_.handlers, method_specs(options_),
+                        options_.confinement, generations},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

@@ -31,7 +31,8 @@ class Dispatcher : private StageEvents {
              RunStage::KillWorker kill_worker);
 
   // Tells the scheduler of a method before its first request, so that the workers that are reserved
-  // for it are kept free from now on. Returns the method's number in the scheduler.
+  // for it are kept free from now on. Returns the method's number, by which the scheduler and the
+  // workers know it: methods are counted from 0, in the order in which they are added.
   uint32_t add_method(const Method& method);
   // Gives a method the costs that another dispatcher has measured of a method of its own, as first
   // values.

@@ -1,7 +1,6 @@
 #include "master/pipeline/run_stage.h"
 
 #include <algorithm>
-#include <cstring>
 #include <fmt/format.h>
 #include <thread>
 #include <utility>
@@ -113,6 +112,7 @@ void RunStage::fill_header(const Job& job) {
   // Relaxed: try_publish() releases all of it.
   constexpr auto kRelaxed = std::memory_order_relaxed;
   header.handler.store(static_cast<uint32_t>(run_step(job).handler), kRelaxed);
+  header.method = job.entry.method;
   const uint64_t batch = is_run_alone(job) ? 1 : run_step(job).batch;
   header.batch.store(static_cast<uint32_t>(batch), kRelaxed);
   header.view_count = static_cast<uint32_t>(job.products.size());
@@ -120,10 +120,6 @@ void RunStage::fill_header(const Job& job) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
   }
   header.measures_cpu = job.report.cost;
-  const std::string& name = job.method->name;
-  const size_t size = std::min(name.size(), sizeof header.method - 1);
-  std::memcpy(header.method, name.data(), size);
-  header.method[size] = '\0';
 }
 
 void RunStage::take_results(uint64_t bytes) {

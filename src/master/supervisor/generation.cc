@@ -25,12 +25,10 @@ Generation::~Generation() {
       nullptr;  // stays with the loop, which reaps the fork server: see spawn()
 }
 
-Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t number,
-                                                      const ipc::Geometry& geometry,
-                                                      int payload_memory_fd,
-                                                      const std::vector<ipc::HandlerSpec>& handlers,
-                                                      const ipc::Confinement& confinement,
-                                                      Outputs& outputs, Events events) {
+Result<std::unique_ptr<Generation>> Generation::start(
+    uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
+    const std::vector<ipc::HandlerSpec>& handlers, const std::vector<ipc::MethodSpec>& methods,
+    const ipc::Confinement& confinement, Outputs& outputs, Events events) {
   Result<ipc::MasterPort> port = ipc::MasterPort::create(geometry);
   if (!port) return tl::unexpected(port.error());
   std::unique_ptr<Generation> generation(
@@ -41,10 +39,14 @@ Result<std::unique_ptr<Generation>> Generation::start(uv_loop_t* loop, uint32_t 
   generation->watch();
   generation->order({ipc::ControlType::kGeometry, 0, 0, 0, ipc::encode(geometry)});
   generation->order({ipc::ControlType::kConfinement, 0, 0, 0, ipc::encode(confinement)});
-  for (const ipc::HandlerSpec& handler : handlers) {
-    ipc::ControlMessage message{ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)};
-    if (Status fits = ipc::check_size(message); !fits) return tl::unexpected(fits.error());
-    generation->order(std::move(message));
+  std::vector<ipc::ControlMessage> specs;
+  for (const ipc::HandlerSpec& handler : handlers)
+    specs.push_back({ipc::ControlType::kHandler, 0, 0, 0, ipc::encode(handler)});
+  for (const ipc::MethodSpec& method : methods)
+    specs.push_back({ipc::ControlType::kMethod, 0, 0, 0, ipc::encode(method)});
+  for (ipc::ControlMessage& spec : specs) {
+    if (Status fits = ipc::check_size(spec); !fits) return tl::unexpected(fits.error());
+    generation->order(std::move(spec));
   }
   generation->order({ipc::ControlType::kLoad, 0, 0, 0, {}});
   return generation;

@@ -18,6 +18,7 @@
 #include "ipc/control.h"
 #include "ipc/handler_spec.h"
 #include "ipc/master_port.h"
+#include "ipc/method_spec.h"
 #include "master/supervisor/orders.h"
 #include "master/supervisor/outputs.h"
 
@@ -41,8 +42,8 @@ class Generation {
   // what its processes print.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
-      const std::vector<ipc::HandlerSpec>& handlers, const ipc::Confinement& confinement,
-      Outputs& outputs, Events events);
+      const std::vector<ipc::HandlerSpec>& handlers, const std::vector<ipc::MethodSpec>& methods,
+      const ipc::Confinement& confinement, Outputs& outputs, Events events);
   ~Generation();
 
   // Orders to the fork server. An order waits while the control channel is full.

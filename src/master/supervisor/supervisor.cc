@@ -60,7 +60,7 @@ Status Supervisor::start_generation() {
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
-      setup_.confinement, outputs_,
+      setup_.methods, setup_.confinement, outputs_,
       {[this](const ipc::ControlMessage& message) { on_message(message); },
        [this](uint32_t worker, const Error& error) { on_fork_failed(worker, error.message); },
        [this] { look_at_workers(); }, [this](const std::string& how) { on_gone(how); }});

@@ -18,6 +18,7 @@
 #include "base/uv_handle.h"
 #include "ipc/handler_spec.h"
 #include "ipc/layout.h"
+#include "ipc/method_spec.h"
 #include "master/pipeline/run_stage.h"
 #include "master/supervisor/frozen_watch.h"
 #include "master/supervisor/generation.h"
@@ -40,6 +41,7 @@ class Supervisor {
     uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
+    std::vector<ipc::MethodSpec> methods;
     ipc::Confinement confinement;  // of its workers
     uint32_t& generations;         // how many so far, of all supervisors
   };

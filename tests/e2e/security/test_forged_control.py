@@ -8,7 +8,7 @@ from proc import wait_until
 from server import HANDLERS, compile_handler
 
 # As src/ipc/control.h has them.
-FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED, PONG = 4, 7, 8, 10, 11, 12, 13
+FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED, PONG = 5, 8, 9, 11, 12, 13, 14
 PID = 4242
 
 ENDLESS = 1_000_000_000  # messages: the first is enough, it is not asked how many there are

@@ -167,6 +167,18 @@ TEST_CASE("control: half a handler is refused, and nothing is thrown") {
   CHECK(!decode_handler("name\0lib\0key\0value"s));
 }
 
+TEST_CASE("control: the names of a method and its steps survive their journey") {
+  for (const MethodSpec& spec :
+       {MethodSpec{"", {"x"}}, MethodSpec{"interests.predict", {"users", "", "ü"}}}) {
+    const Result<MethodSpec> decoded = decode_method(encode(spec));
+    REQUIRE(decoded);
+    CHECK(decoded->name == spec.name);
+    CHECK(decoded->steps == spec.steps);
+  }
+  for (const std::string& text : {""s, "name"s, "name\0step"s})
+    CHECK(!decode_method(text));
+}
+
 TEST_CASE("control: options that do not fit into a packet are refused, naming the limit") {
   Ends ends;
   const HandlerSpec spec{"interests", "/lib/interests.so", {{"text", std::string(70'000, 'x')}}};

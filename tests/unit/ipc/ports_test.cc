@@ -193,7 +193,7 @@ TEST_CASE("ports: to publish wakes nobody, and says when the ring is full") {
 
 TEST_CASE("ports: a worker follows no forged word to a header that is not the master's") {
   // Where it would lie, a client has sent bytes for it.
-  const Publication forged{Floor().geometry.job_slots + 6, 1};
+  const Publication forged{Floor().geometry.job_slots + 24, 1};
   const JobWord word = make_word(EntryState::kReady, 0, forged);
   const std::string params(4096, '\1');
   {

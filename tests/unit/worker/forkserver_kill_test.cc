@@ -37,6 +37,7 @@ class TracedForkServer {
     send({ControlType::kConfinement, 0, 0, 0, encode(Confinement{Sandbox::kBestEffort})});
     send({ControlType::kHandler, 0, 0, 0,
           encode(HandlerSpec{"echo", built("handlers/echo.so"), {}})});
+    send({ControlType::kMethod, 0, 0, 0, encode(MethodSpec{"echo", {"echo"}})});
     send({ControlType::kLoad, 0, 0, 0, {}});
     for (const ControlType expected : {ControlType::kDescription, ControlType::kLoaded}) {
       ControlMessage said;

@@ -96,7 +96,7 @@ static void read_from_gate(const rm_host* host, const rm_job* job) {
 /* All it was given, in the order in which it was: [params, input, ...]. */
 static void join(const rm_host* host, const rm_job* job) {
   size_t size = 2 + job->params.size;
-  for (size_t i = 0; i < job->input_count; ++i) size += 1 + job->inputs[i].size;
+  for (size_t i = 0; i < job->input_count; ++i) size += 1 + job->inputs[i].value.size;
   char* room = host->reserve(job, size);
   if (room == NULL) return;
   char* at = room;
@@ -104,7 +104,8 @@ static void join(const rm_host* host, const rm_job* job) {
   at = (char*)memcpy(at, job->params.data, job->params.size) + job->params.size;
   for (size_t i = 0; i < job->input_count; ++i) {
     *at++ = ',';
-    at = (char*)memcpy(at, job->inputs[i].data, job->inputs[i].size) + job->inputs[i].size;
+    const rm_bytes value = job->inputs[i].value;
+    at = (char*)memcpy(at, value.data, value.size) + value.size;
   }
   *at = ']';
   host->commit(job, size);
@@ -191,7 +192,7 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     *(volatile char*)job->params.data = '!';
     answer_text(host, job, "\"written\"");
   } else if (strcmp(how, "writes_input") == 0) {
-    *(volatile char*)job->inputs[0].data = '!';
+    *(volatile char*)job->inputs[0].value.data = '!';
     answer_text(host, job, "\"written\"");
   } else if (strcmp(how, "invalid_json") == 0) {
     answer_text(host, job, "{\"unfinished\":");

@@ -50,8 +50,8 @@ static int has_input(const steps* self, const rm_job* job) {
   char expected[64];
   const int size = snprintf(expected, sizeof expected, "[%ld,%d]", ticket_of(job), self->step - 1);
   if (self->step == 0) return job->input_count == 0;
-  return job->input_count == 1 && job->inputs[0].size == (size_t)size &&
-         memcmp(job->inputs[0].data, expected, (size_t)size) == 0;
+  return job->input_count == 1 && job->inputs[0].value.size == (size_t)size &&
+         memcmp(job->inputs[0].value.data, expected, (size_t)size) == 0;
 }
 
 static void act(const steps* self, const rm_host* host, const rm_job* job) {

@@ -31,7 +31,7 @@ struct Fixture {
   std::unique_ptr<Generation> start() {
     REQUIRE(store);
     auto started =
-        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {}, outputs,
+        Generation::start(loop.get(), 1, geometry, store->memory_fd(), {}, {}, {}, outputs,
                           {[](const ipc::ControlMessage&) {}, [](uint32_t, const Error&) {}, [] {},
                            [this](const std::string& how) { gone.push_back(how); }});
     REQUIRE_MESSAGE(started, started.error().message);

@@ -1,0 +1,64 @@
+"""What a handler is told of its jobs (handlers/tells.c)."""
+
+import json
+
+import pytest
+from scripted_upstream import ScriptedUpstream, answer
+from server import HANDLERS, compile_handler
+
+
+@pytest.fixture(scope="session")
+def tells(tmp_path_factory):
+    """tells(...): the configuration of a handler that answers with what it was told."""
+    folder = tmp_path_factory.mktemp("handlers")
+    library = compile_handler(folder / "tells.so", HANDLERS / "tells.c")
+    return lambda **options: {"library": library} | options
+
+
+def test_two_handlers_of_one_library_describe_themselves(server, tells):
+    handlers = {
+        name: tells(says=json.dumps({"summary": f"Tells as {name}."})) for name in ("one", "other")
+    }
+    running = server(handlers=handlers | {"silent": tells()})
+    methods = {method["name"]: method for method in running.call("rpc.discover")["methods"]}
+    assert methods["one"]["summary"] == "Tells as one."
+    assert methods["other"]["summary"] == "Tells as other."
+    assert "summary" not in methods["silent"]
+
+
+def test_the_name_of_the_method(server, tells):
+    """However long, and where several methods run one handler in one batch."""
+    names = ["a", "a.b \u00e4", "x" * 3000]
+    running = server(
+        workers={"count": 1},
+        handlers={"tells": tells(batch=8)},
+        methods={name: {"steps": [{"run": "tells"}]} for name in names},
+    )
+    with running.connect() as client:
+        calls = [{"jsonrpc": "2.0", "id": i, "method": name} for i, name in enumerate(names * 4)]
+        client.send(json.dumps(calls).encode() + b"\n")
+        assert [one["result"]["method"] for one in client.answer()] == names * 4
+
+
+def test_the_names_of_the_steps_before(server, tells):
+    running = server(
+        handlers={"echo": {}, "tells": tells(), "other": tells()},
+        methods={
+            "one": {"steps": [{"run": "echo"}, {"run": "tells"}]},
+            "all": {"steps": [{"run": "tells"}, {"run": "echo"}, {"run": "other"}]},
+        },
+    )
+    assert running.call("tells", [1]) == {"method": "tells", "inputs": []}
+    assert running.call("one", [1]) == {"method": "one", "inputs": [["echo", [1]]]}
+    first = {"method": "all", "inputs": []}
+    assert running.call("all", [1])["inputs"] == [["tells", first], ["echo", [1]]]
+
+
+def test_the_name_of_an_upstream(server, tells):
+    with ScriptedUpstream(lambda connection, _: connection.sendall(answer(b"[7]"))) as upstream:
+        running = server(
+            upstreams={"profiles": {"url": upstream.url}},
+            handlers={"tells": tells()},
+            methods={"tells": {"steps": [{"fetch": "profiles"}, {"run": "tells"}]}},
+        )
+        assert running.call("tells")["inputs"] == [["profiles", [7]]]

@@ -1,0 +1,67 @@
+/* tells: a handler that answers each job with what it was told of it:
+ * {"method": "score", "inputs": [["users", "{...}"]]}. Its option `says` is its description. */
+#include <ringmaster/handler.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+typedef struct tells {
+  char* says;
+} tells;
+
+static void put(FILE* out, const char* key, rm_bytes text) {
+  fprintf(out, "%s\"%.*s\"", key, (int)text.size, text.data);
+}
+
+static void tell(const rm_host* host, const rm_job* job) {
+  char* text = NULL;
+  size_t size = 0;
+  FILE* out = open_memstream(&text, &size);
+  put(out, "{\"method\":", job->method);
+  fprintf(out, ",\"inputs\":[");
+  for (size_t i = 0; i < job->input_count; ++i) {
+    put(out, i == 0 ? "[" : ",[", job->inputs[i].name);
+    fprintf(out, ",%.*s]", (int)job->inputs[i].value.size, job->inputs[i].value.data);
+  }
+  fprintf(out, "]}");
+  if (fclose(out) != 0) abort();
+  char* room = host->reserve(job, size);
+  if (room != NULL) {
+    memcpy(room, text, size);
+    host->commit(job, size);
+  }
+  free(text);
+}
+
+static void run(void* self, const rm_host* host, const rm_job* jobs, size_t count) {
+  (void)self;
+  for (size_t i = 0; i < count; ++i)
+    tell(host, &jobs[i]);
+}
+
+static int load(const rm_option* options, size_t count, void** self, char* error, size_t size) {
+  (void)error, (void)size;
+  tells* made = calloc(1, sizeof *made);
+  for (size_t i = 0; i < count; ++i) {
+    if (strcmp(options[i].key, "says") == 0) made->says = strdup(options[i].value);
+  }
+  *self = made;
+  return 0;
+}
+
+static const char* describe(void* self) { return ((tells*)self)->says; }
+
+static void unload(void* self) {
+  free(((tells*)self)->says);
+  free(self);
+}
+
+static const rm_handler kHandler = {.abi = RINGMASTER_HANDLER_ABI,
+                                    .load = load,
+                                    .run = run,
+                                    .unload = unload,
+                                    .describe = describe};
+
+const rm_handler* ringmaster_handler(void) {
+  return &kHandler;
+}

@@ -75,6 +75,7 @@ typedef struct rm_job {
   size_t input_count;
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it no client waits for the result */
   rm_bytes method;      /* the name of the method that the client called */
+  rm_bytes id;          /* the request's id, JSON as the client wrote it; size 0: a notification */
 } rm_job;
 
 /* The functions that a worker offers its handler. A handler ends every job with one commit() or one

@@ -104,6 +104,9 @@ class Job {
   // The name of the method that the client called.
   std::string_view method() const { return text(job_->method); }
 
+  // The request's id, JSON as the client wrote it; empty: a notification.
+  std::string_view id() const { return text(job_->id); }
+
   // Room for `size` bytes of result in the memory that the master reads. nullptr: more than
   // `limits.response_bytes`; the job has then been answered. May be called again with another size.
   [[nodiscard]] char* reserve(size_t size) const {

@@ -42,6 +42,7 @@ struct JobHeader {
   std::atomic<uint32_t> handler;  // index into the generation's handlers
   uint32_t method;                // likewise
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
+  uint32_t id_bytes;              // of the request's id, which lies right behind the params
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;

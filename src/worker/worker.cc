@@ -154,8 +154,14 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
   if (fault) {
     answer(item, RM_INVALID_PARAMS, *fault, ipc::not_called(item.check_ns));
   } else {
-    jobs_[count_++] = {as_bytes(params), item.inputs, input_count, header.deadline_ns,
-                       as_bytes(method.name)};
+    jobs_[count_++] = {
+        .params = as_bytes(params),
+        .inputs = item.inputs,
+        .input_count = input_count,
+        .deadline_ns = header.deadline_ns,
+        .method = as_bytes(method.name),
+        .id = as_bytes({params.end(), header.id_bytes}),
+    };
   }
   return checked_ns;
 }

@@ -146,18 +146,29 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
-  std::optional<ipc::Block> block = ipc::Block{};
-  if (!params.empty()) block = store_.store(params);
-  if (!block) {
+  if (!try_store(*job, params)) {
     answer_error(*job, full("payload_memory", "no payload memory left for these params",
                             store_.capacity_bytes()));
     end(*job, now);
     return std::nullopt;
   }
-  job->products.push_back({*block, params.size()});
   timers_.start(*job, job->deadline_ns);
   begin_step(*job);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
+}
+
+bool Dispatcher::try_store(Job& job, std::string_view params) {
+  const std::string_view id = job.caller->client_id();
+  std::optional<ipc::Block> block = ipc::Block{};
+  if (!params.empty() || !id.empty()) {
+    block = store_.allocate(params.size() + id.size());
+    if (!block) return false;
+    char* const end = std::ranges::copy(params, store_.writable(*block).data()).out;
+    std::ranges::copy(id, end);
+  }
+  job.products.push_back({*block, params.size()});
+  job.id_bytes = static_cast<uint32_t>(id.size());
+  return true;
 }
 
 rpc::Executed Dispatcher::cancel(Ticket ticket) {

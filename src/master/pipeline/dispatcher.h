@@ -72,6 +72,8 @@ class Dispatcher : private StageEvents {
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
+  // Copies the params and the id. False: the payload memory has no place for them.
+  [[nodiscard]] bool try_store(Job& job, std::string_view params);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   void leave_running(Job& job);
   void begin_step(Job& job);

@@ -119,6 +119,7 @@ void RunStage::fill_header(const Job& job) {
   for (size_t i = 0; i < job.products.size(); ++i) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
   }
+  header.id_bytes = job.id_bytes;
   header.measures_cpu = job.report.cost;
 }
 

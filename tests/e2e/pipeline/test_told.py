@@ -40,6 +40,15 @@ def test_the_name_of_the_method(server, tells):
         assert [one["result"]["method"] for one in client.answer()] == names * 4
 
 
+@pytest.mark.parametrize("id", ["17", "1.50e1", "null", r'"a\u00e4\"}"', '"' + "x" * 254 + '"'])
+def test_the_id_as_the_client_wrote_it(server, tells, id):
+    running = server(handlers={"tells": tells()})
+    with running.connect() as client:
+        for params in ("", ', "params": [1]', ', "params": {"id": 3}'):
+            client.send(f'{{"jsonrpc": "2.0", "id": {id}, "method": "tells"{params}}}\n'.encode())
+            assert f'"id":{id},"inputs":[]' in client.read().decode()
+
+
 def test_the_names_of_the_steps_before(server, tells):
     running = server(
         handlers={"echo": {}, "tells": tells(), "other": tells()},
@@ -48,9 +57,9 @@ def test_the_names_of_the_steps_before(server, tells):
             "all": {"steps": [{"run": "tells"}, {"run": "echo"}, {"run": "other"}]},
         },
     )
-    assert running.call("tells", [1]) == {"method": "tells", "inputs": []}
-    assert running.call("one", [1]) == {"method": "one", "inputs": [["echo", [1]]]}
-    first = {"method": "all", "inputs": []}
+    assert running.call("tells", [1])["inputs"] == []
+    assert running.call("one", [1])["inputs"] == [["echo", [1]]]
+    first = {"method": "all", "id": 1, "inputs": []}
     assert running.call("all", [1])["inputs"] == [["tells", first], ["echo", [1]]]
 
 

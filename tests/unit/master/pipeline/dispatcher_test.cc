@@ -57,4 +57,28 @@ TEST_CASE("dispatcher: with more clients than places, each may have one") {
     core.dispatcher.cancel(ticket);
 }
 
+TEST_CASE("dispatcher: a worker finds the request's id right behind its params") {
+  struct Named : Client {
+    explicit Named(std::string name) : id(std::move(name)) {}
+    std::string_view client_id() const override { return id; }
+    std::string id;
+  };
+  Core core;
+  const Method method{"one", {}, 60'000, 1, {RunStep{0}}};
+  const std::pair<std::string, std::string> requests[] = {
+      {"[1]", "\"a\""}, {"", "17"}, {"[2]", ""}, {"", ""}, {"[3]", std::string(256, '7')}};
+  const auto* const memory = reinterpret_cast<const char*>(&core.store.header(0));
+  for (const auto& [params, id] : requests) {
+    const auto client = std::make_shared<Named>(id);
+    const Ticket ticket = core.dispatcher.admit(method, params, std::nullopt, client).value();
+    const ipc::JobHeader& header = core.store.header(ticket.slot);
+    CHECK(header.views[0].size == params.size());
+    CHECK(std::string_view(memory + header.views[0].offset, params.size()) == params);
+    const char* const end = memory + header.views[0].offset + params.size();
+    CHECK(std::string_view(end, header.id_bytes) == id);
+    core.dispatcher.cancel(ticket);
+  }
+  CHECK(core.store.used_bytes() == 0);
+}
+
 }  // namespace ringmaster::master

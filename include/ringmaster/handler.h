@@ -76,6 +76,7 @@ typedef struct rm_job {
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it no client waits for the result */
   rm_bytes method;      /* the name of the method that the client called */
   rm_bytes id;          /* the request's id, JSON as the client wrote it; size 0: a notification */
+  rm_bytes traceparent; /* of W3C Trace Context, as the client sent it; size 0: none */
 } rm_job;
 
 /* The functions that a worker offers its handler. A handler ends every job with one commit() or one

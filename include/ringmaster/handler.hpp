@@ -107,6 +107,9 @@ class Job {
   // The request's id, JSON as the client wrote it; empty: a notification.
   std::string_view id() const { return text(job_->id); }
 
+  // The client's traceparent of W3C Trace Context; empty: it sent none.
+  std::string_view traceparent() const { return text(job_->traceparent); }
+
   // Room for `size` bytes of result in the memory that the master reads. nullptr: more than
   // `limits.response_bytes`; the job has then been answered. May be called again with another size.
   [[nodiscard]] char* reserve(size_t size) const {

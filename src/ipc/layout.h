@@ -43,12 +43,13 @@ struct JobHeader {
   uint32_t method;                // likewise
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   uint32_t id_bytes;              // of the request's id, which lies right behind the params
+  uint32_t traceparent_bytes;     // of the request's traceparent, which lies right behind the id
   View views[kViewsMax];
   // The most jobs in one call of its handler; 1: this job alone.
   std::atomic<uint32_t> batch;
   uint32_t measures_cpu;  // 1: its result must report the CPU time
 };
-static_assert(sizeof(JobHeader) == 160);
+static_assert(sizeof(JobHeader) == 168);
 
 struct alignas(64) WorkerWords {
   // The worker stores the JobWords of its jobs in hand here, in the order of their claims.

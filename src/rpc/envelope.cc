@@ -4,6 +4,8 @@
 #include <functional>
 #include <utility>
 
+#include "base/traceparent.h"
+
 namespace ringmaster::rpc {
 namespace {
 
@@ -159,6 +161,10 @@ std::optional<Error> Envelope::take_meta(Request& request) const {
     if (!found.is_present()) continue;
     if (found.kind != Kind::kBool) return invalid("true or false", member, found);
     (member == kCost ? request.asks_cost : request.asks_quote) = found.raw == "true";
+  }
+  if (const Found& found = meta_[kTraceparent]; found.is(Kind::kString)) {
+    const std::string_view text = found.raw.substr(1, found.raw.size() - 2);  // without the quotes
+    if (is_traceparent(text)) request.traceparent = text;
   }
   return {};
 }

@@ -76,8 +76,8 @@ class Envelope {
   Found last_param_;
   bool is_in_meta_ = false;  // in params._meta
   // The next value is this member of params._meta; kNoMeta: none of these.
-  enum Meta : uint8_t { kTimeout, kCost, kQuote, kNoMeta };
-  static constexpr std::string_view kMetaNames[] = {"timeout_ms", "cost", "quote"};
+  enum Meta : uint8_t { kTimeout, kCost, kQuote, kTraceparent, kNoMeta };
+  static constexpr std::string_view kMetaNames[] = {"timeout_ms", "cost", "quote", "traceparent"};
   Meta at_meta_ = kNoMeta;
   Found meta_[kNoMeta];
 };

@@ -39,6 +39,7 @@ struct Request {
   std::string_view params;
   Version version = Version::k2;
   std::optional<uint64_t> timeout_ms;  // params._meta.timeout_ms
+  std::string_view traceparent;        // params._meta.traceparent; empty: none, or no valid one
   bool asks_cost = false;              // params._meta.cost
   bool asks_quote = false;
   std::optional<Error> error;

@@ -161,6 +161,7 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
         .deadline_ns = header.deadline_ns,
         .method = as_bytes(method.name),
         .id = as_bytes({params.end(), header.id_bytes}),
+        .traceparent = as_bytes({params.end() + header.id_bytes, header.traceparent_bytes}),
     };
   }
   return checked_ns;

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/ascii.h"
+#include "base/traceparent.h"
 #include "rpc/json_rpc.h"
 
 namespace ringmaster::master {
@@ -80,6 +81,8 @@ HttpVerdict judge_request(const rpc::HttpReader& head, HttpVerdict verdict) {
                                 shown(text)));
     }
   }
+  const std::string_view traceparent = head.field("traceparent");
+  if (is_traceparent(traceparent)) verdict.traceparent = traceparent;
   return verdict;
 }
 

@@ -22,6 +22,7 @@ struct HttpVerdict {
   unsigned status = 200;                    // else refused; 204: an OPTIONS request
   std::string why = {};                     // of a refusal
   std::optional<uint64_t> timeout_ms = {};  // X-Request-Timeout-Ms
+  std::string traceparent = {};             // empty: none, or no valid one
   std::string origin = {};                  // of a page that may call: the response must name it
   bool must_say_kept = false;               // HTTP/1.0: else the client waits for a close
 };

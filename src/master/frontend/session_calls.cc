@@ -108,9 +108,11 @@ void Session::admit(const Method& method, const rpc::Request& request,
   update_hold();
   std::optional<uint64_t> timeout_ms = request.timeout_ms;
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
+  const std::string_view traceparent =
+      request.traceparent.empty() ? verdict_.traceparent : request.traceparent;
   const std::optional<Ticket> ticket =
       dispatcher.admit(method, request.params, timeout_ms, call, &share(),
-                       ReportAsked{request.asks_cost, request.asks_quote});
+                       ReportAsked{request.asks_cost, request.asks_quote}, traceparent);
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

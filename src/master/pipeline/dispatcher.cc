@@ -100,7 +100,7 @@ void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, con
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,
-                                        ReportAsked report) {
+                                        ReportAsked report, std::string_view traceparent) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -146,7 +146,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
-  if (!try_store(*job, params)) {
+  if (!try_store(*job, params, traceparent)) {
     answer_error(*job, full("payload_memory", "no payload memory left for these params",
                             store_.capacity_bytes()));
     end(*job, now);
@@ -157,17 +157,19 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
 }
 
-bool Dispatcher::try_store(Job& job, std::string_view params) {
+bool Dispatcher::try_store(Job& job, std::string_view params, std::string_view traceparent) {
   const std::string_view id = job.caller->client_id();
   std::optional<ipc::Block> block = ipc::Block{};
-  if (!params.empty() || !id.empty()) {
-    block = store_.allocate(params.size() + id.size());
+  if (const size_t bytes = params.size() + id.size() + traceparent.size(); bytes > 0) {
+    block = store_.allocate(bytes);
     if (!block) return false;
-    char* const end = std::ranges::copy(params, store_.writable(*block).data()).out;
-    std::ranges::copy(id, end);
+    char* at = store_.writable(*block).data();
+    for (const std::string_view part : {params, id, traceparent})
+      at += part.copy(at, part.size());
   }
   job.products.push_back({*block, params.size()});
   job.id_bytes = static_cast<uint32_t>(id.size());
+  job.traceparent_bytes = static_cast<uint32_t>(traceparent.size());
   return true;
 }
 

@@ -43,10 +43,12 @@ class Dispatcher : private StageEvents {
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. `client`: the
   // request uses this share; null: a share that all such requests have together. `report`: whether
-  // the caller gets a JobReport. Empty: `caller` has its answer already.
+  // the caller gets a JobReport. `traceparent`: for the handlers. Empty: `caller` has its answer
+  // already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
-                              ClientShare* client = nullptr, ReportAsked report = {});
+                              ClientShare* client = nullptr, ReportAsked report = {},
+                              std::string_view traceparent = {});
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
@@ -72,8 +74,8 @@ class Dispatcher : private StageEvents {
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
-  // Copies the params and the id. False: the payload memory has no place for them.
-  [[nodiscard]] bool try_store(Job& job, std::string_view params);
+  // Copies the params, the id and the traceparent. False: the payload memory has no place for them.
+  [[nodiscard]] bool try_store(Job& job, std::string_view params, std::string_view traceparent);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   void leave_running(Job& job);
   void begin_step(Job& job);

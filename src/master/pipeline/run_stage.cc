@@ -120,6 +120,7 @@ void RunStage::fill_header(const Job& job) {
     header.views[i] = store_.view(job.products[i].block, job.products[i].size);
   }
   header.id_bytes = job.id_bytes;
+  header.traceparent_bytes = job.traceparent_bytes;
   header.measures_cpu = job.report.cost;
 }
 

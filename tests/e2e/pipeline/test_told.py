@@ -1,8 +1,10 @@
 """What a handler is told of its jobs (handlers/tells.c)."""
 
 import json
+from http.client import HTTPConnection
 
 import pytest
+from client import DEADLINE_S
 from scripted_upstream import ScriptedUpstream, answer
 from server import HANDLERS, compile_handler
 
@@ -46,7 +48,7 @@ def test_the_id_as_the_client_wrote_it(server, tells, id):
     with running.connect() as client:
         for params in ("", ', "params": [1]', ', "params": {"id": 3}'):
             client.send(f'{{"jsonrpc": "2.0", "id": {id}, "method": "tells"{params}}}\n'.encode())
-            assert f'"id":{id},"inputs":[]' in client.read().decode()
+            assert f'"id":{id},"traceparent":"","inputs":[]' in client.read().decode()
 
 
 def test_the_names_of_the_steps_before(server, tells):
@@ -59,7 +61,7 @@ def test_the_names_of_the_steps_before(server, tells):
     )
     assert running.call("tells", [1])["inputs"] == []
     assert running.call("one", [1])["inputs"] == [["echo", [1]]]
-    first = {"method": "all", "id": 1, "inputs": []}
+    first = {"method": "all", "id": 1, "traceparent": "", "inputs": []}
     assert running.call("all", [1])["inputs"] == [["tells", first], ["echo", [1]]]
 
 
@@ -71,3 +73,26 @@ def test_the_name_of_an_upstream(server, tells):
             methods={"tells": {"steps": [{"fetch": "profiles"}, {"run": "tells"}]}},
         )
         assert running.call("tells")["inputs"] == [["profiles", [7]]]
+
+
+def test_the_traceparent(server, tells):
+    """Of params._meta, else of the HTTP request; of another form than the standard's: none."""
+    running = server(handlers={"tells": tells()})
+
+    def told(headers: dict, **meta) -> str:
+        connection = HTTPConnection(running.address, timeout=DEADLINE_S)
+        body = {"jsonrpc": "2.0", "id": 1, "method": "tells", "params": {"_meta": meta}}
+        headers = {"Content-Type": "application/json"} | headers
+        connection.request("POST", "/", json.dumps(body), headers)
+        response = json.load(connection.getresponse())
+        connection.close()
+        return response["result"]["traceparent"]
+
+    one, other = (f"00-{n:032x}-{n:016x}-01" for n in (1, 2))
+    assert told({}) == ""
+    assert told({"Traceparent": one}) == one
+    assert told({}, traceparent=one) == one
+    assert told({"traceparent": other}, traceparent=one) == one
+    assert told({"traceparent": one}, traceparent="00") == one
+    assert told({"traceparent": "00"}) == ""
+    assert running.call("tells", {"_meta": {"traceparent": other}})["traceparent"] == other

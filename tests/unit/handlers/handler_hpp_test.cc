@@ -121,7 +121,7 @@ class Loaded {
   std::vector<Answer> run(const std::vector<std::string>& params) {
     std::vector<rm_job> jobs;
     for (const std::string& text : params)
-      jobs.push_back({{text.data(), text.size()}, {}, 0, 0, {}, {}});
+      jobs.push_back({{text.data(), text.size()}, {}, 0, 0, {}, {}, {}});
     first_job = jobs.data();
     answers.assign(jobs.size(), {});
     handler_.run(self_, &kHost, jobs.data(), jobs.size());
@@ -172,13 +172,14 @@ TEST_CASE("handler.hpp: whatever run() throws becomes an answer, one for each jo
     CHECK(answer.count == 1);
 }
 
-TEST_CASE("handler.hpp: a job tells its method and id, and each input with its name") {
+TEST_CASE("handler.hpp: a job tells its method, id and traceparent, and each input with its name") {
   const auto bytes = [](std::string_view text) { return rm_bytes{text.data(), text.size()}; };
   const rm_input inputs[] = {{bytes("users"), bytes("{}")}, {bytes("echo"), bytes("")}};
-  const rm_job told{bytes("[1]"), inputs, 2, 7, bytes("score"), bytes("\"a\"")};
+  const rm_job told{bytes("[1]"), inputs, 2, 7, bytes("score"), bytes("\"a\""), bytes("00-1")};
   const Job job(kHost, told);
   CHECK(job.method() == "score");
   CHECK(job.id() == "\"a\"");
+  CHECK(job.traceparent() == "00-1");
   CHECK(job.input_count() == 2);
   CHECK(job.input_name(0) == "users");
   CHECK(job.input(0) == "{}");

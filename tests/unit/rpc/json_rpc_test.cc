@@ -73,6 +73,21 @@ TEST_CASE("json_rpc: the items of a batch do not leak into each other") {
   CHECK(!batch.requests[5].timeout_ms);
 }
 
+TEST_CASE("json_rpc: params._meta.traceparent is taken where it is valid") {
+  const std::string valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const auto with = [](const std::string& value) {
+    const Request request =
+        parse_one(R"({"jsonrpc":"2.0","method":"m","id":1,"params":{"_meta":{"traceparent":)" +
+                  value + "}}}");
+    CHECK(!request.error);
+    return std::string(request.traceparent);
+  };
+  CHECK(with('"' + valid + '"') == valid);
+  CHECK(with("\"\\u0030" + valid.substr(1) + '"').empty());
+  for (const char* invalid : {"\"00\"", "7", "null", "{}", "\"\""})
+    CHECK(with(invalid).empty());
+}
+
 TEST_CASE("json_rpc: params._meta.timeout_ms shortens the deadline") {
   const auto with = [](const std::string& params) {
     return parse_one(R"({"jsonrpc":"2.0","method":"m","id":1,"params":)" + params + "}");

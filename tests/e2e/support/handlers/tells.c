@@ -1,6 +1,6 @@
 /* tells: a handler that answers each job with what it was told of it:
- * {"method": "score", "id": "7", "inputs": [["users", "{...}"]]}. Its option `says` is its
- * description. */
+ * {"method": "score", "id": 7, "traceparent": "", "inputs": [["users", {...}]]}. Its option `says`
+ * is its description. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +20,9 @@ static void tell(const rm_host* host, const rm_job* job) {
   FILE* out = open_memstream(&text, &size);
   put(out, "{\"method\":", job->method);
   const rm_bytes id = job->id;
-  fprintf(out, ",\"id\":%.*s,\"inputs\":[", id.size > 0 ? (int)id.size : 4, id.size > 0 ? id.data : "null");
+  fprintf(out, ",\"id\":%.*s", id.size > 0 ? (int)id.size : 4, id.size > 0 ? id.data : "null");
+  put(out, ",\"traceparent\":", job->traceparent);
+  fprintf(out, ",\"inputs\":[");
   for (size_t i = 0; i < job->input_count; ++i) {
     put(out, i == 0 ? "[" : ",[", job->inputs[i].name);
     fprintf(out, ",%.*s]", (int)job->inputs[i].value.size, job->inputs[i].value.data);

@@ -57,7 +57,7 @@ TEST_CASE("dispatcher: with more clients than places, each may have one") {
     core.dispatcher.cancel(ticket);
 }
 
-TEST_CASE("dispatcher: a worker finds the request's id right behind its params") {
+TEST_CASE("dispatcher: a worker finds the id and the traceparent right behind the params") {
   struct Named : Client {
     explicit Named(std::string name) : id(std::move(name)) {}
     std::string_view client_id() const override { return id; }
@@ -70,12 +70,16 @@ TEST_CASE("dispatcher: a worker finds the request's id right behind its params")
   const auto* const memory = reinterpret_cast<const char*>(&core.store.header(0));
   for (const auto& [params, id] : requests) {
     const auto client = std::make_shared<Named>(id);
-    const Ticket ticket = core.dispatcher.admit(method, params, std::nullopt, client).value();
+    const std::string traceparent = id.size() == 2 ? "" : std::string(55, 't');
+    const Ticket ticket =
+        core.dispatcher.admit(method, params, std::nullopt, client, nullptr, {}, traceparent)
+            .value();
     const ipc::JobHeader& header = core.store.header(ticket.slot);
     CHECK(header.views[0].size == params.size());
     CHECK(std::string_view(memory + header.views[0].offset, params.size()) == params);
     const char* const end = memory + header.views[0].offset + params.size();
     CHECK(std::string_view(end, header.id_bytes) == id);
+    CHECK(std::string_view(end + id.size(), header.traceparent_bytes) == traceparent);
     core.dispatcher.cancel(ticket);
   }
   CHECK(core.store.used_bytes() == 0);

@@ -1,0 +1,25 @@
+#include "base/traceparent.h"
+
+#include <doctest/doctest.h>
+#include <string>
+
+TEST_CASE("traceparent: what W3C Trace Context allows, and nothing else") {
+  using ringmaster::is_traceparent;
+  const std::string valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  CHECK(is_traceparent(valid));
+  CHECK(is_traceparent("cc" + valid.substr(2)));  // a later version
+  CHECK(!is_traceparent("ff" + valid.substr(2)));
+  CHECK(!is_traceparent(""));
+  CHECK(!is_traceparent(valid + "-"));
+  CHECK(!is_traceparent(valid.substr(1)));
+  CHECK(!is_traceparent("00-" + std::string(32, '0') + valid.substr(35)));
+  CHECK(!is_traceparent(valid.substr(0, 36) + std::string(16, '0') + "-01"));
+  for (size_t i = 0; i < valid.size(); ++i) {
+    for (const char wrong : {'"', 'A', 'g', ' ', '\0'}) {
+      std::string text = valid;
+      text[i] = wrong;
+      CAPTURE(text);
+      CHECK(!is_traceparent(text));
+    }
+  }
+}

@@ -131,6 +131,13 @@ typedef struct rm_handler {
   /* The handler's params and result, for clients: see below. Called once, after load(); the text
    * lives until unload(). NULL, or returns NULL: there is no description. */
   const char* (*describe)(void* self);
+
+  /* Called in the fork server around each fork of a canary or worker: before the fork, and after it
+   * in either process. NULL: nothing to do. Each library is called once, however many handlers it
+   * serves: in the order in which libraries were loaded, before a fork in the reverse order. */
+  void (*before_fork)(void);
+  void (*after_fork_parent)(void);
+  void (*after_fork_child)(void);
 } rm_handler;
 
 /* A description is a JSON object, NUL-terminated, at most RINGMASTER_DESCRIPTION_BYTES_MAX long and

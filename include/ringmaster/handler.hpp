@@ -299,7 +299,10 @@ constexpr rm_handler make_handler() {
           Functions::run,
           Functions::unload,
           TestsItself<Handler> ? Functions::self_test : nullptr,
-          Describes<Handler> ? Functions::describe : nullptr};
+          Describes<Handler> ? Functions::describe : nullptr,
+          nullptr,
+          nullptr,
+          nullptr};
 }
 
 }  // namespace detail

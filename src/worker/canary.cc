@@ -13,7 +13,6 @@
 #include "base/exit_status.h"
 #include "base/fd.h"
 #include "ipc/control.h"
-#include "worker/child.h"
 #include "worker/confine.h"
 
 namespace ringmaster::worker {
@@ -24,7 +23,6 @@ using Trial = std::function<Result<std::string>(pid_t fork_server)>;
 
 [[noreturn]] void be_the_canary(const std::string& title, const Trial& trial, pid_t fork_server,
                                 int answer) {
-  begin_child(fork_server);
   ::close_range(ipc::kControlFd, ipc::kChildExitsFd, 0);  // the fork server's: a trial needs none
   ::setproctitle("-ringmaster: %s", title.c_str());
   const Result<std::string> tried = trial(fork_server);
@@ -54,14 +52,14 @@ int wait_for(pid_t pid) {
 
 // Runs the trial in a process with this title; `what`: its name in errors.
 Result<std::string> run_canary(const std::string& what, const std::string& title,
-                               const Trial& trial) {
+                               const Trial& trial, const ForkHooks& hooks) {
   int ends[2];
   if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe to the canary", errno);
   Fd answer(ends[0]);
   Fd canary_end(ends[1]);
   const pid_t fork_server = ::getpid();
   std::fflush(stdout);  // or the canary would print it, too
-  const pid_t canary = ::fork();
+  const pid_t canary = fork_child(hooks);
   if (canary < 0) return fail_errno("fork the canary", errno);
   if (canary == 0) be_the_canary(title, trial, fork_server, canary_end.get());
   canary_end.reset();
@@ -78,11 +76,13 @@ Result<std::string> run_canary(const std::string& what, const std::string& title
 }  // namespace
 
 Result<std::string> try_confine(const ipc::Confinement& confinement) {
-  return run_canary("the workers' sandbox", "canary of the sandbox",
-                    [&](pid_t fork_server) { return confine(confinement, fork_server); });
+  return run_canary(
+      "the workers' sandbox", "canary of the sandbox",
+      [&](pid_t fork_server) { return confine(confinement, fork_server); }, ForkHooks());
 }
 
-Status try_out(const Handler& handler, const ipc::Confinement& confinement) {
+Status try_out(const Handler& handler, const ipc::Confinement& confinement,
+               const ForkHooks& hooks) {
   if (!handler.has_self_test()) return {};
   const auto test = [&](pid_t fork_server) -> Result<std::string> {
     Result<std::string> confined = confine(confinement, fork_server);
@@ -92,7 +92,7 @@ Status try_out(const Handler& handler, const ipc::Confinement& confinement) {
   };
   const Result<std::string> tried =
       run_canary(fmt::format("handler {}: its self-test", handler.name()),
-                 "canary of " + handler.name(), test);
+                 "canary of " + handler.name(), test, hooks);
   if (!tried) return tl::unexpected(tried.error());
   return {};
 }

@@ -11,6 +11,7 @@
 
 #include "base/status.h"
 #include "ipc/confinement.h"
+#include "worker/child.h"
 #include "worker/handler.h"
 
 namespace ringmaster::worker {
@@ -20,6 +21,7 @@ namespace ringmaster::worker {
 [[nodiscard]] Result<std::string> try_confine(const ipc::Confinement& confinement);
 
 // Runs the handler's self-test. Fails with the handler's message, or with how the canary died.
-[[nodiscard]] Status try_out(const Handler& handler, const ipc::Confinement& confinement);
+[[nodiscard]] Status try_out(const Handler& handler, const ipc::Confinement& confinement,
+                             const ForkHooks& hooks);
 
 }  // namespace ringmaster::worker

@@ -83,6 +83,7 @@ class ForkServer {
   std::vector<ipc::HandlerSpec> specs_;
   std::vector<ipc::MethodSpec> methods_;
   std::vector<Handler> handlers_;
+  ForkHooks hooks_;
   std::map<pid_t, uint32_t> slots_;  // of the live workers
   bool is_dismissed_ = false;        // the master has closed the channel
 };
@@ -168,6 +169,7 @@ Result<std::string> ForkServer::load() {
   for (const ipc::HandlerSpec& spec : specs_) {
     Result<Handler> handler = Handler::load(spec);
     if (!handler) return tl::unexpected(handler.error());
+    hooks_.add(handler->library(), handler->functions());
     handlers_.push_back(std::move(*handler));
     pause_openmp();
     if (const size_t threads = thread_count(); threads > threads_at_start_) {
@@ -176,7 +178,7 @@ Result<std::string> ForkServer::load() {
                               "process with threads cannot be forked safely",
                               spec.name, threads - threads_at_start_));
     }
-    Status tried = try_out(handlers_.back(), confinement_);
+    Status tried = try_out(handlers_.back(), confinement_, hooks_);
     if (!tried) return tl::unexpected(tried.error());
   }
   return lacks;
@@ -189,7 +191,7 @@ void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
   reports_.clear(slot);
   const pid_t fork_server = ::getpid();
   std::fflush(stdout);  // or each worker would print it, too
-  const pid_t pid = ::fork();
+  const pid_t pid = fork_child(hooks_);
   if (pid == 0) become_worker(slot, std::move(result_memory), std::move(output), fork_server);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
@@ -197,7 +199,6 @@ void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
 }
 
 void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server) {
-  begin_child(fork_server);
   Status served;
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
     if (::dup2(output.get(), fd) < 0) served = fail_errno("dup2 of the output", errno);

@@ -25,6 +25,10 @@ class Handler {
 
   const Description& description() const { return description_; }
 
+  // Of dlopen(3), the same for all handlers of the library; what the library exports.
+  const void* library() const { return library_.get(); }
+  const rm_handler& functions() const { return *handler_; }
+
   bool has_self_test() const { return handler_->self_test != nullptr; }
   // REQUIRES: has_self_test(). Called in a canary: see canary.h.
   [[nodiscard]] Status self_test() const;

@@ -1,6 +1,8 @@
 """What a handler is told of its jobs (handlers/tells.c)."""
 
 import json
+import os
+import signal
 from http.client import HTTPConnection
 
 import pytest
@@ -48,7 +50,7 @@ def test_the_id_as_the_client_wrote_it(server, tells, id):
     with running.connect() as client:
         for params in ("", ', "params": [1]', ', "params": {"id": 3}'):
             client.send(f'{{"jsonrpc": "2.0", "id": {id}, "method": "tells"{params}}}\n'.encode())
-            assert f'"id":{id},"traceparent":"","inputs":[]' in client.read().decode()
+            assert f'"id":{id},"traceparent":"","inputs":[],' in client.read().decode()
 
 
 def test_the_names_of_the_steps_before(server, tells):
@@ -61,8 +63,8 @@ def test_the_names_of_the_steps_before(server, tells):
     )
     assert running.call("tells", [1])["inputs"] == []
     assert running.call("one", [1])["inputs"] == [["echo", [1]]]
-    first = {"method": "all", "id": 1, "traceparent": "", "inputs": []}
-    assert running.call("all", [1])["inputs"] == [["tells", first], ["echo", [1]]]
+    (name, first), second = running.call("all", [1])["inputs"]
+    assert name == "tells" and first["inputs"] == [] and second == ["echo", [1]]
 
 
 def test_the_name_of_an_upstream(server, tells):
@@ -96,3 +98,12 @@ def test_the_traceparent(server, tells):
     assert told({"traceparent": one}, traceparent="00") == one
     assert told({"traceparent": "00"}) == ""
     assert running.call("tells", {"_meta": {"traceparent": other}})["traceparent"] == other
+
+
+def test_the_forks_of_its_process(server, tells):
+    """Once for each fork, however many handlers the library serves: two canaries and a worker."""
+    running = server(workers={"count": 1}, handlers={"one": tells(), "other": tells()})
+    for name in ("one", "other"):
+        assert running.call(name)["forks"] == [3, 2, 1]
+    os.kill(running.workers()[0], signal.SIGKILL)
+    assert running.call("one")["forks"] == [4, 3, 1]

@@ -1,6 +1,7 @@
 /* tells: a handler that answers each job with what it was told of it:
- * {"method": "score", "id": 7, "traceparent": "", "inputs": [["users", {...}]]}. Its option `says`
- * is its description. */
+ * {"method": "score", "id": 7, "traceparent": "", "inputs": [["users", {...}]], "forks": [3, 2, 1]}.
+ * `forks`: how often its library was called before a fork, after one in the fork server, and in the
+ * child. Its option `says` is its description. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +10,12 @@
 typedef struct tells {
   char* says;
 } tells;
+
+static int forks[3];
+
+static void before_fork(void) { ++forks[0]; }
+static void after_fork_parent(void) { ++forks[1]; }
+static void after_fork_child(void) { ++forks[2]; }
 
 static void put(FILE* out, const char* key, rm_bytes text) {
   fprintf(out, "%s\"%.*s\"", key, (int)text.size, text.data);
@@ -27,7 +34,7 @@ static void tell(const rm_host* host, const rm_job* job) {
     put(out, i == 0 ? "[" : ",[", job->inputs[i].name);
     fprintf(out, ",%.*s]", (int)job->inputs[i].value.size, job->inputs[i].value.data);
   }
-  fprintf(out, "]}");
+  fprintf(out, "],\"forks\":[%d,%d,%d]}", forks[0], forks[1], forks[2]);
   if (fclose(out) != 0) abort();
   char* room = host->reserve(job, size);
   if (room != NULL) {
@@ -53,6 +60,11 @@ static int load(const rm_option* options, size_t count, void** self, char* error
   return 0;
 }
 
+static int self_test(void* self, char* error, size_t size) {
+  (void)self, (void)error, (void)size;
+  return 0;
+}
+
 static const char* describe(void* self) { return ((tells*)self)->says; }
 
 static void unload(void* self) {
@@ -64,7 +76,11 @@ static const rm_handler kHandler = {.abi = RINGMASTER_HANDLER_ABI,
                                     .load = load,
                                     .run = run,
                                     .unload = unload,
-                                    .describe = describe};
+                                    .self_test = self_test,
+                                    .describe = describe,
+                                    .before_fork = before_fork,
+                                    .after_fork_parent = after_fork_parent,
+                                    .after_fork_child = after_fork_child};
 
 const rm_handler* ringmaster_handler(void) {
   return &kHandler;

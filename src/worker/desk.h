@@ -1,0 +1,76 @@
+// Desk: a worker's jobs in hand: gives them to their handler, and publishes the answers.
+//
+// Processes: a worker; one Desk for each process: the host functions of the handler ABI, which are
+//            plain C, use it.
+// Memory:    the handler gets views of params, inputs and names where they lie.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <ringmaster/handler.h>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "ipc/layout.h"
+#include "ipc/method_spec.h"
+#include "ipc/worker_port.h"
+#include "worker/handler.h"
+
+namespace ringmaster::worker {
+
+class Desk {
+ public:
+  Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
+       const std::vector<ipc::MethodSpec>& methods);
+  Desk(const Desk&) = delete;
+  Desk& operator=(const Desk&) = delete;
+
+  // Whether there are this job's handler and method, and a step for each of its inputs.
+  [[nodiscard]] Status check(const ipc::WorkerPort::Job& job) const;
+  // Runs a batch of at least one job, all of one handler. REQUIRES: each was checked.
+  void serve(std::span<const ipc::WorkerPort::Job> jobs);
+
+  char* reserve(const rm_job* job, size_t size);
+  void commit(const rm_job* job, size_t size);
+  void fail(const rm_job* job, int32_t code, std::string_view message);
+
+ private:
+  struct Item {
+    ipc::Publication id;
+    bool is_answered = false;
+    uint64_t check_ns = 0;  // how long the check of its params took
+    rm_input inputs[ipc::kViewsMax - 1];
+  };
+
+  // Adds the job to the batch, or answers it. Returns the time after that.
+  uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
+  void run(const Handler& handler);
+  Item* item_of(const rm_job* job);
+  // Answers with an error. `run_ns`: see ipc::RecordHeader.
+  void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
+  // The CPU time of the batch so far, divided by its jobs; 0: not measured.
+  uint64_t cpu_ns() const;
+  uint64_t run_ns(const Item& item) const {
+    return item.check_ns + (now_ns() - begun_ns_) / count_;
+  }
+
+  ipc::WorkerPort& port_;
+  const std::vector<Handler>& handlers_;
+  const std::vector<ipc::MethodSpec>& methods_;
+  // The batch that the handler has.
+  size_t count_ = 0;
+  rm_job jobs_[ipc::kBatchMax];
+  Item items_[ipc::kBatchMax];
+  uint64_t begun_ns_ = 0;  // once all its jobs were checked
+  bool measures_cpu_ = false;
+  uint64_t cpu_begun_ns_ = 0;
+  // The last reserved room, and its job; null: none.
+  Item* reserver_ = nullptr;
+  char* reserved_ = nullptr;
+  size_t reserved_size_ = 0;
+};
+
+}  // namespace ringmaster::worker

@@ -33,6 +33,8 @@ VALUES = {
   { run = "interests" },
 ]""",
 }
+# What has no value in the demo.
+EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): '"venv"'}
 HEAD = """\
 # ringmaster: every option, its default, and when to change it. `make options` writes this file.
 #
@@ -118,7 +120,8 @@ def example(schema: dict) -> str:
             value = VALUES.get((section, name), default)
             hint = f" Default: {default}." if value != default and default else ""
             text += comment(f"{key['description']} Values: {key['title']}.{hint}")
-            text += f"{name} = {value}\n\n"
+            unused = EXAMPLES.get((section, name))
+            text += f"# {name} = {unused}\n\n" if unused else f"{name} = {value}\n\n"
         text = text[:-1] + REST.get(section, "")
     return text
 

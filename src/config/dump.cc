@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "config/body_text.h"
@@ -105,8 +106,11 @@ std::string dump(const master::Options& options) {
     append_numbers(out, kUpstreamsKeys, upstream);
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
-    out += fmt::format("\n[handlers.{}]\nlibrary = {}\nbatch = {}\n", quote_key(handler.name),
-                       quote_string(handler.library), handler.batch);
+    out += fmt::format("\n[handlers.{}]\n", quote_key(handler.name));
+    const auto is_python = [](const auto& option) { return option.first == "python"; };
+    if (std::ranges::none_of(handler.options, is_python))
+      out += fmt::format("library = {}\n", quote_string(handler.library));
+    out += fmt::format("batch = {}\n", handler.batch);
     for (const auto& [key, value] : handler.options) {
       out += fmt::format("{} = {}\n", quote_key(key), quote_string(value));
     }

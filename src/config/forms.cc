@@ -86,6 +86,8 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
       return {"http://... or https://...", text_like(R"(^https?://[^/?#:\s][^\s]*$)")};
     case Type::kLibrary:
       return {"a name or a path", some_text};
+    case Type::kPython:
+      return {R"("FILE.py:NAME" or "MODULE:NAME")", text_like("^.+:[^:.]+$")};
     case Type::kSteps:
       return {fmt::format("1 to {} steps", master::kMaxSteps),
               list_of(R"("$ref":"#/definitions/step")",

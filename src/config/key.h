@@ -28,7 +28,8 @@ enum class Type {
   kWeights,
   kUrl,      // required
   kLibrary,  // by default the handler's own name
-  kSteps,    // required
+  kPython,
+  kSteps,  // required
   kName,
   kBody,
 };

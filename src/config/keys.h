@@ -219,6 +219,14 @@ inline constexpr Key<HandlerSpec> kHandlersKeys[] = {
      "lib/ringmaster/handlers, or a path where it has a \"/\" or \".so\" in it. The default is the "
      "handler's own name.",
      Type::kLibrary},
+    {"python",
+     "Instead of `library`: a function or class in Python, in a file or in a module that can be "
+     "imported.",
+     Type::kPython},
+    {"venv",
+     "The virtual environment whose packages the handler's Python code may import; \"\" is the "
+     "system's Python.",
+     Type::kOptionalPath},
     {"batch",
      "The most jobs in one call of the handler, if that many wait. Raise it for handlers that run "
      "several jobs in less time than one by one. A crash costs every job of the batch an attempt; "
@@ -287,7 +295,8 @@ void for_each_section(See see) {
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
       kUpstreamsKeys);
-  see(Section{"handlers", "a shared object and its model; any number of them", true, true},
+  see(Section{"handlers", "a shared object, or Python code, and its model; any number of them",
+              true, true},
       kHandlersKeys);
   see(Section{"methods", "what clients may call; at least one", true}, kMethodsKeys);
 }

@@ -21,6 +21,8 @@ void read_limits(Problems& problems, const Entry& section, Options& options);
 void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 void read_shutdown(Problems& problems, const Entry& section, Options& options);
 void read_upstreams(Problems& problems, const Entry& section, Options& options);
+
+// In handlers.cc.
 void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
 // In fair.cc.

@@ -116,7 +116,9 @@ def test_the_example_has_every_key_with_its_default(root, program, schema):
         is_named = "patternProperties" in about
         keys = about["patternProperties"]["^."]["properties"] if is_named else about["properties"]
         table = next(iter(example[section].values())) if is_named else example[section]
-        assert table.keys() == keys.keys()
+        # The demo's handler is no Python code: its two keys stand there as comments.
+        commented = {"python", "venv"} if section == "handlers" else set()
+        assert table.keys() == keys.keys() - commented
         differs |= {f"{section}.{key}" for key, value in table.items()
                     if value != keys[key].get("default", value)}
     assert differs == {"workers.sandbox", "handlers.batch"}

@@ -20,6 +20,7 @@
  *           load() and warm_up() are not restricted.
  * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
  *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
+ *           SIGRTMAX is the worker's, with SA_RESTART, where a handler has an interrupt().
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the
@@ -138,6 +139,16 @@ typedef struct rm_handler {
   void (*before_fork)(void);
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
+
+  /* The jobs in hand overrun: called up to 50 ms before the first of them has used up the
+   * timeout_ms of its method, when the server ends the worker. A handler that now answers its jobs
+   * and returns keeps its worker. Called in a signal handler of the thread that is in run(), so it
+   * may call async-signal-safe functions only. NULL: nothing to do. */
+  void (*interrupt)(void* self);
+
+  /* Writes the stack of the handler's own language, as text, to fd. Called like interrupt(), and
+   * before it: the text becomes lines of the log. NULL: nothing to write. */
+  void (*write_stack)(void* self, int fd);
 } rm_handler;
 
 /* A description is a JSON object, NUL-terminated, at most RINGMASTER_DESCRIPTION_BYTES_MAX long and

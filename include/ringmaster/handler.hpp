@@ -302,6 +302,8 @@ constexpr rm_handler make_handler() {
           Describes<Handler> ? Functions::describe : nullptr,
           nullptr,
           nullptr,
+          nullptr,
+          nullptr,
           nullptr};
 }
 

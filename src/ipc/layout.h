@@ -39,6 +39,7 @@ struct View {  // of bytes in the payload region
 // may have the job, or the slot may hold the next job.
 struct JobHeader {
   uint64_t deadline_ns;
+  uint64_t method_deadline_ns;    // the master ends a worker that runs the job until then
   std::atomic<uint32_t> handler;  // index into the generation's handlers
   uint32_t method;                // likewise
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
@@ -49,7 +50,7 @@ struct JobHeader {
   std::atomic<uint32_t> batch;
   uint32_t measures_cpu;  // 1: its result must report the CPU time
 };
-static_assert(sizeof(JobHeader) == 168);
+static_assert(sizeof(JobHeader) == 176);
 
 struct alignas(64) WorkerWords {
   // The worker stores the JobWords of its jobs in hand here, in the order of their claims.

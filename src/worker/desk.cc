@@ -1,5 +1,6 @@
 #include "worker/desk.h"
 
+#include <algorithm>
 #include <cstring>
 #include <ctime>
 #include <fmt/format.h>
@@ -39,8 +40,8 @@ static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
 }  // namespace
 
 Desk::Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
-           const std::vector<ipc::MethodSpec>& methods)
-    : port_(port), handlers_(handlers), methods_(methods) {
+           const std::vector<ipc::MethodSpec>& methods, OverrunTimer& overrun_timer)
+    : port_(port), handlers_(handlers), methods_(methods), overrun_timer_(overrun_timer) {
   the_desk = this;
 }
 
@@ -63,6 +64,7 @@ void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   // Read first: once a job is answered, its header may be the next job's.
   const Handler& handler = handlers_[jobs.front().header->handler];
   measures_cpu_ = false;
+  ends_ns_ = ~uint64_t{0};
   begun_ns_ = now_ns();
   for (const ipc::WorkerPort::Job& job : jobs)
     begun_ns_ = take(job, handler, begun_ns_);
@@ -91,6 +93,7 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
   if (fault) {
     answer(item, RM_INVALID_PARAMS, *fault, ipc::not_called(item.check_ns));
   } else {
+    ends_ns_ = std::min(ends_ns_, header.method_deadline_ns);
     jobs_[count_++] = {
         .params = as_bytes(params),
         .inputs = item.inputs,
@@ -106,6 +109,7 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
 
 void Desk::run(const Handler& handler) {
   if (count_ == 0) return;
+  overrun_timer_.set(handler, begun_ns_, ends_ns_);
   if (measures_cpu_) cpu_begun_ns_ = cpu_time_ns();
   handler.run(kHost, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {

@@ -18,13 +18,14 @@
 #include "ipc/method_spec.h"
 #include "ipc/worker_port.h"
 #include "worker/handler.h"
+#include "worker/overrun_timer.h"
 
 namespace ringmaster::worker {
 
 class Desk {
  public:
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
-       const std::vector<ipc::MethodSpec>& methods);
+       const std::vector<ipc::MethodSpec>& methods, OverrunTimer& overrun_timer);
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 
@@ -60,11 +61,13 @@ class Desk {
   ipc::WorkerPort& port_;
   const std::vector<Handler>& handlers_;
   const std::vector<ipc::MethodSpec>& methods_;
+  OverrunTimer& overrun_timer_;
   // The batch that the handler has.
   size_t count_ = 0;
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
   uint64_t begun_ns_ = 0;  // once all its jobs were checked
+  uint64_t ends_ns_ = 0;   // when the master ends this worker for one of them
   bool measures_cpu_ = false;
   uint64_t cpu_begun_ns_ = 0;
   // The last reserved room, and its job; null: none.

@@ -1,5 +1,6 @@
 #include "worker/handler.h"
 
+#include <atomic>
 #include <dlfcn.h>
 #include <exception>
 #include <fmt/format.h>
@@ -10,6 +11,9 @@ namespace ringmaster::worker {
 namespace {
 
 constexpr size_t kErrorBytes = 1024;
+
+std::atomic<const Handler*> the_running = nullptr;
+static_assert(std::atomic<const Handler*>::is_always_lock_free);
 
 // Cuts the error, which may quote a description, to the length of a control message.
 tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what) {
@@ -77,8 +81,17 @@ Status Handler::self_test() const {
   return fail(ExitCode::kConfig, fmt::format("handler {}: self-test: {}", name_, error));
 }
 
+void Handler::write_stack(int fd) const {
+  if (handler_->write_stack != nullptr) handler_->write_stack(self_.get(), fd);
+}
+
+const Handler* Handler::running() {
+  return the_running;
+}
+
 void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
   // The ABI forbids exceptions; if the handler throws one, its jobs fail, and the worker goes on.
+  the_running.store(this, std::memory_order_release);
   try {
     handler_->run(self_.get(), &host, jobs, count);
   } catch (const std::exception& e) {
@@ -87,6 +100,7 @@ void Handler::run(const rm_host& host, const rm_job* jobs, size_t count) const {
       host.fail(&jobs[i], RM_HANDLER_FAILED, what.data(), what.size());
     }
   }
+  the_running.store(nullptr, std::memory_order_release);
 }
 
 }  // namespace ringmaster::worker

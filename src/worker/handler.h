@@ -33,6 +33,15 @@ class Handler {
   // REQUIRES: has_self_test(). Called in a canary: see canary.h.
   [[nodiscard]] Status self_test() const;
 
+  bool has_interrupt() const { return handler_->interrupt != nullptr; }
+  // REQUIRES: has_interrupt().
+  void interrupt() const { handler_->interrupt(self_.get()); }
+  // Nothing where the handler has no write_stack().
+  void write_stack(int fd) const;
+
+  // The handler whose run() this process is in; null: none. For signal handlers.
+  static const Handler* running();
+
   // The ABI forbids exceptions: a std::exception fails the unanswered jobs, any other ends the
   // worker.
   void run(const rm_host& host, const rm_job* jobs, size_t count) const;

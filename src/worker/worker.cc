@@ -60,7 +60,9 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   result_memory.reset();
   for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
     ::close(fd);
-  Desk desk(*port, handlers, methods);
+  OverrunTimer overrun_timer;
+  if (Status created = overrun_timer.create(handlers); !created) return created;
+  Desk desk(*port, handlers, methods, overrun_timer);
   catch_sigterm();
   volunteer_for_oom();
   // The fork server has reported the refused steps already.

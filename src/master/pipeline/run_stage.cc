@@ -109,6 +109,7 @@ void RunStage::fill_header(const Job& job) {
   static_assert(kMaxSteps <= ipc::kViewsMax);  // the params, and each output but the last
   ipc::JobHeader& header = store_.header(job.publication.job);
   header.deadline_ns = job.deadline_ns;
+  header.method_deadline_ns = method_deadline_ns(job);
   // Relaxed: try_publish() releases all of it.
   constexpr auto kRelaxed = std::memory_order_relaxed;
   header.handler.store(static_cast<uint32_t>(run_step(job).handler), kRelaxed);

@@ -44,14 +44,14 @@ TEST_CASE("payload store: what is stored is found by a worker's read-only mappin
 }
 
 TEST_CASE("payload store: headers and blocks never touch, and stay inside of the region") {
-  // 73 headers fill 2.99 pages: the last one ends just before the first block.
-  const Geometry geometry = geometry_of(73, 8 << 10);
+  // 93 headers fill 3.996 pages: the last one ends just before the first block.
+  const Geometry geometry = geometry_of(93, 8 << 10);
   PayloadStore store = make_store(geometry);
   std::vector<Block> blocks;
   while (const std::optional<Block> block = store.allocate(1))
     blocks.push_back(*block);
   CHECK(blocks.size() == 8);
-  const auto* headers_end = reinterpret_cast<const char*>(&store.header(72) + 1);
+  const auto* headers_end = reinterpret_cast<const char*>(&store.header(92) + 1);
   const auto* start = reinterpret_cast<const char*>(&store.header(0));
   for (const Block& block : blocks) {
     const std::span<char> bytes = store.writable(block);
@@ -61,7 +61,7 @@ TEST_CASE("payload store: headers and blocks never touch, and stay inside of the
     CHECK(padded_end <= geometry.payload_region_bytes());
     std::memset(bytes.data(), 0xff, bytes.size());
   }
-  for (uint32_t job = 0; job < 73; ++job) {
+  for (uint32_t job = 0; job < 93; ++job) {
     CHECK(store.header(job).view_count == 0);
   }
 }

@@ -1,0 +1,60 @@
+"""A job that overruns is interrupted before its worker is ended (handlers/overruns.c)."""
+
+import pytest
+from proc import wait_until
+from server import HANDLERS, compile_handler
+
+
+@pytest.fixture(scope="session")
+def overruns(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("handlers")
+    return {"library": compile_handler(folder / "overruns.so", HANDLERS / "overruns.c")}
+
+
+@pytest.fixture
+def overrunning(server, overruns):
+    """overrunning(timeout_ms): a server with the methods `fast` and, with this timeout, `slow`."""
+
+    def start(timeout_ms: int, **methods):
+        return server(
+            workers={"count": 1},
+            handlers={"echo": {}, "fast": overruns},
+            methods={"slow": {"timeout_ms": timeout_ms, "attempts": 1, "steps": [{"run": "fast"}]}}
+            | methods,
+        )
+
+    return start
+
+
+def test_one_that_stops_then_keeps_its_worker(overrunning):
+    running = overrunning(1000)
+    workers = running.workers()
+    failed = running.error_of("slow", {"what": "waits"})
+    assert failed.code == 7 and failed.message == "interrupted"
+    lines = running.wait_for_lines("event=output", 2)
+    assert ["in f() of Overruns" in lines[0], "in main" in lines[1]] == [True, True]
+    assert all("method=slow" in line and "role=worker" in line for line in lines)
+    assert running.call("fast", {"what": "ends"}) == 1
+    assert running.workers() == workers
+
+
+def test_one_that_goes_on_loses_its_worker(overrunning):
+    running = overrunning(200)
+    workers = running.workers()
+    assert running.error_of("slow", {"what": "hangs"}).code == -32012
+    running.wait_for_lines("in f() of Overruns", 1)
+    wait_until(lambda: running.workers() != workers, "a new worker")
+    assert running.call("fast", {"what": "ends"}) == 0
+
+
+def test_no_other_job_is_interrupted(overrunning):
+    """Neither the next job of the same handler, nor one of a handler that cannot be."""
+    running = overrunning(400)
+    with running.connect() as client:
+        assert client.call("slow", {"what": "ends"}) == 0
+        assert client.call("fast", {"what": "sleeps"}) == 0
+        assert client.call("slow", {"what": "ends"}) == 0
+        assert client.call("echo", [1]) == [1]
+        assert client.call("fast", {"what": "sleeps"}) == 0
+        assert client.call("fast", {"what": "sleeps"}) == 0
+

@@ -146,8 +146,9 @@ typedef struct rm_handler {
    * may call async-signal-safe functions only. NULL: nothing to do. */
   void (*interrupt)(void* self);
 
-  /* Writes the stack of the handler's own language, as text, to fd. Called like interrupt(), and
-   * before it: the text becomes lines of the log. NULL: nothing to write. */
+  /* Writes the stack of the handler's own language, as text, to fd. Called before interrupt(), and
+   * where run() crashes, in a signal handler: async-signal-safe functions only. The text becomes
+   * lines of the log, of a crash 3 KiB at most. NULL: nothing to write. */
   void (*write_stack)(void* self, int fd);
 } rm_handler;
 

@@ -52,6 +52,10 @@ void pause_openmp() {
   ::dlclose(library);
 }
 
+void write_running_stack(int fd) {
+  if (const Handler* const handler = Handler::running()) handler->write_stack(fd);
+}
+
 class ForkServer {
  public:
   ForkServer(std::string generation, ipc::ControlChannel channel, Fd child_exits)
@@ -205,7 +209,7 @@ void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t
   }
   output.reset();
   child_exits_.reset();
-  if (served) served = reports_.report_to(slot);
+  if (served) served = reports_.report_to(slot, write_running_stack);
   if (served)
     served = serve_jobs({slot, generation_, geometry_, confinement_, fork_server},
                         std::move(result_memory), handlers_, methods_);

@@ -30,10 +30,15 @@ void log_death(const WorkerExit& death, std::span<const LostJob> lost) {
   if (death.report.empty()) return;
   const std::string_view report = death.report;
   const size_t end = std::min(report.find('\n'), report.size());
+  const size_t frames_end = std::min(report.find("\n\n"), report.size());
+  const size_t frames_begin = std::min(end + 1, frames_end);
   std::vector<LogField> backtrace(std::begin(who), std::end(who));
   backtrace.emplace_back("signal", death.how);
   backtrace.emplace_back("why", report.substr(0, end));
-  backtrace.emplace_back("frames", joined(report.substr(std::min(end + 1, report.size()))));
+  backtrace.emplace_back("frames", joined(report.substr(frames_begin, frames_end - frames_begin)));
+  if (frames_end < report.size()) {
+    backtrace.emplace_back("stack", joined(report.substr(frames_end + 2)));
+  }
   log(Level::kWarning, "backtrace", backtrace);
 }
 

@@ -28,6 +28,8 @@ struct Report {
   uint64_t address;             // of the fault, or (code <= 0) the pid of the sender
   std::atomic<uint32_t> frame_count;
   void* frames[CrashReports::kFramesMax + kOwnFrames];
+  std::atomic<uint32_t> stack_bytes;  // stored after the text
+  char stack[CrashReports::kStackBytesMax];
 };
 static_assert(std::atomic<int32_t>::is_always_lock_free);
 
@@ -36,7 +38,17 @@ size_t page_bytes() {
 }
 
 Report* the_report = nullptr;
+CrashReports::WriteStack the_write_stack = nullptr;
 alignas(64) char the_stack[kStackBytes];  // for a signal after a stack overflow
+
+// By way of a file in memory: a pipe could be full. Only system calls.
+void keep_stack(Report& report) {
+  const int fd = ::memfd_create("stack", MFD_CLOEXEC);
+  if (fd < 0) return;
+  the_write_stack(fd);
+  const ssize_t size = ::pread(fd, report.stack, sizeof report.stack, 0);
+  report.stack_bytes.store(size > 0 ? static_cast<uint32_t>(size) : 0, std::memory_order_release);
+}
 
 // Calls only async-signal-safe functions.
 void on_crash(int signal, siginfo_t* info, void*) {
@@ -50,9 +62,20 @@ void on_crash(int signal, siginfo_t* info, void*) {
   report.signal.store(signal, std::memory_order_release);
   const int frames = ::backtrace(report.frames, static_cast<int>(std::size(report.frames)));
   report.frame_count.store(static_cast<uint32_t>(frames), std::memory_order_release);
+  keep_stack(report);
   // The signal is blocked until we return: its default action then happens at the place of the
   // crash.
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info);
+}
+
+// The lines of a handler's stack, as text for a log: the worker can have written any bytes.
+std::string lines_of(std::string_view stack) {
+  std::string lines;
+  for (const char c : stack)
+    lines += c == '\n' || static_cast<unsigned char>(c) >= ' ' ? c : '?';
+  while (lines.ends_with('\n'))
+    lines.pop_back();
+  return lines.empty() ? lines : "\n\n" + lines;
 }
 
 // "SEGV_MAPERR at 0x8"; "sent by process 812", which for an abort() is the worker itself.
@@ -98,7 +121,7 @@ void CrashReports::clear(uint32_t slot) {
   std::memset(pages_.data() + slot * page_bytes(), 0, sizeof(Report));
 }
 
-Status CrashReports::report_to(uint32_t slot) {
+Status CrashReports::report_to(uint32_t slot, WriteStack write_stack) {
   const std::span<std::byte> own = pages_.subspan(slot * page_bytes(), page_bytes());
   const std::span<std::byte> after = pages_.subspan(slot * page_bytes() + page_bytes());
   if ((slot > 0 && ::munmap(pages_.data(), slot * page_bytes()) != 0) ||
@@ -107,6 +130,7 @@ Status CrashReports::report_to(uint32_t slot) {
   }
   pages_ = own;
   the_report = reinterpret_cast<Report*>(own.data());
+  the_write_stack = write_stack;
 
   stack_t stack{};
   if (::sigaltstack(nullptr, &stack) != 0) return fail_errno("sigaltstack", errno);
@@ -139,7 +163,9 @@ std::string CrashReports::describe(uint32_t slot, int status) {
     const auto address = reinterpret_cast<uintptr_t>(report.frames[i]);
     text += '\n' + symbols_.describe(i == kOwnFrames ? address : address - 1);
   }
-  return text;
+  const size_t bytes =
+      std::min<size_t>(report.stack_bytes.load(std::memory_order_acquire), std::size(report.stack));
+  return text + lines_of({report.stack, bytes});
 }
 
 }  // namespace ringmaster::worker

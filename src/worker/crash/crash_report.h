@@ -1,6 +1,6 @@
-// CrashReports: a crashing worker's report: the signal, its address, and the backtrace. The fork
-// server, which maps the same code at the same addresses, turns the report into text once the
-// worker was reaped.
+// CrashReports: a crashing worker's report: the signal, its address, the backtrace, and the stack
+// of the handler's own language, if it writes one. The fork server, which maps the same code at the
+// same addresses, turns the report into text once the worker was reaped.
 //
 // Processes: create(), clear(), describe(): the fork server; report_to(): a worker.
 // Death:     a report exists once its signal was stored; a worker that dies before leaves none.
@@ -8,8 +8,10 @@
 //            dump are those of the crash.
 // Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker can
 //            damage its own report only. The signal handler allocates nothing and takes no lock:
-//            backtrace() has loaded its library before the first fork.
-// Limits:    kFramesMax frames. No names for code that the worker has loaded itself.
+//            backtrace() has loaded its library before the first fork. A crash in WriteStack may
+//            cost the report.
+// Limits:    kFramesMax frames, kStackBytesMax bytes of the handler's stack. No names for code that
+//            the worker has loaded itself.
 #pragma once
 
 #include <cstddef>
@@ -25,6 +27,10 @@ namespace ringmaster::worker {
 class CrashReports {
  public:
   static constexpr size_t kFramesMax = 32;
+  static constexpr size_t kStackBytesMax = 3 << 10;
+
+  // Writes the stack of the handler's own language, as text, to fd. Called in the signal handler.
+  using WriteStack = void (*)(int fd);
 
   CrashReports() = default;
   ~CrashReports();
@@ -37,9 +43,10 @@ class CrashReports {
   void clear(uint32_t slot);
   // In the worker: sets the signal handlers, but not for signals that already have one (of a
   // sanitizer, or of a handler's library).
-  [[nodiscard]] Status report_to(uint32_t slot);
+  [[nodiscard]] Status report_to(uint32_t slot, WriteStack write_stack);
   // The report of the worker that ended with `status` (of waitpid(2)), as lines: why ("SEGV_MAPERR
-  // at 0x8"), then the frames, innermost first. Empty: there is no report.
+  // at 0x8"), then the frames, innermost first, then an empty line and the handler's stack. Empty:
+  // there is no report.
   std::string describe(uint32_t slot, int status);
 
  private:

@@ -58,3 +58,10 @@ def test_no_other_job_is_interrupted(overrunning):
         assert client.call("fast", {"what": "sleeps"}) == 0
         assert client.call("fast", {"what": "sleeps"}) == 0
 
+
+
+def test_a_crash_report_has_the_stack_of_the_handlers_language(server, overruns):
+    running = server(may_crash=True, handlers={"bad": overruns})
+    assert running.error_of("bad", {"what": "crashes"}).code == -32014
+    [line, _] = running.wait_for_lines("event=backtrace", 2)
+    assert line.endswith('stack="in f() of Overruns < in main"')

@@ -1,6 +1,7 @@
 // What a crashing process can say of its end, and that its end is the crash's all the same.
 #include "worker/crash/crash_report.h"
 
+#include <algorithm>
 #include <cstring>
 #include <doctest/doctest.h>
 #include <fstream>
@@ -33,15 +34,18 @@ struct End {
   std::string report;
 };
 
+void write_nothing(int) {}
+
 // How a worker that does this ends.
-End end_of(CrashReports& reports, const std::function<void()>& crash) {
+End end_of(CrashReports& reports, const std::function<void()>& crash,
+           CrashReports::WriteStack write_stack = write_nothing) {
   reports.clear(kSlot);
   test::Child child([&] {
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS})
       ::signal(number, SIG_DFL);  // what the test program or a sanitizer has there
-    if (!reports.report_to(kSlot)) return 1;
+    if (!reports.report_to(kSlot, write_stack)) return 1;
     crash();
     return 0;
   });
@@ -72,11 +76,40 @@ TEST_CASE("crash report: a signal that has a handler already is left to it") {
   test::Child child([&] {
     for (int number : {SIGSEGV, SIGABRT})
       ::signal(number, [](int) { ::_exit(7); });
-    if (!reports.report_to(kSlot)) return 1;
+    if (!reports.report_to(kSlot, write_nothing)) return 1;
     ::raise(SIGSEGV);
     return 0;
   });
   CHECK(child.exit_code() == 7);
+}
+
+TEST_CASE("crash report: the stack of the handler's own language follows the frames") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const auto report_with = [&](CrashReports::WriteStack write_stack) {
+    const End end = end_of(
+        reports, [] { std::abort(); }, write_stack);
+    CHECK(end.signal == SIGABRT);
+    return end.report;
+  };
+  const std::string without = report_with(write_nothing);
+  const std::string with = report_with([](int fd) { ::dprintf(fd, "in f()\n\x1b in g()\n\n"); });
+  CHECK(with.ends_with("\n\nin f()\n? in g()"));
+  CHECK(std::ranges::count(with, '\n') == std::ranges::count(without, '\n') + 3);
+  const std::string much = report_with([](int fd) {
+    for (int i = 0; i < 100'000; ++i)
+      ::dprintf(fd, "x");
+  });
+  CHECK(much.ends_with("\n\n" + std::string(CrashReports::kStackBytesMax, 'x')));
+}
+
+TEST_CASE("crash report: a crash in the writer of that stack leaves the report of the first") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(
+      reports, [] { std::abort(); }, [](int) { std::abort(); });
+  CHECK(end.signal == SIGABRT);
+  CHECK(end.report.starts_with("sent by process "));
 }
 
 TEST_CASE("crash report: a worker can spoil no report but its own") {

@@ -143,9 +143,16 @@ std::optional<uint64_t> parse_timeout(std::string_view digits) {
   return error == std::errc{} ? std::min(ms, kMaxTimeoutMs) : kMaxTimeoutMs;
 }
 
-Message parse(std::string_view message, size_t batch_items) {
+Message parse(std::string_view message, size_t batch_items, const Wanted& wanted) {
   Requests requests(message, batch_items);
-  return requests.finish(json::scan(message, requests));
+  Message parsed = requests.finish(json::scan(message, requests));
+  for (Request& request : parsed.requests) {
+    const auto names = wanted.find(request.method);
+    if (request.error || names == wanted.end()) continue;
+    request.found.resize(names->second.size());
+    json::find_members(request.params, names->second, request.found);
+  }
+  return parsed;
 }
 
 void begin_result(std::string& out, Version version, std::string_view id) {

@@ -1,7 +1,8 @@
 // JSON-RPC 2.0 (and 1.0 as Go's net/rpc/jsonrpc sends it): parses requests, writes responses.
 //
 // Pure: no I/O, no clock. One SAX pass checks that the whole message is JSON and notes where the
-// members of each envelope lie; no DOM of a payload is ever built.
+// members of each envelope lie; no DOM of a payload is ever built. A second pass over the params
+// of a request finds the members that are wanted of them, if any are.
 // Memory:  a Request points into the parsed message, and is valid as long.
 // Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
 // Source:  https://www.jsonrpc.org/specification; where it leaves an answer open,
@@ -13,6 +14,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "rpc/errors.h"
@@ -42,6 +44,9 @@ struct Request {
   std::string_view traceparent;        // params._meta.traceparent; empty: none, or no valid one
   bool asks_cost = false;              // params._meta.cost
   bool asks_quote = false;
+  // The values in `params` that are wanted for the method, in the order of their names; empty:
+  // absent.
+  std::vector<std::string_view> found;
   std::optional<Error> error;
 
   // A notification gets no answer, not even an error for wrong params; any other error without an
@@ -56,10 +61,13 @@ struct Message {
   bool is_batch = false;  // the answers go into one array
 };
 
+// By method: the dotted names of the members that are wanted of its params.
+using Wanted = std::unordered_map<std::string, std::vector<std::string>>;
+
 // Parses one whole message. Never fails: an error becomes a Request with `error`. A batch that is
 // refused as a whole (bad JSON, empty, over batch_items, or with more than kMaxInvalidItems invalid
 // items: see envelope.h) is one such Request, and is_batch is false.
-Message parse(std::string_view message, size_t batch_items);
+Message parse(std::string_view message, size_t batch_items, const Wanted& wanted = {});
 
 // These append one response object to `out`, without a newline. An empty `id` (it could not be
 // read) is written as null. Raw newlines of a result (between tokens only) become spaces, so that a

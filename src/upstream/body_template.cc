@@ -68,14 +68,14 @@ std::string BodyTemplate::source() const {
   return source;
 }
 
-tl::expected<std::string, std::string> BodyTemplate::render(std::string_view params) const {
+tl::expected<std::string, std::string> BodyTemplate::render(
+    std::span<const std::string_view> values) const {
+  RM_ASSERT(values.size() == names_.size());
   if (is_empty()) return std::string();
-  std::vector<std::string_view> found(names_.size());
-  if (!names_.empty()) json::find_members(params, names_, found);
   std::string body = literals_.front();
   for (size_t i = 0; i < names_.size(); ++i) {
-    if (found[i].empty()) return tl::unexpected(names_[i]);
-    body += found[i];
+    if (values[i].empty()) return tl::unexpected(names_[i]);
+    body += values[i];
     body += literals_[i + 1];
   }
   return body;

@@ -2,10 +2,10 @@
 //
 // Compiled once from the configuration, rendered per request: {"user_id": "$params.user_id"} and
 // params {"user_id": 42} become {"user_id":42}. The value is copied as the client wrote it.
-// Cost:    one pass over the params for any number of values; no pass for none.
 // Threads: render() from any, also concurrently.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +30,9 @@ class BodyTemplate {
   // The dotted names of the template's parameters, in their order.
   const std::vector<std::string>& names() const { return names_; }
 
-  // The body for a request with these params (empty: it has none), or the dotted name of a missing
-  // parameter.
-  tl::expected<std::string, std::string> render(std::string_view params) const;
+  // The body with these values of the parameters, in the order of names(), or the dotted name of a
+  // parameter whose value is empty: the request has none.
+  tl::expected<std::string, std::string> render(std::span<const std::string_view> values) const;
 
  private:
   class Compiler;

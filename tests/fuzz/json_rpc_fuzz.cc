@@ -42,6 +42,8 @@ void check_request(const rpc::Request& request, std::string_view message) {
   RM_ASSERT(is_inside(request.params, message));
   RM_ASSERT(request.id.empty() || is_json(request.id));
   RM_ASSERT(request.params.empty() || is_json(request.params));
+  for (const std::string_view value : request.found)
+    RM_ASSERT(value.empty() || (is_inside(value, request.params) && is_json(value)));
   const std::string answer = answer_to(request);
   RM_ASSERT(is_json(answer) && answer.find_first_of("\r\n") == std::string::npos);
   std::string begin =
@@ -52,7 +54,7 @@ void check_request(const rpc::Request& request, std::string_view message) {
 
 // Returns whether the message is JSON.
 bool check_message(std::string_view message) {
-  const rpc::Message parsed = rpc::parse(message, kBatchItems);
+  const rpc::Message parsed = rpc::parse(message, kBatchItems, {{"a", {"a", "b.c"}}});
   RM_ASSERT(parsed.requests.size() <= kBatchItems);
   RM_ASSERT(parsed.is_batch || parsed.requests.size() <= 1);
   bool is_accepted = true;

@@ -29,6 +29,19 @@ ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   return geometry;
 }
 
+rpc::Wanted wanted_by(const std::vector<Method>& methods) {
+  rpc::Wanted wanted;
+  for (const Method& method : methods) {
+    for (const Step& step : method.steps) {
+      const auto* fetch = std::get_if<FetchStep>(&step);
+      if (fetch == nullptr || fetch->body.names().empty()) continue;
+      std::vector<std::string>& names = wanted[method.name];
+      names.insert(names.end(), fetch->body.names().begin(), fetch->body.names().end());
+    }
+  }
+  return wanted;
+}
+
 Result<std::vector<std::unique_ptr<upstream::HttpClient>>> make_http_clients(
     uv_loop_t* loop, const Options& options) {
   std::vector<std::unique_ptr<upstream::HttpClient>> http_clients;
@@ -63,6 +76,7 @@ Deployment::Deployment(Options options) : options_(std::move(options)) {
     methods_.emplace(method.name, &method);
     method_names_.push_back(method.name);
   }
+  wanted_ = std::make_shared<const rpc::Wanted>(wanted_by(options_.methods));
 }
 
 Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits& waits,

@@ -27,6 +27,7 @@
 #include "master/pipeline/loop_wait.h"
 #include "master/supervisor/crash_recorder.h"
 #include "master/supervisor/supervisor.h"
+#include "rpc/json_rpc.h"
 
 namespace ringmaster::master {
 
@@ -47,6 +48,8 @@ class Deployment {
   const Options& options() const { return options_; }
   // Null: there is no such method.
   const Method* find_method(const std::string& name) const;
+  // What the methods' fetches need of their params: see Dispatcher::admit().
+  const std::shared_ptr<const rpc::Wanted>& wanted() const { return wanted_; }
   // The method name nearest to an unknown `name`; empty: none is near.
   std::string_view nearest_method(std::string_view name) const;
   // The addresses for openrpc(), as clients write them.
@@ -78,6 +81,7 @@ class Deployment {
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
   std::vector<std::string_view> method_names_;
+  std::shared_ptr<const rpc::Wanted> wanted_;
   std::vector<std::string> descriptions_;  // of the handlers, as the newest generation has them
   std::vector<std::string> addresses_;
   std::string openrpc_;

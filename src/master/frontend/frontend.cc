@@ -130,6 +130,7 @@ Status Frontend::serve(Deployment& deployment) {
   tls_ = std::move(next_tls_);
   shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;
+  shared_.wanted = deployment.wanted();
   for (const std::shared_ptr<Session>& session : sessions_)
     session->on_deployment();
   shared_.origins = deployment.options().listen_origins;

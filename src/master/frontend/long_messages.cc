@@ -57,7 +57,7 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
     const auto run = [](uv_work_t* request) {
       lower_priority();
       Work& self = *static_cast<Work*>(request->data);
-      self.message = rpc::parse(self.order.text, self.order.batch_items);
+      self.message = rpc::parse(self.order.text, self.order.batch_items, *self.order.wanted);
     };
     const auto done = [](uv_work_t* request, int) {
       const std::unique_ptr<Work> self(static_cast<Work*>(request->data));

@@ -1,6 +1,7 @@
 // LongMessages: parses long messages in libuv's thread pool, one at a time, while the loop goes on.
 //
-// To parse 16 MiB takes some 100 ms. All clients would wait for the loop meanwhile.
+// To parse 16 MiB takes some 100 ms, and to find members of its params as much again. All clients
+// would wait for the loop meanwhile.
 // Processes: the master only. Threads: the loop's. A thread of the pool that has parsed a message
 //            keeps a lower priority from then on, so that workers keep their cores.
 // Order:     the clients with waiting messages take turns, one message each; the messages of one
@@ -33,7 +34,8 @@ class LongMessages {
     std::string client;  // clients take turns
     std::string_view text;
     std::shared_ptr<const void> bytes;  // keep the text valid
-    size_t batch_items;                 // see rpc::parse()
+    size_t batch_items;                 // see rpc::parse(), also for `wanted`
+    std::shared_ptr<const rpc::Wanted> wanted;
     // Called before a message that has waited is parsed. False: the message is dropped. The
     // callback may call forget() for other owners.
     std::function<bool()> is_wanted;

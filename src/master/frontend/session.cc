@@ -82,7 +82,7 @@ bool Session::on_message(std::string_view text) {
     parse_later(text, std::move(bytes), http);
     return true;
   }
-  return serve(rpc::parse(text, limits().batch_items), http);
+  return serve(rpc::parse(text, limits().batch_items, *shared_.wanted), http);
 }
 
 void Session::parse_later(std::string_view text, std::shared_ptr<const void> bytes,
@@ -91,14 +91,17 @@ void Session::parse_later(std::string_view text, std::shared_ptr<const void> byt
   update_hold();
   const auto held_bytes = static_cast<int64_t>(text.size());
   charge(held_bytes);
-  const auto on_parsed = [self = shared_from_this(), held_bytes, http](const rpc::Message& parsed) {
+  const auto on_parsed = [self = shared_from_this(), text, bytes, wanted = shared_.wanted,
+                          held_bytes, http](const rpc::Message& parsed) {
     if (self->close_if_gone()) return;
-    self->end_parsing();
     self->charge(-held_bytes);
+    // After a reload, methods may want other members of their params.
+    if (*wanted != *self->shared_.wanted) return self->parse_later(text, bytes, http);
+    self->end_parsing();
     if (!self->serve(parsed, http)) self->connection_.reject_message();
   };
   shared_.long_messages->parse({this, client(), text, std::move(bytes), limits().batch_items,
-                                [this] { return !close_if_gone(); }, on_parsed});
+                                shared_.wanted, [this] { return !close_if_gone(); }, on_parsed});
 }
 
 // While a message is parsed, the connection is not read. So nothing else notices a reset.

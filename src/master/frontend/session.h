@@ -41,6 +41,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   struct Shared {
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     Limits limits;                     // copies: connections may outlive the deployment
+    std::shared_ptr<const rpc::Wanted> wanted;
     net::ConnectionLimits connection_limits;
     std::vector<std::string> origins;  // see http_policy.h
     AccessControl access;

@@ -100,7 +100,8 @@ void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, con
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,
-                                        ReportAsked report, std::string_view traceparent) {
+                                        ReportAsked report, std::string_view traceparent,
+                                        std::span<const std::string_view> found) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -151,6 +152,11 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
                             store_.capacity_bytes()));
     end(*job, now);
     return std::nullopt;
+  }
+  const std::string_view copy{store_.writable(job->products.front().block).data(), params.size()};
+  for (const std::string_view value : found) {
+    const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
+    job->found.push_back(copy.substr(at, value.size()));
   }
   timers_.start(*job, job->deadline_ns);
   begin_step(*job);

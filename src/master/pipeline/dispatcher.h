@@ -11,6 +11,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -43,12 +44,14 @@ class Dispatcher : private StageEvents {
 
   // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. `client`: the
   // request uses this share; null: a share that all such requests have together. `report`: whether
-  // the caller gets a JobReport. `traceparent`: for the handlers. Empty: `caller` has its answer
-  // already.
+  // the caller gets a JobReport. `traceparent`: for the handlers. `found`: in `params`, the values of
+  // the parameters of the method's fetches, in the order of steps and names. Empty: `caller` has its
+  // answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
                               ClientShare* client = nullptr, ReportAsked report = {},
-                              std::string_view traceparent = {});
+                              std::string_view traceparent = {},
+                              std::span<const std::string_view> found = {});
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown

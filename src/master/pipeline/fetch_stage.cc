@@ -3,20 +3,33 @@
 #include <algorithm>
 #include <cstring>
 #include <fmt/format.h>
+#include <span>
 #include <utility>
 
 #include "config/payload_need.h"
 
 namespace ringmaster::master {
+namespace {
+
+// The values of the step's parameters: those of earlier steps stand before them.
+std::span<const std::string_view> values_for(const Job& job, const FetchStep& step) {
+  size_t begin = 0;
+  for (size_t i = 0; i < job.step; ++i) {
+    const auto* earlier = std::get_if<FetchStep>(&job.method->steps[i]);
+    if (earlier != nullptr) begin += earlier->body.names().size();
+  }
+  return std::span(job.found).subspan(begin, step.body.names().size());
+}
+
+}  // namespace
+
 FetchStage::FetchStage(ipc::PayloadStore& store,
                        std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
                        StageEvents& events)
     : store_(store), http_clients_(std::move(http_clients)), events_(events) {}
 
 void FetchStage::start(Job& job, const FetchStep& step) {
-  const Job::Product& params = job.products.front();
-  const std::string_view params_text{store_.writable(params.block).data(), params.size};
-  tl::expected<std::string, std::string> body = step.body.render(params_text);
+  tl::expected<std::string, std::string> body = step.body.render(values_for(job, step));
   if (!body) {
     return events_.on_step_failed(
         job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",

@@ -40,6 +40,7 @@ void JobTable::free(Job& job) {
     if (product.block.size > 0) store_.free(product.block);
   }
   job.products.clear();
+  job.found.clear();
   job.deaths.clear();  // their reports are long
   job.state = JobState::kFree;
   RM_ASSERT(job.timer.due_ms == 0);

@@ -95,6 +95,7 @@ struct Job {
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
   uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
   uint32_t traceparent_bytes = 0;  // likewise, behind the id
+  std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
   upstream::HttpClient* http_client = nullptr;
   upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;                // null once answered, or cancelled

@@ -55,12 +55,13 @@ STEPS = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("padding", [0, 300_000], ids=["short", "long"])
 @pytest.mark.parametrize("steps, made", STEPS)
-def test_a_method_may_have_fetches_anywhere(fetching, feature_service, steps, made):
+def test_a_method_may_have_fetches_anywhere(fetching, feature_service, steps, made, padding):
     upstream = feature_service()
     running = fetching(upstream.url, methods={"m": {"steps": steps}})
     known = {id: {"user_id": id, "events": upstream.events(id)} for id in (42, 43)}
-    known["params"] = USER | {"other": {"id": 43}}
+    known["params"] = {"padding": "x" * padding} | USER | {"other": {"id": 43}}
     expected = [known[one] for one in made] if isinstance(made, list) else known[made]
     assert running.call("m", known["params"]) == expected
 

@@ -174,21 +174,24 @@ def test_a_server_that_is_told_twice_to_stop_now_refuses_nothing_more(local):
 
 @pytest.mark.needs("ptrace")
 def test_one_that_is_parsed_during_a_reload_is_served_by_the_new_deployment(
-        local, probe, gate, tmp_path):
+        local, probe, gate, feature_service, tmp_path):
     loading = gate()
+    upstream = feature_service()
+    fetch = {"fetch": "users", "body": {"user_id": "$params.id"}}
     local.configure(listen={"rpc": [f"unix:{tmp_path}/socket"]},
                     handlers={"echo": {}, "slow": probe("hold", gate=loading.path)},
-                    methods={"new": {"steps": [{"run": "echo"}]}})
+                    upstreams={"users": {"url": upstream.url}},
+                    methods={"new": {"steps": [fetch]}})
     local.send(signal.SIGHUP)
     loading.wait_for_runs(1)  # the pool has read the configuration
     with held_pool(local.pid):
         client = local.connect()
-        client.send(request("new", OBJECTS))
+        client.send(request("new", {"id": 42, "objects": OBJECTS}))
         wait_until_read(client)
         loading.open()
         local.wait_for_line("event=reloaded")
         local.wait_for_line("event=deployment_ended")
-    assert client.answer()["result"] == OBJECTS
+    assert client.answer()["result"] == {"user_id": 42, "events": upstream.events(42)}
 
 
 @pytest.mark.needs("ptrace")

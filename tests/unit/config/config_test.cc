@@ -150,7 +150,7 @@ TEST_CASE("config: every key of handlers and methods is read") {
   CHECK(method.attempts == 3);
   REQUIRE(method.steps.size() == 3);
   const auto& body = std::get<master::FetchStep>(method.steps[0]).body;
-  CHECK(body.render(R"({"user_id": 42})").value() == R"({"user_id":42,"n":[1,2.5,true]})");
+  CHECK(body.source() == R"({"user_id":"$params.user_id","n":[1,2.5,true]})");
   CHECK(std::get<master::FetchStep>(method.steps[1]).body.is_empty());
   CHECK(std::get<master::RunStep>(method.steps[2]).batch == 19);
 }

@@ -149,12 +149,11 @@ TEST_CASE("config: dump loads to the same options") {
   const auto& steps = loaded.options.methods[0].steps;
   const auto& steps_again = again.options.methods[0].steps;
   REQUIRE(steps_again.size() == steps.size());
-  const std::string params = R"({"user": {"id": 7, "name": "x"}, "x": [1]})";
   for (size_t i = 1; i < steps.size(); ++i) {
     const auto& body = std::get<master::FetchStep>(steps[i]).body;
     const auto& body_again = std::get<master::FetchStep>(steps_again[i]).body;
     REQUIRE(body_again.is_empty() == body.is_empty());
-    CHECK(body_again.render(params).value() == body.render(params).value());
+    CHECK(body_again.source() == body.source());
   }
 }
 

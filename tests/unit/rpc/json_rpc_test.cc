@@ -88,6 +88,27 @@ TEST_CASE("json_rpc: params._meta.traceparent is taken where it is valid") {
     CHECK(with(invalid).empty());
 }
 
+TEST_CASE("json_rpc: the members that are wanted of a method's params are found in them") {
+  const Wanted wanted{{"f", {"a", "b.c", "a"}}};
+  const std::string text =
+      R"([{"jsonrpc":"2.0","params":{"x":0,"b":{"c":[ 1 ]},"a":"2"},"id":1,"method":"f"},)"
+      R"({"jsonrpc":"2.0","method":"f","params":{"b":{"d":1},"a":null}},)"
+      R"({"method":"f","params":[{"a":3}],"id":1},{"jsonrpc":"2.0","method":"f","id":1},)"
+      R"({"jsonrpc":"2.0","method":"g","params":{"a":1},"id":1},)"
+      R"({"jsonrpc":"2.0","method":"f","params":7,"id":1}])";
+  const Message batch = parse(text, kBatchItems, wanted);
+  using Found = std::vector<std::string_view>;
+  REQUIRE(batch.requests.size() == 6);
+  CHECK(batch.requests[0].found == Found{R"("2")", "[ 1 ]", R"("2")"});
+  CHECK(batch.requests[1].found == Found{"null", "", "null"});
+  CHECK(batch.requests[2].found == Found{"3", "", "3"});
+  CHECK(batch.requests[3].found == Found{"", "", ""});
+  CHECK(batch.requests[4].found.empty());
+  CHECK(batch.requests[5].error);
+  const std::string_view params = batch.requests[0].params;
+  CHECK(batch.requests[0].found[0].data() == params.data() + params.find(R"("2")"));
+}
+
 TEST_CASE("json_rpc: params._meta.timeout_ms shortens the deadline") {
   const auto with = [](const std::string& params) {
     return parse_one(R"({"jsonrpc":"2.0","method":"m","id":1,"params":)" + params + "}");

@@ -1,13 +1,28 @@
 #include "upstream/body_template.h"
 
 #include <doctest/doctest.h>
+#include <string>
 #include <string_view>
+#include <vector>
 
+#include "base/json/scan.h"
+
+namespace json = ringmaster::json;
 using ringmaster::upstream::BodyTemplate;
+
+namespace {
+
+tl::expected<std::string, std::string> render(const BodyTemplate& body, std::string_view params) {
+  std::vector<std::string_view> values(body.names().size());
+  json::find_members(params, body.names(), values);
+  return body.render(values);
+}
+
+}  // namespace
 
 TEST_CASE("body_template: no template, no body") {
   CHECK(BodyTemplate().is_empty());
-  CHECK(BodyTemplate().render("{}") == "");
+  CHECK(render(BodyTemplate(), "{}") == "");
   CHECK(!BodyTemplate("{}").is_empty());
 }
 
@@ -34,7 +49,7 @@ TEST_CASE("body_template: parameters are copied as the client wrote them") {
   };
   for (const Case& c : kCases) {
     CAPTURE(c.json);
-    const auto body = BodyTemplate(c.json).render(c.params);
+    const auto body = render(BodyTemplate(c.json), c.params);
     REQUIRE(body);
     CHECK(*body == c.body);
   }
@@ -42,12 +57,12 @@ TEST_CASE("body_template: parameters are copied as the client wrote them") {
 
 TEST_CASE("body_template: a missing parameter is named") {
   const BodyTemplate body(R"({"a":"$params.a","b":"$params.user.id"})");
-  CHECK(body.render(R"({"a":1})").error() == "user.id");
-  CHECK(body.render(R"({"a":1,"user":7})").error() == "user.id");
-  CHECK(body.render(R"({"user":{"id":7}})").error() == "a");
-  CHECK(body.render("").error() == "a");
-  CHECK(body.render("[1]").error() == "a");
-  CHECK(body.render(R"({"user":{"id":7},"a":"x"})") == R"({"a":"x","b":7})");
+  CHECK(render(body, R"({"a":1})").error() == "user.id");
+  CHECK(render(body, R"({"a":1,"user":7})").error() == "user.id");
+  CHECK(render(body, R"({"user":{"id":7}})").error() == "a");
+  CHECK(render(body, "").error() == "a");
+  CHECK(render(body, "[1]").error() == "a");
+  CHECK(render(body, R"({"user":{"id":7},"a":"x"})") == R"({"a":"x","b":7})");
 }
 
 TEST_CASE("body_template: its source renders as it does") {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <semaphore>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -56,10 +57,11 @@ struct Fixture {
   // The method is the message's name.
   void parse(const std::string& client, const std::string& name, bool is_wanted = true) {
     const auto bytes = std::make_shared<const std::string>(
-        R"({"jsonrpc": "2.0", "id": 1, "method": ")" + name + R"(", "params": [1]})");
+        R"({"jsonrpc": "2.0", "id": 1, "method": ")" + name + R"(", "params": {"a": 1}})");
     bytes_.push_back(bytes);
     owners_.push_back(std::make_unique<char>());
-    messages->parse({owners_.back().get(), client, *bytes, bytes, 1,
+    const auto wanted = std::make_shared<const rpc::Wanted>(rpc::Wanted{{name, {"a"}}});
+    messages->parse({owners_.back().get(), client, *bytes, bytes, 1, wanted,
                      [this, name, is_wanted] {
                        asked.push_back(name);
                        if (when_asked) when_asked();
@@ -68,7 +70,7 @@ struct Fixture {
                      [this](const rpc::Message& message) {
                        REQUIRE(message.requests.size() == 1);
                        CHECK(std::this_thread::get_id() == loop_thread);
-                       CHECK(message.requests[0].params == "[1]");
+                       CHECK(message.requests[0].found == std::vector<std::string_view>{"1"});
                        parsed.push_back(message.requests[0].method);
                      }});
   }

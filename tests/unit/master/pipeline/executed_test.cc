@@ -204,7 +204,9 @@ TEST_CASE("executed: unknown once any attempt of any step may have begun, false 
   for (const Row& row : kRows) {
     CAPTURE(row.way);
     Scene scene;
-    scene.ticket = scene.core.dispatcher.admit(row.method, "{}", std::nullopt, scene.client);
+    const std::string_view found[] = {""};
+    scene.ticket = scene.core.dispatcher.admit(row.method, "{}", std::nullopt, scene.client,
+                                               nullptr, {}, found);
     row.play(scene);
     const rpc::Executed expected = row.executed ? rpc::Executed::kUnknown : rpc::Executed::kNo;
     if (scene.cancelled) {

@@ -58,12 +58,14 @@ void ConnectionPool::start(Transfer& transfer) {
     if (CurlLoop* multi = find_room()) return begin(transfer, *multi);
   }
   transfer.place = waiting_.insert(waiting_.end(), &transfer);
+  transfer.turn = turns_.push(transfer.client, &transfer);
   const bool is_timed = uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) != 0;
   if (!is_timed) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
 }
 
 void ConnectionPool::remove(Transfer& transfer) {
   if (transfer.multi == nullptr) {
+    turns_.erase(transfer.turn);
     waiting_.erase(transfer.place);
     return;
   }
@@ -88,7 +90,8 @@ CurlLoop* ConnectionPool::find_room() {
 }
 
 void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
-  const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, now_ns()), 1);
+  transfer.began_ns = now_ns();
+  const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, transfer.began_ns), 1);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
   transfer.multi = &multi;
   multi.add(transfer.easy.get());
@@ -98,9 +101,9 @@ void ConnectionPool::begin_waiting() {
   while (!waiting_.empty()) {
     CurlLoop* multi = find_room();
     if (multi == nullptr) return;
-    Transfer& first = *waiting_.front();
-    waiting_.pop_front();
-    begin(first, *multi);
+    Transfer& next = *turns_.pop();
+    waiting_.erase(next.place);
+    begin(next, *multi);
   }
 }
 
@@ -119,7 +122,14 @@ void ConnectionPool::on_done(CURL* easy, CURLcode code) {
   is_name_known_ = lookup_us > 0;
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
-  on_done_(*reinterpret_cast<Transfer*>(user), code);
+  auto& transfer = *reinterpret_cast<Transfer*>(user);
+  took_ns_.add(static_cast<double>(now_ns() - transfer.began_ns));
+  on_done_(transfer, code);
+}
+
+double ConnectionPool::wait_ns(const void* client) const {
+  const size_t turns = std::min(waiting_.size(), turns_.turns_before(client));
+  return static_cast<double>(turns) * took_ns_.mean() / static_cast<double>(connections_);
 }
 
 void ConnectionPool::look_again_in(uint64_t ms) {

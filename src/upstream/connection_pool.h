@@ -1,8 +1,8 @@
 // ConnectionPool: libcurl's connections to one upstream, and the transfers that wait for one.
 //
 // Threads: the loop's only; libcurl looks up names in threads of its own.
-// Order:   first come, first served: a transfer waits while no connection is free, and none
-//          overtakes it.
+// Order:   a transfer waits while no connection is free, and those of one client keep their order.
+//          The clients with waiting transfers take turns.
 // Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
 //          several multi handles with few connections each, created as needed. They share the DNS
 //          cache and TLS sessions.
@@ -17,6 +17,8 @@
 #include <string>
 #include <vector>
 
+#include "base/client_turns.h"
+#include "base/telemetry/moving_average.h"
 #include "upstream/curl_loop.h"
 
 namespace ringmaster::upstream {
@@ -28,11 +30,16 @@ using Easy = std::unique_ptr<CURL, FreeEasy>;
 
 class ConnectionPool {
  public:
+  struct Transfer;
+  using Turns = ClientTurns<Transfer*, const void*>;
   struct Transfer {
     Easy easy;
     uint64_t deadline_ns = 0;
-    CurlLoop* multi = nullptr;             // that runs it; null: it waits
-    std::list<Transfer*>::iterator place;  // in waiting_, while it waits
+    const void* client = nullptr;  // names its client; nothing is read there
+    uint64_t began_ns = 0;         // when it was given a connection
+    CurlLoop* multi = nullptr;     // that runs it; null: it waits, and has these:
+    std::list<Transfer*>::iterator place;
+    Turns::Place turn;
   };
   // A transfer has ended, in any way; CURLE_OPERATION_TIMEDOUT also if it waited in vain. Call
   // remove().
@@ -42,11 +49,14 @@ class ConnectionPool {
 
   // Call once for each transfer, before start(); its easy handle may be used again.
   void adopt(Transfer& transfer);
-  // Neither calls OnDone before it has returned.
+  // Neither calls OnDone before it has returned. REQUIRES: no deadline of an earlier start() is
+  // later.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
 
   bool is_name_known() const { return is_name_known_; }
+  // How long one more transfer of this client would wait, if all take as long as the recent ones.
+  double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.
   static uint64_t descriptors_max(uint64_t connections);
 
@@ -69,7 +79,9 @@ class ConnectionPool {
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed
-  std::list<Transfer*> waiting_;
+  std::list<Transfer*> waiting_;                   // by deadline
+  Turns turns_;                                    // the same ones
+  master::MovingAverage took_ns_;
   UvHandle<uv_timer_t> timer_;  // runs while any wait
 };
 

@@ -92,8 +92,9 @@ void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   std::optional<Failure> failure;
   if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(fetch, code, status);
   const auto done = std::move(fetch.request.on_done);
+  const uint64_t took_ns = fetch.multi == nullptr ? 0 : now_ns() - fetch.began_ns;
   recycle(&fetch);
-  done(std::move(failure));
+  done(std::move(failure), took_ns);
 }
 
 HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode code,
@@ -203,6 +204,7 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->received = 0;
   fetch->refusal = nullptr;
   fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
+  fetch->client = fetch->request.client;
 
   CURL* easy = fetch->easy.get();
   const std::string& body = fetch->request.body;
@@ -218,6 +220,10 @@ HttpClient::Fetch* HttpClient::start(Request request) {
 
 void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
+}
+
+double HttpClient::wait_ns(const void* client) const {
+  return curl_->pool.wait_ns(client);
 }
 
 }  // namespace ringmaster::upstream

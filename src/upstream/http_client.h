@@ -31,11 +31,15 @@ class HttpClient {
   struct Request {
     std::string body;  // JSON: a POST; empty: a GET
     uint64_t timeout_ms = 0;
+    // Names the client that it is for, until it is done; nothing is read there. Clients take turns
+    // where fetches wait for a connection.
+    const void* client = nullptr;
     // A piece of the body. `expected`: the announced size of the whole body; 0: not announced.
     // False: no room for it; the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
-    std::function<void(std::optional<Failure>)> on_done;
+    // `took_ns`: since it had a connection.
+    std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
   };
 
   // Fails (71) when libcurl cannot be set up.
@@ -53,6 +57,8 @@ class HttpClient {
   void cancel(Fetch* fetch);
 
   const UpstreamOptions& options() const { return options_; }
+  // How long one more fetch of this client would wait for a connection.
+  double wait_ns(const void* client) const;
 
  private:
   HttpClient(uv_loop_t* loop, const UpstreamOptions& options);

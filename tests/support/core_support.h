@@ -31,7 +31,7 @@ class Core {
 
   explicit Core(RunStage::KillWorker kill = [](uint32_t) {})
       : store(std::move(ipc::PayloadStore::create(geometry()).value())),
-        dispatcher(loop.get(), store, geometry(), {}, std::move(kill)) {
+        dispatcher(loop.get(), store, geometry(), upstreams(loop), std::move(kill)) {
     stage().set_on_damage([this](const Error& error) { damages.push_back(error); });
     start_generation();
   }
@@ -44,6 +44,13 @@ class Core {
     geometry.payload_bytes = 32 << 10;
     geometry.result_bytes = 4096;
     return geometry;
+  }
+
+  // One, which no test asks.
+  static std::vector<std::unique_ptr<upstream::HttpClient>> upstreams(test::Loop& loop) {
+    std::vector<std::unique_ptr<upstream::HttpClient>> clients;
+    clients.push_back(upstream::HttpClient::create(loop.get(), {}).value());
+    return clients;
   }
 
   // Sets more workers than there are, so that no request is refused as late: only the ring's

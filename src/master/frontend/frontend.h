@@ -17,9 +17,9 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/client_turns.h"
 #include "base/status.h"
 #include "master/deployment/deployment.h"
-#include "master/frontend/client_turns.h"
 #include "master/frontend/handshakes.h"
 #include "master/frontend/session.h"
 #include "master/system/systemd.h"

@@ -4,7 +4,7 @@
 #include <utility>
 
 #include "base/assert.h"
-#include "master/frontend/client_turns.h"
+#include "base/client_turns.h"
 
 namespace ringmaster::master {
 namespace {

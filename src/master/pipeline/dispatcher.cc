@@ -135,7 +135,8 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->state = JobState::kQueued;
   job->method = &method;
   const std::optional<AdmissionRefusal> refusal =
-      scheduler_.try_admit(job->entry, *client, number, now, now + allowed_ns, is_client_deadline);
+      scheduler_.try_admit(job->entry, *client, number, now, now + allowed_ns, is_client_deadline,
+                           fetch_stage_.wait_ns(method, *client));
   if (refusal) {
     table_.free(*job);
     if (report.any()) caller->on_report({0, refusal->quote});
@@ -206,7 +207,6 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
 void Dispatcher::begin_step(Job& job) {
   const Step& step = job.method->steps[job.step];
   if (const auto* fetch = std::get_if<FetchStep>(&step)) {
-    job.step_began_ns = now_ns();
     scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
     fetch_stage_.start(job, *fetch);
   } else {
@@ -218,10 +218,8 @@ bool Dispatcher::is_last_step(const Job& job) const {
   return job.step + 1 == job.method->steps.size();
 }
 
-void Dispatcher::on_fetched(Job& job) {
-  const uint64_t now = now_ns();
-  scheduler_.costs().on_fetched(job.entry.method, job.step,
-                                static_cast<double>(now - job.step_began_ns));
+void Dispatcher::on_fetched(Job& job, uint64_t took_ns) {
+  scheduler_.costs().on_fetched(job.entry.method, job.step, static_cast<double>(took_ns));
   scheduler_.on_left(job.entry);
   if (!is_last_step(job)) {
     ++job.step;
@@ -237,7 +235,7 @@ void Dispatcher::on_fetched(Job& job) {
                                                       job.http_client->options().name, *fault)));
   }
   answer_result(job, text);
-  end(job, now, true);
+  end(job, now_ns(), true);
 }
 
 void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
@@ -320,7 +318,8 @@ void Dispatcher::leave_running(Job& job) {
 
 Quote Dispatcher::quote(const Method& method, const ClientShare& client) {
   const uint64_t now = now_ns();
-  return scheduler_.quote(client, add_method(method), now, now + method.timeout_ms * kNsPerMs);
+  return scheduler_.quote(client, add_method(method), now, now + method.timeout_ms * kNsPerMs,
+                          fetch_stage_.wait_ns(method, client));
 }
 
 void Dispatcher::answer_result(Job& job, std::string_view result) {

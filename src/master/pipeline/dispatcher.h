@@ -72,7 +72,7 @@ class Dispatcher : private StageEvents {
   void set_on_idle(std::function<void()> on_idle) { on_idle_ = std::move(on_idle); }
 
  private:
-  void on_fetched(Job& job) override;
+  void on_fetched(Job& job, uint64_t took_ns) override;
   void on_result(Job& job, std::string_view result, uint64_t now_ns) override;
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;

@@ -42,12 +42,13 @@ void FetchStage::start(Job& job, const FetchStep& step) {
   job.fetch = http_client.start({
       std::move(*body),
       http_client.options().timeout_ms,  // the job's own timer enforces its deadline
+      job.entry.client,
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);
       },
-      [this, &job](const std::optional<upstream::HttpClient::Failure>& failure) {
+      [this, &job](const std::optional<upstream::HttpClient::Failure>& failure, uint64_t took_ns) {
         job.fetch = nullptr;
-        on_done(job, failure);
+        on_done(job, failure, took_ns);
       },
   });
 }
@@ -73,8 +74,9 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   return true;
 }
 
-void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure) {
-  if (!failure) return events_.on_fetched(job);
+void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure,
+                         uint64_t took_ns) {
+  if (!failure) return events_.on_fetched(job, took_ns);
   rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
   error.retryable = failure->is_retryable;
   events_.on_step_failed(job, error);
@@ -82,6 +84,15 @@ void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Fai
 
 void FetchStage::cancel(Job& job) {
   job.http_client->cancel(std::exchange(job.fetch, nullptr));
+}
+
+double FetchStage::wait_ns(const Method& method, const ClientShare& client) const {
+  double wait_ns = 0;
+  for (const Step& step : method.steps) {
+    const auto* fetch = std::get_if<FetchStep>(&step);
+    if (fetch != nullptr) wait_ns += http_clients_[fetch->upstream]->wait_ns(&client);
+  }
+  return wait_ns;
 }
 
 }  // namespace ringmaster::master

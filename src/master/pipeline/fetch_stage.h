@@ -27,10 +27,13 @@ class FetchStage {
   void start(Job& job, const FetchStep& step);
   // Aborts the job's fetch.
   void cancel(Job& job);
+  // How long the fetches of one more request of this client would wait for connections.
+  double wait_ns(const Method& method, const ClientShare& client) const;
 
  private:
   bool take_bytes(Job& job, std::string_view bytes, uint64_t expected);
-  void on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure);
+  void on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure,
+               uint64_t took_ns);
 
   ipc::PayloadStore& store_;
   std::vector<std::unique_ptr<upstream::HttpClient>> http_clients_;

@@ -11,8 +11,9 @@ AdmissionControl::AdmissionControl(const Lanes& lanes, const LaneOrders& orders,
 
 AdmissionControl::Request AdmissionControl::request(const ClientShare& client, const Lane& lane,
                                                     uint32_t method, uint64_t now_ns,
-                                                    uint64_t deadline_ns) const {
-  const CostModel::Need need = costs_.need(method, 0);
+                                                    uint64_t deadline_ns, double line_ns) const {
+  CostModel::Need need = costs_.need(method, 0);
+  need.fetch_ns += line_ns;
   const double allowed_ns = static_cast<double>(static_cast<int64_t>(deadline_ns - now_ns));
   const double margin_ns = kOwnMargin * need.deviation_ns;
   const double workers = all_workers();
@@ -144,12 +145,12 @@ AdmissionRefusal AdmissionControl::refusal(const Request& request, const Predict
 
 AdmissionControl::Forecast AdmissionControl::forecast(const ClientShare& client, const Lane& lane,
                                                       uint32_t method, uint64_t now_ns,
-                                                      uint64_t deadline_ns) const {
+                                                      uint64_t deadline_ns, double line_ns) const {
   Forecast forecast;
-  const CostModel::Need need = costs_.need(method, 0);
+  const Request asked = request(client, lane, method, now_ns, deadline_ns, line_ns);
+  const CostModel::Need& need = asked.need;
   forecast.done_ns = need.fetch_ns + need.run_ns;
   if (is_worker_free(lane, method)) return forecast;
-  const Request asked = request(client, lane, method, now_ns, deadline_ns);
   const Prediction prediction = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
   forecast.state = prediction.beyond != nullptr ? Quotes::kBeyondShare : Quotes::kWithinShare;
   forecast.done_ns = std::max(need.fetch_ns, prediction.wait_ns) + need.run_ns;
@@ -163,9 +164,9 @@ void AdmissionControl::on_asked(ClientShare& client, uint64_t now_ns) {
 
 AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, const Lane& lane,
                                                         uint32_t method, uint64_t now_ns,
-                                                        uint64_t deadline_ns) {
+                                                        uint64_t deadline_ns, double line_ns) {
   on_asked(client, now_ns);
-  const Request asked = request(client, lane, method, now_ns, deadline_ns);
+  const Request asked = request(client, lane, method, now_ns, deadline_ns, line_ns);
   const bool is_free = is_worker_free(lane, method);
   Prediction found;
   const bool is_certain = !is_free && is_in_time_last(asked, found);

@@ -49,11 +49,12 @@ class AdmissionControl {
   // The client sends a request, and counts as active.
   void on_asked(ClientShare& client, uint64_t now_ns);
   // The same, for one that may be let in. Learns from each one whether there is overload.
+  // `line_ns`: so long its fetches would wait for connections.
   Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
-                      uint64_t deadline_ns);
+                      uint64_t deadline_ns, double line_ns);
   // The same for a request that is only asked about.
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
-                    uint64_t deadline_ns) const;
+                    uint64_t deadline_ns, double line_ns) const;
 
   bool is_overloaded() const { return overload_.is_on(); }
 
@@ -82,7 +83,7 @@ class AdmissionControl {
     CostModel::Need need;
   };
   Request request(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
-                  uint64_t deadline_ns) const;
+                  uint64_t deadline_ns, double line_ns) const;
   bool is_worker_free(const Lane& lane, uint32_t method) const;
   double all_workers() const;
   double workers_of(const Share& share) const;

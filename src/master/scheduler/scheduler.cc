@@ -39,10 +39,10 @@ std::optional<size_t> Scheduler::refuse_place(ClientShare& client, size_t places
 
 std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& client,
                                                      uint32_t method, uint64_t now_ns,
-                                                     uint64_t deadline_ns,
-                                                     bool is_client_deadline) {
+                                                     uint64_t deadline_ns, bool is_client_deadline,
+                                                     double line_ns) {
   AdmissionControl::Forecast forecast =
-      admission_.on_request(client, lane_of(method), method, now_ns, deadline_ns);
+      admission_.on_request(client, lane_of(method), method, now_ns, deadline_ns, line_ns);
   if (!forecast.refusal && is_client_deadline) {
     const auto retry_ns = trials_.retry_after_ns(method, takes_ns(method), now_ns, deadline_ns);
     if (retry_ns) {
@@ -69,10 +69,10 @@ std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& 
 }
 
 Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
-                       uint64_t deadline_ns) const {
+                       uint64_t deadline_ns, double line_ns) const {
   const Lane& lane = lane_of(method);
   const AdmissionControl::Forecast forecast =
-      admission_.forecast(client, lane, method, now_ns, deadline_ns);
+      admission_.forecast(client, lane, method, now_ns, deadline_ns, line_ns);
   Quote quote;
   quote.ns = quotes_.quote(method, forecast.state, std::max(1000.0, forecast.done_ns));
   quote.free = free_part(now_ns);

@@ -55,16 +55,18 @@ class Scheduler {
 
   // Empty: the entry is admitted, and waits for its first step. Else it is as before.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).
+  // `line_ns`: so long its fetches would wait for connections.
   [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
                                                           uint32_t method, uint64_t now_ns,
                                                           uint64_t deadline_ns,
-                                                          bool is_client_deadline = false);
+                                                          bool is_client_deadline = false,
+                                                          double line_ns = 0);
   // Call before try_admit() where few of `places` places for jobs are left. Not empty: the client
   // is to get none, since it has its part of them, which is returned, and others ask for theirs.
   std::optional<size_t> refuse_place(ClientShare& client, size_t places, uint64_t now_ns);
   // What try_admit() would predict.
-  Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns,
-              uint64_t deadline_ns) const;
+  Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns, uint64_t deadline_ns,
+              double line_ns = 0) const;
 
   // Call for an entry that neither waits nor is published.
   void on_fetching(Entry& entry, uint32_t step);

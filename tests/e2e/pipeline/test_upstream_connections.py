@@ -76,6 +76,30 @@ def test_no_fetch_waits_while_a_connection_is_free(fetching):
             assert len(client.answers(16)) == 16
 
 
+def test_clients_take_turns_where_fetches_wait(fetching):
+    held = threading.Event()
+    served: list[str] = []
+
+    def serve(connection, body):
+        served.append(json.loads(body)["what"])
+        held.wait()
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = fetching(upstream.url, connections=1)
+        many, few = running.connect(), running.connect(source="127.0.0.2")
+        for client, name, count in ((many, "many", 50), (few, "few", 2)):
+            client.send(b"".join(fetch(f"{name} {id}", id) for id in range(count)))
+            client.send(request("$/cancelRequest", {"id": count - 1}, "cancel"))
+            assert client.answers(2).keys() == {count - 1, "cancel"}
+        held.set()
+        few.answers(1)
+        many.answers(49)
+    assert served.index("few 0") <= 2
+    assert [one for one in served if one != "few 0"] == [f"many {id}" for id in range(49)]
+
+
 def test_a_fetch_that_waits_in_vain_is_an_error(fetching):
     held = threading.Event()
     with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:

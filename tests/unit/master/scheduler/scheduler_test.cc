@@ -115,6 +115,26 @@ TEST_CASE("scheduler: a worker is left for others, however many are reserved") {
   CHECK(is_served_beside(scene, rare, flood, kMs / 10));
 }
 
+TEST_CASE("scheduler: a request whose fetch would wait too long for a connection is refused") {
+  Scene scene(1);
+  ClientShare& client = scene.client("one");
+  const uint32_t method = scene.scheduler.add_method({{CostModel::StepKind::kFetch}});
+  scene.scheduler.costs().on_fetched(method, 0, 10.0 * kMs);
+  std::deque<Entry> entries;
+  const auto ask = [&](uint64_t line_ms) {
+    Entry& entry = entries.emplace_back();
+    const auto refusal =
+        scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 100 * kMs, false,
+                                  static_cast<double>(line_ms * kMs));
+    if (!refusal) scene.scheduler.on_fetching(entry, 0);
+    return !refusal;
+  };
+  CHECK(ask(1000));  // a worker is free: this one finds out
+  CHECK(ask(0));
+  CHECK(ask(89));
+  CHECK(!ask(91));
+}
+
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
   for (const auto kind : {ShareTable::Kind::kNamed, ShareTable::Kind::kAddress}) {
     Scene scene(1);

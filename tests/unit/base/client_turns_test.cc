@@ -1,8 +1,8 @@
-#include "master/frontend/client_turns.h"
+#include "base/client_turns.h"
 
 #include <doctest/doctest.h>
 
-namespace ringmaster::master {
+namespace ringmaster {
 namespace {
 
 std::string pop_all(ClientTurns<std::string>& turns) {
@@ -46,4 +46,27 @@ TEST_CASE("client turns: erased items leave the order of the others") {
   CHECK(turns.is_empty());
 }
 
-}  // namespace ringmaster::master
+TEST_CASE("client turns: an item is erased by its place") {
+  ClientTurns<std::string> turns;
+  push(turns, {"a1", "b1"});
+  const auto a2 = turns.push("a", "a2");
+  push(turns, {"a3"});
+  turns.erase(a2);
+  CHECK(turns.pop() == "a1");
+  const auto c1 = turns.push("c", "c1");
+  turns.erase(c1);
+  CHECK(pop_all(turns) == "b1 a3 ");
+}
+
+TEST_CASE("client turns: a client's own items decide how many turns come before its next one") {
+  ClientTurns<std::string> turns;
+  CHECK(turns.turns_before("a") == 0);
+  push(turns, {"a1", "a2", "a3", "a4"});
+  CHECK(turns.turns_before("a") == 4);
+  CHECK(turns.turns_before("b") == 1);
+  push(turns, {"b1", "c1"});
+  CHECK(turns.turns_before("b") == 1 + 2 * 2);
+  CHECK(turns.turns_before("d") == 3);
+}
+
+}  // namespace ringmaster

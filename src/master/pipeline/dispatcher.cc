@@ -65,10 +65,6 @@ MethodPlan plan_of(const Method& method) {
   return plan;
 }
 
-// When so small a part of the requests in flight is free (1/8), it is for clients that have less
-// than their part.
-constexpr size_t kLeftToOthers = 8;
-
 // The `executed` word of every error that answers an admitted job.
 rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
@@ -82,8 +78,9 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
     : store_(store),
       table_(store, geometry.job_slots),
       timers_(loop, [this](const Job& job) { expire(job.ticket); }),
+      memory_(store, scheduler_),
       everyone_(scheduler_.shares().hold("", ShareTable::Kind::kNamed)),
-      fetch_stage_(store, std::move(http_clients), *this),
+      fetch_stage_(store, memory_, std::move(http_clients), *this),
       run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker)) {}
 
 uint32_t Dispatcher::add_method(const Method& method) {
@@ -113,16 +110,10 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
     caller->answer_error(deadline_exceeded(uint64_t{0}));
     return std::nullopt;
   }
-  if (table_.capacity() - table_.used() <= table_.capacity() / kLeftToOthers) {
-    if (const auto part = scheduler_.refuse_place(*client, table_.capacity(), now)) {
-      caller->answer_error(full(
-          "fair_share",
-          fmt::format("this client has its part, {}, of the {} requests that may be in flight, and "
-                      "other clients ask for theirs",
-                      *part, table_.capacity()),
-          *part));
-      return std::nullopt;
-    }
+  const size_t places = table_.capacity();
+  if (const auto part = scheduler_.refuse_place(*client, places - table_.used(), places, now)) {
+    caller->answer_error(has_part(*part, places, "requests that may be in flight"));
+    return std::nullopt;
   }
   Job* job = table_.allocate();
   if (job == nullptr) {
@@ -148,36 +139,31 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
-  if (!try_store(*job, params, traceparent)) {
-    answer_error(*job, full("payload_memory", "no payload memory left for these params",
-                            store_.capacity_bytes()));
+  if (const auto error = store_request(*job, params, traceparent, found)) {
+    answer_error(*job, *error);
     end(*job, now);
     return std::nullopt;
-  }
-  const std::string_view copy{store_.writable(job->products.front().block).data(), params.size()};
-  for (const std::string_view value : found) {
-    const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
-    job->found.push_back(copy.substr(at, value.size()));
   }
   timers_.start(*job, job->deadline_ns);
   begin_step(*job);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
 }
 
-bool Dispatcher::try_store(Job& job, std::string_view params, std::string_view traceparent) {
+std::optional<rpc::Error> Dispatcher::store_request(Job& job, std::string_view params,
+                                                    std::string_view traceparent,
+                                                    std::span<const std::string_view> found) {
   const std::string_view id = job.caller->client_id();
-  std::optional<ipc::Block> block = ipc::Block{};
-  if (const size_t bytes = params.size() + id.size() + traceparent.size(); bytes > 0) {
-    block = store_.allocate(bytes);
-    if (!block) return false;
-    char* at = store_.writable(*block).data();
-    for (const std::string_view part : {params, id, traceparent})
-      at += part.copy(at, part.size());
-  }
+  const tl::expected<ipc::Block, rpc::Error> block = store(job, {params, id, traceparent});
+  if (!block) return block.error();
   job.products.push_back({*block, params.size()});
   job.id_bytes = static_cast<uint32_t>(id.size());
   job.traceparent_bytes = static_cast<uint32_t>(traceparent.size());
-  return true;
+  const std::string_view copy{store_.writable(*block).data(), params.size()};
+  for (const std::string_view value : found) {
+    const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
+    job.found.push_back(copy.substr(at, value.size()));
+  }
+  return {};
 }
 
 rpc::Executed Dispatcher::cancel(Ticket ticket) {
@@ -202,6 +188,35 @@ rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t li
   if (const auto next_ns = scheduler_.next_done_ns())
     error.retry_after_ms = ms_rounded_up(*next_ns);
   return error;
+}
+
+rpc::Error Dispatcher::has_part(uint64_t part, uint64_t all, std::string_view what) const {
+  return full("fair_share",
+              fmt::format("this client has its part, {}, of the {} {}, and other clients ask for "
+                          "theirs",
+                          part, all, what),
+              part);
+}
+
+tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
+    Job& job, std::initializer_list<std::string_view> parts) {
+  uint64_t bytes = 0;
+  for (const std::string_view part : parts)
+    bytes += part.size();
+  if (bytes == 0) return ipc::Block{};
+  const auto block = memory_.allocate(job, bytes);
+  if (block) {
+    char* at = store_.writable(*block).data();
+    for (const std::string_view part : parts)
+      at += part.copy(at, part.size());
+    return *block;
+  }
+  const uint64_t all = store_.capacity_bytes();
+  const std::optional<uint64_t> part = block.error().part_bytes;
+  if (part) return tl::unexpected(has_part(*part, all, "bytes of payload memory"));
+  return tl::unexpected(
+      full("payload_memory",
+           fmt::format("no payload memory left for {} bytes of params or results", bytes), all));
 }
 
 void Dispatcher::begin_step(Job& job) {
@@ -244,11 +259,8 @@ void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
     return end(job, now_ns, true);
   }
   if (job.caller == nullptr) return end(job, now_ns);
-  const std::optional<ipc::Block> block = store_.store(result);
-  if (!block) {
-    return on_step_failed(job, full("payload_memory", "no payload memory left for a result",
-                                    store_.capacity_bytes()));
-  }
+  const tl::expected<ipc::Block, rpc::Error> block = store(job, {result});
+  if (!block) return on_step_failed(job, block.error());
   job.products.push_back({*block, result.size()});
   ++job.step;
   begin_step(job);

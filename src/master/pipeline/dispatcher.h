@@ -9,6 +9,7 @@
 #pragma once
 
 #include <functional>
+#include <initializer_list>
 #include <memory>
 #include <optional>
 #include <span>
@@ -19,6 +20,7 @@
 #include "ipc/payload_store.h"
 #include "master/pipeline/fetch_stage.h"
 #include "master/pipeline/job.h"
+#include "master/pipeline/job_memory.h"
 #include "master/pipeline/run_stage.h"
 #include "master/pipeline/stage_events.h"
 #include "master/scheduler/scheduler.h"
@@ -77,9 +79,16 @@ class Dispatcher : private StageEvents {
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
-  // Copies the params, the id and the traceparent. False: the payload memory has no place for them.
-  [[nodiscard]] bool try_store(Job& job, std::string_view params, std::string_view traceparent);
+  // Copies what the job needs of its request. An error: the payload memory has no place for it.
+  [[nodiscard]] std::optional<rpc::Error> store_request(Job& job, std::string_view params,
+                                                        std::string_view traceparent,
+                                                        std::span<const std::string_view> found);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
+  // The client holds its part of `all`, and others ask for theirs.
+  rpc::Error has_part(uint64_t part, uint64_t all, std::string_view what) const;
+  // A block of payload memory with these bytes, one part behind the other; none for none.
+  tl::expected<ipc::Block, rpc::Error> store(Job& job,
+                                             std::initializer_list<std::string_view> parts);
   void leave_running(Job& job);
   void begin_step(Job& job);
   bool is_last_step(const Job& job) const;
@@ -96,6 +105,7 @@ class Dispatcher : private StageEvents {
   JobTable table_;
   JobTimers timers_;
   Scheduler scheduler_;
+  JobMemory memory_;
   std::unordered_map<const Method*, uint32_t> method_numbers_;
   std::shared_ptr<ClientShare> everyone_;  // the client of requests without one
   FetchStage fetch_stage_;

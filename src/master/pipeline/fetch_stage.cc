@@ -23,10 +23,10 @@ std::span<const std::string_view> values_for(const Job& job, const FetchStep& st
 
 }  // namespace
 
-FetchStage::FetchStage(ipc::PayloadStore& store,
+FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
                        std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
                        StageEvents& events)
-    : store_(store), http_clients_(std::move(http_clients)), events_(events) {}
+    : store_(store), memory_(memory), http_clients_(std::move(http_clients)), events_(events) {}
 
 void FetchStage::start(Job& job, const FetchStep& step) {
   tl::expected<std::string, std::string> body = step.body.render(values_for(job, step));
@@ -61,11 +61,11 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
     const uint64_t next =
         expected > 0 ? expected : next_body_room(there, job.http_client->options().body_bytes);
     const uint64_t wanted = std::max(needed, next);
-    const std::optional<ipc::Block> larger = store_.allocate(wanted);
+    const auto larger = memory_.allocate(job, wanted);
     if (!larger) return false;
     if (body.block.size > 0) {
       std::memcpy(store_.writable(*larger).data(), store_.writable(body.block).data(), body.size);
-      store_.free(body.block);
+      memory_.free(job, body.block);
     }
     body.block = *larger;
   }

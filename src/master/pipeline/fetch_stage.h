@@ -12,6 +12,7 @@
 #include "config/options.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/job.h"
+#include "master/pipeline/job_memory.h"
 #include "master/pipeline/stage_events.h"
 #include "upstream/http_client.h"
 
@@ -20,7 +21,7 @@ namespace ringmaster::master {
 class FetchStage {
  public:
   // `http_clients` are in the order of Options::upstreams.
-  FetchStage(ipc::PayloadStore& store,
+  FetchStage(ipc::PayloadStore& store, JobMemory& memory,
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients, StageEvents& events);
 
   // Begins `step`, the job's current one. May call `events` before it returns.
@@ -36,6 +37,7 @@ class FetchStage {
                uint64_t took_ns);
 
   ipc::PayloadStore& store_;
+  JobMemory& memory_;
   std::vector<std::unique_ptr<upstream::HttpClient>> http_clients_;
   StageEvents& events_;
 };

@@ -39,6 +39,7 @@ struct Entry {
   int64_t work_ns = 0;     // waiting: what it adds to the sums of work
   int64_t charged_ns = 0;  // published: what its client was charged
   float quote_base_ns = 0;
+  uint64_t memory_bytes = 0;   // that its job holds
   WorkerUnit* unit = nullptr;  // published
   SumNode<Entry> place;        // by deadline, with the work
 };

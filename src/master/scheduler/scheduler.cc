@@ -7,6 +7,25 @@
 #include "base/assert.h"
 
 namespace ringmaster::master {
+namespace {
+
+// Of what jobs hold, this part is left to clients that hold less than their own part.
+constexpr uint64_t kLeftToOthers = 8;
+
+bool is_scarce(uint64_t left, uint64_t all) {
+  return left <= all / kLeftToOthers;
+}
+
+// The client's part of what there is, if it holds that much, and others ask for theirs.
+std::optional<uint64_t> held_part(const ClientShare& client, uint64_t held, uint64_t all) {
+  double part = 1;
+  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
+    part *= share->weight / std::max(share->parent->active_weight(), share->weight);
+  const auto own = std::max<uint64_t>(1, static_cast<uint64_t>(part * static_cast<double>(all)));
+  return own < all && held >= own ? std::optional(own) : std::nullopt;
+}
+
+}  // namespace
 
 Scheduler::Scheduler()
     : root_(shares_.root()), orders_(shares_), admission_(lanes_, orders_, load_, costs_) {}
@@ -28,13 +47,22 @@ void Scheduler::set_workers(size_t count, uint64_t now_ns) {
   load_.set_workers(count, static_cast<int64_t>(now_ns));
 }
 
-std::optional<size_t> Scheduler::refuse_place(ClientShare& client, size_t places, uint64_t now_ns) {
+std::optional<uint64_t> Scheduler::refuse_place(ClientShare& client, uint64_t left, uint64_t places,
+                                                uint64_t now_ns) {
+  if (!is_scarce(left, places)) return std::nullopt;
   admission_.on_asked(client, now_ns);
-  double part = 1;
-  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
-    part *= share->weight / std::max(share->parent->active_weight(), share->weight);
-  const auto own = std::max<size_t>(1, static_cast<size_t>(part * static_cast<double>(places)));
-  return own < places && client.jobs >= own ? std::optional(own) : std::nullopt;
+  return held_part(client, client.jobs, places);
+}
+
+std::optional<uint64_t> Scheduler::refuse_memory(const Entry& entry, uint64_t left_bytes,
+                                                 uint64_t all_bytes) const {
+  if (!is_scarce(left_bytes, all_bytes)) return std::nullopt;
+  return held_part(*entry.client, entry.client->memory_bytes - entry.memory_bytes, all_bytes);
+}
+
+void Scheduler::on_memory(Entry& entry, int64_t more_bytes) {
+  entry.memory_bytes += static_cast<uint64_t>(more_bytes);
+  entry.client->memory_bytes += static_cast<uint64_t>(more_bytes);
 }
 
 std::optional<AdmissionRefusal> Scheduler::try_admit(Entry& entry, ClientShare& client,
@@ -347,6 +375,7 @@ void Scheduler::on_ended(Entry& entry, uint64_t now_ns, bool is_answered) {
                   static_cast<double>(entry.quote_base_ns),
                   static_cast<double>(static_cast<int64_t>(now_ns) - entry.arrived_ns));
   }
+  on_memory(entry, -static_cast<int64_t>(entry.memory_bytes));
   ClientShare& client = *std::exchange(entry.client, nullptr);
   for (Share* share = &client; share != nullptr; share = share->parent)
     --share->jobs;

@@ -61,9 +61,16 @@ class Scheduler {
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false,
                                                           double line_ns = 0);
-  // Call before try_admit() where few of `places` places for jobs are left. Not empty: the client
-  // is to get none, since it has its part of them, which is returned, and others ask for theirs.
-  std::optional<size_t> refuse_place(ClientShare& client, size_t places, uint64_t now_ns);
+  // When only an eighth of what jobs hold is left, it is for clients that hold less than their
+  // part. Each of these returns that part if the client is to get no more, since it holds as much
+  // and others ask for theirs.
+  // Before try_admit(): a place for a job.
+  std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
+                                       uint64_t now_ns);
+  // Memory for the job of an admitted entry, which would leave `left_bytes` of `all_bytes`. What
+  // the job itself holds does not count: a client may have one job of any size.
+  std::optional<uint64_t> refuse_memory(const Entry& entry, uint64_t left_bytes,
+                                        uint64_t all_bytes) const;
   // What try_admit() would predict.
   Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns, uint64_t deadline_ns,
               double line_ns = 0) const;
@@ -71,6 +78,8 @@ class Scheduler {
   // Call for an entry that neither waits nor is published.
   void on_fetching(Entry& entry, uint32_t step);
   void on_queued(Entry& entry, uint32_t step);
+  // The entry's job holds so much more memory; negative: less. At its end it holds none.
+  void on_memory(Entry& entry, int64_t more_bytes);
   // It waits no longer: it was fetched, or it is about to end.
   void on_left(Entry& entry);
 

@@ -24,7 +24,8 @@ struct ClientShare : Share {
 
   std::string key;
   std::vector<std::unique_ptr<Flow>> flows;
-  bool is_listed = false;  // in ShareTable::idle_
+  uint64_t memory_bytes = 0;  // that its jobs hold
+  bool is_listed = false;     // in ShareTable::idle_
 };
 
 class ShareTable {

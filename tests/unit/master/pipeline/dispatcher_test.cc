@@ -39,6 +39,63 @@ TEST_CASE("dispatcher: the last places in flight are for clients that have less 
   CHECK(core.dispatcher.in_flight() == 0);
 }
 
+TEST_CASE("dispatcher: the last payload memory is for clients that hold less than their part") {
+  Core core;  // 32 KiB
+  const Method method{"two", {}, 60'000, 1, {RunStep{0}, RunStep{0}}};
+  ShareTable& shares = core.dispatcher.shares();
+  const auto flood = shares.hold("flood", ShareTable::Kind::kNamed);
+  const auto rare = shares.hold("rare", ShareTable::Kind::kNamed);
+  const std::string params = '"' + std::string(2900, 'x') + '"';  // a block of 3 KiB
+  const auto client = std::make_shared<Client>();
+  std::vector<Ticket> tickets;
+  const auto ask = [&](ClientShare& share) -> std::string {
+    const auto ticket = core.dispatcher.admit(method, params, std::nullopt, client, &share);
+    if (ticket) tickets.push_back(*ticket);
+    return ticket ? "" : client->errors.back().reason;
+  };
+  for (int i = 0; i < 10; ++i)
+    CHECK(ask(*flood).empty());  // nobody else asks
+  CHECK(ask(*flood) == "payload_memory");
+  CHECK(ask(*rare) == "payload_memory");
+  for (size_t i = 9; i > 7; --i) {
+    core.dispatcher.cancel(tickets[i]);
+    CHECK(ask(*flood) == "fair_share");
+    CHECK(ask(*rare).empty());
+  }
+  core.dispatcher.cancel(tickets[7]);
+  core.dispatcher.cancel(tickets[6]);
+  CHECK(ask(*flood).empty());  // more than 1/8 is left
+  // A result of the flood's first job, before its second step.
+  Played worker(core, 0);
+  worker.take();
+  worker.commit(worker.in_hand()[0], params);
+  REQUIRE(core.take_results());
+  CHECK(client->errors.back().reason == "fair_share");
+  for (const Ticket ticket : tickets)
+    core.dispatcher.cancel(ticket);
+  CHECK(core.store.used_bytes() == 0);
+  for (int i = 0; i < 9; ++i)
+    CHECK(ask(*rare).empty());
+  CHECK(ask(*flood).empty());  // it holds nothing any more
+}
+
+TEST_CASE("dispatcher: a client's only job may take what memory is left") {
+  Core core;  // 32 KiB
+  const Method method{"two", {}, 60'000, 1, {RunStep{0}, RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  const auto large = core.dispatcher.shares().hold("large", ShareTable::Kind::kNamed);
+  const auto other = core.dispatcher.shares().hold("other", ShareTable::Kind::kNamed);
+  const std::string params = '"' + std::string(24 << 10, 'x') + '"';
+  REQUIRE(core.dispatcher.admit(method, params, std::nullopt, client, large.get()));
+  REQUIRE(core.dispatcher.admit(method, "[1]", std::nullopt, client, other.get()));
+  Played worker(core, 0);
+  worker.take();
+  worker.commit(worker.in_hand()[0], std::string(2900, '1'));
+  REQUIRE(core.take_results());
+  CHECK(client->errors.empty());
+  CHECK(core.store.used_bytes() == (25 + 1 + 3) << 10);
+}
+
 TEST_CASE("dispatcher: with more clients than places, each may have one") {
   Core core;  // 16 places
   const Method method{"slow", {}, 60'000, 1, {RunStep{0}}};

@@ -30,6 +30,18 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
   return true;
 }
 
+// Where tokens are asked for, no client has another name than a token's.
+void warn_of_weights(const Options& options) {
+  if (options.tokens.empty()) return;
+  for (const auto& [name, weight] : options.fair.weights) {
+    const auto has_name = [&name = name](const Token& token) { return token.name == name; };
+    if (std::any_of(options.tokens.begin(), options.tokens.end(), has_name)) continue;
+    log(Level::kWarning, "weight_of_nobody",
+        {{"name", name},
+         {"why", "fair.weights names it, and listen.token_file has no such token"}});
+  }
+}
+
 }  // namespace
 
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
@@ -127,6 +139,7 @@ Status Frontend::serve(Deployment& deployment) {
   });
   for (const Entrance& entrance : entrances_)
     warn_if_open(*entrance.listener, deployment.options());
+  warn_of_weights(deployment.options());
   tls_ = std::move(next_tls_);
   shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
   shared_.deployment = &deployment;

@@ -207,6 +207,17 @@ def test_a_reload_changes_the_tokens(server, tokens):
         assert post(running, f"Bearer {SECOND}").status == 200
 
 
+def test_a_weight_for_a_name_that_no_token_has_is_logged(server, tokens):
+    sections = {"listen": {"token_file": tokens(f"batch {FIRST}")},
+                "fair": {"weights": {"batch": 2, "batches": 3}}}
+    running = server(**sections)
+    found = lambda: [line for line in running.lines if "event=weight_of_nobody" in line]
+    assert ["name=batches " in line for line in found()] == [True]
+    tokens(f"batches {FIRST}")
+    assert "reloaded" in running.reload(**sections)
+    assert ["name=batch " in line for line in found()[1:]] == [True]
+
+
 def test_the_commands_show_a_token(server, tokens, build, tmp_path):
     file = tokens(FIRST, SECOND)
     running = server(listen={"token_file": file})

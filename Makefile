@@ -122,7 +122,9 @@ $(OUT)/feature_service: $(call objects,$(wildcard $(addprefix src/,demo/feature_
                           base/*.cc base/*/*.cc net/*.cc rpc/*.cc)))
 $(OUT)/unit_tests: $(call objects,$(SERVER) \
                      $(shell find tests/unit tests/support -name '*.cc') \
-                     src/demo/interests/features.cc)
+                     src/demo/interests/features.cc \
+                     $(filter-out %/plugin.cc,$(wildcard src/handlers/python/*.cc)))
+$(OUT)/unit_tests: LDLIBS += $(shell pkg-config --libs python3-embed)
 $(OUT)/ringmaster $(OUT)/feature_service $(OUT)/unit_tests: $(OUT)/flags
 	@echo link $@
 	@$(CXX) $(LDFLAGS) -rdynamic -o $@ $(filter %.o,$^) $(LDLIBS)
@@ -145,6 +147,13 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 	@$(CXX) $(LDFLAGS) -o $@ $(filter %.o,$^) $(LDLIBS)
 
 $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
+$(OUT)/handlers/python.so: LDLIBS := $(shell pkg-config --libs python3-embed)
+# The interpreter has pointers to it, and is never finalized.
+$(OUT)/handlers/python.so: private LDFLAGS += -Wl,-z,nodelete
+$(OUT)/handlers/python.so: $(patsubst src/%,$(OUT)/%,$(wildcard \
+                            $(addprefix src/handlers/python/ringmaster/,*.py py.typed)))
+$(OUT)/handlers/python/%: src/handlers/python/%
+	@install -D -m 644 $< $@
 # Keeps objects, which make would delete as intermediate files. (Not .SECONDARY, which does not
 # rebuild a missing object while its target, an archive for example, is newer than the source.)
 .PRECIOUS: $(OUT)/obj/%.o
@@ -166,6 +175,8 @@ $(OUT)/obj/%.o: %.cc $(OUT)/flags $(OUT)/precompiled.h.gch
 	$(call compile,-include $(OUT)/precompiled.h -c)
 $(OUT)/obj/tests/unit/%.o: tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests.h.gch
 	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
+$(call objects,$(wildcard src/handlers/python/*.cc tests/unit/handlers/python/*.cc)): \
+  private CPPFLAGS += $(subst -I,-isystem ,$(shell pkg-config --cflags python3-embed))
 # scripts/gdb reads the master's variables, whose types these two files know. (gcc describes a class
 # with virtual functions only where its first one is defined: Dispatcher.)
 $(addprefix $(OUT)/obj/src/master/,lifecycle/serve.o pipeline/dispatcher.o): \

@@ -8,7 +8,7 @@ set -euo pipefail
 build=(
   g++ make pkg-config libuv1-dev libboost-dev rapidjson-dev libcurl4-openssl-dev libssl-dev
   libxgboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsystemd-dev
-  libseccomp-dev libbsd-dev zlib1g-dev
+  libseccomp-dev libbsd-dev zlib1g-dev libpython3-dev
 )
 # shellcheck disable=SC2034
 # The tests, and the programs of `make tidy`.

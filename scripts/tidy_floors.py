@@ -47,7 +47,8 @@ LIBRARIES = {
     "boost/asio": "",
     "systemd/": "master/system/systemd",
     "xgboost/": "demo/interests/",
-    "dlfcn.h": "worker/",
+    "dlfcn.h": "worker/ handlers/python/interpreter",
+    "Python.h": "handlers/python/ref.h",
     "seccomp.h": "worker/sandbox",
     "ringmaster/": "worker/ ipc/ handlers/ demo/interests/",
 }

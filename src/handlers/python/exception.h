@@ -1,0 +1,20 @@
+// What Python code has raised, as text.
+#pragma once
+
+#include <string>
+
+#include "handlers/python/ref.h"
+
+namespace ringmaster::python {
+
+// The exception that is set, which is then no longer: with its traceback. REQUIRES: one is set.
+Ref take_exception();
+
+// "ValueError: what is wrong" of the exception that is set, which is then no longer.
+std::string take_exception_text();
+
+// The characters of a str, as UTF-8; lone surrogates are escaped. Of any other object: its type's
+// name.
+std::string text_of(PyObject* string);
+
+}  // namespace ringmaster::python

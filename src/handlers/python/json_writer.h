@@ -1,0 +1,52 @@
+// JsonWriter: writes a Python object as JSON text.
+//
+// Objects: what json.dumps(ensure_ascii=False, separators=(",", ":")) writes, byte for byte, but
+//          for lone surrogates, which are escaped so that the text is UTF-8. Keys may be str, int,
+//          float, bool and None, as there. Any other object is handed to `plain`, a Python function
+//          that returns an object to write in its place, or raises.
+// Refused: NaN and infinities, other keys, what `plain` refuses, and nesting of more than
+//          kDepthMax, as cycles have. The fault names the place: "result.users[3].score: ...".
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "handlers/python/ref.h"
+
+namespace ringmaster::python {
+
+class JsonWriter {
+ public:
+  // What the server accepts from a handler.
+  static constexpr int kDepthMax = 128;
+
+  explicit JsonWriter(Ref plain) : plain_(std::move(plain)) {}
+
+  // Appends the object to the text. False: fault() says why it cannot be written.
+  bool write(PyObject* root, std::string& text);
+
+  const std::string& fault() const { return fault_; }
+
+ private:
+  bool value(PyObject* object);
+  bool nested(PyObject* object);
+  bool dict(PyObject* object);
+  bool sequence(PyObject* object);
+  bool key(PyObject* key);
+  bool integer(PyObject* object);
+  bool number(PyObject* object);
+  void string(PyObject* object);
+  bool replaced(PyObject* object);
+  // Remembers what is wrong; the callers add where, from the inside out.
+  bool fail(std::string what);
+  bool fail_with_exception();
+  void prepend_place(std::string_view place);
+
+  Ref plain_;
+  std::string* text_ = nullptr;  // of the write() at work
+  std::string fault_;
+  std::string place_;
+  int depth_ = 0;
+};
+
+}  // namespace ringmaster::python

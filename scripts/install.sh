@@ -61,6 +61,9 @@ for folder in src/handlers/*/; do  # not all of OUT's: `make clean` empties it
   name=$(basename "$folder").so
   put 644 "$out/handlers/$name" "$root/lib/ringmaster/handlers/$name"
 done
+for file in src/handlers/python/ringmaster/{*.py,py.typed}; do
+  put 644 "$file" "$root/lib/ringmaster/handlers/python/ringmaster/${file##*/}"
+done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
@@ -80,6 +83,7 @@ put 644 /dev/stdin "$root/lib/pkgconfig/ringmaster.pc" << END
 prefix=$prefix
 includedir=\${prefix}/include
 handlerdir=\${prefix}/lib/ringmaster/handlers
+pythonpath=\${prefix}/lib/ringmaster/handlers/python
 
 Name: ringmaster
 Description: Headers for the handlers of the ringmaster JSON-RPC server
@@ -91,7 +95,8 @@ with_paths conf/service.toml | put_configuration "$destdir$etc/ringmaster/ringma
 put_configuration "$destdir$etc/logrotate.d/ringmaster" < conf/ringmaster.logrotate
 
 if [[ $undo == yes ]]; then
-  for folder in "$root"/{lib/ringmaster/handlers,lib/ringmaster,include/ringmaster} \
+  for folder in "$root"/lib/ringmaster{/handlers/python/ringmaster,/handlers/python,/handlers,} \
+    "$root"/include/ringmaster \
     "$root"/share/doc/ringmaster{/docs,/conf,} "$destdir$etc/ringmaster"; do
     rmdir "$folder" 2> /dev/null || true  # it holds files of others, or was never there
   done

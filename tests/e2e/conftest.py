@@ -8,6 +8,7 @@ import probes
 import pytest
 from feature_client import FeatureService
 from processes import Process
+from python_handlers import python  # noqa: F401 (a fixture)
 from scribbling import scribbles  # noqa: F401 (a fixture)
 from server import gate, holding, module_server, probe, server, tries  # noqa: F401 (fixtures)
 from share import Share

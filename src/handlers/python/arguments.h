@@ -1,0 +1,54 @@
+// Signature: the parameters of a handler's function, and how a job fills them.
+//
+// By name: from the members of params, or by position from an array. An input, the output of a step
+// before, fills the parameter of its name, whatever params have. What no parameter asks for is not
+// made a Python object.
+#pragma once
+
+#include <cstdint>
+#include <ringmaster/handler.h>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "handlers/python/json_reader.h"
+#include "handlers/python/ref.h"
+
+namespace ringmaster::python {
+
+// How a job is answered. `code` 0: with the text as its result, else with an error.
+struct Answer {
+  int32_t code = 0;
+  std::string text;
+};
+
+class Signature {
+ public:
+  // From a Signature of ringmaster/_signature.py. False: a Python exception is set.
+  bool read(PyObject* signature);
+
+  // The arguments by name, a dict. Null: the answer says what is wrong with the job.
+  Ref bind(const rm_job& job, Answer& answer) const;
+
+ private:
+  struct Parameter {
+    std::string name;
+    Ref key;  // the same, interned
+    bool is_required;
+    bool is_view;
+    Ref build;  // None, or a function
+  };
+
+  const Parameter* find(PyObject* key) const;
+  const Parameter* find(std::string_view name) const;
+  bool bind_params(std::string_view params, PyObject* arguments, Answer& answer) const;
+  bool bind_member(JsonReader& reader, PyObject* key, const Parameter* parameter,
+                   PyObject* arguments) const;
+  bool bind_input(const rm_input& input, PyObject* arguments, Answer& answer) const;
+  bool complete(const rm_job& job, PyObject* arguments, Answer& answer) const;
+
+  std::vector<Parameter> parameters_;
+  bool takes_rest_ = false;
+};
+
+}  // namespace ringmaster::python

@@ -1,0 +1,168 @@
+#include "handlers/python/python_handler.h"
+
+#include <cstdio>
+#include <cstring>
+#include <unistd.h>
+
+#include "handlers/python/current_job.h"
+#include "handlers/python/exception.h"
+#include "handlers/python/interpreter.h"
+#include "handlers/python/shared_bytes.h"
+
+namespace ringmaster::python {
+namespace {
+
+// The exit status of a worker that must not serve another job.
+constexpr int kExitInternal = 70;
+// A longer text is freed once its job is answered.
+constexpr size_t kKeptTextBytesMax = 1 << 20;
+
+bool is_bytes_like(PyObject* object) {
+  return PyBytes_Check(object) || PyByteArray_Check(object) || PyMemoryView_Check(object);
+}
+
+// Appends the bytes. False: a Python exception is set.
+bool append_bytes(PyObject* object, std::string& text) {
+  Py_buffer buffer;
+  if (PyObject_GetBuffer(object, &buffer, PyBUF_SIMPLE) != 0) return false;
+  text.append(static_cast<const char*>(buffer.buf), static_cast<size_t>(buffer.len));
+  PyBuffer_Release(&buffer);
+  return true;
+}
+
+// Python's collector is off, and PyGC_Collect() does nothing then.
+void collect_garbage() {
+  PyGC_Enable();
+  PyGC_Collect();
+  PyGC_Disable();
+}
+
+void send(const rm_host& host, const rm_job& job, const Answer& answer) {
+  if (answer.code != 0) {
+    return host.fail(&job, answer.code, answer.text.data(), answer.text.size());
+  }
+  char* room = host.reserve(&job, answer.text.size());
+  if (room == nullptr) return;
+  std::memcpy(room, answer.text.data(), answer.text.size());
+  host.commit(&job, answer.text.size());
+}
+
+}  // namespace
+
+void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
+  // An interrupt that came after the end of its job.
+  if (PyErr_CheckSignals() != 0) PyErr_Clear();
+  const bool is_batch = run_.get() == Py_None || (jobs.size() > 1 && run_batch_.get() != Py_None);
+  const size_t together = is_batch ? jobs.size() : 1;
+  for (size_t i = 0; i < jobs.size(); i += together)
+    serve(host, jobs.subspan(i, together));
+  uncollected_jobs_ += jobs.size();
+  if (uncollected_jobs_ < kCollectEveryJobs) return;
+  uncollected_jobs_ = 0;
+  collect_garbage();
+}
+
+void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
+  answers_.resize(jobs.size());
+  for (Answer& answer : answers_) {
+    answer.code = 0;
+    answer.text.clear();
+  }
+  if (jobs.size() == 1 && run_.get() != Py_None) {
+    run_one(jobs[0], answers_[0]);
+  } else {
+    run_batch(jobs, answers_);
+  }
+  const bool keeps_views = count_views() > 0 && (collect_garbage(), count_views() > 0);
+  for (size_t i = 0; i < jobs.size(); ++i) {
+    send(host, jobs[i], answers_[i]);
+    if (answers_[i].text.capacity() > kKeptTextBytesMax) answers_[i].text = {};
+  }
+  if (keeps_views) end_worker();
+}
+
+void PythonHandler::run_one(const rm_job& job, Answer& answer) {
+  const Ref arguments = signature_.bind(job, answer);
+  if (!arguments) return;
+  const CurrentJob current(job);
+  const Ref result = Ref::own(PyObject_VectorcallDict(run_.get(), nullptr, 0, arguments.get()));
+  if (result) {
+    take_result(result.get(), answer);
+  } else {
+    fail(take_exception().get(), answer);
+  }
+}
+
+void PythonHandler::run_batch(std::span<const rm_job> jobs, std::span<Answer> answers) {
+  const Ref list = Ref::own(PyList_New(0));
+  std::vector<Answer*> asked;  // a job with a wrong parameter fails alone
+  for (size_t i = 0; list && i < jobs.size(); ++i) {
+    const Ref arguments = signature_.bind(jobs[i], answers[i]);
+    if (!arguments) continue;
+    const Ref job = make_job(jobs[i], arguments.get());
+    if (job && PyList_Append(list.get(), job.get()) == 0) {
+      asked.push_back(&answers[i]);
+    } else {
+      fail(take_exception().get(), answers[i]);
+    }
+  }
+  if (asked.empty()) return;
+  const Ref results = Ref::own(PyObject_CallOneArg(run_batch_.get(), list.get()));
+  if (results) return take_results(results.get(), asked);
+  const Ref exception = take_exception();
+  fail(exception.get(), *asked[0]);
+  for (Answer* answer : asked)
+    *answer = *asked[0];
+}
+
+void PythonHandler::take_results(PyObject* results, const std::vector<Answer*>& answers) {
+  const bool is_sequence = PyList_Check(results) || PyTuple_Check(results);
+  for (size_t i = 0; i < answers.size(); ++i) {
+    if (!is_sequence || static_cast<size_t>(PySequence_Fast_GET_SIZE(results)) != answers.size()) {
+      *answers[i] = {RM_HANDLER_FAILED,
+                     target_ + ": expected run_batch() to return a list of " +
+                         std::to_string(answers.size()) + " results, found " +
+                         (is_sequence ? std::to_string(PySequence_Fast_GET_SIZE(results))
+                                      : Py_TYPE(results)->tp_name)};
+      continue;
+    }
+    const Ref result = Ref::share(PySequence_Fast_GET_ITEM(results, static_cast<Py_ssize_t>(i)));
+    if (PyExceptionInstance_Check(result.get())) {
+      fail(result.get(), *answers[i]);
+    } else {
+      take_result(result.get(), *answers[i]);
+    }
+  }
+}
+
+void PythonHandler::take_result(PyObject* result, Answer& answer) {
+  if (!is_bytes_like(result)) {
+    if (!writer_.write(result, answer.text)) answer = {RM_HANDLER_FAILED, writer_.fault()};
+  } else if (!append_bytes(result, answer.text)) {
+    answer = {RM_HANDLER_FAILED, "result: " + take_exception_text()};
+  }
+}
+
+void PythonHandler::fail(PyObject* exception, Answer& answer) {
+  const Ref failure = Ref::own(PyObject_CallOneArg(failure_.get(), exception));
+  int code = 0;
+  PyObject* message = nullptr;
+  if (failure && PyArg_ParseTuple(failure.get(), "iU", &code, &message) != 0) {
+    answer = {code == 0 ? RM_HANDLER_FAILED : code, text_of(message)};
+    return;
+  }
+  // The exception's own code has failed, or there is no memory.
+  PyErr_Clear();
+  answer = {RM_HANDLER_FAILED, Py_TYPE(exception)->tp_name};
+}
+
+void PythonHandler::end_worker() {
+  std::fprintf(stderr,
+               "%s: kept a memoryview of a job, or an array over one, after the job: its memory "
+               "is the next job's. Copy what must stay: bytes(view), np.array(view).\n",
+               target_.c_str());
+  std::fflush(stderr);
+  ::_exit(kExitInternal);
+}
+
+}  // namespace ringmaster::python

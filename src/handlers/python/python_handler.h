@@ -1,0 +1,65 @@
+// PythonHandler: one section [handlers.NAME] with `python = "FILE.py:NAME"`.
+//
+// Processes: loaded and warmed up by the fork server; tested by a canary; run by the workers.
+// Views:     what run() gives as a memoryview ends with the job. A handler that keeps one would
+//            read other requests' data later: its worker is ended, once its jobs are answered.
+// Garbage:   Python's collector is off. The worker collects cycles between jobs, once in
+//            kCollectEveryJobs, after the answers have left.
+#pragma once
+
+#include <memory>
+#include <ringmaster/handler.h>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "handlers/python/arguments.h"
+#include "handlers/python/json_writer.h"
+
+namespace ringmaster::python {
+
+class PythonHandler {
+ public:
+  // Null, with the reason.
+  static std::unique_ptr<PythonHandler> load(std::span<const rm_option> options,
+                                             std::string& fault);
+
+  // False, with the reason.
+  bool warm_up(std::string& fault) { return call("warm_up", fault); }
+  bool self_test(std::string& fault) { return call("self_test", fault); }
+
+  // Empty: there is none.
+  const std::string& description() const { return description_; }
+
+  void run(const rm_host& host, std::span<const rm_job> jobs);
+
+ private:
+  static constexpr size_t kCollectEveryJobs = 256;
+
+  explicit PythonHandler(Ref plain) : writer_(std::move(plain)) {}
+  // Reads what the Handler of _host.py has found. False: a Python exception is set.
+  bool read();
+  bool call(const char* method, std::string& fault);
+  // Runs and answers jobs together: more than one by run_batch().
+  void serve(const rm_host& host, std::span<const rm_job> jobs);
+  void run_one(const rm_job& job, Answer& answer);
+  void run_batch(std::span<const rm_job> jobs, std::span<Answer> answers);
+  // Turns the results into answers: results[i] is for *answers[i].
+  void take_results(PyObject* results, const std::vector<Answer*>& answers);
+  void take_result(PyObject* result, Answer& answer);
+  void fail(PyObject* exception, Answer& answer);
+  [[noreturn]] void end_worker();
+
+  std::string target_;  // as configured, for messages
+  Ref handler_;         // of ringmaster/_host.py
+  Ref run_;             // None, or a function
+  Ref run_batch_;       // None, or a function
+  Ref failure_;         // failure() of _host.py
+  Signature signature_;
+  std::string description_;
+  JsonWriter writer_;
+  std::vector<Answer> answers_;  // of the jobs in hand
+  size_t uncollected_jobs_ = 0;
+};
+
+}  // namespace ringmaster::python

@@ -1,0 +1,66 @@
+"""What a Python handler may use of the server: errors, a line of the log, the job in hand.
+
+The server has this package; elsewhere (tests with pytest, an editor) it works without one: job()
+is then a job that nobody has sent.
+"""
+
+import math
+import sys
+from typing import Any, Callable, Mapping
+
+__all__ = ["Error", "InvalidParams", "Job", "job", "log"]
+
+
+class Error(Exception):
+    """The job fails with this code: one outside of -32768..-32000 that the method's users know."""
+
+    def __init__(self, code: int, message: str):
+        super().__init__(message)
+        self.code = code
+
+
+class InvalidParams(Error):
+    """The job fails with -32602. `path` names the parameter: "user_id", "items/0/count"."""
+
+    def __init__(self, path: str, message: str):
+        super().__init__(-32602, f"{'/'.join(filter(None, ['params', path]))}: {message}")
+
+
+class Job(dict[str, Any]):
+    """One job: its arguments by name, and what the server knows of it.
+
+    method       the method that the client has called
+    id           of the request; None: a notification, or null
+    deadline_s   in seconds of time.monotonic(); past it no client waits for the result
+    traceparent  W3C trace context; None: the request has none
+    """
+
+    def __init__(
+        self,
+        arguments: Mapping[str, Any] | None = None,
+        *,
+        method: str = "",
+        id: Any = None,
+        deadline_s: float = math.inf,
+        traceparent: str | None = None,
+    ):
+        super().__init__(arguments or {})
+        self.method = method
+        self.id = id
+        self.deadline_s = deadline_s
+        self.traceparent = traceparent
+
+
+_job: Callable[[], Job] = Job  # the server puts its own function here
+
+
+def job() -> Job:
+    """The job in hand, without its arguments. For run(): run_batch() gets its jobs as a list."""
+    return _job()
+
+
+def log(message: object, **fields: object) -> None:
+    """Writes a line, `message name=value ...`, to stderr, and so to the server's log."""
+    line = " ".join([str(message), *(f"{name}={value}" for name, value in fields.items())])
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()

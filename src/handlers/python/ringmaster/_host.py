@@ -1,0 +1,146 @@
+"""What the plug-in calls: everything of it that need not be fast, or is easier to say in Python.
+
+One Handler for each section [handlers.NAME]. The plug-in sets SIGINT's disposition back after it
+has imported this module: see interrupt().
+"""
+
+import dataclasses
+import datetime
+import gc
+import inspect
+import os
+import signal
+import sys
+import time
+import traceback
+from typing import Any, Callable
+
+import ringmaster
+from ringmaster._load import Refused, explain, find, limit_threads, refuse_threads, thread_count
+from ringmaster._options import Options
+from ringmaster._schema import Unknown
+from ringmaster._signature import Signature
+
+# CPython specializes the code of a function that runs often, and writes to its memory then: that
+# should happen before the fork, while the pages are shared.
+WARM_UP_CALLS = 64
+WARM_UP_S = 1.0
+TRACEBACK_CHARACTERS = 8000
+
+
+class Handler:
+    def __init__(self, target: str, options: list[tuple[str, str]]):
+        threads = thread_count()
+        try:
+            self._load(target, Options(options))
+        except Unknown as error:
+            raise Refused(f"{target}: {error}") from None
+        except BaseException as error:
+            if not isinstance(error, Refused):
+                traceback.print_exc()
+            raise Refused(explain(error)) from None
+        refuse_threads(threads)
+
+    def _load(self, target: str, options: Options):
+        found = find(target)
+        self._object = found
+        if inspect.isclass(found):
+            self._object = found(options) if _takes_options(found) else found()
+            self.run = getattr(self._object, "run", None)
+            self.run_batch = getattr(self._object, "run_batch", None)
+            if self.run is None and self.run_batch is None:
+                raise Refused(f"{target}: expected a run() or run_batch() in the class, found none")
+        elif callable(found):
+            self.run, self.run_batch = found, None
+        else:
+            raise Refused(f"{target}: expected a function or a class, found {type(found).__name__}")
+        if inspect.iscoroutinefunction(self.run or self.run_batch):
+            raise Refused(f"{target}: expected def, found async def: a worker runs one job at once")
+        if options.unread:
+            raise Refused(f'{target}: unknown option "{min(options.unread)}": nothing reads it')
+        self.signature = Signature(self.run)
+
+    def warm_up(self):
+        threads = thread_count()
+        try:
+            self._call_warm_up()
+        except BaseException as error:
+            traceback.print_exc()
+            raise Refused(explain(error)) from None
+        refuse_threads(threads)
+        # What is alive now lives on. The collector would write to each of these objects, and so
+        # take each worker's copy of their memory.
+        gc.collect()
+        gc.freeze()
+        gc.disable()
+
+    def _call_warm_up(self):
+        warm_up = getattr(self._object, "warm_up", None)
+        if warm_up is None:
+            return
+        end = time.monotonic() + WARM_UP_S
+        for _ in range(WARM_UP_CALLS):
+            warm_up()
+            if time.monotonic() > end:
+                return
+
+    def self_test(self):
+        test = getattr(self._object, "self_test", None)
+        try:
+            if test is not None:
+                test()
+        except BaseException as error:
+            traceback.print_exc()
+            raise Refused(explain(error)) from None
+
+
+def _takes_options(cls: type) -> bool:
+    return cls.__init__ is not object.__init__ and len(inspect.signature(cls).parameters) > 0
+
+
+def plain(value: Any) -> Any:
+    """What is written as JSON in place of an object that JSON does not have."""
+    if isinstance(value, datetime.date):  # a datetime, too
+        return value.isoformat()
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+    dtype = getattr(value, "dtype", None)  # NumPy's arrays and scalars
+    if dtype is not None and getattr(dtype, "kind", "") in "biufUO":
+        return value.tolist()
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+class Overrun(KeyboardInterrupt):
+    """Raised in a job shortly before its worker is ended. Its stack is in the log already."""
+
+
+def failure(error: BaseException) -> tuple[int, str]:
+    """The code and message that answer the job. What the handler did not mean is logged."""
+    if isinstance(error, ringmaster.Error):
+        return error.code, str(error)
+    if isinstance(error, Overrun):
+        return -32000, str(error)
+    text = "".join(traceback.format_exception(error))
+    if len(text) > TRACEBACK_CHARACTERS:
+        half = TRACEBACK_CHARACTERS // 2
+        text = f"{text[:half]}\n...\n{text[-half:]}"
+    sys.stderr.write(text)
+    sys.stderr.flush()
+    return -32000, ": ".join(filter(None, [type(error).__name__, str(error)]))
+
+
+def interrupt(*_):
+    raise Overrun("the job overruns its timeout")
+
+
+def _reseed_numpy():
+    if random := sys.modules.get("numpy.random"):
+        random.seed()  # type: ignore[attr-defined]
+
+
+def start(job: Callable[[], ringmaster.Job]):
+    ringmaster._job = job
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # as job's output
+    limit_threads()
+    signal.signal(signal.SIGINT, interrupt)
+    os.register_at_fork(before=gc.freeze, after_in_child=_reseed_numpy)

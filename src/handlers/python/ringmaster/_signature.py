@@ -1,0 +1,81 @@
+"""The parameters of a handler's function: how they are filled, and what clients are told."""
+
+import inspect
+import json
+import typing
+from dataclasses import dataclass
+from inspect import Parameter
+from typing import Any, Callable
+
+from ringmaster._schema import Build, Unknown, build_of, default_of, schema_of
+
+_SCALAR_TYPES = (int, float, str, bool)
+
+
+@dataclass
+class Filled:
+    """One parameter, in the form that the plug-in reads."""
+
+    name: str
+    is_required: bool
+    is_view: bool  # gets the bytes where they lie
+    build: Build | None
+
+
+class Signature:
+    """Raises Unknown, naming the parameter that clients could not be told of."""
+
+    def __init__(self, function: Callable[..., Any] | None):
+        self.parameters: list[Filled] = []
+        # Gets all other members and inputs, too: **rest, or a run_batch() without a run().
+        self.takes_rest = function is None
+        self.description = ""
+        if function is None:
+            return
+        try:
+            hints = typing.get_type_hints(function)
+        except NameError as error:
+            raise Unknown(f"an annotation cannot be resolved: {error}") from None
+        described: list[dict[str, Any]] = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind is Parameter.VAR_KEYWORD:
+                self.takes_rest = True
+                continue
+            try:
+                self._add(parameter, hints.get(parameter.name, Any), described)
+            except Unknown as error:
+                raise Unknown(f"parameter {parameter.name}: {error}") from None
+        self.description = json.dumps(_describe(function, hints, described), allow_nan=False)
+
+    def _add(self, parameter: Parameter, annotation: Any, described: list[dict[str, Any]]):
+        if parameter.kind in (Parameter.POSITIONAL_ONLY, Parameter.VAR_POSITIONAL):
+            raise Unknown("expected one that can be given by name, found a positional one")
+        has_default = parameter.default is not Parameter.empty
+        is_view = annotation is memoryview
+        build = None if is_view else build_of(annotation)
+        self.parameters.append(Filled(parameter.name, not has_default, is_view, build))
+        if parameter.name == "_meta":  # the server's own, in every request
+            return
+        schema = {} if is_view else schema_of(annotation)
+        described.append({"name": parameter.name, "schema": schema | default_of(parameter.default)})
+        # Any other may be filled by a step before. Required ones cannot follow optional ones.
+        is_required = not has_default and _is_scalar(annotation)
+        if is_required and all("required" in other for other in described[:-1]):
+            described[-1]["required"] = True
+
+
+def _is_scalar(annotation: Any) -> bool:
+    return annotation in _SCALAR_TYPES or typing.get_origin(annotation) is typing.Literal
+
+
+def _describe(function: Callable[..., Any], hints: dict[str, Any], params: list[dict[str, Any]]):
+    summary, _, more = (inspect.getdoc(function) or "").partition("\n")
+    texts = {"summary": summary.strip(), "description": more.strip()}
+    try:
+        result = schema_of(hints.get("return", Any))
+    except Unknown:
+        result = {}  # results are not checked
+    return {name: text for name, text in texts.items() if text} | {
+        "params": params,
+        "result": {"name": "result", "schema": result},
+    }

@@ -1,0 +1,145 @@
+"""Python handlers: what clients and the log get of what goes wrong."""
+
+import os
+import subprocess
+from textwrap import dedent
+
+import pytest
+
+RAISES = """
+    import os, sys
+    import ringmaster
+
+    class Unspeakable(Exception):
+        def __str__(self):
+            raise self
+
+    def forever(n):
+        return forever(n + 1)
+
+    def run(what):
+        if what == "params":
+            raise ringmaster.InvalidParams("items/0/count", "expected a positive number")
+        if what == "error":
+            raise ringmaster.Error(17, "expected luck, found none")
+        if what == "text":
+            raise ValueError("several\\nlines")
+        if what == "bare":
+            raise KeyError
+        if what == "exit":
+            sys.exit(3)
+        if what == "recursion":
+            return forever(0)
+        if what == "unspeakable":
+            raise Unspeakable
+        if what == "code":
+            raise ringmaster.Error("seventeen", "x")
+        if what == "_exit":
+            os._exit(3)
+        return "fine"
+"""
+
+
+@pytest.mark.parametrize(
+    "what, code, message",
+    [
+        ("params", -32602, "params/items/0/count: expected a positive number"),
+        ("error", 17, "expected luck, found none"),
+        ("text", -32000, "ValueError: several\nlines"),
+        ("bare", -32000, "KeyError"),
+        ("exit", -32000, "SystemExit: 3"),
+        ("recursion", -32000, "RecursionError: maximum recursion depth exceeded"),
+        ("unspeakable", -32000, "Unspeakable"),
+        ("code", -32000, "Error"),
+    ],
+)
+def test_an_exception_answers_the_job(server, python, what, code, message):
+    running = server(handlers={"f": python(RAISES)})
+    workers = running.workers()
+    failed = running.error_of("f", [what])
+    assert failed.code == code and failed.message.startswith(message)
+    assert running.call("f", ["fine"]) == "fine"
+    assert running.workers() == workers
+
+
+def test_os_exit_ends_the_worker(server, python):
+    running = server(may_crash=True, handlers={"f": python(RAISES)})
+    assert running.error_of("f", ["_exit"]).code == -32014
+    assert running.call("f", ["fine"]) == "fine"
+
+
+def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, python):
+    running = server(handlers={"f": python(RAISES)})
+    running.error_of("f", ["error"])
+    running.error_of("f", ["bare"])
+    running.wait_for_line(r'event=output .*text="Traceback \(most recent call last\):"')
+    running.wait_for_line(r"event=output .*handler.py.*, line 20, in run")
+    running.wait_for_line(r"event=output .*text=KeyError")
+    assert not any("found none" in line for line in running.lines)
+
+
+def test_a_traceback_is_bounded(server, python):
+    running = server(handlers={"f": python("""
+        def run():
+            raise ValueError("x" * 100_000)
+    """)})
+    assert len(running.error_of("f").message) == 1024
+    running.wait_for_line(r"event=output .*text=\.\.\.")
+    assert sum(len(line) for line in running.lines if "event=output" in line) < 12_000
+
+
+def test_a_body_that_is_no_json_is_the_upstreams_fault(server, python):
+    running = server(
+        handlers={
+            "users": python("def run(): return {'name': 1}", file="first"),
+            "f": python("""
+                from dataclasses import dataclass
+                @dataclass
+                class User:
+                    id: int
+                def run(users: User): pass
+            """),
+        },
+        methods={"f": {"steps": [{"run": "users"}, {"run": "f"}]}},
+    )
+    failed = running.error_of("f")
+    assert failed.code == -32015
+    assert failed.message.startswith("users: TypeError: User.__init__() got an unexpected keyword")
+
+
+def test_what_it_prints_is_logged_with_its_job(server, python):
+    running = server(handlers={"f": python("""
+        import ringmaster
+        def run():
+            print("printed")
+            ringmaster.log("noted", score=0.5)
+    """)})
+    assert running.call("f") is None
+    running.wait_for_line(r"event=output .*text=printed")
+    running.wait_for_line(r'event=output .*text="noted score=0.5"')
+
+
+def test_an_async_function_is_refused(server, python):
+    running = server(wait=False, handlers={"f": python("async def run(): return 1")})
+    assert running.process.wait() == 78
+    assert "expected def, found async def" in running.lines[-1]
+
+
+def test_the_package_works_without_a_server(build, tmp_path):
+    """Under pytest, for example."""
+    code = """
+        import ringmaster
+        job = ringmaster.Job({"x": 1}, method="f")
+        assert job["x"] == 1 and job.method == "f" and ringmaster.job().id is None
+        try:
+            raise ringmaster.InvalidParams("user_id", "expected one")
+        except ringmaster.Error as error:
+            assert error.code == -32602 and str(error) == "params/user_id: expected one"
+        ringmaster.log("noted", score=1)
+    """
+    done = subprocess.run(
+        ["/usr/bin/python3", "-c", dedent(code)],
+        env=os.environ | {"PYTHONPATH": str(build / "handlers/python")},
+        capture_output=True, text=True, timeout=30, cwd=tmp_path,
+    )
+    assert (done.returncode, done.stderr) == (0, "noted score=1\n")

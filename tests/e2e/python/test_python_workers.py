@@ -1,0 +1,95 @@
+"""Python handlers: what the workers share with the fork server, and what each has of its own."""
+
+import re
+
+from client import request
+from proc import wait_until
+
+
+def test_each_worker_has_seeds_of_its_own(server, python):
+    running = server(
+        workers={"count": 1},
+        may_crash=True,
+        handlers={
+            "draw": python("""
+                import random
+                import numpy as np
+                def run(): return [random.random(), np.random.random()]
+            """),
+            "exit": python("import os\ndef run(): os._exit(3)", file="exit"),
+        },
+    )
+    drawn = []
+    for _ in range(2):
+        drawn.append(running.call("draw"))
+        running.error_of("exit")
+    assert drawn[0][0] != drawn[1][0] and drawn[0][1] != drawn[1][1]
+
+
+def test_what_was_loaded_is_frozen_and_the_collector_off(server, python):
+    running = server(handlers={"f": python("""
+        import gc
+        def run(): return [gc.isenabled(), gc.get_freeze_count()]
+    """)})
+    is_enabled, frozen = running.call("f")
+    assert not is_enabled and frozen > 1000
+
+
+def test_cycles_are_collected_between_jobs(server, python):
+    jobs, cycles = 1000, 100
+    running = server(workers={"count": 1}, handlers={"f": python(f"""
+        import weakref
+        class Node: pass
+        nodes = weakref.WeakSet()
+        def run():
+            before = len(nodes)
+            for _ in range({cycles}):
+                node = Node()
+                node.itself = node
+                nodes.add(node)
+            assert len(nodes) == before + {cycles}
+            return len(nodes)
+    """)})
+    with running.connect() as client:
+        client.send(b"".join(request("f", [], n) for n in range(jobs)))
+        alive = [answer["result"] for answer in client.answers(jobs).values()]
+    assert cycles < max(alive) <= 256 * cycles
+
+
+def test_warm_up_runs_before_the_fork(server, python):
+    running = server(handlers={"f": python("""
+        class Model:
+            calls = 0
+            def warm_up(self): self.calls += 1
+            def run(self): return self.calls
+    """, "Model")})
+    assert 1 < running.call("f") <= 64
+
+
+def test_a_job_that_overruns_is_interrupted(server, python):
+    """Its stack is logged, and where there is time to answer, its worker lives on."""
+    running = server(
+        workers={"count": 1},
+        handlers={"f": python("""
+            def run():
+                while True:
+                    pass
+        """)},
+        methods={"f": {"timeout_ms": 500, "attempts": 1}},
+    )
+    message = "the job overruns its timeout"
+    wait_until(lambda: running.error_of("f").message == message, "an interrupted job")
+    running.wait_for_line(r"event=output .*handler.py.*, line \d+ in run")
+
+
+def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, tmp_path):
+    running = server(may_crash=True, crashes={"folder": tmp_path / "crashes"}, handlers={
+        "f": python("""
+            import ctypes
+            def run(): ctypes.string_at(0)
+        """)
+    })
+    assert running.error_of("f").code == -32014
+    running.wait_for_line("event=crash_kept")
+    [report] = (tmp_path / "crashes").rglob("report.txt")
+    assert re.search(r"^  File .*handler.py.*, line 3 in run$", report.read_text(), re.MULTILINE)

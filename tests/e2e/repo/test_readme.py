@@ -10,7 +10,8 @@ from interop.matrix import table
 from readme import ROOT, code_in, section
 from walk import EXAMPLES, Walk
 
-WALKED = ("README.md", "docs/quick-start.md", "docs/handlers.md", "docs/clients.md")
+WALKED = ("README.md", "docs/quick-start.md", "docs/handlers.md", "docs/python.md",
+          "docs/clients.md")
 CLIENTS = "docs/clients.md"
 LANGUAGES = "From any language"
 DOCUMENTS = ["README.md", "src/README.md",

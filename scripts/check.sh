@@ -25,6 +25,7 @@ case $build in
     why=$(/usr/bin/python3 tests/e2e/support/probes.py ptrace) || leaks=0
     [[ $leaks -eq 1 ]] || echo "check: leaks are not looked for: $why" >&2
     export ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=1:strict_string_checks=1
+    export LSAN_OPTIONS=suppressions=$PWD/tests/lsan_suppressions.txt:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
     exec scripts/test.sh build/asan "$@"
     ;;

@@ -112,8 +112,7 @@ void Session::admit(const Method& method, const rpc::Request& request,
       request.traceparent.empty() ? verdict_.traceparent : request.traceparent;
   const std::optional<Ticket> ticket =
       dispatcher.admit(method, request.params, timeout_ms, call, &share(),
-                       ReportAsked{request.asks_cost, request.asks_quote}, traceparent,
-                       request.found);
+                       {{request.asks_cost, request.asks_quote}, traceparent, request.found});
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

@@ -97,8 +97,7 @@ void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, con
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,
-                                        ReportAsked report, std::string_view traceparent,
-                                        std::span<const std::string_view> found) {
+                                        const RequestExtras& extras) {
   const uint64_t now = now_ns();
   const uint64_t allowed_ns =
       std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
@@ -106,7 +105,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   if (client == nullptr) client = everyone_.get();
   const uint32_t number = add_method(method);
   if (timeout_ms == 0u) {
-    if (report.any()) caller->on_report({0, quote(method, *client)});
+    if (extras.report.any()) caller->on_report({0, quote(method, *client)});
     caller->answer_error(deadline_exceeded(uint64_t{0}));
     return std::nullopt;
   }
@@ -130,16 +129,16 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
                            fetch_stage_.wait_ns(method, *client));
   if (refusal) {
     table_.free(*job);
-    if (report.any()) caller->on_report({0, refusal->quote});
+    if (extras.report.any()) caller->on_report({0, refusal->quote});
     caller->answer_error(refused(*refusal, allowed_ns));
     return std::nullopt;
   }
   job->admitted_ns = now;
-  job->report = report;
+  job->report = extras.report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
   job->caller = std::move(caller);
-  if (const auto error = store_request(*job, params, traceparent, found)) {
+  if (const auto error = store_request(*job, params, extras)) {
     answer_error(*job, *error);
     end(*job, now);
     return std::nullopt;
@@ -150,16 +149,15 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
 }
 
 std::optional<rpc::Error> Dispatcher::store_request(Job& job, std::string_view params,
-                                                    std::string_view traceparent,
-                                                    std::span<const std::string_view> found) {
+                                                    const RequestExtras& extras) {
   const std::string_view id = job.caller->client_id();
-  const tl::expected<ipc::Block, rpc::Error> block = store(job, {params, id, traceparent});
+  const tl::expected<ipc::Block, rpc::Error> block = store(job, {params, id, extras.traceparent});
   if (!block) return block.error();
   job.products.push_back({*block, params.size()});
   job.id_bytes = static_cast<uint32_t>(id.size());
-  job.traceparent_bytes = static_cast<uint32_t>(traceparent.size());
+  job.traceparent_bytes = static_cast<uint32_t>(extras.traceparent.size());
   const std::string_view copy{store_.writable(*block).data(), params.size()};
-  for (const std::string_view value : found) {
+  for (const std::string_view value : extras.found) {
     const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
     job.found.push_back(copy.substr(at, value.size()));
   }

@@ -27,6 +27,15 @@
 
 namespace ringmaster::master {
 
+// What may come with a request.
+struct RequestExtras {
+  ReportAsked report = {};            // whether the caller gets a JobReport
+  std::string_view traceparent = {};  // for the handlers
+  // In the params: the values of the parameters of the method's fetches, in the order of steps and
+  // names.
+  std::span<const std::string_view> found = {};
+};
+
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
@@ -44,16 +53,12 @@ class Dispatcher : private StageEvents {
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }
 
-  // Begins a request. `params` are copied; `timeout_ms` may shorten the method's own. `client`: the
-  // request uses this share; null: a share that all such requests have together. `report`: whether
-  // the caller gets a JobReport. `traceparent`: for the handlers. `found`: in `params`, the values of
-  // the parameters of the method's fetches, in the order of steps and names. Empty: `caller` has its
-  // answer already.
+  // Begins a request. All texts are copied; `timeout_ms` may shorten the method's own. `client`: the
+  // request uses this share; null: a share that all such requests have together. Empty: `caller`
+  // has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
-                              ClientShare* client = nullptr, ReportAsked report = {},
-                              std::string_view traceparent = {},
-                              std::span<const std::string_view> found = {});
+                              ClientShare* client = nullptr, const RequestExtras& extras = {});
 
   // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
@@ -81,8 +86,7 @@ class Dispatcher : private StageEvents {
 
   // Copies what the job needs of its request. An error: the payload memory has no place for it.
   [[nodiscard]] std::optional<rpc::Error> store_request(Job& job, std::string_view params,
-                                                        std::string_view traceparent,
-                                                        std::span<const std::string_view> found);
+                                                        const RequestExtras& extras);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   // The client holds its part of `all`, and others ask for theirs.
   rpc::Error has_part(uint64_t part, uint64_t all, std::string_view what) const;

@@ -57,7 +57,7 @@ class Caller {
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;
   virtual void answer_error(const rpc::Error& error) = 0;
-  // The request's id as the client wrote it, for the log; empty: none.
+  // The request's id as the client wrote it, for handlers and the log; empty: none.
   virtual std::string_view client_id() const { return {}; }
 };
 

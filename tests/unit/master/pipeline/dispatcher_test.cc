@@ -129,7 +129,8 @@ TEST_CASE("dispatcher: a worker finds the id and the traceparent right behind th
     const auto client = std::make_shared<Named>(id);
     const std::string traceparent = id.size() == 2 ? "" : std::string(55, 't');
     const Ticket ticket =
-        core.dispatcher.admit(method, params, std::nullopt, client, nullptr, {}, traceparent)
+        core.dispatcher
+            .admit(method, params, std::nullopt, client, nullptr, {.traceparent = traceparent})
             .value();
     const ipc::JobHeader& header = core.store.header(ticket.slot);
     CHECK(header.views[0].size == params.size());

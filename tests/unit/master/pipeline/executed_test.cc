@@ -206,7 +206,7 @@ TEST_CASE("executed: unknown once any attempt of any step may have begun, false 
     Scene scene;
     const std::string_view found[] = {""};
     scene.ticket = scene.core.dispatcher.admit(row.method, "{}", std::nullopt, scene.client,
-                                               nullptr, {}, found);
+                                               nullptr, {.found = found});
     row.play(scene);
     const rpc::Executed expected = row.executed ? rpc::Executed::kUnknown : rpc::Executed::kNo;
     if (scene.cancelled) {

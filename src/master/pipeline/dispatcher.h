@@ -53,9 +53,9 @@ class Dispatcher : private StageEvents {
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }
 
-  // Begins a request. All texts are copied; `timeout_ms` may shorten the method's own. `client`: the
-  // request uses this share; null: a share that all such requests have together. Empty: `caller`
-  // has its answer already.
+  // Begins a request. All texts are copied; `timeout_ms` may shorten the method's own. `client`:
+  // the request uses this share; null: a share that all such requests have together. Empty:
+  // `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
                               ClientShare* client = nullptr, const RequestExtras& extras = {});

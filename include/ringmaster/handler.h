@@ -94,6 +94,11 @@ typedef struct rm_host {
   /* The job failed. `code` is one of the codes above, or any code outside of -32768..-32000 that
    * the method's users know; `message` says what was expected and what was found. */
   void (*fail)(const rm_job* job, int32_t code, const char* message, size_t message_size);
+  /* The same, with details for the client's program: one JSON value, which becomes the member
+   * `details` of the error's data. A job whose details are no JSON is answered with -32603, one
+   * whose details and message are longer than `limits.response_bytes` with -32008. */
+  void (*fail_with_details)(const rm_job* job, int32_t code, const char* message,
+                            size_t message_size, rm_bytes details);
 } rm_host;
 
 /* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string is

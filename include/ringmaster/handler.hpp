@@ -67,17 +67,21 @@
 
 namespace ringmaster {
 
-// Throw it in run() to answer the job with this error. Codes: see fail() in handler.h.
+// Throw it in run() to answer the job with this error. Codes: see fail() in handler.h. `details`:
+// one JSON value for the client's program, see fail_with_details() there; empty: none.
 class Failure : public std::exception {
  public:
-  Failure(int32_t code, std::string message) : code_(code), message_(std::move(message)) {}
+  Failure(int32_t code, std::string message, std::string details = {})
+      : code_(code), message_(std::move(message)), details_(std::move(details)) {}
   int32_t code() const { return code_; }
   const std::string& message() const { return message_; }
+  const std::string& details() const { return details_; }
   const char* what() const noexcept override { return message_.c_str(); }
 
  private:
   int32_t code_;
   std::string message_;
+  std::string details_;
 };
 
 // One request at this step, and the functions that answer it. Valid until run() returns; params and
@@ -133,9 +137,10 @@ class Job {
   }
 
   // Answers with an error, as a thrown Failure does, but for one job of a batch.
-  void fail(int32_t code, std::string_view message) const {
+  void fail(int32_t code, std::string_view message, std::string_view details = {}) const {
     is_answered_ = true;
-    host_->fail(job_, code, message.data(), message.size());
+    host_->fail_with_details(job_, code, message.data(), message.size(),
+                             {details.data(), details.size()});
   }
 
   bool is_answered() const { return is_answered_; }
@@ -184,17 +189,18 @@ concept Describes = requires {
 
 namespace detail {
 
-// Calls `action`; passes any exception to `fail(code, message)`. Throws nothing.
+// Calls `action`; passes any exception to `fail(code, message, details)`. Throws nothing, and needs
+// no memory.
 template <class Action, class Fail>
 void guard(Action&& action, Fail&& fail) noexcept {
   try {
     action();
   } catch (const Failure& failure) {
-    fail(failure.code(), std::string_view(failure.message()));
+    fail(failure.code(), failure.message(), failure.details());
   } catch (const std::exception& fault) {
-    fail(int32_t{RM_HANDLER_FAILED}, std::string_view(fault.what()));
+    fail(RM_HANDLER_FAILED, fault.what(), "");
   } catch (...) {
-    fail(int32_t{RM_HANDLER_FAILED}, std::string_view("threw what is no std::exception"));
+    fail(RM_HANDLER_FAILED, "threw what is no std::exception", "");
   }
 }
 
@@ -248,9 +254,9 @@ struct Glue {
               batch.emplace_back(*host, jobs[i]);
             handler.run(std::span<const Job>(batch));
           },
-          [&](int32_t code, std::string_view message) {
+          [&](int32_t code, std::string_view message, std::string_view details) {
             for (const Job& job : batch) {
-              if (!job.is_answered()) job.fail(code, message);
+              if (!job.is_answered()) job.fail(code, message, details);
             }
           });
     } else {
@@ -260,7 +266,7 @@ struct Glue {
   }
 
   static void unload(void* self) noexcept {
-    guard([&] { delete static_cast<Handler*>(self); }, [](int32_t, std::string_view) {});
+    guard([&] { delete static_cast<Handler*>(self); }, [](auto...) {});
   }
 
  private:
@@ -273,15 +279,15 @@ struct Glue {
             job.answer(handler.run(job));
           }
         },
-        [&](int32_t code, std::string_view message) {
-          if (!job.is_answered()) job.fail(code, message);
+        [&](int32_t code, std::string_view message, std::string_view details) {
+          if (!job.is_answered()) job.fail(code, message, details);
         });
   }
 
   template <class Action>
   static int attempt(char* error, size_t error_size, Action&& action) noexcept {
     int result = 0;
-    guard(action, [&](int32_t, std::string_view message) {
+    guard(action, [&](int32_t, std::string_view message, std::string_view) {
       result = 1;
       if (error_size == 0) return;
       std::snprintf(error, error_size, "%.*s", static_cast<int>(message.size()), message.data());

@@ -38,7 +38,7 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result; else the error's code; the bytes are its message
+  int32_t code;  // 0: a result. Else an error's; the bytes: its message, and '\0' and its details
   // The time that the worker has spent on the job: on the check of its params, and on its run; or
   // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
   // divided by the size of the batch. For a handler that answers one job after the other this is

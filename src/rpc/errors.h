@@ -39,6 +39,7 @@ struct Error {
   Executed executed = Executed::kNo;
   std::optional<uint64_t> retry_after_ms;
   std::optional<uint64_t> limit;  // the limit that was reached, in the unit of its key
+  std::string details;            // of the handler, JSON; empty: none
 };
 
 // An error that is not retryable, unless the caller changes that.

@@ -123,6 +123,16 @@ const char* find_line_end(const char* at, const char* end) {
   return find_byte(at, end, [](auto c) { return c == '\n' || c == '\r'; });
 }
 
+// Appends JSON, with spaces in place of the raw newlines between its tokens.
+void append_line(std::string& out, std::string_view json) {
+  const size_t begin = out.size();
+  out += json;
+  const char* const end = out.data() + out.size();
+  const char* at = out.data() + begin;
+  while ((at = find_line_end(at, end)) != end)
+    out[static_cast<size_t>(at - out.data())] = ' ';
+}
+
 void append_data(std::string& out, const Error& error) {
   out += R"({"reason":)";
   out += json::quote(error.reason);
@@ -130,6 +140,10 @@ void append_data(std::string& out, const Error& error) {
   if (error.retry_after_ms) out += R"(,"retry_after_ms":)" + std::to_string(*error.retry_after_ms);
   out += error.executed == Executed::kNo ? R"(,"executed":false)" : R"(,"executed":"unknown")";
   if (error.limit) out += R"(,"limit":)" + std::to_string(*error.limit);
+  if (!error.details.empty()) {
+    out += R"(,"details":)";
+    append_line(out, error.details);
+  }
   out += '}';
 }
 
@@ -174,12 +188,7 @@ bool is_one_line(std::string_view result) {
 void append_result(std::string& out, Version version, std::string_view id, std::string_view result,
                    std::string_view meta) {
   begin_result(out, version, id);
-  const size_t begin = out.size();
-  out += result;
-  const char* const end = out.data() + out.size();
-  const char* at = out.data() + begin;
-  while ((at = find_line_end(at, end)) != end)
-    out[static_cast<size_t>(at - out.data())] = ' ';
+  append_line(out, result);
   out += end_of_result(version, meta);
 }
 

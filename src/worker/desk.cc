@@ -31,7 +31,11 @@ const rm_host kHost = {
     [](const rm_job* job, size_t size) { return the_desk->reserve(job, size); },
     [](const rm_job* job, size_t size) { the_desk->commit(job, size); },
     [](const rm_job* job, int32_t code, const char* message, size_t message_size) {
-      the_desk->fail(job, code == 0 ? RM_HANDLER_FAILED : code, {message, message_size});
+      the_desk->fail(job, code, {message, message_size}, {});
+    },
+    [](const rm_job* job, int32_t code, const char* message, size_t message_size,
+       rm_bytes details) {
+      the_desk->fail(job, code, {message, message_size}, {details.data, details.size});
     },
 };
 
@@ -165,22 +169,36 @@ void Desk::commit(const rm_job* job, size_t size) {
   port_.commit(item->id, ipc::kResultOk, size, run_ns(*item), cpu_ns());
 }
 
-void Desk::fail(const rm_job* job, int32_t code, std::string_view message) {
-  if (Item* item = item_of(job)) answer(*item, code, message, run_ns(*item));
+void Desk::fail(const rm_job* job, int32_t code, std::string_view message,
+                std::string_view details) {
+  Item* item = item_of(job);
+  if (item == nullptr) return;
+  const auto fault = details.empty() ? std::nullopt : json::find_fault(details);
+  if (fault) {
+    return answer(*item, ipc::kResultInvalid,
+                  fmt::format("the handler's details are not JSON: {}", *fault), run_ns(*item));
+  }
+  answer(*item, code == 0 ? RM_HANDLER_FAILED : code, message, run_ns(*item), details);
 }
 
-void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns) {
+void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,
+                  std::string_view details) {
   if (item.is_answered) return;
   // Longer messages are cut: they are for people. limits.response_bytes is at least this number,
   // and a result of that size always fits.
   constexpr size_t kMessageBytesMax = 1024;
-  message = message.substr(0, kMessageBytesMax);
+  message = message.substr(0, std::min(kMessageBytesMax, message.find('\0')));
+  const size_t size = message.size() + (details.empty() ? 0 : 1 + details.size());
+  char* room = port_.reserve(size);
+  if (room == nullptr) {
+    return answer(item, ipc::kResultTooLarge, fmt::format("an error of {} bytes", size), run_ns);
+  }
   item.is_answered = true;
   reserver_ = nullptr;
-  char* room = port_.reserve(message.size());
-  std::memcpy(room, message.data(), message.size());
-  port_.commit(item.id, code, message.size(), run_ns,
-               (run_ns & ipc::kNotCalledBit) != 0 ? 0 : cpu_ns());
+  room += message.copy(room, message.size());
+  if (!details.empty()) *room++ = '\0';
+  details.copy(room, details.size());
+  port_.commit(item.id, code, size, run_ns, (run_ns & ipc::kNotCalledBit) != 0 ? 0 : cpu_ns());
 }
 
 }  // namespace ringmaster::worker

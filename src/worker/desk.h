@@ -36,7 +36,7 @@ class Desk {
 
   char* reserve(const rm_job* job, size_t size);
   void commit(const rm_job* job, size_t size);
-  void fail(const rm_job* job, int32_t code, std::string_view message);
+  void fail(const rm_job* job, int32_t code, std::string_view message, std::string_view details);
 
  private:
   struct Item {
@@ -50,8 +50,9 @@ class Desk {
   uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
-  // Answers with an error. `run_ns`: see ipc::RecordHeader.
-  void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns);
+  // Answers with an error. `run_ns`: see ipc::RecordHeader. `details`: JSON; empty: none.
+  void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,
+              std::string_view details = {});
   // The CPU time of the batch so far, divided by its jobs; 0: not measured.
   uint64_t cpu_ns() const;
   uint64_t run_ns(const Item& item) const {

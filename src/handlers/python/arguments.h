@@ -16,10 +16,11 @@
 
 namespace ringmaster::python {
 
-// How a job is answered. `code` 0: with the text as its result, else with an error.
+// How a job is answered. `code` 0: with the text as its result, else with an error and its details.
 struct Answer {
   int32_t code = 0;
   std::string text;
+  std::string details = {};
 };
 
 class Signature {

@@ -61,12 +61,12 @@ void append_ascii_string(std::string& text, std::string_view string) {
 
 }  // namespace
 
-bool JsonWriter::write(PyObject* root, std::string& text) {
+bool JsonWriter::write(PyObject* root, std::string_view name, std::string& text) {
   text_ = &text;
   place_.clear();
   depth_ = 0;
   if (value(root)) return true;
-  fault_ = "result" + place_ + ": " + fault_;
+  fault_ = std::string(name) + place_ + ": " + fault_;
   return false;
 }
 

@@ -22,8 +22,9 @@ class JsonWriter {
 
   explicit JsonWriter(Ref plain) : plain_(std::move(plain)) {}
 
-  // Appends the object to the text. False: fault() says why it cannot be written.
-  bool write(PyObject* root, std::string& text);
+  // Appends the object to the text. False: fault() says why it cannot be written. `name`: the
+  // object's, in the fault.
+  bool write(PyObject* root, std::string_view name, std::string& text);
 
   const std::string& fault() const { return fault_; }
 

@@ -39,7 +39,8 @@ void collect_garbage() {
 
 void send(const rm_host& host, const rm_job& job, const Answer& answer) {
   if (answer.code != 0) {
-    return host.fail(&job, answer.code, answer.text.data(), answer.text.size());
+    return host.fail_with_details(&job, answer.code, answer.text.data(), answer.text.size(),
+                                  {answer.details.data(), answer.details.size()});
   }
   char* room = host.reserve(&job, answer.text.size());
   if (room == nullptr) return;
@@ -67,6 +68,7 @@ void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
   for (Answer& answer : answers_) {
     answer.code = 0;
     answer.text.clear();
+    answer.details.clear();
   }
   if (jobs.size() == 1 && run_.get() != Py_None) {
     run_one(jobs[0], answers_[0]);
@@ -137,7 +139,8 @@ void PythonHandler::take_results(PyObject* results, const std::vector<Answer*>& 
 
 void PythonHandler::take_result(PyObject* result, Answer& answer) {
   if (!is_bytes_like(result)) {
-    if (!writer_.write(result, answer.text)) answer = {RM_HANDLER_FAILED, writer_.fault()};
+    if (!writer_.write(result, "result", answer.text))
+      answer = {RM_HANDLER_FAILED, writer_.fault()};
   } else if (!append_bytes(result, answer.text)) {
     answer = {RM_HANDLER_FAILED, "result: " + take_exception_text()};
   }
@@ -147,8 +150,12 @@ void PythonHandler::fail(PyObject* exception, Answer& answer) {
   const Ref failure = Ref::own(PyObject_CallOneArg(failure_.get(), exception));
   int code = 0;
   PyObject* message = nullptr;
-  if (failure && PyArg_ParseTuple(failure.get(), "iU", &code, &message) != 0) {
+  PyObject* data = nullptr;
+  if (failure && PyArg_ParseTuple(failure.get(), "iUO", &code, &message, &data) != 0) {
     answer = {code == 0 ? RM_HANDLER_FAILED : code, text_of(message)};
+    if (data != Py_None && !writer_.write(data, "data", answer.details)) {
+      answer = {RM_HANDLER_FAILED, writer_.fault()};
+    }
     return;
   }
   // The exception's own code has failed, or there is no memory.

@@ -174,7 +174,9 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
 rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {
   rpc::Error error;
   error.code = record.code;
-  error.message = std::string(record.bytes);
+  const size_t message_size = std::min(record.bytes.find('\0'), record.bytes.size());
+  error.message = record.bytes.substr(0, message_size);
+  if (message_size < record.bytes.size()) error.details = record.bytes.substr(message_size + 1);
   switch (record.code) {
     case ipc::kResultTooLate:
       return deadline_exceeded(job);

@@ -98,6 +98,20 @@ def test_a_handler_says_what_is_wrong(server, probe):
     assert refused.data == {"reason": "invalid_params", "retryable": False, "executed": "unknown"}
 
 
+def test_a_handlers_error_has_details(server, probe):
+    big = {"params": "x" * 70_000}
+    running = server(
+        limits={"response_bytes": "64KiB"},
+        handlers={"params": probe("fails_with_params"), "text": probe("fails_with_text")},
+    )
+    failed = running.error_of("params", {"a": ["\u0000", 1]})
+    assert failed.code == 7 and failed.message == "see"
+    assert failed.data["details"] == {"a": ["\u0000", 1]}
+    assert running.error_of("params", big).code == -32008
+    wrong = running.error_of("text", {})
+    assert wrong.code == -32603 and "details are not JSON" in wrong.message
+
+
 def test_a_result_of_several_lines_is_one_answer(server, probe):
     running = server(handlers={"pretty": probe("pretty"), "echo": {}})
     with running.connect() as client:

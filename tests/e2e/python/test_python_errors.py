@@ -22,6 +22,10 @@ RAISES = """
             raise ringmaster.InvalidParams("items/0/count", "expected a positive number")
         if what == "error":
             raise ringmaster.Error(17, "expected luck, found none")
+        if what == "details":
+            raise ringmaster.Error(17, "see", {"where": [1, 2.5]})
+        if what == "no details":
+            raise ringmaster.Error(17, "see", [float("nan")])
         if what == "text":
             raise ValueError("several\\nlines")
         if what == "bare":
@@ -45,6 +49,7 @@ RAISES = """
     [
         ("params", -32602, "params/items/0/count: expected a positive number"),
         ("error", 17, "expected luck, found none"),
+        ("no details", -32000, "data[0]: NaN is no JSON"),
         ("text", -32000, "ValueError: several\nlines"),
         ("bare", -32000, "KeyError"),
         ("exit", -32000, "SystemExit: 3"),
@@ -62,6 +67,12 @@ def test_an_exception_answers_the_job(server, python, what, code, message):
     assert running.workers() == workers
 
 
+def test_an_error_has_details(server, python):
+    running = server(handlers={"f": python(RAISES)})
+    assert running.error_of("f", ["details"]).data["details"] == {"where": [1, 2.5]}
+    assert "details" not in running.error_of("f", ["error"]).data
+
+
 def test_os_exit_ends_the_worker(server, python):
     running = server(may_crash=True, handlers={"f": python(RAISES)})
     assert running.error_of("f", ["_exit"]).code == -32014
@@ -73,7 +84,7 @@ def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, pytho
     running.error_of("f", ["error"])
     running.error_of("f", ["bare"])
     running.wait_for_line(r'event=output .*text="Traceback \(most recent call last\):"')
-    running.wait_for_line(r"event=output .*handler.py.*, line 20, in run")
+    running.wait_for_line(r"event=output .*handler.py.*, line 24, in run")
     running.wait_for_line(r"event=output .*text=KeyError")
     assert not any("found none" in line for line in running.lines)
 

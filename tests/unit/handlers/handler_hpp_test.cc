@@ -45,9 +45,9 @@ struct InPlace {
 struct Batch {
   void run(std::span<const Job> jobs) {
     for (const Job& job : jobs) {
-      if (job.params() == "bad") throw Failure(RM_UPSTREAM_FAILED, "a bad one");
+      if (job.params() == "bad") throw Failure(RM_UPSTREAM_FAILED, "a bad one", "[1]");
       if (job.params() == "odd") {
-        job.fail(9, "odd");
+        job.fail(9, "odd", "{}");
       } else {
         job.answer(std::to_string(jobs.size()));
       }
@@ -93,11 +93,16 @@ void commit(const rm_job* job, size_t size) {
   Answer& answer = answers[static_cast<size_t>(job - first_job)];
   answer = {answer.count + 1, 0, std::string(room.data(), size)};
 }
-void fail(const rm_job* job, int32_t code, const char* message, size_t size) {
+void fail_with_details(const rm_job* job, int32_t code, const char* message, size_t size,
+                       rm_bytes details) {
   Answer& answer = answers[static_cast<size_t>(job - first_job)];
-  answer = {answer.count + 1, code, std::string(message, size)};
+  answer = {answer.count + 1, code,
+            std::string(message, size) + std::string(details.data, details.size)};
 }
-const rm_host kHost = {reserve, commit, fail};
+void fail(const rm_job* job, int32_t code, const char* message, size_t size) {
+  fail_with_details(job, code, message, size, {});
+}
+const rm_host kHost = {reserve, commit, fail, fail_with_details};
 
 struct Library {};  // as RINGMASTER_HANDLER makes one
 
@@ -201,11 +206,13 @@ TEST_CASE("handler.hpp: jobs are served together; an exception answers those tha
   std::vector<Answer> all = batch.run({"a", "odd", "b"});
   CHECK(all[0].text == "3");
   CHECK(all[1].code == 9);
+  CHECK(all[1].text == "odd{}");
   CHECK(all[2].text == "3");
   all = batch.run({"a", "bad", "b"});
   CHECK(all[0].code == 0);
   CHECK(all[1].code == RM_UPSTREAM_FAILED);
   CHECK(all[2].code == RM_UPSTREAM_FAILED);
+  CHECK(all[2].text == "a bad one[1]");
   for (const Answer& answer : all)
     CHECK(answer.count == 1);
 }

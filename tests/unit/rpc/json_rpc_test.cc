@@ -159,12 +159,13 @@ TEST_CASE("json_rpc: an error's data says what to do") {
   error.retry_after_ms = 40;
   error.executed = Executed::kUnknown;
   error.limit = 10000;
+  error.details = "{\n\"of\":1\r}";
   out.clear();
   append_error(out, Version::k2, "\"a\"", error);
   CHECK(out ==
         R"({"jsonrpc":"2.0","id":"a","error":{"code":-32009,"message":"full","data":)"
         R"({"reason":"queue_full","retryable":true,"retry_after_ms":40,"executed":"unknown",)"
-        R"("limit":10000}}})");
+        R"("limit":10000,"details":{ "of":1 }}}})");
 }
 
 TEST_CASE("json_rpc: a result is one line") {

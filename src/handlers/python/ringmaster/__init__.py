@@ -12,11 +12,15 @@ __all__ = ["Error", "InvalidParams", "Job", "job", "log"]
 
 
 class Error(Exception):
-    """The job fails with this code: one outside of -32768..-32000 that the method's users know."""
+    """The job fails with this code: one outside of -32768..-32000 that the method's users know.
 
-    def __init__(self, code: int, message: str):
+    `data`, anything that a result may be, reaches clients as `details` in the error's `data`.
+    """
+
+    def __init__(self, code: int, message: str, data: Any = None):
         super().__init__(message)
         self.code = code
+        self.data = data
 
 
 class InvalidParams(Error):

@@ -114,19 +114,19 @@ class Overrun(KeyboardInterrupt):
     """Raised in a job shortly before its worker is ended. Its stack is in the log already."""
 
 
-def failure(error: BaseException) -> tuple[int, str]:
-    """The code and message that answer the job. What the handler did not mean is logged."""
+def failure(error: BaseException) -> tuple[int, str, Any]:
+    """Code, message and data that answer the job. What the handler did not mean is logged."""
     if isinstance(error, ringmaster.Error):
-        return error.code, str(error)
+        return error.code, str(error), error.data
     if isinstance(error, Overrun):
-        return -32000, str(error)
+        return -32000, str(error), None
     text = "".join(traceback.format_exception(error))
     if len(text) > TRACEBACK_CHARACTERS:
         half = TRACEBACK_CHARACTERS // 2
         text = f"{text[:half]}\n...\n{text[-half:]}"
     sys.stderr.write(text)
     sys.stderr.flush()
-    return -32000, ": ".join(filter(None, [type(error).__name__, str(error)]))
+    return -32000, ": ".join(filter(None, [type(error).__name__, str(error)])), None
 
 
 def interrupt(*_):

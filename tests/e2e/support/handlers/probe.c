@@ -229,6 +229,11 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     for (;;) pause();
   } else if (strcmp(how, "fails") == 0) {
     host->fail(job, 7, "expected luck, found none", 25);
+  } else if (strcmp(how, "fails_with_params") == 0) {
+    host->fail_with_details(job, 7, "see\0unseen", 10, job->params);
+  } else if (strcmp(how, "fails_with_text") == 0) {
+    const rm_bytes details = {"{no", 3};
+    host->fail_with_details(job, 7, "see", 3, details);
   } else if (strcmp(how, "says_much") == 0) {
     char text[5000];
     memset(text, 'x', sizeof text);

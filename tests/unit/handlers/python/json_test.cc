@@ -83,7 +83,7 @@ std::string write(const std::string& expression) {
   JsonWriter writer(interpreter().name("plain"));
   const Ref value = interpreter().evaluate(expression);
   std::string text;
-  const bool is_written = writer.write(value.get(), text);
+  const bool is_written = writer.write(value.get(), "result", text);
   CHECK(PyErr_Occurred() == nullptr);
   return is_written ? text : "fault: " + writer.fault();
 }
@@ -202,7 +202,7 @@ void compare(const std::string& text) {
 
   JsonWriter writer(python.name("plain"));
   std::string written;
-  const bool is_written = writer.write(ours.get(), written);
+  const bool is_written = writer.write(ours.get(), "result", written);
   const Ref expected = python.call("dumps", ours);
   PyErr_Clear();  // an infinity, from a number beyond a double
   REQUIRE_MESSAGE(is_written == bool(expected), text << " " << writer.fault());

@@ -3,7 +3,7 @@
 namespace ringmaster::python {
 namespace {
 
-size_t view_count = 0;
+size_t exporter_count = 0;
 
 struct SharedBytes {
   PyObject ob_base;
@@ -14,21 +14,22 @@ struct SharedBytes {
 int get_buffer(PyObject* self, Py_buffer* buffer, int flags) {
   auto* bytes = reinterpret_cast<SharedBytes*>(self);
   constexpr int kReadOnly = 1;
-  const int refused = PyBuffer_FillInfo(buffer, self, const_cast<char*>(bytes->data), bytes->size,
-                                        kReadOnly, flags);
-  if (refused == 0) ++view_count;
-  return refused;
+  return PyBuffer_FillInfo(buffer, self, const_cast<char*>(bytes->data), bytes->size, kReadOnly,
+                           flags);
 }
 
-void release_buffer(PyObject*, Py_buffer*) {
-  --view_count;
+void destroy(PyObject* self) {
+  --exporter_count;
+  PyTypeObject* type = Py_TYPE(self);
+  type->tp_free(self);
+  Py_DECREF(type);
 }
 
 // Null: a Python exception is set.
 PyTypeObject* shared_bytes_type() {
   static PyType_Slot slots[] = {
       {Py_bf_getbuffer, reinterpret_cast<void*>(get_buffer)},
-      {Py_bf_releasebuffer, reinterpret_cast<void*>(release_buffer)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(destroy)},
       {0, nullptr},
   };
   static PyType_Spec spec = {"ringmaster.SharedBytes", sizeof(SharedBytes), 0,
@@ -44,6 +45,7 @@ Ref make_view(std::string_view bytes) {
   if (type == nullptr) return {};
   const Ref exporter = Ref::own(PyType_GenericAlloc(type, 0));
   if (!exporter) return {};
+  ++exporter_count;
   auto* made = reinterpret_cast<SharedBytes*>(exporter.get());
   made->data = bytes.data();
   made->size = static_cast<Py_ssize_t>(bytes.size());
@@ -51,7 +53,7 @@ Ref make_view(std::string_view bytes) {
 }
 
 size_t count_views() {
-  return view_count;
+  return exporter_count;
 }
 
 }  // namespace ringmaster::python

@@ -1,8 +1,8 @@
 // Shared bytes as a memoryview: the bytes of a job where they lie, read-only.
 //
 // Once a job is answered its memory may be another job's. A handler that keeps a view, or a NumPy
-// array made from one, would then read what belongs to another request. Only the exporter of the
-// bytes knows: it counts the views, and what was made from them.
+// array made from one, would then read what belongs to another request. Whatever can still read the
+// bytes keeps their exporter alive, which is `obj` of a view: so the exporters are counted.
 #pragma once
 
 #include <string_view>
@@ -14,7 +14,7 @@ namespace ringmaster::python {
 // Null: a Python exception is set. REQUIRES: the bytes outlive the view, as count_views() tells.
 Ref make_view(std::string_view bytes);
 
-// How many buffers are exported and not released.
+// How many views are kept, in any form.
 size_t count_views();
 
 }  // namespace ringmaster::python

@@ -61,7 +61,7 @@ def test_a_memoryview_has_the_bytes_where_they_lie(server, python):
     assert running.call("f", {"a": [1, {"x": "y"}], "b": "long"}) == ['[1,{"x":"y"}]', 6]
 
 
-@pytest.mark.parametrize("kept", ["a", "np.frombuffer(a, np.uint8)", "a[1:]", "[a]"])
+@pytest.mark.parametrize("kept", ["a", "np.frombuffer(a, np.uint8)", "a[1:]", "[a]", "a.obj"])
 def test_a_kept_view_ends_the_worker(server, python, kept):
     """After the answer: the next job finds nothing of it."""
     running = server(

@@ -26,6 +26,15 @@ def test_each_worker_has_seeds_of_its_own(server, python):
     assert drawn[0][0] != drawn[1][0] and drawn[0][1] != drawn[1][1]
 
 
+def test_what_a_module_prints_is_not_printed_by_workers(server, python):
+    running = server(handlers={"f": python("""
+        print("loaded", end="")
+        def run(): print("ran")
+    """)})
+    running.call("f")
+    running.wait_for_line(r"event=output .*text=ran$")
+
+
 def test_what_was_loaded_is_frozen_and_the_collector_off(server, python):
     running = server(handlers={"f": python("""
         import gc

@@ -133,6 +133,11 @@ def interrupt(*_):
     raise Overrun("the job overruns its timeout")
 
 
+def _flush_output():
+    """Or each worker would print it, too."""
+    sys.stdout.flush()
+
+
 def _reseed_numpy():
     if random := sys.modules.get("numpy.random"):
         random.seed()  # type: ignore[attr-defined]
@@ -144,3 +149,4 @@ def start(job: Callable[[], ringmaster.Job]):
     limit_threads()
     signal.signal(signal.SIGINT, interrupt)
     os.register_at_fork(before=gc.freeze, after_in_child=_reseed_numpy)
+    os.register_at_fork(before=_flush_output)

@@ -1,5 +1,6 @@
 #include "handlers/python/interpreter.h"
 
+#include <algorithm>
 #include <csignal>
 #include <dlfcn.h>
 #include <fstream>
@@ -32,7 +33,7 @@ std::string version_of(const std::string& venv) {
   for (std::string line; std::getline(file, line);) {
     const size_t is = line.find('=');
     if (!line.starts_with("version") || is == std::string::npos) continue;
-    return line.substr(line.find_first_not_of(' ', is + 1));
+    return line.substr(std::min(line.find_first_not_of(' ', is + 1), line.size()));
   }
   return {};
 }

@@ -113,6 +113,7 @@ def test_a_module_of_a_virtual_environment(server, tmp_path):
     "text, says",
     [
         ("home = /usr/bin\n", "is no virtual environment"),
+        ("version =\n", "is no virtual environment"),
         ("version = 3.9.1\n", "is of Python 3.9.1, expected 3.11"),
     ],
 )

@@ -145,10 +145,10 @@ typedef struct rm_handler {
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
 
-  /* The jobs in hand overrun: called up to 50 ms before the first of them has used up the
-   * timeout_ms of its method, when the server ends the worker. A handler that now answers its jobs
-   * and returns keeps its worker. Called in a signal handler of the thread that is in run(), so it
-   * may call async-signal-safe functions only. NULL: nothing to do. */
+  /* The jobs in hand overrun: called up to 50 ms before the first of them that has no answer has
+   * used up the timeout_ms of its method, when the server ends the worker. A handler that now
+   * answers its jobs and returns keeps its worker. Called in a signal handler of the thread that is
+   * in run(), so it may call async-signal-safe functions only. NULL: nothing to do. */
   void (*interrupt)(void* self);
 
   /* Writes the stack of the handler's own language, as text, to fd. Called before interrupt(), and

@@ -24,6 +24,8 @@ rm_bytes as_bytes(std::string_view text) {
   return {text.data(), text.size()};
 }
 
+constexpr uint64_t kNever = ~uint64_t{0};
+
 Desk* the_desk = nullptr;
 
 // A second answer to the same job is ignored.
@@ -68,7 +70,8 @@ void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   // Read first: once a job is answered, its header may be the next job's.
   const Handler& handler = handlers_[jobs.front().header->handler];
   measures_cpu_ = false;
-  ends_ns_ = ~uint64_t{0};
+  handler_ = &handler;
+  ends_ns_ = kNever;
   begun_ns_ = now_ns();
   for (const ipc::WorkerPort::Job& job : jobs)
     begun_ns_ = take(job, handler, begun_ns_);
@@ -81,6 +84,7 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
   Item& item = items_[count_];
   item.id = job.id;
   item.is_answered = false;
+  item.ends_ns = kNever;
   if (now >= header.deadline_ns) {
     answer(item, ipc::kResultTooLate, "the deadline passed before the job was run", ipc::kNotRun);
     return now;
@@ -97,7 +101,8 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
   if (fault) {
     answer(item, RM_INVALID_PARAMS, *fault, ipc::not_called(item.check_ns));
   } else {
-    ends_ns_ = std::min(ends_ns_, header.method_deadline_ns);
+    item.ends_ns = header.method_deadline_ns;
+    ends_ns_ = std::min(ends_ns_, item.ends_ns);
     jobs_[count_++] = {
         .params = as_bytes(params),
         .inputs = item.inputs,
@@ -135,6 +140,19 @@ Desk::Item* Desk::item_of(const rm_job* job) {
   return item.is_answered ? nullptr : &item;
 }
 
+void Desk::close(Item& item) {
+  item.is_answered = true;
+  reserver_ = nullptr;
+  if (item.ends_ns != ends_ns_) return;
+  uint64_t next_ns = kNever;
+  for (const Item& other : std::span(items_, count_)) {
+    if (!other.is_answered) next_ns = std::min(next_ns, other.ends_ns);
+  }
+  if (next_ns == ends_ns_ || next_ns == kNever) return;
+  ends_ns_ = next_ns;
+  overrun_timer_.set(*handler_, now_ns(), ends_ns_);
+}
+
 char* Desk::reserve(const rm_job* job, size_t size) {
   Item* item = item_of(job);
   if (item == nullptr) return nullptr;
@@ -164,8 +182,7 @@ void Desk::commit(const rm_job* job, size_t size) {
     return answer(*item, ipc::kResultInvalid,
                   fmt::format("the handler's result is not JSON: {}", *fault), run_ns(*item));
   }
-  item->is_answered = true;
-  reserver_ = nullptr;
+  close(*item);
   port_.commit(item->id, ipc::kResultOk, size, run_ns(*item), cpu_ns());
 }
 
@@ -193,8 +210,7 @@ void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t r
   if (room == nullptr) {
     return answer(item, ipc::kResultTooLarge, fmt::format("an error of {} bytes", size), run_ns);
   }
-  item.is_answered = true;
-  reserver_ = nullptr;
+  close(item);
   room += message.copy(room, message.size());
   if (!details.empty()) *room++ = '\0';
   details.copy(room, details.size());

@@ -42,6 +42,7 @@ class Desk {
   struct Item {
     ipc::Publication id;
     bool is_answered = false;
+    uint64_t ends_ns = 0;   // when the master ends this worker for it
     uint64_t check_ns = 0;  // how long the check of its params took
     rm_input inputs[ipc::kViewsMax - 1];
   };
@@ -50,6 +51,8 @@ class Desk {
   uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
+  // It is answered now, so it overruns no more.
+  void close(Item& item);
   // Answers with an error. `run_ns`: see ipc::RecordHeader. `details`: JSON; empty: none.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,
               std::string_view details = {});
@@ -68,7 +71,8 @@ class Desk {
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
   uint64_t begun_ns_ = 0;  // once all its jobs were checked
-  uint64_t ends_ns_ = 0;   // when the master ends this worker for one of them
+  const Handler* handler_ = nullptr;
+  uint64_t ends_ns_ = 0;  // when the master ends this worker for one that has no answer
   bool measures_cpu_ = false;
   uint64_t cpu_begun_ns_ = 0;
   // The last reserved room, and its job; null: none.

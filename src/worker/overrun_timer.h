@@ -5,7 +5,8 @@
 // Processes: a worker; one for each process.
 // Signals:   SIGRTMAX, for the worker's thread only. It may come late, while another handler or
 //            none runs: then it does nothing.
-// Cost:      one system call for each run of a handler with interrupt(); without, none.
+// Cost:      one system call for each run of a handler with interrupt(), and for a job of a batch
+//            that is answered while one with a later end runs; without interrupt(), none.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +24,8 @@ class OverrunTimer {
   // Creates the timer if one of the handlers has an interrupt().
   [[nodiscard]] Status create(const std::vector<Handler>& handlers);
 
-  // Before this handler runs jobs, the first of which the master ends at `ends_ns`.
+  // Before this handler runs jobs, the first of which the master ends at `ends_ns`, and again once
+  // that one is answered.
   void set(const Handler& handler, uint64_t now_ns, uint64_t ends_ns);
 
   // How long before that the handler is told: an eighth of the time left, at most this.

@@ -51,8 +51,6 @@ void send(const rm_host& host, const rm_job& job, const Answer& answer) {
 }  // namespace
 
 void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
-  // An interrupt that came after the end of its job.
-  if (PyErr_CheckSignals() != 0) PyErr_Clear();
   const bool is_batch = run_.get() == Py_None || (jobs.size() > 1 && run_batch_.get() != Py_None);
   const size_t together = is_batch ? jobs.size() : 1;
   for (size_t i = 0; i < jobs.size(); i += together)
@@ -64,6 +62,8 @@ void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
 }
 
 void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
+  // An interrupt that came after the end of its job.
+  if (PyErr_CheckSignals() != 0) PyErr_Clear();
   answers_.resize(jobs.size());
   for (Answer& answer : answers_) {
     answer.code = 0;

@@ -1,6 +1,9 @@
 """A job that overruns is interrupted before its worker is ended (handlers/overruns.c)."""
 
+import time
+
 import pytest
+from client import request
 from proc import wait_until
 from server import HANDLERS, compile_handler
 
@@ -58,6 +61,25 @@ def test_no_other_job_is_interrupted(overrunning):
         assert client.call("fast", {"what": "sleeps"}) == 0
         assert client.call("fast", {"what": "sleeps"}) == 0
 
+
+def test_an_answered_job_does_not_interrupt_the_rest_of_its_batch(server, probe, gate, overruns):
+    """The rest came a second later, and runs on after the first job's time has passed."""
+    running = server(
+        workers={"count": 1},
+        handlers={"hold": probe("hold"), "f": overruns | {"batch": 8}},
+        methods={"f": {"timeout_ms": 2000}},
+    )
+    held = gate()
+    with running.connect() as client:
+        held.hold(client, "hold")
+        client.send(request("f", {"what": "ends"}, 0))
+        time.sleep(1)
+        client.send(b"".join(request("f", {"what": "sleeps"}, n) for n in range(1, 5)))
+        client.send(request("none", id="all are in"))
+        assert client.answer()["id"] == "all are in"
+        held.open()
+        answers = client.answers(6)
+    assert [answers[n].get("result") for n in range(5)] == [0] * 5
 
 
 def test_a_crash_report_has_the_stack_of_the_handlers_language(server, overruns):

@@ -55,6 +55,7 @@ extern "C" {
 enum {
   RM_INVALID_PARAMS = -32602,  /* the request is wrong: the message names the parameter */
   RM_UPSTREAM_FAILED = -32015, /* a fetched body is wrong: the message names the field */
+  RM_OVERRAN = -32012,         /* the job was interrupted: see interrupt() */
   RM_HANDLER_FAILED = -32000,  /* anything else */
 };
 

@@ -37,6 +37,13 @@ void collect_garbage() {
   PyGC_Disable();
 }
 
+// A line that is not ended is logged as this job's, and not before the next job's first.
+void flush_output() {
+  PyObject* output = PySys_GetObject("stdout");
+  if (output == nullptr || output == Py_None) return;
+  if (!Ref::own(PyObject_CallMethod(output, "flush", nullptr))) PyErr_Clear();
+}
+
 void send(const rm_host& host, const rm_job& job, const Answer& answer) {
   if (answer.code != 0) {
     return host.fail_with_details(&job, answer.code, answer.text.data(), answer.text.size(),
@@ -55,6 +62,7 @@ void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
   const size_t together = is_batch ? jobs.size() : 1;
   for (size_t i = 0; i < jobs.size(); i += together)
     serve(host, jobs.subspan(i, together));
+  flush_output();
   uncollected_jobs_ += jobs.size();
   if (uncollected_jobs_ < kCollectEveryJobs) return;
   uncollected_jobs_ = 0;

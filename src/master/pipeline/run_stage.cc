@@ -166,6 +166,8 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   } else if (record.code == ipc::kResultOk) {
     events_.on_result(*job, record.bytes, now);
   } else {
+    const bool is_interrupted = record.code == ipc::kResultTooLate && record.was_run();
+    if (is_interrupted) note_timeout(*job, worker);
     events_.on_step_failed(*job, error_of(*job, record));
   }
   return true;

@@ -37,7 +37,14 @@ RAISES = """
         if what == "unspeakable":
             raise Unspeakable
         if what == "code":
-            raise ringmaster.Error("seventeen", "x")
+            for code in (0, -32000, -32768, 2**31, "17", 17.0):
+                try:
+                    ringmaster.Error(code, "x")
+                except ValueError as error:
+                    wrong = error
+                else:
+                    return f"{code!r} was accepted"
+            raise wrong
         if what == "_exit":
             os._exit(3)
         return "fine"
@@ -55,7 +62,7 @@ RAISES = """
         ("exit", -32000, "SystemExit: 3"),
         ("recursion", -32000, "RecursionError: maximum recursion depth exceeded"),
         ("unspeakable", -32000, "Unspeakable"),
-        ("code", -32000, "Error"),
+        ("code", -32000, "ValueError: expected a code of 32 bits that JSON-RPC leaves free, found 17.0"),
     ],
 )
 def test_an_exception_answers_the_job(server, python, what, code, message):
@@ -124,10 +131,12 @@ def test_what_it_prints_is_logged_with_its_job(server, python):
         def run():
             print("printed")
             ringmaster.log("noted", score=0.5)
+            print("begun", end="")
     """)})
     assert running.call("f") is None
     running.wait_for_line(r"event=output .*text=printed")
     running.wait_for_line(r'event=output .*text="noted score=0.5"')
+    running.wait_for_line(r"event=output .*method=f text=begun")
 
 
 def test_an_async_function_is_refused(server, python):

@@ -80,15 +80,28 @@ def test_a_job_that_overruns_is_interrupted(server, python):
     running = server(
         workers={"count": 1},
         handlers={"f": python("""
-            def run():
-                while True:
-                    pass
+            was_interrupted = False
+
+            def run(spins: bool):
+                global was_interrupted
+                try:
+                    while spins:
+                        pass
+                except KeyboardInterrupt:
+                    was_interrupted = True
+                    raise
+                return was_interrupted
         """)},
         methods={"f": {"timeout_ms": 500, "attempts": 1}},
     )
-    message = "the job overruns its timeout"
-    wait_until(lambda: running.error_of("f").message == message, "an interrupted job")
+
+    def is_interrupted():
+        assert running.error_of("f", [True]).code == -32012
+        return running.call("f", [False])  # of the same worker
+
+    wait_until(is_interrupted, "an interrupted job")
     running.wait_for_line(r"event=output .*handler.py.*, line \d+ in run")
+    running.wait_for_line(r"event=timeout .*method=f")
 
 
 def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, tmp_path):

@@ -10,6 +10,8 @@ from typing import Any, Callable, Mapping
 
 __all__ = ["Error", "InvalidParams", "Job", "job", "log"]
 
+RESERVED_CODES = range(-32768, -31999)  # for JSON-RPC and the server
+
 
 class Error(Exception):
     """The job fails with this code: one outside of -32768..-32000 that the method's users know.
@@ -18,6 +20,9 @@ class Error(Exception):
     """
 
     def __init__(self, code: int, message: str, data: Any = None):
+        is_free = type(code) is int and -(2**31) <= code < 2**31 and code not in RESERVED_CODES
+        if not is_free or code == 0:
+            raise ValueError(f"expected a code of 32 bits that JSON-RPC leaves free, found {code!r}")
         super().__init__(message)
         self.code = code
         self.data = data
@@ -27,7 +32,9 @@ class InvalidParams(Error):
     """The job fails with -32602. `path` names the parameter: "user_id", "items/0/count"."""
 
     def __init__(self, path: str, message: str):
-        super().__init__(-32602, f"{'/'.join(filter(None, ['params', path]))}: {message}")
+        Exception.__init__(self, f"{'/'.join(filter(None, ['params', path]))}: {message}")
+        self.code = -32602
+        self.data = None
 
 
 class Job(dict[str, Any]):

@@ -26,6 +26,7 @@ from ringmaster._signature import Signature
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000
+OVERRAN = -32012  # RM_OVERRAN of handler.h
 
 
 class Handler:
@@ -50,7 +51,7 @@ class Handler:
             self.run_batch = getattr(self._object, "run_batch", None)
             if self.run is None and self.run_batch is None:
                 raise Refused(f"{target}: expected a run() or run_batch() in the class, found none")
-        elif callable(found):
+        elif inspect.isroutine(found):
             self.run, self.run_batch = found, None
         else:
             raise Refused(f"{target}: expected a function or a class, found {type(found).__name__}")
@@ -87,8 +88,8 @@ class Handler:
     def self_test(self):
         test = getattr(self._object, "self_test", None)
         try:
-            if test is not None:
-                test()
+            if test is not None and test() is False:
+                raise Refused("self_test() returned False")
         except BaseException as error:
             traceback.print_exc()
             raise Refused(explain(error)) from None
@@ -119,7 +120,7 @@ def failure(error: BaseException) -> tuple[int, str, Any]:
     if isinstance(error, ringmaster.Error):
         return error.code, str(error), error.data
     if isinstance(error, Overrun):
-        return -32000, str(error), None
+        return OVERRAN, str(error), None
     text = "".join(traceback.format_exception(error))
     if len(text) > TRACEBACK_CHARACTERS:
         half = TRACEBACK_CHARACTERS // 2

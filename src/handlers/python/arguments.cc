@@ -136,7 +136,10 @@ bool Signature::complete(const rm_job& job, PyObject* arguments, Answer& answer)
     const Ref built = Ref::own(PyObject_CallOneArg(parameter.build.get(), value));
     if (built && PyDict_SetItem(arguments, parameter.key.get(), built.get()) == 0) continue;
     const bool is_fetched = is_input(job, parameter.name);
-    return fail(answer, is_fetched ? RM_UPSTREAM_FAILED : RM_INVALID_PARAMS,
+    const int32_t refused = is_fetched ? RM_UPSTREAM_FAILED : RM_INVALID_PARAMS;
+    // Others, such as an interrupt, are not about the value.
+    const bool is_refused = PyErr_ExceptionMatches(PyExc_Exception) != 0;
+    return fail(answer, is_refused ? refused : RM_HANDLER_FAILED,
                 (is_fetched ? "" : "params/") + parameter.name + ": " + take_exception_text());
   }
   return true;

@@ -125,6 +125,23 @@ def test_a_body_that_is_no_json_is_the_upstreams_fault(server, python):
     assert failed.message.startswith("users: TypeError: User.__init__() got an unexpected keyword")
 
 
+@pytest.mark.parametrize("error, code", [("ValueError", -32602), ("KeyboardInterrupt", -32000)])
+def test_what_a_dataclass_raises_refuses_the_value_unless_it_is_an_interrupt(
+    server, python, error, code
+):
+    running = server(handlers={"f": python(f"""
+        from dataclasses import dataclass
+        @dataclass
+        class User:
+            id: int
+            def __post_init__(self):
+                raise {error}("said")
+        def run(user: User): pass
+    """)})
+    failed = running.error_of("f", [{"id": 1}])
+    assert (failed.code, failed.message) == (code, f"params/user: {error}: said")
+
+
 def test_what_it_prints_is_logged_with_its_job(server, python):
     running = server(handlers={"f": python("""
         import ringmaster

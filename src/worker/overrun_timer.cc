@@ -21,7 +21,7 @@ void on_overrun(int) {
   const int error = errno;
   // An expiry for former jobs may have been under way when the timer was set anew.
   const Handler* const handler = Handler::running();
-  if (handler != nullptr && now_ns() >= due_ns) {
+  if (handler != nullptr && handler->has_interrupt() && now_ns() >= due_ns) {
     handler->write_stack(STDERR_FILENO);
     handler->interrupt();
   }

@@ -62,6 +62,17 @@ def test_no_other_job_is_interrupted(overrunning):
         assert client.call("fast", {"what": "sleeps"}) == 0
 
 
+def test_a_late_signal_of_the_timer_is_not_for_another_handler(server, overruns, probe):
+    """It can come late where a handler had it blocked."""
+    running = server(
+        workers={"count": 1},
+        handlers={"slow": overruns, "other": probe("raises_sigrtmax")},
+        methods={"slow": {"timeout_ms": 400}},
+    )
+    assert running.error_of("slow", {"what": "waits"}).message == "interrupted"
+    assert running.call("other") is None
+
+
 def test_an_answered_job_does_not_interrupt_the_rest_of_its_batch(server, probe, gate, overruns):
     """The rest came a second later, and runs on after the first job's time has passed."""
     running = server(

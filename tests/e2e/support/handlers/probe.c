@@ -266,6 +266,9 @@ static void run_one(const probe* self, const rm_host* host, const rm_job* job) {
     calculate(host, job, behave[1] == 'u' && behave[2] == 'm');
   } else if (strcmp(behave, "get_data") == 0) {
     answer_text(host, job, "[\"hello\", 5]");
+  } else if (strcmp(behave, "raises_sigrtmax") == 0) {
+    raise(SIGRTMAX);
+    answer_text(host, job, "null");
   } else {
     misbehave(behave, host, job);
   }

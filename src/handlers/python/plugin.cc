@@ -64,7 +64,7 @@ constexpr rm_handler kHandler = {
     .before_fork = ringmaster::python::before_fork,
     .after_fork_parent = ringmaster::python::after_fork_parent,
     .after_fork_child = ringmaster::python::after_fork_child,
-    .interrupt = [](void*) { ringmaster::python::interrupt(); },
+    .interrupt = [](void* self) { handler_of(self).interrupt(); },
     .write_stack = [](void*, int fd) { ringmaster::python::write_stack(fd); },
 };
 

@@ -69,9 +69,14 @@ void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
   collect_garbage();
 }
 
+void PythonHandler::interrupt() const {
+  if (has_several_ == 0) python::interrupt();
+}
+
 void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
   // An interrupt that came after the end of its job.
   if (PyErr_CheckSignals() != 0) PyErr_Clear();
+  has_several_ = jobs.size() > 1;
   answers_.resize(jobs.size());
   for (Answer& answer : answers_) {
     answer.code = 0;

@@ -7,6 +7,7 @@
 //            kCollectEveryJobs, after the answers have left.
 #pragma once
 
+#include <csignal>
 #include <memory>
 #include <ringmaster/handler.h>
 #include <span>
@@ -32,6 +33,9 @@ class PythonHandler {
   const std::string& description() const { return description_; }
 
   void run(const rm_host& host, std::span<const rm_job> jobs);
+  // In a signal handler: raises an exception in run(), but not while run_batch() has several jobs.
+  // That would fail all of them, while those that are in time run again once the worker was ended.
+  void interrupt() const;
 
  private:
   static constexpr size_t kCollectEveryJobs = 256;
@@ -59,6 +63,7 @@ class PythonHandler {
   std::string description_;
   JsonWriter writer_;
   std::vector<Answer> answers_;  // of the jobs in hand
+  volatile std::sig_atomic_t has_several_ = 0;
   size_t uncollected_jobs_ = 0;
 };
 

@@ -1,6 +1,7 @@
 """Python handlers: what the workers share with the fork server, and what each has of its own."""
 
 import re
+import time
 
 from client import request
 from proc import wait_until
@@ -102,6 +103,34 @@ def test_a_job_that_overruns_is_interrupted(server, python):
     wait_until(is_interrupted, "an interrupted job")
     running.wait_for_line(r"event=output .*handler.py.*, line \d+ in run")
     running.wait_for_line(r"event=timeout .*method=f")
+
+
+def test_a_job_that_overruns_does_not_fail_the_rest_of_its_batch(server, python, probe, gate):
+    code = """
+        class Model:
+            def run_batch(self, jobs):
+                while any(job["hangs"] for job in jobs):
+                    pass
+                return [len(jobs)] * len(jobs)
+    """
+    running = server(
+        workers={"count": 1},
+        may_crash=True,
+        handlers={"hold": probe("hold"), "f": python(code, "Model", batch=8)},
+        methods={"f": {"timeout_ms": 2000}},
+    )
+    held = gate()
+    with running.connect() as client:
+        held.hold(client, "hold")
+        client.send(request("f", {"hangs": True}, 0))
+        time.sleep(1)  # what comes then is in time when the first one is not
+        client.send(b"".join(request("f", {"hangs": False}, n) for n in (1, 2)))
+        client.send(request("none", id="all are in"))
+        assert client.answer()["id"] == "all are in"
+        held.open()
+        answers = client.answers(4)
+    assert answers[0]["error"]["code"] == -32012
+    assert [answers[n].get("result") for n in (1, 2)] == [1, 1]
 
 
 def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, tmp_path):

@@ -27,17 +27,18 @@ def rate_of(load: float) -> float:
     return round(load * CAPACITY, 2)
 
 
-def ideal(context: Context, load: float, seconds: float, seed: int) -> dict[str, Any]:
+def ideal(context: Context, load: float, seconds: float, seed: int,
+          fetch_ms: int = UPSTREAM_MS) -> dict[str, Any]:
     arrivals = arrivals_of(context.build / "bench/bounds/arrivals", rate_of(load), seed, seconds)
-    taken = latencies_ns(arrivals, WORKERS, UPSTREAM_MS * NS_PER_MS, CPU_MS * NS_PER_MS)
+    taken = latencies_ns(arrivals, WORKERS, fetch_ms * NS_PER_MS, CPU_MS * NS_PER_MS)
     found = sorted(ns / NS_PER_MS for ns in taken)
     return {"system": "ideal M/D/2", "sent": len(found), "lost": 0, "errors": 0,
             "ms": {str(percent): percentile(found, percent) for percent in PERCENTS}}
 
 
 def measure(context: Context, system: Contender, load: float, seconds: float,
-            seed: int) -> dict[str, Any]:
-    made = context.load(system, "fetch_burn", BURN, seconds=seconds, rate=rate_of(load),
+            seed: int, method: str = "fetch_burn", params: Any = BURN) -> dict[str, Any]:
+    made = context.load(system, method, params, seconds=seconds, rate=rate_of(load),
                         connections=4, seed=seed, drain_s=DRAIN_S)
     return {"system": system.name, "sent": made["sent"], "lost": made["lost"],
             "ms": of_all_sent(made), "errors": sum(made["errors"].values()), "bench": made}

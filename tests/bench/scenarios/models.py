@@ -27,6 +27,14 @@ MODEL_BYTES = 200_000_000
 MANY = 8
 
 
+def write_model(folder: Path) -> Path:
+    path = folder / "model"
+    with open(path, "wb") as file:
+        for _ in range(MODEL_BYTES // 1_000_000):
+            file.write(os.urandom(1_000_000))
+    return path
+
+
 def start(context: Context, library: Path, model: Path, workers: int) -> Ringmaster:
     handlers = {"large_model": {"library": library, "model": model}}
     return context.ringmaster(workers=workers, handlers=handlers)
@@ -45,12 +53,12 @@ def pss_sum(system: Ringmaster) -> int:
     return sum(pss_bytes(pid) for pid in system.server.processes())
 
 
-def kill_and_ask(system: Ringmaster, client) -> float:
+def kill_and_ask(system: Ringmaster, client, method: str, params: Any) -> float:
     """Milliseconds from SIGKILL to the answer of the worker that took over."""
     worker = system.server.workers()[0]
     seen, begin = len(system.server.lines), time.monotonic()
     os.kill(worker, signal.SIGKILL)
-    assert client.call("echo", [1]) == [1]
+    client.call(method, params)
     took_ms = (time.monotonic() - begin) * 1e3
     assert system.server.wait_for_worker(0, seen) != worker
     return took_ms
@@ -58,10 +66,7 @@ def kill_and_ask(system: Ringmaster, client) -> float:
 
 def run(context: Context) -> dict[str, Any]:
     library = compile_handler(context.folder / "large_model.so", SOURCE, "-std=c++20", "-O2")
-    model = context.folder / "model"
-    with open(model, "wb") as file:
-        for _ in range(MODEL_BYTES // 1_000_000):
-            file.write(os.urandom(1_000_000))
+    model = write_model(context.folder)
     pss = {}
     for workers in (1, MANY):
         system = start(context, library, model, workers)
@@ -72,7 +77,7 @@ def run(context: Context) -> dict[str, Any]:
     context.say(f"{each_mb:.2f} MB a worker")
     system = start(context, library, model, 1)
     with system.server.connect() as client:
-        took = [kill_and_ask(system, client) for _ in range(context.pick(30, 200))]
+        took = [kill_and_ask(system, client, "echo", [1]) for _ in range(context.pick(30, 200))]
     p50, p90 = median(took), quantiles(took, n=10)[-1]
     return {
         "targets": [

@@ -39,9 +39,10 @@ def write_params(folder: Path, kind: str, size: int) -> Path:
     return path
 
 
-def measure(context: Context, system: Contender, path: Path) -> dict[str, float]:
+def measure(context: Context, system: Contender, path: Path,
+            method: str = "echo") -> dict[str, float]:
     made = context.load(
-        system, "echo", path, seconds=context.pick(1.5, 6), concurrency=AT_ONCE,
+        system, method, path, seconds=context.pick(1.5, 6), concurrency=AT_ONCE,
         connections=AT_ONCE, warm_up_s=context.pick(0.3, 1), drain_s=60)
     errors = sum(made["errors"].values()) + made["lost"]
     if errors or not made["results"]:

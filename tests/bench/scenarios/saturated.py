@@ -42,10 +42,11 @@ def measure(context: Context, systems: list[Contender]) -> dict[str, list[dict[s
     return {name: made for name, made in runs.items() if name not in context.missing}
 
 
-def figures(context: Context, system: Contender, seed: int) -> dict[str, Figure]:
+def figures(context: Context, system: Contender, seed: int, method: str = "echo",
+            params: Any = ("$i",)) -> dict[str, Figure]:
     found = {}
     for connections in (CONNECTIONS, AT_ONCE):
-        made = context.load(system, "echo", ["$i"], seconds=context.pick(2, 5), concurrency=AT_ONCE,
+        made = context.load(system, method, params, seconds=context.pick(2, 5), concurrency=AT_ONCE,
                             connections=connections)
         if made["errors"] or made["lost"]:
             raise LoadFailed(f"{made['errors']} errors, {made['lost']} answers lost")

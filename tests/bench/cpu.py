@@ -24,8 +24,17 @@ def cpu_s(pid: int) -> float:
 
 def pss_bytes(pid: int) -> int:
     """Its memory, with its share of what it has in common with others."""
+    return _rollup_bytes(pid, "Pss")
+
+
+def private_bytes(pid: int) -> int:
+    """The memory that it has written and that no other process maps."""
+    return _rollup_bytes(pid, "Private_Dirty")
+
+
+def _rollup_bytes(pid: int, field: str) -> int:
     text = Path(f"/proc/{pid}/smaps_rollup").read_text()
-    return int(re.search(r"^Pss:\s+(\d+) kB", text, re.M).group(1)) * 1024
+    return int(re.search(rf"^{field}:\s+(\d+) kB", text, re.M).group(1)) * 1024
 
 
 def rss_bytes(pid: int) -> int:

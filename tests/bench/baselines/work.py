@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import functions
 import numpy
 import rpc
 import ujson
@@ -91,11 +92,19 @@ class Method(NamedTuple):
     run: Callable[[Any, bytes | None], str]
 
 
+def python(function: Callable[..., Any]) -> Method:
+    """Each parameter is the member of params with its name."""
+    return Method(False, lambda params, _: rpc.dumps(function(**params)))
+
+
 METHODS = {
     "echo": Method(False, echo),
     "burn": Method(False, burn),
     "fetch_burn": Method(True, burn),
     "interests.predict": Method(True, predict),
+    "noop": python(functions.noop),
+    "spin": python(functions.spin),
+    "count": python(functions.count),
 }
 
 

@@ -135,7 +135,8 @@ void interrupt() {
 }
 
 void write_stack(int fd) {
-  _Py_DumpTraceback(fd, main_thread);
+  // Null: a thread that has run no Python.
+  if (PyThreadState* thread = PyGILState_GetThisThreadState()) _Py_DumpTraceback(fd, thread);
 }
 
 }  // namespace ringmaster::python

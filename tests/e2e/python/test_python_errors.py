@@ -62,7 +62,7 @@ RAISES = """
         ("exit", -32000, "SystemExit: 3"),
         ("recursion", -32000, "RecursionError: maximum recursion depth exceeded"),
         ("unspeakable", -32000, "Unspeakable"),
-        ("code", -32000, "ValueError: expected a code of 32 bits that JSON-RPC leaves free, found 17.0"),
+        ("code", -32000, "ValueError: expected a code that JSON-RPC leaves free, found 17.0"),
     ],
 )
 def test_an_exception_answers_the_job(server, python, what, code, message):

@@ -22,7 +22,7 @@ class Error(Exception):
     def __init__(self, code: int, message: str, data: Any = None):
         is_free = type(code) is int and -(2**31) <= code < 2**31 and code not in RESERVED_CODES
         if not is_free or code == 0:
-            raise ValueError(f"expected a code of 32 bits that JSON-RPC leaves free, found {code!r}")
+            raise ValueError(f"expected a code that JSON-RPC leaves free, found {code!r}")
         super().__init__(message)
         self.code = code
         self.data = data

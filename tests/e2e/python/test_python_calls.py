@@ -151,6 +151,27 @@ def test_run_batch_gets_a_list_of_jobs(server, python):
     assert failed.message == "params: expected at most 0 by position, found more"
 
 
+def test_a_wrong_job_of_a_batch_fails_alone(server, python, probe, gate):
+    code = """
+        class Model:
+            def run_batch(self, jobs): return [job["x"] for job in jobs]
+    """
+    running = server(
+        workers={"count": 1}, handlers={"hold": probe("hold"), "f": python(code, "Model", batch=8)}
+    )
+    held = gate()
+    assert running.call("f", {"x": 0}) == 0
+    with running.connect() as client:
+        held.hold(client, "hold")
+        client.send(request("f", {"x": 1}, 1) + request("f", [2], 2) + request("f", {"x": 3}, 3))
+        client.send(request("none", id="all are in"))
+        assert client.answer()["id"] == "all are in"
+        held.open()
+        answers = client.answers(4)
+    assert answers[2]["error"]["code"] == -32602
+    assert [answers[n]["result"] for n in (1, 3)] == [1, 3]
+
+
 def test_the_job_in_hand(server, python):
     running = server(handlers={"f": python("""
         import time

@@ -200,7 +200,7 @@ void guard(Action&& action, Fail&& fail) noexcept {
   } catch (const std::exception& fault) {
     fail(RM_HANDLER_FAILED, fault.what(), "");
   } catch (...) {
-    fail(RM_HANDLER_FAILED, "threw what is no std::exception", "");
+    fail(RM_HANDLER_FAILED, "threw something that is not a std::exception", "");
   }
 }
 

@@ -28,7 +28,7 @@ class Signature {
   // From a Signature of ringmaster/_signature.py. False: a Python exception is set.
   bool read(PyObject* signature);
 
-  // The arguments by name, a dict. Null: the answer says what is wrong with the job.
+  // Returns a dict of the arguments, by name. Null: the job is wrong, and `answer` says how.
   Ref bind(const rm_job& job, Answer& answer) const;
 
  private:

@@ -10,7 +10,8 @@ namespace ringmaster::python {
 // The exception that is set, which is then no longer: with its traceback. REQUIRES: one is set.
 Ref take_exception();
 
-// "ValueError: what is wrong" of the exception that is set, which is then no longer.
+// Returns the type and message of the exception that is set, as "ValueError: a message", and clears
+// it.
 std::string take_exception_text();
 
 // The characters of a str, as UTF-8; lone surrogates are escaped. Of any other object: its type's

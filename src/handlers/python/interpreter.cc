@@ -27,7 +27,8 @@ std::string library_of(const void* address) {
   return ::dladdr(address, &info) != 0 ? info.dli_fname : "";
 }
 
-// The version in pyvenv.cfg, "3.11.2"; empty: there is none.
+// Returns the Python version that the environment's pyvenv.cfg names, such as "3.11.2". Empty: the
+// file is missing, or names none.
 std::string version_of(const std::string& venv) {
   std::ifstream file(venv + "/pyvenv.cfg");
   for (std::string line; std::getline(file, line);) {

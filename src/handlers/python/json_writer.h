@@ -38,7 +38,7 @@ class JsonWriter {
   bool number(PyObject* object);
   void string(PyObject* object);
   bool replaced(PyObject* object);
-  // Remembers what is wrong; the callers add where, from the inside out.
+  // Stores the fault's text and returns false. The callers then prepend the place, innermost first.
   bool fail(std::string what);
   bool fail_with_exception();
   void prepend_place(std::string_view place);

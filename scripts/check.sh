@@ -16,6 +16,8 @@ if [[ $1 == short ]]; then
 fi
 build=$1
 shift
+# Under a sanitizer the tests take several times as long.
+readonly deadline_s=3600
 make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
 
 case $build in
@@ -27,7 +29,7 @@ case $build in
     export ASAN_OPTIONS=detect_leaks=$leaks:detect_stack_use_after_return=1:strict_string_checks=1
     export LSAN_OPTIONS=suppressions=$PWD/tests/lsan_suppressions.txt:print_suppressions=0
     export UBSAN_OPTIONS=print_stacktrace=1:halt_on_error=1
-    exec scripts/test.sh build/asan "$@"
+    exec scripts/test.sh build/asan --deadline-s "$deadline_s" "$@"
     ;;
   tsan)
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
@@ -39,9 +41,9 @@ case $build in
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
     # used: it then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then
-      exec setarch -R scripts/test.sh build/tsan "${threads[@]}"
+      exec setarch -R scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
     fi
     echo "check: address randomization cannot be turned off here; TSan may refuse to start" >&2
-    exec scripts/test.sh build/tsan "${threads[@]}"
+    exec scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
     ;;
 esac

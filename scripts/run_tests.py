@@ -1,12 +1,12 @@
-"""run_tests.py OUT [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and tests/e2e, or
-those files of it, and adds them up.
+"""run_tests.py OUT [--deadline-s N] [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and
+tests/e2e, or those files of it, and adds them up.
 
 --only NAME runs tests/e2e/*/test_NAME.py and the unit test cases whose names begin with "NAME:".
 NAME may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.
 
 The last line is "N passed, N failed, N skipped". Besides a failed test, these count as failed: a
-suite that crashes, cannot be run, has no tests or is not done in time, and every process that a
-suite leaves behind.
+suite that crashes, cannot be run, has no tests or is not done in N seconds, and every process that
+a suite leaves behind.
 
 The unit tests and the two halves of the end-to-end tests run at once, then the end-to-end tests
 that are marked "alone" (see tests/e2e/support/share.py). pytest's results are in OUT/test-results.
@@ -25,8 +25,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass, field
 from pathlib import Path
 
-UNIT_DEADLINE_S = 1200
-E2E_DEADLINE_S = 900
+DEADLINE_S = 900
 PYTEST_NO_TESTS = 5  # its exit status
 INTERRUPTED = 130
 
@@ -51,6 +50,7 @@ class Selection:
     cases: list[str] = field(default_factory=list)  # patterns of unit test cases; empty: none
     files: list[str] = field(default_factory=list)  # of tests/e2e; empty: none
     is_all: bool = False  # all unit test cases, and `files`
+    deadline_s: int = DEADLINE_S  # of each suite
     unknown: list[str] = field(default_factory=list)  # names that nothing has
 
 
@@ -117,12 +117,12 @@ class UnitRun:
 
     name = "unit_tests"
 
-    def __init__(self, results: Path, cases: list[str]):
-        only = [f"--test-case={','.join(cases)}"] if cases else []
+    def __init__(self, results: Path, selection: Selection):
+        only = [f"--test-case={','.join(selection.cases)}"] if selection.cases else []
         argv = [str(results.parent / "unit_tests"), *only]
-        self.are_all = not cases
+        self.are_all = selection.is_all
         self.output = bytearray()
-        self.suite = Suite(self.name, results, UNIT_DEADLINE_S, argv,
+        self.suite = Suite(self.name, results, selection.deadline_s, argv,
                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self.reader = threading.Thread(target=pass_on,
                                        args=(self.suite.process.stdout, self.output), daemon=True)
@@ -169,15 +169,15 @@ def add_report(report: Path, counts: Counts) -> None:
 class E2eRun:
     """One of the pytest runs that share the files."""
 
-    def __init__(self, name: str, results: Path, share: Path, marked: str, files: list[str]):
+    def __init__(self, name: str, results: Path, share: Path, marked: str, selection: Selection):
         self.report = results / f"{name}.xml"
         self.report.unlink(missing_ok=True)
         self.log = results / f"{name}.log"
         argv = ["/usr/bin/python3", "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider",
-                f"--junitxml={self.report}", "-m", marked, *files]
+                f"--junitxml={self.report}", "-m", marked, *selection.files]
         with self.log.open("wb") as log:
             self.suite = Suite(
-                name, results, E2E_DEADLINE_S, argv, stdout=log,
+                name, results, selection.deadline_s, argv, stdout=log,
                 env=os.environ | {"RINGMASTER_BUILD": str(results.parent),
                                   "RINGMASTER_SHARE": str(share)})
 
@@ -191,25 +191,25 @@ class E2eRun:
             counts.fail(f"{self.suite.name} did not run: exit status {status}")
 
 
-def begin_e2e(names: list[str], marked: str, results: Path, files: list[str]) -> list[E2eRun]:
-    if not files:
+def begin_e2e(names: list[str], marked: str, results: Path, selection: Selection) -> list[E2eRun]:
+    if not selection.files:
         return []
     share = results / "share"
     shutil.rmtree(share, ignore_errors=True)
     share.mkdir()
-    return [E2eRun(name, results, share, marked, files) for name in names]
+    return [E2eRun(name, results, share, marked, selection) for name in names]
 
 
 def run_tests(results: Path, selection: Selection, counts: Counts) -> None:
     has_unit_tests = selection.is_all or selection.cases
-    unit_tests = UnitRun(results, selection.cases) if has_unit_tests else None
-    halves = begin_e2e(["e2e-1", "e2e-2"], "not alone", results, selection.files)
+    unit_tests = UnitRun(results, selection) if has_unit_tests else None
+    halves = begin_e2e(["e2e-1", "e2e-2"], "not alone", results, selection)
     if unit_tests:
         unit_tests.add_to(counts)
     before = counts.total()
     for half in halves:
         half.add_to(counts)
-    for run in begin_e2e(["e2e-alone"], "alone", results, selection.files):
+    for run in begin_e2e(["e2e-alone"], "alone", results, selection):
         run.add_to(counts)
     if selection.files and counts.total() == before:
         counts.fail("no end-to-end tests found")
@@ -218,12 +218,15 @@ def run_tests(results: Path, selection: Selection, counts: Counts) -> None:
 def read_arguments() -> tuple[Path, Selection]:
     parser = argparse.ArgumentParser(prog="run_tests.py")
     parser.add_argument("out", type=Path)
+    parser.add_argument("--deadline-s", type=int, default=DEADLINE_S)
     parser.add_argument("--only", default="")
     parser.add_argument("files", nargs="*")
-    given = parser.parse_args()
+    given = parser.parse_intermixed_args()
+    selection = Selection(files=given.files or ["tests/e2e"], is_all=True)
     if given.only:
-        return given.out.resolve(), select([name for name in given.only.split(",") if name])
-    return given.out.resolve(), Selection(files=given.files or ["tests/e2e"], is_all=True)
+        selection = select([name for name in given.only.split(",") if name])
+    selection.deadline_s = given.deadline_s
+    return given.out.resolve(), selection
 
 
 def main() -> int:

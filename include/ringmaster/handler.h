@@ -14,13 +14,13 @@
  * Memory:   everything that the host passes in is owned by the host and valid until the call
  *           returns; a job's params and inputs only until the job is answered: then the memory may
  *           be another job's. They are mapped read-only: writing to them ends the worker.
- *           What load() returns is owned by the handler, until unload().
+ *           The handler owns what load() returns, until unload().
  * Sandbox:  run() has CPU, memory, threads and files; the network, other programs and processes,
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
  * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
  *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
- *           SIGRTMAX is the worker's, with SA_RESTART, where a handler has an interrupt().
+ *           SIGRTMAX belongs to the worker, with SA_RESTART, if a handler has an interrupt().
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the
@@ -96,7 +96,7 @@ typedef struct rm_host {
    * the method's users know; `message` says what was expected and what was found. */
   void (*fail)(const rm_job* job, int32_t code, const char* message, size_t message_size);
   /* The same, with details for the client's program: one JSON value, which becomes the member
-   * `details` of the error's data. A job whose details are no JSON is answered with -32603, one
+   * `details` of the error's data. A job whose details are not JSON is answered with -32603, one
    * whose details and message are longer than `limits.response_bytes` with -32008. */
   void (*fail_with_details)(const rm_job* job, int32_t code, const char* message,
                             size_t message_size, rm_bytes details);
@@ -146,15 +146,15 @@ typedef struct rm_handler {
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
 
-  /* The jobs in hand overrun: called up to 50 ms before the first of them that has no answer has
-   * used up the timeout_ms of its method, when the server ends the worker. A handler that now
-   * answers its jobs and returns keeps its worker. Called in a signal handler of the thread that is
-   * in run(), so it may call async-signal-safe functions only. NULL: nothing to do. */
+  /* Called when the jobs in hand overrun: up to 50 ms before the first unanswered one has used up
+   * the timeout_ms of its method. At that timeout the server ends the worker, unless the handler
+   * has answered its jobs and returned. Called in a signal handler of the thread that is in run(),
+   * so it may call async-signal-safe functions only. NULL: nothing to do. */
   void (*interrupt)(void* self);
 
-  /* Writes the stack of the handler's own language, as text, to fd. Called before interrupt(), and
-   * where run() crashes, in a signal handler: async-signal-safe functions only. The text becomes
-   * lines of the log, of a crash 3 KiB at most. NULL: nothing to write. */
+  /* Writes the stack of the handler's own language, as text, to fd. Called in a signal handler,
+   * before interrupt() and when run() crashes: async-signal-safe functions only. The text becomes
+   * lines of the log; of a crash, 3 KiB at most. NULL: nothing to write. */
   void (*write_stack)(void* self, int fd);
 } rm_handler;
 
@@ -198,8 +198,8 @@ typedef struct rm_handler {
  *
  * An integer may be written 2.0, and has at most 64 bits; numbers of a schema are from -2^62 to
  * 2^62, and multipleOf is an integer. enum and const are for scalars, which are compared by a hash
- * that can be forged: run() must check values that would be unsafe itself, and also what these
- * keywords cannot express (a pattern, a $ref). */
+ * that can be forged: run() itself must check values that would be unsafe, and what these keywords
+ * cannot express (a pattern, a $ref). */
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */
 #if defined(__GNUC__)

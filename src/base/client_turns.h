@@ -20,7 +20,7 @@ class ClientTurns {
   using Queues = std::map<Client, std::list<Item>>;
 
  public:
-  // Of an item that waits.
+  // Where a waiting item is.
   struct Place {
     typename Queues::iterator queue;
     typename std::list<Item>::iterator item;

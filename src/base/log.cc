@@ -248,8 +248,8 @@ ssize_t write_now(int fd, const std::string& line) {
   return sent < 0 && errno == ENOTSOCK ? ::write(fd, line.data(), line.size()) : sent;
 }
 
-// Where TOSTOP is set (stty tostop), a terminal sends SIGTTOU to a process in the background that
-// writes, and restarts the write, again and again; but not to a thread that blocks SIGTTOU.
+// Where TOSTOP is set (stty tostop), a terminal sends SIGTTOU to a background process that writes,
+// and restarts the write, again and again. A thread that blocks SIGTTOU gets none, and writes.
 ssize_t write_to_terminal(int fd, const std::string& line) {
   sigset_t stop, before;
   ::sigemptyset(&stop);

@@ -8,11 +8,12 @@
 // Death:     a line is one write(2): written whole or not at all, except a line longer than
 //            PIPE_BUF to a pipe with less room.
 // Blocking:  log() never waits for a reader, but a write to a file can wait for the disk. While a
-//            pipe, a terminal or a socket is full, lines are lost; before the next written line,
-//            another line counts them. No other process can change that by a flag: log() opens a
-//            pipe or a terminal anew, and uses a flag of each call for a socket. Only another
-//            user's pipe, which cannot be opened anew, is polled and then written to as inherited.
-//            From the background of a terminal log() writes, too, whatever `stty tostop` says.
+//            pipe, a terminal or a socket is full, lines are lost. A line with their number
+//            precedes the next written line. No other process can change that by a flag: log()
+//            opens a pipe or a terminal anew, and uses a flag of each call for a socket. Only
+//            another user's pipe, which cannot be opened anew, is polled and then written to as
+//            inherited. log() also writes from the background of a terminal, whatever `stty tostop`
+//            says.
 // Limits:    the first 1000 bytes of a field; control characters and invalid UTF-8 are escaped.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once

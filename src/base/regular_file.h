@@ -1,7 +1,7 @@
 // Opens and reads the files that a configuration names.
 //
-// Only regular files: to open a FIFO waits for a writer, perhaps for ever, and a device may have no
-// end. A reload opens these files, and a master that waits serves no client.
+// Only regular files: opening a FIFO waits for a writer, perhaps for ever, and reading a device may
+// never end. A reload opens these files, and a master that waits serves no client.
 #pragma once
 
 #include <cstddef>

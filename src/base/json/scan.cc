@@ -110,8 +110,8 @@ class Events {
   // The end of the parsed part of the text.
   size_t end() const { return stream_->Tell() - opened_ + from_; }
 
-  // RapidJSON reports a scalar after it: the scalar began behind the separators after the last
-  // event.
+  // RapidJSON reports a scalar once it has read it. The scalar began behind the separators that
+  // follow the last event.
   bool scalar(Kind kind, std::string_view decoded = {}) {
     const size_t last_end = std::exchange(last_end_, end());
     if (depth_ > depth_max_) return true;
@@ -122,7 +122,7 @@ class Events {
     return true;
   }
 
-  // RapidJSON reports a bracket after it.
+  // RapidJSON reports a bracket once it has read it.
   bool enter(Kind kind) {
     if (is_in_opening()) return true;
     if (depth_ == kMaxDepth) return false;

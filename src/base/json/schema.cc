@@ -42,8 +42,8 @@ class Feed {
   bool Uint(unsigned i) { return validator_.Uint(i) || refuse(std::to_string(i)); }
   bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
   bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
-  // In draft 7 2.0 is an integer, in draft 4, the validator's, it is not. The validator casts
-  // doubles to integers; a double too large for that exceeds every bound.
+  // 2.0 is an integer in draft 7, but not in draft 4, which the validator implements. The validator
+  // casts doubles to integers; a double too large for that exceeds every bound.
   bool Double(double d) {
     if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
     const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);

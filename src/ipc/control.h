@@ -92,7 +92,7 @@ class ControlChannel {
   // Never waits. False: the socket is full, nothing was sent.
   [[nodiscard]] Result<bool> try_send(const ControlMessage& message, std::span<const int> fds = {});
   enum class Received { kMessage, kNothingYet, kEnd };
-  // Fails on a packet that is no message.
+  // Fails on a packet that is not a message.
   [[nodiscard]] Result<Received> receive(ControlMessage& message);
 
  private:

@@ -26,7 +26,8 @@ class FreeUnits {
   std::optional<uint32_t> lowest(uint32_t length) const { return find(length, true); }
   std::optional<uint32_t> highest(uint32_t length) const { return find(length, false); }
 
-  // Takes or frees the units [start, start + length). REQUIRES: all are free; none is free.
+  // Takes or frees the units [start, start + length). REQUIRES: take(): all are free; give_back():
+  // none is free.
   void take(uint32_t start, uint32_t length) { set(start, length, false); }
   void give_back(uint32_t start, uint32_t length) { set(start, length, true); }
 

@@ -75,8 +75,8 @@ class MasterPort {
   // checks the results; the cursor is a hint, and the master's bell is set anew before and after
   // each wait.) Passes the publications that the words name to `name`, some of them twice.
   // `is_published`: whether a publication in the ring is with the workers, by the job table. A
-  // publication that was so before the call, and that is neither named nor among the results of the
-  // next drain(), was lost to damage.
+  // publication that was with the workers before the call, and is neither named nor among the
+  // results of the next drain(), was lost to damage.
   using IsPublished = std::function<bool(Publication id)>;
   using Name = std::function<void(Publication id)>;
   [[nodiscard]] Status audit(const IsPublished& is_published, const Name& name) const;

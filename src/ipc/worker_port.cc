@@ -73,7 +73,7 @@ std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
   if (check(claim->id) && are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
-  ring_.give_back(*claim);  // try_next() reports a damaged one later, with none in hand
+  ring_.give_back(*claim);  // if damaged: try_next() reports it once no job is in hand
   return std::nullopt;
 }
 

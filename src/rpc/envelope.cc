@@ -66,7 +66,7 @@ void Envelope::key(std::string_view text, size_t level) {
     if (member_ == kOther) {
       note_other(text);
     } else if (at(member_).is_present()) {
-      duplicate_ = duplicate_ == kId ? kId : member_;  // a doubtful id may not be echoed
+      duplicate_ = duplicate_ == kId ? kId : member_;  // an ambiguous id is never echoed
     }
   } else if (level == 2) {
     is_in_meta_ = member_ == kParams && text == "_meta";

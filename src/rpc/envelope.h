@@ -67,7 +67,7 @@ class Envelope {
   Found found_[kKnownMembers];
   Member member_ = kOther;  // the next value is this member's
   std::optional<Member> duplicate_;
-  // Hashes are enough: two keys collide only in a request made for that.
+  // Hashes are enough: two keys collide only in a request that was crafted to.
   std::array<size_t, kMaxOtherMembers> other_hashes_;
   size_t other_count_ = 0;
   std::string method_;

@@ -11,8 +11,8 @@
 // header, too, and empty lines before headers are skipped. An unreadable length is final.
 // HTTP: see http_reader.h.
 //
-// Pure: no I/O, no clock. Reads each byte once. Except for that character, the result does not
-//       depend on how the bytes are divided.
+// Pure: no I/O, no clock. Reads each byte once. The result does not depend on how the bytes are
+//       divided, except where such a character stands behind a value.
 // Memory: holds the unfinished message, at most message_bytes_max and one byte, twice that while
 //         the buffer grows; the bytes behind a long message, until next() reads them; and at most
 //         kHeaderBytesMax of headers. A message that was fed whole is not copied. Of a long message
@@ -77,7 +77,7 @@ class Framer {
   // since.
   std::shared_ptr<const void> take_message();
 
-  // Takes the bytes that next() has not read out of the framer: the caller keeps them, and feeds
+  // Removes from the framer the bytes that next() has not read. The caller keeps them, and feeds
   // them later. REQUIRES: the framer is between two messages.
   std::string_view take_rest();
 

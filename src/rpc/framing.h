@@ -29,7 +29,7 @@ std::string frame_head(Framing framing, size_t size);
 std::string_view frame_tail(Framing framing);
 
 // The length of a message, by its headers, which include the empty line. Empty: they have no valid
-// length, or 0: no message is empty.
+// length, or the length 0, since no message is empty.
 std::optional<size_t> content_length(std::string_view headers);
 
 }  // namespace ringmaster::rpc

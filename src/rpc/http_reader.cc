@@ -28,7 +28,7 @@ constexpr size_t kPendingBytesMax = HttpReader::kHeadBytesMax;
 
 constexpr std::string_view kHeadEnd = "\r\n\r\n";
 
-// Once Beast has read the beginning of the last chunk, it asserts that it gets all of it.
+// Once Beast has read the beginning of the last chunk, it asserts that it gets the whole chunk.
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 
 // Beast allocates each field separately, with more bytes than the shortest field has.

@@ -1,8 +1,8 @@
 // HttpReader: reads HTTP/1.0 and 1.1 requests from a client's stream, by Boost.Beast's parser.
 //
 // A request is reported twice: when its head is complete, so that it can be refused before its body
-// is sent, and when its body is complete. http_policy.h has the rules for requests. An error that
-// ends the connection: HTTP/1.1 without exactly one Host, an invalid Host, other codings than
+// is sent, and when its body is complete. http_policy.h has the rules for requests. Errors, which
+// end the connection: HTTP/1.1 without exactly one Host, an invalid Host, other codings than
 // chunked, any coding in HTTP/1.0, control characters in a chunk extension, a head of over 8 KiB or
 // 128 fields, and Beast's errors: contradicting lengths, malformed fields.
 // Pure: no I/O.

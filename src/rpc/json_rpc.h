@@ -1,8 +1,8 @@
 // JSON-RPC 2.0 (and 1.0 as Go's net/rpc/jsonrpc sends it): parses requests, writes responses.
 //
 // Pure: no I/O, no clock. One SAX pass checks that the whole message is JSON and notes where the
-// members of each envelope lie; no DOM of a payload is ever built. A second pass over the params
-// of a request finds the members that are wanted of them, if any are.
+// members of each envelope lie; no DOM of a payload is ever built. A second pass over the params of
+// a request finds the members that the method's fetches need, if any.
 // Memory:  a Request points into the parsed message, and is valid as long.
 // Limits:  ids of at most kMaxIdBytes, nesting of at most kMaxDepth, batches of `batch_items`.
 // Source:  https://www.jsonrpc.org/specification; where it leaves an answer open,
@@ -61,7 +61,7 @@ struct Message {
   bool is_batch = false;  // the answers go into one array
 };
 
-// By method: the dotted names of the members that are wanted of its params.
+// By method: the dotted names of the members of its params that its fetches need.
 using Wanted = std::unordered_map<std::string, std::vector<std::string>>;
 
 // Parses one whole message. Never fails: an error becomes a Request with `error`. A batch that is

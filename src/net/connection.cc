@@ -62,7 +62,7 @@ void Connection::update_reading() {
     return;
   }
   if (!is_shaking_hands()) {
-    waiting_since_ns_ = now_ns();  // no timeout runs while not read
+    waiting_since_ns_ = now_ns();  // no timeout runs while reading is held
     message_bytes_ = 0;
   }
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {

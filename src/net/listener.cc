@@ -17,7 +17,7 @@
 namespace ringmaster::net {
 namespace {
 
-// Then connected clients get their turn.
+// After so many, the clients that are connected get their turn.
 constexpr int kAcceptsPerWakeUp = 64;
 
 // How long accepting pauses when the system has no descriptor or memory.

@@ -16,8 +16,8 @@ namespace {
 constexpr unsigned char kSessionIds[] = "ringmaster";
 constexpr unsigned char kHttp[] = "\x08http/1.1";
 
-// Of TLS 1.2; the suites of TLS 1.3 are all of this kind. The certificate's key decides between
-// ECDSA and RSA.
+// Suites of TLS 1.2 with forward secrecy; all suites of TLS 1.3 have it. The certificate's key
+// decides between ECDSA and RSA.
 constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr char kCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 

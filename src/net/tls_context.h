@@ -2,11 +2,11 @@
 // command.
 //
 // At either end: TLS 1.2 or later, no renegotiation, no compression; a key with a passphrase is
-// refused, since no person could type it in. The server's: the key exchange is elliptic (X25519,
-// P-256, P-384), the cipher AES-GCM or ChaCha20; the server's order of preference holds. OpenSSL's
-// defaults also have ffdhe8192, where one hello costs 130 ms, and suites without forward secrecy.
-// Where clients need a certificate, no session is resumed: a ticket would let in a client whose
-// certificate has expired since.
+// refused, since nobody is there to type the passphrase. The server's: the key exchange is elliptic
+// (X25519, P-256, P-384), the cipher AES-GCM or ChaCha20; the server's order of preference holds.
+// OpenSSL's defaults also have ffdhe8192, where one hello costs 130 ms, and suites without forward
+// secrecy. Where clients need a certificate, no session is resumed: a ticket would let in a client
+// whose certificate has expired since.
 // Memory: a connection keeps the context that it began with; a reload makes another one.
 #pragma once
 

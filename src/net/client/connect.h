@@ -15,7 +15,7 @@ class Deadline {
  public:
   explicit Deadline(uint64_t timeout_ms);
 
-  // Lets the next call on `fd` block for the time that remains; false: none does.
+  // Lets the next call on `fd` block for the time that remains; false: no time remains.
   bool apply(int fd) const;
   // The error when the deadline has passed.
   tl::unexpected<Error> passed(const std::string& address) const;

@@ -19,8 +19,8 @@ size_t line_of(const Value& root, std::initializer_list<std::string_view> path) 
   return at == nullptr ? 0 : at->line;
 }
 
-// A connection holds an incoming request and an outgoing answer: if the largest of either exceeded
-// the limit, its client would be closed each time.
+// A connection holds an incoming request and an outgoing answer. If the largest of either exceeded
+// the limit, the server would close the connection each time.
 void check_connection_memory(Problems& problems, const Value& root, const Limits& limits) {
   const uint64_t needed = limits.request_bytes + limits.response_bytes;
   if (limits.connection_memory_bytes >= needed) return;

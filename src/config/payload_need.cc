@@ -14,7 +14,7 @@ constexpr uint64_t kFirstBodyBytes = 16 << 10;
 
 uint64_t payload_bytes_max(const Options& options, const Method& method) {
   const auto block_bytes = ipc::PayloadStore::block_bytes;
-  // Of the request, the block has a part of the message, and the traceparent of an HTTP header.
+  // The request's block holds a part of the message, and the traceparent of an HTTP header.
   uint64_t kept = block_bytes(options.limits.request_bytes + kTraceparentBytes);
   uint64_t most = kept;
   for (size_t i = 0; i < method.steps.size(); ++i) {

@@ -32,7 +32,7 @@ Value all_defaults() {
   return std::move(*parsed);
 }
 
-// The table of a section in it; nullptr: the section is a step's.
+// The table of a section in it; nullptr: the section describes a step.
 const Value* find_table(const Value& defaults, const Section& section) {
   const Value* const table = find(defaults, section.name);
   return table != nullptr && section.is_named ? find(*table, kName) : table;

@@ -16,7 +16,7 @@ constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
 constexpr size_t kNameBytesMax = 64;
 constexpr size_t kFileBytesMax = 1 << 20;
-// The limit: a client's token is compared with all of them.
+// Limited, since a client's token is compared with all of them.
 constexpr size_t kTokensMax = 1000;
 
 bool is_visible(std::string_view text) {

@@ -174,7 +174,7 @@ std::string encode(const Confinement& confinement) {
 Result<Confinement> decode_confinement(const std::string& text) {
   Confinement confinement;
   if (text.size() != sizeof confinement) {
-    return fail(ExitCode::kInternal, "a confinement of another size");
+    return fail(ExitCode::kInternal, "expected a whole confinement, found another size");
   }
   std::memcpy(&confinement, text.data(), sizeof confinement);
   return confinement;
@@ -190,13 +190,13 @@ std::string encode(const HandlerSpec& spec) {
 Result<HandlerSpec> decode_handler(const std::string& text) {
   HandlerSpec spec;
   if (!text.ends_with('\0') || std::count(text.begin(), text.end(), '\0') % 2 != 0) {
-    return fail(ExitCode::kInternal, "half of a handler's description");
+    return fail(ExitCode::kInternal, "expected a whole handler, found a part of one");
   }
   size_t at = 0;
   spec.name = next_field(text, at);
   spec.library = next_field(text, at);
   if (spec.name.empty() || spec.library.empty()) {
-    return fail(ExitCode::kInternal, "a handler without a name or a library");
+    return fail(ExitCode::kInternal, "expected a handler with a name and a library");
   }
   while (at < text.size()) {
     std::string key = next_field(text, at);
@@ -213,7 +213,8 @@ std::string encode(const MethodSpec& spec) {
 }
 
 Result<MethodSpec> decode_method(const std::string& text) {
-  if (!text.ends_with('\0')) return fail(ExitCode::kInternal, "half of a method's names");
+  if (!text.ends_with('\0'))
+    return fail(ExitCode::kInternal, "expected all names of a method, found a part");
   size_t at = 0;
   MethodSpec spec{next_field(text, at)};
   while (at < text.size())

@@ -18,7 +18,7 @@ Status check_token_answer(const std::string& address, const std::string& answer)
   if (json::find_member(answer, "result") == "true") return {};
   const std::string_view why = json::find_member(answer, "error.message");
   return fail(ExitCode::kResource,
-              fmt::format("{} does not take the token: {}", address, why.empty() ? answer : why));
+              fmt::format("{} does not accept the token: {}", address, why.empty() ? answer : why));
 }
 
 Status show_token(int fd, const std::string& address, const std::string& token,

@@ -236,7 +236,7 @@ def test_the_commands_show_a_token(server, tokens, build, tmp_path):
         report = json.loads(run("bench", "--token-file", file, *framing, *brief).stdout)
         assert report["results"] > 0 and report["errors"] == {} and report["lost"] == 0, report
     done = run("call", "--token-file", wrong, "echo", "[1]")
-    assert done.returncode == 71 and "does not take the token" in done.stderr, done
+    assert done.returncode == 71 and "does not accept the token" in done.stderr, done
     done = run("call", "--token-file", tmp_path / "none", "echo", "[1]")
     assert done.returncode == 64 and f"{tmp_path}/none: cannot read" in done.stderr, done
     done = run("call", "echo", "[1]")

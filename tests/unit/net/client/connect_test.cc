@@ -90,7 +90,7 @@ TEST_CASE("show token: only the result true is a yes") {
   CHECK(!shown("hello\n"));
   const Status refused = shown("{\"id\":0,\"error\":{\"message\":\"unknown token\"}}\n");
   REQUIRE(!refused);
-  CHECK(refused.error().message == "the server does not take the token: \"unknown token\"");
+  CHECK(refused.error().message == "the server does not accept the token: \"unknown token\"");
 }
 
 TEST_CASE("show token: a connection that closes before the answer is whole is an error") {

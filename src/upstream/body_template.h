@@ -30,8 +30,8 @@ class BodyTemplate {
   // The dotted names of the template's parameters, in their order.
   const std::vector<std::string>& names() const { return names_; }
 
-  // The body with these values of the parameters, in the order of names(), or the dotted name of a
-  // parameter whose value is empty: the request has none.
+  // The body with these values of the parameters, in the order of names(). An error: the dotted
+  // name of a parameter whose value is empty, since the request lacks it.
   tl::expected<std::string, std::string> render(std::span<const std::string_view> values) const;
 
  private:

@@ -35,7 +35,7 @@ class ConnectionPool {
   struct Transfer {
     Easy easy;
     uint64_t deadline_ns = 0;
-    const void* client = nullptr;  // names its client; nothing is read there
+    const void* client = nullptr;  // identifies its client; never dereferenced
     uint64_t began_ns = 0;         // when it was given a connection
     CurlLoop* multi = nullptr;     // that runs it; null: it waits, and has these:
     std::list<Transfer*>::iterator place;
@@ -49,7 +49,7 @@ class ConnectionPool {
 
   // Call once for each transfer, before start(); its easy handle may be used again.
   void adopt(Transfer& transfer);
-  // Neither calls OnDone before it has returned. REQUIRES: no deadline of an earlier start() is
+  // Neither function calls OnDone before it returns. REQUIRES: no deadline of an earlier start() is
   // later.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
@@ -80,7 +80,7 @@ class ConnectionPool {
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed
   std::list<Transfer*> waiting_;                   // by deadline
-  Turns turns_;                                    // the same ones
+  Turns turns_;                                    // the same transfers
   master::MovingAverage took_ns_;
   UvHandle<uv_timer_t> timer_;  // runs while any wait
 };

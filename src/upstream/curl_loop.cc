@@ -42,8 +42,8 @@ int CurlLoop::on_open(void* user, curl_socket_t socket, curlsocktype) {
   self->events_.on_opened();
   const auto former = self->watches_.find(socket);
   if (former == self->watches_.end()) return CURL_SOCKOPT_OK;
-  // libcurl closed a socket of this number, whose connection was not made, without a callback. It
-  // does not ask again for the events of that watch.
+  // libcurl has closed a former socket of this number, whose connection was not made, without a
+  // callback. libcurl does not ask again for the events that it wanted there.
   const int events = former->second.events;
   self->watches_.erase(former);
   self->look_for(socket, self->watches_[socket], events);

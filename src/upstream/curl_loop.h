@@ -33,7 +33,7 @@ class CurlLoop {
   // REQUIRES: curl_global_init() has succeeded.
   CurlLoop(uv_loop_t* loop, size_t connections, Events events);
 
-  // No callback before it has returned.
+  // Makes no callback before it returns.
   void add(CURL* easy);
   void remove(CURL* easy);
 

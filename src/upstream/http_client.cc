@@ -15,13 +15,13 @@ struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
-// Most of 4xx say that the request itself is wrong: it would be the next time. Not so 408 (it came
+// Most 4xx say that the request itself is wrong, so it would fail again. Exceptions: 408 (it came
 // too slowly), 425 (too early) and 429 (too often).
 bool is_retryable(long status) {
   return status < 400 || status > 499 || status == 408 || status == 425 || status == 429;
 }
 
-// What a caller's program may compare, for the ways to fail that have a word.
+// The word that a caller's program may compare, for each kind of failure.
 const char* reason_of(CURLcode code) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
@@ -154,7 +154,7 @@ void HttpClient::Curl::recycle(Fetch* fetch) {
   pool.remove(*fetch);
   std::swap(busy[fetch->at], busy.back());
   busy[fetch->at]->at = fetch->at;
-  // A handle takes some kilobytes: more than `connections` are freed after a burst.
+  // A handle takes some kilobytes, so those beyond `connections` are freed after a burst.
   if (idle.size() < options.connections) {
     fetch->request = {};
     idle.push_back(std::move(busy.back()));

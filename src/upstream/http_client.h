@@ -31,14 +31,14 @@ class HttpClient {
   struct Request {
     std::string body;  // JSON: a POST; empty: a GET
     uint64_t timeout_ms = 0;
-    // Names the client that it is for, until it is done; nothing is read there. Clients take turns
-    // where fetches wait for a connection.
+    // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
+    // fetches wait for a connection.
     const void* client = nullptr;
     // A piece of the body. `expected`: the announced size of the whole body; 0: not announced.
     // False: no room for it; the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
-    // `took_ns`: since it had a connection.
+    // `took_ns`: the time since it got a connection.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
   };
 

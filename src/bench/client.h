@@ -36,8 +36,8 @@ class Client {
   // Whether flush() has left bytes that the socket did not take.
   bool is_blocked() const { return sent_ < output_.size(); }
 
-  // Reads all available bytes. Fails when a connection ends with requests unanswered, or one that
-  // may pipeline ends at all.
+  // Reads all available bytes. Fails when a connection ends with requests unanswered, or when one
+  // that may pipeline ends.
   [[nodiscard]] Status receive(const Codec::OnAnswer& on_answer);
 
  private:

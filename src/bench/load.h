@@ -1,7 +1,8 @@
-// run_load(): puts a load on a server and measures the answers.
+// run_load(): sends load to a server and measures the answers.
 //
-// Latency counts from the intended start of a request. In an open loop that is its arrival, even if
-// it could not be sent then, so that a stalled server's latencies include requests that it delayed.
+// Latency counts from the intended start of a request. In an open loop that is its scheduled
+// arrival, even if it is sent later. So the latencies of a stalled server include the delay of
+// requests that could not be sent.
 #pragma once
 
 #include <cstdint>

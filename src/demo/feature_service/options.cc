@@ -51,7 +51,8 @@ void add_options(CLI::App& app, Options& options, std::string& distribution) {
   add_fault(app, options, Fault::kFail, "--fail-rate", "share of requests answered with a 500");
   add_fault(app, options, Fault::kHang, "--hang-rate", "share never answered");
   add_fault(app, options, Fault::kSlowDrip, "--slow-drip-rate", "share answered byte by byte");
-  add_fault(app, options, Fault::kGarbage, "--garbage-rate", "share answered with no JSON");
+  add_fault(app, options, Fault::kGarbage, "--garbage-rate",
+            "share answered with bytes that are not JSON");
   add_fault(app, options, Fault::kHuge, "--huge-rate", "share answered with events without end");
   add_fault(app, options, Fault::kClose, "--close-rate", "share closed in the middle of the body");
   app.add_option("--drip-ms", options.drip_ms, "time between two bytes of a slow drip")

@@ -14,7 +14,7 @@
 //   58          1  how many events are of another category than the one before
 //   59          1  how many categories were seen
 //
-// For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are no features.
+// For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are not features.
 // scripts/train_interests.py computes the same: change both together. A model belongs to one
 // definition; the handler refuses a model with another number of features.
 #pragma once

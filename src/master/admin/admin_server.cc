@@ -89,8 +89,8 @@ void AdminServer::open() {
 
 void AdminServer::accept(net::Stream stream) {
   if (visits_.size() >= kConnectionsMax) {
-    // The first of a burst are served. A turn may accept clients before it reads those of the turn
-    // before: all places may be held by clients that had no time to ask.
+    // Of a burst of clients, the first are served. A turn may accept clients before it reads those
+    // of the turn before, so clients that had no time to ask may hold all places.
     if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     visits_.front()->connection.abort();
     closed_.clear();  // safe: none of its callbacks runs now; more may come before flush()

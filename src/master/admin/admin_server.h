@@ -4,7 +4,7 @@
 //   GET /readyz   200 while a worker is up and, if there are jobs, some worker is at work. 503
 //                 while the server loads, after the workers have been frozen for a second, and once
 //                 the server was told to stop: send it no requests
-//   GET /reloads  200 and what came of the last reloads, as JSON: see ReloadRecord
+//   GET /reloads  200 and the results of the last reloads, as JSON: see ReloadRecord
 //
 // HEAD is answered, too. Other paths get 404, other methods 405. No queue or limit of requests, no
 // listen.allow and no token applies: the answers hold no secret.

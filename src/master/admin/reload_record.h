@@ -1,9 +1,9 @@
-// ReloadRecord: how often this master has reloaded, and what came of the last reloads, for
+// ReloadRecord: how often this master has reloaded, and the results of the last reloads, for
 // `ringmaster reload --wait`.
 //
 // A client that reads `begun` as N and then sends SIGHUP is answered by the first reload with a
-// number above N: it has read the configuration after the client asked. Signals that arrive during
-// a reload are merged into one reload, which answers all of their senders.
+// number above N: that reload has read the configuration after the client asked. Signals that
+// arrive during a reload are merged into one reload, which answers all of their senders.
 // Processes: the master only.
 // Limits:    kKept results, each with a reason of at most kReasonBytesMax bytes.
 #pragma once

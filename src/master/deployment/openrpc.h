@@ -1,9 +1,9 @@
 // make_openrpc(): the server's methods as an OpenRPC 1.2.6 document, the answer to rpc.discover.
 //
 // A method's params are those of its first handler that declares some, and those that fetch steps
-// use, which are required. Its result is that of the last step's handler. Its examples are its
-// handler's, if it has one run step, the last; only those with the params that fetch steps use. Its
-// summary is the configuration's, else that handler's.
+// use, which are required. Its result is that of the last step's handler. If its last step is its
+// only run step, its examples are that handler's, but only those with the params that fetch steps
+// use. Its summary is the configuration's, else that of the last step's handler.
 // Source: https://spec.open-rpc.org; descriptions of handlers: include/ringmaster/handler.h.
 #pragma once
 

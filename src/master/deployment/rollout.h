@@ -32,8 +32,8 @@ class Rollout {
   // Each holds memory, descriptors and workers.
   static constexpr size_t kFormerMax = 2;
 
-  // Whether the next deployment may start now: none does, and kFormerMax leaves room for the one
-  // that serves.
+  // Whether the next deployment may start now: none is starting, and kFormerMax leaves room for the
+  // one that serves.
   bool can_begin() const { return next_ == nullptr && former() < kFormerMax; }
   // Starts the next deployment. REQUIRES: can_begin().
   [[nodiscard]] Status begin(Options options);

@@ -47,7 +47,7 @@ class TokenFinder : public json::Visitor {
 
 }  // namespace
 
-// Compares with all tokens, so that the time tells nothing.
+// Compares with all tokens, so that the time reveals nothing about them.
 std::string AccessControl::client_with(std::string_view token) const {
   const Secret secret(token);
   const Token* found = nullptr;

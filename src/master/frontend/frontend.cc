@@ -30,7 +30,7 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
   return true;
 }
 
-// Where tokens are asked for, no client has another name than a token's.
+// Where tokens are required, the name of each client is its token's.
 void warn_of_weights(const Options& options) {
   if (options.tokens.empty()) return;
   for (const auto& [name, weight] : options.fair.weights) {
@@ -226,9 +226,9 @@ void Frontend::count_memory(const net::Connection& connection, uint64_t was_byte
 }
 
 // Closes connections until 1/64 of the memory is free: the search takes a microsecond a session, so
-// it must not be done again for each small message. Each time it closes the one that holds most of
-// those of the client that holds most. Were clients not looked at, many small connections of one
-// would have the larger ones of all others closed.
+// it must not be done again for each small message. Each time it takes the client that holds most,
+// and closes that client's largest connection. If it compared connections only, a client with many
+// small ones could have the larger ones of all others closed.
 void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
   struct Holder {

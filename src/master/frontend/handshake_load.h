@@ -2,11 +2,11 @@
 // that time is scarce.
 //
 // One turn of the loop begins handshakes for 5 ms at most, or one that takes longer: ten thousand
-// at once would take seconds, with some keys a minute, and meanwhile no request is answered and no
-// WATCHDOG=1 sent. A handshake is expected to take as long as the longest of late. The time is
-// scarce for a second after a handshake had to wait for the next turn, or after handshakes have
-// taken a quarter of the loop's time. Only then does HandshakeQuota apply: an idle server delays no
-// handshake, however many come from one address.
+// at once would take seconds, with some keys a minute, and meanwhile the loop would answer no
+// request and send no WATCHDOG=1. A handshake is expected to take as long as the longest recent
+// one. The time is scarce for a second after a handshake had to wait for the next turn, or after
+// handshakes have taken a quarter of the loop's time. Only then does HandshakeQuota apply: an idle
+// server delays no handshake, however many come from one address.
 //
 // Pure: time is an argument.
 #pragma once
@@ -41,7 +41,7 @@ class HandshakeLoad {
     window_ns_ += took_ns;
     if (window_ns_ >= kWindowShareNs) scarce_until_ns_ = now_ns + kScarceNs;
   }
-  // The longest of late: with an RSA key of 4096 bits it may be as long as a turn.
+  // The longest recent handshake: with an RSA key of 4096 bits it may be as long as a turn.
   uint64_t expected_ns() const { return expected_ns_; }
   void end_turn() { turn_ns_ = 0; }
   bool is_scarce(uint64_t now_ns) const { return now_ns < scarce_until_ns_; }

@@ -136,7 +136,7 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   if (message.is_batch || http) {
     reply = std::make_shared<Reply>(message.is_batch, http);
   }
-  // Of a batch, all may be answered that have begun, and not those that follow.
+  // All requests of a batch that have begun may be answered while others have not begun.
   is_beginning_ = true;
   for (const rpc::Request& request : message.requests)
     begin(request, reply);

@@ -184,7 +184,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   ResponseQueue line_;          // HTTP responses in order
   HttpVerdict verdict_;         // on the request whose body comes next
   bool owes_continue_ = false;  // the client waits for 100 Continue before it sends the body
-  bool is_authenticated_;       // needs to show no token any more; HTTP requests always do
+  bool is_authenticated_;       // need not show a token any more; HTTP requests always must
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet

@@ -1,8 +1,8 @@
 // fit_to_descriptors(): how many connections the limit of descriptors allows.
 //
 // Processes: the master only; called before anything is started.
-// Reason:    to refuse a client with an error takes a descriptor; and clients must leave enough of
-//            them for upstreams and a new generation.
+// Reason:    refusing a client with an error takes a descriptor. And clients must leave enough
+//            descriptors for upstreams and a new generation.
 #pragma once
 
 #include "base/status.h"

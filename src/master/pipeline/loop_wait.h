@@ -1,4 +1,4 @@
-// LoopWait: what a run stage does around each wait of the event loop: it takes results, wakes
+// LoopWait: the work of a run stage around each wait of the event loop: it takes results, wakes
 // workers, spins for a short job's result, and asks to be woken for the next one.
 //
 // Processes: the master only.

@@ -73,9 +73,9 @@ class RunStage {
 
   // Delivers the workers' results, about `bytes` of all.
   void take_results(uint64_t bytes);
-  // Once a second: a shared word is damaged, too, where no word names a published job. Ends workers
-  // that still hold what they had answered before the last call, and workers that have a job in
-  // hand whose method's deadline is over.
+  // Call once a second. Checks the shared words: a published job that no word names is damage, too.
+  // Ends workers that still hold what they had answered before the last call, and workers that have
+  // a job in hand whose method's deadline is over.
   void audit();
   bool has_results() const { return port_ != nullptr && !is_damaged_ && port_->was_any_result(); }
   // Around the event loop's wait: call has_results() once more after announce_sleep().

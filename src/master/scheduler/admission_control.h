@@ -49,7 +49,7 @@ class AdmissionControl {
   // The client sends a request, and counts as active.
   void on_asked(ClientShare& client, uint64_t now_ns);
   // The same, for one that may be let in. Learns from each one whether there is overload.
-  // `line_ns`: so long its fetches would wait for connections.
+  // `line_ns`: how long its fetches would wait for connections.
   Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns, double line_ns);
   // The same for a request that is only asked about.
@@ -63,9 +63,9 @@ class AdmissionControl {
   // in time.
   static constexpr double kWaitMargin = 2;
   static constexpr double kOwnMargin = 2;  // of the job's own steps, in mean deviations
-  // In overload the queue is as long as so many typical jobs, fewer where there are many workers;
-  // at least this long, and as so many batches (a short queue would make small batches); and never
-  // longer than a part of what the client allows.
+  // In overload the queue is as long as so many typical jobs, fewer where there are many workers.
+  // It is at least this long, and as long as so many batches, since a short queue would make small
+  // batches. It is never longer than a part of what the client allows.
   static constexpr double kQueueGrains = 6;
   static constexpr double kQueueNsMin = 5e6;
   static constexpr double kQueueBatches = 2;
@@ -95,7 +95,7 @@ class AdmissionControl {
   void learn_from_refusal(ClientShare& client, const Request& request,
                           const Prediction& prediction);
   double with_margin(double wait_ns, const Request& request, const Prediction& prediction) const;
-  // How long until the request would not be late. 0: it would not.
+  // How long it takes until the request would be in time. 0: it would be in time now.
   double late_ns(const Request& request, const Prediction& prediction) const;
   static double queue_ns(const Request& request, const Prediction& prediction);
   // Whether the request would be in time even behind all waiting work, and the queue is short.

@@ -5,7 +5,7 @@
 namespace ringmaster::master {
 namespace {
 
-// A later job of a client that would be late because of one more; found by halves.
+// Finds, by bisection, a later job of a client that one more job would make late.
 struct LaterJobs {
   int64_t now_ns;
   int64_t deadline_ns;  // of the new job: later ones are looked at

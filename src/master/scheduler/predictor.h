@@ -1,9 +1,9 @@
 // Predictor: how long a request would wait for a worker, in its client's place in the order.
 //
-// Within its share a client waits for its own earlier deadlines and for those of the other clients
-// within theirs. Beyond it, until each other client has used its share, or until the queue has
-// drained in the time that the others leave: as much as they got lately, at most their shares.
-// Whichever comes first.
+// Within its share, a client waits for jobs with earlier deadlines: its own, and those of other
+// clients within their shares. Beyond its share, it waits until each other client has used its
+// share, or until the queue has drained in the time that the others leave, whichever comes first.
+// The others take as much time as they got lately, at most their shares.
 //
 // Pure; the master only.
 // Limits: O(lanes * log jobs + workers); the lanes are those of the methods with limits or batches.

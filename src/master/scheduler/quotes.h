@@ -1,8 +1,9 @@
 // Quotes: "done within so many ms, with a probability of 50, 90, 99%".
 //
-// A prediction is no quote: of a job behind long ones little is certain. So a quote is a prediction
-// times a factor for each probability, and the factors are learned from what then happened: by
-// method, and by whether a worker was free, the client was within its share, or beyond it.
+// A prediction is not a quote: how long a job waits behind long ones is uncertain. So a quote is a
+// prediction times a factor for each probability. The factors are learned from the times that jobs
+// then took: by method, and by whether a worker was free, the client was within its share, or
+// beyond it.
 // Pure; the master only.
 #pragma once
 
@@ -41,7 +42,8 @@ class Quotes {
   }
 
  private:
-  // exp(0.05 * (p - 1)) and exp(0.05 * p): where a share p of all is within, they even out.
+  // exp(0.05 * (p - 1)) and exp(0.05 * p): where a share p of all jobs is within the quote, they
+  // cancel out.
   static constexpr std::array<double, 3> kWithin = {0.9753099, 0.9950125, 0.9995001};
   static constexpr std::array<double, 3> kOver = {1.0253151, 1.0460279, 1.0507462};
   struct Factors : std::array<double, 3> {

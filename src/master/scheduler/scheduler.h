@@ -1,7 +1,7 @@
 // Scheduler: which requests are let in, and which job goes to a worker next.
 //
-// Its caller tells it what happens to each job; it keeps the books. It knows no clock: time is an
-// argument, and never goes back. It knows no processes, so that simulations run it in virtual time.
+// Its caller reports each event of each job. It knows no clock: time is an argument, and never goes
+// back. It knows no processes, so that simulations run it in virtual time.
 //
 //   auto refusal = scheduler.try_admit(entry, client, method, now_ns, deadline_ns);
 //   if (refusal) return refuse(*refusal);
@@ -55,14 +55,14 @@ class Scheduler {
 
   // Empty: the entry is admitted, and waits for its first step. Else it is as before.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).
-  // `line_ns`: so long its fetches would wait for connections.
+  // `line_ns`: how long its fetches would wait for connections.
   [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
                                                           uint32_t method, uint64_t now_ns,
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false,
                                                           double line_ns = 0);
-  // When only an eighth of what jobs hold is left, it is for clients that hold less than their
-  // part. Each of these returns that part if the client is to get no more, since it holds as much
+  // The last eighth of what jobs can hold is for clients that hold less than their part. Each of
+  // these functions returns the client's part if the client must get no more: it holds that much,
   // and others ask for theirs.
   // Before try_admit(): a place for a job.
   std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
@@ -80,7 +80,7 @@ class Scheduler {
   void on_queued(Entry& entry, uint32_t step);
   // The entry's job holds so much more memory; negative: less. At its end it holds none.
   void on_memory(Entry& entry, int64_t more_bytes);
-  // It waits no longer: it was fetched, or it is about to end.
+  // The entry does not wait any more: its fetch is done, or its job is about to end.
   void on_left(Entry& entry);
 
   // The job to publish now; null: none. Returns the same one until the scheduler is told of an

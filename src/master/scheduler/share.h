@@ -6,7 +6,7 @@
 // A share that was below its claim keeps a small credit, but collects no more than that.
 //
 // The root group holds the clients with a token, a certificate or a unix user. Clients known by
-// their address alone stand together in one group below it, so that many addresses are worth one
+// their address alone are together in one group below it, so that many addresses count as one
 // client.
 //
 // Pure; the master only. Tags are ns of a worker for a weight of 1.
@@ -70,7 +70,7 @@ struct Share {
 
 class ShareGroup : public Share {
  public:
-  // A share is active that has jobs, or has asked for this long.
+  // A share is active if it has jobs, or had a request within this time.
   static constexpr uint64_t kActiveNs = 1'000'000'000;
   // The credit of a share that was idle, for a weight of 1; that of all active ones together is
   // bounded by kCreditsNs for each worker.

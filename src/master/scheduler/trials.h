@@ -1,9 +1,9 @@
 // Trials: requests whose client allows less time than such jobs take.
 //
 // Such a job would be abandoned, and keep its worker meanwhile. So it is refused, but for a trial
-// now and then, which measures anew how long such jobs take: not while an abandoned job has a
-// worker, nor before kTrialNs, or ten times such a job's time, have passed since the last one was
-// abandoned.
+// now and then, which measures anew how long such jobs take. No trial begins while an abandoned job
+// has a worker, nor before kTrialNs, or ten times such a job's time, have passed since the last one
+// was abandoned.
 // Pure; the master only.
 #pragma once
 

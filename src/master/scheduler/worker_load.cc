@@ -91,7 +91,7 @@ double WorkerLoad::not_begun_ns(const View& view) const {
   return static_cast<double>(found);
 }
 
-// The smallest ones, if more units than workers count.
+// Keeps the smallest ones, if more units than workers count.
 void WorkerLoad::collect_left(const View& view, int64_t now_ns) const {
   left_ns_.clear();
   for (const Begun& begun : begun_) {
@@ -110,8 +110,9 @@ double WorkerLoad::wait_ns(double work_ns, const View& view, int64_t now_ns) con
   if (view.workers == 0) return 0;
   collect_left(view, now_ns);
   left_ns_.resize(view.workers);  // idle workers: 0
-  // Water is poured over the workers' ends until `work_ns` is under it. Those that end above its
-  // level take no part, and without them it is lower: again, until none is above.
+  // Water-filling: the wait is the level at which `work_ns` fills the gaps above the workers' ends.
+  // A worker that ends above the level takes no part. Without it the level is lower, so it is
+  // computed again until no worker ends above it.
   size_t count = left_ns_.size();
   for (;;) {
     double sum = work_ns;

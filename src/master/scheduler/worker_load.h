@@ -55,7 +55,7 @@ class WorkerLoad {
   static constexpr int64_t kWorthWakingNs = 50'000;
 
   void set_workers(size_t count, int64_t now_ns);
-  // Those that predictions count on: where there are none, they are being replaced.
+  // The workers that predictions count on, also while none is up: they are being replaced then.
   size_t workers() const { return expected_workers_; }
   size_t units() const { return waiting_.size() + begun_.size(); }
   size_t jobs() const { return jobs_; }
@@ -81,11 +81,11 @@ class WorkerLoad {
   void add(WorkerUnit& unit, int64_t expected_ns, bool is_known);
   // A job of the unit is done, withdrawn or lost.
   void remove(WorkerUnit& unit, int64_t now_ns);
-  // It will keep its worker for so long yet, whatever was expected.
+  // The unit will keep its worker for this much longer, whatever was expected.
   void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
 
   // When `work_ns` of waiting work will have begun, after what is published. A unit that overruns
-  // may take half as long again as it has overrun.
+  // is expected to take half of its overrun more.
   double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
   // Published and not begun.
   double not_begun_ns(const View& view) const;

@@ -32,7 +32,7 @@ namespace ringmaster::master {
 class Outputs {
  public:
   static constexpr size_t kTurnBytes = 4096;
-  // As lines of one byte, so many become 25 KB of the log.
+  // Printed as lines of one byte, this many bytes become 25 KB of the log.
   static constexpr size_t kReadBytes = 512;
   // With the lines of one read this is less than a pipe of 64 KiB has room for.
   static constexpr uint64_t kBacklogMax = 16 << 10;

@@ -71,7 +71,7 @@ Status Supervisor::start_generation() {
 }
 
 void Supervisor::on_gone(const std::string& how) {
-  outputs_.finish_all();  // their last words
+  outputs_.finish_all();  // the rest of their output
   const uint32_t number = generation_->number();
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
   generation_.reset();

@@ -1,6 +1,6 @@
 #!/bin/bash
-# hooks.sh: has git run `tidy` over what is committed, in this clone and all its worktrees. Keeps
-# an existing hook that it did not write.
+# hooks.sh: makes git run `tidy` over the files of each commit, in this clone and all its worktrees.
+# Keeps an existing hook that it did not write.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

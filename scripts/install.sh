@@ -2,9 +2,9 @@
 # install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to
 # write more; with --undo it removes what it would install, and the folders that are empty then.
 #
-# What is installed may be read by every user, whatever the umask: the service's user is one.
-# The configuration goes to /etc where PREFIX is /usr or /usr/local, else to PREFIX/etc. The
-# operator owns it: a file that is there is never overwritten, and only removed while unchanged.
+# Every user may read the installed files, whatever the umask: the service's user must. The
+# configuration goes to /etc where PREFIX is /usr or /usr/local, else to PREFIX/etc. The operator
+# owns it: a file that is there is never overwritten, and only removed while unchanged.
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/.."

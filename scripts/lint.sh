@@ -39,7 +39,7 @@ fi
 
 sources=()
 for file in "${files[@]}"; do
-  # Of the others there is no command in the database.
+  # The database has no command for the other files.
   case $file in src/*.cc | tests/unit/*.cc | tests/support/*.cc) sources+=("$file") ;; esac
 done
 [[ ${#sources[@]} -gt 0 ]] || { echo "lint: no C++ source has changed" && exit 0; }

@@ -1,9 +1,9 @@
-"""options.py OUT [--check]: writes what is said of the commands and of the configuration's keys.
+"""options.py OUT [--check]: writes the texts about the commands and the configuration's keys.
 
-The program in OUT knows them: this asks it (`check --schema`, `--help-json`), and writes the tables
-of docs/configuration.md, conf/ringmaster.toml, the man pages and the completions of shells. With
---check it writes nothing: it names each file that it would change, and exits with 1 if there is
-one.
+The program in OUT has these texts: options.py asks it (`check --schema`, `--help-json`), and writes
+the tables of docs/configuration.md, conf/ringmaster.toml, the man pages and the completions of
+shells. With --check it writes nothing: it names each file that it would change, and exits with 1 if
+there is one.
 """
 
 import json
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFIGURATION = "docs/configuration.md"
 COLUMNS = 98
 
-# conf/ringmaster.toml is the demo's: what stands in it where it is not the default.
+# conf/ringmaster.toml configures the demo: these values in it are not the defaults.
 TABLES = {"upstreams": "users", "handlers": "interests", "methods": '"interests.predict"'}
 VALUES = {
     ("workers", "sandbox"): '"best-effort"',
@@ -33,7 +33,7 @@ VALUES = {
   { run = "interests" },
 ]""",
 }
-# What has no value in the demo.
+# Examples of keys that have no value in the demo.
 EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): '"venv"'}
 HEAD = """\
 # ringmaster: every option, its default, and when to change it. `make options` writes this file.
@@ -127,7 +127,7 @@ def example(schema: dict) -> str:
 
 
 def plain(app: dict) -> dict:
-    """The commands without what the parser adds to types: the range of a number is help."""
+    """The commands, with the range of a number in the help: the parser adds it to the type."""
     for option in app["options"]:
         option["help"] = " ".join(option["help"].split())
         kind = re.fullmatch(r"(.*?)(:[A-Z]+ in \[(.*) - (.*)\]|:[A-Z]+TIVE)?", option["type"])

@@ -1,4 +1,4 @@
-"""Completions for bash, zsh and fish, of the commands that options.py has found out.
+"""Completions for bash, zsh and fish, of the commands that options.py passes on.
 
 Method names come from the server that the command line names, which has half a second to answer.
 """

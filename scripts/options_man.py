@@ -1,4 +1,4 @@
-"""The man pages: ringmaster(1) and ringmaster.toml(5), of what options.py has found out."""
+"""The man pages: ringmaster(1) and ringmaster.toml(5), of texts that options.py passes on."""
 
 import json
 import re

@@ -1,5 +1,5 @@
 """run_tests.py OUT [--deadline-s N] [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and
-tests/e2e, or those files of it, and adds them up.
+tests/e2e, or those files of it, and adds up the results.
 
 --only NAME runs tests/e2e/*/test_NAME.py and the unit test cases whose names begin with "NAME:".
 NAME may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.

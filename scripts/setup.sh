@@ -21,7 +21,7 @@ test=(
   curl wrk netcat-openbsd nodejs npm golang-go golang-github-sourcegraph-jsonrpc2-dev
   libjsonrpccpp-dev libjsoncpp-dev
   python3-aiorpcx python3-jsonrpclib-pelix python3-pylsp-jsonrpc
-  # What reads the man pages and the completions.
+  # The programs that read the man pages and the completions.
   man-db zsh fish
 )
 # shellcheck disable=SC2034
@@ -57,7 +57,7 @@ done
 [[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz, lint"
 
 [[ -e /etc/debian_version ]] ||
-  die $kResource "this is no Debian: install by hand: ${wanted[*]}"
+  die $kResource "this is not Debian: install by hand: ${wanted[*]}"
 
 # Includes provided packages: a nodejs from another source, for example, provides npm and conflicts
 # with Debian's.

@@ -6,7 +6,7 @@ set -euo pipefail
 
 log=$(mktemp)
 trap 'rm -f "$log"' EXIT
-# Of a make that runs this script: its job slots are not for the commands.
+# A make that runs this script has job slots, which are not for the commands.
 unset MAKEFLAGS MFLAGS MAKELEVEL
 
 passed=0 failed=0 skipped=0 failures=()

@@ -1,4 +1,4 @@
-"""Commands for gdb: what a master's shared memory and its job table hold.
+"""Commands for gdb: print what a master's shared memory and its job table hold.
 
     gdb -p "$(pgrep -f 'ringmaster: master')" -x scripts/gdb/ringmaster.py
     gdb build/release/ringmaster CORE -x scripts/gdb/ringmaster.py
@@ -8,8 +8,8 @@
     rm-jobs      jobs in flight: state, method, step, attempts, deadline
 
 Only a master has all of it: a worker and the fork server have no job table. The commands read, and
-change nothing. The master must stand in its event loop, or in what that calls. They know the names
-of fields in src/master and src/ipc, and the bits of src/ipc/job_word.h;
+change nothing. The master must be stopped in its event loop, or in a function called from there.
+The commands know the names of fields in src/master and src/ipc, and the bits of src/ipc/job_word.h;
 tests/e2e/repo/test_gdb.py fails when these change.
 """
 
@@ -184,7 +184,7 @@ class Jobs(gdb.Command):
     def deadline(job):
         deadline_ns, admitted_ns = int(job["deadline_ns"]), int(job["admitted_ns"])
         allowed = f"{(deadline_ns - admitted_ns) // NS_PER_MS} ms"
-        # The clock of the machine: of a core, or of another machine's process, it says nothing.
+        # The clock of this machine says nothing about a core, or about another machine's process.
         if gdb.selected_inferior().connection.type != "native":
             return f"{allowed} after it was admitted"
         return f"{(deadline_ns - time.monotonic_ns()) // NS_PER_MS} ms left of {allowed}"

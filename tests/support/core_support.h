@@ -46,7 +46,7 @@ class Core {
     return geometry;
   }
 
-  // One, which no test asks.
+  // One upstream, which no test asks.
   static std::vector<std::unique_ptr<upstream::HttpClient>> upstreams(test::Loop& loop) {
     std::vector<std::unique_ptr<upstream::HttpClient>> clients;
     clients.push_back(upstream::HttpClient::create(loop.get(), {}).value());

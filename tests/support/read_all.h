@@ -1,4 +1,4 @@
-// What a test reads from a descriptor.
+// read_all(): reads a descriptor to its end.
 #pragma once
 
 #include <string>

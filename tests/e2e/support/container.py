@@ -25,8 +25,8 @@ from proc import wait_until
 from processes import Process
 
 SCRIPT = Path(__file__).parent / "container.sh"
-# Processes and mounts of its own, which all go when unshare does: a systemd-nspawn that is killed
-# leaves behind what it has started.
+# Processes and mounts of its own, which all end with unshare: a systemd-nspawn that is killed
+# leaves behind the processes that it has started.
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CLONE_NEWNET = 0x40000000
 

@@ -16,7 +16,7 @@ class Framed(Client):
 
     # Whether a message that is not JSON leaves the connection usable.
     outlives_bad_json = True
-    # Whether what is no answer is a message, too: HTTP's empty body.
+    # Whether a message without an answer gets a response, too: HTTP's empty body.
     answers_everything = False
 
     def send_message(self, message: bytes):

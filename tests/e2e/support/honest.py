@@ -1,7 +1,7 @@
 """Honest: a client that calls repeatedly during an attack by others.
 
     with honest(running):
-        ...  # whatever a server must survive
+        ...  # the attack, which the server must survive
 
 Fails if one of its answers is late or wrong, or if a new client is not served afterwards.
 """

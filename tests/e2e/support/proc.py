@@ -67,7 +67,7 @@ def is_stopped(pid: int) -> bool:
 
 @contextlib.contextmanager
 def stopped(*pids: int):
-    """They are, until the end of the block, as far as they live."""
+    """Stops these processes until the end of the block."""
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
     for pid in pids:

@@ -115,7 +115,7 @@ class Server:
             return client.call(method, params)
 
     def error_of(self, method: str, params: Any = None) -> RpcError:
-        """Of a call, which must fail."""
+        """The error of a call, which must fail."""
         with pytest.raises(RpcError) as failed:
             self.call(method, params)
         return failed.value
@@ -180,8 +180,8 @@ class Server:
         wait_until(lambda: not self.left_over(), "no process of the server to be left")
 
     def assert_one_generation(self):
-        """For a server at rest: former and refused deployments are gone, with their processes and
-        memory."""
+        """Waits until former and refused deployments are gone, with their processes and memory. For
+        a server without requests in flight."""
         def memory(what: str) -> int:
             return sum(f"memfd:ringmaster-{what}" in name
                        for name in descriptors(self.pid).values())

@@ -121,7 +121,7 @@ class Walk:
             return json.loads(block.code)
         if block.language and block.file():
             return (self.folder / block.file()).write_text(block.code)
-        assert not block.language or block.language in EXAMPLES, f"{block.place}: nobody runs this"
+        assert not block.language or block.language in EXAMPLES, f"{block.place}: no test runs this"
 
     def _do_commands(self, block: Block):
         commands = commands_of(block.code)

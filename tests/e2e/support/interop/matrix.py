@@ -1,11 +1,11 @@
-"""CLIENTS: whose clients work with what. Run as a program it prints the table of
-docs/clients.md.
+"""CLIENTS: the tested clients, and what each of them can do. Run as a program it prints the table
+of docs/clients.md.
 
 Each client has a program in this folder, PROGRAM TRANSPORT ADDRESS SOCKET FOLDER, which calls the
 server at ADDRESS (HOST:PORT) as a user of that library would, and says of each check on a line of
-its own "NAME ok" or "NAME failed: WHY". It runs every check that the client has a way to do; what
-the client lacks is said here, and nowhere else. SOCKET is the path of the server's unix socket;
-in FOLDER the method `hold` leaves its mark: at once at `open`, without end at `closed`.
+its own "NAME ok" or "NAME failed: WHY". It runs every check that the client has a way to do; only
+this file says what a client lacks. SOCKET is the path of the server's unix socket; in FOLDER the
+method `hold` leaves its mark: at once at `open`, without end at `closed`.
 """
 
 import json
@@ -81,7 +81,7 @@ CLIENTS = [
 
 
 def _package(client: Client) -> str:
-    """As one would ask for it; those of npm with the version that is tested."""
+    """As a user would install it; those of npm with the version that is tested."""
     manager, _, name = client.package.rpartition(" ")
     if not manager:
         return f"`{name}`"
@@ -90,7 +90,7 @@ def _package(client: Client) -> str:
 
 
 def table() -> str:
-    """What works with what, as Markdown."""
+    """The clients and their checks, as Markdown."""
     reasons = list(dict.fromkeys(why for client in CLIENTS for why in client.lacks.values()))
     cell = lambda why: f"({reasons.index(why) + 1})" if why else "yes"  # noqa: E731
     rows = [["client", "package", "framing", *CHECKS.values()]]

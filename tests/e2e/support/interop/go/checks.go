@@ -33,7 +33,7 @@ type check struct {
 	run  func() error
 }
 
-// Runs them one after the other and says what came of each.
+// Runs them one after the other and prints the result of each.
 func run(checks []check) {
 	for _, check := range checks {
 		if err := check.run(); err != nil {

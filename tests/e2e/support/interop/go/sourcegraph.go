@@ -13,7 +13,7 @@ import (
 
 var background, _ = context.WithTimeout(context.Background(), 20*time.Second)
 
-// Nobody asks us anything.
+// The server sends no requests.
 type noHandler struct{}
 
 func (noHandler) Handle(context.Context, *jsonrpc2.Conn, *jsonrpc2.Request) {}

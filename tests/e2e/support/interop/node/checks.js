@@ -28,7 +28,7 @@ export async function failureOf(answer, Class) {
 
 export const codeAndMessage = ({ code, message }) => ({ code, message });
 
-// Runs them one after the other and says what came of each; then the process ends.
+// Runs them one after the other and prints the result of each; then the process ends.
 export async function run(checks) {
   for (const [name, check] of Object.entries(checks)) {
     const found = await check().then(

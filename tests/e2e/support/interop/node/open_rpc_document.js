@@ -23,7 +23,7 @@ async function cover(openrpcDocument, kind, Rule, only) {
   const calls = await coverage.default({
     openrpcDocument, transport: "http", reporters: [quiet], rules: [new Rule.default()], only, skip: [],
   });
-  // An error is a failure, too: of a result that is not there any schema is true that says nothing.
+  // An error is a failure, too: a schema that demands nothing would accept a missing result.
   return calls.map(({ methodName, valid, reason, error, requestError }) => ({
     method: methodName,
     kind,

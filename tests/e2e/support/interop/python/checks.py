@@ -27,7 +27,7 @@ def say(check: str, failure: BaseException | None = None):
 
 
 def run(*checks: Callable[[], None]):
-    """One after the other; says what came of each."""
+    """Runs them one after the other, and prints the result of each."""
     for check in checks:
         try:
             check()

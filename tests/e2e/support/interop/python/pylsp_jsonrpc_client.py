@@ -1,5 +1,5 @@
 """pylsp_jsonrpc_client.py TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. The library's endpoint
-over a socket; nothing can be asked of us."""
+over a socket; it has no methods of its own."""
 
 import socket
 import sys

@@ -131,7 +131,7 @@ TEST_CASE("log: a process in the background of a terminal writes, and gets no SI
       if (!set_up_log({})) return 5;
       log(Level::kInfo, "line");
       if (signals != 0) return 6;
-      ::raise(SIGTTOU);  // is still a command to the master
+      ::raise(SIGTTOU);  // this signal still reaches its handler
       return signals == 1 ? 0 : 7;
     });
     return job.exit_code();

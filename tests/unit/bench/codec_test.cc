@@ -6,7 +6,7 @@
 namespace ringmaster::bench {
 namespace {
 
-// What a codec makes of these bytes, fed in pieces of `size`: "number:code" each.
+// The answers that a codec reads from these bytes, fed in pieces of `size`: "number:code" each.
 std::vector<std::string> decode(Codec& codec, std::string_view bytes, size_t size) {
   std::vector<std::string> answers;
   for (size_t at = 0; at < bytes.size(); at += size) {

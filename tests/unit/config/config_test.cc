@@ -264,7 +264,7 @@ TEST_CASE("config: payload memory must hold the bodies and results of a request'
                     "limits.request_bytes = 16MiB: expected at least 169987KiB, or "
                     "limits.request_bytes of at most "));
   CHECK(problems_of(steps + "payload_memory_bytes = '169987KiB'").empty());
-  // Where the memory has its default, the body is what the operator has to look at.
+  // Where the memory has its default, the problem's line is that of body_bytes.
   const std::string body = "[upstreams.u]\nurl = 'http://x'\nbody_bytes = '300MiB'\n";
   CHECK(has_problem(kEcho + body + "[methods.m]\nsteps = [{ fetch = 'u' }]",
                     ":6: limits.payload_memory_bytes: must hold one request of the method m"));

@@ -45,10 +45,10 @@ TEST_CASE("audit: names what is in the ring and in work") {
 TEST_CASE("audit: a ring entry that none of us can have written is damage") {
   const JobWord damages[] = {
       1,                                                 // free, with something in it
-      make_word(static_cast<EntryState>(3), 0, {1, 1}),  // a state that is none
-      make_word(EntryState::kReady, 1, {1, 1}),          // ready, and somebody's
-      make_word(EntryState::kReady, 0, {16, 1}),         // a job slot that is none
-      make_word(EntryState::kClaimed, 2, {1, 1}),        // of a worker that is not
+      make_word(static_cast<EntryState>(3), 0, {1, 1}),  // an invalid state
+      make_word(EntryState::kReady, 1, {1, 1}),          // ready, but with an owner
+      make_word(EntryState::kReady, 0, {16, 1}),         // no such job slot
+      make_word(EntryState::kClaimed, 2, {1, 1}),        // no such worker
       ~JobWord{0},
   };
   for (const JobWord damage : damages) {
@@ -67,7 +67,7 @@ TEST_CASE("audit: a running word or a bell that its worker cannot have written i
   const JobWord damages[] = {
       1, make_word(EntryState::kReady, 1, {1, 1}),
       make_word(EntryState::kClaimed, 0, {1, 1}),   // another worker's
-      make_word(EntryState::kClaimed, 1, {16, 1}),  // of a job that is not
+      make_word(EntryState::kClaimed, 1, {16, 1}),  // no such job slot
   };
   for (const JobWord damage : damages) {
     CAPTURE(damage);

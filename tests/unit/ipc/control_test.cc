@@ -19,7 +19,7 @@ struct Ends {
   explicit Ends(std::pair<Fd, Fd> pair)
       : master(std::move(pair.first)), fork_server(std::move(pair.second)) {}
 
-  // What the fork server makes of a packet that is not from our program.
+  // Sends a packet that our program would not send. Returns what receive() makes of it.
   Result<Received> receive_raw(const std::string& packet) {
     REQUIRE(::send(master.fd(), packet.data(), packet.size(), 0) ==
             static_cast<ssize_t>(packet.size()));
@@ -95,7 +95,7 @@ TEST_CASE("control: the end of the other one is an end, and no signal") {
   REQUIRE(ends.master.send({ControlType::kLoad, 0, 0, 0, {}}));
   { const ControlChannel gone(std::move(ends.master)); }
   ControlMessage message;
-  CHECK(ends.fork_server.receive(message).value() == Received::kMessage);  // not lost with it
+  CHECK(ends.fork_server.receive(message).value() == Received::kMessage);  // sent before the end
   CHECK(ends.fork_server.receive(message).value() == Received::kEnd);
   CHECK(ends.fork_server.receive(message).value() == Received::kEnd);
   const Status sent = ends.fork_server.send({ControlType::kLoaded, 0, 0, 0, {}});

@@ -84,12 +84,13 @@ class TwoSteps {
             }};
   }
 
-  // The first worker is gone, and everything else comes to its end, with a second one. Returns how
-  // many first steps that one has run.
+  // The first worker is gone. A second one brings everything else to its end. Returns how many
+  // first steps the second one has run.
   size_t come_to_rest() {
     REQUIRE(core_.take_results());
     answered_ = core_.stage().results() - answered_before_;
-    // A next step, if there is one, is in the second one's hand while the first is buried.
+    // The second worker has the next step, if there is one, in hand when the first one's words are
+    // taken over.
     if (core_.port->was_any_ready()) second_.take();
     CHECK(core_.bury(0).size() + answered_ <= count_);
     size_t runs[2] = {};

@@ -57,7 +57,7 @@ std::vector<Publication> make_jobs(size_t count, uint32_t number) {
   return jobs;
 }
 
-// Kills the worker of these jobs when it has come so many steps of its way: what becomes of each.
+// Kills the worker of these jobs after so many steps of its way. Returns what happened to each job.
 std::vector<Fates> kill_at(Floor& floor, const std::vector<Publication>& jobs, const test::Way& way,
                            size_t step) {
   test::Traced worker = trace(floor, jobs);

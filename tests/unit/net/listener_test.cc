@@ -1,4 +1,4 @@
-// What test_start.py, test_access.py and test_stream.py cannot show of addresses.
+// Cases of addresses that test_start.py, test_access.py and test_stream.py cannot make.
 #include "net/listener.h"
 
 #include <doctest/doctest.h>

@@ -38,7 +38,7 @@ struct Pair {
   Pair(std::shared_ptr<const TlsContext> shared, TlsClient::Context wire)
       : client(std::move(wire)), context(std::move(shared)), server(*context) {}
 
-  // What the server reads until both have said all that they have to say, fed in such pieces.
+  // What the server reads until neither end has anything left to send, fed in pieces of this size.
   std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
     std::string read;
     for (;;) {

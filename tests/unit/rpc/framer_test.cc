@@ -24,7 +24,7 @@ const Vector kVectors[] = {
     {"{}{}", {"{}", "{}"}},
     {"{} {}[]", {"{}", "{}", "[]"}},
     {"{}[\n1,\n2\n]{\n}", {"{}", "[\n1,\n2\n]", "{\n}"}},
-    {"{}\n{\n}\n", {"{}", "{", "}"}},  // nothing has said yet that this one is
+    {"{}\n{\n}\n", {"{}", "{", "}"}},  // not known to be concatenated yet
     {"{}{}\n{\n}\n", {"{}", "{}", "{\n}"}},
     {"{}{bad}{}", {"{}", "{bad}", "<closed>"}},
     {"{}{}\nxyz\n{}", {"{}", "{}", "xyz", "<closed>"}},

@@ -1,4 +1,4 @@
-// One request object: its parts, its id, and every way in which it is none.
+// One request object: its parts, its id, and every way in which it is invalid.
 #include <doctest/doctest.h>
 #include <string>
 #include <string_view>

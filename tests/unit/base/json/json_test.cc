@@ -22,7 +22,7 @@ std::string nested(size_t depth) {
   return repeat("[", depth) + repeat("]", depth);
 }
 
-// Writes down what it hears, one event after another.
+// Records the events of a scan, one after another.
 class Recorder final : public json::Visitor {
  public:
   void restart() override { heard += "restart"; }

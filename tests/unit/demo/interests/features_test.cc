@@ -186,7 +186,7 @@ TEST_CASE("interests plain events: read events of the usual form, and stop at an
 }
 
 TEST_CASE("interests plain events: leave the last bytes of a text to the reader") {
-  // Exactly as large as it is said to be, so that a look beyond is found by the checked builds.
+  // A buffer of exactly this size, so that the checked builds find a read beyond it.
   const std::string event = R"(,{"category":"bbs","ts":1})";
   for (ptrdiff_t size = 0; size <= PlainEvents::kBytesMax; ++size) {
     CAPTURE(size);

@@ -18,7 +18,7 @@ const std::string kHandler =
 
 class Page {
  public:
-  // A method of these steps, with a handler that says so much and one that says nothing.
+  // A method of these steps, with one handler that has this description and one that has none.
   explicit Page(std::vector<Step> steps, const std::string& description = kHandler) {
     options_.handlers = {{"says"}, {"silent"}};
     options_.upstreams.resize(1);
@@ -27,7 +27,7 @@ class Page {
     REQUIRE(!document_.HasParseError());
   }
 
-  // What stands there, as JSON; "none".
+  // The value at this place, as JSON; "none": there is no value.
   std::string at(const std::string& pointer) const {
     const rapidjson::Value* value = rapidjson::Pointer(pointer).Get(document_);
     if (value == nullptr) return "none";

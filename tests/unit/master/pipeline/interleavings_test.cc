@@ -1,6 +1,6 @@
-// Part of the trust in the core: random orders of everything that workers and the master can do,
-// store by store, with exact accounting. The ring, the result rings, the run stage and the
-// dispatcher are the real ones; only the processes are played.
+// Random orders of everything that workers and the master can do, store by store, with exact
+// accounting. The ring, the result rings, the run stage and the dispatcher are the real ones; only
+// the processes are simulated.
 //
 // RINGMASTER_SCHEDULES=N and RINGMASTER_SEED=N try others than the usual ones; a schedule that
 // fails prints its seed, and is found again by that seed and N = 1.
@@ -135,7 +135,7 @@ Worker::Item Worker::read(ipc::Publication id) const {
   };
   const size_t request = std::stoul(text_of(header.views[0]));
   const size_t step = header.view_count - 1;
-  // What the steps before have made has come whole.
+  // The outputs of the steps before have come whole.
   for (size_t before = 0; before < step; ++before)
     REQUIRE(text_of(header.views[1 + before]) == fmt::format("[{},{}]", request, before));
   return {id, request, step};
@@ -290,7 +290,7 @@ void Schedule::on_kill(uint32_t worker) {
   workers_[worker]->condemn();
 }
 
-// The kernel ends one that was condemned, or the fork server has reaped one that is dead.
+// The kernel ends a worker that the master has killed, or the fork server has reaped a dead one.
 void Schedule::bury_one() {
   const auto slot = static_cast<uint32_t>(below(Core::kWorkers));
   Worker& worker = *workers_[slot];

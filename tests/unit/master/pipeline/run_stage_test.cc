@@ -1,4 +1,4 @@
-// Two run steps of one job, with two workers: what the first one leaves never harms the second.
+// Two run steps of one job, with two workers: words and results of the first never harm the second.
 #include <doctest/doctest.h>
 
 #include "base/clock.h"

@@ -1,4 +1,5 @@
-// What operators mix on one server, in virtual time on two workers: who is served, and how soon.
+// Mixes of clients and methods on one server, in virtual time on two workers: which of them are
+// served, and how soon.
 //
 // "Ideal" is a queue that knows every deadline, admits everything and chooses the next job when a
 // worker is free. "Before" are refusals of the admission that predicted the whole queue in deadline

@@ -1,4 +1,4 @@
-// Random schedules in virtual time: what must hold whatever comes.
+// Random schedules in virtual time: invariants that hold in all of them.
 //
 // RINGMASTER_SCHEDULES: how many; a million takes ten minutes.
 // RINGMASTER_SCHEDULES_SEED: the seed of the first one.

@@ -7,7 +7,7 @@ namespace {
 
 constexpr uint64_t kShort = 3000;
 
-// How many times it does not begin until it does again.
+// How many spins are skipped before the next one begins.
 int pause_of(Spin& spin) {
   int times = 0;
   while (!spin.try_begin(kShort))

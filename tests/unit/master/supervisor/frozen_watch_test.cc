@@ -12,7 +12,7 @@ namespace {
 
 constexpr uint32_t kTicks = 3;
 
-// A process that can be looked at, without there being one.
+// A simulated process under a watch.
 struct Watched {
   FrozenWatch watch;
   std::optional<ProcessLook> process = ProcessLook{'S', 7};

@@ -1,4 +1,4 @@
-// What a crashing process can say of its end, and that its end is the crash's all the same.
+// The report of a crashing process, which still ends by the signal of its crash.
 #include "worker/crash/crash_report.h"
 
 #include <algorithm>

@@ -50,7 +50,7 @@ class Outcome:
         )
 
 
-HEADER = "| done to it under load | what came of it | shown by |\n|---|---|---|"
+HEADER = "| done under load | result | shown by |\n|---|---|---|"
 
 
 def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:

@@ -28,7 +28,7 @@ bool is_host(std::string_view host) {
   if (host.starts_with('[') && host.ends_with(']')) {
     return is_ip(AF_INET6, host.substr(1, host.size() - 2));
   }
-  // Digits and dots are an IPv4 address: "127.0.0.256" is no host name.
+  // Digits and dots are an IPv4 address: "127.0.0.256" is not a host name.
   if (host.find_first_not_of("0123456789.") == std::string_view::npos) return is_ip(AF_INET, host);
   return std::all_of(host.begin(), host.end(), [](unsigned char c) {
     return std::isalnum(c) || c == '.' || c == '-' || c == '_';

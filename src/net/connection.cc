@@ -284,7 +284,7 @@ bool Connection::has_stalled(uint64_t now_ns) {
   // While the client has begun a TLS record or handshake, output may be blocked.
   const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
   if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
-  // Blanks and handshake bytes add no time: they are no message.
+  // Blanks and handshake bytes add no time: they are not part of a message.
   const uint64_t earned_ns = is_undecided ? 0 : message_bytes_ * kNsPerS / kSlowestBytesPerS;
   return now_ns > waiting_since_ns_ + kMessageTimeoutNs + earned_ns;
 }

@@ -17,8 +17,8 @@ namespace ringmaster::interests {
 
 class Model {
  public:
-  // Loads a model that conf/models/README.md describes. Fails if the file is missing, is no model,
-  // or is a model for other features or classes.
+  // Loads a model that conf/models/README.md describes. Fails if the file is missing, is not a
+  // model, or is a model for other features or classes.
   explicit Model(const std::string& path);
 
   // The probability of each category, kCategoryCount for each row; they sum to 1. Valid until the

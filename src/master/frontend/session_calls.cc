@@ -117,8 +117,8 @@ void Session::admit(const Method& method, const rpc::Request& request,
   if (request.is_notification()) call->leave_reply();
 }
 
-// As in the language server protocol: {"id": N}, of a request of the same connection. If it is no
-// notification, the answer is null.
+// As in the language server protocol: {"id": N}, of a request of the same connection. If it is not
+// a notification, the answer is null.
 void Session::cancel(const rpc::Request& request, Reply* reply) {
   const std::string_view id = json::find_member(request.params, "id");
   const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {

@@ -284,7 +284,7 @@ TEST_CASE("config: a key of endlessly many parts is a problem, and no stack over
     parts += ".a";
   CHECK(has_problem("\n" + parts + " = 1", "2: not valid TOML: more than 1000 dots in one key"));
   CHECK(has_problem("[" + parts + "]", "1: not valid TOML: more than 1000 dots"));
-  // A line of as many numbers is no such key.
+  // A line of as many numbers is not such a key.
   std::string numbers = "x = [";
   for (int i = 0; i < 2000; ++i)
     numbers += "0.5,";

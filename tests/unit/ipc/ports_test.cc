@@ -208,7 +208,7 @@ TEST_CASE("ports: a worker follows no forged word to a header that is not the ma
     CHECK(floor.port.take_over(1) == std::vector<Publication>{forged});
     CHECK(words.entries[2] == kFreeWord);
   }
-  // Nor does it take such a job together with an honest one.
+  // Nor does it take such a job together with a valid one.
   Floor floor;
   floor.publish({1, 1}, params);
   floor.words().entries[1] = word;

@@ -212,7 +212,7 @@ TEST_CASE("connection: a message has 10 s from its first bytes, whatever others 
   CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
   client.send("3]");
   CHECK(client.messages == 1);
-  CHECK(!client->has_stalled(client.after + kHourNs));  // it owes us nothing
+  CHECK(!client->has_stalled(client.after + kHourNs));  // no byte is due from it
   client.send("[");
   CHECK(!client->has_stalled(client.before + kFirstBytesNs));
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));

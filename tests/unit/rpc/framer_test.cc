@@ -72,7 +72,7 @@ const struct {
     {"{\"a\":[}}]}\n{}\n", {"{\"a\":[}}]", "{}"}, {"{\"a\":[}}", "{}"}},
     // in a concatenated stream it is a message of its own, and ends the stream
     {"{}{}}\n[]\n", {"{}", "{}", "}", "<closed>"}, {"{}", "{}", "}", "<closed>"}},
-    // blanks and values are no garbage
+    // blanks and values are not garbage
     {"{} \r\n[]\n", {"{}", "[]"}, {"{}", "[]"}},
     {"{} \t", {"{}"}, {"{}"}},
 };

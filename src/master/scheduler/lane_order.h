@@ -44,7 +44,7 @@ class LaneOrder {
   size_t queued_jobs() const { return queued_jobs_; }
   size_t fetching_jobs() const { return fetching_jobs_; }
   // The work that flows within their shares, except `own`, may have done before a job of another
-  // flow: those flows whose first job has a deadline up to this; all of them.
+  // flow. within_shares_up_to() counts only flows whose first job has a deadline up to this.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
   // The first job of what best() chooses, and when the most urgent one must begin at the latest.

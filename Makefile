@@ -13,14 +13,14 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion 
 CXXFLAGS := -std=c++20 -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2 -g1
 FLAGS_debug   := -Og -g
-FLAGS_asan    := -O1 -g1 -fsanitize=address,undefined -fno-sanitize-recover=all
+FLAGS_asan    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
+                 -fsanitize-ignorelist=tests/fuzz/ignorelist.txt
 # Where TSan's instructions are added, gcc 12 warns of accesses beyond arrays that do not happen.
 FLAGS_tsan    := -O1 -g1 -fsanitize=thread -Wno-array-bounds -Wno-stringop-overread \
                  -Wno-stringop-overflow
-FLAGS_fuzz    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
-                 -fsanitize-ignorelist=tests/fuzz/ignorelist.txt
 CXXFLAGS += $(FLAGS_$(BUILD))
-ifeq ($(BUILD),fuzz)
+# The fuzzers are of this build, too; libFuzzer is clang's.
+ifeq ($(BUILD),asan)
 CXX := clang++
 endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed

@@ -4,7 +4,7 @@
 #
 # short: always the same inputs, for `make check`. long: other inputs each time, starting from those
 # that build/fuzz/corpus keeps. An input that fails is kept in build/fuzz/findings:
-# build/fuzz/NAME_fuzz FILE runs it again. Correct the fault, and add the file to the corpus.
+# build/asan/NAME_fuzz FILE runs it again. Correct the fault, and add the file to the corpus.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ length=${1:-none}
 [[ $length == long || $length == short ]] ||
   { echo "fuzz: expected long or short, found $length" >&2 && exit 64; }
 if [[ $# -eq 1 ]]; then
-  make -j"$(nproc)" BUILD=fuzz fuzzers
+  make -j"$(nproc)" BUILD=asan fuzzers
   mapfile -t commands < <(awk -v f="scripts/fuzz.sh $length" 'NF { print f, $1 }' <<< "$kFuzzers")
   exec scripts/sum.sh "${commands[@]}"
 fi
@@ -57,7 +57,7 @@ else
 fi
 
 start=$SECONDS
-"${fixed[@]}" "build/fuzz/${name}_fuzz" "${options[@]}" "$found" "tests/fuzz/corpus/$name" \
+"${fixed[@]}" "build/asan/${name}_fuzz" "${options[@]}" "$found" "tests/fuzz/corpus/$name" \
   &> "$work/log" ||
   { grep -v '^#\|NEW_FUNC' "$work/log" && exit 1; }
 runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/log")

@@ -34,7 +34,7 @@ bench=(
 )
 
 # shellcheck disable=SC2034
-# libFuzzer comes with clang's runtime.
+# The build with AddressSanitizer, and libFuzzer.
 fuzz=(clang libclang-rt-14-dev)
 
 # shellcheck disable=SC2034

@@ -250,6 +250,15 @@ def test_a_worker_runs_no_job_whose_time_is_over(holding, gate):
     assert not late.was_reached()
 
 
+def test_the_deadline_of_an_answered_job_passes_unnoticed(server):
+    running = server(handlers={"echo": {}, "burn": {}})
+    with running.connect() as client:
+        client.send(request("burn", {"cpu_ms": 0, "_meta": {"timeout_ms": 100}}))
+        client.answer()
+        client.call("burn", {"cpu_ms": 200})
+        assert client.call("echo", [1]) == [1]
+
+
 def test_without_any_time_nothing_runs(holding, gate):
     running, held = holding(), gate()
     held.open()

@@ -96,6 +96,15 @@ TEST_CASE("dispatcher: a client's only job may take what memory is left") {
   CHECK(core.store.used_bytes() == (25 + 1 + 3) << 10);
 }
 
+TEST_CASE("dispatcher: a request without any time is answered, and not admitted") {
+  Core core;
+  const Method method{"one", {}, 60'000, 1, {RunStep{0}}};
+  const auto client = std::make_shared<Client>();
+  CHECK(!core.dispatcher.admit(method, "[1]", 0, client));
+  CHECK(client->errors.at(0).code == rpc::kDeadlineExceeded);
+  CHECK(core.dispatcher.in_flight() == 0);
+}
+
 TEST_CASE("dispatcher: with more clients than places, each may have one") {
   Core core;  // 16 places
   const Method method{"slow", {}, 60'000, 1, {RunStep{0}}};

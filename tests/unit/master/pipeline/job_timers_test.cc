@@ -38,7 +38,8 @@ TEST_CASE("job timers: they fire in the order of the deadlines, none before its 
   Timers all;
   Job jobs[4];
   const uint64_t now = now_ns();
-  const uint64_t due_ns[] = {now + 12 * kNsPerMs, now + 3 * kNsPerMs, now, now + 3 * kNsPerMs};
+  const uint64_t last = now / kNsPerMs * kNsPerMs + kNsPerMs - 1;  // of its millisecond
+  const uint64_t due_ns[] = {last + 12 * kNsPerMs, last + 3 * kNsPerMs, now, last + 3 * kNsPerMs};
   for (size_t i = 0; i < 4; ++i)
     all.timers.start(jobs[i], due_ns[i]);
   all.run(4);

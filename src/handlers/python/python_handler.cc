@@ -30,6 +30,14 @@ bool append_bytes(PyObject* object, std::string& text) {
   return true;
 }
 
+// Null: a Python exception is set.
+Ref list_of(std::vector<Ref> items) {
+  Ref list = Ref::own(PyList_New(static_cast<Py_ssize_t>(items.size())));
+  for (size_t i = 0; list && i < items.size(); ++i)
+    PyList_SET_ITEM(list.get(), static_cast<Py_ssize_t>(i), items[i].release());
+  return list;
+}
+
 // Python's collector is off, and PyGC_Collect() does nothing then.
 void collect_garbage() {
   PyGC_Enable();
@@ -109,20 +117,21 @@ void PythonHandler::run_one(const rm_job& job, Answer& answer) {
 }
 
 void PythonHandler::run_batch(std::span<const rm_job> jobs, std::span<Answer> answers) {
-  const Ref list = Ref::own(PyList_New(0));
+  std::vector<Ref> taken;
   std::vector<Answer*> asked;  // a job with a wrong parameter fails alone
-  for (size_t i = 0; list && i < jobs.size(); ++i) {
+  for (size_t i = 0; i < jobs.size(); ++i) {
     const Ref arguments = signature_.bind(jobs[i], answers[i]);
     if (!arguments) continue;
-    const Ref job = make_job(jobs[i], arguments.get());
-    if (job && PyList_Append(list.get(), job.get()) == 0) {
+    if (Ref job = make_job(jobs[i], arguments.get())) {
+      taken.push_back(std::move(job));
       asked.push_back(&answers[i]);
     } else {
       fail(take_exception().get(), answers[i]);
     }
   }
   if (asked.empty()) return;
-  const Ref results = Ref::own(PyObject_CallOneArg(run_batch_.get(), list.get()));
+  const Ref list = list_of(std::move(taken));
+  const Ref results = list ? Ref::own(PyObject_CallOneArg(run_batch_.get(), list.get())) : Ref();
   if (results) return take_results(results.get(), asked);
   const Ref exception = take_exception();
   fail(exception.get(), *asked[0]);

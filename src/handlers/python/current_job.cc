@@ -21,6 +21,16 @@ Ref id_of(const rm_job& job) {
   return id ? std::move(id) : text_or_none(job.id);
 }
 
+// The class Job of the package, or null: a Python exception is set. It is looked up once: each name
+// that is made for a look-up would stay in CPython's cache of attributes.
+PyObject* job_type() {
+  static PyObject* type = nullptr;  // never released: it may outlive the interpreter
+  if (type != nullptr) return type;
+  const Ref package = Ref::own(PyImport_ImportModule("ringmaster"));
+  if (package) type = PyObject_GetAttrString(package.get(), "Job");
+  return type;
+}
+
 PyObject* describe_current(PyObject*, PyObject*) {
   if (current == nullptr) {
     PyErr_SetString(PyExc_RuntimeError, "job() is for run(): there is no single job in hand");
@@ -32,19 +42,17 @@ PyObject* describe_current(PyObject*, PyObject*) {
 }  // namespace
 
 Ref make_job(const rm_job& job, PyObject* arguments) {
-  const Ref package = Ref::own(PyImport_ImportModule("ringmaster"));
-  if (!package) return {};
-  const Ref type = Ref::own(PyObject_GetAttrString(package.get(), "Job"));
+  PyObject* type = job_type();
   const Ref id = id_of(job);
   const Ref method = text_or_none(job.method);
   const Ref traceparent = text_or_none(job.traceparent);
-  if (!type || !id || !method || !traceparent) return {};
+  if (type == nullptr || !id || !method || !traceparent) return {};
   const Ref given = Ref::own(PyTuple_Pack(1, arguments));
   const Ref known = Ref::own(Py_BuildValue("{sOsOsdsO}", "method", method.get(), "id", id.get(),
                                            "deadline_s", static_cast<double>(job.deadline_ns) / 1e9,
                                            "traceparent", traceparent.get()));
   if (!given || !known) return {};
-  return Ref::own(PyObject_Call(type.get(), given.get(), known.get()));
+  return Ref::own(PyObject_Call(type, given.get(), known.get()));
 }
 
 Ref current_job_function() {

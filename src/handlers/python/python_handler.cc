@@ -49,7 +49,9 @@ void collect_garbage() {
 void flush_output() {
   PyObject* output = PySys_GetObject("stdout");
   if (output == nullptr || output == Py_None) return;
-  if (!Ref::own(PyObject_CallMethod(output, "flush", nullptr))) PyErr_Clear();
+  // One name for all jobs: each new one would stay in CPython's cache of attributes.
+  static PyObject* name = PyUnicode_InternFromString("flush");
+  if (name == nullptr || !Ref::own(PyObject_CallMethodNoArgs(output, name))) PyErr_Clear();
 }
 
 void send(const rm_host& host, const rm_job& job, const Answer& answer) {

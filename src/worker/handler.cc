@@ -1,6 +1,7 @@
 #include "worker/handler.h"
 
 #include <atomic>
+#include <cstdio>
 #include <dlfcn.h>
 #include <exception>
 #include <fmt/format.h>
@@ -19,6 +20,21 @@ static_assert(std::atomic<const Handler*>::is_always_lock_free);
 tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what) {
   return fail(ExitCode::kConfig, fmt::format("handler {} ({}): {}", spec.name, spec.library,
                                              what.substr(0, kErrorBytes)));
+}
+
+// Calls a function of the handler that returns 0 or fails with an error. The ABI forbids exceptions:
+// one that comes out is the error.
+template <class Call>
+bool attempt(char (&error)[kErrorBytes], Call call) {
+  std::snprintf(error, sizeof error, "no reason given");
+  try {
+    return call() == 0;
+  } catch (const std::exception& e) {
+    std::snprintf(error, sizeof error, "threw a C++ exception: %s", e.what());
+  } catch (...) {
+    std::snprintf(error, sizeof error, "threw something that is not a std::exception");
+  }
+  return false;
 }
 
 }  // namespace
@@ -56,28 +72,36 @@ Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
   std::vector<rm_option> options;
   for (const auto& [key, value] : spec.options)
     options.push_back({key.c_str(), value.c_str()});
-  char error[kErrorBytes] = "no reason given";
+  char error[kErrorBytes];
   void* self = nullptr;
-  if (loaded.handler_->load(options.data(), options.size(), &self, error, sizeof error) != 0) {
+  const rm_handler& functions = *loaded.handler_;
+  if (!attempt(error, [&] {
+        return functions.load(options.data(), options.size(), &self, error, sizeof error);
+      })) {
     return refuse(spec, error);
   }
   loaded.self_ = {self, Unload{loaded.handler_}};
-  const auto describe = loaded.handler_->describe;
-  if (const char* text = describe != nullptr ? describe(self) : nullptr) {
+  const char* text = nullptr;
+  const auto describe = [&] { return text = functions.describe(self), 0; };
+  if (functions.describe != nullptr && !attempt(error, describe)) {
+    return refuse(spec, fmt::format("describe() {}", error));
+  }
+  if (text != nullptr) {
     auto description = Description::parse(text);
     if (!description) return refuse(spec, "its description" + description.error());
     loaded.description_ = std::move(*description);
   }
-  if (loaded.handler_->warm_up != nullptr &&
-      loaded.handler_->warm_up(self, error, sizeof error) != 0) {
+  const auto warm_up = [&] { return functions.warm_up(self, error, sizeof error); };
+  if (functions.warm_up != nullptr && !attempt(error, warm_up)) {
     return refuse(spec, fmt::format("warm-up: {}", error));
   }
   return loaded;
 }
 
 Status Handler::self_test() const {
-  char error[kErrorBytes] = "no reason given";
-  if (handler_->self_test(self_.get(), error, sizeof error) == 0) return {};
+  char error[kErrorBytes];
+  if (attempt(error, [&] { return handler_->self_test(self_.get(), error, sizeof error); }))
+    return {};
   return fail(ExitCode::kConfig, fmt::format("handler {}: self-test: {}", name_, error));
 }
 

@@ -18,7 +18,8 @@ namespace ringmaster::worker {
 class Handler {
  public:
   // Opens the library, checks its ABI version, loads it with its options, checks its description
-  // and warms it up. An error names the handler and the fault.
+  // and warms it up. An error names the handler and the fault: also a C++ exception out of one of
+  // its functions, which the ABI forbids.
   [[nodiscard]] static Result<Handler> load(const ipc::HandlerSpec& spec);
 
   const std::string& name() const { return name_; }

@@ -90,6 +90,22 @@ def test_a_handler_that_does_not_load(server, probe, behave, says):
     assert_refused(refused, 78, "event=not_started", "handler stubborn", says)
 
 
+@pytest.mark.parametrize(
+    "where, says",
+    [
+        ("load", ": threw a C++ exception: expected nobody to throw this"),
+        ("load, a number", ": threw something that is not a std::exception"),
+        ("describe", ": describe() threw a C++ exception: expected nobody"),
+        ("warm_up", ": warm-up: threw a C++ exception: expected nobody"),
+        ("self_test", ": self-test: threw a C++ exception: expected nobody"),
+    ],
+)
+def test_an_exception_that_the_abi_forbids(server, tmp_path, where, says):
+    library = compile_handler(tmp_path / "throws.so", HANDLERS / "throws.cc")
+    refused = server(wait=False, handlers={"bad": {"library": library, "where": where}})
+    assert_refused(refused, 78, "event=not_started", "handler bad", says)
+
+
 @pytest.mark.parametrize("behave", ["hangs_in_load", "hangs_in_self_test"])
 def test_a_handler_that_takes_for_ever_to_start(server, probe, behave):
     refused = server(

@@ -91,6 +91,30 @@ def test_a_class_gets_its_options(server, python):
     assert "unknown option" in refusal(server, python("def run(): pass", word="x"))
 
 
+@pytest.mark.parametrize(
+    "use, unread",
+    [
+        ("o['a'], o.get('none')", "bc"),
+        ("o.pop('a'), o.pop('none', 1)", "bc"),
+        ("o.setdefault('a', 2), 'b' in o", "c"),
+        ("o.popitem()", ""),
+        ("o.items(), len(o)", ""),
+        ("{**o}", ""),
+        ("o | {}", ""),
+        ("o.copy()", ""),
+        ("sorted(o)", ""),
+        ("len(o), str(o)", "abc"),
+    ],
+)
+def test_what_counts_as_reading_an_option(build, monkeypatch, use, unread):
+    monkeypatch.syspath_prepend(build / "handlers/python")
+    from ringmaster._options import Options
+
+    options = Options((key, "1") for key in "abc")
+    eval(use, {"o": options})
+    assert options.unread == set(unread)
+
+
 def test_one_interpreter_serves_all_handlers(server, python):
     code = "import counter\ncounter.loads += 1\ndef run(): return counter.loads\nrun2 = run"
     python("loads = 0", file="counter")

@@ -1,7 +1,7 @@
 """The further keys of a handler's section, as its class gets them."""
 
 import json
-from typing import Any, Iterable
+from typing import Any, Callable, Iterable
 
 
 class Options(dict[str, Any]):
@@ -12,32 +12,24 @@ class Options(dict[str, Any]):
         self.unread = set(values)
         super().__init__(values)
 
-    def __getitem__(self, key):
-        self.unread.discard(key)
-        return super().__getitem__(key)
 
-    def get(self, key, default=None):
-        return self[key] if key in self else default
+# What asks for one key, and what gives out whatever keys there are.
+_OF_ONE = ("__contains__", "__delitem__", "__getitem__", "get", "pop", "setdefault")
+_OF_ALL = ("__iter__", "__reversed__", "items", "keys", "popitem", "values")
 
-    def pop(self, key, *default):
-        self.unread.discard(key)
-        return super().pop(key, *default)
 
-    def __iter__(self):
-        self.unread.clear()
-        return super().__iter__()
+def _noting(name: str) -> Callable[..., Any]:
+    original = getattr(dict, name)
 
-    def keys(self):
-        self.unread.clear()
-        return super().keys()
+    def method(self, *arguments):
+        self.unread.difference_update(arguments[:1] if name in _OF_ONE else self.unread)
+        return original(self, *arguments)
 
-    def values(self):
-        self.unread.clear()
-        return super().values()
+    return method
 
-    def items(self):
-        self.unread.clear()
-        return super().items()
+
+for _name in _OF_ONE + _OF_ALL:
+    setattr(Options, _name, _noting(_name))
 
 
 def _value(text: str) -> Any:

@@ -13,8 +13,8 @@ namespace {
 // The library of all handlers in Python.
 constexpr std::string_view kPython = "python";
 
-// The option that a handler gets for one of its keys: text as it is, files as absolute paths, other
-// values as JSON.
+// The option that a handler gets for one of its keys: text, dates and times as their text, files as
+// absolute paths, other values as JSON.
 std::optional<std::string> read_handler_option(Problems& problems, const std::string& key,
                                                const Entry& entry, const Paths& paths) {
   if (key == "model" || key.ends_with("_file")) {
@@ -24,6 +24,7 @@ std::optional<std::string> read_handler_option(Problems& problems, const std::st
     if (!found) problems.add(entry, found.error());
     return found ? std::optional(*found) : std::nullopt;
   }
+  if (entry.value->kind == Kind::kDate) return entry.value->text;
   if (entry.value->kind != Kind::kString) return to_json(problems, entry);
   if (entry.value->text.empty()) return "";
   return problems.read_text(entry, "a string");

@@ -53,6 +53,17 @@ TEST_CASE("config: a handler in Python is the plug-in python with the function a
   CHECK(module.options[0].second == "models.score:predict");
 }
 
+TEST_CASE("config: a handler gets dates and times as their text") {
+  const PythonFolder folder;
+  const ipc::HandlerSpec found = folder.handler(
+      "python = 'm:f'\nday = 2024-01-02\nat = 2024-01-02T03:04:05Z\ndays = [2024-01-02]");
+  CHECK(found.options == HandlerOptions{{"python", "m:f"},
+                                        {"day", "2024-01-02"},
+                                        {"at", "2024-01-02T03:04:05Z"},
+                                        {"days", "[\"2024-01-02\"]"},
+                                        {"venv", ""}});
+}
+
 TEST_CASE("config: a virtual environment is a folder with a pyvenv.cfg") {
   const PythonFolder folder;
   for (const char* venv : {"venv", "venv/", "./venv"}) {

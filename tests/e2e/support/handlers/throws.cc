@@ -1,5 +1,5 @@
-// A handler that lets exceptions out, which the ABI forbids. Option: where, the function that throws;
-// run() throws always.
+// A handler that lets exceptions out, which the ABI forbids. Option: where, the function that
+// throws; run() throws always.
 #include <ringmaster/handler.h>
 #include <stdexcept>
 #include <string_view>

@@ -170,9 +170,19 @@ Status ForkServer::obey(ControlMessage& message) {
 Result<std::string> ForkServer::load() {
   Result<std::string> lacks = try_confine(confinement_);
   if (!lacks) return lacks;
+  const pid_t fork_server = ::getpid();
   for (const ipc::HandlerSpec& spec : specs_) {
     Result<Handler> handler = Handler::load(spec);
+    // A child that the handler has forked: it must not go on as a second fork server.
+    if (::getpid() != fork_server) ::_exit(static_cast<int>(ExitCode::kInternal));
+    const size_t children = end_children();
     if (!handler) return tl::unexpected(handler.error());
+    if (children > 0) {
+      return fail(ExitCode::kConfig,
+                  fmt::format("handler {}: left {} processes after load(), expected none: end what "
+                              "it starts, and wait for it",
+                              spec.name, children));
+    }
     hooks_.add(handler->library(), handler->functions());
     handlers_.push_back(std::move(*handler));
     pause_openmp();
@@ -260,6 +270,7 @@ int run_fork_server(int argc, char** argv) {
   if (argc != 4) return static_cast<int>(ExitCode::kUsage);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
+  ::prctl(PR_SET_CHILD_SUBREAPER, 1);               // for end_children()
   ::close_range(ipc::kEventFd + 1, ~0u, 0);
   // Inherited by workers: if the master is gone, a handler that prints gets EPIPE and goes on.
   // (libuv has set every signal to its default in this process.)

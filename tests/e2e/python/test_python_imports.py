@@ -1,0 +1,56 @@
+"""Python handlers: modules that hang, end their process or leave processes behind when they are
+imported. A server that starts says so and ends; one that reloads serves on as before."""
+
+import re
+
+import pytest
+from proc import wait_until
+
+FINE = "def run(): return 'fine'"
+
+HANGS = "import time\ntime.sleep(3600)"
+EXITS = "import os\nos._exit(3)"
+STARTS = """
+import subprocess
+subprocess.Popen(["sleep", "3600"])
+def run(): pass
+"""
+DETACHES = """
+import subprocess
+subprocess.run(["sh", "-c", "setsid sleep 3600 > /dev/null 2>&1 &"])
+def run(): pass
+"""
+FORKS = """
+import os
+os.fork()
+def run(): pass
+"""
+FORKS_AND_FAILS = "import os\nos.fork()\n1 / 0"
+LEFT = "left 1 processes after load(), expected none"
+
+
+@pytest.mark.parametrize(
+    "code, exit_code, says",
+    [
+        (HANGS, 71, "not ready within 1000 ms (workers.start_timeout_ms)"),
+        (EXITS, 70, "exit 3"),
+        (STARTS, 78, LEFT),
+        (DETACHES, 78, LEFT),
+        (FORKS, 78, LEFT),
+        (FORKS_AND_FAILS, 78, "handler.py:3: ZeroDivisionError"),
+    ],
+)
+def test_an_import_that_does_not_end_well(server, python, code, exit_code, says):
+    """After each test no process of the server may be left."""
+    timeout_ms = 1000 if code == HANGS else 60_000
+    running = server(handlers={"f": python(FINE, file="fine")})
+    workers = running.workers()
+    sections = {"workers": {"start_timeout_ms": timeout_ms}, "handlers": {"f": python(code)}}
+    line = running.reload(**sections)
+    assert line.startswith("event=reload_failed") and says in line
+    assert running.workers() == workers and running.call("f") == "fine"
+    wait_until(lambda: len(running.processes()) == 4, "what was started to be gone")
+
+    refused = server(wait=False, name="second", **sections)
+    assert refused.wait() == exit_code
+    assert re.search("event=not_started", refused.lines[-1]) and says in refused.lines[-1]

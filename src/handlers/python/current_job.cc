@@ -14,11 +14,11 @@ Ref text_or_none(const rm_bytes& text) {
       PyUnicode_DecodeUTF8(text.data, static_cast<Py_ssize_t>(text.size), "backslashreplace"));
 }
 
-// The id as a Python object; None: a notification.
+// The id as a Python object; None: a notification. Null: a Python exception is set.
 Ref id_of(const rm_job& job) {
   if (job.id.size == 0) return Ref::share(Py_None);
   Ref id = JsonReader({job.id.data, job.id.size}).read();
-  return id ? std::move(id) : text_or_none(job.id);
+  return id || PyErr_Occurred() != nullptr ? std::move(id) : text_or_none(job.id);
 }
 
 // The class Job of the package, or null: a Python exception is set. It is looked up once: each name

@@ -30,13 +30,13 @@ bool JsonReader::expect(char c) {
   return take(c) || fail(std::string{'\'', c, '\''});
 }
 
-// What Python refused to make: an int of too many digits, or memory is exhausted.
+// What Python refused to make: an int of too many digits. That there is no memory is not the text's
+// fault: MemoryError stays set.
 Ref JsonReader::checked(PyObject* made) {
   if (made != nullptr) return Ref::own(made);
-  const bool is_memory = PyErr_ExceptionMatches(PyExc_MemoryError) != 0;
+  if (PyErr_ExceptionMatches(PyExc_MemoryError) != 0) return {};
   PyErr_Clear();
-  fail(is_memory ? "more memory than there is" : "a value that Python can hold");
-  return {};
+  return fail("a value that Python can hold"), Ref();
 }
 
 Ref JsonReader::value() {

@@ -23,10 +23,10 @@ class JsonReader {
   explicit JsonReader(std::string_view text)
       : begin_(text.data()), at_(begin_), end_(begin_ + text.size()) {}
 
-  // The text as a whole. Null: it is no JSON; no Python exception is set then.
+  // The text as a whole. Null: it is no JSON, or MemoryError is set.
   Ref read();
 
-  // The parts of a text. Each returns null, or false, once the text is no JSON.
+  // The parts of a text. Each returns null, or false, once the text is no JSON or MemoryError is set.
   Ref value();
   // Passes over a value of a text that is known to be JSON, and returns its bytes.
   std::string_view skip();

@@ -86,6 +86,36 @@ def test_os_exit_ends_the_worker(server, python):
     assert running.call("f", ["fine"]) == "fine"
 
 
+def test_a_worker_without_memory_fails_its_job_and_lives_on(server, python, build):
+    """Also if there is none for the arguments or the result, which is not the client's fault."""
+    if build.name != "release":
+        pytest.skip("a sanitizer needs terabytes of addresses")
+    running = server(workers={"count": 1}, handlers={"f": python("""
+        import resource
+        def run(what, values=None):
+            if what == "limit":
+                with open("/proc/self/statm") as file:
+                    used = int(file.read().split()[0]) * resource.getpagesize()
+                resource.setrlimit(resource.RLIMIT_AS, (used + (16 << 20), -1))
+            if what == "objects":
+                return len([bytes(1 << 20) for _ in range(64)])
+            if what == "result":
+                return ["x" * (1 << 20)] * 64
+            return "fine"
+    """)})
+    workers = running.workers()
+    assert running.call("f", ["limit"]) == "fine"
+    for params, message in {
+        ("objects",): "MemoryError",
+        ("arguments", ((),) * 1_000_000): "MemoryError",
+        ("result",): "std::bad_alloc",
+    }.items():
+        failed = running.error_of("f", params)
+        assert (failed.code, failed.message) == (-32000, message)
+        assert running.call("f", ["fine"]) == "fine"
+    assert running.workers() == workers
+
+
 def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, python):
     running = server(handlers={"f": python(RAISES)})
     running.error_of("f", ["error"])

@@ -13,6 +13,15 @@ from target import Target
 
 MIB = 1 << 20
 
+# Modules that cannot be served.
+BROKEN = (
+    "def run(:",
+    "1 / 0",
+    "import os; os._exit(3)",
+    "import os; os.fork()\ndef run(): pass",
+    "import subprocess; subprocess.Popen(['sleep', '3600'])\ndef run(): pass",
+)
+
 
 def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
     """Valid sections that differ from the target's first ones."""
@@ -32,6 +41,8 @@ def bad_change(dice: random.Random, target: Target) -> dict[str, Any]:
     """Sections that must be refused, for one reason or another."""
     no_model = target.folder / "no_model.ubj"
     no_model.write_text("this is no model")
+    broken = target.folder / "broken.py"
+    broken.write_text(dice.choice(BROKEN))
     handlers = target.sections["handlers"]
     return dice.choice((
         {"workers": {"cuont": 2}},
@@ -39,6 +50,7 @@ def bad_change(dice: random.Random, target: Target) -> dict[str, Any]:
         {"handlers": handlers | {"echo": {"unknown": 1}}},
         {"handlers": handlers | {"interests": {"model": "no/such.ubj"}}},
         {"handlers": handlers | {"interests": {"model": no_model}}},
+        {"handlers": handlers | {"python": {"python": f"{broken}:run"}}},
         {"listen": {"rpc": ["127.0.0.1:0", target.upstream_address]}},
     ))  # fmt: skip
 

@@ -14,6 +14,11 @@ from proc import children, cpu_ns, parent
 from server import MEASURED, Launcher
 
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
+# A handler in Python, which answers as the handler echo does.
+PYTHON = """
+def run(id: str, text: memoryview):
+    return b'{"id":"%s","text":%s}' % (id.encode(), text)
+"""
 KNOWN_USERS = 50
 WORKERS = 4
 SPEED_DEPTH, SPEED_TRIES = 1000, 20
@@ -29,10 +34,10 @@ ATTEMPTS = 10
 TIMEOUT_MS = 120_000
 
 
-def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
+def base_sections(upstreams: dict[str, str], python: Path) -> dict[str, dict[str, Any]]:
     """The configuration: methods with and without a fetch, for each upstream."""
     fetch = {name: {"fetch": name, "body": {"user_id": "$params.user_id"}} for name in upstreams}
-    steps = {"echo": [{"run": "echo"}], "burn": [{"run": "burn"}]}
+    steps = {name: [{"run": name}] for name in ("echo", "burn", "python")}
     steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}
     steps |= {f"interests.{name}": [step, {"run": "interests"}] for name, step in fetch.items()}
     lanes = {"burn": {"concurrency": 2}, "echo.users": {"reserved_workers": 1}}
@@ -41,7 +46,8 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
         "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
         "upstreams": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
                             "body_bytes": "1MiB"} for name, url in upstreams.items()},
-        "handlers": {"echo": {"batch": 16}, "burn": {}, "interests": {"model": MODEL, "batch": 16}},
+        "handlers": {"echo": {"batch": 16}, "burn": {}, "interests": {"model": MODEL, "batch": 16},
+                     "python": {"python": f"{python}:run"}},
         "methods": {name: {"steps": method, "attempts": ATTEMPTS, "timeout_ms": TIMEOUT_MS}
                           | lanes.get(name, {}) for name, method in steps.items()},
     }  # fmt: skip
@@ -50,8 +56,10 @@ def base_sections(upstreams: dict[str, str]) -> dict[str, dict[str, Any]]:
 class Target:
     def __init__(self, launcher: Launcher, upstreams: dict[str, str]):
         """`upstreams`: URLs by name: "users" is healthy; "faulty" is optional."""
-        self.sections = base_sections(upstreams)
         self.folder = launcher.folder
+        python = self.folder / "python_echo.py"
+        python.write_text(PYTHON)
+        self.sections = base_sections(upstreams, python)
         self.upstream_address = urlsplit(upstreams["users"]).netloc
         self.log = EventLog(self.folder / "events.log")
         self.server = launcher(wait=False, arguments=["--log-file", self.folder / "events.log"],
@@ -65,7 +73,8 @@ class Target:
         with Client(self.address) as client:
             known = {user: client.call("interests.users", {"user_id": user})
                      for user in range(1, KNOWN_USERS + 1)}  # fmt: skip
-        kinds = [Kind("echo", 10, echo), Kind("burn", 3, burn), Kind("echo.users", 3, features),
+        kinds = [Kind("echo", 10, echo), Kind("python", 3, echo), Kind("burn", 3, burn),
+                 Kind("echo.users", 3, features),
                  Kind("interests.users", 3, interests(known))]  # fmt: skip
         if has_faulty:
             kinds.append(Kind("interests.faulty", 2, interests(known), UPSTREAM_ERRORS))

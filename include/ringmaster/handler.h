@@ -9,8 +9,9 @@
  * so all workers share what load() builds (a model, a table), copy-on-write.
  *
  * Threads:  load() and warm_up() must leave no thread behind: a process with threads cannot be
- *           forked safely, and the generation is refused. So it is when they leave a child process
- *           behind, which is killed. Each worker is one thread and calls run() from that thread only.
+ *           forked safely, and the generation is refused. So it is when they leave a child
+ *           process behind, which is killed. Each worker is one thread and calls run() from that
+ *           thread only.
  * Memory:   everything that the host passes in is owned by the host and valid until the call
  *           returns; a job's params and inputs only until the job is answered: then the memory may
  *           be another job's. They are mapped read-only: writing to them ends the worker.

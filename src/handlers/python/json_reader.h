@@ -26,7 +26,8 @@ class JsonReader {
   // The text as a whole. Null: it is no JSON, or MemoryError is set.
   Ref read();
 
-  // The parts of a text. Each returns null, or false, once the text is no JSON or MemoryError is set.
+  // The parts of a text. Each returns null, or false, once the text is no JSON, or MemoryError is
+  // set.
   Ref value();
   // Passes over a value of a text that is known to be JSON, and returns its bytes.
   std::string_view skip();

@@ -21,15 +21,15 @@ bool are_alike(const JobHeader& a, const JobHeader& b) {
 }  // namespace
 
 Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker,
-                                    int result_memory_fd) {
+                                    const MemoryFds& fds) {
   Result<Region> control =
-      Region::map(kControlMemoryFd, Access::kReadWrite, 0, geometry.control_bytes());
+      Region::map(fds.control, Access::kReadWrite, 0, geometry.control_bytes());
   if (!control) return tl::unexpected(control.error());
   Result<Region> payload =
-      Region::map(kPayloadMemoryFd, Access::kReadOnly, 0, geometry.payload_region_bytes());
+      Region::map(fds.payload, Access::kReadOnly, 0, geometry.payload_region_bytes());
   if (!payload) return tl::unexpected(payload.error());
   const size_t bytes = result_region_bytes(geometry.result_bytes);
-  Result<Region> results = Region::map(result_memory_fd, Access::kReadWrite, 0, bytes);
+  Result<Region> results = Region::map(fds.results, Access::kReadWrite, 0, bytes);
   if (!results) return tl::unexpected(results.error());
   return WorkerPort(std::move(*control), std::move(*payload), std::move(*results), geometry,
                     worker);

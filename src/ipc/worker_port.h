@@ -22,10 +22,14 @@ namespace ringmaster::ipc {
 
 class WorkerPort {
  public:
-  // Maps the memories that the fork server inherited (see control.h), and this worker's result
-  // memory. The mappings outlive the descriptors.
+  struct MemoryFds {
+    int control;
+    int payload;
+    int results;  // this worker's
+  };
+  // Maps the memories. The mappings outlive the descriptors.
   [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,
-                                               int result_memory_fd);
+                                               const MemoryFds& fds);
 
   // Tells the master that this worker is ready for its first job.
   void announce_ready();

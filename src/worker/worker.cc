@@ -55,7 +55,8 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                   const std::vector<Handler>& handlers,
                   const std::vector<ipc::MethodSpec>& methods) {
   Result<ipc::WorkerPort> port =
-      ipc::WorkerPort::open(options.geometry, options.slot, result_memory.get());
+      ipc::WorkerPort::open(options.geometry, options.slot,
+                            {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, result_memory.get()});
   if (!port) return tl::unexpected(port.error());
   result_memory.reset();
   for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})

@@ -127,7 +127,8 @@ class Floor {
       // Above the numbers that inherit() uses.
       const int results = ::fcntl(result_memories[slot].get(), F_DUPFD, 64);
       inherit(port, store);
-      Result<WorkerPort> opened = WorkerPort::open(geometry, slot, results);
+      Result<WorkerPort> opened =
+          WorkerPort::open(geometry, slot, {kControlMemoryFd, kPayloadMemoryFd, results});
       return opened ? body(*opened) : 100;
     });
   }

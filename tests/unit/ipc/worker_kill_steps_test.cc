@@ -58,8 +58,9 @@ class TwoSteps {
     const auto fork = [this] {
       return test::Child([this] {
         ipc::inherit(*core_.port, core_.store);
-        Result<ipc::WorkerPort> port =
-            ipc::WorkerPort::open(Core::geometry(), 0, core_.result_memories[0].get());
+        Result<ipc::WorkerPort> port = ipc::WorkerPort::open(
+            Core::geometry(), 0,
+            {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, core_.result_memories[0].get()});
         if (!port || serve(*port, 1) != 0) return 100;
         if (!test::stop_for_tracer()) return 102;
         ::_exit(serve(*port, count_));

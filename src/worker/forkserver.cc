@@ -4,9 +4,6 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
-#include <dlfcn.h>
-#include <filesystem>
-#include <fmt/format.h>
 #include <map>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -23,6 +20,7 @@
 #include "worker/child.h"
 #include "worker/crash/crash_report.h"
 #include "worker/handler.h"
+#include "worker/handler_loader.h"
 #include "worker/worker.h"
 
 namespace ringmaster::worker {
@@ -33,25 +31,6 @@ using ipc::ControlType;
 
 static_assert(RINGMASTER_DESCRIPTION_BYTES_MAX <= ipc::kControlTextBytesMax);
 
-size_t thread_count() {
-  std::error_code error;
-  const auto tasks = std::filesystem::directory_iterator("/proc/self/task", error);
-  return static_cast<size_t>(std::distance(begin(tasks), end(tasks)));
-}
-
-// Ends an OpenMP runtime's thread pool: after a fork the child would wait for threads that do not
-// exist in it.
-void pause_openmp() {
-  void* library = ::dlopen("libgomp.so.1", RTLD_NOW | RTLD_NOLOAD);
-  if (library == nullptr) return;
-  using Pause = int (*)(int);
-  if (const auto pause = reinterpret_cast<Pause>(::dlsym(library, "omp_pause_resource_all"))) {
-    constexpr int kOmpPauseHard = 2;
-    pause(kOmpPauseHard);
-  }
-  ::dlclose(library);
-}
-
 void write_running_stack(int fd) {
   if (const Handler* const handler = Handler::running()) handler->write_stack(fd);
 }
@@ -61,8 +40,7 @@ class ForkServer {
   ForkServer(std::string generation, ipc::ControlChannel channel, Fd child_exits)
       : generation_(std::move(generation)),
         channel_(std::move(channel)),
-        child_exits_(std::move(child_exits)),
-        threads_at_start_(thread_count()) {}
+        child_exits_(std::move(child_exits)) {}
 
   // Runs until the master has closed the channel.
   Status run();
@@ -80,7 +58,7 @@ class ForkServer {
   std::string generation_;
   ipc::ControlChannel channel_;
   Fd child_exits_;
-  size_t threads_at_start_;  // 1, or more with a sanitizer
+  HandlerLoader loader_;
   ipc::Geometry geometry_;
   ipc::Confinement confinement_;
   CrashReports reports_;
@@ -170,28 +148,11 @@ Status ForkServer::obey(ControlMessage& message) {
 Result<std::string> ForkServer::load() {
   Result<std::string> lacks = try_confine(confinement_);
   if (!lacks) return lacks;
-  const pid_t fork_server = ::getpid();
   for (const ipc::HandlerSpec& spec : specs_) {
-    Result<Handler> handler = Handler::load(spec);
-    // A child that the handler has forked: it must not go on as a second fork server.
-    if (::getpid() != fork_server) ::_exit(static_cast<int>(ExitCode::kInternal));
-    const size_t children = end_children();
+    Result<Handler> handler = loader_.load(spec);
     if (!handler) return tl::unexpected(handler.error());
-    if (children > 0) {
-      return fail(ExitCode::kConfig,
-                  fmt::format("handler {}: left {} processes after load(), expected none: end what "
-                              "it starts, and wait for it",
-                              spec.name, children));
-    }
     hooks_.add(handler->library(), handler->functions());
     handlers_.push_back(std::move(*handler));
-    pause_openmp();
-    if (const size_t threads = thread_count(); threads > threads_at_start_) {
-      return fail(ExitCode::kConfig,
-                  fmt::format("handler {}: left {} threads running after load(), expected none: a "
-                              "process with threads cannot be forked safely",
-                              spec.name, threads - threads_at_start_));
-    }
     Status tried = try_out(handlers_.back(), confinement_, hooks_);
     if (!tried) return tl::unexpected(tried.error());
   }
@@ -276,7 +237,6 @@ int run_fork_server(int argc, char** argv) {
   // (libuv has set every signal to its default in this process.)
   std::signal(SIGPIPE, SIG_IGN);
   std::setvbuf(stdout, nullptr, _IOLBF, BUFSIZ);  // a socket's default would keep lines back
-  ::setenv("OMP_NUM_THREADS", "1", 1);
   ::setproctitle("-ringmaster: fork server gen=%s", argv[2]);
 
   const Status ran = be_the_fork_server(argv[2]);

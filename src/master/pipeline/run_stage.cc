@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "ipc/result_code.h"
+#include "rpc/handler_error.h"
 
 namespace ringmaster::master {
 namespace {
@@ -174,31 +175,8 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
 }
 
 rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {
-  rpc::Error error;
-  error.code = record.code;
-  const size_t message_size = std::min(record.bytes.find('\0'), record.bytes.size());
-  error.message = record.bytes.substr(0, message_size);
-  if (message_size < record.bytes.size()) error.details = record.bytes.substr(message_size + 1);
-  switch (record.code) {
-    case ipc::kResultTooLate:
-      return deadline_exceeded(job);
-    case ipc::kResultTooLarge:
-      error.reason = "response_bytes";
-      error.limit = result_bytes_;
-      break;
-    case ipc::kResultInvalid:
-      error.reason = "invalid_result";
-      break;
-    case rpc::kInvalidParams:
-      error.reason = "invalid_params";
-      break;
-    case rpc::kUpstreamFailed:
-      error.reason = "invalid_body";
-      break;
-    default:
-      error.reason = "handler_failed";
-  }
-  return error;
+  if (record.code == ipc::kResultTooLate) return deadline_exceeded(job);
+  return rpc::handler_error(record.code, record.bytes, result_bytes_);
 }
 
 bool RunStage::try_drop(Job& job) {

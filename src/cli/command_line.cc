@@ -2,8 +2,6 @@
 
 #include <algorithm>
 #include <fmt/format.h>
-#include <fstream>
-#include <iostream>
 #include <sstream>
 #include <string_view>
 #include <utility>
@@ -11,10 +9,10 @@
 
 #include <CLI/CLI.hpp>
 
-#include "base/json/scan.h"
 #include "base/nearest.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/params.h"
 #include "cli/pretty_json.h"
 #include "config/tokens.h"
 
@@ -26,7 +24,6 @@ constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 constexpr const char* kHelp = "help";
 constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
 constexpr double kWaitSMax = 3600;
-constexpr size_t kShownBytesMax = 200;  // of params that are wrong
 
 struct Parser {
   CLI::App app{"ringmaster: a prefork JSON-RPC server for CPU-bound functions", "ringmaster"};
@@ -38,6 +35,8 @@ struct Parser {
   CLI::App* discover =
       app.add_subcommand("discover", "print what a server offers, as an OpenRPC document");
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
+  CLI::App* run =
+      app.add_subcommand("run", "run one job of a handler in this process, without a server");
   // Only for the list: parse_command_line() turns it into --help.
   CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
 };
@@ -76,19 +75,28 @@ void describe_bench(CLI::App& app, CommandLine& line) {
   app.add_flag("--json", line.json, "print the report as JSON");
 }
 
+void describe_run(CLI::App& app, CommandLine& line) {
+  app.add_option("HANDLER", line.handler, "the NAME of a [handlers.NAME] of the configuration");
+  app.add_option("--input", line.inputs,
+                 "what the step NAME before the handler brings; may be given several times")
+      ->type_name("NAME=JSON|NAME=@FILE")
+      ->allow_extra_args(false);
+  app.add_flag("--gdb", line.gdb, "run this command in gdb");
+}
+
 void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
   // For scripts/options.py, so hidden.
   parser.app.add_flag("--help-json", line.help_json, "print all of this as JSON")->group("");
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
-      "Exit codes: 0 ok, 1 the answer was an error (call), or there was no result (bench),\n"
+      "Exit codes: 0 ok, 1 the answer was an error (call, run), or there was no result (bench),\n"
       "64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad configuration\n"
       "(reload --wait: the reload was refused).");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
-  for (CLI::App* app :
-       {parser.serve, parser.check, parser.reload, parser.call, parser.discover, parser.bench}) {
+  for (CLI::App* app : {parser.serve, parser.check, parser.reload, parser.call, parser.discover,
+                        parser.bench, parser.run}) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
@@ -136,10 +144,12 @@ void describe(Parser& parser, CommandLine& line) {
                    "keep trying to connect for that long, while the server starts")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, kWaitSMax));
-  parser.call->add_option(
-      "PARAMS", line.params,
-      "a JSON object or array: '{\"user_id\": 42}'; @FILE: what is in the file;\n"
-      "-: what is on stdin");
+  describe_run(*parser.run, line);
+  for (CLI::App* app : {parser.call, parser.run}) {
+    app->add_option("PARAMS", line.params,
+                    "a JSON object or array: '{\"user_id\": 42}'; @FILE: what is in the file;\n"
+                    "-: what is on stdin");
+  }
   parser.bench->add_option("PARAMS", line.params,
                            "as for call; each $i in them becomes the request's number");
   describe_bench(*parser.bench, line);
@@ -192,30 +202,7 @@ Status check_request(const CommandLine& line, const std::string& command,
     return usage(fmt::format("{}: expected both of --cert and --key, found only --{}", command,
                              line.tls.key.empty() ? "cert" : "key"));
   }
-  if (params.empty()) return {};
-  const auto fault = json::find_fault(params);
-  const size_t first = params.find_first_not_of(" \t\r\n");
-  const bool is_container =
-      first != std::string::npos && (params[first] == '{' || params[first] == '[');
-  if (!fault && is_container) return {};
-  return usage(fmt::format("{}: expected PARAMS to be a JSON object or array, found {}{}", command,
-                           std::string_view(params).substr(0, kShownBytesMax),
-                           fault ? " (" + *fault + ")" : ""));
-}
-
-// Large params are given as @FILE or on stdin: the system limits what an argument may hold to
-// 128 KiB.
-Result<std::string> read_params(const std::string& command, const std::string& given) {
-  const bool is_stdin = given == "-";
-  if (!is_stdin && !given.starts_with('@')) return given;
-  std::ifstream file;
-  if (!is_stdin) file.open(given.substr(1));
-  std::ostringstream text;
-  if (!(text << (is_stdin ? std::cin.rdbuf() : file.rdbuf()))) {
-    return usage(fmt::format("{}: expected PARAMS {}, which cannot be read or is empty", command,
-                             is_stdin ? "on stdin" : "to be in " + given.substr(1)));
-  }
-  return text.str();
+  return check_params(command, params);
 }
 
 Status finish_bench(CommandLine& line) {
@@ -243,6 +230,14 @@ Status check_serve(const CommandLine& line) {
                            line.log_format, did_you_mean(line.log_format, kLogFormats)));
 }
 
+Status check_run(const CommandLine& line) {
+  if (line.handler.empty()) return usage("run: expected a HANDLER, found none");
+  if (line.gdb && line.params == "-") {
+    return usage("run: expected PARAMS as text or as @FILE: with --gdb, stdin is gdb's; found -");
+  }
+  return {};
+}
+
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
@@ -251,8 +246,8 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
     return line;
   }
   if (&app == &parser.app)
-    return usage("expected a subcommand: serve, check, reload, call, discover, bench or help");
-  const bool needs_config = &app == parser.serve || &app == parser.check;
+    return usage("expected a subcommand: serve, check, reload, call, discover, bench, run or help");
+  const bool needs_config = &app == parser.serve || &app == parser.check || &app == parser.run;
   if (needs_config && line.config.empty() && !line.schema) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
@@ -261,6 +256,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.reload   ? Command::kReload
                  : &app == parser.call     ? Command::kCall
                  : &app == parser.discover ? Command::kDiscover
+                 : &app == parser.run      ? Command::kRun
                                            : Command::kBench;
   if (line.command == Command::kDiscover) line.method = "rpc.discover";
   if (!line.token_file.empty()) {
@@ -268,14 +264,18 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
     if (!token) return usage(app.get_name() + ": --token-file: " + token.error());
     line.load.token = *token;
   }
-  Result<std::string> params = read_params(app.get_name(), line.params);
+  Status checked;
+  if (line.command == Command::kRun) checked = check_run(line);
+  if (!checked) return tl::unexpected(checked.error());
+  Result<std::string> params =
+      read_text_argument(app.get_name() + ": expected PARAMS", line.params);
   if (!params) return tl::unexpected(params.error());
   line.params = std::move(*params);
-  Status checked;
   if (line.command == Command::kServe) checked = check_serve(line);
   if (line.command == Command::kCall) checked = check_request(line, "call", line.params);
   if (line.command == Command::kDiscover) checked = check_request(line, "discover", "");
   if (line.command == Command::kBench) checked = finish_bench(line);
+  if (line.command == Command::kRun) checked = check_params("run", line.params);
   if (!checked) return tl::unexpected(checked.error());
   return line;
 }

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "base/status.h"
 #include "bench/options.h"
@@ -20,13 +21,14 @@ enum class Command {
   kCall,
   kDiscover,
   kBench,
+  kRun,
 };
 
 struct CommandLine {
   Command command = Command::kShowText;
   std::string text;
 
-  std::string config;                 // serve and check have it; the others may
+  std::string config;                 // serve, check and run have it; the others may
   bool dump = false;                  // check
   bool schema = false;                // check; then there may be no config
   std::string log_format = "logfmt";  // serve: logfmt or json
@@ -37,7 +39,10 @@ struct CommandLine {
   std::string token_file;             // call, discover, bench; empty: no token
   net::ClientTlsFiles tls;            // call, discover
   std::string method;                 // call, discover, bench
-  std::string params;                 // call, bench: a JSON object or array; empty: none
+  std::string params;                 // call, bench, run: a JSON object or array; empty: none
+  std::string handler;                // run
+  std::vector<std::string> inputs;    // run: NAME=JSON or NAME=@FILE
+  bool gdb = false;                   // run
   double wait_s = 0;                  // call: try to connect for so long
   uint64_t timeout_ms = 30'000;       // call, discover
   bench::Options load;                // bench; load.token: call and discover, too

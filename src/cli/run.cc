@@ -8,6 +8,7 @@
 #include "cli/configuration.h"
 #include "cli/pretty_json.h"
 #include "cli/reload.h"
+#include "cli/run_job.h"
 #include "cli/start_log.h"
 #include "config/schema.h"
 #include "master/lifecycle/serve.h"
@@ -84,6 +85,10 @@ int run(int argc, char** argv) {
     case Command::kBench: {
       const Result<int> measured = run_bench(*line);
       return measured ? *measured : report(measured.error());
+    }
+    case Command::kRun: {
+      const Result<int> ran = run_job(*line, {argv, static_cast<size_t>(argc)});
+      return ran ? *ran : report(ran.error());
     }
     case Command::kCall:
     case Command::kDiscover: {

@@ -1,0 +1,124 @@
+#include "cli/run_job.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <filesystem>
+#include <fmt/format.h>
+#include <string>
+#include <string_view>
+#include <unistd.h>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/nearest.h"
+#include "cli/configuration.h"
+#include "cli/params.h"
+#include "cli/response.h"
+#include "config/config.h"
+#include "rpc/handler_error.h"
+#include "rpc/json_rpc.h"
+#include "worker/foreground.h"
+
+namespace ringmaster::cli {
+namespace {
+
+constexpr std::string_view kId = "1";
+// A method has a step for each, and one that runs the handler.
+constexpr size_t kInputsMax = master::kMaxSteps - 1;
+
+// Returns only if gdb cannot be started.
+tl::unexpected<Error> exec_gdb(std::span<char* const> words) {
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error) return fail(ExitCode::kResource, "run: read /proc/self/exe: " + error.message());
+  std::vector<const char*> argv = {"gdb", "--args", program.c_str()};
+  std::copy_if(words.begin() + 1, words.end(), std::back_inserter(argv),
+               [](std::string_view word) { return word != "--gdb"; });
+  argv.push_back(nullptr);
+  ::execvp(argv[0], const_cast<char* const*>(argv.data()));
+  return fail_errno("run: start gdb (apt install gdb)", errno);
+}
+
+Result<std::pair<std::string, std::string>> read_input(const std::string& given) {
+  const size_t is = given.find('=');
+  if (is == 0 || is == std::string::npos) {
+    return fail(ExitCode::kUsage,
+                fmt::format("run: expected --input NAME=JSON or NAME=@FILE, found {}", given));
+  }
+  const std::string name = given.substr(0, is);
+  const std::string text = given.substr(is + 1);
+  Result<std::string> output =
+      read_text_argument(fmt::format("run: expected --input {}", name), text);
+  if (!output) return tl::unexpected(output.error());
+  return std::pair(name, std::move(*output));
+}
+
+// The first method that runs the handler, as the handler is told; its own name if there is none.
+std::string find_method(const master::Options& options, size_t handler) {
+  for (const master::Method& method : options.methods) {
+    for (const master::Step& step : method.steps) {
+      const auto* const run = std::get_if<master::RunStep>(&step);
+      if (run != nullptr && run->handler == handler) return method.name;
+    }
+  }
+  return options.handlers[handler].name;
+}
+
+Result<size_t> find_handler(const master::Options& options, const std::string& name) {
+  const auto found = std::ranges::find(options.handlers, name, &ipc::HandlerSpec::name);
+  if (found != options.handlers.end()) {
+    return static_cast<size_t>(found - options.handlers.begin());
+  }
+  std::vector<std::string_view> known;
+  for (const ipc::HandlerSpec& handler : options.handlers)
+    known.push_back(handler.name);
+  const std::string hint = did_you_mean(name, known);
+  return fail(
+      ExitCode::kUsage,
+      fmt::format("run: {} has no [handlers.{}]{}", options.config_file, name,
+                  hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint));
+}
+
+std::string response_of(const worker::ForegroundResult& result, uint64_t response_bytes) {
+  std::string response;
+  if (result.code == 0) {
+    rpc::append_result(response, rpc::Version::k2, kId, result.bytes);
+    return response;
+  }
+  rpc::Error error = rpc::handler_error(result.code, result.bytes, response_bytes);
+  if (result.was_run) error.executed = rpc::Executed::kUnknown;
+  rpc::append_error(response, rpc::Version::k2, kId, error);
+  return response;
+}
+
+}  // namespace
+
+Result<int> run_job(const CommandLine& line, std::span<char* const> words) {
+  if (line.gdb) return exec_gdb(words);
+  worker::ForegroundJob job{{}, line.params, {}};
+  for (const std::string& given : line.inputs) {
+    auto input = read_input(given);
+    if (!input) return tl::unexpected(input.error());
+    job.inputs.push_back(std::move(*input));
+  }
+  if (job.inputs.size() > kInputsMax) {
+    return fail(ExitCode::kUsage, fmt::format("run: expected at most {} times --input, found {}",
+                                              kInputsMax, job.inputs.size()));
+  }
+  const config::Loaded loaded = config::load(line.config);
+  if (!loaded.problems.empty()) return print_problems(stderr, loaded.problems);
+  const master::Options& options = loaded.options;
+  const Result<size_t> handler = find_handler(options, line.handler);
+  if (!handler) return tl::unexpected(handler.error());
+  job.method = find_method(options, *handler);
+  std::signal(SIGPIPE, SIG_IGN);  // as in a worker
+  const uint64_t response_bytes = options.limits.response_bytes;
+  const Result<worker::ForegroundResult> result =
+      worker::run_in_foreground(options.handlers[*handler], job, response_bytes);
+  if (!result) return tl::unexpected(result.error());
+  return *print_response(response_of(*result, response_bytes));
+}
+
+}  // namespace ringmaster::cli

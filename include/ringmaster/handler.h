@@ -82,7 +82,7 @@ typedef struct rm_job {
   rm_bytes traceparent; /* of W3C Trace Context, as the client sent it; size 0: none */
 } rm_job;
 
-/* The functions that a worker offers its handler. A handler ends every job with one commit() or one
+/* What a worker offers its handler. A handler ends every job with one commit() or one
  * fail(): a job without either is answered with -32603. */
 typedef struct rm_host {
   /* Room for `size` bytes of result, directly in the shared memory that the master reads.
@@ -101,6 +101,9 @@ typedef struct rm_host {
    * whose details and message are longer than `limits.response_bytes` with -32008. */
   void (*fail_with_details)(const rm_job* job, int32_t code, const char* message,
                             size_t message_size, rm_bytes details);
+  /* 1: `debug` in [workers] is true. Details may then tell of the handler's code: a stack, values.
+   * 0: clients must not learn such things. */
+  uint32_t debug;
 } rm_host;
 
 /* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string, a

@@ -79,6 +79,8 @@ Loaded load(const std::string& path, std::vector<std::string> handler_folders) {
     read_sections(problems, *root, paths, loaded.options);
     find_worker_user(problems, *root, loaded.options);
     check_memory(problems, *root, loaded.options);
+    for (ipc::HandlerSpec& handler : loaded.options.handlers)
+      handler.debug = loaded.options.worker_debug;
   }
   loaded.problems = problems.take();
   return loaded;

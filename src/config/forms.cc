@@ -51,6 +51,8 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
     case Type::kBytes:
     case Type::kCountOrAuto:
       return number_form(type, min, max);
+    case Type::kFlag:
+      return {"true or false", R"("type":"boolean")"};
     case Type::kText:
       return {"a line of text", any_text};
     case Type::kAddress:

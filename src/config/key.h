@@ -32,6 +32,7 @@ enum class Type {
   kSteps,  // required
   kName,
   kBody,
+  kFlag,
 };
 
 constexpr bool is_required(Type type) {

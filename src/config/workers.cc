@@ -30,6 +30,11 @@ size_t line_of_user(const Value& root) {
 void read_workers(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     if (name == "sandbox") return read_sandbox(problems, entry, options.confinement.sandbox);
+    if (name == "debug") {
+      if (problems.expect(entry, Kind::kBoolean, "true or false"))
+        options.worker_debug = entry.value->boolean;
+      return;
+    }
     const auto user = problems.read_text(entry, "the name or the number of a user");
     if (user) options.worker_user = *user;
   };

@@ -181,7 +181,7 @@ Result<Confinement> decode_confinement(const std::string& text) {
 }
 
 std::string encode(const HandlerSpec& spec) {
-  std::string text = spec.name + '\0' + spec.library + '\0';
+  std::string text = spec.name + '\0' + spec.library + '\0' + (spec.debug ? "1" : "0") + '\0';
   for (const auto& [key, value] : spec.options)
     text += key + '\0' + value + '\0';
   return text;
@@ -189,14 +189,16 @@ std::string encode(const HandlerSpec& spec) {
 
 Result<HandlerSpec> decode_handler(const std::string& text) {
   HandlerSpec spec;
-  if (!text.ends_with('\0') || std::count(text.begin(), text.end(), '\0') % 2 != 0) {
+  if (!text.ends_with('\0') || std::count(text.begin(), text.end(), '\0') % 2 != 1) {
     return fail(ExitCode::kInternal, "expected a whole handler, found a part of one");
   }
   size_t at = 0;
   spec.name = next_field(text, at);
   spec.library = next_field(text, at);
-  if (spec.name.empty() || spec.library.empty()) {
-    return fail(ExitCode::kInternal, "expected a handler with a name and a library");
+  const std::string debug = next_field(text, at);
+  spec.debug = debug == "1";
+  if (spec.name.empty() || spec.library.empty() || (debug != "0" && debug != "1")) {
+    return fail(ExitCode::kInternal, "expected a handler with a name, a library and debug");
   }
   while (at < text.size()) {
     std::string key = next_field(text, at);

@@ -17,6 +17,7 @@ struct HandlerSpec {
   std::string library = {};  // absolute path of the shared object
   std::vector<std::pair<std::string, std::string>> options = {};  // see rm_option in handler.h
   uint64_t batch = 1;  // the most jobs in one call of run(), up to kBatchMax
+  bool debug = false;  // of [workers]: see rm_host in handler.h
 };
 
 }  // namespace ringmaster::ipc

@@ -39,6 +39,7 @@ const rm_host kHost = {
        rm_bytes details) {
       the_desk->fail(job, code, {message, message_size}, {details.data, details.size});
     },
+    0,
 };
 
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
@@ -120,7 +121,9 @@ void Desk::run(const Handler& handler) {
   if (count_ == 0) return;
   overrun_timer_.set(handler, begun_ns_, ends_ns_);
   if (measures_cpu_) cpu_begun_ns_ = cpu_time_ns();
-  handler.run(kHost, jobs_, count_);
+  rm_host host = kHost;
+  host.debug = handler.is_debugged();
+  handler.run(host, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),
            run_ns(items_[i]));

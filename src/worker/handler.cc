@@ -50,6 +50,7 @@ void Handler::Unload::operator()(void* self) const {
 Result<Handler> Handler::load(const ipc::HandlerSpec& spec) {
   Handler loaded;
   loaded.name_ = spec.name;
+  loaded.is_debugged_ = spec.debug;
   loaded.library_.reset(::dlopen(spec.library.c_str(), RTLD_NOW | RTLD_LOCAL));
   if (loaded.library_ == nullptr) return refuse(spec, ::dlerror());
 

@@ -26,6 +26,8 @@ class Handler {
 
   const Description& description() const { return description_; }
 
+  bool is_debugged() const { return is_debugged_; }  // HandlerSpec::debug
+
   // Of dlopen(3), the same for all handlers of the library; what the library exports.
   const void* library() const { return library_.get(); }
   const rm_handler& functions() const { return *handler_; }
@@ -63,6 +65,7 @@ class Handler {
   std::unique_ptr<void, CloseLibrary> library_;
   const rm_handler* handler_ = nullptr;  // in the library
   std::unique_ptr<void, Unload> self_;   // destroyed before the library is closed
+  bool is_debugged_ = false;
 };
 
 }  // namespace ringmaster::worker

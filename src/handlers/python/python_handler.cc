@@ -68,6 +68,7 @@ void send(const rm_host& host, const rm_job& job, const Answer& answer) {
 }  // namespace
 
 void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
+  is_debugged_ = host.debug != 0;
   const bool is_batch = run_.get() == Py_None || (jobs.size() > 1 && run_batch_.get() != Py_None);
   const size_t together = is_batch ? jobs.size() : 1;
   for (size_t i = 0; i < jobs.size(); i += together)
@@ -171,7 +172,9 @@ void PythonHandler::take_result(PyObject* result, Answer& answer) {
 }
 
 void PythonHandler::fail(PyObject* exception, Answer& answer) {
-  const Ref failure = Ref::own(PyObject_CallOneArg(failure_.get(), exception));
+  PyObject* const is_debugged = is_debugged_ ? Py_True : Py_False;
+  const Ref failure =
+      Ref::own(PyObject_CallFunctionObjArgs(failure_.get(), exception, is_debugged, nullptr));
   int code = 0;
   PyObject* message = nullptr;
   PyObject* data = nullptr;

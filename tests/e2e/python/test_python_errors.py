@@ -126,12 +126,26 @@ def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, pytho
     assert not any("found none" in line for line in running.lines)
 
 
+def test_a_client_gets_the_traceback_where_debug_allows_it(server, python):
+    """Also after a reload, and only of what the handler did not mean."""
+    running = server(handlers={"f": python(RAISES)})
+    assert "details" not in running.error_of("f", ["bare"]).data
+    running.reload(workers={"debug": True}, handlers={"f": python(RAISES)})
+    traceback = running.error_of("f", ["bare"]).data["details"]["traceback"]
+    assert traceback.startswith("Traceback (most recent call last):\n")
+    assert "handler.py\", line 24, in run\n" in traceback and traceback.endswith("\nKeyError\n")
+    assert running.error_of("f", ["details"]).data["details"] == {"where": [1, 2.5]}
+    assert "details" not in running.error_of("f", ["error"]).data
+
+
 def test_a_traceback_is_bounded(server, python):
-    running = server(handlers={"f": python("""
+    running = server(workers={"debug": True}, handlers={"f": python("""
         def run():
             raise ValueError("x" * 100_000)
     """)})
-    assert len(running.error_of("f").message) == 1024
+    failed = running.error_of("f")
+    assert len(failed.message) == 1024
+    assert 8000 <= len(failed.data["details"]["traceback"]) < 8010
     running.wait_for_line(r"event=output .*text=\.\.\.")
     assert sum(len(line) for line in running.lines if "event=output" in line) < 12_000
 

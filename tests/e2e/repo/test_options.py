@@ -23,6 +23,7 @@ MUTANTS = {
     "neither auto nor a number": ('count = "auto"', 'count = "all"', "workers.count"),
     "number below": ('count = "auto"', "count = 0", "workers.count"),
     "no sandbox": ('sandbox = "best-effort"', 'sandbox = "some"', "workers.sandbox"),
+    "no flag": ("debug = false", 'debug = "no"', "workers.debug"),
     "unknown key in workers": ("max_jobs =", "jobs_max =", "workers.jobs_max"),
     "size below": ('request_bytes = "16MiB"', "request_bytes = 1023", "limits.request_bytes"),
     "size above": ('request_bytes = "16MiB"', "request_bytes = 2000000000",

@@ -47,6 +47,7 @@ const std::string kEveryKey = R"(
     count = 7
     start_timeout_ms = 13
     sandbox = false
+    debug = true
     user = "root"
     max_jobs = 14
     max_rss_bytes = "15KiB"
@@ -107,6 +108,8 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.confinement.sandbox == ipc::Sandbox::kOff);
   CHECK(options.worker_user == "root");
   CHECK(options.confinement.changes_user == 0);
+  CHECK(options.worker_debug);
+  CHECK(options.handlers.front().debug);
   CHECK(options.worker_max_jobs == 14);
   CHECK(options.worker_max_rss_bytes == 15 << 10);
   CHECK(options.limits.request_bytes == 2 << 20);

@@ -149,12 +149,13 @@ TEST_CASE("control: a handler's name, library and options survive their journey"
   for (const auto& options : {std::vector<std::pair<std::string, std::string>>{},
                               {{"model", "/m.ubj"}},
                               {{"empty", ""}, {"", "keyless"}, {"ü", "=\n"}, {"last", ""}}}) {
-    const HandlerSpec spec{"interests", "/lib/interests.so", options};
+    const HandlerSpec spec{"interests", "/lib/interests.so", options, 1, !options.empty()};
     const Result<HandlerSpec> decoded = decode_handler(encode(spec));
     REQUIRE(decoded);
     CHECK(decoded->name == spec.name);
     CHECK(decoded->library == spec.library);
     CHECK(decoded->options == spec.options);
+    CHECK(decoded->debug == spec.debug);
   }
 }
 
@@ -163,8 +164,12 @@ TEST_CASE("control: half a handler is refused, and nothing is thrown") {
     CAPTURE(text.size());
     CHECK(!decode_handler(text));
   }
-  CHECK(!decode_handler("name\0lib\0key"s));
-  CHECK(!decode_handler("name\0lib\0key\0value"s));
+  CHECK(decode_handler("name\0lib\0001\0"s));
+  for (const std::string& text : {"name\0lib\0"s, "name\0lib\0002\0"s, "name\0lib\0001\0key\0"s,
+                                  "name\0lib\0001\0key\0value"s}) {
+    CAPTURE(text.size());
+    CHECK(!decode_handler(text));
+  }
 }
 
 TEST_CASE("control: the names of a method and its steps survive their journey") {

@@ -115,7 +115,7 @@ class Overrun(KeyboardInterrupt):
     """Raised in a job shortly before its worker is ended. Its stack is in the log already."""
 
 
-def failure(error: BaseException) -> tuple[int, str, Any]:
+def failure(error: BaseException, is_debugged: bool) -> tuple[int, str, Any]:
     """Code, message and data that answer the job. What the handler did not mean is logged."""
     if isinstance(error, ringmaster.Error):
         return error.code, str(error), error.data
@@ -127,7 +127,8 @@ def failure(error: BaseException) -> tuple[int, str, Any]:
         text = f"{text[:half]}\n...\n{text[-half:]}"
     sys.stderr.write(text)
     sys.stderr.flush()
-    return -32000, ": ".join(filter(None, [type(error).__name__, str(error)])), None
+    message = ": ".join(filter(None, [type(error).__name__, str(error)]))
+    return -32000, message, {"traceback": text} if is_debugged else None
 
 
 def interrupt(*_):

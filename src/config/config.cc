@@ -65,14 +65,22 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
 }  // namespace
 
 Loaded load(const std::string& path, std::vector<std::string> handler_folders) {
+  const auto text = read_file(path);
+  if (text) return load_text(path, *text, std::move(handler_folders));
+  Loaded loaded;
+  Problems problems(path);
+  problems.add(0, "", text.error());
+  loaded.problems = problems.take();
+  return loaded;
+}
+
+Loaded load_text(const std::string& path, std::string_view text,
+                 std::vector<std::string> handler_folders) {
   Loaded loaded;
   loaded.options.config_file = path;
   Problems problems(path);
-  const auto text = read_file(path);
-  const auto root = text ? parse_toml(*text) : Value();
-  if (!text) {
-    problems.add(0, "", text.error());
-  } else if (!root) {
+  const auto root = parse_toml(text);
+  if (!root) {
     problems.add(root.error().line, "", "not valid TOML: " + root.error().message);
   } else {
     const Paths paths(path, std::move(handler_folders));

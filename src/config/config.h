@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "config/options.h"
@@ -22,6 +23,11 @@ struct Loaded {
 // Bare names of handler libraries are looked up in `handler_folders`.
 Loaded load(const std::string& path,
             std::vector<std::string> handler_folders = default_handler_folders());
+
+// The same for a text that is in no file. `path`: of the file that it came from or would be in, for
+// problems and relative paths.
+Loaded load_text(const std::string& path, std::string_view text,
+                 std::vector<std::string> handler_folders = default_handler_folders());
 
 // The effective configuration as TOML, every default written out: loads to the same options.
 std::string dump(const master::Options& options);

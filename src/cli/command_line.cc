@@ -14,7 +14,9 @@
 #include "cli/commands.h"
 #include "cli/params.h"
 #include "cli/pretty_json.h"
+#include "config/addresses.h"
 #include "config/tokens.h"
+#include "net/socket_name.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -37,6 +39,8 @@ struct Parser {
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
   CLI::App* run =
       app.add_subcommand("run", "run one job of a handler in this process, without a server");
+  CLI::App* dev = app.add_subcommand(
+      "dev", "serve the functions of a Python file, and reload when it is saved");
   // Only for the list: parse_command_line() turns it into --help.
   CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
 };
@@ -82,6 +86,16 @@ void describe_run(CLI::App& app, CommandLine& line) {
       ->type_name("NAME=JSON|NAME=@FILE")
       ->allow_extra_args(false);
   app.add_flag("--gdb", line.gdb, "run this command in gdb");
+}
+
+void describe_dev(CLI::App& app, CommandLine& line) {
+  app.allow_extras();
+  app.add_option("FILE", line.file, "for example score.py");
+  app.add_option("--listen", line.listen,
+                 "where clients connect (default 127.0.0.1:7070); port 0: any that is free")
+      ->type_name("HOST:PORT|unix:PATH");
+  app.add_flag("--print-config", line.print_config,
+               "print a configuration that serves the functions, and do not serve them");
 }
 
 void describe(Parser& parser, CommandLine& line) {
@@ -153,6 +167,7 @@ void describe(Parser& parser, CommandLine& line) {
   parser.bench->add_option("PARAMS", line.params,
                            "as for call; each $i in them becomes the request's number");
   describe_bench(*parser.bench, line);
+  describe_dev(*parser.dev, line);
 }
 
 tl::unexpected<Error> usage(std::string message) {
@@ -238,6 +253,22 @@ Status check_run(const CommandLine& line) {
   return {};
 }
 
+Status check_dev(const CommandLine& line) {
+  if (!line.file.ends_with(".py")) {
+    return usage(fmt::format("dev: expected FILE.py, a file of Python, found {}",
+                             line.file.empty() ? "none" : line.file));
+  }
+  if (const auto fault = config::find_fault_in_address(line.listen)) {
+    return usage("dev: --listen: " + *fault);
+  }
+  if (net::is_tls(line.listen)) {
+    return usage(
+        "dev: --listen: TLS needs a certificate, and so a configuration: "
+        "--print-config prints one");
+  }
+  return {};
+}
+
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
@@ -246,7 +277,8 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
     return line;
   }
   if (&app == &parser.app)
-    return usage("expected a subcommand: serve, check, reload, call, discover, bench, run or help");
+    return usage(
+        "expected a subcommand: serve, check, reload, call, discover, bench, run, dev or help");
   const bool needs_config = &app == parser.serve || &app == parser.check || &app == parser.run;
   if (needs_config && line.config.empty() && !line.schema) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
@@ -257,6 +289,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.call     ? Command::kCall
                  : &app == parser.discover ? Command::kDiscover
                  : &app == parser.run      ? Command::kRun
+                 : &app == parser.dev      ? Command::kDev
                                            : Command::kBench;
   if (line.command == Command::kDiscover) line.method = "rpc.discover";
   if (!line.token_file.empty()) {
@@ -276,6 +309,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (line.command == Command::kDiscover) checked = check_request(line, "discover", "");
   if (line.command == Command::kBench) checked = finish_bench(line);
   if (line.command == Command::kRun) checked = check_params("run", line.params);
+  if (line.command == Command::kDev) checked = check_dev(line);
   if (!checked) return tl::unexpected(checked.error());
   return line;
 }

@@ -22,6 +22,7 @@ enum class Command {
   kDiscover,
   kBench,
   kRun,
+  kDev,
 };
 
 struct CommandLine {
@@ -47,8 +48,11 @@ struct CommandLine {
   uint64_t timeout_ms = 30'000;       // call, discover
   bench::Options load;                // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
-  bool json = false;       // bench
-  bool help_json = false;  // of no command
+  bool json = false;                      // bench
+  std::string file;                       // dev: of Python
+  std::string listen = "127.0.0.1:7070";  // dev
+  bool print_config = false;              // dev
+  bool help_json = false;                 // of no command
 };
 
 Result<CommandLine> parse_command_line(int argc, char** argv);

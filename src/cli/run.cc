@@ -6,6 +6,7 @@
 #include "cli/call.h"
 #include "cli/command_line.h"
 #include "cli/configuration.h"
+#include "cli/dev.h"
 #include "cli/pretty_json.h"
 #include "cli/reload.h"
 #include "cli/run_job.h"
@@ -89,6 +90,10 @@ int run(int argc, char** argv) {
     case Command::kRun: {
       const Result<int> ran = run_job(*line, {argv, static_cast<size_t>(argc)});
       return ran ? *ran : report(ran.error());
+    }
+    case Command::kDev: {
+      const Result<int> served = dev(*line);
+      return served ? *served : report(served.error());
     }
     case Command::kCall:
     case Command::kDiscover: {

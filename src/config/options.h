@@ -77,6 +77,12 @@ struct Crashes {
   uint64_t total_bytes = 64ull << 20;
 };
 
+// What `ringmaster dev` asks of the master: see development.h.
+struct Development {
+  std::string file;                // a save of it is a reload; empty: not in development
+  std::vector<std::string> calls;  // what follows `ringmaster call`, for each method
+};
+
 struct Options {
   std::string config_file;  // for process titles and log lines
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
@@ -103,6 +109,7 @@ struct Options {
   std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;
+  Development development;
 };
 
 }  // namespace ringmaster::master

@@ -113,7 +113,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
                         store_->memory_fd(), options_.handlers, method_specs(options_),
-                        options_.confinement, generations},
+                        options_.confinement, !options_.development.file.empty(), generations},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

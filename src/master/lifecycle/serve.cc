@@ -17,6 +17,7 @@
 #include "master/admin/reload_record.h"
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
+#include "master/lifecycle/development.h"
 #include "master/lifecycle/fd_limit.h"
 #include "master/lifecycle/options_loader.h"
 #include "master/lifecycle/signals.h"
@@ -100,6 +101,7 @@ class Server {
   std::unique_ptr<Notifier> notifier_;
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<Signals> signals_;
+  std::unique_ptr<DevelopmentConsole> development_;  // null: not in development
   UvHandle<uv_prepare_t> before_wait_;
   UvHandle<uv_idle_t> no_wait_;
   UvHandle<uv_check_t> after_wait_;
@@ -131,6 +133,10 @@ Status Server::start(Options options) {
                                                    [this] { return rollout_->loading_pid(); }});
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
+  if (const std::string& file = options.development.file; !file.empty()) {
+    development_ = std::make_unique<DevelopmentConsole>(loop_.get(), [this] { reload(); });
+    if (Status watched = development_->watch(file); !watched) return watched;
+  }
   return rollout_->begin(std::move(options));
 }
 
@@ -176,8 +182,8 @@ void Server::on_signal(int signal) {
       return is_stopping_ ? stop_now() : stop();
     case SIGINT:
       return stop_now();
-    case SIGHUP:
-      return reload();
+    case SIGHUP:  // in development: the terminal was closed
+      return development_ != nullptr ? stop_now() : reload();
     case SIGTTIN:
       return change_worker_count(+1);
     case SIGTTOU:
@@ -203,6 +209,9 @@ Status Server::on_ready(Deployment& next) {
        {"workers", workers},
        {"methods", methods}});
   if (is_reload) reloads_.end(next.supervisor().generation(), unix_now_s(), "");
+  if (development_ != nullptr) {
+    development_->print_calls(next.options().development.calls, frontend_->addresses().front());
+  }
   notifier_->ready(status(&next));
   return {};
 }

@@ -60,13 +60,9 @@ Status Generation::spawn(int payload_memory_fd) {
   if (!output) return tl::unexpected(output.error());
 
   // The fork server's descriptors by number: see ipc/control.h.
-  const int inherited[] = {-1,
-                           output->get(),
-                           output->get(),
-                           ends->second.get(),
-                           port_.control_memory_fd(),
-                           payload_memory_fd,
-                           port_.event_fd()};
+  const int inherited[] = {
+      outputs_.input(),          output->get(),     output->get(),   ends->second.get(),
+      port_.control_memory_fd(), payload_memory_fd, port_.event_fd()};
   uv_stdio_container_t stdio[std::size(inherited)];
   for (size_t i = 0; i < std::size(inherited); ++i) {
     stdio[i].flags = inherited[i] < 0 ? UV_IGNORE : UV_INHERIT_FD;

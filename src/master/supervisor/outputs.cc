@@ -25,15 +25,27 @@ size_t begin_of_last_words(std::string_view text, size_t bytes_max) {
 
 }  // namespace
 
-Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events)
-    : loop_(loop), events_(std::move(events)), sources_(worker_slots + 1) {
+Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, bool is_development, Events events)
+    : loop_(loop),
+      is_development_(is_development),
+      events_(std::move(events)),
+      sources_(worker_slots + 1) {
   for (uint32_t i = 0; i < sources_.size(); ++i) {
     sources_[i].outputs = this;
     sources_[i].number = i;
   }
 }
 
+int Outputs::input() const {
+  return is_development_ ? STDIN_FILENO : -1;
+}
+
 Result<Fd> Outputs::open(uint32_t source) {
+  if (is_development_) {
+    Fd terminal(::fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0));
+    if (!terminal.is_open()) return fail_errno("stderr for a process's output", errno);
+    return terminal;
+  }
   Source& opened = sources_[source];
   close(opened);
   int ends[2];

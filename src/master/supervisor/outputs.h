@@ -1,6 +1,8 @@
 // Outputs: what the processes of a generation print, as lines of the log (event=output).
 //
 // Each worker, and the fork server, has one end of a socket pair of its own as stdout and stderr.
+// In development (`ringmaster dev`) the processes have the master's stdin and stderr instead, so
+// that a debugger can talk with the terminal, and nothing of it is logged.
 // Processes: the master only.
 // Blocking:  reads never wait: the other end is the master's alone, so no other process can clear
 //            its O_NONBLOCK. A pipe would not do: whatever its flags, its reader waits for a lock
@@ -52,12 +54,14 @@ class Outputs {
   };
 
   // Sources: the worker slots by number, and then the fork server.
-  Outputs(uv_loop_t* loop, uint32_t worker_slots, Events events);
+  Outputs(uv_loop_t* loop, uint32_t worker_slots, bool is_development, Events events);
 
   uint32_t fork_server() const { return static_cast<uint32_t>(sources_.size() - 1); }
 
-  // A new socket pair for the process that will be started. Returns that process's end. REQUIRES:
-  // the source's former process is finished.
+  // The descriptor for the stdin of the processes; -1: they have none.
+  int input() const;
+  // A new socket pair for the process that will be started. Returns that process's end; in
+  // development, the master's stderr. REQUIRES: the source's former process is finished.
   [[nodiscard]] Result<Fd> open(uint32_t source);
   // Call when the process has ended: logs the rest of its output, and closes its socket.
   void finish(uint32_t source);
@@ -92,6 +96,7 @@ class Outputs {
   void write(Source& source, std::string_view text, uint64_t cut_bytes);
 
   uv_loop_t* loop_;
+  const bool is_development_;
   Events events_;
   std::vector<Source> sources_;
 };

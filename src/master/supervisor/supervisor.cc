@@ -39,7 +39,7 @@ Supervisor::Supervisor(Setup setup, RunStage& run_stage, Events events)
       run_stage_(run_stage),
       events_(std::move(events)),
       worker_slots_(setup_.geometry.worker_slots, setup_.worker_count),
-      outputs_(setup_.loop, setup_.geometry.worker_slots, output_events()),
+      outputs_(setup_.loop, setup_.geometry.worker_slots, setup_.is_development, output_events()),
       watched_(setup_.geometry.worker_slots),
       tick_(make_handle<uv_timer_t>(setup_.loop, this, uv_timer_init)) {
   run_stage_.set_on_damage([this](const Error& error) { condemn(error); });

@@ -43,6 +43,7 @@ class Supervisor {
     std::vector<ipc::HandlerSpec> handlers;
     std::vector<ipc::MethodSpec> methods;
     ipc::Confinement confinement;  // of its workers
+    bool is_development;           // see outputs.h
     uint32_t& generations;         // how many so far, of all supervisors
   };
   struct Events {

@@ -25,6 +25,7 @@ struct Fixture {
   Outputs outputs{
       loop.get(),
       1,
+      false,
       {[](uint32_t) { return RunStage::Printer{}; }, [](uint32_t, uint64_t) { return false; },
        [](uint32_t) { return std::vector<LogField>(); }}};
 

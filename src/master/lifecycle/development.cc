@@ -1,0 +1,50 @@
+#include "master/lifecycle/development.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <utility>
+
+namespace ringmaster::master {
+namespace {
+
+// Where `ringmaster call` finds a server without --to.
+constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
+
+// Editors give their temporary files other names, or a dot in front.
+bool is_python(std::string_view name) {
+  return name.ends_with(".py") && !name.starts_with('.');
+}
+
+}  // namespace
+
+DevelopmentConsole::DevelopmentConsole(uv_loop_t* loop, std::function<void()> on_save)
+    : on_save_(std::move(on_save)),
+      folder_(make_handle<uv_fs_event_t>(loop, this, uv_fs_event_init)),
+      rest_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
+
+Status DevelopmentConsole::watch(const std::string& file) {
+  const auto on_event = [](uv_fs_event_t* handle, const char* name, int, int) {
+    if (name == nullptr || !is_python(name)) return;
+    const auto on_rest = [](uv_timer_t* timer) {
+      static_cast<DevelopmentConsole*>(timer->data)->on_save_();
+    };
+    uv_timer_start(static_cast<DevelopmentConsole*>(handle->data)->rest_.get(), on_rest, kRestMs,
+                   0);
+  };
+  const std::string folder = std::filesystem::path(file).parent_path().string();
+  const int error = uv_fs_event_start(folder_.get(), on_event, folder.c_str(), 0);
+  if (error != 0) return fail_errno("watch the folder " + folder, -error);
+  return {};
+}
+
+void DevelopmentConsole::print_calls(const std::vector<std::string>& calls,
+                                     const std::string& address) {
+  if (std::exchange(printed_, calls) == calls) return;
+  const std::string to = address == kDefaultAddress ? "" : "--to " + address + ' ';
+  for (const std::string& call : calls)
+    std::printf("ringmaster call %s%s\n", to.c_str(), call.c_str());
+  std::fflush(stdout);
+}
+
+}  // namespace ringmaster::master

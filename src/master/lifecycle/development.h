@@ -1,0 +1,37 @@
+// DevelopmentConsole: what the master does besides serving for `ringmaster dev`: it reloads when
+// the file is saved, and prints the calls that a developer may want to try.
+//
+// Processes: the master only.
+// Saves:     many editors write a new file and rename it, so the file's folder is watched. Any file
+//            of Python in the folder counts, since the served one may import it.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "base/uv_handle.h"
+
+namespace ringmaster::master {
+
+class DevelopmentConsole {
+ public:
+  // `on_save` is called once the folder has been at rest for kRestMs: a save takes several steps.
+  DevelopmentConsole(uv_loop_t* loop, std::function<void()> on_save);
+  static constexpr uint64_t kRestMs = 50;
+
+  [[nodiscard]] Status watch(const std::string& file);
+
+  // Prints a line for each on stdout, unless they are those that were printed last. `address`: of
+  // this server, as clients write it.
+  void print_calls(const std::vector<std::string>& calls, const std::string& address);
+
+ private:
+  std::function<void()> on_save_;
+  std::vector<std::string> printed_;
+  UvHandle<uv_fs_event_t> folder_;
+  UvHandle<uv_timer_t> rest_;
+};
+
+}  // namespace ringmaster::master

@@ -25,8 +25,9 @@ def is_positional(option: dict) -> bool:
     return not option["names"][0].startswith("-")
 
 
-def takes_method(command: dict) -> bool:
-    return any(METHOD in option["names"] for option in command["options"])
+def takes(what: str, command: dict) -> bool:
+    """Whether the command has this word without an option: METHOD, FILE."""
+    return any(what in option["names"] for option in command["options"])
 
 
 def named_options(app: dict) -> list[dict]:
@@ -56,7 +57,8 @@ def for_bash(app: dict) -> str:
     return BASH.format(words=words, values=values, options=options, valued="|".join(others),
                        server="|".join(SERVER), joined=JOINED,
                        names=NAMES.format('"${server[@]}"'),
-                       takers="|".join(c["name"] for c in app["commands"] if takes_method(c)))
+                       takers="|".join(c["name"] for c in app["commands"] if takes(METHOD, c)),
+                       file_takers="|".join(c["name"] for c in app["commands"] if takes(FILE, c)))
 
 
 BASH = """\
@@ -100,6 +102,8 @@ _ringmaster() {{
     _ringmaster_words "$options"
   elif [[ $given -eq 0 && ${{words[1]}} == @({takers}) ]]; then
     _ringmaster_words "$("${{words[0]/#\~/$HOME}}" {names})"
+  elif [[ ${{words[1]}} == @({file_takers}) ]]; then
+    _ringmaster_files
   fi
 }}
 
@@ -113,7 +117,8 @@ def zsh_option(option: dict) -> str:
     value = ""
     if option["type"] or is_positional(option):
         words = choices(option)
-        what = f"({' '.join(words)})" if words else "_files" if option["type"] == FILE else ""
+        is_file = FILE in (option["type"], option["names"][0])
+        what = f"({' '.join(words)})" if words else "_files" if is_file else ""
         what = "_ringmaster_methods" if METHOD in option["names"] else what
         name = option["names"][0] if is_positional(option) else option["type"]
         value = f":{name.replace(':', chr(92) + ':')}:{what}"
@@ -199,8 +204,10 @@ def for_fish(app: dict) -> str:
                  f"-d {shlex.quote(command['help'])}\n")
         seen = f"__fish_seen_subcommand_from {command['name']}"
         text += "".join(fish_option(option, seen) for option in named_options(command))
-        if takes_method(command):
+        if takes(METHOD, command):
             text += f"complete -c ringmaster -n '{seen}' -a '(__ringmaster_methods)'\n"
+        if takes(FILE, command):
+            text += f"complete -c ringmaster -n '{seen}' -F\n"
     return text
 
 

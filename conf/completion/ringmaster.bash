@@ -51,6 +51,8 @@ _ringmaster() {
   elif [[ $given -eq 0 && ${words[1]} == @(call|bench) ]]; then
     _ringmaster_words "$("${words[0]/#\~/$HOME}" discover --timeout-ms 500 "${server[@]}" 2> /dev/null |
     sed -n 's/^      "name": "\(.*\)",$/\1/p')"
+  elif [[ ${words[1]} == @(dev) ]]; then
+    _ringmaster_files
   fi
 }
 

@@ -66,6 +66,9 @@ tl::expected<Functions, Problems> list_functions(const std::string& file) {
   if (!printed) return tl::unexpected(Problems{printed.error().message});
   rapidjson::Document document;
   document.Parse(printed->data(), printed->size());
+  if (!document.IsObject()) {
+    return tl::unexpected(Problems{file + ": expected text in Unicode, found a lone surrogate"});
+  }
   if (document.HasMember("problem")) return tl::unexpected(Problems{text_of(document["problem"])});
   Functions functions{text_of(document["configuration"]), {}};
   for (const auto& call : document["calls"].GetArray())

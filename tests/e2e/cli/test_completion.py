@@ -79,6 +79,7 @@ def test_commands_options_values_files_and_methods(complete, server, tmp_path):
                       "ringmaster serve --log-format j": "json",
                       "ringmaster bench --arrivals p": "poisson",
                       f"ringmaster check -c {tmp_path}/on": "only.toml",
+                      f"ringmaster dev {tmp_path}/on": "only.toml",
                       f"ringmaster call --to {running.address} a.": "a.method",
                       f"ringmaster bench --to={running.address} ec": "echo"}.items():
         completed = complete(line).rstrip()

@@ -4,8 +4,8 @@ Where: a folder like a clone after `make`, in a network of its own, with an inst
 PATH. The kinds of blocks:
 
     sh        commands, which must succeed; lines that begin with "# " are what they print. A block
-              that ends with `make run` or `ringmaster serve` is served until the next such block,
-              and is waited for; so is a reload
+              that ends with `make run`, `ringmaster serve` or `ringmaster dev` is served until the
+              next such block, and is waited for; so is a reload
     jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is what comes back
     json      must be JSON
     others    a file, where the first line is a comment that names it
@@ -29,7 +29,7 @@ EXAMPLES = ("python", "js", "go", "cpp")
 EXAMPLE_DEADLINE_S = 50
 READY = {  # the last command of a block -> what a server logs once it serves
     r"make run$": (r"role=feature_service.* event=listening", r"role=master.* event=ready"),
-    r"\S*ringmaster serve -c \S+$": (r"event=ready\b",),
+    r"\S*ringmaster (serve -c|dev) \S+$": (r"event=ready\b",),
 }
 # `make run` without what it does first: it installs packages and builds.
 BUILT = {"make run": "scripts/demo.sh build/release"}

@@ -133,13 +133,14 @@ def describe(path: Path) -> dict[str, Any]:
                 calls[name] = _call(name, parameters, classes)
         except LeftOut as why:
             left_out[name] = str(why)
+    notes = [f"without {name}: {why}" for name, why in left_out.items()]
     if not calls:
-        return {"problem": f"{path}: expected a public function, or a class with run(), found none"}
+        expected = "expected a public function or a class with run(), found none"
+        return {"problem": "; ".join([f"{path}: {expected}", *notes])}
     head = f"# The functions of {path.name}: serve it with `ringmaster serve -c {path.stem}.toml`\n"
-    notes = "".join(f"# Without {name}: {why}.\n" for name, why in left_out.items())
     sections = [_section(path.name, name, call) for name, call in calls.items()]
     return {
-        "configuration": "\n".join([head + notes, *sections]),
+        "configuration": "\n".join([head, *(f"# {note}" for note in notes), *sections]),
         "calls": list(calls.values()),
         "left_out": list(left_out.items()),
     }

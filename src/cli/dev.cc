@@ -3,18 +3,17 @@
 #include <cstdio>
 #include <filesystem>
 #include <fmt/format.h>
-#include <optional>
 #include <rapidjson/document.h>
+#include <string>
+#include <system_error>
 #include <termios.h>
 #include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
-#include "cli/configuration.h"
 #include "cli/run_program.h"
 #include "cli/start_log.h"
-#include "config/addresses.h"
 #include "config/config.h"
 #include "master/lifecycle/serve.h"
 
@@ -57,6 +56,10 @@ class TerminalMode {
 
 // Logs the handlers that are left out.
 tl::expected<Functions, Problems> list_functions(const std::string& file) {
+  std::error_code error;
+  if (!std::filesystem::exists(file, error)) {
+    return tl::unexpected(Problems{file + ": no such file" + config::did_you_mean_file(file)});
+  }
   const auto library =
       config::Paths(file, config::default_handler_folders()).find_library("python");
   if (!library) return tl::unexpected(Problems{library.error()});

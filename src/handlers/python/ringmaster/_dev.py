@@ -102,7 +102,7 @@ def _call(name: str, parameters: list[tuple[ast.arg, Any]], classes: Classes) ->
         try:
             value = _example(parameter.annotation, classes)
             value = value if default is None else ast.literal_eval(default)
-            json.dumps(value, allow_nan=False)
+            json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
         except (ValueError, TypeError, SyntaxError):  # no JSON, or only known when it runs
             continue
         params[parameter.arg] = value

@@ -17,9 +17,12 @@ announce() {
     features=said
     cat << END
 
-Serving. Paste one of these into another terminal (the second needs nothing but bash):
+Serving. Paste one of these into another terminal (the second asks the handler in Python, the third
+needs nothing but bash):
 
   $out/ringmaster call interests.predict '{"user_id": 42}'
+
+  $out/ringmaster call interests.predict_python '{"user_id": 42}'
 
   { echo '{"jsonrpc":"2.0","id":1,"method":"interests.predict","params":{"user_id":42}}' >&3
     head -n 1 <&3; } 3<>/dev/tcp/127.0.0.1/7070

@@ -22,16 +22,17 @@ COLUMNS = 98
 
 # conf/ringmaster.toml configures the demo: these values in it are not the defaults.
 TABLES = {"upstreams": "users", "handlers": "interests", "methods": '"interests.predict"'}
+STEPS = """[
+  {{ fetch = "users", body = {{ user_id = "$params.user_id" }} }},
+  {{ run = "{}" }},
+]"""
 VALUES = {
     ("workers", "sandbox"): '"best-effort"',
     ("upstreams", "url"): '"http://127.0.0.1:7080/features"',
     ("handlers", "library"): '"interests"',
     ("handlers", "batch"): "64",
     ("handlers", "model"): '"models/interests.ubj"',
-    ("methods", "steps"): """[
-  { fetch = "users", body = { user_id = "$params.user_id" } },
-  { run = "interests" },
-]""",
+    ("methods", "steps"): STEPS.format("interests"),
 }
 # Examples of keys that have no value in the demo.
 EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): '"venv"'}
@@ -49,18 +50,27 @@ HEAD = """\
 """
 REST = {
     "handlers": """
+# The same in Python.
+[handlers.interests_python]
+python = "../src/demo/interests/interests.py:Interests"
+batch = 64
+model = "models/interests.ubj"
+
 # Returns its params: to try out clients, and to measure the cost of everything but the handler.
 [handlers.echo]
 
 # Uses {"cpu_ms": N} of CPU time: for load tests.
 [handlers.burn]
 """,
-    "methods": """
+    "methods": f"""
+[methods."interests.predict_python"]
+steps = {STEPS.format("interests_python")}
+
 [methods.echo]
-steps = [{ run = "echo" }]
+steps = [{{ run = "echo" }}]
 
 [methods.burn]
-steps = [{ run = "burn" }]
+steps = [{{ run = "burn" }}]
 """,
 }
 

@@ -70,7 +70,10 @@ def schema(program):
 @pytest.fixture(scope="module")
 def mutants(root, tmp_path_factory):
     """name -> the file of that mutant; "": the one that is right."""
-    folder = tmp_path_factory.mktemp("mutants")
+    clone = tmp_path_factory.mktemp("mutants")
+    (clone / "src").symlink_to(root / "src")
+    folder = clone / "conf"
+    folder.mkdir()
     (folder / "models").symlink_to(root / "conf/models")
     text = (root / "conf/ringmaster.toml").read_text()
     files = {"": folder / "right.toml"}

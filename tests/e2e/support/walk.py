@@ -56,7 +56,7 @@ class Walk:
         self._log = folder / "server.log"
         (self.folder / "build").mkdir(parents=True)
         (self.folder / "build/release").symlink_to(build)
-        for name in ("conf", "include", "scripts"):
+        for name in ("conf", "include", "scripts", "src"):
             (self.folder / name).symlink_to(root / name)
         self._env = {"PATH": f"{prefix}/bin:{os.environ['PATH']}", "GOCACHE": GO["GOCACHE"],
                      "PKG_CONFIG_PATH": str(prefix / "lib/pkgconfig")}

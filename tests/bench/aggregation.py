@@ -13,6 +13,7 @@ import json
 import random
 import subprocess
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
 import features_of_user as features
@@ -36,14 +37,17 @@ SYSTEMS = {
 class Users:
     """Some users with the same number of events, in all forms."""
 
-    def __init__(self, size: int, folder: Path):
-        chance = random.Random(size)
-        histories = [draw(chance, size) for _ in range(max(EVENTS // size, 2))]
-        self.size = size
+    def __init__(self, histories: list[list[int]], folder: Path):
+        size = len(histories[0])
         self.bodies = [body_of(codes) for codes in histories]
         self.files = [folder / f"{size}.bodies", folder / f"{size}.codes"]
         self.files[0].write_bytes(b"".join(body + b"\n" for body in self.bodies))
         self.files[1].write_bytes(b"".join(map(bytes, histories)))
+
+
+def drawn_users(size: int, folder: Path) -> Users:
+    chance = random.Random(size)
+    return Users([draw(chance, size) for _ in range(max(EVENTS // size, 2))], folder)
 
 
 def draw(chance: random.Random, size: int) -> list[int]:
@@ -82,10 +86,11 @@ def run(program: Path, *arguments) -> dict:
     return json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)
 
 
-def check_same(out: Path, users: Users):
-    """Every system's numbers of every user are ours."""
+def check_same(out: Path, users: Users, systems: Iterable[str] = SYSTEMS):
+    """These systems' numbers of every user are ours."""
     ours = run(out / "bench/aggregation", *users.files)["features"]
-    for name, (make, compute) in SYSTEMS.items():
+    for name in systems:
+        make, compute = SYSTEMS[name]
         for body, expected in zip(users.bodies, ours, strict=True):
             found = list(compute(make(body)))
             if found != expected:

@@ -1,46 +1,26 @@
-"""The features of src/demo/interests/features.h, three times more: written in
-Python, with pandas and with numpy, each as fast as it gets in its usual style.
+"""The features of src/demo/interests/features.h, three times more: in Python (the demo's
+interests.py), with pandas and with numpy, each as fast as it gets in its usual style.
 
 Each function takes a user's events in the form that is natural there, at least one event, oldest
 first, and returns the 60 numbers; each form is also made from the bytes of a response.
 """
 
 import json
-from operator import ne
+import sys
+from pathlib import Path
 
 import numpy
 import pandas
 
-CATEGORIES = (
-    "frontpage news tech local opinion on-air misc weather msn-news health living business "
-    "msn-sports sports summary bbs travel"
-).split()
-COUNT = len(CATEGORIES)
-CODES = {name: code for code, name in enumerate(CATEGORIES)}
-NEVER_SEEN = 1000
-RECENT = 5
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "src/demo/interests"))
+
+from interests import CATEGORIES, CODES, COUNT, NEVER_SEEN, RECENT  # noqa: E402
+from interests import features as of_events  # noqa: E402, F401
 
 
 def events_of(body: bytes) -> list[dict]:
     """Python's form: a list of dicts."""
     return json.loads(body)["events"]
-
-
-def of_events(events: list[dict]) -> list[int]:
-    """In Python. The categories go into bytes at once, whose methods are written in C."""
-    codes = bytes([CODES[event["category"]] for event in events])
-    size = len(codes)
-    now = codes[-1]
-    counts = [codes.count(code) for code in range(COUNT)]
-    last = [codes.rfind(code) for code in range(COUNT)]
-    back = [min(size - at, NEVER_SEEN) if at >= 0 else NEVER_SEEN for at in last]
-    followers = bytes([after for before, after in zip(codes, codes[1:]) if before == now])
-    followed = [followers.count(code) for code in range(COUNT)]
-    recent = [code + 1 for code in codes[: -RECENT - 1 : -1]]
-    recent += [0] * (RECENT - len(recent))
-    run = size - len(codes.rstrip(codes[-1:]))
-    changes = sum(map(ne, codes, codes[1:]))
-    return [*counts, *back, *followed, *recent, size, run, changes, COUNT - counts.count(0)]
 
 
 def frame_of(body: bytes) -> pandas.DataFrame:

@@ -21,7 +21,7 @@ Times = dict[int, dict[str, list[float]]]  # events -> system -> nanoseconds, ea
 def measure(context: Context) -> dict[str, Times]:
     found: dict[str, Times] = {"alone": {}, "from JSON": {}}
     for size in aggregation.SIZES:
-        users = aggregation.Users(size, context.folder)
+        users = aggregation.drawn_users(size, context.folder)
         aggregation.check_same(context.build, users)
         alone, from_json = aggregation.measure(context.build, users)
         found["alone"][size], found["from JSON"][size] = alone, from_json
@@ -51,7 +51,7 @@ def plot(way: str, times: Times) -> dict[str, Any]:
 
 def run(context: Context) -> dict[str, Any]:
     found = measure(context)
-    users = aggregation.Users(aggregation.SIZES[0], context.folder)
+    users = aggregation.drawn_users(aggregation.SIZES[0], context.folder)
     model = aggregation.measure_model(context.build, users)
     return {
         "targets": [

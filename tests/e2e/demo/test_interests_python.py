@@ -3,62 +3,38 @@ are equal as float32.
 """
 
 import random
-import struct
-import sys
 
 import interests_reference as reference
 import numpy
 import pytest
 import xgboost
-from client import request
+from interests_answers import CPP, MODEL, ask, methods, python, sessions
 
-ROOT = reference.ROOT
-FOLDER = ROOT / "src/demo/interests"
-MODEL = ROOT / "conf/models/interests.ubj"
+import interests  # isort: skip
+
 USERS = 300
-FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
-
-sys.path.insert(0, str(FOLDER))
-
-import interests  # noqa: E402
-
-
-def python(name, **keys):
-    return {"python": FOLDER / f"interests.py:{name}", "model": MODEL} | keys
 
 
 @pytest.fixture
-def running(server, feature_service):
+def running(server, feature_service, tmp_path):
     """A server with the handler in C++, in Python, and in Python with the package xgboost."""
-    real = ("--sessions", reference.SESSIONS) if reference.SESSIONS.exists() else ()
-    handlers = {"cpp": {"library": "interests", "model": MODEL, "batch": 64},
-                "alone": python("Interests"), "batches": python("Interests", batch=64),
+    upstream = feature_service(*sessions(tmp_path, USERS))
+    handlers = {"cpp": CPP, "alone": python("Interests"),
+                "batches": python("Interests", batch=64),
                 "package": python("PackageInterests", batch=64)}
     return server(
-        upstreams={"users": {"url": feature_service(*real).url, "timeout_ms": 30_000}},
+        upstreams={"users": {"url": upstream.url, "timeout_ms": 30_000}},
         handlers=handlers,
-        methods={name: {"steps": [FETCH, {"run": name}]} for name in handlers},
+        methods=methods(handlers),
     )
 
 
-def ask(running, method):
-    with running.connect() as client:
-        client.send(b"".join(request(method, {"user_id": n}, n) for n in range(1, USERS + 1)))
-        answers = client.answers(USERS)
-    return [as_float32(answers[n]["result"]) for n in range(1, USERS + 1)]
-
-
-def as_float32(result):
-    scores = [(one["category"], struct.pack("f", one["score"])) for one in result["interests"]]
-    return result["user_id"], scores
-
-
-@pytest.mark.timeout(300)
 def test_python_answers_what_cpp_answers(running):
-    expected = ask(running, "cpp")
+    client = running.connect()
+    expected = ask(client, "cpp", USERS)
     assert [user_id for user_id, _ in expected] == list(range(1, USERS + 1))
     for method in ("alone", "batches", "package"):
-        for found, due in zip(ask(running, method), expected, strict=True):
+        for found, due in zip(ask(client, method, USERS), expected, strict=True):
             assert found == due, method
 
 

@@ -29,7 +29,8 @@ from report import EXPLANATIONS, read_explanations, report  # noqa: E402
 
 # In the order of the report.
 SCENARIOS = ("latency", "overload", "fair", "interests", "saturated", "hop", "payloads",
-             "aggregation", "models", "python", "growth", "idle", "timeline", "costs")  # fmt: skip
+             "aggregation", "models", "python", "interests_python", "growth", "idle", "timeline",
+             "costs")  # fmt: skip
 
 
 def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, Any]:

@@ -4,8 +4,10 @@ A method's function gets the request's params and the body that was fetched for 
 nothing is), and returns its result as JSON. load() is called once in each process that works.
 """
 
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import functions
@@ -13,6 +15,10 @@ import numpy
 import rpc
 import ujson
 import xgboost
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "src/demo/interests"))
+
+import interests  # noqa: E402
 
 CATEGORIES = (
     "frontpage news tech local opinion on-air misc weather msn-news health living business "
@@ -25,10 +31,14 @@ RECENT_COUNT = 5
 CPU_MS_MAX = 600_000
 
 model: xgboost.Booster
+handlers: dict[str, interests.Interests] = {}  # of the demo, by the name of the class
 
 
 def load(path: str) -> None:
     global model
+    for made in (interests.Interests, interests.PackageInterests):
+        handlers[made.__name__] = made({"model": path})
+        handlers[made.__name__].warm_up()
     model = xgboost.Booster({"nthread": 1})
     model.load_model(path)
     model.set_param({"nthread": 1})
@@ -97,6 +107,11 @@ def python(function: Callable[..., Any]) -> Method:
     return Method(False, lambda params, _: rpc.dumps(function(**params)))
 
 
+def demo(name: str) -> Method:
+    return Method(True, lambda params, body: rpc.dumps(
+        handlers[name].run(params["user_id"], ujson.loads(body))))
+
+
 METHODS = {
     "echo": Method(False, echo),
     "burn": Method(False, burn),
@@ -105,6 +120,8 @@ METHODS = {
     "noop": python(functions.noop),
     "spin": python(functions.spin),
     "count": python(functions.count),
+    "Interests": demo("Interests"),
+    "PackageInterests": demo("PackageInterests"),
 }
 
 

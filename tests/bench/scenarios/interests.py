@@ -36,12 +36,14 @@ def is_held(made: dict[str, Any]) -> bool:
             and made["latency_us"]["p99"] <= P99_MS * 1000)
 
 
-def highest_rate(context: Context, system: Contender) -> dict[str, Any]:
-    """`held` is the highest rate that was held, `not_held` the lowest that was not; None where all
-    that were tried are held."""
+def highest_rate(context: Context, system: Contender, method: str = "interests.predict",
+                 at_once: int = 0) -> dict[str, Any]:
+    """`at_once`: in the closed loop; 0: as usual. `held` is the highest rate that was held,
+    `not_held` the lowest that was not; None where all that were tried are held."""
     load = lambda seconds, **how: context.load(  # noqa: E731
-        system, "interests.predict", PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
-    closed = load(2, concurrency=CLOSED.get(system.name, CLOSED_OTHERS))["results_per_s"]
+        system, method, PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
+    at_once = at_once or CLOSED.get(system.name, CLOSED_OTHERS)
+    closed = load(2, concurrency=at_once)["results_per_s"]
     rate, held, not_held, tried = closed * 0.8, 0.0, None, []
     for _ in range(context.pick(5, 8)):
         rate = round(rate, 1)

@@ -17,7 +17,7 @@ _ringmaster() {
   word=${words[-1]} before=${words[-2]}
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
-    _ringmaster_words "serve check reload call discover bench run help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench run dev help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }
@@ -25,7 +25,7 @@ _ringmaster() {
     -c|--config|--log-file|--token-file|--ca|--cert|--key) _ringmaster_files && return ;;
     --log-format) _ringmaster_words "logfmt json" && return ;;
     --arrivals) _ringmaster_words "poisson constant" && return ;;
-    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input) return ;;
+    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--listen) return ;;
   esac
   case ${words[1]} in
     serve) options="-h --help -c --config --log-format --log-file" ;;
@@ -35,13 +35,14 @@ _ringmaster() {
     discover) options="-h --help -c --config --to --token-file --timeout-ms --ca --cert --key" ;;
     bench) options="-h --help -c --config --to --token-file --rate --arrivals --seed --concurrency --connections --http --warm-up-s --duration-s --in-time-ms --drain-s --json" ;;
     run) options="-h --help -c --config --input --gdb" ;;
+    dev) options="-h --help --listen --print-config" ;;
     help) options="-h --help" ;;
   esac
   for ((i = 2; i < ${#words[@]} - 1; i++)); do
     case ${words[i]} in
       -c|--config|--to|--token-file|--ca|--cert|--key) server+=("${words[i]}" "${words[i + 1]/#\~/$HOME}") && ((++i)) ;;
       --config=*|--to=*|--token-file=*|--ca=*|--cert=*|--key=*) server+=("${words[i]}") ;;
-      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input) ((++i)) ;;
+      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--listen) ((++i)) ;;
       -*) ;;
       *) given=1 ;;
     esac

@@ -74,5 +74,10 @@ complete -c ringmaster -n '__fish_seen_subcommand_from run' -s h -l help -d 'Pri
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -s c -l config -r -F -d 'the configuration file'
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -l input -r -d 'what the step NAME before the handler brings; may be given several times'
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -l gdb -d 'run this command in gdb'
+complete -c ringmaster -n __fish_use_subcommand -a dev -d 'serve the functions of a Python file, and reload when it is saved'
+complete -c ringmaster -n '__fish_seen_subcommand_from dev' -s h -l help -d 'Print this help message and exit'
+complete -c ringmaster -n '__fish_seen_subcommand_from dev' -l listen -r -d 'where clients connect (default 127.0.0.1:7070); port 0: any that is free'
+complete -c ringmaster -n '__fish_seen_subcommand_from dev' -l print-config -d 'print a configuration that serves the functions, and do not serve them'
+complete -c ringmaster -n '__fish_seen_subcommand_from dev' -F
 complete -c ringmaster -n __fish_use_subcommand -a help -d 'print this, or the options of a SUBCOMMAND'
 complete -c ringmaster -n '__fish_seen_subcommand_from help' -s h -l help -d 'Print this help message and exit'

@@ -11,18 +11,13 @@
 
 #include "base/nearest.h"
 #include "base/version.h"
+#include "cli/command_rules.h"
 #include "cli/commands.h"
-#include "cli/params.h"
 #include "cli/pretty_json.h"
-#include "config/addresses.h"
-#include "config/tokens.h"
-#include "net/socket_name.h"
 
 namespace ringmaster::cli {
 namespace {
 
-constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
-constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 constexpr const char* kHelp = "help";
 constexpr uint64_t kTimeoutMsMax = 3600 * 1000;
 constexpr double kWaitSMax = 3600;
@@ -77,6 +72,13 @@ void describe_bench(CLI::App& app, CommandLine& line) {
       ->type_name("S")
       ->check(CLI::NonNegativeNumber);
   app.add_flag("--json", line.json, "print the report as JSON");
+}
+
+void describe_call(CLI::App& app, CommandLine& line) {
+  app.add_option("--wait", line.wait_s,
+                 "keep trying to connect for that long, while the server starts")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(0.0, kWaitSMax));
 }
 
 void describe_run(CLI::App& app, CommandLine& line) {
@@ -153,11 +155,7 @@ void describe(Parser& parser, CommandLine& line) {
         ->type_name("FILE");
     app->add_option("--key", line.tls.key, "tls://: its key (PEM)")->type_name("FILE");
   }
-  parser.call
-      ->add_option("--wait", line.wait_s,
-                   "keep trying to connect for that long, while the server starts")
-      ->type_name("SECONDS")
-      ->check(CLI::Range(0.0, kWaitSMax));
+  describe_call(*parser.call, line);
   describe_run(*parser.run, line);
   for (CLI::App* app : {parser.call, parser.run}) {
     app->add_option("PARAMS", line.params,
@@ -168,10 +166,6 @@ void describe(Parser& parser, CommandLine& line) {
                            "as for call; each $i in them becomes the request's number");
   describe_bench(*parser.bench, line);
   describe_dev(*parser.dev, line);
-}
-
-tl::unexpected<Error> usage(std::string message) {
-  return fail(ExitCode::kUsage, message + "\nringmaster help SUBCOMMAND lists its options");
 }
 
 const CLI::App& chosen(const Parser& parser) {
@@ -205,70 +199,6 @@ std::string find_unknown(const Parser& parser) {
                      hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint);
 }
 
-// The rules that the parsing library cannot express in our words. `params`: the text to check, for
-// bench with numbers in place of $i.
-Status check_request(const CommandLine& line, const std::string& command,
-                     const std::string& params) {
-  if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
-  if (!line.to.empty() && !line.config.empty()) {
-    return usage(command + ": expected either -c or --to, found both");
-  }
-  if (line.tls.certificate.empty() != line.tls.key.empty()) {
-    return usage(fmt::format("{}: expected both of --cert and --key, found only --{}", command,
-                             line.tls.key.empty() ? "cert" : "key"));
-  }
-  return check_params(command, params);
-}
-
-Status finish_bench(CommandLine& line) {
-  if (line.arrivals != "poisson" && line.arrivals != "constant") {
-    return usage(fmt::format("bench: expected --arrivals poisson or constant, found {}{}",
-                             line.arrivals, did_you_mean(line.arrivals, kArrivals)));
-  }
-  line.load.arrivals = line.arrivals == "poisson" ? bench::Arrivals::Kind::kPoisson
-                                                  : bench::Arrivals::Kind::kConstant;
-  line.load.method = line.method;
-  line.load.params = line.params;
-  std::replace(line.load.params.begin(), line.load.params.end(), '\n', ' ');
-  // Each request gets its number in place of $i: any number shows whether the rest is JSON.
-  std::string example = line.params;
-  for (size_t at; (at = example.find("$i")) != std::string::npos;)
-    example.replace(at, 2, "1");
-  return check_request(line, "bench", example);
-}
-
-Status check_serve(const CommandLine& line) {
-  for (std::string_view format : kLogFormats) {
-    if (line.log_format == format) return {};
-  }
-  return usage(fmt::format("serve: expected --log-format logfmt or json, found {}{}",
-                           line.log_format, did_you_mean(line.log_format, kLogFormats)));
-}
-
-Status check_run(const CommandLine& line) {
-  if (line.handler.empty()) return usage("run: expected a HANDLER, found none");
-  if (line.gdb && line.params == "-") {
-    return usage("run: expected PARAMS as text or as @FILE: with --gdb, stdin is gdb's; found -");
-  }
-  return {};
-}
-
-Status check_dev(const CommandLine& line) {
-  if (!line.file.ends_with(".py")) {
-    return usage(fmt::format("dev: expected FILE.py, a file of Python, found {}",
-                             line.file.empty() ? "none" : line.file));
-  }
-  if (const auto fault = config::find_fault_in_address(line.listen)) {
-    return usage("dev: --listen: " + *fault);
-  }
-  if (net::is_tls(line.listen)) {
-    return usage(
-        "dev: --listen: TLS needs a certificate, and so a configuration: "
-        "--print-config prints one");
-  }
-  return {};
-}
-
 Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (std::string unknown = find_unknown(parser); !unknown.empty()) return usage(unknown);
   const CLI::App& app = chosen(parser);
@@ -291,26 +221,8 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.run      ? Command::kRun
                  : &app == parser.dev      ? Command::kDev
                                            : Command::kBench;
-  if (line.command == Command::kDiscover) line.method = "rpc.discover";
-  if (!line.token_file.empty()) {
-    const auto token = config::read_first_token(line.token_file);
-    if (!token) return usage(app.get_name() + ": --token-file: " + token.error());
-    line.load.token = *token;
-  }
-  Status checked;
-  if (line.command == Command::kRun) checked = check_run(line);
-  if (!checked) return tl::unexpected(checked.error());
-  Result<std::string> params =
-      read_text_argument(app.get_name() + ": expected PARAMS", line.params);
-  if (!params) return tl::unexpected(params.error());
-  line.params = std::move(*params);
-  if (line.command == Command::kServe) checked = check_serve(line);
-  if (line.command == Command::kCall) checked = check_request(line, "call", line.params);
-  if (line.command == Command::kDiscover) checked = check_request(line, "discover", "");
-  if (line.command == Command::kBench) checked = finish_bench(line);
-  if (line.command == Command::kRun) checked = check_params("run", line.params);
-  if (line.command == Command::kDev) checked = check_dev(line);
-  if (!checked) return tl::unexpected(checked.error());
+  if (Status valid = apply_rules(line, app.get_name()); !valid)
+    return tl::unexpected(valid.error());
   return line;
 }
 

@@ -98,6 +98,8 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
   options.worker_count = 1;
   options.start_timeout_ms = kTimeoutMs;
   options.confinement = {ipc::Sandbox::kOff};
+  for (ipc::HandlerSpec& handler : options.handlers)
+    handler.debug = true;
   for (master::Method& method : options.methods) {
     method.timeout_ms = kTimeoutMs;
     method.attempts = 1;  // or a crash would be debugged twice

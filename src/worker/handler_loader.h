@@ -17,7 +17,8 @@ class HandlerLoader {
   // Sets OMP_NUM_THREADS=1. REQUIRES: no handler was loaded yet.
   HandlerLoader();
 
-  // Handler::load(), then the checks. Ends processes that the handler leaves. An error names the handler and the fault.
+  // Handler::load(), then the checks. Ends the processes that the handler has left. An error names
+  // the handler and the fault.
   [[nodiscard]] Result<Handler> load(const ipc::HandlerSpec& spec) const;
 
  private:

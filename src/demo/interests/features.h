@@ -14,9 +14,9 @@
 //   58          1  how many events are of another category than the one before
 //   59          1  how many categories were seen
 //
-// For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are not
-// features. interests.py and scripts/train_interests.py compute the same: change all three together.
-// A model belongs to one definition; the handler refuses a model with another number of features.
+// For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are not features.
+// interests.py and scripts/train_interests.py compute the same: change all three together. A model
+// belongs to one definition; the handler refuses a model with another number of features.
 #pragma once
 
 #include <array>

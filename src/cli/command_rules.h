@@ -1,0 +1,18 @@
+// The rules for a command line that the parsing library cannot express in our words.
+#pragma once
+
+#include <string>
+
+#include "base/status.h"
+#include "cli/command_line.h"
+
+namespace ringmaster::cli {
+
+// An error of the command line (64): the message, and where its options are listed.
+tl::unexpected<Error> usage(std::string message);
+
+// Reads the token and the params that `line` names, and checks that its values fit together.
+// `command`: its name, for messages.
+[[nodiscard]] Status apply_rules(CommandLine& line, const std::string& command);
+
+}  // namespace ringmaster::cli

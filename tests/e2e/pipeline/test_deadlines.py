@@ -1,6 +1,7 @@
 """One deadline for everything: a job that waits past it never runs, one that runs past it is
 stopped."""
 
+import contextlib
 import os
 import re
 import signal
@@ -8,7 +9,7 @@ import time
 
 import pytest
 from client import assert_no_wait_for_tick, request
-from proc import stopped, title, wait_until, zombies_under
+from proc import stopped, voluntary_switches, wait_until, zombies_under
 from status_port import ON, ask, status_of
 
 
@@ -231,22 +232,21 @@ def test_calls_that_are_given_too_little_time_do_not_take_the_workers_away(serve
 
 
 def test_a_worker_runs_no_job_whose_time_is_over(holding, gate):
-    """The master, which would take it back, is stopped meanwhile."""
+    """The worker is stopped until then, and the master, which would take the job back, beyond."""
     running = holding(workers={"count": 1})
-    held, late = gate("held"), gate("late")
+    [worker] = running.workers().values()
+    late = gate()
     late.open()
     with running.connect() as client:
-        held.hold(client, 1)
-        client.send(late.request(2, _meta={"timeout_ms": 500}) + request("none", id=3))
-        assert client.answer()["id"] == 3
-        with stopped(running.pid):
-            time.sleep(0.6)
-            held.open()
-            [worker] = running.workers().values()
-            wait_until(lambda: title(worker).endswith("gen=1"), "the worker to be idle")
-        answers = client.answers(2)
-    assert "result" in answers[1]
-    assert_expired(answers[2], False)
+        with contextlib.ExitStack() as master:
+            with stopped(worker):
+                client.send(late.request(1, _meta={"timeout_ms": 500}) + request("none", id=2))
+                assert client.answer()["id"] == 2  # so the job is published
+                master.enter_context(stopped(running.pid))
+                time.sleep(0.6)
+                sleeps = voluntary_switches(worker)
+            wait_until(lambda: voluntary_switches(worker) > sleeps, "the worker to sleep again")
+        assert_expired(client.answer(), False)
     assert not late.was_reached()
 
 

@@ -85,6 +85,11 @@ def is_asleep(pid: int) -> bool:
     return _stat(pid)[:1] == ["S"]
 
 
+def voluntary_switches(pid: int) -> int:
+    """How often the process has begun to sleep."""
+    return int(_status(pid, "voluntary_ctxt_switches"))
+
+
 def is_pending(pid: int, number: int) -> bool:
     """Whether the process has been sent that signal and has not begun to handle it."""
     mask = int(_status(pid, "ShdPnd"), 16)

@@ -70,9 +70,18 @@ static int open_in_proc(pid_t pid, const char* name) {
   return open_file(path, O_WRONLY);
 }
 
-static int own_signals(void) {
-  const int fd = open("/dev/null", O_RDONLY);
-  return fcntl(fd, F_SETOWN, getppid()) | close(fd);
+static int own_signals(int by) {
+  int ends[2];
+  if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) abort();
+  const pid_t owner = getppid();
+  const struct f_owner_ex process = {F_OWNER_PID, owner};
+  const int result = by == F_SETOWN      ? fcntl(ends[0], by, owner)
+                     : by == F_SETOWN_EX ? fcntl(ends[0], by, &process)
+                                         : ioctl(ends[0], by, &owner);
+  const int error = errno;
+  close(ends[0]), close(ends[1]);
+  errno = error;
+  return result;
 }
 
 /* glibc of Debian 12 does not have them. */
@@ -266,7 +275,10 @@ static long try_it(const char* what, const char* folder) {
   if (is(what, "kill_parent")) return kill(getppid(), 0);
   if (is(what, "kill_all")) return kill(-1, 0);
   if (is(what, "tgkill_parent")) return syscall(SYS_tgkill, getppid(), getppid(), 0);
-  if (is(what, "own_signals")) return own_signals();
+  if (is(what, "own_signals")) return own_signals(F_SETOWN);
+  if (is(what, "own_signals_by_struct")) return own_signals(F_SETOWN_EX);
+  if (is(what, "own_signals_by_ioctl")) return own_signals(FIOSETOWN);
+  if (is(what, "own_signals_by_group")) return own_signals(SIOCSPGRP);
   if (is(what, "choose_signal")) return change_pipe(kChooseSignal);
   if (is(what, "signal_when_ready")) return change_pipe(kSignalWhenReady);
   if (is(what, "signal_when_ready_by_ioctl")) return change_pipe(kSignalWhenReadyByIoctl);

@@ -136,7 +136,9 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
 }
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
-  for (const auto kind : {ShareTable::Kind::kNamed, ShareTable::Kind::kAddress}) {
+  using Kind = ShareTable::Kind;
+  for (const auto& [kind, both_flood] :
+       {std::pair{Kind::kNamed, false}, {Kind::kAddress, false}, {Kind::kNamed, true}}) {
     Scene scene(1);
     const uint32_t method = scene.method(10 * kMs);
     ClientShare& floods = scene.client("floods", 1, kind);
@@ -159,12 +161,35 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
         running = nullptr;
       }
       ask(floods);
-      // For four seconds the flood is alone. Then a burst now and then.
+      // For four seconds the flood is alone, or both flood. Then the other sends a burst now and
+      // then.
+      if (ms <= 4000 && both_flood) ask(other);
       for (int i = 0; i < 10 && ms > 4000 && ms % 500 == 0; ++i)
         refused_to_other += !ask(other);
       if (running == nullptr) running = scene.publish();
     }
     CHECK(refused_to_other == 0);
+  }
+}
+
+TEST_CASE("scheduler: a request that would make an admitted one of its client late is refused") {
+  for (const uint64_t later_ms : {110, 200}) {
+    Scene scene(1);
+    const uint32_t brief = scene.method(10 * kMs);
+    const uint32_t slow = scene.method(60 * kMs);
+    ClientShare& client = scene.client("one");
+    scene.queue(client, brief);
+    REQUIRE(scene.publish() != nullptr);
+    Entry later[5];
+    for (Entry& entry : later) {
+      const uint64_t deadline = scene.now + later_ms * kMs;
+      REQUIRE(!scene.scheduler.try_admit(entry, client, brief, scene.now, deadline));
+      scene.scheduler.on_queued(entry, 0);
+    }
+    Entry urgent;
+    const auto refused =
+        scene.scheduler.try_admit(urgent, client, slow, scene.now, scene.now + 100 * kMs);
+    CHECK(refused.has_value() == (later_ms == 110));
   }
 }
 

@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
-#include <ranges>
 #include <string>
 #include <sys/prctl.h>
 #include <sys/wait.h>
@@ -42,8 +41,8 @@ void ForkHooks::add(const void* library, const rm_handler& handler) {
 }
 
 void ForkHooks::before() const {
-  for (const auto& [library, handler] : std::views::reverse(libraries_))
-    call(handler->before_fork);
+  for (auto known = libraries_.rbegin(); known != libraries_.rend(); ++known)
+    call(known->second->before_fork);
 }
 
 void ForkHooks::after_in_parent() const {

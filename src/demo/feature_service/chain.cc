@@ -30,7 +30,7 @@ uint32_t Chain::draw_length() {
     left -= range.share;
     shorter = range.pages_max;
   }
-  RM_ASSERT(!"the shares sum to kLengthSum");
+  RM_ASSERT(false && "the shares sum to kLengthSum");
 }
 
 uint8_t Chain::next() {

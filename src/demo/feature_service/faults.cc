@@ -74,7 +74,7 @@ double Fates::draw_delay_ms() {
       return mean * std::exp(kLognormalSigma * normal - kLognormalSigma * kLognormalSigma / 2);
     }
   }
-  RM_ASSERT(!"a distribution");
+  RM_ASSERT(false && "a distribution");
 }
 
 }  // namespace ringmaster::feature_service

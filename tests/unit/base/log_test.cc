@@ -175,7 +175,8 @@ TEST_CASE("log: no control character and no invalid UTF-8 reaches a terminal") {
       {"\xed\xa0\x80", R"(\u00ed\u00a0\u0080)"},  // a surrogate
       {"\xf4\x90\x80\x80", R"(\u00f4\u0090\u0080\u0080)"},
   };
-  for (const auto& [text, expected] : cases) {
+  for (const auto& [text, escaped] : cases) {
+    const std::string& expected = escaped;
     CAPTURE(expected);
     const bool is_quoted = expected != "a~";
     CHECK(line_with(text, false)

@@ -61,7 +61,8 @@ TEST_CASE("config: a file that is not a regular one is named, and not waited for
                               "[handlers.burn]\nlibrary",       "[listen]\ntoken_file",
                               "[listen]\ntls_certificate_file", "[listen]\ntls_client_ca_file",
                               "[listen]\ntls_client_crl_file",  "[listen]\ntls_key_file"};
-  for (const auto& [path, kind] : kinds) {
+  for (const auto& [file, kind] : kinds) {
+    const auto& path = file;
     CAPTURE(path);
     for (const std::string& key : keys) {
       CAPTURE(key);

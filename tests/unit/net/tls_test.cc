@@ -161,7 +161,8 @@ TEST_CASE("tls: a handshake was completed, whatever came with its end") {
   const auto fail = [&](Pair&) { return bad_record; };
   const std::pair<std::function<std::string(Pair&)>, State> ends[] = {
       {[](Pair&) { return ""; }, State::kOpen}, {end, State::kEnded}, {fail, State::kFailed}};
-  for (const auto& [last, state] : ends) {
+  for (const auto& [last, expected] : ends) {
+    const State state = expected;
     CAPTURE(static_cast<int>(state));
     Pair pair({own.file, own.key_file, ""});
     pair.client.shake_hands();

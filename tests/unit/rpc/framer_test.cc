@@ -94,7 +94,8 @@ TEST_CASE("framing: every stream is cut alike, whole or in pieces of any size") 
 }
 
 TEST_CASE("framing: a value that is followed by garbage on its line is bad with it") {
-  for (const auto& [stream, whole, single] : kGarbage) {
+  for (const auto& [bytes, whole, single] : kGarbage) {
+    const std::string& stream = bytes;
     CAPTURE(stream);
     CHECK(cut(stream, 4096) == whole);
     CHECK(cut(stream, 1) == single);

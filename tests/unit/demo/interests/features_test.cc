@@ -137,7 +137,8 @@ TEST_CASE("interests features: bad input is refused in words that name the place
       {event(R"({"category":"news","ts":"2"})"), "events[1].ts: expected a number, found a string"},
       {event(R"({"category":"news","ts":{}})"), "events[1].ts: expected a number, found an object"},
   };
-  for (const auto& [body, fault] : cases) {
+  for (const auto& [text, fault] : cases) {
+    const std::string& body = text;
     CAPTURE(body);
     CHECK(fault_of(body) == fault);
   }

@@ -52,7 +52,7 @@ class Schedule;
 class Worker {
  public:
   Worker(Schedule& schedule, Core& core, uint32_t slot)
-      : schedule_(schedule), core_(core), slot_(slot), played_(core, slot) {}
+      : schedule_(schedule), core_(core), played_(core, slot) {}
 
   void move();  // one store, or nothing where there is nothing to do
   void die() { is_dead_ = true; }
@@ -83,7 +83,6 @@ class Worker {
 
   Schedule& schedule_;
   Core& core_;
-  uint32_t slot_;
   Played played_;
   Stage stage_ = Stage::kFilling;
   std::vector<Item> items_;

@@ -11,6 +11,7 @@ from server import MEASURED
 
 ROUND = 10_000
 DEPTH = 500
+UPSTREAM_CONNECTIONS = 16
 
 # What an allocator may keep, or a sanitizer needs: far less than 10,000 of anything leaked.
 GROWTH_BYTES_MAX = 8 << 20
@@ -22,7 +23,8 @@ def running(server, feature_service, probe):
     fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
     return server(
         env=MEASURED,
-        upstreams={"users": {"url": feature_service().url, "timeout_ms": 20_000}},
+        upstreams={"users": {"url": feature_service().url, "timeout_ms": 20_000,
+                             "connections": UPSTREAM_CONNECTIONS}},
         handlers={"echo": {}, "fails": probe("fails"), "join": probe("join")},
         methods={"features": {"steps": [fetch, {"run": "join"}]}},
     )
@@ -57,7 +59,7 @@ def test_nothing_grows(running, kind, count):
     open_before = len(descriptors(running.pid))
     ask(running, kind, count)
     wait_until(lambda: sockets(running) == 1, "all clients' connections to be closed")
-    assert len(descriptors(running.pid)) <= open_before + 16  # upstream connections come and go
+    assert len(descriptors(running.pid)) <= open_before + UPSTREAM_CONNECTIONS  # come and go
     for pid, bytes_before in before.items():
         assert private_bytes(pid) < bytes_before + GROWTH_BYTES_MAX
     assert running.stop() == 0

@@ -3,6 +3,7 @@
 import re
 import time
 
+import pytest
 from client import request
 from proc import wait_until
 
@@ -133,7 +134,9 @@ def test_a_job_that_overruns_does_not_fail_the_rest_of_its_batch(server, python,
     assert [answers[n].get("result") for n in (1, 2)] == [1, 1]
 
 
-def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, tmp_path):
+def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, build, tmp_path):
+    if build.name in ("asan", "tsan"):
+        pytest.skip("the sanitizer reports it")
     running = server(may_crash=True, crashes={"folder": tmp_path / "crashes"}, handlers={
         "f": python("""
             import ctypes

@@ -31,7 +31,8 @@ FORGERIES = {
 @pytest.fixture(scope="session")
 def forges(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handlers")
-    library = compile_handler(folder / "forges.so", HANDLERS / "forges.c")
+    # Its thread goes on when the fork server ends, and unloads the library.
+    library = compile_handler(folder / "forges.so", HANDLERS / "forges.c", "-Wl,-z,nodelete")
     return lambda type, worker, pid, status, times=1: {
         "library": library, "hex": struct.pack("<IIii", type, worker, pid, status).hex(),
         "times": times,

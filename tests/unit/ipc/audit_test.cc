@@ -18,7 +18,9 @@ std::string fault_of(const Floor& floor, const MasterPort::IsPublished& is_publi
 std::vector<Publication> named_in(const Floor& floor,
                                   const MasterPort::IsPublished& is_published = kAll) {
   std::vector<Publication> named;
-  REQUIRE(floor.port.audit(is_published, [&](Publication id) { named.push_back(id); }));
+  const Status sane = floor.port.audit(is_published, [&](Publication id) { named.push_back(id); });
+  const std::string fault = sane ? "" : sane.error().message;
+  REQUIRE(fault == "");
   return named;
 }
 

@@ -4,11 +4,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
-#include <fstream>
-#include <iterator>
-#include <string>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 namespace ringmaster::worker {
@@ -25,12 +21,6 @@ void begin_child(pid_t fork_server) {
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
   ::srandom(static_cast<unsigned>(::getpid()));
   ::srand48(::getpid());
-}
-
-// Those of the main thread; a thread that ends leaves it its own.
-std::vector<pid_t> find_children() {
-  std::ifstream file("/proc/self/task/" + std::to_string(::getpid()) + "/children");
-  return {std::istream_iterator<pid_t>(file), {}};
 }
 
 }  // namespace
@@ -73,20 +63,6 @@ pid_t fork_child(const ForkHooks& hooks) {
 void tie_to(pid_t fork_server) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != fork_server) ::_exit(0);  // the fork server died before the line above
-}
-
-size_t end_children() {
-  size_t ended = 0;
-  // A child that dies leaves its own children to this process.
-  for (std::vector<pid_t> found = find_children(); !found.empty(); found = find_children()) {
-    for (const pid_t child : found) {
-      ::kill(child, SIGKILL);
-      while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-      }
-    }
-    ended += found.size();
-  }
-  return ended;
 }
 
 }  // namespace ringmaster::worker

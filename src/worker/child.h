@@ -3,7 +3,6 @@
 // Processes: the fork server, and in fork_child() each of its children.
 #pragma once
 
-#include <cstddef>
 #include <ringmaster/handler.h>
 #include <sys/types.h>
 #include <utility>
@@ -33,9 +32,5 @@ class ForkHooks {
 // Only makes the process die with the fork server. The kernel undoes that when the process changes
 // its user.
 void tie_to(pid_t fork_server);
-
-// Kills and reaps all children of this process, and what they have started themselves, if it is a
-// child subreaper (PR_SET_CHILD_SUBREAPER). Returns how many there were, with those that had ended.
-size_t end_children();
 
 }  // namespace ringmaster::worker

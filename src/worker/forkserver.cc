@@ -58,7 +58,6 @@ class ForkServer {
   std::string generation_;
   ipc::ControlChannel channel_;
   Fd child_exits_;
-  HandlerLoader loader_;
   ipc::Geometry geometry_;
   ipc::Confinement confinement_;
   CrashReports reports_;
@@ -148,12 +147,14 @@ Status ForkServer::obey(ControlMessage& message) {
 Result<std::string> ForkServer::load() {
   Result<std::string> lacks = try_confine(confinement_);
   if (!lacks) return lacks;
+  const HandlerLoader loader;
   for (const ipc::HandlerSpec& spec : specs_) {
-    Result<Handler> handler = loader_.load(spec);
+    Result<Handler> handler = loader.load(spec);
     if (!handler) return tl::unexpected(handler.error());
     hooks_.add(handler->library(), handler->functions());
     handlers_.push_back(std::move(*handler));
     Status tried = try_out(handlers_.back(), confinement_, hooks_);
+    if (Status alone = loader.refuse_processes(spec.name, "self_test()"); tried) tried = alone;
     if (!tried) return tl::unexpected(tried.error());
   }
   return lacks;
@@ -231,7 +232,6 @@ int run_fork_server(int argc, char** argv) {
   if (argc != 4) return static_cast<int>(ExitCode::kUsage);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (::getppid() != std::atoi(argv[3])) return 0;  // the master died before the line above
-  ::prctl(PR_SET_CHILD_SUBREAPER, 1);               // for end_children()
   ::close_range(ipc::kEventFd + 1, ~0u, 0);
   // Inherited by workers: if the master is gone, a handler that prints gets EPIPE and goes on.
   // (libuv has set every signal to its default in this process.)

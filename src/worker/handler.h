@@ -1,7 +1,8 @@
 // Handler: a loaded shared object with the ABI of include/ringmaster/handler.h.
 //
-// Processes: loaded by the fork server, before it forks; run by the workers.
-// Threads:   a handler leaves none running: the fork server checks.
+// Processes: loaded by the fork server, before it forks; run by the workers. `ringmaster run` does
+//            both in one process.
+// Threads:   a handler leaves none running: HandlerLoader checks.
 // Memory:    the handler's state lives until this object is destroyed, in each process separately.
 #pragma once
 

@@ -5,6 +5,10 @@
 #pragma once
 
 #include <cstddef>
+#include <string>
+#include <string_view>
+#include <sys/types.h>
+#include <vector>
 
 #include "base/status.h"
 #include "ipc/handler_spec.h"
@@ -14,15 +18,28 @@ namespace ringmaster::worker {
 
 class HandlerLoader {
  public:
-  // Sets OMP_NUM_THREADS=1. REQUIRES: no handler was loaded yet.
+  // Sets OMP_NUM_THREADS=1, and makes this process a child subreaper until the destructor, unless
+  // it has children. REQUIRES: no handler was loaded yet.
   HandlerLoader();
+  ~HandlerLoader();
+  HandlerLoader(const HandlerLoader&) = delete;
+  HandlerLoader& operator=(const HandlerLoader&) = delete;
 
   // Handler::load(), then the checks. Ends the processes that the handler has left. An error names
   // the handler and the fault.
   [[nodiscard]] Result<Handler> load(const ipc::HandlerSpec& spec) const;
 
+  // Ends the processes that the handler has left, and fails if there were any. `after`: the
+  // function that has left them.
+  [[nodiscard]] Status refuse_processes(const std::string& handler, std::string_view after) const;
+
  private:
-  size_t threads_at_start_;  // 1, or more with a sanitizer
+  // Kills and reaps the children that were not there at the start, and what they have started.
+  // Returns how many there were, with those that had ended.
+  size_t end_children() const;
+
+  size_t threads_at_start_;               // 1, or more with a sanitizer
+  std::vector<pid_t> children_at_start_;  // `ringmaster run` may have some of its shell
 };
 
 }  // namespace ringmaster::worker

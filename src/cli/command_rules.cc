@@ -17,8 +17,7 @@ namespace {
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 
-// The rules that the parsing library cannot express in our words. `params`: the text to check, for
-// bench with numbers in place of $i.
+// `params`: the text to check, for bench with numbers in place of $i.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");

@@ -15,6 +15,7 @@
 #include "cli/run_program.h"
 #include "cli/start_log.h"
 #include "config/config.h"
+#include "config/key.h"
 #include "master/lifecycle/serve.h"
 
 namespace ringmaster::cli {
@@ -24,8 +25,8 @@ using Problems = std::vector<std::string>;
 
 // That of the handlers: see interpreter.cc.
 constexpr const char* kPython = "/usr/bin/python3";
-// As long as a method's timeout may be: a developer may be in the debugger.
-constexpr uint64_t kTimeoutMs = 3600 * 1000;
+// A developer may be in the debugger. No method's timeout may be longer.
+constexpr uint64_t kTimeoutMs = config::kHourMs;
 
 // What _dev.py prints.
 struct Functions {
@@ -96,6 +97,7 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
   options.listen_rpc = {address};
   options.listen_status = "";
   options.worker_count = 1;
+  options.worker_debug = true;
   options.start_timeout_ms = kTimeoutMs;
   options.confinement = {ipc::Sandbox::kOff};
   for (ipc::HandlerSpec& handler : options.handlers)
@@ -111,6 +113,7 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
 }  // namespace
 
 Result<int> dev(const CommandLine& line) {
+  if (Status started = start_log(line); !started) return tl::unexpected(started.error());
   const std::string file = config::absolute_path(line.file).string();
   if (line.print_config) {
     const auto functions = list_functions(file);
@@ -118,7 +121,6 @@ Result<int> dev(const CommandLine& line) {
     std::fputs(functions->configuration.c_str(), stdout);
     return 0;
   }
-  if (Status started = start_log(line); !started) return tl::unexpected(started.error());
   auto options = load(file, line.listen);
   if (!options) return fail(ExitCode::kConfig, fmt::format("{}", fmt::join(options.error(), "\n")));
   const TerminalMode restored_at_end;

@@ -10,7 +10,7 @@
 
 namespace ringmaster::cli {
 
-// Returns the exit code of the server, or 78 for a file that cannot be served: why is logged.
+// Returns the exit code of the server. Fails with 78 for a file that cannot be served.
 [[nodiscard]] Result<int> dev(const CommandLine& line);
 
 }  // namespace ringmaster::cli

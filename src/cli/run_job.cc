@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <fmt/format.h>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unistd.h>
@@ -49,6 +52,12 @@ Result<std::pair<std::string, std::string>> read_input(const std::string& given)
   }
   const std::string name = given.substr(0, is);
   const std::string text = given.substr(is + 1);
+  if (text == "-") {
+    return fail(ExitCode::kUsage,
+                fmt::format("run: expected --input {0}=JSON or {0}=@FILE, found -, which only "
+                            "PARAMS may be",
+                            name));
+  }
   Result<std::string> output =
       read_text_argument(fmt::format("run: expected --input {}", name), text);
   if (!output) return tl::unexpected(output.error());
@@ -81,16 +90,18 @@ Result<size_t> find_handler(const master::Options& options, const std::string& n
                   hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint));
 }
 
-std::string response_of(const worker::ForegroundResult& result, uint64_t response_bytes) {
-  std::string response;
+// Nothing: the error cannot be printed.
+std::optional<int> print(const worker::ForegroundResult& result, uint64_t response_bytes) {
   if (result.code == 0) {
-    rpc::append_result(response, rpc::Version::k2, kId, result.bytes);
-    return response;
+    std::fwrite(result.bytes.data(), 1, result.bytes.size(), stdout);
+    std::fputc('\n', stdout);
+    return 0;
   }
+  std::string response;
   rpc::Error error = rpc::handler_error(result.code, result.bytes, response_bytes);
   if (result.was_run) error.executed = rpc::Executed::kUnknown;
   rpc::append_error(response, rpc::Version::k2, kId, error);
-  return response;
+  return print_response(response);
 }
 
 }  // namespace
@@ -118,7 +129,10 @@ Result<int> run_job(const CommandLine& line, std::span<char* const> words) {
   const Result<worker::ForegroundResult> result =
       worker::run_in_foreground(options.handlers[*handler], job, response_bytes);
   if (!result) return tl::unexpected(result.error());
-  return *print_response(response_of(*result, response_bytes));
+  const std::optional<int> printed = print(*result, response_bytes);
+  if (!printed) return fail(ExitCode::kInternal, "run: the error's details are nested too deeply");
+  if (std::fflush(stdout) != 0) return fail_errno("run: write to stdout", errno);
+  std::_Exit(*printed);  // as a worker ends: threads of the handler may go on
 }
 
 }  // namespace ringmaster::cli

@@ -53,7 +53,7 @@ void fill_header(ipc::PayloadStore& store, const ForegroundJob& job) {
 
 Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec, const ForegroundJob& job,
                                            uint64_t result_bytes) {
-  std::vector<Handler> handlers;
+  static std::vector<Handler> handlers;  // a thread of the handler may go on after the call
   Result<Handler> handler = HandlerLoader().load(spec);
   if (!handler) return tl::unexpected(handler.error());
   handlers.push_back(std::move(*handler));

@@ -3,7 +3,8 @@
 //
 // The job goes through shared memory, as to a worker: its params are checked, and what the handler
 // reads is padded and read-only. There is no sandbox and no deadline.
-// Processes: the process of `ringmaster run`. It forks none.
+// Processes: the process of `ringmaster run`, which is master, fork server and worker in one. It
+//            forks none.
 #pragma once
 
 #include <cstdint>
@@ -31,7 +32,7 @@ struct ForegroundResult {
 };
 
 // `result_bytes`: the longest result. Fails if the handler cannot be loaded, as a start of the
-// server does.
+// server does. The handler stays loaded. To be called once.
 [[nodiscard]] Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec,
                                                          const ForegroundJob& job,
                                                          uint64_t result_bytes);

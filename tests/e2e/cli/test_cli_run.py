@@ -1,6 +1,8 @@
 """`ringmaster run`: one job of a handler in one process, without a server."""
 
 import json
+import os
+import signal
 import subprocess
 
 import pytest
@@ -82,6 +84,23 @@ def test_gdb_runs_the_same_command(run, monkeypatch):
     monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # which gdb makes impossible
     done = run("--gdb", "echo", '{"b": 1}', stdin="run\nquit\n")
     assert '{"b": 1}\n' in done.stdout and "exited normally" in done.stdout, done.stderr
+
+
+def test_a_result_may_be_nested_as_deeply_as_a_request(run):
+    params = "[" * 128 + "]" * 128
+    done = run("echo", params)
+    assert (done.returncode, done.stdout) == (0, params + "\n")
+
+
+def test_a_process_of_the_shell_lives_on(build, tmp_path):
+    config = tmp_path / "run.toml"
+    config.write_text(configuration(handlers={"echo": {}}))
+    run = f"exec {build}/ringmaster run -c {config} echo '[1]'"
+    command = f"sleep 60 > /dev/null 2>&1 & echo $!; {run}"
+    done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, timeout=DEADLINE_S)
+    pid, result = done.stdout.split()
+    os.kill(int(pid), signal.SIGTERM)  # it exists
+    assert (done.returncode, result) == (0, b"[1]")
 
 
 def test_a_handler_that_does_not_load_exits_78(ringmaster, tmp_path, python):

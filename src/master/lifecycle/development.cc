@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <string_view>
+#include <unistd.h>
 #include <utility>
 
 namespace ringmaster::master {
@@ -40,7 +41,10 @@ Status DevelopmentConsole::watch(const std::string& file) {
 
 void DevelopmentConsole::print_calls(const std::vector<std::string>& calls,
                                      const std::string& address) {
-  if (std::exchange(printed_, calls) == calls) return;
+  // From the background of a terminal with `stty tostop` a write would wait for the foreground.
+  const bool is_in_background =
+      ::isatty(STDOUT_FILENO) && ::tcgetpgrp(STDOUT_FILENO) != ::getpgrp();
+  if (is_in_background || std::exchange(printed_, calls) == calls) return;
   const std::string to = address == kDefaultAddress ? "" : "--to " + address + ' ';
   for (const std::string& call : calls)
     std::printf("ringmaster call %s%s\n", to.c_str(), call.c_str());

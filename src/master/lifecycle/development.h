@@ -23,8 +23,8 @@ class DevelopmentConsole {
 
   [[nodiscard]] Status watch(const std::string& file);
 
-  // Prints a line for each on stdout, unless they are those that were printed last. `address`: of
-  // this server, as clients write it.
+  // Prints a line for each on stdout, unless they are those that were printed last, or the process
+  // is in the background of a terminal. `address`: of this server, as clients write it.
   void print_calls(const std::vector<std::string>& calls, const std::string& address);
 
  private:

@@ -77,7 +77,7 @@ def test_public_functions_and_classes_are_methods(dev, hello, server):
     assert "Traceback (most recent call last):" in running.lines
 
 
-def test_the_printed_configuration_serves_the_same(hello, server):
+def test_the_printed_configuration_serves_the_same(hello, server, monkeypatch):
     file = hello(HELLO)
     run = lambda *words: subprocess.run([server.program, *words], capture_output=True, text=True,
                                         timeout=30)
@@ -85,6 +85,8 @@ def test_the_printed_configuration_serves_the_same(hello, server):
     config.write_text(run("dev", file, "--print-config").stdout)
     assert run("check", "-c", config).stdout == f"{config}: ok\n"
     assert re.findall(r"methods\.(\w+)", config.read_text()) == ["area", "fail", "Greeter"]
+    monkeypatch.setenv("VIRTUAL_ENV", "/folder")
+    assert run("dev", file, "--print-config").stdout.count('venv = "/folder"') == 3
 
 
 def test_a_save_is_served(dev, hello):

@@ -10,6 +10,7 @@ left_out       [name, why] of each handler that cannot be served without a confi
 
 import ast
 import json
+import os
 import shlex
 import sys
 import traceback
@@ -32,9 +33,10 @@ def _member(cls: ast.ClassDef, name: str, classes: Classes) -> Function | None:
     for node in cls.body:
         if isinstance(node, Function) and node.name == name:
             return node
-    bases = [classes[base.id] for base in cls.bases if isinstance(base, ast.Name)
-             and base.id in classes and base.id != cls.name]
-    return next(filter(None, (_member(base, name, classes) for base in bases)), None)
+    others = {other: node for other, node in classes.items() if other != cls.name}
+    bases = [others[base.id] for base in cls.bases
+             if isinstance(base, ast.Name) and base.id in others]
+    return next(filter(None, (_member(base, name, others) for base in bases)), None)
 
 
 def _parameters(function: Function) -> list[tuple[ast.arg, ast.expr | None]]:
@@ -49,6 +51,12 @@ def _parameters(function: Function) -> list[tuple[ast.arg, ast.expr | None]]:
     return list(zip(given.args + given.kwonlyargs, defaults, strict=True))
 
 
+def _needs_options(init: Function) -> bool:
+    given = init.args
+    positional = [*given.posonlyargs, *given.args][1:]  # without self
+    return len(positional) > len(given.defaults) or None in given.kw_defaults
+
+
 def _class_parameters(cls: ast.ClassDef, classes: Classes) -> list[tuple[ast.arg, Any]] | None:
     """Those of run(). None: the class is no handler."""
     run = _member(cls, "run", classes)
@@ -56,14 +64,16 @@ def _class_parameters(cls: ast.ClassDef, classes: Classes) -> list[tuple[ast.arg
     if run is None and batch is None:
         return None
     init = _member(cls, "__init__", classes)
-    if init and any(default is None for _, default in _parameters(init)[1:]):
+    if init and _needs_options(init):
         raise LeftOut("its __init__() needs options, which only a configuration can give")
-    return _parameters(run)[1:] if run else []
+    if run is None:
+        return []
+    is_static = any(_name(decorator) == "staticmethod" for decorator in run.decorator_list)
+    return _parameters(run)[0 if is_static else 1:]
 
 
-def _fields(cls: ast.ClassDef, classes: Classes) -> dict[str, Any]:
-    others = {name: other for name, other in classes.items() if name != cls.name}
-    return {node.target.id: _example(node.annotation, others) for node in cls.body
+def _fields(cls: ast.ClassDef, classes: Classes, depth: int) -> dict[str, Any]:
+    return {node.target.id: _example(node.annotation, classes, depth) for node in cls.body
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name)}
 
 
@@ -71,14 +81,14 @@ def _name(node: ast.expr) -> str:
     return getattr(node, "id", getattr(node, "attr", ""))
 
 
-def _example(annotation: ast.expr | None, classes: Classes) -> Any:
-    """A value that fits the annotation; 1 where none is known."""
+def _example(annotation: ast.expr | None, classes: Classes, depth: int = 4) -> Any:
+    """A value that fits the annotation; 1 where none is known, and below so many classes."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.parse(annotation.value, mode="eval").body
     if isinstance(annotation, ast.Constant):
         return annotation.value
     if isinstance(annotation, ast.BinOp):
-        return _example(annotation.left, classes)
+        return _example(annotation.left, classes, depth)
     if isinstance(annotation, ast.Subscript):
         inner = annotation.slice
         parts = inner.elts if isinstance(inner, ast.Tuple) else [inner]
@@ -86,13 +96,13 @@ def _example(annotation: ast.expr | None, classes: Classes) -> Any:
         if name == "Literal":
             return ast.literal_eval(parts[0])
         if name in ("list", "List"):
-            return [_example(parts[0], classes)]
+            return [_example(parts[0], classes, depth)]
         if name in ("dict", "Dict"):
-            return {"key": _example(parts[-1], classes)}
-        return _example(parts[0], classes)  # Optional, Union, Annotated
+            return {"key": _example(parts[-1], classes, depth)}
+        return _example(parts[0], classes, depth)  # Optional, Union, Annotated
     name = _name(annotation) if annotation else ""
-    if name in classes:
-        return _fields(classes[name], classes)
+    if name in classes and depth > 0:
+        return _fields(classes[name], classes, depth - 1)
     return {"list": [], "dict": {}}.get(name, _SCALARS.get(name, 1))
 
 
@@ -103,18 +113,23 @@ def _call(name: str, parameters: list[tuple[ast.arg, Any]], classes: Classes) ->
             value = _example(parameter.annotation, classes)
             value = value if default is None else ast.literal_eval(default)
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-        except (ValueError, TypeError, SyntaxError):  # no JSON, or only known when it runs
+        except Exception:  # no JSON, only known when it runs, or too deep
+            continue
+        if value is None and default is not None:  # its annotation may not allow null
             continue
         params[parameter.arg] = value
-    return f"{name} {shlex.quote(json.dumps(params, ensure_ascii=False))}" if params else name
+    text = json.dumps(params, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML forbids
+    return f"{name} {shlex.quote(text)}" if params else name
 
 
 def _section(file: str, name: str, call: str) -> str:
     quoted = json.dumps(name, ensure_ascii=False)
     key = name if all(letter in _BARE_KEY for letter in name) else quoted
     target = json.dumps(f"{file}:{name}", ensure_ascii=False)
-    return (f"[handlers.{key}]\npython = {target}\n\n# ringmaster call {call}\n"
-            f"[methods.{key}]\nsteps = [{{ run = {quoted} }}]\n")
+    folder = os.environ.get("VIRTUAL_ENV", "")
+    venv = f"venv = {json.dumps(folder, ensure_ascii=False)}\n" if folder else ""
+    return (f"[handlers.{key}]\npython = {target}\n{venv}\n# ringmaster call {call}\n"
+            f"[methods.{key}]\nsteps = [{{ run = {quoted} }}]\n# timeout_ms = 1000\n")
 
 
 def describe(path: Path) -> dict[str, Any]:
@@ -135,7 +150,7 @@ def describe(path: Path) -> dict[str, Any]:
             left_out[name] = str(why)
     notes = [f"without {name}: {why}" for name, why in left_out.items()]
     if not calls:
-        expected = "expected a public function or a class with run(), found none"
+        expected = "expected a public function or a class with run() or run_batch(), found none"
         return {"problem": "; ".join([f"{path}: {expected}", *notes])}
     head = f"# The functions of {path.name}: serve it with `ringmaster serve -c {path.stem}.toml`\n"
     sections = [_section(path.name, name, call) for name, call in calls.items()]
@@ -151,7 +166,7 @@ def main(path: Path) -> dict[str, Any]:
         return describe(path)
     except OSError as error:
         return {"problem": f"{path}: {error.strerror}"}
-    except (SyntaxError, ValueError) as error:  # ValueError: a byte 0
+    except (SyntaxError, ValueError, RecursionError) as error:  # a byte 0; an endless expression
         traceback.print_exception(error, limit=0)
         place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else str(path)
         line = "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2]

@@ -8,8 +8,8 @@
 
 namespace ringmaster::rpc {
 
-// `code` and `bytes`: of the worker's result record: the message, and '\0' and its details.
-// `response_bytes`: the longest result that a handler may give.
+// `code` and `bytes` are those of the worker's result record. `bytes` is the message; '\0' and the
+// details may follow. `response_bytes`: the longest result that a handler may give.
 Error handler_error(int32_t code, std::string_view bytes, uint64_t response_bytes);
 
 }  // namespace ringmaster::rpc

@@ -30,8 +30,8 @@ bool JsonReader::expect(char c) {
   return take(c) || fail(std::string{'\'', c, '\''});
 }
 
-// What Python refused to make: an int of too many digits. That there is no memory is not the text's
-// fault: MemoryError stays set.
+// `made` is null if Python refused to make it, for example an int of too many digits: the text is
+// then at fault. A lack of memory is not the text's fault: MemoryError stays set.
 Ref JsonReader::checked(PyObject* made) {
   if (made != nullptr) return Ref::own(made);
   if (PyErr_ExceptionMatches(PyExc_MemoryError) != 0) return {};

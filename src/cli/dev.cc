@@ -87,12 +87,7 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
   auto functions = list_functions(file);
   if (!functions) return tl::unexpected(std::move(functions.error()));
   config::Loaded loaded = config::load_text(file, functions->configuration);
-  if (!loaded.problems.empty()) {
-    Problems problems;
-    for (const config::Problem& problem : loaded.problems)
-      problems.push_back(config::to_string(problem));
-    return tl::unexpected(std::move(problems));
-  }
+  if (!loaded.problems.empty()) return tl::unexpected(config::to_strings(loaded.problems));
   master::Options options = std::move(loaded.options);
   options.listen_rpc = {address};
   options.listen_status = "";

@@ -31,10 +31,7 @@ int run_serve(const CommandLine& line) {
   const auto load_again = [&line]() -> tl::expected<master::Options, std::vector<std::string>> {
     config::Loaded again = config::load(line.config);
     if (again.problems.empty()) return std::move(again.options);
-    std::vector<std::string> problems;
-    for (const config::Problem& problem : again.problems)
-      problems.push_back(config::to_string(problem));
-    return tl::unexpected(std::move(problems));
+    return tl::unexpected(config::to_strings(again.problems));
   };
   return static_cast<int>(master::serve(std::move(loaded.options), load_again));
 }

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace ringmaster::config {
 
@@ -15,5 +16,6 @@ struct Problem {
 
 // conf/x.toml:12: methods.a.timeout_mss: unknown key; did you mean timeout_ms?
 std::string to_string(const Problem& problem);
+std::vector<std::string> to_strings(const std::vector<Problem>& problems);
 
 }  // namespace ringmaster::config

@@ -67,6 +67,13 @@ std::string to_string(const Problem& problem) {
   return text + ": " + problem.message;
 }
 
+std::vector<std::string> to_strings(const std::vector<Problem>& problems) {
+  std::vector<std::string> texts;
+  for (const Problem& problem : problems)
+    texts.push_back(to_string(problem));
+  return texts;
+}
+
 Entry Entry::member(const Member& member) const {
   return {key.empty() ? quote_key(member.key) : key + '.' + quote_key(member.key), member.line,
           &member.value};

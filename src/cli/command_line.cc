@@ -159,8 +159,8 @@ void describe(Parser& parser, CommandLine& line) {
   describe_run(*parser.run, line);
   for (CLI::App* app : {parser.call, parser.run}) {
     app->add_option("PARAMS", line.params,
-                    "a JSON object or array: '{\"user_id\": 42}'; @FILE: what is in the file;\n"
-                    "-: what is on stdin");
+                    "a JSON object or array: '{\"user_id\": 42}'; @FILE: the text in FILE;\n"
+                    "-: the text on stdin");
   }
   parser.bench->add_option("PARAMS", line.params,
                            "as for call; each $i in them becomes the request's number");

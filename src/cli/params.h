@@ -8,7 +8,7 @@
 
 namespace ringmaster::cli {
 
-// `given`, or for "@FILE" what is in the file, or for "-" what is on stdin. (Large texts need that:
+// `given`; for "@FILE" the text in FILE; for "-" the text on stdin. (Large texts need these forms:
 // the system limits an argument to 128 KiB.) Fails with 64 if that cannot be read or is empty;
 // `what`: the argument's name for the message, "call: expected PARAMS".
 Result<std::string> read_text_argument(std::string_view what, const std::string& given);

@@ -60,8 +60,8 @@ std::optional<std::string> scan(std::string_view text, Visitor& visitor);
 std::optional<std::string> find_fault(std::string_view text);
 
 // The raw text of the member at a dotted path ("user_id", "user.id") of an object: a span of
-// `object`. Empty: there is none, or `object` is not a valid JSON object. Of duplicate keys the
-// last one counts.
+// `object`. Empty: `object` has no such member, or is not a valid JSON object. Of duplicate keys
+// the last one counts.
 std::string_view find_member(std::string_view object, std::string_view path);
 
 // The same for many paths in one pass: found[i] is the member at paths[i].

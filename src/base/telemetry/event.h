@@ -1,0 +1,74 @@
+// Event: one thing that happened to a request or to a worker: a record of fixed size.
+//
+// The list of kinds is closed. Metrics, traces, the status page and the summaries in the log are
+// views of these records: what no event says, none of them can show.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace ringmaster::telemetry {
+
+enum class EventKind : uint8_t {
+  // The request was answered with an error before it became a job. took: the run time that it would
+  // have taken, as far as known; code, reason: of the error.
+  kRefused,
+  kAdmitted,     // it became a job; took: as above
+  kFetchBegun,   // where: the upstream
+  kFetchEnded,   // where: the upstream; took: since it began; code, reason: if it failed
+  kQueued,       // a run step waits for a worker
+  kPublished,    // a worker may take it; took: since it was queued
+  kRunEnded,     // where: the worker; took: the run; code: 0, or of the handler's error
+  kLost,         // its worker died; where: the worker, or kNowhere; took: since it was published
+  kExpired,      // its deadline is over; where: the Stage that it was in
+  kAnswered,     // took: since it was admitted; code, reason: 0, or of the error
+  kCancelled,    // took: since it was admitted; code: -32800, or 0: its client is gone
+  kWorkerUp,     // where: the worker
+  kWorkerEnded,  // where: the worker; reason: why; took: since its fork
+};
+inline constexpr size_t kEventKinds = 13;
+
+// Snake case, by kind.
+inline constexpr std::array<std::string_view, kEventKinds> kEventNames = {
+    "refused", "admitted", "fetch_begun", "fetch_ended", "queued",    "published",   "run_ended",
+    "lost",    "expired",  "answered",    "cancelled",   "worker_up", "worker_ended"};
+
+inline constexpr uint16_t kNowhere = 0xffff;
+
+// A name in a Names table; 0: none.
+using NameId = uint16_t;
+
+struct Event {
+  uint64_t at_ns = 0;     // by the clock of base/clock.h
+  uint64_t took_ns = 0;   // see the kind
+  uint64_t request = 0;   // the log's request=; 0: the event is of no request
+  uint64_t previous = 0;  // the number of the same request's event before this one; 0: none
+  int32_t code = 0;       // of an error, see rpc/errors.h
+  uint32_t client = 0;    // in the table of clients
+  NameId method = 0;
+  NameId reason = 0;   // an error's reason
+  uint16_t where = 0;  // a worker's slot, or an upstream's NameId
+  EventKind kind = EventKind::kRefused;
+  uint8_t step = 0;  // index in the method's steps
+};
+static_assert(sizeof(Event) == 48);
+
+// A request's own part of its events.
+struct Trail {
+  uint64_t request = 0;
+  uint64_t last = 0;  // the number of its last event
+  uint32_t client = 0;
+  NameId method = 0;
+};
+
+// The rest of an event, besides its trail, kind and time.
+struct What {
+  uint64_t took_ns = 0;
+  int32_t code = 0;
+  NameId reason = 0;
+  uint16_t where = 0;
+  uint8_t step = 0;
+};
+
+}  // namespace ringmaster::telemetry

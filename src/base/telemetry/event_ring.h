@@ -1,0 +1,51 @@
+// EventRing: the newest events, each with a number of its own.
+//
+// Numbers count from 1. A reader keeps the number of the next event that it wants; when the ring
+// has gone on without it, from() tells it where the ring begins now.
+// Pure; one thread. Memory: kCapacity records, 3 MiB.
+#pragma once
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "base/telemetry/event.h"
+
+namespace ringmaster::telemetry {
+
+class EventRing {
+ public:
+  static constexpr size_t kCapacity = size_t{1} << 16;
+
+  EventRing() : events_(std::make_unique<Event[]>(kCapacity)) {}
+
+  // Returns the event's number.
+  uint64_t append(const Event& event) {
+    events_[next_ % kCapacity] = event;
+    return next_++;
+  }
+  // The numbers of the events that are there: [first(), next()).
+  uint64_t first() const { return next_ > kCapacity ? next_ - kCapacity : 1; }
+  uint64_t next() const { return next_; }
+  bool has(uint64_t number) const { return number >= first() && number < next_; }
+  // REQUIRES: has(number).
+  const Event& at(uint64_t number) const { return events_[number % kCapacity]; }
+
+  // The events of the request whose last event has this number, oldest first: those that are still
+  // there. Empty: not even that one is.
+  std::vector<Event> story(uint64_t last) const {
+    std::vector<Event> events;
+    for (uint64_t number = last; number != 0 && has(number); number = at(number).previous)
+      events.push_back(at(number));
+    std::reverse(events.begin(), events.end());
+    return events;
+  }
+
+ private:
+  std::unique_ptr<Event[]> events_;
+  uint64_t next_ = 1;
+};
+
+}  // namespace ringmaster::telemetry

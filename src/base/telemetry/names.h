@@ -1,0 +1,48 @@
+// Names: small numbers for texts, so that an event of fixed size can name a method or a client.
+//
+// Limits: `names_max` names of at most kNameBytesMax bytes; what comes after them is kOther, a
+// longer one is cut. A number is never given to another name: events of any age can be read.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+namespace ringmaster::telemetry {
+
+class Names {
+ public:
+  static constexpr uint32_t kNone = 0;   // the empty name
+  static constexpr uint32_t kOther = 1;  // "(other)": the table is full
+  static constexpr size_t kNameBytesMax = 200;
+
+  explicit Names(uint32_t names_max) : names_max_(names_max) {
+    add("");
+    add("(other)");
+  }
+
+  uint32_t id_of(std::string_view name) {
+    name = name.substr(0, kNameBytesMax);
+    const auto found = ids_.find(name);
+    if (found != ids_.end()) return found->second;
+    return names_.size() < names_max_ ? add(name) : kOther;
+  }
+  // REQUIRES: `id` is of this table.
+  const std::string& name_of(uint32_t id) const { return names_[id]; }
+  size_t size() const { return names_.size(); }
+
+ private:
+  uint32_t add(std::string_view name) {
+    const auto id = static_cast<uint32_t>(names_.size());
+    ids_.emplace(names_.emplace_back(name), id);
+    return id;
+  }
+
+  const uint32_t names_max_;
+  std::deque<std::string> names_;  // never moves its elements
+  std::unordered_map<std::string_view, uint32_t> ids_;
+};
+
+}  // namespace ringmaster::telemetry

@@ -1,0 +1,64 @@
+// Recorder: takes the events of all requests and workers, and keeps what its views need.
+//
+// Processes: the master only; there is one.
+// Cost:      an event is one store of 48 bytes and a few counts. It takes no clock: the caller has
+//            the time already.
+// Memory:    the ring, and kept requests: both bounded, see there. Clients beyond kClientsMax share
+//            the name "(other)".
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "base/telemetry/event.h"
+#include "base/telemetry/event_ring.h"
+#include "base/telemetry/kept_requests.h"
+#include "base/telemetry/names.h"
+#include "base/telemetry/request_metrics.h"
+
+namespace ringmaster::telemetry {
+
+class Recorder {
+ public:
+  static constexpr uint32_t kClientsMax = 4096;
+
+  // Of methods, upstreams and reasons: all from the configuration or from this program.
+  NameId name(std::string_view text) { return static_cast<NameId>(names_.id_of(text)); }
+  uint32_t client(std::string_view text) { return clients_.id_of(text); }
+  const Names& names() const { return names_; }
+  const Names& clients() const { return clients_; }
+
+  // Records the next event of this request.
+  void record(Trail& trail, EventKind kind, uint64_t at_ns, const What& what = {}) {
+    trail.last = append({at_ns, what.took_ns, trail.request, trail.last, what.code, trail.client,
+                         trail.method, what.reason, what.where, kind, what.step});
+  }
+  // Records an event of no request.
+  void record(EventKind kind, uint64_t at_ns, const What& what) {
+    Trail none;
+    record(none, kind, at_ns, what);
+  }
+
+  // Called for each event that ends a request (refused, answered, cancelled), with its number.
+  using OnEnd = std::function<void(const Event& event, uint64_t number)>;
+  void add_view(OnEnd on_end) { views_.push_back(std::move(on_end)); }
+
+  const EventRing& ring() const { return ring_; }
+  const RequestMetrics& metrics() const { return metrics_; }
+  const KeptRequests& kept() const { return kept_; }
+
+ private:
+  uint64_t append(const Event& event);
+  void on_end(const Event& event, uint64_t number);
+
+  Names names_{UINT16_MAX};
+  Names clients_{kClientsMax};
+  EventRing ring_;
+  RequestMetrics metrics_;
+  KeptRequests kept_;
+  std::vector<OnEnd> views_;
+};
+
+}  // namespace ringmaster::telemetry

@@ -1,0 +1,80 @@
+#include "base/telemetry/request_metrics.h"
+
+#include <algorithm>
+
+namespace ringmaster::telemetry {
+namespace {
+
+constexpr int32_t kDeadlineExceeded = -32012;  // rpc/errors.h is on a higher floor
+
+bool is_after(const Event& event, EventKind kind, const EventRing& ring) {
+  return ring.has(event.previous) && ring.at(event.previous).kind == kind;
+}
+
+}  // namespace
+
+void RequestMetrics::count(const Event& event, const EventRing& ring) {
+  switch (event.kind) {
+    case EventKind::kRefused:
+      method(event.method).offered_ns += event.took_ns;
+      return count_error(event, ring);
+    case EventKind::kAdmitted:
+      ++method(event.method).admitted;
+      method(event.method).offered_ns += event.took_ns;
+      return;
+    case EventKind::kFetchEnded: {
+      Fetches& fetches = method(event.method).fetches[event.where];
+      fetches.took.record(event.took_ns);
+      if (event.code != 0) ++fetches.failed[event.reason];
+      return;
+    }
+    case EventKind::kPublished:
+      return method(event.method).queue.record(event.took_ns);
+    case EventKind::kRunEnded: {
+      method(event.method).run.record(event.took_ns);
+      Worker& its = worker(event.where);
+      ++its.jobs;
+      its.busy_ns += event.took_ns;
+      its.last_progress_ns = event.at_ns;
+      return;
+    }
+    case EventKind::kLost:
+      ++method(event.method).lost;
+      return;
+    case EventKind::kAnswered:
+      if (event.code != 0) return count_error(event, ring);
+      ++method(event.method).ok;
+      return method(event.method).total.record(event.took_ns);
+    case EventKind::kCancelled:
+      if (event.code != 0) return count_error(event, ring);
+      ++method(event.method).abandoned;
+      return;
+    case EventKind::kWorkerUp:
+      worker(event.where).last_progress_ns = event.at_ns;
+      return;
+    case EventKind::kWorkerEnded:
+      ++worker(event.where).ends;
+      ++worker_ends_[event.reason];
+      return;
+    case EventKind::kExpired:
+      ++method(event.method).deadline_misses[event.where];
+      return;
+    case EventKind::kFetchBegun:
+    case EventKind::kQueued:
+      return;
+  }
+}
+
+void RequestMetrics::count_error(const Event& event, const EventRing& ring) {
+  Method& its = method(event.method);
+  ++its.errors[{event.code, event.reason}];
+  // A worker may be the first to find that the deadline is over.
+  const bool did_worker_find = event.kind == EventKind::kAnswered &&
+                               event.code == kDeadlineExceeded &&
+                               !is_after(event, EventKind::kExpired, ring);
+  if (!did_worker_find) return;
+  const Stage stage = is_after(event, EventKind::kRunEnded, ring) ? Stage::kRun : Stage::kQueue;
+  ++its.deadline_misses[static_cast<size_t>(stage)];
+}
+
+}  // namespace ringmaster::telemetry

@@ -1,0 +1,73 @@
+// RequestMetrics: the sums of all events, for /metrics, the status page and `ringmaster top`.
+//
+// Pure; one thread. All sums only grow. Memory: some kilobytes for each method, and for each method
+// and upstream.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "base/telemetry/event.h"
+#include "base/telemetry/event_ring.h"
+#include "base/telemetry/latency_histogram.h"
+
+namespace ringmaster::telemetry {
+
+// Where a request was when its deadline was over.
+enum class Stage : uint8_t { kFetch, kQueue, kRun };
+inline constexpr size_t kStages = 3;
+inline constexpr std::array<std::string_view, kStages> kStageNames = {"fetch", "queue", "run"};
+
+class RequestMetrics {
+ public:
+  struct Fetches {
+    LatencyHistogram took;              // of all, failed ones included
+    std::map<NameId, uint64_t> failed;  // by reason
+  };
+  struct Method {
+    uint64_t ok = 0;                                        // answered with a result
+    std::map<std::pair<int32_t, NameId>, uint64_t> errors;  // by code and reason
+    uint64_t abandoned = 0;                                 // whose clients were gone
+    uint64_t admitted = 0;
+    uint64_t offered_ns = 0;  // the run time of all requests, refused ones included
+    uint64_t lost = 0;        // attempts whose worker died
+    std::array<uint64_t, kStages> deadline_misses{};
+    LatencyHistogram total;  // of what was answered with a result
+    LatencyHistogram queue;
+    LatencyHistogram run;
+    std::map<NameId, Fetches> fetches;  // by upstream
+  };
+  struct Worker {
+    uint64_t ends = 0;
+    uint64_t jobs = 0;
+    uint64_t busy_ns = 0;
+    uint64_t last_progress_ns = 0;  // when it came up, or last finished a job
+  };
+
+  // `ring` has the event already.
+  void count(const Event& event, const EventRing& ring);
+
+  // By NameId; methods without events are there, too, with zeros.
+  const std::vector<Method>& methods() const { return methods_; }
+  const std::vector<Worker>& workers() const { return workers_; }
+  const std::map<NameId, uint64_t>& worker_ends() const { return worker_ends_; }
+
+ private:
+  Method& method(NameId id) {
+    if (id >= methods_.size()) methods_.resize(size_t{id} + 1);
+    return methods_[id];
+  }
+  Worker& worker(uint16_t slot) {
+    if (slot >= workers_.size()) workers_.resize(size_t{slot} + 1);
+    return workers_[slot];
+  }
+  void count_error(const Event& event, const EventRing& ring);
+
+  std::vector<Method> methods_;
+  std::vector<Worker> workers_;             // by slot
+  std::map<NameId, uint64_t> worker_ends_;  // by reason
+};
+
+}  // namespace ringmaster::telemetry

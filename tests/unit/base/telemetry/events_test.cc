@@ -1,0 +1,116 @@
+// The ring of events, the stories in it, names, and kept requests.
+#include <doctest/doctest.h>
+#include <string>
+
+#include "base/telemetry/kept_requests.h"
+#include "base/telemetry/recorder.h"
+#include "base/telemetry/stories.h"
+
+namespace ringmaster::telemetry {
+namespace {
+
+constexpr uint64_t kMs = 1'000'000;
+
+Trail begin(Recorder& recorder, uint64_t request, uint64_t at_ns) {
+  Trail trail{request, 0, 0, recorder.name("score")};
+  recorder.record(trail, EventKind::kAdmitted, at_ns);
+  return trail;
+}
+
+size_t kept(const Recorder& recorder, size_t of_class) {
+  size_t count = 0;
+  recorder.kept().for_each([&](size_t its_class, const Story&) { count += its_class == of_class; });
+  return count;
+}
+
+TEST_CASE("event ring: a story is a request's events, oldest first, among those of others") {
+  Recorder recorder;
+  Trail one = begin(recorder, 1, 10);
+  Trail two = begin(recorder, 2, 20);
+  recorder.record(one, EventKind::kQueued, 30);
+  recorder.record(two, EventKind::kQueued, 40);
+  recorder.record(one, EventKind::kAnswered, 50, {.took_ns = 40});
+  const Story story = recorder.ring().story(one.last);
+  REQUIRE(story.size() == 3);
+  CHECK(story[0].kind == EventKind::kAdmitted);
+  CHECK(story[1].at_ns == 30);
+  CHECK(story[2].took_ns == 40);
+  for (const Event& event : story)
+    CHECK(event.request == 1);
+}
+
+TEST_CASE("event ring: a story keeps what the ring still has, and nothing of another request") {
+  Recorder recorder;
+  Trail old = begin(recorder, 1, 1);
+  const Trail first = old;
+  for (uint64_t i = 0; i < EventRing::kCapacity - 1; ++i)
+    begin(recorder, 1000 + i, 2);
+  CHECK(recorder.ring().story(first.last).size() == 1);  // the oldest event that is there
+  recorder.record(old, EventKind::kAnswered, 3);
+  CHECK_FALSE(recorder.ring().has(first.last));
+  CHECK(recorder.ring().story(old.last).size() == 1);
+  CHECK(recorder.ring().story(first.last).empty());
+  CHECK(recorder.ring().first() + EventRing::kCapacity == recorder.ring().next());
+}
+
+TEST_CASE("stories: the newest requests, each with all of its events") {
+  Recorder recorder;
+  Trail one = begin(recorder, 1, 10);
+  Trail two = begin(recorder, 2, 20);
+  recorder.record(EventKind::kWorkerUp, 25, {.where = 3});
+  recorder.record(one, EventKind::kAnswered, 30);
+  const uint64_t since = recorder.ring().next();
+  recorder.record(two, EventKind::kAnswered, 40);
+  const std::vector<Story> all = recent_stories(recorder.ring(), 0, 10);
+  REQUIRE(all.size() == 2);
+  CHECK(all[0].front().request == 1);
+  CHECK(all[0].size() == 2);
+  CHECK(all[1].front().request == 2);
+  CHECK(all[1].size() == 2);
+  const std::vector<Story> newest = recent_stories(recorder.ring(), 0, 1);
+  REQUIRE(newest.size() == 1);
+  CHECK(newest[0].front().request == 2);
+  const std::vector<Story> later = recent_stories(recorder.ring(), since, 10);
+  REQUIRE(later.size() == 1);
+  CHECK(later[0].size() == 1);
+}
+
+TEST_CASE("names: a full table names all further ones (other); long names are cut") {
+  Names names(4);
+  CHECK(names.id_of("") == Names::kNone);
+  const uint32_t a = names.id_of("a");
+  const uint32_t b = names.id_of(std::string(1000, 'b'));
+  CHECK(names.id_of("a") == a);
+  CHECK(names.name_of(b).size() == Names::kNameBytesMax);
+  CHECK(names.id_of("c") == Names::kOther);
+  CHECK(names.name_of(names.id_of("d")) == "(other)");
+  CHECK(names.size() == 4);
+}
+
+TEST_CASE("kept requests: by class of latency, the newest ones, none too soon after another") {
+  Recorder recorder;
+  uint64_t now = 0;
+  const auto answer = [&](uint64_t took_ms, int32_t code = 0) {
+    Trail trail = begin(recorder, now + 1, now);
+    now += KeptRequests::kGapNs;
+    recorder.record(trail, EventKind::kAnswered, now, {.took_ns = took_ms * kMs, .code = code});
+    return trail;
+  };
+  answer(300);
+  for (int i = 0; i < 100; ++i)
+    answer(1);
+  CHECK(kept(recorder, 0) == KeptRequests::kPerClass);
+  CHECK(kept(recorder, 3) == 1);  // the slow one is still there
+  answer(1, -32014);
+  CHECK(kept(recorder, KeptRequests::kFailed) == 1);
+  CHECK(KeptRequests::class_of({.took_ns = 50 * kMs}) == 1);
+  CHECK(KeptRequests::class_of({.took_ns = 50 * kMs - 1}) == 0);
+  CHECK(KeptRequests::class_of({.took_ns = 100'000 * kMs}) == 8);
+
+  Trail soon = begin(recorder, 999, now);
+  recorder.record(soon, EventKind::kAnswered, now + 1, {.took_ns = 1, .code = -32014});
+  CHECK(kept(recorder, KeptRequests::kFailed) == 1);
+}
+
+}  // namespace
+}  // namespace ringmaster::telemetry

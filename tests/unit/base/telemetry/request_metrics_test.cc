@@ -1,0 +1,100 @@
+#include <doctest/doctest.h>
+#include <numeric>
+
+#include "base/telemetry/recorder.h"
+
+namespace ringmaster::telemetry {
+namespace {
+
+constexpr int32_t kDeadline = -32012;
+
+struct Scene {
+  Recorder recorder;
+  const NameId method = recorder.name("score");
+
+  Trail begin(uint64_t request) {
+    Trail trail{request, 0, 0, method};
+    recorder.record(trail, EventKind::kAdmitted, 0, {.took_ns = 5});
+    return trail;
+  }
+  const RequestMetrics::Method& counted() { return recorder.metrics().methods()[method]; }
+  uint64_t misses(Stage stage) { return counted().deadline_misses[static_cast<size_t>(stage)]; }
+};
+
+TEST_CASE("latency histogram: a time at a bound is within it, and nothing is lost") {
+  LatencyHistogram histogram;
+  histogram.record(0);
+  histogram.record(250'000);
+  histogram.record(250'001);
+  histogram.record(16'384'000'000);
+  histogram.record(16'384'000'001);
+  CHECK(histogram.counts().front() == 2);
+  CHECK(histogram.counts()[1] == 1);
+  CHECK(histogram.counts()[21] == 1);
+  CHECK(histogram.counts().back() == 1);
+  CHECK(histogram.count() == 5);
+  CHECK(histogram.sum_ns() == 250'000 + 250'001 + 16'384'000'000 + 16'384'000'001);
+}
+
+TEST_CASE("request metrics: each end of a request counts once, by code and reason") {
+  Scene scene;
+  Trail ok = scene.begin(1);
+  scene.recorder.record(ok, EventKind::kAnswered, 9, {.took_ns = 9});
+  Trail failed = scene.begin(2);
+  const NameId reason = scene.recorder.name("worker_died");
+  scene.recorder.record(failed, EventKind::kAnswered, 9, {.code = -32014, .reason = reason});
+  Trail left = scene.begin(3);
+  scene.recorder.record(left, EventKind::kCancelled, 9);
+  Trail cancelled = scene.begin(4);
+  scene.recorder.record(cancelled, EventKind::kCancelled, 9, {.code = -32800});
+  Trail refused{5, 0, 0, scene.method};
+  scene.recorder.record(refused, EventKind::kRefused, 9, {.took_ns = 5, .code = -32009});
+  const RequestMetrics::Method& method = scene.counted();
+  CHECK(method.ok == 1);
+  CHECK(method.total.count() == 1);
+  CHECK(method.errors.at({-32014, reason}) == 1);
+  CHECK(method.errors.at({-32800, 0}) == 1);
+  CHECK(method.errors.at({-32009, 0}) == 1);
+  CHECK(method.errors.size() == 3);
+  CHECK(method.abandoned == 1);
+  CHECK(method.admitted == 4);
+  CHECK(method.offered_ns == 25);
+}
+
+TEST_CASE("request metrics: a missed deadline counts once, for the stage that the request was in") {
+  Scene scene;
+  const auto miss = [&](std::initializer_list<EventKind> before) {
+    Trail trail = scene.begin(1);
+    for (const EventKind kind : before)
+      scene.recorder.record(trail, kind, 1, {.where = static_cast<uint16_t>(Stage::kFetch)});
+    scene.recorder.record(trail, EventKind::kAnswered, 2, {.code = kDeadline});
+  };
+  miss({EventKind::kFetchBegun, EventKind::kExpired});
+  CHECK(scene.misses(Stage::kFetch) == 1);
+  // A worker finds the deadline to be over, before the run and after it.
+  miss({EventKind::kQueued, EventKind::kPublished});
+  CHECK(scene.misses(Stage::kQueue) == 1);
+  miss({EventKind::kQueued, EventKind::kPublished, EventKind::kRunEnded});
+  CHECK(scene.misses(Stage::kRun) == 1);
+  CHECK(std::accumulate(scene.counted().deadline_misses.begin(),
+                        scene.counted().deadline_misses.end(), uint64_t{0}) == 3);
+}
+
+TEST_CASE("request metrics: a worker slot's jobs outlive its worker; its progress does not") {
+  Scene scene;
+  scene.recorder.record(EventKind::kWorkerUp, 5, {.where = 2});
+  Trail trail = scene.begin(1);
+  scene.recorder.record(trail, EventKind::kRunEnded, 10, {.took_ns = 4, .where = 2});
+  scene.recorder.record(EventKind::kWorkerEnded, 11,
+                        {.reason = scene.recorder.name("SIGSEGV"), .where = 2});
+  scene.recorder.record(EventKind::kWorkerUp, 20, {.where = 2});
+  const RequestMetrics::Worker& worker = scene.recorder.metrics().workers()[2];
+  CHECK(worker.jobs == 1);
+  CHECK(worker.busy_ns == 4);
+  CHECK(worker.ends == 1);
+  CHECK(worker.last_progress_ns == 20);
+  CHECK(scene.recorder.metrics().worker_ends().at(scene.recorder.name("SIGSEGV")) == 1);
+}
+
+}  // namespace
+}  // namespace ringmaster::telemetry

@@ -26,7 +26,8 @@ ifeq ($(BUILD),asan)
 CXX := clang++
 endif
 LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
-LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lpthread
+LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lprometheus-cpp-core \
+            -lpthread
 
 # The server: every file of src/ except its main, the handlers and the demo.
 SERVER   := $(shell find src -name '*.cc' ! -path 'src/demo/*' ! -path 'src/handlers/*' \

@@ -8,7 +8,7 @@ set -euo pipefail
 build=(
   g++ make pkg-config libuv1-dev libboost-dev rapidjson-dev libcurl4-openssl-dev libssl-dev
   libxgboost-dev libtomlplusplus-dev libcli11-dev libfmt-dev libexpected-dev libsystemd-dev
-  libseccomp-dev libbsd-dev zlib1g-dev libpython3-dev
+  libseccomp-dev libbsd-dev zlib1g-dev libpython3-dev prometheus-cpp-dev
 )
 # shellcheck disable=SC2034
 # The tests, and the programs of `make tidy`.
@@ -23,6 +23,8 @@ test=(
   python3-aiorpcx python3-jsonrpclib-pelix python3-pylsp-jsonrpc
   # The programs that read the man pages and the completions.
   man-db zsh fish
+  # promtool.
+  prometheus
 )
 # shellcheck disable=SC2034
 # The measurements: a counter of system calls, the packages of the compared systems

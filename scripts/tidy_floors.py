@@ -41,7 +41,9 @@ LIBRARIES = {
     "openssl/": "net/ base/secret",
     "toml++/": "config/",
     "CLI/": "cli/ demo/feature_service/",
-    "rapidjson/": "base/json/ master/deployment/openrpc cli/ handlers/ demo/ precompiled.h",
+    "prometheus/": "master/admin/metrics_page",
+    "rapidjson/": "base/json/ master/deployment/openrpc master/admin/json_writer "
+                  "cli/ handlers/ demo/ precompiled.h",
     "boost/interprocess/": "ipc/",
     "boost/beast/": "rpc/ bench/ demo/feature_service/",
     "boost/asio": "",

@@ -55,6 +55,8 @@ class ConnectionPool {
   void remove(Transfer& transfer);
 
   bool is_name_known() const { return is_name_known_; }
+  // Transfers that wait for a connection.
+  size_t waiting() const { return waiting_.size(); }
   // How long one more transfer of this client would wait, if all take as long as the recent ones.
   double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.

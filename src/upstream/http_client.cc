@@ -222,6 +222,14 @@ void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
 }
 
+size_t HttpClient::in_flight() const {
+  return curl_->busy.size();
+}
+
+size_t HttpClient::waiting() const {
+  return curl_->pool.waiting();
+}
+
 double HttpClient::wait_ns(const void* client) const {
   return curl_->pool.wait_ns(client);
 }

@@ -56,6 +56,9 @@ class HttpClient {
   Fetch* start(Request request);
   void cancel(Fetch* fetch);
 
+  // Fetches that have not ended; of these, those that wait for a connection.
+  size_t in_flight() const;
+  size_t waiting() const;
   const UpstreamOptions& options() const { return options_; }
   // How long one more fetch of this client would wait for a connection.
   double wait_ns(const void* client) const;

@@ -70,7 +70,7 @@ class Play : StageEvents {
   }
 
  private:
-  void on_fetched(Job&, uint64_t) override { RM_ASSERT(false); }
+  void on_fetched(Job&, uint64_t, uint64_t) override { RM_ASSERT(false); }
   void on_result(Job& job, std::string_view result, uint64_t) override {
     RM_ASSERT(is_with_workers(job) && result.size() < 4096);
     if (job.step + 1 == job.method->steps.size()) return end(job);
@@ -78,7 +78,7 @@ class Play : StageEvents {
     if (!block) return end(job);
     job.products.push_back({*block, result.size()});
     ++job.step;
-    stage_.start(job);
+    stage_.start(job, now_ns());
   }
   void on_step_failed(Job& job, const rpc::Error& error) override {
     RM_ASSERT(is_with_workers(job) && error.message.size() < 8192);
@@ -134,7 +134,7 @@ class Play : StageEvents {
     }
     job->caller = caller_;
     job->products.push_back({store_.store("[1]").value(), 3});
-    stage_.start(*job);
+    stage_.start(*job, now_ns());
   }
 
   Job* some_job() {
@@ -195,8 +195,11 @@ class Play : StageEvents {
   Scheduler scheduler_;
   const std::shared_ptr<ClientShare> everyone_ =
       scheduler_.shares().hold("", ShareTable::Kind::kNamed);
-  RunStage stage_{store_,    table_, scheduler_,
-                  geometry_, *this,  [](uint32_t worker) { RM_ASSERT(worker < kWorkers); }};
+  telemetry::Recorder recorder_;
+  RunStage stage_{store_,     table_,
+                  scheduler_, geometry_,
+                  *this,      [](uint32_t worker, const char*) { RM_ASSERT(worker < kWorkers); },
+                  recorder_};
   std::optional<ipc::MasterPort> port_;
   std::optional<fuzz::Scribbler> worker_;
   std::shared_ptr<Caller> caller_ = std::make_shared<NobodyCares>();

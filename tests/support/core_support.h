@@ -29,9 +29,9 @@ class Core {
  public:
   static constexpr uint32_t kWorkers = 3;
 
-  explicit Core(RunStage::KillWorker kill = [](uint32_t) {})
+  explicit Core(RunStage::KillWorker kill = [](uint32_t, const char*) {})
       : store(std::move(ipc::PayloadStore::create(geometry()).value())),
-        dispatcher(loop.get(), store, geometry(), upstreams(loop), std::move(kill)) {
+        dispatcher(loop.get(), store, geometry(), upstreams(loop), std::move(kill), recorder) {
     stage().set_on_damage([this](const Error& error) { damages.push_back(error); });
     start_generation();
   }
@@ -105,6 +105,7 @@ class Core {
   }
 
   test::Loop loop;
+  telemetry::Recorder recorder;
   ipc::PayloadStore store;
   std::optional<ipc::MasterPort> port;
   std::optional<ipc::Words> words;

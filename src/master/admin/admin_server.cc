@@ -1,6 +1,7 @@
 #include "master/admin/admin_server.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <utility>
 
 #include "base/clock.h"
@@ -11,7 +12,7 @@ namespace ringmaster::master {
 namespace {
 
 constexpr uint64_t kStallTickMs = 500;
-constexpr net::ConnectionLimits kLimits{1 << 10, 10'000, 10'000};
+constexpr net::ConnectionLimits kLimits{8 << 10, 10'000, 10'000};
 
 }  // namespace
 
@@ -29,7 +30,7 @@ class AdminServer::Visit final : net::Connection::Events {
     on_ended();
     return true;
   }
-  void on_unreadable(rpc::Framer::Event) override { answer(400, "expected HTTP/1.1\n"); }
+  void on_unreadable(rpc::Framer::Event) override { send({400, "expected HTTP/1.1\n"}); }
   void on_ended() override {
     connection.finish();
     server_.finished_.push_back(this);
@@ -39,15 +40,14 @@ class AdminServer::Visit final : net::Connection::Events {
     server_.closed_.push_back(std::move(*found));
     server_.visits_.erase(found);
   }
-  void answer(unsigned status, std::string_view text, std::string_view type = kText,
-              std::string_view allow = "");
+  void send(const PageAnswer& answer, bool is_head = false, std::string_view allow = "");
 
   AdminServer& server_;
 };
 
-AdminServer::AdminServer(uv_loop_t* loop, Sources sources)
+AdminServer::AdminServer(uv_loop_t* loop, Pages pages)
     : loop_(loop),
-      sources_(std::move(sources)),
+      pages_(std::move(pages)),
       limits_(kLimits),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   uv_timer_start(
@@ -107,30 +107,44 @@ AdminServer::Visits::iterator AdminServer::find(const Visit* visit) {
 
 // False: the connection ends after the answer.
 bool AdminServer::Visit::on_head(const rpc::HttpReader& head) {
-  const std::string_view path = head.target().substr(0, head.target().find('?'));
+  const std::string_view target = head.target();
+  const size_t path_end = std::min(target.find('?'), target.size());
+  const auto page = server_.pages_.find(target.substr(0, path_end));
   const bool is_head = head.method() == "HEAD";
-  if (path != "/livez" && path != "/readyz" && path != "/reloads") {
-    answer(404, "there are /livez, /readyz and /reloads\n");
+  if (page == server_.pages_.end()) {
+    std::string there;
+    for (const auto& [path, other] : server_.pages_)
+      there += ' ' + path;
+    send({404, fmt::format("there are:{}\n", there)}, is_head);
   } else if (head.method() != "GET" && !is_head) {
-    answer(405, "expected GET or HEAD\n", kText, "GET, HEAD");
-  } else if (path == "/livez") {
-    answer(200, is_head ? "" : "ok\n");
-  } else if (path == "/reloads") {
-    answer(200, is_head ? "" : server_.sources_.reloads() + '\n', "application/json");
+    send({405, "expected GET or HEAD\n"}, false, "GET, HEAD");
   } else {
-    const Health health = server_.sources_.health();
-    answer(health.is_ready ? 200 : 503, is_head ? "" : health.text + '\n');
+    const PageRequest request{target.substr(std::min(path_end + 1, target.size())),
+                              head.field("accept").find("text/html") != std::string_view::npos};
+    send(server_.answer(page->first, page->second, request), is_head);
   }
   return false;
 }
 
-void AdminServer::Visit::answer(unsigned status, std::string_view text, std::string_view type,
-                                std::string_view allow) {
-  std::vector<rpc::HttpField> fields = {{"Content-Type", type}, {"Cache-Control", "no-store"}};
+PageAnswer AdminServer::answer(const std::string& path, const Page& page,
+                               const PageRequest& request) {
+  if (page.kept_ms == 0) return page.answer(request);
+  Kept& kept = kept_[path];
+  const uint64_t now = now_ns();
+  if (now >= kept.until_ns) kept = {page.answer(request), now + page.kept_ms * kNsPerMs};
+  return kept.answer;
+}
+
+void AdminServer::Visit::send(const PageAnswer& answer, bool is_head, std::string_view allow) {
+  std::vector<rpc::HttpField> fields = {{"Content-Type", answer.type},
+                                        {"Cache-Control", "no-store"},
+                                        {"X-Content-Type-Options", "nosniff"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
-  connection.output() +=
-      rpc::http_head(status, text.size(), false, server_.date_.at(unix_now_s()), fields);
-  connection.output() += text;
+  if (!answer.content_security_policy.empty())
+    fields.emplace_back("Content-Security-Policy", answer.content_security_policy);
+  connection.output() += rpc::http_head(answer.status, is_head ? 0 : answer.text.size(), false,
+                                        server_.date_.at(unix_now_s()), fields);
+  if (!is_head) connection.output() += answer.text;
 }
 
 void AdminServer::flush() {

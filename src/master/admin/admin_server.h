@@ -1,26 +1,20 @@
-// AdminServer: /livez and /readyz over HTTP, for health checks, and /reloads.
+// AdminServer: the pages of the status port, over HTTP.
 //
-//   GET /livez    200 while the event loop turns: restart the server only if this fails
-//   GET /readyz   200 while a worker is up and, if there are jobs, some worker is at work. 503
-//                 while the server loads, after the workers have been frozen for a second, and once
-//                 the server was told to stop: send it no requests
-//   GET /reloads  200 and the results of the last reloads, as JSON: see ReloadRecord
-//
-// HEAD is answered, too. Other paths get 404, other methods 405. No queue or limit of requests, no
-// listen.allow and no token applies: the answers hold no secret.
+// GET and HEAD of a path in Pages; HEAD is answered as GET without the text. Other paths get 404,
+// other methods 405. No queue or limit of requests, no listen.allow and no token applies.
 // Processes: the master only.
 // Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
-//            the oldest, so idle clients keep no other out. A request may take 10 s, and 1 KiB.
+//            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB.
 #pragma once
 
-#include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
 #include <vector>
 
 #include "base/status.h"
+#include "master/admin/page.h"
 #include "net/connection.h"
 #include "net/listener.h"
 #include "rpc/http_date.h"
@@ -31,15 +25,7 @@ class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
 
-  struct Health {
-    bool is_ready;
-    std::string text;  // one line, for people
-  };
-  struct Sources {
-    std::function<Health()> health;
-    std::function<std::string()> reloads;  // one line of JSON
-  };
-  AdminServer(uv_loop_t* loop, Sources sources);
+  AdminServer(uv_loop_t* loop, Pages pages);
   ~AdminServer();
 
   // bind() binds the address, unless it is the open one; "": none. listen() may still fail (71).
@@ -53,22 +39,27 @@ class AdminServer {
   void flush();
 
  private:
-  static constexpr std::string_view kText = "text/plain; charset=utf-8";
-
   struct Entrance {
     net::Address configured;
     std::unique_ptr<net::Listener> listener;  // null: there is none
+  };
+
+  struct Kept {  // an answer, for Page::kept_ms
+    PageAnswer answer;
+    uint64_t until_ns = 0;
   };
 
   class Visit;  // one connection
   using Visits = std::vector<std::unique_ptr<Visit>>;
 
   void accept(net::Stream stream);
+  PageAnswer answer(const std::string& path, const Page& page, const PageRequest& request);
   Visits::iterator find(const Visit* visit);
   void close_stalled();
 
   uv_loop_t* loop_;
-  Sources sources_;
+  const Pages pages_;
+  std::map<std::string, Kept, std::less<>> kept_;  // by path
   const net::ConnectionLimits limits_;
   rpc::HttpDate date_;
   Entrance now_;

@@ -81,15 +81,18 @@ Deployment::Deployment(Options options) : options_(std::move(options)) {
 
 Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits& waits,
                                                       Options options, uint32_t& generations,
+                                                      telemetry::Recorder& recorder,
                                                       Events events) {
   std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
-  if (Status set_up = deployment->set_up(loop, waits, generations, std::move(events)); !set_up) {
+  if (Status set_up = deployment->set_up(loop, waits, generations, recorder, std::move(events));
+      !set_up) {
     return tl::unexpected(set_up.error());
   }
   return deployment;
 }
 
-Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations, Events events) {
+Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
+                          telemetry::Recorder& recorder, Events events) {
   const size_t workers = options_.worker_count > 0 ? options_.worker_count : cpu_count();
   const ipc::Geometry geometry = geometry_of(options_, workers);
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
@@ -98,9 +101,10 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   Result<std::vector<std::unique_ptr<upstream::HttpClient>>> http_clients =
       make_http_clients(loop, options_);
   if (!http_clients) return tl::unexpected(http_clients.error());
-  dispatcher_ =
-      std::make_unique<Dispatcher>(loop, *store_, geometry, std::move(*http_clients),
-                                   [this](uint32_t worker) { supervisor_->kill_worker(worker); });
+  dispatcher_ = std::make_unique<Dispatcher>(
+      loop, *store_, geometry, std::move(*http_clients),
+      [this](uint32_t worker, const char* why) { supervisor_->kill_worker(worker, why); },
+      recorder);
   for (const Method& method : options_.methods)
     dispatcher_->add_method(method);
   dispatcher_->set_on_idle([this] {
@@ -113,7 +117,8 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
                         store_->memory_fd(), options_.handlers, method_specs(options_),
-                        options_.confinement, !options_.development.file.empty(), generations},
+                        options_.confinement, !options_.development.file.empty(), generations,
+                        recorder},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

@@ -21,6 +21,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "base/telemetry/recorder.h"
 #include "config/options.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/dispatcher.h"
@@ -43,6 +44,7 @@ class Deployment {
   [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, LoopWaits& waits,
                                                                  Options options,
                                                                  uint32_t& generations,
+                                                                 telemetry::Recorder& recorder,
                                                                  Events events);
 
   const Options& options() const { return options_; }
@@ -59,6 +61,8 @@ class Deployment {
   // The share of the client with this name, which is as in ClientTable. See [fair].
   std::shared_ptr<ClientShare> share_of(const std::string& client);
   Dispatcher& dispatcher() { return *dispatcher_; }
+  const Dispatcher& dispatcher() const { return *dispatcher_; }
+  const ipc::PayloadStore& store() const { return *store_; }
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
@@ -76,7 +80,8 @@ class Deployment {
 
  private:
   explicit Deployment(Options options);
-  Status set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations, Events events);
+  Status set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
+                telemetry::Recorder& recorder, Events events);
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;

@@ -11,7 +11,7 @@ namespace ringmaster::master {
 Status Rollout::begin(Options options) {
   RM_ASSERT(can_begin());
   Result<std::unique_ptr<Deployment>> started =
-      Deployment::start(loop_, loop_waits_, std::move(options), generations_,
+      Deployment::start(loop_, loop_waits_, std::move(options), generations_, recorder_,
                         {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});
   if (!started) return tl::unexpected(started.error());
   deployments_.push_back(std::move(*started));

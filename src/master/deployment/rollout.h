@@ -26,7 +26,8 @@ class Rollout {
     std::function<void(const Error&)> on_failed;  // why the next one was given up
   };
 
-  Rollout(uv_loop_t* loop, Events events) : loop_(loop), events_(std::move(events)) {}
+  Rollout(uv_loop_t* loop, telemetry::Recorder& recorder, Events events)
+      : loop_(loop), recorder_(recorder), events_(std::move(events)) {}
 
   // So many former deployments finish their requests at once, after the next one has taken over.
   // Each holds memory, descriptors and workers.
@@ -41,6 +42,11 @@ class Rollout {
 
   // The deployment that serves; null before the first one is ready.
   Deployment* serving() { return serving_; }
+  const Deployment* serving() const { return serving_; }
+  // The one that starts; null: none.
+  const Deployment* next() const { return next_; }
+  // Oldest first.
+  const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
   size_t in_flight() const;
   // The pid of a fork server that loads handlers; 0: none does.
   int loading_pid() const;
@@ -64,6 +70,7 @@ class Rollout {
   void on_failed(const Error& error);
 
   uv_loop_t* loop_;
+  telemetry::Recorder& recorder_;
   Events events_;
   uint32_t generations_ = 0;
   LoopWaits loop_waits_;

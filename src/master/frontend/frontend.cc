@@ -44,7 +44,8 @@ void warn_of_weights(const Options& options) {
 
 }  // namespace
 
-Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
+Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited,
+                   telemetry::Recorder& recorder)
     : loop_(loop),
       is_inherited_(!inherited.empty()),
       next_turn_(make_handle<uv_idle_t>(loop, this, uv_idle_init)),
@@ -64,6 +65,7 @@ Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited)
     uv_idle_start(next_turn_.get(),
                   [](uv_idle_t* idle) { static_cast<Frontend*>(idle->data)->go_on_with_paused(); });
   };
+  shared_.recorder = &recorder;
   shared_.handshakes = &handshakes_;
   shared_.long_messages = &long_messages_;
   shared_.on_memory = [this](const net::Connection& connection, uint64_t was_bytes) {
@@ -176,6 +178,13 @@ void Frontend::warn_if_open(const net::Listener& listener, const Options& option
 void Frontend::forget_bound() {
   next_tls_ = nullptr;
   std::erase_if(entrances_, [](const Entrance& entrance) { return !entrance.is_open; });
+}
+
+std::array<size_t, 4> Frontend::connections_by_framing() const {
+  std::array<size_t, 4> counts{};
+  for (const std::shared_ptr<Session>& session : sessions_)
+    ++counts[static_cast<size_t>(session->connection().framing())];
+  return counts;
 }
 
 std::vector<std::string> Frontend::addresses() const {

@@ -11,6 +11,7 @@
 //            counted, and logged once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
+#include <array>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +34,7 @@ class Frontend {
   static constexpr size_t kToldMax = 64;
 
   // `inherited`: sockets of the service manager; if there are any, they replace all addresses.
-  Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited);
+  Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited, telemetry::Recorder& recorder);
 
   // Binds the addresses that are not bound yet, and loads the TLS files. No client is accepted
   // there before serve().
@@ -53,6 +54,10 @@ class Frontend {
   // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
+  // By framing.
+  std::array<size_t, 4> connections_by_framing() const;
+  uint64_t memory_bytes() const { return memory_bytes_; }
+  const Limits& limits() const { return shared_.limits; }
   // Whether messages that were read before drain() are not served yet.
   bool has_unserved_of_before() const { return !shared_.awaited.empty(); }
   // Whether any messages wait for a turn of the loop. A client that goes on sending may keep this

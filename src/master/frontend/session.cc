@@ -11,18 +11,10 @@
 namespace ringmaster::master {
 namespace {
 
-constexpr std::string_view kCancel = "$/cancelRequest";
-constexpr std::string_view kDiscover = "rpc.discover";
-constexpr std::string_view kAuth = "rpc.auth";
-
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
 // The longest params of the methods above, which the loop itself reads.
 constexpr size_t kBuiltInParamsBytes = 4 << 10;
-
-bool is_built_in(std::string_view method) {
-  return method == kCancel || method == kDiscover || method == kAuth;
-}
 
 }  // namespace
 
@@ -160,6 +152,7 @@ void Session::refuse_unauthenticated(const rpc::Message& message) {
   const rpc::Error error = count_unauthorized();
   const bool has_id = !message.is_batch && !message.requests.empty();
   const std::string_view id = has_id ? message.requests.front().id : "";
+  record_refusal("", error);
   respond_error(rpc::Version::k2, id, error);
   finish_when_idle();
 }
@@ -272,6 +265,7 @@ bool Session::identify(const std::string& client) {
   }
   shared_.clients.rename(*place_, client);
   share_ = nullptr;
+  client_name_ = 0;
   is_identified_ = true;
   return true;
 }
@@ -279,6 +273,11 @@ bool Session::identify(const std::string& client) {
 ClientShare& Session::share() {
   if (share_ == nullptr) share_ = shared_.deployment->share_of(client());
   return *share_;
+}
+
+uint32_t Session::client_name() {
+  if (client_name_ == 0) client_name_ = shared_.recorder->client(client());
+  return client_name_;
 }
 
 bool Session::make_room() {

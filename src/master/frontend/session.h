@@ -34,11 +34,21 @@
 
 namespace ringmaster::master {
 
+// The methods that the session itself answers.
+inline constexpr std::string_view kCancel = "$/cancelRequest";
+inline constexpr std::string_view kDiscover = "rpc.discover";
+inline constexpr std::string_view kAuth = "rpc.auth";
+
+inline bool is_built_in(std::string_view method) {
+  return method == kCancel || method == kDiscover || method == kAuth;
+}
+
 class Session final : public std::enable_shared_from_this<Session>,
                       private net::Connection::Events {
  public:
   // Shared by all sessions.
   struct Shared {
+    telemetry::Recorder* recorder = nullptr;
     Deployment* deployment = nullptr;  // the one that serves: a reload changes it
     Limits limits;                     // copies: connections may outlive the deployment
     std::shared_ptr<const rpc::Wanted> wanted;
@@ -132,6 +142,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   ClientShare& share();
   bool is_authentication(const rpc::Message& message) const;
   void refuse_unauthenticated(const rpc::Message& message);
+  // Records the answer to a request that is no job: its error, or the result of a built-in method.
+  // `method`: the built-in one, or empty.
+  void record_refusal(std::string_view method, const rpc::Error& error);
+  void record_answer(std::string_view method);
+  uint32_t client_name();
   // Makes the error -32001, and counts a refusal.
   rpc::Error count_unauthorized();
   rpc::Error too_many_connections(Refusal why) const;
@@ -188,6 +203,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet
+  uint32_t client_name_ = 0;                          // in the recorder's table; 0: likewise
   bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_parsing_ = false;                           // see parse_later()
   bool is_beginning_ = false;                         // a message's requests: see serve()

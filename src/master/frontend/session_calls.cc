@@ -110,9 +110,9 @@ void Session::admit(const Method& method, const rpc::Request& request,
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
   const std::string_view traceparent =
       request.traceparent.empty() ? verdict_.traceparent : request.traceparent;
-  const std::optional<Ticket> ticket =
-      dispatcher.admit(method, request.params, timeout_ms, call, &share(),
-                       {{request.asks_cost, request.asks_quote}, traceparent, request.found});
+  const std::optional<Ticket> ticket = dispatcher.admit(
+      method, request.params, timeout_ms, call, &share(),
+      {{request.asks_cost, request.asks_quote}, traceparent, request.found, client_name()});
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }
@@ -128,7 +128,7 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
     const std::shared_ptr<Call> call = (*found)->shared_from_this();
     rpc::Error error =
         rpc::make_error(rpc::kCancelled, "cancelled", "the client cancelled the request");
-    error.executed = call->dispatcher.cancel(call->ticket);
+    error.executed = call->dispatcher.cancel(call->ticket, rpc::kCancelled);
     call->answer_error(error);
   }
   answer(request, "null", reply);

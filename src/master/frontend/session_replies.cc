@@ -23,7 +23,21 @@ unsigned status_of(rpc::Framer::Event why, const rpc::HttpReader& http) {
 
 }  // namespace
 
+void Session::record_refusal(std::string_view method, const rpc::Error& error) {
+  telemetry::Recorder& recorder = *shared_.recorder;
+  telemetry::Trail trail{0, 0, client_name(), recorder.name(method)};
+  recorder.record(trail, telemetry::EventKind::kRefused, now_ns(),
+                  {.code = error.code, .reason = recorder.name(error.reason)});
+}
+
+void Session::record_answer(std::string_view method) {
+  telemetry::Recorder& recorder = *shared_.recorder;
+  telemetry::Trail trail{0, 0, client_name(), recorder.name(method)};
+  recorder.record(trail, telemetry::EventKind::kAnswered, now_ns());
+}
+
 void Session::answer(const rpc::Request& request, std::string_view result, Reply* reply) {
+  record_answer(request.method);
   if (request.is_notification()) return;
   if (reply != nullptr) {
     return charge(reply->add_result(reply->open(), request.version, request.id, result));
@@ -32,6 +46,7 @@ void Session::answer(const rpc::Request& request, std::string_view result, Reply
 }
 
 void Session::refuse(const rpc::Request& request, const rpc::Error& error, Reply* reply) {
+  record_refusal(is_built_in(request.method) ? request.method : "", error);
   if (request.is_notification()) {
     if (reply != nullptr) reply->count_error(error);
   } else if (reply != nullptr) {
@@ -94,6 +109,7 @@ std::string Session::bad_frame() const {
 }
 
 void Session::refuse_message(const rpc::Error& error, rpc::Framer::Event why) {
+  record_refusal("", error);
   if (connection_.http() == nullptr) return respond_error(rpc::Version::k2, "", error);
   std::string body;
   rpc::append_error(body, rpc::Version::k2, "", error);
@@ -111,7 +127,9 @@ rpc::Error Session::too_many_connections(Refusal why) const {
 }
 
 void Session::refuse_connection(Refusal why) {
-  respond_error(rpc::Version::k2, "", too_many_connections(why));
+  const rpc::Error error = too_many_connections(why);
+  record_refusal("", error);
+  respond_error(rpc::Version::k2, "", error);
   finish_when_idle();
 }
 
@@ -124,6 +142,7 @@ void Session::refuse_head(const rpc::HttpReader& head, std::string_view why) {
   } else if (verdict_.status == 503) {
     error = too_many_connections(Refusal::kConnectionsPerClient);
   }
+  record_refusal("", error);
   rpc::append_error(body, rpc::Version::k2, "", error);
   if (head.method() == "HEAD") body.clear();
   send_http(line_.open(), verdict_.status, false, fields_of(verdict_), body);

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/telemetry/recorder.h"
 #include "config/paths.h"
 #include "master/admin/admin_server.h"
 #include "master/admin/reload_record.h"
@@ -20,7 +21,9 @@
 #include "master/lifecycle/development.h"
 #include "master/lifecycle/fd_limit.h"
 #include "master/lifecycle/options_loader.h"
+#include "master/lifecycle/pages.h"
 #include "master/lifecycle/signals.h"
+#include "master/lifecycle/state_collector.h"
 #include "master/lifecycle/watchdog.h"
 #include "master/system/systemd.h"
 
@@ -90,10 +93,12 @@ class Server {
   // The handlers of a start or reload are being loaded, or its configuration.
   bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
-  AdminServer::Health health() const;
+  Health health() const;
+  ServerState state() const;
   std::string reloads() const;
 
   const Loop loop_;  // closed after all handles on it
+  telemetry::Recorder recorder_;
   OptionsLoader options_loader_;
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Frontend> frontend_;
@@ -107,7 +112,9 @@ class Server {
   UvHandle<uv_check_t> after_wait_;
   UvHandle<uv_timer_t> grace_;
   ReloadRecord reloads_;
+  const uint64_t started_ns_ = now_ns();
   std::string configuration_;       // the absolute path of the file
+  std::string configuration_hash_;  // of what serves
   bool is_reload_pending_ = false;  // requested while none could begin
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
@@ -116,12 +123,14 @@ class Server {
 };
 
 Status Server::start(Options options) {
-  rollout_ = std::make_unique<Rollout>(
-      loop_.get(), Rollout::Events{[this](Deployment& next) { return on_ready(next); },
-                                   [this](const Error& error) { on_failed(error); }});
-  frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets());
+  rollout_ =
+      std::make_unique<Rollout>(loop_.get(), recorder_,
+                                Rollout::Events{[this](Deployment& next) { return on_ready(next); },
+                                                [this](const Error& error) { on_failed(error); }});
+  frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets(), recorder_);
   status_port_ = std::make_unique<AdminServer>(
-      loop_.get(), AdminServer::Sources{[this] { return health(); }, [this] { return reloads(); }});
+      loop_.get(), make_pages({[this] { return health(); }, [this] { return state(); },
+                               [this] { return reloads(); }, recorder_}));
   configuration_ = config::absolute_path(options.config_file).string();
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
@@ -200,6 +209,7 @@ Status Server::on_ready(Deployment& next) {
   if (Status listening = status_port_->listen(); !listening) return listening;
   if (Status serving = frontend_->serve(next); !serving) return serving;
   status_port_->open();
+  configuration_hash_ = configuration_hash(next.options());
   next.announce(frontend_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();
@@ -337,11 +347,20 @@ std::string Server::status(const Deployment* serving) const {
   return text;
 }
 
-AdminServer::Health Server::health() const {
+Health Server::health() const {
   const Deployment* serving = rollout_->serving();
   const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
                          !serving->supervisor().is_stalled();
   return {does_work && !is_stopping_, status(serving)};
+}
+
+ServerState Server::state() const {
+  ServerState state = collect_state(*rollout_, *frontend_);
+  state.health = health();
+  state.uptime_ns = state.now_ns - started_ns_;
+  state.configuration = configuration_;
+  state.configuration_hash = configuration_hash_;
+  return state;
 }
 
 std::string Server::reloads() const {

@@ -9,6 +9,9 @@
 #include "base/json/scan.h"
 
 namespace ringmaster::master {
+
+using telemetry::EventKind;
+
 namespace {
 
 rpc::Error overloaded(std::string reason, std::string message) {
@@ -70,22 +73,31 @@ rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
+// Since its admission. A result may be taken with a time from before that.
+uint64_t took_ns(const Job& job, uint64_t now_ns) {
+  return now_ns - std::min(job.admitted_ns, now_ns);
+}
+
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
                        std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
-                       RunStage::KillWorker kill_worker)
+                       RunStage::KillWorker kill_worker, telemetry::Recorder& recorder)
     : store_(store),
       table_(store, geometry.job_slots),
       timers_(loop, [this](const Job& job) { expire(job.ticket); }),
       memory_(store, scheduler_),
+      recorder_(recorder),
       everyone_(scheduler_.shares().hold("", ShareTable::Kind::kNamed)),
-      fetch_stage_(store, memory_, std::move(http_clients), *this),
-      run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker)) {}
+      fetch_stage_(store, memory_, std::move(http_clients), *this, recorder),
+      run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker), recorder) {}
 
 uint32_t Dispatcher::add_method(const Method& method) {
   const auto [number, is_new] = method_numbers_.try_emplace(&method);
-  if (is_new) number->second = scheduler_.add_method(plan_of(method));
+  if (is_new) {
+    number->second = scheduler_.add_method(plan_of(method));
+    method_names_.push_back(recorder_.name(method.name));
+  }
   return number->second;
 }
 
@@ -104,24 +116,29 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
   if (client == nullptr) client = everyone_.get();
   const uint32_t number = add_method(method);
+  telemetry::Trail trail{0, 0, extras.client_name, method_names_[number]};
+  const auto offered_ns = static_cast<uint64_t>(scheduler_.costs().need(number, 0).run_ns);
+  const auto refuse = [&](const rpc::Error& error) {
+    recorder_.record(
+        trail, EventKind::kRefused, now,
+        {.took_ns = offered_ns, .code = error.code, .reason = recorder_.name(error.reason)});
+    caller->answer_error(error);
+    return std::nullopt;
+  };
   if (timeout_ms == 0u) {
     if (extras.report.any()) caller->on_report({0, quote(method, *client)});
-    caller->answer_error(deadline_exceeded(uint64_t{0}));
-    return std::nullopt;
+    return refuse(deadline_exceeded(uint64_t{0}));
   }
   const size_t places = table_.capacity();
   if (const auto part = scheduler_.refuse_place(*client, places - table_.used(), places, now)) {
-    caller->answer_error(has_part(*part, places, "requests that may be in flight"));
-    return std::nullopt;
+    return refuse(has_part(*part, places, "requests that may be in flight"));
   }
   Job* job = table_.allocate();
   if (job == nullptr) {
-    caller->answer_error(full("queue_full",
-                              fmt::format("{} requests are in flight", table_.capacity()),
-                              table_.capacity()));
-    return std::nullopt;
+    return refuse(full("queue_full", fmt::format("{} requests are in flight", places), places));
   }
   const Ticket ticket = job->ticket;
+  trail.request = ticket.request;
   job->state = JobState::kQueued;
   job->method = &method;
   const std::optional<AdmissionRefusal> refusal =
@@ -130,27 +147,29 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   if (refusal) {
     table_.free(*job);
     if (extras.report.any()) caller->on_report({0, refusal->quote});
-    caller->answer_error(refused(*refusal, allowed_ns));
-    return std::nullopt;
+    return refuse(refused(*refusal, allowed_ns));
   }
   job->admitted_ns = now;
   job->report = extras.report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
-  job->caller = std::move(caller);
-  if (const auto error = store_request(*job, params, extras)) {
-    answer_error(*job, *error);
+  if (const auto error = store_request(*job, *caller, params, extras)) {
+    if (extras.report.any()) caller->on_report({0, quote(method, *client)});
     end(*job, now);
-    return std::nullopt;
+    return refuse(*error);
   }
+  job->caller = std::move(caller);
+  job->trail = trail;
+  recorder_.record(job->trail, EventKind::kAdmitted, now, {.took_ns = offered_ns});
   timers_.start(*job, job->deadline_ns);
-  begin_step(*job);
+  begin_step(*job, now);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
 }
 
-std::optional<rpc::Error> Dispatcher::store_request(Job& job, std::string_view params,
+std::optional<rpc::Error> Dispatcher::store_request(Job& job, const Caller& caller,
+                                                    std::string_view params,
                                                     const RequestExtras& extras) {
-  const std::string_view id = job.caller->client_id();
+  const std::string_view id = caller.client_id();
   const tl::expected<ipc::Block, rpc::Error> block = store(job, {params, id, extras.traceparent});
   if (!block) return block.error();
   job.products.push_back({*block, params.size()});
@@ -164,10 +183,13 @@ std::optional<rpc::Error> Dispatcher::store_request(Job& job, std::string_view p
   return {};
 }
 
-rpc::Executed Dispatcher::cancel(Ticket ticket) {
+rpc::Executed Dispatcher::cancel(Ticket ticket, int32_t code) {
   Job* job = table_.find(ticket);
   if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
   job->caller = nullptr;
+  const uint64_t now = now_ns();
+  recorder_.record(job->trail, EventKind::kCancelled, now,
+                   {.took_ns = now - job->admitted_ns, .code = code});
   const bool is_fetching = job->state == JobState::kFetching;
   if (is_fetching) fetch_stage_.cancel(*job);
   if (!is_fetching && !run_stage_.try_drop(*job)) {
@@ -175,7 +197,7 @@ rpc::Executed Dispatcher::cancel(Ticket ticket) {
     return executed(*job);
   }
   const rpc::Executed told = executed(*job);
-  end(*job, now_ns());
+  end(*job, now);
   return told;
 }
 
@@ -217,13 +239,13 @@ tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
            fmt::format("no payload memory left for {} bytes of params or results", bytes), all));
 }
 
-void Dispatcher::begin_step(Job& job) {
+void Dispatcher::begin_step(Job& job, uint64_t now_ns) {
   const Step& step = job.method->steps[job.step];
   if (const auto* fetch = std::get_if<FetchStep>(&step)) {
     scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
-    fetch_stage_.start(job, *fetch);
+    fetch_stage_.start(job, *fetch, now_ns);
   } else {
-    run_stage_.start(job);
+    run_stage_.start(job, now_ns);
   }
 }
 
@@ -231,12 +253,12 @@ bool Dispatcher::is_last_step(const Job& job) const {
   return job.step + 1 == job.method->steps.size();
 }
 
-void Dispatcher::on_fetched(Job& job, uint64_t took_ns) {
+void Dispatcher::on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) {
   scheduler_.costs().on_fetched(job.entry.method, job.step, static_cast<double>(took_ns));
   scheduler_.on_left(job.entry);
   if (!is_last_step(job)) {
     ++job.step;
-    return begin_step(job);
+    return begin_step(job, now_ns);
   }
   const Job::Product& body = job.products.back();
   const std::string_view text =
@@ -247,13 +269,13 @@ void Dispatcher::on_fetched(Job& job, uint64_t took_ns) {
                                           fmt::format("upstream {}: expected JSON: {}",
                                                       job.http_client->options().name, *fault)));
   }
-  answer_result(job, text);
-  end(job, now_ns(), true);
+  answer_result(job, text, now_ns);
+  end(job, now_ns, true);
 }
 
 void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
   if (is_last_step(job)) {
-    answer_result(job, result);
+    answer_result(job, result, now_ns);
     return end(job, now_ns, true);
   }
   if (job.caller == nullptr) return end(job, now_ns);
@@ -261,15 +283,16 @@ void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
   if (!block) return on_step_failed(job, block.error());
   job.products.push_back({*block, result.size()});
   ++job.step;
-  begin_step(job);
+  begin_step(job, now_ns);
 }
 
 void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
   if (job.state == JobState::kFetching) {
     scheduler_.costs().on_fetch_failed(job.entry.method, job.step);
   }
-  answer_error(job, error);
-  end(job, now_ns());
+  const uint64_t now = now_ns();
+  answer_error(job, error, now);
+  end(job, now);
 }
 
 void Dispatcher::on_released(Job& job) {
@@ -282,6 +305,7 @@ void Dispatcher::expire(Ticket ticket) {
   Job& job = *found;
   timers_.stop(job);
   if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
+  record_deadline(job);
   rpc::Error error = deadline_exceeded(job);
   // A fetch has taken too long. Where the client allows less time than the method, the client's
   // deadline is the cause; else the upstream has used up the method's time.
@@ -291,6 +315,14 @@ void Dispatcher::expire(Ticket ticket) {
     error.reason = "timeout";
   }
   cut_off(job, error, false);
+}
+
+void Dispatcher::record_deadline(Job& job) {
+  const telemetry::Stage stage = job.state == JobState::kFetching ? telemetry::Stage::kFetch
+                                 : job.state == JobState::kQueued ? telemetry::Stage::kQueue
+                                                                  : telemetry::Stage::kRun;
+  recorder_.record(job.trail, EventKind::kExpired, now_ns(),
+                   {.where = static_cast<uint16_t>(stage)});
 }
 
 void Dispatcher::cut_off_all(const rpc::Error& error) {
@@ -310,7 +342,7 @@ void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
     case RunStage::Expired::kDropped:
       return on_step_failed(job, error);
     case RunStage::Expired::kAbandoned:
-      answer_error(job, error);
+      answer_error(job, error, now_ns());
       if (ends_worker || now_ns() >= method_deadline_ns(job)) return run_stage_.end_worker_of(job);
       return leave_running(job);
     case RunStage::Expired::kMovedOn:
@@ -332,18 +364,23 @@ Quote Dispatcher::quote(const Method& method, const ClientShare& client) {
                           fetch_stage_.wait_ns(method, client));
 }
 
-void Dispatcher::answer_result(Job& job, std::string_view result) {
+void Dispatcher::answer_result(Job& job, std::string_view result, uint64_t now_ns) {
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
   if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
+  recorder_.record(job.trail, EventKind::kAnswered, now_ns, {.took_ns = took_ns(job, now_ns)});
   caller->answer_result(result);
 }
 
-void Dispatcher::answer_error(Job& job, rpc::Error error) {
+void Dispatcher::answer_error(Job& job, rpc::Error error, uint64_t now_ns) {
   error.executed = executed(job);
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
   if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
+  recorder_.record(job.trail, EventKind::kAnswered, now_ns,
+                   {.took_ns = took_ns(job, now_ns),
+                    .code = error.code,
+                    .reason = recorder_.name(error.reason)});
   caller->answer_error(error);
 }
 

@@ -17,6 +17,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/telemetry/recorder.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/fetch_stage.h"
 #include "master/pipeline/job.h"
@@ -34,13 +35,14 @@ struct RequestExtras {
   // In the params: the values of the parameters of the method's fetches, in the order of steps and
   // names.
   std::span<const std::string_view> found = {};
+  uint32_t client_name = 0;  // in the recorder's table, for its events
 };
 
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
-             RunStage::KillWorker kill_worker);
+             RunStage::KillWorker kill_worker, telemetry::Recorder& recorder);
 
   // Tells the scheduler of a method before its first request, so that the workers that are reserved
   // for it are kept free from now on. Returns the method's number, by which the scheduler and the
@@ -60,11 +62,12 @@ class Dispatcher : private StageEvents {
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
                               ClientShare* client = nullptr, const RequestExtras& extras = {});
 
-  // Cancels this job, if it still exists; its caller is told nothing. A job that no worker has is
+  // Cancels this job, if it still exists; its caller is told nothing. `code`: of the error that
+  // the caller sends instead; 0: none, the client is gone. A job that no worker has is
   // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
   // away: stopping it would cost the worker and the worker's other jobs. Returns whether a handler
   // may have run for it.
-  rpc::Executed cancel(Ticket ticket);
+  rpc::Executed cancel(Ticket ticket, int32_t code = 0);
 
   // The deadline of this job, if it still exists, is over. The job's timer calls this.
   void expire(Ticket ticket);
@@ -74,18 +77,22 @@ class Dispatcher : private StageEvents {
   void cut_off_all(const rpc::Error& error);
 
   RunStage& run_stage() { return run_stage_; }
+  const RunStage& run_stage() const { return run_stage_; }
+  const FetchStage& fetch_stage() const { return fetch_stage_; }
+  const Scheduler& scheduler() const { return scheduler_; }
   size_t in_flight() const { return table_.used(); }
   // Called when the last job in flight has ended.
   void set_on_idle(std::function<void()> on_idle) { on_idle_ = std::move(on_idle); }
 
  private:
-  void on_fetched(Job& job, uint64_t took_ns) override;
+  void on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) override;
   void on_result(Job& job, std::string_view result, uint64_t now_ns) override;
   void on_step_failed(Job& job, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
   // Copies what the job needs of its request. An error: the payload memory has no place for it.
-  [[nodiscard]] std::optional<rpc::Error> store_request(Job& job, std::string_view params,
+  [[nodiscard]] std::optional<rpc::Error> store_request(Job& job, const Caller& caller,
+                                                        std::string_view params,
                                                         const RequestExtras& extras);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   // The client holds its part of `all`, and others ask for theirs.
@@ -94,15 +101,16 @@ class Dispatcher : private StageEvents {
   tl::expected<ipc::Block, rpc::Error> store(Job& job,
                                              std::initializer_list<std::string_view> parts);
   void leave_running(Job& job);
-  void begin_step(Job& job);
+  void record_deadline(Job& job);
+  void begin_step(Job& job, uint64_t now_ns);
   bool is_last_step(const Job& job) const;
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
   // For such a request, now.
   Quote quote(const Method& method, const ClientShare& client);
-  void answer_result(Job& job, std::string_view result);
-  void answer_error(Job& job, rpc::Error error);
+  void answer_result(Job& job, std::string_view result, uint64_t now_ns);
+  void answer_error(Job& job, rpc::Error error, uint64_t now_ns);
   void end(Job& job, uint64_t now_ns, bool is_answered = false);
 
   ipc::PayloadStore& store_;
@@ -110,8 +118,10 @@ class Dispatcher : private StageEvents {
   JobTimers timers_;
   Scheduler scheduler_;
   JobMemory memory_;
+  telemetry::Recorder& recorder_;
   std::unordered_map<const Method*, uint32_t> method_numbers_;
-  std::shared_ptr<ClientShare> everyone_;  // the client of requests without one
+  std::vector<telemetry::NameId> method_names_;  // by number
+  std::shared_ptr<ClientShare> everyone_;        // the client of requests without one
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

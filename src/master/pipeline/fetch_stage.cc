@@ -6,9 +6,13 @@
 #include <span>
 #include <utility>
 
+#include "base/clock.h"
 #include "config/payload_need.h"
 
 namespace ringmaster::master {
+
+using telemetry::EventKind;
+
 namespace {
 
 // The values of the step's parameters: those of earlier steps stand before them.
@@ -25,10 +29,17 @@ std::span<const std::string_view> values_for(const Job& job, const FetchStep& st
 
 FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
                        std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
-                       StageEvents& events)
-    : store_(store), memory_(memory), http_clients_(std::move(http_clients)), events_(events) {}
+                       StageEvents& events, telemetry::Recorder& recorder)
+    : store_(store),
+      memory_(memory),
+      http_clients_(std::move(http_clients)),
+      events_(events),
+      recorder_(recorder) {
+  for (const auto& http_client : http_clients_)
+    names_.push_back(recorder.name(http_client->options().name));
+}
 
-void FetchStage::start(Job& job, const FetchStep& step) {
+void FetchStage::start(Job& job, const FetchStep& step, uint64_t now_ns) {
   tl::expected<std::string, std::string> body = step.body.render(values_for(job, step));
   if (!body) {
     return events_.on_step_failed(
@@ -39,6 +50,9 @@ void FetchStage::start(Job& job, const FetchStep& step) {
   job.state = JobState::kFetching;
   job.products.push_back({});
   job.http_client = &http_client;
+  job.step_began_ns = now_ns;
+  recorder_.record(job.trail, EventKind::kFetchBegun, now_ns,
+                   {.where = names_[step.upstream], .step = static_cast<uint8_t>(job.step)});
   job.fetch = http_client.start({
       std::move(*body),
       http_client.options().timeout_ms,  // the job's own timer enforces its deadline
@@ -76,13 +90,25 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
 
 void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure,
                          uint64_t took_ns) {
-  if (!failure) return events_.on_fetched(job, took_ns);
+  const uint64_t now = now_ns();
+  record_end(job, failure ? failure->reason : "", now);
+  if (!failure) return events_.on_fetched(job, took_ns, now);
   rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
   error.retryable = failure->is_retryable;
   events_.on_step_failed(job, error);
 }
 
+void FetchStage::record_end(Job& job, std::string_view reason, uint64_t now_ns) {
+  recorder_.record(job.trail, EventKind::kFetchEnded, now_ns,
+                   {.took_ns = now_ns - job.step_began_ns,
+                    .code = reason.empty() ? 0 : rpc::kUpstreamFailed,
+                    .reason = recorder_.name(reason),
+                    .where = names_[std::get<FetchStep>(job.method->steps[job.step]).upstream],
+                    .step = static_cast<uint8_t>(job.step)});
+}
+
 void FetchStage::cancel(Job& job) {
+  record_end(job, "cut_off", now_ns());
   job.http_client->cancel(std::exchange(job.fetch, nullptr));
 }
 

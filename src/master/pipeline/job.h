@@ -21,6 +21,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/telemetry/event.h"
 #include "config/options.h"
 #include "ipc/job_word.h"
 #include "ipc/layout.h"
@@ -89,7 +90,8 @@ struct Job {
   // A worker may have begun to run the job, at any step and attempt, so no error may say that it
   // was not executed. Never unset.
   bool has_begun = false;
-  uint64_t step_began_ns = 0;      // a run step: when it was last published
+  uint64_t queued_ns = 0;          // a run step: when it began to wait for a worker
+  uint64_t step_began_ns = 0;      // when it was last published; a fetch: when it began
   Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
@@ -100,6 +102,7 @@ struct Job {
   upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
   std::shared_ptr<Caller> caller;                // null once answered, or cancelled
   JobTimers::Timer timer;                        // for the deadline
+  telemetry::Trail trail;                        // of its events
 };
 
 // Names the job for people: the fields request=, id= (while a client waits for it) and method=.

@@ -12,6 +12,9 @@
 #include "rpc/handler_error.h"
 
 namespace ringmaster::master {
+
+using telemetry::EventKind;
+
 namespace {
 
 // The most CPU time that a step can have used: a broken worker may report any number.
@@ -38,21 +41,29 @@ bool is_run_alone(const Job& job) {
 }  // namespace
 
 RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& scheduler,
-                   const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker)
+                   const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker,
+                   telemetry::Recorder& recorder)
     : store_(store),
       table_(table),
       scheduler_(scheduler),
       ahead_jobs_max_(geometry.ring_entries / 2),
       result_bytes_(geometry.result_bytes),
       events_(events),
-      kill_worker_(std::move(kill_worker)) {}
+      kill_worker_(std::move(kill_worker)),
+      recorder_(recorder) {}
 
-void RunStage::start(Job& job) {
-  job.state = JobState::kQueued;
+void RunStage::start(Job& job, uint64_t now_ns) {
   job.attempts = 0;
   job.deaths.clear();
-  scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
+  queue(job, now_ns);
   publish_waiting();
+}
+
+void RunStage::queue(Job& job, uint64_t now_ns) {
+  job.state = JobState::kQueued;
+  job.queued_ns = now_ns;
+  scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
+  recorder_.record(job.trail, EventKind::kQueued, now_ns, {.step = static_cast<uint8_t>(job.step)});
 }
 
 void RunStage::set_port(ipc::MasterPort* port) {
@@ -83,6 +94,9 @@ void RunStage::publish_waiting() {
     job.state = JobState::kPublished;
     job.step_began_ns = now;
     scheduler_.on_published(*entry, now);
+    recorder_.record(
+        job.trail, EventKind::kPublished, now,
+        {.took_ns = now - std::min(job.queued_ns, now), .step = static_cast<uint8_t>(job.step)});
     ++job.attempts;
     if (++unwoken_ == kUnwokenMax) wake_workers();
   }
@@ -158,7 +172,13 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     if (now <= job->step_began_ns) now = now_ns();
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
     job->cpu_ns += std::min(record.cpu_ns, cpu_ns_max(since_ns));
-    scheduler_.on_done(job->entry, now, std::min(*used_ns, since_ns));
+    const uint64_t run_ns = std::min(*used_ns, since_ns);
+    scheduler_.on_done(job->entry, now, run_ns);
+    recorder_.record(job->trail, EventKind::kRunEnded, now,
+                     {.took_ns = run_ns,
+                      .code = record.code,
+                      .where = static_cast<uint16_t>(worker),
+                      .step = static_cast<uint8_t>(job->step)});
   } else {
     scheduler_.on_returned(job->entry, now);
   }
@@ -234,7 +254,7 @@ void RunStage::log_client_timeouts(uint64_t now_ns) {
   noted.next_line_ns = now_ns + kClientTimeoutsNs;
 }
 
-void RunStage::end_worker_of(const Job& job) {
+void RunStage::end_worker_of(const Job& job, const char* why) {
   RM_ASSERT(job.state == JobState::kAbandoned);
   // In this order, as in expire().
   const ipc::Publication id = job.publication;
@@ -242,7 +262,7 @@ void RunStage::end_worker_of(const Job& job) {
   take_results(kAllBytes);
   if (!worker || table_.find_published(id) == nullptr) return;
   learn_from_overrun(job, *worker);
-  kill_worker_(*worker);
+  kill_worker_(*worker, why);
 }
 
 // A lower bound of the job's run time: the job began after its publication, and after the worker's
@@ -289,6 +309,15 @@ bool RunStage::has_in_hand(uint32_t worker, uint64_t request) {
     return job != nullptr ? job->ticket.request == request
                           : id == last.id && last.request == request;
   });
+}
+
+RunStage::InHand RunStage::in_hand(uint32_t worker) const {
+  if (port_ == nullptr) return {};
+  for (const ipc::Publication id : port_->were_running(worker)) {
+    const Job* job = table_.find_published(id);
+    if (job != nullptr) return {job->method, job->step_began_ns};
+  }
+  return {};
 }
 
 uint64_t RunStage::finished_jobs(uint32_t worker) const {

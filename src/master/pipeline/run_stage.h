@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/telemetry/recorder.h"
 #include "config/options.h"
 #include "ipc/master_port.h"
 #include "master/pipeline/job.h"
@@ -26,8 +27,9 @@ namespace ringmaster::master {
 
 class RunStage {
  public:
-  // Ends this worker: a job has overrun its method's deadline, or its handler does not return.
-  using KillWorker = std::function<void(uint32_t worker)>;
+  // Ends this worker. `why`: "deadline": a job has overrun its method's deadline; "abandoned":
+  // other jobs wait, see end_abandoned(); "stuck": its handler does not return.
+  using KillWorker = std::function<void(uint32_t worker, const char* why)>;
   // Called before a job fails that has no attempts left because its workers died.
   using OnCrash = std::function<void(const Job& job)>;
   // Called once a generation: a worker has damaged its results, or any process a shared word. From
@@ -35,10 +37,11 @@ class RunStage {
   using OnDamage = std::function<void(const Error& error)>;
 
   RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& scheduler,
-           const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker);
+           const ipc::Geometry& geometry, StageEvents& events, KillWorker kill_worker,
+           telemetry::Recorder& recorder);
 
   // Queues the job for its current step.
-  void start(Job& job);
+  void start(Job& job, uint64_t now_ns);
 
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
@@ -55,7 +58,7 @@ class RunStage {
   Expired expire(Job& job);
 
   // Ends the worker that has this abandoned job in hand. If none is found, audit() looks again.
-  void end_worker_of(const Job& job);
+  void end_worker_of(const Job& job, const char* why = "deadline");
   // Each tick: ends one worker that has only abandoned jobs in hand, if another job has waited and
   // no result has come since the last tick. At most one worker in kEndAbandonedNs.
   void end_abandoned(uint64_t now_ns);
@@ -116,6 +119,12 @@ class RunStage {
   // Call after each poll of the event loop.
   void begin_turn() { ++turn_; }
 
+  // The job that the worker has in hand, the first one of a batch.
+  struct InHand {
+    const Method* method = nullptr;  // null: none, or one that is answered already
+    uint64_t since_ns = 0;           // when it was published
+  };
+  InHand in_hand(uint32_t worker) const;
   // By the worker now in this slot.
   uint64_t finished_jobs(uint32_t worker) const;
   // Jobs in the ring or with a worker; results so far.
@@ -133,11 +142,12 @@ class RunStage {
   void end_overdue_workers();
   void publish_waiting();
   void fill_header(const Job& job);
+  void queue(Job& job, uint64_t now_ns);
   void audit_words();
   void on_damaged(const Error& error);
   // False: no publication that is with the workers has this result.
   bool on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
-  void on_job_lost(Job& job, const std::string& cause);
+  void on_job_lost(Job& job, const std::string& cause, uint64_t now_ns);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
 
@@ -148,6 +158,7 @@ class RunStage {
   uint64_t result_bytes_;  // the longest result
   StageEvents& events_;
   KillWorker kill_worker_;
+  telemetry::Recorder& recorder_;
   OnCrash on_crash_ = [](const Job&) {};
   OnDamage on_damage_ = [](const Error&) {};
   ipc::MasterPort* port_ = nullptr;

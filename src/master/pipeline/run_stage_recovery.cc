@@ -10,6 +10,8 @@
 
 namespace ringmaster::master {
 
+using telemetry::EventKind;
+
 void RunStage::audit() {
   if (port_ == nullptr || is_damaged_) return;
   audit_words();
@@ -62,7 +64,7 @@ void RunStage::end_stuck_workers() {
         {{"worker", worker},
          {"request", last.request},
          {"method", last.method != nullptr ? last.method->name : ""}});
-    kill_worker_(worker);
+    kill_worker_(worker, "stuck");
   }
 }
 
@@ -72,7 +74,7 @@ void RunStage::end_overdue_workers() {
   const uint64_t now = now_ns();
   table_.for_each_used([&](const Job& job) {
     if (job.state != JobState::kAbandoned || now < method_deadline_ns(job)) return;
-    if (const auto worker = port_->was_held_by(job.publication)) kill_worker_(*worker);
+    if (const auto worker = port_->was_held_by(job.publication)) kill_worker_(*worker, "deadline");
   });
 }
 
@@ -100,7 +102,7 @@ void RunStage::end_abandoned(uint64_t now_ns) {
   append_job_fields(fields, *longest);
   fields.emplace_back("why", "other jobs wait");
   log(Level::kWarning, "abandoned_job_ended", fields);
-  end_worker_of(*longest);
+  end_worker_of(*longest, "abandoned");
 }
 
 bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
@@ -131,7 +133,11 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     const uint64_t begun_ns = std::max(job->step_began_ns, last_results_[death.worker].at_ns);
     const uint64_t used_ns = (now - std::min(begun_ns, now)) / static_cast<uint64_t>(count);
     scheduler_.on_lost(job->entry, now, used_ns);
-    on_job_lost(*job, death.how);
+    recorder_.record(job->trail, EventKind::kLost, now,
+                     {.took_ns = now - std::min(job->step_began_ns, now),
+                      .where = static_cast<uint16_t>(death.worker),
+                      .step = static_cast<uint8_t>(job->step)});
+    on_job_lost(*job, death.how, now);
   }
   publish_waiting();
   return lost;
@@ -152,19 +158,21 @@ void RunStage::on_port_lost(const std::string& cause) {
       scheduler_.on_returned(job.entry, now);
     } else {
       job.has_begun = true;
-      scheduler_.on_lost(job.entry, now, now - std::min(job.step_began_ns, now));
+      const uint64_t used_ns = now - std::min(job.step_began_ns, now);
+      scheduler_.on_lost(job.entry, now, used_ns);
+      recorder_.record(job.trail, EventKind::kLost, now,
+                       {.took_ns = used_ns,
+                        .where = telemetry::kNowhere,
+                        .step = static_cast<uint8_t>(job.step)});
     }
-    on_job_lost(job, cause);
+    on_job_lost(job, cause, now);
   });
   RM_ASSERT(scheduler_.load().jobs() == 0);
 }
 
-void RunStage::on_job_lost(Job& job, const std::string& cause) {
+void RunStage::on_job_lost(Job& job, const std::string& cause, uint64_t now_ns) {
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
-  if (job.attempts < job.method->attempts) {
-    job.state = JobState::kQueued;
-    return scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
-  }
+  if (job.attempts < job.method->attempts) return queue(job, now_ns);
   if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =
       rpc::make_error(rpc::kWorkerDied, "worker_died",

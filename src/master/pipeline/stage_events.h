@@ -12,7 +12,7 @@ class StageEvents {
  public:
   virtual ~StageEvents() = default;
   // The fetched body is the job's newest product. `took_ns`: since the fetch had a connection.
-  virtual void on_fetched(Job& job, uint64_t took_ns) = 0;
+  virtual void on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) = 0;
   // A handler's result: JSON in shared memory, valid during the call only.
   virtual void on_result(Job& job, std::string_view result, uint64_t now_ns) = 0;
   // The step failed; the job is in no stage any more.

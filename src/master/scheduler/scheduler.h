@@ -48,6 +48,7 @@ class Scheduler {
   uint32_t add_method(const MethodPlan& plan);
   void set_workers(size_t count, uint64_t now_ns);
   ShareTable& shares() { return shares_; }
+  const ShareTable& shares() const { return shares_; }
   CostModel& costs() { return costs_; }
   const CostModel& costs() const { return costs_; }
   const WorkerLoad& load() const { return load_; }

@@ -44,7 +44,7 @@ class ShareTable {
   void on_idle(ClientShare& client);
 
   template <class Visit>
-  void for_each(Visit visit) {
+  void for_each(Visit visit) const {
     for (const auto& [key, client] : clients_)
       visit(*client);
   }

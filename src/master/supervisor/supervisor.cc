@@ -133,6 +133,7 @@ void Supervisor::recycle() {
          {"pid", worker_slots_.slot(i).pid},
          {"why", why},
          {"jobs", run_stage_.finished_jobs(i)}});
+    watched_[i].why_ended = why;
     return signal_worker(i, SIGTERM);
   }
 }
@@ -177,6 +178,8 @@ void Supervisor::look_at_workers() {
     }
     log(Level::kInfo, "worker_ready",
         {{"worker", i}, {"gen", generation_->number()}, {"pid", worker_slots_.slot(i).pid}});
+    setup_.recorder.record(telemetry::EventKind::kWorkerUp, now_ns(),
+                           {.where = static_cast<uint16_t>(i)});
     if (worker_slots_.on_ready(i)) signal_worker(i, SIGTERM);
   }
   run_stage_.set_workers(worker_slots_.up_count());
@@ -204,8 +207,10 @@ void Supervisor::condemn(const Error& error) {
   generation_->kill();
 }
 
-void Supervisor::kill_worker(uint32_t worker) {
-  if (generation_ != nullptr && worker_slots_.try_kill(worker)) signal_worker(worker, SIGKILL);
+void Supervisor::kill_worker(uint32_t worker, const char* why) {
+  if (generation_ == nullptr) return;
+  if (watched_[worker].why_ended == nullptr) watched_[worker].why_ended = why;
+  if (worker_slots_.try_kill(worker)) signal_worker(worker, SIGKILL);
 }
 
 void Supervisor::signal_worker(uint32_t worker, int signal) {

@@ -45,6 +45,7 @@ class Supervisor {
     ipc::Confinement confinement;  // of its workers
     bool is_development;           // see outputs.h
     uint32_t& generations;         // how many so far, of all supervisors
+    telemetry::Recorder& recorder;
   };
   struct Events {
     // A generation has loaded its handlers: the description of each, see handler.h. They are
@@ -61,11 +62,12 @@ class Supervisor {
   // Lets the workers finish the jobs in hand, then ends them; kills them after 5 s (kEndNs).
   void stop();
 
-  // Kills the worker of a job that overruns; the worker is replaced.
-  void kill_worker(uint32_t worker);
+  // Kills the worker, which is replaced. `why`: one word, for the metrics.
+  void kill_worker(uint32_t worker, const char* why);
   // One worker more (+1) or fewer (-1), from 1 to the number of slots.
   void change_worker_count(int by);
 
+  const WorkerSlots& worker_slots() const { return worker_slots_; }
   size_t workers_up() const { return worker_slots_.up_count(); }
   size_t workers_wanted() const { return worker_slots_.wanted(); }
   bool is_crash_looping() const { return worker_slots_.crash_looping_count() > 0; }
@@ -78,6 +80,10 @@ class Supervisor {
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
   // The number of the generation; 0: it has died, and the next one has not started yet.
   uint32_t generation() const { return generation_ != nullptr ? generation_->number() : 0; }
+  // 0: there is none now.
+  int fork_server_pid() const {
+    return generation_ != nullptr ? generation_->fork_server_pid() : 0;
+  }
   // The pid of the fork server while it loads handlers; else 0.
   int loading_pid() const {
     return generation_ != nullptr && !is_loaded_ ? generation_->fork_server_pid() : 0;
@@ -111,6 +117,9 @@ class Supervisor {
   Outputs::Events output_events();
   std::vector<LogField> name_process(uint32_t source) const;
 
+  // The word for the metrics: why this worker has ended.
+  std::string why_ended(const WorkerExit& death, bool was_killed_by_us) const;
+
   struct WatchedWorker {
     int32_t pid = 0;
     uint64_t finished_jobs = 0;  // at the last tick
@@ -118,6 +127,7 @@ class Supervisor {
     FrozenWatch claim_watch;  // counts the ticks at which it left a published job unclaimed
     uint32_t leaving_ticks = 0;
     uint64_t finished_until_leaving = 0;
+    const char* why_ended = nullptr;  // by the master; null: it was not
   };
 
   Setup setup_;

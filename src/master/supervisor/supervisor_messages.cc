@@ -81,6 +81,12 @@ void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
   worker_slots_.on_fork_failed(worker, now_ns());
 }
 
+std::string Supervisor::why_ended(const WorkerExit& death, bool was_killed_by_us) const {
+  const char* by_us = watched_[death.worker].why_ended;
+  if (by_us != nullptr && (was_killed_by_us || death.how == "exit 0")) return by_us;
+  return death.cause.empty() ? death.how : death.cause;
+}
+
 void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const uint32_t worker = message.worker;
   outputs_.finish(worker);  // while its jobs are known
@@ -93,7 +99,13 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   run_stage_.take_results(RunStage::kAllBytes);  // first: finished jobs are not lost
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
-  worker_slots_.on_exited(worker, now_ns(), has_worked);
+  const uint64_t now = now_ns();
+  setup_.recorder.record(telemetry::EventKind::kWorkerEnded, now,
+                         {.took_ns = now - worker_slots_.slot(worker).forked_ns,
+                          .reason = setup_.recorder.name(why_ended(death, was_killed_by_us)),
+                          .where = static_cast<uint16_t>(worker)});
+  watched_[worker].why_ended = nullptr;
+  worker_slots_.on_exited(worker, now, has_worked);
   run_stage_.set_workers(worker_slots_.up_count());
   if (message.status == 0 && lost.empty()) {
     log(Level::kInfo, "worker_left",

@@ -87,7 +87,7 @@ void Supervisor::end_overstayed(uint32_t worker) {
   if (watched.leaving_ticks <= kLeavingTicks || jobs <= ipc::kBatchMax) return;
   log(Level::kError, "worker_overstayed",
       {{"worker", worker}, {"gen", generation_->number()}, {"pid", slot.pid}, {"jobs", jobs}});
-  kill_worker(worker);
+  kill_worker(worker, "overstayed");
 }
 
 void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char* cause) {
@@ -97,7 +97,7 @@ void Supervisor::end_frozen(uint32_t worker, const ProcessLook& look, const char
        {"pid", worker_slots_.slot(worker).pid},
        {"state", std::string(1, look.state)},
        {"cause", cause}});
-  kill_worker(worker);
+  kill_worker(worker, "frozen");
 }
 
 // How long the worker may do nothing; 0: without limit. A worker with a job is bound by that job's

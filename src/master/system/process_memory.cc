@@ -9,22 +9,33 @@
 namespace ringmaster::master {
 namespace {
 
-std::optional<uint64_t> anonymous_bytes(int32_t pid) {
+struct Memory {
+  uint64_t resident_bytes = 0;
+  uint64_t anonymous_bytes = 0;  // of these, not of files and not shared
+};
+
+std::optional<Memory> memory_of(int32_t pid) {
   std::ifstream file(fmt::format("/proc/{}/statm", pid));
   uint64_t size = 0;
   uint64_t resident = 0;
-  uint64_t shared = 0;  // of files and shared memory
+  uint64_t shared = 0;
   if (!(file >> size >> resident >> shared)) return std::nullopt;
-  return (resident - std::min(resident, shared)) * static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto page = static_cast<uint64_t>(::sysconf(_SC_PAGESIZE));
+  return Memory{resident * page, (resident - std::min(resident, shared)) * page};
 }
 
 }  // namespace
 
+uint64_t resident_bytes(int32_t pid) {
+  return memory_of(pid).value_or(Memory{}).resident_bytes;
+}
+
 uint64_t grown_bytes(int32_t worker_pid, int32_t fork_server_pid) {
-  const std::optional<uint64_t> worker = anonymous_bytes(worker_pid);
-  const std::optional<uint64_t> fork_server = anonymous_bytes(fork_server_pid);
+  const std::optional<Memory> worker = memory_of(worker_pid);
+  const std::optional<Memory> fork_server = memory_of(fork_server_pid);
   if (!worker || !fork_server) return 0;
-  return *worker - std::min(*worker, *fork_server);
+  const uint64_t now = worker->anonymous_bytes;
+  return now - std::min(now, fork_server->anonymous_bytes);
 }
 
 }  // namespace ringmaster::master

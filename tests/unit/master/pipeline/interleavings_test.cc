@@ -370,7 +370,7 @@ TEST_CASE(
   REQUIRE(set_up_log(quiet));
   {
     std::optional<Schedule> schedule;
-    Core core([&](uint32_t worker) { schedule->on_kill(worker); });
+    Core core([&](uint32_t worker, const char*) { schedule->on_kill(worker); });
     for (uint64_t number = 0; number < schedules; ++number) {
       CAPTURE(seed + number);
       schedule.emplace(core, seed + number);

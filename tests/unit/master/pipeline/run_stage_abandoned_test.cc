@@ -63,7 +63,7 @@ struct Abandoned {
   }
 
   std::vector<uint32_t> killed;
-  Core core{[this](uint32_t worker) { killed.push_back(worker); }};
+  Core core{[this](uint32_t worker, const char*) { killed.push_back(worker); }};
   Method method{"slow", {}, 60'000, 1, {RunStep{0}}};
   std::vector<std::shared_ptr<Client>> clients;
   std::vector<Ticket> tickets;

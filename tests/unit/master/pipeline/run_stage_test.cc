@@ -32,7 +32,7 @@ struct TwoSteps {
   }
 
   std::vector<uint32_t> killed;
-  Core core{[this](uint32_t worker) { killed.push_back(worker); }};
+  Core core{[this](uint32_t worker, const char*) { killed.push_back(worker); }};
   Method method;
   std::shared_ptr<Client> client = std::make_shared<Client>();
   Ticket ticket;
@@ -60,7 +60,7 @@ TEST_CASE("run stage: a deadline ends the worker of this step, not the one of th
 
 TEST_CASE("run stage: a worker that is not found at the deadline is ended by the next audit") {
   std::vector<uint32_t> killed;
-  Core core([&](uint32_t worker) { killed.push_back(worker); });
+  Core core([&](uint32_t worker, const char*) { killed.push_back(worker); });
   const Method method{"endless", {}, 0, 1, {RunStep{0}}};
   const auto client = std::make_shared<Client>();
   const Ticket ticket = core.dispatcher.admit(method, "[1]", std::nullopt, client).value();

@@ -1,0 +1,256 @@
+#include "master/admin/metrics_page.h"
+
+#include <algorithm>
+#include <cmath>
+#include <map>
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+#include <utility>
+#include <vector>
+
+#include "base/version.h"
+
+namespace ringmaster::master {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using telemetry::LatencyHistogram;
+using telemetry::NameId;
+using telemetry::RequestMetrics;
+using Labels = std::vector<ClientMetric::Label>;
+
+double seconds(uint64_t ns) {
+  return static_cast<double>(ns) / 1e9;
+}
+
+// Collects families, and values for the newest one.
+class Families {
+ public:
+  Families& family(const char* name, const char* help, MetricType type) {
+    families_.push_back({std::string("ringmaster_") + name, help, type, {}});
+    return *this;
+  }
+  Families& counter(const char* name, const char* help) {
+    return family(name, help, MetricType::Counter);
+  }
+  Families& gauge(const char* name, const char* help) {
+    return family(name, help, MetricType::Gauge);
+  }
+  Families& histogram(const char* name, const char* help) {
+    return family(name, help, MetricType::Histogram);
+  }
+
+  template <class Value>
+  void add(Value value, Labels labels = {}) {
+    ClientMetric& metric = added(std::move(labels));
+    const auto number = static_cast<double>(value);
+    if (families_.back().type == MetricType::Counter) {
+      metric.counter.value = number;
+    } else {
+      metric.gauge.value = number;
+    }
+  }
+  void add(const LatencyHistogram& histogram, Labels labels) {
+    ClientMetric& metric = added(std::move(labels));
+    uint64_t sum = 0;
+    for (size_t i = 0; i < histogram.counts().size(); ++i) {
+      sum += histogram.counts()[i];
+      const bool is_last = i == LatencyHistogram::kBoundsNs.size();
+      const double bound = is_last ? INFINITY : seconds(LatencyHistogram::kBoundsNs[i]);
+      metric.histogram.bucket.push_back({sum, bound});
+    }
+    metric.histogram.sample_count = sum;
+    metric.histogram.sample_sum = seconds(histogram.sum_ns());
+  }
+
+  std::string text() const { return prometheus::TextSerializer().Serialize(families_); }
+
+ private:
+  ClientMetric& added(Labels labels) {
+    ClientMetric& metric = families_.back().metric.emplace_back();
+    metric.label = std::move(labels);
+    return metric;
+  }
+
+  std::vector<MetricFamily> families_;
+};
+
+// visit(method's name, its metrics), for all with a name.
+template <class Visit>
+void for_each_method(const telemetry::Recorder& recorder, Visit visit) {
+  const std::vector<RequestMetrics::Method>& methods = recorder.metrics().methods();
+  for (size_t id = 0; id < methods.size(); ++id)
+    visit(recorder.names().name_of(static_cast<uint32_t>(id)), methods[id]);
+}
+
+void add_requests(Families& families, const telemetry::Recorder& recorder) {
+  families.counter("requests_total",
+                   "Requests that were answered, by the code of their error; code 0: a result.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.ok > 0) families.add(method.ok, {{"method", name}, {"code", "0"}});
+    int32_t code = 0;
+    uint64_t sum = 0;
+    const auto add = [&] {
+      if (sum > 0) families.add(sum, {{"method", name}, {"code", std::to_string(code)}});
+    };
+    for (const auto& [key, count] : method.errors) {  // ordered by code
+      if (key.first != code) {
+        add();
+        code = key.first;
+        sum = 0;
+      }
+      sum += count;
+    }
+    add();
+  });
+  families.counter("request_errors_total", "Requests that were answered with an error.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    for (const auto& [key, count] : method.errors) {
+      families.add(count, {{"method", name},
+                           {"code", std::to_string(key.first)},
+                           {"reason", recorder.names().name_of(key.second)}});
+    }
+  });
+  families.counter("requests_abandoned_total", "Requests whose clients left before the answer.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.abandoned > 0) families.add(method.abandoned, {{"method", name}});
+  });
+  families.counter("attempts_lost_total", "Runs that ended with the death of their worker.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.lost > 0) families.add(method.lost, {{"method", name}});
+  });
+  families.counter("offered_worker_seconds_total",
+                   "The workers' time that all requests would take, refused ones included.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.offered_ns > 0) families.add(seconds(method.offered_ns), {{"method", name}});
+  });
+  families.counter("deadline_misses_total",
+                   "Requests whose deadline was over, by the stage that they were in.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    for (size_t stage = 0; stage < telemetry::kStages; ++stage) {
+      if (method.deadline_misses[stage] == 0) continue;
+      families.add(method.deadline_misses[stage],
+                   {{"method", name}, {"stage", std::string(telemetry::kStageNames[stage])}});
+    }
+  });
+}
+
+void add_times(Families& families, const telemetry::Recorder& recorder) {
+  families.histogram("request_duration_seconds",
+                     "From admission to the result, of requests that got a result.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.admitted > 0) families.add(method.total, {{"method", name}});
+  });
+  families.histogram("stage_duration_seconds",
+                     "One stage of a request: queue: a run step waits for a worker; run: a worker "
+                     "runs it.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (method.admitted == 0) return;
+    families.add(method.queue, {{"method", name}, {"stage", "queue"}});
+    families.add(method.run, {{"method", name}, {"stage", "run"}});
+  });
+  families.histogram("fetch_duration_seconds",
+                     "One fetch from an upstream, failed ones and the wait for a connection "
+                     "included.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    for (const auto& [upstream, fetches] : method.fetches) {
+      families.add(fetches.took,
+                   {{"method", name}, {"upstream", recorder.names().name_of(upstream)}});
+    }
+  });
+  families.counter("fetch_failures_total", "Fetches that failed.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    for (const auto& [upstream, fetches] : method.fetches) {
+      for (const auto& [reason, count] : fetches.failed) {
+        families.add(count, {{"method", name},
+                             {"upstream", recorder.names().name_of(upstream)},
+                             {"reason", recorder.names().name_of(reason)}});
+      }
+    }
+  });
+}
+
+void add_workers(Families& families, const ServerState& state,
+                 const telemetry::Recorder& recorder) {
+  std::map<std::string_view, uint64_t> by_state = {
+      {"busy", 0}, {"idle", 0}, {"leaving", 0}, {"starting", 0}, {"waiting", 0}};
+  for (const WorkerView& worker : state.workers)
+    ++by_state[worker.state];
+  families.gauge("workers", "Worker slots, by the state of their workers; waiting: none yet.");
+  for (const auto& [name, count] : by_state)
+    families.add(count, {{"state", std::string(name)}});
+  families.gauge("workers_wanted", "Workers that the server should have.");
+  families.add(state.workers_wanted);
+  families.counter("worker_ends_total", "Workers that ended, by reason.");
+  for (const auto& [reason, count] : recorder.metrics().worker_ends())
+    families.add(count, {{"reason", recorder.names().name_of(reason)}});
+  const std::vector<RequestMetrics::Worker>& workers = recorder.metrics().workers();
+  const auto add_each = [&](auto value_of) {
+    for (const WorkerView& worker : state.workers) {
+      if (worker.slot >= workers.size()) continue;
+      families.add(value_of(worker, workers[worker.slot]),
+                   {{"worker", std::to_string(worker.slot)}});
+    }
+  };
+  families.counter("worker_busy_seconds_total", "Time that handlers have run, by worker slot.");
+  add_each(
+      [](const WorkerView&, const RequestMetrics::Worker& its) { return seconds(its.busy_ns); });
+  families.counter("worker_jobs_total", "Runs that ended, by worker slot.");
+  add_each([](const WorkerView&, const RequestMetrics::Worker& its) { return its.jobs; });
+  families.gauge("worker_last_progress_seconds",
+                 "Time since the worker came up, or last ended a run.");
+  add_each([&](const WorkerView&, const RequestMetrics::Worker& its) {
+    return seconds(state.now_ns - std::min(its.last_progress_ns, state.now_ns));
+  });
+  families.gauge("worker_private_bytes", "Memory that the worker has taken since its fork.");
+  add_each(
+      [](const WorkerView& worker, const RequestMetrics::Worker&) { return worker.private_bytes; });
+}
+
+void add_server(Families& families, const ServerState& state) {
+  const auto gauge = [&](const char* name, const char* help, auto value) {
+    families.gauge(name, help).add(value);
+  };
+  gauge("ready", "1: the server is ready, as /readyz says.", state.health.is_ready);
+  gauge("overloaded", "1: the queue is kept short, and requests are refused.", state.is_overloaded);
+  gauge("requests_in_flight", "Requests that were admitted and have not ended.", state.in_flight);
+  gauge("requests_in_flight_limit", "limits.requests_in_flight.", state.in_flight_limit);
+  gauge("requests_queued", "Requests that wait for a worker.", state.queued);
+  gauge("payload_memory_bytes", "Payload memory in use.", state.payload_bytes);
+  gauge("payload_memory_limit_bytes", "limits.payload_memory_bytes.", state.payload_limit_bytes);
+  families.gauge("connections", "Open connections, by framing.");
+  for (const auto& [framing, count] : state.connections)
+    families.add(count, {{"framing", std::string(framing)}});
+  gauge("connections_limit", "limits.connections.", state.connections_limit);
+  gauge("connection_memory_bytes", "Memory that connections hold.", state.connection_bytes);
+  families.gauge("upstream_requests_in_flight", "Fetches under way, waiting ones included.");
+  for (const UpstreamView& upstream : state.upstreams)
+    families.add(upstream.in_flight, {{"upstream", upstream.name}});
+  families.gauge("upstream_requests_waiting", "Fetches that wait for a connection.");
+  for (const UpstreamView& upstream : state.upstreams)
+    families.add(upstream.waiting, {{"upstream", upstream.name}});
+  gauge("master_descriptors", "Open descriptors of the master.", state.descriptors);
+  gauge("master_descriptors_limit", "The limit of these.", state.descriptors_limit);
+  gauge("master_resident_bytes", "Resident memory of the master.", state.resident_bytes);
+  families.counter("master_cpu_seconds_total", "CPU time of the master.").add(state.cpu_s);
+  gauge("uptime_seconds", "Since the master's start.", seconds(state.uptime_ns));
+  gauge("generations", "Deployments that start, serve, or finish.", state.deployments.size());
+  families.gauge("info", "1; the version and the configuration are labels.")
+      .add(1,
+           {{"version", std::string(kVersion)}, {"configuration_hash", state.configuration_hash}});
+}
+
+}  // namespace
+
+std::string metrics_text(const ServerState& state, const telemetry::Recorder& recorder) {
+  Families families;
+  add_requests(families, recorder);
+  add_times(families, recorder);
+  add_workers(families, state, recorder);
+  add_server(families, state);
+  return families.text();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,34 @@
+// Page: what the status port answers at one path.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <string>
+#include <string_view>
+
+namespace ringmaster::master {
+
+struct PageRequest {
+  std::string_view query;   // behind the '?'
+  bool wants_html = false;  // a browser asks
+};
+
+struct PageAnswer {
+  unsigned status = 200;
+  std::string text;
+  std::string_view type = "text/plain; charset=utf-8";
+  std::string_view content_security_policy = {};  // empty: none is sent
+};
+
+struct Page {
+  std::function<PageAnswer(const PageRequest&)> answer;
+  // Requests within this time get the same answer again, so that many clients cost no more than one
+  // that asks so often. 0: each is answered anew. REQUIRES: if not 0, the answer does not depend on
+  // the request.
+  uint64_t kept_ms = 0;
+};
+
+using Pages = std::map<std::string, Page, std::less<>>;  // by path
+
+}  // namespace ringmaster::master

@@ -1,0 +1,76 @@
+// ServerState: what the pages of the status port show besides the events: a copy, taken when a page
+// is asked for.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmaster::master {
+
+struct WorkerView {
+  uint32_t slot = 0;
+  int32_t pid = 0;
+  std::string_view state;      // "starting", "idle", "busy", "leaving", "waiting"
+  std::string method;          // that it runs now; empty: none
+  uint64_t busy_for_ns = 0;    // since that job was published
+  uint64_t age_ns = 0;         // since its fork
+  uint64_t private_bytes = 0;  // that it has taken since its fork
+  uint64_t cpu_ns = 0;
+};
+
+struct ClientView {
+  std::string name;
+  double weight = 1;
+  double used = 0;  // its part of all workers' time, lately
+  uint64_t in_flight = 0;
+  uint64_t memory_bytes = 0;  // payload memory that its requests hold
+};
+
+struct UpstreamView {
+  std::string name;
+  uint64_t in_flight = 0;    // fetches, waiting ones included
+  uint64_t waiting = 0;      // for a connection
+  uint64_t connections = 0;  // the limit
+};
+
+struct DeploymentView {
+  uint32_t generation = 0;  // 0: its fork server has died, and the next one has not started
+  std::string_view state;   // "starting", "serving", "finishing"
+  uint64_t in_flight = 0;
+};
+
+struct Health {
+  bool is_ready = false;
+  std::string text;  // a line for people
+};
+
+struct ServerState {
+  Health health;
+  bool is_overloaded = false;
+  int32_t pid = 0;
+  uint64_t now_ns = 0;
+  uint64_t uptime_ns = 0;
+  std::string configuration;  // the file's path
+  std::string configuration_hash;
+  uint64_t in_flight = 0;  // requests
+  uint64_t in_flight_limit = 0;
+  uint64_t queued = 0;         // of these, wait for a worker
+  uint64_t payload_bytes = 0;  // of payload memory, in use
+  uint64_t payload_limit_bytes = 0;
+  uint64_t workers_wanted = 0;
+  std::vector<std::pair<std::string_view, uint64_t>> connections;  // by framing
+  uint64_t connections_limit = 0;
+  uint64_t connection_bytes = 0;
+  uint64_t descriptors = 0;
+  uint64_t descriptors_limit = 0;
+  uint64_t resident_bytes = 0;  // of the master
+  double cpu_s = 0;             // of the master
+  std::vector<WorkerView> workers;
+  std::vector<ClientView> clients;  // that have requests, or had some lately
+  std::vector<UpstreamView> upstreams;
+  std::vector<DeploymentView> deployments;
+};
+
+}  // namespace ringmaster::master

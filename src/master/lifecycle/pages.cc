@@ -1,0 +1,62 @@
+#include "master/lifecycle/pages.h"
+
+#include <charconv>
+#include <utility>
+
+#include "base/clock.h"
+#include "master/admin/metrics_page.h"
+#include "master/admin/requests_json.h"
+#include "master/admin/status_json.h"
+
+namespace ringmaster::master {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr uint64_t kKeptMs = 100;
+
+// The number in "since=NUMBER"; 0: there is none.
+uint64_t since_in(std::string_view query) {
+  constexpr std::string_view kName = "since=";
+  uint64_t since = 0;
+  if (query.starts_with(kName)) {
+    std::from_chars(query.data() + kName.size(), query.data() + query.size(), since);
+  }
+  return since;
+}
+
+}  // namespace
+
+Pages make_pages(PageSources sources) {
+  Pages pages;
+  pages["/livez"] = {[](const PageRequest&) { return PageAnswer{.text = "ok\n"}; }};
+  pages["/readyz"] = {[sources](const PageRequest&) {
+    const Health health = sources.health();
+    return PageAnswer{health.is_ready ? 200u : 503u, health.text + '\n'};
+  }};
+  pages["/reloads"] = {[sources](const PageRequest&) {
+    return PageAnswer{200, sources.reloads() + '\n', kJson};
+  }};
+  pages["/metrics"] = {[sources](const PageRequest&) {
+                         return PageAnswer{200, metrics_text(sources.state(), sources.recorder),
+                                           "text/plain; version=0.0.4; charset=utf-8"};
+                       },
+                       kKeptMs};
+  pages["/status.json"] = {
+      [sources](const PageRequest&) {
+        return PageAnswer{200, status_json(sources.state(), sources.recorder) + '\n', kJson};
+      },
+      kKeptMs};
+  pages["/requests.json"] = {[sources](const PageRequest& request) {
+    return PageAnswer{
+        200, recent_requests_json(sources.recorder, since_in(request.query), now_ns()) + '\n',
+        kJson};
+  }};
+  pages["/kept.json"] = {
+      [sources](const PageRequest&) {
+        return PageAnswer{200, kept_requests_json(sources.recorder, now_ns()) + '\n', kJson};
+      },
+      kKeptMs};
+  return pages;
+}
+
+}  // namespace ringmaster::master

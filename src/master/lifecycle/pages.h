@@ -1,0 +1,33 @@
+// make_pages(): the pages of the status port.
+//
+//   /livez          200 while the event loop turns: restart the server only if this fails
+//   /readyz         200 while a worker is up and, if there are jobs, some worker is at work. 503
+//                   while the server loads, after the workers have been frozen for a second, and
+//                   once the server was told to stop: send it no requests
+//   /reloads        the results of the last reloads: see reload_record.h
+//   /metrics        see metrics_page.h
+//   /status.json    see status_json.h
+//   /requests.json  the recent requests; with ?since=NUMBER those with newer events: see
+//                   requests_json.h
+//   /kept.json      slow and failed requests, see there
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "base/telemetry/recorder.h"
+#include "master/admin/page.h"
+#include "master/admin/server_state.h"
+
+namespace ringmaster::master {
+
+struct PageSources {
+  std::function<Health()> health;
+  std::function<ServerState()> state;
+  std::function<std::string()> reloads;  // one line of JSON
+  const telemetry::Recorder& recorder;
+};
+
+Pages make_pages(PageSources sources);
+
+}  // namespace ringmaster::master

@@ -1,0 +1,20 @@
+// collect_state(): copies what the pages of the status port show from the parts that know it.
+//
+// Processes: the master only.
+// Cost:      some system calls for each worker, and a look at each connection and client: at 10,000
+//            connections some 0.2 ms. The pages keep their answers for a while.
+#pragma once
+
+#include "master/admin/server_state.h"
+#include "master/deployment/rollout.h"
+#include "master/frontend/frontend.h"
+
+namespace ringmaster::master {
+
+// All but the health, the uptime and the configuration, which its caller knows.
+ServerState collect_state(const Rollout& rollout, const Frontend& frontend);
+
+// Eight digits that change with each change of the effective configuration.
+std::string configuration_hash(const Options& options);
+
+}  // namespace ringmaster::master

@@ -1,0 +1,114 @@
+"""The pages of the status port: what they count, and what they say of each request."""
+
+import json
+
+from client import request
+from proc import wait_until
+from status_port import ON, ask, status_of
+
+
+def page(address: str, path: str):
+    code, text = ask(address, path)
+    assert code == 200
+    return json.loads(text)
+
+
+def error_of(client, method: str, params) -> int:
+    client.send(request(method, params))
+    return client.answer()["error"]["code"]
+
+
+def counted(address: str, method: str, **expected) -> dict:
+    """The method's counts, once they are these."""
+    def is_so():
+        its = page(address, "/status.json")["methods"].get(method, {})
+        return all(its.get(name) == count for name, count in expected.items())
+    wait_until(is_so, f"{method} has {expected}")
+    return page(address, "/status.json")["methods"][method]
+
+
+def test_requests_are_counted_by_method_and_code(server, feature_service):
+    features = feature_service()
+    running = server(
+        listen=ON,
+        upstreams={"users": {"url": features.url}},
+        handlers={"echo": {}},
+        methods={
+            "echo": {"steps": [{"run": "echo"}]},
+            "both": {"steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+                               {"run": "echo"}]},
+        },
+    )  # fmt: skip
+    address = status_of(running)
+    with running.connect() as client:
+        for i in range(5):
+            assert client.call("echo", [i]) == [i]
+        client.call("both", {"user_id": 1})
+        assert error_of(client, "both", {}) == -32602
+        assert error_of(client, "nothing", {}) == -32601
+    echo = counted(address, "echo", ok=5, admitted=5)
+    assert sum(echo["total"]["counts"]) == sum(echo["run"]["counts"]) == 5
+    both = counted(address, "both", ok=1, admitted=2)
+    assert both["errors"] == [{"code": -32602, "reason": "missing_parameter", "count": 1}]
+    assert sum(both["fetch"]["users"]["took"]["counts"]) == 1
+    unknown = page(address, "/status.json")["methods"][""]
+    assert unknown["errors"] == [{"code": -32601, "reason": "method_not_found", "count": 1}]
+
+
+def test_a_request_can_be_followed_from_its_begin_to_its_end(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    with running.connect() as client:
+        client.call("echo", ["x"])
+        client.call("echo", ["y"])
+    requests = page(address, "/requests.json")["requests"]
+    assert [one["method"] for one in requests] == ["echo", "echo"]
+    kinds = ["admitted", "queued", "published", "run_ended", "answered"]
+    for one in requests:
+        assert [event["kind"] for event in one["events"]] == kinds
+        times = [event["at_us"] for event in one["events"]]
+        assert times == sorted(times)
+        assert one["events"][3]["where"].startswith("worker ")
+    kept = page(address, "/kept.json")["requests"]
+    assert kept[0]["events"] == requests[0]["events"]
+    later = page(address, "/requests.json")["next"]
+    assert page(address, f"/requests.json?since={later}")["requests"] == []
+
+
+def test_the_state_of_workers_and_connections(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    with running.connect() as client:
+        client.call("echo", [1])
+        state = page(address, "/status.json")
+        assert state["ready"] is True
+        assert [worker["state"] for worker in state["workers"]] == ["idle", "idle"]
+        assert sum(worker["jobs"] for worker in state["workers"]) == 1
+        assert state["connections"]["json"] == 1
+        assert state["in_flight"] == 0
+        assert [one["state"] for one in state["deployments"]] == ["serving"]
+        assert state["descriptors"] < state["descriptors_limit"]
+
+
+def test_hostile_names_are_text(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    with running.connect() as client:
+        error_of(client, '<script>"\0', {})
+        client.send(b'{"jsonrpc":"2.0","method":"\xff","id":1}\n')
+        client.answer()
+    assert page(address, "/status.json")["methods"][""]["errors"]
+
+
+def test_metrics(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    with running.connect() as client:
+        client.call("echo", [1])
+
+    def lines():
+        return ask(address, "/metrics")[1].splitlines()
+    wanted = 'ringmaster_requests_total{method="echo",code="0"} 1'
+    wait_until(lambda: wanted in lines(), wanted)
+    assert 'ringmaster_request_duration_seconds_bucket{method="echo",le="+Inf"} 1' in lines()
+    assert 'ringmaster_workers{state="idle"} 2' in lines()

@@ -10,7 +10,6 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <vector>
 
 #include "base/telemetry/event.h"
@@ -43,7 +42,7 @@ class KeptRequests {
     Class& kept = methods_[method][class_of(end)];
     if (end.at_ns < kept.next_ns) return;
     kept.next_ns = end.at_ns + kGapNs;
-    if (kept.stories.size() == kPerClass) kept.stories.pop_front();
+    if (kept.stories.size() == kPerClass) kept.stories.erase(kept.stories.begin());
     kept.stories.push_back(ring.story(number));
   }
 
@@ -68,8 +67,8 @@ class KeptRequests {
 
  private:
   struct Class {
-    uint64_t next_ns = 0;  // none is kept before
-    std::deque<Story> stories;
+    uint64_t next_ns = 0;        // none is kept before
+    std::vector<Story> stories;  // oldest first
   };
 
   std::vector<std::array<Class, kClasses>> methods_;  // by NameId

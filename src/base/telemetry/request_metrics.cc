@@ -1,6 +1,6 @@
 #include "base/telemetry/request_metrics.h"
 
-#include <algorithm>
+#include "base/telemetry/names.h"
 
 namespace ringmaster::telemetry {
 namespace {
@@ -67,7 +67,10 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
 
 void RequestMetrics::count_error(const Event& event, const EventRing& ring) {
   Method& its = method(event.method);
-  ++its.errors[{event.code, event.reason}];
+  const bool is_other =
+      its.errors.size() >= kErrorsMax && !its.errors.contains({event.code, event.reason});
+  ++its.errors[is_other ? std::pair<int32_t, NameId>{0, Names::kOther}
+                        : std::pair<int32_t, NameId>{event.code, event.reason}];
   // A worker may be the first to find that the deadline is over.
   const bool did_worker_find = event.kind == EventKind::kAnswered &&
                                event.code == kDeadlineExceeded &&

@@ -1,7 +1,8 @@
 // RequestMetrics: the sums of all events, for /metrics, the status page and `ringmaster top`.
 //
 // Pure; one thread. All sums only grow. Memory: some kilobytes for each method, and for each method
-// and upstream.
+// and upstream. A handler may choose any codes: those of a method beyond kErrorsMax are counted
+// under the code 0 and the reason Names::kOther.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +23,8 @@ inline constexpr std::array<std::string_view, kStages> kStageNames = {"fetch", "
 
 class RequestMetrics {
  public:
+  static constexpr size_t kErrorsMax = 100;  // codes and reasons of a method
+
   struct Fetches {
     LatencyHistogram took;              // of all, failed ones included
     std::map<NameId, uint64_t> failed;  // by reason

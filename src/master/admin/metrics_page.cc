@@ -21,6 +21,11 @@ using telemetry::NameId;
 using telemetry::RequestMetrics;
 using Labels = std::vector<ClientMetric::Label>;
 
+// As a label.
+std::string text_of(int32_t code) {
+  return code == 0 ? "other" : std::to_string(code);
+}
+
 double seconds(uint64_t ns) {
   return static_cast<double>(ns) / 1e9;
 }
@@ -93,7 +98,7 @@ void add_requests(Families& families, const telemetry::Recorder& recorder) {
     int32_t code = 0;
     uint64_t sum = 0;
     const auto add = [&] {
-      if (sum > 0) families.add(sum, {{"method", name}, {"code", std::to_string(code)}});
+      if (sum > 0) families.add(sum, {{"method", name}, {"code", text_of(code)}});
     };
     for (const auto& [key, count] : method.errors) {  // ordered by code
       if (key.first != code) {
@@ -109,7 +114,7 @@ void add_requests(Families& families, const telemetry::Recorder& recorder) {
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
     for (const auto& [key, count] : method.errors) {
       families.add(count, {{"method", name},
-                           {"code", std::to_string(key.first)},
+                           {"code", text_of(key.first)},
                            {"reason", recorder.names().name_of(key.second)}});
     }
   });

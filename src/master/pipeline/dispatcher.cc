@@ -187,17 +187,15 @@ rpc::Executed Dispatcher::cancel(Ticket ticket, int32_t code) {
   Job* job = table_.find(ticket);
   if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
   job->caller = nullptr;
+  const bool is_fetching = job->state == JobState::kFetching;
+  if (is_fetching) fetch_stage_.cancel(*job);
+  const bool is_dropped = is_fetching || run_stage_.try_drop(*job);
+  if (!is_dropped) job->has_begun = true;
   const uint64_t now = now_ns();
   recorder_.record(job->trail, EventKind::kCancelled, now,
                    {.took_ns = now - job->admitted_ns, .code = code});
-  const bool is_fetching = job->state == JobState::kFetching;
-  if (is_fetching) fetch_stage_.cancel(*job);
-  if (!is_fetching && !run_stage_.try_drop(*job)) {
-    job->has_begun = true;
-    return executed(*job);
-  }
   const rpc::Executed told = executed(*job);
-  end(*job, now);
+  if (is_dropped) end(*job, now);
   return told;
 }
 

@@ -27,7 +27,6 @@ Job* JobTable::allocate() {
   free_.pop_back();
   job.ticket.request = ++requests;
   job.entry.ticket = job.ticket;
-  job.trail = {job.ticket.request, 0, 0, 0};
   job.step = 0;
   job.attempts = 0;
   job.has_begun = false;

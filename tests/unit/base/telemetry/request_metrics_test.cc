@@ -61,6 +61,16 @@ TEST_CASE("request metrics: each end of a request counts once, by code and reaso
   CHECK(method.offered_ns == 25);
 }
 
+TEST_CASE("request metrics: a handler that chooses ever new codes fills no memory") {
+  Scene scene;
+  for (int32_t code = 1; code <= 1000; ++code) {
+    Trail trail = scene.begin(1);
+    scene.recorder.record(trail, EventKind::kAnswered, 9, {.code = code});
+  }
+  CHECK(scene.counted().errors.size() == RequestMetrics::kErrorsMax + 1);
+  CHECK(scene.counted().errors.at({0, Names::kOther}) == 1000 - RequestMetrics::kErrorsMax);
+}
+
 TEST_CASE("request metrics: a missed deadline counts once, for the stage that the request was in") {
   Scene scene;
   const auto miss = [&](std::initializer_list<EventKind> before) {

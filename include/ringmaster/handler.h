@@ -187,8 +187,10 @@ typedef struct rm_handler {
  * Where params are declared, a job with invalid params is answered with RM_INVALID_PARAMS and a
  * message that names the place, "params/number: expected type number, found \"2\""; run() does not
  * get it. Missing params count as empty ones. By name, further members are allowed: other steps, or
- * `_meta`, may need them. Without declared params, or with schemas that allow everything, nothing
- * is checked. Results are not checked.
+ * `_meta`, may need them. Results are not checked.
+ * A value without constraints is not read, nor is an object or array of which only the type is
+ * declared: there a string may have lone surrogates, and a number may be beyond a double. Anywhere
+ * else these are refused.
  *
  * A schema is JSON Schema, draft 7. In params' schemas the keywords below are enforced, annotations
  * (title, description, default, examples, format, $comment, deprecated) are ignored, and any other

@@ -172,37 +172,24 @@ void Check::params(const Value& params, const std::string& at) {
   }
 }
 
-// One schema for params by name and by position: some of its keywords apply to objects, the others
-// to arrays.
-Value schema_of(const Value& params, std::string_view structure,
-                rapidjson::Document::AllocatorType& allocator) {
-  Value schema(rapidjson::kObjectType);
-  Value types(rapidjson::kArrayType), properties(rapidjson::kObjectType);
-  Value required(rapidjson::kArrayType), items(rapidjson::kArrayType);
-  if (structure != "by-position") types.PushBack("object", allocator);
-  if (structure != "by-name") types.PushBack("array", allocator);
-  for (const Value& param : params.GetArray()) {
-    properties.AddMember(Value(param["name"], allocator), Value(param["schema"], allocator),
-                         allocator);
-    items.PushBack(Value(param["schema"], allocator), allocator);
-    if (is_required(param)) required.PushBack(Value(param["name"], allocator), allocator);
-  }
-  schema.AddMember("type", types, allocator);
-  schema.AddMember("properties", properties, allocator);
-  schema.AddMember("items", items, allocator);
-  schema.AddMember("minItems", required.Size(), allocator);
-  schema.AddMember("maxItems", params.Size(), allocator);
-  schema.AddMember("required", required, allocator);
-  return schema;
+// The key of a member, decoded. Of one with a lone surrogate: empty, as no parameter's name is.
+std::string decode(std::string_view key) {
+  if (key.find('\\') == std::string_view::npos) return std::string(key.substr(1, key.size() - 2));
+  rapidjson::Document string;
+  string.Parse(key.data(), key.size());
+  return string.IsString() ? std::string(text_of(string)) : "";
 }
 
-bool could_be_violated(const Value& params, std::string_view structure) {
-  return !params.Empty() &&
-         (structure != "either" ||
-          std::any_of(params.Begin(), params.End(), [](const Value& param) {
-            return is_required(param) ||
-                   !json::Schema::compile(print(param["schema"])).value().is_anything();
-          }));
+std::optional<json::Schema::Mismatch> find_mismatch_in(std::string_view value,
+                                                       const json::Schema& schema) {
+  if (schema.accepts_each(value.front())) return {};
+  return schema.find_mismatch(value);
+}
+
+// `at`: a JSON pointer to the value.
+std::string describe(const json::Schema::Mismatch& mismatch, std::string_view at) {
+  return fmt::format("params{}{}: expected {}, found {}", at, mismatch.pointer, mismatch.expected,
+                     mismatch.found);
 }
 
 }  // namespace
@@ -231,30 +218,72 @@ tl::expected<Description, std::string> Description::parse(std::string_view text)
   Description made;
   made.text_ = text;
   const auto params = document.FindMember("params");
+  if (params == document.MemberEnd()) return made;
   const auto structure = document.FindMember("paramStructure");
-  const std::string_view how =
-      structure == document.MemberEnd() ? "either" : text_of(structure->value);
-  if (params == document.MemberEnd() || !could_be_violated(params->value, how)) return made;
-  made.is_by_position_ = how == "by-position";
-  for (const Value& param : params->value.GetArray())
-    made.positions_ +=
-        fmt::format("{}{}", made.positions_.empty() ? "" : ", ", text_of(param["name"]));
-  auto schema =
-      json::Schema::compile(print(schema_of(params->value, how, document.GetAllocator())));
-  if (!schema) return tl::unexpected("/params: " + schema.error());
-  made.schema_ = std::move(*schema);
+  if (structure != document.MemberEnd()) {
+    made.is_by_name_ = text_of(structure->value) != "by-position";
+    made.is_by_position_ = text_of(structure->value) != "by-name";
+  }
+  for (const Value& param : params->value.GetArray()) {
+    made.params_.push_back({std::string(text_of(param["name"])),
+                            *json::Schema::compile(print(param["schema"])), is_required(param)});
+  }
+  const bool can_mismatch = !made.is_by_name_ || !made.is_by_position_ ||
+                            std::ranges::any_of(made.params_, [](const Param& param) {
+                              return param.is_required || !param.schema.is_anything();
+                            });
+  if (!can_mismatch) made.params_.clear();
   return made;
 }
 
-std::optional<std::string> Description::find_mismatch(std::string_view params) const {
-  if (params.empty()) params = is_by_position_ ? "[]" : "{}";
-  const auto mismatch = schema_->find_mismatch(params);
-  if (!mismatch) return {};
-  std::string text = fmt::format("params{}: expected {}, found {}", mismatch->pointer,
-                                 mismatch->expected, mismatch->found);
-  const bool is_count = mismatch->keyword == "minItems" || mismatch->keyword == "maxItems";
-  if (is_count && mismatch->pointer.empty()) text += "; in their order: " + positions_;
-  return text;
+std::optional<std::string> Description::find_mismatch(std::string_view params, Names filled) const {
+  if (params.empty()) params = is_by_name_ ? "{}" : "[]";
+  json::Parts parts(params);
+  if (!is_by_name_ && parts.is_object())
+    return "params: expected type [\"array\"], found an object";
+  if (!is_by_position_ && !parts.is_object())
+    return "params: expected type [\"object\"], found an array";
+  return parts.is_object() ? find_mismatch_by_name(parts, filled)
+                           : find_mismatch_by_position(parts, filled);
+}
+
+std::optional<std::string> Description::find_mismatch_by_name(json::Parts& members,
+                                                              Names filled) const {
+  std::vector<bool> is_given(params_.size());
+  while (const auto member = members.next()) {
+    const auto param = std::ranges::find(params_, decode(member->key), &Param::name);
+    if (param == params_.end()) continue;
+    is_given[static_cast<size_t>(param - params_.begin())] = true;
+    if (const auto mismatch = find_mismatch_in(member->value, param->schema))
+      return describe(*mismatch, json::pointer_token(param->name));
+  }
+  for (size_t i = 0; i < params_.size() && params_[i].is_required; ++i) {
+    if (is_given[i] || std::ranges::count(filled, params_[i].name) > 0) continue;
+    return fmt::format("params: expected {} (required), found no such member", params_[i].name);
+  }
+  return {};
+}
+
+std::optional<std::string> Description::find_mismatch_by_position(json::Parts& elements,
+                                                                  Names filled) const {
+  size_t count = 0;
+  for (; const auto element = elements.next(); ++count) {
+    if (count >= params_.size()) continue;
+    if (const auto mismatch = find_mismatch_in(element->value, params_[count].schema))
+      return describe(*mismatch, fmt::format("/{}", count));
+  }
+  size_t required = 0;  // up to the last one that must be among them
+  for (size_t i = 0; i < params_.size() && params_[i].is_required; ++i) {
+    if (std::ranges::count(filled, params_[i].name) == 0) required = i + 1;
+  }
+  if (required <= count && count <= params_.size()) return {};
+  std::string names;
+  for (const Param& param : params_)
+    names += (names.empty() ? "" : ", ") + param.name;
+  const bool is_short = count < required;
+  return fmt::format("params: expected {} {}, found an array of {} elements; in their order: {}",
+                     is_short ? "minItems" : "maxItems", is_short ? required : params_.size(),
+                     count, names);
 }
 
 }  // namespace ringmaster::worker

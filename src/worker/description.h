@@ -1,4 +1,10 @@
-// Description: a handler's checked description, and the schema of its params.
+// Description: a handler's checked description, and the schemas of its params.
+//
+// Each parameter is checked by its own schema. A value is not read if its schema accepts it by its
+// first character: of a parameter without constraints, and objects and arrays of which only the
+// type is declared. Nor are members that no parameter is named after. All of them are JSON: the
+// master has checked the whole message (rpc/json_rpc), and `ringmaster run` its params
+// (cli/params).
 //
 // Processes: parsed by the fork server, before it forks; the workers check params with it.
 // Limits:    RINGMASTER_DESCRIPTION_BYTES_MAX, to fit into a control message; kDescriptionDepthMax,
@@ -8,11 +14,14 @@
 
 #include <cstddef>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tl/expected.hpp>
 
+#include "base/json/parts.h"
 #include "base/json/schema.h"
 
 namespace ringmaster::worker {
@@ -30,18 +39,29 @@ class Description {
   const std::string& text() const { return text_; }
 
   // Why a request's params (empty: it has none) are invalid, for the client. Nothing: they are
-  // valid.
-  std::optional<std::string> find_fault(std::string_view params) const {
-    return schema_ ? find_mismatch(params) : std::nullopt;
+  // valid. `filled`: the steps before; the output of each stands for the parameter of its name,
+  // which params need not have then. REQUIRES: json::scan() accepts `params`.
+  std::optional<std::string> find_fault(std::string_view params,
+                                        std::span<const std::string> filled = {}) const {
+    return params_.empty() ? std::nullopt : find_mismatch(params, filled);
   }
 
  private:
-  std::optional<std::string> find_mismatch(std::string_view params) const;
+  struct Param {
+    std::string name;
+    json::Schema schema;
+    bool is_required;
+  };
+
+  using Names = std::span<const std::string>;
+  std::optional<std::string> find_mismatch(std::string_view params, Names filled) const;
+  std::optional<std::string> find_mismatch_by_name(json::Parts& members, Names filled) const;
+  std::optional<std::string> find_mismatch_by_position(json::Parts& elements, Names filled) const;
 
   std::string text_;
-  std::optional<json::Schema> schema_;  // none: all params are valid
-  bool is_by_position_ = false;         // params by position only
-  std::string positions_;               // "cpu_ms, unit": the params in their order
+  std::vector<Param> params_;   // none: all params are valid
+  bool is_by_name_ = true;      // params may be an object
+  bool is_by_position_ = true;  // params may be an array
 };
 
 }  // namespace ringmaster::worker

@@ -107,6 +107,22 @@ class Keys final : public Visitor {
   std::vector<std::string> found_;
 };
 
+// Whether every value of this type is valid, whatever is in it. False: it may be.
+bool accepts_each(const rapidjson::Value& schema, std::string_view type) {
+  const auto is_type = [type](const rapidjson::Value& name) { return text_of(name) == type; };
+  const auto accepts = [type](const rapidjson::Value& one) { return accepts_each(one, type); };
+  return std::all_of(schema.MemberBegin(), schema.MemberEnd(), [&](const auto& member) {
+    const std::string_view keyword = text_of(member.name);
+    const rapidjson::Value& value = member.value;
+    if (keyword == "type" && value.IsString()) return is_type(value);
+    if (keyword == "type") return std::any_of(value.Begin(), value.End(), is_type);
+    if (keyword == "anyOf") return std::any_of(value.Begin(), value.End(), accepts);
+    // What says nothing of the elements or members either.
+    const bool is_of_parts = keyword == "items" || keyword == "additionalProperties";
+    return is_of_parts && (value.IsTrue() || (value.IsObject() && value.ObjectEmpty()));
+  });
+}
+
 std::string find_missing(const rapidjson::Value& required, std::string_view text, size_t end) {
   Keys keys(text, end);
   [[maybe_unused]] const auto fault = scan(text, keys);
@@ -120,10 +136,14 @@ std::string find_missing(const rapidjson::Value& required, std::string_view text
 
 struct Schema::Compiled {
   explicit Compiled(rapidjson::Document translated)
-      : source(std::move(translated)), document(source) {}
+      : source(std::move(translated)),
+        document(source),
+        accepts_objects(accepts_each(source, "object")),
+        accepts_arrays(accepts_each(source, "array")) {}
 
   rapidjson::Document source;
   rapidjson::SchemaDocument document;
+  bool accepts_objects, accepts_arrays;  // whatever is in them
 };
 
 Schema::Schema(std::unique_ptr<Compiled> compiled) : compiled_(std::move(compiled)) {}
@@ -149,6 +169,11 @@ tl::expected<Schema, std::string> Schema::compile(std::string_view text) {
 
 bool Schema::is_anything() const {
   return compiled_->source.ObjectEmpty();
+}
+
+bool Schema::accepts_each(char first) const {
+  return is_anything() || (first == '{' && compiled_->accepts_objects) ||
+         (first == '[' && compiled_->accepts_arrays);
 }
 
 std::optional<Schema::Mismatch> Schema::find_mismatch(std::string_view text) const {

@@ -38,6 +38,9 @@ class Schema {
 
   // Whether every text is valid.
   bool is_anything() const;
+  // The same of texts that begin with this character, as all objects and arrays do ('{', '['), and
+  // other values of some type. Such a text need not be read.
+  bool accepts_each(char first) const;
 
   // REQUIRES: scan() accepts `text`, so its nesting is bounded. Lone surrogates and numbers beyond
   // a double, which RapidJSON cannot parse, are a mismatch with any schema.

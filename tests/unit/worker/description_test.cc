@@ -2,6 +2,8 @@
 
 #include <doctest/doctest.h>
 #include <ringmaster/handler.h>
+#include <string>
+#include <vector>
 
 #include "demo/categories.h"
 #include "demo/interests/description.h"
@@ -15,10 +17,11 @@ std::string fault_of(const std::string& text) {
 }
 
 // The fault that a description with these members finds in `params`; "fits": none.
-std::string judge(const std::string& members, const std::string& params) {
+std::string judge(const std::string& members, const std::string& params,
+                  const std::vector<std::string>& filled = {}) {
   const auto parsed = Description::parse('{' + members + '}');
   REQUIRE_MESSAGE(parsed, parsed.error());
-  return parsed->find_fault(params).value_or("fits");
+  return parsed->find_fault(params, filled).value_or("fits");
 }
 
 const std::string kTwo = R"("params":[{"name":"n","required":true,"schema":{"type":"integer"}},)"
@@ -91,6 +94,49 @@ TEST_CASE("description: params fit by name and by position, or the error says wh
     CAPTURE(c.params);
     CHECK(judge(kTwo, c.params) == c.says);
   }
+}
+
+TEST_CASE("description: what a step before brings may be missing in params") {
+  const std::string members =
+      R"("params":[{"name":"a","required":true,"schema":{"type":"integer"}},)"
+      R"({"name":"b","required":true,"schema":{}},{"name":"c","required":true,"schema":{}}])";
+  CHECK(judge(members, R"({"b":1})", {"a", "c"}) == "fits");
+  CHECK(judge(members, R"({"b":1,"a":"x"})", {"a", "c"}).starts_with("params/a: expected type"));
+  CHECK(judge(members, "{}", {"a", "d"}).starts_with("params: expected b (required)"));
+  CHECK(judge(members, "[1,2]", {"c"}) == "fits");
+  CHECK(judge(members, "[]", {"a", "b", "c"}) == "fits");
+  CHECK(judge(members, "[1,2]", {"b"}).starts_with("params: expected minItems 3"));
+}
+
+TEST_CASE("description: a value that fits by its first character is not read") {
+  // RapidJSON would refuse each value.
+  const std::string members =
+      R"("params":[{"name":"n","required":true,"schema":{"type":"integer"}},)"
+      R"({"name":"any","schema":{}},{"name":"list","schema":{"type":"array"}},)"
+      R"({"name":"map","schema":{"type":"object","additionalProperties":{}}},)"
+      R"({"name":"maybe","schema":{"anyOf":[{"type":"array","items":{}},{"type":"null"}]}}])";
+  for (const char* params :
+       {R"({"n":1,"any":"\ud800"})", R"({"n":1,"any":[1e400]})", R"({"n":1,"list":["\ud800"]})",
+        R"({"n":1,"map":{"a":1e400}})", R"({"n":1,"maybe":[1e400]})", R"({"n":1,"maybe":null})",
+        R"({"n":1,"more":"\ud800"})", R"([1,1e400,[1e400]])", R"({"\ud800":1,"n":1})"}) {
+    CAPTURE(params);
+    CHECK(judge(members, params) == "fits");
+  }
+  for (const char* params : {R"({"n":1e400})", R"({"n":1,"list":{}})", R"({"n":1,"map":[]})",
+                             R"({"n":1,"maybe":{}})", R"({"n":1,"list":"x"})", R"([1,1,{}])"}) {
+    CAPTURE(params);
+    CHECK(judge(members, params) != "fits");
+  }
+}
+
+TEST_CASE("description: a key with escapes names the same parameter") {
+  CHECK(judge(kTwo, R"({"\u006e":1})") == "fits");
+  CHECK(judge(kTwo, R"({"\u006e":"1"})") == R"(params/n: expected type integer, found "1")");
+}
+
+TEST_CASE("description: of equal keys each is checked") {
+  CHECK(judge(kTwo, R"({"n":1,"n":"1"})") == R"(params/n: expected type integer, found "1")");
+  CHECK(judge(kTwo, R"({"n":"1","n":1})") == R"(params/n: expected type integer, found "1")");
 }
 
 TEST_CASE("description: the structure of params is a constraint") {

@@ -1,0 +1,37 @@
+// Parts: the members of an object, or the elements of an array, one after the other. It does not
+// read their values: it only finds where they end, by brackets and quotes.
+//
+// REQUIRES: scan() accepts the text. Of any other text the parts mean nothing, but lie in it.
+// Cost:     some 0.3 ns for each byte of a value.
+#pragma once
+
+#include <optional>
+#include <string_view>
+
+namespace ringmaster::json {
+
+class Parts {
+ public:
+  // `container`: an object or an array, with nothing but blanks around it.
+  explicit Parts(std::string_view container);
+
+  bool is_object() const { return is_object_; }
+
+  // Both as they stand in the text, quotes included. key: empty in an array.
+  struct Part {
+    std::string_view key;
+    std::string_view value;
+  };
+  // Empty: there are no more.
+  std::optional<Part> next();
+
+ private:
+  void skip_separators();
+  std::string_view take();
+
+  const char* at_;
+  const char* end_;
+  bool is_object_;
+};
+
+}  // namespace ringmaster::json

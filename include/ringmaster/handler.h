@@ -187,7 +187,8 @@ typedef struct rm_handler {
  * Where params are declared, a job with invalid params is answered with RM_INVALID_PARAMS and a
  * message that names the place, "params/number: expected type number, found \"2\""; run() does not
  * get it. Missing params count as empty ones. By name, further members are allowed: other steps, or
- * `_meta`, may need them. Results are not checked.
+ * `_meta`, may need them. A required parameter may be missing if a step before has its name: the
+ * output of that step stands for it. Results are not checked.
  * A value without constraints is not read, nor is an object or array of which only the type is
  * declared: there a string may have lone surrogates, and a number may be beyond a double. Anywhere
  * else these are refused.

@@ -96,7 +96,7 @@ uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uin
     item.inputs[i] = {as_bytes(method.steps[i]), as_bytes(port_.bytes(header.views[i + 1]))};
   }
   const std::string_view params = port_.bytes(header.views[0]);
-  const auto fault = handler.description().find_fault(params);
+  const auto fault = handler.description().find_fault(params, {method.steps.data(), input_count});
   const uint64_t checked_ns = now_ns();
   item.check_ns = checked_ns - now;
   if (fault) {

@@ -38,6 +38,11 @@ bool has_name(const Value& values, std::string_view name) {
                      [&](const Value& value) { return is_named(value, name); });
 }
 
+bool is_by_position(const Value& description) {
+  const Value* structure = find(description, "paramStructure", rapidjson::kStringType);
+  return structure != nullptr && text_of(*structure) == "by-position";
+}
+
 // The params that fetch steps use: the first part of each dotted name, once.
 std::vector<std::string> names_fetched_with(const Method& method) {
   std::vector<std::string> names;
@@ -61,6 +66,7 @@ class Builder {
  private:
   Value method(const Method& method);
   Value params(const Method& method, const std::vector<std::string>& fetched);
+  void leave_out_filled(Value& params, const Method& method, const Value& declaring) const;
   Value result(const Method& method) const;
   Value examples(const Method& method, const std::vector<std::string>& fetched) const;
   Value servers(const std::vector<std::string>& addresses) const;
@@ -100,9 +106,26 @@ const Value* Builder::find_last(const Method& method) const {
   return last == nullptr ? nullptr : &descriptions_[last->handler];
 }
 
+// What the steps before it bring a handler, clients need not send.
+void Builder::leave_out_filled(Value& params, const Method& method, const Value& declaring) const {
+  for (const Step& step : method.steps) {
+    const auto* run = std::get_if<RunStep>(&step);
+    if (run != nullptr && &descriptions_[run->handler] == &declaring) return;
+    const std::string& name = run != nullptr
+                                  ? options_.handlers[run->handler].name
+                                  : options_.upstreams[std::get<FetchStep>(step).upstream].name;
+    const auto filled = std::find_if(params.Begin(), params.End(),
+                                     [&](const Value& param) { return is_named(param, name); });
+    if (filled != params.End()) params.Erase(filled);
+  }
+}
+
 Value Builder::params(const Method& method, const std::vector<std::string>& fetched) {
   Value all(rapidjson::kArrayType);
-  if (const Value* declaring = find_declaring(method)) all = copy((*declaring)["params"]);
+  if (const Value* declaring = find_declaring(method)) {
+    all = copy((*declaring)["params"]);
+    if (!is_by_position(*declaring)) leave_out_filled(all, method, *declaring);
+  }
   for (Value& param : all.GetArray()) {
     if (!param.IsObject()) continue;
     const bool is_fetched = std::ranges::any_of(
@@ -168,12 +191,15 @@ Value Builder::method(const Method& method) {
   }
   const Value* structure =
       declaring == nullptr ? nullptr : find(*declaring, "paramStructure", rapidjson::kStringType);
-  // Fetch steps look params up by name.
-  const std::string_view how = !fetched.empty()       ? "by-name"
+  Value all = params(method, fetched);
+  // Fetch steps look params up by name, and positions count also what is left out.
+  const bool is_by_name =
+      !fetched.empty() || (declaring != nullptr && all.Size() < (*declaring)["params"].Size());
+  const std::string_view how = is_by_name             ? "by-name"
                                : structure == nullptr ? "either"
                                                       : text_of(*structure);
   made.AddMember("paramStructure", text(how, allocator_), allocator_);
-  made.AddMember("params", params(method, fetched), allocator_);
+  made.AddMember("params", all, allocator_);
   made.AddMember("result", result(method), allocator_);
   made.AddMember("errors", errors_of(method, !options_.token_file.empty(), allocator_), allocator_);
   Value shown = examples(method, fetched);

@@ -16,7 +16,7 @@ def test_a_function_gets_its_parameters_by_name_or_position(server, python):
     assert running.call("f", [1, 2]) == [1, 2, "ms"]
     failed = running.error_of("f", {"limit": 3})
     assert failed.code == -32602
-    assert failed.message == "params/user_id: expected a value, found none"
+    assert failed.message == "params: expected user_id (required), found no such member"
 
 
 def test_what_no_parameter_asks_for_is_not_parsed(server, python):
@@ -45,6 +45,21 @@ def test_a_step_before_fills_the_parameter_of_its_name(server, python):
     assert running.call("f", {"n": 7}) == [7, {"n": 7}, None]
     # Whatever params have.
     assert running.call("f", {"n": 7, "users": {"n": 8}}) == [7, {"n": 7}, None]
+
+
+def test_what_a_step_before_fills_clients_need_not_send(server, python):
+    """Whatever its annotation."""
+    running = server(
+        handlers={
+            "total": python("def run(n): return n + 1", file="first"),
+            "f": python("def run(total: int, n: int, more: list = ()): return [total, n]"),
+        },
+        methods={"f": {"steps": [{"run": "total"}, {"run": "f"}]}},
+    )
+    assert running.call("f", {"n": 7}) == [8, 7]
+    assert running.error_of("f", {"total": 8}).code == -32602  # of the first step
+    described = {method["name"]: method for method in running.call("rpc.discover")["methods"]}
+    assert [param["name"] for param in described["f"]["params"]] == ["n"]
 
 
 def test_rest_gets_all_others(server, python):

@@ -208,7 +208,7 @@ def test_what_clients_are_told(server, python):
     params = {p["name"]: (p["schema"], p.get("required", False)) for p in method["params"]}
     assert params == {
         "user_id": ({"type": "integer"}, True),
-        "users": ({"type": "object"}, False),  # a step before may bring it
+        "users": ({"type": "object"}, True),
         "limit": ({"type": "integer", "default": 5}, False),
         "body": ({"default": None}, False),
     }

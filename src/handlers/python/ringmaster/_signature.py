@@ -9,8 +9,6 @@ from typing import Any, Callable
 
 from ringmaster._schema import Build, Unknown, build_of, default_of, schema_of
 
-_SCALAR_TYPES = (int, float, str, bool)
-
 
 @dataclass
 class Filled:
@@ -58,14 +56,9 @@ class Signature:
             return
         schema = {} if is_view else schema_of(annotation)
         described.append({"name": parameter.name, "schema": schema | default_of(parameter.default)})
-        # Any other may be filled by a step before. Required ones cannot follow optional ones.
-        is_required = not has_default and _is_scalar(annotation)
-        if is_required and all("required" in other for other in described[:-1]):
+        # Required ones cannot follow optional ones: a keyword-only one may.
+        if not has_default and all("required" in other for other in described[:-1]):
             described[-1]["required"] = True
-
-
-def _is_scalar(annotation: Any) -> bool:
-    return annotation in _SCALAR_TYPES or typing.get_origin(annotation) is typing.Literal
 
 
 def _describe(function: Callable[..., Any], hints: dict[str, Any], params: list[dict[str, Any]]):

@@ -87,6 +87,24 @@ TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands fir
   CHECK(alone.of_method("/paramStructure") == "\"either\"");
 }
 
+TEST_CASE("openrpc: what a step before brings the handler is left out, unless a fetch takes it") {
+  const std::string takes =
+      R"({"params":[{"name":"silent","required":true,"schema":{}},)"
+      R"({"name":"a","required":true,"schema":{}},{"name":"b","schema":{}}]})";
+  const Page page({kSilent, kSays}, takes);
+  CHECK(page.of_method("/params") ==
+        R"([{"name":"a","required":true,"schema":{}},{"name":"b","schema":{}}])");
+  CHECK(page.of_method("/paramStructure") == "\"by-name\"");
+  const Page later({kSays, kSilent}, takes);
+  CHECK(later.of_method("/params/0/name") == "\"silent\"");
+  CHECK(later.of_method("/paramStructure") == "\"either\"");
+  const Page fetched({fetch(R"({"x":"$params.silent"})"), kSilent, kSays}, takes);
+  CHECK(fetched.of_method("/params/1/name") == "\"silent\"");
+  const std::string by_position =
+      R"({"paramStructure":"by-position","params":[{"name":"silent","schema":{}}]})";
+  CHECK(Page({kSilent, kSays}, by_position).of_method("/params/0/name") == "\"silent\"");
+}
+
 TEST_CASE("openrpc: params are the first's that declares some, the result is the last step's") {
   const Page later({kSilent, kSays});
   CHECK(later.of_method("/params/0/name") == "\"a\"");

@@ -77,8 +77,11 @@ Status Generation::spawn(int payload_memory_fd) {
   options.args = argv;
   options.stdio = stdio;
   options.stdio_count = std::size(stdio);
-  options.flags = UV_PROCESS_DETACHED;  // Ctrl-C signals the master only, which ends the others
+  // A process group of its own: Ctrl-C signals the master only, which ends the others, and a kill
+  // reaches what handlers have started.
+  options.flags = UV_PROCESS_DETACHED;
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
+    ::kill(-process->pid, SIGKILL);  // what a handler has started, in a load that did not end
     auto* self = static_cast<Generation*>(process->data);
     if (self == nullptr) return CloseHandle()(process);
     const auto on_gone = std::move(self->events_.on_gone);
@@ -182,7 +185,7 @@ void Generation::stop() {
 
 void Generation::kill() {
   channel_poll_.reset();
-  if (is_running()) uv_process_kill(process_.get(), SIGKILL);
+  if (is_running()) ::kill(-process_->pid, SIGKILL);
 }
 
 bool Generation::is_running() const {

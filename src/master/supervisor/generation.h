@@ -3,6 +3,8 @@
 // Processes: the master only.
 // Death:     of the fork server: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
 //            Of this object: the fork server is killed if it still lives, and reaped by the loop.
+//            Of either: what handlers have started while they were loaded is killed, too, unless it
+//            has left the fork server's process group.
 // Memory:    control and result memory are the generation's own; payload memory belongs to the
 //            deployment.
 #pragma once

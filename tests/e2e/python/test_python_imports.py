@@ -4,7 +4,7 @@ imported. A server that starts says so and ends; one that reloads serves on as b
 import re
 
 import pytest
-from proc import wait_until
+from proc import is_alive, wait_until
 
 FINE = "def run(): return 'fine'"
 
@@ -54,3 +54,21 @@ def test_an_import_that_does_not_end_well(server, python, code, exit_code, says)
     refused = server(wait=False, name="second", **sections)
     assert refused.wait() == exit_code
     assert re.search("event=not_started", refused.lines[-1]) and says in refused.lines[-1]
+
+
+@pytest.mark.parametrize("end", ["time.sleep(3600)", "os.kill(os.getpid(), 9)"])
+def test_what_an_import_has_started_dies_with_the_fork_server(server, python, tmp_path, end):
+    """Also where the import never ends, or ends the fork server."""
+    code = f"""
+        import os, subprocess, time
+        child = subprocess.Popen(["sleep", "3600"])
+        with open("{tmp_path}/new", "w") as file:
+            file.write(str(child.pid))
+        os.rename("{tmp_path}/new", "{tmp_path}/child")
+        {end}
+    """
+    running = server(handlers={"f": python(FINE, file="fine")})
+    line = running.reload(workers={"start_timeout_ms": 1000}, handlers={"f": python(code)})
+    assert line.startswith("event=reload_failed")
+    child = int((tmp_path / "child").read_text())
+    wait_until(lambda: not is_alive(child), "the child to be gone")

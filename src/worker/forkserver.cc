@@ -21,6 +21,7 @@
 #include "worker/crash/crash_report.h"
 #include "worker/handler.h"
 #include "worker/handler_loader.h"
+#include "worker/sandbox.h"
 #include "worker/worker.h"
 
 namespace ringmaster::worker {
@@ -145,6 +146,7 @@ Status ForkServer::obey(ControlMessage& message) {
 }
 
 Result<std::string> ForkServer::load() {
+  if (confinement_.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
   Result<std::string> lacks = try_confine(confinement_);
   if (!lacks) return lacks;
   const HandlerLoader loader;

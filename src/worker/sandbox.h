@@ -21,6 +21,11 @@
 
 namespace ringmaster::worker {
 
+// Compiles the filter of the step `seccomp` for this process and its children. In the fork server,
+// before it forks: libseccomp takes a millisecond, and writes to a hundred pages of memory, which
+// each worker would have to copy.
+void prepare_sandbox();
+
 // Returns the steps that this system refuses, each with why; empty: none. With Sandbox::kFull a
 // refused step is an error, which names the step and the remedy.
 [[nodiscard]] Result<std::string> enter_sandbox(ipc::Sandbox sandbox);

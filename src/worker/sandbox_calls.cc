@@ -15,9 +15,13 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
+#include <utility>
 #include <vector>
 
+#include "base/fd.h"
+#include "worker/sandbox.h"
 #include "worker/sandbox_steps.h"
 
 namespace ringmaster::worker {
@@ -34,6 +38,9 @@ constexpr bool kIsTraced = false;
 constexpr uint32_t kMadvCollapse = 25;
 constexpr uint32_t kSoPeerPidfd = 77;
 constexpr uint32_t kSetDelegation = 1040;
+
+// Stands in a compiled filter for the process's own id. It is no process's, and no other constant.
+constexpr uint32_t kOwnPid = 0x5EEDF11D;
 
 // linux/ioprio.h has it, which Debian 12 does not ship.
 constexpr uint64_t kIoprioWhoProcess = 1;
@@ -172,8 +179,8 @@ constexpr scmp_arg_cmp is_not(unsigned argument, uint64_t value) {
 constexpr scmp_arg_cmp has_flag(unsigned argument, uint32_t flag) {
   return {argument, SCMP_CMP_MASKED_EQ, flag, flag};
 }
-scmp_arg_cmp is_not_self(unsigned argument) {
-  return is_not(argument, static_cast<uint64_t>(::getpid()));
+constexpr scmp_arg_cmp is_not_self(unsigned argument) {
+  return is_not(argument, kOwnPid);
 }
 
 std::vector<Condition> conditions() {
@@ -234,34 +241,30 @@ std::vector<Condition> conditions() {
   };
 }
 
-// A second filter: libseccomp cannot express "neither of two values". Calls of another architecture
-// do not get here: the first filter kills the process.
-Status refuse_for_others() {
-  static_assert(std::endian::native == std::endian::little);
-  std::vector<sock_filter> code = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
-  for (const auto& [call, argument] : kOwnCalls) {
-    const auto at =
-        static_cast<uint32_t>(offsetof(seccomp_data, args) + argument * sizeof(uint64_t));
-    code.insert(
-        code.end(),
-        {
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 5),  // another call: skip these five
-            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
-            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(::getpid()), 1, 0),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-        });
-  }
-  code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
-  const sock_fprog program{static_cast<unsigned short>(code.size()), code.data()};
-  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0) return {};
+using Program = std::vector<sock_filter>;
+
+Status load(Program program) {
+  const sock_fprog all{static_cast<unsigned short>(program.size()), program.data()};
+  if (::prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &all) == 0) return {};
   return fail_errno("seccomp", errno);
 }
 
-}  // namespace
+Result<Program> export_program(const scmp_filter_ctx filter) {
+  const Fd file(::memfd_create("ringmaster-seccomp", MFD_CLOEXEC));
+  if (!file.is_open()) return fail_errno("seccomp", errno);
+  if (const int error = seccomp_export_bpf(filter, file.get()); error < 0)
+    return fail_errno("seccomp", -error);
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return fail_errno("seccomp", errno);
+  const auto bytes = static_cast<size_t>(status.st_size);
+  Program program(bytes / sizeof(sock_filter));
+  if (::pread(file.get(), program.data(), bytes, 0) != status.st_size)
+    return fail_errno("seccomp", errno);
+  return program;
+}
 
-Status refuse_calls() {
+// With kOwnPid in place of the process's own id.
+Result<Program> compile() {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
                                                                  seccomp_release);
   if (filter == nullptr) return fail_errno("seccomp", ENOMEM);
@@ -283,8 +286,53 @@ Status refuse_calls() {
                                  static_cast<unsigned>(refused_when.size()), refused_when.data());
     }
   }
-  if (error == 0) error = seccomp_load(filter.get());
   if (error < 0) return fail_errno("seccomp", -error);
+  return export_program(filter.get());
+}
+
+const Result<Program>& compiled() {
+  static const Result<Program> once = compile();
+  return once;
+}
+
+// A second filter: libseccomp cannot express "neither of two values". Calls of another architecture
+// do not get here: the first filter kills the process.
+Status refuse_for_others() {
+  static_assert(std::endian::native == std::endian::little);
+  Program code = {BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(seccomp_data, nr))};
+  for (const auto& [call, argument] : kOwnCalls) {
+    const auto at =
+        static_cast<uint32_t>(offsetof(seccomp_data, args) + argument * sizeof(uint64_t));
+    code.insert(
+        code.end(),
+        {
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, call, 0, 5),  // another call: skip these five
+            BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 0, 2, 0),
+            BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, static_cast<uint32_t>(::getpid()), 1, 0),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+            BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+        });
+  }
+  code.push_back(BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW));
+  return load(std::move(code));
+}
+
+}  // namespace
+
+void prepare_sandbox() {
+  compiled();
+}
+
+Status refuse_calls() {
+  const Result<Program>& common = compiled();
+  if (!common) return tl::unexpected(common.error());
+  Program own = *common;
+  for (sock_filter& step : own) {
+    if (step.code == (BPF_JMP | BPF_JEQ | BPF_K) && step.k == kOwnPid)
+      step.k = static_cast<uint32_t>(::getpid());
+  }
+  if (Status loaded = load(std::move(own)); !loaded) return loaded;
   return refuse_for_others();
 }
 

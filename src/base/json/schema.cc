@@ -11,6 +11,7 @@
 
 #include "base/json/scan.h"
 #include "base/json/schema_dialect.h"
+#include "base/json/schema_mismatch.h"
 #include "base/json/value.h"
 
 namespace ringmaster::json {
@@ -18,17 +19,8 @@ namespace {
 
 using rapidjson::SizeType;
 
-// The longest quotation of a schema or a text in an error message.
-constexpr size_t kShownBytesMax = 200;
-
 // Up to here every integer is a double: 2^53.
 constexpr double kIntegersMax = 9007199254740992.0;
-
-std::string cut(std::string text) {
-  if (text.size() <= kShownBytesMax) return text;
-  text.resize(kShownBytesMax);
-  return text.append("...");
-}
 
 // Passes RapidJSON's events to its validator; notes the refused one.
 class Feed {
@@ -84,29 +76,6 @@ class Feed {
   size_t at_ = 0;  // the end of the refused value
 };
 
-// Finds the keys of the object that ends at a place.
-class Keys final : public Visitor {
- public:
-  Keys(std::string_view text, size_t end) : end_(text.data() + end) {}
-  void restart() override { found_.clear(); }
-  void key(std::string_view text, size_t depth) override { open_[depth - 1].emplace_back(text); }
-  void enter(Kind, size_t depth) override {
-    if (open_.size() <= depth) open_.resize(depth + 1);
-    open_[depth].clear();
-  }
-  void value(const Value& value) override {
-    if (value.kind == Kind::kObject && value.raw.data() + value.raw.size() == end_) {
-      found_ = open_[value.depth];
-    }
-  }
-  bool has(std::string_view key) const { return std::ranges::find(found_, key) != found_.end(); }
-
- private:
-  const char* end_;
-  std::vector<std::vector<std::string>> open_;  // of each open object
-  std::vector<std::string> found_;
-};
-
 // Whether every value of this type is valid, whatever is in it. False: it may be.
 bool accepts_each(const rapidjson::Value& schema, std::string_view type) {
   const auto is_type = [type](const rapidjson::Value& name) { return text_of(name) == type; };
@@ -121,15 +90,6 @@ bool accepts_each(const rapidjson::Value& schema, std::string_view type) {
     const bool is_of_parts = keyword == "items" || keyword == "additionalProperties";
     return is_of_parts && (value.IsTrue() || (value.IsObject() && value.ObjectEmpty()));
   });
-}
-
-std::string find_missing(const rapidjson::Value& required, std::string_view text, size_t end) {
-  Keys keys(text, end);
-  [[maybe_unused]] const auto fault = scan(text, keys);
-  for (const auto& name : required.GetArray()) {
-    if (!keys.has(text_of(name))) return std::string(text_of(name));
-  }
-  return {};
 }
 
 }  // namespace
@@ -189,26 +149,41 @@ std::optional<Schema::Mismatch> Schema::find_mismatch(std::string_view text) con
     mismatch.found = "none at byte " + std::to_string(result.Offset());
     return mismatch;
   }
+  const auto place = validator.GetInvalidDocumentPointer();
   rapidjson::StringBuffer pointer;
-  validator.GetInvalidDocumentPointer().Stringify(pointer);
+  place.Stringify(pointer);
   mismatch.pointer = cut({pointer.GetString(), pointer.GetSize()});
   mismatch.keyword = validator.GetInvalidSchemaKeyword();
   mismatch.found = feed.found();
   const rapidjson::Value& schema = *validator.GetInvalidSchemaPointer().Get(compiled_->source);
-  const auto wanted = schema.FindMember(mismatch.keyword.c_str());
+  if (mismatch.keyword == "anyOf") {
+    const std::string_view value = find_value_before(feed.at(), text);
+    if (const auto* meant = find_meant(schema["anyOf"], value)) {
+      rapidjson::Document part;
+      part.CopyFrom(*meant, part.GetAllocator());
+      auto inner = Schema(std::make_unique<Compiled>(std::move(part))).find_mismatch(value);
+      if (inner) return inner->pointer = cut(pointer.GetString() + inner->pointer), inner;
+    }
+  }
+  if (mismatch.keyword == "required") {
+    mismatch.expected = find_missing(schema["required"], text, feed.at()) + " (required)";
+    mismatch.found = "no such member";
+    return mismatch;
+  }
+  if (mismatch.keyword == "additionalProperties" && place.GetTokenCount() > 0) {
+    const auto& last = place.GetTokens()[place.GetTokenCount() - 1];
+    mismatch.expected = list_members(schema, {last.name, last.length});
+    if (!mismatch.expected.empty()) return mismatch.found = "another", mismatch;
+  }
+  const rapidjson::Value& wanted = schema[mismatch.keyword.c_str()];
   const bool is_bound = mismatch.keyword == "minimum" || mismatch.keyword == "maximum";
   if (is_bound &&
       schema.HasMember(mismatch.keyword == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum")) {
     mismatch.keyword = mismatch.keyword == "minimum" ? "exclusiveMinimum" : "exclusiveMaximum";
   }
-  if (mismatch.keyword == "required") {
-    mismatch.expected = find_missing(wanted->value, text, feed.at()) + " (required)";
-    mismatch.found = "no such member";
-  } else {
-    const bool is_name = mismatch.keyword == "type" && wanted->value.IsString();
-    mismatch.expected = mismatch.keyword + ' ' +
-                        cut(is_name ? std::string(text_of(wanted->value)) : print(wanted->value));
-  }
+  const bool is_name = mismatch.keyword == "type" && wanted.IsString();
+  mismatch.expected =
+      mismatch.keyword + ' ' + cut(is_name ? std::string(text_of(wanted)) : print(wanted));
   return mismatch;
 }
 

@@ -180,6 +180,16 @@ def test_annotations_are_enforced(server, python, annotation, valid, invalid):
         assert failed.code == -32602 and failed.message.startswith("params/a"), failed.message
 
 
+def test_a_misspelt_member_of_a_dataclass_is_named(server, python):
+    code = dedent(TAKES).format("a: Event, b: list[Event] = (), c: Optional[Event] = None", "1")
+    running = server(handlers={"f": python(code)})
+    right, wrong = {"name": "x"}, {"name": "x", "weigths": []}
+    for place, params in {"0": [wrong], "1/0": [right, [wrong]], "2": [right, [], wrong]}.items():
+        says = running.error_of("f", params).message
+        assert says == (f"params/{place}/weigths: expected one of the members name, weights; "
+                        "did you mean weights?, found another")
+
+
 def test_dataclasses_are_built(server, python):
     code = dedent(TAKES)
     takes = "a: Event, b: list[Event] = (), c: Optional[Event] = None"

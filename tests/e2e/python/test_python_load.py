@@ -86,9 +86,12 @@ def test_a_class_gets_its_options(server, python):
     """
     running = server(handlers={"f": python(code, "Model", word="x", limit=5, rest=[1, "a"])})
     assert running.call("f") == ["x", 5, [1, "a"]]
-    says = refusal(server, python(code, "Model", word="x", limti=5))
-    assert 'unknown option "limti": nothing reads it' in says.replace("\\", "")
-    assert "unknown option" in refusal(server, python("def run(): pass", word="x"))
+    says = refusal(server, python(code, "Model", word="x", limti=5)).replace("\\", "")
+    assert says.endswith('unknown option "limti": nothing reads it; did you mean limit?')
+    says = refusal(server, python(code, "Model", word="x", size=5))
+    assert says.endswith("nothing reads it; known: limit, rest, word")
+    says = refusal(server, python("def run(): pass", word="x"))
+    assert says.endswith("nothing reads it; known: none")
 
 
 @pytest.mark.parametrize(

@@ -57,8 +57,8 @@ class Handler:
             raise Refused(f"{target}: expected a function or a class, found {type(found).__name__}")
         if inspect.iscoroutinefunction(self.run or self.run_batch):
             raise Refused(f"{target}: expected def, found async def: a worker runs one job at once")
-        if options.unread:
-            raise Refused(f'{target}: unknown option "{min(options.unread)}": nothing reads it')
+        if fault := options.fault():
+            raise Refused(f"{target}: {fault}")
         self.signature = Signature(self.run)
 
     def warm_up(self):

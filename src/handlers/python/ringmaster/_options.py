@@ -1,5 +1,6 @@
 """The further keys of a handler's section, as its class gets them."""
 
+import difflib
 import json
 from typing import Any, Callable, Iterable
 
@@ -10,7 +11,18 @@ class Options(dict[str, Any]):
     def __init__(self, given: Iterable[tuple[str, str]]):
         values = {key: _value(text) for key, text in given}
         self.unread = set(values)
+        self.known: set[str] = set()  # read by name, whether they are given or not
         super().__init__(values)
+
+    def fault(self) -> str:
+        """Names a key that nothing has read, and what may be meant. Empty: there is none."""
+        if not self.unread:
+            return ""
+        key = min(self.unread)
+        known = sorted(map(str, self.known))
+        nearest = difflib.get_close_matches(key, known, 1)
+        hint = f"did you mean {nearest[0]}?" if nearest else f"known: {', '.join(known) or 'none'}"
+        return f'unknown option "{key}": nothing reads it; {hint}'
 
 
 # What asks for one key, and what gives out whatever keys there are.
@@ -23,6 +35,7 @@ def _noting(name: str) -> Callable[..., Any]:
 
     def method(self, *arguments):
         self.unread.difference_update(arguments[:1] if name in _OF_ONE else self.unread)
+        self.known.update(arguments[:1] if name in _OF_ONE else ())
         return original(self, *arguments)
 
     return method

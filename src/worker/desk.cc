@@ -1,10 +1,12 @@
 #include "worker/desk.h"
 
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <ctime>
 #include <fmt/format.h>
 #include <functional>
+#include <unistd.h>
 
 #include "base/assert.h"
 #include "base/json/scan.h"
@@ -204,6 +206,11 @@ void Desk::fail(const rm_job* job, int32_t code, std::string_view message,
 void Desk::answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,
                   std::string_view details) {
   if (item.is_answered) return;
+  // A handler's fault, which its author should see.
+  if (code == ipc::kResultInvalid) {
+    ::dprintf(STDERR_FILENO, "%s: %.*s\n", handler_->name().c_str(),
+              static_cast<int>(message.size()), message.data());
+  }
   // Longer messages are cut: they are for people. limits.response_bytes is at least this number,
   // and a result of that size always fits.
   constexpr size_t kMessageBytesMax = 1024;

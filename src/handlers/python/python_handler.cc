@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <cstring>
 #include <unistd.h>
+#include <utility>
 
 #include "handlers/python/current_job.h"
 #include "handlers/python/exception.h"
@@ -146,11 +147,11 @@ void PythonHandler::take_results(PyObject* results, const std::vector<Answer*>& 
   const bool is_sequence = PyList_Check(results) || PyTuple_Check(results);
   for (size_t i = 0; i < answers.size(); ++i) {
     if (!is_sequence || static_cast<size_t>(PySequence_Fast_GET_SIZE(results)) != answers.size()) {
-      *answers[i] = {RM_HANDLER_FAILED,
-                     target_ + ": expected run_batch() to return a list of " +
-                         std::to_string(answers.size()) + " results, found " +
-                         (is_sequence ? std::to_string(PySequence_Fast_GET_SIZE(results))
-                                      : Py_TYPE(results)->tp_name)};
+      refuse("expected run_batch() to return a list of " + std::to_string(answers.size()) +
+                 " results, found " +
+                 (is_sequence ? std::to_string(PySequence_Fast_GET_SIZE(results))
+                              : Py_TYPE(results)->tp_name),
+             *answers[i]);
       continue;
     }
     const Ref result = Ref::share(PySequence_Fast_GET_ITEM(results, static_cast<Py_ssize_t>(i)));
@@ -164,11 +165,15 @@ void PythonHandler::take_results(PyObject* results, const std::vector<Answer*>& 
 
 void PythonHandler::take_result(PyObject* result, Answer& answer) {
   if (!is_bytes_like(result)) {
-    if (!writer_.write(result, "result", answer.text))
-      answer = {RM_HANDLER_FAILED, writer_.fault()};
+    if (!writer_.write(result, "result", answer.text)) refuse(writer_.fault(), answer);
   } else if (!append_bytes(result, answer.text)) {
-    answer = {RM_HANDLER_FAILED, "result: " + take_exception_text()};
+    refuse("result: " + take_exception_text(), answer);
   }
+}
+
+void PythonHandler::refuse(std::string why, Answer& answer) const {
+  std::fprintf(stderr, "%s: %s\n", target_.c_str(), why.c_str());
+  answer = {RM_HANDLER_FAILED, std::move(why)};
 }
 
 void PythonHandler::fail(PyObject* exception, Answer& answer) {
@@ -180,9 +185,8 @@ void PythonHandler::fail(PyObject* exception, Answer& answer) {
   PyObject* data = nullptr;
   if (failure && PyArg_ParseTuple(failure.get(), "iUO", &code, &message, &data) != 0) {
     answer = {code == 0 ? RM_HANDLER_FAILED : code, text_of(message)};
-    if (data != Py_None && !writer_.write(data, "data", answer.details)) {
-      answer = {RM_HANDLER_FAILED, writer_.fault()};
-    }
+    if (data != Py_None && !writer_.write(data, "data", answer.details))
+      refuse(writer_.fault(), answer);
     return;
   }
   // The exception's own code has failed, or there is no memory.

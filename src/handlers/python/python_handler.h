@@ -51,6 +51,8 @@ class PythonHandler {
   // Turns the results into answers: results[i] is for *answers[i].
   void take_results(PyObject* results, const std::vector<Answer*>& answers);
   void take_result(PyObject* result, Answer& answer);
+  // For what the handler has returned: fails the job, and prints why, as of an exception.
+  void refuse(std::string why, Answer& answer) const;
   void fail(PyObject* exception, Answer& answer);
   [[noreturn]] void end_worker();
 

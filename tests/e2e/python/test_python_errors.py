@@ -150,6 +150,18 @@ def test_a_traceback_is_bounded(server, python):
     assert sum(len(line) for line in running.lines if "event=output" in line) < 12_000
 
 
+def test_a_result_that_is_no_json_is_logged(server, python):
+    """The author of the handler should see it, not only the client."""
+    running = server(handlers={"f": python("""
+        def run(what):
+            return {"nan": [float("nan")], "bytes": b"[1"}[what]
+    """)})
+    assert running.error_of("f", ["nan"]).code == -32000
+    running.wait_for_line(r'event=output .*method=f text="\S*handler.py:run: result\[0\]: NaN is')
+    assert running.error_of("f", ["bytes"]).code == -32603
+    running.wait_for_line("event=output .*method=f text=.f: the handler's result is not JSON: exp")
+
+
 def test_a_body_that_is_no_json_is_the_upstreams_fault(server, python):
     running = server(
         handlers={

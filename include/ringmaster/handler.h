@@ -104,6 +104,8 @@ typedef struct rm_host {
   /* 1: `debug` in [workers] is true. Details may then tell of the handler's code: a stack, values.
    * 0: clients must not learn such things. */
   uint32_t debug;
+  /* `limits.response_bytes`: the longest result, and the longest message with its details. */
+  uint64_t response_bytes;
 } rm_host;
 
 /* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string, a

@@ -53,6 +53,7 @@ class WorkerPort {
   void finish();
 
   std::string_view bytes(View view) const;
+  uint64_t result_bytes() const { return result_bytes_; }  // as in Geometry
   // Room for a result in the ring. Waits while the ring is full until the master takes results.
   // Null: longer than Geometry::result_bytes.
   char* reserve(size_t size);

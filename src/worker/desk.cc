@@ -42,6 +42,7 @@ const rm_host kHost = {
       the_desk->fail(job, code, {message, message_size}, {details.data, details.size});
     },
     0,
+    0,
 };
 
 static_assert(ipc::kReadablePadding >= RINGMASTER_READABLE_PADDING);
@@ -125,6 +126,7 @@ void Desk::run(const Handler& handler) {
   if (measures_cpu_) cpu_begun_ns_ = cpu_time_ns();
   rm_host host = kHost;
   host.debug = handler.is_debugged();
+  host.response_bytes = port_.result_bytes();
   handler.run(host, jobs_, count_);
   for (size_t i = 0; i < count_; ++i) {
     answer(items_[i], ipc::kResultInvalid, fmt::format("handler {} gave no answer", handler.name()),

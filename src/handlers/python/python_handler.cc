@@ -69,7 +69,7 @@ void send(const rm_host& host, const rm_job& job, const Answer& answer) {
 }  // namespace
 
 void PythonHandler::run(const rm_host& host, std::span<const rm_job> jobs) {
-  is_debugged_ = host.debug != 0;
+  debug_bytes_ = host.debug != 0 ? host.response_bytes : 0;
   const bool is_batch = run_.get() == Py_None || (jobs.size() > 1 && run_batch_.get() != Py_None);
   const size_t together = is_batch ? jobs.size() : 1;
   for (size_t i = 0; i < jobs.size(); i += together)
@@ -177,9 +177,8 @@ void PythonHandler::refuse(std::string why, Answer& answer) const {
 }
 
 void PythonHandler::fail(PyObject* exception, Answer& answer) {
-  PyObject* const is_debugged = is_debugged_ ? Py_True : Py_False;
   const Ref failure =
-      Ref::own(PyObject_CallFunctionObjArgs(failure_.get(), exception, is_debugged, nullptr));
+      Ref::own(PyObject_CallFunction(failure_.get(), "OK", exception, debug_bytes_));
   int code = 0;
   PyObject* message = nullptr;
   PyObject* data = nullptr;

@@ -66,7 +66,7 @@ class PythonHandler {
   JsonWriter writer_;
   std::vector<Answer> answers_;  // of the jobs in hand
   volatile std::sig_atomic_t has_several_ = 0;
-  bool is_debugged_ = false;  // rm_host::debug
+  unsigned long long debug_bytes_ = 0;  // for an error that tells of the code; 0: none may
   size_t uncollected_jobs_ = 0;
 };
 

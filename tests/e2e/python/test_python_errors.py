@@ -150,6 +150,21 @@ def test_a_traceback_is_bounded(server, python):
     assert sum(len(line) for line in running.lines if "event=output" in line) < 12_000
 
 
+@pytest.mark.parametrize(
+    "message", ["'said'", "'\\x01' * 600", "'\u20ac' * 1000", "'\\ud800' * 150"]
+)
+def test_a_traceback_is_cut_to_fit_a_response(server, python, message):
+    running = server(
+        workers={"debug": True}, limits={"response_bytes": 1024},
+        handlers={"f": python(f"def run():\n    raise ValueError({message})")},
+    )
+    failed = running.error_of("f")
+    assert failed.code == -32000 and failed.message.startswith("ValueError: ")
+    if message == "'said'":
+        traceback = failed.data["details"]["traceback"]
+        assert traceback.startswith("Traceback (most") and traceback.endswith("ValueError: said\n")
+
+
 def test_a_result_that_is_no_json_is_logged(server, python):
     """The author of the handler should see it, not only the client."""
     running = server(handlers={"f": python("""

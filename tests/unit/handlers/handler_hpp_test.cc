@@ -102,7 +102,7 @@ void fail_with_details(const rm_job* job, int32_t code, const char* message, siz
 void fail(const rm_job* job, int32_t code, const char* message, size_t size) {
   fail_with_details(job, code, message, size, {});
 }
-const rm_host kHost = {reserve, commit, fail, fail_with_details, 0};
+const rm_host kHost = {reserve, commit, fail, fail_with_details, 0, 1024};
 
 struct Library {};  // as RINGMASTER_HANDLER makes one
 

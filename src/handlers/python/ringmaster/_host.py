@@ -8,6 +8,7 @@ import dataclasses
 import datetime
 import gc
 import inspect
+import json
 import os
 import signal
 import sys
@@ -26,6 +27,7 @@ from ringmaster._signature import Signature
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000
+MESSAGE_BYTES = 1024  # the server cuts longer ones
 OVERRAN = -32012  # RM_OVERRAN of handler.h
 
 
@@ -115,20 +117,36 @@ class Overrun(KeyboardInterrupt):
     """Raised in a job shortly before its worker is ended. Its stack is in the log already."""
 
 
-def failure(error: BaseException, is_debugged: bool) -> tuple[int, str, Any]:
-    """Code, message and data that answer the job. What the handler did not mean is logged."""
+def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
+    """Code, message and data that answer the job. What the handler did not mean is logged.
+
+    `debug_bytes`: so many bytes message and data may have together, if data may tell of the code;
+    0: it may not.
+    """
     if isinstance(error, ringmaster.Error):
         return error.code, str(error), error.data
     if isinstance(error, Overrun):
         return OVERRAN, str(error), None
-    text = "".join(traceback.format_exception(error))
-    if len(text) > TRACEBACK_CHARACTERS:
-        half = TRACEBACK_CHARACTERS // 2
-        text = f"{text[:half]}\n...\n{text[-half:]}"
+    text = _cut("".join(traceback.format_exception(error)), TRACEBACK_CHARACTERS)
     sys.stderr.write(text)
     sys.stderr.flush()
     message = ": ".join(filter(None, [type(error).__name__, str(error)]))
-    return -32000, message, {"traceback": text} if is_debugged else None
+    room = debug_bytes - min(_size(message), MESSAGE_BYTES)
+    characters = TRACEBACK_CHARACTERS if debug_bytes else 0
+    while characters and _size(json.dumps({"traceback": text}, ensure_ascii=False)) >= room:
+        characters //= 2
+        text = _cut(text, characters)
+    return -32000, message, {"traceback": text} if characters else None
+
+
+def _cut(text: str, characters: int) -> str:
+    """Without the middle of a longer text."""
+    half = characters // 2
+    return text if len(text) <= characters else f"{text[:half]}\n...\n{text[len(text) - half:]}"
+
+
+def _size(text: str) -> int:
+    return len(text.encode(errors="backslashreplace"))
 
 
 def interrupt(*_):

@@ -1,8 +1,9 @@
 #include "cli/dev.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fmt/format.h>
+#include <mutex>
 #include <rapidjson/document.h>
 #include <string>
 #include <system_error>
@@ -31,7 +32,28 @@ constexpr uint64_t kTimeoutMs = config::kHourMs;
 // What _dev.py prints.
 struct Functions {
   std::string configuration;
+  std::vector<std::string> files;
   std::vector<std::string> calls;
+};
+
+// The names of the files that make up the served one. A thread of libuv's pool finds them, and the
+// event loop asks for them.
+class Files {
+ public:
+  explicit Files(const std::string& file) : names_{std::filesystem::path(file).filename().string()} {}
+
+  void set(std::vector<std::string> names) {
+    const std::lock_guard lock(mutex_);
+    names_ = std::move(names);
+  }
+  bool has(const std::string& name) const {
+    const std::lock_guard lock(mutex_);
+    return std::ranges::find(names_, name) != names_.end();
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<std::string> names_;
 };
 
 std::string text_of(const rapidjson::Value& value) {
@@ -55,17 +77,28 @@ class TerminalMode {
   const bool is_terminal_;
 };
 
-// Logs the handlers that are left out.
-tl::expected<Functions, Problems> list_functions(const std::string& file) {
+// The path of _dev.py. Fails for a file that is not there, too: no save would mend that.
+Result<std::string> find_program(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) {
-    return tl::unexpected(Problems{file + ": no such file" + config::did_you_mean_file(file)});
+    return fail(ExitCode::kConfig, file + ": no such file" + config::did_you_mean_file(file));
   }
   const auto library =
       config::Paths(file, config::default_handler_folders()).find_library("python");
-  if (!library) return tl::unexpected(Problems{library.error()});
-  const std::string program =
-      std::filesystem::path(*library).replace_extension() / "ringmaster/_dev.py";
+  if (!library) return fail(ExitCode::kConfig, library.error());
+  return (std::filesystem::path(*library).replace_extension() / "ringmaster/_dev.py").string();
+}
+
+std::vector<std::string> texts_of(const rapidjson::Value& values) {
+  std::vector<std::string> texts;
+  for (const auto& value : values.GetArray())
+    texts.push_back(text_of(value));
+  return texts;
+}
+
+// Logs the handlers that are left out. `program`: see find_program().
+tl::expected<Functions, Problems> list_functions(const std::string& program,
+                                                 const std::string& file) {
   const Result<std::string> printed = run_program({kPython, "-IB", program, file});
   if (!printed) return tl::unexpected(Problems{printed.error().message});
   rapidjson::Document document;
@@ -74,21 +107,15 @@ tl::expected<Functions, Problems> list_functions(const std::string& file) {
     return tl::unexpected(Problems{file + ": expected text in Unicode, found a lone surrogate"});
   }
   if (document.HasMember("problem")) return tl::unexpected(Problems{text_of(document["problem"])});
-  Functions functions{text_of(document["configuration"]), {}};
-  for (const auto& call : document["calls"].GetArray())
-    functions.calls.push_back(text_of(call));
   for (const auto& one : document["left_out"].GetArray())
     log(Level::kWarning, "left_out", {{"name", text_of(one[0])}, {"why", text_of(one[1])}});
-  return functions;
+  return Functions{text_of(document["configuration"]), texts_of(document["files"]),
+                   texts_of(document["calls"])};
 }
 
-// Like load() of a file with the configuration; problems name the file of Python.
-tl::expected<master::Options, Problems> load(const std::string& file, const std::string& address) {
-  auto functions = list_functions(file);
-  if (!functions) return tl::unexpected(std::move(functions.error()));
-  config::Loaded loaded = config::load_text(file, functions->configuration);
-  if (!loaded.problems.empty()) return tl::unexpected(config::to_strings(loaded.problems));
-  master::Options options = std::move(loaded.options);
+// The settings for one developer at a terminal.
+master::Options adapt(master::Options options, const std::string& address,
+                      master::Development development) {
   options.listen_rpc = {address};
   options.listen_status = "";
   options.worker_count = 1;
@@ -101,8 +128,19 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
     method.timeout_ms = kTimeoutMs;
     method.attempts = 1;  // or a crash would be debugged twice
   }
-  options.development = {file, std::move(functions->calls)};
+  options.development = std::move(development);
   return options;
+}
+
+// Like load() of a file with the configuration; problems name the file of Python.
+tl::expected<master::Options, Problems> load(const std::string& program, const std::string& file,
+                                             const std::string& address, Files& files) {
+  auto functions = list_functions(program, file);
+  if (!functions) return tl::unexpected(std::move(functions.error()));
+  files.set(std::move(functions->files));
+  config::Loaded loaded = config::load_text(file, functions->configuration);
+  if (!loaded.problems.empty()) return tl::unexpected(config::to_strings(loaded.problems));
+  return adapt(std::move(loaded.options), address, {file, std::move(functions->calls)});
 }
 
 }  // namespace
@@ -110,17 +148,27 @@ tl::expected<master::Options, Problems> load(const std::string& file, const std:
 Result<int> dev(const CommandLine& line) {
   if (Status started = start_log(line); !started) return tl::unexpected(started.error());
   const std::string file = config::absolute_path(line.file).string();
+  const Result<std::string> program = find_program(file);
+  if (!program) return tl::unexpected(program.error());
   if (line.print_config) {
-    const auto functions = list_functions(file);
+    const auto functions = list_functions(*program, file);
     if (!functions) return fail(ExitCode::kConfig, functions.error().front());
     std::fputs(functions->configuration.c_str(), stdout);
     return 0;
   }
-  auto options = load(file, line.listen);
-  if (!options) return fail(ExitCode::kConfig, fmt::format("{}", fmt::join(options.error(), "\n")));
+  Files files(file);
+  const auto load_file = [&] { return load(*program, file, line.listen, files); };
+  auto options = load_file();
+  if (!options) {
+    for (const std::string& problem : options.error())
+      log(Level::kError, "not_started", {{"error", problem}});
+    options = adapt({}, line.listen, {file, {}});  // no methods: it waits for a save
+    options->config_file = file;
+  }
   const TerminalMode restored_at_end;
   return static_cast<int>(
-      master::serve(std::move(*options), [&] { return load(file, line.listen); }));
+      master::serve(std::move(*options), load_file,
+                    [&files](const std::string& name) { return files.has(name); }));
 }
 
 }  // namespace ringmaster::cli

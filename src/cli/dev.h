@@ -2,7 +2,8 @@
 //
 // The handlers' package ringmaster (_dev.py) makes a configuration of the file, which is served as
 // by `ringmaster serve`, but with settings for one developer at a terminal: one worker without a
-// sandbox, on the terminal's stdin and stderr, and time for a debugger. A save is a reload.
+// sandbox, on the terminal's stdin and stderr, and time for a debugger. A save is a reload. A file
+// that cannot be served is waited for: a save may mend it.
 #pragma once
 
 #include "base/status.h"
@@ -10,7 +11,7 @@
 
 namespace ringmaster::cli {
 
-// Returns the exit code of the server. Fails with 78 for a file that cannot be served.
+// Returns the exit code of the server. Fails with 78 for a file that is not there.
 [[nodiscard]] Result<int> dev(const CommandLine& line);
 
 }  // namespace ringmaster::cli

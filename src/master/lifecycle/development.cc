@@ -12,26 +12,23 @@ namespace {
 // Where `ringmaster call` finds a server without --to.
 constexpr std::string_view kDefaultAddress = "127.0.0.1:7070";
 
-// Editors give their temporary files other names, or a dot in front.
-bool is_python(std::string_view name) {
-  return name.ends_with(".py") && !name.starts_with('.');
-}
-
 }  // namespace
 
-DevelopmentConsole::DevelopmentConsole(uv_loop_t* loop, std::function<void()> on_save)
-    : on_save_(std::move(on_save)),
+DevelopmentConsole::DevelopmentConsole(uv_loop_t* loop, IsPart is_part,
+                                       std::function<void()> on_save)
+    : is_part_(std::move(is_part)),
+      on_save_(std::move(on_save)),
       folder_(make_handle<uv_fs_event_t>(loop, this, uv_fs_event_init)),
       rest_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
 
 Status DevelopmentConsole::watch(const std::string& file) {
   const auto on_event = [](uv_fs_event_t* handle, const char* name, int, int) {
-    if (name == nullptr || !is_python(name)) return;
+    auto* self = static_cast<DevelopmentConsole*>(handle->data);
+    if (name == nullptr || !self->is_part_(name)) return;
     const auto on_rest = [](uv_timer_t* timer) {
       static_cast<DevelopmentConsole*>(timer->data)->on_save_();
     };
-    uv_timer_start(static_cast<DevelopmentConsole*>(handle->data)->rest_.get(), on_rest, kRestMs,
-                   0);
+    uv_timer_start(self->rest_.get(), on_rest, kRestMs, 0);
   };
   const std::string folder = std::filesystem::path(file).parent_path().string();
   const int error = uv_fs_event_start(folder_.get(), on_event, folder.c_str(), 0);

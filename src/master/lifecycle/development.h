@@ -2,8 +2,9 @@
 // the file is saved, and prints the calls that a developer may want to try.
 //
 // Processes: the master only.
-// Saves:     many editors write a new file and rename it, so the file's folder is watched. Any file
-//            of Python in the folder counts, since the served one may import it.
+// Saves:     many editors write a new file and rename it, so the file's folder is watched. Of the
+//            files in it those count that the served one imports: a module may write others, each
+//            time that it is loaded.
 #pragma once
 
 #include <functional>
@@ -12,13 +13,15 @@
 
 #include "base/status.h"
 #include "base/uv_handle.h"
+#include "master/lifecycle/serve.h"
 
 namespace ringmaster::master {
 
 class DevelopmentConsole {
  public:
-  // `on_save` is called once the folder has been at rest for kRestMs: a save takes several steps.
-  DevelopmentConsole(uv_loop_t* loop, std::function<void()> on_save);
+  // `on_save` is called once no file that is_part() was saved for kRestMs: a save takes several
+  // steps.
+  DevelopmentConsole(uv_loop_t* loop, IsPart is_part, std::function<void()> on_save);
   static constexpr uint64_t kRestMs = 50;
 
   [[nodiscard]] Status watch(const std::string& file);
@@ -28,6 +31,7 @@ class DevelopmentConsole {
   void print_calls(const std::vector<std::string>& calls, const std::string& address);
 
  private:
+  IsPart is_part_;
   std::function<void()> on_save_;
   std::vector<std::string> printed_;
   UvHandle<uv_fs_event_t> folder_;

@@ -71,7 +71,7 @@ class Server {
   Server(LoadOptions load_options, Loop loop)
       : loop_(std::move(loop)), options_loader_(loop_.get(), std::move(load_options)) {}
 
-  Status start(Options options);
+  Status start(Options options, IsPart is_part);
   ExitCode run();
 
  private:
@@ -122,7 +122,7 @@ class Server {
   ExitCode exit_code_ = ExitCode::kOk;
 };
 
-Status Server::start(Options options) {
+Status Server::start(Options options, IsPart is_part) {
   rollout_ =
       std::make_unique<Rollout>(loop_.get(), recorder_,
                                 Rollout::Events{[this](Deployment& next) { return on_ready(next); },
@@ -143,8 +143,10 @@ Status Server::start(Options options) {
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   if (const std::string& file = options.development.file; !file.empty()) {
-    development_ = std::make_unique<DevelopmentConsole>(loop_.get(), [this] { reload(); });
+    development_ =
+        std::make_unique<DevelopmentConsole>(loop_.get(), std::move(is_part), [this] { reload(); });
     if (Status watched = development_->watch(file); !watched) return watched;
+    if (options.methods.empty()) return log(Level::kInfo, "waiting_for_save"), Status();
   }
   return rollout_->begin(std::move(options));
 }
@@ -227,7 +229,8 @@ Status Server::on_ready(Deployment& next) {
 }
 
 void Server::on_failed(const Error& error) {
-  if (rollout_->serving() != nullptr) return refuse_reload(error.message);
+  if (rollout_->serving() != nullptr || development_ != nullptr)
+    return refuse_reload(error.message);
   log(Level::kError, "not_started", {{"error", error.message}});
   end(error.exit_code);
 }
@@ -249,9 +252,13 @@ void Server::reload() {
 
 void Server::begin_rollout(OptionsLoader::Loaded options) {
   if (!options) {
-    for (const std::string& problem : options.error())
-      log(Level::kError, "bad_configuration", {{"problem", problem}});
-    return refuse_reload(options.error().front());
+    const std::vector<std::string>& problems = options.error();
+    // A developer sees the one problem of a file of Python as it is refused.
+    for (const std::string& problem : problems) {
+      if (development_ == nullptr || problems.size() > 1)
+        log(Level::kError, "bad_configuration", {{"problem", problem}});
+    }
+    return refuse_reload(problems.front());
   }
   Status begun = fit_to_descriptors(*options);
   if (begun) begun = bind(*options);
@@ -262,8 +269,9 @@ void Server::begin_rollout(OptionsLoader::Loaded options) {
 void Server::refuse_reload(const std::string& why) {
   frontend_->forget_bound();
   status_port_->forget_bound();
-  log(Level::kError, "reload_failed", {{"error", why}});
   const Deployment* serving = rollout_->serving();
+  log(Level::kError, serving == nullptr ? "not_started" : "reload_failed", {{"error", why}});
+  if (serving == nullptr) return log(Level::kInfo, "waiting_for_save");  // in development
   reloads_.end(serving->supervisor().generation(), unix_now_s(), why);
   notifier_->ready(status(serving));
 }
@@ -378,7 +386,7 @@ ExitCode Server::run() {
 
 }  // namespace
 
-ExitCode serve(Options options, LoadOptions load_options) {
+ExitCode serve(Options options, LoadOptions load_options, IsPart is_part) {
   ::setproctitle("-ringmaster: master %s", options.config_file.c_str());
   const auto refuse = [](const Error& error) {
     log(Level::kError, "not_started", {{"error", error.message}});
@@ -392,7 +400,8 @@ ExitCode serve(Options options, LoadOptions load_options) {
   ExitCode exit_code = ExitCode::kOk;
   {
     Server server(std::move(load_options), std::move(*loop));
-    if (Status started = server.start(std::move(options)); !started) return refuse(started.error());
+    Status started = server.start(std::move(options), std::move(is_part));
+    if (!started) return refuse(started.error());
     exit_code = server.run();
   }  // the last crashes are written, and logged, by then
   if (exit_code == ExitCode::kOk) log(Level::kInfo, "stopped");

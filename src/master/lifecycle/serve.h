@@ -15,10 +15,14 @@ namespace ringmaster::master {
 // Loads the configuration anew: the options, or all problems, each a line.
 using LoadOptions = std::function<tl::expected<Options, std::vector<std::string>>()>;
 
+// In development: whether a save of the file of this name, beside the served one, is a reload.
+using IsPart = std::function<bool(const std::string& name)>;
+
 // Serves until TERM or QUIT (finishes admitted requests) or INT (stops now). Logs why it ends
 // otherwise. Leaves no process behind. Signals besides: HUP: calls `load_options` and serves the
 // result once it is ready; on any failure it goes on as before · TTIN, TTOU: one worker more, one
 // fewer · USR1: opens the log file again. Another thread calls `load_options`.
-[[nodiscard]] ExitCode serve(Options options, LoadOptions load_options);
+// In development a start that fails is no end: it waits for a save, and so it does without methods.
+[[nodiscard]] ExitCode serve(Options options, LoadOptions load_options, IsPart is_part = {});
 
 }  // namespace ringmaster::master

@@ -37,7 +37,9 @@ Outputs::Outputs(uv_loop_t* loop, uint32_t worker_slots, bool is_development, Ev
 }
 
 int Outputs::input() const {
-  return is_development_ ? STDIN_FILENO : -1;
+  const bool is_in_background =
+      ::isatty(STDIN_FILENO) == 1 && ::tcgetpgrp(STDIN_FILENO) != ::getpgrp();
+  return is_development_ && !is_in_background ? STDIN_FILENO : -1;
 }
 
 Result<Fd> Outputs::open(uint32_t source) {

@@ -2,7 +2,8 @@
 //
 // Each worker, and the fork server, has one end of a socket pair of its own as stdout and stderr.
 // In development (`ringmaster dev`) the processes have the master's stdin and stderr instead, so
-// that a debugger can talk with the terminal, and nothing of it is logged.
+// that a debugger can talk with the terminal, and nothing of it is logged. A master in the
+// background of a terminal keeps its stdin from them: what is typed there is for another program.
 // Processes: the master only.
 // Blocking:  reads never wait: the other end is the master's alone, so no other process can clear
 //            its O_NONBLOCK. A pipe would not do: whatever its flags, its reader waits for a lock

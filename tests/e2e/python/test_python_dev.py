@@ -104,9 +104,9 @@ def test_a_save_is_served(dev, hello):
 
 
 BROKEN = {
-    "x = 1\ndef one(:": "event=bad_configuration problem=.*hello.py:2: SyntaxError",
-    "x = 1\ny = 1 / 0\ndef one(): pass": "event=reload_failed .*hello.py:2: ZeroDivisionError",
-    "def _one(): pass": "event=bad_configuration problem=.*expected a public function",
+    "x = 1\ndef one(:": r"hello.py:2: SyntaxError",
+    "x = 1\ny = 1 / 0\ndef one(): pass": r"hello.py:2: ZeroDivisionError",
+    "def _one(): pass": r"expected a public function",
 }
 
 
@@ -115,12 +115,77 @@ def test_a_broken_save_leaves_the_former_version(dev, hello):
     for code, says in BROKEN.items():
         seen = len(running.lines)
         hello(code)
-        running.wait_for_line(says, seen)
+        running.wait_for_line(f"event=reload_failed .*{says}", seen)
         assert running.call("one") == 1
+        # Besides the traceback, one line says why.
+        assert sum(says in line for line in running.lines[seen:]) == 1
     seen = len(running.lines)
     hello("def one(): return 11")
     running.wait_for_line("event=reloaded", seen)
     assert running.call("one") == 11
+
+
+@pytest.mark.parametrize("code", BROKEN)
+def test_a_file_that_is_broken_at_the_start_is_waited_for(dev, hello, code):
+    running = dev(hello(code))
+    running.wait_for_line(f"event=not_started .*{BROKEN[code]}")
+    running.wait_for_line("event=waiting_for_save")
+    seen = len(running.lines)
+    hello("def (")
+    running.wait_for_line("event=not_started .*SyntaxError", seen)
+    hello("def one(): return 1")
+    assert running.wait_until_ready().call("one") == 1
+    seen = len(running.lines)
+    hello("def one(): return 2")
+    running.wait_for_line("event=reloaded", seen)
+    assert running.call("one") == 2
+
+
+def test_of_other_files_only_those_that_are_imported_count(dev, hello, tmp_path):
+    """Or a module that writes one would be loaded without end."""
+    helper = tmp_path / "helper.py"
+    helper.write_text("import deeper")
+    (tmp_path / "deeper.py").write_text("y = 1")
+    code = """
+        import pathlib, time
+        import helper
+        pathlib.Path(__file__).with_name("written.py").write_text(f"x = {time.time()}")
+        def one(): return helper.deeper.y
+    """
+    running = dev(hello(code)).wait_until_ready()
+    for y in (2, 3):
+        seen = len(running.lines)
+        (tmp_path / "deeper.py").write_text(f"y = {y}")
+        running.wait_for_line("event=reloaded", seen)
+        assert running.call("one") == y
+    assert sum("event=reloading" in line for line in running.lines) == 2
+
+
+def test_what_is_wrong_with_a_result_is_shown(dev, hello):
+    running = dev(hello("def nan(): return [float('nan')]\ndef text(): return b'x'"))
+    running.wait_until_ready()
+    assert running.error_of("nan").message == "result[0]: NaN is no JSON"
+    running.wait_for_line(r"hello.py:nan: result\[0\]: NaN is no JSON$")
+    assert running.error_of("text").code == -32603
+    running.wait_for_line("^text: the handler's result is not JSON: ")
+
+
+def test_in_the_background_the_terminal_is_left_alone(server, hello):
+    """What is typed there is for the program in the foreground."""
+    ours, theirs = pty.openpty()
+    os.set_blocking(ours, False)
+    file = hello("import sys\ndef read(): return sys.stdin.read()")
+    script = 'exec < "$0"; set -m; "$@" & echo $!; wait'
+    process = Process.start(["bash", "-c", script, os.ttyname(theirs), server.program, "dev", file,
+                             "--listen", "127.0.0.1:0"], env={"TERM": "dumb"})
+    server.servers.append(Server(process, file))
+    running = server.servers[-1].wait_until_ready()
+    assert running.call("read") == ""
+    wait_until(lambda: process.output, "the number of the job")
+    os.kill(int(process.output[0]), signal.SIGTERM)
+    assert process.wait() == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 def test_a_breakpoint_is_a_prompt_in_the_terminal(dev, hello):

@@ -4,11 +4,13 @@ It parses the file and does not import it. It prints a JSON object: either `prob
 cannot be served, or these members:
 
 configuration  the text of a configuration that serves the functions, to lie beside the file
+files          the names of the file and of the files beside it that it imports
 calls          what follows `ringmaster call`, for each method
 left_out       [name, why] of each handler that cannot be served without a configuration
 """
 
 import ast
+import contextlib
 import json
 import os
 import shlex
@@ -132,6 +134,31 @@ def _section(file: str, name: str, call: str) -> str:
             f"[methods.{key}]\nsteps = [{{ run = {quoted} }}]\n# timeout_ms = 1000\n")
 
 
+def _imported(tree: ast.Module) -> list[str]:
+    """The first part of each module's name, but for relative imports: the file is in no package."""
+    names: list[str] = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.append(node.module)
+    return [name.partition(".")[0] for name in names]
+
+
+def _files(path: Path, tree: ast.Module) -> list[str]:
+    """The file, and what it and the others import from its folder, there or not there yet."""
+    names, unread = {path.name}, [tree]
+    while unread:
+        for module in _imported(unread.pop()):
+            file = path.with_name(f"{module}.py")
+            if file.name in names:
+                continue
+            names.add(file.name)
+            with contextlib.suppress(OSError, SyntaxError, ValueError, RecursionError):
+                unread.append(ast.parse(file.read_bytes()))
+    return sorted(names)
+
+
 def describe(path: Path) -> dict[str, Any]:
     tree = ast.parse(path.read_bytes(), str(path))
     # Of two with the same name Python keeps the last.
@@ -156,6 +183,7 @@ def describe(path: Path) -> dict[str, Any]:
     sections = [_section(path.name, name, call) for name, call in calls.items()]
     return {
         "configuration": "\n".join([head, *(f"# {note}" for note in notes), *sections]),
+        "files": _files(path, tree),
         "calls": list(calls.values()),
         "left_out": list(left_out.items()),
     }

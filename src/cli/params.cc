@@ -1,5 +1,8 @@
 #include "cli/params.h"
 
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
 #include <fmt/format.h>
 #include <fstream>
 #include <iostream>
@@ -17,13 +20,17 @@ constexpr size_t kShownBytesMax = 200;  // of params that are wrong
 Result<std::string> read_text_argument(std::string_view what, const std::string& given) {
   const bool is_stdin = given == "-";
   if (!is_stdin && !given.starts_with('@')) return given;
+  errno = 0;
   std::ifstream file;
   if (!is_stdin) file.open(given.substr(1));
   std::ostringstream text;
   if (!(text << (is_stdin ? std::cin.rdbuf() : file.rdbuf()))) {
+    const bool is_unread = is_stdin ? std::ferror(stdin) != 0 : errno != 0;
+    const std::string why =
+        is_unread ? fmt::format("cannot be read: {}", std::strerror(errno)) : "is empty";
     return fail(ExitCode::kUsage,
-                fmt::format("{} {}, which cannot be read or is empty", what,
-                            is_stdin ? "on stdin" : "to be in " + given.substr(1)));
+                fmt::format("{} {}, which {}", what,
+                            is_stdin ? "on stdin" : "to be in " + given.substr(1), why));
   }
   return text.str();
 }

@@ -64,15 +64,50 @@ Result<std::pair<std::string, std::string>> read_input(const std::string& given)
   return std::pair(name, std::move(*output));
 }
 
+bool runs(const master::Step& step, size_t handler) {
+  const auto* const run = std::get_if<master::RunStep>(&step);
+  return run != nullptr && run->handler == handler;
+}
+
 // The first method that runs the handler, as the handler is told; its own name if there is none.
 std::string find_method(const master::Options& options, size_t handler) {
   for (const master::Method& method : options.methods) {
     for (const master::Step& step : method.steps) {
-      const auto* const run = std::get_if<master::RunStep>(&step);
-      if (run != nullptr && run->handler == handler) return method.name;
+      if (runs(step, handler)) return method.name;
     }
   }
   return options.handlers[handler].name;
+}
+
+const std::string& name_of(const master::Step& step, const master::Options& options) {
+  if (const auto* const run = std::get_if<master::RunStep>(&step))
+    return options.handlers[run->handler].name;
+  return options.upstreams[std::get<master::FetchStep>(step).upstream].name;
+}
+
+// Fails for an input that no method brings the handler. A handler that no method runs may have any.
+Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inputs,
+                    const master::Options& options, size_t handler) {
+  std::vector<std::string_view> known;
+  bool is_run = false;
+  for (const master::Method& method : options.methods) {
+    for (auto step = method.steps.begin(); step != method.steps.end(); ++step) {
+      if (!runs(*step, handler)) continue;
+      is_run = true;
+      for (auto before = method.steps.begin(); before != step; ++before)
+        known.push_back(name_of(*before, options));
+    }
+  }
+  for (const auto& [name, output] : inputs) {
+    if (!is_run || std::ranges::find(known, name) != known.end()) continue;
+    const std::string hint = did_you_mean(name, known);
+    const std::string names = known.empty() ? "none" : fmt::format("{}", fmt::join(known, ", "));
+    return fail(
+        ExitCode::kUsage,
+        fmt::format("run: --input {}: no method has such a step before {}{}", name,
+                    options.handlers[handler].name, hint.empty() ? "; known: " + names : hint));
+  }
+  return {};
 }
 
 Result<size_t> find_handler(const master::Options& options, const std::string& name) {
@@ -123,6 +158,8 @@ Result<int> run_job(const CommandLine& line, std::span<char* const> words) {
   const master::Options& options = loaded.options;
   const Result<size_t> handler = find_handler(options, line.handler);
   if (!handler) return tl::unexpected(handler.error());
+  if (Status known = check_inputs(job.inputs, options, *handler); !known)
+    return tl::unexpected(known.error());
   job.method = find_method(options, *handler);
   std::signal(SIGPIPE, SIG_IGN);  // as in a worker
   const uint64_t response_bytes = options.limits.response_bytes;

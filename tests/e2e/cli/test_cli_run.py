@@ -35,9 +35,12 @@ def ringmaster(build):
 
 @pytest.fixture
 def run(ringmaster, tmp_path, python):
-    """run(ARGUMENT...): of the handlers `f`, in Python, and `echo`. `f` is run by method `m`."""
+    """run(ARGUMENT...): of the handlers `f`, in Python, and `echo`. `f` is run by method `m`, after
+    the steps `users` and `more`."""
     handlers = {"f": python(HANDLER), "echo": {}}
-    methods = {"m": {"steps": [{"run": "f"}]}, "f": {"steps": [{"run": "echo"}]}}
+    handlers |= {name: python("def run(): pass", file=name) for name in ("users", "more")}
+    methods = {"m": {"steps": [{"run": name} for name in ("users", "more", "f")]},
+               "f": {"steps": [{"run": "echo"}]}}
     config = tmp_path / "run.toml"
     config.write_text(configuration(handlers=handlers, methods=methods))
     return lambda *arguments, **options: ringmaster("run", "-c", config, *arguments, **options)
@@ -118,6 +121,13 @@ def test_a_handler_that_does_not_load_exits_78(ringmaster, tmp_path, python):
         (["eco"], "has no [handlers.eco]; did you mean echo?"),
         (["echo", "5"], "run: expected PARAMS to be a JSON object or array, found 5"),
         (["echo", "--input", "users"], "expected --input NAME=JSON or NAME=@FILE, found users"),
+        (["f", "--input", "user=1"],
+         "--input user: no method has such a step before f; did you mean users?"),
+        (["f", "--input", "x=1"], "no method has such a step before f; known: users, more"),
+        (["users", "--input", "x=1"], "no method has such a step before users; known: none"),
+        (["echo", "@absent"], "PARAMS to be in absent, which cannot be read: No such file or dir"),
+        (["echo", "@/dev/null"], "PARAMS to be in /dev/null, which is empty"),
+        (["echo", "@/"], "PARAMS to be in /, which cannot be read: Is a directory"),
         (["echo", *["--input", "a=1"] * 8], "expected at most 7 times --input, found 8"),
         (["--gdb", "echo", "-"], "with --gdb, stdin is gdb's"),
     ],

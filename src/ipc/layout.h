@@ -2,7 +2,7 @@
 //
 //   control   (all: rw)                     master bell, cursor, worker words, ring entries
 //   payload   (master: rw, workers: r)      job headers, then the arena's blocks
-//   results   (master: rw, its worker: rw)  one result ring, a memory for each worker
+//   results   (master: rw, its worker: rw)  a memory for each worker: result ring, sample ring
 //
 // Memory:  offsets and atomics only, never a pointer. Geometry is not in shared memory, where a
 //          worker could change it: the master sends it to the fork server.
@@ -20,7 +20,7 @@
 
 namespace ringmaster::ipc {
 
-inline constexpr uint32_t kLayoutVersion = 6;
+inline constexpr uint32_t kLayoutVersion = 7;
 
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
@@ -71,8 +71,9 @@ struct Geometry {
   uint32_t worker_slots = 0;
   uint32_t ring_entries = 0;
   uint32_t job_slots = 0;
-  uint64_t payload_bytes = 0;  // for blocks, without the headers
-  uint64_t result_bytes = 0;   // the longest result
+  uint32_t samples_stacks = 1;  // 1: workers sample their own stacks
+  uint64_t payload_bytes = 0;   // for blocks, without the headers
+  uint64_t result_bytes = 0;    // the longest result
 
   size_t entries_offset() const { return sizeof(ControlHead) + worker_slots * sizeof(WorkerWords); }
   size_t control_bytes() const { return entries_offset() + ring_entries * sizeof(AtomicWord); }

@@ -41,14 +41,14 @@ MasterPort::MasterPort(Region control, const Geometry& geometry)
       last_result_at_(geometry.worker_slots) {}
 
 Result<Fd> MasterPort::renew_results(uint32_t worker) {
-  const size_t bytes = result_region_bytes(result_bytes_);
+  const size_t bytes = worker_memory_bytes(result_bytes_);
   for (Fd& spare : spares_)
     spare.reset();
   Result<Fd> memory = create_memory("ringmaster-results", bytes);
   if (!memory) return memory;
   Result<Region> region = Region::map(memory->get(), Access::kReadWrite, 0, bytes);
   if (!region) return tl::unexpected(region.error());
-  const ResultReader reader({region->data(), bytes});
+  const ResultReader reader({region->data(), result_region_bytes(result_bytes_)});
   results_[worker].emplace(Results{std::move(*region), reader});
   has_worker_[worker] = true;
   return memory;
@@ -58,6 +58,12 @@ void MasterPort::keep_spares() {
   for (Fd& spare : spares_) {
     if (!spare.is_open()) spare = Fd(::fcntl(event_.get(), F_DUPFD_CLOEXEC, 0));
   }
+}
+
+std::vector<StackSample> MasterPort::samples_of(uint32_t worker, Publication job) const {
+  if (!results_[worker]) return {};
+  const Region& memory = results_[worker]->memory;
+  return ipc::samples_of(sample_ring_in({memory.data(), memory.size()}), job);
 }
 
 size_t MasterPort::wake(size_t count) {

@@ -16,6 +16,7 @@
 #include "ipc/layout.h"
 #include "ipc/region.h"
 #include "ipc/result_ring.h"
+#include "ipc/sample_ring.h"
 
 namespace ringmaster::ipc {
 
@@ -57,6 +58,10 @@ class MasterPort {
   // no further result.
   using TakeResult = std::function<bool(uint32_t worker, const ResultReader::Record& record)>;
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes, uint32_t& damaged);
+
+  // The samples of its stack that the worker has taken while it ran this publication: also of a
+  // worker that was reaped, until renew_results().
+  std::vector<StackSample> samples_of(uint32_t worker, Publication job) const;
 
   size_t worker_slots() const { return worker_words_.size(); }
   // The publications named by a worker's running words; it may have answered some already.

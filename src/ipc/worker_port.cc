@@ -28,7 +28,7 @@ Result<WorkerPort> WorkerPort::open(const Geometry& geometry, uint32_t worker,
   Result<Region> payload =
       Region::map(fds.payload, Access::kReadOnly, 0, geometry.payload_region_bytes());
   if (!payload) return tl::unexpected(payload.error());
-  const size_t bytes = result_region_bytes(geometry.result_bytes);
+  const size_t bytes = worker_memory_bytes(geometry.result_bytes);
   Result<Region> results = Region::map(fds.results, Access::kReadWrite, 0, bytes);
   if (!results) return tl::unexpected(results.error());
   return WorkerPort(std::move(*control), std::move(*payload), std::move(*results), geometry,
@@ -51,7 +51,7 @@ WorkerPort::WorkerPort(Region control, Region payload, Region results, const Geo
       ring_({reinterpret_cast<AtomicWord*>(control_.data() + geometry.entries_offset()),
              geometry.ring_entries},
             head_->cursor),
-      writer_({results_.data(), results_.size()}) {}
+      writer_({results_.data(), result_region_bytes(result_bytes_)}) {}
 
 void WorkerPort::announce_ready() {
   words_->bell.cancel_sleep();

@@ -17,6 +17,7 @@
 #include "ipc/layout.h"
 #include "ipc/region.h"
 #include "ipc/result_ring.h"
+#include "ipc/sample_ring.h"
 
 namespace ringmaster::ipc {
 
@@ -51,6 +52,9 @@ class WorkerPort {
   void wait(uint64_t timeout_ns);
   // Call when all jobs in hand are answered.
   void finish();
+
+  // Where the worker notes its own stack.
+  SampleRing& samples() const { return sample_ring_in({results_.data(), results_.size()}); }
 
   std::string_view bytes(View view) const;
   uint64_t result_bytes() const { return result_bytes_; }  // as in Geometry

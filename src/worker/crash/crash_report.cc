@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <csetjmp>
 #include <csignal>
 #include <cstring>
 #include <execinfo.h>
@@ -39,6 +40,8 @@ size_t page_bytes() {
 
 Report* the_report = nullptr;
 CrashReports::WriteStack the_write_stack = nullptr;
+// Where a fault in try_call() goes on; null: it is a crash.
+thread_local sigjmp_buf* volatile the_refuge = nullptr;
 alignas(64) char the_stack[kStackBytes];  // for a signal after a stack overflow
 
 // By way of a file in memory: a pipe could be full. Only system calls.
@@ -52,6 +55,8 @@ void keep_stack(Report& report) {
 
 // Calls only async-signal-safe functions.
 void on_crash(int signal, siginfo_t* info, void*) {
+  // Only a fault has a code above 0.
+  if (the_refuge != nullptr && info->si_code > 0) siglongjmp(*the_refuge, 1);
   // From here on a second crash, in this function or another thread, ends the process at once.
   for (const int number : kSignals)
     ::signal(number, SIG_DFL);
@@ -148,6 +153,21 @@ Status CrashReports::report_to(uint32_t slot, WriteStack write_stack) {
     if (::sigaction(number, &action, nullptr) != 0) return fail_errno("sigaction", errno);
   }
   return {};
+}
+
+bool CrashReports::try_call(void (*call)()) {
+  struct sigaction present {};
+  if (::sigaction(SIGSEGV, nullptr, &present) != 0 || present.sa_sigaction != on_crash)
+    return false;
+  sigjmp_buf refuge;
+  if (sigsetjmp(refuge, 1) != 0) {
+    the_refuge = nullptr;
+    return false;
+  }
+  the_refuge = &refuge;
+  call();
+  the_refuge = nullptr;
+  return true;
 }
 
 std::string CrashReports::describe(uint32_t slot, int status) {

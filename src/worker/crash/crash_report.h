@@ -44,10 +44,17 @@ class CrashReports {
   // In the worker: sets the signal handlers, but not for signals that already have one (of a
   // sanitizer, or of a handler's library).
   [[nodiscard]] Status report_to(uint32_t slot, WriteStack write_stack);
+  // In a worker, for code that may read memory that it cannot: calls `call`, and returns false if a
+  // fault has ended it. Nothing that it had begun is undone. Where SIGSEGV is not ours (see
+  // report_to()), it returns false and calls nothing. Async-signal-safe.
+  static bool try_call(void (*call)());
+
   // The report of the worker that ended with `status` (of waitpid(2)), as lines: why ("SEGV_MAPERR
   // at 0x8"), then the frames, innermost first, then an empty line and the handler's stack. Empty:
   // there is no report.
   std::string describe(uint32_t slot, int status);
+
+  Symbols& symbols() { return symbols_; }
 
  private:
   std::span<std::byte> pages_;

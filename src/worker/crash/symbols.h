@@ -22,8 +22,18 @@ class Symbols {
   // module's file, as `addr2line -e MODULE 0x1c2f` takes it. Without a name, only the latter;
   // outside of all modules, only the address.
   std::string describe(uintptr_t address);
+  // "parse(char const*) (model.so)": the function only. Without a name, as describe().
+  std::string name(uintptr_t address);
 
  private:
+  struct Place {
+    std::string module;    // its file's name; empty: the address is outside of all modules
+    uintptr_t offset = 0;  // in the module
+    std::string function;  // empty: it has no name
+    uintptr_t function_offset = 0;
+  };
+  Place find(uintptr_t address);
+
   std::map<std::string, SymbolTable> tables_;  // by path
 };
 

@@ -142,4 +142,41 @@ TEST_CASE("crash report: no number of frames that a worker writes is read beyond
   CHECK(end.report.starts_with("sent by process "));
 }
 
+TEST_CASE("crash report: a fault in a call that is tried ends the call, and not the process") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(reports, [] {
+    for (int i = 0; i < 3; ++i) {
+      if (CrashReports::try_call([] { *static_cast<volatile int*>(nullptr) = 1; })) return;
+      if (!CrashReports::try_call([] {})) return;
+    }
+    std::abort();
+  });
+  CHECK(end.signal == SIGABRT);
+  CHECK(end.report.starts_with("sent by process "));
+}
+
+TEST_CASE("crash report: a fault after such a call is a crash") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(reports, [] {
+    CrashReports::try_call([] {});
+    *static_cast<volatile int*>(nullptr) = 1;
+  });
+  CHECK(end.signal == SIGSEGV);
+  CHECK(end.report.starts_with("SEGV_MAPERR at 0x0"));
+}
+
+TEST_CASE("crash report: nothing is tried where faults go to another's handler") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  test::Child child([&] {
+    ::signal(SIGSEGV, SIG_DFL);
+    if (!reports.report_to(kSlot, write_nothing)) return 1;
+    ::signal(SIGSEGV, [](int) { ::_exit(7); });
+    return CrashReports::try_call([] { ::_exit(2); }) ? 3 : 0;
+  });
+  CHECK(child.exit_code() == 0);
+}
+
 }  // namespace ringmaster::worker

@@ -22,6 +22,8 @@
  * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
  *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
  *           SIGRTMAX belongs to the worker, with SA_RESTART, if a handler has an interrupt().
+ *           SIGRTMAX - 1 does, too, and samples the thread in run() each 10 ms of its CPU time,
+ *           unless the configuration says profile = false.
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the

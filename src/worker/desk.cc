@@ -82,6 +82,16 @@ void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   run(handler);
 }
 
+// While params are checked, their item is the one behind the last.
+std::optional<ipc::Publication> Desk::job_at_work() {
+  if (the_desk == nullptr) return std::nullopt;
+  const size_t count = std::min(the_desk->count_ + 1, ipc::kBatchMax);
+  for (const Item& item : std::span(the_desk->items_, count)) {
+    if (!item.is_answered) return item.id;
+  }
+  return std::nullopt;
+}
+
 uint64_t Desk::take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now) {
   const ipc::JobHeader& header = *job.header;
   measures_cpu_ |= header.measures_cpu != 0;

@@ -7,6 +7,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <ringmaster/handler.h>
 #include <span>
 #include <string_view>
@@ -34,6 +35,10 @@ class Desk {
   // Runs a batch of at least one job, all of one handler. REQUIRES: each was checked.
   void serve(std::span<const ipc::WorkerPort::Job> jobs);
 
+  // The job in hand that the worker is at: the first that is not answered. Empty: none, or there is
+  // no Desk. Async-signal-safe.
+  static std::optional<ipc::Publication> job_at_work();
+
   char* reserve(const rm_job* job, size_t size);
   void commit(const rm_job* job, size_t size);
   void fail(const rm_job* job, int32_t code, std::string_view message, std::string_view details);
@@ -41,7 +46,7 @@ class Desk {
  private:
   struct Item {
     ipc::Publication id;
-    bool is_answered = false;
+    bool is_answered = true;
     uint64_t ends_ns = 0;   // when the master ends this worker for it
     uint64_t check_ns = 0;  // how long the check of its params took
     rm_input inputs[ipc::kViewsMax - 1];

@@ -15,6 +15,7 @@
 #include "ipc/worker_port.h"
 #include "worker/confine.h"
 #include "worker/desk.h"
+#include "worker/sampler.h"
 #include "worker/sandbox.h"
 
 namespace ringmaster::worker {
@@ -64,6 +65,11 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   OverrunTimer overrun_timer;
   if (Status created = overrun_timer.create(handlers); !created) return created;
   Desk desk(*port, handlers, methods, overrun_timer);
+  if (options.geometry.samples_stacks != 0) {
+    Status sampling =
+        start_sampling(port->samples(), &Desk::job_at_work, __builtin_frame_address(0));
+    if (!sampling) return sampling;
+  }
   catch_sigterm();
   volunteer_for_oom();
   // The fork server has reported the refused steps already.

@@ -1,10 +1,10 @@
 // Control: the messages between master and fork server, over a SOCK_SEQPACKET pair.
 //
 //   master -> fork server   kGeometry, kConfinement, kHandler and kMethod (one each), kLoad,
-//                       then kFork, kKill and kPing as it likes
+//                       then kFork, kKill, kPing and kName as it likes
 //   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
-//                       then kForked / kForkFailed and kExited for each worker, and kPong for
-//                       each kPing
+//                       then kForked / kForkFailed and kExited for each worker, kPong for
+//                       each kPing, and kNamed for each kName
 //
 // The master never waits for the fork server: an order that does not fit into the socket waits in
 // master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
@@ -47,6 +47,8 @@ enum class ControlType : uint32_t {
   kForkFailed,
   kExited,
   kPong,
+  kName,  // the fork server answers kNamed
+  kNamed,
 };
 
 // The longest text that a message can have.
@@ -60,7 +62,8 @@ struct ControlMessage {
                         // kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
   // system refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the
-  // error; kExited: a crashed worker's report, as lines: why, then its frames
+  // error; kExited: a crashed worker's report, as lines: why, then its frames; kName: addresses of
+  // functions, 8 bytes each; kNamed: their names in the same order, each ended by a NUL
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
   // and stderr; each is closed if the fork server had no free descriptor for it.

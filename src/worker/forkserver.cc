@@ -4,6 +4,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <poll.h>
 #include <sys/prctl.h>
@@ -53,6 +54,7 @@ class ForkServer {
   Result<std::string> load();
   void fork_worker(uint32_t slot, Fd result_memory, Fd output);
   [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server);
+  std::string names_of(std::string_view addresses);
   void reap();
   void end_workers();
 
@@ -140,6 +142,9 @@ Status ForkServer::obey(ControlMessage& message) {
     case ControlType::kPing:
       tell({ControlType::kPong, 0, 0, 0, {}});
       return {};
+    case ControlType::kName:
+      tell({ControlType::kNamed, 0, 0, 0, names_of(message.text)});
+      return {};
     default:
       return fail(ExitCode::kInternal, "a control message that is not for a fork server");
   }
@@ -192,6 +197,16 @@ void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // exit() checks for leaks
 #endif
   ::_exit(served ? 0 : static_cast<int>(served.error().exit_code));
+}
+
+std::string ForkServer::names_of(std::string_view addresses) {
+  std::string names;
+  for (uint64_t address = 0; addresses.size() >= sizeof address;
+       addresses.remove_prefix(sizeof address)) {
+    std::memcpy(&address, addresses.data(), sizeof address);
+    names += reports_.symbols().name(address) + '\0';
+  }
+  return names;
 }
 
 void ForkServer::reap() {

@@ -53,6 +53,14 @@ class Generation {
   void signal_worker(uint32_t slot, int32_t pid, int signal) {
     order({ipc::ControlType::kKill, slot, pid, signal, {}});
   }
+  void name_functions(const std::vector<uint64_t>& addresses) {
+    order({ipc::ControlType::kName,
+           0,
+           0,
+           0,
+           {reinterpret_cast<const char*>(addresses.data()),
+            addresses.size() * sizeof addresses[0]}});
+  }
   void ping_fork_server() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.

@@ -2,9 +2,10 @@
 //
 // The channel is a socket and may be full. The master never waits for it: an order waits here.
 // Pure bookkeeping; the master only.
-// Limits: one order for each worker slot, besides those that configure the fork server before its
-//         first worker. A slot's newest order replaces the one before: SIGKILL replaces SIGTERM,
-//         and a slot is only forked anew once its worker is gone.
+// Limits: one order for each worker slot, a ping and a question for names, besides those that
+//         configure the fork server before its first worker. A slot's newest order replaces the
+//         one before: SIGKILL replaces SIGTERM, and a slot is only forked anew once its worker is
+//         gone.
 #pragma once
 
 #include <cstddef>

@@ -57,6 +57,7 @@ Status Supervisor::start_generation() {
   is_loaded_ = false;
   is_ping_unanswered_ = false;
   descriptions_.clear();
+  names_ = {};
   generation_started_ns_ = now_ns();
   Result<std::unique_ptr<Generation>> started = Generation::start(
       setup_.loop, ++setup_.generations, setup_.geometry, setup_.payload_memory_fd, setup_.handlers,
@@ -187,6 +188,14 @@ void Supervisor::look_at_workers() {
     was_ready_ = true;
     events_.on_ready();
   }
+}
+
+bool Supervisor::try_name(const std::vector<uint64_t>& functions) {
+  if (names_.is_asking()) return false;
+  if (generation_ == nullptr || !is_loaded_) return true;
+  const std::vector<uint64_t> asked = names_.ask(functions);
+  if (!asked.empty()) generation_->name_functions(asked);
+  return asked.empty();
 }
 
 void Supervisor::fork_due() {

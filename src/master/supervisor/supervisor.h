@@ -21,6 +21,7 @@
 #include "ipc/method_spec.h"
 #include "master/pipeline/run_stage.h"
 #include "master/supervisor/frozen_watch.h"
+#include "master/supervisor/function_names.h"
 #include "master/supervisor/generation.h"
 #include "master/supervisor/outputs.h"
 #include "master/supervisor/stall_watch.h"
@@ -78,6 +79,11 @@ class Supervisor {
   const std::string& load_failure() const { return load_failure_; }
   // The sandbox's steps that this system refused to the newest generation, for people. Empty: none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
+  // Asks the fork server for names that these functions of the workers lack. False: its answer has
+  // not come yet.
+  bool try_name(const std::vector<uint64_t>& functions);
+  bool is_naming() const { return names_.is_asking(); }
+  const FunctionNames& names() const { return names_; }
   // The number of the generation; 0: it has died, and the next one has not started yet.
   uint32_t generation() const { return generation_ != nullptr ? generation_->number() : 0; }
   // 0: there is none now.
@@ -150,6 +156,7 @@ class Supervisor {
   std::string load_failure_;
   std::vector<WatchedWorker> watched_;           // by worker slot
   std::optional<ipc::Publication> waiting_job_;  // that no worker had claimed at the last tick
+  FunctionNames names_;                          // of this generation's functions
   FrozenWatch fork_server_watch_;
   StallWatch stall_watch_;
   uint32_t ticks_until_ping_ = 0;

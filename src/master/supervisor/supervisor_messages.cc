@@ -21,6 +21,7 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   if (message.type == ControlType::kDescription) return !is_loaded_ && !are_described;
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
   if (message.type == ControlType::kPong) return is_ping_unanswered_;
+  if (message.type == ControlType::kNamed) return names_.is_asking();
   if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
   if (message.worker >= worker_slots_.slot_count()) return false;
   const WorkerSlots::Slot& slot = worker_slots_.slot(message.worker);
@@ -29,7 +30,8 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
 }
 
 void Supervisor::on_message(const ipc::ControlMessage& message) {
-  if (!is_sane(message)) {
+  const bool is_answer = message.type == ipc::ControlType::kNamed;
+  if (!is_sane(message) || (is_answer && !names_.on_answer(message.text))) {
     // Handlers run in the fork server while they load, and may write anywhere.
     failure_ = Error{ExitCode::kInternal,
                      fmt::format("expected no such control message from the fork server: type {}, "
@@ -41,6 +43,8 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
   switch (message.type) {
     case ipc::ControlType::kPong:
       is_ping_unanswered_ = false;
+      return;
+    case ipc::ControlType::kNamed:
       return;
     case ipc::ControlType::kDescription:
       return descriptions_.push_back(message.text);

@@ -48,6 +48,7 @@ RunStage::RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& schedul
       scheduler_(scheduler),
       ahead_jobs_max_(geometry.ring_entries / 2),
       result_bytes_(geometry.result_bytes),
+      is_profiled_(geometry.samples_stacks != 0),
       events_(events),
       kill_worker_(std::move(kill_worker)),
       recorder_(recorder) {}
@@ -70,6 +71,7 @@ void RunStage::set_port(ipc::MasterPort* port) {
   port_ = port;
   is_damaged_ = false;
   answered_.clear();
+  tail_profile_.clear();
   last_results_.assign(port->worker_slots(), {});
 }
 
@@ -179,6 +181,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
                       .code = record.code,
                       .where = static_cast<uint16_t>(worker),
                       .step = static_cast<uint8_t>(job->step)});
+    if (record.was_run()) profile(*job, worker, run_ns, record.code != ipc::kResultOk, now);
   } else {
     scheduler_.on_returned(job->entry, now);
   }
@@ -192,6 +195,15 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     events_.on_step_failed(*job, error_of(*job, record));
   }
   return true;
+}
+
+void RunStage::profile(const Job& job, uint32_t worker, uint64_t run_ns, bool has_failed,
+                       uint64_t now_ns) {
+  if (!is_profiled_) return;
+  const uint32_t method = job.entry.method;
+  const auto kind = tail_profile_.on_run(method, job.step, run_ns, has_failed, now_ns);
+  if (!kind) return;
+  tail_profile_.add(method, job.step, *kind, run_ns, port_->samples_of(worker, job.publication));
 }
 
 rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {

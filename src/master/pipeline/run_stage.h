@@ -20,6 +20,7 @@
 #include "ipc/master_port.h"
 #include "master/pipeline/job.h"
 #include "master/pipeline/stage_events.h"
+#include "master/pipeline/tail_profile.h"
 #include "master/pipeline/worker_exit.h"
 #include "master/scheduler/scheduler.h"
 
@@ -125,6 +126,9 @@ class RunStage {
     uint64_t since_ns = 0;           // when it was published
   };
   InHand in_hand(uint32_t worker) const;
+  // Of this generation.
+  const TailProfile& tail_profile() const { return tail_profile_; }
+
   // By the worker now in this slot.
   uint64_t finished_jobs(uint32_t worker) const;
   // Jobs in the ring or with a worker; results so far.
@@ -148,6 +152,7 @@ class RunStage {
   // False: no publication that is with the workers has this result.
   bool on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, const std::string& cause, uint64_t now_ns);
+  void profile(const Job& job, uint32_t worker, uint64_t run_ns, bool has_failed, uint64_t now_ns);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
 
@@ -156,6 +161,7 @@ class RunStage {
   Scheduler& scheduler_;
   size_t ahead_jobs_max_;  // if so many are published, only an idle worker gets one more
   uint64_t result_bytes_;  // the longest result
+  bool is_profiled_;
   StageEvents& events_;
   KillWorker kill_worker_;
   telemetry::Recorder& recorder_;
@@ -190,6 +196,7 @@ class RunStage {
   // In audit_words(); kept, since to get that much memory takes longer than to look at the words.
   std::vector<ipc::Publication> with_workers_;
   bool is_damaged_ = false;  // this generation's memory
+  TailProfile tail_profile_;
 };
 
 }  // namespace ringmaster::master

@@ -137,6 +137,11 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
                      {.took_ns = now - std::min(job->step_began_ns, now),
                       .where = static_cast<uint16_t>(death.worker),
                       .step = static_cast<uint8_t>(job->step)});
+    if (is_profiled_) {
+      const auto kind = was_ended_by_us ? TailProfile::kSlow : TailProfile::kFailed;
+      tail_profile_.add(job->entry.method, job->step, kind, used_ns,
+                        port_->samples_of(death.worker, id));
+    }
     on_job_lost(*job, death.how, now);
   }
   publish_waiting();

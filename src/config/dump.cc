@@ -93,6 +93,7 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kWorkersKeys, options);
   out += fmt::format("sandbox = {}\n", sandbox_text(options.confinement.sandbox));
   out += fmt::format("user = {}\n", quote_string(options.worker_user));
+  out += fmt::format("profile = {}\n", options.worker_profile);
   out += fmt::format("debug = {}\n", options.worker_debug);
   out += "\n[limits]\n";
   append_numbers(out, kLimitsKeys, options.limits);

@@ -109,6 +109,10 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      "A worker is replaced when it has grown by so many bytes since its start; 0 is never. Shared "
      "models do not count. Set it for handlers that leak.",
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
+    {"profile",
+     "Workers sample their own stacks, each 10 ms of CPU time, and /profile on the status address "
+     "shows what slow jobs do differently. Set false for handlers that cannot bear a signal.",
+     Type::kFlag},
     {"debug",
      "true: when a handler in Python fails with an exception, clients get its traceback, at most "
      "8000 characters of it, as `details.traceback` in the error's `data`. A traceback tells of "

@@ -88,6 +88,7 @@ struct Options {
   std::vector<net::Address> listen_rpc = {"127.0.0.1:7070"};
   net::Address listen_status = "127.0.0.1:7071";  // see admin_server.h; empty: none
   bool is_status_configured = false;              // false: if the address is in use, no status port
+  bool worker_profile = true;                     // see tail_profile.h
   bool worker_debug = false;                      // also in each HandlerSpec
   std::vector<std::string> listen_origins = {};   // see http_policy.h
   std::vector<net::Cidr> allow;                   // clients allowed over TCP; none: all

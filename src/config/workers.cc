@@ -30,9 +30,9 @@ size_t line_of_user(const Value& root) {
 void read_workers(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     if (name == "sandbox") return read_sandbox(problems, entry, options.confinement.sandbox);
-    if (name == "debug") {
+    if (name == "debug" || name == "profile") {
       if (problems.expect(entry, Kind::kBoolean, "true or false"))
-        options.worker_debug = entry.value->boolean;
+        (name == "debug" ? options.worker_debug : options.worker_profile) = entry.value->boolean;
       return;
     }
     const auto user = problems.read_text(entry, "the name or the number of a user");

@@ -21,6 +21,9 @@ class AdminServer::Visit final : net::Connection::Events {
   Visit(AdminServer& server, net::Stream stream)
       : connection(std::move(stream), nullptr, *this, server.limits_, now_ns()), server_(server) {}
 
+  // Answers the request that waits, if its answer is there.
+  void try_answer();
+
   net::Connection connection;
 
  private:
@@ -32,6 +35,8 @@ class AdminServer::Visit final : net::Connection::Events {
   }
   void on_unreadable(rpc::Framer::Event) override { send({400, "expected HTTP/1.1\n"}); }
   void on_ended() override {
+    is_ended_ = true;
+    if (waiting_) return;
     connection.finish();
     server_.finished_.push_back(this);
   }
@@ -43,6 +48,14 @@ class AdminServer::Visit final : net::Connection::Events {
   void send(const PageAnswer& answer, bool is_head = false, std::string_view allow = "");
 
   AdminServer& server_;
+  struct Waiting {
+    std::string path;
+    PageRequest request;
+    bool is_head;
+    uint64_t since_ns;
+  };
+  std::optional<Waiting> waiting_;
+  bool is_ended_ = false;
 };
 
 AdminServer::AdminServer(uv_loop_t* loop, Pages pages)
@@ -119,19 +132,30 @@ bool AdminServer::Visit::on_head(const rpc::HttpReader& head) {
   } else if (head.method() != "GET" && !is_head) {
     send({405, "expected GET or HEAD\n"}, false, "GET, HEAD");
   } else {
-    const PageRequest request{target.substr(std::min(path_end + 1, target.size())),
-                              head.field("accept").find("text/html") != std::string_view::npos};
-    send(server_.answer(page->first, page->second, request), is_head);
+    const std::string_view query = target.substr(std::min(path_end + 1, target.size()));
+    const bool wants_html = head.field("accept").find("text/html") != std::string_view::npos;
+    waiting_ = {page->first, {std::string(query), wants_html}, is_head, now_ns()};
+    try_answer();
   }
   return false;
 }
 
-PageAnswer AdminServer::answer(const std::string& path, const Page& page,
-                               const PageRequest& request) {
+void AdminServer::Visit::try_answer() {
+  if (!waiting_) return;
+  waiting_->request.is_late = now_ns() > waiting_->since_ns + kWaitNs;
+  const std::optional<PageAnswer> answer = server_.answer(waiting_->path, waiting_->request);
+  if (!answer) return;
+  send(*answer, waiting_->is_head);
+  waiting_.reset();
+  if (is_ended_) on_ended();
+}
+
+std::optional<PageAnswer> AdminServer::answer(const std::string& path, const PageRequest& request) {
+  const Page& page = pages_.find(path)->second;
   if (page.kept_ms == 0) return page.answer(request);
   Kept& kept = kept_[path];
   const uint64_t now = now_ns();
-  if (now >= kept.until_ns) kept = {page.answer(request), now + page.kept_ms * kNsPerMs};
+  if (now >= kept.until_ns) kept = {page.answer(request).value(), now + page.kept_ms * kNsPerMs};
   return kept.answer;
 }
 
@@ -148,6 +172,8 @@ void AdminServer::Visit::send(const PageAnswer& answer, bool is_head, std::strin
 }
 
 void AdminServer::flush() {
+  for (const auto& visit : visits_)
+    visit->try_answer();
   accepted_before_ = std::exchange(accepted_, 0);
   for (const Visit* one : std::exchange(finished_, {})) {
     const auto found = find(one);

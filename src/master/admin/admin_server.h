@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/status.h"
 #include "master/admin/page.h"
 #include "net/connection.h"
@@ -24,6 +25,8 @@ namespace ringmaster::master {
 class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
+  // So long a request may wait for an answer that is not there yet.
+  static constexpr uint64_t kWaitNs = 2 * kNsPerS;
 
   AdminServer(uv_loop_t* loop, Pages pages);
   ~AdminServer();
@@ -53,7 +56,7 @@ class AdminServer {
   using Visits = std::vector<std::unique_ptr<Visit>>;
 
   void accept(net::Stream stream);
-  PageAnswer answer(const std::string& path, const Page& page, const PageRequest& request);
+  std::optional<PageAnswer> answer(const std::string& path, const PageRequest& request);
   Visits::iterator find(const Visit* visit);
   void close_stalled();
 

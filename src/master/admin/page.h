@@ -4,14 +4,16 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 namespace ringmaster::master {
 
 struct PageRequest {
-  std::string_view query;   // behind the '?'
+  std::string query;        // behind the '?'
   bool wants_html = false;  // a browser asks
+  bool is_late = false;     // it has waited for AdminServer::kWaitNs
 };
 
 struct PageAnswer {
@@ -22,7 +24,9 @@ struct PageAnswer {
 };
 
 struct Page {
-  std::function<PageAnswer(const PageRequest&)> answer;
+  // Empty: the answer is not there yet; asked again in the next turns of the loop, until the
+  // request is late. REQUIRES: a late request is answered.
+  std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
   // Requests within this time get the same answer again, so that many clients cost no more than one
   // that asks so often. 0: each is answered anew. REQUIRES: if not 0, the answer does not depend on
   // the request.

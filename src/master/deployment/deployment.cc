@@ -3,9 +3,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/nearest.h"
 #include "master/deployment/openrpc.h"
+#include "master/pipeline/profile_view.h"
 #include "master/system/cpu_count.h"
 
 namespace ringmaster::master {
@@ -26,6 +28,7 @@ ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   geometry.job_slots = static_cast<uint32_t>(options.limits.requests_in_flight);
   geometry.payload_bytes = options.limits.payload_memory_bytes;
   geometry.result_bytes = options.limits.response_bytes;
+  geometry.samples_stacks = options.worker_profile ? 1 : 0;
   return geometry;
 }
 
@@ -159,6 +162,23 @@ std::string_view Deployment::nearest_method(std::string_view name) const {
 void Deployment::announce(std::vector<std::string> addresses) {
   addresses_ = std::move(addresses);
   openrpc_ = make_openrpc(options_, descriptions_, addresses_);
+}
+
+std::optional<std::string> Deployment::profile(ProfileForm form, bool is_late) {
+  constexpr uint64_t kKeptNs = 1 * kNsPerS;
+  MadeProfile& made = profiles_[form];
+  if (made.at_ns != 0 && now_ns() < made.at_ns + kKeptNs) return made.text;
+  const TailProfile& profile = dispatcher_->run_stage().tail_profile();
+  const bool is_named = !supervisor_->is_naming() && supervisor_->try_name(functions_of(profile));
+  if (!is_named && !is_late) return std::nullopt;
+  const ProfileNames names{options_.methods, options_.handlers, [this](uint64_t function) {
+                             return supervisor_->names().name(function);
+                           }};
+  made.text = form == ProfileForm::kJson   ? profile_json(profile, names)
+              : form == ProfileForm::kText ? profile_text(profile, names)
+                                           : profile_folded(profile, names);
+  made.at_ns = now_ns();
+  return made.text;
 }
 
 void Deployment::adopt_costs(const Deployment& before) {

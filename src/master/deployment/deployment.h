@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -66,6 +67,11 @@ class Deployment {
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
+  // The tail profile, at most a second old: see pipeline/profile_view.h. Empty: the fork server has
+  // not named all its functions yet. `is_late`: then it is returned without these names.
+  enum class ProfileForm : uint8_t { kJson, kText, kFolded };
+  std::optional<std::string> profile(ProfileForm form, bool is_late);
+
   // Gives its methods the costs that the deployment before has measured of methods with the same
   // names: so a reload under load refuses neither too much nor too little.
   void adopt_costs(const Deployment& before);
@@ -90,6 +96,11 @@ class Deployment {
   std::vector<std::string> descriptions_;  // of the handlers, as the newest generation has them
   std::vector<std::string> addresses_;
   std::string openrpc_;
+  struct MadeProfile {
+    uint64_t at_ns = 0;
+    std::string text;
+  };
+  std::map<ProfileForm, MadeProfile> profiles_;  // as they were made last
   std::unique_ptr<ipc::PayloadStore> store_;
   std::unique_ptr<CrashRecorder> crash_recorder_;
   std::unique_ptr<Dispatcher> dispatcher_;

@@ -56,6 +56,17 @@ Pages make_pages(PageSources sources) {
         return PageAnswer{200, kept_requests_json(sources.recorder, now_ns()) + '\n', kJson};
       },
       kKeptMs};
+  const auto add_profile = [&](const char* path, Deployment::ProfileForm form,
+                               std::string_view type) {
+    pages[path] = {[sources, form, type](const PageRequest& request) -> std::optional<PageAnswer> {
+      const std::optional<std::string> text = sources.profile(form, request.is_late);
+      if (!text) return std::nullopt;
+      return PageAnswer{200, *text, type};
+    }};
+  };
+  add_profile("/profile", Deployment::ProfileForm::kJson, kJson);
+  add_profile("/profile.txt", Deployment::ProfileForm::kText, PageAnswer().type);
+  add_profile("/profile.folded", Deployment::ProfileForm::kFolded, PageAnswer().type);
   return pages;
 }
 

@@ -10,14 +10,18 @@
 //   /requests.json  the recent requests; with ?since=NUMBER those with newer events: see
 //                   requests_json.h
 //   /kept.json      slow and failed requests, see there
+//   /profile        what slow jobs do differently, as JSON; /profile.txt: as a table;
+//                   /profile.folded: its stacks, for flame graphs. See tail_profile.h
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "base/telemetry/recorder.h"
 #include "master/admin/page.h"
 #include "master/admin/server_state.h"
+#include "master/deployment/deployment.h"
 
 namespace ringmaster::master {
 
@@ -25,6 +29,8 @@ struct PageSources {
   std::function<Health()> health;
   std::function<ServerState()> state;
   std::function<std::string()> reloads;  // one line of JSON
+  // See Deployment::profile().
+  std::function<std::optional<std::string>(Deployment::ProfileForm form, bool is_late)> profile;
   const telemetry::Recorder& recorder;
 };
 

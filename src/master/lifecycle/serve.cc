@@ -96,6 +96,7 @@ class Server {
   Health health() const;
   ServerState state() const;
   std::string reloads() const;
+  std::optional<std::string> profile(Deployment::ProfileForm form, bool is_late);
 
   const Loop loop_;  // closed after all handles on it
   telemetry::Recorder recorder_;
@@ -129,8 +130,11 @@ Status Server::start(Options options, IsPart is_part) {
                                                 [this](const Error& error) { on_failed(error); }});
   frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets(), recorder_);
   status_port_ = std::make_unique<AdminServer>(
-      loop_.get(), make_pages({[this] { return health(); }, [this] { return state(); },
-                               [this] { return reloads(); }, recorder_}));
+      loop_.get(),
+      make_pages(
+          {[this] { return health(); }, [this] { return state(); }, [this] { return reloads(); },
+           [this](Deployment::ProfileForm form, bool is_late) { return profile(form, is_late); },
+           recorder_}));
   configuration_ = config::absolute_path(options.config_file).string();
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
@@ -377,6 +381,12 @@ std::string Server::reloads() const {
                       : is_reloading() || is_reload_pending_ ? "reloading"
                                                              : "serving";
   return reloads_.to_json(::getpid(), configuration_, state);
+}
+
+std::optional<std::string> Server::profile(Deployment::ProfileForm form, bool is_late) {
+  Deployment* const serving = rollout_->serving();
+  if (serving != nullptr) return serving->profile(form, is_late);
+  return form == Deployment::ProfileForm::kJson ? "{}" : "";
 }
 
 ExitCode Server::run() {

@@ -47,6 +47,7 @@ const std::string kEveryKey = R"(
     count = 7
     start_timeout_ms = 13
     sandbox = false
+    profile = false
     debug = true
     user = "root"
     max_jobs = 14
@@ -108,6 +109,7 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.confinement.sandbox == ipc::Sandbox::kOff);
   CHECK(options.worker_user == "root");
   CHECK(options.confinement.changes_user == 0);
+  CHECK(!options.worker_profile);
   CHECK(options.worker_debug);
   CHECK(options.handlers.front().debug);
   CHECK(options.worker_max_jobs == 14);

@@ -270,6 +270,10 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "`concurrency`. Set it for a method that must not wait for such jobs. At least one "
      "worker is always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
+    {"slow_ms",
+     "A job is slow when it takes longer, from its admission to its end; 0: none is. Set it above "
+     "the usual p99 of the method.",
+     Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "
      "is replaced with that member of the request's params.",

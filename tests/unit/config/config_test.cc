@@ -28,6 +28,7 @@ const std::string kEveryKey = R"(
     [methods."interests.predict"]   # before what it names
     timeout_ms = 250
     attempts = 3
+    slow_ms = 200
     steps = [{ fetch = "users", body = { user_id = "$params.user_id", n = [1, 2.5, true] } },
              { fetch = "users" }, { run = "interests" }]
     [listen]
@@ -153,6 +154,7 @@ TEST_CASE("config: every key of handlers and methods is read") {
   CHECK(method.name == "interests.predict");
   CHECK(method.timeout_ms == 250);
   CHECK(method.attempts == 3);
+  CHECK(method.slow_ms == 200);
   REQUIRE(method.steps.size() == 3);
   const auto& body = std::get<master::FetchStep>(method.steps[0]).body;
   CHECK(body.source() == R"({"user_id":"$params.user_id","n":[1,2.5,true]})");

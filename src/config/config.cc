@@ -42,6 +42,8 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
       read_fair(problems, entry, options);
     else if (member.key == "crashes")
       read_crashes(problems, entry, paths, options);
+    else if (member.key == "log")
+      read_log(problems, entry, options);
     else if (member.key == "shutdown")
       read_shutdown(problems, entry, options);
     else if (member.key == "upstreams")

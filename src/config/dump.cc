@@ -51,6 +51,11 @@ std::string_view sandbox_text(ipc::Sandbox sandbox) {
   return sandbox == ipc::Sandbox::kFull ? "true" : "false";
 }
 
+std::string access_text(uint64_t every) {
+  if (every == 0) return "\"off\"";
+  return every == 1 ? "\"all\"" : std::to_string(every);
+}
+
 // An array of strings, one for each item, by `text_of`.
 template <class T, class TextOf>
 std::string array_of(const std::vector<T>& items, TextOf text_of) {
@@ -100,6 +105,7 @@ std::string dump(const master::Options& options) {
   out += dump_fair(options.fair);
   out += fmt::format("\n[crashes]\nfolder = {}\n", quote_string(options.crashes.folder));
   append_numbers(out, kCrashesKeys, options.crashes);
+  out += fmt::format("\n[log]\naccess = {}\n", access_text(options.access_log_every));
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {

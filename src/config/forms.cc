@@ -80,6 +80,11 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
       return {R"(true, false or "best-effort")", R"("enum":[true,false,"best-effort"])"};
     case Type::kFairBy:
       return {R"("client" or "none")", R"("enum":["client","none"])"};
+    case Type::kAccess: {
+      Form number = number_form(Type::kCount, min, max);
+      return {"\"off\", \"all\", or " + number.title,
+              fmt::format(R"("anyOf":[{{"enum":["off","all"]}},{{{}}}])", number.members)};
+    }
     case Type::kWeights:
       return {"a table of numbers from 0.001 to 1000",
               R"("type":"object","additionalProperties":)"

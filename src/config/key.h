@@ -25,6 +25,7 @@ enum class Type {
   kMode,
   kSandbox,
   kFairBy,
+  kAccess,
   kWeights,
   kUrl,      // required
   kLibrary,  // by default the handler's own name

@@ -195,6 +195,15 @@ inline constexpr Key<Crashes> kCrashesKeys[] = {
      Type::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
+inline constexpr Key<Options> kLogKeys[] = {
+    {"access",
+     "The access log: a line for each request (event=request) with its client, its code, and how "
+     "long it was fetched, queued and run. \"off\" is none, \"all\" is all, N is one request of N. "
+     "What goes wrong with requests is logged in any case. A line costs the master about as much "
+     "as a small request: under much load take N.",
+     Type::kAccess, 1, 1'000'000},
+};
+
 inline constexpr Key<Options> kShutdownKeys[] = {
     {"grace_ms",
      "How long requests in flight may take to finish after SIGTERM; the others are then answered "
@@ -305,6 +314,7 @@ void for_each_section(See see) {
       kFairKeys);
   see(Section{"crashes", "where the payload of a job that killed its workers is kept"},
       kCrashesKeys);
+  see(Section{"log", "which requests have lines of their own in the log"}, kLogKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
       kUpstreamsKeys);

@@ -108,6 +108,7 @@ struct Options {
   Limits limits;
   Fair fair;
   Crashes crashes;
+  uint64_t access_log_every = 0;  // one line for so many requests; 0: no access log
   std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;

@@ -1,5 +1,8 @@
 #include "config/sections.h"
 
+#include <fmt/format.h>
+#include <utility>
+
 #include "config/addresses.h"
 
 namespace ringmaster::config {
@@ -20,6 +23,25 @@ void read_crashes(Problems& problems, const Entry& section, const Paths& paths, 
     if (path) options.crashes.folder = paths.beside_config(*path);
   };
   read_table(problems, section, kCrashesKeys, options.crashes, read_folder);
+}
+
+void read_log(Problems& problems, const Entry& section, Options& options) {
+  const auto read_access = [&](std::string_view, const Entry& entry) {
+    const Value& value = *entry.value;
+    const uint64_t min = kLogKeys[0].min, max = kLogKeys[0].max;
+    if (value.kind == Kind::kString && value.text == "off") {
+      options.access_log_every = 0;
+    } else if (value.kind == Kind::kString && value.text == "all") {
+      options.access_log_every = 1;
+    } else if (value.kind == Kind::kInteger && std::cmp_greater_equal(value.integer, min) &&
+               std::cmp_less_equal(value.integer, max)) {
+      options.access_log_every = static_cast<uint64_t>(value.integer);
+    } else {
+      problems.add(entry, fmt::format("expected \"off\", \"all\", or {} to {}, found {}", min, max,
+                                      describe(value)));
+    }
+  };
+  read_table(problems, section, kLogKeys, options, read_access);
 }
 
 void read_shutdown(Problems& problems, const Entry& section, Options& options) {

@@ -34,6 +34,8 @@ MUTANTS = {
                            "limits.send_timeout_ms"),
     "unknown key in limits": ("batch_items =", "batch_item =", "limits.batch_item"),
     "unknown key in crashes": ("total_bytes =", "bytes =", "crashes.bytes"),
+    "no access log": ('access = "off"', 'access = "some"', "log.access"),
+    "unknown key in log": ("access =", "acces =", "log.acces"),
     "unknown key in shutdown": ("grace_ms =", "grace_s =", "shutdown.grace_s"),
     "unknown section": ("[shutdown]", "[stop]", "stop"),
     "no url": ('url = "http', '# url = "http', "upstreams.users"),

@@ -326,4 +326,20 @@ TEST_CASE("config: the workers' user is looked up where the server is root, and 
   }
 }
 
+TEST_CASE("config: the access log is off, of all requests, or of one of N") {
+  const Folder folder;
+  const auto every = [&](const std::string& text) {
+    return folder.load(kEcho + text).options.access_log_every;
+  };
+  CHECK(every("") == 0);
+  CHECK(every("[log]\naccess = 'off'") == 0);
+  CHECK(every("[log]\naccess = 'all'") == 1);
+  CHECK(every("[log]\naccess = 100") == 100);
+  for (const std::string bad : {"0", "-1", "1000001", "'some'", "true"}) {
+    CHECK(has_problem(kEcho + "[log]\naccess = " + bad,
+                      ":5: log.access: expected \"off\", \"all\", or 1 to 1000000, found "));
+  }
+  CHECK(has_problem(kEcho + "[log]\nacces = 1", "did you mean access?"));
+}
+
 }  // namespace ringmaster::config

@@ -22,6 +22,7 @@
 #include "master/lifecycle/fd_limit.h"
 #include "master/lifecycle/options_loader.h"
 #include "master/lifecycle/pages.h"
+#include "master/lifecycle/request_log.h"
 #include "master/lifecycle/signals.h"
 #include "master/lifecycle/state_collector.h"
 #include "master/lifecycle/watchdog.h"
@@ -100,6 +101,7 @@ class Server {
 
   const Loop loop_;  // closed after all handles on it
   telemetry::Recorder recorder_;
+  RequestLog request_log_{loop_.get(), recorder_};
   OptionsLoader options_loader_;
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Frontend> frontend_;
@@ -216,6 +218,7 @@ Status Server::on_ready(Deployment& next) {
   if (Status serving = frontend_->serve(next); !serving) return serving;
   status_port_->open();
   configuration_hash_ = configuration_hash(next.options());
+  request_log_.set_options(next.options());
   next.announce(frontend_->addresses());
   const size_t workers = next.supervisor().workers_wanted();
   const size_t methods = next.options().methods.size();

@@ -246,24 +246,13 @@ RunStage::Expired RunStage::expire(Job& job) {
   return Expired::kAbandoned;
 }
 
+// A client's own deadline costs no worker: it is only counted, among the failed requests.
 void RunStage::note_timeout(const Job& job, uint32_t worker) {
-  const uint64_t now = now_ns();
+  if (job.is_client_deadline) return;
   std::vector<LogField> fields = {{"worker", worker}};
   append_job_fields(fields, job);
-  fields.emplace_back("waited_ms", (now - job.admitted_ns) / kNsPerMs);
-  if (!job.is_client_deadline) return log(Level::kWarning, "timeout", fields);
-  ++client_timeouts_.count;
-  client_timeouts_.fields = std::move(fields);
-  log_client_timeouts(now);
-}
-
-void RunStage::log_client_timeouts(uint64_t now_ns) {
-  ClientTimeouts& noted = client_timeouts_;
-  if (noted.count == 0 || now_ns < noted.next_line_ns) return;
-  noted.fields.emplace_back("count", std::exchange(noted.count, 0));
-  log(Level::kWarning, "timeout", noted.fields);
-  noted.fields.clear();
-  noted.next_line_ns = now_ns + kClientTimeoutsNs;
+  fields.emplace_back("waited_ms", (now_ns() - job.admitted_ns) / kNsPerMs);
+  log(Level::kWarning, "timeout", fields);
 }
 
 void RunStage::end_worker_of(const Job& job, const char* why) {

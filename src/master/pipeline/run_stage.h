@@ -64,10 +64,6 @@ class RunStage {
   // no result has come since the last tick. At most one worker in kEndAbandonedNs.
   void end_abandoned(uint64_t now_ns);
   static constexpr uint64_t kEndAbandonedNs = 1'000'000'000;
-  // Each tick: logs the jobs that are past their clients' own deadlines, at most one line in
-  // kClientTimeoutsNs. Clients choose how many there are.
-  void log_client_timeouts(uint64_t now_ns);
-  static constexpr uint64_t kClientTimeoutsNs = 1'000'000'000;
 
   void set_on_crash(OnCrash on_crash) { on_crash_ = std::move(on_crash); }
   void set_on_damage(OnDamage on_damage) { on_damage_ = std::move(on_damage); }
@@ -184,12 +180,6 @@ class RunStage {
   uint64_t results_seen_ = 0;   // at the last end_abandoned()
   bool did_jobs_wait_ = false;  // likewise
   uint64_t next_end_abandoned_ns_ = 0;
-  struct ClientTimeouts {
-    uint64_t count = 0;            // since the last line
-    std::vector<LogField> fields;  // of the last one
-    uint64_t next_line_ns = 0;
-  };
-  ClientTimeouts client_timeouts_;
   // By worker slot: the first job in hand at the last audit, if the worker had answered all of
   // them.
   std::vector<std::optional<ipc::Publication>> answered_;

@@ -111,7 +111,6 @@ void Supervisor::on_tick() {
   look_at_workers();
   run_stage_.wake_one_more();
   run_stage_.end_abandoned(now_ns());
-  run_stage_.log_client_timeouts(now_ns());
   fork_due();
   audit();
   recycle();

@@ -1,0 +1,56 @@
+// FailureSummary: counts what goes wrong with requests, for at most one line of the log a second
+// for each method, reason and upstream.
+//
+// The first request that fails gives its line at once. Those that follow within a second are
+// counted, and give one line when the second is over.
+// Pure; one thread. Cost: of a request that is answered with a result, one addition.
+// Memory: one entry for each method, reason and upstream that ever failed. Their names are all from
+// the configuration or from this program: no client and no handler can add one.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "base/telemetry/event.h"
+
+namespace ringmaster::telemetry {
+
+class FailureSummary {
+ public:
+  static constexpr uint64_t kGapNs = 1'000'000'000;
+
+  struct Line {
+    Event first;          // of those counted
+    NameId upstream = 0;  // that has failed; 0: none
+    uint64_t count = 0;
+    uint64_t of = 0;  // the method's requests that ended since the line before, or within a second
+  };
+
+  // A request has ended with this event. Returns the line that is due now.
+  std::optional<Line> count(const Event& end, NameId upstream);
+  // The lines of the seconds that are over.
+  std::vector<Line> take_due(uint64_t now_ns);
+
+ private:
+  struct Ended {
+    uint64_t count = 0;           // all requests of the method
+    uint64_t second_ns = 0;       // when the second began that is counted now
+    uint64_t before_second = 0;   // `count` then
+  };
+  struct Entry {
+    Line line;
+    uint64_t next_ns = 0;       // no line before
+    uint64_t ended_before = 0;  // the method's, at the last line
+  };
+
+  Ended& ended(NameId method);
+  Line take(Entry& entry, uint64_t now_ns);
+
+  std::vector<Ended> ended_;                     // by method
+  std::unordered_map<uint64_t, Entry> entries_;  // by kind, method, reason and upstream
+  size_t waiting_ = 0;                           // entries with a count
+};
+
+}  // namespace ringmaster::telemetry

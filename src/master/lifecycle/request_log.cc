@@ -1,0 +1,97 @@
+#include "master/lifecycle/request_log.h"
+
+#include <fmt/format.h>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace ringmaster::master {
+
+using telemetry::Event;
+using telemetry::EventKind;
+using telemetry::FailureSummary;
+using telemetry::Stages;
+
+namespace {
+
+constexpr uint64_t kTickMs = 100;
+
+LogField ms_field(std::string_view key, uint64_t ns) {
+  LogField field(key, fmt::format("{:.2f}", static_cast<double>(ns) / 1e6));
+  field.is_number = true;
+  return field;
+}
+
+void append_stages(std::vector<LogField>& fields, const Event& end, const Stages& stages) {
+  // What a refused request would have taken is no time that it took.
+  fields.push_back(ms_field("took_ms", end.kind == EventKind::kRefused ? 0 : end.took_ns));
+  fields.push_back(ms_field("fetch_ms", stages.fetch_ns));
+  fields.push_back(ms_field("queue_ms", stages.queue_ns));
+  fields.push_back(ms_field("run_ms", stages.run_ns));
+}
+
+}  // namespace
+
+RequestLog::RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder)
+    : recorder_(recorder), tick_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+  recorder_.add_view([this](const Event& end, uint64_t number) { on_end(end, number); });
+  uv_timer_start(
+      tick_.get(),
+      [](uv_timer_t* timer) {
+        auto* const self = static_cast<RequestLog*>(timer->data);
+        for (const FailureSummary::Line& line : self->failures_.take_due(now_ns()))
+          self->log_failures(line);
+      },
+      kTickMs, kTickMs);
+}
+
+void RequestLog::set_options(const Options& options) {
+  access_every_ = options.access_log_every;
+  until_access_ = 0;
+}
+
+void RequestLog::on_end(const Event& end, uint64_t number) {
+  const bool is_logged = access_every_ > 0 && until_access_-- == 0;
+  if (is_logged) until_access_ = access_every_ - 1;
+  const bool is_refused = end.kind == EventKind::kRefused;
+  const bool are_stages_needed = is_logged || (end.code != 0 && !is_refused);
+  const Stages stages =
+      are_stages_needed ? telemetry::stages_of(recorder_.ring(), number) : Stages{};
+  if (is_logged) log_access(end, stages);
+  if (const auto line = failures_.count(end, stages.failed_upstream)) log_failures(*line);
+}
+
+void RequestLog::log_access(const Event& end, const Stages& stages) const {
+  const telemetry::Names& names = recorder_.names();
+  std::vector<LogField> fields = {{"method", names.name_of(end.method)},
+                                  {"client", recorder_.clients().name_of(end.client)},
+                                  {"request", end.request},
+                                  {"code", end.code}};
+  if (end.reason != 0) fields.emplace_back("reason", names.name_of(end.reason));
+  append_stages(fields, end, stages);
+  log(Level::kInfo, "request", fields);
+}
+
+void RequestLog::log_failures(const FailureSummary::Line& line) const {
+  const telemetry::Names& names = recorder_.names();
+  const Event& first = line.first;
+  const bool is_cancelled = first.kind == EventKind::kCancelled;
+  std::vector<LogField> fields = {{"method", names.name_of(first.method)}};
+  fields.emplace_back("reason", !is_cancelled     ? std::string_view(names.name_of(first.reason))
+                                : first.code == 0 ? "client_gone"
+                                                  : "cancelled");
+  if (line.upstream != 0) fields.emplace_back("upstream", names.name_of(line.upstream));
+  fields.emplace_back("code", first.code);
+  fields.emplace_back("count", line.count);
+  fields.emplace_back("of", line.of);
+  if (first.request != 0) fields.emplace_back("request", first.request);
+  fields.emplace_back("client", recorder_.clients().name_of(first.client));
+  if (is_cancelled) return log(Level::kInfo, "requests_cancelled", fields);
+  const bool is_refused = first.kind == EventKind::kRefused;
+  if (is_refused) return log(Level::kWarning, "requests_rejected", fields);
+  log(Level::kWarning, "requests_failed", fields);
+}
+
+}  // namespace ringmaster::master

@@ -77,9 +77,9 @@ class Feed {
 };
 
 // Whether every value of this type is valid, whatever is in it. False: it may be.
-bool accepts_each(const rapidjson::Value& schema, std::string_view type) {
+bool accepts_all_of(const rapidjson::Value& schema, std::string_view type) {
   const auto is_type = [type](const rapidjson::Value& name) { return text_of(name) == type; };
-  const auto accepts = [type](const rapidjson::Value& one) { return accepts_each(one, type); };
+  const auto accepts = [type](const rapidjson::Value& one) { return accepts_all_of(one, type); };
   return std::all_of(schema.MemberBegin(), schema.MemberEnd(), [&](const auto& member) {
     const std::string_view keyword = text_of(member.name);
     const rapidjson::Value& value = member.value;
@@ -98,8 +98,8 @@ struct Schema::Compiled {
   explicit Compiled(rapidjson::Document translated)
       : source(std::move(translated)),
         document(source),
-        accepts_objects(accepts_each(source, "object")),
-        accepts_arrays(accepts_each(source, "array")) {}
+        accepts_objects(accepts_all_of(source, "object")),
+        accepts_arrays(accepts_all_of(source, "array")) {}
 
   rapidjson::Document source;
   rapidjson::SchemaDocument document;

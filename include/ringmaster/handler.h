@@ -24,6 +24,8 @@
  *           SIGRTMAX belongs to the worker, with SA_RESTART, if a handler has an interrupt().
  *           SIGRTMAX - 1 does, too, and samples the thread in run() each 10 ms of its CPU time,
  *           unless the configuration says profile = false.
+ *           SIGRTMAX - 2 does, too: it asks a worker for its stack while a job takes longer than
+ *           its method's slow_ms. It ends a sleep, poll or select with EINTR.
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the

@@ -1,10 +1,11 @@
 // Control: the messages between master and fork server, over a SOCK_SEQPACKET pair.
 //
 //   master -> fork server   kGeometry, kConfinement, kHandler and kMethod (one each), kLoad,
-//                       then kFork, kKill, kPing and kName as it likes
+//                       then kFork, kKill, kPing, kName and kAskStack as it likes
 //   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, kPong for
-//                       each kPing, and kNamed for each kName
+//                       each kPing, kNamed for each kName, and at most one kStack for each
+//                       kAskStack
 //
 // The master never waits for the fork server: an order that does not fit into the socket waits in
 // master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
@@ -49,6 +50,8 @@ enum class ControlType : uint32_t {
   kPong,
   kName,  // the fork server answers kNamed
   kNamed,
+  kAskStack,  // of the worker of this slot, if it still has this pid; it goes on with its job
+  kStack,     // after a second without an answer of the worker its text is empty
 };
 
 // The longest text that a message can have.
@@ -57,13 +60,14 @@ inline constexpr size_t kControlTextBytesMax = (64 << 10) - 16;
 struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
-  int32_t pid = 0;      // kKill, kForked, kExited
+  int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack
   int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
                         // kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
   // system refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the
-  // error; kExited: a crashed worker's report, as lines: why, then its frames; kName: addresses of
-  // functions, 8 bytes each; kNamed: their names in the same order, each ended by a NUL
+  // error; kExited: a crashed worker's report, as lines: why, then its frames; kStack: such frames;
+  // kName: addresses of functions, 8 bytes each; kNamed: their names in the same order, each ended
+  // by a NUL
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
   // and stderr; each is closed if the fork server had no free descriptor for it.

@@ -1,11 +1,13 @@
 #include "worker/forkserver.h"
 
+#include <algorithm>
 #include <bsd/unistd.h>
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <map>
+#include <optional>
 #include <poll.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
@@ -15,6 +17,7 @@
 #include <vector>
 
 #include "base/assert.h"
+#include "base/clock.h"
 #include "base/fd.h"
 #include "ipc/control.h"
 #include "worker/canary.h"
@@ -37,6 +40,9 @@ void write_running_stack(int fd) {
   if (const Handler* const handler = Handler::running()) handler->write_stack(fd);
 }
 
+// How often it looks whether a worker has written its stack.
+constexpr int kStackWaitMs = 5;
+
 class ForkServer {
  public:
   ForkServer(std::string generation, ipc::ControlChannel channel, Fd child_exits)
@@ -49,12 +55,15 @@ class ForkServer {
 
  private:
   void tell(const ControlMessage& message);
+  bool is_worker(uint32_t slot, pid_t pid) const;
   Status obey(ControlMessage& message);
   // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load();
   void fork_worker(uint32_t slot, Fd result_memory, Fd output);
   [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server);
   std::string names_of(std::string_view addresses);
+  void ask_stack(uint32_t slot, pid_t pid);
+  void tell_stacks();
   void reap();
   void end_workers();
 
@@ -69,14 +78,22 @@ class ForkServer {
   std::vector<Handler> handlers_;
   ForkHooks hooks_;
   std::map<pid_t, uint32_t> slots_;  // of the live workers
-  bool is_dismissed_ = false;        // the master has closed the channel
+  struct Asked {
+    uint32_t slot;
+    pid_t pid;
+    uint64_t until_ns;
+  };
+  std::vector<Asked> asked_;   // workers that were asked for their stacks
+  bool is_dismissed_ = false;  // the master has closed the channel
 };
 
 Status ForkServer::run() {
   pollfd polled[] = {{channel_.fd(), POLLIN, 0}, {child_exits_.get(), POLLIN, 0}};
   while (!is_dismissed_) {
-    if (::poll(polled, 2, -1) < 0 && errno != EINTR) return fail_errno("poll", errno);
+    const int wait_ms = asked_.empty() ? -1 : kStackWaitMs;
+    if (::poll(polled, 2, wait_ms) < 0 && errno != EINTR) return fail_errno("poll", errno);
     if (polled[1].revents != 0) reap();
+    tell_stacks();
     if (polled[0].revents == 0) continue;
     ControlMessage message;
     Result<ipc::ControlChannel::Received> received = channel_.receive(message);
@@ -132,13 +149,12 @@ Status ForkServer::obey(ControlMessage& message) {
     case ControlType::kFork:
       fork_worker(message.worker, std::move(message.memory), std::move(message.output));
       return {};
-    case ControlType::kKill: {
-      // This worker is not reaped yet, so the kernel cannot have reused its pid.
-      const auto worker = slots_.find(message.pid);
-      const bool is_ours = worker != slots_.end() && worker->second == message.worker;
-      if (is_ours) ::kill(message.pid, message.status);
+    case ControlType::kKill:
+      if (is_worker(message.worker, message.pid)) ::kill(message.pid, message.status);
       return {};
-    }
+    case ControlType::kAskStack:
+      ask_stack(message.worker, message.pid);
+      return {};
     case ControlType::kPing:
       tell({ControlType::kPong, 0, 0, 0, {}});
       return {};
@@ -207,6 +223,30 @@ std::string ForkServer::names_of(std::string_view addresses) {
     names += reports_.symbols().name(address) + '\0';
   }
   return names;
+}
+
+// This worker is not reaped yet, so the kernel cannot have reused its pid.
+bool ForkServer::is_worker(uint32_t slot, pid_t pid) const {
+  const auto worker = slots_.find(pid);
+  return worker != slots_.end() && worker->second == slot;
+}
+
+void ForkServer::ask_stack(uint32_t slot, pid_t pid) {
+  const bool is_asked =
+      std::ranges::any_of(asked_, [pid](const Asked& one) { return one.pid == pid; });
+  if (is_asked || !is_worker(slot, pid)) return;
+  reports_.ask_stack(slot, pid);
+  asked_.push_back({slot, pid, now_ns() + kNsPerS});
+}
+
+void ForkServer::tell_stacks() {
+  std::erase_if(asked_, [this](const Asked& asked) {
+    if (!is_worker(asked.slot, asked.pid)) return true;
+    const std::optional<std::string> stack = reports_.try_take_stack(asked.slot);
+    if (!stack && now_ns() < asked.until_ns) return false;
+    tell({ControlType::kStack, asked.slot, asked.pid, 0, stack.value_or("")});
+    return true;
+  });
 }
 
 void ForkServer::reap() {

@@ -38,7 +38,7 @@ void check_packet(Ends& ends, const std::string& packet) {
   }
   RM_ASSERT(*received == (packet.empty() ? Received::kEnd : Received::kMessage));
   if (packet.empty()) return;
-  RM_ASSERT(message.type <= ControlType::kNamed && message.text == packet.substr(kHeadBytes));
+  RM_ASSERT(message.type <= ControlType::kStack && message.text == packet.substr(kHeadBytes));
   ControlMessage again;
   RM_ASSERT(ends.sender.send(message) && ends.receiver.receive(again) == Received::kMessage);
   RM_ASSERT(again.type == message.type && again.worker == message.worker);

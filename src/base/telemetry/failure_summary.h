@@ -35,9 +35,9 @@ class FailureSummary {
 
  private:
   struct Ended {
-    uint64_t count = 0;           // all requests of the method
-    uint64_t second_ns = 0;       // when the second began that is counted now
-    uint64_t before_second = 0;   // `count` then
+    uint64_t count = 0;          // all requests of the method
+    uint64_t second_ns = 0;      // when the second began that is counted now
+    uint64_t before_second = 0;  // `count` then
   };
   struct Entry {
     Line line;

@@ -8,8 +8,11 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
+#include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/telemetry/event.h"
@@ -23,6 +26,7 @@ namespace ringmaster::telemetry {
 class Recorder {
  public:
   static constexpr uint32_t kClientsMax = 4096;
+  static constexpr size_t kStacksMax = 64;
 
   // Of methods, upstreams and reasons: all from the configuration or from this program.
   NameId name(std::string_view text) { return static_cast<NameId>(names_.id_of(text)); }
@@ -45,6 +49,18 @@ class Recorder {
   using OnEnd = std::function<void(const Event& event, uint64_t number)>;
   void add_view(OnEnd on_end) { views_.push_back(std::move(on_end)); }
 
+  // The stack that a worker had while it ran this request, as lines: see worker/crash/
+  // crash_report.h. The newest kStacksMax are kept. Null: there is none.
+  void keep_stack(uint64_t request, std::string stack) {
+    if (stacks_.size() == kStacksMax) stacks_.pop_front();
+    stacks_.emplace_back(request, std::move(stack));
+  }
+  const std::string* stack_of(uint64_t request) const {
+    for (const auto& [its, stack] : stacks_)
+      if (its == request) return &stack;
+    return nullptr;
+  }
+
   const EventRing& ring() const { return ring_; }
   const RequestMetrics& metrics() const { return metrics_; }
   const KeptRequests& kept() const { return kept_; }
@@ -59,6 +75,7 @@ class Recorder {
   RequestMetrics metrics_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;
+  std::deque<std::pair<uint64_t, std::string>> stacks_;  // by request
 };
 
 }  // namespace ringmaster::telemetry

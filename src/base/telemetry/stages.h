@@ -13,9 +13,9 @@ inline constexpr int32_t kUpstreamFailed = -32015;  // rpc/errors.h is on a high
 // What is not in one of these, of the time that a request took, is the way between the processes.
 struct Stages {
   uint64_t fetch_ns = 0;
-  uint64_t queue_ns = 0;  // until it was published to the workers
-  uint64_t run_ns = 0;    // also of attempts whose workers died
-  uint64_t lost = 0;      // such attempts
+  uint64_t queue_ns = 0;       // until it was published to the workers
+  uint64_t run_ns = 0;         // also of attempts whose workers died
+  uint64_t lost = 0;           // such attempts
   uint16_t worker = kNowhere;  // the last that has run it; kNowhere: not known
   NameId failed_upstream = 0;  // whose fetch ended last, and is why the request failed; 0: none
 };

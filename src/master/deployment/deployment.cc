@@ -116,12 +116,14 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   loop_wait_ = std::make_unique<LoopWait>(loop, waits, dispatcher_->run_stage());
   crash_recorder_ = std::make_unique<CrashRecorder>(loop, options_, *store_);
   dispatcher_->run_stage().set_on_crash([this](const Job& job) { crash_recorder_->take(job); });
+  const bool watches_slow = std::any_of(options_.methods.begin(), options_.methods.end(),
+                                        [](const Method& one) { return one.slow_ms > 0; });
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
                         store_->memory_fd(), options_.handlers, method_specs(options_),
-                        options_.confinement, !options_.development.file.empty(), generations,
-                        recorder},
+                        options_.confinement, !options_.development.file.empty(), watches_slow,
+                        generations, recorder},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

@@ -1,11 +1,15 @@
-// RequestLog: what the log says of requests: summaries of those that fail, and the access log.
+// RequestLog: what the log says of requests: summaries of those that fail, the access log, and slow
+// requests, with the stacks that their workers had.
 //
 // Processes: the master only. A view of the recorder: nothing may be recorded once it is destroyed.
-// Limits:    of failures one line a second for each method, reason and upstream.
+// Limits:    of failures one line a second for each method, reason and upstream; of slow requests
+//            two lines a second for each method, one of them with a stack.
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
+#include "base/log.h"
 #include "base/telemetry/failure_summary.h"
 #include "base/telemetry/recorder.h"
 #include "base/telemetry/stages.h"
@@ -22,7 +26,18 @@ class RequestLog {
   void set_options(const Options& options);
 
  private:
+  struct Slow {
+    uint64_t from_ns = 0;  // a request that takes longer is slow; 0: none is
+    uint64_t count = 0;    // since the last line
+    uint64_t next_line_ns = 0;   // no line before, but
+    uint64_t next_stack_ns = 0;  // one with a stack before the former, from here on
+  };
+
   void on_end(const telemetry::Event& end, uint64_t number);
+  // Null: the request was not slow.
+  Slow* find_slow(const telemetry::Event& end);
+  void note_slow(Slow& slow, const telemetry::Event& end, const telemetry::Stages& stages);
+  std::vector<LogField> name_request(const telemetry::Event& end) const;
   void log_access(const telemetry::Event& end, const telemetry::Stages& stages) const;
   void log_failures(const telemetry::FailureSummary::Line& line) const;
 
@@ -30,6 +45,7 @@ class RequestLog {
   telemetry::FailureSummary failures_;
   uint64_t access_every_ = 0;  // one line for so many requests; 0: none
   uint64_t until_access_ = 0;  // so many requests go without one
+  std::vector<Slow> slow_;  // by method
   UvHandle<uv_timer_t> tick_;
 };
 

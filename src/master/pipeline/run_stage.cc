@@ -316,7 +316,9 @@ RunStage::InHand RunStage::in_hand(uint32_t worker) const {
   if (port_ == nullptr) return {};
   for (const ipc::Publication id : port_->were_running(worker)) {
     const Job* job = table_.find_published(id);
-    if (job != nullptr) return {job->method, job->step_began_ns};
+    if (job == nullptr) continue;
+    return {job->method, job->step_began_ns, job->admitted_ns, job->ticket.request,
+            job->caller == nullptr};
   }
   return {};
 }

@@ -120,6 +120,9 @@ class RunStage {
   struct InHand {
     const Method* method = nullptr;  // null: none, or one that is answered already
     uint64_t since_ns = 0;           // when it was published
+    uint64_t admitted_ns = 0;
+    uint64_t request = 0;
+    bool is_answered = false;  // although the worker runs it
   };
   InHand in_hand(uint32_t worker) const;
   // Of this generation.

@@ -140,6 +140,12 @@ void Generation::order(ipc::ControlMessage message) {
   send_orders();
 }
 
+bool Generation::try_ask_stack(uint32_t slot, int32_t pid) {
+  if (!channel_poll_ || !orders_.is_empty()) return false;
+  // If it fails, so will the next order.
+  return channel_->try_send({ipc::ControlType::kAskStack, slot, pid, 0, {}}).value_or(false);
+}
+
 Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
   return order.type == ipc::ControlType::kFork ? try_send_fork(order) : channel_->try_send(order);
 }

@@ -61,6 +61,8 @@ class Generation {
            {reinterpret_cast<const char*>(addresses.data()),
             addresses.size() * sizeof addresses[0]}});
   }
+  // False: orders wait, so nothing was asked.
+  [[nodiscard]] bool try_ask_stack(uint32_t slot, int32_t pid);
   void ping_fork_server() { order({ipc::ControlType::kPing, 0, 0, 0, {}}); }
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.

@@ -114,6 +114,7 @@ void Supervisor::on_tick() {
   fork_due();
   audit();
   recycle();
+  look_for_slow();
   if (!is_stopping_) {  // while stopping, the fork server ends the workers, within kEndNs
     watch_workers();
     watch_fork_server();
@@ -132,7 +133,8 @@ void Supervisor::recycle() {
          {"gen", generation_->number()},
          {"pid", worker_slots_.slot(i).pid},
          {"why", why},
-         {"jobs", run_stage_.finished_jobs(i)}});
+         {"jobs", run_stage_.finished_jobs(i)},
+         {"grown_bytes", grown_bytes(worker_slots_.slot(i).pid, generation_->fork_server_pid())}});
     watched_[i].why_ended = why;
     return signal_worker(i, SIGTERM);
   }

@@ -45,6 +45,7 @@ class Supervisor {
     std::vector<ipc::MethodSpec> methods;
     ipc::Confinement confinement;  // of its workers
     bool is_development;           // see outputs.h
+    bool watches_slow;             // a method has a slow_ms
     uint32_t& generations;         // how many so far, of all supervisors
     telemetry::Recorder& recorder;
   };
@@ -117,6 +118,8 @@ class Supervisor {
   void end_overstayed(uint32_t worker);
   void end_frozen(uint32_t worker, const ProcessLook& look, const char* cause);
   uint32_t limit_ticks(uint32_t worker) const;
+  void look_for_slow();
+  void on_stack(const ipc::ControlMessage& message);
   void watch_fork_server();
   void watch_for_stall();
   bool is_any_at_work() const;
@@ -134,6 +137,9 @@ class Supervisor {
     uint32_t leaving_ticks = 0;
     uint64_t finished_until_leaving = 0;
     const char* why_ended = nullptr;  // by the master; null: it was not
+    uint64_t slow_request = 0;        // for which the worker was asked for its stack last
+    uint64_t next_ask_ns = 0;         // it is not asked before
+    bool is_asked = false;            // and has not answered yet
   };
 
   Setup setup_;

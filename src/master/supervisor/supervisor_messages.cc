@@ -15,6 +15,7 @@ namespace ringmaster::master {
 bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   using ipc::ControlType;
   const bool is_exit = message.type == ControlType::kExited;
+  const bool is_stack = message.type == ControlType::kStack;
   const bool is_of_fork =
       message.type == ControlType::kForked || message.type == ControlType::kForkFailed;
   const bool are_described = descriptions_.size() == setup_.handlers.size();
@@ -22,9 +23,10 @@ bool Supervisor::is_sane(const ipc::ControlMessage& message) const {
   if (message.type == ControlType::kLoaded) return !is_loaded_ && are_described;
   if (message.type == ControlType::kPong) return is_ping_unanswered_;
   if (message.type == ControlType::kNamed) return names_.is_asking();
-  if (!is_exit && !is_of_fork) return message.type == ControlType::kFailed;
+  if (!is_exit && !is_of_fork && !is_stack) return message.type == ControlType::kFailed;
   if (message.worker >= worker_slots_.slot_count()) return false;
   const WorkerSlots::Slot& slot = worker_slots_.slot(message.worker);
+  if (is_stack) return watched_[message.worker].is_asked && slot.pid == message.pid;
   if (is_of_fork) return slot.state == WorkerSlots::State::kForking;
   return slot.pid != 0 && slot.pid == message.pid;
 }
@@ -72,6 +74,8 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
       return look_at_workers();
     case ipc::ControlType::kForkFailed:
       return on_fork_failed(message.worker, strerrordesc_np(message.status));
+    case ipc::ControlType::kStack:
+      return on_stack(message);
     case ipc::ControlType::kExited:
       return on_worker_exited(message);
     default:

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "master/supervisor/supervisor.h"
 
@@ -140,6 +141,33 @@ void Supervisor::watch_fork_server() {
   ticks_until_ping_ = kPingTicks;
   is_ping_unanswered_ = true;
   generation_->ping_fork_server();
+}
+
+// Asks workers for the stacks that they have while a job of theirs is slow. Each of them at most
+// once a second: a stack costs its worker some 100 us, and the fork server the names.
+void Supervisor::look_for_slow() {
+  if (!setup_.watches_slow) return;
+  const uint64_t now = now_ns();
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
+    WatchedWorker& watched = watched_[i];
+    if (worker_slots_.slot(i).pid == 0 || watched.is_asked || now < watched.next_ask_ns) continue;
+    const RunStage::InHand job = run_stage_.in_hand(i);
+    if (job.method == nullptr || job.method->slow_ms == 0 || job.is_answered) continue;
+    const bool is_slow = now > job.admitted_ns + job.method->slow_ms * kNsPerMs;
+    if (!is_slow || job.request == watched.slow_request) continue;
+    if (!generation_->try_ask_stack(i, worker_slots_.slot(i).pid)) return;
+    watched.slow_request = job.request;
+    watched.next_ask_ns = now + kNsPerS;
+    watched.is_asked = true;
+  }
+}
+
+// The worker may be at another job by now: then the stack is that job's, and says nothing.
+void Supervisor::on_stack(const ipc::ControlMessage& message) {
+  WatchedWorker& watched = watched_[message.worker];
+  watched.is_asked = false;
+  if (message.text.empty() || !run_stage_.has_in_hand(message.worker, watched.slow_request)) return;
+  setup_.recorder.keep_stack(watched.slow_request, message.text);
 }
 
 void Supervisor::watch_for_stall() {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <csetjmp>
 #include <csignal>
 #include <cstring>
@@ -31,6 +32,7 @@ struct Report {
   void* frames[CrashReports::kFramesMax + kOwnFrames];
   std::atomic<uint32_t> stack_bytes;  // stored after the text
   char stack[CrashReports::kStackBytesMax];
+  std::atomic<uint32_t> is_told;  // no crash: ask_stack() was obeyed; stored after all of the above
 };
 static_assert(std::atomic<int32_t>::is_always_lock_free);
 
@@ -51,6 +53,19 @@ void keep_stack(Report& report) {
   the_write_stack(fd);
   const ssize_t size = ::pread(fd, report.stack, sizeof report.stack, 0);
   report.stack_bytes.store(size > 0 ? static_cast<uint32_t>(size) : 0, std::memory_order_release);
+  ::close(fd);
+}
+
+// Calls only async-signal-safe functions.
+void on_asked(int) {
+  const int error = errno;
+  Report& report = *the_report;
+  report.stack_bytes = 0;
+  const int frames = ::backtrace(report.frames, static_cast<int>(std::size(report.frames)));
+  report.frame_count = static_cast<uint32_t>(frames);
+  keep_stack(report);
+  report.is_told.store(1, std::memory_order_release);
+  errno = error;
 }
 
 // Calls only async-signal-safe functions.
@@ -61,6 +76,8 @@ void on_crash(int signal, siginfo_t* info, void*) {
   for (const int number : kSignals)
     ::signal(number, SIG_DFL);
   Report& report = *the_report;
+  report.frame_count = 0;  // that of a stack that was asked for
+  report.stack_bytes = 0;
   report.code = info->si_code;
   report.address = info->si_code > 0 ? reinterpret_cast<uint64_t>(info->si_addr)
                                      : static_cast<uint64_t>(info->si_pid);
@@ -71,6 +88,18 @@ void on_crash(int signal, siginfo_t* info, void*) {
   // The signal is blocked until we return: its default action then happens at the place of the
   // crash.
   ::syscall(SYS_rt_tgsigqueueinfo, ::getpid(), ::gettid(), signal, info);
+}
+
+// The worker can write anything in its page, so all fields are checked where possible.
+std::span<void* const> frames_of(const Report& report) {
+  const size_t count = std::min<size_t>(report.frame_count.load(std::memory_order_acquire),
+                                        std::size(report.frames));
+  return std::span(report.frames, count).subspan(std::min(count, kOwnFrames));
+}
+
+std::string_view stack_of(const Report& report) {
+  return {report.stack, std::min<size_t>(report.stack_bytes.load(std::memory_order_acquire),
+                                         std::size(report.stack))};
 }
 
 // The lines of a handler's stack, as text for a log: the worker can have written any bytes.
@@ -152,6 +181,10 @@ Status CrashReports::report_to(uint32_t slot, WriteStack write_stack) {
     if (present.sa_handler != SIG_DFL) continue;
     if (::sigaction(number, &action, nullptr) != 0) return fail_errno("sigaction", errno);
   }
+  struct sigaction asked {};
+  asked.sa_handler = on_asked;
+  asked.sa_flags = SA_RESTART | SA_ONSTACK;
+  if (::sigaction(signal_to_ask(), &asked, nullptr) != 0) return fail_errno("sigaction", errno);
   return {};
 }
 
@@ -171,21 +204,38 @@ bool CrashReports::try_call(void (*call)()) {
 }
 
 std::string CrashReports::describe(uint32_t slot, int status) {
-  // The worker can write anything here, so all fields are checked where possible.
   const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
   const int signal = report.signal.load(std::memory_order_acquire);
   if (!WIFSIGNALED(status) || WTERMSIG(status) != signal) return "";
-  std::string text = reason_of(signal, report.code, report.address);
-  const size_t count = std::min<size_t>(report.frame_count.load(std::memory_order_acquire),
-                                        std::size(report.frames));
-  for (size_t i = kOwnFrames; i < count; ++i) {
+  return reason_of(signal, report.code, report.address) + describe_stack(slot);
+}
+
+// Each frame is a line of its own.
+std::string CrashReports::describe_stack(uint32_t slot) {
+  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  std::string text;
+  for (void* const frame : frames_of(report)) {
     // A return address names the instruction after the call, which may be in another function.
-    const auto address = reinterpret_cast<uintptr_t>(report.frames[i]);
-    text += '\n' + symbols_.describe(i == kOwnFrames ? address : address - 1);
+    const auto address = reinterpret_cast<uintptr_t>(frame);
+    text += '\n' + symbols_.describe(text.empty() ? address : address - 1);
   }
-  const size_t bytes =
-      std::min<size_t>(report.stack_bytes.load(std::memory_order_acquire), std::size(report.stack));
-  return text + lines_of({report.stack, bytes});
+  return text + lines_of(stack_of(report));
+}
+
+int CrashReports::signal_to_ask() {
+  return SIGRTMAX - 2;
+}
+
+void CrashReports::ask_stack(uint32_t slot, pid_t worker) {
+  reinterpret_cast<Report*>(pages_.data() + slot * page_bytes())->is_told = 0;
+  ::kill(worker, signal_to_ask());
+}
+
+std::optional<std::string> CrashReports::try_take_stack(uint32_t slot) {
+  const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
+  if (report.is_told.load(std::memory_order_acquire) == 0) return std::nullopt;
+  const std::string lines = describe_stack(slot);
+  return lines.substr(std::min<size_t>(1, lines.size()));  // behind the first line's end
 }
 
 }  // namespace ringmaster::worker

@@ -1,6 +1,8 @@
-// CrashReports: a crashing worker's report: the signal, its address, the backtrace, and the stack
-// of the handler's own language, if it writes one. The fork server, which maps the same code at the
-// same addresses, turns the report into text once the worker was reaped.
+// CrashReports: what the stack of a worker was when it crashed, or when it was asked for.
+//
+// A crashing worker's report is the signal, its address, the backtrace, and the stack of the
+// handler's own language, if it writes one. The fork server, which maps the same code at the same
+// addresses, turns it into text once the worker was reaped, or once a live worker has written it.
 //
 // Processes: create(), clear(), describe(): the fork server; report_to(): a worker.
 // Death:     a report exists once its signal was stored; a worker that dies before leaves none.
@@ -16,8 +18,10 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <sys/types.h>
 
 #include "base/status.h"
 #include "worker/crash/symbols.h"
@@ -55,8 +59,18 @@ class CrashReports {
   std::string describe(uint32_t slot, int status);
 
   Symbols& symbols() { return symbols_; }
+  // In the fork server: has a worker that lives, and has called report_to(), write its stack, and
+  // goes on. try_take_stack(): the stack, as lines of describe(), without why; none: it is not
+  // written yet. A worker may never write it: one that was stopped, or whose handler blocks the
+  // signal.
+  void ask_stack(uint32_t slot, pid_t worker);
+  std::optional<std::string> try_take_stack(uint32_t slot);
+  // The signal that asks: SIGRTMAX - 2.
+  static int signal_to_ask();
 
  private:
+  std::string describe_stack(uint32_t slot);
+
   std::span<std::byte> pages_;
   Symbols symbols_;  // kept: to read a large handler's table takes hundreds of milliseconds
 };

@@ -1,6 +1,8 @@
 """What the log says of requests: of those that fail once a second, of others on request."""
 
+import os
 import re
+import signal
 import time
 
 from client import request
@@ -143,3 +145,89 @@ def test_a_reload_changes_the_access_log(server):
     running.reload(log={"access": "all"})
     running.call("echo", [2])
     wait_until(lambda: len(lines_of(running, "request")) == 1, "a line of the second request")
+
+
+def test_a_slow_request_has_its_stages_and_the_stack_of_its_worker(server, probe, gate):
+    """The stack is that of the worker while it still held the job, and the job goes on."""
+    running = server(
+        workers={"count": 1},
+        handlers={"echo": {}, "hold": probe("hold")},
+        methods={"hold": {"slow_ms": 50}},
+    )
+    held = gate("held")
+    with running.connect() as client:
+        held.hold(client, "slow")
+        (worker,) = set(held.runs())
+        time.sleep(0.5)  # the time that makes it slow
+        held.open()
+        assert client.answer()["result"] == held.params()
+    wait_until(lambda: lines_of(running, "slow_request"), "the slow request")
+    (line,) = lines_of(running, "slow_request")
+    assert (line["method"], line["request"], line["code"]) == ("hold", "1", "0")
+    assert (line["worker"], line["count"]) == ("0", "1")
+    assert 400 <= float(line["run_ms"]) <= float(line["took_ms"])
+    assert re.search(r"hold\+0x\w+ \(probe\w*\.so\+0x\w+\) < ", line["stack"]), line["stack"]
+    assert running.call("echo", [1]) == [1]
+    assert running.workers()[0] == worker
+
+
+def test_a_slow_request_in_python_has_its_lines(server, python):
+    running = server(
+        workers={"count": 1},
+        handlers={"f": python("""
+            import time
+
+            def waits_for_nothing(until):
+                while time.monotonic() < until:
+                    time.sleep(0.01)
+
+            def run(seconds: float):
+                waits_for_nothing(time.monotonic() + seconds)
+                return seconds
+        """)},
+        methods={"f": {"slow_ms": 100}},
+    )
+    assert running.call("f", [0.6]) == 0.6
+    wait_until(lambda: lines_of(running, "slow_request"), "the slow request")
+    (line,) = lines_of(running, "slow_request")
+    assert re.search(r"line \d+ in waits_for_nothing < .* line \d+ in run", line["handler_stack"])
+
+
+def test_fast_requests_and_methods_without_slow_ms_have_no_such_line(server):
+    running = server(
+        handlers={"echo": {}, "burn": {}}, methods={"echo": {"slow_ms": 10_000}}
+    )
+    running.call("echo", [1])
+    running.call("burn", {"cpu_ms": 60})
+    assert running.stop() == 0
+    assert not lines_of(running, "slow_request")
+
+
+def test_many_slow_requests_are_two_lines_a_second(server):
+    running = server(workers={"count": 1}, handlers={"burn": {}}, methods={"burn": {"slow_ms": 1}})
+    began = time.monotonic()
+    with running.connect() as client:
+        client.send(b"".join(request("burn", {"cpu_ms": 3}, id=i) for i in range(300)))
+        client.answers(300)
+    seconds = time.monotonic() - began
+    assert running.stop() == 0
+    lines = lines_of(running, "slow_request")
+    assert 1 <= len(lines) <= 2 * (seconds + 1)
+    assert all(float(line["took_ms"]) > 1 for line in lines)
+
+
+def test_a_stopped_worker_has_a_line_without_a_stack(server, probe, gate):
+    running = server(
+        workers={"count": 1},
+        handlers={"hold": probe("hold")},
+        methods={"hold": {"slow_ms": 50, "timeout_ms": 1500}},
+    )
+    held = gate("held")
+    with running.connect() as client:
+        (worker,) = held.hold(client, "slow")
+        os.kill(worker, signal.SIGSTOP)
+        assert client.answer()["error"]["code"] == -32012
+    wait_until(lambda: lines_of(running, "slow_request"), "the slow request")
+    (line,) = lines_of(running, "slow_request")
+    assert (line["code"], line["reason"]) == ("-32012", "deadline")
+    assert "stack" not in line

@@ -143,7 +143,8 @@ def test_a_worker_is_recycled_after_so_many_jobs(server):
             client.send(b"".join(request("echo", [id], id) for id in range(20)))
             assert all("result" in answer for answer in client.answers(20).values())
             running.wait_for_line(
-                rf"event=worker_recycled worker=0 gen=1 pid={pid} why=max_jobs jobs=20$"
+                rf"event=worker_recycled worker=0 gen=1 pid={pid} why=max_jobs jobs=20 "
+                r"grown_bytes=\d+$"
             )
             running.wait_for_line(f"event=worker_left worker=0 gen=1 pid={pid}$")
             running.wait_for_line(rf"event=worker_ready worker=0 gen=1 pid=(?!{pid}\b)")
@@ -192,7 +193,8 @@ def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
     first = running.workers()[0]
     assert running.call("grow", {"size": 1 << 20}) == "grown"
     assert running.call("grow", {"size": 64 << 20}) == "grown"
-    running.wait_for_line(rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=\d")
+    recycled = rf"event=worker_recycled .*pid={first} why=max_rss_bytes jobs=\d+ grown_bytes=(\d+)"
+    assert int(running.wait_for_line(recycled).group(1)) > 32 << 20
     running.wait_for_line(rf"event=worker_ready worker=0 gen=1 pid=(?!{first}\b)")
     assert running.call("grow", {"size": 1 << 20}) == "grown"
 

@@ -2,10 +2,12 @@
 #include "worker/crash/crash_report.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstring>
 #include <doctest/doctest.h>
 #include <fstream>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <sys/resource.h>
@@ -75,6 +77,51 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   CHECK(reports.describe(kSlot - 1, SIGABRT).empty());
   reports.clear(kSlot);
   CHECK(reports.describe(kSlot, SIGABRT).empty());
+}
+
+TEST_CASE("crash report: a worker that lives tells its stack when it is asked, and goes on") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  reports.clear(kSlot);
+  int ready[2], goes_on[2];
+  REQUIRE(::pipe(ready) == 0);
+  REQUIRE(::pipe(goes_on) == 0);
+  test::Child child([&] {
+    const auto write_stack = [](int fd) { put(fd, "Python:\n  line 7"); };
+    if (!reports.report_to(kSlot, write_stack)) return 1;
+    put(ready[1], "r");
+    char byte = 0;
+    return ::read(goes_on[0], &byte, 1) == 1 ? 7 : 2;  // SA_RESTART
+  });
+  char byte = 0;
+  REQUIRE(::read(ready[0], &byte, 1) == 1);
+  for (int i = 0; i < 2; ++i) {
+    reports.ask_stack(kSlot, child.pid());
+    std::optional<std::string> stack;  // the child ends after test::kDeadlineS
+    while (!(stack = reports.try_take_stack(kSlot)) && ::kill(child.pid(), 0) == 0)
+      ::usleep(1000);
+    REQUIRE(stack);
+    CHECK(stack->find("read") != std::string::npos);
+    CHECK(!stack->starts_with('\n'));
+    CHECK(stack->ends_with("\n\nPython:\n  line 7"));
+  }
+  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // it is no crash
+  put(goes_on[1], "g");
+  CHECK(child.exit_code() == 7);
+  for (const int fd : {ready[0], ready[1], goes_on[0], goes_on[1]})
+    ::close(fd);
+}
+
+TEST_CASE("crash report: a crash after a stack was asked for has its own frames only") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const auto crash = [] {
+    ::raise(CrashReports::signal_to_ask());
+    std::abort();
+  };
+  const End end = end_of(reports, crash, [](int fd) { put(fd, "Python"); });
+  CHECK(end.signal == SIGABRT);
+  CHECK(end.report.find("abort") != std::string::npos);
 }
 
 TEST_CASE("crash report: a signal that has a handler already is left to it") {

@@ -55,6 +55,10 @@ Desk::Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
   the_desk = this;
 }
 
+Desk::~Desk() {
+  the_desk = nullptr;  // signals may still come
+}
+
 // A forged word may name a job whose header the master is just writing.
 Status Desk::check(const ipc::WorkerPort::Job& job) const {
   const uint32_t handler = job.header->handler;

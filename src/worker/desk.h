@@ -27,6 +27,7 @@ class Desk {
  public:
   Desk(ipc::WorkerPort& port, const std::vector<Handler>& handlers,
        const std::vector<ipc::MethodSpec>& methods, OverrunTimer& overrun_timer);
+  ~Desk();
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 

@@ -66,9 +66,10 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   if (Status created = overrun_timer.create(handlers); !created) return created;
   Desk desk(*port, handlers, methods, overrun_timer);
   if (options.geometry.samples_stacks != 0) {
-    Status sampling =
+    const Status sampling =
         start_sampling(port->samples(), &Desk::job_at_work, __builtin_frame_address(0));
-    if (!sampling) return sampling;
+    // The user's other processes may have used up its timers: a worker can do without.
+    if (!sampling) ::dprintf(STDERR_FILENO, "not sampled: %s\n", sampling.error().message.c_str());
   }
   catch_sigterm();
   volunteer_for_oom();

@@ -66,7 +66,7 @@ std::vector<Counted> most_frequent(const Jobs& jobs) {
   return stacks;
 }
 
-// `one_of(kind, jobs)` of each kind, as the members of an object.
+// `one_of(jobs)` of each kind, as the members of an object.
 template <class OneOf>
 std::string by_kind(const Step& step, OneOf one_of) {
   std::string members;

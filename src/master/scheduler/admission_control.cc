@@ -69,8 +69,7 @@ double AdmissionControl::workers_of(const Share& of) const {
 }
 
 bool AdmissionControl::is_limited(const ClientShare& client) const {
-  if (overload_.is_on()) return true;
-  for (const Share* share = &client; share->parent != nullptr; share = share->parent)
+  for (const Share* share = &client; share != nullptr; share = share->parent)
     if (share->overload.is_on()) return true;
   return false;
 }
@@ -173,13 +172,13 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   if (!is_free && !is_certain)
     found = predictor_.predict(client, lane, asked.now_ns, asked.deadline_ns);
   const double queue = queue_ns(asked, found);
-  for (Share* share = &client; share->parent != nullptr; share = share->parent) {
-    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, asked.need.run_ns,
+  double work_ns = asked.need.run_ns;
+  for (Share* share = &client; share != nullptr; share = share->parent) {
+    share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
                                asked.spare_ns);
+    // What is asked for beyond a share is no overload of the groups that it is in.
+    if (share == found.beyond) work_ns = 0;
   }
-  // What one client asks for beyond its share does not count as overload of all clients.
-  overload_.on_arrival(now_ns, all_workers(), queue, asked.limit_ns,
-                       found.beyond == nullptr ? asked.need.run_ns : 0, asked.spare_ns);
   Forecast forecast;
   forecast.done_ns = std::max(asked.need.fetch_ns, found.wait_ns) + asked.need.run_ns;
   if (is_free) return forecast;
@@ -205,8 +204,7 @@ void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& as
     share = share->parent;
   }
   if (found.beyond != nullptr) overloaded = share;
-  OverloadControl& control = overloaded->parent == nullptr ? overload_ : overloaded->overload;
-  control.on_refused(workers_of(*overloaded), asked.need.run_ns, asked.spare_ns);
+  overloaded->overload.on_refused(workers_of(*overloaded), asked.need.run_ns, asked.spare_ns);
 }
 
 AdmissionRefusal::Reason AdmissionControl::reason(const Request& asked, const Prediction& found,

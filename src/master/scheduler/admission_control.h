@@ -56,8 +56,6 @@ class AdmissionControl {
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                     uint64_t deadline_ns, double line_ns) const;
 
-  bool is_overloaded() const { return overload_.is_on(); }
-
  private:
   // Waiting work counts this many times: if the machine gets half as fast, admitted jobs are still
   // in time.
@@ -108,7 +106,6 @@ class AdmissionControl {
   const WorkerLoad& load_;
   const CostModel& costs_;
   Predictor predictor_;
-  OverloadControl overload_;  // of all clients together
 };
 
 }  // namespace ringmaster::master

@@ -52,7 +52,7 @@ class Scheduler {
   CostModel& costs() { return costs_; }
   const CostModel& costs() const { return costs_; }
   const WorkerLoad& load() const { return load_; }
-  bool is_overloaded() const { return admission_.is_overloaded(); }
+  bool is_overloaded() const { return root_.overload.is_on(); }
 
   // Empty: the entry is admitted, and waits for its first step. Else it is as before.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).

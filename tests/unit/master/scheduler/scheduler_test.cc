@@ -137,8 +137,12 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
   using Kind = ShareTable::Kind;
-  for (const auto& [kind, both_flood] :
-       {std::pair{Kind::kNamed, false}, {Kind::kAddress, false}, {Kind::kNamed, true}}) {
+  // So many others flood, too, for four seconds. A hundred are each within their share.
+  for (const auto& [kind, crowd] : {std::pair{Kind::kNamed, 0},
+                                    {Kind::kAddress, 0},
+                                    {Kind::kNamed, 1},
+                                    {Kind::kNamed, 100},
+                                    {Kind::kAddress, 100}}) {
     Scene scene(1);
     const uint32_t method = scene.method(10 * kMs);
     ClientShare& floods = scene.client("floods", 1, kind);
@@ -161,10 +165,10 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
         running = nullptr;
       }
       ask(floods);
-      // For four seconds the flood is alone, or both flood. Then the other sends a burst now and
-      // then.
-      if (ms <= 4000 && both_flood) ask(other);
-      for (int i = 0; i < 10 && ms > 4000 && ms % 500 == 0; ++i)
+      if (ms <= 4000 && crowd > 0)
+        ask(ms % crowd == 0 ? other : scene.client(std::to_string(ms % crowd), 1, kind));
+      // A second later, when the crowd asks for nothing more, the other sends a burst now and then.
+      for (int i = 0; i < 10 && ms > 5000 && ms % 500 == 0; ++i)
         refused_to_other += !ask(other);
       if (running == nullptr) running = scene.publish();
     }

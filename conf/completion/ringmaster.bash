@@ -17,7 +17,7 @@ _ringmaster() {
   word=${words[-1]} before=${words[-2]}
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
-    _ringmaster_words "serve check reload call discover bench run dev help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench run replay dev help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }
@@ -35,6 +35,7 @@ _ringmaster() {
     discover) options="-h --help -c --config --to --token-file --timeout-ms --ca --cert --key" ;;
     bench) options="-h --help -c --config --to --token-file --rate --arrivals --seed --concurrency --connections --http --warm-up-s --duration-s --in-time-ms --drain-s --json" ;;
     run) options="-h --help -c --config --input --gdb" ;;
+    replay) options="-h --help -c --config --gdb" ;;
     dev) options="-h --help --listen --print-config" ;;
     help) options="-h --help" ;;
   esac
@@ -52,7 +53,7 @@ _ringmaster() {
   elif [[ $given -eq 0 && ${words[1]} == @(call|bench) ]]; then
     _ringmaster_words "$("${words[0]/#\~/$HOME}" discover --timeout-ms 500 "${server[@]}" 2> /dev/null |
     sed -n 's/^      "name": "\(.*\)",$/\1/p')"
-  elif [[ ${words[1]} == @(dev) ]]; then
+  elif [[ ${words[1]} == @(replay|dev) ]]; then
     _ringmaster_files
   fi
 }

@@ -74,6 +74,11 @@ complete -c ringmaster -n '__fish_seen_subcommand_from run' -s h -l help -d 'Pri
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -s c -l config -r -F -d 'the configuration file'
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -l input -r -d 'what the step NAME before the handler brings; may be given several times'
 complete -c ringmaster -n '__fish_seen_subcommand_from run' -l gdb -d 'run this command in gdb'
+complete -c ringmaster -n __fish_use_subcommand -a replay -d 'run a kept job again in this process, without a server'
+complete -c ringmaster -n '__fish_seen_subcommand_from replay' -s h -l help -d 'Print this help message and exit'
+complete -c ringmaster -n '__fish_seen_subcommand_from replay' -s c -l config -r -F -d 'the configuration file'
+complete -c ringmaster -n '__fish_seen_subcommand_from replay' -l gdb -d 'run this command in gdb'
+complete -c ringmaster -n '__fish_seen_subcommand_from replay' -F
 complete -c ringmaster -n __fish_use_subcommand -a dev -d 'serve the functions of a Python file, and reload when it is saved'
 complete -c ringmaster -n '__fish_seen_subcommand_from dev' -s h -l help -d 'Print this help message and exit'
 complete -c ringmaster -n '__fish_seen_subcommand_from dev' -l listen -r -d 'where clients connect (default 127.0.0.1:7070); port 0: any that is free'

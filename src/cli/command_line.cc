@@ -34,6 +34,8 @@ struct Parser {
   CLI::App* bench = app.add_subcommand("bench", "put a load on a JSON-RPC server and measure it");
   CLI::App* run =
       app.add_subcommand("run", "run one job of a handler in this process, without a server");
+  CLI::App* replay =
+      app.add_subcommand("replay", "run a kept job again in this process, without a server");
   CLI::App* dev = app.add_subcommand(
       "dev", "serve the functions of a Python file, and reload when it is saved");
   // Only for the list: parse_command_line() turns it into --help.
@@ -90,6 +92,11 @@ void describe_run(CLI::App& app, CommandLine& line) {
   app.add_flag("--gdb", line.gdb, "run this command in gdb");
 }
 
+void describe_replay(CLI::App& app, CommandLine& line) {
+  app.add_option("FILE", line.file, "a file in the folder of [crashes]");
+  app.add_flag("--gdb", line.gdb, "run this command in gdb");
+}
+
 void describe_dev(CLI::App& app, CommandLine& line) {
   app.allow_extras();
   app.add_option("FILE", line.file, "for example score.py");
@@ -106,13 +113,13 @@ void describe(Parser& parser, CommandLine& line) {
   parser.app.add_flag("--help-json", line.help_json, "print all of this as JSON")->group("");
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
-      "Exit codes: 0 ok, 1 the answer was an error (call, run), or there was no result (bench),\n"
-      "64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad configuration\n"
-      "(reload --wait: the reload was refused).");
+      "Exit codes: 0 ok, 1 the answer was an error (call, run, replay), or there was no result\n"
+      "(bench), 64 usage, 70 internal error, 71 a resource of the system is missing, 78 bad\n"
+      "configuration (reload --wait: the reload was refused).");
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
   for (CLI::App* app : {parser.serve, parser.check, parser.reload, parser.call, parser.discover,
-                        parser.bench, parser.run}) {
+                        parser.bench, parser.run, parser.replay}) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
@@ -157,6 +164,7 @@ void describe(Parser& parser, CommandLine& line) {
   }
   describe_call(*parser.call, line);
   describe_run(*parser.run, line);
+  describe_replay(*parser.replay, line);
   for (CLI::App* app : {parser.call, parser.run}) {
     app->add_option("PARAMS", line.params,
                     "a JSON object or array: '{\"user_id\": 42}'; @FILE: the text in FILE;\n"
@@ -208,8 +216,10 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   }
   if (&app == &parser.app)
     return usage(
-        "expected a subcommand: serve, check, reload, call, discover, bench, run, dev or help");
-  const bool needs_config = &app == parser.serve || &app == parser.check || &app == parser.run;
+        "expected a subcommand: serve, check, reload, call, discover, bench, run, replay, dev or "
+        "help");
+  const bool needs_config =
+      &app == parser.serve || &app == parser.check || &app == parser.run || &app == parser.replay;
   if (needs_config && line.config.empty() && !line.schema) {
     return usage(app.get_name() + ": expected -c FILE, the configuration, found none");
   }
@@ -219,6 +229,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.call     ? Command::kCall
                  : &app == parser.discover ? Command::kDiscover
                  : &app == parser.run      ? Command::kRun
+                 : &app == parser.replay   ? Command::kReplay
                  : &app == parser.dev      ? Command::kDev
                                            : Command::kBench;
   if (Status valid = apply_rules(line, app.get_name()); !valid)

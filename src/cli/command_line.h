@@ -22,6 +22,7 @@ enum class Command {
   kDiscover,
   kBench,
   kRun,
+  kReplay,
   kDev,
 };
 
@@ -29,7 +30,7 @@ struct CommandLine {
   Command command = Command::kShowText;
   std::string text;
 
-  std::string config;                 // serve, check and run have it; the others may
+  std::string config;                 // serve, check, run and replay have it; the others may
   bool dump = false;                  // check
   bool schema = false;                // check; then there may be no config
   std::string log_format = "logfmt";  // serve: logfmt or json
@@ -43,13 +44,13 @@ struct CommandLine {
   std::string params;                 // call, bench, run: a JSON object or array; empty: none
   std::string handler;                // run
   std::vector<std::string> inputs;    // run: NAME=JSON or NAME=@FILE
-  bool gdb = false;                   // run
+  bool gdb = false;                   // run, replay
   double wait_s = 0;                  // call: try to connect for so long
   uint64_t timeout_ms = 30'000;       // call, discover
   bench::Options load;                // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
   bool json = false;                      // bench
-  std::string file;                       // dev: of Python
+  std::string file;                       // dev: of Python; replay: a kept job
   std::string listen = "127.0.0.1:7070";  // dev
   bool print_config = false;              // dev
   bool help_json = false;                 // of no command

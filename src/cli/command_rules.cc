@@ -110,6 +110,9 @@ Status apply_rules(CommandLine& line, const std::string& command) {
       return finish_bench(line);
     case Command::kRun:
       return check_params(command, line.params);
+    case Command::kReplay:
+      return line.file.empty() ? usage("replay: expected a FILE, a kept job, found none")
+                               : Status();
     case Command::kDev:
       return check_dev(line);
     default:

@@ -9,6 +9,7 @@
 #include "cli/dev.h"
 #include "cli/pretty_json.h"
 #include "cli/reload.h"
+#include "cli/replay.h"
 #include "cli/run_job.h"
 #include "cli/start_log.h"
 #include "config/schema.h"
@@ -86,6 +87,10 @@ int run(int argc, char** argv) {
     }
     case Command::kRun: {
       const Result<int> ran = run_job(*line, {argv, static_cast<size_t>(argc)});
+      return ran ? *ran : report(ran.error());
+    }
+    case Command::kReplay: {
+      const Result<int> ran = replay(*line, {argv, static_cast<size_t>(argc)});
       return ran ? *ran : report(ran.error());
     }
     case Command::kDev: {

@@ -1,48 +1,24 @@
 #include "cli/run_job.h"
 
 #include <algorithm>
-#include <cerrno>
-#include <csignal>
-#include <cstdio>
-#include <cstdlib>
-#include <filesystem>
 #include <fmt/format.h>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <unistd.h>
 #include <utility>
 #include <variant>
 #include <vector>
 
 #include "base/nearest.h"
 #include "cli/configuration.h"
+#include "cli/foreground.h"
 #include "cli/params.h"
-#include "cli/response.h"
 #include "config/config.h"
-#include "rpc/handler_error.h"
-#include "rpc/json_rpc.h"
-#include "worker/foreground.h"
 
 namespace ringmaster::cli {
 namespace {
 
-constexpr std::string_view kId = "1";
 // A method has a step for each, and one that runs the handler.
 constexpr size_t kInputsMax = master::kMaxSteps - 1;
-
-// Returns only if gdb cannot be started.
-tl::unexpected<Error> exec_gdb(std::span<char* const> words) {
-  std::error_code error;
-  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error);
-  if (error) return fail(ExitCode::kResource, "run: read /proc/self/exe: " + error.message());
-  std::vector<const char*> argv = {"gdb", "--args", program.c_str()};
-  std::copy_if(words.begin() + 1, words.end(), std::back_inserter(argv),
-               [](std::string_view word) { return word != "--gdb"; });
-  argv.push_back(nullptr);
-  ::execvp(argv[0], const_cast<char* const*>(argv.data()));
-  return fail_errno("run: start gdb (apt install gdb)", errno);
-}
 
 Result<std::pair<std::string, std::string>> read_input(const std::string& given) {
   const size_t is = given.find('=');
@@ -125,25 +101,12 @@ Result<size_t> find_handler(const master::Options& options, const std::string& n
                   hint.empty() ? fmt::format("; known: {}", fmt::join(known, ", ")) : hint));
 }
 
-// Nothing: the error cannot be printed.
-std::optional<int> print(const worker::ForegroundResult& result, uint64_t response_bytes) {
-  if (result.code == 0) {
-    std::fwrite(result.bytes.data(), 1, result.bytes.size(), stdout);
-    std::fputc('\n', stdout);
-    return 0;
-  }
-  std::string response;
-  rpc::Error error = rpc::handler_error(result.code, result.bytes, response_bytes);
-  if (result.was_run) error.executed = rpc::Executed::kUnknown;
-  rpc::append_error(response, rpc::Version::k2, kId, error);
-  return print_response(response);
-}
-
 }  // namespace
 
 Result<int> run_job(const CommandLine& line, std::span<char* const> words) {
-  if (line.gdb) return exec_gdb(words);
-  worker::ForegroundJob job{{}, line.params, {}};
+  if (line.gdb) return exec_gdb("run", words);
+  worker::ForegroundJob job;
+  job.params = line.params;
   for (const std::string& given : line.inputs) {
     auto input = read_input(given);
     if (!input) return tl::unexpected(input.error());
@@ -161,15 +124,7 @@ Result<int> run_job(const CommandLine& line, std::span<char* const> words) {
   if (Status known = check_inputs(job.inputs, options, *handler); !known)
     return tl::unexpected(known.error());
   job.method = find_method(options, *handler);
-  std::signal(SIGPIPE, SIG_IGN);  // as in a worker
-  const uint64_t response_bytes = options.limits.response_bytes;
-  const Result<worker::ForegroundResult> result =
-      worker::run_in_foreground(options.handlers[*handler], job, response_bytes);
-  if (!result) return tl::unexpected(result.error());
-  const std::optional<int> printed = print(*result, response_bytes);
-  if (!printed) return fail(ExitCode::kInternal, "run: the error's details are nested too deeply");
-  if (std::fflush(stdout) != 0) return fail_errno("run: write to stdout", errno);
-  std::_Exit(*printed);  // as a worker ends: threads of the handler may go on
+  return run_and_print("run", options.handlers[*handler], job, options.limits.response_bytes);
 }
 
 }  // namespace ringmaster::cli

@@ -183,15 +183,17 @@ inline constexpr Key<Fair> kFairKeys[] = {
 
 inline constexpr Key<Crashes> kCrashesKeys[] = {
     {"folder",
-     "A folder for the payload and the backtraces of each job that used up its attempts because "
-     "its workers died; \"\" keeps nothing. The server creates a missing folder. The files are "
-     "your users' data. Under systemd: /var/log/ringmaster/crashes.",
+     "A folder for jobs that used up their attempts because their workers died, with the "
+     "backtraces, and for slow jobs (`slow_ms`); \"\" keeps nothing. `ringmaster replay` runs one "
+     "again. The server creates a missing folder. The files are your users' data. Under systemd: "
+     "/var/log/ringmaster/crashes.",
      Type::kOptionalPath},
-    {"count", "The most crashes kept; the oldest are removed for new ones.", Type::kCount, 1,
-     10'000, &Crashes::count},
+    {"count",
+     "The most crashed jobs kept, and the most slow ones; the oldest are removed for new ones.",
+     Type::kCount, 1, 10'000, &Crashes::count},
     {"total_bytes",
-     "The most bytes kept; the oldest crashes are removed for new ones. A crash that alone is "
-     "larger is not kept.",
+     "The most bytes of crashed jobs kept, and of slow ones; the oldest are removed for new ones. "
+     "A job that alone is larger is not kept.",
      Type::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
@@ -280,8 +282,8 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "worker is always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"slow_ms",
-     "A job is slow when it takes longer, from its admission to its end; 0: none is. Set it above "
-     "the usual p99 of the method.",
+     "A job is slow when it takes longer, from its admission to its end; 0: none is. Slow jobs are "
+     "kept if [crashes] has a `folder`. Set it above the usual p99 of the method.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "
@@ -312,7 +314,7 @@ void for_each_section(See see) {
       kLimitsKeys);
   see(Section{"fair", "how clients share the workers' time when they ask for more than there is"},
       kFairKeys);
-  see(Section{"crashes", "where the payload of a job that killed its workers is kept"},
+  see(Section{"crashes", "where jobs that killed their workers, and slow ones, are kept"},
       kCrashesKeys);
   see(Section{"log", "which requests have lines of their own in the log"}, kLogKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);

@@ -71,7 +71,7 @@ struct Fair {
   std::map<std::string, double> weights;  // by client; of the others: 1
 };
 
-// Limits of the crash store: see crash_store.h.
+// Limits of the crash store, for crashed jobs and as much for slow ones: see crash_store.h.
 struct Crashes {
   std::string folder;  // empty: nothing is kept
   uint64_t count = 100;
@@ -114,5 +114,12 @@ struct Options {
   std::vector<Method> methods;
   Development development;
 };
+
+// The name of the step's upstream or handler: under it, later steps get its output.
+inline const std::string& name_of(const Options& options, const Step& step) {
+  const auto* fetch = std::get_if<FetchStep>(&step);
+  return fetch != nullptr ? options.upstreams[fetch->upstream].name
+                          : options.handlers[std::get<RunStep>(step).handler].name;
+}
 
 }  // namespace ringmaster::master

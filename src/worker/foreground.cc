@@ -18,12 +18,12 @@ namespace ringmaster::worker {
 namespace {
 
 constexpr ipc::Publication kPublication{0, 1};
-constexpr std::string_view kId = "1";
 // In 292 years: also a positive number for a handler that reads it as a signed one.
 constexpr uint64_t kNoDeadline = std::numeric_limits<int64_t>::max();
 
 ipc::Geometry geometry_of(const ForegroundJob& job, uint64_t result_bytes) {
-  uint64_t bytes = ipc::PayloadStore::block_bytes(job.params.size() + kId.size());
+  uint64_t bytes =
+      ipc::PayloadStore::block_bytes(job.params.size() + job.id.size() + job.traceparent.size());
   for (const auto& [step, output] : job.inputs)
     bytes += ipc::PayloadStore::block_bytes(output.size());
   ipc::Geometry geometry;
@@ -42,10 +42,11 @@ void fill_header(ipc::PayloadStore& store, const ForegroundJob& job) {
     header.views[header.view_count++] = store.view(*block, size);
   };
   header.view_count = 0;
-  add(job.params + std::string(kId), job.params.size());
+  add(job.params + job.id + job.traceparent, job.params.size());
   for (const auto& [step, output] : job.inputs)
     add(output, output.size());
-  header.id_bytes = kId.size();
+  header.id_bytes = static_cast<uint32_t>(job.id.size());
+  header.traceparent_bytes = static_cast<uint32_t>(job.traceparent.size());
   header.batch = 1;
 }
 

@@ -3,8 +3,8 @@
 //
 // The job goes through shared memory, as to a worker: its params are checked, and what the handler
 // reads is padded and read-only. There is no sandbox and no deadline.
-// Processes: the process of `ringmaster run`, which is master, fork server and worker in one. It
-//            forks none.
+// Processes: the process of `ringmaster run` or `replay`, which is master, fork server and worker
+//            in one. It forks none.
 #pragma once
 
 #include <cstdint>
@@ -22,6 +22,8 @@ struct ForegroundJob {
   std::string params;  // a JSON object or array; empty: none
   // The outputs of the steps before, each with its step's name. REQUIRES: fewer than kViewsMax.
   std::vector<std::pair<std::string, std::string>> inputs;
+  std::string id = "1";          // of the request, as JSON
+  std::string traceparent = {};  // empty: none
 };
 
 // As in a result record: see ipc/result_ring.h.

@@ -62,12 +62,8 @@ std::vector<ipc::MethodSpec> method_specs(const Options& options) {
   std::vector<ipc::MethodSpec> specs;
   for (const Method& method : options.methods) {
     ipc::MethodSpec& spec = specs.emplace_back(ipc::MethodSpec{method.name});
-    for (const Step& step : method.steps) {
-      const auto* fetch = std::get_if<FetchStep>(&step);
-      spec.steps.push_back(fetch != nullptr
-                               ? options.upstreams[fetch->upstream].name
-                               : options.handlers[std::get<RunStep>(step).handler].name);
-    }
+    for (const Step& step : method.steps)
+      spec.steps.push_back(name_of(options, step));
   }
   return specs;
 }
@@ -115,9 +111,11 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   });
   loop_wait_ = std::make_unique<LoopWait>(loop, waits, dispatcher_->run_stage());
   crash_recorder_ = std::make_unique<CrashRecorder>(loop, options_, *store_);
-  dispatcher_->run_stage().set_on_crash([this](const Job& job) { crash_recorder_->take(job); });
   const bool watches_slow = std::any_of(options_.methods.begin(), options_.methods.end(),
                                         [](const Method& one) { return one.slow_ms > 0; });
+  dispatcher_->run_stage().set_on_crash(
+      [this](const Job& job) { crash_recorder_->take_crashed(job); });
+  dispatcher_->set_on_slow([this](const Job& job) { crash_recorder_->take_slow(job); });
   supervisor_ = std::make_unique<Supervisor>(
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,

@@ -383,6 +383,8 @@ void Dispatcher::answer_error(Job& job, rpc::Error error, uint64_t now_ns) {
 }
 
 void Dispatcher::end(Job& job, uint64_t now_ns, bool is_answered) {
+  const uint64_t slow_ns = job.method->slow_ms * kNsPerMs;
+  if (slow_ns > 0 && now_ns > job.admitted_ns + slow_ns) on_slow_(job);
   scheduler_.on_ended(job.entry, now_ns, is_answered);
   timers_.stop(job);
   table_.free(job);

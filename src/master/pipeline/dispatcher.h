@@ -83,6 +83,8 @@ class Dispatcher : private StageEvents {
   size_t in_flight() const { return table_.used(); }
   // Called when the last job in flight has ended.
   void set_on_idle(std::function<void()> on_idle) { on_idle_ = std::move(on_idle); }
+  // Called when a job ends that took longer than its method's slow_ms, before its payload is freed.
+  void set_on_slow(std::function<void(const Job&)> on_slow) { on_slow_ = std::move(on_slow); }
 
  private:
   void on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) override;
@@ -125,6 +127,7 @@ class Dispatcher : private StageEvents {
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;
+  std::function<void(const Job&)> on_slow_ = [](const Job&) {};
 };
 
 }  // namespace ringmaster::master

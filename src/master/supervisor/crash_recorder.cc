@@ -1,5 +1,6 @@
 #include "master/supervisor/crash_recorder.h"
 
+#include <algorithm>
 #include <chrono>
 #include <deque>
 #include <filesystem>
@@ -10,18 +11,24 @@
 #include <system_error>
 #include <unistd.h>
 #include <utility>
+#include <vector>
 
 #include "base/assert.h"
+#include "base/json/kept_job.h"
+#include "base/json/scan.h"
 #include "base/log.h"
 #include "master/supervisor/crash_store.h"
 
 namespace ringmaster::master {
 namespace {
 
-// crash-20260704T101112.123Z-812-1017, of request 1017 of master 812: names sort by time.
-std::string name_of(const Job& job) {
+constexpr std::string_view kCrash = "crash";
+constexpr std::string_view kSlow = "slow";
+
+// crash-20260704T101112.123Z-812-1017.json, of request 1017 of master 812: names sort by time.
+std::string name_of(std::string_view kind, const Job& job) {
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  return fmt::format("crash-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}", now,
+  return fmt::format("{}-{:%Y%m%dT%H%M%S}.{:03}Z-{}-{}.json", kind, now,
                      now.time_since_epoch().count() % 1000, ::getpid(), job.ticket.request);
 }
 
@@ -40,51 +47,64 @@ std::string absolute(const std::string& path) {
   return error ? path : found.lexically_normal().string();
 }
 
-std::string report_of(const Job& job, const ipc::HandlerSpec& handler, const Options& options,
-                      bool has_params) {
-  std::string text = fmt::format(
-      "request: {}\nmethod: {}\nstep: {} of {}\nhandler: {}\nlibrary: {}\nattempts: {}\n",
-      job.ticket.request, job.method->name, job.step + 1, job.method->steps.size(), handler.name,
-      handler.library, job.attempts);
-  text += fmt::format("run it again: ringmaster call -c {} {}{}\n",
-                      shell_word(absolute(options.config_file)), shell_word(job.method->name),
-                      has_params ? " \"$(cat params.json)\"" : "");
-  for (const WorkerExit& death : job.deaths) {
-    text += fmt::format("\nworker {} of generation {}, pid {}: {}{}{}\n{}\n", death.worker,
-                        death.generation, death.pid, death.how, death.cause.empty() ? "" : " by ",
-                        death.cause, death.report.empty() ? "no backtrace" : death.report);
+// "why\nframe\nframe" as an array of lines.
+std::string lines_of(std::string_view text) {
+  std::vector<std::string> lines;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    lines.push_back(json::quote(text.substr(0, end)));
+    text.remove_prefix(std::min(end + 1, text.size()));
   }
-  return text;
+  return fmt::format("[{}]", fmt::join(lines, ",\n    "));
+}
+
+std::string deaths_of(const Job& job) {
+  std::vector<std::string> deaths;
+  for (const WorkerExit& death : job.deaths) {
+    deaths.push_back(fmt::format(
+        R"({{"worker": {}, "generation": {}, "pid": {}, "how": {}, "cause": {}, "backtrace": {}}})",
+        death.worker, death.generation, death.pid, json::quote(death.how), json::quote(death.cause),
+        lines_of(death.report)));
+  }
+  return fmt::format("[{}]", fmt::join(deaths, ",\n  "));
 }
 
 }  // namespace
 
-// Outlives the recorder while a crash is being written.
+// A job that waits to be written.
+struct CrashRecorder::Kept {
+  std::string name;
+  std::vector<json::KeptNote> notes = {};
+  uint64_t bytes = 0;  // about those of the file
+  json::KeptJob job = {};
+};
+
+// Writes one kind of jobs. Outlives the recorder while it writes.
 class CrashRecorder::Writer : public std::enable_shared_from_this<Writer> {
  public:
-  Writer(uv_loop_t* loop, const Crashes& options)
-      : loop_(loop), options_(options), folder_(options) {}
+  Writer(uv_loop_t* loop, std::string_view kind, const Crashes& options)
+      : loop_(loop), options_(options), store_(kind, options) {}
 
-  // Why a crash of `bytes` bytes cannot be kept. Empty: it can.
+  // Why a job of `bytes` bytes cannot be kept. Empty: it can.
   std::optional<std::string> find_fault(uint64_t bytes) const;
   // REQUIRES: find_fault() was empty for its bytes.
-  void write(Crash crash);
+  void write(Kept kept);
 
  private:
   struct Work {
     uv_work_t request;
     std::shared_ptr<Writer> writer;
-    Crash crash;
-    Result<std::string> kept;
+    Kept kept;
+    Result<std::string> path;
   };
-  void start(Crash crash);
-  void on_written(const Crash& crash, const Result<std::string>& kept);
+  void start(Kept kept);
+  void on_written(const Kept& kept, const Result<std::string>& path);
 
   uv_loop_t* loop_;
   Crashes options_;
-  CrashStore folder_;
-  std::deque<Crash> waiting_;  // while one is being written
-  uint64_t bytes_ = 0;         // of all of them
+  CrashStore store_;
+  std::deque<Kept> waiting_;  // while one is being written
+  uint64_t bytes_ = 0;        // of all of them
 };
 
 std::optional<std::string> CrashRecorder::Writer::find_fault(uint64_t bytes) const {
@@ -93,35 +113,36 @@ std::optional<std::string> CrashRecorder::Writer::find_fault(uint64_t bytes) con
                      bytes, bytes_, options_.total_bytes);
 }
 
-void CrashRecorder::Writer::write(Crash crash) {
-  const bool is_writing = std::exchange(bytes_, bytes_ + crash.bytes()) > 0;
-  if (is_writing) return waiting_.push_back(std::move(crash));
-  start(std::move(crash));
+void CrashRecorder::Writer::write(Kept kept) {
+  const bool is_writing = std::exchange(bytes_, bytes_ + kept.bytes) > 0;
+  if (is_writing) return waiting_.push_back(std::move(kept));
+  start(std::move(kept));
 }
 
-void CrashRecorder::Writer::start(Crash crash) {
-  auto* work = new Work{{}, shared_from_this(), std::move(crash), ""};
+void CrashRecorder::Writer::start(Kept kept) {
+  auto* work = new Work{{}, shared_from_this(), std::move(kept), ""};
   work->request.data = work;
   const auto run = [](uv_work_t* request) {
     auto* self = static_cast<Work*>(request->data);
-    self->kept = self->writer->folder_.keep(self->crash);
+    const std::string text = json::encode(self->kept.job, self->kept.notes);
+    self->path = self->writer->store_.keep(self->kept.name, text);
   };
   const auto done = [](uv_work_t* request, int) {
     const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
-    self->writer->on_written(self->crash, self->kept);
+    self->writer->on_written(self->kept, self->path);
   };
   RM_ASSERT(uv_queue_work(loop_, &work->request, run, done) == 0);
 }
 
-void CrashRecorder::Writer::on_written(const Crash& crash, const Result<std::string>& kept) {
-  if (kept) {
-    log(Level::kInfo, "crash_kept", {{"crash", crash.name}, {"folder", *kept}});
+void CrashRecorder::Writer::on_written(const Kept& kept, const Result<std::string>& path) {
+  if (path) {
+    log(Level::kInfo, "job_kept", {{"job", kept.name}, {"file", *path}});
   } else {
-    log(Level::kError, "crash_not_kept", {{"crash", crash.name}, {"error", kept.error().message}});
+    log(Level::kError, "job_not_kept", {{"job", kept.name}, {"error", path.error().message}});
   }
-  bytes_ -= crash.bytes();
+  bytes_ -= kept.bytes;
   if (waiting_.empty()) return;
-  Crash next = std::move(waiting_.front());
+  Kept next = std::move(waiting_.front());
   waiting_.pop_front();
   start(std::move(next));
 }
@@ -129,40 +150,69 @@ void CrashRecorder::Writer::on_written(const Crash& crash, const Result<std::str
 CrashRecorder::CrashRecorder(uv_loop_t* loop, const Options& options,
                              const ipc::PayloadStore& store)
     : options_(options), store_(store) {
-  if (!options.crashes.folder.empty()) {
-    writer_ = std::make_shared<Writer>(loop, options.crashes);
-  }
+  if (options.crashes.folder.empty()) return;
+  crashed_ = std::make_shared<Writer>(loop, kCrash, options.crashes);
+  slow_ = std::make_shared<Writer>(loop, kSlow, options.crashes);
 }
 
 CrashRecorder::~CrashRecorder() = default;
 
-void CrashRecorder::take(const Job& job) {
-  const std::string name = name_of(job);
-  const ipc::HandlerSpec& handler =
-      options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler];
+void CrashRecorder::take_crashed(const Job& job) {
+  Kept kept{name_of(kCrash, job)};
   std::vector<LogField> fields;
   append_job_fields(fields, job);
-  fields.insert(fields.end(),
-                {{"handler", handler.name}, {"attempts", job.attempts}, {"crash", name}});
+  fields.insert(fields.end(), {{"handler", master::name_of(options_, job.method->steps[job.step])},
+                               {"attempts", job.attempts},
+                               {"crash", kept.name}});
   log(Level::kError, "crash_recorded", fields);
-  if (writer_ == nullptr) return;
-  const bool has_params = job.products.front().size > 0;
-  std::string report = report_of(job, handler, options_, has_params);
-  uint64_t bytes = report.size();
+  if (crashed_ == nullptr) return;
+  kept.notes = {{"kept", R"("its workers died")"}, {"deaths", deaths_of(job)}};
+  keep(job, std::move(kept), *crashed_);
+}
+
+void CrashRecorder::take_slow(const Job& job) {
+  if (slow_ == nullptr || !job.has_begun || !is_run(job.method->steps[job.step])) return;
+  const uint64_t now = now_ns();
+  uint64_t& next_ns = next_slow_ns_[job.method];
+  if (now < next_ns) return;
+  next_ns = now + kSlowNs;
+  Kept kept{name_of(kSlow, job)};
+  kept.notes = {{"kept", R"("it was slow")"}, {"slow_ms", std::to_string(job.method->slow_ms)}};
+  keep(job, std::move(kept), *slow_);
+}
+
+void CrashRecorder::keep(const Job& job, Kept kept, Writer& writer) const {
+  const uint64_t took_ms = (now_ns() - job.admitted_ns) / kNsPerMs;
+  const std::string replay =
+      fmt::format("ringmaster replay -c {} {}", shell_word(absolute(options_.config_file)),
+                  shell_word(absolute(options_.crashes.folder + '/' + kept.name)));
+  kept.notes.insert(kept.notes.end(), {{"request", std::to_string(job.ticket.request)},
+                                       {"took_ms", std::to_string(took_ms)},
+                                       {"attempts", std::to_string(job.attempts)},
+                                       {"replay", json::quote(replay)}});
+  for (const auto& [name, value] : kept.notes)
+    kept.bytes += name.size() + value.size();
   for (const Job::Product& product : job.products)
-    bytes += product.size;
-  if (const auto fault = writer_->find_fault(bytes)) {  // before anything is copied
-    return log(Level::kError, "crash_not_kept", {{"crash", name}, {"error", *fault}});
+    kept.bytes += product.size;
+  if (const auto fault = writer.find_fault(kept.bytes)) {  // before anything is copied
+    return log(Level::kError, "job_not_kept", {{"job", kept.name}, {"error", *fault}});
   }
-  Crash crash{name, {}};
-  crash.files.emplace_back("report.txt", std::move(report));
-  for (size_t i = has_params ? 0 : 1; i < job.products.size(); ++i) {
-    const Job::Product& product = job.products[i];
-    const char* data = product.size > 0 ? store_.writable(product.block).data() : "";
-    crash.files.emplace_back(i == 0 ? "params.json" : fmt::format("input-{}", i),
-                             std::string(data, product.size));
-  }
-  writer_->write(std::move(crash));
+  kept.job.method = job.method->name;
+  for (const Step& step : job.method->steps)
+    kept.job.steps.push_back(master::name_of(options_, step));
+  kept.job.step = job.step;
+  const auto bytes_of = [this](const Job::Product& product, size_t size) -> std::string_view {
+    return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);
+  };
+  const Job::Product& params = job.products.front();
+  const std::string_view request =
+      bytes_of(params, params.size + job.id_bytes + job.traceparent_bytes);
+  kept.job.params = request.substr(0, params.size);
+  kept.job.id = request.substr(params.size, job.id_bytes);
+  kept.job.traceparent = request.substr(params.size + job.id_bytes);
+  for (size_t i = 1; i < job.products.size(); ++i)
+    kept.job.outputs.emplace_back(bytes_of(job.products[i], job.products[i].size));
+  writer.write(std::move(kept));
 }
 
 }  // namespace ringmaster::master

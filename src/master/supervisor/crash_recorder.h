@@ -1,18 +1,20 @@
-// CrashRecorder: logs a job that used up its attempts because its workers died, and keeps its
-// payload, so that a person can run it again: see crash_store.h.
+// CrashRecorder: logs a job that used up its attempts because its workers died, and keeps it, so
+// that a person can run it again: see crash_store.h. It also keeps slow jobs.
 //
-// Processes: the master only. Files are written in libuv's pool, one crash at a time; the loop only
-//            copies the payload.
-// Death:     of this object: the loop's last turns still write the crashes that wait.
-// Limits:    at most crashes.total_bytes wait to be written; beyond that a crash is only logged,
-//            and its payload is not copied.
+// Processes: the master only. Files are written in libuv's pool, one of each kind at a time; the
+//            loop only copies the payload.
+// Death:     of this object: the loop's last turns still write the jobs that wait.
+// Limits:    for each kind, at most crashes.total_bytes wait to be written; beyond that a job is
+//            not kept, and its payload is not copied. One slow job of each method in kSlowNs.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <uv.h>
-#include <vector>
 
+#include "base/clock.h"
 #include "config/options.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/job.h"
@@ -21,6 +23,8 @@ namespace ringmaster::master {
 
 class CrashRecorder {
  public:
+  static constexpr uint64_t kSlowNs = 1 * kNsPerS;
+
   // `options` and `store` must live as long as this.
   CrashRecorder(uv_loop_t* loop, const Options& options, const ipc::PayloadStore& store);
   ~CrashRecorder();
@@ -28,14 +32,23 @@ class CrashRecorder {
   CrashRecorder& operator=(const CrashRecorder&) = delete;
 
   // REQUIRES: the job's last attempt has failed, and its payload is not freed yet.
-  void take(const Job& job);
+  void take_crashed(const Job& job);
+  // Ignores a job that no worker has begun, or whose last step was a fetch: there is nothing to run
+  // again. REQUIRES: its payload is not freed yet.
+  void take_slow(const Job& job);
 
  private:
   class Writer;
+  struct Kept;
+
+  void keep(const Job& job, Kept kept, Writer& writer) const;
 
   const Options& options_;
   const ipc::PayloadStore& store_;
-  std::shared_ptr<Writer> writer_;  // shared with the write in progress
+  // Null: nothing is kept. Each is shared with its write in progress.
+  std::shared_ptr<Writer> crashed_;
+  std::shared_ptr<Writer> slow_;
+  std::unordered_map<const Method*, uint64_t> next_slow_ns_;
 };
 
 }  // namespace ringmaster::master

@@ -99,7 +99,7 @@ def test_serve_refuses_a_bad_configuration_on_stderr(write):
 @pytest.mark.parametrize(
     "arguments, said",
     [
-        ([], "expected a subcommand: serve, check, reload, call, discover, bench, run, dev or"),
+        ([], "expected a subcommand: serve, check, reload, call, discover, bench, run, replay,"),
         (["sreve"], "unknown subcommand sreve; did you mean serve?"),
         (["--vresion"], "unknown option --vresion; did you mean --version?"),
         (["check"], "check: expected -c FILE"),

@@ -1,5 +1,6 @@
 """Python handlers: what the workers share with the fork server, and what each has of its own."""
 
+import json
 import re
 import time
 
@@ -144,6 +145,8 @@ def test_a_kept_crash_has_the_stack_of_the_python_code(server, python, build, tm
         """)
     })
     assert running.error_of("f").code == -32014
-    running.wait_for_line("event=crash_kept")
-    [report] = (tmp_path / "crashes").rglob("report.txt")
-    assert re.search(r"^  File .*handler.py.*, line 3 in run$", report.read_text(), re.MULTILINE)
+    running.wait_for_line("event=job_kept")
+    [crash] = (tmp_path / "crashes").iterdir()
+    for death in json.loads(crash.read_text())["deaths"]:
+        stack = "\n".join(death["backtrace"])
+        assert re.search(r"^  File .*handler.py.*, line 3 in run$", stack, re.MULTILINE)

@@ -183,7 +183,7 @@ def test_a_handler_that_takes_all_threads_leaves_the_master_its_own(
         before = len(running.lines)
         with pytest.raises(RpcError):
             running.call("poison")
-        running.wait_for_line("event=crash_kept", before)
+        running.wait_for_line("event=job_kept", before)
         running.wait_for_line("event=worker_ready", before)
         assert running.call("echo", [1]) == [1]
         for pid in running.workers().values():

@@ -1,0 +1,49 @@
+// KeptJob: a job in a file, with all that its step needs to run again: see crash_store.h.
+//
+// The file is one JSON object, for people, too:
+//
+//   "method"                    its name
+//   "steps", "step"             the names of its steps' upstreams and handlers; which of them the
+//                               job was at, counted from 1
+//   "id", "traceparent"         as the client sent them; missing where it sent none
+//   "params"                    likewise, byte for byte
+//   "output_1" ...              what each step before brought, byte for byte
+//   "output_1_bytes" ...        instead, where that is no JSON, or is nested too deeply for the
+//                               file: a string, in which each character is one byte (Latin-1)
+//
+// Any other member is a note: only people read it.
+// Trust: outputs are what upstreams and workers have sent. So an output stands in the file as it is
+//        only if it is JSON as a whole, and cannot forge another member.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/status.h"
+
+namespace ringmaster::json {
+
+struct KeptJob {
+  std::string method;
+  std::vector<std::string> steps;
+  size_t step = 0;                   // index
+  std::string params;                // a JSON object or array; empty: none
+  std::vector<std::string> outputs;  // of the steps before `step`
+  std::string id;                    // as JSON; empty: none
+  std::string traceparent;           // empty: none
+};
+
+// A name, and a value as JSON.
+using KeptNote = std::pair<std::string_view, std::string>;
+
+// The file's text; notes stand first. REQUIRES: params and id are JSON, or empty.
+std::string encode(const KeptJob& job, std::span<const KeptNote> notes);
+
+// Fails with 64, and says what was expected, unless the text has the members above. Of outputs that
+// `step` does not need there may be more.
+[[nodiscard]] Result<KeptJob> decode_kept_job(std::string_view text);
+
+}  // namespace ringmaster::json

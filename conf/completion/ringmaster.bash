@@ -28,7 +28,7 @@ _ringmaster() {
     --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--listen) return ;;
   esac
   case ${words[1]} in
-    serve) options="-h --help -c --config --log-format --log-file" ;;
+    serve) options="-h --help -c --config --log-format --log-file --inline" ;;
     check) options="-h --help -c --config --dump --schema" ;;
     reload) options="-h --help -c --config --pid --wait" ;;
     call) options="-h --help -c --config --to --token-file --timeout-ms --ca --cert --key --wait" ;;

@@ -22,6 +22,7 @@ complete -c ringmaster -n '__fish_seen_subcommand_from serve' -s h -l help -d 'P
 complete -c ringmaster -n '__fish_seen_subcommand_from serve' -s c -l config -r -F -d 'the configuration file'
 complete -c ringmaster -n '__fish_seen_subcommand_from serve' -l log-format -r -f -a 'logfmt json' -d 'the format of log lines (default logfmt)'
 complete -c ringmaster -n '__fish_seen_subcommand_from serve' -l log-file -r -F -d 'append log lines here, not on stderr'
+complete -c ringmaster -n '__fish_seen_subcommand_from serve' -l inline -d 'run handlers in one process, without deadlines: for debuggers only'
 complete -c ringmaster -n __fish_use_subcommand -a check -d 'name every problem of a configuration, without serving it'
 complete -c ringmaster -n '__fish_seen_subcommand_from check' -s h -l help -d 'Print this help message and exit'
 complete -c ringmaster -n '__fish_seen_subcommand_from check' -s c -l config -r -F -d 'the configuration file'

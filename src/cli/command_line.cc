@@ -128,6 +128,8 @@ void describe(Parser& parser, CommandLine& line) {
       ->type_name("logfmt|json");
   parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
       ->type_name("FILE");
+  parser.serve->add_flag("--inline", line.is_inline,
+                         "run handlers in one process, without deadlines: for debuggers only");
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   parser.check->add_flag("--schema", line.schema,
                          "print the JSON Schema of every configuration; takes no -c");

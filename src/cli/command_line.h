@@ -33,6 +33,7 @@ struct CommandLine {
   std::string config;                 // serve, check, run and replay have it; the others may
   bool dump = false;                  // check
   bool schema = false;                // check; then there may be no config
+  bool is_inline = false;             // serve: handlers in one process, for debuggers
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
   int pid = 0;                        // reload; 0: the status port tells it

@@ -7,16 +7,14 @@
 #include <rapidjson/document.h>
 #include <string>
 #include <system_error>
-#include <termios.h>
-#include <unistd.h>
 #include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "cli/run_program.h"
 #include "cli/start_log.h"
+#include "cli/stepping.h"
 #include "config/config.h"
-#include "config/key.h"
 #include "master/lifecycle/serve.h"
 
 namespace ringmaster::cli {
@@ -26,8 +24,6 @@ using Problems = std::vector<std::string>;
 
 // That of the handlers: see interpreter.cc.
 constexpr const char* kPython = "/usr/bin/python3";
-// A developer may be in the debugger. No method's timeout may be longer.
-constexpr uint64_t kTimeoutMs = config::kHourMs;
 
 // What _dev.py prints.
 struct Functions {
@@ -59,23 +55,6 @@ class Files {
 std::string text_of(const rapidjson::Value& value) {
   return {value.GetString(), value.GetStringLength()};
 }
-
-// A debugger edits lines in a mode of the terminal, which a killed worker does not set back. From
-// the background the mode is left alone: it is that of another program.
-class TerminalMode {
- public:
-  TerminalMode() : is_terminal_(::tcgetattr(STDIN_FILENO, &mode_) == 0) {}
-  ~TerminalMode() {
-    if (is_terminal_ && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
-      ::tcsetattr(STDIN_FILENO, TCSADRAIN, &mode_);
-  }
-  TerminalMode(const TerminalMode&) = delete;
-  TerminalMode& operator=(const TerminalMode&) = delete;
-
- private:
-  termios mode_{};
-  const bool is_terminal_;
-};
 
 // The path of _dev.py. Fails for a file that is not there, too: no save would mend that.
 Result<std::string> find_program(const std::string& file) {
@@ -118,16 +97,10 @@ master::Options adapt(master::Options options, const std::string& address,
                       master::Development development) {
   options.listen_rpc = {address};
   options.listen_status = "";
-  options.worker_count = 1;
   options.worker_debug = true;
-  options.start_timeout_ms = kTimeoutMs;
-  options.confinement = {ipc::Sandbox::kOff};
   for (ipc::HandlerSpec& handler : options.handlers)
     handler.debug = true;
-  for (master::Method& method : options.methods) {
-    method.timeout_ms = kTimeoutMs;
-    method.attempts = 1;  // or a crash would be debugged twice
-  }
+  allow_stepping(options);
   options.development = std::move(development);
   return options;
 }

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "base/log.h"
 #include "cli/bench.h"
 #include "cli/call.h"
 #include "cli/command_line.h"
@@ -12,6 +13,7 @@
 #include "cli/replay.h"
 #include "cli/run_job.h"
 #include "cli/start_log.h"
+#include "cli/stepping.h"
 #include "config/schema.h"
 #include "master/lifecycle/serve.h"
 #include "net/tls_context.h"
@@ -24,16 +26,31 @@ int report(const Error& error) {
   return static_cast<int>(error.exit_code);
 }
 
-int run_serve(const CommandLine& line) {
+config::Loaded load_to_serve(const CommandLine& line) {
   config::Loaded loaded = config::load(line.config);
+  if (!line.is_inline) return loaded;
+  allow_stepping(loaded.options);
+  loaded.options.confinement.is_inline = 1;
+  return loaded;
+}
+
+int run_serve(const CommandLine& line) {
+  config::Loaded loaded = load_to_serve(line);
   if (!loaded.problems.empty()) return print_problems(stderr, loaded.problems);
   const Status started = start_log(line);
   if (!started) return report(started.error());
+  if (line.is_inline) {
+    log(Level::kWarning, "inline",
+        {{"why",
+          "--inline: one process runs the handlers, for debuggers; not for production: it has "
+          "no deadlines, no sandbox, no other user and no self-tests, and a crash ends it"}});
+  }
   const auto load_again = [&line]() -> tl::expected<master::Options, std::vector<std::string>> {
-    config::Loaded again = config::load(line.config);
+    config::Loaded again = load_to_serve(line);
     if (again.problems.empty()) return std::move(again.options);
     return tl::unexpected(config::to_strings(again.problems));
   };
+  const TerminalMode restored_at_end;
   return static_cast<int>(master::serve(std::move(loaded.options), load_again));
 }
 

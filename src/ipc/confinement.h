@@ -1,5 +1,6 @@
 // Confinement: what a worker or canary gives up before it runs a handler's code. The master sends
 // it to the fork server (control.h), and each process that the fork server forks applies it.
+// For debuggers there is also none at all: the fork server is the only worker, see forkserver.h.
 #pragma once
 
 #include <cstdint>
@@ -17,6 +18,7 @@ struct Confinement {
   uint32_t changes_user = 0;  // 1: the master is root, the workers become the user below
   uint32_t user_id = 0;
   uint32_t group_id = 0;
+  uint32_t is_inline = 0;  // 1: the fork server forks nothing; then the sandbox is off
 };
 
 }  // namespace ringmaster::ipc

@@ -60,6 +60,7 @@ class ForkServer {
   // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load();
   void fork_worker(uint32_t slot, Fd result_memory, Fd output);
+  Status serve_inline(uint32_t slot, Fd result_memory);
   [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server);
   std::string names_of(std::string_view addresses);
   void ask_stack(uint32_t slot, pid_t pid);
@@ -147,6 +148,9 @@ Status ForkServer::obey(ControlMessage& message) {
       return {};
     }
     case ControlType::kFork:
+      if (confinement_.is_inline != 0) {
+        return serve_inline(message.worker, std::move(message.memory));
+      }
       fork_worker(message.worker, std::move(message.memory), std::move(message.output));
       return {};
     case ControlType::kKill:
@@ -167,8 +171,9 @@ Status ForkServer::obey(ControlMessage& message) {
 }
 
 Result<std::string> ForkServer::load() {
-  if (confinement_.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
-  Result<std::string> lacks = try_confine(confinement_);
+  const bool forks = confinement_.is_inline == 0;
+  if (forks && confinement_.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
+  Result<std::string> lacks = forks ? try_confine(confinement_) : "";
   if (!lacks) return lacks;
   const HandlerLoader loader;
   for (const ipc::HandlerSpec& spec : specs_) {
@@ -176,7 +181,7 @@ Result<std::string> ForkServer::load() {
     if (!handler) return tl::unexpected(handler.error());
     hooks_.add(handler->library(), handler->functions());
     handlers_.push_back(std::move(*handler));
-    Status tried = try_out(handlers_.back(), confinement_, hooks_);
+    Status tried = forks ? try_out(handlers_.back(), confinement_, hooks_) : Status();
     if (Status alone = loader.refuse_processes(spec.name, "self_test()"); tried) tried = alone;
     if (!tried) return tl::unexpected(tried.error());
   }
@@ -195,6 +200,18 @@ void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
+}
+
+// Returns when the master has closed the channel.
+Status ForkServer::serve_inline(uint32_t slot, Fd result_memory) {
+  if (!result_memory.is_open()) return fail(ExitCode::kResource, "no descriptor is free");
+  tell({ControlType::kForked, slot, ::getpid(), 0, {}});
+  sigset_t none;
+  ::sigemptyset(&none);
+  ::sigprocmask(SIG_SETMASK, &none, nullptr);  // as in a worker
+  is_dismissed_ = true;
+  return serve_jobs({slot, generation_, geometry_, confinement_, ::getpid()},
+                    std::move(result_memory), handlers_, methods_);
 }
 
 void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server) {

@@ -3,6 +3,9 @@
 // Processes: one per generation, exec'ed by the master (which may have threads, and so never
 //            forks). Its only socket is the control channel, and it has one thread: a process with
 //            more cannot be forked safely.
+// Inline:    for debuggers (ipc::Confinement::is_inline), it forks no process: told to fork the
+//            first worker, it becomes that worker, and serves until the master closes the channel.
+//            It obeys no orders meanwhile, and self-tests are not run.
 // Death:     its workers die with it, and it dies with its master (PR_SET_PDEATHSIG, then a check
 //            of the parent, which may have died before).
 #pragma once

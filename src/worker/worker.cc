@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <fmt/format.h>
 #include <optional>
+#include <poll.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -41,6 +42,12 @@ Status take_jobs(ipc::WorkerPort& port, std::vector<ipc::WorkerPort::Job>& jobs)
   return {};
 }
 
+// The master has closed the control channel, or is gone.
+bool is_dismissed() {
+  pollfd channel{ipc::kControlFd, 0, 0};
+  return ::poll(&channel, 1, 0) > 0;
+}
+
 void catch_sigterm() {
   struct sigaction action {};
   action.sa_handler = [](int) { stop_requested = 1; };
@@ -60,7 +67,9 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                             {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd, result_memory.get()});
   if (!port) return tl::unexpected(port.error());
   result_memory.reset();
-  for (int fd : {ipc::kControlFd, ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
+  const bool is_inline = options.confinement.is_inline != 0;
+  if (!is_inline) ::close(ipc::kControlFd);
+  for (int fd : {ipc::kControlMemoryFd, ipc::kPayloadMemoryFd})
     ::close(fd);
   OverrunTimer overrun_timer;
   if (Status created = overrun_timer.create(handlers); !created) return created;
@@ -80,7 +89,7 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   ::setproctitle("-ringmaster: %s", title.c_str());
   port->announce_ready();
   std::vector<ipc::WorkerPort::Job> jobs;
-  while (!stop_requested) {
+  while (!stop_requested && !(is_inline && is_dismissed())) {
     if (Status taken = take_jobs(*port, jobs); !taken) return taken;
     if (jobs.empty()) {
       ::setproctitle("-ringmaster: %s", title.c_str());

@@ -23,7 +23,8 @@ constexpr uint32_t kRingEntriesMin = 512;
 
 ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
   ipc::Geometry geometry;
-  geometry.worker_slots = static_cast<uint32_t>(worker_count + kSpareWorkerSlots);
+  const size_t spares = options.confinement.is_inline != 0 ? 0 : kSpareWorkerSlots;
+  geometry.worker_slots = static_cast<uint32_t>(worker_count + spares);
   geometry.ring_entries = std::max(kRingEntriesMin, 4 * geometry.worker_slots);
   geometry.job_slots = static_cast<uint32_t>(options.limits.requests_in_flight);
   geometry.payload_bytes = options.limits.payload_memory_bytes;
@@ -120,8 +121,9 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
                         options_.worker_max_jobs, options_.worker_max_rss_bytes,
                         store_->memory_fd(), options_.handlers, method_specs(options_),
-                        options_.confinement, !options_.development.file.empty(), watches_slow,
-                        generations, recorder},
+                        options_.confinement,
+                        options_.confinement.is_inline != 0 || !options_.development.file.empty(),
+                        watches_slow, generations, recorder},
       dispatcher_->run_stage(),
       Supervisor::Events{[this](std::vector<std::string> descriptions) {
                            descriptions_ = std::move(descriptions);

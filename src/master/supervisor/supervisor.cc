@@ -110,17 +110,23 @@ void Supervisor::on_tick() {
   if (is_stopping_ && now_ns() > end_due_ns_) return generation_->kill();
   look_at_workers();
   run_stage_.wake_one_more();
-  run_stage_.end_abandoned(now_ns());
   fork_due();
-  audit();
-  recycle();
-  look_for_slow();
-  if (!is_stopping_) {  // while stopping, the fork server ends the workers, within kEndNs
-    watch_workers();
-    watch_fork_server();
-    watch_for_stall();
+  if (!is_inline()) {
+    look_for_slow();
+    end_processes();
   }
   give_up_starting_late();
+}
+
+// Those that must not run on as they are.
+void Supervisor::end_processes() {
+  run_stage_.end_abandoned(now_ns());
+  audit();
+  recycle();
+  if (is_stopping_) return;  // the fork server ends the workers, within kEndNs
+  watch_workers();
+  watch_fork_server();
+  watch_for_stall();
 }
 
 void Supervisor::recycle() {
@@ -218,7 +224,7 @@ void Supervisor::condemn(const Error& error) {
 }
 
 void Supervisor::kill_worker(uint32_t worker, const char* why) {
-  if (generation_ == nullptr) return;
+  if (generation_ == nullptr || is_inline()) return;
   if (watched_[worker].why_ended == nullptr) watched_[worker].why_ended = why;
   if (worker_slots_.try_kill(worker)) signal_worker(worker, SIGKILL);
 }

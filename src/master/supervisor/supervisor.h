@@ -104,6 +104,10 @@ class Supervisor {
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
   void on_tick();
+  // There is one process for all handlers, in which a person may be stepping. It is not ended
+  // before the server is.
+  bool is_inline() const { return setup_.confinement.is_inline != 0; }
+  void end_processes();
   void give_up_starting_late();
   void recycle();
   const char* why_recycle(uint32_t worker) const;

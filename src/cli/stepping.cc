@@ -1,0 +1,33 @@
+#include "cli/stepping.h"
+
+#include <unistd.h>
+
+#include "config/key.h"
+
+namespace ringmaster::cli {
+namespace {
+
+// No method's timeout may be longer.
+constexpr uint64_t kTimeoutMs = config::kHourMs;
+
+}  // namespace
+
+void allow_stepping(master::Options& options) {
+  options.worker_count = 1;
+  options.worker_max_jobs = options.worker_max_rss_bytes = 0;
+  options.start_timeout_ms = kTimeoutMs;
+  options.confinement = {ipc::Sandbox::kOff};
+  for (master::Method& method : options.methods) {
+    method.timeout_ms = kTimeoutMs;
+    method.attempts = 1;  // or a crash would be debugged twice
+  }
+}
+
+TerminalMode::TerminalMode() : is_terminal_(::tcgetattr(STDIN_FILENO, &mode_) == 0) {}
+
+TerminalMode::~TerminalMode() {
+  if (is_terminal_ && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
+    ::tcsetattr(STDIN_FILENO, TCSADRAIN, &mode_);
+}
+
+}  // namespace ringmaster::cli

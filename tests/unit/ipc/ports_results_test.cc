@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <thread>
 
+#include "ipc/sample_ring.h"
 #include "ports_support.h"
 
 namespace ringmaster::ipc {
@@ -14,9 +15,10 @@ TEST_CASE("ports: a worker can map its own results only") {
   test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
     ::signal(SIGBUS, SIG_DFL);  // not the test program's, which would report it
     char* const own = port.reserve(0) - sizeof(RecordHeader) - sizeof(ResultRingWords);
-    void* const grown = ::mremap(own, floor.result_region, 2 * floor.result_region, MREMAP_MAYMOVE);
+    const size_t all = worker_memory_bytes(floor.geometry.result_bytes);
+    void* const grown = ::mremap(own, all, 2 * all, MREMAP_MAYMOVE);
     if (grown == MAP_FAILED) return 1;
-    return int{static_cast<volatile char*>(grown)[floor.result_region]} + 2;
+    return int{static_cast<volatile char*>(grown)[all]} + 2;
   });
   CHECK(worker.signal() == SIGBUS);
 }

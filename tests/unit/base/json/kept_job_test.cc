@@ -79,11 +79,13 @@ TEST_CASE("kept job: an output that is no JSON, or too deep, is kept as bytes") 
   CHECK(is_as_it_is("{}"));
   CHECK(is_as_it_is("null"));
   CHECK(is_as_it_is(nested(kMaxDepth - 1)));
-  for (const std::string& other : {nested(kMaxDepth), std::string(), bytes_of_every_value(),
+  for (const std::string& other : {nested(kMaxDepth), bytes_of_every_value(),
                                    std::string("1, \"step\": 9"), std::string("{} {}")}) {
     CAPTURE(other);
     CHECK(!is_as_it_is(other));
   }
+  job.outputs = {""};
+  check_equal(decode_kept_job(encode(job, {})).value(), job);
 }
 
 TEST_CASE("kept job: an earlier step needs no later outputs") {

@@ -9,6 +9,7 @@
 #include <functional>
 #include <optional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -79,6 +80,17 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   CHECK(reports.describe(kSlot, SIGABRT).empty());
 }
 
+// In read(2), where the child stays.
+void wait_until_asleep(pid_t child) {
+  std::string line;
+  do {
+    ::usleep(1000);
+    std::ifstream stat("/proc/" + std::to_string(child) + "/stat");
+    line.clear();
+    std::getline(stat, line);
+  } while (!line.empty() && line[line.rfind(')') + 2] != 'S');
+}
+
 TEST_CASE("crash report: a worker that lives tells its stack when it is asked, and goes on") {
   CrashReports reports;
   REQUIRE(reports.create(3));
@@ -95,6 +107,7 @@ TEST_CASE("crash report: a worker that lives tells its stack when it is asked, a
   });
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);
+  wait_until_asleep(child.pid());
   for (int i = 0; i < 2; ++i) {
     reports.ask_stack(kSlot, child.pid());
     std::optional<std::string> stack;  // the child ends after test::kDeadlineS

@@ -1,119 +1,119 @@
-// The server's side of TLS: the input is what a client of OpenSSL's does, and how its bytes arrive;
-// or it is all that arrives.
+// The server's side of TLS. The input is a script for a client of OpenSSL and the way of its bytes,
+// or it is all bytes that the server receives.
 //
-// A client whose bytes all arrive: what is written comes out, in order, at both ends. Nothing fails
-// but for the limits of tls_stream.h or a missing certificate, and then with all that was written
-// before.
-// One whose bytes are damaged: nothing comes out but the beginning of what was written. The stream
-// ends up failed or waiting, unless the damage is none to TLS.
-// Bytes of nobody: nothing comes out of them, and what becomes of them does not depend on how they
-// are cut.
-// Always: states go forward; what failed stays so, and says why; what is owed is bounded.
+// A client whose bytes all arrive: the text comes out at both ends, whole and in order. The server
+// fails only if a limit of tls_stream.h is exceeded or a certificate is missing, and then after all
+// text that was written before.
+// A client whose bytes are damaged: the server ends up failed or waiting, unless TLS ignores the
+// damage.
+// Bytes of nobody: no text comes out, and the outcome does not depend on how they are cut.
+// Always: see tls_checked.h.
 #define OPENSSL_SUPPRESS_DEPRECATED  // of replacing its random bytes: the new way takes a provider
-#include "tls_play.h"
+#include <openssl/rand.h>
+#include <tuple>
+
+#include "net/tls_context.h"
+#include "tls_connection.h"
 
 namespace ringmaster {
 namespace {
 
-using fuzz::TlsWishes;
-using fuzz::TlsWorld;
-using net::TlsStream;
-using State = TlsStream::State;
-
-// OpenSSL has no coverage to be guided by: an outcome that is new stands in for it.
+// OpenSSL has no coverage that could guide libFuzzer: a new outcome stands in for it.
 __attribute__((section("__libfuzzer_extra_counters"))) uint8_t outcomes[1024];
 
-void note_outcome(const TlsStream& server, int client_state) {
+void note_outcome(net::TlsStream& server, int client_state) {
   const size_t failure = std::hash<std::string>{}(server.failure());
   const size_t states =
       static_cast<size_t>(server.state()) * 64 + static_cast<size_t>(client_state);
   outcomes[(failure + states) % sizeof outcomes] = 1;
 }
 
-TlsWishes some_wishes(FuzzedDataProvider& script) {
-  TlsWishes wishes;
-  wishes.is_old = script.ConsumeBool();
-  wishes.needs_chain = script.ConsumeBool();
-  wishes.chain = script.PickValueInArray({TlsWishes::kOne, TlsWishes::kNone, TlsWishes::kTooLong});
-  wishes.hello_bytes = script.PickValueInArray<size_t>({0, 0, 300, 15'000, 17'000});
-  wishes.fragment_bytes =
-      script.PickValueInArray<size_t>({wishes.fragment_bytes, wishes.fragment_bytes, 512, 4000});
-  return wishes;
+// What OpenSSL takes for random bytes: the same for each input.
+uint64_t random_state;
+constexpr uint64_t kSeed = 0x9e3779b97f4a7c15;
+int fill(unsigned char* to, int size) {
+  for (int i = 0; i < size; ++i) {
+    random_state ^= random_state << 13;
+    random_state ^= random_state >> 7;
+    random_state ^= random_state << 17;
+    to[i] = static_cast<unsigned char>(random_state >> 32);
+  }
+  return 1;
 }
 
-fuzz::TlsPlay::Session play(const TlsWorld& world, const TlsWishes& wishes,
-                            FuzzedDataProvider& script, const fuzz::TlsPlay::Session& session) {
-  fuzz::TlsPlay play(world, wishes, script, session);
-  play.run();
-  note_outcome(play.server(), play.client_state());
-  return play.session();
-}
+struct World {
+  World() {
+    static const RAND_METHOD method{nullptr, fill, nullptr, nullptr, fill, [] { return 1; }};
+    RM_ASSERT(::RAND_set_rand_method(&method) == 1);
+    random_state = kSeed;
+    const test::TemporaryFolder folder;
+    const test::Certificate own(folder, "own"), known(folder, "known");
+    for (const bool asks : {false, true}) {
+      const net::TlsFiles files{own.file, own.key_file, asks ? known.file : ""};
+      servers[asks] = net::TlsContext::create(files).value();
+    }
+    for (const bool is_old : {false, true}) {
+      for (test::TlsClient::Context& client : clients[is_old])
+        client = test::TlsClient::make_context(is_old ? TLS1_2_VERSION : TLS1_3_VERSION);
+      test::TlsClient::use(clients[is_old][true], known);
+    }
+  }
 
-struct Outcome {
-  State state;
-  std::string failure;
-  std::string due;
-  bool is_waiting;
-
-  bool operator==(const Outcome&) const = default;
+  std::shared_ptr<const net::TlsContext> servers[2];  // [whether it needs a certificate]
+  test::TlsClient::Context clients[2][2];  // [whether it is of TLS 1.2][whether it has one]
 };
 
+// A client of some kind connects, and then perhaps once more, with the session of the first time.
+void play(const World& world, FuzzedDataProvider& script, bool is_damaged) {
+  const bool is_old = script.ConsumeBool(), asks = script.ConsumeBool(), has = script.ConsumeBool();
+  const auto hello_bytes = script.PickValueInArray<size_t>({0, 0, 300, 15'000, 17'000});
+  const auto fragment_bytes = script.PickValueInArray({SSL3_RT_MAX_PLAIN_LENGTH, 512, 4000});
+  std::string protocols;  // the longest name of a protocol, as often as it takes
+  while (protocols.size() < hello_bytes)
+    protocols += "\xff" + std::string(255, 'x');
+  std::unique_ptr<SSL_SESSION, test::Call<SSL_SESSION_free>> session;
+  do {
+    fuzz::TlsConnection connection(*world.servers[asks], world.clients[is_old][has], script);
+    SSL* const ssl = connection.ssl();
+    if (session != nullptr) RM_ASSERT(::SSL_set_session(ssl, session.get()) == 1);
+    ::SSL_set_alpn_protos(ssl, reinterpret_cast<const uint8_t*>(protocols.data()),
+                          static_cast<unsigned>(protocols.size()));
+    ::SSL_set_max_send_fragment(ssl, fragment_bytes);
+    const bool is_too_long = hello_bytes >= net::TlsRecords::kMessageBytesMax;
+    if (is_too_long || (asks && !has)) connection.expect_failure();
+    connection.run(is_damaged);
+    note_outcome(connection.server(), ::SSL_get_state(ssl));
+    const bool is_second = session != nullptr;
+    session.reset(is_second ? nullptr : ::SSL_get1_session(ssl));
+  } while (session != nullptr && script.remaining_bytes() > 0);
+}
+
 // What comes of bytes that nobody has a key for.
-Outcome outcome_of(const net::TlsContext& context, std::string_view bytes,
-                   const fuzz::NextSize& next_size) {
-  fuzz::Chance::restart();
+auto outcome_of(const net::TlsContext& context, std::string_view bytes,
+                const fuzz::NextSize& next_size) {
+  random_state = kSeed;
   fuzz::CheckedServer checked(context);
-  TlsStream& server = checked.stream();
+  net::TlsStream& server = checked.stream;
+  net::TlsRecords records;
+  bool is_short = true;
   while (!bytes.empty()) {
     const std::string_view piece = bytes.substr(0, next_size());
     bytes.remove_prefix(piece.size());
+    is_short = is_short && records.note(piece, true);
     checked.receive(piece, 0, 0);
-    RM_ASSERT(server.state() != State::kOpen && !server.may_seal());
+    RM_ASSERT(server.state() != net::TlsStream::State::kOpen && !server.may_seal());
   }
   note_outcome(server, 0);
-  return {server.state(), server.failure(), server.due(), server.is_waiting()};
+  return std::tuple(is_short, is_short && records.is_in_record(), server.state(), server.failure(),
+                    server.due(), server.is_waiting());
 }
 
 void check_bytes(const net::TlsContext& context, std::string_view bytes) {
-  const Outcome whole = outcome_of(context, bytes, fuzz::whole(bytes));
-  const Outcome cut = outcome_of(context, bytes, fuzz::sizes_for(bytes));
+  const auto whole = outcome_of(context, bytes, fuzz::whole(bytes));
+  const auto cut = outcome_of(context, bytes, fuzz::sizes_for(bytes));
   // What follows a hello in one piece with it is looked at before it is known to be of TLS 1.2.
-  const bool is_too_long = whole.failure.ends_with("is too long");
-  RM_ASSERT(whole == cut || is_too_long);
-}
-
-// TlsRecords, written a second time: of all bytes at once.
-bool has_long_message(std::string_view bytes) {
-  const auto number = [](std::string_view from, size_t at, size_t size) {
-    size_t value = 0;
-    for (const char byte : from.substr(at, size))
-      value = value << 8 | static_cast<uint8_t>(byte);
-    return value;
-  };
-  std::string messages;
-  for (; bytes.size() >= 5; bytes.remove_prefix(std::min(bytes.size(), 5 + number(bytes, 3, 2)))) {
-    if (bytes[0] == SSL3_RT_HANDSHAKE) messages += bytes.substr(5, number(bytes, 3, 2));
-  }
-  for (std::string_view rest = messages; rest.size() >= 4;) {
-    const size_t size = number(rest, 1, 3);
-    if (size > net::TlsRecords::kMessageBytesMax) return true;
-    rest.remove_prefix(std::min(rest.size(), 4 + size));
-  }
-  return false;
-}
-
-void check_records(std::string_view bytes, const fuzz::NextSize& next_size) {
-  net::TlsRecords cut, plain, cipher;
-  bool is_good = true;
-  for (std::string_view rest = bytes; is_good && !rest.empty();) {
-    const std::string_view piece = rest.substr(0, next_size());
-    is_good = cut.note(piece, true);
-    rest.remove_prefix(piece.size());
-  }
-  RM_ASSERT(is_good == !has_long_message(bytes));
-  RM_ASSERT(plain.note(bytes, true) == is_good && cipher.note(bytes, false));
-  if (is_good) RM_ASSERT(plain.is_in_record() == cut.is_in_record());
-  if (is_good) RM_ASSERT(plain.is_in_record() == cipher.is_in_record());
+  const bool is_short = std::get<0>(whole);
+  RM_ASSERT(is_short ? whole == cut : !std::get<0>(cut));
 }
 
 }  // namespace
@@ -128,22 +128,15 @@ extern "C" time_t time(time_t* out) {
 
 int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   using namespace ringmaster;
-  static const fuzz::TlsWorld world;
-  fuzz::Chance::restart();
+  static const World world;
+  random_state = kSeed;
   FuzzedDataProvider script(data, size);
   const int kind = script.ConsumeIntegralInRange(0, 3);
   if (kind < 3) {
-    TlsWishes wishes = some_wishes(script);
-    wishes.is_damaged = kind == 2;
-    const auto session = play(world, wishes, script, nullptr);
-    // Who comes a second time resumes what he had.
-    if (script.remaining_bytes() > 0) play(world, wishes, script, session);
-    return 0;
+    play(world, script, kind == 2);
+  } else {
+    const bool asks = script.ConsumeBool();
+    check_bytes(*world.servers[asks], script.ConsumeRemainingBytesAsString());
   }
-  TlsWishes wishes;
-  wishes.needs_chain = script.ConsumeBool();
-  const std::string bytes = script.ConsumeRemainingBytesAsString();
-  check_records(bytes, fuzz::sizes_for(bytes));
-  check_bytes(world.server(wishes), bytes);
   return 0;
 }

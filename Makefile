@@ -64,8 +64,9 @@ test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: a par
 	scripts/test.sh $(OUT)
 
 check: ## the tests under ASan+UBSan, threads under TSan, and a minute of fuzzing
-	scripts/setup.sh build test fuzz
+	scripts/setup.sh build test fuzz browser
 	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
+	scripts/npm_install.sh tests/e2e/support/browser build/browser
 	scripts/check.sh
 
 mutants: ## put faults into the source, one at a time, and count those that the tests find: an hour

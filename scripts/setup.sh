@@ -40,6 +40,10 @@ bench=(
 fuzz=(clang libclang-rt-14-dev)
 
 # shellcheck disable=SC2034
+# The status page in a browser. Not in `test`: 770 MiB, which take most of a minute.
+browser=(chromium)
+
+# shellcheck disable=SC2034
 lint=(clang-tidy git)
 
 readonly kUsage=64 kResource=71
@@ -52,11 +56,13 @@ die() {
 wanted=()
 for group in "$@"; do
   case $group in
-    build | test | bench | fuzz | lint) declare -n packages=$group && wanted+=("${packages[@]}") ;;
-    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz, lint" ;;
+    build | test | bench | fuzz | browser | lint)
+      declare -n packages=$group && wanted+=("${packages[@]}")
+      ;;
+    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz, browser, lint" ;;
   esac
 done
-[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz, lint"
+[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz, browser, lint"
 
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is not Debian: install by hand: ${wanted[*]}"

@@ -6,8 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PTRACE, ROOT, SECCOMP,
-SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
+find nothing. The names: BROWSER, CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PTRACE, ROOT,
+SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -25,10 +25,22 @@ from pathlib import Path
 
 LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_CREATE_RULESET_VERSION = 1
+ROOT = Path(__file__).resolve().parents[3]
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PTRACE_SEIZE = 0x4206
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def _browser() -> str:
+    """chromium, and the package that drives it; make check installs both."""
+    if shutil.which("chromium") is None or shutil.which("node") is None:
+        return "chromium or node: not installed"
+    wanted = ROOT / "tests/e2e/support/browser/package-lock.json"
+    installed = ROOT / "build/browser/installed.json"
+    if not installed.exists() or installed.read_bytes() != wanted.read_bytes():
+        return "build/browser: its packages are not installed"
+    return ""
 
 
 def _cgroups() -> str:
@@ -116,6 +128,7 @@ def _systemd() -> str:
 
 
 _PROBES = {
+    "browser": _browser,
     "cgroups": _cgroups,
     "gdb": _gdb,
     "ipv6": _ipv6,

@@ -1,0 +1,246 @@
+// The pure functions of the status page: what it says is wrong, and where the bars of requests lie.
+// test_status_page.py runs this with node, beside a copy of the page's files.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { between, History, quantile } from "./data.js";
+import { problems } from "./diagnosis.js";
+import { outcomeOf, RecentRequests, rowsOf, stagesOf } from "./requests.js";
+import { bytes, duration, percent } from "./text.js";
+
+const BOUNDS_MS = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024];
+
+// `times`: {ms: how many}
+function histogram(times = {}) {
+  const counts = Array(BOUNDS_MS.length + 1).fill(0);
+  let sum_ms = 0;
+  for (const [ms, number] of Object.entries(times)) {
+    const bucket = BOUNDS_MS.findIndex((bound) => ms <= bound);
+    counts[bucket < 0 ? BOUNDS_MS.length : bucket] += number;
+    sum_ms += ms * number;
+  }
+  return { sum_ms, counts };
+}
+
+function method(more = {}) {
+  return {
+    admitted: 0, ok: 0, abandoned: 0, lost: 0, errors: [], deadline_misses: {}, fetch: {},
+    total: histogram(), queue: histogram(), run: histogram(), ...more,
+  };
+}
+
+function worker(more = {}) {
+  return {
+    slot: 0, pid: 70, state: "idle", method: "", busy_for_ms: 0, age_s: 100, private_bytes: 0,
+    cpu_s: 0, ends: 0, jobs: 0, busy_s: 0, last_progress_ms: 0, ...more,
+  };
+}
+
+function answer(s, more = {}) {
+  return {
+    now_ns: s * 1e9, uptime_s: s, pid: 7, status: "serving", ready: true, overloaded: false,
+    in_flight: 0, in_flight_limit: 100, queued: 0, payload_bytes: 0, payload_limit_bytes: 1000,
+    connections: {}, connections_limit: 100, descriptors: 10, descriptors_limit: 100,
+    workers_wanted: 1, bounds_ms: BOUNDS_MS, methods: {}, workers: [worker()], worker_ends: {},
+    clients: [], upstreams: [], deployments: [], ...more,
+  };
+}
+
+function historyOf(...answers) {
+  const history = new History();
+  answers.forEach((one) => history.add(one));
+  return history;
+}
+
+function texts(...answers) {
+  return problems(historyOf(...answers)).map((one) => one.text);
+}
+
+test("a server without load has no problem", () => {
+  assert.deepEqual(texts(answer(100), answer(110)), []);
+});
+
+test("a server that works well has no problem", () => {
+  const its = (count) => ({ score: method({ ok: count, total: histogram({ 20: count }),
+    run: histogram({ 15: count }) }) });
+  assert.deepEqual(
+    texts(answer(100, { methods: its(1000) }), answer(110, { methods: its(2000) })), []);
+});
+
+test("a slow handler is told from its runs before", () => {
+  const before = method({ ok: 100, run: histogram({ 10: 100 }) });
+  const after = method({ ok: 110, run: histogram({ 10: 100, 300: 10 }) });
+  const [text] = texts(answer(100, { methods: { score: before } }),
+    answer(110, { methods: { score: after } }));
+  assert.match(text, /^score: its handler is slow: a run takes \d+ ms, \d+ times as long/);
+});
+
+test("a handler that was always slow is named as the stage with most of the time", () => {
+  const its = (count) => ({ score: method({ ok: count, total: histogram({ 400: count }),
+    run: histogram({ 380: count }), queue: histogram({ 3: count }) }) });
+  const [text] = texts(answer(100, { methods: its(100) }), answer(110, { methods: its(200) }));
+  assert.match(text, /^score is slow: it takes .* \(median\), 99 % of that is its handler$/);
+});
+
+test("an upstream whose fetches fail", () => {
+  const its = (ok, failed) => ({ both: method({ ok, fetch: { users: {
+    took: histogram({ 20: ok, 500: failed }), failed: failed ? { timeout: failed } : {} } } }) });
+  const [text] = texts(answer(100, { methods: its(100, 0) }),
+    answer(110, { methods: its(160, 40) }));
+  assert.equal(text, "upstream users: 40 % of fetches fail (timeout)");
+});
+
+test("an upstream that got slow", () => {
+  const its = (times) => ({ both: method({ fetch: { users: {
+    took: histogram(times), failed: {} } } }) });
+  const [text] = texts(answer(100, { methods: its({ 20: 100 }) }),
+    answer(110, { methods: its({ 20: 100, 400: 50 }) }));
+  assert.match(text, /^upstream users is slow: a fetch takes \d+ ms, \d+ times as long as before/);
+});
+
+test("overload", () => {
+  const its = (ok, refused) => ({ score: method({ ok,
+    errors: [{ code: -32009, reason: "overloaded", count: refused }] }) });
+  const [text] = texts(answer(100, { methods: its(100, 0) }),
+    answer(110, { methods: its(140, 60), queued: 9, workers: [worker({ busy_s: 10 })] }));
+  assert.equal(text,
+    "score: 60 % refused (overloaded): overload; the workers are busy 100 %, 9 requests wait");
+});
+
+test("a client that asks for more than its share is named", () => {
+  const its = (ok, refused) => ({ score: method({ ok,
+    errors: [{ code: -32009, reason: "fair_share", count: refused }] }) });
+  const refusal = (client) => ({ request: 0, method: "score", client, class: 9,
+    events: [{ kind: "refused", at_us: 109e6, code: -32009, reason: "fair_share" }] });
+  const kept = { now_ns: 110e9, classes_ms: [0],
+    requests: [refusal("batch"), refusal("batch"), refusal("web")] };
+  const history = historyOf(answer(100, { methods: its(100, 0) }),
+    answer(110, { methods: its(150, 50) }));
+  assert.match(problems(history, kept)[0].text, /fair_share: client batch asks for more than/);
+});
+
+test("a client that uses most of the workers' time", () => {
+  const clients = [{ name: "batch", weight: 1, used: 0.93 }, { name: "web", weight: 1, used: 0.04 }];
+  const [text] = texts(answer(100),
+    answer(110, { clients, workers: [worker({ busy_s: 9.7 })] }));
+  assert.equal(text, "client batch uses 93 % of the workers' time, all other clients 4 %");
+});
+
+test("a worker whose memory grows all the time, and not one that has just begun", () => {
+  const grown = (bytesAt) => [...Array(12).keys()].map((i) =>
+    answer(100 + i, { workers: [worker({ private_bytes: bytesAt(i) })] }));
+  const [text] = texts(...grown((i) => 1.2 * 2 ** 30 - (11 - i) * 10 * 2 ** 20));
+  assert.equal(text,
+    "worker 0 has taken 1.2 GiB since its fork, and grows by 10 MiB/s: a memory leak?");
+  assert.deepEqual(texts(...grown((i) => 50e6 * Math.min(i, 3))), []);
+});
+
+test("workers that crash, and not those that leave as they should", () => {
+  const [text, ...rest] = texts(answer(100, { worker_ends: { SIGSEGV: 1, max_jobs: 1 } }),
+    answer(160, { worker_ends: { SIGSEGV: 13, max_jobs: 9, "exit 0": 4 } }));
+  assert.equal(text, "workers end: SIGSEGV 12 times in the last minute");
+  assert.deepEqual(rest, []);
+});
+
+test("a server that has just started: all ends are of the last minute", () => {
+  assert.deepEqual(texts(answer(20, { worker_ends: { SIGSEGV: 5 } })),
+    ["workers end: SIGSEGV 5 times within 20 s"]);
+});
+
+test("a frozen worker is told from one that computes", () => {
+  const methods = { score: method({ run: histogram({ 20: 100 }) }) };
+  const busy = (s, cpu_s) => answer(100 + s, { methods,
+    workers: [worker({ method: "score", state: "busy", busy_for_ms: 1000 * s, cpu_s })] });
+  const [frozen] = problems(historyOf(busy(2, 5), busy(12, 5)));
+  assert.equal(frozen.level, "bad");
+  assert.match(frozen.text, /^worker 0 has not progressed for 12 s and uses no CPU/);
+  const [computes] = problems(historyOf(busy(2, 5), busy(12, 15)));
+  assert.match(computes.text, /^worker 0 has run score for 12 s, with 100 % of a CPU/);
+});
+
+test("what is bad comes first", () => {
+  const found = problems(historyOf(answer(100, { in_flight: 99, ready: false, status: "stalled" })));
+  assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
+  assert.equal(found[1].text, "requests in flight: 99 of 100 are used");
+});
+
+test("a quantile lies in its bucket", () => {
+  assert.equal(quantile(histogram(), BOUNDS_MS, 0.5), null);
+  const half = quantile(histogram({ 3: 10, 100: 10 }), BOUNDS_MS, 0.5);
+  assert.ok(half > 2 && half <= 4, half);
+  assert.equal(quantile(histogram({ 5000: 1 }), BOUNDS_MS, 0.5), 1024);
+});
+
+test("only what is between two answers is counted", () => {
+  const window = between(answer(110, { methods: { a: method({ ok: 7 }), b: method({ ok: 1 }) } }),
+    answer(100, { methods: { a: method({ ok: 5 }) } }));
+  assert.deepEqual([window.methods.a.ok, window.methods.b.ok, window.seconds], [2, 1, 10]);
+});
+
+test("a server that started anew begins a new history", () => {
+  const history = new History();
+  assert.equal(history.add(answer(100, { methods: { a: method({ ok: 50 }) } })), false);
+  assert.equal(history.add(answer(3, { pid: 8, methods: { a: method({ ok: 2 }) } })), true);
+  assert.equal(history.window(10).methods.a.ok, 2);
+});
+
+const STORY = {
+  request: 12, method: "both", client: "token web",
+  events: [
+    { kind: "admitted", at_us: 1000 },
+    { kind: "fetch_begun", at_us: 1000, where: "users" },
+    { kind: "fetch_ended", at_us: 5000, took_us: 4000, where: "users" },
+    { kind: "queued", at_us: 5000, step: 1 },
+    { kind: "published", at_us: 5100, took_us: 100, step: 1 },
+    { kind: "run_ended", at_us: 9000, took_us: 3000, where: "worker 1", step: 1 },
+    { kind: "answered", at_us: 9000, took_us: 8000 },
+  ],
+};
+
+test("the stages of a request", () => {
+  assert.deepEqual(
+    stagesOf(STORY, 10000).map(({ kind, where, fromUs, toUs }) => [kind, where, fromUs, toUs]),
+    [["fetch", "users", 1000, 5000], ["queue", "", 5000, 6000], ["run", "worker 1", 6000, 9000]]);
+  assert.deepEqual(outcomeOf(STORY), { ended: true, failed: false, text: "OK", tookUs: 8000 });
+});
+
+test("a stage that goes on, and one that the deadline ended", () => {
+  const [fetch] = stagesOf({ ...STORY, events: STORY.events.slice(0, 2) }, 7000);
+  assert.deepEqual([fetch.toUs, fetch.open, fetch.failed], [7000, true, false]);
+  const events = [...STORY.events.slice(0, 2), { kind: "expired", at_us: 6000, where: "fetch" },
+    { kind: "answered", at_us: 6000, took_us: 5000, code: -32012, reason: "timeout" }];
+  const [expired] = stagesOf({ ...STORY, events }, 7000);
+  assert.deepEqual([expired.toUs, expired.open, expired.failed], [6000, false, true]);
+  assert.equal(outcomeOf({ ...STORY, events }).text, "-32012 deadline exceeded (timeout)");
+});
+
+test("bars that overlap lie in different lanes", () => {
+  const other = { ...STORY, request: 13 };
+  const rows = rowsOf([STORY, other], [worker(), worker({ slot: 1 })], 0, 10000);
+  assert.deepEqual(rows.map((row) => [row.label, row.bars.length]),
+    [["fetch users", 1], ["", 1], ["queue", 1], ["", 1], ["worker 0", 0], ["worker 1", 2]]);
+});
+
+test("events of a request may come in parts, and a restart clears them", () => {
+  const recent = new RecentRequests();
+  recent.add({ next: 3, now_ns: 5e6, requests: [{ ...STORY, events: STORY.events.slice(0, 2) }] });
+  recent.add({ next: 8, now_ns: 9e6, requests: [{ ...STORY, events: STORY.events.slice(2) }] });
+  assert.deepEqual(recent.all(), [STORY]);
+  recent.add({ next: 1, now_ns: 1e6, requests: [] });
+  assert.deepEqual([recent.all(), recent.next], [[], 1]);
+});
+
+test("at most so many requests are remembered", () => {
+  const recent = new RecentRequests(5);
+  const requests = [...Array(20).keys()].map((id) => ({ ...STORY, request: id }));
+  recent.add({ next: 9, now_ns: 9e6, requests });
+  assert.deepEqual(recent.all().map((one) => one.request), [15, 16, 17, 18, 19]);
+});
+
+test("numbers as people read them", () => {
+  assert.deepEqual([0.25, 3.2, 412, 1500, 90_000, 7_200_000].map(duration),
+    ["250 µs", "3.2 ms", "412 ms", "1.5 s", "90 s", "2 h"]);
+  assert.deepEqual([512, 10 * 2 ** 20].map(bytes), ["512 B", "10 MiB"]);
+  assert.deepEqual([0.004, 0.4].map(percent), ["0.4 %", "40 %"]);
+});

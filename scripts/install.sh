@@ -67,7 +67,7 @@ done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
-for document in README.md CHANGELOG.md docs/*.md conf/ringmaster.toml; do
+for document in README.md CHANGELOG.md docs/*.md docs/*.png conf/ringmaster.toml; do
   put 644 "$document" "$root/share/doc/ringmaster/$document"
 done
 for unit in conf/*.service conf/*.socket; do

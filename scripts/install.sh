@@ -67,7 +67,8 @@ done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
-for document in README.md CHANGELOG.md docs/*.md docs/*.png conf/ringmaster.toml; do
+for document in README.md CHANGELOG.md docs/*.md docs/*.png conf/ringmaster.toml \
+  conf/prometheus/alerts.yml conf/grafana/ringmaster.json; do
   put 644 "$document" "$root/share/doc/ringmaster/$document"
 done
 for unit in conf/*.service conf/*.socket; do
@@ -97,7 +98,8 @@ put_configuration "$destdir$etc/logrotate.d/ringmaster" < conf/ringmaster.logrot
 if [[ $undo == yes ]]; then
   for folder in "$root"/lib/ringmaster{/handlers/python/ringmaster,/handlers/python,/handlers,} \
     "$root"/include/ringmaster \
-    "$root"/share/doc/ringmaster{/docs,/conf,} "$destdir$etc/ringmaster"; do
+    "$root"/share/doc/ringmaster{/docs,/conf/prometheus,/conf/grafana,/conf,} \
+    "$destdir$etc/ringmaster"; do
     rmdir "$folder" 2> /dev/null || true  # it holds files of others, or was never there
   done
 fi

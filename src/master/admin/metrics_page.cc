@@ -179,11 +179,12 @@ void add_times(Families& families, const telemetry::Recorder& recorder) {
 
 void add_workers(Families& families, const ServerState& state,
                  const telemetry::Recorder& recorder) {
-  std::map<std::string_view, uint64_t> by_state = {
-      {"busy", 0}, {"idle", 0}, {"leaving", 0}, {"starting", 0}, {"waiting", 0}};
+  std::map<std::string_view, uint64_t> by_state = {{"backing_off", 0}, {"busy", 0},
+                                                   {"idle", 0},        {"leaving", 0},
+                                                   {"starting", 0},    {"waiting", 0}};
   for (const WorkerView& worker : state.workers)
     ++by_state[worker.state];
-  families.gauge("workers", "Worker slots, by the state of their workers; waiting: none yet.");
+  families.gauge("workers", "Worker slots, by the state of their workers.");
   for (const auto& [name, count] : by_state)
     families.add(count, {{"state", std::string(name)}});
   families.gauge("workers_wanted", "Workers that the server should have.");
@@ -208,6 +209,11 @@ void add_workers(Families& families, const ServerState& state,
                  "Time since the worker came up, or last ended a run.");
   add_each([&](const WorkerView&, const RequestMetrics::Worker& its) {
     return seconds(state.now_ns - std::min(its.last_progress_ns, state.now_ns));
+  });
+  families.gauge("worker_job_age_seconds",
+                 "Since the job that the worker runs was given to it; 0: it runs none.");
+  add_each([](const WorkerView& worker, const RequestMetrics::Worker&) {
+    return seconds(worker.busy_for_ns);
   });
   families.gauge("worker_private_bytes", "Memory that the worker has taken since its fork.");
   add_each(

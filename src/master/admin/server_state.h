@@ -12,7 +12,7 @@ namespace ringmaster::master {
 struct WorkerView {
   uint32_t slot = 0;
   int32_t pid = 0;
-  std::string_view state;      // "starting", "idle", "busy", "leaving", "waiting"
+  std::string_view state;      // "starting", "idle", "busy", "leaving", "waiting", "backing_off"
   std::string method;          // that it runs now; empty: none
   uint64_t busy_for_ns = 0;    // since that job was published
   uint64_t age_ns = 0;         // since its fork

@@ -6,8 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: BROWSER, CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PTRACE, ROOT,
-SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
+find nothing. The names: BROWSER, CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PROMTOOL,
+PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -89,6 +89,10 @@ def _namespaces() -> str:
     return ""
 
 
+def _promtool() -> str:
+    return "promtool: not installed" if shutil.which("promtool") is None else ""
+
+
 def _ptrace() -> str:
     """Whether a process may trace its child."""
     child = subprocess.Popen(["sleep", "60"])
@@ -135,6 +139,7 @@ _PROBES = {
     "landlock": _landlock,
     "localhost": _localhost,
     "namespaces": _namespaces,
+    "promtool": _promtool,
     "ptrace": _ptrace,
     "root": _root,
     "seccomp": _seccomp,

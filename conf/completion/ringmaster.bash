@@ -18,14 +18,15 @@ _ringmaster() {
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
     _ringmaster_words "serve check reload call discover bench run replay dev help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench run top trace dev help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }
   case $before in
-    -c|--config|--log-file|--token-file|--ca|--cert|--key) _ringmaster_files && return ;;
+    -c|--config|--log-file|--token-file|--ca|--cert|--key|-o|--output) _ringmaster_files && return ;;
     --log-format) _ringmaster_words "logfmt json" && return ;;
     --arrivals) _ringmaster_words "poisson constant" && return ;;
-    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--listen) return ;;
+    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|--listen) return ;;
   esac
   case ${words[1]} in
     serve) options="-h --help -c --config --log-format --log-file --inline" ;;
@@ -36,6 +37,8 @@ _ringmaster() {
     bench) options="-h --help -c --config --to --token-file --rate --arrivals --seed --concurrency --connections --http --warm-up-s --duration-s --in-time-ms --drain-s --json" ;;
     run) options="-h --help -c --config --input --gdb" ;;
     replay) options="-h --help -c --config --gdb" ;;
+    top) options="-h --help -c --config --to --count" ;;
+    trace) options="-h --help -c --config --to -o --output --kept" ;;
     dev) options="-h --help --listen --print-config" ;;
     help) options="-h --help" ;;
   esac
@@ -43,7 +46,7 @@ _ringmaster() {
     case ${words[i]} in
       -c|--config|--to|--token-file|--ca|--cert|--key) server+=("${words[i]}" "${words[i + 1]/#\~/$HOME}") && ((++i)) ;;
       --config=*|--to=*|--token-file=*|--ca=*|--cert=*|--key=*) server+=("${words[i]}") ;;
-      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--listen) ((++i)) ;;
+      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|-o|--output|--listen) ((++i)) ;;
       -*) ;;
       *) given=1 ;;
     esac

@@ -36,6 +36,10 @@ struct Parser {
       app.add_subcommand("run", "run one job of a handler in this process, without a server");
   CLI::App* replay =
       app.add_subcommand("replay", "run a kept job again in this process, without a server");
+  CLI::App* top = app.add_subcommand(
+      "top", "show what a running server does: rates, errors and times, again and again");
+  CLI::App* trace = app.add_subcommand(
+      "trace", "write the recent requests of a running server as a trace for Perfetto");
   CLI::App* dev = app.add_subcommand(
       "dev", "serve the functions of a Python file, and reload when it is saved");
   // Only for the list: parse_command_line() turns it into --help.
@@ -97,6 +101,24 @@ void describe_replay(CLI::App& app, CommandLine& line) {
   app.add_flag("--gdb", line.gdb, "run this command in gdb");
 }
 
+void describe_status_port(Parser& parser, CommandLine& line) {
+  for (CLI::App* app : {parser.top, parser.trace}) {
+    app->add_option("--to", line.to,
+                    "the server's status port (default: listen.status of -c, else\n"
+                    "127.0.0.1:7071)")
+        ->type_name("HOST:PORT|unix:PATH");
+  }
+  parser.top
+      ->add_option("--count", line.count, "end after N samples, one a second (default: go on)")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber);
+  parser.trace->add_option("-o,--output", line.output, "write it here, not on stdout")
+      ->type_name("FILE");
+  parser.trace->add_flag("--kept", line.kept,
+                         "of the slow and failed requests that the server keeps, even if they are\n"
+                         "hours old, not of the recent ones");
+}
+
 void describe_dev(CLI::App& app, CommandLine& line) {
   app.allow_extras();
   app.add_option("FILE", line.file, "for example score.py");
@@ -119,7 +141,7 @@ void describe(Parser& parser, CommandLine& line) {
   // Unknown arguments are kept, so that our own message can name the nearest known one.
   parser.app.allow_extras();
   for (CLI::App* app : {parser.serve, parser.check, parser.reload, parser.call, parser.discover,
-                        parser.bench, parser.run, parser.replay}) {
+                        parser.bench, parser.run, parser.replay, parser.top, parser.trace}) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
@@ -175,6 +197,7 @@ void describe(Parser& parser, CommandLine& line) {
   parser.bench->add_option("PARAMS", line.params,
                            "as for call; each $i in them becomes the request's number");
   describe_bench(*parser.bench, line);
+  describe_status_port(parser, line);
   describe_dev(*parser.dev, line);
 }
 
@@ -218,8 +241,9 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   }
   if (&app == &parser.app)
     return usage(
-        "expected a subcommand: serve, check, reload, call, discover, bench, run, replay, dev or "
-        "help");
+        "expected a subcommand: serve, check, reload, call, discover, bench, run, replay, top, "
+        "trace, "
+        "dev or help");
   const bool needs_config =
       &app == parser.serve || &app == parser.check || &app == parser.run || &app == parser.replay;
   if (needs_config && line.config.empty() && !line.schema) {
@@ -232,6 +256,8 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.discover ? Command::kDiscover
                  : &app == parser.run      ? Command::kRun
                  : &app == parser.replay   ? Command::kReplay
+                 : &app == parser.top      ? Command::kTop
+                 : &app == parser.trace    ? Command::kTrace
                  : &app == parser.dev      ? Command::kDev
                                            : Command::kBench;
   if (Status valid = apply_rules(line, app.get_name()); !valid)

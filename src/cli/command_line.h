@@ -23,6 +23,8 @@ enum class Command {
   kBench,
   kRun,
   kReplay,
+  kTop,
+  kTrace,
   kDev,
 };
 
@@ -38,17 +40,21 @@ struct CommandLine {
   std::string log_file;               // serve; empty: stderr
   int pid = 0;                        // reload; 0: the status port tells it
   bool wait = false;                  // reload: until the reload has ended
-  std::string to;                     // call, discover, bench; empty: see find_server()
-  std::string token_file;             // call, discover, bench; empty: no token
-  net::ClientTlsFiles tls;            // call, discover
-  std::string method;                 // call, discover, bench
-  std::string params;                 // call, bench, run: a JSON object or array; empty: none
-  std::string handler;                // run
-  std::vector<std::string> inputs;    // run: NAME=JSON or NAME=@FILE
-  bool gdb = false;                   // run, replay
-  double wait_s = 0;                  // call: try to connect for so long
-  uint64_t timeout_ms = 30'000;       // call, discover
-  bench::Options load;                // bench; load.token: call and discover, too
+  // call, discover, bench; empty: see find_server(). top, trace; empty: see find_status_port().
+  std::string to;
+  std::string token_file;           // call, discover, bench; empty: no token
+  net::ClientTlsFiles tls;          // call, discover
+  std::string method;               // call, discover, bench
+  std::string params;               // call, bench, run: a JSON object or array; empty: none
+  std::string handler;              // run
+  std::vector<std::string> inputs;  // run: NAME=JSON or NAME=@FILE
+  bool gdb = false;                 // run, replay
+  uint64_t count = 0;               // top: samples; 0: no limit
+  std::string output;               // trace: a file; empty: stdout
+  bool kept = false;                // trace: of slow and failed requests
+  double wait_s = 0;                // call: try to connect for so long
+  uint64_t timeout_ms = 30'000;     // call, discover
+  bench::Options load;              // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
   bool json = false;                      // bench
   std::string file;                       // dev: of Python; replay: a kept job

@@ -17,13 +17,16 @@ namespace {
 constexpr std::string_view kLogFormats[] = {"logfmt", "json"};
 constexpr std::string_view kArrivals[] = {"poisson", "constant"};
 
+Status check_server_name(const CommandLine& line, const std::string& command) {
+  if (line.to.empty() || line.config.empty()) return {};
+  return usage(command + ": expected either -c or --to, found both");
+}
+
 // `params`: the text to check, for bench with numbers in place of $i.
 Status check_request(const CommandLine& line, const std::string& command,
                      const std::string& params) {
   if (line.method.empty()) return usage(command + ": expected a METHOD, found none");
-  if (!line.to.empty() && !line.config.empty()) {
-    return usage(command + ": expected either -c or --to, found both");
-  }
+  if (Status named = check_server_name(line, command); !named) return named;
   if (line.tls.certificate.empty() != line.tls.key.empty()) {
     return usage(fmt::format("{}: expected both of --cert and --key, found only --{}", command,
                              line.tls.key.empty() ? "cert" : "key"));
@@ -113,6 +116,9 @@ Status apply_rules(CommandLine& line, const std::string& command) {
     case Command::kReplay:
       return line.file.empty() ? usage("replay: expected a FILE, a kept job, found none")
                                : Status();
+    case Command::kTop:
+    case Command::kTrace:
+      return check_server_name(line, command);
     case Command::kDev:
       return check_dev(line);
     default:

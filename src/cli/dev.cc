@@ -36,7 +36,8 @@ struct Functions {
 // event loop asks for them.
 class Files {
  public:
-  explicit Files(const std::string& file) : names_{std::filesystem::path(file).filename().string()} {}
+  explicit Files(const std::string& file)
+      : names_{std::filesystem::path(file).filename().string()} {}
 
   void set(std::vector<std::string> names) {
     const std::lock_guard lock(mutex_);

@@ -11,6 +11,7 @@
 #include "cli/configuration.h"
 #include "cli/master_process.h"
 #include "cli/reload_status.h"
+#include "cli/status_port.h"
 #include "config/paths.h"
 
 namespace ringmaster::cli {
@@ -28,12 +29,9 @@ bool is_same_file(const std::string& one, const std::string& other) {
 // the command line means.
 Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& options) {
   const std::string& address = options.listen_status;
-  if (address.empty() || (address.ends_with(":0") && !net::is_unix(address))) {
-    return fail(ExitCode::kResource,
-                fmt::format("{}: [listen] status = \"{}\" names no status port to ask: name the "
-                            "server with --pid, without --wait",
-                            line.config, address));
-  }
+  const Status named =
+      check_status_port(line, address, "name the server with --pid, without --wait");
+  if (!named) return tl::unexpected(named.error());
   Result<ReloadStatus> status = ask_reload_status(address);
   if (!status && !line.config.empty()) {
     return fail(status.error().exit_code,

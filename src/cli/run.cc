@@ -14,6 +14,8 @@
 #include "cli/run_job.h"
 #include "cli/start_log.h"
 #include "cli/stepping.h"
+#include "cli/top.h"
+#include "cli/trace.h"
 #include "config/schema.h"
 #include "master/lifecycle/serve.h"
 #include "net/tls_context.h"
@@ -113,6 +115,14 @@ int run(int argc, char** argv) {
     case Command::kDev: {
       const Result<int> served = dev(*line);
       return served ? *served : report(served.error());
+    }
+    case Command::kTop: {
+      const Result<int> shown = top(*line);
+      return shown ? *shown : report(shown.error());
+    }
+    case Command::kTrace: {
+      const Result<int> written = trace(*line);
+      return written ? *written : report(written.error());
     }
     case Command::kCall:
     case Command::kDiscover: {

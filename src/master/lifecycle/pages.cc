@@ -7,6 +7,7 @@
 #include "master/admin/metrics_page.h"
 #include "master/admin/requests_json.h"
 #include "master/admin/status_json.h"
+#include "master/admin/trace_json.h"
 
 namespace ringmaster::master {
 namespace {
@@ -67,6 +68,16 @@ Pages make_pages(PageSources sources) {
   add_profile("/profile", Deployment::ProfileForm::kJson, kJson);
   add_profile("/profile.txt", Deployment::ProfileForm::kText, PageAnswer().type);
   add_profile("/profile.folded", Deployment::ProfileForm::kFolded, PageAnswer().type);
+  pages["/trace.json"] = {
+      [sources](const PageRequest&) {
+        return PageAnswer{200, recent_trace_json(sources.recorder, now_ns()) + '\n', kJson};
+      },
+      kKeptMs};
+  pages["/kept_trace.json"] = {
+      [sources](const PageRequest&) {
+        return PageAnswer{200, kept_trace_json(sources.recorder, now_ns()) + '\n', kJson};
+      },
+      kKeptMs};
   return pages;
 }
 

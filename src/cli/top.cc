@@ -1,0 +1,97 @@
+#include "cli/top.h"
+
+#include <chrono>
+#include <cstdio>
+#include <fmt/format.h>
+#include <optional>
+#include <string>
+#include <thread>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "cli/status_port.h"
+#include "cli/terminal.h"
+#include "cli/top_sample.h"
+#include "cli/top_view.h"
+
+namespace ringmaster::cli {
+namespace {
+
+constexpr uint64_t kPeriodMs = 1000;
+
+Result<Sample> take_sample(const std::string& address) {
+  const Result<std::string> page = get_page(address, "/status.json");
+  if (!page) return tl::unexpected(page.error());
+  std::optional<Sample> sample = parse_sample(*page);
+  if (sample) return std::move(*sample);
+  return fail(ExitCode::kResource,
+              fmt::format("{}: expected the status port of a ringmaster that tells of its requests",
+                          address));
+}
+
+bool is_last(const CommandLine& line, uint64_t samples) {
+  return line.count > 0 && samples >= line.count;
+}
+
+Result<int> print_samples(const CommandLine& line, const std::string& address) {
+  Sample before;
+  for (uint64_t samples = 1;; ++samples) {
+    Result<Sample> now = take_sample(address);
+    if (!now) return tl::unexpected(now.error());
+    for (const ViewLine& one : view(before, *now, {}))
+      std::printf("%s\n", one.text.c_str());
+    std::printf("\n");
+    if (std::fflush(stdout) != 0) return fail(ExitCode::kResource, "stdout: cannot be written");
+    if (is_last(line, samples)) return 0;
+    before = std::move(*now);
+    std::this_thread::sleep_for(std::chrono::milliseconds(kPeriodMs));
+  }
+}
+
+// Shows the view until the time is over. Returns whether the user has ended it.
+bool show(Terminal& terminal, const Sample& before, const Sample& now, const std::string& fault) {
+  const uint64_t end_ns = now_ns() + kPeriodMs * kNsPerMs;
+  bool is_drawn = false;
+  for (uint64_t at_ns = now_ns(); at_ns < end_ns; at_ns = now_ns()) {
+    if (!is_drawn) {
+      std::vector<ViewLine> lines = view(before, now, terminal.size());
+      if (!fault.empty()) lines.front() = {fault, true};
+      terminal.draw(lines);
+    }
+    char key = 0;
+    const auto left_ms = static_cast<int>((end_ns - at_ns) / kNsPerMs) + 1;
+    const Terminal::Input input = terminal.wait(left_ms, key);
+    is_drawn = input != Terminal::Input::kResized;
+    if (input == Terminal::Input::kEnd || (input == Terminal::Input::kKey && key == 'q')) {
+      return true;
+    }
+  }
+  return false;
+}
+
+Result<int> show_samples(const CommandLine& line, const std::string& address) {
+  Result<Sample> now = take_sample(address);
+  if (!now) return tl::unexpected(now.error());
+  Terminal terminal;
+  Sample before;
+  std::string fault;
+  for (uint64_t samples = 1;; ++samples) {
+    if (show(terminal, before, *now, fault) || is_last(line, samples)) return 0;
+    Result<Sample> next = take_sample(address);
+    fault = next ? "" : "NO ANSWER: " + next.error().message;
+    if (!next) continue;  // what is shown is the last that the server has said
+    before = std::move(*now);
+    now = std::move(next);
+  }
+}
+
+}  // namespace
+
+Result<int> top(const CommandLine& line) {
+  const Result<std::string> address = find_status_port(line, "top");
+  if (!address) return tl::unexpected(address.error());
+  const bool has_terminal = ::isatty(STDIN_FILENO) == 1 && ::isatty(STDOUT_FILENO) == 1;
+  return has_terminal ? show_samples(line, *address) : print_samples(line, *address);
+}
+
+}  // namespace ringmaster::cli

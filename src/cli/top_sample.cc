@@ -1,0 +1,130 @@
+#include "cli/top_sample.h"
+
+#include <algorithm>
+#include <rapidjson/document.h>
+
+#include "cli/status_port.h"
+
+namespace ringmaster::cli {
+namespace {
+
+using rapidjson::Value;
+
+// A server of another version may lack a member: then it is 0 or empty.
+const Value& member(const Value& object, const char* name) {
+  static const Value kNone;
+  if (!object.IsObject()) return kNone;
+  const auto found = object.FindMember(name);
+  return found == object.MemberEnd() ? kNone : found->value;
+}
+
+uint64_t count(const Value& object, const char* name) {
+  const Value& value = member(object, name);
+  return value.IsUint64() ? value.GetUint64() : 0;
+}
+
+double number(const Value& object, const char* name) {
+  const Value& value = member(object, name);
+  return value.IsNumber() ? value.GetDouble() : 0;
+}
+
+std::string text(const Value& value) {
+  return value.IsString() ? without_controls({value.GetString(), value.GetStringLength()}) : "";
+}
+
+template <class Visit>
+void for_each_element(const Value& array, Visit visit) {
+  if (!array.IsArray()) return;
+  for (const Value& element : array.GetArray())
+    visit(element);
+}
+
+template <class Visit>
+void for_each_member(const Value& object, Visit visit) {
+  if (!object.IsObject()) return;
+  for (const auto& one : object.GetObject())
+    visit(text(one.name), one.value);
+}
+
+Counts counts(const Value& histogram) {
+  Counts found;
+  for_each_element(member(histogram, "counts"), [&](const Value& one) {
+    found.push_back(one.IsUint64() ? one.GetUint64() : 0);
+  });
+  return found;
+}
+
+void add(Counts& sum, const Counts& more) {
+  if (sum.size() < more.size()) sum.resize(more.size());
+  for (size_t i = 0; i < more.size(); ++i)
+    sum[i] += more[i];
+}
+
+void parse_methods(const Value& methods, Sample& sample) {
+  for_each_member(methods, [&](const std::string& name, const Value& one) {
+    MethodSample& method = sample.methods[name];
+    method.ok = count(one, "ok");
+    method.abandoned = count(one, "abandoned");
+    for_each_element(member(one, "errors"), [&](const Value& error) {
+      const auto code = static_cast<int64_t>(number(error, "code"));
+      method.errors[std::to_string(code) + ' ' + text(member(error, "reason"))] +=
+          count(error, "count");
+    });
+    method.total = counts(member(one, "total"));
+    method.queue = counts(member(one, "queue"));
+    method.run = counts(member(one, "run"));
+    for_each_member(member(one, "fetch"), [&](const std::string& upstream, const Value& fetch) {
+      FetchSample& fetches = sample.fetches[upstream];
+      add(fetches.took, counts(member(fetch, "took")));
+      for_each_member(member(fetch, "failed"), [&](const std::string&, const Value& failed) {
+        if (failed.IsUint64()) fetches.failed += failed.GetUint64();
+      });
+    });
+  });
+}
+
+void parse_workers(const Value& document, Sample& sample) {
+  for_each_element(member(document, "workers"), [&](const Value& one) {
+    sample.workers.push_back({count(one, "slot"), count(one, "pid"), text(member(one, "state")),
+                              text(member(one, "method")), number(one, "busy_for_ms"),
+                              number(one, "last_progress_ms"), number(one, "age_s"),
+                              number(one, "busy_s"), count(one, "private_bytes"),
+                              count(one, "jobs"), count(one, "ends")});
+  });
+  for_each_member(member(document, "worker_ends"), [&](const std::string& why, const Value& ends) {
+    if (ends.IsUint64()) sample.worker_ends[why] = ends.GetUint64();
+  });
+}
+
+}  // namespace
+
+std::optional<Sample> parse_sample(std::string_view page) {
+  rapidjson::Document document;
+  document.Parse(page.data(), page.size());
+  if (document.HasParseError() || !member(document, "methods").IsObject()) return std::nullopt;
+  Sample sample;
+  sample.pid = count(document, "pid");
+  sample.at_s = number(document, "now_ns") / 1e9;
+  sample.uptime_s = number(document, "uptime_s");
+  sample.status = text(member(document, "status"));
+  const Value& overloaded = member(document, "overloaded");
+  sample.is_overloaded = overloaded.IsBool() && overloaded.GetBool();
+  sample.in_flight = count(document, "in_flight");
+  sample.queued = count(document, "queued");
+  for_each_element(member(document, "bounds_ms"), [&](const Value& bound) {
+    sample.bounds_ms.push_back(bound.IsNumber() ? bound.GetDouble() : 0);
+  });
+  parse_methods(member(document, "methods"), sample);
+  parse_workers(document, sample);
+  for_each_element(member(document, "clients"), [&](const Value& one) {
+    sample.clients.push_back({text(member(one, "name")), number(one, "used"), number(one, "weight"),
+                              count(one, "in_flight")});
+  });
+  for_each_element(member(document, "upstreams"), [&](const Value& one) {
+    sample.upstreams.push_back({text(member(one, "name")), count(one, "in_flight"),
+                                count(one, "waiting"), count(one, "connections")});
+  });
+  return sample;
+}
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,78 @@
+// Sample: what `ringmaster top` takes from /status.json (master/admin/status_json.h). All counts
+// are since the server's start: the view shows the difference of two samples.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ringmaster::cli {
+
+using Counts = std::vector<uint64_t>;  // of a histogram, by bucket
+
+struct MethodSample {
+  uint64_t ok = 0;
+  uint64_t abandoned = 0;
+  std::map<std::string, uint64_t> errors;  // "code reason"
+  Counts total;
+  Counts queue;
+  Counts run;
+};
+
+struct WorkerSample {
+  uint64_t slot = 0;
+  uint64_t pid = 0;  // 0: there is none
+  std::string state;
+  std::string method;
+  double busy_for_ms = 0;
+  double last_progress_ms = 0;
+  double age_s = 0;
+  double busy_s = 0;
+  uint64_t private_bytes = 0;
+  uint64_t jobs = 0;
+  uint64_t ends = 0;
+};
+
+struct ClientSample {
+  std::string name;
+  double used = 0;
+  double weight = 1;
+  uint64_t in_flight = 0;
+};
+
+struct FetchSample {  // of an upstream, by all methods
+  uint64_t failed = 0;
+  Counts took;
+};
+
+struct UpstreamSample {
+  std::string name;
+  uint64_t in_flight = 0;
+  uint64_t waiting = 0;
+  uint64_t connections = 0;
+};
+
+struct Sample {
+  uint64_t pid = 0;
+  double at_s = 0;  // by the server's clock
+  double uptime_s = 0;
+  std::string status;
+  bool is_overloaded = false;
+  uint64_t in_flight = 0;
+  uint64_t queued = 0;
+  std::vector<double> bounds_ms;  // of the histograms
+  std::map<std::string, MethodSample> methods;
+  std::map<std::string, FetchSample> fetches;  // by upstream
+  std::map<std::string, uint64_t> worker_ends;
+  std::vector<WorkerSample> workers;
+  std::vector<ClientSample> clients;
+  std::vector<UpstreamSample> upstreams;
+};
+
+// Empty: `page` is not what /status.json says. Texts have no control characters.
+std::optional<Sample> parse_sample(std::string_view page);
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,255 @@
+#include "cli/top_view.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <numeric>
+
+namespace ringmaster::cli {
+namespace {
+
+uint64_t more(uint64_t now, uint64_t before) {
+  return now - std::min(before, now);
+}
+
+Counts more(const Counts& now, const Counts& before) {
+  Counts difference = now;
+  for (size_t i = 0; i < std::min(now.size(), before.size()); ++i)
+    difference[i] = more(now[i], before[i]);
+  return difference;
+}
+
+template <class Map>
+typename Map::mapped_type value_of(const Map& map, const typename Map::key_type& key) {
+  const auto found = map.find(key);
+  return found == map.end() ? typename Map::mapped_type{} : found->second;
+}
+
+uint64_t sum(const Counts& counts) {
+  return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
+}
+
+std::string duration(double seconds) {
+  if (seconds < 1) return fmt::format("{:.0f}ms", seconds * 1000);
+  if (seconds < 100) return fmt::format("{:.1f}s", seconds);
+  const auto minutes = static_cast<uint64_t>(seconds / 60);
+  if (minutes < 100) return fmt::format("{}m", minutes);
+  return minutes < 100 * 60 ? fmt::format("{}h", minutes / 60)
+                            : fmt::format("{}d", minutes / 60 / 24);
+}
+
+std::string mebibytes(uint64_t bytes) {
+  return fmt::format("{:.1f}M", static_cast<double>(bytes) / (1 << 20));
+}
+
+struct Table {
+  ViewLine heading;
+  std::vector<std::string> rows;  // the most important first
+};
+
+// Two samples, and what the tables compute of them.
+class Difference {
+ public:
+  Difference(const Sample& before, const Sample& now)
+      : is_since_start_(before.pid != now.pid || before.uptime_s > now.uptime_s),
+        before_(is_since_start_ ? kNothing : before),
+        now_(now),
+        seconds_(std::max(is_since_start_ ? now.uptime_s : now.at_s - before.at_s, 1e-3)) {}
+
+  std::string head() const;
+  std::string ends() const;
+  Table methods() const;
+  Table workers() const;
+  Table upstreams() const;
+  Table clients() const;
+
+ private:
+  static const Sample kNothing;
+
+  double rate(uint64_t count) const { return static_cast<double>(count) / seconds_; }
+  std::string quantile(const Counts& counts, double quantile) const;
+  std::string quantiles(const Counts& counts) const;
+  std::string method_row(const std::string& name, const MethodSample& now, uint64_t& count) const;
+
+  const bool is_since_start_;
+  const Sample& before_;
+  const Sample& now_;
+  const double seconds_;
+};
+
+const Sample Difference::kNothing;
+
+std::string Difference::head() const {
+  return fmt::format("ringmaster {}  up {}  {}{}  in flight {}  queued {}  rates: {}", now_.pid,
+                     duration(now_.uptime_s), now_.status,
+                     now_.is_overloaded ? ", OVERLOADED: requests are refused" : "", now_.in_flight,
+                     now_.queued,
+                     is_since_start_ ? "since the start" : "last " + duration(seconds_));
+}
+
+std::string Difference::ends() const {
+  std::string text;
+  for (const auto& [why, count] : now_.worker_ends)
+    text += fmt::format("  {} {}", why, count);
+  return text.empty() ? "" : "ended workers:" + text;
+}
+
+// In milliseconds.
+std::string Difference::quantile(const Counts& counts, double quantile) const {
+  if (sum(counts) == 0) return "-";
+  const double ms = quantile_ms(counts, now_.bounds_ms, quantile);
+  return ms < 100 ? fmt::format("{:.1f}", ms) : fmt::format("{:.0f}", ms);
+}
+
+std::string Difference::quantiles(const Counts& counts) const {
+  return fmt::format("{:>8} {:>8} {:>8}", quantile(counts, 0.5), quantile(counts, 0.9),
+                     quantile(counts, 0.99));
+}
+
+std::string Difference::method_row(const std::string& name, const MethodSample& now,
+                                   uint64_t& count) const {
+  const MethodSample before = value_of(before_.methods, name);
+  uint64_t errors = 0, most = 0;
+  std::string worst;
+  for (const auto& [what, times] : now.errors) {
+    const uint64_t these = more(times, value_of(before.errors, what));
+    errors += these;
+    if (these > most) worst = what;
+    most = std::max(most, these);
+  }
+  count = more(now.ok, before.ok) + errors;
+  return fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>7.1f} {} {:>9} {:>8}  {}",
+                     name.empty() ? "(no such method)" : name, rate(count), rate(errors),
+                     rate(more(now.abandoned, before.abandoned)),
+                     quantiles(more(now.total, before.total)),
+                     quantile(more(now.queue, before.queue), 0.99),
+                     quantile(more(now.run, before.run), 0.99), worst);
+}
+
+Table Difference::methods() const {
+  std::vector<std::pair<uint64_t, std::string>> rows;
+  for (const auto& [name, method] : now_.methods) {
+    uint64_t count = 0;
+    std::string row = method_row(name, method, count);
+    rows.emplace_back(count, std::move(row));
+  }
+  std::stable_sort(rows.begin(), rows.end(),
+                   [](const auto& one, const auto& other) { return one.first > other.first; });
+  Table table{{fmt::format("{:<24} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8} {:>9} {:>8}  {}", "METHOD",
+                           "REQ/S", "ERR/S", "LEFT/S", "P50MS", "P90MS", "P99MS", "QUEUE99",
+                           "RUN99", "MOST FREQUENT ERROR"),
+               true},
+              {}};
+  for (auto& [count, row] : rows)
+    table.rows.push_back(std::move(row));
+  return table;
+}
+
+Table Difference::workers() const {
+  Table table{{fmt::format("{:<6} {:>8} {:<12} {:>6} {:>8} {:>9} {:>8} {:>7} {:>5}  {:>8} {}",
+                           "WORKER", "PID", "STATE", "BUSY%", "JOBS/S", "PROGRESS", "MEMORY", "AGE",
+                           "ENDS", "JOB FOR", "METHOD NOW"),
+               true},
+              {}};
+  for (const WorkerSample& worker : now_.workers) {
+    WorkerSample before;
+    for (const WorkerSample& one : before_.workers)
+      if (one.slot == worker.slot) before = one;
+    const double busy = 100 * std::max(worker.busy_s - before.busy_s, 0.0) / seconds_;
+    table.rows.push_back(fmt::format(
+        "{:<6} {:>8} {:<12} {:>6.0f} {:>8.1f} {:>9} {:>8} {:>7} {:>5}  {:>8} {}", worker.slot,
+        worker.pid, worker.state, busy, rate(more(worker.jobs, before.jobs)),
+        duration(worker.last_progress_ms / 1000), mebibytes(worker.private_bytes),
+        duration(worker.age_s), worker.ends,
+        worker.method.empty() ? "-" : duration(worker.busy_for_ms / 1000), worker.method));
+  }
+  return table;
+}
+
+Table Difference::upstreams() const {
+  Table table{{fmt::format("{:<24} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8} {:>9}", "UPSTREAM",
+                           "FETCH/S", "FAIL/S", "NOW", "P50MS", "P90MS", "P99MS", "WAITING"),
+               true},
+              {}};
+  for (const UpstreamSample& upstream : now_.upstreams) {
+    const FetchSample now = value_of(now_.fetches, upstream.name);
+    const FetchSample before = value_of(before_.fetches, upstream.name);
+    const Counts took = more(now.took, before.took);
+    table.rows.push_back(fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>7} {} {:>9}", upstream.name,
+                                     rate(sum(took)), rate(more(now.failed, before.failed)),
+                                     upstream.in_flight, quantiles(took), upstream.waiting));
+  }
+  return table;
+}
+
+Table Difference::clients() const {
+  std::vector<ClientSample> clients = now_.clients;
+  std::stable_sort(clients.begin(), clients.end(),
+                   [](const auto& one, const auto& other) { return one.used > other.used; });
+  Table table{
+      {fmt::format("{:<40} {:>7} {:>7} {:>9}", "CLIENT", "USED%", "WEIGHT", "IN FLIGHT"), true},
+      {}};
+  for (const ClientSample& client : clients) {
+    table.rows.push_back(fmt::format("{:<40} {:>7.1f} {:>7.1f} {:>9}", client.name,
+                                     100 * client.used, client.weight, client.in_flight));
+  }
+  return table;
+}
+
+// The first `columns` characters, without the blanks at the end.
+std::string cut(std::string text, size_t columns) {
+  text.erase(text.find_last_not_of(' ') + 1);
+  size_t seen = 0;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool is_first_byte = (static_cast<unsigned char>(text[i]) & 0xc0) != 0x80;
+    if (is_first_byte && seen++ == columns) return text.substr(0, i);
+  }
+  return text;
+}
+
+}  // namespace
+
+double quantile_ms(const Counts& counts, const std::vector<double>& bounds_ms, double quantile) {
+  const uint64_t all = sum(counts);
+  if (all == 0 || counts.size() != bounds_ms.size() + 1) return 0;
+  const double rank = quantile * static_cast<double>(all);
+  double below = 0;
+  for (size_t i = 0; i < bounds_ms.size(); ++i) {
+    const auto here = static_cast<double>(counts[i]);
+    if (here > 0 && below + here >= rank) {
+      const double from = i == 0 ? 0 : bounds_ms[i - 1];
+      return from + (bounds_ms[i] - from) * (rank - below) / here;
+    }
+    below += here;
+  }
+  return bounds_ms.back();  // in the last bucket, which has no end
+}
+
+std::vector<ViewLine> view(const Sample& before, const Sample& now, const ViewSize& size) {
+  const Difference difference(before, now);
+  std::vector<ViewLine> lines = {{difference.head(), true}};
+  if (std::string ends = difference.ends(); !ends.empty()) lines.push_back({std::move(ends)});
+  std::vector<Table> tables = {difference.methods(), difference.workers(), difference.upstreams(),
+                               difference.clients()};
+  std::erase_if(tables, [](const Table& table) { return table.rows.empty(); });
+  size_t left = tables.size();
+  for (Table& table : tables) {
+    // Each table gets its part of the rows that are left, less its blank line and its heading.
+    const size_t room = size.rows - std::min(lines.size(), size.rows);
+    const size_t part = room / left--;
+    const size_t fits = part > 3 ? part - 2 : 1;
+    lines.push_back({});
+    lines.push_back(std::move(table.heading));
+    const size_t shown = table.rows.size() <= fits ? table.rows.size() : fits - 1;
+    for (size_t i = 0; i < shown; ++i)
+      lines.push_back({std::move(table.rows[i])});
+    if (shown < table.rows.size()) {
+      lines.push_back({fmt::format("({} more)", table.rows.size() - shown)});
+    }
+  }
+  if (lines.size() > size.rows) lines.resize(size.rows);
+  for (ViewLine& line : lines)
+    line.text = cut(std::move(line.text), size.columns);
+  return lines;
+}
+
+}  // namespace ringmaster::cli

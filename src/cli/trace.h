@@ -1,0 +1,13 @@
+// `ringmaster trace`: writes what a running server knows of its requests as a trace for Perfetto.
+#pragma once
+
+#include "base/status.h"
+#include "cli/command_line.h"
+
+namespace ringmaster::cli {
+
+// Returns 0 once the trace is written, to -o or to stdout. Fails with 71 when there is no such
+// server, or when the file cannot be written.
+Result<int> trace(const CommandLine& line);
+
+}  // namespace ringmaster::cli

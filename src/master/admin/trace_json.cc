@@ -1,0 +1,248 @@
+#include "master/admin/trace_json.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "base/telemetry/stories.h"
+#include "master/admin/json_writer.h"
+#include "master/admin/requests_json.h"
+
+namespace ringmaster::master {
+namespace {
+
+using telemetry::Event;
+using telemetry::EventKind;
+using telemetry::Recorder;
+using telemetry::Story;
+
+enum Process : uint64_t { kWorkers = 1, kUpstreams = 2, kRequests = 3 };
+
+double us(uint64_t ns) {
+  return static_cast<double>(ns) / 1000;
+}
+
+uint64_t begin_of(const Event& event) {
+  return event.at_ns - std::min(event.took_ns, event.at_ns);
+}
+
+// Writes the events of stories, and what all of them need at the end.
+class TraceWriter {
+ public:
+  TraceWriter(const Recorder& recorder, uint64_t now_ns) : recorder_(recorder), now_ns_(now_ns) {
+    json_.begin_object();
+    json_.member("displayTimeUnit", std::string_view("ms"));
+    json_.begin_array("traceEvents");
+  }
+
+  void write(const Story& story);
+  void write_worker(const Event& event);
+  std::string finish();
+
+ private:
+  void begin(std::string_view phase, Process process, uint64_t row, std::string_view name,
+             uint64_t at_ns) {
+    json_.begin_object();
+    json_.member("ph", phase);
+    json_.member("pid", uint64_t{process});
+    json_.member("tid", row);
+    json_.member("name", name);
+    json_.member("ts", us(at_ns));
+  }
+  // `end`: the event that tells how it ended.
+  void write_arguments(const Event& end) {
+    json_.begin_object("args");
+    json_.member("request", end.request);
+    json_.member("method", recorder_.names().name_of(end.method));
+    json_.member("client", recorder_.clients().name_of(end.client));
+    json_.member("end", telemetry::kEventNames[static_cast<size_t>(end.kind)]);
+    if (end.code != 0) json_.member("code", end.code);
+    if (end.reason != 0) json_.member("reason", recorder_.names().name_of(end.reason));
+    json_.end_object();
+  }
+  void write_span(Process process, std::string_view category, std::string_view name,
+                  uint64_t begin_ns, const Event& end);
+  void write_run(const Event& end);
+  void write_flow(std::string_view phase, Process process, uint64_t row, uint64_t at_ns,
+                  uint64_t request);
+  void write_flows(const Story& story);
+  void write_fetch_under_way(const Event& begun);
+  void write_waiting();
+
+  void name_row(std::string_view what, Process process, uint64_t row, std::string_view name) {
+    json_.begin_object();
+    json_.member("ph", std::string_view("M"));
+    json_.member("pid", uint64_t{process});
+    json_.member("tid", row);
+    json_.member("name", what);
+    json_.begin_object("args");
+    json_.member("name", name);
+    json_.end_object();
+    json_.end_object();
+  }
+
+  const Recorder& recorder_;
+  const uint64_t now_ns_;
+  JsonWriter json_;
+  std::set<uint16_t> workers_;
+  std::map<uint64_t, int64_t> waiting_;  // by time, how many more wait from then on
+};
+
+// A bar that others may overlap.
+void TraceWriter::write_span(Process process, std::string_view category, std::string_view name,
+                             uint64_t begin_ns, const Event& end) {
+  for (const bool is_begin : {true, false}) {
+    begin(is_begin ? "b" : "e", process, 0, name, is_begin ? begin_ns : end.at_ns);
+    json_.member("cat", category);
+    json_.member("id", end.request);
+    if (is_begin) write_arguments(end);
+    json_.end_object();
+  }
+}
+
+void TraceWriter::write_run(const Event& end) {
+  if (end.where == telemetry::kNowhere) return;
+  workers_.insert(end.where);
+  begin("X", kWorkers, end.where, recorder_.names().name_of(end.method), begin_of(end));
+  json_.member("cat", std::string_view("run"));
+  json_.member("dur", us(end.took_ns));
+  write_arguments(end);
+  json_.end_object();
+}
+
+void TraceWriter::write_flow(std::string_view phase, Process process, uint64_t row, uint64_t at_ns,
+                             uint64_t request) {
+  begin(phase, process, row, "request", at_ns);
+  json_.member("cat", std::string_view("flow"));
+  json_.member("id", request);
+  if (phase == "f") json_.member("bp", std::string_view("e"));  // binds to the bar around it
+  json_.end_object();
+}
+
+// A flow binds to bars of rows: so the first and the last event of a request get short ones.
+void TraceWriter::write_flows(const Story& story) {
+  constexpr uint64_t kMarkNs = 1;
+  const auto mark = [&](const Event& event, std::string_view phase) {
+    begin("X", kRequests, 1, telemetry::kEventNames[static_cast<size_t>(event.kind)], event.at_ns);
+    json_.member("cat", std::string_view("mark"));
+    json_.member("dur", us(kMarkNs));
+    write_arguments(event);
+    json_.end_object();
+    write_flow(phase, kRequests, 1, event.at_ns, event.request);
+  };
+  if (story.size() < 2) return;
+  mark(story.front(), "s");
+  for (const Event& event : story) {
+    if (event.kind == EventKind::kRunEnded)
+      write_flow("t", kWorkers, event.where, begin_of(event), event.request);
+  }
+  mark(story.back(), "f");
+}
+
+void TraceWriter::write(const Story& story) {
+  const Event* fetch = nullptr;   // that has begun
+  const Event* queued = nullptr;  // and waits still
+  for (const Event& event : story) {
+    const std::string where = where_text(event, recorder_.names());
+    if (queued != nullptr) {  // until it is published, or ends otherwise
+      write_span(kRequests, "queue", "queue", queued->at_ns, event);
+      ++waiting_[queued->at_ns];
+      --waiting_[event.at_ns];
+      queued = nullptr;
+    }
+    switch (event.kind) {
+      case EventKind::kFetchBegun:
+        fetch = &event;
+        break;
+      case EventKind::kFetchEnded:
+        write_span(kUpstreams, "fetch", where, begin_of(event), event);
+        fetch = nullptr;
+        break;
+      case EventKind::kQueued:
+        queued = &event;
+        break;
+      case EventKind::kRunEnded:
+      case EventKind::kLost:
+        write_run(event);
+        break;
+      case EventKind::kRefused:
+      case EventKind::kAnswered:
+      case EventKind::kCancelled:
+        if (event.kind != EventKind::kRefused)
+          write_span(kRequests, "request", recorder_.names().name_of(event.method), begin_of(event),
+                     event);
+        break;
+      default:
+        break;
+    }
+  }
+  if (queued != nullptr) ++waiting_[queued->at_ns];
+  if (fetch != nullptr) write_fetch_under_way(*fetch);
+  write_flows(story);
+}
+
+void TraceWriter::write_fetch_under_way(const Event& begun) {
+  Event end = begun;
+  end.at_ns = now_ns_;
+  write_span(kUpstreams, "fetch", where_text(begun, recorder_.names()), begun.at_ns, end);
+}
+
+void TraceWriter::write_worker(const Event& event) {
+  workers_.insert(event.where);
+  begin("i", kWorkers, event.where, telemetry::kEventNames[static_cast<size_t>(event.kind)],
+        event.at_ns);
+  json_.member("s", std::string_view("t"));  // a mark in this row
+  json_.begin_object("args");
+  json_.member("reason", recorder_.names().name_of(event.reason));
+  json_.end_object();
+  json_.end_object();
+}
+
+void TraceWriter::write_waiting() {
+  int64_t count = 0;
+  for (const auto& [at_ns, more] : waiting_) {
+    count += more;
+    begin("C", kRequests, 0, "waiting", at_ns);
+    json_.begin_object("args");
+    json_.member("requests", count);
+    json_.end_object();
+    json_.end_object();
+  }
+}
+
+std::string TraceWriter::finish() {
+  write_waiting();
+  name_row("process_name", kWorkers, 0, "workers");
+  name_row("process_name", kUpstreams, 0, "upstreams");
+  name_row("process_name", kRequests, 0, "requests");
+  name_row("thread_name", kRequests, 1, "begin and end");
+  for (const uint16_t worker : workers_)
+    name_row("thread_name", kWorkers, worker, "worker " + std::to_string(worker));
+  json_.end_array();
+  json_.end_object();
+  return json_.take();
+}
+
+}  // namespace
+
+std::string recent_trace_json(const Recorder& recorder, uint64_t now_ns) {
+  TraceWriter trace(recorder, now_ns);
+  const telemetry::EventRing& ring = recorder.ring();
+  for (const Story& story : telemetry::recent_stories(ring, 0, kRecentMax))
+    trace.write(story);
+  for (uint64_t number = ring.first(); number < ring.next(); ++number) {
+    const EventKind kind = ring.at(number).kind;
+    if (kind == EventKind::kWorkerUp || kind == EventKind::kWorkerEnded)
+      trace.write_worker(ring.at(number));
+  }
+  return trace.finish();
+}
+
+std::string kept_trace_json(const Recorder& recorder, uint64_t now_ns) {
+  TraceWriter trace(recorder, now_ns);
+  recorder.kept().for_each([&](size_t, const Story& story) { trace.write(story); });
+  return trace.finish();
+}
+
+}  // namespace ringmaster::master

@@ -1,0 +1,23 @@
+// Requests in Chrome's trace format, for Perfetto: https://ui.perfetto.dev.
+//
+//   process "workers":   a row for each worker: its runs, and when it came up or ended
+//   process "upstreams": the fetches of each upstream, which overlap
+//   process "requests":  requests from admission to their end, their waits for workers, and how
+//                        many wait. A flow leads from a request's admission through its runs to
+//                        its end
+//
+// Source: "Trace Event Format", Google; times are microseconds by the master's clock.
+#pragma once
+
+#include <string>
+
+#include "base/telemetry/recorder.h"
+
+namespace ringmaster::master {
+
+// The newest kRecentMax requests, with what is known of those under way at `now_ns`.
+std::string recent_trace_json(const telemetry::Recorder& recorder, uint64_t now_ns);
+// Those that are kept because they were slow or failed: they may be hours apart.
+std::string kept_trace_json(const telemetry::Recorder& recorder, uint64_t now_ns);
+
+}  // namespace ringmaster::master

@@ -203,6 +203,29 @@ TEST_CASE("scenario: a flood of jobs that must begin soon is not served before a
   }
 }
 
+// While such a client is alone, each of its jobs must begin soon when it is chosen.
+TEST_CASE("scenario: a client of jobs that must begin soon gets its share once it is not alone") {
+  for (const double weight : {1.0, 3.0}) {
+    Simulation simulation(2, 1);
+    const size_t slow = simulation.add_method({.name = "slow"});
+    const size_t quick = simulation.add_method({.name = "quick"});
+    const size_t first = simulation.add_client("first", weight);
+    const size_t later = simulation.add_client("later");
+    for (int i = 0; i < 4; ++i) {
+      simulation.add_closed({.client = first, .method = slow, .cost = fixed(.45), .retry = .005});
+    }
+    for (int i = 0; i < 24; ++i)
+      simulation.add_closed({.client = later, .method = quick, .cost = fixed(.005)}, 20);
+    simulation.run(60);
+    double cpu[2] = {};
+    for (const Simulation::Job& job : simulation.jobs())
+      if (job.finished > 20 && job.finished <= 40) cpu[job.client] += job.cost;
+    const double part = cpu[first] / (cpu[first] + cpu[later]);
+    MESSAGE("weight ", weight, ": ", part);
+    CHECK(std::abs(part - weight / (1 + weight)) <= .03);
+  }
+}
+
 TEST_CASE("scenario: a client that floods at ten times the capacity costs the others little") {
   const Summary found = many_clients(199, .6, 10, .005, 15, Kind::kNamed);
   const Summary without = many_clients(199, .6, 0, .005, 15, Kind::kNamed);

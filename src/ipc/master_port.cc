@@ -147,18 +147,29 @@ std::vector<Publication> MasterPort::were_running(uint32_t worker) const {
   return jobs;
 }
 
-std::optional<uint32_t> MasterPort::was_held_by(Publication id) const {
-  // The entries first: a worker stores its running word before it frees the entry.
-  if (const std::optional<uint32_t> worker = ring_.claimer_of(id); worker && has_worker(*worker))
-    return worker;
+bool MasterPort::was_running(uint32_t worker, Publication id) const {
+  if (!has_worker(worker)) return false;
+  const auto& running = worker_words_[worker].running;
+  return std::any_of(std::begin(running), std::end(running), [id](const AtomicWord& word) {
+    const JobWord named = word.load(std::memory_order_acquire);
+    return named != kFreeWord && publication_of(named) == id;
+  });
+}
+
+// The entries first: a worker stores its running word before it frees the entry.
+void MasterPort::see_held(const See& see) const {
+  for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
+    const JobWord word = ring_.was_at(entry);
+    if (state_of(word) == EntryState::kClaimed && has_worker(worker_of(word)))
+      see(worker_of(word), publication_of(word));
+  }
   for (uint32_t worker = 0; worker < worker_words_.size(); ++worker) {
     if (!has_worker(worker)) continue;
     for (const AtomicWord& word : worker_words_[worker].running) {
       const JobWord running = word.load(std::memory_order_acquire);
-      if (running != kFreeWord && publication_of(running) == id) return worker;
+      if (running != kFreeWord) see(worker, publication_of(running));
     }
   }
-  return std::nullopt;
 }
 
 // The entries first: a worker stores its running word before it frees the entry, and commits a

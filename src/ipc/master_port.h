@@ -69,8 +69,12 @@ class MasterPort {
   bool was_any_in_hand(uint32_t worker) const {
     return worker_words_[worker].running[0].load(std::memory_order_acquire) != kFreeWord;
   }
-  // The worker that had this publication in hand.
-  std::optional<uint32_t> was_held_by(Publication id) const;
+  // Whether one of the worker's running words named this publication.
+  bool was_running(uint32_t worker, Publication id) const;
+  // Passes each publication that a worker has claimed or is running to `see`, some of them twice.
+  // What it has answered may be among them.
+  using See = std::function<void(uint32_t worker, Publication id)>;
+  void see_held(const See& see) const;
   // The publications that a reaped worker had claimed or was running, answered ones included, each
   // once. Resets the slot's words.
   std::vector<Publication> take_over(uint32_t worker);

@@ -72,15 +72,6 @@ bool Ring::is_ready(Publication id) const {
   });
 }
 
-std::optional<uint32_t> Ring::claimer_of(Publication id) const {
-  for (const AtomicWord& entry : entries_) {
-    const JobWord word = entry.load(std::memory_order_acquire);
-    if (state_of(word) == EntryState::kClaimed && publication_of(word) == id)
-      return worker_of(word);
-  }
-  return std::nullopt;
-}
-
 std::vector<Publication> Ring::take_over(uint32_t worker) {
   std::vector<Publication> claimed;
   for (AtomicWord& entry : entries_) {

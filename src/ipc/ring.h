@@ -4,7 +4,7 @@
 //                      READY --withdraw--> FREE
 //                                       CLAIMED(worker) --give back--> READY
 //
-// Processes: publish(), withdraw(), claimer_of() and take_over(): master only; claim(), release()
+// Processes: publish(), withdraw() and take_over(): master only; claim(), release()
 //            and give_back(): workers; was_ready(), were_ready(), is_ready() and was_at(): any.
 // Death:     a worker killed inside claim() has not taken the job (the entry is READY: another
 //            worker will), or the entry names it. A worker stores the job's running word before
@@ -59,8 +59,6 @@ class Ring {
   bool is_ready(Publication id) const;
   JobWord was_at(size_t entry) const { return entries_[entry].load(std::memory_order_acquire); }
 
-  // The worker that has claimed this job and not released it.
-  std::optional<uint32_t> claimer_of(Publication id) const;
   // Frees the entries of a reaped worker, and returns the jobs that it had claimed and not
   // released: one, unless the ring is damaged.
   std::vector<Publication> take_over(uint32_t worker);

@@ -60,7 +60,8 @@ class Play {
         RM_ASSERT(is_ready(id) == port_.try_withdraw(id));
         break;
       case 2:
-        if (const auto worker = port_.was_held_by(id)) RM_ASSERT(is_held(*worker, id));
+        port_.see_held(
+            [this](uint32_t worker, Publication held) { RM_ASSERT(is_held(worker, held)); });
         break;
       case 3:
         take_over(worker_.some_worker());

@@ -104,6 +104,14 @@ class Floor {
         ~uint64_t{0}, damaged));
     return answers;
   }
+  // The worker that has claimed this publication or is running it.
+  std::optional<uint32_t> worker_of(Publication id) const {
+    std::optional<uint32_t> found;
+    port.see_held([&](uint32_t worker, Publication held) {
+      if (held == id) found = worker;
+    });
+    return found;
+  }
   // Sleeps as the master does until `count` answers have come; returns fewer after the deadline.
   std::vector<Answer> wait_for(size_t count) {
     std::vector<Answer> answers = drain();

@@ -92,6 +92,7 @@ struct Job {
   bool has_begun = false;
   uint64_t queued_ns = 0;          // a run step: when it began to wait for a worker
   uint64_t step_began_ns = 0;      // when it was last published; a fetch: when it began
+  uint32_t seen_with = 0;          // the worker that had it at the last search: a hint
   Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job

@@ -229,7 +229,7 @@ RunStage::Expired RunStage::expire(Job& job) {
   // Before take_results(): a worker commits a result before it clears its running word. So if no
   // worker has the job, take_results() finds its result.
   const ipc::Publication id = job.publication;
-  const std::optional<uint32_t> worker = port_->was_held_by(id);
+  const std::optional<uint32_t> worker = find_worker_of(job);
   take_results(kAllBytes);
   if (table_.find_published(id) == nullptr) return Expired::kMovedOn;
   if (!worker && try_drop(job)) return Expired::kDropped;  // a worker gave it back meanwhile
@@ -246,6 +246,20 @@ RunStage::Expired RunStage::expire(Job& job) {
   return Expired::kAbandoned;
 }
 
+// A search notes where it finds each job. So many jobs that are looked for at once, as those of a
+// batch whose deadline is over, cost one search together.
+std::optional<uint32_t> RunStage::find_worker_of(const Job& job) {
+  if (port_->was_running(job.seen_with, job.publication)) return job.seen_with;
+  std::optional<uint32_t> found;
+  port_->see_held([&](uint32_t worker, ipc::Publication id) {
+    Job* const held = table_.find_published(id);
+    if (held == nullptr) return;
+    held->seen_with = worker;
+    if (held == &job) found = worker;
+  });
+  return found;
+}
+
 // A client's own deadline costs no worker: it is only counted, among the failed requests.
 void RunStage::note_timeout(const Job& job, uint32_t worker) {
   if (job.is_client_deadline) return;
@@ -259,7 +273,7 @@ void RunStage::end_worker_of(const Job& job, const char* why) {
   RM_ASSERT(job.state == JobState::kAbandoned);
   // In this order, as in expire().
   const ipc::Publication id = job.publication;
-  const std::optional<uint32_t> worker = port_->was_held_by(id);
+  const std::optional<uint32_t> worker = find_worker_of(job);
   take_results(kAllBytes);
   if (!worker || table_.find_published(id) == nullptr) return;
   learn_from_overrun(job, *worker);

@@ -138,9 +138,13 @@ class RunStage {
   // After so many publications workers are woken at once, not only before the wait.
   static constexpr size_t kUnwokenMax = 16;
 
+  // The worker that has the job's publication in hand.
+  std::optional<uint32_t> find_worker_of(const Job& job);
+  // Of the workers that have only abandoned jobs in hand, for whose workers other jobs wait: the
+  // job whose deadline was first. Null: there is none.
+  const Job* longest_abandoned();
   void note_timeout(const Job& job, uint32_t worker);
   void learn_from_overrun(const Job& job, uint32_t worker);
-  bool are_all_abandoned(const std::vector<ipc::Publication>& in_hand);
   void end_stuck_workers();
   void end_overdue_workers();
   void publish_waiting();

@@ -74,7 +74,7 @@ void RunStage::end_overdue_workers() {
   const uint64_t now = now_ns();
   table_.for_each_used([&](const Job& job) {
     if (job.state != JobState::kAbandoned || now < method_deadline_ns(job)) return;
-    if (const auto worker = port_->was_held_by(job.publication)) kill_worker_(*worker, "deadline");
+    if (const auto worker = find_worker_of(job)) kill_worker_(*worker, "deadline");
   });
 }
 
@@ -84,32 +84,42 @@ void RunStage::end_abandoned(uint64_t now_ns) {
   const bool has_moved = std::exchange(results_seen_, results_) != results_;
   const bool have_waited = std::exchange(did_jobs_wait_, do_jobs_wait) && do_jobs_wait;
   if (!have_waited || has_moved || now_ns < next_end_abandoned_ns_) return;
-  const bool is_any_ready = port_->was_any_ready();
-  const Job* longest = nullptr;
-  std::optional<uint32_t> its_worker;
-  table_.for_each_used([&](const Job& job) {
-    if (job.state != JobState::kAbandoned) return;
-    if (!is_any_ready && !scheduler_.does_any_wait_for(job.entry)) return;
-    if (longest != nullptr && longest->deadline_ns <= job.deadline_ns) return;
-    const std::optional<uint32_t> worker = port_->was_held_by(job.publication);
-    if (!worker || !are_all_abandoned(port_->were_running(*worker))) return;
-    longest = &job;
-    its_worker = worker;
-  });
-  if (longest == nullptr) return;
+  const Job* const job = longest_abandoned();
+  if (job == nullptr) return;
   next_end_abandoned_ns_ = now_ns + kEndAbandonedNs;
-  std::vector<LogField> fields = {{"worker", *its_worker}};
-  append_job_fields(fields, *longest);
+  std::vector<LogField> fields = {{"worker", job->seen_with}};
+  append_job_fields(fields, *job);
   fields.emplace_back("why", "other jobs wait");
   log(Level::kWarning, "abandoned_job_ended", fields);
-  end_worker_of(*longest, "abandoned");
+  end_worker_of(*job, "abandoned");
 }
 
-bool RunStage::are_all_abandoned(const std::vector<ipc::Publication>& in_hand) {
-  return std::all_of(in_hand.begin(), in_hand.end(), [this](ipc::Publication id) {
-    const Job* job = table_.find_published(id);
-    return job == nullptr || job->state == JobState::kAbandoned;
+const Job* RunStage::longest_abandoned() {
+  struct InHand {
+    const Job* longest = nullptr;
+    bool has_others = false;  // jobs that are not abandoned
+  };
+  std::vector<InHand> workers(port_->worker_slots());
+  const bool is_any_ready = port_->was_any_ready();
+  port_->see_held([&](uint32_t worker, ipc::Publication id) {
+    Job* const job = table_.find_published(id);
+    if (job == nullptr) return;
+    InHand& in_hand = workers[worker];
+    job->seen_with = worker;
+    if (job->state != JobState::kAbandoned) {
+      in_hand.has_others = true;
+    } else if (is_any_ready || scheduler_.does_any_wait_for(job->entry)) {
+      if (in_hand.longest == nullptr || job->deadline_ns < in_hand.longest->deadline_ns)
+        in_hand.longest = job;
+    }
   });
+  const Job* found = nullptr;
+  for (const InHand& in_hand : workers) {
+    if (in_hand.longest == nullptr || in_hand.has_others) continue;
+    if (found == nullptr || in_hand.longest->deadline_ns < found->deadline_ns)
+      found = in_hand.longest;
+  }
+  return found;
 }
 
 std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_ended_by_us) {

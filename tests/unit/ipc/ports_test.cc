@@ -16,7 +16,7 @@ TEST_CASE("ports: a job goes to a worker, and its result comes back") {
   floor.publish({7, 42}, "[1,2]");
   CHECK(floor.wait_for(1) == std::vector<Answer>{{1, {7, 42}, 0, "[1,2]"}});
   CHECK(worker.exit_code() == 0);
-  CHECK(!floor.port.was_held_by({7, 42}));
+  CHECK(!floor.worker_of({7, 42}));
   CHECK(floor.port.take_over(1).empty());
 }
 

@@ -47,7 +47,7 @@ TEST_CASE("ring: a claimed job has the id that was published, to the last bit") 
     REQUIRE(claim);
     CHECK(claim->id == id);
     CHECK(!ring.was_ready());
-    CHECK(ring.claimer_of(id) == kWorkerSlotsMax - 1);
+    CHECK(ring.was_at(claim->entry) == make_word(EntryState::kClaimed, kWorkerSlotsMax - 1, id));
     ring.release(claim->entry);
   }
 }
@@ -60,7 +60,7 @@ TEST_CASE("ring: a job that is given back is nobody's, and the next to be claime
   const std::optional<Ring::Claim> claim = ring.try_claim(3);
   REQUIRE(claim);
   ring.give_back(*claim);
-  CHECK(!ring.claimer_of({1, 9}));
+  CHECK(ring.was_at(claim->entry) == make_word(EntryState::kReady, 0, {1, 9}));
   CHECK(ring.was_ready() == Publication{1, 9});
   CHECK(claim_all(ring) == std::vector<uint32_t>{1, 2});
   REQUIRE(ring.try_publish({4, 9}));
@@ -127,12 +127,10 @@ TEST_CASE("ring: an entry says who has claimed it, and is taken over for that wo
     REQUIRE(ring.try_publish({worker, 1}));
     REQUIRE(ring.try_claim(worker));
   }
-  CHECK(ring.claimer_of({1, 1}) == 1);
-  CHECK(!ring.claimer_of({1, 2}));
+  CHECK(ring.was_at(1) == make_word(EntryState::kClaimed, 1, {1, 1}));
   CHECK(ring.take_over(1) == std::vector<Publication>{{1, 1}});
-  CHECK(!ring.claimer_of({1, 1}));
-  CHECK(ring.claimer_of({0, 1}) == 0);
-  CHECK(ring.claimer_of({2, 1}) == 2);
+  for (const uint32_t other : {0u, 2u})
+    CHECK(ring.was_at(other) == make_word(EntryState::kClaimed, other, {other, 1}));
   CHECK(ring.take_over(1).empty());
   REQUIRE(ring.try_publish({9, 1}));
   // READY entries name worker 0, too, and are nobody's.

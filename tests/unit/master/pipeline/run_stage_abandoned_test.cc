@@ -138,6 +138,23 @@ TEST_CASE("run stage: an abandoned job's worker is not ended while others give r
   }
 }
 
+TEST_CASE("run stage: the worker that is ended is the one that has the job now") {
+  Abandoned abandoned(3);
+  abandoned.method.attempts = 2;
+  abandoned.admit(std::nullopt);
+  const Ticket moved = abandoned.tickets.back();
+  Played before(abandoned.core, 1);
+  Played now(abandoned.core, 2);
+  before.take();
+  abandoned.abandon();  // the search for its worker sees all jobs in hand
+  CHECK(abandoned.core.bury(1).size() == 1);
+  now.take();
+  abandoned.core.dispatcher.expire(moved);
+  CHECK(abandoned.killed.empty());
+  abandoned.core.dispatcher.expire(moved);  // the method's deadline
+  CHECK(abandoned.killed == Workers{2});
+}
+
 TEST_CASE("run stage: a worker that also has another job is not ended for an abandoned one") {
   Abandoned abandoned(2);
   abandoned.abandon();

@@ -48,13 +48,12 @@ TEST_CASE("worker death: invariant 4: a killed worker's job is lost and named, o
   for (const Expected& expected : expectations) {
     CAPTURE(static_cast<int>(expected.stage));
     floor.publish(id, "params");
-    CHECK(!floor.port.was_held_by(id));
+    CHECK(!floor.worker_of(id));
     test::Child worker = floor.fork_worker(
         1, [&](WorkerPort& port) { return run_to(expected.stage, port, floor.geometry, 1); });
     REQUIRE(worker.was_stopped());
-    CHECK(floor.port.was_held_by(id) ==
-          (expected.is_held ? std::optional<uint32_t>(1) : std::nullopt));
-    CHECK(!floor.port.was_held_by({id.job, id.sequence + 1}));
+    CHECK(floor.worker_of(id) == (expected.is_held ? std::optional<uint32_t>(1) : std::nullopt));
+    CHECK(!floor.worker_of({id.job, id.sequence + 1}));
     CHECK(!floor.port.try_withdraw(id));
     worker.kill();
 
@@ -64,7 +63,7 @@ TEST_CASE("worker death: invariant 4: a killed worker's job is lost and named, o
     CHECK(floor.port.take_over(0).empty());
     CHECK(floor.port.take_over(1) == expected.named);
 
-    CHECK(!floor.port.was_held_by(id));
+    CHECK(!floor.worker_of(id));
     CHECK(floor.port.take_over(1).empty());
     CHECK(floor.port.was_state(1) == WorkerState::kAbsent);
     CHECK(!floor.port.was_any_result());

@@ -95,16 +95,16 @@ void RunStage::end_abandoned(uint64_t now_ns) {
 }
 
 const Job* RunStage::longest_abandoned() {
-  struct InHand {
+  struct Abandoned {
     const Job* longest = nullptr;
     bool has_others = false;  // jobs that are not abandoned
   };
-  std::vector<InHand> workers(port_->worker_slots());
+  std::vector<Abandoned> workers(port_->worker_slots());
   const bool is_any_ready = port_->was_any_ready();
   port_->see_held([&](uint32_t worker, ipc::Publication id) {
     Job* const job = table_.find_published(id);
     if (job == nullptr) return;
-    InHand& in_hand = workers[worker];
+    Abandoned& in_hand = workers[worker];
     job->seen_with = worker;
     if (job->state != JobState::kAbandoned) {
       in_hand.has_others = true;
@@ -114,7 +114,7 @@ const Job* RunStage::longest_abandoned() {
     }
   });
   const Job* found = nullptr;
-  for (const InHand& in_hand : workers) {
+  for (const Abandoned& in_hand : workers) {
     if (in_hand.longest == nullptr || in_hand.has_others) continue;
     if (found == nullptr || in_hand.longest->deadline_ns < found->deadline_ns)
       found = in_hand.longest;

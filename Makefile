@@ -181,6 +181,8 @@ $(OUT)/obj/tests/unit/%.o: tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests
 	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
 $(call objects,$(wildcard src/handlers/python/*.cc tests/unit/handlers/python/*.cc)): \
   private CPPFLAGS += $(subst -I,-isystem ,$(shell pkg-config --cflags python3-embed))
+# It contains the files of the status page.
+$(OUT)/obj/src/master/admin/page_files.o: $(wildcard src/master/admin/page/*)
 # scripts/gdb reads the master's variables, whose types these two files know. (gcc describes a class
 # with virtual functions only where its first one is defined: Dispatcher.)
 $(addprefix $(OUT)/obj/src/master/,lifecycle/serve.o pipeline/dispatcher.o): \

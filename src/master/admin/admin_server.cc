@@ -153,7 +153,7 @@ void AdminServer::Visit::try_answer() {
 std::optional<PageAnswer> AdminServer::answer(const std::string& path, const PageRequest& request) {
   const Page& page = pages_.find(path)->second;
   if (page.kept_ms == 0) return page.answer(request);
-  Kept& kept = kept_[path];
+  Kept& kept = kept_[{path, request.wants_html}];
   const uint64_t now = now_ns();
   if (now >= kept.until_ns) kept = {page.answer(request).value(), now + page.kept_ms * kNsPerMs};
   return kept.answer;

@@ -11,6 +11,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/clock.h"
@@ -62,7 +63,7 @@ class AdminServer {
 
   uv_loop_t* loop_;
   const Pages pages_;
-  std::map<std::string, Kept, std::less<>> kept_;  // by path
+  std::map<std::pair<std::string, bool>, Kept> kept_;  // by path and PageRequest::wants_html
   const net::ConnectionLimits limits_;
   rpc::HttpDate date_;
   Entrance now_;

@@ -29,7 +29,7 @@ struct Page {
   std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
   // Requests within this time get the same answer again, so that many clients cost no more than one
   // that asks so often. 0: each is answered anew. REQUIRES: if not 0, the answer does not depend on
-  // the request.
+  // the query.
   uint64_t kept_ms = 0;
 };
 

@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 #include "master/admin/metrics_page.h"
+#include "master/admin/page_files.h"
+#include "master/admin/plain_page.h"
 #include "master/admin/requests_json.h"
 #include "master/admin/status_json.h"
 #include "master/admin/trace_json.h"
@@ -29,6 +31,16 @@ uint64_t since_in(std::string_view query) {
 
 Pages make_pages(PageSources sources) {
   Pages pages;
+  for (const PageFile& file : page_files()) {
+    pages[std::string(file.path)] = {[file](const PageRequest&) {
+      return PageAnswer{200, std::string(file.text), file.type, kPagePolicy};
+    }};
+  }
+  pages["/"] = {[sources, html = pages["/"].answer](const PageRequest& request) {
+                  if (request.wants_html) return html(request);
+                  return PageAnswer{200, plain_page(sources.state(), sources.recorder)};
+                },
+                kKeptMs};
   pages["/livez"] = {[](const PageRequest&) { return PageAnswer{.text = "ok\n"}; }};
   pages["/readyz"] = {[sources](const PageRequest&) {
     const Health health = sources.health();

@@ -1,5 +1,6 @@
 // make_pages(): the pages of the status port.
 //
+//   /               the status page: HTML for browsers, text for others; page_files.h has its files
 //   /livez          200 while the event loop turns: restart the server only if this fails
 //   /readyz         200 while a worker is up and, if there are jobs, some worker is at work. 503
 //                   while the server loads, after the workers have been frozen for a second, and

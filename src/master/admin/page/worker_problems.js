@@ -1,0 +1,126 @@
+// What is wrong with workers: frozen ones, those that end, and those that grow. Pure.
+
+import { between, quantile } from "./data.js";
+import { bytes, duration, methodText, percent } from "./text.js";
+
+// Ends of workers that the server itself wants.
+const PLANNED = new Set(["exit 0", "max_jobs"]);
+
+const ENDS = {
+  deadline: "deadline (a job ran past it, so the worker was killed)",
+  frozen: "frozen (so the server killed them)",
+  max_rss_bytes: "max_rss_bytes (they had grown to it)",
+  oom: "oom (the kernel killed them, there was no memory)",
+};
+
+// Yields problems as diagnosis.js returns them.
+export function* ofWorkers(history) {
+  yield* ofLongJobs(history);
+  yield* ofEnds(history);
+  yield* ofMemory(history);
+}
+
+// Workers that run one job for much longer than its method takes.
+function* ofLongJobs(history) {
+  const now = history.last();
+  for (const worker of now.workers) {
+    if (worker.method === "" || worker.busy_for_ms < 1000) continue;
+    const its = now.methods[worker.method];
+    const usual = its ? quantile(its.run, now.bounds_ms, 0.99) : null;
+    if (usual !== null && worker.busy_for_ms < 5 * usual) continue;
+    const used = cpuShare(history, worker);
+    const what = methodText(worker.method);
+    const time = duration(worker.busy_for_ms);
+    const takes = usual === null ? "" : `; 99 % of its runs take at most ${duration(usual)}`;
+    if (used !== null && used < 0.02) {
+      yield {
+        level: "bad",
+        text:
+          `worker ${worker.slot} has not progressed for ${time} and uses no CPU: ` +
+          `it is frozen or waits, in ${what}${takes}`,
+      };
+    } else {
+      yield {
+        level: "warn",
+        text:
+          `worker ${worker.slot} has run ${what} for ${time}` +
+          (used === null ? "" : `, with ${percent(used)} of a CPU`) +
+          takes,
+      };
+    }
+  }
+}
+
+// Of one CPU, during the present job; null: not known yet.
+function cpuShare(history, worker) {
+  const during = history
+    .ofWorker(worker.slot, worker.pid)
+    .filter((one) => history.last().now_ns - one.now_ns <= worker.busy_for_ms * 1e6);
+  if (during.length < 2) return null;
+  const [first, last] = [during[0], during[during.length - 1]];
+  const seconds = (last.now_ns - first.now_ns) / 1e9;
+  return seconds < 1 ? null : Math.max(0, last.cpu_s - first.cpu_s) / seconds;
+}
+
+function* ofEnds(history) {
+  const now = history.last();
+  const older = history.before(60);
+  if (older !== undefined) {
+    const { seconds, workerEnds } = between(now, older);
+    const time = seconds > 55 ? "in the last minute" : `within ${duration(1000 * seconds)}`;
+    for (const [reason, times] of Object.entries(workerEnds)) {
+      if (PLANNED.has(reason)) continue;
+      const often = times === 1 ? "once" : `${times} times`;
+      yield {
+        level: times >= 3 ? "bad" : "warn",
+        text: `workers end: ${ENDS[reason] ?? reason} ${often} ${time}`,
+      };
+    }
+  }
+  const waiting = now.workers.filter((one) => one.state === "backing_off");
+  if (waiting.length > 0) {
+    yield {
+      level: "bad",
+      text:
+        `${waiting.length} of ${now.workers_wanted} workers are down: they ` +
+        "crashed again and again, and the server waits before it forks the next ones",
+    };
+  }
+}
+
+const GROWTH_SPAN_S = 8;
+
+// Bytes a second over the last GROWTH_SPAN_S or longer; 0: it does not grow steadily.
+export function growth(entries) {
+  if (entries.length < 4) return 0;
+  const [first, last] = [entries[0], entries[entries.length - 1]];
+  const seconds = (last.now_ns - first.now_ns) / 1e9;
+  if (seconds < GROWTH_SPAN_S) return 0;
+  const middle = entries[entries.length >> 1];
+  const early = middle.private_bytes - first.private_bytes;
+  const late = last.private_bytes - middle.private_bytes;
+  // A worker that has just begun grows fast and then stops.
+  if (early <= 0 || late < 0.3 * early) return 0;
+  return (last.private_bytes - first.private_bytes) / seconds;
+}
+
+function* ofMemory(history) {
+  const growing = [];
+  for (const worker of history.last().workers) {
+    const entries = history.ofWorker(worker.slot, worker.pid).slice(-30);
+    const perSecond = growth(entries);
+    if (perSecond > 100e3 && worker.private_bytes > 8e6) growing.push({ worker, perSecond });
+  }
+  growing.sort((one, other) => other.perSecond - one.perSecond);
+  for (const { worker, perSecond } of growing.slice(0, 3)) {
+    yield {
+      level: "warn",
+      text:
+        `worker ${worker.slot} has taken ${bytes(worker.private_bytes)} ` +
+        `since its fork, and grows by ${bytes(perSecond)}/s: a memory leak?`,
+    };
+  }
+  if (growing.length > 3) {
+    yield { level: "warn", text: `${growing.length - 3} more workers grow like this` };
+  }
+}

@@ -1,0 +1,49 @@
+#include "master/admin/plain_page.h"
+
+#include <doctest/doctest.h>
+
+namespace ringmaster::master {
+namespace {
+
+using telemetry::EventKind;
+
+bool has(const std::string& text, std::string_view part) {
+  return text.find(part) != std::string::npos;
+}
+
+TEST_CASE("plain page: an empty server has its titles") {
+  const telemetry::Recorder recorder;
+  const std::string text = plain_page(ServerState{}, recorder);
+  for (const char* title : {"METHOD", "WORKER", "UPSTREAM", "CLIENT", "GENERATION"})
+    CHECK_MESSAGE(has(text, title), title);
+}
+
+TEST_CASE("plain page: counts, percentiles and errors of a method") {
+  telemetry::Recorder recorder;
+  for (int i = 0; i < 100; ++i) {
+    telemetry::Trail trail{1, 0, recorder.client("web"), recorder.name("score")};
+    recorder.record(trail, EventKind::kAdmitted, 0);
+    recorder.record(trail, EventKind::kAnswered, 3'000'000, {.took_ns = 3'000'000});
+  }
+  telemetry::Trail trail{2, 0, recorder.client("web"), recorder.name("score")};
+  recorder.record(trail, EventKind::kRefused, 0,
+                  {.code = -32009, .reason = recorder.name("overloaded")});
+  const std::string text = plain_page(ServerState{}, recorder);
+  CHECK(has(text, "METHOD   OK  ERRORS  ABANDONED  P50    P95     P99"));
+  // The bucket is from 2 to 4 ms.
+  CHECK(has(text, "score   100       1          0  3ms  3.9ms  3.98ms"));
+  CHECK(has(text, "score      -32009  overloaded      1"));
+}
+
+TEST_CASE("plain page: a terminal gets no bytes of names that it would obey") {
+  ServerState state;
+  state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});
+  const telemetry::Recorder recorder;
+  const std::string text = plain_page(state, recorder);
+  CHECK(has(text, "?[2J<b>??"));
+  CHECK(has(text, "50%"));
+  CHECK(text.find('\x1b') == std::string::npos);
+}
+
+}  // namespace
+}  // namespace ringmaster::master

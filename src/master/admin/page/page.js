@@ -19,7 +19,7 @@ const at = (id) => document.getElementById(id);
 const history = new History();
 const recent = new RecentRequests();
 const panel = at("panel");
-let answeredAt = performance.now();
+let answeredAt = new Date();
 let polls = 0;
 let paused = null; // {requests, workers, nowUs}: what is shown while paused
 let started = ""; // that the server has started anew
@@ -74,6 +74,9 @@ function showProblems() {
               : "Watching: the first rates come in a second.",
           },
         ];
+  // The texts change each second: a screen reader is told only how many there are.
+  const bad = found.filter((one) => one.level === "bad").length;
+  setText(at("summary"), found.length === 0 ? "" : `${bad} bad, ${found.length - bad} to look at`);
   const list = at("problems");
   while (list.children.length > lines.length) list.lastElementChild.remove();
   lines.forEach(({ level, text }, i) => {
@@ -132,7 +135,7 @@ async function poll() {
   } else {
     recent.add(requests);
   }
-  answeredAt = performance.now();
+  answeredAt = new Date();
   showLink("live", document.hidden ? "live, slowly" : "live");
   showProblems();
   showServer(now);
@@ -155,7 +158,7 @@ async function tick() {
     await poll();
   } catch (error) {
     console.warn(error);
-    showLink("lost", `the server has not answered for ${duration(performance.now() - answeredAt)}`);
+    showLink("lost", `the server has not answered since ${answeredAt.toLocaleTimeString()}`);
   }
   isAsking = false;
   timer = setTimeout(tick, document.hidden ? EVERY_HIDDEN_MS : EVERY_MS);

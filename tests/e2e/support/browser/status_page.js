@@ -2,7 +2,7 @@
 // as it should be. SERVED_JSON: {"methods": [...], "clients": [...]} that were used. Screenshots are
 // written to FOLDER.
 //
-// Each check gets a page of its own; console messages, errors and what the policy refused fail it.
+// The methods are being called meanwhile. Each check gets a page of its own; console messages, errors and what the policy refused fail it.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
@@ -57,6 +57,7 @@ async function hostileNamesAreText(page) {
 
 async function aRequestLightsUpInAllRows(page) {
   await page.selectOption("#span", "60");
+  await page.waitForFunction(() => document.querySelectorAll("#picture .bar-run").length >= 2);
   await page.focus("#picture");
   await page.keyboard.press("ArrowLeft");
   const panel = () => page.textContent("#panel");
@@ -76,6 +77,7 @@ async function aRequestLightsUpInAllRows(page) {
 
 async function aBarCanBeClicked(page) {
   await page.selectOption("#span", "60");
+  await page.waitForSelector("#picture .bar-run");
   await page.click("#pause");
   const box = await page.locator("#picture .bar-run").last().boundingBox();
   await page.mouse.click(box.x + box.width / 2, box.y + box.height / 2);
@@ -152,7 +154,7 @@ async function theThemeStays(page) {
 async function aServerThatIsAwayIsTold(page, complaints) {
   await page.route("**/status.json", (route) => route.abort());
   await page.waitForFunction(() => document.getElementById("link").className === "lost");
-  assert.match(await page.textContent("#link"), /the server has not answered for/);
+  assert.match(await page.textContent("#link"), /the server has not answered since/);
   await page.unroute("**/status.json");
   await live(page);
   complaints.length = 0;  // of the requests that were aborted

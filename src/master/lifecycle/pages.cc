@@ -36,11 +36,12 @@ Pages make_pages(PageSources sources) {
       return PageAnswer{200, std::string(file.text), file.type, kPagePolicy};
     }};
   }
-  pages["/"] = {[sources, html = pages["/"].answer](const PageRequest& request) {
-                  if (request.wants_html) return html(request);
-                  return PageAnswer{200, plain_page(sources.state(), sources.recorder)};
-                },
-                kKeptMs};
+  pages["/"] = {
+      [sources, html = pages["/"].answer](const PageRequest& request) -> std::optional<PageAnswer> {
+        if (request.wants_html) return html(request);
+        return PageAnswer{200, plain_page(sources.state(), sources.recorder)};
+      },
+      kKeptMs};
   pages["/livez"] = {[](const PageRequest&) { return PageAnswer{.text = "ok\n"}; }};
   pages["/readyz"] = {[sources](const PageRequest&) {
     const Health health = sources.health();

@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <fstream>
 
+#include "handlers/python/arenas.h"
 #include "handlers/python/current_job.h"
 #include "handlers/python/exception.h"
 
@@ -128,7 +129,9 @@ void after_fork_parent() {
 }
 
 void after_fork_child() {
-  if (main_thread != nullptr) PyOS_AfterFork_Child();
+  if (main_thread == nullptr) return;
+  keep_arenas();
+  PyOS_AfterFork_Child();
 }
 
 void interrupt() {

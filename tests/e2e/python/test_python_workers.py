@@ -68,6 +68,19 @@ def test_cycles_are_collected_between_jobs(server, python):
     assert cycles < max(alive) <= 256 * cycles
 
 
+def test_the_memory_of_a_large_job_is_used_again(server, python, build):
+    """Or each large job would pay for some thousand new pages."""
+    if build.name != "release":
+        pytest.skip("a sanitizer has an allocator of its own")
+    jobs, pages_max = 20, 100
+    running = server(workers={"count": 1}, handlers={"f": python("""
+        import resource
+        def run(a: list): return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    """)})
+    faults = [running.call("f", [[{"b": 1.5}] * 20_000]) for _ in range(jobs)]
+    assert faults[-1] - faults[jobs // 2] < pages_max * jobs / 2
+
+
 def test_warm_up_runs_before_the_fork(server, python):
     running = server(handlers={"f": python("""
         class Model:

@@ -157,6 +157,7 @@ def without(name):
         (JOB | {"step": 1}, "expected a step that runs a handler, found step 1 of m, which "
                             "fetches from users"),
     ],
+    ids=lambda value: "" if isinstance(value, str) else type(value).__name__,
 )
 def test_a_file_that_does_not_fit_exits_64(replay, tmp_path, job, says):
     done = replay(job)

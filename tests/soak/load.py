@@ -1,7 +1,8 @@
 """Load: clients that call without a pause, and count the answers.
 
 Every request has its own id and a known answer. It must be answered exactly once, with that answer,
-or with an error that its kind allows. Connections are pipelined.
+or with an error that its kind allows. Connections are pipelined. Together they ask for more than
+the workers can do, so the server shares the workers' time among the clients.
 """
 
 import json
@@ -64,6 +65,11 @@ def echo(dice: random.Random, id: str) -> tuple[Any, Any]:
 def burn(dice: random.Random, id: str) -> tuple[Any, Any]:
     """The random number of microseconds identifies the result."""
     params = {"cpu_ms": dice.randrange(1000, 2000) / 1000}
+    return params, params
+
+
+def burn_long(dice: random.Random, id: str) -> tuple[Any, Any]:
+    params = {"cpu_ms": dice.randrange(10_000, 30_000) / 1000}
     return params, params
 
 
@@ -163,16 +169,15 @@ class Caller:
 
 
 class Load:
-    """`with Load(address, kinds, seed) as load:` calls until the end of the block; then load.tally
-    is complete."""
+    """`with Load(address, local, kinds, seed) as load:` calls until the end of the block; then
+    load.tally is complete. `local`: the address of a unix socket."""
 
-    def __init__(self, address: str, kinds: list[Kind], seed: int, connections: int = 4):
+    def __init__(self, address: str, local: str, kinds: list[Kind], seed: int):
         self.tally = Tally()
-        self._callers = [
-            # The first client has one connection, the second three.
-            Caller(f"c{number}", address, kinds, seed, "127.0.0.2" if number else "")
-            for number in range(connections)
-        ]
+        # Three clients, with one, three and two connections. The last is a unix user.
+        sources = [(address, ""), *[(address, "127.0.0.2")] * 3, *[(local, "")] * 2]
+        self._callers = [Caller(f"c{number}", at, kinds, seed, source)
+                         for number, (at, source) in enumerate(sources)]  # fmt: skip
 
     def __enter__(self):
         return self

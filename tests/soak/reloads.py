@@ -3,6 +3,7 @@
 All of them keep the methods that the load calls.
 """
 
+import os
 import random
 from typing import Any
 
@@ -31,7 +32,9 @@ def good_change(dice: random.Random, target: Target) -> dict[str, Any]:
         {"limits": {"request_bytes": dice.randint(1, 4) * MIB, "response_bytes": MIB,
                     "requests_in_flight": dice.randint(5000, 10_000),
                     "in_flight_per_connection": dice.randint(1, 1000)}},
-        {"listen": {"rpc": ["127.0.0.1:0", f"unix:{target.folder}/more.sock"]}},
+        {"listen": {"rpc": [*target.sections["listen"]["rpc"], f"unix:{target.folder}/more.sock"]}},
+        {"fair": {"weights": {f"uid {os.getuid()}": dice.choice((0.25, 1, 8))}}},
+        {"fair": {"by": "none"}},
         {"shutdown": {"grace_ms": dice.randint(1000, 20_000)}},
         {},
     ))  # fmt: skip

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import vitals
 from client import Client, request
 from event_log import Event, EventLog
-from load import Kind, Load, burn, echo, features, interests
+from load import Kind, Load, burn, burn_long, echo, features, interests
 from proc import children, cpu_ns, parent
 from server import MEASURED, Launcher
 
@@ -34,14 +34,17 @@ ATTEMPTS = 10
 TIMEOUT_MS = 120_000
 
 
-def base_sections(upstreams: dict[str, str], python: Path) -> dict[str, dict[str, Any]]:
+def base_sections(upstreams: dict[str, str], folder: Path, python: Path) -> dict[str, Any]:
     """The configuration: methods with and without a fetch, for each upstream."""
     fetch = {name: {"fetch": name, "body": {"user_id": "$params.user_id"}} for name in upstreams}
     steps = {name: [{"run": name}] for name in ("echo", "burn", "python")}
+    steps["burn.long"] = [{"run": "burn"}]
     steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}
     steps |= {f"interests.{name}": [step, {"run": "interests"}] for name, step in fetch.items()}
     lanes = {"burn": {"concurrency": 2}, "echo.users": {"reserved_workers": 1}}
     return {
+        "listen": {"rpc": ["127.0.0.1:0", f"unix:{folder}/local.sock"]},
+        "fair": {"weights": {f"uid {os.getuid()}": 4}},  # all others together: 1
         "workers": {"count": WORKERS},
         "limits": {"request_bytes": "1MiB", "response_bytes": "1MiB"},
         "upstreams": {name: {"url": url, "timeout_ms": 60_000 if name == "users" else 300,
@@ -59,13 +62,14 @@ class Target:
         self.folder = launcher.folder
         python = self.folder / "python_echo.py"
         python.write_text(PYTHON)
-        self.sections = base_sections(upstreams, python)
+        self.sections = base_sections(upstreams, self.folder, python)
         self.upstream_address = urlsplit(upstreams["users"]).netloc
         self.log = EventLog(self.folder / "events.log")
         self.server = launcher(wait=False, arguments=["--log-file", self.folder / "events.log"],
                                env=MEASURED, **self.sections)  # fmt: skip
         self.pid = self.server.pid
-        self.address = self.log.wait_for("ready", after=0).fields["address"]
+        ready = self.log.wait_for("ready", after=0)
+        self.address, self.local = ready.fields["address"].split(",")
         self._upstream_ports = {urlsplit(url).port for url in upstreams.values()}
         self._kinds = self._make_kinds("faulty" in upstreams)
 
@@ -74,18 +78,19 @@ class Target:
             known = {user: client.call("interests.users", {"user_id": user})
                      for user in range(1, KNOWN_USERS + 1)}  # fmt: skip
         kinds = [Kind("echo", 10, echo), Kind("python", 3, echo), Kind("burn", 3, burn),
-                 Kind("echo.users", 3, features),
+                 Kind("burn.long", 1, burn_long), Kind("echo.users", 3, features),
                  Kind("interests.users", 3, interests(known))]  # fmt: skip
         if has_faulty:
             kinds.append(Kind("interests.faulty", 2, interests(known), UPSTREAM_ERRORS))
         return kinds
 
     def load(self, seed: int) -> Load:
-        return Load(self.address, self._kinds, seed)
+        return Load(self.address, self.local, self._kinds, seed)
 
     def vitals(self) -> vitals.Vitals:
         port = int(self.address.rpartition(":")[2])
-        return vitals.measure(self.pid, WORKERS, port, self._upstream_ports)
+        local = self.local.removeprefix("unix:")
+        return vitals.measure(self.pid, WORKERS, (port, local), self._upstream_ports)
 
     def measure_speed(self) -> int:
         """Echoes that the master serves per second of its own CPU time, the best of some tries, so

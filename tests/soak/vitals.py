@@ -59,14 +59,19 @@ def tcp_sockets(pid: int) -> list[tuple[int, int, str]]:
             if f"socket:[{line[9]}]" in held]  # fmt: skip
 
 
-def stream_pairs(pid: int) -> int:
-    """How many ends of unnamed stream socket pairs the process has: libcurl's, two for each 16
-    fetches that were ever under way at once."""
+def unix_sockets(pid: int) -> list[str]:
+    """The path of each unix stream socket of the process; "": none."""
     table = [line.split() for line in Path("/proc/net/unix").read_text().splitlines()[1:]]
     stream, unnamed = "0001", 7  # columns of /proc/net/unix, without a path
     held = set(descriptors(pid).values())
-    return sum(line[4] == stream and len(line) == unnamed and f"socket:[{line[6]}]" in held
-               for line in table)
+    return ["" if len(line) == unnamed else line[7] for line in table
+            if line[4] == stream and f"socket:[{line[6]}]" in held]  # fmt: skip
+
+
+def stream_pairs(pid: int) -> int:
+    """How many ends of unnamed stream socket pairs the process has: libcurl's, two for each 16
+    fetches that were ever under way at once."""
+    return unix_sockets(pid).count("")
 
 
 def count_descriptors(pid: int, upstream_ports: set[int]) -> tuple[int, int]:
@@ -85,12 +90,17 @@ def count_descriptors(pid: int, upstream_ports: set[int]) -> tuple[int, int]:
     return looks[-1]
 
 
-def measure(pid: int, workers: int, client_port: int, upstream_ports: set[int]) -> Vitals:
-    """The vitals of a master without requests, once pending work has ended."""
+def measure(
+    pid: int, workers: int, listening: tuple[int, str], upstream_ports: set[int]
+) -> Vitals:
+    """The vitals of a master without requests, once pending work has ended. `listening`: the port
+    and the unix socket for clients."""
+    client_port, local = listening
     wait_until(lambda: len(children(pid)) == 1, "former generations to be gone")
     wait_until(lambda: len(descendants(pid)) == 1 + workers, "the workers to be complete")
     is_client = lambda socket: socket[0] == client_port and socket[2] != LISTENING  # noqa: E731
     wait_until(lambda: not any(map(is_client, tcp_sockets(pid))), "all clients to be gone")
+    wait_until(lambda: unix_sockets(pid).count(local) <= 1, "the local clients to be gone")
     [fork_server] = children(pid)
     pairs, others = count_descriptors(pid, upstream_ports)
     return Vitals(

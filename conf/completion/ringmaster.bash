@@ -17,8 +17,7 @@ _ringmaster() {
   word=${words[-1]} before=${words[-2]}
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
-    _ringmaster_words "serve check reload call discover bench run replay dev help -h --help --version"
-    _ringmaster_words "serve check reload call discover bench run top trace dev help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench run replay top trace dev help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }

@@ -129,6 +129,15 @@ void describe_dev(CLI::App& app, CommandLine& line) {
                "print a configuration that serves the functions, and do not serve them");
 }
 
+void describe_serve(CLI::App& app, CommandLine& line) {
+  app.add_option("--log-format", line.log_format, "the format of log lines (default logfmt)")
+      ->type_name("logfmt|json");
+  app.add_option("--log-file", line.log_file, "append log lines here, not on stderr")
+      ->type_name("FILE");
+  app.add_flag("--inline", line.is_inline,
+               "run handlers in one process, without deadlines: for debuggers only");
+}
+
 void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
   // For scripts/options.py, so hidden.
@@ -145,13 +154,7 @@ void describe(Parser& parser, CommandLine& line) {
     app->allow_extras();
     app->add_option("-c,--config", line.config, "the configuration file")->type_name("FILE");
   }
-  parser.serve
-      ->add_option("--log-format", line.log_format, "the format of log lines (default logfmt)")
-      ->type_name("logfmt|json");
-  parser.serve->add_option("--log-file", line.log_file, "append log lines here, not on stderr")
-      ->type_name("FILE");
-  parser.serve->add_flag("--inline", line.is_inline,
-                         "run handlers in one process, without deadlines: for debuggers only");
+  describe_serve(*parser.serve, line);
   parser.check->add_flag("--dump", line.dump, "print the effective configuration");
   parser.check->add_flag("--schema", line.schema,
                          "print the JSON Schema of every configuration; takes no -c");

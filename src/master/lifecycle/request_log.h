@@ -27,8 +27,8 @@ class RequestLog {
 
  private:
   struct Slow {
-    uint64_t from_ns = 0;  // a request that takes longer is slow; 0: none is
-    uint64_t count = 0;    // since the last line
+    uint64_t from_ns = 0;        // a request that takes longer is slow; 0: none is
+    uint64_t count = 0;          // since the last line
     uint64_t next_line_ns = 0;   // no line before, but
     uint64_t next_stack_ns = 0;  // one with a stack before the former, from here on
   };
@@ -45,7 +45,7 @@ class RequestLog {
   telemetry::FailureSummary failures_;
   uint64_t access_every_ = 0;  // one line for so many requests; 0: none
   uint64_t until_access_ = 0;  // so many requests go without one
-  std::vector<Slow> slow_;  // by method
+  std::vector<Slow> slow_;     // by method
   UvHandle<uv_timer_t> tick_;
 };
 

@@ -18,14 +18,15 @@ MODULES = {
     "config": "upstream net ipc base",
     "bench": "net rpc base",
     "master/admin": "net rpc base",
+    "master/tracing": "master/admin upstream config base",
     "master/system": "base",
     "master/scheduler": "config base",
     "master/pipeline": "master/scheduler upstream config rpc ipc base",
     "master/supervisor": "master/pipeline master/scheduler master/system config net ipc base",
     "master/deployment": "master/supervisor master/pipeline master/system config rpc ipc base",
     "master/frontend": "master/deployment master/pipeline master/system config net rpc base",
-    "master/lifecycle": "master/frontend master/deployment master/system master/admin config net "
-                        "upstream base",
+    "master/lifecycle": "master/frontend master/deployment master/system master/tracing "
+                        "master/admin config net upstream base",
     "cli": "master/lifecycle config bench net worker rpc ipc base",
     "main.cc": "cli worker base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>

@@ -44,6 +44,8 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
       read_crashes(problems, entry, paths, options);
     else if (member.key == "log")
       read_log(problems, entry, options);
+    else if (member.key == "telemetry")
+      read_telemetry(problems, entry, options);
     else if (member.key == "shutdown")
       read_shutdown(problems, entry, options);
     else if (member.key == "upstreams")

@@ -106,6 +106,9 @@ std::string dump(const master::Options& options) {
   out += fmt::format("\n[crashes]\nfolder = {}\n", quote_string(options.crashes.folder));
   append_numbers(out, kCrashesKeys, options.crashes);
   out += fmt::format("\n[log]\naccess = {}\n", access_text(options.access_log_every));
+  out += fmt::format("\n[telemetry]\notlp = {}\nservice = {}\n",
+                     quote_string(options.telemetry.otlp), quote_string(options.telemetry.service));
+  append_numbers(out, kTelemetryKeys, options.telemetry);
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {

@@ -91,6 +91,8 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
               R"({"type":"number","minimum":0.001,"maximum":1000})"};
     case Type::kUrl:
       return {"http://... or https://...", text_like(R"(^https?://[^/?#:\s][^\s]*$)")};
+    case Type::kOptionalUrl:
+      return {R"(http://..., https://... or "")", text_like(R"(^(https?://[^/?#:\s][^\s]*)?$)")};
     case Type::kLibrary:
       return {"a name or a path", some_text};
     case Type::kPython:

@@ -27,7 +27,8 @@ enum class Type {
   kFairBy,
   kAccess,
   kWeights,
-  kUrl,      // required
+  kUrl,  // required
+  kOptionalUrl,
   kLibrary,  // by default the handler's own name
   kPython,
   kSteps,  // required

@@ -19,6 +19,7 @@ using master::Fair;
 using master::Limits;
 using master::Method;
 using master::Options;
+using master::Telemetry;
 using upstream::UpstreamOptions;
 
 // Read in listen.cc.
@@ -206,6 +207,21 @@ inline constexpr Key<Options> kLogKeys[] = {
      Type::kAccess, 1, 1'000'000},
 };
 
+inline constexpr Key<Telemetry> kTelemetryKeys[] = {
+    {"otlp",
+     "Where traces of requests are sent: a collector that takes OTLP over HTTP, for example "
+     "\"http://127.0.0.1:4318\". The server adds /v1/traces to a URL without a path. \"\" sends "
+     "none.",
+     Type::kOptionalUrl},
+    {"service", "The name of this server in traces (service.name).", Type::kText},
+    {"one_of",
+     "Of the requests that neither failed nor were slow, one of so many is sent; 0 is none. Where "
+     "a client sends a traceparent, its sampled flag decides instead.",
+     Type::kCount, 0, 1'000'000'000, &Telemetry::one_of},
+    {"slow_ms", "A request that took at least so long is always sent, and so is one that failed.",
+     Type::kMs, 0, kHourMs, &Telemetry::slow_ms},
+};
+
 inline constexpr Key<Options> kShutdownKeys[] = {
     {"grace_ms",
      "How long requests in flight may take to finish after SIGTERM; the others are then answered "
@@ -317,6 +333,8 @@ void for_each_section(See see) {
   see(Section{"crashes", "where jobs that killed their workers, and slow ones, are kept"},
       kCrashesKeys);
   see(Section{"log", "which requests have lines of their own in the log"}, kLogKeys);
+  see(Section{"telemetry", "where traces of requests are sent, and of which requests"},
+      kTelemetryKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
       kUpstreamsKeys);

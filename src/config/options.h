@@ -78,6 +78,16 @@ struct Crashes {
   uint64_t total_bytes = 64ull << 20;
 };
 
+// Traces for a collector: see trace_exporter.h.
+struct Telemetry {
+  std::string otlp;  // the URL; empty: none are sent
+  std::string service = "ringmaster";
+  uint64_t one_of = 100;
+  uint64_t slow_ms = 1000;
+
+  bool operator==(const Telemetry&) const = default;
+};
+
 // What `ringmaster dev` asks of the master: see development.h.
 struct Development {
   std::string file;                // a save of it is a reload; empty: not in development
@@ -109,6 +119,7 @@ struct Options {
   Fair fair;
   Crashes crashes;
   uint64_t access_log_every = 0;  // one line for so many requests; 0: no access log
+  Telemetry telemetry;
   std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;

@@ -48,6 +48,23 @@ void read_shutdown(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kShutdownKeys, options, kNothingElse);
 }
 
+void read_telemetry(Problems& problems, const Entry& section, Options& options) {
+  const auto read = [&](std::string_view name, const Entry& entry) {
+    if (name == "service") {
+      const auto service = problems.read_text(entry, "a name");
+      if (service) options.telemetry.service = *service;
+      return;
+    }
+    if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;  // off
+    const auto url = problems.read_text(entry, "a URL, or \"\"");
+    if (!url) return;
+    options.telemetry.otlp = *url;
+    const auto fault = find_fault_in_url(*url);
+    if (fault) problems.add(entry, *fault);
+  };
+  read_table(problems, section, kTelemetryKeys, options.telemetry, read);
+}
+
 void read_upstreams(Problems& problems, const Entry& section, Options& options) {
   for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
     UpstreamOptions upstream;

@@ -20,6 +20,7 @@ void find_worker_user(Problems& problems, const Value& root, Options& options);
 void read_limits(Problems& problems, const Entry& section, Options& options);
 void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 void read_log(Problems& problems, const Entry& section, Options& options);
+void read_telemetry(Problems& problems, const Entry& section, Options& options);
 void read_shutdown(Problems& problems, const Entry& section, Options& options);
 void read_upstreams(Problems& problems, const Entry& section, Options& options);
 

@@ -46,7 +46,9 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  size_t at = 0;  // index in `busy`
+  std::string trace_header;
+  curl_slist first_header{};  // trace_header; the headers of all fetches follow
+  size_t at = 0;              // index in `busy`
   uint64_t received = 0;
   const char* refusal = nullptr;  // why the body was refused
 };
@@ -142,7 +144,6 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a hanging resolver
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, made->error);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
@@ -207,6 +208,13 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->client = fetch->request.client;
 
   CURL* easy = fetch->easy.get();
+  curl_slist* headers = curl.headers.get();
+  if (!fetch->request.traceparent.empty()) {
+    fetch->trace_header = "traceparent: " + fetch->request.traceparent;
+    fetch->first_header = {fetch->trace_header.data(), headers};
+    headers = &fetch->first_header;
+  }
+  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
   const std::string& body = fetch->request.body;
   if (body.empty()) {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);

@@ -31,6 +31,7 @@ class HttpClient {
   struct Request {
     std::string body;  // JSON: a POST; empty: a GET
     uint64_t timeout_ms = 0;
+    std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
     const void* client = nullptr;

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/traceparent.h"
+
 namespace ringmaster::telemetry {
 
 enum class EventKind : uint8_t {
@@ -60,6 +62,7 @@ struct Trail {
   uint64_t last = 0;  // the number of its last event
   uint32_t client = 0;
   NameId method = 0;
+  TraceContext trace = {};  // that came with the request
 };
 
 // The rest of an event, besides its trail, kind and time.

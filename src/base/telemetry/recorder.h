@@ -37,7 +37,8 @@ class Recorder {
   // Records the next event of this request.
   void record(Trail& trail, EventKind kind, uint64_t at_ns, const What& what = {}) {
     trail.last = append({at_ns, what.took_ns, trail.request, trail.last, what.code, trail.client,
-                         trail.method, what.reason, what.where, kind, what.step});
+                         trail.method, what.reason, what.where, kind, what.step},
+                        trail.trace);
   }
   // Records an event of no request.
   void record(EventKind kind, uint64_t at_ns, const What& what) {
@@ -45,8 +46,9 @@ class Recorder {
     record(none, kind, at_ns, what);
   }
 
-  // Called for each event that ends a request (refused, answered, cancelled), with its number.
-  using OnEnd = std::function<void(const Event& event, uint64_t number)>;
+  // Called for each event that ends a request (refused, answered, cancelled), with its number and
+  // the trace that came with the request.
+  using OnEnd = std::function<void(const Event& event, uint64_t number, const TraceContext& trace)>;
   void add_view(OnEnd on_end) { views_.push_back(std::move(on_end)); }
 
   // The stack that a worker had while it ran this request, as lines: see worker/crash/
@@ -66,8 +68,8 @@ class Recorder {
   const KeptRequests& kept() const { return kept_; }
 
  private:
-  uint64_t append(const Event& event);
-  void on_end(const Event& event, uint64_t number);
+  uint64_t append(const Event& event, const TraceContext& trace);
+  void on_end(const Event& event, uint64_t number, const TraceContext& trace);
 
   Names names_{UINT16_MAX};
   Names clients_{kClientsMax};

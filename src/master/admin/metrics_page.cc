@@ -242,6 +242,9 @@ void add_server(Families& families, const ServerState& state) {
   families.gauge("upstream_requests_waiting", "Fetches that wait for a connection.");
   for (const UpstreamView& upstream : state.upstreams)
     families.add(upstream.waiting, {{"upstream", upstream.name}});
+  families.counter("trace_spans_total", "Spans for the collector, by what became of them.");
+  for (const auto& [result, count] : state.trace_spans)
+    families.add(count, {{"result", std::string(result)}});
   gauge("master_descriptors", "Open descriptors of the master.", state.descriptors);
   gauge("master_descriptors_limit", "The limit of these.", state.descriptors_limit);
   gauge("master_resident_bytes", "Resident memory of the master.", state.resident_bytes);

@@ -65,8 +65,9 @@ struct ServerState {
   uint64_t connection_bytes = 0;
   uint64_t descriptors = 0;
   uint64_t descriptors_limit = 0;
-  uint64_t resident_bytes = 0;  // of the master
-  double cpu_s = 0;             // of the master
+  uint64_t resident_bytes = 0;                                     // of the master
+  double cpu_s = 0;                                                // of the master
+  std::vector<std::pair<std::string_view, uint64_t>> trace_spans;  // by what became of them
   std::vector<WorkerView> workers;
   std::vector<ClientView> clients;  // that have requests, or had some lately
   std::vector<UpstreamView> upstreams;

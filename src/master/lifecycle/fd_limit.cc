@@ -9,6 +9,7 @@
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
 #include "master/system/cpu_count.h"
+#include "master/tracing/trace_exporter.h"
 #include "upstream/http_client.h"
 
 namespace ringmaster::master {
@@ -27,6 +28,7 @@ constexpr uint64_t kOwnDescriptors = 48 + Frontend::kToldMax;
 
 uint64_t others(const Options& options) {
   uint64_t sum = kOwnDescriptors;
+  sum += TraceExporter::descriptors_max(options.telemetry);
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
   const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
   uint64_t each = kOfGeneration + workers;  // one pipe for a worker's output

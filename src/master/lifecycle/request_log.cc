@@ -61,7 +61,8 @@ void append_stack(std::vector<LogField>& fields, std::string_view stack) {
 
 RequestLog::RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder)
     : recorder_(recorder), tick_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
-  recorder_.add_view([this](const Event& end, uint64_t number) { on_end(end, number); });
+  recorder_.add_view(
+      [this](const Event& end, uint64_t number, const TraceContext&) { on_end(end, number); });
   uv_timer_start(
       tick_.get(),
       [](uv_timer_t* timer) {

@@ -27,6 +27,7 @@
 #include "master/lifecycle/state_collector.h"
 #include "master/lifecycle/watchdog.h"
 #include "master/system/systemd.h"
+#include "master/tracing/trace_exporter.h"
 
 namespace ringmaster::master {
 namespace {
@@ -102,6 +103,7 @@ class Server {
   const Loop loop_;  // closed after all handles on it
   telemetry::Recorder recorder_;
   RequestLog request_log_{loop_.get(), recorder_};
+  TraceExporter trace_exporter_{loop_.get(), recorder_};
   OptionsLoader options_loader_;
   std::unique_ptr<Rollout> rollout_;
   std::unique_ptr<Frontend> frontend_;
@@ -215,6 +217,8 @@ void Server::on_signal(int signal) {
 Status Server::on_ready(Deployment& next) {
   // All that may fail comes before the first change that cannot be undone.
   if (Status listening = status_port_->listen(); !listening) return listening;
+  const Status exporting = trace_exporter_.configure(next.options().telemetry);
+  if (!exporting) return exporting;
   if (Status serving = frontend_->serve(next); !serving) return serving;
   status_port_->open();
   configuration_hash_ = configuration_hash(next.options());
@@ -374,6 +378,8 @@ ServerState Server::state() const {
   state.health = health();
   state.uptime_ns = state.now_ns - started_ns_;
   state.configuration = configuration_;
+  for (const auto& spans : trace_exporter_.spans())
+    state.trace_spans.push_back(spans);
   state.configuration_hash = configuration_hash_;
   return state;
 }

@@ -116,7 +116,8 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
   if (client == nullptr) client = everyone_.get();
   const uint32_t number = add_method(method);
-  telemetry::Trail trail{0, 0, extras.client_name, method_names_[number]};
+  telemetry::Trail trail{0, 0, extras.client_name, method_names_[number],
+                         parse_traceparent(extras.traceparent)};
   const auto offered_ns = static_cast<uint64_t>(scheduler_.costs().need(number, 0).run_ns);
   const auto refuse = [&](const rpc::Error& error) {
     recorder_.record(

@@ -31,7 +31,7 @@ namespace ringmaster::master {
 // What may come with a request.
 struct RequestExtras {
   ReportAsked report = {};            // whether the caller gets a JobReport
-  std::string_view traceparent = {};  // for the handlers
+  std::string_view traceparent = {};  // for the handlers, the upstreams and the log
   // In the params: the values of the parameters of the method's fetches, in the order of steps and
   // names.
   std::span<const std::string_view> found = {};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/telemetry/span_ids.h"
 #include "config/payload_need.h"
 
 namespace ringmaster::master {
@@ -23,6 +24,12 @@ std::span<const std::string_view> values_for(const Job& job, const FetchStep& st
     if (earlier != nullptr) begin += earlier->body.names().size();
   }
   return std::span(job.found).subspan(begin, step.body.names().size());
+}
+
+// For the job's fetch: a child of the job's own span.
+std::string traceparent_of(const Job& job) {
+  if (!job.trail.trace.is_known()) return "";
+  return make_traceparent(job.trail.trace, telemetry::fetch_span(job.ticket.request, job.step));
 }
 
 }  // namespace
@@ -56,6 +63,7 @@ void FetchStage::start(Job& job, const FetchStep& step, uint64_t now_ns) {
   job.fetch = http_client.start({
       std::move(*body),
       http_client.options().timeout_ms,  // the job's own timer enforces its deadline
+      traceparent_of(job),
       job.entry.client,
       [this, &job](std::string_view bytes, uint64_t expected) {
         return take_bytes(job, bytes, expected);

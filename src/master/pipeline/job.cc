@@ -64,6 +64,7 @@ void append_job_fields(std::vector<LogField>& fields, const Job& job) {
   const std::string_view id = job.caller == nullptr ? "" : job.caller->client_id();
   if (!id.empty()) fields.emplace_back("id", id);
   fields.emplace_back("method", job.method->name);
+  if (job.trail.trace.is_known()) fields.emplace_back("trace", trace_id(job.trail.trace));
 }
 
 rpc::Error deadline_exceeded(uint64_t allowed_ms) {

@@ -106,7 +106,8 @@ struct Job {
   telemetry::Trail trail;                        // of its events
 };
 
-// Names the job for people: the fields request=, id= (while a client waits for it) and method=.
+// Names the job for people: the fields request=, id= (while a client waits for it), method= and
+// trace= (the id of the trace that came with it).
 void append_job_fields(std::vector<LogField>& fields, const Job& job);
 
 // A worker may have it in hand.

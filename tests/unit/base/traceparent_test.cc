@@ -23,3 +23,19 @@ TEST_CASE("traceparent: what W3C Trace Context allows, and nothing else") {
     }
   }
 }
+
+TEST_CASE("traceparent: it is read, and written for a span that the request causes") {
+  using namespace ringmaster;
+  const std::string text = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+  const TraceContext context = parse_traceparent(text);
+  CHECK(context.is_known());
+  CHECK(context.is_sampled);
+  CHECK(span_id(context.parent) == "00f067aa0ba902b7");
+  CHECK(trace_id(context) == "4bf92f3577b34da6a3ce929d0e0e4736");
+  CHECK(make_traceparent(context, context.parent) == text);
+  const TraceContext other = parse_traceparent(text.substr(0, 53) + "fe");
+  CHECK_FALSE(other.is_sampled);
+  CHECK(make_traceparent(other, 10) == "00-4bf92f3577b34da6a3ce929d0e0e4736-000000000000000a-00");
+  CHECK_FALSE(parse_traceparent("00-4bf9").is_known());
+  CHECK_FALSE(TraceContext().is_known());
+}

@@ -75,7 +75,7 @@ Pages make_pages(PageSources sources) {
     pages[path] = {[sources, form, type](const PageRequest& request) -> std::optional<PageAnswer> {
       const std::optional<std::string> text = sources.profile(form, request.is_late);
       if (!text) return std::nullopt;
-      return PageAnswer{200, *text, type};
+      return PageAnswer{200, *text + (type == kJson ? "\n" : ""), type};
     }};
   };
   add_profile("/profile", Deployment::ProfileForm::kJson, kJson);

@@ -11,7 +11,7 @@ from scripted_upstream import ScriptedUpstream
 
 
 def fields_of(line: str) -> dict[str, str]:
-    return dict(re.findall(r'(\w+)=("[^"]*"|\S+)', line))
+    return dict(re.findall(r'(\w+)=("(?:[^"\\]|\\.)*"|\S+)', line))
 
 
 def lines_of(running, event: str) -> list[dict[str, str]]:

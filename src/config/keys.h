@@ -202,8 +202,8 @@ inline constexpr Key<Options> kLogKeys[] = {
     {"access",
      "The access log: a line for each request (event=request) with its client, its code, and how "
      "long it was fetched, queued and run. \"off\" is none, \"all\" is all, N is one request of N. "
-     "What goes wrong with requests is logged in any case. A line costs the master about as much "
-     "as a small request: under much load take N.",
+     "What goes wrong with requests is logged in any case. A line is two system calls of the "
+     "master: under much load take N.",
      Type::kAccess, 1, 1'000'000},
 };
 

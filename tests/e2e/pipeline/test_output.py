@@ -1,7 +1,7 @@
 """What handlers print: lines of the log, of the process and the request that they belong to."""
 
-import re
 import json
+import re
 import time
 
 import pytest

@@ -154,7 +154,11 @@ Table Difference::workers() const {
     WorkerSample before;
     for (const WorkerSample& one : before_.workers)
       if (one.slot == worker.slot) before = one;
-    const double busy = 100 * std::max(worker.busy_s - before.busy_s, 0.0) / seconds_;
+    // The server adds a run at its end; the one under way counts as far as it is in this second.
+    const double under_way =
+        worker.method.empty() ? 0 : std::min(worker.busy_for_ms / 1000, seconds_);
+    const double ended = std::max(worker.busy_s - before.busy_s, 0.0);
+    const double busy = std::min(100.0, 100 * (ended + under_way) / seconds_);
     table.rows.push_back(fmt::format(
         "{:<6} {:>8} {:<12} {:>6.0f} {:>8.1f} {:>9} {:>8} {:>7} {:>5}  {:>8} {}", worker.slot,
         worker.pid, worker.state, busy, rate(more(worker.jobs, before.jobs)),

@@ -74,7 +74,8 @@ inline constexpr Key<Options> kListenKeys[] = {
      "change it. The unit sets the mode of sockets that systemd passes.",
      Type::kMode},
     {"status",
-     "The address for health checks over HTTP, /livez and /readyz, and for `ringmaster reload`; "
+     "The status port, over HTTP: health checks (/livez, /readyz), the status page, /metrics, and "
+     "what `ringmaster reload`, `top` and `trace` ask; "
      "\"\" turns it off. `allow` and `token_file` do not apply. If this key is left out and "
      "another server has the address, the server starts without it and logs "
      "event=no_status_port.",
@@ -111,8 +112,9 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      "models do not count. Set it for handlers that leak.",
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
     {"profile",
-     "Workers sample their own stacks, each 10 ms of CPU time, and /profile on the status address "
-     "shows what slow jobs do differently. Set false for handlers that cannot bear a signal.",
+     "Workers sample their own stacks at each 10 ms of CPU time, and /profile on the status port "
+     "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may end a poll or sleep that is "
+     "just beginning with EINTR: set false for handlers that do not try again.",
      Type::kFlag},
     {"debug",
      "true: when a handler in Python fails with an exception, clients get its traceback, at most "
@@ -190,11 +192,13 @@ inline constexpr Key<Crashes> kCrashesKeys[] = {
      "/var/log/ringmaster/crashes.",
      Type::kOptionalPath},
     {"count",
-     "The most crashed jobs kept, and the most slow ones; the oldest are removed for new ones.",
+     "At most so many files of crashed jobs, and as many of slow jobs; the oldest of its kind is "
+     "removed for a new one.",
      Type::kCount, 1, 10'000, &Crashes::count},
     {"total_bytes",
-     "The most bytes of crashed jobs kept, and of slow ones; the oldest are removed for new ones. "
-     "A job that alone is larger is not kept.",
+     "At most so many bytes of crashed jobs, and as many of slow jobs: the folder may hold twice "
+     "this. The oldest of its kind are removed for a new one. A job that alone is larger is not "
+     "kept.",
      Type::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
@@ -298,8 +302,12 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "worker is always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"slow_ms",
-     "A job is slow when it takes longer, from its admission to its end; 0: none is. Slow jobs are "
-     "kept if [crashes] has a `folder`. Set it above the usual p99 of the method.",
+     "Requests of this method that take longer, from admission to their end, are logged "
+     "(event=slow_request) with their stages and with the stack that the worker had meanwhile; 0: "
+     "none. With a folder in [crashes] such jobs are also kept. Asking for a stack takes the "
+     "worker "
+     "a fraction of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set "
+     "it above the usual p99 of the method. /profile does not use it.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"steps",
      "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "

@@ -27,13 +27,14 @@ std::optional<FailureSummary::Line> FailureSummary::count(const Event& end, Name
   ++its.count;
   if (end.code == 0 && end.kind != EventKind::kCancelled) return std::nullopt;
   Entry& entry = entries_[key_of(end, upstream)];
-  if (entry.line.count++ == 0) {
+  const bool is_first = entry.line.count++ == 0;
+  if (is_first) {
     entry.line.first = end;
     entry.line.upstream = upstream;
     ++waiting_;
   }
   if (end.at_ns < entry.next_ns) return std::nullopt;
-  entry.ended_before = std::max(entry.ended_before, its.before_second);
+  if (is_first) entry.ended_before = std::max(entry.ended_before, its.before_second);
   return take(entry, end.at_ns);
 }
 

@@ -1,8 +1,9 @@
 // LatencyHistogram: counts times in the buckets that /metrics shows.
 //
 // The bounds are powers of two from 0.25 ms to 16 s, with a bound between each two from 16 to
-// 512 ms, where deadlines of services mostly lie. So the quantile that Prometheus computes is wrong
-// by half a bucket at most: a factor of 2, or of 1.41 in that range.
+// 512 ms, where deadlines of services mostly lie. The true quantile lies in the same bucket as the
+// one that Prometheus computes. So that one is wrong by a factor of 2 at most, or of 1.41 in that
+// range.
 // Source: the bounds of Prometheus' native histograms, schemas 0 and 1.
 #pragma once
 

@@ -11,6 +11,20 @@ bool is_after(const Event& event, EventKind kind, const EventRing& ring) {
   return ring.has(event.previous) && ring.at(event.previous).kind == kind;
 }
 
+// Whether an event of this kind is among the request's events before this one.
+bool has_been(const Event& event, EventKind kind, const EventRing& ring) {
+  for (uint64_t number = event.previous; number != 0 && ring.has(number);
+       number = ring.at(number).previous) {
+    if (ring.at(number).kind == kind) return true;
+  }
+  return false;
+}
+
+// Of this program: see rpc/errors.h. A handler may answer with these, too.
+bool is_own_code(int32_t code) {
+  return code >= -32899 && code <= -32000;
+}
+
 }  // namespace
 
 void RequestMetrics::count(const Event& event, const EventRing& ring) {
@@ -67,14 +81,14 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
 
 void RequestMetrics::count_error(const Event& event, const EventRing& ring) {
   Method& its = method(event.method);
-  const bool is_other =
-      its.errors.size() >= kErrorsMax && !its.errors.contains({event.code, event.reason});
+  const bool is_other = !is_own_code(event.code) && its.errors.size() >= kErrorsMax &&
+                        !its.errors.contains({event.code, event.reason});
   ++its.errors[is_other ? std::pair<int32_t, NameId>{0, Names::kOther}
                         : std::pair<int32_t, NameId>{event.code, event.reason}];
   // A worker may be the first to find that the deadline is over.
   const bool did_worker_find = event.kind == EventKind::kAnswered &&
                                event.code == kDeadlineExceeded &&
-                               !is_after(event, EventKind::kExpired, ring);
+                               !has_been(event, EventKind::kExpired, ring);
   if (!did_worker_find) return;
   const Stage stage = is_after(event, EventKind::kRunEnded, ring) ? Stage::kRun : Stage::kQueue;
   ++its.deadline_misses[static_cast<size_t>(stage)];

@@ -1,8 +1,8 @@
 // RequestMetrics: the sums of all events, for /metrics, the status page and `ringmaster top`.
 //
 // Pure; one thread. All sums only grow. Memory: some kilobytes for each method, and for each method
-// and upstream. A handler may choose any codes: those of a method beyond kErrorsMax are counted
-// under the code 0 and the reason Names::kOther.
+// and upstream. A handler may choose any codes: beyond kErrorsMax, those that are not this
+// program's are counted under the code 0 and the reason Names::kOther.
 #pragma once
 
 #include <cstdint>

@@ -225,7 +225,9 @@ void add_server(Families& families, const ServerState& state) {
     families.gauge(name, help).add(value);
   };
   gauge("ready", "1: the server is ready, as /readyz says.", state.health.is_ready);
-  gauge("overloaded", "1: the queue is kept short, and requests are refused.", state.is_overloaded);
+  gauge("overloaded",
+        "1: the queue of all clients, or of one, is kept short: requests are refused.",
+        state.is_overloaded);
   gauge("requests_in_flight", "Requests that were admitted and have not ended.", state.in_flight);
   gauge("requests_in_flight_limit", "limits.requests_in_flight.", state.in_flight_limit);
   gauge("requests_queued", "Requests that wait for a worker.", state.queued);

@@ -73,6 +73,11 @@ RequestLog::RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder)
       kTickMs, kTickMs);
 }
 
+RequestLog::~RequestLog() {
+  for (const FailureSummary::Line& line : failures_.take_due(~uint64_t{0}))
+    log_failures(line);
+}
+
 void RequestLog::set_options(const Options& options) {
   access_every_ = options.access_log_every;
   until_access_ = 0;

@@ -21,6 +21,10 @@ namespace ringmaster::master {
 class RequestLog {
  public:
   RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder);
+  // Logs what is still counted.
+  ~RequestLog();
+  RequestLog(const RequestLog&) = delete;
+  RequestLog& operator=(const RequestLog&) = delete;
 
   // These options serve from now on.
   void set_options(const Options& options);

@@ -58,6 +58,7 @@ void collect_workers(ServerState& state, const Deployment& deployment) {
 
 void collect_clients(ServerState& state, const Dispatcher& dispatcher) {
   dispatcher.scheduler().shares().for_each([&](const ClientShare& client) {
+    state.is_overloaded |= client.overload.is_on();
     const double used = client.used.at(state.now_ns);
     if ((client.jobs == 0 && used < 0.001) || state.clients.size() == kClientsMax) return;
     ClientView& view = state.clients.emplace_back();
@@ -75,7 +76,8 @@ void collect_serving(ServerState& state, const Deployment& deployment) {
   state.payload_bytes = deployment.store().used_bytes();
   state.payload_limit_bytes = deployment.store().capacity_bytes();
   state.queued = dispatcher.scheduler().queued_jobs();
-  state.is_overloaded = dispatcher.scheduler().is_overloaded();
+  state.is_overloaded = dispatcher.scheduler().is_overloaded() ||
+                        dispatcher.scheduler().shares().addresses().overload.is_on();
   state.workers_wanted = deployment.supervisor().workers_wanted();
   collect_workers(state, deployment);
   collect_clients(state, dispatcher);

@@ -50,6 +50,7 @@ class ShareTable {
   }
   ShareGroup& root() { return root_; }
   ShareGroup& addresses() { return addresses_; }
+  const ShareGroup& addresses() const { return addresses_; }
   size_t size() const { return clients_.size(); }
 
  private:

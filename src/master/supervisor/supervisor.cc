@@ -75,6 +75,7 @@ void Supervisor::on_gone(const std::string& how) {
   outputs_.finish_all();  // the rest of their output
   const uint32_t number = generation_->number();
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
+  if (!is_stopping_) record_ends("fork_server_died");
   generation_.reset();
   worker_slots_.on_all_gone();
   if (is_stopping_) return events_.on_stopped();
@@ -95,6 +96,19 @@ void Supervisor::on_gone(const std::string& how) {
   log(Level::kError, "fork_server_died",
       {{"gen", number}, {"why", why}, {"restart_in_ms", wait_ns / kNsPerMs}});
   on_tick();
+}
+
+// Of all workers.
+void Supervisor::record_ends(const char* why) {
+  const uint64_t now = now_ns();
+  for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
+    const WorkerSlots::Slot& slot = worker_slots_.slot(i);
+    if (slot.pid == 0) continue;
+    setup_.recorder.record(telemetry::EventKind::kWorkerEnded, now,
+                           {.took_ns = now - slot.forked_ns,
+                            .reason = setup_.recorder.name(why),
+                            .where = static_cast<uint16_t>(i)});
+  }
 }
 
 void Supervisor::on_tick() {

@@ -103,6 +103,7 @@ class Supervisor {
   void on_fork_failed(uint32_t worker, const std::string& why);
   void on_worker_exited(const ipc::ControlMessage& message);
   void on_gone(const std::string& how);
+  void record_ends(const char* why);
   void on_tick();
   // There is one process for all handlers, in which a person may be stepping. It is not ended
   // before the server is.

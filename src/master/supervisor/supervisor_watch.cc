@@ -150,12 +150,14 @@ void Supervisor::look_for_slow() {
   const uint64_t now = now_ns();
   for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
     WatchedWorker& watched = watched_[i];
-    if (worker_slots_.slot(i).pid == 0 || watched.is_asked || now < watched.next_ask_ns) continue;
+    // watch_worker() begins to watch a new worker, with what is noted of it.
+    const int32_t pid = worker_slots_.slot(i).pid;
+    if (pid == 0 || watched.pid != pid || watched.is_asked || now < watched.next_ask_ns) continue;
     const RunStage::InHand job = run_stage_.in_hand(i);
     if (job.method == nullptr || job.method->slow_ms == 0 || job.is_answered) continue;
     const bool is_slow = now > job.admitted_ns + job.method->slow_ms * kNsPerMs;
     if (!is_slow || job.request == watched.slow_request) continue;
-    if (!generation_->try_ask_stack(i, worker_slots_.slot(i).pid)) return;
+    if (!generation_->try_ask_stack(i, pid)) return;
     watched.slow_request = job.request;
     watched.next_ask_ns = now + kNsPerS;
     watched.is_asked = true;

@@ -152,8 +152,9 @@ def test_counts_agree_with_the_clients_after_kills_a_reload_and_cancels(server, 
     kept.wait_for_runs(1)
     assert running.reload(**sections).startswith("event=reloaded")
     load.send("echo", [2], 200)
-    load.send("late", {**kept.params(), "_meta": {"timeout_ms": 1}})
-    load.receive(201)
+    load.receive(200)
+    load.send("late", {**kept.params(), "_meta": {"timeout_ms": 1}})  # a worker is free
+    load.receive(1)
     kept.open()
     load.receive(1)
     running.assert_one_generation()

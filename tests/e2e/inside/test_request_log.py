@@ -231,3 +231,17 @@ def test_a_stopped_worker_has_a_line_without_a_stack(server, probe, gate):
     (line,) = lines_of(running, "slow_request")
     assert (line["code"], line["reason"]) == ("-32012", "deadline")
     assert "stack" not in line
+
+
+def test_a_new_worker_with_a_slow_job_is_asked_once_it_is_watched(server):
+    running = server(workers={"count": 1}, handlers={"burn": {}},
+                     methods={"burn": {"slow_ms": 1, "attempts": 10, "timeout_ms": 20_000}})
+    with running.connect() as client:
+        for i in range(60):
+            client.send(request("burn", {"cpu_ms": 20}, i))
+        for _ in range(3):
+            before = len(running.lines)
+            os.kill(running.workers()[0], signal.SIGKILL)
+            running.wait_for_worker(0, before)
+        assert all("result" in answer for answer in client.answers(60).values())
+    running.assert_one_generation()

@@ -56,7 +56,7 @@ TEST_CASE("top: rates and times are those between the samples") {
   CHECK(words(lines, "score") == Words{"score", "210.0", "10.0", "0.0", "3.0", "3.8", "4.0", "1.0",
                                        "2.0", "-32012", "deadline"});
   CHECK(words(lines, "0 ") ==
-        Words{"0", "50", "busy", "50", "200.0", "20ms", "3.0M", "10.0s", "1", "1.5s", "score"});
+        Words{"0", "50", "busy", "100", "200.0", "20ms", "3.0M", "10.0s", "1", "1.5s", "score"});
   CHECK(words(lines, "users") == Words{"users", "200.0", "10.0", "4", "0.5", "0.9", "1.0", "5"});
   CHECK(lines[0].text ==
         "ringmaster 42  up 1m  serving: 1 of 1 workers are up  in flight 3  queued 2  rates: last "

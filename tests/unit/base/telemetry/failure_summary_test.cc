@@ -49,6 +49,19 @@ TEST_CASE("failure summary: the first failure has its line at once, the next one
   CHECK(summary.take_due(9000 * kMs).empty());
 }
 
+TEST_CASE("failure summary: a line never counts more failures than requests") {
+  FailureSummary summary;
+  CHECK(summary.count(refused_at(5000), 0));
+  for (uint64_t ms = 5001; ms < 6000; ++ms)
+    CHECK(!summary.count(refused_at(ms), 0));
+  // The second is over, and the tick has not come yet. Another reason has begun a new one.
+  CHECK(summary.count(refused_at(6000, kFull), 0));
+  const auto line = summary.count(refused_at(6001), 0);
+  REQUIRE(line);
+  CHECK(line->count == 1000);
+  CHECK(line->of >= line->count);
+}
+
 TEST_CASE("failure summary: a failure after quiet hours counts among the requests of its second") {
   FailureSummary summary;
   CHECK(summary.count(refused_at(0), 0));

@@ -69,6 +69,9 @@ TEST_CASE("request metrics: a handler that chooses ever new codes fills no memor
   }
   CHECK(scene.counted().errors.size() == RequestMetrics::kErrorsMax + 1);
   CHECK(scene.counted().errors.at({0, Names::kOther}) == 1000 - RequestMetrics::kErrorsMax);
+  Trail late = scene.begin(1);
+  scene.recorder.record(late, EventKind::kAnswered, 9, {.code = kDeadline});
+  CHECK(scene.counted().errors.at({kDeadline, 0}) == 1);
 }
 
 TEST_CASE("request metrics: a missed deadline counts once, for the stage that the request was in") {
@@ -81,13 +84,15 @@ TEST_CASE("request metrics: a missed deadline counts once, for the stage that th
   };
   miss({EventKind::kFetchBegun, EventKind::kExpired});
   CHECK(scene.misses(Stage::kFetch) == 1);
+  miss({EventKind::kFetchBegun, EventKind::kExpired, EventKind::kFetchEnded});
+  CHECK(scene.misses(Stage::kFetch) == 2);
   // A worker finds the deadline to be over, before the run and after it.
   miss({EventKind::kQueued, EventKind::kPublished});
   CHECK(scene.misses(Stage::kQueue) == 1);
   miss({EventKind::kQueued, EventKind::kPublished, EventKind::kRunEnded});
   CHECK(scene.misses(Stage::kRun) == 1);
   CHECK(std::accumulate(scene.counted().deadline_misses.begin(),
-                        scene.counted().deadline_misses.end(), uint64_t{0}) == 3);
+                        scene.counted().deadline_misses.end(), uint64_t{0}) == 4);
 }
 
 TEST_CASE("request metrics: a worker slot's jobs outlive its worker; its progress does not") {

@@ -35,7 +35,7 @@ class KeptRequests {
   static constexpr size_t kPerClass = 10;
   static constexpr uint64_t kGapNs = 20'000'000;
 
-  // A request has ended with this event, which has this number; 0: it is not in the ring.
+  // A request has ended with this event, which has this number.
   void consider(const Event& end, uint64_t number, const EventRing& ring) {
     const size_t method = end.method;
     if (method >= methods_.size()) methods_.resize(method + 1);
@@ -43,7 +43,7 @@ class KeptRequests {
     if (end.at_ns < kept.next_ns) return;
     kept.next_ns = end.at_ns + kGapNs;
     if (kept.stories.size() == kPerClass) kept.stories.erase(kept.stories.begin());
-    kept.stories.push_back(number != 0 ? ring.story(number) : Story{end});
+    kept.stories.push_back(ring.story(number));
   }
 
   static size_t class_of(const Event& end) {

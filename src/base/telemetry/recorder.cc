@@ -3,10 +3,7 @@
 namespace ringmaster::telemetry {
 
 uint64_t Recorder::append(const Event& event, const TraceContext& trace) {
-  // A flood of refused requests, which have no number, must not push others out of the ring.
-  const bool is_alone = event.request == 0 && event.kind != EventKind::kWorkerUp &&
-                        event.kind != EventKind::kWorkerEnded;
-  const uint64_t number = is_alone ? 0 : ring_.append(event);
+  const uint64_t number = ring_.append(event);
   metrics_.count(event, ring_);
   const bool is_end = event.kind == EventKind::kAnswered || event.kind == EventKind::kRefused ||
                       event.kind == EventKind::kCancelled;

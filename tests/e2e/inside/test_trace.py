@@ -37,7 +37,8 @@ def traced(server, feature_service):
 def spans(events: list[dict], category: str) -> list[tuple[float, float, dict]]:
     """Begin, end and arguments of these bars."""
     its = [event for event in events if event.get("cat") == category]
-    whole = [(event["ts"], event["ts"] + event["dur"], event["args"])
+    # Microseconds with three decimals; the sum of two doubles may have more.
+    whole = [(event["ts"], round(event["ts"] + event["dur"], 3), event["args"])
              for event in its if event["ph"] == "X"]
     ends = {event["id"]: event["ts"] for event in its if event["ph"] == "e"}
     return whole + [(event["ts"], ends[event["id"]], event["args"])

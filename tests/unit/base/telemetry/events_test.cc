@@ -53,17 +53,6 @@ TEST_CASE("event ring: a story keeps what the ring still has, and nothing of ano
   CHECK(recorder.ring().first() + EventRing::kCapacity == recorder.ring().next());
 }
 
-TEST_CASE("event ring: refused requests without a number take no place in it, but are kept") {
-  Recorder recorder;
-  Trail one = begin(recorder, 1, 10);
-  for (uint64_t i = 0; i < 2 * EventRing::kCapacity; ++i) {
-    Trail refused{0, 0, 0, recorder.name("")};
-    recorder.record(refused, EventKind::kRefused, 20 + i * KeptRequests::kGapNs, {.code = -32601});
-  }
-  CHECK(recorder.ring().story(one.last).size() == 1);
-  CHECK(kept(recorder, KeptRequests::kFailed) == KeptRequests::kPerClass);
-}
-
 TEST_CASE("stories: the newest requests, each with all of its events") {
   Recorder recorder;
   Trail one = begin(recorder, 1, 10);

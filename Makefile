@@ -41,7 +41,7 @@ FUZZED   := $(filter $(addprefix src/,base/% ipc/% rpc/% config/%),$(SERVER)) \
             $(wildcard src/net/tls_*.cc src/net/client/*.cc) \
             $(wildcard src/master/scheduler/*.cc) \
             $(addprefix src/master/,frontend/http_policy.cc \
-              $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc))
+              $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc tail_profile.cc))
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))
 # The programs of `make bench`, besides the server.
 BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\

@@ -195,7 +195,8 @@ class Play : StageEvents {
   Scheduler scheduler_;
   const std::shared_ptr<ClientShare> everyone_ =
       scheduler_.shares().hold("", ShareTable::Kind::kNamed);
-  telemetry::Recorder recorder_;
+  // Of all inputs: it takes megabytes, and nothing here reads it.
+  inline static telemetry::Recorder recorder_;
   RunStage stage_{store_,     table_,
                   scheduler_, geometry_,
                   *this,      [](uint32_t worker, const char*) { RM_ASSERT(worker < kWorkers); },

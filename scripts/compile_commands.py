@@ -1,7 +1,9 @@
 """compile_commands.py: turns the commands that `make -Bn` prints, on stdin, into a compilation
 database (https://clang.llvm.org/docs/JSONCompilationDatabase.html) on stdout.
 
-The precompiled header is left out: clang cannot read gcc's, and each file includes what it needs.
+make compiles each folder as one file, which includes the folder's; the database has a command for
+each of these. The precompiled header is left out: clang cannot read gcc's, and each file includes
+what it needs.
 """
 
 import json
@@ -23,18 +25,20 @@ def without_precompiled(words):
 
 
 def entries(lines):
+    files_of = {}  # by the name of the file that includes them
     for line in lines:
-        if " -c " not in line:
-            continue
         words = shlex.split(line)
-        if words[-1].endswith(SOURCES) and "-o" in words:
-            yield {"directory": str(Path.cwd()), "file": words[-1],
-                   "arguments": list(without_precompiled(words)),
-                   "output": words[words.index("-o") + 1]}
+        if words[:1] == ["printf"]:
+            files_of[words[-1]] = words[2:-2]
+        elif "-c" in words and words[-1].endswith(SOURCES):
+            for file in files_of.get(words[-1], words[-1:]):
+                yield {"directory": str(Path.cwd()), "file": file,
+                       "arguments": [*without_precompiled(words[:-1]), file],
+                       "output": words[words.index("-o") + 1]}
 
 
 def main() -> int:
-    found = list(entries(sys.stdin))
+    found = list({entry["file"]: entry for entry in entries(sys.stdin)}.values())
     if not found:
         print("compile_commands: expected the output of make -Bn, found no compilation in it",
               file=sys.stderr)

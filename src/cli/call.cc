@@ -12,7 +12,7 @@
 namespace ringmaster::cli {
 namespace {
 
-constexpr size_t kShownBytesMax = 200;
+constexpr size_t kShownAnswerBytes = 200;
 
 std::string make_request(const CommandLine& line) {
   std::string params = line.params;
@@ -37,7 +37,7 @@ Result<int> call(const CommandLine& line) {
   if (const std::optional<int> printed = print_response(*answer, is_pretty)) return *printed;
   return fail(ExitCode::kResource,
               fmt::format("{} answered with something else than JSON-RPC: {}", *address,
-                          std::string_view(*answer).substr(0, kShownBytesMax)));
+                          std::string_view(*answer).substr(0, kShownAnswerBytes)));
 }
 
 }  // namespace ringmaster::cli

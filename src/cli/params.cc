@@ -13,7 +13,7 @@
 namespace ringmaster::cli {
 namespace {
 
-constexpr size_t kShownBytesMax = 200;  // of params that are wrong
+constexpr size_t kShownParamsBytes = 200;  // of params that are wrong
 
 }  // namespace
 
@@ -44,7 +44,7 @@ Status check_params(std::string_view command, std::string_view params) {
   if (!fault && is_container) return {};
   return fail(ExitCode::kUsage,
               fmt::format("{}: expected PARAMS to be a JSON object or array, found {}{}", command,
-                          params.substr(0, kShownBytesMax), fault ? " (" + *fault + ")" : ""));
+                          params.substr(0, kShownParamsBytes), fault ? " (" + *fault + ")" : ""));
 }
 
 }  // namespace ringmaster::cli

@@ -10,7 +10,7 @@
 namespace ringmaster::cli {
 namespace {
 
-std::string text_of(const rapidjson::Value& value) {
+std::string shown(const rapidjson::Value& value) {
   return without_controls({value.GetString(), value.GetStringLength()});
 }
 
@@ -28,7 +28,7 @@ std::optional<EndedReload> parse_ended(const rapidjson::Value& one) {
   EndedReload ended{one["reload"].GetUint64(), one["generation"].GetUint64(), ""};
   if (one["ok"].GetBool()) return ended;
   if (!has(one, "reason", &Value::IsString)) return std::nullopt;
-  ended.failure = text_of(one["reason"]);
+  ended.failure = shown(one["reason"]);
   return ended;
 }
 
@@ -43,8 +43,8 @@ std::optional<ReloadStatus> parse(std::string_view page) {
     return {};
   }
   ReloadStatus status{document["pid"].GetInt(),
-                      text_of(document["configuration"]),
-                      text_of(document["state"]),
+                      shown(document["configuration"]),
+                      shown(document["state"]),
                       document["begun"].GetUint64(),
                       {}};
   for (const Value& one : document["ended"].GetArray()) {

@@ -12,8 +12,8 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr uint64_t kAnswerMs = 10'000;
-constexpr size_t kPieceBytes = 64 << 10;
-constexpr size_t kAnswerBytesMax = 64 << 20;  // a trace has some megabytes
+constexpr size_t kReadBytes = 64 << 10;
+constexpr size_t kPageBytesMax = 64 << 20;  // a trace has some megabytes
 
 Result<std::string> ask_for(const std::string& address, const std::string& request) {
   const net::ClientTlsFiles no_tls;
@@ -23,8 +23,8 @@ Result<std::string> ask_for(const std::string& address, const std::string& reque
   if (!sent) return tl::unexpected(sent.error());
   std::string received;
   size_t size = 0;
-  while (size < kAnswerBytesMax) {
-    received.resize(std::max(received.size(), size + kPieceBytes));
+  while (size < kPageBytesMax) {
+    received.resize(std::max(received.size(), size + kReadBytes));
     const Result<size_t> got =
         (*channel)->receive({received.data() + size, received.size() - size});
     if (!got) return tl::unexpected(got.error());

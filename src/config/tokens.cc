@@ -15,7 +15,7 @@ namespace {
 constexpr size_t kTokenBytesMin = 16;
 constexpr size_t kTokenBytesMax = 1024;
 constexpr size_t kNameBytesMax = 64;
-constexpr size_t kFileBytesMax = 1 << 20;
+constexpr size_t kTokensBytesMax = 1 << 20;
 // Limited, since a client's token is compared with all of them.
 constexpr size_t kTokensMax = 1000;
 
@@ -60,7 +60,7 @@ std::string fault_in(const Line& line) {
 }
 
 tl::expected<std::vector<Line>, std::string> read_lines(const std::string& path) {
-  const auto text = read_regular_file(path, kFileBytesMax);
+  const auto text = read_regular_file(path, kTokensBytesMax);
   if (!text) return tl::unexpected(path + ": " + text.error());
   std::vector<Line> tokens;
   std::istringstream lines(*text);

@@ -11,10 +11,6 @@
 namespace ringmaster::upstream {
 namespace {
 
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-
 // Most 4xx say that the request itself is wrong, so it would fail again. Exceptions: 408 (it came
 // too slowly), 425 (too early) and 429 (too often).
 bool is_retryable(long status) {
@@ -60,6 +56,10 @@ struct HttpClient::Curl {
              [this](ConnectionPool::Transfer& transfer, CURLcode code) {
                on_done(static_cast<Fetch&>(transfer), code);
              }) {}
+
+  struct FreeList {
+    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  };
 
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
   void on_done(Fetch& fetch, CURLcode code);

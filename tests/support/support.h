@@ -4,6 +4,7 @@
 #include <csignal>
 #include <doctest/doctest.h>
 #include <fcntl.h>
+#include <string_view>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -17,6 +18,10 @@ namespace ringmaster::test {
 
 // No test takes nearly as long; a test that waits in vain fails after this time.
 inline constexpr unsigned kDeadlineS = 60;
+
+inline bool contains(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 // For loops that wait for another thread or process.
 class Deadline {

@@ -5,10 +5,6 @@
 namespace ringmaster::json {
 namespace {
 
-bool is_separator(char c) {
-  return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\r' || c == '\t';
-}
-
 bool opens(char c) {
   return c == '{' || c == '[';
 }

@@ -10,6 +10,11 @@
 
 namespace ringmaster::json {
 
+// What stands between values and keys: blanks, commas and colons.
+inline bool is_separator(char c) {
+  return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\r' || c == '\t';
+}
+
 class Parts {
  public:
   // `container`: an object or an array, with nothing but blanks around it.

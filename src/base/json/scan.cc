@@ -10,6 +10,7 @@
 #include "base/assert.h"
 #include "base/json/find_byte.h"
 #include "base/json/mask.h"
+#include "base/json/parts.h"
 
 namespace ringmaster::json {
 namespace {
@@ -19,10 +20,6 @@ constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
 // The thread's reader keeps room for the longest non-ASCII string that it has read. So a text
 // longer than this gets a reader of its own, which is destroyed.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
-
-bool is_separator(char c) {
-  return c == ',' || c == ':' || c == ' ' || c == '\n' || c == '\r' || c == '\t';
-}
 
 // UTF-8 that checks and copies plain ASCII by runs, not by bytes: most text is ASCII, and the
 // server has one thread. Of a long string only the beginning is copied.

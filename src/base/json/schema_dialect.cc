@@ -9,7 +9,7 @@
 namespace ringmaster::json {
 namespace {
 
-using rapidjson::Value;
+using Node = rapidjson::Value;
 
 // The kinds of a keyword's value.
 enum class Shape {
@@ -70,33 +70,33 @@ constexpr std::string_view kTypes[] = {"null",   "boolean", "object", "array",
                                        "string", "number",  "integer"};
 
 // JSON readers differ on which of several equal names counts.
-bool is_first_of_its_name(const Value& object, const Value::Member& member) {
+bool is_first_of_its_name(const Node& object, const Node::Member& member) {
   return &object.FindMember(member.name)->value == &member.value;
 }
 
-bool is_type(const Value& value) {
+bool is_type(const Node& value) {
   return value.IsString() && std::ranges::find(kTypes, text_of(value)) != std::end(kTypes);
 }
 
-bool is_number(const Value& value) {
+bool is_number(const Node& value) {
   return value.IsNumber() && std::abs(value.GetDouble()) <= kSchemaNumberMax;
 }
 
-bool is_scalar(const Value& value) {
+bool is_scalar(const Node& value) {
   return !value.IsObject() && !value.IsArray() && (!value.IsNumber() || is_number(value));
 }
 
-bool is_string(const Value& value) {
+bool is_string(const Node& value) {
   return value.IsString();
 }
 
 template <class Is>
-bool is_array_of(const Value& value, Is is) {
+bool is_array_of(const Node& value, Is is) {
   return value.IsArray() && std::all_of(value.Begin(), value.End(), is);
 }
 
 // For shapes without subschemas: the expected value; empty: `value` is valid.
-std::string_view expected(Shape shape, const Value& value) {
+std::string_view expected(Shape shape, const Node& value) {
   const bool is_filled = !value.IsArray() || !value.Empty();
   switch (shape) {
     case Shape::kType:
@@ -126,29 +126,29 @@ class Translator {
  public:
   explicit Translator(rapidjson::Document::AllocatorType& allocator) : allocator_(allocator) {}
 
-  Value schema(const Value& from, const std::string& at);
+  Node schema(const Node& from, const std::string& at);
   // The first fault; empty: there is none.
   std::string& fault() { return fault_; }
 
  private:
-  Value refuse(const std::string& at, std::string_view what) {
+  Node refuse(const std::string& at, std::string_view what) {
     if (fault_.empty()) fault_ = at + ": " + std::string(what);
     return {};
   }
-  Value keyword(const Keyword& keyword, const Value& value, const std::string& at);
-  Value schemas(const Value& from, const std::string& at);
-  Value properties(const Value& from, const std::string& at);
-  void add_bound(Value& to, const Value& from, const char* inclusive, const char* exclusive,
+  Node keyword(const Keyword& keyword, const Node& value, const std::string& at);
+  Node schemas(const Node& from, const std::string& at);
+  Node properties(const Node& from, const std::string& at);
+  void add_bound(Node& to, const Node& from, const char* inclusive, const char* exclusive,
                  bool is_lower);
-  Value copy(const Value& value) { return Value(value, allocator_); }
+  Node copy(const Node& value) { return Node(value, allocator_); }
 
   rapidjson::Document::AllocatorType& allocator_;
   std::string fault_;
 };
 
-Value Translator::schema(const Value& from, const std::string& at) {
+Node Translator::schema(const Node& from, const std::string& at) {
   if (!from.IsObject()) return refuse(at, "expected a schema: an object");
-  Value to(rapidjson::kObjectType);
+  Node to(rapidjson::kObjectType);
   for (const auto& member : from.GetObject()) {
     const std::string_view name = text_of(member.name);
     const std::string member_at = at + pointer_token(name);
@@ -158,12 +158,12 @@ Value Translator::schema(const Value& from, const std::string& at) {
     }
     if (known->shape == Shape::kAnnotation) continue;
     if (!is_first_of_its_name(from, member)) return refuse(member_at, "found twice");
-    Value value = keyword(*known, member.value, member_at);
+    Node value = keyword(*known, member.value, member_at);
     // Exclusive bounds are numbers in draft 7 and booleans in draft 4: see add_bound().
     if (name.ends_with("inimum") || name.ends_with("aximum")) continue;
     if (name == "const") {
       if (from.HasMember("enum")) return refuse(member_at, "expected either const or enum");
-      value = std::move(Value(rapidjson::kArrayType).PushBack(value, allocator_));
+      value = std::move(Node(rapidjson::kArrayType).PushBack(value, allocator_));
       to.AddMember("enum", value, allocator_);
     } else {
       to.AddMember(copy(member.name), value, allocator_);
@@ -176,8 +176,8 @@ Value Translator::schema(const Value& from, const std::string& at) {
 }
 
 // Keeps the tighter one of two bounds.
-void Translator::add_bound(Value& to, const Value& from, const char* inclusive,
-                           const char* exclusive, bool is_lower) {
+void Translator::add_bound(Node& to, const Node& from, const char* inclusive, const char* exclusive,
+                           bool is_lower) {
   const auto without = from.FindMember(exclusive);
   const auto with = from.FindMember(inclusive);
   const bool has_with = with != from.MemberEnd();
@@ -187,12 +187,12 @@ void Translator::add_bound(Value& to, const Value& from, const char* inclusive,
     is_exclusive = is_lower ? a >= b : a <= b;
   }
   if (!is_exclusive && !has_with) return;
-  const Value& bound = is_exclusive ? without->value : with->value;
+  const Node& bound = is_exclusive ? without->value : with->value;
   to.AddMember(rapidjson::StringRef(inclusive), copy(bound), allocator_);
   if (is_exclusive) to.AddMember(rapidjson::StringRef(exclusive), true, allocator_);
 }
 
-Value Translator::keyword(const Keyword& keyword, const Value& value, const std::string& at) {
+Node Translator::keyword(const Keyword& keyword, const Node& value, const std::string& at) {
   if (const std::string_view wanted = expected(keyword.shape, value); !wanted.empty()) {
     return refuse(at, "expected " + std::string(wanted));
   }
@@ -212,17 +212,17 @@ Value Translator::keyword(const Keyword& keyword, const Value& value, const std:
   }
 }
 
-Value Translator::schemas(const Value& from, const std::string& at) {
+Node Translator::schemas(const Node& from, const std::string& at) {
   if (!from.IsArray() || from.Empty()) return refuse(at, "expected an array of schemas");
-  Value to(rapidjson::kArrayType);
+  Node to(rapidjson::kArrayType);
   for (rapidjson::SizeType i = 0; i < from.Size(); ++i)
     to.PushBack(schema(from[i], at + '/' + std::to_string(i)), allocator_);
   return to;
 }
 
-Value Translator::properties(const Value& from, const std::string& at) {
+Node Translator::properties(const Node& from, const std::string& at) {
   if (!from.IsObject()) return refuse(at, "expected an object of schemas");
-  Value to(rapidjson::kObjectType);
+  Node to(rapidjson::kObjectType);
   for (const auto& member : from.GetObject()) {
     const std::string member_at = at + pointer_token(text_of(member.name));
     if (!is_first_of_its_name(from, member)) return refuse(member_at, "found twice");
@@ -241,9 +241,9 @@ Value Translator::properties(const Value& from, const std::string& at) {
 }  // namespace
 
 tl::expected<rapidjson::Value, std::string> translate(
-    const Value& schema, rapidjson::Document::AllocatorType& allocator) {
+    const Node& schema, rapidjson::Document::AllocatorType& allocator) {
   Translator translator(allocator);
-  Value translated = translator.schema(schema, "");
+  Node translated = translator.schema(schema, "");
   if (!translator.fault().empty()) return tl::unexpected(std::move(translator.fault()));
   return translated;
 }

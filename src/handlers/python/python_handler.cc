@@ -111,7 +111,7 @@ void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
 void PythonHandler::run_one(const rm_job& job, Answer& answer) {
   const Ref arguments = signature_.bind(job, answer);
   if (!arguments) return;
-  const CurrentJob current(job);
+  const CurrentJob marked(job);
   const Ref result = Ref::own(PyObject_VectorcallDict(run_.get(), nullptr, 0, arguments.get()));
   if (result) {
     take_result(result.get(), answer);

@@ -22,8 +22,8 @@
 namespace ringmaster::master {
 namespace {
 
-constexpr std::string_view kCrash = "crash";
-constexpr std::string_view kSlow = "slow";
+constexpr std::string_view kCrashName = "crash";
+constexpr std::string_view kSlowName = "slow";
 
 // crash-20260704T101112.123Z-812-1017.json, of request 1017 of master 812: names sort by time.
 std::string name_of(std::string_view kind, const Job& job) {
@@ -151,14 +151,14 @@ CrashRecorder::CrashRecorder(uv_loop_t* loop, const Options& options,
                              const ipc::PayloadStore& store)
     : options_(options), store_(store) {
   if (options.crashes.folder.empty()) return;
-  crashed_ = std::make_shared<Writer>(loop, kCrash, options.crashes);
-  slow_ = std::make_shared<Writer>(loop, kSlow, options.crashes);
+  crashed_ = std::make_shared<Writer>(loop, kCrashName, options.crashes);
+  slow_ = std::make_shared<Writer>(loop, kSlowName, options.crashes);
 }
 
 CrashRecorder::~CrashRecorder() = default;
 
 void CrashRecorder::take_crashed(const Job& job) {
-  Kept kept{name_of(kCrash, job)};
+  Kept kept{name_of(kCrashName, job)};
   std::vector<LogField> fields;
   append_job_fields(fields, job);
   fields.insert(fields.end(), {{"handler", master::name_of(options_, job.method->steps[job.step])},
@@ -176,7 +176,7 @@ void CrashRecorder::take_slow(const Job& job) {
   uint64_t& next_ns = next_slow_ns_[job.method];
   if (now < next_ns) return;
   next_ns = now + kSlowNs;
-  Kept kept{name_of(kSlow, job)};
+  Kept kept{name_of(kSlowName, job)};
   kept.notes = {{"kept", R"("it was slow")"}, {"slow_ms", std::to_string(job.method->slow_ms)}};
   keep(job, std::move(kept), *slow_);
 }

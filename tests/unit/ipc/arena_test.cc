@@ -15,9 +15,9 @@ constexpr uint64_t kUnit = Arena::kUnitBytes;
 constexpr uint64_t kMiB = 1 << 20;
 
 // Random work on an arena beside a plain map of what it has given out.
-class Model {
+class ArenaModel {
  public:
-  explicit Model(uint64_t capacity) : capacity_(capacity), arena_(capacity) {}
+  explicit ArenaModel(uint64_t capacity) : capacity_(capacity), arena_(capacity) {}
 
   void allocate() {
     const uint64_t bytes = random_() % 3 == 0 ? random_() % capacity_ : random_() % (4 * kUnit);
@@ -133,7 +133,7 @@ TEST_CASE("arena: one block may be the whole capacity, less what is no whole uni
 
 TEST_CASE("arena: random work never overlaps, uses every gap, and ends with everything free") {
   for (const uint64_t units : {1, 37, 64, 1000})
-    Model(units * kUnit).run(20'000);
+    ArenaModel(units * kUnit).run(20'000);
 }
 
 TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") {

@@ -15,7 +15,7 @@ namespace ringmaster::ipc {
 namespace {
 
 // So long that only a wake-up that was lost can take it.
-constexpr uint64_t kForeverNs = 20 * kNsPerS;
+constexpr uint64_t kNeverNs = 20 * kNsPerS;
 
 uint64_t read_count(const Fd& event) {
   uint64_t count = 0;
@@ -29,8 +29,8 @@ Fd make_event() {
 }
 
 // A master and a worker with the words that they share.
-struct Floor {
-  Floor() : entries(2), results(4096), reader(results), writer(results) {}
+struct TwoBells {
+  TwoBells() : entries(2), results(4096), reader(results), writer(results) {}
   Ring view() { return {entries, cursor}; }
 
   std::vector<AtomicWord> entries;
@@ -44,7 +44,7 @@ struct Floor {
 };
 
 // The worker's half of a ping-pong. Returns the wake-ups that were lost.
-int answer_jobs(Floor& floor, uint32_t count) {
+int answer_jobs(TwoBells& floor, uint32_t count) {
   Ring ring = floor.view();
   for (uint32_t answered = 0; answered < count;) {
     if (const std::optional<Ring::Claim> claim = ring.try_claim(0)) {
@@ -61,14 +61,14 @@ int answer_jobs(Floor& floor, uint32_t count) {
       continue;
     }
     const uint64_t start_ns = now_ns();
-    floor.worker_bell.sleep(kForeverNs);
-    if (now_ns() - start_ns >= kForeverNs) return 1;
+    floor.worker_bell.sleep(kNeverNs);
+    if (now_ns() - start_ns >= kNeverNs) return 1;
   }
   return 0;
 }
 
 // The master's half.
-int give_jobs(Floor& floor, uint32_t count) {
+int give_jobs(TwoBells& floor, uint32_t count) {
   Ring ring = floor.view();
   pollfd polled{floor.event.get(), POLLIN, 0};
   for (uint32_t job = 0; job < count; ++job) {
@@ -76,7 +76,7 @@ int give_jobs(Floor& floor, uint32_t count) {
     floor.worker_bell.try_wake();
     while (floor.reader.was_empty()) {
       floor.master_bell.announce_sleep();
-      if (floor.reader.was_empty() && ::poll(&polled, 1, kForeverNs / kNsPerMs) == 0) return 1;
+      if (floor.reader.was_empty() && ::poll(&polled, 1, kNeverNs / kNsPerMs) == 0) return 1;
       floor.master_bell.cancel_sleep();
       read_count(floor.event);
     }
@@ -110,8 +110,8 @@ TEST_CASE("doorbell: a worker that was woken before it fell asleep does not slee
   bell.announce_sleep();
   REQUIRE(bell.try_wake());
   const uint64_t start_ns = now_ns();
-  bell.sleep(kForeverNs);
-  CHECK(now_ns() - start_ns < kForeverNs);
+  bell.sleep(kNeverNs);
+  CHECK(now_ns() - start_ns < kNeverNs);
 }
 
 TEST_CASE("doorbell: a sleep that nobody ends is over after its time, awake") {
@@ -161,7 +161,7 @@ TEST_CASE("doorbell: the master's read never waits, whatever a worker does to th
 
 TEST_CASE("doorbell: invariant 6: no wake-up is lost between two that sleep whenever they can") {
   constexpr uint32_t kRounds = 100'000;
-  Floor floor;
+  TwoBells floor;
   int worker_lost = 0;
   {
     std::jthread worker([&] { worker_lost = answer_jobs(floor, kRounds); });

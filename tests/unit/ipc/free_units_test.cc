@@ -10,9 +10,9 @@ namespace ringmaster::ipc {
 namespace {
 
 // The same by looking at each unit.
-class Model {
+class UnitModel {
  public:
-  explicit Model(uint32_t count) : is_free_(count, true) {}
+  explicit UnitModel(uint32_t count) : is_free_(count, true) {}
 
   std::optional<uint32_t> lowest(uint32_t length) const {
     uint32_t run = 0;
@@ -46,7 +46,7 @@ TEST_CASE("free units: every gap is found, at both ends, as by looking at each u
   for (const uint32_t count : {1u, 63u, 64u, 65u, 128u, 300u, 1000u}) {
     CAPTURE(count);
     FreeUnits units(count);
-    Model model(count);
+    UnitModel model(count);
     std::vector<std::pair<uint32_t, uint32_t>> taken;
     for (int step = 0; step < 4000; ++step) {
       const uint32_t length = 1 + static_cast<uint32_t>(random() % (random() % 4 == 0 ? count : 9));

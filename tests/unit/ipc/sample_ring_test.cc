@@ -17,15 +17,15 @@ namespace {
 constexpr Publication kJob{3, 7};
 constexpr Publication kLaterJob{4, 1};
 
-// Shared with children.
-class Shared {
+// SharedSamples with children.
+class SharedSamples {
  public:
-  Shared()
+  SharedSamples()
       : ring(*static_cast<SampleRing*>(::mmap(nullptr, sizeof(SampleRing), PROT_READ | PROT_WRITE,
                                               MAP_SHARED | MAP_ANONYMOUS, -1, 0))) {}
-  ~Shared() { ::munmap(&ring, sizeof ring); }
-  Shared(const Shared&) = delete;
-  Shared& operator=(const Shared&) = delete;
+  ~SharedSamples() { ::munmap(&ring, sizeof ring); }
+  SharedSamples(const SharedSamples&) = delete;
+  SharedSamples& operator=(const SharedSamples&) = delete;
 
   SampleRing& ring;
 };
@@ -38,7 +38,7 @@ void append(SampleRing& ring, Publication job, const std::vector<uint64_t>& fram
 }  // namespace
 
 TEST_CASE("sample ring: the samples of one job, the newest first") {
-  const Shared shared;
+  const SharedSamples shared;
   CHECK(samples_of(shared.ring, kJob).empty());
   append(shared.ring, {3, 6}, {1});
   append(shared.ring, kJob, {10, 11, 12});
@@ -53,7 +53,7 @@ TEST_CASE("sample ring: the samples of one job, the newest first") {
 }
 
 TEST_CASE("sample ring: a deep stack keeps its innermost frames") {
-  const Shared shared;
+  const SharedSamples shared;
   std::vector<uint64_t> frames(SampleRing::kFramesMax + 5);
   for (size_t i = 0; i < frames.size(); ++i)
     frames[i] = i;
@@ -63,7 +63,7 @@ TEST_CASE("sample ring: a deep stack keeps its innermost frames") {
 }
 
 TEST_CASE("sample ring: a full ring has the newest samples") {
-  const Shared shared;
+  const SharedSamples shared;
   for (uint64_t i = 0; i < 3 * SampleRing::kSamples; ++i)
     append(shared.ring, kJob, {i});
   const std::vector<StackSample> found = samples_of(shared.ring, kJob);
@@ -73,7 +73,7 @@ TEST_CASE("sample ring: a full ring has the newest samples") {
 }
 
 TEST_CASE("sample ring: only so many samples of later jobs are looked at") {
-  const Shared shared;
+  const SharedSamples shared;
   append(shared.ring, kJob, {1});
   for (size_t i = 0; i < kLaterMax; ++i)
     append(shared.ring, kLaterJob, {2});
@@ -119,7 +119,7 @@ TEST_CASE("sample ring: whatever a worker writes there, a read is bounded and st
 
 TEST_CASE("sample ring: a worker killed at any instruction leaves whole samples only" *
           doctest::skip(!test::kIsWayTheSame)) {
-  const Shared shared;
+  const SharedSamples shared;
   const auto trace = [&] {
     return test::Traced(
         [&] {

@@ -11,11 +11,8 @@
 namespace ringmaster::net {
 namespace {
 
+using test::contains;
 using test::TemporaryFolder;
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 Fd connect_unix(const std::string& path) {
   Fd client(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));

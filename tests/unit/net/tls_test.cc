@@ -4,12 +4,14 @@
 
 #include "net/tls_context.h"
 #include "net/tls_stream.h"
+#include "support.h"
 #include "tls_support.h"
 
 namespace ringmaster::net {
 namespace {
 
 using test::Certificate;
+using test::contains;
 using test::TemporaryFolder;
 using test::TlsClient;
 using State = TlsStream::State;
@@ -25,10 +27,6 @@ std::string why_not(const TlsFiles& files) {
   REQUIRE(!context);
   CHECK(context.error().exit_code == ExitCode::kConfig);
   return context.error().message;
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
 }
 
 // A server's end and a client's.

@@ -14,7 +14,7 @@ std::string fields(size_t count) {
   return all;
 }
 
-const Vector kVectors[] = {
+const Vector kSizedVectors[] = {
     // headers
     {"Content-Length: 2\r\n\r\n{}", {"{}"}},
     {"content-length:2\n\n{}CONTENT-LENGTH: 3 \r\n\r\n[1]", {"{}", "[1]"}},
@@ -87,7 +87,7 @@ TEST_CASE("framing: nothing of an HTTP request is kept once it has been handed o
 }
 
 TEST_CASE("framing: a stream with lengths in it is cut alike, whole or in pieces of any size") {
-  for (const Vector& v : kVectors) {
+  for (const Vector& v : kSizedVectors) {
     for (const size_t piece :
          {size_t{8192}, size_t{1}, size_t{2}, size_t{3}, size_t{5}, size_t{100'000}}) {
       CAPTURE(v.stream);

@@ -9,13 +9,11 @@
 namespace ringmaster::rpc {
 namespace {
 
-using Event = HttpReader::Event;
-
 // The status of the fault in a head, 200 where there is none.
 unsigned status_of(std::string_view head) {
   HttpReader reader(kBytesMax);
   size_t pos = 0;
-  return reader.read(head, pos) == Event::kBad ? reader.fault().status : 200;
+  return reader.read(head, pos) == HttpReader::Event::kBad ? reader.fault().status : 200;
 }
 
 std::string head(std::string_view version, std::string_view fields) {

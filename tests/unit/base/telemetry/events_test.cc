@@ -2,14 +2,13 @@
 #include <doctest/doctest.h>
 #include <string>
 
+#include "base/clock.h"
 #include "base/telemetry/kept_requests.h"
 #include "base/telemetry/recorder.h"
 #include "base/telemetry/stories.h"
 
 namespace ringmaster::telemetry {
 namespace {
-
-constexpr uint64_t kMs = 1'000'000;
 
 Trail begin(Recorder& recorder, uint64_t request, uint64_t at_ns) {
   Trail trail{request, 0, 0, recorder.name("score")};
@@ -93,7 +92,8 @@ TEST_CASE("kept requests: by class of latency, the newest ones, none too soon af
   const auto answer = [&](uint64_t took_ms, int32_t code = 0) {
     Trail trail = begin(recorder, now + 1, now);
     now += KeptRequests::kGapNs;
-    recorder.record(trail, EventKind::kAnswered, now, {.took_ns = took_ms * kMs, .code = code});
+    recorder.record(trail, EventKind::kAnswered, now,
+                    {.took_ns = took_ms * kNsPerMs, .code = code});
     return trail;
   };
   answer(300);
@@ -103,9 +103,9 @@ TEST_CASE("kept requests: by class of latency, the newest ones, none too soon af
   CHECK(kept(recorder, 3) == 1);  // the slow one is still there
   answer(1, -32014);
   CHECK(kept(recorder, KeptRequests::kFailed) == 1);
-  CHECK(KeptRequests::class_of({.took_ns = 50 * kMs}) == 1);
-  CHECK(KeptRequests::class_of({.took_ns = 50 * kMs - 1}) == 0);
-  CHECK(KeptRequests::class_of({.took_ns = 100'000 * kMs}) == 8);
+  CHECK(KeptRequests::class_of({.took_ns = 50 * kNsPerMs}) == 1);
+  CHECK(KeptRequests::class_of({.took_ns = 50 * kNsPerMs - 1}) == 0);
+  CHECK(KeptRequests::class_of({.took_ns = 100'000 * kNsPerMs}) == 8);
 
   Trail soon = begin(recorder, 999, now);
   recorder.record(soon, EventKind::kAnswered, now + 1, {.took_ns = 1, .code = -32014});

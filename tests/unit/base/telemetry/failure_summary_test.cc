@@ -2,19 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.h"
 #include "base/telemetry/recorder.h"
 #include "base/telemetry/stages.h"
 
 namespace ringmaster::telemetry {
 namespace {
 
-constexpr uint64_t kMs = 1'000'000;
 constexpr NameId kScore = 2, kTooLate = 3, kUsers = 4, kFull = 5;
 
 Event end_at(uint64_t ms, int32_t code = 0, NameId reason = 0,
              EventKind kind = EventKind::kAnswered) {
   Event end;
-  end.at_ns = ms * kMs;
+  end.at_ns = ms * kNsPerMs;
   end.code = code;
   end.reason = reason;
   end.kind = kind;
@@ -40,13 +40,13 @@ TEST_CASE("failure summary: the first failure has its line at once, the next one
     CHECK(!summary.count(refused_at(ms), 0));
     if (ms < 5200) CHECK(!summary.count(end_at(ms), 0));
   }
-  CHECK(summary.take_due(6009 * kMs).empty());
-  const auto due = summary.take_due(6010 * kMs);
+  CHECK(summary.take_due(6009 * kNsPerMs).empty());
+  const auto due = summary.take_due(6010 * kNsPerMs);
   REQUIRE(due.size() == 1);
   CHECK(due[0].count == 300);
   CHECK(due[0].of == 400);
   CHECK(due[0].first.request == 5100);
-  CHECK(summary.take_due(9000 * kMs).empty());
+  CHECK(summary.take_due(9000 * kNsPerMs).empty());
 }
 
 TEST_CASE("failure summary: a line never counts more failures than requests") {
@@ -88,7 +88,7 @@ TEST_CASE("failure summary: reasons, upstreams and ways to fail have lines of th
   CHECK(!summary.count(refused_at(6), 0));
   CHECK(!summary.count(refused_at(7, kFull), 0));
   CHECK(!summary.count(end_at(8, -32009, kTooLate), kUsers));
-  CHECK(summary.take_due(2000 * kMs).size() == 3);
+  CHECK(summary.take_due(2000 * kNsPerMs).size() == 3);
 }
 
 TEST_CASE("failure summary: a client that leaves is counted, although it gets no error") {
@@ -97,7 +97,7 @@ TEST_CASE("failure summary: a client that leaves is counted, although it gets no
   CHECK(!summary.count(end_at(2), 0));
 }
 
-struct Scene {
+struct StagesScene {
   Recorder recorder;
   const NameId users = recorder.name("users");
   Trail trail{7, 0, 0, recorder.name("score")};
@@ -109,7 +109,7 @@ struct Scene {
 };
 
 TEST_CASE("stages: the times of all steps and attempts are added up") {
-  Scene scene;
+  StagesScene scene;
   Recorder& recorder = scene.recorder;
   recorder.record(scene.trail, EventKind::kAdmitted, 100);
   recorder.record(scene.trail, EventKind::kFetchBegun, 100, {.where = scene.users});
@@ -130,10 +130,10 @@ TEST_CASE("stages: the times of all steps and attempts are added up") {
 }
 
 TEST_CASE("stages: the stage in which a request ends counts until its end") {
-  Scene scene;
+  StagesScene scene;
   scene.recorder.record(scene.trail, EventKind::kQueued, 400);
   CHECK(scene.end(EventKind::kExpired, 500, {}).queue_ns == 100);
-  Scene running;
+  StagesScene running;
   running.recorder.record(running.trail, EventKind::kQueued, 400);
   running.recorder.record(running.trail, EventKind::kPublished, 410, {.took_ns = 10});
   running.recorder.record(running.trail, EventKind::kExpired, 700);
@@ -143,7 +143,7 @@ TEST_CASE("stages: the stage in which a request ends counts until its end") {
 }
 
 TEST_CASE("stages: the upstream is named whose fetch has failed, or whose body was no JSON") {
-  Scene failed, invalid, other;
+  StagesScene failed, invalid, other;
   failed.recorder.record(failed.trail, EventKind::kFetchEnded, 5,
                          {.code = kUpstreamFailed, .where = failed.users});
   CHECK(failed.end(EventKind::kAnswered, 6, {.code = kUpstreamFailed}).failed_upstream ==

@@ -2,10 +2,10 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.h"
+
 namespace ringmaster::master {
 namespace {
-
-constexpr uint64_t kS = 1'000'000'000;
 
 bool knows(const AccessControl& access, std::string_view token) {
   return !access.client_with(token).empty();
@@ -51,9 +51,9 @@ TEST_CASE("access control: a token is found in an object and in an array") {
 
 TEST_CASE("access control: refusals are reported once a second at most, and none is left out") {
   AccessControl access;
-  CHECK(access.take_reports(5 * kS).empty());
+  CHECK(access.take_reports(5 * kNsPerS).empty());
   access.count(Refusal::kAddress, "a");
-  auto reports = access.take_reports(5 * kS);
+  auto reports = access.take_reports(5 * kNsPerS);
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].event == "clients_refused");
   CHECK(reports[0].why == "address");
@@ -62,15 +62,15 @@ TEST_CASE("access control: refusals are reported once a second at most, and none
   for (int i = 0; i < 1000; ++i)
     access.count(Refusal::kAddress, "b");
   access.count(Refusal::kAddress, "c");
-  CHECK(access.take_reports(6 * kS - 1).empty());
-  reports = access.take_reports(6 * kS);
+  CHECK(access.take_reports(6 * kNsPerS - 1).empty());
+  reports = access.take_reports(6 * kNsPerS);
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].count == 1001);
   CHECK(reports[0].total == 1002);
   CHECK(reports[0].whom == "c");
-  CHECK(access.take_reports(60 * kS).empty());
+  CHECK(access.take_reports(60 * kNsPerS).empty());
   access.count(Refusal::kDelayed, "d");  // the last kind has an event, too
-  reports = access.take_reports(60 * kS);
+  reports = access.take_reports(60 * kNsPerS);
   REQUIRE(reports.size() == 1);
   CHECK(reports[0].event == "handshakes_delayed");
 }

@@ -4,24 +4,18 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.h"
 #include "master/frontend/handshake_load.h"
 
 namespace ringmaster::master {
-namespace {
-
-constexpr uint64_t kMs = 1'000'000;
-constexpr uint64_t kS = 1000 * kMs;
-
-}  // namespace
-
 TEST_CASE("handshake quota: half a second at once, then a hundredth of the time") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   const auto other = quota.account_of("10.0.0.2");
   REQUIRE(one != other);
   CHECK(one == quota.account_of("10.0.0.1"));
-  const uint64_t begin = 1000 * kS;
-  quota.charge(one, 500 * kMs - 1, begin);
+  const uint64_t begin = 1000 * kNsPerS;
+  quota.charge(one, 500 * kNsPerMs - 1, begin);
   CHECK(quota.may_begin(one, begin));
   quota.charge(one, 1, begin);
   CHECK(!quota.may_begin(one, begin));
@@ -29,65 +23,65 @@ TEST_CASE("handshake quota: half a second at once, then a hundredth of the time"
   CHECK(!quota.may_begin(one, begin + 99));
   CHECK(quota.may_begin(one, begin + 100));
   // 10 ms a second, whatever came before: two seconds without any are no more than two seconds.
-  quota.charge(one, 20 * kMs, begin + kS);
-  CHECK(!quota.may_begin(one, begin + 2 * kS - 1));
-  CHECK(quota.may_begin(one, begin + 2 * kS + 100));
-  CHECK(quota.may_begin(one, begin + 1000 * kS));
+  quota.charge(one, 20 * kNsPerMs, begin + kNsPerS);
+  CHECK(!quota.may_begin(one, begin + 2 * kNsPerS - 1));
+  CHECK(quota.may_begin(one, begin + 2 * kNsPerS + 100));
+  CHECK(quota.may_begin(one, begin + 1000 * kNsPerS));
 }
 
 TEST_CASE("handshake quota: one that has begun may overdraw as much again") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
-  quota.charge(one, 1000 * kMs - 1, kS);
-  CHECK(!quota.may_begin(one, kS));
-  CHECK(quota.may_go_on(one, kS));
-  quota.charge(one, 1, kS);
-  CHECK(!quota.may_go_on(one, kS));
+  quota.charge(one, 1000 * kNsPerMs - 1, kNsPerS);
+  CHECK(!quota.may_begin(one, kNsPerS));
+  CHECK(quota.may_go_on(one, kNsPerS));
+  quota.charge(one, 1, kNsPerS);
+  CHECK(!quota.may_go_on(one, kNsPerS));
 }
 
 TEST_CASE("handshake quota: a refund gives credit back, but no more than was owed") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
-  quota.charge(one, 600 * kMs, kS);
-  quota.refund(one, 100 * kMs, kS);
-  CHECK(!quota.may_begin(one, kS));
-  quota.refund(one, 1, kS);
-  CHECK(quota.may_begin(one, kS));
-  quota.refund(one, 5000 * kMs, kS);
-  quota.charge(one, 500 * kMs, kS);
-  CHECK(!quota.may_begin(one, kS));
+  quota.charge(one, 600 * kNsPerMs, kNsPerS);
+  quota.refund(one, 100 * kNsPerMs, kNsPerS);
+  CHECK(!quota.may_begin(one, kNsPerS));
+  quota.refund(one, 1, kNsPerS);
+  CHECK(quota.may_begin(one, kNsPerS));
+  quota.refund(one, 5000 * kNsPerMs, kNsPerS);
+  quota.charge(one, 500 * kNsPerMs, kNsPerS);
+  CHECK(!quota.may_begin(one, kNsPerS));
 }
 
 TEST_CASE("handshake quota: nobody owes more than two bursts, which are gone in 100 s") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   for (int i = 0; i < 1000; ++i)
-    quota.charge(one, 100 * kMs, kS);
-  CHECK(!quota.may_begin(one, 50 * kS));
-  CHECK(quota.may_begin(one, 51 * kS + 100));
+    quota.charge(one, 100 * kNsPerMs, kNsPerS);
+  CHECK(!quota.may_begin(one, 50 * kNsPerS));
+  CHECK(quota.may_begin(one, 51 * kNsPerS + 100));
 }
 
 TEST_CASE("handshake load: time is scarce for a second after a handshake had to wait for a turn") {
   HandshakeLoad load;
-  CHECK(!load.is_scarce(kS));
+  CHECK(!load.is_scarce(kNsPerS));
   for (int i = 0; i < 4; ++i)
-    load.charge(kMs, kS);
-  CHECK(!load.is_scarce(kS));  // a full turn alone keeps nobody waiting
-  CHECK(!load.may_go_on(kS));  // the next one would end with the turn, or later
-  CHECK(load.is_scarce(2 * kS - 1));
-  CHECK(!load.is_scarce(2 * kS));
+    load.charge(kNsPerMs, kNsPerS);
+  CHECK(!load.is_scarce(kNsPerS));  // a full turn alone keeps nobody waiting
+  CHECK(!load.may_go_on(kNsPerS));  // the next one would end with the turn, or later
+  CHECK(load.is_scarce(2 * kNsPerS - 1));
+  CHECK(!load.is_scarce(2 * kNsPerS));
   load.end_turn();
-  CHECK(load.may_go_on(2 * kS));
-  CHECK(!load.is_scarce(2 * kS));
+  CHECK(load.may_go_on(2 * kNsPerS));
+  CHECK(!load.is_scarce(2 * kNsPerS));
 }
 
 TEST_CASE("handshake load: of handshakes that take a whole turn, each has one of its own") {
   HandshakeLoad load;
-  load.charge(9 * kMs, kS);
+  load.charge(9 * kNsPerMs, kNsPerS);
   load.end_turn();
-  CHECK(load.may_go_on(kS));
-  load.charge(kMs, kS);  // much less than expected: another one may still take 9 ms
-  CHECK(!load.may_go_on(kS));
+  CHECK(load.may_go_on(kNsPerS));
+  load.charge(kNsPerMs, kNsPerS);  // much less than expected: another one may still take 9 ms
+  CHECK(!load.may_go_on(kNsPerS));
 }
 
 TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter of a second") {
@@ -96,13 +90,13 @@ TEST_CASE("handshake load: time is scarce after handshakes have taken a quarter 
     load.charge(took_ns, now_ns);
     load.end_turn();
   };
-  for (uint64_t now = 10 * kS; now < 12 * kS; now += 100 * kMs)
-    take(24 * kMs, now);
-  CHECK(!load.is_scarce(12 * kS));
-  for (uint64_t now = 12 * kS; now < 13 * kS; now += 100 * kMs)
-    take(25 * kMs, now);
-  CHECK(load.is_scarce(13 * kS));
-  CHECK(!load.is_scarce(14 * kS));
+  for (uint64_t now = 10 * kNsPerS; now < 12 * kNsPerS; now += 100 * kNsPerMs)
+    take(24 * kNsPerMs, now);
+  CHECK(!load.is_scarce(12 * kNsPerS));
+  for (uint64_t now = 12 * kNsPerS; now < 13 * kNsPerS; now += 100 * kNsPerMs)
+    take(25 * kNsPerMs, now);
+  CHECK(load.is_scarce(13 * kNsPerS));
+  CHECK(!load.is_scarce(14 * kNsPerS));
 }
 
 TEST_CASE("handshake quota: the salt decides which clients share an account") {

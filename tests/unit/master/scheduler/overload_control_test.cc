@@ -2,18 +2,19 @@
 
 #include <doctest/doctest.h>
 
+#include "base/clock.h"
+
 namespace ringmaster::master {
 namespace {
 
-constexpr double kMs = 1e6;
-constexpr double kLimit = 100 * kMs;
-constexpr double kSpare = 480 * kMs;
+constexpr double kLimit = 100 * kNsPerMs;
+constexpr double kSpare = 480 * kNsPerMs;
 
 // One request of 30 ms finds this queue, and is refused where that is longer than is spare.
 void arrive(OverloadControl& control, uint64_t& now_ns, double queue_ns) {
-  now_ns += static_cast<uint64_t>(10 * kMs);
-  control.on_arrival(now_ns, 1, queue_ns, kLimit, 30 * kMs, kSpare);
-  if (queue_ns > kSpare) control.on_refused(1, 30 * kMs, kSpare);
+  now_ns += static_cast<uint64_t>(10 * kNsPerMs);
+  control.on_arrival(now_ns, 1, queue_ns, kLimit, 30 * kNsPerMs, kSpare);
+  if (queue_ns > kSpare) control.on_refused(1, 30 * kNsPerMs, kSpare);
 }
 
 }  // namespace
@@ -23,9 +24,9 @@ TEST_CASE(
   OverloadControl control;
   uint64_t now_ns = 0;
   for (int i = 0; i < 16; ++i)
-    arrive(control, now_ns, 500 * kMs);
+    arrive(control, now_ns, 500 * kNsPerMs);
   CHECK(!control.is_on());
-  arrive(control, now_ns, 500 * kMs);
+  arrive(control, now_ns, 500 * kNsPerMs);
   CHECK(control.is_on());
 }
 
@@ -34,8 +35,8 @@ TEST_CASE("overload control: a burst that drains is forgotten") {
   uint64_t now_ns = 0;
   for (int burst = 0; burst < 5; ++burst) {
     for (int i = 0; i < 16; ++i)
-      arrive(control, now_ns, 500 * kMs);
-    arrive(control, now_ns, 50 * kMs);
+      arrive(control, now_ns, 500 * kNsPerMs);
+    arrive(control, now_ns, 50 * kNsPerMs);
   }
   CHECK(!control.is_on());
 }
@@ -44,11 +45,11 @@ TEST_CASE("overload control: it stays on while the same load would keep the queu
   OverloadControl control;
   uint64_t now_ns = 0;
   for (int i = 0; i < 17; ++i)
-    arrive(control, now_ns, 500 * kMs);
+    arrive(control, now_ns, 500 * kNsPerMs);
   for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms; what is admitted keeps it short
-    arrive(control, now_ns, 90 * kMs);
+    arrive(control, now_ns, 90 * kNsPerMs);
   CHECK(control.is_on());
-  now_ns += static_cast<uint64_t>(400 * kMs);
+  now_ns += static_cast<uint64_t>(400 * kNsPerMs);
   arrive(control, now_ns, 0);
   CHECK(!control.is_on());
 }

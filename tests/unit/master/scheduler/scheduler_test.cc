@@ -6,10 +6,10 @@
 #include <string>
 #include <utility>
 
+#include "base/clock.h"
+
 namespace ringmaster::master {
 namespace {
-
-constexpr uint64_t kMs = 1'000'000;
 
 // Methods of one run step, and clients by number.
 class Scene {
@@ -33,7 +33,7 @@ class Scene {
   Entry& queue(ClientShare& client, uint32_t method) {
     Entry& entry = entries_.emplace_back();
     now += 1000;
-    REQUIRE(!scheduler.try_admit(entry, client, method, now, now + 60'000 * kMs));
+    REQUIRE(!scheduler.try_admit(entry, client, method, now, now + 60'000 * kNsPerMs));
     scheduler.on_queued(entry, 0);
     return entry;
   }
@@ -55,7 +55,7 @@ class Scene {
   }
 
   Scheduler scheduler;
-  uint64_t now = 1000 * kMs;
+  uint64_t now = 1000 * kNsPerMs;
 
  private:
   std::deque<Entry> entries_;
@@ -86,7 +86,7 @@ bool is_served_beside(Scene& scene, uint32_t rare, uint32_t flood, uint64_t floo
 TEST_CASE("scheduler: a job that was lost with its worker is charged") {
   for (const bool is_lost : {true, false}) {
     Scene scene(1);
-    const uint32_t method = scene.method(10 * kMs);
+    const uint32_t method = scene.method(10 * kNsPerMs);
     ClientShare& breaks = scene.client("breaks");
     ClientShare& other = scene.client("other");
     Entry& first = scene.queue(breaks, method);
@@ -94,7 +94,7 @@ TEST_CASE("scheduler: a job that was lost with its worker is charged") {
     Entry& later = scene.queue(other, method);
     REQUIRE(scene.publish() == &first);
     CHECK(scene.publish() == nullptr);
-    if (is_lost) scene.lose(first, 400 * kMs);
+    if (is_lost) scene.lose(first, 400 * kNsPerMs);
     if (!is_lost) scene.scheduler.on_returned(first, scene.now);  // it was withdrawn
     CHECK(scene.publish() == (is_lost ? &later : &earlier));
   }
@@ -102,30 +102,30 @@ TEST_CASE("scheduler: a job that was lost with its worker is charged") {
 
 TEST_CASE("scheduler: short jobs do not keep a reserved worker's room from others for ever") {
   Scene scene(3);
-  const uint32_t flood = scene.method(kMs / 10, 1);
-  scene.method(kMs, 1);
-  const uint32_t rare = scene.method(10 * kMs);
-  CHECK(is_served_beside(scene, rare, flood, kMs / 10));
+  const uint32_t flood = scene.method(kNsPerMs / 10, 1);
+  scene.method(kNsPerMs, 1);
+  const uint32_t rare = scene.method(10 * kNsPerMs);
+  CHECK(is_served_beside(scene, rare, flood, kNsPerMs / 10));
 }
 
 TEST_CASE("scheduler: a worker is left for others, however many are reserved") {
   Scene scene(2);
-  const uint32_t flood = scene.method(kMs / 10, 4);
-  const uint32_t rare = scene.method(10 * kMs);
-  CHECK(is_served_beside(scene, rare, flood, kMs / 10));
+  const uint32_t flood = scene.method(kNsPerMs / 10, 4);
+  const uint32_t rare = scene.method(10 * kNsPerMs);
+  CHECK(is_served_beside(scene, rare, flood, kNsPerMs / 10));
 }
 
 TEST_CASE("scheduler: a request whose fetch would wait too long for a connection is refused") {
   Scene scene(1);
   ClientShare& client = scene.client("one");
   const uint32_t method = scene.scheduler.add_method({{CostModel::StepKind::kFetch}});
-  scene.scheduler.costs().on_fetched(method, 0, 10.0 * kMs);
+  scene.scheduler.costs().on_fetched(method, 0, 10.0 * kNsPerMs);
   std::deque<Entry> entries;
   const auto ask = [&](uint64_t line_ms) {
     Entry& entry = entries.emplace_back();
     const auto refusal =
-        scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 100 * kMs, false,
-                                  static_cast<double>(line_ms * kMs));
+        scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 100 * kNsPerMs,
+                                  false, static_cast<double>(line_ms * kNsPerMs));
     if (!refusal) scene.scheduler.on_fetching(entry, 0);
     return !refusal;
   };
@@ -136,15 +136,15 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
 }
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
-  using Kind = ShareTable::Kind;
+  using ClientKind = ShareTable::Kind;
   // So many others flood, too, for four seconds. A hundred are each within their share.
-  for (const auto& [kind, crowd] : {std::pair{Kind::kNamed, 0},
-                                    {Kind::kAddress, 0},
-                                    {Kind::kNamed, 1},
-                                    {Kind::kNamed, 100},
-                                    {Kind::kAddress, 100}}) {
+  for (const auto& [kind, crowd] : {std::pair{ClientKind::kNamed, 0},
+                                    {ClientKind::kAddress, 0},
+                                    {ClientKind::kNamed, 1},
+                                    {ClientKind::kNamed, 100},
+                                    {ClientKind::kAddress, 100}}) {
     Scene scene(1);
-    const uint32_t method = scene.method(10 * kMs);
+    const uint32_t method = scene.method(10 * kNsPerMs);
     ClientShare& floods = scene.client("floods", 1, kind);
     ClientShare& other = scene.client("other", 1, kind);
     Entry* running = nullptr;
@@ -152,15 +152,15 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
     size_t refused_to_other = 0;
     const auto ask = [&](ClientShare& client) {
       Entry& entry = asked.emplace_back();
-      if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kMs))
+      if (scene.scheduler.try_admit(entry, client, method, scene.now, scene.now + 1000 * kNsPerMs))
         return false;
       scene.scheduler.on_queued(entry, 0);
       return true;
     };
     for (int ms = 0; ms < 20'000; ++ms) {
-      scene.now += kMs;
+      scene.now += kNsPerMs;
       if (running != nullptr && ms % 10 == 0) {
-        scene.scheduler.on_done(*running, scene.now, 10 * kMs);
+        scene.scheduler.on_done(*running, scene.now, 10 * kNsPerMs);
         scene.scheduler.on_ended(*running, scene.now, true);
         running = nullptr;
       }
@@ -179,27 +179,27 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
 TEST_CASE("scheduler: a request that would make an admitted one of its client late is refused") {
   for (const uint64_t later_ms : {110, 200}) {
     Scene scene(1);
-    const uint32_t brief = scene.method(10 * kMs);
-    const uint32_t slow = scene.method(60 * kMs);
+    const uint32_t brief = scene.method(10 * kNsPerMs);
+    const uint32_t slow = scene.method(60 * kNsPerMs);
     ClientShare& client = scene.client("one");
     scene.queue(client, brief);
     REQUIRE(scene.publish() != nullptr);
     Entry later[5];
     for (Entry& entry : later) {
-      const uint64_t deadline = scene.now + later_ms * kMs;
+      const uint64_t deadline = scene.now + later_ms * kNsPerMs;
       REQUIRE(!scene.scheduler.try_admit(entry, client, brief, scene.now, deadline));
       scene.scheduler.on_queued(entry, 0);
     }
     Entry urgent;
     const auto refused =
-        scene.scheduler.try_admit(urgent, client, slow, scene.now, scene.now + 100 * kMs);
+        scene.scheduler.try_admit(urgent, client, slow, scene.now, scene.now + 100 * kNsPerMs);
     CHECK(refused.has_value() == (later_ms == 110));
   }
 }
 
 TEST_CASE("scheduler: clients that have left ask for no share, whichever group they were in") {
   Scene scene(2);
-  const uint32_t method = scene.method(10 * kMs);
+  const uint32_t method = scene.method(10 * kNsPerMs);
   ClientShare& stays = scene.client("stays");
   ClientShare& leaves = scene.client("leaves", 1, ShareTable::Kind::kAddress);
   const ShareGroup& root = scene.scheduler.shares().root();
@@ -208,7 +208,7 @@ TEST_CASE("scheduler: clients that have left ask for no share, whichever group t
   for (int i = 0; i < 30; ++i) {
     Entry& entry = scene.queue(stays, method);
     REQUIRE(scene.publish() == &entry);
-    scene.finish(entry, 100 * kMs);
+    scene.finish(entry, 100 * kNsPerMs);
     CHECK(root.has_rivals(stays));
   }
   scene.finish(slow, 0);
@@ -217,14 +217,14 @@ TEST_CASE("scheduler: clients that have left ask for no share, whichever group t
 
 TEST_CASE("scheduler: tags begin anew before they overflow") {
   Scene scene(1);
-  const uint32_t method = scene.method(10 * kMs);
+  const uint32_t method = scene.method(10 * kNsPerMs);
   ClientShare& light = scene.client("light", .001);
   ClientShare& other = scene.client("other");
   for (int i = 0; i < 200; ++i) {
     for (ClientShare* const client : {&light, &other}) {
       Entry& entry = scene.queue(*client, method);
       REQUIRE(scene.publish() == &entry);
-      scene.finish(entry, 1'000'000'000 * kMs);
+      scene.finish(entry, 1'000'000'000 * kNsPerMs);
       CHECK(client->finish <= 2 * ShareGroup::kTagMax);
     }
   }

@@ -3,10 +3,10 @@
 #include <doctest/doctest.h>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace ringmaster::master {
 namespace {
-
-constexpr int64_t kMs = 1'000'000;
 
 WorkerUnit& publish(WorkerLoad& load, Lane& lane, int64_t expected_ns, int64_t now_ns = 0) {
   WorkerUnit& unit = load.open(lane, now_ns);
@@ -25,14 +25,14 @@ struct TwoWorkers {
 
 TEST_CASE("worker load: of long jobs each worker has one, of short ones a millisecond") {
   TwoWorkers two;
-  publish(two.load, two.lane, 400 * kMs);
-  CHECK(two.load.has_room(kMs, 0));
-  publish(two.load, two.lane, 400 * kMs);
+  publish(two.load, two.lane, 400 * kNsPerMs);
+  CHECK(two.load.has_room(kNsPerMs, 0));
+  publish(two.load, two.lane, 400 * kNsPerMs);
   CHECK(!two.load.has_room(1, 0));
   TwoWorkers others;
   size_t count = 0;
-  for (; others.load.has_room(kMs / 50, 0); ++count)
-    publish(others.load, others.lane, kMs / 50);
+  for (; others.load.has_room(kNsPerMs / 50, 0); ++count)
+    publish(others.load, others.lane, kNsPerMs / 50);
   CHECK(count == 100);
 }
 
@@ -48,49 +48,49 @@ TEST_CASE("worker load: a job of unknown time takes the room of a long one") {
 
 TEST_CASE("worker load: waiting work begins where the workers are done first") {
   TwoWorkers two;
-  publish(two.load, two.lane, 30 * kMs);
-  CHECK(two.load.wait_ns(10 * kMs, two.all, 0) == doctest::Approx(10 * kMs));
-  publish(two.load, two.lane, 10 * kMs);
-  CHECK(two.load.first_free_ns(two.all, 0) == 10 * kMs);
-  CHECK(two.load.wait_ns(0, two.all, 0) == 10 * kMs);
-  CHECK(two.load.wait_ns(20 * kMs, two.all, 0) == 30 * kMs);
-  CHECK(two.load.wait_ns(40 * kMs, two.all, 0) == 40 * kMs);
-  CHECK(two.load.wait_ns(0, two.all, 4 * kMs) == 6 * kMs);
+  publish(two.load, two.lane, 30 * kNsPerMs);
+  CHECK(two.load.wait_ns(10 * kNsPerMs, two.all, 0) == doctest::Approx(10 * kNsPerMs));
+  publish(two.load, two.lane, 10 * kNsPerMs);
+  CHECK(two.load.first_free_ns(two.all, 0) == 10 * kNsPerMs);
+  CHECK(two.load.wait_ns(0, two.all, 0) == 10 * kNsPerMs);
+  CHECK(two.load.wait_ns(20 * kNsPerMs, two.all, 0) == 30 * kNsPerMs);
+  CHECK(two.load.wait_ns(40 * kNsPerMs, two.all, 0) == 40 * kNsPerMs);
+  CHECK(two.load.wait_ns(0, two.all, 4 * kNsPerMs) == 6 * kNsPerMs);
   // 4 ms over its time: 2 ms more.
-  CHECK(two.load.wait_ns(0, two.all, 14 * kMs) == 2 * kMs);
+  CHECK(two.load.wait_ns(0, two.all, 14 * kNsPerMs) == 2 * kNsPerMs);
 }
 
 TEST_CASE("worker load: a job of unknown time makes nobody wait, however long it runs") {
   TwoWorkers two;
   for (int i = 0; i < 2; ++i)
     two.load.add(two.load.open(two.lane, 0), 0, false);
-  CHECK(two.load.wait_ns(0, two.all, 900 * kMs) == 0);
+  CHECK(two.load.wait_ns(0, two.all, 900 * kNsPerMs) == 0);
 }
 
 TEST_CASE("worker load: units begin in their order, each when another is done") {
   TwoWorkers two;
-  WorkerUnit& first = publish(two.load, two.lane, kMs);
-  publish(two.load, two.lane, kMs);
-  publish(two.load, two.lane, 5 * kMs);
-  CHECK(two.load.not_begun_ns(two.all) == 5 * kMs);
-  two.load.remove(first, kMs);
+  WorkerUnit& first = publish(two.load, two.lane, kNsPerMs);
+  publish(two.load, two.lane, kNsPerMs);
+  publish(two.load, two.lane, 5 * kNsPerMs);
+  CHECK(two.load.not_begun_ns(two.all) == 5 * kNsPerMs);
+  two.load.remove(first, kNsPerMs);
   CHECK(two.load.not_begun_ns(two.all) == 0);
-  CHECK(two.load.first_free_ns(two.all, kMs) == 0);
-  CHECK(two.load.wait_ns(6 * kMs, two.all, kMs) == doctest::Approx(5.5 * kMs));
+  CHECK(two.load.first_free_ns(two.all, kNsPerMs) == 0);
+  CHECK(two.load.wait_ns(6 * kNsPerMs, two.all, kNsPerMs) == doctest::Approx(5.5 * kNsPerMs));
 }
 
 TEST_CASE("worker load: a batch is one unit until its last job is done") {
   TwoWorkers two;
   WorkerUnit& unit = two.load.open(two.lane, 0);
-  two.load.add(unit, 3 * kMs, true);
-  two.load.add(unit, 3 * kMs, true);
+  two.load.add(unit, 3 * kNsPerMs, true);
+  two.load.add(unit, 3 * kNsPerMs, true);
   CHECK(two.load.units() == 1);
   CHECK(two.load.jobs() == 2);
-  CHECK(two.load.room_ns() == kMs);
+  CHECK(two.load.room_ns() == kNsPerMs);
   CHECK(two.lane.out == 1);
-  two.load.remove(unit, 6 * kMs);
+  two.load.remove(unit, 6 * kNsPerMs);
   CHECK(two.load.idle_workers() == 1);
-  two.load.remove(unit, 6 * kMs);
+  two.load.remove(unit, 6 * kNsPerMs);
   CHECK(two.load.idle_workers() == 2);
   CHECK(two.load.room_ns() == 0);
   CHECK(two.load.work_ns() == 0);
@@ -98,12 +98,12 @@ TEST_CASE("worker load: a batch is one unit until its last job is done") {
 
 TEST_CASE("worker load: what is expected of a unit can change") {
   TwoWorkers two;
-  WorkerUnit& unit = publish(two.load, two.lane, 10 * kMs);
-  publish(two.load, two.lane, 500 * kMs);
-  two.load.expect(unit, 100 * kMs, 20 * kMs);
-  CHECK(two.load.first_free_ns(two.all, 20 * kMs) == 100 * kMs);
-  two.load.remove(unit, 30 * kMs);
-  CHECK(two.load.work_ns() == 500 * kMs);
+  WorkerUnit& unit = publish(two.load, two.lane, 10 * kNsPerMs);
+  publish(two.load, two.lane, 500 * kNsPerMs);
+  two.load.expect(unit, 100 * kNsPerMs, 20 * kNsPerMs);
+  CHECK(two.load.first_free_ns(two.all, 20 * kNsPerMs) == 100 * kNsPerMs);
+  two.load.remove(unit, 30 * kNsPerMs);
+  CHECK(two.load.work_ns() == 500 * kNsPerMs);
 }
 
 }  // namespace ringmaster::master

@@ -7,8 +7,8 @@
 namespace ringmaster::master {
 namespace {
 
-struct Machine {
-  explicit Machine(const std::string& groups) { folder.write("proc/self/cgroup", groups); }
+struct MemoryGroup {
+  explicit MemoryGroup(const std::string& groups) { folder.write("proc/self/cgroup", groups); }
   OomKills kills() const { return OomKills(folder.at("proc"), folder.at("cgroup")); }
 
   test::TemporaryFolder folder;
@@ -17,7 +17,7 @@ struct Machine {
 }  // namespace
 
 TEST_CASE("oom kills: each rise of our own cgroup's count is told once") {
-  const Machine machine("0::/system.slice/ringmaster.service\n");
+  const MemoryGroup machine("0::/system.slice/ringmaster.service\n");
   const auto write = [&](const std::string& count) {
     machine.folder.write("cgroup/system.slice/ringmaster.service/memory.events",
                          "low 0\nhigh 7\nmax 12\noom 3\noom_kill " + count + "\n");
@@ -34,7 +34,7 @@ TEST_CASE("oom kills: each rise of our own cgroup's count is told once") {
 }
 
 TEST_CASE("oom kills: the older hierarchy has them elsewhere") {
-  const Machine machine("9:name=systemd:/x\n4:memory:/group\n1:cpu:/group\n0::/\n");
+  const MemoryGroup machine("9:name=systemd:/x\n4:memory:/group\n1:cpu:/group\n0::/\n");
   const auto write = [&](const std::string& count) {
     machine.folder.write("cgroup/memory/group/memory.oom_control",
                          "oom_kill_disable 0\nunder_oom 0\noom_kill " + count + "\n");
@@ -48,7 +48,7 @@ TEST_CASE("oom kills: the older hierarchy has them elsewhere") {
 
 TEST_CASE("oom kills: without a count there are none") {
   CHECK(!OomKills("/nonexistent", "/nonexistent").rose());
-  const Machine machine("0::/\n");
+  const MemoryGroup machine("0::/\n");
   OomKills kills = machine.kills();
   CHECK(!kills.rose());
   machine.folder.write("cgroup/memory.events", "oom_kill 1\n");

@@ -65,7 +65,8 @@ std::string describe_fault(x509_store_ctx_st* checked, const std::string& host,
   switch (error) {
     case X509_V_ERR_HOSTNAME_MISMATCH:
     case X509_V_ERR_IP_ADDRESS_MISMATCH:
-      return fmt::format("expected one of {}, found one of {}", host, names_of(certificate));
+      return fmt::format("expected a certificate for {}, found one for {}", host,
+                         names_of(certificate));
     case X509_V_ERR_CERT_HAS_EXPIRED:
       return fmt::format("expected one that is valid now, found that {} expired {}",
                          subject_of(certificate), text_of(::X509_get0_notAfter(certificate)));
@@ -74,7 +75,7 @@ std::string describe_fault(x509_store_ctx_st* checked, const std::string& host,
     case X509_V_ERR_UNABLE_TO_VERIFY_LEAF_SIGNATURE:
     case X509_V_ERR_DEPTH_ZERO_SELF_SIGNED_CERT:
     case X509_V_ERR_SELF_SIGNED_CERT_IN_CHAIN:
-      return fmt::format("expected one of a CA in {}, found {}: {}",
+      return fmt::format("expected one that a CA in {} has signed, found {}: {}",
                          ca.empty() ? "the system's store (--ca FILE names another)" : ca,
                          subject_of(certificate), reason);
     default:

@@ -83,8 +83,8 @@ def test_an_untrusted_certificate_is_named(serve, made, own, ca, ask):
     other = made("other-ca")
     address, _ = serve(answers)
     assert_failed(ask("call", "--ca", other.file, "--to", address, "echo"),
-                  f"the certificate of {address}: expected one of a CA in {other.file}, found CN"
-                  " = server: ")
+                  f"the certificate of {address}: expected one that a CA in {other.file} has "
+                  "signed, found CN = server: ")
     address, _ = serve(answers)
     assert_failed(ask("discover", "--to", address), "a CA in the system's store (--ca FILE names")
     address, _ = serve(answers, certificate=other)
@@ -101,7 +101,8 @@ def test_a_certificate_of_another_name_is_refused(serve, made, ca, ask, names, h
     address, failures = serve(answers, certificate=made(names, ca, names))
     address = address.replace("127.0.0.1", host)
     assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
-                  f"the certificate of {address}: expected one of {host}, found one of {found}")
+                  f"the certificate of {address}: expected a certificate for {host}, "
+                  f"found one for {found}")
     # The server is told, too.
     assert "alert" in failures()
 
@@ -111,14 +112,14 @@ def test_a_common_name_is_no_name(serve, made, ca, ask):
     address, _ = serve(answers, certificate=made("localhost", ca, "email:somebody@localhost"))
     address = address.replace("127.0.0.1", "localhost")
     assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
-                  "expected one of localhost, found one of email:somebody@localhost")
+                  "expected a certificate for localhost, found one for email:somebody@localhost")
 
 
 def test_a_certificate_of_a_thousand_names_is_told_in_a_line(serve, made, ca, ask):
     names = ",".join(f"DNS:{number}.example" for number in range(1000))
     address, _ = serve(answers, certificate=made("thousand", ca, names))
     refused = ask("call", "--ca", ca.file, "--to", address, "echo")
-    assert_failed(refused, "found one of DNS:0.example, DNS:1.example")
+    assert_failed(refused, "found one for DNS:0.example, DNS:1.example")
     assert len(refused.stderr) < 500
 
 

@@ -89,8 +89,8 @@ Result<std::string> enter_sandbox(ipc::Sandbox sandbox) {
     if (sandbox == ipc::Sandbox::kFull) {
       return fail(
           taken.error().exit_code,
-          fmt::format("the workers' sandbox: {}; sandbox = \"best-effort\" in [workers] goes "
-                      "without what this system refuses",
+          fmt::format("the workers' sandbox: {}; sandbox = \"best-effort\" in [workers] skips "
+                      "the steps that this system refuses",
                       taken.error().message));
     }
     missing += (missing.empty() ? "" : ", ") + taken.error().message;

@@ -146,7 +146,7 @@ def test_without_landlock_the_start_fails_and_names_the_way_out(server, without_
     assert running.wait() == 71
     running.wait_for_line(
         rf"the workers' sandbox: {NO_LANDLOCK}; "
-        r"sandbox = ..best-effort.. in \[workers\] goes without")
+        r"sandbox = ..best-effort.. in \[workers\] skips the steps")
 
 
 def test_best_effort_goes_without_it_says_so_and_keeps_the_rest(server, without_landlock, tries):

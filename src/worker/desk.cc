@@ -86,7 +86,7 @@ void Desk::serve(std::span<const ipc::WorkerPort::Job> jobs) {
   run(handler);
 }
 
-// While params are checked, their item is the one behind the last.
+// While a job's params are checked, its item is items_[count_], which count_ does not include yet.
 std::optional<ipc::Publication> Desk::job_at_work() {
   if (the_desk == nullptr) return std::nullopt;
   const size_t count = std::min(the_desk->count_ + 1, ipc::kBatchMax);

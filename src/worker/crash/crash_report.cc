@@ -25,10 +25,10 @@ constexpr size_t kOwnFrames = 2;
 constexpr size_t kStackBytes = 64 << 10;
 
 struct Report {
-  std::atomic<int32_t> signal;  // stored after the address, and again after the frames
-  int32_t code;                 // as in siginfo_t
-  uint64_t address;             // of the fault, or (code <= 0) the pid of the sender
-  std::atomic<uint32_t> frame_count;
+  std::atomic<int32_t> signal;        // stored after the code and the address
+  int32_t code;                       // as in siginfo_t
+  uint64_t address;                   // of the fault, or (code <= 0) the pid of the sender
+  std::atomic<uint32_t> frame_count;  // stored after the frames
   void* frames[CrashReports::kFramesMax + kOwnFrames];
   std::atomic<uint32_t> stack_bytes;  // stored after the text
   char stack[CrashReports::kStackBytesMax];
@@ -42,7 +42,7 @@ size_t page_bytes() {
 
 Report* the_report = nullptr;
 CrashReports::WriteStack the_write_stack = nullptr;
-// Where a fault in try_call() goes on; null: it is a crash.
+// Where execution goes on after a fault inside try_call(). Null: a fault is a crash.
 thread_local sigjmp_buf* volatile the_refuge = nullptr;
 alignas(64) char the_stack[kStackBytes];  // for a signal after a stack overflow
 
@@ -76,7 +76,7 @@ void on_crash(int signal, siginfo_t* info, void*) {
   for (const int number : kSignals)
     ::signal(number, SIG_DFL);
   Report& report = *the_report;
-  report.frame_count = 0;  // that of a stack that was asked for
+  report.frame_count = 0;  // on_asked() may have set it and stack_bytes
   report.stack_bytes = 0;
   report.code = info->si_code;
   report.address = info->si_code > 0 ? reinterpret_cast<uint64_t>(info->si_addr)

@@ -1,5 +1,5 @@
-// A buffer for libuv. uv_buf_init() takes an unsigned int: of 4 GiB or more it would send only the
-// remainder.
+// A buffer for libuv, also one of 4 GiB or more: uv_buf_init() takes the size as an unsigned int,
+// which would keep only the remainder of such a size.
 #pragma once
 
 #include <cstddef>

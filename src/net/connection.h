@@ -1,10 +1,11 @@
 // Connection: one client connection: cuts its bytes into messages, and sends responses.
 //
 // Threads: the loop's only.
-// Memory:  input: the unfinished message, at most message_bytes, and one read while the owner
-//          holds. Output: the bytes that the client has not read. While these are more than
-//          kUnsentBytesMax, or the owner holds, the connection is not read, so that the client
-//          cannot make input or output grow. on_memory reports the sum.
+// Memory:  input: the unfinished message, at most message_bytes; while the owner holds reading, or
+//          the connection is paused, also the rest of one read. Output: the bytes that the client
+//          has not read. While these are more than kUnsentBytesMax, the owner holds reading, or the
+//          connection is paused, the connection is not read. So the client cannot make input or
+//          output grow. on_memory reports the sum.
 // Death:   of the client: on_closed, once; no other event follows. A client that only ends its
 //          sending (a half-close, as nc does) may still wait for answers. It is gone when reading
 //          or writing fails: a closed socket answers the next bytes with a reset.
@@ -50,8 +51,8 @@ class Connection {
     virtual void on_tls_failed(const std::string& /*why*/) {}
     // Nothing more will be read. The owner calls finish() after its last response.
     virtual void on_ended() = 0;
-    // held_bytes() has changed from `was_bytes`. The last action of any call: the owner may abort
-    // this and other connections.
+    // held_bytes() has changed from `was_bytes`. A call raises this event last, so the owner may
+    // abort this connection and others in on_memory().
     virtual void on_memory(uint64_t /*was_bytes*/) {}
     // The connection is closed, and must not be used any more. The owner destroys it later: calls
     // of it may not have returned.
@@ -170,7 +171,7 @@ class Connection {
   Events& events_;
   const ConnectionLimits& limits_;
   rpc::Framer framer_;
-  std::string unread_;             // read, and waits in the framer while the owner holds
+  std::string unread_;             // read, but not handed out while held or paused
   std::string output_;             // not yet written
   size_t sealed_ = 0;              // bytes of output_ that are encrypted
   Write* write_ = nullptr;         // what the socket did not take: libuv's until written

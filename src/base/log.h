@@ -9,11 +9,11 @@
 //            PIPE_BUF to a pipe with less room.
 // Blocking:  log() never waits for a reader, but a write to a file can wait for the disk. While a
 //            pipe, a terminal or a socket is full, lines are lost. A line with their number
-//            precedes the next written line. No other process can change that by a flag: log()
-//            opens a pipe or a terminal anew, and uses a flag of each call for a socket. Only
-//            another user's pipe, which cannot be opened anew, is polled and then written to as
-//            inherited. log() also writes from the background of a terminal, whatever `stty tostop`
-//            says.
+//            precedes the next written line. A process that clears O_NONBLOCK on the inherited
+//            stderr cannot make log() wait: log() opens a pipe or a terminal anew, and sends to a
+//            socket with MSG_DONTWAIT. Only another user's pipe, which cannot be opened anew, is
+//            polled and then written to as inherited. log() also writes from the background of a
+//            terminal, whatever `stty tostop` says.
 // Limits:    the first 1000 bytes of a field; control characters and invalid UTF-8 are escaped.
 // Threads:   callable from any; set_up_log() before the first other thread starts.
 #pragma once

@@ -9,9 +9,9 @@
 
 namespace ringmaster::master {
 
-// The most that one request of the method takes at one time, in blocks: the longest params, the
-// output of each step but the last run step, and, while a body of unknown length comes, its former
-// room.
+// The most payload memory that one request of the method has at one time, in bytes of whole blocks:
+// the longest params, and the output of each step but the last run step. While a body of unknown
+// length moves to a larger room, its former room counts, too.
 uint64_t payload_bytes_max(const Options& options, const Method& method);
 
 // The next room for a body of unknown length that has filled `room` bytes: twice as much; but if

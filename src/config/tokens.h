@@ -11,10 +11,10 @@
 
 namespace ringmaster::config {
 
-// At most 1,000, one a line, "TOKEN" or "NAME TOKEN", blanks around it ignored: a token of 16 to
-// 1024 and a name of at most 64 visible ASCII characters, shorter than its token. A token without a
-// name is named by its fingerprint. Lines that begin with '#' and empty ones are skipped. On an
-// error: the fault and the line's number, without the line's text.
+// At most 1,000 tokens, one a line: "TOKEN" or "NAME TOKEN". Blanks around them are ignored. Both
+// have visible ASCII characters only: a token 16 to 1024, a name at most 64, and fewer than its
+// token. A token without a name is named by its fingerprint. Lines that begin with '#' and empty
+// ones are skipped. On an error: the fault and the line's number, without the line's text.
 tl::expected<std::vector<master::Token>, std::string> read_tokens(const std::string& path);
 
 // The first token as text, for a client.

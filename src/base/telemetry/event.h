@@ -1,7 +1,7 @@
 // Event: one thing that happened to a request or to a worker: a record of fixed size.
 //
 // The list of kinds is closed. Metrics, traces, the status page and the summaries in the log are
-// views of these records: what no event says, none of them can show.
+// views of these records, so they can show only what an event says.
 #pragma once
 
 #include <array>

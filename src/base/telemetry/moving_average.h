@@ -1,8 +1,8 @@
 // MovingAverage: the recent mean of a time or a rate, and its deviation.
 //
 // Pure. Moving averages of the samples and of their distance from the average, as TCP estimates its
-// round trips, but slower, because predictions are sums of many. The first samples have equal
-// weights, which gives the best start.
+// round trips. They change more slowly than TCP's, because a prediction adds up many of them. The
+// first samples have equal weights, which gives the best start.
 // Source: https://www.rfc-editor.org/rfc/rfc6298
 #pragma once
 

@@ -10,7 +10,7 @@ namespace ringmaster::telemetry {
 
 inline constexpr int32_t kUpstreamFailed = -32015;  // rpc/errors.h is on a higher floor
 
-// What is not in one of these, of the time that a request took, is the way between the processes.
+// The rest of a request's time, outside these stages, was spent on the way between the processes.
 struct Stages {
   uint64_t fetch_ns = 0;
   uint64_t queue_ns = 0;       // until it was published to the workers
@@ -20,8 +20,9 @@ struct Stages {
   NameId failed_upstream = 0;  // whose fetch ended last, and is why the request failed; 0: none
 };
 
-// Of the request whose last event has this number. A stage that it was in when it ended, as at its
-// deadline, counts until then. Events that the ring has lost are left out.
+// The stages of the request whose last event has the number `last`. If the request ended in the
+// middle of a stage, for example at its deadline, that stage counts until the request's end. Events
+// that the ring has lost are left out.
 inline Stages stages_of(const EventRing& ring, uint64_t last) {
   Stages stages;
   if (!ring.has(last)) return stages;

@@ -29,7 +29,7 @@ class EventList {
 
 struct Answer {
   unsigned status = 200;
-  std::string text;                 // the body without events
+  std::string text;                 // the body, if there are no `events`
   std::optional<EventList> events;  // the body
   Fate fate{};                      // kFail and kGarbage have changed the body already
 

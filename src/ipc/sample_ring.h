@@ -9,8 +9,8 @@
 // Trust:     samples_of() checks each number that it reads; the frames may be any numbers.
 // Orders:    the reader's load of the head acquires what the writer's store released. After each
 //            copy the reader loads the head again, and drops the copy if the writer may have come
-//            round to that sample. The stores into a sample release the head before them: a reader
-//            that has seen one of them sees that head, too.
+//            round to that sample. Each store into a sample releases the head that was stored
+//            before it: a reader that sees such a store sees that head, too.
 // Layout:    change it => bump kLayoutVersion.
 #pragma once
 

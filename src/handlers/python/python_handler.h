@@ -1,8 +1,9 @@
 // PythonHandler: one section [handlers.NAME] with `python = "FILE.py:NAME"`.
 //
 // Processes: loaded and warmed up by the fork server; tested by a canary; run by the workers.
-// Views:     what run() gives as a memoryview ends with the job. A handler that keeps one would
-//            read other requests' data later: its worker is ended, once its jobs are answered.
+// Views:     a memoryview that the handler's function gets is valid only during the job. A handler
+//            that keeps one would read other requests' data later: its worker is ended, once its
+//            jobs are answered.
 // Garbage:   Python's collector is off. The worker collects cycles between jobs, once in
 //            kCollectEveryJobs, after the answers have left.
 #pragma once
@@ -33,8 +34,9 @@ class PythonHandler {
   const std::string& description() const { return description_; }
 
   void run(const rm_host& host, std::span<const rm_job> jobs);
-  // In a signal handler: raises an exception in run(), but not while run_batch() has several jobs.
-  // That would fail all of them, while those that are in time run again once the worker was ended.
+  // In a signal handler: raises an exception in run(). Does nothing while run_batch() has several
+  // jobs: an exception would fail all of them. Instead the worker is ended, and the jobs whose
+  // deadline has not passed run again.
   void interrupt() const;
 
  private:
@@ -66,7 +68,7 @@ class PythonHandler {
   JsonWriter writer_;
   std::vector<Answer> answers_;  // of the jobs in hand
   volatile std::sig_atomic_t has_several_ = 0;
-  unsigned long long debug_bytes_ = 0;  // for an error that tells of the code; 0: none may
+  unsigned long long debug_bytes_ = 0;  // most bytes of an error with a traceback; 0: none
   size_t uncollected_jobs_ = 0;
 };
 

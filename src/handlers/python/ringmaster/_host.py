@@ -120,8 +120,7 @@ class Overrun(KeyboardInterrupt):
 def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
     """Code, message and data that answer the job. What the handler did not mean is logged.
 
-    `debug_bytes`: so many bytes message and data may have together, if data may tell of the code;
-    0: it may not.
+    `debug_bytes`: the most bytes of message and data together, with a traceback; 0: no traceback.
     """
     if isinstance(error, ringmaster.Error):
         return error.code, str(error), error.data

@@ -56,7 +56,8 @@ class Signature:
             return
         schema = {} if is_view else schema_of(annotation)
         described.append({"name": parameter.name, "schema": schema | default_of(parameter.default)})
-        # Required ones cannot follow optional ones: a keyword-only one may.
+        # In OpenRPC a required parameter cannot follow an optional one. In Python a keyword-only
+        # one can: it is then described as optional.
         if not has_default and all("required" in other for other in described[:-1]):
             described[-1]["required"] = True
 

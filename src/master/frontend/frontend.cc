@@ -123,7 +123,8 @@ Status Frontend::serve(Deployment& deployment) {
         loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
     if (!listening) return listening;
   }
-  // Modes change only once all addresses listen: a client that a new mode lets in stays connected.
+  // Listening may fail, so the modes of unix sockets change only after it: a client that a new mode
+  // lets in would stay connected.
   for (const Entrance& entrance : entrances_) {
     if (!entrance.is_open) continue;
     Status permitted = entrance.listener->permit(deployment.options().unix_access);
@@ -196,7 +197,7 @@ std::vector<std::string> Frontend::addresses() const {
 
 // Called at the beginning of a turn of the loop, before it reads. The paused sessions go on, one
 // after the other, until the time is over; the first one serves at least one message. A session
-// that is paused again waits for its client's next turn.
+// that is paused again queues behind the sessions of other clients, see ClientTurns.
 void Frontend::go_on_with_paused() {
   net::ReadingTurns& turns = shared_.reading_turns;
   turns.begin_part();  // the last turn's reading is over

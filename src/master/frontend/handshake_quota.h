@@ -1,11 +1,11 @@
 // HandshakeQuota: how much of the loop's time the TLS handshakes of one client may take.
 //
-// A handshake costs the server a key exchange and a signature, and a client that stops after its
-// hello nearly nothing. So while the time is scarce (see HandshakeLoad) each client may take 1 % of
-// the loop's time, and 500 ms at once. A completed handshake has cost the client as much, so only a
-// twentieth of it counts, which allows 20 % of the time. A handshake that has begun may exceed the
-// quota by another 500 ms, so that it can be completed. A client's debt never exceeds that,
-// whatever it took while the time was not scarce.
+// A handshake costs the server a key exchange and a signature. It costs a client that stops after
+// its hello nearly nothing. So while the time is scarce (see HandshakeLoad) each client may take
+// 1 % of the loop's time, and 500 ms at once. A completed handshake has cost the client as much, so
+// only a twentieth of it counts, which allows 20 % of the time. A handshake that has begun may
+// exceed the quota by another 500 ms, so that it can be completed. A client's debt is at most 1 s,
+// the sum of both, however long its handshakes took while the time was not scarce.
 //
 // Pure: time is an argument.
 // Memory: a fixed table of 256 KiB. Clients are hashed into it with a secret salt, so that no

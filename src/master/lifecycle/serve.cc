@@ -35,8 +35,8 @@ namespace {
 // When stopping at once: how long clients may take to read the last answers.
 constexpr uint64_t kLastAnswersMs = 1000;
 
-// How long a stop goes on serving messages once no request is in flight, and those that had been
-// read before are served: a client may go on sending for ever.
+// How much longer a stop serves messages once no request is in flight and every message that was
+// read before the stop is served. The limit is needed because a client may go on sending for ever.
 constexpr uint64_t kLastMessagesNs = 500 * kNsPerMs;
 
 // How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
@@ -92,7 +92,7 @@ class Server {
   void end_when_answered();
   void end(ExitCode exit_code);
   std::string status(const Deployment* serving) const;
-  // The handlers of a start or reload are being loaded, or its configuration.
+  // A start or reload is loading its configuration or its handlers.
   bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
   Health health() const;
@@ -249,7 +249,7 @@ void Server::on_failed(const Error& error) {
 void Server::reload() {
   if (is_stopping_ || is_ending_) return;
   is_reload_pending_ = !can_reload();
-  if (is_reload_pending_) {  // the event loop begins it before it next waits
+  if (is_reload_pending_) {  // before_wait_ calls reload() again once it can begin
     if (!is_reloading()) log(Level::kInfo, "reload_waits", {{"former", Rollout::kFormerMax}});
     return;
   }
@@ -264,7 +264,7 @@ void Server::reload() {
 void Server::begin_rollout(OptionsLoader::Loaded options) {
   if (!options) {
     const std::vector<std::string>& problems = options.error();
-    // A developer sees the one problem of a file of Python as it is refused.
+    // In development a single problem is not logged here, because refuse_reload() logs it.
     for (const std::string& problem : problems) {
       if (development_ == nullptr || problems.size() > 1)
         log(Level::kError, "bad_configuration", {{"problem", problem}});
@@ -322,7 +322,8 @@ void Server::limit_stopping(uint64_t limit_ms) {
       limit_ms, 0);
 }
 
-// After a flush: requests that had been read, and waited for answers to leave, are refused by then.
+// Call after flush(), which refuses the requests that were read and then held until earlier answers
+// were sent.
 void Server::end_when_answered() {
   if (!is_stopping_ || is_ending_) return;
   if (rollout_->in_flight() > 0 || frontend_->has_unserved_of_before()) return;

@@ -22,7 +22,8 @@ using IsPart = std::function<bool(const std::string& name)>;
 // otherwise. Leaves no process behind. Signals besides: HUP: calls `load_options` and serves the
 // result once it is ready; on any failure it goes on as before · TTIN, TTOU: one worker more, one
 // fewer · USR1: opens the log file again. Another thread calls `load_options`.
-// In development a start that fails is no end: it waits for a save, and so it does without methods.
+// In development, serve() does not end if the handlers fail to load or there are no methods: it
+// waits for a save of the file.
 [[nodiscard]] ExitCode serve(Options options, LoadOptions load_options, IsPart is_part = {});
 
 }  // namespace ringmaster::master

@@ -73,7 +73,7 @@ rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
-// Since its admission. A result may be taken with a time from before that.
+// Since its admission. `now_ns` may be earlier: take_results() reads the clock before the results.
 uint64_t took_ns(const Job& job, uint64_t now_ns) {
   return now_ns - std::min(job.admitted_ns, now_ns);
 }

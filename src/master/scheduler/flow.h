@@ -3,7 +3,8 @@
 // A lane is a set of methods with one limit of workers. Each method with `concurrency`,
 // `reserved_workers` or a batch has a lane of its own; all other methods share one. A client has
 // one flow in each lane.
-// A group of clients has one, too, which holds no jobs but the order of its members' flows.
+// A group of clients also has one flow in each lane. That flow holds no jobs: it holds the order of
+// the members' flows.
 //
 // Pure; the master only. Memory: an entry is part of its job; flows belong to their client.
 #pragma once

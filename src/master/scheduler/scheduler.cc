@@ -9,14 +9,16 @@
 namespace ringmaster::master {
 namespace {
 
-// Of what jobs hold, this part is left to clients that hold less than their own part.
+// The last 1/8 of the job places, and of the payload memory, is for clients that hold less than
+// their own part.
 constexpr uint64_t kLeftToOthers = 8;
 
 bool is_scarce(uint64_t left, uint64_t all) {
   return left <= all / kLeftToOthers;
 }
 
-// The client's part of what there is, if it holds that much, and others ask for theirs.
+// The client's own part of `all`, if the client holds at least that much and other clients ask for
+// their parts. Otherwise nothing.
 std::optional<uint64_t> held_part(const ClientShare& client, uint64_t held, uint64_t all) {
   double part = 1;
   for (const Share* share = &client; share->parent != nullptr; share = share->parent)
@@ -171,7 +173,8 @@ int64_t Scheduler::room_of(const Entry& entry) const {
   return WorkerLoad::room_of(run_ns, is_known);
 }
 
-// A batch that takes longer than the window, or nobody knows how long, is given to a free worker.
+// A batch goes as a whole to an idle worker if it takes longer than the dispatch window, or if its
+// run time is not known yet.
 bool Scheduler::is_whole_unit(const Entry& entry) const {
   const uint64_t batch = lanes_[method_lanes_[entry.method]].batch;
   if (batch == 1) return false;
@@ -294,7 +297,8 @@ void Scheduler::on_published(Entry& entry, uint64_t now_ns) {
   charge(pick, entry, now);  // and places its flow anew
   busy_.add(now_ns, static_cast<double>(entry.charged_ns),
             static_cast<double>(std::max<size_t>(load_.workers(), 1)));
-  // It keeps its worker no longer than this, however long such jobs take.
+  // An abandoned job's worker can be replaced kAbandonedNs after the job's deadline. So this job is
+  // expected to keep its worker no longer than that, however long such jobs take.
   const int64_t most_ns =
       std::max<int64_t>(0, entry.deadline_ns - now) + static_cast<int64_t>(Trials::kAbandonedNs);
   load_.add(unit, std::min(entry.charged_ns, most_ns), costs_.is_known(entry.method, entry.step));

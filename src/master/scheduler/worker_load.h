@@ -2,8 +2,9 @@
 //
 // The dispatch window is a time: at most a millisecond of work is published ahead of each worker,
 // so no job is published behind a long one. Earliest deadline first then holds to within one job in
-// progress. Jobs of a handler with a batch are one unit, given to a free worker: ahead of time they
-// would be batches of one.
+// progress. A batch that takes longer than the window, or an unknown time, is one unit and waits
+// for a free worker: if its jobs were published one by one as they arrive, each would be a batch of
+// one.
 //
 // The workers take units in the order of publication. So those that begin are known without asking:
 // as many as there are workers, then the next one whenever one is done.
@@ -42,7 +43,7 @@ class WorkerLoad {
     size_t workers;
     const Lane* only = nullptr;
     const Lane* skipped = nullptr;
-    const Lane* beside_reserved = nullptr;  // without the lanes that keep workers from this one
+    const Lane* beside_reserved = nullptr;  // set: other lanes with reserved workers do not count
 
     bool counts(const Lane& lane) const {
       if (only != nullptr) return &lane == only;

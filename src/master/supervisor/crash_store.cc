@@ -42,7 +42,7 @@ Result<std::vector<std::string>> names_in(const Fd& folder, const std::string& n
   return names;
 }
 
-// 0 for what is no file.
+// 0 if it is not a regular file.
 uint64_t bytes_of(const Fd& folder, const std::string& name) {
   struct stat status {};
   const bool is_file = ::fstatat(folder.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -100,8 +100,9 @@ Status CrashStore::make_room(const Fd& folder, uint64_t bytes) const {
   if (!names) return tl::unexpected(names.error());
   std::vector<Kept> kept;
   uint64_t total = bytes;
+  // A file that cannot be removed stays: the new job is kept all the same.
   for (const std::string& name : *names) {
-    if (name.starts_with('.' + prefix_)) remove(folder, name);  // if it stays, it costs no job
+    if (name.starts_with('.' + prefix_)) remove(folder, name);
     if (!name.starts_with(prefix_)) continue;
     kept.push_back({name, bytes_of(folder, name)});
     total += kept.back().bytes;
@@ -110,7 +111,7 @@ Status CrashStore::make_room(const Fd& folder, uint64_t bytes) const {
   size_t count = kept.size() + 1;
   for (const Kept& oldest : kept) {
     if (count <= options_.count && total <= options_.total_bytes) break;
-    if (!remove(folder, oldest.name)) continue;  // likewise
+    if (!remove(folder, oldest.name)) continue;
     total -= oldest.bytes;
     --count;
   }
@@ -133,7 +134,7 @@ Result<std::string> CrashStore::keep(const std::string& name, std::string_view t
     written = fail_errno("rename to " + name, errno);
   }
   if (written) return (std::filesystem::path(options_.folder) / name).string();
-  remove(*folder, unfinished);  // the write's error is reported instead
+  remove(*folder, unfinished);  // even if this fails, the first error is reported
   return tl::unexpected(written.error());
 }
 

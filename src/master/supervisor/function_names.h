@@ -1,8 +1,8 @@
 // FunctionNames: the names of functions at addresses of the workers. The fork server knows them.
 //
 // The fork server reads a handler's symbols when it is first asked, which may take hundreds of
-// milliseconds, and forks no worker meanwhile. So names are asked for only once someone wants them,
-// and a few at a time.
+// milliseconds, and forks no worker meanwhile. So the master asks for names only when a profile is
+// requested, and only for a few at a time.
 // Pure bookkeeping; the master only. One for each generation: addresses are a generation's own.
 // Trust:  handlers run in the fork server while they load, so a name may be any text.
 // Limits: kNamesMax names; then all are forgotten, and those that are still wanted asked for again.

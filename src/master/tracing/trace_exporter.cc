@@ -32,7 +32,7 @@ upstream::UpstreamOptions collector(const Telemetry& options) {
   return its;
 }
 
-// What makes an event's time that since 1970.
+// Add it to an event's time, which is of base/clock.h, to get the time since 1970.
 uint64_t unix_offset_ns() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
@@ -40,7 +40,8 @@ uint64_t unix_offset_ns() {
          now_ns();
 }
 
-// Other answers say that the batch itself is wrong. Without an answer the reason is no "http_...".
+// An answer with a status outside kAgain says that the batch itself is wrong. A reason that is not
+// "http_..." means that no complete answer came: the batch may be sent again.
 bool may_try_again(std::string_view reason) {
   constexpr std::string_view kAgain[] = {"http_429", "http_502", "http_503", "http_504"};
   return !reason.starts_with("http_") || std::ranges::find(kAgain, reason) != std::end(kAgain);

@@ -127,7 +127,7 @@ function cpuPart(newer, older) {
 function busyShare(newer, older) {
   const busy = (answer) => answer.workers.reduce((sum, one) => sum + one.busy_s, 0);
   const seconds = older ? (newer.now_ns - older.now_ns) / 1e9 : newer.uptime_s;
-  // What runs now is counted at its end.
+  // busy_s counts a run only at its end, so a run that is longer than the window is added here.
   const now = newer.workers.filter((one) => one.busy_for_ms > 1000 * seconds).length;
   const whole = seconds * Math.max(newer.workers_wanted, 1);
   return Math.min(1, ((older ? busy(newer) - busy(older) : busy(newer)) + now * seconds) / whole);
@@ -178,8 +178,8 @@ export class History {
     return this.answers[this.answers.length - 1];
   }
 
-  // The newest answer that is at least `seconds` old; else null where the server is not older than
-  // that itself, or the oldest answer. Undefined: there is no second answer yet.
+  // The newest answer that is at least `seconds` old. Without one: null if the server has run for
+  // at most `seconds`, else the oldest answer, or undefined if that is the only one.
   before(seconds) {
     const last = this.last();
     const isOld = (answer) => last.now_ns - answer.now_ns >= seconds * 1e9;

@@ -90,7 +90,7 @@ function cpuText({ cpuPart }) {
   return `; ${percent(cpuPart)} of that is CPU time: the runs wait, or others use the CPU`;
 }
 
-// Slow methods: by the stage that takes most of their time, and slower handlers than before.
+// Methods whose handler has become slower, that one stage makes slow, or with a few slow runs.
 function* ofHandlers(recent, usual) {
   for (const [name, its] of Object.entries(recent.methods)) {
     const runs = count(its.run);
@@ -123,7 +123,8 @@ function* ofHandlers(recent, usual) {
   }
 }
 
-// Of what the method's requests took in all, one stage has most.
+// The stage that takes 60 % or more of a slow method's time, as a problem; null: none does, or the
+// method is not slow.
 function slowStage(name, its, boundsMs) {
   const median = quantile(its.total, boundsMs, 0.5);
   if (median === null || median < SLOW_MS || count(its.total) < COUNT_MIN) return null;
@@ -180,7 +181,8 @@ function* ofRefusals(now, recent, kept) {
   }
 }
 
-// The client that most of the newest kept refusals of this method are of; null: there is none.
+// The client with at least 60 % of this method's recent fair_share refusals, of those that were
+// kept; null: there is none.
 function greedyClient(kept, method) {
   const clients = {};
   for (const request of kept?.requests ?? []) {

@@ -57,7 +57,8 @@ with_paths() {
 }
 
 put 755 "$out/ringmaster" "$root/bin/ringmaster"
-for folder in src/handlers/*/; do  # not all of OUT's: `make clean` empties it
+# Not $out/handlers/*: after `make clean` that is empty, and --undo needs the names.
+for folder in src/handlers/*/; do
   name=$(basename "$folder").so
   put 644 "$out/handlers/$name" "$root/lib/ringmaster/handlers/$name"
 done

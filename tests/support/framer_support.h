@@ -16,7 +16,8 @@ inline constexpr size_t kBytesMax = 64;
 
 // Feeds a stream in pieces of `piece` bytes, into the framer's room if it offers any. Returns the
 // messages, then how the stream ended; skips bad messages as the server does. `is_taken`: takes
-// long messages out of the framer, and keeps what follows them, as for one that is parsed later.
+// long messages out of the framer, as the server does to parse one later; the bytes behind such a
+// message are kept and fed again.
 inline std::vector<std::string> cut(std::string_view stream, size_t piece,
                                     size_t bytes_max = kBytesMax, bool is_taken = false) {
   Framer framer(bytes_max);

@@ -50,7 +50,7 @@ def parent(pid: int) -> int:
 
 
 def is_alive(pid: int) -> bool:
-    """Whether the process lives. A zombie does not: its parent may not be ours."""
+    """Whether the process lives. A zombie counts as dead: only its parent can reap it."""
     stat = _stat(pid)
     return bool(stat) and stat[0] not in "ZX"
 

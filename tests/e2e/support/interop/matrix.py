@@ -1,11 +1,13 @@
 """CLIENTS: the tested clients, and what each of them can do. Run as a program it prints the table
 of docs/clients.md.
 
-Each client has a program in this folder, PROGRAM TRANSPORT ADDRESS SOCKET FOLDER, which calls the
-server at ADDRESS (HOST:PORT) as a user of that library would, and says of each check on a line of
-its own "NAME ok" or "NAME failed: WHY". It runs every check that the client has a way to do; only
-this file says what a client lacks. SOCKET is the path of the server's unix socket; in FOLDER the
-method `hold` leaves its mark: at once at `open`, without end at `closed`.
+Each client has a program in this folder, which calls the server as a user of that library would:
+PROGRAM TRANSPORT ADDRESS SOCKET FOLDER. ADDRESS is the server's HOST:PORT, SOCKET the path of its
+unix socket. The program prints one line for each check: "NAME ok" or "NAME failed: WHY". It runs
+every check that the client has a way to do; only this file says what a client lacks.
+
+The method `hold` takes a PATH and notes in PATH.started that it was called. It returns at once for
+FOLDER/open, and not before the test is over for FOLDER/closed.
 """
 
 import json
@@ -18,7 +20,7 @@ CHECKS = {
     "positional": "positional",
     "named": "named",
     "error": "error",  # code and message arrive as the client's own kind of failure
-    "notification": "notification",  # it is done, and what follows is answered rightly
+    "notification": "notification",  # the server runs it, and answers the next call as usual
     "batch": "batch",  # the first of its calls takes longest, the last one fails
     "large": "1 MiB",  # params and result of that size
     "text": "non-ASCII",  # characters of up to four bytes; quotes, control characters

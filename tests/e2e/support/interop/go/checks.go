@@ -21,7 +21,7 @@ var (
 	transport = os.Args[1]
 	address   = os.Args[2]
 	socket    = os.Args[3]
-	// Params for `hold`, with which it leaves a mark and returns.
+	// Params for `hold`, which notes that it was called and returns at once.
 	marked = object{"gate": filepath.Join(os.Args[4], "open")}
 )
 

@@ -12,7 +12,8 @@ export const unknown = { code: -32601, message: "there is no method unknown" };
 export const cancelled = -32800;
 export const numbers = Array.from({ length: 100 }, (_, number) => number);
 
-// Params for `hold`, with which it leaves a mark, and returns or does not.
+// Params for `hold`, which notes that it was called. With `marked` it returns at once, with `held`
+// not before the test is over.
 export const marked = { gate: `${folder}/open` };
 export const held = { gate: `${folder}/closed` };
 

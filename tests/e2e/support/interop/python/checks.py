@@ -11,7 +11,7 @@ UNKNOWN = (-32601, "there is no method unknown")
 
 
 def marked(folder: str) -> dict[str, str]:
-    """Params for `hold`, with which it leaves a mark and returns."""
+    """Params for `hold`, which notes that it was called and returns at once."""
     return {"gate": str(Path(folder) / "open")}
 
 

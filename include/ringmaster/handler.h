@@ -9,9 +9,9 @@
  * so all workers share what load() builds (a model, a table), copy-on-write.
  *
  * Threads:  load() and warm_up() must leave no thread behind: a process with threads cannot be
- *           forked safely, and the generation is refused. So it is when they leave a child
- *           process behind, which is killed. Each worker is one thread and calls run() from that
- *           thread only.
+ *           forked safely, and the generation is refused. A child process that they leave behind
+ *           is killed, and the generation is refused, too. Each worker is one thread and calls
+ *           run() from that thread only.
  * Memory:   everything that the host passes in is owned by the host and valid until the call
  *           returns; a job's params and inputs only until the job is answered: then the memory may
  *           be another job's. They are mapped read-only: writing to them ends the worker.
@@ -22,10 +22,10 @@
  * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
  *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
  *           SIGRTMAX belongs to the worker, with SA_RESTART, if a handler has an interrupt().
- *           SIGRTMAX - 1 does, too, and samples the thread in run() each 10 ms of its CPU time,
- *           unless the configuration says profile = false.
- *           SIGRTMAX - 2 does, too: it asks a worker for its stack while a job takes longer than
- *           its method's slow_ms. It ends a sleep, poll or select with EINTR.
+ *           SIGRTMAX - 1 belongs to the worker, too: it samples the thread in run() each 10 ms of
+ *           its CPU time, unless the configuration says profile = false.
+ *           SIGRTMAX - 2 belongs to the worker, too: it asks for the worker's stack while a job
+ *           takes longer than its method's slow_ms. It ends a sleep, poll or select with EINTR.
  *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
  *           (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the
@@ -78,7 +78,7 @@ typedef struct rm_input {
 /* One request, at this step. */
 typedef struct rm_job {
   rm_bytes params; /* the request's params, a JSON object or array; size 0 when it has none */
-  const rm_input* inputs; /* of the steps before this one, in their order */
+  const rm_input* inputs; /* the outputs of the steps before this one, in their order */
   size_t input_count;
   uint64_t deadline_ns; /* CLOCK_MONOTONIC; past it no client waits for the result */
   rm_bytes method;      /* the name of the method that the client called */
@@ -151,7 +151,8 @@ typedef struct rm_handler {
 
   /* Called in the fork server around each fork of a canary or worker: before the fork, and after it
    * in either process. NULL: nothing to do. Each library is called once, however many handlers it
-   * serves: in the order in which libraries were loaded, before a fork in the reverse order. */
+   * serves: after a fork in the order in which libraries were loaded, before it in the reverse
+   * order. */
   void (*before_fork)(void);
   void (*after_fork_parent)(void);
   void (*after_fork_child)(void);
@@ -164,7 +165,7 @@ typedef struct rm_handler {
 
   /* Writes the stack of the handler's own language, as text, to fd. Called in a signal handler,
    * before interrupt() and when run() crashes: async-signal-safe functions only. The text becomes
-   * lines of the log; of a crash, 3 KiB at most. NULL: nothing to write. */
+   * lines of the log, after a crash 3 KiB at most. NULL: nothing to write. */
   void (*write_stack)(void* self, int fd);
 } rm_handler;
 
@@ -178,7 +179,7 @@ typedef struct rm_handler {
  *                          and schema must be there; summary, description and deprecated may.
  *                          Required parameters come before optional ones
  *   paramStructure         "by-name", "by-position" or "either", which is the default
- *   result                 the same as one of params, for the result
+ *   result                 an object with the same members as one of params
  *   examples               [{"name": ..., "params": [{"name": ..., "value": ...}, ...],
  *                          "result": {"name": ..., "value": ...}}, ...]
  *

@@ -41,11 +41,11 @@
 //
 // Threads: as in handler.h: the constructor and warm_up() must leave none running; one thread calls
 //          run().
-// Errors:  every exception is caught here and never crosses the C ABI. From the constructor,
-//          warm_up() and self_test() it is the reason why the handler is refused. From run(), a
-//          Failure answers with its code and message, any other exception with RM_HANDLER_FAILED
-//          and its what(). In the batch form the exception answers all jobs that have no answer
-//          yet.
+// Errors:  every exception is caught here and never crosses the C ABI. An exception from the
+//          constructor, warm_up() or self_test() is the reason why the handler is refused. From
+//          run(), a Failure answers with its code and message, any other exception with
+//          RM_HANDLER_FAILED and its what(). In the batch form the exception answers all jobs that
+//          have no answer yet.
 // Names:   put the class into an unnamed namespace, as above: all handlers of a server live in one
 //          process, where two classes of the same name could be mixed up.
 #pragma once
@@ -136,7 +136,7 @@ class Job {
     commit(json.size());
   }
 
-  // Answers with an error, as a thrown Failure does, but for one job of a batch.
+  // Answers this job with an error, as a thrown Failure does, but no other job of a batch.
   void fail(int32_t code, std::string_view message, std::string_view details = {}) const {
     is_answered_ = true;
     host_->fail_with_details(job_, code, message.data(), message.size(),

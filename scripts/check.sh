@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh [short|asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests
-# of the master's threads, under TSan; then the fuzzers for a minute. asan and tsan: only that one
-# of the first two.
+# of the master's threads, under TSan; then the fuzzers for a minute.
+# asan: only the tests under ASan+UBSan. tsan: only those under TSan.
 # short: the unit tests and some of the end-to-end tests under ASan+UBSan, and the fuzzers.
 set -euo pipefail
 cd "$(dirname "$0")/.."

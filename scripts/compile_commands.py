@@ -1,9 +1,9 @@
 """compile_commands.py: turns the commands that `make -Bn` prints, on stdin, into a compilation
 database (https://clang.llvm.org/docs/JSONCompilationDatabase.html) on stdout.
 
-make compiles each folder as one file, which includes the folder's; the database has a command for
-each of these. The precompiled header is left out: clang cannot read gcc's, and each file includes
-what it needs.
+make compiles each folder as one file, which includes the folder's source files; the database has a
+command for each source file. The precompiled header is left out: clang cannot read gcc's, and each
+file includes the headers that it needs.
 """
 
 import json

@@ -46,8 +46,8 @@ mkdir -p "$found" "$findings"
 
 options=(-print_final_stats=1 -artifact_prefix="$findings/$name-" -max_len=2048 -timeout=60)
 [[ -z $dictionary ]] || options+=(-dict="tests/fuzz/$dictionary.dict")
-# setarch -R fixes addresses, where the container allows it: libFuzzer uses compared values, and
-# addresses are among them.
+# setarch -R fixes addresses, where the container allows it: libFuzzer puts values that the program
+# compares into its inputs, and addresses are among these values.
 fixed=()
 if [[ $length == long ]]; then
   options+=(-runs="${long}000")

@@ -9,7 +9,7 @@ to=${2:?usage: npm_install.sh FROM TO}
 mkdir -p "$to"
 cp -R "$from/." "$to"
 cd "$to"
-# Copied last, so that an interrupted installation is repeated.
+# The lock is copied last, so that an interrupted installation is repeated.
 cmp -s package-lock.json installed.json ||
   { npm ci --omit=optional --ignore-scripts --no-audit --no-fund --loglevel=error >&2 &&
     cp package-lock.json installed.json; }

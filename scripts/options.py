@@ -86,7 +86,7 @@ def sections(schema: dict):
 
 
 def default_of(key: dict) -> str:
-    """As TOML, which writes these values as JSON does. Empty: there is none."""
+    """The key's default as TOML, which writes these values as JSON does. Empty: there is none."""
     return json.dumps(key["default"]) if "default" in key else ""
 
 
@@ -100,7 +100,7 @@ def key_table(keys: dict) -> str:
 
 
 def put(text: str, name: str, between: str) -> str:
-    """`text` with that between the comments `name: begin` and `name: end`."""
+    """`text` with `between` put between the comments `name: begin` and `name: end`."""
     begin, end = f"<!-- {name}: begin -->\n", f"<!-- {name}: end -->\n"
     return re.sub(f"{begin}.*?{end}", lambda _: begin + between + end, text, flags=re.DOTALL)
 

@@ -25,7 +25,7 @@ steps = [{ run = "echo" }]
 
 
 def escape(text: str) -> str:
-    """Text as roff has it: no line of it is a request."""
+    """The text escaped for roff, so that no line of it is taken for a roff request."""
     text = text.replace("\\", "\\e").replace("-", "\\-").replace("`", "")
     return re.sub(r"^(?=[.'])", r"\\&", text, flags=re.MULTILINE)
 

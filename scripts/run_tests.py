@@ -1,8 +1,8 @@
 """run_tests.py OUT [--deadline-s N] [--only NAME[,NAME...] | E2E_FILE...]: runs OUT/unit_tests and
-tests/e2e, or those files of it, and adds up the results.
+tests/e2e, or only these files of tests/e2e, and adds up the results.
 
 --only NAME runs tests/e2e/*/test_NAME.py and the unit test cases whose names begin with "NAME:".
-NAME may be a pattern ("http*"); one with a colon ("ring: claim*") is of unit test cases only.
+NAME may be a pattern ("http*"). A NAME with a colon ("ring: claim*") selects unit test cases only.
 
 The last line is "N passed, N failed, N skipped". Besides a failed test, these count as failed: a
 suite that crashes, cannot be run, has no tests or is not done in N seconds, and every process that
@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 DEADLINE_S = 900
-PYTEST_NO_TESTS = 5  # its exit status
+PYTEST_NO_TESTS = 5  # pytest's exit status
 INTERRUPTED = 130
 
 SUITE = Path(__file__).with_name("suite.py")
@@ -51,7 +51,7 @@ class Selection:
     files: list[str] = field(default_factory=list)  # of tests/e2e; empty: none
     is_all: bool = False  # all unit test cases, and `files`
     deadline_s: int = DEADLINE_S  # of each suite
-    unknown: list[str] = field(default_factory=list)  # names that nothing has
+    unknown: list[str] = field(default_factory=list)  # names that match no test
 
 
 def select(names: list[str]) -> Selection:

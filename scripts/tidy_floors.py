@@ -79,7 +79,7 @@ COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*\*.*")
 
 
 def module_of(name: str) -> str:
-    """The module of a file named relative to src/: its folder, or a room of one of these."""
+    """The module of a file named relative to src/: its folder, or a room of master/ or demo/."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] in ("master", "demo") and len(parts) > 2 else parts[0]
 
@@ -112,7 +112,7 @@ def find_include_faults(name: str, header: str, is_quoted: bool, src: Path):
     if is_quoted and (src / header).is_file():
         yield may_include_own(name, header)
     elif is_quoted and (src / name).parent.joinpath(header).is_file():
-        # A handler is built without src/, as by its author.
+        # A handler is built without src/, as a user's handler is.
         if module_of(name) not in ("handlers", "demo/interests"):
             yield f'"{header}": say the path from src/ on'
     else:

@@ -21,7 +21,8 @@
 namespace ringmaster {
 namespace {
 
-// A line must be shorter than PIPE_BUF, 4096 bytes: a pipe with any room has that much.
+// A line must be shorter than PIPE_BUF, 4096 bytes: a pipe has that much room when poll(2) reports
+// it as writable.
 constexpr size_t kFieldBytesMax = 1000;
 
 struct Log {

@@ -2,8 +2,8 @@
 //
 // Distance: Damerau-Levenshtein (optimal string alignment): one insertion, deletion, replacement or
 //           swap of two neighbours costs 1.
-// Near:     at most max(2, length/3) of the word's length, and less than the whole word. If no word
-//           is that near: a word that begins with the given one ("timeout", "timeout_ms").
+// Near:     a distance of at most max(2, length/3), and less than the word's length. If no word is
+//           that near: a word that begins with the given one ("timeout", "timeout_ms").
 // Limits:   a word longer than EditDistance::kWordBytesMax has no nearest one.
 // Cost:     some 60 ns for each known word, and no allocation: clients may choose the word.
 #pragma once

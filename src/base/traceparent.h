@@ -11,8 +11,8 @@ namespace ringmaster {
 
 inline constexpr size_t kTraceparentBytes = 55;
 
-// Whether it is one of version 00, or of a later version with no more fields:
-// 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01. Any other is to be ignored:
+// Whether `text` is a traceparent of version 00, or of a later version without further fields:
+// 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01. Any other text is to be ignored:
 // https://www.w3.org/TR/trace-context/#traceparent-header
 bool is_traceparent(std::string_view text);
 
@@ -25,7 +25,7 @@ struct TraceContext {
   bool is_known() const { return (trace[0] | trace[1]) != 0; }
 };
 
-// Not is_known(): the text is no traceparent.
+// The result is not is_known() if the text is no traceparent.
 TraceContext parse_traceparent(std::string_view text);
 // In hexadecimal digits, as in a traceparent.
 std::string trace_id(const TraceContext& context);

@@ -1,8 +1,8 @@
 // Client: one connection of a load: sends requests in as few writes as possible, and reports
 // answers.
 //
-// An HTTP server may end a connection after every answer, or an idle one: the client then connects
-// anew for its next request.
+// An HTTP server may end a connection after every answer, or when it is idle: the client then
+// connects anew for its next request.
 //
 // Threads: one; only connect() blocks.
 #pragma once
@@ -36,8 +36,8 @@ class Client {
   // Whether flush() has left bytes that the socket did not take.
   bool is_blocked() const { return sent_ < output_.size(); }
 
-  // Reads all available bytes. Fails when a connection ends with requests unanswered, or when one
-  // that may pipeline ends.
+  // Reads all available bytes. Fails when a connection ends with requests unanswered, or when a
+  // connection that may pipeline ends.
   [[nodiscard]] Status receive(const Codec::OnAnswer& on_answer);
 
  private:

@@ -1,7 +1,7 @@
 // Codec: the client side of one protocol: writes requests, parses answers.
 //
-// Pure: no I/O. JSON values one a line (any number at once, answered in any order), or HTTP/1.1
-// POST, one at a time, on a connection while the server keeps it.
+// Pure: no I/O. The protocols are JSON values, one a line (any number at once, answered in any
+// order), and HTTP/1.1 POST, one request at a time on a connection, until the server ends it.
 #pragma once
 
 #include <cstdint>

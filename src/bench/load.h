@@ -1,8 +1,8 @@
 // run_load(): sends load to a server and measures the answers.
 //
-// Latency counts from the intended start of a request. In an open loop that is its scheduled
-// arrival, even if it is sent later. So the latencies of a stalled server include the delay of
-// requests that could not be sent.
+// Latency counts from the intended start of a request. In an open loop this start is the scheduled
+// arrival, even if the request is sent later. So the latencies of a stalled server include the
+// delay of requests that could not be sent.
 #pragma once
 
 #include <cstdint>
@@ -26,8 +26,8 @@ struct Report {
   Histogram latency;                   // of the results
   Histogram error_latency;
   double measured_s = 0;  // from the end of the warm-up to the last counted start or answer
-  double own_cpu_s = 0;   // CPU time of the load itself, for all requests
-  uint64_t all_sent = 0;  // with the warm-up's
+  double own_cpu_s = 0;   // CPU time of this process, for all requests
+  uint64_t all_sent = 0;  // with the requests of the warm-up
 };
 
 struct Progress {

@@ -23,10 +23,10 @@ struct Options {
   // Closed loop: this many requests at once, a new one as soon as one is answered.
   uint64_t concurrency = 1;
 
-  double warm_up_s = 1;    // requests that start then are sent but not counted
-  double duration_s = 10;  // requests that start then are counted
+  double warm_up_s = 1;    // requests that start in this time are sent but not counted
+  double duration_s = 10;  // requests that start in this time are counted
   double in_time_ms = 0;   // the longest latency that counts as in time; 0: any
-  double drain_s = 10;     // how long answers may take after that; then they are lost
+  double drain_s = 10;     // how long answers may come after duration_s; later ones are lost
 };
 
 }  // namespace ringmaster::bench

@@ -31,7 +31,7 @@ Result<std::unique_ptr<net::Channel>> connect(const Server& server, const Timeou
   }
 }
 
-// `received`: what has come and was not yet returned.
+// `received`: the bytes that have come and were not yet returned.
 Result<std::string> receive_line(net::Channel& channel, const std::string& address,
                                  std::string& received) {
   size_t searched = 0;

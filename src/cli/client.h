@@ -17,12 +17,12 @@ struct Server {
 
 struct Timeouts {
   uint64_t connect_ms = 0;   // connecting is tried again for so long; 0: it is tried once
-  uint64_t exchange_ms = 0;  // for each try, and all that follows
+  uint64_t exchange_ms = 0;  // from the beginning of a try to the answer
 };
 
 // Sends `request` and returns the first line of the answer, without its end. Fails (71), naming the
 // address, when no server is there, when the connection ends before an answer, and at a timeout;
-// 64: a file of `tls` is not what it should be.
+// 64: a file of `tls` cannot be used.
 Result<std::string> ask(const Server& server, const std::string& request, const Timeouts& timeouts);
 
 }  // namespace ringmaster::cli

@@ -1,4 +1,4 @@
-// The commands and their options as JSON: what man pages and completions are written from.
+// The commands and their options as JSON: scripts/options.py makes man pages and completions of it.
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@
 namespace ringmaster::cli {
 namespace {
 
-// Nothing: the error cannot be printed.
+// Returns nothing if the error cannot be printed.
 std::optional<int> print(const worker::ForegroundResult& result, uint64_t response_bytes) {
   if (result.code == 0) {
     std::fwrite(result.bytes.data(), 1, result.bytes.size(), stdout);

@@ -11,7 +11,7 @@ namespace ringmaster::cli {
 
 struct EndedReload {
   uint64_t number;
-  uint64_t generation;  // that serves since
+  uint64_t generation;  // the one that serves since then
   std::string failure;  // empty: it succeeded
 };
 

@@ -17,7 +17,7 @@
 namespace ringmaster::cli {
 namespace {
 
-// A method has a step for each, and one that runs the handler.
+// A method has one step for each input, and one step that runs the handler.
 constexpr size_t kInputsMax = master::kMaxSteps - 1;
 
 Result<std::pair<std::string, std::string>> read_input(const std::string& given) {
@@ -45,7 +45,8 @@ bool runs(const master::Step& step, size_t handler) {
   return run != nullptr && run->handler == handler;
 }
 
-// The first method that runs the handler, as the handler is told; its own name if there is none.
+// The method name that the handler is told: the first method that runs it. If no method does, the
+// handler's own name.
 std::string find_method(const master::Options& options, size_t handler) {
   for (const master::Method& method : options.methods) {
     for (const master::Step& step : method.steps) {
@@ -61,7 +62,7 @@ const std::string& name_of(const master::Step& step, const master::Options& opti
   return options.upstreams[std::get<master::FetchStep>(step).upstream].name;
 }
 
-// Fails for an input that no method brings the handler. A handler that no method runs may have any.
+// Fails for an input that no method gives the handler. If no method runs the handler, any will do.
 Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inputs,
                     const master::Options& options, size_t handler) {
   std::vector<std::string_view> known;

@@ -23,7 +23,7 @@ class Depth final : public Visitor {
   size_t depth_ = 0;
 };
 
-// Whether it can be a member's value in the file.
+// Whether `text` can be a member's value in the file.
 bool is_value(std::string_view text) {
   Depth depth;
   return !scan(text, depth) && depth.get() < kMaxDepth;
@@ -46,7 +46,7 @@ std::optional<std::string> unquoted(std::string_view json) {
   return std::string(document.GetString(), document.GetStringLength());
 }
 
-// Of what quote_bytes() has written.
+// The bytes that quote_bytes() has written as `json`. Nothing: it has not written this text.
 std::optional<std::string> bytes_of(std::string_view json) {
   const auto text = unquoted(json);
   if (!text) return std::nullopt;

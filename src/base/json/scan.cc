@@ -169,8 +169,8 @@ Fault read(Reader& reader, std::string_view source, size_t opened, size_t from, 
   return {};
 }
 
-// Where RapidJSON refuses the text, parses on from there, masked. To begin again would double the
-// time of a text with such a token at its end.
+// Where RapidJSON refuses a token, parses the rest of the text from there, masked. Beginning again
+// would double the time of a text with such a token at its end.
 Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
   Events events(text, visitor);
   visitor.restart();

@@ -36,7 +36,7 @@ struct Value {
 };
 
 // Gets all keys and values of a text, in order, down to depth_max(). Decoded strings are UTF-8,
-// except that a lone surrogate becomes three bytes that may not be.
+// except that a lone surrogate becomes three bytes that may be invalid UTF-8.
 class Visitor {
  public:
   virtual ~Visitor() = default;

@@ -76,7 +76,7 @@ class Feed {
   size_t at_ = 0;  // the end of the refused value
 };
 
-// Whether every value of this type is valid, whatever is in it. False: it may be.
+// Whether every value of this type is valid, whatever is in it. False: this is not known.
 bool accepts_all_of(const rapidjson::Value& schema, std::string_view type) {
   const auto is_type = [type](const rapidjson::Value& name) { return text_of(name) == type; };
   const auto accepts = [type](const rapidjson::Value& one) { return accepts_all_of(one, type); };
@@ -86,7 +86,7 @@ bool accepts_all_of(const rapidjson::Value& schema, std::string_view type) {
     if (keyword == "type" && value.IsString()) return is_type(value);
     if (keyword == "type") return std::any_of(value.Begin(), value.End(), is_type);
     if (keyword == "anyOf") return std::any_of(value.Begin(), value.End(), accepts);
-    // What says nothing of the elements or members either.
+    // These keywords accept all elements or members if their value is true or an empty schema.
     const bool is_of_parts = keyword == "items" || keyword == "additionalProperties";
     return is_of_parts && (value.IsTrue() || (value.IsObject() && value.ObjectEmpty()));
   });

@@ -1,11 +1,11 @@
 // Schema: a compiled JSON Schema that validates texts.
 //
-// The part of draft 7 in include/ringmaster/handler.h; compile() refuses the rest. RapidJSON
-// validates while it parses, without a tree of the text. RapidJSON knows draft 4, and trusts a
-// schema to be well-formed: schema_dialect.h translates.
+// A schema may use the part of draft 7 that include/ringmaster/handler.h lists; compile() refuses
+// the rest. RapidJSON validates while it parses, without a tree of the text. RapidJSON knows draft
+// 4, and trusts a schema to be well-formed: schema_dialect.h translates.
 //
 // Cost:    0.2 us for {"cpu_ms":30}, with bounds on it; 1.3 ns for each byte of a long string, and
-//          0.2 us for an object of two members. anyOf and the like take that once for each schema.
+//          0.2 us for an object of two members. anyOf and the like cost as much for each schema.
 // Memory:  keeps none between texts. A schema compiled before a fork is shared after it.
 // Limits:  a schema's nesting: kMaxDepth. A text's: see find_mismatch().
 #pragma once
@@ -38,8 +38,8 @@ class Schema {
 
   // Whether every text is valid.
   bool is_anything() const;
-  // The same of texts that begin with this character, as all objects and arrays do ('{', '['), and
-  // other values of some type. Such a text need not be read.
+  // Whether every text that begins with this character is valid: '{' stands for all objects, '['
+  // for all arrays. Such a text need not be read.
   bool accepts_each(char first) const;
 
   // REQUIRES: scan() accepts `text`, so its nesting is bounded. Lone surrogates and numbers beyond

@@ -229,7 +229,7 @@ Node Translator::properties(const Node& from, const std::string& at) {
     if (text_of(member.name).find('\0') != std::string_view::npos) {
       return refuse(member_at, "a property's name cannot have a NUL");
     }
-    // RapidJSON also reads this object as a schema, and fails on that keyword in it.
+    // RapidJSON also reads `from` as a schema, and fails on the keyword "dependencies" in it.
     if (text_of(member.name) == "dependencies") {
       return refuse(member_at, "a property of this name cannot have a schema");
     }

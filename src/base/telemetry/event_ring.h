@@ -1,7 +1,7 @@
 // EventRing: the newest events, each with a number of its own.
 //
-// Numbers count from 1. A reader keeps the number of the next event that it wants; when the ring
-// has gone on without it, from() tells it where the ring begins now.
+// Numbers count from 1. A reader keeps the number of the next event that it wants. If the ring has
+// overwritten that event, the oldest event that is left is first().
 // Pure; one thread. Memory: kCapacity records, 3 MiB.
 #pragma once
 
@@ -33,8 +33,8 @@ class EventRing {
   // REQUIRES: has(number).
   const Event& at(uint64_t number) const { return events_[number % kCapacity]; }
 
-  // The events of the request whose last event has this number, oldest first: those that are still
-  // there. Empty: not even that one is.
+  // The events that the ring still has of one request, oldest first. `last` is the number of the
+  // request's last event. Empty: the ring has none of them any more.
   std::vector<Event> story(uint64_t last) const {
     std::vector<Event> events;
     for (uint64_t number = last; number != 0 && has(number); number = at(number).previous)

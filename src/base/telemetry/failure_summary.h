@@ -1,9 +1,9 @@
-// FailureSummary: counts what goes wrong with requests, for at most one line of the log a second
-// for each method, reason and upstream.
+// FailureSummary: counts requests that were refused, failed or were cancelled, for at most one line
+// of the log a second for each method, reason and upstream.
 //
 // The first request that fails gives its line at once. Those that follow within a second are
 // counted, and give one line when the second is over.
-// Pure; one thread. Cost: of a request that is answered with a result, one addition.
+// Pure; one thread. Cost: one addition for a request that is answered with a result.
 // Memory: one entry for each method, reason and upstream that ever failed. Their names are all from
 // the configuration or from this program: no client and no handler can add one.
 #pragma once
@@ -22,10 +22,10 @@ class FailureSummary {
   static constexpr uint64_t kGapNs = 1'000'000'000;
 
   struct Line {
-    Event first;          // of those counted
-    NameId upstream = 0;  // that has failed; 0: none
+    Event first;          // the end of the first counted request
+    NameId upstream = 0;  // the upstream that has failed; 0: none
     uint64_t count = 0;
-    uint64_t of = 0;  // the method's requests that ended since the line before, or within a second
+    uint64_t of = 0;  // the method's requests that ended since the last line, or within a second
   };
 
   // A request has ended with this event. Returns the line that is due now.
@@ -36,13 +36,13 @@ class FailureSummary {
  private:
   struct Ended {
     uint64_t count = 0;          // all requests of the method
-    uint64_t second_ns = 0;      // when the second began that is counted now
-    uint64_t before_second = 0;  // `count` then
+    uint64_t second_ns = 0;      // the beginning of the second that is counted now
+    uint64_t before_second = 0;  // `count` at that time
   };
   struct Entry {
     Line line;
-    uint64_t next_ns = 0;       // no line before
-    uint64_t ended_before = 0;  // the method's, at the last line
+    uint64_t next_ns = 0;       // the earliest time of the next line
+    uint64_t ended_before = 0;  // the method's Ended::count at the last line
   };
 
   Ended& ended(NameId method);

@@ -1,7 +1,7 @@
 // Names: small numbers for texts, so that an event of fixed size can name a method or a client.
 //
-// Limits: `names_max` names of at most kNameBytesMax bytes; what comes after them is kOther, a
-// longer one is cut. A number is never given to another name: events of any age can be read.
+// Limits: `names_max` names of at most kNameBytesMax bytes. Further names are kOther, longer names
+// are cut. A number is never given to another name: events of any age can be read.
 #pragma once
 
 #include <cstdint>

@@ -3,8 +3,8 @@
 // Processes: the master only; there is one.
 // Cost:      an event is one store of 48 bytes and a few counts. It takes no clock: the caller has
 //            the time already.
-// Memory:    the ring, and kept requests: both bounded, see there. Clients beyond kClientsMax share
-//            the name "(other)".
+// Memory:    the ring, and kept requests: event_ring.h and kept_requests.h have their bounds.
+//            Clients beyond kClientsMax share the name "(other)".
 #pragma once
 
 #include <cstdint>
@@ -28,7 +28,7 @@ class Recorder {
   static constexpr uint32_t kClientsMax = 4096;
   static constexpr size_t kStacksMax = 64;
 
-  // Of methods, upstreams and reasons: all from the configuration or from this program.
+  // For names of methods, upstreams and reasons: all from the configuration or from this program.
   NameId name(std::string_view text) { return static_cast<NameId>(names_.id_of(text)); }
   uint32_t client(std::string_view text) { return clients_.id_of(text); }
   const Names& names() const { return names_; }

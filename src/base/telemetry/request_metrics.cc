@@ -20,7 +20,7 @@ bool has_been(const Event& event, EventKind kind, const EventRing& ring) {
   return false;
 }
 
-// Of this program: see rpc/errors.h. A handler may answer with these, too.
+// Whether this program has such codes: see rpc/errors.h. A handler may answer with them, too.
 bool is_own_code(int32_t code) {
   return code >= -32899 && code <= -32000;
 }

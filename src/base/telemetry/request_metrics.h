@@ -1,7 +1,7 @@
 // RequestMetrics: the sums of all events, for /metrics, the status page and `ringmaster top`.
 //
 // Pure; one thread. All sums only grow. Memory: some kilobytes for each method, and for each method
-// and upstream. A handler may choose any codes: beyond kErrorsMax, those that are not this
+// and upstream. A handler may choose any codes: beyond kErrorsMax, codes that are not this
 // program's are counted under the code 0 and the reason Names::kOther.
 #pragma once
 
@@ -32,12 +32,12 @@ class RequestMetrics {
   struct Method {
     uint64_t ok = 0;                                        // answered with a result
     std::map<std::pair<int32_t, NameId>, uint64_t> errors;  // by code and reason
-    uint64_t abandoned = 0;                                 // whose clients were gone
+    uint64_t abandoned = 0;                                 // requests whose clients were gone
     uint64_t admitted = 0;
     uint64_t offered_ns = 0;  // the run time of all requests, refused ones included
     uint64_t lost = 0;        // attempts whose worker died
     std::array<uint64_t, kStages> deadline_misses{};
-    LatencyHistogram total;  // of what was answered with a result
+    LatencyHistogram total;  // of requests that were answered with a result
     LatencyHistogram queue;
     LatencyHistogram run;
     std::map<NameId, Fetches> fetches;  // by upstream

@@ -1,5 +1,5 @@
 // The ids of traces and spans: functions of the request's number, so that nobody has to keep them.
-// Those of another process differ.
+// Another process has other ids.
 #pragma once
 
 #include <cstddef>
@@ -9,11 +9,11 @@
 
 namespace ringmaster::telemetry {
 
-// Of the whole request.
+// The span of the whole request.
 uint64_t request_span(uint64_t request);
-// Of the fetch of this step.
+// The span of this step's fetch.
 uint64_t fetch_span(uint64_t request, size_t step);
-// Of the stage that this event of the request has ended.
+// The span of the stage that this event of the request has ended.
 uint64_t stage_span(uint64_t request, size_t event);
 // A new trace, for a request that came with none.
 TraceContext new_trace(uint64_t request);

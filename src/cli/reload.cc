@@ -35,7 +35,7 @@ Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& 
   Result<ReloadStatus> status = ask_reload_status(address);
   if (!status && !line.config.empty()) {
     return fail(status.error().exit_code,
-                fmt::format("{}; a server whose file changes [listen] status is named by --pid",
+                fmt::format("{}; if the file changes [listen] status, name the server with --pid",
                             status.error().message));
   }
   if (!status) return status;

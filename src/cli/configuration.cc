@@ -48,7 +48,7 @@ Result<std::string> find_server(const CommandLine& line, std::string_view comman
   }
   if (address.ends_with(":0") && !net::is_unix(address)) {
     return fail(ExitCode::kUsage, fmt::format("{}: {} lets the system choose the port; "
-                                              "name the one that the server logged with --to",
+                                              "use --to with the address that the server logged",
                                               command, address));
   }
   return address;

@@ -13,7 +13,7 @@
 namespace ringmaster::cli {
 namespace {
 
-// The program gets the system's signals as they are by default: the master ignores some.
+// The program starts with the default action for each signal: the master ignores some signals.
 int spawn(std::vector<std::string>& arguments, int output, pid_t& pid) {
   std::vector<char*> argv;
   for (std::string& argument : arguments)

@@ -51,7 +51,7 @@ Result<std::string> find_status_port(const CommandLine& line, std::string_view c
     if (fault) return fail(ExitCode::kUsage, fmt::format("{}: --to: {}", command, *fault));
     return line.to;
   }
-  config::Loaded loaded;  // the default address
+  config::Loaded loaded;  // has the default address
   if (!line.config.empty()) loaded = config::load(line.config);
   if (!loaded.problems.empty()) {
     print_problems(stderr, loaded.problems);
@@ -61,7 +61,7 @@ Result<std::string> find_status_port(const CommandLine& line, std::string_view c
   }
   const std::string& address = loaded.options.listen_status;
   const Status named =
-      check_status_port(line, address, "name the one that the server logged with --to");
+      check_status_port(line, address, "use --to with the address that the server logged");
   if (!named) return tl::unexpected(named.error());
   return address;
 }
@@ -72,7 +72,7 @@ Result<std::string> get_page(const std::string& address, std::string_view path) 
       fmt::format("GET {} HTTP/1.1\r\nHost: ringmaster\r\nConnection: close\r\n\r\n", path));
   if (!answer) return answer;
   const size_t head_end = answer->find("\r\n\r\n");
-  const bool is_whole = answer->ends_with('\n');  // the only line end of a page of JSON
+  const bool is_whole = answer->ends_with('\n');  // a page of JSON has one newline: its last byte
   if (answer->starts_with("HTTP/1.1 200 ") && head_end != std::string::npos && is_whole) {
     return answer->substr(head_end + 4);
   }

@@ -16,7 +16,7 @@ namespace ringmaster::cli {
 Result<std::string> find_status_port(const CommandLine& line, std::string_view command);
 
 // Fails (71) if clients cannot know the address: it is empty, or lets the system choose the port.
-// `hint`: what to do then.
+// `hint`: what the user can do then.
 Status check_status_port(const CommandLine& line, const std::string& address,
                          std::string_view hint);
 

@@ -7,7 +7,7 @@
 namespace ringmaster::cli {
 namespace {
 
-// No method's timeout may be longer.
+// The longest timeout that a method may have.
 constexpr uint64_t kTimeoutMs = config::kHourMs;
 
 }  // namespace

@@ -12,9 +12,9 @@ namespace ringmaster::cli {
 // and for each request as a method can have, whatever the configuration says.
 void allow_stepping(master::Options& options);
 
-// Sets the terminal's mode at its end as it was: a debugger edits lines in another one, which a
-// killed worker does not set back. From the background the mode is left alone: it is that of
-// another program.
+// The destructor restores the terminal's mode: a debugger edits lines in another mode, and does not
+// restore the mode when the worker is killed. In the background the destructor leaves the mode
+// alone: another program has the terminal.
 class TerminalMode {
  public:
   TerminalMode();

@@ -10,7 +10,7 @@
 namespace ringmaster::cli {
 namespace {
 
-// The second screen, so that the first one is there again at the end; without a cursor.
+// kBegin shows the alternate screen and hides the cursor; kEnd shows the first screen again.
 constexpr std::string_view kBegin = "\x1b[?1049h\x1b[?25l";
 constexpr std::string_view kEnd = "\x1b[?25h\x1b[?1049l";
 constexpr std::string_view kTop = "\x1b[H";
@@ -20,14 +20,14 @@ constexpr std::string_view kClearLine = "\x1b[K";
 constexpr std::string_view kClearBelow = "\x1b[J";
 constexpr int kEnding[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
-// For the signal handlers, too.
+// The signal handlers use these, too.
 termios g_before;
 volatile sig_atomic_t g_was_resized = 0;
 
 void write_all(std::string_view bytes) {
   while (!bytes.empty()) {
     const ssize_t written = ::write(STDOUT_FILENO, bytes.data(), bytes.size());
-    if (written < 0 && errno != EINTR) return;  // the terminal is gone: wait() finds it
+    if (written < 0 && errno != EINTR) return;  // the terminal is gone: wait() reports its end
     if (written > 0) bytes.remove_prefix(static_cast<size_t>(written));
   }
 }
@@ -37,7 +37,7 @@ void give_back() {
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &g_before);
 }
 
-void on_ending(int signal) {  // the handler is called once: raise() ends the process
+void on_ending(int signal) {  // with SA_RESETHAND: raise() ends the process
   give_back();
   ::raise(signal);
 }

@@ -1,7 +1,7 @@
 // Terminal: the screen of a command that draws it anew again and again.
 //
-// The destructor gives the terminal back as it was, and so does a signal that ends the process. One
-// exists at a time. Ctrl-Z does nothing: the screen would be left as it is.
+// The destructor restores the terminal, and so does a signal that ends the process. At most one
+// Terminal exists at a time. Ctrl-Z does nothing: a stop would not restore the terminal.
 #pragma once
 
 #include <csignal>

@@ -79,7 +79,7 @@ Result<int> show_samples(const CommandLine& line, const std::string& address) {
     if (show(terminal, before, *now, fault) || is_last(line, samples)) return 0;
     Result<Sample> next = take_sample(address);
     fault = next ? "" : "NO ANSWER: " + next.error().message;
-    if (!next) continue;  // what is shown is the last that the server has said
+    if (!next) continue;  // keeps showing the last sample
     before = std::move(*now);
     now = std::move(next);
   }

@@ -10,7 +10,7 @@ namespace {
 
 using rapidjson::Value;
 
-// A server of another version may lack a member: then it is 0 or empty.
+// The page of a server of another version may lack a member, which then counts as 0 or empty.
 const Value& member(const Value& object, const char* name) {
   static const Value kNone;
   if (!object.IsObject()) return kNone;

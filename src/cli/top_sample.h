@@ -72,7 +72,7 @@ struct Sample {
   std::vector<UpstreamSample> upstreams;
 };
 
-// Empty: `page` is not what /status.json says. Texts have no control characters.
+// Empty: `page` is not a page of /status.json. Texts have no control characters.
 std::optional<Sample> parse_sample(std::string_view page);
 
 }  // namespace ringmaster::cli

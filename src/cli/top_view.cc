@@ -154,7 +154,8 @@ Table Difference::workers() const {
     WorkerSample before;
     for (const WorkerSample& one : before_.workers)
       if (one.slot == worker.slot) before = one;
-    // The server adds a run at its end; the one under way counts as far as it is in this second.
+    // The server adds a run to busy_s when the run ends; of a run under way, the part since the
+    // sample before counts.
     const double under_way =
         worker.method.empty() ? 0 : std::min(worker.busy_for_ms / 1000, seconds_);
     const double ended = std::max(worker.busy_s - before.busy_s, 0.0);
@@ -225,7 +226,7 @@ double quantile_ms(const Counts& counts, const std::vector<double>& bounds_ms, d
     }
     below += here;
   }
-  return bounds_ms.back();  // in the last bucket, which has no end
+  return bounds_ms.back();  // the rank is in the last bucket, which has no upper end
 }
 
 std::vector<ViewLine> view(const Sample& before, const Sample& now, const ViewSize& size) {

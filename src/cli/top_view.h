@@ -18,8 +18,8 @@ struct ViewSize {
   size_t rows = SIZE_MAX;
 };
 
-// What has happened from `before` to `now`; a `before` of another process, or none: since the
-// server's start. A part of the view that has no place is cut, and says how many lines it lacks.
+// The changes from `before` to `now`. If `before` is empty or of another server process: since the
+// server's start. A table that does not fit is cut, and says how many rows it lacks.
 std::vector<ViewLine> view(const Sample& before, const Sample& now, const ViewSize& size);
 
 // The quantile (0 to 1) of what was counted, interpolated in its bucket, as Prometheus does. 0: no

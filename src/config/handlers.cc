@@ -106,7 +106,7 @@ ipc::HandlerSpec read_handler(Problems& problems, const std::string& name, const
   if (python && library) problems.add(*python, "expected either library or python, found both");
   if (venv && !python) problems.add(*venv, "belongs to a handler with the key python");
   if (python && !venv) spec.options.emplace_back("venv", "");
-  // The default library is the handler's name.
+  // The default library: the handler's name, or kPython for a handler in Python.
   Value implied;
   implied.kind = Kind::kString;
   implied.text = python ? kPython : name;

@@ -12,7 +12,8 @@ enum class Type {
   kMs,
   kBytes,        // an integer, or a string such as "64MiB"
   kCountOrAuto,  // "auto" is kept as 0
-  // Below: not a number, read by the section's own code. schema.cc says what each looks like.
+  // The types below are not numbers; the section's own code reads them. forms.cc says what each
+  // looks like.
   kText,
   kAddress,
   kAddresses,
@@ -48,10 +49,10 @@ struct Key {
   Type type;
   uint64_t min = 0;
   uint64_t max = 0;
-  uint64_t T::*member = nullptr;  // of a number
+  uint64_t T::*member = nullptr;  // if the key is a number
 };
 
-// [limits], or any number of [upstreams.NAME].
+// One table, such as [limits], or any number of tables, such as [upstreams.NAME].
 struct Section {
   std::string_view name;
   std::string_view meaning;

@@ -19,8 +19,8 @@ size_t line_of(const Value& root, std::initializer_list<std::string_view> path) 
   return at == nullptr ? 0 : at->line;
 }
 
-// A connection holds an incoming request and an outgoing answer. If the largest of either exceeded
-// the limit, the server would close the connection each time.
+// A connection may hold an incoming request and an outgoing answer at once. If the largest request
+// and the largest answer together exceeded the limit, the server would close the connection.
 void check_connection_memory(Problems& problems, const Value& root, const Limits& limits) {
   const uint64_t needed = limits.request_bytes + limits.response_bytes;
   if (limits.connection_memory_bytes >= needed) return;
@@ -61,7 +61,7 @@ Need need_of(const Value& root, const Options& options, const Method& method) {
   return need;
 }
 
-// Else requests above some size would be refused as retryable each time, and only in production.
+// Without this check the server would start, and refuse each request above some size as retryable.
 void check_payload_memory(Problems& problems, const Value& root, const Options& options) {
   const auto bytes_max = [&options](const Method& method) {
     return master::payload_bytes_max(options, method);
@@ -77,7 +77,7 @@ void check_payload_memory(Problems& problems, const Value& root, const Options& 
   if (needed <= usable) return;
   const Need need = need_of(root, options, *most);
   const size_t line = line_of(root, {"limits", "payload_memory_bytes"});
-  // The bytes left for params, if request_bytes were lowered.
+  // The bytes needed besides the request; a lower request_bytes may take the rest.
   const uint64_t others =
       needed - ipc::PayloadStore::block_bytes(limits.request_bytes) + ipc::kReadablePadding;
   const std::string instead = usable >= others + kKiB

@@ -71,7 +71,7 @@ struct Fair {
   std::map<std::string, double> weights;  // by client; of the others: 1
 };
 
-// Limits of the crash store, for crashed jobs and as much for slow ones: see crash_store.h.
+// Limits of the crash store, each for crashed jobs and once more for slow ones: see crash_store.h.
 struct Crashes {
   std::string folder;  // empty: nothing is kept
   uint64_t count = 100;
@@ -90,8 +90,8 @@ struct Telemetry {
 
 // What `ringmaster dev` asks of the master: see development.h.
 struct Development {
-  std::string file;                // a save of it is a reload; empty: not in development
-  std::vector<std::string> calls;  // what follows `ringmaster call`, for each method
+  std::string file;                // each save of this file is a reload; empty: not in development
+  std::vector<std::string> calls;  // the arguments of `ringmaster call` for each method
 };
 
 struct Options {
@@ -126,7 +126,7 @@ struct Options {
   Development development;
 };
 
-// The name of the step's upstream or handler: under it, later steps get its output.
+// The name of the step's upstream or handler. Later steps get the step's output under this name.
 inline const std::string& name_of(const Options& options, const Step& step) {
   const auto* fetch = std::get_if<FetchStep>(&step);
   return fetch != nullptr ? options.upstreams[fetch->upstream].name

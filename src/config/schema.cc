@@ -32,7 +32,7 @@ Value all_defaults() {
   return std::move(*parsed);
 }
 
-// The table of a section in it; nullptr: the section describes a step.
+// The section's table in `defaults`, or its table NAME if the section is named.
 const Value* find_table(const Value& defaults, const Section& section) {
   const Value* const table = find(defaults, section.name);
   return table != nullptr && section.is_named ? find(*table, kName) : table;

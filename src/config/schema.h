@@ -6,8 +6,8 @@
 
 namespace ringmaster::config {
 
-// Draft 07, in one line. Of each key: `title` says which values it may have, `description` what it
-// means, `default` its value where a file does not set it.
+// Draft 07, in one line. For each key, `title` names the allowed values, `description` the meaning,
+// and `default` the value if the file does not set the key.
 //
 // Only load() knows the rest: the range of a size that is a string ("64MiB"), whether a file
 // exists, and rules that concern several keys.

@@ -12,8 +12,8 @@ namespace ringmaster::config {
 // In listen.cc.
 void read_listen(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
-// In workers.cc. find_worker_user(): after all sections were read; as root it looks up the workers'
-// user, also the default.
+// In workers.cc. Call find_worker_user() after all sections were read: if root starts the server,
+// it looks up the workers' user, also the default one.
 void read_workers(Problems& problems, const Entry& section, Options& options);
 void find_worker_user(Problems& problems, const Value& root, Options& options);
 
@@ -33,7 +33,7 @@ void read_fair(Problems& problems, const Entry& section, Options& options);
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);
 
-// In memory.cc. After all sections were read.
+// In memory.cc. Call it after all sections were read.
 void check_memory(Problems& problems, const Value& root, const Options& options);
 
 // Reads the tables [SECTION.NAME] of a section; any other value is a problem.

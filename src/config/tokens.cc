@@ -41,13 +41,13 @@ std::string fault_in(const Line& line) {
   if (token.size() < kTokenBytesMin || token.size() > kTokenBytesMax || !is_visible(token)) {
     return fmt::format("expected a token of {} to {} visible ASCII characters, found {}{}",
                        kTokenBytesMin, kTokenBytesMax, token.size(),
-                       is_visible(token) ? "" : ", some of them not");
+                       is_visible(token) ? "" : ", some not visible");
   }
   if (line.name.size() > kNameBytesMax || !is_visible(line.name)) {
     return fmt::format(
         "expected a name of at most {} visible ASCII characters before the token, "
         "found {}{}",
-        kNameBytesMax, line.name.size(), is_visible(line.name) ? "" : ", some of them not");
+        kNameBytesMax, line.name.size(), is_visible(line.name) ? "" : ", some not visible");
   }
   // Names are logged, so a line "TOKEN NAME" must be refused.
   if (line.name.size() >= token.size()) {
@@ -65,7 +65,7 @@ tl::expected<std::vector<Line>, std::string> read_lines(const std::string& path)
   std::vector<Line> tokens;
   std::istringstream lines(*text);
   std::string line;
-  size_t first_too_many = 0;  // its line
+  size_t first_too_many = 0;  // the line of the first token beyond kTokensMax
   for (size_t number = 1; std::getline(lines, line); ++number) {
     const std::string_view trimmed = trim(line);
     if (trimmed.empty() || trimmed.front() == '#') continue;

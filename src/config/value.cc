@@ -79,8 +79,8 @@ Value from_node(const toml::node& node, size_t line) {
   return value;
 }
 
-// The most dots in a key: the library has no limit, and its recursion, and ours, would exhaust the
-// stack.
+// The most dots in a key. The library has no limit; with more dots its recursion, or that of
+// from_node(), could exhaust the stack.
 constexpr size_t kKeyDotsMax = 1000;
 
 std::optional<SyntaxFault> find_endless_key(std::string_view text) {

@@ -44,7 +44,7 @@ inline constexpr uint16_t kNext[kCategoryCount][kCategoryCount] = {
 };
 // clang-format on
 
-// `share` of the sequences have more pages than the entry before, up to pages_max.
+// Of kLengthSum sequences, `share` have more pages than the entry before, and at most pages_max.
 struct LengthRange {
   uint16_t pages_max;
   uint32_t share;

@@ -105,7 +105,7 @@ Status check(const std::string& distribution, Options& options) {
   for (double rate : options.fates.rates) {
     sum += rate;
   }
-  // Also true of a NaN, which CLI11's ranges let pass. Sums such as 0.1 + 0.2 + 0.7 round above 1.
+  // Refuses a NaN, too: CLI11's ranges let it pass. Sums such as 0.1 + 0.2 + 0.7 round above 1.
   if (!(sum <= 1 + 1e-9)) {
     return fail(ExitCode::kUsage,
                 fmt::format("expected fault rates that sum to at most 1, found {}", sum));

@@ -9,7 +9,7 @@
 namespace ringmaster::feature_service {
 namespace {
 
-// One descriptor a connection: the usual soft limit of 1024 is not enough.
+// Each connection takes a descriptor: the usual soft limit of 1024 is not enough.
 void raise_descriptor_limit() {
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;

@@ -33,7 +33,7 @@ tl::expected<int64_t, std::string> user_id_of(std::string_view body) {
   const auto member = document.FindMember("user_id");
   if (member == document.MemberEnd()) return expected("no user_id");
   if (member->value.IsInt64()) return member->value.GetInt64();
-  if (member->value.IsUint64()) return std::numeric_limits<int64_t>::max();  // unknown as well
+  if (member->value.IsUint64()) return std::numeric_limits<int64_t>::max();  // no user has it
   return expected("a user_id that is no 64-bit integer");
 }
 
@@ -62,7 +62,7 @@ Answer Service::answer(const rpc::HttpReader& request) {
 
 Answer Service::features_of(int64_t user_id, Fate fate) {
   Answer answer;
-  const auto id = static_cast<uint64_t>(user_id);  // a negative one is larger than any user's
+  const auto id = static_cast<uint64_t>(user_id);  // a negative id becomes larger than any user's
   if (fate.fault == Fault::kFail) {
     answer = error_answer(500, "a fault that was asked for");
   } else if (fate.fault == Fault::kGarbage) {

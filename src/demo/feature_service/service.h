@@ -1,6 +1,6 @@
 // Service: makes the answer to a request. No sockets, no time.
 //
-//   POST /features {"user_id": 42}   200, 404 for an unknown user, 400 for a body without one
+//   POST /features {"user_id": 42}   200, 404 for an unknown user, 400 for a body without user_id
 //   anything else of /features       405
 //   any other path                   404
 //

@@ -37,7 +37,7 @@ Session::Session(uv_loop_t* loop, net::Stream stream, Service& service, uint64_t
 }
 
 bool Session::on_head(const rpc::HttpReader& head) {
-  // A hint: a client that does not get it sends its body anyway, after a second or so.
+  // Optional: a client that gets no 100 Continue sends its body anyway, after a second or so.
   if (phase_ == Phase::kIdle && head.expects_continue()) {
     connection_.output() += rpc::kHttpContinue;
     start_timer(0);
@@ -133,7 +133,7 @@ void Session::send_head() {
                  "HTTP/1.{} {} {}\r\nServer: feature_service\r\nContent-Type: application/json\r\n",
                  reply_.is_http_1_0 ? 0 : 1, answer.status, reason_of(answer.status));
   if (answer.status == 405) fmt::format_to(out, "Allow: POST\r\n");
-  if (reply_.keep_alive == reply_.is_http_1_0) {  // else that is the version's default
+  if (reply_.keep_alive == reply_.is_http_1_0) {  // not the default of the HTTP version
     fmt::format_to(out, "Connection: {}\r\n", reply_.keep_alive ? "keep-alive" : "close");
   }
   if (is_chunked_) fmt::format_to(out, "Transfer-Encoding: chunked\r\n");

@@ -16,7 +16,7 @@
 
 namespace ringmaster::feature_service {
 
-inline constexpr uint64_t kChainUserMax = 1'000'000;  // without a file there are users 1 to this
+inline constexpr uint64_t kChainUserMax = 1'000'000;  // without a file: the last user's id
 
 struct Event {
   uint8_t category;  // index into kCategories
@@ -26,7 +26,7 @@ struct Event {
 // One user's events, oldest first. Value type; must not outlive its Users.
 class Events {
  public:
-  // Nothing: there are no more events.
+  // Returns nothing after the last event.
   std::optional<Event> next();
 
  private:
@@ -46,7 +46,7 @@ class Users {
   Users() = default;  // drawn from the chain
   explicit Users(Sessions sessions) : sessions_(std::move(sessions)) {}
 
-  // User ids are 1 to this.
+  // User ids are 1 to count().
   uint64_t count() const { return sessions_ ? sessions_->count() : kChainUserMax; }
 
   // Nothing for an unknown user. With `event_count` every user has that many events: a session is

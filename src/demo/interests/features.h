@@ -8,13 +8,13 @@
 //   17..33     17  how many events back category i was last seen, the newest event being 1;
 //                  at most kNeverSeen, and kNeverSeen where it was not seen at all
 //   34..50     17  how many events of category i came directly after one of category now
-//   51..55      5  the five newest events, newest first: category + 1; 0 where there are less
+//   51..55      5  the five newest events, newest first: category + 1; 0 where there are fewer
 //   56          1  n
 //   57          1  the length of the run of category now at the end of the history
 //   58          1  how many events are of another category than the one before
 //   59          1  how many categories were seen
 //
-// For n = 0 all are 0, but the 17 of recency, which are kNeverSeen. Times (`ts`) are not features.
+// For n = 0 all are 0 except 17..33, which are kNeverSeen. Times (`ts`) are not features.
 // interests.py and scripts/train_interests.py compute the same: change all three together. A model
 // belongs to one definition; the handler refuses a model with another number of features.
 #pragma once

@@ -6,9 +6,9 @@
 // The user comes from the body that the step before fetched (input 0; further inputs are ignored)
 // or, without a step before, from the params. The result repeats the user_id.
 // Result:  all 17 categories, the likeliest first, those of equal score in the order of
-//          categories.h. A score is the probability that the next page is of that category; they
-//          sum to 1. Read as a float32, it is exactly the model's output.
-// No events: the result is the users' first pages, for which the model was trained, too.
+//          categories.h. A score is the probability that the next page is of that category; all
+//          scores sum to 1. A score read as a float32 is exactly the model's output.
+// No events: the scores are those of a user's first page. The model was trained for these, too.
 // Errors:  faults that read_user() finds: RM_UPSTREAM_FAILED for a body, RM_INVALID_PARAMS for
 //          params.
 // Options: model: the path of a .ubj file, see conf/models/README.md. Required.

@@ -21,8 +21,8 @@ class Model {
   // model, or is a model for other features or classes.
   explicit Model(const std::string& path);
 
-  // The probability of each category, kCategoryCount for each row; they sum to 1. Valid until the
-  // next call. Takes some microseconds, and some tens for each row.
+  // The probability of each category, kCategoryCount for each row; those of a row sum to 1. Valid
+  // until the next call. Takes some microseconds, and some tens for each row.
   std::span<const float> predict(std::span<const Features> rows) const;
 
  private:

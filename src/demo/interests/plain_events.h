@@ -20,13 +20,13 @@ namespace ringmaster::interests {
 
 class PlainEvents {
  public:
-  // An event of that kind has at most 54 bytes, and a look at 16 of them stays within these.
+  // An event in this form has at most 54 bytes; no read of next() goes beyond 64.
   static constexpr ptrdiff_t kBytesMax = 64;
 
   PlainEvents(const char* at, const char* end) : at_(at), end_(end) {}
 
-  // Reads the event here and returns its category. kNoCategory: it has another form, or less than
-  // kBytesMax of the text are left; then at() does not move.
+  // Reads the event at at() and returns its category. kNoCategory: the text has another form, or
+  // fewer than kBytesMax bytes are left; then at() does not move.
   uint8_t next() {
     if (end_ - at_ < kBytesMax) return kNoCategory;
     const char* at = at_;
@@ -50,7 +50,7 @@ class PlainEvents {
   const char* at() const { return at_; }
 
  private:
-  // Whether the next eight bytes are digits: 0x30 to 0x39, below 0x40 also with 6 added.
+  // Whether the next eight bytes are digits, 0x30 to 0x39: a digit plus 6 is still below 0x40.
   static bool are_digits(const char* at) {
     uint64_t bytes;
     std::memcpy(&bytes, at, sizeof bytes);

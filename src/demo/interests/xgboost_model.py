@@ -19,7 +19,7 @@ class CModel:
     """The trees live as long as the process."""
 
     def __init__(self, path: str, feature_count: int, class_count: int):
-        # With the symbols of libgomp, where XGBoost was built with it.
+        # Also finds the symbols of libgomp if XGBoost was built with it.
         self._library = CDLL("libxgboost.so.0")
         self._library.XGBGetLastError.restype = c_char_p
         self._feature_count, self._class_count = feature_count, class_count
@@ -35,7 +35,7 @@ class CModel:
         except RuntimeError as fault:
             raise ValueError(f"model {path}: {fault}") from None
         self._call("XGBoosterSetParam", self._booster, b"nthread", b"1")
-        self._call("XGProxyDMatrixCreate", byref(self._matrix))  # else one for each prediction
+        self._call("XGProxyDMatrixCreate", byref(self._matrix))  # else each prediction makes one
         self._call("XGBoosterGetNumFeature", self._booster, byref(found))
         if found.value != feature_count:
             raise ValueError(f"model {path}: expected {feature_count} features, "

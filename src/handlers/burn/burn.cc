@@ -62,8 +62,8 @@ int64_t thread_cpu_ns() {
 
 void use_cpu(double cpu_ms) {
   const int64_t end_ns = thread_cpu_ns() + std::llround(cpu_ms * 1e6);
-  // To read that clock is a system call: some microseconds of work between two reads make the time
-  // pass in user space, as a model's would.
+  // Reading this clock is a system call. Some microseconds of work between two reads make most of
+  // the time pass in user space, as in a model.
   volatile uint32_t sink = 1;
   while (thread_cpu_ns() < end_ns) {
     uint32_t state = sink;

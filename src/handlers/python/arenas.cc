@@ -8,7 +8,7 @@ namespace {
 PyObjectArenaAllocator system_allocator;
 void* kept[kKeptMax];
 size_t kept_count = 0;
-size_t kept_bytes = 0;  // the size of each: Python has one for all
+size_t kept_bytes = 0;  // the size of each: all of Python's arenas have the same size
 
 void* allocate(void*, size_t size) {
   if (kept_count > 0 && size == kept_bytes) return kept[--kept_count];

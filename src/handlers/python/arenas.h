@@ -1,8 +1,8 @@
 // Arenas: keeps some of the memory that Python's objects leave, for the next job.
 //
-// Python gives an arena, of 1 MiB, back to the system once no object is in it. So the objects of
-// each large job lay on new pages, which cost several times what it takes to make the objects.
-// Processes: the workers. What the fork server kept, all of them would have.
+// Python gives an arena (1 MiB) back to the system once no object is in it. Without this, the
+// objects of each large job would lie on new pages, which cost several times what the objects cost.
+// Processes: the workers only: each worker would inherit the arenas that the fork server keeps.
 // Limits:    kKeptMax arenas.
 #pragma once
 
@@ -12,7 +12,7 @@ namespace ringmaster::python {
 
 inline constexpr size_t kKeptMax = 16;
 
-// From now on, also those that are in use by then.
+// Keeps arenas that are released from now on, also arenas that are in use now.
 void keep_arenas();
 
 }  // namespace ringmaster::python

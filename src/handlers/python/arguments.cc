@@ -12,7 +12,7 @@ std::string_view view_of(const rm_bytes& bytes) {
   return {bytes.data, bytes.size};
 }
 
-// False, with the answer.
+// Sets the answer and returns false.
 bool fail(Answer& answer, int32_t code, std::string text) {
   answer = {code, std::move(text)};
   return false;
@@ -98,7 +98,7 @@ bool Signature::bind_params(std::string_view params, PyObject* arguments, Answer
 
 bool Signature::bind_member(JsonReader& reader, PyObject* key, const Parameter* parameter,
                             PyObject* arguments) const {
-  // _meta is the server's, in every request.
+  // Any request may have _meta, which is for the server.
   const bool is_wanted =
       parameter != nullptr || (takes_rest_ && PyUnicode_CompareWithASCIIString(key, "_meta") != 0);
   if (!is_wanted) return reader.skip(), true;
@@ -137,7 +137,7 @@ bool Signature::complete(const rm_job& job, PyObject* arguments, Answer& answer)
     if (built && PyDict_SetItem(arguments, parameter.key.get(), built.get()) == 0) continue;
     const bool is_fetched = is_input(job, parameter.name);
     const int32_t refused = is_fetched ? RM_UPSTREAM_FAILED : RM_INVALID_PARAMS;
-    // Others, such as an interrupt, are not about the value.
+    // Other exceptions, such as an interrupt, do not concern the value.
     const bool is_refused = PyErr_ExceptionMatches(PyExc_Exception) != 0;
     return fail(answer, is_refused ? refused : RM_HANDLER_FAILED,
                 (is_fetched ? "" : "params/") + parameter.name + ": " + take_exception_text());

@@ -1,8 +1,8 @@
 // Signature: the parameters of a handler's function, and how a job fills them.
 //
-// By name: from the members of params, or by position from an array. An input, the output of a step
-// before, fills the parameter of its name, whatever params have. What no parameter asks for is not
-// made a Python object.
+// Members of params fill the parameters by name, an array fills them by position. An input (the
+// output of a step before) fills the parameter of its name, whatever params have. A value that no
+// parameter asks for is not made a Python object.
 #pragma once
 
 #include <cstdint>

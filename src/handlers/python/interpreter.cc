@@ -9,7 +9,7 @@
 #include "handlers/python/current_job.h"
 #include "handlers/python/exception.h"
 
-// Of CPython; in none of its headers. Writes the stack, and may be called in a signal handler.
+// A function of CPython that no header of it declares. Writes the stack, also in a signal handler.
 extern "C" void _Py_DumpTraceback(int fd, PyThreadState* thread);
 
 namespace ringmaster::python {
@@ -76,7 +76,7 @@ PyStatus initialize(const std::string& program) {
   return status;
 }
 
-// Imports the package `ringmaster`, which lies in a folder beside this library, of its name.
+// Imports the package `ringmaster` from the folder beside this library that has the library's name.
 bool import_host() {
   std::string folder = library_of(reinterpret_cast<const void*>(&start_interpreter));
   folder.resize(folder.size() - std::string_view(".so").size());
@@ -107,7 +107,7 @@ std::optional<std::string> start_interpreter(const std::string& venv) {
   }
   main_thread = PyThreadState_Get();
   started_venv = venv;
-  // The handler of SIGINT is for interrupt() alone: what the system does with it stays as it is.
+  // Python's handler of SIGINT serves interrupt() alone: the process keeps its action for SIGINT.
   struct sigaction disposition {};
   ::sigaction(SIGINT, nullptr, &disposition);
   const bool is_imported = import_host();

@@ -1,9 +1,9 @@
 // The interpreter: one for the process, whatever the number of handlers.
 //
-// Processes: started by the fork server; the workers go on with it.
+// Processes: the fork server starts it; the workers inherit it.
 // Threads:   the thread that starts it holds the GIL for ever, also in each worker.
 // Isolation: the environment's PYTHON... variables, the user's site-packages and the working folder
-//            have no say. It writes no bytecode files, and handles no signal of the system.
+//            have no effect. It writes no bytecode files, and handles no signal of the system.
 #pragma once
 
 #include <optional>
@@ -13,8 +13,8 @@
 
 namespace ringmaster::python {
 
-// Starts it, unless that was done before, with the packages of a virtual environment (empty: those
-// of the system). Returns why it cannot. All handlers must ask for the same environment.
+// Starts the interpreter, unless it runs, with the packages of a virtual environment (empty: those
+// of the system). Returns the fault if it cannot. All handlers must ask for the same environment.
 std::optional<std::string> start_interpreter(const std::string& venv);
 
 // An attribute of ringmaster/_host.py. REQUIRES: the interpreter was started.

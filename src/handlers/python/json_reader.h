@@ -31,8 +31,8 @@ class JsonReader {
   Ref value();
   // Passes over a value of a text that is known to be JSON, and returns its bytes.
   std::string_view skip();
-  // Calls member(key) for each member of an object, and item() for each element of an array. They
-  // read or skip the value, and return false to stop. The keys are interned strings.
+  // Calls member(key) for each member of an object, and item() for each element of an array. The
+  // callbacks read or skip the value, and return false to stop. The keys are interned strings.
   template <class Member>
   bool members(Member&& member) {
     if (!expect('{')) return false;

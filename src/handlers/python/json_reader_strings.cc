@@ -148,7 +148,7 @@ bool JsonReader::escape(std::string& text, bool& has_surrogates) {
     if (0xDC00 <= second && second < 0xE000) {
       unit = 0x10000 + ((unit - 0xD800) << 10) + (second - 0xDC00);
     } else {
-      at_ = second_at;  // it stands for itself
+      at_ = second_at;  // no pair: the second escape is read on its own
     }
   }
   has_surrogates |= 0xD800 <= unit && unit < 0xE000;

@@ -79,7 +79,7 @@ bool JsonWriter::fail_with_exception() {
   return fail(take_exception_text());
 }
 
-// Of a very deep place the innermost part is kept.
+// Keeps only the innermost part of a very deep place.
 void JsonWriter::prepend_place(std::string_view place) {
   constexpr std::string_view kCut = "...";
   if (place_.starts_with(kCut)) return;
@@ -108,8 +108,8 @@ bool JsonWriter::nested(PyObject* object) {
   return replaced(object);
 }
 
-// plain() can run any code, so nothing here relies on a container that does not change: each key
-// and value is held while it is written.
+// plain() can run any code, and so change the container: each key and value is held while it is
+// written.
 bool JsonWriter::dict(PyObject* object) {
   *text_ += '{';
   Py_ssize_t at = 0;
@@ -152,7 +152,7 @@ bool JsonWriter::key(PyObject* key) {
     return fail(std::string("expected keys that are text, found ") + Py_TYPE(key)->tp_name);
   }
   *text_ += '"';
-  if (!value(key)) return false;  // of which none has quotes
+  if (!value(key)) return false;  // null, true, false or a number: without quotes
   *text_ += '"';
   return true;
 }

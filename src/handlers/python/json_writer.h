@@ -2,7 +2,7 @@
 //
 // Objects: what json.dumps(ensure_ascii=False, separators=(",", ":")) writes, byte for byte, but
 //          for lone surrogates, which are escaped so that the text is UTF-8. Keys may be str, int,
-//          float, bool and None, as there. Any other object is handed to `plain`, a Python function
+//          float, bool or None. Any other object is handed to `plain`, a Python function
 //          that returns an object to write in its place, or raises.
 // Refused: NaN and infinities, other keys, what `plain` refuses, and nesting of more than
 //          kDepthMax, as cycles have. The fault names the place: "result.users[3].score: ...".
@@ -17,13 +17,13 @@ namespace ringmaster::python {
 
 class JsonWriter {
  public:
-  // What the server accepts from a handler.
+  // The nesting that the server accepts from a handler.
   static constexpr int kDepthMax = 128;
 
   explicit JsonWriter(Ref plain) : plain_(std::move(plain)) {}
 
-  // Appends the object to the text. False: fault() says why it cannot be written. `name`: the
-  // object's, in the fault.
+  // Appends the object to the text. False: fault() says why it cannot be written. The fault calls
+  // the object `name`.
   bool write(PyObject* root, std::string_view name, std::string& text);
 
   const std::string& fault() const { return fault_; }
@@ -44,7 +44,7 @@ class JsonWriter {
   void prepend_place(std::string_view place);
 
   Ref plain_;
-  std::string* text_ = nullptr;  // of the write() at work
+  std::string* text_ = nullptr;  // of the current write()
   std::string fault_;
   std::string place_;
   int depth_ = 0;

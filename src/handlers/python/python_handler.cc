@@ -39,14 +39,14 @@ Ref list_of(std::vector<Ref> items) {
   return list;
 }
 
-// Python's collector is off, and PyGC_Collect() does nothing then.
+// Enables Python's collector meanwhile: PyGC_Collect() does nothing while the collector is off.
 void collect_garbage() {
   PyGC_Enable();
   PyGC_Collect();
   PyGC_Disable();
 }
 
-// A line that is not ended is logged as this job's, and not before the next job's first.
+// Logs an unfinished line with this job. Otherwise the line would come out with the next job's.
 void flush_output() {
   PyObject* output = PySys_GetObject("stdout");
   if (output == nullptr || output == Py_None) return;
@@ -86,7 +86,7 @@ void PythonHandler::interrupt() const {
 }
 
 void PythonHandler::serve(const rm_host& host, std::span<const rm_job> jobs) {
-  // An interrupt that came after the end of its job.
+  // Drops an interrupt that came after the end of its job.
   if (PyErr_CheckSignals() != 0) PyErr_Clear();
   has_several_ = jobs.size() > 1;
   answers_.resize(jobs.size());

@@ -8,7 +8,7 @@
 namespace ringmaster::python {
 namespace {
 
-// Of a Refused of _load.py only the message counts.
+// The exception's text, without the type's name if the type is Refused (_load.py).
 std::string take_reason() {
   const std::string text = take_exception_text();
   constexpr std::string_view kRefused = "Refused: ";

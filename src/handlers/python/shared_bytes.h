@@ -1,8 +1,8 @@
 // Shared bytes as a memoryview: the bytes of a job where they lie, read-only.
 //
 // Once a job is answered its memory may be another job's. A handler that keeps a view, or a NumPy
-// array made from one, would then read what belongs to another request. Whatever can still read the
-// bytes keeps their exporter alive, which is `obj` of a view: so the exporters are counted.
+// array made from one, would then read the data of another request. Every object that can still
+// read the bytes keeps their exporter (`obj` of a view) alive: count_views() counts the exporters.
 #pragma once
 
 #include <string_view>
@@ -11,7 +11,7 @@
 
 namespace ringmaster::python {
 
-// Null: a Python exception is set. REQUIRES: the bytes outlive the view, as count_views() tells.
+// Null: a Python exception is set. REQUIRES: the bytes outlive the view: see count_views().
 Ref make_view(std::string_view bytes);
 
 // How many views are kept, in any form.

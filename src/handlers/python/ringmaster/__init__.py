@@ -1,7 +1,7 @@
-"""What a Python handler may use of the server: errors, a line of the log, the job in hand.
+"""For Python handlers: errors, a line of the server's log, the job in hand.
 
-The server has this package; elsewhere (tests with pytest, an editor) it works without one: job()
-is then a job that nobody has sent.
+The server has this package. It also works without a server (in pytest, in an editor): job() then
+returns an empty job.
 """
 
 import math

@@ -1,11 +1,11 @@
-"""The functions of a Python file as a configuration, for `ringmaster dev`. A program of its own.
+"""Writes a configuration for the functions of a Python file. `ringmaster dev` runs this program.
 
 It parses the file and does not import it. It prints a JSON object: either `problem`, why the file
 cannot be served, or these members:
 
-configuration  the text of a configuration that serves the functions, to lie beside the file
+configuration  the text of a configuration that serves the functions, for a file beside this one
 files          the names of the file and of the files beside it that it imports
-calls          what follows `ringmaster call`, for each method
+calls          the arguments of `ringmaster call`, for each method
 left_out       [name, why] of each handler that cannot be served without a configuration
 """
 
@@ -60,7 +60,7 @@ def _needs_options(init: Function) -> bool:
 
 
 def _class_parameters(cls: ast.ClassDef, classes: Classes) -> list[tuple[ast.arg, Any]] | None:
-    """Those of run(). None: the class is no handler."""
+    """The parameters of run(). None: the class is no handler."""
     run = _member(cls, "run", classes)
     batch = _member(cls, "run_batch", classes)
     if run is None and batch is None:
@@ -84,7 +84,7 @@ def _name(node: ast.expr) -> str:
 
 
 def _example(annotation: ast.expr | None, classes: Classes, depth: int = 4) -> Any:
-    """A value that fits the annotation; 1 where none is known, and below so many classes."""
+    """A value that fits the annotation; 1 if none is known, or below `depth` nested classes."""
     if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
         annotation = ast.parse(annotation.value, mode="eval").body
     if isinstance(annotation, ast.Constant):
@@ -115,12 +115,12 @@ def _call(name: str, parameters: list[tuple[ast.arg, Any]], classes: Classes) ->
             value = _example(parameter.annotation, classes)
             value = value if default is None else ast.literal_eval(default)
             json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
-        except Exception:  # no JSON, only known when it runs, or too deep
+        except Exception:  # the value is no JSON, too deep, or known only when the code runs
             continue
         if value is None and default is not None:  # its annotation may not allow null
             continue
         params[parameter.arg] = value
-    text = json.dumps(params, ensure_ascii=False).replace("\x7f", "\\u007f")  # which TOML forbids
+    text = json.dumps(params, ensure_ascii=False).replace("\x7f", "\\u007f")  # TOML forbids 7f
     return f"{name} {shlex.quote(text)}" if params else name
 
 
@@ -135,7 +135,7 @@ def _section(file: str, name: str, call: str) -> str:
 
 
 def _imported(tree: ast.Module) -> list[str]:
-    """The first part of each module's name, but for relative imports: the file is in no package."""
+    """The first part of each module's name. The file is in no package: no relative imports."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -146,7 +146,7 @@ def _imported(tree: ast.Module) -> list[str]:
 
 
 def _files(path: Path, tree: ast.Module) -> list[str]:
-    """The file, and what it and the others import from its folder, there or not there yet."""
+    """The names of the file and of those beside it that these import, also if they do not exist."""
     names, unread = {path.name}, [tree]
     while unread:
         for module in _imported(unread.pop()):
@@ -194,7 +194,7 @@ def main(path: Path) -> dict[str, Any]:
         return describe(path)
     except OSError as error:
         return {"problem": f"{path}: {error.strerror}"}
-    except (SyntaxError, ValueError, RecursionError) as error:  # a byte 0; an endless expression
+    except (SyntaxError, ValueError, RecursionError) as error:  # e.g. a byte 0, too deep nesting
         traceback.print_exception(error, limit=0)
         place = f"{path}:{error.lineno}" if isinstance(error, SyntaxError) else str(path)
         line = "".join(traceback.format_exception_only(error)).strip().rpartition("\n")[2]

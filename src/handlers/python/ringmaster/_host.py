@@ -1,7 +1,7 @@
-"""What the plug-in calls: everything of it that need not be fast, or is easier to say in Python.
+"""The functions that the plug-in calls: its parts that need not be fast, or are easier in Python.
 
-One Handler for each section [handlers.NAME]. The plug-in sets SIGINT's disposition back after it
-has imported this module: see interrupt().
+One Handler for each section [handlers.NAME]. The plug-in restores the process's action for SIGINT
+after start(), which sets Python's handler of SIGINT.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ from ringmaster._options import Options
 from ringmaster._schema import Unknown
 from ringmaster._signature import Signature
 
-# CPython specializes the code of a function that runs often, and writes to its memory then: that
-# should happen before the fork, while the pages are shared.
+# CPython specializes a function that runs often: it writes to the code in memory. These calls make
+# it do so before the fork; after the fork each worker would get its own copy of the pages.
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000
@@ -71,8 +71,8 @@ class Handler:
             traceback.print_exc()
             raise Refused(explain(error)) from None
         refuse_threads(threads)
-        # What is alive now lives on. The collector would write to each of these objects, and so
-        # take each worker's copy of their memory.
+        # The objects that are alive now stay. The collector would write to each of them, and so
+        # make each worker copy their memory.
         gc.collect()
         gc.freeze()
         gc.disable()
@@ -102,7 +102,7 @@ def _takes_options(cls: type) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """What is written as JSON in place of an object that JSON does not have."""
+    """Returns the object to write as JSON in place of one that JSON does not have."""
     if isinstance(value, datetime.date):  # a datetime, too
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -118,7 +118,7 @@ class Overrun(KeyboardInterrupt):
 
 
 def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
-    """Code, message and data that answer the job. What the handler did not mean is logged.
+    """Code, message and data that answer the job. Logs exceptions other than Error and Overrun.
 
     `debug_bytes`: the most bytes of message and data together, with a traceback; 0: no traceback.
     """
@@ -139,7 +139,7 @@ def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
 
 
 def _cut(text: str, characters: int) -> str:
-    """Without the middle of a longer text."""
+    """The text, without its middle if it has more characters."""
     half = characters // 2
     return text if len(text) <= characters else f"{text[:half]}\n...\n{text[len(text) - half:]}"
 
@@ -153,12 +153,12 @@ def interrupt(*_):
 
 
 def _flush_output():
-    """Or each worker would print it, too."""
+    """Before the fork: otherwise each worker would print the buffered text, too."""
     sys.stdout.flush()
 
 
 def _reseed_numpy():
-    """As random.seed() would, which writes to three times as many pages of the new worker."""
+    """Like numpy.random.seed(), which would write to three times as many pages of the worker."""
     numpy: Any = sys.modules.get("numpy")
     if numpy and "numpy.random" in sys.modules:
         key = numpy.frombuffer(os.urandom(624 * 4), numpy.uint32)

@@ -1,4 +1,4 @@
-"""Finds what `python = "FILE.py:NAME"` or "MODULE:NAME" names, and explains why it cannot."""
+"""Finds the object that `python = "FILE.py:NAME"` or "MODULE:NAME" names, or says why it cannot."""
 
 import difflib
 import importlib
@@ -38,7 +38,7 @@ def find(target: str) -> Any:
 
 
 def _import_file(path: Path) -> ModuleType:
-    """As `import NAME` would in the file's folder, which may also have modules that it imports."""
+    """Does what `import NAME` does in the file's folder: the file may import modules from there."""
     name = path.stem
     known = sys.modules.get(name)
     if known is not None:
@@ -77,7 +77,7 @@ def explain(error: BaseException) -> str:
 
 def limit_threads():
     """One thread for each library: there is one worker for each core, and a process with threads
-    cannot be forked. Before any import of these libraries."""
+    cannot be forked. Call this before any import of these libraries."""
     for variable in _THREAD_VARIABLES.values():
         os.environ.setdefault(variable, "1")
 

@@ -15,7 +15,7 @@ class Options(dict[str, Any]):
         super().__init__(values)
 
     def fault(self) -> str:
-        """Names a key that nothing has read, and what may be meant. Empty: there is none."""
+        """Names a key that nothing has read, and the key that may be meant. Empty: all are read."""
         if not self.unread:
             return ""
         key = min(self.unread)
@@ -25,7 +25,7 @@ class Options(dict[str, Any]):
         return f'unknown option "{key}": nothing reads it; {hint}'
 
 
-# What asks for one key, and what gives out whatever keys there are.
+# The methods that ask for one key, and those that return any key that there is.
 _OF_ONE = ("__contains__", "__delitem__", "__getitem__", "get", "pop", "setdefault")
 _OF_ALL = ("__iter__", "__reversed__", "items", "keys", "popitem", "values")
 

@@ -1,4 +1,4 @@
-"""Annotations: to JSON Schema, and to the functions that make Python's objects of JSON's."""
+"""Turns annotations into JSON Schema, and into functions that make objects of JSON values."""
 
 import dataclasses
 import inspect
@@ -18,7 +18,7 @@ class Unknown(Exception):
 
 
 def schema_of(annotation: Any, within: tuple = ()) -> dict[str, Any]:
-    """`within`: the classes whose member this is."""
+    """`within`: the classes that have this annotation inside."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if annotation in (Any, object, inspect.Parameter.empty):
         return {}
@@ -48,7 +48,7 @@ def schema_of(annotation: Any, within: tuple = ()) -> dict[str, Any]:
 
 
 def build_of(annotation: Any) -> Build | None:
-    """Makes an argument of the JSON value that fits the schema. None: it is the argument."""
+    """Returns the function that makes an argument of a JSON value. None: no change."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if _is_dataclass(annotation):
         return _build_dataclass(annotation)
@@ -78,7 +78,7 @@ def _is_dataclass(annotation: Any) -> bool:
 
 
 def _fields(cls: type) -> dict[str, bool]:
-    """The fields that the constructor takes, and which it must get."""
+    """The fields that the constructor takes. True: it must get the field."""
     missing = dataclasses.MISSING
     return {
         field.name: field.default is missing and field.default_factory is missing
@@ -91,7 +91,7 @@ def _schema_of_class(cls: type, within: tuple) -> dict[str, Any]:
     hints = typing.get_type_hints(cls)
     if _is_dataclass(cls):
         required = _fields(cls)
-        # The constructor would refuse others.
+        # The constructor would refuse other members.
         extra: dict[str, Any] = {"additionalProperties": False}
     else:
         required = {name: name in cls.__required_keys__ for name in hints}

@@ -1,6 +1,7 @@
 // Confinement: what a worker or canary gives up before it runs a handler's code. The master sends
 // it to the fork server (control.h), and each process that the fork server forks applies it.
-// For debuggers there is also none at all: the fork server is the only worker, see forkserver.h.
+// Inline, for debuggers, there is no confinement: the fork server is the only worker, see
+// forkserver.h.
 #pragma once
 
 #include <cstdint>

@@ -14,7 +14,7 @@
 //
 // One packet is one whole message, and none is lost while both ends live. The end of the stream
 // means that the other process is gone: the fork server then exits, the master starts another.
-// Processes: master and fork server; workers close it first.
+// Processes: master and fork server. A forked worker closes its copy of the socket.
 // Death:     of the fork server: all workers die with it (PR_SET_PDEATHSIG), also unreported ones.
 #pragma once
 
@@ -50,8 +50,8 @@ enum class ControlType : uint32_t {
   kPong,
   kName,  // the fork server answers kNamed
   kNamed,
-  kAskStack,  // of the worker of this slot, if it still has this pid; it goes on with its job
-  kStack,     // after a second without an answer of the worker its text is empty
+  kAskStack,  // for the stack of this slot's worker, if it still has this pid; its job goes on
+  kStack,     // the text is empty if the worker has not answered within a second
 };
 
 // The longest text that a message can have.

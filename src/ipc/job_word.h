@@ -5,9 +5,9 @@
 // Layout: state (2 bits) | worker (10) | job (20) | sequence (32).
 //         Change it => bump kLayoutVersion.
 // Limits: 1024 workers, 1,048,576 jobs. The sequence wraps after 2^32 publications from one job
-//         slot. One slot serves at most some 50,000 a second (publish, run, take, in turns), so
-//         that takes a day. A worker keeps the word of a former publication until it is done with
-//         its batch: until the latest deadline in it, and two audits (2 s) more.
+//         slot. One slot serves at most some 50,000 a second (publish, run, take, in turns), so a
+//         wrap takes a day. A worker keeps the word of a former publication only until it has
+//         finished its batch: at most two audits (2 s) past the latest deadline in the batch.
 #pragma once
 
 #include <cstddef>

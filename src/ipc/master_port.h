@@ -59,8 +59,8 @@ class MasterPort {
   using TakeResult = std::function<bool(uint32_t worker, const ResultReader::Record& record)>;
   [[nodiscard]] Status drain(const TakeResult& take, uint64_t bytes, uint32_t& damaged);
 
-  // The samples of its stack that the worker has taken while it ran this publication: also of a
-  // worker that was reaped, until renew_results().
+  // The stack samples that the worker took while it ran this publication. Those of a reaped worker
+  // stay until renew_results().
   std::vector<StackSample> samples_of(uint32_t worker, Publication job) const;
 
   size_t worker_slots() const { return worker_words_.size(); }
@@ -72,7 +72,7 @@ class MasterPort {
   // Whether one of the worker's running words named this publication.
   bool was_running(uint32_t worker, Publication id) const;
   // Passes each publication that a worker has claimed or is running to `see`, some of them twice.
-  // What it has answered may be among them.
+  // Answered publications may be among them.
   using See = std::function<void(uint32_t worker, Publication id)>;
   void see_held(const See& see) const;
   // The publications that a reaped worker had claimed or was running, answered ones included, each
@@ -80,7 +80,7 @@ class MasterPort {
   std::vector<Publication> take_over(uint32_t worker);
 
   // Checks the workers' words and the ring. An error: a word that no undamaged worker can have
-  // written, or that names a slot without a worker, whose jobs nobody would ever end. (drain()
+  // written, or that names a slot without a worker: nothing would ever end that job. (drain()
   // checks the results; the cursor is a hint, and the master's bell is set anew before and after
   // each wait.) Passes the publications that the words name to `name`, some of them twice.
   // `is_published`: whether a publication in the ring is with the workers, by the job table. A
@@ -130,7 +130,7 @@ class MasterPort {
   Ring ring_;
   std::vector<std::optional<Results>> results_;  // by worker slot; none: it never had a worker
   std::vector<bool> has_worker_;                 // by worker slot
-  // By worker slot: the number, among all results, of its last one.
+  // By worker slot: results_taken_ when its last result was taken.
   std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;
   uint32_t next_drained_ = 0;  // the worker with which drain() begins

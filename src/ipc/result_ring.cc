@@ -30,8 +30,8 @@ void write_header(std::byte* at, const RecordHeader& header) {
   std::memcpy(at, &header, sizeof header);
 }
 
-// Reads each word once: a compiler may read twice what a copy reads, and a damaged worker may write
-// between the two.
+// Reads each word once. In a plain copy the compiler may read a word twice, and a damaged worker
+// may write between the two reads.
 RecordHeader read_header(std::byte* at) {
   std::array<uint64_t, sizeof(RecordHeader) / sizeof(uint64_t)> words{};
   for (uint64_t& word : words) {

@@ -3,8 +3,8 @@
 //
 //   record = header (32 bytes) + result bytes + padding to 32
 //
-// A record never wraps: one that does not fit before the ring's end is written at its start, behind
-// a skip record.
+// A record never wraps: a record that does not fit before the ring's end is written at the ring's
+// start, behind a skip record.
 //
 // Processes: ResultWriter: the worker that the ring belongs to; ResultReader: the master.
 // Death:     a record exists once its writer has stored the tail. A writer killed before that
@@ -13,7 +13,8 @@
 // Limits:    a result of at most (capacity / 2 - header) bytes always finds room in an empty ring.
 // Trust:     the reader reads every number once, and checks it before use.
 // Orders:    the reader's load of the tail acquires what the writer's store released; both are
-//            sequentially consistent for the doorbell. The head: the same with the roles swapped.
+//            sequentially consistent for the doorbell. The writer's load of the head acquires what
+//            the reader's store released.
 #pragma once
 
 #include <atomic>
@@ -38,7 +39,7 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result. Else an error's; the bytes: its message, and '\0' and its details
+  int32_t code;  // 0: a result. Else of an error; the bytes: its message, then '\0' and any details
   // The time that the worker has spent on the job: on the check of its params, and on its run; or
   // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
   // divided by the size of the batch. For a handler that answers one job after the other this is
@@ -57,7 +58,7 @@ inline constexpr uint64_t kNotCalledBit = uint64_t{1} << 63;
 constexpr uint64_t not_called(uint64_t took_ns) {
   return took_ns | kNotCalledBit;
 }
-// The same, at once.
+// As run_ns: the worker has answered without a check and without calling the handler.
 inline constexpr uint64_t kNotRun = ~uint64_t{0};
 
 // The bytes that a ring needs in its region for results of up to `result_bytes`: the words, and
@@ -72,7 +73,7 @@ class ResultWriter {
   // Room for a result of `size` bytes, or null while the ring is too full. Invisible to the master
   // until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
-  // Publishes the first `size` bytes of the last reservation. REQUIRES: it has so many.
+  // Publishes the first `size` bytes of the last reservation. REQUIRES: the reservation has these.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:

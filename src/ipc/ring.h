@@ -6,10 +6,10 @@
 //
 // Processes: publish(), withdraw() and take_over(): master only; claim(), release()
 //            and give_back(): workers; was_ready(), were_ready(), is_ready() and was_at(): any.
-// Death:     a worker killed inside claim() has not taken the job (the entry is READY: another
-//            worker will), or the entry names it. A worker stores the job's running word before
-//            release(), and stores none before give_back(). So a word names the job at every
-//            instruction.
+// Death:     if a worker is killed inside claim(), either the entry is still READY and another
+//            worker takes the job, or the entry names the killed worker. A worker stores the job's
+//            running word before release(), and stores none before give_back(). So a word names the
+//            job at every instruction.
 // Memory:    the entries lie in the control region; each process has a Ring object of its own.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and

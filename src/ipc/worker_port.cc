@@ -128,7 +128,7 @@ char* WorkerPort::reserve(size_t size) {
   if (size > result_bytes_) return nullptr;
   for (;;) {
     if (char* room = writer_.try_reserve(size)) return room;
-    // Only while the master has a ring full of results to take: rare, so polling is enough.
+    // The ring is full until the master takes results. This is rare, so polling is enough.
     head_->master_bell.ring(kEventFd);
     ::usleep(200);
   }

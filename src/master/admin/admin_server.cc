@@ -102,11 +102,11 @@ void AdminServer::open() {
 
 void AdminServer::accept(net::Stream stream) {
   if (visits_.size() >= kConnectionsMax) {
-    // Of a burst of clients, the first are served. A turn may accept clients before it reads those
-    // of the turn before, so clients that had no time to ask may hold all places.
+    // If the clients of this turn and the turn before hold all places, refuses the new client: a
+    // turn may accept clients before it reads the requests of clients accepted in the turn before.
     if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     visits_.front()->connection.abort();
-    closed_.clear();  // safe: none of its callbacks runs now; more may come before flush()
+    closed_.clear();  // would grow until flush(); safe: no callback of a closed one runs now
   }
   visits_.push_back(std::make_unique<Visit>(*this, std::move(stream)));
   visits_.back()->connection.start();

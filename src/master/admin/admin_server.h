@@ -26,7 +26,7 @@ namespace ringmaster::master {
 class AdminServer {
  public:
   static constexpr size_t kConnectionsMax = 64;
-  // So long a request may wait for an answer that is not there yet.
+  // The longest time that a request waits for an answer that is not there yet.
   static constexpr uint64_t kWaitNs = 2 * kNsPerS;
 
   AdminServer(uv_loop_t* loop, Pages pages);

@@ -24,7 +24,7 @@ struct PageAnswer {
 };
 
 struct Page {
-  // Empty: the answer is not there yet; asked again in the next turns of the loop, until the
+  // Empty: the answer is not there yet. The server asks again in each turn of the loop, until the
   // request is late. REQUIRES: a late request is answered.
   std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
   // Requests within this time get the same answer again, so that many clients cost no more than one

@@ -1,4 +1,4 @@
-// The status page: asks the server once a second, and shows what it says.
+// The status page: asks the server once a second, and shows its answers.
 
 import { History } from "./data.js";
 import { problems } from "./diagnosis.js";
@@ -22,7 +22,7 @@ const panel = at("panel");
 let answeredAt = new Date();
 let polls = 0;
 let paused = null; // {requests, workers, nowUs}: what is shown while paused
-let started = ""; // that the server has started anew
+let started = ""; // a note that the server has started anew
 
 const timeline = new Timeline(at("picture"), (request, bar) => {
   if (request === null) return showNone(panel);

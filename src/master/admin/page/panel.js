@@ -94,8 +94,8 @@ export function showNone(panel) {
   );
 }
 
-// `nowUs`: when the request was looked at. `worker`: the bar of a job that a worker runs now; its
-// request is not known yet.
+// `nowUs`: the time at which the page shows the request. `worker`: the bar of a job that a worker
+// runs now; its request is not known yet.
 export function showRequest(panel, request, nowUs, worker = null) {
   const outcome = outcomeOf(request);
   if (request.request === null) {

@@ -108,7 +108,7 @@ export function stagesOf(request, nowUs) {
         break;
       case "run_ended":
       case "lost":
-        // The worker took it some time after it was published.
+        // The event comes at the run's end: the queue stage ended when the run began.
         end("queue", { ...event, at_us: event.at_us - took, took_us: 0 });
         stages.push({
           kind: "run",
@@ -161,8 +161,8 @@ function intoLanes(bars, lanesMax) {
   return ends.length;
 }
 
-// The picture's rows with their bars: [{label, kind, bars}]. `workers`: of /status.json; what they
-// run now has no event yet.
+// The picture's rows with their bars: [{label, kind, bars}]. `workers`: of /status.json; the jobs
+// that they run now have no event yet.
 export function rowsOf(requests, workers, fromUs, nowUs) {
   const groups = new Map(); // key -> {label, kind, bars}
   const group = (key, label, kind) => {

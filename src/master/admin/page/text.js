@@ -60,7 +60,7 @@ export function errorText(code, reason) {
   return `${code} ${name}${reason ? ` (${reason})` : ""}`;
 }
 
-// The method of a request that names no method that the server has.
+// The text for a method's name, which is empty if the request names no method of the server.
 export function methodText(name) {
   return name === "" ? "(no such method)" : name;
 }

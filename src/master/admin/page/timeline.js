@@ -93,7 +93,7 @@ export class Timeline {
       );
     }
     row.group = group;
-    // Of bars that would lie on one another only one is drawn, unless one has failed.
+    // Draws only the first of bars that would lie on one another, and each bar that has failed.
     let drawnTo = -1;
     for (const bar of row.bars) {
       bar.x = this.x(bar.fromUs);
@@ -138,7 +138,7 @@ export class Timeline {
     return drawn;
   }
 
-  // The bar of the last picture in this one.
+  // Finds the bar of the former picture in the new one.
   again(bar) {
     if (!bar) return null;
     const all = this.rows

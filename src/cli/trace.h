@@ -1,4 +1,4 @@
-// `ringmaster trace`: writes what a running server knows of its requests as a trace for Perfetto.
+// `ringmaster trace`: writes a trace of a running server's requests, for Perfetto.
 #pragma once
 
 #include "base/status.h"

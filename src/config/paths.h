@@ -1,6 +1,6 @@
 // Paths: finds the files that a configuration names.
 //
-// A relative path is relative to the configuration file's folder, then to the working folder. A
+// A relative path is looked up in the configuration file's folder, then in the working folder. A
 // handler library may also be a bare name: `interests` is interests.so in one of the folders of
 // handlers.
 #pragma once

@@ -16,12 +16,12 @@ using json::quote;
 
 constexpr std::string_view kName = "NAME";
 
-// Tables of a section by their names. JSON-RPC reserves names of methods that begin with "rpc.".
+// The tables of a named section. JSON-RPC reserves names of methods that begin with "rpc.".
 constexpr char kNamed[] = R"("type":"object","minProperties":{},"additionalProperties":false,)"
                           R"("patternProperties":{{"^.":{{{}}}{}}}}})";
 constexpr char kReserved[] = R"(,"^rpc\\.":false)";
 
-// A configuration with one table of each kind, and in it every key that has a default.
+// A configuration with one table for each section, and with every key that has a default.
 Value all_defaults() {
   master::Options options;
   options.upstreams.emplace_back().name = kName;

@@ -24,7 +24,7 @@ namespace detail {
 
 // A category as a JSON string that another member follows, without its first quote: `sports",`
 struct Quoted {
-  // The 16 bytes of such a text, and a mask of ones for them; both end with zeros.
+  // The bytes of the text, and a mask with ones in their place; both end with zeros.
   std::array<uint64_t, 2> bytes{};
   std::array<uint64_t, 2> mask{};
   uint8_t category = kNoCategory;

@@ -12,8 +12,8 @@
 // Errors:  faults that read_user() finds: RM_UPSTREAM_FAILED for a body, RM_INVALID_PARAMS for
 //          params.
 // Options: model: the path of a .ubj file, see conf/models/README.md. Required.
-// Cost:    some 10 ns an event, and for the model some 20 us alone, a third of that in a batch of
-//          64: see tests/bench/aggregation.py.
+// Cost:    some 10 ns an event, and for the model some 20 us for a job alone, a third of that for
+//          each job in a batch of 64: see tests/bench/aggregation.py.
 #include <algorithm>
 #include <array>
 #include <charconv>

@@ -16,7 +16,7 @@
 
 namespace ringmaster::python {
 
-// How a job is answered. `code` 0: with the text as its result, else with an error and its details.
+// The answer to a job. `code` 0: `text` is the result; else `text` and `details` are the error's.
 struct Answer {
   int32_t code = 0;
   std::string text;

@@ -22,8 +22,8 @@ from ringmaster._options import Options
 from ringmaster._schema import Unknown
 from ringmaster._signature import Signature
 
-# CPython specializes a function that runs often: it writes to the code in memory. These calls make
-# it do so before the fork; after the fork each worker would get its own copy of the pages.
+# CPython specializes a function that runs often: it writes to the code in memory. Warm-up calls
+# make it do so before the fork; after the fork each worker would get its own copy of the pages.
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000

@@ -48,7 +48,7 @@ def schema_of(annotation: Any, within: tuple = ()) -> dict[str, Any]:
 
 
 def build_of(annotation: Any) -> Build | None:
-    """Returns the function that makes an argument of a JSON value. None: no change."""
+    """The function that turns a JSON value into an argument. None: the value is the argument."""
     origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
     if _is_dataclass(annotation):
         return _build_dataclass(annotation)

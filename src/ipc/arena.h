@@ -51,9 +51,9 @@ class Arena {
  private:
   std::optional<uint32_t> find_place(uint32_t units) const;
 
-  // For each unit, the length in units of the block that begins there; 0: none does. The system
-  // zeroes a page when it is first used: to fill all of them would hold the event loop for
-  // milliseconds at each reload.
+  // For each unit, the length in units of the block that begins there; 0: no block does. The system
+  // zeroes a page when it is first used: filling all pages with zeros here would hold the event
+  // loop for milliseconds at each reload.
   boost::interprocess::mapped_region lengths_memory_;
   std::span<uint32_t> lengths_;
   FreeUnits free_units_;

@@ -1,7 +1,7 @@
 // Control: the messages between master and fork server, over a SOCK_SEQPACKET pair.
 //
 //   master -> fork server   kGeometry, kConfinement, kHandler and kMethod (one each), kLoad,
-//                       then kFork, kKill, kPing, kName and kAskStack as it likes
+//                       then kFork, kKill, kPing, kName and kAskStack at any time
 //   fork server -> master   kDescription (of each handler, in their order) and kLoaded, or kFailed;
 //                       then kForked / kForkFailed and kExited for each worker, kPong for
 //                       each kPing, kNamed for each kName, and at most one kStack for each

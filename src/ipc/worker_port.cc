@@ -11,7 +11,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// The master may be writing `b` now. Relaxed: only a claim makes its values reliable.
+// The loads are relaxed: the master may be writing `b`, which is reliable only after a claim.
 bool are_alike(const JobHeader& a, const JobHeader& b) {
   constexpr auto kRelaxed = std::memory_order_relaxed;
   return a.handler.load(kRelaxed) == b.handler.load(kRelaxed) && a.batch.load(kRelaxed) > 1 &&

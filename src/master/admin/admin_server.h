@@ -1,7 +1,7 @@
 // AdminServer: the pages of the status port, over HTTP.
 //
-// GET and HEAD of a path in Pages; HEAD is answered as GET without the text. Other paths get 404,
-// other methods 405. No queue or limit of requests, no listen.allow and no token applies.
+// Answers GET and HEAD of the paths in Pages; HEAD gets no text. Other paths get 404, other methods
+// 405. The queue and limits of requests, listen.allow and tokens do not apply.
 // Processes: the master only.
 // Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
 //            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB.

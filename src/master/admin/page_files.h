@@ -1,7 +1,7 @@
 // The files of the status page, which are part of the program: see page/.
 //
-// The page asks only this server: its Content-Security-Policy forbids everything else, and all code
-// and styles within the HTML.
+// The page asks only this server: its Content-Security-Policy forbids requests to other servers,
+// and code and styles inside the HTML.
 #pragma once
 
 #include <span>

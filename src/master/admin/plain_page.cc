@@ -39,7 +39,7 @@ class Columns {
   std::vector<std::vector<std::string>> rows_;
 };
 
-// Names are others' bytes: a terminal must not obey them.
+// Names come from outside: a terminal must not obey their bytes.
 std::string printable(std::string_view name, std::string_view if_empty) {
   if (name.empty()) return std::string(if_empty);
   std::string text(name);

@@ -6,7 +6,8 @@
 //    "requests":[{"request":12,"method":"score","client":"token web","class":3,
 //                 "events":[{"kind":"published","at_us":…,"took_us":…,"where":"worker 0",
 //                            "code":-32012,"reason":"deadline","step":1},…]},…]}
-//   class: kept requests only: an index in classes_ms; the index behind its end: a failed one.
+//   class: kept requests only: an index in classes_ms; a failed request has the index behind the
+//          last one.
 //   at_us: microseconds by the master's clock, as now_ns. Members that are 0 or empty are left out.
 #pragma once
 
@@ -17,8 +18,8 @@
 
 namespace ringmaster::master {
 
-// The requests that had an event since the one with number `since`; at most kRecentMax, the newest.
-// `next` in the answer is the number to ask for next.
+// The requests that had an event from number `since` on; at most the newest kRecentMax. `next` in
+// the answer is the `since` of the next call.
 inline constexpr size_t kRecentMax = 2000;
 std::string recent_requests_json(const telemetry::Recorder& recorder, uint64_t since,
                                  uint64_t now_ns);

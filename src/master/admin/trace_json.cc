@@ -27,7 +27,7 @@ uint64_t begin_of(const Event& event) {
   return event.at_ns - std::min(event.took_ns, event.at_ns);
 }
 
-// Writes the events of stories, and what all of them need at the end.
+// Writes the events of stories. finish() writes the number of waiting requests and the rows' names.
 class TraceWriter {
  public:
   TraceWriter(const Recorder& recorder, uint64_t now_ns) : recorder_(recorder), now_ns_(now_ns) {
@@ -50,7 +50,7 @@ class TraceWriter {
     json_.member("name", name);
     json_.member("ts", us(at_ns));
   }
-  // `end`: the event that tells how it ended.
+  // `end`: the event that ended the bar.
   void write_arguments(const Event& end) {
     json_.begin_object("args");
     json_.member("request", end.request);
@@ -86,7 +86,7 @@ class TraceWriter {
   const uint64_t now_ns_;
   JsonWriter json_;
   std::set<uint16_t> workers_;
-  std::map<uint64_t, int64_t> waiting_;  // by time, how many more wait from then on
+  std::map<uint64_t, int64_t> waiting_;  // by time: how many more requests wait from then on
 };
 
 // A bar that others may overlap.
@@ -120,7 +120,7 @@ void TraceWriter::write_flow(std::string_view phase, Process process, uint64_t r
   json_.end_object();
 }
 
-// A flow binds to bars of rows: so the first and the last event of a request get short ones.
+// A flow binds only to bars in a row, so the first and the last event of a request get short bars.
 void TraceWriter::write_flows(const Story& story) {
   constexpr uint64_t kMarkNs = 1;
   const auto mark = [&](const Event& event, std::string_view phase) {
@@ -141,11 +141,11 @@ void TraceWriter::write_flows(const Story& story) {
 }
 
 void TraceWriter::write(const Story& story) {
-  const Event* fetch = nullptr;   // that has begun
-  const Event* queued = nullptr;  // and waits still
+  const Event* fetch = nullptr;   // has begun, and has not ended yet
+  const Event* queued = nullptr;  // the request waits since then
   for (const Event& event : story) {
     const std::string where = where_text(event, recorder_.names());
-    if (queued != nullptr) {  // until it is published, or ends otherwise
+    if (queued != nullptr) {  // the next event ends the wait
       write_span(kRequests, "queue", "queue", queued->at_ns, event);
       ++waiting_[queued->at_ns];
       --waiting_[event.at_ns];

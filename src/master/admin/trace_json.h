@@ -15,9 +15,9 @@
 
 namespace ringmaster::master {
 
-// The newest kRecentMax requests, with what is known of those under way at `now_ns`.
+// The newest kRecentMax requests; those under way at `now_ns` are incomplete.
 std::string recent_trace_json(const telemetry::Recorder& recorder, uint64_t now_ns);
-// Those that are kept because they were slow or failed: they may be hours apart.
+// The requests that are kept because they were slow or failed: they may be hours apart.
 std::string kept_trace_json(const telemetry::Recorder& recorder, uint64_t now_ns);
 
 }  // namespace ringmaster::master

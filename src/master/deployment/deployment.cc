@@ -16,9 +16,9 @@ namespace {
 // SIGTTIN can add this many workers; their slots cost address space only.
 constexpr size_t kSpareWorkerSlots = 32;
 
-// Twice as many as short jobs are ever published at once (see run_stage.cc), so that the next entry
-// is mostly free; and few enough for a worker to read them all before it sleeps. Large batches for
-// many workers may fill the ring: further jobs wait in the queue.
+// Short jobs fill at most half of the entries (see run_stage.cc), so the next entry is mostly free.
+// The entries are few enough for a worker to read them all before it sleeps. Large batches for many
+// workers may fill the ring: further jobs wait in the queue.
 constexpr uint32_t kRingEntriesMin = 512;
 
 ipc::Geometry geometry_of(const Options& options, size_t worker_count) {
@@ -58,7 +58,7 @@ Result<std::vector<std::unique_ptr<upstream::HttpClient>>> make_http_clients(
   return http_clients;
 }
 
-// In the order of the dispatcher's numbers.
+// The methods, in the order of the dispatcher's numbers.
 std::vector<ipc::MethodSpec> method_specs(const Options& options) {
   std::vector<ipc::MethodSpec> specs;
   for (const Method& method : options.methods) {

@@ -68,12 +68,12 @@ class Deployment {
   const Supervisor& supervisor() const { return *supervisor_; }
 
   // The tail profile, at most a second old: see pipeline/profile_view.h. Empty: the fork server has
-  // not named all its functions yet. `is_late`: then it is returned without these names.
+  // not named all of its functions yet. With `is_late` it is returned without these names instead.
   enum class ProfileForm : uint8_t { kJson, kText, kFolded };
   std::optional<std::string> profile(ProfileForm form, bool is_late);
 
-  // Gives its methods the costs that the deployment before has measured of methods with the same
-  // names: so a reload under load refuses neither too much nor too little.
+  // Gives the methods of this deployment the costs that `before` has measured for methods of the
+  // same names: so a reload under load refuses neither too much nor too little.
   void adopt_costs(const Deployment& before);
   // Ends its workers once the last job in flight has ended. REQUIRES: no more jobs are admitted.
   void retire();

@@ -106,7 +106,7 @@ const Value* Builder::find_last(const Method& method) const {
   return last == nullptr ? nullptr : &descriptions_[last->handler];
 }
 
-// What the steps before it bring a handler, clients need not send.
+// Removes the params that earlier steps fill: clients need not send them.
 void Builder::leave_out_filled(Value& params, const Method& method, const Value& declaring) const {
   for (const Step& step : method.steps) {
     const auto* run = std::get_if<RunStep>(&step);
@@ -192,7 +192,8 @@ Value Builder::method(const Method& method) {
   const Value* structure =
       declaring == nullptr ? nullptr : find(*declaring, "paramStructure", rapidjson::kStringType);
   Value all = params(method, fetched);
-  // Fetch steps look params up by name, and positions count also what is left out.
+  // Not by position: fetch steps look params up by name, and a position would count the params that
+  // were left out, too.
   const bool is_by_name =
       !fetched.empty() || (declaring != nullptr && all.Size() < (*declaring)["params"].Size());
   const std::string_view how = is_by_name             ? "by-name"
@@ -207,7 +208,7 @@ Value Builder::method(const Method& method) {
   return made;
 }
 
-// Unix sockets are left out: tools use the first server, over HTTP.
+// Unix sockets come last: tools use the first server, over HTTP.
 Value Builder::servers(const std::vector<std::string>& addresses) const {
   Value servers(rapidjson::kArrayType);
   for (const bool is_unix : {false, true}) {

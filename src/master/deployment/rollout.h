@@ -20,8 +20,8 @@ namespace ringmaster::master {
 class Rollout {
  public:
   struct Events {
-    // The next deployment is ready. On success it serves once this returns, and the former one
-    // retires; a failure gives the next one up.
+    // The next deployment is ready. If this returns success, the next one serves and the former one
+    // retires. If it returns a failure, the next one is given up.
     std::function<Status(Deployment& next)> on_ready;
     std::function<void(const Error&)> on_failed;  // why the next one was given up
   };
@@ -29,8 +29,8 @@ class Rollout {
   Rollout(uv_loop_t* loop, telemetry::Recorder& recorder, Events events)
       : loop_(loop), recorder_(recorder), events_(std::move(events)) {}
 
-  // So many former deployments finish their requests at once, after the next one has taken over.
-  // Each holds memory, descriptors and workers.
+  // At most this many former deployments finish their requests at once, after the next one has
+  // taken over. Each holds memory, descriptors and workers.
   static constexpr size_t kFormerMax = 2;
 
   // Whether the next deployment may start now: none is starting, and kFormerMax leaves room for the

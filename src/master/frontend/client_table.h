@@ -2,8 +2,8 @@
 //
 // A client is a name: see net::client_of() and Session::identify(). A connection is idle while no
 // complete request of it is unanswered. A connection is known once it has shown the token or the
-// certificate that is required; if neither is, every connection is known. Unknown connections are
-// closed before known ones.
+// certificate that is required. If none is required, every connection is known. Unknown connections
+// are closed before known ones.
 //
 // Processes: the master only. Pure: no I/O, no time.
 // Memory:    owns no connection; one list entry for each, and one map entry for each client.
@@ -47,7 +47,7 @@ class ClientTable {
     resize(client);
     --size_;
   }
-  // The connection counts as that client's from now on, and is known.
+  // The connection counts as this client's from now on, and is known.
   void rename(Place place, const std::string& name) {
     Client& was = *place->client;
     Client& now = *clients_.try_emplace(name).first;
@@ -59,7 +59,7 @@ class ClientTable {
     resize(now);
     if (&was != &now) resize(was);
   }
-  // The connection becomes the last of its client's idle ones, also if it was idle before.
+  // An idle connection becomes the last of its client's idle ones, also if it was idle before.
   void set_idle(Place place, bool is_idle) {
     Entries& from = list_of(place);
     place->is_idle = is_idle;
@@ -76,8 +76,8 @@ class ClientTable {
   }
   const std::string& name_of(Place place) const { return place->client->first; }
 
-  // Of the clients with an idle connection the one with most connections; of its idle ones the one
-  // idle for longest. Unknown connections come first, then known ones. Null: no connection is idle.
+  // Finds the client with most connections among those with an idle one, and returns its connection
+  // that is idle for longest. Unknown connections come before known ones. Null: none is idle.
   Connection* oldest_idle() {
     Connection* const found = oldest_idle(false);
     return found != nullptr ? found : oldest_idle(true);

@@ -30,7 +30,7 @@ namespace ringmaster::master {
 
 class Frontend {
  public:
-  // So many connections beyond the limit get an error; further ones are closed without.
+  // At most this many connections beyond the limit get an error; further ones get none.
   static constexpr size_t kToldMax = 64;
 
   // `inherited`: sockets of the service manager; if there are any, they replace all addresses.

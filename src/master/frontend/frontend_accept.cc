@@ -9,8 +9,8 @@
 namespace ringmaster::master {
 namespace {
 
-// How many connections one new connection may skip: idle ones with unsent answers, and known
-// clients that are sending a request.
+// How many connections close_idle() may skip: connections with unsent answers, and connections of
+// known clients that are sending a request.
 constexpr size_t kLooksMax = 64;
 
 }  // namespace

@@ -1,10 +1,10 @@
 // HandshakeLoad: how much of the loop's time the TLS handshakes of all clients take, and whether
 // that time is scarce.
 //
-// One turn of the loop begins handshakes for 5 ms at most, or one that takes longer: ten thousand
-// at once would take seconds, with some keys a minute, and meanwhile the loop would answer no
-// request and send no WATCHDOG=1. A handshake is expected to take as long as the longest recent
-// one. The time is scarce for a second after a handshake had to wait for the next turn, or after
+// In one turn of the loop handshakes take 5 ms at most, or one handshake takes longer. Without this
+// limit ten thousand at once would take seconds, with some keys a minute; meanwhile the loop would
+// answer no request and send no WATCHDOG=1. A handshake is expected to take as long as the longest
+// recent one. Time is scarce for a second after a handshake had to wait for the next turn, or after
 // handshakes have taken a quarter of the loop's time. Only then does HandshakeQuota apply: an idle
 // server delays no handshake, however many come from one address.
 //

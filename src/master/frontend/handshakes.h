@@ -1,9 +1,9 @@
 // Handshakes: the TLS handshakes under way, and which of them may go on.
 //
 // Processes: the master only.
-// Limits:    HandshakeLoad limits the time of all handshakes. While it is scarce, HandshakeQuota
-//            limits each client's. A handshake whose client has used its quota up is delayed: its
-//            connection is not read until the client has credit again, or the time is not scarce
+// Limits:    HandshakeLoad limits the time of all handshakes. While time is scarce, HandshakeQuota
+//            limits each client's time. A handshake whose client has used its quota up is delayed:
+//            its connection is not read until the client has credit again, or time is not scarce
 //            any more. The delay counts towards the handshake's 10 s. A delayed connection is
 //            closed when its client has gone.
 // Cost:      a tick checks kLooksPerTick delayed handshakes, in turn, with a system call for each.

@@ -1,7 +1,7 @@
 // The rules for an HTTP request's head: whether the request is served, and with which options.
 //
-// A page of another site may not call: a browser sends JSON across sites only with an Origin, and
-// after an OPTIONS request. Both are allowed for the configured origins.
+// A page of another site may call only if its origin is configured: a browser sends JSON across
+// sites only with an Origin, and after an OPTIONS request. Both are refused for other origins.
 // Pure. Errors: 405 for another method than POST, 415 for another content type than JSON, 403 for
 // another origin, 400 for an invalid timeout, 413 for an OPTIONS with a body. An error closes the
 // connection, and quotes 100 bytes of a request at most.
@@ -27,7 +27,7 @@ struct HttpVerdict {
   bool must_say_kept = false;               // HTTP/1.0: else the client waits for a close
 };
 
-// The first half: may this page call? Without the token: a browser's OPTIONS carries none.
+// The first half: may this page call? The token is not checked: a browser's OPTIONS carries none.
 // `origins`: as browsers send them, "https://app.example"; "*" is any.
 HttpVerdict judge_page(const rpc::HttpReader& head, const std::vector<std::string>& origins);
 // The second half: is this a valid request? REQUIRES: the first half's verdict, with status 200.

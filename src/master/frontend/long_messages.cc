@@ -11,8 +11,8 @@ namespace {
 
 constexpr int kNice = 10;
 
-// Of the calling thread only: Linux has a nice value for each. Where the system refuses, the thread
-// parses with the priority that it has.
+// Affects the calling thread only: on Linux each thread has a nice value of its own. If the system
+// refuses, the thread keeps its priority.
 void lower_priority() {
   static thread_local bool is_done = false;
   if (std::exchange(is_done, true)) return;

@@ -43,7 +43,7 @@ class Reply {
   // Closed, and no answer is missing: the reply is to be sent.
   bool is_complete() const { return is_closed_ && line_.is_empty(); }
   int64_t held_bytes() const { return static_cast<int64_t>(answers_.size() + line_.held_bytes()); }
-  // Of a complete reply, once: its text; empty if there were only notifications.
+  // The text of a complete reply; empty if there were only notifications. Call once.
   std::string take_text();
   const std::optional<Http>& http() const { return http_; }
   // There were answers, and each of them said that the server could not serve the request now:

@@ -13,7 +13,7 @@ namespace {
 
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
-// The longest params of the methods above, which the loop itself reads.
+// The longest params of a built-in method: the event loop itself reads them.
 constexpr size_t kBuiltInParamsBytes = 4 << 10;
 
 }  // namespace
@@ -48,7 +48,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
   return true;
 }
 
-// Sent after all earlier responses: else the client would take it for one of them.
+// Sends 100 Continue after all earlier responses: else the client would take it for one of them.
 void Session::send_continue() {
   if (!owes_continue_ || !line_.is_empty()) return;
   owes_continue_ = false;
@@ -128,7 +128,7 @@ bool Session::serve(const rpc::Message& message, const std::optional<Reply::Http
   if (message.is_batch || http) {
     reply = std::make_shared<Reply>(message.is_batch, http);
   }
-  // All requests of a batch that have begun may be answered while others have not begun.
+  // A batch's first requests may be answered before the others begin. The session is not idle then.
   is_beginning_ = true;
   for (const rpc::Request& request : message.requests)
     begin(request, reply);
@@ -147,7 +147,7 @@ bool Session::is_authentication(const rpc::Message& message) const {
          message.requests.front().method == kAuth;
 }
 
-// For any message: a client without a token does not learn what is wrong with it.
+// Any message gets this error: a client without a token never learns whether the message is valid.
 void Session::refuse_unauthenticated(const rpc::Message& message) {
   const rpc::Error error = count_unauthorized();
   const bool has_id = !message.is_batch && !message.requests.empty();
@@ -199,8 +199,8 @@ void Session::refuse_unknown_method(const rpc::Request& request, Reply* reply) {
   refuse(request, error, reply);
 }
 
-// Where no token is required any is accepted, as in HTTP: so clients can be configured before the
-// server.
+// If no token is required, any token is accepted, as in HTTP. So clients can be configured before
+// the server.
 void Session::authenticate(const rpc::Request& request, Reply* reply) {
   const AccessControl& access = shared_.access;
   const bool is_asked = access.asks_for_token();
@@ -219,7 +219,7 @@ void Session::authenticate(const rpc::Request& request, Reply* reply) {
 }
 
 // See openrpc.h. The answer is large, and the memory limit is checked only after all requests of
-// one read: so the unsent answers are limited here.
+// one read. So this function limits the unsent answers.
 void Session::discover(const rpc::Request& request, Reply* reply) {
   const size_t waiting = connection_.output().size() + connection_.charged_bytes();
   if (waiting <= net::Connection::kUnsentBytesMax) {

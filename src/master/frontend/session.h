@@ -80,11 +80,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   void on_deployment() { share_ = nullptr; }
   // Sends the error for a connection beyond the limit `why`, and closes the connection.
   void refuse_connection(Refusal why);
-  // Closes the connection at once, for a new one. False: it has unsent answers, or messages that
-  // wait for a turn, and goes to the end of its client's idle connections; or a known client is
-  // sending a request, and counts as busy until that is complete.
+  // Closes the connection at once, for a new one. False: the connection stays. If it has unsent
+  // answers, or messages that wait for a turn, it goes to the end of its client's idle connections.
+  // While a known client is sending a request, the connection counts as busy.
   bool make_room();
-  // If messages were read and wait to be parsed, or for a turn: adds this session to
+  // If messages that were read wait to be parsed, or for a turn, adds this session to
   // Shared::awaited until they are served.
   void await_served();
   // After on_paused: see net::Connection::go_on().
@@ -206,7 +206,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   uint32_t client_name_ = 0;                          // in the recorder's table; 0: likewise
   bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_parsing_ = false;                           // see parse_later()
-  bool is_beginning_ = false;                         // a message's requests: see serve()
+  bool is_beginning_ = false;                         // serve() is beginning requests
   bool is_held_ = false;
   bool is_finishing_ = false;
 };

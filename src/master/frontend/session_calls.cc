@@ -9,8 +9,8 @@
 #include "master/frontend/session.h"
 
 namespace ringmaster::master {
-// One request that was given to a dispatcher. Its job owns it; it holds its session weakly, since
-// the session may end before it.
+// One request that was given to a dispatcher. The request's job owns the call. The call holds its
+// session weakly, since the session may end first.
 class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
  public:
   // `reply`: null where the answer is the whole reply.
@@ -117,8 +117,8 @@ void Session::admit(const Method& method, const rpc::Request& request,
   if (request.is_notification()) call->leave_reply();
 }
 
-// As in the language server protocol: {"id": N}, of a request of the same connection. If it is not
-// a notification, the answer is null.
+// The params are {"id": N}, as in the language server protocol: N is a request of the same
+// connection. $/cancelRequest is answered with null, unless it is a notification.
 void Session::cancel(const rpc::Request& request, Reply* reply) {
   const std::string_view id = json::find_member(request.params, "id");
   const auto found = std::find_if(calls_.begin(), calls_.end(), [id](const Call* call) {

@@ -2,9 +2,9 @@
 // the file is saved, and prints the calls that a developer may want to try.
 //
 // Processes: the master only.
-// Saves:     many editors write a new file and rename it, so the file's folder is watched. Of the
-//            files in it those count that the served one imports: a module may write others, each
-//            time that it is loaded.
+// Saves:     many editors write a new file and rename it, so the file's folder is watched. Only the
+//            files count that the served file consists of (see IsPart): a module may write other
+//            files each time that it is loaded.
 #pragma once
 
 #include <functional>
@@ -19,14 +19,14 @@ namespace ringmaster::master {
 
 class DevelopmentConsole {
  public:
-  // `on_save` is called once no file that is_part() was saved for kRestMs: a save takes several
-  // steps.
+  // `on_save` is called kRestMs after the last save of a file for which is_part() is true: a save
+  // takes several steps.
   DevelopmentConsole(uv_loop_t* loop, IsPart is_part, std::function<void()> on_save);
   static constexpr uint64_t kRestMs = 50;
 
   [[nodiscard]] Status watch(const std::string& file);
 
-  // Prints a line for each on stdout, unless they are those that were printed last, or the process
+  // Prints a line for each call on stdout, unless the same calls were printed last, or the process
   // is in the background of a terminal. `address`: of this server, as clients write it.
   void print_calls(const std::vector<std::string>& calls, const std::string& address);
 

@@ -15,8 +15,8 @@
 namespace ringmaster::master {
 namespace {
 
-// A configuration that serves, and former ones that finish their requests. (While one of these is
-// still to end, the next one may start instead.)
+// The configuration that serves, and kFormerMax others: former ones that finish their requests, or
+// the next one while it starts.
 constexpr uint64_t kConfigurations = 1 + Rollout::kFormerMax;
 
 // Of a configuration: a generation's memories, bell, channel and output.

@@ -18,7 +18,7 @@ class OptionsLoader {
   using OnLoaded = std::function<void(Loaded)>;
 
   OptionsLoader(uv_loop_t* loop, LoadOptions load) : loop_(loop), load_(std::move(load)) {}
-  // The loop is not closed before the files are read; on_loaded is not called any more.
+  // on_loaded is not called any more. The loop still runs until the files are read.
   ~OptionsLoader();
   OptionsLoader(const OptionsLoader&) = delete;
   OptionsLoader& operator=(const OptionsLoader&) = delete;

@@ -13,7 +13,8 @@
 //   /kept.json      slow and failed requests, see there
 //   /profile        what slow jobs do differently, as JSON; /profile.txt: as a table;
 //                   /profile.folded: its stacks, for flame graphs. See tail_profile.h
-//   /trace.json, /kept_trace.json   the same two in Chrome's trace format: see trace_json.h
+//   /trace.json, /kept_trace.json   /requests.json and /kept.json in Chrome's trace format: see
+//                   trace_json.h
 #pragma once
 
 #include <functional>

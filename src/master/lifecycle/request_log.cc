@@ -29,14 +29,14 @@ LogField ms_field(std::string_view key, uint64_t ns) {
 }
 
 void append_stages(std::vector<LogField>& fields, const Event& end, const Stages& stages) {
-  // What a refused request would have taken is no time that it took.
+  // A refused request took no time: its took_ns is its predicted run time.
   fields.push_back(ms_field("took_ms", end.kind == EventKind::kRefused ? 0 : end.took_ns));
   fields.push_back(ms_field("fetch_ms", stages.fetch_ns));
   fields.push_back(ms_field("queue_ms", stages.queue_ns));
   fields.push_back(ms_field("run_ms", stages.run_ns));
 }
 
-// "inner < outer", of lines.
+// Joins lines: "inner < outer".
 std::string in_one_line(std::string_view lines) {
   std::string joined;
   while (!lines.empty()) {
@@ -49,7 +49,7 @@ std::string in_one_line(std::string_view lines) {
   return joined;
 }
 
-// The frames of C and C++, then, behind an empty line, those of the handler's own language.
+// `stack`: the frames of C and C++, an empty line, then the frames of the handler's own language.
 void append_stack(std::vector<LogField>& fields, std::string_view stack) {
   const size_t end = std::min(stack.find("\n\n"), stack.size());
   const std::string own = in_one_line(stack.substr(end));

@@ -2,8 +2,8 @@
 // requests, with the stacks that their workers had.
 //
 // Processes: the master only. A view of the recorder: nothing may be recorded once it is destroyed.
-// Limits:    of failures one line a second for each method, reason and upstream; of slow requests
-//            two lines a second for each method, one of them with a stack.
+// Limits:    one line a second about failures for each method, reason and upstream; two lines a
+//            second about slow requests for each method, one of them with a stack.
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ namespace ringmaster::master {
 class RequestLog {
  public:
   RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder);
-  // Logs what is still counted.
+  // Logs the failures that are counted and not logged yet.
   ~RequestLog();
   RequestLog(const RequestLog&) = delete;
   RequestLog& operator=(const RequestLog&) = delete;
@@ -33,8 +33,8 @@ class RequestLog {
   struct Slow {
     uint64_t from_ns = 0;        // a request that takes longer is slow; 0: none is
     uint64_t count = 0;          // since the last line
-    uint64_t next_line_ns = 0;   // no line before, but
-    uint64_t next_stack_ns = 0;  // one with a stack before the former, from here on
+    uint64_t next_line_ns = 0;   // no line without a stack before
+    uint64_t next_stack_ns = 0;  // no line with a stack before
   };
 
   void on_end(const telemetry::Event& end, uint64_t number);
@@ -48,7 +48,7 @@ class RequestLog {
   telemetry::Recorder& recorder_;
   telemetry::FailureSummary failures_;
   uint64_t access_every_ = 0;  // one line for so many requests; 0: none
-  uint64_t until_access_ = 0;  // so many requests go without one
+  uint64_t until_access_ = 0;  // so many requests come before the next line
   std::vector<Slow> slow_;     // by method
   UvHandle<uv_timer_t> tick_;
 };

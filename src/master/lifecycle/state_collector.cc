@@ -62,7 +62,7 @@ void collect_clients(ServerState& state, const Dispatcher& dispatcher) {
     const double used = client.used.at(state.now_ns);
     if ((client.jobs == 0 && used < 0.001) || state.clients.size() == kClientsMax) return;
     ClientView& view = state.clients.emplace_back();
-    view.name = client.key.substr(1);  // behind its kind
+    view.name = client.key.substr(1);  // the key begins with its kind
     view.weight = client.weight;
     view.used = used;
     view.in_flight = client.jobs;
@@ -87,7 +87,7 @@ void collect_serving(ServerState& state, const Deployment& deployment) {
   }
 }
 
-// Newer kernels tell the number as the folder's size.
+// Newer kernels report the number as the folder's size.
 uint64_t open_descriptors() {
   struct stat folder {};
   if (::stat("/proc/self/fd", &folder) == 0 && folder.st_size > 0) {

@@ -1,4 +1,4 @@
-// collect_state(): copies what the pages of the status port show from the parts that know it.
+// collect_state(): collects the values that the status port's pages show from the master's parts.
 //
 // Processes: the master only.
 // Cost:      some system calls for each worker, and a look at each connection and client: at 10,000
@@ -11,7 +11,7 @@
 
 namespace ringmaster::master {
 
-// All but the health, the uptime and the configuration, which its caller knows.
+// All but the health, the uptime, the counts of spans and the configuration: the caller adds these.
 ServerState collect_state(const Rollout& rollout, const Frontend& frontend);
 
 // Eight digits that change with each change of the effective configuration.

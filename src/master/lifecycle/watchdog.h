@@ -8,8 +8,8 @@
 //
 // Processes: the master only.
 // Progress:  timers of the loop send these, and libuv runs timers once a turn. So each message
-//            proves that the turn before has ended, sockets and results included. A master that is
-//            frozen, or in a callback that does not return, sends nothing; a busy one does.
+//            proves that the turn before has ended, sockets and results included. A busy master
+//            sends them. A master that is frozen, or in a callback that does not return, does not.
 // Without a manager ($NOTIFY_SOCKET) there are no timers.
 #pragma once
 
@@ -29,7 +29,7 @@ class Watchdog {
     std::function<int()> loading_pid;     // the process that loads handlers; 0: none does
   };
 
-  // Create one, before any process is spawned: removes the manager's environment variables.
+  // Create only one, before any process is spawned: it removes the manager's environment variables.
   // `notifier` must live as long as this.
   Watchdog(uv_loop_t* loop, Notifier& notifier, Sources sources);
 

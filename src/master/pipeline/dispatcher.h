@@ -32,8 +32,8 @@ namespace ringmaster::master {
 struct RequestExtras {
   ReportAsked report = {};            // whether the caller gets a JobReport
   std::string_view traceparent = {};  // for the handlers, the upstreams and the log
-  // In the params: the values of the parameters of the method's fetches, in the order of steps and
-  // names.
+  // Parts of the params: the values that the method's fetches need, in the order of steps and of the
+  // names in a step.
   std::span<const std::string_view> found = {};
   uint32_t client_name = 0;  // in the recorder's table, for its events
 };
@@ -48,25 +48,25 @@ class Dispatcher : private StageEvents {
   // for it are kept free from now on. Returns the method's number, by which the scheduler and the
   // workers know it: methods are counted from 0, in the order in which they are added.
   uint32_t add_method(const Method& method);
-  // Gives a method the costs that another dispatcher has measured of a method of its own, as first
-  // values.
+  // Gives a method its first costs: those that the dispatcher `before` has measured for its method
+  // `its`.
   void adopt_costs(const Method& method, const Dispatcher& before, const Method& its);
 
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }
 
   // Begins a request. All texts are copied; `timeout_ms` may shorten the method's own. `client`:
-  // the request uses this share; null: a share that all such requests have together. Empty:
-  // `caller` has its answer already.
+  // the request uses this share; null: a share that all such requests have together. Returns no
+  // ticket if `caller` has its answer already.
   std::optional<Ticket> admit(const Method& method, std::string_view params,
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
                               ClientShare* client = nullptr, const RequestExtras& extras = {});
 
-  // Cancels this job, if it still exists; its caller is told nothing. `code`: of the error that
-  // the caller sends instead; 0: none, the client is gone. A job that no worker has is
-  // dropped. One that a worker has runs on, within its method's deadline, and its result is thrown
-  // away: stopping it would cost the worker and the worker's other jobs. Returns whether a handler
-  // may have run for it.
+  // Cancels this job, if it still exists; its caller gets no answer. `code`: of the error that the
+  // caller sends instead; 0: none, the client is gone. A job that no worker has is dropped. A job
+  // that a worker has runs on, within its method's deadline, and its result is thrown away: to stop
+  // the job, the master would have to end the worker, and its other jobs. Returns whether a handler
+  // may have run for the job.
   rpc::Executed cancel(Ticket ticket, int32_t code = 0);
 
   // The deadline of this job, if it still exists, is over. The job's timer calls this.
@@ -97,9 +97,9 @@ class Dispatcher : private StageEvents {
                                                         std::string_view params,
                                                         const RequestExtras& extras);
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
-  // The client holds its part of `all`, and others ask for theirs.
+  // The error for a client that holds its part of `all` while others ask for theirs.
   rpc::Error has_part(uint64_t part, uint64_t all, std::string_view what) const;
-  // A block of payload memory with these bytes, one part behind the other; none for none.
+  // Copies the parts, one behind the other, to a block of payload memory. No bytes need no block.
   tl::expected<ipc::Block, rpc::Error> store(Job& job,
                                              std::initializer_list<std::string_view> parts);
   void leave_running(Job& job);
@@ -109,7 +109,7 @@ class Dispatcher : private StageEvents {
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);
-  // For such a request, now.
+  // For a request that this client sends now.
   Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);

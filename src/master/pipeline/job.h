@@ -110,7 +110,7 @@ struct Job {
 // trace= (the id of the trace that came with it).
 void append_job_fields(std::vector<LogField>& fields, const Job& job);
 
-// A worker may have it in hand.
+// Whether a worker may have the job in hand.
 inline bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
 }
@@ -120,7 +120,7 @@ inline uint64_t method_deadline_ns(const Job& job) {
   return job.admitted_ns + job.method->timeout_ms * kNsPerMs;
 }
 
-// -32012, for a job that was not run.
+// The error -32012, which says that the job was not run.
 rpc::Error deadline_exceeded(uint64_t allowed_ms);
 inline rpc::Error deadline_exceeded(const Job& job) {
   return deadline_exceeded((job.deadline_ns - job.admitted_ns) / kNsPerMs);

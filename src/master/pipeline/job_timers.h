@@ -5,7 +5,7 @@
 // one list, so a method's jobs cost the same whether 10 or 100,000 are in flight.
 //
 // Threads: the loop's only. Memory: a list for each ms that is the deadline of a job.
-// Limits:  start() and stop() take O(log of these).
+// Limits:  start() and stop() take O(log of the number of lists).
 #pragma once
 
 #include <cstdint>
@@ -21,7 +21,7 @@ struct Job;
 
 class JobTimers {
  public:
-  // A job's part.
+  // Each job has one.
   struct Timer {
     uint64_t due_ms = 0;   // 0: not started
     std::list<Job*> node;  // the job itself, while not started; empty before the first start

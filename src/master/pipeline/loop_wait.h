@@ -2,8 +2,8 @@
 // workers, spins for a short job's result, and asks to be woken for the next one.
 //
 // Processes: the master only.
-// Death:     of a process before it rings a bell: a job then waits for kUntakenMs, a result until
-//            the supervisor's tick.
+// Death:     if a process dies before it rings a bell, a job waits for kUntakenMs, and a result
+//            until the supervisor's tick.
 #pragma once
 
 #include <uv.h>
@@ -17,7 +17,8 @@ namespace ringmaster::master {
 
 class LoopWait;
 
-// Those of all deployments, for the owner of the loop. None may be created or destroyed meanwhile.
+// The LoopWait of each deployment, for the owner of the loop. During a call no LoopWait may be
+// created or destroyed.
 class LoopWaits {
  public:
   // Before the wait, and before answers are sent: takes results.

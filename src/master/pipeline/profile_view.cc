@@ -18,7 +18,7 @@ using Jobs = TailProfile::Jobs;
 constexpr std::string_view kKindNames[] = {"slow", "failed", "normal"};
 static_assert(std::size(kKindNames) == TailProfile::kKinds);
 
-// One step has all of the method's samples, unless others run handlers, too.
+// A method with one run step goes by its own name; else each run step has a name.
 std::string name_of(const ProfileNames& names, std::pair<uint32_t, size_t> at) {
   const Method& method = names.methods[at.first];
   if (std::ranges::count_if(method.steps, is_run) == 1) return method.name;
@@ -28,7 +28,7 @@ std::string name_of(const ProfileNames& names, std::pair<uint32_t, size_t> at) {
 
 struct Sums {
   uint64_t ticks = 0;
-  uint64_t depths = 0;  // in each of these, added up
+  uint64_t depths = 0;  // the function's depth in each tick, added up
 };
 
 // A function counts once in a stack, at its outermost place, however often it has called itself.
@@ -56,7 +56,7 @@ double on_cpu(const Jobs& jobs) {
 
 using Counted = std::pair<const TailProfile::Stack*, uint64_t>;
 
-// Those with the most ticks first.
+// The stacks with the most ticks, the most frequent one first.
 std::vector<Counted> most_frequent(const Jobs& jobs) {
   std::vector<Counted> stacks;
   for (const auto& [stack, ticks] : jobs.ticks_of)
@@ -105,7 +105,7 @@ std::string step_json(const Step& step, const ProfileNames& names) {
       by_kind(step, [&](const Jobs& jobs) { return stacks_json(jobs, names); }), differences);
 }
 
-// A worker, or a handler's symbols, may have any bytes.
+// Text from a worker, or from a handler's symbols, may have any bytes.
 std::string in_one_line(std::string text) {
   std::ranges::replace_if(
       text, [](unsigned char c) { return c < ' ' || c == 0x7f; }, '?');

@@ -21,7 +21,7 @@ inline constexpr size_t kStacksShown = 30;
 inline constexpr size_t kDifferencesShown = 20;
 inline constexpr size_t kFunctionsMax = 1000;
 
-// What the views need besides: `methods` and `handlers` by their numbers.
+// The names that the views show: `methods` and `handlers` by their numbers.
 struct ProfileNames {
   std::span<const Method> methods;
   std::span<const ipc::HandlerSpec> handlers;
@@ -40,9 +40,8 @@ struct Difference {
 
   double difference() const { return slow - normal; }
 };
-// The functions of the slow jobs, those first of which slow jobs do more than normal ones. Of
-// functions with the same difference the outer one is first: it has called the others. At most
-// kDifferencesShown.
+// The functions of the slow jobs, the largest difference first. If two functions have the same
+// difference, the outer one is first: it has called the other. At most kDifferencesShown.
 std::vector<Difference> differences_of(const TailProfile::Step& step);
 
 // One line:
@@ -51,13 +50,13 @@ std::vector<Difference> differences_of(const TailProfile::Step& step);
 //    "slow":[{"stack":["run",...,"spin"],"count":310},...],"failed":[...],"normal":[...],
 //    "differences":[{"function":"spin","slow":0.6,"normal":0,"difference":0.6},...]}}}
 // A stack begins with its outermost frame; `count`: in ticks of `period_ms`. `on_cpu`: the part of
-// their time that the jobs were on a CPU; the rest they slept, or waited for a CPU. `bound_ms`:
-// jobs are slow from there on; 0: it is not known yet. A method with several run steps has a member
-// for each of them, "score/HANDLER".
+// their time that the jobs were on a CPU; for the rest they slept, or waited for a CPU. `bound_ms`:
+// jobs that take longer are slow; 0: it is not known yet. A method with several run steps has a
+// member for each of them, "score/HANDLER".
 std::string profile_json(const TailProfile& profile, const ProfileNames& names);
 // What slow jobs do differently: a table for each method.
 std::string profile_text(const TailProfile& profile, const ProfileNames& names);
-// A line for each stack, "score;slow;run;...;spin 310", as flame graphs are drawn from.
+// A line for each stack, "score;slow;run;...;spin 310": the input of tools that draw flame graphs.
 std::string profile_folded(const TailProfile& profile, const ProfileNames& names);
 
 }  // namespace ringmaster::master

@@ -168,7 +168,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   const uint64_t count = last.turn == turn_ ? last.count + 1 : 1;
   last = {now, record.id, job->ticket.request, job->method, turn_, count};
   if (record.was_run()) job->has_begun = true;
-  // To check large params takes longer than to run many a job.
+  // Time counts also if no handler was called: to check large params may take long.
   if (const std::optional<uint64_t> used_ns = record.used_ns()) {
     // A job published while these results were taken began after `now`.
     if (now <= job->step_began_ns) now = now_ns();
@@ -246,8 +246,8 @@ RunStage::Expired RunStage::expire(Job& job) {
   return Expired::kAbandoned;
 }
 
-// A search notes where it finds each job. So many jobs that are looked for at once, as those of a
-// batch whose deadline is over, cost one search together.
+// A search notes where it finds each job. So one search is enough for jobs that are looked for at
+// the same time, such as those of a batch whose deadline is over.
 std::optional<uint32_t> RunStage::find_worker_of(const Job& job) {
   if (port_->was_running(job.seen_with, job.publication)) return job.seen_with;
   std::optional<uint32_t> found;
@@ -288,8 +288,8 @@ void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
                                       static_cast<double>(now_ns() - begun_ns));
 }
 
-// In this order: a job that the worker had in hand when it printed is named by a running word, or
-// its result is taken now, or was taken in this turn.
+// Reads the running words, then takes results: a job that the worker had in hand when it printed is
+// named by a running word, or its result is taken now, or was taken in this turn.
 RunStage::Printer RunStage::find_printer(uint32_t worker) {
   if (port_ == nullptr) return {};
   const std::vector<ipc::Publication> in_hand = port_->were_running(worker);

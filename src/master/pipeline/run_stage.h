@@ -3,10 +3,11 @@
 // The scheduler holds the jobs that wait. Only as many as the workers can claim soon are published
 // to the ring (worker_load.h).
 // Processes: the master only.
-// Death:     of a worker: on_worker_lost(), once it was reaped. Its jobs are queued again while
-//            they have attempts left. Of the fork server: on_port_lost(), the same for all.
-// Trust:     results are matched with the table. A result of no published job is damage, and so is
-//            a malformed result ring. audit() checks the words.
+// Death:     on_worker_lost() is called once a dead worker was reaped: its jobs are queued again
+//            while they have attempts left. If the fork server dies, on_port_lost() does this for
+//            the jobs of all workers.
+// Trust:     results are matched with the table. A result that belongs to no published job is
+//            damage, and so is a malformed result ring. audit() checks the words.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +34,8 @@ class RunStage {
   using KillWorker = std::function<void(uint32_t worker, const char* why)>;
   // Called before a job fails that has no attempts left because its workers died.
   using OnCrash = std::function<void(const Job& job)>;
-  // Called once a generation: a worker has damaged its results, or any process a shared word. From
-  // then on no result is taken and no job published, until set_port().
+  // Called at most once a generation: a worker has damaged its results, or a process has damaged a
+  // shared word. From then on no result is taken and no job published, until set_port().
   using OnDamage = std::function<void(const Error& error)>;
 
   RunStage(ipc::PayloadStore& store, JobTable& table, Scheduler& scheduler,
@@ -47,7 +48,7 @@ class RunStage {
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
 
-  // Limits for take_results(): so much that clients are not kept waiting; none.
+  // Limits for take_results(): little enough that clients are not kept waiting; no limit.
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
@@ -71,11 +72,11 @@ class RunStage {
   void set_port(ipc::MasterPort* port);
   void set_workers(size_t count);
 
-  // Delivers the workers' results, about `bytes` of all.
+  // Delivers the workers' results, about `bytes` bytes in all.
   void take_results(uint64_t bytes);
   // Call once a second. Checks the shared words: a published job that no word names is damage, too.
-  // Ends workers that still hold what they had answered before the last call, and workers that have
-  // a job in hand whose method's deadline is over.
+  // Ends workers that still hold jobs that they had answered before the last call, and workers that
+  // have a job in hand whose method's deadline is over.
   void audit();
   bool has_results() const { return port_ != nullptr && !is_damaged_ && port_->was_any_result(); }
   // Around the event loop's wait: call has_results() once more after announce_sleep().
@@ -85,12 +86,12 @@ class RunStage {
   void cancel_sleep() {
     if (port_ != nullptr) port_->cancel_sleep();
   }
-  // Before each wait: wakes as many workers as the jobs published since the last call are worth.
+  // Before each wait: if jobs were published since the last call, wakes the workers that they need.
   void wake_workers();
   // The expected run time of all jobs that are published and not done.
   uint64_t work_ns() const { return static_cast<uint64_t>(scheduler_.load().work_ns()); }
   // There are unclaimed jobs and sleeping workers: wake_one_more() should follow soon. (The workers
-  // that are awake may be about to leave, or not return.)
+  // that are awake may be about to leave, or their handlers may not return.)
   bool could_wake_more() const;
   // Wakes one worker if a job is unclaimed: the workers that are awake take longer than expected,
   // or a wake-up was lost.
@@ -98,7 +99,8 @@ class RunStage {
 
   // A worker was reaped: the jobs that it had in hand have used an attempt, and are queued again,
   // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
-  // its death is not among theirs. on_port_lost(): all workers are gone; `cause` is for people.
+  // its death is not added to Job::deaths. on_port_lost(): all workers are gone; `cause` is for
+  // people.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause);
 
@@ -108,10 +110,10 @@ class RunStage {
     const Method* method = nullptr;
     bool operator==(const Printer&) const = default;
   };
-  // Call right after the worker's output was read. Known where the worker had only one request in
-  // hand since the event loop last polled. May deliver results.
+  // Call right after the worker's output was read. The request is known if the worker had only one
+  // in hand since the event loop last polled. May deliver results.
   Printer find_printer(uint32_t worker);
-  // Whether the worker has the request in hand, or had since then.
+  // Whether the worker has the request in hand, or had it since the event loop last polled.
   bool has_in_hand(uint32_t worker, uint64_t request);
   // Call after each poll of the event loop.
   void begin_turn() { ++turn_; }
@@ -140,7 +142,7 @@ class RunStage {
 
   // The worker that has the job's publication in hand.
   std::optional<uint32_t> find_worker_of(const Job& job);
-  // Of the workers that have only abandoned jobs in hand, for whose workers other jobs wait: the
+  // Among jobs of workers that have only abandoned jobs in hand, and for which other jobs wait: the
   // job whose deadline was first. Null: there is none.
   const Job* longest_abandoned();
   void note_timeout(const Job& job, uint32_t worker);
@@ -152,7 +154,7 @@ class RunStage {
   void queue(Job& job, uint64_t now_ns);
   void audit_words();
   void on_damaged(const Error& error);
-  // False: no publication that is with the workers has this result.
+  // False: the result belongs to no publication that is with the workers.
   bool on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, const std::string& cause, uint64_t now_ns);
   void profile(const Job& job, uint32_t worker, uint64_t run_ns, bool has_failed, uint64_t now_ns);
@@ -187,10 +189,10 @@ class RunStage {
   uint64_t results_seen_ = 0;   // at the last end_abandoned()
   bool did_jobs_wait_ = false;  // likewise
   uint64_t next_end_abandoned_ns_ = 0;
-  // By worker slot: the first job in hand at the last audit, if the worker had answered all of
-  // them.
+  // By worker slot: the first of the jobs in hand at the last audit, if the worker had answered all
+  // of these jobs.
   std::vector<std::optional<ipc::Publication>> answered_;
-  // In audit_words(); kept, since to get that much memory takes longer than to look at the words.
+  // For audit_words(); kept, since to allocate it takes longer than to look at the words.
   std::vector<ipc::Publication> with_workers_;
   bool is_damaged_ = false;  // this generation's memory
   TailProfile tail_profile_;

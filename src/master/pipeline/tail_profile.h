@@ -1,15 +1,15 @@
 // TailProfile: on which functions slow and failed jobs spend their CPU time, beside normal ones.
 //
-// Workers sample their own stacks, and nobody reads the samples of most jobs. The profile wants
-// those of the jobs that were slow or failed, and of one in kNormalOneIn of the others, and adds up
-// equal stacks, for each run step of each method.
+// Workers sample their own stacks, and the samples of most jobs are never read. The profile reads
+// the samples of the jobs that were slow or failed, and of one in kNormalOneIn of the others. It
+// counts equal stacks, for each run step of each method.
 // A job is slow when its run took longer than the step's bound: the mean of the recent runs and
 // kDeviations mean deviations (of exponentially distributed times 4 % are longer), or when the
-// master ended its worker for it.
+// master ended its worker.
 // Pure; the master only. One for each generation: addresses are a generation's own.
 // Trust:  samples are a worker's: a worker can forge those of its own jobs.
 // Limits: kStacksMax different stacks. Once there are as many, all counts are halved, and stacks
-//         without any left are dropped. One job of each kind in kSpacingNs. Jobs shorter than
+//         whose count becomes 0 are dropped. One job of each kind in kSpacingNs. Jobs shorter than
 //         kShortestNs are not looked at: they cost nothing, and are hardly ever sampled.
 #pragma once
 
@@ -57,7 +57,7 @@ class TailProfile {
     uint64_t bound_ns() const;
   };
 
-  // A job was run, and took so long. As what its samples are wanted; empty: they are not.
+  // A job was run, and took so long. Returns the kind for add(); empty: its samples are not wanted.
   std::optional<Kind> on_run(uint32_t method, size_t step, uint64_t run_ns, bool has_failed,
                              uint64_t now_ns);
   // Adds a job.

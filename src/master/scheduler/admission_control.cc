@@ -31,8 +31,8 @@ AdmissionControl::Request AdmissionControl::request(const ClientShare& client, c
           need};
 }
 
-// A job that waits because its lane is at its limit leaves its worker free for others. A lane that
-// keeps workers for itself counts as at least these.
+// A job that waits because its lane is at its limit leaves a worker free for others. A lane with
+// reserved workers counts as at least that many jobs.
 bool AdmissionControl::is_worker_free(const Lane& lane, uint32_t method) const {
   if (lane.is_at_limit()) return false;
   const bool begins_with_fetch = costs_.begins_with_fetch(method);
@@ -107,7 +107,7 @@ bool AdmissionControl::is_within_share_in_time(const Request& request,
   return wait_ns + request.need.run_ns + request.margin_ns <= request.allowed_ns;
 }
 
-// If so, the request is let in whatever the order is, and makes no other job late.
+// If true, the request is in time in any order of the jobs, and makes no other job late.
 bool AdmissionControl::is_in_time_last(const Request& request, Prediction& found) const {
   const std::optional<Prediction> most = predictor_.predict_most(request.client, request.now_ns);
   if (!most || queue_ns(request, *most) > request.limit_ns) return false;
@@ -176,7 +176,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   for (Share* share = &client; share != nullptr; share = share->parent) {
     share->overload.on_arrival(now_ns, workers_of(*share), queue, asked.limit_ns, work_ns,
                                asked.spare_ns);
-    // What is asked for beyond a share is no overload of the groups that it is in.
+    // Work beyond a share is no overload of the groups that contain the share.
     if (share == found.beyond) work_ns = 0;
   }
   Forecast forecast;
@@ -194,7 +194,7 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
 }
 
 // Counts the refusal as overload of the share that is beyond its claim; else of the largest group
-// in which the client has rivals; else, where it is alone, of the client.
+// in which the client has rivals; else, if it has none, of the client.
 void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
   Share* share = &client;

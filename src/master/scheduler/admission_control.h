@@ -3,11 +3,11 @@
 // A request is refused
 // - as `too_late`, if it would be late even within its client's share, or make another job of the
 //   same client late;
-// - as `fair_share`, if it would be in time within the share, but its client has used that;
-// - as `overloaded`, if refusals have shown that the queue does not drain: only so much is admitted
-//   then as keeps the workers busy.
+// - as `fair_share`, if it would be in time within the share, but its client has used its share up;
+// - as `overloaded`, if refusals have shown that the queue does not drain: then only as much is
+//   admitted as keeps the workers busy.
 // A request that finds a free worker is never refused: else one wrong estimate could shut a method
-// out, since only new measurements correct it.
+// out, since only new measurements correct estimates.
 //
 // Pure; the master only. Limits: as Predictor.
 #pragma once
@@ -27,10 +27,10 @@ struct AdmissionRefusal {
   Reason reason = Reason::kTooLate;
   uint64_t predicted_ns = 0;    // from now until the request would be done, at the latest
   uint64_t retry_after_ns = 0;  // until it would be let in, if the client sent no others
-  uint64_t queue_ns = 0;        // kOverloaded: the queue, and the limit that it has
+  uint64_t queue_ns = 0;        // kOverloaded: the length of the queue, and its limit
   uint64_t limit_ns = 0;
   double share = 1;        // the client's part of the workers' time
-  double used = 0;         // what the client has had of it lately
+  double used = 0;         // the part of that time that the client got lately
   size_t concurrency = 0;  // of the method, if it has a limit
   Quote quote;
 };
@@ -48,11 +48,11 @@ class AdmissionControl {
   };
   // The client sends a request, and counts as active.
   void on_asked(ClientShare& client, uint64_t now_ns);
-  // The same, for one that may be let in. Learns from each one whether there is overload.
-  // `line_ns`: how long its fetches would wait for connections.
+  // The same, and predicts whether the request is let in. Learns from each request whether there is
+  // overload. `line_ns`: how long its fetches would wait for connections.
   Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns, double line_ns);
-  // The same for a request that is only asked about.
+  // The prediction for a request that is only asked about.
   Forecast forecast(const ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                     uint64_t deadline_ns, double line_ns) const;
 
@@ -63,7 +63,7 @@ class AdmissionControl {
   static constexpr double kOwnMargin = 2;  // of the job's own steps, in mean deviations
   // In overload the queue is as long as so many typical jobs, fewer where there are many workers.
   // It is at least this long, and as long as so many batches, since a short queue would make small
-  // batches. It is never longer than a part of what the client allows.
+  // batches. It is never longer than a part of the time that the client allows.
   static constexpr double kQueueGrains = 6;
   static constexpr double kQueueNsMin = 5e6;
   static constexpr double kQueueBatches = 2;
@@ -75,7 +75,7 @@ class AdmissionControl {
     int64_t now_ns;
     int64_t deadline_ns;
     double allowed_ns;
-    double spare_ns;   // the longest wait with which it is in time
+    double spare_ns;   // the longest wait with which the request is in time
     double margin_ns;  // of its own steps
     double limit_ns;   // of the queue, in overload
     CostModel::Need need;

@@ -29,12 +29,12 @@ class CostModel {
   uint32_t add_method(const std::vector<StepKind>& steps);
   // Gives a step that was never measured a first value.
   void seed(uint32_t method, size_t step, double took_ns);
-  // Seeds a method with what `before` has measured of its method `its`, step by step, up to one
-  // that is of another kind there.
+  // Seeds a method's steps with the times that `before` has measured for its method `its`, up to
+  // the first step of another kind.
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);
-  // It has run for so long, and is not done.
+  // A job has run for so long, and is not done.
   void on_still_running(uint32_t method, size_t step, double ran_ns) {
     if (ran_ns > run_ns(method, step)) on_run(method, step, ran_ns);
   }
@@ -51,12 +51,13 @@ class CostModel {
   bool begins_with_fetch(uint32_t method) const {
     return methods_[method].front().kind == StepKind::kFetch;
   }
-  // The mean time of a run step, weighted by that time: of a typical unit of work, not of a typical
-  // request.
+  // The mean time of a run step, weighted by that time: the time of a typical unit of work, not of
+  // a typical request.
   double grain_ns() const { return times_ns_ > 0 ? squares_ / times_ns_ : 0; }
 
  private:
-  // A short window refuses more where costs are scattered: the momentary mean decides then.
+  // Scattered times get a longer window: with a short one the momentary mean decides, and refuses
+  // more.
   static constexpr uint64_t kWindow = 64;
   static constexpr uint64_t kScatteredWindow = 256;
   static constexpr double kGrainWeight = 1.0 / 256;

@@ -5,7 +5,7 @@
 namespace ringmaster::master {
 namespace {
 
-// What a flow may have done before others': its first job, and its credit.
+// The work that a flow may have done before others' work: its first job, and its credit.
 int64_t may_go_first_ns(const Flow& flow, int64_t first_work_ns, const ShareGroup& group) {
   const int64_t credit = std::max<int64_t>(0, group.virtual_ns() - flow.start);
   const int64_t credit_ns =
@@ -26,8 +26,8 @@ LaneOrder::Choice LaneOrder::best(int64_t now_ns) const {
   return {};
 }
 
-// A job beyond its share is urgent if it would be late behind the job that is next without it. It
-// never makes a job within its share late.
+// A job beyond its share is urgent if it would be late behind the job that is otherwise next. But
+// an urgent job never makes a job late that is within its share.
 bool LaneOrder::is_any_urgent(int64_t now_ns) const {
   if (urgent_.empty()) return false;
   const bool has_eligible = !eligible_.empty();

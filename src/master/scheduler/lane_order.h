@@ -5,8 +5,8 @@
 //    beyond its share, the order is earliest deadline first.
 // 3. Else the smallest start tag; the group's virtual time moves to it.
 //
-// Also keeps the sum of the work that the flows within their shares may have done first, by their
-// deadlines: what a prediction needs. Pure; the master only. Limits: O(log flows) an operation.
+// Also keeps, for predictions, the sum of the work that the flows within their shares may have done
+// first, by their deadlines. Pure; the master only. Limits: O(log flows) an operation.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ class LaneOrder {
   // Whether any flow within its share has a job queued.
   bool has_eligible() const { return !eligible_.empty(); }
 
-  // Adds to or takes from a flow, and the flows that contain it. Call place() next.
+  // Adds an entry to a flow, or removes it, also in the orders above. Call place() next.
   void add(Flow& flow, Entry& entry, bool is_fetching);
   void remove(Flow& flow, Entry& entry);
   // The flow's jobs or its share's tag have changed.
@@ -47,7 +47,7 @@ class LaneOrder {
   // flow. within_shares_up_to() counts only flows whose first job has a deadline up to this.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
-  // The first job of what best() chooses, and when the most urgent one must begin at the latest.
+  // The flow's first job; null: none is queued. When the most urgent job must begin at the latest.
   const Entry* first(const Flow& flow) const;
   int64_t must_begin_ns() const;
 
@@ -58,9 +58,9 @@ class LaneOrder {
   ShareGroup& group_;
   Flow* owner_;
   SumTree<Flow, &Flow::by_deadline> eligible_;  // value: the work that may go first
-  SumTree<Flow, &Flow::by_deadline> fetching_;  // nothing queued; within their shares; likewise
+  SumTree<Flow, &Flow::by_deadline> fetching_;  // flows within their shares that only fetch
   SumTree<Flow, &Flow::by_start> pending_;
-  SumTree<Flow, &Flow::by_urgency> urgent_;  // the pending ones
+  SumTree<Flow, &Flow::by_urgency> urgent_;  // the flows of pending_
   int64_t work_ns_ = 0;
   size_t queued_jobs_ = 0;
   size_t fetching_jobs_ = 0;

@@ -25,7 +25,7 @@ struct Lane {
 
 class Lanes {
  public:
-  // The first one is that of the methods without a lane of their own.
+  // The first lane is that of the methods without a lane of their own.
   Lanes() { all_.emplace_back(); }
 
   Lane& add(size_t concurrency, size_t reserved_workers, uint64_t batch) {
@@ -41,7 +41,7 @@ class Lanes {
   const Lane& operator[](size_t index) const { return all_[index]; }
   auto begin() const { return all_.begin(); }
   auto end() const { return all_.end(); }
-  // For other lanes than this one. At least one worker is left, while there is any.
+  // The workers reserved for other lanes. At least one worker is not reserved, if there is any.
   size_t reserved_beside(const Lane& lane, size_t workers) const {
     const size_t others = reserved_workers_ - lane.reserved_workers;
     return std::min(others, workers - std::min<size_t>(workers, 1));
@@ -50,11 +50,11 @@ class Lanes {
   size_t reserved_workers(size_t workers) const {
     return std::min(reserved_workers_, workers - std::min<size_t>(workers, 1));
   }
-  // Whether there are as many workers as that needs.
+  // Whether there are enough workers for all reservations.
   bool are_all_reserved(size_t workers) const {
     return reserved_workers_ <= reserved_workers(workers);
   }
-  // The room that other lanes keep free: never all.
+  // The room that other lanes keep free: never all room.
   int64_t reserved_ns(const Lane& lane, size_t workers, int64_t each_ns) const {
     int64_t reserved_ns = 0;
     int64_t used_ns = 0;  // of the reserved room

@@ -38,7 +38,7 @@ class OverloadControl {
     }
   }
 
-  // The request would have been late.
+  // A request was refused because it would have been late.
   void on_refused(double share, double work_ns, double spare_ns) {
     refused_ns_ = std::min(refused_ns_ + work_ns, 1.5 * kTriggerNs * share);
     if (is_on_ || refused_ns_ < kTriggerNs * share) return;

@@ -8,7 +8,7 @@ namespace {
 // Finds, by bisection, a later job of a client that one more job would make late.
 struct LaterJobs {
   int64_t now_ns;
-  int64_t deadline_ns;  // of the new job: later ones are looked at
+  int64_t deadline_ns;  // of the new job: only jobs with later ones are looked at
   double wait_ns;       // until the first of them begins
   double delay_ns;      // by the new job
   double rate;
@@ -99,8 +99,8 @@ Prediction Predictor::predict_in(const WorkerLoad::View& view, const ClientShare
   return prediction;
 }
 
-// In this view; or without a lane with a limit and its workers, if that is sooner: such a lane's
-// queue does not count then.
+// The prediction in this view; or, if sooner, in a view without one of the lanes with a limit:
+// without as many workers as its limit, and without its queue.
 Prediction Predictor::predict_beside_limits(const WorkerLoad::View& view, const ClientShare& client,
                                             const Lane& lane, int64_t now_ns,
                                             int64_t deadline_ns) const {

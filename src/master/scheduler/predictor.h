@@ -20,12 +20,12 @@ namespace ringmaster::master {
 
 struct Prediction {
   double wait_ns = 0;
-  double queue_ns = 0;  // the part of it that is due to waiting jobs
-  // The client, or the group that it is in, if that is beyond its share while others ask for
-  // theirs; null: it is not.
+  double queue_ns = 0;  // the part of wait_ns that is due to waiting jobs
+  // The client, or its group, if the one or the other is beyond its share while others ask for
+  // theirs; null: neither is.
   const Share* beyond = nullptr;
-  double within_share_ns = 0;  // work that goes first within its share, at most
-  WorkerLoad::View view{0};    // the workers and the work that it was predicted for
+  double within_share_ns = 0;  // the most work that goes first, if it is within its share
+  WorkerLoad::View view{0};    // the workers and the work of this prediction
 };
 
 class Predictor {

@@ -54,7 +54,7 @@ class Scheduler {
   const WorkerLoad& load() const { return load_; }
   bool is_overloaded() const { return root_.overload.is_on(); }
 
-  // Empty: the entry is admitted, and waits for its first step. Else it is as before.
+  // Empty: the entry is admitted, and waits for its first step. Else the entry is unchanged.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).
   // `line_ns`: how long its fetches would wait for connections.
   [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
@@ -62,9 +62,9 @@ class Scheduler {
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false,
                                                           double line_ns = 0);
-  // The last eighth of what jobs can hold is for clients that hold less than their part. Each of
-  // these functions returns the client's part if the client must get no more: it holds that much,
-  // and others ask for theirs.
+  // The last eighth of the places, and of the memory, is for clients that hold less than their
+  // part. If a client holds its part while others ask for theirs, it gets no more, and the function
+  // returns this part.
   // Before try_admit(): a place for a job.
   std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
                                        uint64_t now_ns);
@@ -87,7 +87,7 @@ class Scheduler {
   // The job to publish now; null: none. Returns the same one until the scheduler is told of an
   // event.
   Entry* next(uint64_t now_ns);
-  // For what next() has returned.
+  // For the entry that next() has returned.
   void on_published(Entry& entry, uint64_t now_ns);
   // The job was withdrawn before a worker began it. Its client is not charged.
   void on_returned(Entry& entry, uint64_t now_ns);
@@ -116,7 +116,7 @@ class Scheduler {
  private:
   struct Pick {
     Entry* entry = nullptr;
-    size_t depth = 0;  // the leaf's level, then its group's
+    size_t depth = 0;  // levels in use: the client's flow, then its group's
     Flow* flows[2] = {};
     LaneOrder::Rank ranks[2] = {};
     std::tuple<bool, int64_t, int64_t> key;  // among the lanes: the smallest goes first

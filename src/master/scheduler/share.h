@@ -64,7 +64,7 @@ struct Share {
   bool is_active = false;
   bool is_recent = false;
   std::list<Share*>::iterator recent;  // its place in ShareGroup::recent_
-  Usage used;                          // of its share
+  Usage used;                          // the workers' time that it got
   OverloadControl overload;
 };
 
@@ -103,12 +103,12 @@ class ShareGroup : public Share {
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // The member has used `more_ns` more than on_given() was told; negative: less.
   void on_corrected(Share& member, int64_t more_ns);
-  // Tags grow for as long as there is work. At this value all begin anew, and what clients have had
-  // beyond their shares is forgotten.
+  // Tags grow for as long as there is work. At this value all tags begin anew, and the time that
+  // clients have had beyond their shares is forgotten.
   static constexpr int64_t kTagMax = int64_t{1} << 61;
   bool has_large_tags() const { return virtual_ns_ > kTagMax || finish_max_ > kTagMax; }
   void begin_anew() { virtual_ns_ = finish_max_ = 0; }
-  // There are no jobs at all: what members have had beyond their shares is forgotten.
+  // There are no jobs at all: the time that members have had beyond their shares is forgotten.
   void settle() { virtual_ns_ = std::max(virtual_ns_, finish_max_ + credit_ns_); }
 
  private:

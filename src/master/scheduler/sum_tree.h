@@ -40,7 +40,7 @@ class SumTree {
   void insert(Item& item, int64_t key, int64_t value);
   void erase(Item& item);
   void set_value(Item& item, int64_t value);
-  // Of the items whose key is at most `key`.
+  // The sum of the values of the items whose key is at most `key`.
   int64_t sum_up_to(int64_t key) const;
 
  private:

@@ -2,8 +2,8 @@
 //
 // Such a job would be abandoned, and keep its worker meanwhile. So it is refused, but for a trial
 // now and then, which measures anew how long such jobs take. No trial begins while an abandoned job
-// has a worker, nor before kTrialNs, or ten times such a job's time, have passed since the last one
-// was abandoned.
+// has a worker. After a method's job was abandoned, its next trial waits for kTrialNs, or for ten
+// times such a job's time, if that is longer.
 // Pure; the master only.
 #pragma once
 
@@ -18,13 +18,14 @@ namespace ringmaster::master {
 class Trials {
  public:
   static constexpr uint64_t kTrialNs = 2'000'000'000;
-  // An abandoned job counts as this for the jobs that wait: its worker is replaced then (see
-  // RunStage::end_abandoned).
+  // The expected time until an abandoned job's worker is free again: if jobs wait, the worker is
+  // replaced (see RunStage::end_abandoned).
   static constexpr uint64_t kAbandonedNs = 100'000'000;
 
   void add_method() { due_ns_.push_back(0); }
 
-  // Empty: admit it. Else when to come again. `takes_ns`: such a job.
+  // Empty: admit the request. Else the client may try again after this time. `takes_ns`: the time
+  // that such a job takes.
   std::optional<uint64_t> retry_after_ns(uint32_t method, double takes_ns, uint64_t now_ns,
                                          uint64_t deadline_ns) {
     if (takes_ns <= static_cast<double>(deadline_ns - now_ns)) return std::nullopt;

@@ -91,7 +91,8 @@ double WorkerLoad::not_begun_ns(const View& view) const {
   return static_cast<double>(found);
 }
 
-// Keeps the smallest ones, if more units than workers count.
+// The time left of each unit that has begun. If these are more than the view's workers, keeps the
+// smallest ones.
 void WorkerLoad::collect_left(const View& view, int64_t now_ns) const {
   left_ns_.clear();
   for (const Begun& begun : begun_) {

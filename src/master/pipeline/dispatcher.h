@@ -32,8 +32,8 @@ namespace ringmaster::master {
 struct RequestExtras {
   ReportAsked report = {};            // whether the caller gets a JobReport
   std::string_view traceparent = {};  // for the handlers, the upstreams and the log
-  // Parts of the params: the values that the method's fetches need, in the order of steps and of the
-  // names in a step.
+  // Parts of the params: the values that the method's fetches need, in the order of steps and
+  // of the names in a step.
   std::span<const std::string_view> found = {};
   uint32_t client_name = 0;  // in the recorder's table, for its events
 };

@@ -40,7 +40,7 @@ std::string shell_word(std::string_view text) {
   return word + "'";
 }
 
-// For a reader in another folder. As it was given, where the working folder is gone.
+// The path for a reader in another folder. If the working folder is gone: the path as it was given.
 std::string absolute(const std::string& path) {
   std::error_code error;
   const std::filesystem::path found = std::filesystem::absolute(path, error);
@@ -75,7 +75,7 @@ std::string deaths_of(const Job& job) {
 struct CrashRecorder::Kept {
   std::string name;
   std::vector<json::KeptNote> notes = {};
-  uint64_t bytes = 0;  // about those of the file
+  uint64_t bytes = 0;  // about the size of the file
   json::KeptJob job = {};
 };
 

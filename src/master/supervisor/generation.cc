@@ -78,10 +78,10 @@ Status Generation::spawn(int payload_memory_fd) {
   options.stdio = stdio;
   options.stdio_count = std::size(stdio);
   // A process group of its own: Ctrl-C signals the master only, which ends the others, and a kill
-  // reaches what handlers have started.
+  // reaches the processes that handlers have started.
   options.flags = UV_PROCESS_DETACHED;
   options.exit_cb = [](uv_process_t* process, int64_t exit_code, int signal) {
-    ::kill(-process->pid, SIGKILL);  // what a handler has started, in a load that did not end
+    ::kill(-process->pid, SIGKILL);  // processes that handlers started while they loaded
     auto* self = static_cast<Generation*>(process->data);
     if (self == nullptr) return CloseHandle()(process);
     const auto on_gone = std::move(self->events_.on_gone);

@@ -1,10 +1,10 @@
 // Generation: one fork server with its workers, and the memory that they share with the master.
 //
 // Processes: the master only.
-// Death:     of the fork server: on_gone, once; its workers have died with it (PR_SET_PDEATHSIG).
-//            Of this object: the fork server is killed if it still lives, and reaped by the loop.
-//            Of either: what handlers have started while they were loaded is killed, too, unless it
-//            has left the fork server's process group.
+// Death:     if the fork server dies, on_gone is called once; its workers have died with it
+//            (PR_SET_PDEATHSIG). If this object is destroyed, the fork server is killed if it still
+//            lives, and the loop reaps it. In both cases the processes that handlers have started
+//            while they were loaded are killed, too, unless they have left the fork server's group.
 // Memory:    control and result memory are the generation's own; payload memory belongs to the
 //            deployment.
 #pragma once
@@ -30,7 +30,8 @@ class Generation {
  public:
   struct Events {
     std::function<void(const ipc::ControlMessage&)> on_message;
-    // The memory for the worker's results could not be created, so no order to fork was sent.
+    // The memory for the worker's results, or the socket for its output, could not be created. So
+    // no order to fork was sent.
     std::function<void(uint32_t worker, const Error&)> on_fork_failed;
     // A worker has rung the master's bell: it may have become ready. (Results need no callback: the
     // loop takes them before each wait.)
@@ -40,8 +41,8 @@ class Generation {
     std::function<void(const std::string& how)> on_gone;
   };
 
-  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow. `outputs` get
-  // what its processes print.
+  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow. `outputs`
+  // gets what the generation's processes print.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
       const std::vector<ipc::HandlerSpec>& handlers, const std::vector<ipc::MethodSpec>& methods,

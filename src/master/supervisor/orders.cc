@@ -14,7 +14,7 @@ bool is_of_worker(const ControlMessage& order) {
   return order.type == ControlType::kFork || order.type == ControlType::kKill;
 }
 
-// A later SIGKILL makes any earlier signal to the worker pointless.
+// After SIGKILL any later signal to the same worker is pointless.
 bool is_pointless_after(const ControlMessage& later, const ControlMessage& earlier) {
   return later.type == ControlType::kKill && earlier.type == ControlType::kKill &&
          earlier.status == SIGKILL && later.pid == earlier.pid;

@@ -2,10 +2,10 @@
 //
 // The channel is a socket and may be full. The master never waits for it: an order waits here.
 // Pure bookkeeping; the master only.
-// Limits: one order for each worker slot, a ping and a question for names, besides those that
+// Limits: one order for each worker slot, a ping and a question for names, besides the orders that
 //         configure the fork server before its first worker. A slot's newest order replaces the
-//         one before: SIGKILL replaces SIGTERM, and a slot is only forked anew once its worker is
-//         gone.
+//         one before: SIGKILL replaces SIGTERM and is not replaced by SIGTERM, and a slot is only
+//         forked anew once its worker is gone.
 #pragma once
 
 #include <cstddef>

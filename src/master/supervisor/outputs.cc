@@ -13,7 +13,7 @@ namespace {
 // More than a socket holds, if the system's limit (net.core.wmem_max) is not raised.
 constexpr size_t kUnreadBytesMax = 1 << 20;
 
-// Where the last kLastLinesMax lines begin, and at most `bytes_max` before the end.
+// The offset at which the last kLastLinesMax lines begin, at most `bytes_max` before the end.
 size_t begin_of_last_words(std::string_view text, size_t bytes_max) {
   size_t begin = text.size();
   for (size_t lines = 0; begin > 0 && lines < Outputs::kLastLinesMax; ++lines) {
@@ -55,7 +55,7 @@ Result<Fd> Outputs::open(uint32_t source) {
     return fail_errno("socket for a process's output", errno);
   opened.socket = Fd(ends[0]);
   Fd write_end(ends[1]);
-  // Its other direction is closed: a process that reads from its output finds the end at once.
+  // The socket's other direction is closed: a process that reads from it finds the end at once.
   if (::fcntl(opened.socket.get(), F_SETFL, O_NONBLOCK) != 0 ||
       ::shutdown(opened.socket.get(), SHUT_WR) != 0) {
     const int error = errno;

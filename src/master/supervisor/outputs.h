@@ -2,20 +2,20 @@
 //
 // Each worker, and the fork server, has one end of a socket pair of its own as stdout and stderr.
 // In development (`ringmaster dev`) the processes have the master's stdin and stderr instead, so
-// that a debugger can talk with the terminal, and nothing of it is logged. A master in the
-// background of a terminal keeps its stdin from them: what is typed there is for another program.
+// that a debugger can talk with the terminal. Their output is not logged then. A master in the
+// background of a terminal does not give them its stdin: people type there for another program.
 // Processes: the master only.
 // Blocking:  reads never wait: the other end is the master's alone, so no other process can clear
 //            its O_NONBLOCK. A pipe would not do: whatever its flags, its reader waits for a lock
-//            that a writer holds while the kernel brings in the pages that it writes, and a hostile
-//            worker can make that last. The writer of a socket holds no such lock.
-//            A source whose credit is used up is not read until the next tick, and none is while
-//            the log's reader is behind: the master's own lines need the room. The source's socket
-//            fills, and then its own write waits; no other process does.
-// Death:     of a process: finish() logs what it has still printed, kLastBytesMin to
-//            kLastBytesMax of it, in kLastLinesMax lines at most, and none
-//            while the log's reader is behind.
-// Limits:    one descriptor and one line a source; for each turn of the loop, kTurnBytes of each.
+//            that a writer holds while the kernel brings in the pages that the writer writes, and a
+//            hostile worker can delay this. The writer of a socket holds no such lock.
+//            A source whose credit is used up is not read until the next tick. No source is read
+//            while the log's reader is behind: the master's own lines need the room. When a socket
+//            is full, only the process that writes to it waits.
+// Death:     when a process has ended, finish() logs the end of its unread output: at most
+//            kLastLinesMax lines, and at most its credit, but from kLastBytesMin to kLastBytesMax;
+//            nothing while the log's reader is behind.
+// Limits:    one descriptor and one line for each source; kTurnBytes of each in a turn of the loop.
 #pragma once
 
 #include <functional>
@@ -68,7 +68,7 @@ class Outputs {
   void finish(uint32_t source);
   void finish_all();
 
-  // Shares `budget` bytes among the sources that wait for it, and ends lines whose job has ended.
+  // Shares `budget` bytes among the sources that wait, and ends lines whose job has ended.
   void on_tick(int64_t budget);
 
  private:

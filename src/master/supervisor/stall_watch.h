@@ -13,8 +13,8 @@ class StallWatch {
  public:
   static constexpr uint32_t kTicks = 20;  // 1 s
 
-  // Each tick. `jobs`: published and not done; `results`: so far. `is_any_at_work`: is a worker
-  // busy with a job? Called once in kTicks without a result.
+  // Each tick. `jobs`: published and not done; `results`: so far. `is_any_at_work`, which says
+  // whether a worker is busy with a job, is called once in kTicks without a result.
   void on_tick(uint64_t jobs, uint64_t results, const std::function<bool()>& is_any_at_work) {
     if (jobs == 0 || results != results_) {
       results_ = results;

@@ -12,7 +12,7 @@
 namespace ringmaster::master {
 namespace {
 
-// The tick: a lost wake-up, and a slot whose back-off is over, wait for it.
+// A lost wake-up, and a slot whose back-off is over, wait for the next tick.
 constexpr uint64_t kTickMs = 50;
 
 // How much of the processes' output is logged each tick: about 110 lines. Processes that print more
@@ -26,8 +26,8 @@ constexpr uint64_t kAuditNs = 1 * kNsPerS;
 // How long a generation may take to end once all its jobs are answered.
 constexpr uint64_t kEndNs = 5 * kNsPerS;
 
-// A generation that ends within this time, or before it has loaded, delays the next one, twice as
-// long each time.
+// A generation that ends within this time, or before it has loaded, delays the next one. The delay
+// doubles each time.
 constexpr uint64_t kYoungNs = 2 * kNsPerS;
 constexpr uint64_t kBackOffNs = 100 * kNsPerMs;
 constexpr uint32_t kDoublingsMax = 6;
@@ -72,7 +72,7 @@ Status Supervisor::start_generation() {
 }
 
 void Supervisor::on_gone(const std::string& how) {
-  outputs_.finish_all();  // the rest of their output
+  outputs_.finish_all();  // logs the rest of the output
   const uint32_t number = generation_->number();
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
   if (!is_stopping_) record_ends("fork_server_died");
@@ -98,7 +98,7 @@ void Supervisor::on_gone(const std::string& how) {
   on_tick();
 }
 
-// Of all workers.
+// Records the ends of all workers.
 void Supervisor::record_ends(const char* why) {
   const uint64_t now = now_ns();
   for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
@@ -132,7 +132,7 @@ void Supervisor::on_tick() {
   give_up_starting_late();
 }
 
-// Those that must not run on as they are.
+// Ends the workers, or the fork server, that must not run on.
 void Supervisor::end_processes() {
   run_stage_.end_abandoned(now_ns());
   audit();
@@ -175,8 +175,8 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   return nullptr;
 }
 
-// The first generation must have all workers up in time, a later one must have loaded: that one of
-// its workers does not come up is no reason to end the others.
+// In time the first generation must have all workers up. A later one must only have loaded: its
+// workers go on even if one of them does not come up.
 void Supervisor::give_up_starting_late() {
   const uint64_t since_ns = was_ready_ ? generation_started_ns_ : started_ns_;
   const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;

@@ -2,9 +2,9 @@
 //
 // Processes: the master only. WorkerSlots decides about slots; the supervisor carries the decisions
 //            out.
-// Death:     of a worker: its results are taken, its jobs queued again, its slot forked anew (after
-//            a back-off, if it died young). Of the fork server: the same for all workers, in a new
-//            generation.
+// Death:     if a worker dies, its results are taken, its jobs are queued again, and its slot is
+//            forked anew (after a back-off, if it died young). If the fork server dies, the same
+//            happens for all workers, in a new generation.
 #pragma once
 
 #include <cstdint>
@@ -50,8 +50,8 @@ class Supervisor {
     telemetry::Recorder& recorder;
   };
   struct Events {
-    // A generation has loaded its handlers: the description of each, see handler.h. They are
-    // unchecked: a handler that loads may write anywhere.
+    // A generation has loaded its handlers: the description of each, see handler.h. Descriptions
+    // are unchecked: a handler that loads may write anywhere.
     std::function<void(std::vector<std::string> descriptions)> on_described;
     std::function<void()> on_ready;        // all workers are up, for the first time
     std::function<void(Error)> on_failed;  // the start failed; all processes are gone
@@ -75,8 +75,8 @@ class Supervisor {
   bool is_crash_looping() const { return worker_slots_.crash_looping_count() > 0; }
   // There are jobs, and no worker has been at work for a second.
   bool is_stalled() const { return stall_watch_.is_stalled(); }
-  // Why the newest generation could not load its handlers; the next one tries again. Empty: it
-  // could.
+  // Why the last load of the handlers failed; the next generation tries again. Empty: it succeeded,
+  // or none has ended yet.
   const std::string& load_failure() const { return load_failure_; }
   // The sandbox's steps that this system refused to the newest generation, for people. Empty: none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
@@ -138,7 +138,7 @@ class Supervisor {
     int32_t pid = 0;
     uint64_t finished_jobs = 0;  // at the last tick
     FrozenWatch watch;
-    FrozenWatch claim_watch;  // counts the ticks at which it left a published job unclaimed
+    FrozenWatch claim_watch;  // counts the ticks at which the worker left a job unclaimed
     uint32_t leaving_ticks = 0;
     uint64_t finished_until_leaving = 0;
     const char* why_ended = nullptr;  // by the master; null: it was not

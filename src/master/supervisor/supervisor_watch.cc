@@ -119,7 +119,7 @@ uint32_t Supervisor::limit_ticks(uint32_t worker) const {
   }
 }
 
-// A fork server that loads handlers answers no ping; workers.start_timeout_ms limits that.
+// A fork server that loads handlers answers no ping; workers.start_timeout_ms limits the loading.
 void Supervisor::watch_fork_server() {
   if (!is_loaded_) return;
   const bool was_heard = std::exchange(was_fork_server_heard_, false);
@@ -143,14 +143,14 @@ void Supervisor::watch_fork_server() {
   generation_->ping_fork_server();
 }
 
-// Asks workers for the stacks that they have while a job of theirs is slow. Each of them at most
-// once a second: a stack costs its worker some 100 us, and the fork server the names.
+// Asks workers for the stacks that they have while a job of theirs is slow, each worker at most
+// once a second: a stack costs the worker some 100 us, and the fork server has to find the names.
 void Supervisor::look_for_slow() {
   if (!setup_.watches_slow) return;
   const uint64_t now = now_ns();
   for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
     WatchedWorker& watched = watched_[i];
-    // watch_worker() begins to watch a new worker, with what is noted of it.
+    // `watched` is about the slot's former worker until watch_worker() has seen the new one.
     const int32_t pid = worker_slots_.slot(i).pid;
     if (pid == 0 || watched.pid != pid || watched.is_asked || now < watched.next_ask_ns) continue;
     const RunStage::InHand job = run_stage_.in_hand(i);
@@ -164,7 +164,7 @@ void Supervisor::look_for_slow() {
   }
 }
 
-// The worker may be at another job by now: then the stack is that job's, and says nothing.
+// The worker may be at another job by now: then the stack is that job's, and is not kept.
 void Supervisor::on_stack(const ipc::ControlMessage& message) {
   WatchedWorker& watched = watched_[message.worker];
   watched.is_asked = false;

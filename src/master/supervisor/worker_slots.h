@@ -60,11 +60,11 @@ class WorkerSlots {
   std::optional<uint32_t> want(size_t wanted);
 
   // Replaces a worker that is up. True: it should leave, and becomes kLeaving. False while another
-  // one is not up: one at a time, so that the rest keeps serving.
+  // worker is not up: workers are replaced one at a time, so that the rest keeps serving.
   [[nodiscard]] bool try_recycle(uint32_t slot);
 
-  // The worker in this slot must be killed. True: send the order now. False: it was sent before, or
-  // there is no worker, or its pid is not known yet: on_forked() will then return true.
+  // The worker in this slot must be killed. True: send the order now. False: the order was sent
+  // before, or there is no worker, or its pid is not known yet: then on_forked() will return true.
   [[nodiscard]] bool try_kill(uint32_t slot);
 
   const Slot& slot(uint32_t slot) const { return slots_[slot]; }

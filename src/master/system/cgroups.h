@@ -9,7 +9,7 @@ namespace ringmaster::master {
 
 struct Cgroup {
   std::string controllers;     // "cpu,cpuacct" of a version 1 hierarchy; empty: version 2
-  std::filesystem::path path;  // below where its hierarchy is mounted
+  std::filesystem::path path;  // relative to the hierarchy's mount point
 };
 
 // In the order of the kernel's file, `proc`/self/cgroup; none where there is no such file.

@@ -38,7 +38,7 @@ std::optional<double> quota_v1(const fs::path& folder) {
   return cpus(quota, period);
 }
 
-// A quota binds all groups below it, so the smallest one up to the root counts.
+// A quota also binds all groups below its own, so the smallest quota up to the root counts.
 template <class Quota>
 void narrow(std::optional<double>& smallest, const fs::path& root, fs::path group, Quota quota) {
   for (;; group = group.parent_path()) {

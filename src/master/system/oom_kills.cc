@@ -12,7 +12,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// The line "oom_kill N" of either file.
+// The N of the line "oom_kill N" in memory.events or memory.oom_control.
 std::optional<uint64_t> count_in(const std::string& path) {
   std::ifstream file(path);
   std::string key;

@@ -1,5 +1,5 @@
 // OomKills: whether the kernel has killed a process of this server because memory ran out. It reads
-// the kernel's count for our cgroup, so a SIGKILL from another process is not taken for one.
+// the kernel's count for our cgroup, so a SIGKILL from another process does not count.
 //
 // Processes: the master only, whose workers are in its cgroup.
 // Limits:    several kills between two calls count as one. Without a memory controller no kill is

@@ -39,7 +39,7 @@ class SpanWriter {
   };
 
   const std::string& name_of(telemetry::NameId id) const { return recorder_.names().name_of(id); }
-  // `end` says when it began and ended, and how.
+  // `end` says when the span began and ended, and how it ended.
   void begin(const Span& span, const TraceContext& trace, const Event& end);
   void end(const Event& end);
   void write_stage(const Event& event, uint64_t id, uint64_t parent, const TraceContext& trace);
@@ -64,7 +64,7 @@ class SpanWriter {
 };
 
 void SpanWriter::begin(const Span& span, const TraceContext& trace, const Event& end) {
-  // A refusal takes no time: took is something else there.
+  // A refused request took no time: its took_ns is its predicted run time.
   const uint64_t took_ns = end.kind == EventKind::kRefused ? 0 : std::min(end.took_ns, end.at_ns);
   json_.begin_object();
   json_.member("traceId", trace_id(trace));

@@ -25,7 +25,7 @@ struct EndedRequest {
 // How many spans the request has.
 size_t spans_of(const EndedRequest& request);
 
-// The body of POST /v1/traces. `unix_offset_ns`: what makes the time of an event that since 1970.
+// The body of POST /v1/traces. `unix_offset_ns` plus an event's time is the time since 1970.
 std::string otlp_json(std::span<const EndedRequest> requests, const telemetry::Recorder& recorder,
                       const std::string& service, uint64_t unix_offset_ns);
 

@@ -3,9 +3,9 @@
 // Which:   requests that failed or took slow_ms always; of the others those whose traceparent says
 //          that they are sampled, or, without a traceparent, one of `one_of`.
 // When:    kBatchSpans wait, or the first of them has waited for kBatchMs; one batch at a time.
-// Limits:  kQueueSpans wait; what comes then is dropped and counted. A batch is tried again, later
+// Limits:  kQueueSpans wait; further ones are dropped and counted. A batch is tried again, later
 //          and later, while the collector cannot be reached or answers 429, 502, 503 or 504; after
-//          any other answer it is dropped. What waits when the server ends is lost.
+//          any other error it is dropped. Spans that wait when the server ends are lost.
 // Cost:    a request that is not sent costs a comparison.
 #pragma once
 

@@ -1,5 +1,5 @@
 // Channel: a byte stream to one server, with or without TLS. Blocking, with a deadline. For
-// commands: its errors name their options.
+// commands: the errors name the commands' options.
 //
 // Errors: 71, naming the address; also when the deadline of the whole exchange passes.
 #pragma once

@@ -151,8 +151,8 @@ tl::unexpected<Error> TlsChannel::fail_with_reason() {
   return fail(ExitCode::kResource, text + hint());
 }
 
-// A server that requires a client certificate may report that only after the handshake, or just
-// close.
+// A server that requires a client certificate may report its absence only after the handshake, or
+// just close the connection.
 std::string TlsChannel::hint() const {
   if (!wants_certificate_ || has_answered_) return "";
   return "; it has asked for a client certificate, and was shown " +

@@ -89,7 +89,7 @@ class ClientTable {
 
     std::array<Entries, 2> idle;  // by is_known; the oldest first
     Entries busy;
-    std::array<size_t, 2> rank{};  // as in ranking_; 0: not in it
+    std::array<size_t, 2> rank{};  // its rank in ranking_; 0: it is not there
   };
   using Client = std::pair<const std::string, Connections>;
   struct Entry {

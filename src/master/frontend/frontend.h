@@ -87,7 +87,7 @@ class Frontend {
   void close_greediest();
 
   uv_loop_t* loop_;
-  // Of the serving deployment, and of the next one; null: it has no TLS address.
+  // The TLS files of the serving deployment, and of the next one; null: it has no TLS address.
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;

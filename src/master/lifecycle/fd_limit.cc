@@ -19,7 +19,7 @@ namespace {
 // the next one while it starts.
 constexpr uint64_t kConfigurations = 1 + Rollout::kFormerMax;
 
-// Of a configuration: a generation's memories, bell, channel and output.
+// Each configuration needs these for a generation: its memories, bell, channel and output.
 constexpr uint64_t kOfGeneration = 8;
 
 // Event loop and log (10), listeners (8), spawning a generation (8), libcurl's resolver (8), room;

@@ -10,7 +10,7 @@
 //   /status.json    see status_json.h
 //   /requests.json  the recent requests; with ?since=NUMBER those with newer events: see
 //                   requests_json.h
-//   /kept.json      slow and failed requests, see there
+//   /kept.json      slow and failed requests: see requests_json.h
 //   /profile        what slow jobs do differently, as JSON; /profile.txt: as a table;
 //                   /profile.folded: its stacks, for flame graphs. See tail_profile.h
 //   /trace.json, /kept_trace.json   /requests.json and /kept.json in Chrome's trace format: see

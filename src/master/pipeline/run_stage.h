@@ -127,10 +127,10 @@ class RunStage {
     bool is_answered = false;  // although the worker runs it
   };
   InHand in_hand(uint32_t worker) const;
-  // Of this generation.
+  // The profile of this generation.
   const TailProfile& tail_profile() const { return tail_profile_; }
 
-  // By the worker now in this slot.
+  // How many jobs the worker now in this slot has finished.
   uint64_t finished_jobs(uint32_t worker) const;
   // Jobs in the ring or with a worker; results so far.
   size_t published_jobs() const { return scheduler_.load().jobs(); }

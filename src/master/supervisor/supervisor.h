@@ -144,7 +144,7 @@ class Supervisor {
     const char* why_ended = nullptr;  // by the master; null: it was not
     uint64_t slow_request = 0;        // for which the worker was asked for its stack last
     uint64_t next_ask_ns = 0;         // it is not asked before
-    bool is_asked = false;            // and has not answered yet
+    bool is_asked = false;            // it has not answered yet
   };
 
   Setup setup_;

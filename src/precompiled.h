@@ -1,4 +1,4 @@
-// What most files include, compiled once. Each file still includes what it needs.
+// The headers that most files include, compiled once. Each file still includes those it needs.
 #include <algorithm>
 #include <array>
 #include <cstdint>

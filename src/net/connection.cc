@@ -68,9 +68,8 @@ void Connection::update_reading() {
   const auto allocate = [](uv_handle_t* handle, size_t, uv_buf_t* buffer) {
     auto* self = static_cast<Connection*>(handle->data);
     *buffer = make_buffer(nullptr, 0);
-    if (!self->may_read_now())
-      return;  // libuv reports UV_ENOBUFS, and tries again in the next
-               // turn
+    // Without room, libuv reports UV_ENOBUFS, and tries again in the next turn.
+    if (!self->may_read_now()) return;
     std::span<char> room;
     if (!self->is_finishing_ && self->tls_ == nullptr) room = self->framer_.room();
     self->is_into_room_ = !room.empty();
@@ -85,8 +84,9 @@ void Connection::update_reading() {
                                       self->on_read({buffer->base, static_cast<size_t>(size)});
                                     } else if (size == UV_EOF) {
                                       self->on_end();
-                                    } else if (size == UV_ENOBUFS) {  // not now
-                                      self->update_reading();         // it may be delayed
+                                    } else if (size == UV_ENOBUFS) {
+                                      // may_read_now() may have called delay().
+                                      self->update_reading();
                                     } else if (size < 0) {
                                       self->close();
                                     }
@@ -120,7 +120,7 @@ void Connection::on_read(std::string_view bytes) {
   tell_memory();
 }
 
-// TLS may also have bytes to send itself, and may have ended.
+// receive() may also add TLS's own messages to the output, and find the end of the stream.
 void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   const bool was_shaking_hands = is_shaking_hands();
   const uint64_t begun_ns = was_shaking_hands ? thread_cpu_ns() : 0;
@@ -144,7 +144,7 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   if (!is_closed()) linger_when_sent();
 }
 
-// Messages before the end are handed out first.
+// Hands out the messages before the end first.
 void Connection::end_if_tls_has() {
   const bool has_ended = tls_ != nullptr && tls_->state() == TlsStream::State::kEnded;
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();
@@ -189,8 +189,8 @@ void Connection::hand_out_messages() {
   events_.on_paused();
 }
 
-// Reads the clock only once for several short messages: to read it takes a fortieth of the time
-// that one message takes.
+// Reads the clock only once for several short messages: one reading takes a fortieth of the time of
+// one message.
 bool Connection::is_turn_over(size_t bytes) {
   ReadingTurns* const turns = events_.reading_turns();
   if (turns == nullptr || is_held_ || is_finishing_) return false;
@@ -281,7 +281,7 @@ bool Connection::has_stalled(uint64_t now_ns) {
   }
   const bool is_undecided = framer_.framing() == rpc::Framing::kUndecided;
   const bool owes_us = is_undecided || is_mid_message();
-  // While the client has begun a TLS record or handshake, output may be blocked.
+  // While a TLS record or handshake of the client is incomplete, output may be blocked.
   const bool is_blocked = tls_ != nullptr && !output_.empty() && !tls_->may_seal();
   if (!(is_reading_ || is_delayed_ || is_blocked) || !owes_us) return false;
   // Blanks and handshake bytes add no time: they are not part of a message.

@@ -21,7 +21,7 @@ constexpr size_t kKeptBytes = 16 << 10;
 struct Connection::Write {
   uv_write_t request{};
   std::string bytes;
-  size_t taken;            // of these, written before
+  size_t taken;            // bytes that were written before this request
   Connection* connection;  // null once destroyed
 };
 
@@ -79,7 +79,7 @@ void Connection::send(std::string_view body, std::string_view tail) {
       return make_buffer(const_cast<char*>(bytes.data()), bytes.size());
     };
     const uv_buf_t buffers[] = {buffer(output_), buffer(body), buffer(tail)};
-    // Ignores errors: callers do not expect a close here, and the next flush finds them, too.
+    // Ignores errors: callers do not expect a close here, and the next flush() fails, too.
     taken = static_cast<size_t>(std::max(uv_try_write(&stream_->stream, buffers, 3), 0));
   }
   const auto take = [&taken](std::string_view bytes) {

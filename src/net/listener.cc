@@ -17,13 +17,13 @@
 namespace ringmaster::net {
 namespace {
 
-// After so many, the clients that are connected get their turn.
+// After so many accepts, the loop serves the connected clients.
 constexpr int kAcceptsPerWakeUp = 64;
 
 // How long accepting pauses when the system has no descriptor or memory.
 constexpr uint64_t kPauseMs = 100;
 
-// TCP keep-alive probes a connection that is idle for so long.
+// TCP keep-alive probes a connection that has been idle for so long.
 constexpr unsigned kKeepAliveS = 60;
 
 Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::string& name) {
@@ -40,8 +40,8 @@ Result<Fd> open_and_bind(const sockaddr* address, socklen_t size, const std::str
   return socket;
 }
 
-// Whether a unix socket is a file that a dead server left behind. Does not block on a live server
-// that accepts no client, whose backlog may be full for ever.
+// Whether a unix socket is a file that a dead server left behind. Does not block when a live server
+// accepts no clients and its backlog is full.
 bool is_stale(const sockaddr_un& address) {
   struct stat file {};
   if (::lstat(address.sun_path, &file) != 0 || !S_ISSOCK(file.st_mode)) return false;
@@ -168,7 +168,7 @@ Status Listener::permit(const UnixAccess& unix_access) const {
     return fail(ExitCode::kResource, address_ + " was removed or replaced");
   }
   const char* const path = unlink_path_.c_str();
-  // The mode last: until then only the owner, old or new, can connect.
+  // Sets the mode last: until then only the owner, old or new, can connect.
   if (::lchown(path, unix_access.owner_id, unix_access.group_id) != 0) {
     return fail_errno(
         fmt::format("give {} to {}:{}", address_, unix_access.owner, unix_access.group), errno);

@@ -42,8 +42,8 @@ using FileId = std::pair<uint64_t, uint64_t>;
 class Listener {
  public:
   // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". Replaces a stale unix
-  // socket, one without a server; never gives a new one more than `unix_access`. Fails (71) naming
-  // the address.
+  // socket, one without a server. At no time may more users connect to the new socket than
+  // `unix_access` says. An error (71) names the address.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address,
                                                               const UnixAccess& unix_access = {});
   // Takes a socket that the service manager has bound: the server neither unlinks it nor shuts it
@@ -58,8 +58,8 @@ class Listener {
   bool is_of_this_host() const { return net::is_of_this_host(address_of(socket_.get())); }
   bool is_tls() const { return net::is_tls(address_); }
 
-  // Sets owner and mode of a unix socket that bind() made. Fails (71), also if its name is another
-  // file's by now.
+  // Sets owner and mode of a unix socket that bind() made. Fails (71), also if another file has its
+  // name by now.
   [[nodiscard]] Status permit(const UnixAccess& unix_access) const;
 
   using OnAccept = std::function<void(Stream)>;

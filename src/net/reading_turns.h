@@ -1,4 +1,4 @@
-// ReadingTurns: how much the connections of a loop are read in one turn of it, and in which order.
+// ReadingTurns: how much of its connections a loop reads in one turn, and in which order.
 //
 // libuv reads a connection up to 32 times when it is ready, and asks epoll up to 48 times for more
 // ready connections, before the loop runs timers and sends answers. So a turn that has read for
@@ -62,7 +62,7 @@ class ReadingTurns {
 
  private:
   uint64_t round_ = 1;
-  std::optional<uint64_t> begun_ns_;  // the first read of this turn, or message of a paused one
+  std::optional<uint64_t> begun_ns_;  // the first read or message of this part of the turn
   bool leaves_some_ = false;          // this turn: connections that this round has not read
   bool is_catching_up_ = false;       // the turn before has left some
 };

@@ -6,7 +6,7 @@
 
 namespace ringmaster::net {
 
-// The socket's own address and its peer's; AF_UNSPEC: none, or none any more.
+// The socket's own address and its peer's; AF_UNSPEC: it has none, or has lost it.
 sockaddr_storage address_of(int socket);
 sockaddr_storage peer_of(int socket);
 

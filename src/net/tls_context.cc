@@ -99,7 +99,7 @@ Status check_expiry(X509_STORE* store, const std::string& file) {
     const ASN1_TIME* const end = ::X509_CRL_get0_nextUpdate(crl);
     if (end == nullptr || ::X509_cmp_current_time(end) > 0) continue;
     return kConfigured.fail(kConfigured.crl, file,
-                            "expected a valid certificate, found one that expired " + text_of(end));
+                            "expected a valid CRL, found one that expired " + text_of(end));
   }
   return {};
 }
@@ -124,7 +124,7 @@ Status ask_for_client_certificate(SSL_CTX* context, const TlsFiles& files) {
   }
   ::SSL_CTX_set_client_CA_list(context, names);
   ::SSL_CTX_set_verify(context, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT, nullptr);
-  // No ticket of TLS 1.2, none of TLS 1.3; there is no cache of sessions either.
+  // With client certificates no session is resumed: there are no tickets and no session cache.
   ::SSL_CTX_set_options(context, SSL_OP_NO_TICKET);
   RM_ASSERT(::SSL_CTX_set_num_tickets(context, 0) == 1);
   return files.client_crl.empty() ? Status{} : use_client_crl(context, files.client_crl);

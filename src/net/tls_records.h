@@ -11,7 +11,8 @@
 
 namespace ringmaster::net {
 
-// The position in a series of parts, each a header of fixed size that ends with its body's length.
+// The position in a series of parts: headers of fixed size that end with a length, each followed by
+// a body of this length.
 class TlsParts {
  public:
   TlsParts(uint32_t header_bytes, uint32_t length_bytes)
@@ -20,7 +21,7 @@ class TlsParts {
   // Takes at least one byte: returns bytes of a body; nothing while it takes a header.
   std::string_view take(std::string_view& bytes);
   bool is_in_part() const { return header_bytes_ > 0 || body_bytes_ > 0; }
-  // Of the current body: the header's first byte, and the bytes yet to come.
+  // The first byte of the current header; the bytes of its body that are yet to come.
   uint8_t type() const { return static_cast<uint8_t>(header_ >> 8 * (header_bytes_max_ - 1)); }
   uint32_t body_bytes() const { return body_bytes_; }
 

@@ -15,11 +15,11 @@ namespace {
 // A fatal decode_error, unencrypted.
 constexpr std::string_view kTooLongAlert{"\x15\x03\x03\x00\x02\x02\x32", 7};
 
-// A key update costs 20 us, more than a record of data, and no client needs one before gigabytes.
+// A key update costs 20 us, more than a record of data; clients need one only after gigabytes.
 constexpr uint64_t kKeyUpdatesMin = 16;
 constexpr uint64_t kKeyUpdateBytes = 64 << 10;
 
-// The plaintext of one receive(): of its argument and of a record that had come in part.
+// The plaintext of one receive(): of its argument, and of a record whose first part came earlier.
 char plaintext[TlsStream::kReceivedMax + SSL3_RT_MAX_PACKET_SIZE];
 
 }  // namespace

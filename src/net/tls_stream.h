@@ -33,21 +33,21 @@ class TlsStream {
     kFailed,  // failure() says why, and due() has the alert, if any
   };
   State state() const { return state_; }
-  // Whether the handshake was completed: still true once the stream has ended or failed, which may
-  // come in the same receive().
+  // Whether the handshake was completed: still true once the stream has ended or failed. One
+  // receive() may complete the handshake and end the stream.
   bool has_shaken_hands() const { return has_shaken_hands_; }
   const std::string& failure() const { return failure_; }
   // The subject of the client's certificate, at most 200 bytes; empty: none.
   std::string client_subject() const;
-  // Whether the client has begun a handshake or a record and not ended it.
+  // Whether a handshake or a record that the client has begun is incomplete.
   bool is_waiting() const;
 
   // Takes at most kReceivedMax bytes of the client. Returns their plaintext, valid until any stream
   // receives again.
   std::string_view receive(std::string_view ciphertext);
 
-  // Whether seal() may be called: after the handshake, until end(), and not while the client must
-  // first end what it has begun (see is_waiting()).
+  // Whether seal() may be called: after the handshake, until end(), but not while a later handshake
+  // message of the client is incomplete.
   bool may_seal() const;
   // Adds the ciphertext to due(). False: TLS has failed. REQUIRES: may_seal().
   [[nodiscard]] bool seal(std::string_view plaintext);

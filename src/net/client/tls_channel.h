@@ -2,8 +2,8 @@
 //
 // The server's certificate must be of a trusted CA, be valid now, and name the host of the address:
 // its DNS name or its IP address.
-// Errors: 71, and why: the certificate, a server without TLS, a client certificate that is missing
-//         or refused, an end without close_notify (bytes may be missing).
+// Errors: 71, with the reason: the server's certificate, a server without TLS, a client certificate
+//         that is missing or refused, an end without close_notify (bytes may be missing).
 #pragma once
 
 #include <memory>
@@ -17,7 +17,7 @@ namespace ringmaster::net {
 
 class TlsChannel final : public Channel {
  public:
-  // `address`: "tls://HOST:PORT". `files` must outlive it.
+  // `address`: "tls://HOST:PORT". `files` must outlive the channel.
   TlsChannel(std::unique_ptr<Channel> below, const TlsContext& context, std::string address,
              const ClientTlsFiles& files);
   ~TlsChannel() override;

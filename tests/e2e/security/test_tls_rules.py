@@ -103,7 +103,7 @@ def test_a_crl_that_has_expired_or_is_none_ends_check_start_and_reload(
     running = server(listen=listen | {"tls_client_crl_file": good})
     for crl, why in (
         (make_crl(tmp_path, "late", friends, [], current=False),
-         "expected a valid certificate, found one that expired Jan  2 00:00:00 2020 GMT"),
+         "expected a valid CRL, found one that expired Jan  2 00:00:00 2020 GMT"),
         (junk, "no start line"),
     ):
         fault = f"TLS: client CRL {crl}: {why}"

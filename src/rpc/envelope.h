@@ -20,8 +20,8 @@ namespace ringmaster::rpc {
 
 inline constexpr size_t kMaxOtherMembers = 64;
 
-// The most invalid items of a batch. Each is answered, a short one with a hundred times its bytes;
-// a batch with more is answered with one error.
+// The most invalid items of a batch. Each gets an error, which may have a hundred times the bytes
+// of its item. A batch with more invalid items gets one error.
 inline constexpr size_t kMaxInvalidItems = 64;
 
 // The errors -32700 and -32600. `what`: what was expected and what was found.
@@ -38,9 +38,9 @@ class Envelope {
   void key(std::string_view text, size_t level);
   void value(const json::Value& value, size_t level);
 
-  // The object is complete: returns the request, with an error if it is invalid. Nothing for an
-  // error response with the id null, which must not be answered: two servers like this one would
-  // answer each other for ever.
+  // Call when the object is complete. Returns the request, with an error if it is invalid. Returns
+  // nothing for an error response with the id null, which must not be answered: two servers like
+  // this one would answer each other for ever.
   std::optional<Request> judge();
 
  private:
@@ -61,11 +61,11 @@ class Envelope {
   void note_other(std::string_view key);
   bool is_version_1() const;
   std::optional<Error> find_fault() const;
-  // Sets the request's fields that params._meta has. An error: one of its members is invalid.
+  // Sets the request's fields that params._meta has. Returns an error if one of these is invalid.
   std::optional<Error> take_meta(Request& request) const;
 
   Found found_[kKnownMembers];
-  Member member_ = kOther;  // the next value is this member's
+  Member member_ = kOther;  // of the next value
   std::optional<Member> duplicate_;
   // Hashes are enough: two keys collide only in a request that was crafted to.
   std::array<size_t, kMaxOtherMembers> other_hashes_;

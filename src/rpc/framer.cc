@@ -19,8 +19,8 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// If a value's line goes on with garbage: the place behind its first character, which makes the
-// value bad JSON. Else `end`, the value's own end.
+// Where a message ends whose value ends at `end`. If garbage follows on the value's line, the
+// message includes the first character of the garbage, which makes it bad JSON.
 size_t end_with_garbage(std::string_view input, size_t end) {
   const size_t next = input.find_first_not_of(" \t\r", end);
   const bool is_garbage =

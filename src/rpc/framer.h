@@ -4,15 +4,16 @@
 // value makes the line bad: the framer hands it out as it is (the parser reports the error) and
 // goes on with the next line. Once two values stand on one line, the stream is concatenated: values
 // may then span lines, and a bad one closes the connection, since the next value's start is
-// unknown. Blank lines and CR are skipped. A message that begins with another character (xyz, 123)
-// ends with its line. Such a character behind a value on its line (`{...}}`) makes the value bad
-// JSON if both were fed together; else the value was handed out before, since some clients send no
-// line end. Content-Length: headers before a message tell its length. A line end alone ends a
-// header, too, and empty lines before headers are skipped. An unreadable length is final.
+// unknown. Blank lines and CR are skipped. A message that begins with neither { nor [ (xyz, 123)
+// ends with its line. Garbage behind a value on its line (`{...}}`) makes the value bad JSON if
+// both were fed together. If the garbage comes later, the value was handed out already, since some
+// clients send no line end.
+// Content-Length: headers before a message tell its length. LF without CR ends a header, too, and
+// empty lines before headers are skipped. No message is read after an unreadable length.
 // HTTP: see http_reader.h.
 //
 // Pure: no I/O, no clock. Reads each byte once. The result does not depend on how the bytes are
-//       divided, except where such a character stands behind a value.
+//       divided, except where garbage follows a value.
 // Memory: holds the unfinished message, at most message_bytes_max and one byte, twice that while
 //         the buffer grows; the bytes behind a long message, until next() reads them; and at most
 //         kHeaderBytesMax of headers. A message that was fed whole is not copied. Of a long message
@@ -41,7 +42,7 @@ class Framer {
   explicit Framer(size_t message_bytes_max)
       : message_bytes_max_(message_bytes_max), now_bytes_max_(message_bytes_max) {}
 
-  // Another limit for the next messages, but not HTTP's; 0: message_bytes_max again.
+  // Sets another limit for the next messages, except HTTP's; 0: message_bytes_max again.
   void limit_for_now(size_t bytes_max) {
     now_bytes_max_ = bytes_max == 0 ? message_bytes_max_ : std::min(bytes_max, message_bytes_max_);
   }
@@ -54,7 +55,7 @@ class Framer {
     kMessage,      // `message` is one message; it may still be bad JSON
     kTooLarge,     // a message longer than message_bytes_max: answer -32007, then close
     kNotAFraming,  // the first bytes are of no known framing: answer -32700, then close
-    kBadFrame      // later bytes break the framing (HTTP: http()->fault() says how): the same
+    kBadFrame      // later bytes break the framing (HTTP: see http()->fault()): answer as above
   };
 
   // Gives the framer the next bytes of the stream. They must stay valid until next() has returned
@@ -110,7 +111,7 @@ class Framer {
     kLine,     // in a line that began with anything else
     kSkip,     // in the rest of a bad line
     kHeader,   // in the headers that tell a message's length
-    kSized,    // in such a message
+    kSized,    // in a message of this length
     kHttp,     // anywhere in a stream of HTTP
   };
 
@@ -146,7 +147,7 @@ class Framer {
   size_t end_ = 0;           // end of the finished message
   ByteBuffer buffer_;        // the first part of a message that began in an earlier feed
   bool is_in_room_ = false;  // the input lies in the room of the buffer
-  std::vector<char> rest_;   // the bytes behind a message in such an input
+  std::vector<char> rest_;   // a copy of the bytes that followed a message in the room
   bool is_handed_out_ = false;
 
   ValueEnd value_end_;           // of the value that is being read

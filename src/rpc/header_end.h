@@ -1,5 +1,5 @@
-// HeaderEnd: finds the empty line at the end of Content-Length headers, as their bytes come in. A
-// line end alone ends a line, too.
+// HeaderEnd: finds the empty line at the end of Content-Length headers, as their bytes come in. LF
+// without CR ends a line, too.
 //
 // Pure: reads each byte once. Limits: headers of at most kHeaderBytesMax.
 #pragma once
@@ -17,7 +17,7 @@ class HeaderEnd {
   // `line_bytes`: bytes of the first line that were read already.
   explicit HeaderEnd(size_t line_bytes = 0) : line_bytes_(line_bytes) {}
 
-  // Searches from `pos`, which it moves: behind the empty line, or to the end of the input.
+  // Searches from `pos`. Moves `pos` behind the empty line, or to the end of the input.
   bool find(std::string_view input, size_t& pos) {
     while (pos < input.size()) {
       if (is_end(input[pos++])) return true;

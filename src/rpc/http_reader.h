@@ -32,7 +32,7 @@ class HttpReader {
     kTooLarge,  // final, after kHead: a body that is or will be longer than body_bytes_max
     kBad        // final: see fault()
   };
-  // Reads the stream's next bytes from `pos`, which it moves behind the bytes that were read.
+  // Reads the stream's next bytes from `pos`, and moves `pos` behind the bytes that were read.
   Event read(std::string_view bytes, size_t& pos);
 
   // Frees the request that was handed out.
@@ -59,7 +59,7 @@ class HttpReader {
   bool is_mid_message() const { return parser_ != nullptr && !is_out_; }
   // Whether the next read() returns kMessage without more bytes.
   bool is_complete() const;
-  // Whether it returns kTooLarge without more bytes, by the head.
+  // Whether the next read() returns kTooLarge without more bytes, since the head tells the length.
   bool is_too_large() const;
   size_t buffered_bytes() const;
 

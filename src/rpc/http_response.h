@@ -16,7 +16,7 @@ using HttpField = std::pair<std::string_view, std::string_view>;
 std::string http_head(unsigned status, size_t body_bytes, bool keep_alive, std::string_view date,
                       std::span<const HttpField> fields = {});
 
-// For a client that waits for it before it sends a body.
+// Asks a client for the body: one that expects "100-continue" waits for this line.
 inline constexpr std::string_view kHttpContinue = "HTTP/1.1 100 Continue\r\n\r\n";
 
 }  // namespace ringmaster::rpc

@@ -44,8 +44,8 @@ struct Request {
   std::string_view traceparent;        // params._meta.traceparent; empty: none, or no valid one
   bool asks_cost = false;              // params._meta.cost
   bool asks_quote = false;
-  // The values in `params` that are wanted for the method, in the order of their names; empty:
-  // absent.
+  // The values in `params` that are wanted for the method, in the order of the names in Wanted;
+  // empty: absent.
   std::vector<std::string_view> found;
   std::optional<Error> error;
 
@@ -61,7 +61,7 @@ struct Message {
   bool is_batch = false;  // the answers go into one array
 };
 
-// By method: the dotted names of the members of its params that its fetches need.
+// For each method: the dotted names of the params' members that the method's fetches need.
 using Wanted = std::unordered_map<std::string, std::vector<std::string>>;
 
 // Parses one whole message. Never fails: an error becomes a Request with `error`. A batch that is

@@ -13,8 +13,8 @@ class ValueEnd {
  public:
   enum class Found { kNothing, kEnd, kLineEnd };
 
-  // Searches from `pos`, which it moves: behind the value's last byte; with `ends_at_line` behind
-  // the first line end in the value; or to the end of the input.
+  // Searches from `pos`. Moves `pos` behind the value's last byte, with `ends_at_line` behind the
+  // first line end in the value, or to the end of the input.
   Found find(std::string_view input, size_t& pos, bool ends_at_line);
 
  private:

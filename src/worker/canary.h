@@ -1,8 +1,8 @@
 // Canary: a process that runs one trial before its generation gets any jobs: a handler's self-test,
 // or the workers' confinement.
 //
-// Processes: forked by the fork server, one for each trial; ends with it.
-// Death:     of the canary: its trial has failed. Of the fork server: the canary dies with it.
+// Processes: forked by the fork server, one for each trial; ends with the trial.
+// Death:     of the canary: its trial has failed. Of the fork server: the canary dies, too.
 // Limits:    if a trial does not end, the master gives up the whole start
 //            (workers.start_timeout_ms).
 #pragma once

@@ -10,10 +10,10 @@
 
 namespace ringmaster::worker {
 
-// What libraries want to have called around a fork: see handler.h.
+// The functions that the handlers' libraries want to be called around a fork: see handler.h.
 class ForkHooks {
  public:
-  // `library`: of dlopen(3), the same however often it was loaded.
+  // `library`: the handle of dlopen(3), the same for all handlers of the library.
   void add(const void* library, const rm_handler& handler);
 
   void before() const;
@@ -24,13 +24,12 @@ class ForkHooks {
   std::vector<std::pair<const void*, const rm_handler*>> libraries_;
 };
 
-// fork(2), with the hooks called. The child dies with the fork server, and has signals and random
-// numbers of its own, before its hooks are called. It ends itself if the fork server is gone
-// already.
+// fork(2), with the hooks. Before its hooks are called, the child calls tie_to(), blocks no signal,
+// and has seeds of its own for random(3) and drand48(3).
 [[nodiscard]] pid_t fork_child(const ForkHooks& hooks);
 
-// Only makes the process die with the fork server. The kernel undoes that when the process changes
-// its user.
+// Makes the kernel kill this process when the fork server dies, and ends it if the fork server is
+// dead already. When the process changes its user, the kernel undoes this.
 void tie_to(pid_t fork_server);
 
 }  // namespace ringmaster::worker

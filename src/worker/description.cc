@@ -172,7 +172,7 @@ void Check::params(const Value& params, const std::string& at) {
   }
 }
 
-// The key of a member, decoded. Of one with a lone surrogate: empty, as no parameter's name is.
+// The decoded key of a member. Empty for a key with a lone surrogate: no parameter's name is empty.
 std::string decode(std::string_view key) {
   if (key.find('\\') == std::string_view::npos) return std::string(key.substr(1, key.size() - 2));
   rapidjson::Document string;
@@ -272,7 +272,7 @@ std::optional<std::string> Description::find_mismatch_by_position(json::Parts& e
     if (const auto mismatch = find_mismatch_in(element->value, params_[count].schema))
       return describe(*mismatch, fmt::format("/{}", count));
   }
-  size_t required = 0;  // up to the last one that must be among them
+  size_t required = 0;  // elements: up to the last required parameter that no step fills
   for (size_t i = 0; i < params_.size() && params_[i].is_required; ++i) {
     if (std::ranges::count(filled, params_[i].name) == 0) required = i + 1;
   }

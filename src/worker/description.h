@@ -1,8 +1,8 @@
 // Description: a handler's checked description, and the schemas of its params.
 //
-// Each parameter is checked by its own schema. A value is not read if its schema accepts it by its
-// first character: of a parameter without constraints, and objects and arrays of which only the
-// type is declared. Nor are members that no parameter is named after. All of them are JSON: the
+// Each parameter is checked by its own schema. A value is not read if its first character satisfies
+// its schema: the schema has no constraints, or declares only the type of an object or array.
+// Members that are no parameters are not read either. Values that are not read are JSON, too: the
 // master has checked the whole message (rpc/json_rpc), and `ringmaster run` its params
 // (cli/params).
 //
@@ -39,8 +39,8 @@ class Description {
   const std::string& text() const { return text_; }
 
   // Why a request's params (empty: it has none) are invalid, for the client. Nothing: they are
-  // valid. `filled`: the steps before; the output of each stands for the parameter of its name,
-  // which params need not have then. REQUIRES: json::scan() accepts `params`.
+  // valid. `filled`: the names of the steps before; the output of each stands for the parameter of
+  // its name, so `params` may omit this one. REQUIRES: json::scan() accepts `params`.
   std::optional<std::string> find_fault(std::string_view params,
                                         std::span<const std::string> filled = {}) const {
     return params_.empty() ? std::nullopt : find_mismatch(params, filled);

@@ -1,7 +1,7 @@
-// Desk: a worker's jobs in hand: gives them to their handler, and publishes the answers.
+// Desk: gives a worker's jobs in hand to their handler, and publishes the answers.
 //
-// Processes: a worker; one Desk for each process: the host functions of the handler ABI, which are
-//            plain C, use it.
+// Processes: a worker. A process has one Desk, which the host functions of the handler ABI use: as
+//            plain C functions they carry no pointer to it.
 // Memory:    the handler gets views of params, inputs and names where they lie.
 #pragma once
 
@@ -31,7 +31,7 @@ class Desk {
   Desk(const Desk&) = delete;
   Desk& operator=(const Desk&) = delete;
 
-  // Whether there are this job's handler and method, and a step for each of its inputs.
+  // Whether this job's handler and method exist, and the method has a step for each input.
   [[nodiscard]] Status check(const ipc::WorkerPort::Job& job) const;
   // Runs a batch of at least one job, all of one handler. REQUIRES: each was checked.
   void serve(std::span<const ipc::WorkerPort::Job> jobs);
@@ -53,11 +53,11 @@ class Desk {
     rm_input inputs[ipc::kViewsMax - 1];
   };
 
-  // Adds the job to the batch, or answers it. Returns the time after that.
+  // Adds the job to the batch, or answers it with an error. Returns the time after the check.
   uint64_t take(const ipc::WorkerPort::Job& job, const Handler& handler, uint64_t now);
   void run(const Handler& handler);
   Item* item_of(const rm_job* job);
-  // It is answered now, so it overruns no more.
+  // Marks the job as answered, so that it overruns no more.
   void close(Item& item);
   // Answers with an error. `run_ns`: see ipc::RecordHeader. `details`: JSON; empty: none.
   void answer(Item& item, int32_t code, std::string_view message, uint64_t run_ns,
@@ -76,9 +76,9 @@ class Desk {
   size_t count_ = 0;
   rm_job jobs_[ipc::kBatchMax];
   Item items_[ipc::kBatchMax];
-  uint64_t begun_ns_ = 0;  // once all its jobs were checked
+  uint64_t begun_ns_ = 0;  // when all jobs of the batch were checked
   const Handler* handler_ = nullptr;
-  uint64_t ends_ns_ = 0;  // when the master ends this worker for one that has no answer
+  uint64_t ends_ns_ = 0;  // when the master ends this worker for a job without an answer
   bool measures_cpu_ = false;
   uint64_t cpu_begun_ns_ = 0;
   // The last reserved room, and its job; null: none.

@@ -18,7 +18,7 @@ namespace ringmaster::worker {
 namespace {
 
 constexpr ipc::Publication kPublication{0, 1};
-// In 292 years: also a positive number for a handler that reads it as a signed one.
+// 292 years after boot. A handler that reads the deadline as a signed number gets a positive one.
 constexpr uint64_t kNoDeadline = std::numeric_limits<int64_t>::max();
 
 ipc::Geometry geometry_of(const ForegroundJob& job, uint64_t result_bytes) {
@@ -54,7 +54,7 @@ void fill_header(ipc::PayloadStore& store, const ForegroundJob& job) {
 
 Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec, const ForegroundJob& job,
                                            uint64_t result_bytes) {
-  static std::vector<Handler> handlers;  // a thread of the handler may go on after the call
+  static std::vector<Handler> handlers;  // a handler's thread may use it after the return
   Result<Handler> handler = HandlerLoader().load(spec);
   if (!handler) return tl::unexpected(handler.error());
   handlers.push_back(std::move(*handler));

@@ -1,10 +1,10 @@
 // run_in_foreground(): loads one handler and runs one job of it in this process, for people who
 // test, debug or profile the handler.
 //
-// The job goes through shared memory, as to a worker: its params are checked, and what the handler
-// reads is padded and read-only. There is no sandbox and no deadline.
+// The job goes through shared memory, as to a worker: its params are checked, and the handler's
+// inputs are padded and read-only. There is no sandbox and no deadline.
 // Processes: the process of `ringmaster run` or `replay`, which is master, fork server and worker
-//            in one. It forks none.
+//            in one. It forks no other.
 #pragma once
 
 #include <cstdint>
@@ -33,8 +33,8 @@ struct ForegroundResult {
   bool was_run = false;
 };
 
-// `result_bytes`: the longest result. Fails if the handler cannot be loaded, as a start of the
-// server does. The handler stays loaded. To be called once.
+// `result_bytes`: the longest result. If the handler cannot be loaded, fails as a start of the
+// server does. The handler stays loaded. Call it once.
 [[nodiscard]] Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec,
                                                          const ForegroundJob& job,
                                                          uint64_t result_bytes);

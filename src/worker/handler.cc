@@ -22,8 +22,8 @@ tl::unexpected<Error> refuse(const ipc::HandlerSpec& spec, std::string_view what
                                              what.substr(0, kErrorBytes)));
 }
 
-// Calls a function of the handler that returns 0, or fails with an error. The ABI forbids
-// exceptions: one that comes out is the error.
+// Calls a function of the handler that returns 0, or fails with an error. An exception, which the
+// ABI forbids, becomes the error.
 template <class Call>
 bool attempt(char (&error)[kErrorBytes], Call call) {
   std::snprintf(error, sizeof error, "no reason given");

@@ -19,8 +19,8 @@ namespace ringmaster::worker {
 class Handler {
  public:
   // Opens the library, checks its ABI version, loads it with its options, checks its description
-  // and warms it up. An error names the handler and the fault: also a C++ exception out of one of
-  // its functions, which the ABI forbids.
+  // and warms it up. An error names the handler and the fault. A C++ exception out of one of the
+  // handler's functions, which the ABI forbids, is such a fault.
   [[nodiscard]] static Result<Handler> load(const ipc::HandlerSpec& spec);
 
   const std::string& name() const { return name_; }
@@ -29,7 +29,7 @@ class Handler {
 
   bool is_debugged() const { return is_debugged_; }  // HandlerSpec::debug
 
-  // Of dlopen(3), the same for all handlers of the library; what the library exports.
+  // The library's handle of dlopen(3), the same for all its handlers; the library's functions.
   const void* library() const { return library_.get(); }
   const rm_handler& functions() const { return *handler_; }
 
@@ -40,10 +40,10 @@ class Handler {
   bool has_interrupt() const { return handler_->interrupt != nullptr; }
   // REQUIRES: has_interrupt().
   void interrupt() const { handler_->interrupt(self_.get()); }
-  // Nothing where the handler has no write_stack().
+  // Does nothing if the handler has no write_stack().
   void write_stack(int fd) const;
 
-  // The handler whose run() this process is in; null: none. For signal handlers.
+  // The handler whose run() this process executes; null: none. For signal handlers.
   static const Handler* running();
 
   // The ABI forbids exceptions: a std::exception fails the unanswered jobs, any other ends the

@@ -52,8 +52,8 @@ void pause_openmp() {
 HandlerLoader::HandlerLoader()
     : threads_at_start_(thread_count()), children_at_start_(find_children()) {
   ::setenv("OMP_NUM_THREADS", "1", 1);
-  // Then what a child has started becomes a child of this process. The children of a child of the
-  // shell's would, too.
+  // A subreaper inherits the processes that its dead children have started. It would also inherit
+  // those of the shell's children, and end them.
   if (children_at_start_.empty()) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
@@ -68,7 +68,7 @@ size_t HandlerLoader::end_children() const {
     for (const pid_t child : find_children()) {
       if (std::ranges::count(children_at_start_, child) > 0 || !ended.insert(child).second)
         continue;
-      if (::kill(child, SIGKILL) != 0) continue;  // it is another user's
+      if (::kill(child, SIGKILL) != 0) continue;  // another user's process
       // (__WALL: a child of clone(2) may send no signal at its end.)
       while (::waitpid(child, nullptr, __WALL) < 0 && errno == EINTR) {
       }
@@ -89,7 +89,7 @@ Status HandlerLoader::refuse_processes(const std::string& handler, std::string_v
 Result<Handler> HandlerLoader::load(const ipc::HandlerSpec& spec) const {
   const pid_t loader = ::getpid();
   Result<Handler> handler = Handler::load(spec);
-  // A child that the handler has forked: it must not go on as a second fork server.
+  // A child that load() has forked must not go on as a second fork server.
   if (::getpid() != loader) ::_exit(static_cast<int>(ExitCode::kInternal));
   const Status alone = refuse_processes(spec.name, "load()");
   if (!handler) return handler;

@@ -34,12 +34,12 @@ class HandlerLoader {
   [[nodiscard]] Status refuse_processes(const std::string& handler, std::string_view after) const;
 
  private:
-  // Kills and reaps the children that were not there at the start, and what they have started.
-  // Returns how many there were, with those that had ended.
+  // Kills and reaps the children that were not there at the start, and their descendants. Returns
+  // the number of all these, including those that had ended already.
   size_t end_children() const;
 
   size_t threads_at_start_;               // 1, or more with a sanitizer
-  std::vector<pid_t> children_at_start_;  // `ringmaster run` may have some of its shell
+  std::vector<pid_t> children_at_start_;  // the shell may have given some to `ringmaster run`
 };
 
 }  // namespace ringmaster::worker

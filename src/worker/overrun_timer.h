@@ -5,8 +5,9 @@
 // Processes: a worker; one for each process.
 // Signals:   SIGRTMAX, for the worker's thread only. It may come late, while another handler or
 //            none runs: then it does nothing.
-// Cost:      one system call for each run of a handler with interrupt(), and for a job of a batch
-//            that is answered while one with a later end runs; without interrupt(), none.
+// Cost:      one system call for each run of a handler with interrupt(), and one more each time
+//            that it answers the job of its batch that ends first. One system call to disarm the
+//            timer if a handler without interrupt() runs next.
 #pragma once
 
 #include <cstdint>
@@ -24,11 +25,11 @@ class OverrunTimer {
   // Creates the timer if one of the handlers has an interrupt().
   [[nodiscard]] Status create(const std::vector<Handler>& handlers);
 
-  // Before this handler runs jobs, the first of which the master ends at `ends_ns`, and again once
-  // that one is answered.
+  // Call before this handler runs jobs, and again when it has answered the one that ends first. At
+  // `ends_ns` the master ends the worker for the first unanswered job.
   void set(const Handler& handler, uint64_t now_ns, uint64_t ends_ns);
 
-  // How long before that the handler is told: an eighth of the time left, at most this.
+  // The handler is told an eighth of the remaining time before `ends_ns`, but at most this.
   static constexpr uint64_t kAheadNsMax = 50 * kNsPerMs;
 
  private:

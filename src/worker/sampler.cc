@@ -32,7 +32,7 @@ struct Walk {
 // The job that was sampled last.
 ipc::Publication last_job;
 uint32_t its_samples = 0;
-uint32_t ticks_since = 0;  // its last sample
+uint32_t ticks_since = 0;  // ticks since its last sample
 
 _Unwind_Reason_Code on_frame(_Unwind_Context* context, void*) {
   const uintptr_t address = _Unwind_GetIP(context);
@@ -61,8 +61,8 @@ uintptr_t instruction_in(const ucontext_t& context) {
 #endif
 }
 
-// Calls only async-signal-safe functions, and _Unwind_Backtrace(): it takes no lock where no code
-// was registered at run time, and allocates nothing.
+// Calls only async-signal-safe functions, and _Unwind_Backtrace(), which allocates nothing, and
+// takes no lock unless code was registered at run time.
 void on_tick(int, siginfo_t* info, void* context) {
   const int error = errno;
   if (const std::optional<ipc::Publication> job = the_job_at_work()) {

@@ -11,7 +11,7 @@
 // Limits:    files stay accessible as to the handler's user, with one exception: Landlock, and no
 //            other step, refuses writes to files in /proc, kernel settings, control groups, and
 //            files in / itself that are newer than the worker. A thread can pin, name or give a
-//            priority to itself only (the id 0), not by its number.
+//            priority to itself only, by the id 0, not by its number.
 #pragma once
 
 #include <string>
@@ -31,9 +31,9 @@ void prepare_sandbox();
 [[nodiscard]] Result<std::string> enter_sandbox(ipc::Sandbox sandbox);
 
 // For a worker with the master's user: lowers the worker's limit of processes and threads
-// (RLIMIT_NPROC), which the kernel compares with all of this user's, so that some stay free for the
-// master and the fork server. The master's limit stays. A worker with another user uses none of the
-// master's, and keeps its limit: other services of that user may have many.
+// (RLIMIT_NPROC), so that some stay free for the master and the fork server: the kernel counts all
+// threads of the user. The master's limit stays. A worker with another user takes none of the
+// master's threads, and keeps its limit: other services of that user may have many threads.
 [[nodiscard]] Status leave_threads_to_master();
 
 // Part of the step `capabilities`, to do as root before the change of user. Without the privilege

@@ -27,7 +27,7 @@
 namespace ringmaster::worker {
 namespace {
 
-// LeakSanitizer checks a process that ends from a second process, which traces it.
+// When a process ends, LeakSanitizer checks it from a second process, which traces it.
 #if defined(__SANITIZE_ADDRESS__)
 constexpr bool kIsTraced = true;
 #else
@@ -39,10 +39,11 @@ constexpr uint32_t kMadvCollapse = 25;
 constexpr uint32_t kSoPeerPidfd = 77;
 constexpr uint32_t kSetDelegation = 1040;
 
-// Stands in a compiled filter for the process's own id. It is no process's, and no other constant.
+// Stands in a compiled filter for the process's own id. No process has this id, and the filter has
+// no other constant of this value.
 constexpr uint32_t kOwnPid = 0x5EEDF11D;
 
-// linux/ioprio.h has it, which Debian 12 does not ship.
+// From linux/ioprio.h, which Debian 12 does not ship.
 constexpr uint64_t kIoprioWhoProcess = 1;
 
 constexpr int kRefused[] = {
@@ -60,8 +61,8 @@ constexpr int kRefused[] = {
     SCMP_SYS(io_uring_setup),
     SCMP_SYS(io_uring_enter),
     SCMP_SYS(io_uring_register),
-    // The kernel's older way to do input and output behind a program. It can ring the master's bell
-    // until the bell counts as broken.
+    // The kernel's older asynchronous input and output. It can ring the master's bell until the
+    // bell counts as broken.
     SCMP_SYS(io_setup),
     SCMP_SYS(io_submit),
     SCMP_SYS(io_destroy),
@@ -189,7 +190,7 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(clone),
        {{0, SCMP_CMP_MASKED_EQ, kIsTraced ? CLONE_NEWUSER : CLONE_THREAD,
          kIsTraced ? CLONE_NEWUSER : 0}}},
-      // Signals for itself only. A descriptor can be made to signal its owner.
+      // Signals for itself only. F_SETOWN and such would make a descriptor signal another process.
       {SCMP_SYS(kill), {is_not_self(0)}},
       {SCMP_SYS(tgkill), {is_not_self(0)}},
       {SCMP_SYS(rt_sigqueueinfo), {is_not_self(0)}},
@@ -198,12 +199,12 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(fcntl), {is_int(1, F_SETOWN_EX)}},
       {SCMP_SYS(ioctl), {is_int(1, FIOSETOWN)}},
       {SCMP_SYS(ioctl), {is_int(1, SIOCSPGRP)}},
-      // Nor may a handler have a descriptor that the master shares send signals, of its choice: a
-      // terminal makes the processes in its foreground the owner.
+      // Nor may a handler make a descriptor that it shares with the master send signals, or choose
+      // the signal: a terminal signals the processes in its foreground.
       {SCMP_SYS(fcntl), {is_int(1, F_SETSIG)}},
       {SCMP_SYS(fcntl), {is_int(1, F_SETFL), has_flag(2, O_ASYNC)}},
       {SCMP_SYS(ioctl), {is_int(1, FIOASYNC)}},
-      // A lease blocks a process that opens the file: the master, for its configuration.
+      // A lease blocks a process that opens the file, as the master does with its configuration.
       {SCMP_SYS(fcntl), {is_int(1, F_SETLEASE)}},
       {SCMP_SYS(fcntl), {is_int(1, kSetDelegation)}},
       // Freeing a range of shared memory blocks all processes that touch it meanwhile, and so does
@@ -225,7 +226,7 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(recvfrom), {has_flag(3, MSG_OOB)}},
       {SCMP_SYS(recvmsg), {has_flag(2, MSG_OOB)}},
       {SCMP_SYS(recvmmsg), {has_flag(3, MSG_OOB)}},
-      // A descriptor of the process that has made a socket: the master has made the output's.
+      // SO_PEERPIDFD opens the process that has made a socket: the master has made the output's.
       {SCMP_SYS(getsockopt), {is_int(1, SOL_SOCKET), is_int(2, kSoPeerPidfd)}},
       // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
@@ -233,10 +234,10 @@ std::vector<Condition> conditions() {
       // Other drivers for a terminal, which have had many vulnerabilities.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSETD)}},
       // Outliving the fork server. Setting SIGKILL again is allowed: LeakSanitizer's second process
-      // must, or it outlives a worker that is killed meanwhile.
+      // does so, or it would outlive a worker that is killed meanwhile.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_PDEATHSIG), {1, SCMP_CMP_NE, SIGKILL, 0}}},
-      // Hiding from the master: where /proc shows a user only the processes that it may trace, it
-      // does not show the ones that are not dumpable.
+      // Hiding from the master: a /proc that shows a user only the processes that the user may
+      // trace hides those that are not dumpable.
       {SCMP_SYS(prctl), {is_int(0, PR_SET_DUMPABLE), is_not(1, 1)}},
   };
 }

@@ -1,13 +1,14 @@
-// CrashReports: what the stack of a worker was when it crashed, or when it was asked for.
+// CrashReports: the stack of a worker when it crashed, or when the fork server asked for it.
 //
-// A crashing worker's report is the signal, its address, the backtrace, and the stack of the
-// handler's own language, if it writes one. The fork server, which maps the same code at the same
-// addresses, turns it into text once the worker was reaped, or once a live worker has written it.
+// A crashing worker writes a report: the signal, its address, the backtrace, and the stack of the
+// handler's own language, if the handler writes one. The fork server maps the same code at the same
+// addresses, so it can turn the report into text. It reads a crashed worker's report once it has
+// reaped the worker.
 //
 // Processes: create(), clear(), describe(): the fork server; report_to(): a worker.
 // Death:     a report exists once its signal was stored; a worker that dies before leaves none.
-//            Then the signal's default action follows, with the same siginfo: exit status and core
-//            dump are those of the crash.
+//            After the report the signal's default action follows, with the same siginfo. So exit
+//            status and core dump are those of the crash.
 // Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker can
 //            damage its own report only. The signal handler allocates nothing and takes no lock:
 //            backtrace() has loaded its library before the first fork. A crash in WriteStack may
@@ -48,21 +49,20 @@ class CrashReports {
   // In the worker: sets the signal handlers, but not for signals that already have one (of a
   // sanitizer, or of a handler's library).
   [[nodiscard]] Status report_to(uint32_t slot, WriteStack write_stack);
-  // In a worker, for code that may read memory that it cannot: calls `call`, and returns false if a
-  // fault has ended it. Nothing that it had begun is undone. Where SIGSEGV is not ours (see
-  // report_to()), it returns false and calls nothing. Async-signal-safe.
+  // In a worker, for code that may read unmapped memory: calls `call`, and returns false if a fault
+  // ended the call. The effects of the call until then stay. Where SIGSEGV is not ours (see
+  // report_to()), returns false and calls nothing. Async-signal-safe.
   static bool try_call(void (*call)());
 
-  // The report of the worker that ended with `status` (of waitpid(2)), as lines: why ("SEGV_MAPERR
-  // at 0x8"), then the frames, innermost first, then an empty line and the handler's stack. Empty:
-  // there is no report.
+  // The report of the worker that ended with `status` (of waitpid(2)), as lines: the reason
+  // ("SEGV_MAPERR at 0x8"), then the frames, innermost first, then an empty line and the handler's
+  // stack. Empty: there is no report.
   std::string describe(uint32_t slot, int status);
 
   Symbols& symbols() { return symbols_; }
-  // In the fork server: has a worker that lives, and has called report_to(), write its stack, and
-  // goes on. try_take_stack(): the stack, as lines of describe(), without why; none: it is not
-  // written yet. A worker may never write it: one that was stopped, or whose handler blocks the
-  // signal.
+  // In the fork server: asks a live worker that has called report_to() for its stack, and does not
+  // wait. try_take_stack(): the stack, as describe() without the reason; none: the worker has not
+  // written it yet. A worker never writes it if it is stopped, or its handler blocks the signal.
   void ask_stack(uint32_t slot, pid_t worker);
   std::optional<std::string> try_take_stack(uint32_t slot);
   // The signal that asks: SIGRTMAX - 2.

@@ -1,9 +1,9 @@
 // SymbolTable: the functions of an ELF file, also those that it does not export. The dynamic loader
 // only knows exported ones, and most of a handler's code is not exported.
 //
-// Trust: the file may have been replaced or truncated since it was mapped: everything read from it
-//        is checked, and in doubt no function is found. Why not libdw, which also names file and
-//        line: it maps the file, so a truncated one would end the fork server by SIGBUS.
+// Trust: the file may have been replaced or truncated since it was mapped. So all that is read from
+//        it is checked, and in doubt no function is found. libdw would also name file and line, but
+//        it maps the file: a truncated file would end the fork server by SIGBUS.
 #pragma once
 
 #include <cstdint>
@@ -23,7 +23,7 @@ class SymbolTable {
     std::string name;
     uintptr_t address;
   };
-  // The function that `address`, counted from where the file was loaded, lies in.
+  // The function that contains `address`, which counts from the file's load address.
   std::optional<Function> find_function(uintptr_t address) const;
 
  private:

@@ -1,7 +1,7 @@
 // Symbols: names the function at an address of this process, for people.
 //
 // Processes: the fork server, for the addresses of workers that it has forked.
-// Memory:    the table of each module that describe() has met, until destruction.
+// Memory:    the symbol table of each module in which an address lay, until destruction.
 // Limits:    a name is cut after kNameBytesMax: some templates have very long names.
 #pragma once
 
@@ -18,9 +18,9 @@ class Symbols {
  public:
   static constexpr size_t kNameBytesMax = 200;
 
-  // "parse(char const*)+0x1f (model.so+0x1c2f)": the function, demangled, and where that is in the
-  // module's file, as `addr2line -e MODULE 0x1c2f` takes it. Without a name, only the latter;
-  // outside of all modules, only the address.
+  // "parse(char const*)+0x1f (model.so+0x1c2f)": the place in the demangled function, and the place
+  // in the module's file, as `addr2line -e MODULE 0x1c2f` takes it. Only the latter if the function
+  // has no name; only the address if it is outside of all modules.
   std::string describe(uintptr_t address);
   // "parse(char const*) (model.so)": the function only. Without a name, as describe().
   std::string name(uintptr_t address);

@@ -53,7 +53,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // As a client writes it, with the port that the system chose.
+  // The address as a client writes it, with the port that the system chose.
   const std::string& address() const { return address_; }
   bool is_of_this_host() const { return net::is_of_this_host(address_of(socket_.get())); }
   bool is_tls() const { return net::is_tls(address_); }

@@ -45,7 +45,7 @@ struct TlsFiles {
   bool operator==(const TlsFiles&) const = default;
 };
 
-// The PEM files of a client of ours.
+// The PEM files of a TLS client, such as `ringmaster call`.
 struct ClientTlsFiles {
   std::string ca;           // trusted CAs; empty: the system's
   std::string certificate;  // to show to a server that asks for one; empty: none

@@ -94,7 +94,7 @@ class Core {
     death.worker = worker;
     death.how = "signal 9";
     std::vector<LostJob> lost = stage().on_worker_lost(death, was_ended_by_us);
-    results[worker] = renew_results(worker);  // of its successor
+    results[worker] = renew_results(worker);  // for the worker's successor
     return lost;
   }
   ipc::Region renew_results(uint32_t worker) {
@@ -111,7 +111,7 @@ class Core {
   std::optional<ipc::Words> words;
   std::vector<ipc::Region> results;  // by worker slot, as result_memories
   Fd result_memories[kWorkers];
-  std::vector<Error> damages;  // of this generation, as told
+  std::vector<Error> damages;  // of this generation, as the run stage reported them
   Dispatcher dispatcher;
 };
 

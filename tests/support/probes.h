@@ -20,7 +20,7 @@ struct Probe {
 };
 
 const Probe& ptrace_stops();  // a parent may stop its child, step through it and trace its calls
-const Probe& breakpoints();   // ... and write an int3 into the child's copy of the program
+const Probe& breakpoints();   // a parent may also write an int3 into its child's program
 
 // Prints the line for the test case that runs now.
 void report_skip(const Probe& probe);

@@ -1,7 +1,8 @@
 // SchedulerSimulation: workers, arrivals and costs in virtual time, around the real scheduler.
 //
-// Each worker takes the published jobs in their order, one at a time, or the jobs of one unit of a
-// batch together. Everything follows from the seed. Times are in seconds, as costs and rates are.
+// Each worker takes the published jobs in their order: one at a time, or together if they are of
+// one unit of a batch. The seed decides everything. Times and costs are in seconds, rates per
+// second.
 //
 // Example: two workers at 80% load.
 //   SchedulerSimulation simulation(2, 1);
@@ -43,7 +44,7 @@ class SchedulerSimulation {
  public:
   enum class Policy {
     kScheduler,
-    kEarliestDeadline,  // admits everything; the next job is chosen when a worker is free: an ideal
+    kEarliestDeadline,  // an ideal: admits all jobs, and chooses the next when a worker is free
   };
   struct Method {
     std::string name;
@@ -57,16 +58,16 @@ class SchedulerSimulation {
   struct Source {
     size_t client = 0;
     size_t method = 0;
-    double rate = 0;  // of an open one: Poisson
+    double rate = 0;  // of an open source: Poisson, unless is_regular
     Sample cost = {};
     double from = 0;
     double until = 1e9;
-    size_t at_once = 1;  // of an open one: requests in each arrival
+    size_t at_once = 1;  // of an open source: requests in each arrival
     bool is_regular = false;
     bool is_closed = false;
-    double retry = 0.1;  // of a closed one: after a refusal
+    double retry = 0.1;  // of a closed source: the wait after a refusal
   };
-  // Its arrivals and costs do not depend on other sources.
+  // A source with random numbers of its own: other sources do not change its arrivals and costs.
   struct Running {
     Source source;
     Random random;
@@ -108,9 +109,9 @@ class SchedulerSimulation {
   void add_open(const Source& source);
   void add_closed(const Source& source, double at = 0);
   void add_one(size_t client, size_t method, double at, double cost);
-  // The method's cost is known from the start.
+  // Makes the method's cost known from the start.
   void warm(size_t method, double cost);
-  // Each admitted job gets a quote.
+  // Whether each job gets a quote before its admission.
   void set_quotes(bool is_on) { quotes_ = is_on; }
   // Called after each event.
   void set_hook(std::function<void(SchedulerSimulation&)> after_event) {
@@ -128,7 +129,7 @@ class SchedulerSimulation {
   size_t idle_workers() const { return idle_; }
   double now() const { return static_cast<double>(now_ns_) * 1e-9; }
   double busy() const { return busy_; }
-  // Of workers, since the start.
+  // The part of the workers' time since the start that they were busy.
   double utilisation(double until) const { return busy_ / until / static_cast<double>(workers_); }
 
  private:

@@ -27,7 +27,7 @@ struct Call {
 using Key = std::unique_ptr<EVP_PKEY, Call<EVP_PKEY_free>>;
 using X509Pointer = std::unique_ptr<X509, Call<X509_free>>;
 
-// A self-signed certificate, its own CA, and its key, as files NAME.pem and NAME.key of a folder.
+// A self-signed certificate (it is its own CA) and its key, as NAME.pem and NAME.key in a folder.
 struct Certificate {
   Certificate(const TemporaryFolder& folder, const std::string& name,
               const Key& key = Key(EVP_EC_gen("P-256")))

@@ -54,7 +54,7 @@ inline bool stop_for_tracer() {
 class Traced {
  public:
   // `fork` returns a child that calls stop_for_tracer(); `prepare` is called before the wait for
-  // it.
+  // the child.
   template <class Fork, class Prepare>
   Traced(const Fork& fork, const Prepare& prepare) : child_(fork()) {
     prepare();

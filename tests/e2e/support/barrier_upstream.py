@@ -9,22 +9,22 @@ import threading
 
 
 class BarrierUpstream:
-    """`with BarrierUpstream(1000) as upstream: ... upstream.url`. Answers {"number": N}, N being
-    the request's number in their order, or `answer`."""
+    """`with BarrierUpstream(1000) as upstream: ... upstream.url`. Answers `answer`, or
+    {"number": N}: this is the Nth request."""
 
     def __init__(self, count: int, answer: bytes | None = None):
         self.count = count
         self.answer = answer
         self.bodies: list[bytes] = []
         self.verbs: list[str] = []
-        self.connections = 0  # that were made to it
+        self.connections = 0  # ever accepted
         self.url = ""
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._listening = threading.Event()
 
     def __enter__(self):
-        # Both ends of the connections are on this machine, and one of them is ours.
+        # This process has one end of each connection: it needs many descriptors.
         _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self._thread.start()

@@ -14,10 +14,10 @@ import time
 from statistics import median
 from typing import Any
 
-# Nothing takes so long; sanitizers on two busy cores may take a good part of it.
+# No answer takes so long; with sanitizers on two busy cores one may take a good part of it.
 DEADLINE_S = 25.0
 
-# The supervisor's tick: a process that missed its wake-up waits until then.
+# The master's tick: if the master misses a wake-up, it acts at the next tick.
 SLOW_TICK_S = 0.05
 
 

@@ -25,8 +25,8 @@ from proc import wait_until
 from processes import Process
 
 SCRIPT = Path(__file__).parent / "container.sh"
-# Processes and mounts of its own, which all end with unshare: a systemd-nspawn that is killed
-# leaves behind the processes that it has started.
+# The container's own namespaces of processes and mounts, which end with unshare(1). Without them, a
+# systemd-nspawn that is killed would leave behind the processes that it has started.
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
 CLONE_NEWNET = 0x40000000
 
@@ -105,11 +105,11 @@ def _make(groups: list[Path]):
 
 
 def _remove_group(group: Path) -> bool:
-    """Whether the cgroup is removed: it cannot be while a process in it still ends."""
+    """Whether the cgroup is removed. The kernel refuses while a process in it is still ending."""
     if not group.exists():
         return True
     try:
-        for folder in sorted(group.rglob("*/"), reverse=True):  # those inside of others first
+        for folder in sorted(group.rglob("*/"), reverse=True):  # inner folders first
             folder.rmdir()
         group.rmdir()
     except OSError:

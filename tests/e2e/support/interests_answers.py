@@ -27,7 +27,7 @@ sys.path.insert(0, str(FOLDER))  # for `import interests`
 
 
 def python(name: str, **keys):
-    """The section of a class of interests.py."""
+    """The section of a handler: the class `name` of interests.py."""
     return {"python": FOLDER / f"interests.py:{name}", "model": MODEL} | keys
 
 
@@ -37,8 +37,8 @@ def methods(names):
 
 
 def sessions(folder: Path, count: int) -> list:
-    """The options of a feature service with the first `count` users of the MSNBC data. None where
-    the data is not beside the project: the service then draws its users."""
+    """The options of a feature service with the first `count` users of the MSNBC data. Empty if the
+    data is not beside the project: the service then has its built-in users."""
     if not SESSIONS.exists():
         return []
     path = folder / "first.seq"

@@ -26,7 +26,7 @@ def metrics(address: str) -> dict[tuple[str, Labels], float]:
 
 
 def by(address: str, name: str, *labels: str) -> dict:
-    """The values of a metric, by the values of these of its labels: by(a, "workers", "state")."""
+    """The values of a metric, by the values of the given labels: by(a, "workers", "state")."""
     return {tuple(dict(its)[label] for label in labels) if len(labels) > 1 else
             dict(its)[labels[0]]: value
             for (found, its), value in metrics(address).items() if found == f"ringmaster_{name}"}

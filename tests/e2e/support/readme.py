@@ -28,7 +28,7 @@ def blocks(document: str) -> list[Block]:
 
 
 def section(document: str, title: str) -> str:
-    """The text below that heading, up to the next heading of its level."""
+    """The text below the heading `title`, up to the next heading of its level."""
     found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", (ROOT / document).read_text(),
                       re.DOTALL | re.MULTILINE)  # fmt: skip
     assert found, f"{document} has no section {title}"

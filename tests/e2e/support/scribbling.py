@@ -20,7 +20,7 @@ def word(state: int, worker: int, job: int, sequence: int) -> str:
 
 
 CLAIMED = 2
-ASLEEP = "02000000"  # what a bell says
+ASLEEP = "02000000"  # the bell of a worker that sleeps
 
 
 @pytest.fixture(scope="session")

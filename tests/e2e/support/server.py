@@ -4,8 +4,8 @@
         running = server(limits={"requests_in_flight": 3}, methods={"echo": {"timeout_ms": 50}})
         assert running.call("echo", [1]) == [1]
 
-After each test every server that still runs gets SIGTERM and must exit 0; of each of them no
-process may be left, and no sanitizer may have found anything.
+After each test every server that still runs gets SIGTERM and must exit 0. No server may leave a
+process behind, and no sanitizer may have reported a fault.
 """
 
 import json
@@ -44,12 +44,12 @@ def toml(value: Any) -> str:
 
 def configuration(**sections: dict[str, Any]) -> str:
     """The file's text. Defaults: port 0, two workers, which stay root if the tests are, the handler
-    echo, and for every handler a method of its name with a long timeout. None: leave the key
-    out."""
+    echo, and for every handler a method of its name with a long timeout. A key with the value None
+    is left out."""
     handlers = sections.setdefault("handlers", {"echo": {}})
     sections["listen"] = {"rpc": ["127.0.0.1:0"], "status": ""} | sections.get("listen", {})
-    # Handlers of tests write into the tests' folders, which are their owner's alone; the machine
-    # may have no Landlock. test_privileges.py tests the defaults.
+    # Workers keep the tests' user: handlers write into the tests' folders, which only their owner
+    # may use. The machine may have no Landlock. test_privileges.py tests the server's defaults.
     defaults = {"count": 2, "user": "root", "sandbox": "best-effort"}
     sections["workers"] = defaults | sections.get("workers", {})
     methods = {name: {} for name in handlers} | sections.get("methods", {})
@@ -76,7 +76,7 @@ class Server:
         self.address = ""  # of its first listener
         self.addresses: list[str] = []
         self.worker_count = 0
-        self.may_crash = False  # a test that makes workers crash: their reports are no surprise
+        self.may_crash = False  # the test makes workers crash: it expects their reports
         self._seen: dict[int, str] = {}
         self._clients: list[Client] = []
 
@@ -141,7 +141,7 @@ class Server:
         return [pid for pid in found if is_alive(pid)]
 
     def left_over(self) -> list[int]:
-        """All processes of the server ever seen that still live."""
+        """The live ones of all processes of the server that were ever seen."""
         return survivors(self._seen)
 
     def send(self, number: signal.Signals):
@@ -149,7 +149,7 @@ class Server:
         self.process.send(number)
 
     def configure(self, **sections):
-        """Replaces the configuration at once: the server may be reading it for a reload."""
+        """Replaces the configuration atomically: the server may be reading it for a reload."""
         new = self.config.with_suffix(".new")
         new.write_text(configuration(**sections))
         new.replace(self.config)
@@ -237,7 +237,7 @@ class Launcher:
         return running.wait_until_ready() if wait else running
 
     def finish(self):
-        with ExitStack() as stack:  # each of them, whatever the others do
+        with ExitStack() as stack:  # finishes each server, even if another one fails
             for running in self.servers:
                 stack.callback(running.process.kill)
                 stack.callback(running.finish)
@@ -309,12 +309,12 @@ class Gate:
         return request(method, self.params(**more), id)
 
     def hold(self, client: Client, *request: Any, **more: Any) -> list[int]:
-        """Sends such a request, and returns its worker's pid once that holds it."""
+        """Sends a request for this gate, waits until a job has begun here, and returns runs()."""
         client.send(self.request(*request, **more))
         return self.wait_for_runs(1)
 
     def runs(self) -> list[int]:
-        """The pids of the workers that have begun a job here, one for each time."""
+        """The pids of the workers that have begun jobs at this gate, one pid for each job."""
         return [int(pid) for pid in self.started.read_text().split()] if self.was_reached() else []
 
     def was_reached(self) -> bool:

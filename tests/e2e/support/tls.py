@@ -56,7 +56,7 @@ class StepwiseTls:
         connection.sendall(self.last_flight(connection))
 
     def last_flight(self, connection: socket.socket) -> bytes:
-        """All of the handshake but the client's last flight, which it returns."""
+        """Shakes hands up to the client's last flight, and returns this flight."""
         while True:
             try:
                 self.tls.do_handshake()

@@ -23,9 +23,9 @@ def answers(tls: ssl.SSLSocket):
 
 @pytest.fixture
 def serve(own):
-    """serve(behaviour, certificate=own, host="127.0.0.1", NAME=...): its address, and a function
-    that waits for its end and returns the failure. Calls behaviour(SOCKET) after the handshake;
-    NAME is any attribute of an SSLContext."""
+    """serve(behaviour, certificate=own, host="127.0.0.1", NAME=...): the server's address, and a
+    function that waits for the server's end and returns its failure, or "". The server calls
+    behaviour(SOCKET) after the handshake; NAME is any attribute of an SSLContext."""
     listeners, threads = [], []
 
     def start(behaviour, certificate=own, host="127.0.0.1", **options):

@@ -1,10 +1,10 @@
 """JSON-RPC messages and their answers, in any framing.
 
 A Vector is one message. Its answer is None (no answer), or see answers.py. The tables:
-SPECIFICATION has the examples of https://www.jsonrpc.org/specification, CONTRACT has cases that it
-leaves open.
+SPECIFICATION has the examples of https://www.jsonrpc.org/specification, CONTRACT has cases that the
+specification leaves open.
 
-They need a server with METHODS (see handlers()) and BATCH_ITEMS as limit.
+The vectors need a server with METHODS (see handlers()) and BATCH_ITEMS as limit.
 """
 
 from collections.abc import Callable
@@ -252,7 +252,7 @@ BATCHES = (
            Error(-32010, reason="batch_too_large", limit=BATCH_ITEMS)),
 )  # fmt: skip
 
-# Of what is wrong inside of a message, json_texts.py has all.
+# json_texts.py has all faults inside of a message.
 BAD_JSON = tuple(
     Vector(f"bad JSON: {message[:50]!r}", message,
            Error(-32700, reason="parse_error", says=" at byte "))

@@ -3,10 +3,11 @@
 Where: a folder like a clone after `make`, in a network of its own, with an installation in the
 PATH. The kinds of blocks:
 
-    sh        commands, which must succeed; lines that begin with "# " are what they print. A block
-              that ends with `make run`, `ringmaster serve` or `ringmaster dev` is served until the
-              next such block, and is waited for; so is a reload
-    jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is what comes back
+    sh        commands, which must succeed; lines that begin with "# " are their output. A block
+              that ends with `make run`, `ringmaster serve` or `ringmaster dev` starts a server,
+              which runs until the next such block. The walk waits until the server is ready, and
+              until a reload is done
+    jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is its answer
     json      must be JSON
     others    a file, where the first line is a comment that names it
     (none)    to look at
@@ -107,7 +108,7 @@ class Walk:
         return done.stdout
 
     def _argv(self, code: str) -> list[str]:
-        # In a file: no command line has the text of a command that looks for processes by theirs.
+        # In a file: a command that looks for processes by command line must not find this one.
         self._script.write_text(code)
         return ["nsenter", f"--net=/proc/{self._network.pid}/ns/net", "bash", "-e",
                 str(self._script)]

@@ -1,5 +1,5 @@
-/* without_landlock COMMAND...: becomes COMMAND, for which, and for all that it starts, the kernel has no
- * Landlock: its first call fails with ENOSYS. */
+/* without_landlock COMMAND...: executes COMMAND as on a kernel without Landlock: the system call
+ * landlock_create_ruleset fails with ENOSYS in COMMAND and all processes that it starts. */
 #include <errno.h>
 #include <linux/filter.h>
 #include <linux/seccomp.h>

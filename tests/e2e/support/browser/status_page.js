@@ -1,7 +1,8 @@
-// status_page.js URL SERVED_JSON: looks at the status page in chromium. Ends with 0 if all is as it
-// should be. SERVED_JSON: {"methods": [...], "clients": [...]} that were used.
+// status_page.js URL SERVED_JSON: checks the status page in chromium. Exits with 0 if all checks
+// pass. SERVED_JSON: {"methods": [...], "clients": [...]}, those that the test uses.
 //
-// The methods are being called meanwhile. Each check gets a page of its own; console messages, errors and what the policy refused fail it.
+// The test calls the methods meanwhile. Each check opens a page of its own. An error, a console
+// message, or a load that the page's content policy refused fails the check.
 
 import assert from "node:assert/strict";
 import { chromium } from "playwright-core";
@@ -20,7 +21,7 @@ async function live(page) {
 
 async function check(name, options, look) {
   const page = await browser.newPage(options);
-  page.setDefaultTimeout(120_000);  // of a machine with much else to do
+  page.setDefaultTimeout(120_000);  // long enough for a busy machine
   const complaints = [];
   page.on("console", (message) => complaints.push(message.text()));
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -107,7 +108,7 @@ async function fitsAPhone(page) {
   assert.ok(widths[0] <= widths[1], widths);
 }
 
-// Texts whose contrast with what is behind them is below 4.5.
+// The texts whose contrast with their background is below 4.5.
 function pale() {
   const numbers = (text) => text.match(/[\d.]+/g).map(Number);
   const light = (text) => {
@@ -139,7 +140,7 @@ async function textHasContrast(page) {
 
 async function theThemeStays(page) {
   const back = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
-  const dark = await back();  // as the system
+  const dark = await back();  // the system's theme
   await page.selectOption("#theme", "light");
   const light = await back();
   assert.notEqual(light, dark);
@@ -154,7 +155,7 @@ async function aServerThatIsAwayIsTold(page, complaints) {
   assert.match(await page.textContent("#link"), /the server has not answered since/);
   await page.unroute("**/status.json");
   await live(page);
-  complaints.length = 0;  // of the requests that were aborted
+  complaints.length = 0;  // they are about the aborted requests
 }
 
 async function aRestartIsTold(page) {

@@ -1,7 +1,7 @@
-/* batches: a handler that answers each job with how many it was given together. A job whose params
- * say so does something else: {"do": "die"} ends the worker, "leave" leaves the whole batch
- * unanswered, "fail" fails that job, "steal" commits what was reserved for the job before it, "stray"
- * answers jobs that it was not given. What it says of itself is DESCRIPTION. */
+/* batches: a handler that answers each job with the number of jobs in its batch. Params can ask for
+ * something else: {"do": "die"} ends the worker, "leave" leaves the whole batch unanswered, "fail"
+ * fails the job, "steal" commits the room that was reserved for the job before it, "stray" answers
+ * jobs that the handler was not given. Its description is DESCRIPTION. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
-/* branches: a handler of which some jobs take another branch: {"normal_ms": 2, "slow_ms": 40}.
- * It uses so much CPU time in normal_branch() and, if slow_ms is above 0, in slow_branch(). Then
- * "end": "fail", "abort" or "never" does that; without it, it answers null. */
+/* branches: a handler that spends CPU time as its params say: {"normal_ms": 2, "slow_ms": 40} is
+ * 2 ms in normal_branch() and 40 ms in slow_branch(), which it calls only if slow_ms is above 0.
+ * Then it answers null, unless the params say otherwise: "end": "fail", "abort" or "never". */
 #include <ringmaster/handler.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +14,7 @@ static double cpu_ms(void) {
   return (double)now.tv_sec * 1e3 + (double)now.tv_nsec / 1e6;
 }
 
-/* Most of the time in the C library, in a function that has no frame of its own. */
+/* Spends most of the time in a function of the C library that has no frame of its own. */
 __attribute__((noinline)) static int use_cpu(double ms) {
   int rounds = 0;
   for (const double end = cpu_ms() + ms; cpu_ms() < end; ++rounds)
@@ -22,7 +22,7 @@ __attribute__((noinline)) static int use_cpu(double ms) {
   return rounds + scratch[rounds % (int)sizeof scratch];
 }
 
-/* What comes after the call keeps it from being a jump. */
+/* The addition after the call keeps the compiler from making it a jump. */
 __attribute__((noinline)) static int normal_branch(double ms) { return use_cpu(ms) + 1; }
 __attribute__((noinline)) static int slow_branch(double ms) { return use_cpu(ms) + 2; }
 __attribute__((noinline)) static int endless_branch(void) {

@@ -1,12 +1,12 @@
-/* calls: makes each system call that the sandbox must refuse, with arguments that no call takes (all
- * flags are set), and answers with the names of those that were not refused with EPERM. */
+/* calls: makes the system calls of CALLS, which the sandbox must refuse, with arguments that no
+ * call accepts (all bits are set). Answers with the names of those that did not fail with EPERM. */
 #include <errno.h>
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Not fork, vfork and execve: what they would do by mistake cannot be undone. See tries.c. */
+/* Not fork, vfork and execve: if they are not refused, their effect stays. See tries.c. */
 #define CALLS(X)                                                                              \
   X(accept) X(accept4) X(acct) X(add_key) X(adjtimex) X(bind) X(bpf) X(chroot)                \
   X(clock_adjtime) X(clock_settime) X(connect) X(delete_module) X(execveat) X(fanotify_init)  \

@@ -1,7 +1,7 @@
-/* forges: a handler that speaks for its fork server: load() writes the bytes of its option "hex" as one
- * packet to the control channel, "times" times, then waits to be killed. With an option "once" it
- * returns instead, and the fork server writes the packet when it has found the file of that name,
- * and removed it. */
+/* forges: a handler that speaks for its fork server. load() writes the bytes of its option "hex" as
+ * one packet to the control channel, "times" times, then waits to be killed. With an option "once",
+ * a file's name, load() returns instead. Once that file exists, a signal handler in the fork server
+ * removes the file and writes the packet. */
 #include <ringmaster/handler.h>
 #include <signal.h>
 #include <stdlib.h>

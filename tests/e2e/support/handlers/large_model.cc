@@ -1,5 +1,5 @@
 // large_model: holds a file in its memory, as a handler with a large model does. Options: model, a
-// path. A job reads one byte of each page and returns their sum: any params.
+// path. A job ignores its params, reads one byte of each page and returns the sum of these bytes.
 #include <fstream>
 #include <stdexcept>
 #include <string>

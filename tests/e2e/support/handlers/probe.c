@@ -1,8 +1,8 @@
 /* probe: a handler that does what its section of the configuration says: behave = "...".
  *
- * "hold" is how a test stops time: run() adds its pid as a line to the file GATE.started, then waits
- * until GATE exists, then answers with the params it got: {"gate": "GATE", ...}.
- * Everything else does one thing that a good handler does (subtract, join, ...) or must not do. */
+ * With "hold" a test decides when a job ends: run() adds its pid as a line to GATE.started, waits
+ * until the file GATE exists, then answers with its params: {"gate": "GATE", ...}.
+ * Any other value is one thing that a good handler does (subtract, join, ...) or must not do. */
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -76,7 +76,7 @@ static void hold(const rm_host* host, const rm_job* job) {
   answer(host, job, job->params.data, job->params.size);
 }
 
-/* The number that it reads from GATE, a FIFO, with one read(2). */
+/* Answers with the number that one read(2) returns from GATE, a FIFO. */
 static void read_from_gate(const rm_host* host, const rm_job* job) {
   char gate[kPathBytes];
   text_member(job->params, "gate", gate, sizeof gate);
@@ -93,7 +93,7 @@ static void read_from_gate(const rm_host* host, const rm_job* job) {
   }
 }
 
-/* All it was given, in the order in which it was: [params, input, ...]. */
+/* Answers with the params and all inputs, in their order: [params, input, ...]. */
 static void join(const rm_host* host, const rm_job* job) {
   size_t size = 2 + job->params.size;
   for (size_t i = 0; i < job->input_count; ++i) size += 1 + job->inputs[i].value.size;
@@ -111,7 +111,7 @@ static void join(const rm_host* host, const rm_job* job) {
   host->commit(job, size);
 }
 
-/* {"size": N}: a JSON string of N bytes in all. */
+/* Answers {"size": N} with a JSON string of N bytes, quotes included. */
 static void give_bytes(const rm_host* host, const rm_job* job) {
   const size_t size = (size_t)number_member(job->params, "size");
   char* room = host->reserve(job, size);
@@ -140,7 +140,7 @@ static void calculate(const rm_host* host, const rm_job* job, int is_sum) {
   answer_text(host, job, text);
 }
 
-/* Until the stack has no room left. */
+/* Calls itself until the stack has no room left. */
 static __attribute__((noinline)) size_t overflow(const volatile char* above) {
   volatile char frame[4096];
   frame[0] = *above;

@@ -1,5 +1,5 @@
-/* tries: a handler that tries what its params say, {"what": "socket", "folder": ...}, and answers with
- * the name of the errno that it got, or "done". Where it is allowed it does no harm. */
+/* tries: a handler that tries the action of its params, {"what": "socket", "folder": ...}. Answers
+ * with the name of the errno, or "done". An action that is allowed does no harm. */
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/bpf.h>
@@ -86,7 +86,7 @@ static int own_signals(int by) {
 
 /* glibc of Debian 12 does not have them. */
 enum { kMadvCollapse = 25, kSoPeerPidfd = 77, kSetDelegation = 1040 };
-/* A user and a group without processes: nobody else's are changed. */
+/* The id of a user and of a group without processes: so no process is changed. */
 enum { kNobody = 0x7ffffffe };
 enum how { kChooseSignal, kSignalWhenReady, kSignalWhenReadyByIoctl, kNoWait };
 
@@ -108,7 +108,7 @@ static int limit_parent(void) {
   return prlimit(getppid(), RLIMIT_CORE, NULL, &limit);
 }
 
-/* What these set is what there is already. */
+/* pin() and the next two functions set values that are in force already. */
 static int pin(pid_t pid) {
   cpu_set_t cpus;
   if (sched_getaffinity(0, sizeof cpus, &cpus) != 0) abort();
@@ -130,7 +130,7 @@ static long schedule_by_attributes(pid_t pid) {
   return syscall(SYS_sched_setattr, pid, &attributes, 0);
 }
 
-/* To the lowest priority, which everybody may do. */
+/* Sets the lowest priority, which every user may do. */
 static int renice(int which, pid_t id) {
   return setpriority(which, (id_t)id, 19);
 }
@@ -167,7 +167,7 @@ static long transfer(enum transfer how) {
   return size;
 }
 
-/* Opens the process that has made the socket of the output. */
+/* kSoPeerPidfd opens the process that has made the socket of the output. */
 static int ask_output(int option) {
   int answer;
   socklen_t size = sizeof answer;
@@ -175,7 +175,7 @@ static int ask_output(int option) {
   return option == kSoPeerPidfd ? close(answer) : 0;
 }
 
-/* Nothing ever comes there. */
+/* Expects the end: nobody sends to the socket of the output. */
 static int read_output(void) {
   char byte;
   return read(STDOUT_FILENO, &byte, 1) == 0 ? 0 : -1;
@@ -229,7 +229,8 @@ static int hold_threads(void) {
   return 0;
 }
 
-/* Takes what is rung on every eventfd of this worker, without O_NONBLOCK, from now on. */
+/* A thread that takes all rings of an eventfd. deafen() starts one for each eventfd of this worker,
+ * and makes the eventfd blocking. */
 static void* take_rings(void* fd) {
   for (uint64_t rings; read((int)(intptr_t)fd, &rings, sizeof rings) > 0;) continue;
   return NULL;

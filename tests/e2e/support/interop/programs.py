@@ -1,4 +1,4 @@
-"""Programs: how the clients' programs are started; those that are compiled are compiled here.
+"""Programs: compiles the clients' programs, if they need it, and has the commands that start them.
 
 Needs nothing from the network: packages are those of Debian, and of scripts/npm_install.sh, which
 `make test` runs before.
@@ -15,7 +15,7 @@ FOLDER = Path(__file__).resolve().parent
 BUILD = FOLDER.parents[3] / "build/interop"
 NODE = BUILD / "node"
 LIBJSONRPCCPP = ["-ljsonrpccpp-client", "-ljsonrpccpp-common", "-ljsoncpp", "-lcurl", "-lpthread"]
-# The packages of Debian alone, and nothing that only a clone has.
+# Uses only Debian's packages, and stamps no commit (-buildvcs): the tree may be no clone.
 GO = {"GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "-buildvcs=false",
       "GOCACHE": str(BUILD / "go_cache")}  # fmt: skip
 
@@ -47,7 +47,7 @@ def node_program(source: Path) -> list[str]:
 
 
 class Programs:
-    """Each is made ready once, when it is first asked for."""
+    """Each program is made ready once, when it is first asked for."""
 
     def __init__(self):
         self._ready: dict[str, list[str]] = {}

@@ -1,5 +1,5 @@
 // Reads {"schema": SCHEMA, "documents": {NAME: DOCUMENT}} on stdin, and prints {NAME: whether the
-// schema accepts it} on stdout. A schema that is wrong in itself ends it with an error.
+// schema accepts it} on stdout. An invalid schema ends the program with an error.
 import fs from "node:fs";
 import Ajv from "ajv";
 

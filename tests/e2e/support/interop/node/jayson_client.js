@@ -1,5 +1,5 @@
 // jayson_client.js TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. TRANSPORT: tcp or http.
-// jayson takes a connection for each call.
+// jayson opens a connection for each call.
 import assert from "node:assert/strict";
 import jayson from "jayson/promise/index.js";
 import * as given from "./checks.js";

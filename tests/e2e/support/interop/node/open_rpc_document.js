@@ -1,7 +1,7 @@
-// open_rpc_document.js ADDRESS FAKED...: asks the server at ADDRESS for its OpenRPC document and has
-// OpenRPC's own tools look at it: is it valid, and do the methods do what it says? Those with
-// examples are called with these; the methods FAKED with what is made up from their schemas, too.
-// Prints one JSON value: {"fault", "calls": [{"method", "kind", "failure"}]}, null where there is none.
+// open_rpc_document.js ADDRESS FAKED...: asks the server at ADDRESS for its OpenRPC document and
+// has OpenRPC's own tools check it: is it valid, and do the methods do what it says? The tools call
+// each method with its examples, and the methods FAKED also with params made up from their schemas.
+// Prints {"fault", "calls": [{"method", "kind", "failure"}]}, with null for no fault or failure.
 import coverage from "@open-rpc/test-coverage";
 import examplesRule from "@open-rpc/test-coverage/build/rules/examples-rule.js";
 import fakerRule from "@open-rpc/test-coverage/build/rules/json-schema-faker-rule.js";

@@ -1,4 +1,5 @@
-"""aiorpcx_client.py TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. One connection for all."""
+"""aiorpcx_client.py TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. All checks use one
+connection."""
 
 import asyncio
 import sys

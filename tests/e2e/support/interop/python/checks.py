@@ -1,4 +1,4 @@
-"""What the programs in Python share: the values that are sent, and running the checks."""
+"""Shared by the programs in Python: the values that they send, and run(), which runs the checks."""
 
 import json
 from collections.abc import Callable
@@ -27,7 +27,7 @@ def say(check: str, failure: BaseException | None = None):
 
 
 def run(*checks: Callable[[], None]):
-    """Runs them one after the other, and prints the result of each."""
+    """Runs the checks one after the other, and prints the result of each."""
     for check in checks:
         try:
             check()

@@ -1,9 +1,12 @@
 // The functions of json/scan.h that use scan().
 #include <algorithm>
+#include <bitset>
+#include <rapidjson/document.h>
 #include <rapidjson/encodings.h>
 #include <rapidjson/memorystream.h>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/assert.h"
 #include "base/json/scan.h"
 
@@ -19,7 +22,8 @@ class Ignorer final : public Visitor {
   void value(const Value&) override {}
 };
 
-// Finds the member at one dotted path.
+// Finds the value at one dotted path. A part of the path names a member of an object, or is the
+// index of an array's element.
 class Search {
  public:
   Search(std::string_view path, std::string_view& found) : path_(path), found_(found) { restart(); }
@@ -28,41 +32,58 @@ class Search {
     found_ = {};
     rest_begin_ = entered_ = 0;
     is_next_ = false;
+    is_array_[0] = false;
+    index_ = 0;
   }
 
   void key(std::string_view text, size_t depth) {
     if (depth != entered_ + 1) return;
-    is_next_ = text == path_.substr(rest_begin_, part_end() - rest_begin_);
+    is_next_ = text == part();
     // The last of duplicate keys counts, even if it does not lead to the end of the path.
     if (is_next_) found_ = {};
   }
 
   void enter(Kind kind, size_t depth) {
-    if (!is_next_ || depth != entered_ + 1 || is_last_part() || kind != Kind::kObject) return;
+    if (depth == 0) is_array_[0] = kind == Kind::kArray;
+    if (depth != entered_ + 1) return;
+    see_element();
+    if (!is_next_ || is_last_part()) return;
     rest_begin_ = part_end() + 1;
-    ++entered_;
+    is_array_[++entered_] = kind == Kind::kArray;
     is_next_ = false;
+    index_ = 0;
   }
 
   void value(const Value& value) {
     if (value.depth == entered_ + 1) {
+      see_element();
       if (is_next_ && is_last_part()) found_ = value.raw;
       is_next_ = false;
+      ++index_;
     } else if (value.depth == entered_ && entered_ > 0) {
       --entered_;
       rest_begin_ = rest_begin_ < 2 ? 0 : path_.rfind('.', rest_begin_ - 2) + 1;
+      index_ = kPast;
     }
   }
 
  private:
+  static constexpr size_t kPast = SIZE_MAX / 2;  // the array's element was found
+
+  void see_element() {
+    if (is_array_[entered_]) is_next_ = to_number<size_t>(part()) == index_;
+  }
   size_t part_end() const { return std::min(path_.find('.', rest_begin_), path_.size()); }
+  std::string_view part() const { return path_.substr(rest_begin_, part_end() - rest_begin_); }
   bool is_last_part() const { return part_end() == path_.size(); }
 
   std::string_view path_;
   std::string_view& found_;
-  size_t rest_begin_;  // begin of the path's part that is searched in the current object
-  size_t entered_;     // the number of objects that the parts before it entered
+  size_t rest_begin_;  // begin of the path's part that is searched in the current container
+  size_t entered_;     // the number of containers that the parts before it entered
+  size_t index_;       // in an array: of its next element
   bool is_next_;       // the next value is that part's
+  std::bitset<kMaxDepth + 2> is_array_;  // the containers that were entered; 0: the root
 };
 
 class Searches final : public Visitor {
@@ -122,21 +143,28 @@ std::optional<std::string> find_fault(std::string_view text) {
   return scan(text, ignorer);
 }
 
-void find_members(std::string_view object, std::span<const std::string> paths,
+void find_members(std::string_view text, std::span<const std::string> paths,
                   std::span<std::string_view> found) {
   RM_ASSERT(paths.size() == found.size());
   Searches searches;
   for (size_t i = 0; i < paths.size(); ++i)
     searches.add(paths[i], found[i]);
-  if (scan(object, searches)) searches.restart();
+  if (scan(text, searches)) searches.restart();
 }
 
-std::string_view find_member(std::string_view object, std::string_view path) {
+std::string_view find_member(std::string_view text, std::string_view path) {
   std::string_view found;
   Searches searches;
   searches.add(path, found);
-  if (scan(object, searches)) searches.restart();
+  if (scan(text, searches)) searches.restart();
   return found;
+}
+
+std::optional<std::string> unquote(std::string_view json) {
+  rapidjson::Document document;
+  document.Parse(json.data(), json.size());
+  if (document.HasParseError() || !document.IsString()) return std::nullopt;
+  return std::string(document.GetString(), document.GetStringLength());
 }
 
 std::string quote(std::string_view text) {

@@ -39,16 +39,9 @@ std::string quote_bytes(std::string_view bytes) {
   return quoted += '"';
 }
 
-std::optional<std::string> unquoted(std::string_view json) {
-  rapidjson::Document document;
-  document.Parse(json.data(), json.size());
-  if (document.HasParseError() || !document.IsString()) return std::nullopt;
-  return std::string(document.GetString(), document.GetStringLength());
-}
-
 // The bytes that quote_bytes() has written as `json`. Nothing: it has not written this text.
 std::optional<std::string> bytes_of(std::string_view json) {
-  const auto text = unquoted(json);
+  const auto text = unquote(json);
   if (!text) return std::nullopt;
   std::string bytes;
   for (size_t i = 0; i < text->size(); ++i) {
@@ -147,7 +140,7 @@ Result<KeptJob> decode_kept_job(std::string_view text) {
   std::string_view found[std::size(paths)];
   find_members(text, paths, found);
   KeptJob job;
-  const auto method = unquoted(found[0]);
+  const auto method = unquote(found[0]);
   if (!method) return expected("\"method\", a string", found[0]);
   job.method = *method;
   auto steps = texts_of(found[1]);
@@ -164,7 +157,7 @@ Result<KeptJob> decode_kept_job(std::string_view text) {
   }
   job.id = found[4];
   if (!found[5].empty()) {
-    const auto traceparent = unquoted(found[5]);
+    const auto traceparent = unquote(found[5]);
     if (!traceparent) return expected("\"traceparent\", a string", found[5]);
     job.traceparent = *traceparent;
   }

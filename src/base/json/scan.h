@@ -59,16 +59,19 @@ std::optional<std::string> scan(std::string_view text, Visitor& visitor);
 // scan() without a visitor.
 std::optional<std::string> find_fault(std::string_view text);
 
-// The raw text of the member at a dotted path ("user_id", "user.id") of an object: a span of
-// `object`. Empty: `object` has no such member, or is not a valid JSON object. Of duplicate keys
-// the last one counts.
-std::string_view find_member(std::string_view object, std::string_view path);
+// The raw text of the value at a dotted path ("user_id", "items.0.id"): a span of `text`, which is
+// an object or an array. Empty: it has no such value, or is not valid JSON. Of duplicate keys the
+// last one counts.
+std::string_view find_member(std::string_view text, std::string_view path);
 
 // The same for many paths in one pass: found[i] is the member at paths[i].
-void find_members(std::string_view object, std::span<const std::string> paths,
+void find_members(std::string_view text, std::span<const std::string> paths,
                   std::span<std::string_view> found);
 
 // `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.
 std::string quote(std::string_view text);
+
+// The text of a JSON string. Empty: `json` is none, or it has a lone surrogate.
+std::optional<std::string> unquote(std::string_view json);
 
 }  // namespace ringmaster::json

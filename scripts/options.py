@@ -23,7 +23,7 @@ COLUMNS = 98
 # conf/ringmaster.toml configures the demo: these values in it are not the defaults.
 TABLES = {"upstreams": "users", "handlers": "interests", "methods": '"interests.predict"'}
 STEPS = """[
-  {{ fetch = "users", body = {{ user_id = "$params.user_id" }} }},
+  {{ fetch = "users", body = {{ user_id = "${{params.user_id}}" }} }},
   {{ run = "{}" }},
 ]"""
 VALUES = {
@@ -35,7 +35,9 @@ VALUES = {
     ("methods", "steps"): STEPS.format("interests"),
 }
 # Examples of keys that have no value in the demo.
-EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): '"venv"'}
+EXAMPLES = {("handlers", "python"): '"score.py:predict"', ("handlers", "venv"): '"venv"',
+            ("secrets", "file"): '"/run/credentials/ringmaster.service/NAME"',
+            ("secrets", "env"): '"NAME"'}
 HEAD = """\
 # ringmaster: every option, its default, and when to change it. `make options` writes this file.
 #
@@ -124,7 +126,8 @@ def example(schema: dict) -> str:
     text = HEAD
     for section, heading, says, keys in sections(schema):
         shown = f"[{section}.{TABLES[section]}]" if section in TABLES else heading
-        text += "\n" + comment(f"{heading}: {says}.") + f"{shown}\n"
+        is_used = any(default_of(key) or (section, name) in VALUES for name, key in keys.items())
+        text += "\n" + comment(f"{heading}: {says}.") + f"{'' if is_used else '# '}{shown}\n"
         for name, key in keys.items():
             default = default_of(key)
             value = VALUES.get((section, name), default)

@@ -50,7 +50,7 @@ Result<const ipc::HandlerSpec*> find_handler(const master::Options& options,
                                              const json::KeptJob& job) {
   std::vector<std::string_view> names;
   for (const master::Step& step : method.steps)
-    names.push_back(name_of(options, step));
+    names.push_back(name_of(step));
   if (!std::ranges::equal(names, job.steps)) {
     return fail(ExitCode::kUsage,
                 fmt::format("replay: the job is of the method {} with the steps {}, found {} in {}",

@@ -10,8 +10,6 @@
 namespace ringmaster::config {
 namespace {
 
-constexpr std::string_view kParameterPrefix = "$params.";
-
 // A float in TOML and JSON: the text needs a point or an exponent.
 std::string float_text(double number) {
   std::string text = fmt::format("{}", number);
@@ -91,20 +89,6 @@ void append_toml(std::string& out, const rapidjson::Value& value) {
 
 std::optional<std::string> to_json(Problems& problems, const Entry& entry) {
   return json_at(problems, entry, 1);
-}
-
-void check_parameters(Problems& problems, const Entry& body) {
-  const Value& value = *body.value;
-  for (size_t i = 0; i < value.items.size(); ++i)
-    check_parameters(problems, body.item(i));
-  for (const Member& member : value.members)
-    check_parameters(problems, body.member(member));
-  if (value.kind != Kind::kString || !value.text.starts_with(kParameterPrefix)) return;
-  const std::string name = value.text.substr(kParameterPrefix.size()) + '.';
-  if (name.front() != '.' && name.find("..") == std::string::npos) return;
-  problems.add(body,
-               "expected a parameter's name after \"$params.\" (\"$params.user_id\"), found " +
-                   describe(value));
 }
 
 std::string to_toml(std::string_view json) {

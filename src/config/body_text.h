@@ -13,9 +13,6 @@ namespace ringmaster::config {
 // would refuse are problems.
 std::optional<std::string> to_json(Problems& problems, const Entry& entry);
 
-// Adds a problem for every "$params." without a parameter's name.
-void check_parameters(Problems& problems, const Entry& body);
-
 // A JSON value without nulls as inline TOML.
 std::string to_toml(std::string_view json);
 

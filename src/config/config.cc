@@ -28,11 +28,16 @@ std::vector<std::string_view> section_names() {
 
 void read_sections(Problems& problems, const Value& root, const Paths& paths, Options& options) {
   const Entry whole{"", 0, &root};
-  // Methods last: they refer to upstreams and handlers anywhere in the file.
+  // Secrets first, and methods last: they refer to upstreams and handlers anywhere in the file.
   std::optional<Entry> methods;
   for (const Member& member : root.members) {
+    if (member.key == "secrets") read_secrets(problems, whole.member(member), paths, options);
+  }
+  for (const Member& member : root.members) {
     const Entry entry = whole.member(member);
-    if (member.key == "listen")
+    if (member.key == "secrets")
+      continue;
+    else if (member.key == "listen")
       read_listen(problems, entry, paths, options);
     else if (member.key == "workers")
       read_workers(problems, entry, options);
@@ -49,7 +54,7 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
     else if (member.key == "shutdown")
       read_shutdown(problems, entry, options);
     else if (member.key == "upstreams")
-      read_upstreams(problems, entry, options);
+      read_upstreams(problems, entry, paths, options);
     else if (member.key == "handlers")
       read_handlers(problems, entry, paths, options);
     else if (member.key == "methods")

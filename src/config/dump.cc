@@ -25,15 +25,47 @@ void append_numbers(std::string& out, const Key<T> (&keys)[N], const T& from) {
   }
 }
 
-void append_step(std::string& out, const Options& options, const master::Step& step) {
-  if (const auto* run = std::get_if<master::RunStep>(&step)) {
-    out += fmt::format("  {{ run = {} }},\n", quote_string(options.handlers[run->handler].name));
+// A table of texts: { name = "text", ... }.
+template <class Fields, class TextOf>
+std::string fields_text(const Fields& fields, TextOf text_of) {
+  std::string out;
+  for (const auto& [name, value] : fields)
+    out += fmt::format("{} {} = {}", out.empty() ? "" : ",", quote_key(name),
+                       quote_string(text_of(value)));
+  return "{" + out + (out.empty() ? "}" : " }");
+}
+
+std::string fetch_text(const Options& options, const master::FetchStep& step) {
+  const upstream::RequestTemplate& request = step.request;
+  const auto source = [](const upstream::Template& text) { return text.source(); };
+  const std::string& upstream = options.upstreams[step.upstream].name;
+  std::string out = fmt::format("{{ fetch = {}, method = {}", quote_string(upstream),
+                                quote_string(request.method()));
+  if (!request.path().empty()) out += ", path = " + quote_string(request.path());
+  if (!request.query().empty()) out += ", query = " + fields_text(request.query(), source);
+  if (!request.headers().empty()) out += ", headers = " + fields_text(request.headers(), source);
+  if (request.has_body()) out += ", body = " + to_toml(request.body());
+  if (step.timeout_ms > 0) out += fmt::format(", timeout_ms = {}", step.timeout_ms);
+  if (step.is_optional) out += ", optional = true";
+  if (step.name != upstream) out += ", as = " + quote_string(step.name);
+  return out + " }";
+}
+
+// The step that begins at this index, and those that begin together with it.
+void append_steps(std::string& out, const Options& options, const Method& method, size_t begin) {
+  const size_t end = master::end_of_parallel(method, begin);
+  if (const auto* run = std::get_if<master::RunStep>(&method.steps[begin])) {
+    const std::string& handler = options.handlers[run->handler].name;
+    const std::string as = run->name == handler ? "" : ", as = " + quote_string(run->name);
+    out += fmt::format("  {{ run = {}{} }},\n", quote_string(handler), as);
     return;
   }
-  const auto& fetch = std::get<master::FetchStep>(step);
-  out += fmt::format("  {{ fetch = {}", quote_string(options.upstreams[fetch.upstream].name));
-  if (!fetch.body.is_empty()) out += ", body = " + to_toml(fetch.body.source());
-  out += " },\n";
+  std::string fetches;
+  for (size_t i = begin; i < end; ++i)
+    fetches += (i == begin ? "" : ", ") +
+               fetch_text(options, std::get<master::FetchStep>(method.steps[i]));
+  out += end == begin + 1 ? fmt::format("  {},\n", fetches)
+                          : fmt::format("  {{ parallel = [{}] }},\n", fetches);
 }
 
 void append_method(std::string& out, const Options& options, const Method& method) {
@@ -41,8 +73,8 @@ void append_method(std::string& out, const Options& options, const Method& metho
   out += fmt::format("summary = {}\n", quote_string(method.summary));
   append_numbers(out, kMethodsKeys, method);
   out += "steps = [\n";
-  for (const master::Step& step : method.steps)
-    append_step(out, options, step);
+  for (size_t i = 0; i < method.steps.size(); i = master::end_of_parallel(method, i))
+    append_steps(out, options, method, i);
   out += "]\n";
 }
 
@@ -111,10 +143,20 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kTelemetryKeys, options.telemetry);
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
+  for (const auto& [name, source] : options.secrets) {
+    const bool is_file = !source.file.empty();
+    out += fmt::format("\n[secrets.{}]\n{} = {}\n", quote_key(name), is_file ? "file" : "env",
+                       quote_string(is_file ? source.file : source.env));
+  }
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {
-    out += fmt::format("\n[upstreams.{}]\nurl = {}\n", quote_key(upstream.name),
-                       quote_string(upstream.url));
+    const auto as_is = [](const std::string& text) { return text; };
+    out += fmt::format("\n[upstreams.{}]\nurl = {}\nheaders = {}\n", quote_key(upstream.name),
+                       quote_string(upstream.url), fields_text(upstream.headers, as_is));
     append_numbers(out, kUpstreamsKeys, upstream);
+    out +=
+        fmt::format("tls_ca_file = {}\ntls_certificate_file = {}\ntls_key_file = {}\n",
+                    quote_string(upstream.tls_ca_file), quote_string(upstream.tls_certificate_file),
+                    quote_string(upstream.tls_key_file));
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
     out += fmt::format("\n[handlers.{}]\n", quote_key(handler.name));

@@ -40,6 +40,45 @@ Form number_form(Type type, uint64_t min, uint64_t max) {
   return {std::move(title), std::move(members)};
 }
 
+// Of what upstreams, handlers and methods have.
+Form form_of_reference(Type type) {
+  const std::string some_text = R"("type":"string","minLength":1)";
+  switch (type) {
+    case Type::kUrl:
+      return {"http://..., https://... or unix:PATH",
+              text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)")};
+    case Type::kOptionalUrl:
+      return {R"(http://..., https://... or "")", text_like(R"(^(https?://[^/?#:\s][^\s]*)?$)")};
+    case Type::kLibrary:
+      return {"a name or a path", some_text};
+    case Type::kPython:
+      return {R"("FILE.py:NAME" or "MODULE:NAME")", text_like("^.+:[^:.]+$")};
+    case Type::kSteps:
+      return {fmt::format("1 to {} steps", master::kMaxSteps),
+              list_of(R"("$ref":"#/definitions/step")",
+                      fmt::format(R"(,"minItems":1,"maxItems":{})", master::kMaxSteps))};
+    case Type::kName:
+      return {"a name", some_text};
+    case Type::kPath:
+      return {"a path", text_like("^/")};
+    case Type::kQuery:
+      return {"a table of texts, numbers and booleans",
+              R"("type":"object","additionalProperties":{"type":["string","number","boolean"]})"};
+    case Type::kFields:
+      return {"a table of texts", R"("type":"object","additionalProperties":{"type":"string"})"};
+    case Type::kHttpMethod:
+      return {"GET, POST, PUT, PATCH or DELETE", R"("enum":["GET","POST","PUT","PATCH","DELETE"])"};
+    case Type::kParallel:
+      return {"fetch steps", list_of(R"("$ref":"#/definitions/step")", R"(,"minItems":1)")};
+    case Type::kSecretPlace:
+      return {"a path or a name", some_text};
+    case Type::kBody:
+      return {"a table or an array", R"("$ref":"#/definitions/body")"};
+    default:
+      return {};
+  }
+}
+
 }  // namespace
 
 Form form_of(Type type, uint64_t min, uint64_t max) {
@@ -89,32 +128,17 @@ Form form_of(Type type, uint64_t min, uint64_t max) {
       return {"a table of numbers from 0.001 to 1000",
               R"("type":"object","additionalProperties":)"
               R"({"type":"number","minimum":0.001,"maximum":1000})"};
-    case Type::kUrl:
-      return {"http://... or https://...", text_like(R"(^https?://[^/?#:\s][^\s]*$)")};
-    case Type::kOptionalUrl:
-      return {R"(http://..., https://... or "")", text_like(R"(^(https?://[^/?#:\s][^\s]*)?$)")};
-    case Type::kLibrary:
-      return {"a name or a path", some_text};
-    case Type::kPython:
-      return {R"("FILE.py:NAME" or "MODULE:NAME")", text_like("^.+:[^:.]+$")};
-    case Type::kSteps:
-      return {fmt::format("1 to {} steps", master::kMaxSteps),
-              list_of(R"("$ref":"#/definitions/step")",
-                      fmt::format(R"(,"minItems":1,"maxItems":{})", master::kMaxSteps))};
-    case Type::kName:
-      return {"a name", some_text};
-    case Type::kBody:
-      return {"a table or an array", R"("$ref":"#/definitions/body")"};
+    default:
+      return form_of_reference(type);
   }
-  return {};
 }
 
 std::string definitions() {
   constexpr std::string_view kValue = R"({"$ref":"#/definitions/value"})";
   const std::string parts = fmt::format(R"("items":{},"additionalProperties":{})", kValue, kValue);
-  // A parameter's name has parts with dots between them, as check_parameters() says.
+  // A dollar begins a reference or is written twice.
   return fmt::format(R"("body":{{"type":["object","array"],{}}},"value":{{"not":{{{}}},{}}})",
-                     parts, text_like(R"(^\$params\.(.*\.)?(\.|$))"), parts);
+                     parts, text_like(R"(^([^$]|\$\$|\$\{[^}]+\})*\$([^{$]|$))"), parts);
 }
 
 }  // namespace ringmaster::config

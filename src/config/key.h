@@ -35,6 +35,12 @@ enum class Type {
   kSteps,  // required
   kName,
   kBody,
+  kPath,
+  kQuery,
+  kFields,
+  kHttpMethod,
+  kParallel,
+  kSecretPlace,
   kFlag,
 };
 

@@ -19,6 +19,7 @@ using master::Fair;
 using master::Limits;
 using master::Method;
 using master::Options;
+using master::SecretSource;
 using master::Telemetry;
 using upstream::UpstreamOptions;
 
@@ -236,8 +237,13 @@ inline constexpr Key<Options> kShutdownKeys[] = {
 
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
-    {"url", "Where the service is. A fetch is a POST if the step has a body, else a GET.",
+    {"url",
+     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket.",
      Type::kUrl},
+    {"headers",
+     "Headers of every fetch. Values are templates, but without params and steps: for example "
+     "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
+     Type::kFields},
     {"timeout_ms",
      "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
      "the time of a slow but healthy response: past it the request gets -32015 while the client "
@@ -250,6 +256,25 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"body_bytes",
      "The longest response body that is accepted; a longer one is an upstream failure.",
      Type::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
+    {"tls_ca_file",
+     "The CAs that may have signed the certificate of an https:// service, in PEM; \"\" is those "
+     "of "
+     "the system. New connections read the file.",
+     Type::kOptionalPath},
+    {"tls_certificate_file",
+     "The certificate that is shown to an https:// service, in PEM; \"\" shows none.",
+     Type::kOptionalPath},
+    {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
+};
+
+// [secrets.NAME]
+inline constexpr Key<SecretSource> kSecretsKeys[] = {
+    {"file",
+     "A file that holds the secret, in one line. A start and a reload read it. Nothing logs or "
+     "shows it.",
+     Type::kSecretPlace},
+    {"env", "Instead of `file`: the environment variable that holds the secret.",
+     Type::kSecretPlace},
 };
 
 // [handlers.NAME]. Every other key is handed to the handler.
@@ -310,18 +335,45 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "it above the usual p99 of the method. /profile does not use it.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"steps",
-     "The steps of the method, run in this order. A string in a body that begins with \"$params.\" "
-     "is replaced with that member of the request's params.",
+     "The steps of the method, run in this order. In the texts of a fetch step ${params.NAME} is "
+     "that member of the request's params, and ${STEP.NAME} that of an earlier step's output.",
      Type::kSteps},
 };
 
-// One of a method's steps: fetch, with a body or without, or run.
+// One of a method's steps: fetch, run, or several fetches that begin together. All keys but the
+// kinds belong to a fetch, and `as` also to run.
 inline constexpr Key<Method> kStepKeys[] = {
     {"fetch", "The upstream that is asked.", Type::kName},
-    {"body", "What is sent to the upstream, as JSON.", Type::kBody},
+    {"path",
+     "A template of the path behind the upstream's url. Values are percent-encoded; one that is "
+     "empty, \".\" or \"..\" is refused (-32602).",
+     Type::kPath},
+    {"query", "The fields of the query. Values are templates, which are percent-encoded.",
+     Type::kQuery},
+    {"headers",
+     "Headers of this fetch. Values are templates; a value with a control character is refused.",
+     Type::kFields},
+    {"body",
+     "What is sent to the upstream, as JSON. A string that is one ${...} alone is replaced with "
+     "the "
+     "value and keeps its type; within other text it becomes text.",
+     Type::kBody},
+    {"method", "The HTTP method. The default is POST with a body, else GET.", Type::kHttpMethod},
+    {"timeout_ms", "The timeout of this fetch; the default is the upstream's.", Type::kMs, 1,
+     kHourMs},
+    {"optional", "true: if the fetch fails, its output is null and the request goes on.",
+     Type::kFlag},
+    {"as",
+     "The name of the step's output for later steps. The default is the upstream's or handler's "
+     "name.",
+     Type::kName},
     {"run", "The handler that is run. It gets the params and the results of the steps before it.",
      Type::kName},
+    {"parallel", "Fetch steps that begin together. The next step begins when all have ended.",
+     Type::kParallel},
 };
+
+inline constexpr std::string_view kHttpMethods[] = {"GET", "POST", "PUT", "PATCH", "DELETE"};
 
 // Calls see(section, keys) for each section of the file.
 template <class See>
@@ -344,6 +396,8 @@ void for_each_section(See see) {
   see(Section{"telemetry", "where traces of requests are sent, and of which requests"},
       kTelemetryKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
+  see(Section{"secrets", "texts for headers and bodies of fetches that nothing may show", true},
+      kSecretsKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
       kUpstreamsKeys);
   see(Section{"handlers", "a shared object, or Python code, and its model; any number of them",

@@ -12,8 +12,8 @@
 #include "ipc/handler_spec.h"
 #include "net/cidr.h"
 #include "net/options.h"
-#include "upstream/body_template.h"
 #include "upstream/options.h"
+#include "upstream/request_template.h"
 
 namespace ringmaster::master {
 
@@ -21,13 +21,18 @@ namespace ringmaster::master {
 inline constexpr size_t kMaxSteps = 8;
 
 struct FetchStep {
-  size_t upstream;  // index into Options::upstreams
-  upstream::BodyTemplate body;
+  size_t upstream = 0;  // index into Options::upstreams
+  upstream::RequestTemplate request = {};
+  std::string name = {};          // later steps get its output under this name
+  uint64_t timeout_ms = 0;        // 0: the upstream's
+  bool is_optional = false;       // a failure gives null
+  bool is_with_previous = false;  // begins together with the step before it, a fetch
 };
 
 struct RunStep {
-  size_t handler;      // index into Options::handlers
-  uint64_t batch = 1;  // that handler's
+  size_t handler = 0;     // index into Options::handlers
+  uint64_t batch = 1;     // that handler's
+  std::string name = {};  // later steps get its output under this name
 };
 
 using Step = std::variant<FetchStep, RunStep>;
@@ -78,6 +83,13 @@ struct Crashes {
   uint64_t total_bytes = 64ull << 20;
 };
 
+// A secret for templates: [secrets].
+struct SecretSource {
+  std::string file;  // empty: an environment variable
+  std::string env;
+  std::string text;  // never shown, and read again by a reload
+};
+
 // Traces for a collector: see trace_exporter.h.
 struct Telemetry {
   std::string otlp;  // the URL; empty: none are sent
@@ -120,17 +132,26 @@ struct Options {
   Crashes crashes;
   uint64_t access_log_every = 0;  // one line for so many requests; 0: no access log
   Telemetry telemetry;
+  std::map<std::string, SecretSource> secrets;
   std::vector<upstream::UpstreamOptions> upstreams;
   std::vector<ipc::HandlerSpec> handlers;
   std::vector<Method> methods;
   Development development;
 };
 
-// The name of the step's upstream or handler. Later steps get the step's output under this name.
-inline const std::string& name_of(const Options& options, const Step& step) {
-  const auto* fetch = std::get_if<FetchStep>(&step);
-  return fetch != nullptr ? options.upstreams[fetch->upstream].name
-                          : options.handlers[std::get<RunStep>(step).handler].name;
+// Later steps get the step's output under this name.
+inline const std::string& name_of(const Step& step) {
+  return std::visit([](const auto& one) -> const std::string& { return one.name; }, step);
+}
+
+// The end of the fetches that begin together with step `begin`; of a run step, the one behind it.
+inline size_t end_of_parallel(const Method& method, size_t begin) {
+  size_t end = begin + 1;
+  for (; end < method.steps.size(); ++end) {
+    const auto* fetch = std::get_if<FetchStep>(&method.steps[end]);
+    if (fetch == nullptr || !fetch->is_with_previous) break;
+  }
+  return end;
 }
 
 }  // namespace ringmaster::master

@@ -67,11 +67,18 @@ std::string describe_table(const Section& section, const Key<T> (&keys)[N], cons
           : R"("additionalProperties":false)");
 }
 
-// A step has either fetch or run.
+// A step has one of fetch, run and parallel.
 std::string describe_step() {
+  std::string dependencies;
+  for (const Key<Method>& key : kStepKeys) {
+    if (key.name == "fetch" || key.name == "run" || key.name == "parallel") continue;
+    dependencies +=
+        fmt::format("{}{}:{}", dependencies.empty() ? "" : ",", quote(key.name),
+                    key.name == "as" ? R"({"not":{"required":["parallel"]}})" : R"(["fetch"])");
+  }
   return describe_table(Section{}, kStepKeys, nullptr) +
-         R"(,"oneOf":[{"required":["fetch"]},{"required":["run"]}],)"
-         R"("dependencies":{"body":["fetch"]})";
+         R"(,"oneOf":[{"required":["fetch"]},{"required":["run"]},{"required":["parallel"]}],)" +
+         fmt::format(R"("dependencies":{{{}}})", dependencies);
 }
 
 }  // namespace

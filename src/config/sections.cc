@@ -65,24 +65,4 @@ void read_telemetry(Problems& problems, const Entry& section, Options& options) 
   read_table(problems, section, kTelemetryKeys, options.telemetry, read);
 }
 
-void read_upstreams(Problems& problems, const Entry& section, Options& options) {
-  for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
-    UpstreamOptions upstream;
-    upstream.name = name;
-    read_table(problems, table, kUpstreamsKeys, upstream,
-               [&](std::string_view, const Entry& entry) {
-                 const auto url = problems.read_text(entry, "a URL");
-                 if (!url) return;
-                 upstream.url = *url;
-                 const auto fault = find_fault_in_url(*url);
-                 if (fault) problems.add(entry, *fault);
-               });
-    if (find(*table.value, "url") == nullptr) {
-      problems.add(table,
-                   "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");
-    }
-    options.upstreams.push_back(std::move(upstream));
-  });
-}
-
 }  // namespace ringmaster::config

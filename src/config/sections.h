@@ -22,7 +22,7 @@ void read_crashes(Problems& problems, const Entry& section, const Paths& paths, 
 void read_log(Problems& problems, const Entry& section, Options& options);
 void read_telemetry(Problems& problems, const Entry& section, Options& options);
 void read_shutdown(Problems& problems, const Entry& section, Options& options);
-void read_upstreams(Problems& problems, const Entry& section, Options& options);
+void read_upstreams(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 
 // In handlers.cc.
 void read_handlers(Problems& problems, const Entry& section, const Paths& paths, Options& options);
@@ -30,8 +30,16 @@ void read_handlers(Problems& problems, const Entry& section, const Paths& paths,
 // In fair.cc.
 void read_fair(Problems& problems, const Entry& section, Options& options);
 
+// In secrets.cc.
+void read_secrets(Problems& problems, const Entry& section, const Paths& paths, Options& options);
+
 // In methods.cc. Steps are looked up among the upstreams and handlers that `options` already has.
 void read_methods(Problems& problems, const Entry& section, Options& options);
+
+// In steps.cc. read_fields(): a table of texts.
+void read_steps(Problems& problems, const Entry& entry, const Options& options, Method& method);
+std::vector<std::pair<std::string, std::string>> read_fields(Problems& problems,
+                                                             const Entry& entry);
 
 // In memory.cc. Call it after all sections were read.
 void check_memory(Problems& problems, const Value& root, const Options& options);

@@ -16,8 +16,9 @@ uint64_t ms_until(uint64_t deadline_ns, uint64_t now) {
   return deadline_ns <= now ? 0 : (deadline_ns - now) / kNsPerMs + 1;
 }
 
-// Whether the URL's host is an IP address, which needs no lookup.
+// Whether the URL needs no lookup: its host is an IP address, or it is a unix socket.
 bool has_address(const std::string& url) {
+  if (url.starts_with("unix:")) return true;
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   char* part = nullptr;
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return false;
@@ -35,7 +36,8 @@ ConnectionPool::ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t
     : loop_(loop),
       connections_(connections),
       on_done_(std::move(on_done)),
-      is_name_known_(has_address(url)),
+      has_address_(has_address(url)),
+      is_name_known_(has_address_),
       share_(curl_share_init()),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   RM_ASSERT(share_ != nullptr);
@@ -57,10 +59,14 @@ void ConnectionPool::start(Transfer& transfer) {
   if (waiting_.empty()) {
     if (CurlLoop* multi = find_room()) return begin(transfer, *multi);
   }
-  transfer.place = waiting_.insert(waiting_.end(), &transfer);
+  // Steps have timeouts of their own, so most but not all deadlines come in order.
+  const auto ends_no_later = [&](const Transfer* other) {
+    return other->deadline_ns <= transfer.deadline_ns;
+  };
+  const auto before = std::find_if(waiting_.rbegin(), waiting_.rend(), ends_no_later);
+  transfer.place = waiting_.insert(before.base(), &transfer);
   transfer.turn = turns_.push(transfer.client, &transfer);
-  const bool is_timed = uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) != 0;
-  if (!is_timed) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
+  if (waiting_.front() == &transfer) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
 }
 
 void ConnectionPool::remove(Transfer& transfer) {
@@ -119,7 +125,7 @@ void ConnectionPool::on_done(CURL* easy, CURLcode code) {
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
   // 0: the transfer ended before the lookup. One on a free connection makes no lookup, but counts:
   // fetches must not wait for a lookup when a connection is free.
-  is_name_known_ = lookup_us > 0;
+  is_name_known_ = has_address_ || lookup_us > 0;
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
   auto& transfer = *reinterpret_cast<Transfer*>(user);

@@ -49,8 +49,7 @@ class ConnectionPool {
 
   // Call once for each transfer, before start(); its easy handle may be used again.
   void adopt(Transfer& transfer);
-  // Neither function calls OnDone before it returns. REQUIRES: no deadline of an earlier start() is
-  // later.
+  // Neither function calls OnDone before it returns.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
 
@@ -78,6 +77,7 @@ class ConnectionPool {
   uv_loop_t* loop_;
   const uint64_t connections_;
   const OnDone on_done_;
+  const bool has_address_;  // no name is looked up
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed

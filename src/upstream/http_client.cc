@@ -1,6 +1,7 @@
 #include "upstream/http_client.h"
 
 #include <algorithm>
+#include <array>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
@@ -36,15 +37,48 @@ const char* reason_of(CURLcode code) {
   }
 }
 
+constexpr std::string_view kUnixPrefix = "unix:";
+
+std::string whole_url_of(const std::string& url) {
+  return url.starts_with(kUnixPrefix) ? "http://localhost/" : url;
+}
+
+void set_security(CURL* easy, const UpstreamOptions& options) {
+  const auto set_file = [easy](CURLoption option, const std::string& file) {
+    if (!file.empty()) curl_easy_setopt(easy, option, file.c_str());
+  };
+  set_file(CURLOPT_CAINFO, options.tls_ca_file);
+  set_file(CURLOPT_SSLCERT, options.tls_certificate_file);
+  set_file(CURLOPT_SSLKEY, options.tls_key_file);
+  if (options.url.starts_with(kUnixPrefix)) {
+    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.url.c_str() + kUnixPrefix.size());
+  }
+}
+
+// The body stays in the request.
+void set_method(CURL* easy, const HttpClient::Request& request) {
+  const bool is_get = request.method == "GET", is_post = request.method == "POST";
+  if (request.body.empty() && !is_post) {
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+  } else {
+    const auto size = static_cast<curl_off_t>(request.body.size());
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
+    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
+  }
+  const std::string method(is_get || is_post ? "" : request.method);
+  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.empty() ? nullptr : method.c_str());
+}
+
 }  // namespace
 
 struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string trace_header;
-  curl_slist first_header{};  // trace_header; the headers of all fetches follow
-  size_t at = 0;              // index in `busy`
+  std::string url;                         // the one that its handle has
+  std::array<std::string, 3> own_headers;  // id, timeout, trace: kept for their memory
+  std::vector<curl_slist> header_list;     // of all its headers
+  size_t at = 0;                           // index in `busy`
   uint64_t received = 0;
   const char* refusal = nullptr;  // why the body was refused
 };
@@ -52,24 +86,25 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
 struct HttpClient::Curl {
   Curl(uv_loop_t* loop, const UpstreamOptions& options_)
       : options(options_),
+        whole_url(whole_url_of(options.url)),
+        base_url(whole_url.ends_with('/') ? whole_url.substr(0, whole_url.size() - 1) : whole_url),
         pool(loop, options.url, options.connections,
              [this](ConnectionPool::Transfer& transfer, CURLcode code) {
                on_done(static_cast<Fetch&>(transfer), code);
              }) {}
 
-  struct FreeList {
-    void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-  };
-
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
+  void set_url(Fetch& fetch) const;
+  void set_headers(Fetch& fetch) const;
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
   void recycle(Fetch* fetch);
 
   const UpstreamOptions& options;
+  const std::string whole_url;  // of a fetch without a target
+  const std::string base_url;   // targets follow it
   ConnectionPool pool;
-  std::unique_ptr<curl_slist, FreeList> headers;
   std::vector<std::unique_ptr<Fetch>> idle;  // for reuse
   std::vector<std::unique_ptr<Fetch>> busy;
 };
@@ -132,14 +167,48 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
 
+// libcurl copies the URL, and most upstreams are asked at one only.
+void HttpClient::Curl::set_url(Fetch& fetch) const {
+  const std::string& target = fetch.request.target;
+  if (target.empty() && fetch.url == whole_url) return;
+  fetch.url = target.empty() ? whole_url : base_url + target;
+  curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
+}
+
+// The list points into the request and into own_headers.
+void HttpClient::Curl::set_headers(Fetch& fetch) const {
+  static std::string no_continue = "Expect:";  // 100-continue would cost a round trip
+  const Request& request = fetch.request;
+  auto& [id, timeout, trace] = fetch.own_headers;
+  id = fmt::format("X-Request-Id: {}", request.number);
+  timeout = fmt::format("X-Request-Timeout-Ms: {}", request.timeout_ms);
+  fetch.header_list.clear();
+  const auto add = [&](const std::string& line) {
+    fetch.header_list.push_back({const_cast<char*>(line.c_str()), nullptr});
+  };
+  add(no_continue);
+  add(id);
+  add(timeout);
+  if (!request.traceparent.empty()) {
+    trace = "traceparent: " + request.traceparent;
+    add(trace);
+  }
+  std::ranges::for_each(request.constant_headers, add);
+  std::ranges::for_each(request.headers, add);
+  for (size_t i = 1; i < fetch.header_list.size(); ++i)
+    fetch.header_list[i - 1].next = &fetch.header_list[i];
+  curl_easy_setopt(fetch.easy.get(), CURLOPT_HTTPHEADER, fetch.header_list.data());
+}
+
 std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   auto made = std::make_unique<Fetch>();
   made->curl = this;
   made->easy.reset(curl_easy_init());
   CURL* easy = made->easy.get();
   RM_ASSERT(easy != nullptr);
-  curl_easy_setopt(easy, CURLOPT_URL, options.url.c_str());
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
+  set_security(easy, options);
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
@@ -181,16 +250,7 @@ Result<std::unique_ptr<HttpClient>> HttpClient::create(uv_loop_t* loop,
   if (set_up != CURLE_OK) {
     return fail(ExitCode::kResource, fmt::format("libcurl: {}", curl_easy_strerror(set_up)));
   }
-  std::unique_ptr<HttpClient> http_client(new HttpClient(loop, options));
-  Curl& curl = *http_client->curl_;
-  for (const char* header : {"Content-Type: application/json", "Accept: application/json",
-                             "Expect:"}) {  // no 100-continue: it would cost a round trip
-    curl_slist* longer = curl_slist_append(curl.headers.get(), header);
-    if (longer == nullptr) return fail(ExitCode::kResource, "libcurl: out of memory");
-    [[maybe_unused]] curl_slist* same = curl.headers.release();
-    curl.headers.reset(longer);
-  }
-  return http_client;
+  return std::unique_ptr<HttpClient>(new HttpClient(loop, options));
 }
 
 HttpClient::Fetch* HttpClient::start(Request request) {
@@ -207,21 +267,9 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
   fetch->client = fetch->request.client;
 
-  CURL* easy = fetch->easy.get();
-  curl_slist* headers = curl.headers.get();
-  if (!fetch->request.traceparent.empty()) {
-    fetch->trace_header = "traceparent: " + fetch->request.traceparent;
-    fetch->first_header = {fetch->trace_header.data(), headers};
-    headers = &fetch->first_header;
-  }
-  curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers);
-  const std::string& body = fetch->request.body;
-  if (body.empty()) {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  } else {
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(body.size()));
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, body.data());
-  }
+  curl.set_url(*fetch);
+  curl.set_headers(*fetch);
+  set_method(fetch->easy.get(), fetch->request);
   curl.pool.start(*fetch);
   return fetch;
 }

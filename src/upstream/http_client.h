@@ -11,8 +11,10 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/status.h"
 #include "base/uv_handle.h"
@@ -29,9 +31,14 @@ class HttpClient {
   };
 
   struct Request {
-    std::string body;  // JSON: a POST; empty: a GET
-    uint64_t timeout_ms = 0;
-    std::string traceparent;  // sent as that header; empty: none
+    std::string_view method;  // points into the configuration
+    std::string target;       // path and query, to follow the URL
+    std::string body;
+    std::vector<std::string> headers;               // "NAME: VALUE"
+    std::span<const std::string> constant_headers;  // likewise, in the configuration
+    uint64_t number = 0;                            // sent as X-Request-Id
+    uint64_t timeout_ms = 0;                        // sent as X-Request-Timeout-Ms
+    std::string traceparent;                        // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
     const void* client = nullptr;

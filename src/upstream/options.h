@@ -3,13 +3,19 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace ringmaster::upstream {
 
 // An HTTP service that fetch steps call: [upstreams.NAME].
 struct UpstreamOptions {
   std::string name;
-  std::string url;
+  std::string url;                                           // "unix:PATH": a unix socket
+  std::vector<std::pair<std::string, std::string>> headers;  // of every fetch: name, template
+  std::string tls_ca_file;           // of an https server's certificate; empty: the system's CAs
+  std::string tls_certificate_file;  // shown to the server; empty: none
+  std::string tls_key_file;
   uint64_t timeout_ms = 1000;
   uint64_t connections = 256;         // at once; further fetches wait for one
   uint64_t body_bytes = 16ull << 20;  // a longer response is an upstream failure

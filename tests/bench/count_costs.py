@@ -26,7 +26,7 @@ LARGE_BYTES = 1 << 20
 LARGE_COUNT = 50
 MODEL = TESTS.parent / "conf/models/interests.ubj"
 
-FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+FETCH = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
 
 
 class Costs:

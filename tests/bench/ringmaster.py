@@ -7,7 +7,7 @@ from typing import Any
 from contender import MODEL, Contender
 from server import Launcher, Server
 
-FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+FETCH = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
 STEPS = {
     "echo": [{"run": "echo"}],
     "burn": [{"run": "burn"}],

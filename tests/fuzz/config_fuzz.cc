@@ -56,7 +56,9 @@ bool is_same_step(const master::Step& a, const master::Step& b) {
   }
   const auto& fetch = std::get<master::FetchStep>(a);
   const auto& other = std::get<master::FetchStep>(b);
-  return fetch.upstream == other.upstream && fetch.body.source() == other.body.source();
+  return fetch.upstream == other.upstream && fetch.request.body() == other.request.body() &&
+         fetch.request.path() == other.request.path() && fetch.name == other.name &&
+         fetch.is_with_previous == other.is_with_previous;
 }
 
 // What a dump could leave out, or misname, and still be a fixed point of itself.

@@ -80,7 +80,7 @@ class Play : StageEvents {
     ++job.step;
     stage_.start(job, now_ns());
   }
-  void on_step_failed(Job& job, const rpc::Error& error) override {
+  void on_step_failed(Job& job, size_t, const rpc::Error& error) override {
     RM_ASSERT(is_with_workers(job) && error.message.size() < 8192);
     end(job);
   }

@@ -36,7 +36,7 @@ TIMEOUT_MS = 120_000
 
 def base_sections(upstreams: dict[str, str], folder: Path, python: Path) -> dict[str, Any]:
     """The configuration: methods with and without a fetch, for each upstream."""
-    fetch = {name: {"fetch": name, "body": {"user_id": "$params.user_id"}} for name in upstreams}
+    fetch = {name: {"fetch": name, "body": {"user_id": "${params.user_id}"}} for name in upstreams}
     steps = {name: [{"run": name}] for name in ("echo", "burn", "python")}
     steps["burn.long"] = [{"run": "burn"}]
     steps |= {f"echo.{name}": [step, {"run": "echo"}] for name, step in fetch.items()}

@@ -28,13 +28,18 @@ inline Stages stages_of(const EventRing& ring, uint64_t last) {
   if (!ring.has(last)) return stages;
   const Event& end = ring.at(last);
   bool was_left = false;  // an event was met that ends the stage before it
+  uint64_t fetched_from_ns = UINT64_MAX;
   for (uint64_t number = end.previous; number != 0 && ring.has(number);
        number = ring.at(number).previous) {
     const Event& event = ring.at(number);
     const uint64_t since_ns = end.at_ns - std::min(event.at_ns, end.at_ns);
     switch (event.kind) {
       case EventKind::kFetchEnded:
-        stages.fetch_ns += event.took_ns;
+        // Fetches may overlap. The events are read from the last on, so what was added before began
+        // at `fetched_from_ns` or later.
+        stages.fetch_ns += std::min(fetched_from_ns, event.at_ns) -
+                           std::min(fetched_from_ns, event.at_ns - event.took_ns);
+        fetched_from_ns = std::min(fetched_from_ns, event.at_ns - event.took_ns);
         if (!was_left && (event.code != 0 || end.code == kUpstreamFailed)) {
           stages.failed_upstream = event.where;
         }

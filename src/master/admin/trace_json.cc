@@ -141,8 +141,8 @@ void TraceWriter::write_flows(const Story& story) {
 }
 
 void TraceWriter::write(const Story& story) {
-  const Event* fetch = nullptr;   // has begun, and has not ended yet
-  const Event* queued = nullptr;  // the request waits since then
+  std::map<uint8_t, const Event*> fetches;  // by step: those that have not ended yet
+  const Event* queued = nullptr;            // the request waits since then
   for (const Event& event : story) {
     const std::string where = where_text(event, recorder_.names());
     if (queued != nullptr) {  // the next event ends the wait
@@ -153,11 +153,11 @@ void TraceWriter::write(const Story& story) {
     }
     switch (event.kind) {
       case EventKind::kFetchBegun:
-        fetch = &event;
+        fetches[event.step] = &event;
         break;
       case EventKind::kFetchEnded:
         write_span(kUpstreams, "fetch", where, begin_of(event), event);
-        fetch = nullptr;
+        fetches.erase(event.step);
         break;
       case EventKind::kQueued:
         queued = &event;
@@ -178,7 +178,8 @@ void TraceWriter::write(const Story& story) {
     }
   }
   if (queued != nullptr) ++waiting_[queued->at_ns];
-  if (fetch != nullptr) write_fetch_under_way(*fetch);
+  for (const auto& [step, begun] : fetches)
+    write_fetch_under_way(*begun);
   write_flows(story);
 }
 

@@ -38,9 +38,11 @@ rpc::Wanted wanted_by(const std::vector<Method>& methods) {
   for (const Method& method : methods) {
     for (const Step& step : method.steps) {
       const auto* fetch = std::get_if<FetchStep>(&step);
-      if (fetch == nullptr || fetch->body.names().empty()) continue;
+      if (fetch == nullptr) continue;
+      const std::vector<std::string> paths = fetch->request.params_paths();
+      if (paths.empty()) continue;
       std::vector<std::string>& names = wanted[method.name];
-      names.insert(names.end(), fetch->body.names().begin(), fetch->body.names().end());
+      names.insert(names.end(), paths.begin(), paths.end());
     }
   }
   return wanted;
@@ -64,7 +66,7 @@ std::vector<ipc::MethodSpec> method_specs(const Options& options) {
   for (const Method& method : options.methods) {
     ipc::MethodSpec& spec = specs.emplace_back(ipc::MethodSpec{method.name});
     for (const Step& step : method.steps)
-      spec.steps.push_back(name_of(options, step));
+      spec.steps.push_back(name_of(step));
   }
   return specs;
 }

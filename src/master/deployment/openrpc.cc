@@ -49,8 +49,10 @@ std::vector<std::string> names_fetched_with(const Method& method) {
   for (const Step& step : method.steps) {
     const auto* fetch = std::get_if<FetchStep>(&step);
     if (fetch == nullptr) continue;
-    for (const std::string& dotted : fetch->body.names()) {
-      std::string name = dotted.substr(0, dotted.find('.'));
+    for (const upstream::Reference& reference : fetch->request.references()) {
+      const bool is_param = reference.source == upstream::Reference::Source::kParams;
+      if (!is_param || reference.path.empty() || !reference.fallback.empty()) continue;
+      std::string name = reference.path.substr(0, reference.path.find('.'));
       if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
     }
   }
@@ -111,9 +113,7 @@ void Builder::leave_out_filled(Value& params, const Method& method, const Value&
   for (const Step& step : method.steps) {
     const auto* run = std::get_if<RunStep>(&step);
     if (run != nullptr && &descriptions_[run->handler] == &declaring) return;
-    const std::string& name = run != nullptr
-                                  ? options_.handlers[run->handler].name
-                                  : options_.upstreams[std::get<FetchStep>(step).upstream].name;
+    const std::string& name = name_of(step);
     const auto filled = std::find_if(params.Begin(), params.End(),
                                      [&](const Value& param) { return is_named(param, name); });
     if (filled != params.End()) params.Erase(filled);

@@ -55,13 +55,20 @@ rpc::Error refused(const AdmissionRefusal& refusal, uint64_t allowed_ns) {
   return error;
 }
 
+CostModel::StepKind kind_of(const Step& step) {
+  using Kind = CostModel::StepKind;
+  const auto* fetch = std::get_if<FetchStep>(&step);
+  if (fetch == nullptr) return Kind::kRun;
+  return fetch->is_with_previous ? Kind::kFetchWithPrevious : Kind::kFetch;
+}
+
 MethodPlan plan_of(const Method& method) {
   MethodPlan plan;
   plan.concurrency = method.concurrency;
   plan.reserved_workers = method.reserved_workers;
   for (const Step& step : method.steps) {
     const auto* run = std::get_if<RunStep>(&step);
-    plan.steps.push_back(run != nullptr ? CostModel::StepKind::kRun : CostModel::StepKind::kFetch);
+    plan.steps.push_back(kind_of(step));
     // A job that must not be run twice is run alone.
     if (run != nullptr && method.attempts > 1) plan.batch = std::max(plan.batch, run->batch);
   }
@@ -239,55 +246,53 @@ tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
 }
 
 void Dispatcher::begin_step(Job& job, uint64_t now_ns) {
-  const Step& step = job.method->steps[job.step];
-  if (const auto* fetch = std::get_if<FetchStep>(&step)) {
-    scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
-    fetch_stage_.start(job, *fetch, now_ns);
-  } else {
-    run_stage_.start(job, now_ns);
-  }
+  if (is_run(job.method->steps[job.step])) return run_stage_.start(job, now_ns);
+  scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
+  fetch_stage_.start(job, now_ns);
 }
 
-bool Dispatcher::is_last_step(const Job& job) const {
-  return job.step + 1 == job.method->steps.size();
+void Dispatcher::on_fetched(Job& job, size_t step, uint64_t took_ns) {
+  scheduler_.costs().on_fetched(job.entry.method, step, static_cast<double>(took_ns));
 }
 
-void Dispatcher::on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) {
-  scheduler_.costs().on_fetched(job.entry.method, job.step, static_cast<double>(took_ns));
+void Dispatcher::on_fetches_done(Job& job, uint64_t now_ns) {
   scheduler_.on_left(job.entry);
-  if (!is_last_step(job)) {
-    ++job.step;
+  const size_t next = end_of_parallel(*job.method, job.step);
+  if (next < job.method->steps.size()) {
+    job.step = next;
     return begin_step(job, now_ns);
   }
   const Job::Product& body = job.products.back();
   const std::string_view text =
       body.size == 0 ? "" : std::string_view(store_.writable(body.block).data(), body.size);
   if (const std::optional<std::string> fault = json::find_fault(text)) {
-    return on_step_failed(job,
+    const FetchStep& last = std::get<FetchStep>(job.method->steps.back());
+    return on_step_failed(job, next - 1,
                           rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
                                           fmt::format("upstream {}: expected JSON: {}",
-                                                      job.http_client->options().name, *fault)));
+                                                      fetch_stage_.name_of(last), *fault)));
   }
   answer_result(job, text, now_ns);
   end(job, now_ns, true);
 }
 
 void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
-  if (is_last_step(job)) {
+  if (job.step + 1 == job.method->steps.size()) {
     answer_result(job, result, now_ns);
     return end(job, now_ns, true);
   }
   if (job.caller == nullptr) return end(job, now_ns);
   const tl::expected<ipc::Block, rpc::Error> block = store(job, {result});
-  if (!block) return on_step_failed(job, block.error());
+  if (!block) return on_step_failed(job, job.step, block.error());
   job.products.push_back({*block, result.size()});
   ++job.step;
   begin_step(job, now_ns);
 }
 
-void Dispatcher::on_step_failed(Job& job, const rpc::Error& error) {
+void Dispatcher::on_step_failed(Job& job, size_t step, const rpc::Error& error) {
   if (job.state == JobState::kFetching) {
-    scheduler_.costs().on_fetch_failed(job.entry.method, job.step);
+    scheduler_.costs().on_fetch_failed(job.entry.method, step);
+    fetch_stage_.cancel(job);
   }
   const uint64_t now = now_ns();
   answer_error(job, error, now);
@@ -310,7 +315,8 @@ void Dispatcher::expire(Ticket ticket) {
   // deadline is the cause; else the upstream has used up the method's time.
   if (job.state == JobState::kFetching && !job.is_client_deadline) {
     error.code = rpc::kUpstreamFailed;
-    error.message = fmt::format("upstream {}: {}", job.http_client->options().name, error.message);
+    error.message =
+        fmt::format("upstream {}: {}", fetch_stage_.names_under_way(job), error.message);
     error.reason = "timeout";
   }
   cut_off(job, error, false);
@@ -332,14 +338,11 @@ void Dispatcher::cut_off_all(const rpc::Error& error) {
 }
 
 void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
-  if (job.state == JobState::kFetching) {
-    fetch_stage_.cancel(job);
-    return on_step_failed(job, error);
-  }
+  if (job.state == JobState::kFetching) return on_step_failed(job, job.step, error);
   const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {
     case RunStage::Expired::kDropped:
-      return on_step_failed(job, error);
+      return on_step_failed(job, job.step, error);
     case RunStage::Expired::kAbandoned:
       answer_error(job, error, now_ns());
       if (ends_worker || now_ns() >= method_deadline_ns(job)) return run_stage_.end_worker_of(job);

@@ -87,9 +87,10 @@ class Dispatcher : private StageEvents {
   void set_on_slow(std::function<void(const Job&)> on_slow) { on_slow_ = std::move(on_slow); }
 
  private:
-  void on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) override;
+  void on_fetched(Job& job, size_t step, uint64_t took_ns) override;
+  void on_fetches_done(Job& job, uint64_t now_ns) override;
   void on_result(Job& job, std::string_view result, uint64_t now_ns) override;
-  void on_step_failed(Job& job, const rpc::Error& error) override;
+  void on_step_failed(Job& job, size_t step, const rpc::Error& error) override;
   void on_released(Job& job) override;
 
   // Copies what the job needs of its request. An error: the payload memory has no place for it.
@@ -105,7 +106,6 @@ class Dispatcher : private StageEvents {
   void leave_running(Job& job);
   void record_deadline(Job& job);
   void begin_step(Job& job, uint64_t now_ns);
-  bool is_last_step(const Job& job) const;
   // `ends_worker`: a worker that has the job in hand must end now, even before the method's
   // deadline.
   void cut_off(Job& job, rpc::Error error, bool ends_worker);

@@ -1,14 +1,14 @@
 #include "master/pipeline/fetch_stage.h"
 
 #include <algorithm>
+#include <array>
 #include <cstring>
-#include <fmt/format.h>
-#include <span>
 #include <utility>
 
 #include "base/clock.h"
 #include "base/telemetry/span_ids.h"
 #include "config/payload_need.h"
+#include "master/pipeline/fetch_values.h"
 
 namespace ringmaster::master {
 
@@ -16,20 +16,29 @@ using telemetry::EventKind;
 
 namespace {
 
-// The values of the step's parameters: those of earlier steps stand before them.
-std::span<const std::string_view> values_for(const Job& job, const FetchStep& step) {
-  size_t begin = 0;
-  for (size_t i = 0; i < job.step; ++i) {
-    const auto* earlier = std::get_if<FetchStep>(&job.method->steps[i]);
-    if (earlier != nullptr) begin += earlier->body.names().size();
-  }
-  return std::span(job.found).subspan(begin, step.body.names().size());
+using Rendered = upstream::RequestTemplate::Rendered;
+
+constexpr std::string_view kNull = "null";
+
+const FetchStep& fetch_step(const Job& job, size_t step) {
+  return std::get<FetchStep>(job.method->steps[step]);
 }
 
-// For the job's fetch: a child of the job's own span.
-std::string traceparent_of(const Job& job) {
+size_t step_of(const Job::Fetching& fetching) {
+  return static_cast<size_t>(&fetching - fetching.job->fetches.data());
+}
+
+// For this fetch: a child of the job's own span.
+std::string traceparent_of(const Job& job, size_t step) {
   if (!job.trail.trace.is_known()) return "";
-  return make_traceparent(job.trail.trace, telemetry::fetch_span(job.ticket.request, job.step));
+  return make_traceparent(job.trail.trace, telemetry::fetch_span(job.ticket.request, step));
+}
+
+uint64_t timeout_ms(const Job& job, const FetchStep& step, const upstream::UpstreamOptions& options,
+                    uint64_t now_ns) {
+  const uint64_t its = step.timeout_ms > 0 ? step.timeout_ms : options.timeout_ms;
+  const uint64_t left_ns = job.deadline_ns - std::min(job.deadline_ns, now_ns);
+  return std::clamp<uint64_t>(left_ns / kNsPerMs, 1, its);
 }
 
 }  // namespace
@@ -46,42 +55,67 @@ FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
     names_.push_back(recorder.name(http_client->options().name));
 }
 
-void FetchStage::start(Job& job, const FetchStep& step, uint64_t now_ns) {
-  tl::expected<std::string, std::string> body = step.body.render(values_for(job, step));
-  if (!body) {
-    return events_.on_step_failed(
-        job, rpc::make_error(rpc::kInvalidParams, "missing_parameter",
-                             fmt::format("expected the parameter {}, found none", body.error())));
-  }
-  upstream::HttpClient& http_client = *http_clients_[step.upstream];
+void FetchStage::start(Job& job, uint64_t now_ns) {
+  const size_t end = end_of_parallel(*job.method, job.step);
   job.state = JobState::kFetching;
-  job.products.push_back({});
-  job.http_client = &http_client;
-  job.step_began_ns = now_ns;
+  job.products.resize(1 + end);
+  // All requests are rendered before one is sent, so that a wrong parameter sends none.
+  std::array<std::optional<Rendered>, kMaxSteps> requests;
+  for (size_t step = job.step; step < end; ++step) {
+    const FetchStep& fetch = fetch_step(job, step);
+    const FetchValues values(job, step, store_, traceparent_of(job, step),
+                             recorder_.clients().name_of(job.trail.client));
+    tl::expected<Rendered, upstream::Template::Fault> made = fetch.request.render(values.all());
+    if (made) {
+      requests[step] = std::move(*made);
+    } else if (const rpc::Error error = values.error(made.error());
+               !fetch.is_optional || error.code != rpc::kUpstreamFailed || !put_null(job, step)) {
+      return events_.on_step_failed(job, step, error);
+    }
+  }
+  for (size_t step = job.step; step < end; ++step) {
+    if (requests[step]) send(job, step, std::move(*requests[step]), now_ns);
+  }
+  if (job.fetches_under_way == 0) events_.on_fetches_done(job, now_ns);
+}
+
+void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) {
+  const FetchStep& fetch = fetch_step(job, step);
+  upstream::HttpClient& http_client = *http_clients_[fetch.upstream];
   recorder_.record(job.trail, EventKind::kFetchBegun, now_ns,
-                   {.where = names_[step.upstream], .step = static_cast<uint8_t>(job.step)});
-  job.fetch = http_client.start({
-      std::move(*body),
-      http_client.options().timeout_ms,  // the job's own timer enforces its deadline
-      traceparent_of(job),
+                   {.where = names_[fetch.upstream], .step = static_cast<uint8_t>(step)});
+  Job::Fetching& fetching = job.fetches[step];
+  fetching = {&job, &http_client, nullptr, now_ns};
+  ++job.fetches_under_way;
+  fetching.fetch = http_client.start({
+      fetch.request.method(),
+      std::move(request.target),
+      std::move(request.body),
+      std::move(request.headers),
+      fetch.request.constant_headers(),
+      job.ticket.request,
+      timeout_ms(job, fetch, http_client.options(), now_ns),  // the job's own timer ends the job
+      traceparent_of(job, step),
       job.entry.client,
-      [this, &job](std::string_view bytes, uint64_t expected) {
-        return take_bytes(job, bytes, expected);
+      [this, &fetching](std::string_view bytes, uint64_t expected) {
+        return take_bytes(fetching, bytes, expected);
       },
-      [this, &job](const std::optional<upstream::HttpClient::Failure>& failure, uint64_t took_ns) {
-        job.fetch = nullptr;
-        on_done(job, failure, took_ns);
+      [this, &fetching](const std::optional<upstream::HttpClient::Failure>& failure,
+                        uint64_t took_ns) {
+        fetching.fetch = nullptr;
+        on_done(fetching, failure, took_ns);
       },
   });
 }
 
-bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected) {
-  Job::Product& body = job.products.back();
+bool FetchStage::take_bytes(Job::Fetching& fetching, std::string_view bytes, uint64_t expected) {
+  Job& job = *fetching.job;
+  Job::Product& body = job.products[1 + step_of(fetching)];
   const uint64_t needed = body.size + bytes.size();
   const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
   if (needed > there) {
     const uint64_t next =
-        expected > 0 ? expected : next_body_room(there, job.http_client->options().body_bytes);
+        expected > 0 ? expected : next_body_room(there, fetching.http_client->options().body_bytes);
     const uint64_t wanted = std::max(needed, next);
     const auto larger = memory_.allocate(job, wanted);
     if (!larger) return false;
@@ -96,35 +130,79 @@ bool FetchStage::take_bytes(Job& job, std::string_view bytes, uint64_t expected)
   return true;
 }
 
-void FetchStage::on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure,
-                         uint64_t took_ns) {
-  const uint64_t now = now_ns();
-  record_end(job, failure ? failure->reason : "", now);
-  if (!failure) return events_.on_fetched(job, took_ns, now);
-  rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
-  error.retryable = failure->is_retryable;
-  events_.on_step_failed(job, error);
+// The product of an optional step that failed. False: there is no memory for it.
+bool FetchStage::put_null(Job& job, size_t step) {
+  Job::Product& body = job.products[1 + step];
+  if (body.block.size == 0) {
+    const auto block = memory_.allocate(job, kNull.size());
+    if (!block) return false;
+    body.block = *block;
+  }
+  body.size = kNull.copy(store_.writable(body.block).data(), kNull.size());
+  return true;
 }
 
-void FetchStage::record_end(Job& job, std::string_view reason, uint64_t now_ns) {
+void FetchStage::on_done(Job::Fetching& fetching,
+                         const std::optional<upstream::HttpClient::Failure>& failure,
+                         uint64_t took_ns) {
+  Job& job = *fetching.job;
+  const size_t step = step_of(fetching);
+  const uint64_t now = now_ns();
+  --job.fetches_under_way;
+  if (failure && !(fetch_step(job, step).is_optional && put_null(job, step))) {
+    cancel(job);  // first, so that the event of the fetch that failed is the last
+    record_end(fetching, failure->reason, now);
+    rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
+    error.retryable = failure->is_retryable;
+    return events_.on_step_failed(job, step, error);
+  }
+  record_end(fetching, failure ? failure->reason : "", now);
+  if (!failure) events_.on_fetched(job, step, took_ns);
+  if (job.fetches_under_way == 0) events_.on_fetches_done(job, now);
+}
+
+// `reason`: empty: the fetch has succeeded.
+void FetchStage::record_end(const Job::Fetching& fetching, std::string_view reason,
+                            uint64_t now_ns) {
+  Job& job = *fetching.job;
+  const size_t step = step_of(fetching);
   recorder_.record(job.trail, EventKind::kFetchEnded, now_ns,
-                   {.took_ns = now_ns - job.step_began_ns,
+                   {.took_ns = now_ns - fetching.began_ns,
                     .code = reason.empty() ? 0 : rpc::kUpstreamFailed,
                     .reason = recorder_.name(reason),
-                    .where = names_[std::get<FetchStep>(job.method->steps[job.step]).upstream],
-                    .step = static_cast<uint8_t>(job.step)});
+                    .where = names_[fetch_step(job, step).upstream],
+                    .step = static_cast<uint8_t>(step)});
 }
 
 void FetchStage::cancel(Job& job) {
-  record_end(job, "cut_off", now_ns());
-  job.http_client->cancel(std::exchange(job.fetch, nullptr));
+  for (Job::Fetching& fetching : job.fetches) {
+    if (job.fetches_under_way == 0) return;
+    if (fetching.fetch == nullptr) continue;
+    --job.fetches_under_way;
+    record_end(fetching, "cut_off", now_ns());
+    fetching.http_client->cancel(std::exchange(fetching.fetch, nullptr));
+  }
+}
+
+std::string FetchStage::names_under_way(const Job& job) const {
+  std::string names;
+  for (const Job::Fetching& fetching : job.fetches) {
+    if (fetching.fetch == nullptr) continue;
+    names += (names.empty() ? "" : ", ") + fetching.http_client->options().name;
+  }
+  return names;
 }
 
 double FetchStage::wait_ns(const Method& method, const ClientShare& client) const {
   double wait_ns = 0;
+  double longest_ns = 0;  // of the fetches that begin together
   for (const Step& step : method.steps) {
     const auto* fetch = std::get_if<FetchStep>(&step);
-    if (fetch != nullptr) wait_ns += http_clients_[fetch->upstream]->wait_ns(&client);
+    if (fetch == nullptr) continue;
+    if (!fetch->is_with_previous) longest_ns = 0;
+    const double its_ns = http_clients_[fetch->upstream]->wait_ns(&client);
+    wait_ns += std::max(its_ns - longest_ns, 0.0);
+    longest_ns = std::max(its_ns, longest_ns);
   }
   return wait_ns;
 }

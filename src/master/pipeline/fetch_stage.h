@@ -1,5 +1,5 @@
 // FetchStage: runs a job's fetch steps. The body goes from libcurl straight into payload memory, as
-// the job's next product.
+// the step's product. That of an optional step that fails is null.
 //
 // Processes: the master only.
 // Memory:    the product's block belongs to the job from its first byte on, so that whatever ends
@@ -7,6 +7,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "base/telemetry/recorder.h"
@@ -26,22 +27,29 @@ class FetchStage {
              std::vector<std::unique_ptr<upstream::HttpClient>> http_clients, StageEvents& events,
              telemetry::Recorder& recorder);
 
-  // Begins `step`, the job's current one. May call `events` before it returns.
-  void start(Job& job, const FetchStep& step, uint64_t now_ns);
-  // Aborts the job's fetch.
+  // Begins the job's current step, a fetch, and those that begin together with it. May call
+  // `events` before it returns.
+  void start(Job& job, uint64_t now_ns);
+  // Aborts the job's fetches.
   void cancel(Job& job);
   const std::vector<std::unique_ptr<upstream::HttpClient>>& http_clients() const {
     return http_clients_;
   }
+  const std::string& name_of(const FetchStep& step) const {
+    return http_clients_[step.upstream]->options().name;
+  }
+  // The upstreams of the job's fetches that have not ended, with commas between them.
+  std::string names_under_way(const Job& job) const;
   // How long the fetches of one more request of this client would wait for connections.
   double wait_ns(const Method& method, const ClientShare& client) const;
 
  private:
-  bool take_bytes(Job& job, std::string_view bytes, uint64_t expected);
-  void on_done(Job& job, const std::optional<upstream::HttpClient::Failure>& failure,
+  void send(Job& job, size_t step, upstream::RequestTemplate::Rendered request, uint64_t now_ns);
+  bool take_bytes(Job::Fetching& fetching, std::string_view bytes, uint64_t expected);
+  bool put_null(Job& job, size_t step);
+  void on_done(Job::Fetching& fetching, const std::optional<upstream::HttpClient::Failure>& failure,
                uint64_t took_ns);
-  // `reason`: empty: the fetch has succeeded.
-  void record_end(Job& job, std::string_view reason, uint64_t now_ns);
+  void record_end(const Job::Fetching& fetching, std::string_view reason, uint64_t now_ns);
 
   ipc::PayloadStore& store_;
   JobMemory& memory_;

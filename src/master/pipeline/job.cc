@@ -35,7 +35,7 @@ Job* JobTable::allocate() {
 }
 
 void JobTable::free(Job& job) {
-  RM_ASSERT(job.state != JobState::kFree && job.caller == nullptr && job.fetch == nullptr);
+  RM_ASSERT(job.state != JobState::kFree && job.caller == nullptr && job.fetches_under_way == 0);
   for (const Job::Product& product : job.products) {
     if (product.block.size > 0) store_.free(product.block);
   }

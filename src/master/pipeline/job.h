@@ -13,6 +13,7 @@
 // Limits:    `slots` jobs at once.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -75,12 +76,18 @@ struct Job {
     ipc::Block block;
     uint64_t size = 0;
   };
+  struct Fetching {  // a fetch under way
+    Job* job = nullptr;
+    upstream::HttpClient* http_client = nullptr;
+    upstream::HttpClient::Fetch* fetch = nullptr;  // null: none is
+    uint64_t began_ns = 0;
+  };
 
   JobState state = JobState::kFree;
   Ticket ticket;
   ipc::Publication publication;  // the latest one; of no use unless is_with_workers()
   const Method* method = nullptr;
-  size_t step = 0;  // index of the current one
+  size_t step = 0;  // index of the current one; of parallel fetches, the first
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
   ReportAsked report;               // what its caller gets
@@ -91,7 +98,7 @@ struct Job {
   // was not executed. Never unset.
   bool has_begun = false;
   uint64_t queued_ns = 0;          // a run step: when it began to wait for a worker
-  uint64_t step_began_ns = 0;      // when it was last published; a fetch: when it began
+  uint64_t step_began_ns = 0;      // when it was last published
   uint32_t seen_with = 0;          // the worker that had it at the last search: a hint
   Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
@@ -99,11 +106,11 @@ struct Job {
   uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
   uint32_t traceparent_bytes = 0;  // likewise, behind the id
   std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
-  upstream::HttpClient* http_client = nullptr;
-  upstream::HttpClient::Fetch* fetch = nullptr;  // while fetching
-  std::shared_ptr<Caller> caller;                // null once answered, or cancelled
-  JobTimers::Timer timer;                        // for the deadline
-  telemetry::Trail trail;                        // of its events
+  std::array<Fetching, kMaxSteps> fetches;  // by step
+  size_t fetches_under_way = 0;
+  std::shared_ptr<Caller> caller;  // null once answered, or cancelled
+  JobTimers::Timer timer;          // for the deadline
+  telemetry::Trail trail;          // of its events
 };
 
 // Names the job for people: the fields request=, id= (while a client waits for it), method= and

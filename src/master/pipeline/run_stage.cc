@@ -192,7 +192,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   } else {
     const bool is_interrupted = record.code == ipc::kResultTooLate && record.was_run();
     if (is_interrupted) note_timeout(*job, worker);
-    events_.on_step_failed(*job, error_of(*job, record));
+    events_.on_step_failed(*job, job->step, error_of(*job, record));
   }
   return true;
 }

@@ -194,7 +194,7 @@ void RunStage::on_job_lost(Job& job, const std::string& cause, uint64_t now_ns) 
                       fmt::format("the worker died ({}) while it ran this job, attempt {} of {}",
                                   cause, job.attempts, job.method->attempts));
   error.retryable = job.deaths.empty();  // a job that crashed each attempt would crash the next
-  events_.on_step_failed(job, error);
+  events_.on_step_failed(job, job.step, error);
 }
 
 }  // namespace ringmaster::master

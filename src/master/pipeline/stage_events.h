@@ -11,12 +11,14 @@ namespace ringmaster::master {
 class StageEvents {
  public:
   virtual ~StageEvents() = default;
-  // The fetched body is the job's newest product. `took_ns`: since the fetch had a connection.
-  virtual void on_fetched(Job& job, uint64_t took_ns, uint64_t now_ns) = 0;
+  // The step's body is fetched: its product. `took_ns`: since the fetch had a connection.
+  virtual void on_fetched(Job& job, size_t step, uint64_t took_ns) = 0;
+  // The job's fetches that began together have ended.
+  virtual void on_fetches_done(Job& job, uint64_t now_ns) = 0;
   // A handler's result: JSON in shared memory, valid during the call only.
   virtual void on_result(Job& job, std::string_view result, uint64_t now_ns) = 0;
-  // The step failed; the job is in no stage any more.
-  virtual void on_step_failed(Job& job, const rpc::Error& error) = 0;
+  // The step failed. The job is in no stage any more, but for other fetches that are under way.
+  virtual void on_step_failed(Job& job, size_t step, const rpc::Error& error) = 0;
   // A worker is done with an abandoned job, or has ended.
   virtual void on_released(Job& job) = 0;
 };

@@ -45,9 +45,17 @@ void CostModel::on_fetch_failed(uint32_t method, size_t step) {
 CostModel::Need CostModel::need(uint32_t method, size_t step) const {
   Need need;
   const std::vector<StepCost>& steps = methods_[method];
+  double longest_ns = 0;  // of the fetches that begin together
   for (; step < steps.size(); ++step) {
     const StepCost& cost = steps[step];
-    (cost.kind == StepKind::kFetch ? need.fetch_ns : need.run_ns) += cost.time_ns.mean();
+    const double mean_ns = cost.time_ns.mean();
+    if (cost.kind == StepKind::kRun) {
+      need.run_ns += mean_ns;
+    } else {
+      if (cost.kind == StepKind::kFetch) longest_ns = 0;
+      need.fetch_ns += std::max(mean_ns - longest_ns, 0.0);
+      longest_ns = std::max(mean_ns, longest_ns);
+    }
     need.deviation_ns += cost.time_ns.deviation();
     if (cost.success.is_known()) need.success *= cost.success.mean();
   }

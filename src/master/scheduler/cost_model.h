@@ -15,7 +15,11 @@ namespace ringmaster::master {
 
 class CostModel {
  public:
-  enum class StepKind : uint8_t { kFetch, kRun };
+  enum class StepKind : uint8_t {
+    kFetch,
+    kFetchWithPrevious,  // begins together with the fetch before it
+    kRun,
+  };
 
   // What a method's steps need, from some step on.
   struct Need {

@@ -161,9 +161,11 @@ void CrashRecorder::take_crashed(const Job& job) {
   Kept kept{name_of(kCrashName, job)};
   std::vector<LogField> fields;
   append_job_fields(fields, job);
-  fields.insert(fields.end(), {{"handler", master::name_of(options_, job.method->steps[job.step])},
-                               {"attempts", job.attempts},
-                               {"crash", kept.name}});
+  fields.insert(
+      fields.end(),
+      {{"handler", options_.handlers[std::get<RunStep>(job.method->steps[job.step]).handler].name},
+       {"attempts", job.attempts},
+       {"crash", kept.name}});
   log(Level::kError, "crash_recorded", fields);
   if (crashed_ == nullptr) return;
   kept.notes = {{"kept", R"("its workers died")"}, {"deaths", deaths_of(job)}};
@@ -199,7 +201,7 @@ void CrashRecorder::keep(const Job& job, Kept kept, Writer& writer) const {
   }
   kept.job.method = job.method->name;
   for (const Step& step : job.method->steps)
-    kept.job.steps.push_back(master::name_of(options_, step));
+    kept.job.steps.push_back(master::name_of(step));
   kept.job.step = job.step;
   const auto bytes_of = [this](const Job::Product& product, size_t size) -> std::string_view {
     return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);

@@ -26,7 +26,7 @@ def predictor(server, feature_service, root):
 
     def start(sessions):
         upstream = feature_service("--sessions", sessions)
-        steps = [{"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "interests"}]
+        steps = [{"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "interests"}]
         running = server(
             upstreams={"users": {"url": upstream.url, "timeout_ms": 30_000}},
             handlers={"interests": {"model": root / "conf/models/interests.ubj"}},

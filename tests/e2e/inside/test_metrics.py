@@ -30,7 +30,7 @@ def promtool(*arguments, given: str = ""):
 def busy(server, probe, feature_service, gate):
     """The status address of a server that has had requests of all kinds. All have ended."""
     features = feature_service()
-    user = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+    user = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
     running = server(
         listen=ON,
         upstreams={"users": {"url": features.url}, "gone": {"url": "http://127.0.0.1:1/"}},

@@ -27,7 +27,7 @@ def test_a_request_is_a_span_with_a_child_for_each_stage(server, collector, feat
     running = server(
         telemetry={"otlp": collector.url, "one_of": 0, "service": "score \"1\""},
         upstreams={"users": {"url": features.url}},
-        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "${params.user_id}"}},
                                     {"run": "echo"}]}},
     )  # fmt: skip
     running.call("both", {"user_id": 1, **traceparent("01")})
@@ -53,7 +53,7 @@ def test_the_span_of_a_fetch_is_the_parent_that_its_upstream_was_told(server, co
         running = server(
             telemetry={"otlp": collector.url},
             upstreams={"users": {"url": upstream.url}},
-            methods={"ask": {"steps": [{"fetch": "users", "body": {"a": "$params.a"}}]}},
+            methods={"ask": {"steps": [{"fetch": "users", "body": {"a": "${params.a}"}}]}},
         )
         running.call("ask", {"a": 1, **traceparent("01")})
         told = upstream.wait_for(1)[0].headers["traceparent"]

@@ -35,7 +35,7 @@ def test_requests_are_counted_by_method_and_code(server, feature_service):
         handlers={"echo": {}},
         methods={
             "echo": {"steps": [{"run": "echo"}]},
-            "both": {"steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+            "both": {"steps": [{"fetch": "users", "body": {"user_id": "${params.user_id}"}},
                                {"run": "echo"}]},
         },
     )  # fmt: skip

@@ -111,7 +111,7 @@ def test_the_access_log_has_the_stages_of_each_request(server, feature_service):
         log={"access": "all"},
         upstreams={"users": {"url": features.url}},
         handlers={"echo": {}, "burn": {}},
-        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "${params.user_id}"}},
                                     {"run": "echo"}]}},
     )  # fmt: skip
     with running.connect() as client:

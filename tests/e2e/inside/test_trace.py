@@ -25,7 +25,7 @@ def traced(server, feature_service):
     running = server(
         listen=ON,
         upstreams={"users": {"url": features.url}},
-        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+        methods={"both": {"steps": [{"fetch": "users", "body": {"user_id": "${params.user_id}"}},
                                     {"run": "echo"}]}},
     )  # fmt: skip
     with running.connect() as client:

@@ -22,7 +22,7 @@ def upstream():
 @pytest.fixture
 def fetching(server, upstream):
     """A server whose method `ask` asks the upstream, twice."""
-    ask = {"fetch": "users", "body": {"id": "$params.id"}}
+    ask = {"fetch": "users", "body": {"id": "${params.id}"}}
     return server(upstreams={"users": {"url": upstream.url}},
                   methods={"ask": {"steps": [ask, ask]}})
 

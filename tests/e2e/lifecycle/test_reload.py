@@ -249,7 +249,7 @@ def test_no_more_fetches_than_before_are_lost(server, feature_service):
     sections = {
         "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
         "methods": {"features": {"steps": [
-            {"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "echo"},
+            {"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "echo"},
         ]}},
     }  # fmt: skip
     running = server(**sections)

@@ -20,7 +20,7 @@ GROWTH_BYTES_MAX = 8 << 20
 @pytest.fixture
 def running(server, feature_service, probe):
     """A server with methods that fetch, compute, fail."""
-    fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+    fetch = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
     return server(
         env=MEASURED,
         upstreams={"users": {"url": feature_service().url, "timeout_ms": 20_000,

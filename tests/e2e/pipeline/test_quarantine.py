@@ -101,7 +101,7 @@ def test_a_kept_crash_names_its_configuration_from_anywhere(build, start, tmp_pa
 
 
 def test_fetched_bodies_are_kept_too(poisoned, feature_service, tmp_path):
-    fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+    fetch = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
     running = poisoned(
         upstreams={"users": {"url": feature_service().url}},
         methods={
@@ -194,7 +194,7 @@ SLOW = {"handlers": {"burn": {}}, "workers": {"count": 1}}
 
 
 def test_a_slow_job_is_kept_once_a_second(server, feature_service, tmp_path):
-    fetch = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+    fetch = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
     running = server(
         crashes={"folder": tmp_path / "crashes"},
         upstreams={"users": {"url": feature_service().url}},

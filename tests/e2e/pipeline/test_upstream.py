@@ -9,7 +9,7 @@ from client import RpcError, request
 from scripted_upstream import ScriptedUpstream, answer
 
 USER = {"user_id": 42}
-FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+FETCH = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def assert_upstream_failed(running, *reasons: str, params=USER):
 
 # The steps of a method, and what it returns: the params, or what was fetched for a user. `join`
 # returns the params and what each step before it has made.
-OTHER = {"fetch": "users", "body": {"user_id": "$params.other.id"}}
+OTHER = {"fetch": "users", "body": {"user_id": "${params.other.id}"}}
 ECHO, JOIN = {"run": "echo"}, {"run": "join"}
 STEPS = [
     ([FETCH], 42), ([FETCH, JOIN], ["params", 42]), ([FETCH, OTHER, JOIN], ["params", 42, 43]),
@@ -67,8 +67,8 @@ def test_a_method_may_have_fetches_anywhere(fetching, feature_service, steps, ma
 
 
 def test_the_body_is_the_template_with_the_params_as_written(fetching):
-    user = {"id": "$params.user_id"}
-    body = {"user": user, "all": ["$params.tags", "fixed", 1], "deep": {"x": {}}}
+    user = {"id": "${params.user_id}"}
+    body = {"user": user, "all": ["${params.tags}", "fixed", 1], "deep": {"x": {}}}
     with BarrierUpstream(1) as upstream:
         running = fetching(
             upstream.url, methods={"m": {"steps": [{"fetch": "users", "body": body}]}}

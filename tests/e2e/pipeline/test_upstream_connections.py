@@ -14,7 +14,7 @@ from proc import wait_until
 from scripted_upstream import ScriptedUpstream, answer
 from server import with_names
 
-FETCH = {"fetch": "users", "body": {"what": "$params.what"}}
+FETCH = {"fetch": "users", "body": {"what": "${params.what}"}}
 
 
 def fetch(what, id) -> bytes:

@@ -38,7 +38,7 @@ def running(module_server, root):
         },
         methods={
             "interests.predict": {
-                "steps": [{"fetch": "users", "body": {"user_id": "$params.user_id"}},
+                "steps": [{"fetch": "users", "body": {"user_id": "${params.user_id}"}},
                           {"run": "interests"}],
             },
         },
@@ -262,7 +262,7 @@ def test_the_command_prints_it_for_people(build, running):
 def test_the_tools_of_openrpc_are_content(server, feature_service, root):
     """The document is valid, and every method does what it says there."""
     upstream = feature_service()
-    steps = [{"fetch": "users", "body": {"user_id": "$params.user_id"}}, {"run": "interests"}]
+    steps = [{"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "interests"}]
     running = server(
         upstreams={"users": {"url": upstream.url}},
         handlers={

@@ -177,7 +177,7 @@ def test_one_that_is_parsed_during_a_reload_is_served_by_the_new_deployment(
         local, probe, gate, feature_service, tmp_path):
     loading = gate()
     upstream = feature_service()
-    fetch = {"fetch": "users", "body": {"user_id": "$params.id"}}
+    fetch = {"fetch": "users", "body": {"user_id": "${params.id}"}}
     local.configure(listen={"rpc": [f"unix:{tmp_path}/socket"]},
                     handlers={"echo": {}, "slow": probe("hold", gate=loading.path)},
                     upstreams={"users": {"url": upstream.url}},

@@ -55,7 +55,7 @@ MUTANTS = {
                       "methods.echo.steps[0].body"),
     "unknown key in a step": ('{ run = "echo" }', '{ runs = "echo" }',
                               "methods.echo.steps[0].runs"),
-    "parameter without a name": ('"$params.user_id"', '"$params."', "body.user_id"),
+    "parameter without a name": ('"${params.user_id}"', '"$params."', "body.user_id"),
 }
 
 

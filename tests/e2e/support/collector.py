@@ -8,9 +8,13 @@ each field of which is checked.
 
 import json
 import re
+import socket
+import socketserver
+import ssl
 import threading
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 from proc import wait_until
 
@@ -26,12 +30,28 @@ class Received:
     body: bytes
 
 
-class Collector:
-    """`answers`: the status and body of the first answers; later ones are 200 {}."""
+class UnixServer(ThreadingHTTPServer):
+    address_family = socket.AF_UNIX
 
-    def __init__(self, *answers: tuple[int, str]):
+    def server_bind(self):  # HTTPServer's looks up the name of the host
+        socketserver.TCPServer.server_bind(self)
+        self.server_name, self.server_port = "localhost", 0
+
+    def get_request(self):
+        return self.socket.accept()[0], ("unix", 0)
+
+
+class Collector:
+    """`answers`: the status and body of the first answers; later ones are 200 {}. `by_path`: bodies
+    of answers by the path. `tls`: it speaks TLS with this context. `unix`: it listens at this path.
+    `gate`: an answer waits until so many requests have come."""
+
+    def __init__(self, *answers: tuple[int, str], by_path: dict[str, str] | None = None,
+                 tls: ssl.SSLContext | None = None, unix: Path | None = None, gate: int = 0):
         self.received: list[Received] = []
         self._answers = list(answers)
+        self._by_path = by_path or {}
+        self._gate = gate
         self._lock = threading.Lock()
         collector = self
 
@@ -41,12 +61,18 @@ class Collector:
             def do_POST(self):
                 collector._take(self)
 
+            do_GET = do_PUT = do_PATCH = do_DELETE = do_POST
+
             def log_message(self, *unused):
                 pass
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server = (UnixServer(str(unix), Handler) if unix else
+                        ThreadingHTTPServer(("127.0.0.1", 0), Handler))
         self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        if tls:
+            self._server.socket = tls.wrap_socket(self._server.socket, server_side=True)
+        scheme = "https" if tls else "http"
+        self.url = f"unix:{unix}" if unix else f"{scheme}://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,))
 
     def __enter__(self):
@@ -59,11 +85,13 @@ class Collector:
         self._server.server_close()
 
     def _take(self, handler):
-        body = handler.rfile.read(int(handler.headers["Content-Length"]))
+        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
         headers = {name.lower(): value for name, value in handler.headers.items()}
         with self._lock:
             self.received.append(Received(handler.command, handler.path, headers, body))
-            status, text = self._answers.pop(0) if self._answers else (200, "{}")
+            otherwise = (200, self._by_path.get(handler.path.partition("?")[0], "{}"))
+            status, text = self._answers.pop(0) if self._answers else otherwise
+        self.wait_for(self._gate)
         handler.send_response(status)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(text)))

@@ -20,7 +20,7 @@ HEADER_LINES = 7
 FOLDER = ROOT / "src/demo/interests"
 MODEL = ROOT / "conf/models/interests.ubj"
 CPP = {"library": "interests", "model": MODEL, "batch": 64}
-FETCH = {"fetch": "users", "body": {"user_id": "$params.user_id"}}
+FETCH = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
 IN_FLIGHT = 64
 
 sys.path.insert(0, str(FOLDER))  # for `import interests`

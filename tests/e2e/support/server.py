@@ -60,7 +60,7 @@ def configuration(**sections: dict[str, Any]) -> str:
     lines = []
     for section, content in sections.items():
         tables = {section: content}
-        if section in ("upstreams", "handlers", "methods"):
+        if section in ("secrets", "upstreams", "handlers", "methods"):
             tables = {f"{section}.{json.dumps(name)}": table for name, table in content.items()}
         for name, table in tables.items():
             lines.append(f"[{name}]")
@@ -155,8 +155,12 @@ class Server:
         new.replace(self.config)
 
     def reload(self, **sections) -> str:
-        """Reloads. Returns the log line at its end: event=reloaded or event=reload_failed."""
+        """Reloads with this configuration. Returns what reload_file() returns."""
         self.configure(**sections)
+        return self.reload_file()
+
+    def reload_file(self) -> str:
+        """Reloads. Returns the log line at its end: event=reloaded or event=reload_failed."""
         before = len(self.lines)
         self.send(signal.SIGHUP)
         line = self.wait_for_line(r"event=(reloaded|reload_failed) .*", before).group(0)

@@ -29,7 +29,7 @@ const std::string kEveryKey = R"(
     timeout_ms = 250
     attempts = 3
     slow_ms = 200
-    steps = [{ fetch = "users", body = { user_id = "$params.user_id", n = [1, 2.5, true] } },
+    steps = [{ fetch = "users", body = { user_id = "${params.user_id}", n = [1, 2.5, true] } },
              { fetch = "users" }, { run = "interests" }]
     [listen]
     rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock",
@@ -156,9 +156,9 @@ TEST_CASE("config: every key of handlers and methods is read") {
   CHECK(method.attempts == 3);
   CHECK(method.slow_ms == 200);
   REQUIRE(method.steps.size() == 3);
-  const auto& body = std::get<master::FetchStep>(method.steps[0]).body;
-  CHECK(body.source() == R"({"user_id":"$params.user_id","n":[1,2.5,true]})");
-  CHECK(std::get<master::FetchStep>(method.steps[1]).body.is_empty());
+  const auto body = std::get<master::FetchStep>(method.steps[0]).request.body();
+  CHECK(body == R"({"user_id":"${params.user_id}","n":[1,2.5,true]})");
+  CHECK(!std::get<master::FetchStep>(method.steps[1]).request.has_body());
   CHECK(std::get<master::RunStep>(method.steps[2]).batch == 19);
 }
 

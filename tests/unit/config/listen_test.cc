@@ -89,8 +89,8 @@ TEST_CASE("config: tokens are read, and never shown") {
         file + ":2: expected a token of 16 to 1024 visible ASCII characters, found 15");
   CHECK(problem(load("a token with blanks\n")) ==
         file +
-            ":1: expected a token of 16 to 1024 visible ASCII characters, found 17, some of them "
-            "not");
+            ":1: expected a token of 16 to 1024 visible ASCII characters, found 17, some not "
+            "visible");
   CHECK(problem(load(std::string(65, 'n') + " 0123456789abcdef\n")) ==
         file +
             ":1: expected a name of at most 64 visible ASCII characters before the token, found "

@@ -22,8 +22,9 @@ TEST_CASE("config: upstream URLs are checked") {
 TEST_CASE("config: steps are checked") {
   const std::string fetch = kEcho + "[upstreams.users]\nurl = 'http://x/'\n[methods.b]\n";
   CHECK(has_problem(fetch + "steps = [{}]",
-                    ":7: methods.b.steps[0]: expected either fetch or run, found neither"));
-  CHECK(has_problem(fetch + "steps = [{ run = 'echo', fetch = 'users' }]", "found both"));
+                    ":7: methods.b.steps[0]: expected one of fetch, run and parallel, found none"));
+  CHECK(has_problem(fetch + "steps = [{ run = 'echo', fetch = 'users' }]",
+                    "expected one of fetch, run and parallel, found 2"));
   CHECK(has_problem(fetch + "steps = [{ fetch = 'user' }]",
                     "unknown upstream \"user\"; did you mean users?"));
   CHECK(has_problem(fetch + "steps = [{ run = 'eco' }]",
@@ -44,16 +45,16 @@ TEST_CASE("config: bodies of fetch steps are checked") {
       kEcho + "[upstreams.u]\nurl = 'http://x/'\n[methods.b]\nsteps = [{ fetch = 'u', body = ";
   CHECK(has_problem(
       begin + "{ a = { b = ['$params.'] } } }]",
-      "methods.b.steps[0].body.a.b[0]: expected a parameter's name after \"$params.\""));
-  CHECK(has_problem(begin + "{ a = '$params.x..y' } }]", "expected a parameter's name"));
-  CHECK(has_problem(begin + "'$params.x' }]", "expected a table such as"));
+      "methods.b.steps[0].body.a.b[0]: expected ${NAME}, or $$ for a dollar, found \"$params.\""));
+  CHECK(has_problem(begin + "{ a = '${params.x..y}' } }]", "expected names with dots"));
+  CHECK(has_problem(begin + "'${params.x}' }]", "expected a table such as"));
   CHECK(has_problem(begin + "{ a = nan } }]", "methods.b.steps[0].body.a: inf and nan"));
   const auto deep = [](size_t arrays) {
     return "{ a = " + std::string(arrays, '[') + std::string(arrays, ']') + " } }]";
   };
   CHECK(problems_of(begin + deep(127)).empty());  // and the table around them
   CHECK(has_problem(begin + deep(128), "is nested deeper than 128"));
-  CHECK(problems_of(begin + "{ price = '$', text = 'a $params. b', all = '$params.a.b' } }]")
+  CHECK(problems_of(begin + "{ price = '$$', text = 'a ${params.x} b', all = '${params.a.b}' } }]")
             .empty());
 }
 
@@ -64,7 +65,7 @@ TEST_CASE("config: numbers in bodies stay what they are") {
                     "{ a = 1, b = 1.0, c = 2.5, d = 1e300, e = true, f = 'x' } }]");
   REQUIRE(loaded.problems.empty());
   const auto& fetch = std::get<master::FetchStep>(loaded.options.methods.back().steps.front());
-  CHECK(fetch.body.source() == R"({"a":1,"b":1.0,"c":2.5,"d":1e+300,"e":true,"f":"x"})");
+  CHECK(fetch.request.body() == R"({"a":1,"b":1.0,"c":2.5,"d":1e+300,"e":true,"f":"x"})");
 }
 
 TEST_CASE("config: methods are checked") {

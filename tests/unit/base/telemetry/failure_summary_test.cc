@@ -129,6 +129,23 @@ TEST_CASE("stages: the times of all steps and attempts are added up") {
   CHECK(stages.failed_upstream == 0);
 }
 
+TEST_CASE("stages: the time of fetches that overlap counts once") {
+  StagesScene scene;
+  const auto fetch = [&](EventKind kind, uint64_t at_ns, uint8_t step, uint64_t took_ns = 0) {
+    scene.recorder.record(scene.trail, kind, at_ns,
+                          {.took_ns = took_ns, .where = scene.users, .step = step});
+  };
+  fetch(EventKind::kFetchBegun, 100, 0);
+  fetch(EventKind::kFetchBegun, 100, 1);
+  fetch(EventKind::kFetchBegun, 100, 2);
+  fetch(EventKind::kFetchEnded, 150, 1, 50);
+  fetch(EventKind::kFetchEnded, 300, 0, 200);
+  fetch(EventKind::kFetchEnded, 400, 2, 300);
+  fetch(EventKind::kFetchBegun, 450, 3);
+  fetch(EventKind::kFetchEnded, 500, 3, 50);
+  CHECK(scene.end(EventKind::kAnswered, 600, {.took_ns = 500}).fetch_ns == 350);
+}
+
 TEST_CASE("stages: the stage in which a request ends counts until its end") {
   StagesScene scene;
   scene.recorder.record(scene.trail, EventKind::kQueued, 400);

@@ -6,6 +6,8 @@
 #include <rapidjson/stringbuffer.h>
 #include <rapidjson/writer.h>
 
+#include "request_support.h"
+
 namespace ringmaster::master {
 namespace {
 
@@ -43,11 +45,11 @@ class Page {
   rapidjson::Document document_;
 };
 
-const Step kSays = RunStep{0};
-const Step kSilent = RunStep{1};
+const Step kSays = RunStep{0, 1, "says"};
+const Step kSilent = RunStep{1, 1, "silent"};
 
 Step fetch(const char* body) {
-  return FetchStep{0, upstream::BodyTemplate(body)};
+  return FetchStep{0, test::with_body(body)};
 }
 
 }  // namespace
@@ -73,14 +75,14 @@ TEST_CASE(
 
 TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands first") {
   const Page page(
-      {fetch(R"({"x":"$params.b","y":["$params.user.id","$params.user.zone"]})"), kSays});
+      {fetch(R"({"x":"${params.b}","y":["${params.user.id}","${params.user.zone}"]})"), kSays});
   CHECK(page.of_method("/paramStructure") == "\"by-name\"");
   CHECK(page.of_method("/params") ==
         R"([{"name":"b","schema":{},"required":true},{"name":"user","required":true,"schema":{}},)"
         R"({"name":"a","schema":{"type":"integer"}}])");
   CHECK(page.of_method("/result/name") == "\"sum\"");
   CHECK(page.of_method("/examples") == "none");  // it lacks what must be there
-  const Page fits({fetch(R"({"x":"$params.a"})"), kSays});
+  const Page fits({fetch(R"({"x":"${params.a}"})"), kSays});
   CHECK(fits.of_method("/examples/0/name") == "\"of a\"");
   const Page alone({fetch("{}")});
   CHECK(alone.of_method("/params") == "[]");
@@ -98,7 +100,7 @@ TEST_CASE("openrpc: what a step before brings the handler is left out, unless a 
   const Page later({kSays, kSilent}, takes);
   CHECK(later.of_method("/params/0/name") == "\"silent\"");
   CHECK(later.of_method("/paramStructure") == "\"either\"");
-  const Page fetched({fetch(R"({"x":"$params.silent"})"), kSilent, kSays}, takes);
+  const Page fetched({fetch(R"({"x":"${params.silent}"})"), kSilent, kSays}, takes);
   CHECK(fetched.of_method("/params/1/name") == "\"silent\"");
   const std::string by_position =
       R"({"paramStructure":"by-position","params":[{"name":"silent","schema":{}}]})";
@@ -162,7 +164,7 @@ TEST_CASE("openrpc: an invalid description is left out, and the rest stays") {
     CAPTURE(text.substr(0, 60));
     const Page page({kSays}, text);
     CHECK(page.of_method("/result/name") == "\"result\"");
-    const Page fetched({fetch(R"({"x":"$params.name"})"), kSays}, text);
+    const Page fetched({fetch(R"({"x":"${params.name}"})"), kSays}, text);
     CHECK(fetched.of_method("/params").find("\"name\":\"name\"") != std::string::npos);
   }
 }

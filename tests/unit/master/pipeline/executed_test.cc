@@ -5,11 +5,12 @@
 
 #include "core_support.h"
 #include "ipc/result_code.h"
+#include "request_support.h"
 
 namespace ringmaster::master {
 namespace {
 
-const FetchStep kFetchOfNothing{0, upstream::BodyTemplate(R"({"a":"$params.missing"})")};
+const FetchStep kFetchOfNothing{0, test::with_body(R"({"a":"${params.missing}"})")};
 
 const Method kOne{"one", {}, 0, 2, {RunStep{0}}};
 const Method kTwo{"two", {}, 0, 2, {RunStep{0}, RunStep{1}}};

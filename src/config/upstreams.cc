@@ -1,0 +1,71 @@
+// Reads the upstreams.
+#include <fmt/format.h>
+
+#include "config/addresses.h"
+#include "config/sections.h"
+
+namespace ringmaster::config {
+namespace {
+
+constexpr std::string_view kUnixPrefix = "unix:";
+
+void read_url(Problems& problems, const Entry& entry, std::string& url) {
+  const auto text = problems.read_text(entry, "a URL");
+  if (!text) return;
+  url = *text;
+  const bool is_unix = text->starts_with(kUnixPrefix);
+  const auto fault = is_unix ? find_fault_in_address(*text) : find_fault_in_url(*text);
+  if (fault) problems.add(entry, *fault);
+}
+
+// Their templates are compiled again with each step.
+void read_headers(Problems& problems, const Entry& entry, const Options& options,
+                  UpstreamOptions& upstream) {
+  std::map<std::string, std::string> secrets;
+  for (const auto& [name, source] : options.secrets)
+    secrets.emplace(name, source.text);
+  upstream.headers = read_fields(problems, entry);
+  upstream::RequestTemplate checked;
+  for (const auto& [name, value] : upstream.headers) {
+    const auto fault = checked.add_header(name, value, {{}, &secrets, false});
+    if (fault) problems.add(entry, fmt::format("{}: {}", name, *fault));
+  }
+}
+
+void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
+  if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
+  const auto path = problems.read_text(entry, "a path, or \"\"");
+  if (!path) return;
+  auto found = paths.find(*path);
+  if (!found) return problems.add(entry, found.error());
+  file = std::move(*found);
+}
+
+}  // namespace
+
+void read_upstreams(Problems& problems, const Entry& section, const Paths& paths,
+                    Options& options) {
+  for_each_table(problems, section, [&](const std::string& name, const Entry& table) {
+    UpstreamOptions upstream;
+    upstream.name = name;
+    read_table(problems, table, kUpstreamsKeys, upstream,
+               [&](std::string_view key, const Entry& entry) {
+                 if (key == "url") return read_url(problems, entry, upstream.url);
+                 if (key == "headers") return read_headers(problems, entry, options, upstream);
+                 std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
+                                     : key == "tls_certificate_file" ? upstream.tls_certificate_file
+                                                                     : upstream.tls_key_file;
+                 read_tls_file(problems, entry, paths, file);
+               });
+    if (find(*table.value, "url") == nullptr) {
+      problems.add(table,
+                   "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");
+    }
+    if (upstream.tls_certificate_file.empty() != upstream.tls_key_file.empty()) {
+      problems.add(table, "expected both tls_certificate_file and tls_key_file, found one of them");
+    }
+    options.upstreams.push_back(std::move(upstream));
+  });
+}
+
+}  // namespace ringmaster::config

@@ -1,0 +1,125 @@
+#include "master/pipeline/fetch_values.h"
+
+#include <fmt/format.h>
+
+#include "base/json/scan.h"
+
+namespace ringmaster::master {
+
+using upstream::Reference;
+using Source = Reference::Source;
+
+namespace {
+
+// As the client wrote it; empty: a notification.
+std::string_view id_of(const Job& job, const ipc::PayloadStore& store) {
+  const Job::Product& params = job.products.front();
+  if (job.id_bytes == 0) return {};
+  return {store.writable(params.block).data() + params.size, job.id_bytes};
+}
+
+std::string quoted_or_none(std::string_view text) {
+  return text.empty() ? "" : json::quote(text);
+}
+
+}  // namespace
+
+FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& store,
+                         std::string_view traceparent, std::string_view client)
+    : job_(job),
+      step_(step),
+      store_(store),
+      references_(std::get<FetchStep>(job.method->steps[step]).request.references()),
+      traceparent_(quoted_or_none(traceparent)),
+      client_(quoted_or_none(client)),
+      values_(references_.size()) {
+  size_t param = first_param();
+  bool has_outputs = false;
+  for (size_t i = 0; i < references_.size(); ++i) {
+    const Reference& reference = references_[i];
+    switch (reference.source) {
+      case Source::kParams:
+        values_[i] = reference.path.empty() ? output_of(0) : job.found[param];
+        ++param;
+        break;
+      case Source::kStep:
+        has_outputs = true;
+        break;
+      case Source::kRequest:
+        values_[i] = reference.path == "id" ? id_of(job, store) : std::string_view(traceparent_);
+        break;
+      case Source::kClient:
+        values_[i] = client_;
+        break;
+      case Source::kSecret:
+        break;  // its text is the default
+    }
+  }
+  if (has_outputs) find_in_outputs();
+}
+
+size_t FetchValues::first_param() const {
+  size_t first = 0;
+  for (size_t i = 0; i < step_; ++i) {
+    const auto* earlier = std::get_if<FetchStep>(&job_.method->steps[i]);
+    if (earlier != nullptr) first += earlier->request.params_paths().size();
+  }
+  return first;
+}
+
+// `output`: 0: the params; else of the step before it.
+std::string_view FetchValues::output_of(size_t output) const {
+  const Job::Product& product = job_.products[output];
+  return product.size == 0 ? std::string_view()
+                           : std::string_view(store_.writable(product.block).data(), product.size);
+}
+
+// Each output is read once.
+void FetchValues::find_in_outputs() {
+  for (size_t step = 0; step < step_; ++step) {
+    std::vector<std::string> paths;
+    std::vector<size_t> places;
+    for (size_t i = 0; i < references_.size(); ++i) {
+      if (references_[i].source != Source::kStep || references_[i].step != step) continue;
+      paths.push_back(references_[i].path);
+      places.push_back(i);
+    }
+    if (paths.empty()) continue;
+    const std::string_view output = output_of(step + 1);
+    std::vector<std::string_view> found(paths.size());
+    json::find_members(output, paths, found);
+    for (size_t i = 0; i < paths.size(); ++i) {
+      const bool is_whole = paths[i].empty() && !json::find_fault(output);
+      values_[places[i]] = is_whole ? output : found[i];
+    }
+  }
+}
+
+rpc::Error FetchValues::error(const upstream::Template::Fault& fault) const {
+  const Reference& reference = references_[fault.reference];
+  if (reference.source != Source::kStep) {
+    const std::string_view name =
+        reference.source == Source::kParams ? reference.path : reference.name;
+    if (fault.is_missing) {
+      return rpc::make_error(rpc::kInvalidParams, "missing_parameter",
+                             fmt::format("expected the parameter {}, found none", name));
+    }
+    return rpc::make_error(rpc::kInvalidParams, "invalid_parameter",
+                           fmt::format("parameter {}: expected {}", name, fault.message));
+  }
+  const std::string& step = name_of(job_.method->steps[reference.step]);
+  if (const auto no_json = json::find_fault(output_of(reference.step + 1))) {
+    return rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
+                           fmt::format("step {}: expected JSON: {}", step, *no_json));
+  }
+  if (fault.is_missing) {
+    return rpc::make_error(
+        rpc::kUpstreamFailed, "missing_member",
+        fmt::format("step {}: expected {} in its output, found none", step, reference.path));
+  }
+  return rpc::make_error(
+      rpc::kUpstreamFailed, "invalid_member",
+      fmt::format("step {}: {}: expected {}", step, reference.path, fault.message));
+}
+
+}  // namespace ringmaster::master

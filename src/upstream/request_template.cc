@@ -1,0 +1,142 @@
+#include "upstream/request_template.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+
+#include "base/ascii.h"
+
+namespace ringmaster::upstream {
+namespace {
+
+using Place = Template::Place;
+
+// Of RFC 9110's field names.
+bool is_token(std::string_view name) {
+  constexpr std::string_view kOthers = "!#$%&'*+-.^_`|~";
+  return !name.empty() && std::ranges::all_of(name, [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+           kOthers.find(c) != std::string_view::npos;
+  });
+}
+
+// Headers that say where the message ends or that libcurl and the server set.
+constexpr std::string_view kReserved[] = {"connection",
+                                          "content-length",
+                                          "expect",
+                                          "host",
+                                          "te",
+                                          "trailer",
+                                          "traceparent",
+                                          "transfer-encoding",
+                                          "upgrade",
+                                          "x-request-id",
+                                          "x-request-timeout-ms"};
+
+bool leads_elsewhere(std::string_view path) {
+  while (!path.empty()) {
+    const size_t slash = std::min(path.find('/'), path.size());
+    const std::string_view segment = path.substr(0, slash);
+    if (segment == "." || segment == "..") return true;
+    path.remove_prefix(std::min(slash + 1, path.size()));
+  }
+  return false;
+}
+
+bool is_of_a_url(std::string_view path) {
+  return std::ranges::none_of(
+      path, [](char c) { return c <= ' ' || c == 0x7f || c == '?' || c == '#' || c == '\\'; });
+}
+
+}  // namespace
+
+std::optional<std::string> RequestTemplate::set_body(std::string_view json, const Scope& scope) {
+  auto body = Template::compile(json, Place::kBody, scope, references_);
+  if (!body) return body.error();
+  body_ = std::move(*body);
+  return {};
+}
+
+std::optional<std::string> RequestTemplate::set_path(std::string_view path, const Scope& scope) {
+  auto compiled = Template::compile(path, Place::kPath, scope, references_);
+  if (!compiled) return compiled.error();
+  if (!path.starts_with('/')) return "expected a path that begins with \"/\"";
+  std::string literal;  // with "x" for each value
+  const std::vector<std::string_view> values(references_.size(), "\"x\"");
+  if (compiled->render(literal, references_, values) || !is_of_a_url(literal)) {
+    return "expected a path: without blanks, \"?\", \"#\" and \"\\\" (a query has its own key)";
+  }
+  if (leads_elsewhere(literal)) return "expected a path without \".\" and \"..\"";
+  path_ = std::move(*compiled);
+  return {};
+}
+
+std::optional<std::string> RequestTemplate::add_query(std::string_view key, std::string_view value,
+                                                      const Scope& scope) {
+  auto compiled = Template::compile(value, Place::kQuery, scope, references_);
+  if (!compiled) return compiled.error();
+  query_.emplace_back(key, std::move(*compiled));
+  return {};
+}
+
+std::optional<std::string> RequestTemplate::add_header(std::string_view name,
+                                                       std::string_view value, const Scope& scope) {
+  if (!is_token(name)) return "expected a header's name: letters, digits and hyphens";
+  const auto is_same = [&](std::string_view other) { return iequals(name, other); };
+  if (std::ranges::any_of(kReserved, is_same)) return "the server sets this header itself";
+  if (std::ranges::any_of(headers_, is_same, &Field::first)) return {};
+  auto compiled = Template::compile(value, Place::kHeader, scope, references_);
+  if (!compiled) return compiled.error();
+  const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
+  if (std::ranges::any_of(value, is_control)) {
+    return "expected a header's value without control characters";
+  }
+  if (compiled->is_constant()) {
+    std::string line = fmt::format("{}: ", name);
+    if (compiled->render(line, {}, {})) return "expected a header's value";
+    constant_headers_.push_back(std::move(line));
+  }
+  headers_.emplace_back(name, std::move(*compiled));
+  return {};
+}
+
+std::string_view RequestTemplate::method() const {
+  if (!method_.empty()) return method_;
+  return has_body() ? "POST" : "GET";
+}
+
+std::vector<std::string> RequestTemplate::params_paths() const {
+  std::vector<std::string> paths;
+  for (const Reference& reference : references_) {
+    if (reference.source == Reference::Source::kParams) paths.push_back(reference.path);
+  }
+  return paths;
+}
+
+tl::expected<RequestTemplate::Rendered, Template::Fault> RequestTemplate::render(
+    std::span<const std::string_view> values) const {
+  Rendered made;
+  std::optional<Template::Fault> fault;
+  const auto append = [&](const Template& from, std::string& out) {
+    if (!fault) fault = from.render(out, references_, values);
+  };
+  if (body_) append(*body_, made.body);
+  if (path_) append(*path_, made.target);
+  char separator = '?';
+  for (const auto& [key, value] : query_) {
+    made.target += std::exchange(separator, '&');
+    made.target += percent_encoded(key);
+    made.target += '=';
+    append(value, made.target);
+  }
+  for (const auto& [name, value] : headers_) {
+    if (value.is_constant()) continue;
+    append(value, made.headers.emplace_back(name + ": "));
+  }
+  if (!fault && leads_elsewhere(made.target.substr(0, made.target.find('?')))) {
+    fault = Template::Fault{0, false, "a path, found one with \".\" or \"..\""};
+  }
+  if (fault) return tl::unexpected(std::move(*fault));
+  return made;
+}
+
+}  // namespace ringmaster::upstream

@@ -1,0 +1,115 @@
+// Steps that fetch, secrets, and what upstreams have for them.
+#include <cstdlib>
+#include <doctest/doctest.h>
+
+#include "config_support.h"
+
+namespace ringmaster::config {
+namespace {
+
+const std::string kUpstreams =
+    kEcho + "[upstreams.u]\nurl = 'http://x/'\n[upstreams.v]\nurl = 'http://x/?a'\n";
+
+std::string with_steps(const std::string& steps) {
+  return kUpstreams + "[methods.b]\nsteps = [" + steps + "]";
+}
+
+std::string with_secret(const std::string& keys) {
+  return kUpstreams + "[secrets.s]\n" + keys;
+}
+
+}  // namespace
+
+TEST_CASE("config: a step is of one kind, with the keys of its kind") {
+  CHECK(has_problem(with_steps("{ run = 'echo', path = '/' }"), "path: belongs to a fetch step"));
+  CHECK(has_problem(with_steps("{ parallel = [{ fetch = 'u' }], as = 'x' }"),
+                    "as: belongs to a fetch step"));
+  CHECK(has_problem(with_steps("{ parallel = [] }"), "expected a fetch step, found none"));
+  CHECK(has_problem(with_steps("{ parallel = [{ run = 'echo' }] }"), "expected a fetch step"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', as = 'params' }"), "as: expected another name"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', optional = 1 }"), "optional: expected true or"));
+  CHECK(
+      has_problem(with_steps("{ fetch = 'u', timeout_ms = 0 }"), "timeout_ms: must be from 1 ms"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', method = 'get' }"), "unknown method \"get\""));
+  CHECK(has_problem(with_steps("{ fetch = 'u', method = 'GET', body = {} }"), "a GET has no body"));
+  CHECK(has_problem(with_steps("{ fetch = 'v', path = '/a' }"), "expected an upstream whose url"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', query = { a = [] } }"), "query.a: expected a text"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', headers = { Host = 'a' } }"), "sets this header"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', haeders = {} }"), "did you mean headers?"));
+}
+
+TEST_CASE(
+    "config: a template sees the steps before it, and not those that begin together with it") {
+  CHECK(
+      problems_of(with_steps("{ fetch = 'u' }, { fetch = 'v', body = { a = '${u.x}' } }")).empty());
+  CHECK(problems_of(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v', as = 'w' }] }, "
+                               "{ fetch = 'u', query = { a = '${w.0}' } }"))
+            .empty());
+  CHECK(
+      has_problem(with_steps("{ fetch = 'u', body = { a = '${u.x}' } }"), "unknown source or ea"));
+  CHECK(has_problem(
+      with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v', body = { a = '${u.x}' } }] }"),
+      "parallel[1].body.a: unknown source or earlier step \"u\""));
+}
+
+TEST_CASE("config: steps that begin together are written together again") {
+  const Folder folder;
+  const Loaded loaded = folder.load(
+      with_steps("{ parallel = [{ fetch = 'u', path = '/${params.a}', optional = true }, "
+                 "{ fetch = 'u', as = 'w', timeout_ms = 7, query = { q = 1 } }] }, "
+                 "{ run = 'echo', as = 'x' }"));
+  REQUIRE(loaded.problems.empty());
+  const master::Method& method = loaded.options.methods.back();
+  REQUIRE(method.steps.size() == 3);
+  CHECK(master::end_of_parallel(method, 0) == 2);
+  CHECK(master::end_of_parallel(method, 2) == 3);
+  const std::string text = dump(loaded.options);
+  const Loaded again = folder.load(text);
+  CHECK(again.problems.empty());
+  CHECK(dump(again.options) == text);
+  CHECK(text.find("parallel = [{ fetch = \"u\", method = \"GET\", path = \"/${params.a}\"") !=
+        std::string::npos);
+}
+
+TEST_CASE("config: secrets are read, checked and never shown") {
+  const Folder folder;
+  folder.write("secret", "the secret text\r\n");
+  folder.write("empty", "\n");
+  folder.write("lines", "a\nb\n");
+  const Loaded loaded = folder.load(with_secret("file = 'secret'"));
+  REQUIRE(loaded.problems.empty());
+  CHECK(loaded.options.secrets.at("s").text == "the secret text");
+  CHECK(dump(loaded.options).find("secret text") == std::string::npos);
+  CHECK(dump(loaded.options).find("file = \"" + folder.at("secret")) != std::string::npos);
+  const auto problem = [&](const std::string& keys) {
+    const auto problems = folder.load(with_secret(keys)).problems;
+    return problems.empty() ? "" : problems.front().message;
+  };
+  CHECK(problem("") == "expected either file or env, found neither");
+  CHECK(problem("file = 'secret'\nenv = 'A'") == "expected either file or env, found both");
+  CHECK(problem("file = 'empty'") == "expected a secret, found nothing");
+  CHECK(problem("file = 'lines'") == "expected one line, without control characters");
+  CHECK(problem("file = 'secert'").find("did you mean") != std::string::npos);
+  ::unsetenv("RINGMASTER_TEST_SECRET");
+  CHECK(problem("env = 'RINGMASTER_TEST_SECRET'") ==
+        "there is no environment variable RINGMASTER_TEST_SECRET");
+  ::setenv("RINGMASTER_TEST_SECRET", "x", 1);
+  CHECK(problem("env = 'RINGMASTER_TEST_SECRET'").empty());
+  ::unsetenv("RINGMASTER_TEST_SECRET");
+}
+
+TEST_CASE("config: an upstream's headers have no params, and its files are a pair") {
+  const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
+  CHECK(has_problem(upstream + "headers = { A = '${params.a}' }",
+                    "headers: A: unknown source \"params\""));
+  CHECK(has_problem(upstream + "headers = { 'A b' = 'x' }", "expected a header's name"));
+  CHECK(has_problem(upstream + "headers = { A = 1 }", "expected a text"));
+  CHECK(has_problem(upstream + "tls_ca_file = 'none'", "tls_ca_file: "));
+  CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'unix:'", "unix:"));
+  const Folder folder;
+  folder.write("c", "");
+  CHECK(folder.load(upstream + "tls_key_file = 'c'").problems.front().message ==
+        "expected both tls_certificate_file and tls_key_file, found one of them");
+}
+
+}  // namespace ringmaster::config

@@ -56,12 +56,6 @@ std::string find_method(const master::Options& options, size_t handler) {
   return options.handlers[handler].name;
 }
 
-const std::string& name_of(const master::Step& step, const master::Options& options) {
-  if (const auto* const run = std::get_if<master::RunStep>(&step))
-    return options.handlers[run->handler].name;
-  return options.upstreams[std::get<master::FetchStep>(step).upstream].name;
-}
-
 // Fails for an input that no method gives the handler. If no method runs the handler, any will do.
 Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inputs,
                     const master::Options& options, size_t handler) {
@@ -72,7 +66,7 @@ Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inpu
       if (!runs(*step, handler)) continue;
       is_run = true;
       for (auto before = method.steps.begin(); before != step; ++before)
-        known.push_back(name_of(*before, options));
+        known.push_back(name_of(*before));
     }
   }
   for (const auto& [name, output] : inputs) {

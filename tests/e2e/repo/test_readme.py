@@ -11,7 +11,7 @@ from readme import ROOT, code_in, section
 from walk import EXAMPLES, Walk
 
 WALKED = ("README.md", "docs/quick-start.md", "docs/handlers.md", "docs/python.md",
-          "docs/clients.md")
+          "docs/upstreams.md", "docs/clients.md")
 CLIENTS = "docs/clients.md"
 LANGUAGES = "From any language"
 DOCUMENTS = ["README.md", "src/README.md",

@@ -44,7 +44,7 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 # the coverage counts no others.
 FUZZED   := $(call objects,$(filter $(addprefix src/,base/% ipc/% rpc/% config/% net/client/% \
                                                  master/scheduler/%),$(SERVER))) \
-            $(call each,src/upstream/body_template.cc src/demo/interests/features.cc \
+            $(call each,$(wildcard src/upstream/*template.cc) src/demo/interests/features.cc \
               src/net/cidr.cc $(wildcard src/net/tls_*.cc) \
               $(addprefix src/master/,frontend/http_policy.cc \
                 $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc tail_profile.cc)))
@@ -209,4 +209,4 @@ $(OUT)/flags: FORCE
 	@echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' | cmp -s - $@ || \
 	 echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' > $@
 
--include $(shell find $(OUT)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

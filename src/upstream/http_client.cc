@@ -180,8 +180,10 @@ void HttpClient::Curl::set_headers(Fetch& fetch) const {
   static std::string no_continue = "Expect:";  // 100-continue would cost a round trip
   const Request& request = fetch.request;
   auto& [id, timeout, trace] = fetch.own_headers;
-  id = fmt::format("X-Request-Id: {}", request.number);
-  timeout = fmt::format("X-Request-Timeout-Ms: {}", request.timeout_ms);
+  id.clear();
+  timeout.clear();
+  fmt::format_to(std::back_inserter(id), "X-Request-Id: {}", request.number);
+  fmt::format_to(std::back_inserter(timeout), "X-Request-Timeout-Ms: {}", request.timeout_ms);
   fetch.header_list.clear();
   const auto add = [&](const std::string& line) {
     fetch.header_list.push_back({const_cast<char*>(line.c_str()), nullptr});

@@ -49,15 +49,25 @@ bool is_of_a_url(std::string_view path) {
 
 }  // namespace
 
+tl::expected<Template, std::string> RequestTemplate::compile(std::string_view text, Place place,
+                                                             const Scope& scope) {
+  auto made = Template::compile(text, place, scope, references_);
+  params_paths_.clear();
+  for (const Reference& reference : references_) {
+    if (reference.source == Reference::Source::kParams) params_paths_.push_back(reference.path);
+  }
+  return made;
+}
+
 std::optional<std::string> RequestTemplate::set_body(std::string_view json, const Scope& scope) {
-  auto body = Template::compile(json, Place::kBody, scope, references_);
+  auto body = compile(json, Place::kBody, scope);
   if (!body) return body.error();
   body_ = std::move(*body);
   return {};
 }
 
 std::optional<std::string> RequestTemplate::set_path(std::string_view path, const Scope& scope) {
-  auto compiled = Template::compile(path, Place::kPath, scope, references_);
+  auto compiled = compile(path, Place::kPath, scope);
   if (!compiled) return compiled.error();
   if (!path.starts_with('/')) return "expected a path that begins with \"/\"";
   std::string literal;  // with "x" for each value
@@ -72,7 +82,7 @@ std::optional<std::string> RequestTemplate::set_path(std::string_view path, cons
 
 std::optional<std::string> RequestTemplate::add_query(std::string_view key, std::string_view value,
                                                       const Scope& scope) {
-  auto compiled = Template::compile(value, Place::kQuery, scope, references_);
+  auto compiled = compile(value, Place::kQuery, scope);
   if (!compiled) return compiled.error();
   query_.emplace_back(key, std::move(*compiled));
   return {};
@@ -84,7 +94,7 @@ std::optional<std::string> RequestTemplate::add_header(std::string_view name,
   const auto is_same = [&](std::string_view other) { return iequals(name, other); };
   if (std::ranges::any_of(kReserved, is_same)) return "the server sets this header itself";
   if (std::ranges::any_of(headers_, is_same, &Field::first)) return {};
-  auto compiled = Template::compile(value, Place::kHeader, scope, references_);
+  auto compiled = compile(value, Place::kHeader, scope);
   if (!compiled) return compiled.error();
   const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
   if (std::ranges::any_of(value, is_control)) {
@@ -102,14 +112,6 @@ std::optional<std::string> RequestTemplate::add_header(std::string_view name,
 std::string_view RequestTemplate::method() const {
   if (!method_.empty()) return method_;
   return has_body() ? "POST" : "GET";
-}
-
-std::vector<std::string> RequestTemplate::params_paths() const {
-  std::vector<std::string> paths;
-  for (const Reference& reference : references_) {
-    if (reference.source == Reference::Source::kParams) paths.push_back(reference.path);
-  }
-  return paths;
 }
 
 tl::expected<RequestTemplate::Rendered, Template::Fault> RequestTemplate::render(

@@ -46,14 +46,17 @@ class RequestTemplate {
   const std::vector<Field>& headers() const { return headers_; }
 
   const std::vector<Reference>& references() const { return references_; }
-  // The dotted paths of those that name members of the request's params, in their order.
-  std::vector<std::string> params_paths() const;
+  // The dotted paths of those that name the request's params, in their order.
+  const std::vector<std::string>& params_paths() const { return params_paths_; }
   const std::vector<std::string>& constant_headers() const { return constant_headers_; }
 
   // With the values of references(), in their order: JSON texts; empty: missing.
   tl::expected<Rendered, Template::Fault> render(std::span<const std::string_view> values) const;
 
  private:
+  tl::expected<Template, std::string> compile(std::string_view text, Template::Place place,
+                                              const Scope& scope);
+
   std::string method_;
   std::optional<Template> path_;
   std::optional<Template> body_;
@@ -61,6 +64,7 @@ class RequestTemplate {
   std::vector<Field> headers_;  // all of them
   std::vector<std::string> constant_headers_;
   std::vector<Reference> references_;
+  std::vector<std::string> params_paths_;
 };
 
 }  // namespace ringmaster::upstream

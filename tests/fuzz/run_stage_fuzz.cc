@@ -70,7 +70,8 @@ class Play : StageEvents {
   }
 
  private:
-  void on_fetched(Job&, uint64_t, uint64_t) override { RM_ASSERT(false); }
+  void on_fetched(Job&, size_t, uint64_t) override { RM_ASSERT(false); }
+  void on_fetches_done(Job&, uint64_t) override { RM_ASSERT(false); }
   void on_result(Job& job, std::string_view result, uint64_t) override {
     RM_ASSERT(is_with_workers(job) && result.size() < 4096);
     if (job.step + 1 == job.method->steps.size()) return end(job);

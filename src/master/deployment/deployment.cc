@@ -39,7 +39,7 @@ rpc::Wanted wanted_by(const std::vector<Method>& methods) {
     for (const Step& step : method.steps) {
       const auto* fetch = std::get_if<FetchStep>(&step);
       if (fetch == nullptr) continue;
-      const std::vector<std::string> paths = fetch->request.params_paths();
+      const std::vector<std::string>& paths = fetch->request.params_paths();
       if (paths.empty()) continue;
       std::vector<std::string>& names = wanted[method.name];
       names.insert(names.end(), paths.begin(), paths.end());

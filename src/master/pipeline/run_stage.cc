@@ -181,7 +181,10 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
                       .code = record.code,
                       .where = static_cast<uint16_t>(worker),
                       .step = static_cast<uint8_t>(job->step)});
-    if (record.was_run()) profile(*job, worker, run_ns, record.code != ipc::kResultOk, now);
+    if (record.was_run()) {
+      profile({job->entry.method, job->step, worker, run_ns, job->step_began_ns, now},
+              job->publication, record.code != ipc::kResultOk);
+    }
   } else {
     scheduler_.on_returned(job->entry, now);
   }
@@ -197,13 +200,10 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
   return true;
 }
 
-void RunStage::profile(const Job& job, uint32_t worker, uint64_t run_ns, bool has_failed,
-                       uint64_t now_ns) {
+void RunStage::profile(const TailProfile::Run& run, ipc::Publication id, bool has_failed) {
   if (!is_profiled_) return;
-  const uint32_t method = job.entry.method;
-  const auto kind = tail_profile_.on_run(method, job.step, run_ns, has_failed, now_ns);
-  if (!kind) return;
-  tail_profile_.add(method, job.step, *kind, run_ns, port_->samples_of(worker, job.publication));
+  if (const auto kind = tail_profile_.on_run(run, has_failed))
+    tail_profile_.add(run, *kind, port_->samples_of(run.worker, id));
 }
 
 rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& record) const {

@@ -157,7 +157,7 @@ class RunStage {
   // False: the result belongs to no publication that is with the workers.
   bool on_record(uint32_t worker, const ipc::ResultReader::Record& record, uint64_t now);
   void on_job_lost(Job& job, const std::string& cause, uint64_t now_ns);
-  void profile(const Job& job, uint32_t worker, uint64_t run_ns, bool has_failed, uint64_t now_ns);
+  void profile(const TailProfile::Run& run, ipc::Publication id, bool has_failed);
 
   rpc::Error error_of(const Job& job, const ipc::ResultReader::Record& record) const;
 

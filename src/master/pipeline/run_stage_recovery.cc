@@ -149,8 +149,9 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
                       .step = static_cast<uint8_t>(job->step)});
     if (is_profiled_) {
       const auto kind = was_ended_by_us ? TailProfile::kSlow : TailProfile::kFailed;
-      tail_profile_.add(job->entry.method, job->step, kind, used_ns,
-                        port_->samples_of(death.worker, id));
+      tail_profile_.add(
+          {job->entry.method, job->step, death.worker, used_ns, job->step_began_ns, now}, kind,
+          port_->samples_of(death.worker, id));
     }
     on_job_lost(*job, death.how, now);
   }

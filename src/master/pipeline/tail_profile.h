@@ -7,10 +7,13 @@
 // kDeviations mean deviations (of exponentially distributed times 4 % are longer), or when the
 // master ended its worker.
 // Pure; the master only. One for each generation: addresses are a generation's own.
-// Trust:  samples are a worker's: a worker can forge those of its own jobs.
-// Limits: kStacksMax different stacks. Once there are as many, all counts are halved, and stacks
-//         whose count becomes 0 are dropped. One job of each kind in kSpacingNs. Jobs shorter than
-//         kShortestNs are not looked at: they cost nothing, and are hardly ever sampled.
+// Trust:  samples are a worker's: a worker can forge those of its own jobs. It has no more of them
+//         than its time allows: ticks that do not fit between the publications of its jobs and
+//         their ends, one behind the other, are left out.
+// Limits: kStacksMax different stacks. Once there are as many, the counts of the jobs with the most
+//         stacks, of one step and kind, are halved, and stacks without any left are dropped. One
+//         job of each kind in kSpacingNs. Jobs shorter than kShortestNs are not looked at: they
+//         cost nothing, and are hardly ever sampled.
 #pragma once
 
 #include <array>
@@ -35,6 +38,8 @@ class TailProfile {
   static constexpr size_t kStacksMax = 2000;
   static constexpr uint64_t kSpacingNs = 1 * kNsPerMs;
   static constexpr uint64_t kShortestNs = 100'000;
+  // The kernel may deliver a tick late: so many more of a worker's are let in at once.
+  static constexpr uint64_t kLateTicks = 2;
 
   enum Kind : uint8_t { kSlow, kFailed, kNormal };
   static constexpr size_t kKinds = 3;
@@ -57,22 +62,32 @@ class TailProfile {
     uint64_t bound_ns() const;
   };
 
-  // A job was run, and took so long. Returns the kind for add(); empty: its samples are not wanted.
-  std::optional<Kind> on_run(uint32_t method, size_t step, uint64_t run_ns, bool has_failed,
-                             uint64_t now_ns);
-  // Adds a job.
-  void add(uint32_t method, size_t step, Kind kind, uint64_t run_ns,
-           const std::vector<ipc::StackSample>& samples);
+  // One run of a job by a worker.
+  struct Run {
+    uint32_t method = 0;
+    size_t step = 0;
+    uint32_t worker = 0;
+    uint64_t run_ns = 0;        // that it took
+    uint64_t published_ns = 0;  // it began after that
+    uint64_t ended_ns = 0;      // now
+  };
+  // As what the run's samples are wanted; empty: they are not.
+  std::optional<Kind> on_run(const Run& run, bool has_failed);
+  // Adds a run. `samples`: the newest first.
+  void add(const Run& run, Kind kind, const std::vector<ipc::StackSample>& samples);
   void clear();
 
   const std::map<std::pair<uint32_t, size_t>, Step>& steps() const { return steps_; }
 
  private:
-  void halve();
+  // How many ticks of the run are accepted, of so many.
+  uint64_t accept(const Run& run, uint64_t ticks);
+  void halve_largest();
 
   std::map<std::pair<uint32_t, size_t>, Step> steps_;  // by method and step
   std::array<uint64_t, kKinds> next_ns_{};             // when the next job of a kind is wanted
   size_t stacks_ = 0;
+  std::vector<uint64_t> sampled_until_ns_;  // by worker: the time that its accepted ticks take
   std::minstd_rand random_;
 };
 

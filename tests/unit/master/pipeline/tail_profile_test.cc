@@ -22,7 +22,7 @@ struct Steady {
 
   std::optional<Kind> run(uint64_t run_ns, bool has_failed = false) {
     now_ns += kNsPerS;
-    return profile.on_run(0, 0, run_ns, has_failed, now_ns);
+    return profile.on_run({.run_ns = run_ns, .ended_ns = now_ns}, has_failed);
   }
   Steady() {
     for (uint64_t i = 0; i < TailProfile::kRunsUntilBound; ++i)
@@ -33,6 +33,15 @@ struct Steady {
 // `ticks` samples of a stack, outermost first.
 ipc::StackSample sample(std::vector<uint64_t> stack, uint32_t ticks = 1) {
   return {ticks, {stack.rbegin(), stack.rend()}};
+}
+
+// Adds a run by a worker that has time for any number of ticks.
+void add(TailProfile& profile, uint32_t method, size_t step, Kind kind, uint64_t run_ns,
+         const std::vector<ipc::StackSample>& samples) {
+  static uint64_t now_ns = 0;
+  const uint64_t published_ns = now_ns;
+  now_ns += 3600 * kNsPerS;
+  profile.add({method, step, 0, run_ns, published_ns, now_ns}, kind, samples);
 }
 
 ProfileNames names_of(const std::vector<Method>& methods,
@@ -46,13 +55,12 @@ ProfileNames names_of(const std::vector<Method>& methods,
 
 void add_slow_branch(TailProfile& profile) {
   for (int i = 0; i < 100; ++i)
-    profile.add(
-        0, 0, Kind::kNormal, kRunNs,
+    add(profile, 0, 0, Kind::kNormal, kRunNs,
         {sample({kRun, kParse}, 2), sample({kRun, kScore}, 3), sample({kRun, kScore, kSpin})});
   for (int i = 0; i < 5; ++i)
-    profile.add(0, 0, Kind::kSlow, 2 * kRunNs,
-                {sample({kRun, kParse}, 2), sample({kRun, kScore}, 3),
-                 sample({kRun, kSlowBranch, kSpin}, 6)});
+    add(profile, 0, 0, Kind::kSlow, 2 * kRunNs,
+        {sample({kRun, kParse}, 2), sample({kRun, kScore}, 3),
+         sample({kRun, kSlowBranch, kSpin}, 6)});
 }
 
 }  // namespace
@@ -88,20 +96,21 @@ TEST_CASE("tail profile: failed jobs do not move the bound") {
 TEST_CASE("tail profile: it wants few of many jobs at once, and none that are very short") {
   Steady steady;
   const uint64_t now = steady.now_ns + kNsPerS;
-  CHECK(steady.profile.on_run(0, 0, 10 * kRunNs, false, now) == Kind::kSlow);
-  CHECK(!steady.profile.on_run(0, 0, 10 * kRunNs, false, now));
-  CHECK(steady.profile.on_run(0, 0, kRunNs, true, now) == Kind::kFailed);
+  const TailProfile::Run slow{.run_ns = 10 * kRunNs, .ended_ns = now};
+  CHECK(steady.profile.on_run(slow, false) == Kind::kSlow);
+  CHECK(!steady.profile.on_run(slow, false));
+  CHECK(steady.profile.on_run({.run_ns = kRunNs, .ended_ns = now}, true) == Kind::kFailed);
   TailProfile profile;
   for (uint64_t i = 0; i < 100; ++i)
-    CHECK(!profile.on_run(0, 0, TailProfile::kShortestNs - 1, true, i * kNsPerS));
+    CHECK(!profile.on_run({.run_ns = TailProfile::kShortestNs - 1, .ended_ns = i * kNsPerS}, true));
   CHECK(profile.steps().empty());
 }
 
 TEST_CASE("tail profile: equal stacks of a method are added up") {
   TailProfile profile;
-  profile.add(0, 0, Kind::kSlow, 5, {sample({kRun, kParse}), sample({kRun, kParse}, 3)});
-  profile.add(0, 0, Kind::kSlow, 6, {sample({kRun, kScore})});
-  profile.add(1, 0, Kind::kSlow, 7, {sample({kRun, kScore})});
+  add(profile, 0, 0, Kind::kSlow, 5, {sample({kRun, kParse}), sample({kRun, kParse}, 3)});
+  add(profile, 0, 0, Kind::kSlow, 6, {sample({kRun, kScore})});
+  add(profile, 1, 0, Kind::kSlow, 7, {sample({kRun, kScore})});
   const TailProfile::Jobs& slow = profile.steps().at({0, 0}).jobs[Kind::kSlow];
   CHECK(slow.count == 2);
   CHECK(slow.run_ns == 11);
@@ -115,13 +124,46 @@ TEST_CASE("tail profile: equal stacks of a method are added up") {
 TEST_CASE("tail profile: any number of different stacks takes bounded memory") {
   TailProfile profile;
   for (uint64_t i = 1; i <= 10 * TailProfile::kStacksMax; ++i) {
-    profile.add(0, 0, Kind::kSlow, 1, {sample({kRun, 100 + i}), sample({kRun, kSlowBranch})});
+    add(profile, 0, 0, Kind::kSlow, 1, {sample({kRun, 100 + i}), sample({kRun, kSlowBranch})});
     REQUIRE(profile.steps().at({0, 0}).jobs[Kind::kSlow].ticks_of.size() < TailProfile::kStacksMax);
   }
   const TailProfile::Jobs& slow = profile.steps().at({0, 0}).jobs[Kind::kSlow];
   const double share =
       static_cast<double>(slow.ticks_of.at({kRun, kSlowBranch})) / static_cast<double>(slow.ticks);
   CHECK(share == doctest::Approx(0.5).epsilon(0.1));
+}
+
+TEST_CASE("tail profile: a run has no more ticks than fit between its publication and its end") {
+  TailProfile profile;
+  std::vector<ipc::StackSample> forged;
+  for (uint64_t i = 0; i < 100; ++i)
+    forged.push_back(sample({kRun, 100 + i}, i == 0 ? 4 : 1));
+  const uint64_t begun_ns = kNsPerS;
+  const uint64_t ended_ns = begun_ns + 6 * ipc::kSamplePeriodNs;
+  profile.add({.published_ns = begun_ns, .ended_ns = ended_ns}, Kind::kFailed, forged);
+  const TailProfile::Jobs& failed = profile.steps().at({0, 0}).jobs[Kind::kFailed];
+  CHECK(failed.ticks == 6 + TailProfile::kLateTicks);
+  CHECK(failed.ticks_of.at({kRun, 100}) == 4);
+  CHECK(failed.ticks_of.at({kRun, 101}) == 1);
+  // No tick is accepted twice: neither of the same time, nor of each short run once.
+  for (uint64_t i = 1; i <= 100; ++i) {
+    const uint64_t now_ns = ended_ns + i * kNsPerMs;
+    profile.add({.published_ns = now_ns - kNsPerMs, .ended_ns = now_ns}, Kind::kFailed, forged);
+  }
+  CHECK(failed.ticks == 16 + TailProfile::kLateTicks);
+  profile.add({.worker = 1, .published_ns = begun_ns, .ended_ns = ended_ns}, Kind::kFailed, forged);
+  CHECK(failed.ticks == 22 + 2 * TailProfile::kLateTicks);
+}
+
+TEST_CASE("tail profile: the ever new stacks of one method push out no other's") {
+  TailProfile profile;
+  std::vector<ipc::StackSample> rare;
+  for (uint64_t i = 0; i < 100; ++i)
+    rare.push_back(sample({kRun, 100 + i}));
+  add(profile, 1, 0, Kind::kSlow, kRunNs, rare);
+  for (uint64_t i = 1; i <= 10 * TailProfile::kStacksMax; ++i)
+    add(profile, 0, 0, Kind::kFailed, 1, {sample({kRun, 1000 + i})});
+  CHECK(profile.steps().at({1, 0}).jobs[Kind::kSlow].ticks_of.size() == 100);
 }
 
 TEST_CASE("tail profile: the branch that only slow jobs take comes first, before what it calls") {
@@ -136,14 +178,14 @@ TEST_CASE("tail profile: the branch that only slow jobs take comes first, before
   CHECK(found[2].function == kRun);   // in all stacks of both
   CHECK(found[2].difference() == 0);
   TailProfile other;
-  other.add(0, 0, Kind::kSlow, 1, {sample({kRun, kSlowBranch, kSpin})});
+  add(other, 0, 0, Kind::kSlow, 1, {sample({kRun, kSlowBranch, kSpin})});
   CHECK(differences_of(other.steps().at({0, 0})).front().function == kRun);
   CHECK(differences_of(other.steps().at({0, 0})).back().function == kSpin);
 }
 
 TEST_CASE("tail profile: a function that calls itself counts once in a stack") {
   TailProfile profile;
-  profile.add(0, 0, Kind::kSlow, 1, {sample({kRun, kParse, kParse, kParse}), sample({kRun})});
+  add(profile, 0, 0, Kind::kSlow, 1, {sample({kRun, kParse, kParse, kParse}), sample({kRun})});
   for (const Difference& one : differences_of(profile.steps().at({0, 0})))
     CHECK(one.slow == (one.function == kRun ? 1.0 : 0.5));
 }
@@ -156,7 +198,7 @@ TEST_CASE("profile view: the functions with most samples are named first") {
     std::vector<uint64_t> stack;
     for (uint64_t function = 0; function < 10; ++function)
       stack.push_back(100 + i + function);
-    profile.add(1, 0, Kind::kNormal, 1, {sample(stack)});
+    add(profile, 1, 0, Kind::kNormal, 1, {sample(stack)});
   }
   CHECK(functions_of(profile).size() == kFunctionsMax);
 }
@@ -188,8 +230,8 @@ TEST_CASE("profile view: JSON, a table, and folded stacks") {
 
 TEST_CASE("profile view: each of several run steps is named by its handler") {
   TailProfile profile;
-  profile.add(0, 0, Kind::kSlow, 1, {sample({kRun})});
-  profile.add(0, 1, Kind::kSlow, 1, {sample({kRun})});
+  add(profile, 0, 0, Kind::kSlow, 1, {sample({kRun})});
+  add(profile, 0, 1, Kind::kSlow, 1, {sample({kRun})});
   const std::vector<Method> methods = {{"score", {}, 1000, 2, {RunStep{1}, RunStep{0}}}};
   const std::vector<ipc::HandlerSpec> handlers = {{"rank"}, {"model"}};
   CHECK(profile_folded(profile, names_of(methods, handlers)) ==

@@ -258,6 +258,7 @@ void Connection::resume() {
 }
 
 bool Connection::has_client_ended() const {
+  if (is_at_eof_ || is_reading_) return is_at_eof_;
   pollfd one{fd_of(*stream_), POLLRDHUP, 0};
   return ::poll(&one, 1, 0) == 1;
 }

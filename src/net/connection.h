@@ -116,8 +116,8 @@ class Connection {
   // Stops reading during a TLS handshake, and resumes it. The handshake's timeout goes on.
   void delay() { is_delayed_ = true; }
   void resume();
-  // Whether the client has ended its sending, or is gone; for a connection that is not read.
-  // REQUIRES: !is_closed().
+  // Whether the client has ended its sending, or is gone. Asks the system where the connection is
+  // not read. REQUIRES: !is_closed().
   bool has_client_ended() const;
   // Whether reading would fail: the client has reset the connection. REQUIRES: !is_closed().
   bool has_failed() const;

@@ -28,6 +28,8 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   void on_report(const JobReport& report) override;
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
+  // Over HTTP: its clients do not half-close.
+  bool has_left() const override;
   std::string_view client_id() const override { return id; }
 
   bool is_notification() const { return id.empty(); }
@@ -87,6 +89,12 @@ void Session::Call::answer_error(const rpc::Error& error) {
       session.respond_error(version_, id, error, meta_);
     }
   });
+}
+
+bool Session::Call::has_left() const {
+  if (reply_ == nullptr || !reply_->http()) return false;
+  const std::shared_ptr<Session> session = session_.lock();
+  return session != nullptr && !session->is_closed() && session->connection_.has_client_ended();
 }
 
 template <class Deliver>

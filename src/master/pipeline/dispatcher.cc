@@ -370,7 +370,7 @@ void Dispatcher::answer_result(Job& job, std::string_view result, uint64_t now_n
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
   if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
-  recorder_.record(job.trail, EventKind::kAnswered, now_ns, {.took_ns = took_ns(job, now_ns)});
+  record_end(job, *caller, now_ns);
   caller->answer_result(result);
 }
 
@@ -379,11 +379,18 @@ void Dispatcher::answer_error(Job& job, rpc::Error error, uint64_t now_ns) {
   const auto caller = std::exchange(job.caller, nullptr);
   if (caller == nullptr) return;
   if (job.report.any()) caller->on_report({job.cpu_ns, quote(*job.method, *job.entry.client)});
-  recorder_.record(job.trail, EventKind::kAnswered, now_ns,
-                   {.took_ns = took_ns(job, now_ns),
-                    .code = error.code,
-                    .reason = recorder_.name(error.reason)});
+  record_end(job, *caller, now_ns, error.code, recorder_.name(error.reason));
   caller->answer_error(error);
+}
+
+void Dispatcher::record_end(Job& job, const Caller& caller, uint64_t now_ns, int32_t code,
+                            telemetry::NameId reason) {
+  const uint64_t took = took_ns(job, now_ns);
+  if (caller.has_left()) {
+    return recorder_.record(job.trail, EventKind::kCancelled, now_ns, {.took_ns = took});
+  }
+  recorder_.record(job.trail, EventKind::kAnswered, now_ns,
+                   {.took_ns = took, .code = code, .reason = reason});
 }
 
 void Dispatcher::end(Job& job, uint64_t now_ns, bool is_answered) {

@@ -113,6 +113,9 @@ class Dispatcher : private StageEvents {
   Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);
+  // Records that the request is answered, or that its client has left. `code`: 0: with a result.
+  void record_end(Job& job, const Caller& caller, uint64_t now_ns, int32_t code = 0,
+                  telemetry::NameId reason = 0);
   void end(Job& job, uint64_t now_ns, bool is_answered = false);
 
   ipc::PayloadStore& store_;

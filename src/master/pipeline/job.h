@@ -59,6 +59,8 @@ class Caller {
   // `result` is JSON text, valid during the call only.
   virtual void answer_result(std::string_view result) = 0;
   virtual void answer_error(const rpc::Error& error) = 0;
+  // Whether the client has left, as far as is known, so that it will hardly read the answer.
+  virtual bool has_left() const { return false; }
   // The request's id as the client wrote it, for handlers and the log; empty: none.
   virtual std::string_view client_id() const { return {}; }
 };

@@ -5,7 +5,9 @@ import re
 import signal
 import time
 
+import pytest
 from client import request
+from framings import Http
 from proc import wait_until
 from scripted_upstream import ScriptedUpstream
 
@@ -96,6 +98,20 @@ def test_a_client_that_leaves_is_counted(server, probe, gate):
     assert (line["reason"], line["code"]) == ("client_gone", "0")
     held.open()
     assert running.call("echo", [1]) == [1]
+
+
+@pytest.mark.parametrize("field", [b"Connection: keep-alive", b"Connection: close"])
+def test_a_client_that_closes_its_http_connection_is_counted_as_gone(server, probe, gate, field):
+    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+    held = gate("held")
+    client = Http(running.address)
+    client.send(Http.frame(held.request(1, "hold")[:-1], field))
+    held.wait_for_runs(1)
+    client.close()
+    assert running.error_of("nothing", {}).code == -32601  # the end was read before
+    held.open()
+    (line,) = wait_for_count(running, "requests_cancelled", 1, method="hold")
+    assert (line["reason"], line["code"]) == ("client_gone", "0")
 
 
 def test_the_access_log_is_off_unless_asked_for(server):

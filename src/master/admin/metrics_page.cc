@@ -181,7 +181,8 @@ void add_workers(Families& families, const ServerState& state,
                  const telemetry::Recorder& recorder) {
   std::map<std::string_view, uint64_t> by_state = {{"backing_off", 0}, {"busy", 0},
                                                    {"idle", 0},        {"leaving", 0},
-                                                   {"starting", 0},    {"waiting", 0}};
+                                                   {"starting", 0},    {"stopped", 0},
+                                                   {"waiting", 0}};
   for (const WorkerView& worker : state.workers)
     ++by_state[worker.state];
   families.gauge("workers", "Worker slots, by the state of their workers.");

@@ -12,8 +12,11 @@ namespace ringmaster::master {
 struct WorkerView {
   uint32_t slot = 0;
   int32_t pid = 0;
-  std::string_view state;      // "starting", "idle", "busy", "leaving", "waiting", "backing_off"
+  // "starting", "idle", "busy", "stopped" (by a signal or a debugger, in a job), "leaving",
+  // "waiting", "backing_off"
+  std::string_view state;
   std::string method;          // that it runs now; empty: none
+  uint64_t request = 0;        // likewise; of a batch the first one that is not answered
   uint64_t busy_for_ns = 0;    // since that job was published
   uint64_t age_ns = 0;         // since its fork
   uint64_t private_bytes = 0;  // that it has taken since its fork

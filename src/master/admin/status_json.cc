@@ -82,6 +82,7 @@ void write_workers(JsonWriter& json, const ServerState& state, const Recorder& r
     json.member("pid", worker.pid);
     json.member("state", worker.state);
     json.member("method", worker.method);
+    json.member("request", worker.request);
     json.member("busy_for_ms", ms(worker.busy_for_ns));
     json.member("age_s", ms(worker.age_ns) / 1000);
     json.member("private_bytes", worker.private_bytes);

@@ -18,11 +18,17 @@ namespace {
 
 constexpr size_t kClientsMax = 1000;  // on a page
 
+bool is_stopped(int32_t pid) {
+  const std::optional<ProcessLook> look = look_at_process(pid);
+  return look && (look->state == 'T' || look->state == 't');
+}
+
 std::string_view state_of(const Supervisor& supervisor, const WorkerSlots::Slot& slot,
                           bool is_busy) {
   switch (slot.state) {
     case WorkerSlots::State::kUp:
-      return is_busy ? "busy" : "idle";
+      // One without a job is not looked at: the supervisor ends it when it should take one.
+      return !is_busy ? "idle" : is_stopped(slot.pid) ? "stopped" : "busy";
     case WorkerSlots::State::kLeaving:
       return "leaving";
     case WorkerSlots::State::kForking:
@@ -47,6 +53,7 @@ void collect_workers(ServerState& state, const Deployment& deployment) {
     worker.state = state_of(supervisor, slot, in_hand.method != nullptr);
     if (in_hand.method != nullptr) {
       worker.method = in_hand.method->name;
+      worker.request = in_hand.request;
       worker.busy_for_ns = state.now_ns - std::min(in_hand.since_ns, state.now_ns);
     }
     if (slot.pid == 0) continue;

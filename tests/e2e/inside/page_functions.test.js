@@ -32,7 +32,7 @@ function method(more = {}) {
 
 function worker(more = {}) {
   return {
-    slot: 0, pid: 70, state: "idle", method: "", busy_for_ms: 0, age_s: 100, private_bytes: 0,
+    slot: 0, pid: 70, state: "idle", method: "", request: 0, busy_for_ms: 0, age_s: 100, private_bytes: 0,
     cpu_s: 0, ends: 0, jobs: 0, busy_s: 0, last_progress_ms: 0, ...more,
   };
 }
@@ -159,6 +159,13 @@ test("a frozen worker is told from one that computes", () => {
   assert.match(computes.text, /^worker 0 has run score for 12 s, with 100 % of a CPU/);
 });
 
+test("a stopped worker is bad, whatever it has done before", () => {
+  const stopped = answer(100, { workers: [worker({ method: "score", state: "stopped",
+    busy_for_ms: 1500 })] });
+  assert.deepEqual(problems(historyOf(stopped)), [{ level: "bad",
+    text: "worker 0 is stopped, by a signal or a debugger, and has had score for 1.5 s" }]);
+});
+
 test("what is bad comes first", () => {
   const found = problems(historyOf(answer(100, { in_flight: 99, ready: false, status: "stalled" })));
   assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
@@ -220,6 +227,19 @@ test("bars that overlap lie in different lanes", () => {
   const rows = rowsOf([STORY, other], [worker(), worker({ slot: 1 })], 0, 10000);
   assert.deepEqual(rows.map((row) => [row.label, row.bars.length]),
     [["fetch users", 1], ["", 1], ["queue", 1], ["", 1], ["worker 0", 0], ["worker 1", 2]]);
+});
+
+test("what a worker runs now is a bar of its request, as long as it has not ended", () => {
+  const runs = [worker({ method: "both", request: 12, busy_for_ms: 4 })];
+  const barsAt = (count) => rowsOf([{ ...STORY, events: STORY.events.slice(0, count) }], runs, 0,
+    9500).flatMap((row) => row.bars).map((bar) => [bar.kind, bar.fromUs, bar.toUs, bar.open,
+    bar.request.client]);
+  assert.deepEqual(barsAt(5), [["fetch", 1000, 5000, false, "token web"],
+    ["queue", 5000, 5500, false, "token web"], ["run", 5500, 9500, true, "token web"]]);
+  assert.deepEqual(barsAt(7).map(([kind, , toUs]) => [kind, toUs]),
+    [["fetch", 5000], ["queue", 6000], ["run", 9000]]);
+  const [bar] = rowsOf([], runs, 0, 9500).flatMap((row) => row.bars);
+  assert.deepEqual([bar.kind, bar.request.request, bar.request.events], ["run", 12, []]);
 });
 
 test("events of a request may come in parts, and a restart clears them", () => {

@@ -3,7 +3,8 @@
 import json
 
 from client import request
-from proc import wait_until
+from metrics import by
+from proc import stopped, wait_until
 from status_port import ON, ask, status_of
 
 
@@ -88,6 +89,23 @@ def test_the_state_of_workers_and_connections(server):
         assert state["in_flight"] == 0
         assert [one["state"] for one in state["deployments"]] == ["serving"]
         assert state["descriptors"] < state["descriptors_limit"]
+
+
+def test_a_worker_that_is_stopped_in_a_job_says_so_and_names_the_request(server, probe, gate):
+    running = server(listen=ON, workers={"count": 1}, handlers={"hold": probe("hold")},
+                     methods={"hold": {"timeout_ms": 60_000}})
+    address, held = status_of(running), gate()
+    with running.connect() as client:
+        (pid,) = held.hold(client, 1)
+        (request_of_it,) = page(address, "/requests.json")["requests"]
+        (worker,) = page(address, "/status.json")["workers"]
+        assert (worker["state"], worker["request"]) == ("busy", request_of_it["request"])
+        with stopped(pid):
+            wait_until(lambda: page(address, "/status.json")["workers"][0]["state"] == "stopped",
+                       "the page to say it")
+            wait_until(lambda: by(address, "workers", "state")["stopped"] == 1, "the metric")
+        held.open()
+        assert client.answer()["result"] == held.params()
 
 
 def test_hostile_names_are_text(server):

@@ -94,22 +94,22 @@ export function showNone(panel) {
   );
 }
 
-// `nowUs`: the time at which the page shows the request. `worker`: the bar of a job that a worker
-// runs now; its request is not known yet.
-export function showRequest(panel, request, nowUs, worker = null) {
+// `nowUs`: when the request was looked at. `bar`: the chosen one; only that of a job that a worker
+// runs now may be of a request without events: the server has forgotten them.
+export function showRequest(panel, request, nowUs, bar = null) {
   const outcome = outcomeOf(request);
-  if (request.request === null) {
+  if (request.events.length === 0) {
     panel.replaceChildren(
       element("h3", { textContent: methodText(request.method) }),
       facts([
-        ["Runs on", worker.where],
-        ["For", duration((worker.toUs - worker.fromUs) / 1000)],
-        ["Request", "is known when it ends"],
+        ["Runs on", bar.where],
+        ["For", duration((bar.toUs - bar.fromUs) / 1000)],
+        ["Request", String(request.request)],
       ]),
     );
     return;
   }
-  const stages = stagesOf(request, nowUs);
+  const stages = stagesOf(request, nowUs, bar?.kind === "run" && bar.open ? bar : null);
   const fromUs = request.events[0].at_us;
   const last = request.events[request.events.length - 1].at_us;
   const ended = outcome.ended ? `${duration((nowUs - last) / 1000)} ago` : "not yet";

@@ -61,9 +61,24 @@ export function outcomeOf(request) {
   };
 }
 
+// What the worker runs now, which has no event of its own yet, as a stage.
+function runOf(worker, nowUs) {
+  return {
+    kind: "run",
+    where: `worker ${worker.slot}`,
+    step: 0,
+    fromUs: nowUs - worker.busy_for_ms * 1000,
+    toUs: nowUs,
+    open: true,
+    failed: false,
+    note: worker.state === "stopped" ? "its worker is stopped" : "",
+  };
+}
+
 // The request's stages: [{kind: "fetch", "queue" or "run", where, step, fromUs, toUs, open, failed,
-// note}], by their begin. `where`: the upstream or worker; "": not known.
-export function stagesOf(request, nowUs) {
+// note}], by their begin. `where`: the upstream or worker; "": not known. `run`: the one that goes
+// on, if a worker has the request.
+export function stagesOf(request, nowUs, run = null) {
   const stages = [];
   const open = new Map(); // by kind and step
   const begin = (kind, event, where = "") =>
@@ -141,7 +156,14 @@ export function stagesOf(request, nowUs) {
         break;
     }
   }
-  for (const begun of open.values()) stages.push({ ...begun, toUs: nowUs, open: true });
+  // The run may have ended since: the two answers of the server are not of one moment.
+  const isOfRun = (event) => ["published", "run_ended", "lost"].includes(event.kind);
+  const isRun = run !== null && request.events.findLast(isOfRun)?.kind === "published";
+  for (const begun of open.values()) {
+    if (isRun && begun.kind === "queue") stages.push({ ...begun, toUs: run.fromUs });
+    else stages.push({ ...begun, toUs: nowUs, open: true });
+  }
+  if (isRun) stages.push(run);
   return stages
     .filter((one) => one.toUs >= one.fromUs)
     .sort((one, other) => one.fromUs - other.fromUs);
@@ -161,8 +183,7 @@ function intoLanes(bars, lanesMax) {
   return ends.length;
 }
 
-// The picture's rows with their bars: [{label, kind, bars}]. `workers`: of /status.json; the jobs
-// that they run now have no event yet.
+// The picture's rows with their bars: [{label, kind, bars}]. `workers`: of /status.json.
 export function rowsOf(requests, workers, fromUs, nowUs) {
   const groups = new Map(); // key -> {label, kind, bars}
   const group = (key, label, kind) => {
@@ -171,8 +192,20 @@ export function rowsOf(requests, workers, fromUs, nowUs) {
   };
   for (const worker of workers)
     group(`3 ${String(worker.slot).padStart(4, "0")}`, `worker ${worker.slot}`, "run");
+  const runs = new Map(
+    workers.filter((one) => one.method !== "").map((one) => [one.request, runOf(one, nowUs)]),
+  );
+  const known = new Set(requests.map((one) => one.request));
+  for (const worker of workers) {
+    if (worker.method === "" || known.has(worker.request)) continue;
+    const request = { request: worker.request, method: worker.method, client: "", events: [] };
+    group(`3 ${String(worker.slot).padStart(4, "0")}`).bars.push({
+      ...runs.get(worker.request),
+      request,
+    });
+  }
   for (const request of requests) {
-    for (const stage of stagesOf(request, nowUs)) {
+    for (const stage of stagesOf(request, nowUs, runs.get(request.request))) {
       if (stage.toUs < fromUs) continue;
       const bar = { ...stage, request };
       if (stage.kind === "fetch")
@@ -187,20 +220,6 @@ export function rowsOf(requests, workers, fromUs, nowUs) {
         ).bars.push(bar);
       }
     }
-  }
-  for (const worker of workers) {
-    if (worker.method === "") continue;
-    group(`3 ${String(worker.slot).padStart(4, "0")}`).bars.push({
-      kind: "run",
-      where: `worker ${worker.slot}`,
-      fromUs: nowUs - worker.busy_for_ms * 1000,
-      toUs: nowUs,
-      open: true,
-      failed: false,
-      note: "the request is known at its end",
-      step: 0,
-      request: { request: null, method: worker.method, client: "", events: [] },
-    });
   }
   const rows = [];
   for (const key of [...groups.keys()].sort()) {

@@ -94,7 +94,8 @@ function showUpstreams(now, window) {
   fillTable(at("upstreams"), columns, rows, "the configuration has none");
 }
 
-const STATES = { backing_off: "backing off after crashes" };
+const STATES = { backing_off: "backing off after crashes", stopped: "stopped by a signal" };
+const BAD_STATES = new Set(["backing_off", "stopped"]);
 
 function showWorkers(now) {
   const columns = [
@@ -113,7 +114,7 @@ function showWorkers(now) {
   const rows = now.workers.map((one) => [
     String(one.slot),
     one.pid ? String(one.pid) : "–",
-    { text: STATES[one.state] ?? one.state, className: one.state === "backing_off" ? "bad" : "" },
+    { text: STATES[one.state] ?? one.state, className: BAD_STATES.has(one.state) ? "bad" : "" },
     { ...name(one.method === "" ? "–" : one.method) },
     one.method === ""
       ? "–"

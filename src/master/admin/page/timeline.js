@@ -223,14 +223,13 @@ export class Timeline {
 }
 
 function isSame(one, other) {
-  return one === other || (one.request !== null && one.request === other.request);
+  return one.request === other.request;
 }
 
 function barText(bar) {
   const { request } = bar;
-  const id = request.request === null ? "" : ` · request ${request.request}`;
   return (
-    `${methodText(request.method)}${id} · ${request.client}\n${bar.kind} ${bar.where} ` +
+    `${methodText(request.method)} · request ${request.request} · ${request.client}\n${bar.kind} ${bar.where} ` +
     `${duration((bar.toUs - bar.fromUs) / 1000)}${bar.note ? ` · ${bar.note}` : ""}\n` +
     outcomeOf(request).text
   );

@@ -32,7 +32,14 @@ function* ofLongJobs(history) {
     const what = methodText(worker.method);
     const time = duration(worker.busy_for_ms);
     const takes = usual === null ? "" : `; 99 % of its runs take at most ${duration(usual)}`;
-    if (used !== null && used < 0.02) {
+    if (worker.state === "stopped") {
+      yield {
+        level: "bad",
+        text:
+          `worker ${worker.slot} is stopped, by a signal or a debugger, and has had ` +
+          `${what} for ${time}${takes}`,
+      };
+    } else if (used !== null && used < 0.02) {
       yield {
         level: "bad",
         text:

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -32,6 +33,10 @@ class Recorder {
   NameId name(std::string_view text) { return static_cast<NameId>(names_.id_of(text)); }
   uint32_t client(std::string_view text) { return clients_.id_of(text); }
   const Names& names() const { return names_; }
+  // See RequestMetrics.
+  void expect(NameId method, std::span<const NameId> upstreams) {
+    metrics_.expect(method, upstreams);
+  }
   const Names& clients() const { return clients_; }
 
   // Records the next event of this request.

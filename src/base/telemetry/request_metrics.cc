@@ -27,6 +27,13 @@ bool is_own_code(int32_t code) {
 
 }  // namespace
 
+void RequestMetrics::expect(NameId method, std::span<const NameId> upstreams) {
+  Method& its = this->method(method);
+  its.is_expected = true;
+  for (const NameId upstream : upstreams)
+    its.fetches[upstream];
+}
+
 void RequestMetrics::count(const Event& event, const EventRing& ring) {
   switch (event.kind) {
     case EventKind::kRefused:

@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,7 @@ class RequestMetrics {
     std::map<NameId, uint64_t> failed;  // by reason
   };
   struct Method {
+    bool is_expected = false;                               // see expect()
     uint64_t ok = 0;                                        // answered with a result
     std::map<std::pair<int32_t, NameId>, uint64_t> errors;  // by code and reason
     uint64_t abandoned = 0;                                 // requests whose clients were gone
@@ -48,6 +50,10 @@ class RequestMetrics {
     uint64_t busy_ns = 0;
     uint64_t last_progress_ns = 0;  // when it came up, or last finished a job
   };
+
+  // The server has this method, whose steps ask these upstreams: its counts begin at 0 now, and not
+  // at its first request.
+  void expect(NameId method, std::span<const NameId> upstreams);
 
   // `ring` has the event already.
   void count(const Event& event, const EventRing& ring);

@@ -5,10 +5,12 @@
 #include <map>
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
+#include <span>
 #include <utility>
 #include <vector>
 
 #include "base/version.h"
+#include "rpc/errors.h"
 
 namespace ringmaster::master {
 namespace {
@@ -20,6 +22,16 @@ using telemetry::LatencyHistogram;
 using telemetry::NameId;
 using telemetry::RequestMetrics;
 using Labels = std::vector<ClientMetric::Label>;
+
+// Of these reasons the counts are there before the first event: from a series that begins with 1,
+// Prometheus' increase() sees no event.
+constexpr std::string_view kRefusals[] = {"fair_share", "overloaded", "payload_memory",
+                                          "queue_full", "too_late"};
+constexpr std::string_view kFetchFailures[] = {"connect", "timeout"};
+constexpr std::string_view kWorkerEnds[] = {
+    "SIGABRT",       "SIGBUS",   "SIGFPE",     "SIGILL", "SIGKILL",          "SIGSEGV", "SIGSYS",
+    "abandoned",     "deadline", "exit 0",     "exit 1", "fork_server_died", "frozen",  "max_jobs",
+    "max_rss_bytes", "oom",      "overstayed", "stuck",  "unwanted"};
 
 // As a label.
 std::string text_of(int32_t code) {
@@ -90,53 +102,68 @@ void for_each_method(const telemetry::Recorder& recorder, Visit visit) {
     visit(recorder.names().name_of(static_cast<uint32_t>(id)), methods[id]);
 }
 
-void add_requests(Families& families, const telemetry::Recorder& recorder) {
+using Counts = std::map<std::string, uint64_t>;  // by reason
+
+// `reasons` are there even if nothing was counted for them.
+Counts counts_with(std::span<const std::string_view> reasons,
+                   const std::map<NameId, uint64_t>& counted, const telemetry::Names& names) {
+  Counts counts;
+  for (const std::string_view reason : reasons)
+    counts.emplace(reason, 0);
+  for (const auto& [reason, count] : counted)
+    counts[names.name_of(reason)] += count;
+  return counts;
+}
+
+void add_requests_by_code(Families& families, const telemetry::Recorder& recorder) {
   families.counter("requests_total",
                    "Requests that were answered, by the code of their error; code 0: a result.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.ok > 0) families.add(method.ok, {{"method", name}, {"code", "0"}});
-    int32_t code = 0;
-    uint64_t sum = 0;
-    const auto add = [&] {
-      if (sum > 0) families.add(sum, {{"method", name}, {"code", text_of(code)}});
-    };
-    for (const auto& [key, count] : method.errors) {  // ordered by code
-      if (key.first != code) {
-        add();
-        code = key.first;
-        sum = 0;
-      }
-      sum += count;
-    }
-    add();
+    if (method.is_expected || method.ok > 0)
+      families.add(method.ok, {{"method", name}, {"code", "0"}});
+    std::map<int32_t, uint64_t> by_code;
+    for (const auto& [key, count] : method.errors)
+      by_code[key.first] += count;
+    for (const auto& [code, count] : by_code)
+      families.add(count, {{"method", name}, {"code", text_of(code)}});
   });
   families.counter("request_errors_total", "Requests that were answered with an error.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    for (const auto& [key, count] : method.errors) {
-      families.add(count, {{"method", name},
-                           {"code", text_of(key.first)},
-                           {"reason", recorder.names().name_of(key.second)}});
+    std::map<int32_t, std::map<NameId, uint64_t>> by_code;
+    if (method.is_expected) by_code[rpc::kOverloaded];
+    for (const auto& [key, count] : method.errors)
+      by_code[key.first][key.second] = count;
+    for (const auto& [code, counted] : by_code) {
+      const bool has_zeros = method.is_expected && code == rpc::kOverloaded;
+      const std::span reasons = has_zeros ? kRefusals : std::span<const std::string_view>();
+      for (const auto& [reason, count] : counts_with(reasons, counted, recorder.names()))
+        families.add(count, {{"method", name}, {"code", text_of(code)}, {"reason", reason}});
     }
   });
+}
+
+void add_requests(Families& families, const telemetry::Recorder& recorder) {
+  add_requests_by_code(families, recorder);
+  const auto add_each = [&](auto value_of) {
+    for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+      const auto value = value_of(method);
+      if (method.is_expected || value > 0) families.add(value, {{"method", name}});
+    });
+  };
   families.counter("requests_abandoned_total", "Requests whose clients left before the answer.");
-  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.abandoned > 0) families.add(method.abandoned, {{"method", name}});
-  });
+  add_each([](const RequestMetrics::Method& method) { return method.abandoned; });
   families.counter("attempts_lost_total", "Runs that ended with the death of their worker.");
-  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.lost > 0) families.add(method.lost, {{"method", name}});
-  });
+  add_each([](const RequestMetrics::Method& method) { return method.lost; });
   families.counter("offered_worker_seconds_total",
                    "The workers' time that all requests would take, refused ones included.");
-  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.offered_ns > 0) families.add(seconds(method.offered_ns), {{"method", name}});
-  });
+  add_each([](const RequestMetrics::Method& method) { return seconds(method.offered_ns); });
   families.counter("deadline_misses_total",
                    "Requests whose deadline was over, by the stage that they were in.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
     for (size_t stage = 0; stage < telemetry::kStages; ++stage) {
-      if (method.deadline_misses[stage] == 0) continue;
-      families.add(method.deadline_misses[stage],
+      const uint64_t missed = method.deadline_misses[stage];
+      if (!method.is_expected && missed == 0) continue;
+      families.add(missed,
                    {{"method", name}, {"stage", std::string(telemetry::kStageNames[stage])}});
     }
   });
@@ -146,13 +173,13 @@ void add_times(Families& families, const telemetry::Recorder& recorder) {
   families.histogram("request_duration_seconds",
                      "From admission to the result, of requests that got a result.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.admitted > 0) families.add(method.total, {{"method", name}});
+    if (method.is_expected) families.add(method.total, {{"method", name}});
   });
   families.histogram("stage_duration_seconds",
                      "One stage of a request: queue: a run step waits for a worker; run: a worker "
                      "runs it.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
-    if (method.admitted == 0) return;
+    if (!method.is_expected) return;
     families.add(method.queue, {{"method", name}, {"stage", "queue"}});
     families.add(method.run, {{"method", name}, {"stage", "run"}});
   });
@@ -168,10 +195,11 @@ void add_times(Families& families, const telemetry::Recorder& recorder) {
   families.counter("fetch_failures_total", "Fetches that failed.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
     for (const auto& [upstream, fetches] : method.fetches) {
-      for (const auto& [reason, count] : fetches.failed) {
+      for (const auto& [reason, count] :
+           counts_with(kFetchFailures, fetches.failed, recorder.names())) {
         families.add(count, {{"method", name},
                              {"upstream", recorder.names().name_of(upstream)},
-                             {"reason", recorder.names().name_of(reason)}});
+                             {"reason", reason}});
       }
     }
   });
@@ -179,10 +207,9 @@ void add_times(Families& families, const telemetry::Recorder& recorder) {
 
 void add_workers(Families& families, const ServerState& state,
                  const telemetry::Recorder& recorder) {
-  std::map<std::string_view, uint64_t> by_state = {{"backing_off", 0}, {"busy", 0},
-                                                   {"idle", 0},        {"leaving", 0},
-                                                   {"starting", 0},    {"stopped", 0},
-                                                   {"waiting", 0}};
+  std::map<std::string_view, uint64_t> by_state = {
+      {"backing_off", 0}, {"busy", 0},    {"idle", 0},   {"leaving", 0},
+      {"starting", 0},    {"stopped", 0}, {"waiting", 0}};
   for (const WorkerView& worker : state.workers)
     ++by_state[worker.state];
   families.gauge("workers", "Worker slots, by the state of their workers.");
@@ -191,8 +218,10 @@ void add_workers(Families& families, const ServerState& state,
   families.gauge("workers_wanted", "Workers that the server should have.");
   families.add(state.workers_wanted);
   families.counter("worker_ends_total", "Workers that ended, by reason.");
-  for (const auto& [reason, count] : recorder.metrics().worker_ends())
-    families.add(count, {{"reason", recorder.names().name_of(reason)}});
+  for (const auto& [reason, count] :
+       counts_with(kWorkerEnds, recorder.metrics().worker_ends(), recorder.names())) {
+    families.add(count, {{"reason", reason}});
+  }
   const std::vector<RequestMetrics::Worker>& workers = recorder.metrics().workers();
   const auto add_each = [&](auto value_of) {
     for (const WorkerView& worker : state.workers) {

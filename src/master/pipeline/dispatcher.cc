@@ -101,10 +101,17 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
 
 uint32_t Dispatcher::add_method(const Method& method) {
   const auto [number, is_new] = method_numbers_.try_emplace(&method);
-  if (is_new) {
-    number->second = scheduler_.add_method(plan_of(method));
-    method_names_.push_back(recorder_.name(method.name));
+  if (!is_new) return number->second;
+  number->second = scheduler_.add_method(plan_of(method));
+  method_names_.push_back(recorder_.name(method.name));
+  std::vector<telemetry::NameId> upstreams;
+  for (const Step& step : method.steps) {
+    if (const auto* fetch = std::get_if<FetchStep>(&step)) {
+      upstreams.push_back(
+          recorder_.name(fetch_stage_.http_clients()[fetch->upstream]->options().name));
+    }
   }
+  recorder_.expect(method_names_.back(), upstreams);
   return number->second;
 }
 

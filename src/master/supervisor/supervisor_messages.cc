@@ -91,7 +91,10 @@ void Supervisor::on_fork_failed(uint32_t worker, const std::string& why) {
 
 std::string Supervisor::why_ended(const WorkerExit& death, bool was_killed_by_us) const {
   const char* by_us = watched_[death.worker].why_ended;
-  if (by_us != nullptr && (was_killed_by_us || death.how == "exit 0")) return by_us;
+  const bool has_left = death.how == "exit 0";
+  if (by_us != nullptr && (was_killed_by_us || has_left)) return by_us;
+  const bool was_told = worker_slots_.slot(death.worker).state == WorkerSlots::State::kLeaving;
+  if (has_left && was_told) return "unwanted";
   return death.cause.empty() ? death.how : death.cause;
 }
 

@@ -105,6 +105,42 @@ def test_alerts_and_dashboard_use_metrics_that_exist(root, busy):
         assert f"alertname: {alert}" in (root / "conf/prometheus/alerts_test.yml").read_text()
 
 
+def counted(address: str, *metric: str) -> dict:
+    """by(), without what was never counted."""
+    return {labels: count for labels, count in by(address, *metric).items() if count != 0}
+
+
+def test_what_alert_rules_use_is_there_before_it_happens(server, feature_service):
+    running = server(
+        listen=ON,
+        upstreams={"users": {"url": feature_service().url}},
+        methods={"both": {"steps": [{"fetch": "users"}, {"run": "echo"}]}},
+    )
+    address = status_of(running)
+    assert by(address, "requests_total", "method", "code")["both", "0"] == 0
+    errors = by(address, "request_errors_total", "method", "code", "reason")
+    assert {errors["both", "-32009", reason] for reason in ("overloaded", "fair_share")} == {0}
+    misses = by(address, "deadline_misses_total", "method", "stage")
+    assert {misses["both", stage] for stage in ("fetch", "queue", "run")} == {0}
+    failures = by(address, "fetch_failures_total", "method", "upstream", "reason")
+    assert failures["both", "users", "timeout"] == 0
+    ends = by(address, "worker_ends_total", "reason")
+    assert {ends[reason] for reason in ("SIGSEGV", "oom", "exit 1", "deadline")} == {0}
+
+
+def test_a_worker_that_is_told_to_leave_and_one_that_ends_itself_end_for_different_reasons(
+    server, probe
+):
+    running = server(listen=ON, workers={"count": 2}, may_crash=True,
+                     handlers={"exits": probe("exits")}, methods={"exits": {"attempts": 1}})
+    address = status_of(running)
+    assert running.error_of("exits").code == -32014
+    wait_until(lambda: by(address, "workers", "state")["idle"] == 2, "another worker")
+    running.send(signal.SIGTTOU)
+    wait_until(lambda: counted(address, "worker_ends_total", "reason") ==
+               {"exit 0": 1, "unwanted": 1}, "both to have ended")
+
+
 class Load:
     """Sends requests and counts what comes back, by method and code."""
 
@@ -162,16 +198,16 @@ def test_counts_agree_with_the_clients_after_kills_a_reload_and_cancels(server, 
     gone = gate("gone")
     gone.hold(leaving, 1)
     leaving.reset()
-    wait_until(lambda: by(address, "requests_abandoned_total", "method") == {"hold": 1},
+    wait_until(lambda: counted(address, "requests_abandoned_total", "method") == {"hold": 1},
                "the server to find that the client has left")
     gone.open()
 
     assert load.got == {("echo", "0"): 500, ("hold", "-32014"): 3, ("slow", "-32800"): 2,
                         ("slow", "0"): 1, ("late", "-32012"): 1}  # fmt: skip
-    assert by(address, "worker_ends_total", "reason") == {"SIGKILL": 3}
-    assert by(address, "attempts_lost_total", "method") == {"hold": 3}
+    assert counted(address, "worker_ends_total", "reason") == {"SIGKILL": 3}
+    assert counted(address, "attempts_lost_total", "method") == {"hold": 3}
     notifications = {("$/cancelRequest", "0"): 2}
-    assert by(address, "requests_total", "method", "code") == load.got | notifications
+    assert counted(address, "requests_total", "method", "code") == load.got | notifications
     errors = by(address, "request_errors_total", "method", "code", "reason")
     assert sum(errors.values()) == 6
     assert by(address, "request_duration_seconds_count", "method") == {

@@ -4,7 +4,7 @@ import { between, quantile } from "./data.js";
 import { bytes, duration, methodText, percent } from "./text.js";
 
 // Ends of workers that the server itself wants.
-const PLANNED = new Set(["exit 0", "max_jobs"]);
+const PLANNED = new Set(["unwanted", "max_jobs"]);
 
 const ENDS = {
   deadline: "deadline (a job ran past it, so the worker was killed)",

@@ -36,6 +36,15 @@ inline constexpr std::array<std::string_view, kEventKinds> kEventNames = {
     "refused", "admitted", "fetch_begun", "fetch_ended", "queued",    "published",   "run_ended",
     "lost",    "expired",  "answered",    "cancelled",   "worker_up", "worker_ended"};
 
+// Where a request was when its deadline was over.
+enum class Stage : uint8_t { kFetch, kQueue, kRun };
+inline constexpr size_t kStages = 3;
+inline constexpr std::array<std::string_view, kStages> kStageNames = {"fetch", "queue", "run"};
+
+// Codes of rpc/errors.h, which is on a higher floor.
+inline constexpr int32_t kDeadlineExceeded = -32012;
+inline constexpr int32_t kUpstreamFailed = -32015;
+
 inline constexpr uint16_t kNowhere = 0xffff;
 
 // A name in a Names table; 0: none.

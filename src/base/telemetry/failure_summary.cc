@@ -6,9 +6,10 @@
 namespace ringmaster::telemetry {
 namespace {
 
-uint64_t key_of(const Event& end, NameId upstream) {
+uint64_t key_of(const Event& end, NameId upstream, std::optional<Stage> missed_in) {
+  const uint64_t stage = missed_in ? 1 + static_cast<uint64_t>(*missed_in) : 0;
   return uint64_t{end.method} | uint64_t{end.reason} << 16 | uint64_t{upstream} << 32 |
-         static_cast<uint64_t>(end.kind) << 48;
+         static_cast<uint64_t>(end.kind) << 48 | stage << 56;
 }
 
 }  // namespace
@@ -18,7 +19,8 @@ FailureSummary::Ended& FailureSummary::ended(NameId method) {
   return ended_[method];
 }
 
-std::optional<FailureSummary::Line> FailureSummary::count(const Event& end, NameId upstream) {
+std::optional<FailureSummary::Line> FailureSummary::count(const Event& end, NameId upstream,
+                                                          std::optional<Stage> missed_in) {
   Ended& its = ended(end.method);
   if (end.at_ns >= its.second_ns + kGapNs) {
     its.second_ns = end.at_ns;
@@ -26,11 +28,12 @@ std::optional<FailureSummary::Line> FailureSummary::count(const Event& end, Name
   }
   ++its.count;
   if (end.code == 0 && end.kind != EventKind::kCancelled) return std::nullopt;
-  Entry& entry = entries_[key_of(end, upstream)];
+  Entry& entry = entries_[key_of(end, upstream, missed_in)];
   const bool is_first = entry.line.count++ == 0;
   if (is_first) {
     entry.line.first = end;
     entry.line.upstream = upstream;
+    entry.line.missed_in = missed_in;
     ++waiting_;
   }
   if (end.at_ns < entry.next_ns) return std::nullopt;

@@ -1,11 +1,11 @@
-// FailureSummary: counts requests that were refused, failed or were cancelled, for at most one line
-// of the log a second for each method, reason and upstream.
+// FailureSummary: counts what goes wrong with requests, for at most one line of the log a second
+// for each method, reason, upstream, and stage of a missed deadline.
 //
 // The first request that fails gives its line at once. Those that follow within a second are
 // counted, and give one line when the second is over.
-// Pure; one thread. Cost: one addition for a request that is answered with a result.
-// Memory: one entry for each method, reason and upstream that ever failed. Their names are all from
-// the configuration or from this program: no client and no handler can add one.
+// Pure; one thread. Cost: of a request that is answered with a result, one addition.
+// Memory: one entry for each of these that ever failed. Their names are all from the configuration or
+// from this program: no client and no handler can add one.
 #pragma once
 
 #include <cstdint>
@@ -22,14 +22,16 @@ class FailureSummary {
   static constexpr uint64_t kGapNs = 1'000'000'000;
 
   struct Line {
-    Event first;          // the end of the first counted request
-    NameId upstream = 0;  // the upstream that has failed; 0: none
+    Event first;          // of those counted
+    NameId upstream = 0;  // that has failed; 0: none
+    std::optional<Stage> missed_in = {};
     uint64_t count = 0;
     uint64_t of = 0;  // the method's requests that ended since the last line, or within a second
   };
 
-  // A request has ended with this event. Returns the line that is due now.
-  std::optional<Line> count(const Event& end, NameId upstream);
+  // A request has ended with this event. `missed_in`: see stages.h. Returns the line that is due now.
+  std::optional<Line> count(const Event& end, NameId upstream,
+                            std::optional<Stage> missed_in = std::nullopt);
   // The lines of the seconds that are over.
   std::vector<Line> take_due(uint64_t now_ns);
 
@@ -49,7 +51,7 @@ class FailureSummary {
   Line take(Entry& entry, uint64_t now_ns);
 
   std::vector<Ended> ended_;                     // by method
-  std::unordered_map<uint64_t, Entry> entries_;  // by kind, method, reason and upstream
+  std::unordered_map<uint64_t, Entry> entries_;  // see key_of()
   size_t waiting_ = 0;                           // entries with a count
 };
 

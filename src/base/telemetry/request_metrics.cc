@@ -1,26 +1,12 @@
 #include "base/telemetry/request_metrics.h"
 
 #include "base/telemetry/names.h"
+#include "base/telemetry/stages.h"
 
 namespace ringmaster::telemetry {
 namespace {
 
-constexpr int32_t kDeadlineExceeded = -32012;  // rpc/errors.h is on a higher floor
-
-bool is_after(const Event& event, EventKind kind, const EventRing& ring) {
-  return ring.has(event.previous) && ring.at(event.previous).kind == kind;
-}
-
-// Whether an event of this kind is among the request's events before this one.
-bool has_been(const Event& event, EventKind kind, const EventRing& ring) {
-  for (uint64_t number = event.previous; number != 0 && ring.has(number);
-       number = ring.at(number).previous) {
-    if (ring.at(number).kind == kind) return true;
-  }
-  return false;
-}
-
-// Whether this program has such codes: see rpc/errors.h. A handler may answer with them, too.
+// Of this program: see rpc/errors.h. A handler may answer with these, too.
 bool is_own_code(int32_t code) {
   return code >= -32899 && code <= -32000;
 }
@@ -77,9 +63,7 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
       ++worker(event.where).ends;
       ++worker_ends_[event.reason];
       return;
-    case EventKind::kExpired:
-      ++method(event.method).deadline_misses[event.where];
-      return;
+    case EventKind::kExpired:  // counted at the end: a result may have come just then
     case EventKind::kFetchBegun:
     case EventKind::kQueued:
       return;
@@ -92,13 +76,8 @@ void RequestMetrics::count_error(const Event& event, const EventRing& ring) {
                         !its.errors.contains({event.code, event.reason});
   ++its.errors[is_other ? std::pair<int32_t, NameId>{0, Names::kOther}
                         : std::pair<int32_t, NameId>{event.code, event.reason}];
-  // A worker may be the first to find that the deadline is over.
-  const bool did_worker_find = event.kind == EventKind::kAnswered &&
-                               event.code == kDeadlineExceeded &&
-                               !has_been(event, EventKind::kExpired, ring);
-  if (!did_worker_find) return;
-  const Stage stage = is_after(event, EventKind::kRunEnded, ring) ? Stage::kRun : Stage::kQueue;
-  ++its.deadline_misses[static_cast<size_t>(stage)];
+  if (const std::optional<Stage> stage = missed_in(event, ring))
+    ++its.deadline_misses[static_cast<size_t>(*stage)];
 }
 
 }  // namespace ringmaster::telemetry

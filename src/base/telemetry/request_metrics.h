@@ -17,11 +17,6 @@
 
 namespace ringmaster::telemetry {
 
-// Where a request was when its deadline was over.
-enum class Stage : uint8_t { kFetch, kQueue, kRun };
-inline constexpr size_t kStages = 3;
-inline constexpr std::array<std::string_view, kStages> kStageNames = {"fetch", "queue", "run"};
-
 class RequestMetrics {
  public:
   static constexpr size_t kErrorsMax = 100;  // codes and reasons of a method

@@ -3,14 +3,13 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <optional>
 
 #include "base/telemetry/event_ring.h"
 
 namespace ringmaster::telemetry {
 
-inline constexpr int32_t kUpstreamFailed = -32015;  // rpc/errors.h is on a higher floor
-
-// The rest of a request's time, outside these stages, was spent on the way between the processes.
+// What is not in one of these, of the time that a request took, is the way between the processes.
 struct Stages {
   uint64_t fetch_ns = 0;
   uint64_t queue_ns = 0;       // until it was published to the workers
@@ -20,9 +19,23 @@ struct Stages {
   NameId failed_upstream = 0;  // whose fetch ended last, and is why the request failed; 0: none
 };
 
-// The stages of the request whose last event has the number `last`. If the request ended in the
-// middle of a stage, for example at its deadline, that stage counts until the request's end. Events
-// that the ring has lost are left out.
+// Where the request was that has failed with this event because its deadline was over. Empty: it has
+// not failed, or for another reason.
+inline std::optional<Stage> missed_in(const Event& end, const EventRing& ring) {
+  if (end.kind != EventKind::kAnswered || end.code == 0) return std::nullopt;
+  for (uint64_t number = end.previous; number != 0 && ring.has(number);
+       number = ring.at(number).previous) {
+    const Event& event = ring.at(number);
+    if (event.kind == EventKind::kExpired) return static_cast<Stage>(event.where);
+  }
+  if (end.code != kDeadlineExceeded) return std::nullopt;
+  // A worker was the first to find it.
+  const bool was_run = ring.has(end.previous) && ring.at(end.previous).kind == EventKind::kRunEnded;
+  return was_run ? Stage::kRun : Stage::kQueue;
+}
+
+// Of the request whose last event has this number. A stage that it was in when it ended, as at its
+// deadline, counts until then. Events that the ring has lost are left out.
 inline Stages stages_of(const EventRing& ring, uint64_t last) {
   Stages stages;
   if (!ring.has(last)) return stages;

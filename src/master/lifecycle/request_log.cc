@@ -65,22 +65,26 @@ RequestLog::RequestLog(uv_loop_t* loop, telemetry::Recorder& recorder)
       [this](const Event& end, uint64_t number, const TraceContext&) { on_end(end, number); });
   uv_timer_start(
       tick_.get(),
-      [](uv_timer_t* timer) {
-        auto* const self = static_cast<RequestLog*>(timer->data);
-        for (const FailureSummary::Line& line : self->failures_.take_due(now_ns()))
-          self->log_failures(line);
-      },
-      kTickMs, kTickMs);
+      [](uv_timer_t* timer) { static_cast<RequestLog*>(timer->data)->log_due(now_ns()); }, kTickMs,
+      kTickMs);
 }
 
 RequestLog::~RequestLog() {
-  for (const FailureSummary::Line& line : failures_.take_due(~uint64_t{0}))
+  log_due(~uint64_t{0});
+}
+
+void RequestLog::log_due(uint64_t now_ns) {
+  for (const FailureSummary::Line& line : failures_.take_due(now_ns))
     log_failures(line);
+  for (Slow& slow : slow_) {
+    if (slow.count > 0 && now_ns >= slow.next_line_ns) log_slow(slow);
+  }
 }
 
 void RequestLog::set_options(const Options& options) {
   access_every_ = options.access_log_every;
   until_access_ = 0;
+  log_due(~uint64_t{0});
   slow_.clear();
   for (const Method& method : options.methods) {
     const telemetry::NameId id = recorder_.name(method.name);
@@ -99,7 +103,9 @@ void RequestLog::on_end(const Event& end, uint64_t number) {
       are_stages_needed ? telemetry::stages_of(recorder_.ring(), number) : Stages{};
   if (is_logged) log_access(end, stages);
   if (slow != nullptr) note_slow(*slow, end, stages);
-  if (const auto line = failures_.count(end, stages.failed_upstream)) log_failures(*line);
+  const auto missed_in = telemetry::missed_in(end, recorder_.ring());
+  if (const auto line = failures_.count(end, stages.failed_upstream, missed_in))
+    log_failures(*line);
 }
 
 RequestLog::Slow* RequestLog::find_slow(const Event& end) {
@@ -110,9 +116,16 @@ RequestLog::Slow* RequestLog::find_slow(const Event& end) {
 
 void RequestLog::note_slow(Slow& slow, const Event& end, const Stages& stages) {
   ++slow.count;
+  slow.last = end;
+  slow.stages = stages;
+  const bool has_stack = recorder_.stack_of(end.request) != nullptr;
+  if (end.at_ns >= (has_stack ? slow.next_stack_ns : slow.next_line_ns)) log_slow(slow);
+}
+
+void RequestLog::log_slow(Slow& slow) {
+  const Event& end = slow.last;
+  const Stages& stages = slow.stages;
   const std::string* const stack = recorder_.stack_of(end.request);
-  const bool is_due = end.at_ns >= (stack != nullptr ? slow.next_stack_ns : slow.next_line_ns);
-  if (!is_due) return;
   slow.next_line_ns = end.at_ns + kGapNs;
   if (stack != nullptr) slow.next_stack_ns = end.at_ns + kGapNs;
   std::vector<LogField> fields = name_request(end);
@@ -148,6 +161,8 @@ void RequestLog::log_failures(const FailureSummary::Line& line) const {
                                 : first.code == 0 ? "client_gone"
                                                   : "cancelled");
   if (line.upstream != 0) fields.emplace_back("upstream", names.name_of(line.upstream));
+  if (line.missed_in)
+    fields.emplace_back("stage", telemetry::kStageNames[static_cast<size_t>(*line.missed_in)]);
   fields.emplace_back("code", first.code);
   fields.emplace_back("count", line.count);
   fields.emplace_back("of", line.of);

@@ -2,8 +2,8 @@
 // requests, with the stacks that their workers had.
 //
 // Processes: the master only. A view of the recorder: nothing may be recorded once it is destroyed.
-// Limits:    one line a second about failures for each method, reason and upstream; two lines a
-//            second about slow requests for each method, one of them with a stack.
+// Limits:    of failures one line a second for each method, reason, upstream and stage; of slow
+//            requests two lines a second for each method, one of them with a stack.
 #pragma once
 
 #include <cstdint>
@@ -33,14 +33,19 @@ class RequestLog {
   struct Slow {
     uint64_t from_ns = 0;        // a request that takes longer is slow; 0: none is
     uint64_t count = 0;          // since the last line
-    uint64_t next_line_ns = 0;   // no line without a stack before
-    uint64_t next_stack_ns = 0;  // no line with a stack before
+    uint64_t next_line_ns = 0;   // no line before, but
+    uint64_t next_stack_ns = 0;  // one with a stack before the former, from here on
+    telemetry::Event last;       // of those counted, the end of the last one
+    telemetry::Stages stages;    // and where its time went
   };
 
   void on_end(const telemetry::Event& end, uint64_t number);
+  // What is counted and whose time has come.
+  void log_due(uint64_t now_ns);
   // Null: the request was not slow.
   Slow* find_slow(const telemetry::Event& end);
   void note_slow(Slow& slow, const telemetry::Event& end, const telemetry::Stages& stages);
+  void log_slow(Slow& slow);
   std::vector<LogField> name_request(const telemetry::Event& end) const;
   void log_access(const telemetry::Event& end, const telemetry::Stages& stages) const;
   void log_failures(const telemetry::FailureSummary::Line& line) const;

@@ -14,6 +14,10 @@ using telemetry::EventKind;
 
 namespace {
 
+// base does not depend on rpc, so it defines these codes a second time.
+static_assert(telemetry::kDeadlineExceeded == rpc::kDeadlineExceeded);
+static_assert(telemetry::kUpstreamFailed == rpc::kUpstreamFailed);
+
 rpc::Error overloaded(std::string reason, std::string message) {
   rpc::Error error = rpc::make_error(rpc::kOverloaded, std::move(reason), std::move(message));
   error.retryable = true;
@@ -316,7 +320,6 @@ void Dispatcher::expire(Ticket ticket) {
   Job& job = *found;
   timers_.stop(job);
   if (job.state == JobState::kAbandoned) return run_stage_.end_worker_of(job);
-  record_deadline(job);
   rpc::Error error = deadline_exceeded(job);
   // A fetch has taken too long. Where the client allows less time than the method, the client's
   // deadline is the cause; else the upstream has used up the method's time.
@@ -326,36 +329,39 @@ void Dispatcher::expire(Ticket ticket) {
         fmt::format("upstream {}: {}", fetch_stage_.names_under_way(job), error.message);
     error.reason = "timeout";
   }
-  cut_off(job, error, false);
+  cut_off(job, error, true);
 }
 
-void Dispatcher::record_deadline(Job& job) {
-  const telemetry::Stage stage = job.state == JobState::kFetching ? telemetry::Stage::kFetch
-                                 : job.state == JobState::kQueued ? telemetry::Stage::kQueue
-                                                                  : telemetry::Stage::kRun;
+void Dispatcher::record_deadline(Job& job, telemetry::Stage stage) {
   recorder_.record(job.trail, EventKind::kExpired, now_ns(),
                    {.where = static_cast<uint16_t>(stage)});
 }
 
 void Dispatcher::cut_off_all(const rpc::Error& error) {
   table_.for_each_used([&](Job& job) {
-    if (job.caller != nullptr) return cut_off(job, error, true);
+    if (job.caller != nullptr) return cut_off(job, error, false);
     if (job.state == JobState::kAbandoned) run_stage_.end_worker_of(job);
   });
 }
 
-void Dispatcher::cut_off(Job& job, rpc::Error error, bool ends_worker) {
-  if (job.state == JobState::kFetching) return on_step_failed(job, job.step, error);
+void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
+  if (job.state == JobState::kFetching) {
+    if (is_deadline) record_deadline(job, telemetry::Stage::kFetch);
+    fetch_stage_.cancel(job);
+    return on_step_failed(job, error);
+  }
   const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {
     case RunStage::Expired::kDropped:
-      return on_step_failed(job, job.step, error);
+      if (is_deadline) record_deadline(job, telemetry::Stage::kQueue);
+      return on_step_failed(job, error);
     case RunStage::Expired::kAbandoned:
+      if (is_deadline) record_deadline(job, telemetry::Stage::kRun);
       answer_error(job, error, now_ns());
-      if (ends_worker || now_ns() >= method_deadline_ns(job)) return run_stage_.end_worker_of(job);
+      if (!is_deadline || now_ns() >= method_deadline_ns(job)) return run_stage_.end_worker_of(job);
       return leave_running(job);
     case RunStage::Expired::kMovedOn:
-      if (table_.find(ticket) != nullptr) cut_off(job, error, ends_worker);
+      if (table_.find(ticket) != nullptr) cut_off(job, error, is_deadline);
   }
 }
 

@@ -104,12 +104,13 @@ class Dispatcher : private StageEvents {
   tl::expected<ipc::Block, rpc::Error> store(Job& job,
                                              std::initializer_list<std::string_view> parts);
   void leave_running(Job& job);
-  void record_deadline(Job& job);
+  void record_deadline(Job& job, telemetry::Stage stage);
   void begin_step(Job& job, uint64_t now_ns);
-  // `ends_worker`: a worker that has the job in hand must end now, even before the method's
-  // deadline.
-  void cut_off(Job& job, rpc::Error error, bool ends_worker);
-  // For a request that this client sends now.
+  bool is_last_step(const Job& job) const;
+  // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
+  // even before the method's deadline.
+  void cut_off(Job& job, rpc::Error error, bool is_deadline);
+  // For such a request, now.
   Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);

@@ -230,6 +230,27 @@ def test_many_slow_requests_are_two_lines_a_second(server):
     lines = lines_of(running, "slow_request")
     assert 1 <= len(lines) <= 2 * (seconds + 1)
     assert all(float(line["took_ms"]) > 1 for line in lines)
+    assert sum(int(line["count"]) for line in lines) == 300
+
+
+def test_slow_requests_are_counted_even_if_no_other_one_follows(server):
+    running = server(workers={"count": 1}, handlers={"burn": {}}, methods={"burn": {"slow_ms": 1}})
+    with running.connect() as client:
+        client.send(b"".join(request("burn", {"cpu_ms": 3}, id=i) for i in range(5)))
+        client.answers(5)
+    wait_for_count(running, "slow_request", 5, method="burn")
+
+
+def test_a_missed_deadline_names_the_stage_that_the_request_was_in(server, probe, gate):
+    running = server(workers={"count": 1}, handlers={"hold": probe("hold")})
+    held = gate("held")
+    with running.connect() as client:
+        held.hold(client, 1, _meta={"timeout_ms": 500})
+        client.send(held.request(2, _meta={"timeout_ms": 100}))
+        assert {a["error"]["code"] for a in client.answers(2).values()} == {-32012}
+        wait_for_count(running, "requests_failed", 1, method="hold", stage="run")
+        wait_for_count(running, "requests_failed", 1, method="hold", stage="queue")
+        held.open()
 
 
 def test_a_stopped_worker_has_a_line_without_a_stack(server, probe, gate):

@@ -1,8 +1,8 @@
 // EventRing: the newest events, each with a number of its own.
 //
-// Numbers count from 1. A reader keeps the number of the next event that it wants. If the ring has
-// overwritten that event, the oldest event that is left is first().
-// Pure; one thread. Memory: kCapacity records, 3 MiB.
+// Numbers count from 1. A reader keeps the number of the next event that it wants; when the ring
+// has gone on without it, from() tells it where the ring begins now.
+// Pure; one thread. Memory: kSlots records, 3 MiB.
 #pragma once
 
 #include <algorithm>
@@ -17,21 +17,24 @@ namespace ringmaster::telemetry {
 
 class EventRing {
  public:
-  static constexpr size_t kCapacity = size_t{1} << 16;
+  static constexpr size_t kSlots = size_t{1} << 16;
+  static constexpr size_t kCapacity = kSlots - 1;  // one is free for an event that is taken back
 
-  EventRing() : events_(std::make_unique<Event[]>(kCapacity)) {}
+  EventRing() : events_(std::make_unique<Event[]>(kSlots)) {}
 
   // Returns the event's number.
   uint64_t append(const Event& event) {
-    events_[next_ % kCapacity] = event;
+    events_[next_ % kSlots] = event;
     return next_++;
   }
+  // Forgets the newest event: its number is the next one's.
+  void take_back() { --next_; }
   // The numbers of the events that are there: [first(), next()).
   uint64_t first() const { return next_ > kCapacity ? next_ - kCapacity : 1; }
   uint64_t next() const { return next_; }
   bool has(uint64_t number) const { return number >= first() && number < next_; }
   // REQUIRES: has(number).
-  const Event& at(uint64_t number) const { return events_[number % kCapacity]; }
+  const Event& at(uint64_t number) const { return events_[number % kSlots]; }
 
   // The events that the ring still has of one request, oldest first. `last` is the number of the
   // request's last event. Empty: the ring has none of them any more.

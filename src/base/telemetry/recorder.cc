@@ -2,12 +2,21 @@
 
 namespace ringmaster::telemetry {
 
+// A flood of refusals would push the stories of all other requests out of the ring.
+bool Recorder::may_stay(const Event& end) {
+  if (end.previous != 0) return true;
+  if (end.at_ns < next_refusal_ns_) return false;
+  next_refusal_ns_ = end.at_ns + kRefusalGapNs;
+  return true;
+}
+
 uint64_t Recorder::append(const Event& event, const TraceContext& trace) {
   const uint64_t number = ring_.append(event);
   metrics_.count(event, ring_);
   const bool is_end = event.kind == EventKind::kAnswered || event.kind == EventKind::kRefused ||
                       event.kind == EventKind::kCancelled;
   if (is_end) on_end(event, number, trace);
+  if (is_end && !may_stay(event)) ring_.take_back();
   return number;
 }
 

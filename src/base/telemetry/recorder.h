@@ -3,8 +3,10 @@
 // Processes: the master only; there is one.
 // Cost:      an event is one store of 48 bytes and a few counts. It takes no clock: the caller has
 //            the time already.
-// Memory:    the ring, and kept requests: event_ring.h and kept_requests.h have their bounds.
-//            Clients beyond kClientsMax share the name "(other)".
+// Memory:    the ring, and kept requests: both bounded, see there. Clients beyond kClientsMax share
+//            the name "(other)".
+// Limits:    of requests with one event, which are those that were refused, one in kRefusalGapNs
+//            stays in the ring. The views see all.
 #pragma once
 
 #include <cstdint>
@@ -28,6 +30,7 @@ class Recorder {
  public:
   static constexpr uint32_t kClientsMax = 4096;
   static constexpr size_t kStacksMax = 64;
+  static constexpr uint64_t kRefusalGapNs = 10'000'000;
 
   // For names of methods, upstreams and reasons: all from the configuration or from this program.
   NameId name(std::string_view text) { return static_cast<NameId>(names_.id_of(text)); }
@@ -52,7 +55,7 @@ class Recorder {
   }
 
   // Called for each event that ends a request (refused, answered, cancelled), with its number and
-  // the trace that came with the request.
+  // the trace that came with the request. The event may not be in the ring any more afterwards.
   using OnEnd = std::function<void(const Event& event, uint64_t number, const TraceContext& trace)>;
   void add_view(OnEnd on_end) { views_.push_back(std::move(on_end)); }
 
@@ -74,6 +77,7 @@ class Recorder {
 
  private:
   uint64_t append(const Event& event, const TraceContext& trace);
+  bool may_stay(const Event& end);
   void on_end(const Event& event, uint64_t number, const TraceContext& trace);
 
   Names names_{UINT16_MAX};
@@ -82,6 +86,7 @@ class Recorder {
   RequestMetrics metrics_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;
+  uint64_t next_refusal_ns_ = 0;                         // none stays before
   std::deque<std::pair<uint64_t, std::string>> stacks_;  // by request
 };
 

@@ -18,7 +18,7 @@ namespace ringmaster::master {
 
 struct EndedRequest {
   telemetry::Story story;  // not empty; its last event is the request's end
-  uint64_t number = 0;     // of that event
+  uint64_t number = 0;     // among all that have ended
   TraceContext trace;      // that came with the request
 };
 

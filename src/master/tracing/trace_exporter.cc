@@ -62,7 +62,8 @@ TraceExporter::TraceExporter(uv_loop_t* loop, telemetry::Recorder& recorder)
     : loop_(loop), recorder_(recorder), timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   recorder.add_view(
       [this](const telemetry::Event& end, uint64_t number, const TraceContext& trace) {
-        if (http_client_ != nullptr && is_wanted(end, number, trace)) on_end(number, trace);
+        ++ended_;
+        if (http_client_ != nullptr && is_wanted(end, trace)) on_end(number, trace);
       });
 }
 
@@ -94,15 +95,14 @@ Status TraceExporter::configure(const Telemetry& options) {
   return {};
 }
 
-bool TraceExporter::is_wanted(const telemetry::Event& end, uint64_t number,
-                              const TraceContext& trace) const {
+bool TraceExporter::is_wanted(const telemetry::Event& end, const TraceContext& trace) const {
   if (end.code != 0 || end.took_ns >= options_.slow_ms * kNsPerMs) return true;
   if (trace.is_known()) return trace.is_sampled;
-  return options_.one_of != 0 && telemetry::request_span(number) % options_.one_of == 0;
+  return options_.one_of != 0 && telemetry::request_span(ended_) % options_.one_of == 0;
 }
 
 void TraceExporter::on_end(uint64_t number, const TraceContext& trace) {
-  EndedRequest request{recorder_.ring().story(number), number, trace};
+  EndedRequest request{recorder_.ring().story(number), ended_, trace};
   const size_t spans = spans_of(request);
   if (queued_spans_ + spans > kQueueSpans) return drop(spans, "the queue is full");
   queue_.push_back(std::move(request));

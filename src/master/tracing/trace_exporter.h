@@ -47,7 +47,7 @@ class TraceExporter {
 
  private:
   void on_end(uint64_t number, const TraceContext& trace);
-  bool is_wanted(const telemetry::Event& end, uint64_t number, const TraceContext& trace) const;
+  bool is_wanted(const telemetry::Event& end, const TraceContext& trace) const;
   void wake_in(uint64_t ms);
   void take_batch();
   void send();
@@ -66,6 +66,7 @@ class TraceExporter {
   bool is_sending_ = false;
   uint64_t retry_ms_ = 0;
   std::string answer_;  // of the collector
+  uint64_t ended_ = 0;  // requests, wanted or not
   uint64_t sent_ = 0;
   uint64_t dropped_ = 0;
   uint64_t rejected_ = 0;

@@ -52,6 +52,35 @@ TEST_CASE("event ring: a story keeps what the ring still has, and nothing of ano
   CHECK(recorder.ring().first() + EventRing::kCapacity == recorder.ring().next());
 }
 
+TEST_CASE(
+    "event ring: a flood of refusals leaves the stories of other requests, and has its views") {
+  Recorder recorder;
+  size_t ends = 0, stories = 0;
+  recorder.add_view([&](const Event&, uint64_t number, const TraceContext&) {
+    ++ends;
+    stories += recorder.ring().story(number).size() == 1;
+  });
+  Trail served = begin(recorder, 1, 10);
+  const auto refuse = [&](uint64_t at_ns) {
+    Trail trail{2, 0, 0, recorder.name("score")};
+    recorder.record(trail, EventKind::kRefused, at_ns, {.code = -32009});
+  };
+  for (uint64_t i = 0; i < 2 * EventRing::kCapacity; ++i)
+    refuse(20 + i);
+  refuse(20 + Recorder::kRefusalGapNs);
+  CHECK(ends == 2 * EventRing::kCapacity + 1);
+  CHECK(stories == ends);
+  CHECK(recorder.metrics().methods()[recorder.name("score")].errors.at({-32009, 0}) == ends);
+  recorder.record(served, EventKind::kAnswered, 30, {.took_ns = 20});
+  CHECK(recorder.ring().story(served.last).size() == 2);
+  CHECK(recorder.ring().next() - recorder.ring().first() == 4);  // two refusals among them
+  for (uint64_t i = 0; i < EventRing::kCapacity; ++i)
+    begin(recorder, 1000 + i, 40);
+  refuse(40);
+  CHECK(recorder.ring().at(recorder.ring().first()).request == 1000);
+  CHECK(recorder.ring().has(recorder.ring().next() - EventRing::kCapacity));
+}
+
 TEST_CASE("stories: the newest requests, each with all of its events") {
   Recorder recorder;
   Trail one = begin(recorder, 1, 10);

@@ -99,10 +99,11 @@ class RunStage {
 
   // A worker was reaped: the jobs that it had in hand have used an attempt, and are queued again,
   // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
-  // its death is not added to Job::deaths. on_port_lost(): all workers are gone; `cause` is for
-  // people.
+  // its death is not among theirs. on_port_lost(): all workers are gone; `cause` is for people;
+  // `death`: of the only process, if it ran the handlers itself and has crashed.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
-  void on_port_lost(const std::string& cause);
+  void on_port_lost(const std::string& cause,
+                    const std::optional<WorkerExit>& death = std::nullopt);
 
   // The request for which a worker has printed something. `request` 0: it is not known.
   struct Printer {

@@ -159,7 +159,7 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
   return lost;
 }
 
-void RunStage::on_port_lost(const std::string& cause) {
+void RunStage::on_port_lost(const std::string& cause, const std::optional<WorkerExit>& death) {
   take_results(kAllBytes);
   // A job that can still be withdrawn was never claimed: it has used no attempt. In damaged memory
   // that is not certain, so there each job may have been run.
@@ -174,6 +174,7 @@ void RunStage::on_port_lost(const std::string& cause) {
       scheduler_.on_returned(job.entry, now);
     } else {
       job.has_begun = true;
+      if (death && !is_damaged_) job.deaths.push_back(*death);
       const uint64_t used_ns = now - std::min(job.step_began_ns, now);
       scheduler_.on_lost(job.entry, now, used_ns);
       recorder_.record(job.trail, EventKind::kLost, now,

@@ -74,7 +74,10 @@ Status Supervisor::start_generation() {
 void Supervisor::on_gone(const std::string& how) {
   outputs_.finish_all();  // logs the rest of the output
   const uint32_t number = generation_->number();
-  run_stage_.on_port_lost(fmt::format("its fork server: {}", how));
+  std::optional<WorkerExit> crash;
+  if (is_inline() && !is_stopping_ && !failure_)
+    crash = WorkerExit{0, number, generation_->fork_server_pid(), how};
+  run_stage_.on_port_lost(fmt::format("its fork server: {}", how), crash);
   if (!is_stopping_) record_ends("fork_server_died");
   generation_.reset();
   worker_slots_.on_all_gone();

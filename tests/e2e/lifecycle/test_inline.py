@@ -1,9 +1,11 @@
 """`serve --inline`: one process runs the handlers, for a debugger."""
 
+import json
 import os
 import re
 import signal
 import time
+from pathlib import Path
 
 import pytest
 from client import Client, request
@@ -88,11 +90,17 @@ def test_breakpoint_reads_the_terminal(inline, python, tmp_path):
     assert running.call("f", {"number": 1})["number"] == 20
 
 
-def test_a_crash_ends_it_and_another_one_serves_on(inline, probe):
-    running = inline(may_crash=True, handlers={"echo": {}, "poison": probe("aborts")})
+def test_a_crash_ends_it_and_another_one_serves_on(inline, probe, tmp_path):
+    """The job is kept, and its client is told not to try again, as by a server with workers."""
+    running = inline(may_crash=True, handlers={"echo": {}, "poison": probe("aborts")},
+                     crashes={"folder": tmp_path / "crashes"})
     pid = process_of(running)
-    assert running.error_of("poison").code == -32014
+    error = running.error_of("poison")
+    assert (error.code, error.data["retryable"]) == (-32014, False)
     running.wait_for_line(r"event=fork_server_died .*SIGABRT")
+    file = running.wait_for_line(r"event=job_kept job=crash-\S+ file=(\S+)").group(1)
+    (death,) = json.loads(Path(file).read_text())["deaths"]
+    assert (death["pid"], death["how"]) == (pid, "SIGABRT")
     running.wait_for_line("event=worker_ready worker=0 gen=2")
     assert running.call("echo", [1]) == [1]
     assert process_of(running) != pid

@@ -4,8 +4,8 @@
 // The first request that fails gives its line at once. Those that follow within a second are
 // counted, and give one line when the second is over.
 // Pure; one thread. Cost: of a request that is answered with a result, one addition.
-// Memory: one entry for each of these that ever failed. Their names are all from the configuration or
-// from this program: no client and no handler can add one.
+// Memory: one entry for each of these that ever failed. Their names are all from the configuration
+// or from this program: no client and no handler can add one.
 #pragma once
 
 #include <cstdint>
@@ -29,7 +29,8 @@ class FailureSummary {
     uint64_t of = 0;  // the method's requests that ended since the last line, or within a second
   };
 
-  // A request has ended with this event. `missed_in`: see stages.h. Returns the line that is due now.
+  // A request has ended with this event. `missed_in`: see stages.h. Returns the line that is due
+  // now.
   std::optional<Line> count(const Event& end, NameId upstream,
                             std::optional<Stage> missed_in = std::nullopt);
   // The lines of the seconds that are over.

@@ -19,8 +19,8 @@ struct Stages {
   NameId failed_upstream = 0;  // whose fetch ended last, and is why the request failed; 0: none
 };
 
-// Where the request was that has failed with this event because its deadline was over. Empty: it has
-// not failed, or for another reason.
+// Where the request was that has failed with this event because its deadline was over. Empty: it
+// has not failed, or for another reason.
 inline std::optional<Stage> missed_in(const Event& end, const EventRing& ring) {
   if (end.kind != EventKind::kAnswered || end.code == 0) return std::nullopt;
   for (uint64_t number = end.previous; number != 0 && ring.has(number);

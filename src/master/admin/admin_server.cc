@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <set>
 #include <utility>
 
 #include "base/clock.h"
@@ -19,11 +20,16 @@ constexpr net::ConnectionLimits kLimits{8 << 10, 10'000, 10'000};
 class AdminServer::Visit final : net::Connection::Events {
  public:
   Visit(AdminServer& server, net::Stream stream)
-      : connection(std::move(stream), nullptr, *this, server.limits_, now_ns()), server_(server) {}
+      : since_ns(now_ns()),
+        connection(std::move(stream), nullptr, *this, server.limits_, since_ns),
+        server_(server) {}
 
-  // Answers the request that waits, if its answer is there.
-  void try_answer();
+  // Answers the request that waits, if its answer is there, and sends what the client takes of it.
+  void advance();
+  // The text that is not sent yet. Null: there is none.
+  const std::string* unsent() const { return rest_.empty() ? nullptr : &answer_->text; }
 
+  const uint64_t since_ns;
   net::Connection connection;
 
  private:
@@ -33,19 +39,19 @@ class AdminServer::Visit final : net::Connection::Events {
     on_ended();
     return true;
   }
-  void on_unreadable(rpc::Framer::Event) override { send({400, "expected HTTP/1.1\n"}); }
-  void on_ended() override {
-    is_ended_ = true;
-    if (waiting_) return;
-    connection.finish();
-    server_.finished_.push_back(this);
-  }
+  void on_unreadable(rpc::Framer::Event) override { refuse({400, "expected HTTP/1.1\n"}); }
+  void on_ended() override { is_ended_ = true; }
   void on_closed() override {
     const auto found = server_.find(this);
     server_.closed_.push_back(std::move(*found));
     server_.visits_.erase(found);
   }
-  void send(const PageAnswer& answer, bool is_head = false, std::string_view allow = "");
+  void try_answer();
+  void add_piece();
+  void send(Answer answer, bool is_head = false, std::string_view allow = "");
+  void refuse(PageAnswer answer, bool is_head = false, std::string_view allow = "") {
+    send(std::make_shared<const PageAnswer>(std::move(answer)), is_head, allow);
+  }
 
   AdminServer& server_;
   struct Waiting {
@@ -55,6 +61,8 @@ class AdminServer::Visit final : net::Connection::Events {
     uint64_t since_ns;
   };
   std::optional<Waiting> waiting_;
+  Answer answer_;
+  std::string_view rest_;  // of its text
   bool is_ended_ = false;
 };
 
@@ -128,65 +136,113 @@ bool AdminServer::Visit::on_head(const rpc::HttpReader& head) {
     std::string there;
     for (const auto& [path, other] : server_.pages_)
       there += ' ' + path;
-    send({404, fmt::format("there are:{}\n", there)}, is_head);
+    refuse({404, fmt::format("there are:{}\n", there)}, is_head);
   } else if (head.method() != "GET" && !is_head) {
-    send({405, "expected GET or HEAD\n"}, false, "GET, HEAD");
+    refuse({405, "expected GET or HEAD\n"}, false, "GET, HEAD");
   } else {
-    const std::string_view query = target.substr(std::min(path_end + 1, target.size()));
+    std::string_view query = target.substr(std::min(path_end + 1, target.size()));
+    if (!page->second.uses_query) query = "";
     const bool wants_html = head.field("accept").find("text/html") != std::string_view::npos;
     waiting_ = {page->first, {std::string(query), wants_html}, is_head, now_ns()};
-    try_answer();
   }
   return false;
 }
 
 void AdminServer::Visit::try_answer() {
-  if (!waiting_) return;
   waiting_->request.is_late = now_ns() > waiting_->since_ns + kWaitNs;
-  const std::optional<PageAnswer> answer = server_.answer(waiting_->path, waiting_->request);
-  if (!answer) return;
-  send(*answer, waiting_->is_head);
+  Answer answer = server_.answer(waiting_->path, waiting_->request);
+  if (answer == nullptr) return;
+  send(std::move(answer), waiting_->is_head);
   waiting_.reset();
-  if (is_ended_) on_ended();
 }
 
-std::optional<PageAnswer> AdminServer::answer(const std::string& path, const PageRequest& request) {
-  const Page& page = pages_.find(path)->second;
-  if (page.kept_ms == 0) return page.answer(request);
-  Kept& kept = kept_[{path, request.wants_html}];
-  const uint64_t now = now_ns();
-  if (now >= kept.until_ns) kept = {page.answer(request).value(), now + page.kept_ms * kNsPerMs};
-  return kept.answer;
-}
-
-void AdminServer::Visit::send(const PageAnswer& answer, bool is_head, std::string_view allow) {
-  std::vector<rpc::HttpField> fields = {{"Content-Type", answer.type},
+void AdminServer::Visit::send(Answer answer, bool is_head, std::string_view allow) {
+  std::vector<rpc::HttpField> fields = {{"Content-Type", answer->type},
                                         {"Cache-Control", "no-store"},
                                         {"X-Content-Type-Options", "nosniff"}};
   if (!allow.empty()) fields.emplace_back("Allow", allow);
-  if (!answer.content_security_policy.empty())
-    fields.emplace_back("Content-Security-Policy", answer.content_security_policy);
-  connection.output() += rpc::http_head(answer.status, is_head ? 0 : answer.text.size(), false,
+  if (!answer->content_security_policy.empty())
+    fields.emplace_back("Content-Security-Policy", answer->content_security_policy);
+  connection.output() += rpc::http_head(answer->status, is_head ? 0 : answer->text.size(), false,
                                         server_.date_.at(unix_now_s()), fields);
-  if (!is_head) connection.output() += answer.text;
+  if (is_head) return;
+  answer_ = std::move(answer);
+  rest_ = answer_->text;
+  add_piece();  // head and text are one write
+}
+
+void AdminServer::Visit::add_piece() {
+  connection.output() += rest_.substr(0, kPieceBytes);
+  rest_.remove_prefix(std::min(rest_.size(), kPieceBytes));
+  if (rest_.empty()) answer_.reset();
+}
+
+void AdminServer::Visit::advance() {
+  if (waiting_) try_answer();
+  connection.flush();
+  while (!connection.is_closed() && !rest_.empty() && !connection.has_unsent()) {
+    add_piece();
+    connection.flush();
+  }
+  if (connection.is_closed() || !rest_.empty() || waiting_ || !is_ended_) return;
+  connection.finish();
+  connection.flush();
+}
+
+AdminServer::Answer AdminServer::answer(const std::string& path, const PageRequest& request) {
+  const Page& page = pages_.find(path)->second;
+  const auto made = [](std::optional<PageAnswer> answer) {
+    return answer ? std::make_shared<const PageAnswer>(std::move(*answer)) : nullptr;
+  };
+  if (page.kept_ms == 0) return made(page.answer(request));
+  const uint64_t begun_ns = now_ns();
+  std::erase_if(kept_, [&](const auto& one) { return begun_ns >= one.second.until_ns; });
+  const auto key = std::tuple(path, request.query, request.wants_html);
+  if (const auto found = kept_.find(key); found != kept_.end()) return found->second.answer;
+  uint64_t& rests_until_ns = rests_until_ns_[path];
+  if (begun_ns < rests_until_ns) {
+    return request.is_late ? made(PageAnswer{503, "other clients ask for this page\n"}) : nullptr;
+  }
+  Answer answer = made(page.answer(request));
+  if (answer == nullptr) return nullptr;
+  const uint64_t now = now_ns();
+  rests_until_ns = now + std::min(kRest * (now - begun_ns), kRestNsMax);
+  kept_[key] = {answer, std::max(rests_until_ns, now + page.kept_ms * kNsPerMs)};
+  return answer;
 }
 
 void AdminServer::flush() {
+  std::vector<Visit*> visits;  // those that close meanwhile go to closed_
   for (const auto& visit : visits_)
-    visit->try_answer();
+    visits.push_back(visit.get());
+  for (Visit* visit : visits)
+    visit->advance();
+  bound_texts();
   accepted_before_ = std::exchange(accepted_, 0);
-  for (const Visit* one : std::exchange(finished_, {})) {
-    const auto found = find(one);
-    if (found != visits_.end()) (*found)->connection.flush();
-  }
   closed_.clear();
+}
+
+// Of readers so slow that each has another text, the newest stay.
+void AdminServer::bound_texts() {
+  std::set<const std::string*> texts;
+  uint64_t bytes = 0;
+  std::vector<net::Connection*> beyond;
+  for (size_t i = visits_.size(); i-- > 0;) {
+    const std::string* const text = visits_[i]->unsent();
+    if (text == nullptr || !texts.insert(text).second) continue;
+    bytes += text->size();
+    if (bytes > kTextBytesMax && texts.size() > 1) beyond.push_back(&visits_[i]->connection);
+  }
+  for (net::Connection* connection : beyond)
+    connection->abort();
 }
 
 void AdminServer::close_stalled() {
   const uint64_t now = now_ns();
   std::vector<net::Connection*> stalled;
   for (const auto& visit : visits_) {
-    if (visit->connection.has_stalled(now) || visit->connection.has_idled(now, false)) {
+    if (visit->connection.has_stalled(now) || visit->connection.has_idled(now, false) ||
+        now > visit->since_ns + kVisitNs) {
       stalled.push_back(&visit->connection);
     }
   }

@@ -4,14 +4,16 @@
 // 405. The queue and limits of requests, listen.allow and tokens do not apply.
 // Processes: the master only.
 // Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
-//            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB.
+//            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB; a
+//            connection kVisitNs. Slow readers share the text of one answer, and hold kPieceBytes
+//            each; the oldest ones that hold more than kTextBytesMax of texts together are closed.
 #pragma once
 
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "base/clock.h"
@@ -28,6 +30,13 @@ class AdminServer {
   static constexpr size_t kConnectionsMax = 64;
   // The longest time that a request waits for an answer that is not there yet.
   static constexpr uint64_t kWaitNs = 2 * kNsPerS;
+  static constexpr uint64_t kVisitNs = 30 * kNsPerS;
+  static constexpr size_t kPieceBytes = 64 << 10;
+  static constexpr size_t kTextBytesMax = 16 << 20;
+  // After an answer of a page with kept_ms, no other one is made for so many times as long, at most
+  // kRestNsMax: it may have taken long because the master got no CPU.
+  static constexpr uint64_t kRest = 10;
+  static constexpr uint64_t kRestNsMax = 1 * kNsPerS;
 
   AdminServer(uv_loop_t* loop, Pages pages);
   ~AdminServer();
@@ -48,8 +57,9 @@ class AdminServer {
     std::unique_ptr<net::Listener> listener;  // null: there is none
   };
 
-  struct Kept {  // an answer, for Page::kept_ms
-    PageAnswer answer;
+  using Answer = std::shared_ptr<const PageAnswer>;
+  struct Kept {  // for Page::kept_ms
+    Answer answer;
     uint64_t until_ns = 0;
   };
 
@@ -57,22 +67,25 @@ class AdminServer {
   using Visits = std::vector<std::unique_ptr<Visit>>;
 
   void accept(net::Stream stream);
-  std::optional<PageAnswer> answer(const std::string& path, const PageRequest& request);
+  // Null: the answer is not there yet.
+  Answer answer(const std::string& path, const PageRequest& request);
   Visits::iterator find(const Visit* visit);
   void close_stalled();
+  void bound_texts();
 
   uv_loop_t* loop_;
   const Pages pages_;
-  std::map<std::pair<std::string, bool>, Kept> kept_;  // by path and PageRequest::wants_html
+  // By path, query and PageRequest::wants_html.
+  std::map<std::tuple<std::string, std::string, bool>, Kept> kept_;
+  std::map<std::string, uint64_t> rests_until_ns_;  // by path, see kRest
   const net::ConnectionLimits limits_;
   rpc::HttpDate date_;
   Entrance now_;
   std::optional<Entrance> next_;
-  Visits visits_;                       // oldest first
-  size_t accepted_ = 0;                 // in this turn of the loop
-  size_t accepted_before_ = 0;          // in the turn before
-  std::vector<const Visit*> finished_;  // may have been destroyed since
-  Visits closed_;                       // until their callbacks have returned
+  Visits visits_;               // oldest first
+  size_t accepted_ = 0;         // in this turn of the loop
+  size_t accepted_before_ = 0;  // in the turn before
+  Visits closed_;               // until their callbacks have returned
   UvHandle<uv_timer_t> stall_timer_;
 };
 

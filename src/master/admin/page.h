@@ -11,7 +11,7 @@
 namespace ringmaster::master {
 
 struct PageRequest {
-  std::string query;        // behind the '?'
+  std::string query;        // behind the '?'; empty: see Page::uses_query
   bool wants_html = false;  // a browser asks
   bool is_late = false;     // it has waited for AdminServer::kWaitNs
 };
@@ -27,10 +27,11 @@ struct Page {
   // Empty: the answer is not there yet. The server asks again in each turn of the loop, until the
   // request is late. REQUIRES: a late request is answered.
   std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
-  // Requests within this time get the same answer again, so that many clients cost no more than one
-  // that asks so often. 0: each is answered anew. REQUIRES: if not 0, the answer does not depend on
-  // the query.
+  // Equal requests within this time get the same answer again, so that many clients cost no more
+  // than one that asks so often. 0: each is answered anew. Answers that take long to make keep the
+  // master busy for a part of its time only: see AdminServer::kRest.
   uint64_t kept_ms = 0;
+  bool uses_query = false;
 };
 
 using Pages = std::map<std::string, Page, std::less<>>;  // by path

@@ -169,20 +169,15 @@ void Deployment::announce(std::vector<std::string> addresses) {
 }
 
 std::optional<std::string> Deployment::profile(ProfileForm form, bool is_late) {
-  constexpr uint64_t kKeptNs = 1 * kNsPerS;
-  MadeProfile& made = profiles_[form];
-  if (made.at_ns != 0 && now_ns() < made.at_ns + kKeptNs) return made.text;
   const TailProfile& profile = dispatcher_->run_stage().tail_profile();
   const bool is_named = !supervisor_->is_naming() && supervisor_->try_name(functions_of(profile));
   if (!is_named && !is_late) return std::nullopt;
   const ProfileNames names{options_.methods, options_.handlers, [this](uint64_t function) {
                              return supervisor_->names().name(function);
                            }};
-  made.text = form == ProfileForm::kJson   ? profile_json(profile, names)
-              : form == ProfileForm::kText ? profile_text(profile, names)
-                                           : profile_folded(profile, names);
-  made.at_ns = now_ns();
-  return made.text;
+  return form == ProfileForm::kJson   ? profile_json(profile, names)
+         : form == ProfileForm::kText ? profile_text(profile, names)
+                                      : profile_folded(profile, names);
 }
 
 void Deployment::adopt_costs(const Deployment& before) {

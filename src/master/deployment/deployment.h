@@ -13,7 +13,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -67,8 +66,8 @@ class Deployment {
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
-  // The tail profile, at most a second old: see pipeline/profile_view.h. Empty: the fork server has
-  // not named all of its functions yet. With `is_late` it is returned without these names instead.
+  // The tail profile: see pipeline/profile_view.h. Empty: the fork server has not named all its
+  // functions yet. `is_late`: then it is returned without these names.
   enum class ProfileForm : uint8_t { kJson, kText, kFolded };
   std::optional<std::string> profile(ProfileForm form, bool is_late);
 
@@ -96,11 +95,6 @@ class Deployment {
   std::vector<std::string> descriptions_;  // of the handlers, as the newest generation has them
   std::vector<std::string> addresses_;
   std::string openrpc_;
-  struct MadeProfile {
-    uint64_t at_ns = 0;
-    std::string text;
-  };
-  std::map<ProfileForm, MadeProfile> profiles_;  // as they were made last
   std::unique_ptr<ipc::PayloadStore> store_;
   std::unique_ptr<CrashRecorder> crash_recorder_;
   std::unique_ptr<Dispatcher> dispatcher_;

@@ -16,6 +16,7 @@ namespace {
 
 constexpr std::string_view kJson = "application/json";
 constexpr uint64_t kKeptMs = 100;
+constexpr uint64_t kProfileKeptMs = 1000;
 
 // The number in "since=NUMBER"; 0: there is none.
 uint64_t since_in(std::string_view query) {
@@ -60,11 +61,13 @@ Pages make_pages(PageSources sources) {
         return PageAnswer{200, status_json(sources.state(), sources.recorder) + '\n', kJson};
       },
       kKeptMs};
-  pages["/requests.json"] = {[sources](const PageRequest& request) {
-    return PageAnswer{
-        200, recent_requests_json(sources.recorder, since_in(request.query), now_ns()) + '\n',
-        kJson};
-  }};
+  pages["/requests.json"] = {
+      [sources](const PageRequest& request) {
+        return PageAnswer{
+            200, recent_requests_json(sources.recorder, since_in(request.query), now_ns()) + '\n',
+            kJson};
+      },
+      kKeptMs, true};
   pages["/kept.json"] = {
       [sources](const PageRequest&) {
         return PageAnswer{200, kept_requests_json(sources.recorder, now_ns()) + '\n', kJson};
@@ -73,10 +76,11 @@ Pages make_pages(PageSources sources) {
   const auto add_profile = [&](const char* path, Deployment::ProfileForm form,
                                std::string_view type) {
     pages[path] = {[sources, form, type](const PageRequest& request) -> std::optional<PageAnswer> {
-      const std::optional<std::string> text = sources.profile(form, request.is_late);
-      if (!text) return std::nullopt;
-      return PageAnswer{200, *text + (type == kJson ? "\n" : ""), type};
-    }};
+                     const std::optional<std::string> text = sources.profile(form, request.is_late);
+                     if (!text) return std::nullopt;
+                     return PageAnswer{200, *text + (type == kJson ? "\n" : ""), type};
+                   },
+                   kProfileKeptMs};
   };
   add_profile("/profile", Deployment::ProfileForm::kJson, kJson);
   add_profile("/profile.txt", Deployment::ProfileForm::kText, PageAnswer().type);

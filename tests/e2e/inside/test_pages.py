@@ -1,10 +1,12 @@
 """The pages of the status port: what they count, and what they say of each request."""
 
+import contextlib
 import json
+import re
 
-from client import request
+from client import connect, request
 from metrics import by
-from proc import stopped, wait_until
+from proc import resident_bytes, stopped, wait_until
 from status_port import ON, ask, status_of
 
 
@@ -106,6 +108,39 @@ def test_a_worker_that_is_stopped_in_a_job_says_so_and_names_the_request(server,
             wait_until(lambda: by(address, "workers", "state")["stopped"] == 1, "the metric")
         held.open()
         assert client.answer()["result"] == held.params()
+
+
+def test_readers_who_ask_at_the_same_time_get_one_and_the_same_answer(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    for path in ("/requests.json", "/kept.json", "/status.json", "/requests.json?since=2"):
+        wait_until(lambda: page(address, path)["now_ns"] == page(address, path)["now_ns"],
+                   f"{path} to be the same twice")
+    assert running.call("echo", [1]) == [1]
+    answer = page(address, "/requests.json?since=1")
+    assert len(answer["requests"]) == 1
+    assert page(address, f"/requests.json?since={answer['next']}")["requests"] == []
+
+
+def test_slow_readers_share_a_text(server, tmp_path):
+    """Of a unix socket, whose buffers in the kernel are small: else they would take the texts."""
+    address = f"unix:{tmp_path}/status.sock"
+    running = server(listen={"status": address})
+    with running.connect() as client:
+        client.send(b"".join(request("echo", [i], i) for i in range(2000)))
+        client.answers(2000)
+    with contextlib.ExitStack() as readers:
+        def read_head() -> str:
+            reader = readers.enter_context(connect(address))
+            reader.sendall(b"GET /requests.json HTTP/1.1\r\nHost: h\r\n\r\n")
+            return reader.recv(1024).decode()
+        text_bytes = int(re.search(r"Content-Length: (\d+)", read_head()).group(1))
+        assert text_bytes > 500_000
+        before = resident_bytes(running.pid)
+        for _ in range(60):
+            assert read_head().startswith("HTTP/1.1 200 ")
+        grown = resident_bytes(running.pid) - before
+    assert grown < 60 * text_bytes / 3, (grown, text_bytes)
 
 
 def test_hostile_names_are_text(server):

@@ -5,11 +5,11 @@
 #include <cerrno>
 #include <ctime>
 #include <span>
-#include <ucontext.h>
 #include <unistd.h>
 #include <unwind.h>
 
 #include "worker/crash/crash_report.h"
+#include "worker/crash/interrupted.h"
 
 namespace ringmaster::worker {
 namespace {
@@ -45,20 +45,12 @@ _Unwind_Reason_Code on_frame(_Unwind_Context* context, void*) {
   return walk.depth < walk.frames.size() ? _URC_NO_REASON : _URC_END_OF_STACK;
 }
 
-void walk_stack(uintptr_t interrupted_at) {
-  walk.interrupted_at = interrupted_at;
+void walk_stack(uintptr_t instruction) {
+  walk.interrupted_at = instruction;
   walk.has_begun = false;
   walk.depth = 0;
   CrashReports::try_call([] { _Unwind_Backtrace(on_frame, nullptr); });
-  if (walk.depth == 0) walk.frames[walk.depth++] = interrupted_at;
-}
-
-uintptr_t instruction_in(const ucontext_t& context) {
-#if defined(__x86_64__)
-  return static_cast<uintptr_t>(context.uc_mcontext.gregs[REG_RIP]);
-#else
-  return static_cast<uintptr_t>(context.uc_mcontext.pc);
-#endif
+  if (walk.depth == 0) walk.frames[walk.depth++] = instruction;
 }
 
 // Calls only async-signal-safe functions, and _Unwind_Backtrace(), which allocates nothing, and
@@ -70,7 +62,7 @@ void on_tick(int, siginfo_t* info, void* context) {
     last_job = *job;
     ticks_since += 1 + static_cast<uint32_t>(std::max(info->si_overrun, 0));
     if (ticks_since >= 1u << std::min(its_samples / kSamplesUntilDoubled, kDoublingsMax)) {
-      walk_stack(instruction_in(*static_cast<const ucontext_t*>(context)));
+      walk_stack(interrupted_at(context));
       ipc::append(*the_ring, *job, ticks_since, std::span(walk.frames).first(walk.depth));
       ++its_samples;
       ticks_since = 0;

@@ -49,12 +49,13 @@ std::string in_one_line(std::string_view lines) {
   return joined;
 }
 
-// `stack`: the frames of C and C++, an empty line, then the frames of the handler's own language.
+// The frames of C and C++, of which there may be none, then, behind an empty line, those of the
+// handler's own language.
 void append_stack(std::vector<LogField>& fields, std::string_view stack) {
-  const size_t end = std::min(stack.find("\n\n"), stack.size());
+  const size_t end = stack.starts_with('\n') ? 0 : std::min(stack.find("\n\n"), stack.size());
   const std::string own = in_one_line(stack.substr(end));
   if (!own.empty()) fields.emplace_back("handler_stack", own);
-  fields.emplace_back("stack", in_one_line(stack.substr(0, end)));
+  if (end > 0) fields.emplace_back("stack", in_one_line(stack.substr(0, end)));
 }
 
 }  // namespace

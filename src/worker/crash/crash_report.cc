@@ -14,6 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "worker/crash/interrupted.h"
+
 namespace ringmaster::worker {
 namespace {
 
@@ -56,13 +58,33 @@ void keep_stack(Report& report) {
   ::close(fd);
 }
 
+// The walk that on_asked() has tried; those of the calls that tried it are the first.
+struct Walk {
+  void* frames[CrashReports::kFramesMax + 8];
+  int count;
+} the_walk;
+
+// The frames behind the signal handler's own. A worker that is well must not end by a fault in the
+// unwinder.
+void walk_interrupted(Report& report, uintptr_t instruction) {
+  report.frame_count = 0;
+  const bool is_whole = CrashReports::try_call([] {
+    the_walk.count = ::backtrace(the_walk.frames, static_cast<int>(std::size(the_walk.frames)));
+  });
+  if (!is_whole) return;
+  void** const end = the_walk.frames + the_walk.count;
+  void** const first = std::find(the_walk.frames, end, reinterpret_cast<void*>(instruction));
+  const auto count = std::min<size_t>(static_cast<size_t>(end - first), CrashReports::kFramesMax);
+  std::copy_n(first, count, report.frames + kOwnFrames);
+  report.frame_count = static_cast<uint32_t>(kOwnFrames + count);
+}
+
 // Calls only async-signal-safe functions.
-void on_asked(int) {
+void on_asked(int, siginfo_t*, void* context) {
   const int error = errno;
   Report& report = *the_report;
   report.stack_bytes = 0;
-  const int frames = ::backtrace(report.frames, static_cast<int>(std::size(report.frames)));
-  report.frame_count = static_cast<uint32_t>(frames);
+  walk_interrupted(report, interrupted_at(context));
   keep_stack(report);
   report.is_told.store(1, std::memory_order_release);
   errno = error;
@@ -182,8 +204,8 @@ Status CrashReports::report_to(uint32_t slot, WriteStack write_stack) {
     if (::sigaction(number, &action, nullptr) != 0) return fail_errno("sigaction", errno);
   }
   struct sigaction asked {};
-  asked.sa_handler = on_asked;
-  asked.sa_flags = SA_RESTART | SA_ONSTACK;
+  asked.sa_sigaction = on_asked;
+  asked.sa_flags = SA_SIGINFO | SA_RESTART | SA_ONSTACK;
   if (::sigaction(signal_to_ask(), &asked, nullptr) != 0) return fail_errno("sigaction", errno);
   return {};
 }
@@ -192,14 +214,15 @@ bool CrashReports::try_call(void (*call)()) {
   struct sigaction present {};
   if (::sigaction(SIGSEGV, nullptr, &present) != 0 || present.sa_sigaction != on_crash)
     return false;
+  sigjmp_buf* const outer = the_refuge;  // of a call that this signal has interrupted
   sigjmp_buf refuge;
   if (sigsetjmp(refuge, 1) != 0) {
-    the_refuge = nullptr;
+    the_refuge = outer;
     return false;
   }
   the_refuge = &refuge;
   call();
-  the_refuge = nullptr;
+  the_refuge = outer;
   return true;
 }
 

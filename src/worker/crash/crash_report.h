@@ -60,9 +60,11 @@ class CrashReports {
   std::string describe(uint32_t slot, int status);
 
   Symbols& symbols() { return symbols_; }
-  // In the fork server: asks a live worker that has called report_to() for its stack, and does not
-  // wait. try_take_stack(): the stack, as describe() without the reason; none: the worker has not
-  // written it yet. A worker never writes it if it is stopped, or its handler blocks the signal.
+  // In the fork server: has a worker that lives, and has called report_to(), write its stack, and
+  // goes on. try_take_stack(): the stack, as lines of describe(), without why; none: it is not
+  // written yet. A worker may never write it: one that was stopped, or whose handler blocks the
+  // signal. There are no frames where the walk has met a fault, or a fault could not be caught: see
+  // try_call().
   void ask_stack(uint32_t slot, pid_t worker);
   std::optional<std::string> try_take_stack(uint32_t slot);
   // The signal that asks: SIGRTMAX - 2.

@@ -99,6 +99,7 @@ TEST_CASE("crash report: a worker that lives tells its stack when it is asked, a
   REQUIRE(::pipe(ready) == 0);
   REQUIRE(::pipe(goes_on) == 0);
   test::Child child([&] {
+    ::signal(SIGSEGV, SIG_DFL);  // not a sanitizer's or the test program's: faults must be ours
     const auto write_stack = [](int fd) { put(fd, "Python:\n  line 7"); };
     if (!reports.report_to(kSlot, write_stack)) return 1;
     put(ready[1], "r");
@@ -123,6 +124,46 @@ TEST_CASE("crash report: a worker that lives tells its stack when it is asked, a
   CHECK(child.exit_code() == 7);
   for (const int fd : {ready[0], ready[1], goes_on[0], goes_on[1]})
     ::close(fd);
+}
+
+// Damages the caller's frame pointer, so that the unwinder reads where nothing is mapped.
+[[gnu::noinline]] void ask_with_a_wrong_frame() {
+  auto* const frame = static_cast<void**>(__builtin_frame_address(0));
+  void* const callers = frame[0];
+  frame[0] = reinterpret_cast<void*>(uintptr_t{8});
+  ::raise(CrashReports::signal_to_ask());
+  frame[0] = callers;
+}
+[[gnu::noinline]] bool ask_and_return() {
+  void* volatile const frame = __builtin_frame_address(0);  // so that this function has one
+  ask_with_a_wrong_frame();
+  return frame == __builtin_frame_address(0);
+}
+
+TEST_CASE("crash report: a worker whose stack cannot be walked tells what it has, and goes on") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  reports.clear(kSlot);
+  test::Child child([&] {
+    ::signal(SIGSEGV, SIG_DFL);
+    if (!reports.report_to(kSlot, [](int fd) { put(fd, "Python"); })) return 1;
+    return ask_and_return() ? 7 : 2;
+  });
+  CHECK(child.exit_code() == 7);
+  CHECK(reports.try_take_stack(kSlot) == "\nPython");
+}
+
+TEST_CASE("crash report: a call that is tried within another one leaves the other's guard") {
+  CrashReports reports;
+  REQUIRE(reports.create(3));
+  const End end = end_of(reports, [] {
+    const bool is_whole = CrashReports::try_call([] {
+      CrashReports::try_call([] {});
+      *static_cast<volatile int*>(nullptr) = 1;
+    });
+    if (!is_whole) std::abort();
+  });
+  CHECK(end.signal == SIGABRT);
 }
 
 TEST_CASE("crash report: a crash after a stack was asked for has its own frames only") {

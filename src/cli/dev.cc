@@ -14,6 +14,7 @@
 #include "cli/run_program.h"
 #include "cli/start_log.h"
 #include "cli/stepping.h"
+#include "cli/terminal_mode.h"
 #include "config/config.h"
 #include "master/lifecycle/serve.h"
 

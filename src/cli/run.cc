@@ -14,6 +14,7 @@
 #include "cli/run_job.h"
 #include "cli/start_log.h"
 #include "cli/stepping.h"
+#include "cli/terminal_mode.h"
 #include "cli/top.h"
 #include "cli/trace.h"
 #include "config/schema.h"

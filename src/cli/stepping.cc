@@ -1,7 +1,5 @@
 #include "cli/stepping.h"
 
-#include <unistd.h>
-
 #include "config/key.h"
 
 namespace ringmaster::cli {
@@ -21,13 +19,6 @@ void allow_stepping(master::Options& options) {
     method.timeout_ms = kTimeoutMs;
     method.attempts = 1;  // or a crash would be debugged twice
   }
-}
-
-TerminalMode::TerminalMode() : is_terminal_(::tcgetattr(STDIN_FILENO, &mode_) == 0) {}
-
-TerminalMode::~TerminalMode() {
-  if (is_terminal_ && ::tcgetpgrp(STDIN_FILENO) == ::getpgrp())
-    ::tcsetattr(STDIN_FILENO, TCSADRAIN, &mode_);
 }
 
 }  // namespace ringmaster::cli

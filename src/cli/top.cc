@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "cli/screen.h"
 #include "cli/status_port.h"
-#include "cli/terminal.h"
 #include "cli/top_sample.h"
 #include "cli/top_view.h"
 
@@ -49,20 +49,20 @@ Result<int> print_samples(const CommandLine& line, const std::string& address) {
 }
 
 // Shows the view until the time is over. Returns whether the user has ended it.
-bool show(Terminal& terminal, const Sample& before, const Sample& now, const std::string& fault) {
+bool show(Screen& screen, const Sample& before, const Sample& now, const std::string& fault) {
   const uint64_t end_ns = now_ns() + kPeriodMs * kNsPerMs;
   bool is_drawn = false;
   for (uint64_t at_ns = now_ns(); at_ns < end_ns; at_ns = now_ns()) {
     if (!is_drawn) {
-      std::vector<ViewLine> lines = view(before, now, terminal.size());
+      std::vector<ViewLine> lines = view(before, now, screen.size());
       if (!fault.empty()) lines.front() = {fault, true};
-      terminal.draw(lines);
+      screen.draw(lines);
     }
     char key = 0;
     const auto left_ms = static_cast<int>((end_ns - at_ns) / kNsPerMs) + 1;
-    const Terminal::Input input = terminal.wait(left_ms, key);
-    is_drawn = input != Terminal::Input::kResized;
-    if (input == Terminal::Input::kEnd || (input == Terminal::Input::kKey && key == 'q')) {
+    const Screen::Input input = screen.wait(left_ms, key);
+    is_drawn = input != Screen::Input::kResized;
+    if (input == Screen::Input::kEnd || (input == Screen::Input::kKey && key == 'q')) {
       return true;
     }
   }
@@ -72,11 +72,11 @@ bool show(Terminal& terminal, const Sample& before, const Sample& now, const std
 Result<int> show_samples(const CommandLine& line, const std::string& address) {
   Result<Sample> now = take_sample(address);
   if (!now) return tl::unexpected(now.error());
-  Terminal terminal;
+  Screen screen;
   Sample before;
   std::string fault;
   for (uint64_t samples = 1;; ++samples) {
-    if (show(terminal, before, *now, fault) || is_last(line, samples)) return 0;
+    if (show(screen, before, *now, fault) || is_last(line, samples)) return 0;
     Result<Sample> next = take_sample(address);
     fault = next ? "" : "NO ANSWER: " + next.error().message;
     if (!next) continue;  // keeps showing the last sample

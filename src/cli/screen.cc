@@ -1,4 +1,4 @@
-#include "cli/terminal.h"
+#include "cli/screen.h"
 
 #include <cerrno>
 #include <poll.h>
@@ -55,7 +55,7 @@ void handle(int signal, void (*handler)(int), int flags) {
 
 }  // namespace
 
-Terminal::Terminal() {
+Screen::Screen() {
   ::tcgetattr(STDIN_FILENO, &g_before);
   for (const int signal : kEnding)
     handle(signal, on_ending, static_cast<int>(SA_RESETHAND));
@@ -67,19 +67,19 @@ Terminal::Terminal() {
   write_all(kBegin);
 }
 
-Terminal::~Terminal() {
+Screen::~Screen() {
   for (const int signal : kEnding)
     handle(signal, SIG_DFL, 0);
   give_back();
 }
 
-ViewSize Terminal::size() const {
+ViewSize Screen::size() const {
   winsize found{};
   const bool is_known = ::ioctl(STDOUT_FILENO, TIOCGWINSZ, &found) == 0 && found.ws_col > 0;
   return is_known ? ViewSize{found.ws_col, found.ws_row} : ViewSize{80, 24};
 }
 
-void Terminal::draw(const std::vector<ViewLine>& lines) {
+void Screen::draw(const std::vector<ViewLine>& lines) {
   std::string out(kTop);
   for (size_t i = 0; i < lines.size(); ++i) {
     if (i > 0) out += "\r\n";
@@ -92,7 +92,7 @@ void Terminal::draw(const std::vector<ViewLine>& lines) {
   write_all(out);
 }
 
-Terminal::Input Terminal::wait(int timeout_ms, char& key) {
+Screen::Input Screen::wait(int timeout_ms, char& key) {
   // A signal between this look and poll() is seen after the timeout.
   if (g_was_resized != 0) {
     g_was_resized = 0;

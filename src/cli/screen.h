@@ -1,4 +1,4 @@
-// Terminal: the screen of a command that draws it anew again and again.
+// Screen: the terminal of a command that draws all of it anew again and again.
 //
 // The destructor restores the terminal, and so does a signal that ends the process. At most one
 // Terminal exists at a time. Ctrl-Z does nothing: a stop would not restore the terminal.
@@ -13,13 +13,13 @@
 
 namespace ringmaster::cli {
 
-class Terminal {
+class Screen {
  public:
   // REQUIRES: stdin and stdout are terminals.
-  Terminal();
-  ~Terminal();
-  Terminal(const Terminal&) = delete;
-  Terminal& operator=(const Terminal&) = delete;
+  Screen();
+  ~Screen();
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
 
   ViewSize size() const;
   // Replaces what the screen shows.

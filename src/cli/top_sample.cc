@@ -121,8 +121,8 @@ std::optional<Sample> parse_sample(std::string_view page) {
                               count(one, "in_flight")});
   });
   for_each_element(member(document, "upstreams"), [&](const Value& one) {
-    sample.upstreams.push_back({text(member(one, "name")), count(one, "in_flight"),
-                                count(one, "waiting"), count(one, "connections")});
+    sample.upstreams.push_back(
+        {text(member(one, "name")), count(one, "in_flight"), count(one, "waiting")});
   });
   return sample;
 }

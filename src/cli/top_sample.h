@@ -52,7 +52,6 @@ struct UpstreamSample {
   std::string name;
   uint64_t in_flight = 0;
   uint64_t waiting = 0;
-  uint64_t connections = 0;
 };
 
 struct Sample {

@@ -3,6 +3,10 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <numeric>
+#include <optional>
+
+#include "base/duration_text.h"
+#include "base/telemetry/quantile.h"
 
 namespace ringmaster::cli {
 namespace {
@@ -26,15 +30,6 @@ typename Map::mapped_type value_of(const Map& map, const typename Map::key_type&
 
 uint64_t sum(const Counts& counts) {
   return std::accumulate(counts.begin(), counts.end(), uint64_t{0});
-}
-
-std::string duration(double seconds) {
-  if (seconds < 1) return fmt::format("{:.0f}ms", seconds * 1000);
-  if (seconds < 100) return fmt::format("{:.1f}s", seconds);
-  const auto minutes = static_cast<uint64_t>(seconds / 60);
-  if (minutes < 100) return fmt::format("{}m", minutes);
-  return minutes < 100 * 60 ? fmt::format("{}h", minutes / 60)
-                            : fmt::format("{}d", minutes / 60 / 24);
 }
 
 std::string mebibytes(uint64_t bytes) {
@@ -80,28 +75,28 @@ const Sample Difference::kNothing;
 
 std::string Difference::head() const {
   return fmt::format("ringmaster {}  up {}  {}{}  in flight {}  queued {}  rates: {}", now_.pid,
-                     duration(now_.uptime_s), now_.status,
+                     duration_text(now_.uptime_s), now_.status,
                      now_.is_overloaded ? ", OVERLOADED: requests are refused" : "", now_.in_flight,
                      now_.queued,
-                     is_since_start_ ? "since the start" : "last " + duration(seconds_));
+                     is_since_start_ ? "since the start" : "last " + duration_text(seconds_));
 }
 
 std::string Difference::ends() const {
   std::string text;
   for (const auto& [why, count] : now_.worker_ends)
     text += fmt::format("  {} {}", why, count);
-  return text.empty() ? "" : "ended workers:" + text;
+  return text.empty() ? "" : "workers ended:" + text;
 }
 
 // In milliseconds.
 std::string Difference::quantile(const Counts& counts, double quantile) const {
-  if (sum(counts) == 0) return "-";
-  const double ms = quantile_ms(counts, now_.bounds_ms, quantile);
-  return ms < 100 ? fmt::format("{:.1f}", ms) : fmt::format("{:.0f}", ms);
+  const std::optional<double> ms = telemetry::quantile(counts, now_.bounds_ms, quantile);
+  if (!ms) return "-";
+  return *ms < 100 ? fmt::format("{:.1f}", *ms) : fmt::format("{:.0f}", *ms);
 }
 
 std::string Difference::quantiles(const Counts& counts) const {
-  return fmt::format("{:>8} {:>8} {:>8}", quantile(counts, 0.5), quantile(counts, 0.9),
+  return fmt::format("{:>8} {:>8} {:>8}", quantile(counts, 0.5), quantile(counts, 0.95),
                      quantile(counts, 0.99));
 }
 
@@ -117,7 +112,7 @@ std::string Difference::method_row(const std::string& name, const MethodSample& 
     most = std::max(most, these);
   }
   count = more(now.ok, before.ok) + errors;
-  return fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>7.1f} {} {:>9} {:>8}  {}",
+  return fmt::format("{:<24} {:>10.1f} {:>8.1f} {:>11.1f} {} {:>9} {:>8}  {}",
                      name.empty() ? "(no such method)" : name, rate(count), rate(errors),
                      rate(more(now.abandoned, before.abandoned)),
                      quantiles(more(now.total, before.total)),
@@ -134,9 +129,9 @@ Table Difference::methods() const {
   }
   std::stable_sort(rows.begin(), rows.end(),
                    [](const auto& one, const auto& other) { return one.first > other.first; });
-  Table table{{fmt::format("{:<24} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8} {:>9} {:>8}  {}", "METHOD",
-                           "REQ/S", "ERR/S", "LEFT/S", "P50MS", "P90MS", "P99MS", "QUEUE99",
-                           "RUN99", "MOST FREQUENT ERROR"),
+  Table table{{fmt::format("{:<24} {:>10} {:>8} {:>11} {:>8} {:>8} {:>8} {:>9} {:>8}  {}", "METHOD",
+                           "REQUESTS/S", "ERRORS/S", "ABANDONED/S", "P50MS", "P95MS", "P99MS",
+                           "QUEUE-P99", "RUN-P99", "MOST FREQUENT ERROR"),
                true},
               {}};
   for (auto& [count, row] : rows)
@@ -145,9 +140,9 @@ Table Difference::methods() const {
 }
 
 Table Difference::workers() const {
-  Table table{{fmt::format("{:<6} {:>8} {:<12} {:>6} {:>8} {:>9} {:>8} {:>7} {:>5}  {:>8} {}",
+  Table table{{fmt::format("{:<6} {:>8} {:<12} {:>6} {:>8} {:>9} {:>8} {:>7} {:>8}  {:>8} {}",
                            "WORKER", "PID", "STATE", "BUSY%", "JOBS/S", "PROGRESS", "MEMORY", "AGE",
-                           "ENDS", "JOB FOR", "METHOD NOW"),
+                           "RESTARTS", "FOR", "RUNS"),
                true},
               {}};
   for (const WorkerSample& worker : now_.workers) {
@@ -161,25 +156,26 @@ Table Difference::workers() const {
     const double ended = std::max(worker.busy_s - before.busy_s, 0.0);
     const double busy = std::min(100.0, 100 * (ended + under_way) / seconds_);
     table.rows.push_back(fmt::format(
-        "{:<6} {:>8} {:<12} {:>6.0f} {:>8.1f} {:>9} {:>8} {:>7} {:>5}  {:>8} {}", worker.slot,
+        "{:<6} {:>8} {:<12} {:>6.0f} {:>8.1f} {:>9} {:>8} {:>7} {:>8}  {:>8} {}", worker.slot,
         worker.pid, worker.state, busy, rate(more(worker.jobs, before.jobs)),
-        duration(worker.last_progress_ms / 1000), mebibytes(worker.private_bytes),
-        duration(worker.age_s), worker.ends,
-        worker.method.empty() ? "-" : duration(worker.busy_for_ms / 1000), worker.method));
+        duration_text(worker.last_progress_ms / 1000), mebibytes(worker.private_bytes),
+        duration_text(worker.age_s), worker.ends,
+        worker.method.empty() ? "-" : duration_text(worker.busy_for_ms / 1000), worker.method));
   }
   return table;
 }
 
 Table Difference::upstreams() const {
-  Table table{{fmt::format("{:<24} {:>9} {:>8} {:>7} {:>8} {:>8} {:>8} {:>9}", "UPSTREAM",
-                           "FETCH/S", "FAIL/S", "NOW", "P50MS", "P90MS", "P99MS", "WAITING"),
-               true},
-              {}};
+  Table table{
+      {fmt::format("{:<24} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>9}", "UPSTREAM", "FETCHES/S",
+                   "FAILED/S", "IN-FLIGHT", "P50MS", "P95MS", "P99MS", "WAITING"),
+       true},
+      {}};
   for (const UpstreamSample& upstream : now_.upstreams) {
     const FetchSample now = value_of(now_.fetches, upstream.name);
     const FetchSample before = value_of(before_.fetches, upstream.name);
     const Counts took = more(now.took, before.took);
-    table.rows.push_back(fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>7} {} {:>9}", upstream.name,
+    table.rows.push_back(fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>9} {} {:>9}", upstream.name,
                                      rate(sum(took)), rate(more(now.failed, before.failed)),
                                      upstream.in_flight, quantiles(took), upstream.waiting));
   }
@@ -191,7 +187,7 @@ Table Difference::clients() const {
   std::stable_sort(clients.begin(), clients.end(),
                    [](const auto& one, const auto& other) { return one.used > other.used; });
   Table table{
-      {fmt::format("{:<40} {:>7} {:>7} {:>9}", "CLIENT", "USED%", "WEIGHT", "IN FLIGHT"), true},
+      {fmt::format("{:<40} {:>7} {:>7} {:>9}", "CLIENT", "TIME%", "WEIGHT", "IN-FLIGHT"), true},
       {}};
   for (const ClientSample& client : clients) {
     table.rows.push_back(fmt::format("{:<40} {:>7.1f} {:>7.1f} {:>9}", client.name,
@@ -212,22 +208,6 @@ std::string cut(std::string text, size_t columns) {
 }
 
 }  // namespace
-
-double quantile_ms(const Counts& counts, const std::vector<double>& bounds_ms, double quantile) {
-  const uint64_t all = sum(counts);
-  if (all == 0 || counts.size() != bounds_ms.size() + 1) return 0;
-  const double rank = quantile * static_cast<double>(all);
-  double below = 0;
-  for (size_t i = 0; i < bounds_ms.size(); ++i) {
-    const auto here = static_cast<double>(counts[i]);
-    if (here > 0 && below + here >= rank) {
-      const double from = i == 0 ? 0 : bounds_ms[i - 1];
-      return from + (bounds_ms[i] - from) * (rank - below) / here;
-    }
-    below += here;
-  }
-  return bounds_ms.back();  // the rank is in the last bucket, which has no upper end
-}
 
 std::vector<ViewLine> view(const Sample& before, const Sample& now, const ViewSize& size) {
   const Difference difference(before, now);

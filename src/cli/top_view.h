@@ -22,8 +22,4 @@ struct ViewSize {
 // server's start. A table that does not fit is cut, and says how many rows it lacks.
 std::vector<ViewLine> view(const Sample& before, const Sample& now, const ViewSize& size);
 
-// The quantile (0 to 1) of what was counted, interpolated in its bucket, as Prometheus does. 0: no
-// counts. `bounds_ms`: the upper ends of all buckets but the last.
-double quantile_ms(const Counts& counts, const std::vector<double>& bounds_ms, double quantile);
-
 }  // namespace ringmaster::cli

@@ -31,7 +31,6 @@ class Names {
   }
   // REQUIRES: `id` is of this table.
   const std::string& name_of(uint32_t id) const { return names_[id]; }
-  size_t size() const { return names_.size(); }
 
  private:
   uint32_t add(std::string_view name) {

@@ -4,6 +4,8 @@
 #include <fmt/format.h>
 #include <vector>
 
+#include "base/duration_text.h"
+#include "base/telemetry/quantile.h"
 #include "base/version.h"
 
 namespace ringmaster::master {
@@ -49,27 +51,14 @@ std::string printable(std::string_view name, std::string_view if_empty) {
 }
 
 std::string duration(uint64_t ns) {
-  const double seconds = static_cast<double>(ns) / 1e9;
-  if (seconds < 1) return fmt::format("{:.3g}ms", seconds * 1e3);
-  return seconds < 120 ? fmt::format("{:.3g}s", seconds) : fmt::format("{:.0f}min", seconds / 60);
+  return duration_text(static_cast<double>(ns) / 1e9);
 }
 
-// The time that `share` of the values do not exceed. The values of a bucket are taken to be spread
-// evenly.
 std::string quantile(const LatencyHistogram& histogram, double share) {
-  const double wanted = share * static_cast<double>(histogram.count());
-  if (wanted == 0) return "-";
-  double below = 0;
-  for (size_t i = 0; i < LatencyHistogram::kBoundsNs.size(); ++i) {
-    const auto here = static_cast<double>(histogram.counts()[i]);
-    if (here > 0 && below + here >= wanted) {
-      const uint64_t from_ns = i == 0 ? 0 : LatencyHistogram::kBoundsNs[i - 1];
-      const auto width_ns = static_cast<double>(LatencyHistogram::kBoundsNs[i] - from_ns);
-      return duration(from_ns + static_cast<uint64_t>(width_ns * (wanted - below) / here));
-    }
-    below += here;
-  }
-  return ">" + duration(LatencyHistogram::kBoundsNs.back());
+  const auto ns = telemetry::quantile(histogram.counts(), LatencyHistogram::kBoundsNs, share);
+  if (!ns) return "-";
+  const bool is_beyond = *ns >= static_cast<double>(LatencyHistogram::kBoundsNs.back());
+  return (is_beyond ? ">" : "") + duration_text(*ns / 1e9);
 }
 
 std::string mib(uint64_t bytes) {
@@ -77,7 +66,7 @@ std::string mib(uint64_t bytes) {
 }
 
 std::string methods_text(const Recorder& recorder) {
-  Columns table({"METHOD", "OK", "ERRORS", "ABANDONED", "P50", "P95", "P99", "QUEUE-P50", "RUN-P50",
+  Columns table({"METHOD", "OK", "ERRORS", "ABANDONED", "P50", "P95", "P99", "QUEUE-P99", "RUN-P50",
                  "RUN-P99"});
   Columns errors({"ERRORS OF", "CODE", "REASON", "COUNT"});
   const std::vector<RequestMetrics::Method>& methods = recorder.metrics().methods();
@@ -93,7 +82,7 @@ std::string methods_text(const Recorder& recorder) {
     }
     table.add({name, std::to_string(its.ok), std::to_string(failed), std::to_string(its.abandoned),
                quantile(its.total, .5), quantile(its.total, .95), quantile(its.total, .99),
-               quantile(its.queue, .5), quantile(its.run, .5), quantile(its.run, .99)});
+               quantile(its.queue, .99), quantile(its.run, .5), quantile(its.run, .99)});
   }
   return table.text() + errors.text();
 }

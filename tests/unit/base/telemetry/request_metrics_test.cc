@@ -1,6 +1,7 @@
 #include <doctest/doctest.h>
 #include <numeric>
 
+#include "base/telemetry/quantile.h"
 #include "base/telemetry/recorder.h"
 
 namespace ringmaster::telemetry {
@@ -34,6 +35,16 @@ TEST_CASE("latency histogram: a time at a bound is within it, and nothing is los
   CHECK(histogram.counts().back() == 1);
   CHECK(histogram.count() == 5);
   CHECK(histogram.sum_ns() == 250'000 + 250'001 + 16'384'000'000 + 16'384'000'001);
+}
+
+TEST_CASE("quantile: it is interpolated in its bucket") {
+  using Counts = std::vector<uint64_t>;
+  const std::vector<double> bounds = {1, 2, 4};
+  CHECK(*quantile(Counts{0, 10, 0, 0}, bounds, 0.5) == doctest::Approx(1.5));
+  CHECK(*quantile(Counts{10, 10, 0, 0}, bounds, 0.5) == doctest::Approx(1));
+  CHECK(quantile(Counts{0, 0, 0, 7}, bounds, 0.5) == 4);  // beyond all bounds
+  CHECK(!quantile(Counts{0, 0, 0, 0}, bounds, 0.5));
+  CHECK(!quantile(Counts{}, bounds, 0.5));
 }
 
 TEST_CASE("request metrics: each end of a request counts once, by code and reason") {

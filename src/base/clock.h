@@ -1,5 +1,5 @@
 // The server's time: nanoseconds of CLOCK_MONOTONIC, the same in all its processes. And the time of
-// day: seconds since 1970.
+// day: milliseconds and seconds since 1970.
 #pragma once
 
 #include <cstdint>
@@ -16,11 +16,15 @@ inline uint64_t now_ns() {
   return static_cast<uint64_t>(now.tv_sec) * kNsPerS + static_cast<uint64_t>(now.tv_nsec);
 }
 
-// Not time(2), which may be a tick behind CLOCK_REALTIME.
-inline int64_t unix_now_s() {
+inline int64_t unix_now_ms() {
   timespec now{};
   ::clock_gettime(CLOCK_REALTIME, &now);
-  return now.tv_sec;
+  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
+}
+
+// Not time(2), which may be a tick behind CLOCK_REALTIME.
+inline int64_t unix_now_s() {
+  return unix_now_ms() / 1000;
 }
 
 }  // namespace ringmaster

@@ -205,10 +205,10 @@ inline constexpr Key<Crashes> kCrashesKeys[] = {
 
 inline constexpr Key<Options> kLogKeys[] = {
     {"access",
-     "The access log: a line for each request (event=request) with its client, its code, and how "
-     "long it was fetched, queued and run. \"off\" is none, \"all\" is all, N is one request of N. "
-     "What goes wrong with requests is logged in any case. A line is two system calls of the "
-     "master: under much load take N.",
+     "The access log has one line for a request (event=request): its client, its code, and the "
+     "times of its fetches, its waits for a worker, and its runs. \"off\": no request has one. "
+     "\"all\": each request has one. N: one of N requests has one. Requests that fail are summed "
+     "up in the log in any case. A line costs the master two system calls: set N under much load.",
      Type::kAccess, 1, 1'000'000},
 };
 
@@ -220,10 +220,11 @@ inline constexpr Key<Telemetry> kTelemetryKeys[] = {
      Type::kOptionalUrl},
     {"service", "The name of this server in traces (service.name).", Type::kText},
     {"one_of",
-     "Of the requests that neither failed nor were slow, one of so many is sent; 0 is none. Where "
-     "a client sends a traceparent, its sampled flag decides instead.",
+     "The traces of failed and of slow requests are always sent. Of the others, one of one_of "
+     "requests is sent; 0: none. If a request comes with a traceparent, the sampled flag of that "
+     "decides, and not one_of.",
      Type::kCount, 0, 1'000'000'000, &Telemetry::one_of},
-    {"slow_ms", "A request that took at least so long is always sent, and so is one that failed.",
+    {"slow_ms", "A request that took at least so long is slow: its trace is always sent.",
      Type::kMs, 0, kHourMs, &Telemetry::slow_ms},
 };
 

@@ -13,10 +13,10 @@
 namespace ringmaster::telemetry {
 
 enum class EventKind : uint8_t {
-  // The request was answered with an error before it became a job. took: the run time that it would
-  // have taken, as far as known; code, reason: of the error.
+  // The request was answered with an error before it became a job. took: no time that has passed,
+  // but the predicted run time of its method; 0: not known. code, reason: of the error.
   kRefused,
-  kAdmitted,     // it became a job; took: as above
+  kAdmitted,     // it became a job; took: as above, a prediction
   kFetchBegun,   // where: the upstream
   kFetchEnded,   // where: the upstream; took: since it began; code, reason: if it failed
   kQueued,       // a run step waits for a worker

@@ -6,9 +6,10 @@
 //    "requests":[{"request":12,"method":"score","client":"token web","class":3,
 //                 "events":[{"kind":"published","at_us":…,"took_us":…,"where":"worker 0",
 //                            "code":-32012,"reason":"deadline","step":1},…]},…]}
-//   class: kept requests only: an index in classes_ms; a failed request has the index behind the
-//          last one.
-//   at_us: microseconds by the master's clock, as now_ns. Members that are 0 or empty are left out.
+//   class: kept requests only: an index in classes_ms; the index behind its end: a failed one.
+//   at_us: microseconds by the master's clock, as now_ns. took_us: of "refused" and "admitted" the
+//   predicted run time, of other kinds the time that has passed: see base/telemetry/event.h.
+//   Members that are 0 or empty are left out.
 #pragma once
 
 #include <cstdint>

@@ -54,6 +54,7 @@ struct ServerState {
   bool is_overloaded = false;
   int32_t pid = 0;
   uint64_t now_ns = 0;
+  int64_t unix_ms = 0;  // the time of day
   uint64_t uptime_ns = 0;
   std::string configuration;  // the file's path
   std::string configuration_hash;
@@ -72,7 +73,7 @@ struct ServerState {
   double cpu_s = 0;                                                // of the master
   std::vector<std::pair<std::string_view, uint64_t>> trace_spans;  // by what became of them
   std::vector<WorkerView> workers;
-  std::vector<ClientView> clients;  // that have requests, or had some lately
+  std::vector<ClientView> clients;  // that have requests, or had some lately; see state_collector.h
   std::vector<UpstreamView> upstreams;
   std::vector<DeploymentView> deployments;
 };

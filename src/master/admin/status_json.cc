@@ -145,6 +145,7 @@ std::string status_json(const ServerState& state, const Recorder& recorder) {
   json.begin_object();
   json.member("version", kVersion);
   json.member("now_ns", state.now_ns);
+  json.member("unix_ms", state.unix_ms);
   json.member("uptime_s", ms(state.uptime_ns) / 1000);
   json.member("pid", state.pid);
   json.member("status", state.health.text);

@@ -129,6 +129,7 @@ void collect_process(ServerState& state) {
 ServerState collect_state(const Rollout& rollout, const Frontend& frontend) {
   ServerState state;
   state.now_ns = now_ns();
+  state.unix_ms = unix_now_ms();
   state.in_flight = rollout.in_flight();
   for (const auto& deployment : rollout.deployments()) {
     const std::string_view what = deployment.get() == rollout.serving() ? "serving"

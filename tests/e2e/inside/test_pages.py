@@ -143,6 +143,13 @@ def test_slow_readers_share_a_text(server, tmp_path):
     assert grown < 60 * text_bytes / 3, (grown, text_bytes)
 
 
+def test_the_document_lists_the_members_of_the_status(root, server):
+    address = status_of(server(listen=ON))
+    table = (root / "docs/inside.md").read_text().split("### The members of /status.json")[1]
+    names = re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+    assert set(page(address, "/status.json")) == set(re.findall(r"\w+", " ".join(names)))
+
+
 def test_hostile_names_are_text(server):
     running = server(listen=ON)
     address = status_of(running)

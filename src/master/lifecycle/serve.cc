@@ -1,6 +1,5 @@
 #include "master/lifecycle/serve.h"
 
-#include <algorithm>
 #include <bsd/unistd.h>
 #include <csignal>
 #include <fmt/format.h>
@@ -20,11 +19,13 @@
 #include "master/frontend/frontend.h"
 #include "master/lifecycle/development.h"
 #include "master/lifecycle/fd_limit.h"
+#include "master/lifecycle/loop.h"
 #include "master/lifecycle/options_loader.h"
 #include "master/lifecycle/pages.h"
 #include "master/lifecycle/request_log.h"
 #include "master/lifecycle/signals.h"
 #include "master/lifecycle/state_collector.h"
+#include "master/lifecycle/status_line.h"
 #include "master/lifecycle/watchdog.h"
 #include "master/system/systemd.h"
 #include "master/tracing/trace_exporter.h"
@@ -42,31 +43,6 @@ constexpr uint64_t kLastMessagesNs = 500 * kNsPerMs;
 // How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
 // answers, and for the processes to end.
 constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
-
-struct CloseLoop {
-  void operator()(uv_loop_t* loop) const {
-    uv_run(loop, UV_RUN_DEFAULT);  // runs the close callbacks
-    RM_ASSERT(uv_loop_close(loop) == 0);
-    delete loop;
-  }
-};
-using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
-
-// libuv starts its threads with the first work, and aborts if it cannot. A handler could start all
-// threads that the user may have, so this work is queued before there are workers.
-void start_thread_pool(uv_loop_t* loop) {
-  static uv_work_t nothing;
-  RM_ASSERT(uv_queue_work(
-                loop, &nothing, [](uv_work_t*) {}, nullptr) == 0);
-}
-
-Result<Loop> make_loop() {
-  auto loop = std::make_unique<uv_loop_t>();
-  const int error = uv_loop_init(loop.get());
-  if (error != 0) return fail_errno("set up the event loop", -error);
-  start_thread_pool(loop.get());
-  return Loop(loop.release());
-}
 
 class Server {
  public:
@@ -340,31 +316,8 @@ void Server::end(ExitCode exit_code) {
   rollout_->stop_all();
 }
 
-// The line that `systemctl status` shows.
 std::string Server::status(const Deployment* serving) const {
-  if (is_stopping_) return fmt::format("stopping: {} requests to finish", rollout_->in_flight());
-  if (serving == nullptr) {
-    return rollout_->loading_pid() != 0 ? "starting: loading handlers" : "starting";
-  }
-  const Supervisor& supervisor = serving->supervisor();
-  const char* state = supervisor.is_crash_looping()                           ? "crash-looping"
-                      : supervisor.workers_up() < supervisor.workers_wanted() ? "degraded"
-                      : supervisor.is_stalled()                               ? "stalled"
-                                                                              : "serving";
-  std::string text = fmt::format("{}: {} of {} workers are up", state, supervisor.workers_up(),
-                                 supervisor.workers_wanted());
-  if (supervisor.is_stalled()) text += "; there are jobs, and no worker is at work";
-  if (!supervisor.load_failure().empty()) {
-    text += "; the handlers could not be loaded again: " + supervisor.load_failure();
-  }
-  if (!supervisor.sandbox_lacks().empty()) {
-    text += "; the sandbox lacks " + supervisor.sandbox_lacks();
-  }
-  if (!reloads_.failure().empty()) text += "; the last reload failed: " + reloads_.failure();
-  // A handler's message may have many lines, and the service manager takes each for an assignment.
-  std::replace_if(
-      text.begin(), text.end(), [](unsigned char c) { return c < ' '; }, ' ');
-  return text;
+  return status_line(*rollout_, serving, reloads_, is_stopping_);
 }
 
 Health Server::health() const {

@@ -56,7 +56,7 @@ std::string find_method(const master::Options& options, size_t handler) {
   return options.handlers[handler].name;
 }
 
-// Fails for an input that no method brings the handler. A handler that no method runs may have any.
+// Fails for an input that no method gives the handler. If no method runs the handler, any will do.
 Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inputs,
                     const master::Options& options, size_t handler) {
   std::vector<std::string_view> known;
@@ -66,7 +66,7 @@ Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inpu
       if (!runs(*step, handler)) continue;
       is_run = true;
       for (auto before = method.steps.begin(); before != step; ++before)
-        known.push_back(name_of(options, *before));
+        known.push_back(name_of(*before));
     }
   }
   for (const auto& [name, output] : inputs) {

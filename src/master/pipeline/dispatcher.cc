@@ -347,14 +347,13 @@ void Dispatcher::cut_off_all(const rpc::Error& error) {
 void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
   if (job.state == JobState::kFetching) {
     if (is_deadline) record_deadline(job, telemetry::Stage::kFetch);
-    fetch_stage_.cancel(job);
-    return on_step_failed(job, error);
+    return on_step_failed(job, job.step, error);
   }
   const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {
     case RunStage::Expired::kDropped:
       if (is_deadline) record_deadline(job, telemetry::Stage::kQueue);
-      return on_step_failed(job, error);
+      return on_step_failed(job, job.step, error);
     case RunStage::Expired::kAbandoned:
       if (is_deadline) record_deadline(job, telemetry::Stage::kRun);
       answer_error(job, error, now_ns());

@@ -106,7 +106,6 @@ class Dispatcher : private StageEvents {
   void leave_running(Job& job);
   void record_deadline(Job& job, telemetry::Stage stage);
   void begin_step(Job& job, uint64_t now_ns);
-  bool is_last_step(const Job& job) const;
   // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
   // even before the method's deadline.
   void cut_off(Job& job, rpc::Error error, bool is_deadline);

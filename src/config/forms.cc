@@ -70,8 +70,6 @@ Form form_of_reference(Type type) {
       return {"GET, POST, PUT, PATCH or DELETE", R"("enum":["GET","POST","PUT","PATCH","DELETE"])"};
     case Type::kParallel:
       return {"fetch steps", list_of(R"("$ref":"#/definitions/step")", R"(,"minItems":1)")};
-    case Type::kSecretPlace:
-      return {"a path or a name", some_text};
     case Type::kBody:
       return {"a table or an array", R"("$ref":"#/definitions/body")"};
     default:

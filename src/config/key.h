@@ -40,7 +40,6 @@ enum class Type {
   kFields,
   kHttpMethod,
   kParallel,
-  kSecretPlace,
   kFlag,
 };
 

@@ -271,11 +271,13 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
 // [secrets.NAME]
 inline constexpr Key<SecretSource> kSecretsKeys[] = {
     {"file",
-     "A file that holds the secret, in one line. A start and a reload read it. Nothing logs or "
-     "shows it.",
-     Type::kSecretPlace},
-    {"env", "Instead of `file`: the environment variable that holds the secret.",
-     Type::kSecretPlace},
+     "A file that holds the secret, in one line, and that not everybody can read. A start and a "
+     "reload read it. Nothing logs or shows it.",
+     Type::kFile},
+    {"env",
+     "Instead of `file`: the environment variable that holds the secret. Handlers do not inherit "
+     "it. A new value needs a restart.",
+     Type::kName},
 };
 
 // [handlers.NAME]. Every other key is handed to the handler.

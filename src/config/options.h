@@ -49,7 +49,8 @@ struct Method {
   std::vector<Step> steps;   // 1 to kMaxSteps
   uint64_t concurrency = 0;  // 0: no limit
   uint64_t reserved_workers = 0;
-  uint64_t slow_ms = 0;  // a job that takes longer is slow; 0: none is
+  uint64_t slow_ms = 0;       // a job that takes longer is slow; 0: none is
+  bool names_client = false;  // a template has ${client.name}
 };
 
 struct Token {

@@ -14,8 +14,10 @@ constexpr uint64_t kFirstBodyBytes = 16 << 10;
 
 uint64_t payload_bytes_max(const Options& options, const Method& method) {
   const auto block_bytes = ipc::PayloadStore::block_bytes;
-  // The request's block holds a part of the message, and the traceparent of an HTTP header.
-  uint64_t kept = block_bytes(options.limits.request_bytes + kTraceparentBytes);
+  // The request's block holds a part of the message, the traceparent of an HTTP header, and the
+  // client's name.
+  uint64_t kept = block_bytes(options.limits.request_bytes + kTraceparentBytes +
+                              (method.names_client ? kClientNameBytesMax : 0));
   uint64_t most = kept;
   for (size_t i = 0; i < method.steps.size(); ++i) {
     if (const auto* fetch = std::get_if<FetchStep>(&method.steps[i])) {

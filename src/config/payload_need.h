@@ -9,6 +9,9 @@
 
 namespace ringmaster::master {
 
+// A longer name of a client counts as missing in templates.
+inline constexpr uint64_t kClientNameBytesMax = 1024;
+
 // The most payload memory that one request of the method has at one time, in bytes of whole blocks:
 // the longest params, and the output of each step but the last run step. While a body of unknown
 // length moves to a larger room, its former room counts, too.

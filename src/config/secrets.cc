@@ -2,32 +2,50 @@
 #include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
+#include <map>
 
+#include "base/json/scan.h"
 #include "base/regular_file.h"
 #include "config/sections.h"
+#include "config/tokens.h"
 
 namespace ringmaster::config {
 namespace {
 
 constexpr size_t kSecretBytesMax = 64 << 10;
 
-tl::expected<std::string, std::string> text_of(const SecretSource& source) {
-  if (!source.file.empty()) {
-    auto text = read_regular_file(source.file, kSecretBytesMax);
-    if (!text) return tl::unexpected(source.file + ": " + text.error());
-    return *text;
+// Removes the variable from the environment, which handlers inherit. A reload gets the same text.
+std::optional<std::string> take_variable(const std::string& name) {
+  static std::map<std::string, std::string> taken;
+  if (const char* const text = std::getenv(name.c_str())) {
+    taken[name] = text;
+    ::unsetenv(name.c_str());
   }
-  const char* const text = std::getenv(source.env.c_str());
-  if (text == nullptr) return tl::unexpected("there is no environment variable " + source.env);
-  return text;
+  const auto found = taken.find(name);
+  return found == taken.end() ? std::nullopt : std::optional(found->second);
+}
+
+tl::expected<std::string, std::string> text_of(const SecretSource& source) {
+  if (source.file.empty()) {
+    auto text = take_variable(source.env);
+    if (!text) return tl::unexpected("there is no environment variable " + source.env);
+    return std::move(*text);
+  }
+  auto text = read_regular_file(source.file, kSecretBytesMax);
+  if (!text) return tl::unexpected(source.file + ": " + text.error());
+  while (text->ends_with('\n') || text->ends_with('\r'))
+    text->pop_back();
+  return std::move(*text);
 }
 
 // A secret must be one line: it may stand in a header. A message never shows it.
 std::optional<std::string> find_fault(std::string_view secret) {
   if (secret.empty()) return "expected a secret, found nothing";
   const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
-  if (std::ranges::none_of(secret, is_control)) return {};
-  return "expected one line, without control characters";
+  if (std::ranges::any_of(secret, is_control))
+    return "expected one line, without control characters";
+  if (json::unquote(json::quote(secret)) != secret) return "expected UTF-8";
+  return {};
 }
 
 void read_secret(Problems& problems, const std::string& name, const Entry& table,
@@ -38,24 +56,21 @@ void read_secret(Problems& problems, const std::string& name, const Entry& table
     if (!text) return;
     (key == "file" ? source.file : source.env) = *text;
   });
-  if (source.file.empty() == source.env.empty()) {
-    return problems.add(table, fmt::format("expected either file or env, found {}",
-                                           source.file.empty() ? "neither" : "both"));
+  const bool is_file = !source.file.empty();
+  std::optional<std::string> fault;
+  if (is_file != source.env.empty()) {
+    fault = fmt::format("expected either file or env, found {}", is_file ? "both" : "neither");
+  } else if (const auto path = paths.find(source.file); is_file && !path) {
+    fault = path.error();
+  } else {
+    if (is_file) source.file = *path;
+    auto text = text_of(source);
+    fault = text ? find_fault(*text) : std::optional(text.error());
+    if (text) source.text = std::move(*text);
+    if (!fault && is_file) fault = find_fault_in_mode(source.file);
   }
-  if (!source.file.empty()) {
-    const auto path = paths.find(source.file);
-    if (!path) return problems.add(table, path.error());
-    source.file = *path;
-  }
-  auto text = text_of(source);
-  if (text) {
-    while (text->ends_with('\n') || text->ends_with('\r'))
-      text->pop_back();
-  }
-  const std::optional<std::string> fault = text ? find_fault(*text) : std::optional(text.error());
   if (fault) problems.add(table, *fault);
-  if (text) source.text = std::move(*text);
-  options.secrets.emplace(name, std::move(source));
+  options.secrets.emplace(name, std::move(source));  // also a wrong one: its name is known
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 #include <map>
+#include <span>
 
 #include "config/body_text.h"
 #include "config/sections.h"
@@ -125,6 +126,12 @@ void StepsReader::read_parallel(const Entry& entry) {
       continue;
     }
     read_fetch(*entries, seen);
+    const auto rest = std::span(names_).subspan(seen.size());
+    if (!rest.empty() && std::ranges::count(rest, rest.back()) > 1) {
+      problems_.add(entry.item(i), fmt::format("another step of these is called {}, too: name one "
+                                               "with as",
+                                               rest.back()));
+    }
   }
   for (size_t i = first + 1; i < steps_.size(); ++i)
     std::get<master::FetchStep>(steps_[i]).is_with_previous = true;
@@ -158,9 +165,27 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
 
 std::string StepsReader::read_name(const Entries& entries, const std::string& otherwise) {
   const auto as = entries.find("as");
-  if (as == entries.end()) return otherwise;
+  if (as == entries.end()) {
+    if (upstream::is_source(otherwise)) {
+      problems_.add(entries.begin()->second,
+                    fmt::format("expected a name of its own (as): ${{{}}} in templates means "
+                                "something else",
+                                otherwise));
+    }
+    return otherwise;
+  }
   const auto name = problems_.read_text(as->second, "a name");
-  if (name && upstream::is_source(*name)) {
+  const auto is_other = [](char c) {
+    return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+             c == '_' || c == '-');
+  };
+  if (name && std::ranges::any_of(*name, is_other)) {
+    problems_.add(as->second, "expected a name of letters, digits, \"_\" and \"-\"");
+    return otherwise;
+  }
+  if (name && std::ranges::find(names_, *name) != names_.end()) {
+    problems_.add(as->second, "expected another name: an earlier step has this one");
+  } else if (name && upstream::is_source(*name)) {
     problems_.add(as->second, fmt::format("expected another name: ${{{}}} in templates means "
                                           "something else",
                                           *name));
@@ -204,9 +229,12 @@ void StepsReader::read_request(const Entries& entries, const Scope& scope,
 // Those of the upstream, and what else every fetch says.
 void StepsReader::add_common_headers(const Scope& scope, master::FetchStep& step) {
   if (step.upstream < options_.upstreams.size()) {
-    for (const auto& [name, value] : options_.upstreams[step.upstream].headers)
-      std::ignore = step.request.add_header(name, value, scope);  // checked with the upstream
+    for (const auto& [name, value] : options_.upstreams[step.upstream].headers) {
+      if (!step.request.has_header(name))
+        std::ignore = step.request.add_header(name, value, scope);  // checked with the upstream
+    }
   }
+  // Where the configuration has none of these.
   std::ignore = step.request.add_header("Accept", "application/json", scope);
   if (step.request.has_body())
     std::ignore = step.request.add_header("Content-Type", "application/json", scope);
@@ -254,8 +282,10 @@ void StepsReader::read_query(const Entry& entry, const Scope& scope, RequestTemp
 }
 
 void StepsReader::read_headers(const Entry& entry, const Scope& scope, RequestTemplate& request) {
-  for (const auto& [name, value] : read_fields(problems_, entry))
-    add_fault(entry, request.add_header(name, value, scope));
+  for (const auto& [name, value] : read_fields(problems_, entry)) {
+    if (const auto fault = request.add_header(name, value, scope))
+      problems_.add(entry, fmt::format("{}: {}", name, *fault));
+  }
 }
 
 }  // namespace
@@ -278,7 +308,21 @@ void read_steps(Problems& problems, const Entry& entry, const Options& options, 
   const size_t problems_before = problems.count();
   for (size_t i = 0; i < entry.value->items.size(); ++i)
     reader.read(entry.item(i));
+  for (const master::Step& step : method.steps) {
+    const auto* fetch = std::get_if<master::FetchStep>(&step);
+    const auto is_client = [](const upstream::Reference& reference) {
+      return reference.source == upstream::Reference::Source::kClient;
+    };
+    if (fetch != nullptr && std::ranges::any_of(fetch->request.references(), is_client))
+      method.names_client = true;
+  }
   const size_t count = method.steps.size();
+  const auto* last = count > 0 ? std::get_if<master::FetchStep>(&method.steps.back()) : nullptr;
+  if (last != nullptr && last->is_with_previous) {
+    problems.add(entry,
+                 "expected a last step with one output, the method's result, found fetches "
+                 "that begin together");
+  }
   const bool is_known = problems.count() == problems_before || count > master::kMaxSteps;
   if (is_known && (count == 0 || count > master::kMaxSteps)) {
     problems.add(entry, fmt::format("expected 1 to {} steps, found {}", master::kMaxSteps, count));

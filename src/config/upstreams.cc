@@ -3,18 +3,27 @@
 
 #include "config/addresses.h"
 #include "config/sections.h"
+#include "config/tokens.h"
 
 namespace ringmaster::config {
 namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
 
-void read_url(Problems& problems, const Entry& entry, std::string& url) {
+void read_url(Problems& problems, const Entry& entry, const Paths& paths, std::string& url) {
   const auto text = problems.read_text(entry, "a URL");
   if (!text) return;
   url = *text;
-  const bool is_unix = text->starts_with(kUnixPrefix);
-  const auto fault = is_unix ? find_fault_in_address(*text) : find_fault_in_url(*text);
+  std::optional<std::string> fault;
+  if (text->starts_with(kUnixPrefix)) {
+    const std::string path = text->substr(kUnixPrefix.size());
+    if (!path.empty()) url = std::string(kUnixPrefix) + paths.beside_config(path);
+    fault = find_fault_in_address(url);
+  } else if (text->find("://") == std::string::npos) {
+    fault = "expected http://..., https://... or unix:PATH, found " + quote_string(*text);
+  } else {
+    fault = find_fault_in_url(*text);
+  }
   if (fault) problems.add(entry, *fault);
 }
 
@@ -32,12 +41,16 @@ void read_headers(Problems& problems, const Entry& entry, const Options& options
   }
 }
 
-void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, std::string& file) {
+void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, bool is_secret,
+                   std::string& file) {
   if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
   const auto path = problems.read_text(entry, "a path, or \"\"");
   if (!path) return;
   auto found = paths.find(*path);
   if (!found) return problems.add(entry, found.error());
+  if (is_secret) {
+    if (const auto fault = find_fault_in_mode(*found)) problems.add(entry, *fault);
+  }
   file = std::move(*found);
 }
 
@@ -50,12 +63,12 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
     upstream.name = name;
     read_table(problems, table, kUpstreamsKeys, upstream,
                [&](std::string_view key, const Entry& entry) {
-                 if (key == "url") return read_url(problems, entry, upstream.url);
+                 if (key == "url") return read_url(problems, entry, paths, upstream.url);
                  if (key == "headers") return read_headers(problems, entry, options, upstream);
                  std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
                                      : key == "tls_certificate_file" ? upstream.tls_certificate_file
                                                                      : upstream.tls_key_file;
-                 read_tls_file(problems, entry, paths, file);
+                 read_tls_file(problems, entry, paths, key == "tls_key_file", file);
                });
     if (find(*table.value, "url") == nullptr) {
       problems.add(table,

@@ -58,7 +58,8 @@ void set_security(CURL* easy, const UpstreamOptions& options) {
 // The body stays in the request.
 void set_method(CURL* easy, const HttpClient::Request& request) {
   const bool is_get = request.method == "GET", is_post = request.method == "POST";
-  if (request.body.empty() && !is_post) {
+  // GET and DELETE without a body say nothing of one; the others say that it is empty.
+  if (request.body.empty() && (is_get || request.method == "DELETE")) {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
   } else {
     const auto size = static_cast<curl_off_t>(request.body.size());
@@ -163,6 +164,9 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
     return {"timeout", fmt::format("upstream {}: no whole answer within {} ms", name,
                                    fetch.request.timeout_ms)};
   }
+  if (code == CURLE_COULDNT_CONNECT && options.url.starts_with(kUnixPrefix)) {
+    return {"connect", fmt::format("upstream {}: no server listens at {}", name, options.url)};
+  }
   const char* detail = fetch.error[0] != '\0' ? fetch.error : curl_easy_strerror(code);
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
@@ -177,18 +181,21 @@ void HttpClient::Curl::set_url(Fetch& fetch) const {
 
 // The list points into the request and into own_headers.
 void HttpClient::Curl::set_headers(Fetch& fetch) const {
-  static std::string no_continue = "Expect:";  // 100-continue would cost a round trip
+  // 100-continue would cost a round trip; without a type libcurl would send that of a form.
+  static std::string no_continue = "Expect:", no_type = "Content-Type:";
   const Request& request = fetch.request;
   auto& [id, timeout, trace] = fetch.own_headers;
   id.clear();
   timeout.clear();
   fmt::format_to(std::back_inserter(id), "X-Request-Id: {}", request.number);
-  fmt::format_to(std::back_inserter(timeout), "X-Request-Timeout-Ms: {}", request.timeout_ms);
+  fmt::format_to(std::back_inserter(timeout), "X-Request-Timeout-Ms: {}",
+                 std::min(request.timeout_ms, request.left_ms));
   fetch.header_list.clear();
   const auto add = [&](const std::string& line) {
     fetch.header_list.push_back({const_cast<char*>(line.c_str()), nullptr});
   };
   add(no_continue);
+  if (request.body.empty()) add(no_type);
   add(id);
   add(timeout);
   if (!request.traceparent.empty()) {

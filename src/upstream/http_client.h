@@ -37,8 +37,9 @@ class HttpClient {
     std::vector<std::string> headers;               // "NAME: VALUE"
     std::span<const std::string> constant_headers;  // likewise, in the configuration
     uint64_t number = 0;                            // sent as X-Request-Id
-    uint64_t timeout_ms = 0;                        // sent as X-Request-Timeout-Ms
-    std::string traceparent;                        // sent as that header; empty: none
+    uint64_t timeout_ms = 0;                        // of this fetch
+    uint64_t left_ms = 0;     // until the job's deadline; the less of both is X-Request-Timeout-Ms
+    std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
     const void* client = nullptr;

@@ -32,6 +32,9 @@ constexpr std::string_view kReserved[] = {"connection",
                                           "x-request-id",
                                           "x-request-timeout-ms"};
 
+constexpr size_t kHeadBytesMax = 64 << 10;
+constexpr size_t kBodyBytesMax = 64 << 20;
+
 bool leads_elsewhere(std::string_view path) {
   while (!path.empty()) {
     const size_t slash = std::min(path.find('/'), path.size());
@@ -42,9 +45,25 @@ bool leads_elsewhere(std::string_view path) {
   return false;
 }
 
+// Each "%" has its two hex digits, and none of them stands for a dot, a slash or a backslash.
+bool has_whole_escapes(std::string_view path) {
+  for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
+    const auto byte = to_number<unsigned>(path.substr(at + 1, 2), 16);
+    if (path.size() < at + 3 || !byte || *byte == '.' || *byte == '/' || *byte == '\\')
+      return false;
+  }
+  return true;
+}
+
 bool is_of_a_url(std::string_view path) {
   return std::ranges::none_of(
       path, [](char c) { return c <= ' ' || c == 0x7f || c == '?' || c == '#' || c == '\\'; });
+}
+
+// libcurl leaves out a header "NAME: ", and sends "NAME;" as one with an empty value.
+void keep_empty(std::string& line, size_t name_bytes) {
+  if (line.find_first_not_of(" \t", name_bytes + 1) == std::string::npos)
+    line.replace(name_bytes, std::string::npos, ";");
 }
 
 }  // namespace
@@ -75,6 +94,9 @@ std::optional<std::string> RequestTemplate::set_path(std::string_view path, cons
   if (compiled->render(literal, references_, values) || !is_of_a_url(literal)) {
     return "expected a path: without blanks, \"?\", \"#\" and \"\\\" (a query has its own key)";
   }
+  if (!has_whole_escapes(literal)) {
+    return "expected a path with whole escapes such as %20, and none for \".\", \"/\" and \"\\\"";
+  }
   if (leads_elsewhere(literal)) return "expected a path without \".\" and \"..\"";
   path_ = std::move(*compiled);
   return {};
@@ -93,7 +115,7 @@ std::optional<std::string> RequestTemplate::add_header(std::string_view name,
   if (!is_token(name)) return "expected a header's name: letters, digits and hyphens";
   const auto is_same = [&](std::string_view other) { return iequals(name, other); };
   if (std::ranges::any_of(kReserved, is_same)) return "the server sets this header itself";
-  if (std::ranges::any_of(headers_, is_same, &Field::first)) return {};
+  if (has_header(name)) return "found twice";
   auto compiled = compile(value, Place::kHeader, scope);
   if (!compiled) return compiled.error();
   const auto is_control = [](char c) { return (c >= 0 && c < ' ') || c == 0x7f; };
@@ -103,10 +125,16 @@ std::optional<std::string> RequestTemplate::add_header(std::string_view name,
   if (compiled->is_constant()) {
     std::string line = fmt::format("{}: ", name);
     if (compiled->render(line, {}, {})) return "expected a header's value";
+    keep_empty(line, name.size());
     constant_headers_.push_back(std::move(line));
   }
   headers_.emplace_back(name, std::move(*compiled));
   return {};
+}
+
+bool RequestTemplate::has_header(std::string_view name) const {
+  return std::ranges::any_of(
+      headers_, [&](std::string_view other) { return iequals(name, other); }, &Field::first);
 }
 
 std::string_view RequestTemplate::method() const {
@@ -132,10 +160,25 @@ tl::expected<RequestTemplate::Rendered, Template::Fault> RequestTemplate::render
   }
   for (const auto& [name, value] : headers_) {
     if (value.is_constant()) continue;
-    append(value, made.headers.emplace_back(name + ": "));
+    std::string& line = made.headers.emplace_back(name + ": ");
+    append(value, line);
+    keep_empty(line, name.size());
   }
   if (!fault && leads_elsewhere(made.target.substr(0, made.target.find('?')))) {
     fault = Template::Fault{0, false, "a path, found one with \".\" or \"..\""};
+  }
+  size_t head_bytes = made.target.size();
+  for (const std::string& line : made.headers)
+    head_bytes += line.size();
+  if (!fault && head_bytes > kHeadBytesMax) {
+    fault = Template::Fault{0, false,
+                            fmt::format("at most {} bytes of path, query and headers, found {}",
+                                        kHeadBytesMax, head_bytes)};
+  }
+  if (!fault && made.body.size() > kBodyBytesMax) {
+    fault = Template::Fault{
+        0, false,
+        fmt::format("a body of at most {} bytes, found {}", kBodyBytesMax, made.body.size())};
   }
   if (fault) return tl::unexpected(std::move(*fault));
   return made;

@@ -24,8 +24,7 @@ class RequestTemplate {
     std::vector<std::string> headers;  // "NAME: VALUE"
   };
 
-  // Each adds a part; an error: the fault in it, for a person. `json` is valid JSON. A header that
-  // is there already, in any case of its letters, stays.
+  // Each adds a part; an error: the fault in it, for a person. `json` is valid JSON.
   [[nodiscard]] std::optional<std::string> set_body(std::string_view json, const Scope& scope);
   [[nodiscard]] std::optional<std::string> set_path(std::string_view path, const Scope& scope);
   [[nodiscard]] std::optional<std::string> add_query(std::string_view key, std::string_view value,
@@ -35,6 +34,8 @@ class RequestTemplate {
   // The HTTP method; empty: POST with a body, else GET.
   void set_method(std::string_view method) { method_ = method; }
 
+  // Header names are compared without regard to case.
+  bool has_header(std::string_view name) const;
   bool has_body() const { return body_.has_value(); }
   bool has_target() const { return path_.has_value() || !query_.empty(); }
   std::string_view method() const;

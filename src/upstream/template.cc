@@ -13,6 +13,9 @@ namespace {
 using Source = Reference::Source;
 using Form = Template::Part::Form;
 
+// Of a value in a path, a query or a header. Servers refuse longer heads of requests.
+constexpr size_t kTextBytesMax = 16 << 10;
+
 constexpr std::string_view kSources[] = {"params", "secret", "request", "client"};
 constexpr std::string_view kRequestMembers[] = {"id", "traceparent"};
 constexpr std::string_view kClientMembers[] = {"name"};
@@ -48,7 +51,7 @@ std::optional<size_t> find_step(std::string_view name, std::span<const std::stri
 
 // A default is JSON where it can be read as such, else text.
 std::string json_of(std::string_view fallback) {
-  return json::find_fault(fallback) ? json::quote(fallback) : std::string(fallback);
+  return json::find_fault(fallback) ? json::quote(fallback) : std::string(json::trimmed(fallback));
 }
 
 tl::expected<Reference, std::string> find_secret(Reference made, const Scope& scope,
@@ -101,18 +104,32 @@ tl::expected<Reference, std::string> parse_reference(std::string_view inside, co
   }
   if (source == "request") {
     if (member_of(Source::kRequest, kRequestMembers)) return made;
-    return unknown("member of request", made.path, {"id", "traceparent"});
+    return tl::unexpected<std::string>("expected ${request.id} or ${request.traceparent}");
   }
   if (source == "client") {
     if (member_of(Source::kClient, kClientMembers)) return made;
-    return unknown("member of client", made.path, {"name"});
+    return tl::unexpected<std::string>("expected ${client.name}");
+  }
+  if (source == "params") {
+    return tl::unexpected<std::string>(
+        "params and steps differ by method: expected secret, request or client");
   }
   std::vector<std::string_view> known = {"secret", "request", "client"};
   if (scope.has_params) {
     known.push_back("params");
     known.insert(known.end(), scope.steps.begin(), scope.steps.end());
   }
-  return unknown(scope.has_params ? "source or earlier step" : "source", source, known);
+  if (!scope.has_params) return unknown("source", source, known);
+  if (nearest(source, known).empty()) {
+    return tl::unexpected(fmt::format(
+        "unknown source or earlier step \"{}\"; a parameter is ${{params.NAME}}", source));
+  }
+  return unknown("source or earlier step", source, known);
+}
+
+size_t name_bytes(std::string_view text) {
+  const auto is_other = [](char c) { return !is_unreserved(c) || c == '-' || c == '~'; };
+  return static_cast<size_t>(std::ranges::find_if(text, is_other) - text.begin());
 }
 
 // Splits a text at its references. see_text(text) gets what is between them, with "$$" as a dollar;
@@ -132,10 +149,12 @@ std::optional<std::string> split(std::string_view text, const Scope& scope, Temp
     }
     const size_t end = text.find('}');
     if (!text.starts_with('{') || end == std::string_view::npos) {
-      const bool is_former = text.starts_with("params.");  // as templates were written before
-      return fmt::format(
-          "expected ${{NAME}}, or $$ for a dollar, found \"${}\"{}", text.substr(0, 40),
-          is_former ? fmt::format("; did you mean ${{{}}}?", text.substr(0, 40)) : "");
+      // As templates were written before.
+      const std::string_view former =
+          text.starts_with("params.") ? text.substr(0, name_bytes(text)) : "";
+      return fmt::format("expected ${{NAME}}, or $$ for a dollar, found \"${}\"{}",
+                         text.substr(0, 40),
+                         former.empty() ? "" : fmt::format("; did you mean ${{{}}}?", former));
     }
     auto reference = parse_reference(text.substr(1, end - 1), scope, place);
     if (!reference) return reference.error();
@@ -166,6 +185,9 @@ std::optional<std::string> append_value(std::string& out, Form form, std::string
   if (form == Form::kJson) {
     out += json;
     return {};
+  }
+  if (form != Form::kJsonText && json.size() > kTextBytesMax) {
+    return fmt::format("at most {} bytes, found {}", kTextBytesMax, json.size());
   }
   const auto text = text_of_value(json);
   if (!text) return fmt::format("a string, a number or a boolean, found {}", text.error());
@@ -236,12 +258,15 @@ bool is_source(std::string_view name) {
 }
 
 std::string percent_encoded(std::string_view text) {
+  constexpr std::string_view kHex = "0123456789ABCDEF";
   std::string out;
+  out.reserve(3 * text.size());
   for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
     if (is_unreserved(c))
       out += c;
     else
-      out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+      out += {'%', kHex[byte >> 4], kHex[byte & 15]};
   }
   return out;
 }

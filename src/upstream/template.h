@@ -4,9 +4,9 @@
 // `$$` for a dollar. SOURCE is params, the name of an earlier step, secret, request or client. PATH
 // has names of members and indices of elements, with dots between them.
 //
-// A template is compiled once, from the configuration, for one place of a request. What a value can
-// be there is decided when the template is compiled and when the value is rendered, so no value can
-// end the place that it stands in.
+// A template is compiled once, from the configuration, for one place of a request. The place
+// determines which values are valid and how each is escaped. So no value can add a part to a path,
+// a field to a query, or a header.
 // Threads: all functions of a compiled template from any, also concurrently.
 #pragma once
 
@@ -37,7 +37,8 @@ struct Reference {
 struct Scope {
   std::span<const std::string> steps;  // names of the earlier steps; of equal ones the last counts
   const std::map<std::string, std::string>* secrets;  // their texts by name
-  bool has_params = true;                             // and steps; an upstream's headers have none
+  // False for an upstream's headers: they can name neither params nor steps.
+  bool has_params = true;
 };
 
 class Template {
@@ -71,7 +72,7 @@ class Template {
   // The text that was compiled; of a body, without blanks.
   const std::string& source() const { return source_; }
 
-  // Appends the text with these values, by the index of their reference: JSON texts; empty:
+  // Appends the text with its values. values[i]: the value of references[i], as JSON; empty: it is
   // missing.
   std::optional<Fault> render(std::string& out, std::span<const Reference> references,
                               std::span<const std::string_view> values) const;

@@ -44,14 +44,13 @@ class Search {
   }
 
   void enter(Kind kind, size_t depth) {
-    if (depth == 0) is_array_[0] = kind == Kind::kArray;
+    if (depth == 0) return enter_container(kind);
     if (depth != entered_ + 1) return;
     see_element();
     if (!is_next_ || is_last_part()) return;
     rest_begin_ = part_end() + 1;
-    is_array_[++entered_] = kind == Kind::kArray;
-    is_next_ = false;
-    index_ = 0;
+    ++entered_;
+    enter_container(kind);
   }
 
   void value(const Value& value) {
@@ -70,8 +69,15 @@ class Search {
  private:
   static constexpr size_t kPast = SIZE_MAX / 2;  // the array's element was found
 
+  void enter_container(Kind kind) {
+    is_array_[entered_] = kind == Kind::kArray;
+    is_next_ = false;
+    index_ = 0;
+    const bool has_zero = part().starts_with('0') && part().size() > 1;
+    wanted_ = has_zero ? std::nullopt : to_number<size_t>(part());
+  }
   void see_element() {
-    if (is_array_[entered_]) is_next_ = to_number<size_t>(part()) == index_;
+    if (is_array_[entered_]) is_next_ = wanted_ == index_;
   }
   size_t part_end() const { return std::min(path_.find('.', rest_begin_), path_.size()); }
   std::string_view part() const { return path_.substr(rest_begin_, part_end() - rest_begin_); }
@@ -82,7 +88,8 @@ class Search {
   size_t rest_begin_;  // begin of the path's part that is searched in the current container
   size_t entered_;     // the number of containers that the parts before it entered
   size_t index_;       // in an array: of its next element
-  bool is_next_;       // the next value is that part's
+  std::optional<size_t> wanted_;         // in an array: of the path's element
+  bool is_next_;                         // the next value is that part's
   std::bitset<kMaxDepth + 2> is_array_;  // the containers that were entered; 0: the root
 };
 
@@ -160,11 +167,24 @@ std::string_view find_member(std::string_view text, std::string_view path) {
   return found;
 }
 
+std::string_view trimmed(std::string_view json) {
+  constexpr std::string_view kBlanks = " \t\r\n";
+  const size_t begin = std::min(json.find_first_not_of(kBlanks), json.size());
+  return json.substr(begin, json.find_last_not_of(kBlanks) + 1 - begin);
+}
+
 std::optional<std::string> unquote(std::string_view json) {
   rapidjson::Document document;
   document.Parse(json.data(), json.size());
   if (document.HasParseError() || !document.IsString()) return std::nullopt;
-  return std::string(document.GetString(), document.GetStringLength());
+  const std::string_view text(document.GetString(), document.GetStringLength());
+  // RapidJSON accepts a low surrogate without a high one before it.
+  for (std::string_view rest = text; !rest.empty();) {
+    const size_t size = rest.front() >= 0 ? 1 : character_size(rest);
+    if (size == 0) return std::nullopt;
+    rest.remove_prefix(size);
+  }
+  return std::string(text);
 }
 
 std::string quote(std::string_view text) {

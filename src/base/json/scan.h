@@ -71,6 +71,9 @@ void find_members(std::string_view text, std::span<const std::string> paths,
 // `text` as a JSON string, quotes included. Invalid UTF-8 becomes U+FFFD.
 std::string quote(std::string_view text);
 
+// `json` without the blanks around it.
+std::string_view trimmed(std::string_view json);
+
 // The text of a JSON string. Empty: `json` is none, or it has a lone surrogate.
 std::optional<std::string> unquote(std::string_view json);
 

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/json/scan.h"
+#include "config/payload_need.h"
 #include "master/frontend/session.h"
 
 namespace ringmaster::master {
@@ -118,9 +119,13 @@ void Session::admit(const Method& method, const rpc::Request& request,
   if (verdict_.timeout_ms) timeout_ms = std::min(*verdict_.timeout_ms, timeout_ms.value_or(~0ull));
   const std::string_view traceparent =
       request.traceparent.empty() ? verdict_.traceparent : request.traceparent;
-  const std::optional<Ticket> ticket = dispatcher.admit(
-      method, request.params, timeout_ms, call, &share(),
-      {{request.asks_cost, request.asks_quote}, traceparent, request.found, client_name()});
+  const std::optional<Ticket> ticket =
+      dispatcher.admit(method, request.params, timeout_ms, call, &share(),
+                       {{request.asks_cost, request.asks_quote},
+                        traceparent,
+                        request.found,
+                        client_name(),
+                        client().size() <= kClientNameBytesMax ? client() : std::string_view()});
   if (ticket) call->ticket = *ticket;
   if (request.is_notification()) call->leave_reply();
 }

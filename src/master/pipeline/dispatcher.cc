@@ -189,11 +189,14 @@ std::optional<rpc::Error> Dispatcher::store_request(Job& job, const Caller& call
                                                     std::string_view params,
                                                     const RequestExtras& extras) {
   const std::string_view id = caller.client_id();
-  const tl::expected<ipc::Block, rpc::Error> block = store(job, {params, id, extras.traceparent});
+  const std::string_view client = job.method->names_client ? extras.client : "";
+  const tl::expected<ipc::Block, rpc::Error> block =
+      store(job, {params, id, extras.traceparent, client});
   if (!block) return block.error();
   job.products.push_back({*block, params.size()});
   job.id_bytes = static_cast<uint32_t>(id.size());
   job.traceparent_bytes = static_cast<uint32_t>(extras.traceparent.size());
+  job.client_bytes = static_cast<uint32_t>(client.size());
   const std::string_view copy{store_.writable(*block).data(), params.size()};
   for (const std::string_view value : extras.found) {
     const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
@@ -347,7 +350,7 @@ void Dispatcher::cut_off_all(const rpc::Error& error) {
 void Dispatcher::cut_off(Job& job, rpc::Error error, bool is_deadline) {
   if (job.state == JobState::kFetching) {
     if (is_deadline) record_deadline(job, telemetry::Stage::kFetch);
-    return on_step_failed(job, job.step, error);
+    return on_step_failed(job, FetchStage::first_under_way(job), error);
   }
   const Ticket ticket = job.ticket;
   switch (run_stage_.expire(job)) {

@@ -35,7 +35,8 @@ struct RequestExtras {
   // Parts of the params: the values that the method's fetches need, in the order of steps and
   // of the names in a step.
   std::span<const std::string_view> found = {};
-  uint32_t client_name = 0;  // in the recorder's table, for its events
+  uint32_t client_name = 0;      // in the recorder's table, for its events
+  std::string_view client = {};  // who it is, for ${client.name}
 };
 
 class Dispatcher : private StageEvents {

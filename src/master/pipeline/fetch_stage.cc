@@ -34,11 +34,8 @@ std::string traceparent_of(const Job& job, size_t step) {
   return make_traceparent(job.trail.trace, telemetry::fetch_span(job.ticket.request, step));
 }
 
-uint64_t timeout_ms(const Job& job, const FetchStep& step, const upstream::UpstreamOptions& options,
-                    uint64_t now_ns) {
-  const uint64_t its = step.timeout_ms > 0 ? step.timeout_ms : options.timeout_ms;
-  const uint64_t left_ns = job.deadline_ns - std::min(job.deadline_ns, now_ns);
-  return std::clamp<uint64_t>(left_ns / kNsPerMs, 1, its);
+uint64_t ms_left(const Job& job, uint64_t now_ns) {
+  return (job.deadline_ns - std::min(job.deadline_ns, now_ns)) / kNsPerMs;
 }
 
 }  // namespace
@@ -57,14 +54,12 @@ FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
 
 void FetchStage::start(Job& job, uint64_t now_ns) {
   const size_t end = end_of_parallel(*job.method, job.step);
-  job.state = JobState::kFetching;
   job.products.resize(1 + end);
   // All requests are rendered before one is sent, so that a wrong parameter sends none.
   std::array<std::optional<Rendered>, kMaxSteps> requests;
   for (size_t step = job.step; step < end; ++step) {
     const FetchStep& fetch = fetch_step(job, step);
-    const FetchValues values(job, step, store_, traceparent_of(job, step),
-                             recorder_.clients().name_of(job.trail.client));
+    const FetchValues values(job, step, store_, traceparent_of(job, step));
     tl::expected<Rendered, upstream::Template::Fault> made = fetch.request.render(values.all());
     if (made) {
       requests[step] = std::move(*made);
@@ -73,6 +68,7 @@ void FetchStage::start(Job& job, uint64_t now_ns) {
       return events_.on_step_failed(job, step, error);
     }
   }
+  job.state = JobState::kFetching;
   for (size_t step = job.step; step < end; ++step) {
     if (requests[step]) send(job, step, std::move(*requests[step]), now_ns);
   }
@@ -94,7 +90,9 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       std::move(request.headers),
       fetch.request.constant_headers(),
       job.ticket.request,
-      timeout_ms(job, fetch, http_client.options(), now_ns),  // the job's own timer ends the job
+      // The job's own timer enforces its deadline: that must not look like the upstream's fault.
+      fetch.timeout_ms > 0 ? fetch.timeout_ms : http_client.options().timeout_ms,
+      ms_left(job, now_ns),
       traceparent_of(job, step),
       job.entry.client,
       [this, &fetching](std::string_view bytes, uint64_t expected) {
@@ -182,6 +180,11 @@ void FetchStage::cancel(Job& job) {
     record_end(fetching, "cut_off", now_ns());
     fetching.http_client->cancel(std::exchange(fetching.fetch, nullptr));
   }
+}
+
+size_t FetchStage::first_under_way(const Job& job) {
+  const auto is_under_way = [](const Job::Fetching& one) { return one.fetch != nullptr; };
+  return static_cast<size_t>(std::ranges::find_if(job.fetches, is_under_way) - job.fetches.begin());
 }
 
 std::string FetchStage::names_under_way(const Job& job) const {

@@ -38,6 +38,8 @@ class FetchStage {
   const std::string& name_of(const FetchStep& step) const {
     return http_clients_[step.upstream]->options().name;
   }
+  // REQUIRES: a fetch of the job has not ended.
+  static size_t first_under_way(const Job& job);
   // The upstreams of the job's fetches that have not ended, with commas between them.
   std::string names_under_way(const Job& job) const;
   // How long the fetches of one more request of this client would wait for connections.

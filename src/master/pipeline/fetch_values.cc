@@ -1,5 +1,6 @@
 #include "master/pipeline/fetch_values.h"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "base/json/scan.h"
@@ -11,11 +12,12 @@ using Source = Reference::Source;
 
 namespace {
 
-// As the client wrote it; empty: a notification.
-std::string_view id_of(const Job& job, const ipc::PayloadStore& store) {
+// What follows the params in their block: `size` bytes from `begin` on.
+std::string_view behind_params(const Job& job, const ipc::PayloadStore& store, size_t begin,
+                               size_t size) {
   const Job::Product& params = job.products.front();
-  if (job.id_bytes == 0) return {};
-  return {store.writable(params.block).data() + params.size, job.id_bytes};
+  if (size == 0) return {};
+  return {store.writable(params.block).data() + params.size + begin, size};
 }
 
 std::string quoted_or_none(std::string_view text) {
@@ -25,13 +27,14 @@ std::string quoted_or_none(std::string_view text) {
 }  // namespace
 
 FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& store,
-                         std::string_view traceparent, std::string_view client)
+                         std::string_view traceparent)
     : job_(job),
       step_(step),
       store_(store),
       references_(std::get<FetchStep>(job.method->steps[step]).request.references()),
       traceparent_(quoted_or_none(traceparent)),
-      client_(quoted_or_none(client)),
+      client_(quoted_or_none(
+          behind_params(job, store, job.id_bytes + job.traceparent_bytes, job.client_bytes))),
       values_(references_.size()) {
   size_t param = first_param();
   bool has_outputs = false;
@@ -39,14 +42,15 @@ FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& s
     const Reference& reference = references_[i];
     switch (reference.source) {
       case Source::kParams:
-        values_[i] = reference.path.empty() ? output_of(0) : job.found[param];
+        values_[i] = reference.path.empty() ? json::trimmed(output_of(0)) : job.found[param];
         ++param;
         break;
       case Source::kStep:
         has_outputs = true;
         break;
       case Source::kRequest:
-        values_[i] = reference.path == "id" ? id_of(job, store) : std::string_view(traceparent_);
+        values_[i] = reference.path == "id" ? behind_params(job, store, 0, job.id_bytes)
+                                            : std::string_view(traceparent_);
         break;
       case Source::kClient:
         values_[i] = client_;
@@ -88,18 +92,20 @@ void FetchValues::find_in_outputs() {
     const std::string_view output = output_of(step + 1);
     std::vector<std::string_view> found(paths.size());
     json::find_members(output, paths, found);
-    for (size_t i = 0; i < paths.size(); ++i) {
-      const bool is_whole = paths[i].empty() && !json::find_fault(output);
-      values_[places[i]] = is_whole ? output : found[i];
-    }
+    const bool has_whole = std::ranges::find(paths, "") != paths.end();
+    const std::string_view whole =
+        has_whole && !json::find_fault(output) ? json::trimmed(output) : std::string_view();
+    for (size_t i = 0; i < paths.size(); ++i)
+      values_[places[i]] = paths[i].empty() ? whole : found[i];
   }
 }
 
 rpc::Error FetchValues::error(const upstream::Template::Fault& fault) const {
   const Reference& reference = references_[fault.reference];
   if (reference.source != Source::kStep) {
-    const std::string_view name =
-        reference.source == Source::kParams ? reference.path : reference.name;
+    const std::string_view name = reference.source == Source::kParams && !reference.path.empty()
+                                      ? reference.path
+                                      : reference.name;
     if (fault.is_missing) {
       return rpc::make_error(rpc::kInvalidParams, "missing_parameter",
                              fmt::format("expected the parameter {}, found none", name));

@@ -18,9 +18,9 @@ namespace ringmaster::master {
 
 class FetchValues {
  public:
-  // `traceparent`, `client`: what ${request.traceparent} and ${client.name} stand for.
+  // `traceparent`: what ${request.traceparent} stands for.
   FetchValues(const Job& job, size_t step, const ipc::PayloadStore& store,
-              std::string_view traceparent, std::string_view client);
+              std::string_view traceparent);
 
   // In the order of the step's references: JSON texts; empty: missing.
   std::span<const std::string_view> all() const { return values_; }

@@ -81,7 +81,7 @@ struct Job {
   struct Fetching {  // a fetch under way
     Job* job = nullptr;
     upstream::HttpClient* http_client = nullptr;
-    upstream::HttpClient::Fetch* fetch = nullptr;  // null: none is
+    upstream::HttpClient::Fetch* fetch = nullptr;  // null: it has ended
     uint64_t began_ns = 0;
   };
 
@@ -107,6 +107,7 @@ struct Job {
   std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
   uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
   uint32_t traceparent_bytes = 0;  // likewise, behind the id
+  uint32_t client_bytes = 0;       // likewise: the client's name; 0: no template has it
   std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
   std::array<Fetching, kMaxSteps> fetches;  // by step
   size_t fetches_under_way = 0;

@@ -33,6 +33,7 @@ def upstream():
 def test_a_get_with_path_query_and_headers(asking, upstream, tmp_path):
     token = tmp_path / "token"
     token.write_text("s3cret-of-profiles\n")
+    token.chmod(0o600)
     step = {"fetch": "a", "path": "/users/${params.id}/profile",
             "query": {"fields": "${params.fields:all}", "n": 2, "q": "a b"},
             "headers": {"X-Who": "${client.name} ${request.id}", "Accept": "text/csv"}}
@@ -73,6 +74,26 @@ def test_a_step_uses_what_an_earlier_one_has_fetched(asking, upstream):
     assert upstream.received[1].path == "/v1/x%2Fy"
     assert json.loads(upstream.received[1].body) == {"id": 7, "text": "n=2.5", "all": a}
     assert b'"text":"n=2.5"' in upstream.received[1].body
+
+
+def test_a_whole_output_is_taken_without_the_blanks_around_it(asking):
+    with Collector((200, " 5\n")) as upstream:
+        steps = [{"fetch": "a"}, {"fetch": "a", "as": "b", "path": "/${a}", "query": {"n": "${a}"}}]
+        asking(steps, {"a": {"url": upstream.url}}).call("m")
+        assert upstream.received[1].path == "/5?n=5"
+
+
+def test_secrets_of_the_environment_are_not_inherited(server, upstream, python, monkeypatch):
+    monkeypatch.setenv("TEST_SECRET", "from-the-environment")
+    code = "import os\ndef run():\n    return os.environ.get('TEST_SECRET')\n"
+    fetch = {"fetch": "a", "headers": {"X-Key": "${secret.key}"}}
+    running = server(handlers={"all": python(code)}, upstreams={"a": {"url": upstream.url}},
+                     secrets={"key": {"env": "TEST_SECRET"}},
+                     methods={"m": {"steps": [fetch, {"run": "all"}]}})
+    assert running.call("m") is None
+    running.reload_file()
+    assert running.call("m") is None
+    assert [one.headers["x-key"] for one in upstream.received] == ["from-the-environment"] * 2
 
 
 def test_a_handler_in_the_middle_feeds_a_fetch(asking, upstream):
@@ -119,6 +140,13 @@ def test_a_step_has_a_timeout_of_its_own(asking):
     with ScriptedUpstream(lambda *_: None) as hangs:
         running = asking([hanging, {"run": "all"}], {"a": {"url": hangs.url, "timeout_ms": 60_000}})
         assert running.call("m") == [None, None, None]
+
+
+def test_a_clients_own_deadline_is_no_fault_of_the_upstream(asking):
+    with ScriptedUpstream(lambda *_: None) as hangs:
+        running = asking([{"fetch": "a"}], {"a": {"url": hangs.url, "timeout_ms": 60_000}})
+        for _ in range(5):
+            assert running.error_of("m", {"_meta": {"timeout_ms": 50}}).code == -32012
 
 
 @pytest.mark.parametrize("params, reason, says", [
@@ -176,6 +204,7 @@ def test_an_upstream_that_asks_for_a_certificate(asking, tmp_path):
         own = {"tls_certificate_file": ours.file, "tls_key_file": ours.key}
         steps = [{"parallel": [{"fetch": "a", "optional": True}, {"fetch": "b", "optional": True},
                                {"fetch": "c"}]}, {"run": "all"}]
+        ours.key.chmod(0o600)
         running = asking(steps, {"a": {"url": upstream.url}, "b": keys, "c": keys | own})
         assert running.call("m") == [None, None, 1]  # no trust, no certificate, both
 
@@ -183,6 +212,7 @@ def test_an_upstream_that_asks_for_a_certificate(asking, tmp_path):
 def test_secrets_are_read_again_and_never_shown(asking, upstream, tmp_path):
     token = tmp_path / "token"
     token.write_text("first-secret")
+    token.chmod(0o600)
     step = {"fetch": "a", "headers": {"X-Key": "${secret.key}"}}
     running = asking([step], {"a": {"url": upstream.url}}, {"key": {"file": token}})
     running.call("m")

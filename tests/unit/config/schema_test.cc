@@ -37,7 +37,7 @@ TEST_CASE("config: the schema has every key, its meaning, its values and its def
       CHECK(has(document, at + "/title"));
       const bool has_default = !is_required(key.type) && key.type != Type::kLibrary &&
                                key.type != Type::kFile && key.type != Type::kPython &&
-                               key.type != Type::kSecretPlace && key.name != "venv";
+                               key.type != Type::kName && key.name != "venv";
       CHECK(has(document, at + "/default") == has_default);
     }
   });

@@ -1,6 +1,7 @@
 // Steps that fetch, secrets, and what upstreams have for them.
 #include <cstdlib>
 #include <doctest/doctest.h>
+#include <sys/stat.h>
 
 #include "config_support.h"
 
@@ -27,6 +28,14 @@ TEST_CASE("config: a step is of one kind, with the keys of its kind") {
   CHECK(has_problem(with_steps("{ parallel = [] }"), "expected a fetch step, found none"));
   CHECK(has_problem(with_steps("{ parallel = [{ run = 'echo' }] }"), "expected a fetch step"));
   CHECK(has_problem(with_steps("{ fetch = 'u', as = 'params' }"), "as: expected another name"));
+  CHECK(has_problem(with_steps("{ fetch = 'u', as = 'a.b' }"), "as: expected a name of letters"));
+  CHECK(
+      has_problem(with_steps("{ fetch = 'u' }, { fetch = 'u', as = 'u' }"), "an earlier step has"));
+  CHECK(
+      has_problem(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'u' }] }, { run = 'echo' }"),
+                  "another step of these is called u"));
+  CHECK(has_problem(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v' }] }"),
+                    "expected a last step with one output"));
   CHECK(has_problem(with_steps("{ fetch = 'u', optional = 1 }"), "optional: expected true or"));
   CHECK(
       has_problem(with_steps("{ fetch = 'u', timeout_ms = 0 }"), "timeout_ms: must be from 1 ms"));
@@ -48,7 +57,8 @@ TEST_CASE(
   CHECK(
       has_problem(with_steps("{ fetch = 'u', body = { a = '${u.x}' } }"), "unknown source or ea"));
   CHECK(has_problem(
-      with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v', body = { a = '${u.x}' } }] }"),
+      with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v', body = { a = '${u.x}' } }] }, "
+                 "{ run = 'echo' }"),
       "parallel[1].body.a: unknown source or earlier step \"u\""));
 }
 
@@ -73,9 +83,11 @@ TEST_CASE("config: steps that begin together are written together again") {
 
 TEST_CASE("config: secrets are read, checked and never shown") {
   const Folder folder;
-  folder.write("secret", "the secret text\r\n");
+  ::chmod(folder.write("secret", "the secret text\r\n").c_str(), 0600);
   folder.write("empty", "\n");
   folder.write("lines", "a\nb\n");
+  folder.write("latin", "caf\xe9");
+  ::chmod(folder.write("open", "x").c_str(), 0644);
   const Loaded loaded = folder.load(with_secret("file = 'secret'"));
   REQUIRE(loaded.problems.empty());
   CHECK(loaded.options.secrets.at("s").text == "the secret text");
@@ -89,25 +101,28 @@ TEST_CASE("config: secrets are read, checked and never shown") {
   CHECK(problem("file = 'secret'\nenv = 'A'") == "expected either file or env, found both");
   CHECK(problem("file = 'empty'") == "expected a secret, found nothing");
   CHECK(problem("file = 'lines'") == "expected one line, without control characters");
+  CHECK(problem("file = 'latin'") == "expected UTF-8");
+  CHECK(problem("file = 'open'").find("may be read by everybody") != std::string::npos);
   CHECK(problem("file = 'secert'").find("did you mean") != std::string::npos);
   ::unsetenv("RINGMASTER_TEST_SECRET");
   CHECK(problem("env = 'RINGMASTER_TEST_SECRET'") ==
         "there is no environment variable RINGMASTER_TEST_SECRET");
   ::setenv("RINGMASTER_TEST_SECRET", "x", 1);
   CHECK(problem("env = 'RINGMASTER_TEST_SECRET'").empty());
-  ::unsetenv("RINGMASTER_TEST_SECRET");
+  CHECK(std::getenv("RINGMASTER_TEST_SECRET") == nullptr);   // handlers do not inherit it
+  CHECK(problem("env = 'RINGMASTER_TEST_SECRET'").empty());  // a reload
 }
 
 TEST_CASE("config: an upstream's headers have no params, and its files are a pair") {
   const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
   CHECK(has_problem(upstream + "headers = { A = '${params.a}' }",
-                    "headers: A: unknown source \"params\""));
+                    "headers: A: params and steps differ"));
   CHECK(has_problem(upstream + "headers = { 'A b' = 'x' }", "expected a header's name"));
   CHECK(has_problem(upstream + "headers = { A = 1 }", "expected a text"));
   CHECK(has_problem(upstream + "tls_ca_file = 'none'", "tls_ca_file: "));
   CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'unix:'", "unix:"));
   const Folder folder;
-  folder.write("c", "");
+  ::chmod(folder.write("c", "").c_str(), 0600);
   CHECK(folder.load(upstream + "tls_key_file = 'c'").problems.front().message ==
         "expected both tls_certificate_file and tls_key_file, found one of them");
 }

@@ -113,7 +113,9 @@ TEST_CASE("template: no value leads out of its place in a path") {
   }
   CHECK(with_path("/users/.${params.id}", R"({"id":".."})").starts_with("refused"));
   CHECK(with_path("/users/.${params.id}/x", R"({"id":"a"})") == "/users/.a/x");
-  for (const char* const path : {"users", "", "/a b", "/a?b", "/a#b", "/a/../b", "/.", "/a\\b"}) {
+  for (const char* const path :
+       {"/%", "/%2", "/%zz", "/%2e%2E/a", "/a%2Fb", "/a%5c", "/%2${params.a}", "users", "", "/a b",
+        "/a?b", "/a#b", "/a/../b", "/.", "/a\\b"}) {
     CAPTURE(path);
     CHECK(fault_of(path, Template::Place::kPath).starts_with("expected a path"));
   }
@@ -133,10 +135,31 @@ TEST_CASE("template: a query is percent-encoded, and a header is one line") {
   }
 }
 
-TEST_CASE("template: headers are checked, and the first of a name counts") {
+TEST_CASE("template: the head and the body of a request are bounded") {
+  RequestTemplate request = with_body(R"(["${params.a}","${params.a}"])");
+  REQUIRE(!request.add_query("q", "${params.b}", kScope));
+  const auto fault_with = [&](size_t a_bytes, size_t b_bytes) {
+    const auto made = render(request, "{\"a\":\"" + std::string(a_bytes, 'a') + "\",\"b\":\"" +
+                                          std::string(b_bytes, '/') + "\"}");
+    return made ? "" : made.error().message;
+  };
+  CHECK(fault_with(1, 16'000) == "");
+  CHECK(fault_with(1, 17'000).starts_with("at most 16384 bytes, found 17002"));
+  CHECK(fault_with(40 << 20, 1).starts_with("a body of at most 67108864 bytes"));
+  for (int i = 0; i < 4; ++i)
+    REQUIRE(!request.add_query("q", "${params.b}", kScope));
+  CHECK(fault_with(1, 16'000).starts_with("at most 65536 bytes of path, query and headers"));
+}
+
+TEST_CASE("template: an empty header is sent") {
+  CHECK(with_header("", "{}") == "X-A;");
+  CHECK(with_header("${params.a}", R"({"a":" "})") == "X-A;");
+}
+
+TEST_CASE("template: headers are checked, and none has two values") {
   RequestTemplate request;
   REQUIRE(!request.add_header("Accept", "text/csv", kScope));
-  REQUIRE(!request.add_header("ACCEPT", "application/json", kScope));
+  CHECK(request.add_header("ACCEPT", "application/json", kScope) == "found twice");
   CHECK(request.constant_headers() == std::vector<std::string>{"Accept: text/csv"});
   for (const char* const name : {"", "a b", "a:", "\xc3\xa9"})
     CHECK(request.add_header(name, "x", kScope)->starts_with("expected a header's name"));
@@ -161,15 +184,18 @@ TEST_CASE("template: what cannot be meant is refused, with the nearest name") {
   CHECK(fault_of("${secret.key}", Place::kQuery).starts_with("the secret key belongs into"));
   CHECK(fault_of("/${secret.key}", Place::kPath).starts_with("the secret key belongs into"));
   CHECK(fault_of("${request.idd}", Place::kHeader) ==
-        "unknown member of request \"idd\"; did you mean id?");
-  CHECK(fault_of("${client.nam}", Place::kHeader) ==
-        "unknown member of client \"nam\"; did you mean name?");
+        "expected ${request.id} or ${request.traceparent}");
+  CHECK(fault_of("${client.nam}", Place::kHeader) == "expected ${client.name}");
+  CHECK(fault_of("${user_id}", Place::kHeader) ==
+        "unknown source or earlier step \"user_id\"; a parameter is ${params.NAME}");
+  CHECK(fault_of("/$params.user_id/x", Place::kPath).ends_with("did you mean ${params.user_id}?"));
   for (const char* const good :
        {"${params}", "${users}", "${users.a.0}", "${prices.eu}", "${prices.eu.a}", "${request.id}",
         "${client.name}", "$$", "${params.a:}"})
     CHECK(fault_of(good, Place::kHeader) == "");
   const Scope upstream{{}, &test::kSecrets, false};
-  CHECK(fault_of("${params.a}", Place::kHeader, upstream).starts_with("unknown source \"params\""));
+  CHECK(fault_of("${params.a}", Place::kHeader, upstream)
+            .starts_with("params and steps differ by method"));
   CHECK(fault_of("${client.name}", Place::kHeader, upstream) == "");
 }
 

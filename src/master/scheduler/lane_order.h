@@ -5,8 +5,8 @@
 //    beyond its share, the order is earliest deadline first.
 // 3. Else the smallest start tag; the group's virtual time moves to it.
 //
-// Also keeps, for predictions, the sum of the work that the flows within their shares may have done
-// first, by their deadlines. Pure; the master only. Limits: O(log flows) an operation.
+// Also sums, for predictions and by deadline, the work that may go first: that of the flows within
+// their shares. Pure; the master only. Limits: O(log flows) an operation.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ namespace ringmaster::master {
 
 class LaneOrder {
  public:
-  // `owner`: the flow of the group itself, in the order above; null for the root.
+  // `owner`: the group's own flow, which is in the enclosing LaneOrder; null for the root.
   LaneOrder(ShareGroup& group, Flow* owner) : group_(group), owner_(owner) {}
 
   enum class Rank : uint8_t { kUrgent, kEligible, kPending };
@@ -30,7 +30,8 @@ class LaneOrder {
   // Whether any flow within its share has a job queued.
   bool has_eligible() const { return !eligible_.empty(); }
 
-  // Adds an entry to a flow, or removes it, also in the orders above. Call place() next.
+  // Adds an entry to a flow, or removes it. Updates the sums of the enclosing orders, too. Call
+  // place() next.
   void add(Flow& flow, Entry& entry, bool is_fetching);
   void remove(Flow& flow, Entry& entry);
   // The flow's jobs or its share's tag have changed.
@@ -43,12 +44,13 @@ class LaneOrder {
   int64_t work_ns() const { return work_ns_; }
   size_t queued_jobs() const { return queued_jobs_; }
   size_t fetching_jobs() const { return fetching_jobs_; }
-  // The work that flows within their shares, except `own`, may have done before a job of another
+  // The work of the flows within their shares, except `own`, that may go before a job of another
   // flow. within_shares_up_to() counts only flows whose first job has a deadline up to this.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
-  // The flow's first job; null: none is queued. When the most urgent job must begin at the latest.
+  // The flow's first job; null: none is queued.
   const Entry* first(const Flow& flow) const;
+  // The latest time at which the most urgent job must begin; INT64_MAX: no job is queued.
   int64_t must_begin_ns() const;
 
  private:

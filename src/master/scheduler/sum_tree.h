@@ -3,7 +3,8 @@
 // A treap: a search tree by key that is a heap by pseudo-random priorities, which keeps its depth
 // near 2 ln(n). The nodes are members of the items, so no operation allocates.
 // Pure; the master only. Memory: an item must outlive its place in the tree.
-// Limits:    every operation takes O(log n); the order is the same in each run.
+// Limits:    every operation takes O(log n) on average. The priorities are a fixed sequence: the
+//            same calls build the same tree in each run.
 #pragma once
 
 #include <cstddef>

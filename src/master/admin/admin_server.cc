@@ -110,8 +110,8 @@ void AdminServer::open() {
 
 void AdminServer::accept(net::Stream stream) {
   if (visits_.size() >= kConnectionsMax) {
-    // If the clients of this turn and the turn before hold all places, refuses the new client: a
-    // turn may accept clients before it reads the requests of clients accepted in the turn before.
+    // The requests of clients accepted in this turn or the previous one may not have been read yet.
+    // If such clients hold all places, the new client is refused.
     if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     visits_.front()->connection.abort();
     closed_.clear();  // would grow until flush(); safe: no callback of a closed one runs now

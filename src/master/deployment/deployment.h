@@ -58,7 +58,7 @@ class Deployment {
   void announce(std::vector<std::string> addresses);
   // The answer to rpc.discover: one JSON value in one line, see openrpc.h.
   const std::string& openrpc() const { return openrpc_; }
-  // The share of the client with this name, which is as in ClientTable. See [fair].
+  // The share of `client`, a client's name as in ClientTable. See [fair].
   std::shared_ptr<ClientShare> share_of(const std::string& client);
   Dispatcher& dispatcher() { return *dispatcher_; }
   const Dispatcher& dispatcher() const { return *dispatcher_; }
@@ -66,8 +66,8 @@ class Deployment {
   Supervisor& supervisor() { return *supervisor_; }
   const Supervisor& supervisor() const { return *supervisor_; }
 
-  // The tail profile: see pipeline/profile_view.h. Empty: the fork server has not named all its
-  // functions yet. `is_late`: then it is returned without these names.
+  // The tail profile: see pipeline/profile_view.h. Empty: the fork server has not yet named all
+  // of the profile's functions. `is_late`: returns it without the missing names.
   enum class ProfileForm : uint8_t { kJson, kText, kFolded };
   std::optional<std::string> profile(ProfileForm form, bool is_late);
 

@@ -1,10 +1,11 @@
 // Frontend: the listening sockets and the sessions that they accepted.
 //
 // Processes: the master only.
-// Limits:    `connections` sessions at once. A new one closes the longest idle connection of the
-//            client with most connections, first of those that have not shown the required token or
-//            certificate. If none is idle, the new one gets an error (-32009) and is closed; so is
-//            one beyond connections_per_client. Unfinished requests and unread answers may hold
+// Limits:    `connections` sessions at once. At the limit, the master closes an idle connection to
+//            admit a new one: of the client with most connections, the one idle longest. Those
+//            without the required token or certificate go first. If none is idle, or the client has
+//            connections_per_client already, the new one gets an error (-32009; none over TLS) and
+//            is closed. Unfinished requests and unread answers may hold
 //            connection_memory_bytes in all; beyond that connections of the clients that hold most
 //            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a
 //            message too slowly or does not read is closed: see net::Connection. Refusals are

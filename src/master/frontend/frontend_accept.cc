@@ -1,4 +1,4 @@
-// Frontend: accepts connections, closes idle ones for them, and logs refusals.
+// Frontend: accepts connections, closes idle ones to make room, and logs refusals.
 #include <utility>
 
 #include "base/clock.h"

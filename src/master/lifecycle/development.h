@@ -2,9 +2,9 @@
 // the file is saved, and prints the calls that a developer may want to try.
 //
 // Processes: the master only.
-// Saves:     many editors write a new file and rename it, so the file's folder is watched. Only the
-//            files count that the served file consists of (see IsPart): a module may write other
-//            files each time that it is loaded.
+// Saves:     many editors write a new file and rename it, so the file's folder is watched. A module
+//            may write files each time that it is loaded. So only a save of the served file, or of
+//            a file beside it that it imports (see IsPart), causes a reload.
 #pragma once
 
 #include <functional>

@@ -15,7 +15,7 @@ namespace ringmaster::master {
 // Loads the configuration anew: the options, or all problems, each a line.
 using LoadOptions = std::function<tl::expected<Options, std::vector<std::string>>()>;
 
-// In development: whether a save of the file of this name, beside the served one, is a reload.
+// In development: whether a save of the file `name`, in the served file's folder, causes a reload.
 using IsPart = std::function<bool(const std::string& name)>;
 
 // Serves until TERM or QUIT (finishes admitted requests) or INT (stops now). Logs why it ends

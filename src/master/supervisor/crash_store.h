@@ -8,7 +8,7 @@
 //            a reload: one thread then waits for the other.
 // Death:     a file appears by one rename, whole or not at all. keep() first removes what a killed
 //            master left half-written.
-// Limits:    `count` files of each kind, of `total_bytes` in all, so that slow jobs never displace
+// Limits:    for each kind, `count` files and `total_bytes` bytes, so that slow jobs never displace
 //            crashed ones. keep() removes the oldest of the kind before it writes the new one, so
 //            the bounds are never exceeded.
 // Trust:     payloads are users' data: the folder is 0700, files 0600. Files that are not named as

@@ -19,7 +19,7 @@ bool is_blank(char c) {
   return c == ' ' || c == '\t' || c == '\r' || c == '\n';
 }
 
-// Where a message ends whose value ends at `end`. If garbage follows on the value's line, the
+// The end of the message whose value ends at `end`. If garbage follows on the value's line, the
 // message includes the first character of the garbage, which makes it bad JSON.
 size_t end_with_garbage(std::string_view input, size_t end) {
   const size_t next = input.find_first_not_of(" \t\r", end);

@@ -89,8 +89,8 @@ class Requests final : public json::Visitor {
 
   static Error too_many_invalid() {
     Error error = invalid_request("expected at most " + std::to_string(kMaxInvalidItems) +
-                                  " items in a batch that are no requests, found more; no item of "
-                                  "this batch was executed");
+                                  " invalid items in a batch, found more; no item of this batch "
+                                  "was executed");
     error.limit = kMaxInvalidItems;
     return error;
   }

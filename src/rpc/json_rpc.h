@@ -55,8 +55,8 @@ struct Request {
 };
 
 struct Message {
-  // One, or a batch's items in their order. None: error responses with the id null are dropped,
-  // since two servers would answer each other for ever.
+  // One, or a batch's items in order. May be empty: error responses with the id null are left out.
+  // If they were answered, two servers would answer each other for ever.
   std::vector<Request> requests;
   bool is_batch = false;  // the answers go into one array
 };

@@ -144,7 +144,7 @@ void Connection::read_tls(TlsStream& tls, std::string_view bytes) {
   if (!is_closed()) linger_when_sent();
 }
 
-// Hands out the messages before the end first.
+// Reports the end of the TLS stream only once the messages before it were handed out.
 void Connection::end_if_tls_has() {
   const bool has_ended = tls_ != nullptr && tls_->state() == TlsStream::State::kEnded;
   if (has_ended && !is_at_eof_ && !is_held_ && unread_.empty()) on_end();

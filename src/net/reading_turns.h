@@ -3,12 +3,11 @@
 // libuv reads a connection up to 32 times when it is ready, and asks epoll up to 48 times for more
 // ready connections, before the loop runs timers and sends answers. So a turn that has read for
 // kTurnNs begins no further read.
-// Order:   epoll reports the same connections first in each turn. So a turn that leaves some of
-//          them unread begins a round: the next turns read only these, once each, until none is
-//          left.
-// Cost:    a turn of the server's loop may spin for results, so a single ready connection is read
-//          again in the same turn: with one read a turn, requests of 200 KB had a third of their
-//          rate.
+// Order:   epoll reports the same connections first in each turn. So a turn that leaves ready
+//          connections unread continues its round: the next turns read only connections that this
+//          round has not read, until none is left.
+// Cost:    a turn of the server's loop may spin for results, and so be long. With one read a turn,
+//          requests of 200 KB had a third of their rate. So a turn may read a connection again.
 // Paused:  one read may bring thousands of messages. If they take the rest of the turn, their
 //          connection is paused. The next turn goes on with paused connections for kTurnNs, then
 //          reads for kTurnNs.

@@ -33,10 +33,10 @@ std::string take_tls_reason();
 class TlsContext {
  public:
   // The server's. With a client CA, a client must have a certificate of that CA. With a client CRL,
-  // the file must have a current CRL of every CA in a client's chain, or the client is refused. A
-  // client that offers "http/1.1" (ALPN) gets it; any other protocol is left undecided, as without
-  // TLS. A failure (78) names the file and the reason: for example, OpenSSL cannot read it, or a
-  // CRL has expired.
+  // the file must have a current CRL of every CA in a client's chain, or the client is refused. If
+  // a client offers "http/1.1" by ALPN, the server selects it. Otherwise the server selects none.
+  // The first bytes decide the framing, as without TLS. A failure (78) names the file and the
+  // reason: for example, OpenSSL cannot read it, or a CRL has expired.
   [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> create(const TlsFiles& files);
   // A client's. A failure (64) names the option, the file and the reason.
   [[nodiscard]] static Result<std::shared_ptr<const TlsContext>> create_client(

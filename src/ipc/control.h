@@ -93,8 +93,8 @@ class ControlChannel {
   int fd() const { return socket_.get(); }
 
   // Waits while the socket is full. Fails when the other end is gone, or `message` is too long.
-  // `fds`: descriptors to send with the message, the memory and the output; the sender keeps its
-  // own. Empty: none.
+  // `fds`: descriptors to send along: first the memory, then the output. Empty: none. The sender's
+  // own descriptors stay open.
   [[nodiscard]] Status send(const ControlMessage& message, std::span<const int> fds = {});
   // Never waits. False: the socket is full, nothing was sent.
   [[nodiscard]] Result<bool> try_send(const ControlMessage& message, std::span<const int> fds = {});

@@ -46,7 +46,7 @@ inline constexpr uint64_t kSamplePeriodNs = 10'000'000;
 
 // The bytes of a worker's memory: its result ring, then its SampleRing.
 size_t worker_memory_bytes(uint64_t result_bytes);
-// `memory`: so many bytes.
+// `memory`: worker_memory_bytes() long.
 SampleRing& sample_ring_in(std::span<std::byte> memory);
 
 // Calls only async-signal-safe functions.

@@ -39,14 +39,14 @@ class WorkerPort {
     Publication id;
     const JobHeader* header;
   };
-  // Takes the oldest published job, if there is one. The worker has it in hand until finish(), with
-  // up to kBatchMax others. An error: another worker's handler has forged the ring's word. It names
-  // a job slot that does not exist, whose header would be read from a client's bytes. The entry
-  // stays claimed by this worker, which should end.
+  // Takes the oldest published job, if there is one. The worker has it in hand until finish(), at
+  // most kBatchMax jobs in all. Fails if another worker's handler has forged the ring's word: it
+  // names a job slot that does not exist, or a header without valid views. The entry stays claimed
+  // by this worker, which should end.
   [[nodiscard]] Result<std::optional<Job>> try_next();
   // The same, but only a job for the batch of `first`: with the same handler.
   std::optional<Job> try_next_like(const Job& first);
-  // The number of unclaimed jobs for each worker that is up.
+  // The number of unclaimed jobs divided by the number of workers that are up, rounded down.
   size_t was_share() const;
   // Sleeps until a job may be ready, at most `timeout_ns`.
   void wait(uint64_t timeout_ns);

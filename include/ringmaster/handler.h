@@ -3,7 +3,7 @@
  * A handler is loaded once per generation, by the fork server, before any worker exists:
  *
  *   fork server:  dlopen -> ringmaster_handler() -> load() -> describe() -> warm_up() -> fork, fork
- *   canary:   self_test(), in a process that is forked before all workers, and ends with it
+ *   canary:   self_test(), in a process that is forked before all workers, and ends after the test
  *   worker:   run(), run(), run() ... until the worker is stopped or dies
  *
  * so all workers share what load() builds (a model, a table), copy-on-write.
@@ -132,8 +132,8 @@ typedef struct rm_handler {
    * do. Fails as load() does. */
   int (*warm_up)(void* self, char* error, size_t error_size);
 
-  /* Serves `count` >= 1 jobs: more than one if the handler's section says batch = N and as many
-   * wait. May serve them in any order and together. Must return once all are answered: a worker
+  /* Serves `count` >= 1 jobs: one, or if the handler's section says batch = N, up to N that wait.
+   * May serve them in any order and together. Must return once all are answered: a worker
    * whose handler has not returned a second later is replaced. */
   void (*run)(void* self, const rm_host* host, const rm_job* jobs, size_t count);
 
@@ -211,9 +211,9 @@ typedef struct rm_handler {
  *   items  additionalItems  minItems  maxItems
  *
  * An integer may be written 2.0, and has at most 64 bits; numbers of a schema are from -2^62 to
- * 2^62, and multipleOf is an integer. enum and const are for scalars, which are compared by a hash
- * that can be forged: run() itself must check values that would be unsafe, and what these keywords
- * cannot express (a pattern, a $ref). */
+ * 2^62, and multipleOf is an integer. enum and const are for scalars. They compare by a hash that
+ * can be forged, so run() itself must check values that its safety depends on. It must also check
+ * what the keywords cannot express (a pattern, a $ref). */
 
 /* The one symbol that a handler exports. The result lives as long as the library is loaded. */
 #if defined(__GNUC__)

@@ -242,7 +242,7 @@ std::string ForkServer::names_of(std::string_view addresses) {
   return names;
 }
 
-// This worker is not reaped yet, so the kernel cannot have reused its pid.
+// True: the worker is not reaped yet, so the kernel cannot have reused its pid.
 bool ForkServer::is_worker(uint32_t slot, pid_t pid) const {
   const auto worker = slots_.find(pid);
   return worker != slots_.end() && worker->second == slot;

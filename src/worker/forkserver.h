@@ -1,8 +1,8 @@
 // Fork server: loads the handlers once, then forks workers on request, reaps them and reports.
 //
-// Processes: one per generation, exec'ed by the master (which may have threads, and so never
-//            forks). Its only socket is the control channel, and it has one thread: a process with
-//            more cannot be forked safely.
+// Processes: one per generation. The master starts it with uv_spawn (fork and exec). The master may
+//            have threads, so it forks no worker itself. The fork server's only socket is the
+//            control channel, and it has one thread: a process with more cannot be forked safely.
 // Inline:    for debuggers (ipc::Confinement::is_inline), it forks no process: told to fork the
 //            first worker, it becomes that worker, and serves until the master closes the channel.
 //            It obeys no orders meanwhile, and self-tests are not run.

@@ -52,8 +52,9 @@ void pause_openmp() {
 HandlerLoader::HandlerLoader()
     : threads_at_start_(thread_count()), children_at_start_(find_children()) {
   ::setenv("OMP_NUM_THREADS", "1", 1);
-  // A subreaper inherits the processes that its dead children have started. It would also inherit
-  // those of the shell's children, and end them.
+  // A subreaper inherits the processes that its dead children have started. If a shell exec'ed this
+  // process, the shell's children are its children: end_children() would also kill what those
+  // started.
   if (children_at_start_.empty()) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
 }
 
@@ -81,8 +82,8 @@ Status HandlerLoader::refuse_processes(const std::string& handler, std::string_v
   const size_t children = end_children();
   if (children == 0) return {};
   return fail(ExitCode::kConfig,
-              fmt::format("handler {}: left {} processes after {}, expected none: end what it "
-                          "starts, and wait for it",
+              fmt::format("handler {}: left {} processes after {}, expected none: end each "
+                          "process that it starts, and wait for its end",
                           handler, children, after));
 }
 

@@ -16,7 +16,7 @@ struct Server {
 };
 
 struct Timeouts {
-  uint64_t connect_ms = 0;   // connecting is tried again for so long; 0: it is tried once
+  uint64_t connect_ms = 0;   // for how long to retry connecting; 0: only one try
   uint64_t exchange_ms = 0;  // from the beginning of a try to the answer
 };
 

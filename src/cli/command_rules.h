@@ -1,4 +1,4 @@
-// The rules for a command line that the parsing library cannot express in our words.
+// Checks of a command line beyond the parsing library's, with errors in this project's form.
 #pragma once
 
 #include <string>

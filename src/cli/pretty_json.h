@@ -6,7 +6,7 @@
 
 namespace ringmaster::cli {
 
-// `json` with one member a line, indented by two blanks; as it is where it is no JSON.
+// `json` with one member a line, indented by two blanks. Returned unchanged if it cannot be parsed.
 std::string pretty_json(std::string_view json);
 
 }  // namespace ringmaster::cli

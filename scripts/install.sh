@@ -48,7 +48,7 @@ put_configuration() {
   rm "$text"
 }
 
-# The text of a file that names the paths of an installation in /usr/local.
+# Prints a file, with this installation's paths in place of /etc/ringmaster and /usr/local.
 with_paths() {
   local text
   text=$(< "$1")

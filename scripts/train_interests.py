@@ -103,9 +103,9 @@ def predict(booster, rows):
 
 
 def train(sessions):
-    """A model of these users' last pages; and, from every tenth of them, of the first page.
+    """A model trained on these users' last pages, and on the first page of every tenth user.
 
-    The latter have an empty history: without them the model could not predict a new user's page.
+    A first page has an empty history: without these the model could not predict a new user's page.
     """
     histories = [pages[:-1] for pages in sessions]
     answers = [pages[-1] for pages in sessions]

@@ -24,7 +24,7 @@ FEATURE_COUNT = 3 * COUNT + RECENT + 4
 
 
 def features(events: list) -> list[int]:
-    """The 60 numbers of features.h, by methods of bytes, which are fast: they run in C."""
+    """The 60 numbers of features.h. Methods of `bytes` compute them in C, which is fast."""
     try:
         codes = bytes([CODES[event["category"]] for event in events])
     except (KeyError, TypeError) as fault:

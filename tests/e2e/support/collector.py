@@ -99,7 +99,7 @@ class Collector:
         handler.wfile.write(text.encode())
 
     def wait_for(self, count: int) -> list[Received]:
-        """The requests so far, once there are so many."""
+        """The requests so far, once there are at least `count`."""
         wait_until(lambda: len(self.received) >= count, f"{count} requests to the collector")
         with self._lock:
             return list(self.received)

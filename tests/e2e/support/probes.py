@@ -106,7 +106,7 @@ def _ptrace() -> str:
 
 
 def _root() -> str:
-    return "" if os.geteuid() == 0 else "only root may do it"
+    return "" if os.geteuid() == 0 else "needs root"
 
 
 def _seccomp() -> str:

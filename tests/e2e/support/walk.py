@@ -86,7 +86,7 @@ class Walk:
         """Runs all lines but the last, then starts the last one."""
         self.stop()
         *before, last = commands_of(code)
-        if last not in BUILT:  # the demo goes without what a machine lacks
+        if last not in BUILT:  # the demo runs without features that the machine lacks
             probes.require("landlock", "seccomp")
         self.run("\n".join(before))
         self._server = Process.start(self._argv(f"exec {BUILT.get(last, last)}"), env=self._env,

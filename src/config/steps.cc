@@ -165,15 +165,7 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
 
 std::string StepsReader::read_name(const Entries& entries, const std::string& otherwise) {
   const auto as = entries.find("as");
-  if (as == entries.end()) {
-    if (upstream::is_source(otherwise)) {
-      problems_.add(entries.begin()->second,
-                    fmt::format("expected a name of its own (as): ${{{}}} in templates means "
-                                "something else",
-                                otherwise));
-    }
-    return otherwise;
-  }
+  if (as == entries.end()) return otherwise;
   const auto name = problems_.read_text(as->second, "a name");
   const auto is_other = [](char c) {
     return !((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||

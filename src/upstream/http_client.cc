@@ -196,8 +196,10 @@ void HttpClient::Curl::set_headers(Fetch& fetch) const {
   };
   add(no_continue);
   if (request.body.empty()) add(no_type);
-  add(id);
-  add(timeout);
+  if (request.number > 0) {
+    add(id);
+    add(timeout);
+  }
   if (!request.traceparent.empty()) {
     trace = "traceparent: " + request.traceparent;
     add(trace);

@@ -36,8 +36,8 @@ class HttpClient {
     std::string body;
     std::vector<std::string> headers;               // "NAME: VALUE"
     std::span<const std::string> constant_headers;  // likewise, in the configuration
-    uint64_t number = 0;                            // sent as X-Request-Id
-    uint64_t timeout_ms = 0;                        // of this fetch
+    uint64_t number = 0;      // sent as X-Request-Id; 0: no request of a client
+    uint64_t timeout_ms = 0;  // of this fetch
     uint64_t left_ms = 0;     // until the job's deadline; the less of both is X-Request-Timeout-Ms
     std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where

@@ -147,6 +147,10 @@ void TraceExporter::send() {
     answer_ += bytes;
     return true;
   };
+  static const std::vector<std::string> kHeaders = {"Content-Type: application/json",
+                                                    "Accept: application/json"};
+  request.method = "POST";
+  request.constant_headers = kHeaders;
   request.on_done = [this](const std::optional<upstream::HttpClient::Failure>& failure, uint64_t) {
     on_answer(failure);
   };

@@ -114,6 +114,7 @@ rpc::Error FetchValues::error(const upstream::Template::Fault& fault) const {
                            fmt::format("parameter {}: expected {}", name, fault.message));
   }
   const std::string& step = name_of(job_.method->steps[reference.step]);
+  const std::string where = reference.path.empty() ? "its output" : reference.path;
   if (const auto no_json = json::find_fault(output_of(reference.step + 1))) {
     return rpc::make_error(rpc::kUpstreamFailed, "invalid_body",
                            fmt::format("step {}: expected JSON: {}", step, *no_json));
@@ -123,9 +124,8 @@ rpc::Error FetchValues::error(const upstream::Template::Fault& fault) const {
         rpc::kUpstreamFailed, "missing_member",
         fmt::format("step {}: expected {} in its output, found none", step, reference.path));
   }
-  return rpc::make_error(
-      rpc::kUpstreamFailed, "invalid_member",
-      fmt::format("step {}: {}: expected {}", step, reference.path, fault.message));
+  return rpc::make_error(rpc::kUpstreamFailed, "invalid_member",
+                         fmt::format("step {}: {}: expected {}", step, where, fault.message));
 }
 
 }  // namespace ringmaster::master

@@ -170,6 +170,14 @@ def test_a_wrong_parameter_is_named_and_nothing_is_sent(asking, upstream, params
     assert len(upstream.received) == 2
 
 
+def test_a_whole_output_that_is_no_text_is_named(asking):
+    with Collector((200, "{}")) as upstream:
+        running = asking([{"fetch": "a"}, {"fetch": "a", "as": "b", "path": "/${a}"}],
+                         {"a": {"url": upstream.url}})
+        failed = running.error_of("m")
+        assert failed.message.startswith("step a: its output: expected a string"), failed.message
+
+
 @pytest.mark.parametrize("body, reason, says", [
     ("{}", "missing_member", "step a: expected b.0 in its output, found none"),
     ("nonsense", "invalid_body", "step a: expected JSON"),

@@ -357,9 +357,8 @@ inline constexpr Key<Method> kStepKeys[] = {
      "Headers of this fetch. Values are templates; a value with a control character is refused.",
      Type::kFields},
     {"body",
-     "What is sent to the upstream, as JSON. A string that is one ${...} alone is replaced with "
-     "the "
-     "value and keeps its type; within other text it becomes text.",
+     "The JSON that is sent to the upstream. Where a string is one ${...} alone, the value "
+     "replaces the string and keeps its JSON type. Within other text the value becomes text.",
      Type::kBody},
     {"method", "The HTTP method. The default is POST with a body, else GET.", Type::kHttpMethod},
     {"timeout_ms", "The timeout of this fetch; the default is the upstream's.", Type::kMs, 1,

@@ -42,8 +42,8 @@ using KeptNote = std::pair<std::string_view, std::string>;
 // The file's text; notes stand first. REQUIRES: params and id are JSON, or empty.
 std::string encode(const KeptJob& job, std::span<const KeptNote> notes);
 
-// Fails with 64, and says what was expected, unless the text has the members above. Outputs that
-// `step` does not need are ignored.
+// Fails with 64 if one of the members above is missing or wrong; the error says what was expected.
+// Outputs of steps from `step` on are ignored.
 [[nodiscard]] Result<KeptJob> decode_kept_job(std::string_view text);
 
 }  // namespace ringmaster::json

@@ -10,7 +10,7 @@
 
 namespace ringmaster::json {
 
-// What stands between values and keys: blanks, commas and colons.
+// Whether the character separates values and keys: a blank, a comma or a colon.
 inline bool is_separator(char c) {
   return c == ' ' || c == ',' || c == ':' || c == '\n' || c == '\r' || c == '\t';
 }

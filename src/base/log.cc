@@ -136,9 +136,10 @@ Result<Fd> open_log_file(const std::string& path) {
   return file;
 }
 
-// Not open where stderr cannot or need not be opened again. A socket cannot: send(2) takes
-// MSG_DONTWAIT with each call. A regular file has no reader to wait for, and needs its one shared
-// offset. (A write to it can still wait for the disk: for writeback, and for the inode's lock.)
+// Returns a closed Fd where stderr cannot or need not be opened again. A socket cannot: send(2)
+// takes MSG_DONTWAIT with each call. A regular file has no reader to wait for, and needs its one
+// shared offset. (A write to it can still wait for the disk: for writeback, and for the inode's
+// lock.)
 Fd reopen_stderr() {
   struct stat status {};
   if (::fstat(STDERR_FILENO, &status) != 0) return Fd();

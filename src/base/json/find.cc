@@ -67,7 +67,7 @@ class Search {
   }
 
  private:
-  static constexpr size_t kPast = SIZE_MAX / 2;  // the array's element was found
+  static constexpr size_t kPast = SIZE_MAX / 2;  // as index_: the array's element was found
 
   void enter_container(Kind kind) {
     is_array_[entered_] = kind == Kind::kArray;
@@ -86,10 +86,10 @@ class Search {
   std::string_view path_;
   std::string_view& found_;
   size_t rest_begin_;  // begin of the path's part that is searched in the current container
-  size_t entered_;     // the number of containers that the parts before it entered
-  size_t index_;       // in an array: of its next element
-  std::optional<size_t> wanted_;         // in an array: of the path's element
-  bool is_next_;                         // the next value is that part's
+  size_t entered_;     // the number of containers that the earlier parts entered
+  size_t index_;       // in an array: the index of its next element
+  std::optional<size_t> wanted_;         // in an array: the index that the path's part names
+  bool is_next_;                         // the path's part names the next value
   std::bitset<kMaxDepth + 2> is_array_;  // the containers that were entered; 0: the root
 };
 

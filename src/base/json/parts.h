@@ -22,7 +22,7 @@ class Parts {
 
   bool is_object() const { return is_object_; }
 
-  // Both as they stand in the text, quotes included. key: empty in an array.
+  // The key (empty in an array) and the value, as they stand in the text, quotes included.
   struct Part {
     std::string_view key;
     std::string_view value;

@@ -3,10 +3,10 @@
 // Processes: the master only; there is one.
 // Cost:      an event is one store of 48 bytes and a few counts. It takes no clock: the caller has
 //            the time already.
-// Memory:    the ring, and kept requests: both bounded, see there. Clients beyond kClientsMax share
-//            the name "(other)".
-// Limits:    of requests with one event, which are those that were refused, one in kRefusalGapNs
-//            stays in the ring. The views see all.
+// Memory:    the ring and the kept requests, both bounded: see EventRing and KeptRequests. Clients
+//            beyond kClientsMax share the name "(other)".
+// Limits:    a refused request has one event. Of such events, one in kRefusalGapNs stays in the
+//            ring. The views see all.
 #pragma once
 
 #include <cstdint>
@@ -86,7 +86,7 @@ class Recorder {
   RequestMetrics metrics_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;
-  uint64_t next_refusal_ns_ = 0;                         // none stays before
+  uint64_t next_refusal_ns_ = 0;                         // until then no refusal stays
   std::deque<std::pair<uint64_t, std::string>> stacks_;  // by request
 };
 

@@ -1,4 +1,4 @@
-// Stories: the events of single requests, each request's together.
+// Stories: the events of the ring, grouped by request.
 #pragma once
 
 #include <vector>
@@ -11,8 +11,9 @@ namespace ringmaster::telemetry {
 // way has no last one.
 using Story = std::vector<Event>;
 
-// The newest `requests_max` requests of which the ring has events from number `since` on, in the
-// order of these events. Requests that were refused without a number are not among them.
+// The `requests_max` requests with the newest events, in the order of their last events. Only
+// events from number `since` on are in the stories, and no request that was refused without a
+// number.
 std::vector<Story> recent_stories(const EventRing& ring, uint64_t since, size_t requests_max);
 
 }  // namespace ringmaster::telemetry

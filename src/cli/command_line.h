@@ -57,10 +57,10 @@ struct CommandLine {
   bench::Options load;              // bench; load.token: call and discover, too
   std::string arrivals = "poisson";
   bool json = false;                      // bench
-  std::string file;                       // dev: of Python; replay: a kept job
+  std::string file;                       // dev: Python code; replay: a kept job
   std::string listen = "127.0.0.1:7070";  // dev
   bool print_config = false;              // dev
-  bool help_json = false;                 // of no command
+  bool help_json = false;                 // without a command
 };
 
 Result<CommandLine> parse_command_line(int argc, char** argv);

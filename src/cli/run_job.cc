@@ -56,7 +56,8 @@ std::string find_method(const master::Options& options, size_t handler) {
   return options.handlers[handler].name;
 }
 
-// Fails for an input that no method gives the handler. If no method runs the handler, any will do.
+// Fails for an input that no method gives the handler. If no method runs the handler, any input
+// will do.
 Status check_inputs(const std::vector<std::pair<std::string, std::string>>& inputs,
                     const master::Options& options, size_t handler) {
   std::vector<std::string_view> known;

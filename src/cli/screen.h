@@ -1,7 +1,7 @@
-// Screen: the terminal of a command that draws all of it anew again and again.
+// Screen: the terminal of a command that redraws it again and again.
 //
 // The destructor restores the terminal, and so does a signal that ends the process. At most one
-// Terminal exists at a time. Ctrl-Z does nothing: a stop would not restore the terminal.
+// Screen exists at a time. Ctrl-Z does nothing: a stop would not restore the terminal.
 #pragma once
 
 #include <csignal>

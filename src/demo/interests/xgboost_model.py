@@ -19,7 +19,7 @@ class CModel:
     """The trees live as long as the process."""
 
     def __init__(self, path: str, feature_count: int, class_count: int):
-        # Also finds the symbols of libgomp if XGBoost was built with it.
+        # The library's handle also finds libgomp's symbols if XGBoost was built with libgomp.
         self._library = CDLL("libxgboost.so.0")
         self._library.XGBGetLastError.restype = c_char_p
         self._feature_count, self._class_count = feature_count, class_count

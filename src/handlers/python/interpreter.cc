@@ -9,7 +9,8 @@
 #include "handlers/python/current_job.h"
 #include "handlers/python/exception.h"
 
-// A function of CPython that no header of it declares. Writes the stack, also in a signal handler.
+// A function of CPython that none of its headers declares: writes the stack, also in a signal
+// handler.
 extern "C" void _Py_DumpTraceback(int fd, PyThreadState* thread);
 
 namespace ringmaster::python {

@@ -27,7 +27,7 @@ from ringmaster._signature import Signature
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000
-MESSAGE_BYTES = 1024  # the server cuts longer ones
+MESSAGE_BYTES = 1024  # the server cuts longer messages
 OVERRAN = -32012  # RM_OVERRAN of handler.h
 
 
@@ -102,7 +102,7 @@ def _takes_options(cls: type) -> bool:
 
 
 def plain(value: Any) -> Any:
-    """Returns the object to write as JSON in place of one that JSON does not have."""
+    """Replaces a value of a type that JSON lacks by one that JSON has."""
     if isinstance(value, datetime.date):  # a datetime, too
         return value.isoformat()
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
@@ -114,7 +114,7 @@ def plain(value: Any) -> Any:
 
 
 class Overrun(KeyboardInterrupt):
-    """Raised in a job shortly before its worker is ended. Its stack is in the log already."""
+    """Raised in a job shortly before its worker is ended. The job's stack is in the log already."""
 
 
 def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
@@ -139,7 +139,7 @@ def failure(error: BaseException, debug_bytes: int) -> tuple[int, str, Any]:
 
 
 def _cut(text: str, characters: int) -> str:
-    """The text, without its middle if it has more characters."""
+    """The text, without its middle if it has more than `characters`."""
     half = characters // 2
     return text if len(text) <= characters else f"{text[:half]}\n...\n{text[len(text) - half:]}"
 
@@ -153,7 +153,7 @@ def interrupt(*_):
 
 
 def _flush_output():
-    """Before the fork: otherwise each worker would print the buffered text, too."""
+    """Called before a fork: else each worker would print the buffered text, too."""
     sys.stdout.flush()
 
 
@@ -167,7 +167,7 @@ def _reseed_numpy():
 
 def start(job: Callable[[], ringmaster.Job]):
     ringmaster._job = job
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # as job's output
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # log lines at once
     limit_threads()
     signal.signal(signal.SIGINT, interrupt)
     os.register_at_fork(before=gc.freeze, after_in_child=_reseed_numpy)

@@ -25,7 +25,7 @@ class Signature:
 
     def __init__(self, function: Callable[..., Any] | None):
         self.parameters: list[Filled] = []
-        # Gets all other members and inputs, too: **rest, or a run_batch() without a run().
+        # The handler gets all other members and inputs, too: by **rest, or by run_batch() alone.
         self.takes_rest = function is None
         self.description = ""
         if function is None:

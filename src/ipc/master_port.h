@@ -41,7 +41,7 @@ class MasterPort {
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
   [[nodiscard]] bool try_withdraw(Publication id) { return ring_.try_withdraw(id); }
   bool was_any_ready() const { return ring_.was_ready().has_value(); }
-  // A published job that no worker has claimed; whether no worker has claimed this one.
+  // A published job that no worker has claimed. With `id`: whether no worker has claimed this job.
   std::optional<Publication> was_ready() const { return ring_.was_ready(); }
   bool was_ready(Publication id) const { return ring_.is_ready(id); }
   // Wakes up to `count` sleeping workers, the most recently busy first: their caches are warmest.

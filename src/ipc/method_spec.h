@@ -9,7 +9,7 @@ namespace ringmaster::ipc {
 
 struct MethodSpec {
   std::string name;
-  std::vector<std::string> steps = {};  // of each the name of its upstream or handler
+  std::vector<std::string> steps = {};  // for each step, the name of its upstream or handler
 };
 
 }  // namespace ringmaster::ipc

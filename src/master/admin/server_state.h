@@ -16,7 +16,7 @@ struct WorkerView {
   // "waiting", "backing_off"
   std::string_view state;
   std::string method;          // that it runs now; empty: none
-  uint64_t request = 0;        // likewise; of a batch the first one that is not answered
+  uint64_t request = 0;        // that it runs now; of a batch the first unanswered one; 0: none
   uint64_t busy_for_ns = 0;    // since that job was published
   uint64_t age_ns = 0;         // since its fork
   uint64_t private_bytes = 0;  // that it has taken since its fork
@@ -60,8 +60,8 @@ struct ServerState {
   std::string configuration_hash;
   uint64_t in_flight = 0;  // requests
   uint64_t in_flight_limit = 0;
-  uint64_t queued = 0;         // of these, wait for a worker
-  uint64_t payload_bytes = 0;  // of payload memory, in use
+  uint64_t queued = 0;         // requests in flight that wait for a worker
+  uint64_t payload_bytes = 0;  // the part of payload memory in use
   uint64_t payload_limit_bytes = 0;
   uint64_t workers_wanted = 0;
   std::vector<std::pair<std::string_view, uint64_t>> connections;  // by framing

@@ -93,8 +93,8 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
 
-  // The client for which the connection counts; empty: for none, it is refused. REQUIRES:
-  // !is_closed().
+  // The client for which the connection counts; empty: the connection is refused.
+  // REQUIRES: !is_closed().
   const std::string& client() const {
     static const std::string kNone;
     return place_ ? shared_.clients.name_of(*place_) : kNone;
@@ -199,11 +199,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   ResponseQueue line_;          // HTTP responses in order
   HttpVerdict verdict_;         // on the request whose body comes next
   bool owes_continue_ = false;  // the client waits for 100 Continue before it sends the body
-  bool is_authenticated_;       // need not show a token any more; HTTP requests always must
+  bool is_authenticated_;       // the client need not show a token again; HTTP: each request must
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet
-  uint32_t client_name_ = 0;                          // in the recorder's table; 0: likewise
+  uint32_t client_name_ = 0;                          // in the recorder's table; 0: not asked for
   bool is_unwelcome_ = false;                         // further messages are ignored
   bool is_parsing_ = false;                           // see parse_later()
   bool is_beginning_ = false;                         // serve() is beginning requests

@@ -11,10 +11,11 @@ namespace ringmaster::master {
 struct CloseLoop {
   void operator()(uv_loop_t* loop) const;
 };
-// All handles on it must be closing when it ends: it runs their callbacks.
+// All handles on the loop must be closing when it is destroyed: the destructor runs their close
+// callbacks.
 using Loop = std::unique_ptr<uv_loop_t, CloseLoop>;
 
-// Its thread pool has its threads already.
+// Makes a loop, and starts the threads of libuv's thread pool.
 Result<Loop> make_loop();
 
 }  // namespace ringmaster::master

@@ -1,4 +1,5 @@
-// status_line(): what the server does, in a line for people, of `systemctl status` and /readyz.
+// status_line(): what the server does, in a line for people. `systemctl status` and /readyz show
+// it.
 #pragma once
 
 #include <string>
@@ -8,7 +9,7 @@
 
 namespace ringmaster::master {
 
-// `serving`: null: none does yet.
+// `serving`: null if no deployment serves yet.
 std::string status_line(const Rollout& rollout, const Deployment* serving,
                         const ReloadRecord& reloads, bool is_stopping);
 

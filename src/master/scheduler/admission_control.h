@@ -60,10 +60,10 @@ class AdmissionControl {
   // Waiting work counts this many times: if the machine gets half as fast, admitted jobs are still
   // in time.
   static constexpr double kWaitMargin = 2;
-  static constexpr double kOwnMargin = 2;  // of the job's own steps, in mean deviations
-  // In overload the queue is as long as so many typical jobs, fewer where there are many workers.
-  // It is at least this long, and as long as so many batches, since a short queue would make small
-  // batches. It is never longer than a part of the time that the client allows.
+  static constexpr double kOwnMargin = 2;  // for the job's own steps, in mean deviations
+  // In overload the queue is as long as kQueueGrains typical jobs, fewer where there are many
+  // workers. It is at least kQueueNsMin long, and as long as kQueueBatches batches, since a short
+  // queue would make small batches. It is at most kQueuePart of the time that the client allows.
   static constexpr double kQueueGrains = 6;
   static constexpr double kQueueNsMin = 5e6;
   static constexpr double kQueueBatches = 2;
@@ -86,7 +86,7 @@ class AdmissionControl {
   double all_workers() const;
   double workers_of(const Share& share) const;
   bool is_limited(const ClientShare& client) const;
-  // `late`: what late_ns() returned; 0: it is refused because of overload.
+  // `late`: what late_ns() returned; 0: overload is the reason.
   AdmissionRefusal refusal(const Request& request, const Prediction& prediction, double late) const;
   AdmissionRefusal::Reason reason(const Request& request, const Prediction& prediction,
                                   bool is_late) const;

@@ -24,7 +24,7 @@ struct Prediction {
   // The client, or its group, if the one or the other is beyond its share while others ask for
   // theirs; null: neither is.
   const Share* beyond = nullptr;
-  double within_share_ns = 0;  // the most work that goes first, if it is within its share
+  double within_share_ns = 0;  // the most work that goes first if the client is within its share
   WorkerLoad::View view{0};    // the workers and the work of this prediction
 };
 

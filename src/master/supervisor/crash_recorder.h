@@ -5,7 +5,8 @@
 //            loop only copies the payload.
 // Death:     of this object: the loop's last turns still write the jobs that wait.
 // Limits:    for each kind, at most crashes.total_bytes wait to be written; beyond that a job is
-//            not kept, and its payload is not copied. One slow job of each method in kSlowNs.
+//            not kept, and its payload is not copied. Of each method, one slow job is kept in
+//            kSlowNs.
 #pragma once
 
 #include <cstdint>

@@ -50,7 +50,7 @@ uint64_t bytes_of(const Fd& folder, const std::string& name) {
   return is_file ? static_cast<uint64_t>(status.st_size) : 0;
 }
 
-// Removes a file, or a link and not its target. A folder is not ours.
+// Removes a file, or a link and not its target. Leaves a folder, which cannot be ours.
 bool remove(const Fd& folder, const std::string& name) {
   return ::unlinkat(folder.get(), name.c_str(), 0) == 0 || errno == ENOENT;
 }

@@ -142,7 +142,7 @@ void Generation::order(ipc::ControlMessage message) {
 
 bool Generation::try_ask_stack(uint32_t slot, int32_t pid) {
   if (!channel_poll_ || !orders_.is_empty()) return false;
-  // If it fails, so will the next order.
+  // An error is ignored: the next order fails, too.
   return channel_->try_send({ipc::ControlType::kAskStack, slot, pid, 0, {}}).value_or(false);
 }
 

@@ -13,8 +13,8 @@
 //            while the log's reader is behind: the master's own lines need the room. When a socket
 //            is full, only the process that writes to it waits.
 // Death:     when a process has ended, finish() logs the end of its unread output: at most
-//            kLastLinesMax lines, and at most its credit, but from kLastBytesMin to kLastBytesMax;
-//            nothing while the log's reader is behind.
+//            kLastLinesMax lines, and as many bytes as its credit, but at least kLastBytesMin and
+//            at most kLastBytesMax; nothing while the log's reader is behind.
 // Limits:    one descriptor and one line for each source; kTurnBytes of each in a turn of the loop.
 #pragma once
 
@@ -37,7 +37,7 @@ class Outputs {
   static constexpr size_t kTurnBytes = 4096;
   // Printed as lines of one byte, this many bytes become 25 KB of the log.
   static constexpr size_t kReadBytes = 512;
-  // With the lines of one read this is less than a pipe of 64 KiB has room for.
+  // A backlog of this size, and the lines of one more read, fit into a pipe of 64 KiB.
   static constexpr uint64_t kBacklogMax = 16 << 10;
   static constexpr int64_t kLastBytesMin = 4 << 10;
   static constexpr int64_t kLastBytesMax = 16 << 10;

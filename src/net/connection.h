@@ -54,8 +54,8 @@ class Connection {
     // held_bytes() has changed from `was_bytes`. A call raises this event last, so the owner may
     // abort this connection and others in on_memory().
     virtual void on_memory(uint64_t /*was_bytes*/) {}
-    // The connection is closed, and must not be used any more. The owner destroys it later: calls
-    // of it may not have returned.
+    // The connection is closed, and must not be used any more. The owner destroys it later,
+    // since calls of its functions may not have returned.
     virtual void on_closed() = 0;
     // Null: a connection is read whenever it is ready, and never paused.
     virtual ReadingTurns* reading_turns() { return nullptr; }
@@ -100,8 +100,8 @@ class Connection {
   uint64_t charged_bytes() const { return static_cast<uint64_t>(owners_bytes_); }
   uint64_t held_bytes() const { return held_bytes_; }
 
-  // Takes the bytes of the message that on_message() has got: see rpc::Framer. Not null for one of
-  // kReadBytesMax or more. REQUIRES: on_message() has not returned.
+  // Takes the bytes of the message that on_message() has got: see rpc::Framer. Not null for a
+  // message of kReadBytesMax or more. REQUIRES: on_message() has not returned.
   std::shared_ptr<const void> take_message() { return framer_.take_message(); }
   // The message that take_message() has returned is not JSON. REQUIRES: the owner has held reading
   // since, so that no other message was handed out.
@@ -128,7 +128,7 @@ class Connection {
   void abort() { close(); }
 
   bool is_closed() const { return stream_ == nullptr; }
-  // Without TLS, or the handshake was completed: TLS may have ended or failed since.
+  // Whether there is no TLS, or its handshake was completed; TLS may have ended or failed since.
   bool has_shaken_hands() const { return tls_ == nullptr || tls_->has_shaken_hands(); }
   // The subject of the client's certificate; empty: none.
   std::string client_subject() const { return tls_ == nullptr ? "" : tls_->client_subject(); }

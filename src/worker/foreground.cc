@@ -54,7 +54,7 @@ void fill_header(ipc::PayloadStore& store, const ForegroundJob& job) {
 
 Result<ForegroundResult> run_in_foreground(const ipc::HandlerSpec& spec, const ForegroundJob& job,
                                            uint64_t result_bytes) {
-  static std::vector<Handler> handlers;  // a handler's thread may use it after the return
+  static std::vector<Handler> handlers;  // a handler's threads may use the handler after the return
   Result<Handler> handler = HandlerLoader().load(spec);
   if (!handler) return tl::unexpected(handler.error());
   handlers.push_back(std::move(*handler));

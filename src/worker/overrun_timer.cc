@@ -57,7 +57,7 @@ void OverrunTimer::set(const Handler& handler, uint64_t now_ns, uint64_t ends_ns
   arm(at_ns);
 }
 
-// At 0: never.
+// `at_ns` 0: disarms the timer.
 void OverrunTimer::arm(uint64_t at_ns) {
   itimerspec time{};
   time.it_value = {static_cast<time_t>(at_ns / kNsPerS), static_cast<long>(at_ns % kNsPerS)};

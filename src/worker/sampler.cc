@@ -24,7 +24,7 @@ uintptr_t the_outermost = 0;
 // The stack that the signal handler is walking.
 struct Walk {
   uintptr_t interrupted_at = 0;
-  bool has_begun = false;  // the frames before are the signal handler's own
+  bool has_begun = false;  // false: the frames so far are the signal handler's own
   size_t depth = 0;
   std::array<uint64_t, ipc::SampleRing::kFramesMax> frames{};
 } walk;

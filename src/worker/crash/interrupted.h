@@ -1,4 +1,4 @@
-// interrupted_at(): the instruction that a signal has interrupted. For its handler.
+// interrupted_at(): the instruction that a signal has interrupted, for the signal's handler.
 #pragma once
 
 #include <cstdint>

@@ -17,7 +17,7 @@ done
   { echo "lint: expected build/compile_commands.json: make compile-commands" >&2 &&
     exit $kResource; }
 
-# The branch that a change is made for. A clone may know it only as the remote's.
+# Finds where the change leaves the main branch. A clone may have only the remote's main branch.
 find_base() {
   local name
   for name in ${BASE:-origin/HEAD origin/main main origin/master master}; do

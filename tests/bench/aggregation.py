@@ -1,7 +1,7 @@
-"""Aggregation: how long the features of one user take, in ours, Python, pandas and numpy.
+"""Aggregation: how long the features of one user take, in our C++, Python, pandas and numpy.
 
-Twice each: from the events in the form that is natural there, and from the bytes of the response
-that has them. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
+Each is measured twice: from the events in its natural form, and from the bytes of the response
+that has the events. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
 taken in turn, so that no user is still in the caches from its last turn. Systems take turns, too,
 ROUNDS times, so that a disturbance of the machine meets all of them. All must give the same numbers
 for every user.
@@ -26,7 +26,8 @@ STAYS = 0.6  # how often the next event is of the same category, at least
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
 
 OURS = "ours"
-# For each of the others: a body to its form of the events, and this form to the features.
+# For each other system: the functions that make its form of the events from a body, and the
+# features from this form.
 SYSTEMS = {
     "Python": (features.events_of, features.of_events),
     "pandas": (features.frame_of, features.of_frame),
@@ -59,7 +60,7 @@ def draw(chance: random.Random, size: int) -> list[int]:
 
 
 def body_of(codes: list[int]) -> bytes:
-    """As the feature service writes it."""
+    """The response's body, as the feature service writes it."""
     events = [
         {"category": features.CATEGORIES[code], "ts": 1_700_000_000 + 37 * at}
         for at, code in enumerate(codes)
@@ -68,7 +69,7 @@ def body_of(codes: list[int]) -> bytes:
 
 
 def ns_per_call(call, inputs) -> float:
-    """The mean of as many calls as AT_LEAST_NS need. Without the collector, as timeit does it."""
+    """The mean of as many calls as AT_LEAST_NS need. The collector is off, as in timeit."""
     gc.collect()
     gc.disable()
     begin = time.perf_counter_ns()
@@ -87,7 +88,7 @@ def run(program: Path, *arguments) -> dict:
 
 
 def check_same(out: Path, users: Users, systems: Iterable[str] = SYSTEMS):
-    """These systems' numbers of every user are ours."""
+    """Checks that these systems have the same numbers as ours for every user."""
     ours = run(out / "bench/aggregation", *users.files)["features"]
     for name in systems:
         make, compute = SYSTEMS[name]
@@ -113,6 +114,6 @@ def measure(out: Path, users: Users) -> tuple[dict, dict]:
 
 
 def measure_model(out: Path, users: Users) -> dict[int, list[float]]:
-    """What comes after the features: {users at once: [ns for each, ...]}."""
+    """The time of the model, after the features: {users at once: [ns for each, ...]}."""
     rows = [run(out / "bench/prediction", MODEL, users.files[0]) for _ in range(ROUNDS)]
     return {count: [row[f"row_ns_of_{count}"] for row in rows] for count in (1, 64)}

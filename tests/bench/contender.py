@@ -1,4 +1,4 @@
-"""Contender: a running system that is measured, whichever it is: a baseline or ringmaster itself.
+"""Contender: a running system that is measured: a baseline, or ringmaster itself.
 
     with baselines.start("aiohttp_pool", url, build=Path("build/release")) as running:
         running.call("burn", {"cpu_ms": 30})
@@ -26,8 +26,8 @@ MODEL = ROOT / "conf/models/interests.ubj"
 
 
 class CallFailed(Exception):
-    """An error response. Its text is all that every protocol here tells; the code, 0 where there
-    is none, is JSON-RPC 2.0's."""
+    """An error response. Its text is the whole error, as JSON. `code` is that of JSON-RPC 2.0; 0
+    where the protocol has none."""
 
     def __init__(self, error: Any):
         super().__init__(json.dumps(error))
@@ -38,9 +38,10 @@ class CallFailed(Exception):
 class Contender:
     name: str
     address: str  # HOST:PORT
-    processes: list[Process]  # those it was started as; pids() are all
+    processes: list[Process]  # those that were started; pids() has all
     http_path: str | None = None  # None: JSON values over TCP
-    # JSON-RPC 1.0, as Go's net/rpc speaks it, with these names: params are an array of one.
+    # JSON-RPC 1.0, as Go's net/rpc speaks it, with these names: params are an array of one
+    # element.
     method_names: dict[str, str] = field(default_factory=dict)
     on_stop: Callable[[], None] = lambda: None
 
@@ -58,7 +59,7 @@ class Contender:
         return self.method_names.get(method, method)
 
     def params(self, params: str) -> str:
-        """JSON, as it is sent."""
+        """The params as they are sent, as JSON."""
         return f"[{params}]" if self.is_json_rpc_1 else params
 
     def pids(self) -> list[int]:
@@ -67,7 +68,7 @@ class Contender:
         return [pid for pid in found if is_alive(pid)]
 
     def bench_arguments(self, method: str, params: str) -> list[str]:
-        """What `ringmaster bench` needs to ask it."""
+        """The arguments with which `ringmaster bench` asks this system."""
         path = ["--http", self.http_path] if self.http_path else []
         return ["--to", self.address, *path, self.method_name(method), self.params(params)]
 
@@ -103,6 +104,6 @@ class Contender:
         started = {pid: start_time(pid) for pid in self.pids()}
         for process in self.processes:
             process.stop()
-            process.kill()  # what it has left in its group
+            process.kill()  # the rest of its process group
         self.on_stop()
         wait_until(lambda: not survivors(started), f"no process of {self.name} to be left")

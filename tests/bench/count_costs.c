@@ -64,7 +64,8 @@ void* aligned_alloc(size_t alignment, size_t size) {
   return __libc_memalign(alignment, size);
 }
 
-/* In both directions, so that it serves memcpy, too. Compiled such that the loops stay loops. */
+/* Copies in either direction, so that it serves memcpy, too. A flag of the compiler keeps the loops
+ * from becoming calls of memmove. */
 void* memmove(void* to, const void* from, size_t size) {
   if (size >= kSmallCopyBytes) {
     __atomic_fetch_add(&counted->copied_bytes, size, __ATOMIC_RELAXED);

@@ -1,8 +1,8 @@
 """The features of src/demo/interests/features.h, three times more: in Python (the demo's
 interests.py), with pandas and with numpy, each as fast as it gets in its usual style.
 
-Each function takes a user's events in the form that is natural there, at least one event, oldest
-first, and returns the 60 numbers; each form is also made from the bytes of a response.
+Each of_*() takes a user's events (at least one, oldest first) in the form that is natural for the
+library, and returns the 60 numbers. Each *_of() makes this form from the bytes of a response.
 """
 
 import json

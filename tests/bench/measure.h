@@ -28,7 +28,7 @@ double ns_per_call(size_t round, uint64_t at_least_ns, Call call) {
   return static_cast<double>(taken_ns) / static_cast<double>(calls);
 }
 
-// The middle one. REQUIRES: there is one.
+// The middle value. REQUIRES: `values` is not empty.
 inline double median_of(std::vector<double> values) {
   std::ranges::sort(values);
   return values[values.size() / 2];

@@ -14,12 +14,12 @@ STEPS = {
     "fetch_burn": [FETCH, {"run": "burn"}],
     "interests.predict": [FETCH, {"run": "interests"}],
 }
-# A payload of 16 MiB, and what is around it.
+# A payload of 16 MiB, and the message around it.
 MESSAGE_BYTES_MAX = "32MiB"
-# Those of the scenario `idle`, and some.
+# Enough for the scenario `idle`, and some more.
 CONNECTIONS = 12_000
-# More than it can keep busy: so that what it can do is measured, and not what it was allowed. The
-# others have 256, and never more than 256 requests under way: a connection for each.
+# More than ringmaster can keep busy, so that this limit does not bound what is measured. The other
+# systems have 256, which do not bound them: they never have more than 256 requests under way.
 UPSTREAM_CONNECTIONS = 2048
 
 
@@ -32,11 +32,12 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
           folder: Path | None = None, name: str = "ringmaster",
           handlers: dict[str, Any] | None = None,
           **sections: dict[str, Any]) -> Ringmaster:  # fmt: skip
-    """Ready to serve; its configuration and its log are `folder` (BUILD/bench)/`name`.*. The
-    defaults, but for what the arguments say, large payloads, the connections on both sides, and
-    the model's batch, which is the demo's (conf/ringmaster.toml).
+    """Starts a server that is ready to serve. Its configuration and its log are `folder`/`name`.*
+    (`folder`: by default BUILD/bench). All options have their defaults, but for what the arguments
+    say, large payloads, the connections on both sides, and the model's batch, which is the demo's
+    (conf/ringmaster.toml).
     `handlers`: further ones, each with a method of its name. `sections`: more of the configuration;
-    of `methods` they say only what is not the default."""
+    `methods` in it has only what is not the default."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)

@@ -41,7 +41,7 @@ class Sampler:
 
 
 def busy_bars(samples: list[tuple[float, float]], begin: float) -> list[list[float]]:
-    """[from, to, share of a core] of the steps in which it ran; seconds after `begin`."""
+    """[from, to, share of a core] of the steps in which the process ran; seconds after `begin`."""
     bars = []
     for (from_s, before), (to_s, after) in zip(samples, samples[1:]):
         share = min(1.0, (after - before) / (to_s - from_s))
@@ -52,7 +52,8 @@ def busy_bars(samples: list[tuple[float, float]], begin: float) -> list[list[flo
 
 def count_bars(intervals: list[tuple[float, float]], begin: float, seconds: float,
                most: int) -> list[list[float]]:
-    """[from, to, how many of `most`] were under way between `begin` and so many seconds later."""
+    """[from, to, how many intervals are under way, divided by `most`], up to `seconds` after
+    `begin`."""
     ends = [(at, change) for interval in intervals for at, change in zip(interval, (1, -1))]
     bars, count, last = [], 0, 0.0
     for at, change in sorted(ends):

@@ -1,4 +1,4 @@
-"""What the scenarios ask for: ringmaster and its rivals, started alike and ended for sure.
+"""Starts and ends the systems that the scenarios measure: ringmaster and its rivals.
 
 A rival that cannot be had on this machine is left out, and the report says why.
 """
@@ -16,7 +16,7 @@ from ringmaster import Ringmaster
 OURS = "ringmaster"
 PYTHON = ("flask_gunicorn", "flask_threads", "aiohttp_alone", "aiohttp_flask", "aiohttp_pool")
 POOL, GO, NODE = "aiohttp_pool", "go_net_rpc", "node_piscina"
-# The same, but it refuses requests beyond 60 at once: the number that it was measured to serve
+# The pool, but it refuses requests beyond 60 at once: the number that it was measured to serve
 # within its deadline.
 POOL_LIMITED, POOL_LIMIT = "aiohttp_pool, limited", 60
 WORKERS = 2

@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/json"}
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = rpc.REQUEST_BYTES_MAX
 work.load(os.environ["MODEL"])
-# Less than requests does around it, and as safe for threads.
+# urllib3 does less than the package requests around it, and is as safe for threads.
 upstream = urllib3.PoolManager(maxsize=int(os.environ["THREADS"]), timeout=TIMEOUT_S, retries=False)
 
 
@@ -45,5 +45,5 @@ def serve() -> Response:
     return Response(text, mimetype="application/json")
 
 
-# In one write: its sibling says so, too.
+# In one write: other workers write this line at the same time.
 sys.stderr.write(f"ready pid={os.getpid()}\n")

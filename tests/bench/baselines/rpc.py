@@ -7,12 +7,12 @@ import ujson
 PARSE_ERROR, INVALID_REQUEST, NO_SUCH_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 OVERLOADED, TOO_LATE, WORKER_DIED, UPSTREAM_FAILED = -32009, -32012, -32014, -32015
 
-# A payload of 16 MiB, and what is around it.
+# A payload of 16 MiB, and the message around it.
 REQUEST_BYTES_MAX = 32 << 20
 
 
 class RpcError(Exception):
-    """What becomes an error response. Its arguments make it again behind a pipe."""
+    """Becomes an error response. Pickle sends its arguments through a pipe to make it anew."""
 
     def __init__(self, code: int, message: str):
         super().__init__(code, message)
@@ -37,7 +37,7 @@ def read(body: bytes) -> tuple[Any, str, Any]:
 
 
 def answer(id: Any, result: str) -> str:
-    """`result` is JSON already: whoever computed it has printed it."""
+    """A response; `result` is JSON text already."""
     return f'{{"jsonrpc":"2.0","id":{dumps(id)},"result":{result}}}'
 
 

@@ -2,8 +2,8 @@
 // word in shared memory, and do nothing else.
 //
 // No server can hand a job to a sleeping worker, and be woken by its result, in less time. So the
-// time of a request to an idle server is compared with it, in the same run. As in a server, both
-// sides sleep in between, and neither is bound to a core.
+// time of a request to an idle server is compared with this time, in the same run. As in a server,
+// both sides sleep in between, and neither is bound to a core.
 //
 // Prints {"bound":"futex_ping_pong","rounds":N,"p50_ns":...,"p99_ns":...,"mean_ns":...}, after a
 // warm-up of a tenth of the rounds. Both processes end after 60 s, and the second with the first.

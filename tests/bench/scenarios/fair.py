@@ -13,7 +13,7 @@ TITLE = "fairness"
 LONG_MS = 400
 BURN_MS = 30
 ABOUT = f"""Two workers, and loads at the same time. *Long and short*: clients in a closed loop of
-`burn` {LONG_MS} ms, beside `echo` at 20 a second, Poisson, with a second of time; a queue that
+`burn` {LONG_MS} ms, beside `echo` at 20 a second, Poisson, which may take a second. A queue that
 gives each free worker the earliest deadline would let `echo` wait for one long job at most.
 *Flood*: two clients, each with a token, that offer 600 and 6 jobs of {BURN_MS} ms a second.
 *Shares*: two clients that always have jobs waiting, of {BURN_MS} and of {BURN_MS // 10} ms."""
@@ -22,7 +22,7 @@ TOKENS = {name: f"the-token-of-{name}" for name in CLIENTS}
 
 
 def token_files(context: Context) -> dict[str, Path]:
-    """One for each client; `all` is the server's."""
+    """Writes a token file for each client; `all` is the server's."""
     lines = {name: f"{name} {token}\n" for name, token in TOKENS.items()}
     files = {}
     for name, text in (lines | {"all": "".join(lines.values())}).items():

@@ -9,11 +9,11 @@ from figure import Figure
 from targets import number, ratio, target
 
 TITLE = "the hop to a worker, idle server"
-ABOUT = """One request at a time on one connection. The p50 of `echo`, which a worker answers, less
-the p50 of a method that there is not, which the master answers itself (-32601): the hop. Beside it
+ABOUT = """One request at a time on one connection. The hop is the p50 of `echo`, which a worker
+answers, minus the p50 of an unknown method, which the master answers itself (-32601). Beside it
 the p50 of a round trip between two processes by futexes alone. The scheduler chooses their cores,
 as it does for the server's; whether they share one matters, so the p50 with both on one core is
-stated, too. All in turn, several times."""
+stated, too. All are measured in turn, several times."""
 BOUND = "bounds/futex_ping_pong"
 
 

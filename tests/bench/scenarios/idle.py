@@ -39,9 +39,9 @@ def probe(context: Context, system: Ringmaster) -> dict[str, Any]:
 
 
 def measure(context: Context, framing: type[Framed]) -> dict[str, Any]:
-    """With a server of its own, since a server keeps the memory that it has grown by."""
+    """Measures with a new server, since a server keeps the memory that it has grown by."""
     system = context.ringmaster()
-    probe(context, system)  # its memory for the busy ones
+    probe(context, system)  # the server takes its memory for the busy ones
     grown = []
     rounds: dict[str, list[dict[str, Any]]] = {"without": [], "beside": []}
     for _ in range(context.pick(2, 4)):
@@ -54,7 +54,7 @@ def measure(context: Context, framing: type[Framed]) -> dict[str, Any]:
     found = {f"{name}_{key}": median(each[key] for each in rounds[name])
              for name in ("without", "beside") for key in ("p50", "p99")}
     failed = sum(each["failed"] for name in ("without", "beside") for each in rounds[name])
-    # The first round's growth: later ones find the memory of those before.
+    # The first round's growth: later rounds use the memory of those before.
     found |= {"framing": framing.__name__, "bytes": grown[0] / IDLE, "failed": failed}
     context.say(f"{framing.__name__}: {found['bytes']:.0f} bytes an idle connection,"
                 f" p99 {found['without_p99']:.0f} and {found['beside_p99']:.0f} us")

@@ -21,16 +21,16 @@ from targets import number, ratio
 TITLE = "interests in Python"
 USERS = 10_000
 BATCH = 64
-AT_ONCE = {OURS: 500, POOL: 128}  # of the closed loop, for a first look: it bounds nothing
+AT_ONCE = {OURS: 500, POOL: 128}  # of the closed loop that gives a first estimate: bounds nothing
 CLASSES = {"Interests": "C API", "PackageInterests": "package xgboost"}
 ABOUT = f"""The program that many begin with: fetch a user's events, count them in Python, ask a
 model of XGBoost. Ringmaster serves `src/demo/interests/interests.py` as a handler; `aiohttp_pool`
 imports the same file in its processes. The model is called through XGBoost's C API, and through
 its package for Python; by ringmaster also in batches of up to {BATCH}. The highest rate: as in
-`interests`. Alone: what {WORKERS} processes can do at once that call the handler and nothing else,
-by their CPU time, without any JSON: no server can do more. Before that, {USERS:,} users of the
-MSNBC data (or of the feature service, where the data is not beside the project) get the same
-features and scores from Python as from C++, or the scenario fails."""
+`interests`. Alone: what {WORKERS} processes do at once, by their CPU time, that only call the
+handler, without any JSON: no server can do more. Before that, {USERS:,} users of the MSNBC data
+(or of the feature service, where the data is not beside the project) get the same features and
+scores from Python as from C++, or the scenario fails."""
 ALONE = Path(__file__).resolve().parents[1] / "bounds/handler_alone.py"
 LONG_MS = 60_000
 BODIES = 2000
@@ -46,7 +46,7 @@ def histories(context: Context) -> list[list[int]]:
 
 
 def check_features(context: Context) -> None:
-    """They are those of C++, for every user."""
+    """Checks that Python has the same features as C++, for every user."""
     in_order = sorted(histories(context), key=len)
     assert len(in_order) == USERS
     for _, group in itertools.groupby(in_order, len):
@@ -55,7 +55,7 @@ def check_features(context: Context) -> None:
 
 
 def check_answers(context: Context) -> None:
-    """All scores are those of C++, as float32."""
+    """Checks that all scores are those of C++, as float32."""
     handlers = {name: python(name, batch=BATCH) for name in CLASSES}
     command = [context.build / "feature_service", "--listen", "127.0.0.1:0"]
     with Process.start([*command, *sessions(context.folder, USERS)]) as upstream:
@@ -70,7 +70,7 @@ def check_answers(context: Context) -> None:
 
 
 def write_bodies(context: Context) -> None:
-    """Some of the load's users."""
+    """Writes the responses for some of the load's users."""
     with Process.start([context.build / "feature_service", "--listen", "127.0.0.1:0"]) as upstream:
         service = FeatureService(upstream)
         bodies = [service.ask(user)[1] for user in range(1, BODIES + 1)]
@@ -96,7 +96,7 @@ def measure(context: Context, system: Any, name: str) -> dict[str, Any] | None:
 
 
 def measure_class(context: Context, name: str) -> list[dict[str, Any]]:
-    """One by one and in batches by ringmaster, one by one by the pool."""
+    """Measures ringmaster with single users and with batches, the pool with single users."""
     found = []
     for batch in (1, BATCH):
         system = context.ringmaster(handlers={name: python(name, batch=batch)},

@@ -1,4 +1,4 @@
-"""More than the workers can do."""
+"""A load that is more than the workers can do."""
 
 from typing import Any
 
@@ -13,12 +13,12 @@ HARD_LIMIT = WORKERS * 1000 / CPU_MS
 ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do; goodput is
 what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ringmaster's own in a
 closed loop: the better of two, just before and just after the run, since these machines have other
-things to do; the other systems' shares are of the best of all. Nobody's client gives up: what is
-late is still answered. HTTP has 256 connections; beyond that requests wait in the load, and their
-time runs. "Limited" is the pool that refuses what is more than a second's work at once. Each run
-has a server of its own, and is counted from its third second on."""
+things to do; the other systems' shares are of the best capacity of all. No client gives up: a late
+request is still answered. HTTP has 256 connections; beyond that, requests wait in the load's
+program, and their time runs. "Limited" is the pool that refuses requests beyond a second's work.
+Each run has a server of its own, and is counted from its third second on."""
 TARGETED = (2, 10)
-SHARE_MAX = 1.1  # what chance may add to all of it
+SHARE_MAX = 1.1  # of the capacity: chance may add a tenth
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
 LEAD_S = 2  # counting begins when queues are as long as they get: filling them is no goodput
 
@@ -52,7 +52,7 @@ def measure_ours(context: Context, system: Contender, times: float) -> dict[str,
 
 
 def credible(share: float | None) -> float | None:
-    """None for what cannot be: then it was the capacity that others on the machine kept down."""
+    """None for a share that cannot be: other work on the machine has lowered the capacity then."""
     return None if share is None or share > SHARE_MAX else share
 
 

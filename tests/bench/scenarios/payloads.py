@@ -26,7 +26,7 @@ BOUND = "bounds/memcpy_bound"
 
 
 def params(kind: str, size: int) -> Any:
-    """Of about that many bytes, as JSON."""
+    """Params of about `size` bytes, as JSON."""
     if kind == STRING:
         return ["x" * (size - len('[""]'))]
     event = {"category": "msn-sports", "ts": 1700000000}

@@ -6,7 +6,7 @@ const CPU_MS_MAX = 600_000;
 const CLOCK_THREAD_CPU_TIME = 3;
 
 // Node has no clock of a thread's CPU time but WASI's, which writes into the memory of a module.
-// This one, in binary, is (module (memory (export "memory") 1)).
+// MODULE is the binary of (module (memory (export "memory") 1)).
 const MODULE = Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0, 5, 3, 1, 0, 1,
                              7, 10, 1, 6, 109, 101, 109, 111, 114, 121, 2, 0);
 const wasi = new WASI({ version: "preview1" });
@@ -14,7 +14,7 @@ const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MODULE));
 wasi.initialize({ exports });
 const words = new Uint32Array(exports.memory.buffer);
 
-// Not as a BigInt: collecting those would cost other threads as much again.
+// Returns no BigInt: collecting BigInts would cost other threads as much again.
 function threadCpuNs() {
   if (wasi.wasiImport.clock_time_get(CLOCK_THREAD_CPU_TIME, 0n, 0) !== 0) throw new Error("clock");
   return words[0] + words[1] * 2 ** 32;
@@ -22,7 +22,7 @@ function threadCpuNs() {
 
 const sink = new Int32Array(1);
 
-// Some tens of microseconds of work between two looks at the clock: that allocates.
+// Works for some tens of microseconds between two readings of the clock: a reading allocates.
 function useCpu(ms) {
   const end = threadCpuNs() + ms * 1e6;
   while (threadCpuNs() < end) {

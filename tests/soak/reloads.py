@@ -69,7 +69,7 @@ class Reloads:
         self._dice = random.Random(seed)
 
     def run(self, count: int):
-        """Every fourth one must be refused. Restores the first configuration at the end."""
+        """Every fourth configuration must be refused. Restores the first one at the end."""
         for number in range(count):
             if number % 4 == 3:
                 self._must_be_refused()

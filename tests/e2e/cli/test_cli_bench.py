@@ -119,14 +119,14 @@ def test_an_idle_http_connection_may_end(report):
     def serve_one(connection) -> bool:
         if not (asked := connection.recv(4096)):
             return False
-        assert asked.endswith(b"}")  # all of it: it is small, and sent at once
+        assert asked.endswith(b"}")  # the whole request: it is small, and sent at once
         connection.sendall(answer)
         return True
 
     def serve(listener):
         first, second = listener.accept()[0], listener.accept()[0]
         with first:
-            # The end of the second is there before the answer that lets the client go on with it.
+            # The second connection ends before the first's answer lets the client use it again.
             assert first.recv(1, socket.MSG_PEEK)
             second.close()
             serve_one(first)

@@ -171,7 +171,7 @@ def silent(tls: ssl.SSLSocket):
 
 
 def dribbling(tls: ssl.SSLSocket):
-    """The rest of a record of TLS, which never ends, byte by byte."""
+    """Sends a TLS record byte by byte, which never ends."""
     under = socket.socket(fileno=os.dup(tls.fileno()))
     with under, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         under.sendall(b"\x17\x03\x03\x40\x00")

@@ -10,7 +10,7 @@ from status_port import ON, status_of
 
 @pytest.fixture
 def trace(build):
-    """trace(ARGUMENT, ...): `ringmaster trace`, ended."""
+    """trace(ARGUMENT, ...): runs `ringmaster trace` to its end."""
     def run(*arguments):
         return subprocess.run([build / "ringmaster", "trace", *map(str, arguments)],
                               capture_output=True, text=True, timeout=DEADLINE_S)
@@ -35,7 +35,7 @@ def traced(server, feature_service):
 
 
 def spans(events: list[dict], category: str) -> list[tuple[float, float, dict]]:
-    """Begin, end and arguments of these bars."""
+    """Begin, end and arguments of the bars of this category."""
     its = [event for event in events if event.get("cat") == category]
     # Microseconds with three decimals; the sum of two doubles may have more.
     whole = [(event["ts"], round(event["ts"] + event["dur"], 3), event["args"])

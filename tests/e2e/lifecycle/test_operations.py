@@ -31,7 +31,7 @@ def test_processes_say_what_they_are(server, probe, gate):
 
 
 def test_a_worker_has_only_the_descriptors_that_it_needs(server):
-    """Even of what the server itself was started with."""
+    """A worker gets none of the others with which the server itself was started."""
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     try:
@@ -53,7 +53,7 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
 
 @pytest.mark.parametrize("name", ["USR2", "WINCH"])
 def test_signals_of_other_servers_are_ignored(server, name):
-    """The first is logged; a terminal sends WINCH again and again."""
+    """Only the first is logged: a terminal sends WINCH again and again."""
     running = server()
     for _ in range(3):
         running.send(getattr(signal, f"SIG{name}"))
@@ -135,7 +135,7 @@ def test_more_and_fewer_workers_under_load_cost_no_request(server):
 
 
 def test_a_worker_is_recycled_after_so_many_jobs(server):
-    """The only one, since which of several gets a job is up to them."""
+    """Tested with one worker: of several, any may get the next job."""
     running = server(workers={"count": 1, "max_jobs": 20})
     with running.connect() as client:
         for _ in range(3):
@@ -299,7 +299,7 @@ def test_a_handler_that_prints_goes_on_when_nobody_reads_stderr(server, probe, t
 
 
 def test_a_service_manager_that_does_not_read_freezes_nothing(server, tmp_path):
-    """Its socket is full before the server starts. What it must know comes once there is room."""
+    """The manager's socket is full before the server starts. READY=1 comes once there is room."""
     path = str(tmp_path / "notify")
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(path)

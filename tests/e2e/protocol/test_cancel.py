@@ -16,8 +16,8 @@ def cancel(id, answered_as=None) -> bytes:
 
 @pytest.fixture
 def held(server, probe, gate):
-    """A server whose only worker is held, the gate, and a client of the framing whose `held`
-    holds it."""
+    """A server with one worker, the gate, and connect(framing): returns a client whose request
+    `held` holds the worker."""
     running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
     holding = gate("held")
 

@@ -88,7 +88,7 @@ def test_a_server_that_stops_says_503_and_closes(holding, gate):
         running.send(signal.SIGTERM)
         running.wait_for_line("event=stopping")
         client.send_message(echo(2))
-        idle.send_message(echo(3))  # later: a server that has answered this one has read that one
+        idle.send_message(echo(3))  # sent last: once it is answered, the server has read echo(2)
         assert idle.read_response()[0] == 503
         held.open()
         status, fields, body = client.read_response()

@@ -98,7 +98,7 @@ def test_payload_memory_is_given_back(server):
 
 
 def test_connection_memory_is_given_back(server):
-    """Far more bytes than it has go through it: in batches, whose answers wait for the last."""
+    """Far more bytes than the limit come and go, in batches, whose answers wait for the last."""
     running = server(limits={"request_bytes": "64KiB", "response_bytes": "64KiB",
                              "connection_memory_bytes": "1MiB"})  # fmt: skip
     batch = b"[%s]\n" % b",".join(request("echo", ["x" * 1000], id).strip() for id in range(10))
@@ -123,7 +123,7 @@ def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(hol
 
 
 def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
-    """The server does not admit more than two of its requests at once, however many it has sent:
+    """The server admits at most two of the client's requests at once, however many it has sent:
     with more the queue would be full, and the server would refuse them."""
     running = holding(workers={"count": 2},
                       limits={"in_flight_per_connection": 2, "requests_in_flight": 3})

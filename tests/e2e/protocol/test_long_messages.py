@@ -16,7 +16,7 @@ OBJECTS = [{"id": i, "name": f"item {i}", "tags": ["a", "b"]} for i in range(20_
 
 
 def nice_values(pid: int) -> list[int]:
-    """Of the process's threads."""
+    """The nice values of the process's threads."""
     stats = [task.joinpath("stat").read_text() for task in Path(f"/proc/{pid}/task").iterdir()]
     return [int(stat.rpartition(")")[2].split()[16]) for stat in stats]
 
@@ -110,7 +110,7 @@ def test_others_are_served_while_one_is_parsed(local):
 
 
 def stop_while_parsing(local, number: signal.Signals) -> list[list[bytes]]:
-    """What each of three clients gets whose message is parsed, or waits for that, at the signal."""
+    """What three clients get whose messages are being parsed, or wait for that, at the signal."""
     with held_pool(local.pid):
         clients = [local.connect() for _ in range(3)]
         for client in clients:
@@ -222,10 +222,10 @@ def test_they_count_as_memory_of_their_connections(server, tmp_path):
         wait_until_read(parsed)
         for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
             client.send(request("echo", ["x" * size]))
-        assert parsed.read_to_end() == []  # it holds most of 4.5 MB
+        assert parsed.read_to_end() == []  # of 4.5 MB in all, it holds the most
         with contextlib.suppress(ConnectionError):
             last.send(request("echo", ["x" * 1_900_000]))
-        assert read_all(last.socket) == b""  # so does this one, of 4.4 MB
+        assert read_all(last.socket) == b""  # now, of 4.4 MB, this one does
     for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
         assert client.answer()["result"] == ["x" * size]
 

@@ -142,7 +142,7 @@ def test_a_file_that_is_broken_at_the_start_is_waited_for(dev, hello, code):
 
 
 def test_of_other_files_only_those_that_are_imported_count(dev, hello, tmp_path):
-    """Or a module that writes one would be loaded without end."""
+    """Otherwise a module that writes a file would be loaded again without end."""
     helper = tmp_path / "helper.py"
     helper.write_text("import deeper")
     (tmp_path / "deeper.py").write_text("y = 1")
@@ -215,7 +215,7 @@ def test_a_breakpoint_is_a_prompt_in_the_terminal(dev, hello):
     received.clear()
     client.send(request("double", [4]))
     wait_for(r"\(Pdb\) ")
-    # The terminal was closed.
+    # SIGHUP: the terminal was closed.
     assert running.stop(signal.SIGHUP) == 0
     os.close(ours)
     os.close(theirs)

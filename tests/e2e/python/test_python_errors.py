@@ -1,4 +1,4 @@
-"""Python handlers: what clients and the log get of what goes wrong."""
+"""Python handlers: what clients and the log are told of errors."""
 
 import os
 import subprocess
@@ -87,7 +87,7 @@ def test_os_exit_ends_the_worker(server, python):
 
 
 def test_a_worker_without_memory_fails_its_job_and_lives_on(server, python, build):
-    """Also if there is none for the arguments or the result, which is not the client's fault."""
+    """Also if the arguments or the result find no memory: the client gets -32000, not -32602."""
     if build.name != "release":
         pytest.skip("a sanitizer needs terabytes of addresses")
     running = server(workers={"count": 1}, handlers={"f": python("""
@@ -127,7 +127,7 @@ def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, pytho
 
 
 def test_a_client_gets_the_traceback_where_debug_allows_it(server, python):
-    """Also after a reload, and only of what the handler did not mean."""
+    """Also after a reload, but not for an error that the handler raises by ringmaster.Error."""
     running = server(handlers={"f": python(RAISES)})
     assert "details" not in running.error_of("f", ["bare"]).data
     running.reload(workers={"debug": True}, handlers={"f": python(RAISES)})

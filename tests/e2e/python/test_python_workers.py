@@ -69,7 +69,7 @@ def test_cycles_are_collected_between_jobs(server, python):
 
 
 def test_the_memory_of_a_large_job_is_used_again(server, python, build):
-    """Or each large job would pay for some thousand new pages."""
+    """Otherwise each large job would pay for some thousand new pages."""
     if build.name != "release":
         pytest.skip("a sanitizer has an allocator of its own")
     jobs, pages_max = 20, 100
@@ -113,7 +113,7 @@ def test_a_job_that_overruns_is_interrupted(server, python):
 
     def is_interrupted():
         assert running.error_of("f", [True]).code == -32012
-        return running.call("f", [False])  # of the same worker
+        return running.call("f", [False])  # answered by the same worker
 
     wait_until(is_interrupted, "an interrupted job")
     running.wait_for_line(r"event=output .*handler.py.*, line \d+ in run")
@@ -138,7 +138,7 @@ def test_a_job_that_overruns_does_not_fail_the_rest_of_its_batch(server, python,
     with running.connect() as client:
         held.hold(client, "hold")
         client.send(request("f", {"hangs": True}, 0))
-        time.sleep(1)  # what comes then is in time when the first one is not
+        time.sleep(1)  # jobs sent now are still in time when the first is late
         client.send(b"".join(request("f", {"hangs": False}, n) for n in (1, 2)))
         client.send(request("none", id="all are in"))
         assert client.answer()["id"] == "all are in"

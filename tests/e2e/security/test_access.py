@@ -32,7 +32,7 @@ def test_a_unix_socket_is_for_its_owner_and_group(server, tmp_path):
     running = server(listen={"rpc": [f"unix:{path}"]}, before=without_umask)
     assert mode_of(path) == 0o660
     assert running.call("echo", [1]) == [1]
-    # A reload changes who may, without a new socket.
+    # A reload changes which users may connect, without a new socket.
     before = os.stat(path).st_ino
     listen = {"rpc": [f"unix:{path}"], "unix_mode": "0606"}
     assert "reloaded" in running.reload(listen=listen)
@@ -56,7 +56,7 @@ def test_a_refused_client_is_closed_counted_and_logged(server, tmp_path):
     attempts = 300
     for _ in range(attempts):
         assert is_closed_at_once(running.address)
-    # Unix sockets have their mode.
+    # The allow list does not concern unix sockets: they have their mode.
     with running.connect(running.addresses[1]) as client:
         assert client.call("echo", [1]) == [1]
     last = running.wait_for_line(rf"event=clients_refused why=address count=\d+ total={attempts} ")

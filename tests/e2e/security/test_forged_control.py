@@ -11,9 +11,9 @@ from server import HANDLERS, compile_handler
 FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED, PONG = 5, 8, 9, 11, 12, 13, 14
 PID = 4242
 
-ENDLESS = 1_000_000_000  # messages: the first is enough, it is not asked how many there are
+ENDLESS = 1_000_000_000  # times: the fork server is killed long before
 
-# type, worker, pid, status; how many
+# type, worker, pid, status; how many times (1 by default)
 FORGERIES = {
     "a worker beyond all slots was forked": (FORKED, 1 << 31, PID, 0),
     "a worker was forked that was not asked for": (FORKED, 0, PID, 0),
@@ -31,7 +31,7 @@ FORGERIES = {
 @pytest.fixture(scope="session")
 def forges(tmp_path_factory):
     folder = tmp_path_factory.mktemp("handlers")
-    # Its thread goes on when the fork server ends, and unloads the library.
+    # The handler's thread still runs when the fork server ends and unloads the library.
     library = compile_handler(folder / "forges.so", HANDLERS / "forges.c", "-Wl,-z,nodelete")
     return lambda type, worker, pid, status, times=1: {
         "library": library, "hex": struct.pack("<IIii", type, worker, pid, status).hex(),
@@ -50,7 +50,7 @@ def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
 
 
 def test_the_exit_of_a_worker_that_lives(server, forges, tmp_path):
-    """With the number of another process: the fork server is replaced, and the workers with it."""
+    """The pid is another process's: the fork server is replaced, and the workers with it."""
     now = tmp_path / "now"
     forged = forges(EXITED, 0, PID, 0) | {"once": str(now)}
     running = server(handlers={"echo": {}, "forges": forged})

@@ -52,7 +52,7 @@ def test_one_that_never_reads_is_closed_after_a_time(server, probe):
         hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(50)))
         wait_until(lambda: held_bytes_of(hog) > 0, "answers to come")
         wait_until(lambda: sockets(running.pid) <= before + 1, "it to be closed")
-        with pytest.raises((ConnectionError, AssertionError)):  # not all of them
+        with pytest.raises((ConnectionError, AssertionError)):  # not all answers come
             hog.read_many(50)
 
 
@@ -116,7 +116,7 @@ def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
     requests += b"".join(request("echo", ["y" * 40_000], id) for id in range(1, 30))
     with ExitStack() as stack:
         for number in range(140):
-            if number == 20:  # each thread of the pool has made what it keeps
+            if number == 20:  # each thread of the pool has the memory that it keeps
                 before = private_bytes(running.pid)
             client = stack.enter_context(running.connect())
             client.send(requests)

@@ -14,7 +14,7 @@ from server import HANDLERS, compile_handler
 # What the log says of Landlock where the kernel does not have it.
 NO_LANDLOCK = f"landlock: {os.strerror(errno.ENOSYS)}"
 
-# Refused in the sandbox; without it allowed to every user, though some of it ends with an error.
+# Refused in the sandbox. Without it every user may make these calls, with this outcome.
 REFUSED = {
     "socket": "done",
     "unix_socket": "done",
@@ -64,7 +64,7 @@ REFUSED = {
     "free_shared": "done",
     "collapse": "done",
 }
-# Refused, too, but without the sandbox the privileged may do it.
+# Refused, too. Without the sandbox the privileged may make these calls.
 PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
@@ -73,7 +73,7 @@ ALLOWED = [
     "stay_visible",
 ]
 
-# A sanitizer that looks for leaks forks, and traces what it looks at.
+# A leak sanitizer forks, and the child traces the process in which it looks for leaks.
 LEAK_SANITIZER_NEEDS = {"fork", "ptrace"}
 
 

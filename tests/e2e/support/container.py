@@ -105,7 +105,7 @@ def _make(groups: list[Path]):
 
 
 def _remove_group(group: Path) -> bool:
-    """Whether the cgroup is removed. The kernel refuses while a process in it is still ending."""
+    """Removes the cgroup. False: the kernel refuses while a process in it is still ending."""
     if not group.exists():
         return True
     try:

@@ -38,7 +38,7 @@ def _status(pid: int, field: str) -> str:
 
 
 def start_time(pid: int) -> str:
-    """With the pid it identifies a process, although pids are reused. Empty: no process."""
+    """Together with the pid identifies a process, although pids are reused. Empty: no process."""
     stat = _stat(pid)
     return stat[19] if stat else ""
 

@@ -1,8 +1,8 @@
 """Share: divides the files of the end-to-end tests among several pytest runs.
 
-Each run collects every file, and claims a file before its first test: the first run to claim it
-runs it. RINGMASTER_SHARE names the folder of the claims. A failure is reported on stderr when it
-happens, a file when its last test is over.
+Each run collects every file, and claims a file before the file's first test. The first run to
+claim a file runs its tests. RINGMASTER_SHARE names the folder of the claims. A failure is reported
+on stderr when it happens, a file when its last test is over.
 """
 
 import fcntl
@@ -24,7 +24,7 @@ class Share:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_protocol(self, item):
-        """True: the test is another run's."""
+        """True: another run has claimed the file of the test."""
         file = item.path.name
         if file not in self._is_ours:
             self._is_ours[file] = self._try_claim(file)

@@ -1,7 +1,7 @@
 /* tells: a handler that answers each job with the data that it got with the job:
  * {"method": "score", "id": 7, "traceparent": "", "inputs": [["users", {...}]], "forks": [3, 2, 1]}
- * `forks`: the numbers of calls of before_fork(), after_fork_parent() and after_fork_child(). Its
- * option `says` is its description. */
+ * `forks`: the numbers of calls of before_fork(), after_fork_parent() and after_fork_child(). The
+ * option `says` is the handler's description. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -17,7 +17,7 @@ _, _, address, socket_path, folder = sys.argv
 
 class Connection:
     def __init__(self, connected: socket.socket):
-        # `hold` takes paths as they stand.
+        # The handler `hold` decodes no escapes in a path.
         writer = JsonRpcStreamWriter(connected.makefile("wb"), escape_forward_slashes=False)
         self.endpoint = Endpoint({}, writer.write)
         reader = JsonRpcStreamReader(connected.makefile("rb"))

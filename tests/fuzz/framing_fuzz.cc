@@ -1,4 +1,4 @@
-// Framing alone: the input is a client's stream, and then the messages that a client frames.
+// Framing alone: the input is used twice, as a client's stream and as a client's messages.
 //
 // A stream is cut into the same messages, in whatever pieces it arrives. Correctly framed messages
 // come out as they went in.

@@ -196,7 +196,7 @@ class Play : StageEvents {
   Scheduler scheduler_;
   const std::shared_ptr<ClientShare> everyone_ =
       scheduler_.shares().hold("", ShareTable::Kind::kNamed);
-  // Of all inputs: it takes megabytes, and nothing here reads it.
+  // Shared by all inputs: the recorder takes megabytes, and nothing here reads it.
   inline static telemetry::Recorder recorder_;
   RunStage stage_{store_,     table_,
                   scheduler_, geometry_,

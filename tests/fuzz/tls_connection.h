@@ -25,10 +25,10 @@ class TlsConnection {
     if (!failing_at_) failing_at_ = written_;
   }
 
-  // Until the script ends. `is_damaged`: the script may damage the client's bytes on their way.
+  // Runs to the script's end. `is_damaged`: the script may damage the client's bytes on their way.
   void run(bool is_damaged) {
     go_on_with_client();
-    if (script_.ConsumeBool()) exchange();  // else most of what follows would come too early
+    if (script_.ConsumeBool()) exchange();  // else most acts would come too early
     for (int i = 0; i < kActsMax && script_.ConsumeIntegralInRange(0, 15) > 0; ++i)
       act(is_damaged);
     if (script_.ConsumeBool()) return;  // the connection breaks off
@@ -109,7 +109,7 @@ class TlsConnection {
     server().due().erase(0, size);
     go_on_with_client();
   }
-  // Until nothing is on its way any more. In few pieces: each costs much of OpenSSL's time.
+  // Delivers until nothing is on its way, in few pieces: each costs much of OpenSSL's time.
   void exchange() {
     const size_t least = some_size();
     while (!to_server().empty() || !server().due().empty()) {

@@ -71,7 +71,7 @@ TEST_CASE("top: without a sample before, or after a restart, rates are since the
   Sample other = sample(page(500, 9000, 0, 100));
   other.pid = 41;
   CHECK(words(view(other, now, {}), "score")[1] == "10.0");
-  other.pid = 42;  // a process with the same id
+  other.pid = 42;  // another process with the same pid
   CHECK(words(view(other, now, {}), "score")[1] == "10.0");
 }
 

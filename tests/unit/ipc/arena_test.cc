@@ -60,7 +60,7 @@ class ArenaModel {
   }
 
  private:
-  // The longest one in [0, end).
+  // The longest gap in [0, end).
   uint64_t longest_gap(uint64_t end) const {
     uint64_t longest = 0;
     uint64_t begin = 0;
@@ -143,7 +143,7 @@ TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") 
   // All that small blocks can take, in the order in which they lie.
   std::vector<Block> small = fill(arena, 16 << 10);
   CHECK(small.size() == kCapacity * 3 / 4 / (16 << 10));
-  // With every place taken that a small block may take, and with any eight of them.
+  // Tried with all small blocks, then with half of them, and so on down to some eight.
   while (small.size() > 8) {
     const std::optional<Block> large = arena.allocate(kCapacity / 4);
     REQUIRE(large);
@@ -153,7 +153,7 @@ TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") 
       arena.free(small.back());
     }
   }
-  // Eight that lie as far from each other as they can.
+  // Eight small blocks that lie as far from each other as they can.
   for (const Block& block : small)
     arena.free(block);
   small = fill(arena, 16 << 10);

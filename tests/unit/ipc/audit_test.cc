@@ -117,7 +117,7 @@ TEST_CASE("audit: a job that is ready a second time is damage") {
   CHECK(fault_of(floor).empty());
   words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {1, 7});
   CHECK(fault_of(floor) == "ring entry 0: job 1 is ready, and with a worker");
-  words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {1, 6});  // a former one
+  words.workers[0].running[0] = make_word(EntryState::kClaimed, 0, {1, 6});  // a former job
   CHECK(fault_of(floor).empty());
 }
 

@@ -9,7 +9,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// The same by looking at each unit.
+// Finds what FreeUnits finds, by looking at each unit.
 class UnitModel {
  public:
   explicit UnitModel(uint32_t count) : is_free_(count, true) {}

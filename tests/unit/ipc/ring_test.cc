@@ -133,7 +133,7 @@ TEST_CASE("ring: an entry says who has claimed it, and is taken over for that wo
     CHECK(ring.was_at(other) == make_word(EntryState::kClaimed, other, {other, 1}));
   CHECK(ring.take_over(1).empty());
   REQUIRE(ring.try_publish({9, 1}));
-  // READY entries name worker 0, too, and are nobody's.
+  // READY entries have 0 as their worker, too, but belong to no worker.
   CHECK(ring.take_over(0) == std::vector<Publication>{{0, 1}});
   CHECK(ring.was_ready());
 }

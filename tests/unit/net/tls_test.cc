@@ -29,14 +29,15 @@ std::string why_not(const TlsFiles& files) {
   return context.error().message;
 }
 
-// A server's end and a client's.
+// The server's and the client's end of a connection.
 struct Pair {
   explicit Pair(const TlsFiles& files, int version = TLS1_3_VERSION)
       : Pair(context_of(files), TlsClient::make_context(version)) {}
   Pair(std::shared_ptr<const TlsContext> shared, TlsClient::Context wire)
       : client(std::move(wire)), context(std::move(shared)), server(*context) {}
 
-  // What the server reads until neither end has anything left to send, fed in pieces of this size.
+  // Delivers until neither end has anything to send, to the server in pieces of this size. Returns
+  // what the server has read.
   std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
     std::string read;
     for (;;) {
@@ -220,7 +221,7 @@ TEST_CASE("tls: a message of the handshake that is too long is refused when its 
     CHECK(server.receive(sent).empty());
     CHECK(server.due().size() == 7);  // one alert
   }
-  // The second hello, too, which a client is asked for when it has guessed wrong.
+  // Also the second hello, for which the server asks a client that has guessed a wrong group.
   TlsRecords records;
   CHECK(records.note({"\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10}, true));
   CHECK(records.note({"\x14\x03\x03\x00\x01\x01", 6}, true));

@@ -34,7 +34,7 @@ TEST_CASE("fork hooks: each library's are called once, before a fork in the reve
   const char libraries[3] = {};
   hooks.add(&libraries[0], first);
   hooks.add(&libraries[1], second);
-  hooks.add(&libraries[0], first);  // of another handler
+  hooks.add(&libraries[0], first);  // another handler of this library
   hooks.add(&libraries[2], none);
   const pid_t pid = fork_child(hooks);
   REQUIRE(pid >= 0);

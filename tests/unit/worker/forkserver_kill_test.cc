@@ -58,7 +58,7 @@ class TracedForkServer {
 
   pid_t worker() const { return worker_; }
 
-  // Runs it to the begin or end of a system call. The worker, once forked, waits for us.
+  // Runs the fork server to the begin or end of a system call. A forked worker waits for us.
   void step() {
     const int status = step(pid_);
     if (status >> 8 != (SIGTRAP | (PTRACE_EVENT_FORK << 8))) return;
@@ -93,7 +93,7 @@ class TracedForkServer {
     while (::waitpid(pid_, &status, 0) == pid_ && WIFSTOPPED(status)) {
     }
     pid_ = 0;
-    // It may have been killed with its fork server: then there is no worker to let go.
+    // The worker may have died with its fork server: then there is no worker to let go.
     if (worker_ > 0) ::ptrace(PTRACE_DETACH, worker_, nullptr, nullptr);
     ::alarm(test::kDeadlineS);  // a worker that lives on would be waited for in vain
     while (::waitpid(-1, nullptr, __WALL) > 0 || errno == EINTR) {
@@ -102,7 +102,7 @@ class TracedForkServer {
   }
 
  private:
-  // Of the same build.
+  // The path of a file of the same build.
   static std::string built(const char* name) {
     return std::filesystem::read_symlink("/proc/self/exe").parent_path() / name;
   }
@@ -176,7 +176,7 @@ void publish(Floor& floor) {
 }
 
 // How many steps lead a worker from its birth to each of its system calls, up to its first answer.
-// Of equal calls in a row, as where it builds its sandbox, only to the first.
+// Of equal calls in a row, as where the worker builds its sandbox, only the first counts.
 std::vector<uint32_t> steps_to_new_calls() {
   std::vector<uint32_t> found;
   Floor floor(1);

@@ -34,7 +34,7 @@ class Recorder final : public json::Visitor {
   }
 
   std::string heard;
-  std::string string;  // the text of the last one
+  std::string string;  // the text of the last string
 
  private:
   void add(std::string_view what, size_t depth, std::string_view text) {
@@ -72,7 +72,7 @@ TEST_CASE("json: what RFC 8259 allows is accepted") {
       "[\"a\x7f"
       "a\"]",
       "false", "42", "-0.1", "null", "\"asd\"", "true", "\"\"", "[\"a\"]\n", "[true]", " [] ",
-      // those of its i_ cases that must be accepted here
+      // those of the suite's i_ cases that must be accepted here
       "[123.456e-789]", "[0.4e00669999999999999999999999999999999999999999999999999999999999999]",
       "[-1e+9999]", "[1.5e+9999]", "[-123123e100000]", "[123123e100000]", "[123e-10000000]",
       "[-237462374673276894279832749832423479823246327846]", "[100000000000000000000]",
@@ -151,7 +151,7 @@ TEST_CASE("json: a fault says what was expected, where, and what was found") {
         "expected the end after the value at byte 3, found the byte 0xff");
   CHECK(json::find_fault("{}\0"sv) ==
         "expected the end after the value at byte 2, found the byte 0x00");
-  // offsets hold although this is found in the masked copy
+  // the offset is that in the text, although the masked copy was read
   CHECK(json::find_fault("[1e400, \"\\ud800\", x]") == "expected a value at byte 18, found 'x'");
 }
 
@@ -191,7 +191,7 @@ TEST_CASE("json: spans lie in the text even where a mask was read") {
 }
 
 TEST_CASE("json: values behind one that RapidJSON refuses are reported as ever, and once") {
-  // Each # in turn is what RapidJSON refuses; the others it takes.
+  // Each # in turn stands for a string that RapidJSON refuses, the others for one that it accepts.
   const std::string text =
       R"( [{"a":[1,{"b":#,"c":{}},[]],"k":{}, # : [2,#] , "d" :#,"e":[[#]],"f":{"g":{#:3}}},#,4] )";
   const auto heard_of = [&](size_t refused, std::string_view as) {

@@ -7,7 +7,7 @@
 namespace ringmaster::json {
 namespace {
 
-// "/pointer: expected, found"; "fits" where it does.
+// "/pointer: expected, found"; "fits" where the text fits.
 std::string judge(const std::string& schema, const std::string& text) {
   const auto compiled = Schema::compile(schema);
   REQUIRE_MESSAGE(compiled, schema);

@@ -54,7 +54,7 @@ TEST_CASE("failure summary: a line never counts more failures than requests") {
   CHECK(summary.count(refused_at(5000), 0));
   for (uint64_t ms = 5001; ms < 6000; ++ms)
     CHECK(!summary.count(refused_at(ms), 0));
-  // The second is over, and the tick has not come yet. Another reason has begun a new one.
+  // The second is over, but no tick has come. A failure for another reason begins a new second.
   CHECK(summary.count(refused_at(6000, kFull), 0));
   const auto line = summary.count(refused_at(6001), 0);
   REQUIRE(line);
@@ -84,7 +84,7 @@ TEST_CASE("failure summary: reasons, upstreams and ways to fail have lines of th
   Event other = refused_at(5);
   other.method = kScore + 100;
   CHECK(summary.count(other, 0));
-  // None of these is the first of its second.
+  // None of these is the first of its kind in this second.
   CHECK(!summary.count(refused_at(6), 0));
   CHECK(!summary.count(refused_at(7, kFull), 0));
   CHECK(!summary.count(end_at(8, -32009, kTooLate), kUsers));

@@ -54,7 +54,7 @@ struct Fixture {
   Fixture() { pool.begin(loop); }
   ~Fixture() { pool.release(); }
 
-  // The method is the message's name.
+  // The message's method is `name`.
   void parse(const std::string& client, const std::string& name, bool is_wanted = true) {
     const auto bytes = std::make_shared<const std::string>(
         R"({"jsonrpc": "2.0", "id": 1, "method": ")" + name + R"(", "params": {"a": 1}})");
@@ -76,7 +76,7 @@ struct Fixture {
   }
   void forget(size_t number) { messages->forget(owners_[number].get()); }
   bool is_freed(size_t number) const { return bytes_[number].expired(); }
-  // Until all are freed.
+  // Runs until all messages are freed.
   void run() {
     loop.run_until([this] {
       return std::all_of(bytes_.begin(), bytes_.end(),
@@ -89,7 +89,7 @@ struct Fixture {
   std::optional<LongMessages> messages{loop.get()};
   const std::thread::id loop_thread = std::this_thread::get_id();
   std::vector<std::string> parsed;
-  std::vector<std::string> asked;  // whether they are wanted
+  std::vector<std::string> asked;  // by calls of is_wanted()
   std::function<void()> when_asked;
 
  private:

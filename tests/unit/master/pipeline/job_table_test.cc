@@ -85,7 +85,7 @@ TEST_CASE("job table: a slot's next job has another ticket, and nothing of the l
   CHECK(second.ticket.slot == ticket.slot);
   CHECK(second.ticket.request != ticket.request);
   CHECK(tables.table.find(ticket) == nullptr);
-  CHECK(second.publication == id);  // so that the slot's next one is new to its workers
+  CHECK(second.publication == id);  // so the slot's next publication is new to the workers
   CHECK(!second.has_begun);
   CHECK(second.step == 0);
   CHECK(second.attempts == 0);

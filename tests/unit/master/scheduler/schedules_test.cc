@@ -34,7 +34,7 @@ struct Schedule {
   std::unique_ptr<SchedulerSimulation> simulation;
 };
 
-// 150 requests. Each method takes its own time, always the same, which is known.
+// 150 requests. Each method always takes the same time, which the scheduler knows.
 Schedule make_schedule(uint64_t seed, bool with_lanes) {
   Random random(seed);
   Schedule schedule;
@@ -78,7 +78,7 @@ Schedule make_schedule(uint64_t seed, bool with_lanes) {
   const double rate = load * static_cast<double>(shape.workers) / mean;
   double at = 0;
   for (int i = 0; i < 150; ++i) {
-    if (uniform(random) < .9) at += exponential(random, 1 / rate);  // else together
+    if (uniform(random) < .9) at += exponential(random, 1 / rate);  // else with the one before
     double chosen = uniform(random) * sum;
     size_t client = 0;
     while (client + 1 < shape.clients && chosen > popularity[client])
@@ -143,9 +143,10 @@ void run_schedule(uint64_t seed, bool with_lanes, Totals& totals) {
                       static_cast<uint64_t>(load.room_ns() + load.work_ns());
 }
 
-// Clients that always have work waiting; each one's jobs take about as long. The largest difference
-// of two clients' service by weight over any interval, as a part of the bound: a largest job each,
-// and what those that run cost more than expected, which is known only afterwards.
+// Clients that always have work waiting; all jobs of a client take about the same time. Returns the
+// largest difference of two clients' service by weight over any interval, divided by the bound. The
+// bound: the largest job of each client, and the time that running jobs take beyond what was
+// expected, which is known only when they have ended.
 double worst_unfairness(uint64_t seed, double spread) {
   Random random(seed);
   const size_t workers = one_of<size_t>(random, {1, 2, 4});
@@ -170,7 +171,7 @@ double worst_unfairness(uint64_t seed, double spread) {
   simulation.run(8);
   std::vector<const SchedulerSimulation::Job*> jobs;
   for (const SchedulerSimulation::Job& job : simulation.jobs()) {
-    if (job.begun > 3) jobs.push_back(&job);  // first, each uses up the credit of a new client
+    if (job.begun > 3) jobs.push_back(&job);  // before, clients use up the credit of a new one
   }
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const auto* a, const auto* b) { return a->begun < b->begun; });

@@ -3,8 +3,8 @@
 // Threads: the loop's only.
 // Memory:  input: the unfinished message, at most message_bytes; while the owner holds reading, or
 //          the connection is paused, also the rest of one read. Output: the bytes that the client
-//          has not read. While these are more than kUnsentBytesMax, the owner holds reading, or the
-//          connection is paused, the connection is not read. So the client cannot make input or
+//          has not read. The connection is not read while these are more than kUnsentBytesMax,
+//          while the owner holds reading, or while it is paused. So the client cannot make input or
 //          output grow. on_memory reports the sum.
 // Death:   of the client: on_closed, once; no other event follows. A client that only ends its
 //          sending (a half-close, as nc does) may still wait for answers. It is gone when reading
@@ -179,8 +179,8 @@ class Connection {
   uint64_t message_bytes_ = 0;     // received since then
   bool has_message_come_ = false;  // in the last read
   uint64_t sent_ns_ = 0;           // when the client last took bytes of write_
-  uint64_t unsent_bytes_ = 0;      // of write_, at that time
-  uint64_t busy_ns_ = 0;           // when it last was not idle
+  uint64_t unsent_bytes_ = 0;      // what was left of write_ then
+  uint64_t busy_ns_ = 0;           // when the connection was last not idle
   uint64_t held_bytes_ = 0;        // as last reported
   int64_t owners_bytes_ = 0;
   uint64_t last_round_ = 0;  // see ReadingTurns

@@ -62,7 +62,7 @@ class Session final : public std::enable_shared_from_this<Session>,
     Handshakes* handshakes = nullptr;
     LongMessages* long_messages = nullptr;
     std::function<void(std::shared_ptr<Session>)> on_unsent;  // flush() is due
-    // See net::Connection::Events. on_closed: the session is to be destroyed later, too.
+    // See net::Connection::Events. on_closed: the session itself must be destroyed later.
     std::function<void(const net::Connection&, uint64_t was_bytes)> on_memory;
     std::function<void(std::shared_ptr<Session>)> on_closed;
     std::function<void(std::shared_ptr<Session>)> on_paused;  // go_on() is due in the next turn

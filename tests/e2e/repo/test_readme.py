@@ -75,7 +75,7 @@ def test_example(language, demo, interests, tmp_path):
 
 
 def test_discover_example(demo):
-    command, asked = code_in(CLIENTS, "What it offers")["sh"].splitlines()
+    command, asked = code_in(CLIENTS, "What the server offers")["sh"].splitlines()
     document = json.loads(demo.run(command))
     assert json.loads(demo.run(asked)) == {"jsonrpc": "2.0", "id": 1, "result": document}
     assert "burn" in [method["name"] for method in document["methods"]]

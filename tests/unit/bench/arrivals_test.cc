@@ -21,7 +21,7 @@ TEST_CASE("arrivals: constant ones are evenly spaced") {
   CHECK(times == std::vector<uint64_t>{1'000'000, 2'000'000, 3'000'000});
 }
 
-TEST_CASE("arrivals: the same seed gives the same times, another one others") {
+TEST_CASE("arrivals: the same seed gives the same times, another seed others") {
   const auto times = first({Arrivals::Kind::kPoisson, 1000, 7}, 100);
   CHECK(times == first({Arrivals::Kind::kPoisson, 1000, 7}, 100));
   CHECK(times != first({Arrivals::Kind::kPoisson, 1000, 8}, 100));

@@ -124,7 +124,7 @@ TEST_CASE("top: names are cut between characters, and control characters are bla
   }
 }
 
-TEST_CASE("top: what is no status page is no sample, and a lack of members is none") {
+TEST_CASE("top: a text that is no status page is no sample, a page that lacks members is") {
   CHECK_FALSE(parse_sample(""));
   CHECK_FALSE(parse_sample("[]"));
   CHECK_FALSE(parse_sample(R"({"methods":[]})"));

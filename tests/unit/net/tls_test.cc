@@ -181,7 +181,7 @@ TEST_CASE("tls: a handshake was completed, whatever came with its end") {
   CHECK(!pair.server.has_shaken_hands());
 }
 
-TEST_CASE("tls: what is no TLS fails, with an alert, and nothing is taken any more") {
+TEST_CASE("tls: bytes that are no TLS fail with an alert, and nothing more is read") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");
   for (const char* text : {"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"echo\"}\n",

@@ -225,7 +225,7 @@ TEST_CASE("json: values behind one that RapidJSON refuses are reported as ever, 
   CHECK(json::find_fault("[1e400] x") == "expected the end after the value at byte 8, found 'x'");
 }
 
-TEST_CASE("json: of long keys and strings the first 4096 bytes are told, of their spans all") {
+TEST_CASE("json: of a long key or string a visitor gets the first 4096 bytes, and the whole span") {
   Recorder recorder;
   const std::string key = repeat("k", 4095) + "\\u00e9" + repeat("k", 100);
   CHECK(!json::scan("{\"" + key + "\":0}", recorder));

@@ -91,7 +91,7 @@ TEST_CASE("json_schema: a mismatch names its place, the keyword and what was fou
   }
 }
 
-TEST_CASE("json_schema: one that could not be enforced is refused, and told where") {
+TEST_CASE("json_schema: a schema that could not be enforced is refused, and the place is named") {
   struct Case {
     std::string schema, says;
   };

@@ -53,7 +53,7 @@ TEST_CASE("event ring: a story keeps what the ring still has, and nothing of ano
 }
 
 TEST_CASE(
-    "event ring: a flood of refusals leaves the stories of other requests, and has its views") {
+    "event ring: a flood of refusals displaces no other story, and the views see all of them") {
   Recorder recorder;
   size_t ends = 0, stories = 0;
   recorder.add_view([&](const Event&, uint64_t number, const TraceContext&) {

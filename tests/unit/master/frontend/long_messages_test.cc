@@ -130,7 +130,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: one that is not wanted any more is no
   CHECK(parsed == Names{"a1", "a3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: one that the next one's owner forgets is not called") {
+TEST_CASE_FIXTURE(Fixture, "long messages: none is handed back that a later callback forgets") {
   parse("a", "a1");
   parse("a", "a2");
   parse("a", "a3");
@@ -160,7 +160,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: a forgotten one is freed, at once if 
   CHECK(parsed == Names{"a3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: at the end those that wait are freed, none is called") {
+TEST_CASE_FIXTURE(Fixture, "long messages: the end frees waiting ones, and hands none back") {
   parse("a", "a1");
   parse("a", "a2");
   messages.reset();

@@ -31,7 +31,7 @@ TEST_CASE("reply: a batch is complete with its last answer, and in the order of 
   CHECK(reply.held_bytes() == 0);
 }
 
-TEST_CASE("reply: answers that come while requests begin do not complete it") {
+TEST_CASE("reply: answers that come while a batch's requests begin do not complete it") {
   Reply reply(true, std::nullopt);
   reply.add_result(reply.open(), rpc::Version::k2, "1", "true");
   CHECK(!reply.is_complete());

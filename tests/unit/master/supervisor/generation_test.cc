@@ -54,7 +54,7 @@ TEST_CASE("generation: a fork server that leaves at once is reported, and reaped
 }
 
 TEST_CASE(
-    "generation: one that goes before its fork server reports nothing, and the loop reaps it") {
+    "generation: after its destruction the loop reaps the fork server, and nothing is reported") {
   Fixture fixture;
   auto generation = fixture.start();
   const pid_t fork_server = generation->fork_server_pid();

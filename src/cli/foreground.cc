@@ -59,7 +59,7 @@ Result<int> run_and_print(const std::string& command, const ipc::HandlerSpec& ha
     return fail(ExitCode::kInternal, command + ": the error's details are nested too deeply");
   }
   if (std::fflush(stdout) != 0) return fail_errno(command + ": write to stdout", errno);
-  std::_Exit(*printed);  // as a worker ends: threads of the handler may go on
+  std::_Exit(*printed);  // ends as a worker does: threads of the handler may still run
 }
 
 }  // namespace ringmaster::cli

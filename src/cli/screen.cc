@@ -37,7 +37,7 @@ void give_back() {
   ::tcsetattr(STDIN_FILENO, TCSAFLUSH, &g_before);
 }
 
-void on_ending(int signal) {  // with SA_RESETHAND: raise() ends the process
+void on_ending(int signal) {  // SA_RESETHAND has reset the action: raise() ends the process
   give_back();
   ::raise(signal);
 }

@@ -130,7 +130,7 @@ class MasterPort {
   Ring ring_;
   std::vector<std::optional<Results>> results_;  // by worker slot; none: it never had a worker
   std::vector<bool> has_worker_;                 // by worker slot
-  // By worker slot: results_taken_ when its last result was taken.
+  // By worker slot: the value of results_taken_ when the slot's last result was taken.
   std::vector<uint64_t> last_result_at_;
   uint64_t results_taken_ = 0;
   uint32_t next_drained_ = 0;  // the worker with which drain() begins

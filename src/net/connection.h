@@ -31,7 +31,7 @@ namespace ringmaster::net {
 
 class Connection {
  public:
-  // What the owner of a connection learns.
+  // The events of which the owner of a connection is told.
   class Events {
    public:
     // HTTP: a request's head, before its message. False: the owner has refused it and answered; no

@@ -55,8 +55,8 @@ struct Request {
 };
 
 struct Message {
-  // One, or a batch's items in order. May be empty: error responses with the id null are left out.
-  // If they were answered, two servers would answer each other for ever.
+  // One request, or a batch's items in order. May be empty: error responses with the id null are
+  // left out. If they were answered, two servers would answer each other for ever.
   std::vector<Request> requests;
   bool is_batch = false;  // the answers go into one array
 };
@@ -69,10 +69,10 @@ using Wanted = std::unordered_map<std::string, std::vector<std::string>>;
 // items: see envelope.h) is one such Request, and is_batch is false.
 Message parse(std::string_view message, size_t batch_items, const Wanted& wanted = {});
 
-// These append one response object to `out`, without a newline. An empty `id` (it could not be
-// read) is written as null. Raw newlines of a result (between tokens only) become spaces, so that a
-// response is always one line. `meta`: the member `_meta`, as JSON; empty: none. Version 1 has
-// none.
+// append_result() and append_error() append one response object to `out`, without a newline. An
+// empty `id` (it could not be read) is written as null. Raw newlines of a result (between tokens
+// only) become spaces, so that a response is always one line. `meta`: the member `_meta`, as JSON;
+// empty: none. Version 1 has none.
 void append_result(std::string& out, Version version, std::string_view id, std::string_view result,
                    std::string_view meta = "");
 // The parts of a response, for a long result that is sent without a copy. REQUIRES:

@@ -19,7 +19,7 @@ from pathlib import Path
 import features_of_user as features
 
 SIZES = (100, 1_000, 10_000, 100_000)
-EVENTS = 100_000  # of all users of a size together
+EVENTS = 100_000  # of all users with the same size, together
 ROUNDS = 7
 AT_LEAST_NS = 20_000_000  # of one measurement
 STAYS = 0.6  # how often the next event is of the same category, at least

@@ -34,7 +34,7 @@ def frame_of(body: bytes) -> pandas.DataFrame:
 
 
 def of_frame(frame: pandas.DataFrame) -> numpy.ndarray:
-    """With pandas, all of it vectorised."""
+    """The features by pandas, all of it vectorised."""
     category = frame["category"]
     size = len(category)
     every = range(COUNT)
@@ -61,7 +61,7 @@ def codes_of(body: bytes) -> numpy.ndarray:
 
 
 def of_codes(codes: numpy.ndarray) -> numpy.ndarray:
-    """With numpy."""
+    """The features by numpy."""
     size = len(codes)
     counts = numpy.bincount(codes, minlength=COUNT)
     last = numpy.full(COUNT, size - NEVER_SEEN)

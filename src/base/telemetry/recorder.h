@@ -86,7 +86,7 @@ class Recorder {
   RequestMetrics metrics_;
   KeptRequests kept_;
   std::vector<OnEnd> views_;
-  uint64_t next_refusal_ns_ = 0;                         // until then no refusal stays
+  uint64_t next_refusal_ns_ = 0;                         // until then no refusal stays in the ring
   std::deque<std::pair<uint64_t, std::string>> stacks_;  // by request
 };
 

@@ -22,7 +22,7 @@ class RequestMetrics {
   static constexpr size_t kErrorsMax = 100;  // codes and reasons of a method
 
   struct Fetches {
-    LatencyHistogram took;              // of all, failed ones included
+    LatencyHistogram took;              // of all fetches, failed ones included
     std::map<NameId, uint64_t> failed;  // by reason
   };
   struct Method {

@@ -33,7 +33,7 @@ struct Answer {
   std::optional<EventList> events;  // the body
   Fate fate{};                      // kFail and kGarbage have changed the body already
 
-  // As EventList's.
+  // Like EventList::append_piece().
   bool append_piece(std::string& out, size_t size);
 };
 

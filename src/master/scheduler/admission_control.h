@@ -48,8 +48,8 @@ class AdmissionControl {
   };
   // The client sends a request, and counts as active.
   void on_asked(ClientShare& client, uint64_t now_ns);
-  // The same, and predicts whether the request is let in. Learns from each request whether there is
-  // overload. `line_ns`: how long its fetches would wait for connections.
+  // Does what on_asked() does, and predicts whether the request is let in. Learns from each request
+  // whether there is overload. `line_ns`: how long its fetches would wait for connections.
   Forecast on_request(ClientShare& client, const Lane& lane, uint32_t method, uint64_t now_ns,
                       uint64_t deadline_ns, double line_ns);
   // The prediction for a request that is only asked about.

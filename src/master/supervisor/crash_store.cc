@@ -71,7 +71,7 @@ Status write_file(const Fd& folder, const std::string& name, std::string_view co
 // Opens the folder of all kept jobs, and creates it where it is missing. Refuses one that another
 // user may write to: that user could replace our files.
 Result<Fd> open_store(std::string path) {
-  while (path.size() > 1 && path.back() == '/')  // before a '/' a link would be followed
+  while (path.size() > 1 && path.back() == '/')  // open(2) would follow a link before a '/'
     path.pop_back();
   if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
     return fail_errno("make the folder " + path, errno);

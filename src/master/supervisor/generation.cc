@@ -152,7 +152,7 @@ Result<bool> Generation::try_send(const ipc::ControlMessage& order) {
 
 // An order to fork carries the memory for the worker's results, and the socket for its output. They
 // are created only now, so orders that wait hold no descriptors. If one cannot be created, only
-// this order is dropped: the slot is forked again later.
+// this order is dropped: a worker is forked into the slot later.
 Result<bool> Generation::try_send_fork(const ipc::ControlMessage& order) {
   Result<Fd> results = port_.renew_results(order.worker);
   Result<Fd> output = results ? outputs_.open(order.worker) : tl::unexpected(results.error());

@@ -43,7 +43,7 @@ class Outputs {
   static constexpr int64_t kLastBytesMax = 16 << 10;
   static constexpr size_t kLastLinesMax = 32;
   static constexpr int64_t kCreditMax = 64 << 10;
-  // What a line costs beyond its bytes: about the time that the log takes for it.
+  // The credit that a line costs beyond its bytes, since the log takes time for each line.
   static constexpr int64_t kLineCost = 64;
 
   struct Events {
@@ -81,7 +81,7 @@ class Outputs {
     RunStage::Printer printer;  // of the line that has begun
     int64_t credit = kCreditMax;
 
-    // Not read until the next tick.
+    // Whether the source is not read until the next tick.
     bool is_paused() const {
       return poll && uv_is_active(reinterpret_cast<const uv_handle_t*>(poll.get())) == 0;
     }

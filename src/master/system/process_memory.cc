@@ -11,7 +11,7 @@ namespace {
 
 struct Memory {
   uint64_t resident_bytes = 0;
-  uint64_t anonymous_bytes = 0;  // of these, not of files and not shared
+  uint64_t anonymous_bytes = 0;  // of these, neither of files nor shared
 };
 
 std::optional<Memory> memory_of(int32_t pid) {

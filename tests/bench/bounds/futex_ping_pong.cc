@@ -52,7 +52,7 @@ struct Shared {
   Word pong;
 };
 
-// Of sorted times, by the nearest rank.
+// A percentile of sorted times, by the nearest rank.
 uint64_t percentile(const std::vector<uint64_t>& times, size_t percent) {
   return times[(times.size() * percent + 99) / 100 - 1];
 }

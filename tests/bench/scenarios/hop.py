@@ -1,4 +1,5 @@
-"""What the way to a worker and back adds on an idle server, beside a bare futex ping-pong."""
+"""The time that a request takes to a worker and back on an idle server, beside a bare futex
+ping-pong."""
 
 from statistics import median
 from typing import Any

@@ -150,7 +150,7 @@ def test_the_server_stops_only_when_those_read_behind_them_are_refused(local):
     client.send(message[:-10])
     wait_until_read(client)
     with held_pool(local.pid):
-        client.send(message[-10:] + request("echo", [2], 2))  # one read
+        client.send(message[-10:] + request("echo", [2], 2))  # one read takes both
         wait_until_read(client)
         local.send(signal.SIGTERM)
         local.wait_for_line("event=stopping")

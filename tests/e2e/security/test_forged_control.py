@@ -7,7 +7,7 @@ import pytest
 from proc import wait_until
 from server import HANDLERS, compile_handler
 
-# As src/ipc/control.h has them.
+# The numbers of ControlType in src/ipc/control.h.
 FORK, DESCRIPTION, LOADED, FORKED, FORK_FAILED, EXITED, PONG = 5, 8, 9, 11, 12, 13, 14
 PID = 4242
 

@@ -11,7 +11,7 @@ import pytest
 from client import DEADLINE_S
 from server import HANDLERS, compile_handler
 
-# What the log says of Landlock where the kernel does not have it.
+# The log's text where the kernel has no Landlock.
 NO_LANDLOCK = f"landlock: {os.strerror(errno.ENOSYS)}"
 
 # Refused in the sandbox. Without it every user may make these calls, with this outcome.

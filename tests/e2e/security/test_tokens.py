@@ -31,7 +31,7 @@ def test_a_client_with_a_token_may_call(server, tokens):
         with running.connect() as client:
             assert client.call("rpc.auth", params) is True
             assert client.call("echo", ["x" * 10_000]) == ["x" * 10_000]
-    with running.connect() as client:  # without a round trip
+    with running.connect() as client:  # without waiting for an answer
         client.send(request("rpc.auth", [FIRST], None) + request("echo", [1], 7))
         assert client.answer()["id"] == 7
 

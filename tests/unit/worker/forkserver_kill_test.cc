@@ -67,7 +67,7 @@ class TracedForkServer {
     worker_ = static_cast<pid_t>(forked);
     wait_for(worker_);
   }
-  // The same for the worker.
+  // Runs the worker to the begin or end of a system call.
   void step_worker() {
     const int status = step(worker_);
     CAPTURE(status);

@@ -89,7 +89,7 @@ struct Fixture {
   std::optional<LongMessages> messages{loop.get()};
   const std::thread::id loop_thread = std::this_thread::get_id();
   std::vector<std::string> parsed;
-  std::vector<std::string> asked;  // by calls of is_wanted()
+  std::vector<std::string> asked;  // names whose is_wanted() was called
   std::function<void()> when_asked;
 
  private:

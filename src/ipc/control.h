@@ -50,7 +50,7 @@ enum class ControlType : uint32_t {
   kPong,
   kName,  // the fork server answers kNamed
   kNamed,
-  kAskStack,  // for the stack of this slot's worker, if it still has this pid; its job goes on
+  kAskStack,  // asks this slot's worker for its stack, if it still has this pid; its job goes on
   kStack,     // the text is empty if the worker has not answered within a second
 };
 

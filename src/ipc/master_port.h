@@ -92,7 +92,7 @@ class MasterPort {
 
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
-  // Around the event loop's wait: after announce_sleep() call was_any_result() once more.
+  // Call these around the event loop's wait; after announce_sleep(), was_any_result() once more.
   void announce_sleep() { head_->master_bell.announce_sleep(); }
   void cancel_sleep() { head_->master_bell.cancel_sleep(); }
   bool was_any_result() const;

@@ -7,8 +7,8 @@
 //          while the owner holds reading, or while it is paused. So the client cannot make input or
 //          output grow. on_memory reports the sum.
 // Death:   of the client: on_closed, once; no other event follows. A client that only ends its
-//          sending (a half-close, as nc does) may still wait for answers. It is gone when reading
-//          or writing fails: a closed socket answers the next bytes with a reset.
+//          sending (a half-close, as nc does) may still wait for answers. A client is gone when
+//          reading or writing fails: a closed socket answers the next bytes with a reset.
 // Cost:    one or more read(2) per wake-up, see ReadingTurns, into a buffer that all connections
 //          share or, for a long message, into its own. One write(2) per flush() for all of
 //          output(); a long response may have its own write(2): see send().

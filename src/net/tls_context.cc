@@ -16,8 +16,8 @@ namespace {
 constexpr unsigned char kSessionIds[] = "ringmaster";
 constexpr unsigned char kHttp[] = "\x08http/1.1";
 
-// Suites of TLS 1.2 with forward secrecy; all suites of TLS 1.3 have it. The certificate's key
-// decides between ECDSA and RSA.
+// kCiphers: TLS 1.2's suites with forward secrecy; all suites of TLS 1.3 have it. The certificate's
+// key decides between ECDSA and RSA.
 constexpr char kGroups[] = "X25519:P-256:P-384";
 constexpr char kCiphers[] = "ECDHE+AESGCM:ECDHE+CHACHA20";
 
@@ -76,7 +76,7 @@ void set_server_rules(SSL_CTX* context) {
   // Sessions are resumed by tickets, which cost the server no memory.
   ::SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_OFF);
   ::SSL_CTX_set_session_id_context(context, kSessionIds, sizeof kSessionIds - 1);
-  // Limits a client's certificates, which are encrypted; TlsRecords limits the other messages.
+  // Limits a client's certificates, which TLS 1.3 encrypts; TlsRecords limits the other messages.
   ::SSL_CTX_set_max_cert_list(context, TlsRecords::kMessageBytesMax);
   ::SSL_CTX_set_alpn_select_cb(context, choose_protocol, nullptr);
 }

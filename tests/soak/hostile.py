@@ -1,4 +1,4 @@
-"""Hostile: misbehaving clients, one of each kind; the class keeps them open for a while.
+"""Hostile: misbehaving clients of random kinds; the class keeps them open for a while.
 
 None of them exceeds a limit that would make the server refuse other clients.
 """

@@ -1,7 +1,7 @@
 // Recorder: takes the events of all requests and workers, and keeps what its views need.
 //
 // Processes: the master only; there is one.
-// Cost:      an event is one store of 48 bytes and a few counts. It takes no clock: the caller has
+// Cost:      an event is one store of 48 bytes and a few counts. It reads no clock: the caller has
 //            the time already.
 // Memory:    the ring and the kept requests, both bounded: see EventRing and KeptRequests. Clients
 //            beyond kClientsMax share the name "(other)".

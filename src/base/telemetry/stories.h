@@ -12,8 +12,7 @@ namespace ringmaster::telemetry {
 using Story = std::vector<Event>;
 
 // The `requests_max` requests with the newest events, in the order of their last events. Only
-// events from number `since` on are in the stories, and no request that was refused without a
-// number.
+// events from number `since` on count. Requests that were refused without a number are left out.
 std::vector<Story> recent_stories(const EventRing& ring, uint64_t since, size_t requests_max);
 
 }  // namespace ringmaster::telemetry

@@ -35,7 +35,8 @@ class CModel:
         except RuntimeError as fault:
             raise ValueError(f"model {path}: {fault}") from None
         self._call("XGBoosterSetParam", self._booster, b"nthread", b"1")
-        self._call("XGProxyDMatrixCreate", byref(self._matrix))  # else each prediction makes it
+        # Made once: otherwise each prediction would make a matrix.
+        self._call("XGProxyDMatrixCreate", byref(self._matrix))
         self._call("XGBoosterGetNumFeature", self._booster, byref(found))
         if found.value != feature_count:
             raise ValueError(f"model {path}: expected {feature_count} features, "

@@ -177,7 +177,7 @@ class Session final : public std::enable_shared_from_this<Session>,
                       std::string_view meta = "");
   void respond_error(rpc::Version version, std::string_view id, const rpc::Error& error,
                      std::string_view meta = "");
-  // The same for a long result of one line, without a copy.
+  // Like respond_result(), for a long result of one line: sends it without a copy.
   void send_result(rpc::Version version, std::string_view id, std::string_view result,
                    std::string_view meta);
   // Sends a response: output() from `begin` on, then `body` without a copy, then `tail`.

@@ -31,7 +31,7 @@ def test_processes_say_what_they_are(server, probe, gate):
 
 
 def test_a_worker_has_only_the_descriptors_that_it_needs(server):
-    """A worker gets none of the others with which the server itself was started."""
+    """A worker gets none of the other descriptors with which the server itself was started."""
     read_end, write_end = os.pipe()
     os.set_inheritable(write_end, True)
     try:
@@ -215,7 +215,7 @@ def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, pr
 
 
 def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(holding, gate):
-    """The workers go on with what they have, as long as the master says so."""
+    """The workers go on with their jobs until the master ends them."""
     running, held = holding(), gate()
     with running.connect() as client:
         held.hold(client, 1)

@@ -154,7 +154,7 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
 
 
 def test_one_connection_too_many_is_told_so(holding, gate):
-    """No connection is idle, whose place it could take: see test_connections_per_client.py."""
+    """There is no idle connection whose place it could take: see test_connections_per_client.py."""
     running, held = holding(limits={"connections": 2}), gate()
     with running.connect() as first, running.connect() as second:
         for number, client in enumerate((first, second)):

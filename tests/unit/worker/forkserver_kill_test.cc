@@ -73,7 +73,7 @@ class TracedForkServer {
     CAPTURE(status);
     REQUIRE(WIFSTOPPED(status));
   }
-  // The system call that the worker is about to make; -1 if it stands behind one.
+  // The system call that the worker is about to make; -1 if it has just made one.
   int64_t call_of_worker() const {
     __ptrace_syscall_info call = {};
     REQUIRE(::ptrace(PTRACE_GET_SYSCALL_INFO, worker_, sizeof(call), &call) > 0);

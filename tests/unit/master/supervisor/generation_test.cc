@@ -12,7 +12,7 @@
 namespace ringmaster::master {
 namespace {
 
-// A generation whose fork server leaves at once (see main.cc), and what was reported of that.
+// A generation whose fork server leaves at once (see main.cc), and the reports of its end.
 struct Fixture {
   test::Loop loop;
   ipc::Geometry geometry{.worker_slots = 1,

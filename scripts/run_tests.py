@@ -46,7 +46,7 @@ DECLARED_CASE = re.compile(r'^TEST_CASE\(\s*"([^"\\]*)', re.MULTILINE)
 
 @dataclass
 class Selection:
-    """What is to be run."""
+    """The tests to run."""
     cases: list[str] = field(default_factory=list)  # patterns of unit test cases; empty: none
     files: list[str] = field(default_factory=list)  # of tests/e2e; empty: none
     is_all: bool = False  # all unit test cases, and `files`
@@ -55,7 +55,7 @@ class Selection:
 
 
 def select(names: list[str]) -> Selection:
-    """What --only NAME,... means."""
+    """The tests that --only NAME,... selects."""
     declared = [case for file in (ROOT / "tests" / "unit").rglob("*.cc")
                 for case in DECLARED_CASE.findall(file.read_text())]
     found = Selection()
@@ -113,7 +113,7 @@ def pass_on(stream, output: bytearray) -> None:
 
 
 class UnitRun:
-    """All test cases, or those of the patterns."""
+    """A run of all unit test cases, or of those that match the patterns."""
 
     name = "unit_tests"
 

@@ -1,7 +1,7 @@
 #!/bin/bash
 # sum.sh COMMAND...: runs all commands, each of them one argument, also after a failure, and adds up
 # the last "N passed, N failed, N skipped" that each prints. A command without such a line counts as
-# one. Repeats their lines "failed: ..." at the end.
+# one test. Repeats the lines "failed: ..." of all commands at the end.
 set -euo pipefail
 
 log=$(mktemp)

@@ -13,7 +13,7 @@ done
 # safe.directory: a tree that belongs to another user is only read here.
 mapfile -t files < <(git -c safe.directory='*' ls-files -co --exclude-standard -- "$@" |
   while IFS= read -r file; do [[ ! -f $file ]] || echo "$file"; done)
-[[ $# -eq 0 || ${#files[@]} -gt 0 ]] || exit 0  # they are ignored, or were removed
+[[ $# -eq 0 || ${#files[@]} -gt 0 ]] || exit 0  # the given files are ignored, or were removed
 [[ ${#files[@]} -gt 0 ]] || { echo "tidy: git lists no files: is this a clone?" >&2 && exit 71; }
 
 sources=() shells=()

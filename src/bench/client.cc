@@ -32,7 +32,7 @@ Status Client::connect() {
     Status shown = show_token(socket->get(), options_.address, options_.token, deadline);
     if (!shown) return shown;
   }
-  const int on = 1;  // fails for a unix socket, which needs no TCP_NODELAY
+  const int on = 1;  // setsockopt() fails for a unix socket, which needs no TCP_NODELAY
   ::setsockopt(socket->get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   if (::fcntl(socket->get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl", errno);
   codec_ = options_.http_path.empty()

@@ -1,7 +1,8 @@
 // Codec: the client side of one protocol: writes requests, parses answers.
 //
-// Pure: no I/O. The protocols are JSON values, one a line (any number at once, answered in any
-// order), and HTTP/1.1 POST, one request at a time on a connection, until the server ends it.
+// Pure: no I/O. The protocols: JSON values, one a line, with any number of requests in flight,
+// answered in any order; HTTP/1.1 POST, one request at a time on a connection, until the server
+// ends the connection.
 #pragma once
 
 #include <cstdint>

@@ -220,7 +220,7 @@ Status Load::wait(uint64_t until_ns) {
 }
 
 void Load::on_answer(const Answer& answer) {
-  const size_t index = answer.number - 1;  // 0 becomes out of range
+  const size_t index = answer.number - 1;  // the number 0 becomes an index out of range
   if (index >= starts_.size() || starts_[index] == 0) {
     ++report_.unexpected;
     return;

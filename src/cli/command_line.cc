@@ -42,7 +42,7 @@ struct Parser {
       "trace", "write the recent requests of a running server as a trace for Perfetto");
   CLI::App* dev = app.add_subcommand(
       "dev", "serve the functions of a Python file, and reload when it is saved");
-  // Only for the list: parse_command_line() turns it into --help.
+  // Only for the list of subcommands: parse_command_line() turns `help` into --help.
   CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
 };
 
@@ -90,7 +90,7 @@ void describe_call(CLI::App& app, CommandLine& line) {
 void describe_run(CLI::App& app, CommandLine& line) {
   app.add_option("HANDLER", line.handler, "the NAME of a [handlers.NAME] of the configuration");
   app.add_option("--input", line.inputs,
-                 "what the step NAME before the handler brings; may be given several times")
+                 "the output of the step NAME before the handler; may be given several times")
       ->type_name("NAME=JSON|NAME=@FILE")
       ->allow_extra_args(false);
   app.add_flag("--gdb", line.gdb, "run this command in gdb");
@@ -115,8 +115,8 @@ void describe_status_port(Parser& parser, CommandLine& line) {
   parser.trace->add_option("-o,--output", line.output, "write it here, not on stdout")
       ->type_name("FILE");
   parser.trace->add_flag("--kept", line.kept,
-                         "of the slow and failed requests that the server keeps, even if they are\n"
-                         "hours old, not of the recent ones");
+                         "write the slow and failed requests that the server keeps, even if they\n"
+                         "are hours old, not the recent ones");
 }
 
 void describe_dev(CLI::App& app, CommandLine& line) {

@@ -96,7 +96,7 @@ Status apply_rules(CommandLine& line, const std::string& command) {
     if (!token) return usage(command + ": --token-file: " + token.error());
     line.load.token = *token;
   }
-  // Before stdin is read.
+  // Checked before stdin is read.
   if (Status valid = line.command == Command::kRun ? check_run(line) : Status(); !valid)
     return valid;
   Result<std::string> params = read_text_argument(command + ": expected PARAMS", line.params);

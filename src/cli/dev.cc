@@ -23,7 +23,7 @@ namespace {
 
 using Problems = std::vector<std::string>;
 
-// That of the handlers: see interpreter.cc.
+// The Python that runs the handlers, too: see interpreter.cc.
 constexpr const char* kPython = "/usr/bin/python3";
 
 // What _dev.py prints.
@@ -58,7 +58,7 @@ std::string text_of(const rapidjson::Value& value) {
   return {value.GetString(), value.GetStringLength()};
 }
 
-// The path of _dev.py. Fails for a file that is not there, too: no save would mend that.
+// The path of _dev.py. Fails, too, if `file` does not exist: saving a file would not mend that.
 Result<std::string> find_program(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) {
@@ -107,7 +107,7 @@ master::Options adapt(master::Options options, const std::string& address,
   return options;
 }
 
-// Like load() of a file with the configuration; problems name the file of Python.
+// Like config::load() of a file with this configuration, but problems name the Python file.
 tl::expected<master::Options, Problems> load(const std::string& program, const std::string& file,
                                              const std::string& address, Files& files) {
   auto functions = list_functions(program, file);
@@ -137,7 +137,7 @@ Result<int> dev(const CommandLine& line) {
   if (!options) {
     for (const std::string& problem : options.error())
       log(Level::kError, "not_started", {{"error", problem}});
-    options = adapt({}, line.listen, {file, {}});  // no methods: it waits for a save
+    options = adapt({}, line.listen, {file, {}});  // no methods: the server waits for a save
     options->config_file = file;
   }
   const TerminalMode restored_at_end;

@@ -41,7 +41,7 @@ struct Table {
   std::vector<std::string> rows;  // the most important first
 };
 
-// Two samples, and what the tables compute of them.
+// Two samples, and the tables of the difference between them.
 class Difference {
  public:
   Difference(const Sample& before, const Sample& now)

@@ -47,7 +47,7 @@ class FreeUnits {
   void update(uint32_t first_word, uint32_t last_word);
 
   std::vector<uint64_t> words_;  // a power of two of them; a bit is set where a unit is free
-  std::vector<Gaps> nodes_;      // 1: the root; below n: 2n and 2n + 1; the last level: the words
+  std::vector<Gaps> nodes_;      // 1: the root; children of n: 2n, 2n + 1; the last level: words_
 };
 
 }  // namespace ringmaster::ipc

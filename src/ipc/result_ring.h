@@ -39,7 +39,7 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result. Else of an error; the bytes: its message, then '\0' and any details
+  int32_t code;  // 0: a result. Else an error's; the bytes are its message, then '\0', any details
   // The time that the worker has spent on the job: on the check of its params, and on its run; or
   // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
   // divided by the size of the batch. For a handler that answers one job after the other this is
@@ -53,7 +53,8 @@ static_assert(sizeof(RecordHeader) == 32);
 
 inline constexpr uint32_t kSkip = ~0u;
 
-// As run_ns: the worker has answered without calling the handler, after a check that took so long.
+// This bit of run_ns: the worker answered without calling the handler. The other bits: the time of
+// its check.
 inline constexpr uint64_t kNotCalledBit = uint64_t{1} << 63;
 constexpr uint64_t not_called(uint64_t took_ns) {
   return took_ns | kNotCalledBit;

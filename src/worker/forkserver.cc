@@ -40,7 +40,7 @@ void write_running_stack(int fd) {
   if (const Handler* const handler = Handler::running()) handler->write_stack(fd);
 }
 
-// How often it looks whether a worker has written its stack.
+// How often the fork server looks whether a worker has written its stack.
 constexpr int kStackWaitMs = 5;
 
 class ForkServer {
@@ -194,7 +194,7 @@ void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
   }
   reports_.clear(slot);
   const pid_t fork_server = ::getpid();
-  std::fflush(stdout);  // or each worker would print it, too
+  std::fflush(stdout);  // or each worker would print the buffered text, too
   const pid_t pid = fork_child(hooks_);
   if (pid == 0) become_worker(slot, std::move(result_memory), std::move(output), fork_server);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});

@@ -6,8 +6,8 @@
 // Signals:   SIGRTMAX, for the worker's thread only. It may come late, while another handler or
 //            none runs: then it does nothing.
 // Cost:      one system call for each run of a handler with interrupt(), and one more each time
-//            that it answers the job of its batch that ends first. One system call to disarm the
-//            timer if a handler without interrupt() runs next.
+//            that it answers the job of its batch with the earliest deadline. One system call to
+//            disarm the timer if a handler without interrupt() runs next.
 #pragma once
 
 #include <cstdint>
@@ -25,8 +25,8 @@ class OverrunTimer {
   // Creates the timer if one of the handlers has an interrupt().
   [[nodiscard]] Status create(const std::vector<Handler>& handlers);
 
-  // Call before this handler runs jobs, and again when it has answered the one that ends first. At
-  // `ends_ns` the master ends the worker for the first unanswered job.
+  // Call before this handler runs jobs, and again when it has answered the one with the earliest
+  // deadline. At `ends_ns` the master ends the worker for the first unanswered job.
   void set(const Handler& handler, uint64_t now_ns, uint64_t ends_ns);
 
   // The handler is told an eighth of the remaining time before `ends_ns`, but at most this.

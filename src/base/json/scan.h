@@ -74,7 +74,7 @@ std::string quote(std::string_view text);
 // `json` without the blanks around it.
 std::string_view trimmed(std::string_view json);
 
-// The text of a JSON string. Empty: `json` is none, or it has a lone surrogate.
+// The text of a JSON string. Empty: `json` is no string, or has a lone surrogate.
 std::optional<std::string> unquote(std::string_view json);
 
 }  // namespace ringmaster::json

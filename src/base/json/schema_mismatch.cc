@@ -46,7 +46,7 @@ class Keys final : public Visitor {
 
  private:
   const char* end_;
-  std::vector<std::vector<std::string>> open_;  // of each open object
+  std::vector<std::vector<std::string>> open_;  // the keys of each open object
   std::vector<std::string> found_;
 };
 

@@ -2,8 +2,8 @@
 // ones.
 //
 // Threads: the loop's only.
-// Memory:  at most one piece of one answer, and one request that waits; then the client is not
-//          read. The owner destroys the session in on_closed.
+// Memory:  at most one piece of one answer, and one waiting request. While a request waits, the
+//          client is not read. The owner destroys the session in on_closed.
 #pragma once
 
 #include <cstdint>
@@ -73,7 +73,7 @@ class Session final : net::Connection::Events {
   Reply reply_;
   std::string piece_;        // of the body
   size_t piece_sent_ = 0;    // bytes of it that are in the connection's output, or sent
-  bool has_more_ = false;    // pieces after this one
+  bool has_more_ = false;    // whether pieces follow this one
   bool is_chunked_ = false;  // the body's length is not known
 };
 

@@ -8,7 +8,7 @@
 namespace {
 
 struct Echo {
-  // No params: OpenRPC has no way to say "any".
+  // Describes no params: OpenRPC has no way to say "any params".
   static constexpr const char* kDescription = R"({
     "summary": "Returns its params as they came, whatever they are.",
     "result": {"name": "params", "summary": "null where there were none", "schema": {}},

@@ -2,7 +2,7 @@
 //
 // Python gives an arena (1 MiB) back to the system once no object is in it. Without this, the
 // objects of each large job would lie on new pages, which cost several times what the objects cost.
-// Processes: the workers only: each worker would inherit the arenas that the fork server keeps.
+// Processes: the workers only. If the fork server kept arenas, each worker would inherit them.
 // Limits:    kKeptMax arenas.
 #pragma once
 

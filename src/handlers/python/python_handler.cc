@@ -46,7 +46,7 @@ void collect_garbage() {
   PyGC_Disable();
 }
 
-// Logs an unfinished line with this job. Otherwise the line would come out with the next job's.
+// Logs this job's unfinished line. Otherwise the line would come out with the next job's output.
 void flush_output() {
   PyObject* output = PySys_GetObject("stdout");
   if (output == nullptr || output == Py_None) return;

@@ -114,7 +114,7 @@ void AdminServer::accept(net::Stream stream) {
     // If such clients hold all places, the new client is refused.
     if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     visits_.front()->connection.abort();
-    closed_.clear();  // would grow until flush(); safe: no callback of a closed one runs now
+    closed_.clear();  // or it grows until flush(); no callback of a closed connection runs now
   }
   visits_.push_back(std::make_unique<Visit>(*this, std::move(stream)));
   visits_.back()->connection.start();
@@ -222,7 +222,7 @@ void AdminServer::flush() {
   closed_.clear();
 }
 
-// Of readers so slow that each has another text, the newest stay.
+// If the texts that slow readers hold are too long together, closes the oldest readers.
 void AdminServer::bound_texts() {
   std::set<const std::string*> texts;
   uint64_t bytes = 0;

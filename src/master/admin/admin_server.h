@@ -33,8 +33,8 @@ class AdminServer {
   static constexpr uint64_t kVisitNs = 30 * kNsPerS;
   static constexpr size_t kPieceBytes = 64 << 10;
   static constexpr size_t kTextBytesMax = 16 << 20;
-  // After an answer of a page with kept_ms, no other one is made for so many times as long, at most
-  // kRestNsMax: it may have taken long because the master got no CPU.
+  // A page with kept_ms rests after each answer: no other answer is made for kRest times the time
+  // that this one took, at most kRestNsMax. (It may have taken long because the master got no CPU.)
   static constexpr uint64_t kRest = 10;
   static constexpr uint64_t kRestNsMax = 1 * kNsPerS;
 

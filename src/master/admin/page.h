@@ -28,8 +28,8 @@ struct Page {
   // request is late. REQUIRES: a late request is answered.
   std::function<std::optional<PageAnswer>(const PageRequest&)> answer;
   // Equal requests within this time get the same answer again, so that many clients cost no more
-  // than one that asks so often. 0: each is answered anew. Answers that take long to make keep the
-  // master busy for a part of its time only: see AdminServer::kRest.
+  // than one. 0: each request is answered anew. Answers that take long to make keep the master busy
+  // for a part of its time only: see AdminServer::kRest.
   uint64_t kept_ms = 0;
   bool uses_query = false;
 };

@@ -142,7 +142,7 @@ void TraceWriter::write_flows(const Story& story) {
 
 void TraceWriter::write(const Story& story) {
   std::map<uint8_t, const Event*> fetches;  // by step: those that have not ended yet
-  const Event* queued = nullptr;            // the request waits since then
+  const Event* queued = nullptr;            // the request waits since this event
   for (const Event& event : story) {
     const std::string where = where_text(event, recorder_.names());
     if (queued != nullptr) {  // the next event ends the wait

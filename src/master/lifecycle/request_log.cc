@@ -49,8 +49,8 @@ std::string in_one_line(std::string_view lines) {
   return joined;
 }
 
-// The frames of C and C++, of which there may be none, then, behind an empty line, those of the
-// handler's own language.
+// `stack`: the frames of C and C++, if any, then, behind an empty line, those of the handler's own
+// language.
 void append_stack(std::vector<LogField>& fields, std::string_view stack) {
   const size_t end = stack.starts_with('\n') ? 0 : std::min(stack.find("\n\n"), stack.size());
   const std::string own = in_one_line(stack.substr(end));

@@ -42,7 +42,7 @@ struct Entry {
   float quote_base_ns = 0;
   uint64_t memory_bytes = 0;   // that its job holds
   WorkerUnit* unit = nullptr;  // published
-  SumNode<Entry> place;        // by deadline, with the work
+  SumNode<Entry> place;        // in a tree of its flow: by deadline, with work_ns
 };
 
 struct Flow {
@@ -55,7 +55,7 @@ struct Flow {
   LaneOrder* inner = nullptr;  // of a group: the order of its members
   SumTree<Entry, &Entry::place> queued;
   SumTree<Entry, &Entry::place> fetching;
-  int64_t work_ns = 0;  // of both
+  int64_t work_ns = 0;  // of the jobs in both trees
   Place place = Place::kNone;
   int64_t start = 0;  // its share's start tag when it was last placed
   SumNode<Flow> by_deadline;

@@ -112,8 +112,8 @@ double WorkerLoad::wait_ns(double work_ns, const View& view, int64_t now_ns) con
   collect_left(view, now_ns);
   left_ns_.resize(view.workers);  // idle workers: 0
   // Water-filling: the wait is the level at which `work_ns` fills the gaps above the workers' ends.
-  // A worker that ends above the level takes no part. Without it the level is lower, so it is
-  // computed again until no worker ends above it.
+  // A worker that ends above the level takes no part. Without that worker the level is lower, so
+  // the level is computed again until no worker ends above it.
   size_t count = left_ns_.size();
   for (;;) {
     double sum = work_ns;

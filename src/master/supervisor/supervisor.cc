@@ -90,7 +90,7 @@ void Supervisor::on_gone(const std::string& how) {
   }
   if (!is_loaded_ && failure_) load_failure_ = failure_->message;
   failure_.reset();
-  // A generation that could not load would hardly load at once, however long it has tried.
+  // After a failed load, a second load at once would hardly succeed, however long the first took.
   const bool was_young = !is_loaded_ || now_ns() < generation_started_ns_ + kYoungNs;
   young_generations_ = was_young ? young_generations_ + 1 : 0;
   const uint64_t wait_ns =
@@ -178,8 +178,8 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   return nullptr;
 }
 
-// In time the first generation must have all workers up. A later one must only have loaded: its
-// workers go on even if one of them does not come up.
+// Before the timeout, the first generation must have all workers up. A later one must only have
+// loaded: its workers go on even if one of them does not come up.
 void Supervisor::give_up_starting_late() {
   const uint64_t since_ns = was_ready_ ? generation_started_ns_ : started_ns_;
   const bool is_late = now_ns() > since_ns + setup_.start_timeout_ms * kNsPerMs;

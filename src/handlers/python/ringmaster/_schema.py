@@ -68,7 +68,7 @@ def build_of(annotation: Any) -> Build | None:
 
 
 def default_of(value: Any) -> dict[str, Any]:
-    """For documentation: the default, if JSON has it."""
+    """The default, for documentation, if JSON can express it."""
     is_shown = type(value) in _SCALARS and not (type(value) is float and not math.isfinite(value))
     return {"default": value} if is_shown else {}
 
@@ -78,7 +78,7 @@ def _is_dataclass(annotation: Any) -> bool:
 
 
 def _fields(cls: type) -> dict[str, bool]:
-    """The fields that the constructor takes. True: it must get the field."""
+    """The fields that the constructor takes -> whether the field is required."""
     missing = dataclasses.MISSING
     return {
         field.name: field.default is missing and field.default_factory is missing

@@ -1,10 +1,10 @@
-// aggregation BODIES CODES: how long our features of a user take, beside what aggregation.py
-// measures of others.
+// aggregation BODIES CODES: measures how long our code takes for a user's features.
+// aggregation.py measures the other systems.
 //
 // BODIES holds one user a line, as the feature service writes them; CODES the same users' events
-// as category numbers, one byte each, which are what a parsed event is to the handler. All users
-// have the same number of events. They are gone through again and again, never one twice in a row:
-// the processor would learn by heart which of its branches go where.
+// as category numbers, one byte each: to the handler, a parsed event is such a number. All users
+// have the same number of events. The program goes through the users again and again, never through
+// one twice in a row: the processor would then predict every branch.
 //
 // Prints {"add_ns":...,"read_ns":...,"features":[[...],...]}: nanoseconds per user, for the events
 // alone and from the bytes of the body, and each user's features. Both ways must give the same.

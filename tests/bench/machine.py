@@ -30,7 +30,8 @@ def machine() -> dict[str, Any]:
 
 
 def commit(root: Path) -> str:
-    """Short; "-changed" where the tree is not what was committed; "unknown" outside a clone."""
+    """The commit's short hash, with "-changed" if the tree differs from it; "unknown" outside a
+    clone."""
     git = ["git", "-c", "safe.directory=*", "-C", str(root)]
     done = subprocess.run([*git, "describe", "--always", "--dirty=-changed", "--exclude=*"],
                           capture_output=True, text=True)

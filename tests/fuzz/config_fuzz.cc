@@ -16,7 +16,7 @@
 namespace ringmaster::config {
 namespace {
 
-// With a handler and a model; it goes with the program.
+// A folder with a handler and a model. The end of the program removes it.
 class Folder {
  public:
   Folder() {
@@ -61,7 +61,7 @@ bool is_same_step(const master::Step& a, const master::Step& b) {
          fetch.is_with_previous == other.is_with_previous;
 }
 
-// What a dump could leave out, or misname, and still be a fixed point of itself.
+// Compares the settings that dump() could lose or misname while a dump of its dump stays the same.
 bool is_same(const Options& a, const Options& b) {
   return a.listen_rpc == b.listen_rpc && a.listen_status == b.listen_status && a.allow == b.allow &&
          a.tls == b.tls && a.unix_access.owner == b.unix_access.owner &&

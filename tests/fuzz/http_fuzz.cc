@@ -1,7 +1,7 @@
-// HTTP: the input is what a client of HTTP sends after the first word, however it arrives.
+// HTTP: the input is the bytes that a client sends after the word POST.
 //
-// The same requests come out; what is asked about a head lies in it; the rules have a verdict on
-// each, and what is answered can be read as HTTP again, whatever the request had in it.
+// However the stream is cut, the requests are the same. No field of a head has a line end, the
+// policy has a verdict on each head, and the head of each answer can be parsed as HTTP.
 #include <utility>
 
 #include <boost/beast/http/empty_body.hpp>
@@ -18,7 +18,7 @@ namespace {
 
 constexpr size_t kMessageBytesMax = 300;
 
-// What would be answered, as a client reads it: no field of the request may end up as two in it.
+// Parses the head of the answer as a client does: text of the request must not add fields to it.
 void check_answer(const master::HttpVerdict& verdict) {
   namespace http = boost::beast::http;
   const std::vector<rpc::HttpField> fields = master::fields_of(verdict);

@@ -44,8 +44,8 @@ class Play {
   ResultRingWords& words() const { return *reinterpret_cast<ResultRingWords*>(region_.data()); }
   std::span<std::byte> data() const { return region_.subspan(sizeof(ResultRingWords)); }
 
-  // The worker: writes a result, or something else, and after that no result any more: a worker may
-  // lose its own results by its damage.
+  // The worker: writes a result, or damages the ring. After damage it writes no more results: a
+  // worker may lose its own results by its damage.
   void act() {
     const int what = script_.ConsumeIntegralInRange(0, 9);
     if (what > 3 && is_honest_) return write();

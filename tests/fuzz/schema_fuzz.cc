@@ -18,7 +18,7 @@ namespace {
 using rapidjson::Document;
 using rapidjson::Value;
 
-// Beyond it JSON readers differ on whether a double equals an integer.
+// Beyond this number JSON readers differ on whether a double equals an integer.
 constexpr double kPreciseMax = 9007199254740992.0;
 
 bool is_precise(const Value& value) {
@@ -45,8 +45,8 @@ const Value* find(const Value& schema, const char* keyword) {
   return found == schema.MemberEnd() ? nullptr : &found->value;
 }
 
-// Whether `holds(value)` of the keyword's value; true without the keyword. any(): of one of the
-// values, if they are an array.
+// has(): whether holds() accepts the keyword's value; true without the keyword. any(): whether
+// holds() accepts one element of an array, or a value that is no array.
 template <class Holds>
 bool has(const Value& schema, const char* keyword, Holds holds) {
   const Value* value = find(schema, keyword);

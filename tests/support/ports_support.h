@@ -73,7 +73,7 @@ class Floor {
       store.header(job).view_count = 1;
   }
 
-  // For another worker in this slot.
+  // Makes new memory for results, for another worker in this slot.
   void renew(uint32_t slot) { result_memories[slot] = std::move(port.renew_results(slot).value()); }
 
   // Publishes a job with these params.

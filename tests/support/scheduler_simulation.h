@@ -1,7 +1,7 @@
 // SchedulerSimulation: workers, arrivals and costs in virtual time, around the real scheduler.
 //
-// Each worker takes the published jobs in their order: one at a time, or together if they are of
-// one unit of a batch. The seed decides everything. Times and costs are in seconds, rates per
+// Each worker takes the published jobs in their order: one at a time, or the jobs of a batch
+// together. The seed decides everything. Times and costs are in seconds, rates per
 // second.
 //
 // Example: two workers at 80% load.
@@ -53,7 +53,7 @@ class SchedulerSimulation {
     size_t concurrency = 0;
     size_t reserved_workers = 0;
     uint64_t batch = 1;
-    double batch_cost = 0;  // of each batch, besides its jobs'
+    double batch_cost = 0;  // of each batch, besides its jobs' costs
   };
   struct Source {
     size_t client = 0;

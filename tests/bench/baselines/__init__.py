@@ -17,7 +17,7 @@ from contender import MODEL, Contender, Process
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
 PYTHON = "/usr/bin/python3"
-# Of each process of flask_threads: enough to overlap 70 ms of waiting with 30 ms of computing.
+# In each process of flask_threads: enough to overlap 70 ms of waiting with 30 ms of computing.
 THREADS = 16
 KEEP_ALIVE_S = 75
 GO_METHODS = {"echo": "Ringmaster.Echo", "burn": "Ringmaster.Burn",
@@ -26,13 +26,13 @@ GO_METHODS = {"echo": "Ringmaster.Echo", "burn": "Ringmaster.Burn",
 
 @dataclass
 class Wanted:
-    """What a contender is started for."""
+    """The settings with which a contender is started."""
 
     features_url: str
     build: Path
     workers: int
-    timeout_ms: int  # for a request; where the system has such a thing
-    in_flight_max: int  # 0: no limit; where the system has such a thing
+    timeout_ms: int  # for a request; ignored by systems without a timeout
+    in_flight_max: int  # 0: no limit; ignored by systems without one
 
     @property
     def folder(self) -> Path:
@@ -41,7 +41,8 @@ class Wanted:
 
 def start(name: str, features_url: str, build: Path, workers: int = 2, timeout_ms: int = 1000,
           in_flight_max: int = 0) -> Contender:  # fmt: skip
-    """Ready to serve; its log is BUILD/bench/NAME.log. Fails (AssertionError) at a deadline."""
+    """Starts a contender, and waits until it serves. Its log is BUILD/bench/NAME.log. Fails
+    (AssertionError) at a deadline."""
     wanted = Wanted(features_url, build.resolve(), workers, timeout_ms, in_flight_max)
     wanted.folder.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:

@@ -1,6 +1,6 @@
-"""Functions that ringmaster and the Python baselines serve, as they stand: scenarios/python.py.
+"""Functions that ringmaster and the Python baselines serve unchanged, for scenarios/python.py.
 
-Ringmaster serves them as handlers, the baselines through work.py. Model is ringmaster's only.
+Ringmaster serves them as handlers, the baselines through work.py. Only ringmaster serves Model.
 """
 
 import os
@@ -16,7 +16,7 @@ def noop(number: int) -> int:
 
 
 def spin(cpu_ms: int) -> int:
-    """Uses that much CPU time of its thread."""
+    """Uses `cpu_ms` of CPU time in its thread."""
     end = time.thread_time() + cpu_ms / 1000
     while time.thread_time() < end:
         pass

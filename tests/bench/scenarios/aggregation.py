@@ -1,4 +1,4 @@
-"""A user's events made into what the model takes: ours, pandas, pure Python, numpy."""
+"""A user's events made into the model's features: by our code, pandas, pure Python, numpy."""
 
 from statistics import median
 from typing import Any
@@ -8,10 +8,10 @@ from context import Context
 from targets import number, ratio, target
 
 TITLE = "aggregation of a user's events"
-ABOUT = """The features of one user, alone (events already parsed) and from the bytes of the JSON
-that has them, parsing included on both sides. All give the same numbers, or the scenario fails.
+ABOUT = """The features of one user, alone (the events are parsed already) and from JSON (each
+system also parses it). All give the same numbers, or the scenario fails.
 Systems take turns."""
-COUNT = 1_000  # of events, that the targets are for
+COUNT = 1_000  # the events of a user for which the targets are set
 OURS = aggregation.OURS
 AIMS = {"alone": {"pandas": 500, "Python": 50}, "from JSON": {"pandas": 100, "Python": 20}}
 

@@ -1,4 +1,4 @@
-"""Waiting and computing below capacity, beside what no server could do better."""
+"""Waiting and computing below capacity, beside a bound that no server can beat."""
 
 from statistics import median
 from typing import Any
@@ -82,7 +82,7 @@ def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> lis
 
 
 def shown_ms(made: dict[str, Any], percent: float) -> str:
-    """Beyond what was answered only "more than" is known."""
+    """Beyond the last answered request only a lower bound is known: "> 90.1"."""
     found = at(made, percent)
     return f"> {number(max(made['ms'].values()))}" if found is None else number(found)
 
@@ -93,7 +93,7 @@ def row(load: float, seed: int, made: dict[str, Any]) -> list[Any]:
 
 
 def plot(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The x axis, 1 in how many requests is slower, spreads out the slow ones."""
+    """x is N where 1 in N requests is slower: this axis spreads out the slow requests."""
     slower = lambda percent: 100 / (100 - percent)  # noqa: E731
     return {
         "kind": "lines", "name": "latency", "title": "Latency at 80 % of capacity (53 a second)",

@@ -19,9 +19,9 @@ from targets import number, target
 TITLE = "a model of 200 MB"
 ABOUT = """A handler that reads a file of 200 MB into its memory before the workers are forked, and
 whose every job reads a byte of each of its pages. Memory: the sum of the proportional set sizes
-(PSS) of all of the server's processes with eight workers, each of which has run jobs, less that
-with one. Kills: the only worker of a server with that model gets SIGKILL, an `echo` is sent at
-once; the time until its answer."""
+(PSS) of all of the server's processes with eight workers, each of which has run jobs, less the
+sum with one worker. Kills: the only worker of a server with that model gets SIGKILL, and an `echo`
+is sent at once; the time until its answer."""
 SOURCE = HANDLERS / "large_model.cc"
 MODEL_BYTES = 200_000_000
 MANY = 8
@@ -41,7 +41,7 @@ def start(context: Context, library: Path, model: Path, workers: int) -> Ringmas
 
 
 def ask_all(system: Ringmaster, workers: int) -> None:
-    """Until each worker has run some."""
+    """Sends so many jobs that each worker runs some."""
     lines = b"".join(request("large_model", [id], id) for id in range(16 * workers))
     with system.server.connect() as client:
         client.send(lines)

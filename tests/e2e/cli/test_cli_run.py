@@ -35,7 +35,7 @@ def ringmaster(build):
 
 @pytest.fixture
 def run(ringmaster, tmp_path, python):
-    """run(ARGUMENT...): of the handlers `f`, in Python, and `echo`. `f` is run by method `m`, after
+    """run(ARGUMENT...), with the handlers `f`, in Python, and `echo`. The method `m` runs `f` after
     the steps `users` and `more`."""
     handlers = {"f": python(HANDLER), "echo": {}}
     handlers |= {name: python("def run(): pass", file=name) for name in ("users", "more")}
@@ -84,7 +84,7 @@ def test_breakpoint_gives_the_terminal_to_the_debugger(run):
 
 @pytest.mark.needs("gdb")
 def test_gdb_runs_the_same_command(run, monkeypatch):
-    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # which gdb makes impossible
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # gdb makes leak checks impossible
     done = run("--gdb", "echo", '{"b": 1}', stdin="run\nquit\n")
     assert '{"b": 1}\n' in done.stdout and "exited normally" in done.stdout, done.stderr
 

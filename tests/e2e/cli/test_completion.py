@@ -52,7 +52,7 @@ class Terminal:
 
 @pytest.fixture
 def complete(request, root, build):
-    """complete(line) -> the line after TAB, or with fish what could stand at its end."""
+    """complete(line) -> the line after TAB, or with fish the possible ends of the line."""
     shell = request.param
     assert shutil.which(shell), f"there is no {shell}: scripts/setup.sh test installs it"
     environment = os.environ | {"PATH": f"{build}:{os.environ['PATH']}"}

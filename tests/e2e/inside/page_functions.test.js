@@ -1,4 +1,4 @@
-// The pure functions of the status page: what it says is wrong, and where the bars of requests lie.
+// The pure functions of the status page: they find problems, and the places of the requests' bars.
 // test_status_page.py runs this with node, beside a copy of the page's files.
 
 import assert from "node:assert/strict";
@@ -166,7 +166,7 @@ test("a stopped worker is bad, whatever it has done before", () => {
     text: "worker 0 is stopped, by a signal or a debugger, and has had score for 1.5 s" }]);
 });
 
-test("what is bad comes first", () => {
+test("problems of the level bad come first", () => {
   const found = problems(historyOf(answer(100, { in_flight: 99, ready: false, status: "stalled" })));
   assert.deepEqual(found.map((one) => one.level), ["bad", "warn"]);
   assert.equal(found[1].text, "requests in flight: 99 of 100 are used");
@@ -179,7 +179,7 @@ test("a quantile lies in its bucket", () => {
   assert.equal(quantile(histogram({ 5000: 1 }), BOUNDS_MS, 0.5), 1024);
 });
 
-test("only what is between two answers is counted", () => {
+test("only the difference between two answers is counted", () => {
   const window = between(answer(110, { methods: { a: method({ ok: 7 }), b: method({ ok: 1 }) } }),
     answer(100, { methods: { a: method({ ok: 5 }) } }));
   assert.deepEqual([window.methods.a.ok, window.methods.b.ok, window.seconds], [2, 1, 10]);
@@ -229,7 +229,7 @@ test("bars that overlap lie in different lanes", () => {
     [["fetch users", 1], ["", 1], ["queue", 1], ["", 1], ["worker 0", 0], ["worker 1", 2]]);
 });
 
-test("what a worker runs now is a bar of its request, as long as it has not ended", () => {
+test("the job that a worker runs now is an open bar, unless its request has ended", () => {
   const runs = [worker({ method: "both", request: 12, busy_for_ms: 4 })];
   const barsAt = (count) => rowsOf([{ ...STORY, events: STORY.events.slice(0, count) }], runs, 0,
     9500).flatMap((row) => row.bars).map((bar) => [bar.kind, bar.fromUs, bar.toUs, bar.open,
@@ -251,7 +251,7 @@ test("events of a request may come in parts, and a restart clears them", () => {
   assert.deepEqual([recent.all(), recent.next], [[], 1]);
 });
 
-test("at most so many requests are remembered", () => {
+test("at most the given number of requests is remembered", () => {
   const recent = new RecentRequests(5);
   const requests = [...Array(20).keys()].map((id) => ({ ...STORY, request: id }));
   recent.add({ next: 9, now_ns: 9e6, requests });

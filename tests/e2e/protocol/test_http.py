@@ -82,7 +82,7 @@ def test_content_types_of_json_are_served(client, content_type):
     "application/json; charset=latin-1", "application/xml", "application/jsonx",
 ])  # fmt: skip
 def test_other_content_types_are_refused(client, content_type):
-    """A page of another site can send these without asking."""
+    """A page of another site can send these without a preflight request."""
     client.send(Http.frame(echo(1)).replace(b"application/json", content_type.encode(), 1))
     assert_refused(client, 415, "Content-Type: application/json")
 

@@ -27,7 +27,8 @@ def echo(id, params=None) -> bytes:
 
 
 def told(line: bytes):
-    """The id that an answer echoes, or the reason of an error without an id; of a batch all."""
+    """The id that an answer echoes, or the reason of an error without an id; a list of these
+    for a batch."""
     answer = json.loads(line)
     if isinstance(answer, list):
         return [told(json.dumps(one)) for one in answer]
@@ -45,8 +46,8 @@ def one(id) -> bytes:
 
 PRETTY = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["{\n"], "id": "{\n"}, indent=2)
 
-# What is sent, and what comes back of it before more is sent. Of answers that come together any
-# order is right.
+# The steps of each: the bytes that are sent, and the answers that come before more is sent. The
+# answers of one step may come in any order.
 CONVERSATIONS = [
     [(one(1), [1]), (one(2), [2]), (b"\n" + one(3), [3])],  # each is served before its newline
     [(one(1) + PRETTY.encode() + b"[" + one(3) + b"]\n", [1, "{\n", [3]])],
@@ -55,7 +56,7 @@ CONVERSATIONS = [
     *([(one(1) + garbage + b"\n" + one(2) + b"\n", [BAD, 2])]
       for garbage in (b"}", b"]", b" xyz", b",", b"\0")),
     [(one(1), [1]), (b"}\n" + one(2) + b"\n", [BAD, 2])],
-    # In a stream of values that share lines there is no telling where the next one would begin.
+    # If values share lines, the server cannot tell where the value after a bad one begins.
     [(one(1) + one(2) + b'{"a":}' + one(3) + b"\n" + one(4) + b"\n", [1, 2, BAD, END])],
     *([(first + one(1) + b"\n", ["unknown_framing", END])]
       for first in (b"xyz\n", b"\x16\x03\x01\x02\n", b"\xef\xbb\xbf{}\n", b'"x"\n')),
@@ -106,14 +107,14 @@ def test_long_answers_come_whole_however_much_the_system_takes_at_once(running, 
 
 
 def test_a_batch_is_answered_in_the_order_of_its_requests(holding, gate):
-    """Some clients go by it."""
+    """Some clients match answers and requests by this order."""
     running, held = holding(), gate()
     items = [held.request("slow"), request("echo", id=None), request("echo", id="fast"),
              request("unknown", id="refused")]  # fmt: skip
     with running.connect() as client:
         client.send(b"[" + b",".join(item.strip() for item in items) + b"]\n")
         held.wait_for_runs(1)
-        assert running.call("echo", [1]) == [1]  # so is "fast" by now
+        assert running.call("echo", [1]) == [1]  # "fast" is answered by now, too
         held.open()
         assert [answer["id"] for answer in client.answer()] == ["slow", "fast", "refused"]
 
@@ -156,7 +157,7 @@ def test_a_client_that_leaves_harms_nobody(holding, gate):
 
 
 def test_a_client_that_does_not_read_is_not_read_either(server):
-    """It could otherwise make its answers pile up in the master."""
+    """Otherwise its answers would pile up in the master."""
     running = server()
     message = echo(1, ["x" * 100_000]) + b"\n"
     with running.connect() as client:
@@ -167,7 +168,7 @@ def test_a_client_that_does_not_read_is_not_read_either(server):
                 sent += client.socket.send(message[sent % len(message) :])
         except socket.timeout:
             pass
-        # Both sockets' buffers, what may be unsent, and what in flight may still add to that.
+        # Both sockets' buffers, the answers that may be unsent, and those of requests in flight.
         assert sent < 250_000_000
         assert running.call("echo", ["others"]) == ["others"]
         rest = -sent % len(message)
@@ -211,9 +212,9 @@ def assert_open_until(client: Client, end: float):
 
 
 def test_a_connection_without_a_whole_message_is_closed_after_10_s(running):
-    """One that sends nothing, one that sends blanks only, and one whose message stays incomplete.
-    A connection that was served and is idle may stay; so may one that is always in the middle of
-    another message."""
+    """Closed: one that sends nothing, one that sends only blanks, and one whose message stays
+    incomplete. A connection that was served and is idle may stay; so may one that is always in the
+    middle of another message."""
     begun = time.monotonic()
     silent, dribbling, served = running.connect(), running.connect(), running.connect()
     blank, flowing = running.connect(), running.connect()

@@ -25,7 +25,7 @@ def arguments(text: str) -> list[str]:
 
 
 def logged_events(root) -> set[str]:
-    """The names in the source, and of calls whose event is no literal the expression."""
+    """The names in the source. For a call whose event is no literal: the expression."""
     events = set()
     for file in sorted((root / "src").rglob("*.cc")):
         text = file.read_text()

@@ -1,4 +1,4 @@
-"""What is said of commands and of the configuration's keys: all of it agrees with the program."""
+"""The texts about commands and the configuration's keys agree with the program."""
 
 import json
 import re
@@ -10,7 +10,8 @@ from interop.programs import FOLDER, NODE, node_program
 
 TAPLO = NODE / "node_modules/.bin/taplo"
 
-# Each: what of conf/ringmaster.toml becomes what, so that it is wrong, and the key to be named.
+# Each: a text of conf/ringmaster.toml, the text in its place that makes the file wrong, and the key
+# that the error must name.
 MUTANTS = {
     "wrong type of an array": ('rpc = ["127.0.0.1:7070"]', "rpc = 7070", "listen.rpc"),
     "no address": ('rpc = ["127.0.0.1:7070"]', 'rpc = ["nowhere"]', "listen.rpc[0]"),
@@ -71,7 +72,7 @@ def schema(program):
 
 @pytest.fixture(scope="module")
 def mutants(root, tmp_path_factory):
-    """name -> the file of that mutant; "": the one that is right."""
+    """name -> the file of that mutant; "": the unchanged file."""
     clone = tmp_path_factory.mktemp("mutants")
     (clone / "src").symlink_to(root / "src")
     folder = clone / "conf"
@@ -125,7 +126,7 @@ def test_the_example_has_every_key_with_its_default(root, program, schema):
             assert section not in example
             continue
         table = next(iter(example[section].values())) if is_named else example[section]
-        # The demo's handler is no Python code: its two keys stand there as comments.
+        # The demo's handler is not Python: the two keys for Python stand there as comments.
         commented = {"python", "venv"} if section == "handlers" else set()
         assert table.keys() == keys.keys() - commented
         differs |= {f"{section}.{key}" for key, value in table.items()

@@ -1,4 +1,4 @@
-"""The helper Process: a line that does not come is an error, at once where none can come."""
+"""The helper Process: to wait for a line that does not come fails, at once if the process ended."""
 
 import pytest
 from processes import ProcessError

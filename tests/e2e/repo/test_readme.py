@@ -64,7 +64,7 @@ def test_shell_example(demo, interests, tmp_path):
 
 @pytest.mark.parametrize("language", EXAMPLES)
 def test_example(language, demo, interests, tmp_path):
-    """Its first line is the command that runs it, its last one what it prints."""
+    """The example's first line is the command that runs it, the last line its expected output."""
     code = code_in(CLIENTS, LANGUAGES)[language]
     comment = "# " if language == "python" else "// "
     command, *_, printed = (line.removeprefix(comment) for line in code.splitlines())

@@ -11,7 +11,7 @@ from tls import StepwiseTls, TlsClient, raw
 
 OTHER = "127.0.0.2"
 
-# What a client may do and then hold its connection for ever.
+# The bytes that a client may send before it holds its connection for ever.
 HELD = {
     "silent": b"", "answered": b"{}\n", "incomplete": b'{"jsonrpc"', "blank": b"\n",
     "second incomplete": b'{}\n{"jsonrpc"',
@@ -35,7 +35,7 @@ def test_a_client_that_holds_all_connections_makes_room_for_others(server, how):
             client = stack.enter_context(running.connect(source=OTHER))
             assert client.call("echo", [number]) == [number]
         assert before.call("echo", [2]) == [2]
-        # 101 too many, and 10 for those from elsewhere.
+        # 101 were too many, and 10 made room for the clients from OTHER.
         running.wait_for_line(r"event=connections_closed why=made_room .*total=111 last=127.0.0.1$")
     told = [line for line in running.lines if "event=connections_closed" in line]
     assert sum(int(re.search(r"count=(\d+)", line)[1]) for line in told) == 111
@@ -91,7 +91,7 @@ def test_a_request_that_is_being_sent_is_not_cut_off_once_a_token_was_shown(serv
         assert idle.read_to_end() == []
         sending.send(message[500:])
         assert sending.answer()["result"] == [text]
-        # Answered, it is as idle as any other.
+        # Once its request is answered, `sending` is as idle as any other connection.
         assert third.call("echo", [3]) == [3]
         fourth = enter(stack)
         assert sending.read_to_end() == []
@@ -134,7 +134,7 @@ def test_connections_per_client_counts_tokens_once_they_are_shown(server, tokens
         for _ in range(2):
             shown.append(stack.enter_context(running.connect()))
             assert shown[-1].call("rpc.auth", [one]) is True
-        # From wherever it comes.
+        # The address that shows the token does not matter.
         with running.connect(source=OTHER) as third:
             third.send(request("rpc.auth", [one]) + request("echo", [1], 2))
             assert refusal(third.read_to_end())["reason"] == "connections_per_client"
@@ -146,7 +146,7 @@ def test_connections_per_client_counts_tokens_once_they_are_shown(server, tokens
             received = read_all(http)
             assert received.startswith(b"HTTP/1.1 503 ") and b"connections_per_client" in received
         running.wait_for_line(r"why=connections_per_client .* total=2 last=\"?token [0-9a-f]{8}")
-        # Others at the same address are not concerned.
+        # Another token at the same address has a limit of its own.
         with running.connect() as fourth:
             assert fourth.call("rpc.auth", [other]) is True
             assert fourth.call("echo", [1]) == [1]
@@ -178,7 +178,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_certificate_counts_however_soon_its_connection_ends(server, own, ca, made, end):
-    """In TLS 1.3: before, a client waits for the server's last message before it sends data."""
+    """In TLS 1.3. In older versions a client sends data only after the server's last message."""
     friends = made("friends")
     running = server(listen=own.listen(client_ca=friends) | {"connections_per_client": 1})
     friend = made("friend", friends)

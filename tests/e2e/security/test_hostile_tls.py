@@ -78,17 +78,17 @@ def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
         for connection, flight in zip(many, flights):
             connection.sendall(flight)
         client.send(request("there.is.none"))
-        with select.epoll() as answered:  # which says in what order, however late we look
+        with select.epoll() as answered:  # keeps the order of the answers, however late we look
             for connection in (client.socket, *many):
                 answered.register(connection, select.EPOLLIN)
             os.kill(running.pid, signal.SIGCONT)
             for connection in many:
-                assert connection.recv(1, socket.MSG_PEEK), "and they are, too"
+                assert connection.recv(1, socket.MSG_PEEK), "a handshake was not answered"
             assert client.socket.recv(1, socket.MSG_PEEK)
             order = [fd for fd, _ in answered.poll()]
         assert client.answer()["error"]["code"] == -32601
         place = order.index(client.socket.fileno())
-        assert place < len(many) // 2, "it was answered after them"
+        assert place < len(many) // 2, "the request was answered after the handshakes"
 
 
 def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(server, own, ca):
@@ -186,7 +186,7 @@ def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, ow
         assert good.call("echo", [1]) == [1]
         open_before, before, grown = sockets(running.pid), private_bytes(running.pid), 0
         with TlsClient(running.address, ca) as hog:
-            wait_until(lambda: sockets(running.pid) == open_before + 1, "it to be let in")
+            wait_until(lambda: sockets(running.pid) == open_before + 1, "the hog to be let in")
             hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(20)))
             deadline = time.monotonic() + DEADLINE_S
             while sockets(running.pid) > open_before and time.monotonic() < deadline:

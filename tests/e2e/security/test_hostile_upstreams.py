@@ -68,7 +68,7 @@ def test_a_lie(server, answer, reason):
 
 
 def test_a_length_that_is_no_number_of_ours_is_none(server):
-    """The body then ends with the connection, and is no longer than any may be."""
+    """The body then ends with the connection, and `body_bytes` limits it as any other."""
     head = OK + b"Content-Length: 99999999999999999999999\r\n\r\n"
     with lying(head + b"[1]") as upstream:
         running = fetching(server, upstream)
@@ -108,7 +108,7 @@ def test_bytes_behind_an_answer_answer_nobody(server):
 
 
 def test_a_connection_that_the_upstream_closes_costs_nothing(server):
-    """It is readable from then on, and nobody reads it before the next fetch."""
+    """The closed connection is readable, and nobody reads it before the next fetch."""
     with (lying(OK + b"Content-Length: 2\r\n\r\n[]") as closes,
           lying(b"", stays=True) as silent):
         running = server(
@@ -121,7 +121,7 @@ def test_a_connection_that_the_upstream_closes_costs_nothing(server):
         with pytest.raises(RpcError):
             running.call("silent")
         share = (cpu_ns(running.pid) - spent_ns) / 1e9 / (time.monotonic() - begun)
-        assert share < 0.1, "it was looked at all the time"
+        assert share < 0.1, "the master looked at the closed connection all the time"
 
 
 def test_many_fetches_that_hang_keep_nobody_else_waiting(server):

@@ -121,7 +121,7 @@ def test_clients_need_a_certificate_where_there_is_a_client_ca(server, own, ca, 
         assert client.call("echo", [1]) == [1]
     for version in (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3):
         for other in (None, stranger):
-            # TLS 1.3 tells its client only after the handshake.
+            # With TLS 1.3 the client learns of the refusal only after the handshake.
             with pytest.raises((ssl.SSLError, ConnectionResetError)):
                 with TlsClient(running.address, ca, other, maximum_version=version) as client:
                     client.call("echo", [1])

@@ -25,7 +25,7 @@ def handshake(running, *arguments: str) -> bool:
 
 @pytest.fixture
 def rsa(tmp_path):
-    """An RSA key, with which a client can offer every kind of suite."""
+    """A certificate with an RSA key, which the suites that these tests offer need."""
     return make_certificate(tmp_path, "rsa", kind=("rsa:2048",))
 
 
@@ -81,7 +81,7 @@ def test_a_revoked_certificate_is_refused(server, own, ca, made, tmp_path, versi
 
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_client_with_a_certificate_resumes_no_session(server, own, ca, made, version):
-    """Its certificate may have expired since: a resumed session does not look at it again."""
+    """The certificate may have expired since, and OpenSSL would not check it again."""
     friends = made("friends")
     running = server(listen=own.listen(client_ca=friends))
     friend = made("friend", friends)

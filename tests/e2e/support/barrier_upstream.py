@@ -10,7 +10,7 @@ import threading
 
 class BarrierUpstream:
     """`with BarrierUpstream(1000) as upstream: ... upstream.url`. Answers `answer`, or
-    {"number": N}: this is the Nth request."""
+    {"number": N} to the Nth request."""
 
     def __init__(self, count: int, answer: bytes | None = None):
         self.count = count

@@ -14,7 +14,7 @@ import time
 from statistics import median
 from typing import Any
 
-# No answer takes so long; with sanitizers on two busy cores one may take a good part of it.
+# No answer takes so long; with sanitizers on two busy cores one may take a good part of this.
 DEADLINE_S = 25.0
 
 # The master's tick: if the master misses a wake-up, it acts at the next tick.

@@ -137,7 +137,7 @@ class Process:
         self.wait()
 
     def _kill_group(self, signal_number):
-        # Once all of them have ended the number may be that of somebody else's group.
+        # Once the whole group has ended, its number may be that of another group.
         try:
             if not self._is_group_gone:
                 os.killpg(self.pid, signal_number)

@@ -10,7 +10,7 @@ PATH. The kinds of blocks:
     jsonrpc   "--> MESSAGE" is sent to the server, "<-- MESSAGE" is its answer
     json      must be JSON
     others    a file, where the first line is a comment that names it
-    (none)    to look at
+    (none)    for readers only
 
 Any other block is an error, except EXAMPLES, which have tests of their own, and those that run
 ELSEWHERE.
@@ -32,11 +32,11 @@ READY = {  # the last command of a block -> what a server logs once it serves
     r"make run$": (r"role=feature_service.* event=listening", r"role=master.* event=ready"),
     r"\S*ringmaster (serve -c|dev) \S+$": (r"event=ready\b",),
 }
-# `make run` without what it does first: it installs packages and builds.
+# `make run` first installs packages and builds. This is the command that it ends with.
 BUILT = {"make run": "scripts/demo.sh build/release"}
 ELSEWHERE = {
     "make run": "by the walk of docs/quick-start.md, which has it alone in a block",
-    "make test": "this is a part of it",
+    "make test": "this test is a part of it",
     "sudo make install": "test_install.py",
     "sudo systemctl daemon-reload": "test_service_manager.py",
     "sudo systemctl enable --now ringmaster": "test_service_manager.py",

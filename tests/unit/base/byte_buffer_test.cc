@@ -4,7 +4,7 @@
 
 namespace ringmaster {
 
-TEST_CASE("byte buffer: clear gives back memory beyond what may be kept, and no other") {
+TEST_CASE("byte buffer: clear frees the memory only if it is more than may be kept") {
   ByteBuffer buffer;
   buffer.reserve(100);
   buffer.append("abc");

@@ -36,7 +36,7 @@ TEST_CASE("client turns: the client that had the last turn waits for the others"
   CHECK(pop_all(turns) == "c1 b3 b4 ");
 }
 
-TEST_CASE("client turns: erased items leave the order of the others") {
+TEST_CASE("client turns: the items that are not erased keep their order") {
   ClientTurns<std::string> turns;
   push(turns, {"a1", "a2", "b1", "c1"});
   turns.erase_if([](const std::string& item) { return item == "a1" || item == "b1"; });

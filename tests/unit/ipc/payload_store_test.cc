@@ -77,7 +77,7 @@ TEST_CASE("payload store: a block has room for what was asked, and the padding b
   }
 }
 
-TEST_CASE("payload store: a used-up store refuses, and serves again what is freed") {
+TEST_CASE("payload store: a full store refuses, and gives out freed memory again") {
   PayloadStore store = make_store(geometry_of(1, 4 << 10));
   CHECK(!store.store(std::string(4 << 10, 'x')));  // there is no room for the padding
   const std::optional<Block> first = store.store(std::string(3 << 10, 'x'));

@@ -20,7 +20,7 @@ void publish_three(Floor& floor) {
 test::Traced trace(const Floor& floor) {
   const auto take_three = [](WorkerPort& port) {
     const WorkerPort::Job first = *port.try_next().value();
-    // Once before, so that all functions are bound.
+    // Calls both functions before the stop, so that the loader has bound them.
     if (!port.try_next_like(first) || ::syscall(SYS_getpid) == 0) return 103;
     if (!test::stop_for_tracer()) return 102;
     const auto third = port.try_next_like(first);

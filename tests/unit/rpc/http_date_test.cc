@@ -9,7 +9,7 @@
 
 using namespace ringmaster;
 
-TEST_CASE("http date: instants are said as RFC 9110 has them") {
+TEST_CASE("http date: times have the format of RFC 9110") {
   rpc::HttpDate date;
   CHECK(date.at(784'111'777) == "Sun, 06 Nov 1994 08:49:37 GMT");
   CHECK(date.at(0) == "Thu, 01 Jan 1970 00:00:00 GMT");
@@ -20,7 +20,7 @@ TEST_CASE("http date: instants are said as RFC 9110 has them") {
   CHECK(date.at(784'111'777) == "Sun, 06 Nov 1994 08:49:37 GMT");
 }
 
-TEST_CASE("http date: the time zone is not in it") {
+TEST_CASE("http date: the time zone of the process does not matter") {
   ::setenv("TZ", "EST5", 1);
   ::tzset();
   CHECK(rpc::HttpDate().at(784'111'777) == "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -28,7 +28,7 @@ TEST_CASE("http date: the time zone is not in it") {
   ::tzset();
 }
 
-TEST_CASE("http date: a head has it once, before its end") {
+TEST_CASE("http date: a head has one Date, its last field") {
   const std::string head = rpc::http_head(503, 2, false, "DATE", {{{"Retry-After", "1"}}});
   CHECK(head ==
         "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"

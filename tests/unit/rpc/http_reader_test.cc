@@ -20,7 +20,7 @@ std::string head(std::string_view version, std::string_view fields) {
   return "POST / HTTP/" + std::string(version) + "\r\n" + std::string(fields) + "\r\n";
 }
 
-// How a request ends whose body is these chunks.
+// The body of a request with these chunks, or its fault.
 std::string end_of(std::string_view chunks) {
   const std::string start = head("1.1", "Host: x\r\nTransfer-Encoding: chunked\r\n");
   std::vector<std::string> whole = cut(start + std::string(chunks), 8192);
@@ -74,7 +74,7 @@ TEST_CASE("http: a head has 8 KiB at most") {
   CHECK(status_of(head("1.1", "Host: x\r\nX: " + value + "x\r\n")) == 431);
 }
 
-TEST_CASE("http: a transfer coding is chunked, and HTTP/1.1's only") {
+TEST_CASE("http: the only transfer coding is chunked, in HTTP/1.1 only") {
   const std::string host = "Host: x\r\n";
   CHECK(status_of(head("1.1", host + "Transfer-Encoding: chunked\r\n")) == 200);
   CHECK(status_of(head("1.1", host + "Transfer-Encoding: Chunked\r\n")) == 200);

@@ -10,7 +10,7 @@
 
 using namespace ringmaster::rpc;
 
-TEST_CASE("json_rpc: what RapidJSON refuses though it is JSON is served as written") {
+TEST_CASE("json_rpc: JSON that RapidJSON refuses is served as written") {
   const Request request = parse_one(R"({"jsonrpc":"2.0","method":"m","id":1e999,)"
                                     R"("params":["\ud800",1e400,"\udc00\ud83d\ude39"]})");
   CHECK(!request.error);
@@ -88,7 +88,7 @@ TEST_CASE("json_rpc: params._meta.traceparent is taken where it is valid") {
     CHECK(with(invalid).empty());
 }
 
-TEST_CASE("json_rpc: the members that are wanted of a method's params are found in them") {
+TEST_CASE("json_rpc: the wanted members of a method's params are found") {
   const Wanted wanted{{"f", {"a", "b.c", "a"}}};
   const std::string text =
       R"([{"jsonrpc":"2.0","params":{"x":0,"b":{"c":[ 1 ]},"a":"2"},"id":1,"method":"f"},)"

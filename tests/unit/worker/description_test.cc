@@ -96,7 +96,7 @@ TEST_CASE("description: params fit by name and by position, or the error says wh
   }
 }
 
-TEST_CASE("description: what a step before brings may be missing in params") {
+TEST_CASE("description: params need no parameter that an earlier step fills") {
   const std::string members =
       R"("params":[{"name":"a","required":true,"schema":{"type":"integer"}},)"
       R"({"name":"b","required":true,"schema":{}},{"name":"c","required":true,"schema":{}}])";
@@ -158,7 +158,7 @@ TEST_CASE("description: without constraints nothing is checked") {
   }
 }
 
-TEST_CASE("description: the one of interests is valid, and names every category") {
+TEST_CASE("description: the handler interests has a valid one, which names every category") {
   const std::string text = interests::kDescription;
   CHECK(fault_of(text) == "");
   for (const std::string_view category : kCategories) {

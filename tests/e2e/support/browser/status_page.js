@@ -178,8 +178,8 @@ try {
   await check("it fits a phone", { viewport: { width: 360, height: 740 } }, fitsAPhone);
   await check("text has contrast", desktop, textHasContrast);
   await check("the theme stays", { ...desktop, colorScheme: "dark" }, theThemeStays);
-  await check("a server that is away is told", desktop, aServerThatIsAwayIsTold);
-  await check("a restart is told", desktop, aRestartIsTold);
+  await check("a server that does not answer is shown as lost", desktop, aServerThatIsAwayIsTold);
+  await check("a restart is shown", desktop, aRestartIsTold);
 } finally {
   await browser.close();
 }

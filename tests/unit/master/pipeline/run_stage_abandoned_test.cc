@@ -37,7 +37,7 @@ class FileLog {
   std::ifstream lines_;
 };
 
-// Jobs that hold their worker after their clients' deadlines, which are over at once.
+// Jobs that hold their worker after their clients' deadlines. These deadlines pass at once.
 struct Abandoned {
   explicit Abandoned(size_t workers = 1) { core.stage().set_workers(workers); }
 
@@ -55,7 +55,7 @@ struct Abandoned {
     CHECK(client->errors[0].code == rpc::kDeadlineExceeded);
     CHECK(client->errors[0].executed == rpc::Executed::kUnknown);
   }
-  // The workers that are ended at this tick, so many ms from now.
+  // The workers that a tick, `ms` from now, ends.
   std::vector<uint32_t> tick(uint64_t ms) {
     killed.clear();
     core.stage().end_abandoned(now_ns() + ms * kNsPerMs);
@@ -88,7 +88,7 @@ TEST_CASE("run stage: a client's own deadline answers the client, and ends no wo
   CHECK(abandoned.clients[0]->answers() == 1);
 }
 
-TEST_CASE("run stage: each job past its method's deadline is logged, past its client's own none") {
+TEST_CASE("run stage: only jobs past their method's deadline are logged, not past their client's") {
   Abandoned abandoned(64);
   FileLog log;
   const auto expire = [&](std::optional<uint64_t> timeout_ms, size_t jobs) {

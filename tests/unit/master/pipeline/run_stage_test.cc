@@ -7,8 +7,8 @@
 namespace ringmaster::master {
 namespace {
 
-// A job whose first step worker 0 has answered without letting go of it, as in a batch, and whose
-// second step worker 1 has in hand.
+// A job with two steps. Worker 0 has answered the first step and still has it in hand, as in a
+// batch. Worker 1 has the second step in hand.
 struct TwoSteps {
   explicit TwoSteps(uint64_t timeout_ms = 60'000, uint64_t attempts = 1)
       : method{"two", {}, timeout_ms, attempts, {RunStep{0}, RunStep{1}}} {
@@ -20,7 +20,7 @@ struct TwoSteps {
     CHECK(second.in_hand()[0].job == first.in_hand()[0].job);
     CHECK(second.in_hand()[0] != first.in_hand()[0]);
   }
-  // The second step is answered, once, and no attempt was used up.
+  // Answers the second step. The client has one answer, and no attempt was used up.
   void check_answered() {
     second.commit(second.in_hand()[0], "\"two\"");
     CHECK(core.take_results());
@@ -66,7 +66,7 @@ TEST_CASE("run stage: a worker that is not found at the deadline is ended by the
   const Ticket ticket = core.dispatcher.admit(method, "[1]", std::nullopt, client).value();
   Played worker(core, 0);
   REQUIRE(worker.try_claim());
-  // The master looks for it, worker by worker, while one gives it back and another claims it.
+  // The master looks for the job, worker by worker, while one gives it back and another claims it.
   const ipc::JobWord word = core.words->entries[worker.claim().entry].exchange(ipc::kFreeWord);
   core.dispatcher.expire(ticket);
   core.words->entries[worker.claim().entry] = word;
@@ -90,7 +90,7 @@ TEST_CASE("run stage: a handler that has answered and does not return is ended a
   steps.check_answered();
 }
 
-TEST_CASE("run stage: a refusal of params costs the time of their check, and teaches it") {
+TEST_CASE("run stage: the check of refused params is charged, and expected of the next job") {
   constexpr uint64_t kTookNs = 2 * kNsPerMs;
   struct Row {
     const char* what;
@@ -133,7 +133,7 @@ TEST_CASE("run stage: a result of a former publication is damage") {
   CHECK(steps.client->answers() == 0);
 }
 
-TEST_CASE("run stage: of a damaged generation nothing is taken, and nothing is given to it") {
+TEST_CASE("run stage: a damaged generation gives no more results, and gets no more jobs") {
   TwoSteps steps(60'000, 2);
   steps.first.commit({15, 1}, "\"forged\"");
   steps.second.commit(steps.second.in_hand()[0], "\"after it\"");
@@ -239,7 +239,7 @@ TEST_CASE("run stage: the crashes of one step are not those of the next") {
   CHECK(client->errors[0].retryable);
 }
 
-TEST_CASE("run stage: what was committed before a generation was lost is answered, not run again") {
+TEST_CASE("run stage: a job whose result came before its generation was lost is not run again") {
   TwoSteps steps(60'000, 2);
   steps.second.commit(steps.second.in_hand()[0], "\"two\"");
   steps.core.lose_generation();

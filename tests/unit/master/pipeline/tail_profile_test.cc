@@ -145,7 +145,7 @@ TEST_CASE("tail profile: a run has no more ticks than fit between its publicatio
   CHECK(failed.ticks == 6 + TailProfile::kLateTicks);
   CHECK(failed.ticks_of.at({kRun, 100}) == 4);
   CHECK(failed.ticks_of.at({kRun, 101}) == 1);
-  // No tick is accepted twice: neither of the same time, nor of each short run once.
+  // Runs of 1 ms do not add a tick each: 100 of them add the 10 ticks that fit into their time.
   for (uint64_t i = 1; i <= 100; ++i) {
     const uint64_t now_ns = ended_ns + i * kNsPerMs;
     profile.add({.published_ns = now_ns - kNsPerMs, .ended_ns = now_ns}, Kind::kFailed, forged);

@@ -26,7 +26,7 @@ TEST_CASE("share table: a name is one client, and a name is no address") {
   CHECK(table.size() == 2);
 }
 
-TEST_CASE("share table: a client that can be told from a new one by nothing is forgotten") {
+TEST_CASE("share table: a client that does not differ from a new one is forgotten") {
   ShareTable table;
   const auto there = table.hold("the one that is there", kNamed);
   auto held = table.hold("a", kNamed);
@@ -50,7 +50,7 @@ TEST_CASE("share table: a client with a job is kept, and forgotten after it") {
   CHECK(table.size() == 1);
 }
 
-TEST_CASE("share table: a client that owes something is kept, until nobody waits") {
+TEST_CASE("share table: a client that got more than its share is kept, until nobody waits") {
   ShareTable table;
   const auto there = table.hold("the one that is there", kNamed);
   ClientShare& client = *table.hold("a", kNamed);
@@ -64,7 +64,7 @@ TEST_CASE("share table: a client that owes something is kept, until nobody waits
   CHECK(table.size() == 1);
 }
 
-TEST_CASE("share table: of idle clients only so many are kept, whatever they owe") {
+TEST_CASE("share table: at most kIdleMax idle clients are kept, whatever they got") {
   ShareTable table;
   for (size_t i = 0; i < ShareTable::kIdleMax + 500; ++i) {
     const auto client = table.hold(std::to_string(i), kAddress);

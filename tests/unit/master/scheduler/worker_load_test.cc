@@ -23,7 +23,7 @@ struct TwoWorkers {
 
 }  // namespace
 
-TEST_CASE("worker load: of long jobs each worker has one, of short ones a millisecond") {
+TEST_CASE("worker load: a worker has one long job, or a millisecond of short ones") {
   TwoWorkers two;
   publish(two.load, two.lane, 400 * kNsPerMs);
   CHECK(two.load.has_room(kNsPerMs, 0));
@@ -56,7 +56,7 @@ TEST_CASE("worker load: waiting work begins where the workers are done first") {
   CHECK(two.load.wait_ns(20 * kNsPerMs, two.all, 0) == 30 * kNsPerMs);
   CHECK(two.load.wait_ns(40 * kNsPerMs, two.all, 0) == 40 * kNsPerMs);
   CHECK(two.load.wait_ns(0, two.all, 4 * kNsPerMs) == 6 * kNsPerMs);
-  // 4 ms over its time: 2 ms more.
+  // The job is 4 ms over its time: 2 ms more are expected.
   CHECK(two.load.wait_ns(0, two.all, 14 * kNsPerMs) == 2 * kNsPerMs);
 }
 
@@ -96,7 +96,7 @@ TEST_CASE("worker load: a batch is one unit until its last job is done") {
   CHECK(two.load.work_ns() == 0);
 }
 
-TEST_CASE("worker load: what is expected of a unit can change") {
+TEST_CASE("worker load: the expected time of a unit can change") {
   TwoWorkers two;
   WorkerUnit& unit = publish(two.load, two.lane, 10 * kNsPerMs);
   publish(two.load, two.lane, 500 * kNsPerMs);

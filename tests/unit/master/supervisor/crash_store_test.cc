@@ -115,7 +115,7 @@ TEST_CASE("crash store: a link is not followed, whatever it stands for") {
     REQUIRE(!kept);
     CHECK(kept.error().message.find("open the folder " + parent.at("link")) == 0);
   }
-  // Below the folder, where a link is too old, half-written, or has the name of the next file:
+  // Links in the folder, with the names of an old job, half-written files, and the next file:
   const CrashStore store = store_in(parent.at("crashes"), 1, 1000);
   REQUIRE(keep(store, "crash-1", 100));
   for (const char* link : {"crash-0", ".crash-0", ".crash-2", "crash-2"})

@@ -40,7 +40,7 @@ TEST_CASE("orders: however many are given, one waits for each worker slot") {
   CHECK(orders.count() == 3);
 }
 
-TEST_CASE("orders: to kill a worker replaces to end it, and not the other way round") {
+TEST_CASE("orders: an order to kill a worker replaces one to end it, not the other way round") {
   Orders orders;
   orders.add(kill_of(0, 100, SIGTERM));
   orders.add(kill_of(0, 100));

@@ -30,7 +30,7 @@ TEST_CASE("symbols: a function has its name, exported or not, and its place in i
   CHECK(libc.find("+0x2 (libc.so.6+0x") != std::string::npos);
 }
 
-TEST_CASE("symbols: the name of a function has no place in it, unless it is all there is") {
+TEST_CASE("symbols: name() has no offset in the function, and is the address without a name") {
   Symbols symbols;
   CHECK(symbols.name(reinterpret_cast<uintptr_t>(&not_exported) + 1) ==
         "ringmaster::worker::(anonymous namespace)::not_exported(int) (unit_tests)");

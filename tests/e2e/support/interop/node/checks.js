@@ -1,4 +1,4 @@
-// What the programs in JavaScript share: the values that are sent, and running the checks.
+// Shared by the programs in JavaScript: the values that they send, and the runner of the checks.
 import assert from "node:assert/strict";
 
 export const [transport, address, socketPath, folder] = process.argv.slice(2);
@@ -17,7 +17,7 @@ export const numbers = Array.from({ length: 100 }, (_, number) => number);
 export const marked = { gate: `${folder}/open` };
 export const held = { gate: `${folder}/closed` };
 
-// The failure of a call that must fail, which must be of that class.
+// The failure of a call that must fail with an error of this class.
 export async function failureOf(answer, Class) {
   const failure = await answer.then(
     (result) => assert.fail(`expected a failure, found ${JSON.stringify(result)}`),
@@ -29,7 +29,7 @@ export async function failureOf(answer, Class) {
 
 export const codeAndMessage = ({ code, message }) => ({ code, message });
 
-// Runs them one after the other and prints the result of each; then the process ends.
+// Runs the checks one after the other, prints the result of each, and ends the process.
 export async function run(checks) {
   for (const [name, check] of Object.entries(checks)) {
     const found = await check().then(

@@ -61,7 +61,7 @@ def text():
 
 
 def concurrent():
-    """A connection for each, since a ServerProxy is for one thread."""
+    """A connection for each call, since a ServerProxy serves one thread only."""
 
     def ask(number):
         return jsonrpclib.ServerProxy(f"http://{address}").echo(number)

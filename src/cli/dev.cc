@@ -26,7 +26,7 @@ using Problems = std::vector<std::string>;
 // The Python that runs the handlers, too: see interpreter.cc.
 constexpr const char* kPython = "/usr/bin/python3";
 
-// What _dev.py prints.
+// The output of _dev.py.
 struct Functions {
   std::string configuration;
   std::vector<std::string> files;

@@ -88,8 +88,8 @@ Result<int> reload(const CommandLine& line) {
     if (!sent) return tl::unexpected(sent.error());
     return 0;
   }
-  // A file with errors is loaded as far as possible, for its status address: the server is to
-  // refuse the file. If the file names no address, the default one is asked.
+  // A file with errors is loaded as far as possible, for its status address: the server refuses the
+  // file, not this command. If the file names no address, this asks the default one.
   config::Loaded loaded;
   if (!line.config.empty()) loaded = config::load(line.config);
   const Result<ReloadStatus> before = ask_server(line, loaded.options);

@@ -39,11 +39,11 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result. Else an error's; the bytes are its message, then '\0', any details
+  int32_t code;  // 0: a result. Else an error; its bytes: the message, then '\0' and any details
   // The time that the worker has spent on the job: on the check of its params, and on its run; or
   // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
-  // divided by the size of the batch. For a handler that answers one job after the other this is
-  // too short for the first jobs.
+  // divided by the size of the batch. If the handler answers one job after the other, the
+  // quotient is too short for the first jobs.
   uint64_t run_ns;
   // The worker's CPU time since it called the handler, divided by the size of the batch; 0: not
   // measured.

@@ -46,8 +46,8 @@ class ReadingTurns {
     if (!begun_ns_) begun_ns_ = now_ns;
     return now_ns >= *begun_ns_ + kTurnNs;
   }
-  // Starts the time again. A turn has kTurnNs twice: first for the paused connections, then for
-  // those that are read.
+  // Starts the time again. A turn has kTurnNs twice: first for paused connections, then for
+  // connections that it reads.
   void begin_part() { begun_ns_.reset(); }
 
   // Whether the turn before has left ready connections unread.
@@ -63,7 +63,7 @@ class ReadingTurns {
   uint64_t round_ = 1;
   std::optional<uint64_t> begun_ns_;  // the first read or message of this part of the turn
   bool leaves_some_ = false;          // this turn: connections that this round has not read
-  bool is_catching_up_ = false;       // the turn before has left some
+  bool is_catching_up_ = false;       // the turn before has left such connections
 };
 
 }  // namespace ringmaster::net

@@ -37,7 +37,7 @@ void prepare_sandbox();
 [[nodiscard]] Status leave_threads_to_master();
 
 // Part of the step `capabilities`, to do as root before the change of user. Without the privilege
-// it does nothing, which is safe: a process that cannot exec gains nothing by the set.
+// it does nothing, which is safe: the bounding set matters only at an exec, which is refused.
 void empty_bounding_set();
 
 // Makes the kernel kill a worker, which is replaced, rather than the master when memory runs out. A

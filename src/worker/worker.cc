@@ -77,7 +77,7 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   if (options.geometry.samples_stacks != 0) {
     const Status sampling =
         start_sampling(port->samples(), &Desk::job_at_work, __builtin_frame_address(0));
-    // The user's other processes may have used up its timers: a worker can do without samples.
+    // Other processes may have used up the user's timers: a worker can do without samples.
     if (!sampling) ::dprintf(STDERR_FILENO, "not sampled: %s\n", sampling.error().message.c_str());
   }
   catch_sigterm();

@@ -1,4 +1,4 @@
-"""What a report says of the machine, the commit and the versions of all that was measured."""
+"""The part of a report about the machine, the commit and the versions of the measured systems."""
 
 import json
 import os

@@ -1,9 +1,9 @@
 // The master's end of the control words: the input is what workers do to them, and what the master
 // does meanwhile.
 //
-// Whatever workers write there, even while the master takes a result: a worker that is named
-// exists, a job that is named fits the table, and after take_over() a slot is as new. The master
-// waits for no word.
+// Whatever workers write there, even while the master takes a result: the port names only workers
+// that exist and jobs that fit the table, and take_over() leaves a slot as new. The master waits
+// for no word.
 #include <algorithm>
 #include <vector>
 
@@ -150,7 +150,7 @@ class Play {
 
   void take_over(uint32_t worker) {
     const std::vector<Publication> jobs = port_.take_over(worker);
-    RM_ASSERT(jobs.size() <= kBatchMax + 1);  // those in hand, and one that it was claiming
+    RM_ASSERT(jobs.size() <= kBatchMax + 1);  // the jobs in hand, and one that it was claiming
     for (const Publication id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);

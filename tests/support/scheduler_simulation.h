@@ -95,7 +95,7 @@ class SchedulerSimulation {
     size_t served = 0;  // in time
     size_t late = 0;    // admitted, and late or expired
     size_t refused = 0;
-    double cpu = 0;  // of those served
+    double cpu = 0;  // of the served jobs
     double p50 = 0;
     double p99 = 0;
     double served_part() const { return static_cast<double>(served) / static_cast<double>(count); }

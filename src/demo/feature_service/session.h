@@ -72,7 +72,7 @@ class Session final : net::Connection::Events {
 
   Reply reply_;
   std::string piece_;        // of the body
-  size_t piece_sent_ = 0;    // bytes of it that are in the connection's output, or sent
+  size_t piece_sent_ = 0;    // bytes of piece_ in the connection's output, or sent
   bool has_more_ = false;    // whether pieces follow this one
   bool is_chunked_ = false;  // the body's length is not known
 };

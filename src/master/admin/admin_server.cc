@@ -62,7 +62,7 @@ class AdminServer::Visit final : net::Connection::Events {
   };
   std::optional<Waiting> waiting_;
   Answer answer_;
-  std::string_view rest_;  // of its text
+  std::string_view rest_;  // of the answer's text
   bool is_ended_ = false;
 };
 
@@ -212,7 +212,7 @@ AdminServer::Answer AdminServer::answer(const std::string& path, const PageReque
 }
 
 void AdminServer::flush() {
-  std::vector<Visit*> visits;  // those that close meanwhile go to closed_
+  std::vector<Visit*> visits;  // a copy: visits that close meanwhile go to closed_
   for (const auto& visit : visits_)
     visits.push_back(visit.get());
   for (Visit* visit : visits)

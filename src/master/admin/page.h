@@ -13,7 +13,7 @@ namespace ringmaster::master {
 struct PageRequest {
   std::string query;        // behind the '?'; empty: see Page::uses_query
   bool wants_html = false;  // a browser asks
-  bool is_late = false;     // it has waited for AdminServer::kWaitNs
+  bool is_late = false;     // the request has waited for AdminServer::kWaitNs
 };
 
 struct PageAnswer {

@@ -11,9 +11,9 @@
 namespace ringmaster::master {
 namespace {
 
-// The timer checks all sessions four times a second, a part of them each tick; where there are
-// many, down to once a second. To check one takes half a microsecond, mostly cache misses, and
-// requests wait until the tick's part is done.
+// Each tick of the timer checks a part of the sessions, so each session is checked four times a
+// second, or down to once a second if there are many. To check one takes half a microsecond, mostly
+// cache misses, and requests wait until the tick's part is done.
 constexpr uint64_t kTickMs = 250 / 16;
 constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
@@ -30,7 +30,8 @@ bool take_one(std::vector<net::Address>& addresses, const net::Address& address)
   return true;
 }
 
-// Where tokens are required, the name of each client is its token's.
+// Warns of weights for names that no client can have: where tokens are required, a client has the
+// name of its token.
 void warn_of_weights(const Options& options) {
   if (options.tokens.empty()) return;
   for (const auto& [name, weight] : options.fair.weights) {

@@ -37,10 +37,10 @@ struct Entry {
   Flow* flow = nullptr;
   int64_t arrived_ns = 0;
   int64_t deadline_ns = 0;
-  int64_t work_ns = 0;     // waiting: what it adds to the sums of work
+  int64_t work_ns = 0;     // while it waits: its part of the sums of work
   int64_t charged_ns = 0;  // published: what its client was charged
   float quote_base_ns = 0;
-  uint64_t memory_bytes = 0;   // that its job holds
+  uint64_t memory_bytes = 0;   // that the entry's job holds
   WorkerUnit* unit = nullptr;  // published
   SumNode<Entry> place;        // in a tree of its flow: by deadline, with work_ns
 };
@@ -51,13 +51,13 @@ struct Flow {
   Flow(Share& its_share, LaneOrder& its_order) : share(its_share), order(its_order) {}
 
   Share& share;
-  LaneOrder& order;            // that it stands in
+  LaneOrder& order;            // that the flow stands in
   LaneOrder* inner = nullptr;  // of a group: the order of its members
   SumTree<Entry, &Entry::place> queued;
   SumTree<Entry, &Entry::place> fetching;
   int64_t work_ns = 0;  // of the jobs in both trees
   Place place = Place::kNone;
-  int64_t start = 0;  // its share's start tag when it was last placed
+  int64_t start = 0;  // the share's start tag when the flow was last placed
   SumNode<Flow> by_deadline;
   SumNode<Flow> by_start;
   SumNode<Flow> by_urgency;

@@ -4,8 +4,8 @@
 // stays off for a burst, and for a high load that the workers can do. While it is on, the queue has
 // a limit. A shadow of the queue as it would be without the limit says when the overload is over.
 //
-// Pure; the master only. One for each share; that of the root group is about all clients. `share`:
-// in workers.
+// Pure; the master only. Each share has one; the root group's counts all clients. `share`: in
+// workers.
 #pragma once
 
 #include <algorithm>

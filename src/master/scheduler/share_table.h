@@ -40,7 +40,7 @@ class ShareTable {
 
   // The client of this name, a new one if need be. It is kept for as long as the caller has it.
   std::shared_ptr<ClientShare> hold(std::string_view name, Kind kind, double weight = 1);
-  // Its last job has ended.
+  // The client's last job has ended.
   void on_idle(ClientShare& client);
 
   template <class Visit>

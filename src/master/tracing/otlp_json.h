@@ -19,7 +19,7 @@ namespace ringmaster::master {
 struct EndedRequest {
   telemetry::Story story;  // not empty; its last event is the request's end
   uint64_t number = 0;     // among all that have ended
-  TraceContext trace;      // that came with the request
+  TraceContext trace;      // which came with the request
 };
 
 // How many spans the request has.

@@ -7,7 +7,7 @@ struct x509_store_ctx_st;
 
 namespace ringmaster::net {
 
-// What was expected and what was found. `checked`: the failed verification. `host`: the name
+// Says what was expected and what was found. `checked`: the failed verification. `host`: the name
 // expected in the certificate. `ca`: the file of trusted CAs; empty: the system's CAs.
 std::string describe_fault(x509_store_ctx_st* checked, const std::string& host,
                            const std::string& ca);

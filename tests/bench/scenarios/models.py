@@ -1,4 +1,4 @@
-"""What a large model costs: memory for each further worker, and time until a killed one is
+"""The costs of a large model: memory for each further worker, and time until a killed one is
 replaced."""
 
 import os

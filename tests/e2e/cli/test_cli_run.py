@@ -102,7 +102,7 @@ def test_a_process_of_the_shell_lives_on(build, tmp_path):
     command = f"sleep 60 > /dev/null 2>&1 & echo $!; {run}"
     done = subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, timeout=DEADLINE_S)
     pid, result = done.stdout.split()
-    os.kill(int(pid), signal.SIGTERM)  # it exists
+    os.kill(int(pid), signal.SIGTERM)  # the process still exists
     assert (done.returncode, result) == (0, b"[1]")
 
 

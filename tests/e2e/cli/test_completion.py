@@ -1,4 +1,4 @@
-"""What the TAB key makes of a command line, in the shells that have a completion installed."""
+"""The TAB key completes a command line, in each shell for which there is a completion file."""
 
 import os
 import pty

@@ -215,7 +215,7 @@ def test_connections_are_kept_as_the_client_wants(client, version, fields, stays
     client.send(Http.frame(echo(1), *fields).replace(b"HTTP/1.1", b"HTTP/" + version, 1))
     status, answer, body = client.read_response()
     assert status == 200 and json.loads(body)["id"] == 1
-    if stays:  # HTTP/1.0 waits for the end of the connection unless it is told
+    if stays:  # a client of HTTP/1.0 must be told that the connection stays
         assert answer.get("connection") == (None if version == b"1.1" else "keep-alive")
         assert_still_serves(client)
     else:
@@ -227,7 +227,7 @@ def test_a_client_that_has_ended_its_sending_gets_all_replies(client):
     client.send(Http.frame(echo(1)) + Http.frame(echo(2)))
     client.end_sending()
     kept = [client.read_response()[1].get("connection") for _ in range(2)]
-    assert kept[0] is None and kept[1] in (None, "close")  # the end may come after it
+    assert kept[0] is None and kept[1] in (None, "close")  # the server may read the end later
     assert client.read_to_end() == []
 
 

@@ -31,7 +31,7 @@ def logged_events(root) -> set[str]:
         text = file.read_text()
         for call in re.finditer(r"(?<!void )\blog\((?=Level::)", text):
             level, event, *rest = arguments(text[call.end() :])
-            if event.startswith("{"):  # another process, for which the master writes
+            if event.startswith("{"):  # the master writes this line for another process
                 event = rest[0]
             events |= set(LITERAL.findall(event)) or {event}
     return events

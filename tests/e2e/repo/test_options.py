@@ -122,7 +122,7 @@ def test_the_example_has_every_key_with_its_default(root, program, schema):
     for section, about in schema["properties"].items():
         is_named = "patternProperties" in about
         keys = about["patternProperties"]["^."]["properties"] if is_named else about["properties"]
-        if section == "secrets":  # in comments: the demo has none
+        if section == "secrets":  # only in comments: the demo has no secrets
             assert section not in example
             continue
         table = next(iter(example[section].values())) if is_named else example[section]

@@ -167,7 +167,7 @@ def test_connections_per_client_counts_certificates(server, own, ca, made):
         assert first.call("echo", [3]) == [3]
 
 
-# What a client may send in one piece with the end of its handshake and a request.
+# The bytes that a client may send in one piece with the end of its handshake and a request.
 ENDS = {
     "nothing": lambda half: b"",
     "close_notify": StepwiseTls.close_notify,

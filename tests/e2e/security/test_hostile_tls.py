@@ -70,7 +70,7 @@ def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
         client = stack.enter_context(running.connect(running.addresses[1]))
         assert client.call("echo", [1]) == [1]
         many = [stack.enter_context(raw(running)) for _ in flights]
-        with TlsClient(running.address, ca) as last:  # behind all of them
+        with TlsClient(running.address, ca) as last:  # the last of all handshakes
             assert last.call("echo", [1]) == [1]
         # The master finds all handshakes at once, and the request among them.
         os.kill(running.pid, signal.SIGSTOP)
@@ -113,7 +113,7 @@ def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(ser
         running.wait_for_line(r"event=handshakes_delayed why=time_of_client .* last=127.0.0.1:\d+")
         with TlsClient(running.address, ca, source="127.0.0.2") as other:
             assert other.call("echo", [1]) == [1]
-        with TlsClient(running.address, ca) as late:  # it has to wait, and is served
+        with TlsClient(running.address, ca) as late:  # this client has to wait, and is served
             assert late.call("echo", [2]) == [2]
 
 
@@ -132,7 +132,7 @@ def test_one_that_gives_up_its_handshakes_keeps_nobody_at_its_address_out(server
                     many.set()
                 if is_over.wait(1 / 75):
                     return
-        except BaseException as failure:  # told to the test's own thread
+        except BaseException as failure:  # the test's own thread reports it
             failures.append(failure)
 
     thread = threading.Thread(target=begin_and_give_up)

@@ -20,7 +20,7 @@ def honest(running):
             while not is_over.is_set():
                 number += 1
                 assert client.call("echo", ["honest", number]) == ["honest", number]
-        except BaseException as failure:  # told to the test's own thread
+        except BaseException as failure:  # the test's own thread reports it
             failures.append(failure)
 
     with running.connect() as client:

@@ -155,7 +155,7 @@ async function aServerThatIsAwayIsTold(page, complaints) {
   assert.match(await page.textContent("#link"), /the server has not answered since/);
   await page.unroute("**/status.json");
   await live(page);
-  complaints.length = 0;  // they are about the aborted requests
+  complaints.length = 0;  // the aborted requests have caused these
 }
 
 async function aRestartIsTold(page) {

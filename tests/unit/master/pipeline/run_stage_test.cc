@@ -214,7 +214,7 @@ TEST_CASE("run stage: a job whose worker was ended for another job has used an a
     CHECK(steps.core.bury(1, true).size() == 1);
     CHECK(steps.core.port->was_any_ready() == (attempts == 2));
     REQUIRE(steps.client->errors.size() == (attempts == 2 ? 0 : 1));
-    // Its handler has not crashed: another try can help.
+    // The job's handler has not crashed: another try can help.
     if (attempts == 1) CHECK(steps.client->errors[0].retryable);
   }
 }

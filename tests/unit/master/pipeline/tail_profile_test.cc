@@ -1,5 +1,4 @@
-// Which jobs the tail profile wants, what it adds up, and what it says that slow jobs do
-// differently.
+// The tail profile: the jobs that it wants samples of, its sums, and how slow jobs differ.
 #include "master/pipeline/tail_profile.h"
 
 #include <doctest/doctest.h>

@@ -23,7 +23,7 @@ Fd bind_unix(const std::string& path, bool is_served) {
   return socket;
 }
 
-// What show_token() says of a server that answers this and closes.
+// The result of show_token() for a server that sends this answer and closes.
 Status shown(const std::string& answer) {
   int ends[2];
   REQUIRE(::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);

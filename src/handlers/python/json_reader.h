@@ -2,8 +2,8 @@
 //
 // Objects: those of Python's json.loads(): dict in the text's order (of equal keys the last one
 //          counts), list, str, int of any size, float, bool, None; lone escaped surrogates stay.
-//          What json.loads() accepts beyond RFC 8259 is refused: NaN and Infinity, a BOM,
-//          surrogates in UTF-8.
+//          Refused, though json.loads() accepts them: NaN and Infinity, a BOM, surrogates in
+//          UTF-8.
 // Limits:  nesting of kDepthMax, so no text can exhaust the stack. An int has at most 4300 digits,
 //          as everywhere in Python.
 // Memory:  the text must outlive the reader. A small table of keys is kept for the process.

@@ -1,8 +1,8 @@
 /* scribbles: a handler that writes where it must not: {"gate": "GATE", "memory": "control",
  * "offset": N, "hex": "ff", "times": N}. It adds its pid to GATE.started, waits until GATE exists,
  * and writes the bytes `hex`, `times` times in a row, to `offset` of its mapping of the memory.
- * Then it waits to be killed: the written bytes stay. With "pretend": true it answers before it writes,
- * and writes the same again every 5 ms. */
+ * Then it waits to be killed: the written bytes stay. With "pretend": true it answers before it
+ * writes, and writes the same again every 5 ms. */
 #include <ringmaster/handler.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -9,10 +9,10 @@ cd "$(dirname "$0")/.."
 [[ $# -gt 0 ]] ||
   exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
 if [[ $1 == short ]]; then
-  # The tests of bytes that clients and upstreams send, and of deaths.
-  readonly bytes="protocol,http,stream,framings,long_messages,floods,hostile_clients,upstream"
-  readonly deaths="deaths,reload,scribbling,quarantine"
-  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$bytes,$deaths}.py" \
+  # The tests of bytes that clients and upstreams send, and of processes that die.
+  readonly clients="protocol,http,stream,framings,long_messages,floods,hostile_clients"
+  readonly others="hostile_upstreams,deaths,scribbling,quarantine"
+  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$clients,$others}.py" \
     "scripts/fuzz.sh short"
 fi
 build=$1

@@ -21,7 +21,7 @@ schema       700 15 schema
 control     2200 30
 result_ring 1600 30
 master_port  600 15
-run_stage    300 10
+run_stage    300 5
 config       100 3 toml
 tls          100 1 tls
 "

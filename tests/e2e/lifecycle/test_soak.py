@@ -22,12 +22,12 @@ def target(server, feature_service):
 
 
 def test_kills_cost_no_request(target):
-    assert soak_kills(target, SEED, workers=20, fork_servers=1).complaints() == []
+    assert soak_kills(target, SEED, workers=12, fork_servers=1).complaints() == []
 
 
 def test_reloads_cost_no_request(target):
-    assert soak_reloads(target, SEED, count=8).complaints() == []
+    assert soak_reloads(target, SEED, count=4).complaints() == []
 
 
 def test_chaos_costs_no_request(target):
-    assert soak_chaos(target, SEED, lambda steps: steps < 50).complaints() == []
+    assert soak_chaos(target, SEED, lambda steps: steps < 30).complaints() == []

@@ -88,7 +88,7 @@ def test_jobs_that_killed_their_worker_and_jobs_that_overran(server, branches):
 def test_workers_killed_while_they_are_sampled(server, branches):
     running = start(server, branches, attempts=10)
     with running.connect() as client:
-        for round in range(10):
+        for round in range(4):
             before = len(running.lines)
             client.send(request("score", {"normal_ms": 100}, round))
             for slot, pid in running.workers().items():

@@ -115,7 +115,7 @@ def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
     requests = request("echo", ["x" * 2_000_000], 0)
     requests += b"".join(request("echo", ["y" * 40_000], id) for id in range(1, 30))
     with ExitStack() as stack:
-        for number in range(140):
+        for number in range(60):
             if number == 20:  # each thread of the pool has the memory that it keeps
                 before = private_bytes(running.pid)
             client = stack.enter_context(running.connect())

@@ -13,7 +13,8 @@ WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion 
 CXXFLAGS := -std=c++20 -fPIC -fno-omit-frame-pointer $(WARNINGS)
 FLAGS_release := -O2 -g1
 FLAGS_debug   := -Og -g
-# clang 14 does not define the macro, which gcc does. RapidJSON's iterators cause the warning.
+# clang 14, unlike gcc, does not define __SANITIZE_ADDRESS__. RapidJSON's iterators cause the
+# warning that is turned off.
 FLAGS_asan    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                  -fsanitize-ignorelist=tests/fuzz/ignorelist.txt -D__SANITIZE_ADDRESS__ \
                  -Wno-ambiguous-reversed-operator
@@ -21,7 +22,7 @@ FLAGS_asan    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-saniti
 FLAGS_tsan    := -O1 -g1 -fsanitize=thread -Wno-array-bounds -Wno-stringop-overread \
                  -Wno-stringop-overflow
 CXXFLAGS += $(FLAGS_$(BUILD))
-# The fuzzers are of this build, too; libFuzzer is clang's.
+# This build includes the fuzzers, and libFuzzer is a part of clang.
 ifeq ($(BUILD),asan)
 CXX := clang++
 endif
@@ -29,10 +30,10 @@ LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
 LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lprometheus-cpp-core \
             -lpthread
 
-# The objects of these files: each folder that holds some of them is compiled as one file, in two
-# fifths of the time that its files would take one by one.
+# $(call objects,FILES): one object for each folder that holds some of FILES. A folder is compiled
+# as one file: this takes two fifths of the time that its files would take one by one.
 objects   = $(patsubst %/,$(OUT)/obj/%.o,$(sort $(dir $(1))))
-# The object of each of these files: where not the whole folder is wanted.
+# $(call each,FILES): one object for each file, where not the whole folder is wanted.
 each      = $(patsubst %.cc,$(OUT)/obj/%.o,$(1))
 
 # The server: every file of src/ except its main, the handlers and the demo.
@@ -83,20 +84,20 @@ fuzz: ## feed the fuzzers of tests/fuzz thirteen million inputs: some 25 minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 
-bench: ## measure it beside what it replaces; FULL=1: longer; ONLY=, BASELINE=: docs/performance.md
+bench: ## measure it and the systems that it replaces; FULL=1, ONLY=, BASELINE=: docs/performance.md
 	scripts/setup.sh build bench
 	$(MAKE) all benches
 	scripts/bench.sh $(OUT)
 
-soak: ## kill, reload and break it at random, with exact accounting; SOAK="--minutes 5" for less
+soak: ## kill and reload servers at random, and count all answers; SOAK="--minutes 5" for less
 	scripts/setup.sh build test
 	$(MAKE) all
 	scripts/soak.sh $(OUT) $(SOAK)
 
-tidy: ## prove the floors, the sizes and the format
+tidy: ## check which folders include which, the sizes and the format
 	scripts/tidy.sh
 
-options: $(OUT)/ringmaster ## write what docs/ and conf/ say of keys and commands anew
+options: $(OUT)/ringmaster ## write the texts about keys and commands in docs/ and conf/ anew
 	/usr/bin/python3 scripts/options.py $(OUT)
 
 lint: ## look for bugs with clang-tidy in the files that differ from main; ALL=1: in all
@@ -157,14 +158,14 @@ $(OUT)/bench/%: $(OUT)/obj/tests/bench/%.o $(OUT)/flags
 
 $(OUT)/handlers/interests.so $(OUT)/bench/prediction: LDLIBS := -lxgboost
 $(OUT)/handlers/python.so: LDLIBS := $(shell pkg-config --libs python3-embed)
-# The interpreter has pointers to it, and is never finalized.
+# python.so is never unloaded: the interpreter has pointers into it, and is never finalized.
 $(OUT)/handlers/python.so: private LDFLAGS += -Wl,-z,nodelete
 $(OUT)/handlers/python.so: $(patsubst src/%,$(OUT)/%,$(wildcard \
                             $(addprefix src/handlers/python/ringmaster/,*.py py.typed)))
 $(OUT)/handlers/python/%: src/handlers/python/%
 	@install -D -m 644 $< $@
-# Keeps what make would delete as intermediate files. (Not .SECONDARY, which does not
-# rebuild a missing object while its target, an archive for example, is newer than the source.)
+# Keeps files that make would delete as intermediate ones. (.SECONDARY would not rebuild a missing
+# object while the file made of it, such as an archive, is newer than the source.)
 .PRECIOUS: $(OUT)/obj/%.cc $(OUT)/obj/%.o
 .SECONDEXPANSION:
 $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo/$$*/*.cc)) \
@@ -192,10 +193,10 @@ $(OUT)/obj/%.cc: %
 	@printf '#include "%s"\n' $(sort $(wildcard $</*.cc)) > $@
 $(call objects,src/handlers/python/ tests/unit/handlers/python/) $(PYTHON_JSON): \
   private CPPFLAGS += $(subst -I,-isystem ,$(shell pkg-config --cflags python3-embed))
-# It contains the files of the status page.
+# admin.o contains the files of the status page.
 $(OUT)/obj/src/master/admin.o: $(wildcard src/master/admin/page/*)
 # scripts/gdb reads the master's variables, whose types these two folders know. (gcc describes a
-# class with virtual functions only where its first one is defined: Dispatcher.)
+# class with virtual functions, such as Dispatcher, only where the first of these is defined.)
 $(addprefix $(OUT)/obj/src/master/,lifecycle.o pipeline.o): \
   private CXXFLAGS += -g2
 $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
@@ -203,7 +204,7 @@ $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
 $(OUT)/precompiled_tests.h.gch: tests/support/precompiled_tests.h $(OUT)/flags
 	$(call compile,-O0 -x c++-header)
 
-# Changes only when a flag does, so a changed flag rebuilds the objects.
+# This file changes only when a flag does, and then the objects are rebuilt.
 $(OUT)/flags: FORCE
 	@mkdir -p $(@D)
 	@echo '$(CXX) $(CPPFLAGS) $(CXXFLAGS) $(LDFLAGS)' | cmp -s - $@ || \

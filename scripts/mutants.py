@@ -4,7 +4,7 @@ counts those that the tests find.
 tests/mutants/ROOM.toml lists the faults; tests/mutants/README.md says how. A NAME is a room
 ("base") or one fault of it ("base:3"). OUT is a complete build, unit tests included. A fault is put
 into a copy of the tree and built there; then its own tests run. With --rest, all other tests run,
-too, if its own tests do not find a fault. Two faults are tried at a time.
+too, if the fault's own tests do not find it. Two faults are tried at a time.
 
 The last line is "N of N faults found (N%), N survivors explained, N not, N invalid, N not tried".
 The exit status is 0 if all were tried, at least 90% were found, each survivor is explained and no
@@ -118,7 +118,7 @@ class Tree:
                 if path.is_file() and not path.is_symlink() and "test-results" not in path.parts]
 
     def _run(self, deadline_s: int, *argv) -> tuple[int, str]:
-        """The exit status and output; 1 if it is late or leaves a process behind."""
+        """The command's status and output; the status is 1 if it is late or leaves a process."""
         result = self.folder / "result.json"
         env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
         env |= {"RINGMASTER_BUILD": str(self.out), "PYTHONDONTWRITEBYTECODE": "1"}
@@ -172,12 +172,12 @@ class Trial:
     def _verified(self, test: str) -> str:
         with self._lock:
             if not self._is_sound(test):
-                raise Invalid(f"{test} fails without it, too")
+                raise Invalid(f"{test} fails without the fault, too")
         return test
 
 
 def read_faults(names: list[str]) -> tuple[list[Fault], list[str]]:
-    """The faults with these names, and the problems of others."""
+    """The faults with these names; a line for each that fits no place, or several."""
     sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "src").rglob("*.*")}
     faults, problems = [], []
     for room in sorted(FAULTS.glob("*.toml")):

@@ -140,7 +140,7 @@ def example(schema: dict) -> str:
 
 
 def plain(app: dict) -> dict:
-    """The commands, with the range of a number in the help: the parser adds it to the type."""
+    """The commands, with each number's range in the help: the parser has it in the type."""
     for option in app["options"]:
         option["help"] = " ".join(option["help"].split())
         kind = re.fullmatch(r"(.*?)(:[A-Z]+ in \[(.*) - (.*)\]|:[A-Z]+TIVE)?", option["type"])

@@ -26,7 +26,7 @@ def is_positional(option: dict) -> bool:
 
 
 def takes(what: str, command: dict) -> bool:
-    """Whether the command has this word without an option: METHOD, FILE."""
+    """Whether the command has this positional word: METHOD or FILE."""
     return any(what in option["names"] for option in command["options"])
 
 

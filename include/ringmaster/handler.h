@@ -141,8 +141,8 @@ typedef struct rm_handler {
   void (*unload)(void* self);
 
   /* Tests what load() built before its generation gets any jobs: a known input must give a known
-   * output. Called in a process forked for it, as workers are. NULL: no test. Fails as load() does;
-   * a crash is a failure, too. The generation is then refused. */
+   * output. Called in a process of its own, forked as workers are. NULL: no test. Fails as load()
+   * does; a crash is a failure, too. The generation is then refused. */
   int (*self_test)(void* self, char* error, size_t error_size);
 
   /* The handler's params and result, for clients: see below. Called once, after load(); the text
@@ -174,7 +174,7 @@ typedef struct rm_handler {
  * handler. Its members are those of OpenRPC 1.2.6's Method Object that a handler can know, each of
  * them optional (https://spec.open-rpc.org):
  *
- *   summary, description   a line; more than that
+ *   summary, description   one line of text; a longer text
  *   params                 [{"name": "cpu_ms", "schema": {...}, "required": true, ...}, ...]: name
  *                          and schema must be there; summary, description and deprecated may.
  *                          Required parameters come before optional ones
@@ -193,8 +193,8 @@ typedef struct rm_handler {
  *
  * Where params are declared, a job with invalid params is answered with RM_INVALID_PARAMS and a
  * message that names the place, "params/number: expected type number, found \"2\""; run() does not
- * get it. Missing params count as empty ones. By name, further members are allowed: other steps, or
- * `_meta`, may need them. A required parameter may be missing if a step before has its name: the
+ * get it. Missing params count as empty ones. Params by name may have further members: other steps,
+ * or `_meta`, may need them. A required parameter may be missing if a step before has its name: the
  * output of that step stands for it. Results are not checked.
  * A value without constraints is not read, nor is an object or array of which only the type is
  * declared: there a string may have lone surrogates, and a number may be beyond a double. Anywhere

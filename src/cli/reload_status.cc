@@ -62,9 +62,9 @@ Result<ReloadStatus> ask_reload_status(const std::string& address) {
   if (!page) return tl::unexpected(page.error());
   std::optional<ReloadStatus> status = parse(*page);
   if (status) return std::move(*status);
-  return fail(ExitCode::kResource,
-              fmt::format("{}: expected the status port of a ringmaster that tells of its reloads",
-                          address));
+  return fail(
+      ExitCode::kResource,
+      fmt::format("{}: expected the status port of a ringmaster with the page /reloads", address));
 }
 
 }  // namespace ringmaster::cli

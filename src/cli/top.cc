@@ -24,9 +24,9 @@ Result<Sample> take_sample(const std::string& address) {
   if (!page) return tl::unexpected(page.error());
   std::optional<Sample> sample = parse_sample(*page);
   if (sample) return std::move(*sample);
-  return fail(
-      ExitCode::kResource,
-      fmt::format("{}: expected the status port of a ringmaster with counts of requests", address));
+  return fail(ExitCode::kResource,
+              fmt::format("{}: expected the status port of a ringmaster with the page /status.json",
+                          address));
 }
 
 bool is_last(const CommandLine& line, uint64_t samples) {

@@ -7,9 +7,9 @@
 //                               job was at, counted from 1
 //   "id", "traceparent"         as the client sent them; missing where it sent none
 //   "params"                    likewise, byte for byte
-//   "output_1" ...              what each step before brought, byte for byte
-//   "output_1_bytes" ...        instead, where that is no JSON, or is nested too deeply for the
-//                               file: a string, in which each character is one byte (Latin-1)
+//   "output_1" ...              the output of each step before, byte for byte
+//   "output_1_bytes" ...        in place of "output_1", if the output is no JSON or is nested too
+//                               deeply: a string in which each character is one byte (Latin-1)
 //
 // Any other member is a note: only people read it.
 // Trust: outputs are what upstreams and workers have sent. So an output stands in the file as it is

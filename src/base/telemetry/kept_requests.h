@@ -2,7 +2,7 @@
 //
 // The ring forgets a request within seconds. Here the newest kPerClass requests of each class stay,
 // so a slow request of an hour ago is still there, however many fast ones came after it.
-// Pure; one thread. Cost: of a class at most one request in kGapNs is kept; the others cost a
+// Pure; one thread. Cost: at most one request of a class is kept in kGapNs; the others cost a
 // comparison. Memory: kPerClass stories for each method and class.
 // Source: the latency classes of golang.org/x/net/trace.
 #pragma once
@@ -35,7 +35,7 @@ class KeptRequests {
   static constexpr size_t kPerClass = 10;
   static constexpr uint64_t kGapNs = 20'000'000;
 
-  // A request has ended with this event, which has this number.
+  // A request has ended with the event `end`; `number` is that event's number.
   void consider(const Event& end, uint64_t number, const EventRing& ring) {
     const size_t method = end.method;
     if (method >= methods_.size()) methods_.resize(method + 1);
@@ -67,7 +67,7 @@ class KeptRequests {
 
  private:
   struct Class {
-    uint64_t next_ns = 0;        // none is kept before
+    uint64_t next_ns = 0;        // no request that ends before is kept
     std::vector<Story> stories;  // oldest first
   };
 

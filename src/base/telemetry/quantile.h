@@ -1,4 +1,4 @@
-// quantile(): of what a histogram has counted, as Prometheus' histogram_quantile() finds it.
+// quantile(): a quantile of a histogram's values, as Prometheus' histogram_quantile() computes it.
 #pragma once
 
 #include <cstddef>
@@ -8,9 +8,9 @@
 
 namespace ringmaster::telemetry {
 
-// The value that `share` (0 to 1) of all do not exceed, in the unit of `bounds`: the upper ends of
-// all buckets but the last. The values of a bucket are taken to be spread evenly. In the last
-// bucket, which has no end: the last bound. Empty: there are no values.
+// The value that `share` (0 to 1) of all values do not exceed, in the unit of `bounds`, the upper
+// ends of all buckets but the last. The values of a bucket are taken to be spread evenly. A
+// quantile in the last bucket, which has no end, is the last bound. Empty: there are no values.
 template <class Counts, class Bounds>
 std::optional<double> quantile(const Counts& counts, const Bounds& bounds, double share) {
   const uint64_t all = std::accumulate(counts.begin(), counts.end(), uint64_t{0});

@@ -1,4 +1,4 @@
-// The ids of traces and spans: functions of the request's number, so that nobody has to keep them.
+// The ids of traces and spans: functions of the request's number, so that no id has to be stored.
 // Another process has other ids.
 #pragma once
 

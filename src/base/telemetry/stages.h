@@ -9,18 +9,18 @@
 
 namespace ringmaster::telemetry {
 
-// What is not in one of these, of the time that a request took, is the way between the processes.
+// The small rest of a request's time, which is in none of these, passes between the processes.
 struct Stages {
   uint64_t fetch_ns = 0;
-  uint64_t queue_ns = 0;       // until it was published to the workers
+  uint64_t queue_ns = 0;       // waiting to be published to the workers
   uint64_t run_ns = 0;         // also of attempts whose workers died
-  uint64_t lost = 0;           // such attempts
-  uint16_t worker = kNowhere;  // the last that has run it; kNowhere: not known
-  NameId failed_upstream = 0;  // whose fetch ended last, and is why the request failed; 0: none
+  uint64_t lost = 0;           // attempts whose workers died
+  uint16_t worker = kNowhere;  // the last that ran the request; kNowhere: not known
+  NameId failed_upstream = 0;  // its fetch, the last to end, made the request fail; 0: none
 };
 
-// Where the request was that has failed with this event because its deadline was over. Empty: it
-// has not failed, or for another reason.
+// The stage in which the request that ended with `end` missed its deadline. Empty: the request did
+// not fail, or failed for another reason.
 inline std::optional<Stage> missed_in(const Event& end, const EventRing& ring) {
   if (end.kind != EventKind::kAnswered || end.code == 0) return std::nullopt;
   for (uint64_t number = end.previous; number != 0 && ring.has(number);
@@ -29,18 +29,19 @@ inline std::optional<Stage> missed_in(const Event& end, const EventRing& ring) {
     if (event.kind == EventKind::kExpired) return static_cast<Stage>(event.where);
   }
   if (end.code != kDeadlineExceeded) return std::nullopt;
-  // A worker was the first to find it.
+  // A worker was the first to find that the deadline was over.
   const bool was_run = ring.has(end.previous) && ring.at(end.previous).kind == EventKind::kRunEnded;
   return was_run ? Stage::kRun : Stage::kQueue;
 }
 
-// Of the request whose last event has this number. A stage that it was in when it ended, as at its
-// deadline, counts until then. Events that the ring has lost are left out.
+// The stages of the request whose last event has the number `last`. A stage that the request was in
+// when it ended, as at its deadline, counts up to this end. Events that the ring has lost are left
+// out.
 inline Stages stages_of(const EventRing& ring, uint64_t last) {
   Stages stages;
   if (!ring.has(last)) return stages;
   const Event& end = ring.at(last);
-  bool was_left = false;  // an event was met that ends the stage before it
+  bool was_left = false;  // a later event, read before, shows that this stage has ended
   uint64_t fetched_from_ns = UINT64_MAX;
   for (uint64_t number = end.previous; number != 0 && ring.has(number);
        number = ring.at(number).previous) {
@@ -48,8 +49,8 @@ inline Stages stages_of(const EventRing& ring, uint64_t last) {
     const uint64_t since_ns = end.at_ns - std::min(event.at_ns, end.at_ns);
     switch (event.kind) {
       case EventKind::kFetchEnded:
-        // Fetches may overlap. The events are read from the last on, so what was added before began
-        // at `fetched_from_ns` or later.
+        // Fetches may overlap. The events are read backwards, so the fetches added so far began at
+        // `fetched_from_ns` or later.
         stages.fetch_ns += std::min(fetched_from_ns, event.at_ns) -
                            std::min(fetched_from_ns, event.at_ns - event.took_ns);
         fetched_from_ns = std::min(fetched_from_ns, event.at_ns - event.took_ns);
@@ -71,7 +72,7 @@ inline Stages stages_of(const EventRing& ring, uint64_t last) {
         if (!was_left) stages.queue_ns += since_ns;
         break;
       default:
-        continue;  // of no stage
+        continue;  // the event belongs to no stage
     }
     was_left = true;
   }

@@ -14,7 +14,7 @@ namespace {
 
 constexpr net::ConnectionLimits kLimits{.message_bytes = 1 << 20};
 constexpr size_t kPieceBytes = 64 << 10;
-constexpr uint64_t kLookMs = 500;  // how often a client is asked whether it is still there
+constexpr uint64_t kLookMs = 500;  // between two checks whether a client is still there
 
 constexpr std::string_view kLastChunk = "0\r\n\r\n";
 

@@ -7,7 +7,7 @@
 // valid.
 //
 // The cost is mispredicted branches, and the dependency of each event's place on the one before. So
-// no branch depends on the category, and digits are skipped by eight.
+// no branch depends on the category, and digits are skipped eight at a time.
 #pragma once
 
 #include <cstdint>

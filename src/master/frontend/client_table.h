@@ -1,7 +1,7 @@
 // ClientTable: how many connections each client holds, and which one can be closed to make room.
 //
-// A client is a name: see net::client_of() and Session::identify(). A connection is idle while no
-// complete request of it is unanswered. A connection is known once it has shown the token or the
+// A client is a name: see net::client_of() and Session::identify(). A connection is idle while all
+// of its complete requests are answered. A connection is known once it has shown the token or the
 // certificate that is required. If none is required, every connection is known. Unknown connections
 // are closed before known ones.
 //
@@ -76,8 +76,8 @@ class ClientTable {
   }
   const std::string& name_of(Place place) const { return place->client->first; }
 
-  // Finds the client with most connections among those with an idle one, and returns its connection
-  // that is idle for longest. Unknown connections come before known ones. Null: none is idle.
+  // Finds the client with most connections among those with an idle one, and returns its longest
+  // idle connection. Unknown connections come before known ones. Null: none is idle.
   Connection* oldest_idle() {
     Connection* const found = oldest_idle(false);
     return found != nullptr ? found : oldest_idle(true);

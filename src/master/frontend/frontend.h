@@ -4,7 +4,7 @@
 // Limits:    `connections` sessions at once. At the limit, the master closes an idle connection to
 //            admit a new one: of the client with most connections, the one idle longest. Those
 //            without the required token or certificate go first. If none is idle, or the client has
-//            connections_per_client already, the new one gets an error (-32009; none over TLS) and
+//            connections_per_client already, the new one gets an error (-32009; not over TLS) and
 //            is closed. Unfinished requests and unread answers may hold
 //            connection_memory_bytes in all; beyond that connections of the clients that hold most
 //            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a

@@ -19,12 +19,12 @@
 namespace ringmaster::master {
 
 struct HttpVerdict {
-  unsigned status = 200;                    // else refused; 204: an OPTIONS request
+  unsigned status = 200;                    // 204: an OPTIONS request; any other: refused
   std::string why = {};                     // of a refusal
   std::optional<uint64_t> timeout_ms = {};  // X-Request-Timeout-Ms
   std::string traceparent = {};             // empty: none, or no valid one
   std::string origin = {};                  // of a page that may call: the response must name it
-  bool must_say_kept = false;               // HTTP/1.0: else the client waits for a close
+  bool must_say_kept = false;               // HTTP/1.0: the response must say keep-alive
 };
 
 // The first half: may this page call? The token is not checked: a browser's OPTIONS carries none.

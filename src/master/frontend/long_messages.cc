@@ -79,7 +79,7 @@ class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
   }
 
   uv_loop_t* loop_;
-  Work* in_pool_ = nullptr;  // it owns itself
+  Work* in_pool_ = nullptr;  // `done` of start() deletes it
   Work* parsed_ = nullptr;   // handed back once the next one is in the pool
   ClientTurns<Order> waiting_;
 };

@@ -70,7 +70,7 @@ bool Session::on_message(std::string_view text) {
   if (text.size() >= LongMessages::kBytesMin) {
     static_assert(LongMessages::kBytesMin >= net::Connection::kReadBytesMax);
     std::shared_ptr<const void> bytes = connection_.take_message();
-    RM_ASSERT(bytes != nullptr);  // it came in more than one read
+    RM_ASSERT(bytes != nullptr);  // the message came in more than one read
     parse_later(text, std::move(bytes), http);
     return true;
   }

@@ -9,7 +9,7 @@ void ShareGroup::set_active(Share& member, bool becomes_active) {
   member.is_active = becomes_active;
   active_ += becomes_active ? 1 : -1;
   active_weight_ += becomes_active ? member.weight : -member.weight;
-  if (active_ == 0) active_weight_ = 0;  // no rest of rounding
+  if (active_ == 0) active_weight_ = 0;  // drops rounding errors
 }
 
 void ShareGroup::on_asked(Share& member, uint64_t now_ns, double grain_ns, double workers) {

@@ -5,7 +5,7 @@
 // requested, and only for a few at a time.
 // Pure bookkeeping; the master only. One for each generation: addresses are a generation's own.
 // Trust:  handlers run in the fork server while they load, so a name may be any text.
-// Limits: kNamesMax names; then all are forgotten, and those that are still wanted asked for again.
+// Limits: kNamesMax names; then the master forgets all, and asks again for those that it needs.
 #pragma once
 
 #include <cstddef>
@@ -23,14 +23,14 @@ class FunctionNames {
   static constexpr size_t kAskedMax = 100;
   static constexpr size_t kNamesMax = 10'000;
 
-  // Which of these to ask for now; none: each has a name. REQUIRES: !is_asking().
+  // Returns the addresses to ask for now; empty: each has a name. REQUIRES: !is_asking().
   std::vector<uint64_t> ask(const std::vector<uint64_t>& functions);
   // The answer to the last question has not come yet.
   bool is_asking() const { return !asked_.empty(); }
-  // `names`: in the order of the question, each ended by a NUL. False: there are not as many.
+  // `names`: in the order of the question, each ended by a NUL. False: their number is wrong.
   [[nodiscard]] bool on_answer(std::string_view names);
 
-  // Without a name: the address.
+  // The function's name, or its address if the name is not known.
   std::string name(uint64_t function) const;
 
  private:

@@ -34,7 +34,7 @@ struct Report {
   void* frames[CrashReports::kFramesMax + kOwnFrames];
   std::atomic<uint32_t> stack_bytes;  // stored after the text
   char stack[CrashReports::kStackBytesMax];
-  std::atomic<uint32_t> is_told;  // no crash: ask_stack() was obeyed; stored after all of the above
+  std::atomic<uint32_t> is_told;  // the answer to ask_stack() is there; stored after all the above
 };
 static_assert(std::atomic<int32_t>::is_always_lock_free);
 
@@ -48,7 +48,7 @@ CrashReports::WriteStack the_write_stack = nullptr;
 thread_local sigjmp_buf* volatile the_refuge = nullptr;
 alignas(64) char the_stack[kStackBytes];  // for a signal after a stack overflow
 
-// By way of a file in memory: a pipe could be full. Only system calls.
+// Passes the text through a file in memory, since a pipe could be full. Only system calls.
 void keep_stack(Report& report) {
   const int fd = ::memfd_create("stack", MFD_CLOEXEC);
   if (fd < 0) return;
@@ -58,14 +58,14 @@ void keep_stack(Report& report) {
   ::close(fd);
 }
 
-// The walk that on_asked() has tried; those of the calls that tried it are the first.
+// The stack that on_asked() has walked. Its first frames are those of the walk itself.
 struct Walk {
   void* frames[CrashReports::kFramesMax + 8];
   int count;
 } the_walk;
 
-// The frames behind the signal handler's own. A worker that is well must not end by a fault in the
-// unwinder.
+// Stores the frames of the interrupted code, without the signal handler's own. A fault in the
+// unwinder must not end a healthy worker.
 void walk_interrupted(Report& report, uintptr_t instruction) {
   report.frame_count = 0;
   const bool is_whole = CrashReports::try_call([] {

@@ -37,7 +37,7 @@ export class Timeline {
     this.hint = svg("title");
   }
 
-  // Draws the requests that had a part in the last `spanUs` before `nowUs`.
+  // Draws the requests that were under way in the last `spanUs` before `nowUs`.
   draw(requests, workers, nowUs, spanUs) {
     this.nowUs = nowUs;
     this.fromUs = nowUs - spanUs;
@@ -93,7 +93,7 @@ export class Timeline {
       );
     }
     row.group = group;
-    // Draws only the first of bars that would lie on one another, and each bar that has failed.
+    // Of bars that overlap, draws only the first, and each bar that has failed.
     let drawnTo = -1;
     for (const bar of row.bars) {
       bar.x = this.x(bar.fromUs);
@@ -202,7 +202,7 @@ export class Timeline {
     const next = this.neighbour(event.key);
     if (!next) return;
     this.choose(next);
-    // The row may be outside of what is visible of the picture.
+    // The row may be outside of the visible part of the picture.
     this.cursor.scrollIntoView({ block: "nearest" });
   }
 

@@ -1,8 +1,8 @@
-"""check_baselines.py OUT: whether all that is measured gives the same answers as ringmaster.
+"""check_baselines.py OUT: whether each measured system gives the same answers as ringmaster.
 
-Asks each the same; prints what differs, and exits 1 where anything does. Runs before any measuring:
-a comparison of systems that do different things would say nothing. One that cannot be had on this
-machine is left out, as it is by the scenarios.
+Asks each system the same, prints the differences, and exits with 1 if there are any. Runs before
+any measurement: a comparison of systems that do different things would say nothing. A system that
+this machine lacks is left out, as by the scenarios.
 """
 
 import argparse
@@ -21,7 +21,7 @@ SCORE_ERROR_MAX = 1e-5
 TIMEOUT_MS = 20_000  # 15 MiB on a busy machine
 USERS = range(1, 51)
 
-# Method, params, the code of the error that is due; 0: none is.
+# Method, params, the code of the expected error; 0: a result is expected.
 CALLS: list[tuple[str, Any, int]] = [
     ("echo", [1], 0),
     ("echo", {"text": 'é"/\\ \u2028', "list": [1.5, None, True, {}]}, 0),
@@ -38,7 +38,7 @@ CALLS: list[tuple[str, Any, int]] = [
 
 
 def ask(running: Contender) -> list[Any]:
-    """To each call its result, or its failure."""
+    """The result of each call, or its failure."""
     answers = []
     for method, params, _ in CALLS:
         try:
@@ -63,7 +63,7 @@ def is_same(expected: Any, found: Any) -> bool:
 
 
 def is_right(running: Contender, code: int, expected: Any, found: Any) -> bool:
-    """Of a system whose errors have no codes it must only be one."""
+    """If the system's errors have no codes, any error will do."""
     if code != 0:
         return isinstance(found, CallFailed) and (running.is_json_rpc_1 or found.code == code)
     return not isinstance(found, CallFailed) and is_same(expected, found)
@@ -100,7 +100,7 @@ def main() -> int:
     for line in wrong:
         print(f"check_baselines: {line}", file=sys.stderr)
     if not wrong:
-        print(f"check_baselines: {len(CALLS)} answers of ringmaster's, and the same of "
+        print(f"check_baselines: {len(CALLS)} answers of ringmaster, and the same ones of "
               f"{', '.join(asked)}", file=sys.stderr)  # fmt: skip
     return 1 if wrong else 0
 

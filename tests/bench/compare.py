@@ -1,12 +1,12 @@
 """compare.py BUILD BASELINE: measures the ringmaster of two builds in turn, pair by pair.
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
-Which of them is first alternates. Each measurement starts the server anew: where its memory lies
-differs from start to start. The load is put on both by the `ringmaster bench` of BUILD.
+The two builds take turns in being first. Each measurement starts the server anew, since the places
+of its memory differ from start to start. The `ringmaster bench` of BUILD puts the load on both.
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
-ratios, with the interval that has the true median with 95 %. Exits with 1 if a figure is more than
-3 % worse, wherever in this interval the ratio lies, and if a scenario could not be measured.
+ratios, and its 95 % confidence interval. Exits with 1 if a figure is more than 3 % worse at both
+ends of this interval, or if a scenario could not be measured.
 """
 
 import argparse
@@ -28,7 +28,7 @@ from figure import Figure  # noqa: E402
 from systems import end  # noqa: E402
 from targets import number  # noqa: E402
 
-# Those with figures().
+# The scenarios that have figures().
 SCENARIOS = ("saturated", "hop", "latency")
 PAIRS, PAIRS_FULL = 9, 21
 CONFIDENCE = 0.95
@@ -56,8 +56,8 @@ class Compared:
 
 
 def interval(values: list[float]) -> tuple[float, float]:
-    """The closest of the values between which the median lies with CONFIDENCE, whatever the
-    distribution; the least and the greatest where there are too few."""
+    """The confidence interval of the median, from one of the values to another, for any
+    distribution; the least and the greatest value if there are too few."""
     ordered, count = sorted(values), len(values)
     outside, skipped = 0.0, 0
     while True:

@@ -5,7 +5,7 @@
         made = context.load(ours, "echo", [1], seconds=2, concurrency=64, connections=8)
         made["results_per_s"], made["latency_us"]["p99"], made["cpu_s"]["master"]
 
-A load is one run of `ringmaster bench`, behind a short one that warms up and is not counted. Its
+A load is one run of `ringmaster bench`, after a short run that warms up and is not counted. Its
 report also has the system, the CPU seconds of each of the system's processes, and the time it took.
 """
 
@@ -32,16 +32,16 @@ CPU_MS = 30
 BURN = {"user_id": "$i", "cpu_ms": CPU_MS}
 SEED = 1
 WARM_UP_S = 0.5
-HTTP_CONNECTIONS = 256  # of an open loop: HTTP asks one thing at a time on each
-NO_RESULT = 1  # what `ringmaster bench` exits with where no request had a result
+HTTP_CONNECTIONS = 256  # of an open loop: over HTTP each has one request at a time
+NO_RESULT = 1  # exit status of `ringmaster bench` if no request had a result
 
 
 class LoadFailed(Exception):
-    """`ringmaster bench` could not put a load on a system to its end."""
+    """`ringmaster bench` could not finish a load on a system."""
 
 
 def chosen(scenarios: Sequence[str]) -> list[str]:
-    """Those that ONLY in the environment names; all without it."""
+    """The scenarios that ONLY in the environment names; without ONLY, all."""
     names = [name for name in os.environ.get("ONLY", "").split(",") if name] or list(scenarios)
     unknown = [name for name in names if name not in scenarios]
     if unknown:
@@ -149,8 +149,8 @@ class Context:
              in_time_ms: float = 0, drain_s: float = 10, warm_up_s: float = WARM_UP_S,
              lead_s: float = 0, token_file: Path | None = None) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
-        `connections` is ignored for a system with HTTP, which gets as many as it takes. `lead_s`:
-        how long after the load counting begins; the CPU time is that of the whole load."""
+        `connections` is ignored for a system with HTTP, which gets as many as it needs. `lead_s`:
+        the time from the load's start until counting begins; the CPU time is of the whole load."""
         if rate:
             options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
@@ -228,7 +228,7 @@ def params_text(params: Any) -> str:
 
 
 def cpu_us_per_request(made: dict[str, Any], role: str = "") -> float | None:
-    """Of all processes, or of those whose role begins so. None when nothing was answered."""
+    """Of all processes, or of those whose role begins with `role`. None: no answers."""
     answered = made["results"] + sum(made["errors"].values())
     used = sum(s for name, s in made["cpu_s"].items() if name.startswith(role))
     return used * 1e6 / answered if answered else None

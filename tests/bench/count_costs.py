@@ -1,8 +1,8 @@
 """count_costs.py OUT: counts what one request costs the master: system calls, allocations, copies.
 
 System calls by strace -c of the running master, allocations and copied bytes by a preloaded library
-(count_costs.c). Each figure is the difference of two counts around COUNT requests, divided by that,
-on a server that has served as many before: start and growth are not in it. Prints a table.
+(count_costs.c). Each figure is the difference of two counts around COUNT requests, divided by
+COUNT. The server has served as many before, so start and growth do not count. Prints a table.
 """
 
 import argparse
@@ -42,7 +42,7 @@ class Costs:
         self.file.write_bytes(bytes(16))
 
     def command(self) -> list[str]:
-        """What starts a program that counts."""
+        """The words before a command that make the program count."""
         return ["env", f"LD_PRELOAD={self.library}", f"COUNT_COSTS_FILE={self.file}"]
 
     def read(self) -> tuple[int, int]:
@@ -51,7 +51,7 @@ class Costs:
 
 
 def ask(client, lines: list[bytes], depth: int):
-    """Sends all of them, at most `depth` at once; each must have a result."""
+    """Sends all lines, at most `depth` at once; each must have a result."""
     for begin in range(0, len(lines), depth):
         part = lines[begin : begin + depth]
         client.send(b"".join(part))
@@ -99,7 +99,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         costs = Costs(Path(folder))
         upstream = Process.start([out / "feature_service", "--listen", "127.0.0.1:0",
-                                  "--delay-ms", "1"])  # an upstream is waited for
+                                  "--delay-ms", "1"])  # so that the master waits
         url = FeatureService(upstream).url
         launcher = Launcher(out, Path(folder))
         running = launcher(

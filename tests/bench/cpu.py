@@ -13,7 +13,7 @@ NO_PROCESS = (FileNotFoundError, ProcessLookupError)
 
 
 def cpu_s(pid: int) -> float:
-    """0 when there is no such process."""
+    """The process's CPU time; 0: there is no such process."""
     total = 0
     with contextlib.suppress(*NO_PROCESS):
         for task in Path(f"/proc/{pid}/task").iterdir():
@@ -23,12 +23,12 @@ def cpu_s(pid: int) -> float:
 
 
 def pss_bytes(pid: int) -> int:
-    """Its memory, with its share of what it has in common with others."""
+    """The process's memory, with its part of the memory that it shares with others."""
     return _rollup_bytes(pid, "Pss")
 
 
 def private_bytes(pid: int) -> int:
-    """The memory that it has written and that no other process maps."""
+    """The memory that the process has written and no other process maps."""
     return _rollup_bytes(pid, "Private_Dirty")
 
 
@@ -43,8 +43,8 @@ def rss_bytes(pid: int) -> int:
 
 
 def machine_busy_s() -> float:
-    """What all of the machine's CPUs were not idle for, since it was started: with what the host
-    took for others. By clock ticks of 10 ms."""
+    """The time that all CPUs were busy since the machine started, with the time that the host gave
+    to other machines. In steps of 10 ms."""
     times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
 

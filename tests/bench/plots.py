@@ -1,4 +1,4 @@
-"""plots.py: a plot as data to a gnuplot script, and that to an SVG.
+"""plots.py: turns a plot, given as data, into a gnuplot script, and the script into an SVG.
 
 A plot is a plain dict: name, title, x, y (labels), series, and
     kind "lines"     series: [{"label", "points": [[x, y], ...]}]; log: "x", "y", "xy" or ""

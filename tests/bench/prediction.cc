@@ -1,5 +1,5 @@
-// prediction MODEL BODIES: how long the model takes for a user whose features are there, asked for
-// one user at a time and for 64 at once, as the handler is when requests wait.
+// prediction MODEL BODIES: how long the model takes for a user whose features are known: for one
+// user at a time, and for 64 at once, as the handler calls it when requests wait.
 //
 // BODIES is that of aggregation.cc. Prints {"row_ns_of_1":...,"row_ns_of_64":...}: nanoseconds per
 // user.

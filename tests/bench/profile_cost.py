@@ -1,8 +1,8 @@
 """profile_cost.py OUT: what the sampling of the tail profile costs a job of 30 ms.
 
-Two servers with one worker each, one with `profile = false`, run the same job in turn; which of
-them is first alternates. Its CPU time, user and system, is what the worker measures (`_meta.cost`).
-Prints the median of the pairs' ratios, and the interval that has the true median with 95 %.
+Two servers with one worker each, one with `profile = false`, run the same job in turn, and
+alternate in being first. The worker measures the job's CPU time, user and system (`_meta.cost`).
+Prints the median of the pairs' ratios, and its 95 % confidence interval.
 """
 
 import argparse

@@ -1,5 +1,5 @@
-"""handler_alone.py CLASS MODEL BODIES SECONDS BATCH: what a class of the demo's interests.py can do
-for a second of its process's CPU time, with nothing around it: no server, no JSON.
+"""handler_alone.py CLASS MODEL BODIES SECONDS BATCH: counts the users that a class of the demo's
+interests.py serves in a second of its process's CPU time, without a server and without JSON.
 
 BODIES has one user a line, as the feature service writes them. BATCH 1 is run(), more is
 run_batch(). Prints {"users_per_cpu_s":...}. A server on N cores does at most N times that.

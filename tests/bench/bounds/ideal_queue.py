@@ -1,11 +1,10 @@
-"""Ideal queue: what an ideal server would make of the load of `ringmaster bench --rate RATE`.
+"""Ideal queue: the latencies of an ideal server under the load of `ringmaster bench --rate RATE`.
 
 Ideal: each request fetches for exactly 70 ms, any number of them at once; then it computes for
 exactly 30 ms on the one of `servers` cores that is free first, in the order in which the fetches
 end. Nothing else takes time: no network, no parsing, no switching. That is an M/D/c queue, fed
-with the very arrivals of the load instead of others like them, so that chance is the same on both
-sides. It refuses nobody: beyond what they can do its latencies grow with the duration and bound
-nothing.
+with the same arrivals as the load, so that chance is the same on both sides. It refuses no request:
+at a rate above that of the cores its latencies grow with the duration, and are no bound.
 """
 
 import heapq
@@ -28,11 +27,11 @@ def latencies_ns(arrivals_ns, servers, fetch_ns=70 * NS_PER_MS, service_ns=30 * 
 
 
 def percentile(values, percent):
-    """By the nearest rank, as `ringmaster bench` has it; `values` are sorted, and not empty."""
+    """By the nearest rank, as `ringmaster bench` does; `values` are sorted, and not empty."""
     return values[max(math.ceil(percent / 100 * len(values)), 1) - 1]
 
 
 def arrivals_of(program, rate, seed, seconds):
-    """When the requests of that load start, in ns, by the program of arrivals.cc."""
+    """When the requests of such a load start, in ns, by the program of arrivals.cc."""
     argv = [str(program), repr(rate), str(seed), repr(seconds)]
     return json.loads(subprocess.run(argv, check=True, capture_output=True).stdout)["arrivals_ns"]

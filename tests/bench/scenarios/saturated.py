@@ -1,4 +1,4 @@
-"""A no-op through a worker, as many as the server can answer."""
+"""No-op calls through a worker, as many as the server can answer."""
 
 from statistics import median
 from typing import Any
@@ -12,8 +12,8 @@ from targets import number, ratio, target
 TITLE = "no-op calls, saturated"
 ABOUT = """`echo` of a number through a worker, closed loop: 256 requests at once, over 16
 connections that pipeline (HTTP: 256 connections), two workers. Ringmaster is also measured on 256
-connections, without pipelining. The load takes CPU time of the same cores: it is stated beside the
-CPU time of the server's processes."""
+connections, without pipelining. The load generator runs on the same cores: its CPU time is
+stated beside that of the server's processes."""
 AT_ONCE = 256
 CONNECTIONS = 16
 OURS_ON_MANY = f"{OURS}, {AT_ONCE} connections"

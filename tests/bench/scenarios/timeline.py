@@ -30,7 +30,7 @@ def record(context: Context, system: Contender, upstream: Recorder) -> dict[str,
         begin = time.monotonic()
         with Sampler(list(role_of)) as sampler:
             samples = sampler.run(SHOWN_S, STEP_S)
-        time.sleep(2 * UPSTREAM_MS / 1e3)  # until those are recorded that were under way
+        time.sleep(2 * UPSTREAM_MS / 1e3)  # until the fetches under way are recorded
     waiting = {"label": "fetches", "color": 1,
                "bars": count_bars(list(upstream.intervals), begin, SHOWN_S, AT_MOST)}
     busy = [{"label": role, "color": 0, "bars": busy_bars(samples[pid], begin)}

@@ -76,7 +76,7 @@ async function perform(name, params) {
   ++inFlight;
   try {
     const body = method.fetches ? await fetchUser(params) : undefined;
-    // Piscina's own way to give up, an abort signal, would end a thread that has begun with it.
+    // No abort signal: Piscina would end the thread that has begun the job.
     const done = await pool.run({ params, body, deadline }, { name: method.job });
     if (done.error) throw new RpcError(done.error.code, done.error.message);
     return done.result;

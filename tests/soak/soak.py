@@ -65,10 +65,10 @@ def run_part(out: Path, name: str, part: Callable[[Target], Outcome]) -> bool:
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path, help="the folder of the build")
-    parser.add_argument("--kills", type=int, default=10_000, help="of workers")
+    parser.add_argument("--kills", type=int, default=10_000, help="kills of workers")
     parser.add_argument("--fork-servers", type=int, default=100, help="kills of fork servers")
     parser.add_argument("--reloads", type=int, default=100)
-    parser.add_argument("--minutes", type=float, default=60, help="of chaos")
+    parser.add_argument("--minutes", type=float, default=60, help="minutes of chaos")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     return parser.parse_args()
 

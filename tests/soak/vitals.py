@@ -20,7 +20,7 @@ SANITIZED_GROWTH_BYTES_MAX = 64 << 20
 
 LISTENING = "0A"
 
-# For one upstream with the default of 256 connections: a pair for each 16.
+# For one upstream with the default of 256 connections: two ends for each 16.
 STREAM_PAIRS_MAX = 2 * 256 // 16
 
 

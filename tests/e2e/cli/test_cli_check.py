@@ -119,7 +119,7 @@ def test_a_wrong_command_line_exits_64_and_says_why(arguments, said):
 
 
 def test_the_version_is_the_newest_of_the_changelog(root):
-    """Which has those that were released, the newest first, under what was not released yet."""
+    """The changelog has the released versions, the newest first, below the unreleased changes."""
     headings = re.findall(r"^## (.*)$", (root / "CHANGELOG.md").read_text(), re.MULTILINE)
     assert headings[0] == "Unreleased"
     released = [re.fullmatch(r"(\d+\.\d+\.\d+) - \d{4}-\d\d-\d\d", each) for each in headings[1:]]

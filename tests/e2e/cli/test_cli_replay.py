@@ -38,7 +38,7 @@ def sections(python):
 
 @pytest.fixture
 def replay(build, tmp_path, sections):
-    """replay(job, ARGUMENT...): of this job, or of a file with this text."""
+    """replay(job, ARGUMENT...): replays this job, or a file with this text."""
 
     def run(job, *arguments, stdin="", config=None):
         if config is None:
@@ -99,7 +99,7 @@ def test_a_crash_crashes_again_in_the_same_place(server, probe, tmp_path, replay
 def test_gdb_stops_in_the_functions_of_the_kept_backtrace(
     server, probe, tmp_path, replay, monkeypatch
 ):
-    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # which gdb makes impossible
+    monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # gdb prevents leak detection
     running = server(
         may_crash=True, crashes={"folder": tmp_path / "crashes"},
         handlers={"poison": probe("aborts")}, methods={"poison": {"attempts": 1}},

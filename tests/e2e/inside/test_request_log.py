@@ -1,4 +1,4 @@
-"""What the log says of requests: of those that fail once a second, of others on request."""
+"""The log's lines about requests: failed ones once a second, others if the configuration asks."""
 
 import os
 import re
@@ -21,7 +21,7 @@ def lines_of(running, event: str) -> list[dict[str, str]]:
 
 
 def wait_for_count(running, event: str, count: int, **fields) -> list[dict[str, str]]:
-    """The lines of this event with these fields, once their counts are so many together."""
+    """The lines of this event with these fields, once their counts add up to `count`."""
     def found():
         return [line for line in lines_of(running, event) if fields.items() <= line.items()]
     is_there = lambda: sum(int(line["count"]) for line in found()) >= count
@@ -108,7 +108,7 @@ def test_a_client_that_closes_its_http_connection_is_counted_as_gone(server, pro
     client.send(Http.frame(held.request(1, "hold")[:-1], field))
     held.wait_for_runs(1)
     client.close()
-    assert running.error_of("nothing", {}).code == -32601  # the end was read before
+    assert running.error_of("nothing", {}).code == -32601  # so the server has read the end
     held.open()
     (line,) = wait_for_count(running, "requests_cancelled", 1, method="hold")
     assert (line["reason"], line["code"]) == ("client_gone", "0")
@@ -165,7 +165,7 @@ def test_a_reload_changes_the_access_log(server):
 
 def test_a_slow_request_has_its_stages_and_the_stack_of_its_worker(server, probe, gate):
     """The stack is that of the worker while it still held the job, and the job goes on."""
-    # Where faults are a sanitizer's, stacks are not walked.
+    # If a sanitizer handles SIGSEGV, stacks are not walked.
     env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"}
     running = server(
         env=env,

@@ -1,4 +1,4 @@
-"""The traceparent of W3C Trace Context: upstreams get a child's, and log lines name the trace."""
+"""The traceparent of W3C Trace Context: upstreams get that of a child span, logs name the trace."""
 
 import json
 import os

@@ -27,7 +27,7 @@ def inline(server):
 
 
 def process_of(running) -> int:
-    """The one that runs the handlers."""
+    """The process that runs the handlers."""
     [pid] = children(running.pid)
     return pid
 
@@ -41,7 +41,7 @@ def test_one_process_runs_the_handlers_and_says_what_it_is_not_for(inline, pytho
     held.open()
     running.call("hold", held.params())
     assert held.runs() == [pid]
-    running.send(signal.SIGTTIN)  # it stays the only one
+    running.send(signal.SIGTTIN)  # no second process is started
     assert running.call("f") == {"number": 0, "pid": pid}
     assert (running.worker_count, descendants(running.pid)) == (1, [pid])
     assert title(pid).startswith("ringmaster: worker 0 gen=1")
@@ -59,7 +59,8 @@ def test_no_job_is_ended_for_its_deadline(inline, probe, gate):
     held.wait_for_runs(1)
     other.send(request("echo", [1], 2))
     assert client.answer()["error"]["code"] == -32012
-    # By now a server would have ended the worker, since a job waits; and a debugger may stop it.
+    # Without --inline the server would end the worker now, since a job waits. Here a debugger may
+    # even stop the process.
     begun = time.monotonic()
     with stopped(pid):
         wait_until(lambda: time.monotonic() > begun + 1.5, "longer than a worker may be frozen")
@@ -126,7 +127,7 @@ def test_gdb_stops_where_it_was_told_before_the_handler_was_loaded(build, start,
                 "backtrace", "continue"]
     argv = ["gdb", "-batch", "-nx", *[word for command in commands for word in ("-ex", command)]]
     gdb = start([*argv, "--args", build / "ringmaster", "serve", "--inline", "-c", config],
-                env={"ASAN_OPTIONS": "detect_leaks=0"})  # which gdb makes impossible
+                env={"ASAN_OPTIONS": "detect_leaks=0"})  # gdb prevents leak detection
     address = gdb.wait_for_line(r"event=ready address=(\S+)").group(1)
     with Client(address) as client:
         client.send(request("probe", [1], 1))

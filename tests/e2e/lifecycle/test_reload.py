@@ -44,7 +44,7 @@ def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, ga
         assert running.reload(handlers={"echo": {}}).startswith("event=reloaded")
         assert client.call("echo", ["new"]) == ["new"]
         lines = len(running.lines)
-        running.process.send(signal.SIGHUP)  # and once more, while they are still at it
+        running.process.send(signal.SIGHUP)  # once more, while the jobs still run
         running.wait_for_line("event=reloaded", lines)
         os.kill(first[0], signal.SIGKILL)
         held.wait_for_runs(3)
@@ -144,7 +144,7 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
 
 
 def test_one_that_fails_starts_no_second_fork_server(server):
-    """However long the next one, which was asked for meanwhile, keeps the master busy."""
+    """Also if a reload was asked for meanwhile, and keeps the master busy for long."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
     for failed in range(0, 10, 2):
@@ -159,7 +159,7 @@ def test_one_that_fails_starts_no_second_fork_server(server):
 
 
 def test_other_addresses(server, tmp_path):
-    """Those that stay the same are not touched; one that goes keeps the connections it has."""
+    """Addresses that stay are not touched; a removed address keeps the connections it has."""
     first, second = f"unix:{tmp_path}/first.sock", f"unix:{tmp_path}/second.sock"
     running = server(listen={"rpc": ["127.0.0.1:0", first]})
     tcp = running.addresses[0]
@@ -207,7 +207,7 @@ def test_reloads_leave_nothing_behind(server):
 
 
 def test_asked_for_again_on_its_way(server, probe, gate):
-    """What counts is the file as it is at the last signal."""
+    """The server loads the file as it is at the last signal."""
     running, held = server(), gate()
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
     running.send(signal.SIGHUP)
@@ -244,7 +244,7 @@ def test_stopped_on_its_way(server, probe, gate, number):
 
 
 def test_no_more_fetches_than_before_are_lost(server, feature_service):
-    """Requests that are being fetched when the reload comes."""
+    """Requests whose fetches are under way when the reload comes."""
     upstream = feature_service("--delay-ms", 300)
     sections = {
         "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},

@@ -153,7 +153,7 @@ def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
         running.wait_for_line("event=generation_not_started")
         client.send(b"".join(request("echo", [id], id) for id in range(3000)))
         assert_admitted(client, 3000)
-        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))  # for a sanitizer's end
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))  # sanitizers need some
         running.send(signal.SIGINT)
         for answer in client.answers(3000).values():
             assert_shutting_down(answer, False)

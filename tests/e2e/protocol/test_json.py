@@ -39,7 +39,7 @@ def in_a_batch(text: bytes) -> bytes:
 
 
 def ends_early(message: bytes) -> bool:
-    """Whether its brackets, strings apart, are closed before its end: two values on a line."""
+    """Whether all brackets outside of strings are closed before its end: two values on a line."""
     depth, in_string, escaped = 0, False, False
     for at, byte in enumerate(message):
         if escaped or (in_string and byte == ord("\\")):

@@ -25,7 +25,7 @@ def is_bad_json(vector: Vector) -> bool:
     return isinstance(vector.answer, Error) and vector.answer.code == -32700
 
 
-# What is not JSON ends a concatenated stream, or keeps it waiting: test_stream.py.
+# Text that is not JSON ends a concatenated stream, or keeps it waiting: test_stream.py.
 CASES = [
     pytest.param(vector, framing, id=f"{framing.__name__}: {vector.name}")
     for framing in FRAMINGS
@@ -36,8 +36,8 @@ CASES = [
 
 @pytest.mark.parametrize(("vector", "framing"), CASES)
 def test_a_message_is_answered(running: Server, vector: Vector, framing: type[Framed]):
-    """Between two requests that must be served, whatever the message was: that nothing comes back
-    for a notification is seen by what comes next."""
+    """Sends the message between two requests that must be served, so that the next answer shows
+    that nothing came back for a notification."""
     with framing(running.address) as client:
         for message in (BEFORE, vector, AFTER):
             client.send_message(message.message)

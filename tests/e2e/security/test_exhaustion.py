@@ -157,8 +157,8 @@ def as_another_user():
         pytest.skip("only root can become another user")
     if shutil.which("setpriv") is None:
         pytest.skip("this system has no setpriv")
-    # The configuration and the handlers lie in folders that only root may enter. With the security
-    # bit access(2) knows that this user may, too.
+    # The configuration and the handlers lie in folders that only root may enter. The capability
+    # lets USER enter them, and with the securebit access(2) says so.
     reads = "+dac_read_search"
     become = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups",
               f"--inh-caps={reads}", f"--ambient-caps={reads}", "--securebits=+no_setuid_fixup"]

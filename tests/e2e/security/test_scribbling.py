@@ -9,8 +9,8 @@ from scribbling import (
     BELL, CLAIMED, ENTRIES, ENTRY_COUNT, SLOTS, WORDS, WORDS_OF_ONE, WORKERS, word,
 )  # fmt: skip
 
-# What is written: memory, offset, hex, times; and what is said of it. "{other}": the slot of the
-# worker that has a job in hand.
+# The memory, offset, bytes (hex) and number of a handler's writes; and the error that they cause.
+# "{other}": the slot of the worker that has a job in hand.
 DAMAGES = {
     "everything": ("control", 0, "ff", ENTRIES + 8 * ENTRY_COUNT, "ring entry 0: 0xffff"),
     "zeroes": ("control", 0, "00", ENTRIES + 8 * ENTRY_COUNT, "no word names job"),
@@ -49,7 +49,7 @@ def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbl
             "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
         ))  # fmt: skip
         scribbler.wait_for_runs(1)
-        # Once the request after them is answered, they wait.
+        # These requests wait for a worker once the request after them is answered.
         client.send(b"".join(request("echo", [id], id) for id in range(3)))
         client.send(request("no_such_method", [], "after"))
         assert client.answer()["id"] == "after"

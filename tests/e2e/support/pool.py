@@ -1,5 +1,5 @@
 """held_pool(pid): holds the threads of a server's pool, so that a message is being parsed for as
-long as a test needs it. Tests that use it need("ptrace").
+long as a test needs it. Mark the tests that use held_pool() with needs("ptrace").
 
     with held_pool(running.pid):
         client.send(long_message)

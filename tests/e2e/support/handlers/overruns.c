@@ -1,7 +1,7 @@
 /* overruns: a handler that runs until it is interrupted, and then fails its jobs with the code 7.
  * {"what": "hangs"}: it does not let itself be interrupted; "ends": it answers at once; "sleeps": it
  * answers after 300 ms; "crashes": it ends its worker by a signal. An answer is the number of
- * interrupts so far. Its stack is the lines "in f() of Overruns" and "in main". */
+ * interrupts so far. The stack that it writes is "in f() of Overruns" and "in main". */
 #include <ringmaster/handler.h>
 #include <signal.h>
 #include <stdio.h>

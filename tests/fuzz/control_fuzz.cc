@@ -1,7 +1,7 @@
-// The control channel: the input is a packet, and what a packet may carry.
+// The control channel: the input is read as a packet, and as the text of a packet.
 //
-// Whatever comes: it is a message or refused; a message arrives again as it was; what is decoded is
-// encoded to the same bytes.
+// Whatever the input: the packet is a message or refused; a message that is sent again arrives
+// unchanged; a text that can be decoded is encoded to the same bytes.
 #include <fcntl.h>
 #include <string>
 #include <sys/socket.h>
@@ -14,7 +14,7 @@ namespace {
 
 using Received = ControlChannel::Received;
 
-// An empty packet is how the end of the stream looks.
+// The bytes of a packet before its text.
 constexpr size_t kHeadBytes = 16;
 
 struct Ends {
@@ -36,6 +36,7 @@ void check_packet(Ends& ends, const std::string& packet) {
     RM_ASSERT(!received.error().message.empty());
     return;
   }
+  // An empty packet looks like the end of the stream.
   RM_ASSERT(*received == (packet.empty() ? Received::kEnd : Received::kMessage));
   if (packet.empty()) return;
   RM_ASSERT(message.type <= ControlType::kStack && message.text == packet.substr(kHeadBytes));

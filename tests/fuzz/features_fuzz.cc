@@ -1,7 +1,7 @@
 // The interests handler's reading of a user: the input is the text that was fetched.
 //
-// Whatever the text: read_user() takes it exactly if a tree of the text has what features.h
-// requires, finds the same user and features in it, and otherwise says something.
+// Whatever the text: read_user() accepts it exactly if RapidJSON's tree of the text has what
+// features.h requires. It finds the same user and features as the tree has, or returns an error.
 #include <algorithm>
 #include <optional>
 #include <rapidjson/document.h>
@@ -32,7 +32,7 @@ size_t depth_of(const Value& value) {
   return deepest + 1;
 }
 
-// The category of an event, or nothing where it is none.
+// The category of an event; empty: the value is no valid event.
 std::optional<uint8_t> category_of(const Value& event) {
   uint8_t category = kNoCategory;
   if (!event.IsObject()) return {};
@@ -48,7 +48,7 @@ std::optional<uint8_t> category_of(const Value& event) {
   return category == kNoCategory ? std::nullopt : std::optional(category);
 }
 
-// What read_user() must find; nothing where it must refuse.
+// The user that read_user() must find; empty: it must refuse the text.
 std::optional<User> user_in(const Value& root) {
   User user;
   std::optional<History> history;

@@ -30,14 +30,14 @@ bool is_json(std::string_view text, size_t depth_max = json::kMaxDepth) {
   return fuzz::JsonOracle::is_json(text, depth_max);
 }
 
-// Empty: RapidJSON does not take the text.
+// False: RapidJSON does not accept the text.
 bool read_tree(std::string_view text, Document& tree) {
   rapidjson::MemoryStream stream(text.data(), text.size());
   tree.ParseStream<rapidjson::kParseIterativeFlag | rapidjson::kParseValidateEncodingFlag>(stream);
   return !tree.HasParseError() && stream.Tell() == text.size();
 }
 
-// For comparisons. Where RapidJSON rounds a number up to infinity, it is written as that.
+// Prints a value for comparisons. A number that RapidJSON rounds to infinity is printed so.
 std::string write(const rapidjson::Value& value) {
   rapidjson::StringBuffer out;
   rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,
@@ -85,8 +85,8 @@ class Spans final : public json::Visitor {
   std::vector<std::string_view> scalars_;
 };
 
-// The members of an object that a dotted path can name, and those of the objects in it. Of
-// duplicate keys the last one counts.
+// The members, of an object and of the objects in it, that a dotted path can name. Of duplicate
+// keys the last one counts.
 struct Named {
   std::string path;
   const rapidjson::Value* value;
@@ -117,7 +117,7 @@ void check_members(std::string_view text, const Document& tree) {
   }
 }
 
-// The text as a template of a body; then as a path, a query and a header whose value it is.
+// Uses the text as the template of a body; then as a value in a path, a query and a header.
 void check_template(std::string_view text) {
   const std::vector<std::string> steps = {"users"};
   const std::map<std::string, std::string> secrets = {{"s", "secret"}};

@@ -1,6 +1,6 @@
-// Framing and JSON-RPC: the input is what a connection brings.
+// Framing and JSON-RPC: the input is the stream of bytes of a connection.
 //
-// Whatever comes: the stream is cut into the same messages however it arrives; a message is
+// Whatever the bytes: the stream is cut into the same messages however it arrives; a message is
 // accepted exactly if it is JSON; what a request points to lies in its message; every answer is one
 // line of JSON that begins with the id as it was written.
 #include <string>

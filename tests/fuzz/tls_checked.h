@@ -12,7 +12,7 @@
 
 namespace ringmaster::fuzz {
 
-// What either side writes: its bytes from `at` on, at most 256 KiB in all.
+// The text that each side writes, 256 KiB in all: `size` bytes of it from `at` on.
 inline std::string_view tls_text(size_t at, size_t size) {
   static const std::string all = [] {
     std::string made;
@@ -31,7 +31,7 @@ struct CheckedServer {
   // Bytes of a client that has written `written` bytes of text and updated its key `key_updates`
   // times.
   void receive(std::string_view bytes, size_t written, size_t key_updates) {
-    // Exactly as long as the piece, and freed after it: AddressSanitizer sees each read beyond.
+    // A copy, exactly as long as the bytes: AddressSanitizer sees each read beyond its end.
     const std::vector<char> piece(bytes.begin(), bytes.end());
     const State before = stream.state();
     const std::string failure = stream.failure();
@@ -40,7 +40,8 @@ struct CheckedServer {
     RM_ASSERT(text == tls_text(received, text.size()) && received + text.size() <= written);
     received += text.size();
     said_ += stream.due().size() - due_bytes;
-    // Its flights of the handshake, two tickets and an alert; an answer for each key update.
+    // The server's messages of the handshake, two tickets and an alert; an answer for each key
+    // update.
     RM_ASSERT(said_ <= (8 << 10) + 64 * key_updates && stream.state() >= before);
     RM_ASSERT(has_failed() == !stream.failure().empty() && !(has_failed() && stream.may_seal()));
     if (before != State::kFailed) return;

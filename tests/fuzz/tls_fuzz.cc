@@ -1,14 +1,14 @@
-// The server's side of TLS. The input is a script for a client of OpenSSL and the way of its bytes,
-// or it is all bytes that the server receives.
+// The server's side of TLS. The input is a script for an OpenSSL client and for how its bytes
+// arrive, or the input is itself the bytes that the server receives.
 //
 // A client whose bytes all arrive: the text comes out at both ends, whole and in order. The server
 // fails only if a limit of tls_stream.h is exceeded or a certificate is missing, and then after all
 // text that was written before.
 // A client whose bytes are damaged: the server ends up failed or waiting, unless TLS ignores the
 // damage.
-// Bytes of nobody: no text comes out, and the outcome does not depend on how they are cut.
+// Bytes of no client: no text comes out, and how they are cut does not change the outcome.
 // Always: see tls_checked.h.
-#define OPENSSL_SUPPRESS_DEPRECATED  // of replacing its random bytes: the new way takes a provider
+#define OPENSSL_SUPPRESS_DEPRECATED  // RAND_METHOD is deprecated: its successor takes a provider
 #include <openssl/rand.h>
 #include <tuple>
 
@@ -28,7 +28,7 @@ void note_outcome(net::TlsStream& server, int client_state) {
   outcomes[(failure + states) % sizeof outcomes] = 1;
 }
 
-// What OpenSSL takes for random bytes: the same for each input.
+// OpenSSL's random bytes: the same ones for each input.
 uint64_t random_state;
 constexpr uint64_t kSeed = 0x9e3779b97f4a7c15;
 int fill(unsigned char* to, int size) {
@@ -60,15 +60,15 @@ struct World {
   }
 
   std::shared_ptr<const net::TlsContext> servers[2];  // [whether it needs a certificate]
-  test::TlsClient::Context clients[2][2];  // [whether it is of TLS 1.2][whether it has one]
+  test::TlsClient::Context clients[2][2];  // [whether of TLS 1.2][whether with a certificate]
 };
 
-// A client of some kind connects, and then perhaps once more, with the session of the first time.
+// A client of some kind connects, and then perhaps once more, with the first connection's session.
 void play(const World& world, FuzzedDataProvider& script, bool is_damaged) {
   const bool is_old = script.ConsumeBool(), asks = script.ConsumeBool(), has = script.ConsumeBool();
   const auto hello_bytes = script.PickValueInArray<size_t>({0, 0, 300, 15'000, 17'000});
   const auto fragment_bytes = script.PickValueInArray({SSL3_RT_MAX_PLAIN_LENGTH, 512, 4000});
-  std::string protocols;  // the longest name of a protocol, as often as it takes
+  std::string protocols;  // the longest name of a protocol, repeated up to hello_bytes
   while (protocols.size() < hello_bytes)
     protocols += "\xff" + std::string(255, 'x');
   std::unique_ptr<SSL_SESSION, test::Call<SSL_SESSION_free>> session;
@@ -88,7 +88,7 @@ void play(const World& world, FuzzedDataProvider& script, bool is_damaged) {
   } while (session != nullptr && script.remaining_bytes() > 0);
 }
 
-// What comes of bytes that nobody has a key for.
+// The outcome of bytes that come from no client.
 auto outcome_of(const net::TlsContext& context, std::string_view bytes,
                 const fuzz::NextSize& next_size) {
   random_state = kSeed;
@@ -111,7 +111,8 @@ auto outcome_of(const net::TlsContext& context, std::string_view bytes,
 void check_bytes(const net::TlsContext& context, std::string_view bytes) {
   const auto whole = outcome_of(context, bytes, fuzz::whole(bytes));
   const auto cut = outcome_of(context, bytes, fuzz::sizes_for(bytes));
-  // What follows a hello in one piece with it is looked at before it is known to be of TLS 1.2.
+  // Bytes behind a hello, in the same piece, are checked before the server knows that the hello is
+  // of TLS 1.2.
   const bool is_short = std::get<0>(whole);
   RM_ASSERT(is_short ? whole == cut : !std::get<0>(cut));
 }
@@ -119,7 +120,7 @@ void check_bytes(const net::TlsContext& context, std::string_view bytes) {
 }  // namespace
 }  // namespace ringmaster
 
-// OpenSSL's clock: the time is in its tickets, and an input must do the same tomorrow.
+// OpenSSL's clock, fixed: its tickets hold the time, and an input must do the same tomorrow.
 extern "C" time_t time(time_t* out) {
   constexpr time_t kNow = 1'800'000'000;
   if (out != nullptr) *out = kNow;

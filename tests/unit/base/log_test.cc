@@ -86,7 +86,7 @@ TEST_CASE("log: a line that is longer than the pipe's room does not wait for its
   const Fd reader(ends[0]);
   const Fd writer(ends[1]);
   REQUIRE(::fcntl(writer.get(), F_SETPIPE_SZ, 8192) == 8192);
-  test::Child child([&] {  // of which stderr is that pipe, with room for one page
+  test::Child child([&] {  // its stderr is the pipe, which has room for one more page
     ::dup2(writer.get(), STDERR_FILENO);
     LogOptions options;
     options.role = "test";

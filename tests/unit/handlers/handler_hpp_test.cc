@@ -77,7 +77,7 @@ struct Answer {
   std::string text;
 };
 
-// What the host functions, being plain C, work on.
+// The host functions are plain C, so they work on these globals.
 const rm_job* first_job = nullptr;
 std::vector<Answer> answers;
 std::vector<char> room;

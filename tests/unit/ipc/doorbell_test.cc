@@ -14,7 +14,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// So long that only a wake-up that was lost can take it.
+// So long that a sleep lasts for it only if a wake-up was lost.
 constexpr uint64_t kNeverNs = 20 * kNsPerS;
 
 uint64_t read_count(const Fd& event) {
@@ -43,7 +43,7 @@ struct TwoBells {
   ResultWriter writer;
 };
 
-// The worker's half of a ping-pong. Returns the wake-ups that were lost.
+// The worker's half of a ping-pong. Returns 1 if a wake-up was lost, else 0.
 int answer_jobs(TwoBells& floor, uint32_t count) {
   Ring ring = floor.view();
   for (uint32_t answered = 0; answered < count;) {
@@ -166,7 +166,7 @@ TEST_CASE("doorbell: invariant 6: no wake-up is lost between two that sleep when
   {
     std::jthread worker([&] { worker_lost = answer_jobs(floor, kRounds); });
     CHECK(give_jobs(floor, kRounds) == 0);
-    // The worker of a master that has failed waits in vain, but not for long.
+    // If the master's half failed, the worker waits in vain, for kNeverNs at most.
   }
   CHECK(worker_lost == 0);
 }

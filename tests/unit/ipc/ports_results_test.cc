@@ -13,7 +13,7 @@ namespace ringmaster::ipc {
 TEST_CASE("ports: a worker can map its own results only") {
   Floor floor(2);
   test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
-    ::signal(SIGBUS, SIG_DFL);  // not the test program's, which would report it
+    ::signal(SIGBUS, SIG_DFL);  // not doctest's handler, which would report it
     char* const own = port.reserve(0) - sizeof(RecordHeader) - sizeof(ResultRingWords);
     const size_t all = worker_memory_bytes(floor.geometry.result_bytes);
     void* const grown = ::mremap(own, all, 2 * all, MREMAP_MAYMOVE);
@@ -92,7 +92,7 @@ TEST_CASE("ports: damaged results are an error that names their worker") {
   CHECK(drained.error().exit_code == ExitCode::kInternal);
   CHECK(damaged == 1);
   floor.port.take_over(1);
-  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // as new
+  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // its results are as new
 }
 
 TEST_CASE("ports: nothing is taken after a result that is refused") {

@@ -192,7 +192,7 @@ TEST_CASE("ports: to publish wakes nobody, and says when the ring is full") {
 }
 
 TEST_CASE("ports: a worker follows no forged word to a header that is not the master's") {
-  // Where it would lie, a client has sent bytes for it.
+  // A client's params lie where the header of this job would lie.
   const Publication forged{Floor().geometry.job_slots + 24, 1};
   const JobWord word = make_word(EntryState::kReady, 0, forged);
   const std::string params(4096, '\1');
@@ -208,7 +208,7 @@ TEST_CASE("ports: a worker follows no forged word to a header that is not the ma
     CHECK(floor.port.take_over(1) == std::vector<Publication>{forged});
     CHECK(words.entries[2] == kFreeWord);
   }
-  // Nor does it take such a job together with a valid one.
+  // Nor does a worker take such a job together with a valid one.
   Floor floor;
   floor.publish({1, 1}, params);
   floor.words().entries[1] = word;

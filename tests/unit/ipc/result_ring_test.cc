@@ -28,7 +28,7 @@ struct Pair {
     writer.commit({job, job + 1}, code, bytes.size(), 0);
     return true;
   }
-  // "job:code:bytes", "" where there is nothing, "damaged" where that is what it is.
+  // "job:code:bytes" of the next record; "": there is none; "damaged": the ring is damaged.
   std::string read() {
     const auto record = reader.peek();
     if (!record) return "damaged";

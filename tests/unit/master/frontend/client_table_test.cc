@@ -30,7 +30,7 @@ TEST_CASE("client table: room is made by the oldest idle one of the client that 
   CHECK(table.count_of("greedy") == 3);
   CHECK(table.count_of("nobody") == 0);
   CHECK(table.oldest_idle() == &all[1]);
-  // An answer makes it the youngest.
+  // An answer makes its connection the youngest.
   table.set_idle(first, false);
   CHECK(table.oldest_idle() == &all[2]);
   table.set_idle(first, true);
@@ -41,7 +41,7 @@ TEST_CASE("client table: room is made by the oldest idle one of the client that 
   CHECK(table.count_of("honest") == 0);
 }
 
-// Against a table that is searched from end to end.
+// Compares the table with a map that is searched from end to end.
 TEST_CASE("client table: it finds the same as a full search, after any changes") {
   struct Known {
     Table::Place place;

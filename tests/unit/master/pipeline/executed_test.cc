@@ -66,7 +66,7 @@ struct Row {
 };
 
 const Row kRows[] = {
-    // It waits.
+    // The job waits.
     {"deadline in the ring", kOne, kNo, [](Scene& s) { s.expire(); }},
     {"cancelled in the ring", kOne, kNo, [](Scene& s) { s.cancel(); }},
     {"shutdown in the ring", kOne, kNo, [](Scene& s) { s.shut_down(); }},
@@ -88,14 +88,14 @@ const Row kRows[] = {
        s.expire();
      }},
     {"fetch failed before any run", kFetchThenRun, kNo, [](Scene&) {}},
-    // A worker has refused it without calling the handler.
+    // A worker has refused the job without calling the handler.
     {"too late for its worker", kOne, kNo,
      [](Scene& s) { s.answer("late", ipc::kResultTooLate, ipc::kNotRun); }},
     {"params that do not fit", kOne, kNo,
      [](Scene& s) { s.answer("params/a", rpc::kInvalidParams, ipc::kNotRun); }},
     {"params that do not fit, found after a while", kOne, kNo,
      [](Scene& s) { s.answer("params/a", rpc::kInvalidParams, ipc::not_called(25'000'000)); }},
-    // A worker has it, or had it.
+    // A worker has the job, or had it.
     {"deadline once claimed", kOne, kUnknown,
      [](Scene& s) {
        Played worker(s.core, 0);

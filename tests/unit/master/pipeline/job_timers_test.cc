@@ -18,7 +18,7 @@ struct Timers {
           on_due(job);
         }) {}
 
-  // Until so many have fired in all.
+  // Runs the loop until `count` timers have fired in all.
   void run(size_t count) {
     loop.run_until([&] { return fired.size() >= count; });
     REQUIRE(fired.size() == count);
@@ -38,7 +38,7 @@ TEST_CASE("job timers: they fire in the order of the deadlines, none before its 
   Timers all;
   Job jobs[4];
   const uint64_t now = now_ns();
-  const uint64_t last = now / kNsPerMs * kNsPerMs + kNsPerMs - 1;  // of its millisecond
+  const uint64_t last = now / kNsPerMs * kNsPerMs + kNsPerMs - 1;  // ns of this millisecond
   const uint64_t due_ns[] = {last + 12 * kNsPerMs, last + 3 * kNsPerMs, now, last + 3 * kNsPerMs};
   for (size_t i = 0; i < 4; ++i)
     all.timers.start(jobs[i], due_ns[i]);

@@ -2,8 +2,8 @@
 // served, and how soon.
 //
 // "Ideal" is a queue that knows every deadline, admits everything and chooses the next job when a
-// worker is free. "Before" are refusals of the admission that predicted the whole queue in deadline
-// order, counted once on the same arrivals.
+// worker is free. "Before" are the refusals of a former admission, which predicted the whole queue
+// in deadline order, counted once on the same arrivals.
 #include <doctest/doctest.h>
 
 #include "scheduler_simulation.h"
@@ -23,7 +23,8 @@ auto of_client(size_t client) {
   return [client](const Simulation::Job& job) { return job.client == client; };
 }
 
-// A method of 30 us beside clients in a closed loop of 400 ms each. Both have run once.
+// A method of 30 us, beside clients that call one of 400 ms in closed loops. Both methods have run
+// once.
 Summary fast_beside_slow(Policy policy, size_t slow_clients, size_t reserved_workers) {
   Simulation simulation(2, 1, policy);
   const size_t slow = simulation.add_method({.name = "slow", .allowed = 20});
@@ -42,10 +43,10 @@ Summary fast_beside_slow(Policy policy, size_t slow_clients, size_t reserved_wor
   return simulation.summary(of_client(user));
 }
 
-// One client offers `rate`, another one, if any, 600/s; each job takes 30 ms.
+// One client offers 6 jobs/s, and another one `big_rate`, if above 0; each job takes 30 ms.
 struct Pair {
   Summary small;
-  double together = 0;  // of the capacity
+  double together = 0;  // the part of the capacity that both use
 };
 Pair small_beside_big(Policy policy, double big_rate, double until) {
   Simulation simulation(2, 1, policy);
@@ -89,7 +90,7 @@ double part_of_first(const Shares& shares, bool is_open) {
   return cpu[0] / (cpu[0] + cpu[1]);
 }
 
-// Equal clients that together offer `load` times the capacity; one more `hostile` times.
+// Equal clients together offer `load` times the capacity, and one more offers `hostile` times it.
 Summary many_clients(size_t clients, double load, double hostile, double cost, double until,
                      Kind kind) {
   Simulation simulation(2, 1);
@@ -180,8 +181,8 @@ TEST_CASE("scenario: CPU time is shared by weight, whatever a job costs") {
   }
 }
 
-// A client whose jobs take much of what their deadline allows is let in as often as it is not late,
-// and must then begin soon. That gives it no more than its share.
+// A job that takes most of its deadline is admitted if it would not be late, and must then begin
+// soon. A flood of such jobs gets its client no more than the client's share.
 TEST_CASE("scenario: a flood of jobs that must begin soon is not served before all others") {
   for (const size_t workers : {1, 2}) {
     for (const double cost : {.3, .35, .4, .45}) {

@@ -129,7 +129,7 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
     if (!refusal) scene.scheduler.on_fetching(entry, 0);
     return !refusal;
   };
-  CHECK(ask(1000));  // a worker is free: this one finds out
+  CHECK(ask(1000));  // while a worker is free, no request is refused
   CHECK(ask(0));
   CHECK(ask(89));
   CHECK(!ask(91));
@@ -137,7 +137,7 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
   using ClientKind = ShareTable::Kind;
-  // So many others flood, too, for four seconds. A hundred are each within their share.
+  // `crowd`: so many others flood, too, for four seconds. Each of a hundred is within its share.
   for (const auto& [kind, crowd] : {std::pair{ClientKind::kNamed, 0},
                                     {ClientKind::kAddress, 0},
                                     {ClientKind::kNamed, 1},

@@ -18,7 +18,7 @@ struct Watched {
   std::optional<ProcessLook> process = ProcessLook{'S', 7};
   int looks = 0;
 
-  // After so many ticks: the state of the process if the watch has found it, else 0.
+  // Runs `ticks` ticks. Returns the process's state if the watch has found it frozen, else 0.
   char found_in(uint32_t ticks, bool is_expected = true) {
     char found = 0;
     for (uint32_t i = 0; i < ticks; ++i) {

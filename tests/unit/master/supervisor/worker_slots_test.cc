@@ -119,7 +119,7 @@ TEST_CASE("worker slots: wanting one fewer makes the last one leave, and nobody 
   CHECK(worker_slots.up_count() == 2);
   CHECK(worker_slots.is_complete());
   worker_slots.on_exited(2, 1, false);
-  CHECK(worker_slots.slot(2).young_deaths == 0);  // it was told to
+  CHECK(worker_slots.slot(2).young_deaths == 0);  // it was told to leave
   CHECK(worker_slots.take_due(kOldNs).empty());
   CHECK(!worker_slots.want(3));
   CHECK(worker_slots.take_due(kOldNs) == Slots{2});

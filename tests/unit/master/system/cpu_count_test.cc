@@ -15,7 +15,7 @@ size_t allowed() {
   return static_cast<size_t>(CPU_COUNT(&mask));
 }
 
-// A machine's /proc and /sys/fs/cgroup, as far as they are looked at.
+// A machine's /proc and /sys/fs/cgroup, as far as cpu_count() reads them.
 struct Machine {
   explicit Machine(const std::string& groups) { folder.write("proc/self/cgroup", groups); }
   Machine& with(const std::string& name, const std::string& text) {
@@ -27,7 +27,7 @@ struct Machine {
   test::TemporaryFolder folder;
 };
 
-// A quota of `cpus` gives that many, where the affinity mask allows as many.
+// The count for a quota of `cpus`: the affinity mask may allow fewer.
 size_t at_most(size_t cpus) {
   return std::min(cpus, allowed());
 }

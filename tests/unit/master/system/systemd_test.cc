@@ -18,13 +18,13 @@ namespace {
 using namespace ringmaster;
 using Messages = std::vector<std::string>;
 
-// Where a service manager receives: an abstract socket, which leaves no file behind.
+// A service manager that receives at an abstract socket, which leaves no file behind.
 class Manager {
  public:
   Manager() : socket_(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
     sockaddr_un address{};
     address.sun_family = AF_UNIX;
-    socklen_t size = sizeof(sa_family_t);  // no more: the kernel chooses a name
+    socklen_t size = sizeof(sa_family_t);  // no name: the kernel chooses one
     REQUIRE(::bind(socket_.get(), reinterpret_cast<sockaddr*>(&address), size) == 0);
     size = sizeof address;
     REQUIRE(::getsockname(socket_.get(), reinterpret_cast<sockaddr*>(&address), &size) == 0);
@@ -94,7 +94,7 @@ TEST_CASE("notify: a full socket is not waited for, and what it did not take is 
       messages.push_back(std::move(message));
     return !messages.empty();
   });
-  // In their order; of stale ones, only the last.
+  // In their order; of each kind, only the last.
   REQUIRE(messages.size() == 4);
   CHECK(messages[0].starts_with("RELOADING=1\n"));
   CHECK(messages[1] == "WATCHDOG=1");

@@ -63,7 +63,7 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 	$(MAKE) all
 	scripts/demo.sh $(OUT)
 
-test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: a part
+test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: only these
 	scripts/setup.sh build test
 	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests
@@ -187,7 +187,7 @@ $(OUT)/obj/%.o: $(OUT)/obj/%.cc $(OUT)/flags $(OUT)/precompiled.h.gch
 	$(call compile,-include $(OUT)/precompiled.h -c)
 $(OUT)/obj/tests/unit/%.o: $(OUT)/obj/tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests.h.gch
 	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
-# A folder changes when it gets or loses a file.
+# A folder's time changes when it gets or loses a file. Then the list of its files is written anew.
 $(OUT)/obj/%.cc: %
 	@mkdir -p $(@D)
 	@printf '#include "%s"\n' $(sort $(wildcard $</*.cc)) > $@

@@ -34,7 +34,8 @@ END
 }
 
 # Job control gives each program a process group of its own, so that Ctrl-C reaches only this
-# script. The script stops the server first, which still has its upstream while it finishes.
+# script. The script stops the server first, so that the server still has its upstream while it
+# finishes.
 set -m
 server='' stopped=no
 stop() {

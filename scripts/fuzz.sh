@@ -8,9 +8,9 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# name, inputs in thousands (long, short), dictionary: fast fuzzers get more; an input of tls is a
-# whole connection. The long form is thirteen million in all; the short one takes less than a minute
-# on two cores.
+# name, inputs in thousands (long, short), dictionary: fast fuzzers get more inputs; an input of tls
+# is a whole connection. The long form has thirteen million inputs in all; the short one takes less
+# than a minute on two cores.
 readonly kFuzzers="
 json_rpc     700 15 json
 framing     1000 20 http

@@ -5,8 +5,8 @@
 
 namespace ringmaster::cli {
 
-// One worker, without a sandbox and with the master's user; one attempt; as much time for a start
-// and for each request as a method can have, whatever the configuration says.
+// Whatever the configuration says, sets one worker, without a sandbox and with the master's user,
+// one attempt, and the longest time that a method can have, for the start and for each request.
 void allow_stepping(master::Options& options);
 
 }  // namespace ringmaster::cli

@@ -66,14 +66,14 @@ Result<std::optional<WorkerPort::Job>> WorkerPort::try_next() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
-  // A hint: another worker may claim the job, and its header may already be the next job's.
+  // Only a hint: another worker may claim this job, and the header may already be that of another.
   const std::optional<Publication> next = ring_.was_ready();
   if (!next || next->job >= job_slots_) return std::nullopt;
   if (!are_alike(*first.header, headers_[next->job])) return std::nullopt;
   const std::optional<Ring::Claim> claim = ring_.try_claim(worker_);
   if (!claim) return std::nullopt;
   if (check(claim->id) && are_alike(*first.header, headers_[claim->id.job])) return take(*claim);
-  ring_.give_back(*claim);  // if damaged: try_next() reports it once no job is in hand
+  ring_.give_back(*claim);  // try_next() reports damage once no job is in hand
   return std::nullopt;
 }
 

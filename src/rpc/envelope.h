@@ -67,7 +67,7 @@ class Envelope {
   Found found_[kKnownMembers];
   Member member_ = kOther;  // of the next value
   std::optional<Member> duplicate_;
-  // Hashes are enough: two keys collide only in a request that was crafted to.
+  // Hashes are enough: two keys collide only in a request that was made for it.
   std::array<size_t, kMaxOtherMembers> other_hashes_;
   size_t other_count_ = 0;
   std::string method_;

@@ -13,8 +13,8 @@ class ValueEnd {
  public:
   enum class Found { kNothing, kEnd, kLineEnd };
 
-  // Searches from `pos`. Moves `pos` behind the value's last byte, with `ends_at_line` behind the
-  // first line end in the value, or to the end of the input.
+  // Searches from `pos`, and moves `pos` behind the value's last byte, or to the end of the input.
+  // With `ends_at_line` the search stops behind the first line end in the value.
   Found find(std::string_view input, size_t& pos, bool ends_at_line);
 
  private:

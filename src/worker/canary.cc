@@ -58,7 +58,7 @@ Result<std::string> run_canary(const std::string& what, const std::string& title
   Fd answer(ends[0]);
   Fd canary_end(ends[1]);
   const pid_t fork_server = ::getpid();
-  std::fflush(stdout);  // or the canary would print the same, too
+  std::fflush(stdout);  // or the canary would print the buffered text, too
   const pid_t canary = fork_child(hooks);
   if (canary < 0) return fail_errno("fork the canary", errno);
   if (canary == 0) be_the_canary(title, trial, fork_server, canary_end.get());

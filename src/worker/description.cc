@@ -272,7 +272,7 @@ std::optional<std::string> Description::find_mismatch_by_position(json::Parts& e
     if (const auto mismatch = find_mismatch_in(element->value, params_[count].schema))
       return describe(*mismatch, fmt::format("/{}", count));
   }
-  size_t required = 0;  // elements: up to the last required parameter that no step fills
+  size_t required = 0;  // elements that must be given: up to the last one that no step fills
   for (size_t i = 0; i < params_.size() && params_[i].is_required; ++i) {
     if (std::ranges::count(filled, params_[i].name) == 0) required = i + 1;
   }

@@ -1,8 +1,8 @@
 // Worker: claims jobs, runs handlers, gives back results, until SIGTERM.
 //
 // Processes: one per worker slot, forked by the fork server. No sockets, no event loop, one thread.
-// Death:     at any instruction interrupts at most the jobs in hand, which the master finds by the
-//            words in shared memory and gives to other workers.
+// Death:     a death at any instruction interrupts at most the jobs in hand. The master finds them
+//            by the words in shared memory, and gives them to other workers.
 // Signals:   SIGTERM: finish the jobs in hand, then leave with exit code 0.
 #pragma once
 

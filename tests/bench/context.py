@@ -182,7 +182,7 @@ class Context:
     @contextmanager
     def background(self, system: Contender, method: str, params: Any, *, rate: float,
                    seconds: float):
-        """A load without a report, ended with the block. Raises LoadFailed if it failed."""
+        """A load without a report, which ends with the block. Raises LoadFailed if it failed."""
         options = ["--duration-s", seconds, "--warm-up-s", 0, "--rate", rate, "--seed", SEED,
                    "--connections", HTTP_CONNECTIONS if system.http_path else 4]
         self._note(system, method, params, options)
@@ -228,7 +228,8 @@ def params_text(params: Any) -> str:
 
 
 def cpu_us_per_request(made: dict[str, Any], role: str = "") -> float | None:
-    """Of all processes, or of those whose role begins with `role`. None: no answers."""
+    """The CPU time of all processes, or of those whose role begins with `role`, per answer. None:
+    there were no answers."""
     answered = made["results"] + sum(made["errors"].values())
     used = sum(s for name, s in made["cpu_s"].items() if name.startswith(role))
     return used * 1e6 / answered if answered else None

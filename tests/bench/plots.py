@@ -47,7 +47,7 @@ def lines_script(plot: dict[str, Any]) -> str:
         width = 3 if index == 0 else 2
         drawn.append(f"$data{index} using 1:2 with linespoints pt 7 ps 0.4 lw {width} "
                      f"lc rgb '{color}' title {quote(series['label'])}")
-    if "x_labels" in plot:  # where the axis is not linear in what it shows
+    if "x_labels" in plot:  # the axis is not linear in the values that it shows
         lines.append("set xtics (" + ", ".join(
             f"{quote(label)} {at:.8g}" for at, label in plot["x_labels"]) + ")")
     return "\n".join([*lines, "plot " + ", \\\n     ".join(drawn), ""])

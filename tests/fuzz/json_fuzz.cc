@@ -1,8 +1,8 @@
 // base/json/scan and templates: the input is a text that may be JSON.
 //
 // Whatever the text: scan() and an independent reader agree on whether it is JSON, and RapidJSON
-// agrees but for what it is known to refuse; every span lies where its value does; members are
-// found where a tree of the text has them; quote() and mask() keep their promises; no value
+// agrees but for texts that it is known to refuse; every span lies where its value does; members
+// are found where a tree of the text has them; quote() and mask() keep their promises; no value
 // leaves its place in a request.
 #include <algorithm>
 #include <array>
@@ -37,7 +37,7 @@ bool read_tree(std::string_view text, Document& tree) {
   return !tree.HasParseError() && stream.Tell() == text.size();
 }
 
-// Prints a value for comparisons. A number that RapidJSON rounds to infinity is printed so.
+// Prints a value for comparisons. A number that RapidJSON rounds to infinity is no error.
 std::string write(const rapidjson::Value& value) {
   rapidjson::StringBuffer out;
   rapidjson::Writer<rapidjson::StringBuffer, rapidjson::UTF8<>, rapidjson::UTF8<>,

@@ -43,14 +43,14 @@ struct Utf8 : rapidjson::UTF8<> {
 };
 using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 
-// Turns RapidJSON's events into a visitor's, which also have places in the text.
+// Turns RapidJSON's events into a visitor's. These also name the place in the text.
 class Events {
  public:
   Events(std::string_view text, Visitor& visitor)
       : text_(text), visitor_(visitor), depth_max_(visitor.depth_max()) {}
 
   // The next events come from this stream: its bytes from `opened` on stand for the text from
-  // `from` on. Events before are ignored.
+  // `from` on. Events of the bytes before `opened` are ignored.
   void read_from(const rapidjson::MemoryStream& stream, size_t opened, size_t from) {
     stream_ = &stream;
     opened_ = opened;
@@ -169,8 +169,8 @@ Fault read(Reader& reader, std::string_view source, size_t opened, size_t from, 
   return {};
 }
 
-// Where RapidJSON refuses a token, parses the rest of the text from there, masked. Beginning again
-// would double the time of a text with such a token at its end.
+// If RapidJSON refuses a lone surrogate or a large number, which are JSON, parses the text from
+// there on, masked. Beginning again would double the time of a text that has them at its end.
 Fault read_all(Reader& reader, std::string_view text, Visitor& visitor) {
   Events events(text, visitor);
   visitor.restart();

@@ -95,7 +95,7 @@ bool is_array_of(const Node& value, Is is) {
   return value.IsArray() && std::all_of(value.Begin(), value.End(), is);
 }
 
-// For shapes without subschemas: the expected value; empty: `value` is valid.
+// The value that a shape without subschemas expects; empty: `value` is valid.
 std::string_view expected(Shape shape, const Node& value) {
   const bool is_filled = !value.IsArray() || !value.Empty();
   switch (shape) {

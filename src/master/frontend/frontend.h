@@ -45,7 +45,7 @@ class Frontend {
   [[nodiscard]] Status serve(Deployment& deployment);
   // Closes the addresses that were bound for a deployment that was given up.
   void forget_bound();
-  // As clients write them.
+  // The addresses of the listeners, as clients write them.
   std::vector<std::string> addresses() const;
 
   // Accepts no more clients and refuses new requests (-32013).
@@ -55,7 +55,7 @@ class Frontend {
   // Sends the answers since the last call. Call before the event loop waits.
   void flush();
   size_t connections() const { return sessions_.size(); }
-  // By framing.
+  // The number of open connections, by framing.
   std::array<size_t, 4> connections_by_framing() const;
   uint64_t memory_bytes() const { return memory_bytes_; }
   const Limits& limits() const { return shared_.limits; }

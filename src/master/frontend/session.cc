@@ -249,7 +249,7 @@ void Session::on_tls_failed(const std::string& why) {
 
 void Session::charge(int64_t bytes) {
   connection_.charge(bytes);
-  shared_.on_unsent(shared_from_this());  // so that flush() counts it
+  shared_.on_unsent(shared_from_this());  // so that flush() counts these bytes
 }
 
 void Session::enter(const std::string& client, bool is_certificate_asked) {

@@ -42,8 +42,8 @@ class Quotes {
   }
 
  private:
-  // exp(0.05 * (p - 1)) and exp(0.05 * p): where a share p of all jobs is within the quote, they
-  // cancel out.
+  // exp(0.05 * (p - 1)) and exp(0.05 * p): these factors cancel out if a share p of all jobs is
+  // within the quote.
   static constexpr std::array<double, 3> kWithin = {0.9753099, 0.9950125, 0.9995001};
   static constexpr std::array<double, 3> kOver = {1.0253151, 1.0460279, 1.0507462};
   struct Factors : std::array<double, 3> {

@@ -56,7 +56,7 @@ class Scheduler {
 
   // Empty: the entry is admitted, and waits for its first step. Else the entry is unchanged.
   // `is_client_deadline`: the client allows less time than the method does (see trials.h).
-  // `line_ns`: how long its fetches would wait for connections.
+  // `line_ns`: how long the entry's fetches would wait for connections.
   [[nodiscard]] std::optional<AdmissionRefusal> try_admit(Entry& entry, ClientShare& client,
                                                           uint32_t method, uint64_t now_ns,
                                                           uint64_t deadline_ns,
@@ -65,11 +65,11 @@ class Scheduler {
   // The last eighth of the places, and of the memory, is for clients that hold less than their
   // part. If a client holds its part while others ask for theirs, it gets no more, and the function
   // returns this part.
-  // Before try_admit(): a place for a job.
+  // For a place; call it before try_admit().
   std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
                                        uint64_t now_ns);
-  // Memory for the job of an admitted entry, which would leave `left_bytes` of `all_bytes`. What
-  // the job itself holds does not count: a client may have one job of any size.
+  // For memory of an admitted entry's job: `left_bytes` of `all_bytes` would be left. The memory
+  // that this job holds already does not count: a client may have one job of any size.
   std::optional<uint64_t> refuse_memory(const Entry& entry, uint64_t left_bytes,
                                         uint64_t all_bytes) const;
   // What try_admit() would predict.

@@ -72,8 +72,8 @@ class ShareGroup : public Share {
  public:
   // A share is active if it has jobs, or had a request within this time.
   static constexpr uint64_t kActiveNs = 1'000'000'000;
-  // The credit of a share that was idle, for a weight of 1; that of all active ones together is
-  // bounded by kCreditsNs for each worker.
+  // The credit of a share that was idle, for a weight of 1. The credits of all active shares
+  // together are at most kCreditsNs for each worker.
   static constexpr double kCreditNs = 100e6;
   static constexpr double kCreditsNs = 1e9;
 

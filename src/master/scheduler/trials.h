@@ -31,7 +31,7 @@ class Trials {
     if (takes_ns <= static_cast<double>(deadline_ns - now_ns)) return std::nullopt;
     uint64_t& due_ns = due_ns_[method];
     if (abandoned_ == 0 && now_ns >= due_ns) {
-      due_ns = deadline_ns;  // one at a time
+      due_ns = deadline_ns;  // one trial at a time
       return std::nullopt;
     }
     return std::max(due_ns, now_ns + kAbandonedNs) - now_ns;

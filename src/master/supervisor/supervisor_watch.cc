@@ -143,8 +143,8 @@ void Supervisor::watch_fork_server() {
   generation_->ping_fork_server();
 }
 
-// Asks workers for the stacks that they have while a job of theirs is slow, each worker at most
-// once a second: a stack costs the worker some 100 us, and the fork server has to find the names.
+// Asks each worker whose job is slow for its stack, at most once a second: a stack costs the worker
+// some 100 us, and the fork server has to find the names.
 void Supervisor::look_for_slow() {
   if (!setup_.watches_slow) return;
   const uint64_t now = now_ns();

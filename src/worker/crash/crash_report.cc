@@ -190,7 +190,7 @@ Status CrashReports::report_to(uint32_t slot, WriteStack write_stack) {
 
   stack_t stack{};
   if (::sigaltstack(nullptr, &stack) != 0) return fail_errno("sigaltstack", errno);
-  if ((stack.ss_flags & SS_DISABLE) != 0) {  // else it is a sanitizer's, which will free it
+  if ((stack.ss_flags & SS_DISABLE) != 0) {  // else a sanitizer has set it, and will free it
     stack = {the_stack, 0, sizeof the_stack};
     if (::sigaltstack(&stack, nullptr) != 0) return fail_errno("sigaltstack", errno);
   }

@@ -114,7 +114,7 @@ TEST_CASE("doorbell: a worker that was woken before it fell asleep does not slee
   CHECK(now_ns() - start_ns < kNeverNs);
 }
 
-TEST_CASE("doorbell: a sleep that nobody ends is over after its time, awake") {
+TEST_CASE("doorbell: a sleep that nobody ends is over after its time") {
   WorkerBell bell;
   bell.announce_sleep();
   const uint64_t start_ns = now_ns();
@@ -123,7 +123,7 @@ TEST_CASE("doorbell: a sleep that nobody ends is over after its time, awake") {
   CHECK(bell.was_state() == WorkerState::kAwake);
 }
 
-TEST_CASE("doorbell: a master that does not sleep is not written to, one that does, once") {
+TEST_CASE("doorbell: a master is rung only while it sleeps, and once") {
   MasterBell bell;
   const Fd event = make_event();
   bell.ring(event.get());

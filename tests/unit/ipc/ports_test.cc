@@ -59,7 +59,7 @@ TEST_CASE("ports: an error's code and message come back") {
   CHECK(floor.wait_for(1) == std::vector<Answer>{{0, {1, 2}, -32000, "no way"}});
 }
 
-TEST_CASE("ports: two workers race for jobs of two handlers: neither is given any for both") {
+TEST_CASE("ports: two workers race for jobs of two handlers: neither gets both kinds at once") {
   constexpr uint32_t kJobs = 50'000;
   Floor floor;
   const auto work = [](WorkerPort& port) {
@@ -136,7 +136,7 @@ TEST_CASE("ports: a worker says when it is ready, and that rings a sleeping mast
   CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
 }
 
-TEST_CASE("ports: those that were busy last are woken first, and no more than asked for") {
+TEST_CASE("ports: the workers busy last are woken first, and no more than asked for") {
   Floor floor(3);
   Words words = floor.words();
   const auto put_to_sleep = [&](std::vector<uint32_t> workers) {

@@ -5,7 +5,8 @@ const REFUSED = new Set([-32009, -32013]);
 const ABANDONED = new Set([-32800]);
 const BAD_REQUEST = new Set([-32700, -32600, -32601, -32602, -32001, -32007, -32010]);
 
-// "refused": the server could not take it; "bad": the client's mistake; "cancelled"; "failed".
+// "refused": the server could not take the request; "bad": the client's mistake; "cancelled";
+// "failed".
 export function kindOf(code) {
   if (REFUSED.has(code)) return "refused";
   if (BAD_REQUEST.has(code)) return "bad";

@@ -35,7 +35,7 @@ TEST_CASE("plain page: counts, percentiles and errors of a method") {
   CHECK(has(text, "score      -32009  overloaded      1"));
 }
 
-TEST_CASE("plain page: a terminal gets no bytes of names that it would obey") {
+TEST_CASE("plain page: no control character of a name reaches a terminal") {
   ServerState state;
   state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});
   const telemetry::Recorder recorder;

@@ -247,7 +247,7 @@ TEST_CASE("scenario: a thousand rare clients may overload it together") {
   }
 }
 
-TEST_CASE("scenario: in overload what is accepted is served as soon as without") {
+TEST_CASE("scenario: in overload accepted requests are served as soon as without it") {
   const double at_80 = p99_at_80();
   for (const double load : {2.0, 10.0}) {
     const double until = load < 5 ? 40 : 15;

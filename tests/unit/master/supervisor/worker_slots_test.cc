@@ -147,8 +147,7 @@ TEST_CASE(
   CHECK(!worker_slots.on_ready(1));  // told once
 }
 
-TEST_CASE(
-    "worker slots: a worker that is starting leaves, too, and one that was called back does not") {
+TEST_CASE("worker slots: a worker that is starting leaves, too, even if it is soon wanted again") {
   WorkerSlots worker_slots(2, 2);
   REQUIRE(worker_slots.take_due(0) == Slots{0, 1});
   CHECK(!worker_slots.on_forked(1, 12, 0));

@@ -79,7 +79,7 @@ TEST_CASE("cpu count: the smallest quota on the way to the root binds") {
   CHECK(Machine("0::/a\n").with("other/cpu.max", "100000 100000\n").count() == allowed());
 }
 
-TEST_CASE("cpu count: a cgroup v1 quota counts, also of a hierarchy that holds more") {
+TEST_CASE("cpu count: a cgroup v1 quota counts, also if its hierarchy has other controllers") {
   for (const char* groups :
        {"4:cpu,cpuacct:/a/b\n", "4:cpuacct,cpu:/a/b\n", "9:memory:/m\n4:cpu:/a/b\n0::/\n"}) {
     CAPTURE(groups);

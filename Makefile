@@ -84,7 +84,7 @@ fuzz: ## feed the fuzzers of tests/fuzz thirteen million inputs: some 25 minutes
 	scripts/setup.sh build fuzz
 	scripts/fuzz.sh long
 
-bench: ## measure it and the systems that it replaces; FULL=1, ONLY=, BASELINE=: docs/performance.md
+bench: ## measure the server and what it replaces; FULL=1, ONLY=, BASELINE=: docs/performance.md
 	scripts/setup.sh build bench
 	$(MAKE) all benches
 	scripts/bench.sh $(OUT)

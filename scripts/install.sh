@@ -2,9 +2,10 @@
 # install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to
 # write more; with --undo it removes what it would install, and the folders that are empty then.
 #
-# Every user may read the installed files, whatever the umask: the service's user must. The
-# configuration goes to /etc where PREFIX is /usr or /usr/local, else to PREFIX/etc. The operator
-# owns it: a file that is there is never overwritten, and only removed while unchanged.
+# Every user may read the installed files, whatever the umask is, because the service's user reads
+# some of them. The configuration goes to /etc where PREFIX is /usr or /usr/local, else to
+# PREFIX/etc. The operator owns it: install.sh never overwrites it, and removes it only if it is
+# unchanged.
 set -euo pipefail
 umask 022
 cd "$(dirname "$0")/.."
@@ -35,7 +36,7 @@ put() {
   fi
 }
 
-# The same for a file of the operator's, whose first text is on stdin.
+# The same for a configuration file, with the text on stdin. Keeps a file that the operator changed.
 put_configuration() {
   local target=$1 text
   text=$(mktemp)

@@ -1,4 +1,4 @@
-"""The man pages: ringmaster(1) and ringmaster.toml(5), of texts that options.py passes on."""
+"""Makes the man pages ringmaster(1) and ringmaster.toml(5) from texts that options.py passes."""
 
 import json
 import re

@@ -6,8 +6,8 @@
 
 Needs python3-xgboost and python3-numpy, and the training data, which is not part of this
 repository: conf/models/README.md says where it is from. With the same data, version of XGBoost and
-kind of CPU, the model is the same to the byte: the training uses no random numbers, and sums in the
-same order (by a fixed number of threads).
+kind of CPU, the model is the same to the byte: the training uses no random numbers, and its fixed
+number of threads adds numbers up in the same order.
 
 Users are numbered from 1 as the data lists them. The model is trained on those up to --train-users;
 the others are held out. For a user with at least two pages, the last page is the answer and the
@@ -105,7 +105,8 @@ def predict(booster, rows):
 def train(sessions):
     """A model trained on these users' last pages, and on the first page of every tenth user.
 
-    A first page has an empty history: without these the model could not predict a new user's page.
+    The history before a first page is empty. Without these examples the model could not predict the
+    page of a new user.
     """
     histories = [pages[:-1] for pages in sessions]
     answers = [pages[-1] for pages in sessions]
@@ -131,7 +132,7 @@ def evaluate(booster, sessions):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sessions", type=pathlib.Path, default=SESSIONS, help="the training data")
-    parser.add_argument("--model", type=pathlib.Path, default=MODEL, help="to write or read")
+    parser.add_argument("--model", type=pathlib.Path, default=MODEL, help="the model's file")
     parser.add_argument("--train-users", type=int, default=TRAIN_USERS, help="users to train on")
     parser.add_argument("--evaluate", action="store_true", help="do not train, only evaluate")
     options = parser.parse_args()

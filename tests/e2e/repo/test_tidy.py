@@ -127,5 +127,5 @@ def test_another_hook_is_kept(tree, root):
     hook.parent.mkdir(exist_ok=True)
     hook.write_text("#!/bin/sh\n")
     done = install_hooks(tree, root)
-    assert done.returncode == 1 and "exists and is not from here" in done.stderr
+    assert done.returncode == 1 and "exists and is another hook" in done.stderr
     assert hook.read_text() == "#!/bin/sh\n"

@@ -56,7 +56,7 @@ class ClientTurns {
     }
   }
 
-  // If this client pushed an item now, so many turns at most would come before it.
+  // At most so many turns would come before an item that this client pushed now.
   size_t turns_before(const Client& client) const {
     const auto own = queues_.find(client);
     if (own == queues_.end()) return queues_.size();

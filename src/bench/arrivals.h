@@ -13,7 +13,7 @@ class Arrivals {
  public:
   enum class Kind { kPoisson, kConstant };
 
-  // `rate` a second, more than 0.
+  // `rate`: arrivals a second, more than 0.
   Arrivals(Kind kind, double rate, uint64_t seed) : kind_(kind), rate_(rate), random_(seed) {}
 
   // The next start, in nanoseconds after the beginning.

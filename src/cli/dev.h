@@ -2,8 +2,8 @@
 //
 // The handlers' package ringmaster (_dev.py) makes a configuration of the file, which is served as
 // by `ringmaster serve`, but with settings for one developer at a terminal: one worker without a
-// sandbox, on the terminal's stdin and stderr, and time for a debugger. A save is a reload. While
-// the file cannot be served, the command waits for the next save.
+// sandbox, on the terminal's stdin and stderr, and time for a debugger. Each save of the file
+// causes a reload. While the file cannot be served, the command waits for the next save.
 #pragma once
 
 #include "base/status.h"

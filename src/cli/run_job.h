@@ -10,8 +10,8 @@ namespace ringmaster::cli {
 
 // Prints the result and returns 0, or the error and returns 1, as call() does. Fails with 78 for an
 // invalid configuration or a handler that does not load, and with 64 for a handler that the
-// configuration does not have, or an input that it never gets. With --gdb: replaces this process by
-// gdb, which is given the same command, `words`.
+// configuration does not have, or an input that the handler never gets. With --gdb: replaces this
+// process by gdb, which is given the same command, `words`.
 Result<int> run_job(const CommandLine& line, std::span<char* const> words);
 
 }  // namespace ringmaster::cli

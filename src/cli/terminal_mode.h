@@ -1,7 +1,7 @@
-// TerminalMode: sets the terminal's mode at its end as it was.
+// TerminalMode: its destructor restores the terminal's mode as its constructor found it.
 //
-// A debugger edits lines in another mode, which a killed worker does not set back. From the
-// background the mode is left alone: it is that of another program.
+// A debugger in a worker changes the mode, and a killed worker does not restore it. A process in
+// the background leaves the mode alone: another program uses the terminal.
 #pragma once
 
 #include <termios.h>

@@ -6,8 +6,8 @@
 
 namespace ringmaster::cli {
 
-// Returns 0 once the trace is written, to -o or to stdout. Fails with 71 when there is no such
-// server, or when the file cannot be written.
+// Returns 0 once the trace is written, to -o or to stdout. Fails with 71 when no server
+// answers, or when the file cannot be written.
 Result<int> trace(const CommandLine& line);
 
 }  // namespace ringmaster::cli

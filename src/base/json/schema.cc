@@ -19,10 +19,10 @@ namespace {
 
 using rapidjson::SizeType;
 
-// Up to here every integer is a double: 2^53.
+// 2^53: a double can hold every integer up to this one.
 constexpr double kIntegersMax = 9007199254740992.0;
 
-// Passes RapidJSON's events to its validator; notes the refused one.
+// Passes RapidJSON's events to its validator; notes the value that the validator refuses.
 class Feed {
  public:
   Feed(rapidjson::SchemaValidator& validator, const rapidjson::MemoryStream& stream)
@@ -76,7 +76,7 @@ class Feed {
   size_t at_ = 0;  // the end of the refused value
 };
 
-// Whether every value of this type is valid, whatever is in it. False: this is not known.
+// Whether every value of this type is valid, whatever is in it. False: some may be invalid.
 bool accepts_all_of(const rapidjson::Value& schema, std::string_view type) {
   const auto is_type = [type](const rapidjson::Value& name) { return text_of(name) == type; };
   const auto accepts = [type](const rapidjson::Value& one) { return accepts_all_of(one, type); };
@@ -112,7 +112,7 @@ Schema& Schema::operator=(Schema&&) noexcept = default;
 Schema::~Schema() = default;
 
 tl::expected<Schema, std::string> Schema::compile(std::string_view text) {
-  // First: scan() bounds the nesting.
+  // find_fault() comes first: it calls scan(), which bounds the nesting.
   if (auto fault = find_fault(text)) return tl::unexpected(": " + *fault);
   rapidjson::Document schema;
   schema.Parse(text.data(), text.size());

@@ -13,10 +13,10 @@
 namespace ringmaster::telemetry {
 
 enum class EventKind : uint8_t {
-  // The request was answered with an error before it became a job. took: no time that has passed,
-  // but the predicted run time of its method; 0: not known. code, reason: of the error.
+  // The request was answered with an error before it became a job. took: the predicted run time of
+  // its method; 0: not known. code, reason: of the error.
   kRefused,
-  kAdmitted,     // it became a job; took: as above, a prediction
+  kAdmitted,     // it became a job; took: a prediction, as above
   kFetchBegun,   // where: the upstream
   kFetchEnded,   // where: the upstream; took: since it began; code, reason: if it failed
   kQueued,       // a run step waits for a worker
@@ -54,9 +54,9 @@ struct Event {
   uint64_t at_ns = 0;     // by the clock of base/clock.h
   uint64_t took_ns = 0;   // see the kind
   uint64_t request = 0;   // the log's request=; 0: the event is of no request
-  uint64_t previous = 0;  // the number of the same request's event before this one; 0: none
+  uint64_t previous = 0;  // the number of this request's event before this one; 0: none
   int32_t code = 0;       // of an error, see rpc/errors.h
-  uint32_t client = 0;    // in the table of clients
+  uint32_t client = 0;    // its index in the table of clients
   NameId method = 0;
   NameId reason = 0;   // an error's reason
   uint16_t where = 0;  // a worker's slot, or an upstream's NameId
@@ -65,13 +65,13 @@ struct Event {
 };
 static_assert(sizeof(Event) == 48);
 
-// A request's own part of its events.
+// The part of an event that comes from its request.
 struct Trail {
   uint64_t request = 0;
   uint64_t last = 0;  // the number of its last event
   uint32_t client = 0;
   NameId method = 0;
-  TraceContext trace = {};  // that came with the request
+  TraceContext trace = {};  // the one that came with the request
 };
 
 // The rest of an event, besides its trail, kind and time.

@@ -1,7 +1,7 @@
 // EventRing: the newest events, each with a number of its own.
 //
-// Numbers count from 1. A reader keeps the number of the next event that it wants; when the ring
-// has gone on without it, from() tells it where the ring begins now.
+// Numbers count from 1. A reader keeps the number of the next event that it wants. If the ring has
+// overwritten that event, first() says which event is the oldest now.
 // Pure; one thread. Memory: kSlots records, 3 MiB.
 #pragma once
 
@@ -18,7 +18,7 @@ namespace ringmaster::telemetry {
 class EventRing {
  public:
   static constexpr size_t kSlots = size_t{1} << 16;
-  static constexpr size_t kCapacity = kSlots - 1;  // one is free for an event that is taken back
+  static constexpr size_t kCapacity = kSlots - 1;  // one is spare: see take_back()
 
   EventRing() : events_(std::make_unique<Event[]>(kSlots)) {}
 
@@ -27,7 +27,8 @@ class EventRing {
     events_[next_ % kSlots] = event;
     return next_++;
   }
-  // Forgets the newest event: its number is the next one's.
+  // Forgets the newest event: the next one gets its number. Because of the spare slot, the
+  // forgotten event has overwritten none.
   void take_back() { --next_; }
   // The numbers of the events that are there: [first(), next()).
   uint64_t first() const { return next_ > kCapacity ? next_ - kCapacity : 1; }

@@ -3,9 +3,9 @@
 //
 // The first request that fails gives its line at once. Those that follow within a second are
 // counted, and give one line when the second is over.
-// Pure; one thread. Cost: of a request that is answered with a result, one addition.
-// Memory: one entry for each of these that ever failed. Their names are all from the configuration
-// or from this program: no client and no handler can add one.
+// Pure; one thread. Cost: one addition for a request that is answered with a result.
+// Memory: one entry for each combination of these that ever failed. Their names are all from the
+// configuration or from this program: no client and no handler can add one.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ class FailureSummary {
   static constexpr uint64_t kGapNs = 1'000'000'000;
 
   struct Line {
-    Event first;          // of those counted
-    NameId upstream = 0;  // that has failed; 0: none
+    Event first;          // the end of the first request that is counted
+    NameId upstream = 0;  // the upstream that has failed; 0: none
     std::optional<Stage> missed_in = {};
     uint64_t count = 0;
     uint64_t of = 0;  // the method's requests that ended since the last line, or within a second

@@ -6,7 +6,7 @@
 namespace ringmaster::telemetry {
 namespace {
 
-// Of this program: see rpc/errors.h. A handler may answer with these, too.
+// Whether rpc/errors.h may define the code. A handler may answer with such a code, too.
 bool is_own_code(int32_t code) {
   return code >= -32899 && code <= -32000;
 }

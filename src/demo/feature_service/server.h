@@ -26,7 +26,7 @@ class Server {
   // "HOST:PORT"; port 0: the system chooses. Fails (71) when the address cannot be bound.
   [[nodiscard]] Status listen(const net::Address& address);
 
-  // As bound.
+  // The address as bound, with the port that the system chose.
   const std::string& address() const { return listener_->address(); }
 
   // Serves until SIGTERM or SIGINT, then closes every connection and returns.

@@ -119,7 +119,7 @@ class Interests {
   }
 
   Model model_;
-  // Of the current batch: one entry in each for every job to predict.
+  // Each has one entry for every job of the current batch that needs a prediction.
   std::vector<const Job*> asked_;
   std::vector<std::string> ids_;
   std::vector<Features> rows_;

@@ -81,7 +81,7 @@ class Interests:
                 for job, row in zip(jobs, rows)]
 
     def _try_features(self, users: dict) -> list[int] | Exception:
-        """A fault is the error of its job only."""
+        """Returns a fault, instead of raising it, so that it fails only its job."""
         try:
             return features(users["events"])
         except Exception as fault:

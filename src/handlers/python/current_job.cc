@@ -21,8 +21,8 @@ Ref id_of(const rm_job& job) {
   return id || PyErr_Occurred() != nullptr ? std::move(id) : text_or_none(job.id);
 }
 
-// The class Job of the package, or null: a Python exception is set. It is looked up once: each name
-// that is made for a look-up would stay in CPython's cache of attributes.
+// The class Job of the package, or null: a Python exception is set. It is looked up only once,
+// because the name of each look-up would stay in CPython's cache of attributes.
 PyObject* job_type() {
   static PyObject* type = nullptr;  // never released: it may outlive the interpreter
   if (type != nullptr) return type;

@@ -2,8 +2,8 @@
 //
 // Options: python: "ABSOLUTE_FILE.py:NAME" or "MODULE:NAME"; venv: the folder of a virtual
 //          environment, empty for none; further keys go to the class, which must read all of them.
-// Errors:  RM_INVALID_PARAMS and RM_UPSTREAM_FAILED for arguments that are missing or no JSON, what
-//          the code raises, see ringmaster/__init__.py, and RM_HANDLER_FAILED for other exceptions.
+// Errors:  RM_INVALID_PARAMS and RM_UPSTREAM_FAILED for arguments that are missing or no JSON; the
+//          code of a raised ringmaster.Error; RM_HANDLER_FAILED for other exceptions.
 #include <cstdio>
 #include <ringmaster/handler.h>
 

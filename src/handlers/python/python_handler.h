@@ -2,8 +2,8 @@
 //
 // Processes: loaded and warmed up by the fork server; tested by a canary; run by the workers.
 // Views:     a memoryview that the handler's function gets is valid only during the job. A handler
-//            that keeps one would read other requests' data later: its worker is ended, once its
-//            jobs are answered.
+//            that keeps one would read other requests' data later: so the worker of such a handler
+//            is ended, once its jobs are answered.
 // Garbage:   Python's collector is off. The worker collects cycles between jobs, once in
 //            kCollectEveryJobs, after the answers have left.
 #pragma once
@@ -22,15 +22,15 @@ namespace ringmaster::python {
 
 class PythonHandler {
  public:
-  // Null, with the reason.
+  // Returns null and sets `fault` if it fails.
   static std::unique_ptr<PythonHandler> load(std::span<const rm_option> options,
                                              std::string& fault);
 
-  // False, with the reason.
+  // Return false and set `fault` if they fail.
   bool warm_up(std::string& fault) { return call("warm_up", fault); }
   bool self_test(std::string& fault) { return call("self_test", fault); }
 
-  // Empty: there is none.
+  // Empty: the handler has no description.
   const std::string& description() const { return description_; }
 
   void run(const rm_host& host, std::span<const rm_job> jobs);
@@ -46,14 +46,14 @@ class PythonHandler {
   // Reads what the Handler of _host.py has found. False: a Python exception is set.
   bool read();
   bool call(const char* method, std::string& fault);
-  // Runs and answers jobs together: more than one by run_batch().
+  // Runs jobs together, by run() or run_batch(), and answers them.
   void serve(const rm_host& host, std::span<const rm_job> jobs);
   void run_one(const rm_job& job, Answer& answer);
   void run_batch(std::span<const rm_job> jobs, std::span<Answer> answers);
   // Turns the results into answers: results[i] is for *answers[i].
   void take_results(PyObject* results, const std::vector<Answer*>& answers);
   void take_result(PyObject* result, Answer& answer);
-  // For what the handler has returned: fails the job, and prints why, as of an exception.
+  // Fails a job whose handler returned something invalid, and prints why, as for an exception.
   void refuse(std::string why, Answer& answer) const;
   void fail(PyObject* exception, Answer& answer);
   [[noreturn]] void end_worker();
@@ -68,7 +68,7 @@ class PythonHandler {
   JsonWriter writer_;
   std::vector<Answer> answers_;  // of the jobs in hand
   volatile std::sig_atomic_t has_several_ = 0;
-  unsigned long long debug_bytes_ = 0;  // most bytes of an error with a traceback; 0: none
+  unsigned long long debug_bytes_ = 0;  // of an error with its traceback; 0: errors have none
   size_t uncollected_jobs_ = 0;
 };
 

@@ -241,7 +241,7 @@ void add_workers(Families& families, const ServerState& state,
     return seconds(state.now_ns - std::min(its.last_progress_ns, state.now_ns));
   });
   families.gauge("worker_job_age_seconds",
-                 "Since the job that the worker runs was given to it; 0: it runs none.");
+                 "Time since the worker took the job that it runs; 0: it runs none.");
   add_each([](const WorkerView& worker, const RequestMetrics::Worker&) {
     return seconds(worker.busy_for_ns);
   });
@@ -278,10 +278,10 @@ void add_server(Families& families, const ServerState& state) {
   for (const auto& [result, count] : state.trace_spans)
     families.add(count, {{"result", std::string(result)}});
   gauge("master_descriptors", "Open descriptors of the master.", state.descriptors);
-  gauge("master_descriptors_limit", "The limit of these.", state.descriptors_limit);
+  gauge("master_descriptors_limit", "The limit of open descriptors.", state.descriptors_limit);
   gauge("master_resident_bytes", "Resident memory of the master.", state.resident_bytes);
   families.counter("master_cpu_seconds_total", "CPU time of the master.").add(state.cpu_s);
-  gauge("uptime_seconds", "Since the master's start.", seconds(state.uptime_ns));
+  gauge("uptime_seconds", "Time since the master's start.", seconds(state.uptime_ns));
   gauge("generations", "Deployments that start, serve, or finish.", state.deployments.size());
   families.gauge("info", "1; the version and the configuration are labels.")
       .add(1,

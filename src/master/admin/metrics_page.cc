@@ -23,8 +23,8 @@ using telemetry::NameId;
 using telemetry::RequestMetrics;
 using Labels = std::vector<ClientMetric::Label>;
 
-// Of these reasons the counts are there before the first event: from a series that begins with 1,
-// Prometheus' increase() sees no event.
+// The counts for these reasons are there, with 0, before the first event: if the event began the
+// series, Prometheus' increase() would not see this event.
 constexpr std::string_view kRefusals[] = {"fair_share", "overloaded", "payload_memory",
                                           "queue_full", "too_late"};
 constexpr std::string_view kFetchFailures[] = {"connect", "timeout"};
@@ -33,7 +33,7 @@ constexpr std::string_view kWorkerEnds[] = {
     "abandoned",     "deadline", "exit 0",     "exit 1", "fork_server_died", "frozen",  "max_jobs",
     "max_rss_bytes", "oom",      "overstayed", "stuck",  "unwanted"};
 
-// As a label.
+// The code as a label.
 std::string text_of(int32_t code) {
   return code == 0 ? "other" : std::to_string(code);
 }
@@ -94,7 +94,7 @@ class Families {
   std::vector<MetricFamily> families_;
 };
 
-// visit(method's name, its metrics), for all with a name.
+// Calls visit(name, metrics) for each method that has a name.
 template <class Visit>
 void for_each_method(const telemetry::Recorder& recorder, Visit visit) {
   const std::vector<RequestMetrics::Method>& methods = recorder.metrics().methods();
@@ -104,7 +104,7 @@ void for_each_method(const telemetry::Recorder& recorder, Visit visit) {
 
 using Counts = std::map<std::string, uint64_t>;  // by reason
 
-// `reasons` are there even if nothing was counted for them.
+// The result also has each of `reasons`, with 0 if nothing was counted for it.
 Counts counts_with(std::span<const std::string_view> reasons,
                    const std::map<NameId, uint64_t>& counted, const telemetry::Names& names) {
   Counts counts;
@@ -171,7 +171,7 @@ void add_requests(Families& families, const telemetry::Recorder& recorder) {
 
 void add_times(Families& families, const telemetry::Recorder& recorder) {
   families.histogram("request_duration_seconds",
-                     "From admission to the result, of requests that got a result.");
+                     "Time from admission to the result, of requests that got a result.");
   for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
     if (method.is_expected) families.add(method.total, {{"method", name}});
   });

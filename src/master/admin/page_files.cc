@@ -2,8 +2,8 @@
 
 #include <array>
 
-// Puts src/master/admin/page/FILE into the program. The assembler reads it: make runs it in the
-// project's folder. Makefile says that this object depends on the files.
+// Puts src/master/admin/page/FILE into the program. The assembler reads the file: make runs it in
+// the project's folder. The Makefile says that this object depends on the files.
 #define RM_PAGE_FILE(name, file)                                 \
   asm(".pushsection .rodata\n"                                   \
       ".hidden rm_page_" #name "\n.globl rm_page_" #name         \

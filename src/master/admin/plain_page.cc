@@ -15,7 +15,7 @@ using telemetry::LatencyHistogram;
 using telemetry::Recorder;
 using telemetry::RequestMetrics;
 
-// Text as wide as its columns need. The first column is left-aligned, the others to the right.
+// A table with columns as wide as their texts. The first is left-aligned, the others right-aligned.
 class Columns {
  public:
   explicit Columns(std::vector<std::string> titles) { add(std::move(titles)); }

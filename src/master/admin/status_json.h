@@ -1,6 +1,6 @@
 // The state of the server and the counts of its events as one JSON object, for the status page and
 // `ringmaster top`. All counts grow from the master's start: a reader takes the differences of two
-// answers. docs/inside.md lists the members; a test compares the two.
+// answers. docs/inside.md lists the members; a test checks the list.
 //
 //   {"now_ns":…,"version":"0.1.0","status":"serving: …","ready":true,…,
 //    "bounds_ms":[0.25,…],

@@ -24,7 +24,7 @@ enum class Refusal : uint8_t {
   kConnections,           // limits.connections is reached, and no connection is idle
   kConnectionsPerClient,  // listen.connections_per_client
   kMadeRoom,              // closed: it was idle, and a new connection needed its place
-  kMemory,                // closed: limits.connection_memory_bytes, and it held most
+  kMemory,                // closed: it held most when limits.connection_memory_bytes was reached
   kDelayed,               // not refused: its TLS handshake waits, see HandshakeQuota
 };
 inline constexpr size_t kRefusals = 8;
@@ -37,7 +37,7 @@ class AccessControl {
     tokens_ = std::move(tokens);
   }
 
-  // Whether a rule restricts client addresses; if so, whether it lets this one in.
+  // Whether rules restrict client addresses; if so, whether they let this client in.
   bool asks_for_address() const { return !allow_.empty(); }
   bool lets_in(const sockaddr_storage& client) const;
 

@@ -29,7 +29,7 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   void on_report(const JobReport& report) override;
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
-  // Over HTTP: its clients do not half-close.
+  // Only over HTTP: a client that ends its sending has left, since HTTP clients do not half-close.
   bool has_left() const override;
   std::string_view client_id() const override { return id; }
 

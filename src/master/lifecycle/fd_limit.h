@@ -11,7 +11,7 @@
 namespace ringmaster::master {
 
 // Raises the process's limit of descriptors to the hard limit, and lowers limits.connections to the
-// descriptors that nothing else needs. Fails (71) when there are none.
+// descriptors that nothing else needs. Fails (71) when none are left.
 [[nodiscard]] Status fit_to_descriptors(Options& options);
 
 // Pure: the connections that so many descriptors allow; 0: too few.

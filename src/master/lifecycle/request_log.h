@@ -33,14 +33,14 @@ class RequestLog {
   struct Slow {
     uint64_t from_ns = 0;        // a request that takes longer is slow; 0: none is
     uint64_t count = 0;          // since the last line
-    uint64_t next_line_ns = 0;   // no line before, but
-    uint64_t next_stack_ns = 0;  // one with a stack before the former, from here on
-    telemetry::Event last;       // of those counted, the end of the last one
-    telemetry::Stages stages;    // and where its time went
+    uint64_t next_line_ns = 0;   // the earliest time of the next line without a stack
+    uint64_t next_stack_ns = 0;  // the earliest time of the next line with a stack
+    telemetry::Event last;       // the end of the last request that is counted
+    telemetry::Stages stages;    // where the time of that request went
   };
 
   void on_end(const telemetry::Event& end, uint64_t number);
-  // What is counted and whose time has come.
+  // Logs the failures and slow requests that are counted and due.
   void log_due(uint64_t now_ns);
   // Null: the request was not slow.
   Slow* find_slow(const telemetry::Event& end);

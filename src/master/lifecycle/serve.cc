@@ -95,7 +95,7 @@ class Server {
   ReloadRecord reloads_;
   const uint64_t started_ns_ = now_ns();
   std::string configuration_;       // the absolute path of the file
-  std::string configuration_hash_;  // of what serves
+  std::string configuration_hash_;  // of the options that serve
   bool is_reload_pending_ = false;  // requested while none could begin
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
@@ -279,7 +279,7 @@ void Server::stop() {
 }
 
 void Server::stop_now() {
-  if (is_ending_) return uv_stop(loop_.get());  // a client does not read, or a worker does not end
+  if (is_ending_) return uv_stop(loop_.get());  // waits no longer for clients and workers
   is_stopping_ = true;
   log(Level::kWarning, "stopping_now", {{"in_flight", rollout_->in_flight()}});
   frontend_->drain();

@@ -17,7 +17,7 @@ constexpr std::array kOthers = {SIGUSR2, SIGWINCH};
 }  // namespace
 
 void Signals::ignore_others() {
-  std::signal(SIGPIPE, SIG_IGN);  // when a client or the log's reader is gone: write() says so, too
+  std::signal(SIGPIPE, SIG_IGN);  // write() says, too, that a client or the log's reader is gone
   for (const int signal : kOthers)
     std::signal(signal, SIG_IGN);
 }

@@ -27,7 +27,8 @@ std::string_view state_of(const Supervisor& supervisor, const WorkerSlots::Slot&
                           bool is_busy) {
   switch (slot.state) {
     case WorkerSlots::State::kUp:
-      // One without a job is not looked at: the supervisor ends it when it should take one.
+      // Idle workers are not looked at: if one is stopped, the supervisor ends it once it leaves a
+      // job unclaimed.
       return !is_busy ? "idle" : is_stopped(slot.pid) ? "stopped" : "busy";
     case WorkerSlots::State::kLeaving:
       return "leaving";

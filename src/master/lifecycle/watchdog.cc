@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint64_t kLookMs = 1000;
 
-// A load that has used CPU time may take this much longer. Far more than kLookMs: a load that waits
-// for a slow disk or for a busy CPU is not given up.
+// A load that has used CPU time may take this much longer. It is far more than kLookMs, so that a
+// load that waits for a slow disk or for a busy CPU is not given up.
 constexpr uint64_t kLoadMs = 30'000;
 
 }  // namespace

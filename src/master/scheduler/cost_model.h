@@ -26,15 +26,15 @@ class CostModel {
     double fetch_ns = 0;
     double run_ns = 0;
     double deviation_ns = 0;
-    double success = 1;  // of the fetches
+    double success = 1;  // the probability that all fetches succeed
   };
 
   // Returns the method's number.
   uint32_t add_method(const std::vector<StepKind>& steps);
   // Gives a step that was never measured a first value.
   void seed(uint32_t method, size_t step, double took_ns);
-  // Seeds a method's steps with the times that `before` has measured for its method `its`, up to
-  // the first step of another kind.
+  // Seeds a method's steps with the times that `before` has measured for the steps of its method
+  // `its`. Stops at the first step whose kind differs.
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);

@@ -34,9 +34,9 @@ class LaneOrder {
   // place() next.
   void add(Flow& flow, Entry& entry, bool is_fetching);
   void remove(Flow& flow, Entry& entry);
-  // The flow's jobs or its share's tag have changed.
+  // Call when the flow's jobs or its share's tag have changed.
   void place(Flow& flow);
-  // The group's virtual time has moved: flows may be within their shares now.
+  // Call when the group's virtual time has moved: flows may be within their shares now.
   void promote();
 
   ShareGroup& group() const { return group_; }
@@ -45,7 +45,7 @@ class LaneOrder {
   size_t queued_jobs() const { return queued_jobs_; }
   size_t fetching_jobs() const { return fetching_jobs_; }
   // The work of the flows within their shares, except `own`, that may go before a job of another
-  // flow. within_shares_up_to() counts only flows whose first job has a deadline up to this.
+  // flow. within_shares_up_to() counts only flows whose first job is due by `deadline_ns`.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
   // The flow's first job; null: none is queued.

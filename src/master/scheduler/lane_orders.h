@@ -47,7 +47,7 @@ class LaneOrders {
     return lane < client.flows.size() ? client.flows[lane].get() : nullptr;
   }
 
-  // The client's tags have changed.
+  // Call when the client's tags have changed.
   void place(ClientShare& client) {
     for (const auto& flow : client.flows)
       if (flow != nullptr && flow->place != Flow::Place::kNone) flow->order.place(*flow);
@@ -61,7 +61,7 @@ class LaneOrders {
     return std::any_of(orders.begin(), orders.end(),
                        [](const LaneOrder& order) { return order.has_eligible(); });
   }
-  // The group's virtual time has moved.
+  // Call when the group's virtual time has moved.
   void promote(const ShareGroup& group) {
     for (LaneOrder& order : &group == &root_group_ ? root_ : addresses_)
       order.promote();

@@ -12,7 +12,7 @@ struct LaterJobs {
   double wait_ns;       // until the first of them begins
   double delay_ns;      // by the new job
   double rate;
-  int visits_left = 64;  // bounded: a job that is found too late only misses its deadline
+  int visits_left = 64;  // bounds the cost; a job that is not found only misses its deadline
 
   // `earliest_ns`: no later job in `tree` has an earlier deadline; `before_ns`: the work of the
   // later jobs before the tree.
@@ -99,8 +99,8 @@ Prediction Predictor::predict_in(const WorkerLoad::View& view, const ClientShare
   return prediction;
 }
 
-// The prediction in this view; or, if sooner, in a view without one of the lanes with a limit:
-// without as many workers as its limit, and without its queue.
+// The soonest of several predictions: one in this view, and one for each other lane with a limit,
+// in a view without the lane's queue and without as many workers as its limit.
 Prediction Predictor::predict_beside_limits(const WorkerLoad::View& view, const ClientShare& client,
                                             const Lane& lane, int64_t now_ns,
                                             int64_t deadline_ns) const {

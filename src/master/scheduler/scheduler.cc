@@ -216,7 +216,7 @@ Scheduler::Pick Scheduler::choose_lane(int64_t now_ns) const {
     if (order.queued_jobs() == 0 || lane.is_at_limit()) continue;
     Pick pick = descend(order, now_ns);
     const bool is_pending = pick.ranks[pick.depth - 1] == LaneOrder::Rank::kPending;
-    // A client's jobs in two lanes have the same start tag.
+    // A client's jobs in two lanes have the same start tag: then the deadline decides.
     pick.key = {is_pending, order.best(now_ns).key, pick.entry->deadline_ns};
     const auto take_first = [&pick](Pick& first) {
       if (first.entry == nullptr || pick.key < first.key) first = pick;
@@ -250,7 +250,7 @@ Entry* Scheduler::next(uint64_t now_ns) {
   return pick_.entry;
 }
 
-// From the leaf up: each level's virtual time and tags; then the places.
+// Updates each level's virtual time and tags, from the leaf up, and then the places of the flows.
 void Scheduler::charge(const Pick& pick, Entry& entry, int64_t now_ns) {
   const double workers = static_cast<double>(load_.workers());
   for (size_t level = 0; level < pick.depth; ++level) {

@@ -6,9 +6,9 @@
 // for a free worker: if its jobs were published one by one as they arrive, each would be a batch of
 // one.
 //
-// The workers take units in the order of publication. So those that begin are known without asking:
-// as many as there are workers, then the next one whenever one is done.
-// Pure; the master only. Memory: units are kept for the next ones.
+// The workers take units in the order of publication. So the master knows without asking which
+// units have begun: as many as there are workers, then the next one whenever one is done.
+// Pure; the master only. Memory: the units of ended jobs are kept for later jobs.
 #pragma once
 
 #include <algorithm>
@@ -27,7 +27,7 @@ struct WorkerUnit {
   size_t jobs = 0;
   int64_t expected_ns = 0;
   int64_t room_ns = 0;
-  bool is_known = true;  // how long it takes; else it counts as nothing
+  bool is_known = true;  // its time is known; else it counts as 0
   bool has_begun = false;
   size_t begun = 0;  // its place in WorkerLoad::begun_
   std::list<WorkerUnit>::iterator self;
@@ -35,10 +35,10 @@ struct WorkerUnit {
 
 class WorkerLoad {
  public:
-  // Published ahead of each worker.
+  // The most work that is published ahead of each worker.
   static constexpr int64_t kAheadNs = 1'000'000;
 
-  // Which of the workers and of the work a prediction is about.
+  // The workers and the work that a prediction counts.
   struct View {
     size_t workers;
     const Lane* only = nullptr;
@@ -64,7 +64,7 @@ class WorkerLoad {
   int64_t room_ns() const { return room_ns_; }
   int64_t work_ns() const { return work_ns_; }  // expected, of all units
 
-  // How many workers should be awake for what is published.
+  // How many workers should be awake for the published work.
   size_t workers_needed() const {
     const size_t worth_waking = static_cast<size_t>(work_ns_ / kWorthWakingNs) + 1;
     return std::min({worth_waking, jobs_, workers_});
@@ -88,7 +88,7 @@ class WorkerLoad {
   // When `work_ns` of waiting work will have begun, after what is published. A unit that overruns
   // is expected to take half of its overrun more.
   double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
-  // Published and not begun.
+  // The work that is published and has not begun.
   double not_begun_ns(const View& view) const;
   // When the first worker will be free.
   double first_free_ns(const View& view, int64_t now_ns) const;

@@ -8,8 +8,8 @@ const RECENT_S = 10;
 const COUNT_MIN = 3; // fewer failures than this are chance
 const SHARE_MIN = 0.01;
 
-// [{level: "bad" or "warn", text}], the worst first; empty: nothing stands out. `history` has an
-// answer; `kept`: the answer of /kept.json, or null.
+// [{level: "bad" or "warn", text}], the worst first; empty: nothing stands out. `history`: of at
+// least one answer; `kept`: the answer of /kept.json, or null.
 export function problems(history, kept = null) {
   const now = history.last();
   const found = [];
@@ -90,7 +90,7 @@ function cpuText({ cpuPart }) {
   return `; ${percent(cpuPart)} of that is CPU time: the runs wait, or others use the CPU`;
 }
 
-// Methods whose handler has become slower, that one stage makes slow, or with a few slow runs.
+// Methods whose handler has become slower or has a few slow runs, or that one stage makes slow.
 function* ofHandlers(recent, usual) {
   for (const [name, its] of Object.entries(recent.methods)) {
     const runs = count(its.run);

@@ -61,7 +61,7 @@ export function outcomeOf(request) {
   };
 }
 
-// What the worker runs now, which has no event of its own yet, as a stage.
+// The worker's present run as a stage: the run has no event yet.
 function runOf(worker, nowUs) {
   return {
     kind: "run",
@@ -76,8 +76,8 @@ function runOf(worker, nowUs) {
 }
 
 // The request's stages: [{kind: "fetch", "queue" or "run", where, step, fromUs, toUs, open, failed,
-// note}], by their begin. `where`: the upstream or worker; "": not known. `run`: the one that goes
-// on, if a worker has the request.
+// note}], by their begin. `where`: the upstream or worker; "": not known. `run`: the present run
+// of the request, as runOf() returns it, or null.
 export function stagesOf(request, nowUs, run = null) {
   const stages = [];
   const open = new Map(); // by kind and step
@@ -156,7 +156,7 @@ export function stagesOf(request, nowUs, run = null) {
         break;
     }
   }
-  // The run may have ended since: the two answers of the server are not of one moment.
+  // `run` may have ended by now: it and the events come from two answers of the server.
   const isOfRun = (event) => ["published", "run_ended", "lost"].includes(event.kind);
   const isRun = run !== null && request.events.findLast(isOfRun)?.kind === "published";
   for (const begun of open.values()) {

@@ -58,7 +58,7 @@ function* ofLongJobs(history) {
   }
 }
 
-// Of one CPU, during the present job; null: not known yet.
+// How much of one CPU the worker has used during its present job; null: not known yet.
 function cpuShare(history, worker) {
   const during = history
     .ofWorker(worker.slot, worker.pid)
@@ -97,7 +97,7 @@ function* ofEnds(history) {
 
 const GROWTH_SPAN_S = 8;
 
-// Bytes a second over the last GROWTH_SPAN_S or longer; 0: it does not grow steadily.
+// Bytes a second over the last GROWTH_SPAN_S or longer; 0: the worker does not grow steadily.
 export function growth(entries) {
   if (entries.length < 4) return 0;
   const [first, last] = [entries[0], entries[entries.length - 1]];

@@ -1,6 +1,6 @@
 // Confinement: what a worker or canary gives up before it runs a handler's code. The master sends
 // it to the fork server (control.h), and each process that the fork server forks applies it.
-// Inline, for debuggers, there is no confinement: the fork server is the only worker, see
+// In inline mode, for debuggers, there is no confinement: the fork server is the only worker, see
 // forkserver.h.
 #pragma once
 

@@ -36,7 +36,7 @@ void MasterBell::ring(int event_fd) {
   if (asleep_.exchange(0, std::memory_order_seq_cst) == 0) return;
   const uint64_t one = 1;
   // The only failure is EAGAIN: the counter is full, so the bell was rung. If another worker has
-  // cleared O_NONBLOCK, the write waits until the master reads; the master is awake.
+  // cleared O_NONBLOCK, the write waits for the master to read; the master is awake then.
   [[maybe_unused]] const ssize_t written = ::write(event_fd, &one, sizeof one);
 }
 

@@ -156,7 +156,8 @@ bool MasterPort::was_running(uint32_t worker, Publication id) const {
   });
 }
 
-// The entries first: a worker stores its running word before it frees the entry.
+// Reads the entries before the running words: a worker stores its running word before it frees the
+// entry.
 void MasterPort::see_held(const See& see) const {
   for (size_t entry = 0; entry < ring_.capacity(); ++entry) {
     const JobWord word = ring_.was_at(entry);
@@ -172,8 +173,9 @@ void MasterPort::see_held(const See& see) const {
   }
 }
 
-// The entries first: a worker stores its running word before it frees the entry, and commits a
-// result before it clears the running word. So each job is found in one of these three.
+// Audits the entries before the running words: a worker stores its running word before it frees the
+// entry, and commits a result before it clears the running word. So a job that is in none of them
+// has a result.
 Status MasterPort::audit(const IsPublished& is_published, const Name& name) const {
   const Result<std::vector<ReadyEntry>> ready = audit_ring(is_published, name);
   if (!ready) return tl::unexpected(ready.error());
@@ -197,7 +199,7 @@ Result<std::vector<MasterPort::ReadyEntry>> MasterPort::audit_ring(const IsPubli
     if (!(is_ready || is_claimed) || id.job >= job_slots_ || !is_published(id)) {
       return fail(ExitCode::kInternal, fmt::format("ring entry {}: {:#018x}", entry, word));
     }
-    // A job keeps its entry until a worker has stored it as running, so it is never in two.
+    // A job keeps its entry until a worker has stored it as running, so no job is in two entries.
     if (is_in_ring[id.job]) {
       return fail(ExitCode::kInternal, fmt::format("two ring entries have job {}", id.job));
     }

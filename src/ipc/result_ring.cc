@@ -105,8 +105,8 @@ Result<std::optional<ResultReader::Record>> ResultReader::peek() {
                               head_, header.size));
     }
     if (header.job == kSkip) {
-      // Only one skip, at the end of the ring: else a damaged worker could keep this loop busy for
-      // ever.
+      // A skip is valid only at the end of the ring: else a damaged worker could keep this loop
+      // busy for ever.
       if (offset == 0 || peeked_ != data_.size() - offset) {
         const uint64_t skipped = std::exchange(peeked_, 0);  // 0: a later pop() frees nothing
         return fail(ExitCode::kInternal,

@@ -3,7 +3,7 @@
 It parses the file and does not import it. It prints a JSON object: either `problem`, why the file
 cannot be served, or these members:
 
-configuration  the text of a configuration that serves the functions, for a file beside this one
+configuration  the text of a configuration that serves the functions, to be put beside the file
 files          the names of the file and of the files beside it that it imports
 calls          the arguments of `ringmaster call`, for each method
 left_out       [name, why] of each handler that cannot be served without a configuration
@@ -47,7 +47,7 @@ def _parameters(function: Function) -> list[tuple[ast.arg, ast.expr | None]]:
     if given.posonlyargs or given.vararg:
         raise LeftOut("a parameter cannot be given by name")
     if isinstance(function, ast.AsyncFunctionDef):
-        raise LeftOut("expected def, found async def: a worker runs one job at once")
+        raise LeftOut("expected def, found async def: a worker runs one job at a time")
     required = len(given.args) - len(given.defaults)
     defaults = [None] * required + given.defaults + given.kw_defaults
     return list(zip(given.args + given.kwonlyargs, defaults, strict=True))
@@ -135,7 +135,8 @@ def _section(file: str, name: str, call: str) -> str:
 
 
 def _imported(tree: ast.Module) -> list[str]:
-    """The first part of each module's name. The file is in no package: no relative imports."""
+    """The first part of the name of each module that the file imports. A file in no package has no
+    relative imports."""
     names: list[str] = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -146,7 +147,8 @@ def _imported(tree: ast.Module) -> list[str]:
 
 
 def _files(path: Path, tree: ast.Module) -> list[str]:
-    """The names of the file and of those beside it that these import, also if they do not exist."""
+    """The names of the file and of the files beside it that it imports, directly or through others.
+    They need not exist."""
     names, unread = {path.name}, [tree]
     while unread:
         for module in _imported(unread.pop()):
@@ -161,7 +163,7 @@ def _files(path: Path, tree: ast.Module) -> list[str]:
 
 def describe(path: Path) -> dict[str, Any]:
     tree = ast.parse(path.read_bytes(), str(path))
-    # Of two with the same name Python keeps the last.
+    # If two functions or classes have the same name, Python keeps the last.
     found = {node.name: node for node in tree.body if isinstance(node, Function | ast.ClassDef)}
     classes = {name: node for name, node in found.items() if isinstance(node, ast.ClassDef)}
     calls, left_out = {}, {}

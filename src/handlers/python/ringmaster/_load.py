@@ -76,8 +76,8 @@ def explain(error: BaseException) -> str:
 
 
 def limit_threads():
-    """One thread for each library: there is one worker for each core, and a process with threads
-    cannot be forked. Call this before any import of these libraries."""
+    """Limits each library to one thread: there is one worker for each core, and a process with
+    threads cannot be forked. Call this before any import of these libraries."""
     for variable in _THREAD_VARIABLES.values():
         os.environ.setdefault(variable, "1")
 
@@ -87,7 +87,8 @@ def thread_count() -> int:
 
 
 def refuse_threads(allowed: int):
-    """Raises Refused if there are more threads, and names what may have started them."""
+    """Raises Refused if there are more than `allowed` threads, and names what may have started
+    them."""
     count = thread_count() - allowed
     if count <= 0:
         return

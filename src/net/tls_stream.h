@@ -65,7 +65,7 @@ class TlsStream {
   void fail(int error);
 
   Ssl ssl_;
-  std::string_view input_;  // receive()'s argument, as far as OpenSSL has not read it
+  std::string_view input_;  // the part of receive()'s argument that OpenSSL has not read
   std::string due_;
   std::string failure_;
   TlsRecords records_;

@@ -36,7 +36,7 @@ std::string http_head(unsigned status, size_t body_bytes, bool keep_alive, std::
       serializer.consume(size);
     });
   }
-  out.resize(out.size() - kLineEnd.size());  // the empty line
+  out.resize(out.size() - kLineEnd.size());  // removes the empty line
   out.append("Date: ").append(date).append(kLineEnd).append(kLineEnd);
   return out;
 }

@@ -17,7 +17,8 @@
 namespace ringmaster::worker {
 namespace {
 
-// A worker opens files only; it would inherit the master's limit, which is for connections.
+// Enough for a worker, which opens files only. The master's limit, which a worker would inherit, is
+// for connections.
 constexpr rlim_t kDescriptors = 1024;
 
 // The processes and threads that stay free for the master and the fork server; but the workers get

@@ -226,7 +226,7 @@ std::vector<Condition> conditions() {
       {SCMP_SYS(recvfrom), {has_flag(3, MSG_OOB)}},
       {SCMP_SYS(recvmsg), {has_flag(2, MSG_OOB)}},
       {SCMP_SYS(recvmmsg), {has_flag(3, MSG_OOB)}},
-      // SO_PEERPIDFD opens the process that has made a socket: the master has made the output's.
+      // SO_PEERPIDFD opens the process that has made a socket: the master for the worker's output.
       {SCMP_SYS(getsockopt), {is_int(1, SOL_SOCKET), is_int(2, kSoPeerPidfd)}},
       // Input into the terminal that the server was started from.
       {SCMP_SYS(ioctl), {is_int(1, TIOCSTI)}},
@@ -264,7 +264,7 @@ Result<Program> export_program(const scmp_filter_ctx filter) {
   return program;
 }
 
-// With kOwnPid in place of the process's own id.
+// Compiles the filter with kOwnPid in place of the process's own id.
 Result<Program> compile() {
   const std::unique_ptr<void, decltype(&seccomp_release)> filter(seccomp_init(SCMP_ACT_ALLOW),
                                                                  seccomp_release);

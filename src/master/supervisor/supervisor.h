@@ -37,7 +37,7 @@ class Supervisor {
     ipc::Geometry geometry;  // worker_slots: the most workers
     size_t worker_count;
     uint64_t start_timeout_ms;  // for the first generation to have all its workers up, and for
-                                // each one to load
+                                // each generation to load its handlers
     uint64_t max_jobs;          // after which a worker is recycled; 0: no limit
     uint64_t max_rss_bytes;     // likewise
     int payload_memory_fd;
@@ -76,7 +76,7 @@ class Supervisor {
   // There are jobs, and no worker has been at work for a second.
   bool is_stalled() const { return stall_watch_.is_stalled(); }
   // Why the last load of the handlers failed; the next generation tries again. Empty: it succeeded,
-  // or none has ended yet.
+  // or no load has ended yet.
   const std::string& load_failure() const { return load_failure_; }
   // The sandbox's steps that this system refused to the newest generation, for people. Empty: none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
@@ -105,7 +105,7 @@ class Supervisor {
   void on_gone(const std::string& how);
   void record_ends(const char* why);
   void on_tick();
-  // There is one process for all handlers, in which a person may be stepping. It is not ended
+  // There is one process for all handlers. A person may be stepping through it, so it is not ended
   // before the server is.
   bool is_inline() const { return setup_.confinement.is_inline != 0; }
   void end_processes();
@@ -141,10 +141,10 @@ class Supervisor {
     FrozenWatch claim_watch;  // counts the ticks at which the worker left a job unclaimed
     uint32_t leaving_ticks = 0;
     uint64_t finished_until_leaving = 0;
-    const char* why_ended = nullptr;  // by the master; null: it was not
-    uint64_t slow_request = 0;        // for which the worker was asked for its stack last
-    uint64_t next_ask_ns = 0;         // it is not asked before
-    bool is_asked = false;            // it has not answered yet
+    const char* why_ended = nullptr;  // why the master ended the worker; null: it did not
+    uint64_t slow_request = 0;        // the last one for which the worker was asked for its stack
+    uint64_t next_ask_ns = 0;         // the earliest time of the next question
+    bool is_asked = false;            // the worker has not answered the last question yet
   };
 
   Setup setup_;
@@ -160,13 +160,13 @@ class Supervisor {
   uint64_t generation_started_ns_ = 0;
   uint64_t restart_due_ns_ = 0;
   uint64_t audit_due_ns_ = 0;
-  uint64_t end_due_ns_ = 0;         // once it is stopping
-  uint32_t young_generations_ = 0;  // in a row, that ended soon
+  uint64_t end_due_ns_ = 0;         // when a stop kills the processes that are left
+  uint32_t young_generations_ = 0;  // how many in a row ended soon
   std::string sandbox_lacks_;
   std::optional<Error> failure_;  // the fork server's error, or why it was killed
   std::string load_failure_;
   std::vector<WatchedWorker> watched_;           // by worker slot
-  std::optional<ipc::Publication> waiting_job_;  // that no worker had claimed at the last tick
+  std::optional<ipc::Publication> waiting_job_;  // unclaimed at the last tick
   FunctionNames names_;                          // of this generation's functions
   FrozenWatch fork_server_watch_;
   StallWatch stall_watch_;

@@ -46,7 +46,7 @@ class Notifier {
   // No new request is admitted; those in flight will be finished within `limit_ms`.
   void stopping(const std::string& status, uint64_t limit_ms);
 
-  // For the watchdog.
+  // Tells the manager's watchdog that the master is alive.
   void alive();
   // The start, reload or stop under way may take `limit_ms` more.
   void extend(uint64_t limit_ms);

@@ -80,7 +80,7 @@ Status TraceExporter::configure(const Telemetry& options) {
     next = std::move(*made);
   }
   options_ = options;
-  http_client_ = std::move(next);  // ends what the former one sends
+  http_client_ = std::move(next);  // cancels what the former client is sending
   is_sending_ = false;
   retry_ms_ = 0;
   if (http_client_ != nullptr) {

@@ -1,7 +1,7 @@
 // TraceExporter: sends traces of requests to a collector, by OTLP over HTTP.
 //
-// Which:   requests that failed or took slow_ms always; of the others those whose traceparent says
-//          that they are sampled, or, without a traceparent, one of `one_of`.
+// Which:   all requests that failed or took slow_ms; of the others with a traceparent those that it
+//          declares sampled; of the others without a traceparent one in `one_of`.
 // When:    kBatchSpans wait, or the first of them has waited for kBatchMs; one batch at a time.
 // Limits:  kQueueSpans wait; further ones are dropped and counted. A batch is tried again, later
 //          and later, while the collector cannot be reached or answers 429, 502, 503 or 504; after
@@ -31,7 +31,7 @@ class TraceExporter {
   static constexpr size_t kQueueSpans = 8 * kBatchSpans;
   static constexpr uint64_t kBatchMs = 1000;
 
-  // `recorder` must outlive it, and record nothing after its end.
+  // `recorder` must outlive the exporter, and record nothing after the exporter's end.
   TraceExporter(uv_loop_t* loop, telemetry::Recorder& recorder);
 
   // Sends by these options from now on.
@@ -42,7 +42,7 @@ class TraceExporter {
   std::array<std::pair<std::string_view, uint64_t>, 3> spans() const {
     return {{{"sent", sent_}, {"dropped", dropped_}, {"rejected", rejected_}}};
   }
-  // The most descriptors that it uses.
+  // The most descriptors that an exporter uses.
   static uint64_t descriptors_max(const Telemetry& options);
 
  private:
@@ -61,12 +61,12 @@ class TraceExporter {
   UvHandle<uv_timer_t> timer_;
   std::vector<EndedRequest> queue_;
   size_t queued_spans_ = 0;
-  std::string batch_;  // its body, until the collector has taken it; empty: there is none
+  std::string batch_;  // the batch's body, until the collector has taken it; empty: no batch
   size_t batch_spans_ = 0;
   bool is_sending_ = false;
   uint64_t retry_ms_ = 0;
   std::string answer_;  // of the collector
-  uint64_t ended_ = 0;  // requests, wanted or not
+  uint64_t ended_ = 0;  // requests that have ended, whether sent or not
   uint64_t sent_ = 0;
   uint64_t dropped_ = 0;
   uint64_t rejected_ = 0;

@@ -15,7 +15,7 @@
 namespace ringmaster::net {
 namespace {
 
-// The first byte of a TLS server: of a handshake message, or of an alert.
+// The first byte that a TLS server sends begins a handshake message or an alert.
 constexpr char kHandshakeRecord = 22;
 constexpr char kAlertRecord = 21;
 

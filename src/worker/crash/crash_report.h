@@ -11,8 +11,8 @@
 //            status and core dump are those of the crash.
 // Memory:    one page per slot, shared by the fork server and that slot's worker only: a worker can
 //            damage its own report only. The signal handler allocates nothing and takes no lock:
-//            backtrace() has loaded its library before the first fork. A crash in WriteStack may
-//            cost the report.
+//            backtrace() has loaded its library before the first fork. If WriteStack crashes, the
+//            report may be lost.
 // Limits:    kFramesMax frames, kStackBytesMax bytes of the handler's stack. No names for code that
 //            the worker has loaded itself.
 #pragma once
@@ -44,7 +44,7 @@ class CrashReports {
 
   [[nodiscard]] Status create(uint32_t worker_slots);
 
-  // Before a worker is forked into the slot.
+  // Call before a worker is forked into the slot.
   void clear(uint32_t slot);
   // In the worker: sets the signal handlers, but not for signals that already have one (of a
   // sanitizer, or of a handler's library).
@@ -60,11 +60,11 @@ class CrashReports {
   std::string describe(uint32_t slot, int status);
 
   Symbols& symbols() { return symbols_; }
-  // In the fork server: has a worker that lives, and has called report_to(), write its stack, and
-  // goes on. try_take_stack(): the stack, as lines of describe(), without why; none: it is not
-  // written yet. A worker may never write it: one that was stopped, or whose handler blocks the
-  // signal. There are no frames where the walk has met a fault, or a fault could not be caught: see
-  // try_call().
+  // In the fork server: asks a living worker that has called report_to() to write its stack, and
+  // does not wait. try_take_stack(): the stack, as lines of describe(), without the reason; none:
+  // it is not written yet. A worker may never write it: one that was stopped, or whose handler
+  // blocks the signal. The stack has no frames if the walk has met a fault, or if a fault could not
+  // be caught: see try_call().
   void ask_stack(uint32_t slot, pid_t worker);
   std::optional<std::string> try_take_stack(uint32_t slot);
   // The signal that asks: SIGRTMAX - 2.

@@ -47,7 +47,7 @@ def _parameters(function: Function) -> list[tuple[ast.arg, ast.expr | None]]:
     if given.posonlyargs or given.vararg:
         raise LeftOut("a parameter cannot be given by name")
     if isinstance(function, ast.AsyncFunctionDef):
-        raise LeftOut("expected def, found async def: a worker runs one job at a time")
+        raise LeftOut("expected def, found async def: workers run one job at a time")
     required = len(given.args) - len(given.defaults)
     defaults = [None] * required + given.defaults + given.kw_defaults
     return list(zip(given.args + given.kwonlyargs, defaults, strict=True))

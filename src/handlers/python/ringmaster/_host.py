@@ -58,7 +58,7 @@ class Handler:
         else:
             raise Refused(f"{target}: expected a function or a class, found {type(found).__name__}")
         if inspect.iscoroutinefunction(self.run or self.run_batch):
-            raise Refused(f"{target}: expected def, found async def: a worker runs one job at a time")
+            raise Refused(f"{target}: expected def, found async def: workers run one job at a time")
         if fault := options.fault():
             raise Refused(f"{target}: {fault}")
         self.signature = Signature(self.run)

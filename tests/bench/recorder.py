@@ -18,7 +18,7 @@ class Server(ThreadingHTTPServer):
     block_on_close = False  # a client may keep its connection
 
     def handle_error(self, *unused):
-        """A client that was ended with a fetch under way is no news."""
+        """Prints no error if the client was killed during a fetch."""
         if not isinstance(sys.exc_info()[1], ConnectionError):
             super().handle_error(*unused)
 

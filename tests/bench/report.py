@@ -1,12 +1,12 @@
 """report.py: the results of a run as Markdown. Data in, text out.
 
     tests/bench/report.py RESULTS.json          the report
-    tests/bench/report.py --docs RESULTS.json   the section of docs/performance.md; its plots are
-                                                to be copied from beside RESULTS.json to
+    tests/bench/report.py --docs RESULTS.json   the section of docs/performance.md; copy its plots
+                                                from the folder of RESULTS.json to
                                                 tests/bench/results
 
-A scenario's part: its targets first, each beside what was found, "not reached" where it was not;
-then why (explanations.md, only then), its tables, its plots, and how to run it again.
+A scenario's part: its targets first, each beside what was found, or "not reached"; if one was not
+reached, the reason (explanations.md); then its tables, its plots, and how to run it again.
 """
 
 import argparse
@@ -69,7 +69,7 @@ def versions_text(versions: dict[str, str]) -> str:
 
 
 def commands_text(commands: list[dict[str, str]]) -> str:
-    """Each once, for all systems that were asked with it."""
+    """Each command once, with the systems that it was used for."""
     asked: dict[str, list[str]] = {}
     for each in commands:
         systems = asked.setdefault(each["command"], [])

@@ -1,9 +1,9 @@
 """run.py BUILD: runs the scenarios and writes build/bench/COMMIT-DATE/: results, report, plots.
 
 FULL=1 in the environment: longer, with more points; ONLY=NAME[,NAME]: only those scenarios.
-A scenario that fails is told in the report and fails the run, after all others have had their turn.
-Whatever ends the run, Ctrl-C too, what it started is ended with it. Says on stderr how far it is,
-and prints the report.
+A scenario that fails is named in the report and fails the run, after all others have run.
+However the run ends, also by Ctrl-C, the processes that it started end with it. Says on stderr how
+far it is, and prints the report.
 """
 
 import argparse
@@ -53,7 +53,7 @@ def run_one(name: str, build: Path, results: Path, is_full: bool) -> dict[str, A
 
 
 def write(run: dict[str, Any], results: Path) -> str:
-    """All files, anew after each scenario: what was measured is kept, whatever comes next."""
+    """Writes all files anew after each scenario: a later failure loses nothing measured so far."""
     (results / "results.json").write_text(json.dumps(run, indent=1))
     text = report(run, read_explanations(EXPLANATIONS.read_text()))
     (results / "report.md").write_text(text)

@@ -1,7 +1,7 @@
 """Targets: what a figure was to be, and whether it is.
 
-A target is a plain dict, so that it goes into results.json as it is. A figure of None is one that
-there is not: then the target is not met, and `why_none` says why.
+A target is a plain dict, so that it goes into results.json as it is. A figure of None was not
+measured: then the target is not met, and `why_none` says why.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ def target(text: str, figure: float | None, sense: str, limit: float, unit: str 
 
 
 def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """None where one of them was not measured or means nothing."""
+    """None if one of the two was not measured, or if the denominator is 0."""
     if numerator is None or not denominator:
         return None
     return numerator / denominator

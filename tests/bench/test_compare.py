@@ -20,7 +20,7 @@ def compared(ratios: list[float], is_more_better: bool) -> Compared:
 @pytest.mark.parametrize("count, skipped", [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (12, 2),
                                             (15, 3), (21, 5)])  # fmt: skip
 def test_the_interval_leaves_out_what_95_percent_allow(count, skipped):
-    """As tables of the sign test have it."""
+    """The expected numbers are those of tables of the sign test."""
     values = [float(value) for value in range(count)]
     assert interval(values[::-1]) == (skipped, count - 1 - skipped)
 

@@ -1,5 +1,5 @@
 """What the three aiohttp baselines have in common: JSON-RPC over HTTP on uvloop, fetching from the
-upstream, a deadline for each request. How the CPU work is done is what they differ in: Compute.
+upstream, a deadline for each request. They differ in how they do the CPU work: Compute.
 
 Options: --features-url, --model, --workers, --timeout-ms (of a request, then -32012),
 --in-flight-max (then -32009; 0: no limit). Prints "listening address=HOST:PORT" when it is ready.
@@ -17,7 +17,7 @@ import uvloop
 import work
 from aiohttp import web
 
-FETCH_TIMEOUT_S = 1.0  # and 256 connections: as they are ringmaster's defaults
+FETCH_TIMEOUT_S = 1.0  # this and the next: ringmaster's defaults
 FETCH_CONNECTIONS = 256
 KEEP_ALIVE_S = 75
 BACKLOG = 2048
@@ -96,7 +96,7 @@ class Front:
 
 
 def serve(options: argparse.Namespace, compute: Compute) -> None:
-    """Until SIGTERM."""
+    """Serves until SIGTERM."""
     uvloop.install()
     front = Front(options, compute)
     listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)

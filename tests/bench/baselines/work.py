@@ -1,7 +1,7 @@
 """The CPU work of the Python baselines, the same for all of them.
 
-A method's function gets the request's params and the body that was fetched for it (None where
-nothing is), and returns its result as JSON. load() is called once in each process that works.
+A method's function gets the request's params and the body that was fetched for it (None: nothing
+was fetched), and returns its result as JSON. load() is called once in each process that works.
 """
 
 import sys
@@ -103,7 +103,7 @@ class Method(NamedTuple):
 
 
 def python(function: Callable[..., Any]) -> Method:
-    """Each parameter is the member of params with its name."""
+    """Each parameter gets the member of params that has its name."""
     return Method(False, lambda params, _: rpc.dumps(function(**params)))
 
 
@@ -132,7 +132,7 @@ def find(name: str) -> Method:
 
 
 def wanted_user(params: Any) -> bytes:
-    """What the upstream is asked."""
+    """The body of the request to the upstream."""
     if not isinstance(params, dict) or "user_id" not in params:
         raise rpc.RpcError(rpc.INVALID_PARAMS, "user_id: missing")
     return rpc.dumps({"user_id": params["user_id"]}).encode()

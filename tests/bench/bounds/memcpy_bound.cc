@@ -1,8 +1,8 @@
 // memcpy_bound: what two copies of a request's bytes cost, in seconds per GB (10^9 bytes) of them.
 //
 // No server takes less for an echo that is read into a buffer, kept where a worker sees it, and
-// written from there: the kernel's copy at each socket is one. So it is compared with the time per
-// byte of a server that does nothing else.
+// written from there: the kernel copies the bytes once at each socket. So the bound is compared
+// with the time per byte of a server that does nothing else.
 //
 // A block goes from its source to a middle buffer and from there to its destination. Four such
 // paths take turns, as do the requests of a server: with one path alone, a block would still be in

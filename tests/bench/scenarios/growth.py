@@ -11,14 +11,13 @@ from systems import end
 from targets import number, target
 
 TITLE = "growth"
-ABOUT = """CPU of all of the server's processes per `echo`. Over connections, at the same rate each
+ABOUT = """CPU of all of the server's processes per `echo`. *Connections*: the rate is the same each
 time (Poisson), since a loop of its own for each connection would also change how many requests are
-under way. (Not at a low rate: what is measured there is how long the machine takes to put
-processes to sleep and wake them.) Over workers: the same, with servers that have so many. Over
-fetches: `interests.predict` at one rate, before upstreams that take 2, 25 and 250 ms, so that so
-many are under way; the master's CPU alone. Over requests: the same probe at the same rate after
-that many have been answered; the master's resident memory beside it. Flat: no cost is more than
-10 % from the median of its row."""
+under way. (A low rate would measure how long the machine takes to put processes to sleep and wake
+them.) *Workers*: the same load, for servers with so many workers. *Fetches*: `interests.predict` at
+one rate, with upstreams that take 2, 25 and 250 ms, so that 8, 100 and 1,000 fetches are under way;
+the master's CPU alone. *Requests*: the same load after so many requests were answered; the master's
+resident memory beside it. Flat: no cost is more than 10 % from the median of its row."""
 RATE = 20_000
 FETCHES_RATE = 4_000
 FETCHES_MS = {2: 8, 25: 100, 250: 1000}  # what the upstream takes -> how many are under way

@@ -9,20 +9,20 @@ from targets import number, ratio, target
 
 TITLE = "interests.predict at 1,000 requests a second"
 RATE = 1000
-P99_MS = 200  # which a rate that is held must not exceed
+P99_MS = 200  # the longest at which a rate counts as held
 CORES = 2
 ABOUT = f"""The real interests model behind an upstream that takes {UPSTREAM_MS} ms; Poisson
 arrivals. The feature service and the load run on the same two cores: what they take is stated.
-The highest rate: looked for in the same way for each system, beginning below what it answers in a
-closed loop: higher by half as long as rates are held, then by halving. A rate is held when p99 is
-at most {P99_MS} ms, with no error and nothing lost."""
+The highest rate: the search is the same for each system. It begins below the rate of a closed loop,
+raises the rate by half as long as rates are held, and then bisects. A rate is held when p99 is at
+most {P99_MS} ms, with no error and nothing lost."""
 PARAMS = {"user_id": "$i"}
-CLOSED = {OURS: 2000}  # at once, for a first look: it bounds nothing
+CLOSED = {OURS: 2000}  # requests in flight of the closed loop, whose rate bounds nothing
 CLOSED_OTHERS = 32
 
 
 def shares(made: dict[str, Any]) -> dict[str, float]:
-    """Of the two cores."""
+    """Which share of the two cores each program used."""
     cpu, whole = made["cpu_s"], CORES * made["wall_s"]
     used = {"master": cpu["master"],
             "workers": sum(s for role, s in cpu.items() if role.startswith("worker")),
@@ -38,8 +38,8 @@ def is_held(made: dict[str, Any]) -> bool:
 
 def highest_rate(context: Context, system: Contender, method: str = "interests.predict",
                  at_once: int = 0) -> dict[str, Any]:
-    """`at_once`: in the closed loop; 0: as usual. `held` is the highest rate that was held,
-    `not_held` the lowest that was not; None where all that were tried are held."""
+    """`at_once`: requests in flight of the closed loop; 0: as usual. `held` is the highest rate
+    that was held, `not_held` the lowest that was not; None: each rate that was tried was held."""
     load = lambda seconds, **how: context.load(  # noqa: E731
         system, method, PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
     at_once = at_once or CLOSED.get(system.name, CLOSED_OTHERS)
@@ -58,7 +58,7 @@ def highest_rate(context: Context, system: Contender, method: str = "interests.p
 
 
 def next_rate(held: float, not_held: float | None) -> float:
-    """Up until one is not held: what a system does in a closed loop may be less than it can."""
+    """Higher until a rate is not held: a system may be capable of more than in a closed loop."""
     return 1.5 * held if not_held is None else (held + not_held) / 2
 
 

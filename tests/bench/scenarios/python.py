@@ -33,12 +33,12 @@ HANDLERS = {name: {"python": f"{FILE}:{name}"} for name in ("noop", "spin", "cou
 NOOP, SPIN = {"number": "$i"}, {"cpu_ms": CPU_MS}
 ANSWERS = [("noop", {"number": 7}, 7), ("spin", SPIN, CPU_MS),
            ("count", {"user_id": 42, "events": [{}, {}]}, [42, 2])]
-LONG_MS = 60_000  # the deadline where it is not the latency that is measured
+LONG_MS = 60_000  # the deadline where the latency is not measured
 Part = tuple[list[dict[str, Any]], dict[str, Any], Any]  # targets, table, raw
 
 
 def start(context: Context, name: str, timeout_ms: int) -> Contender | None:
-    """ringmaster or the pool."""
+    """Starts ringmaster or the pool."""
     if name == OURS:
         return context.ringmaster(handlers=HANDLERS, timeout_ms=timeout_ms)
     return context.rival(name, timeout_ms=timeout_ms)
@@ -115,7 +115,7 @@ def start_model(context: Context, model: Path, workers: int) -> tuple[Ringmaster
 
 
 def run_jobs(system: Ringmaster) -> None:
-    """Until each worker has run JOBS."""
+    """Sends jobs until each worker has run JOBS."""
     at_once = 16 * models.MANY
     done: Counter[int] = Counter()
     with system.server.connect() as client:
@@ -129,7 +129,7 @@ def run_jobs(system: Ringmaster) -> None:
 
 def with_model(context: Context) -> Part:
     model = models.write_model(context.folder)
-    context.upstream()  # not to be started within a measurement
+    context.upstream()  # starts the upstream now, and not within a measurement
     took: dict[int, list[float]] = {1: [], models.MANY: []}
     for _ in range(context.pick(5, 15)):
         for workers, each in took.items():

@@ -99,7 +99,7 @@ def test_params_may_be_in_a_file_or_on_stdin(serve, tmp_path):
 
 
 def test_it_waits_for_a_server_that_starts(serve, tmp_path):
-    """Its socket is not there, then it does not listen, then it answers."""
+    """The server's socket does not exist, then nobody listens at it, then the server answers."""
     path = tmp_path / "s"
     argv = [PROGRAM, "call", "--to", f"unix:{path}", "--wait", "20", "echo"]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as waiting:
@@ -176,7 +176,7 @@ def test_nobody_there_exits_71(tmp_path):
 
 
 def test_each_address_of_a_name_is_tried(serve, tmp_path):
-    address, _ = serve([b'{"jsonrpc":"2.0","id":1,"result":7}\n'])  # the second one
+    address, _ = serve([b'{"jsonrpc":"2.0","id":1,"result":7}\n'])  # the name's second address
     port = address.rpartition(":")[2]
     done = call("--to", f"two.test:{port}", "m", before=["env", *with_names(tmp_path)])
     assert (done.returncode, done.stdout) == (0, "7\n"), done.stderr

@@ -14,7 +14,7 @@ from proc import wait_until
 
 @pytest.fixture
 def reload(build):
-    """reload(ARGUMENT, ...): `ringmaster reload`, ended."""
+    """reload(ARGUMENT, ...): runs `ringmaster reload` to its end."""
     def run(*arguments):
         return subprocess.run([build / "ringmaster", "reload", *map(str, arguments)],
                               capture_output=True, text=True, timeout=DEADLINE_S)
@@ -24,8 +24,8 @@ def reload(build):
 
 @pytest.fixture
 def in_background(build):
-    """in_background(ARGUMENT, ...): `ringmaster reload`, which runs: a Popen. Killed after the
-    test."""
+    """in_background(ARGUMENT, ...): starts `ringmaster reload`, and returns its Popen. The process
+    is killed after the test."""
     with contextmanager(_background)(build) as start:
         yield start
 
@@ -96,7 +96,7 @@ def test_the_file_may_be_named_in_another_way(server, reload, listen, tmp_path):
     ("[workers]\ncount = = 1\n", "not valid TOML"),
 ])
 def test_a_broken_configuration(server, reload, listen, text, says):
-    """The server judges it, where the file still says where the server is."""
+    """The server refuses it, if the file still says where the server is; else the command does."""
     running = server(listen=listen)
     good = running.config.read_text()
     running.config.write_text(good.replace("[workers]\n", text))
@@ -124,7 +124,7 @@ def test_a_handler_that_does_not_load(server, reload, listen, probe):
 
 
 def test_one_during_another_is_told_its_own_end(server, in_background, listen, probe, gate):
-    """The first succeeds. Those that come meanwhile are one reload, which fails for all of them."""
+    """The first succeeds. Those that come meanwhile become one reload, which fails for all."""
     running, held = server(listen=listen), gate()
     slow = probe("hold", gate=held.path)
     running.configure(listen=listen, handlers={"echo": {}, "slow": slow})
@@ -142,7 +142,7 @@ def test_one_during_another_is_told_its_own_end(server, in_background, listen, p
         out, error = process.communicate(timeout=DEADLINE_S)
         assert (process.returncode, out) == (78, "")
         assert "unknown" in error
-    # The last signals may have begun one more, which none of the commands waits for.
+    # The last signals may have begun one more reload, which none of the commands waits for.
     wait_until(lambda: len(reloads(listen)["ended"]) == reloads(listen)["begun"], "the last to end")
     ended = [one["ok"] for one in reloads(listen)["ended"]]
     assert ended[0] and not any(ended[1:])
@@ -199,7 +199,7 @@ def test_a_server_without_a_status_port(server, reload):
 
 
 def test_no_other_server_is_reloaded(server, reload, listen):
-    """For example one that has the default status address, which this file leaves to it."""
+    """For example, the file has the default status address, and another server listens there."""
     running, other = server(listen=listen), server(name="other", listen={"status": ""})
     other.configure(listen=listen)
     done = reload("-c", other.config, "--wait")
@@ -222,7 +222,7 @@ def test_no_other_program_gets_the_signal(reload):
 
 def test_something_else_at_the_status_address(server, reload, tmp_path):
     running = server(listen={"status": "127.0.0.1:0"})
-    # Its address for calls speaks HTTP, too.
+    # The server's address for calls speaks HTTP, too, but is no status port.
     config = tmp_path / "wrong.toml"
     config.write_text(running.config.read_text().replace(
         'status = "127.0.0.1:0"', f'status = "{running.address}"'))

@@ -71,7 +71,7 @@ def test_a_model_that_became_a_fifo_is_an_error_and_not_waited_for(server, root,
 
 
 def test_each_of_a_batch_is_answered_for_its_own_user(server, root):
-    """The batches of one worker: what it predicts together is what it predicts alone."""
+    """One worker predicts the same for users in a batch as for each user alone."""
     running = server(
         workers={"count": 1},
         handlers={"interests": {"model": root / "conf/models/interests.ubj", "batch": 32}},

@@ -1,5 +1,5 @@
-"""/metrics: its counts are exact, it is as Prometheus wants it, and what refers to its names is
-right: docs/metrics.md, the alert rules and the dashboard."""
+"""/metrics: its counts are exact, its format is Prometheus', and docs/metrics.md, the alert rules
+and the dashboard use its names rightly."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def busy(server, probe, feature_service, gate):
     )  # fmt: skip
     held = gate()
     with running.connect() as client:
-        for _ in range(3):  # what the later ones will take is known
+        for _ in range(3):  # so that the server knows how long later ones take
             client.call("both", {"user_id": 1})
         client.send(request("gone", {"user_id": 1}))
         assert client.answer()["error"]["code"] == -32015
@@ -106,7 +106,7 @@ def test_alerts_and_dashboard_use_metrics_that_exist(root, busy):
 
 
 def counted(address: str, *metric: str) -> dict:
-    """by(), without what was never counted."""
+    """by(), without the counts that are 0."""
     return {labels: count for labels, count in by(address, *metric).items() if count != 0}
 
 
@@ -142,7 +142,7 @@ def test_a_worker_that_is_told_to_leave_and_one_that_ends_itself_end_for_differe
 
 
 class Load:
-    """Sends requests and counts what comes back, by method and code."""
+    """Sends requests, and counts their answers by method and code."""
 
     def __init__(self, running):
         self.client = running.connect()

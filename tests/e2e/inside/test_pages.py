@@ -22,7 +22,7 @@ def error_of(client, method: str, params) -> int:
 
 
 def counted(address: str, method: str, **expected) -> dict:
-    """The method's counts, once they are these."""
+    """Waits until the method's counts are `expected`, and returns them."""
     def is_so():
         its = page(address, "/status.json")["methods"].get(method, {})
         return all(its.get(name) == count for name, count in expected.items())
@@ -123,7 +123,7 @@ def test_readers_who_ask_at_the_same_time_get_one_and_the_same_answer(server):
 
 
 def test_slow_readers_share_a_text(server, tmp_path):
-    """Of a unix socket, whose buffers in the kernel are small: else they would take the texts."""
+    """They read from a unix socket: its buffers in the kernel are too small to take the texts."""
     address = f"unix:{tmp_path}/status.sock"
     running = server(listen={"status": address})
     with running.connect() as client:

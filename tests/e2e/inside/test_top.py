@@ -21,7 +21,7 @@ BEGIN, END = b"\x1b[?1049h", b"\x1b[?1049l"
 
 @pytest.fixture
 def top(build):
-    """top(ARGUMENT, ...): `ringmaster top` in a pipe, ended."""
+    """top(ARGUMENT, ...): runs `ringmaster top` in a pipe to its end."""
     def run(*arguments):
         return subprocess.run([build / "ringmaster", "top", *map(str, arguments)],
                               stdin=subprocess.DEVNULL, capture_output=True, text=True,
@@ -53,7 +53,7 @@ class Screen:
         os.write(self.master, keys)
 
     def wait_for(self, regex: bytes, after: int = 0) -> re.Match:
-        """The first match in what was written behind `after`."""
+        """Waits for a match behind the first `after` bytes of the output."""
         deadline = time.monotonic() + DEADLINE_S
         while not (found := re.compile(regex).search(self.written, after)):
             left = deadline - time.monotonic()

@@ -24,11 +24,11 @@ def container(root, build, probe, tmp_path_factory):
     if build.name in ("asan", "tsan"):
         pytest.skip("the unit forbids what a sanitizer needs")
     probes.require("landlock", "seccomp")  # which the installed configuration asks for
-    stage = tmp_path_factory.mktemp("stage") / "root"  # one that all may enter
+    stage = tmp_path_factory.mktemp("stage") / "root"  # a folder that all may enter
     make_install(root, build, DESTDIR=stage, PREFIX="/usr/local")
     (stage / "opt").mkdir()
     shutil.copy(probe("hold")["library"], stage / HANDLER.lstrip("/"))
-    masked = stage / "etc/systemd/system/timers.target"  # this machine's chores
+    masked = stage / "etc/systemd/system/timers.target"  # the container's periodic jobs
     masked.parent.mkdir(parents=True)
     masked.symlink_to("/dev/null")
     folder = tmp_path_factory.mktemp("container")
@@ -67,7 +67,7 @@ def test_it_serves_as_it_was_installed(service):
     assert service.container.run(*call) == '["at once"]\n'
     workers = [pid for pid in service.processes() if title(pid).startswith("ringmaster: worker")]
     assert service.show("StatusText") == f"serving: {len(workers)} of {len(workers)} workers are up"
-    # What it needs works in its sandbox: a worker is forked anew.
+    # The service can fork a worker anew in its sandbox.
     os.kill(workers[0], signal.SIGKILL)
     service.wait_for_line("event=worker_died")
     wait_until(lambda: service.journal().count("event=worker_ready") > len(workers), "a new worker")
@@ -90,7 +90,7 @@ def test_a_method_is_added_as_its_configuration_says(service):
 
 
 def test_a_start_ends_when_the_workers_are_up_however_long_they_load(service, gate):
-    """Longer than TimeoutStartSec: the load is seen to move."""
+    """Even longer than TimeoutStartSec: the master asks for more time while the load goes on."""
     slow = {"library": HANDLER, "behave": "hold", "gate": "/run/ringmaster/gate"}
     service.configure(handlers={"echo": {}, "slow": slow})
     service.override(TimeoutStartSec="3s")
@@ -130,8 +130,8 @@ def test_a_reload_leaves_requests_in_flight_alone(holding, gate):
 
 
 def keep_busy(service: Service, seconds: float):
-    """Sends batches so that some always wait for the master, which has more work with them than we
-    have."""
+    """Sends batches so that some always wait for the master, which has more work with them than
+    this client has."""
     batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(1000)) + b"]\n"
     over = time.monotonic() + seconds
     with service.connect() as first, service.connect() as second:
@@ -171,7 +171,7 @@ def test_a_killed_master_is_restarted_and_leaves_nothing(holding, gate):
 
 
 def test_a_stop_under_load_answers_everything_that_was_admitted(holding, gate):
-    """However long it takes, within shutdown.grace_ms: TimeoutStopSec is shorter."""
+    """It may take up to shutdown.grace_ms, though TimeoutStopSec is shorter."""
     holding.override(TimeoutStopSec="1s")
     holding.systemctl("start", SERVICE)
     held, *clients = [holding.connect() for _ in range(5)]
@@ -257,7 +257,7 @@ class Callers:
 def test_no_connection_is_refused_while_an_activated_service_restarts(service):
     service.systemctl("start", SOCKET)
     assert service.show("ActiveState") == "inactive"
-    assert service.call("echo", ["the first"]) == ["the first"]  # that starts it
+    assert service.call("echo", ["the first"]) == ["the first"]  # this call starts the service
     with Callers(service, 4) as callers:
         for _ in range(2):
             callers.wait_for_answers(50)
@@ -265,7 +265,7 @@ def test_no_connection_is_refused_while_an_activated_service_restarts(service):
             service.systemctl("restart", SERVICE)
             assert_gone(old)
         callers.wait_for_answers(50)
-        assert callers.reset == 0  # nor is one cut off
+        assert callers.reset == 0  # no connection is cut off either
         os.kill(service.master(), signal.SIGKILL)
         service.wait_for_restart(1)
         callers.wait_for_answers(50)

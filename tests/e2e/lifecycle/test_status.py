@@ -95,7 +95,8 @@ def test_a_reload_that_cannot_listen_changes_nothing(server, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
         new, overlapping = f"127.0.0.1:{port}", f"0.0.0.0:{port}"
-    # Two may bind it as long as neither listens: only that fails, when the workers are up.
+    # Two sockets may be bound to a port as long as neither listens: so the reload fails only when
+    # it listens, once the workers are up.
     listen = {"rpc": [*rpc, new], "status": overlapping, "unix_mode": "0666"}
     refused = running.reload(listen=listen)
     assert f"listen on {new}: Address already in use" in refused
@@ -116,7 +117,7 @@ def test_an_address_in_use_is_named_at_the_start(server):
 
 
 def test_a_default_address_in_use_is_no_failure(server):
-    """One of the two servers has it, or a third one on this host."""
+    """One of the two servers has the address, or a third one on this host."""
     first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
     assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
     told = lambda: [line for line in first.lines + second.lines if "event=no_status_port" in line]
@@ -164,7 +165,7 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
 
 
 def test_the_first_of_a_burst_are_served(server):
-    """They all have come when the master looks."""
+    """All clients of the burst have connected and asked before the master looks."""
     running = server(listen=ON)
     address = status_of(running)
     with contextlib.ExitStack() as stack:
@@ -181,7 +182,7 @@ def test_the_oldest_makes_room_for_a_probe(server):
     address = status_of(running)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(address)) for _ in range(64)]
-        for _ in range(2):  # a turn of the loop, in which all have had time to ask, lies between
+        for _ in range(2):  # then a turn of the loop has passed, in which all could ask
             assert running.call("echo", [1]) == [1]
         held.append(stack.enter_context(connect(address)))
         held[1].sendall(b"GET /livez HTTP/1.1\r\n")

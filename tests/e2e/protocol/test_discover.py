@@ -88,7 +88,7 @@ def test_params_that_do_not_fit(running, method, params, says):
 
 
 def test_params_that_a_fetch_step_lacks(running):
-    """Before any handler is asked."""
+    """The server refuses them before it calls any handler."""
     with pytest.raises(RpcError, match="user_id") as refused:
         running.call("interests.predict", {"events": []})
     assert refused.value.code == -32602
@@ -109,7 +109,7 @@ def test_without_declared_params_any_params_are_served(running):
 
 
 def test_the_deepest_params_there_can_be(running):
-    """As deep as a message may be, in a member that nothing is said about."""
+    """As deep as a message may be, in a member that the description does not mention."""
     with running.connect() as client:
         deep = b'{"cpu_ms":0,"more":' + b"[" * 126 + b"]" * 126 + b"}"
         client.send(b'{"jsonrpc":"2.0","id":1,"method":"burn","params":' + deep + b"}\n")
@@ -181,7 +181,7 @@ def test_many_at_once_are_refused_beyond_what_may_wait(running):
 
 
 def test_many_in_batches_that_wait_are_refused_alike(holding, gate):
-    """Each batch waits for a call that takes long: what they hold is one connection's."""
+    """Each batch waits for a long call: the limit is for all batches of a connection together."""
     running = holding()
     size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
     each = (1 << 20) // size // 2
@@ -192,7 +192,7 @@ def test_many_in_batches_that_wait_are_refused_alike(holding, gate):
             batch = [json.loads(held.request(id)), *(one | {"id": n} for n in range(each))]
             client.send(json.dumps(batch).encode() + b"\n")
         client.send(request("no_such_method", [], "last"))
-        assert client.answer()["id"] == "last"  # and so all before it were looked at
+        assert client.answer()["id"] == "last"  # so the server has looked at all before it
         held.open()
         answers = [json.loads(client.read()) for _ in range(6)]
     refused = [sum("error" in answer for answer in batch) for batch in answers]
@@ -233,7 +233,7 @@ def test_a_reload_brings_another_document(server, describing):
     ],
 )  # fmt: skip
 def test_a_description_that_is_none_is_refused(server, describing, description, says):
-    """Whoever starts it, or reloads, is told which handler and where; what served serves on."""
+    """A start or reload fails and names the handler and the place; the running server goes on."""
     bad = describing(description)
     running = server()
     document = running.call("rpc.discover")
@@ -260,7 +260,7 @@ def test_the_command_prints_it_for_people(build, running):
 
 
 def test_the_tools_of_openrpc_are_content(server, feature_service, root):
-    """The document is valid, and every method does what it says there."""
+    """The document is valid, and every method does what the document says."""
     upstream = feature_service()
     steps = [{"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "interests"}]
     running = server(
@@ -271,7 +271,7 @@ def test_the_tools_of_openrpc_are_content(server, feature_service, root):
         methods={"interests.predict": {"steps": steps}},
     )  # fmt: skip
     program = node_program(FOLDER / "node/open_rpc_document.js")
-    # Not burn: what is made up from its schema would take up to ten minutes.
+    # Not burn: with params made up from its schema a call could take ten minutes.
     done = subprocess.run([*program, running.address, "echo", "interests"], capture_output=True,
                           text=True, timeout=30)  # fmt: skip
     assert done.returncode == 0, done.stderr

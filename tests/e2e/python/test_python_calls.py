@@ -43,12 +43,12 @@ def test_a_step_before_fills_the_parameter_of_its_name(server, python):
         methods={"f": {"steps": [{"run": "users"}, {"run": "f"}]}},
     )
     assert running.call("f", {"n": 7}) == [7, {"n": 7}, None]
-    # Whatever params have.
+    # The step's output counts, whatever the params have.
     assert running.call("f", {"n": 7, "users": {"n": 8}}) == [7, {"n": 7}, None]
 
 
 def test_what_a_step_before_fills_clients_need_not_send(server, python):
-    """Whatever its annotation."""
+    """Whatever the annotation of the parameter is."""
     running = server(
         handlers={
             "total": python("def run(n): return n + 1", file="first"),
@@ -78,7 +78,7 @@ def test_a_memoryview_has_the_bytes_where_they_lie(server, python):
 
 @pytest.mark.parametrize("kept", ["a", "np.frombuffer(a, np.uint8)", "a[1:]", "[a]", "a.obj"])
 def test_a_kept_view_ends_the_worker(server, python, kept):
-    """After the answer: the next job finds nothing of it."""
+    """After the answer, so that no later job finds the view."""
     running = server(
         workers={"count": 1},
         may_crash=True,

@@ -38,7 +38,7 @@ def test_installed_files(prefix, build):
 
 
 def test_installed_configuration_has_what_works_at_once(prefix):
-    """The sandbox is whole, and no method needs an upstream, which nobody has installed."""
+    """The sandbox is whole, and no method needs an upstream, because none is installed."""
     config = prefix / "etc/ringmaster/ringmaster.toml"
     done = subprocess.run([prefix / "bin/ringmaster", "check", "-c", config, "--dump"], cwd="/",
                           capture_output=True, text=True, timeout=30)
@@ -49,7 +49,7 @@ def test_installed_configuration_has_what_works_at_once(prefix):
 
 
 def test_installed_configuration_says_how_to_add_a_method(prefix, tmp_path):
-    """And what it says is right: without the comments it is a method of the other handler."""
+    """Its commented example is right: uncommented, it adds a method (here, of the handler burn)."""
     config = prefix / "etc/ringmaster/ringmaster.toml"
     text = config.read_text()
     assert f"ringmaster reload -c {config} --wait" in text
@@ -87,7 +87,8 @@ def test_installed_units_pass_systemd_analyze(prefix):
 
 
 def test_installed_service_is_confined(prefix):
-    """10 is not at all; 1.5 is what is left for a server with clients and upstreams anywhere."""
+    """systemd gives 10 without any confinement; 1.5 is left because clients and upstreams may be
+    anywhere."""
     unit = prefix / "lib/systemd/system/ringmaster.service"
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit],
@@ -96,7 +97,7 @@ def test_installed_service_is_confined(prefix):
 
 
 def test_staged_installation_may_be_read_by_all_and_goes_again(root, build, tmp_path):
-    """Whatever the umask of root: the service has a user of its own."""
+    """Whatever root's umask is, because the service has a user of its own."""
     before = os.umask(0o077)
     try:
         make_install(root, build, DESTDIR=tmp_path, PREFIX="/usr")
@@ -110,7 +111,7 @@ def test_staged_installation_may_be_read_by_all_and_goes_again(root, build, tmp_
             assert str(tmp_path).encode() not in written, "it names the stage"
     closed = [path for path in (tmp_path / "etc").rglob("*") if path.stat().st_mode & 0o004 == 0]
     assert closed == []
-    for _ in range(2):  # the second time there is nothing
+    for _ in range(2):  # the second time nothing is installed
         assert "kept" not in make_uninstall(root, build, DESTDIR=tmp_path, PREFIX="/usr")
         assert files_below(tmp_path) == [] and not list(tmp_path.rglob("ringmaster*"))
 

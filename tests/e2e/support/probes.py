@@ -111,13 +111,13 @@ def _root() -> str:
 
 def _seccomp() -> str:
     libc.prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, None, 0, 0)
-    if ctypes.get_errno() == errno.EFAULT:  # it would take a filter
+    if ctypes.get_errno() == errno.EFAULT:  # the kernel would take a filter
         return ""
     return f"no seccomp filters here: {os.strerror(ctypes.get_errno())}"
 
 
 def _localhost() -> str:
-    """Whether the name has an address: a system without /etc/hosts may know none."""
+    """Whether "localhost" has an address: a system without /etc/hosts may know none."""
     try:
         socket.getaddrinfo("localhost", None, socket.AF_INET)
         return ""

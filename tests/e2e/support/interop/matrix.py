@@ -25,7 +25,7 @@ CHECKS = {
     "large": "1 MiB",  # params and result of that size
     "text": "non-ASCII",  # characters of up to four bytes; quotes, control characters
     "concurrent": "100 at once",
-    "cancel": "cancel",  # a call under way is given up, and the server told so
+    "cancel": "cancel",  # the client gives up a call, and tells the server so
     "unix": "unix socket",
 }
 
@@ -83,7 +83,7 @@ CLIENTS = [
 
 
 def _package(client: Client) -> str:
-    """As a user would install it; those of npm with the version that is tested."""
+    """The package as a user would install it; an npm package with the version that is tested."""
     manager, _, name = client.package.rpartition(" ")
     if not manager:
         return f"`{name}`"

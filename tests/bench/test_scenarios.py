@@ -14,7 +14,7 @@ from scenarios import interests, latency, overload  # noqa: E402
 
 
 def report(results: int, sent: int, ms: float = 100) -> dict:
-    """Of a load: pN is N times `ms`."""
+    """The report of a load whose pN is N times `ms`."""
     latencies = {f"p{percent:g}": percent * ms * 1000 for percent in latency.PERCENTS}
     return {"results": results, "sent": sent, "latency_us": latencies}
 
@@ -22,7 +22,7 @@ def report(results: int, sent: int, ms: float = 100) -> dict:
 def test_percentiles_are_of_all_that_was_sent():
     assert latency.at({"ms": latency.of_all_sent(report(1000, 1000))}, 99) == 9900
     half = {"ms": latency.of_all_sent(report(500, 1000))}
-    assert latency.at(half, 49.5) == 9900  # the slowest but 1 % of those that had an answer
+    assert latency.at(half, 49.5) == 9900  # the p99 of the requests that had an answer
     assert latency.at(half, 99) is None and latency.shown_ms(half, 99) == "> 9,990"
 
 

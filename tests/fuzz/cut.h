@@ -16,9 +16,9 @@ namespace ringmaster::fuzz {
 using IsGood = std::function<bool(std::string_view)>;
 using OnHead = std::function<void(const rpc::HttpReader&)>;
 
-// The messages that come out when it is fed in pieces, as a connection would do it; of HTTP after
-// each head's method. Then one letter for how it ended. `is_good` looks at each message: whether it
-// is JSON.
+// Feeds a framer the stream in pieces, as a connection does. Returns the messages, over HTTP each
+// after its head's method, and then one letter for how the stream ended. `is_good`: whether a
+// message is JSON.
 inline std::vector<std::string> cut(
     std::string_view stream, size_t message_bytes_max, const NextSize& next_size,
     const IsGood& is_good, const OnHead& on_head = [](const rpc::HttpReader&) {}) {
@@ -28,7 +28,7 @@ inline std::vector<std::string> cut(
   while (!stream.empty()) {
     const std::string_view piece = stream.substr(0, next_size());
     stream.remove_prefix(piece.size());
-    // Exactly as long as the piece, and gone after it: nothing may look beyond, or later.
+    // As long as the piece, and freed after it: so sanitizers find a read beyond it, or later.
     const std::vector<char> bytes(piece.begin(), piece.end());
     framer.feed({bytes.data(), bytes.size()});
     for (;;) {
@@ -53,8 +53,8 @@ inline std::vector<std::string> cut(
   return out;
 }
 
-// Whether a message is a value with what follows it on its line. In a stream of JSON values the two
-// are one message only where they arrive together.
+// Whether a message is a value with the garbage that follows it on its line. In a stream of JSON
+// values the two are one message only if they arrive together.
 inline bool has_garbage(std::string_view message) {
   if (message.empty() || !rpc::opens_value(message.front())) return false;
   size_t pos = 0;
@@ -62,8 +62,8 @@ inline bool has_garbage(std::string_view message) {
          pos < message.size();
 }
 
-// Whether the same came out of a stream twice. A fault in a chunk of HTTP may be found later, or be
-// another one, when it comes in pieces; nothing comes out after it. A stream with a value that
+// Whether the same came out of a stream twice. If a faulty chunk of HTTP comes in pieces, its fault
+// may be found later, or be another one; no message comes after it. A stream with a value that
 // garbage follows is not compared.
 inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
   if (std::any_of(a.begin(), a.end(), has_garbage)) return true;

@@ -15,7 +15,7 @@ OLD_S = 2.5
 
 class Kills:
     """After run(): the milliseconds from each kill until the successor of the killed process
-    serves, by the server's times. The kill's time is rounded down, like these."""
+    serves, by the server's times. The kill's time is rounded down, as the server's are."""
 
     def __init__(self, target: Target, load: Load, seed: int):
         self.worker_ms: list[int] = []

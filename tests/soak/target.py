@@ -26,7 +26,7 @@ SPEED_DEPTH, SPEED_TRIES = 1000, 20
 # The options of a feature service that make it a faulty upstream.
 FAULTS = [f"--{fault}-rate=0.05" for fault in
           ("fail", "hang", "slow-drip", "garbage", "huge", "close")]  # fmt: skip
-# The errors of a fetch from it: it failed, or it took too long.
+# The errors of a fetch from a faulty upstream: the fetch failed, or took too long.
 UPSTREAM_ERRORS = frozenset({-32015, -32012})
 
 # A kill costs each job in hand an attempt; no job should meet this many kills.
@@ -113,8 +113,8 @@ class Target:
         return [worker for fork_server in self.fork_servers() for worker in children(fork_server)]
 
     def signal(self, pid: int, number: signal.Signals) -> bool:
-        """Signals one of these processes, but never another one that has its pid by now. False: it
-        is gone."""
+        """Signals a process of the server, but never another one that has got its pid. False: the
+        process is gone."""
         try:
             handle = os.pidfd_open(pid)
         except ProcessLookupError:

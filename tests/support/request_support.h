@@ -1,4 +1,4 @@
-// RequestTemplates for tests, and what they become.
+// Makes and renders RequestTemplates for tests.
 #pragma once
 
 #include <map>
@@ -23,7 +23,7 @@ inline upstream::RequestTemplate with_body(std::string_view json) {
   return request;
 }
 
-// With the values of params; those of other sources are missing.
+// Renders with the values of `params`; values of other sources are missing.
 inline tl::expected<upstream::RequestTemplate::Rendered, upstream::Template::Fault> render(
     const upstream::RequestTemplate& request, std::string_view params) {
   const std::vector<std::string> paths = request.params_paths();

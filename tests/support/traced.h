@@ -41,7 +41,7 @@ inline bool is_in_vdso(uint64_t address) {
       const uint64_t begin = std::stoull(line, &dash, 16);
       return std::pair<uint64_t, uint64_t>{begin, std::stoull(line.substr(dash + 1), nullptr, 16)};
     }
-    return std::pair<uint64_t, uint64_t>{};  // the clock is read with a system call
+    return std::pair<uint64_t, uint64_t>{};  // no vDSO: a system call reads the clock
   }();
   return range.first <= address && address < range.second;
 }

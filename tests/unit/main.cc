@@ -4,7 +4,7 @@
 #include <string_view>
 
 int main(int argc, char** argv) {
-  // The fork server of a generation under test is this program, too: one that leaves at once.
+  // A generation under test starts this program as its fork server, which ends at once.
   if (argc > 1 && std::string_view(argv[1]) == "fork-server") return 0;
   return doctest::Context(argc, argv).run();
 }

@@ -87,7 +87,7 @@ TEST_CASE("control: a packet that is no message is refused") {
     CHECK(received.error().exit_code == ExitCode::kInternal);
     CHECK(received.error().message.find(std::to_string(type)) != std::string::npos);
   }
-  CHECK(!ends.receive_raw(std::string(70'000, '\0')));  // never half of one
+  CHECK(!ends.receive_raw(std::string(70'000, '\0')));  // too long: refused, not cut
 }
 
 TEST_CASE("control: the end of the other one is an end, and no signal") {

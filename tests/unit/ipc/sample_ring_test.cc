@@ -17,7 +17,7 @@ namespace {
 constexpr Publication kJob{3, 7};
 constexpr Publication kLaterJob{4, 1};
 
-// SharedSamples with children.
+// A SampleRing in memory that child processes share.
 class SharedSamples {
  public:
   SharedSamples()
@@ -67,7 +67,7 @@ TEST_CASE("sample ring: a full ring has the newest samples") {
   for (uint64_t i = 0; i < 3 * SampleRing::kSamples; ++i)
     append(shared.ring, kJob, {i});
   const std::vector<StackSample> found = samples_of(shared.ring, kJob);
-  REQUIRE(found.size() == SampleRing::kSamples - 1);  // the writer may be at the oldest
+  REQUIRE(found.size() == SampleRing::kSamples - 1);  // the writer may be overwriting the oldest
   CHECK(found.front().frames.front() == 3 * SampleRing::kSamples - 1);
   CHECK(found.back().frames.front() == 2 * SampleRing::kSamples + 1);
 }

@@ -1,6 +1,5 @@
-// Invariant 4, instruction by instruction: the worker of a job's first step is killed, its second
-// step is with another worker where the first was answered, and the dead one's words are taken over
-// only then.
+// Invariant 4, instruction by instruction: the worker of a job's first step is killed. If it had
+// answered, another worker takes the second step. Only then are the dead worker's words taken over.
 #include <doctest/doctest.h>
 
 #include "core_support.h"
@@ -9,7 +8,7 @@
 namespace ringmaster::master {
 namespace {
 
-// Takes `count` jobs together, as soon as there is one, and answers each. Zero: it did.
+// Takes `count` jobs together, as soon as there is one, and answers each. Returns 0 if it did.
 int serve(ipc::WorkerPort& port, size_t count) {
   std::optional<ipc::WorkerPort::Job> jobs[ipc::kBatchMax];
   while (!(jobs[0] = port.try_next().value()))
@@ -53,7 +52,8 @@ class TwoSteps {
   }
 
  private:
-  // A worker that has served a job, and stands before those of which it will serve one step.
+  // Returns a worker that has served one job, and has stopped before it serves one step of `count_`
+  // others.
   test::Traced trace() {
     const auto fork = [this] {
       return test::Child([this] {

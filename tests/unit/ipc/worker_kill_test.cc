@@ -9,8 +9,8 @@
 namespace ringmaster::ipc {
 namespace {
 
-// A worker that has served a job, so that nothing is done for the first time any more, and stands
-// before its second one.
+// Returns a worker that has served one job, so that it does nothing for the first time any more,
+// and has stopped before it serves `jobs`.
 test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
   const auto fork = [&] {
     return floor.fork_worker(0, [&](WorkerPort& port) -> int {
@@ -49,7 +49,7 @@ struct Fates {
   int given_out_again = 0;
 };
 
-// `count` jobs whose ids are not used twice, for different numbers.
+// `count` jobs. Calls with different numbers give different ids.
 std::vector<Publication> make_jobs(size_t count, uint32_t number) {
   std::vector<Publication> jobs;
   for (uint32_t job = 1; job <= count; ++job)
@@ -57,7 +57,7 @@ std::vector<Publication> make_jobs(size_t count, uint32_t number) {
   return jobs;
 }
 
-// Kills the worker of these jobs after so many steps of its way. Returns what happened to each job.
+// Kills the worker of these jobs at `step` of its way. Returns what happened to each job.
 std::vector<Fates> kill_at(Floor& floor, const std::vector<Publication>& jobs, const test::Way& way,
                            size_t step) {
   test::Traced worker = trace(floor, jobs);
@@ -79,7 +79,7 @@ std::vector<Fates> kill_at(Floor& floor, const std::vector<Publication>& jobs, c
   return fates;
 }
 
-// The names of the first job on its way, each change once, and the way.
+// Returns which words name the first job, each change once, and adds the worker's steps to `way`.
 std::vector<std::string> follow(Floor& floor, const std::vector<Publication>& jobs,
                                 test::Way& way) {
   std::vector<std::string> ways;

@@ -1,6 +1,6 @@
-// Connection: when its timeouts close it, and for whom. The clock of has_stalled() and has_idled()
-// is the test's: what happens between two readings of the real clock lies between them, so a check
-// at `before` + limit must find nothing, and one behind `after` + limit must find it.
+// Connection: when its timeouts close it, and for whom. The test passes the time to has_stalled()
+// and has_idled(). It reads the real clock before and after each event: so a check at `before` +
+// limit must find no timeout, and a check behind `after` + limit must find it.
 #include "net/connection.h"
 
 #include <doctest/doctest.h>
@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kFirstBytesNs = 10 * kNsPerS;
 constexpr uint64_t kHourNs = 3600 * kNsPerS;
-constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: each brings one more second
+constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: they bring it one more second
 
 // A client of a connection in the same process. `before` and `after` are the times around what was
 // done last.
@@ -48,7 +48,7 @@ class Client : public Connection::Events {
     what();
     after = now_ns();
   }
-  // Until the connection has read all of it.
+  // Sends, and waits until the connection has read all bytes.
   void send(std::string_view bytes) {
     timed([&] {
       loop_.run_until([&] {
@@ -60,7 +60,7 @@ class Client : public Connection::Events {
       });
     });
   }
-  // Reads so many bytes, until more of the rest could be written.
+  // Reads so many bytes, and lets the connection write more of the rest.
   void receive(size_t bytes) {
     loop_.run_until([&] {
       char piece[4096];
@@ -81,7 +81,7 @@ class Client : public Connection::Events {
     });
     return got;
   }
-  // More than its socket takes, so that some of it waits.
+  // Answers the client with more than the socket takes, so that some of it waits.
   void owe() {
     timed([&] {
       connection_->output().append(900'000, 'x');
@@ -89,7 +89,7 @@ class Client : public Connection::Events {
     });
   }
 
-  // Some time, by the real clock, so that a timeout that begins anew shows.
+  // Waits for 20 ms, so that the test notices if a timeout begins anew.
   static void pass() {
     const uint64_t end = now_ns() + 20 * kNsPerMs;
     while (now_ns() < end)
@@ -99,7 +99,7 @@ class Client : public Connection::Events {
   void set_send_buffer(int bytes) {
     REQUIRE(::setsockopt(socket_.get(), SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes) == 0);
   }
-  // Without a turn of the loop.
+  // Sends without a turn of the loop.
   void fill(std::string_view bytes) {
     const auto size = static_cast<ssize_t>(bytes.size());
     REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) == size);
@@ -145,7 +145,7 @@ class Client : public Connection::Events {
     CHECK(!is_paused_);
     is_paused_ = true;
   }
-  // Without turns, asked before each read only.
+  // The connection calls this before each read. Null: the test uses no turns.
   ReadingTurns* reading_turns() override {
     ++reads_;
     return has_turns_ ? &turns_ : nullptr;
@@ -227,7 +227,7 @@ TEST_CASE("connection: a long message has longer, by its own bytes only") {
   client.send("]");
   client.send("[");
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
-  // Nor has one that always begins in the read in which the one before it ends.
+  // Nor do the bytes of messages add up that each begin in the read in which the one before ends.
   client.send("1");
   for (size_t i = 0; i < 2 * kBytes / 4096; ++i)
     client.send("]\n[" + message_of(4096));

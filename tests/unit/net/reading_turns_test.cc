@@ -10,7 +10,7 @@ namespace {
 constexpr size_t kConnections = 5;
 
 // Turns in which all connections are ready and asked in the same order, as libuv does. turn()
-// returns those that are read, if each read takes so long.
+// returns the connections that are read if each read takes `read_ns`.
 class AllReady {
  public:
   std::string turn(uint64_t read_ns) {

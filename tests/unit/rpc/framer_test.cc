@@ -56,8 +56,8 @@ const Vector kVectors[] = {
     {" PO", {}},
 };
 
-// Where something else than a value follows one on its line: what comes out of the whole stream,
-// and of one whose bytes come one by one.
+// Streams in which garbage follows a value on its line: what comes out if the stream comes as a
+// whole, and if its bytes come one by one.
 const struct {
   std::string stream;
   std::vector<std::string> whole, single;
@@ -70,7 +70,7 @@ const struct {
     {"{}}", {"{}}", "<mid>"}, {"{}", "<mid>"}},
     {"{]]\n{}\n", {"{]]", "{}"}, {"{]", "{}"}},
     {"{\"a\":[}}]}\n{}\n", {"{\"a\":[}}]", "{}"}, {"{\"a\":[}}", "{}"}},
-    // in a concatenated stream it is a message of its own, and ends the stream
+    // in a concatenated stream the garbage is a message of its own, and ends the stream
     {"{}{}}\n[]\n", {"{}", "{}", "}", "<closed>"}, {"{}", "{}", "}", "<closed>"}},
     // blanks and values are not garbage
     {"{} \r\n[]\n", {"{}", "[]"}, {"{}", "[]"}},
@@ -100,7 +100,7 @@ TEST_CASE("framing: a value that is followed by garbage on its line is bad with 
     CHECK(cut(stream, 4096) == whole);
     CHECK(cut(stream, 1) == single);
   }
-  // A read that ends with the value: it was served before the garbage came.
+  // If a read ends with the value, the value is served before the garbage comes.
   CHECK(cut("{\"a\":1}}\n[]\n", 7) == std::vector<std::string>{"{\"a\":1}", "}", "[]"});
   CHECK(cut("{\"a\":1}}\n[]\n", 8) == std::vector<std::string>{"{\"a\":1}}", "[]"});
   CHECK(cut("{\"a\":1}}\n[]\n", 5) == std::vector<std::string>{"{\"a\":1}}", "[]"});
@@ -126,7 +126,7 @@ TEST_CASE("framing: a message of exactly the limit passes, one byte more does no
     CHECK(cut("[]\n" + line + "\n[]", piece) == Out{"[]", line, "[]"});
     CHECK(cut("[]\n" + line + "x\n[]", piece) == Out{"[]", "<too large>"});
     CHECK(cut("[" + line + "\n", piece) == Out{"<too large>"});
-    // neither blanks nor what is skipped counts
+    // neither blanks nor skipped bytes count
     CHECK(cut("{bad}{" + std::string(1000, 'x') + "\n" + std::string(1000, '\n') + "[]", piece) ==
           Out{"{bad}", "[]"});
   }

@@ -48,11 +48,11 @@ uint64_t address_of(void (*function)(Shared&, uint64_t)) {
   return reinterpret_cast<uint64_t>(function);
 }
 
-// A process that reports its crashes, is sampled, and does this.
+// Starts a process that reports its crashes, is sampled, and runs `body`.
 template <class Body>
 test::Child start(CrashReports& reports, Shared& shared, JobAtWork job_at_work, const Body& body) {
   return test::Child([&] {
-    ::signal(SIGSEGV, SIG_DFL);  // not a sanitizer's or the test program's
+    ::signal(SIGSEGV, SIG_DFL);  // replaces a sanitizer's or the test program's
     if (!reports.report_to(0, [](int) {})) return 100;
     if (!start_sampling(shared.ring, job_at_work, __builtin_frame_address(0))) return 101;
     body();
@@ -119,7 +119,7 @@ TEST_CASE("sampler: a stack that cannot be walked costs frames, and not the proc
   CrashReports reports;
   REQUIRE(reports.create(1));
   Shared& shared = map_shared();
-  // While it runs, the stack pointer's return addresses are damaged.
+  // While outer() runs, the return address of its caller is damaged.
   test::Child child = start(reports, shared, the_job, [&] {
     auto* const frame = static_cast<void**>(__builtin_frame_address(0));
     void* const caller = frame[1];

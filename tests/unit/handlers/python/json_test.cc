@@ -37,7 +37,7 @@ def plain(value):
 class Interpreter {
  public:
   Interpreter() {
-    // Sanitizers see each object then.
+    // With malloc, sanitizers see each object.
     ::setenv("PYTHONMALLOC", "malloc", 1);
     ::setenv("PYTHONDONTWRITEBYTECODE", "1", 1);
     Py_InitializeEx(0);
@@ -69,7 +69,7 @@ Interpreter& interpreter() {
   return *started;
 }
 
-// What the reader makes of it, as repr() gives it; or the fault.
+// The object that the reader makes of `text`, as repr() gives it; or the fault.
 std::string read(std::string_view text) {
   JsonReader reader(text);
   const Ref value = reader.read();
@@ -78,7 +78,7 @@ std::string read(std::string_view text) {
   return text_of(Ref::own(PyObject_Repr(value.get())).get());
 }
 
-// What the writer makes of the value of a Python expression; or the fault.
+// The text that the writer makes of the value of a Python expression; or the fault.
 std::string write(const std::string& expression) {
   JsonWriter writer(interpreter().name("plain"));
   const Ref value = interpreter().evaluate(expression);
@@ -95,7 +95,7 @@ std::string repeat(std::string_view part, int count) {
   return text;
 }
 
-// JSON text, of which one in four is damaged.
+// JSON texts, one in four of them damaged.
 class Texts {
  public:
   explicit Texts(uint32_t seed) : random_(seed) {}
@@ -266,7 +266,7 @@ TEST_CASE("python_json: an object that cannot be written is named by its place")
   CHECK(write("10**5000").starts_with("fault: result: ValueError: Exceeds the limit"));
 }
 
-// PYTHON_FUZZ_INPUTS=10000000 compares more of them.
+// PYTHON_FUZZ_INPUTS=10000000 compares more texts.
 TEST_CASE("python_json: random texts give what Python's json gives, both ways") {
   const char* asked = std::getenv("PYTHON_FUZZ_INPUTS");
   Texts texts(1);

@@ -81,7 +81,7 @@ TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands fir
         R"([{"name":"b","schema":{},"required":true},{"name":"user","required":true,"schema":{}},)"
         R"({"name":"a","schema":{"type":"integer"}}])");
   CHECK(page.of_method("/result/name") == "\"sum\"");
-  CHECK(page.of_method("/examples") == "none");  // it lacks what must be there
+  CHECK(page.of_method("/examples") == "none");  // the example lacks the fetch's params
   const Page fits({fetch(R"({"x":"${params.a}"})"), kSays});
   CHECK(fits.of_method("/examples/0/name") == "\"of a\"");
   const Page alone({fetch("{}")});
@@ -111,7 +111,7 @@ TEST_CASE("openrpc: params are the first's that declares some, the result is the
   const Page later({kSilent, kSays});
   CHECK(later.of_method("/params/0/name") == "\"a\"");
   CHECK(later.of_method("/result/name") == "\"sum\"");
-  CHECK(later.of_method("/examples") == "none");  // it is of one handler alone
+  CHECK(later.of_method("/examples") == "none");  // an example is of one handler alone
   const Page earlier({kSays, kSilent});
   CHECK(earlier.of_method("/params/0/name") == "\"a\"");
   CHECK(earlier.of_method("/summary") == "none");

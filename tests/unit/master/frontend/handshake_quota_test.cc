@@ -22,7 +22,7 @@ TEST_CASE("handshake quota: half a second at once, then a hundredth of the time"
   CHECK(quota.may_begin(other, begin));
   CHECK(!quota.may_begin(one, begin + 99));
   CHECK(quota.may_begin(one, begin + 100));
-  // 10 ms a second, whatever came before: two seconds without any are no more than two seconds.
+  // Credit grows by 10 ms a second: a charge of 20 ms takes the credit of two seconds.
   quota.charge(one, 20 * kNsPerMs, begin + kNsPerS);
   CHECK(!quota.may_begin(one, begin + 2 * kNsPerS - 1));
   CHECK(quota.may_begin(one, begin + 2 * kNsPerS + 100));

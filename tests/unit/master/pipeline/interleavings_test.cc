@@ -2,8 +2,8 @@
 // accounting. The ring, the result rings, the run stage and the dispatcher are the real ones; only
 // the processes are simulated.
 //
-// RINGMASTER_SCHEDULES=N and RINGMASTER_SEED=N try others than the usual ones; a schedule that
-// fails prints its seed, and is found again by that seed and N = 1.
+// RINGMASTER_SCHEDULES=N and RINGMASTER_SEED=N try others than the usual ones. A schedule that
+// fails prints its seed; with this seed and RINGMASTER_SCHEDULES=1 it runs again.
 #include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -56,14 +56,14 @@ class Worker {
 
   void move();  // one store, or nothing where there is nothing to do
   void die() { is_dead_ = true; }
-  // The master has ended it, and that has not arrived yet.
+  // The master has killed the worker, which is not dead yet.
   void condemn() { is_condemned_ = true; }
 
   bool is_dead() const { return is_dead_; }
   bool is_condemned() const { return is_condemned_; }
   bool has_hand() const { return played_.has_claim() || !played_.in_hand().empty(); }
-  // Whether the master may end it: it holds a job that was cut off, or (`is_audit`) it has answered
-  // all that it holds.
+  // Whether the master may end the worker: it holds a job that was cut off, or (`is_audit`) it has
+  // answered all that it holds.
   bool may_be_ended(bool is_audit) const;
 
  private:
@@ -180,7 +180,7 @@ void Worker::fill() {
   if (is_full || !played_.try_claim()) return begin();
 }
 
-// The handler is called with what is in hand, less what the worker refuses.
+// Calls the handler with the jobs in hand, but not with those that the worker refuses.
 void Worker::begin() {
   if (items_.empty()) return;
   stage_ = Stage::kRunning;

@@ -41,7 +41,7 @@ TEST_CASE("worker death: invariant 4: a killed worker's job is lost and named, o
   const Expected expectations[] = {
       {Stage::kClaimed, true, false, {id}},  {Stage::kNamedTwice, true, false, {id}},
       {Stage::kTaken, true, false, {id}},    {Stage::kReserved, true, false, {id}},
-      {Stage::kCommitted, true, true, {id}},  // named, too: the master knows that it is answered
+      {Stage::kCommitted, true, true, {id}},  // also named, but the master knows its answer
       {Stage::kFinished, false, true, {}},
   };
   Floor floor;  // the same for all: each worker finds the slot as new

@@ -10,7 +10,7 @@ namespace {
 constexpr double kLimit = 100 * kNsPerMs;
 constexpr double kSpare = 480 * kNsPerMs;
 
-// One request of 30 ms finds this queue, and is refused where that is longer than is spare.
+// A request of 30 ms arrives at this queue, and is refused if the queue is longer than kSpare.
 void arrive(OverloadControl& control, uint64_t& now_ns, double queue_ns) {
   now_ns += static_cast<uint64_t>(10 * kNsPerMs);
   control.on_arrival(now_ns, 1, queue_ns, kLimit, 30 * kNsPerMs, kSpare);
@@ -46,7 +46,7 @@ TEST_CASE("overload control: it stays on while the same load would keep the queu
   uint64_t now_ns = 0;
   for (int i = 0; i < 17; ++i)
     arrive(control, now_ns, 500 * kNsPerMs);
-  for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms; what is admitted keeps it short
+  for (int i = 0; i < 1000; ++i)  // 30 ms of work each 10 ms, but a short queue
     arrive(control, now_ns, 90 * kNsPerMs);
   CHECK(control.is_on());
   now_ns += static_cast<uint64_t>(400 * kNsPerMs);

@@ -21,7 +21,7 @@ namespace {
 
 constexpr uint32_t kSlot = 1;
 
-// The shared memory that a worker has left, which is its own page only.
+// The shared memory that is still mapped in a worker: its own page only.
 std::span<char> find_shared_memory() {
   std::ifstream maps("/proc/self/maps");
   for (std::string line; std::getline(maps, line);) {
@@ -49,7 +49,7 @@ End end_of(CrashReports& reports, const std::function<void()>& crash,
     const rlimit no_core{0, 0};
     ::setrlimit(RLIMIT_CORE, &no_core);
     for (int number : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGSYS})
-      ::signal(number, SIG_DFL);  // what the test program or a sanitizer has there
+      ::signal(number, SIG_DFL);  // replaces the handlers of the test program or a sanitizer
     if (!reports.report_to(kSlot, write_stack)) return 1;
     crash();
     return 0;
@@ -58,7 +58,7 @@ End end_of(CrashReports& reports, const std::function<void()>& crash,
   return {WIFSIGNALED(status) ? WTERMSIG(status) : 0, reports.describe(kSlot, status)};
 }
 
-// In a signal handler, where dprintf(3) may not be called.
+// For a signal handler, which may not call dprintf(3).
 void put(int fd, std::string_view text) {
   [[maybe_unused]] const ssize_t written = ::write(fd, text.data(), text.size());
 }
@@ -80,7 +80,7 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   CHECK(reports.describe(kSlot, SIGABRT).empty());
 }
 
-// In read(2), where the child stays.
+// The child sleeps in read(2), and stays there.
 void wait_until_asleep(pid_t child) {
   std::string line;
   do {

@@ -64,7 +64,7 @@ class ClientTurns {
   }
 
  private:
-  Queues queues_;  // none is empty
+  Queues queues_;  // no queue is empty
   Client last_client_{};
 };
 

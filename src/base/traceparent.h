@@ -20,7 +20,7 @@ bool is_traceparent(std::string_view text);
 struct TraceContext {
   std::array<uint64_t, 2> trace{};  // 0: none
   uint64_t parent = 0;              // the span that has caused the request
-  bool is_sampled = false;          // that span is recorded
+  bool is_sampled = false;          // the parent is recorded
 
   bool is_known() const { return (trace[0] | trace[1]) != 0; }
 };

@@ -15,7 +15,7 @@ namespace ringmaster::cli {
 tl::unexpected<Error> exec_gdb(const std::string& command, std::span<char* const> words);
 
 // Runs the job, and prints the result or the error as call() does. Then ends this process with 0,
-// or 1 for an error. Returns only if that fails: with 78 for a handler that does not load.
+// or 1 for an error. Returns only if the job cannot run: with 78 for a handler that does not load.
 Result<int> run_and_print(const std::string& command, const ipc::HandlerSpec& handler,
                           const worker::ForegroundJob& job, uint64_t response_bytes);
 

@@ -9,7 +9,7 @@
 namespace ringmaster::cli {
 
 // `given`; for "@FILE" the text in FILE; for "-" the text on stdin. (Large texts need these forms:
-// the system limits an argument to 128 KiB.) Fails with 64 if that cannot be read or is empty;
+// the system limits an argument to 128 KiB.) Fails with 64 if the text cannot be read or is empty;
 // `what`: the argument's name for the message, "call: expected PARAMS".
 Result<std::string> read_text_argument(std::string_view what, const std::string& given);
 

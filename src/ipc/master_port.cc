@@ -96,8 +96,8 @@ bool MasterPort::try_wake_one() {
       latest_at = last_result_at_[i];
     }
     if (latest == nullptr) return false;
-    // A worker that woke up by itself meanwhile does not count: it may have looked before the
-    // publication.
+    // A worker that woke up by itself meanwhile does not count: it may have looked for jobs before
+    // the publication.
     if (latest->bell.try_wake()) return true;
   }
 }

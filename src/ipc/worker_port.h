@@ -26,7 +26,7 @@ class WorkerPort {
   struct MemoryFds {
     int control;
     int payload;
-    int results;  // this worker's
+    int results;  // the results of this worker
   };
   // Maps the memories. The mappings outlive the descriptors.
   [[nodiscard]] static Result<WorkerPort> open(const Geometry& geometry, uint32_t worker,

@@ -34,7 +34,7 @@ constexpr bool kIsTraced = true;
 constexpr bool kIsTraced = false;
 #endif
 
-// glibc of Debian 12 does not have them. kSetDelegation is F_SETDELEG, a lease since Linux 6.19.
+// glibc of Debian 12 lacks these constants. kSetDelegation is F_SETDELEG, a lease since Linux 6.19.
 constexpr uint32_t kMadvCollapse = 25;
 constexpr uint32_t kSoPeerPidfd = 77;
 constexpr uint32_t kSetDelegation = 1040;

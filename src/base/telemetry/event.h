@@ -53,7 +53,7 @@ using NameId = uint16_t;
 struct Event {
   uint64_t at_ns = 0;     // by the clock of base/clock.h
   uint64_t took_ns = 0;   // see the kind
-  uint64_t request = 0;   // the log's request=; 0: the event is of no request
+  uint64_t request = 0;   // the log's request=; 0: the event has no request
   uint64_t previous = 0;  // the number of this request's event before this one; 0: none
   int32_t code = 0;       // of an error, see rpc/errors.h
   uint32_t client = 0;    // its index in the table of clients
@@ -68,7 +68,7 @@ static_assert(sizeof(Event) == 48);
 // The part of an event that comes from its request.
 struct Trail {
   uint64_t request = 0;
-  uint64_t last = 0;  // the number of its last event
+  uint64_t last = 0;  // the number of the request's last event
   uint32_t client = 0;
   NameId method = 0;
   TraceContext trace = {};  // the one that came with the request

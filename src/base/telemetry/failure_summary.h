@@ -26,7 +26,7 @@ class FailureSummary {
     NameId upstream = 0;  // the upstream that has failed; 0: none
     std::optional<Stage> missed_in = {};
     uint64_t count = 0;
-    uint64_t of = 0;  // the method's requests that ended since the last line, or within a second
+    uint64_t of = 0;  // the method's requests that ended since the last line or in this second
   };
 
   // A request has ended with this event. `missed_in`: see stages.h. Returns the line that is due
@@ -53,7 +53,7 @@ class FailureSummary {
 
   std::vector<Ended> ended_;                     // by method
   std::unordered_map<uint64_t, Entry> entries_;  // see key_of()
-  size_t waiting_ = 0;                           // entries with a count
+  size_t waiting_ = 0;                           // entries whose count is not 0
 };
 
 }  // namespace ringmaster::telemetry

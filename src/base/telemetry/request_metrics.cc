@@ -63,7 +63,7 @@ void RequestMetrics::count(const Event& event, const EventRing& ring) {
       ++worker(event.where).ends;
       ++worker_ends_[event.reason];
       return;
-    case EventKind::kExpired:  // counted at the end: a result may have come just then
+    case EventKind::kExpired:  // counted with the answer, which may still be a result
     case EventKind::kFetchBegun:
     case EventKind::kQueued:
       return;

@@ -58,7 +58,7 @@ class History {
   // [a][b]: how many events of category b came directly after one of category a; the last row has
   // the first event.
   std::array<Counts, kCategoryCount + 1> followed_{};
-  std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ after that event, 0: never
+  std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ at the category's last event; 0: none
   uint64_t size_ = 0;
   uint64_t recent_ = 0;       // the eight newest events, one byte each, the newest lowest
   size_t now_ = kNoCategory;  // a uint8_t would be stored anew for each event

@@ -22,7 +22,7 @@ class Model {
   explicit Model(const std::string& path);
 
   // The probability of each category, kCategoryCount for each row; those of a row sum to 1. Valid
-  // until the next call. Takes some microseconds, and some tens for each row.
+  // until the next call. Cost: see handler.cc.
   std::span<const float> predict(std::span<const Features> rows) const;
 
  private:

@@ -3,7 +3,7 @@
 // Processes: the fork server starts it; the workers inherit it.
 // Threads:   the thread that starts it holds the GIL for ever, also in each worker.
 // Isolation: the environment's PYTHON... variables, the user's site-packages and the working folder
-//            have no effect. It writes no bytecode files, and handles no signal of the system.
+//            have no effect. Python writes no bytecode files, and handles no signal of the system.
 #pragma once
 
 #include <optional>

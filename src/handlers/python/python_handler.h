@@ -68,7 +68,7 @@ class PythonHandler {
   JsonWriter writer_;
   std::vector<Answer> answers_;  // of the jobs in hand
   volatile std::sig_atomic_t has_several_ = 0;
-  unsigned long long debug_bytes_ = 0;  // of an error with its traceback; 0: errors have none
+  unsigned long long debug_bytes_ = 0;  // most bytes of an error with a traceback; 0: no traceback
   size_t uncollected_jobs_ = 0;
 };
 

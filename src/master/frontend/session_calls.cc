@@ -34,7 +34,7 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   std::string_view client_id() const override { return id; }
 
   bool is_notification() const { return id.empty(); }
-  // A notification was admitted: the reply does not count its error any more.
+  // Call after admit(): the reply counts a notification's error only if admit() gave it.
   void leave_reply() { reply_.reset(); }
 
   Dispatcher& dispatcher;  // the one that admitted it

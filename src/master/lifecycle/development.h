@@ -1,5 +1,5 @@
-// DevelopmentConsole: what the master does besides serving for `ringmaster dev`: it reloads when
-// the file is saved, and prints the calls that a developer may want to try.
+// DevelopmentConsole: what `ringmaster dev` adds to a master: it reloads when the file is saved,
+// and prints the calls that a developer may want to try.
 //
 // Processes: the master only.
 // Saves:     many editors write a new file and rename it, so the file's folder is watched. A module

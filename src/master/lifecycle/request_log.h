@@ -1,7 +1,7 @@
 // RequestLog: what the log says of requests: summaries of those that fail, the access log, and slow
 // requests, with the stacks that their workers had.
 //
-// Processes: the master only. A view of the recorder: nothing may be recorded once it is destroyed.
+// Processes: the master only. A view of the recorder, which records nothing after the view ends.
 // Limits:    of failures one line a second for each method, reason, upstream and stage; of slow
 //            requests two lines a second for each method, one of them with a stack.
 #pragma once

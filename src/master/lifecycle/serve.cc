@@ -96,10 +96,10 @@ class Server {
   const uint64_t started_ns_ = now_ns();
   std::string configuration_;       // the absolute path of the file
   std::string configuration_hash_;  // of the options that serve
-  bool is_reload_pending_ = false;  // requested while none could begin
+  bool is_reload_pending_ = false;  // a reload was requested, but could not begin
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
-  uint64_t answered_ns_ = 0;        // when nothing was in flight any more, while stopping
+  uint64_t answered_ns_ = 0;        // while stopping: when nothing was in flight any more
   ExitCode exit_code_ = ExitCode::kOk;
 };
 

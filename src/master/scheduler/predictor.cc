@@ -8,9 +8,9 @@ namespace {
 // Finds, by bisection, a later job of a client that one more job would make late.
 struct LaterJobs {
   int64_t now_ns;
-  int64_t deadline_ns;  // of the new job: only jobs with later ones are looked at
-  double wait_ns;       // until the first of them begins
-  double delay_ns;      // by the new job
+  int64_t deadline_ns;  // of the new job: only jobs with later deadlines are looked at
+  double wait_ns;       // until the first of these jobs begins
+  double delay_ns;      // how long the new job delays each of them
   double rate;
   int visits_left = 64;  // bounds the cost; a job that is not found only misses its deadline
 
@@ -163,7 +163,7 @@ int64_t Predictor::delays_own_ns(const ClientShare& client, int64_t now_ns, int6
     if (flow == nullptr || flow->queued.empty()) continue;
     LaterJobs later{now_ns, deadline_ns, wait_ns, work_ns / rate + work_ns, rate};
     const int64_t earlier_ns = flow->queued.sum_up_to(deadline_ns);
-    if (earlier_ns == flow->queued.total()) continue;  // none is later
+    if (earlier_ns == flow->queued.total()) continue;  // no job is later
     const int64_t late_ns =
         later.find(flow->queued.root(), deadline_ns, -static_cast<double>(earlier_ns));
     if (late_ns > 0) return late_ns;

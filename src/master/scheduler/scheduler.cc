@@ -195,7 +195,7 @@ Scheduler::Pick Scheduler::descend(const LaneOrder& order, int64_t now_ns) const
   return pick;
 }
 
-// Whether the room that other lanes reserve leaves none for this job.
+// Whether other lanes reserve so much room that none is left for this job.
 bool Scheduler::is_blocked(const Lane& lane, const Pick& pick) const {
   const int64_t reserved_ns = lanes_.reserved_ns(lane, load_.workers(), WorkerLoad::kAheadNs);
   return reserved_ns > 0 && !load_.has_room(room_of(*pick.entry), reserved_ns);

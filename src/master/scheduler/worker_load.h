@@ -1,8 +1,8 @@
 // WorkerLoad: the jobs that are published and not done, and when the workers will have done them.
 //
 // The dispatch window is a time: at most a millisecond of work is published ahead of each worker,
-// so no job is published behind a long one. Earliest deadline first then holds to within one job in
-// progress. A batch that takes longer than the window, or an unknown time, is one unit and waits
+// so no job is published behind a long one. So the earliest deadline goes first, but for the jobs
+// in progress. A batch that takes longer than the window, or an unknown time, is one unit and waits
 // for a free worker: if its jobs were published one by one as they arrive, each would be a batch of
 // one.
 //
@@ -85,7 +85,7 @@ class WorkerLoad {
   // The unit will keep its worker for this much longer, whatever was expected.
   void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
 
-  // When `work_ns` of waiting work will have begun, after what is published. A unit that overruns
+  // When `work_ns` of waiting work will have begun, after the published work. A unit that overruns
   // is expected to take half of its overrun more.
   double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
   // The work that is published and has not begun.

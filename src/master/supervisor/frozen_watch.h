@@ -1,10 +1,10 @@
 // FrozenWatch: tells a frozen process from one that gets no CPU time.
 //
 // The watch looks at a process that should do something, and looks again later. The process is
-// frozen if it has used no CPU time since and is not runnable (its state is not R: it was stopped,
-// or it is blocked). It spins if it has used kSpinNs and still has not done its task. A runnable
-// process that gets no CPU is neither. A process that wakes and sleeps again uses CPU time:
-// Excuse says whether that counts.
+// frozen if it has used no CPU time meanwhile and is not runnable (its state is not R: it was
+// stopped, or it is blocked). It spins if it has used kSpinNs and still has not done its task. A
+// runnable process that gets no CPU is neither. A process that wakes and sleeps again uses CPU
+// time: Excuse says whether this time counts.
 //
 // Time is counted in ticks of the master's loop, at most one a turn. So the time in which the
 // master was suspended or busy does not count.

@@ -87,7 +87,7 @@ class Supervisor {
   const FunctionNames& names() const { return names_; }
   // The number of the generation; 0: it has died, and the next one has not started yet.
   uint32_t generation() const { return generation_ != nullptr ? generation_->number() : 0; }
-  // 0: there is none now.
+  // 0: there is no fork server now.
   int fork_server_pid() const {
     return generation_ != nullptr ? generation_->fork_server_pid() : 0;
   }

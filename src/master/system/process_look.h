@@ -1,4 +1,4 @@
-// ProcessLook: a process's state and CPU time, by the kernel.
+// ProcessLook: a process's state and CPU time, as the kernel reports them.
 #pragma once
 
 #include <cstdint>

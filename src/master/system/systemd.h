@@ -22,8 +22,9 @@ struct InheritedSocket {
 };
 std::vector<InheritedSocket> inherited_sockets();
 
-// How long the manager waits for a WATCHDOG=1 before it ends us; 0: for ever, or it watches another
-// process. Call once, before any process is spawned: the variables that say so are removed.
+// How long the manager waits for a WATCHDOG=1 before it ends us; 0: for ever, or the manager
+// watches another process. Call once, before any process is spawned: the variables that say so are
+// removed.
 uint64_t watchdog_interval_ms();
 
 // Notifier: sends messages to the service manager at $NOTIFY_SOCKET.

@@ -1,7 +1,7 @@
 // TraceExporter: sends traces of requests to a collector, by OTLP over HTTP.
 //
-// Which:   all requests that failed or took slow_ms; of the others with a traceparent those that it
-//          declares sampled; of the others without a traceparent one in `one_of`.
+// Which:   all requests that failed or took slow_ms. Of the others a traceparent, if there is one,
+//          says whether the request is sampled; without one, one request in `one_of` is sent.
 // When:    kBatchSpans wait, or the first of them has waited for kBatchMs; one batch at a time.
 // Limits:  kQueueSpans wait; further ones are dropped and counted. A batch is tried again, later
 //          and later, while the collector cannot be reached or answers 429, 502, 503 or 504; after

@@ -76,7 +76,7 @@ function runOf(worker, nowUs) {
 }
 
 // The request's stages: [{kind: "fetch", "queue" or "run", where, step, fromUs, toUs, open, failed,
-// note}], by their begin. `where`: the upstream or worker; "": not known. `run`: the present run
+// note}], in the order in which they began. `where`: the upstream or worker; "": not known. `run`: the present run
 // of the request, as runOf() returns it, or null.
 export function stagesOf(request, nowUs, run = null) {
   const stages = [];

@@ -90,7 +90,7 @@ def read_sessions(path):
 
 
 def load(path):
-    """The model in a file, predicting on one thread."""
+    """Loads the model from a file. It predicts on one thread."""
     booster = xgboost.Booster({"nthread": 1})
     booster.load_model(str(path))
     booster.set_param({"nthread": 1})

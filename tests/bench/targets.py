@@ -1,4 +1,4 @@
-"""Targets: what a figure was to be, and whether it is.
+"""Targets: the limit for a figure, and whether the figure meets it.
 
 A target is a plain dict, so that it goes into results.json as it is. A figure of None was not
 measured: then the target is not met, and `why_none` says why.

@@ -26,7 +26,7 @@ inline bool is_inside(std::string_view part, std::string_view whole) {
          (part.data() >= whole.data() && part.data() + part.size() <= whole.data() + whole.size());
 }
 
-// How large the next piece is of a stream that arrives in pieces.
+// Returns the size of the next piece of a stream.
 using NextSize = std::function<size_t()>;
 
 // Sizes of pieces, most of them small, that depend on the input alone.

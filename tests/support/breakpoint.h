@@ -48,7 +48,7 @@ class Breakpoint {
   bool is_planted_;
 };
 
-#else  // other architectures have other instructions for it
+#else  // other architectures have another breakpoint instruction
 
 inline uint64_t next_instruction(pid_t) {
   return 0;

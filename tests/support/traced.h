@@ -14,7 +14,7 @@
 
 namespace ringmaster::test {
 
-// The most steps of a way that are tried. A sanitizer finds nothing in a killed process and makes
+// The most steps of a Way that are tried. A sanitizer finds nothing in a killed process and makes
 // ways ten times as long. So under a sanitizer, steps at equal distances are enough.
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr size_t kTriesMax = 50;

@@ -50,7 +50,7 @@ TEST_CASE("region: a write to a read-only mapping ends its process, and changes 
   REQUIRE(memory);
   const Region master = map(*memory, Access::kReadWrite);
   test::Child worker([&] {
-    ::signal(SIGSEGV, SIG_DFL);  // not the test program's, which would report it
+    ::signal(SIGSEGV, SIG_DFL);  // not the test program's handler, which would report the signal
     const Region mine = map(*memory, Access::kReadOnly);
     *static_cast<volatile std::byte*>(mine.data()) = std::byte{1};
     return 0;

@@ -17,7 +17,7 @@ namespace {
 
 constexpr uint64_t kFirstBytesNs = 10 * kNsPerS;
 constexpr uint64_t kHourNs = 3600 * kNsPerS;
-constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: they bring it one more second
+constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: these bytes bring it one more second
 
 // A client of a connection in the same process. `before` and `after` are the times around what was
 // done last.
@@ -212,7 +212,7 @@ TEST_CASE("connection: a message has 10 s from its first bytes, whatever others 
   CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
   client.send("3]");
   CHECK(client.messages == 1);
-  CHECK(!client->has_stalled(client.after + kHourNs));  // no byte is due from it
+  CHECK(!client->has_stalled(client.after + kHourNs));  // no byte is due from the client
   client.send("[");
   CHECK(!client->has_stalled(client.before + kFirstBytesNs));
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
@@ -227,7 +227,8 @@ TEST_CASE("connection: a long message has longer, by its own bytes only") {
   client.send("]");
   client.send("[");
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
-  // Nor do the bytes of messages add up that each begin in the read in which the one before ends.
+  // Nor do the bytes of several messages add up, if each begins in the read in which the one before
+  // it ends.
   client.send("1");
   for (size_t i = 0; i < 2 * kBytes / 4096; ++i)
     client.send("]\n[" + message_of(4096));
@@ -253,7 +254,7 @@ TEST_CASE("connection: answers have send_timeout_ms until one byte of them is ta
   CHECK(!client->has_stalled(client.before + kNsPerS));
   Client::pass();
   client.send("[1]\n[2]\n");
-  CHECK(client.messages == 3);  // requests are read, and change nothing
+  CHECK(client.messages == 3);  // requests are read, but extend nothing
   CHECK(client->has_stalled(owed + kNsPerS + 1));
   client.receive(200'000);
   const uint64_t taken = owed + kNsPerS + 1;

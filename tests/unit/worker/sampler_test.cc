@@ -52,7 +52,7 @@ uint64_t address_of(void (*function)(Shared&, uint64_t)) {
 template <class Body>
 test::Child start(CrashReports& reports, Shared& shared, JobAtWork job_at_work, const Body& body) {
   return test::Child([&] {
-    ::signal(SIGSEGV, SIG_DFL);  // replaces a sanitizer's or the test program's
+    ::signal(SIGSEGV, SIG_DFL);  // replaces a sanitizer's or the test program's handler
     if (!reports.report_to(0, [](int) {})) return 100;
     if (!start_sampling(shared.ring, job_at_work, __builtin_frame_address(0))) return 101;
     body();

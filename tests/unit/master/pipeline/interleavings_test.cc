@@ -25,7 +25,7 @@ constexpr uint64_t kSchedules = 100'000;
 constexpr size_t kClientsMax = 4;
 constexpr size_t kMovesMax = 60;
 
-// Timeout 0: a deadline is over as soon as a schedule lets its timer ring.
+// Timeout 0: a deadline is over as soon as a schedule lets its timer fire.
 const Method kMethods[] = {
     {"one", {}, 0, 2, {RunStep{0}}},
     {"two", {}, 0, 2, {RunStep{1}, RunStep{2}}},

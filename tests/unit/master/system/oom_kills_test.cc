@@ -24,7 +24,7 @@ TEST_CASE("oom kills: each rise of our own cgroup's count is told once") {
   };
   write("5");
   OomKills kills = machine.kills();
-  CHECK(!kills.rose());  // the kills before the start
+  CHECK(!kills.rose());  // kills before the start do not count
   write("6");
   CHECK(kills.rose());
   CHECK(!kills.rose());

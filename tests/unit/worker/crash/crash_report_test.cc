@@ -41,7 +41,7 @@ struct End {
 
 void write_nothing(int) {}
 
-// How a worker that does this ends.
+// Calls `crash` in a worker. Returns how the worker ended.
 End end_of(CrashReports& reports, const std::function<void()>& crash,
            CrashReports::WriteStack write_stack = write_nothing) {
   reports.clear(kSlot);
@@ -80,7 +80,7 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   CHECK(reports.describe(kSlot, SIGABRT).empty());
 }
 
-// The child sleeps in read(2), and stays there.
+// Waits until the child sleeps in read(2), where it stays.
 void wait_until_asleep(pid_t child) {
   std::string line;
   do {
@@ -99,12 +99,12 @@ TEST_CASE("crash report: a worker that lives tells its stack when it is asked, a
   REQUIRE(::pipe(ready) == 0);
   REQUIRE(::pipe(goes_on) == 0);
   test::Child child([&] {
-    ::signal(SIGSEGV, SIG_DFL);  // not a sanitizer's or the test program's: faults must be ours
+    ::signal(SIGSEGV, SIG_DFL);  // replaces other handlers: CrashReports needs the faults
     const auto write_stack = [](int fd) { put(fd, "Python:\n  line 7"); };
     if (!reports.report_to(kSlot, write_stack)) return 1;
     put(ready[1], "r");
     char byte = 0;
-    return ::read(goes_on[0], &byte, 1) == 1 ? 7 : 2;  // SA_RESTART
+    return ::read(goes_on[0], &byte, 1) == 1 ? 7 : 2;  // SA_RESTART: the signal does not end read()
   });
   char byte = 0;
   REQUIRE(::read(ready[0], &byte, 1) == 1);

@@ -145,8 +145,8 @@ std::optional<Schema::Mismatch> Schema::find_mismatch(std::string_view text) con
   if (!result.IsError()) return {};
   Mismatch mismatch;
   if (validator.IsValid()) {
-    mismatch.expected = "text of valid characters and numbers within a double's range";
-    mismatch.found = "none at byte " + std::to_string(result.Offset());
+    mismatch.expected = "valid characters, and numbers within a double's range";
+    mismatch.found = "an invalid one at byte " + std::to_string(result.Offset());
     return mismatch;
   }
   const auto place = validator.GetInvalidDocumentPointer();

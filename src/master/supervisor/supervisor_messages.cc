@@ -36,7 +36,7 @@ void Supervisor::on_message(const ipc::ControlMessage& message) {
   if (!is_sane(message) || (is_answer && !names_.on_answer(message.text))) {
     // Handlers run in the fork server while they load, and may write anywhere.
     failure_ = Error{ExitCode::kInternal,
-                     fmt::format("expected no such control message from the fork server: type {}, "
+                     fmt::format("unexpected control message from the fork server: type {}, "
                                  "worker {}, pid {}",
                                  static_cast<uint32_t>(message.type), message.worker, message.pid)};
     return generation_->kill();

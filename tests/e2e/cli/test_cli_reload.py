@@ -146,7 +146,7 @@ def test_one_during_another_is_told_its_own_end(server, in_background, listen, p
     wait_until(lambda: len(reloads(listen)["ended"]) == reloads(listen)["begun"], "the last to end")
     ended = [one["ok"] for one in reloads(listen)["ended"]]
     assert ended[0] and not any(ended[1:])
-    assert len(ended) <= 5, "the first three were one"
+    assert len(ended) <= 5, "the first three became one reload"
 
 
 def test_one_during_the_start(server, in_background, reload, listen, probe, gate):

@@ -188,8 +188,8 @@ def test_the_oldest_makes_room_for_a_probe(server):
         held[1].sendall(b"GET /livez HTTP/1.1\r\n")
         assert read_all(held[0]) == b""
         assert ask(address, "/livez") == (200, "ok\n")
-        assert read_all(held[1]) == b"", "half a request is none"
+        assert read_all(held[1]) == b"", "half a request does not count"
         for client in held[2:]:
             client.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
-            assert read_all(client).endswith(b"ok\n"), "nobody else had to go"
+            assert read_all(client).endswith(b"ok\n"), "no other client had to go"
         assert running.call("echo", [1]) == [1]

@@ -108,7 +108,7 @@ def test_staged_installation_may_be_read_by_all_and_goes_again(root, build, tmp_
     for file in files:
         if not file.endswith((".so", "bin/ringmaster")):
             written = (tmp_path / file).read_bytes()
-            assert str(tmp_path).encode() not in written, "it names the stage"
+            assert str(tmp_path).encode() not in written, f"{file} names the stage"
     closed = [path for path in (tmp_path / "etc").rglob("*") if path.stat().st_mode & 0o004 == 0]
     assert closed == []
     for _ in range(2):  # the second time nothing is installed

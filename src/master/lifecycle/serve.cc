@@ -160,7 +160,8 @@ void Server::watch_loop() {
     } else {  // there are results: the next turn takes them
       uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
     }
-    const bool is_over = self->rollout_->is_over() && self->frontend_->connections() == 0;
+    const bool is_over = self->rollout_->is_over() && self->frontend_->connections() == 0 &&
+                         !self->trace_exporter_.has_spans();
     if (self->is_ending_ && is_over) uv_stop(handle->loop);
   });
   grace_ = make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
@@ -314,6 +315,7 @@ void Server::end(ExitCode exit_code) {
   exit_code_ = exit_code;
   frontend_->finish();
   rollout_->stop_all();
+  trace_exporter_.finish();
 }
 
 std::string Server::status(const Deployment* serving) const {

@@ -86,13 +86,21 @@ Status TraceExporter::configure(const Telemetry& options) {
   if (http_client_ != nullptr) {
     wake_in(kBatchMs);
   } else {
-    drop(queued_spans_ + batch_spans_, "telemetry.otlp is off now");
-    queue_.clear();
-    batch_.clear();
-    queued_spans_ = batch_spans_ = 0;
-    uv_timer_stop(timer_.get());
+    drop_all("telemetry.otlp is off now");
   }
   return {};
+}
+
+void TraceExporter::finish() {
+  if (!has_spans()) return;
+  is_finishing_ = true;
+  send();
+  uv_timer_start(
+      timer_.get(),
+      [](uv_timer_t* timer) {
+        static_cast<TraceExporter*>(timer->data)->drop_all("the server ends");
+      },
+      kLastMs, 0);
 }
 
 bool TraceExporter::is_wanted(const telemetry::Event& end, const TraceContext& trace) const {
@@ -160,6 +168,7 @@ void TraceExporter::send() {
 void TraceExporter::on_answer(const std::optional<upstream::HttpClient::Failure>& failure) {
   is_sending_ = false;
   if (failure && may_try_again(failure->reason)) {
+    if (is_finishing_) return drop_all(failure->message);
     if (retry_ms_ == 0) log(Level::kWarning, "collector_unavailable", {{"why", failure->message}});
     retry_ms_ = retry_ms_ == 0 ? kFirstRetryMs : std::min(2 * retry_ms_, kLastRetryMs);
     return wake_in(retry_ms_);
@@ -174,7 +183,9 @@ void TraceExporter::on_answer(const std::optional<upstream::HttpClient::Failure>
   }
   batch_.clear();
   batch_spans_ = 0;
-  if (!queue_.empty()) wake_in(queued_spans_ >= kBatchSpans ? 0 : kBatchMs);
+  if (queue_.empty()) return;
+  if (is_finishing_) return send();
+  wake_in(queued_spans_ >= kBatchSpans ? 0 : kBatchMs);
 }
 
 void TraceExporter::drop(size_t spans, std::string_view why) {
@@ -185,6 +196,14 @@ void TraceExporter::drop(size_t spans, std::string_view why) {
   log(Level::kWarning, "traces_dropped", {{"spans", dropped_since_log_}, {"why", why}});
   dropped_since_log_ = 0;
   next_log_ns_ = now_ns() + kBetweenLogsNs;
+}
+
+void TraceExporter::drop_all(std::string_view why) {
+  drop(queued_spans_ + batch_spans_, why);
+  queue_.clear();
+  batch_.clear();
+  queued_spans_ = batch_spans_ = 0;
+  uv_timer_stop(timer_.get());
 }
 
 }  // namespace ringmaster::master

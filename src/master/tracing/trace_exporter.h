@@ -5,7 +5,8 @@
 // When:    kBatchSpans wait, or the first of them has waited for kBatchMs; one batch at a time.
 // Limits:  kQueueSpans wait; further ones are dropped and counted. A batch is tried again, later
 //          and later, while the collector cannot be reached or answers 429, 502, 503 or 504; after
-//          any other error it is dropped. Spans that wait when the server ends are lost.
+//          any other error it is dropped. When the server ends, spans that wait are sent once more, and
+//          those that the collector has not taken after kLastMs are dropped.
 // Cost:    a request that is not sent costs a comparison.
 #pragma once
 
@@ -30,12 +31,17 @@ class TraceExporter {
   static constexpr size_t kBatchSpans = 512;
   static constexpr size_t kQueueSpans = 8 * kBatchSpans;
   static constexpr uint64_t kBatchMs = 1000;
+  static constexpr uint64_t kLastMs = 1000;
 
   // `recorder` must outlive the exporter, and record nothing after the exporter's end.
   TraceExporter(uv_loop_t* loop, telemetry::Recorder& recorder);
 
   // Sends by these options from now on.
   [[nodiscard]] Status configure(const Telemetry& options);
+  // Sends at once what waits. No request may end after this call.
+  void finish();
+  // False once all spans are sent or dropped.
+  bool has_spans() const { return queued_spans_ + batch_spans_ > 0; }
 
   // Spans so far: "sent", "dropped" (no place, or the collector did not take them), "rejected" (by
   // the collector, as it said).
@@ -53,6 +59,7 @@ class TraceExporter {
   void send();
   void on_answer(const std::optional<upstream::HttpClient::Failure>& failure);
   void drop(size_t spans, std::string_view why);
+  void drop_all(std::string_view why);
 
   uv_loop_t* loop_;
   telemetry::Recorder& recorder_;
@@ -64,6 +71,7 @@ class TraceExporter {
   std::string batch_;  // the batch's body, until the collector has taken it; empty: no batch
   size_t batch_spans_ = 0;
   bool is_sending_ = false;
+  bool is_finishing_ = false;
   uint64_t retry_ms_ = 0;
   std::string answer_;  // of the collector
   uint64_t ended_ = 0;  // requests that have ended, whether sent or not

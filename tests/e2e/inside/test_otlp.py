@@ -1,6 +1,8 @@
 """Traces of requests for a collector: what is sent, which requests, and what happens when the
 collector does not take them."""
 
+import socket
+
 import pytest
 from client import request
 from collector import CLIENT, ERROR, INTERNAL, SERVER, Collector, attributes
@@ -146,3 +148,19 @@ def test_a_reload_turns_it_on_and_off(server, collector):
     assert running.reload(telemetry=on).startswith("event=reloaded")
     running.call("echo", [4])
     assert len([one for one in collector.wait_for_spans(6) if one["kind"] == SERVER]) == 2
+
+
+def test_a_stop_sends_what_waits(server, collector):
+    running = server(telemetry={"otlp": collector.url, "one_of": 1})
+    running.call("echo", [1])
+    assert running.stop() == 0
+    assert len(collector.spans()) == 3
+
+
+def test_a_stop_does_not_wait_for_a_collector_that_is_silent(server):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        running = server(telemetry={"otlp": url, "one_of": 1})
+        running.call("echo", [1])
+        assert running.stop() == 0
+    running.wait_for_line('event=traces_dropped spans=3 why="the server ends"')

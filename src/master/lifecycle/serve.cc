@@ -27,6 +27,7 @@
 #include "master/lifecycle/state_collector.h"
 #include "master/lifecycle/status_line.h"
 #include "master/lifecycle/watchdog.h"
+#include "master/system/freed_memory.h"
 #include "master/system/systemd.h"
 #include "master/tracing/trace_exporter.h"
 
@@ -77,6 +78,7 @@ class Server {
   std::optional<std::string> profile(Deployment::ProfileForm form, bool is_late);
 
   const Loop loop_;  // closed after all handles on it
+  FreedMemory freed_memory_{loop_.get()};
   telemetry::Recorder recorder_;
   RequestLog request_log_{loop_.get(), recorder_};
   TraceExporter trace_exporter_{loop_.get(), recorder_};

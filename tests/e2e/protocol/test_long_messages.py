@@ -11,6 +11,7 @@ import pytest
 from answers import Error
 from client import DEADLINE_S, read_all, request
 from pool import held_pool, wait_until_read
+from proc import is_sanitized, private_bytes, wait_until
 
 OBJECTS = [{"id": i, "name": f"item {i}", "tags": ["a", "b"]} for i in range(20_000)]  # 1 MB
 
@@ -238,3 +239,16 @@ def test_long_params_of_a_method_of_the_server_itself_are_refused(server, method
         Error(-32602, b"1", reason="invalid_params").check(client.read())
         client.send(request("echo", [1]))
         assert client.answer()["result"] == [1]
+
+
+def test_their_memory_is_given_back_once_none_come(server):
+    text = "x" * (8 << 20)
+    running = server()
+    if is_sanitized(running.pid):
+        pytest.skip("what is given back is for the sanitizer's allocator to say")
+    with running.connect() as client:
+        assert client.call("echo", [1]) == [1]
+        before = private_bytes(running.pid)
+        client.send(request("echo", [text], 1) + request("echo", [text], 2))
+        assert all(answer["result"] == [text] for answer in client.answers(2).values())
+        wait_until(lambda: private_bytes(running.pid) < before + (8 << 20), "the memory to be free")

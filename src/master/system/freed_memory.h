@@ -1,0 +1,33 @@
+// FreedMemory: keeps memory that the master has freed for its next long messages, and gives it back
+// to the system once none come.
+//
+// Why:    a new page costs a page fault: 0.3 us on a bare machine, 25 us on some virtual ones. An
+//         echo of 1 MiB had 174 of them.
+// Memory: at most kKeptBytes that are free lie at the heap's end. Every second all free memory is
+//         given back, if about as many bytes are in use as a second before.
+// Source: mallopt(3), malloc_trim(3), mallinfo2(3).
+#pragma once
+
+#include <cstddef>
+#include <uv.h>
+
+#include "base/uv_handle.h"
+
+namespace ringmaster::master {
+
+class FreedMemory {
+ public:
+  static constexpr int kKeptBytes = 64 << 20;
+
+  // Sets the process's thresholds. There is one object at a time.
+  explicit FreedMemory(uv_loop_t* loop);
+
+ private:
+  void look();
+
+  UvHandle<uv_timer_t> timer_;
+  size_t used_bytes_ = 0;      // at the last look
+  size_t returned_bytes_ = 0;  // free bytes that the system has got already
+};
+
+}  // namespace ringmaster::master

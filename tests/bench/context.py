@@ -77,12 +77,17 @@ class Context:
     def upstream(self, delay_ms: int = UPSTREAM_MS) -> str:
         """The URL of a feature service, started by the first call."""
         if delay_ms not in self._upstreams:
-            command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
-            process = Process.start([*command, "--delay-ms", delay_ms])
-            self._stack.callback(process.kill)
-            self._upstreams[delay_ms] = FeatureService(process).url
-            self._upstream_roles[process.pid] = "feature service"
+            service = self.feature_service("--delay-ms", delay_ms)
+            self._upstreams[delay_ms] = service.url
+            self._upstream_roles[service.process.pid] = "feature service"
         return self._upstreams[delay_ms]
+
+    def feature_service(self, *options: Any) -> FeatureService:
+        """A new one, with these options."""
+        command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
+        process = Process.start([*command, *options])
+        self._stack.callback(process.kill)
+        return FeatureService(process)
 
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None, build: Path | None = None,

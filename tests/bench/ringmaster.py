@@ -37,22 +37,25 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
     say, large payloads, the connections on both sides, and the model's batch, which is the demo's
     (conf/ringmaster.toml).
     `handlers`: further ones, each with a method of its name. `sections`: more of the configuration;
-    `methods` in it has only what is not the default."""
+    of the methods that are there already, `methods` has only what is not the default."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)
     more = sections.pop("methods", {})
     further = handlers or {}
     steps = STEPS | {handler: [{"run": handler}] for handler in further}
+    methods = {name: {"timeout_ms": timeout_ms, "steps": each} for name, each in steps.items()}
+    for method, keys in more.items():
+        methods[method] = methods.get(method, {"timeout_ms": timeout_ms}) | keys
     server = launcher(
         name=name,
         workers={"count": workers},
         limits={"request_bytes": MESSAGE_BYTES_MAX, "response_bytes": MESSAGE_BYTES_MAX,
                 "connections": CONNECTIONS},
-        upstreams={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}},
+        upstreams={"users": {"url": features_url, "connections": UPSTREAM_CONNECTIONS}} |
+        sections.pop("upstreams", {}),
         handlers={"echo": {}, "burn": {}, "interests": {"model": MODEL, "batch": 64}} | further,
-        methods={name: {"timeout_ms": timeout_ms, "steps": each} | more.get(name, {})
-                 for name, each in steps.items()},
+        methods=methods,
         **sections,
     )
     return Ringmaster("ringmaster", server.address, [server.process], on_stop=launcher.finish,

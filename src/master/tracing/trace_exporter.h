@@ -5,8 +5,8 @@
 // When:    kBatchSpans wait, or the first of them has waited for kBatchMs; one batch at a time.
 // Limits:  kQueueSpans wait; further ones are dropped and counted. A batch is tried again, later
 //          and later, while the collector cannot be reached or answers 429, 502, 503 or 504; after
-//          any other error it is dropped. When the server ends, it sends spans that wait at once, and
-//          drops those that the collector has not taken after kLastMs.
+//          any other error it is dropped. When the server ends, it sends at once what waits, and
+//          drops spans that the collector has not taken after kLastMs.
 // Cost:    a request that is not sent costs a comparison.
 #pragma once
 

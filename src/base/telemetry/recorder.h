@@ -54,6 +54,11 @@ class Recorder {
     record(none, kind, at_ns, what);
   }
 
+  // The time that admission predicted for a request with a result, and the time that it took.
+  void record_prediction(const Trail& trail, uint64_t predicted_ns, uint64_t took_ns) {
+    metrics_.count_prediction(trail.method, predicted_ns, took_ns);
+  }
+
   // Called for each event that ends a request (refused, answered, cancelled), with its number and
   // the trace that came with the request. The event may not be in the ring any more afterwards.
   using OnEnd = std::function<void(const Event& event, uint64_t number, const TraceContext& trace)>;

@@ -38,6 +38,9 @@ class RequestMetrics {
     LatencyHistogram queue;
     LatencyHistogram run;
     std::map<NameId, Fetches> fetches;  // by upstream
+    // By how much requests with a result took less, and more, time than admission predicted.
+    LatencyHistogram early;
+    LatencyHistogram late;
   };
   struct Worker {
     uint64_t ends = 0;
@@ -52,6 +55,15 @@ class RequestMetrics {
 
   // `ring` has the event already.
   void count(const Event& event, const EventRing& ring);
+
+  void count_prediction(NameId method_id, uint64_t predicted_ns, uint64_t took_ns) {
+    Method& its = method(method_id);
+    if (took_ns <= predicted_ns) {
+      its.early.record(predicted_ns - took_ns);
+    } else {
+      its.late.record(took_ns - predicted_ns);
+    }
+  }
 
   // By NameId; methods without events are there, too, with zeros.
   const std::vector<Method>& methods() const { return methods_; }

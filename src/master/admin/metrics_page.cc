@@ -183,6 +183,14 @@ void add_times(Families& families, const telemetry::Recorder& recorder) {
     families.add(method.queue, {{"method", name}, {"stage", "queue"}});
     families.add(method.run, {{"method", name}, {"stage", "run"}});
   });
+  families.histogram("admission_error_seconds",
+                     "By how much requests with a result took less (early) or more (late) time "
+                     "than admission predicted.");
+  for_each_method(recorder, [&](const std::string& name, const RequestMetrics::Method& method) {
+    if (!method.is_expected) return;
+    families.add(method.early, {{"method", name}, {"side", "early"}});
+    families.add(method.late, {{"method", name}, {"side", "late"}});
+  });
   families.histogram("fetch_duration_seconds",
                      "One fetch from an upstream, failed ones and the wait for a connection "
                      "included.");

@@ -212,3 +212,6 @@ def test_counts_agree_with_the_clients_after_kills_a_reload_and_cancels(server, 
     assert sum(errors.values()) == 6
     assert by(address, "request_duration_seconds_count", "method") == {
         "echo": 500, "hold": 0, "slow": 1, "late": 0}
+    predicted = by(address, "admission_error_seconds_count", "method", "side")
+    assert predicted["echo", "early"] + predicted["echo", "late"] == 500
+    assert predicted["late", "early"] + predicted["late", "late"] == 0

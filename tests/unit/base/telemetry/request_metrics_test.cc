@@ -72,6 +72,19 @@ TEST_CASE("request metrics: each end of a request counts once, by code and reaso
   CHECK(method.offered_ns == 25);
 }
 
+TEST_CASE("request metrics: a prediction's error is early or late, never both") {
+  Scene scene;
+  const Trail request = scene.begin(1);
+  scene.recorder.record_prediction(request, 10, 7);
+  scene.recorder.record_prediction(request, 10, 10);
+  scene.recorder.record_prediction(request, 10, 15);
+  const RequestMetrics::Method& method = scene.counted();
+  CHECK(method.early.count() == 2);
+  CHECK(method.early.sum_ns() == 3);
+  CHECK(method.late.count() == 1);
+  CHECK(method.late.sum_ns() == 5);
+}
+
 TEST_CASE("request metrics: a handler that chooses ever new codes fills no memory") {
   Scene scene;
   for (int32_t code = 1; code <= 1000; ++code) {

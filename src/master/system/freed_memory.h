@@ -17,7 +17,7 @@ namespace ringmaster::master {
 
 class FreedMemory {
  public:
-  static constexpr int kKeptBytes = 64 << 20;
+  static constexpr int kKeptBytes = 256 << 20;
 
   // Sets the process's thresholds. There is one object at a time.
   explicit FreedMemory(uv_loop_t* loop);

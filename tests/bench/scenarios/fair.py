@@ -6,6 +6,7 @@ from typing import Any
 
 from context import Context
 from ringmaster import Ringmaster
+from scenarios import payloads
 from systems import WORKERS, end
 from targets import number, ratio, target
 
@@ -16,7 +17,9 @@ ABOUT = f"""Two workers, and loads at the same time. *Long and short*: clients i
 `burn` {LONG_MS} ms, beside `echo` at 20 a second, Poisson, which may take a second. A queue that
 gives each free worker the earliest deadline would let `echo` wait for one long job at most.
 *Flood*: two clients, each with a token, that offer 600 and 6 jobs of {BURN_MS} ms a second.
-*Shares*: two clients that always have jobs waiting, of {BURN_MS} and of {BURN_MS // 10} ms."""
+*Shares*: two clients that always have jobs waiting, of {BURN_MS} and of {BURN_MS // 10} ms. *Small
+beside large*: `echo` of one number at 100 a second, Poisson, beside eight clients in a closed loop
+of `echo` with 14 MB of small objects."""
 CLIENTS = ("first", "second")
 TOKENS = {name: f"the-token-of-{name}" for name in CLIENTS}
 
@@ -88,12 +91,25 @@ def shares(context: Context, files: dict[str, Path], weight: int) -> dict[str, A
     return {"weight": weight, "share": share, "due": 1 / (1 + weight)}
 
 
+def beside_large(context: Context) -> dict[str, Any]:
+    path = payloads.write_params(context.folder, payloads.EVENTS, 14_000_000)
+    system = context.ringmaster(timeout_ms=60_000)
+    small = {"method": "echo", "params": [1], "rate": 100, "seconds": context.pick(10, 40)}
+    large = small | {"params": path, "rate": 0, "concurrency": 8, "connections": 8, "drain_s": 60}
+    made, others = together(context, system, small, large)
+    end(system)
+    context.say(f"beside large: p99 {made['latency_us']['p99'] / 1e3:.1f} ms")
+    return {"p99_ms": made["latency_us"]["p99"] / 1e3,
+            "mb_per_s": others["results_per_s"] * path.stat().st_size / 1e6}
+
+
 def run(context: Context) -> dict[str, Any]:
     files = token_files(context)
     mixed = [long_and_short(context, files, clients, reserved)
              for clients in (4, 30) for reserved in (0, 1)]
     flooded = flood(context, files)
     shared = [shares(context, files, weight) for weight in (1, 4)]
+    large = beside_large(context)
     targets = []
     for made in mixed:
         name = f"`echo` beside {made['clients']} clients" + ", a worker reserved" * made["reserved"]
@@ -106,6 +122,7 @@ def run(context: Context) -> dict[str, Any]:
                ratio(flooded["p99_ms"], flooded["alone_p99_ms"]), "<=", 1.8),
         target("beside a flood: workers busy", flooded["busy"], ">=", 0.97, "%"),
     ]
+    targets.append(target("`echo` beside large ones: p99", large["p99_ms"], "<=", 10, "ms"))
     targets += [target(f"weights 1:{made['weight']}: off by", abs(made["share"] - made["due"]),
                        "<=", 0.02, "%") for made in shared]
     return {

@@ -4,6 +4,7 @@ replaced."""
 import os
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median, quantiles
 from typing import Any
@@ -14,17 +15,19 @@ from cpu import pss_bytes
 from ringmaster import Ringmaster
 from server import HANDLERS, compile_handler
 from systems import end
-from targets import number, target
+from targets import number, ratio, target
 
 TITLE = "a model of 200 MB"
-ABOUT = """A handler that reads a file of 200 MB into its memory before the workers are forked, and
+MANY = 8
+RATE, RELOADS = 500, 20
+ABOUT = f"""A handler that reads a file of 200 MB into its memory before the workers are forked, and
 whose every job reads a byte of each of its pages. Memory: the sum of the proportional set sizes
 (PSS) of all of the server's processes with eight workers, each of which has run jobs, less the
 sum with one worker. Kills: the only worker of a server with that model gets SIGKILL, and an `echo`
-is sent at once; the time until its answer."""
+is sent at once; the time until its answer. Reloads: `echo` at {RATE} a second, Poisson, without
+reloads and with one each second, each of which loads the model anew; the median of the rounds."""
 SOURCE = HANDLERS / "large_model.cc"
 MODEL_BYTES = 200_000_000
-MANY = 8
 
 
 def write_model(folder: Path) -> Path:
@@ -64,6 +67,22 @@ def kill_and_ask(system: Ringmaster, client, method: str, params: Any) -> float:
     return took_ms
 
 
+def p99_with_reloads(context: Context, system: Ringmaster, count: int) -> float:
+    """In ms, over as many seconds, or RELOADS without any."""
+    seconds = count or RELOADS
+    with ThreadPoolExecutor(1) as threads:
+        load = threads.submit(context.load, system, "echo", [1], rate=RATE, connections=4,
+                              seconds=seconds)
+        for _ in range(count):
+            next_at = time.monotonic() + 1
+            line = system.server.reload_file()
+            assert line.startswith("event=reloaded"), line
+            time.sleep(max(0, next_at - time.monotonic()))
+        made = load.result()
+    assert made["results"] == made["sent"], made["errors"]
+    return made["latency_us"]["p99"] / 1e3
+
+
 def run(context: Context) -> dict[str, Any]:
     library = compile_handler(context.folder / "large_model.so", SOURCE, "-std=c++20", "-O2")
     model = write_model(context.folder)
@@ -78,11 +97,19 @@ def run(context: Context) -> dict[str, Any]:
     system = start(context, library, model, 1)
     with system.server.connect() as client:
         took = [kill_and_ask(system, client, "echo", [1]) for _ in range(context.pick(30, 200))]
+    end(system)
     p50, p90 = median(took), quantiles(took, n=10)[-1]
+    system = start(context, library, model, 2)
+    rounds = [{count: p99_with_reloads(context, system, count) for count in (0, RELOADS)}
+              for _ in range(context.pick(2, 5))]
+    end(system)
+    without, beside = (median(one[count] for one in rounds) for count in (0, RELOADS))
     return {
         "targets": [
             target("PSS per additional worker ≤ 2 MB", each_mb, "<=", 2, "MB"),
             target("SIGKILL to serving again ≤ 10 ms at p50", p50, "<=", 10, "ms"),
+            target(f"p99 of `echo` beside {RELOADS} reloads ≤ 1.3 × without",
+                   ratio(beside, without), "<=", 1.3),
         ],
         "tables": [
             {"title": "PSS of all processes, in MB",
@@ -92,6 +119,8 @@ def run(context: Context) -> dict[str, Any]:
             {"title": "From SIGKILL to the next answer, in ms",
              "columns": ["kills", "p50", "p90", "at most"],
              "rows": [[len(took), number(p50), number(p90), number(max(took))]]},
+            {"title": "p99 of `echo`, in ms", "columns": ["without reloads", "with them"],
+             "rows": [[number(one[0]), number(one[RELOADS])] for one in rounds]},
         ],
-        "raw": {"pss": pss, "kill_to_answer_ms": took},
+        "raw": {"pss": pss, "kill_to_answer_ms": took, "reloads": rounds},
     }

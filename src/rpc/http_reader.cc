@@ -163,7 +163,7 @@ bool HttpReader::is_too_large() const {
          parser_->beast.content_length().value_or(0) > body_bytes_max_;
 }
 
-// Takes all bytes; keeps the beginning of a line or head in `from`.
+// Takes all bytes, and keeps `from`, the beginning of a line or head, in pending_.
 std::optional<HttpReader::Event> HttpReader::keep(std::string_view from, std::string_view bytes,
                                                   size_t& pos) {
   pos = bytes.size();

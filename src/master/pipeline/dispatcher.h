@@ -101,7 +101,8 @@ class Dispatcher : private StageEvents {
   rpc::Error full(std::string reason, std::string message, uint64_t limit) const;
   // The error for a client that holds its part of `all` while others ask for theirs.
   rpc::Error has_part(uint64_t part, uint64_t all, std::string_view what) const;
-  // Copies the parts, one behind the other, to a block of payload memory. No bytes need no block.
+  // Copies the parts, one behind the other, to a block of payload memory. Without bytes there is no
+  // block.
   tl::expected<ipc::Block, rpc::Error> store(Job& job,
                                              std::initializer_list<std::string_view> parts);
   void leave_running(Job& job);
@@ -110,7 +111,7 @@ class Dispatcher : private StageEvents {
   // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
   // even before the method's deadline.
   void cut_off(Job& job, rpc::Error error, bool is_deadline);
-  // For such a request, now.
+  // How soon a request of this method and client would be done, if it came now.
   Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);

@@ -48,7 +48,7 @@ class RunStage {
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
 
-  // Limits for take_results(): little enough that clients are not kept waiting; no limit.
+  // For take_results(): a limit that keeps no client waiting, and none.
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
@@ -99,8 +99,8 @@ class RunStage {
 
   // A worker was reaped: the jobs that it had in hand have used an attempt, and are queued again,
   // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
-  // its death is not among theirs. on_port_lost(): all workers are gone; `cause` is for people;
-  // `death`: of the only process, if it ran the handlers itself and has crashed.
+  // its death is not added to the jobs' deaths. on_port_lost(): all workers are gone; `cause` is
+  // for people; `death`: how the process ended that ran the handlers itself, if it crashed.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
   void on_port_lost(const std::string& cause,
                     const std::optional<WorkerExit>& death = std::nullopt);
@@ -143,8 +143,8 @@ class RunStage {
 
   // The worker that has the job's publication in hand.
   std::optional<uint32_t> find_worker_of(const Job& job);
-  // Among jobs of workers that have only abandoned jobs in hand, and for which other jobs wait: the
-  // job whose deadline was first. Null: there is none.
+  // Looks at the workers that have only abandoned jobs in hand, if other jobs wait for such a
+  // worker. The one of their jobs whose deadline was first; null: there is none.
   const Job* longest_abandoned();
   void note_timeout(const Job& job, uint32_t worker);
   void learn_from_overrun(const Job& job, uint32_t worker);

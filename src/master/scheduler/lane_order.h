@@ -44,8 +44,9 @@ class LaneOrder {
   int64_t work_ns() const { return work_ns_; }
   size_t queued_jobs() const { return queued_jobs_; }
   size_t fetching_jobs() const { return fetching_jobs_; }
-  // The work of the flows within their shares, except `own`, that may go before a job of another
-  // flow. within_shares_up_to() counts only flows whose first job is due by `deadline_ns`.
+  // The work of the flows within their shares that may go before a job of the flow `own`, without
+  // its own work; null: of all flows. within_shares_up_to() counts only flows whose first job is
+  // due by `deadline_ns`.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
   // The flow's first job; null: none is queued.

@@ -10,7 +10,7 @@ namespace {
 constexpr uint64_t kLookMs = 1000;
 // Longer blocks are mapped and unmapped each. No higher value is allowed.
 constexpr int kMappedBytes = 32 << 20;
-// The bytes in use differ by more while long messages come and go.
+// While long messages come and go, the bytes in use change by more between two looks.
 constexpr size_t kLongBytes = 1 << 20;
 // Giving back less is not worth the new page faults.
 constexpr size_t kSpareBytes = 8 << 20;

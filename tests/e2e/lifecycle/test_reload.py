@@ -144,7 +144,7 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
 
 
 def test_one_that_fails_starts_no_second_fork_server(server):
-    """Also if a reload was asked for meanwhile, and keeps the master busy for long."""
+    """Nor does it if another reload was asked for meanwhile, and keeps the master busy."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
     for failed in range(0, 10, 2):

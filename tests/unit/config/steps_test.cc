@@ -1,4 +1,4 @@
-// Steps that fetch, secrets, and what upstreams have for them.
+// The configuration of fetch steps, of secrets, and of upstreams' headers and files.
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <sys/stat.h>
@@ -113,7 +113,7 @@ TEST_CASE("config: secrets are read, checked and never shown") {
   CHECK(problem("env = 'RINGMASTER_TEST_SECRET'").empty());  // a reload
 }
 
-TEST_CASE("config: an upstream's headers have no params, and its files are a pair") {
+TEST_CASE("config: an upstream's headers use no params; certificate and key go together") {
   const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
   CHECK(has_problem(upstream + "headers = { A = '${params.a}' }",
                     "headers: A: params and steps differ"));

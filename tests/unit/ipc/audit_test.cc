@@ -132,7 +132,8 @@ TEST_CASE("audit: while workers work, each job is named or answered, at every mo
   for (uint32_t round = 0; round < kRounds; ++round) {
     REQUIRE(!deadline.is_over());
     const Publication id{published % 16, published / 16 + 1};
-    // A worker that gets no CPU may have a job of this slot, while the other runs all 15 others.
+    // A worker that gets no CPU may still have this slot's job when the other worker has run the
+    // jobs of all 15 other slots.
     const bool is_free =
         std::ranges::none_of(outstanding, [&](Publication one) { return one.job == id.job; });
     if (outstanding.size() < 3 && is_free && floor.port.try_publish(id)) {

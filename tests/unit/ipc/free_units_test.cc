@@ -41,7 +41,7 @@ class UnitModel {
 
 }  // namespace
 
-TEST_CASE("free units: every gap is found, at both ends, as by looking at each unit") {
+TEST_CASE("free units: the lowest and the highest gap are those that a look at each finds") {
   std::mt19937 random(11);
   for (const uint32_t count : {1u, 63u, 64u, 65u, 128u, 300u, 1000u}) {
     CAPTURE(count);

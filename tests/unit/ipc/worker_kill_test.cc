@@ -9,8 +9,8 @@
 namespace ringmaster::ipc {
 namespace {
 
-// Returns a worker that has served one job, so that it does nothing for the first time any more,
-// and has stopped before it serves `jobs`.
+// Returns a worker that has served one job, so that all that happens only at a first job is over,
+// and that has stopped before it serves `jobs`.
 test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
   const auto fork = [&] {
     return floor.fork_worker(0, [&](WorkerPort& port) -> int {
@@ -128,7 +128,7 @@ void kill_everywhere(size_t count) {
 
 }  // namespace
 
-TEST_CASE("worker kill: at every instruction the job has a name, and killed there, one fate") {
+TEST_CASE("worker kill: at every instruction a job is named; after a kill, it has one fate") {
   SKIP_UNLESS(test::ptrace_stops());
   kill_everywhere(1);
 }

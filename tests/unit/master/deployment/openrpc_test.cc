@@ -89,7 +89,7 @@ TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands fir
   CHECK(alone.of_method("/paramStructure") == "\"either\"");
 }
 
-TEST_CASE("openrpc: what a step before brings the handler is left out, unless a fetch takes it") {
+TEST_CASE("openrpc: a param that an earlier output stands for is left out, unless fetched with") {
   const std::string takes =
       R"({"params":[{"name":"silent","required":true,"schema":{}},)"
       R"({"name":"a","required":true,"schema":{}},{"name":"b","schema":{}}]})";
@@ -107,7 +107,7 @@ TEST_CASE("openrpc: what a step before brings the handler is left out, unless a 
   CHECK(Page({kSilent, kSays}, by_position).of_method("/params/0/name") == "\"silent\"");
 }
 
-TEST_CASE("openrpc: params are the first's that declares some, the result is the last step's") {
+TEST_CASE("openrpc: params are the first declared ones, the result is the last step's") {
   const Page later({kSilent, kSays});
   CHECK(later.of_method("/params/0/name") == "\"a\"");
   CHECK(later.of_method("/result/name") == "\"sum\"");

@@ -229,7 +229,7 @@ TEST_CASE("crash report: a worker can spoil no report but its own") {
   CHECK(end.signal == SIGABRT);
 }
 
-TEST_CASE("crash report: no number of frames that a worker writes is read beyond its page") {
+TEST_CASE("crash report: whatever count of frames a worker writes, only its page is read") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End end = end_of(reports, [] {

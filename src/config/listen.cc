@@ -56,7 +56,7 @@ void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::
   if (!found) problems.add(entry, found.error());
 }
 
-// The same for a file with a secret.
+// Like read_file(). Also a problem: others may read the file, or its group may write it.
 void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
                       std::string& file) {
   read_file(problems, entry, paths, file);

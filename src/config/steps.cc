@@ -59,7 +59,7 @@ class StepsReader {
   }
 
  private:
-  // The keys of a step of one kind.
+  // The step's entries, by key. None: not exactly one of fetch, run and parallel is there.
   std::optional<Entries> entries_of(const Entry& step);
   void read_parallel(const Entry& entry);
   void read_run(const Entry& run, const Entries& entries);
@@ -128,8 +128,8 @@ void StepsReader::read_parallel(const Entry& entry) {
     read_fetch(*entries, seen);
     const auto rest = std::span(names_).subspan(seen.size());
     if (!rest.empty() && std::ranges::count(rest, rest.back()) > 1) {
-      problems_.add(entry.item(i), fmt::format("another step of these is called {}, too: name one "
-                                               "with as",
+      problems_.add(entry.item(i), fmt::format("another step of this parallel is called {}, "
+                                               "too: give one of them another name with `as`",
                                                rest.back()));
     }
   }
@@ -218,7 +218,7 @@ void StepsReader::read_request(const Entries& entries, const Scope& scope,
   }
 }
 
-// Those of the upstream, and what else every fetch says.
+// Adds the upstream's headers that the step does not set itself, and those of every fetch.
 void StepsReader::add_common_headers(const Scope& scope, master::FetchStep& step) {
   if (step.upstream < options_.upstreams.size()) {
     for (const auto& [name, value] : options_.upstreams[step.upstream].headers) {
@@ -226,7 +226,7 @@ void StepsReader::add_common_headers(const Scope& scope, master::FetchStep& step
         std::ignore = step.request.add_header(name, value, scope);  // checked with the upstream
     }
   }
-  // Where the configuration has none of these.
+  // add_header() refuses a header that is there already: the configuration's own stay.
   std::ignore = step.request.add_header("Accept", "application/json", scope);
   if (step.request.has_body())
     std::ignore = step.request.add_header("Content-Type", "application/json", scope);
@@ -244,7 +244,7 @@ void StepsReader::read_body(const Entry& entry, const Scope& scope, RequestTempl
   if (json && problems_.count() == problems) std::ignore = request.set_body(*json, scope);
 }
 
-// Names the line of each string that is no template.
+// Adds a problem, with its line, for each string in the body whose template is invalid.
 void StepsReader::check_body(const Entry& entry, const Scope& scope) {
   const Value& value = *entry.value;
   for (size_t i = 0; i < value.items.size(); ++i)

@@ -29,7 +29,8 @@ class OverrunTimer {
   // deadline. At `ends_ns` the master ends the worker for the first unanswered job.
   void set(const Handler& handler, uint64_t now_ns, uint64_t ends_ns);
 
-  // The handler is told an eighth of the remaining time before `ends_ns`, but at most this.
+  // How long before `ends_ns` the handler is told: an eighth of the time that is left when set() is
+  // called, but at most this.
   static constexpr uint64_t kAheadNsMax = 50 * kNsPerMs;
 
  private:

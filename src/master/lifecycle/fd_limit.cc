@@ -22,8 +22,8 @@ constexpr uint64_t kConfigurations = 1 + Rollout::kFormerMax;
 // Each configuration needs these for a generation: its memories, bell, channel and output.
 constexpr uint64_t kOfGeneration = 8;
 
-// Event loop and log (10), listeners (8), spawning a generation (8), libcurl's resolver (8), room;
-// and the connections that are refused with an error.
+// Event loop and log (10), listeners (8), spawning a generation (8), libcurl's resolver (8) and 14
+// to spare, besides the connections that are refused with an error.
 constexpr uint64_t kOwnDescriptors = 48 + Frontend::kToldMax;
 
 uint64_t others(const Options& options) {

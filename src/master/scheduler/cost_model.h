@@ -60,8 +60,8 @@ class CostModel {
   double grain_ns() const { return times_ns_ > 0 ? squares_ / times_ns_ : 0; }
 
  private:
-  // Scattered times get a longer window: with a short one the momentary mean decides, and refuses
-  // more.
+  // Scattered times get a longer window: with a short one the mean would go up and down, and
+  // admission would refuse more requests.
   static constexpr uint64_t kWindow = 64;
   static constexpr uint64_t kScatteredWindow = 256;
   static constexpr double kGrainWeight = 1.0 / 256;

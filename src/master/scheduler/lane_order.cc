@@ -5,7 +5,8 @@
 namespace ringmaster::master {
 namespace {
 
-// The work that a flow may have done before others' work: its first job, and its credit.
+// How much of a flow's work may go before that of others: its first job, and as much more as its
+// credit allows.
 int64_t may_go_first_ns(const Flow& flow, int64_t first_work_ns, const ShareGroup& group) {
   const int64_t credit = std::max<int64_t>(0, group.virtual_ns() - flow.start);
   const int64_t credit_ns =

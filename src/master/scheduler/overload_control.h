@@ -4,8 +4,8 @@
 // stays off for a burst, and for a high load that the workers can do. While it is on, the queue has
 // a limit. A shadow of the queue as it would be without the limit says when the overload is over.
 //
-// Pure; the master only. Each share has one; the root group's counts all clients. `share`: in
-// workers.
+// Pure; the master only. Each share has an OverloadControl. That of the root group is for all
+// clients together. `share`: in workers.
 #pragma once
 
 #include <algorithm>

@@ -258,7 +258,7 @@ std::optional<std::string> CrashReports::try_take_stack(uint32_t slot) {
   const Report& report = *reinterpret_cast<Report*>(pages_.data() + slot * page_bytes());
   if (report.is_told.load(std::memory_order_acquire) == 0) return std::nullopt;
   const std::string lines = describe_stack(slot);
-  return lines.substr(std::min<size_t>(1, lines.size()));  // behind the first line's end
+  return lines.substr(std::min<size_t>(1, lines.size()));  // without the line end that begins it
 }
 
 }  // namespace ringmaster::worker

@@ -55,7 +55,8 @@ class Loop {
   int epoll_ = checked(::epoll_create1(EPOLL_CLOEXEC), "epoll_create1");
 };
 
-// What the answer has of a request, and the member that the proxies ask for.
+// The parts of a request that the answer repeats. A proxy also sends `rest`, without its last
+// brace, to the upstream.
 struct Line {
   explicit Line(std::string_view text) {
     const size_t method = text.find(",\"method\":");

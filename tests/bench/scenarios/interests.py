@@ -17,7 +17,7 @@ The highest rate: the search is the same for each system. It begins below the ra
 raises the rate by half as long as rates are held, and then bisects. A rate is held when p99 is at
 most {P99_MS} ms, with no error and nothing lost."""
 PARAMS = {"user_id": "$i"}
-CLOSED = {OURS: 2000}  # requests in flight of the closed loop, whose rate bounds nothing
+CLOSED = {OURS: 2000}  # requests in flight of the closed loop, with which the search begins
 CLOSED_OTHERS = 32
 
 

@@ -54,7 +54,7 @@ def test_a_crash_is_logged_with_its_backtrace(crashing, build, behave, how, why,
     assert logged, line
     frames = logged.group(1).split(" < ")
     assert any(re.fullmatch(rf"{function}\+0x\w+ \(probe\.so\+0x\w+\)", at) for at in frames), line
-    if behave != "overflows":  # whose way began further away than is kept
+    if behave != "overflows":  # its stack is deeper than the frames that a report keeps
         assert "ringmaster::worker::serve_jobs(" in line
 
 

@@ -1,4 +1,4 @@
-"""The log tells a worker that the kernel killed for its memory from one that a person killed."""
+"""The log says whether the kernel killed a worker for its memory, or a person did."""
 
 import os
 import re

@@ -8,8 +8,8 @@ BURN_MS = 40
 
 @pytest.fixture
 def busy(server, probe, gate):
-    """A server that knows how long `burn` takes, its worker held, and the client that has done
-    both: (server, client, gate)."""
+    """(server, client, gate). The server knows how long `burn` takes, since the client has called
+    it. A call of the client holds the only worker until the gate opens."""
     running = server(
         workers={"count": 1},
         limits={"requests_in_flight": 60},
@@ -84,6 +84,6 @@ def test_an_idle_worker_is_used_whatever_was_learned(server):
     with running.connect() as client:
         before = len(running.lines)
         client.send(request("burn", {"cpu_ms": 60_000}))
-        assert client.answer()["error"]["code"] == -32012  # longer than 1500 ms, then
+        assert client.answer()["error"]["code"] == -32012  # `burn` is known to take longer now
         running.wait_for_worker(0, before)
         assert client.call("burn", {"cpu_ms": 1}) == {"cpu_ms": 1}

@@ -11,8 +11,8 @@ from client import request
 JOBS = int(os.environ.get("PYTHON_LEAK_JOBS", 50))
 WARM_UP_JOBS = 50
 DEPTH = 100  # requests that are sent before their answers are read
-# The plug-in keeps buffers for the next job, which may grow a little: by less than one object of
-# more than 512 bytes for each batch of jobs. Smaller objects are counted one by one.
+# The plug-in keeps buffers for the next job, which may grow a little. One object of more than 512
+# bytes that each batch of jobs left behind would be more. Smaller objects are counted one by one.
 BUFFERS_BYTES_MAX = 1024
 
 COUNT = """

@@ -116,7 +116,7 @@ def test_memory_of_requests_that_waited_is_freed_once_they_are_served(server):
     requests += b"".join(request("echo", ["y" * 40_000], id) for id in range(1, 30))
     with ExitStack() as stack:
         for number in range(60):
-            if number == 20:  # each thread of the pool has the memory that it keeps
+            if number == 20:  # by now each thread of the pool has taken the memory that it keeps
                 before = private_bytes(running.pid)
             client = stack.enter_context(running.connect())
             client.send(requests)

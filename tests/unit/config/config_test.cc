@@ -25,7 +25,7 @@ TEST_CASE("config: what is left out has its default") {
 namespace {
 
 const std::string kEveryKey = R"(
-    [methods."interests.predict"]   # before what it names
+    [methods."interests.predict"]   # before the sections that it names
     timeout_ms = 250
     attempts = 3
     slow_ms = 200

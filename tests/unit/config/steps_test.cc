@@ -33,7 +33,7 @@ TEST_CASE("config: a step is of one kind, with the keys of its kind") {
       has_problem(with_steps("{ fetch = 'u' }, { fetch = 'u', as = 'u' }"), "an earlier step has"));
   CHECK(
       has_problem(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'u' }] }, { run = 'echo' }"),
-                  "another step of these is called u"));
+                  "another step of this parallel is called u"));
   CHECK(has_problem(with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v' }] }"),
                     "expected a last step with one output"));
   CHECK(has_problem(with_steps("{ fetch = 'u', optional = 1 }"), "optional: expected true or"));

@@ -41,8 +41,7 @@ TEST_CASE("result ring: a tail that no writer could have stored is damage") {
   }
 }
 
-TEST_CASE(
-    "result ring: a skip that does not lead from behind a record to the ring's end is damage") {
+TEST_CASE("result ring: a skip must follow a record and end at the ring's end") {
   for (const uint32_t skipped : {0u, 32u, 1000u}) {
     CAPTURE(skipped);
     Scribbled scribbled;

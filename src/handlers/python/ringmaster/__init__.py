@@ -14,7 +14,9 @@ RESERVED_CODES = range(-32768, -31999)  # for JSON-RPC and the server
 
 
 class Error(Exception):
-    """The job fails with this code: one outside of -32768..-32000 that the method's users know.
+    """Raise it to fail the job with `code`, which the method's users should know.
+
+    `code` is not 0, and not in -32768..-32000: these are for JSON-RPC and the server.
 
     `data`, anything that a result may be, reaches clients as `details` in the error's `data`.
     """

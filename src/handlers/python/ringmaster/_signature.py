@@ -21,11 +21,12 @@ class Filled:
 
 
 class Signature:
-    """Raises Unknown, naming the parameter that clients could not be told of."""
+    """Raises Unknown if a parameter has no description for clients; the error names it."""
 
     def __init__(self, function: Callable[..., Any] | None):
         self.parameters: list[Filled] = []
-        # The handler gets all other members and inputs, too: by **rest, or by run_batch() alone.
+        # The handler also gets the members and inputs that it does not name: it has **rest, or it
+        # has a run_batch() and no run().
         self.takes_rest = function is None
         self.description = ""
         if function is None:

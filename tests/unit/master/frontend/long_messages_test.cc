@@ -130,7 +130,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: one that is not wanted any more is no
   CHECK(parsed == Names{"a1", "a3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: one that another's callback forgets is not handed back") {
+TEST_CASE_FIXTURE(Fixture, "long messages: one that another callback forgets is not handed back") {
   parse("a", "a1");
   parse("a", "a2");
   parse("a", "a3");

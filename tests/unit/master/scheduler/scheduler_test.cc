@@ -100,7 +100,7 @@ TEST_CASE("scheduler: a job that was lost with its worker is charged") {
   }
 }
 
-TEST_CASE("scheduler: short jobs do not keep a reserved worker's room from others for ever") {
+TEST_CASE("scheduler: short jobs of a method with a reserved worker do not starve others") {
   Scene scene(3);
   const uint32_t flood = scene.method(kNsPerMs / 10, 1);
   scene.method(kNsPerMs, 1);

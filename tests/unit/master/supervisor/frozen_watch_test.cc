@@ -69,7 +69,7 @@ TEST_CASE("frozen watch: one that waits, but uses some CPU time, is not frozen")
     CHECK(watched.found_in(kTicks) == 0);
     ++watched.process->cpu_ns;
   }
-  CHECK(watched.found_in(kTicks) == 0);  // the last of its CPU time was used after the look before
+  CHECK(watched.found_in(kTicks) == 0);  // it has used CPU time since the look before
   CHECK(watched.found_in(kTicks) == 'S');
 }
 

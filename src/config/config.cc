@@ -53,6 +53,8 @@ void read_sections(Problems& problems, const Value& root, const Paths& paths, Op
       read_telemetry(problems, entry, options);
     else if (member.key == "shutdown")
       read_shutdown(problems, entry, options);
+    else if (member.key == "reload")
+      read_reload(problems, entry, options);
     else if (member.key == "upstreams")
       read_upstreams(problems, entry, paths, options);
     else if (member.key == "handlers")

@@ -72,6 +72,7 @@ void append_method(std::string& out, const Options& options, const Method& metho
   out += fmt::format("\n[methods.{}]\n", quote_key(method.name));
   out += fmt::format("summary = {}\n", quote_string(method.summary));
   append_numbers(out, kMethodsKeys, method);
+  out += fmt::format("rehearse = {}\n", method.rehearse);
   out += "steps = [\n";
   for (size_t i = 0; i < method.steps.size(); i = master::end_of_parallel(method, i))
     append_steps(out, options, method, i);
@@ -143,6 +144,8 @@ std::string dump(const master::Options& options) {
   append_numbers(out, kTelemetryKeys, options.telemetry);
   out += "\n[shutdown]\n";
   append_numbers(out, kShutdownKeys, options);
+  out += "\n[reload]\n";
+  append_numbers(out, kReloadKeys, options);
   for (const auto& [name, source] : options.secrets) {
     const bool is_file = !source.file.empty();
     out += fmt::format("\n[secrets.{}]\n{} = {}\n", quote_key(name), is_file ? "file" : "env",

@@ -236,6 +236,16 @@ inline constexpr Key<Options> kShutdownKeys[] = {
      Type::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
 };
 
+inline constexpr Key<Options> kReloadKeys[] = {
+    {"rehearse",
+     "Before a new configuration serves, its first worker runs so many recent jobs of each method "
+     "again, and their answers and CPU times are compared with those before: a reload that would "
+     "break methods is refused. 0 is none. Only methods with more than one of `attempts` are "
+     "rehearsed, or with `rehearse`; upstreams are not asked. The jobs are kept in memory, up to "
+     "4 MiB of each method. Take some hundred to find what fails for few inputs.",
+     Type::kCount, 0, 1000, &Options::rehearse},
+};
+
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url",
@@ -337,6 +347,10 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "a fraction of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set "
      "it above the usual p99 of the method. /profile does not use it.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
+    {"rehearse",
+     "true: a reload also rehearses this method where `attempts` is 1 (see [reload]). Its jobs "
+     "must be such that they may be done again, up to twice.",
+     Type::kFlag},
     {"steps",
      "The steps of the method, run in this order. In the texts of a fetch step ${params.NAME} is "
      "that member of the request's params, and ${STEP.NAME} that of an earlier step's output.",
@@ -398,6 +412,7 @@ void for_each_section(See see) {
   see(Section{"telemetry", "where traces of requests are sent, and of which requests"},
       kTelemetryKeys);
   see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
+  see(Section{"reload", "what a new configuration must show before it serves"}, kReloadKeys);
   see(Section{"secrets", "texts for headers and bodies of fetches that nothing may show", true},
       kSecretsKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},

@@ -29,6 +29,11 @@ void read_method(Problems& problems, const std::string& name, const Entry& table
   }
   read_table(problems, table, kMethodsKeys, method, [&](std::string_view key, const Entry& entry) {
     if (key == "steps") return read_steps(problems, entry, options, method);
+    if (key == "rehearse") {
+      if (problems.expect(entry, Kind::kBoolean, "true or false"))
+        method.rehearse = entry.value->boolean;
+      return;
+    }
     if (problems.expect(entry, Kind::kString, "a line of text")) method.summary = entry.value->text;
   });
   if (find(*table.value, "steps") == nullptr) {

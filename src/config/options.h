@@ -51,7 +51,14 @@ struct Method {
   uint64_t reserved_workers = 0;
   uint64_t slow_ms = 0;       // a job that takes longer is slow; 0: none is
   bool names_client = false;  // a template has ${client.name}
+  bool rehearse = false;      // also with one attempt
 };
+
+// A rehearsal compares what handlers answer, and runs jobs a second time: see
+// rehearsal/rehearsal.h.
+inline bool is_rehearsable(const Method& method) {
+  return (method.attempts > 1 || method.rehearse) && is_run(method.steps.back());
+}
 
 struct Token {
   std::string name;  // of the client that has it
@@ -128,6 +135,7 @@ struct Options {
   std::string worker_user = "nobody";  // when the server is started as root
   ipc::Confinement confinement;        // of the workers; as root, with worker_user
   uint64_t shutdown_grace_ms = 10000;
+  uint64_t rehearse = 0;  // so many recent jobs of each method; 0: no rehearsal
   Limits limits;
   Fair fair;
   Crashes crashes;

@@ -48,6 +48,10 @@ void read_shutdown(Problems& problems, const Entry& section, Options& options) {
   read_table(problems, section, kShutdownKeys, options, kNothingElse);
 }
 
+void read_reload(Problems& problems, const Entry& section, Options& options) {
+  read_table(problems, section, kReloadKeys, options, kNothingElse);
+}
+
 void read_telemetry(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     if (name == "service") {

@@ -21,6 +21,7 @@ void read_limits(Problems& problems, const Entry& section, Options& options);
 void read_crashes(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 void read_log(Problems& problems, const Entry& section, Options& options);
 void read_telemetry(Problems& problems, const Entry& section, Options& options);
+void read_reload(Problems& problems, const Entry& section, Options& options);
 void read_shutdown(Problems& problems, const Entry& section, Options& options);
 void read_upstreams(Problems& problems, const Entry& section, const Paths& paths, Options& options);
 

@@ -84,6 +84,20 @@ void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, con
                            before.method_numbers_.at(&its));
 }
 
+void Dispatcher::keep_recent(size_t count) {
+  if (count > 0) recent_jobs_.emplace(count);
+}
+
+const RecentJobs::Kept& Dispatcher::recent(const Method& method) const {
+  static const RecentJobs::Kept kNone;
+  return recent_jobs_ ? recent_jobs_->of(method_numbers_.at(&method)) : kNone;
+}
+
+void Dispatcher::adopt_recent(const Method& method, const Dispatcher& before, const Method& its) {
+  if (!recent_jobs_ || !before.recent_jobs_ || !is_rehearsable(method)) return;
+  recent_jobs_->adopt(add_method(method), *before.recent_jobs_, before.method_numbers_.at(&its));
+}
+
 std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
                                         std::optional<uint64_t> timeout_ms,
                                         std::shared_ptr<Caller> caller, ClientShare* client,
@@ -98,9 +112,11 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
                          parse_traceparent(extras.traceparent)};
   const auto offered_ns = static_cast<uint64_t>(scheduler_.costs().need(number, 0).run_ns);
   const auto refuse = [&](const rpc::Error& error) {
-    recorder_.record(
-        trail, EventKind::kRefused, now,
-        {.took_ns = offered_ns, .code = error.code, .reason = recorder_.name(error.reason)});
+    if (extras.rehearsed == nullptr) {
+      recorder_.record(
+          trail, EventKind::kRefused, now,
+          {.took_ns = offered_ns, .code = error.code, .reason = recorder_.name(error.reason)});
+    }
     caller->answer_error(error);
     return std::nullopt;
   };
@@ -129,6 +145,9 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
     return refuse(refused(*refusal, allowed_ns));
   }
   job->admitted_ns = now;
+  job->rehearsed = extras.rehearsed;
+  job->is_chosen = recent_jobs_ && extras.rehearsed == nullptr && is_rehearsable(method) &&
+                   recent_jobs_->try_choose(number, now);
   job->report = extras.report;
   job->is_client_deadline = is_client_deadline;
   job->deadline_ns = now + allowed_ns;
@@ -139,7 +158,7 @@ std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view p
   }
   job->caller = std::move(caller);
   job->trail = trail;
-  recorder_.record(job->trail, EventKind::kAdmitted, now, {.took_ns = offered_ns});
+  record_event(recorder_, *job, EventKind::kAdmitted, now, {.took_ns = offered_ns});
   timers_.start(*job, job->deadline_ns);
   begin_step(*job, now);
   return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
@@ -174,8 +193,8 @@ rpc::Executed Dispatcher::cancel(Ticket ticket, int32_t code) {
   const bool is_dropped = is_fetching || run_stage_.try_drop(*job);
   if (!is_dropped) job->has_begun = true;
   const uint64_t now = now_ns();
-  recorder_.record(job->trail, EventKind::kCancelled, now,
-                   {.took_ns = now - job->admitted_ns, .code = code});
+  record_event(recorder_, *job, EventKind::kCancelled, now,
+               {.took_ns = now - job->admitted_ns, .code = code});
   const rpc::Executed told = executed(*job);
   if (is_dropped) end(*job, now);
   return told;
@@ -221,8 +240,44 @@ tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
 
 void Dispatcher::begin_step(Job& job, uint64_t now_ns) {
   if (is_run(job.method->steps[job.step])) return run_stage_.start(job, now_ns);
+  if (job.rehearsed != nullptr) return skip_fetches(job, now_ns);
   scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
   fetch_stage_.start(job, now_ns);
+}
+
+// Gives the fetches that begin together what they had before.
+void Dispatcher::skip_fetches(Job& job, uint64_t now_ns) {
+  const size_t end = end_of_parallel(*job.method, job.step);
+  for (; job.step < end; ++job.step) {
+    const std::string& body = job.rehearsed->outputs[job.step];
+    const tl::expected<ipc::Block, rpc::Error> block = store(job, {body});
+    if (!block) return on_step_failed(job, job.step, block.error());
+    job.products.push_back({*block, body.size()});
+  }
+  begin_step(job, now_ns);
+}
+
+// A job that has cost a worker is no example of how a job should go.
+void Dispatcher::keep(const Job& job, std::string_view result, uint64_t now_ns) {
+  if (!job.is_chosen || job.caller == nullptr || !job.deaths.empty()) return;
+  uint64_t bytes = result.size();
+  for (const Job::Product& product : job.products)
+    bytes += product.size;
+  if (bytes > RecentJobs::kJobBytesMax) return;  // before anything is copied
+  const auto text_of = [this](const Job::Product& product, size_t size) -> std::string_view {
+    return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);
+  };
+  const Job::Product& params = job.products.front();
+  const std::string_view request = text_of(params, params.size + job.id_bytes);
+  RecentJob kept{.params = std::string(request.substr(0, params.size)),
+                 .id = std::string(request.substr(params.size)),
+                 .outputs = {},
+                 .result = std::string(result),
+                 .cpu_ns = job.cpu_ns,
+                 .took_ns = took_ns(job, now_ns)};
+  for (size_t i = 1; i < job.products.size(); ++i)
+    kept.outputs.emplace_back(text_of(job.products[i], job.products[i].size));
+  recent_jobs_->keep(job.entry.method, std::move(kept));
 }
 
 void Dispatcher::on_fetched(Job& job, size_t step, uint64_t took_ns) {
@@ -252,6 +307,7 @@ void Dispatcher::on_fetches_done(Job& job, uint64_t now_ns) {
 
 void Dispatcher::on_result(Job& job, std::string_view result, uint64_t now_ns) {
   if (job.step + 1 == job.method->steps.size()) {
+    keep(job, result, now_ns);
     answer_result(job, result, now_ns);
     return end(job, now_ns, true);
   }
@@ -296,8 +352,8 @@ void Dispatcher::expire(Ticket ticket) {
 }
 
 void Dispatcher::record_deadline(Job& job, telemetry::Stage stage) {
-  recorder_.record(job.trail, EventKind::kExpired, now_ns(),
-                   {.where = static_cast<uint16_t>(stage)});
+  record_event(recorder_, job, EventKind::kExpired, now_ns(),
+               {.where = static_cast<uint16_t>(stage)});
 }
 
 void Dispatcher::cut_off_all(const rpc::Error& error) {
@@ -364,16 +420,17 @@ void Dispatcher::record_end(Job& job, const Caller& caller, uint64_t now_ns, int
                             telemetry::NameId reason) {
   const uint64_t took = took_ns(job, now_ns);
   if (caller.has_left()) {
-    return recorder_.record(job.trail, EventKind::kCancelled, now_ns, {.took_ns = took});
+    return record_event(recorder_, job, EventKind::kCancelled, now_ns, {.took_ns = took});
   }
-  recorder_.record(job.trail, EventKind::kAnswered, now_ns,
-                   {.took_ns = took, .code = code, .reason = reason});
+  record_event(recorder_, job, EventKind::kAnswered, now_ns,
+               {.took_ns = took, .code = code, .reason = reason});
 }
 
 void Dispatcher::end(Job& job, uint64_t now_ns, bool is_answered) {
   const uint64_t slow_ns = job.method->slow_ms * kNsPerMs;
-  if (slow_ns > 0 && now_ns > job.admitted_ns + slow_ns) on_slow_(job);
-  scheduler_.on_ended(job.entry, now_ns, is_answered);
+  const bool is_slow = slow_ns > 0 && now_ns > job.admitted_ns + slow_ns;
+  if (is_slow && job.rehearsed == nullptr) on_slow_(job);
+  scheduler_.on_ended(job.entry, now_ns, is_answered && job.rehearsed == nullptr);
   timers_.stop(job);
   table_.free(job);
   if (on_idle_ && table_.used() == 0) on_idle_();

@@ -37,6 +37,9 @@ struct RequestExtras {
   std::span<const std::string_view> found = {};
   uint32_t client_name = 0;      // in the recorder's table, for its events
   std::string_view client = {};  // who it is, for ${client.name}
+  // The job runs this one again: its fetches get what this one's have got, and it is no request of
+  // a client. See rehearsal/rehearsal.h.
+  std::shared_ptr<const RecentJob> rehearsed = {};
 };
 
 class Dispatcher : private StageEvents {
@@ -52,6 +55,12 @@ class Dispatcher : private StageEvents {
   // Gives a method its first costs: those that the dispatcher `before` has measured for its method
   // `its`.
   void adopt_costs(const Method& method, const Dispatcher& before, const Method& its);
+
+  // Keeps so many recent jobs of each method that may be rehearsed; 0: none.
+  void keep_recent(size_t count);
+  const RecentJobs::Kept& recent(const Method& method) const;
+  // Takes those of a method of another dispatcher, which has the same steps.
+  void adopt_recent(const Method& method, const Dispatcher& before, const Method& its);
 
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }
@@ -108,6 +117,8 @@ class Dispatcher : private StageEvents {
   void leave_running(Job& job);
   void record_deadline(Job& job, telemetry::Stage stage);
   void begin_step(Job& job, uint64_t now_ns);
+  void skip_fetches(Job& job, uint64_t now_ns);
+  void keep(const Job& job, std::string_view result, uint64_t now_ns);
   // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
   // even before the method's deadline.
   void cut_off(Job& job, rpc::Error error, bool is_deadline);
@@ -129,6 +140,7 @@ class Dispatcher : private StageEvents {
   std::unordered_map<const Method*, uint32_t> method_numbers_;
   std::vector<telemetry::NameId> method_names_;  // by number
   std::shared_ptr<ClientShare> everyone_;        // the client of requests without one
+  std::optional<RecentJobs> recent_jobs_;        // empty: none are kept
   FetchStage fetch_stage_;
   RunStage run_stage_;
   std::function<void()> on_idle_;

@@ -31,6 +31,7 @@ Job* JobTable::allocate() {
   job.attempts = 0;
   job.has_begun = false;
   job.cpu_ns = 0;
+  job.is_chosen = false;
   return &job;
 }
 
@@ -41,6 +42,7 @@ void JobTable::free(Job& job) {
   }
   job.products.clear();
   job.found.clear();
+  job.rehearsed.reset();
   job.deaths.clear();  // their reports are long
   job.state = JobState::kFree;
   RM_ASSERT(job.timer.due_ms == 0);

@@ -22,12 +22,13 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/telemetry/event.h"
+#include "base/telemetry/recorder.h"
 #include "config/options.h"
 #include "ipc/job_word.h"
 #include "ipc/layout.h"
 #include "ipc/payload_store.h"
 #include "master/pipeline/job_timers.h"
+#include "master/pipeline/recent_jobs.h"
 #include "master/pipeline/worker_exit.h"
 #include "master/scheduler/flow.h"
 #include "master/scheduler/quotes.h"
@@ -111,10 +112,18 @@ struct Job {
   std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
   std::array<Fetching, kMaxSteps> fetches;  // by step
   size_t fetches_under_way = 0;
-  std::shared_ptr<Caller> caller;  // null once answered, or cancelled
-  JobTimers::Timer timer;          // for the deadline
-  telemetry::Trail trail;          // of its events
+  std::shared_ptr<Caller> caller;              // null once answered, or cancelled
+  JobTimers::Timer timer;                      // for the deadline
+  telemetry::Trail trail;                      // of its events
+  bool is_chosen = false;                      // to be kept once it is answered
+  std::shared_ptr<const RecentJob> rehearsed;  // that it runs again: no client's job then
 };
+
+// Records the next event of a client's job: a rehearsal is in no metrics.
+inline void record_event(telemetry::Recorder& recorder, Job& job, telemetry::EventKind kind,
+                         uint64_t at_ns, const telemetry::What& what = {}) {
+  if (job.rehearsed == nullptr) recorder.record(job.trail, kind, at_ns, what);
+}
 
 // Names the job for people: the fields request=, id= (while a client waits for it), method= and
 // trace= (the id of the trace that came with it).
@@ -123,6 +132,11 @@ void append_job_fields(std::vector<LogField>& fields, const Job& job);
 // Whether a worker may have the job in hand.
 inline bool is_with_workers(const Job& job) {
   return job.state == JobState::kPublished || job.state == JobState::kAbandoned;
+}
+
+// How often a step of the job is run in all if its workers die.
+inline uint64_t attempts_max(const Job& job) {
+  return job.rehearsed != nullptr ? 1 : job.method->attempts;
 }
 
 // The method's own deadline, also where the client allows less.

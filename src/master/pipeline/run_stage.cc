@@ -35,7 +35,7 @@ const RunStep& run_step(const Job& job) {
 // A handler's crash costs an attempt of every job in its batch. So a job that has lost a worker, or
 // has one attempt only, is run alone.
 bool is_run_alone(const Job& job) {
-  return job.attempts > 0 || job.method->attempts == 1;
+  return job.attempts > 0 || attempts_max(job) == 1;
 }
 
 }  // namespace
@@ -64,7 +64,8 @@ void RunStage::queue(Job& job, uint64_t now_ns) {
   job.state = JobState::kQueued;
   job.queued_ns = now_ns;
   scheduler_.on_queued(job.entry, static_cast<uint32_t>(job.step));
-  recorder_.record(job.trail, EventKind::kQueued, now_ns, {.step = static_cast<uint8_t>(job.step)});
+  record_event(recorder_, job, EventKind::kQueued, now_ns,
+               {.step = static_cast<uint8_t>(job.step)});
 }
 
 void RunStage::set_port(ipc::MasterPort* port) {
@@ -96,8 +97,8 @@ void RunStage::publish_waiting() {
     job.state = JobState::kPublished;
     job.step_began_ns = now;
     scheduler_.on_published(*entry, now);
-    recorder_.record(
-        job.trail, EventKind::kPublished, now,
+    record_event(
+        recorder_, job, EventKind::kPublished, now,
         {.took_ns = now - std::min(job.queued_ns, now), .step = static_cast<uint8_t>(job.step)});
     ++job.attempts;
     if (++unwoken_ == kUnwokenMax) wake_workers();
@@ -139,7 +140,7 @@ void RunStage::fill_header(const Job& job) {
   }
   header.id_bytes = job.id_bytes;
   header.traceparent_bytes = job.traceparent_bytes;
-  header.measures_cpu = job.report.cost;
+  header.measures_cpu = job.report.cost || job.is_chosen;
 }
 
 void RunStage::take_results(uint64_t bytes) {
@@ -175,13 +176,17 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     const uint64_t since_ns = now - job->step_began_ns;  // caps a wrong run_ns of a broken worker
     job->cpu_ns += std::min(record.cpu_ns, cpu_ns_max(since_ns));
     const uint64_t run_ns = std::min(*used_ns, since_ns);
-    scheduler_.on_done(job->entry, now, run_ns);
-    recorder_.record(job->trail, EventKind::kRunEnded, now,
-                     {.took_ns = run_ns,
-                      .code = record.code,
-                      .where = static_cast<uint16_t>(worker),
-                      .step = static_cast<uint8_t>(job->step)});
-    if (record.was_run()) {
+    if (job->rehearsed == nullptr) {
+      scheduler_.on_done(job->entry, now, run_ns);
+    } else {  // its worker is at idle priority, so its time says nothing about others'
+      scheduler_.on_returned(job->entry, now);
+    }
+    record_event(recorder_, *job, EventKind::kRunEnded, now,
+                 {.took_ns = run_ns,
+                  .code = record.code,
+                  .where = static_cast<uint16_t>(worker),
+                  .step = static_cast<uint8_t>(job->step)});
+    if (record.was_run() && job->rehearsed == nullptr) {
       profile({job->entry.method, job->step, worker, run_ns, job->step_began_ns, now},
               job->publication, record.code != ipc::kResultOk);
     }
@@ -283,6 +288,7 @@ void RunStage::end_worker_of(const Job& job, const char* why) {
 // A lower bound of the job's run time: the job began after its publication, and after the worker's
 // last result.
 void RunStage::learn_from_overrun(const Job& job, uint32_t worker) {
+  if (job.rehearsed != nullptr) return;
   const uint64_t begun_ns = std::max(job.step_began_ns, last_results_[worker].at_ns);
   scheduler_.costs().on_still_running(job.entry.method, job.step,
                                       static_cast<double>(now_ns() - begun_ns));

@@ -143,11 +143,11 @@ std::vector<LostJob> RunStage::on_worker_lost(const WorkerExit& death, bool was_
     const uint64_t begun_ns = std::max(job->step_began_ns, last_results_[death.worker].at_ns);
     const uint64_t used_ns = (now - std::min(begun_ns, now)) / static_cast<uint64_t>(count);
     scheduler_.on_lost(job->entry, now, used_ns);
-    recorder_.record(job->trail, EventKind::kLost, now,
-                     {.took_ns = now - std::min(job->step_began_ns, now),
-                      .where = static_cast<uint16_t>(death.worker),
-                      .step = static_cast<uint8_t>(job->step)});
-    if (is_profiled_) {
+    record_event(recorder_, *job, EventKind::kLost, now,
+                 {.took_ns = now - std::min(job->step_began_ns, now),
+                  .where = static_cast<uint16_t>(death.worker),
+                  .step = static_cast<uint8_t>(job->step)});
+    if (is_profiled_ && job->rehearsed == nullptr) {
       const auto kind = was_ended_by_us ? TailProfile::kSlow : TailProfile::kFailed;
       tail_profile_.add(
           {job->entry.method, job->step, death.worker, used_ns, job->step_began_ns, now}, kind,
@@ -177,10 +177,10 @@ void RunStage::on_port_lost(const std::string& cause, const std::optional<Worker
       if (death && !is_damaged_) job.deaths.push_back(*death);
       const uint64_t used_ns = now - std::min(job.step_began_ns, now);
       scheduler_.on_lost(job.entry, now, used_ns);
-      recorder_.record(job.trail, EventKind::kLost, now,
-                       {.took_ns = used_ns,
-                        .where = telemetry::kNowhere,
-                        .step = static_cast<uint8_t>(job.step)});
+      record_event(recorder_, job, EventKind::kLost, now,
+                   {.took_ns = used_ns,
+                    .where = telemetry::kNowhere,
+                    .step = static_cast<uint8_t>(job.step)});
     }
     on_job_lost(job, cause, now);
   });
@@ -189,12 +189,12 @@ void RunStage::on_port_lost(const std::string& cause, const std::optional<Worker
 
 void RunStage::on_job_lost(Job& job, const std::string& cause, uint64_t now_ns) {
   if (job.caller == nullptr) return events_.on_released(job);  // no client waits for it
-  if (job.attempts < job.method->attempts) return queue(job, now_ns);
+  if (job.attempts < attempts_max(job)) return queue(job, now_ns);
   if (!job.deaths.empty()) on_crash_(job);
   rpc::Error error =
       rpc::make_error(rpc::kWorkerDied, "worker_died",
                       fmt::format("the worker died ({}) while it ran this job, attempt {} of {}",
-                                  cause, job.attempts, job.method->attempts));
+                                  cause, job.attempts, attempts_max(job)));
   error.retryable = job.deaths.empty();  // a job that crashed each attempt would crash the next
   events_.on_step_failed(job, job.step, error);
 }

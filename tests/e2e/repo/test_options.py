@@ -38,6 +38,7 @@ MUTANTS = {
     "no access log": ('access = "off"', 'access = "some"', "log.access"),
     "unknown key in log": ("access =", "acces =", "log.acces"),
     "unknown key in shutdown": ("grace_ms =", "grace_s =", "shutdown.grace_s"),
+    "unknown key in reload": ("rehearse = 0", "rehearsal = 0", "reload.rehearsal"),
     "unknown section": ("[shutdown]", "[stop]", "stop"),
     "no url": ('url = "http', '# url = "http', "upstreams.users"),
     "other scheme": ('url = "http', 'url = "ftp', "upstreams.users.url"),

@@ -29,6 +29,7 @@ const std::string kEveryKey = R"(
     timeout_ms = 250
     attempts = 3
     slow_ms = 200
+    rehearse = true
     steps = [{ fetch = "users", body = { user_id = "${params.user_id}", n = [1, 2.5, true] } },
              { fetch = "users" }, { run = "interests" }]
     [listen]
@@ -70,6 +71,8 @@ const std::string kEveryKey = R"(
     total_bytes = "12KiB"
     [shutdown]
     grace_ms = 8
+    [reload]
+    rehearse = 21
     [upstreams.users]
     url = "https://example.org:8443/features?x=1"
     timeout_ms = 9
@@ -129,6 +132,7 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.crashes.count == 11);
   CHECK(options.crashes.total_bytes == 12 << 10);
   CHECK(options.shutdown_grace_ms == 8);
+  CHECK(options.rehearse == 21);
   REQUIRE(options.upstreams.size() == 1);
   CHECK(options.upstreams[0].name == "users");
   CHECK(options.upstreams[0].url == "https://example.org:8443/features?x=1");
@@ -155,6 +159,7 @@ TEST_CASE("config: every key of handlers and methods is read") {
   CHECK(method.timeout_ms == 250);
   CHECK(method.attempts == 3);
   CHECK(method.slow_ms == 200);
+  CHECK(method.rehearse);
   REQUIRE(method.steps.size() == 3);
   const auto body = std::get<master::FetchStep>(method.steps[0]).request.body();
   CHECK(body == R"({"user_id":"${params.user_id}","n":[1,2.5,true]})");

@@ -23,7 +23,9 @@ MODULES = {
     "master/scheduler": "config base",
     "master/pipeline": "master/scheduler upstream config rpc ipc base",
     "master/supervisor": "master/pipeline master/scheduler master/system config net ipc base",
-    "master/deployment": "master/supervisor master/pipeline master/system config rpc ipc base",
+    "master/rehearsal": "master/pipeline master/system config rpc base",
+    "master/deployment": "master/rehearsal master/supervisor "
+                         "master/pipeline master/system config rpc ipc base",
     "master/frontend": "master/deployment master/pipeline master/system config net rpc base",
     "master/lifecycle": "master/frontend master/deployment master/system master/tracing "
                         "master/admin config net upstream base",

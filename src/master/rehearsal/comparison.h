@@ -1,0 +1,116 @@
+// Comparison: what the next generation made of one method's jobs, beside what the serving one had
+// made of them, and whether it must be refused.
+//
+// It is refused for any of these, in this order:
+// - a job fails that had a result;
+// - an answer has lost a value or a JSON type, or has another type where there was one, and no
+//   answer before shows that as usual: see judge();
+// - the numbers say something else: of the numbers that changed, the median rank correlation with
+//   those before is below kCorrelationMin, or the median one is far outside of its range. A model
+//   that was trained again gives other numbers, but in about the same order: users with a high
+//   score still have one. Wrong features change the order. Only numbers that came out the same in
+//   both runs of a job count, so no times, counters or random numbers;
+// - it needs more than kCpuRatioMax times the CPU time, in the median.
+//
+// A job is run once; where the first runs would refuse, all of the method's jobs are run a second
+// time, and only what both runs show counts.
+// Pure; the master only.
+// Limits: kNumbersMax numbers of all answers, kTextBytesMax of a text that is kept for people.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "master/rehearsal/answer_shape.h"
+
+namespace ringmaster::master {
+
+class Comparison {
+ public:
+  static constexpr double kCpuRatioMax = 2;
+  static constexpr uint64_t kCpuMoreNsMin = 200'000;  // less is noise of a cold cache
+  static constexpr size_t kCpuJobsMin = 5;
+  static constexpr double kCorrelationMin = 0.5;
+  static constexpr size_t kNumberJobsMin = 20;
+  static constexpr size_t kNumbersMax = 256;
+  static constexpr size_t kTextBytesMax = 200;
+
+  // `compares_cpu`: false where the jobs before have run in batches, which costs each one less.
+  explicit Comparison(bool compares_cpu) : compares_cpu_(compares_cpu) {}
+
+  // Before each run of the job with this index: what the serving generation answered.
+  void begin(size_t job, std::string_view before, uint64_t cpu_ns);
+  // Then one of these: how the run ended.
+  void on_answer(std::string_view answer, uint64_t cpu_ns);
+  void on_failure(std::string_view error);
+
+  struct Refusal {
+    std::string why;               // for people
+    std::vector<size_t> examples;  // jobs, the worst first
+  };
+  std::optional<Refusal> judge() const;
+  // How the job's last run ended, for people.
+  const std::string& text_of(size_t job) const { return jobs_[job].text; }
+
+ private:
+  using Numbers = std::vector<std::pair<size_t, double>>;  // by an index into numbers_
+
+  struct OneJob {
+    bool has_run = false;
+    bool has_failed = false;  // each time
+    std::string text;
+    std::vector<ShapeDifference> differences;  // in all runs that answered
+    Numbers before;
+    Numbers first;   // of the first run that answered
+    Numbers second;  // empty: there was none
+    uint64_t cpu_before_ns = 0;
+    uint64_t cpu_ns = 0;  // the least
+    bool has_answered = false;
+  };
+  // A number in all jobs that have it.
+  struct Column {
+    std::vector<double> before, now;
+    std::vector<double> changes;  // from one run to the other, of the jobs that were run twice
+  };
+
+  // A number that has changed: how it ranks the jobs now, and how far its median is outside of its
+  // former range, in such ranges.
+  struct Change {
+    size_t number;
+    double correlation;
+    double outside;
+  };
+  using Changes = std::vector<Change>;
+
+  Numbers intern(const AnswerShape& shape);
+  size_t run_count() const;
+  bool is_usual(const ShapeDifference& difference) const;
+  std::optional<Refusal> judge_failures() const;
+  std::optional<Refusal> judge_shapes() const;
+  std::optional<Refusal> judge_numbers() const;
+  std::optional<Refusal> judge_changes(Changes all) const;
+  std::optional<Refusal> judge_cpu() const;
+  std::vector<Column> columns() const;
+  Refusal refuse_number(size_t number, std::string why) const;
+
+  bool compares_cpu_;
+  std::vector<OneJob> jobs_;
+  size_t at_ = 0;       // the job that runs
+  AnswerShape before_;  // of its answer before
+  // Of all answers before: the types that any has, and those that all have.
+  std::map<std::string, AnswerShape::Types> ever_, always_;
+  std::map<std::string, size_t> number_ids_;
+  std::vector<std::string> number_paths_;
+};
+
+// Spearman's: 1: both rank the jobs alike; 0: they have nothing in common; -1: the reverse. 0 where
+// either has one value only. REQUIRES: as many of both.
+double rank_correlation(const std::vector<double>& before, const std::vector<double>& now);
+
+}  // namespace ringmaster::master

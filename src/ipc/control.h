@@ -61,8 +61,8 @@ struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
   int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack
-  int32_t status = 0;   // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
-                        // kFailed: ExitCode
+  int32_t status = 0;   // kFork: 1: at idle priority, see worker.h; kKill: the signal; kExited: as
+                        // waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
   // system refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the
   // error; kExited: a crashed worker's report, as lines: why, then its frames; kStack: such frames;

@@ -59,9 +59,9 @@ class ForkServer {
   Status obey(ControlMessage& message);
   // Returns the sandbox's steps that this system refuses, as text.
   Result<std::string> load();
-  void fork_worker(uint32_t slot, Fd result_memory, Fd output);
+  void fork_worker(ControlMessage& order);
   Status serve_inline(uint32_t slot, Fd result_memory);
-  [[noreturn]] void become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server);
+  [[noreturn]] void become_worker(ControlMessage& order, pid_t fork_server);
   std::string names_of(std::string_view addresses);
   void ask_stack(uint32_t slot, pid_t pid);
   void tell_stacks();
@@ -151,7 +151,7 @@ Status ForkServer::obey(ControlMessage& message) {
       if (confinement_.is_inline != 0) {
         return serve_inline(message.worker, std::move(message.memory));
       }
-      fork_worker(message.worker, std::move(message.memory), std::move(message.output));
+      fork_worker(message);
       return {};
     case ControlType::kKill:
       if (is_worker(message.worker, message.pid)) ::kill(message.pid, message.status);
@@ -188,15 +188,16 @@ Result<std::string> ForkServer::load() {
   return lacks;
 }
 
-void ForkServer::fork_worker(uint32_t slot, Fd result_memory, Fd output) {
-  if (!result_memory.is_open() || !output.is_open()) {
+void ForkServer::fork_worker(ControlMessage& order) {
+  const uint32_t slot = order.worker;
+  if (!order.memory.is_open() || !order.output.is_open()) {
     return tell({ControlType::kForkFailed, slot, 0, EMFILE, {}});
   }
   reports_.clear(slot);
   const pid_t fork_server = ::getpid();
   std::fflush(stdout);  // or each worker would print the buffered text, too
   const pid_t pid = fork_child(hooks_);
-  if (pid == 0) become_worker(slot, std::move(result_memory), std::move(output), fork_server);
+  if (pid == 0) become_worker(order, fork_server);
   if (pid < 0) return tell({ControlType::kForkFailed, slot, 0, errno, {}});
   slots_[pid] = slot;
   tell({ControlType::kForked, slot, pid, 0, {}});
@@ -210,21 +211,23 @@ Status ForkServer::serve_inline(uint32_t slot, Fd result_memory) {
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);  // as in a worker
   is_dismissed_ = true;
-  return serve_jobs({slot, generation_, geometry_, confinement_, ::getpid()},
+  return serve_jobs({slot, generation_, geometry_, confinement_, ::getpid(), false},
                     std::move(result_memory), handlers_, methods_);
 }
 
-void ForkServer::become_worker(uint32_t slot, Fd result_memory, Fd output, pid_t fork_server) {
+void ForkServer::become_worker(ControlMessage& order, pid_t fork_server) {
+  const uint32_t slot = order.worker;
   Status served;
   for (const int fd : {STDOUT_FILENO, STDERR_FILENO}) {
-    if (::dup2(output.get(), fd) < 0) served = fail_errno("dup2 of the output", errno);
+    if (::dup2(order.output.get(), fd) < 0) served = fail_errno("dup2 of the output", errno);
   }
-  output.reset();
+  order.output.reset();
   child_exits_.reset();
   if (served) served = reports_.report_to(slot, write_running_stack);
   if (served)
-    served = serve_jobs({slot, generation_, geometry_, confinement_, fork_server},
-                        std::move(result_memory), handlers_, methods_);
+    served =
+        serve_jobs({slot, generation_, geometry_, confinement_, fork_server, order.status == 1},
+                   std::move(order.memory), handlers_, methods_);
   if (!served) ::dprintf(STDERR_FILENO, "worker %u: %s\n", slot, served.error().message.c_str());
 #if defined(__SANITIZE_ADDRESS__)
   std::exit(served ? 0 : static_cast<int>(served.error().exit_code));  // exit() checks for leaks

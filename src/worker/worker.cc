@@ -2,11 +2,14 @@
 
 #include <algorithm>
 #include <bsd/unistd.h>
+#include <cerrno>
 #include <csignal>
 #include <cstdio>
+#include <cstring>
 #include <fmt/format.h>
 #include <optional>
 #include <poll.h>
+#include <sched.h>
 #include <string>
 #include <unistd.h>
 #include <vector>
@@ -82,6 +85,10 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   }
   catch_sigterm();
   volunteer_for_oom();
+  // Going back would take a privilege: such a worker is replaced before its generation serves.
+  const sched_param none{};
+  if (options.is_idle && ::sched_setscheduler(0, SCHED_IDLE, &none) != 0)
+    ::dprintf(STDERR_FILENO, "not at idle priority: %s\n", strerrordesc_np(errno));
   // The fork server has reported the refused steps already.
   const Result<std::string> confined = confine(options.confinement, options.fork_server);
   if (!confined) return tl::unexpected(confined.error());

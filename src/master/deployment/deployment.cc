@@ -82,10 +82,12 @@ Deployment::Deployment(Options options) : options_(std::move(options)) {
 }
 
 Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits& waits,
-                                                      Options options, uint32_t& generations,
+                                                      Options options, const Deployment* before,
+                                                      uint32_t& generations,
                                                       telemetry::Recorder& recorder,
                                                       Events events) {
   std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
+  if (before != nullptr) deployment->choose_rehearsed(*before);
   if (Status set_up = deployment->set_up(loop, waits, generations, recorder, std::move(events));
       !set_up) {
     return tl::unexpected(set_up.error());
@@ -95,8 +97,8 @@ Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits
 
 Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
                           telemetry::Recorder& recorder, Events events) {
-  const size_t workers = options_.worker_count > 0 ? options_.worker_count : cpu_count();
-  const ipc::Geometry geometry = geometry_of(options_, workers);
+  events_ = std::move(events);
+  const ipc::Geometry geometry = geometry_of(options_, worker_count());
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
@@ -109,6 +111,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       recorder);
   for (const Method& method : options_.methods)
     dispatcher_->add_method(method);
+  dispatcher_->keep_recent(options_.rehearse);
   dispatcher_->set_on_idle([this] {
     if (is_retiring_) stop();
   });
@@ -120,10 +123,10 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       [this](const Job& job) { crash_recorder_->take_crashed(job); });
   dispatcher_->set_on_slow([this](const Job& job) { crash_recorder_->take_slow(job); });
   supervisor_ = std::make_unique<Supervisor>(
-      Supervisor::Setup{loop, geometry, workers, options_.start_timeout_ms,
-                        options_.worker_max_jobs, options_.worker_max_rss_bytes,
-                        store_->memory_fd(), options_.handlers, method_specs(options_),
-                        options_.confinement,
+      Supervisor::Setup{loop, geometry, rehearsed_.empty() ? worker_count() : 1,
+                        !rehearsed_.empty(), options_.start_timeout_ms, options_.worker_max_jobs,
+                        options_.worker_max_rss_bytes, store_->memory_fd(), options_.handlers,
+                        method_specs(options_), options_.confinement,
                         options_.confinement.is_inline != 0 || !options_.development.file.empty(),
                         watches_slow, generations, recorder},
       dispatcher_->run_stage(),
@@ -131,10 +134,10 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
                            descriptions_ = std::move(descriptions);
                            openrpc_ = make_openrpc(options_, descriptions_, addresses_);
                          },
-                         std::move(events.on_ready),
-                         [this, on_failed = std::move(events.on_failed)](const Error& error) {
+                         [this] { on_workers_up(); },
+                         [this](const Error& error) {
                            is_over_ = true;
-                           on_failed(error);
+                           events_.on_failed(error);
                          },
                          [this] { is_over_ = true; }});
   return supervisor_->start();
@@ -180,11 +183,64 @@ std::optional<std::string> Deployment::profile(ProfileForm form, bool is_late) {
                                       : profile_folded(profile, names);
 }
 
-void Deployment::adopt_costs(const Deployment& before) {
+size_t Deployment::worker_count() const {
+  return options_.worker_count > 0 ? options_.worker_count : cpu_count();
+}
+
+const Method* Deployment::counterpart(const Method& method) const {
+  const Method* const its = find_method(method.name);
+  const auto is_same = [](const Step& a, const Step& b) {
+    return is_run(a) == is_run(b) && name_of(a) == name_of(b);
+  };
+  const bool found = its != nullptr && std::equal(method.steps.begin(), method.steps.end(),
+                                                  its->steps.begin(), its->steps.end(), is_same);
+  return found ? its : nullptr;
+}
+
+void Deployment::choose_rehearsed(const Deployment& before) {
+  if (options_.rehearse == 0 || options_.confinement.is_inline != 0) return;
+  const auto is_alone = [](const Step& step) {
+    const auto* const run = std::get_if<RunStep>(&step);
+    return run == nullptr || run->batch == 1;
+  };
   for (const Method& method : options_.methods) {
-    const auto its = before.methods_.find(method.name);
-    if (its == before.methods_.end()) continue;
-    dispatcher_->adopt_costs(method, *before.dispatcher_, *its->second);
+    const Method* const its = before.counterpart(method);
+    if (its == nullptr || !is_rehearsable(method)) continue;
+    RecentJobs::Kept jobs = before.dispatcher().recent(*its);
+    while (jobs.size() > options_.rehearse)
+      jobs.pop_front();
+    if (jobs.empty()) continue;
+    const bool compares_cpu = std::all_of(its->steps.begin(), its->steps.end(), is_alone);
+    rehearsed_.push_back({&method, std::move(jobs), compares_cpu});
+  }
+}
+
+void Deployment::on_workers_up() {
+  if (rehearsed_.empty()) return events_.on_ready();
+  const auto worker_pid = [this]() -> pid_t {
+    const WorkerSlots::Slot& slot = supervisor_->worker_slots().slot(0);
+    return slot.state == WorkerSlots::State::kUp && !slot.is_killed ? slot.pid : 0;
+  };
+  rehearsal_ = std::make_unique<Rehearsal>(*dispatcher_, std::exchange(rehearsed_, {}),
+                                           options_.start_timeout_ms, worker_pid);
+}
+
+void Deployment::rehearse() {
+  if (rehearsal_ == nullptr || !rehearsal_->advance()) return;
+  const std::string refusal = rehearsal_->refusal();
+  rehearsal_.reset();
+  if (refusal.empty()) return supervisor_->end_rehearsal(worker_count());
+  stop();
+  events_.on_failed({ExitCode::kConfig, refusal});
+}
+
+void Deployment::adopt(const Deployment& before) {
+  for (const Method& method : options_.methods) {
+    const Method* const its = before.find_method(method.name);
+    if (its == nullptr) continue;
+    dispatcher_->adopt_costs(method, *before.dispatcher_, *its);
+    if (before.counterpart(method) != nullptr)
+      dispatcher_->adopt_recent(method, *before.dispatcher_, *its);
   }
 }
 
@@ -201,6 +257,7 @@ void Deployment::log_end() const {
 
 void Deployment::stop() {
   if (std::exchange(is_stopping_, true)) return;
+  rehearsal_.reset();
   supervisor_->stop();
 }
 

@@ -7,6 +7,8 @@
 //   STARTING --on_ready--> SERVING --retire(), once no job is left--> STOPPING --> OVER
 //      '----- on_failed, stop() -------------------------------------------^------------^
 //
+// While it starts, it may rehearse: see rehearsal/rehearsal.h.
+//
 // Processes: the master only.
 // Memory:    owns its payload, control and result memory.
 #pragma once
@@ -26,6 +28,7 @@
 #include "ipc/payload_store.h"
 #include "master/pipeline/dispatcher.h"
 #include "master/pipeline/loop_wait.h"
+#include "master/rehearsal/rehearsal.h"
 #include "master/supervisor/crash_recorder.h"
 #include "master/supervisor/supervisor.h"
 #include "rpc/json_rpc.h"
@@ -36,16 +39,15 @@ class Deployment {
  public:
   struct Events {
     std::function<void()> on_ready;        // all workers are up, for the first time
-    std::function<void(Error)> on_failed;  // the start failed; the deployment is over
+    std::function<void(Error)> on_failed;  // the start failed; the deployment is over, or stops
   };
 
   // Starts the first fork server: on_ready or on_failed follows, unless stop() is called.
-  // `generations` counts the generations of all deployments.
-  [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(uv_loop_t* loop, LoopWaits& waits,
-                                                                 Options options,
-                                                                 uint32_t& generations,
-                                                                 telemetry::Recorder& recorder,
-                                                                 Events events);
+  // `generations` counts the generations of all deployments. `before`: the deployment that serves,
+  // whose recent jobs are rehearsed; null: none.
+  [[nodiscard]] static Result<std::unique_ptr<Deployment>> start(
+      uv_loop_t* loop, LoopWaits& waits, Options options, const Deployment* before,
+      uint32_t& generations, telemetry::Recorder& recorder, Events events);
 
   const Options& options() const { return options_; }
   // Null: there is no such method.
@@ -71,9 +73,12 @@ class Deployment {
   enum class ProfileForm : uint8_t { kJson, kText, kFolded };
   std::optional<std::string> profile(ProfileForm form, bool is_late);
 
+  // Call in each turn of the event loop until it is ready.
+  void rehearse();
   // Gives the methods of this deployment the costs that `before` has measured for methods of the
-  // same names: so a reload under load refuses neither too much nor too little.
-  void adopt_costs(const Deployment& before);
+  // same names: so a reload under load refuses neither too much nor too little. Also their recent
+  // jobs, where they have the same steps: so the next reload is rehearsed, however soon it comes.
+  void adopt(const Deployment& before);
   // Ends its workers once the last job in flight has ended. REQUIRES: no more jobs are admitted.
   void retire();
   // Lets the workers finish the jobs in hand, then ends them.
@@ -87,6 +92,11 @@ class Deployment {
   explicit Deployment(Options options);
   Status set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
                 telemetry::Recorder& recorder, Events events);
+  void choose_rehearsed(const Deployment& before);
+  // Its method with the same name and steps; null: there is none.
+  const Method* counterpart(const Method& method) const;
+  void on_workers_up();
+  size_t worker_count() const;
 
   const Options options_;
   std::unordered_map<std::string, const Method*> methods_;
@@ -100,6 +110,9 @@ class Deployment {
   std::unique_ptr<Dispatcher> dispatcher_;
   std::unique_ptr<LoopWait> loop_wait_;
   std::unique_ptr<Supervisor> supervisor_;
+  Events events_;
+  std::vector<Rehearsal::Part> rehearsed_;  // until the rehearsal begins
+  std::unique_ptr<Rehearsal> rehearsal_;    // while there is one
   bool is_retiring_ = false;
   bool is_stopping_ = false;
   bool is_over_ = false;

@@ -11,7 +11,7 @@ namespace ringmaster::master {
 Status Rollout::begin(Options options) {
   RM_ASSERT(can_begin());
   Result<std::unique_ptr<Deployment>> started =
-      Deployment::start(loop_, loop_waits_, std::move(options), generations_, recorder_,
+      Deployment::start(loop_, loop_waits_, std::move(options), serving_, generations_, recorder_,
                         {[this] { on_ready(); }, [this](const Error& error) { on_failed(error); }});
   if (!started) return tl::unexpected(started.error());
   deployments_.push_back(std::move(*started));
@@ -22,7 +22,7 @@ Status Rollout::begin(Options options) {
 void Rollout::on_ready() {
   if (next_ == nullptr) return;  // give_up() was called meanwhile
   Deployment* next = std::exchange(next_, nullptr);
-  if (serving_ != nullptr) next->adopt_costs(*serving_);
+  if (serving_ != nullptr) next->adopt(*serving_);
   if (Status accepted = events_.on_ready(*next); !accepted) {
     next->stop();
     return events_.on_failed(accepted.error());
@@ -37,7 +37,7 @@ void Rollout::on_failed(const Error& error) {
 size_t Rollout::in_flight() const {
   size_t sum = 0;
   for (const auto& deployment : deployments_)
-    sum += deployment->dispatcher().in_flight();
+    if (deployment.get() != next_) sum += deployment->dispatcher().in_flight();
   return sum;
 }
 
@@ -59,6 +59,7 @@ void Rollout::stop_all() {
 }
 
 void Rollout::cut_off_all(const rpc::Error& error) {
+  give_up();
   for (const auto& deployment : deployments_)
     deployment->dispatcher().cut_off_all(error);
 }

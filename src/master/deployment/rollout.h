@@ -47,10 +47,15 @@ class Rollout {
   const Deployment* next() const { return next_; }
   // Oldest first.
   const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
+  // Of clients: those of a rehearsal do not count.
   size_t in_flight() const;
   // The pid of a fork server that loads handlers; 0: none does.
   int loading_pid() const;
 
+  // Call in each turn of the loop.
+  void rehearse() {
+    if (next_ != nullptr) next_->rehearse();
+  }
   // Stops the next deployment: it will not take over.
   void give_up();
   void stop_all();

@@ -153,6 +153,7 @@ void Server::watch_loop() {
     auto* self = static_cast<Server*>(handle->data);
     self->rollout_->loop_waits().take_results();
     self->rollout_->destroy_ended();
+    self->rollout_->rehearse();
     if (self->is_reload_pending_ && self->can_reload()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();

@@ -50,7 +50,9 @@ class Generation {
   ~Generation();
 
   // Orders to the fork server. An order waits while the control channel is full.
-  void fork_worker(uint32_t slot) { order({ipc::ControlType::kFork, slot, 0, 0, {}}); }
+  void fork_worker(uint32_t slot, bool is_idle) {
+    order({ipc::ControlType::kFork, slot, 0, is_idle ? 1 : 0, {}});
+  }
   void signal_worker(uint32_t slot, int32_t pid, int signal) {
     order({ipc::ControlType::kKill, slot, pid, signal, {}});
   }

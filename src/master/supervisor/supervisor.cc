@@ -78,7 +78,7 @@ void Supervisor::on_gone(const std::string& how) {
   if (is_inline() && !is_stopping_ && !failure_)
     crash = WorkerExit{0, number, generation_->fork_server_pid(), how};
   run_stage_.on_port_lost(fmt::format("its fork server: {}", how), crash);
-  if (!is_stopping_) record_ends("fork_server_died");
+  if (!is_stopping_ && !setup_.is_rehearsing) record_ends("fork_server_died");
   generation_.reset();
   worker_slots_.on_all_gone();
   if (is_stopping_) return events_.on_stopped();
@@ -225,7 +225,7 @@ bool Supervisor::try_name(const std::vector<uint64_t>& functions) {
 void Supervisor::fork_due() {
   if (generation_ == nullptr || !is_loaded_) return;
   for (const uint32_t slot : worker_slots_.take_due(now_ns()))
-    generation_->fork_worker(slot);
+    generation_->fork_worker(slot, setup_.is_rehearsing);
 }
 
 void Supervisor::audit() {
@@ -255,6 +255,20 @@ void Supervisor::change_worker_count(int by) {
       static_cast<size_t>(std::max(1, static_cast<int>(worker_slots_.wanted()) + by)));
   log(Level::kInfo, "worker_count", {{"wanted", worker_slots_.wanted()}});
   if (leaving && generation_ != nullptr) signal_worker(*leaving, SIGTERM);
+  fork_due();
+}
+
+void Supervisor::end_rehearsal(size_t worker_count) {
+  setup_.is_rehearsing = false;
+  was_ready_ = false;
+  started_ns_ = now_ns();
+  if (worker_slots_.try_recycle(0)) {
+    watched_[0].why_ended = kRehearsed;
+    signal_worker(0, SIGTERM);
+  } else {  // it is about to come up, at idle priority, or leaves already
+    kill_worker(0, kRehearsed);
+  }
+  (void)worker_slots_.want(worker_count);
   fork_due();
 }
 

@@ -36,6 +36,7 @@ class Supervisor {
     uv_loop_t* loop;
     ipc::Geometry geometry;  // worker_slots: the most workers
     size_t worker_count;
+    bool is_rehearsing;         // see end_rehearsal()
     uint64_t start_timeout_ms;  // for the first generation to have all its workers up, and for
                                 // each generation to load its handlers
     uint64_t max_jobs;          // after which a worker is recycled; 0: no limit
@@ -53,7 +54,8 @@ class Supervisor {
     // A generation has loaded its handlers: the description of each, see handler.h. Descriptions
     // are unchecked: a handler that loads may write anywhere.
     std::function<void(std::vector<std::string> descriptions)> on_described;
-    std::function<void()> on_ready;        // all workers are up, for the first time
+    std::function<void()> on_ready;        // all workers are up, for the first time; again after
+                                           // end_rehearsal()
     std::function<void(Error)> on_failed;  // the start failed; all processes are gone
     std::function<void()> on_stopped;      // after stop()
   };
@@ -63,6 +65,10 @@ class Supervisor {
   [[nodiscard]] Status start();
   // Lets the workers finish the jobs in hand, then ends them; kills them after 5 s (kEndNs).
   void stop();
+
+  // REQUIRES: Setup::is_rehearsing, with one worker, which is at idle priority. It leaves now, and
+  // `worker_count` others start, for which start_timeout_ms begins anew.
+  void end_rehearsal(size_t worker_count);
 
   // Kills the worker, which is replaced. `why`: one word, for the metrics.
   void kill_worker(uint32_t worker, const char* why);
@@ -133,6 +139,9 @@ class Supervisor {
 
   // The word for the metrics: why this worker has ended.
   std::string why_ended(const WorkerExit& death, bool was_killed_by_us) const;
+
+  // Why the worker of a rehearsal is ended: in no metrics, as nothing of it.
+  static constexpr const char* kRehearsed = "rehearsed";
 
   struct WatchedWorker {
     int32_t pid = 0;

@@ -111,10 +111,13 @@ void Supervisor::on_worker_exited(const ipc::ControlMessage& message) {
   const bool has_worked = run_stage_.finished_jobs(worker) > 0;
   const std::vector<LostJob> lost = run_stage_.on_worker_lost(death, was_killed_by_us);
   const uint64_t now = now_ns();
-  setup_.recorder.record(telemetry::EventKind::kWorkerEnded, now,
-                         {.took_ns = now - worker_slots_.slot(worker).forked_ns,
-                          .reason = setup_.recorder.name(why_ended(death, was_killed_by_us)),
-                          .where = static_cast<uint16_t>(worker)});
+  const std::string why = why_ended(death, was_killed_by_us);
+  if (!setup_.is_rehearsing && why != kRehearsed) {
+    setup_.recorder.record(telemetry::EventKind::kWorkerEnded, now,
+                           {.took_ns = now - worker_slots_.slot(worker).forked_ns,
+                            .reason = setup_.recorder.name(why),
+                            .where = static_cast<uint16_t>(worker)});
+  }
   watched_[worker].why_ended = nullptr;
   worker_slots_.on_exited(worker, now, has_worked);
   run_stage_.set_workers(worker_slots_.up_count());

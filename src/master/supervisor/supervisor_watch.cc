@@ -146,7 +146,7 @@ void Supervisor::watch_fork_server() {
 // Asks each worker whose job is slow for its stack, at most once a second: a stack costs the worker
 // some 100 us, and the fork server has to find the names.
 void Supervisor::look_for_slow() {
-  if (!setup_.watches_slow) return;
+  if (!setup_.watches_slow || setup_.is_rehearsing) return;
   const uint64_t now = now_ns();
   for (uint32_t i = 0; i < worker_slots_.slot_count(); ++i) {
     WatchedWorker& watched = watched_[i];

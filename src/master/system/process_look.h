@@ -1,4 +1,4 @@
-// ProcessLook: a process's state and CPU time, as the kernel reports them.
+// ProcessLook: a process's state, its CPU time and its wait for a CPU, as the kernel reports them.
 #pragma once
 
 #include <cstdint>
@@ -17,5 +17,9 @@ std::optional<ProcessLook> look_at_process(pid_t pid);
 
 // The CPU time alone, for a third of the cost. 0: there is no such process.
 uint64_t cpu_ns_of(pid_t pid);
+
+// For how long its main thread has been runnable, without a CPU, so far. 0: there is no such
+// process, or the kernel does not count that.
+uint64_t cpu_wait_ns_of(pid_t pid);
 
 }  // namespace ringmaster::master

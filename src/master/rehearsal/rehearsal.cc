@@ -1,0 +1,190 @@
+#include "master/rehearsal/rehearsal.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "master/system/process_look.h"
+
+namespace ringmaster::master {
+namespace {
+
+// A job that still runs at the end of the rehearsal hangs, if it has taken so many times as long as
+// before, and so much longer.
+constexpr uint64_t kHangTimes = 10;
+constexpr uint64_t kHangNsMin = 1 * kNsPerS;
+
+std::string_view cut(std::string_view text) {
+  return text.substr(0, Comparison::kTextBytesMax);
+}
+
+}  // namespace
+
+// The caller of each job. The dispatcher calls it once for each, and not after ~Rehearsal().
+class Rehearsal::Listener : public Caller {
+ public:
+  explicit Listener(Rehearsal& rehearsal) : rehearsal_(&rehearsal) {}
+
+  void forget() { rehearsal_ = nullptr; }
+  void on_report(const JobReport& report) override { cpu_ns_ = report.cpu_ns; }
+  void answer_result(std::string_view result) override {
+    if (rehearsal_ != nullptr) rehearsal_->on_answer(result, cpu_ns_);
+  }
+  void answer_error(const rpc::Error& error) override {
+    if (rehearsal_ != nullptr) rehearsal_->on_error(error);
+  }
+  std::string_view client_id() const override {
+    return rehearsal_ == nullptr ? "" : std::string_view(rehearsal_->job().id);
+  }
+
+ private:
+  Rehearsal* rehearsal_;
+  uint64_t cpu_ns_ = 0;
+};
+
+Rehearsal::Rehearsal(Dispatcher& dispatcher, std::vector<Part> parts, uint64_t limit_ms,
+                     WorkerPid worker_pid)
+    : dispatcher_(dispatcher),
+      parts_(std::move(parts)),
+      worker_pid_(std::move(worker_pid)),
+      begun_ns_(now_ns()),
+      end_ns_(begun_ns_ + limit_ms * kNsPerMs),
+      listener_(std::make_shared<Listener>(*this)),
+      comparison_(parts_.front().compares_cpu) {
+  size_t jobs = 0;
+  for (const Part& part : parts_)
+    jobs += part.jobs.size();
+  log(Level::kInfo, "rehearsing", {{"methods", parts_.size()}, {"jobs", jobs}});
+}
+
+Rehearsal::~Rehearsal() {
+  if (!is_running_) return;
+  listener_->forget();
+  dispatcher_.cut_off_all(rpc::make_error(rpc::kShuttingDown, "shutting_down", "it was given up"));
+}
+
+bool Rehearsal::advance() {
+  if (!has_ended_ && now_ns() >= end_ns_) give_up_late();
+  if (!has_ended_ && !is_running_) start_job();
+  return has_ended_;
+}
+
+void Rehearsal::start_job() {
+  const pid_t pid = worker_pid_();
+  if (pid == 0) return;  // it is being replaced
+  const Part& part = parts_[part_];
+  comparison_.begin(job_, job().result, job().cpu_ns);
+  is_running_ = true;
+  job_begun_ns_ = now_ns();
+  worker_wait_ns_ = cpu_wait_ns_of(pid);
+  RequestExtras extras;
+  extras.report.cost = true;
+  extras.rehearsed = part.jobs[job_];
+  // The answer may come at once: an error, if there is no payload memory for the job.
+  (void)dispatcher_.admit(*part.method, job().params, std::nullopt, listener_, nullptr, extras);
+}
+
+void Rehearsal::on_answer(std::string_view result, uint64_t cpu_ns) {
+  comparison_.on_answer(result, cpu_ns);
+  go_on();
+}
+
+void Rehearsal::on_error(const rpc::Error& error) {
+  if (error.code == rpc::kWorkerDied) return on_lost(error);
+  if (error.code == rpc::kDeadlineExceeded && is_starved()) {
+    is_running_ = false;
+    return cut_short("other processes used the CPUs");
+  }
+  comparison_.on_failure(fmt::format("error {}: {}", error.code, error.message));
+  go_on();
+}
+
+// Retryable: the worker did not die of the job.
+void Rehearsal::on_lost(const rpc::Error& error) {
+  is_running_ = false;
+  if (error.retryable && !std::exchange(was_lost_, true)) return;
+  refuse_job(error.message);
+}
+
+// Whether the job's worker has waited for a CPU for half of the time.
+bool Rehearsal::is_starved() const {
+  const uint64_t wait_ns = cpu_wait_ns_of(worker_pid_());
+  return wait_ns > worker_wait_ns_ + (now_ns() - job_begun_ns_) / 2;
+}
+
+void Rehearsal::go_on() {
+  is_running_ = false;
+  ++run_;
+  if (++job_ < parts_[part_].jobs.size()) return;
+  const std::optional<Comparison::Refusal> refusal = comparison_.judge();
+  if (refusal && !std::exchange(is_second_run_, true)) {
+    job_ = 0;  // all of them once more
+    return;
+  }
+  if (refusal) return refuse(*refusal);
+  end_method();
+}
+
+void Rehearsal::end_method() {
+  job_ = 0;
+  is_second_run_ = false;
+  if (++part_ == parts_.size()) return end();
+  comparison_ = Comparison(parts_[part_].compares_cpu);
+}
+
+void Rehearsal::give_up_late() {
+  const uint64_t taken_ns = now_ns() - job_begun_ns_;
+  const bool hangs =
+      is_running_ && taken_ns > kHangNsMin + kHangTimes * job().took_ns && !is_starved();
+  if (!hangs) return cut_short("workers.start_timeout_ms was over");
+  refuse_job(fmt::format("a job has not ended after {} ms, it took {} ms before",
+                         taken_ns / kNsPerMs, job().took_ns / kNsPerMs));
+}
+
+// What was run is judged as it is, also if only once.
+void Rehearsal::cut_short(std::string_view why) {
+  log(Level::kWarning, "rehearsal_cut_short",
+      {{"method", parts_[part_].method->name}, {"run", run_}, {"why", why}});
+  const std::optional<Comparison::Refusal> refusal = comparison_.judge();
+  if (refusal) return refuse(*refusal);
+  end();
+}
+
+void Rehearsal::refuse(const Comparison::Refusal& refusal) {
+  const std::string& method = parts_[part_].method->name;
+  refusal_ = fmt::format("the rehearsal of method {}: {}", method, refusal.why);
+  for (const size_t example : refusal.examples) {
+    const RecentJob& job = *parts_[part_].jobs[example];
+    log(Level::kError, "rehearsal_example",
+        {{"method", method},
+         {"params", cut(job.params)},
+         {"before", cut(job.result)},
+         {"now", comparison_.text_of(example)},
+         {"why", refusal.why}});
+  }
+  if (!refusal.examples.empty()) {
+    const size_t worst = refusal.examples.front();
+    const RecentJob& job = *parts_[part_].jobs[worst];
+    refusal_ += fmt::format("; for example params {}: before {}, now {}", cut(job.params),
+                            cut(job.result), comparison_.text_of(worst));
+  }
+  end();
+}
+
+// One that ends the rehearsal at once.
+void Rehearsal::refuse_job(const std::string& what) {
+  comparison_.on_failure(what);
+  refuse({what, {job_}});
+}
+
+void Rehearsal::end() {
+  has_ended_ = true;
+  log(Level::kInfo, "rehearsed",
+      {{"run", run_},
+       {"took_ms", (now_ns() - begun_ns_) / kNsPerMs},
+       {"passed", refusal_.empty() ? "yes" : "no"}});
+}
+
+}  // namespace ringmaster::master

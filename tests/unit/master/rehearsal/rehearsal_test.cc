@@ -1,0 +1,111 @@
+#include "master/rehearsal/rehearsal.h"
+
+#include <doctest/doctest.h>
+#include <optional>
+
+#include "core_support.h"
+
+namespace ringmaster::master {
+namespace {
+
+// A rehearsal of a few jobs whose results were "1", with a simulated worker.
+class Rehearsed {
+ public:
+  explicit Rehearsed(size_t jobs, uint64_t limit_ms = 60'000) {
+    RecentJob job;
+    job.params = "[1]";
+    job.result = "1";
+    RecentJobs::Kept kept(jobs, std::make_shared<const RecentJob>(job));
+    worker.emplace(core, 0);
+    rehearsal.emplace(core.dispatcher, std::vector<Rehearsal::Part>{{&method, kept, true}},
+                      limit_ms, [this] { return pid; });
+  }
+
+  // The worker takes the next job.
+  void begin_job() {
+    CHECK_FALSE(rehearsal->advance());
+    worker->take();
+  }
+  void run_job(std::string_view result) {
+    begin_job();
+    worker->commit(worker->in_hand().back(), result);
+    CHECK(core.take_results());
+    worker->finish();
+  }
+  void lose_worker(bool was_ended_by_us) {
+    core.bury(0, was_ended_by_us);
+    worker.emplace(core, 0);
+  }
+
+  Core core;
+  const Method method{"score", {}, 60'000, 2, {RunStep{0}}};
+  std::optional<Played> worker;
+  std::optional<Rehearsal> rehearsal;
+  pid_t pid = 1;
+};
+
+}  // namespace
+
+TEST_CASE("rehearsal: jobs with the same answers pass") {
+  Rehearsed it(2);
+  it.run_job("1");
+  it.run_job("1");
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal() == "");
+}
+
+TEST_CASE("rehearsal: all jobs are run a second time before it refuses") {
+  Rehearsed it(2);
+  for (int run = 0; run < 2; ++run) {
+    it.run_job("1");
+    it.run_job("null");
+  }
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal() ==
+        "the rehearsal of method score: 1 of 2 answers have another structure: result has null "
+        "where there was number; for example params [1]: before 1, now null");
+}
+
+TEST_CASE("rehearsal: a worker that dies of a job is a reason at once") {
+  Rehearsed it(2);
+  it.begin_job();
+  it.lose_worker(false);
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal().find("the worker died (signal 9)") != std::string::npos);
+}
+
+TEST_CASE("rehearsal: a job whose worker the master has ended is run once more") {
+  Rehearsed it(1);
+  it.begin_job();
+  it.lose_worker(true);
+  it.run_job("1");
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal() == "");
+}
+
+TEST_CASE("rehearsal: no job begins while there is no worker") {
+  Rehearsed it(1);
+  it.pid = 0;
+  CHECK_FALSE(it.rehearsal->advance());
+  CHECK(it.core.dispatcher.in_flight() == 0);
+  it.pid = 1;
+  it.run_job("1");
+  CHECK(it.rehearsal->advance());
+}
+
+TEST_CASE("rehearsal: one that is out of time is cut short, and judged by what was run") {
+  Rehearsed it(1, 0);
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal() == "");
+  CHECK(it.core.dispatcher.in_flight() == 0);
+}
+
+TEST_CASE("rehearsal: its job ends with it") {
+  Rehearsed it(1);
+  CHECK_FALSE(it.rehearsal->advance());
+  CHECK(it.core.dispatcher.in_flight() == 1);
+  it.rehearsal.reset();
+  CHECK(it.core.dispatcher.in_flight() == 0);
+}
+
+}  // namespace ringmaster::master

@@ -29,7 +29,8 @@ MODULES = {
     "master/frontend": "master/deployment master/pipeline master/system config net rpc base",
     "master/lifecycle": "master/frontend master/deployment master/system master/tracing "
                         "master/admin config net upstream base",
-    "cli": "master/lifecycle config bench net worker rpc ipc base",
+    "plan": "master/scheduler base",
+    "cli": "master/lifecycle plan config bench net worker rpc ipc base",
     "main.cc": "cli worker base",
     "handlers": "",  # only the handler's own folder, and <ringmaster/...>
     "demo": "",

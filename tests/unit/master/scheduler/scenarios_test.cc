@@ -6,12 +6,17 @@
 // in deadline order, counted once on the same arrivals.
 #include <doctest/doctest.h>
 
-#include "scheduler_simulation.h"
+#include "plan/scheduler_simulation.h"
 
 namespace ringmaster::master {
 namespace {
 
-using Simulation = SchedulerSimulation;
+using plan::exponential;
+using plan::fixed;
+using plan::Random;
+using plan::Sample;
+using plan::uniform;
+using Simulation = plan::SchedulerSimulation;
 using Policy = Simulation::Policy;
 using Kind = ShareTable::Kind;
 using Summary = Simulation::Summary;

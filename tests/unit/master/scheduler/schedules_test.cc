@@ -6,10 +6,16 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 
-#include "scheduler_simulation.h"
+#include "plan/scheduler_simulation.h"
 
 namespace ringmaster::master {
 namespace {
+
+using plan::exponential;
+using plan::fixed;
+using plan::Random;
+using plan::SchedulerSimulation;
+using plan::uniform;
 
 uint64_t from_environment(const char* name, uint64_t otherwise) {
   const char* value = std::getenv(name);

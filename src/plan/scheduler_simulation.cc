@@ -1,11 +1,8 @@
-#include "scheduler_simulation.h"
+#include "plan/scheduler_simulation.h"
 
 #include <algorithm>
-#include <cmath>
 
-#include "base/assert.h"
-
-namespace ringmaster::master {
+namespace ringmaster::plan {
 
 SchedulerSimulation::SchedulerSimulation(size_t workers, uint64_t seed, Policy policy)
     : workers_(workers), policy_(policy), seed_(seed), idle_(workers) {
@@ -13,16 +10,16 @@ SchedulerSimulation::SchedulerSimulation(size_t workers, uint64_t seed, Policy p
 }
 
 size_t SchedulerSimulation::add_method(const Method& method) {
-  MethodPlan plan{{}, method.concurrency, method.reserved_workers, method.batch};
-  if (method.fetch) plan.steps.push_back(CostModel::StepKind::kFetch);
-  plan.steps.push_back(CostModel::StepKind::kRun);
+  master::MethodPlan plan{{}, method.concurrency, method.reserved_workers, method.batch};
+  if (method.fetch) plan.steps.push_back(master::CostModel::StepKind::kFetch);
+  plan.steps.push_back(master::CostModel::StepKind::kRun);
   scheduler_.add_method(plan);
   methods_.push_back(method);
   return methods_.size() - 1;
 }
 
 size_t SchedulerSimulation::add_client(const std::string& name, double weight,
-                                       ShareTable::Kind kind) {
+                                       master::ShareTable::Kind kind) {
   clients_.push_back(scheduler_.shares().hold(name, kind, weight));
   return clients_.size() - 1;
 }
@@ -119,7 +116,7 @@ void SchedulerSimulation::admit(Job& job) {
   job.arrived = now();
   job.deadline = now() + method.allowed;
   if (policy_ == Policy::kScheduler) {
-    ClientShare& client = *clients_[job.client];
+    master::ClientShare& client = *clients_[job.client];
     const uint32_t number = static_cast<uint32_t>(job.method);
     if (quotes_) job.quote = scheduler_.quote(client, number, now_ns_, ns(job.deadline));
     job.refusal = scheduler_.try_admit(job.entry, client, number, now_ns_, ns(job.deadline));
@@ -140,6 +137,7 @@ void SchedulerSimulation::retry(const Job& job, double after) {
 }
 
 void SchedulerSimulation::enqueue(Job& job) {
+  job.queued = now();
   if (policy_ == Policy::kEarliestDeadline) {
     by_deadline_.insert({job.deadline, ++orders_, &job});
   } else {
@@ -163,7 +161,7 @@ void SchedulerSimulation::publish_waiting() {
     }
     return take_published();
   }
-  while (Entry* entry = scheduler_.next(now_ns_)) {
+  while (master::Entry* entry = scheduler_.next(now_ns_)) {
     Job& job = *by_entry_.at(entry);
     if (entry->deadline_ns <= static_cast<int64_t>(now_ns_)) {
       expire(job);
@@ -181,7 +179,7 @@ void SchedulerSimulation::publish(Job& job) {
 
 void SchedulerSimulation::take_published() {
   while (idle_ > 0 && !ring_.empty()) {
-    const WorkerUnit* unit = ring_.front()->entry.unit;
+    const master::WorkerUnit* unit = ring_.front()->entry.unit;
     std::vector<Job*> taken;
     double cost = methods_[ring_.front()->method].batch_cost;
     while (!ring_.empty() &&
@@ -236,4 +234,4 @@ SchedulerSimulation::Summary SchedulerSimulation::summary(
   return summary;
 }
 
-}  // namespace ringmaster::master
+}  // namespace ringmaster::plan

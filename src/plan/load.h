@@ -1,0 +1,54 @@
+// Load: which requests come, and how long their steps take. Fleet: what serves them.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "plan/times.h"
+
+namespace ringmaster::plan {
+
+struct MethodLoad {
+  std::string name;
+  double rate = 0;  // requests per second, of the whole fleet
+  Times run;        // on a worker: all run steps of a request together
+  Times fetch;      // from upstreams, likewise
+};
+
+struct Load {
+  std::vector<MethodLoad> methods;
+  size_t at_once = 1;    // requests that arrive together; their groups arrive at random (Poisson)
+  double timeout_s = 1;  // of each request
+
+  double rate() const {
+    double sum = 0;
+    for (const MethodLoad& method : methods)
+      sum += method.rate;
+    return sum;
+  }
+  // The workers that the load keeps busy, if none is refused.
+  double busy() const {
+    double sum = 0;
+    for (const MethodLoad& method : methods)
+      sum += method.rate * method.run.mean_s;
+    return sum;
+  }
+  // The fetches under way, by Little's law.
+  double fetching() const {
+    double sum = 0;
+    for (const MethodLoad& method : methods)
+      sum += method.rate * method.fetch.mean_s;
+    return sum;
+  }
+};
+
+// Equal nodes. A load balancer gives each of them an equal part of the requests, at random.
+struct Fleet {
+  size_t nodes = 1;
+  size_t workers = 1;  // of each node
+
+  size_t all_workers() const { return nodes * workers; }
+};
+
+}  // namespace ringmaster::plan

@@ -17,7 +17,7 @@ _ringmaster() {
   word=${words[-1]} before=${words[-2]}
   COMPREPLY=()
   if [[ ${#words[@]} -le 2 ]]; then
-    _ringmaster_words "serve check reload call discover bench run replay top trace dev help -h --help --version"
+    _ringmaster_words "serve check reload call discover bench run replay top trace dev plan help -h --help --version"
     return
   fi
   [[ $word != --*=* ]] || { before=${word%%=*} word=${word#*=}; }
@@ -25,7 +25,7 @@ _ringmaster() {
     -c|--config|--log-file|--token-file|--ca|--cert|--key|-o|--output) _ringmaster_files && return ;;
     --log-format) _ringmaster_words "logfmt json" && return ;;
     --arrivals) _ringmaster_words "poisson constant" && return ;;
-    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|--listen) return ;;
+    --pid|--to|--timeout-ms|--wait|--rate|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|--listen|--rps|--cpu-ms|--cpu-cv|--io-ms|--p99-ms|--from|--seconds|--cores-per-node|--workers|--nodes|--load|--io-add-ms|--at-once|--payload-bytes) return ;;
   esac
   case ${words[1]} in
     serve) options="-h --help -c --config --log-format --log-file --inline" ;;
@@ -39,13 +39,14 @@ _ringmaster() {
     top) options="-h --help -c --config --to --count" ;;
     trace) options="-h --help -c --config --to -o --output --kept" ;;
     dev) options="-h --help --listen --print-config" ;;
+    plan) options="-h --help --rps --cpu-ms --cpu-cv --io-ms --p99-ms --from --seconds --cores-per-node --workers --nodes --load --io-add-ms --at-once --timeout-ms --payload-bytes --simulate --seed --json" ;;
     help) options="-h --help" ;;
   esac
   for ((i = 2; i < ${#words[@]} - 1; i++)); do
     case ${words[i]} in
       -c|--config|--to|--token-file|--ca|--cert|--key) server+=("${words[i]}" "${words[i + 1]/#\~/$HOME}") && ((++i)) ;;
       --config=*|--to=*|--token-file=*|--ca=*|--cert=*|--key=*) server+=("${words[i]}") ;;
-      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|-o|--output|--listen) ((++i)) ;;
+      --log-format|--log-file|--pid|--timeout-ms|--wait|--rate|--arrivals|--seed|--concurrency|--connections|--http|--warm-up-s|--duration-s|--in-time-ms|--drain-s|--input|--count|-o|--output|--listen|--rps|--cpu-ms|--cpu-cv|--io-ms|--p99-ms|--from|--seconds|--cores-per-node|--workers|--nodes|--load|--io-add-ms|--at-once|--payload-bytes) ((++i)) ;;
       -*) ;;
       *) given=1 ;;
     esac

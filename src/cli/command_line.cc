@@ -42,6 +42,7 @@ struct Parser {
       "trace", "write the recent requests of a running server as a trace for Perfetto");
   CLI::App* dev = app.add_subcommand(
       "dev", "serve the functions of a Python file, and reload when it is saved");
+  CLI::App* plan = app.add_subcommand("plan", "work out how many workers and nodes a load needs");
   // Only for the list of subcommands: parse_command_line() turns `help` into --help.
   CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
 };
@@ -202,6 +203,7 @@ void describe(Parser& parser, CommandLine& line) {
   describe_bench(*parser.bench, line);
   describe_status_port(parser, line);
   describe_dev(*parser.dev, line);
+  describe_plan(*parser.plan, line.plan);
 }
 
 const CLI::App& chosen(const Parser& parser) {
@@ -245,8 +247,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
   if (&app == &parser.app)
     return usage(
         "expected a subcommand: serve, check, reload, call, discover, bench, run, replay, top, "
-        "trace, "
-        "dev or help");
+        "trace, dev, plan or help");
   const bool needs_config =
       &app == parser.serve || &app == parser.check || &app == parser.run || &app == parser.replay;
   if (needs_config && line.config.empty() && !line.schema) {
@@ -262,6 +263,7 @@ Result<CommandLine> finish(const Parser& parser, CommandLine line) {
                  : &app == parser.top      ? Command::kTop
                  : &app == parser.trace    ? Command::kTrace
                  : &app == parser.dev      ? Command::kDev
+                 : &app == parser.plan     ? Command::kPlan
                                            : Command::kBench;
   if (Status valid = apply_rules(line, app.get_name()); !valid)
     return tl::unexpected(valid.error());

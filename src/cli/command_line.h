@@ -1,6 +1,6 @@
 // The parsed command line, or an error that names the unknown word and the nearest known one.
 //
-// Only command_line.cc uses the parsing library, and catches its exceptions.
+// Only command_line.cc parses with the library, and catches its exceptions.
 #pragma once
 
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "base/status.h"
 #include "bench/options.h"
+#include "cli/plan_options.h"
 #include "net/options.h"
 
 namespace ringmaster::cli {
@@ -26,6 +27,7 @@ enum class Command {
   kTop,
   kTrace,
   kDev,
+  kPlan,
 };
 
 struct CommandLine {
@@ -60,7 +62,8 @@ struct CommandLine {
   std::string file;                       // dev: Python code; replay: a kept job
   std::string listen = "127.0.0.1:7070";  // dev
   bool print_config = false;              // dev
-  bool help_json = false;                 // without a command
+  PlanOptions plan;
+  bool help_json = false;  // without a command
 };
 
 Result<CommandLine> parse_command_line(int argc, char** argv);

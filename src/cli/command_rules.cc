@@ -121,6 +121,8 @@ Status apply_rules(CommandLine& line, const std::string& command) {
       return check_server_name(line, command);
     case Command::kDev:
       return check_dev(line);
+    case Command::kPlan:
+      return finish_plan(line.plan);
     default:
       return {};
   }

@@ -8,6 +8,7 @@
 #include "cli/command_line.h"
 #include "cli/configuration.h"
 #include "cli/dev.h"
+#include "cli/plan.h"
 #include "cli/pretty_json.h"
 #include "cli/reload.h"
 #include "cli/replay.h"
@@ -116,6 +117,10 @@ int run(int argc, char** argv) {
     case Command::kDev: {
       const Result<int> served = dev(*line);
       return served ? *served : report(served.error());
+    }
+    case Command::kPlan: {
+      const Result<int> planned = plan(line->plan);
+      return planned ? *planned : report(planned.error());
     }
     case Command::kTop: {
       const Result<int> shown = top(*line);

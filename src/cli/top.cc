@@ -19,16 +19,6 @@ namespace {
 
 constexpr uint64_t kPeriodMs = 1000;
 
-Result<Sample> take_sample(const std::string& address) {
-  const Result<std::string> page = get_page(address, "/status.json");
-  if (!page) return tl::unexpected(page.error());
-  std::optional<Sample> sample = parse_sample(*page);
-  if (sample) return std::move(*sample);
-  return fail(ExitCode::kResource,
-              fmt::format("{}: expected the status port of a ringmaster with the page /status.json",
-                          address));
-}
-
 bool is_last(const CommandLine& line, uint64_t samples) {
   return line.count > 0 && samples >= line.count;
 }

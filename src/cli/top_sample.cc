@@ -1,7 +1,9 @@
 #include "cli/top_sample.h"
 
 #include <algorithm>
+#include <fmt/format.h>
 #include <rapidjson/document.h>
+#include <utility>
 
 #include "cli/status_port.h"
 
@@ -54,15 +56,10 @@ Counts counts(const Value& histogram) {
   return found;
 }
 
-void add(Counts& sum, const Counts& more) {
-  if (sum.size() < more.size()) sum.resize(more.size());
-  for (size_t i = 0; i < more.size(); ++i)
-    sum[i] += more[i];
-}
-
 void parse_methods(const Value& methods, Sample& sample) {
   for_each_member(methods, [&](const std::string& name, const Value& one) {
     MethodSample& method = sample.methods[name];
+    method.admitted = count(one, "admitted");
     method.ok = count(one, "ok");
     method.abandoned = count(one, "abandoned");
     for_each_element(member(one, "errors"), [&](const Value& error) {
@@ -73,9 +70,14 @@ void parse_methods(const Value& methods, Sample& sample) {
     method.total = counts(member(one, "total"));
     method.queue = counts(member(one, "queue"));
     method.run = counts(member(one, "run"));
+    method.total_ms = number(member(one, "total"), "sum_ms");
+    method.queue_ms = number(member(one, "queue"), "sum_ms");
+    method.run_ms = number(member(one, "run"), "sum_ms");
     for_each_member(member(one, "fetch"), [&](const std::string& upstream, const Value& fetch) {
       FetchSample& fetches = sample.fetches[upstream];
-      add(fetches.took, counts(member(fetch, "took")));
+      const Counts took = counts(member(fetch, "took"));
+      add(fetches.took, took);
+      add(method.fetch, took);
       for_each_member(member(fetch, "failed"), [&](const std::string&, const Value& failed) {
         if (failed.IsUint64()) fetches.failed += failed.GetUint64();
       });
@@ -97,6 +99,23 @@ void parse_workers(const Value& document, Sample& sample) {
 }
 
 }  // namespace
+
+uint64_t more(uint64_t now, uint64_t before) {
+  return now - std::min(before, now);
+}
+
+Counts more(const Counts& now, const Counts& before) {
+  Counts difference = now;
+  for (size_t i = 0; i < std::min(now.size(), before.size()); ++i)
+    difference[i] = more(now[i], before[i]);
+  return difference;
+}
+
+void add(Counts& sum, const Counts& more) {
+  if (sum.size() < more.size()) sum.resize(more.size());
+  for (size_t i = 0; i < more.size(); ++i)
+    sum[i] += more[i];
+}
 
 std::optional<Sample> parse_sample(std::string_view page) {
   rapidjson::Document document;
@@ -125,6 +144,16 @@ std::optional<Sample> parse_sample(std::string_view page) {
         {text(member(one, "name")), count(one, "in_flight"), count(one, "waiting")});
   });
   return sample;
+}
+
+Result<Sample> take_sample(const std::string& address) {
+  const Result<std::string> page = get_page(address, "/status.json");
+  if (!page) return tl::unexpected(page.error());
+  std::optional<Sample> sample = parse_sample(*page);
+  if (sample) return std::move(*sample);
+  return fail(ExitCode::kResource,
+              fmt::format("{}: expected the status port of a ringmaster with the page /status.json",
+                          address));
 }
 
 }  // namespace ringmaster::cli

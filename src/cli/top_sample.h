@@ -1,5 +1,6 @@
-// Sample: what `ringmaster top` takes from /status.json (master/admin/status_json.h). All counts
-// are since the server's start: the view shows the difference of two samples.
+// Sample: what `ringmaster top` and `ringmaster plan` take from /status.json
+// (master/admin/status_json.h). All counts are since the server's start: both commands use the
+// difference of two samples.
 #pragma once
 
 #include <cstdint>
@@ -9,17 +10,29 @@
 #include <string_view>
 #include <vector>
 
+#include "base/status.h"
+
 namespace ringmaster::cli {
 
 using Counts = std::vector<uint64_t>;  // of a histogram, by bucket
 
+// How much a count has grown; 0 if it is smaller now.
+uint64_t more(uint64_t now, uint64_t before);
+Counts more(const Counts& now, const Counts& before);
+void add(Counts& sum, const Counts& more);
+
 struct MethodSample {
+  uint64_t admitted = 0;
   uint64_t ok = 0;
   uint64_t abandoned = 0;
   std::map<std::string, uint64_t> errors;  // "code reason"
   Counts total;
   Counts queue;
   Counts run;
+  Counts fetch;         // from all upstreams
+  double total_ms = 0;  // sums of these times
+  double queue_ms = 0;
+  double run_ms = 0;
 };
 
 struct WorkerSample {
@@ -73,5 +86,8 @@ struct Sample {
 
 // Empty: `page` is not a page of /status.json. Texts have no control characters.
 std::optional<Sample> parse_sample(std::string_view page);
+
+// Asks the status port at `address`. Fails (71) as get_page() does, and if the page is another one.
+Result<Sample> take_sample(const std::string& address);
 
 }  // namespace ringmaster::cli

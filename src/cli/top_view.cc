@@ -11,17 +11,6 @@
 namespace ringmaster::cli {
 namespace {
 
-uint64_t more(uint64_t now, uint64_t before) {
-  return now - std::min(before, now);
-}
-
-Counts more(const Counts& now, const Counts& before) {
-  Counts difference = now;
-  for (size_t i = 0; i < std::min(now.size(), before.size()); ++i)
-    difference[i] = more(now[i], before[i]);
-  return difference;
-}
-
 template <class Map>
 typename Map::mapped_type value_of(const Map& map, const typename Map::key_type& key) {
   const auto found = map.find(key);

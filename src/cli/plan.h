@@ -1,0 +1,13 @@
+// `ringmaster plan`: how many workers and nodes a load needs, and what a fleet makes of a load.
+#pragma once
+
+#include "base/status.h"
+#include "cli/plan_options.h"
+
+namespace ringmaster::cli {
+
+// Prints the plan, for people or as JSON. Fails with 64 if there can be no such plan, with 71 if a
+// server of --from cannot be watched.
+Result<int> plan(const PlanOptions& options);
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,35 @@
+// The load of running servers, for `ringmaster plan --from`.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "cli/top_sample.h"
+#include "plan/estimate.h"
+#include "plan/load.h"
+
+namespace ringmaster::cli {
+
+struct MeasuredLoad {
+  plan::Load load;  // of all servers together
+  plan::Fleet fleet;
+  plan::Estimate estimate;  // what the servers did in that time
+};
+
+// Two samples of one server.
+struct Watched {
+  Sample before;
+  Sample after;
+};
+
+// Asks the status port of each server, and again after `seconds`. Fails (71) if a server does not
+// answer, was restarted meanwhile, has not as many workers as the others, or if no request got a
+// result.
+Result<MeasuredLoad> watch(const std::vector<std::string>& addresses, double seconds);
+
+// What watch() makes of its samples. The fetches of a request are what its stages leave of the
+// whole. REQUIRES: there is at least one server.
+Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers);
+
+}  // namespace ringmaster::cli

@@ -1,0 +1,204 @@
+"""What `ringmaster plan` says beforehand, beside what a server then does."""
+
+import itertools
+import json
+import random
+import socket
+import subprocess
+import threading
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from bounds.ideal_queue import percentile
+from client import DEADLINE_S, connect
+from context import SEED, UPSTREAM_MS, Context, LoadFailed
+from ringmaster import FETCH, Ringmaster
+from status_port import ON, status_of
+from systems import TIMEOUT_MS, end
+from targets import number, target
+
+TITLE = "the plan and what became of it"
+WORKERS = 8
+BASE = 0.5  # the load that the planner sees, of the capacity
+ABOUT = f"""A server with {WORKERS} workers has {BASE:.0%} of the load that these can do. Meanwhile
+`ringmaster plan --from` takes rates and times from it, and says what would be at other loads. Then
+the server gets these loads. The handler sleeps, so that a machine with few cores can have so many
+workers, and each run takes as long as it should. Latency counts from the intended start; requests
+that are refused, or late, are "without a result". The error is that of the planner, relative to
+what was measured; of requests without a result it is the difference."""
+HANDLER = """
+import time
+def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
+    time.sleep(ms / 1e3)
+    return ms
+"""
+SOURCES = ("formula", "simulated")
+LIMIT = 0.1  # of the error
+LEAD_S = 6  # at 120 %, until the queue is as long as may be and the overload is noticed
+
+
+@dataclass
+class Mix:
+    title: str
+    methods: dict[str, float]  # each is asked equally often -> its run time in ms
+    at_once: int = 1
+
+    def capacity(self) -> float:
+        """Requests a second."""
+        return WORKERS * 1000 * len(self.methods) / sum(self.methods.values())
+
+
+MIXES = (
+    Mix("30 ms", {"hold": 30}),
+    Mix(f"{UPSTREAM_MS} ms of a fetch, 30 ms", {"fetch_hold": 30}),
+    Mix("5 ms, and a fetch with 55 ms", {"hold": 5, "fetch_hold": 55}),
+    Mix("batches of 8, 30 ms", {"hold": 30}, 8),
+)
+
+
+def start(context: Context) -> Ringmaster:
+    file = context.folder / "hold.py"
+    file.write_text(HANDLER)
+    handler = {"python": f"{file}:run"}
+    return context.ringmaster(
+        workers=WORKERS, listen=ON, handlers={"hold": handler, "fetch_hold": handler},
+        methods={"fetch_hold": {"steps": [FETCH, {"run": "fetch_hold"}]}})
+
+
+class Load:
+    """An open loop on one connection: Poisson arrivals of `at_once` requests."""
+
+    def __init__(self, address: str, mix: Mix, rate: float, seconds: float, lead_s: float):
+        self.mix, self.seconds, self.lead_s = mix, seconds, lead_s
+        self.rate = rate / mix.at_once  # of arrivals
+        self.intended: dict[int, float] = {}
+        self.took_ms: list[float] = []
+        self.failed: list[int] = []  # codes
+        self.socket = connect(address)
+
+    def run(self) -> dict[str, Any]:
+        reader = threading.Thread(target=self._read)
+        reader.start()
+        self._send()
+        reader.join(DEADLINE_S)
+        self.socket.close()
+        answered = len(self.took_ms) + len(self.failed)
+        if not self.took_ms or answered < len(self.intended):
+            raise LoadFailed(f"ringmaster: {answered} of {len(self.intended)} were answered")
+        self.took_ms.sort()
+        return {"p50_ms": percentile(self.took_ms, 50), "p99_ms": percentile(self.took_ms, 99),
+                "refused": len(self.failed) / answered, "sent": answered,
+                "codes": {code: self.failed.count(code) for code in set(self.failed)}}
+
+    def _send(self) -> None:
+        chance = random.Random(SEED)
+        methods = list(self.mix.methods.items())
+        numbers = itertools.count(1)
+        begin = time.monotonic()
+        at = chance.expovariate(self.rate)
+        while at < self.lead_s + self.seconds:
+            time.sleep(max(0, begin + at - time.monotonic()))
+            lines = []
+            for _ in range(self.mix.at_once):
+                (method, ms), request = chance.choice(methods), next(numbers)
+                if at >= self.lead_s:
+                    self.intended[request] = begin + at
+                params = {"ms": ms, "user_id": request}
+                lines.append(json.dumps({"jsonrpc": "2.0", "id": request, "method": method,
+                                         "params": params}) + "\n")
+            self.socket.sendall("".join(lines).encode())
+            at += chance.expovariate(self.rate)
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def _read(self) -> None:
+        with self.socket.makefile() as lines:
+            for line in lines:
+                now, answer = time.monotonic(), json.loads(line)
+                if intended := self.intended.get(answer["id"]):
+                    if "error" in answer:
+                        self.failed.append(answer["error"]["code"])
+                    else:
+                        self.took_ms.append(1e3 * (now - intended))
+
+
+def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, ...],
+            seconds: float) -> list[dict[str, Any]]:
+    """What the planner says of each load, while the server has the base load."""
+    load = Load(system.address, mix, BASE * mix.capacity(), seconds + 2, 0)
+    with_load = threading.Thread(target=load.run)
+    with_load.start()
+    time.sleep(1)
+    planners = []
+    for times in loads:
+        command = [context.build / "ringmaster", "plan", "--from", status_of(system.server),
+                   "--seconds", seconds, "--load", f"{times / BASE:g}x", "--at-once", mix.at_once,
+                   "--timeout-ms", TIMEOUT_MS, "--simulate", "--json"]
+        words = [str(word) for word in command]
+        context.commands.append({"system": system.name, "command": " ".join(words[1:])})
+        planners.append(subprocess.Popen(words, stdout=subprocess.PIPE, text=True))
+    said = [planner.communicate(timeout=seconds + DEADLINE_S)[0] for planner in planners]
+    with_load.join()
+    return [json.loads(text)["cases"][-1] for text in said]
+
+
+def error_of(said: float | None, measured: float) -> float | None:
+    return None if said is None else said / measured - 1
+
+
+def errors(said: dict[str, Any], made: dict[str, Any]) -> dict[str, float | None]:
+    return {"p50": error_of(said["p50_ms"], made["p50_ms"]),
+            "p99": error_of(said["p99_ms"], made["p99_ms"]),
+            "refused": said["refused"] - made["refused"]}
+
+
+def measure(context: Context, mix: Mix) -> list[dict[str, Any]]:
+    loads = context.pick((0.8, 1.2, 1.5), (0.7, 0.9, 1.2, 1.5))
+    seconds = context.pick(8, 60)
+    system = start(context)
+    found = []
+    for times, case in zip(loads, planned(context, system, mix, loads, seconds)):
+        made = Load(system.address, mix, times * mix.capacity(), seconds, LEAD_S).run()
+        found.append({"mix": mix.title, "load": times, "measured": made,
+                      **{source: case[source] for source in SOURCES},
+                      "errors": {source: errors(case[source], made) for source in SOURCES}})
+        context.say(f"{mix.title}, {times:.0%}: p99 {number(made['p99_ms'])} ms, the simulation"
+                    f" said {number(case['simulated']['p99_ms'])}")
+    end(system)
+    return found
+
+
+def signed(error: float | None) -> str:
+    return "-" if error is None else f"{100 * error:+.1f} %"
+
+
+def row(run: dict[str, Any]) -> list[Any]:
+    made = run["measured"]
+    cells = [run["mix"], f"{run['load']:.0%}", number(made["p50_ms"]), number(made["p99_ms"]),
+             f"{made['refused']:.1%}"]
+    return cells + [signed(run["errors"][source][figure]) for figure in ("p50", "p99", "refused")
+                    for source in SOURCES]
+
+
+def largest(runs: list[dict[str, Any]], source: str, figure: str) -> float | None:
+    known = [abs(error) for run in runs
+             if (error := run["errors"][source][figure]) is not None]
+    return max(known, default=None)
+
+
+def run(context: Context) -> dict[str, Any]:
+    runs = [made for mix in MIXES for made in measure(context, mix)]
+    return {
+        "targets": [target(f"the simulation's largest error: {figure} ≤ 10 %",
+                           largest(runs, "simulated", figure), "<=", LIMIT, "%")
+                    for figure in ("p50", "p99", "refused")],
+        "tables": [{
+            "title": f"{WORKERS} workers; errors of the formula and of the simulation",
+            "columns": ["requests", "load", "p50 ms", "p99 ms", "without a result",
+                        *(f"{figure}, {source}" for figure in ("p50", "p99", "no result")
+                          for source in SOURCES)],
+            "rows": [row(run) for run in runs],
+        }],
+        "text": context.missing_text(),
+        "raw": {"runs": runs},
+    }

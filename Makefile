@@ -46,7 +46,7 @@ PROGRAMS := $(OUT)/ringmaster $(OUT)/feature_service $(HANDLERS:%=$(OUT)/handler
 FUZZED   := $(call objects,$(filter $(addprefix src/,base/% ipc/% rpc/% config/% net/client/% \
                                                  master/scheduler/%),$(SERVER))) \
             $(call each,$(wildcard src/upstream/*template.cc) src/demo/interests/features.cc \
-              src/net/cidr.cc $(wildcard src/net/tls_*.cc) \
+              src/net/cidr.cc src/net/proxy_header.cc $(wildcard src/net/tls_*.cc) \
               $(addprefix src/master/,frontend/http_policy.cc \
                 $(addprefix pipeline/,job.cc run_stage.cc run_stage_recovery.cc tail_profile.cc)))
 FUZZERS  := $(patsubst tests/fuzz/%.cc,$(OUT)/%,$(wildcard tests/fuzz/*_fuzz.cc))

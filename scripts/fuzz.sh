@@ -24,6 +24,7 @@ master_port  600 15
 run_stage    300 5
 config       100 3 toml
 tls          100 1 tls
+proxy_header 300 10
 "
 
 length=${1:-none}

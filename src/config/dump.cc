@@ -101,11 +101,12 @@ std::string array_of(const std::vector<T>& items, TextOf text_of) {
 std::string dump_listen(const Options& options) {
   const net::UnixAccess& access = options.unix_access;
   const auto as_is = [](const std::string& one) { return one; };
-  return fmt::format("[listen]\nrpc = {}\nstatus = {}\norigins = {}\nallow = {}\ntoken_file = {}\n",
+  const auto range = [](const net::Cidr& one) { return one.text(); };
+  return fmt::format("[listen]\nrpc = {}\nstatus = {}\norigins = {}\nallow = {}\nproxy_from = {}\n",
                      array_of(options.listen_rpc, as_is), quote_string(options.listen_status),
-                     array_of(options.listen_origins, as_is),
-                     array_of(options.allow, [](const net::Cidr& one) { return one.text(); }),
-                     quote_string(options.token_file)) +
+                     array_of(options.listen_origins, as_is), array_of(options.allow, range),
+                     array_of(options.proxy_from, range)) +
+         fmt::format("token_file = {}\n", quote_string(options.token_file)) +
          fmt::format("tls_certificate_file = {}\ntls_key_file = {}\ntls_client_ca_file = {}\n",
                      quote_string(options.tls.certificate), quote_string(options.tls.key),
                      quote_string(options.tls.client_ca)) +

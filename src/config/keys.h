@@ -38,6 +38,12 @@ inline constexpr Key<Options> kListenKeys[] = {
      "The clients allowed over TCP; [] is all. Other connections are closed at once and logged. "
      "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
      Type::kRanges},
+    {"proxy_from",
+     "The load balancers that tell their clients' addresses: each TCP connection from these "
+     "addresses must begin with a header of the PROXY protocol, version 2 (HAProxy: "
+     "`send-proxy-v2`), before any TLS. `allow`, `connections_per_client`, shares and the log then "
+     "go by the client's address. List balancers only: what these peers tell is believed.",
+     Type::kRanges},
     {"token_file",
      "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` "
      "prints one). A line is \"TOKEN\" or \"NAME TOKEN\"; NAME is the client's name in logs "

@@ -141,14 +141,14 @@ void read_origins(Problems& problems, const Entry& entry, std::vector<std::strin
   }
 }
 
-void read_allow(Problems& problems, const Entry& entry, std::vector<net::Cidr>& allow) {
+void read_ranges(Problems& problems, const Entry& entry, std::vector<net::Cidr>& ranges) {
   if (!problems.expect(entry, Kind::kArray, "an array of ranges such as \"10.0.0.0/8\"")) return;
   for (size_t i = 0; i < entry.value->items.size(); ++i) {
     const Entry item = entry.item(i);
     const auto text = problems.read_text(item, "a range such as \"10.0.0.0/8\"");
     if (!text) continue;
     const auto cidr = net::Cidr::parse(*text);
-    if (cidr) allow.push_back(*cidr);
+    if (cidr) ranges.push_back(*cidr);
     if (!cidr) problems.add(item, fmt::format("{}, found {}", cidr.error(), quote_string(*text)));
   }
 }
@@ -193,7 +193,8 @@ void read_listen(Problems& problems, const Entry& section, const Paths& paths, O
     if (name == "rpc") read_addresses(problems, entry, paths, options);
     if (name == "status") read_status(problems, entry, paths, options);
     if (name == "origins") read_origins(problems, entry, options.listen_origins);
-    if (name == "allow") read_allow(problems, entry, options.allow);
+    if (name == "allow") read_ranges(problems, entry, options.allow);
+    if (name == "proxy_from") read_ranges(problems, entry, options.proxy_from);
     if (name == "token_file") read_token_file(problems, entry, paths, options);
     if (name == "tls_certificate_file") read_file(problems, entry, paths, tls.certificate);
     if (name == "tls_key_file") read_secret_file(problems, entry, paths, tls.key);

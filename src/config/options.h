@@ -123,6 +123,7 @@ struct Options {
   bool worker_debug = false;                      // also in each HandlerSpec
   std::vector<std::string> listen_origins = {};   // see http_policy.h
   std::vector<net::Cidr> allow;                   // clients allowed over TCP; none: all
+  std::vector<net::Cidr> proxy_from;              // proxies: see proxied_streams.h
   std::string token_file;                         // empty: no token is required
   std::vector<Token> tokens;                      // the tokens in that file
   uint64_t connections_per_client = 0;            // 0: no limit; see client_table.h

@@ -4,11 +4,13 @@
 // an IPv4 range. "::/0" contains every IPv6 client, and no IPv4 one.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <netinet/in.h>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include <tl/expected.hpp>
 
@@ -35,5 +37,10 @@ class Cidr {
   uint32_t bits_ = 0;  // length of the prefix
   std::string text_;
 };
+
+inline bool is_in_any(const std::vector<Cidr>& ranges, const sockaddr_storage& client) {
+  return std::any_of(ranges.begin(), ranges.end(),
+                     [&](const Cidr& range) { return range.contains(client); });
+}
 
 }  // namespace ringmaster::net

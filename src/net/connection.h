@@ -136,7 +136,7 @@ class Connection {
   // Whether a message has come only in part.
   bool is_receiving_message() const { return framer_.is_mid_message(); }
   // The client's address, for the log. REQUIRES: !is_closed().
-  std::string client() const { return to_text(peer_of(fd_of(*stream_))); }
+  std::string client() const { return to_text(stream_->peer); }
   // Whether a timeout has passed: of the first bytes, of a message, of unread answers, or of a
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);

@@ -198,7 +198,10 @@ void Listener::wait_for_clients() {
 void Listener::accept_waiting() {
   // The callback may stop the listener, whose handles are null then.
   for (int i = 0; i < kAcceptsPerWakeUp && readable_ != nullptr; ++i) {
-    Fd client(::accept4(socket_.get(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    Fd client(::accept4(socket_.get(), reinterpret_cast<sockaddr*>(&peer), &size,
+                        SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!client.is_open()) {
       if (errno == EAGAIN) return;
       if (is_of_one_client(errno)) continue;
@@ -207,6 +210,7 @@ void Listener::accept_waiting() {
     if (is_paused_) log(Level::kInfo, "accept_resumed", {{"address", address_}});
     is_paused_ = false;
     if (Stream stream = open_stream(loop_, is_unix(address_), std::move(client))) {
+      stream->peer = peer;
       on_accept_(std::move(stream));
     }
   }

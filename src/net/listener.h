@@ -22,11 +22,14 @@
 
 namespace ringmaster::net {
 
-// A TCP or unix stream, in one type.
-union AnyStream {
-  uv_stream_t stream;
-  uv_tcp_t tcp;
-  uv_pipe_t pipe;
+// A TCP or unix stream, in one type, and its client's address.
+struct AnyStream {
+  union {
+    uv_stream_t stream;
+    uv_tcp_t tcp;
+    uv_pipe_t pipe;
+  };
+  sockaddr_storage peer{};
 };
 using Stream = UvHandle<AnyStream>;
 

@@ -10,24 +10,12 @@
 #include "net/cidr.h"
 
 namespace ringmaster::net {
-namespace {
-
-template <class Get>
-sockaddr_storage get(Get get_name, int socket) {
-  sockaddr_storage address{};
-  socklen_t size = sizeof address;
-  if (get_name(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
-  return address;
-}
-
-}  // namespace
 
 sockaddr_storage address_of(int socket) {
-  return get(::getsockname, socket);
-}
-
-sockaddr_storage peer_of(int socket) {
-  return get(::getpeername, socket);
+  sockaddr_storage address{};
+  socklen_t size = sizeof address;
+  if (::getsockname(socket, reinterpret_cast<sockaddr*>(&address), &size) != 0) return {};
+  return address;
 }
 
 bool is_of_this_host(const sockaddr_storage& address) {
@@ -36,8 +24,7 @@ bool is_of_this_host(const sockaddr_storage& address) {
   return address.ss_family == AF_UNIX || v4.contains(address) || v6.contains(address);
 }
 
-std::string client_of(int socket) {
-  const sockaddr_storage peer = peer_of(socket);
+std::string client_of(const sockaddr_storage& peer, int socket) {
   char text[INET6_ADDRSTRLEN] = "?";
   if (peer.ss_family == AF_UNIX) {
     ucred user{};

@@ -6,16 +6,16 @@
 
 namespace ringmaster::net {
 
-// The socket's own address and its peer's; AF_UNSPEC: it has none, or has lost it.
+// The socket's own address; AF_UNSPEC: it has none.
 sockaddr_storage address_of(int socket);
-sockaddr_storage peer_of(int socket);
 
 // Whether only this host can reach the address: a loopback address, a unix socket.
 bool is_of_this_host(const sockaddr_storage& address);
 
 // The client's name before it has shown a token or certificate: "10.1.2.3", "fd00:0:0:1::/64" (one
-// client has a whole such range), "uid 1000" of a unix socket, else "?".
-std::string client_of(int socket);
+// client has a whole such range), "uid 1000" of a unix socket, else "?". `socket`: if its peer's
+// address is that of a unix socket, the system is asked for the user.
+std::string client_of(const sockaddr_storage& peer, int socket);
 
 // "127.0.0.1:7070", "[::1]:7070", "unix:PATH" ("unix" where it has no path), else "?".
 std::string to_text(const sockaddr_storage& address);

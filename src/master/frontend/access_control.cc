@@ -16,6 +16,7 @@ struct Words {
 };
 constexpr Words kWords[kRefusals] = {
     {"clients_refused", "address"},
+    {"clients_refused", "proxy_header"},
     {"clients_refused", "tls"},
     {"clients_refused", "token"},
     {"clients_refused", "connections"},
@@ -58,8 +59,7 @@ std::string AccessControl::client_with(std::string_view token) const {
 }
 
 bool AccessControl::lets_in(const sockaddr_storage& client) const {
-  return std::any_of(allow_.begin(), allow_.end(),
-                     [&](const net::Cidr& range) { return range.contains(client); });
+  return net::is_in_any(allow_, client);
 }
 
 void AccessControl::count(Refusal why, std::string whom) {

@@ -19,6 +19,7 @@ namespace ringmaster::master {
 // Why a client was refused, closed or delayed.
 enum class Refusal : uint8_t {
   kAddress,
+  kProxyHeader,  // listen.proxy_from contains its address, and it sent no valid header
   kTls,
   kToken,
   kConnections,           // limits.connections is reached, and no connection is idle
@@ -27,7 +28,7 @@ enum class Refusal : uint8_t {
   kMemory,                // closed: it held most when limits.connection_memory_bytes was reached
   kDelayed,               // not refused: its TLS handshake waits, see HandshakeQuota
 };
-inline constexpr size_t kRefusals = 8;
+inline constexpr size_t kRefusals = 9;
 
 class AccessControl {
  public:

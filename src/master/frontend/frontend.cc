@@ -48,6 +48,8 @@ void warn_of_weights(const Options& options) {
 Frontend::Frontend(uv_loop_t* loop, std::vector<InheritedSocket> inherited,
                    telemetry::Recorder& recorder)
     : loop_(loop),
+      proxied_(
+          [this](const std::string& what) { shared_.access.count(Refusal::kProxyHeader, what); }),
       is_inherited_(!inherited.empty()),
       next_turn_(make_handle<uv_idle_t>(loop, this, uv_idle_init)),
       stall_timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
@@ -120,8 +122,9 @@ Status Frontend::serve(Deployment& deployment) {
   for (Entrance& entrance : entrances_) {
     if (entrance.is_open) continue;
     const bool is_tls = entrance.listener->is_tls();
-    Status listening = entrance.listener->listen(
-        loop_, [this, is_tls](net::Stream stream) { accept(std::move(stream), is_tls); });
+    Status listening = entrance.listener->listen(loop_, [this, is_tls](net::Stream stream) {
+      accept(std::move(stream), is_tls ? tls_ : nullptr);
+    });
     if (!listening) return listening;
   }
   // Listening may fail, so the modes of unix sockets change only after it: a client that a new mode
@@ -146,6 +149,7 @@ Status Frontend::serve(Deployment& deployment) {
   warn_of_weights(deployment.options());
   tls_ = std::move(next_tls_);
   shared_.access.set_rules(deployment.options().allow, deployment.options().tokens);
+  proxies_ = deployment.options().proxy_from;
   shared_.deployment = &deployment;
   shared_.wanted = deployment.wanted();
   for (const std::shared_ptr<Session>& session : sessions_)
@@ -160,6 +164,7 @@ Status Frontend::serve(Deployment& deployment) {
       [](uv_timer_t* timer) {
         auto* const self = static_cast<Frontend*>(timer->data);
         self->close_stalled();
+        self->proxied_.close_stalled(now_ns());
         self->handshakes_.resume_delayed(now_ns());
         self->report_refusals();
       },
@@ -282,6 +287,7 @@ void Frontend::drain() {
   shared_.reading_turns.begin_part();  // time for the requests that this turn refuses
   if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
+  proxied_.close_all();  // like the clients that were not accepted yet
   for (const auto& session : sessions_)
     session->await_served();
 }

@@ -8,8 +8,10 @@
 //            is closed. Unfinished requests and unread answers may hold
 //            connection_memory_bytes in all; beyond that connections of the clients that hold most
 //            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a
-//            message too slowly or does not read is closed: see net::Connection. Refusals are
-//            counted, and logged once a second at most for each reason. TLS: see Handshakes.
+//            message too slowly or does not read is closed: see net::Connection. Connections of
+//            proxies become sessions once they have sent their header: see ProxiedStreams; at most
+//            `connections` of them wait for it. Refusals are counted, and logged once a second at
+//            most for each reason. TLS: see Handshakes.
 #pragma once
 
 #include <array>
@@ -26,6 +28,7 @@
 #include "master/frontend/session.h"
 #include "master/system/systemd.h"
 #include "net/listener.h"
+#include "net/proxied_streams.h"
 
 namespace ringmaster::master {
 
@@ -77,8 +80,10 @@ class Frontend {
   Status load_tls(const Options& options);
   void warn_if_open(const net::Listener& listener, const Options& options) const;
   // These are in frontend_accept.cc.
-  void accept(net::Stream stream, bool is_tls);
-  bool lets_in(const net::AnyStream& stream);
+  // `tls`: null without TLS.
+  void accept(net::Stream stream, std::shared_ptr<const net::TlsContext> tls);
+  void begin_session(net::Stream stream, const net::TlsContext* tls);
+  bool lets_in(const sockaddr_storage& client);
   std::optional<Refusal> make_room_for(const std::string& client);
   bool close_idle();
   void report_refusals();
@@ -92,6 +97,8 @@ class Frontend {
   std::shared_ptr<const net::TlsContext> tls_;
   std::shared_ptr<const net::TlsContext> next_tls_;
   Session::Shared shared_;
+  std::vector<net::Cidr> proxies_;  // listen.proxy_from
+  net::ProxiedStreams proxied_;
   bool is_inherited_;
   std::vector<Entrance> entrances_;
   std::unordered_set<std::shared_ptr<Session>> sessions_;

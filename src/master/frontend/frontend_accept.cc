@@ -15,24 +15,35 @@ constexpr size_t kLooksMax = 64;
 
 }  // namespace
 
-bool Frontend::lets_in(const net::AnyStream& stream) {
-  if (!shared_.access.asks_for_address() || stream.stream.type == UV_NAMED_PIPE) return true;
-  const sockaddr_storage client = net::peer_of(net::fd_of(stream));
+bool Frontend::lets_in(const sockaddr_storage& client) {
+  if (!shared_.access.asks_for_address() || client.ss_family == AF_UNIX) return true;
   if (shared_.access.lets_in(client)) return true;
   shared_.access.count(Refusal::kAddress, net::to_text(client));
   return false;
 }
 
-void Frontend::accept(net::Stream stream, bool is_tls) {
-  if (!lets_in(*stream)) return;
-  const std::string client = net::client_of(net::fd_of(*stream));
+// What a client has sent, beyond the proxy's header, stays unread until it has a session.
+void Frontend::accept(net::Stream stream, std::shared_ptr<const net::TlsContext> tls) {
+  if (!net::is_in_any(proxies_, stream->peer)) return begin_session(std::move(stream), tls.get());
+  if (proxied_.size() >= shared_.limits.connections) {
+    return shared_.access.count(Refusal::kConnections, net::to_text(stream->peer));
+  }
+  proxied_.read_header(std::move(stream), now_ns(), [this, tls](net::Stream come) {
+    begin_session(std::move(come), tls.get());
+  });
+}
+
+void Frontend::begin_session(net::Stream stream, const net::TlsContext* context) {
+  if (!lets_in(stream->peer)) return;
+  const bool is_tls = context != nullptr;
+  const std::string client = net::client_of(stream->peer, net::fd_of(*stream));
   const std::optional<Refusal> refusal = make_room_for(client);
   if (refusal) {
     shared_.access.count(*refusal, client);
     // Over TLS the error could only be sent after a handshake, which is too costly for a refusal.
     if (is_tls || sessions_.size() >= shared_.clients.size() + kToldMax) return;
   }
-  auto tls = is_tls ? std::make_unique<net::TlsStream>(*tls_) : nullptr;
+  auto tls = is_tls ? std::make_unique<net::TlsStream>(*context) : nullptr;
   const auto session =
       std::make_shared<Session>(std::move(stream), std::move(tls), shared_, now_ns());
   sessions_.insert(session);

@@ -36,6 +36,7 @@ const std::string kEveryKey = R"(
     rpc = ["0.0.0.0:0", "0.0.0.0:0", "[::1]:7070", "unix:/run/x.sock", "unix:rpc.sock",
            "tls://0.0.0.0:7443"]
     allow = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
+    proxy_from = ["192.0.2.0/24"]
     connections_per_client = 20
     tls_certificate_file = "models/interests.ubj"
     tls_key_file = "tls.key"
@@ -104,6 +105,8 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.tls == net::TlsFiles{model, folder.at("tls.key"), model, model});
   REQUIRE(options.allow.size() == 3);
   CHECK(options.allow[1].text() == "10.0.0.0/8");
+  REQUIRE(options.proxy_from.size() == 1);
+  CHECK(options.proxy_from[0].text() == "192.0.2.0/24");
   CHECK(options.connections_per_client == 20);
   CHECK(options.unix_access.owner_id == 0);
   CHECK(options.unix_access.group_id == 12345);

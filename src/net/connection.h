@@ -81,6 +81,9 @@ class Connection {
 
   void start() { update_reading(); }
 
+  // See rpc::Framer. REQUIRES: before start().
+  void expect_line(std::string_view line) { framer_.expect_line(line); }
+
   // Limits messages of a client that is not authenticated yet; 0: no such limit. Not for HTTP,
   // where on_head decides.
   void limit_messages(uint64_t bytes) { framer_.limit_for_now(bytes); }

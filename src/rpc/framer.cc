@@ -133,6 +133,13 @@ std::shared_ptr<const void> Framer::take_message() {
   return taken;
 }
 
+std::optional<Framing> Framer::framing_of(std::string_view first) const {
+  const auto framing = rpc::framing_of(first);
+  if (framing || expected_line_.empty()) return framing;
+  if (first.starts_with(expected_line_)) return Framing::kJson;
+  return expected_line_.starts_with(first) ? std::optional(Framing::kUndecided) : std::nullopt;
+}
+
 void Framer::find_framing() {
   if (buffer_.is_empty()) {
     while (pos_ < input_.size() && is_blank(input_[pos_]))
@@ -162,7 +169,8 @@ void Framer::find_framing() {
       buffer_.clear(0);
       return;
     case Framing::kJson:
-      state_ = State::kBetween;
+      // One byte decides, but for the expected line.
+      state_ = buffer_.is_empty() ? State::kBetween : State::kLine;
       return;
     default:
       state_ = State::kHeader;

@@ -47,6 +47,10 @@ class Framer {
     now_bytes_max_ = bytes_max == 0 ? message_bytes_max_ : std::min(bytes_max, message_bytes_max_);
   }
 
+  // A stream that begins with this line, its line end included, is a stream of lines: next() hands
+  // the line out as a message. REQUIRES: at most kDecidingBytes; before the first feed().
+  void expect_line(std::string_view line) { expected_line_ = line; }
+
   // The result of next(). kTooLarge, kNotAFraming and kBadFrame are final: further input is
   // ignored, and next() returns them again.
   enum class Event : uint8_t {
@@ -117,6 +121,7 @@ class Framer {
 
   void release();
   void keep_rest();
+  std::optional<Framing> framing_of(std::string_view first) const;
   void find_framing();
   void find_begin();
   void skip_line();
@@ -137,6 +142,7 @@ class Framer {
 
   size_t message_bytes_max_;
   size_t now_bytes_max_;
+  std::string_view expected_line_;
   Framing framing_ = Framing::kUndecided;
   State state_ = State::kFirst;
   std::optional<Event> failure_;

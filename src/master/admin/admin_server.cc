@@ -15,6 +15,10 @@ namespace {
 constexpr uint64_t kStallTickMs = 500;
 constexpr net::ConnectionLimits kLimits{8 << 10, 10'000, 10'000};
 
+// The line that HAProxy's agent-check sends, and the page that answers it.
+constexpr std::string_view kAgentLine = "agent\n";
+constexpr std::string_view kAgentPage = "/agent";
+
 }  // namespace
 
 class AdminServer::Visit final : net::Connection::Events {
@@ -22,7 +26,9 @@ class AdminServer::Visit final : net::Connection::Events {
   Visit(AdminServer& server, net::Stream stream)
       : since_ns(now_ns()),
         connection(std::move(stream), nullptr, *this, server.limits_, since_ns),
-        server_(server) {}
+        server_(server) {
+    connection.expect_line(kAgentLine);
+  }
 
   // Answers the request that waits, if its answer is there, and sends what the client takes of it.
   void advance();
@@ -34,8 +40,13 @@ class AdminServer::Visit final : net::Connection::Events {
 
  private:
   bool on_head(const rpc::HttpReader& head) override;
-  // on_head has answered already; a message that is not HTTP gets no answer.
-  bool on_message(std::string_view) override {
+  // HTTP was answered by on_head already. Of other messages only the agent's line is answered.
+  bool on_message(std::string_view message) override {
+    const auto page = server_.pages_.find(kAgentPage);
+    const bool is_agent =
+        !is_ended_ && message.size() + 1 == kAgentLine.size() && kAgentLine.starts_with(message);
+    if (is_agent && page != server_.pages_.end())
+      connection.output() += page->second.answer({})->text;
     on_ended();
     return true;
   }

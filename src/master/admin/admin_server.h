@@ -1,7 +1,8 @@
 // AdminServer: the pages of the status port, over HTTP.
 //
 // Answers GET and HEAD of the paths in Pages; HEAD gets no text. Other paths get 404, other methods
-// 405. The queue and limits of requests, listen.allow and tokens do not apply.
+// 405. The line "agent", instead of HTTP, gets the text of /agent alone: HAProxy's agent-check. The
+// queue and limits of requests, listen.allow and tokens do not apply.
 // Processes: the master only.
 // Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
 //            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB; a

@@ -48,6 +48,8 @@ Pages make_pages(PageSources sources) {
     const Health health = sources.health();
     return PageAnswer{health.is_ready ? 200u : 503u, health.text + '\n'};
   }};
+  pages["/agent"] = {
+      [sources](const PageRequest&) { return PageAnswer{.text = sources.agent() + '\n'}; }};
   pages["/reloads"] = {[sources](const PageRequest&) {
     return PageAnswer{200, sources.reloads() + '\n', kJson};
   }};

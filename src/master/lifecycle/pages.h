@@ -5,6 +5,7 @@
 //   /readyz         200 while a worker is up and, if there are jobs, some worker is at work. 503
 //                   while the server loads, after the workers have been frozen for a second, and
 //                   once the server was told to stop: send it no requests
+//   /agent          the answer to HAProxy's agent-check: see agent_line.h
 //   /reloads        the results of the last reloads: see reload_record.h
 //   /metrics        see metrics_page.h
 //   /status.json    see status_json.h
@@ -30,6 +31,7 @@ namespace ringmaster::master {
 
 struct PageSources {
   std::function<Health()> health;
+  std::function<std::string()> agent;  // a line
   std::function<ServerState()> state;
   std::function<std::string()> reloads;  // one line of JSON
   // See Deployment::profile().

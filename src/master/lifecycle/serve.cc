@@ -14,6 +14,7 @@
 #include "base/telemetry/recorder.h"
 #include "config/paths.h"
 #include "master/admin/admin_server.h"
+#include "master/admin/agent_line.h"
 #include "master/admin/reload_record.h"
 #include "master/deployment/rollout.h"
 #include "master/frontend/frontend.h"
@@ -73,6 +74,7 @@ class Server {
   bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
   Health health() const;
+  std::string agent() const;
   ServerState state() const;
   std::string reloads() const;
   std::optional<std::string> profile(Deployment::ProfileForm form, bool is_late);
@@ -112,11 +114,12 @@ Status Server::start(Options options, IsPart is_part) {
                                                 [this](const Error& error) { on_failed(error); }});
   frontend_ = std::make_unique<Frontend>(loop_.get(), inherited_sockets(), recorder_);
   status_port_ = std::make_unique<AdminServer>(
-      loop_.get(),
-      make_pages(
-          {[this] { return health(); }, [this] { return state(); }, [this] { return reloads(); },
-           [this](Deployment::ProfileForm form, bool is_late) { return profile(form, is_late); },
-           recorder_}));
+      loop_.get(), make_pages({[this] { return health(); }, [this] { return agent(); },
+                               [this] { return state(); }, [this] { return reloads(); },
+                               [this](Deployment::ProfileForm form, bool is_late) {
+                                 return profile(form, is_late);
+                               },
+                               recorder_}));
   configuration_ = config::absolute_path(options.config_file).string();
   if (Status bound = bind(options); !bound) return bound;
   if (Status listening = status_port_->listen(); !listening) return listening;
@@ -330,6 +333,11 @@ Health Server::health() const {
   const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
                          !serving->supervisor().is_stalled();
   return {does_work && !is_stopping_, status(serving)};
+}
+
+std::string Server::agent() const {
+  if (!health().is_ready) return agent_line(std::nullopt);
+  return agent_line(rollout_->serving()->dispatcher().scheduler().idle_part(now_ns()));
 }
 
 ServerState Server::state() const {

@@ -114,7 +114,11 @@ Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_
 double Scheduler::free_part(uint64_t now_ns) const {
   const double workers = static_cast<double>(std::max<size_t>(load_.workers(), 1));
   const double idle = static_cast<double>(load_.idle_workers()) / workers;
-  return std::clamp(1 - busy_.at(now_ns), 0.0, idle);
+  return std::min(idle_part(now_ns), idle);
+}
+
+double Scheduler::idle_part(uint64_t now_ns) const {
+  return std::max(1 - busy_.at(now_ns), 0.0);
 }
 
 void Scheduler::add_work(ClientShare& client, int64_t work_ns) {

@@ -102,6 +102,9 @@ class Scheduler {
   // The job ends, in any state. `is_answered`: with a result, so that quotes learn from it.
   void on_ended(Entry& entry, uint64_t now_ns, bool is_answered);
 
+  // The part of the workers' time that was idle lately: see Usage.
+  double idle_part(uint64_t now_ns) const;
+
   // Admitted, waiting work; 0 when nothing is in flight.
   int64_t waiting_ns() const { return root_.waiting_ns; }
   size_t jobs() const { return root_.jobs; }

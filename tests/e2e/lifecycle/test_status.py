@@ -51,6 +51,29 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
     wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
 
 
+def ask_agent(address: str) -> bytes:
+    """What HAProxy's agent-check gets."""
+    with connect(address) as agent:
+        agent.sendall(b"agent\n")
+        return read_all(agent)
+
+
+def test_an_agent_gets_one_line(server):
+    running = server(listen=ON)
+    address = status_of(running)
+    assert re.fullmatch(rb"up ready \d+%\n", ask_agent(address))
+    assert re.fullmatch(r"up ready \d+%\n", ask(address, "/agent")[1])
+    with connect(address) as bytewise:
+        bytewise.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for byte in b"agent\n":
+            bytewise.sendall(bytes([byte]))
+        assert read_all(bytewise).startswith(b"up ready ")
+    for other in (b"agents\n", b"agenda\n", b"up\n"):
+        with connect(address) as stranger:
+            stranger.sendall(other)
+            assert read_all(stranger).startswith(b"HTTP/1.1 400 ")
+
+
 def test_a_server_that_drains_is_live_and_not_ready(holding, gate):
     running = holding(listen=ON)
     address, held = status_of(running), gate()

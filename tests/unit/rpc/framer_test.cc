@@ -93,6 +93,35 @@ TEST_CASE("framing: every stream is cut alike, whole or in pieces of any size") 
   }
 }
 
+TEST_CASE("framing: an expected line is a message, whole or in pieces of any size") {
+  const auto cut_expecting = [](std::string_view stream, size_t piece) {
+    Framer framer(kBytesMax);
+    framer.expect_line("agent\n");
+    std::vector<std::string> out;
+    while (!stream.empty()) {
+      const std::string bytes(stream.substr(0, piece));
+      stream.remove_prefix(bytes.size());
+      framer.feed(bytes);
+      std::string_view message;
+      Event event = framer.next(message);
+      for (; event == Event::kMessage; event = framer.next(message))
+        out.emplace_back(message);
+      if (event == Event::kNotAFraming) return out.emplace_back("<not a framing>"), out;
+    }
+    return out;
+  };
+  using Texts = std::vector<std::string>;
+  for (size_t piece = 1; piece <= 8; ++piece) {
+    CHECK(cut_expecting("agent\n", piece) == Texts{"agent"});
+    CHECK(cut_expecting("agent\nagent\n", piece) == Texts{"agent", "agent"});
+    CHECK(cut_expecting("agen", piece).empty());
+    CHECK(cut_expecting("agents\n", piece) == Texts{"<not a framing>"});
+    CHECK(cut_expecting("agenda", piece) == Texts{"<not a framing>"});
+    CHECK(cut_expecting("{}\n", piece) == Texts{"{}"});
+  }
+  CHECK(cut("agent\n", 6) == Texts{"<not a framing>"});
+}
+
 TEST_CASE("framing: a value that is followed by garbage on its line is bad with it") {
   for (const auto& [bytes, whole, single] : kGarbage) {
     const std::string& stream = bytes;

@@ -52,7 +52,8 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kOptionalPath},
     {"connections_per_client",
      "The most connections of one client at once; 0 is no limit but limits.connections. A further "
-     "one is answered with -32009 and closed. A load balancer or a NAT counts as one client.",
+     "one is answered with -32009 and closed. A NAT counts as one client, and so does a load "
+     "balancer that is not in `proxy_from`.",
      Type::kCount, 0, 1'000'000, &Options::connections_per_client},
     {"tls_certificate_file",
      "The certificate for tls:// addresses, followed by intermediate certificates, in PEM. A "
@@ -235,8 +236,13 @@ inline constexpr Key<Telemetry> kTelemetryKeys[] = {
 };
 
 inline constexpr Key<Options> kShutdownKeys[] = {
+    {"notice_ms",
+     "How long the server goes on serving after SIGTERM, while /readyz answers 503 and the agent "
+     "\"drain\": the time in which load balancers notice. After three intervals of their checks a "
+     "stop loses no request. A second SIGTERM stops at once.",
+     Type::kMs, 0, kHourMs, &Options::shutdown_notice_ms},
     {"grace_ms",
-     "How long requests in flight may take to finish after SIGTERM; the others are then answered "
+     "How long requests in flight may take to finish after that; the others are then answered "
      "with -32013. Longer than the longest timeout_ms of a method is enough. The server makes "
      "systemd wait that long, also beyond TimeoutStopSec.",
      Type::kMs, 0, kHourMs, &Options::shutdown_grace_ms},

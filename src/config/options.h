@@ -135,6 +135,7 @@ struct Options {
   uint64_t worker_max_rss_bytes = 0;   // 0: no limit
   std::string worker_user = "nobody";  // when the server is started as root
   ipc::Confinement confinement;        // of the workers; as root, with worker_user
+  uint64_t shutdown_notice_ms = 0;
   uint64_t shutdown_grace_ms = 10000;
   uint64_t rehearse = 0;  // so many recent jobs of each method; 0: no rehearsal
   Limits limits;

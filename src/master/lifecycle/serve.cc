@@ -64,6 +64,7 @@ class Server {
   void begin_rollout(OptionsLoader::Loaded options);
   void refuse_reload(const std::string& why);
   void change_worker_count(int by);
+  void announce_stop();
   void stop();
   void stop_now();
   void limit_stopping(uint64_t limit_ms);
@@ -73,6 +74,7 @@ class Server {
   // A start or reload is loading its configuration or its handlers.
   bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
+  bool is_leaving() const { return is_announced_ || is_stopping_; }
   Health health() const;
   std::string agent() const;
   ServerState state() const;
@@ -101,6 +103,7 @@ class Server {
   std::string configuration_;       // the absolute path of the file
   std::string configuration_hash_;  // of the options that serve
   bool is_reload_pending_ = false;  // a reload was requested, but could not begin
+  bool is_announced_ = false;       // a stop follows: see shutdown.notice_ms
   bool is_stopping_ = false;        // no new requests are admitted
   bool is_ending_ = false;          // all requests are answered
   uint64_t answered_ns_ = 0;        // while stopping: when nothing was in flight any more
@@ -181,7 +184,7 @@ void Server::on_signal(int signal) {
   switch (signal) {
     case SIGTERM:
     case SIGQUIT:
-      return is_stopping_ ? stop_now() : stop();
+      return is_leaving() ? stop_now() : announce_stop();
     case SIGINT:
       return stop_now();
     case SIGHUP:  // in development: the terminal was closed
@@ -230,7 +233,7 @@ void Server::on_failed(const Error& error) {
 }
 
 void Server::reload() {
-  if (is_stopping_ || is_ending_) return;
+  if (is_leaving() || is_ending_) return;
   is_reload_pending_ = !can_reload();
   if (is_reload_pending_) {  // before_wait_ calls reload() again once it can begin
     if (!is_reloading()) log(Level::kInfo, "reload_waits", {{"former", Rollout::kFormerMax}});
@@ -272,6 +275,20 @@ void Server::refuse_reload(const std::string& why) {
 
 void Server::change_worker_count(int by) {
   if (rollout_->serving() != nullptr) rollout_->serving()->supervisor().change_worker_count(by);
+}
+
+// Serves for a while longer, so that load balancers, which /readyz and the agent tell of it, send
+// nothing any more when requests are refused.
+void Server::announce_stop() {
+  const Deployment* serving = rollout_->serving();
+  const uint64_t notice_ms = serving == nullptr ? 0 : serving->options().shutdown_notice_ms;
+  if (notice_ms == 0) return stop();
+  is_announced_ = true;
+  log(Level::kInfo, "stop_announced", {{"notice_ms", notice_ms}});
+  notifier_->stopping(status(serving), notice_ms + serving->options().shutdown_grace_ms + kEndMs);
+  uv_timer_start(
+      grace_.get(), [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->stop(); }, notice_ms,
+      0);
 }
 
 void Server::stop() {
@@ -325,14 +342,14 @@ void Server::end(ExitCode exit_code) {
 }
 
 std::string Server::status(const Deployment* serving) const {
-  return status_line(*rollout_, serving, reloads_, is_stopping_);
+  return status_line(*rollout_, serving, reloads_, is_leaving());
 }
 
 Health Server::health() const {
   const Deployment* serving = rollout_->serving();
   const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
                          !serving->supervisor().is_stalled();
-  return {does_work && !is_stopping_, status(serving)};
+  return {does_work && !is_leaving(), status(serving)};
 }
 
 std::string Server::agent() const {
@@ -352,7 +369,7 @@ ServerState Server::state() const {
 }
 
 std::string Server::reloads() const {
-  const char* state = is_stopping_                           ? "stopping"
+  const char* state = is_leaving()                           ? "stopping"
                       : rollout_->serving() == nullptr       ? "starting"
                       : is_reloading() || is_reload_pending_ ? "reloading"
                                                              : "serving";

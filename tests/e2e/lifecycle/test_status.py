@@ -74,6 +74,29 @@ def test_an_agent_gets_one_line(server):
             assert read_all(stranger).startswith(b"HTTP/1.1 400 ")
 
 
+def test_a_stop_that_is_announced_serves_for_a_while(server):
+    running = server(listen=ON, shutdown={"notice_ms": 2000})
+    address = status_of(running)
+    with running.connect() as before:
+        assert before.call("echo", [1]) == [1]
+        running.send(signal.SIGTERM)
+        running.wait_for_line("event=stop_announced notice_ms=2000$")
+        assert ask(address, "/readyz") == (503, "stopping: 0 requests to finish\n")
+        assert ask_agent(address) == b"drain\n"
+        assert before.call("echo", [2]) == [2]
+        assert running.call("echo", [3]) == [3]
+        running.wait_for_line("event=stopping ")
+    assert running.wait() == 0
+
+
+def test_a_second_sigterm_ends_the_notice(server):
+    running = server(shutdown={"notice_ms": 3_600_000})
+    running.send(signal.SIGTERM)
+    running.wait_for_line("event=stop_announced")
+    running.send(signal.SIGTERM)
+    assert running.wait() == 0
+
+
 def test_a_server_that_drains_is_live_and_not_ready(holding, gate):
     running = holding(listen=ON)
     address, held = status_of(running), gate()

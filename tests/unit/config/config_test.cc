@@ -72,6 +72,7 @@ const std::string kEveryKey = R"(
     total_bytes = "12KiB"
     [shutdown]
     grace_ms = 8
+    notice_ms = 9
     [reload]
     rehearse = 21
     [upstreams.users]
@@ -135,6 +136,7 @@ TEST_CASE("config: every key of the server's own is read") {
   CHECK(options.crashes.count == 11);
   CHECK(options.crashes.total_bytes == 12 << 10);
   CHECK(options.shutdown_grace_ms == 8);
+  CHECK(options.shutdown_notice_ms == 9);
   CHECK(options.rehearse == 21);
   REQUIRE(options.upstreams.size() == 1);
   CHECK(options.upstreams[0].name == "users");
@@ -180,7 +182,7 @@ TEST_CASE("config: an unknown key or section names the nearest one") {
                     "limits.queued_jobs: unknown key; it is called requests_in_flight now"));
   CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'http://x'\ntimeout = 1",
                     "did you mean timeout_ms?"));
-  CHECK(has_problem(kEcho + "[shutdown]\ncolour = 1", "unknown key; known: grace_ms"));
+  CHECK(has_problem(kEcho + "[shutdown]\ncolour = 1", "unknown key; known: notice_ms, grace_ms"));
   CHECK(has_problem(kEcho + "[methods.b]\nsteps = [{ runn = 'echo', run = 'echo' }]",
                     "methods.b.steps[0].runn: unknown key; did you mean run?"));
 }

@@ -55,6 +55,13 @@ inline constexpr Key<Options> kListenKeys[] = {
      "one is answered with -32009 and closed. A NAT counts as one client, and so does a load "
      "balancer that is not in `proxy_from`.",
      Type::kCount, 0, 1'000'000, &Options::connections_per_client},
+    {"connection_age_s",
+     "A connection that is older, by up to a quarter so that not all end together, is closed "
+     "between two requests; 0 is never. HTTP clients are told with the last response "
+     "(`Connection: close`). Others are not told, so their connections are closed once there was "
+     "no request for a second. Set it behind balancers, so that long connections spread over new "
+     "servers.",
+     Type::kCount, 0, 365 * 24 * 3600, &Options::connection_age_s},
     {"tls_certificate_file",
      "The certificate for tls:// addresses, followed by intermediate certificates, in PEM. A "
      "reload reads it again, for new connections.",

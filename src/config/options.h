@@ -127,6 +127,7 @@ struct Options {
   std::string token_file;                         // empty: no token is required
   std::vector<Token> tokens;                      // the tokens in that file
   uint64_t connections_per_client = 0;            // 0: no limit; see client_table.h
+  uint64_t connection_age_s = 0;                  // 0: no limit; see Session
   net::UnixAccess unix_access;
   net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto

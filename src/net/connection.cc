@@ -263,6 +263,11 @@ bool Connection::has_client_ended() const {
   return ::poll(&one, 1, 0) == 1;
 }
 
+bool Connection::has_unread_input() const {
+  pollfd one{fd_of(*stream_), POLLIN, 0};
+  return ::poll(&one, 1, 0) == 1;
+}
+
 bool Connection::has_failed() const {
   pollfd one{fd_of(*stream_), 0, 0};
   return ::poll(&one, 1, 0) == 1 && (one.revents & POLLERR) != 0;
@@ -290,9 +295,13 @@ bool Connection::has_stalled(uint64_t now_ns) {
   return now_ns > waiting_since_ns_ + kMessageTimeoutNs + earned_ns;
 }
 
-bool Connection::has_idled(uint64_t now_ns, bool is_owed) {
+uint64_t Connection::idle_since_ns(uint64_t now_ns, bool is_owed) {
   if (is_owed || is_paused_ || write_ != nullptr) busy_ns_ = now_ns;
-  const uint64_t since_ns = std::max(busy_ns_, waiting_since_ns_);
+  return std::max(busy_ns_, waiting_since_ns_);
+}
+
+bool Connection::has_idled(uint64_t now_ns, bool is_owed) {
+  const uint64_t since_ns = idle_since_ns(now_ns, is_owed);
   return limits_.idle_timeout_ms > 0 && now_ns > since_ns + limits_.idle_timeout_ms * kNsPerMs;
 }
 

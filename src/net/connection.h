@@ -143,6 +143,10 @@ class Connection {
   // Whether a timeout has passed: of the first bytes, of a message, of unread answers, or of a
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
+  // Since when the connection has been idle, as far as the last call noticed; `is_owed`: see below.
+  uint64_t idle_since_ns(uint64_t now_ns, bool is_owed);
+  // Whether bytes wait in the system. REQUIRES: !is_closed().
+  bool has_unread_input() const;
   // Whether the idle timeout has passed; `is_owed`: the client waits for an answer, so the
   // connection is not idle. A paused connection is not idle either.
   bool has_idled(uint64_t now_ns, bool is_owed);

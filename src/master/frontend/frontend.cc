@@ -156,6 +156,7 @@ Status Frontend::serve(Deployment& deployment) {
     session->on_deployment();
   shared_.origins = deployment.options().listen_origins;
   shared_.connections_per_client = deployment.options().connections_per_client;
+  shared_.connection_age_s = deployment.options().connection_age_s;
   const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};
@@ -223,7 +224,7 @@ void Frontend::close_stalled() {
     for (auto at = sessions_.begin(bucket); at != sessions_.end(bucket); ++at) {
       if ((*at)->has_stalled(now)) {
         stalled.push_back(*at);
-      } else if ((*at)->has_idled(now)) {
+      } else if ((*at)->has_idled(now) || (*at)->has_aged_idle(now)) {
         idle.push_back(*at);
       }
     }

@@ -13,6 +13,16 @@ namespace {
 
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
+// How long a client that is not told of the end must be silent before an aged connection is closed:
+// a second, and the longest time between two ticks, which notice that a request is in flight.
+constexpr uint64_t kSilenceNs = 2 * kNsPerS;
+
+// Jitters in steps of the golden ratio lie evenly, whatever their number.
+double take_jitter(double& next) {
+  constexpr double kStep = 0.6180339887;
+  return std::exchange(next, next + kStep < 1 ? next + kStep : next + kStep - 1);
+}
+
 // The longest params of a built-in method: the event loop itself reads them.
 constexpr size_t kBuiltInParamsBytes = 4 << 10;
 
@@ -22,6 +32,8 @@ Session::Session(net::Stream stream, std::unique_ptr<net::TlsStream> tls, Shared
                  uint64_t now_ns)
     : shared_(shared),
       connection_(std::move(stream), std::move(tls), *this, shared.connection_limits, now_ns),
+      begun_ns_(now_ns),
+      jitter_(take_jitter(shared.next_jitter)),
       is_authenticated_(!shared.access.asks_for_token()) {
   if (!is_authenticated_) connection_.limit_messages(kUnauthenticatedBytes);
 }
@@ -292,6 +304,18 @@ bool Session::make_room() {
   shared_.access.count(Refusal::kMadeRoom, client());
   connection_.abort();
   return true;
+}
+
+bool Session::is_aged() const {
+  if (shared_.connection_age_s == 0) return false;
+  const double age_s = static_cast<double>(shared_.connection_age_s) * (1 + jitter_ / 4);
+  return static_cast<double>(now_ns() - begun_ns_) > age_s * static_cast<double>(kNsPerS);
+}
+
+bool Session::has_aged_idle(uint64_t now_ns) {
+  if (!is_aged() || !is_idle() || connection_.http() != nullptr) return false;
+  if (now_ns < connection_.idle_since_ns(now_ns, false) + kSilenceNs) return false;
+  return !connection_.is_receiving_message() && !connection_.has_unread_input();
 }
 
 void Session::update_idle() {

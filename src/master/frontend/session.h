@@ -57,6 +57,8 @@ class Session final : public std::enable_shared_from_this<Session>,
     AccessControl access;
     ClientTable<Session> clients;         // without refused sessions
     uint64_t connections_per_client = 0;  // 0: no limit
+    uint64_t connection_age_s = 0;        // 0: no limit
+    double next_jitter = 0;               // of the next session, 0 to 1
     rpc::HttpDate date;
     net::ReadingTurns reading_turns;
     Handshakes* handshakes = nullptr;
@@ -92,6 +94,10 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
+  // Whether to close the connection for its age: nothing is due, and for a second at least there
+  // was no request. A client that sends each request after the last response has sent the next one
+  // by then. Never for HTTP: its last response tells the client. Call each tick.
+  bool has_aged_idle(uint64_t now_ns);
 
   // The client for which the connection counts; empty: the connection is refused.
   // REQUIRES: !is_closed().
@@ -127,6 +133,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
   void on_paused() override { shared_.on_paused(shared_from_this()); }
 
+  // Whether the connection is older than listen.connection_age_s, which its jitter lengthens by up
+  // to a quarter.
+  bool is_aged() const;
   // Counts the connection for this client from now on, by its token or certificate. False: the
   // client has connections_per_client already.
   [[nodiscard]] bool identify(const std::string& client);
@@ -195,6 +204,8 @@ class Session final : public std::enable_shared_from_this<Session>,
 
   Shared& shared_;
   net::Connection connection_;
+  const uint64_t begun_ns_;
+  const double jitter_;
   std::vector<Call*> calls_;    // unanswered; their jobs own them
   ResponseQueue line_;          // HTTP responses in order
   HttpVerdict verdict_;         // on the request whose body comes next

@@ -185,6 +185,7 @@ void Session::send_framed(size_t begin, std::string_view body, std::string tail)
 void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_alive,
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
+  if (is_aged() && line_.is_last(place)) is_finishing_ = true;
   // A client reads nothing after `Connection: close`, so only the last queued response says it.
   // Later requests are refused anyway.
   const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);

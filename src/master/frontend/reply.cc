@@ -28,6 +28,7 @@ int64_t Reply::add_error(ResponseQueue::Place place, rpc::Version version, std::
 void Reply::count_error(const rpc::Error& error) {
   ++answered_;
   if (error.code != rpc::kOverloaded && error.code != rpc::kShuttingDown) return;
+  if (error.executed != rpc::Executed::kNo) return;
   ++refused_;
   retry_after_ms_ = std::max(retry_after_ms_, error.retry_after_ms.value_or(0));
 }

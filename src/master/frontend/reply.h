@@ -46,8 +46,8 @@ class Reply {
   // The text of a complete reply; empty if there were only notifications. Call once.
   std::string take_text();
   const std::optional<Http>& http() const { return http_; }
-  // There were answers, and each of them said that the server could not serve the request now:
-  // HTTP's 503, for load balancers.
+  // There were answers, and each of them said that the server cannot serve the request now and has
+  // not run it: HTTP's 503, so that a load balancer may send it to another server.
   bool is_refused() const { return answered_ > 0 && refused_ == answered_; }
   uint64_t retry_after_s() const { return std::max(retry_after_ms_ + 999, 1000ul) / 1000; }
 

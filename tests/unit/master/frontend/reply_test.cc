@@ -60,3 +60,11 @@ TEST_CASE("reply: refused only if each answer was a refusal, and then with the l
   reply.add_result(reply.open(), rpc::Version::k2, "2", "true");
   CHECK(!reply.is_refused());
 }
+
+TEST_CASE("reply: an error of a request that may have run is no refusal") {
+  Reply reply(false, std::nullopt);
+  rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down", "stopped");
+  error.executed = rpc::Executed::kUnknown;
+  reply.add_error(reply.open(), rpc::Version::k2, "1", error);
+  CHECK(!reply.is_refused());
+}

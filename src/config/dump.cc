@@ -106,7 +106,8 @@ std::string dump_listen(const Options& options) {
                      array_of(options.listen_rpc, as_is), quote_string(options.listen_status),
                      array_of(options.listen_origins, as_is), array_of(options.allow, range),
                      array_of(options.proxy_from, range)) +
-         fmt::format("token_file = {}\n", quote_string(options.token_file)) +
+         fmt::format("token_file = {}\nendpoint_load_metrics = {}\n",
+                     quote_string(options.token_file), options.endpoint_load_metrics) +
          fmt::format("tls_certificate_file = {}\ntls_key_file = {}\ntls_client_ca_file = {}\n",
                      quote_string(options.tls.certificate), quote_string(options.tls.key),
                      quote_string(options.tls.client_ca)) +

@@ -62,6 +62,11 @@ inline constexpr Key<Options> kListenKeys[] = {
      "no request for a second. Set it behind balancers, so that long connections spread over new "
      "servers.",
      Type::kCount, 0, 365 * 24 * 3600, &Options::connection_age_s},
+    {"endpoint_load_metrics",
+     "true: HTTP responses carry `endpoint-load-metrics: TEXT application_utilization=0.73`, the "
+     "part of the workers' time that was in use lately, for balancers that weigh servers by it "
+     "(ORCA: Envoy, gRPC).",
+     Type::kFlag},
     {"tls_certificate_file",
      "The certificate for tls:// addresses, followed by intermediate certificates, in PEM. A "
      "reload reads it again, for new connections.",

@@ -128,6 +128,7 @@ struct Options {
   std::vector<Token> tokens;                      // the tokens in that file
   uint64_t connections_per_client = 0;            // 0: no limit; see client_table.h
   uint64_t connection_age_s = 0;                  // 0: no limit; see Session
+  bool endpoint_load_metrics = false;             // in HTTP responses
   net::UnixAccess unix_access;
   net::TlsFiles tls;
   uint64_t worker_count = 0;  // 0: auto

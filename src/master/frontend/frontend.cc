@@ -157,6 +157,7 @@ Status Frontend::serve(Deployment& deployment) {
   shared_.origins = deployment.options().listen_origins;
   shared_.connections_per_client = deployment.options().connections_per_client;
   shared_.connection_age_s = deployment.options().connection_age_s;
+  shared_.endpoint_load_metrics = deployment.options().endpoint_load_metrics;
   const Limits& limits = shared_.limits = deployment.options().limits;
   shared_.connection_limits = {limits.request_bytes, limits.send_timeout_ms,
                                limits.idle_timeout_ms};

@@ -195,6 +195,7 @@ void Session::begin(const rpc::Request& request, const std::shared_ptr<Reply>& r
     return refuse(request, error, reply.get());
   }
   if (request.method == kDiscover) return discover(request, reply.get());
+  if (request.method == kQuote) return quote(request, reply.get());
   const Method* method = shared_.deployment->find_method(request.method);
   if (method == nullptr) return refuse_unknown_method(request, reply.get());
   admit(*method, request, reply);

@@ -38,9 +38,10 @@ namespace ringmaster::master {
 inline constexpr std::string_view kCancel = "$/cancelRequest";
 inline constexpr std::string_view kDiscover = "rpc.discover";
 inline constexpr std::string_view kAuth = "rpc.auth";
+inline constexpr std::string_view kQuote = "rpc.quote";
 
 inline bool is_built_in(std::string_view method) {
-  return method == kCancel || method == kDiscover || method == kAuth;
+  return method == kCancel || method == kDiscover || method == kAuth || method == kQuote;
 }
 
 class Session final : public std::enable_shared_from_this<Session>,
@@ -59,6 +60,7 @@ class Session final : public std::enable_shared_from_this<Session>,
     uint64_t connections_per_client = 0;  // 0: no limit
     uint64_t connection_age_s = 0;        // 0: no limit
     double next_jitter = 0;               // of the next session, 0 to 1
+    bool endpoint_load_metrics = false;   // see send_if_complete()
     rpc::HttpDate date;
     net::ReadingTurns reading_turns;
     Handshakes* handshakes = nullptr;
@@ -166,6 +168,7 @@ class Session final : public std::enable_shared_from_this<Session>,
              const std::shared_ptr<Reply>& reply);
   void cancel(const rpc::Request& request, Reply* reply);
   void discover(const rpc::Request& request, Reply* reply);
+  void quote(const rpc::Request& request, Reply* reply);
   void on_answered(const Call& call);
   void cancel_calls();
   void answer(const rpc::Request& request, std::string_view result, Reply* reply);

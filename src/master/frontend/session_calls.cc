@@ -55,14 +55,20 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   std::string meta_;  // of the answer: see json_rpc.h
 };
 
+namespace {
+
+// The members of an object, as _meta and rpc.quote have them.
+std::string members_of(const Quote& quote) {
+  const auto ms = [&](size_t i) { return std::ceil(quote.ns[i] / 1e4) / 100; };
+  return fmt::format("\"quote_ms\":{{\"p50\":{},\"p90\":{},\"p99\":{}}},\"free\":{:.2f}", ms(0),
+                     ms(1), ms(2), quote.free);
+}
+
+}  // namespace
+
 void Session::Call::on_report(const JobReport& report) {
-  const auto ms = [](double ns) { return std::ceil(ns / 1e4) / 100; };
-  const std::array<double, 3>& quote = report.quote.ns;
   if (asks_cost_) meta_ += fmt::format("\"cpu_us\":{},", report.cpu_ns / 1000);
-  if (asks_quote_) {
-    meta_ += fmt::format("\"quote_ms\":{{\"p50\":{},\"p90\":{},\"p99\":{}}},\"free\":{:.2f},",
-                         ms(quote[0]), ms(quote[1]), ms(quote[2]), report.quote.free);
-  }
+  if (asks_quote_) meta_ += members_of(report.quote) + ',';
   meta_ = '{' + meta_;
   meta_.back() = '}';
 }
@@ -145,6 +151,22 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
     call->answer_error(error);
   }
   answer(request, "null", reply);
+}
+
+// The params are {"method": NAME}. The answer is what _meta would say of a request that is answered
+// now, see quotes.h. Nothing runs.
+void Session::quote(const rpc::Request& request, Reply* reply) {
+  const std::optional<std::string> name =
+      json::unquote(json::find_member(request.params, "method"));
+  const Method* const method = name ? shared_.deployment->find_method(*name) : nullptr;
+  if (method != nullptr) {
+    const Quote quote = shared_.deployment->dispatcher().quote(*method, share());
+    return answer(request, '{' + members_of(quote) + '}', reply);
+  }
+  const std::string what =
+      name ? fmt::format("there is no method {:.100}", *name)
+           : "expected the params {\"method\": NAME}, where NAME is a method of this server";
+  refuse(request, rpc::make_error(rpc::kInvalidParams, "invalid_params", what), reply);
 }
 
 void Session::on_answered(const Call& call) {

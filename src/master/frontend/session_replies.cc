@@ -64,6 +64,12 @@ void Session::send_if_complete(Reply& reply) {
     std::vector<rpc::HttpField> fields = fields_of(reply.http()->verdict);
     const std::string retry_after_s = std::to_string(reply.retry_after_s());
     if (reply.is_refused()) fields.emplace_back("Retry-After", retry_after_s);
+    std::string load;
+    if (shared_.endpoint_load_metrics && !shared_.is_draining) {
+      const Scheduler& scheduler = shared_.deployment->dispatcher().scheduler();
+      load = fmt::format("TEXT application_utilization={:.2f}", 1 - scheduler.idle_part(now_ns()));
+      fields.emplace_back("endpoint-load-metrics", load);
+    }
     send_http(reply.http()->place, reply.is_refused() ? 503 : 200, reply.http()->keep_alive, fields,
               text);
   } else if (text.size() >= kSentAtOnceBytes) {

@@ -72,6 +72,9 @@ class Dispatcher : private StageEvents {
                               std::optional<uint64_t> timeout_ms, std::shared_ptr<Caller> caller,
                               ClientShare* client = nullptr, const RequestExtras& extras = {});
 
+  // What the scheduler would predict for a request of this client now.
+  Quote quote(const Method& method, const ClientShare& client);
+
   // Cancels this job, if it still exists; its caller gets no answer. `code`: of the error that the
   // caller sends instead; 0: none, the client is gone. A job that no worker has is dropped. A job
   // that a worker has runs on, within its method's deadline, and its result is thrown away: to stop
@@ -122,8 +125,6 @@ class Dispatcher : private StageEvents {
   // `is_deadline`: the job's deadline is over. Else a worker that has the job in hand must end now,
   // even before the method's deadline.
   void cut_off(Job& job, rpc::Error error, bool is_deadline);
-  // How soon a request of this method and client would be done, if it came now.
-  Quote quote(const Method& method, const ClientShare& client);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);
   // Records that the request is answered, or that its client has left. `code`: 0: with a result.

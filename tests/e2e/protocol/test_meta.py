@@ -1,6 +1,7 @@
 """params._meta: what a client may ask about its own request (timeout_ms: test_deadlines.py)."""
 
 import json
+import re
 from http.client import HTTPConnection
 
 import pytest
@@ -52,6 +53,50 @@ def test_the_check_of_params_that_do_not_fit_is_a_cost(server):
             assert error["code"] == -32602 and error["data"]["executed"] is False, error
         quote = ask(client, "burn", cpu_ms=0, _meta={"quote": True})["_meta"]["quote_ms"]
         assert quote["p50"] > 0.5, quote
+
+
+def test_a_quote_without_a_request(holding, gate):
+    running = holding(workers={"count": 1})
+    held = gate()
+    with running.connect() as client:
+        assert client.call("echo", {}) == {}
+        client.send(request("rpc.quote", {"method": "echo"}))
+        idle = client.answer()["result"]
+        assert_quote(idle)
+        assert idle.keys() == {"quote_ms", "free"}
+        held.hold(client, "held")
+        client.send(request("rpc.quote", {"method": "echo"}))
+        assert client.answer()["result"]["free"] == 0
+        held.open()
+        assert client.answer()["id"] == "held"
+    assert len(held.runs()) == 1
+
+
+@pytest.mark.parametrize("params, why", [
+    (None, 'expected the params {"method": NAME}'),
+    ([], 'expected the params {"method": NAME}'),
+    ({"method": 7}, 'expected the params {"method": NAME}'),
+    ({"method": "echoo"}, "there is no method echoo"),
+])  # fmt: skip
+def test_a_quote_is_about_a_method_of_the_server(server, params, why):
+    error = server().error_of("rpc.quote", params)
+    assert error.code == -32602 and why in error.message
+
+
+def test_http_responses_tell_the_load_where_it_is_configured(server):
+    for name, listen in {"told": {"endpoint_load_metrics": True}, "silent": {}}.items():
+        running = server(name=name, listen=listen)
+        connection = HTTPConnection(*running.address.split(":"), timeout=DEADLINE_S)
+        connection.request("POST", "/", request("echo", [1])[:-1],
+                           {"Content-Type": "application/json"})
+        response = connection.getresponse()
+        assert b"[1]" in response.read()
+        found = response.headers["endpoint-load-metrics"]
+        if listen:
+            assert re.fullmatch(r"TEXT application_utilization=[01]\.\d\d", found), found
+        else:
+            assert found is None
+        connection.close()
 
 
 @pytest.mark.parametrize("meta", [{}, {"cost": False, "quote": False}, {"timeout_ms": 60_000}])

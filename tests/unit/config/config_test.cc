@@ -38,6 +38,7 @@ const std::string kEveryKey = R"(
     allow = ["127.0.0.1", "10.0.0.0/8", "fd00::/8"]
     proxy_from = ["192.0.2.0/24"]
     connection_age_s = 21
+    endpoint_load_metrics = true
     connections_per_client = 20
     tls_certificate_file = "models/interests.ubj"
     tls_key_file = "tls.key"
@@ -110,6 +111,7 @@ TEST_CASE("config: every key of the server's own is read") {
   REQUIRE(options.proxy_from.size() == 1);
   CHECK(options.proxy_from[0].text() == "192.0.2.0/24");
   CHECK(options.connection_age_s == 21);
+  CHECK(options.endpoint_load_metrics);
   CHECK(options.connections_per_client == 20);
   CHECK(options.unix_access.owner_id == 0);
   CHECK(options.unix_access.group_id == 12345);

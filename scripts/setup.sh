@@ -25,6 +25,7 @@ test=(
   man-db zsh fish
   # promtool.
   prometheus
+  haproxy
 )
 # shellcheck disable=SC2034
 # The measurements: a counter of system calls, the packages of the compared systems

@@ -6,8 +6,8 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: BROWSER, CGROUPS, GDB, IPV6, LANDLOCK, LOCALHOST, NAMESPACES, PROMTOOL,
-PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
+find nothing. The names: BROWSER, CGROUPS, GDB, HAPROXY, IPV6, LANDLOCK, LOCALHOST, NAMESPACES,
+PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 
 LANDLOCK_CREATE_RULESET = 444
 LANDLOCK_CREATE_RULESET_VERSION = 1
+SBIN = f"{os.environ.get('PATH', '')}:/usr/sbin"  # which is not in every user's PATH
 ROOT = Path(__file__).resolve().parents[3]
 PR_SET_SECCOMP, SECCOMP_MODE_FILTER = 22, 2
 PTRACE_SEIZE = 0x4206
@@ -65,6 +66,10 @@ def _gdb() -> str:
     finally:
         sleeper.kill()
         sleeper.wait()
+
+
+def _haproxy() -> str:
+    return "haproxy: not installed" if shutil.which("haproxy", path=SBIN) is None else ""
 
 
 def _ipv6() -> str:
@@ -135,6 +140,7 @@ _PROBES = {
     "browser": _browser,
     "cgroups": _cgroups,
     "gdb": _gdb,
+    "haproxy": _haproxy,
     "ipv6": _ipv6,
     "landlock": _landlock,
     "localhost": _localhost,

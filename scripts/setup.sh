@@ -14,6 +14,7 @@ build=(
 # The tests, and the programs of `make tidy`.
 test=(
   doctest-dev python3 python3-pytest python3-pytest-timeout python3-xgboost python3-numpy
+  python3-yaml
   systemd systemd-container libnss-systemd util-linux iproute2 procps git clang-format
   universal-ctags shellcheck openssl sslscan gdb
   # Other people's clients: tests/e2e/support/interop has a program for each. The headers of
@@ -47,7 +48,16 @@ browser=(chromium)
 # shellcheck disable=SC2034
 lint=(clang-tidy git)
 
+# shellcheck disable=SC2034
+# The Debian packages.
+deb=(debhelper dh-python dpkg-dev lintian git)
+
+# shellcheck disable=SC2034
+# The container image, and the program that runs it.
+image=(buildah podman crun)
+
 readonly kUsage=64 kResource=71
+readonly groups="build, test, bench, fuzz, browser, lint, deb, image"
 
 die() {
   echo "setup: $2" >&2
@@ -57,13 +67,13 @@ die() {
 wanted=()
 for group in "$@"; do
   case $group in
-    build | test | bench | fuzz | browser | lint)
+    build | test | bench | fuzz | browser | lint | deb | image)
       declare -n packages=$group && wanted+=("${packages[@]}")
       ;;
-    *) die $kUsage "unknown group $group; known: build, test, bench, fuzz, browser, lint" ;;
+    *) die $kUsage "unknown group $group; known: $groups" ;;
   esac
 done
-[[ $# -gt 0 ]] || die $kUsage "expected one or more of: build, test, bench, fuzz, browser, lint"
+[[ $# -gt 0 ]] || die $kUsage "expected one or more of: $groups"
 
 [[ -e /etc/debian_version ]] ||
   die $kResource "this is not Debian: install by hand: ${wanted[*]}"

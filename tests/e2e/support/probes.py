@@ -8,6 +8,9 @@
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: BROWSER, CGROUPS, GDB, HAPROXY, IPV6, LANDLOCK, LOCALHOST, NAMESPACES,
 PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
+find nothing. The names: BROWSER, BUILDAH, CGROUPS, DEBHELPER, GDB, IPV6, KUSTOMIZE, LANDLOCK,
+LOCALHOST, NAMESPACES, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in
+tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -33,6 +36,11 @@ PTRACE_SEIZE = 0x4206
 libc = ctypes.CDLL(None, use_errno=True)
 
 
+def _lacking(*programs: str) -> str:
+    lacking = [name for name in programs if shutil.which(name) is None]
+    return f"{' and '.join(lacking)}: not installed" if lacking else ""
+
+
 def _browser() -> str:
     """chromium, and the package that drives it; make check installs both."""
     if shutil.which("chromium") is None or shutil.which("node") is None:
@@ -44,12 +52,21 @@ def _browser() -> str:
     return ""
 
 
+def _buildah() -> str:
+    return _lacking("buildah")
+
+
 def _cgroups() -> str:
     """A folder of /sys/fs/cgroup in which groups can be made."""
     for root in (Path("/sys/fs/cgroup", part) for part in ("", "unified", "systemd")):
         if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
             return ""
     return "no control groups can be made here"
+
+
+def _debhelper() -> str:
+    """What makes and checks Debian packages."""
+    return _lacking("dpkg-buildpackage", "dh", "dh_python3", "lintian", "git")
 
 
 def _gdb() -> str:
@@ -81,6 +98,15 @@ def _ipv6() -> str:
     return ""
 
 
+def _kustomize() -> str:
+    """A kubectl that renders what today's kustomize does."""
+    if why := _lacking("kubectl"):
+        return why
+    done = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True)
+    found = re.search(r"Kustomize Version: v(\d+)", done.stdout)
+    return "" if found and int(found[1]) >= 5 else "kubectl: has no kustomize 5"
+
+
 def _landlock() -> str:
     abi = libc.syscall(LANDLOCK_CREATE_RULESET, None, 0, LANDLOCK_CREATE_RULESET_VERSION)
     return "" if abi >= 2 else "this kernel has no Landlock, or only its first version"
@@ -95,7 +121,7 @@ def _namespaces() -> str:
 
 
 def _promtool() -> str:
-    return "promtool: not installed" if shutil.which("promtool") is None else ""
+    return _lacking("promtool")
 
 
 def _ptrace() -> str:
@@ -131,17 +157,18 @@ def _localhost() -> str:
 
 
 def _systemd() -> str:
-    lacking = [name for name in ("systemd-socket-activate", "systemd-nspawn")
-               if shutil.which(name) is None]
-    return f"{' and '.join(lacking)}: not installed" if lacking else ""
+    return _lacking("systemd-socket-activate", "systemd-nspawn")
 
 
 _PROBES = {
     "browser": _browser,
+    "buildah": _buildah,
     "cgroups": _cgroups,
+    "debhelper": _debhelper,
     "gdb": _gdb,
     "haproxy": _haproxy,
     "ipv6": _ipv6,
+    "kustomize": _kustomize,
     "landlock": _landlock,
     "localhost": _localhost,
     "namespaces": _namespaces,

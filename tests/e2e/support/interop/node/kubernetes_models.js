@@ -1,0 +1,18 @@
+// Reads [OBJECT, ...] of Kubernetes on stdin, and prints for each why its published schema refuses
+// it; "": it does not.
+import fs from "node:fs";
+
+async function fault(object) {
+  const from = object.apiVersion.startsWith("monitoring.coreos.com/")
+    ? "@kubernetes-models/prometheus-operator" : "kubernetes-models";
+  const models = await import(`${from}/${object.apiVersion}`);
+  try {
+    new models[object.kind](object).validate();
+    return "";
+  } catch (error) {
+    return error.message;
+  }
+}
+
+const objects = JSON.parse(fs.readFileSync(0, "utf8"));
+console.log(JSON.stringify(await Promise.all(objects.map(fault))));

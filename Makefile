@@ -55,7 +55,7 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy options lint hooks \
-        compile-commands install uninstall clean help FORCE
+        compile-commands install uninstall deb clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -64,7 +64,7 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 	scripts/demo.sh $(OUT)
 
 test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: only these
-	scripts/setup.sh build test
+	scripts/setup.sh build test deb
 	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)
@@ -118,6 +118,11 @@ install: all ## install into $(DESTDIR)$(PREFIX)
 
 uninstall: ## undo `make install`; keeps configuration that was changed
 	scripts/install.sh --undo $(OUT) "$(DESTDIR)" "$(PREFIX)"
+
+deb: ## make Debian packages of the server, the headers and the Python handler: build/deb/
+	scripts/setup.sh build deb
+	$(MAKE) BUILD=release all
+	scripts/deb.sh
 
 clean: ## remove build/
 	rm -rf build

@@ -1,16 +1,15 @@
 """The installed service under a systemd that has booted for it: start, reload, watchdog, death,
 stop, sockets that outlive it. One container is booted for all; each test starts the service."""
 
-import json
 import os
 import shutil
 import signal
-import threading
 import time
 
 import probes
 import pytest
-from client import Client, request
+from callers import Callers
+from client import request
 from container import NEEDS, boot
 from installation import make_install
 from proc import title, wait_until
@@ -28,16 +27,8 @@ def container(root, build, probe, tmp_path_factory):
     make_install(root, build, DESTDIR=stage, PREFIX="/usr/local")
     (stage / "opt").mkdir()
     shutil.copy(probe("hold")["library"], stage / HANDLER.lstrip("/"))
-    masked = stage / "etc/systemd/system/timers.target"  # the container's periodic jobs
-    masked.parent.mkdir(parents=True)
-    masked.symlink_to("/dev/null")
-    folder = tmp_path_factory.mktemp("container")
-    with boot(stage, folder) as booted:
-        try:
-            yield booted
-        finally:
-            journal = booted.run("journalctl", "--no-pager", "-o", "short-precise")
-            (folder / "journal").write_text(journal)
+    with boot(stage, tmp_path_factory.mktemp("container")) as booted:
+        yield booted
 
 
 @pytest.fixture
@@ -195,63 +186,6 @@ def test_a_stop_under_load_answers_everything_that_was_admitted(holding, gate):
     held.close()
     wait_until(lambda: holding.show("ActiveState") == "inactive", "the service to end")
     assert holding.show("Result") == "success" and holding.show("ExecMainStatus") == "0"
-
-
-class Callers:
-    """Clients that call repeatedly, each time over a new connection, until stop(). The results are
-    counted; an exception is a fault."""
-
-    def __init__(self, service: Service, count: int):
-        self.answered = self.refused = self.closed = self.reset = 0
-        self.failures: list[str] = []
-        self._service = service
-        self._is_over = threading.Event()
-        self._counting = threading.Lock()
-        self._threads = [threading.Thread(target=self._run) for _ in range(count)]
-
-    def __enter__(self):
-        for thread in self._threads:
-            thread.start()
-        return self
-
-    def __exit__(self, *unused):
-        self._is_over.set()
-        for thread in self._threads:
-            thread.join()
-
-    def wait_for_answers(self, more: int):
-        goal = self.answered + more
-        wait_until(lambda: self.answered >= goal or self.failures, f"{more} more answers")
-        assert self.failures == []
-
-    def _run(self):
-        try:
-            while not self._is_over.is_set():
-                with self._service.connect() as client:
-                    self._count(self._ask(client))
-        except Exception as error:  # for the test's thread
-            self.failures.append(repr(error))
-
-    def _ask(self, client: Client) -> bytes | None:
-        """The answer; empty: the connection was closed without one; None: reset."""
-        try:
-            client.send(request("echo", ["x"]))
-            return client.socket.makefile("rb").readline()
-        except (ConnectionResetError, BrokenPipeError):
-            return None
-
-    def _count(self, line: bytes | None):
-        answer = json.loads(line) if line else None
-        with self._counting:
-            if line is None:
-                self.reset += 1
-            elif answer is None:
-                self.closed += 1
-            elif "result" in answer:
-                self.answered += 1
-            else:
-                assert answer["error"]["code"] == -32013, answer
-                self.refused += 1
 
 
 def test_no_connection_is_refused_while_an_activated_service_restarts(service):

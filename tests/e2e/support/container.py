@@ -130,8 +130,8 @@ def _wait_for_boot(manager: Manager, process: Process) -> str:
 
 @contextmanager
 def boot(stage: Path, folder: Path) -> Iterator[Container]:
-    """A container with the files of `stage`; its output goes to `folder`. Skips the test, with the
-    reason, if this machine cannot boot one."""
+    """A container with the files of `stage`; its output and its journal go to `folder`. Skips the
+    test, with the reason, if this machine cannot boot one."""
     groups = _groups(f"ringmaster-test-{os.getpid()}")
     manager = Manager(folder / "notify.sock")
     try:
@@ -140,7 +140,12 @@ def boot(stage: Path, folder: Path) -> Iterator[Container]:
                            env={"NOTIFY_SOCKET": manager.path}) as process:
             if why := _wait_for_boot(manager, process):
                 pytest.skip(f"no container can be booted: {why}")
-            yield Container(groups[0])
+            container = Container(groups[0])
+            try:
+                yield container
+            finally:
+                journal = container.run("journalctl", "--no-pager", "-o", "short-precise")
+                (folder / "journal").write_text(journal)
     finally:
         manager.socket.close()
         for group in groups:

@@ -14,6 +14,8 @@ done
 mount -t tmpfs tmpfs /run # over the host's, where systemd-nspawn would leave files
 mkdir /run/upper /run/work /run/root
 cp -a "$stage/." /run/upper
+mkdir -p /run/upper/etc/systemd/system
+ln -s /dev/null /run/upper/etc/systemd/system/timers.target # this machine's chores
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
 
 # basic.target has only what a service may expect, so no service of this machine is started a second

@@ -6,11 +6,9 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: BROWSER, CGROUPS, GDB, HAPROXY, IPV6, LANDLOCK, LOCALHOST, NAMESPACES,
-PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in tests/support/probes.h.
-find nothing. The names: BROWSER, BUILDAH, CGROUPS, DEBHELPER, GDB, IPV6, KUSTOMIZE, LANDLOCK,
-LOCALHOST, NAMESPACES, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS, PTRACE in
-tests/support/probes.h.
+find nothing. The names: BROWSER, BUILDAH, CGROUPS, DEBHELPER, GDB, HAPROXY, IPV6, KUSTOMIZE,
+LANDLOCK, LOCALHOST, NAMESPACES, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS,
+PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """

@@ -1,0 +1,195 @@
+"""The packages of `make deb`: what is in them, and what they do to a system that has booted for it:
+install, serve, upgrade under load, take in another package's handlers, purge."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import probes
+import pytest
+from callers import Callers
+from container import NEEDS, Container, boot
+from service import SERVICE, SOCKET, Service, assert_gone
+
+FOLDERS = ("etc", "etc/*", "etc/systemd/system/*", "lib/systemd/system", "run", "usr/bin",
+           "usr/include", "usr/lib", "usr/share/*", "usr/share/man/*", "var/lib/dpkg/info",
+           "var/lib/private", "var/lib/systemd/*", "var/log", "var/log/private")
+pytestmark = pytest.mark.timeout(600)  # for the first test, before which the packages are made
+
+
+@pytest.fixture(scope="module")
+def packages(root, build):
+    """name -> the package's file."""
+    if build.name != "release":
+        pytest.skip("packages are made of the release build")
+    probes.require("debhelper")
+    done = subprocess.run([root / "scripts/deb.sh"], capture_output=True, text=True,
+                          env={**os.environ, "DEB_BUILD_OPTIONS": "noautodbgsym"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return {file.name.partition("_")[0]: file for file in (root / "build/deb").glob("*.deb")}
+
+
+def files_in(package: Path) -> dict[str, str]:
+    """path -> permissions and owner of each file in the package."""
+    listing = subprocess.check_output(["dpkg-deb", "--contents", package], text=True)
+    return {words[5].removeprefix("."): f"{words[0]} {words[1]}"
+            for words in map(str.split, listing.splitlines()) if not words[5].endswith("/")}
+
+
+def field(package: Path, name: str) -> str:
+    return subprocess.check_output(["dpkg-deb", "--field", package, name], text=True).strip()
+
+
+def test_each_file_is_in_the_package_that_needs_it(packages):
+    files = {name: files_in(package) for name, package in packages.items()}
+    for name, expected in {
+        "ringmaster": {
+            "/usr/bin/ringmaster", "/usr/lib/ringmaster/handlers/echo.so",
+            "/etc/ringmaster/ringmaster.toml", "/etc/logrotate.d/ringmaster",
+            "/lib/systemd/system/ringmaster.service", "/lib/systemd/system/ringmaster.socket",
+            "/usr/share/man/man1/ringmaster.1.gz", "/usr/share/man/man5/ringmaster.toml.5.gz",
+            "/usr/share/bash-completion/completions/ringmaster",
+            "/usr/share/zsh/vendor-completions/_ringmaster",
+            "/usr/share/fish/vendor_completions.d/ringmaster.fish",
+            "/usr/share/doc/ringmaster/docs/quick-start.md"},
+        "ringmaster-dev": {"/usr/include/ringmaster/handler.h",
+                           "/usr/share/pkgconfig/ringmaster.pc"},
+        "ringmaster-python3": {"/usr/lib/ringmaster/handlers/python.so",
+                               "/usr/lib/ringmaster/handlers/python/ringmaster/__init__.py"},
+    }.items():
+        assert expected <= set(files[name]), name
+    everything = [file for one in files.values() for file in one]
+    assert len(everything) == len(set(everything))  # each file is in one package
+    assert not [file for file in everything if "feature_service" in file or "interests" in file]
+    assert {owner.split()[1] for one in files.values() for owner in one.values()} == {"root/root"}
+
+
+def test_dependencies_are_those_of_the_programs(packages):
+    """A server without Python needs no Python, and the handler `python` fits its server only."""
+    version = field(packages["ringmaster"], "Version")
+    assert "libuv1" in field(packages["ringmaster"], "Depends")
+    assert "python" not in field(packages["ringmaster"], "Depends")
+    python = field(packages["ringmaster-python3"], "Depends")
+    assert f"ringmaster (= {version})" in python and "libpython3" in python
+
+
+def test_configuration_is_the_operators(packages):
+    """dpkg asks before it replaces a conffile that was changed."""
+    listed = subprocess.check_output(["dpkg-deb", "--info", packages["ringmaster"], "conffiles"],
+                                     text=True)
+    assert listed.split() == ["/etc/logrotate.d/ringmaster", "/etc/ringmaster/ringmaster.toml"]
+
+
+def test_version_follows_the_last_release(packages, root, build):
+    """The next release must count as newer than all packages made before it."""
+    released = re.search(r"^## (\d\S*) - ", (root / "CHANGELOG.md").read_text(), re.M).group(1)
+    version = field(packages["ringmaster"], "Version")
+    assert version == released or re.fullmatch(re.escape(released) + r"\+\d{14}", version)
+    printed = subprocess.check_output([build / "ringmaster", "--version"], text=True)
+    assert printed.split()[-1] == released
+
+
+def newer(package: Path, folder: Path) -> Path:
+    """The package with a later version."""
+    tree = folder / package.stem
+    subprocess.run(["dpkg-deb", "--raw-extract", package, tree], check=True)
+    control = tree / "DEBIAN/control"
+    control.write_text(re.sub(r"^Version: .*", r"\g<0>.1", control.read_text(), flags=re.M))
+    made = folder / "newer.deb"
+    subprocess.run(["dpkg-deb", "--root-owner-group", "-Znone", "--build", tree, made], check=True)
+    return made
+
+
+@pytest.fixture(scope="module")
+def container(packages, tmp_path_factory):
+    probes.require("landlock", "seccomp")  # which the installed configuration asks for
+    stage = tmp_path_factory.mktemp("stage") / "root"  # one that all may enter
+    (stage / "opt").mkdir(parents=True)
+    policy = stage / "usr/sbin/policy-rc.d"  # on some machines packages may start no services
+    policy.parent.mkdir(parents=True)
+    policy.write_text("#!/bin/sh\nexit 0\n")
+    policy.chmod(0o755)
+    for name in ("ringmaster", "ringmaster-python3"):
+        shutil.copy(packages[name], stage / f"opt/{name}.deb")
+    shutil.move(newer(packages["ringmaster"], tmp_path_factory.mktemp("newer")), stage / "opt")
+    with boot(stage, tmp_path_factory.mktemp("container")) as booted:
+        # A triggered mandb would read all man pages of this machine.
+        booted.path("/var/lib/man-db/auto-update").unlink(missing_ok=True)
+        yield booted
+
+
+def dpkg(container: Container, *arguments: str) -> str:
+    return container.run("dpkg", "--force-unsafe-io", *arguments)
+
+
+def traces(container: Container) -> set[str]:
+    """The paths that have the server's name, in the folders into which packages put files."""
+    return {str(path) for folder in FOLDERS
+            for path in container.path("/").glob(f"{folder}/*ringmaster*")}
+
+
+@pytest.fixture
+def service(container):
+    """The service of the package `ringmaster`, which is purged after the test."""
+    before = traces(container)
+    dpkg(container, "--install", "/opt/ringmaster.deb")
+    yield Service(container)
+    dpkg(container, "--purge", "ringmaster-python3", "ringmaster")
+    assert traces(container) == before
+    assert container.processes(SERVICE) == []
+
+
+@NEEDS
+def test_installed_package_serves_at_once(service):
+    assert service.container.run("ringmaster", "call", "echo", '["at once"]') == '["at once"]\n'
+    assert service.systemctl("is-enabled", SERVICE) == "enabled\n"
+    (service.container.path("/var/log/ringmaster") / "server.log").touch()  # purge removes it
+
+
+@NEEDS
+def test_upgrade_reloads_a_server_that_holds_its_address(service):
+    old = service.master()
+    with Callers(service, 4) as callers:
+        callers.wait_for_answers(50)
+        output = dpkg(service.container, "--install", "/opt/newer.deb")
+        service.wait_for_line("event=reloaded")
+        callers.wait_for_answers(50)
+    assert callers.failures == []
+    assert (callers.refused, callers.closed, callers.reset) == (0, 0, 0)
+    assert service.master() == old and "systemctl restart ringmaster" in output
+    assert service.show("StatusText").startswith("serving: ")
+
+
+@NEEDS
+def test_upgrade_restarts_a_server_behind_a_socket(service):
+    service.systemctl("stop", SERVICE)
+    service.systemctl("start", SOCKET)
+    with Callers(service, 4) as callers:
+        callers.wait_for_answers(50)
+        old = service.started()
+        dpkg(service.container, "--install", "/opt/newer.deb")
+        assert_gone(old)
+        callers.wait_for_answers(50)
+    assert callers.failures == [] and callers.reset == 0
+
+
+@NEEDS
+def test_package_with_a_handler_has_the_server_reload(service):
+    service.container.path("/etc/ringmaster/double.py").write_text(
+        "def double(value: int) -> int:\n    return 2 * value\n")
+    service.config.write_text(service.shipped + '\n[handlers.double]\npython = "double.py:double"\n'
+                              '\n[methods.double]\nsteps = [{ run = "double" }]\n')
+    dpkg(service.container, "--install", "/opt/ringmaster-python3.deb")
+    service.wait_for_line("event=reloaded")
+    assert service.call("double", {"value": 21}) == 42
+    service.container.path("/etc/ringmaster/double.py").unlink()
+
+
+@NEEDS
+def test_removed_package_keeps_what_the_operator_wrote(service):
+    service.config.write_text(service.shipped + "# mine\n")
+    dpkg(service.container, "--remove", "ringmaster")
+    assert service.container.processes(SERVICE) == []
+    assert service.config.read_text().endswith("# mine\n")

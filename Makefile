@@ -55,7 +55,7 @@ BENCHES  := $(patsubst tests/bench/%.cc,$(OUT)/bench/%,\
               $(wildcard tests/bench/*.cc tests/bench/*/*.cc))
 
 .PHONY: all run test check mutants fuzz fuzzers bench benches soak tidy options lint hooks \
-        compile-commands install uninstall deb clean help FORCE
+        compile-commands install uninstall deb image clean help FORCE
 all: $(PROGRAMS) ## build into build/release/ (or BUILD=debug, asan, tsan)
 
 run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until Ctrl-C
@@ -123,6 +123,10 @@ deb: ## make Debian packages of the server, the headers and the Python handler: 
 	scripts/setup.sh build deb
 	$(MAKE) BUILD=release all
 	scripts/deb.sh
+
+image: deb ## make a container image of the server's package: build/image/ringmaster.tar
+	scripts/setup.sh image
+	scripts/image.sh
 
 clean: ## remove build/
 	rm -rf build

@@ -54,7 +54,7 @@ deb=(debhelper dh-python dpkg-dev lintian git)
 
 # shellcheck disable=SC2034
 # The container image, and the program that runs it.
-image=(buildah podman crun)
+image=(buildah podman runc)
 
 readonly kUsage=64 kResource=71
 readonly groups="build, test, bench, fuzz, browser, lint, deb, image"

@@ -1,10 +1,13 @@
 """The packages of `make deb`: what is in them, and what they do to a system that has booted for it:
-install, serve, upgrade under load, take in another package's handlers, purge."""
+install, serve, upgrade under load, take in another package's handlers, purge. And the container
+image that `make image` makes of them."""
 
+import json
 import os
 import re
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 
 import probes
@@ -193,3 +196,58 @@ def test_removed_package_keeps_what_the_operator_wrote(service):
     dpkg(service.container, "--remove", "ringmaster")
     assert service.container.processes(SERVICE) == []
     assert service.config.read_text().endswith("# mine\n")
+
+
+IMAGE_BYTES_MAX = 60_000_000
+# As in conf/kubernetes: not root (which the image says), no capabilities, a read-only root. Memory
+# in /dev/shm would not suffice. --ulimit: podman may not raise limits on every machine.
+CONFINED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none",
+            "--shm-size=64k", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
+
+
+class Podman:
+    def __init__(self, folder: Path):
+        self._options = ["--root", folder / "root", "--runroot", folder / "run", "--runtime=runc",
+                         "--storage-driver=vfs", "--cgroup-manager=cgroupfs"]
+
+    def try_run(self, *arguments: str | Path) -> subprocess.CompletedProcess:
+        return subprocess.run(["podman", *self._options, *arguments], capture_output=True,
+                              text=True)
+
+    def run(self, *arguments: str | Path) -> str:
+        done = self.try_run(*arguments)
+        assert done.returncode == 0, f"podman {arguments}: {done.stderr}"
+        return done.stdout.strip()
+
+
+@pytest.fixture
+def podman(packages, root):
+    """With the image `localhost/ringmaster`."""
+    probes.require("root", "cgroups", "namespaces", "buildah")
+    made = subprocess.run([root / "scripts/image.sh"], capture_output=True, text=True)
+    if made.returncode == 71:  # no network, for example
+        pytest.skip(made.stderr.strip().splitlines()[-1])
+    assert made.returncode == 0, made.stdout + made.stderr
+    with tempfile.TemporaryDirectory() as folder:  # podman refuses long paths
+        program = Podman(Path(folder))
+        program.run("load", "--quiet", "--input", root / "build/image/ringmaster.tar")
+        yield program
+        program.run("rm", "--all", "--force", "--time=0")
+
+
+def test_image_serves_confined_and_drains(podman):
+    image = podman.run("image", "list", "--quiet")
+    (inspected,) = json.loads(podman.run("image", "inspect", image))
+    assert inspected["User"] == "65532:65532"
+    assert inspected["Size"] <= IMAGE_BYTES_MAX
+    started = podman.try_run("run", "--detach", "--cpus=1", *CONFINED, image)
+    if started.returncode == 125:  # podman itself failed
+        pytest.skip(f"no container can be started: {started.stderr.strip()}")
+    assert started.returncode == 0, started.stderr
+    server = started.stdout.strip()
+    call = ("exec", server, "ringmaster", "call", "--wait", "20", "echo", '["hello"]')
+    assert podman.run(*call) == '["hello"]'
+    assert "serving: 1 of 1 workers" in podman.run("exec", server, "ringmaster", "top", "--count=1")
+    podman.run("stop", "--time=15", server)
+    assert podman.run("container", "inspect", "--format={{.State.ExitCode}}", server) == "0"
+    assert "event=stopped" in podman.try_run("logs", server).stderr

@@ -51,7 +51,8 @@ def _browser() -> str:
 
 
 def _buildah() -> str:
-    return _lacking("buildah")
+    """What makes and runs the container image; make image installs it."""
+    return _lacking("buildah", "podman", "runc")
 
 
 def _cgroups() -> str:

@@ -13,7 +13,8 @@ for tool in dh dh_python3 lintian; do
 done
 
 # safe.directory: a tree that belongs to another user is only read here.
-time=${SOURCE_DATE_EPOCH:-$(git -c safe.directory='*' log -1 --format=%ct)}
+time=${SOURCE_DATE_EPOCH:-$(git -c safe.directory='*' log -1 --format=%ct)} ||
+  { echo "deb: this is no clone: set SOURCE_DATE_EPOCH to the time of the source" >&2 && exit 71; }
 version=$(sed -n 's/^## \([0-9.]*\) - .*/\1/p;T;q' CHANGELOG.md)
 if grep -q '^## Unreleased' CHANGELOG.md; then
   version+=+$(date --utc --date="@$time" +%Y%m%d%H%M%S)

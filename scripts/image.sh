@@ -39,7 +39,7 @@ find "$root/usr/share/ca-certificates" -name '*.crt' -exec cat {} + \
   > "$root/etc/ssl/certs/ca-certificates.crt"
 # What no program in the image reads: documents (but licences), and libc's conversion of texts.
 find "$root/usr/share/doc" -type f ! -name copyright -delete
-rm -rf "$root"/usr/share/{man,locale,lintian,bash-completion,zsh,fish,ca-certificates} \
+rm -rf "$root"/usr/share/{man,locale,lintian,bash-completion,zsh,fish,ca-certificates,gcc,gdb} \
   "$root"/usr/lib/*/gconv "$root"/{lib/systemd,etc/logrotate.d} "$root"/usr/{bin/c_rehash,sbin}
 echo 'hosts: files dns' > "$root/etc/nsswitch.conf"
 cp conf/kubernetes/base/ringmaster.toml "$root/etc/ringmaster/ringmaster.toml"

@@ -10,15 +10,6 @@ namespace {
 constexpr double kWeightMin = 0.001;
 constexpr double kWeightMax = 1000;
 
-void read_by(Problems& problems, const Entry& entry, bool& is_by_client) {
-  constexpr std::string_view kExpected = "\"client\" or \"none\"";
-  if (!problems.expect(entry, Kind::kString, kExpected)) return;
-  const std::string& text = entry.value->text;
-  is_by_client = text == "client";
-  if (is_by_client || text == "none") return;
-  problems.add(entry, fmt::format("expected {}, found {}", kExpected, quote_string(text)));
-}
-
 void read_weight(Problems& problems, const Entry& entry, const std::string& client, Fair& fair) {
   if (!problems.expect_text(entry, client, "the name of a client")) return;
   const Value& value = *entry.value;
@@ -37,7 +28,10 @@ void read_weight(Problems& problems, const Entry& entry, const std::string& clie
 
 void read_fair(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
-    if (name == "by") return read_by(problems, entry, options.fair.is_by_client);
+    if (name == "by") {
+      options.fair.is_by_client = problems.read_choice(entry, kFairBy) == 0;
+      return;
+    }
     if (!problems.expect(entry, Kind::kTable, "a table such as { batch = 0.2 }")) return;
     for (const Member& member : entry.value->members)
       read_weight(problems, entry.member(member), member.key, options.fair);

@@ -47,6 +47,8 @@ Form form_of_reference(Type type) {
     case Type::kUrl:
       return {"http://..., https://... or unix:PATH",
               text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)")};
+    case Type::kRedirects:
+      return {R"("none" or "same-origin")", R"("enum":["none","same-origin"])"};
     case Type::kOptionalUrl:
       return {R"(http://..., https://... or "")", text_like(R"(^(https?://[^/?#:\s][^\s]*)?$)")};
     case Type::kLibrary:

@@ -29,6 +29,7 @@ enum class Type {
   kAccess,
   kWeights,
   kUrl,  // required
+  kRedirects,
   kOptionalUrl,
   kLibrary,  // by default the handler's own name
   kPython,

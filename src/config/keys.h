@@ -189,6 +189,7 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      Type::kMs, 0, 24 * kHourMs, &Limits::idle_timeout_ms},
 };
 
+inline constexpr std::string_view kFairBy[] = {"client", "none"};
 inline constexpr Key<Fair> kFairKeys[] = {
     {"by",
      "\"client\": while several clients ask for more than the workers can do, each gets its "
@@ -279,6 +280,11 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "Headers of every fetch. Values are templates, but without params and steps: for example "
      "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
      Type::kFields},
+    {"redirects",
+     "Which redirects (301, 302, 303, 307, 308) are followed, at most 5 for a fetch: \"none\", or "
+     "\"same-origin\": those that stay within the scheme, host and port of `url`. Any other one is "
+     "an upstream failure.",
+     Type::kRedirects},
     {"timeout_ms",
      "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
      "the time of a slow but healthy response: past it the request gets -32015 while the client "
@@ -301,6 +307,8 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kOptionalPath},
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
 };
+
+inline constexpr std::string_view kRedirects[] = {"none", "same-origin"};
 
 // [secrets.NAME]
 inline constexpr Key<SecretSource> kSecretsKeys[] = {

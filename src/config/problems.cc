@@ -124,6 +124,23 @@ std::optional<std::string> Problems::read_text(const Entry& entry, std::string_v
   return entry.value->text;
 }
 
+std::optional<size_t> Problems::read_choice(const Entry& entry,
+                                            std::span<const std::string_view> texts) {
+  const auto found = std::ranges::find(texts, entry.value->text);
+  if (entry.value->kind == Kind::kString && found != texts.end())
+    return static_cast<size_t>(found - texts.begin());
+  std::string expected;
+  for (const std::string_view& text : texts) {
+    const bool is_last = &text == &texts.back();
+    expected += expected.empty() ? "" : is_last ? " or " : ", ";
+    expected += quote_string(text);
+  }
+  const Value& value = *entry.value;
+  add(entry, fmt::format("expected {}, found {}", expected,
+                         value.kind == Kind::kString ? quote_string(value.text) : describe(value)));
+  return std::nullopt;
+}
+
 std::optional<uint64_t> Problems::read_number(const Entry& entry, Type type, uint64_t min,
                                               uint64_t max) {
   const Value& value = *entry.value;

@@ -65,6 +65,10 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
                [&](std::string_view key, const Entry& entry) {
                  if (key == "url") return read_url(problems, entry, paths, upstream.url);
                  if (key == "headers") return read_headers(problems, entry, options, upstream);
+                 if (key == "redirects") {
+                   upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
+                   return;
+                 }
                  std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
                                      : key == "tls_certificate_file" ? upstream.tls_certificate_file
                                                                      : upstream.tls_key_file;

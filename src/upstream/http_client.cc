@@ -6,11 +6,19 @@
 #include <utility>
 #include <vector>
 
+#include "base/ascii.h"
 #include "base/clock.h"
 #include "upstream/connection_pool.h"
+#include "upstream/redirect.h"
 
 namespace ringmaster::upstream {
 namespace {
+
+constexpr unsigned kRedirectsMax = 5;
+
+bool is_success(long status) {
+  return status >= 200 && status <= 299;
+}
 
 // Most 4xx say that the request itself is wrong, so it would fail again. Exceptions: 408 (it came
 // too slowly), 425 (too early) and 429 (too often).
@@ -55,6 +63,11 @@ void set_security(CURL* easy, const UpstreamOptions& options) {
   }
 }
 
+bool names_content_type(std::string_view header) {
+  constexpr std::string_view kName = "Content-Type:";
+  return iequals(header.substr(0, kName.size()), kName);
+}
+
 // The body stays in the request.
 void set_method(CURL* easy, const HttpClient::Request& request) {
   const bool is_get = request.method == "GET", is_post = request.method == "POST";
@@ -81,6 +94,9 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   std::vector<curl_slist> header_list;     // of all its headers
   size_t at = 0;                           // index in `busy`
   uint64_t received = 0;
+  unsigned redirects = 0;         // that were followed
+  uint64_t spent_ms = 0;          // on them
+  bool has_lost_body = false;     // one of them asked for a GET
   const char* refusal = nullptr;  // why the body was refused
 };
 
@@ -99,7 +115,12 @@ struct HttpClient::Curl {
   std::unique_ptr<Fetch> make_fetch();
   void set_url(Fetch& fetch) const;
   void set_headers(Fetch& fetch) const;
+  using MaybeRedirect = std::optional<tl::expected<Redirect, std::string>>;
+  static MaybeRedirect redirect_of(const Fetch& fetch, long status);
+  bool follow(Fetch& fetch, long status);
+  void send(Fetch& fetch);
   Failure failure_of(const Fetch& fetch, CURLcode code, long status) const;
+  std::string fault_of_redirect(const Fetch& fetch, long status) const;
   void recycle(Fetch* fetch);
 
   const UpstreamOptions& options;
@@ -113,11 +134,15 @@ struct HttpClient::Curl {
 size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
   curl_off_t announced = 0;
+  long status = 0;
+  curl_easy_getinfo(fetch->easy.get(), CURLINFO_RESPONSE_CODE, &status);
   curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
   const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
   fetch->received += size;
   if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
     fetch->refusal = "too_large";
+  } else if (!is_success(status)) {
+    return size;  // nobody reads the body of an error
   } else if (!fetch->request.on_bytes({bytes, size}, expected)) {
     fetch->refusal = "no_memory";
   }
@@ -127,12 +152,42 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
 void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  if (code == CURLE_OK && options.follows_redirects && follow(fetch, status)) return;
   std::optional<Failure> failure;
-  if (code != CURLE_OK || status < 200 || status > 299) failure = failure_of(fetch, code, status);
+  if (code != CURLE_OK || !is_success(status)) failure = failure_of(fetch, code, status);
   const auto done = std::move(fetch.request.on_done);
   const uint64_t took_ns = fetch.multi == nullptr ? 0 : now_ns() - fetch.began_ns;
   recycle(&fetch);
   done(std::move(failure), took_ns);
+}
+
+// The redirect that the response is; nothing: it is none. An error: why it cannot be followed.
+HttpClient::Curl::MaybeRedirect HttpClient::Curl::redirect_of(const Fetch& fetch, long status) {
+  char* to = nullptr;
+  if (is_redirect(status)) curl_easy_getinfo(fetch.easy.get(), CURLINFO_REDIRECT_URL, &to);
+  if (to == nullptr) return {};
+  return read_redirect(fetch.url, to, status, fetch.request.method);
+}
+
+// Whether the fetch goes on, at the place that the response names.
+bool HttpClient::Curl::follow(Fetch& fetch, long status) {
+  const MaybeRedirect redirect = redirect_of(fetch, status);
+  if (!redirect || !redirect->has_value() || fetch.redirects == kRedirectsMax) return false;
+  pool.remove(fetch);
+  ++fetch.redirects;
+  fetch.received = 0;
+  Request& request = fetch.request;
+  const uint64_t begun_ns = fetch.deadline_ns - request.timeout_ms * kNsPerMs;
+  fetch.spent_ms = (now_ns() - begun_ns) / kNsPerMs;
+  if ((*redirect)->is_get) {
+    request.method = "GET";
+    request.body.clear();
+    fetch.has_lost_body = true;
+  }
+  fetch.url = (*redirect)->url;
+  curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
+  send(fetch);
+  return true;
 }
 
 HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode code,
@@ -149,7 +204,8 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   }
   if (code == CURLE_OK) {
     return {fmt::format("http_{}", status),
-            fmt::format("upstream {}: expected a status from 200 to 299, found {}", name, status),
+            fmt::format("upstream {}: expected a status from 200 to 299, found {}{}", name, status,
+                        fault_of_redirect(fetch, status)),
             is_retryable(status)};
   }
   if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
@@ -171,6 +227,16 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
 }
 
+// Of a failure's message: why a redirect was not followed. Empty: it was none.
+std::string HttpClient::Curl::fault_of_redirect(const Fetch& fetch, long status) const {
+  const MaybeRedirect redirect = redirect_of(fetch, status);
+  if (!redirect) return "";
+  if (!redirect->has_value()) return ", " + redirect->error();
+  if (!options.follows_redirects)
+    return ", a redirect within its origin; redirects = \"same-origin\" follows it";
+  return fmt::format(" after {} redirects, the most that are followed", kRedirectsMax);
+}
+
 // libcurl copies the URL, and most upstreams are asked at one only.
 void HttpClient::Curl::set_url(Fetch& fetch) const {
   const std::string& target = fetch.request.target;
@@ -188,8 +254,9 @@ void HttpClient::Curl::set_headers(Fetch& fetch) const {
   id.clear();
   timeout.clear();
   fmt::format_to(std::back_inserter(id), "X-Request-Id: {}", request.number);
+  const uint64_t allowed_ms = std::min(request.timeout_ms, request.left_ms);
   fmt::format_to(std::back_inserter(timeout), "X-Request-Timeout-Ms: {}",
-                 std::min(request.timeout_ms, request.left_ms));
+                 allowed_ms - std::min(allowed_ms, fetch.spent_ms));
   fetch.header_list.clear();
   const auto add = [&](const std::string& line) {
     fetch.header_list.push_back({const_cast<char*>(line.c_str()), nullptr});
@@ -204,11 +271,21 @@ void HttpClient::Curl::set_headers(Fetch& fetch) const {
     trace = "traceparent: " + request.traceparent;
     add(trace);
   }
-  std::ranges::for_each(request.constant_headers, add);
-  std::ranges::for_each(request.headers, add);
+  const auto add_own = [&](const std::string& line) {
+    if (!fetch.has_lost_body || !names_content_type(line)) add(line);
+  };
+  std::ranges::for_each(request.constant_headers, add_own);
+  std::ranges::for_each(request.headers, add_own);
   for (size_t i = 1; i < fetch.header_list.size(); ++i)
     fetch.header_list[i - 1].next = &fetch.header_list[i];
   curl_easy_setopt(fetch.easy.get(), CURLOPT_HTTPHEADER, fetch.header_list.data());
+}
+
+// REQUIRES: its handle has its URL.
+void HttpClient::Curl::send(Fetch& fetch) {
+  set_headers(fetch);
+  set_method(fetch.easy.get(), fetch.request);
+  pool.start(fetch);
 }
 
 std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
@@ -274,14 +351,15 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->request = std::move(request);
   fetch->error[0] = '\0';
   fetch->received = 0;
+  fetch->redirects = 0;
+  fetch->spent_ms = 0;
+  fetch->has_lost_body = false;
   fetch->refusal = nullptr;
   fetch->deadline_ns = now_ns() + fetch->request.timeout_ms * kNsPerMs;
   fetch->client = fetch->request.client;
 
   curl.set_url(*fetch);
-  curl.set_headers(*fetch);
-  set_method(fetch->easy.get(), fetch->request);
-  curl.pool.start(*fetch);
+  curl.send(*fetch);
   return fetch;
 }
 

@@ -4,7 +4,9 @@
 // Memory:  the body goes to on_bytes as it comes; none of it is kept here. At most `connections`
 //          handles are kept for reuse.
 // Errors:  every failure is one Failure, reported once, within the timeout. Environment proxies are
-// not used.
+//          not used.
+// Limits:  at most 5 redirects of a fetch are followed, if options().follows_redirects: see
+//          redirect.h.
 #pragma once
 
 #include <cstdint>
@@ -43,11 +45,11 @@ class HttpClient {
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
     const void* client = nullptr;
-    // A piece of the body. `expected`: the announced size of the whole body; 0: not announced.
-    // False: no room for it; the fetch then fails with reason "no_memory".
+    // A piece of the body of a status from 200 to 299. `expected`: the announced size of the whole
+    // body; 0: not announced. False: no room for it; the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
-    // `took_ns`: the time since it got a connection.
+    // `took_ns`: the time since it got a connection, for the last redirect if there was one.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
   };
 

@@ -16,6 +16,7 @@ struct UpstreamOptions {
   std::string tls_ca_file;           // of an https server's certificate; empty: the system's CAs
   std::string tls_certificate_file;  // shown to the server; empty: none
   std::string tls_key_file;
+  bool follows_redirects = false;  // within the url's origin; else a redirect is a failure
   uint64_t timeout_ms = 1000;
   uint64_t connections = 256;         // at once; further fetches wait for one
   uint64_t body_bytes = 16ull << 20;  // a longer response is an upstream failure

@@ -217,6 +217,62 @@ def test_an_upstream_that_asks_for_a_certificate(asking, tmp_path):
         assert running.call("m") == [None, None, 1]  # no trust, no certificate, both
 
 
+@pytest.mark.parametrize("where", ["tcp", "unix"])
+def test_a_redirect_within_the_origin_is_followed(asking, tmp_path, where):
+    redirects = {"/a": (301, "/b?x=1"), "/b": (308, "c"), "/c": (302, "./d")}
+    with Collector(by_path={"/d": "[4]"}, redirects=redirects,
+                   unix=tmp_path / "upstream.sock" if where == "unix" else None) as upstream:
+        step = {"fetch": "a", "path": "/a", "headers": {"Authorization": "Bearer x"}}
+        running = asking([step], {"a": {"url": upstream.url, "redirects": "same-origin"}})
+        for _ in range(2):
+            assert running.call("m") == [4]
+        assert [one.path for one in upstream.received] == ["/a", "/b?x=1", "/c", "/d"] * 2
+        assert {one.headers["authorization"] for one in upstream.received} == {"Bearer x"}
+
+
+def test_what_a_redirect_keeps_of_a_request(asking):
+    with Collector(redirects={"/307": (307, "/end"), "/303": (303, "/end")}) as upstream:
+        steps = [{"fetch": "a", "as": method + status, "path": f"/{status}", "method": method,
+                  "body": {"x": 1}} for status in ("307", "303") for method in ("POST", "PUT")]
+        running = asking(steps, {"a": {"url": upstream.url, "redirects": "same-origin"}})
+        running.call("m")
+        kept = [(one.method, one.body, one.headers.get("content-type"))
+                for one in upstream.received if one.path == "/end"]
+        whole = (b'{"x":1}', "application/json")
+        assert kept == [("POST", *whole), ("PUT", *whole)] + [("GET", b"", None)] * 2
+
+
+def test_a_redirect_that_is_not_followed_says_why(server):
+    with Collector() as other, Collector() as upstream:
+        upstream.redirects = {"/here": (307, "/"), "/away": (302, other.url + "/x"),
+                              "/tls": (301, upstream.url.replace("http", "https")),
+                              "/post": (301, "/"), "/loop": (302, "/loop")}
+        cases = {
+            "off": ({"path": "/here"}, 307,
+                    ', a redirect within its origin; redirects = "same-origin" follows it'),
+            "off and away": ({"path": "/away"}, 302, f", a redirect to another origin, {other.url};"
+                             " set url to where the service is"),
+            "away": ({"path": "/away"}, 302, f", a redirect to another origin, {other.url};"
+                     " set url to where the service is"),
+            "tls": ({"path": "/tls"}, 301, ", a redirect to another origin, "
+                    + upstream.url.replace("http", "https")
+                    + "; set url to where the service is"),
+            "post": ({"path": "/post", "method": "POST"}, 301,
+                     ", a redirect that loses the body of a POST (307 and 308 keep it)"),
+            "loop": ({"path": "/loop"}, 302, " after 5 redirects, the most that are followed"),
+        }
+        follows = {"url": upstream.url, "redirects": "same-origin"}
+        running = server(upstreams={"off": {"url": upstream.url}, "on": follows}, methods={
+            name: {"steps": [{"fetch": "off" if name.startswith("off") else "on"} | step]}
+            for name, (step, _, _) in cases.items()})
+        for name, (_, status, says) in cases.items():
+            failed = running.error_of(name)
+            assert (failed.code, failed.data["reason"]) == (-32015, f"http_{status}")
+            assert failed.message.endswith(f"found {status}{says}"), failed.message
+        assert other.received == []
+        assert [one.path for one in upstream.received].count("/loop") == 6
+
+
 def test_secrets_are_read_again_and_never_shown(asking, upstream, tmp_path):
     token = tmp_path / "token"
     token.write_text("first-secret")

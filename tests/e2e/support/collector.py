@@ -43,14 +43,17 @@ class UnixServer(ThreadingHTTPServer):
 
 class Collector:
     """`answers`: the status and body of the first answers; later ones are 200 {}. `by_path`: bodies
-    of answers by the path. `tls`: it speaks TLS with this context. `unix`: it listens at this path.
-    `gate`: an answer waits until so many requests have come."""
+    of answers by the path. `redirects`: their status and Location, by the path. `tls`: it speaks
+    TLS with this context. `unix`: it listens at this path. `gate`: an answer waits until so many
+    requests have come."""
 
     def __init__(self, *answers: tuple[int, str], by_path: dict[str, str] | None = None,
+                 redirects: dict[str, tuple[int, str]] | None = None,
                  tls: ssl.SSLContext | None = None, unix: Path | None = None, gate: int = 0):
         self.received: list[Received] = []
         self._answers = list(answers)
         self._by_path = by_path or {}
+        self.redirects = redirects or {}
         self._gate = gate
         self._lock = threading.Lock()
         collector = self
@@ -89,10 +92,14 @@ class Collector:
         headers = {name.lower(): value for name, value in handler.headers.items()}
         with self._lock:
             self.received.append(Received(handler.command, handler.path, headers, body))
-            otherwise = (200, self._by_path.get(handler.path.partition("?")[0], "{}"))
+            path = handler.path.partition("?")[0]
+            otherwise = (200, self._by_path.get(path, "{}"))
             status, text = self._answers.pop(0) if self._answers else otherwise
         self.wait_for(self._gate)
+        status, location = self.redirects.get(path, (status, None))
         handler.send_response(status)
+        if location:
+            handler.send_header("Location", location)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(text)))
         handler.end_headers()

@@ -120,6 +120,9 @@ TEST_CASE("config: an upstream's headers use no params; certificate and key go t
   CHECK(has_problem(upstream + "headers = { 'A b' = 'x' }", "expected a header's name"));
   CHECK(has_problem(upstream + "headers = { A = 1 }", "expected a text"));
   CHECK(has_problem(upstream + "tls_ca_file = 'none'", "tls_ca_file: "));
+  CHECK(has_problem(upstream + "redirects = 'all'",
+                    "redirects: expected \"none\" or \"same-origin\", found \"all\""));
+  CHECK(has_problem(upstream + "redirects = true", "redirects: expected \"none\""));
   CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'unix:'", "unix:"));
   const Folder folder;
   ::chmod(folder.write("c", "").c_str(), 0600);

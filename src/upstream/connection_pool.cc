@@ -39,7 +39,7 @@ ConnectionPool::ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t
       has_address_(has_address(url)),
       is_name_known_(has_address_),
       share_(curl_share_init()),
-      timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+      name_found_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
   RM_ASSERT(share_ != nullptr);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_DNS);
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
@@ -53,26 +53,23 @@ uint64_t ConnectionPool::descriptors_max(uint64_t connections) {
 void ConnectionPool::adopt(Transfer& transfer) {
   curl_easy_setopt(transfer.easy.get(), CURLOPT_PRIVATE, &transfer);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_SHARE, share_.get());
+  transfer.pool = this;
+  transfer.timer = make_handle<uv_timer_t>(loop_, &transfer, uv_timer_init);
 }
 
 void ConnectionPool::start(Transfer& transfer) {
-  if (waiting_.empty()) {
+  if (turns_.is_empty()) {
     if (CurlLoop* multi = find_room()) return begin(transfer, *multi);
   }
-  // Steps have timeouts of their own, so most but not all deadlines come in order.
-  const auto ends_no_later = [&](const Transfer* other) {
-    return other->deadline_ns <= transfer.deadline_ns;
-  };
-  const auto before = std::find_if(waiting_.rbegin(), waiting_.rend(), ends_no_later);
-  transfer.place = waiting_.insert(before.base(), &transfer);
   transfer.turn = turns_.push(transfer.client, &transfer);
-  if (waiting_.front() == &transfer) look_again_in(ms_until(transfer.deadline_ns, now_ns()));
+  ++waiting_;
+  watch_deadline(transfer);
 }
 
 void ConnectionPool::remove(Transfer& transfer) {
   if (transfer.multi == nullptr) {
     turns_.erase(transfer.turn);
-    waiting_.erase(transfer.place);
+    stop_waiting(transfer);
     return;
   }
   std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
@@ -104,20 +101,39 @@ void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
 }
 
 void ConnectionPool::begin_waiting() {
-  while (!waiting_.empty()) {
+  while (!turns_.is_empty()) {
     CurlLoop* multi = find_room();
     if (multi == nullptr) return;
     Transfer& next = *turns_.pop();
-    waiting_.erase(next.place);
+    stop_waiting(next);
     begin(next, *multi);
   }
+}
+
+// REQUIRES: it has no turn any more.
+void ConnectionPool::stop_waiting(Transfer& transfer) {
+  --waiting_;
+  uv_timer_stop(transfer.timer.get());
+}
+
+void ConnectionPool::watch_deadline(Transfer& transfer) {
+  const auto at_deadline = [](uv_timer_t* timer) {
+    auto& late = *static_cast<Transfer*>(timer->data);
+    // The loop's time, in which timers count, is that of the turn's begin.
+    if (now_ns() < late.deadline_ns) return late.pool->watch_deadline(late);
+    late.pool->on_done_(late, CURLE_OPERATION_TIMEDOUT);
+  };
+  uv_timer_start(transfer.timer.get(), at_deadline, ms_until(transfer.deadline_ns, now_ns()), 0);
 }
 
 // libcurl must not be called from its callback: the timer starts the fetches that waited for the
 // name.
 void ConnectionPool::on_opened() {
-  if (std::exchange(is_name_known_, true) || waiting_.empty()) return;
-  look_again_in(0);
+  if (std::exchange(is_name_known_, true) || turns_.is_empty()) return;
+  const auto begin = [](uv_timer_t* timer) {
+    static_cast<ConnectionPool*>(timer->data)->begin_waiting();
+  };
+  uv_timer_start(name_found_.get(), begin, 0, 0);
 }
 
 void ConnectionPool::on_done(CURL* easy, CURLcode code) {
@@ -134,23 +150,8 @@ void ConnectionPool::on_done(CURL* easy, CURLcode code) {
 }
 
 double ConnectionPool::wait_ns(const void* client) const {
-  const size_t turns = std::min(waiting_.size(), turns_.turns_before(client));
+  const size_t turns = std::min(waiting_, turns_.turns_before(client));
   return static_cast<double>(turns) * took_ns_.mean() / static_cast<double>(connections_);
-}
-
-void ConnectionPool::look_again_in(uint64_t ms) {
-  uv_timer_start(
-      timer_.get(),
-      [](uv_timer_t* timer) { static_cast<ConnectionPool*>(timer->data)->look_at_waiting(); }, ms,
-      0);
-}
-
-void ConnectionPool::look_at_waiting() {
-  begin_waiting();
-  const uint64_t now = now_ns();
-  while (!waiting_.empty() && waiting_.front()->deadline_ns <= now)
-    on_done_(*waiting_.front(), CURLE_OPERATION_TIMEDOUT);
-  if (!waiting_.empty()) look_again_in(ms_until(waiting_.front()->deadline_ns, now));
 }
 
 }  // namespace ringmaster::upstream

@@ -5,14 +5,13 @@
 //          The clients with waiting transfers take turns.
 // Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
 //          several multi handles with few connections each, created as needed. They share the DNS
-//          cache and TLS sessions.
+//          cache and TLS sessions. A transfer that waits costs O(log n) of n such transfers.
 // Limits:  `connections`. One transfer looks an unknown name up while the others wait: each lookup
 //          is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <memory>
 #include <string>
 #include <vector>
@@ -36,9 +35,10 @@ class ConnectionPool {
     Easy easy;
     uint64_t deadline_ns = 0;
     const void* client = nullptr;  // identifies its client; never dereferenced
-    uint64_t began_ns = 0;         // when it was given a connection
-    CurlLoop* multi = nullptr;     // that runs it; null: it waits, and has these:
-    std::list<Transfer*>::iterator place;
+    ConnectionPool* pool = nullptr;
+    UvHandle<uv_timer_t> timer;  // ends it at its deadline, while it waits
+    uint64_t began_ns = 0;       // when it was given a connection
+    CurlLoop* multi = nullptr;   // that runs it; null: it waits, in this place
     Turns::Place turn;
   };
   // A transfer has ended, in any way; CURLE_OPERATION_TIMEDOUT also if it waited in vain. Call
@@ -55,7 +55,7 @@ class ConnectionPool {
 
   bool is_name_known() const { return is_name_known_; }
   // Transfers that wait for a connection.
-  size_t waiting() const { return waiting_.size(); }
+  size_t waiting() const { return waiting_; }
   // How long one more transfer of this client would wait, if all take as long as the recent ones.
   double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.
@@ -71,8 +71,8 @@ class ConnectionPool {
   CurlLoop* find_room();
   void begin(Transfer& transfer, CurlLoop& multi);
   void begin_waiting();
-  void look_again_in(uint64_t ms);
-  void look_at_waiting();
+  void stop_waiting(Transfer& transfer);
+  void watch_deadline(Transfer& transfer);
 
   uv_loop_t* loop_;
   const uint64_t connections_;
@@ -81,10 +81,10 @@ class ConnectionPool {
   bool is_name_known_;
   std::unique_ptr<CURLSH, FreeShare> share_;
   std::vector<std::unique_ptr<CurlLoop>> multis_;  // never removed
-  std::list<Transfer*> waiting_;                   // by deadline
-  Turns turns_;                                    // the same transfers
+  Turns turns_;                                    // the transfers that wait
+  size_t waiting_ = 0;                             // their count
   master::MovingAverage took_ns_;
-  UvHandle<uv_timer_t> timer_;  // runs while any wait
+  UvHandle<uv_timer_t> name_found_;  // begins those that waited for the name
 };
 
 }  // namespace ringmaster::upstream

@@ -113,6 +113,32 @@ def test_a_fetch_that_waits_in_vain_is_an_error(fetching):
             assert client.call("echo", [1]) == [1]
 
 
+def test_each_fetch_that_waits_has_a_timeout_of_its_own(server):
+    held = threading.Event()
+
+    def serve(connection, body):
+        held.wait()
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = server(
+            upstreams={"users": {"url": upstream.url, "timeout_ms": 20_000, "connections": 1}},
+            methods={"fetch": {"steps": [FETCH]}, "short": {"steps": [FETCH | {"timeout_ms": 50}]}},
+        )
+        with running.connect() as client:
+            for id in range(10):
+                client.send(fetch(id, id))
+                client.send(request("short", {"what": id}, f"short {id}"))
+            answers = client.answers(10)
+            assert answers.keys() == {f"short {id}" for id in range(10)}
+            reasons = {one["error"]["data"]["reason"] for one in answers.values()}
+            assert reasons == {"timeout"}
+            held.set()
+            answers = client.answers(10)
+            assert all(answers[id]["result"] == {"what": id} for id in range(10))
+
+
 def test_an_unrequested_answer_is_thrown_away(fetching):
     """A second answer to the first request, once that has been answered."""
     with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:

@@ -27,6 +27,8 @@ test=(
   # promtool.
   prometheus
   haproxy
+  # An upstream that speaks HTTP/2.
+  nginx
 )
 # shellcheck disable=SC2034
 # The measurements: a counter of system calls, the packages of the compared systems

@@ -155,9 +155,10 @@ std::string dump(const master::Options& options) {
   }
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {
     const auto as_is = [](const std::string& text) { return text; };
-    out += fmt::format("\n[upstreams.{}]\nurl = {}\nheaders = {}\nredirects = {}\n",
-                       quote_key(upstream.name), quote_string(upstream.url),
-                       fields_text(upstream.headers, as_is),
+    out += fmt::format("\n[upstreams.{}]\nurl = {}\nheaders = {}\n", quote_key(upstream.name),
+                       quote_string(upstream.url), fields_text(upstream.headers, as_is));
+    out += fmt::format("http = {}\nredirects = {}\n",
+                       quote_string(kHttpVersions[static_cast<size_t>(upstream.http)]),
                        quote_string(kRedirects[upstream.follows_redirects]));
     append_numbers(out, kUpstreamsKeys, upstream);
     out +=

@@ -47,6 +47,8 @@ Form form_of_reference(Type type) {
     case Type::kUrl:
       return {"http://..., https://... or unix:PATH",
               text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)")};
+    case Type::kHttpVersion:
+      return {R"("auto", "1.1" or "2")", R"("enum":["auto","1.1","2"])"};
     case Type::kRedirects:
       return {R"("none" or "same-origin")", R"("enum":["none","same-origin"])"};
     case Type::kOptionalUrl:

@@ -30,6 +30,7 @@ enum class Type {
   kWeights,
   kUrl,  // required
   kRedirects,
+  kHttpVersion,
   kOptionalUrl,
   kLibrary,  // by default the handler's own name
   kPython,

@@ -280,6 +280,12 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "Headers of every fetch. Values are templates, but without params and steps: for example "
      "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
      Type::kFields},
+    {"http",
+     "The version of HTTP: \"auto\" is what TLS negotiates, and 1.1 without TLS; \"1.1\"; \"2\", "
+     "for "
+     "https:// only, is as \"auto\", but the server expects HTTP/2 from the first fetch on. A "
+     "connection of HTTP/2 serves up to 100 fetches at once.",
+     Type::kHttpVersion},
     {"redirects",
      "Which redirects (301, 302, 303, 307, 308) are followed, at most 5 for a fetch: \"none\", or "
      "\"same-origin\": those that stay within the scheme, host and port of `url`. Any other one is "
@@ -292,7 +298,7 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
     {"connections",
      "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
-     "seconds each need R*S connections.",
+     "seconds each need R*S connections, and a hundredth of them with HTTP/2.",
      Type::kCount, 1, 10'000, &UpstreamOptions::connections},
     {"body_bytes",
      "The longest response body that is accepted; a longer one is an upstream failure.",
@@ -308,6 +314,8 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
 };
 
+// In the order of HttpVersion.
+inline constexpr std::string_view kHttpVersions[] = {"auto", "1.1", "2"};
 inline constexpr std::string_view kRedirects[] = {"none", "same-origin"};
 
 // [secrets.NAME]

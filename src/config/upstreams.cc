@@ -65,6 +65,11 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
                [&](std::string_view key, const Entry& entry) {
                  if (key == "url") return read_url(problems, entry, paths, upstream.url);
                  if (key == "headers") return read_headers(problems, entry, options, upstream);
+                 if (key == "http") {
+                   const auto version = problems.read_choice(entry, kHttpVersions);
+                   if (version) upstream.http = static_cast<upstream::HttpVersion>(*version);
+                   return;
+                 }
                  if (key == "redirects") {
                    upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
                    return;
@@ -77,6 +82,11 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
     if (find(*table.value, "url") == nullptr) {
       problems.add(table,
                    "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");
+    }
+    if (upstream.http == upstream::HttpVersion::kHttp2 && !upstream.url.starts_with("https:")) {
+      problems.add(table,
+                   "expected a url with https:// for http = \"2\": libcurl cannot keep "
+                   "connections of HTTP/2 without TLS");
     }
     if (upstream.tls_certificate_file.empty() != upstream.tls_key_file.empty()) {
       problems.add(table, "expected both tls_certificate_file and tls_key_file, found one of them");

@@ -29,14 +29,28 @@ bool has_address(const std::string& url) {
   return host.starts_with('[') || ::inet_pton(AF_INET, host.c_str(), &unused) == 1;
 }
 
+// Whether HTTP/2 is offered. Not without TLS: libcurl 7.88 breaks such a connection when it uses it
+// for a second transfer (Curl_http2_may_switch of lib/http2.c).
+bool may_multiplex_with(const UpstreamOptions& options) {
+  return options.http != HttpVersion::kHttp1 && options.url.starts_with("https:");
+}
+
+// Of one multi handle. With HTTP/2 there are two handles at least, if there are two connections.
+uint64_t connections_each_of(const UpstreamOptions& options) {
+  if (!may_multiplex_with(options)) return kConnectionsEach;
+  return std::clamp<uint64_t>(options.connections / 2, 1, kConnectionsEach);
+}
+
 }  // namespace
 
-ConnectionPool::ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t connections,
-                               OnDone on_done)
+ConnectionPool::ConnectionPool(uv_loop_t* loop, const UpstreamOptions& options, OnDone on_done)
     : loop_(loop),
-      connections_(connections),
+      connections_(options.connections),
+      connections_each_(connections_each_of(options)),
+      may_multiplex_(may_multiplex_with(options)),
+      is_multiplexed_(options.http == HttpVersion::kHttp2),
       on_done_(std::move(on_done)),
-      has_address_(has_address(url)),
+      has_address_(has_address(options.url)),
       is_name_known_(has_address_),
       share_(curl_share_init()),
       name_found_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
@@ -45,14 +59,17 @@ ConnectionPool::ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t
   curl_share_setopt(share_.get(), CURLSHOPT_SHARE, CURL_LOCK_DATA_SSL_SESSION);
 }
 
-uint64_t ConnectionPool::descriptors_max(uint64_t connections) {
-  const uint64_t multis = (connections + kConnectionsEach - 1) / kConnectionsEach;
-  return connections + multis * CurlLoop::kOwnDescriptors;
+uint64_t ConnectionPool::descriptors_max(const UpstreamOptions& options) {
+  const uint64_t each = connections_each_of(options);
+  const uint64_t multis = (options.connections + each - 1) / each;
+  return options.connections + multis * CurlLoop::kOwnDescriptors;
 }
 
 void ConnectionPool::adopt(Transfer& transfer) {
   curl_easy_setopt(transfer.easy.get(), CURLOPT_PRIVATE, &transfer);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_SHARE, share_.get());
+  curl_easy_setopt(transfer.easy.get(), CURLOPT_HTTP_VERSION,
+                   may_multiplex_ ? CURL_HTTP_VERSION_2TLS : CURL_HTTP_VERSION_1_1);
   transfer.pool = this;
   transfer.timer = make_handle<uv_timer_t>(loop_, &transfer, uv_timer_init);
 }
@@ -72,30 +89,47 @@ void ConnectionPool::remove(Transfer& transfer) {
     stop_waiting(transfer);
     return;
   }
+  uv_timer_stop(transfer.timer.get());
   std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
   begin_waiting();
 }
 
-// The first multi handle with room, so that no more connections are opened than needed. Null: wait.
+// The first multi handle with room, so that no more connections are opened than needed; with HTTP/2
+// the one of the first two with fewer transfers. Null: wait.
 CurlLoop* ConnectionPool::find_room() {
   const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
   if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
-  const auto first = std::find_if(multis_.begin(), multis_.end(),
-                                  [](const auto& multi) { return multi->has_room(); });
-  if (first != multis_.end()) return first->get();
-  const uint64_t there = multis_.size() * kConnectionsEach;
-  if (there >= connections_) return nullptr;
-  CurlLoop::Events events{[this](CURL* easy, CURLcode code) { on_done(easy, code); },
+  const size_t used_together = is_multiplexed_ ? 2 : 1;
+  while (multis_.size() < used_together && add_multi())
+    continue;
+  const auto first_end = multis_.begin() + std::min(used_together, multis_.size());
+  auto found = std::ranges::min_element(multis_.begin(), first_end, {},
+                                        [](const auto& multi) { return multi->transfers(); });
+  const auto has_room = [&](const auto& multi) { return multi->has_room(streams()); };
+  if (!has_room(*found)) found = std::ranges::find_if(multis_, has_room);
+  if (found != multis_.end()) return found->get();
+  return add_multi() ? multis_.back().get() : nullptr;
+}
+
+bool ConnectionPool::add_multi() {
+  const uint64_t there = multis_.size() * connections_each_;
+  if (there >= connections_) return false;
+  CurlLoop::Events events{[this](CURL* easy, CURLcode code) { on_ended(easy, code); },
                           [this] { on_opened(); }};
   multis_.push_back(std::make_unique<CurlLoop>(
-      loop_, std::min(kConnectionsEach, connections_ - there), std::move(events)));
-  return multis_.back().get();
+      loop_, std::min(connections_each_, connections_ - there), std::move(events)));
+  return true;
 }
 
 void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
   transfer.began_ns = now_ns();
   const uint64_t left_ms = std::max<uint64_t>(ms_until(transfer.deadline_ns, transfer.began_ns), 1);
   curl_easy_setopt(transfer.easy.get(), CURLOPT_TIMEOUT_MS, static_cast<long>(left_ms));
+  if (may_multiplex_) {
+    // Whether to wait for a connection that is being made, or to make another.
+    curl_easy_setopt(transfer.easy.get(), CURLOPT_PIPEWAIT, is_multiplexed_ ? 1L : 0L);
+    watch_deadline(transfer);  // libcurl does not, while the transfer waits for a stream
+  }
   transfer.multi = &multi;
   multi.add(transfer.easy.get());
 }
@@ -121,7 +155,7 @@ void ConnectionPool::watch_deadline(Transfer& transfer) {
     auto& late = *static_cast<Transfer*>(timer->data);
     // The loop's time, in which timers count, is that of the turn's begin.
     if (now_ns() < late.deadline_ns) return late.pool->watch_deadline(late);
-    late.pool->on_done_(late, CURLE_OPERATION_TIMEDOUT);
+    late.pool->end(late, CURLE_OPERATION_TIMEDOUT);
   };
   uv_timer_start(transfer.timer.get(), at_deadline, ms_until(transfer.deadline_ns, now_ns()), 0);
 }
@@ -136,22 +170,29 @@ void ConnectionPool::on_opened() {
   uv_timer_start(name_found_.get(), begin, 0, 0);
 }
 
-void ConnectionPool::on_done(CURL* easy, CURLcode code) {
+void ConnectionPool::on_ended(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
   // 0: the transfer ended before the lookup. One on a free connection makes no lookup, but counts:
   // fetches must not wait for a lookup when a connection is free.
   is_name_known_ = has_address_ || lookup_us > 0;
+  long version = CURL_HTTP_VERSION_NONE;
+  if (may_multiplex_) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+  if (version != CURL_HTTP_VERSION_NONE) is_multiplexed_ = version == CURL_HTTP_VERSION_2_0;
   char* user = nullptr;
   curl_easy_getinfo(easy, CURLINFO_PRIVATE, &user);
-  auto& transfer = *reinterpret_cast<Transfer*>(user);
-  took_ns_.add(static_cast<double>(now_ns() - transfer.began_ns));
+  end(*reinterpret_cast<Transfer*>(user), code);
+}
+
+void ConnectionPool::end(Transfer& transfer, CURLcode code) {
+  if (transfer.multi != nullptr) took_ns_.add(static_cast<double>(now_ns() - transfer.began_ns));
   on_done_(transfer, code);
 }
 
 double ConnectionPool::wait_ns(const void* client) const {
   const size_t turns = std::min(waiting_, turns_.turns_before(client));
-  return static_cast<double>(turns) * took_ns_.mean() / static_cast<double>(connections_);
+  return static_cast<double>(turns) * took_ns_.mean() /
+         static_cast<double>(connections_ * streams());
 }
 
 }  // namespace ringmaster::upstream

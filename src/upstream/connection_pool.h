@@ -6,6 +6,13 @@
 // Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
 //          several multi handles with few connections each, created as needed. They share the DNS
 //          cache and TLS sessions. A transfer that waits costs O(log n) of n such transfers.
+// HTTP/2:  a connection serves up to CurlLoop::kStreamsMax transfers at once. The one of two multi
+//          handles with fewer transfers gets the next, further handles only when these are full. So
+//          there are two connections where more than one transfer runs: the end of one ends half of
+//          them. Until the first response tells the version (unless HttpVersion::kHttp2 does), a
+//          connection serves one transfer, and also if later responses come by HTTP/1.1. If a
+//          server allows fewer streams, libcurl opens further connections, and the transfers beyond
+//          these wait in libcurl, in their order.
 // Limits:  `connections`. One transfer looks an unknown name up while the others wait: each lookup
 //          is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
@@ -19,6 +26,7 @@
 #include "base/client_turns.h"
 #include "base/telemetry/moving_average.h"
 #include "upstream/curl_loop.h"
+#include "upstream/options.h"
 
 namespace ringmaster::upstream {
 
@@ -36,7 +44,7 @@ class ConnectionPool {
     uint64_t deadline_ns = 0;
     const void* client = nullptr;  // identifies its client; never dereferenced
     ConnectionPool* pool = nullptr;
-    UvHandle<uv_timer_t> timer;  // ends it at its deadline, while it waits
+    UvHandle<uv_timer_t> timer;  // ends it at its deadline, where libcurl does not
     uint64_t began_ns = 0;       // when it was given a connection
     CurlLoop* multi = nullptr;   // that runs it; null: it waits, in this place
     Turns::Place turn;
@@ -45,7 +53,7 @@ class ConnectionPool {
   // remove().
   using OnDone = std::function<void(Transfer& transfer, CURLcode code)>;
 
-  ConnectionPool(uv_loop_t* loop, const std::string& url, uint64_t connections, OnDone on_done);
+  ConnectionPool(uv_loop_t* loop, const UpstreamOptions& options, OnDone on_done);
 
   // Call once for each transfer, before start(); its easy handle may be used again.
   void adopt(Transfer& transfer);
@@ -59,16 +67,20 @@ class ConnectionPool {
   // How long one more transfer of this client would wait, if all take as long as the recent ones.
   double wait_ns(const void* client) const;
   // The most descriptors that a pool uses.
-  static uint64_t descriptors_max(uint64_t connections);
+  static uint64_t descriptors_max(const UpstreamOptions& options);
 
  private:
   struct FreeShare {
     void operator()(CURLSH* share) const { curl_share_cleanup(share); }
   };
 
-  void on_done(CURL* easy, CURLcode code);
+  void on_ended(CURL* easy, CURLcode code);
+  void end(Transfer& transfer, CURLcode code);
   void on_opened();
   CurlLoop* find_room();
+  bool add_multi();
+  // The transfers at once of one connection.
+  size_t streams() const { return is_multiplexed_ ? CurlLoop::kStreamsMax : 1; }
   void begin(Transfer& transfer, CurlLoop& multi);
   void begin_waiting();
   void stop_waiting(Transfer& transfer);
@@ -76,6 +88,9 @@ class ConnectionPool {
 
   uv_loop_t* loop_;
   const uint64_t connections_;
+  const uint64_t connections_each_;  // of one multi handle
+  const bool may_multiplex_;         // HTTP/2 is offered
+  bool is_multiplexed_;              // the last response came by HTTP/2
   const OnDone on_done_;
   const bool has_address_;  // no name is looked up
   bool is_name_known_;

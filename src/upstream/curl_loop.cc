@@ -20,6 +20,7 @@ CurlLoop::CurlLoop(uv_loop_t* loop, size_t connections, Events events)
   curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, &CurlLoop::on_timer);
   curl_multi_setopt(multi, CURLMOPT_TIMERDATA, this);
   curl_multi_setopt(multi, CURLMOPT_MAX_TOTAL_CONNECTIONS, static_cast<long>(connections));
+  curl_multi_setopt(multi, CURLMOPT_MAX_CONCURRENT_STREAMS, static_cast<long>(kStreamsMax));
   curl_multi_setopt(multi, CURLMOPT_MAXCONNECTS, static_cast<long>(connections));
 }
 
@@ -89,6 +90,7 @@ void CurlLoop::on_event(curl_socket_t socket, int status, int ready) {
     uv_poll_stop(watch.poll.get());
     watch.events = 0;
   }
+  if (watch.is_idle && watch.is_http2) return;
   if (watch.is_idle) {
     // The connection's end, or unrequested bytes, which libcurl would take for the next response.
     // We discard them and shut the socket down: libcurl sees an end, and does not use the
@@ -127,16 +129,20 @@ void CurlLoop::act(curl_socket_t socket, int events) {
   }
 }
 
-// Keeps watching the connection, if it was made for this transfer and is still open.
+// Keeps watching the connection, if it was made for this transfer and is still open. One of HTTP/2
+// may have been made for a transfer that was cancelled.
 void CurlLoop::keep_connection(CURL* easy) {
-  long made = 0;
+  long made = 0, version = 0;
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);
-  if (made == 0) return;
+  curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);
+  const bool is_http2 = version == CURL_HTTP_VERSION_2_0;
+  if (made == 0 && !is_http2) return;
   curl_socket_t socket = CURL_SOCKET_BAD;
   curl_easy_getinfo(easy, CURLINFO_ACTIVESOCKET, &socket);
   if (socket == CURL_SOCKET_BAD) return;
   Watch& watch = watches_[socket];
   watch.is_kept = true;
+  watch.is_http2 = is_http2;
   if (watch.poll) return;
   watch.is_idle = true;
   look_for(socket, watch, UV_READABLE);

@@ -5,7 +5,7 @@
 // Cost:    an idle connection stays in the loop's epoll set until it gets input: to remove and add
 //          it would take six system calls a transfer.
 // Safety:  input on an idle connection ends the connection, so it cannot be taken for the next
-//          response.
+//          response. HTTP/2 tells responses apart: libcurl reads such input with the next transfer.
 // Source:  https://curl.se/libcurl/c/libcurl-multi.html; that libcurl closes sockets of unfinished
 //          connections without calling the close callback: lib/cf-socket.c of 7.88.
 #pragma once
@@ -28,6 +28,8 @@ class CurlLoop {
     std::function<void()> on_opened;
   };
 
+  // Transfers at once of an HTTP/2 connection: RFC 9113 recommends servers to allow as many.
+  static constexpr size_t kStreamsMax = 100;
   static constexpr uint64_t kOwnDescriptors = 2;  // libcurl's pair for wake-ups, unused here
 
   // REQUIRES: curl_global_init() has succeeded.
@@ -39,8 +41,8 @@ class CurlLoop {
 
   // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }
-  // Whether one more transfer would find a connection.
-  bool has_room() const { return transfers_ < connections_; }
+  // Whether one more transfer would find a connection, if each serves so many at once.
+  bool has_room(size_t streams) const { return transfers_ < connections_ * streams; }
 
  private:
   struct Watch {
@@ -48,6 +50,7 @@ class CurlLoop {
     int events = 0;        // that the loop polls for
     bool is_kept = false;  // the connection is made: on_close() ends the watch
     bool is_idle = false;  // libcurl waits for no event
+    bool is_http2 = false;
   };
   struct Free {
     void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }

@@ -39,6 +39,7 @@ const char* reason_of(CURLcode code) {
     case CURLE_GOT_NOTHING:
     case CURLE_RECV_ERROR:
     case CURLE_SEND_ERROR:
+    case CURLE_HTTP2_STREAM:
       return "truncated";
     default:
       return "protocol";
@@ -105,10 +106,9 @@ struct HttpClient::Curl {
       : options(options_),
         whole_url(whole_url_of(options.url)),
         base_url(whole_url.ends_with('/') ? whole_url.substr(0, whole_url.size() - 1) : whole_url),
-        pool(loop, options.url, options.connections,
-             [this](ConnectionPool::Transfer& transfer, CURLcode code) {
-               on_done(static_cast<Fetch&>(transfer), code);
-             }) {}
+        pool(loop, options, [this](ConnectionPool::Transfer& transfer, CURLcode code) {
+          on_done(static_cast<Fetch&>(transfer), code);
+        }) {}
 
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
   void on_done(Fetch& fetch, CURLcode code);
@@ -297,7 +297,6 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(easy, CURLOPT_PATH_AS_IS, 1L);
   set_security(easy, options);
-  curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1);
   curl_easy_setopt(easy, CURLOPT_PROXY, "");
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a hanging resolver
@@ -324,7 +323,7 @@ HttpClient::HttpClient(uv_loop_t* loop, const UpstreamOptions& options)
     : options_(options), curl_(std::make_unique<Curl>(loop, options_)) {}
 
 uint64_t HttpClient::descriptors_max(const UpstreamOptions& options) {
-  return ConnectionPool::descriptors_max(options.connections);
+  return ConnectionPool::descriptors_max(options);
 }
 
 HttpClient::~HttpClient() {

@@ -12,10 +12,12 @@ import socket
 import socketserver
 import ssl
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+from client import DEADLINE_S
 from proc import wait_until
 
 INTERNAL, SERVER, CLIENT = 1, 2, 3
@@ -32,6 +34,7 @@ class Received:
 
 class UnixServer(ThreadingHTTPServer):
     address_family = socket.AF_UNIX
+    request_queue_size = 1024
 
     def server_bind(self):  # HTTPServer's looks up the name of the host
         socketserver.TCPServer.server_bind(self)
@@ -44,18 +47,21 @@ class UnixServer(ThreadingHTTPServer):
 class Collector:
     """`answers`: the status and body of the first answers; later ones are 200 {}. `by_path`: bodies
     of answers by the path. `redirects`: their status and Location, by the path. `tls`: it speaks
-    TLS with this context. `unix`: it listens at this path. `gate`: an answer waits until so many
-    requests have come."""
+    TLS with this context. `unix`: it listens at this path. `gate`: as of hold(). `echoes`: an
+    answer is the request's body."""
 
     def __init__(self, *answers: tuple[int, str], by_path: dict[str, str] | None = None,
                  redirects: dict[str, tuple[int, str]] | None = None,
-                 tls: ssl.SSLContext | None = None, unix: Path | None = None, gate: int = 0):
+                 tls: ssl.SSLContext | None = None, unix: Path | None = None, gate: int = 0,
+                 echoes: bool = False):
         self.received: list[Received] = []
         self._answers = list(answers)
         self._by_path = by_path or {}
         self.redirects = redirects or {}
-        self._gate = gate
+        self._echoes = echoes
         self._lock = threading.Lock()
+        self._opened = threading.Event()
+        self.hold(gate)
         collector = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -83,9 +89,20 @@ class Collector:
         return self
 
     def __exit__(self, *unused):
+        self.open()
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
+
+    def hold(self, count: int):
+        """The next answers wait until `count` more requests have come, or until open()."""
+        self._gate = len(self.received) + count
+        self._opened.clear()
+        if count == 0:
+            self.open()
+
+    def open(self):
+        self._opened.set()
 
     def _take(self, handler):
         body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
@@ -93,17 +110,20 @@ class Collector:
         with self._lock:
             self.received.append(Received(handler.command, handler.path, headers, body))
             path = handler.path.partition("?")[0]
-            otherwise = (200, self._by_path.get(path, "{}"))
+            otherwise = (200, body.decode() if self._echoes else self._by_path.get(path, "{}"))
             status, text = self._answers.pop(0) if self._answers else otherwise
-        self.wait_for(self._gate)
+            if len(self.received) >= self._gate:
+                self.open()
+        assert self._opened.wait(DEADLINE_S)
         status, location = self.redirects.get(path, (status, None))
         handler.send_response(status)
         if location:
             handler.send_header("Location", location)
         handler.send_header("Content-Type", "application/json")
         handler.send_header("Content-Length", str(len(text)))
-        handler.end_headers()
-        handler.wfile.write(text.encode())
+        with suppress(ConnectionError):  # the other side may have left meanwhile
+            handler.end_headers()
+            handler.wfile.write(text.encode())
 
     def wait_for(self, count: int) -> list[Received]:
         """The requests so far, once there are at least `count`."""

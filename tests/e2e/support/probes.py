@@ -7,8 +7,8 @@
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: BROWSER, BUILDAH, CGROUPS, DEBHELPER, GDB, HAPROXY, IPV6, KUSTOMIZE,
-LANDLOCK, LOCALHOST, NAMESPACES, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and BREAKPOINTS,
-PTRACE in tests/support/probes.h.
+LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
+BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
 """
@@ -119,6 +119,10 @@ def _namespaces() -> str:
     return ""
 
 
+def _nginx() -> str:
+    return "nginx: not installed" if shutil.which("nginx") is None else ""
+
+
 def _promtool() -> str:
     return _lacking("promtool")
 
@@ -171,6 +175,7 @@ _PROBES = {
     "landlock": _landlock,
     "localhost": _localhost,
     "namespaces": _namespaces,
+    "nginx": _nginx,
     "promtool": _promtool,
     "ptrace": _ptrace,
     "root": _root,

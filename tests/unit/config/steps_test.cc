@@ -122,6 +122,10 @@ TEST_CASE("config: an upstream's headers use no params; certificate and key go t
   CHECK(has_problem(upstream + "tls_ca_file = 'none'", "tls_ca_file: "));
   CHECK(has_problem(upstream + "redirects = 'all'",
                     "redirects: expected \"none\" or \"same-origin\", found \"all\""));
+  CHECK(has_problem(upstream + "http = 2",
+                    "http: expected \"auto\", \"1.1\" or \"2\", found the integer 2"));
+  CHECK(has_problem(upstream + "http = '2'", "expected a url with https:// for http = \"2\""));
+  CHECK(problems_of(kEcho + "[upstreams.u]\nurl = 'https://x/'\nhttp = '2'").empty());
   CHECK(has_problem(upstream + "redirects = true", "redirects: expected \"none\""));
   CHECK(has_problem(kEcho + "[upstreams.u]\nurl = 'unix:'", "unix:"));
   const Folder folder;

@@ -43,20 +43,28 @@ bool is_by_position(const Value& description) {
   return structure != nullptr && text_of(*structure) == "by-position";
 }
 
-// The params that fetch steps use: the first part of each dotted name, once.
-std::vector<std::string> names_fetched_with(const Method& method) {
-  std::vector<std::string> names;
+// A param that fetch steps use.
+struct FetchParam {
+  std::string name;
+  bool is_required;  // some step has no default for it
+};
+
+// Those of a method: the first part of each dotted name, once.
+std::vector<FetchParam> fetch_params(const Method& method) {
+  std::vector<FetchParam> params;
   for (const Step& step : method.steps) {
     const auto* fetch = std::get_if<FetchStep>(&step);
     if (fetch == nullptr) continue;
     for (const upstream::Reference& reference : fetch->request.references()) {
       const bool is_param = reference.source == upstream::Reference::Source::kParams;
-      if (!is_param || reference.path.empty() || !reference.fallback.empty()) continue;
+      if (!is_param || reference.path.empty()) continue;
       std::string name = reference.path.substr(0, reference.path.find('.'));
-      if (std::ranges::find(names, name) == names.end()) names.push_back(std::move(name));
+      auto param = std::ranges::find(params, name, &FetchParam::name);
+      if (param == params.end()) param = params.insert(param, {std::move(name), false});
+      param->is_required = param->is_required || reference.fallback.empty();
     }
   }
-  return names;
+  return params;
 }
 
 class Builder {
@@ -67,10 +75,10 @@ class Builder {
 
  private:
   Value method(const Method& method);
-  Value params(const Method& method, const std::vector<std::string>& fetched);
+  Value params(const Method& method, const std::vector<FetchParam>& fetched);
   void leave_out_filled(Value& params, const Method& method, const Value& declaring) const;
   Value result(const Method& method) const;
-  Value examples(const Method& method, const std::vector<std::string>& fetched) const;
+  Value examples(const Method& method, const std::vector<FetchParam>& fetched) const;
   Value servers(const std::vector<std::string>& addresses) const;
   // The description of the method's first handler that declares params; null: none does.
   const Value* find_declaring(const Method& method) const;
@@ -120,7 +128,7 @@ void Builder::leave_out_filled(Value& params, const Method& method, const Value&
   }
 }
 
-Value Builder::params(const Method& method, const std::vector<std::string>& fetched) {
+Value Builder::params(const Method& method, const std::vector<FetchParam>& fetched) {
   Value all(rapidjson::kArrayType);
   if (const Value* declaring = find_declaring(method)) {
     all = copy((*declaring)["params"]);
@@ -128,17 +136,18 @@ Value Builder::params(const Method& method, const std::vector<std::string>& fetc
   }
   for (Value& param : all.GetArray()) {
     if (!param.IsObject()) continue;
-    const bool is_fetched = std::ranges::any_of(
-        fetched, [&](const std::string& name) { return is_named(param, name); });
-    if (!is_fetched) continue;
+    const bool is_required = std::ranges::any_of(fetched, [&](const FetchParam& one) {
+      return one.is_required && is_named(param, one.name);
+    });
+    if (!is_required) continue;
     param.RemoveMember("required");
     param.AddMember("required", true, allocator_);
   }
-  for (const std::string& name : fetched) {
+  for (const auto& [name, is_required] : fetched) {
     if (has_name(all, name)) continue;
     Value param(rapidjson::kObjectType);
     param.AddMember("name", text(name, allocator_), allocator_);
-    param.AddMember("required", true, allocator_);
+    if (is_required) param.AddMember("required", true, allocator_);
     param.AddMember("schema", Value(rapidjson::kObjectType), allocator_);
     all.PushBack(param, allocator_);
   }
@@ -158,7 +167,7 @@ Value Builder::result(const Method& method) const {
   return result;
 }
 
-Value Builder::examples(const Method& method, const std::vector<std::string>& fetched) const {
+Value Builder::examples(const Method& method, const std::vector<FetchParam>& fetched) const {
   Value shown(rapidjson::kArrayType);
   const Value* last = find_last(method);
   const bool is_only_one = std::ranges::count_if(method.steps, is_run) == 1;
@@ -168,15 +177,16 @@ Value Builder::examples(const Method& method, const std::vector<std::string>& fe
   for (const Value& example : said->GetArray()) {
     const Value* params = find(example, "params", rapidjson::kArrayType);
     if (params == nullptr) continue;
-    const bool has_all = std::ranges::all_of(
-        fetched, [&](const std::string& name) { return has_name(*params, name); });
+    const bool has_all = std::ranges::all_of(fetched, [&](const FetchParam& one) {
+      return !one.is_required || has_name(*params, one.name);
+    });
     if (has_all) shown.PushBack(copy(example), allocator_);
   }
   return shown;
 }
 
 Value Builder::method(const Method& method) {
-  const std::vector<std::string> fetched = names_fetched_with(method);
+  const std::vector<FetchParam> fetched = fetch_params(method);
   const Value* declaring = find_declaring(method);
   const Value* last = find_last(method);
   Value made(rapidjson::kObjectType);

@@ -89,6 +89,18 @@ TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands fir
   CHECK(alone.of_method("/paramStructure") == "\"either\"");
 }
 
+TEST_CASE("openrpc: what a fetch step has a default for is optional, unless another has none") {
+  const Page page({fetch(R"({"x":"${params.c:1}","y":"${params.d:1} ${params.d.e}"})"), kSays});
+  CHECK(page.of_method("/paramStructure") == "\"by-name\"");
+  CHECK(page.of_method("/params") == R"([{"name":"d","required":true,"schema":{}},)"
+                                     R"({"name":"a","schema":{"type":"integer"}},)"
+                                     R"({"name":"b","schema":{}},{"name":"c","schema":{}}])");
+  CHECK(page.of_method("/examples") == "none");
+  CHECK(Page({fetch(R"(["${params.b:1}"])"), kSays}).of_method("/params/1") ==
+        R"({"name":"b","schema":{}})");
+  CHECK(Page({fetch(R"(["${params.c:1}"])"), kSays}).of_method("/examples/0/name") == "\"of a\"");
+}
+
 TEST_CASE("openrpc: a param that an earlier output stands for is left out, unless fetched with") {
   const std::string takes =
       R"({"params":[{"name":"silent","required":true,"schema":{}},)"

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <utility>
 
 #include "config/addresses.h"
 
@@ -19,17 +20,22 @@ int print_problems(std::FILE* where, const std::vector<config::Problem>& problem
   return static_cast<int>(ExitCode::kConfig);
 }
 
+Result<master::Options> load_of_server(const CommandLine& line, std::string_view command) {
+  if (line.config.empty()) return master::Options();
+  config::Loaded loaded = config::load(line.config);
+  if (loaded.problems.empty()) return std::move(loaded.options);
+  print_problems(stderr, loaded.problems);
+  return fail(ExitCode::kConfig,
+              fmt::format("{}: {} has the faults above; correct them, or use --to instead", command,
+                          line.config));
+}
+
 Result<std::string> find_server(const CommandLine& line, std::string_view command) {
   std::string address = line.to.empty() ? std::string(kDefaultAddress) : line.to;
   if (!line.config.empty()) {
-    const config::Loaded loaded = config::load(line.config);
-    if (!loaded.problems.empty()) {
-      print_problems(stderr, loaded.problems);
-      return fail(
-          ExitCode::kConfig,
-          fmt::format("{}: the configuration does not say where the server is; use --to", command));
-    }
-    const auto& all = loaded.options.listen_rpc;
+    const Result<master::Options> options = load_of_server(line, command);
+    if (!options) return tl::unexpected(options.error());
+    const auto& all = options->listen_rpc;
     const auto plain = std::find_if_not(all.begin(), all.end(), net::is_tls);
     address = plain == all.end() ? all.front() : *plain;
   }

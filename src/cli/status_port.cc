@@ -51,15 +51,9 @@ Result<std::string> find_status_port(const CommandLine& line, std::string_view c
     if (fault) return fail(ExitCode::kUsage, fmt::format("{}: --to: {}", command, *fault));
     return line.to;
   }
-  config::Loaded loaded;  // has the default address
-  if (!line.config.empty()) loaded = config::load(line.config);
-  if (!loaded.problems.empty()) {
-    print_problems(stderr, loaded.problems);
-    return fail(
-        ExitCode::kConfig,
-        fmt::format("{}: the configuration does not say where the server is; use --to", command));
-  }
-  const std::string& address = loaded.options.listen_status;
+  const Result<master::Options> options = load_of_server(line, command);
+  if (!options) return tl::unexpected(options.error());
+  const std::string& address = options->listen_status;
   const Status named =
       check_status_port(line, address, "use --to with the address that the server logged");
   if (!named) return tl::unexpected(named.error());

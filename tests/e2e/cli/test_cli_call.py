@@ -196,7 +196,10 @@ def test_the_address_comes_from_the_configuration(serve, tmp_path):
     config.write_text("[listen]\nrcp = []\n")
     done = call("-c", config, "echo")
     assert done.returncode == 78
-    assert "did you mean rpc?" in done.stderr
+    *faults, last = done.stderr.splitlines()
+    assert f"{config}:2: listen.rcp: unknown key; did you mean rpc?" in faults
+    assert last == (
+        f"ringmaster: call: {config} has the faults above; correct them, or use --to instead")
 
 
 @pytest.mark.parametrize(

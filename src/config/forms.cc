@@ -73,7 +73,9 @@ Form form_of_reference(Type type) {
     case Type::kHttpMethod:
       return {"GET, POST, PUT, PATCH or DELETE", R"("enum":["GET","POST","PUT","PATCH","DELETE"])"};
     case Type::kParallel:
-      return {"fetch steps", list_of(R"("$ref":"#/definitions/step")", R"(,"minItems":1)")};
+      return {"fetch steps",
+              list_of(R"("allOf":[{"$ref":"#/definitions/step"},{"required":["fetch"]}])",
+                      R"(,"minItems":1)")};
     case Type::kBody:
       return {"a table or an array", R"("$ref":"#/definitions/body")"};
     default:

@@ -15,6 +15,7 @@ namespace ringmaster::upstream {
 namespace {
 
 constexpr unsigned kRedirectsMax = 5;
+constexpr std::string_view kNull = "null";
 
 bool is_success(long status) {
   return status >= 200 && status <= 299;
@@ -94,6 +95,7 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   std::array<std::string, 3> own_headers;  // id, timeout, trace: kept for their memory
   std::vector<curl_slist> header_list;     // of all its headers
   size_t at = 0;                           // index in `busy`
+  bool has_head = false;                   // the response's, to its end
   uint64_t received = 0;
   unsigned redirects = 0;         // that were followed
   uint64_t spent_ms = 0;          // on them
@@ -110,6 +112,7 @@ struct HttpClient::Curl {
           on_done(static_cast<Fetch&>(transfer), code);
         }) {}
 
+  static size_t on_header(char* line, size_t, size_t size, void* user);
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
@@ -130,6 +133,15 @@ struct HttpClient::Curl {
   std::vector<std::unique_ptr<Fetch>> idle;  // for reuse
   std::vector<std::unique_ptr<Fetch>> busy;
 };
+
+// A redirect and a status of 1xx have heads, too: the last one counts.
+size_t HttpClient::Curl::on_header(char* line, size_t, size_t size, void* user) {
+  auto* fetch = static_cast<Fetch*>(user);
+  const std::string_view text(line, size);
+  if (text.starts_with("HTTP/")) fetch->has_head = false;
+  if (text == "\r\n" || text == "\n") fetch->has_head = true;
+  return size;
+}
 
 size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   auto* fetch = static_cast<Fetch*>(user);
@@ -152,7 +164,14 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
 void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  // libcurl takes a head that ends early for a response without a body.
+  if (code == CURLE_OK && !fetch.has_head) code = CURLE_PARTIAL_FILE;
   if (code == CURLE_OK && options.follows_redirects && follow(fetch, status)) return;
+  if (code == CURLE_OK && is_success(status) && fetch.received == 0 &&
+      !fetch.request.on_bytes(kNull, kNull.size())) {
+    fetch.refusal = "no_memory";
+    code = CURLE_WRITE_ERROR;
+  }
   std::optional<Failure> failure;
   if (code != CURLE_OK || !is_success(status)) failure = failure_of(fetch, code, status);
   const auto done = std::move(fetch.request.on_done);
@@ -301,6 +320,8 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // do not wait for a hanging resolver
   curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, made->error);
+  curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, &Curl::on_header);
+  curl_easy_setopt(easy, CURLOPT_HEADERDATA, made.get());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
   pool.adopt(*made);
@@ -349,6 +370,7 @@ HttpClient::Fetch* HttpClient::start(Request request) {
   fetch->at = curl.busy.size() - 1;
   fetch->request = std::move(request);
   fetch->error[0] = '\0';
+  fetch->has_head = false;
   fetch->received = 0;
   fetch->redirects = 0;
   fetch->spent_ms = 0;

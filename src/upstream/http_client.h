@@ -45,8 +45,9 @@ class HttpClient {
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
     const void* client = nullptr;
-    // A piece of the body of a status from 200 to 299. `expected`: the announced size of the whole
-    // body; 0: not announced. False: no room for it; the fetch then fails with reason "no_memory".
+    // A piece of the body of a status from 200 to 299; for an empty body "null", once.
+    // `expected`: the announced size of the whole body; 0: not announced. False: no room for it;
+    // the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
     // `took_ns`: the time since it got a connection, for the last redirect if there was one.

@@ -1,6 +1,7 @@
 """Fetch steps: upstreams may answer with anything."""
 
 import json
+import socket
 import time
 
 import pytest
@@ -122,6 +123,22 @@ def test_a_status_says_whether_to_try_again(fetching, status, retryable):
     assert failed.data == {
         "reason": f"http_{status}", "retryable": retryable, "executed": False,
     }
+
+
+@pytest.mark.parametrize("response", [
+    b"204 No Content\r\n\r\n", b"200 OK\r\nContent-Length: 0\r\n\r\n", b"200 OK\r\n\r\n",
+    b"202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+])  # fmt: skip
+def test_an_empty_body_is_null(fetching, response):
+    def serve(connection, body):
+        connection.sendall(b"HTTP/1.1 " + response)
+        connection.shutdown(socket.SHUT_RDWR)
+
+    with ScriptedUpstream(serve) as upstream:
+        uses = {"fetch": "users", "as": "again", "body": {"a": "${users}", "b": "${users.x:7}"}}
+        running = fetching(upstream.url, methods={"m": {"steps": [FETCH, uses, {"run": "join"}]}})
+        assert running.call("features", USER) is None
+        assert running.call("m", USER) == [USER, None, None]
 
 
 @pytest.mark.parametrize(

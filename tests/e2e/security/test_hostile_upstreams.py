@@ -45,7 +45,10 @@ def failure(running) -> RpcError:
     [
         (b"", "truncated"),
         (b"\x00\xff garbage \r\n\r\n", "protocol"),
-        (OK, "invalid_body"),
+        (OK, "truncated"),
+        (b"HTTP/1.1 301 Moved\r\nLocation: /\r\n", "truncated"),
+        (b"HTTP/1.1 204 No Content\r\nA: b\r\n", "truncated"),
+        (b"HTTP/1.1 100 Continue\r\n\r\n" + OK, "truncated"),
         (OK + b"Content-Length: 100\r\n\r\n{}", "truncated"),
         (OK + b"Content-Length: 5\r\n\r\n" + b'{"a":1}', "invalid_body"),
         (OK + b"Content-Length: -5\r\n\r\n{}", "protocol"),

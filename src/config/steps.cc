@@ -37,11 +37,25 @@ std::optional<size_t> find_named(Problems& problems, const Entry& entry, const s
   return std::nullopt;
 }
 
+// Appends the names that an array of steps gives to these, as far as it is valid.
+void find_names(const Value& steps, std::vector<std::string>& names) {
+  for (const Value& step : steps.items) {
+    if (const Value* parallel = find(step, "parallel")) find_names(*parallel, names);
+    for (const char* key : {"as", "fetch", "run"}) {
+      const Value* name = find(step, key);
+      if (name == nullptr || name->kind != Kind::kString) continue;
+      names.push_back(name->text);
+      break;
+    }
+  }
+}
+
 // Reads the steps in their order: each sees the names of those before it.
 class StepsReader {
  public:
-  StepsReader(Problems& problems, const Options& options, std::vector<master::Step>& steps)
-      : problems_(problems), options_(options), steps_(steps) {
+  StepsReader(Problems& problems, const Options& options, std::vector<std::string> all_names,
+              std::vector<master::Step>& steps)
+      : problems_(problems), options_(options), steps_(steps), all_names_(std::move(all_names)) {
     for (const auto& [name, source] : options.secrets)
       secrets_.emplace(name, source.text);
   }
@@ -85,6 +99,7 @@ class StepsReader {
   const Options& options_;
   std::vector<master::Step>& steps_;
   std::vector<std::string> names_;  // of the steps so far
+  const std::vector<std::string> all_names_;
   std::map<std::string, std::string> secrets_;
 };
 
@@ -150,7 +165,7 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
   master::FetchStep step;
   step.upstream = upstream.value_or(0);
   if (upstream) step.name = read_name(entries, options_.upstreams[*upstream].name);
-  read_request(entries, {seen, &secrets_}, step);
+  read_request(entries, {seen, &secrets_, true, all_names_}, step);
   if (const auto timeout = entries.find("timeout_ms"); timeout != entries.end()) {
     const Key<Method>& key = *find_key(kStepKeys, "timeout_ms");
     step.timeout_ms =
@@ -296,7 +311,9 @@ std::vector<std::pair<std::string, std::string>> read_fields(Problems& problems,
 
 void read_steps(Problems& problems, const Entry& entry, const Options& options, Method& method) {
   if (!problems.expect(entry, Kind::kArray, "an array of steps")) return;
-  StepsReader reader(problems, options, method.steps);
+  std::vector<std::string> all_names;
+  find_names(*entry.value, all_names);
+  StepsReader reader(problems, options, std::move(all_names), method.steps);
   const size_t problems_before = problems.count();
   for (size_t i = 0; i < entry.value->items.size(); ++i)
     reader.read(entry.item(i));

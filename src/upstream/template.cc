@@ -120,6 +120,12 @@ tl::expected<Reference, std::string> parse_reference(std::string_view inside, co
     known.insert(known.end(), scope.steps.begin(), scope.steps.end());
   }
   if (!scope.has_params) return unknown("source", source, known);
+  if (const auto later = find_step(name, scope.later)) {
+    return tl::unexpected(
+        fmt::format("step \"{}\" does not end before this one begins: move it "
+                    "up, or name an earlier step",
+                    scope.later[*later]));
+  }
   if (nearest(source, known).empty()) {
     return tl::unexpected(fmt::format(
         "unknown source or earlier step \"{}\"; a parameter is ${{params.NAME}}", source));

@@ -39,6 +39,8 @@ struct Scope {
   const std::map<std::string, std::string>* secrets;  // their texts by name
   // False for an upstream's headers: they can name neither params nor steps.
   bool has_params = true;
+  // Names of the steps that do not end before this one begins: only to say so.
+  std::span<const std::string> later = {};
 };
 
 class Template {

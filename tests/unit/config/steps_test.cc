@@ -55,11 +55,19 @@ TEST_CASE(
                                "{ fetch = 'u', query = { a = '${w.0}' } }"))
             .empty());
   CHECK(
-      has_problem(with_steps("{ fetch = 'u', body = { a = '${u.x}' } }"), "unknown source or ea"));
+      has_problem(with_steps("{ fetch = 'u', body = { a = '${w.x}' } }"), "unknown source or ea"));
   CHECK(has_problem(
       with_steps("{ parallel = [{ fetch = 'u' }, { fetch = 'v', body = { a = '${u.x}' } }] }, "
                  "{ run = 'echo' }"),
-      "parallel[1].body.a: unknown source or earlier step \"u\""));
+      "parallel[1].body.a: step \"u\" does not end before this one begins"));
+  for (const std::string name : {"u", "w", "x"}) {
+    CAPTURE(name);
+    CHECK(has_problem(
+        with_steps("{ fetch = 'u', body = { a = '${" + name +
+                   ".y}' } }, { fetch = 'v', as = 'w' }, { parallel = [{ fetch = 'v', as = 'x' }] }"
+                   ", { run = 'echo' }"),
+        "body.a: step \"" + name + "\" does not end before this one begins"));
+  }
 }
 
 TEST_CASE("config: steps that begin together are written together again") {

@@ -164,20 +164,19 @@ tl::expected<RequestTemplate::Rendered, Template::Fault> RequestTemplate::render
     append(value, line);
     keep_empty(line, name.size());
   }
-  if (!fault && leads_elsewhere(made.target.substr(0, made.target.find('?')))) {
-    fault = Template::Fault{0, false, "a path, found one with \".\" or \"..\""};
-  }
   size_t head_bytes = made.target.size();
   for (const std::string& line : made.headers)
     head_bytes += line.size();
   if (!fault && head_bytes > kHeadBytesMax) {
-    fault = Template::Fault{0, false,
+    fault = Template::Fault{{},
+                            false,
                             fmt::format("at most {} bytes of path, query and headers, found {}",
                                         kHeadBytesMax, head_bytes)};
   }
   if (!fault && made.body.size() > kBodyBytesMax) {
     fault = Template::Fault{
-        0, false,
+        {},
+        false,
         fmt::format("a body of at most {} bytes, found {}", kBodyBytesMax, made.body.size())};
   }
   if (fault) return tl::unexpected(std::move(*fault));

@@ -47,13 +47,13 @@ class Template {
  public:
   enum class Place : uint8_t {
     kBody,    // JSON: in a string that is one reference alone, the value keeps its type
-    kPath,    // percent-encoded; "", "." and ".." are refused, since they would lead elsewhere
+    kPath,    // percent-encoded; "", "." and ".." are refused, so no value leads elsewhere
     kQuery,   // percent-encoded
     kHeader,  // without control characters
   };
-  // Why a value cannot be rendered.
+  // Why a request cannot be rendered.
   struct Fault {
-    size_t reference;  // its index
+    std::optional<size_t> reference;  // the index of the value's; nothing: it is no single value's
     bool is_missing;
     std::string message;  // "expected ..., found ..."
   };

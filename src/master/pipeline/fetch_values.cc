@@ -100,8 +100,18 @@ void FetchValues::find_in_outputs() {
   }
 }
 
+rpc::Error FetchValues::error_of_whole(const std::string& expected) const {
+  const bool has_outputs =
+      std::ranges::find(references_, Source::kStep, &Reference::source) != references_.end();
+  return rpc::make_error(has_outputs ? rpc::kUpstreamFailed : rpc::kInvalidParams,
+                         has_outputs ? "invalid_member" : "invalid_parameter",
+                         fmt::format("the request of step {}: expected {}",
+                                     name_of(job_.method->steps[step_]), expected));
+}
+
 rpc::Error FetchValues::error(const upstream::Template::Fault& fault) const {
-  const Reference& reference = references_[fault.reference];
+  if (!fault.reference) return error_of_whole(fault.message);
+  const Reference& reference = references_[*fault.reference];
   if (reference.source != Source::kStep) {
     const std::string_view name = reference.source == Source::kParams && !reference.path.empty()
                                       ? reference.path

@@ -25,10 +25,12 @@ class FetchValues {
   // In the order of the step's references: JSON texts; empty: missing.
   std::span<const std::string_view> all() const { return values_; }
 
-  // -32602 for a value that the client sent, or has not; -32015 for one of an earlier step.
+  // -32602 for a value that the client sent, or has not; -32015 for one of an earlier step, or if
+  // such ones are among those that the request has as a whole.
   rpc::Error error(const upstream::Template::Fault& fault) const;
 
  private:
+  rpc::Error error_of_whole(const std::string& expected) const;
   std::string_view output_of(size_t step) const;
   void find_in_outputs();
   // The values of the params that earlier steps name stand before those of this step.

@@ -170,6 +170,22 @@ def test_a_wrong_parameter_is_named_and_nothing_is_sent(asking, upstream, params
     assert len(upstream.received) == 2
 
 
+@pytest.mark.parametrize("source, code, reason", [
+    ("params.long", -32602, "invalid_parameter"), ("a", -32015, "invalid_member"),
+])  # fmt: skip
+def test_a_request_that_is_too_long_as_a_whole_blames_no_value(asking, source, code, reason):
+    long = "/" * 12_000  # three bytes each in a query
+    with Collector((200, json.dumps(long))) as upstream:
+        query = {"x": f"${{{source}}}", "y": f"${{{source}}}"}
+        running = asking([{"fetch": "a"}, {"fetch": "a", "as": "b", "query": query}],
+                         {"a": {"url": upstream.url}})
+        failed = running.error_of("m", {"long": long})
+        assert (failed.code, failed.data["reason"], failed.message) == (
+            code, reason, "the request of step b: expected at most 65536 bytes of path, query and "
+            "headers, found 72006")
+        assert len(upstream.received) == 1
+
+
 def test_a_whole_output_that_is_no_text_is_named(asking):
     with Collector((200, "{}")) as upstream:
         running = asking([{"fetch": "a"}, {"fetch": "a", "as": "b", "path": "/${a}"}],

@@ -89,7 +89,7 @@ TEST_CASE("template: a value that is missing or of another kind is named") {
   const auto name_of = [&](std::string_view params) {
     const auto made = render(request, params);
     REQUIRE(!made);
-    return request.references()[made.error().reference].path +
+    return request.references()[made.error().reference.value()].path +
            (made.error().is_missing ? "" : ": " + made.error().message);
   };
   CHECK(name_of(R"({"a":1})") == "user.id");
@@ -141,10 +141,12 @@ TEST_CASE("template: the head and the body of a request are bounded") {
   const auto fault_with = [&](size_t a_bytes, size_t b_bytes) {
     const auto made = render(request, "{\"a\":\"" + std::string(a_bytes, 'a') + "\",\"b\":\"" +
                                           std::string(b_bytes, '/') + "\"}");
-    return made ? "" : made.error().message;
+    if (made) return std::string();
+    const auto& [reference, is_missing, message] = made.error();
+    return (reference ? request.references()[*reference].path + ": " : "") + message;
   };
   CHECK(fault_with(1, 16'000) == "");
-  CHECK(fault_with(1, 17'000).starts_with("at most 16384 bytes, found 17002"));
+  CHECK(fault_with(1, 17'000).starts_with("b: at most 16384 bytes, found 17002"));
   CHECK(fault_with(40 << 20, 1).starts_with("a body of at most 67108864 bytes"));
   for (int i = 0; i < 4; ++i)
     REQUIRE(!request.add_query("q", "${params.b}", kScope));

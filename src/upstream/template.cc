@@ -79,7 +79,14 @@ tl::expected<Reference, std::string> parse_reference(std::string_view inside, co
   const size_t colon = inside.find(':');
   const std::string_view name = inside.substr(0, colon);
   Reference made{.source = Source::kParams, .path = {}, .name = std::string(name), .fallback = {}};
-  if (colon != std::string_view::npos) made.fallback = json_of(inside.substr(colon + 1));
+  if (colon != std::string_view::npos) {
+    const std::string_view fallback = inside.substr(colon + 1);
+    if (fallback.find('{') != std::string_view::npos) {  // its "}" would be the reference's end
+      return tl::unexpected(
+          fmt::format("expected a default without \"{{\" and \"}}\", found \"{}...\"", fallback));
+    }
+    made.fallback = json_of(fallback);
+  }
   std::string_view source = name.substr(0, name.find('.'));
   std::optional<size_t> step;
   if (scope.has_params && !is_source(source)) step = find_step(name, scope.steps);

@@ -1,8 +1,8 @@
 // Template: a text with values taken from the client's request and from earlier steps.
 //
-// `${SOURCE.PATH}` stands for a value, `${SOURCE.PATH:DEFAULT}` for a default where it is missing,
-// `$$` for a dollar. SOURCE is params, the name of an earlier step, secret, request or client. PATH
-// has names of members and indices of elements, with dots between them.
+// `${SOURCE.PATH}` stands for a value, `${SOURCE.PATH:DEFAULT}` for a default (without braces)
+// where it is missing, `$$` for a dollar. SOURCE is params, the name of an earlier step, secret,
+// request or client. PATH has names of members and indices of elements, with dots between them.
 //
 // A template is compiled once, from the configuration, for one place of a request. The place
 // determines which values are valid and how each is escaped. So no value can add a part to a path,

@@ -187,6 +187,10 @@ TEST_CASE("template: what cannot be meant is refused, with the nearest name") {
   CHECK(fault_of("/${secret.key}", Place::kPath).starts_with("the secret key belongs into"));
   CHECK(fault_of("${request.idd}", Place::kHeader) ==
         "expected ${request.id} or ${request.traceparent}");
+  for (const char* const text : {"${params.a:{}}", "${params.a:{\"b\":1}}", "${params.a:[{}]}"}) {
+    CAPTURE(text);
+    CHECK(fault_of(text, Place::kBody).starts_with("expected a default without \"{\""));
+  }
   CHECK(fault_of("${client.nam}", Place::kHeader) == "expected ${client.name}");
   CHECK(fault_of("${user_id}", Place::kHeader) ==
         "unknown source or earlier step \"user_id\"; a parameter is ${params.NAME}");

@@ -1,6 +1,7 @@
 // Options of an upstream. config fills them, defaults included.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -14,10 +15,22 @@ enum class HttpVersion : uint8_t {
   kHttp2,  // what TLS negotiates, and HTTP/2 is expected before the first response. With https only
 };
 
+inline constexpr size_t kAddressesMax = 16;  // of an upstream
+
+// A second copy of a fetch: see hedge_delay.h.
+struct Hedge {
+  uint64_t after_ms = 0;          // or
+  uint64_t after_percentile = 0;  // both 0: there are no hedges
+  uint64_t budget_percent = 5;    // at most so many hedges for 100 fetches
+
+  bool is_on() const { return after_ms > 0 || after_percentile > 0; }
+};
+
 // An HTTP service that fetch steps call: [upstreams.NAME].
 struct UpstreamOptions {
   std::string name;
   std::string url;                                           // "unix:PATH": a unix socket
+  std::vector<std::string> further_urls;                     // other addresses of the service
   std::vector<std::pair<std::string, std::string>> headers;  // of every fetch: name, template
   std::string tls_ca_file;           // of an https server's certificate; empty: the system's CAs
   std::string tls_certificate_file;  // shown to the server; empty: none
@@ -27,6 +40,11 @@ struct UpstreamOptions {
   uint64_t timeout_ms = 1000;
   uint64_t connections = 256;         // at once; further fetches wait for one
   uint64_t body_bytes = 16ull << 20;  // a longer response is an upstream failure
+  bool is_idempotent = false;         // each fetch may be sent twice; else only a GET may
+  uint64_t attempts = 1;              // of one fetch
+  bool has_breaker = false;
+  Hedge hedge = {};
+  uint64_t in_flight = 10'000;  // fetches at once; 0: adapted to how the upstream copes
 };
 
 }  // namespace ringmaster::upstream

@@ -1,0 +1,91 @@
+#include "upstream/balancer.h"
+
+#include <array>
+#include <cmath>
+
+#include "base/assert.h"
+
+namespace ringmaster::upstream {
+namespace {
+
+constexpr double kHalfLifeNs = 10.0 * kNsPerS;  // of what is known of an address
+
+}  // namespace
+
+Balancer::Choice Balancer::pick(Addresses tried, uint64_t now_ns) {
+  std::array<size_t, kAddressesMax> found{};
+  size_t count = 0;
+  const auto find = [&](Addresses avoided) {
+    for (size_t i = 0; i < addresses_.size(); ++i) {
+      if (!addresses_[i].breaker.is_open() && (avoided >> i & 1) == 0) found[count++] = i;
+    }
+  };
+  for (size_t i = 0; i < addresses_.size() && ejected_ > 0; ++i) {
+    Breaker& breaker = addresses_[i].breaker;
+    if (!breaker.is_open() || (tried >> i & 1) != 0) continue;
+    if (const auto probe = breaker.try_pass(now_ns)) return begin(i, *probe);
+  }
+  find(tried);
+  if (count == 0) find(0);
+  RM_ASSERT(count > 0);  // at most half are ejected
+  size_t best = found[0];
+  if (count > 1) {
+    const size_t first = random_() % count;
+    const size_t second = (first + 1 + random_() % (count - 1)) % count;
+    const bool is_better =
+        is_less_loaded(addresses_[found[first]], addresses_[found[second]], now_ns);
+    best = found[is_better ? first : second];
+  }
+  return begin(best, addresses_[best].breaker.try_pass(now_ns).value());
+}
+
+// Answers are compared only where both addresses have given some: a time of 0 would look quick.
+bool Balancer::is_less_loaded(const Address& one, const Address& other, uint64_t now_ns) {
+  const bool are_known = one.answer_ns.is_known() && other.answer_ns.is_known();
+  const auto load = [&](const Address& address) {
+    const auto age_ns = static_cast<double>(now_ns - std::min(address.seen_ns, now_ns));
+    return static_cast<double>(address.in_flight + 1) * (1 + 2 * address.breaker.cost()) *
+           (are_known ? address.answer_ns.mean() : 1) * std::exp2(-age_ns / kHalfLifeNs);
+  };
+  return load(one) <= load(other);
+}
+
+Balancer::Choice Balancer::begin(size_t address, Breaker::Pass pass) {
+  ++addresses_[address].in_flight;
+  return {address, pass};
+}
+
+Balancer::Address& Balancer::end(const Choice& choice, uint64_t now_ns) {
+  Address& address = addresses_[choice.address];
+  --address.in_flight;
+  address.seen_ns = now_ns;
+  return address;
+}
+
+Breaker::Change Balancer::on_answer(const Choice& choice, uint64_t took_ns, uint64_t now_ns) {
+  Address& address = end(choice, now_ns);
+  address.answer_ns.add(static_cast<double>(took_ns));
+  const Breaker::Change change = address.breaker.on_answer(choice.pass, took_ns, now_ns);
+  if (change == Breaker::Change::kClosed) --ejected_;
+  return change;
+}
+
+Breaker::Change Balancer::on_failure(const Choice& choice, uint64_t took_ns, uint64_t now_ns) {
+  Address& address = end(choice, now_ns);
+  const Breaker::Change change = address.breaker.on_failure(choice.pass, took_ns, now_ns);
+  if (change != Breaker::Change::kOpened) return change;
+  if (ejected_ + 1 > addresses_.size() / 2) {
+    address.breaker.close(now_ns);
+    return Breaker::Change::kNone;
+  }
+  ++ejected_;
+  return change;
+}
+
+void Balancer::on_cut_off(const Choice& choice, uint64_t took_ns, uint64_t now_ns) {
+  Address& address = end(choice, now_ns);
+  const auto took = static_cast<double>(took_ns);
+  if (took > address.answer_ns.mean()) address.answer_ns.add(took);
+}
+
+}  // namespace ringmaster::upstream

@@ -1,0 +1,63 @@
+// Balancer: which address of an upstream gets the next fetch.
+//
+// Pure: no I/O, no clock; its random numbers come from a fixed seed. Not for several threads.
+// Picks:  the better of two random addresses: the one with the lower product of fetches in flight,
+//         recent time of an answer and cost of recent failures. What is known of an address counts
+//         for less the older it is, so that an address that was slow gets a fetch now and then.
+// Ejects: an address whose breaker opens gets probes only, until one is answered. At most half of
+//         the addresses are ejected: where more fail, the others are asked on.
+// Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001); brpc's and
+//         Finagle's balancers by latency.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <random>
+#include <vector>
+
+#include "upstream/breaker.h"
+#include "upstream/options.h"
+
+namespace ringmaster::upstream {
+
+class Balancer {
+ public:
+  struct Choice {
+    size_t address = 0;
+    Breaker::Pass pass = 0;
+  };
+  using Addresses = uint32_t;  // a set: bit N is address N
+
+  // REQUIRES: 1 to kAddressesMax addresses.
+  explicit Balancer(size_t addresses) : addresses_(addresses) {}
+
+  // Avoids those that this fetch has tried, where there are others. The fetch is in flight there
+  // until one of the functions below is called.
+  Choice pick(Addresses tried, uint64_t now_ns);
+  // kOpened: the address is ejected now. kClosed: it is back.
+  Breaker::Change on_answer(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
+  Breaker::Change on_failure(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
+  // It was cut off after this time, which says nothing but that an answer takes longer.
+  void on_cut_off(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
+
+  size_t size() const { return addresses_.size(); }
+  size_t ejected() const { return ejected_; }
+
+ private:
+  struct Address {
+    Breaker breaker;
+    size_t in_flight = 0;
+    master::MovingAverage answer_ns;
+    uint64_t seen_ns = 0;  // when a fetch last ended
+  };
+
+  static bool is_less_loaded(const Address& one, const Address& other, uint64_t now_ns);
+  Choice begin(size_t address, Breaker::Pass pass);
+  Address& end(const Choice& choice, uint64_t now_ns);
+
+  std::vector<Address> addresses_;
+  size_t ejected_ = 0;
+  std::minstd_rand random_;
+};
+
+}  // namespace ringmaster::upstream

@@ -1,0 +1,61 @@
+// HedgeDelay: after how long a fetch is hedged: a fixed time, or what a part of the recent attempts
+// did not exceed ("p95").
+//
+// Pure: no I/O, no clock.
+// Memory:  one number. Each attempt moves the estimate by a small factor: up if the attempt took
+//          longer, less far down if it did not, so that it rests where that part is below.
+// Source:  Robbins, Monro, "A Stochastic Approximation Method" (1951); Ma, Muthukrishnan, Sandler,
+//          "Frugal Streaming for Estimating Quantiles" (2014).
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <cstdint>
+#include <optional>
+
+#include "base/clock.h"
+#include "upstream/options.h"
+
+namespace ringmaster::upstream {
+
+class HedgeDelay {
+ public:
+  // The first hedge follows when so many attempts have been seen.
+  static constexpr uint64_t kSamplesMin = 20;
+
+  explicit HedgeDelay(const Hedge& hedge) : hedge_(hedge) {}
+
+  // An attempt was answered after this time.
+  void on_answer(uint64_t took_ns) {
+    const auto took = static_cast<double>(took_ns);
+    if (seen_ < kSamplesMin) {
+      estimate_ns_ = std::max(estimate_ns_, took);
+      ++seen_;
+    } else {
+      const double below = static_cast<double>(hedge_.after_percentile) / 100;
+      estimate_ns_ *= std::exp(took > estimate_ns_ ? kRate * below : -kRate * (1 - below));
+    }
+  }
+  // It was ended after this time without an answer, which would have taken
+  // longer.
+  void on_cut_off(uint64_t took_ns) {
+    if (static_cast<double>(took_ns) > estimate_ns_) on_answer(took_ns);
+  }
+
+  // Nothing: not known yet, or there are no hedges. At least a millisecond, as the loop's timers
+  // count.
+  std::optional<uint64_t> ns() const {
+    if (hedge_.after_ms > 0) return hedge_.after_ms * kNsPerMs;
+    if (hedge_.after_percentile == 0 || seen_ < kSamplesMin) return std::nullopt;
+    return std::max(static_cast<uint64_t>(estimate_ns_), kNsPerMs);
+  }
+
+ private:
+  static constexpr double kRate = 0.05;
+
+  Hedge hedge_;
+  uint64_t seen_ = 0;
+  double estimate_ns_ = 0;
+};
+
+}  // namespace ringmaster::upstream

@@ -1,0 +1,31 @@
+// SpareBudget: how many requests more than fetches an upstream may get: retries, or hedges.
+//
+// Pure: no I/O, no time. Each fetch adds a part of a token, and each further request takes a token:
+// the upstream gets at most that part more, beside the first few.
+// Limits: at most kTokensMax tokens are kept, so that a quiet hour does not pay for a storm.
+#pragma once
+
+#include <algorithm>
+
+namespace ringmaster::upstream {
+
+class SpareBudget {
+ public:
+  static constexpr double kTokensMax = 10;
+
+  // `part`: of a token, by a fetch. `first`: the tokens at the start.
+  SpareBudget(double part, double first) : part_(part), tokens_(first) {}
+
+  void on_fetch() { tokens_ = std::min(tokens_ + part_, kTokensMax); }
+  bool try_take() {
+    if (tokens_ < 1) return false;
+    tokens_ -= 1;
+    return true;
+  }
+
+ private:
+  double part_;
+  double tokens_;
+};
+
+}  // namespace ringmaster::upstream

@@ -79,6 +79,14 @@ void append_method(std::string& out, const Options& options, const Method& metho
   out += "]\n";
 }
 
+std::string hedge_text(const upstream::Hedge& hedge) {
+  if (!hedge.is_on()) return "{}";
+  return fmt::format("{{ after = {}, budget_percent = {} }}",
+                     hedge.after_ms > 0 ? fmt::format("{}", hedge.after_ms)
+                                        : fmt::format("\"p{}\"", hedge.after_percentile),
+                     hedge.budget_percent);
+}
+
 std::string_view sandbox_text(ipc::Sandbox sandbox) {
   if (sandbox == ipc::Sandbox::kBestEffort) return "\"best-effort\"";
   return sandbox == ipc::Sandbox::kFull ? "true" : "false";
@@ -155,8 +163,11 @@ std::string dump(const master::Options& options) {
   }
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {
     const auto as_is = [](const std::string& text) { return text; };
+    std::vector<std::string> urls = upstream.further_urls;
+    urls.insert(urls.begin(), upstream.url);
     out += fmt::format("\n[upstreams.{}]\nurl = {}\nheaders = {}\n", quote_key(upstream.name),
-                       quote_string(upstream.url), fields_text(upstream.headers, as_is));
+                       urls.size() > 1 ? array_of(urls, as_is) : quote_string(upstream.url),
+                       fields_text(upstream.headers, as_is));
     out += fmt::format("http = {}\nredirects = {}\n",
                        quote_string(kHttpVersions[static_cast<size_t>(upstream.http)]),
                        quote_string(kRedirects[upstream.follows_redirects]));
@@ -165,6 +176,8 @@ std::string dump(const master::Options& options) {
         fmt::format("tls_ca_file = {}\ntls_certificate_file = {}\ntls_key_file = {}\n",
                     quote_string(upstream.tls_ca_file), quote_string(upstream.tls_certificate_file),
                     quote_string(upstream.tls_key_file));
+    out += fmt::format("idempotent = {}\nbreaker = {}\nhedge = {}\n", upstream.is_idempotent,
+                       upstream.has_breaker, hedge_text(upstream.hedge));
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
     out += fmt::format("\n[handlers.{}]\n", quote_key(handler.name));

@@ -40,13 +40,33 @@ Form number_form(Type type, uint64_t min, uint64_t max) {
   return {std::move(title), std::move(members)};
 }
 
+// One or several.
+Form form_of_url() {
+  const std::string url = text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)");
+  const std::string urls = list_of(
+      url,
+      fmt::format(R"(,"minItems":1,"maxItems":{},"uniqueItems":true)", upstream::kAddressesMax));
+  return {fmt::format("http://..., https://... or unix:PATH, or an array of 1 to {} of these",
+                      upstream::kAddressesMax),
+          fmt::format(R"("anyOf":[{{{}}},{{{}}}])", url, urls)};
+}
+
+Form form_of_hedge() {
+  const std::string after = fmt::format(R"("anyOf":[{{{}}},{{{}}}])", text_like("^p[5-9][0-9]$"),
+                                        number_form(Type::kMs, 1, kHourMs).members);
+  return {R"({ after = "p50" to "p99" or ms, budget_percent = 1 to 100 }, or {})",
+          fmt::format(R"("type":"object","properties":{{"after":{{{}}},"budget_percent":{{{}}}}},)"
+                      R"("dependencies":{{"budget_percent":["after"]}},)"
+                      R"("additionalProperties":false)",
+                      after, number_form(Type::kCount, 1, 100).members)};
+}
+
 // Of what upstreams, handlers and methods have.
 Form form_of_reference(Type type) {
   const std::string some_text = R"("type":"string","minLength":1)";
   switch (type) {
     case Type::kUrl:
-      return {"http://..., https://... or unix:PATH",
-              text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)")};
+      return form_of_url();
     case Type::kHttpVersion:
       return {R"("auto", "1.1" or "2")", R"("enum":["auto","1.1","2"])"};
     case Type::kRedirects:
@@ -76,6 +96,8 @@ Form form_of_reference(Type type) {
       return {"fetch steps",
               list_of(R"("allOf":[{"$ref":"#/definitions/step"},{"required":["fetch"]}])",
                       R"(,"minItems":1)")};
+    case Type::kHedge:
+      return form_of_hedge();
     case Type::kBody:
       return {"a table or an array", R"("$ref":"#/definitions/body")"};
     default:

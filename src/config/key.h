@@ -42,6 +42,7 @@ enum class Type {
   kFields,
   kHttpMethod,
   kParallel,
+  kHedge,
   kFlag,
 };
 

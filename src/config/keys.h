@@ -274,7 +274,9 @@ inline constexpr Key<Options> kReloadKeys[] = {
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url",
-     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket.",
+     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket. An "
+     "array has several addresses of one service: each fetch goes to the one that is less busy and "
+     "quicker of two, and an address that fails is left out for a while.",
      Type::kUrl},
     {"headers",
      "Headers of every fetch. Values are templates, but without params and steps: for example "
@@ -298,7 +300,8 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
     {"connections",
      "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
-     "seconds each need R*S connections, and a hundredth of them with HTTP/2.",
+     "seconds each need R*S connections, and a hundredth of them with HTTP/2. Several addresses "
+     "have equal shares of them.",
      Type::kCount, 1, 10'000, &UpstreamOptions::connections},
     {"body_bytes",
      "The longest response body that is accepted; a longer one is an upstream failure.",
@@ -312,6 +315,31 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "The certificate that is shown to an https:// service, in PEM; \"\" shows none.",
      Type::kOptionalPath},
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
+    {"idempotent",
+     "true: the service may get the same request twice, as it may each GET. Otherwise a fetch is "
+     "sent again only if no server was reached.",
+     Type::kFlag},
+    {"attempts",
+     "How often a fetch is sent in all, if it fails without a whole answer or with a status of 500 "
+     "or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
+     Type::kCount, 1, 5, &UpstreamOptions::attempts},
+    {"breaker",
+     "true: while most fetches fail, further ones fail at once (-32015, `breaker_open`), but for "
+     "one "
+     "in 100 to 800 ms that probes the service.",
+     Type::kFlag},
+    {"hedge",
+     "A fetch that has no answer after `after`, in ms, or after the time that so many percent of "
+     "the "
+     "recent ones needed (\"p95\"), is sent a second time. The first answer counts; the other copy "
+     "is "
+     "cut off. At most budget_percent of the fetches are hedged; the default is 5. {} is none.",
+     Type::kHedge},
+    {"in_flight",
+     "The most fetches at once; further ones wait, as for a connection. \"auto\": as many as the "
+     "service takes without making them wait, by how its answers slow down. `connections` is a "
+     "limit in any case.",
+     Type::kCountOrAuto, 1, 10'000, &UpstreamOptions::in_flight},
 };
 
 // In the order of HttpVersion.

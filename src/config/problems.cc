@@ -141,6 +141,10 @@ std::optional<size_t> Problems::read_choice(const Entry& entry,
   return std::nullopt;
 }
 
+void Problems::read_flag(const Entry& entry, bool& into) {
+  if (expect(entry, Kind::kBoolean, "true or false")) into = entry.value->boolean;
+}
+
 std::optional<uint64_t> Problems::read_number(const Entry& entry, Type type, uint64_t min,
                                               uint64_t max) {
   const Value& value = *entry.value;

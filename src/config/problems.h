@@ -47,6 +47,7 @@ class Problems {
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);
   // The index of the one of two or more texts that a string has to be.
   std::optional<size_t> read_choice(const Entry& entry, std::span<const std::string_view> texts);
+  void read_flag(const Entry& entry, bool& into);
   std::optional<uint64_t> read_number(const Entry& entry, Type type, uint64_t min, uint64_t max);
 
   size_t count() const { return problems_.size(); }

@@ -172,8 +172,7 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
         problems_.read_number(timeout->second, key.type, key.min, key.max).value_or(0);
   }
   if (const auto optional = entries.find("optional"); optional != entries.end()) {
-    if (problems_.expect(optional->second, Kind::kBoolean, "true or false"))
-      step.is_optional = optional->second.value->boolean;
+    problems_.read_flag(optional->second, step.is_optional);
   }
   if (upstream) add(std::move(step));
 }
@@ -224,9 +223,21 @@ void StepsReader::read_request(const Entries& entries, const Scope& scope,
     problems_.add(entries.at("body"), "a GET has no body; expected another method");
   }
   add_common_headers(scope, step);
-  const std::string& url =
-      options_.upstreams.empty() ? std::string() : options_.upstreams[step.upstream].url;
-  if (step.request.has_target() && url.find_first_of("?#") != std::string::npos) {
+  if (step.upstream < options_.upstreams.size() && step.request.method() != "GET") {
+    const UpstreamOptions& its = options_.upstreams[step.upstream];
+    if (its.hedge.is_on() && !its.is_idempotent) {
+      problems_.add(entries.at("fetch"),
+                    fmt::format("a hedge sends this {} twice; expected idempotent = true in "
+                                "[upstreams.{}], or no hedge there",
+                                step.request.method(), its.name));
+    }
+  }
+  const auto has_query = [](const std::string& url) {
+    return url.find_first_of("?#") != std::string::npos;
+  };
+  if (!step.request.has_target() || options_.upstreams.empty()) return;
+  const UpstreamOptions& upstream = options_.upstreams[step.upstream];
+  if (has_query(upstream.url) || std::ranges::any_of(upstream.further_urls, has_query)) {
     problems_.add(entries.at("fetch"),
                   "expected an upstream whose url has no \"?\" and \"#\", since this step adds a "
                   "path or query");

@@ -1,4 +1,5 @@
 // Reads the upstreams.
+#include <algorithm>
 #include <fmt/format.h>
 
 #include "config/addresses.h"
@@ -10,10 +11,10 @@ namespace {
 
 constexpr std::string_view kUnixPrefix = "unix:";
 
-void read_url(Problems& problems, const Entry& entry, const Paths& paths, std::string& url) {
+std::string read_url(Problems& problems, const Entry& entry, const Paths& paths) {
   const auto text = problems.read_text(entry, "a URL");
-  if (!text) return;
-  url = *text;
+  if (!text) return "";
+  std::string url = *text;
   std::optional<std::string> fault;
   if (text->starts_with(kUnixPrefix)) {
     const std::string path = text->substr(kUnixPrefix.size());
@@ -25,6 +26,60 @@ void read_url(Problems& problems, const Entry& entry, const Paths& paths, std::s
     fault = find_fault_in_url(*text);
   }
   if (fault) problems.add(entry, *fault);
+  return url;
+}
+
+void read_urls(Problems& problems, const Entry& entry, const Paths& paths,
+               UpstreamOptions& upstream) {
+  if (entry.value->kind != Kind::kArray) {
+    upstream.url = read_url(problems, entry, paths);
+    return;
+  }
+  const size_t count = entry.value->items.size();
+  if (count == 0 || count > upstream::kAddressesMax) {
+    return problems.add(
+        entry, fmt::format("expected 1 to {} URLs, found {}", upstream::kAddressesMax, count));
+  }
+  upstream.url = read_url(problems, entry.item(0), paths);
+  for (size_t i = 1; i < count; ++i) {
+    std::string url = read_url(problems, entry.item(i), paths);
+    if (url == upstream.url || std::ranges::count(upstream.further_urls, url) > 0) {
+      problems.add(entry.item(i), "expected another URL: the array has this one already");
+    }
+    upstream.further_urls.push_back(std::move(url));
+  }
+}
+
+// Milliseconds, or "p95".
+void read_after(Problems& problems, const Entry& entry, upstream::Hedge& hedge) {
+  const std::string& text = entry.value->text;
+  if (entry.value->kind != Kind::kString) {
+    hedge.after_ms = problems.read_number(entry, Type::kMs, 1, kHourMs).value_or(0);
+  } else if (text.size() == 3 && text[0] == 'p' && text[1] >= '5' && text[1] <= '9' &&
+             text[2] >= '0' && text[2] <= '9') {
+    hedge.after_percentile = to_number<uint64_t>(text.substr(1)).value_or(0);
+  } else {
+    problems.add(entry,
+                 "expected \"p50\" to \"p99\", or milliseconds, found " + quote_string(text));
+  }
+}
+
+void read_hedge(Problems& problems, const Entry& entry, upstream::Hedge& hedge) {
+  constexpr std::string_view kKnown[] = {"after", "budget_percent"};
+  if (!problems.expect(entry, Kind::kTable, "a table such as { after = \"p95\" }, or {}")) return;
+  for (const Member& member : entry.value->members) {
+    const Entry its = entry.member(member);
+    if (member.key == "after") {
+      read_after(problems, its, hedge);
+    } else if (member.key == "budget_percent") {
+      hedge.budget_percent = problems.read_number(its, Type::kCount, 1, 100).value_or(5);
+    } else {
+      problems.add_unknown(its, "key", member.key, kKnown);
+    }
+  }
+  if (!entry.value->members.empty() && find(*entry.value, "after") == nullptr) {
+    problems.add(entry, "has no after; expected one, such as { after = \"p95\" }");
+  }
 }
 
 // Their templates are compiled again with each step.
@@ -63,7 +118,7 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
     upstream.name = name;
     read_table(problems, table, kUpstreamsKeys, upstream,
                [&](std::string_view key, const Entry& entry) {
-                 if (key == "url") return read_url(problems, entry, paths, upstream.url);
+                 if (key == "url") return read_urls(problems, entry, paths, upstream);
                  if (key == "headers") return read_headers(problems, entry, options, upstream);
                  if (key == "http") {
                    const auto version = problems.read_choice(entry, kHttpVersions);
@@ -74,6 +129,9 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
                    upstream.follows_redirects = problems.read_choice(entry, kRedirects) == 1;
                    return;
                  }
+                 if (key == "idempotent") return problems.read_flag(entry, upstream.is_idempotent);
+                 if (key == "hedge") return read_hedge(problems, entry, upstream.hedge);
+                 if (key == "breaker") return problems.read_flag(entry, upstream.has_breaker);
                  std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
                                      : key == "tls_certificate_file" ? upstream.tls_certificate_file
                                                                      : upstream.tls_key_file;
@@ -90,6 +148,13 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
     }
     if (upstream.tls_certificate_file.empty() != upstream.tls_key_file.empty()) {
       problems.add(table, "expected both tls_certificate_file and tls_key_file, found one of them");
+    }
+    const size_t addresses = 1 + upstream.further_urls.size();
+    for (const auto& [key, most] : {std::pair("connections", upstream.connections),
+                                    std::pair("in_flight", upstream.in_flight)}) {
+      if (most == 0 || most >= addresses) continue;  // 0: in_flight = "auto"
+      problems.add(table, fmt::format("expected {} = {} or more, one for each address, found {}",
+                                      key, addresses, most));
     }
     options.upstreams.push_back(std::move(upstream));
   });

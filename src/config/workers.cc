@@ -30,11 +30,8 @@ size_t line_of_user(const Value& root) {
 void read_workers(Problems& problems, const Entry& section, Options& options) {
   const auto read = [&](std::string_view name, const Entry& entry) {
     if (name == "sandbox") return read_sandbox(problems, entry, options.confinement.sandbox);
-    if (name == "debug" || name == "profile") {
-      if (problems.expect(entry, Kind::kBoolean, "true or false"))
-        (name == "debug" ? options.worker_debug : options.worker_profile) = entry.value->boolean;
-      return;
-    }
+    if (name == "debug") return problems.read_flag(entry, options.worker_debug);
+    if (name == "profile") return problems.read_flag(entry, options.worker_profile);
     const auto user = problems.read_text(entry, "the name or the number of a user");
     if (user) options.worker_user = *user;
   };

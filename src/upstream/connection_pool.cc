@@ -90,13 +90,20 @@ void ConnectionPool::remove(Transfer& transfer) {
     return;
   }
   uv_timer_stop(transfer.timer.get());
+  --running_;
   std::exchange(transfer.multi, nullptr)->remove(transfer.easy.get());
+  begin_waiting();
+}
+
+void ConnectionPool::set_limit(uint64_t transfers) {
+  limit_ = transfers;
   begin_waiting();
 }
 
 // The first multi handle with room, so that no more connections are opened than needed; with HTTP/2
 // the one of the first two with fewer transfers. Null: wait.
 CurlLoop* ConnectionPool::find_room() {
+  if (running_ >= limit_) return nullptr;
   const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
   if (!is_name_known_ && std::any_of(multis_.begin(), multis_.end(), is_in_use)) return nullptr;
   const size_t used_together = is_multiplexed_ ? 2 : 1;
@@ -131,6 +138,7 @@ void ConnectionPool::begin(Transfer& transfer, CurlLoop& multi) {
     watch_deadline(transfer);  // libcurl does not, while the transfer waits for a stream
   }
   transfer.multi = &multi;
+  ++running_;
   multi.add(transfer.easy.get());
 }
 
@@ -191,8 +199,7 @@ void ConnectionPool::end(Transfer& transfer, CURLcode code) {
 
 double ConnectionPool::wait_ns(const void* client) const {
   const size_t turns = std::min(waiting_, turns_.turns_before(client));
-  return static_cast<double>(turns) * took_ns_.mean() /
-         static_cast<double>(connections_ * streams());
+  return static_cast<double>(turns) * took_ns_.mean() / static_cast<double>(limit());
 }
 
 }  // namespace ringmaster::upstream

@@ -13,10 +13,11 @@
 //          connection serves one transfer, and also if later responses come by HTTP/1.1. If a
 //          server allows fewer streams, libcurl opens further connections, and the transfers beyond
 //          these wait in libcurl, in their order.
-// Limits:  `connections`. One transfer looks an unknown name up while the others wait: each lookup
+// Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others wait: each lookup
 //          is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -61,6 +62,10 @@ class ConnectionPool {
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
 
+  // From now on at most so many transfers are given connections.
+  void set_limit(uint64_t transfers);
+  uint64_t limit() const { return std::min(limit_, connections_ * streams()); }
+
   bool is_name_known() const { return is_name_known_; }
   // Transfers that wait for a connection.
   size_t waiting() const { return waiting_; }
@@ -91,6 +96,8 @@ class ConnectionPool {
   const uint64_t connections_each_;  // of one multi handle
   const bool may_multiplex_;         // HTTP/2 is offered
   bool is_multiplexed_;              // the last response came by HTTP/2
+  uint64_t limit_ = UINT64_MAX;
+  uint64_t running_ = 0;  // transfers that have a connection
   const OnDone on_done_;
   const bool has_address_;  // no name is looked up
   bool is_name_known_;

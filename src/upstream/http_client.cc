@@ -229,9 +229,10 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   }
   if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
     const std::string why =
-        pool.is_name_known()
-            ? fmt::format("all of its {} connections were in use", options.connections)
-            : "its name was not found";
+        !pool.is_name_known() ? "its name was not found"
+        : pool.limit() < options.connections
+            ? fmt::format("its limit of fetches in flight, {}, was reached", pool.limit())
+            : fmt::format("all of its {} connections were in use", options.connections);
     return {"timeout",
             fmt::format("upstream {}: {}, for {} ms", name, why, fetch.request.timeout_ms)};
   }
@@ -388,12 +389,24 @@ void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
 }
 
+bool HttpClient::is_sent(const Fetch& fetch) {
+  return fetch.multi != nullptr;
+}
+
 size_t HttpClient::in_flight() const {
   return curl_->busy.size();
 }
 
 size_t HttpClient::waiting() const {
   return curl_->pool.waiting();
+}
+
+void HttpClient::set_limit(uint64_t fetches) {
+  curl_->pool.set_limit(fetches);
+}
+
+uint64_t HttpClient::limit() const {
+  return curl_->pool.limit();
 }
 
 double HttpClient::wait_ns(const void* client) const {

@@ -30,6 +30,7 @@ class HttpClient {
     std::string reason;        // one word for programs: "timeout", "http_404", "connect", ...
     std::string message;       // names the upstream, and what happened
     bool is_retryable = true;  // the same request may succeed later
+    std::optional<uint64_t> retry_after_ms = std::nullopt;
   };
 
   struct Request {
@@ -41,6 +42,8 @@ class HttpClient {
     uint64_t number = 0;      // sent as X-Request-Id; 0: no request of a client
     uint64_t timeout_ms = 0;  // of this fetch
     uint64_t left_ms = 0;     // until the job's deadline; the less of both is X-Request-Timeout-Ms
+    // A cancel from then on is the upstream's timeout: see attempts.h. 0: none is.
+    uint64_t blamed_ns = 0;
     std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
@@ -68,10 +71,15 @@ class HttpClient {
   Fetch* start(Request request);
   void cancel(Fetch* fetch);
 
+  // Whether it waits for no connection.
+  static bool is_sent(const Fetch& fetch);
   // Fetches that have not ended; of these, those that wait for a connection.
   size_t in_flight() const;
   size_t waiting() const;
   const UpstreamOptions& options() const { return options_; }
+  // See ConnectionPool: fetches with a connection.
+  void set_limit(uint64_t fetches);
+  uint64_t limit() const;
   // How long one more fetch of this client would wait for a connection.
   double wait_ns(const void* client) const;
 

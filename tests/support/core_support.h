@@ -47,9 +47,9 @@ class Core {
   }
 
   // One upstream, which no test asks.
-  static std::vector<std::unique_ptr<upstream::HttpClient>> upstreams(test::Loop& loop) {
-    std::vector<std::unique_ptr<upstream::HttpClient>> clients;
-    clients.push_back(upstream::HttpClient::create(loop.get(), {}).value());
+  static std::vector<std::unique_ptr<upstream::Attempts>> upstreams(test::Loop& loop) {
+    std::vector<std::unique_ptr<upstream::Attempts>> clients;
+    clients.push_back(upstream::Attempts::create(loop.get(), {}).value());
     return clients;
   }
 

@@ -258,6 +258,33 @@ void add_workers(Families& families, const ServerState& state,
       [](const WorkerView& worker, const RequestMetrics::Worker&) { return worker.private_bytes; });
 }
 
+void add_upstreams(Families& families, const ServerState& state) {
+  const auto add_each = [&](uint64_t UpstreamView::*value) {
+    for (const UpstreamView& upstream : state.upstreams)
+      families.add(upstream.*value, {{"upstream", upstream.name}});
+  };
+  families.gauge("upstream_requests_in_flight", "Fetches under way, waiting ones included.");
+  add_each(&UpstreamView::in_flight);
+  families.gauge("upstream_requests_waiting", "Fetches that wait for a connection.");
+  add_each(&UpstreamView::waiting);
+  families.gauge("upstream_requests_in_flight_limit",
+                 "The most fetches that have a connection at once, now.");
+  add_each(&UpstreamView::limit);
+  families.counter("upstream_retries_total", "Attempts that followed a failed one.");
+  add_each(&UpstreamView::retries);
+  families.counter("upstream_hedges_total", "Fetches that were sent a second time unanswered.");
+  add_each(&UpstreamView::hedges);
+  families.gauge("upstream_breaker_open", "1: the breaker is open, and fetches fail at once.");
+  for (const UpstreamView& upstream : state.upstreams)
+    families.add(upstream.is_breaker_open, {{"upstream", upstream.name}});
+  families.counter("upstream_breaker_opened_total", "How often the breaker has opened.");
+  add_each(&UpstreamView::breaker_opened);
+  families.gauge("upstream_addresses", "The addresses in the configuration.");
+  add_each(&UpstreamView::addresses);
+  families.gauge("upstream_addresses_ejected", "Of these, those that get probes only.");
+  add_each(&UpstreamView::ejected);
+}
+
 void add_server(Families& families, const ServerState& state) {
   const auto gauge = [&](const char* name, const char* help, auto value) {
     families.gauge(name, help).add(value);
@@ -276,12 +303,7 @@ void add_server(Families& families, const ServerState& state) {
     families.add(count, {{"framing", std::string(framing)}});
   gauge("connections_limit", "limits.connections.", state.connections_limit);
   gauge("connection_memory_bytes", "Memory that connections hold.", state.connection_bytes);
-  families.gauge("upstream_requests_in_flight", "Fetches under way, waiting ones included.");
-  for (const UpstreamView& upstream : state.upstreams)
-    families.add(upstream.in_flight, {{"upstream", upstream.name}});
-  families.gauge("upstream_requests_waiting", "Fetches that wait for a connection.");
-  for (const UpstreamView& upstream : state.upstreams)
-    families.add(upstream.waiting, {{"upstream", upstream.name}});
+  add_upstreams(families, state);
   families.counter("trace_spans_total", "Spans for the collector, by what became of them.");
   for (const auto& [result, count] : state.trace_spans)
     families.add(count, {{"result", std::string(result)}});

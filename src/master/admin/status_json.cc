@@ -120,6 +120,13 @@ void write_others(JsonWriter& json, const ServerState& state) {
     json.member("in_flight", upstream.in_flight);
     json.member("waiting", upstream.waiting);
     json.member("connections", upstream.connections);
+    json.member("in_flight_limit", upstream.limit);
+    json.member("retries", upstream.retries);
+    json.member("hedges", upstream.hedges);
+    json.member("breaker_open", upstream.is_breaker_open);
+    json.member("breaker_opened", upstream.breaker_opened);
+    json.member("addresses", upstream.addresses);
+    json.member("ejected", upstream.ejected);
     json.end_object();
   }
   json.end_array();

@@ -48,12 +48,12 @@ rpc::Wanted wanted_by(const std::vector<Method>& methods) {
   return wanted;
 }
 
-Result<std::vector<std::unique_ptr<upstream::HttpClient>>> make_http_clients(
-    uv_loop_t* loop, const Options& options) {
-  std::vector<std::unique_ptr<upstream::HttpClient>> http_clients;
+Result<std::vector<std::unique_ptr<upstream::Attempts>>> make_http_clients(uv_loop_t* loop,
+                                                                           const Options& options) {
+  std::vector<std::unique_ptr<upstream::Attempts>> http_clients;
   for (const upstream::UpstreamOptions& upstream : options.upstreams) {
-    Result<std::unique_ptr<upstream::HttpClient>> http_client =
-        upstream::HttpClient::create(loop, upstream);
+    Result<std::unique_ptr<upstream::Attempts>> http_client =
+        upstream::Attempts::create(loop, upstream);
     if (!http_client) return tl::unexpected(http_client.error());
     http_clients.push_back(std::move(*http_client));
   }
@@ -102,7 +102,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
-  Result<std::vector<std::unique_ptr<upstream::HttpClient>>> http_clients =
+  Result<std::vector<std::unique_ptr<upstream::Attempts>>> http_clients =
       make_http_clients(loop, options_);
   if (!http_clients) return tl::unexpected(http_clients.error());
   dispatcher_ = std::make_unique<Dispatcher>(

@@ -10,7 +10,7 @@
 #include "master/frontend/frontend.h"
 #include "master/system/cpu_count.h"
 #include "master/tracing/trace_exporter.h"
-#include "upstream/http_client.h"
+#include "upstream/attempts.h"
 
 namespace ringmaster::master {
 namespace {
@@ -33,7 +33,7 @@ uint64_t others(const Options& options) {
   const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
   uint64_t each = kOfGeneration + workers;  // one pipe for a worker's output
   for (const upstream::UpstreamOptions& upstream : options.upstreams)
-    each += upstream::HttpClient::descriptors_max(upstream);
+    each += upstream::Attempts::descriptors_max(upstream);
   return sum + kConfigurations * each;
 }
 

@@ -91,7 +91,11 @@ void collect_serving(ServerState& state, const Deployment& deployment) {
   collect_clients(state, dispatcher);
   for (const auto& http_client : dispatcher.fetch_stage().http_clients()) {
     state.upstreams.push_back({http_client->options().name, http_client->in_flight(),
-                               http_client->waiting(), http_client->options().connections});
+                               http_client->waiting(), http_client->options().connections,
+                               http_client->limit(), http_client->counts().retries,
+                               http_client->counts().hedges, http_client->counts().breaker_opened,
+                               http_client->is_breaker_open(), http_client->balancer().size(),
+                               http_client->balancer().ejected()});
   }
 }
 

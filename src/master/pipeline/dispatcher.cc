@@ -52,7 +52,7 @@ uint64_t took_ns(const Job& job, uint64_t now_ns) {
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-                       std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
+                       std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
                        RunStage::KillWorker kill_worker, telemetry::Recorder& recorder)
     : store_(store),
       table_(store, geometry.job_slots),

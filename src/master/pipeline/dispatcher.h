@@ -45,7 +45,7 @@ struct RequestExtras {
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-             std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
+             std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
              RunStage::KillWorker kill_worker, telemetry::Recorder& recorder);
 
   // Tells the scheduler of a method before its first request, so that the workers that are reserved

@@ -41,7 +41,7 @@ uint64_t ms_left(const Job& job, uint64_t now_ns) {
 }  // namespace
 
 FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
-                       std::vector<std::unique_ptr<upstream::HttpClient>> http_clients,
+                       std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
                        StageEvents& events, telemetry::Recorder& recorder)
     : store_(store),
       memory_(memory),
@@ -77,7 +77,7 @@ void FetchStage::start(Job& job, uint64_t now_ns) {
 
 void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) {
   const FetchStep& fetch = fetch_step(job, step);
-  upstream::HttpClient& http_client = *http_clients_[fetch.upstream];
+  upstream::Attempts& http_client = *http_clients_[fetch.upstream];
   recorder_.record(job.trail, EventKind::kFetchBegun, now_ns,
                    {.where = names_[fetch.upstream], .step = static_cast<uint8_t>(step)});
   Job::Fetching& fetching = job.fetches[step];
@@ -93,12 +93,13 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       // The job's own timer enforces its deadline: that must not look like the upstream's fault.
       fetch.timeout_ms > 0 ? fetch.timeout_ms : http_client.options().timeout_ms,
       ms_left(job, now_ns),
+      method_deadline_ns(job),
       traceparent_of(job, step),
       job.entry.client,
       [this, &fetching](std::string_view bytes, uint64_t expected) {
         return take_bytes(fetching, bytes, expected);
       },
-      [this, &fetching](const std::optional<upstream::HttpClient::Failure>& failure,
+      [this, &fetching](const std::optional<upstream::Attempts::Failure>& failure,
                         uint64_t took_ns) {
         fetching.fetch = nullptr;
         on_done(fetching, failure, took_ns);
@@ -141,7 +142,7 @@ bool FetchStage::put_null(Job& job, size_t step) {
 }
 
 void FetchStage::on_done(Job::Fetching& fetching,
-                         const std::optional<upstream::HttpClient::Failure>& failure,
+                         const std::optional<upstream::Attempts::Failure>& failure,
                          uint64_t took_ns) {
   Job& job = *fetching.job;
   const size_t step = step_of(fetching);
@@ -152,6 +153,7 @@ void FetchStage::on_done(Job::Fetching& fetching,
     record_end(fetching, failure->reason, now);
     rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
     error.retryable = failure->is_retryable;
+    error.retry_after_ms = failure->retry_after_ms;
     return events_.on_step_failed(job, step, error);
   }
   record_end(fetching, failure ? failure->reason : "", now);

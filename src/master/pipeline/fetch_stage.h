@@ -16,7 +16,7 @@
 #include "master/pipeline/job.h"
 #include "master/pipeline/job_memory.h"
 #include "master/pipeline/stage_events.h"
-#include "upstream/http_client.h"
+#include "upstream/attempts.h"
 
 namespace ringmaster::master {
 
@@ -24,7 +24,7 @@ class FetchStage {
  public:
   // `http_clients` are in the order of Options::upstreams.
   FetchStage(ipc::PayloadStore& store, JobMemory& memory,
-             std::vector<std::unique_ptr<upstream::HttpClient>> http_clients, StageEvents& events,
+             std::vector<std::unique_ptr<upstream::Attempts>> http_clients, StageEvents& events,
              telemetry::Recorder& recorder);
 
   // Begins the job's current step, a fetch, and those that begin together with it. May call
@@ -32,7 +32,7 @@ class FetchStage {
   void start(Job& job, uint64_t now_ns);
   // Aborts the job's fetches.
   void cancel(Job& job);
-  const std::vector<std::unique_ptr<upstream::HttpClient>>& http_clients() const {
+  const std::vector<std::unique_ptr<upstream::Attempts>>& http_clients() const {
     return http_clients_;
   }
   const std::string& name_of(const FetchStep& step) const {
@@ -49,13 +49,13 @@ class FetchStage {
   void send(Job& job, size_t step, upstream::RequestTemplate::Rendered request, uint64_t now_ns);
   bool take_bytes(Job::Fetching& fetching, std::string_view bytes, uint64_t expected);
   bool put_null(Job& job, size_t step);
-  void on_done(Job::Fetching& fetching, const std::optional<upstream::HttpClient::Failure>& failure,
+  void on_done(Job::Fetching& fetching, const std::optional<upstream::Attempts::Failure>& failure,
                uint64_t took_ns);
   void record_end(const Job::Fetching& fetching, std::string_view reason, uint64_t now_ns);
 
   ipc::PayloadStore& store_;
   JobMemory& memory_;
-  std::vector<std::unique_ptr<upstream::HttpClient>> http_clients_;
+  std::vector<std::unique_ptr<upstream::Attempts>> http_clients_;
   StageEvents& events_;
   telemetry::Recorder& recorder_;
   std::vector<telemetry::NameId> names_;  // of the upstreams

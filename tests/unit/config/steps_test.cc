@@ -142,4 +142,64 @@ TEST_CASE("config: an upstream's headers use no params; certificate and key go t
         "expected both tls_certificate_file and tls_key_file, found one of them");
 }
 
+TEST_CASE("config: an upstream has one address or several, each of which is checked") {
+  const std::string upstream = kEcho + "[upstreams.u]\nurl = ";
+  const Folder folder;
+  const Loaded loaded = folder.load(upstream + "['http://x/', 'unix:a', 'https://[::1]:1']");
+  REQUIRE(loaded.problems.empty());
+  const UpstreamOptions& options = loaded.options.upstreams[0];
+  CHECK(options.url == "http://x/");
+  CHECK(options.further_urls ==
+        std::vector<std::string>{"unix:" + folder.at("a"), "https://[::1]:1"});
+  const std::string again = dump(loaded.options);
+  CHECK(dump(folder.load(again).options) == again);
+  CHECK(has_problem(upstream + "[]", "url: expected 1 to 16 URLs, found 0"));
+  CHECK(has_problem(upstream + "['http://x', 1]", "url[1]: expected a URL, found the integer 1"));
+  CHECK(has_problem(upstream + "['http://x', 'ftp://y']", "url[1]: expected a URL"));
+  CHECK(has_problem(upstream + "['http://x', 'http://y', 'http://x']",
+                    "url[2]: expected another URL"));
+  CHECK(has_problem(upstream + "['http://x', 'http://y']\nconnections = 1",
+                    "u: expected connections = 2 or more, one for each address, found 1"));
+  CHECK(has_problem(upstream + "['http://x', 'http://y']\nin_flight = 1", "in_flight = 2 or more"));
+  CHECK(problems_of(upstream + "['http://x', 'http://y']\nin_flight = 'auto'").empty());
+  const std::string second = upstream + "['http://x', 'http://y?a']\n[methods.m]\nsteps = ";
+  CHECK(problems_of(second + "[{ fetch = 'u' }]").empty());
+  CHECK(has_problem(second + "[{ fetch = 'u', path = '/a' }]", "expected an upstream whose url"));
+}
+
+TEST_CASE("config: a hedge has a time, and only what may be done twice is hedged") {
+  const auto with = [](const std::string& hedge, const std::string& more = "") {
+    return kEcho + "[upstreams.u]\nurl = 'http://x/'\nhedge = " + hedge + "\n" + more;
+  };
+  const std::string post = "[methods.m]\nsteps = [{ fetch = 'u', body = {} }]";
+  const Folder folder;
+  for (const char* good : {"{ after = 'p50' }", "{ after = 20, budget_percent = 100 }",
+                           "{ after = 'p99', budget_percent = 1 }", "{}"}) {
+    const Loaded loaded = folder.load(with(good, "idempotent = true\n" + post));
+    REQUIRE(loaded.problems.empty());
+    const std::string again = dump(loaded.options);
+    CHECK(dump(folder.load(again).options) == again);
+  }
+  CHECK(problems_of(with("{ after = 5 }", "[methods.m]\nsteps = [{ fetch = 'u' }]")).empty());
+  CHECK(problems_of(with("{}", post)).empty());
+  CHECK(has_problem(with("{ after = 5 }", post), "a hedge sends this POST twice"));
+  for (const char* bad : {"p100", "p49", "95", "p9x", ""})
+    CHECK(has_problem(with("{ after = '" + std::string(bad) + "' }"), "hedge.after: expected"));
+  CHECK(has_problem(with("{ after = 0 }"), "hedge.after: must be from 1 ms"));
+  CHECK(has_problem(with("{ budget_percent = 5 }"), "hedge: has no after"));
+  CHECK(has_problem(with("{ after = 5, budget_percent = 101 }"), "budget_percent: must be from 1"));
+  CHECK(has_problem(with("{ after = 5, budget = 5 }"), "budget: unknown key"));
+  CHECK(has_problem(with("true"), "hedge: expected a table"));
+}
+
+TEST_CASE("config: attempts, idempotent and breaker have limits and kinds") {
+  const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\n";
+  CHECK(problems_of(upstream + "idempotent = true\nattempts = 5\nbreaker = true").empty());
+  CHECK(has_problem(upstream + "attempts = 6", "attempts: must be from 1 to 5"));
+  CHECK(has_problem(upstream + "attempts = 0", "attempts: must be from 1 to 5"));
+  CHECK(has_problem(upstream + "idempotent = 1", "idempotent: expected true or false"));
+  CHECK(has_problem(upstream + "breaker = 'yes'", "breaker: expected true or false"));
+  CHECK(has_problem(upstream + "retries = 2", "retries: unknown key"));
+}
+
 }  // namespace ringmaster::config

@@ -1,0 +1,359 @@
+#include "upstream/attempts.h"
+
+#include <algorithm>
+#include <fmt/format.h>
+#include <string>
+#include <utility>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+namespace ringmaster::upstream {
+namespace {
+
+using Change = Breaker::Change;
+
+size_t count_of_addresses(const UpstreamOptions& options) {
+  return 1 + options.further_urls.size();
+}
+
+// An address's share of what there is for all of them.
+uint64_t share_of(uint64_t all, const UpstreamOptions& options) {
+  return std::max<uint64_t>(all / count_of_addresses(options), 1);
+}
+
+UpstreamOptions options_of(const UpstreamOptions& options, size_t address) {
+  UpstreamOptions its = options;
+  if (address > 0) its.url = options.further_urls[address - 1];
+  its.connections = share_of(options.connections, options);
+  return its;
+}
+
+// For the log: the URL may have a password.
+std::string_view host_of(std::string_view url) {
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return url;
+  url.remove_prefix(scheme + 3);
+  url = url.substr(0, url.find_first_of("/?#"));
+  return url.substr(url.rfind('@') + 1);  // npos + 1 is 0
+}
+
+// Whether the upstream, and not the request, is to blame.
+bool is_fault(std::string_view reason) {
+  return reason == "connect" || reason == "resolve" || reason == "timeout" ||
+         reason == "truncated" || reason == "protocol" || reason.starts_with("http_5");
+}
+
+// Whether no server has got the request.
+bool has_reached_nobody(std::string_view reason) {
+  return reason == "connect" || reason == "resolve";
+}
+
+uint64_t ms_left(uint64_t ms, uint64_t elapsed_ns) {
+  return ms - std::min(ms, elapsed_ns / kNsPerMs);
+}
+
+}  // namespace
+
+// One attempt that is under way.
+struct Attempts::Copy {
+  Fetch* fetch = nullptr;
+  HttpClient::Fetch* sent = nullptr;  // null: none
+  uint64_t sent_ns = 0;
+  Balancer::Choice choice = {};
+  Breaker::Pass pass = 0;
+  bool is_retry = false;  // it counts in the retry budget
+};
+
+struct Attempts::Fetch {
+  Attempts* attempts = nullptr;
+  size_t at = 0;    // index in busy_
+  Request request;  // what the next attempt sends, and the callbacks
+  uint64_t began_ns = 0;
+  uint64_t attempts_left = 0;
+  bool is_repeatable = false;       // the upstream may do it twice
+  const Copy* answering = nullptr;  // on_bytes got bytes of this one
+  Balancer::Addresses tried = 0;
+  Copy copies[2];                     // the second one is a hedge
+  uint64_t due_ns = 0;                // when it fails or is hedged; 0: it is not in due_
+  std::list<Fetch*>::iterator place;  // there
+};
+
+Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses)
+    : options_(options),
+      balancer_(addresses),
+      hedge_delay_(options.hedge),
+      hedge_budget_(static_cast<double>(options.hedge.budget_percent) / 100, 0),
+      timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
+
+Attempts::~Attempts() {
+  while (!busy_.empty())
+    cancel(busy_.back().get());
+}
+
+Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
+                                                   const UpstreamOptions& options) {
+  const size_t addresses = count_of_addresses(options);
+  std::unique_ptr<Attempts> attempts(new Attempts(loop, options, addresses));
+  for (size_t i = 0; i < addresses; ++i) {
+    Result<std::unique_ptr<HttpClient>> client = HttpClient::create(loop, options_of(options, i));
+    if (!client) return tl::unexpected(client.error());
+    if (options.in_flight > 0) (*client)->set_limit(share_of(options.in_flight, options));
+    if (options.in_flight == 0) {
+      const AdaptiveLimit& limit =
+          attempts->limits_.emplace_back(share_of(options.connections, options));
+      (*client)->set_limit(limit.limit());
+    }
+    attempts->clients_.push_back(std::move(*client));
+  }
+  return attempts;
+}
+
+uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
+  return count_of_addresses(options) * HttpClient::descriptors_max(options_of(options, 0));
+}
+
+size_t Attempts::waiting() const {
+  size_t sum = 0;
+  for (const auto& client : clients_)
+    sum += client->waiting();
+  return sum;
+}
+
+uint64_t Attempts::limit() const {
+  uint64_t sum = 0;
+  for (const auto& client : clients_)
+    sum += client->limit();
+  return sum;
+}
+
+double Attempts::wait_ns(const void* client) const {
+  double least_ns = clients_[0]->wait_ns(client);
+  for (const auto& address : clients_)
+    least_ns = std::min(least_ns, address->wait_ns(client));
+  return least_ns;
+}
+
+Attempts::Fetch* Attempts::take_fetch() {
+  if (idle_.empty()) idle_.push_back(std::make_unique<Fetch>());
+  busy_.push_back(std::move(idle_.back()));
+  idle_.pop_back();
+  Fetch& fetch = *busy_.back();
+  fetch.attempts = this;
+  for (Copy& copy : fetch.copies)
+    copy.fetch = &fetch;
+  fetch.at = busy_.size() - 1;
+  return &fetch;
+}
+
+Attempts::Fetch* Attempts::start(Request request) {
+  const uint64_t now = now_ns();
+  Fetch& fetch = *take_fetch();
+  fetch.is_repeatable = options_.is_idempotent || request.method == "GET";
+  fetch.request = std::move(request);
+  fetch.began_ns = now;
+  fetch.attempts_left = options_.attempts;
+  const auto pass = breaker_.try_pass(now);
+  if (!pass) {
+    // start() must return before on_done is called.
+    wait(fetch, due_.begin(), now);
+    look_again_in(0);
+    return &fetch;
+  }
+  retry_budget_.on_fetch();
+  hedge_budget_.on_fetch();
+  const std::optional<uint64_t> delay_ns = hedge_delay_.ns();
+  if (delay_ns && fetch.is_repeatable) {
+    wait(fetch, due_.end(), now + *delay_ns);
+    if (due_.size() == 1) look_again_in(*delay_ns / kNsPerMs + 1);
+  }
+  --fetch.attempts_left;
+  send(fetch.copies[0], *pass, now);
+  return &fetch;
+}
+
+void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
+  Fetch& fetch = *copy.fetch;
+  copy.pass = pass;
+  copy.choice = balancer_.pick(fetch.tried, now_ns);
+  copy.sent_ns = now_ns;
+  fetch.tried |= 1u << copy.choice.address;
+  auto on_bytes = std::move(fetch.request.on_bytes);
+  auto on_done = std::move(fetch.request.on_done);
+  const bool is_last = fetch.attempts_left == 0 && fetch.due_ns == 0;
+  Request request = is_last ? std::move(fetch.request) : Request(fetch.request);
+  fetch.request.on_bytes = std::move(on_bytes);
+  fetch.request.on_done = std::move(on_done);
+  const uint64_t elapsed_ns = now_ns - fetch.began_ns;
+  request.timeout_ms = ms_left(request.timeout_ms, elapsed_ns);
+  request.left_ms = ms_left(request.left_ms, elapsed_ns);
+  request.on_bytes = [&copy](std::string_view bytes, uint64_t expected) {
+    Fetch& its = *copy.fetch;
+    if (its.answering == nullptr) its.answering = &copy;
+    return its.answering == &copy && its.request.on_bytes(bytes, expected);
+  };
+  request.on_done = [&copy](std::optional<Failure> failure, uint64_t took_ns) {
+    copy.sent = nullptr;
+    copy.fetch->attempts->on_done(copy, std::move(failure), took_ns);
+  };
+  copy.sent = clients_[copy.choice.address]->start(std::move(request));
+}
+
+void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
+  const uint64_t now = now_ns();
+  const std::string_view reason = failure ? std::string_view(failure->reason) : "";
+  const bool is_own = reason == "no_memory" || reason == "too_large";
+  const bool was_sent = took_ns > 0;
+  const Outcome outcome = !was_sent || is_own ? Outcome::kCutOff
+                          : is_fault(reason)  ? Outcome::kFailure
+                                              : Outcome::kAnswer;
+  end_attempt(copy, outcome, reason, took_ns, now);
+  Fetch& fetch = *copy.fetch;
+  Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
+  if (fetch.answering == &other) return;  // it has lost
+  if (failure && fetch.answering == nullptr) {
+    if (other.sent != nullptr || try_again(copy, *failure, now)) return;
+  }
+  if (other.sent != nullptr) cut_off(other, false, now);
+  const auto done = std::move(fetch.request.on_done);
+  const uint64_t before_ns = copy.sent_ns - fetch.began_ns;
+  recycle(fetch);
+  done(std::move(failure), before_ns + took_ns);
+}
+
+bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
+  Fetch& fetch = *copy.fetch;
+  const bool may_help =
+      is_fault(failure.reason) && (fetch.is_repeatable || has_reached_nobody(failure.reason));
+  if (fetch.attempts_left == 0 || !may_help || !has_time(fetch, now_ns)) return false;
+  if (breaker_.is_open() || !retry_budget_.try_begin(in_flight())) return false;
+  copy.is_retry = true;
+  ++counts_.retries;
+  --fetch.attempts_left;
+  send(copy, breaker_.try_pass(now_ns).value(), now_ns);
+  return true;
+}
+
+bool Attempts::has_time(const Fetch& fetch, uint64_t now_ns) {
+  const uint64_t ms = std::min(fetch.request.timeout_ms, fetch.request.left_ms);
+  return ms_left(ms, now_ns - fetch.began_ns) > 0;
+}
+
+// A fetch that still waits for a connection is not hedged: its copy would wait, too.
+void Attempts::try_hedge(Fetch& fetch, uint64_t now_ns) {
+  const HttpClient::Fetch* const first = fetch.copies[0].sent;
+  if (first == nullptr || !HttpClient::is_sent(*first) || fetch.answering != nullptr) return;
+  if (breaker_.is_open() || !has_time(fetch, now_ns) || !hedge_budget_.try_take()) return;
+  ++counts_.hedges;
+  send(fetch.copies[1], breaker_.try_pass(now_ns).value(), now_ns);
+}
+
+void Attempts::adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
+  if (limits_.empty()) return;
+  HttpClient& client = *clients_[copy.choice.address];
+  AdaptiveLimit& limit = limits_[copy.choice.address];
+  limit.on_end(took_ns, client.in_flight() - client.waiting() + 1, now_ns);
+  client.set_limit(limit.limit());
+}
+
+// Tells the budget, the balancer and the breaker.
+void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason, uint64_t took_ns,
+                           uint64_t now_ns) {
+  if (std::exchange(copy.is_retry, false)) retry_budget_.on_end();
+  if (outcome == Outcome::kCutOff) {
+    hedge_delay_.on_cut_off(took_ns);
+    return balancer_.on_cut_off(copy.choice, took_ns, now_ns);
+  }
+  const bool is_answer = outcome == Outcome::kAnswer;
+  if (is_answer) hedge_delay_.on_answer(took_ns);
+  if (is_answer || reason == "timeout") adapt_limit(copy, took_ns, now_ns);
+  const Change its = is_answer ? balancer_.on_answer(copy.choice, took_ns, now_ns)
+                               : balancer_.on_failure(copy.choice, took_ns, now_ns);
+  if (its == Change::kOpened) {
+    log(Level::kWarning, "address_ejected",
+        {{"upstream", options_.name},
+         {"address", host_of(clients_[copy.choice.address]->options().url)},
+         {"reason", reason}});
+  } else if (its == Change::kClosed) {
+    log(Level::kInfo, "address_returned",
+        {{"upstream", options_.name},
+         {"address", host_of(clients_[copy.choice.address]->options().url)}});
+  }
+  if (!options_.has_breaker) return;
+  const Change all = is_answer ? breaker_.on_answer(copy.pass, took_ns, now_ns)
+                               : breaker_.on_failure(copy.pass, took_ns, now_ns);
+  if (all == Change::kOpened) {
+    ++counts_.breaker_opened;
+    log(Level::kWarning, "breaker_opened", {{"upstream", options_.name}, {"reason", reason}});
+  } else if (all == Change::kClosed) {
+    log(Level::kInfo, "breaker_closed",
+        {{"upstream", options_.name}, {"open_ms", (now_ns - breaker_.opened_ns()) / kNsPerMs}});
+  }
+}
+
+void Attempts::cancel(Fetch* fetch) {
+  const uint64_t now = now_ns();
+  const uint64_t blamed_ns = fetch->request.blamed_ns;
+  for (Copy& copy : fetch->copies) {
+    if (copy.sent != nullptr) cut_off(copy, blamed_ns > 0 && now >= blamed_ns, now);
+  }
+  recycle(*fetch);
+}
+
+// `is_late`: the upstream has used up the request's time.
+void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
+  const bool was_sent = HttpClient::is_sent(*copy.sent);
+  clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));
+  end_attempt(copy, was_sent && is_late ? Outcome::kFailure : Outcome::kCutOff, "timeout",
+              was_sent ? now_ns - copy.sent_ns : 0, now_ns);
+}
+
+void Attempts::wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns) {
+  fetch.due_ns = due_ns;
+  fetch.place = due_.insert(before, &fetch);
+}
+
+void Attempts::look_again_in(uint64_t ms) {
+  uv_timer_start(
+      timer_.get(), [](uv_timer_t* timer) { static_cast<Attempts*>(timer->data)->look_at_due(); },
+      ms, 0);
+}
+
+// on_done may start and cancel fetches of this upstream.
+void Attempts::look_at_due() {
+  const uint64_t now = now_ns();
+  while (!due_.empty() && due_.front()->due_ns <= now) {
+    Fetch& fetch = *due_.front();
+    fetch.due_ns = 0;
+    due_.pop_front();
+    if (fetch.tried == 0) {
+      refuse(fetch, now);
+    } else {
+      try_hedge(fetch, now);
+    }
+  }
+  if (!due_.empty()) look_again_in((due_.front()->due_ns - now) / kNsPerMs + 1);
+}
+
+void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
+  Failure failure{
+      "breaker_open",
+      fmt::format("upstream {}: not asked, since its last fetches have failed", options_.name)};
+  failure.retry_after_ms = (breaker_.is_open() ? breaker_.wait_ns(now_ns) : 0) / kNsPerMs + 1;
+  const auto done = std::move(fetch.request.on_done);
+  recycle(fetch);
+  done(std::move(failure), 0);
+}
+
+void Attempts::recycle(Fetch& fetch) {
+  if (fetch.due_ns > 0) due_.erase(fetch.place);
+  const size_t at = fetch.at;
+  fetch = {};
+  std::swap(busy_[at], busy_.back());
+  busy_[at]->at = at;
+  // As many as there may be connections: a burst's are freed.
+  if (idle_.size() < options_.connections) idle_.push_back(std::move(busy_.back()));
+  busy_.pop_back();
+}
+
+}  // namespace ringmaster::upstream

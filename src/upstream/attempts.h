@@ -1,0 +1,113 @@
+// Attempts: the fetches of one upstream, each of which may be sent more than once, to any of the
+// upstream's addresses. Each address has an HttpClient.
+//
+// Threads: the loop's only.
+// Retries: a failed attempt is followed by another while `attempts`, the retry budget (see there)
+//          and the fetch's time allow. The attempts of a fetch share its timeout. If nothing may be
+//          done twice, only a fetch that reached nobody is sent again (`connect`, `resolve`).
+// Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
+//          twice, within a budget of its own. The first byte of a body, or the first whole answer,
+//          decides: the other copy is cut off, at the end of the fetch at the latest.
+// Bodies:  none is held back. From the first byte of a body that on_bytes got, no other attempt
+//          follows, and the failure of this one is the fetch's. An error's body counts for nothing.
+// Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
+//          end of each attempt counts: as a failure if there was no whole answer, or a status of
+//          500 or more. What ends before it was sent, or for want of memory, says nothing.
+// Limit:   `in_flight`, in equal shares of the addresses: a number, or for each address an
+//          AdaptiveLimit. Further attempts wait as they do for a connection.
+// Memory:  a fetch that may be sent again keeps a copy of its request until it ends.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "base/status.h"
+#include "base/uv_handle.h"
+#include "upstream/adaptive_limit.h"
+#include "upstream/balancer.h"
+#include "upstream/breaker.h"
+#include "upstream/hedge_delay.h"
+#include "upstream/http_client.h"
+#include "upstream/retry_budget.h"
+
+namespace ringmaster::upstream {
+
+class Attempts {
+ public:
+  using Failure = HttpClient::Failure;
+  using Request = HttpClient::Request;
+  struct Counts {
+    uint64_t retries = 0;
+    uint64_t hedges = 0;
+    uint64_t breaker_opened = 0;
+  };
+
+  // Fails (71) when libcurl cannot be set up.
+  [[nodiscard]] static Result<std::unique_ptr<Attempts>> create(uv_loop_t* loop,
+                                                                const UpstreamOptions& options);
+  ~Attempts();
+
+  // The most descriptors that it uses.
+  static uint64_t descriptors_max(const UpstreamOptions& options);
+
+  // As of HttpClient: no callback before start() has returned. A fetch is known
+  // until its on_done was called or it was cancelled.
+  struct Fetch;
+  Fetch* start(Request request);
+  void cancel(Fetch* fetch);
+
+  // Fetches that have not ended; attempts that wait for a connection.
+  size_t in_flight() const { return busy_.size(); }
+  size_t waiting() const;
+  uint64_t limit() const;  // of attempts that have a connection
+  const UpstreamOptions& options() const { return options_; }
+  // How long one more fetch of this client would wait for a connection.
+  double wait_ns(const void* client) const;
+  const Counts& counts() const { return counts_; }
+  const Balancer& balancer() const { return balancer_; }
+  bool is_breaker_open() const { return breaker_.is_open(); }
+
+ private:
+  enum class Outcome : uint8_t { kAnswer, kFailure, kCutOff };
+
+  Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses);
+
+  Fetch* take_fetch();
+  struct Copy;
+
+  void send(Copy& copy, Breaker::Pass pass, uint64_t now_ns);
+  bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);
+  void try_hedge(Fetch& fetch, uint64_t now_ns);
+  static bool has_time(const Fetch& fetch, uint64_t now_ns);
+  void wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns);
+  void look_again_in(uint64_t ms);
+  void look_at_due();
+  void refuse(Fetch& fetch, uint64_t now_ns);
+  void on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns);
+  void cut_off(Copy& copy, bool is_late, uint64_t now_ns);
+  void adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns);
+  void end_attempt(Copy& copy, Outcome outcome, std::string_view reason, uint64_t took_ns,
+                   uint64_t now_ns);
+  void recycle(Fetch& fetch);
+
+  const UpstreamOptions options_;
+  std::vector<std::unique_ptr<HttpClient>> clients_;  // by address
+  std::vector<AdaptiveLimit> limits_;                 // likewise; none: the limit is fixed
+  Balancer balancer_;
+  Breaker breaker_;  // unused if the upstream has none
+  RetryBudget retry_budget_;
+  HedgeDelay hedge_delay_;
+  SpareBudget hedge_budget_;
+  Counts counts_;
+  std::vector<std::unique_ptr<Fetch>> busy_;
+  std::vector<std::unique_ptr<Fetch>> idle_;  // for reuse
+  std::list<Fetch*> due_;                     // fetches that the breaker refuses, to be hedged
+  UvHandle<uv_timer_t> timer_;                // runs while there are any
+};
+
+}  // namespace ringmaster::upstream

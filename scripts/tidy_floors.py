@@ -42,7 +42,7 @@ MODULES = {
 LIBRARIES = {
     "uv.h": "base/uv_handle.h net/ master/ demo/feature_service/ precompiled.h",
     "curl/": "upstream/",
-    "openssl/": "net/ base/secret",
+    "openssl/": "net/ base/secret base/keyed_hash",
     "toml++/": "config/",
     "CLI/": "cli/ demo/feature_service/",
     "prometheus/": "master/admin/metrics_page",

@@ -24,6 +24,22 @@ struct Hedge {
   uint64_t budget_percent = 5;    // at most so many hedges for 100 fetches
 
   bool is_on() const { return after_ms > 0 || after_percentile > 0; }
+  bool operator==(const Hedge&) const = default;
+};
+
+// The table `cache` of an upstream. All times 0: no response is kept.
+struct CacheOptions {
+  uint64_t ttl_ms = 0;
+  uint64_t negative_ttl_ms = 0;            // of 404 and 410
+  uint64_t stale_while_revalidate_ms = 0;  // after ttl_ms: used, while a fetch renews it
+  uint64_t stale_if_error_ms = 0;          // after ttl_ms: used instead of a failure
+  uint64_t bytes = 32ull << 20;
+
+  bool is_on() const {
+    return ttl_ms > 0 || negative_ttl_ms > 0 || stale_while_revalidate_ms > 0 ||
+           stale_if_error_ms > 0;
+  }
+  bool operator==(const CacheOptions&) const = default;
 };
 
 // An HTTP service that fetch steps call: [upstreams.NAME].
@@ -45,6 +61,10 @@ struct UpstreamOptions {
   bool has_breaker = false;
   Hedge hedge = {};
   uint64_t in_flight = 10'000;  // fetches at once; 0: adapted to how the upstream copes
+  bool coalesce = false;        // equal requests that are in flight at once are one
+  CacheOptions cache;
+
+  bool operator==(const UpstreamOptions&) const = default;
 };
 
 }  // namespace ringmaster::upstream

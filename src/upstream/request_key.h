@@ -1,0 +1,16 @@
+// key_of: equal for requests that an upstream cannot tell apart, but for their number, timeout and
+// trace.
+//
+// It is made of the HTTP method, the target, the body and all headers of the configuration. So
+// requests that differ by client through a template, such as a token in a header, have different
+// keys.
+#pragma once
+
+#include "base/keyed_hash.h"
+#include "upstream/http_client.h"
+
+namespace ringmaster::upstream {
+
+KeyedHash key_of(const HttpClient::Request& request);
+
+}  // namespace ringmaster::upstream

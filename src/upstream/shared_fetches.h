@@ -1,0 +1,139 @@
+// SharedFetches: lets fetches share answers: with equal fetches that are under way at the same time
+// (coalesce), and with former ones (cache).
+//
+// A *flight* is one request to the upstream, with the fetches that wait for its answer. It goes on
+// while any of them waits. If it fails, those fail that waited when it began, unless the cache has
+// an answer for this case. The others came later and have not had a try of their own: they begin
+// the next flight together.
+//
+//                     .--> cancelled: no fetch waits any more
+//   start() --> asking --> ended --turn()--> ready --turn()--> answered
+//      '--- the cache has an answer --------------^
+//
+// Pure; the master only. Time is an argument. No callback of a fetch is called but in turn(), which
+// may call start() and cancel().
+// Memory: a flight holds its body until all its fetches have a copy. The bodies of all flights of
+//         an upstream have at most buffer_bytes_max(); a flight beyond that fails with "no_memory".
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/keyed_hash.h"
+#include "upstream/answer_cache.h"
+#include "upstream/http_client.h"
+#include "upstream/options.h"
+
+namespace ringmaster::upstream {
+
+// How a fetch got its answer.
+enum class Sharing : uint8_t {
+  kMiss,       // the upstream was asked for it
+  kCoalesced,  // ... for another one, at the same time
+  kHit,        // the cache had it
+  kStale,      // likewise, and it was older than its time to live
+};
+inline constexpr size_t kSharings = 4;
+inline constexpr std::array<std::string_view, kSharings> kSharingNames = {"miss", "coalesced",
+                                                                          "hit", "stale"};
+
+// Of all fetches that were answered, failures included.
+using SharingCounts = std::array<uint64_t, kSharings>;
+
+class SharedFetches {
+ public:
+  // What asks the upstream, as HttpClient does.
+  struct Source {
+    std::function<HttpClient::Fetch*(HttpClient::Request)> start;
+    std::function<void(HttpClient::Fetch*)> cancel;
+    std::function<void()> wake;  // turn() should be called soon
+  };
+
+  // The master hashes a request that may be shared, so longer ones are not: 1 ms.
+  static constexpr uint64_t kRequestBytesMax = 256 << 10;
+  static bool may_share(const HttpClient::Request& request) {
+    return request.body.size() <= kRequestBytesMax;
+  }
+  static uint64_t buffer_bytes_max(const UpstreamOptions& options);
+
+  // `options` must outlive it.
+  SharedFetches(const UpstreamOptions& options, Source source);
+  ~SharedFetches();
+  SharedFetches(const SharedFetches&) = delete;
+  SharedFetches& operator=(const SharedFetches&) = delete;
+
+  // Identifies a fetch until its on_done has returned or it was cancelled.
+  struct Fetch;
+  static Sharing sharing_of(const Fetch& fetch);
+
+  // As HttpClient's. REQUIRES: may_share(request).
+  Fetch* start(HttpClient::Request request, uint64_t now_ns);
+  void cancel(Fetch* fetch);
+  // Fails the fetches whose timeout is over, and answers others: so many that the event loop has
+  // its turn, see kTurnBytes.
+  void turn(uint64_t now_ns);
+  // Whether there is something to do for turn() now.
+  bool is_due() const { return !ended_.empty() || !ready_.empty(); }
+  // When there will be: UINT64_MAX: not before a flight ends.
+  uint64_t next_timeout_ns() const;
+
+  // Goes on with the answers and the counts of `before`, which may go on, too.
+  void adopt(const SharedFetches& before);
+  const AnswerCache& cache() const { return kept_->cache; }
+  const SharingCounts& counts() const { return kept_->counts; }
+  // Of the bodies of flights.
+  uint64_t buffer_bytes() const { return buffer_bytes_; }
+
+ private:
+  struct Flight;
+  using Flights = std::list<Flight>;
+  using Timeouts = std::multimap<uint64_t, Fetch*>;
+
+  // Fetches that are answered in one turn copy bodies of so many bytes in all, at least one body.
+  // Each counts for kFetchBytes more, which takes about as long as what else is done for it.
+  static constexpr uint64_t kTurnBytes = 1 << 20;
+  static constexpr uint64_t kFetchBytes = 8 << 10;
+
+  // What outlives a configuration.
+  struct Kept {
+    AnswerCache cache;
+    SharingCounts counts{};
+  };
+
+  Fetch* add(Flight& flight, HttpClient::Request request, Sharing sharing, uint64_t now_ns);
+  Flight& add_flight(Flights& to, const KeyedHash& key);
+  Flight& add_ready(const KeyedHash& key, SharedAnswer answer);
+  // Asks for a flight whose fetches are there, in the name of the first one.
+  void ask(Flight& flight, uint64_t now_ns);
+  void ask(Flight& flight, HttpClient::Request request, uint64_t now_ns);
+  bool take_bytes(Flight& flight, std::string_view bytes, uint64_t expected);
+  void cancel_if_unused(Flight& flight);
+  void set_buffered(Flight& flight, uint64_t bytes);
+  void on_ended(Flight& flight, std::optional<HttpClient::Failure> failure, uint64_t took_ns);
+  void time_out(uint64_t now_ns);
+  // Decides what the fetches of an ended flight get.
+  void settle(Flight& flight, uint64_t now_ns);
+  void try_again(Flight& failed, uint64_t now_ns);
+  void answer_next(Flight& flight, uint64_t now_ns);
+  void close(Flight& flight);
+  void erase(Flights& from, Flight& flight);
+  void forget_timeout(Fetch& fetch);
+
+  const UpstreamOptions& options_;
+  const Source source_;
+  std::shared_ptr<Kept> kept_;
+  Flights asking_, ended_, ready_;
+  std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // which others may join
+  Timeouts timeouts_;  // of fetches whose flight may go on for longer than they wait
+  uint64_t buffer_bytes_ = 0;
+};
+
+}  // namespace ringmaster::upstream

@@ -35,6 +35,15 @@ std::string fields_text(const Fields& fields, TextOf text_of) {
   return "{" + out + (out.empty() ? "}" : " }");
 }
 
+std::string cache_text(const CacheOptions& cache) {
+  if (!cache.is_on()) return "{}";
+  std::string out;
+  for (const Key<CacheOptions>& key : kCacheKeys)
+    out += fmt::format("{}{} = {}", out.empty() ? "{ " : ", ", key.name,
+                       number_text(cache.*key.member, key.type));
+  return out + " }";
+}
+
 std::string fetch_text(const Options& options, const master::FetchStep& step) {
   const upstream::RequestTemplate& request = step.request;
   const auto source = [](const upstream::Template& text) { return text.source(); };
@@ -176,8 +185,9 @@ std::string dump(const master::Options& options) {
         fmt::format("tls_ca_file = {}\ntls_certificate_file = {}\ntls_key_file = {}\n",
                     quote_string(upstream.tls_ca_file), quote_string(upstream.tls_certificate_file),
                     quote_string(upstream.tls_key_file));
-    out += fmt::format("idempotent = {}\nbreaker = {}\nhedge = {}\n", upstream.is_idempotent,
-                       upstream.has_breaker, hedge_text(upstream.hedge));
+    out += fmt::format("idempotent = {}\nbreaker = {}\nhedge = {}\ncoalesce = {}\ncache = {}\n",
+                       upstream.is_idempotent, upstream.has_breaker, hedge_text(upstream.hedge),
+                       upstream.coalesce, cache_text(upstream.cache));
   }
   for (const ipc::HandlerSpec& handler : options.handlers) {
     out += fmt::format("\n[handlers.{}]\n", quote_key(handler.name));

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "base/json/scan.h"
+#include "config/keys.h"
 #include "config/options.h"
 #include "config/problems.h"
 
@@ -61,6 +62,19 @@ Form form_of_hedge() {
                       after, number_form(Type::kCount, 1, 100).members)};
 }
 
+Form cache_form() {
+  std::string properties;
+  for (const Key<CacheOptions>& key : kCacheKeys) {
+    const Form form = number_form(key.type, key.min, key.max);
+    properties += fmt::format(R"({}{}:{{"title":{},"description":{},{}}})",
+                              properties.empty() ? "" : ",", json::quote(key.name),
+                              json::quote(form.title), json::quote(key.meaning), form.members);
+  }
+  return {"a table such as { ttl_ms = 1000 }",
+          fmt::format(R"("type":"object","properties":{{{}}},"additionalProperties":false)",
+                      properties)};
+}
+
 // Of what upstreams, handlers and methods have.
 Form form_of_reference(Type type) {
   const std::string some_text = R"("type":"string","minLength":1)";
@@ -98,6 +112,8 @@ Form form_of_reference(Type type) {
                       R"(,"minItems":1)")};
     case Type::kHedge:
       return form_of_hedge();
+    case Type::kCache:
+      return cache_form();
     case Type::kBody:
       return {"a table or an array", R"("$ref":"#/definitions/body")"};
     default:

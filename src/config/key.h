@@ -44,6 +44,7 @@ enum class Type {
   kParallel,
   kHedge,
   kFlag,
+  kCache,
 };
 
 constexpr bool is_required(Type type) {

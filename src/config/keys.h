@@ -21,6 +21,7 @@ using master::Method;
 using master::Options;
 using master::SecretSource;
 using master::Telemetry;
+using upstream::CacheOptions;
 using upstream::UpstreamOptions;
 
 // Read in listen.cc.
@@ -271,6 +272,20 @@ inline constexpr Key<Options> kReloadKeys[] = {
      Type::kCount, 0, 1000, &Options::rehearse},
 };
 
+// The members of `cache` in [upstreams.NAME].
+inline constexpr Key<CacheOptions> kCacheKeys[] = {
+    {"ttl_ms", "How long a response is used again.", Type::kMs, 0, 24 * kHourMs,
+     &CacheOptions::ttl_ms},
+    {"negative_ttl_ms", "How long a 404 or 410 is used again.", Type::kMs, 0, 24 * kHourMs,
+     &CacheOptions::negative_ttl_ms},
+    {"stale_while_revalidate_ms",
+     "For how long after ttl_ms a response is still used, while a fetch renews it.", Type::kMs, 0,
+     24 * kHourMs, &CacheOptions::stale_while_revalidate_ms},
+    {"stale_if_error_ms", "For how long after ttl_ms a response is still used where a fetch fails.",
+     Type::kMs, 0, 24 * kHourMs, &CacheOptions::stale_if_error_ms},
+    {"bytes", "The memory of the cache.", Type::kBytes, 64 * kKiB, 64 * kGiB, &CacheOptions::bytes},
+};
+
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url",
@@ -317,7 +332,7 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
     {"idempotent",
      "true: the service may get the same request twice, as it may each GET. Otherwise a fetch is "
-     "sent again only if no server was reached.",
+     "sent again only if no server was reached, and `hedge`, `coalesce` and `cache` need a GET.",
      Type::kFlag},
     {"attempts",
      "How often a fetch is sent in all, if it fails without a whole answer or with a status of 500 "
@@ -340,6 +355,17 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "service takes without making them wait, by how its answers slow down. `connections` is a "
      "limit in any case.",
      Type::kCountOrAuto, 1, 10'000, &UpstreamOptions::in_flight},
+    {"coalesce",
+     "true: equal requests that are in flight at the same time are one. Set it where many requests "
+     "ask for the same thing at once.",
+     Type::kFlag},
+    {"cache",
+     "How long responses are used again for equal requests, and the memory for them. {} keeps "
+     "none. Members: ttl_ms, negative_ttl_ms (of 404 and 410), stale_while_revalidate_ms (after "
+     "ttl_ms, while a fetch renews the response), stale_if_error_ms (after ttl_ms, where a fetch "
+     "fails), each 0 by default, and bytes, by default \"32MiB\". A reload that does not change "
+     "the upstream's table keeps the responses.",
+     Type::kCache},
 };
 
 // In the order of HttpVersion.

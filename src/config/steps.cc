@@ -85,6 +85,7 @@ class StepsReader {
   void read_query(const Entry& entry, const Scope& scope, RequestTemplate& request);
   void read_headers(const Entry& entry, const Scope& scope, RequestTemplate& request);
   void add_common_headers(const Scope& scope, master::FetchStep& step);
+  void check_repeatable(const Entries& entries, const master::FetchStep& step);
   // What `as` says, else `otherwise`.
   std::string read_name(const Entries& entries, const std::string& otherwise);
   void add(master::Step step) {
@@ -174,7 +175,29 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
   if (const auto optional = entries.find("optional"); optional != entries.end()) {
     problems_.read_flag(optional->second, step.is_optional);
   }
+  if (upstream) check_repeatable(entries, step);
   if (upstream) add(std::move(step));
+}
+
+// A request may be sent twice, or its response used for others, only if it has no effect of its own.
+void StepsReader::check_repeatable(const Entries& entries, const master::FetchStep& step) {
+  const upstream::UpstreamOptions& upstream = options_.upstreams[step.upstream];
+  const std::string_view method = step.request.method();
+  const std::string_view key = upstream.cache.is_on()   ? "cache"
+                               : upstream.coalesce      ? "coalesce"
+                               : upstream.hedge.is_on() ? "hedge"
+                                                        : "";
+  if (method == "GET" || key.empty()) return;
+  const Entry& where = entries.at("fetch");
+  if (!upstream.is_idempotent) {
+    problems_.add(where, fmt::format("is a {} to an upstream with {}: expected a GET, or "
+                                     "idempotent = true in [upstreams.{}]",
+                                     method, key, quote_key(upstream.name)));
+  } else if (upstream.cache.is_on() && method != "POST") {
+    problems_.add(where, fmt::format("is a {} to an upstream with cache: expected a GET or a POST, "
+                                     "or another [upstreams.NAME] for it",
+                                     method));
+  }
 }
 
 std::string StepsReader::read_name(const Entries& entries, const std::string& otherwise) {
@@ -223,15 +246,6 @@ void StepsReader::read_request(const Entries& entries, const Scope& scope,
     problems_.add(entries.at("body"), "a GET has no body; expected another method");
   }
   add_common_headers(scope, step);
-  if (step.upstream < options_.upstreams.size() && step.request.method() != "GET") {
-    const UpstreamOptions& its = options_.upstreams[step.upstream];
-    if (its.hedge.is_on() && !its.is_idempotent) {
-      problems_.add(entries.at("fetch"),
-                    fmt::format("a hedge sends this {} twice; expected idempotent = true in "
-                                "[upstreams.{}], or no hedge there",
-                                step.request.method(), its.name));
-    }
-  }
   const auto has_query = [](const std::string& url) {
     return url.find_first_of("?#") != std::string::npos;
   };

@@ -96,6 +96,13 @@ void read_headers(Problems& problems, const Entry& entry, const Options& options
   }
 }
 
+void read_cache(Problems& problems, const Entry& entry, CacheOptions& cache) {
+  const size_t before = problems.count();
+  read_table(problems, entry, kCacheKeys, cache, [](std::string_view, const Entry&) {});
+  if (cache.is_on() || problems.count() > before || entry.value->members.empty()) return;
+  problems.add(entry, "keeps no response; expected a time, such as ttl_ms = 1000");
+}
+
 void read_tls_file(Problems& problems, const Entry& entry, const Paths& paths, bool is_secret,
                    std::string& file) {
   if (entry.value->kind == Kind::kString && entry.value->text.empty()) return;
@@ -132,6 +139,8 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
                  if (key == "idempotent") return problems.read_flag(entry, upstream.is_idempotent);
                  if (key == "hedge") return read_hedge(problems, entry, upstream.hedge);
                  if (key == "breaker") return problems.read_flag(entry, upstream.has_breaker);
+                 if (key == "cache") return read_cache(problems, entry, upstream.cache);
+                 if (key == "coalesce") return problems.read_flag(entry, upstream.coalesce);
                  std::string& file = key == "tls_ca_file"            ? upstream.tls_ca_file
                                      : key == "tls_certificate_file" ? upstream.tls_certificate_file
                                                                      : upstream.tls_key_file;

@@ -118,6 +118,9 @@ TEST_CASE("config: dump loads to the same options") {
     response_bytes = "3KiB"
     [upstreams."a b"]
     url = "http://x/"
+    idempotent = true
+    coalesce = true
+    cache = { ttl_ms = 5, bytes = "128KiB" }
     [handlers.interests]
     model = "models/interests.ubj"
     deep = { a = [1, "x\n\u0001"], b = {} }
@@ -147,6 +150,7 @@ TEST_CASE("config: dump loads to the same options") {
   CHECK(again.options.limits.request_bytes == 1025);
   CHECK(again.options.limits.response_bytes == 3072);
   CHECK(again.options.handlers[0].options == loaded.options.handlers[0].options);
+  CHECK(again.options.upstreams == loaded.options.upstreams);
   const auto& steps = loaded.options.methods[0].steps;
   const auto& steps_again = again.options.methods[0].steps;
   REQUIRE(steps_again.size() == steps.size());

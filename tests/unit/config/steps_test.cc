@@ -182,7 +182,7 @@ TEST_CASE("config: a hedge has a time, and only what may be done twice is hedged
   }
   CHECK(problems_of(with("{ after = 5 }", "[methods.m]\nsteps = [{ fetch = 'u' }]")).empty());
   CHECK(problems_of(with("{}", post)).empty());
-  CHECK(has_problem(with("{ after = 5 }", post), "a hedge sends this POST twice"));
+  CHECK(has_problem(with("{ after = 5 }", post), "is a POST to an upstream with hedge"));
   for (const char* bad : {"p100", "p49", "95", "p9x", ""})
     CHECK(has_problem(with("{ after = '" + std::string(bad) + "' }"), "hedge.after: expected"));
   CHECK(has_problem(with("{ after = 0 }"), "hedge.after: must be from 1 ms"));
@@ -200,6 +200,43 @@ TEST_CASE("config: attempts, idempotent and breaker have limits and kinds") {
   CHECK(has_problem(upstream + "idempotent = 1", "idempotent: expected true or false"));
   CHECK(has_problem(upstream + "breaker = 'yes'", "breaker: expected true or false"));
   CHECK(has_problem(upstream + "retries = 2", "retries: unknown key"));
+}
+
+TEST_CASE("config: a cache has known members and keeps something") {
+  const std::string upstream = kEcho + "[upstreams.u]\nurl = 'http://x/'\ncache = ";
+  for (const char* good : {"{}", "{ ttl_ms = 1 }", "{ negative_ttl_ms = 1, bytes = '64KiB' }",
+                           "{ stale_if_error_ms = 1 }", "{ stale_while_revalidate_ms = 1 }"}) {
+    CAPTURE(good);
+    CHECK(problems_of(upstream + good).empty());
+  }
+  CHECK(has_problem(upstream + "{ ttl_m = 1 }",
+                    "upstreams.u.cache.ttl_m: unknown key; did you mean ttl_ms?"));
+  CHECK(has_problem(upstream + "{ ttl_ms = -1 }", "cache.ttl_ms: must be from 0 ms to"));
+  CHECK(has_problem(upstream + "{ ttl_ms = 1, bytes = 1 }", "cache.bytes: must be from 64KiB to"));
+  CHECK(has_problem(upstream + "true", "cache: expected a table, found true"));
+  CHECK(has_problem(upstream + "{ bytes = '1MiB' }",
+                    "cache: keeps no response; expected a time, such as ttl_ms = 1000"));
+  CHECK(has_problem(upstream + "{}\ncoalesce = 1", "coalesce: expected true or false, found"));
+  CHECK(has_problem(upstream + "{}\nidempotent = 1", "idempotent: expected true or false, found"));
+}
+
+TEST_CASE("config: only requests without an effect of their own share responses") {
+  const auto problems = [](const std::string& keys, const std::string& step) {
+    return kEcho + "[upstreams.u]\nurl = 'http://x/'\n" + keys + "\n[methods.b]\nsteps = [{ " +
+           "fetch = 'u', " + step + " }]";
+  };
+  const std::string idempotent = "idempotent = true\n";
+  for (const char* keys : {"coalesce = true", "cache = { ttl_ms = 1 }"}) {
+    CAPTURE(keys);
+    CHECK(problems_of(problems(keys, "path = '/a'")).empty());
+    CHECK(problems_of(problems(idempotent + keys, "body = {}")).empty());
+    CHECK(has_problem(problems(keys, "body = {}"), "fetch: is a POST to an upstream with c"));
+    CHECK(has_problem(problems(keys, "method = 'DELETE'"), "idempotent = true in [upstreams.u]"));
+  }
+  CHECK(problems_of(problems(idempotent + "coalesce = true", "method = 'PUT'")).empty());
+  CHECK(has_problem(problems(idempotent + "cache = { ttl_ms = 1 }", "method = 'PUT'"),
+                    "is a PUT to an upstream with cache: expected a GET or a POST"));
+  CHECK(problems_of(problems("cache = {}", "method = 'PUT'")).empty());
 }
 
 }  // namespace ringmaster::config

@@ -22,11 +22,11 @@ struct SharedFetches::Fetch {
 
 struct SharedFetches::Flight {
   KeyedHash key;
-  std::list<Fetch> fetches;             // that wait for it
-  std::shared_ptr<Answer> made;         // while it is asked for
-  SharedAnswer answer;                  // once it is ready
-  HttpClient::Fetch* source = nullptr;  // null: it is not asked for (any more)
-  bool is_refresh = false;              // goes on without a fetch
+  std::list<Fetch> fetches;           // that wait for it
+  std::shared_ptr<Answer> made;       // while it is asked for
+  SharedAnswer answer;                // once it is ready
+  Attempts::Fetch* source = nullptr;  // null: it is not asked for (any more)
+  bool is_refresh = false;            // goes on without a fetch
   uint64_t timeout_ns = 0;
   uint64_t took_ns = 0;
   uint64_t buffered = 0;

@@ -29,7 +29,7 @@
 
 #include "base/keyed_hash.h"
 #include "upstream/answer_cache.h"
-#include "upstream/http_client.h"
+#include "upstream/attempts.h"
 #include "upstream/options.h"
 
 namespace ringmaster::upstream {
@@ -50,10 +50,10 @@ using SharingCounts = std::array<uint64_t, kSharings>;
 
 class SharedFetches {
  public:
-  // What asks the upstream, as HttpClient does.
+  // What asks the upstream, as Attempts does.
   struct Source {
-    std::function<HttpClient::Fetch*(HttpClient::Request)> start;
-    std::function<void(HttpClient::Fetch*)> cancel;
+    std::function<Attempts::Fetch*(HttpClient::Request)> start;
+    std::function<void(Attempts::Fetch*)> cancel;
     std::function<void()> wake;  // turn() should be called soon
   };
 
@@ -74,7 +74,7 @@ class SharedFetches {
   struct Fetch;
   static Sharing sharing_of(const Fetch& fetch);
 
-  // As HttpClient's. REQUIRES: may_share(request).
+  // As of Attempts. REQUIRES: may_share(request).
   Fetch* start(HttpClient::Request request, uint64_t now_ns);
   void cancel(Fetch* fetch);
   // Fails the fetches whose timeout is over, and answers others: so many that the event loop has

@@ -47,10 +47,10 @@ class Core {
   }
 
   // One upstream, which no test asks.
-  static std::vector<std::unique_ptr<upstream::Attempts>> upstreams(test::Loop& loop) {
-    std::vector<std::unique_ptr<upstream::Attempts>> clients;
-    clients.push_back(upstream::Attempts::create(loop.get(), {}).value());
-    return clients;
+  static std::vector<std::unique_ptr<upstream::Upstream>> upstreams(test::Loop& loop) {
+    std::vector<std::unique_ptr<upstream::Upstream>> made;
+    made.push_back(upstream::Upstream::create(loop.get(), {}).value());
+    return made;
   }
 
   // Sets more workers than there are, so that no request is refused as late: only the ring's

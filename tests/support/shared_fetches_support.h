@@ -15,6 +15,7 @@
 
 namespace ringmaster::test {
 
+using upstream::Attempts;
 using upstream::HttpClient;
 using upstream::SharedFetches;
 using upstream::Sharing;
@@ -37,7 +38,7 @@ class VirtualUpstream {
   explicit VirtualUpstream(const UpstreamOptions& options_)
       : options(options_),
         fetches(options, {[this](HttpClient::Request request) { return ask(std::move(request)); },
-                          [this](HttpClient::Fetch* fetch) { REQUIRE(asked.erase(fetch) == 1); },
+                          [this](Attempts::Fetch* fetch) { REQUIRE(asked.erase(fetch) == 1); },
                           [this] { is_awake = true; }}) {}
 
   // Returns the fetch's index in `outcomes`.
@@ -98,7 +99,7 @@ class VirtualUpstream {
   UpstreamOptions options;
   uint64_t now_ns = kNsPerS;
   std::vector<Outcome> outcomes;
-  std::map<HttpClient::Fetch*, HttpClient::Request> asked;  // in their order
+  std::map<Attempts::Fetch*, HttpClient::Request> asked;  // in their order
   size_t asked_ever = 0;
   bool is_awake = false;
   std::function<bool()> takes_bytes = [] { return true; };
@@ -106,8 +107,8 @@ class VirtualUpstream {
   SharedFetches fetches;
 
  private:
-  HttpClient::Fetch* ask(HttpClient::Request request) {
-    auto* const fetch = reinterpret_cast<HttpClient::Fetch*>(++asked_ever * 16);
+  Attempts::Fetch* ask(HttpClient::Request request) {
+    auto* const fetch = reinterpret_cast<Attempts::Fetch*>(++asked_ever * 16);
     asked.emplace(fetch, std::move(request));
     return fetch;
   }

@@ -16,9 +16,11 @@ enum class EventKind : uint8_t {
   // The request was answered with an error before it became a job. took: the predicted run time of
   // its method; 0: not known. code, reason: of the error.
   kRefused,
-  kAdmitted,     // it became a job; took: a prediction, as above
-  kFetchBegun,   // where: the upstream
-  kFetchEnded,   // where: the upstream; took: since it began; code, reason: if it failed
+  kAdmitted,    // it became a job; took: a prediction, as above
+  kFetchBegun,  // where: the upstream
+  // where: the upstream; took: since it began; code, reason: if it failed. Else reason: how it got
+  // an answer that others may have, too: "hit", for example; none: no other one may.
+  kFetchEnded,
   kQueued,       // a run step waits for a worker
   kPublished,    // a worker may take it; took: since it was queued
   kRunEnded,     // where: the worker; took: the run; code: 0, or of the handler's error

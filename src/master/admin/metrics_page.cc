@@ -285,6 +285,28 @@ void add_upstreams(Families& families, const ServerState& state) {
   add_each(&UpstreamView::ejected);
 }
 
+void add_sharing(Families& families, const ServerState& state) {
+  const auto for_each = [&](auto add) {
+    for (const UpstreamView& upstream : state.upstreams) {
+      if (upstream.sharing) add(upstream.name, *upstream.sharing);
+    }
+  };
+  families.counter("upstream_cache_fetches_total",
+                   "Fetches that may share answers and have ended, by how they were answered.");
+  for_each([&](const std::string& name, const UpstreamView::Sharing& sharing) {
+    for (const auto& [result, count] : sharing.fetches)
+      families.add(count, {{"upstream", name}, {"result", std::string(result)}});
+  });
+  families.gauge("upstream_cache_bytes", "Memory of the cached answers.");
+  for_each([&](const std::string& name, const UpstreamView::Sharing& sharing) {
+    families.add(sharing.bytes, {{"upstream", name}});
+  });
+  families.counter("upstream_cache_evictions_total", "Cached answers that gave room to others.");
+  for_each([&](const std::string& name, const UpstreamView::Sharing& sharing) {
+    families.add(sharing.evictions, {{"upstream", name}});
+  });
+}
+
 void add_server(Families& families, const ServerState& state) {
   const auto gauge = [&](const char* name, const char* help, auto value) {
     families.gauge(name, help).add(value);
@@ -304,6 +326,7 @@ void add_server(Families& families, const ServerState& state) {
   gauge("connections_limit", "limits.connections.", state.connections_limit);
   gauge("connection_memory_bytes", "Memory that connections hold.", state.connection_bytes);
   add_upstreams(families, state);
+  add_sharing(families, state);
   families.counter("trace_spans_total", "Spans for the collector, by what became of them.");
   for (const auto& [result, count] : state.trace_spans)
     families.add(count, {{"result", std::string(result)}});

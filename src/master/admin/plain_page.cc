@@ -107,6 +107,20 @@ std::string workers_text(const ServerState& state, const Recorder& recorder) {
   return table.text() + ends.text();
 }
 
+// Of upstreams whose fetches share responses.
+std::string sharing_text(const ServerState& state) {
+  Columns table({"CACHE OF", "FETCHES", "MEMORY", "EVICTED"});
+  for (const UpstreamView& one : state.upstreams) {
+    if (!one.sharing) continue;
+    std::string fetches;
+    for (const auto& [result, count] : one.sharing->fetches)
+      fetches += fmt::format("{}{} {}", fetches.empty() ? "" : ", ", count, result);
+    table.add({printable(one.name, "-"), fetches, mib(one.sharing->bytes),
+               std::to_string(one.sharing->evictions)});
+  }
+  return table.text();
+}
+
 // Fetches of all methods.
 std::string upstreams_text(const ServerState& state, const Recorder& recorder) {
   Columns table({"UPSTREAM OF", "UPSTREAM", "FETCHES", "FAILED", "P50", "P99"});
@@ -126,7 +140,7 @@ std::string upstreams_text(const ServerState& state, const Recorder& recorder) {
     now.add({printable(one.name, "-"), std::to_string(one.in_flight), std::to_string(one.waiting),
              std::to_string(one.connections)});
   }
-  return table.text() + now.text();
+  return table.text() + now.text() + sharing_text(state);
 }
 
 std::string clients_text(const ServerState& state) {

@@ -22,7 +22,7 @@ void write_event(JsonWriter& json, const Event& event, const telemetry::Names& n
   if (const std::string where = where_text(event, names); !where.empty())
     json.member("where", where);
   if (event.code != 0) json.member("code", event.code);
-  if (event.reason != 0) json.member("reason", names.name_of(event.reason));
+  if (event.reason != 0) json.member(reason_key(event), names.name_of(event.reason));
   if (event.step != 0) json.member("step", event.step);
   json.end_object();
 }
@@ -44,6 +44,10 @@ void write_story(JsonWriter& json, const Story& story, std::optional<size_t> kep
 }
 
 }  // namespace
+
+std::string_view reason_key(const Event& event) {
+  return event.kind == EventKind::kFetchEnded && event.code == 0 ? "result" : "reason";
+}
 
 std::string where_text(const Event& event, const telemetry::Names& names) {
   switch (event.kind) {

@@ -3,8 +3,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace ringmaster::master {
@@ -43,6 +45,13 @@ struct UpstreamView {
   bool is_breaker_open = false;
   uint64_t addresses = 1;
   uint64_t ejected = 0;  // of these, now
+
+  struct Sharing {
+    std::vector<std::pair<std::string_view, uint64_t>> fetches;  // by how they were answered
+    uint64_t bytes = 0;                                          // of the cache
+    uint64_t evictions = 0;
+  };
+  std::optional<Sharing> sharing;  // none: its fetches share no answers
 };
 
 struct DeploymentView {

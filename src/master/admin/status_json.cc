@@ -127,6 +127,14 @@ void write_others(JsonWriter& json, const ServerState& state) {
     json.member("breaker_opened", upstream.breaker_opened);
     json.member("addresses", upstream.addresses);
     json.member("ejected", upstream.ejected);
+    if (upstream.sharing) {
+      json.begin_object("cache");
+      for (const auto& [result, count] : upstream.sharing->fetches)
+        json.member(result, count);
+      json.member("bytes", upstream.sharing->bytes);
+      json.member("evictions", upstream.sharing->evictions);
+      json.end_object();
+    }
     json.end_object();
   }
   json.end_array();

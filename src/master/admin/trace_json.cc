@@ -58,7 +58,7 @@ class TraceWriter {
     json_.member("client", recorder_.clients().name_of(end.client));
     json_.member("end", telemetry::kEventNames[static_cast<size_t>(end.kind)]);
     if (end.code != 0) json_.member("code", end.code);
-    if (end.reason != 0) json_.member("reason", recorder_.names().name_of(end.reason));
+    if (end.reason != 0) json_.member(reason_key(end), recorder_.names().name_of(end.reason));
     json_.end_object();
   }
   void write_span(Process process, std::string_view category, std::string_view name,

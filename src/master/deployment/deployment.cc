@@ -48,16 +48,15 @@ rpc::Wanted wanted_by(const std::vector<Method>& methods) {
   return wanted;
 }
 
-Result<std::vector<std::unique_ptr<upstream::Attempts>>> make_http_clients(uv_loop_t* loop,
-                                                                           const Options& options) {
-  std::vector<std::unique_ptr<upstream::Attempts>> http_clients;
-  for (const upstream::UpstreamOptions& upstream : options.upstreams) {
-    Result<std::unique_ptr<upstream::Attempts>> http_client =
-        upstream::Attempts::create(loop, upstream);
-    if (!http_client) return tl::unexpected(http_client.error());
-    http_clients.push_back(std::move(*http_client));
+Result<std::vector<std::unique_ptr<upstream::Upstream>>> make_upstreams(uv_loop_t* loop,
+                                                                        const Options& options) {
+  std::vector<std::unique_ptr<upstream::Upstream>> upstreams;
+  for (const upstream::UpstreamOptions& its : options.upstreams) {
+    Result<std::unique_ptr<upstream::Upstream>> made = upstream::Upstream::create(loop, its);
+    if (!made) return tl::unexpected(made.error());
+    upstreams.push_back(std::move(*made));
   }
-  return http_clients;
+  return upstreams;
 }
 
 // The methods, in the order of the dispatcher's numbers.
@@ -102,11 +101,11 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
   Result<ipc::PayloadStore> store = ipc::PayloadStore::create(geometry);
   if (!store) return tl::unexpected(store.error());
   store_ = std::make_unique<ipc::PayloadStore>(std::move(*store));
-  Result<std::vector<std::unique_ptr<upstream::Attempts>>> http_clients =
-      make_http_clients(loop, options_);
-  if (!http_clients) return tl::unexpected(http_clients.error());
+  Result<std::vector<std::unique_ptr<upstream::Upstream>>> upstreams =
+      make_upstreams(loop, options_);
+  if (!upstreams) return tl::unexpected(upstreams.error());
   dispatcher_ = std::make_unique<Dispatcher>(
-      loop, *store_, geometry, std::move(*http_clients),
+      loop, *store_, geometry, std::move(*upstreams),
       [this](uint32_t worker, const char* why) { supervisor_->kill_worker(worker, why); },
       recorder);
   for (const Method& method : options_.methods)
@@ -235,6 +234,7 @@ void Deployment::rehearse() {
 }
 
 void Deployment::adopt(const Deployment& before) {
+  dispatcher_->adopt_answers(*before.dispatcher_);
   for (const Method& method : options_.methods) {
     const Method* const its = before.find_method(method.name);
     if (its == nullptr) continue;

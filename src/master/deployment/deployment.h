@@ -78,6 +78,7 @@ class Deployment {
   // Gives the methods of this deployment the costs that `before` has measured for methods of the
   // same names: so a reload under load refuses neither too much nor too little. Also their recent
   // jobs, where they have the same steps: so the next reload is rehearsed, however soon it comes.
+  // Upstreams whose options are the same keep their cached answers.
   void adopt(const Deployment& before);
   // Ends its workers once the last job in flight has ended. REQUIRES: no more jobs are admitted.
   void retire();

@@ -89,13 +89,25 @@ void collect_serving(ServerState& state, const Deployment& deployment) {
   state.workers_wanted = deployment.supervisor().workers_wanted();
   collect_workers(state, deployment);
   collect_clients(state, dispatcher);
-  for (const auto& http_client : dispatcher.fetch_stage().http_clients()) {
-    state.upstreams.push_back({http_client->options().name, http_client->in_flight(),
-                               http_client->waiting(), http_client->options().connections,
-                               http_client->limit(), http_client->counts().retries,
-                               http_client->counts().hedges, http_client->counts().breaker_opened,
-                               http_client->is_breaker_open(), http_client->balancer().size(),
-                               http_client->balancer().ejected()});
+  for (const auto& upstream : dispatcher.fetch_stage().upstreams()) {
+    const upstream::Attempts& attempts = upstream->attempts();
+    UpstreamView& view = state.upstreams.emplace_back();
+    view.name = upstream->options().name;
+    view.in_flight = attempts.in_flight();
+    view.waiting = attempts.waiting();
+    view.connections = upstream->options().connections;
+    view.limit = attempts.limit();
+    view.retries = attempts.counts().retries;
+    view.hedges = attempts.counts().hedges;
+    view.breaker_opened = attempts.counts().breaker_opened;
+    view.is_breaker_open = attempts.is_breaker_open();
+    view.addresses = attempts.balancer().size();
+    view.ejected = attempts.balancer().ejected();
+    const upstream::SharedFetches* const shared = upstream->shared();
+    if (shared == nullptr) continue;
+    view.sharing = UpstreamView::Sharing{{}, shared->cache().bytes(), shared->cache().evictions()};
+    for (size_t i = 0; i < upstream::kSharings; ++i)
+      view.sharing->fetches.emplace_back(upstream::kSharingNames[i], shared->counts()[i]);
   }
 }
 

@@ -52,7 +52,7 @@ uint64_t took_ns(const Job& job, uint64_t now_ns) {
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-                       std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
+                       std::vector<std::unique_ptr<upstream::Upstream>> upstreams,
                        RunStage::KillWorker kill_worker, telemetry::Recorder& recorder)
     : store_(store),
       table_(store, geometry.job_slots),
@@ -60,7 +60,7 @@ Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geo
       memory_(store, scheduler_),
       recorder_(recorder),
       everyone_(scheduler_.shares().hold("", ShareTable::Kind::kNamed)),
-      fetch_stage_(store, memory_, std::move(http_clients), *this, recorder),
+      fetch_stage_(store, memory_, std::move(upstreams), *this, recorder),
       run_stage_(store, table_, scheduler_, geometry, *this, std::move(kill_worker), recorder) {}
 
 uint32_t Dispatcher::add_method(const Method& method) {
@@ -71,8 +71,7 @@ uint32_t Dispatcher::add_method(const Method& method) {
   std::vector<telemetry::NameId> upstreams;
   for (const Step& step : method.steps) {
     if (const auto* fetch = std::get_if<FetchStep>(&step)) {
-      upstreams.push_back(
-          recorder_.name(fetch_stage_.http_clients()[fetch->upstream]->options().name));
+      upstreams.push_back(recorder_.name(fetch_stage_.name_of(*fetch)));
     }
   }
   recorder_.expect(method_names_.back(), upstreams);

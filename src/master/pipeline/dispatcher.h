@@ -45,7 +45,7 @@ struct RequestExtras {
 class Dispatcher : private StageEvents {
  public:
   Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
-             std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
+             std::vector<std::unique_ptr<upstream::Upstream>> upstreams,
              RunStage::KillWorker kill_worker, telemetry::Recorder& recorder);
 
   // Tells the scheduler of a method before its first request, so that the workers that are reserved
@@ -61,6 +61,8 @@ class Dispatcher : private StageEvents {
   const RecentJobs::Kept& recent(const Method& method) const;
   // Takes those of a method of another dispatcher, which has the same steps.
   void adopt_recent(const Method& method, const Dispatcher& before, const Method& its);
+  // See FetchStage.
+  void adopt_answers(const Dispatcher& before) { fetch_stage_.adopt_answers(before.fetch_stage_); }
 
   // The clients that the workers' time is shared among.
   ShareTable& shares() { return scheduler_.shares(); }

@@ -41,15 +41,15 @@ uint64_t ms_left(const Job& job, uint64_t now_ns) {
 }  // namespace
 
 FetchStage::FetchStage(ipc::PayloadStore& store, JobMemory& memory,
-                       std::vector<std::unique_ptr<upstream::Attempts>> http_clients,
+                       std::vector<std::unique_ptr<upstream::Upstream>> upstreams,
                        StageEvents& events, telemetry::Recorder& recorder)
     : store_(store),
       memory_(memory),
-      http_clients_(std::move(http_clients)),
+      upstreams_(std::move(upstreams)),
       events_(events),
       recorder_(recorder) {
-  for (const auto& http_client : http_clients_)
-    names_.push_back(recorder.name(http_client->options().name));
+  for (const auto& upstream : upstreams_)
+    names_.push_back(recorder.name(upstream->options().name));
 }
 
 void FetchStage::start(Job& job, uint64_t now_ns) {
@@ -77,13 +77,13 @@ void FetchStage::start(Job& job, uint64_t now_ns) {
 
 void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) {
   const FetchStep& fetch = fetch_step(job, step);
-  upstream::Attempts& http_client = *http_clients_[fetch.upstream];
+  upstream::Upstream& upstream = *upstreams_[fetch.upstream];
   recorder_.record(job.trail, EventKind::kFetchBegun, now_ns,
                    {.where = names_[fetch.upstream], .step = static_cast<uint8_t>(step)});
   Job::Fetching& fetching = job.fetches[step];
-  fetching = {&job, &http_client, nullptr, now_ns};
+  fetching = {&job, &upstream, {}, now_ns};
   ++job.fetches_under_way;
-  fetching.fetch = http_client.start({
+  fetching.fetch = upstream.start({
       fetch.request.method(),
       std::move(request.target),
       std::move(request.body),
@@ -91,7 +91,7 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       fetch.request.constant_headers(),
       job.ticket.request,
       // The job's own timer enforces its deadline: that must not look like the upstream's fault.
-      fetch.timeout_ms > 0 ? fetch.timeout_ms : http_client.options().timeout_ms,
+      fetch.timeout_ms > 0 ? fetch.timeout_ms : upstream.options().timeout_ms,
       ms_left(job, now_ns),
       method_deadline_ns(job),
       traceparent_of(job, step),
@@ -101,8 +101,8 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       },
       [this, &fetching](const std::optional<upstream::Attempts::Failure>& failure,
                         uint64_t took_ns) {
-        fetching.fetch = nullptr;
-        on_done(fetching, failure, took_ns);
+        const std::string_view result = std::exchange(fetching.fetch, {}).result();
+        on_done(fetching, failure, took_ns, result);
       },
   });
 }
@@ -114,7 +114,7 @@ bool FetchStage::take_bytes(Job::Fetching& fetching, std::string_view bytes, uin
   const uint64_t there = body.block.size == 0 ? 0 : store_.writable(body.block).size();
   if (needed > there) {
     const uint64_t next =
-        expected > 0 ? expected : next_body_room(there, fetching.http_client->options().body_bytes);
+        expected > 0 ? expected : next_body_room(there, fetching.upstream->options().body_bytes);
     const uint64_t wanted = std::max(needed, next);
     const auto larger = memory_.allocate(job, wanted);
     if (!larger) return false;
@@ -142,33 +142,36 @@ bool FetchStage::put_null(Job& job, size_t step) {
 }
 
 void FetchStage::on_done(Job::Fetching& fetching,
-                         const std::optional<upstream::Attempts::Failure>& failure,
-                         uint64_t took_ns) {
+                         const std::optional<upstream::HttpClient::Failure>& failure,
+                         uint64_t took_ns, std::string_view result) {
   Job& job = *fetching.job;
   const size_t step = step_of(fetching);
   const uint64_t now = now_ns();
   --job.fetches_under_way;
   if (failure && !(fetch_step(job, step).is_optional && put_null(job, step))) {
     cancel(job);  // first, so that the event of the fetch that failed is the last
-    record_end(fetching, failure->reason, now);
+    record_end(fetching, rpc::kUpstreamFailed, failure->reason, now);
     rpc::Error error = rpc::make_error(rpc::kUpstreamFailed, failure->reason, failure->message);
     error.retryable = failure->is_retryable;
     error.retry_after_ms = failure->retry_after_ms;
     return events_.on_step_failed(job, step, error);
   }
-  record_end(fetching, failure ? failure->reason : "", now);
-  if (!failure) events_.on_fetched(job, step, took_ns);
+  if (failure) {
+    record_end(fetching, rpc::kUpstreamFailed, failure->reason, now);
+  } else {
+    record_end(fetching, 0, result, now);
+    events_.on_fetched(job, step, took_ns);
+  }
   if (job.fetches_under_way == 0) events_.on_fetches_done(job, now);
 }
 
-// `reason`: empty: the fetch has succeeded.
-void FetchStage::record_end(const Job::Fetching& fetching, std::string_view reason,
+void FetchStage::record_end(const Job::Fetching& fetching, int32_t code, std::string_view reason,
                             uint64_t now_ns) {
   Job& job = *fetching.job;
   const size_t step = step_of(fetching);
   recorder_.record(job.trail, EventKind::kFetchEnded, now_ns,
                    {.took_ns = now_ns - fetching.began_ns,
-                    .code = reason.empty() ? 0 : rpc::kUpstreamFailed,
+                    .code = code,
                     .reason = recorder_.name(reason),
                     .where = names_[fetch_step(job, step).upstream],
                     .step = static_cast<uint8_t>(step)});
@@ -177,23 +180,30 @@ void FetchStage::record_end(const Job::Fetching& fetching, std::string_view reas
 void FetchStage::cancel(Job& job) {
   for (Job::Fetching& fetching : job.fetches) {
     if (job.fetches_under_way == 0) return;
-    if (fetching.fetch == nullptr) continue;
+    if (!fetching.fetch) continue;
     --job.fetches_under_way;
-    record_end(fetching, "cut_off", now_ns());
-    fetching.http_client->cancel(std::exchange(fetching.fetch, nullptr));
+    record_end(fetching, rpc::kUpstreamFailed, "cut_off", now_ns());
+    fetching.upstream->cancel(std::exchange(fetching.fetch, {}));
+  }
+}
+
+void FetchStage::adopt_answers(const FetchStage& before) {
+  for (const auto& upstream : upstreams_) {
+    for (const auto& former : before.upstreams_)
+      upstream->adopt_answers(*former);
   }
 }
 
 size_t FetchStage::first_under_way(const Job& job) {
-  const auto is_under_way = [](const Job::Fetching& one) { return one.fetch != nullptr; };
+  const auto is_under_way = [](const Job::Fetching& one) { return bool(one.fetch); };
   return static_cast<size_t>(std::ranges::find_if(job.fetches, is_under_way) - job.fetches.begin());
 }
 
 std::string FetchStage::names_under_way(const Job& job) const {
   std::string names;
   for (const Job::Fetching& fetching : job.fetches) {
-    if (fetching.fetch == nullptr) continue;
-    names += (names.empty() ? "" : ", ") + fetching.http_client->options().name;
+    if (!fetching.fetch) continue;
+    names += (names.empty() ? "" : ", ") + fetching.upstream->options().name;
   }
   return names;
 }
@@ -205,7 +215,7 @@ double FetchStage::wait_ns(const Method& method, const ClientShare& client) cons
     const auto* fetch = std::get_if<FetchStep>(&step);
     if (fetch == nullptr) continue;
     if (!fetch->is_with_previous) longest_ns = 0;
-    const double its_ns = http_clients_[fetch->upstream]->wait_ns(&client);
+    const double its_ns = upstreams_[fetch->upstream]->attempts().wait_ns(&client);
     wait_ns += std::max(its_ns - longest_ns, 0.0);
     longest_ns = std::max(its_ns, longest_ns);
   }

@@ -16,15 +16,15 @@
 #include "master/pipeline/job.h"
 #include "master/pipeline/job_memory.h"
 #include "master/pipeline/stage_events.h"
-#include "upstream/attempts.h"
+#include "upstream/upstream.h"
 
 namespace ringmaster::master {
 
 class FetchStage {
  public:
-  // `http_clients` are in the order of Options::upstreams.
+  // `upstreams` are in the order of Options::upstreams.
   FetchStage(ipc::PayloadStore& store, JobMemory& memory,
-             std::vector<std::unique_ptr<upstream::Attempts>> http_clients, StageEvents& events,
+             std::vector<std::unique_ptr<upstream::Upstream>> upstreams, StageEvents& events,
              telemetry::Recorder& recorder);
 
   // Begins the job's current step, a fetch, and those that begin together with it. May call
@@ -32,12 +32,12 @@ class FetchStage {
   void start(Job& job, uint64_t now_ns);
   // Aborts the job's fetches.
   void cancel(Job& job);
-  const std::vector<std::unique_ptr<upstream::Attempts>>& http_clients() const {
-    return http_clients_;
-  }
+  const std::vector<std::unique_ptr<upstream::Upstream>>& upstreams() const { return upstreams_; }
   const std::string& name_of(const FetchStep& step) const {
-    return http_clients_[step.upstream]->options().name;
+    return upstreams_[step.upstream]->options().name;
   }
+  // Upstreams whose options are those of an upstream of `before` go on with its kept answers.
+  void adopt_answers(const FetchStage& before);
   // REQUIRES: a fetch of the job has not ended.
   static size_t first_under_way(const Job& job);
   // The upstreams of the job's fetches that have not ended, with commas between them.
@@ -49,13 +49,15 @@ class FetchStage {
   void send(Job& job, size_t step, upstream::RequestTemplate::Rendered request, uint64_t now_ns);
   bool take_bytes(Job::Fetching& fetching, std::string_view bytes, uint64_t expected);
   bool put_null(Job& job, size_t step);
-  void on_done(Job::Fetching& fetching, const std::optional<upstream::Attempts::Failure>& failure,
-               uint64_t took_ns);
-  void record_end(const Job::Fetching& fetching, std::string_view reason, uint64_t now_ns);
+  void on_done(Job::Fetching& fetching, const std::optional<upstream::HttpClient::Failure>& failure,
+               uint64_t took_ns, std::string_view result);
+  // `reason`: of the failure, or, with code 0, how the fetch got its answer.
+  void record_end(const Job::Fetching& fetching, int32_t code, std::string_view reason,
+                  uint64_t now_ns);
 
   ipc::PayloadStore& store_;
   JobMemory& memory_;
-  std::vector<std::unique_ptr<upstream::Attempts>> http_clients_;
+  std::vector<std::unique_ptr<upstream::Upstream>> upstreams_;
   StageEvents& events_;
   telemetry::Recorder& recorder_;
   std::vector<telemetry::NameId> names_;  // of the upstreams

@@ -34,7 +34,7 @@
 #include "master/scheduler/quotes.h"
 #include "master/scheduler/ticket.h"
 #include "rpc/errors.h"
-#include "upstream/attempts.h"
+#include "upstream/upstream.h"
 
 namespace ringmaster::master {
 
@@ -81,8 +81,8 @@ struct Job {
   };
   struct Fetching {  // a fetch under way
     Job* job = nullptr;
-    upstream::Attempts* http_client = nullptr;
-    upstream::Attempts::Fetch* fetch = nullptr;  // null: it has ended
+    upstream::Upstream* upstream = nullptr;
+    upstream::Upstream::Fetch fetch = {};  // none: it has ended
     uint64_t began_ns = 0;
   };
 

@@ -103,6 +103,8 @@ void SpanWriter::write_stage(const Event& event, uint64_t id, uint64_t parent,
   begin({id, parent, is_fetch ? kClient : kInternal, name}, trace, event);
   if (is_fetch) {
     write_text("peer.service", where);
+    if (event.code == 0 && event.reason != 0)
+      write_text("ringmaster.fetch_result", name_of(event.reason));
   } else if (!where.empty()) {
     write_number("ringmaster.worker", event.where);
   }

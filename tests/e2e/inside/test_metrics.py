@@ -33,7 +33,8 @@ def busy(server, probe, feature_service, gate):
     user = {"fetch": "users", "body": {"user_id": "${params.user_id}"}}
     running = server(
         listen=ON,
-        upstreams={"users": {"url": features.url}, "gone": {"url": "http://127.0.0.1:1/"}},
+        upstreams={"users": {"url": features.url, "idempotent": True, "coalesce": True},
+                   "gone": {"url": "http://127.0.0.1:1/"}},
         handlers={"echo": {}, "hold": probe("hold")},
         methods={
             "both": {"steps": [user, {"run": "echo"}]},

@@ -401,7 +401,7 @@ class Chaos {
   std::mt19937 random_;
   uint64_t bodies_ = 0;
   std::map<std::string, std::set<std::string>> sent_;  // by target
-  std::map<HttpClient::Fetch*, uint64_t> began_;
+  std::map<Attempts::Fetch*, uint64_t> began_;
 };
 
 }  // namespace

@@ -35,6 +35,18 @@ TEST_CASE("plain page: counts, percentiles and errors of a method") {
   CHECK(has(text, "score      -32009  overloaded      1"));
 }
 
+TEST_CASE("plain page: how the fetches of an upstream with a cache were answered") {
+  ServerState state;
+  state.upstreams.resize(2);
+  state.upstreams[0].name = "none";
+  state.upstreams[1].name = "users";
+  state.upstreams[1].sharing = {{{"miss", 10}, {"hit", 90}}, 3 << 20, 7};
+  const std::string text = plain_page(state, telemetry::Recorder());
+  CHECK(has(text,
+            "CACHE OF         FETCHES  MEMORY  EVICTED\n"
+            "users     10 miss, 90 hit  3.0MiB        7\n"));
+}
+
 TEST_CASE("plain page: no control character of a name reaches a terminal") {
   ServerState state;
   state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});

@@ -1,0 +1,62 @@
+// Upstream: the fetches from one upstream. Where its options say so, they share answers: see
+// shared_fetches.h. Else each goes to Attempts as it is.
+//
+// Threads: the loop's only.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string_view>
+
+#include "base/status.h"
+#include "base/uv_handle.h"
+#include "upstream/attempts.h"
+#include "upstream/options.h"
+#include "upstream/shared_fetches.h"
+
+namespace ringmaster::upstream {
+
+class Upstream {
+ public:
+  // Fails (71) when libcurl cannot be set up.
+  [[nodiscard]] static Result<std::unique_ptr<Upstream>> create(uv_loop_t* loop,
+                                                                const UpstreamOptions& options);
+
+  // Identifies a fetch until its on_done has returned or it was cancelled.
+  struct Fetch {
+    Attempts::Fetch* own = nullptr;  // one that shares no answer
+    SharedFetches::Fetch* shared = nullptr;
+
+    explicit operator bool() const { return own != nullptr || shared != nullptr; }
+    // How it got its answer: a name of kSharingNames, or empty: it shares no answer.
+    std::string_view result() const {
+      if (shared == nullptr) return "";
+      return kSharingNames[static_cast<size_t>(SharedFetches::sharing_of(*shared))];
+    }
+  };
+  // As of Attempts.
+  Fetch start(HttpClient::Request request);
+  void cancel(const Fetch& fetch);
+
+  const UpstreamOptions& options() const { return attempts_->options(); }
+  const Attempts& attempts() const { return *attempts_; }
+  // Null: its fetches share no answers.
+  const SharedFetches* shared() const { return shared_ ? &*shared_ : nullptr; }
+  // Goes on with the answers that `before` has kept, if its options were the same.
+  void adopt_answers(const Upstream& before);
+
+ private:
+  Upstream(uv_loop_t* loop, std::unique_ptr<Attempts> attempts);
+
+  void turn();
+  void set_timer();
+
+  std::unique_ptr<Attempts> attempts_;
+  std::optional<SharedFetches> shared_;
+  UvHandle<uv_idle_t> idle_;    // runs while `shared_` is due
+  UvHandle<uv_timer_t> timer_;  // for its next timeout
+  uint64_t timer_ns_ = UINT64_MAX;
+};
+
+}  // namespace ringmaster::upstream

@@ -57,9 +57,7 @@ uint64_t SharedFetches::buffer_bytes_max(const UpstreamOptions& options) {
 }
 
 SharedFetches::SharedFetches(const UpstreamOptions& options, Source source)
-    : options_(options),
-      source_(std::move(source)),
-      kept_(std::make_shared<Kept>(AnswerCache(options.cache))) {}
+    : options_(options), source_(std::move(source)), kept_(std::make_shared<Kept>(options.cache)) {}
 
 SharedFetches::~SharedFetches() = default;
 

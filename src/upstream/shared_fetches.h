@@ -104,6 +104,8 @@ class SharedFetches {
 
   // What outlives a configuration.
   struct Kept {
+    explicit Kept(const CacheOptions& options) : cache(options) {}
+
     AnswerCache cache;
     SharingCounts counts{};
   };

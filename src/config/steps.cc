@@ -179,7 +179,7 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
   if (upstream) add(std::move(step));
 }
 
-// A request may be sent twice, or its response used for others, only if it has no effect of its own.
+// Only a request without an effect of its own may be sent twice, or share its response.
 void StepsReader::check_repeatable(const Entries& entries, const master::FetchStep& step) {
   const upstream::UpstreamOptions& upstream = options_.upstreams[step.upstream];
   const std::string_view method = step.request.method();

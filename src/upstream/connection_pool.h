@@ -13,8 +13,8 @@
 //          connection serves one transfer, and also if later responses come by HTTP/1.1. If a
 //          server allows fewer streams, libcurl opens further connections, and the transfers beyond
 //          these wait in libcurl, in their order.
-// Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others wait: each lookup
-//          is a thread, which libcurl cannot end if no DNS server answers.
+// Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others
+//          wait: each lookup is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
 
 #include <algorithm>

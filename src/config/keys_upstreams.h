@@ -1,0 +1,112 @@
+// The keys of [upstreams.NAME]: see keys.h.
+#pragma once
+
+#include "config/key.h"
+#include "upstream/options.h"
+
+namespace ringmaster::config {
+
+using upstream::CacheOptions;
+using upstream::UpstreamOptions;
+
+// The members of `cache` in [upstreams.NAME].
+inline constexpr Key<CacheOptions> kCacheKeys[] = {
+    {"ttl_ms", "How long a response is used again.", Type::kMs, 0, 24 * kHourMs,
+     &CacheOptions::ttl_ms},
+    {"negative_ttl_ms", "How long a 404 or 410 is used again.", Type::kMs, 0, 24 * kHourMs,
+     &CacheOptions::negative_ttl_ms},
+    {"stale_while_revalidate_ms",
+     "For how long after ttl_ms a response is still used, while a fetch renews it.", Type::kMs, 0,
+     24 * kHourMs, &CacheOptions::stale_while_revalidate_ms},
+    {"stale_if_error_ms", "For how long after ttl_ms a response is still used where a fetch fails.",
+     Type::kMs, 0, 24 * kHourMs, &CacheOptions::stale_if_error_ms},
+    {"bytes", "The memory of the cache.", Type::kBytes, 64 * kKiB, 64 * kGiB, &CacheOptions::bytes},
+};
+
+// [upstreams.NAME]
+inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
+    {"url",
+     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket. An "
+     "array has several addresses of one service: each fetch goes to the one that is less busy and "
+     "quicker of two, and an address that fails is left out for a while.",
+     Type::kUrl},
+    {"headers",
+     "Headers of every fetch. Values are templates, but without params and steps: for example "
+     "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
+     Type::kFields},
+    {"http",
+     "The version of HTTP: \"auto\" is what TLS negotiates, and 1.1 without TLS; \"1.1\"; \"2\", "
+     "for "
+     "https:// only, is as \"auto\", but the server expects HTTP/2 from the first fetch on. A "
+     "connection of HTTP/2 serves up to 100 fetches at once.",
+     Type::kHttpVersion},
+    {"redirects",
+     "Which redirects (301, 302, 303, 307, 308) are followed, at most 5 for a fetch: \"none\", or "
+     "\"same-origin\": those that stay within the scheme, host and port of `url`. Any other one is "
+     "an upstream failure.",
+     Type::kRedirects},
+    {"timeout_ms",
+     "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
+     "the time of a slow but healthy response: past it the request gets -32015 while the client "
+     "can still retry.",
+     Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
+    {"connections",
+     "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
+     "seconds each need R*S connections, and a hundredth of them with HTTP/2. Several addresses "
+     "have equal shares of them.",
+     Type::kCount, 1, 10'000, &UpstreamOptions::connections},
+    {"body_bytes",
+     "The longest response body that is accepted; a longer one is an upstream failure.",
+     Type::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
+    {"tls_ca_file",
+     "The CAs that may have signed the certificate of an https:// service, in PEM; \"\" is those "
+     "of "
+     "the system. New connections read the file.",
+     Type::kOptionalPath},
+    {"tls_certificate_file",
+     "The certificate that is shown to an https:// service, in PEM; \"\" shows none.",
+     Type::kOptionalPath},
+    {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
+    {"idempotent",
+     "true: the service may get the same request twice, as it may each GET. Otherwise a fetch is "
+     "sent again only if no server was reached, and `hedge`, `coalesce` and `cache` need a GET.",
+     Type::kFlag},
+    {"attempts",
+     "How often a fetch is sent in all, if it fails without a whole answer or with a status of 500 "
+     "or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
+     Type::kCount, 1, 5, &UpstreamOptions::attempts},
+    {"breaker",
+     "true: while most fetches fail, further ones fail at once (-32015, `breaker_open`), but for "
+     "one "
+     "in 100 to 800 ms that probes the service.",
+     Type::kFlag},
+    {"hedge",
+     "A fetch that has no answer after `after`, in ms, or after the time that so many percent of "
+     "the "
+     "recent ones needed (\"p95\"), is sent a second time. The first answer counts; the other copy "
+     "is "
+     "cut off. At most budget_percent of the fetches are hedged; the default is 5. {} is none.",
+     Type::kHedge},
+    {"in_flight",
+     "The most fetches at once; further ones wait, as for a connection. \"auto\": as many as the "
+     "service takes without making them wait, by how its answers slow down. `connections` is a "
+     "limit in any case.",
+     Type::kCountOrAuto, 1, 10'000, &UpstreamOptions::in_flight},
+    {"coalesce",
+     "true: equal requests that are in flight at the same time are one. Set it where many requests "
+     "ask for the same thing at once.",
+     Type::kFlag},
+    {"cache",
+     "How long responses are used again for equal requests, and the memory for them. {} keeps "
+     "none. Members: ttl_ms, negative_ttl_ms (of 404 and 410), stale_while_revalidate_ms (after "
+     "ttl_ms, while a fetch renews the response), stale_if_error_ms (after ttl_ms, where a fetch "
+     "fails), each 0 by default, and bytes, by default \"32MiB\". A reload that does not change "
+     "the upstream's table keeps the responses.",
+     Type::kCache},
+};
+
+// In the order of HttpVersion.
+inline constexpr std::string_view kHttpVersions[] = {"auto", "1.1", "2"};
+inline constexpr std::string_view kRedirects[] = {"none", "same-origin"};
+
+}  // namespace ringmaster::config

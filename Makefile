@@ -64,7 +64,7 @@ run: ## install what is missing, build, serve the demo on 127.0.0.1:7070 until C
 	scripts/demo.sh $(OUT)
 
 test: ## install what is missing, build, run every test; ONLY=NAME[,NAME]: only these
-	scripts/setup.sh build test deb
+	scripts/setup.sh build test
 	scripts/npm_install.sh tests/e2e/support/interop/node build/interop/node
 	$(MAKE) all $(OUT)/unit_tests
 	scripts/test.sh $(OUT)

@@ -6,7 +6,7 @@
     probes.require("namespaces")  # in a fixture
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
-find nothing. The names: BROWSER, BUILDAH, CGROUPS, DEBHELPER, GDB, HAPROXY, IPV6, KUSTOMIZE,
+find nothing. The names: BROWSER, BUILDAH, CGROUPS, GDB, HAPROXY, IPV6, KUSTOMIZE,
 LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
 BREAKPOINTS, PTRACE in tests/support/probes.h.
 
@@ -61,11 +61,6 @@ def _cgroups() -> str:
         if (root / "cgroup.procs").exists() and os.access(root, os.W_OK):
             return ""
     return "no control groups can be made here"
-
-
-def _debhelper() -> str:
-    """What makes and checks Debian packages."""
-    return _lacking("dpkg-buildpackage", "dh", "dh_python3", "lintian", "git")
 
 
 def _gdb() -> str:
@@ -167,7 +162,6 @@ _PROBES = {
     "browser": _browser,
     "buildah": _buildah,
     "cgroups": _cgroups,
-    "debhelper": _debhelper,
     "gdb": _gdb,
     "haproxy": _haproxy,
     "ipv6": _ipv6,

@@ -42,8 +42,9 @@ TEST_CASE("plain page: how the fetches of an upstream with a cache were answered
   state.upstreams[1].name = "users";
   state.upstreams[1].sharing = {{{"miss", 10}, {"hit", 90}}, 3 << 20, 7};
   const std::string text = plain_page(state, telemetry::Recorder());
+  CAPTURE(text);
   CHECK(has(text,
-            "CACHE OF         FETCHES  MEMORY  EVICTED\n"
+            "CACHE OF          FETCHES  MEMORY  EVICTED\n"
             "users     10 miss, 90 hit  3.0MiB        7\n"));
 }
 

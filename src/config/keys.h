@@ -38,10 +38,11 @@ inline constexpr Key<Options> kListenKeys[] = {
      "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
      Type::kRanges},
     {"proxy_from",
-     "The load balancers that tell their clients' addresses: each TCP connection from these "
-     "addresses must begin with a header of the PROXY protocol, version 2 (HAProxy: "
-     "`send-proxy-v2`), before any TLS. `allow`, `connections_per_client`, shares and the log then "
-     "go by the client's address. List balancers only: what these peers tell is believed.",
+     "The load balancers that tell their clients' addresses: each connection from these addresses "
+     "to a TCP address of `rpc` must begin with a header of the PROXY protocol, version 2 "
+     "(HAProxy: `send-proxy-v2`), before any TLS. `allow`, `connections_per_client`, shares and "
+     "the log then go by the client's address. List balancers only: what these peers tell is "
+     "believed.",
      Type::kRanges},
     {"token_file",
      "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` "
@@ -55,8 +56,8 @@ inline constexpr Key<Options> kListenKeys[] = {
      "balancer that is not in `proxy_from`.",
      Type::kCount, 0, 1'000'000, &Options::connections_per_client},
     {"connection_age_s",
-     "A connection that is older, by up to a quarter so that not all end together, is closed "
-     "between two requests; 0 is never. HTTP clients are told with the last response "
+     "A connection is closed between two requests once it is so old, or up to a quarter older, so "
+     "that not all end together; 0 is never. HTTP clients are told with the last response "
      "(`Connection: close`). Others are not told, so their connections are closed once there was "
      "no request for a second. Set it behind balancers, so that long connections spread over new "
      "servers.",
@@ -403,7 +404,8 @@ void for_each_section(See see) {
   see(Section{"log", "which requests have lines of their own in the log"}, kLogKeys);
   see(Section{"telemetry", "where traces of requests are sent, and of which requests"},
       kTelemetryKeys);
-  see(Section{"shutdown", "how long a stop waits for requests in flight"}, kShutdownKeys);
+  see(Section{"shutdown", "how long a stop waits for load balancers, and for requests in flight"},
+      kShutdownKeys);
   see(Section{"reload", "what a new configuration must show before it serves"}, kReloadKeys);
   see(Section{"secrets", "texts for headers and bodies of fetches that nothing may show", true},
       kSecretsKeys);

@@ -35,10 +35,9 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
      Type::kFields},
     {"http",
-     "The version of HTTP: \"auto\" is what TLS negotiates, and 1.1 without TLS; \"1.1\"; \"2\", "
-     "for "
-     "https:// only, is as \"auto\", but the server expects HTTP/2 from the first fetch on. A "
-     "connection of HTTP/2 serves up to 100 fetches at once.",
+     "The version of HTTP. \"auto\": what TLS negotiates, and 1.1 without TLS. \"1.1\": always "
+     "1.1. \"2\", for https:// only: as \"auto\", but the server expects HTTP/2 from the first "
+     "fetch on. A connection of HTTP/2 serves up to 100 fetches at once.",
      Type::kHttpVersion},
     {"redirects",
      "Which redirects (301, 302, 303, 307, 308) are followed, at most 5 for a fetch: \"none\", or "
@@ -68,24 +67,24 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kOptionalPath},
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
     {"idempotent",
-     "true: the service may get the same request twice, as it may each GET. Otherwise a fetch is "
-     "sent again only if no server was reached, and `hedge`, `coalesce` and `cache` need a GET.",
+     "true: the service may get any request twice, not only a GET. false: a fetch that is no GET "
+     "is sent again only if no server was reached, and `hedge`, `coalesce` and `cache` are for "
+     "GETs only.",
      Type::kFlag},
     {"attempts",
      "How often a fetch is sent in all, if it fails without a whole answer or with a status of 500 "
      "or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
      Type::kCount, 1, 5, &UpstreamOptions::attempts},
     {"breaker",
-     "true: while most fetches fail, further ones fail at once (-32015, `breaker_open`), but for "
-     "one "
-     "in 100 to 800 ms that probes the service.",
+     "true: after 10 quick failures or 5 timeouts in a row, or where about a quarter of the "
+     "fetches fails, further ones fail at once (-32015, `breaker_open`), but for one in 100 to "
+     "800 ms that probes the service.",
      Type::kFlag},
     {"hedge",
-     "A fetch that has no answer after `after`, in ms, or after the time that so many percent of "
-     "the "
-     "recent ones needed (\"p95\"), is sent a second time. The first answer counts; the other copy "
-     "is "
-     "cut off. At most budget_percent of the fetches are hedged; the default is 5. {} is none.",
+     "A fetch that has no answer yet is sent a second time: after so many ms, or with after = "
+     "\"p95\" after the time within which 95 % of the recent ones were answered. The first answer "
+     "counts; the other copy is cut off. At most budget_percent of the fetches are hedged; the "
+     "default is 5. {} is none.",
      Type::kHedge},
     {"in_flight",
      "The most fetches at once; further ones wait, as for a connection. \"auto\": as many as the "

@@ -47,8 +47,8 @@ HEAD = """\
 #
 # Durations end in _ms: integers. Sizes end in _bytes: integers, or strings such as "64MiB" (KiB,
 # MiB, GiB). Relative paths are relative to this file's folder, then to the working folder. An
-# option that is left out has the value shown here; only [methods] has no default. From
-# [upstreams.users] on, this is the demo that `make run` serves.
+# option that is left out has the value shown here, or the one after "Default:"; [methods], `steps`
+# and `url` have no default. From [upstreams.users] on, this is the demo that `make run` serves.
 """
 REST = {
     "handlers": """

@@ -1,6 +1,6 @@
-"""The packages that `make deb` has made: what is in them, and what they do to a system that has booted for it:
-install, serve, upgrade under load, take in another package's handlers, purge. And the container
-image that `make image` makes of them."""
+"""The packages that `make deb` has made: what is in them, and what they do to a system that has
+booted for it: install, serve, upgrade under load, take in another package's handlers, purge. And
+the container image that `make image` makes of them."""
 
 import json
 import re

@@ -193,4 +193,6 @@ def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, ow
                 assert good.call("echo", [1]) == [1]
                 grown = max(grown, private_bytes(running.pid) - before)
             assert sockets(running.pid) == open_before
-    assert grown < 40 << 20
+    # 20 MB of answers, their text's former copy while it grows, and memory that was freed and is
+    # kept for a second (freed_memory.h).
+    assert grown < 64 << 20

@@ -150,7 +150,9 @@ void read_upstreams(Problems& problems, const Entry& section, const Paths& paths
       problems.add(table,
                    "has no url; expected one, such as url = \"http://127.0.0.1:7080/features\"");
     }
-    if (upstream.http == upstream::HttpVersion::kHttp2 && !upstream.url.starts_with("https:")) {
+    const auto is_plain = [](const std::string& url) { return !url.starts_with("https:"); };
+    if (upstream.http == upstream::HttpVersion::kHttp2 &&
+        (is_plain(upstream.url) || std::ranges::any_of(upstream.further_urls, is_plain))) {
       problems.add(table,
                    "expected a url with https:// for http = \"2\": libcurl cannot keep "
                    "connections of HTTP/2 without TLS");

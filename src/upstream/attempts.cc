@@ -45,8 +45,8 @@ bool is_fault(std::string_view reason) {
 }
 
 // Whether no server has got the request.
-bool has_reached_nobody(std::string_view reason) {
-  return reason == "connect" || reason == "resolve";
+bool has_reached_nobody(const HttpClient::Failure& failure) {
+  return (failure.reason == "connect" || failure.reason == "resolve") && !failure.was_redirected;
 }
 
 uint64_t ms_left(uint64_t ms, uint64_t elapsed_ns) {
@@ -224,7 +224,7 @@ void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took
 bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
   Fetch& fetch = *copy.fetch;
   const bool may_help =
-      is_fault(failure.reason) && (fetch.is_repeatable || has_reached_nobody(failure.reason));
+      is_fault(failure.reason) && (fetch.is_repeatable || has_reached_nobody(failure));
   if (fetch.attempts_left == 0 || !may_help || !has_time(fetch, now_ns)) return false;
   if (breaker_.is_open() || !retry_budget_.try_begin(in_flight())) return false;
   copy.is_retry = true;

@@ -173,7 +173,10 @@ void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
     code = CURLE_WRITE_ERROR;
   }
   std::optional<Failure> failure;
-  if (code != CURLE_OK || !is_success(status)) failure = failure_of(fetch, code, status);
+  if (code != CURLE_OK || !is_success(status)) {
+    failure = failure_of(fetch, code, status);
+    failure->was_redirected = fetch.redirects > 0;
+  }
   const auto done = std::move(fetch.request.on_done);
   const uint64_t took_ns = fetch.multi == nullptr ? 0 : now_ns() - fetch.began_ns;
   recycle(&fetch);

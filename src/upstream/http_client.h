@@ -31,6 +31,7 @@ class HttpClient {
     std::string message;       // names the upstream, and what happened
     bool is_retryable = true;  // the same request may succeed later
     std::optional<uint64_t> retry_after_ms = std::nullopt;
+    bool was_redirected = false;  // a server has got the request, whatever the reason
   };
 
   struct Request {

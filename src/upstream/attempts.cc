@@ -302,10 +302,10 @@ void Attempts::cancel(Fetch* fetch) {
 
 // `is_late`: the upstream has used up the request's time.
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
-  const bool was_sent = HttpClient::is_sent(*copy.sent);
+  const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));
-  end_attempt(copy, was_sent && is_late ? Outcome::kFailure : Outcome::kCutOff, "timeout",
-              was_sent ? now_ns - copy.sent_ns : 0, now_ns);
+  end_attempt(copy, took_ns > 0 && is_late ? Outcome::kFailure : Outcome::kCutOff, "timeout",
+              took_ns, now_ns);
 }
 
 void Attempts::wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns) {

@@ -396,6 +396,11 @@ bool HttpClient::is_sent(const Fetch& fetch) {
   return fetch.multi != nullptr;
 }
 
+// It may have got its connection after `now_ns`.
+uint64_t HttpClient::sent_for_ns(const Fetch& fetch, uint64_t now_ns) {
+  return is_sent(fetch) ? now_ns - std::min(fetch.began_ns, now_ns) : 0;
+}
+
 size_t HttpClient::in_flight() const {
   return curl_->busy.size();
 }

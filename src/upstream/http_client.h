@@ -74,6 +74,8 @@ class HttpClient {
 
   // Whether it waits for no connection.
   static bool is_sent(const Fetch& fetch);
+  // For how long it has had a connection; 0: it waits for one.
+  static uint64_t sent_for_ns(const Fetch& fetch, uint64_t now_ns);
   // Fetches that have not ended; of these, those that wait for a connection.
   size_t in_flight() const;
   size_t waiting() const;

@@ -212,7 +212,7 @@ void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took
   Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
   if (fetch.answering == &other) return;  // it has lost
   if (failure && fetch.answering == nullptr) {
-    if (other.sent != nullptr || try_again(copy, *failure, now)) return;
+    if ((other.sent != nullptr && is_fault(reason)) || try_again(copy, *failure, now)) return;
   }
   if (other.sent != nullptr) cut_off(other, false, now);
   const auto done = std::move(fetch.request.on_done);

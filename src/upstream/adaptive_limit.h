@@ -10,6 +10,7 @@
 // Source: Envoy's adaptive concurrency filter; Netflix' concurrency-limits (Gradient2).
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,6 +25,12 @@ class AdaptiveLimit {
   // A fetch has ended after `took_ns`, with an answer or without one in time. `in_flight`: those
   // that have a connection, this one included.
   void on_end(uint64_t took_ns, size_t in_flight, uint64_t now_ns);
+
+  // A new maximum: HTTP/2 serves more with as many connections.
+  void set_max(uint64_t max) {
+    max_ = static_cast<double>(max);
+    limit_ = std::min(limit_, max_);
+  }
 
   // From 1 to `max`.
   uint64_t limit() const;

@@ -252,6 +252,7 @@ void Attempts::adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns) 
   if (limits_.empty()) return;
   HttpClient& client = *clients_[copy.choice.address];
   AdaptiveLimit& limit = limits_[copy.choice.address];
+  limit.set_max(client.capacity());
   limit.on_end(took_ns, client.in_flight() - client.waiting() + 1, now_ns);
   client.set_limit(limit.limit());
 }

@@ -64,7 +64,9 @@ class ConnectionPool {
 
   // From now on at most so many transfers are given connections.
   void set_limit(uint64_t transfers);
-  uint64_t limit() const { return std::min(limit_, connections_ * streams()); }
+  uint64_t limit() const { return std::min(limit_, capacity()); }
+  // Transfers that all connections serve at once.
+  uint64_t capacity() const { return connections_ * streams(); }
 
   bool is_name_known() const { return is_name_known_; }
   // Transfers that wait for a connection.

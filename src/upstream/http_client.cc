@@ -417,6 +417,10 @@ uint64_t HttpClient::limit() const {
   return curl_->pool.limit();
 }
 
+uint64_t HttpClient::capacity() const {
+  return curl_->pool.capacity();
+}
+
 double HttpClient::wait_ns(const void* client) const {
   return curl_->pool.wait_ns(client);
 }

@@ -83,6 +83,7 @@ class HttpClient {
   // See ConnectionPool: fetches with a connection.
   void set_limit(uint64_t fetches);
   uint64_t limit() const;
+  uint64_t capacity() const;
   // How long one more fetch of this client would wait for a connection.
   double wait_ns(const void* client) const;
 

@@ -233,7 +233,7 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
     const std::string why =
         !pool.is_name_known() ? "its name was not found"
-        : pool.limit() < options.connections
+        : pool.limit() < pool.capacity()
             ? fmt::format("its limit of fetches in flight, {}, was reached", pool.limit())
             : fmt::format("all of its {} connections were in use", options.connections);
     return {"timeout",

@@ -37,6 +37,7 @@ namespace {
 
 constexpr uint64_t kBufferBytes = 64 << 20;
 constexpr uint64_t kBodiesMin = 4;
+constexpr uint64_t kRefreshesMax = 1000;
 
 // Moves all but the callbacks.
 HttpClient::Request take_request(HttpClient::Request& from) {
@@ -74,7 +75,8 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
   const auto open = open_.find(key);
   AnswerCache::Found found = kept_->cache.find(key, now_ns);
   if (found.is_fresh || found.may_revalidate) {
-    if (!found.is_fresh && open == open_.end()) {
+    if (!found.is_fresh && open == open_.end() && refreshes_ < kRefreshesMax) {
+      ++refreshes_;
       Flight& refresh = add_flight(asking_, key);
       refresh.is_refresh = true;
       HttpClient::Request asked = take_request(request);
@@ -186,6 +188,7 @@ void SharedFetches::on_ended(Flight& flight, std::optional<HttpClient::Failure> 
   flight.made->failure = std::move(failure);
   flight.took_ns = took_ns;
   flight.source = nullptr;
+  if (flight.is_refresh) --refreshes_;
   ended_.splice(ended_.end(), asking_, flight.place);
   source_.wake();
 }

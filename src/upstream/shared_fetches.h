@@ -14,6 +14,7 @@
 // may call start() and cancel().
 // Memory: a flight holds its body until all its fetches have a copy. The bodies of all flights of
 //         an upstream have at most buffer_bytes_max(); a flight beyond that fails with "no_memory".
+//         At most 1000 flights renew stale answers: no request in flight stands for them.
 #pragma once
 
 #include <array>
@@ -136,6 +137,7 @@ class SharedFetches {
   std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // which others may join
   Timeouts timeouts_;  // of fetches whose flight may go on for longer than they wait
   uint64_t buffer_bytes_ = 0;
+  uint64_t refreshes_ = 0;  // flights that renew an answer
 };
 
 }  // namespace ringmaster::upstream

@@ -110,7 +110,10 @@ Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
 }
 
 uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
-  return count_of_addresses(options) * HttpClient::descriptors_max(options_of(options, 0));
+  uint64_t sum = 0;  // with http:// and https:// addresses need different numbers
+  for (size_t i = 0; i < count_of_addresses(options); ++i)
+    sum += HttpClient::descriptors_max(options_of(options, i));
+  return sum;
 }
 
 size_t Attempts::waiting() const {

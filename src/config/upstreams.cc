@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include "base/ascii.h"
 #include "config/addresses.h"
 #include "config/sections.h"
 #include "config/tokens.h"

@@ -4,6 +4,7 @@
 #include <map>
 #include <span>
 
+#include "base/json/scan.h"
 #include "config/body_text.h"
 #include "config/sections.h"
 

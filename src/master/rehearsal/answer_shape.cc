@@ -1,5 +1,6 @@
 #include "master/rehearsal/answer_shape.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <fmt/format.h>
 #include <utility>
@@ -25,20 +26,26 @@ class Reader final : public json::Visitor {
 
   void restart() override {
     shape_ = {};
+    values_ = 0;
     containers_.clear();
     at_ = {"result", "result", "result"};
   }
   void key(std::string_view text, size_t) override {
+    if (shape_.is_too_large) return;
     const Place& object = containers_.back().place;
     at_ = {fmt::format("{}.{}", object.path, text), fmt::format("{}.{}", object.exact, text),
            fmt::format("{}.{}", object.by_text, text)};
+    if (at_.path.size() > AnswerShape::kPathBytesMax) give_up();
   }
   void enter(json::Kind kind, size_t) override {
+    if (shape_.is_too_large) return;
     step_in_array();
     if (kind == json::Kind::kObject) add(at_.path, static_cast<size_t>(kind));
     containers_.push_back({at_, kind == json::Kind::kArray});
   }
   void value(const json::Value& value) override {
+    if (++values_ > AnswerShape::kValuesMax) give_up();
+    if (shape_.is_too_large) return;
     const bool is_container = value.kind == json::Kind::kArray || value.kind == json::Kind::kObject;
     if (is_container) {
       const Container& ended = containers_.back();
@@ -50,7 +57,8 @@ class Reader final : public json::Visitor {
     add(at_.path, static_cast<size_t>(value.kind));
     if (value.kind == json::Kind::kString) name_element(value.raw);
     if (value.kind != json::Kind::kNumber) return;
-    const double number = std::strtod(value.raw.data(), nullptr);
+    // Finite, since differences of infinite numbers could not be sorted.
+    const double number = std::clamp(std::strtod(value.raw.data(), nullptr), -1e300, 1e300);
     add_number(at_.exact, number);
     if (at_.by_text != at_.exact) add_number(at_.by_text, number);
   }
@@ -88,20 +96,24 @@ class Reader final : public json::Visitor {
   void add_number(const std::string& path, double number) {
     if (shape_.numbers.size() < AnswerShape::kNumbersMax) shape_.numbers.emplace_back(path, number);
   }
+  // From here on no value is looked at.
+  void give_up() {
+    shape_.types.clear();
+    shape_.is_too_large = true;
+  }
   void add(const std::string& path, size_t type) {
-    if (shape_.is_too_large) return;
     const auto found = shape_.types.find(path);
     if (found != shape_.types.end()) {
       found->second = static_cast<AnswerShape::Types>(found->second | bit(type));
     } else if (shape_.types.size() < AnswerShape::kPathsMax) {
       shape_.types.emplace(path, bit(type));
     } else {
-      shape_.types.clear();
-      shape_.is_too_large = true;
+      give_up();
     }
   }
 
   AnswerShape& shape_;
+  size_t values_ = 0;
   std::vector<Container> containers_;
   Place at_;  // the next value
 };
@@ -110,6 +122,8 @@ class Reader final : public json::Visitor {
 
 AnswerShape AnswerShape::of(std::string_view answer) {
   AnswerShape shape;
+  shape.is_too_large = answer.size() > kBytesMax;
+  if (shape.is_too_large) return shape;
   // strtod() reads a number at the end of the text up to the NUL.
   const std::string text(answer);
   Reader reader(shape);

@@ -3,7 +3,9 @@
 //
 // Pure; the master only.
 // Cost:   one scan of the answer, and a few hundred ns for each value.
-// Limits: kPathsMax paths. An answer with more has the shape of an empty one (is_too_large).
+// Limits: kPathsMax paths, kPathBytesMax of a path, kValuesMax values, kBytesMax of JSON, since the
+//         event loop itself reads it. An answer with more has the shape of an empty one
+//         (is_too_large).
 #pragma once
 
 #include <cstddef>
@@ -18,6 +20,9 @@ namespace ringmaster::master {
 
 struct AnswerShape {
   static constexpr size_t kPathsMax = 1000;
+  static constexpr size_t kPathBytesMax = 256;
+  static constexpr size_t kValuesMax = 10'000;
+  static constexpr size_t kBytesMax = 1 << 20;
   static constexpr size_t kNumbersMax = 128;
 
   // One bit for each JSON type. An empty array is a type of its own.

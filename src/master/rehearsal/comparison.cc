@@ -75,7 +75,8 @@ void Comparison::begin(size_t job, std::string_view before, uint64_t cpu_ns) {
   RM_ASSERT(job == jobs_.size());
   jobs_.emplace_back().cpu_before_ns = cpu_ns;
   jobs_.back().before = intern(before_);
-  if (job == 0) always_ = before_.types;
+  if (before_.is_too_large) return;  // its values are not known
+  if (!std::exchange(has_shape_, true)) always_ = before_.types;
   for (const auto& [path, types] : before_.types)
     ever_[path] = static_cast<AnswerShape::Types>(ever_[path] | types);
   for (auto& [path, types] : always_) {

@@ -101,9 +101,10 @@ class Comparison {
 
   bool compares_cpu_;
   std::vector<OneJob> jobs_;
-  size_t at_ = 0;       // the job that runs
-  AnswerShape before_;  // of its answer before
-  // Of all answers before: the types that any has, and those that all have.
+  size_t at_ = 0;           // the job that runs
+  AnswerShape before_;      // of its answer before
+  bool has_shape_ = false;  // an answer before was not too large
+  // Of these answers: the types that any has, and those that all have.
   std::map<std::string, AnswerShape::Types> ever_, always_;
   std::map<std::string, size_t> number_ids_;
   std::vector<std::string> number_paths_;

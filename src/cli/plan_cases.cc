@@ -11,6 +11,10 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr uint64_t kSimulated = 100'000;  // requests of each case
+// Of a node. Fewer take longer than 64 bits of nanoseconds can say.
+constexpr double kSimulatedRateMin = 1e-4;
+// Erlang C takes a time for each worker: some 4 s in all.
+constexpr double kBusyMax = 1e7;
 
 plan::Load given_load(const PlanOptions& options) {
   plan::MethodLoad method{"request", options.rps,
@@ -65,6 +69,19 @@ bool is_changed(const PlanOptions& options) {
          options.nodes.is_given();
 }
 
+Status check_size(const PlanOptions& options, const plan::Load& load, const plan::Fleet& fleet) {
+  if (!(load.busy() <= kBusyMax)) {
+    return usage(
+        fmt::format("plan: expected a load that keeps at most {:g} workers busy, found {:g}",
+                    kBusyMax, load.busy()));
+  }
+  const double rate = load.rate() / static_cast<double>(fleet.nodes + 1);
+  if (!options.simulate || rate >= kSimulatedRateMin) return {};
+  return usage(fmt::format(
+      "plan: --simulate: expected at least {:g} requests a second for each node, found {:g}",
+      kSimulatedRateMin, rate));
+}
+
 Status check_promise(const plan::Formula& formula, const PlanOptions& options) {
   if (formula.own_p99_s() * 1e3 < options.p99_ms) return {};
   return usage(fmt::format(
@@ -84,6 +101,8 @@ Result<Plan> make_plan(const PlanOptions& options, const MeasuredLoad* measured)
   const plan::Formula formula(made.load, options.seed);
   Result<plan::Fleet> fleet = find_fleet(options, measured);
   if (!fleet) return tl::unexpected(fleet.error());
+  if (Status fits = check_size(options, made.load, *fleet); !fits)
+    return tl::unexpected(fits.error());
   if (options.p99_ms > 0) {
     if (Status possible = check_promise(formula, options); !possible)
       return tl::unexpected(possible.error());

@@ -1,6 +1,7 @@
 #include "cli/plan_options.h"
 
 #include <charconv>
+#include <cmath>
 #include <fmt/format.h>
 #include <string_view>
 #include <utility>
@@ -84,6 +85,16 @@ Status read_addresses(PlanOptions& options) {
   return {};
 }
 
+// CLI::Range lets it pass.
+Status check_numbers(const PlanOptions& options) {
+  for (const double value :
+       {options.rps, options.cpu_ms, options.cpu_cv, options.io_ms, options.p99_ms, options.seconds,
+        options.io_add_ms, options.timeout_ms}) {
+    if (std::isnan(value)) return usage("plan: expected numbers, found nan");
+  }
+  return {};
+}
+
 Status check_given_load(const PlanOptions& options) {
   const std::pair<const char*, bool> needed[] = {{"--rps", options.rps > 0},
                                                  {"--cpu-ms", options.cpu_ms > 0}};
@@ -160,6 +171,7 @@ void describe_plan(CLI::App& app, PlanOptions& options) {
 }
 
 Status finish_plan(PlanOptions& options) {
+  if (Status numbers = check_numbers(options); !numbers) return numbers;
   if (Status read = read_change("--workers", options.workers, PlanOptions::kWorkersMax); !read)
     return read;
   if (Status read = read_change("--nodes", options.nodes, kNodesMax); !read) return read;

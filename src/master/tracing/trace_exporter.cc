@@ -92,8 +92,8 @@ Status TraceExporter::configure(const Telemetry& options) {
 }
 
 void TraceExporter::finish() {
-  if (!has_spans()) return;
   is_finishing_ = true;
+  if (!has_spans()) return;
   send();
   uv_timer_start(
       timer_.get(),
@@ -116,6 +116,7 @@ void TraceExporter::on_end(uint64_t number, const TraceContext& trace) {
   queue_.push_back(std::move(request));
   queued_spans_ += spans;
   if (is_sending_ || !batch_.empty()) return;
+  if (is_finishing_) return finish();
   if (queued_spans_ >= kBatchSpans) {
     wake_in(0);
   } else if (uv_is_active(reinterpret_cast<uv_handle_t*>(timer_.get())) == 0) {

@@ -38,7 +38,8 @@ class TraceExporter {
 
   // Sends by these options from now on.
   [[nodiscard]] Status configure(const Telemetry& options);
-  // Sends at once what waits. No request may end after this call.
+  // Sends at once what waits, and the requests that end later: those of a message that is still
+  // being parsed are refused.
   void finish();
   // False once all spans are sent or dropped.
   bool has_spans() const { return queued_spans_ + batch_spans_ > 0; }

@@ -10,8 +10,9 @@
 //            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a
 //            message too slowly or does not read is closed: see net::Connection. Connections of
 //            proxies become sessions once they have sent their header: see ProxiedStreams; at most
-//            `connections` of them wait for it. Refusals are counted, and logged once a second at
-//            most for each reason. TLS: see Handshakes.
+//            `connections` of them wait for it, and no more than kToldMax beyond `connections` with
+//            all sessions. Refusals are counted, and logged once a second at most for each reason.
+//            TLS: see Handshakes.
 #pragma once
 
 #include <array>

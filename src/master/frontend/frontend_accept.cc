@@ -25,7 +25,9 @@ bool Frontend::lets_in(const sockaddr_storage& client) {
 // What a client has sent, beyond the proxy's header, stays unread until it has a session.
 void Frontend::accept(net::Stream stream, std::shared_ptr<const net::TlsContext> tls) {
   if (!net::is_in_any(proxies_, stream->peer)) return begin_session(std::move(stream), tls.get());
-  if (proxied_.size() >= shared_.limits.connections) {
+  const size_t most = shared_.limits.connections;
+  // fd_limit.cc counts no descriptors for more.
+  if (proxied_.size() >= most || proxied_.size() + sessions_.size() >= most + kToldMax) {
     return shared_.access.count(Refusal::kConnections, net::to_text(stream->peer));
   }
   proxied_.read_header(std::move(stream), now_ns(), [this, tls](net::Stream come) {

@@ -57,6 +57,8 @@ class Comparison {
   std::optional<Refusal> judge() const;
   // How the job's last run ended, for people.
   const std::string& text_of(size_t job) const { return jobs_[job].text; }
+  // The first kTextBytesMax bytes of a text.
+  static std::string_view cut(std::string_view text);
 
  private:
   using Numbers = std::vector<std::pair<size_t, double>>;  // by an index into numbers_

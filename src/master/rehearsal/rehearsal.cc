@@ -16,10 +16,6 @@ namespace {
 constexpr uint64_t kHangTimes = 10;
 constexpr uint64_t kHangNsMin = 1 * kNsPerS;
 
-std::string_view cut(std::string_view text) {
-  return text.substr(0, Comparison::kTextBytesMax);
-}
-
 }  // namespace
 
 // The caller of each job. The dispatcher calls it once for each, and not after ~Rehearsal().
@@ -159,16 +155,17 @@ void Rehearsal::refuse(const Comparison::Refusal& refusal) {
     const RecentJob& job = *parts_[part_].jobs[example];
     log(Level::kError, "rehearsal_example",
         {{"method", method},
-         {"params", cut(job.params)},
-         {"before", cut(job.result)},
+         {"params", Comparison::cut(job.params)},
+         {"before", Comparison::cut(job.result)},
          {"now", comparison_.text_of(example)},
          {"why", refusal.why}});
   }
   if (!refusal.examples.empty()) {
     const size_t worst = refusal.examples.front();
     const RecentJob& job = *parts_[part_].jobs[worst];
-    refusal_ += fmt::format("; for example params {}: before {}, now {}", cut(job.params),
-                            cut(job.result), comparison_.text_of(worst));
+    refusal_ +=
+        fmt::format("; for example params {}: before {}, now {}", Comparison::cut(job.params),
+                    Comparison::cut(job.result), comparison_.text_of(worst));
   }
   end();
 }

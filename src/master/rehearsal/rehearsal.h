@@ -81,6 +81,7 @@ class Rehearsal {
   bool has_ended_ = false;
   uint64_t job_begun_ns_ = 0;
   uint64_t worker_wait_ns_ = 0;  // its worker's wait for a CPU until then
+  uint64_t worker_cpu_ns_ = 0;   // and its worker's CPU time
   std::string refusal_;
 };
 

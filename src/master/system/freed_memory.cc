@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <malloc.h>
+#include <unistd.h>
 #include <utility>
+
+#include "master/system/process_memory.h"
 
 namespace ringmaster::master {
 namespace {
@@ -21,7 +24,8 @@ constexpr size_t kSpareBytes = 8 << 20;
 }  // namespace
 
 FreedMemory::FreedMemory(uv_loop_t* loop)
-    : timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {
+    : timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)),
+      least_resident_(resident_bytes(::getpid())) {
   ::mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   ::mallopt(M_TRIM_THRESHOLD, kKeptBytes);
   look_in(kLookMs);
@@ -34,15 +38,21 @@ void FreedMemory::look_in(uint64_t ms) {
 }
 
 void FreedMemory::look() {
-  const struct mallinfo2 heap = ::mallinfo2();
+  const uint64_t resident = resident_bytes(::getpid());
+  least_resident_ = std::min(least_resident_, resident);
+  if (resident - least_resident_ < kSpareBytes) return;
+  const struct mallinfo2 heap = ::mallinfo2();  // walks all free blocks
   const size_t before = std::exchange(used_bytes_, heap.uordblks);
   const size_t changed = std::max(before, heap.uordblks) - std::min(before, heap.uordblks);
   returned_bytes_ = std::min(returned_bytes_, heap.fordblks);
-  if (changed >= kLongBytes || heap.fordblks - returned_bytes_ < kSpareBytes) return;
+  if (changed >= kLongBytes) return;
+  least_resident_ = resident;
+  if (heap.fordblks - returned_bytes_ < kSpareBytes) return;
   const size_t kept = heap.keepcost - std::min(heap.keepcost, kStepBytes);  // at the heap's end
   ::malloc_trim(kept);
   const size_t free_bytes = ::mallinfo2().fordblks;
   returned_bytes_ = free_bytes - std::min(kept, free_bytes);
+  least_resident_ = kept >= kSpareBytes ? 0 : resident_bytes(::getpid());
   if (kept >= kSpareBytes) look_in(kStepMs);
 }
 

@@ -30,6 +30,7 @@ class FreedMemory {
 
   UvHandle<uv_timer_t> timer_;
   size_t used_bytes_ = 0;      // at the last look
+  uint64_t least_resident_;    // since the system got all that was free
   size_t returned_bytes_ = 0;  // free bytes that the system has got already
 };
 

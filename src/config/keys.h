@@ -342,7 +342,7 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"rehearse",
      "true: a reload also rehearses this method where `attempts` is 1 (see [reload]). Its jobs "
-     "must be such that they may be done again, up to twice.",
+     "must be such that they may be done again, up to three times.",
      Type::kFlag},
     {"steps",
      "The steps of the method, run in this order. In the texts of a fetch step ${params.NAME} is "

@@ -206,10 +206,10 @@ void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took
   const uint64_t now = now_ns();
   const std::string_view reason = failure ? std::string_view(failure->reason) : "";
   const bool is_own = reason == "no_memory" || reason == "too_large";
-  const bool was_sent = took_ns > 0;
-  const Outcome outcome = !was_sent || is_own ? Outcome::kCutOff
-                          : is_fault(reason)  ? Outcome::kFailure
-                                              : Outcome::kAnswer;
+  const bool had_no_time = took_ns == 0 || (reason == "timeout" && has_waited(copy, took_ns, now));
+  const Outcome outcome = had_no_time || is_own ? Outcome::kCutOff
+                          : is_fault(reason)    ? Outcome::kFailure
+                                                : Outcome::kAnswer;
   end_attempt(copy, outcome, reason, took_ns, now);
   Fetch& fetch = *copy.fetch;
   Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
@@ -295,6 +295,12 @@ void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason,
   }
 }
 
+// Whether the attempt has waited for a connection for most of its time. That says nothing about the
+// upstream.
+bool Attempts::has_waited(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
+  return 2 * took_ns < now_ns - copy.sent_ns;
+}
+
 void Attempts::cancel(Fetch* fetch) {
   const uint64_t now = now_ns();
   const uint64_t blamed_ns = fetch->request.blamed_ns;
@@ -308,8 +314,8 @@ void Attempts::cancel(Fetch* fetch) {
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));
-  end_attempt(copy, took_ns > 0 && is_late ? Outcome::kFailure : Outcome::kCutOff, "timeout",
-              took_ns, now_ns);
+  const bool is_failure = took_ns > 0 && is_late && !has_waited(copy, took_ns, now_ns);
+  end_attempt(copy, is_failure ? Outcome::kFailure : Outcome::kCutOff, "timeout", took_ns, now_ns);
 }
 
 void Attempts::wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns) {

@@ -34,7 +34,7 @@ void describe_load(CLI::App& app, PlanOptions& options) {
                  "always the same)")
       ->type_name("X")
       ->check(CLI::Range(0.0, 10.0));
-  add_ms(app, "--io-ms", options.io_ms, "the time that its fetches take before (default 0)");
+  add_ms(app, "--io-ms", options.io_ms, "the time that the fetches of a request take (default 0)");
   add_ms(app, "--p99-ms", options.p99_ms, "the promise: 99 of 100 requests take at most MS");
   app.add_option("--from", options.from,
                  "take the load from the status port of a running server, not from --rps and\n"
@@ -46,7 +46,7 @@ void describe_load(CLI::App& app, PlanOptions& options) {
       ->check(CLI::Range(0.1, 3600.0));
 }
 
-// The text, or what was expected and found.
+// Reads change.text into change.value. Fails with what was expected and found.
 Status read_change(const char* option, CountChange& change, uint64_t most) {
   if (!change.is_given()) return {};
   std::string_view digits = change.text;

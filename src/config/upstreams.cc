@@ -83,7 +83,7 @@ void read_hedge(Problems& problems, const Entry& entry, upstream::Hedge& hedge) 
   }
 }
 
-// Their templates are compiled again with each step.
+// Checks the headers' templates. Each fetch step compiles them again.
 void read_headers(Problems& problems, const Entry& entry, const Options& options,
                   UpstreamOptions& upstream) {
   std::map<std::string, std::string> secrets;

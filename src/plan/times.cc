@@ -15,7 +15,7 @@ struct Bucket {
   double width_s;
 };
 
-// The bounds of bucket `i`; the last one has none, and is taken for as wide as it begins.
+// The bounds of bucket `i`; the last one has no upper bound: twice its lower one is taken.
 std::pair<double, double> edges(const std::vector<double>& bounds, size_t i) {
   const double low = i == 0 ? 0 : bounds[i - 1];
   return {low, i < bounds.size() ? bounds[i] : 2 * low};

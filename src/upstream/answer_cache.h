@@ -49,8 +49,8 @@ class AnswerCache {
     bool replaces_failure = false;  // it may be used where such a fetch fails
   };
   Found find(const KeyedHash& key, uint64_t now_ns);
-  // Takes the place of the former answer, also where this one is not kept: it is too large, or has
-  // no time to live. REQUIRES: a success, or a negative answer.
+  // Drops the former answer. Keeps this one, unless it is too large or has no time to live.
+  // REQUIRES: a success, or a negative answer.
   void put(const KeyedHash& key, SharedAnswer answer, uint64_t now_ns);
 
   const CacheOptions& options() const { return options_; }

@@ -14,7 +14,8 @@
 // may call start() and cancel().
 // Memory: a flight holds its body until all its fetches have a copy. The bodies of all flights of
 //         an upstream have at most buffer_bytes_max(); a flight beyond that fails with "no_memory".
-//         At most 1000 flights renew stale answers: no request in flight stands for them.
+//         At most 1000 flights renew stale answers: no request waits for these, so
+//         limits.requests_in_flight does not bound them.
 #pragma once
 
 #include <array>
@@ -58,7 +59,8 @@ class SharedFetches {
     std::function<void()> wake;  // turn() should be called soon
   };
 
-  // The master hashes a request that may be shared, so longer ones are not: 1 ms.
+  // To share a request the master hashes it, which takes 1 ms at this length: longer ones are not
+  // shared.
   static constexpr uint64_t kRequestBytesMax = 256 << 10;
   static bool may_share(const HttpClient::Request& request) {
     return request.body.size() <= kRequestBytesMax;
@@ -75,15 +77,16 @@ class SharedFetches {
   struct Fetch;
   static Sharing sharing_of(const Fetch& fetch);
 
-  // As of Attempts. REQUIRES: may_share(request).
+  // As Attempts::start() and cancel(). REQUIRES: may_share(request).
   Fetch* start(HttpClient::Request request, uint64_t now_ns);
   void cancel(Fetch* fetch);
-  // Fails the fetches whose timeout is over, and answers others: so many that the event loop has
-  // its turn, see kTurnBytes.
+  // Fails the fetches whose timeout is over, and answers others, but stops after kTurnBytes: the
+  // event loop must have its turn.
   void turn(uint64_t now_ns);
   // Whether there is something to do for turn() now.
   bool is_due() const { return !ended_.empty() || !ready_.empty(); }
-  // When there will be: UINT64_MAX: not before a flight ends.
+  // When the next fetch times out, which turn() must tell it. UINT64_MAX: none has a timeout that
+  // its flight does not keep.
   uint64_t next_timeout_ns() const;
 
   // Goes on with the answers and the counts of `before`, which may go on, too.
@@ -99,7 +102,8 @@ class SharedFetches {
   using Timeouts = std::multimap<uint64_t, Fetch*>;
 
   // Fetches that are answered in one turn copy bodies of so many bytes in all, at least one body.
-  // Each counts for kFetchBytes more, which takes about as long as what else is done for it.
+  // Each fetch counts for kFetchBytes more: to copy so many takes as long as all else that is done
+  // for it.
   static constexpr uint64_t kTurnBytes = 1 << 20;
   static constexpr uint64_t kFetchBytes = 8 << 10;
 

@@ -37,7 +37,7 @@ class Outcome:
 
     def row(self) -> str:
         tally, before, after = self.tally, self.before, self.after
-        errors = "".join(f", {count:,} of them with {code} as they may be"
+        errors = "".join(f", {count:,} of them with error {code}, which is allowed"
                          for code, count in sorted(tally.errors.items()))  # fmt: skip
         mib = lambda size: f"{size / (1 << 20):.1f}"  # noqa: E731
         return (

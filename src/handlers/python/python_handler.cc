@@ -188,7 +188,7 @@ void PythonHandler::fail(PyObject* exception, Answer& answer) {
       refuse(writer_.fault(), answer);
     return;
   }
-  // The exception's own code has failed, or there is no memory.
+  // failure() has raised, in the exception's own __str__() for example, or there is no memory.
   PyErr_Clear();
   answer = {RM_HANDLER_FAILED, Py_TYPE(exception)->tp_name};
 }

@@ -3,15 +3,15 @@
 // Workers sample their own stacks, and the samples of most jobs are never read. The profile reads
 // the samples of the jobs that were slow or failed, and of one in kNormalOneIn of the others. It
 // counts equal stacks, for each run step of each method.
-// A job is slow when its run took longer than the step's bound: the mean of the recent runs and
-// kDeviations mean deviations (of exponentially distributed times 4 % are longer), or when the
-// master ended its worker.
+// A job is slow when its run took longer than the step's bound, or when the master ended its
+// worker. The bound: the mean of the recent runs, plus kDeviations times their mean deviation (of
+// exponentially distributed times 4 % are longer).
 // Pure; the master only. One for each generation: addresses are a generation's own.
-// Trust:  samples are a worker's: a worker can forge those of its own jobs. It has no more of them
-//         than its time allows: ticks that do not fit between the publications of its jobs and
-//         their ends, one behind the other, are left out.
-// Limits: kStacksMax different stacks. Once there are as many, the counts of the jobs with the most
-//         stacks, of one step and kind, are halved, and stacks without any left are dropped. One
+// Trust:  a worker can forge the samples of its own jobs, but get no more ticks than it had time:
+//         the time from a job's publication to its end allows so many, and no time counts for two
+//         jobs. Further ticks are left out.
+// Limits: kStacksMax different stacks. At that number, the step and kind of job with the most
+//         different stacks has its counts halved, and loses the stacks whose count is then 0. One
 //         job of each kind in kSpacingNs. Jobs shorter than kShortestNs are not looked at: they
 //         cost nothing, and are hardly ever sampled.
 #pragma once
@@ -38,7 +38,7 @@ class TailProfile {
   static constexpr size_t kStacksMax = 2000;
   static constexpr uint64_t kSpacingNs = 1 * kNsPerMs;
   static constexpr uint64_t kShortestNs = 100'000;
-  // The kernel may deliver a tick late: so many more of a worker's are let in at once.
+  // The kernel may deliver a tick late: a run may have this many more than its time allows.
   static constexpr uint64_t kLateTicks = 2;
 
   enum Kind : uint8_t { kSlow, kFailed, kNormal };
@@ -71,7 +71,7 @@ class TailProfile {
     uint64_t published_ns = 0;  // it began after that
     uint64_t ended_ns = 0;      // now
   };
-  // As what the run's samples are wanted; empty: they are not.
+  // Whether the samples of this run are wanted, and as which kind; empty: they are not.
   std::optional<Kind> on_run(const Run& run, bool has_failed);
   // Adds a run. `samples`: the newest first.
   void add(const Run& run, Kind kind, const std::vector<ipc::StackSample>& samples);

@@ -3,10 +3,11 @@
 //
 // It is refused for any of these, in this order:
 // - a job fails that had a result;
-// - an answer has lost a value or a JSON type, or has another type where there was one, and no
-//   answer before shows that as usual: see judge();
-// - the numbers say something else: of the numbers that changed, the median rank correlation with
-//   those before is below kCorrelationMin, or the median one is far outside of its range. A model
+// - an answer has lost a value or a JSON type that all answers before have, or has a type in a
+//   place where none of them has it; or many answers differ in other ways: see judge_shapes();
+// - the numbers say something else. Each number that changed has a rank correlation with its values
+//   before, and a distance of its median from its former range. The median of the correlations is
+//   below kCorrelationMin, or the median of the distances is more than one range. A model
 //   that was trained again gives other numbers, but in about the same order: users with a high
 //   score still have one. Wrong features change the order. Only numbers that came out the same in
 //   both runs of a job count, so no times, counters or random numbers;

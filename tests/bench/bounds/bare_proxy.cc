@@ -1,4 +1,4 @@
-// bare_proxy HOST:PORT: the bound of a request that is a fetch and an echo. Each line is one POST
+// bare_proxy HOST:PORT: what any server must do for a fetch and an echo. Each line is one POST
 // to 127.0.0.1:PORT, whose answer is read whole and thrown away; then the line is echoed: see
 // bare.h.
 // Connections to the upstream are kept. An answer must come in one read, as short ones do.

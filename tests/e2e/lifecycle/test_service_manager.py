@@ -54,7 +54,7 @@ def gate(container):
 
 def test_it_serves_as_it_was_installed(service):
     service.systemctl("enable", "--now", SERVICE)
-    call = ("ringmaster", "call", "echo", '["at once"]')  # as the file says
+    call = ("ringmaster", "call", "echo", '["at once"]')  # as conf/service.toml says
     assert service.container.run(*call) == '["at once"]\n'
     workers = [pid for pid in service.processes() if title(pid).startswith("ringmaster: worker")]
     assert service.show("StatusText") == f"serving: {len(workers)} of {len(workers)} workers are up"

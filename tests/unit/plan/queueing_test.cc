@@ -95,7 +95,7 @@ TEST_CASE("queueing: for constant service the mean wait is at most 16 % below th
   }
 }
 
-TEST_CASE("queueing: for constant service the p99 is exceeded by 0.4 to 1 %") {
+TEST_CASE("queueing: with constant service 0.4 to 1 % of the requests wait longer than the p99") {
   for (const double rate : {0.5, 0.8, 0.9}) {
     const double t = allen_cunneen(1, rate, 1, 1, 0).percentile_s(0.99);
     CAPTURE(rate);

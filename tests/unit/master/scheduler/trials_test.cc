@@ -11,13 +11,13 @@ constexpr uint64_t kNow = 1'000'000 * kNsPerMs;
 
 }  // namespace
 
-TEST_CASE("trials: what takes no longer than its client allows is none") {
+TEST_CASE("trials: a request that takes no longer than its client allows is no trial") {
   Trials trials;
   trials.add_method();
   CHECK(!trials.retry_after_ns(0, 30 * kNsPerMs, kNow, kNow + 30 * kNsPerMs));
 }
 
-TEST_CASE("trials: one at a time, and then not before its deadline") {
+TEST_CASE("trials: one at a time, the next one not before the deadline of the one before") {
   Trials trials;
   trials.add_method();
   CHECK(!trials.retry_after_ns(0, 300 * kNsPerMs, kNow, kNow + 200 * kNsPerMs));
@@ -26,7 +26,7 @@ TEST_CASE("trials: one at a time, and then not before its deadline") {
   CHECK(!trials.retry_after_ns(0, 300 * kNsPerMs, kNow + 200 * kNsPerMs, kNow + 300 * kNsPerMs));
 }
 
-TEST_CASE("trials: none while an abandoned job has a worker, nor for two seconds") {
+TEST_CASE("trials: none while an abandoned job has a worker, nor within 2 s after that") {
   Trials trials;
   trials.add_method();
   trials.on_abandoned(0, 30 * kNsPerMs, kNow);

@@ -211,7 +211,7 @@ TEST_CASE("crash report: the stack of the handler's own language follows the fra
   CHECK(much.ends_with("\n\n" + std::string(CrashReports::kStackBytesMax, 'x')));
 }
 
-TEST_CASE("crash report: a crash in the writer of that stack leaves the report of the first") {
+TEST_CASE("crash report: a crash in WriteStack leaves the report of the first crash") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End end = end_of(

@@ -101,7 +101,7 @@ complete -c ringmaster -n '__fish_seen_subcommand_from plan' -s h -l help -d 'Pr
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l rps -r -d 'the load: so many requests a second; 0 to 1e+08'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l cpu-ms -r -d 'the time that a request keeps a worker busy, on average; 0 to 3.6e+06'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l cpu-cv -r -d 'how much that time varies: its standard deviation / its mean (default 0: it is always the same); 0 to 10'
-complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l io-ms -r -d 'the time that its fetches take before (default 0); 0 to 3.6e+06'
+complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l io-ms -r -d 'the time that the fetches of a request take (default 0); 0 to 3.6e+06'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l p99-ms -r -d 'the promise: 99 of 100 requests take at most MS; 0 to 3.6e+06'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l from -r -d 'take the load from the status port of a running server, not from --rps and --cpu-ms; once for each server of a fleet'
 complete -c ringmaster -n '__fish_seen_subcommand_from plan' -l seconds -r -d '--from: watch the server for so long (default 10); 0.1 to 3600'

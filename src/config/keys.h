@@ -263,11 +263,12 @@ inline constexpr Key<Options> kShutdownKeys[] = {
 
 inline constexpr Key<Options> kReloadKeys[] = {
     {"rehearse",
-     "Before a new configuration serves, its first worker runs so many recent jobs of each method "
-     "again, and their answers and CPU times are compared with those before: a reload that would "
-     "break methods is refused. 0 is none. Only methods with more than one of `attempts` are "
-     "rehearsed, or with `rehearse`; upstreams are not asked. The jobs are kept in memory, up to "
-     "4 MiB of each method. Take some hundred to find what fails for few inputs.",
+     "How many recent jobs of each method the first worker of a new configuration runs again "
+     "before the configuration serves; 0 runs none. The server compares their answers and CPU "
+     "times with those before, and refuses a reload that would break a method. A method is "
+     "rehearsed if its `attempts` is 2 or more, or if its own `rehearse` is true. Upstreams are "
+     "not asked. The server keeps the jobs in memory, up to 4 MiB for each method. Some hundred "
+     "jobs find faults that few inputs show.",
      Type::kCount, 0, 1000, &Options::rehearse},
 };
 

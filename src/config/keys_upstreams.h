@@ -81,10 +81,10 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "800 ms that probes the service.",
      Type::kFlag},
     {"hedge",
-     "A fetch that has no answer yet is sent a second time: after so many ms, or with after = "
-     "\"p95\" after the time within which 95 % of the recent ones were answered. The first answer "
-     "counts; the other copy is cut off. At most budget_percent of the fetches are hedged; the "
-     "default is 5. {} is none.",
+     "When a fetch without an answer is sent a second time. `after` is a number of ms, or "
+     "\"p95\": the time within which 95 % of the recent fetches were answered. The first answer "
+     "counts, and the other copy is cut off. At most `budget_percent` of all fetches are sent "
+     "twice, by default 5. {} sends none twice.",
      Type::kHedge},
     {"in_flight",
      "The most fetches at once; further ones wait, as for a connection. \"auto\": as many as the "

@@ -40,7 +40,8 @@ def write_model(folder: Path) -> Path:
 
 def start(context: Context, library: Path, model: Path, workers: int) -> Ringmaster:
     handlers = {"large_model": {"library": library, "model": model}}
-    return context.ringmaster(workers=workers, handlers=handlers)
+    # A worker's first job maps each page of the model: more than a second where that is slow.
+    return context.ringmaster(workers=workers, handlers=handlers, timeout_ms=30_000)
 
 
 def ask_all(system: Ringmaster, workers: int) -> None:

@@ -11,7 +11,8 @@
 //          reading or writing fails: a closed socket answers the next bytes with a reset.
 // Cost:    one or more read(2) per wake-up, see ReadingTurns, into a buffer that all connections
 //          share or, for a long message, into its own. One write(2) per flush() for all of
-//          output(); a long response may have its own write(2): see send().
+//          output(); a long response may have its own write(2): see send(). A write(2) has at most
+//          512 KiB; the next part follows in the next turn of the loop.
 // TLS:     lies below: all bytes here are plaintext. A TLS handshake, and a record, uses the
 //          message timeout. A long output is encrypted part by part, as the client reads it.
 #pragma once
@@ -166,6 +167,7 @@ class Connection {
   bool seal_output(TlsStream& tls);
   void write_due();
   void write_rest(std::string& bytes, size_t taken);
+  void write_part();
   void update_reading();
   void linger_when_sent();
   static void clear(std::string& bytes);
@@ -186,7 +188,7 @@ class Connection {
   uint64_t message_bytes_ = 0;     // received since then
   bool has_message_come_ = false;  // in the last read
   uint64_t sent_ns_ = 0;           // when the client last took bytes of write_
-  uint64_t unsent_bytes_ = 0;      // what was left of write_ then
+  uint64_t unsent_bytes_ = 0;      // what was left of write_'s part then
   uint64_t busy_ns_ = 0;           // when the connection was last not idle
   uint64_t held_bytes_ = 0;        // as last reported
   int64_t owners_bytes_ = 0;

@@ -35,8 +35,8 @@ case $build in
   tsan)
     export TSAN_OPTIONS=halt_on_error=1:second_deadlock_stack=1
     TSAN_OPTIONS+=:suppressions=$PWD/tests/tsan_suppressions.txt
-    # The master's only threads are libcurl's resolver and libuv's pool, where crashes are written
-    # and long messages parsed.
+    # The master's only threads are libcurl's resolver, libuv's pool, where crashes are written, and
+    # the one that parses long messages.
     readonly threads=(
       tests/e2e/*/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have

@@ -1,10 +1,13 @@
 #include "master/frontend/long_messages.h"
 
+#include <cstdint>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
+#include <thread>
+#include <unistd.h>
 #include <utility>
 
 #include "base/assert.h"
-#include "base/client_turns.h"
 
 namespace ringmaster::master {
 namespace {
@@ -14,88 +17,75 @@ constexpr int kNice = 10;
 // Affects the calling thread only: on Linux each thread has a nice value of its own. If the system
 // refuses, the thread keeps its priority.
 void lower_priority() {
-  static thread_local bool is_done = false;
-  if (std::exchange(is_done, true)) return;
   if (::getpriority(PRIO_PROCESS, 0) < kNice) ::setpriority(PRIO_PROCESS, 0, kNice);
 }
 
 }  // namespace
 
-class LongMessages::Queue : public std::enable_shared_from_this<Queue> {
- public:
-  explicit Queue(uv_loop_t* loop) : loop_(loop) {}
-
-  void push(Order order) {
-    const std::string client = order.client;
-    waiting_.push(client, std::move(order));
-    if (in_pool_ == nullptr) start(waiting_.pop());
-  }
-  void forget(const void* owner) {
-    for (Work* work : {in_pool_, parsed_}) {
-      if (work != nullptr && work->order.owner == owner) work->order.on_parsed = nullptr;
-    }
-    waiting_.erase_if([owner](const Order& order) { return order.owner == owner; });
-  }
-  // The owners are gone: no callback is called any more.
-  void end() {
-    if (in_pool_ != nullptr) in_pool_->order.on_parsed = nullptr;
-    waiting_ = {};
-  }
-
- private:
-  struct Work {
-    uv_work_t request{};
-    std::shared_ptr<Queue> queue;
-    Order order;
-    rpc::Message message{};
+LongMessages::LongMessages(uv_loop_t* loop) : desk_(std::make_shared<Desk>()) {
+  desk_->parsed = Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  RM_ASSERT(desk_->parsed.is_open());
+  poll_ = make_handle<uv_poll_t>(loop, this, uv_poll_init, desk_->parsed.get());
+  const auto on_readable = [](uv_poll_t* poll, int /*status*/, int /*events*/) {
+    static_cast<LongMessages*>(poll->data)->on_parsed();
   };
-
-  // uv_queue_work() fails only without a function to run.
-  void start(Order order) {
-    in_pool_ = new Work{{}, shared_from_this(), std::move(order)};
-    in_pool_->request.data = in_pool_;
-    const auto run = [](uv_work_t* request) {
-      lower_priority();
-      Work& self = *static_cast<Work*>(request->data);
-      self.message = rpc::parse(self.order.text, self.order.batch_items, *self.order.wanted);
-    };
-    const auto done = [](uv_work_t* request, int) {
-      const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
-      Queue& queue = *self->queue;
-      queue.in_pool_ = nullptr;
-      queue.parsed_ = self.get();
-      queue.start_next();  // the next one is parsed while this one is served
-      queue.parsed_ = nullptr;
-      if (self->order.on_parsed) self->order.on_parsed(self->message);
-    };
-    RM_ASSERT(uv_queue_work(loop_, &in_pool_->request, run, done) == 0);
-  }
-
-  void start_next() {
-    while (!waiting_.is_empty()) {
-      Order order = waiting_.pop();
-      if (order.is_wanted()) return start(std::move(order));
-    }
-  }
-
-  uv_loop_t* loop_;
-  Work* in_pool_ = nullptr;  // `done` of start() deletes it
-  Work* parsed_ = nullptr;   // handed back once the next one is in the pool
-  ClientTurns<Order> waiting_;
-};
-
-LongMessages::LongMessages(uv_loop_t* loop) : queue_(std::make_shared<Queue>(loop)) {}
+  RM_ASSERT(uv_poll_start(poll_.get(), UV_READABLE, on_readable) == 0);
+  std::thread([desk = desk_] { run(*desk); }).detach();
+}
 
 LongMessages::~LongMessages() {
-  queue_->end();
+  // The thread may free the order. The callbacks may hold objects of the loop.
+  if (desk_->work) {
+    desk_->work->order.is_wanted = nullptr;
+    desk_->work->order.on_parsed = nullptr;
+  }
+  desk_->is_ending = true;
+  desk_->orders.release();
 }
 
 void LongMessages::parse(Order order) {
-  queue_->push(std::move(order));
+  const std::string client = order.client;
+  waiting_.push(client, std::move(order));
+  if (!desk_->work) start(waiting_.pop());
 }
 
 void LongMessages::forget(const void* owner) {
-  queue_->forget(owner);
+  if (desk_->work && desk_->work->order.owner == owner) desk_->work->order.on_parsed = nullptr;
+  if (parsed_ != nullptr && parsed_->owner == owner) parsed_->on_parsed = nullptr;
+  waiting_.erase_if([owner](const Order& order) { return order.owner == owner; });
+}
+
+void LongMessages::start(Order order) {
+  desk_->work.emplace(std::move(order));
+  desk_->orders.release();
+}
+
+void LongMessages::run(Desk& desk) {
+  lower_priority();
+  while (desk.orders.acquire(), !desk.is_ending) {
+    const Order& order = desk.work->order;
+    desk.work->message = rpc::parse(order.text, order.batch_items, *order.wanted);
+    const uint64_t one = 1;
+    RM_ASSERT(::write(desk.parsed.get(), &one, sizeof(one)) == sizeof(one));
+  }
+}
+
+void LongMessages::on_parsed() {
+  uint64_t count = 0;
+  if (::read(desk_->parsed.get(), &count, sizeof(count)) != sizeof(count)) return;
+  Work work = std::move(*desk_->work);
+  desk_->work.reset();
+  parsed_ = &work.order;
+  start_next();  // the next one is parsed while this one is served
+  parsed_ = nullptr;
+  if (work.order.on_parsed) work.order.on_parsed(work.message);
+}
+
+void LongMessages::start_next() {
+  while (!waiting_.is_empty()) {
+    Order order = waiting_.pop();
+    if (order.is_wanted()) return start(std::move(order));
+  }
 }
 
 }  // namespace ringmaster::master

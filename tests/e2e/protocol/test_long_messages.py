@@ -24,11 +24,10 @@ def nice_values(pid: int) -> list[int]:
 
 def test_they_are_parsed_by_a_thread_of_lower_priority(server):
     running = server()
-    usual = sorted(nice_values(running.pid))
-    assert running.call("echo", [1]) == [1]
-    assert sorted(nice_values(running.pid)) == usual
     assert running.call("echo", OBJECTS) == OBJECTS
-    assert max(nice_values(running.pid)) == max(10, *usual)
+    *others, lowest = sorted(nice_values(running.pid))
+    assert set(others) == {others[0]}
+    assert lowest == max(10, others[0])
 
 
 def test_what_is_sent_behind_them_is_answered(server):

@@ -17,8 +17,8 @@ namespace ringmaster::master {
 namespace {
 
 struct Fixture {
-  // The message's method is `name`. A message that is with the thread, even if it is parsed already,
-  // is handed back only when the loop runs.
+  // The message's method is `name`. The thread's message is handed back only when the loop runs,
+  // even if it is parsed already.
   void parse(const std::string& client, const std::string& name, bool is_wanted = true) {
     const auto bytes = std::make_shared<const std::string>(
         R"({"jsonrpc": "2.0", "id": 1, "method": ")" + name + R"(", "params": {"a": 1}})");

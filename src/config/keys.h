@@ -1,10 +1,10 @@
-// Every key of the configuration file, with its type, its limits and its meaning: the one place
-// to add one. Those of upstreams are in keys_upstreams.h.
+// Every key of the configuration file, with its type, its limits and its meaning. A new key is
+// added here; keys_upstreams.h has the keys of upstreams.
 //
 // Reading, range checks, "did you mean", dump() and schema() all walk these tables. `make options`
 // writes docs/configuration.md, conf/ringmaster.toml and the man page from schema(). A key that is
-// a number takes one entry here and nothing else. A key of any other type is also read by its
-// section's code (sections.cc, listen.cc, workers.cc, methods.cc), and written by dump.cc.
+// a number needs only its entry here and its member in the options. A key of any other type is also
+// read by its section's code (for example listen.cc), and written by dump.cc.
 #pragma once
 
 #include "config/key.h"
@@ -30,19 +30,18 @@ inline constexpr Key<Options> kListenKeys[] = {
      "every method, unless one of the keys below restricts it.",
      Type::kAddresses},
     {"origins",
-     "The sites whose pages may call from a browser; pages of others are refused (403). Only "
-     "browsers send an origin, so this restricts no other program.",
+     "The sites whose pages may call from a browser; calls from pages of other sites are refused "
+     "(403). Only browsers send an origin, so this restricts no other program.",
      Type::kOrigins},
     {"allow",
      "The clients allowed over TCP; [] is all. Other connections are closed at once and logged. "
      "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
      Type::kRanges},
     {"proxy_from",
-     "The load balancers that tell their clients' addresses: each connection from these addresses "
-     "to a TCP address of `rpc` must begin with a header of the PROXY protocol, version 2 "
-     "(HAProxy: `send-proxy-v2`), before any TLS. `allow`, `connections_per_client`, shares and "
-     "the log then go by the client's address. List balancers only: what these peers tell is "
-     "believed.",
+     "The addresses of load balancers. Each connection from one of these to a TCP address of `rpc` "
+     "must begin with a header of the PROXY protocol, version 2 (HAProxy: `send-proxy-v2`), before "
+     "any TLS. The header tells the client's address; `allow`, `connections_per_client`, shares "
+     "and the log use it. List only balancers: the server believes their headers.",
      Type::kRanges},
     {"token_file",
      "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` "
@@ -51,16 +50,16 @@ inline constexpr Key<Options> kListenKeys[] = {
      "tokens; \"\" asks for none. Without TLS a token can be read on the network.",
      Type::kOptionalPath},
     {"connections_per_client",
-     "The most connections of one client at once; 0 is no limit but limits.connections. A further "
-     "one is answered with -32009 and closed. A NAT counts as one client, and so does a load "
-     "balancer that is not in `proxy_from`.",
+     "The most connections of one client at once; 0: only limits.connections is a limit. A further "
+     "connection is answered with -32009 and closed. All clients behind a NAT count as one client, "
+     "and so do those behind a load balancer that is not in `proxy_from`.",
      Type::kCount, 0, 1'000'000, &Options::connections_per_client},
     {"connection_age_s",
-     "A connection is closed between two requests once it is so old, or up to a quarter older, so "
-     "that not all end together; 0 is never. HTTP clients are told with the last response "
-     "(`Connection: close`). Others are not told, so their connections are closed once there was "
-     "no request for a second. Set it behind balancers, so that long connections spread over new "
-     "servers.",
+     "The age at which a connection is closed, between two requests; 0 is never. Each connection "
+     "may get up to a quarter older, so that not all end together. HTTP clients are told with the "
+     "last response (`Connection: close`). Others are not told: their connections are closed after "
+     "a second without a request. Set it behind balancers, so that long connections spread over "
+     "new servers.",
      Type::kCount, 0, 365 * 24 * 3600, &Options::connection_age_s},
     {"endpoint_load_metrics",
      "true: HTTP responses carry `endpoint-load-metrics: TEXT application_utilization=0.73`, the "
@@ -73,15 +72,16 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kOptionalPath},
     {"tls_key_file",
      "The key of that certificate, in PEM. Keys of P-256 are the cheapest: a handshake takes 0.2 "
-     "ms of the master, with RSA of 4096 bits 4 ms.",
+     "ms of the master's time. With RSA keys of 4096 bits it takes 4 ms.",
      Type::kOptionalPath},
     {"tls_client_ca_file",
-     "A file of CAs, in PEM: TLS clients need a certificate of one of them; \"\" asks for none.",
+     "A file of CAs, in PEM. TLS clients need a certificate that one of them has signed; \"\" asks "
+     "for no certificate.",
      Type::kOptionalPath},
     {"tls_client_crl_file",
-     "The certificates of these CAs that are revoked, in PEM: a CRL of every CA in a client's "
-     "chain; \"\" revokes none. All clients of a CA whose CRL has expired are refused: replace the "
-     "file and reload in time.",
+     "A file with a CRL of every CA in a client's chain, in PEM: the server refuses the "
+     "certificates that these CRLs revoke; \"\" revokes none. It refuses all clients of a CA whose "
+     "CRL has expired: replace the file and reload in time.",
      Type::kOptionalPath},
     {"unix_owner",
      "The user that owns the unix sockets; \"\" is the server's own user. For another user the "
@@ -95,10 +95,9 @@ inline constexpr Key<Options> kListenKeys[] = {
      Type::kMode},
     {"status",
      "The status port, over HTTP: health checks (/livez, /readyz), the status page, /metrics, and "
-     "what `ringmaster reload`, `top` and `trace` ask; "
-     "\"\" turns it off. `allow` and `token_file` do not apply. If this key is left out and "
-     "another server has the address, the server starts without it and logs "
-     "event=no_status_port.",
+     "the pages that `ringmaster reload`, `top` and `trace` use; \"\" turns the port off. `allow` "
+     "and `token_file` do not apply. If this key is left out and another program uses the default "
+     "address, the server starts without a status port and logs event=no_status_port.",
      Type::kAddress},
 };
 
@@ -120,8 +119,9 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      "event=sandbox_incomplete. Set false only for a handler that needs more.",
      Type::kSandbox},
     {"user",
-     "The workers' user when root starts the server; otherwise ignored. Handlers load before that, "
-     "as root. \"root\" keeps root. A user for this server only is better than the default.",
+     "The workers' user when root starts the server; otherwise ignored. Handlers are loaded as "
+     "root, before a worker changes to this user. \"root\" keeps root. A user for this server only "
+     "is better than the default.",
      Type::kUser},
     {"max_jobs",
      "A worker is replaced after so many jobs, or up to a quarter more so that workers are not all "
@@ -133,8 +133,8 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
     {"profile",
      "Workers sample their own stacks at each 10 ms of CPU time, and /profile on the status port "
-     "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may end a poll or sleep that is "
-     "just beginning with EINTR: set false for handlers that do not try again.",
+     "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may interrupt a poll or sleep that "
+     "is just beginning (EINTR): set false for handlers that do not try again.",
      Type::kFlag},
     {"debug",
      "true: when a handler in Python fails with an exception, clients get its traceback, at most "
@@ -158,8 +158,9 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      Type::kCount, 1, 100'000, &Limits::batch_items},
     {"connections",
      "The most connections at once. Each takes a descriptor: keep it below LimitNOFILE of the "
-     "service. A further one closes the longest idle connection of the client with most "
-     "connections; if none is idle, it is answered with -32009 and closed.",
+     "service. For a further one the server closes an idle connection: of the client with most "
+     "connections, the one idle longest. If none is idle, the further one is answered with -32009 "
+     "and closed.",
      Type::kCount, 1, 1'000'000, &Limits::connections},
     {"in_flight_per_connection",
      "The most unanswered requests of one connection. At that number the connection is not read "
@@ -193,13 +194,14 @@ inline constexpr std::string_view kFairBy[] = {"client", "none"};
 inline constexpr Key<Fair> kFairKeys[] = {
     {"by",
      "\"client\": while several clients ask for more than the workers can do, each gets its "
-     "share of their time. A client is the name of its token, else the subject of its "
-     "certificate, else its unix user, else its address; all clients known by their address "
-     "only have one share together. \"none\": all requests count as one client's.",
+     "share of the workers' time. A client is identified by its token's name, else by its "
+     "certificate's subject, else by its unix user, else by its address. All clients that are "
+     "known only by their address have one share together. \"none\": all requests count as one "
+     "client's.",
      Type::kFairBy},
     {"weights",
-     "How large the shares of these clients are; that of any other client is 1. A client of "
-     "weight 4 gets four times the time of a client of weight 1. Keys are names of tokens "
+     "The weights of these clients; any other client has the weight 1. A client of weight 4 gets "
+     "four times the time of a client of weight 1. Keys are names of tokens "
      "(without a name: the token's fingerprint, as logs have it), subjects of certificates, "
      "or \"uid 1000\" for a unix user. An address has no weight of its own.",
      Type::kWeights},
@@ -209,17 +211,17 @@ inline constexpr Key<Crashes> kCrashesKeys[] = {
     {"folder",
      "A folder for jobs that used up their attempts because their workers died, with the "
      "backtraces, and for slow jobs (`slow_ms`); \"\" keeps nothing. `ringmaster replay` runs one "
-     "again. The server creates a missing folder. The files are your users' data. Under systemd: "
+     "again. The server creates a missing folder. The files hold your users' data. Under systemd: "
      "/var/log/ringmaster/crashes.",
      Type::kOptionalPath},
     {"count",
-     "At most so many files of crashed jobs, and as many of slow jobs; the oldest of its kind is "
-     "removed for a new one.",
+     "The most files of crashed jobs, and the most files of slow jobs. For a new file the oldest "
+     "one of its kind is removed.",
      Type::kCount, 1, 10'000, &Crashes::count},
     {"total_bytes",
-     "At most so many bytes of crashed jobs, and as many of slow jobs: the folder may hold twice "
-     "this. The oldest of its kind are removed for a new one. A job that alone is larger is not "
-     "kept.",
+     "The most bytes of crashed jobs, and the most bytes of slow jobs: the folder may hold twice "
+     "this. For a new file the oldest ones of its kind are removed. A job that alone is larger is "
+     "not kept.",
      Type::kBytes, kKiB, 64 * kGiB, &Crashes::total_bytes},
 };
 
@@ -240,9 +242,9 @@ inline constexpr Key<Telemetry> kTelemetryKeys[] = {
      Type::kOptionalUrl},
     {"service", "The name of this server in traces (service.name).", Type::kText},
     {"one_of",
-     "The traces of failed and of slow requests are always sent. Of the others, one of one_of "
-     "requests is sent; 0: none. If a request comes with a traceparent, the sampled flag of that "
-     "decides, and not one_of.",
+     "The traces of failed and of slow requests are always sent. Of the other requests, the trace "
+     "of one in `one_of` is sent; 0: none. If such a request has a traceparent, its sampled flag "
+     "decides instead of `one_of`.",
      Type::kCount, 0, 1'000'000'000, &Telemetry::one_of},
     {"slow_ms", "A request that took at least so long is slow: its trace is always sent.",
      Type::kMs, 0, kHourMs, &Telemetry::slow_ms},
@@ -250,14 +252,14 @@ inline constexpr Key<Telemetry> kTelemetryKeys[] = {
 
 inline constexpr Key<Options> kShutdownKeys[] = {
     {"notice_ms",
-     "How long the server goes on serving after SIGTERM, while /readyz answers 503 and the agent "
-     "\"drain\": the time in which load balancers notice. After three intervals of their checks a "
+     "How long the server goes on serving after SIGTERM, so that load balancers notice: meanwhile "
+     "/readyz answers 503, and /agent answers \"drain\". With three intervals of their checks a "
      "stop loses no request. A second SIGTERM stops at once.",
      Type::kMs, 0, kHourMs, &Options::shutdown_notice_ms},
     {"grace_ms",
-     "How long requests in flight may take to finish after that; the others are then answered "
-     "with -32013. Longer than the longest timeout_ms of a method is enough. The server makes "
-     "systemd wait that long, also beyond TimeoutStopSec.",
+     "How long requests in flight may take to finish after `notice_ms`; those that take longer are "
+     "answered with -32013. Longer than the longest timeout_ms of a method is enough. The server "
+     "makes systemd wait that long, even beyond TimeoutStopSec.",
      Type::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
 };
 
@@ -275,8 +277,8 @@ inline constexpr Key<Options> kReloadKeys[] = {
 // [secrets.NAME]
 inline constexpr Key<SecretSource> kSecretsKeys[] = {
     {"file",
-     "A file that holds the secret, in one line, and that not everybody can read. A start and a "
-     "reload read it. Nothing logs or shows it.",
+     "A file with the secret, in one line. Only its owner may write it, and only its owner and "
+     "group may read it. A start and a reload read it. The server never logs or shows the secret.",
      Type::kFile},
     {"env",
      "Instead of `file`: the environment variable that holds the secret. Handlers do not inherit "
@@ -287,9 +289,9 @@ inline constexpr Key<SecretSource> kSecretsKeys[] = {
 // [handlers.NAME]. Every other key is handed to the handler.
 inline constexpr Key<HandlerSpec> kHandlersKeys[] = {
     {"library",
-     "The handler's shared object: NAME.so in the folder `handlers` beside the program or in "
-     "lib/ringmaster/handlers, or a path where it has a \"/\" or \".so\" in it. The default is the "
-     "handler's own name.",
+     "The handler's shared object. A text with a \"/\" or with \".so\" at its end is a path. Any "
+     "other text is a NAME: NAME.so in the folder `handlers` beside the program, or in "
+     "lib/ringmaster/handlers. The default is the handler's own name.",
      Type::kLibrary},
     {"python",
      "Instead of `library`: a function or class in Python, in a file or in a module that can be "
@@ -315,18 +317,18 @@ inline constexpr Key<Method> kMethodsKeys[] = {
     {"summary", "The method's summary in rpc.discover; \"\" is that of the last step's handler.",
      Type::kText},
     {"timeout_ms",
-     "The deadline for fetching, waiting and computing together. Past it the client gets -32012, "
-     "and a worker that still runs the job is replaced. A client can shorten it, never lengthen "
-     "it.",
+     "The deadline for fetching, waiting and computing together. When it passes, the client gets "
+     "-32012, and a worker that still runs the job is replaced. A client can shorten it, never "
+     "lengthen it.",
      Type::kMs, 1, kHourMs, &Method::timeout_ms},
     {"attempts",
      "How often a job is run in all if its workers die. Set 1 for work that must not be done "
      "twice. A job that crashes its worker costs one worker for each attempt.",
      Type::kCount, 1, 10, &Method::attempts},
     {"concurrency",
-     "How many jobs of this method run at once; 0 is no limit but the number of workers. For "
-     "a handler with `batch` it limits the batches that are published; several workers may "
-     "divide one. Set it for a method that must not take all workers.",
+     "How many jobs of this method run at once; 0: only the number of workers is a limit. For a "
+     "handler with `batch` it limits the published batches; several workers may divide one batch. "
+     "Set it for a method that must not take all workers.",
      Type::kCount, 0, 512, &Method::concurrency},
     {"reserved_workers",
      "How many workers the long jobs of other methods leave free for this method; at most "
@@ -334,16 +336,15 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      "worker is always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"slow_ms",
-     "Requests of this method that take longer, from admission to their end, are logged "
-     "(event=slow_request) with their stages and with the stack that the worker had meanwhile; 0: "
-     "none. With a folder in [crashes] such jobs are also kept. Asking for a stack takes the "
-     "worker "
-     "a fraction of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set "
-     "it above the usual p99 of the method. /profile does not use it.",
+     "Requests of this method that take longer, from admission to their end, are slow: they are "
+     "logged (event=slow_request) with their stages and the worker's stack; 0: none is slow. With "
+     "a folder in [crashes] such jobs are also kept. Writing the stack takes the worker a fraction "
+     "of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set it above "
+     "the usual p99 of the method. /profile finds slow jobs without this key.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"rehearse",
-     "true: a reload also rehearses this method where `attempts` is 1 (see [reload]). Its jobs "
-     "must be such that they may be done again, up to three times.",
+     "true: a reload also rehearses this method if `attempts` is 1 (see [reload]). Set it only if "
+     "the method's jobs may be done again, up to three times.",
      Type::kFlag},
     {"steps",
      "The steps of the method, run in this order. In the texts of a fetch step ${params.NAME} is "
@@ -351,8 +352,8 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      Type::kSteps},
 };
 
-// One of a method's steps: fetch, run, or several fetches that begin together. All keys but the
-// kinds belong to a fetch, and `as` also to run.
+// One of a method's steps: `fetch`, `run`, or `parallel` with fetches that begin together. All
+// other keys belong to a fetch step; a run step may have `as`, too.
 inline constexpr Key<Method> kStepKeys[] = {
     {"fetch", "The upstream that is asked.", Type::kName},
     {"path",
@@ -408,8 +409,7 @@ void for_each_section(See see) {
   see(Section{"shutdown", "how long a stop waits for load balancers, and for requests in flight"},
       kShutdownKeys);
   see(Section{"reload", "what a new configuration must show before it serves"}, kReloadKeys);
-  see(Section{"secrets", "texts for headers and bodies of fetches that nothing may show", true},
-      kSecretsKeys);
+  see(Section{"secrets", "secret texts for the headers and bodies of fetches", true}, kSecretsKeys);
   see(Section{"upstreams", "an HTTP service that fetch steps ask; any number of them", true},
       kUpstreamsKeys);
   see(Section{"handlers", "a shared object, or Python code, and its model; any number of them",

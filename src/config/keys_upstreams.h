@@ -27,12 +27,12 @@ inline constexpr Key<CacheOptions> kCacheKeys[] = {
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url",
      "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket. An "
-     "array has several addresses of one service: each fetch goes to the one that is less busy and "
-     "quicker of two, and an address that fails is left out for a while.",
+     "array has several addresses of one service: each fetch goes to the less busy and quicker one "
+     "of two random addresses, and an address that fails is left out for a while.",
      Type::kUrl},
     {"headers",
      "Headers of every fetch. Values are templates, but without params and steps: for example "
-     "\"Bearer ${secret.NAME}\". A step's own header of that name replaces one.",
+     "\"Bearer ${secret.NAME}\". A step's own header replaces the one of the same name.",
      Type::kFields},
     {"http",
      "The version of HTTP. \"auto\": what TLS negotiates, and 1.1 without TLS. \"1.1\": always "
@@ -46,21 +46,20 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kRedirects},
     {"timeout_ms",
      "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
-     "the time of a slow but healthy response: past it the request gets -32015 while the client "
+     "the time of a slow but healthy response: the request then fails with -32015 while the client "
      "can still retry.",
      Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
     {"connections",
      "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
-     "seconds each need R*S connections, and a hundredth of them with HTTP/2. Several addresses "
-     "have equal shares of them.",
+     "seconds each need R*S connections, and a hundredth of them with HTTP/2. Each of several "
+     "addresses gets an equal share of the connections.",
      Type::kCount, 1, 10'000, &UpstreamOptions::connections},
     {"body_bytes",
      "The longest response body that is accepted; a longer one is an upstream failure.",
      Type::kBytes, kKiB, kGiB, &UpstreamOptions::body_bytes},
     {"tls_ca_file",
-     "The CAs that may have signed the certificate of an https:// service, in PEM; \"\" is those "
-     "of "
-     "the system. New connections read the file.",
+     "A file with the trusted CAs for an https:// service, in PEM; \"\": the system's CAs. New "
+     "connections read the file.",
      Type::kOptionalPath},
     {"tls_certificate_file",
      "The certificate that is shown to an https:// service, in PEM; \"\" shows none.",
@@ -68,7 +67,7 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"tls_key_file", "The key of that certificate, in PEM.", Type::kOptionalPath},
     {"idempotent",
      "true: the service may get any request twice, not only a GET. false: a fetch that is no GET "
-     "is sent again only if no server was reached, and `hedge`, `coalesce` and `cache` are for "
+     "is sent again only if it has reached no server, and `hedge`, `coalesce` and `cache` are for "
      "GETs only.",
      Type::kFlag},
     {"attempts",
@@ -76,9 +75,9 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
      Type::kCount, 1, 5, &UpstreamOptions::attempts},
     {"breaker",
-     "true: after 10 quick failures or 5 timeouts in a row, or where about a quarter of the "
-     "fetches fails, further ones fail at once (-32015, `breaker_open`), but for one in 100 to "
-     "800 ms that probes the service.",
+     "true: after 10 quick failures or 5 timeouts in a row, or when about a quarter of the fetches "
+     "fails, further fetches fail at once (-32015, `breaker_open`). Once in 100 to 800 ms one "
+     "fetch is still sent, to probe the service.",
      Type::kFlag},
     {"hedge",
      "When a fetch without an answer is sent a second time. `after` is a number of ms, or "
@@ -87,13 +86,13 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "twice, by default 5. {} sends none twice.",
      Type::kHedge},
     {"in_flight",
-     "The most fetches at once; further ones wait, as for a connection. \"auto\": as many as the "
-     "service takes without making them wait, by how its answers slow down. `connections` is a "
-     "limit in any case.",
+     "The most fetches at once; further ones wait, as for a connection. \"auto\": the server finds "
+     "the limit: it lowers the limit when the service's answers get slower than usual. "
+     "`connections` is a limit in any case.",
      Type::kCountOrAuto, 1, 10'000, &UpstreamOptions::in_flight},
     {"coalesce",
-     "true: equal requests that are in flight at the same time are one. Set it where many requests "
-     "ask for the same thing at once.",
+     "true: of equal requests at the same time only one is sent, and all get its response. Set it "
+     "where many requests ask for the same thing at once.",
      Type::kFlag},
     {"cache",
      "How long responses are used again for equal requests, and the memory for them. {} keeps "

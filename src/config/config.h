@@ -24,8 +24,8 @@ struct Loaded {
 Loaded load(const std::string& path,
             std::vector<std::string> handler_folders = default_handler_folders());
 
-// The same for a text that is in no file: it is read as if it were the file `path`, which problems
-// name and which relative paths refer to.
+// The same for a text without a file. Problems name the file `path`, and relative paths are looked
+// up in its folder.
 Loaded load_text(const std::string& path, std::string_view text,
                  std::vector<std::string> handler_folders = default_handler_folders());
 

@@ -60,7 +60,7 @@ std::string fetch_text(const Options& options, const master::FetchStep& step) {
   return out + " }";
 }
 
-// The step that begins at this index, and those that begin together with it.
+// Appends the step at this index, and the fetches that begin together with it.
 void append_steps(std::string& out, const Options& options, const Method& method, size_t begin) {
   const size_t end = master::end_of_parallel(method, begin);
   if (const auto* run = std::get_if<master::RunStep>(&method.steps[begin])) {

@@ -41,7 +41,7 @@ Form number_form(Type type, uint64_t min, uint64_t max) {
   return {std::move(title), std::move(members)};
 }
 
-// One or several.
+// One URL, or an array of several.
 Form form_of_url() {
   const std::string url = text_like(R"(^(https?://[^/?#:\s][^\s]*|unix:.+)$)");
   const std::string urls = list_of(
@@ -75,7 +75,7 @@ Form cache_form() {
                       properties)};
 }
 
-// Of what upstreams, handlers and methods have.
+// The second half of form_of(): most of these types are for upstreams, handlers and methods.
 Form form_of_reference(Type type) {
   const std::string some_text = R"("type":"string","minLength":1)";
   switch (type) {

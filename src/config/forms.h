@@ -12,10 +12,10 @@ struct Form {
   std::string members;  // of the schema of such a value
 };
 
-// `min` and `max`: of a number. May refer to definitions(), and to a definition `step`.
+// `min` and `max` are for numbers. A form may refer to definitions(), and to a definition `step`.
 Form form_of(Type type, uint64_t min = 0, uint64_t max = 0);
 
-// The definitions of what a fetch step sends.
+// The schema's definitions for the body of a fetch step.
 std::string definitions();
 
 }  // namespace ringmaster::config

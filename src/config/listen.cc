@@ -14,7 +14,7 @@ namespace {
 
 constexpr uint32_t kModeMax = 0777;
 
-// An address of listen.rpc; empty: invalid.
+// An address of listen.rpc or listen.status; empty: it is invalid.
 std::string read_address(Problems& problems, const Entry& entry, const Paths& paths) {
   const auto text = problems.read_text(entry, "an address, \"HOST:PORT\" or \"unix:PATH\"");
   if (!text) return "";
@@ -56,7 +56,8 @@ void read_file(Problems& problems, const Entry& entry, const Paths& paths, std::
   if (!found) problems.add(entry, found.error());
 }
 
-// Like read_file(). Also a problem: others may read the file, or its group may write it.
+// Like read_file(). Adds a problem, too, if everybody may read the file, or if others than its
+// owner may write it.
 void read_secret_file(Problems& problems, const Entry& entry, const Paths& paths,
                       std::string& file) {
   read_file(problems, entry, paths, file);
@@ -129,7 +130,7 @@ void read_origins(Problems& problems, const Entry& entry, std::vector<std::strin
     const Entry item = entry.item(i);
     const auto text = problems.read_text(item, kExpected);
     if (!text) continue;
-    // A browser's Origin has no path: one with a slash at its end would never match.
+    // A browser's Origin has no path: a configured origin with a slash at its end never matches.
     const size_t scheme = text->find("://");
     const bool is_origin = scheme != std::string::npos && scheme > 0 && text->size() > scheme + 3 &&
                            text->find('/', scheme + 3) == std::string::npos;
@@ -162,7 +163,7 @@ void check_status(Problems& problems, const Entry& section, const Options& optio
   }
 }
 
-// TLS needs both files, and a client CA without them would have no effect.
+// TLS needs a certificate and a key. Without them a client CA would have no effect.
 void check_tls_files(Problems& problems, const Entry& section, const Options& options) {
   const net::TlsFiles& tls = options.tls;
   const auto expect = [&](const std::string& file, std::string_view key, const std::string& who) {

@@ -51,10 +51,10 @@ struct Method {
   uint64_t reserved_workers = 0;
   uint64_t slow_ms = 0;       // a job that takes longer is slow; 0: none is
   bool names_client = false;  // a template has ${client.name}
-  bool rehearse = false;      // also with one attempt
+  bool rehearse = false;      // rehearsed even if attempts is 1
 };
 
-// A rehearsal compares what handlers answer, and runs jobs a second time: see
+// A rehearsal runs jobs again and compares the answers of the method's last handler: see
 // rehearsal/rehearsal.h.
 inline bool is_rehearsable(const Method& method) {
   return (method.attempts > 1 || method.rehearse) && is_run(method.steps.back());
@@ -157,7 +157,7 @@ inline const std::string& name_of(const Step& step) {
   return std::visit([](const auto& one) -> const std::string& { return one.name; }, step);
 }
 
-// The end of the fetches that begin together with step `begin`; of a run step, the one behind it.
+// The index behind the fetches that begin together with step `begin`; behind a run step: begin + 1.
 inline size_t end_of_parallel(const Method& method, size_t begin) {
   size_t end = begin + 1;
   for (; end < method.steps.size(); ++end) {

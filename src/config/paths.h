@@ -14,8 +14,8 @@
 
 namespace ringmaster::config {
 
-// handlers/ beside the running executable (a build folder), then lib/ringmaster/handlers beside its
-// folder (an installation: PREFIX/bin and PREFIX/lib).
+// handlers/ beside the running executable (a build folder), then lib/ringmaster/handlers beside the
+// executable's folder (an installation: PREFIX/bin and PREFIX/lib).
 std::vector<std::string> default_handler_folders();
 
 // Without "." and ".."; a relative path is relative to the working folder.

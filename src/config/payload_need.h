@@ -1,6 +1,6 @@
 // How much payload memory one request can need, and how a fetched body's room grows. `ringmaster
-// check` refuses a configuration whose payload memory could not hold a single request: such a
-// request would be refused as retryable for ever.
+// check` refuses a configuration whose payload memory could not hold a single request. Otherwise
+// the server would refuse that request as retryable, however often the client sends it.
 #pragma once
 
 #include <cstdint>

@@ -38,14 +38,14 @@ class Problems {
   void add_unknown(const Entry& entry, std::string_view what, std::string_view name,
                    std::span<const std::string_view> known);
 
-  // Whether the value is of this kind, else a problem; `expected`: for example "an array of steps".
+  // Whether the value is of this kind; adds a problem if not. `expected`: such as "a table".
   bool expect(const Entry& entry, Kind kind, std::string_view expected);
-  // Whether a string or key is not empty, else a problem. NUL bytes are refused: they would end the
-  // text in system calls, control messages and handlers.
+  // Whether a string or key is not empty and has no NUL byte; adds a problem if not. A NUL would
+  // end the text in system calls, control messages and handlers.
   bool expect_text(const Entry& entry, std::string_view text, std::string_view expected);
   // A string that passes expect_text().
   std::optional<std::string> read_text(const Entry& entry, std::string_view expected);
-  // The index of the one of two or more texts that a string has to be.
+  // A string that must be one of `texts`, two or more: returns its index.
   std::optional<size_t> read_choice(const Entry& entry, std::span<const std::string_view> texts);
   void read_flag(const Entry& entry, bool& into);
   std::optional<uint64_t> read_number(const Entry& entry, Type type, uint64_t min, uint64_t max);

@@ -70,7 +70,7 @@ void read_secret(Problems& problems, const std::string& name, const Entry& table
     if (!fault && is_file) fault = find_fault_in_mode(source.file);
   }
   if (fault) problems.add(table, *fault);
-  options.secrets.emplace(name, std::move(source));  // a wrong one, too: templates may name it
+  options.secrets.emplace(name, std::move(source));  // an invalid one, too: templates may name it
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ std::optional<size_t> find_named(Problems& problems, const Entry& entry, const s
   return std::nullopt;
 }
 
-// Appends the names that an array of steps gives to these, as far as it is valid.
+// Appends the names of the steps in this array to `names`. Skips what is invalid.
 void find_names(const Value& steps, std::vector<std::string>& names) {
   for (const Value& step : steps.items) {
     if (const Value* parallel = find(step, "parallel")) find_names(*parallel, names);
@@ -51,7 +51,7 @@ void find_names(const Value& steps, std::vector<std::string>& names) {
   }
 }
 
-// Reads the steps in their order: each sees the names of those before it.
+// Reads the steps in their order: a step's templates may use the names of the steps before it.
 class StepsReader {
  public:
   StepsReader(Problems& problems, const Options& options, std::vector<std::string> all_names,
@@ -74,11 +74,12 @@ class StepsReader {
   }
 
  private:
-  // The step's entries, by key. None: not exactly one of fetch, run and parallel is there.
+  // The step's entries, by key. Nothing unless the step is a table with exactly one of fetch, run
+  // and parallel.
   std::optional<Entries> entries_of(const Entry& step);
   void read_parallel(const Entry& entry);
   void read_run(const Entry& run, const Entries& entries);
-  // `seen`: the names that its templates may use.
+  // `seen`: the names that the step's templates may use.
   void read_fetch(const Entries& entries, const std::vector<std::string>& seen);
   void read_request(const Entries& entries, const Scope& scope, master::FetchStep& step);
   void read_body(const Entry& entry, const Scope& scope, RequestTemplate& request);
@@ -87,7 +88,7 @@ class StepsReader {
   void read_headers(const Entry& entry, const Scope& scope, RequestTemplate& request);
   void add_common_headers(const Scope& scope, master::FetchStep& step);
   void check_repeatable(const Entries& entries, const master::FetchStep& step);
-  // What `as` says, else `otherwise`.
+  // The step's name: the value of `as`, else `otherwise`.
   std::string read_name(const Entries& entries, const std::string& otherwise);
   void add(master::Step step) {
     names_.push_back(name_of(step));
@@ -180,7 +181,7 @@ void StepsReader::read_fetch(const Entries& entries, const std::vector<std::stri
   if (upstream) add(std::move(step));
 }
 
-// Only a request without an effect of its own may be sent twice, or share its response.
+// Only an idempotent request may be sent twice, or share its response.
 void StepsReader::check_repeatable(const Entries& entries, const master::FetchStep& step) {
   const upstream::UpstreamOptions& upstream = options_.upstreams[step.upstream];
   const std::string_view method = step.request.method();
@@ -259,7 +260,7 @@ void StepsReader::read_request(const Entries& entries, const Scope& scope,
   }
 }
 
-// Adds the upstream's headers that the step does not set itself, and those of every fetch.
+// Adds the upstream's headers that the step does not set itself, then Accept and Content-Type.
 void StepsReader::add_common_headers(const Scope& scope, master::FetchStep& step) {
   if (step.upstream < options_.upstreams.size()) {
     for (const auto& [name, value] : options_.upstreams[step.upstream].headers) {
@@ -267,7 +268,7 @@ void StepsReader::add_common_headers(const Scope& scope, master::FetchStep& step
         std::ignore = step.request.add_header(name, value, scope);  // checked with the upstream
     }
   }
-  // add_header() refuses a header that is there already: the configuration's own stay.
+  // add_header() refuses a header that is there already, so the configured ones stay.
   std::ignore = step.request.add_header("Accept", "application/json", scope);
   if (step.request.has_body())
     std::ignore = step.request.add_header("Content-Type", "application/json", scope);

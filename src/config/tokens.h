@@ -1,4 +1,4 @@
-// Reads the files with secrets: listen.token_file, and the TLS key.
+// Reads token files, and checks the modes of all files with secrets.
 #pragma once
 
 #include <optional>
@@ -21,7 +21,7 @@ tl::expected<std::vector<master::Token>, std::string> read_tokens(const std::str
 tl::expected<std::string, std::string> read_first_token(const std::string& path);
 
 // Empty when only the file's owner may write it, and only the owner and the group may read it.
-// Otherwise what to do.
+// Otherwise the fault, and what to do.
 std::optional<std::string> find_fault_in_mode(const std::string& path);
 
 }  // namespace ringmaster::config

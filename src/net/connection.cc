@@ -189,8 +189,8 @@ void Connection::hand_out_messages() {
   events_.on_paused();
 }
 
-// Reads the clock only once for several short messages: one reading takes a fortieth of the time of
-// one message.
+// Asks the clock only once for several short messages: asking it takes a fortieth of the time of a
+// message.
 bool Connection::is_turn_over(size_t bytes) {
   ReadingTurns* const turns = events_.reading_turns();
   if (turns == nullptr || is_held_ || is_finishing_) return false;

@@ -13,8 +13,8 @@
 //          share or, for a long message, into its own. One write(2) per flush() for all of
 //          output(); a long response may have its own write(2): see send(). A write(2) has at most
 //          512 KiB; the next part follows in the next turn of the loop.
-// TLS:     lies below: all bytes here are plaintext. A TLS handshake, and a record, uses the
-//          message timeout. A long output is encrypted part by part, as the client reads it.
+// TLS:     lies below: all bytes here are plaintext. The message timeout also limits a TLS
+//          handshake and a record. A long output is encrypted part by part, as the client reads it.
 #pragma once
 
 #include <cstdint>
@@ -40,13 +40,14 @@ class Connection {
     virtual bool on_head(const rpc::HttpReader& head) = 0;
     // One message. False: the message was not JSON.
     virtual bool on_message(std::string_view message) = 0;
-    // The input cannot be read on, or (kNeedMore) has ended inside a message. The owner may answer;
-    // on_ended follows.
+    // The rest of the input is unreadable, or (kNeedMore) the input has ended inside a message. The
+    // owner may answer; on_ended follows.
     virtual void on_unreadable(rpc::Framer::Event why) = 0;
-    // TLS only: whether the handshake may go on now. False: asked again in the next turn of the
-    // loop or, if the owner has called delay(), after resume(). on_handshake: the CPU time that it
-    // took, a millisecond or more. Called before any message that came with the handshake's end.
+    // TLS only: whether the handshake may go on now. False: the connection asks again in the next
+    // turn of the loop or, if the owner has called delay(), after resume().
     virtual bool may_shake_hands() { return true; }
+    // TLS only: a part of the handshake has taken this CPU time. Called before any message that
+    // came with the handshake's end.
     virtual void on_handshake(uint64_t /*took_ns*/) {}
     // TLS only: the TLS handshake or peer verification failed. The connection closes itself.
     virtual void on_tls_failed(const std::string& /*why*/) {}
@@ -112,7 +113,7 @@ class Connection {
   void reject_message();
 
   // The owner's back-pressure: stops and resumes reading, and handing out messages that were read.
-  // The next flush() hands out those that waited.
+  // After it resumes, the next flush() hands out the messages that waited.
   void hold_reading(bool hold);
   // After on_paused(): hands out the messages that wait, and flushes.
   void go_on();
@@ -144,7 +145,8 @@ class Connection {
   // Whether a timeout has passed: of the first bytes, of a message, of unread answers, or of a
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
-  // Since when the connection has been idle, as far as the last call noticed; `is_owed`: see below.
+  // Since when the connection has been idle, as far as the calls at each tick have noticed.
+  // `is_owed`: see has_idled().
   uint64_t idle_since_ns(uint64_t now_ns, bool is_owed);
   // Whether bytes wait in the system. REQUIRES: !is_closed().
   bool has_unread_input() const;

@@ -46,7 +46,7 @@ class Listener {
  public:
   // Binds "HOST:PORT", "[V6]:PORT" (either after "tls://") or "unix:PATH". Replaces a stale unix
   // socket, one without a server. At no time may more users connect to the new socket than
-  // `unix_access` says. An error (71) names the address.
+  // `unix_access` says. An error (71, or 78 for an invalid address) names the address.
   [[nodiscard]] static Result<std::unique_ptr<Listener>> bind(const Address& address,
                                                               const UnixAccess& unix_access = {});
   // Takes a socket that the service manager has bound: the server neither unlinks it nor shuts it
@@ -78,7 +78,7 @@ class Listener {
   Fd socket_;
   std::string address_;
   std::string unlink_path_;
-  std::optional<FileId> file_;  // that bind() made
+  std::optional<FileId> file_;  // the unix socket that bind() made
   uv_loop_t* loop_ = nullptr;
   UvHandle<uv_poll_t> readable_;
   UvHandle<uv_timer_t> pause_;

@@ -4,8 +4,8 @@
 // Memory:  owns the waiting streams, 2.5 KiB each. Reads no byte beyond the header, so the client's
 //          own bytes, a TLS handshake too, are left to the stream's next owner.
 // Limits:  a header may take 10 s. A stream whose bytes are no header is closed, and reported.
-// Death:   a stream that ends before its first byte is closed without a report: balancers check
-//          their servers so.
+// Death:   a stream that ends before its first byte is closed without a report: it was a balancer's
+//          health check.
 #pragma once
 
 #include <cstdint>

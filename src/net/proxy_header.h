@@ -21,7 +21,7 @@ class ProxyHeader {
  public:
   static constexpr size_t kBytesMax = 2 << 10;
 
-  // Where the next bytes go. It ends where the header ends, so the client's own bytes are not read.
+  // The room for the next bytes. It ends with the header, so the client's own bytes are not read.
   // REQUIRES: !is_complete() and no fault().
   std::span<char> room() { return std::span(bytes_).subspan(size_, expected_bytes_ - size_); }
   // `size` bytes were written to room().

@@ -1,7 +1,6 @@
 // TlsStream: the TLS of one connection, server side: ciphertext in, plaintext out, and the reverse.
 //
-// No I/O: due() has the bytes to send, in order, TLS's own messages included. Only encryption
-// copies data.
+// No I/O: due() has the bytes to send, in order, TLS's own messages included.
 // Memory: measured (TLS 1.3, OpenSSL 3.0): see Bounds in docs/architecture.md. A record or a
 //         handshake message that has come only in part is kept inside, at most 17 KiB.
 // Limits: a handshake message: TlsRecords::kMessageBytesMax; key updates of the client: 16, and one

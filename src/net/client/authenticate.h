@@ -1,5 +1,5 @@
-// A client's first message to a server with tokens, unless over HTTP: one line, answered by one
-// line.
+// How a client shows its token without HTTP: its first message is one line, and the server answers
+// with one line.
 #pragma once
 
 #include <string>

@@ -34,7 +34,7 @@ std::string subject_of(X509* certificate) {
   });
 }
 
-// The names that are checked: not the common name.
+// The names that OpenSSL checks: the subjectAltNames, not the common name.
 std::string names_of(X509* certificate) {
   const std::unique_ptr<GENERAL_NAMES, decltype(&::GENERAL_NAMES_free)> names(
       static_cast<GENERAL_NAMES*>(

@@ -137,8 +137,8 @@ tl::unexpected<Error> TlsChannel::fail_with_reason() {
   if (below_failure_) {
     text = below_failure_->message;
   } else if (first_byte_ && *first_byte_ != kHandshakeRecord && *first_byte_ != kAlertRecord) {
-    text = fmt::format("expected TLS from {}, found something else: without tls://, perhaps?",
-                       address_);
+    text =
+        fmt::format("expected TLS from {}, found something else; try it without tls://", address_);
   } else if (!certificate_fault_.empty()) {
     text = fmt::format("the certificate of {}: {}", address_, certificate_fault_);
   } else if (is_at_eof_ && !was_open) {

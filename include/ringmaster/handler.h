@@ -20,17 +20,17 @@
  *           and privileges are refused with EPERM, unless the configuration says sandbox = false.
  *           load() and warm_up() are not restricted.
  * Signals:  SIGPIPE is ignored, so that a handler that prints survives the end of the master: the
- *           write fails with EPIPE. A handler may set SIGPIPE otherwise.
+ *           write fails with EPIPE. A handler may set another action for SIGPIPE.
  *           SIGRTMAX belongs to the worker, with SA_RESTART, if a handler has an interrupt().
  *           SIGRTMAX - 1 belongs to the worker, too: it samples the thread in run() each 10 ms of
  *           its CPU time, unless the configuration says profile = false.
  *           SIGRTMAX - 2 belongs to the worker, too: it asks for the worker's stack while a job
  *           takes longer than its method's slow_ms. It ends a sleep, poll or select with EINTR.
- *           A worker that must leave gets SIGTERM, which restarts interrupted system calls
- *           (SA_RESTART).
+ *           A worker that must leave gets SIGTERM. System calls that SIGTERM interrupts are
+ *           restarted (SA_RESTART).
  * Failures: run() calls fail() for a job that it cannot serve. A crash interrupts only the
- *           jobs in hand: another worker runs them again, one by one, as often as the method's
- *           `attempts` say. No C++ exception may leave any of these functions.
+ *           jobs in hand: other workers run them again, one by one, each at most as often as its
+ *           method's `attempts`. No C++ exception may leave any of these functions.
  * Text:     JSON in UTF-8 everywhere, with its length; nothing is NUL-terminated unless it says so.
  * Params:   are checked against the handler's description, where it has one, before run().
  *
@@ -196,9 +196,9 @@ typedef struct rm_handler {
  * get it. Missing params count as empty ones. Params by name may have further members: other steps,
  * or `_meta`, may need them. A required parameter may be missing if a step before has its name: the
  * output of that step stands for it. Results are not checked.
- * A value without constraints is not read, nor is an object or array of which only the type is
- * declared: there a string may have lone surrogates, and a number may be beyond a double. Anywhere
- * else these are refused.
+ * The check does not look into a value without constraints, or into an object or array of which
+ * only the type is declared: there a string may have lone surrogates, and a number may be beyond a
+ * double. Anywhere else these are refused.
  *
  * A schema is JSON Schema, draft 7. In params' schemas the keywords below are enforced, annotations
  * (title, description, default, examples, format, $comment, deprecated) are ignored, and any other

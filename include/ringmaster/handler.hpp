@@ -36,11 +36,11 @@
 //   one of
 //     std::string run(const Job&)             returns the result (or a std::string_view of it)
 //     void run(const Job&)                    answers by job.reserve() and commit(), without a copy
-//     void run(std::span<const Job>)          serves jobs together, each answered by itself; where
-//                                             batch = N in its section allows more than one
+//     void run(std::span<const Job>)          serves jobs together, and answers each; gets several
+//                                             jobs only if its section has batch = N
 //
-// Threads: as in handler.h: the constructor and warm_up() must leave none running; one thread calls
-//          run().
+// Threads: as in handler.h: the constructor and warm_up() must leave no thread running; one thread
+//          calls run().
 // Errors:  every exception is caught here and never crosses the C ABI. An exception from the
 //          constructor, warm_up() or self_test() is the reason why the handler is refused. From
 //          run(), a Failure answers with its code and message, any other exception with
@@ -97,7 +97,7 @@ class Job {
   // Bodies are unchecked: they may not be JSON.
   size_t input_count() const { return job_->input_count; }
 
-  // Each throws a Failure when there are not that many.
+  // input() and input_name() throw a Failure if there is no input `index`.
   std::string_view input(size_t index) const { return text(input_at(index).value); }
   // The name of the step's upstream or handler.
   std::string_view input_name(size_t index) const { return text(input_at(index).name); }

@@ -78,8 +78,8 @@ class Options {
                                 ", found \"" + std::string(found) + "\"");
   }
 
-  // handler.hpp calls it once the constructor has returned. Throws if the section has a key that
-  // was never read, naming it and the known ones.
+  // handler.hpp calls this once the constructor has returned. Throws if the section has a key that
+  // the constructor did not read; the error names that key and the known ones.
   void refuse_unknown() const {
     std::string known;
     for (const std::string& key : asked_)

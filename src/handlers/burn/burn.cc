@@ -1,4 +1,4 @@
-// burn: uses CPU time, like a model that takes so long. Options: none.
+// burn: uses as much CPU time as the request says, in place of a model. Options: none.
 //
 //   burn {"cpu_ms": 30}   or   burn [30]   ->   {"cpu_ms":30}
 //

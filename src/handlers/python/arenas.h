@@ -1,7 +1,7 @@
-// Arenas: keeps some of the memory that Python's objects leave, for the next job.
+// Arenas: keeps some of the memory of freed Python objects for the next job.
 //
-// Python gives an arena (1 MiB) back to the system once no object is in it. Without this, the
-// objects of each large job would lie on new pages, which cost several times what the objects cost.
+// Python gives an arena (1 MiB) back to the system once no object is in it. Then the objects of the
+// next large job lie on new pages, which take several times as long as the objects themselves.
 // Processes: the workers only. If the fork server kept arenas, each worker would inherit them.
 // Limits:    kKeptMax arenas.
 #pragma once

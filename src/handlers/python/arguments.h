@@ -1,8 +1,8 @@
 // Signature: the parameters of a handler's function, and how a job fills them.
 //
 // Members of params fill the parameters by name, an array fills them by position. An input (the
-// output of a step before) fills the parameter of its name, even if params have such a member. A
-// value that no parameter asks for is not made a Python object.
+// output of a step before) fills the parameter of its name, even if params have such a member. No
+// Python object is made of a value that no parameter asks for.
 #pragma once
 
 #include <cstdint>

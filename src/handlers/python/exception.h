@@ -1,4 +1,4 @@
-// What Python code has raised, as text.
+// The exceptions of Python code, as objects and as text.
 #pragma once
 
 #include <string>

@@ -108,7 +108,7 @@ std::optional<std::string> start_interpreter(const std::string& venv) {
   }
   main_thread = PyThreadState_Get();
   started_venv = venv;
-  // Python's handler of SIGINT serves interrupt() alone: the process keeps its action for SIGINT.
+  // Only interrupt() uses Python's handler of SIGINT: the process keeps its own action for SIGINT.
   struct sigaction disposition {};
   ::sigaction(SIGINT, nullptr, &disposition);
   const bool is_imported = import_host();

@@ -126,7 +126,7 @@ Ref JsonReader::number() {
   if (std::from_chars(from, at_, fraction).ec == std::errc()) {
     return checked(PyFloat_FromDouble(fraction));
   }
-  // Beyond a double: infinity or zero, as Python has it.
+  // A number beyond a double becomes infinity or zero, as in Python.
   const Ref text = checked(PyUnicode_FromStringAndSize(from, at_ - from));
   return text ? checked(PyFloat_FromString(text.get())) : Ref();
 }

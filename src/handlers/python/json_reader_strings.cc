@@ -106,7 +106,7 @@ Ref JsonReader::string() {
   return checked(text);
 }
 
-// The string whose first characters, up to the escape at at_, begin at `from`.
+// Reads the rest of a string that began at `from` and has its first escape at at_.
 Ref JsonReader::escaped_string(const char* from) {
   std::string text(from, at_);
   bool has_surrogates = false;

@@ -39,7 +39,7 @@ Ref list_of(std::vector<Ref> items) {
   return list;
 }
 
-// Enables Python's collector meanwhile: PyGC_Collect() does nothing while the collector is off.
+// Enables Python's collector for this call: PyGC_Collect() does nothing while the collector is off.
 void collect_garbage() {
   PyGC_Enable();
   PyGC_Collect();

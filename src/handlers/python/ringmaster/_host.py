@@ -1,7 +1,7 @@
 """The functions that the plug-in calls: its parts that need not be fast, or are easier in Python.
 
-One Handler for each section [handlers.NAME]. The plug-in restores the process's action for SIGINT
-after start(), which sets Python's handler of SIGINT.
+There is one Handler for each section [handlers.NAME]. start() sets Python's handler of SIGINT; the
+plug-in then restores the process's action for SIGINT.
 """
 
 import dataclasses
@@ -22,8 +22,8 @@ from ringmaster._options import Options
 from ringmaster._schema import Unknown
 from ringmaster._signature import Signature
 
-# CPython specializes a function that runs often: it writes to the code in memory. Warm-up calls
-# make it do so before the fork; after the fork each worker would get its own copy of the pages.
+# CPython specializes a function that runs often: it writes to the function's code in memory. With
+# warm-up calls CPython does so before the fork, and the workers go on sharing the code's pages.
 WARM_UP_CALLS = 64
 WARM_UP_S = 1.0
 TRACEBACK_CHARACTERS = 8000

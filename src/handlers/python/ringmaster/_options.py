@@ -25,7 +25,7 @@ class Options(dict[str, Any]):
         return f'unknown option "{key}": nothing reads it; {hint}'
 
 
-# The methods that ask for one key, and those that return any key that there is.
+# The methods of dict that ask for one key, and those that may return every key.
 _OF_ONE = ("__contains__", "__delitem__", "__getitem__", "get", "pop", "setdefault")
 _OF_ALL = ("__iter__", "__reversed__", "items", "keys", "popitem", "values")
 
@@ -46,7 +46,7 @@ for _name in _OF_ONE + _OF_ALL:
 
 
 def _value(text: str) -> Any:
-    """The server gives a text as it is and any other value as JSON."""
+    """The value of an option. The server passes a string as it is, and any other value as JSON."""
     try:
         return json.loads(text) if text[:1] in "[{-0123456789tf" else text
     except ValueError:

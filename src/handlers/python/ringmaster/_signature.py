@@ -21,12 +21,12 @@ class Filled:
 
 
 class Signature:
-    """Raises Unknown if a parameter has no description for clients; the error names it."""
+    """Raises Unknown if a parameter cannot be described to clients; the error names it."""
 
     def __init__(self, function: Callable[..., Any] | None):
         self.parameters: list[Filled] = []
-        # The handler also gets the members and inputs that it does not name: it has **rest, or it
-        # has a run_batch() and no run().
+        # True: the handler also gets members and inputs that none of its parameters names, because
+        # it has **rest, or because it has a run_batch() and no run().
         self.takes_rest = function is None
         self.description = ""
         if function is None:
@@ -58,7 +58,7 @@ class Signature:
         schema = {} if is_view else schema_of(annotation)
         described.append({"name": parameter.name, "schema": schema | default_of(parameter.default)})
         # In OpenRPC a required parameter cannot follow an optional one. In Python a keyword-only
-        # one can: it is then described as optional.
+        # parameter can: the description then says that it is optional.
         if not has_default and all("required" in other for other in described[:-1]):
             described[-1]["required"] = True
 

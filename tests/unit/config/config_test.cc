@@ -6,7 +6,7 @@
 
 namespace ringmaster::config {
 
-TEST_CASE("config: what is left out has its default") {
+TEST_CASE("config: a key that is left out has its default") {
   const Folder folder;
   const Loaded loaded = folder.load(kEcho);
   CHECK(loaded.problems.empty());
@@ -305,7 +305,7 @@ TEST_CASE("config: a key of endlessly many parts is a problem, and no stack over
     parts += ".a";
   CHECK(has_problem("\n" + parts + " = 1", "2: not valid TOML: more than 1000 dots in one key"));
   CHECK(has_problem("[" + parts + "]", "1: not valid TOML: more than 1000 dots"));
-  // A line of as many numbers is not such a key.
+  // A line with as many dots in numbers is no such key.
   std::string numbers = "x = [";
   for (int i = 0; i < 2000; ++i)
     numbers += "0.5,";
@@ -340,7 +340,7 @@ TEST_CASE("config: the workers' user is looked up where the server is root, and 
   }
 }
 
-TEST_CASE("config: the access log is off, of all requests, or of one of N") {
+TEST_CASE("config: the access log is off, or has all requests, or one of N") {
   const Folder folder;
   const auto every = [&](const std::string& text) {
     return folder.load(kEcho + text).options.access_log_every;

@@ -33,7 +33,7 @@ TEST_CASE("config: [fair] is checked") {
   }
 }
 
-TEST_CASE("config: a worker is left that no method reserves") {
+TEST_CASE("config: methods cannot reserve all workers") {
   const auto with = [](uint64_t workers, uint64_t first, uint64_t second) {
     return kEcho + "reserved_workers = " + std::to_string(first) +
            "\n[methods.b]\nsteps = [{ run = 'echo' }]\nreserved_workers = " +

@@ -43,7 +43,7 @@ TEST_CASE("config: the files of handlers must be there") {
   CHECK(loaded.problems.size() == (is_root ? 0 : 1));
 }
 
-TEST_CASE("config: a file that is not a regular one is named, and not waited for") {
+TEST_CASE("config: a file that is not a regular one is named, and opening it does not block") {
   const Folder folder;
   REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
   std::filesystem::create_symlink(folder.at("fifo"), folder.at("link"));

@@ -19,7 +19,7 @@ class PythonFolder : public Folder {
     write("venv/pyvenv.cfg", "");
   }
 
-  // The handler of this section, which must have no problems.
+  // Loads this section, which must have no problems, and returns its handler.
   ipc::HandlerSpec handler(const std::string& section) const {
     Loaded loaded = load(kScore + section);
     for (const Problem& problem : loaded.problems)
@@ -27,7 +27,7 @@ class PythonFolder : public Folder {
     return std::move(loaded.options.handlers.at(0));
   }
 
-  // Of this section, which must have one.
+  // Loads this section, which must have one problem, and returns the problem.
   std::string problem(const std::string& section) const {
     const Loaded loaded = load(kScore + section);
     CHECK(loaded.problems.size() == 1);
@@ -79,7 +79,7 @@ TEST_CASE("config: a virtual environment is a folder with a pyvenv.cfg") {
                        std::filesystem::absolute("handlers/pyvenv.cfg").string()));
 }
 
-TEST_CASE("config: what is no function in Python is named with its line and key") {
+TEST_CASE("config: a wrong `python` is a problem with its line and key") {
   const PythonFolder folder;
   for (const std::string wrong :
        {"score.py", "score.py:", ":predict", "score.py:2", "score.py:a.b", "score.py:a b", "a-b:f",

@@ -52,7 +52,7 @@ TEST_CASE("config: bodies of fetch steps are checked") {
   const auto deep = [](size_t arrays) {
     return "{ a = " + std::string(arrays, '[') + std::string(arrays, ']') + " } }]";
   };
-  CHECK(problems_of(begin + deep(127)).empty());  // and the table around them
+  CHECK(problems_of(begin + deep(127)).empty());  // 128 with the table around the arrays
   CHECK(has_problem(begin + deep(128), "is nested deeper than 128"));
   CHECK(problems_of(begin + "{ price = '$$', text = 'a ${params.x} b', all = '${params.a.b}' } }]")
             .empty());

@@ -43,7 +43,7 @@ TEST_CASE("config: the schema has every key, its meaning, its values and its def
   });
 }
 
-TEST_CASE("config: the schema requires what has no default, and only handlers may have more keys") {
+TEST_CASE("config: the schema requires keys without default; only handlers may have more keys") {
   const rapidjson::Document document = parsed_schema();
   for_each_section([&](const Section& section, const auto&) {
     CAPTURE(section.name);

@@ -167,7 +167,7 @@ TEST_CASE("config: an upstream has one address or several, each of which is chec
   CHECK(has_problem(second + "[{ fetch = 'u', path = '/a' }]", "expected an upstream whose url"));
 }
 
-TEST_CASE("config: a hedge has a time, and only what may be done twice is hedged") {
+TEST_CASE("config: a hedge has a time, and only idempotent requests are hedged") {
   const auto with = [](const std::string& hedge, const std::string& more = "") {
     return kEcho + "[upstreams.u]\nurl = 'http://x/'\nhedge = " + hedge + "\n" + more;
   };
@@ -220,7 +220,7 @@ TEST_CASE("config: a cache has known members and keeps something") {
   CHECK(has_problem(upstream + "{}\nidempotent = 1", "idempotent: expected true or false, found"));
 }
 
-TEST_CASE("config: only requests without an effect of their own share responses") {
+TEST_CASE("config: only requests that are idempotent share responses") {
   const auto problems = [](const std::string& keys, const std::string& step) {
     return kEcho + "[upstreams.u]\nurl = 'http://x/'\n" + keys + "\n[methods.b]\nsteps = [{ " +
            "fetch = 'u', " + step + " }]";

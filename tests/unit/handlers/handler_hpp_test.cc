@@ -1,4 +1,4 @@
-// handler.hpp, seen from the other side of the C ABI: by a host that is a few lines of C.
+// Tests handler.hpp from the other side of the C ABI, with a host that is a few lines of C.
 #include <doctest/doctest.h>
 #include <stdexcept>
 #include <string>
@@ -201,7 +201,7 @@ TEST_CASE("handler.hpp: a result can be written in place, and may be too large")
   CHECK(large.count == 1);
 }
 
-TEST_CASE("handler.hpp: jobs are served together; an exception answers those that are left") {
+TEST_CASE("handler.hpp: jobs are served together; an exception answers the unanswered ones") {
   Loaded batch(kHandler<Batch>);
   std::vector<Answer> all = batch.run({"a", "odd", "b"});
   CHECK(all[0].text == "3");

@@ -75,7 +75,7 @@ TEST_CASE("cidr: an IPv4 client of an IPv6 socket is an IPv4 client") {
   CHECK(!is_in("0.0.0.0/0", "::1"));
 }
 
-TEST_CASE("cidr: what has no IP address is in no range") {
+TEST_CASE("cidr: a client without an IP address is in no range") {
   sockaddr_storage nobody{};
   CHECK(!Cidr::parse("0.0.0.0/0")->contains(nobody));
   nobody.ss_family = AF_UNIX;
@@ -83,7 +83,7 @@ TEST_CASE("cidr: what has no IP address is in no range") {
   CHECK(!Cidr::parse("::/0")->contains(nobody));
 }
 
-TEST_CASE("cidr: what is no range says what was expected") {
+TEST_CASE("cidr: the error for an invalid range says what was expected") {
   for (const char* text : {"", "/", "10.0.0.0.0/8", "10.0.0/8", "localhost", "10.0.0.256/32",
                            "fd00:::/8", "[fd00::]/8", " 10.0.0.0/8", "10.0.0.0 /8"}) {
     CAPTURE(text);

@@ -1,6 +1,6 @@
-// Connection: when its timeouts close it, and for whom. The test passes the time to has_stalled()
-// and has_idled(). It reads the real clock before and after each event: so a check at `before` +
-// limit must find no timeout, and a check behind `after` + limit must find it.
+// Connection: when its timeouts pass, and when its turns end. The test passes the time to
+// has_stalled() and has_idled(). It reads the real clock before and after each event: so a check
+// at `before` + limit must find no timeout, and a check behind `after` + limit must find it.
 #include "net/connection.h"
 
 #include <doctest/doctest.h>
@@ -19,8 +19,8 @@ constexpr uint64_t kFirstBytesNs = 10 * kNsPerS;
 constexpr uint64_t kHourNs = 3600 * kNsPerS;
 constexpr uint64_t kBytesPerS = 64 << 10;  // of a message: these bytes bring it one more second
 
-// A client of a connection in the same process. `before` and `after` are the times around what was
-// done last.
+// A client of a connection in the same process. `before` and `after` are the times before and after
+// the last event.
 class Client : public Connection::Events {
  public:
   explicit Client(ConnectionLimits limits = {}) : limits_(limits) {
@@ -104,9 +104,9 @@ class Client : public Connection::Events {
     const auto size = static_cast<ssize_t>(bytes.size());
     REQUIRE(::send(socket_.get(), bytes.data(), bytes.size(), MSG_DONTWAIT) == size);
   }
-  // How many messages one turn of the loop hands out, if the first of them takes 20 ms or no time.
-  // In the server's order: paused connections (uv_idle), the end of the turn before (uv_prepare),
-  // reads.
+  // Returns how many messages one turn of the loop hands out. The first message takes 20 ms if
+  // `is_slow`, else no time. The order is the server's: paused connections (uv_idle), the end of
+  // the turn before (uv_prepare), reads.
   size_t turn(bool is_slow = true) {
     const size_t begin = messages;
     is_next_slow_ = is_slow;
@@ -176,7 +176,7 @@ TEST_CASE("connection: when a turn is over, messages that were read wait for the
   for (size_t i = 0; i < kCount; ++i)
     flood += "[1]\n";
   client.fill(flood);
-  CHECK(client.turn() < 50);  // the clock is read now and then
+  CHECK(client.turn() < 50);  // the connection does not read the clock after each message
   CHECK(client.turn() < 50);
   for (size_t turns = 0; turns < kCount && client.messages < kCount; ++turns)
     client.turn(false);
@@ -191,7 +191,7 @@ TEST_CASE("connection: a read of a long message is short, too, so that a turn ca
   CHECK(client.count_reads() == 2);
 }
 
-TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever blanks come") {
+TEST_CASE("connection: the first bytes have 10 s from its start, and blanks do not extend them") {
   Client client;
   const uint64_t begun = client.after;
   CHECK(!client->has_stalled(client.before + kFirstBytesNs));
@@ -202,7 +202,7 @@ TEST_CASE("connection: the first bytes have 10 s from its beginning, whatever bl
   CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
 }
 
-TEST_CASE("connection: a message has 10 s from its first bytes, whatever others come") {
+TEST_CASE("connection: a message has 10 s from its first bytes, and no others start them anew") {
   Client client;
   client.send("[1,");
   const uint64_t begun = client.after;
@@ -218,7 +218,7 @@ TEST_CASE("connection: a message has 10 s from its first bytes, whatever others 
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
 }
 
-TEST_CASE("connection: a long message has longer, by its own bytes only") {
+TEST_CASE("connection: a long message has more time, for its own bytes only") {
   Client client;
   constexpr size_t kBytes = 10 * kBytesPerS;
   client.send('[' + message_of(kBytes));
@@ -235,7 +235,7 @@ TEST_CASE("connection: a long message has longer, by its own bytes only") {
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerS));
 }
 
-TEST_CASE("connection: the time in which it is not read does not count") {
+TEST_CASE("connection: no timeout of a message runs while the connection is not read") {
   Client client;
   client.send("[1,");
   client.timed([&] { client->hold_reading(true); });
@@ -254,16 +254,16 @@ TEST_CASE("connection: answers have send_timeout_ms until one byte of them is ta
   CHECK(!client->has_stalled(client.before + kNsPerS));
   Client::pass();
   client.send("[1]\n[2]\n");
-  CHECK(client.messages == 3);  // requests are read, but extend nothing
+  CHECK(client.messages == 3);  // requests are read, but extend no timeout
   CHECK(client->has_stalled(owed + kNsPerS + 1));
   client.receive(200'000);
   const uint64_t taken = owed + kNsPerS + 1;
-  CHECK(!client->has_stalled(taken));  // sees that some were taken
+  CHECK(!client->has_stalled(taken));  // notices that the client has taken some bytes
   CHECK(!client->has_stalled(taken + kNsPerS));
   CHECK(client->has_stalled(taken + kNsPerS + 1));
 }
 
-TEST_CASE("connection: what the socket takes of several answers is sent once, in order") {
+TEST_CASE("connection: each byte of several answers is sent once, in order") {
   Client client;
   std::string sent, received;
   for (char letter = 'a'; letter <= 'z'; ++letter) {
@@ -277,7 +277,7 @@ TEST_CASE("connection: what the socket takes of several answers is sent once, in
   CHECK(received == sent);
 }
 
-TEST_CASE("connection: it is idle when nothing is owed to the client, which sends nothing") {
+TEST_CASE("connection: it is idle when the client sends nothing and waits for no answer") {
   Client client({.send_timeout_ms = 60'000, .idle_timeout_ms = 1000});
   CHECK(!client->has_idled(client.before + kNsPerS, false));
   CHECK(client->has_idled(client.after + kNsPerS + kNsPerMs, false));
@@ -316,7 +316,7 @@ TEST_CASE("connection: without idle_timeout_ms it may be idle for ever") {
   CHECK(!client->has_idled(client.after + 1000 * kHourNs, false));
 }
 
-TEST_CASE("connection: one that was sent everything has half a second to close") {
+TEST_CASE("connection: a client that was sent everything has half a second to close") {
   Client client;
   client.send("[1]\n");
   client.timed([&] {

@@ -42,7 +42,7 @@ TEST_CASE("listener: a unix socket whose server accepts nobody is left alone at 
   std::copy(path.begin(), path.end(), address.sun_path);
   REQUIRE(::bind(server.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) == 0);
   REQUIRE(::listen(server.get(), 0) == 0);
-  const Fd waiting = connect_unix(path);  // all that there is room for
+  const Fd waiting = connect_unix(path);  // fills the backlog
   REQUIRE(waiting.is_open());
   const auto listener = Listener::bind("unix:" + path);
   REQUIRE(!listener);

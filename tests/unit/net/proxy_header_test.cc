@@ -1,5 +1,5 @@
-// ProxyHeader and ProxiedStreams: what test_proxy_header.py cannot see: which bytes are read, and
-// time.
+// ProxyHeader and ProxiedStreams: which bytes they read, and when a header's time is over.
+// test_proxy_header.py cannot see these.
 #include "net/proxy_header.h"
 
 #include <algorithm>
@@ -86,7 +86,7 @@ TEST_CASE("proxy_header: the first wrong byte is a fault at once") {
   }
   ProxyHeader header;
   CHECK(feed(header, std::string(kSignature) + '\x22', 1) == kSignature.size() + 1);
-  CHECK(header.fault().empty());  // found with the length
+  CHECK(header.fault().empty());  // the fault is found once the length has come
 }
 
 TEST_CASE("proxy_header: the longest one is 2048 bytes") {

@@ -40,7 +40,7 @@ TEST_CASE("reading turns: a turn with time for all reads all") {
   CHECK(all.turn(0) == "aaabbbcccdddeee");
 }
 
-TEST_CASE("reading turns: those that a turn of 2 ms leaves are read next, once each") {
+TEST_CASE("reading turns: connections that a turn of 2 ms leaves are read next, once each") {
   AllReady all;
   CHECK(all.turn(kNsPerMs * 4 / 5) == "aaa");
   CHECK(all.turn(kNsPerMs * 4 / 5) == "bcd");
@@ -51,7 +51,7 @@ TEST_CASE("reading turns: those that a turn of 2 ms leaves are read next, once e
   CHECK(all.turn(0) == "aaabbbcccdddeee");
 }
 
-TEST_CASE("reading turns: one that has left some unread is behind until the round's end") {
+TEST_CASE("reading turns: turns catch up with unread connections until the round ends") {
   ReadingTurns turns;
   uint64_t first = 0;
   uint64_t second = 0;
@@ -65,7 +65,7 @@ TEST_CASE("reading turns: one that has left some unread is behind until the roun
   CHECK(!turns.is_catching_up());
 }
 
-TEST_CASE("reading turns: what paused connections take is not taken from those that are read") {
+TEST_CASE("reading turns: the time of paused connections is apart from the time for reads") {
   ReadingTurns turns;
   uint64_t round = 0;
   CHECK(!turns.is_over(kNsPerS));

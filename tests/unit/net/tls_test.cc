@@ -36,8 +36,8 @@ struct Pair {
   Pair(std::shared_ptr<const TlsContext> shared, TlsClient::Context wire)
       : client(std::move(wire)), context(std::move(shared)), server(*context) {}
 
-  // Delivers until neither end has anything to send, to the server in pieces of this size. Returns
-  // what the server has read.
+  // Delivers bytes both ways until neither end has more to send; the server gets them in pieces of
+  // this size. Returns the plaintext that the server has read.
   std::string exchange(size_t piece_bytes = TlsStream::kReceivedMax) {
     std::string read;
     for (;;) {

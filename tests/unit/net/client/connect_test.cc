@@ -46,7 +46,7 @@ TEST_CASE("connect: a deadline that has passed fails at once, even where a serve
   CHECK(connect_to("unix:" + folder.at("a"), Deadline(kNsPerS)));
 }
 
-TEST_CASE("connect: the rest of a deadline is never 0, which would be for ever") {
+TEST_CASE("connect: the timeout of a call is never 0, which would mean none") {
   const Fd socket(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const Deadline deadline(20);
   timeval set{};
@@ -61,7 +61,7 @@ TEST_CASE("connect: the rest of a deadline is never 0, which would be for ever")
   CHECK(applied > 0);
 }
 
-TEST_CASE("connect: a server that accepts nothing from its backlog is given up at the deadline") {
+TEST_CASE("connect: it fails at the deadline if the server's backlog is full") {
   const test::TemporaryFolder folder;
   const Fd served = bind_unix(folder.at("a"), true);
   const Fd waits = std::move(*connect_to("unix:" + folder.at("a"), Deadline(kNsPerS)));

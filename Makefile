@@ -18,7 +18,7 @@ FLAGS_debug   := -Og -g
 FLAGS_asan    := -O1 -g1 -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=all \
                  -fsanitize-ignorelist=tests/fuzz/ignorelist.txt -D__SANITIZE_ADDRESS__ \
                  -Wno-ambiguous-reversed-operator
-# Where TSan's instructions are added, gcc 12 warns of accesses beyond arrays that do not happen.
+# With TSan, gcc 12 warns of accesses beyond the ends of arrays though there are none.
 FLAGS_tsan    := -O1 -g1 -fsanitize=thread -Wno-array-bounds -Wno-stringop-overread \
                  -Wno-stringop-overflow
 CXXFLAGS += $(FLAGS_$(BUILD))

@@ -38,28 +38,28 @@ inline constexpr Key<Options> kListenKeys[] = {
      "IPv4 ranges apply to IPv4 clients of an IPv6 socket, too.",
      Type::kRanges},
     {"proxy_from",
-     "The addresses of load balancers. Each connection from one of these to a TCP address of `rpc` "
-     "must begin with a header of the PROXY protocol, version 2 (HAProxy: `send-proxy-v2`), before "
-     "any TLS. The header tells the client's address; `allow`, `connections_per_client`, shares "
-     "and the log use it. List only balancers: the server believes their headers.",
+     "The addresses of load balancers. Each connection from one of these to a TCP address of "
+     "`rpc` must begin with a header of the PROXY protocol, version 2 (HAProxy: `send-proxy-v2`), "
+     "before any TLS. The header tells the client's address; `allow`, `connections_per_client`, "
+     "shares and the log use it. List only balancers: the server believes their headers.",
      Type::kRanges},
     {"token_file",
-     "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` "
-     "prints one). A line is \"TOKEN\" or \"NAME TOKEN\"; NAME is the client's name in logs "
-     "and in `weights`, and must be shorter than the token. Clients must send one of the "
-     "tokens; \"\" asks for none. Without TLS a token can be read on the network.",
+     "A file of tokens, one a line, of at least 16 characters (`openssl rand -base64 24` prints "
+     "one). A line is \"TOKEN\" or \"NAME TOKEN\"; NAME is the client's name in logs and in "
+     "`weights`, and must be shorter than the token. Clients must send one of the tokens; \"\" "
+     "asks for none. Without TLS a token can be read on the network.",
      Type::kOptionalPath},
     {"connections_per_client",
-     "The most connections of one client at once; 0: only limits.connections is a limit. A further "
-     "connection is answered with -32009 and closed. All clients behind a NAT count as one client, "
-     "and so do those behind a load balancer that is not in `proxy_from`.",
+     "The most connections of one client at once; 0: only limits.connections is a limit. A "
+     "further connection is answered with -32009 and closed. All clients behind a NAT count as "
+     "one client, and so do those behind a load balancer that is not in `proxy_from`.",
      Type::kCount, 0, 1'000'000, &Options::connections_per_client},
     {"connection_age_s",
      "The age at which a connection is closed, between two requests; 0 is never. Each connection "
      "may get up to a quarter older, so that not all end together. HTTP clients are told with the "
-     "last response (`Connection: close`). Others are not told: their connections are closed after "
-     "a second without a request. Set it behind balancers, so that long connections spread over "
-     "new servers.",
+     "last response (`Connection: close`). Others are not told: their connections are closed "
+     "after a second without a request. Set it behind balancers, so that long connections spread "
+     "over new servers.",
      Type::kCount, 0, 365 * 24 * 3600, &Options::connection_age_s},
     {"endpoint_load_metrics",
      "true: HTTP responses carry `endpoint-load-metrics: TEXT application_utilization=0.73`, the "
@@ -75,13 +75,13 @@ inline constexpr Key<Options> kListenKeys[] = {
      "ms of the master's time. With RSA keys of 4096 bits it takes 4 ms.",
      Type::kOptionalPath},
     {"tls_client_ca_file",
-     "A file of CAs, in PEM. TLS clients need a certificate that one of them has signed; \"\" asks "
-     "for no certificate.",
+     "A file of CAs, in PEM. TLS clients need a certificate that one of them has signed; \"\" "
+     "asks for no certificate.",
      Type::kOptionalPath},
     {"tls_client_crl_file",
      "A file with a CRL of every CA in a client's chain, in PEM: the server refuses the "
-     "certificates that these CRLs revoke; \"\" revokes none. It refuses all clients of a CA whose "
-     "CRL has expired: replace the file and reload in time.",
+     "certificates that these CRLs revoke; \"\" revokes none. It refuses all clients of a CA "
+     "whose CRL has expired: replace the file and reload in time.",
      Type::kOptionalPath},
     {"unix_owner",
      "The user that owns the unix sockets; \"\" is the server's own user. For another user the "
@@ -90,8 +90,8 @@ inline constexpr Key<Options> kListenKeys[] = {
     {"unix_group", "The group that owns the unix sockets; \"\" is the server's own group.",
      Type::kOwner},
     {"unix_mode",
-     "The mode of the unix sockets: its write bits say which users may connect. The umask does not "
-     "change it. The unit sets the mode of sockets that systemd passes.",
+     "The mode of the unix sockets: its write bits say which users may connect. The umask does "
+     "not change it. For sockets that systemd passes, ringmaster.socket sets the mode.",
      Type::kMode},
     {"status",
      "The status port, over HTTP: health checks (/livez, /readyz), the status page, /metrics, and "
@@ -116,25 +116,25 @@ inline constexpr Key<Options> kWorkersKeys[] = {
      "Denies handlers the network, other programs and processes, other processes' memory, mounts "
      "and privileges. true needs Linux 5.19 with Landlock and seccomp; without them the server "
      "does not start. \"best-effort\" skips the steps that the system refuses, and logs "
-     "event=sandbox_incomplete. Set false only for a handler that needs more.",
+     "event=sandbox_incomplete. Set false only for a handler that needs the denied things.",
      Type::kSandbox},
     {"user",
      "The workers' user when root starts the server; otherwise ignored. Handlers are loaded as "
-     "root, before a worker changes to this user. \"root\" keeps root. A user for this server only "
-     "is better than the default.",
+     "root, before a worker changes to this user. \"root\" keeps root. A user for this server "
+     "only is better than the default.",
      Type::kUser},
     {"max_jobs",
-     "A worker is replaced after so many jobs, or up to a quarter more so that workers are not all "
-     "replaced at once; 0 is never. Set it for handlers that leak.",
+     "After how many jobs a worker is replaced; 0 is never. Each worker may run up to a quarter "
+     "more, so that not all are replaced at once. Set it for handlers that leak.",
      Type::kCount, 0, kNoLimit, &Options::worker_max_jobs},
     {"max_rss_bytes",
-     "A worker is replaced when it has grown by so many bytes since its start; 0 is never. Shared "
+     "How far a worker may grow from its start before it is replaced; 0 is no limit. Shared "
      "models do not count. Set it for handlers that leak.",
      Type::kBytes, 0, 64 * kGiB, &Options::worker_max_rss_bytes},
     {"profile",
      "Workers sample their own stacks at each 10 ms of CPU time, and /profile on the status port "
-     "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may interrupt a poll or sleep that "
-     "is just beginning (EINTR): set false for handlers that do not try again.",
+     "shows where slow jobs spend it. The signal (SIGRTMAX - 1) may interrupt a poll or sleep "
+     "that is just beginning (EINTR): set false for handlers that do not try again.",
      Type::kFlag},
     {"debug",
      "true: when a handler in Python fails with an exception, clients get its traceback, at most "
@@ -150,7 +150,7 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      Type::kBytes, kKiB, kGiB, &Limits::request_bytes},
     {"response_bytes",
      "The longest result from a handler. A longer one is answered with -32008. Every worker has "
-     "shared memory for two of that size, allocated only as far as results are really that long.",
+     "shared memory for two such results; the system allocates only the part that results use.",
      Type::kBytes, kKiB, kGiB, &Limits::response_bytes},
     {"batch_items",
      "The most requests in one JSON-RPC batch. A larger batch is answered with -32010. Each item "
@@ -163,8 +163,9 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      "and closed.",
      Type::kCount, 1, 1'000'000, &Limits::connections},
     {"in_flight_per_connection",
-     "The most unanswered requests of one connection. At that number the connection is not read "
-     "until answers were sent, so one client with a deep pipeline cannot fill the queue for all.",
+     "The most unanswered requests of one connection. At that number the server reads no further "
+     "request from it until an answer was sent. So a client with many requests in a pipeline "
+     "cannot fill the queue for all.",
      Type::kCount, 1, 100'000, &Limits::in_flight_per_connection},
     {"requests_in_flight",
      "The most requests that are admitted and not yet answered. Further ones are answered with "
@@ -177,11 +178,11 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
      Type::kBytes, kMiB, 64 * kGiB, &Limits::payload_memory_bytes},
     {"connection_memory_bytes",
      "Memory of all connections together: unfinished requests, and answers that clients have not "
-     "read. It must hold at least request_bytes and response_bytes. When it is full, the "
-     "largest connections of the client that holds most are closed.",
+     "read. It must hold at least request_bytes and response_bytes. When it is full, the largest "
+     "connections of the client that holds most are closed.",
      Type::kBytes, kMiB, 64 * kGiB, &Limits::connection_memory_bytes},
     {"send_timeout_ms",
-     "A connection is closed when its client has read no byte of its answers for so long. Raise it "
+     "How long a client may read no byte of its answers before its connection is closed. Raise it "
      "for clients that pause.",
      Type::kMs, 1, kHourMs, &Limits::send_timeout_ms},
     {"idle_timeout_ms",
@@ -193,26 +194,25 @@ inline constexpr Key<Limits> kLimitsKeys[] = {
 inline constexpr std::string_view kFairBy[] = {"client", "none"};
 inline constexpr Key<Fair> kFairKeys[] = {
     {"by",
-     "\"client\": while several clients ask for more than the workers can do, each gets its "
-     "share of the workers' time. A client is identified by its token's name, else by its "
-     "certificate's subject, else by its unix user, else by its address. All clients that are "
-     "known only by their address have one share together. \"none\": all requests count as one "
-     "client's.",
+     "\"client\": while several clients ask for more than the workers can do, each gets its share "
+     "of the workers' time. A client is identified by its token's name, else by its certificate's "
+     "subject, else by its unix user, else by its address. All clients that are known only by "
+     "their address have one share together. \"none\": all requests count as one client's.",
      Type::kFairBy},
     {"weights",
      "The weights of these clients; any other client has the weight 1. A client of weight 4 gets "
-     "four times the time of a client of weight 1. Keys are names of tokens "
-     "(without a name: the token's fingerprint, as logs have it), subjects of certificates, "
-     "or \"uid 1000\" for a unix user. An address has no weight of its own.",
+     "four times the time of a client of weight 1. Keys are names of tokens (without a name: the "
+     "token's fingerprint, as logs have it), subjects of certificates, or \"uid 1000\" for a unix "
+     "user. An address has no weight of its own.",
      Type::kWeights},
 };
 
 inline constexpr Key<Crashes> kCrashesKeys[] = {
     {"folder",
      "A folder for jobs that used up their attempts because their workers died, with the "
-     "backtraces, and for slow jobs (`slow_ms`); \"\" keeps nothing. `ringmaster replay` runs one "
-     "again. The server creates a missing folder. The files hold your users' data. Under systemd: "
-     "/var/log/ringmaster/crashes.",
+     "backtraces, and for slow jobs (`slow_ms`); \"\" keeps nothing. `ringmaster replay` runs "
+     "such a job again. The server creates a missing folder. The files hold your users' data. "
+     "Under systemd: /var/log/ringmaster/crashes.",
      Type::kOptionalPath},
     {"count",
      "The most files of crashed jobs, and the most files of slow jobs. For a new file the oldest "
@@ -257,9 +257,9 @@ inline constexpr Key<Options> kShutdownKeys[] = {
      "stop loses no request. A second SIGTERM stops at once.",
      Type::kMs, 0, kHourMs, &Options::shutdown_notice_ms},
     {"grace_ms",
-     "How long requests in flight may take to finish after `notice_ms`; those that take longer are "
-     "answered with -32013. Longer than the longest timeout_ms of a method is enough. The server "
-     "makes systemd wait that long, even beyond TimeoutStopSec.",
+     "How long requests in flight may take to finish after `notice_ms`; those that take longer "
+     "are answered with -32013. A little more than the longest timeout_ms of a method is enough. "
+     "The server makes systemd wait that long, even beyond TimeoutStopSec.",
      Type::kMs, 0, kHourMs, &Options::shutdown_grace_ms},
 };
 
@@ -307,8 +307,8 @@ inline constexpr Key<HandlerSpec> kHandlersKeys[] = {
      "they are run again one by one.",
      Type::kCount, 1, ipc::kBatchMax, &HandlerSpec::batch},
     {"model",
-     "The path of the handler's model. This file, and that of every key that ends in `_file`, must "
-     "exist. Any other key is passed to the handler, which refuses unknown ones.",
+     "The path of the handler's model. This file, and that of every key that ends in `_file`, "
+     "must exist. Any other key is passed to the handler, which refuses unknown ones.",
      Type::kFile},
 };
 
@@ -332,15 +332,15 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      Type::kCount, 0, 512, &Method::concurrency},
     {"reserved_workers",
      "How many workers the long jobs of other methods leave free for this method; at most "
-     "`concurrency`. Set it for a method that must not wait for such jobs. At least one "
-     "worker is always left for the others.",
+     "`concurrency`. Set it for a method that must not wait for such jobs. At least one worker is "
+     "always left for the others.",
      Type::kCount, 0, 511, &Method::reserved_workers},
     {"slow_ms",
      "Requests of this method that take longer, from admission to their end, are slow: they are "
      "logged (event=slow_request) with their stages and the worker's stack; 0: none is slow. With "
-     "a folder in [crashes] such jobs are also kept. Writing the stack takes the worker a fraction "
-     "of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set it above "
-     "the usual p99 of the method. /profile finds slow jobs without this key.",
+     "a folder in [crashes] such jobs are also kept. Writing the stack takes the worker a "
+     "fraction of a millisecond, and ends a sleep, poll or select of the handler with EINTR. Set "
+     "it above the usual p99 of the method. /profile finds slow jobs without this key.",
      Type::kMs, 0, kHourMs, &Method::slow_ms},
     {"rehearse",
      "true: a reload also rehearses this method if `attempts` is 1 (see [reload]). Set it only if "
@@ -348,7 +348,8 @@ inline constexpr Key<Method> kMethodsKeys[] = {
      Type::kFlag},
     {"steps",
      "The steps of the method, run in this order. In the texts of a fetch step ${params.NAME} is "
-     "that member of the request's params, and ${STEP.NAME} that of an earlier step's output.",
+     "the member NAME of the request's params, and ${STEP.NAME} is the member NAME of an earlier "
+     "step's output.",
      Type::kSteps},
 };
 

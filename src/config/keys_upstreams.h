@@ -18,7 +18,7 @@ inline constexpr Key<CacheOptions> kCacheKeys[] = {
     {"stale_while_revalidate_ms",
      "For how long after ttl_ms a response is still used, while a fetch renews it.", Type::kMs, 0,
      24 * kHourMs, &CacheOptions::stale_while_revalidate_ms},
-    {"stale_if_error_ms", "For how long after ttl_ms a response is still used where a fetch fails.",
+    {"stale_if_error_ms", "For how long after ttl_ms a response is still used if a fetch fails.",
      Type::kMs, 0, 24 * kHourMs, &CacheOptions::stale_if_error_ms},
     {"bytes", "The memory of the cache.", Type::kBytes, 64 * kKiB, 64 * kGiB, &CacheOptions::bytes},
 };
@@ -26,9 +26,9 @@ inline constexpr Key<CacheOptions> kCacheKeys[] = {
 // [upstreams.NAME]
 inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
     {"url",
-     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket. An "
-     "array has several addresses of one service: each fetch goes to the less busy and quicker one "
-     "of two random addresses, and an address that fails is left out for a while.",
+     "Where the service is. Paths of steps follow it. \"unix:PATH\" is HTTP over a unix socket. "
+     "An array has several addresses of one service: each fetch goes to the less busy and quicker "
+     "one of two random addresses, and an address that fails is left out for a while.",
      Type::kUrl},
     {"headers",
      "Headers of every fetch. Values are templates, but without params and steps: for example "
@@ -36,22 +36,22 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      Type::kFields},
     {"http",
      "The version of HTTP. \"auto\": what TLS negotiates, and 1.1 without TLS. \"1.1\": always "
-     "1.1. \"2\", for https:// only: as \"auto\", but the server expects HTTP/2 from the first "
+     "1.1. \"2\", for https:// only: as \"auto\", but ringmaster expects HTTP/2 from the first "
      "fetch on. A connection of HTTP/2 serves up to 100 fetches at once.",
      Type::kHttpVersion},
     {"redirects",
      "Which redirects (301, 302, 303, 307, 308) are followed, at most 5 for a fetch: \"none\", or "
-     "\"same-origin\": those that stay within the scheme, host and port of `url`. Any other one is "
-     "an upstream failure.",
+     "\"same-origin\": those that stay within the scheme, host and port of `url`. Any other one "
+     "is an upstream failure.",
      Type::kRedirects},
     {"timeout_ms",
      "The timeout of one fetch, or the rest of the method's timeout_ms if that is less. Set it to "
-     "the time of a slow but healthy response: the request then fails with -32015 while the client "
-     "can still retry.",
+     "the time of a slow but healthy response: the request then fails with -32015 while the "
+     "client can still retry.",
      Type::kMs, 1, kHourMs, &UpstreamOptions::timeout_ms},
     {"connections",
-     "The most connections to this upstream; further fetches wait for one. R fetches a second of S "
-     "seconds each need R*S connections, and a hundredth of them with HTTP/2. Each of several "
+     "The most connections to this upstream; further fetches wait for one. R fetches a second of "
+     "S seconds each need R*S connections, and a hundredth of them with HTTP/2. Each of several "
      "addresses gets an equal share of the connections.",
      Type::kCount, 1, 10'000, &UpstreamOptions::connections},
     {"body_bytes",
@@ -71,13 +71,13 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "GETs only.",
      Type::kFlag},
     {"attempts",
-     "How often a fetch is sent in all, if it fails without a whole answer or with a status of 500 "
-     "or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
+     "How often a fetch is sent in all, if it fails without a whole answer or with a status of "
+     "500 or more. Retries are at most a fifth of all fetches, and share the fetch's timeout.",
      Type::kCount, 1, 5, &UpstreamOptions::attempts},
     {"breaker",
-     "true: after 10 quick failures or 5 timeouts in a row, or when about a quarter of the fetches "
-     "fails, further fetches fail at once (-32015, `breaker_open`). Once in 100 to 800 ms one "
-     "fetch is still sent, to probe the service.",
+     "true: after 10 quick failures or 5 timeouts in a row, or when about a quarter of the "
+     "fetches fails, further fetches fail at once (-32015, `breaker_open`). Once in 100 to 800 ms "
+     "one fetch is still sent, to probe the service.",
      Type::kFlag},
     {"hedge",
      "When a fetch without an answer is sent a second time. `after` is a number of ms, or "
@@ -86,8 +86,8 @@ inline constexpr Key<UpstreamOptions> kUpstreamsKeys[] = {
      "twice, by default 5. {} sends none twice.",
      Type::kHedge},
     {"in_flight",
-     "The most fetches at once; further ones wait, as for a connection. \"auto\": the server finds "
-     "the limit: it lowers the limit when the service's answers get slower than usual. "
+     "The most fetches at once; further ones wait, as for a connection. \"auto\": the server "
+     "finds the limit: it lowers the limit when the service's answers get slower than usual. "
      "`connections` is a limit in any case.",
      Type::kCountOrAuto, 1, 10'000, &UpstreamOptions::in_flight},
     {"coalesce",

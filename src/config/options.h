@@ -31,7 +31,7 @@ struct FetchStep {
 
 struct RunStep {
   size_t handler = 0;     // index into Options::handlers
-  uint64_t batch = 1;     // that handler's
+  uint64_t batch = 1;     // of that handler
   std::string name = {};  // later steps get its output under this name
 };
 
@@ -81,7 +81,7 @@ struct Limits {
 // How the workers' time is shared: see share.h.
 struct Fair {
   bool is_by_client = true;               // else all requests are one client's
-  std::map<std::string, double> weights;  // by client; of the others: 1
+  std::map<std::string, double> weights;  // by client; other clients have the weight 1
 };
 
 // Limits of the crash store, each for crashed jobs and once more for slow ones: see crash_store.h.

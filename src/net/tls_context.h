@@ -1,12 +1,12 @@
 // TlsContext: certificates, key and rules, shared by all TLS connections of a configuration or of a
 // command.
 //
-// At either end: TLS 1.2 or later, no renegotiation, no compression; a key with a passphrase is
-// refused, since nobody is there to type the passphrase. The server's: the key exchange is elliptic
-// (X25519, P-256, P-384), the cipher AES-GCM or ChaCha20; the server's order of preference holds.
-// OpenSSL's defaults also have ffdhe8192, where one hello costs 130 ms, and suites without forward
-// secrecy. Where clients need a certificate, no session is resumed: a ticket would let in a client
-// whose certificate has expired since.
+// Both ends: TLS 1.2 or later, no renegotiation, no compression. A key with a passphrase is
+// refused, since nobody is there to type the passphrase.
+// Server: the key exchange is elliptic (X25519, P-256, P-384), the cipher AES-GCM or ChaCha20, and
+// the server's order of preference counts. OpenSSL's defaults also allow ffdhe8192, with which one
+// hello costs 130 ms, and suites without forward secrecy. Where clients need a certificate, no
+// session is resumed: a ticket would let in a client whose certificate has expired since.
 // Memory: a connection keeps the context that it began with; a reload makes another one.
 #pragma once
 

@@ -94,7 +94,7 @@ const std::string kEveryKey = R"(
 
 }  // namespace
 
-TEST_CASE("config: every key of the server's own is read") {
+TEST_CASE("config: every key of the server's sections is read") {
   const Folder folder;
   const Loaded loaded = folder.load(kEveryKey);
   for (const Problem& problem : loaded.problems)

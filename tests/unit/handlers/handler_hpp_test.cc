@@ -160,7 +160,7 @@ TEST_CASE("handler.hpp: the macro exports a handler that loads, runs and unloads
   CHECK(refused.text == "params: missing");
 }
 
-TEST_CASE("handler.hpp: a description is the class's own, and need not be there") {
+TEST_CASE("handler.hpp: a handler may have a description") {
   CHECK(std::string(ringmaster_handler()->describe(nullptr)) == "{\"summary\":\"Greets.\"}");
   CHECK((kHandler<Throws>.describe == nullptr));
 }
@@ -245,7 +245,7 @@ TEST_CASE("handler.hpp: a wrong option is the reason why a handler is not loaded
         "unknown option \"model\"; known: none");
 }
 
-TEST_CASE("handler.hpp: a reason longer than its place is cut, and ends in NUL") {
+TEST_CASE("handler.hpp: a reason longer than its buffer is cut, and ends in NUL") {
   char reason[8];
   void* self = nullptr;
   CHECK(kHandler<Tuned>.load(nullptr, 0, &self, reason, sizeof reason) != 0);

@@ -54,7 +54,7 @@ std::string client_in(const std::string& bytes) {
 
 }  // namespace
 
-TEST_CASE("proxy_header: takes the header and no byte of the client, in whatever pieces") {
+TEST_CASE("proxy_header: takes the header and no byte of the client, in pieces of any size") {
   for (const std::string& bytes :
        {kTcp4, header('\x20', '\0', ""), header('\x21', '\x31', std::string(216 + 500, 'x'))}) {
     for (size_t piece = 1; piece <= bytes.size() + 10; ++piece) {

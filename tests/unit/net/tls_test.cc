@@ -131,7 +131,7 @@ TEST_CASE("tls: a record that has begun is noticed, from its first byte to its l
   CHECK(!pair.server.is_waiting());
 }
 
-TEST_CASE("tls: each side may end its sending, and still be sent to") {
+TEST_CASE("tls: each side may end its sending, and still receive") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");
   Pair pair({own.file, own.key_file, ""});
@@ -149,7 +149,7 @@ TEST_CASE("tls: each side may end its sending, and still be sent to") {
   CHECK(pair.client.was_ended());
 }
 
-TEST_CASE("tls: a handshake was completed, whatever came with its end") {
+TEST_CASE("tls: a handshake stays completed if the stream ends or fails with its last bytes") {
   const TemporaryFolder folder;
   const Certificate own(folder, "own");
   const std::string bad_record = std::string("\x17\x03\x03\x00\x20", 5) + std::string(32, 'x');

@@ -70,7 +70,7 @@ TEST_CASE("connect: it fails at the deadline if the server's backlog is full") {
   CHECK(late.error().message.find("cannot connect") != std::string::npos);
 }
 
-TEST_CASE("connect: a unix path has room for its NUL, or is too long") {
+TEST_CASE("connect: a unix path without room for its NUL is too long") {
   const test::TemporaryFolder folder;
   const size_t most = sizeof(sockaddr_un{}.sun_path) - 1;
   const std::string longest = folder.at(std::string(most - folder.at("").size(), 'x'));

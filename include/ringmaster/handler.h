@@ -112,9 +112,9 @@ typedef struct rm_host {
   uint64_t response_bytes;
 } rm_host;
 
-/* One key of the handler's section in the configuration file, both NUL-terminated. A TOML string, a
- * date or a time is given as its text, any other value as JSON. `library` is left out; `model`, and
- * every key that ends in `_file`, is an absolute path. */
+/* One key of the handler's section in the configuration file and its value, both NUL-terminated. A
+ * TOML string, a date or a time is given as its text, any other value as JSON. `library` is left
+ * out; the value of `model`, and of every key that ends in `_file`, is an absolute path. */
 typedef struct rm_option {
   const char* key;
   const char* value;

@@ -108,7 +108,7 @@ struct Telemetry {
   bool operator==(const Telemetry&) const = default;
 };
 
-// What `ringmaster dev` asks of the master: see development.h.
+// The options that `ringmaster dev` sets: see development.h.
 struct Development {
   std::string file;                // each save of this file is a reload; empty: not in development
   std::vector<std::string> calls;  // the arguments of `ringmaster call` for each method

@@ -145,7 +145,7 @@ class Connection {
   // Whether a timeout has passed: of the first bytes, of a message, of unread answers, or of a
   // finished connection. Call each tick.
   bool has_stalled(uint64_t now_ns);
-  // Since when the connection has been idle, as far as the calls at each tick have noticed.
+  // The time at which the connection became idle, as far as the calls at each tick have noticed.
   // `is_owed`: see has_idled().
   uint64_t idle_since_ns(uint64_t now_ns, bool is_owed);
   // Whether bytes wait in the system. REQUIRES: !is_closed().

@@ -29,7 +29,7 @@ class ProxyHeader {
 
   bool has_begun() const { return size_ > 0; }
   bool is_complete() const { return is_complete_; }
-  // What was expected, if these bytes are no valid header; else empty.
+  // Says what was expected if these bytes are no valid header; else empty.
   const std::string& fault() const { return fault_; }
   // The client's address. Empty: the header names none (a LOCAL command, a client without an IP
   // address), so the connection counts as the proxy's own. REQUIRES: is_complete().

@@ -64,8 +64,8 @@ TlsStream::TlsStream(const TlsContext& context) : ssl_(context.make_ssl()) {
 std::string_view TlsStream::receive(std::string_view ciphertext) {
   RM_ASSERT(ciphertext.size() <= kReceivedMax);
   if (state_ == State::kEnded || state_ == State::kFailed) return {};
-  // Of TLS 1.2's messages only the hello is checked here: later ones may be encrypted, and OpenSSL
-  // limits the certificates.
+  // In TLS 1.2 only the hello is checked here: later messages may be encrypted, and OpenSSL limits
+  // the certificates.
   const bool is_plain = state_ == State::kHandshake && ::SSL_version(ssl_.get()) != TLS1_2_VERSION;
   if (!records_.note(ciphertext, is_plain)) {
     state_ = State::kFailed;

@@ -15,7 +15,7 @@ bool is_control(char c) {
   return (c >= 0 && c < ' ') || c == 0x7f;
 }
 
-// What `print` writes to a BIO, made safe for a terminal: the server chose the text.
+// Returns what `print` writes to a BIO, made safe for a terminal: the server chose the text.
 template <class Print>
 std::string printed(Print print) {
   const std::unique_ptr<BIO, decltype(&::BIO_free)> out(::BIO_new(::BIO_s_mem()), ::BIO_free);

@@ -227,8 +227,8 @@ TEST_CASE("connection: a long message has more time, for its own bytes only") {
   client.send("]");
   client.send("[");
   CHECK(client->has_stalled(client.after + kFirstBytesNs + kNsPerMs));
-  // Nor do the bytes of several messages add up, if each begins in the read in which the one before
-  // it ends.
+  // The bytes of several messages do not add up, even if each message begins in the read in which
+  // the message before it ends.
   client.send("1");
   for (size_t i = 0; i < 2 * kBytes / 4096; ++i)
     client.send("]\n[" + message_of(4096));

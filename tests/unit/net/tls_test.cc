@@ -221,7 +221,7 @@ TEST_CASE("tls: a message of the handshake that is too long is refused when its 
     CHECK(server.receive(sent).empty());
     CHECK(server.due().size() == 7);  // one alert
   }
-  // Also the second hello, for which the server asks a client that has guessed a wrong group.
+  // The same for a second hello: the server asks for one if the client has guessed a wrong group.
   TlsRecords records;
   CHECK(records.note({"\x16\x03\x01\x00\x05\x01\x00\x00\x01x", 10}, true));
   CHECK(records.note({"\x14\x03\x03\x00\x01\x01", 6}, true));

@@ -1,6 +1,6 @@
 // RM_ASSERT: an invariant of our own code. Always on: a broken invariant ends the process at once,
-// with the place and the condition on stderr, before it can give a wrong answer. Never for bad
-// input, which gets a Status.
+// with the place and the condition on stderr, before it can give a wrong answer. Not for bad
+// input: bad input gets a Status.
 #pragma once
 
 #include <cstdio>

@@ -56,7 +56,7 @@ class ClientTurns {
     }
   }
 
-  // At most so many turns would come before an item that this client pushed now.
+  // The most turns that can come before an item that this client would push now.
   size_t turns_before(const Client& client) const {
     const auto own = queues_.find(client);
     if (own == queues_.end()) return queues_.size();

@@ -22,7 +22,7 @@ inline int64_t unix_now_ms() {
   return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
 }
 
-// Not from time(2), which may be a tick of the kernel behind CLOCK_REALTIME.
+// Does not call time(2): its result may be a tick of the kernel behind CLOCK_REALTIME.
 inline int64_t unix_now_s() {
   return unix_now_ms() / 1000;
 }

@@ -1,8 +1,8 @@
 // KeyedHash: stands for bytes in tables of the master: 128 bits of a SHA-256 that begins with a
 // secret of this process.
 //
-// Two different texts do not have the same hash, and who does not know the secret can find no texts
-// whose hashes fill one bucket of a hash table. Nothing of a text can be read from its hash.
+// Two different texts do not have the same hash. Without the secret, a client cannot find texts
+// whose hashes fill one bucket of a hash table. A hash reveals nothing of its text.
 // Threads: any.
 #pragma once
 

@@ -128,7 +128,7 @@ int log_fd() {
   return log.own.is_open() ? log.own.get() : STDERR_FILENO;
 }
 
-// O_NONBLOCK: open(2) fails for a FIFO without a reader, and does not wait.
+// O_NONBLOCK: for a FIFO without a reader, open(2) fails at once and does not wait.
 Result<Fd> open_log_file(const std::string& path) {
   constexpr int kFlags = O_WRONLY | O_CREAT | O_APPEND | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
   Fd file(::open(path.c_str(), kFlags, 0640));
@@ -136,10 +136,10 @@ Result<Fd> open_log_file(const std::string& path) {
   return file;
 }
 
-// Returns a closed Fd where stderr cannot or need not be opened again. A socket cannot: send(2)
-// takes MSG_DONTWAIT with each call. A regular file has no reader to wait for, and needs its one
-// shared offset. (A write to it can still wait for the disk: for writeback, and for the inode's
-// lock.)
+// Returns a closed Fd where stderr cannot or need not be opened again. A socket cannot:
+// each send(2) gets MSG_DONTWAIT instead. A regular file need not: it has no reader to wait for,
+// and all its writers must share one offset. (A write to a file can still wait for the disk: for
+// writeback, and for the inode's lock.)
 Fd reopen_stderr() {
   struct stat status {};
   if (::fstat(STDERR_FILENO, &status) != 0) return Fd();
@@ -250,8 +250,8 @@ ssize_t write_now(int fd, const std::string& line) {
   return sent < 0 && errno == ENOTSOCK ? ::write(fd, line.data(), line.size()) : sent;
 }
 
-// Where TOSTOP is set (stty tostop), a terminal sends SIGTTOU to a background process that writes,
-// and restarts the write, again and again. A thread that blocks SIGTTOU gets none, and writes.
+// Where TOSTOP is set (stty tostop), the kernel sends SIGTTOU to a background process that writes
+// to its terminal, and restarts the write, again and again. A thread that blocks SIGTTOU can write.
 ssize_t write_to_terminal(int fd, const std::string& line) {
   sigset_t stop, before;
   ::sigemptyset(&stop);

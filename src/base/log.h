@@ -36,10 +36,10 @@ struct LogOptions {
   bool json = false;
   bool journal_priority = false;  // "<6>" before each line, as systemd's journal reads it
   std::string file;               // empty: stderr. Lines in a file begin with the time (UTC)
-  // For a person who watches: local time, level, event, then the fields; without role and pid
-  // where they are this process's own.
+  // For a person at a terminal: local time, level, event, then the fields; without this process's
+  // own role and pid.
   bool terminal = false;  // not with `json` or `file`
-  bool colours = false;   // of the level, on a terminal
+  bool colours = false;   // colours the level; only with `terminal`
 };
 
 struct LogField {

@@ -52,7 +52,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   std::string_view best;
   size_t best_distance = std::min(distance_max, word.size() - 1) + 1;
   for (std::string_view candidate : known) {
-    // Two words are at least as far apart as their lengths.
+    // The distance of two words is at least the difference of their lengths.
     const auto [shorter, longer] = std::minmax({word.size(), candidate.size()});
     if (longer - shorter >= best_distance || candidate.empty()) continue;
     const size_t distance = distance_from_word.to(candidate, best_distance);

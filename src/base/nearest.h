@@ -29,7 +29,7 @@ class EditDistance {
 
  private:
   const size_t size_;
-  std::array<uint64_t, 256> places_{};  // of each character: a bit for each place in the word
+  std::array<uint64_t, 256> places_{};  // for each character: one bit for each place in the word
 };
 
 // The nearest of `known`, the first of equals; empty when none is near.

@@ -1,4 +1,4 @@
-// The traceparent of W3C Trace Context: names the trace that a request belongs to, and its parent.
+// The traceparent of W3C Trace Context: names a request's trace and its parent span.
 #pragma once
 
 #include <array>
@@ -16,7 +16,7 @@ inline constexpr size_t kTraceparentBytes = 55;
 // https://www.w3.org/TR/trace-context/#traceparent-header
 bool is_traceparent(std::string_view text);
 
-// What a traceparent says.
+// The fields of a traceparent.
 struct TraceContext {
   std::array<uint64_t, 2> trace{};  // 0: none
   uint64_t parent = 0;              // the span that has caused the request

@@ -67,7 +67,7 @@ class Search {
   }
 
  private:
-  static constexpr size_t kPast = SIZE_MAX / 2;  // as index_: the array's element was found
+  static constexpr size_t kPast = SIZE_MAX / 2;  // index_ after the wanted element
 
   void enter_container(Kind kind) {
     is_array_[entered_] = kind == Kind::kArray;
@@ -117,7 +117,7 @@ class Searches final : public Visitor {
   std::vector<Search> searches_;
 };
 
-// The size of the UTF-8 character at the front; 0: there is none.
+// The size of the UTF-8 character at the front; 0: the front is not valid UTF-8.
 size_t character_size(std::string_view text) {
   rapidjson::MemoryStream stream(text.data(), text.size());
   unsigned codepoint = 0;

@@ -1,7 +1,7 @@
 // find_byte(): the first byte of a certain kind, by vector comparisons.
 //
 // `is_wanted` takes one byte, or a vector of bytes: a generic lambda with comparisons and ||. Bytes
-// are signed: those of UTF-8's longer characters are negative.
+// are signed: the bytes of a non-ASCII character are negative.
 #pragma once
 
 #include <experimental/simd>

@@ -39,7 +39,7 @@ std::string quote_bytes(std::string_view bytes) {
   return quoted += '"';
 }
 
-// The bytes that quote_bytes() has written as `json`. Empty: it cannot have written this text.
+// The bytes that quote_bytes() has written as `json`. Empty: quote_bytes() never writes such text.
 std::optional<std::string> bytes_of(std::string_view json) {
   const auto text = unquote(json);
   if (!text) return std::nullopt;

@@ -1,10 +1,10 @@
 // KeptJob: a job in a file, with all that its step needs to run again: see crash_store.h.
 //
-// The file is one JSON object, for people, too:
+// The file is one JSON object, which people may also read:
 //
-//   "method"                    its name
-//   "steps", "step"             the names of its steps' upstreams and handlers; which of them the
-//                               job was at, counted from 1
+//   "method"                    the method's name
+//   "steps"                     the upstream or handler of each of the method's steps, by name
+//   "step"                      the number of the step that the job was at, counted from 1
 //   "id", "traceparent"         as the client sent them; missing where it sent none
 //   "params"                    likewise, byte for byte
 //   "output_1" ...              the output of each step before, byte for byte
@@ -12,8 +12,8 @@
 //                               deeply: a string in which each character is one byte (Latin-1)
 //
 // Any other member is a note: only people read it.
-// Trust: outputs are what upstreams and workers have sent. So an output stands in the file as it is
-//        only if it is JSON as a whole, and cannot forge another member.
+// Trust: an output comes from an upstream or a worker, and must not forge another member. So it
+//        stands in the file as it is only if it is one whole JSON value.
 #pragma once
 
 #include <span>

@@ -85,8 +85,8 @@ size_t mask_escape(std::string& text, size_t at) {
   return kEscapeBytes;
 }
 
-// Masks the number-like text at `at`; returns its length. Masks all of it or nothing: to mask the
-// first half of 1e4001e400 would leave 0.0000e400, a valid number.
+// Masks the number-like text at `at`; returns its length. Masks all of it or nothing: to mask only
+// the 1e4001 of 1e4001e400 would leave 0.0000e400, a valid number.
 size_t mask_number(std::string& text, size_t at) {
   size_t end = at;
   while (end < text.size() && is_in_number(text[end]))

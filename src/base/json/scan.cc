@@ -18,7 +18,7 @@ namespace {
 // RapidJSON's recursive parser, the faster one: Events stops it at kMaxDepth.
 constexpr unsigned kParseFlags = rapidjson::kParseValidateEncodingFlag;
 // The thread's reader keeps room for the longest non-ASCII string that it has read. So a text
-// longer than this gets a reader of its own, which is destroyed.
+// longer than this gets a reader of its own, which is destroyed afterwards.
 constexpr size_t kKeptReaderBytes = size_t{1} << 20;
 
 // UTF-8 that checks and copies plain ASCII by runs, not by bytes: most text is ASCII, and the
@@ -43,7 +43,7 @@ struct Utf8 : rapidjson::UTF8<> {
 };
 using Reader = rapidjson::GenericReader<Utf8, Utf8>;
 
-// Turns RapidJSON's events into a visitor's. These also name the place in the text.
+// Turns RapidJSON's events into calls of a visitor, and adds their places in the text.
 class Events {
  public:
   Events(std::string_view text, Visitor& visitor)

@@ -44,7 +44,7 @@ class Visitor {
   virtual size_t depth_max() const { return kMaxDepth; }
   // Called first: drop the state of any other text.
   virtual void restart() = 0;
-  // The key of the member whose value comes next, as a value's text; valid until key() returns.
+  // The key of the member whose value comes next, as in Value::text; valid until key() returns.
   virtual void key(std::string_view text, size_t depth) = 0;
   // An object or array begins; its value() comes at its end.
   virtual void enter(Kind kind, size_t depth) = 0;

@@ -1,4 +1,4 @@
-// What error messages say of a text that does not fit a schema.
+// The parts of error messages about a text that does not fit a schema.
 //
 // REQUIRES: scan() accepts the text; the schemas are those of schema_dialect.h.
 #pragma once

@@ -16,18 +16,18 @@ enum class EventKind : uint8_t {
   // The request was answered with an error before it became a job. took: the predicted run time of
   // its method; 0: not known. code, reason: of the error.
   kRefused,
-  kAdmitted,    // it became a job; took: a prediction, as above
+  kAdmitted,    // the request became a job; took: as for kRefused
   kFetchBegun,  // where: the upstream
-  // where: the upstream; took: since it began; code, reason: if it failed. Else reason: how it got
-  // an answer that others may have, too: "hit", for example; none: no other one may.
+  // where: the upstream; took: the fetch; code, reason: of its failure. If it did not fail, reason:
+  // how it got an answer that other fetches may share ("hit", for example); none: no other may.
   kFetchEnded,
   kQueued,       // a run step waits for a worker
-  kPublished,    // a worker may take it; took: since it was queued
+  kPublished,    // a worker may take the step; took: since kQueued
   kRunEnded,     // where: the worker; took: the run; code: 0, or of the handler's error
-  kLost,         // its worker died; where: the worker, or kNowhere; took: since it was published
-  kExpired,      // its deadline is over; where: the Stage that it was in
-  kAnswered,     // took: since it was admitted; code, reason: 0, or of the error
-  kCancelled,    // took: since it was admitted; code: -32800, or 0: its client is gone
+  kLost,         // the step's worker died; where: the worker, or kNowhere; took: since kPublished
+  kExpired,      // the request's deadline is over; where: the Stage at that time
+  kAnswered,     // took: since kAdmitted; code, reason: of the error; 0: the answer is a result
+  kCancelled,    // took: since kAdmitted; code: -32800, or 0: the client is gone
   kWorkerUp,     // where: the worker
   kWorkerEnded,  // where: the worker; reason: why; took: since its fork
 };
@@ -73,7 +73,7 @@ struct Trail {
   uint64_t last = 0;  // the number of the request's last event
   uint32_t client = 0;
   NameId method = 0;
-  TraceContext trace = {};  // the one that came with the request
+  TraceContext trace = {};  // came with the request
 };
 
 // The rest of an event, besides its trail, kind and time.

@@ -27,8 +27,8 @@ class EventRing {
     events_[next_ % kSlots] = event;
     return next_++;
   }
-  // Forgets the newest event: the next one gets its number. Because of the spare slot, the
-  // forgotten event has overwritten none.
+  // Forgets the newest event: the next one gets its number. The ring still has all other events,
+  // because the forgotten one lay in the spare slot.
   void take_back() { --next_; }
   // The numbers of the events that are there: [first(), next()).
   uint64_t first() const { return next_ > kCapacity ? next_ - kCapacity : 1; }

@@ -1,11 +1,11 @@
-// FailureSummary: counts what goes wrong with requests, for at most one line of the log a second
-// for each method, reason, upstream, and stage of a missed deadline.
+// FailureSummary: counts failed requests, for at most one log line a second for each combination of
+// method, reason, upstream, and stage of a missed deadline.
 //
-// The first request that fails gives its line at once. Those that follow within a second are
-// counted, and give one line when the second is over.
+// The first failed request gives a line at once. Further ones within a second are counted, and give
+// one line when that second is over.
 // Pure; one thread. Cost: one addition for a request that is answered with a result.
-// Memory: one entry for each combination of these that ever failed. Their names are all from the
-// configuration or from this program: no client and no handler can add one.
+// Memory: one entry for each such combination that occurred. All names come from the configuration
+// or from this program: no client and no handler can add one.
 #pragma once
 
 #include <cstdint>

@@ -17,8 +17,8 @@ class Histogram {
   uint64_t count() const { return count_; }
   uint64_t max_ns() const { return max_ns_; }
   double mean_ns() const;
-  // `percent` of all values are at most this long. It is the upper end of a bucket, or the maximum
-  // if that is smaller. 0: there are no values.
+  // `percent` of all values are at most as long as the result: the upper end of a bucket, or the
+  // maximum if that is smaller. 0: there are no values.
   uint64_t percentile_ns(double percent) const;
 
  private:

@@ -1,8 +1,8 @@
 // MovingAverage: the recent mean of a time or a rate, and its deviation.
 //
-// Pure. Moving averages of the samples and of their distance from the average, as TCP estimates its
-// round trips. They change more slowly than TCP's, because a prediction adds up many of them. The
-// first samples have equal weights, which gives the best start.
+// Pure. Averages the samples and their distances from the average, as TCP does with its round
+// trips. Both averages change more slowly than TCP's, because a prediction adds up many of them.
+// The first samples have equal weights, which gives the best start.
 // Source: https://www.rfc-editor.org/rfc/rfc6298
 #pragma once
 
@@ -30,7 +30,7 @@ class MovingAverage {
   bool is_known() const { return count_ > 0; }
   // 0 without samples.
   double mean() const { return mean_; }
-  // The mean distance from the mean.
+  // The mean distance of the samples from their mean.
   double deviation() const { return deviation_; }
 
  private:

@@ -8,8 +8,8 @@
 
 namespace ringmaster::telemetry {
 
-// The value that `share` (0 to 1) of all values do not exceed, in the unit of `bounds`, the upper
-// ends of all buckets but the last. The values of a bucket are taken to be spread evenly. A
+// `share` (0 to 1) of all values are at most the result. `bounds` are the upper ends of all buckets
+// but the last, in the unit of the result. The values of a bucket are taken to be spread evenly. A
 // quantile in the last bucket, which has no end, is the last bound. Empty: there are no values.
 template <class Counts, class Bounds>
 std::optional<double> quantile(const Counts& counts, const Bounds& bounds, double share) {

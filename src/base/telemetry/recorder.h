@@ -1,7 +1,7 @@
 // Recorder: takes the events of all requests and workers, and keeps what its views need.
 //
 // Processes: the master only; there is one.
-// Cost:      an event is one store of 48 bytes and a few counts. It reads no clock: the caller has
+// Cost:      an event is one store of 48 bytes and a few counts. No clock is read: the caller has
 //            the time already.
 // Memory:    the ring and the kept requests, both bounded: see EventRing and KeptRequests. Clients
 //            beyond kClientsMax share the name "(other)".
@@ -60,7 +60,7 @@ class Recorder {
   }
 
   // Called for each event that ends a request (refused, answered, cancelled), with its number and
-  // the trace that came with the request. The event may not be in the ring any more afterwards.
+  // the trace that came with the request. Afterwards the ring may have forgotten the event.
   using OnEnd = std::function<void(const Event& event, uint64_t number, const TraceContext& trace)>;
   void add_view(OnEnd on_end) { views_.push_back(std::move(on_end)); }
 

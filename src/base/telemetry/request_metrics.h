@@ -31,7 +31,7 @@ class RequestMetrics {
     std::map<std::pair<int32_t, NameId>, uint64_t> errors;  // by code and reason
     uint64_t abandoned = 0;                                 // requests whose clients were gone
     uint64_t admitted = 0;
-    uint64_t offered_ns = 0;  // the run time of all requests, refused ones included
+    uint64_t offered_ns = 0;  // the predicted run time of all requests, refused ones included
     uint64_t lost = 0;        // attempts whose worker died
     std::array<uint64_t, kStages> deadline_misses{};
     LatencyHistogram total;  // of requests that were answered with a result
@@ -49,8 +49,8 @@ class RequestMetrics {
     uint64_t last_progress_ns = 0;  // when it came up, or last finished a job
   };
 
-  // The server has this method, whose steps ask these upstreams: its counts begin at 0 now, and not
-  // at its first request.
+  // Adds a method of the server, and the upstreams that its steps ask. So their counts are shown as
+  // 0 before the first request.
   void expect(NameId method, std::span<const NameId> upstreams);
 
   // `ring` has the event already.

@@ -1,5 +1,5 @@
 // The ids of traces and spans: functions of the request's number, so that no id has to be stored.
-// Another process has other ids.
+// Each process gives other ids to the same number.
 #pragma once
 
 #include <cstddef>

@@ -9,14 +9,14 @@
 
 namespace ringmaster::telemetry {
 
-// The small rest of a request's time, which is in none of these, passes between the processes.
+// A small rest of a request's time is in none of these: the time between the processes.
 struct Stages {
   uint64_t fetch_ns = 0;
   uint64_t queue_ns = 0;       // waiting to be published to the workers
   uint64_t run_ns = 0;         // also of attempts whose workers died
   uint64_t lost = 0;           // attempts whose workers died
-  uint16_t worker = kNowhere;  // the last that ran the request; kNowhere: not known
-  NameId failed_upstream = 0;  // its fetch, the last to end, made the request fail; 0: none
+  uint16_t worker = kNowhere;  // the last worker that ran the request; kNowhere: not known
+  NameId failed_upstream = 0;  // the upstream whose fetch made the request fail; 0: none
 };
 
 // The stage in which the request that ended with `end` missed its deadline. Empty: the request did
@@ -34,9 +34,9 @@ inline std::optional<Stage> missed_in(const Event& end, const EventRing& ring) {
   return was_run ? Stage::kRun : Stage::kQueue;
 }
 
-// The stages of the request whose last event has the number `last`. A stage that the request was in
-// when it ended, as at its deadline, counts up to this end. Events that the ring has lost are left
-// out.
+// The stages of the request whose last event has the number `last`. A stage that was not over when
+// the request ended, at its deadline for example, counts up to that end. Events that the ring has
+// lost are left out.
 inline Stages stages_of(const EventRing& ring, uint64_t last) {
   Stages stages;
   if (!ring.has(last)) return stages;

@@ -7,8 +7,8 @@
 
 namespace ringmaster::telemetry {
 
-// The events of one request, oldest first. The first ones may be lost, and a request that is under
-// way has no last one.
+// The events of one request, oldest first. The first events may be lost, and the last event of a
+// request in flight is still to come.
 using Story = std::vector<Event>;
 
 // The `requests_max` requests with the newest events, in the order of their last events. Only

@@ -6,8 +6,8 @@
 
 namespace ringmaster::cli {
 
-// Prints the result on stdout (that of discover over many lines, for people) and returns 0, or the
-// server's error on stderr and returns 1. Fails when there is no answer.
+// Prints the result on stdout and returns 0, or prints the server's error on stderr and returns 1.
+// The result of discover takes many lines, for people. Fails when there is no answer.
 Result<int> call(const CommandLine& line);
 
 }  // namespace ringmaster::cli

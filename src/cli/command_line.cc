@@ -44,7 +44,7 @@ struct Parser {
       "dev", "serve the functions of a Python file, and reload when it is saved");
   CLI::App* plan = app.add_subcommand("plan", "work out how many workers and nodes a load needs");
   // Only for the list of subcommands: parse_command_line() turns `help` into --help.
-  CLI::App* help = app.add_subcommand(kHelp, "print this, or the options of a SUBCOMMAND");
+  CLI::App* help = app.add_subcommand(kHelp, "print this help, or the options of a SUBCOMMAND");
 };
 
 void describe_bench(CLI::App& app, CommandLine& line) {
@@ -83,7 +83,7 @@ void describe_bench(CLI::App& app, CommandLine& line) {
 
 void describe_call(CLI::App& app, CommandLine& line) {
   app.add_option("--wait", line.wait_s,
-                 "keep trying to connect for that long, while the server starts")
+                 "keep trying to connect for SECONDS, while the server starts")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.0, kWaitSMax));
 }
@@ -113,7 +113,7 @@ void describe_status_port(Parser& parser, CommandLine& line) {
       ->add_option("--count", line.count, "end after N samples, one a second (default: go on)")
       ->type_name("N")
       ->check(CLI::PositiveNumber);
-  parser.trace->add_option("-o,--output", line.output, "write it here, not on stdout")
+  parser.trace->add_option("-o,--output", line.output, "write to FILE, not to stdout")
       ->type_name("FILE");
   parser.trace->add_flag("--kept", line.kept,
                          "write the slow and failed requests that the server keeps, even if they\n"
@@ -124,7 +124,7 @@ void describe_dev(CLI::App& app, CommandLine& line) {
   app.allow_extras();
   app.add_option("FILE", line.file, "for example score.py");
   app.add_option("--listen", line.listen,
-                 "where clients connect (default 127.0.0.1:7070); port 0: any that is free")
+                 "where clients connect (default 127.0.0.1:7070); port 0: any free port")
       ->type_name("HOST:PORT|unix:PATH");
   app.add_flag("--print-config", line.print_config,
                "print a configuration that serves the functions, and do not serve them");
@@ -133,7 +133,7 @@ void describe_dev(CLI::App& app, CommandLine& line) {
 void describe_serve(CLI::App& app, CommandLine& line) {
   app.add_option("--log-format", line.log_format, "the format of log lines (default logfmt)")
       ->type_name("logfmt|json");
-  app.add_option("--log-file", line.log_file, "append log lines here, not on stderr")
+  app.add_option("--log-file", line.log_file, "append log lines to FILE, not to stderr")
       ->type_name("FILE");
   app.add_flag("--inline", line.is_inline,
                "run handlers in one process, without deadlines: for debuggers only");
@@ -142,7 +142,7 @@ void describe_serve(CLI::App& app, CommandLine& line) {
 void describe(Parser& parser, CommandLine& line) {
   parser.app.set_version_flag("--version", "ringmaster " + std::string(kVersion));
   // For scripts/options.py, so hidden.
-  parser.app.add_flag("--help-json", line.help_json, "print all of this as JSON")->group("");
+  parser.app.add_flag("--help-json", line.help_json, "print all options as JSON")->group("");
   parser.app.require_subcommand(0, 1);
   parser.app.footer(
       "Exit codes: 0 ok, 1 the answer was an error (call, run, replay), or there was no result\n"
@@ -160,35 +160,34 @@ void describe(Parser& parser, CommandLine& line) {
   parser.check->add_flag("--schema", line.schema,
                          "print the JSON Schema of every configuration; takes no -c");
   parser.reload
-      ->add_option(
-          "--pid", line.pid,
-          "the server's master (default: the one that answers at listen.status of -c, else\n"
-          "at 127.0.0.1:7071)")
+      ->add_option("--pid", line.pid,
+                   "the server's master (default: the master that answers at listen.status of -c,\n"
+                   "else at 127.0.0.1:7071)")
       ->type_name("PID")
       ->check(CLI::PositiveNumber);
   parser.reload->add_flag("--wait", line.wait,
                           "wait for the end of the reload, print its result; needs listen.status");
   for (CLI::App* app : {parser.call, parser.discover, parser.bench}) {
     app->add_option("--to", line.to,
-                    "the server (default: the first listen.rpc of -c, without TLS if there is\n"
-                    "one, else 127.0.0.1:7070)")
+                    "the server (default: listen.rpc of -c, the first address without TLS if\n"
+                    "there is one; without -c 127.0.0.1:7070)")
         ->type_name(app == parser.bench ? "HOST:PORT|unix:PATH"
                                         : "HOST:PORT|tls://HOST:PORT|unix:PATH");
-    app->add_option("--token-file", line.token_file, "show the first token in it to the server")
+    app->add_option("--token-file", line.token_file, "show the first token in FILE to the server")
         ->type_name("FILE");
   }
   for (CLI::App* app : {parser.call, parser.bench}) {
     app->add_option("METHOD", line.method, "for example interests.predict");
   }
   for (CLI::App* app : {parser.call, parser.discover}) {
-    app->add_option("--timeout-ms", line.timeout_ms, "give up after that long (default 30000)")
+    app->add_option("--timeout-ms", line.timeout_ms, "give up after MS (default 30000)")
         ->type_name("MS")
         ->check(CLI::Range(uint64_t{1}, kTimeoutMsMax));
     app->add_option("--ca", line.tls.ca, "tls://: trust these CAs (PEM), not the system's")
         ->type_name("FILE");
     app->add_option("--cert", line.tls.certificate, "tls://: show this client certificate (PEM)")
         ->type_name("FILE");
-    app->add_option("--key", line.tls.key, "tls://: its key (PEM)")->type_name("FILE");
+    app->add_option("--key", line.tls.key, "tls://: the key of --cert (PEM)")->type_name("FILE");
   }
   describe_call(*parser.call, line);
   describe_run(*parser.run, line);
@@ -199,7 +198,7 @@ void describe(Parser& parser, CommandLine& line) {
                     "-: the text on stdin");
   }
   parser.bench->add_option("PARAMS", line.params,
-                           "as for call; each $i in them becomes the request's number");
+                           "as for call; each $i becomes the request's number");
   describe_bench(*parser.bench, line);
   describe_status_port(parser, line);
   describe_dev(*parser.dev, line);

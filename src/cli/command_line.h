@@ -1,6 +1,6 @@
 // The parsed command line, or an error that names the unknown word and the nearest known one.
 //
-// Only command_line.cc parses with the library, and catches its exceptions.
+// Only command_line.cc parses with CLI11, and catches CLI11's exceptions.
 #pragma once
 
 #include <cstdint>
@@ -34,14 +34,14 @@ struct CommandLine {
   Command command = Command::kShowText;
   std::string text;
 
-  std::string config;                 // serve, check, run and replay have it; the others may
+  std::string config;                 // serve, check, run and replay require it
   bool dump = false;                  // check
   bool schema = false;                // check; then there may be no config
   bool is_inline = false;             // serve: handlers in one process, for debuggers
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
   int pid = 0;                        // reload; 0: the status port tells it
-  bool wait = false;                  // reload: until the reload has ended
+  bool wait = false;                  // reload: return when the reload has ended
   // call, discover, bench; empty: see find_server(). top, trace; empty: see find_status_port().
   std::string to;
   std::string token_file;           // call, discover, bench; empty: no token
@@ -53,7 +53,7 @@ struct CommandLine {
   bool gdb = false;                 // run, replay
   uint64_t count = 0;               // top: samples; 0: no limit
   std::string output;               // trace: a file; empty: stdout
-  bool kept = false;                // trace: of slow and failed requests
+  bool kept = false;                // trace: the slow and failed requests
   double wait_s = 0;                // call: try to connect for so long
   uint64_t timeout_ms = 30'000;     // call, discover
   bench::Options load;              // bench; load.token: call and discover, too

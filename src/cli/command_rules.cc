@@ -78,7 +78,7 @@ Status check_dev(const CommandLine& line) {
   if (net::is_tls(line.listen)) {
     return usage(
         "dev: --listen: TLS needs a certificate, and so a configuration: "
-        "--print-config prints one");
+        "--print-config prints the configuration");
   }
   return {};
 }

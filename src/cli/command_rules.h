@@ -1,4 +1,4 @@
-// Checks of a command line beyond the parsing library's, with errors in this project's form.
+// Checks of a command line that CLI11 does not make, with errors in this project's form.
 #pragma once
 
 #include <string>
@@ -8,11 +8,11 @@
 
 namespace ringmaster::cli {
 
-// An error of the command line (64): the message, and where its options are listed.
+// An error of the command line (64): the message, and a hint that lists the command's options.
 tl::unexpected<Error> usage(std::string message);
 
 // Reads the token and the params that `line` names, and checks that its values fit together.
-// `command`: its name, for messages.
+// `command`: the command's name, for messages.
 [[nodiscard]] Status apply_rules(CommandLine& line, const std::string& command);
 
 }  // namespace ringmaster::cli

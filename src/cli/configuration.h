@@ -15,8 +15,8 @@ namespace ringmaster::cli {
 // Prints one line for each problem. Returns the exit code: 78.
 int print_problems(std::FILE* where, const std::vector<config::Problem>& problems);
 
-// The options of the file -c, the defaults without one. Fails with 78 for an invalid file, and
-// prints its problems. `command` is for the message.
+// The options in the file of -c; without -c, the defaults. Prints the problems of an invalid file,
+// and fails with 78. `command` is for the message.
 Result<master::Options> load_of_server(const CommandLine& line, std::string_view command);
 
 // The server's address: --to; else the first address without TLS in the file of -c; else, if all of

@@ -33,8 +33,8 @@ struct Functions {
   std::vector<std::string> calls;
 };
 
-// The names of the files that make up the served one. A thread of libuv's pool finds them, and the
-// event loop asks for them.
+// The names of the served file and of the files beside it that it imports. A thread of libuv's pool
+// sets the names, and the event loop reads them.
 class Files {
  public:
   explicit Files(const std::string& file)
@@ -58,7 +58,7 @@ std::string text_of(const rapidjson::Value& value) {
   return {value.GetString(), value.GetStringLength()};
 }
 
-// The path of _dev.py. Fails, too, if `file` does not exist: saving a file would not mend that.
+// The path of _dev.py. Also fails if `file` does not exist: the command waits for no save then.
 Result<std::string> find_program(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) {
@@ -107,7 +107,7 @@ master::Options adapt(master::Options options, const std::string& address,
   return options;
 }
 
-// Like config::load() of a file with this configuration, but problems name the Python file.
+// Like config::load() of the configuration that _dev.py makes, but problems name the Python file.
 tl::expected<master::Options, Problems> load(const std::string& program, const std::string& file,
                                              const std::string& address, Files& files) {
   auto functions = list_functions(program, file);

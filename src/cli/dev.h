@@ -1,9 +1,9 @@
 // dev(): `ringmaster dev FILE.py`: serves the public functions of a Python file, for development.
 //
-// The handlers' package ringmaster (_dev.py) makes a configuration of the file, which is served as
-// by `ringmaster serve`, but with settings for one developer at a terminal: one worker without a
-// sandbox, on the terminal's stdin and stderr, and time for a debugger. Each save of the file
-// causes a reload. While the file cannot be served, the command waits for the next save.
+// _dev.py, of the Python package ringmaster, makes a configuration of the file. The command serves
+// this configuration as `ringmaster serve` does, but with settings for one developer at a terminal:
+// one worker without a sandbox, on the terminal's stdin and stderr, and time for a debugger. Each
+// save of the file causes a reload. If the file has a fault, the command waits for the next save.
 #pragma once
 
 #include "base/status.h"

@@ -1,4 +1,4 @@
-// What `ringmaster run` and `replay` do alike: one job of a handler in this process.
+// The common part of `ringmaster run` and `replay`: runs one job of a handler in this process.
 #pragma once
 
 #include <span>
@@ -10,8 +10,8 @@
 
 namespace ringmaster::cli {
 
-// Replaces this process by gdb, which is given the same command, `words`, less --gdb. Returns only
-// if gdb cannot be started. `command`: its name, for messages.
+// Replaces this process by gdb, which gets the same command, `words`, without --gdb. Returns only
+// if gdb cannot be started. `command`: the command's name, for messages.
 tl::unexpected<Error> exec_gdb(const std::string& command, std::span<char* const> words);
 
 // Runs the job, and prints the result or the error as call() does. Then ends this process with 0,

@@ -16,7 +16,7 @@ namespace {
 // As serve() sets it.
 constexpr std::string_view kTitle = "ringmaster: master ";
 
-// <sys/pidfd.h> of Debian 12 is no C++.
+// <sys/pidfd.h> of Debian 12 does not compile as C++.
 int open_pidfd(int pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
 }
@@ -28,7 +28,7 @@ bool send(int pidfd, int signal) {
 }  // namespace
 
 Result<MasterProcess> MasterProcess::find(int pid) {
-  // Opened before the title is read: the process with that title gets the signal, or none does.
+  // Opened before the title is read: the process with that title gets the signal, or no process.
   Fd handle(open_pidfd(pid));
   if (!handle.is_open()) return fail_errno(fmt::format("find the process {}", pid), errno);
   std::ifstream file(fmt::format("/proc/{}/cmdline", pid));

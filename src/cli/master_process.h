@@ -14,7 +14,7 @@ class MasterProcess {
   // most other processes.
   static Result<MasterProcess> find(int pid);
 
-  // Never reaches another process that got the pid since.
+  // Sends SIGHUP, but never to another process that got the pid since.
   [[nodiscard]] Status reload() const;
 
  private:

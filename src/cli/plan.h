@@ -1,4 +1,4 @@
-// `ringmaster plan`: how many workers and nodes a load needs, and what a fleet makes of a load.
+// `ringmaster plan`: how many workers and nodes a load needs, and how fast a fleet answers it.
 #pragma once
 
 #include "base/status.h"
@@ -6,7 +6,7 @@
 
 namespace ringmaster::cli {
 
-// Prints the plan, for people or as JSON. Fails with 64 if there can be no such plan, with 71 if a
+// Prints the plan, for people or as JSON. Fails with 64 if no plan is possible, with 71 if a
 // server of --from cannot be watched.
 Result<int> plan(const PlanOptions& options);
 

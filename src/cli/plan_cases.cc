@@ -11,9 +11,9 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr uint64_t kSimulated = 100'000;  // requests of each case
-// Of a node. Fewer take longer than 64 bits of nanoseconds can say.
+// Requests a second for each node. With fewer, the simulated time would exceed 64 bits of ns.
 constexpr double kSimulatedRateMin = 1e-4;
-// Erlang C takes a time for each worker: some 4 s in all.
+// The time of Erlang C grows with the number of workers: some 4 s for this one.
 constexpr double kBusyMax = 1e7;
 
 plan::Load given_load(const PlanOptions& options) {
@@ -39,7 +39,7 @@ Result<size_t> changed(const char* option, const CountChange& change, size_t cou
   return change.applied_to(count);
 }
 
-// Of the options and the servers, before the promise is looked at.
+// The fleet of the options and the measured servers. The promise may change its nodes later.
 Result<plan::Fleet> find_fleet(const PlanOptions& options, const MeasuredLoad* measured) {
   const plan::Fleet before =
       measured == nullptr ? plan::Fleet{1, options.cores_per_node} : measured->fleet;

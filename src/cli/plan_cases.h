@@ -1,4 +1,5 @@
-// Cases: a load on a fleet, and what comes of it by each way to find out. The columns of a plan.
+// Cases: a load on a fleet, and its estimates by formula, simulation and measurement: a plan's
+// columns.
 #pragma once
 
 #include <optional>
@@ -35,8 +36,8 @@ struct Plan {
   std::vector<PlanCase> cases;
 };
 
-// `measured`: of the servers of --from; null: without --from. Fails (64) if no fleet can keep the
-// promise, or if nothing is left of the fleet.
+// `measured`: the load of the servers of --from; null: without --from. Fails (64) if no fleet can
+// keep the promise, or if the options leave the fleet no node or no worker.
 Result<Plan> make_plan(const PlanOptions& options, const MeasuredLoad* measured);
 
 }  // namespace ringmaster::cli

@@ -24,14 +24,14 @@ void add_ms(CLI::App& app, const char* name, double& value, const char* help) {
 }
 
 void describe_load(CLI::App& app, PlanOptions& options) {
-  app.add_option("--rps", options.rps, "the load: so many requests a second")
+  app.add_option("--rps", options.rps, "the load: N requests a second")
       ->type_name("N")
       ->check(CLI::Range(0.0, kRpsMax));
   add_ms(app, "--cpu-ms", options.cpu_ms,
          "the time that a request keeps a worker busy, on average");
   app.add_option("--cpu-cv", options.cpu_cv,
-                 "how much that time varies: its standard deviation / its mean (default 0: it is\n"
-                 "always the same)")
+                 "how much --cpu-ms varies: the standard deviation / the mean (default 0: all\n"
+                 "requests take the same time)")
       ->type_name("X")
       ->check(CLI::Range(0.0, 10.0));
   add_ms(app, "--io-ms", options.io_ms, "the time that the fetches of a request take (default 0)");
@@ -41,12 +41,12 @@ void describe_load(CLI::App& app, PlanOptions& options) {
                  "--cpu-ms; once for each server of a fleet")
       ->type_name("[http://]HOST:PORT|unix:PATH")
       ->allow_extra_args(false);
-  app.add_option("--seconds", options.seconds, "--from: watch the server for so long (default 10)")
+  app.add_option("--seconds", options.seconds, "--from: watch the server for S (default 10)")
       ->type_name("S")
       ->check(CLI::Range(0.1, 3600.0));
 }
 
-// Reads change.text into change.value. Fails with what was expected and found.
+// Reads change.text into change.value. The error says what was expected and found.
 Status read_change(const char* option, CountChange& change, uint64_t most) {
   if (!change.is_given()) return {};
   std::string_view digits = change.text;
@@ -85,7 +85,7 @@ Status read_addresses(PlanOptions& options) {
   return {};
 }
 
-// CLI::Range lets it pass.
+// CLI::Range lets nan pass.
 Status check_numbers(const PlanOptions& options) {
   for (const double value :
        {options.rps, options.cpu_ms, options.cpu_cv, options.io_ms, options.p99_ms, options.seconds,
@@ -106,7 +106,7 @@ Status check_given_load(const PlanOptions& options) {
   if (options.p99_ms == 0 && !options.workers.is_given()) {
     return usage(
         "plan: expected --p99-ms, to find out how many nodes are needed, or --workers, to find out "
-        "what these can do, found none");
+        "what N workers can do, found none");
   }
   const std::pair<const char*, bool> changes[] = {{"--load", !options.load.empty()},
                                                   {"--io-add-ms", options.io_add_ms > 0},
@@ -141,17 +141,17 @@ void describe_plan(CLI::App& app, PlanOptions& options) {
   app.allow_extras();
   describe_load(app, options);
   app.add_option("--cores-per-node", options.cores_per_node,
-                 "a node has so many cores, and as many workers (default 8)")
+                 "a node has N cores, and N workers (default 8)")
       ->type_name("N")
       ->check(CLI::Range(uint64_t{1}, PlanOptions::kWorkersMax));
   app.add_option("--workers", options.workers.text,
-                 "each node has N workers; with --from also +N or -N, so many more or fewer")
+                 "each node has N workers; with --from also +N or -N: N more or N fewer")
       ->type_name("N");
   app.add_option("--nodes", options.nodes.text, "there are N nodes; with --from also +N or -N")
       ->type_name("N");
-  app.add_option("--load", options.load, "--from: as if there were so many times the requests")
+  app.add_option("--load", options.load, "--from: as if there were FACTOR times the requests")
       ->type_name("FACTORx");
-  add_ms(app, "--io-add-ms", options.io_add_ms, "--from: as if fetches took so much longer");
+  add_ms(app, "--io-add-ms", options.io_add_ms, "--from: as if fetches took MS longer");
   app.add_option("--at-once", options.at_once,
                  "clients send N requests at once, as a batch (default 1)")
       ->type_name("N")

@@ -14,7 +14,7 @@ class App;
 
 namespace ringmaster::cli {
 
-// "4": so many. "+1", "-1": so many more or fewer than there are. Empty: as many as there are.
+// "4": four. "+1", "-1": one more, or one fewer, than there are. Empty: as many as there are.
 struct CountChange {
   std::string text;
   int64_t value = 0;
@@ -28,7 +28,7 @@ struct CountChange {
 };
 
 struct PlanOptions {
-  static constexpr uint64_t kWorkersMax = 512;  // of a node: the most that workers.count can be
+  static constexpr uint64_t kWorkersMax = 512;  // in a node: the maximum of workers.count
 
   // The load; 0: not given.
   double rps = 0;
@@ -36,7 +36,7 @@ struct PlanOptions {
   double cpu_cv = 0;
   double io_ms = 0;
   double p99_ms = 0;  // the promise
-  // Or: the load of these running servers, as it is for so long.
+  // Or: the load of these running servers, measured for `seconds`.
   std::vector<std::string> from;
   double seconds = 10;
 
@@ -57,7 +57,7 @@ struct PlanOptions {
 // Adds the options to the command.
 void describe_plan(CLI::App& app, PlanOptions& options);
 
-// Reads the values that are written in a form of ours, and checks that all fit together.
+// Reads the values that CLI11 cannot read, such as +1 and 2x, and checks that all fit together.
 [[nodiscard]] Status finish_plan(PlanOptions& options);
 
 }  // namespace ringmaster::cli

@@ -47,7 +47,7 @@ double busy_s(const Sample& sample) {
   return sum;
 }
 
-// A method that was asked `rate` times a second, and did `done`.
+// The load of a method with `rate` requests a second. `done`: the counts of the same time.
 plan::MethodLoad load_of(const std::string& name, double rate, const MethodSample& done,
                          const std::vector<double>& bounds_ms) {
   std::vector<double> bounds_s = bounds_ms;
@@ -99,7 +99,7 @@ Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers) {
   };
   const Watched& first = servers.front();
   std::map<std::string, Method> methods;
-  double busy = 0;  // workers
+  double busy = 0;  // the number of busy workers, on average
   for (const Watched& server : servers) {
     if (Status fits = check_servers(server, first); !fits) return tl::unexpected(fits.error());
     const double seconds = server.after.at_s - server.before.at_s;

@@ -14,7 +14,7 @@ namespace ringmaster::cli {
 struct MeasuredLoad {
   plan::Load load;  // of all servers together
   plan::Fleet fleet;
-  plan::Estimate estimate;  // what the servers did in that time
+  plan::Estimate estimate;  // measured on the servers
 };
 
 // Two samples of one server.
@@ -28,8 +28,8 @@ struct Watched {
 // result.
 Result<MeasuredLoad> watch(const std::vector<std::string>& addresses, double seconds);
 
-// What watch() makes of its samples. The fetches of a request are what its stages leave of the
-// whole. REQUIRES: there is at least one server.
+// The load in the samples of watch(). The time of a request's fetches is its whole time less its
+// wait and its run. REQUIRES: there is at least one server.
 Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers);
 
 }  // namespace ringmaster::cli

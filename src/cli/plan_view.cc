@@ -81,7 +81,7 @@ class PlanTable {
       for (const Column& column : each.columns)
         row.push_back(cell(each, column));
   }
-  // Of each case, not of each of its columns.
+  // Adds a row with one cell for each case, not for each of its columns.
   void add_once(const std::string& label, const std::function<std::string(const PlanCase&)>& cell) {
     add(label, [&](const PlanCase& each, const Column& column) {
       return &column == &each.columns.front() ? cell(each) : "";
@@ -181,7 +181,9 @@ std::string to_text(const Plan& plan) {
                        [](const Column& column) { return !column.estimate.latency; });
   };
   if (std::any_of(plan.cases.begin(), plan.cases.end(), is_unknown)) {
-    text += "?: more than the workers can do: the formula knows no wait; use --simulate.\n";
+    text +=
+        "?: the load is more than the workers can do, and the formula gives no wait: use "
+        "--simulate.\n";
   }
   return text;
 }

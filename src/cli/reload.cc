@@ -25,8 +25,8 @@ bool is_same_file(const std::string& one, const std::string& other) {
   return config::absolute_path(one) == other || std::filesystem::equivalent(one, other, error);
 }
 
-// The answer of the status address in `options`. Fails if another server listens there than the one
-// that the command line means.
+// The answer of the status address in `options`. Fails if the server that listens there is not the
+// one that the command line means.
 Result<ReloadStatus> ask_server(const CommandLine& line, const master::Options& options) {
   const std::string& address = options.listen_status;
   const Status named =
@@ -88,8 +88,8 @@ Result<int> reload(const CommandLine& line) {
     if (!sent) return tl::unexpected(sent.error());
     return 0;
   }
-  // A file with errors is loaded as far as possible, for its status address: the server refuses the
-  // file, not this command. If the file names no address, this asks the default one.
+  // A file with errors is loaded as far as possible, for its status address: the server, and not
+  // this command, refuses the file. If the file names no address, the default one is asked.
   config::Loaded loaded;
   if (!line.config.empty()) loaded = config::load(line.config);
   const Result<ReloadStatus> before = ask_server(line, loaded.options);

@@ -6,9 +6,9 @@
 
 namespace ringmaster::cli {
 
-// Returns 0 once the signal is sent; with --wait once the reload has succeeded, and prints its
-// generation. Fails with 78 when the reload was refused, with the server's reason, and with 71 when
-// there is no such server or it does not answer.
+// Returns 0 once the signal is sent. With --wait: once the reload has succeeded; prints the new
+// generation. Fails with 78 and the server's reason when the server refused the reload. Fails with
+// 71 when there is no such server, or when the server does not answer.
 Result<int> reload(const CommandLine& line);
 
 }  // namespace ringmaster::cli

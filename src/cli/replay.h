@@ -1,5 +1,4 @@
-// `ringmaster replay`: runs the step of a kept job in this process, for a person who looks for its
-// fault.
+// `ringmaster replay`: runs the step of a kept job in this process, to find the fault of the step.
 #pragma once
 
 #include <span>

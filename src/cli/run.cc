@@ -46,8 +46,8 @@ int run_serve(const CommandLine& line) {
   if (line.is_inline) {
     log(Level::kWarning, "inline",
         {{"why",
-          "--inline: one process runs the handlers, for debuggers; not for production: it has "
-          "no deadlines, no sandbox, no other user and no self-tests, and a crash ends it"}});
+          "--inline: one process runs the handlers, for debuggers; not for production: there are "
+          "no deadlines, no sandbox, no other user, no self-tests; a crash ends the process"}});
   }
   const auto load_again = [&line]() -> tl::expected<master::Options, std::vector<std::string>> {
     config::Loaded again = load_to_serve(line);

@@ -93,7 +93,7 @@ void Screen::draw(const std::vector<ViewLine>& lines) {
 }
 
 Screen::Input Screen::wait(int timeout_ms, char& key) {
-  // A signal between this look and poll() is seen after the timeout.
+  // A signal between this check and poll() is seen after the timeout.
   if (g_was_resized != 0) {
     g_was_resized = 0;
     return Input::kResized;

@@ -26,7 +26,7 @@ class Screen {
   void draw(const std::vector<ViewLine>& lines);
 
   enum class Input { kNone, kKey, kResized, kEnd };
-  // Waits for a key, a new size of the terminal, or its end. `key`: the one that was pressed.
+  // Waits for a key, a new size of the terminal, or the end of its input. `key`: the pressed key.
   Input wait(int timeout_ms, char& key);
 };
 

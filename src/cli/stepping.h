@@ -5,8 +5,8 @@
 
 namespace ringmaster::cli {
 
-// Whatever the configuration says, sets one worker, without a sandbox and with the master's user,
-// one attempt, and the longest time that a method can have, for the start and for each request.
+// Overrides the configuration: one worker, without a sandbox and with the master's user; one
+// attempt; the longest timeout that a method can have, for the start and for each request.
 void allow_stepping(master::Options& options);
 
 }  // namespace ringmaster::cli

@@ -38,7 +38,7 @@ Result<int> print_samples(const CommandLine& line, const std::string& address) {
   }
 }
 
-// Shows the view until the time is over. Returns whether the user has ended it.
+// Shows the view for kPeriodMs. Returns whether the user has ended the command.
 bool show(Screen& screen, const Sample& before, const Sample& now, const std::string& fault) {
   const uint64_t end_ns = now_ns() + kPeriodMs * kNsPerMs;
   bool is_drawn = false;

@@ -1,6 +1,6 @@
-// Sample: what `ringmaster top` and `ringmaster plan` take from /status.json
-// (master/admin/status_json.h). All counts are since the server's start: both commands use the
-// difference of two samples.
+// Sample: the part of /status.json (master/admin/status_json.h) that `ringmaster top` and
+// `ringmaster plan` use. All counts are since the server's start: both commands use the difference
+// of two samples.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,7 @@ struct MethodSample {
   Counts queue;
   Counts run;
   Counts fetch;         // from all upstreams
-  double total_ms = 0;  // sums of these times
+  double total_ms = 0;  // the sum of the times in `total`; the next two likewise
   double queue_ms = 0;
   double run_ms = 0;
 };
@@ -87,7 +87,7 @@ struct Sample {
 // Empty: `page` is not a page of /status.json. Texts have no control characters.
 std::optional<Sample> parse_sample(std::string_view page);
 
-// Asks the status port at `address`. Fails (71) as get_page() does, and if the page is another one.
+// Asks the status port at `address`. Fails (71) as get_page() does, and if parse_sample() does.
 Result<Sample> take_sample(const std::string& address);
 
 }  // namespace ringmaster::cli

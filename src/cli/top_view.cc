@@ -138,8 +138,8 @@ Table Difference::workers() const {
     WorkerSample before;
     for (const WorkerSample& one : before_.workers)
       if (one.slot == worker.slot) before = one;
-    // The server adds a run to busy_s when the run ends. For a run under way, this adds the part
-    // since the previous sample.
+    // The server adds a run to busy_s when the run ends. Of a run that goes on, the part since the
+    // previous sample counts, too.
     const double under_way =
         worker.method.empty() ? 0 : std::min(worker.busy_for_ms / 1000, seconds_);
     const double ended = std::max(worker.busy_s - before.busy_s, 0.0);

@@ -1,5 +1,5 @@
-// The 17 page categories of the MSNBC data, in its order: a category's index here is also its index
-// in the feature vector and among the model's classes. The data's files count from 1.
+// The 17 page categories of the MSNBC data, in the order of the data. A category's index here is
+// also its index in the feature vector and among the model's classes. The data files count from 1.
 #pragma once
 
 #include <array>

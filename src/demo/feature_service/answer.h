@@ -1,5 +1,5 @@
-// Answer: the response to one request, with its delay. Its body is made piece by piece, so that the
-// longest costs as much memory as the shortest.
+// Answer: the response to one request, with its delay. The body is made piece by piece, so that the
+// longest body takes as much memory as the shortest.
 #pragma once
 
 #include <cstddef>

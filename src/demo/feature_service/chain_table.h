@@ -3,11 +3,11 @@
 // Source: all 800,000 sequences of sessions.seq.gz (3,802,006 pages): "MSNBC.com Anonymous Web
 //         Data" (D. Heckerman), UCI Machine Learning Repository, CC BY 4.0.
 // Method: kFirst[c] is how often a sequence begins with category c; kNext[a][b] how often page a is
-//         followed by page b; each row scaled to parts per 10,000 and rounded by largest remainder,
-//         so that it sums to 10,000 exactly. kLengths is how often a sequence has that many pages,
-//         in parts per 100,000: singly to 20, then in ranges, within which every length is equally
-//         likely; the few beyond 500 pages are counted as 500.
-// Limits: lengths do not depend on categories, and a page depends on nothing but the one before it.
+//         followed by page b. Each row is scaled to parts per 10,000 and rounded by largest
+//         remainder, so that it sums to 10,000 exactly. kLengths is how often a sequence has a
+//         number of pages, in parts per 100,000: an entry for each number up to 20, then ranges, in
+//         which every length is equally likely. The few beyond 500 pages count as 500.
+// Limits: lengths do not depend on categories, and a page depends only on the page before it.
 #pragma once
 
 #include <cstdint>
@@ -44,7 +44,7 @@ inline constexpr uint16_t kNext[kCategoryCount][kCategoryCount] = {
 };
 // clang-format on
 
-// Of kLengthSum sequences, `share` have more pages than the entry before, and at most pages_max.
+// Of kLengthSum sequences, `share` have at most pages_max pages, and more than the entry before.
 struct LengthRange {
   uint16_t pages_max;
   uint32_t share;

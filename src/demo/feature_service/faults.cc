@@ -57,8 +57,8 @@ Fault Fates::draw_fault() {
 
 double Fates::draw_delay_ms() {
   const double mean = static_cast<double>(options_.delay_ms);
-  // u and v are drawn for every distribution, so that the faults do not depend on it. u is never 0:
-  // the logarithm of 0 is infinite.
+  // u and v are drawn for every distribution, so that the faults are the same with each. u is never
+  // 0: the logarithm of 0 is infinite.
   const double u = 1 - random_.uniform();
   const double v = random_.uniform();
   switch (options_.distribution) {

@@ -22,7 +22,7 @@ enum class Fault : uint8_t {
   kSlowDrip,  // the right answer, but its body one byte at a time
   kGarbage,   // 200 with bytes that are not JSON
   kHuge,      // 200 with a list of events that never ends
-  kClose,     // closes in the middle of a body whose length it has promised
+  kClose,     // the connection closes in the middle of a body with a Content-Length
 };
 inline constexpr size_t kFaultCount = 7;
 

@@ -18,7 +18,7 @@ struct Options {
   FateOptions fates;
 };
 
-// Serve with these options, or print this text (of --help) and exit.
+// The options to serve with; or the text of --help or --version, to print before the exit.
 struct CommandLine {
   Options options;
   std::string text;

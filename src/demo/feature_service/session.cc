@@ -37,7 +37,7 @@ Session::Session(uv_loop_t* loop, net::Stream stream, Service& service, uint64_t
 }
 
 bool Session::on_head(const rpc::HttpReader& head) {
-  // Optional: a client that gets no 100 Continue sends its body anyway, after a second or so.
+  // Only between answers: a client that gets no 100 Continue sends its body anyway, a second later.
   if (phase_ == Phase::kIdle && head.expects_continue()) {
     connection_.output() += rpc::kHttpContinue;
     start_timer(0);
@@ -181,7 +181,7 @@ void Session::finish_answer() {
   connection_.flush();  // takes requests that were read while the reading was held
 }
 
-// Closes once all is sent.
+// Closes the connection once all bytes are sent.
 void Session::end() {
   phase_ = Phase::kEnding;
   start_timer(kLookMs);

@@ -3,7 +3,7 @@
 //
 // Threads: the loop's only.
 // Memory:  at most one piece of one answer, and one waiting request. While a request waits, the
-//          client is not read. The owner destroys the session in on_closed.
+//          session reads no other. The owner destroys the session in on_closed.
 #pragma once
 
 #include <cstdint>
@@ -47,7 +47,7 @@ class Session final : net::Connection::Events {
   void on_unreadable(rpc::Framer::Event why) override;
   void on_ended() override;
   void on_memory(uint64_t) override { go_on(); }
-  void on_closed() override { start_timer(0); }  // not destroyed in its own callback
+  void on_closed() override { start_timer(0); }  // must not be destroyed in its own callback
   void take(Reply reply);
   void begin(Reply reply);
   void start_timer(uint64_t ms);

@@ -10,11 +10,11 @@
 namespace ringmaster::interests {
 
 inline constexpr const char* kDescription = R"({
-  "summary": "What the user will probably look at next.",
+  "summary": "Predicts the page that the user will see next.",
   "params": [
     {"name": "user_id", "summary": "Repeated in the result.", "schema": {"type": "integer"}},
     {"name": "events",
-     "summary": "What the user has looked at, oldest first; for methods that do not fetch it.",
+     "summary": "The pages that the user saw, oldest first; for methods that do not fetch them.",
      "schema": {
        "type": "array",
        "items": {

@@ -55,8 +55,8 @@ class History {
  private:
   using Counts = std::array<uint32_t, kCategoryCount>;
 
-  // [a][b]: how many events of category b came directly after one of category a; the last row has
-  // the first event.
+  // [a][b]: how many events of category b came directly after one of category a. The first event
+  // counts in the last row.
   std::array<Counts, kCategoryCount + 1> followed_{};
   std::array<uint64_t, kCategoryCount> seen_at_{};  // size_ at the category's last event; 0: none
   uint64_t size_ = 0;

@@ -60,7 +60,7 @@ inline constexpr std::array<Quoted, kSlotCount> kSlots = make_slots();
 }  // namespace detail
 
 // The category at the beginning of the text, if `",` follows it; else kNoCategory. Names are
-// unpredictable, and this runs for each event: so no branch depends on the name.
+// unpredictable, and each event takes a call: so no branch depends on the name.
 constexpr uint8_t find_quoted_category(const Beginning& text) {
   const auto words = std::bit_cast<std::array<uint64_t, 2>>(text);
   const detail::Quoted& found = detail::kSlots[detail::slot_of(text)];

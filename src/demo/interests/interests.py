@@ -68,12 +68,12 @@ class Interests:
         assert abs(sum(scores) - 1) < 1e-3, f"expected scores that sum to 1, found {sum(scores)}"
 
     def run(self, user_id: int, users: dict) -> dict:
-        """What the user will probably look at next."""
+        """Predicts the page that the user will see next."""
         (scores,) = self.model.predict([features(users["events"])])
         return answer(user_id, scores)
 
     def run_batch(self, jobs: list) -> list:
-        """All users in one call of the model, which takes less time for each of them."""
+        """One call of the model for all users takes less time for each user."""
         rows = [self._try_features(job["users"]) for job in jobs]
         good = [row for row in rows if not isinstance(row, Exception)]
         scores = iter(self.model.predict(good) if good else [])
@@ -81,7 +81,7 @@ class Interests:
                 for job, row in zip(jobs, rows)]
 
     def _try_features(self, users: dict) -> list[int] | Exception:
-        """Returns a fault, instead of raising it, so that it fails only its job."""
+        """Returns a fault instead of raising it, so that the fault fails only its own job."""
         try:
             return features(users["events"])
         except Exception as fault:

@@ -10,7 +10,7 @@
 #include <unistd.h>
 #include <xgboost/c_api.h>
 
-// From XGBoost's OpenMP runtime, if it was built with one.
+// From the OpenMP runtime, if XGBoost was built with one.
 extern "C" __attribute__((weak)) void omp_set_num_threads(int);
 
 namespace ringmaster::interests {

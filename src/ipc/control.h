@@ -64,13 +64,13 @@ struct ControlMessage {
   int32_t status = 0;   // kFork: 1: at idle priority, see worker.h; kKill: the signal; kExited: as
                         // waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
-  // system refuses, for people; kDescription: the handler's, empty where it has none; kFailed: the
+  // system refuses, for people; kDescription: one handler's, or empty; kFailed: the
   // error; kExited: a crashed worker's report, as lines: why, then its frames; kStack: such frames;
   // kName: addresses of functions, 8 bytes each; kNamed: their names in the same order, each ended
   // by a NUL
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
-  // and stderr; each is closed if the fork server had no free descriptor for it.
+  // and stderr; each is not open if the fork server had no free descriptor for it.
   Fd memory = {};
   Fd output = {};
 };

@@ -9,7 +9,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// A bit for each place in the word at which `length` bits side by side are set.
+// A bit for each place in the word at which `length` set bits begin.
 uint64_t places_of(uint64_t word, uint32_t length) {
   for (uint32_t covered = 1; covered < length;) {
     const uint32_t step = std::min(covered, length - covered);

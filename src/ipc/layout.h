@@ -41,7 +41,7 @@ struct JobHeader {
   uint64_t deadline_ns;
   uint64_t method_deadline_ns;    // the master then ends a worker that still runs the job
   std::atomic<uint32_t> handler;  // index into the generation's handlers
-  uint32_t method;                // likewise
+  uint32_t method;                // index into its methods
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   uint32_t id_bytes;              // of the request's id, which lies right behind the params
   uint32_t traceparent_bytes;     // of the request's traceparent, which lies right behind the id

@@ -41,7 +41,7 @@ class MasterPort {
   [[nodiscard]] bool try_publish(Publication id) { return ring_.try_publish(id); }
   [[nodiscard]] bool try_withdraw(Publication id) { return ring_.try_withdraw(id); }
   bool was_any_ready() const { return ring_.was_ready().has_value(); }
-  // A published job that no worker has claimed. With `id`: whether no worker has claimed this job.
+  // A published job that no worker has claimed. With `id`: whether this job is such a job.
   std::optional<Publication> was_ready() const { return ring_.was_ready(); }
   bool was_ready(Publication id) const { return ring_.is_ready(id); }
   // Wakes up to `count` sleeping workers, the most recently busy first: their caches are warmest.
@@ -64,7 +64,7 @@ class MasterPort {
   std::vector<StackSample> samples_of(uint32_t worker, Publication job) const;
 
   size_t worker_slots() const { return worker_words_.size(); }
-  // The publications named by a worker's running words; it may have answered some already.
+  // The publications that a worker's running words name. The worker may have answered some already.
   std::vector<Publication> were_running(uint32_t worker) const;
   bool was_any_in_hand(uint32_t worker) const {
     return worker_words_[worker].running[0].load(std::memory_order_acquire) != kFreeWord;
@@ -92,7 +92,7 @@ class MasterPort {
 
   WorkerState was_state(uint32_t worker) const { return worker_words_[worker].bell.was_state(); }
 
-  // Call these around the event loop's wait; after announce_sleep(), was_any_result() once more.
+  // Call these around the event loop's wait. After announce_sleep(), check was_any_result() again.
   void announce_sleep() { head_->master_bell.announce_sleep(); }
   void cancel_sleep() { head_->master_bell.cancel_sleep(); }
   bool was_any_result() const;
@@ -128,7 +128,7 @@ class MasterPort {
   ControlHead* head_;
   std::span<WorkerWords> worker_words_;
   Ring ring_;
-  std::vector<std::optional<Results>> results_;  // by worker slot; none: it never had a worker
+  std::vector<std::optional<Results>> results_;  // by slot; none: the slot never had a worker
   std::vector<bool> has_worker_;                 // by worker slot
   // By worker slot: the value of results_taken_ when the slot's last result was taken.
   std::vector<uint64_t> last_result_at_;

@@ -1,7 +1,7 @@
 // PayloadStore: the master's side of the payload memory: a header per job slot, and blocks for
 // params and bodies.
 //
-// Processes: the master only. It outlives generations, so that a job can go to the next one.
+// Processes: the master only. The store outlives generations: a job can go to the next one.
 //            Workers map the same memory read-only: see worker_port.h.
 // Memory:    the master frees a block once no worker can be reading it.
 // Limits:    payload_memory_bytes in all, rounded down to whole units of the arena.
@@ -39,7 +39,7 @@ class PayloadStore {
 
   // The bytes of a block that may be written: its size less the padding.
   std::span<char> writable(Block block) const;
-  // Where `size` bytes of the block lie, as a worker finds them.
+  // The view with which a worker finds `size` bytes of the block.
   View view(Block block, uint64_t size) const { return {blocks_offset_ + block.offset, size}; }
 
   uint64_t capacity_bytes() const { return capacity_bytes_; }

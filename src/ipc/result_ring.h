@@ -39,10 +39,10 @@ struct alignas(32) RecordHeader {
   uint32_t size;  // bytes of the result that follows
   uint32_t job;   // or kSkip
   uint32_t sequence;
-  int32_t code;  // 0: a result. Else an error; its bytes: the message, then '\0' and any details
+  int32_t code;  // 0: a result. Else an error: the bytes are its message, then '\0' and any details
   // The time that the worker has spent on the job: on the check of its params, and on its run; or
-  // not_called(), or kNotRun. In a batch the run's part is the time since the handler was called,
-  // divided by the size of the batch. If the handler answers one job after the other, the
+  // not_called(), or kNotRun. In a batch the time of a run is the time since the call of the
+  // handler, divided by the size of the batch. If the handler answers one job after the other, the
   // quotient is too short for the first jobs.
   uint64_t run_ns;
   // The worker's CPU time since it called the handler, divided by the size of the batch; 0: not
@@ -54,7 +54,7 @@ static_assert(sizeof(RecordHeader) == 32);
 inline constexpr uint32_t kSkip = ~0u;
 
 // This bit of run_ns: the worker answered without calling the handler. The other bits: the time of
-// its check.
+// the check.
 inline constexpr uint64_t kNotCalledBit = uint64_t{1} << 63;
 constexpr uint64_t not_called(uint64_t took_ns) {
   return took_ns | kNotCalledBit;
@@ -74,7 +74,7 @@ class ResultWriter {
   // Room for a result of `size` bytes, or null while the ring is too full. Invisible to the master
   // until commit(); a second call replaces the first.
   char* try_reserve(size_t size);
-  // Publishes the first `size` bytes of the last reservation. REQUIRES: the reservation has these.
+  // Publishes the first `size` bytes of the last reservation. REQUIRES: it has as many.
   void commit(Publication id, int32_t code, size_t size, uint64_t run_ns, uint64_t cpu_ns = 0);
 
  private:

@@ -30,7 +30,7 @@ struct SampleRing {
 
   struct Sample {
     std::atomic<uint64_t> job;    // the publication that the worker was at: job << 32 | sequence
-    std::atomic<uint32_t> ticks;  // of the sampling timer, that this sample stands for
+    std::atomic<uint32_t> ticks;  // how many ticks of the timer the sample stands for
     std::atomic<uint32_t> depth;
     std::atomic<uint64_t> frames[kFramesMax];  // innermost first
   };
@@ -41,7 +41,7 @@ struct SampleRing {
 static_assert(sizeof(SampleRing) == 64 << 10);
 static_assert(std::atomic<uint64_t>::is_always_lock_free);
 
-// A tick: so much CPU time of the worker's thread.
+// The CPU time of the worker's thread from tick to tick.
 inline constexpr uint64_t kSamplePeriodNs = 10'000'000;
 
 // The bytes of a worker's memory: its result ring, then its SampleRing.
@@ -57,8 +57,8 @@ struct StackSample {
   std::vector<uint64_t> frames;  // innermost first, at least one
 };
 inline constexpr uint32_t kTicksMax = 1 << 16;
-// The job's samples that are still in the ring, the newest first. Looks past at most kLaterMax
-// samples that the worker has taken since, for other jobs.
+// The job's samples that are still in the ring, the newest first. Skips at most kLaterMax newer
+// samples, of other jobs.
 std::vector<StackSample> samples_of(const SampleRing& ring, Publication job);
 inline constexpr size_t kLaterMax = 16;
 

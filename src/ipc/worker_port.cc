@@ -66,7 +66,7 @@ Result<std::optional<WorkerPort::Job>> WorkerPort::try_next() {
 }
 
 std::optional<WorkerPort::Job> WorkerPort::try_next_like(const Job& first) {
-  // Only a hint: another worker may claim this job, and the header may already be that of another.
+  // Only a hint: another worker may claim this job, and its slot may already have the next job.
   const std::optional<Publication> next = ring_.was_ready();
   if (!next || next->job >= job_slots_) return std::nullopt;
   if (!are_alike(*first.header, headers_[next->job])) return std::nullopt;

@@ -40,11 +40,11 @@ class WorkerPort {
     const JobHeader* header;
   };
   // Takes the oldest published job, if there is one. The worker has it in hand until finish(), at
-  // most kBatchMax jobs in all. Fails if another worker's handler has forged the ring's word: it
-  // names a job slot that does not exist, or a header without valid views. The entry stays claimed
-  // by this worker, which should end.
+  // most kBatchMax jobs in all. Fails if another worker's handler has forged the ring's word: the
+  // word names a job slot that does not exist, or a header without valid views. The entry stays
+  // claimed by this worker, which should end.
   [[nodiscard]] Result<std::optional<Job>> try_next();
-  // The same, but only a job for the batch of `first`: with the same handler.
+  // Likewise, but takes only a job that fits into the batch of `first`: one with the same handler.
   std::optional<Job> try_next_like(const Job& first);
   // The number of unclaimed jobs divided by the number of workers that are up, rounded down.
   size_t was_share() const;
@@ -53,13 +53,13 @@ class WorkerPort {
   // Call when all jobs in hand are answered.
   void finish();
 
-  // Where the worker notes its own stack.
+  // The samples that the worker takes of its own stack.
   SampleRing& samples() const { return sample_ring_in({results_.data(), results_.size()}); }
 
   std::string_view bytes(View view) const;
   uint64_t result_bytes() const { return result_bytes_; }  // as in Geometry
-  // Room for a result in the ring. Waits while the ring is full until the master takes results.
-  // Null: longer than Geometry::result_bytes.
+  // Room for a result in the ring. While the ring is full, waits for the master to take results.
+  // Null: `size` is more than Geometry::result_bytes.
   char* reserve(size_t size);
   // Publishes the reserved result, or an error's message, and wakes the master. `run_ns`: see
   // RecordHeader. `cpu_ns`: the CPU time; 0: not measured.

@@ -1,7 +1,7 @@
 // Arrivals: the intended start of each request of an open loop.
 //
-// The times depend on the options only, so two servers get the same load, and a bound can be
-// computed for it.
+// The times depend on the options only. So two servers get the same load, and a bound can be
+// computed for that load.
 #pragma once
 
 #include <cstdint>

@@ -117,7 +117,7 @@ Status Load::connect() {
   return {};
 }
 
-// A former socket needs no removal from epoll: it is closed.
+// The client's former socket needs no removal from epoll: close(2) has removed it.
 Status Load::connect(Client* client) {
   if (Status connected = client->connect(); !connected) return connected;
   epoll_event event{EPOLLIN | EPOLLOUT | EPOLLET, {.ptr = client}};

@@ -22,7 +22,7 @@ struct Report {
   uint64_t in_time = 0;                // of the results, those within in_time_ms
   std::map<int32_t, uint64_t> errors;  // by code
   uint64_t lost = 0;                   // not answered within drain_s
-  uint64_t unexpected = 0;             // answers to no request, or second ones
+  uint64_t unexpected = 0;             // answers to no request, and second answers
   Histogram latency;                   // of the results
   Histogram error_latency;
   double measured_s = 0;  // from the end of the warm-up to the last counted start or answer

@@ -1,4 +1,4 @@
-// Estimate: what a fleet makes of a load.
+// Estimate: how busy a load keeps a fleet, and how long its requests take.
 #pragma once
 
 #include <optional>

@@ -12,7 +12,7 @@ constexpr size_t kDraws = 10'000;
 constexpr int kHalvings = 40;
 constexpr double kWaitMargin = 2;  // as in AdmissionControl
 
-// The time that `part` of all requests take at most. `own_s`: sorted, without the wait.
+// `part` of all requests take at most the result. `own_s`: their times without the wait, sorted.
 double whole_s(const std::vector<double>& own_s, const Wait& wait, double part) {
   const double longer_max = (1 - part) * static_cast<double>(own_s.size());
   double low = own_s.front();

@@ -1,9 +1,9 @@
 // Formula: estimates by Allen-Cunneen with Erlang C (queueing.h).
 //
 // Each node is a queue of its own. Requests wait in their order of arrival, as they do where all
-// have the same timeout. A request is refused if twice its wait does not fit into the timeout: that
-// is the margin of master/scheduler/admission_control. A load that the workers cannot do has no
-// steady state: of it only the least part that must be refused is known.
+// have the same timeout. A request is refused if twice its wait does not fit into the timeout: the
+// factor is the margin of master/scheduler/admission_control. A load that is more than the workers
+// can do has no steady state: only the smallest part of it that must be refused is known.
 // Pure.
 #pragma once
 
@@ -17,12 +17,12 @@ namespace ringmaster::plan {
 
 class Formula {
  public:
-  // `load` has at least one method with a rate above 0. The seed is of the numbers with which the
-  // distribution of a request's own time is drawn.
+  // `load` has at least one method with a rate above 0. `seed`: of the random numbers that draw the
+  // distribution of a request's own time.
   Formula(const Load& load, uint64_t seed);
 
   Estimate estimate(const Fleet& fleet) const;
-  // Of a request's own time, without any wait: no fleet gets below it.
+  // The p99 of a request's own time, without any wait: no fleet is faster.
   double own_p99_s() const;
 
  private:

@@ -1,4 +1,4 @@
-// Load: which requests come, and how long their steps take. Fleet: what serves them.
+// Load: which requests come, and how long their steps take. Fleet: the nodes that serve a load.
 #pragma once
 
 #include <cstddef>
@@ -27,7 +27,7 @@ struct Load {
       sum += method.rate;
     return sum;
   }
-  // The workers that the load keeps busy, if none is refused.
+  // The workers that the load keeps busy, if no request is refused.
   double busy() const {
     double sum = 0;
     for (const MethodLoad& method : methods)

@@ -22,7 +22,7 @@ struct Wait {
 
   // The part of the requests that wait longer than `wait_s`.
   double longer_than(double wait_s) const;
-  // `part` of the requests wait at most this long.
+  // `part` of the requests wait at most as long as the result.
   double percentile_s(double part) const;
 };
 

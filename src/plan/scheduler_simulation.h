@@ -5,7 +5,7 @@
 // second. Nothing but fetches and jobs takes time: the master takes none.
 //
 // `ringmaster plan` uses it, and so do the unit tests of master/scheduler. Pure.
-// Memory: it keeps each job, some 700 bytes, until its own end.
+// Memory: the simulation keeps each job, some 700 bytes, until its destructor runs.
 //
 // Example: two workers at 80% load.
 //   SchedulerSimulation simulation(2, 1);
@@ -134,7 +134,7 @@ class SchedulerSimulation {
   size_t idle_workers() const { return idle_; }
   double now() const { return static_cast<double>(now_ns_) * 1e-9; }
   double busy() const { return busy_; }
-  // The part of the workers' time since the start that they were busy.
+  // The part of the workers' time, from the start to `until`, in which they were busy.
   double utilisation(double until) const { return busy_ / until / static_cast<double>(workers_); }
 
  private:

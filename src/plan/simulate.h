@@ -1,7 +1,7 @@
 // Simulate: an estimate by the server's own scheduler (master/scheduler), in virtual time.
 //
-// One node gets its part of the requests, at random (Poisson): all nodes do the same. All requests
-// come from one client. Pure: the seed decides everything.
+// Simulates one node, which gets its part of the requests at random (Poisson): the nodes are alike.
+// All requests come from one client. Pure: the seed decides everything.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,8 @@
 
 namespace ringmaster::plan {
 
-// Of about so many requests; the first tenth, while queues get as long as they do, is not counted.
+// Simulates about `requests` requests. Does not count the first tenth, in which the queues grow to
+// their usual length.
 Estimate simulate(const Load& load, const Fleet& fleet, uint64_t seed, uint64_t requests);
 
 }  // namespace ringmaster::plan

@@ -5,7 +5,7 @@
 namespace ringmaster::plan {
 namespace {
 
-// The smallest number for which `is_enough`, which stays true for all larger ones.
+// The smallest number for which is_enough() is true. REQUIRES: it is true for all larger ones, too.
 template <class IsEnough>
 size_t smallest(IsEnough is_enough) {
   size_t high = 1;
@@ -39,7 +39,7 @@ NodeNeeds needs_of(const Load& load, const Fleet& fleet, const Estimate& estimat
                    uint64_t payload_bytes) {
   // Refused requests are not in flight.
   const double served = (1 - estimate.refused) / static_cast<double>(fleet.nodes);
-  // A wait that is not known is at most half the timeout: the others are refused (formula.h).
+  // An unknown wait is at most half the timeout: requests that wait longer are refused (formula.h).
   const double wait_s = estimate.latency ? estimate.latency->wait_mean_s : load.timeout_s / 2;
   const double waiting_or_running = load.busy() + load.rate() * wait_s;
   const double in_flight = at_most(served * (load.fetching() + waiting_or_running));

@@ -1,4 +1,5 @@
-// Sizing: how many workers, or nodes, keep a promise; and what else a load needs of a node.
+// Sizing: how many workers, or nodes, keep a promise; and how much memory and how many connections
+// a load needs on each node.
 // Pure.
 #pragma once
 
@@ -27,15 +28,15 @@ struct Promise {
 size_t workers_needed(const Formula& formula, const Promise& promise);
 size_t nodes_needed(const Formula& formula, const Promise& promise, size_t workers);
 
-// Of one node. Numbers of things that come at random are the mean and three standard deviations
-// (Poisson) more.
+// The needs of one node. Each number that varies at random is the mean and three standard
+// deviations (Poisson) more.
 struct NodeNeeds {
   double in_flight = 0;             // requests, by Little's law
   double upstream_connections = 0;  // fetches under way, likewise
   double payload_bytes = 0;         // of the requests in flight
 };
 
-// `payload_bytes`: what one request holds, its params and bodies together.
+// `payload_bytes`: of one request: its params and bodies together.
 NodeNeeds needs_of(const Load& load, const Fleet& fleet, const Estimate& estimate,
                    uint64_t payload_bytes);
 

@@ -31,8 +31,8 @@ double spread(const std::vector<uint64_t>& counts, size_t i) {
 }  // namespace
 
 Times gamma_times(double mean_s, double cv) {
-  if (cv < 1e-6) return {mean_s, 0, fixed(mean_s)};  // its square may be 0
-  // Boost's, since the numbers of std::gamma_distribution depend on the library.
+  if (cv < 1e-6) return {mean_s, 0, fixed(mean_s)};  // the square of cv may be 0
+  // Boost's distribution, because the numbers of std::gamma_distribution depend on the library.
   const auto draw = [gamma = boost::random::gamma_distribution<double>(
                          1 / (cv * cv), mean_s * cv * cv)](Random& random) mutable {
     return gamma(random);

@@ -19,15 +19,15 @@ struct Times {
 // `cv` 0: each step takes `mean_s`. Else a gamma distribution: 1 is the exponential one.
 Times gamma_times(double mean_s, double cv);
 
-// As a histogram has counted them: counts[i] of them took at most bounds[i], and the last count is
-// of those that took longer. The times are scaled so that their mean is `mean_s`, since a
-// histogram's sum is exact and its buckets are wide. A bucket's times are spread over as much of
-// the bucket as its fuller neighbour has of its count: a bucket that stands alone is one time.
-// Without any counts: each takes `mean_s`.
+// The times in a histogram: counts[i] of them are at most bounds[i] and above the bound before; the
+// last count is of all longer times. The times are scaled so that their mean is `mean_s`: a
+// histogram's sum is exact, but its buckets are wide. A bucket's times are spread over a part of
+// the bucket: the fuller neighbour's count divided by the bucket's own. So all times of a bucket
+// without neighbours are equal. Without any counts: each step takes `mean_s`.
 Times histogram_times(const std::vector<double>& bounds, const std::vector<uint64_t>& counts,
                       double mean_s);
 
-// The same, `more_s` longer.
+// The same times, each `more_s` longer.
 Times longer(const Times& times, double more_s);
 
 }  // namespace ringmaster::plan

@@ -3,7 +3,7 @@
 #include <doctest/doctest.h>
 #include <string>
 
-TEST_CASE("traceparent: what W3C Trace Context allows, and nothing else") {
+TEST_CASE("traceparent: only text that W3C Trace Context allows is valid") {
   using ringmaster::is_traceparent;
   const std::string valid = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
   CHECK(is_traceparent(valid));

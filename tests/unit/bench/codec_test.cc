@@ -37,7 +37,7 @@ TEST_CASE("codec: answers of every server's style are read") {
   CHECK(read("no JSON").second != 0);
 }
 
-TEST_CASE("codec: lines are cut wherever they come") {
+TEST_CASE("codec: lines are read in pieces of any size") {
   const std::string bytes =
       "{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":1}\n{\"id\":2,\"error\":{\"code\":-1}}\n";
   for (size_t size = 1; size <= bytes.size(); ++size) {
@@ -46,7 +46,7 @@ TEST_CASE("codec: lines are cut wherever they come") {
   CHECK(!make_line_codec()->feed("HTTP/1.1 400", [](const Answer&) {}));
 }
 
-TEST_CASE("codec: HTTP responses are cut wherever they come, and a bad status is an error") {
+TEST_CASE("codec: HTTP responses are read in pieces of any size, and a bad status is an error") {
   const std::string bytes =
       "HTTP/1.1 200 OK\r\nContent-Length: 28\r\n\r\n{\"jsonrpc\":\"2.0\",\"result\":1}"
       "HTTP/1.1 503 Busy\r\nContent-Length: 4\r\n\r\nbusy";

@@ -6,8 +6,8 @@
 namespace ringmaster::cli {
 namespace {
 
-// A server with two workers that answers `score` after 70 ms of fetches, 10 of waiting and 30 of
-// running, as it is after so many seconds: 40 results and 10 refusals a second.
+// A server with two workers, `seconds` after its start. It has given 40 results and 10 refusals a
+// second. A result of `score` takes 70 ms of fetches, 10 ms of waiting and 30 ms of running.
 Sample sample(uint64_t seconds) {
   Sample made;
   made.pid = 42;
@@ -33,7 +33,7 @@ Sample sample(uint64_t seconds) {
 
 }  // namespace
 
-TEST_CASE("plan --from: rates, times and what became of the requests") {
+TEST_CASE("plan --from: rates, times and refusals are measured") {
   const Result<MeasuredLoad> found = measured_load({{sample(10), sample(20)}});
   REQUIRE(found);
   CHECK(found->fleet.nodes == 1);

@@ -1,4 +1,4 @@
-// What `ringmaster top` makes of two samples, without a terminal.
+// The view that `ringmaster top` makes of two samples, without a terminal.
 #include "cli/top_view.h"
 
 #include <doctest/doctest.h>
@@ -9,8 +9,8 @@
 namespace ringmaster::cli {
 namespace {
 
-// A page of a server with one method that was asked `ok` times, each in the bucket up to 4 ms, and
-// that has failed `failed` times; its worker has run for `busy_s`.
+// A page of a server with one method and one worker. The method has given `ok` results, each in the
+// bucket up to 4 ms, and `failed` errors. The worker has run for `busy_s`.
 std::string page(uint64_t at_s, uint64_t ok, uint64_t failed, double busy_s,
                  const std::string& more = "") {
   const std::string n = std::to_string(ok);

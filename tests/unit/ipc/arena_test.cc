@@ -14,7 +14,7 @@ namespace {
 constexpr uint64_t kUnit = Arena::kUnitBytes;
 constexpr uint64_t kMiB = 1 << 20;
 
-// Random work on an arena beside a plain map of what it has given out.
+// Random work on an arena, checked against a plain map of its blocks.
 class ArenaModel {
  public:
   explicit ArenaModel(uint64_t capacity) : capacity_(capacity), arena_(capacity) {}
@@ -88,7 +88,7 @@ std::vector<Block> fill(Arena& arena, uint64_t bytes) {
 
 }  // namespace
 
-TEST_CASE("arena: a block is what was asked for, rounded up to whole units") {
+TEST_CASE("arena: a block's size is the requested one, rounded up to whole units") {
   Arena arena(64 * kMiB);
   for (const auto& [bytes, size] :
        std::vector<std::pair<uint64_t, uint64_t>>{{0, kUnit},
@@ -105,7 +105,7 @@ TEST_CASE("arena: a block is what was asked for, rounded up to whole units") {
   }
 }
 
-TEST_CASE("arena: what does not fit is refused, whatever its size") {
+TEST_CASE("arena: a block that does not fit is refused, whatever its size") {
   Arena arena(8 * kUnit);
   CHECK(!arena.allocate(8 * kUnit + 1));
   CHECK(!arena.allocate(uint64_t{1} << 63));
@@ -118,7 +118,7 @@ TEST_CASE("arena: what does not fit is refused, whatever its size") {
   CHECK(arena.allocate(8 * kUnit));
 }
 
-TEST_CASE("arena: one block may be the whole capacity, less what is no whole unit") {
+TEST_CASE("arena: one block may take the whole capacity, rounded down to whole units") {
   for (const uint64_t units : {1, 2, 3, 7, 21, 100, 1023, 1025, 24 * 1024}) {
     CAPTURE(units);
     Arena arena(units * kUnit + kUnit / 2);
@@ -140,7 +140,7 @@ TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") 
   constexpr uint64_t kCapacity = 256 * kMiB;
   Arena arena(kCapacity);
   std::mt19937 random(3);
-  // All that small blocks can take, in the order in which they lie.
+  // As many small blocks as fit, in the order of their places.
   std::vector<Block> small = fill(arena, 16 << 10);
   CHECK(small.size() == kCapacity * 3 / 4 / (16 << 10));
   // Tried with all small blocks, then with half of them, and so on down to some eight.
@@ -163,7 +163,7 @@ TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") 
   CHECK(fill(arena, 16 * kMiB + 64).size() >= 8);
 }
 
-TEST_CASE("arena: blocks of all sizes never keep out what the guarantee promises") {
+TEST_CASE("arena: blocks of all sizes never keep out a block that the guarantee promises") {
   constexpr uint64_t kCapacity = 1000 * kUnit;
   Arena arena(kCapacity);
   std::mt19937 random(5);
@@ -191,7 +191,7 @@ TEST_CASE("arena: blocks of all sizes never keep out what the guarantee promises
   CHECK(promised > 100);
 }
 
-TEST_CASE("arena: freeing what is not in use breaks an invariant") {
+TEST_CASE("arena: freeing a block that is not in use breaks an invariant") {
   Arena arena(8 * kUnit);
   const Block first = arena.allocate(kUnit).value();
   const Block second = arena.allocate(2 * kUnit).value();

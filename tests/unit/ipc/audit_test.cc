@@ -30,7 +30,7 @@ bool contains(const std::vector<Publication>& ids, Publication id) {
 
 }  // namespace
 
-TEST_CASE("audit: names what is in the ring and in work") {
+TEST_CASE("audit: names the jobs in the ring and in work") {
   Floor floor;
   Words words = floor.words();
   CHECK(named_in(floor).empty());

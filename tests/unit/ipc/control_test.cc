@@ -19,7 +19,7 @@ struct Ends {
   explicit Ends(std::pair<Fd, Fd> pair)
       : master(std::move(pair.first)), fork_server(std::move(pair.second)) {}
 
-  // Sends a packet that our program would not send. Returns what receive() makes of it.
+  // Sends a packet that our program would not send. Returns the result of receive().
   Result<Received> receive_raw(const std::string& packet) {
     REQUIRE(::send(master.fd(), packet.data(), packet.size(), 0) ==
             static_cast<ssize_t>(packet.size()));
@@ -90,7 +90,7 @@ TEST_CASE("control: a packet that is no message is refused") {
   CHECK(!ends.receive_raw(std::string(70'000, '\0')));  // too long: refused, not cut
 }
 
-TEST_CASE("control: the end of the other one is an end, and no signal") {
+TEST_CASE("control: the end of the other process is reported as kEnd, without a signal") {
   Ends ends;
   REQUIRE(ends.master.send({ControlType::kLoad, 0, 0, 0, {}}));
   { const ControlChannel gone(std::move(ends.master)); }

@@ -14,7 +14,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// So long that a sleep lasts for it only if a wake-up was lost.
+// A sleep lasts this long only if a wake-up was lost.
 constexpr uint64_t kNeverNs = 20 * kNsPerS;
 
 uint64_t read_count(const Fd& event) {
@@ -159,7 +159,7 @@ TEST_CASE("doorbell: the master's read never waits, whatever a worker does to th
   CHECK(::poll(&polled, 1, 0) == 0);
 }
 
-TEST_CASE("doorbell: invariant 6: no wake-up is lost between two that sleep whenever they can") {
+TEST_CASE("doorbell: invariant 6: no wake-up is lost if both sides sleep whenever they can") {
   constexpr uint32_t kRounds = 100'000;
   TwoBells floor;
   int worker_lost = 0;

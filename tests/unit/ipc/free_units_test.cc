@@ -9,7 +9,7 @@
 namespace ringmaster::ipc {
 namespace {
 
-// Finds what FreeUnits finds, by looking at each unit.
+// Finds the same gaps as FreeUnits, by a look at each unit.
 class UnitModel {
  public:
   explicit UnitModel(uint32_t count) : is_free_(count, true) {}
@@ -41,7 +41,7 @@ class UnitModel {
 
 }  // namespace
 
-TEST_CASE("free units: the lowest and the highest gap are those that a look at each finds") {
+TEST_CASE("free units: finds the same lowest and highest gaps as a look at each unit") {
   std::mt19937 random(11);
   for (const uint32_t count : {1u, 63u, 64u, 65u, 128u, 300u, 1000u}) {
     CAPTURE(count);
@@ -69,7 +69,7 @@ TEST_CASE("free units: the lowest and the highest gap are those that a look at e
   }
 }
 
-TEST_CASE("free units: to take what is taken, or to give back what is free, breaks an invariant") {
+TEST_CASE("free units: to take a taken unit, or to give back a free one, breaks an invariant") {
   FreeUnits units(100);
   units.take(60, 10);
   CHECK(test::is_broken_invariant([&] { units.take(69, 1); }));

@@ -25,7 +25,7 @@ PayloadStore make_store(const Geometry& geometry) {
 
 }  // namespace
 
-TEST_CASE("payload store: what is stored is found by a worker's read-only mapping") {
+TEST_CASE("payload store: a worker's read-only mapping has the stored bytes") {
   const Geometry geometry = geometry_of(100, 64 << 10);
   PayloadStore store = make_store(geometry);
   const Result<Region> worker =

@@ -13,7 +13,7 @@ namespace ringmaster::ipc {
 TEST_CASE("ports: a worker can map its own results only") {
   Floor floor(2);
   test::Child worker = floor.fork_worker(0, [&](WorkerPort& port) {
-    ::signal(SIGBUS, SIG_DFL);  // not doctest's handler, which would report it
+    ::signal(SIGBUS, SIG_DFL);  // not doctest's handler, which would report the signal
     char* const own = port.reserve(0) - sizeof(RecordHeader) - sizeof(ResultRingWords);
     const size_t all = worker_memory_bytes(floor.geometry.result_bytes);
     void* const grown = ::mremap(own, all, 2 * all, MREMAP_MAYMOVE);
@@ -92,7 +92,7 @@ TEST_CASE("ports: damaged results are an error that names their worker") {
   CHECK(drained.error().exit_code == ExitCode::kInternal);
   CHECK(damaged == 1);
   floor.port.take_over(1);
-  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // its results are as new
+  CHECK(floor.port.drain(ignore, ~uint64_t{0}, damaged));  // the slot's results are as new
 }
 
 TEST_CASE("ports: nothing is taken after a result that is refused") {
@@ -118,7 +118,7 @@ TEST_CASE("ports: nothing is taken after a result that is refused") {
   CHECK(seen == std::vector<uint32_t>{0, 1});
 }
 
-TEST_CASE("ports: a drain takes about what it is asked to, and all when asked for all") {
+TEST_CASE("ports: a drain ends after about as many bytes as it may take, or takes all results") {
   Floor floor(1);
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     for (uint32_t i = 0; i < 10; ++i) {
@@ -142,7 +142,7 @@ TEST_CASE("ports: a drain takes about what it is asked to, and all when asked fo
   CHECK(!floor.port.was_any_result());
 }
 
-TEST_CASE("ports: with a limit, the next results are taken of the next worker") {
+TEST_CASE("ports: with a limit, the next results are taken from the next worker") {
   constexpr uint32_t kWorkers = 3;
   Floor floor(kWorkers);
   for (uint32_t slot = 0; slot < kWorkers; ++slot) {

@@ -21,7 +21,7 @@ TEST_CASE("ports: a job goes to a worker, and its result comes back") {
 }
 
 TEST_CASE(
-    "ports: a worker takes with a job what its handler may be given together, and sees its share") {
+    "ports: a worker takes together only jobs of one handler with a batch, and sees its share") {
   Floor floor;
   const Words words = floor.words();
   words.workers[0].bell.announce_sleep();
@@ -157,7 +157,7 @@ TEST_CASE("ports: the workers busy last are woken first, and no more than asked 
     CHECK(woken == asleep_before.size());
     return asleep_before;
   };
-  for (const uint32_t worker : {1u, 2u, 0u, 2u}) {  // the last to answer: 2, before it 0, then 1
+  for (const uint32_t worker : {1u, 2u, 0u, 2u}) {  // the latest results: of 2, then 0, then 1
     const Region region = floor.results_of(worker);
     ResultWriter writer({region.data(), region.size()});
     REQUIRE(writer.try_reserve(1) != nullptr);

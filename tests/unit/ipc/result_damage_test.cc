@@ -35,7 +35,7 @@ TEST_CASE("result ring: a tail that no writer could have stored is damage") {
     scribbled.words().tail = tail;
     CAPTURE(tail);
     CHECK(scribbled.is_damaged());
-    CHECK(scribbled.is_damaged());  // still; and pop() frees nothing without a record
+    CHECK(scribbled.is_damaged());  // again; without a record, pop() frees nothing
     scribbled.reader.pop();
     CHECK(scribbled.words().head == 0);
   }

@@ -154,7 +154,7 @@ TEST_CASE("result ring: a full ring refuses until its reader has popped") {
   }
 }
 
-TEST_CASE("result ring: what was peeked keeps its space until it is popped") {
+TEST_CASE("result ring: a peeked record keeps its space until it is popped") {
   Pair pair(1000);
   REQUIRE(pair.write(1, "keep"));
   auto record = pair.reader.peek();
@@ -163,7 +163,7 @@ TEST_CASE("result ring: what was peeked keeps its space until it is popped") {
   while (pair.write(2, std::string(100, 'z'))) {
   }
   CHECK(kept == "keep");
-  record = pair.reader.peek();  // the same again
+  record = pair.reader.peek();  // the same record again
   REQUIRE((record && *record));
   CHECK((*record)->bytes.data() == kept.data());
 }
@@ -210,7 +210,7 @@ TEST_CASE("result ring: committing more than was reserved breaks an invariant") 
     Pair pair(1000);
     pair.writer.try_reserve(10);
     pair.writer.commit({1, 2}, 0, 10, 0);
-    pair.writer.commit({3, 4}, 0, 10, 0);  // what was reserved is spent
+    pair.writer.commit({3, 4}, 0, 10, 0);  // the reservation is used up
   }));
 }
 

@@ -105,7 +105,7 @@ TEST_CASE("ring: a full ring refuses, until an entry is released or withdrawn") 
   CHECK(ring.try_publish({4, 1}));
 }
 
-TEST_CASE("ring: withdraw takes back what nobody has claimed, once") {
+TEST_CASE("ring: withdraw takes back a job that no worker has claimed, once") {
   Shared shared(4);
   Ring ring = shared.view();
   REQUIRE(ring.try_publish({1, 7}));
@@ -202,9 +202,9 @@ TEST_CASE("ring: under threads a job is either withdrawn or claimed, never both,
       while (!ring.try_publish({job, job}) && !deadline.is_over())
         std::this_thread::yield();
       for (uint32_t spin = 0; spin < job % 64; ++spin)
-        ring.was_ready();  // the worker meets the withdrawal at every distance
+        ring.was_ready();  // varies the time from publication to withdrawal
       while (job % 16 == 0 && ring.was_ready() && !deadline.is_over())
-        std::this_thread::yield();  // wherever the two threads run, some jobs are the worker's
+        std::this_thread::yield();  // so that the worker gets some jobs on any machine
       if (!ring.try_withdraw({job, job})) continue;
       ++withdrawn;
       ++taken[job];

@@ -1,5 +1,5 @@
-// What the master finds in a worker's sample ring: whole samples of one job, whatever the worker
-// has written there and wherever it was killed.
+// The master finds only whole samples of one job in a worker's sample ring, whatever the worker has
+// written there and wherever it was killed.
 #include "ipc/sample_ring.h"
 
 #include <doctest/doctest.h>
@@ -72,7 +72,7 @@ TEST_CASE("sample ring: a full ring has the newest samples") {
   CHECK(found.back().frames.front() == 2 * SampleRing::kSamples + 1);
 }
 
-TEST_CASE("sample ring: only so many samples of later jobs are looked at") {
+TEST_CASE("sample ring: at most kLaterMax samples of later jobs are skipped") {
   const SharedSamples shared;
   append(shared.ring, kJob, {1});
   for (size_t i = 0; i < kLaterMax; ++i)
@@ -82,7 +82,7 @@ TEST_CASE("sample ring: only so many samples of later jobs are looked at") {
   CHECK(samples_of(shared.ring, kJob).empty());
 }
 
-TEST_CASE("sample ring: it is behind the results, and its end is the memory's") {
+TEST_CASE("sample ring: it lies behind the results, at the end of the memory") {
   const size_t bytes = worker_memory_bytes(4096);
   test::GuardedMemory memory(bytes);
   SampleRing& ring = sample_ring_in(memory.bytes());

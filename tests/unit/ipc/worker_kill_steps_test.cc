@@ -8,7 +8,7 @@
 namespace ringmaster::master {
 namespace {
 
-// Takes `count` jobs together, as soon as there is one, and answers each. Returns 0 if it did.
+// Takes `count` jobs together, as soon as there is one, and answers each. Returns 0 on success.
 int serve(ipc::WorkerPort& port, size_t count) {
   std::optional<ipc::WorkerPort::Job> jobs[ipc::kBatchMax];
   while (!(jobs[0] = port.try_next().value()))
@@ -85,13 +85,13 @@ class TwoSteps {
             }};
   }
 
-  // The first worker is gone. A second one brings everything else to its end. Returns how many
-  // first steps the second one has run.
+  // The first worker is gone. A second worker runs all other steps. Returns how many first steps
+  // the second worker has run.
   size_t come_to_rest() {
     REQUIRE(core_.take_results());
     answered_ = core_.stage().results() - answered_before_;
-    // The second worker has the next step, if there is one, in hand when the first one's words are
-    // taken over.
+    // The second worker has the next step, if there is one, in hand when the first worker's words
+    // are taken over.
     if (core_.port->was_any_ready()) second_.take();
     CHECK(core_.bury(0).size() + answered_ <= count_);
     size_t runs[2] = {};

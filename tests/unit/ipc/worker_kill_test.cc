@@ -9,8 +9,8 @@
 namespace ringmaster::ipc {
 namespace {
 
-// Returns a worker that has served one job, so that all that happens only at a first job is over,
-// and that has stopped before it serves `jobs`.
+// Returns a worker that has stopped before it serves `jobs`. It has served one job already: some
+// steps happen only at a worker's first job.
 test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
   const auto fork = [&] {
     return floor.fork_worker(0, [&](WorkerPort& port) -> int {

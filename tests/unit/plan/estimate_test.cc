@@ -58,14 +58,14 @@ TEST_CASE("formula: equal nodes are queues of their own") {
   CHECK(by_formula(load_of(1000), {1, 40}).latency->wait_p99_s < five.latency->wait_p99_s);
 }
 
-TEST_CASE("formula: of more than the workers can do only the refusals are known") {
+TEST_CASE("formula: for more than the workers can do, only the refusals are known") {
   const Estimate found = by_formula(load_of(100), {1, 2});
   CHECK_FALSE(found.latency);
   CHECK(found.utilisation == 1);
   CHECK(found.refused == doctest::Approx(1.0 / 3));
 }
 
-TEST_CASE("simulation: it agrees with the formula where that is right") {
+TEST_CASE("simulation: it agrees with the formula where the formula is right") {
   for (const double utilisation : {0.5, 0.8, 0.9}) {
     for (const double cv : {0.0, 1.0}) {
       const Fleet fleet{1, 8};
@@ -100,7 +100,7 @@ TEST_CASE("simulation: requests that come at once wait for each other") {
   const Estimate together = simulate(load, {1, 2}, kSeed, 20'000);
   REQUIRE((apart.latency && together.latency));
   CHECK(std::abs(together.utilisation / apart.utilisation - 1) <= 0.05);
-  // Of ten on two workers, half begin two or more runs after the first.
+  // Of ten requests on two workers, half begin at least two runs after the first.
   CHECK(together.latency->wait_p50_s >= 0.06);
   CHECK(apart.latency->wait_p50_s < 0.03);
 }
@@ -122,7 +122,7 @@ TEST_CASE("sizing: 1000 requests a second of 30 ms need 34 workers, or five node
   CHECK_FALSE(promise.is_kept(formula.estimate({4, 8})));
 }
 
-TEST_CASE("sizing: a p99 near what a request takes at least needs more workers") {
+TEST_CASE("sizing: a p99 near the shortest time of a request needs more workers") {
   const Formula formula(load_of(1000), kSeed);
   const size_t needed = workers_needed(formula, {0.101});
   CHECK(needed > 34);

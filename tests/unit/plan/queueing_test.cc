@@ -9,9 +9,9 @@
 namespace ringmaster::plan {
 namespace {
 
-// The mean wait of M/D/c, exact: the number of requests in the system, seen once in each time of
-// service, is a Markov chain, since whatever runs then is done one such time later. Service takes
-// 1.
+// The exact mean wait of M/D/c; each service takes 1. The number of requests in the system, seen
+// once in each service time, is a Markov chain: a request that runs then is done one service time
+// later.
 double exact_mean_wait(size_t workers, double rate) {
   const size_t states = 40 * workers + 400;
   std::vector<double> arrivals(states, 0);
@@ -40,8 +40,8 @@ double exact_mean_wait(size_t workers, double rate) {
   return waiting / rate;
 }
 
-// The part of the requests that wait longer than `t` in M/D/1, exact (A. K. Erlang, 1909). Service
-// takes 1.
+// The exact part of the requests that wait longer than `t` in M/D/1 (A. K. Erlang, 1909); each
+// service takes 1.
 double exact_longer_than(double t, double rate) {
   double sum = 0;
   double factorial = 1;
@@ -54,8 +54,8 @@ double exact_longer_than(double t, double rate) {
 
 }  // namespace
 
-// L. Kleinrock, "Queueing Systems", vol. 1 (1975), and the tables of traffic engineering: A = 1 of
-// 2: 1/3; A = 2 of 3: 4/9; and so on.
+// L. Kleinrock, "Queueing Systems", vol. 1 (1975), and the tables of traffic engineering: a load of
+// 1 on 2 workers gives 1/3, a load of 2 on 3 workers 4/9, and so on.
 TEST_CASE("queueing: Erlang C has its published values") {
   CHECK(erlang_c(1, 0.5) == doctest::Approx(0.5));
   CHECK(erlang_c(2, 1) == doctest::Approx(1.0 / 3));

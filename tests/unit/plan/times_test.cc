@@ -46,7 +46,7 @@ TEST_CASE("times: draws have the mean and the variation that are asked for") {
   }
 }
 
-TEST_CASE("times: a bucket that stands alone is one time, of which the sum tells the length") {
+TEST_CASE("times: all times of a bucket without neighbours are equal, by the histogram's sum") {
   const Times times = histogram_times(kBounds, {0, 100, 0, 0}, 0.03);
   const Drawn found = draw_many(times);
   CHECK(times.cv == 0);
@@ -63,13 +63,13 @@ TEST_CASE("times: neighbouring buckets are spread over their width") {
   CHECK(std::abs(found.cv / times.cv - 1) <= 0.02);
 }
 
-TEST_CASE("times: the last bucket has no end, and no counts are one time") {
+TEST_CASE("times: the last bucket has no end, and without counts all times are equal") {
   CHECK(draw_many(histogram_times(kBounds, {0, 0, 0, 5}, 0.1)).most == doctest::Approx(0.1));
   CHECK(draw_many(histogram_times(kBounds, {0, 0, 0, 0}, 0.1)).most == doctest::Approx(0.1));
   CHECK(draw_many(histogram_times({}, {}, 0.1)).least == doctest::Approx(0.1));
 }
 
-TEST_CASE("times: longer ones vary by as much") {
+TEST_CASE("times: longer times have the same standard deviation") {
   const Times times = longer(gamma_times(0.03, 1), 0.03);
   const Drawn found = draw_many(times);
   CHECK(times.mean_s == doctest::Approx(0.06));

@@ -12,7 +12,7 @@ const auto kIsSpecial = [](auto c) { return c < 0x20 || c == '"' || c == '\\'; }
 
 }  // namespace
 
-TEST_CASE("find byte: the first one, wherever it stands and whatever is behind it") {
+TEST_CASE("find byte: finds the first wanted byte, wherever it stands") {
   for (const char special : {'"', '\\', '\n', '\0', '\x1f', '\x80', '\xff'}) {
     for (size_t at = 0; at < 70; ++at) {
       std::string text(70, 'x');
@@ -24,7 +24,7 @@ TEST_CASE("find byte: the first one, wherever it stands and whatever is behind i
   }
 }
 
-TEST_CASE("find byte: none, and nothing is read outside of the text") {
+TEST_CASE("find byte: finds no byte in a text without one, and reads nothing outside of it") {
   test::GuardedMemory memory(4096);
   const std::span<std::byte> bytes = memory.bytes();
   std::fill(bytes.begin(), bytes.end(), std::byte{'x'});

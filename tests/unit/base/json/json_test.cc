@@ -124,7 +124,7 @@ TEST_CASE("json: what RFC 8259 forbids is refused") {
       "[\"\xFF\"]", "[\"\x80\"]", "[\"\xC0\xAF\"]", "[\"\xE0\x80\xAF\"]", "[\"\xED\xA0\x80\"]",
       "[\"\xF4\x90\x80\x80\"]", "[\"\xF8\x88\x80\x80\x80\"]", "[\"\xC3\"]", "[\"\xE2\x82\"]",
       "[\"\xF0\x9F\x98\"]", "[\"\xF0\x80\x80\x80\"]", "\"\xE2\x82",
-      // grammar faults beside what is masked
+      // grammar faults beside masked tokens
       "1e4001e400", "1e400e400", "1e400.5", "[1e400,]", "[01e400]", "[+1e400]", "[-1e400-]",
       "{1e400:1}", "[1e400 1e400]", "true1e400", "[\"\\ud800\", \"\\uzzzz\"]", "\"\\ud800",
       "[1e400, \"\\q\"]", "[\"\\ud800\" \"\\ud800\"]", "1e400\0"sv, "{}\0{}"sv};
@@ -168,7 +168,7 @@ TEST_CASE("json: a mask is as long as the text and changes only what RapidJSON r
   }
 }
 
-TEST_CASE("json: a scan tells of everything, and where it stands") {
+TEST_CASE("json: a scan reports each key and value, and its place") {
   Recorder recorder;
   CHECK(!json::scan(" {\"a\" : [ 1 , -2.5e3,\"x\\n\"],\"\\u0062\":{ },\"c\":null , \"d\":true}\n",
                     recorder));
@@ -245,7 +245,7 @@ TEST_CASE("json: a fault leaves nothing behind for the next scan") {
   CHECK(recorder.heard == "restart | enter 0 an array | a string 1 \"d\" | an array 0 [\"d\"]");
 }
 
-TEST_CASE("json: texts larger than what a thread keeps are read alike") {
+TEST_CASE("json: texts too large for the kept reader of a thread are read alike") {
   const std::string text = "\"" + repeat("\xE2\x82\xAC", 1'000'000) + "\"";
   CHECK(!json::find_fault(text));
   CHECK(json::find_fault(text.substr(0, text.size() - 2)));

@@ -143,7 +143,7 @@ TEST_CASE("json_schema: annotations are no constraints, whatever they hold") {
   CHECK(!Schema::compile('{' + annotations + R"(,"$comment":"\ud800"})"));  // RapidJSON's limit
 }
 
-TEST_CASE("json_schema: text that RapidJSON cannot take fits none") {
+TEST_CASE("json_schema: text that RapidJSON cannot parse fits no schema") {
   CHECK(judge("{\"type\":\"number\"}", "1e400").find("a double's range, an invalid one at byte") !=
         std::string::npos);
   CHECK(judge("{\"type\":\"string\"}", R"("\ud800")").find("valid characters") !=
@@ -160,7 +160,7 @@ TEST_CASE("json_schema: messages repeat no more of a text than people read") {
   CHECK(of("{\"enum\":[\"" + large + "\"]}", "1") < 300);
 }
 
-TEST_CASE("json_schema: the deepest text there can be") {
+TEST_CASE("json_schema: the deepest text is checked") {
   const std::string deep = std::string(kMaxDepth, '[') + std::string(kMaxDepth, ']');
   CHECK(judge("{\"type\":\"array\"}", deep) == "fits");
   std::string nested = "{\"type\":\"null\"}";

@@ -114,7 +114,7 @@ TEST_CASE("names: a full table names all further ones (other); long names are cu
   CHECK(names.name_of(names.id_of("d")) == "(other)");
 }
 
-TEST_CASE("kept requests: by class of latency, the newest ones, none too soon after another") {
+TEST_CASE("kept requests: each class keeps its newest ones, none too soon after another") {
   Recorder recorder;
   uint64_t now = 0;
   const auto answer = [&](uint64_t took_ms, int32_t code = 0) {

@@ -6,7 +6,7 @@
 namespace ringmaster::telemetry {
 namespace {
 
-TEST_CASE("span ids: each request, fetch and stage has its own, and none is 0") {
+TEST_CASE("span ids: each request, fetch and stage has its own id, and no id is 0") {
   std::set<uint64_t> ids = {0};
   size_t count = 1;
   for (uint64_t request = 1; request <= 1000; ++request) {
@@ -22,7 +22,7 @@ TEST_CASE("span ids: each request, fetch and stage has its own, and none is 0") 
   CHECK(ids.size() == count);
 }
 
-TEST_CASE("span ids: the same part of the same request has the same one again") {
+TEST_CASE("span ids: the same part of the same request has the same id again") {
   CHECK(fetch_span(7, 1) == fetch_span(7, 1));
   CHECK(new_trace(7).trace == new_trace(7).trace);
   CHECK_FALSE(new_trace(7).is_sampled);

@@ -209,7 +209,7 @@ TEST_CASE("interests plain events: take no other category, and no other number, 
   for (const std::string_view name : kCategories) {
     CAPTURE(name);
     CHECK(first_of(std::string(name), "1700000000") == find_category(name));
-    // One byte more, one less, and each byte another one.
+    // One byte more, one byte less, and one byte changed.
     CHECK(first_of(std::string(name) + "x", "1") == kNoCategory);
     CHECK(first_of(std::string(name.substr(1)), "1") == kNoCategory);
     CHECK(first_of(std::string(name.substr(0, name.size() - 1)), "1") == kNoCategory);

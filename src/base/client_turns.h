@@ -3,7 +3,7 @@
 // longer.
 //
 // Pure: no I/O, no time. Not for several threads.
-// Cost: all but erase_if() are O(log clients).
+// Cost: O(log clients), except for erase_if().
 #pragma once
 
 #include <cstddef>

@@ -1,5 +1,5 @@
-// The server's time: nanoseconds of CLOCK_MONOTONIC, the same in all its processes. And the time of
-// day: milliseconds and seconds since 1970.
+// The server's time, in nanoseconds of CLOCK_MONOTONIC: the same in all processes. The time of day,
+// in milliseconds and seconds since 1970.
 #pragma once
 
 #include <cstdint>

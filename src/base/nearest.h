@@ -32,7 +32,7 @@ class EditDistance {
   std::array<uint64_t, 256> places_{};  // for each character: one bit for each place in the word
 };
 
-// The nearest of `known`, the first of equals; empty when none is near.
+// The nearest of `known`; of equally near words, the first. Empty when none is near.
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known);
 
 // "; did you mean timeout_ms?", or nothing: to be appended to a message.

@@ -42,7 +42,7 @@ class Visitor {
   virtual ~Visitor() = default;
   // Deeper values are checked, but not reported, to save time.
   virtual size_t depth_max() const { return kMaxDepth; }
-  // Called first: drop the state of any other text.
+  // Called first: drops the state of any other text.
   virtual void restart() = 0;
   // The key of the member whose value comes next, as in Value::text; valid until key() returns.
   virtual void key(std::string_view text, size_t depth) = 0;
@@ -51,16 +51,16 @@ class Visitor {
   virtual void value(const Value& value) = 0;
 };
 
-// Reports `text` to `visitor`. Empty: it is exactly one JSON value in valid UTF-8 (whitespace
-// around it allowed). Otherwise the fault and its byte, for a person: "expected a value at byte 17,
-// found '}'". The reports so far are void then. A visitor must not call scan() itself.
+// Reports `text` to `visitor`. Empty: `text` is one JSON value in valid UTF-8, perhaps with
+// whitespace around the value. Otherwise the fault and its byte, for a person: "expected a value at
+// byte 17, found '}'"; the reports so far are void. A visitor must not call scan() itself.
 std::optional<std::string> scan(std::string_view text, Visitor& visitor);
 
 // scan() without a visitor.
 std::optional<std::string> find_fault(std::string_view text);
 
 // The raw text of the value at a dotted path ("user_id", "items.0.id"): a span of `text`, which is
-// an object or an array. Empty: it has no such value, or is not valid JSON. Of duplicate keys the
+// an object or an array. Empty: no such value, or `text` is not valid JSON. Of duplicate keys the
 // last one counts.
 std::string_view find_member(std::string_view text, std::string_view path);
 

@@ -35,7 +35,7 @@ class Feed {
   bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
   bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
   // 2.0 is an integer in draft 7, but not in draft 4, which the validator implements. The validator
-  // casts doubles to integers; a double too large for that exceeds every bound.
+  // casts doubles to integers. A double too large for a cast is cut to one beyond every bound.
   bool Double(double d) {
     if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
     const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);

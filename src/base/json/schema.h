@@ -8,7 +8,7 @@
 //          string; 0.2 us for an object of two members. Each alternative of anyOf and the like
 //          costs as much again.
 // Memory:  find_mismatch() keeps none. A schema compiled before a fork is shared after it.
-// Limits:  a schema's nesting: kMaxDepth. A text's: see find_mismatch().
+// Limits:  a schema's nesting is at most kMaxDepth. For a text's nesting, see find_mismatch().
 #pragma once
 
 #include <memory>

@@ -14,7 +14,7 @@ inline std::string_view text_of(const rapidjson::Value& string) {
   return {string.GetString(), string.GetStringLength()};
 }
 
-// In one line.
+// The value as JSON, in one line.
 inline std::string print(const rapidjson::Value& value) {
   rapidjson::StringBuffer buffer;
   rapidjson::Writer<rapidjson::StringBuffer> writer(buffer);

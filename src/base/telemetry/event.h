@@ -18,8 +18,8 @@ enum class EventKind : uint8_t {
   kRefused,
   kAdmitted,    // the request became a job; took: as for kRefused
   kFetchBegun,  // where: the upstream
-  // where: the upstream; took: the fetch; code, reason: of its failure. If it did not fail, reason:
-  // how it got an answer that other fetches may share ("hit", for example); none: no other may.
+  // where: the upstream; took: since kFetchBegun; code, reason: of a failure. Without a failure,
+  // reason: how the fetch got an answer that others may share ("hit"); none: no other may.
   kFetchEnded,
   kQueued,       // a run step waits for a worker
   kPublished,    // a worker may take the step; took: since kQueued

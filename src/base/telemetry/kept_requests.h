@@ -67,7 +67,7 @@ class KeptRequests {
 
  private:
   struct Class {
-    uint64_t next_ns = 0;        // no request that ends before is kept
+    uint64_t next_ns = 0;        // until then no request is kept
     std::vector<Story> stories;  // oldest first
   };
 

@@ -1,9 +1,9 @@
 // LatencyHistogram: counts times in the buckets that /metrics shows.
 //
-// The bounds are powers of two from 0.25 ms to 16 s, with a bound between each two from 16 to
-// 512 ms, where deadlines of services mostly lie. The true quantile lies in the same bucket as the
-// estimate that Prometheus computes. So the estimate is wrong by a factor of at most 2, or of at
-// most 1.41 from 16 to 512 ms.
+// The bounds are powers of two from 0.25 ms to 16 s, with one more bound between each two from 16
+// to 512 ms, where deadlines of services mostly lie. The true quantile lies in the same bucket as
+// the estimate that Prometheus computes. So the estimate is wrong by a factor of at most 2, or of
+// at most 1.41 from 16 to 512 ms.
 // Source: the bounds of Prometheus' native histograms, schemas 0 and 1.
 #pragma once
 

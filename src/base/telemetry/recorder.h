@@ -6,7 +6,7 @@
 // Memory:    the ring and the kept requests, both bounded: see EventRing and KeptRequests. Clients
 //            beyond kClientsMax share the name "(other)".
 // Limits:    a refused request has one event. Of such events, one in kRefusalGapNs stays in the
-//            ring. The views see all.
+//            ring. The views see all of them.
 #pragma once
 
 #include <cstdint>

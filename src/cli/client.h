@@ -21,8 +21,8 @@ struct Timeouts {
 };
 
 // Sends `request` and returns the first line of the answer, without its end. Fails (71), naming the
-// address, when no server is there, when the connection ends before an answer, and at a timeout;
-// 64: a file of `tls` cannot be used.
+// address, when no server is there, when the connection ends before an answer, and at a timeout.
+// Fails with 64 when a file of `tls` cannot be used.
 Result<std::string> ask(const Server& server, const std::string& request, const Timeouts& timeouts);
 
 }  // namespace ringmaster::cli

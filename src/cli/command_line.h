@@ -36,7 +36,7 @@ struct CommandLine {
 
   std::string config;                 // serve, check, run and replay require it
   bool dump = false;                  // check
-  bool schema = false;                // check; then there may be no config
+  bool schema = false;                // check; needs no config
   bool is_inline = false;             // serve: handlers in one process, for debuggers
   std::string log_format = "logfmt";  // serve: logfmt or json
   std::string log_file;               // serve; empty: stderr
@@ -54,7 +54,7 @@ struct CommandLine {
   uint64_t count = 0;               // top: samples; 0: no limit
   std::string output;               // trace: a file; empty: stdout
   bool kept = false;                // trace: the slow and failed requests
-  double wait_s = 0;                // call: try to connect for so long
+  double wait_s = 0;                // call: for how long to try to connect
   uint64_t timeout_ms = 30'000;     // call, discover
   bench::Options load;              // bench; load.token: call and discover, too
   std::string arrivals = "poisson";

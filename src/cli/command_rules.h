@@ -8,10 +8,10 @@
 
 namespace ringmaster::cli {
 
-// An error of the command line (64): the message, and a hint that lists the command's options.
+// An error of the command line (64): the message, and the hint to `ringmaster help SUBCOMMAND`.
 tl::unexpected<Error> usage(std::string message);
 
-// Reads the token and the params that `line` names, and checks that its values fit together.
+// Reads the token and the params that `line` names, and checks that the options fit together.
 // `command`: the command's name, for messages.
 [[nodiscard]] Status apply_rules(CommandLine& line, const std::string& command);
 

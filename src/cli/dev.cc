@@ -58,7 +58,7 @@ std::string text_of(const rapidjson::Value& value) {
   return {value.GetString(), value.GetStringLength()};
 }
 
-// The path of _dev.py. Also fails if `file` does not exist: the command waits for no save then.
+// The path of _dev.py. Also fails if `file` does not exist: the command does not wait for a file.
 Result<std::string> find_program(const std::string& file) {
   std::error_code error;
   if (!std::filesystem::exists(file, error)) {

@@ -11,9 +11,9 @@ namespace ringmaster::cli {
 namespace {
 
 constexpr uint64_t kSimulated = 100'000;  // requests of each case
-// Requests a second for each node. With fewer, the simulated time would exceed 64 bits of ns.
+// Requests a second for each node. With fewer, the simulated time could exceed 64 bits of ns.
 constexpr double kSimulatedRateMin = 1e-4;
-// The time of Erlang C grows with the number of workers: some 4 s for this one.
+// The time of Erlang C grows with the number of workers: some 4 s for so many.
 constexpr double kBusyMax = 1e7;
 
 plan::Load given_load(const PlanOptions& options) {
@@ -39,7 +39,7 @@ Result<size_t> changed(const char* option, const CountChange& change, size_t cou
   return change.applied_to(count);
 }
 
-// The fleet of the options and the measured servers. The promise may change its nodes later.
+// The fleet of the options and the measured servers. The promise may change the nodes later.
 Result<plan::Fleet> find_fleet(const PlanOptions& options, const MeasuredLoad* measured) {
   const plan::Fleet before =
       measured == nullptr ? plan::Fleet{1, options.cores_per_node} : measured->fleet;

@@ -1,5 +1,5 @@
-// Cases: a load on a fleet, and its estimates by formula, simulation and measurement: a plan's
-// columns.
+// Cases: a load on a fleet, and its estimates by formula, simulation and measurement. A plan shows
+// each estimate in a column.
 #pragma once
 
 #include <optional>

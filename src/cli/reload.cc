@@ -89,7 +89,7 @@ Result<int> reload(const CommandLine& line) {
     return 0;
   }
   // A file with errors is loaded as far as possible, for its status address: the server, and not
-  // this command, refuses the file. If the file names no address, the default one is asked.
+  // this command, refuses the file. Without such an address, the command asks the default.
   config::Loaded loaded;
   if (!line.config.empty()) loaded = config::load(line.config);
   const Result<ReloadStatus> before = ask_server(line, loaded.options);

@@ -6,7 +6,7 @@
 
 namespace ringmaster::cli {
 
-// Returns 0 once the signal is sent. With --wait: once the reload has succeeded; prints the new
+// Returns 0 once the signal is sent; with --wait, once the reload has succeeded, and prints the new
 // generation. Fails with 78 and the server's reason when the server refused the reload. Fails with
 // 71 when there is no such server, or when the server does not answer.
 Result<int> reload(const CommandLine& line);

@@ -11,7 +11,7 @@ namespace ringmaster::cli {
 
 struct EndedReload {
   uint64_t number;
-  uint64_t generation;  // the one that serves since then
+  uint64_t generation;  // the generation that serves since then
   std::string failure;  // empty: it succeeded
 };
 
@@ -20,7 +20,7 @@ struct ReloadStatus {
   std::string configuration;  // the absolute path of the file
   std::string state;
   uint64_t begun;
-  std::vector<EndedReload> ended;  // the oldest first; not all
+  std::vector<EndedReload> ended;  // only the last ones; the oldest first
 };
 
 // Blocks for 10 s at most. Fails (71) and names the address if no server listens there, if the

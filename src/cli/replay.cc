@@ -43,8 +43,8 @@ Result<const master::Method*> find_method(const master::Options& options, const 
                           name, options.config_file, did_you_mean(name, known)));
 }
 
-// The handler of the job's step. The method's steps must have the names that they had then: the
-// handler finds outputs by name.
+// The handler of the job's step. The method's steps must have the same names as in the kept job:
+// the handler finds outputs by name.
 Result<const ipc::HandlerSpec*> find_handler(const master::Options& options,
                                              const master::Method& method,
                                              const json::KeptJob& job) {

@@ -8,8 +8,8 @@
 
 namespace ringmaster::cli {
 
-// Returns what the program has printed on stdout; its stderr is this process's. Fails (71) if it
-// cannot be started, or ends otherwise than with the exit code 0. Callable in any thread.
+// Returns the program's output on stdout; the program writes to this process's stderr. Fails (71)
+// if it cannot be started, or ends otherwise than with the exit code 0. Callable in any thread.
 // arguments[0]: the path of the program.
 [[nodiscard]] Result<std::string> run_program(std::vector<std::string> arguments);
 

@@ -11,7 +11,7 @@
 //   51..55      5  the five newest events, newest first: category + 1; 0 where there are fewer
 //   56          1  n
 //   57          1  the length of the run of category now at the end of the history
-//   58          1  how many events are of another category than the one before
+//   58          1  how many events are of another category than the event before
 //   59          1  how many categories were seen
 //
 // For n = 0 all are 0 except 17..33, which are kNeverSeen. Times (`ts`) are not features.
@@ -78,7 +78,7 @@ struct User {
 // Required: user_id, an integer of at most 64 bits; events, an array of objects, which may be
 //           empty; in each event category. If there is a ts, it must be a number.
 // Ignored:  other members with any value, nested at most 128 deep; invalid UTF-8 in these. Numbers
-//           beyond a double and lone surrogate escapes are refused, as RapidJSON does.
+//           beyond a double and lone surrogate escapes are not ignored: RapidJSON refuses them.
 // Twice:    of duplicate keys the last one counts; each must be of the right type.
 std::optional<std::string> read_user(std::string_view text, std::string_view what, User& user);
 

@@ -9,13 +9,13 @@
 //
 // The master never waits for the fork server: an order that does not fit into the socket waits in
 // master/supervisor/orders.h, at most one for each worker slot. The fork server does wait for the
-// master when its own socket is full, and obeys no order meanwhile. That is no deadlock: the master
+// master when its own socket is full, and obeys no order meanwhile. This is no deadlock: the master
 // reads in each turn of its loop, even while orders wait.
 //
 // One packet is one whole message, and none is lost while both ends live. The end of the stream
 // means that the other process is gone: the fork server then exits, the master starts another.
 // Processes: master and fork server. A forked worker closes its copy of the socket.
-// Death:     of the fork server: all workers die with it (PR_SET_PDEATHSIG), also unreported ones.
+// Death:     if the fork server dies, all workers die with it (PR_SET_PDEATHSIG), reported or not.
 #pragma once
 
 #include <cstdint>
@@ -63,11 +63,14 @@ struct ControlMessage {
   int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack
   int32_t status = 0;   // kFork: 1: at idle priority, see worker.h; kKill: the signal; kExited: as
                         // waitpid(2) gives it; kForkFailed: errno; kFailed: ExitCode
-  // kGeometry, kConfinement, kHandler, kMethod: encoded; kLoaded: the sandbox's steps that this
-  // system refuses, for people; kDescription: one handler's, or empty; kFailed: the
-  // error; kExited: a crashed worker's report, as lines: why, then its frames; kStack: such frames;
-  // kName: addresses of functions, 8 bytes each; kNamed: their names in the same order, each ended
-  // by a NUL
+  // kGeometry, kConfinement, kHandler, kMethod: the value, encoded.
+  // kLoaded: the sandbox's steps that this system refuses, for people.
+  // kDescription: a handler's description; empty: the handler has none.
+  // kFailed: the error.
+  // kExited: a crashed worker's report, as lines: the reason, then the frames of its stack.
+  // kStack: such frames.
+  // kName: addresses of functions, 8 bytes each.
+  // kNamed: the names of these functions in the same order, each ended by a NUL.
   std::string text;
   // Received only. kFork: the memory of the worker's result ring, and the socket that is its stdout
   // and stderr; each is not open if the fork server had no free descriptor for it.

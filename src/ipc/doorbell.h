@@ -6,7 +6,8 @@
 // because these operations, and those on the ring and the result rings, are sequentially
 // consistent.
 //
-// Processes: WorkerBell: its worker sleeps, the master rings. MasterBell: the other way round.
+// Processes: WorkerBell: its worker sleeps, the master rings. MasterBell: the master sleeps, any
+//            worker rings.
 // Death:     a ringer killed before it rings leaves a sleeper for one tick at most.
 // Memory:    in the control region. Layout: change a field => bump kLayoutVersion.
 #pragma once
@@ -51,7 +52,7 @@ class WorkerBell {
 
 class MasterBell {
  public:
-  // Master: before it blocks in its event loop, and after.
+  // Master: calls these before and after it blocks in its event loop.
   void announce_sleep() { asleep_.store(1, std::memory_order_seq_cst); }
   void cancel_sleep() { asleep_.store(0, std::memory_order_seq_cst); }
 

@@ -25,7 +25,7 @@ inline constexpr uint32_t kLayoutVersion = 7;
 // The most views of a job: its params, and the output of each step but the last.
 inline constexpr size_t kViewsMax = 8;
 
-// Readable bytes behind every payload block's own: see RINGMASTER_READABLE_PADDING in handler.h.
+// Readable bytes behind each payload: see RINGMASTER_READABLE_PADDING in handler.h.
 inline constexpr size_t kReadablePadding = 64;
 
 struct View {  // of bytes in the payload region
@@ -41,7 +41,7 @@ struct JobHeader {
   uint64_t deadline_ns;
   uint64_t method_deadline_ns;    // the master then ends a worker that still runs the job
   std::atomic<uint32_t> handler;  // index into the generation's handlers
-  uint32_t method;                // index into its methods
+  uint32_t method;                // index into the generation's methods
   uint32_t view_count;            // 1 to kViewsMax; the first: the params, size 0 if there are none
   uint32_t id_bytes;              // of the request's id, which lies right behind the params
   uint32_t traceparent_bytes;     // of the request's traceparent, which lies right behind the id

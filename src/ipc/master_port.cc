@@ -174,8 +174,8 @@ void MasterPort::see_held(const See& see) const {
 }
 
 // Audits the entries before the running words: a worker stores its running word before it frees the
-// entry, and commits a result before it clears the running word. So a job that is in none of them
-// has a result.
+// entry, and commits a result before it clears the running word. So a job that none of these words
+// names has a result.
 Status MasterPort::audit(const IsPublished& is_published, const Name& name) const {
   const Result<std::vector<ReadyEntry>> ready = audit_ring(is_published, name);
   if (!ready) return tl::unexpected(ready.error());

@@ -3,7 +3,7 @@
 // Processes: the master creates the memfds; fork server and workers map inherited ones.
 // Death:     leaves nothing behind: a memfd has no name, and ends with its last process.
 // Memory:    a created memfd is sealed: no process can shrink, grow or unseal it, so none can make
-//            another one's mapping fault. Pages are allocated when first touched.
+//            the mapping of another process fault. Pages are allocated when first touched.
 // Limits:    needs /proc.
 #pragma once
 

@@ -13,7 +13,7 @@
 // Memory:    the entries lie in the control region; each process has a Ring object of its own.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and
-//            payload; give_back() passes them on. publish() and was_ready() are sequentially
+//            payload; give_back() releases them again. publish() and was_ready() are sequentially
 //            consistent for the doorbell: see doorbell.h.
 #pragma once
 

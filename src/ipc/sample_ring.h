@@ -8,8 +8,8 @@
 //            innermost kFramesMax frames.
 // Trust:     samples_of() checks each number that it reads; the frames may be any numbers.
 // Orders:    the reader's load of the head acquires what the writer's store released. After each
-//            copy the reader loads the head again, and drops the copy if the writer may have come
-//            round to that sample. Each store into a sample releases the head that was stored
+//            copy the reader loads the head again, and drops the copy if the writer may have begun
+//            to overwrite that sample. Each store into a sample releases the head that was stored
 //            before it: a reader that sees such a store sees that head, too.
 // Layout:    change it => bump kLayoutVersion.
 #pragma once

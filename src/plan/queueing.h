@@ -1,8 +1,8 @@
 // Queueing: how long requests wait for one of several workers.
 //
-// Erlang C: A. K. Erlang, 1917, for Poisson arrivals and exponential times of service. Allen-
-// Cunneen: A. O. Allen, "Probability, Statistics, and Queueing Theory", 1978: for other times the
-// mean wait is that of Erlang C times (Ca^2 + Cs^2) / 2, where Ca and Cs are the coefficients of
+// Erlang C: A. K. Erlang, 1917, for Poisson arrivals and exponential service. Allen-Cunneen: A. O.
+// Allen, "Probability, Statistics, and Queueing Theory", 1978: for other distributions, the mean
+// wait is that of Erlang C, multiplied by (Ca^2 + Cs^2) / 2. Ca and Cs are the coefficients of
 // variation of the intervals between arrivals and of the service.
 // Pure. Times in seconds, rates per second.
 #pragma once

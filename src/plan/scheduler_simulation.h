@@ -4,7 +4,7 @@
 // together. The seed decides everything. Times and costs are in seconds, rates per
 // second. Nothing but fetches and jobs takes time: the master takes none.
 //
-// `ringmaster plan` uses it, and so do the unit tests of master/scheduler. Pure.
+// `ringmaster plan` and the unit tests of master/scheduler use this class. Pure.
 // Memory: the simulation keeps each job, some 700 bytes, until its destructor runs.
 //
 // Example: two workers at 80% load.

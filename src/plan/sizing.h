@@ -28,8 +28,8 @@ struct Promise {
 size_t workers_needed(const Formula& formula, const Promise& promise);
 size_t nodes_needed(const Formula& formula, const Promise& promise, size_t workers);
 
-// The needs of one node. Each number that varies at random is the mean and three standard
-// deviations (Poisson) more.
+// The needs of one node. Each number that varies at random is the mean plus three standard
+// deviations (Poisson).
 struct NodeNeeds {
   double in_flight = 0;             // requests, by Little's law
   double upstream_connections = 0;  // fetches under way, likewise

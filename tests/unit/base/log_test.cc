@@ -86,7 +86,7 @@ TEST_CASE("log: a line that is longer than the pipe's room does not wait for its
   const Fd reader(ends[0]);
   const Fd writer(ends[1]);
   REQUIRE(::fcntl(writer.get(), F_SETPIPE_SZ, 8192) == 8192);
-  test::Child child([&] {  // its stderr is the pipe, which has room for one more page
+  test::Child child([&] {  // the child's stderr is the pipe, which has room for one more page
     ::dup2(writer.get(), STDERR_FILENO);
     LogOptions options;
     options.role = "test";
@@ -114,7 +114,7 @@ TEST_CASE("log: a process in the background of a terminal writes, and gets no SI
   REQUIRE(::grantpt(screen.get()) == 0);
   REQUIRE(::unlockpt(screen.get()) == 0);
   const std::string path = ::ptsname(screen.get());
-  test::Child shell([&] {  // its group is in the foreground
+  test::Child shell([&] {  // the shell's group is in the foreground
     if (::setsid() < 0) return 1;
     const Fd terminal(::open(path.c_str(), O_RDWR | O_CLOEXEC));
     termios settings{};
@@ -171,7 +171,7 @@ TEST_CASE("log: no control character and no invalid UTF-8 reaches a terminal") {
       {"\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80", "\xc3\xa9 \xe2\x82\xac \xf0\x9f\x98\x80"},
       {"\xe2\x82", R"(\u00e2\u0082)"},
       {"\xc0\x9b", R"(\u00c0\u009b)"},            // not the shortest form
-      {"\xe0\x82\x9b", R"(\u00e0\u0082\u009b)"},  // the same
+      {"\xe0\x82\x9b", R"(\u00e0\u0082\u009b)"},  // not the shortest form
       {"\xed\xa0\x80", R"(\u00ed\u00a0\u0080)"},  // a surrogate
       {"\xf4\x90\x80\x80", R"(\u00f4\u0090\u0080\u0080)"},
   };
@@ -187,7 +187,7 @@ TEST_CASE("log: no control character and no invalid UTF-8 reaches a terminal") {
   }
 }
 
-TEST_CASE("log: a FIFO that nobody reads is an error, and nothing to wait for") {
+TEST_CASE("log: a FIFO without a reader is an error, and is not waited for") {
   const test::TemporaryFolder folder;
   REQUIRE(::mkfifo(folder.at("fifo").c_str(), 0600) == 0);
   LogOptions options;

@@ -124,7 +124,7 @@ TEST_CASE("top: names are cut between characters, and control characters are bla
   }
 }
 
-TEST_CASE("top: a text that is no status page is no sample, a page that lacks members is") {
+TEST_CASE("top: a text that is no status page is no sample, a page that lacks members is one") {
   CHECK_FALSE(parse_sample(""));
   CHECK_FALSE(parse_sample("[]"));
   CHECK_FALSE(parse_sample(R"({"methods":[]})"));

@@ -50,7 +50,7 @@ class ArenaModel {
   }
   void run(int steps) {
     for (int i = 0; i < steps; ++i) {
-      // Phases that fill and phases that empty.
+      // Some phases fill the arena, others empty it.
       random_() % 8 < (i / 500 % 2 == 0 ? 5u : 3u) ? allocate() : free();
     }
     CHECK(allocations_ > steps / 20);
@@ -143,7 +143,7 @@ TEST_CASE("arena: small blocks do not keep out a large one, wherever they lie") 
   // As many small blocks as fit, in the order of their places.
   std::vector<Block> small = fill(arena, 16 << 10);
   CHECK(small.size() == kCapacity * 3 / 4 / (16 << 10));
-  // Tried with all small blocks, then with half of them, and so on down to some eight.
+  // Tries it with all small blocks, then with half of them, and so on down to some eight.
   while (small.size() > 8) {
     const std::optional<Block> large = arena.allocate(kCapacity / 4);
     REQUIRE(large);

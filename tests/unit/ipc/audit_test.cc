@@ -44,7 +44,7 @@ TEST_CASE("audit: names the jobs in the ring and in work") {
     CHECK(contains(named, {job, 7}));
 }
 
-TEST_CASE("audit: a ring entry that none of us can have written is damage") {
+TEST_CASE("audit: a ring entry that no undamaged process can have written is damage") {
   const JobWord damages[] = {
       1,                                                 // free, with something in it
       make_word(static_cast<EntryState>(3), 0, {1, 1}),  // an invalid state

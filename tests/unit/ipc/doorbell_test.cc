@@ -67,7 +67,7 @@ int answer_jobs(TwoBells& floor, uint32_t count) {
   return 0;
 }
 
-// The master's half.
+// The master's half. Returns 1 on a failure, else 0.
 int give_jobs(TwoBells& floor, uint32_t count) {
   Ring ring = floor.view();
   pollfd polled{floor.event.get(), POLLIN, 0};

@@ -122,7 +122,7 @@ TEST_CASE("ports: a drain ends after about as many bytes as it may take, or take
   Floor floor(1);
   test::Child worker = floor.fork_worker(0, [](WorkerPort& port) {
     for (uint32_t i = 0; i < 10; ++i) {
-      std::memcpy(port.reserve(84), std::string(84, 'x').data(), 84);  // 100 with its header
+      std::memcpy(port.reserve(84), std::string(84, 'x').data(), 84);  // 116 with the header
       port.commit({i, 1}, 0, 84, 0);
     }
     return 0;

@@ -40,7 +40,7 @@ TEST_CASE(
     if (!third || third->id != Publication{3, 1}) return 4;
     if (port.try_next_like(*third)) return 5;  // to be run alone
     const auto fourth = port.try_next().value();
-    if (!fourth || port.try_next_like(*fourth)) return 6;  // there is none
+    if (!fourth || port.try_next_like(*fourth)) return 6;  // no job is left
     return 0;
   });
   CHECK(worker.exit_code() == 0);
@@ -118,7 +118,7 @@ TEST_CASE(
   CHECK(worker.exit_code() == 0);
 }
 
-TEST_CASE("ports: a worker says when it is ready, and that rings a sleeping master's bell") {
+TEST_CASE("ports: a worker that becomes ready rings the bell of a sleeping master") {
   Floor floor;
   CHECK(floor.port.was_state(0) == WorkerState::kAbsent);
   floor.port.announce_sleep();

@@ -71,7 +71,7 @@ TEST_CASE("result ring: a tail that went back is damage") {
   CHECK(scribbled.is_damaged());
 }
 
-TEST_CASE("result ring: a record that is longer than what was published is damage") {
+TEST_CASE("result ring: a record that is longer than the published bytes is damage") {
   for (const uint32_t job : {1u, kSkip}) {
     for (const uint32_t size : {33u, 1000u, 0x7fffffffu, ~0u - 31, ~0u}) {
       Scribbled scribbled;

@@ -124,7 +124,7 @@ TEST_CASE("result ring: a reserve that would have skipped may be replaced by one
   CHECK(pair.read() == "3:0:" + std::string(1000, 'x'));
 }
 
-TEST_CASE("result ring: the longest result finds room in an empty ring, wherever it stands") {
+TEST_CASE("result ring: the longest result finds room in an empty ring, wherever the tail is") {
   constexpr size_t kLongest = 5000;
   Pair pair(kLongest);
   const std::string longest(kLongest, 'L');

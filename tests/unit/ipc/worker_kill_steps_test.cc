@@ -148,7 +148,7 @@ void kill_everywhere(size_t count, uint64_t attempts) {
 
 }  // namespace
 
-TEST_CASE("worker kill: the next step of its jobs is another worker's, and stays so") {
+TEST_CASE("worker kill: the next step of its jobs stays with another worker") {
   SKIP_UNLESS(test::ptrace_stops());
   kill_everywhere(1, 1);
   kill_everywhere(2, 2);

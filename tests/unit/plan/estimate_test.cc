@@ -33,15 +33,15 @@ TEST_CASE("formula: without a wait a request takes its fetch and its run") {
   CHECK(found.refused < 1e-6);
 }
 
-TEST_CASE("formula: for constant times the whole is their sum and the wait") {
+TEST_CASE("formula: for constant times the whole time is their sum and the wait") {
   const Estimate found = by_formula(load_of(50), {1, 2});
   REQUIRE(found.latency);
   CHECK(found.latency->p50_s == doctest::Approx(0.1 + found.latency->wait_p50_s));
   CHECK(found.latency->p99_s == doctest::Approx(0.1 + found.latency->wait_p99_s));
 }
 
-// M/M/1: the whole is exponential, too, with a mean of 1 / (1/0.03 - 20) s.
-TEST_CASE("formula: for exponential times the whole is that of M/M/1") {
+// M/M/1: the whole time is exponential, too, with a mean of 1 / (1/0.03 - 20) s.
+TEST_CASE("formula: for exponential times the whole time is that of M/M/1") {
   const Load load{{{"request", 20, gamma_times(0.03, 1), {}}}, 1, 1e6};
   const Estimate found = by_formula(load, {1, 1});
   REQUIRE(found.latency);

@@ -50,7 +50,7 @@ TEST_CASE("interests features: the vector of a history, as it is defined") {
       kNever, 1,      kNever, 3,      kNever, kNever, kNever, kNever, kNever,
       kNever, kNever, kNever, kNever, 6,      kNever, kNever, kNever,  // how far back
       0,      2,      0,      1,      0,      0,      0,      0,      0,
-      0,      0,      0,      0,      1,      0,      0,      0,  // what came after news
+      0,      0,      0,      0,      1,      0,      0,      0,  // events after news
       2,      2,      4,      2,      2,                          // the newest five
       7,      2,      4,      3};
   CHECK(user.features == expected);

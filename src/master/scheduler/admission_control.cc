@@ -193,8 +193,8 @@ AdmissionControl::Forecast AdmissionControl::on_request(ClientShare& client, con
   return forecast;
 }
 
-// Counts the refusal as overload of the share that is beyond its claim; else of the largest group
-// in which the client has rivals; else, if it has none, of the client.
+// Counts the refusal as overload of the share that is beyond its claim. If there is no such share,
+// counts it for the largest group in which the client has rivals, or else for the client.
 void AdmissionControl::learn_from_refusal(ClientShare& client, const Request& asked,
                                           const Prediction& found) {
   Share* share = &client;

@@ -26,12 +26,12 @@ struct AdmissionRefusal {
 
   Reason reason = Reason::kTooLate;
   uint64_t predicted_ns = 0;    // from now until the request would be done, at the latest
-  uint64_t retry_after_ns = 0;  // until it would be let in, if the client sent no others
-  uint64_t queue_ns = 0;        // kOverloaded: the length of the queue, and its limit
-  uint64_t limit_ns = 0;
-  double share = 1;        // the client's part of the workers' time
-  double used = 0;         // the part of that time that the client got lately
-  size_t concurrency = 0;  // of the method, if it has a limit
+  uint64_t retry_after_ns = 0;  // until the request would be let in, if the client sent no others
+  uint64_t queue_ns = 0;        // kOverloaded: the length of the queue
+  uint64_t limit_ns = 0;        // kOverloaded: the limit of the queue
+  double share = 1;             // the client's part of the workers' time
+  double used = 0;              // the part of that time that the client got lately
+  size_t concurrency = 0;       // the method's limit of workers; 0: none
   Quote quote;
 };
 
@@ -57,8 +57,8 @@ class AdmissionControl {
                     uint64_t deadline_ns, double line_ns) const;
 
  private:
-  // Waiting work counts this many times: if the machine gets half as fast, admitted jobs are still
-  // in time.
+  // Waiting work counts this many times. So admitted jobs are in time even if the machine gets half
+  // as fast.
   static constexpr double kWaitMargin = 2;
   static constexpr double kOwnMargin = 2;  // for the job's own steps, in mean deviations
   // In overload the queue is as long as kQueueGrains typical jobs, fewer where there are many
@@ -76,7 +76,7 @@ class AdmissionControl {
     int64_t deadline_ns;
     double allowed_ns;
     double spare_ns;   // the longest wait with which the request is in time
-    double margin_ns;  // of its own steps
+    double margin_ns;  // for its own steps
     double limit_ns;   // of the queue, in overload
     CostModel::Need need;
   };

@@ -21,7 +21,7 @@ class CostModel {
     kRun,
   };
 
-  // What a method's steps need, from some step on.
+  // The time that a method's steps need, from some step on.
   struct Need {
     double fetch_ns = 0;
     double run_ns = 0;
@@ -38,7 +38,7 @@ class CostModel {
   void adopt(uint32_t method, const CostModel& before, uint32_t its);
 
   void on_run(uint32_t method, size_t step, double took_ns);
-  // A job has run for so long, and is not done.
+  // A job has run for `ran_ns`, and is not done.
   void on_still_running(uint32_t method, size_t step, double ran_ns) {
     if (ran_ns > run_ns(method, step)) on_run(method, step, ran_ns);
   }

@@ -38,10 +38,10 @@ struct Entry {
   int64_t arrived_ns = 0;
   int64_t deadline_ns = 0;
   int64_t work_ns = 0;     // while it waits: its part of the sums of work
-  int64_t charged_ns = 0;  // published: what its client was charged
+  int64_t charged_ns = 0;  // kPublished: the time that its client was charged
   float quote_base_ns = 0;
   uint64_t memory_bytes = 0;   // that the entry's job holds
-  WorkerUnit* unit = nullptr;  // published
+  WorkerUnit* unit = nullptr;  // null unless kPublished
   SumNode<Entry> place;        // in a tree of its flow: by deadline, with work_ns
 };
 
@@ -51,7 +51,7 @@ struct Flow {
   Flow(Share& its_share, LaneOrder& its_order) : share(its_share), order(its_order) {}
 
   Share& share;
-  LaneOrder& order;            // that the flow stands in
+  LaneOrder& order;            // the order that the flow stands in
   LaneOrder* inner = nullptr;  // of a group: the order of its members
   SumTree<Entry, &Entry::place> queued;
   SumTree<Entry, &Entry::place> fetching;

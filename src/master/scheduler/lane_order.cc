@@ -120,7 +120,7 @@ void LaneOrder::place(Flow& flow) {
     const auto& fetching = flow.fetching;
     const int64_t work_ns = flow.inner != nullptr ? flow.inner->work_ns() : flow.work_ns;
     if (is_within && work_ns > 0) {
-      // A group's deadline is not looked for: all of its fetches count as early ones.
+      // No deadline is searched for a group: all of its fetches count as early ones.
       const int64_t deadline = flow.inner != nullptr ? 0 : fetching.front_key();
       const int64_t first_ns = flow.inner != nullptr ? 0 : fetching.front().work_ns;
       fetching_.insert(flow, deadline, may_go_first_ns(flow, first_ns, group_));

@@ -5,8 +5,8 @@
 //    beyond its share, the order is earliest deadline first.
 // 3. Else the smallest start tag; the group's virtual time moves to it.
 //
-// Also sums, for predictions and by deadline, the work that may go first: that of the flows within
-// their shares. Pure; the master only. Limits: O(log flows) an operation.
+// For predictions, LaneOrder also sums the work of the flows within their shares, up to any
+// deadline: this work may go first. Pure; the master only. Limits: O(log flows) an operation.
 #pragma once
 
 #include <cstdint>
@@ -36,7 +36,7 @@ class LaneOrder {
   void remove(Flow& flow, Entry& entry);
   // Call when the flow's jobs or its share's tag have changed.
   void place(Flow& flow);
-  // Call when the group's virtual time has moved: flows may be within their shares now.
+  // Call when the group's virtual time has moved: more flows may be within their shares now.
   void promote();
 
   ShareGroup& group() const { return group_; }
@@ -44,9 +44,8 @@ class LaneOrder {
   int64_t work_ns() const { return work_ns_; }
   size_t queued_jobs() const { return queued_jobs_; }
   size_t fetching_jobs() const { return fetching_jobs_; }
-  // The work of the flows within their shares that may go before a job of the flow `own`, without
-  // its own work; null: of all flows. within_shares_up_to() counts only flows whose first job is
-  // due by `deadline_ns`.
+  // The work that may go first, of all flows within their shares but `own`; null: of all of them.
+  // within_shares_up_to() counts only flows whose first job is due by `deadline_ns`.
   int64_t within_shares_up_to(int64_t deadline_ns, const Flow* own) const;
   int64_t within_shares(const Flow* own) const;
   // The flow's first job; null: none is queued.

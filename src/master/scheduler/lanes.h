@@ -46,7 +46,7 @@ class Lanes {
     const size_t others = reserved_workers_ - lane.reserved_workers;
     return std::min(others, workers - std::min<size_t>(workers, 1));
   }
-  // The same for all lanes.
+  // The workers reserved for any lane. Here, too, at least one worker is not reserved.
   size_t reserved_workers(size_t workers) const {
     return std::min(reserved_workers_, workers - std::min<size_t>(workers, 1));
   }
@@ -54,7 +54,7 @@ class Lanes {
   bool are_all_reserved(size_t workers) const {
     return reserved_workers_ <= reserved_workers(workers);
   }
-  // The room that other lanes keep free: never all room.
+  // The room that other lanes keep free. It is never all room.
   int64_t reserved_ns(const Lane& lane, size_t workers, int64_t each_ns) const {
     int64_t reserved_ns = 0;
     int64_t used_ns = 0;  // of the reserved room

@@ -21,8 +21,8 @@ namespace ringmaster::master {
 struct Prediction {
   double wait_ns = 0;
   double queue_ns = 0;  // the part of wait_ns that is due to waiting jobs
-  // The client, or its group, if the one or the other is beyond its share while others ask for
-  // theirs; null: neither is.
+  // The client or its group, whichever is beyond its share while others ask for theirs; null:
+  // neither is.
   const Share* beyond = nullptr;
   double within_share_ns = 0;  // the most work that goes first if the client is within its share
   WorkerLoad::View view{0};    // the workers and the work of this prediction
@@ -38,8 +38,8 @@ class Predictor {
   // The wait behind all admitted work: at least as long as predict() says, and found faster. Empty:
   // the order decides, since other clients ask for their shares; or lanes have limits.
   std::optional<Prediction> predict_most(const ClientShare& client, int64_t now_ns) const;
-  // Whether one more job of `work_ns`, with this deadline, would make a later job of the same
-  // client late. 0: no; else by how much. `rate`: the workers that the client has.
+  // By how much one more job of `work_ns`, with this deadline, would make a later job of the same
+  // client late; 0: none is late. `rate`: the workers that the client has.
   int64_t delays_own_ns(const ClientShare& client, int64_t now_ns, int64_t deadline_ns,
                         double wait_ns, double work_ns, double rate) const;
 

@@ -1,9 +1,9 @@
-// Quotes: "done within so many ms, with a probability of 50, 90, 99%".
+// Quotes: the times within which a request is done with a probability of 50, 90 and 99 %.
 //
 // A prediction is not a quote: how long a job waits behind long ones is uncertain. So a quote is a
 // prediction times a factor for each probability. The factors are learned from the times that jobs
-// then took: by method, and by whether a worker was free, the client was within its share, or
-// beyond it.
+// then took. Each method has factors for three cases: a worker was free, the client was within its
+// share, or the client was beyond its share.
 // Pure; the master only.
 #pragma once
 

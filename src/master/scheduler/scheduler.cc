@@ -110,7 +110,7 @@ Quote Scheduler::quote(const ClientShare& client, uint32_t method, uint64_t now_
 }
 
 // The scheduler books the time of a long job when the job begins, and the booking fades while the
-// job runs. So the part is limited to that of the workers that are idle now.
+// job runs. So the free part is at most the part of the workers that are idle now.
 double Scheduler::free_part(uint64_t now_ns) const {
   const double workers = static_cast<double>(std::max<size_t>(load_.workers(), 1));
   const double idle = static_cast<double>(load_.idle_workers()) / workers;

@@ -1,7 +1,7 @@
 // Scheduler: which requests are let in, and which job goes to a worker next.
 //
-// Its caller reports each event of each job. It knows no clock: time is an argument, and never goes
-// back. It knows no processes, so that simulations run it in virtual time.
+// The caller reports each event of each job. The scheduler knows no clock: time is an argument, and
+// never goes back. The scheduler knows no processes, so that simulations run it in virtual time.
 //
 //   auto refusal = scheduler.try_admit(entry, client, method, now_ns, deadline_ns);
 //   if (refusal) return refuse(*refusal);
@@ -63,16 +63,17 @@ class Scheduler {
                                                           bool is_client_deadline = false,
                                                           double line_ns = 0);
   // The last eighth of the places, and of the memory, is for clients that hold less than their
-  // part. If a client holds its part while others ask for theirs, it gets no more, and the function
-  // returns this part.
-  // For a place; call it before try_admit().
+  // part. If a client holds its part while others ask for theirs, it gets nothing of that eighth:
+  // the function returns the client's part.
+  // refuse_place() decides about a place; call it before try_admit().
   std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
                                        uint64_t now_ns);
-  // For memory of an admitted entry's job: `left_bytes` of `all_bytes` would be left. The memory
-  // that this job holds already does not count: a client may have one job of any size.
+  // refuse_memory() decides about memory for an admitted entry's job: `left_bytes` of `all_bytes`
+  // would be left. The memory that this job holds already does not count: a client may have one job
+  // of any size.
   std::optional<uint64_t> refuse_memory(const Entry& entry, uint64_t left_bytes,
                                         uint64_t all_bytes) const;
-  // What try_admit() would predict.
+  // The quote for a request that arrives now.
   Quote quote(const ClientShare& client, uint32_t method, uint64_t now_ns, uint64_t deadline_ns,
               double line_ns = 0) const;
 

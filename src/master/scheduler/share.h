@@ -1,8 +1,8 @@
 // Share: a weighted claim to the workers' time, of a client or of a group of clients.
 //
-// Time is shared by cost. A share's `finish` tag grows by the time that it had a worker, divided
-// by its weight. A group's virtual time never decreases. A share that would start no later than its
-// group's virtual time is within its share ("eligible"); one that starts later is beyond it.
+// A share's `finish` tag grows by the time that the share had a worker, divided by its weight. A
+// group's virtual time never decreases. A share that would start no later than its group's virtual
+// time is within its share ("eligible"); one that starts later is beyond it.
 // A share that was below its claim keeps a small credit, but collects no more than that.
 //
 // The root group holds the clients with a token, a certificate or a unix user. Clients known by
@@ -81,7 +81,7 @@ class ShareGroup : public Share {
 
   int64_t virtual_ns() const { return virtual_ns_; }
   double active_weight() const { return active_weight_; }
-  // Whether others of the group are active.
+  // Whether other members of the group are active.
   bool has_rivals(const Share& member) const { return active_ > (member.is_active ? 1u : 0u); }
   int64_t credit_ns() const { return credit_ns_; }
   // The workers' time that members got lately.

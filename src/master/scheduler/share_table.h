@@ -35,10 +35,10 @@ class ShareTable {
 
   enum class Kind : char {
     kNamed = 'n',    // token, certificate, unix user
-    kAddress = 'a',  // anyone can have many: these stand together under one weight
+    kAddress = 'a',  // anyone can have many addresses, so all of them share one weight
   };
 
-  // The client of this name, a new one if need be. It is kept for as long as the caller has it.
+  // The client of this name, a new one if need be. The table keeps it while the caller holds it.
   std::shared_ptr<ClientShare> hold(std::string_view name, Kind kind, double weight = 1);
   // The client's last job has ended.
   void on_idle(ClientShare& client);

@@ -2,8 +2,7 @@
 // sleep and to be woken takes longer than a short job.
 //
 // Spinning needs a spare core: else the master occupies the only core that the worker could run on,
-// and no result comes. Success is the test: each spin in vain makes the master skip twice as many
-// spins as before.
+// and no result comes. So each spin in vain makes the master skip twice as many spins as before.
 //
 // Pure; the master only.
 #pragma once

@@ -5,9 +5,9 @@
 
 namespace ringmaster::master {
 
-// A slot of the job table, and the number of the request: each request that the master admits, or
-// tries to, has a number of its own, also over reloads. So no ticket comes twice. The log names
-// requests by it.
+// A slot of the job table, and the number of the request. Each request that the master admits, or
+// tries to admit, has a number of its own, also over reloads. So no ticket comes twice. The log
+// names requests by this number.
 struct Ticket {
   uint32_t slot = 0;
   uint64_t request = 0;

@@ -1,9 +1,9 @@
-// Trials: requests whose client allows less time than such jobs take.
+// Trials: requests whose client allows less time than the method's jobs take.
 //
-// Such a job would be abandoned, and keep its worker meanwhile. So it is refused, but for a trial
-// now and then, which measures anew how long such jobs take. No trial begins while an abandoned job
-// has a worker. After a method's job was abandoned, its next trial waits for kTrialNs, or for ten
-// times such a job's time, if that is longer.
+// Such a job would be abandoned, and keep its worker meanwhile. So it is refused, except for a
+// trial now and then: it measures anew how long the method's jobs take. No trial begins while an
+// abandoned job has a worker. After a method's job was abandoned, the method's next trial waits for
+// kTrialNs, or for ten times a job's time, if that is longer.
 // Pure; the master only.
 #pragma once
 
@@ -25,7 +25,7 @@ class Trials {
   void add_method() { due_ns_.push_back(0); }
 
   // Empty: admit the request. Else the client may try again after this time. `takes_ns`: the time
-  // that such a job takes.
+  // that the method's jobs take.
   std::optional<uint64_t> retry_after_ns(uint32_t method, double takes_ns, uint64_t now_ns,
                                          uint64_t deadline_ns) {
     if (takes_ns <= static_cast<double>(deadline_ns - now_ns)) return std::nullopt;

@@ -1,13 +1,14 @@
 // WorkerLoad: the jobs that are published and not done, and when the workers will have done them.
 //
 // The dispatch window is a time: at most a millisecond of work is published ahead of each worker,
-// so no job is published behind a long one. So the earliest deadline goes first, but for the jobs
-// in progress. A batch that takes longer than the window, or an unknown time, is one unit and waits
-// for a free worker: if its jobs were published one by one as they arrive, each would be a batch of
-// one.
+// so no job is published behind a long one, and the earliest deadline goes first among the jobs
+// that have not begun. A batch that takes longer than the window, or an unknown time, is one unit
+// and waits for a free worker: if its jobs were published one by one as they arrive, each would be
+// a batch of one.
 //
 // The workers take units in the order of publication. So the master knows without asking which
-// units have begun: as many as there are workers, then the next one whenever one is done.
+// units have begun: the first ones, as many as there are workers; then the next one whenever a unit
+// is done.
 // Pure; the master only. Memory: the units of ended jobs are kept for later jobs.
 #pragma once
 
@@ -52,7 +53,7 @@ class WorkerLoad {
     }
   };
 
-  // Work that is worth waking one more worker for: to wake one takes longer than many jobs.
+  // With so much work it is worth waking one more worker: to wake one takes longer than many jobs.
   static constexpr int64_t kWorthWakingNs = 50'000;
 
   void set_workers(size_t count, int64_t now_ns);
@@ -85,12 +86,12 @@ class WorkerLoad {
   // The unit will keep its worker for this much longer, whatever was expected.
   void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
 
-  // When `work_ns` of waiting work will have begun, after the published work. A unit that overruns
-  // is expected to take half of its overrun more.
+  // The time until `work_ns` of waiting work has begun, after the published work. A unit that
+  // overruns is expected to take half of its overrun more.
   double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
   // The work that is published and has not begun.
   double not_begun_ns(const View& view) const;
-  // When the first worker will be free.
+  // The time until the first worker is free.
   double first_free_ns(const View& view, int64_t now_ns) const;
 
  private:

@@ -30,7 +30,7 @@ class AdminServer::Visit final : net::Connection::Events {
     connection.expect_line(kAgentLine);
   }
 
-  // Answers the request that waits, if its answer is there, and sends what the client takes of it.
+  // Answers the waiting request, if its answer is there, and sends as much as the client takes.
   void advance();
   // The text that is not sent yet. Null: there is none.
   const std::string* unsent() const { return rest_.empty() ? nullptr : &answer_->text; }
@@ -40,7 +40,7 @@ class AdminServer::Visit final : net::Connection::Events {
 
  private:
   bool on_head(const rpc::HttpReader& head) override;
-  // HTTP was answered by on_head already. Of other messages only the agent's line is answered.
+  // on_head() has answered HTTP already. Of other messages, only the agent's line gets an answer.
   bool on_message(std::string_view message) override {
     const auto page = server_.pages_.find(kAgentPage);
     const bool is_agent =
@@ -125,7 +125,7 @@ void AdminServer::accept(net::Stream stream) {
     // If such clients hold all places, the new client is refused.
     if (accepted_before_ + accepted_ >= kConnectionsMax) return;
     visits_.front()->connection.abort();
-    closed_.clear();  // or it grows until flush(); no callback of a closed connection runs now
+    closed_.clear();  // else closed_ grows until flush(). No callback of these connections runs now
   }
   visits_.push_back(std::make_unique<Visit>(*this, std::move(stream)));
   visits_.back()->connection.start();
@@ -137,7 +137,7 @@ AdminServer::Visits::iterator AdminServer::find(const Visit* visit) {
                       [visit](const auto& one) { return one.get() == visit; });
 }
 
-// False: the connection ends after the answer.
+// Returns false: the connection ends after the answer.
 bool AdminServer::Visit::on_head(const rpc::HttpReader& head) {
   const std::string_view target = head.target();
   const size_t path_end = std::min(target.find('?'), target.size());

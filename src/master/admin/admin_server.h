@@ -7,7 +7,7 @@
 // Limits:    kConnectionsMax connections, one request of each. A new connection beyond them closes
 //            the oldest, so idle clients keep no other out. A request may take 10 s, and 8 KiB; a
 //            connection kVisitNs. Slow readers share the text of one answer, and hold kPieceBytes
-//            each; the oldest ones that hold more than kTextBytesMax of texts together are closed.
+//            each. If they hold more than kTextBytesMax of texts together, the oldest are closed.
 #pragma once
 
 #include <map>
@@ -35,15 +35,17 @@ class AdminServer {
   static constexpr size_t kPieceBytes = 64 << 10;
   static constexpr size_t kTextBytesMax = 16 << 20;
   // A page with kept_ms rests after each answer: no other answer is made for kRest times the time
-  // that this one took, at most kRestNsMax. (It may have taken long because the master got no CPU.)
+  // that this one took. The limit kRestNsMax is for an answer that took long only because the
+  // master got no CPU.
   static constexpr uint64_t kRest = 10;
   static constexpr uint64_t kRestNsMax = 1 * kNsPerS;
 
   AdminServer(uv_loop_t* loop, Pages pages);
   ~AdminServer();
 
-  // bind() binds the address, unless it is the open one; "": none. listen() may still fail (71).
-  // The open address stays open until open() replaces it; forget_bound() gives the new one up.
+  // bind() binds the address, unless it is open already; "": there is none. listen() may still fail
+  // (exit code 71). The old address stays open until open() replaces it. forget_bound() gives the
+  // new address up.
   [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
   [[nodiscard]] Status listen();
   void open();

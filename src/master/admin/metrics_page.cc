@@ -272,7 +272,8 @@ void add_upstreams(Families& families, const ServerState& state) {
   add_each(&UpstreamView::limit);
   families.counter("upstream_retries_total", "Attempts that followed a failed one.");
   add_each(&UpstreamView::retries);
-  families.counter("upstream_hedges_total", "Fetches that were sent a second time unanswered.");
+  families.counter("upstream_hedges_total",
+                   "Fetches that were sent a second time while they had no answer.");
   add_each(&UpstreamView::hedges);
   families.gauge("upstream_breaker_open", "1: the breaker is open, and fetches fail at once.");
   for (const UpstreamView& upstream : state.upstreams)
@@ -281,7 +282,7 @@ void add_upstreams(Families& families, const ServerState& state) {
   add_each(&UpstreamView::breaker_opened);
   families.gauge("upstream_addresses", "The addresses in the configuration.");
   add_each(&UpstreamView::addresses);
-  families.gauge("upstream_addresses_ejected", "Of these, those that get probes only.");
+  families.gauge("upstream_addresses_ejected", "The ejected addresses: they get probes only.");
   add_each(&UpstreamView::ejected);
 }
 
@@ -292,7 +293,7 @@ void add_sharing(Families& families, const ServerState& state) {
     }
   };
   families.counter("upstream_cache_fetches_total",
-                   "Fetches that may share answers and have ended, by how they were answered.");
+                   "Ended fetches that may share answers, by how they were answered.");
   for_each([&](const std::string& name, const UpstreamView::Sharing& sharing) {
     for (const auto& [result, count] : sharing.fetches)
       families.add(count, {{"upstream", name}, {"result", std::string(result)}});

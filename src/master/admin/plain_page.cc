@@ -107,7 +107,7 @@ std::string workers_text(const ServerState& state, const Recorder& recorder) {
   return table.text() + ends.text();
 }
 
-// Of upstreams whose fetches share responses.
+// The caches of the upstreams whose fetches share responses.
 std::string sharing_text(const ServerState& state) {
   Columns table({"CACHE OF", "FETCHES", "MEMORY", "EVICTED"});
   for (const UpstreamView& one : state.upstreams) {
@@ -121,7 +121,7 @@ std::string sharing_text(const ServerState& state) {
   return table.text();
 }
 
-// Fetches of all methods.
+// The fetches of all methods, and the present state of the upstreams.
 std::string upstreams_text(const ServerState& state, const Recorder& recorder) {
   Columns table({"UPSTREAM OF", "UPSTREAM", "FETCHES", "FAILED", "P50", "P99"});
   for (uint32_t id = 0; id < recorder.metrics().methods().size(); ++id) {

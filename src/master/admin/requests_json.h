@@ -6,10 +6,10 @@
 //    "requests":[{"request":12,"method":"score","client":"token web","class":3,
 //                 "events":[{"kind":"published","at_us":…,"took_us":…,"where":"worker 0",
 //                            "code":-32012,"reason":"deadline","step":1},…]},…]}
-//   class: kept requests only: an index in classes_ms; the index behind its end: a failed one.
-//   at_us: microseconds by the master's clock, as now_ns. took_us: of "refused" and "admitted" the
-//   predicted run time, of other kinds the time that has passed: see base/telemetry/event.h.
-//   A fetch that has not failed may have "result":"hit" (see shared_fetches.h) for "reason".
+//   class: kept requests only: an index in classes_ms. A failed request has the index behind the
+//   last one. at_us: microseconds by the master's clock, as now_ns. took_us: the predicted run time
+//   in "refused" and "admitted", else the time that has passed: see base/telemetry/event.h.
+//   A fetch that has not failed may have "result":"hit" (see shared_fetches.h), not "reason".
 //   Members that are 0 or empty are left out.
 #pragma once
 
@@ -28,7 +28,7 @@ std::string recent_requests_json(const telemetry::Recorder& recorder, uint64_t s
                                  uint64_t now_ns);
 std::string kept_requests_json(const telemetry::Recorder& recorder, uint64_t now_ns);
 
-// What the event's reason is called: "reason", or, of a fetch that has not failed, "result".
+// The member for the event's reason: "result" for a fetch that has not failed, else "reason".
 std::string_view reason_key(const telemetry::Event& event);
 // "worker 3", or the upstream's name; empty: the event has no place.
 std::string where_text(const telemetry::Event& event, const telemetry::Names& names);

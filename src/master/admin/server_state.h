@@ -1,5 +1,5 @@
-// ServerState: what the pages of the status port show besides the events: a copy, taken when a page
-// is asked for.
+// ServerState: the facts that the pages of the status port show besides the events. It is a copy,
+// taken when a page is asked for.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +39,12 @@ struct UpstreamView {
   uint64_t waiting = 0;      // for a connection
   uint64_t connections = 0;  // the limit
   uint64_t limit = 0;        // of fetches with a connection, now
-  uint64_t retries = 0;      // since the configuration was loaded, as the next two
+  uint64_t retries = 0;      // since the configuration was loaded; so are the next two
   uint64_t hedges = 0;
   uint64_t breaker_opened = 0;
   bool is_breaker_open = false;
   uint64_t addresses = 1;
-  uint64_t ejected = 0;  // of these, now
+  uint64_t ejected = 0;  // of the addresses, now
 
   struct Sharing {
     std::vector<std::pair<std::string_view, uint64_t>> fetches;  // by how they were answered

@@ -86,10 +86,10 @@ class TraceWriter {
   const uint64_t now_ns_;
   JsonWriter json_;
   std::set<uint16_t> workers_;
-  std::map<uint64_t, int64_t> waiting_;  // by time: how many more requests wait from then on
+  std::map<uint64_t, int64_t> waiting_;  // by time: how many more requests wait than before
 };
 
-// A bar that others may overlap.
+// Writes a bar that other bars may overlap.
 void TraceWriter::write_span(Process process, std::string_view category, std::string_view name,
                              uint64_t begin_ns, const Event& end) {
   for (const bool is_begin : {true, false}) {
@@ -141,7 +141,7 @@ void TraceWriter::write_flows(const Story& story) {
 }
 
 void TraceWriter::write(const Story& story) {
-  std::map<uint8_t, const Event*> fetches;  // by step: those that have not ended yet
+  std::map<uint8_t, const Event*> fetches;  // by step: the fetches that have not ended yet
   const Event* queued = nullptr;            // the request waits since this event
   for (const Event& event : story) {
     const std::string where = where_text(event, recorder_.names());

@@ -6,7 +6,7 @@
 //                        many wait. A flow leads from a request's admission through its runs to
 //                        its end
 //
-// Refused requests are left out: they took no time in any of these.
+// Refused requests are left out: they took no time in any of these processes.
 // Source: "Trace Event Format", Google; times are microseconds by the master's clock.
 #pragma once
 

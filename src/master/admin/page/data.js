@@ -33,8 +33,8 @@ export function count(histogram) {
   return histogram.counts.reduce((sum, one) => sum + one, 0);
 }
 
-// The time that `share` of the values do not exceed, in ms; null: there are none. Values are taken
-// to be spread evenly in their bucket. Beyond the last bound: that bound.
+// The time that `share` of the values do not exceed, in ms; null: there are no values. Values are
+// taken to be spread evenly in their bucket. A time beyond the last bound is given as that bound.
 export function quantile(histogram, boundsMs, share) {
   const all = count(histogram);
   if (all === 0) return null;
@@ -190,13 +190,13 @@ export class History {
     return this.answers.length > 1 ? this.answers[0] : undefined;
   }
 
-  // The counts of the last `seconds`, or of as long as is known; null: not known yet.
+  // The counts of the last `seconds`, or of the time that is known; null: no time is known yet.
   window(seconds) {
     const older = this.before(seconds);
     return older === undefined ? null : between(this.last(), older);
   }
 
-  // The worker's entries in all answers, the oldest first, as far as it was the same process.
+  // The entries of the process `pid` in this worker slot, in all answers, the oldest first.
   ofWorker(slot, pid) {
     return this.answers
       .map((answer) => ({

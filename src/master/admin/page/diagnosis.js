@@ -5,7 +5,7 @@ import { bytes, duration, errorText, methodText, percent } from "./text.js";
 import { ofWorkers } from "./worker_problems.js";
 
 const RECENT_S = 10;
-const COUNT_MIN = 3; // fewer failures than this are chance
+const COUNT_MIN = 3; // fewer failures than this may be chance
 const SHARE_MIN = 0.01;
 
 // [{level: "bad" or "warn", text}], the worst first; empty: nothing stands out. `history`: of at
@@ -43,7 +43,7 @@ function sum(counts) {
   return Object.values(counts).reduce((all, one) => all + one, 0);
 }
 
-// "8 times as long as before", where it is at least 3 times.
+// "8 times as long as before"; null: less than 3 times, or there are too few values.
 function slower(median, usual, boundsMs) {
   if (!usual || count(usual) < 20 || median === null || median < 20) return null;
   const before = quantile(usual, boundsMs, 0.5);
@@ -181,8 +181,8 @@ function* ofRefusals(now, recent, kept) {
   }
 }
 
-// The client with at least 60 % of this method's recent fair_share refusals, of those that were
-// kept; null: there is none.
+// The client that got at least 60 % of this method's recent fair_share refusals. Counts only the
+// refusals that were kept. null: there is no such client.
 function greedyClient(kept, method) {
   const clients = {};
   for (const request of kept?.requests ?? []) {
@@ -211,7 +211,7 @@ function* ofFailures(recent) {
           `deadline, most ${stage}`,
       };
     }
-    // An upstream's failures are told above, deadlines too.
+    // Other problems report refusals, missed deadlines and failures of upstreams.
     const rest = its.errors.filter(
       (one) => ![-32009, -32013, -32012, -32015, -32800].includes(one.code),
     );

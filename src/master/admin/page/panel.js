@@ -94,8 +94,8 @@ export function showNone(panel) {
   );
 }
 
-// `nowUs`: when the request was looked at. `bar`: the chosen bar. A request has no events if the
-// server has forgotten them; then `bar` is that of the job that a worker runs now.
+// `nowUs`: when the request was looked at. `bar`: the chosen bar. If the server has forgotten the
+// request's events, `bar` is the bar of the job that a worker runs now.
 export function showRequest(panel, request, nowUs, bar = null) {
   const outcome = outcomeOf(request);
   if (request.events.length === 0) {

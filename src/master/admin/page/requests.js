@@ -76,8 +76,8 @@ function runOf(worker, nowUs) {
 }
 
 // The request's stages: [{kind: "fetch", "queue" or "run", where, step, fromUs, toUs, open, failed,
-// note}], in the order in which they began. `where`: the upstream or worker; "": not known. `run`: the present run
-// of the request, as runOf() returns it, or null.
+// note}], in the order in which they began. `where`: the upstream or worker; "": not known. `run`:
+// the present run of the request, as runOf() returns it, or null.
 export function stagesOf(request, nowUs, run = null) {
   const stages = [];
   const open = new Map(); // by kind and step
@@ -156,7 +156,7 @@ export function stagesOf(request, nowUs, run = null) {
         break;
     }
   }
-  // `run` may have ended by now: it and the events come from two answers of the server.
+  // `run` and the events come from two answers of the server, so `run` may have ended since.
   const isOfRun = (event) => ["published", "run_ended", "lost"].includes(event.kind);
   const isRun = run !== null && request.events.findLast(isOfRun)?.kind === "published";
   for (const begun of open.values()) {
@@ -171,7 +171,7 @@ export function stagesOf(request, nowUs, run = null) {
 
 const LANES_MAX = 8;
 
-// Puts bars that overlap into different lanes, at most `lanesMax`: bar.lane.
+// Sets bar.lane. Bars that overlap get different lanes, until `lanesMax` lanes are in use.
 function intoLanes(bars, lanesMax) {
   const ends = [];
   for (const bar of bars) {

@@ -93,7 +93,7 @@ export class Timeline {
       );
     }
     row.group = group;
-    // Of bars that overlap, draws only the first, and each bar that has failed.
+    // Where bars overlap, draws only the first one, and each bar that has failed.
     let drawnTo = -1;
     for (const bar of row.bars) {
       bar.x = this.x(bar.fromUs);
@@ -138,7 +138,7 @@ export class Timeline {
     return drawn;
   }
 
-  // Finds the bar of the former picture in the new one.
+  // Finds a bar of the former picture in the new picture.
   again(bar) {
     if (!bar) return null;
     const all = this.rows

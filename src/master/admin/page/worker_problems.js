@@ -3,7 +3,7 @@
 import { between, quantile } from "./data.js";
 import { bytes, duration, methodText, percent } from "./text.js";
 
-// Ends of workers that the server itself wants.
+// The reasons for which the server itself ends workers as planned.
 const PLANNED = new Set(["unwanted", "max_jobs"]);
 
 const ENDS = {

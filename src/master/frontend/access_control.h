@@ -19,13 +19,13 @@ namespace ringmaster::master {
 // Why a client was refused, closed or delayed.
 enum class Refusal : uint8_t {
   kAddress,
-  kProxyHeader,  // listen.proxy_from contains its address, and it sent no valid header
+  kProxyHeader,  // a peer whose address is in listen.proxy_from sent no valid header
   kTls,
   kToken,
   kConnections,           // limits.connections is reached, and no connection is idle
   kConnectionsPerClient,  // listen.connections_per_client
-  kMadeRoom,              // closed: it was idle, and a new connection needed its place
-  kMemory,                // closed: it held most when limits.connection_memory_bytes was reached
+  kMadeRoom,              // closed: idle, and a new connection needed its place
+  kMemory,                // closed to free memory: limits.connection_memory_bytes was reached
   kDelayed,               // not refused: its TLS handshake waits, see HandshakeQuota
 };
 inline constexpr size_t kRefusals = 9;
@@ -49,7 +49,7 @@ class AccessControl {
 
   void count(Refusal why, std::string whom);
 
-  // The refusals to log: for each kind one report a second at most.
+  // The refusals to log: at most one report a second for each kind.
   struct Report {
     std::string_view event;  // of the log
     std::string_view why;    // one word

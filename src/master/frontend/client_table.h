@@ -89,7 +89,7 @@ class ClientTable {
 
     std::array<Entries, 2> idle;  // by is_known; the oldest first
     Entries busy;
-    std::array<size_t, 2> rank{};  // its rank in ranking_; 0: it is not there
+    std::array<size_t, 2> rank{};  // the client's rank in ranking_; 0: it is not in there
   };
   using Client = std::pair<const std::string, Connections>;
   struct Entry {

@@ -11,15 +11,15 @@
 namespace ringmaster::master {
 namespace {
 
-// Each tick of the timer checks a part of the sessions, so each session is checked four times a
-// second, or down to once a second if there are many. To check one takes half a microsecond, mostly
+// Each tick of the timer checks a part of the sessions: each session four times a second, or only
+// once a second if there are many. The check of a session takes half a microsecond, mostly for
 // cache misses, and requests wait until the tick's part is done.
 constexpr uint64_t kTickMs = 250 / 16;
 constexpr size_t kPartsMin = 16;
 constexpr size_t kPartsMax = 64;
 constexpr size_t kSessionsEach = 128;
 
-// This fraction of connection_memory_bytes (1/64) is free after connections were closed for it.
+// At the limit of connection_memory_bytes, connections are closed until 1/64 of it is free.
 constexpr uint64_t kFreedPart = 64;
 
 // Removes one occurrence of the address: "127.0.0.1:0" may occur several times.
@@ -127,8 +127,8 @@ Status Frontend::serve(Deployment& deployment) {
     });
     if (!listening) return listening;
   }
-  // Listening may fail, so the modes of unix sockets change only after it: a client that a new mode
-  // lets in would stay connected.
+  // The modes of unix sockets change only after all addresses listen, which may fail: a client that
+  // a new mode lets in would stay connected.
   for (const Entrance& entrance : entrances_) {
     if (!entrance.is_open) continue;
     Status permitted = entrance.listener->permit(deployment.options().unix_access);
@@ -244,9 +244,9 @@ void Frontend::count_memory(const net::Connection& connection, uint64_t was_byte
 }
 
 // Closes connections until 1/64 of the memory is free: the search takes a microsecond a session, so
-// it must not be done again for each small message. Each time it takes the client that holds most,
-// and closes that client's largest connection. If it compared connections only, a client with many
-// small ones could have the larger ones of all others closed.
+// it must not be repeated for each small message. Each step closes the largest connection of the
+// client that holds most. If the function compared connections only, a client with many small ones
+// could have the larger ones of all others closed.
 void Frontend::close_greediest() {
   const uint64_t limit = shared_.limits.connection_memory_bytes;
   struct Holder {
@@ -286,10 +286,10 @@ void Frontend::close_greediest() {
 }
 
 void Frontend::drain() {
-  shared_.reading_turns.begin_part();  // time for the requests that this turn refuses
+  shared_.reading_turns.begin_part();  // this turn gets time to refuse requests
   if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
-  proxied_.close_all();  // like the clients that were not accepted yet
+  proxied_.close_all();  // as clear() closes connections that were not accepted yet
   for (const auto& session : sessions_)
     session->await_served();
 }
@@ -301,8 +301,8 @@ void Frontend::finish() {
 }
 
 void Frontend::flush() {
-  // A flush may close a connection, which may complete answers of others: sessions added meanwhile
-  // are flushed, too.
+  // A flush may close a connection, which may complete answers of other connections. So the loop
+  // also flushes sessions that are added meanwhile.
   while (!unsent_.empty()) {
     std::swap(unsent_, flushing_);
     for (const auto& session : flushing_)

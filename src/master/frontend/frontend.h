@@ -2,17 +2,17 @@
 //
 // Processes: the master only.
 // Limits:    `connections` sessions at once. At the limit, the master closes an idle connection to
-//            admit a new one: of the client with most connections, the one idle longest. Those
-//            without the required token or certificate go first. If none is idle, or the client has
-//            connections_per_client already, the new one gets an error (-32009; not over TLS) and
-//            is closed. Unfinished requests and unread answers may hold
-//            connection_memory_bytes in all; beyond that connections of the clients that hold most
-//            are closed, until 1/64 of it is free. A connection that sends no first byte, sends a
-//            message too slowly or does not read is closed: see net::Connection. Connections of
-//            proxies become sessions once they have sent their header: see ProxiedStreams; at most
-//            `connections` of them wait for it, and no more than kToldMax beyond `connections` with
-//            all sessions. Refusals are counted, and logged once a second at most for each reason.
-//            TLS: see Handshakes.
+//            admit a new one: of the client with most connections, the one idle longest.
+//            Connections without the required token or certificate go first. If none is idle, or
+//            the client has connections_per_client already, the new one gets an error (-32009; not
+//            over TLS) and is closed. Unfinished requests and unread answers may hold
+//            connection_memory_bytes in all. At that limit the master closes connections of the
+//            clients that hold most, until 1/64 of the memory is free. A connection that sends no
+//            first byte, sends a message too slowly or does not read is closed: see
+//            net::Connection. A proxy's connection becomes a session once it has sent its header:
+//            see ProxiedStreams. At most `connections` of these wait for their header; with all
+//            sessions they are at most `connections` + kToldMax. Refusals are counted, and logged
+//            once a second at most for each reason. TLS: see Handshakes.
 #pragma once
 
 #include <array>
@@ -45,7 +45,7 @@ class Frontend {
   // there before serve().
   [[nodiscard]] Status bind(const Options& options);
   // Routes requests to this deployment, listens at its addresses and closes the others. Fails, and
-  // changes nothing, when listen(2) fails for one. REQUIRES: bind().
+  // changes nothing, when listen(2) fails for one of them. REQUIRES: bind().
   [[nodiscard]] Status serve(Deployment& deployment);
   // Closes the addresses that were bound for a deployment that was given up.
   void forget_bound();
@@ -108,11 +108,11 @@ class Frontend {
   std::vector<std::shared_ptr<Session>> flushing_;  // a member, to reuse its memory
   std::vector<std::shared_ptr<Session>> closed_;    // destroyed after their callbacks have returned
   ClientTurns<std::shared_ptr<Session>> paused_;    // see net::ReadingTurns
-  UvHandle<uv_idle_t> next_turn_;                   // active while any is paused
+  UvHandle<uv_idle_t> next_turn_;                   // active while any session is paused
   UvHandle<uv_timer_t> stall_timer_;
   Handshakes handshakes_;
   LongMessages long_messages_;
-  size_t next_bucket_ = 0;  // of sessions_: checked next
+  size_t next_bucket_ = 0;  // the bucket of sessions_ to check next
 };
 
 }  // namespace ringmaster::master

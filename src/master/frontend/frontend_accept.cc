@@ -22,11 +22,11 @@ bool Frontend::lets_in(const sockaddr_storage& client) {
   return false;
 }
 
-// What a client has sent, beyond the proxy's header, stays unread until it has a session.
+// The client's bytes behind a proxy's header stay unread until the client has a session.
 void Frontend::accept(net::Stream stream, std::shared_ptr<const net::TlsContext> tls) {
   if (!net::is_in_any(proxies_, stream->peer)) return begin_session(std::move(stream), tls.get());
   const size_t most = shared_.limits.connections;
-  // fd_limit.cc counts no descriptors for more.
+  // fd_limit.cc counts no descriptors for more connections.
   if (proxied_.size() >= most || proxied_.size() + sessions_.size() >= most + kToldMax) {
     return shared_.access.count(Refusal::kConnections, net::to_text(stream->peer));
   }

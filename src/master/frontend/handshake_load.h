@@ -3,11 +3,11 @@
 //
 // After the first handshake of a turn of the loop, another goes on only if all together are
 // expected to take less than 5 ms. A handshake is expected to take as long as the longest recent
-// one. Without this limit ten thousand at once would take seconds, with some keys a minute;
-// meanwhile the loop would answer no request and send no WATCHDOG=1. Time is scarce for a second
-// after a handshake had to wait for the next turn, or after handshakes have taken a quarter of the
-// loop's time. Only then does HandshakeQuota apply: an idle server delays no handshake, however
-// many come from one address.
+// one. Without this limit ten thousand handshakes at once would take seconds, with some keys a
+// minute; meanwhile the loop would answer no request and send no WATCHDOG=1. Time is scarce for a
+// second after a handshake had to wait for the next turn, or after handshakes have taken a quarter
+// of the loop's time. Only then does HandshakeQuota apply: an idle server delays no handshake,
+// however many come from one address.
 //
 // Pure: time is an argument.
 #pragma once

@@ -2,10 +2,10 @@
 //
 // A handshake costs the server a key exchange and a signature. It costs a client that stops after
 // its hello nearly nothing. So while the time is scarce (see HandshakeLoad) each client may take
-// 1 % of the loop's time, and 500 ms at once. A completed handshake has cost the client as much, so
-// only a twentieth of it counts, which allows 20 % of the time. A handshake that has begun may
-// exceed the quota by another 500 ms, so that it can be completed. A client's debt is at most 1 s,
-// the sum of both, however long its handshakes took while the time was not scarce.
+// 1 % of the loop's time, and 500 ms at once. A completed handshake has cost the client as much as
+// the server, so only a twentieth of it counts, which allows 20 % of the time. A handshake that has
+// begun may exceed the quota by another 500 ms, so that it can be completed. A client's debt is at
+// most 1 s, twice 500 ms, however long its handshakes took while the time was not scarce.
 //
 // Pure: time is an argument.
 // Memory: a fixed table of 256 KiB. Clients are hashed into it with a secret salt, so that no
@@ -27,7 +27,7 @@ class HandshakeQuota {
 
   static constexpr uint64_t kBurstNs = 500'000'000;
   static constexpr uint64_t kShare = 100;          // 1/100 of the time
-  static constexpr uint64_t kCompletedShare = 20;  // 1/20 of a completed one counts
+  static constexpr uint64_t kCompletedShare = 20;  // 1/20 of a completed handshake counts
 
   explicit HandshakeQuota(std::string salt) : salt_(std::move(salt)), debts_(kAccounts) {}
 

@@ -31,7 +31,7 @@ class Handshakes {
   void begin(net::Connection& connection, const std::string& client);
   // Whether the handshake may go on in this turn. Else it may be delayed: see Connection::delay().
   bool may_go_on(net::Connection& connection, uint64_t now_ns);
-  // The handshake took so much CPU time. True: it is complete, and forgotten here.
+  // The handshake took `took_ns` of CPU time. True: it is complete, and forgotten here.
   bool note(net::Connection& connection, uint64_t took_ns, uint64_t now_ns);
   void forget(net::Connection& connection, uint64_t now_ns);
 

@@ -36,7 +36,7 @@ HttpVerdict judge_request(const rpc::HttpReader& head, HttpVerdict verdict);
 // The token of "Authorization: Bearer"; empty: there is none.
 std::string_view token_of(const rpc::HttpReader& head);
 
-// The response's header fields for this verdict, which must outlive them.
+// The response's header fields for this verdict. The verdict must outlive the fields.
 std::vector<rpc::HttpField> fields_of(const HttpVerdict& verdict);
 
 }  // namespace ringmaster::master

@@ -46,8 +46,8 @@ class Reply {
   // The text of a complete reply; empty if there were only notifications. Call once.
   std::string take_text();
   const std::optional<Http>& http() const { return http_; }
-  // There were answers, and each of them said that the server cannot serve the request now and has
-  // not run it: HTTP's 503, so that a load balancer may send it to another server.
+  // Whether there were answers, and each said that the server cannot serve the request now and has
+  // not run it. HTTP then answers 503, so that a load balancer may ask another server.
   bool is_refused() const { return answered_ > 0 && refused_ == answered_; }
   uint64_t retry_after_s() const { return std::max(retry_after_ms_ + 999, 1000ul) / 1000; }
 
@@ -61,7 +61,7 @@ class Reply {
   ResponseQueue line_;
   std::string answers_;  // in a batch each answer has a comma before it
   size_t answered_ = 0;
-  size_t refused_ = 0;  // of these: see is_refused()
+  size_t refused_ = 0;  // the answers that is_refused() is about
   uint64_t retry_after_ms_ = 0;
 };
 

@@ -1,5 +1,5 @@
 // ResponseQueue: sends replies in the order of their requests, though they become complete in any
-// order: the responses of one HTTP connection, the answers in one batch.
+// order. The replies are the responses of an HTTP connection, or the answers in a batch.
 //
 // Pure. Memory: complete replies that wait for an earlier one: held_bytes().
 // Limits: as many places as the owner opens.

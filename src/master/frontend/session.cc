@@ -13,8 +13,9 @@ namespace {
 
 // The longest message of a client that has not shown a token.
 constexpr uint64_t kUnauthenticatedBytes = 4 << 10;
-// How long a client that is not told of the end must be silent before an aged connection is closed:
-// a second, and the longest time between two ticks, which notice that a request is in flight.
+// An aged connection is closed once it has been idle for this time: no message tells the client of
+// the end. The time is a second, plus the longest time between two ticks: only a tick notices that
+// a request is in flight.
 constexpr uint64_t kSilenceNs = 2 * kNsPerS;
 
 // Jitters in steps of the golden ratio lie evenly, whatever their number.
@@ -60,7 +61,7 @@ bool Session::on_head(const rpc::HttpReader& head) {
   return true;
 }
 
-// Sends 100 Continue after all earlier responses: else the client would take it for one of them.
+// Sends 100 Continue after all earlier responses: else the client would take it for one of these.
 void Session::send_continue() {
   if (!owes_continue_ || !line_.is_empty()) return;
   owes_continue_ = false;

@@ -1,5 +1,5 @@
-// Session: one client connection and its calls. Messages become calls; their answers are sent in
-// the client's framing, as they come, or over HTTP in the order of the requests.
+// Session: one client connection and its calls. Messages become calls. Answers are sent in the
+// client's framing as soon as they are there; over HTTP, in the order of the requests.
 //
 // Memory: a call holds its session weakly, so it does not keep a session whose client has left.
 // AccessControl: where a token is required, it must be in the first message, or in each HTTP
@@ -96,9 +96,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   // Whether to close the connection because its client does nothing. Call each tick.
   bool has_stalled(uint64_t now_ns) { return connection_.has_stalled(now_ns); }
   bool has_idled(uint64_t now_ns) { return connection_.has_idled(now_ns, !is_idle()); }
-  // Whether to close the connection for its age: nothing is due, and for a second at least there
-  // was no request. A client that sends each request after the last response has sent the next one
-  // by then. Never for HTTP: its last response tells the client. Call each tick.
+  // Whether to close the connection for its age: no answer is due, and for a second at least there
+  // was no request. A client that sends its next request right after a response has done so by
+  // then. False for HTTP: there the last response tells the client. Call each tick.
   bool has_aged_idle(uint64_t now_ns);
 
   // The client for which the connection counts; empty: the connection is refused.
@@ -129,8 +129,8 @@ class Session final : public std::enable_shared_from_this<Session>,
   void on_tls_failed(const std::string& why) override;
   void on_ended() override { finish_when_idle(); }
   void on_memory(uint64_t was_bytes) override { shared_.on_memory(connection_, was_bytes); }
-  // Cancels the session's calls, but not its notifications. A client that only shuts down its
-  // sending side is not gone: see net::Connection.
+  // Cancels the session's calls, except notifications. A client that only shuts down its sending
+  // side is not gone: see net::Connection.
   void on_closed() override;
   net::ReadingTurns* reading_turns() override { return &shared_.reading_turns; }
   void on_paused() override { shared_.on_paused(shared_from_this()); }
@@ -213,7 +213,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   ResponseQueue line_;          // HTTP responses in order
   HttpVerdict verdict_;         // on the request whose body comes next
   bool owes_continue_ = false;  // the client waits for 100 Continue before it sends the body
-  bool is_authenticated_;       // the client need not show a token again; HTTP: each request must
+  bool is_authenticated_;       // no further token is needed; HTTP: each request needs one
   bool is_identified_ = false;  // the client has shown a token or a certificate
   std::optional<ClientTable<Session>::Place> place_;  // none: refused
   std::shared_ptr<ClientShare> share_;                // null: not asked for yet

@@ -1,4 +1,4 @@
-// Session: its calls: the requests that it gave to a dispatcher and that are not answered yet.
+// Session's calls: the requests that a session gave to a dispatcher and that are not answered yet.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -29,15 +29,16 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
   void on_report(const JobReport& report) override;
   void answer_result(std::string_view result) override;
   void answer_error(const rpc::Error& error) override;
-  // Only over HTTP: a client that ends its sending has left, since HTTP clients do not half-close.
+  // Over HTTP, a client that ends its sending has left, since HTTP clients do not half-close. With
+  // other framings: always false.
   bool has_left() const override;
   std::string_view client_id() const override { return id; }
 
   bool is_notification() const { return id.empty(); }
-  // Call after admit(): the reply counts a notification's error only if admit() gave it.
+  // Call after admit(): the reply counts a notification's error only if admit() itself reported it.
   void leave_reply() { reply_.reset(); }
 
-  Dispatcher& dispatcher;  // the one that admitted it
+  Dispatcher& dispatcher;  // that admitted the request
   const std::string id;    // as written; empty: a notification
   Ticket ticket;           // set once admitted
   size_t place = 0;        // index in the session's calls
@@ -57,7 +58,7 @@ class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
 
 namespace {
 
-// The members of an object, as _meta and rpc.quote have them.
+// The quote as members of an object, for _meta and for the answer of rpc.quote.
 std::string members_of(const Quote& quote) {
   const auto ms = [&](size_t i) { return std::ceil(quote.ns[i] / 1e4) / 100; };
   return fmt::format("\"quote_ms\":{{\"p50\":{},\"p90\":{},\"p99\":{}}},\"free\":{:.2f}", ms(0),
@@ -153,8 +154,8 @@ void Session::cancel(const rpc::Request& request, Reply* reply) {
   answer(request, "null", reply);
 }
 
-// The params are {"method": NAME}. The answer is what _meta would say of a request that is answered
-// now, see quotes.h. Nothing runs.
+// The params are {"method": NAME}. The answer has the quote that _meta would have for a request
+// that arrives now, see quotes.h. Nothing runs.
 void Session::quote(const rpc::Request& request, Reply* reply) {
   const std::optional<std::string> name =
       json::unquote(json::find_member(request.params, "method"));

@@ -192,8 +192,8 @@ void Session::send_http(ResponseQueue::Place place, unsigned status, bool keep_a
                         std::span<const rpc::HttpField> fields, std::string_view body) {
   const size_t held_before = line_.held_bytes();
   if (is_aged() && line_.is_last(place)) is_finishing_ = true;
-  // A client reads nothing after `Connection: close`, so only the last queued response says it.
-  // Later requests are refused anyway.
+  // A client reads nothing after `Connection: close`, so only the last queued response has this
+  // field. Later requests are refused anyway.
   const bool is_last = (shared_.is_draining || is_finishing_) && line_.is_last(place);
   const auto append = [&](std::string& out) {
     out += rpc::http_head(status, body.size(), keep_alive && !is_last,

@@ -1,4 +1,4 @@
-// Chrome's trace format: one request's bars, flow and waits, and what a hostile client's name does.
+// Chrome's trace format: one request's bars, flow and waits, and the name of a hostile client.
 #include "master/admin/trace_json.h"
 
 #include <doctest/doctest.h>

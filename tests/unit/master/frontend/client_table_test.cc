@@ -17,7 +17,7 @@ using Table = ClientTable<Connection>;
 
 }  // namespace
 
-TEST_CASE("client table: room is made by the oldest idle one of the client that holds most") {
+TEST_CASE("client table: the client with most connections gives up its oldest idle one") {
   Table table;
   std::vector<Connection> all(6);
   CHECK(table.oldest_idle() == nullptr);
@@ -30,7 +30,7 @@ TEST_CASE("client table: room is made by the oldest idle one of the client that 
   CHECK(table.count_of("greedy") == 3);
   CHECK(table.count_of("nobody") == 0);
   CHECK(table.oldest_idle() == &all[1]);
-  // An answer makes its connection the youngest.
+  // After an answer, the connection is the youngest idle one.
   table.set_idle(first, false);
   CHECK(table.oldest_idle() == &all[2]);
   table.set_idle(first, true);
@@ -41,8 +41,8 @@ TEST_CASE("client table: room is made by the oldest idle one of the client that 
   CHECK(table.count_of("honest") == 0);
 }
 
-// Compares the table with a map that is searched from end to end.
-TEST_CASE("client table: it finds the same as a full search, after any changes") {
+// Compares the table with a map, all of which is searched.
+TEST_CASE("client table: after any changes, the table finds the same as a full search") {
   struct Known {
     Table::Place place;
     std::string name;

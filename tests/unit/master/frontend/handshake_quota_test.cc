@@ -1,5 +1,5 @@
-// HandshakeQuota and HandshakeLoad: what one client may take of the time for handshakes, and when
-// that time is scarce.
+// HandshakeQuota and HandshakeLoad: how much time one client's handshakes may take, and when time
+// is scarce.
 #include "master/frontend/handshake_quota.h"
 
 #include <doctest/doctest.h>
@@ -29,7 +29,7 @@ TEST_CASE("handshake quota: half a second at once, then a hundredth of the time"
   CHECK(quota.may_begin(one, begin + 1000 * kNsPerS));
 }
 
-TEST_CASE("handshake quota: one that has begun may overdraw as much again") {
+TEST_CASE("handshake quota: a handshake that has begun may exceed the quota by as much again") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   quota.charge(one, 1000 * kNsPerMs - 1, kNsPerS);
@@ -39,7 +39,7 @@ TEST_CASE("handshake quota: one that has begun may overdraw as much again") {
   CHECK(!quota.may_go_on(one, kNsPerS));
 }
 
-TEST_CASE("handshake quota: a refund gives credit back, but no more than was owed") {
+TEST_CASE("handshake quota: a refund lowers the debt, at most to 0") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   quota.charge(one, 600 * kNsPerMs, kNsPerS);
@@ -52,7 +52,7 @@ TEST_CASE("handshake quota: a refund gives credit back, but no more than was owe
   CHECK(!quota.may_begin(one, kNsPerS));
 }
 
-TEST_CASE("handshake quota: nobody owes more than two bursts, which are gone in 100 s") {
+TEST_CASE("handshake quota: a debt is at most two bursts, and is gone after 100 s") {
   HandshakeQuota quota("salt");
   const auto one = quota.account_of("10.0.0.1");
   for (int i = 0; i < 1000; ++i)
@@ -66,8 +66,8 @@ TEST_CASE("handshake load: time is scarce for a second after a handshake had to 
   CHECK(!load.is_scarce(kNsPerS));
   for (int i = 0; i < 4; ++i)
     load.charge(kNsPerMs, kNsPerS);
-  CHECK(!load.is_scarce(kNsPerS));  // a full turn alone keeps nobody waiting
-  CHECK(!load.may_go_on(kNsPerS));  // the next one would end with the turn, or later
+  CHECK(!load.is_scarce(kNsPerS));  // no handshake has had to wait yet
+  CHECK(!load.may_go_on(kNsPerS));  // the turn's time would be over at this handshake's end
   CHECK(load.is_scarce(2 * kNsPerS - 1));
   CHECK(!load.is_scarce(2 * kNsPerS));
   load.end_turn();
@@ -75,12 +75,12 @@ TEST_CASE("handshake load: time is scarce for a second after a handshake had to 
   CHECK(!load.is_scarce(2 * kNsPerS));
 }
 
-TEST_CASE("handshake load: of handshakes that take a whole turn, each has one of its own") {
+TEST_CASE("handshake load: each handshake that takes a whole turn has a turn of its own") {
   HandshakeLoad load;
   load.charge(9 * kNsPerMs, kNsPerS);
   load.end_turn();
   CHECK(load.may_go_on(kNsPerS));
-  load.charge(kNsPerMs, kNsPerS);  // much less than expected: another one may still take 9 ms
+  load.charge(kNsPerMs, kNsPerS);  // less than expected, but another handshake may take 9 ms
   CHECK(!load.may_go_on(kNsPerS));
 }
 

@@ -38,7 +38,7 @@ TEST_CASE("http rules: JSON is posted; all else is refused with the status that 
   CHECK(judge("OPTIONS", "").status == 405);
 }
 
-TEST_CASE("http rules: an error repeats no more of a request than people read") {
+TEST_CASE("http rules: an error quotes only a short part of a request") {
   const std::string endless(8000, '\xff');
   for (const std::string& fields :
        {"Content-Type: " + endless, kJson + "Content-Encoding: " + endless, "Origin: " + endless,

@@ -69,7 +69,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: a message is freed once it is parsed 
   CHECK(!is_freed(0));
   run();
   CHECK(parsed == Names{"a1"});
-  CHECK(asked.empty());  // it has not waited
+  CHECK(asked.empty());  // the message has not waited
 }
 
 TEST_CASE_FIXTURE(Fixture, "long messages: clients take turns, a message each") {
@@ -80,7 +80,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: clients take turns, a message each") 
   CHECK(asked == Names{"c1", "a1", "b2", "c2", "b3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: one that is not wanted any more is not parsed") {
+TEST_CASE_FIXTURE(Fixture, "long messages: an unwanted message is not parsed") {
   parse("a", "a1");
   parse("a", "a2", false);
   parse("a", "a3");
@@ -90,12 +90,12 @@ TEST_CASE_FIXTURE(Fixture, "long messages: one that is not wanted any more is no
   CHECK(parsed == Names{"a1", "a3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: one that another callback forgets is not handed back") {
+TEST_CASE_FIXTURE(Fixture, "long messages: a message that a callback forgets is not handed back") {
   parse("a", "a1");
   parse("a", "a2");
   parse("a", "a3");
   when_asked = [this] {
-    forget(0);  // it is parsed, and not handed back yet
+    forget(0);  // this message is parsed, and not handed back yet
     forget(2);
   };
   run();
@@ -103,13 +103,13 @@ TEST_CASE_FIXTURE(Fixture, "long messages: one that another callback forgets is 
   CHECK(parsed == Names{"a2"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: a forgotten one is freed, at once if it waits") {
+TEST_CASE_FIXTURE(Fixture, "long messages: a forgotten message is freed, at once if it waits") {
   parse("a", "a1");
   parse("a", "a2");
   parse("b", "b1");
   parse("a", "a3");
   forget(0);
-  CHECK(!is_freed(0));  // it is being parsed
+  CHECK(!is_freed(0));  // this message is being parsed
   forget(1);
   CHECK(is_freed(1));
   forget(2);
@@ -118,7 +118,7 @@ TEST_CASE_FIXTURE(Fixture, "long messages: a forgotten one is freed, at once if 
   CHECK(parsed == Names{"a3"});
 }
 
-TEST_CASE_FIXTURE(Fixture, "long messages: the end frees waiting ones, and hands none back") {
+TEST_CASE_FIXTURE(Fixture, "long messages: the end frees waiting messages, and hands none back") {
   parse("a", "a1");
   parse("a", "a2");
   messages.reset();

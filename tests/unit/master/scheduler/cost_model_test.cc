@@ -4,7 +4,7 @@
 
 namespace ringmaster::master {
 
-TEST_CASE("costs: of fetches that begin together the longest counts") {
+TEST_CASE("costs: fetches that begin together cost as much as the longest") {
   using Kind = CostModel::StepKind;
   CostModel costs;
   const uint32_t method = costs.add_method(

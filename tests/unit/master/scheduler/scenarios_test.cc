@@ -2,8 +2,8 @@
 // served, and how soon.
 //
 // "Ideal" is a queue that knows every deadline, admits everything and chooses the next job when a
-// worker is free. "Before" are the refusals of a former admission, which predicted the whole queue
-// in deadline order, counted once on the same arrivals.
+// worker is free. "Before" are the refusals of a former admission control on the same arrivals,
+// counted once. It predicted the whole queue in deadline order.
 #include <doctest/doctest.h>
 
 #include "plan/scheduler_simulation.h"
@@ -70,7 +70,7 @@ Pair small_beside_big(Policy policy, double big_rate, double until) {
           simulation.summary(is_any, 2, until - 2).cpu / 2 / span};
 }
 
-// The first client's part of the CPU, of two with these costs and weights.
+// The part of the CPU that the first of two clients gets, with these costs and weights.
 struct Shares {
   double costs[2];
   double weights[2];
@@ -95,7 +95,7 @@ double part_of_first(const Shares& shares, bool is_open) {
   return cpu[0] / (cpu[0] + cpu[1]);
 }
 
-// Equal clients together offer `load` times the capacity, and one more offers `hostile` times it.
+// Equal clients together offer `load` times the capacity, and one more client `hostile` times.
 Summary many_clients(size_t clients, double load, double hostile, double cost, double until,
                      Kind kind) {
   Simulation simulation(2, 1);
@@ -135,7 +135,7 @@ double p99_at_80() {
 
 }  // namespace
 
-TEST_CASE("scenario: short jobs are all served beside long ones, as soon as is possible") {
+TEST_CASE("scenario: all short jobs are served beside long ones, as soon as possible") {
   for (const size_t slow_clients : {4, 30}) {
     const Summary found = fast_beside_slow(Policy::kScheduler, slow_clients, 0);
     const Summary ideal = fast_beside_slow(Policy::kEarliestDeadline, slow_clients, 0);
@@ -167,7 +167,7 @@ TEST_CASE("scenario: a method's limit leaves the other worker to the others") {
   CHECK(simulation.utilisation(60) >= .97);
 }
 
-TEST_CASE("scenario: a client that asks little is served beside one that floods") {
+TEST_CASE("scenario: a client that asks for little is served beside a client that floods") {
   const Pair found = small_beside_big(Policy::kScheduler, 600, 100);
   const Pair alone = small_beside_big(Policy::kEarliestDeadline, 0, 1000);
   MESSAGE("p99 ", found.small.p99 / alone.small.p99, " times that alone, together ",
@@ -209,7 +209,7 @@ TEST_CASE("scenario: a flood of jobs that must begin soon is not served before a
   }
 }
 
-// While such a client is alone, each of its jobs must begin soon when it is chosen.
+// While a client of such jobs is alone, each job must begin soon when the scheduler chooses it.
 TEST_CASE("scenario: a client of jobs that must begin soon gets its share once it is not alone") {
   for (const double weight : {1.0, 3.0}) {
     Simulation simulation(2, 1);
@@ -241,7 +241,7 @@ TEST_CASE("scenario: a client that floods at ten times the capacity costs the ot
   CHECK(found.p99 <= 1.5 * without.p99);
 }
 
-TEST_CASE("scenario: a thousand rare clients may overload it together") {
+TEST_CASE("scenario: a thousand rare clients may overload the server together") {
   const double at_80 = p99_at_80();
   for (const Kind kind : {Kind::kNamed, Kind::kAddress}) {
     const Summary found = many_clients(1000, 2, 0, .03, 40, kind);
@@ -252,7 +252,7 @@ TEST_CASE("scenario: a thousand rare clients may overload it together") {
   }
 }
 
-TEST_CASE("scenario: in overload accepted requests are served as soon as without it") {
+TEST_CASE("scenario: in overload admitted requests are served as soon as without overload") {
   const double at_80 = p99_at_80();
   for (const double load : {2.0, 10.0}) {
     const double until = load < 5 ? 40 : 15;
@@ -265,7 +265,7 @@ TEST_CASE("scenario: in overload accepted requests are served as soon as without
   }
 }
 
-TEST_CASE("scenario: high but possible loads are not punished") {
+TEST_CASE("scenario: high but possible loads cause no more refusals than before") {
   struct Row {
     double load, fetch;
     size_t refused_before;
@@ -284,7 +284,7 @@ TEST_CASE("scenario: high but possible loads are not punished") {
   }
 }
 
-TEST_CASE("scenario: batches of fifty requests are not punished") {
+TEST_CASE("scenario: batches of fifty requests cause no more refusals than before") {
   struct Row {
     double load, every;
     size_t refused_before;

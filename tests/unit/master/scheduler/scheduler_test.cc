@@ -95,7 +95,7 @@ TEST_CASE("scheduler: a job that was lost with its worker is charged") {
     REQUIRE(scene.publish() == &first);
     CHECK(scene.publish() == nullptr);
     if (is_lost) scene.lose(first, 400 * kNsPerMs);
-    if (!is_lost) scene.scheduler.on_returned(first, scene.now);  // it was withdrawn
+    if (!is_lost) scene.scheduler.on_returned(first, scene.now);  // the job was withdrawn
     CHECK(scene.publish() == (is_lost ? &later : &earlier));
   }
 }
@@ -137,7 +137,8 @@ TEST_CASE("scheduler: a request whose fetch would wait too long for a connection
 
 TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
   using ClientKind = ShareTable::Kind;
-  // `crowd`: so many others flood, too, for four seconds. Each of a hundred is within its share.
+  // `crowd`: the number of other clients that flood, too, for four seconds. If they are a hundred,
+  // each of them is within its share.
   for (const auto& [kind, crowd] : {std::pair{ClientKind::kNamed, 0},
                                     {ClientKind::kAddress, 0},
                                     {ClientKind::kNamed, 1},
@@ -167,7 +168,7 @@ TEST_CASE("scheduler: a flood beyond its share is no overload of others") {
       ask(floods);
       if (ms <= 4000 && crowd > 0)
         ask(ms % crowd == 0 ? other : scene.client(std::to_string(ms % crowd), 1, kind));
-      // A second later, when the crowd asks for nothing more, the other sends a burst now and then.
+      // A second after the crowd's last request, `other` begins to send a burst now and then.
       for (int i = 0; i < 10 && ms > 5000 && ms % 500 == 0; ++i)
         refused_to_other += !ask(other);
       if (running == nullptr) running = scene.publish();

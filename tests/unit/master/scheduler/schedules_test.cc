@@ -1,7 +1,7 @@
 // Random schedules in virtual time: invariants that hold in all of them.
 //
-// RINGMASTER_SCHEDULES: how many; a million takes ten minutes.
-// RINGMASTER_SCHEDULES_SEED: the seed of the first one.
+// RINGMASTER_SCHEDULES: the number of schedules; a million takes ten minutes.
+// RINGMASTER_SCHEDULES_SEED: the seed of the first schedule.
 #include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>
@@ -84,7 +84,7 @@ Schedule make_schedule(uint64_t seed, bool with_lanes) {
   const double rate = load * static_cast<double>(shape.workers) / mean;
   double at = 0;
   for (int i = 0; i < 150; ++i) {
-    if (uniform(random) < .9) at += exponential(random, 1 / rate);  // else with the one before
+    if (uniform(random) < .9) at += exponential(random, 1 / rate);  // else at the same time
     double chosen = uniform(random) * sum;
     size_t client = 0;
     while (client + 1 < shape.clients && chosen > popularity[client])
@@ -149,10 +149,10 @@ void run_schedule(uint64_t seed, bool with_lanes, Totals& totals) {
                       static_cast<uint64_t>(load.room_ns() + load.work_ns());
 }
 
-// Clients that always have work waiting; all jobs of a client take about the same time. Returns the
-// largest difference of two clients' service by weight over any interval, divided by the bound. The
-// bound: the largest job of each client, and the time that running jobs take beyond what was
-// expected, which is known only when they have ended.
+// All clients always have work waiting, and all jobs of a client take about the same time. Returns
+// the largest difference between two clients' service by weight over any interval, divided by the
+// bound. The bound is the largest job of each client, plus the time that running jobs take beyond
+// their expected time: it is known only at their end.
 double worst_unfairness(uint64_t seed, double spread) {
   Random random(seed);
   const size_t workers = one_of<size_t>(random, {1, 2, 4});
@@ -177,7 +177,7 @@ double worst_unfairness(uint64_t seed, double spread) {
   simulation.run(8);
   std::vector<const SchedulerSimulation::Job*> jobs;
   for (const SchedulerSimulation::Job& job : simulation.jobs()) {
-    if (job.begun > 3) jobs.push_back(&job);  // before, clients use up the credit of a new one
+    if (job.begun > 3) jobs.push_back(&job);  // until then, clients use up their first credit
   }
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const auto* a, const auto* b) { return a->begun < b->begun; });
@@ -205,7 +205,7 @@ double worst_unfairness(uint64_t seed, double spread) {
 
 }  // namespace
 
-TEST_CASE("scheduler: two clients with work are served alike by weight, but for a job of each") {
+TEST_CASE("scheduler: the service of two clients with work differs by a job of each at most") {
   const uint64_t count = from_environment("RINGMASTER_SCHEDULES", 3000) / 100;
   for (const double spread : {0.0, 0.5}) {
     double worst = 0;
@@ -218,7 +218,7 @@ TEST_CASE("scheduler: two clients with work are served alike by weight, but for 
   }
 }
 
-TEST_CASE("scheduler: in random schedules each is answered, promises hold and no worker idles") {
+TEST_CASE("scheduler: in random schedules each request gets one answer, and no worker idles") {
   const uint64_t count = from_environment("RINGMASTER_SCHEDULES", 3000);
   const uint64_t first = from_environment("RINGMASTER_SCHEDULES_SEED", 1);
   MESSAGE("seeds ", first, " to ", first + count - 1);

@@ -50,7 +50,7 @@ TEST_CASE("share table: a client with a job is kept, and forgotten after it") {
   CHECK(table.size() == 1);
 }
 
-TEST_CASE("share table: a client that got more than its share is kept, until nobody waits") {
+TEST_CASE("share table: a client that got more than its share is kept, until no job waits") {
   ShareTable table;
   const auto there = table.hold("the one that is there", kNamed);
   ClientShare& client = *table.hold("a", kNamed);

@@ -17,7 +17,7 @@ int pause_of(Spin& spin) {
 
 }  // namespace
 
-TEST_CASE("spin: it begins for short work only") {
+TEST_CASE("spin: a spin begins for short work only") {
   Spin spin;
   CHECK(spin.try_begin(1));
   CHECK(spin.try_begin(Spin::kWorkNsMax));
@@ -25,7 +25,7 @@ TEST_CASE("spin: it begins for short work only") {
   CHECK(!spin.try_begin(0));
 }
 
-TEST_CASE("spin: while results come it goes on") {
+TEST_CASE("spin: while results come no spin is skipped") {
   Spin spin;
   for (int i = 0; i < 100; ++i) {
     spin.on_end(true);
@@ -33,7 +33,7 @@ TEST_CASE("spin: while results come it goes on") {
   }
 }
 
-TEST_CASE("spin: each time in vain it pauses for twice as long, up to a limit") {
+TEST_CASE("spin: each spin in vain doubles the pause, up to a limit") {
   Spin spin;
   for (const int expected : {1, 3, 7, 15, 31, 63, 127, 127}) {
     spin.on_end(false);
@@ -41,7 +41,7 @@ TEST_CASE("spin: each time in vain it pauses for twice as long, up to a limit") 
   }
 }
 
-TEST_CASE("spin: work that is never spun for is no part of a pause") {
+TEST_CASE("spin: without short work, a call does not shorten a pause") {
   Spin spin;
   spin.on_end(false);
   CHECK(!spin.try_begin(0));

@@ -11,13 +11,13 @@ constexpr uint64_t kNow = 1'000'000 * kNsPerMs;
 
 }  // namespace
 
-TEST_CASE("trials: a request that takes no longer than its client allows is no trial") {
+TEST_CASE("trials: a request that takes no longer than its client allows is admitted") {
   Trials trials;
   trials.add_method();
   CHECK(!trials.retry_after_ns(0, 30 * kNsPerMs, kNow, kNow + 30 * kNsPerMs));
 }
 
-TEST_CASE("trials: one at a time, the next one not before the deadline of the one before") {
+TEST_CASE("trials: the next trial does not begin before the deadline of the last trial") {
   Trials trials;
   trials.add_method();
   CHECK(!trials.retry_after_ns(0, 300 * kNsPerMs, kNow, kNow + 200 * kNsPerMs));
@@ -26,7 +26,7 @@ TEST_CASE("trials: one at a time, the next one not before the deadline of the on
   CHECK(!trials.retry_after_ns(0, 300 * kNsPerMs, kNow + 200 * kNsPerMs, kNow + 300 * kNsPerMs));
 }
 
-TEST_CASE("trials: none while an abandoned job has a worker, nor within 2 s after that") {
+TEST_CASE("trials: none while an abandoned job has a worker, nor within 2 s of its deadline") {
   Trials trials;
   trials.add_method();
   trials.on_abandoned(0, 30 * kNsPerMs, kNow);
@@ -38,7 +38,7 @@ TEST_CASE("trials: none while an abandoned job has a worker, nor within 2 s afte
   CHECK(!trials.retry_after_ns(0, 30 * kNsPerMs, kNow + 2000 * kNsPerMs, kNow + 2010 * kNsPerMs));
 }
 
-TEST_CASE("trials: the longer such jobs take, the rarer is a trial") {
+TEST_CASE("trials: the longer a method's jobs take, the rarer are its trials") {
   Trials trials;
   trials.add_method();
   trials.on_abandoned(0, 1000 * kNsPerMs, kNow);

@@ -60,7 +60,7 @@ TEST_CASE("worker load: waiting work begins where the workers are done first") {
   CHECK(two.load.wait_ns(0, two.all, 14 * kNsPerMs) == 2 * kNsPerMs);
 }
 
-TEST_CASE("worker load: a job of unknown time makes nobody wait, however long it runs") {
+TEST_CASE("worker load: a job of unknown time adds no wait, however long it runs") {
   TwoWorkers two;
   for (int i = 0; i < 2; ++i)
     two.load.add(two.load.open(two.lane, 0), 0, false);

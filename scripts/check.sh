@@ -1,7 +1,7 @@
 #!/bin/bash
 # check.sh [short|asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests
 # of the master's threads, under TSan; then the fuzzers for a minute.
-# asan: only the tests under ASan+UBSan. tsan: only those under TSan.
+# asan: only the tests under ASan+UBSan. tsan: only the tests under TSan.
 # short: the unit tests and some of the end-to-end tests under ASan+UBSan, and the fuzzers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -40,7 +40,7 @@ case $build in
     readonly threads=(
       tests/e2e/*/test_{quarantine,long_messages,upstream,hostile_upstreams,reload,shutdown}.py)
     # gcc 12's TSan needs memory at addresses that a kernel with much address randomization may have
-    # used: it then stops with "unexpected memory mapping".
+    # used: TSan then stops with "unexpected memory mapping".
     if setarch -R true 2> /dev/null; then
       exec setarch -R scripts/test.sh build/tsan --deadline-s "$deadline_s" "${threads[@]}"
     fi

@@ -32,7 +32,7 @@ ringmaster ($version) unstable; urgency=medium
  -- $(sed -n 's/^Maintainer: //p' debian/control)  $(date --utc --rfc-email --date="@$time")
 END
 
-# The rules' make must not take orders for the make that has called this script.
+# The make of debian/rules must not use the flags and job slots of the make that runs this script.
 env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL dpkg-buildpackage -us -uc -b
 cd ..
 lintian --fail-on error ./*.changes

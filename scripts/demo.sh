@@ -27,7 +27,7 @@ needs nothing but bash):
   { echo '{"jsonrpc":"2.0","id":1,"method":"interests.predict","params":{"user_id":42}}' >&3
     head -n 1 <&3; } 3<>/dev/tcp/127.0.0.1/7070
 
-Ctrl-C ends it.
+Ctrl-C ends the demo.
 
 END
   done

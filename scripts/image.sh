@@ -24,8 +24,8 @@ root=$out/root
 rm -rf "$out"
 mkdir -p "$out/apt/archives/partial" "$root"/{dev,proc,sys,tmp} "$root/etc/ssl/certs"
 
-# An empty list of installed packages makes apt-get resolve everything down to libc6. The roots of
-# trust come without what their package depends on: it only helps to install them.
+# An empty list of installed packages makes apt-get resolve everything down to libc6. The package
+# ca-certificates comes without its dependencies, which only help to install certificates.
 apt=(apt-get -q -o Dir::Cache="$out/apt" -o Dir::State::status=/dev/null -o APT::Sandbox::User=root)
 "${apt[@]}" install --download-only --yes --no-install-recommends "./$package" ||
   die "apt-get could not fetch the libraries: does apt-get update succeed?"
@@ -37,7 +37,8 @@ for deb in "$package" "$out"/apt/archives/*.deb; do
 done
 find "$root/usr/share/ca-certificates" -name '*.crt' -exec cat {} + \
   > "$root/etc/ssl/certs/ca-certificates.crt"
-# What no program in the image reads: documents (but licences), and libc's conversion of texts.
+# Removes files that no program in the image reads: documents except licences, and libc's modules
+# for character sets, for example.
 find "$root/usr/share/doc" -type f ! -name copyright -delete
 rm -rf "$root"/usr/share/{man,locale,lintian,bash-completion,zsh,fish,ca-certificates,gcc,gdb} \
   "$root"/usr/lib/*/gconv "$root"/{lib/systemd,etc/logrotate.d} "$root"/usr/{bin/c_rehash,sbin}

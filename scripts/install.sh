@@ -1,6 +1,7 @@
 #!/bin/bash
-# install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and what is needed to
-# write more; with --undo it removes what it would install, and the folders that are empty then.
+# install.sh [--undo] OUT DESTDIR PREFIX: installs the server, its handlers and the files that are
+# needed to write more handlers. With --undo it removes these files, and the folders that are empty
+# then.
 #
 # Every user may read the installed files, whatever the umask is, because the service's user reads
 # some of them. The configuration goes to /etc where PREFIX is /usr or /usr/local, else to
@@ -102,6 +103,6 @@ if [[ $undo == yes ]]; then
     "$root"/include/ringmaster \
     "$root"/share/doc/ringmaster{/docs,/conf/prometheus,/conf/grafana,/conf,} \
     "$destdir$etc/ringmaster"; do
-    rmdir "$folder" 2> /dev/null || true  # it holds files of others, or was never there
+    rmdir "$folder" 2> /dev/null || true  # the folder holds other files, or does not exist
   done
 fi

@@ -1,8 +1,8 @@
 #!/bin/bash
-# lint.sh [FILE...]: clang-tidy with the checks of .clang-tidy over these C++ files, else over those
-# that differ from the merge base with BASE (by default the main branch), committed or not; with
-# ALL=1 over all of them, which takes some 20 minutes on two cores. The last line counts the
-# findings.
+# lint.sh [FILE...]: runs clang-tidy with the checks of .clang-tidy over these C++ files. Without
+# FILEs, it checks the files that differ from the merge base with BASE (by default the main branch),
+# committed or not; with ALL=1 all files, which takes some 20 minutes on two cores. The last line
+# counts the findings.
 #
 # A header is read with the sources that include it, so only sources are named.
 set -euo pipefail
@@ -47,7 +47,7 @@ done
 echo "lint: ${#sources[@]} files"
 output=$(printf '%s\0' "${sources[@]}" |
   xargs -0 -n 1 -P "$(nproc)" clang-tidy -p build --quiet 2>&1) || true
-# Each finding once, though many files include its header.
+# Keeps each finding once, though many files include its header.
 findings=$(grep -E '^([^ ]*:[0-9]+: (warning|error)|error|Error[^:]*): ' <<< "$output" |
   sed "s|^$PWD/||" | sort -u || true)
 [[ -z $findings ]] || printf '%s\n' "$findings"

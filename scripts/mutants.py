@@ -1,14 +1,14 @@
-"""mutants.py OUT [--rest] [--minutes N] [NAME...]: puts faults into the source, one at a time, and
-counts those that the tests find.
+"""mutants.py OUT [--rest] [--minutes N] [NAME...]: puts single faults into copies of the source and
+counts the faults that the tests find.
 
 tests/mutants/ROOM.toml lists the faults; tests/mutants/README.md says how. A NAME is a room
 ("base") or one fault of it ("base:3"). OUT is a complete build, unit tests included. A fault is put
-into a copy of the tree and built there; then its own tests run. With --rest, all other tests run,
-too, if the fault's own tests do not find it. Two faults are tried at a time.
+into a copy of the tree and built there; then its own tests run. If these do not find the fault,
+--rest runs all other tests, too. Two faults are tried at a time.
 
 The last line is "N of N faults found (N%), N survivors explained, N not, N invalid, N not tried".
-The exit status is 0 if all were tried, at least 90% were found, each survivor is explained and no
-fault is invalid.
+The exit status is 0 if all faults were tried, at least 90% were found, each survivor is explained
+and no fault is invalid.
 """
 
 import argparse
@@ -50,12 +50,12 @@ class Fault:
     old: str
     new: str
     tests: list[str]  # patterns of unit test cases; files and tests of tests/e2e
-    survives: str = ""  # why no test can find it
+    survives: str = ""  # why no test can find the fault
     file: Path = Path()
 
 
 class Invalid(Exception):
-    """The fault cannot be applied or built, or one of its tests is missing or fails without it."""
+    """The fault cannot be applied or built, or a test of it is missing or fails without it."""
 
 
 def is_e2e(test: str) -> bool:
@@ -177,7 +177,7 @@ class Trial:
 
 
 def read_faults(names: list[str]) -> tuple[list[Fault], list[str]]:
-    """The faults with these names; a line for each that fits no place, or several."""
+    """The faults with these names, and a line for each whose old text is at no place or several."""
     sources = {path.relative_to(ROOT): path.read_text() for path in (ROOT / "src").rglob("*.*")}
     faults, problems = [], []
     for room in sorted(FAULTS.glob("*.toml")):

@@ -1,7 +1,7 @@
 #!/bin/bash
 # npm_install.sh FROM TO: makes TO a copy of the folder FROM with the packages of its
-# package-lock.json. If TO has the packages of this lock already, it does not run npm, and needs no
-# network. It builds nothing, and runs no script of a package.
+# package-lock.json. If TO has these packages already, npm does not run, and no network is needed.
+# npm builds nothing, and runs no script of a package.
 set -euo pipefail
 from=${1:?usage: npm_install.sh FROM TO}
 to=${2:?usage: npm_install.sh FROM TO}

@@ -78,7 +78,7 @@ steps = [{{ run = "burn" }}]
 
 
 def sections(schema: dict):
-    """(name, heading, what it says, keys) of each section."""
+    """(name, heading, description, keys) of each section."""
     for name, section in schema["properties"].items():
         is_named = "patternProperties" in section
         table = section["patternProperties"]["^."] if is_named else section
@@ -140,7 +140,7 @@ def example(schema: dict) -> str:
 
 
 def plain(app: dict) -> dict:
-    """The commands, with each number's range in the help: the parser has it in the type."""
+    """The commands, with each number's range in the help: the parser puts ranges into the type."""
     for option in app["options"]:
         option["help"] = " ".join(option["help"].split())
         kind = re.fullmatch(r"(.*?)(:[A-Z]+ in \[(.*) - (.*)\]|:[A-Z]+TIVE)?", option["type"])

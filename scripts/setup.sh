@@ -44,7 +44,7 @@ bench=(
 fuzz=(clang libclang-rt-14-dev)
 
 # shellcheck disable=SC2034
-# The status page in a browser. Not in `test`: 770 MiB, which take most of a minute.
+# The status page in a browser. Not in `test`: it needs 770 MiB, and most of a minute.
 browser=(chromium)
 
 # shellcheck disable=SC2034

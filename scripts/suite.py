@@ -45,7 +45,7 @@ def reap(wanted: int) -> int:
 
 
 def end_children(grace_s: float) -> list[str]:
-    """Waits for our children to end, then kills them. Returns those that had to be killed."""
+    """Waits for our children to end, then kills the rest. Returns the killed ones."""
     killed: dict[int, str] = {}
     give_up = time.monotonic() + grace_s
     while True:

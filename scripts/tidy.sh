@@ -1,7 +1,7 @@
 #!/bin/bash
-# tidy.sh [FILE...]: proves the floors, the sizes and the format of all that lies in the tree and is
-# not ignored, or of these files. Prints each violation as file:line: message, then one line that
-# counts them.
+# tidy.sh [FILE...]: checks the floors, sizes and format of these files, or else of all files in the
+# tree that are not ignored. Prints each violation as file:line: message, then one line that counts
+# the violations.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

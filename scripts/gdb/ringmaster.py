@@ -7,8 +7,8 @@
     rm-workers   worker slots: process, state, bell, and the jobs in hand
     rm-jobs      jobs in flight: state, method, step, attempts, deadline
 
-Only a master has them all: a worker and the fork server have no job table. The commands read, and
-change nothing. The master must be stopped in its event loop, or in a function called from there.
+Only a master has all of these: a worker and the fork server have no job table. The commands change
+nothing. The master must be stopped in its event loop, or in a function called from there.
 The commands know the names of fields in src/master and src/ipc, and the bits of src/ipc/job_word.h;
 tests/e2e/repo/test_gdb.py fails when these change.
 """

@@ -1,8 +1,8 @@
 // The configuration: the input is the text of a file.
 //
-// Whatever the text: problems have a line of the file and something to say. Where there are none,
-// the effective configuration is accepted again and means the same, and what goes to the fork
-// server arrives as it was.
+// Whatever the text: each problem has a line of the file and a message. If there are no problems,
+// load() accepts the effective configuration, which means the same, and the specifications of
+// handlers reach the fork server unchanged.
 #include <algorithm>
 #include <string>
 #include <variant>

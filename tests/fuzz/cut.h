@@ -1,4 +1,4 @@
-// What comes out of a client's stream, however it arrives.
+// Cuts a client's stream into messages, in whatever pieces the stream arrives.
 #pragma once
 
 #include <algorithm>
@@ -28,7 +28,7 @@ inline std::vector<std::string> cut(
   while (!stream.empty()) {
     const std::string_view piece = stream.substr(0, next_size());
     stream.remove_prefix(piece.size());
-    // As long as the piece, and freed after it: so sanitizers find a read beyond it, or later.
+    // A copy, freed after this turn: so sanitizers find reads beyond the piece, and later reads.
     const std::vector<char> bytes(piece.begin(), piece.end());
     framer.feed({bytes.data(), bytes.size()});
     for (;;) {
@@ -62,9 +62,9 @@ inline bool has_garbage(std::string_view message) {
          pos < message.size();
 }
 
-// Whether the same came out of a stream twice. If a faulty chunk of HTTP comes in pieces, its fault
-// may be found later, or be another one; no message comes after it. A stream with a value that
-// garbage follows is not compared.
+// Whether a stream was cut the same way twice. If a faulty chunk of HTTP comes in pieces, its fault
+// may be found later, or another fault is found. No message follows a fault. A stream with a value
+// that garbage follows is not compared.
 inline bool are_same(std::vector<std::string> a, std::vector<std::string> b) {
   if (std::any_of(a.begin(), a.end(), has_garbage)) return true;
   if (std::any_of(b.begin(), b.end(), has_garbage)) return true;

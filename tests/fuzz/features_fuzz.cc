@@ -1,7 +1,7 @@
 // The interests handler's reading of a user: the input is the text that was fetched.
 //
-// Whatever the text: read_user() accepts it exactly if RapidJSON's tree of the text has what
-// features.h requires. It finds the same user and features as the tree has, or returns an error.
+// Whatever the text: if RapidJSON's tree of the text has what features.h requires, read_user()
+// finds the same user and features as the tree has. Otherwise read_user() returns an error.
 #include <algorithm>
 #include <optional>
 #include <rapidjson/document.h>

@@ -1,7 +1,7 @@
 // Framing alone: the input is used twice, as a client's stream and as a client's messages.
 //
-// A stream is cut into the same messages, in whatever pieces it arrives. Correctly framed messages
-// come out as they went in.
+// A stream is cut into the same messages, in whatever pieces the stream arrives. Correctly framed
+// messages come out unchanged.
 #include <fuzzer/FuzzedDataProvider.h>
 
 #include "cut.h"

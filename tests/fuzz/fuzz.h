@@ -1,5 +1,6 @@
-// What the fuzzers share. Each is a program of its own: libFuzzer feeds it inputs, keeps those that
-// reach new code, and reports an input that crashes, leaks, hangs or breaks an RM_ASSERT.
+// Shared by the fuzzers. Each fuzzer is a program of its own: libFuzzer feeds it inputs, keeps
+// those that reach new code, and reports an input that crashes, leaks, hangs or breaks an
+// RM_ASSERT.
 //
 // A fuzzer keeps no state from one input to the next: the file that libFuzzer saves must fail
 // alone.

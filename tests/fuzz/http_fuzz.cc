@@ -1,7 +1,7 @@
 // HTTP: the input is the bytes that a client sends after the word POST.
 //
-// However the stream is cut, the requests are the same. No field of a head has a line end, the
-// policy has a verdict on each head, and the head of each answer can be parsed as HTTP.
+// In whatever pieces the stream arrives, the requests are the same. No field of a head has a line
+// end, the policy has a verdict on each head, and the head of each answer can be parsed as HTTP.
 #include <utility>
 
 #include <boost/beast/http/empty_body.hpp>

@@ -1,9 +1,12 @@
 // base/json/scan and templates: the input is a text that may be JSON.
 //
-// Whatever the text: scan() and an independent reader agree on whether it is JSON, and RapidJSON
-// agrees but for texts that it is known to refuse; every span lies where its value does; members
-// are found where a tree of the text has them; quote() and mask() keep their promises; no value
-// leaves its place in a request.
+// Whatever the text:
+// - scan() and an independent reader agree on whether the text is JSON. RapidJSON agrees, too,
+//   except for the texts that it is known to refuse.
+// - Every span that scan() reports lies where its value lies.
+// - find_member() finds the members that a tree of the text has.
+// - quote() makes JSON of the text. mask() keeps its length, and its validity.
+// - As a value in a request, the text does not leave its place.
 #include <algorithm>
 #include <array>
 #include <map>

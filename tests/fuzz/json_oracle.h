@@ -45,7 +45,7 @@ class JsonOracle {
     }
   }
 
-  // With the whitespace behind it.
+  // Takes a value and the whitespace behind it.
   bool take_value() {
     bool is_value = false;
     if (is_next("{")) {

@@ -1,8 +1,8 @@
 // Framing and JSON-RPC: the input is the stream of bytes of a connection.
 //
-// Whatever the bytes: the stream is cut into the same messages however it arrives; a message is
-// accepted exactly if it is JSON; what a request points to lies in its message; every answer is one
-// line of JSON that begins with the id as it was written.
+// Whatever the bytes: the stream is cut into the same messages, in whatever pieces it arrives. A
+// message is accepted exactly if it is JSON. The parts of a request lie in its message. Every
+// answer is one line of JSON that begins with the id as the client wrote it.
 #include <string>
 #include <vector>
 

@@ -1,5 +1,5 @@
-// The master's end of the control words: the input is what workers do to them, and what the master
-// does meanwhile.
+// The master's end of the control words: the input is a script of the workers' writes to these
+// words and of the master's calls.
 //
 // Whatever workers write there, even while the master takes a result: the port names only workers
 // that exist and jobs that fit the table, and take_over() leaves a slot as new. The master waits
@@ -150,7 +150,7 @@ class Play {
 
   void take_over(uint32_t worker) {
     const std::vector<Publication> jobs = port_.take_over(worker);
-    RM_ASSERT(jobs.size() <= kBatchMax + 1);  // the jobs in hand, and one that it was claiming
+    RM_ASSERT(jobs.size() <= kBatchMax + 1);  // the jobs in hand, and one being claimed
     for (const Publication id : jobs)
       RM_ASSERT(id.job < kJobSlotsMax);
     RM_ASSERT(port_.was_state(worker) == WorkerState::kAbsent);

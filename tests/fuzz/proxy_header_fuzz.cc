@@ -1,6 +1,6 @@
-// The PROXY protocol's header: the input is what a proxy sends.
+// The PROXY protocol's header: the input is the bytes that a proxy sends.
 //
-// In whatever pieces it comes, the result is the same, and no byte beyond the header is taken.
+// In whatever pieces they come, the result is the same, and no byte beyond the header is taken.
 #include <algorithm>
 #include <tuple>
 

@@ -1,8 +1,8 @@
-// The result ring: the input is what a worker does to it, and when the master looks.
+// The result ring: the input is a script of a worker's writes and of the master's reads.
 //
 // Whatever the worker writes, even between peek() and pop(), the reader stays within the ring, and
-// frees nothing after damage. As long as the worker only writes as it should, results come out once
-// each, in their order.
+// frees nothing after damage. As long as the worker damages nothing, each result comes out once, in
+// order.
 #include <algorithm>
 #include <deque>
 #include <fuzzer/FuzzedDataProvider.h>
@@ -44,7 +44,7 @@ class Play {
   ResultRingWords& words() const { return *reinterpret_cast<ResultRingWords*>(region_.data()); }
   std::span<std::byte> data() const { return region_.subspan(sizeof(ResultRingWords)); }
 
-  // The worker: writes a result, or damages the ring. After damage it writes no more results: a
+  // The worker writes a result, or damages the ring. After damage it writes no more results: a
   // worker may lose its own results by its damage.
   void act() {
     const int what = script_.ConsumeIntegralInRange(0, 9);
@@ -89,7 +89,7 @@ class Play {
     writer_.commit(id, expected_.back().code, less, 0);
   }
 
-  // The master: takes one record.
+  // The master takes one record.
   void look() {
     const uint64_t head = words().head;
     const Result<std::optional<ResultReader::Record>> record = reader_.peek();

@@ -1,6 +1,6 @@
-// The run stage, above the master's end of the shared memory. The input is a script of what workers
-// write there, and of what happens to jobs: they are admitted, dropped, expire, or lose a worker or
-// all of them.
+// The run stage, above the master's end of the shared memory. The input is a script of the workers'
+// writes there, and of events: jobs are admitted, are dropped, expire, lose their worker, or lose
+// the generation.
 //
 // Whatever is written: each job ends exactly once, its memory is free then, and each call does a
 // bounded amount of work. Once damage was found, nothing more is taken from the generation.

@@ -92,7 +92,7 @@ bool object_fits(const Value& schema, const Value& object) {
         if (properties != nullptr && properties->HasMember(member.name)) {
           return fits((*properties)[member.name], member.value);
         }
-        // To RapidJSON a required name is a property, too: one without a schema.
+        // RapidJSON treats a required name as a property without a schema.
         const bool is_required = !has(schema, "required", [&](const Value& names) {
           return std::find(names.Begin(), names.End(), member.name) == names.End();
         });

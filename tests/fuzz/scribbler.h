@@ -1,5 +1,5 @@
-// Scribbler: what a broken or hostile worker does to the memory that it shares with the master: any
-// word at any place, most of them words that look right.
+// Scribbler: writes to the memory that workers share with the master, as a broken or hostile worker
+// would: any word at any place. Most of these words look valid.
 #pragma once
 
 #include <fuzzer/FuzzedDataProvider.h>

@@ -1,6 +1,6 @@
-// CheckedServer: a TlsStream, and the rules that hold whatever a client sends: the text that comes
-// out is the beginning of the text that the client wrote; states go forward; a failed stream says
-// why, and does nothing more; the bytes that it sends of its own accord are bounded.
+// CheckedServer: a TlsStream, and the rules that hold whatever a client sends. The text that comes
+// out is the beginning of the text that the client wrote. States go forward. A failed stream says
+// why, and does nothing more. The bytes that a stream sends of its own accord are bounded.
 #pragma once
 
 #include <openssl/ssl3.h>
@@ -28,8 +28,8 @@ struct CheckedServer {
 
   explicit CheckedServer(const net::TlsContext& context) : stream(context) {}
 
-  // Bytes of a client that has written `written` bytes of text and updated its key `key_updates`
-  // times.
+  // Receives bytes of a client that has written `written` bytes of text and updated its key
+  // `key_updates` times.
   void receive(std::string_view bytes, size_t written, size_t key_updates) {
     // A copy, exactly as long as the bytes: AddressSanitizer sees each read beyond its end.
     const std::vector<char> piece(bytes.begin(), bytes.end());
@@ -40,8 +40,8 @@ struct CheckedServer {
     RM_ASSERT(text == tls_text(received, text.size()) && received + text.size() <= written);
     received += text.size();
     said_ += stream.due().size() - due_bytes;
-    // The server's messages of the handshake, two tickets and an alert; an answer for each key
-    // update.
+    // The bounds: 8 KiB for the server's messages of the handshake, two tickets and an alert; 64
+    // bytes for the answer to each key update.
     RM_ASSERT(said_ <= (8 << 10) + 64 * key_updates && stream.state() >= before);
     RM_ASSERT(has_failed() == !stream.failure().empty() && !(has_failed() && stream.may_seal()));
     if (before != State::kFailed) return;
@@ -62,7 +62,7 @@ struct CheckedServer {
   bool has_failed() const { return stream.state() == State::kFailed; }
 
   net::TlsStream stream;
-  size_t received = 0;  // text
+  size_t received = 0;  // bytes of text
   size_t sealed = 0;
 
  private:

@@ -38,7 +38,7 @@ class TlsConnection {
 
  private:
   using State = net::TlsStream::State;
-  static constexpr int kActsMax = 40;  // more make it slow and find nothing else
+  static constexpr int kActsMax = 40;  // more acts make the fuzzer slow and find nothing else
 
   size_t some_size() {
     return script_.ConsumeIntegralInRange<size_t>(
@@ -109,7 +109,7 @@ class TlsConnection {
     server().due().erase(0, size);
     go_on_with_client();
   }
-  // Delivers until nothing is on its way, in few pieces: each costs much of OpenSSL's time.
+  // Delivers all bytes that are on their way, in few pieces: each piece costs OpenSSL much time.
   void exchange() {
     const size_t least = some_size();
     while (!to_server().empty() || !server().due().empty()) {
@@ -138,7 +138,7 @@ class TlsConnection {
     }
   }
 
-  // The server does not see the loss of a last record: the record may still come.
+  // The server cannot notice that the last record was lost: the record may still come.
   void check_end() {
     const bool has_all = server_.received == written_;
     RM_ASSERT(has_all || server_.has_failed() || server().is_waiting() || is_lost_);
@@ -161,7 +161,7 @@ class TlsConnection {
   size_t written_ = 0;  // by the client
   size_t read_ = 0;
   size_t key_updates_ = 0;
-  std::optional<size_t> failing_at_;  // bytes of text
+  std::optional<size_t> failing_at_;  // after this many bytes of text
   bool is_damaged_ = false;
   bool is_lost_ = false;
 };

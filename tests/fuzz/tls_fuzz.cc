@@ -1,13 +1,13 @@
-// The server's side of TLS. The input is a script for an OpenSSL client and for how its bytes
-// arrive, or the input is itself the bytes that the server receives.
+// The server's side of TLS. The input is a script for an OpenSSL client and for the way in which
+// its bytes arrive, or the input is itself the bytes that the server receives.
 //
-// A client whose bytes all arrive: the text comes out at both ends, whole and in order. The server
-// fails only if a limit of tls_stream.h is exceeded or a certificate is missing, and then after all
+// If all bytes of a client arrive, the text comes out at both ends, whole and in order. The server
+// fails only if a limit of tls_stream.h is exceeded or a certificate is missing, and only after all
 // text that was written before.
-// A client whose bytes are damaged: the server ends up failed or waiting, unless TLS ignores the
+// If a client's bytes are damaged, the server ends up failed or waiting, unless TLS ignores the
 // damage.
-// Bytes of no client: no text comes out, and how they are cut does not change the outcome.
-// Always: see tls_checked.h.
+// If the bytes come from no client, no text comes out, and the pieces do not change the outcome.
+// The rules of tls_checked.h hold always.
 #define OPENSSL_SUPPRESS_DEPRECATED  // RAND_METHOD is deprecated: its successor takes a provider
 #include <openssl/rand.h>
 #include <tuple>
@@ -18,7 +18,7 @@
 namespace ringmaster {
 namespace {
 
-// OpenSSL has no coverage that could guide libFuzzer: a new outcome stands in for it.
+// OpenSSL reports no coverage that could guide libFuzzer: new outcomes guide it instead.
 __attribute__((section("__libfuzzer_extra_counters"))) uint8_t outcomes[1024];
 
 void note_outcome(net::TlsStream& server, int client_state) {
@@ -63,7 +63,7 @@ struct World {
   test::TlsClient::Context clients[2][2];  // [whether of TLS 1.2][whether with a certificate]
 };
 
-// A client of some kind connects, and then perhaps once more, with the first connection's session.
+// A client of some kind connects, and then perhaps again, with the first connection's session.
 void play(const World& world, FuzzedDataProvider& script, bool is_damaged) {
   const bool is_old = script.ConsumeBool(), asks = script.ConsumeBool(), has = script.ConsumeBool();
   const auto hello_bytes = script.PickValueInArray<size_t>({0, 0, 300, 15'000, 17'000});
@@ -120,7 +120,7 @@ void check_bytes(const net::TlsContext& context, std::string_view bytes) {
 }  // namespace
 }  // namespace ringmaster
 
-// OpenSSL's clock, fixed: its tickets hold the time, and an input must do the same tomorrow.
+// Fixes OpenSSL's clock: tickets hold the time, and an input must do the same tomorrow.
 extern "C" time_t time(time_t* out) {
   constexpr time_t kNow = 1'800'000'000;
   if (out != nullptr) *out = kNow;

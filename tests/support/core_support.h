@@ -74,7 +74,7 @@ class Core {
   }
 
   RunStage& stage() { return dispatcher.run_stage(); }
-  // Each fails once the generation's memory was found damaged.
+  // take_results() and audit() fail once the generation's memory was found damaged.
   Status take_results() {
     stage().take_results(RunStage::kAllBytes);
     return damage();
@@ -109,7 +109,7 @@ class Core {
   ipc::PayloadStore store;
   std::optional<ipc::MasterPort> port;
   std::optional<ipc::Words> words;
-  std::vector<ipc::Region> results;  // by worker slot, as result_memories
+  std::vector<ipc::Region> results;  // by worker slot, like result_memories
   Fd result_memories[kWorkers];
   std::vector<Error> damages;  // of this generation, as the run stage reported them
   Dispatcher dispatcher;

@@ -26,7 +26,7 @@ inline std::vector<std::string> cut(std::string_view stream, size_t piece,
   while (!stream.empty()) {
     const std::span<char> room = framer.room();
     const size_t size = std::min(piece, room.empty() ? piece : room.size());
-    const std::string bytes(stream.substr(0, size));  // freed soon, so that a stale pointer shows
+    const std::string bytes(stream.substr(0, size));  // freed soon: sanitizers find stale pointers
     stream.remove_prefix(bytes.size());
     if (room.empty()) {
       framer.feed(bytes);

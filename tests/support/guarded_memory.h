@@ -1,5 +1,5 @@
-// GuardedMemory: zeroed pages between two inaccessible ones: a read or write outside ends the test
-// program at once, in every build.
+// GuardedMemory: zeroed pages between two inaccessible ones. A read or write beyond the pages ends
+// the test program at once, in every build.
 #pragma once
 
 #include <cstddef>

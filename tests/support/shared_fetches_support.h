@@ -1,4 +1,4 @@
-// An upstream in virtual time for SharedFetches, and what became of each fetch.
+// An upstream in virtual time for SharedFetches, and the outcome of each fetch.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct Outcome {
   std::string target;
   int answers = 0;
   std::string body;
-  std::string reason;  // of its failure
+  std::string reason;  // why the fetch failed; empty: it did not fail
   Sharing sharing = Sharing::kMiss;
   uint64_t timeout_ns = 0;
   uint64_t answered_ns = 0;
@@ -77,7 +77,7 @@ class VirtualUpstream {
   void fail(const std::string& target, const std::string& reason) {
     end(target, "the body of an error", HttpClient::Failure{reason, ""});
   }
-  // As the loop does.
+  // Does what a turn of the loop does.
   void turn() {
     while (std::exchange(is_awake, false) || fetches.next_timeout_ns() <= now_ns)
       fetches.turn(now_ns);
@@ -99,7 +99,7 @@ class VirtualUpstream {
   UpstreamOptions options;
   uint64_t now_ns = kNsPerS;
   std::vector<Outcome> outcomes;
-  std::map<Attempts::Fetch*, HttpClient::Request> asked;  // in their order
+  std::map<Attempts::Fetch*, HttpClient::Request> asked;  // the first one asked is first
   size_t asked_ever = 0;
   bool is_awake = false;
   std::function<bool()> takes_bytes = [] { return true; };

@@ -14,24 +14,24 @@
 
 namespace ringmaster::test {
 
-// The most steps of a Way that are tried. A sanitizer finds nothing in a killed process and makes
-// ways ten times as long. So under a sanitizer, steps at equal distances are enough.
+// The most steps of a Way that are tried. AddressSanitizer finds nothing in a killed process and
+// makes ways ten times as long. So under this sanitizer, steps at equal distances are enough.
 #if defined(__SANITIZE_ADDRESS__)
 inline constexpr size_t kTriesMax = 50;
 #else
 inline constexpr size_t kTriesMax = 100'000;
 #endif
 
-// ThreadSanitizer's instructions depend on its state, so no step of one run can be found in the
-// next.
+// ThreadSanitizer's instructions depend on its state, so a step of one run cannot be found in the
+// next run.
 #if defined(__SANITIZE_THREAD__)
 inline constexpr bool kIsWayTheSame = false;
 #else
 inline constexpr bool kIsWayTheSame = true;
 #endif
 
-// Whether the address lies in the vDSO: the kernel's code that reads the clock. It repeats its
-// reads if the kernel has set the clock meanwhile, so its way differs from run to run.
+// Whether the address lies in the vDSO, the kernel's code that reads the clock. This code repeats
+// its reads if the kernel has set the clock meanwhile, so its way differs from run to run.
 inline bool is_in_vdso(uint64_t address) {
   static const std::pair<uint64_t, uint64_t> range = [] {
     std::ifstream maps("/proc/self/maps");
@@ -103,8 +103,8 @@ class Traced {
   int status_ = 0;
 };
 
-// The way of a traced worker: the addresses of its instructions, in the order of execution; and how
-// to reach each of them in few stops.
+// The way of a traced worker: the addresses of its instructions, in the order of execution. lead()
+// reaches each of them in few stops.
 class Way {
  public:
   void add(uint64_t address) { trace_.push_back(address); }

@@ -1,7 +1,7 @@
 """Aggregation: how long the features of one user take, in our C++, Python, pandas and numpy.
 
-Each is measured twice: from the events in its natural form, and from the bytes of the response
-that has the events. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
+Each system is measured twice: from the events in the form that is natural for it, and from the
+bytes of the response that has the events. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
 taken in turn, so that no user is still in the caches from its last turn. Systems take turns, too,
 ROUNDS times, so that a disturbance of the machine meets all of them. All must give the same numbers
 for every user.
@@ -22,7 +22,7 @@ SIZES = (100, 1_000, 10_000, 100_000)
 EVENTS = 100_000  # of all users with the same size, together
 ROUNDS = 7
 AT_LEAST_NS = 20_000_000  # of one measurement
-STAYS = 0.6  # how often the next event is of the same category, at least
+STAYS = 0.6  # the part of the events that repeat the category before; chance adds to it
 MODEL = Path(__file__).resolve().parents[2] / "conf/models/interests.ubj"
 
 OURS = "ours"
@@ -69,7 +69,8 @@ def body_of(codes: list[int]) -> bytes:
 
 
 def ns_per_call(call, inputs) -> float:
-    """The mean of as many calls as AT_LEAST_NS need. The collector is off, as in timeit."""
+    """The mean of calls that take AT_LEAST_NS together. The garbage collector is off, as in
+    timeit."""
     gc.collect()
     gc.disable()
     begin = time.perf_counter_ns()

@@ -1,8 +1,8 @@
 """compare.py BUILD BASELINE: measures the ringmaster of two builds in turn, pair by pair.
 
 ONLY=NAME[,NAME] in the environment: only those scenarios. FULL=1: more and longer measurements.
-The two builds take turns in being first. Each measurement starts the server anew, since the places
-of its memory differ from start to start. The `ringmaster bench` of BUILD puts the load on both.
+The two builds take turns in being first. Each measurement starts the server anew, since where its
+memory lies differs from start to start. The `ringmaster bench` of BUILD puts the load on both.
 
 Prints for each figure the medians, and the ratio of BUILD to BASELINE: the median of the pairs'
 ratios, and its 95 % confidence interval. Exits with 1 if a figure is more than 3 % worse at both
@@ -56,8 +56,8 @@ class Compared:
 
 
 def interval(values: list[float]) -> tuple[float, float]:
-    """The confidence interval of the median, from one of the values to another, for any
-    distribution; the least and the greatest value if there are too few."""
+    """The confidence interval of the median, for any distribution. Its ends are two of the values:
+    the least and the greatest if there are too few."""
     ordered, count = sorted(values), len(values)
     outside, skipped = 0.0, 0
     while True:
@@ -110,7 +110,7 @@ def main() -> int:
         if not (baseline / program).exists():
             sys.exit(f"bench: BASELINE={given.baseline}: expected {program} of a build there")
     if baseline == build:
-        sys.exit(f"bench: BASELINE={given.baseline}: expected another build than this one")
+        sys.exit(f"bench: BASELINE={given.baseline}: expected the folder of another build")
     names, is_full = chosen(SCENARIOS), bool(os.environ.get("FULL"))
     for number_of_signal in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number_of_signal, lambda *unused: sys.exit(130))  # ends all that was started

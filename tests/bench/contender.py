@@ -26,8 +26,8 @@ MODEL = ROOT / "conf/models/interests.ubj"
 
 
 class CallFailed(Exception):
-    """An error response. Its text is the whole error, as JSON. `code` is that of JSON-RPC 2.0; 0
-    where the protocol has none."""
+    """An error response. Its text is the whole error, as JSON. `code` is JSON-RPC 2.0's; 0: the
+    protocol has no codes."""
 
     def __init__(self, error: Any):
         super().__init__(json.dumps(error))
@@ -38,10 +38,10 @@ class CallFailed(Exception):
 class Contender:
     name: str
     address: str  # HOST:PORT
-    processes: list[Process]  # those that were started; pids() has all
+    processes: list[Process]  # started by us; pids() has those that they have started, too
     http_path: str | None = None  # None: JSON values over TCP
-    # JSON-RPC 1.0, as Go's net/rpc speaks it, with these names: params are an array of one
-    # element.
+    # Not empty: the system speaks JSON-RPC 1.0, as Go's net/rpc does, where these are the names of
+    # the methods, and params are an array of one element.
     method_names: dict[str, str] = field(default_factory=dict)
     on_stop: Callable[[], None] = lambda: None
 

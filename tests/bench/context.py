@@ -1,4 +1,4 @@
-"""Context: what a scenario has at hand: systems, loads, durations. It ends all that it started.
+"""Context: gives a scenario systems, loads and durations, and ends all processes that it started.
 
     with Context(...) as context:
         ours = context.ringmaster()
@@ -6,7 +6,7 @@
         made["results_per_s"], made["latency_us"]["p99"], made["cpu_s"]["master"]
 
 A load is one run of `ringmaster bench`, after a short run that warms up and is not counted. Its
-report also has the system, the CPU seconds of each of the system's processes, and the time it took.
+report also has the system, the CPU seconds of each of its processes, and the duration of the run.
 """
 
 import json
@@ -32,7 +32,7 @@ CPU_MS = 30
 BURN = {"user_id": "$i", "cpu_ms": CPU_MS}
 SEED = 1
 WARM_UP_S = 0.5
-HTTP_CONNECTIONS = 256  # of an open loop: over HTTP each has one request at a time
+HTTP_CONNECTIONS = 256  # of an open loop over HTTP, where a connection has one request at a time
 NO_RESULT = 1  # exit status of `ringmaster bench` if no request had a result
 
 
@@ -75,7 +75,7 @@ class Context:
         print(f"  {text}", file=sys.stderr, flush=True)
 
     def upstream(self, delay_ms: int = UPSTREAM_MS) -> str:
-        """The URL of a feature service, started by the first call."""
+        """The URL of a feature service, which the first call starts."""
         if delay_ms not in self._upstreams:
             service = self.feature_service("--delay-ms", delay_ms)
             self._upstreams[delay_ms] = service.url
@@ -83,7 +83,7 @@ class Context:
         return self._upstreams[delay_ms]
 
     def feature_service(self, *options: Any) -> FeatureService:
-        """A new one, with these options."""
+        """A new feature service, with these options."""
         command = [self.build / "feature_service", "--listen", "127.0.0.1:0"]
         process = Process.start([*command, *options])
         self._stack.callback(process.kill)
@@ -92,8 +92,8 @@ class Context:
     def ringmaster(self, upstream: str = "", workers: int = WORKERS, timeout_ms: int = TIMEOUT_MS,
                    handlers: dict[str, Any] | None = None, build: Path | None = None,
                    **sections: dict[str, Any]) -> Ringmaster:
-        """`build`: the server's; the load comes from the context's build. `sections`: more of the
-        configuration."""
+        """`build`: the server's; the load comes from the context's build. `sections`: further
+        sections of the configuration."""
         number = len(list(self.configurations.glob("*.toml")))
         system = ringmaster.start(upstream or self.upstream(), build or self.build, workers,
                                   timeout_ms, self.configurations, f"{OURS}-{number}", handlers,
@@ -103,7 +103,7 @@ class Context:
 
     def rival(self, name: str, upstream: str = "",
               timeout_ms: int = TIMEOUT_MS) -> Contender | None:
-        """None where the machine lacks it: `missing` says why."""
+        """None: the rival cannot be had on this machine, and `missing` says why."""
         if name in self.missing:
             return None
         try:
@@ -123,8 +123,8 @@ class Context:
         return self.rival(name, upstream, timeout_ms)
 
     def attempt(self, name: str, measure: Callable[[], Any]) -> Any:
-        """What measure() returns; None where the load fails on a rival: `missing` says why. Raises
-        LoadFailed where it fails on ringmaster."""
+        """Returns what measure() returns. If the load fails on a rival, returns None, and `missing`
+        says why; if it fails on ringmaster, raises LoadFailed."""
         try:
             return measure()
         except LoadFailed as error:
@@ -139,7 +139,7 @@ class Context:
         return " ".join(f"{name} was not measured: {why}." for name, why in self.missing.items())
 
     def program(self, name: str, *, on_one_core: bool = False) -> dict[str, Any] | None:
-        """The JSON that a program of BUILD/bench prints; None when it is not there."""
+        """The JSON that a program of BUILD/bench prints; None: there is no such program."""
         path = self.build / "bench" / name
         if not path.exists():
             self.missing[name] = f"there is no bench/{name} in the build"
@@ -155,7 +155,7 @@ class Context:
              lead_s: float = 0, token_file: Path | None = None) -> dict[str, Any]:
         """`params`: a value, in which "$i" stands for the request's number, or the path of a file.
         `connections` is ignored for a system with HTTP, which gets as many as it needs. `lead_s`:
-        the time from the load's start until counting begins; the CPU time is of the whole load."""
+        how long the load runs before counting begins; the CPU time is that of the whole load."""
         if rate:
             options = ["--rate", rate, "--seed", seed]
             connections = HTTP_CONNECTIONS if system.http_path else connections
@@ -220,7 +220,7 @@ class Context:
 
 
 def others_share(made: dict[str, Any], busy_s: float) -> float:
-    """The share of the machine's CPU time that went to processes outside of the measurement."""
+    """The share of the machine's CPU time that other processes took than those of the load."""
     own_s = made["own_cpu_us_per_request"] * made["sent"] / 1e6
     ours_s = sum(made["cpu_s"].values()) + made["upstream_cpu_s"] + own_s
     return max(0.0, busy_s - ours_s) / (made["wall_s"] * (os.cpu_count() or 1))

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* The file, as the reader sees it. */
+/* What the file holds. */
 typedef struct costs {
   uint64_t allocations;  /* calls of malloc, calloc, realloc and the aligned ones */
   uint64_t copied_bytes; /* by memcpy and memmove, those of less than kSmallCopyBytes not counted */
@@ -64,8 +64,8 @@ void* aligned_alloc(size_t alignment, size_t size) {
   return __libc_memalign(alignment, size);
 }
 
-/* Copies in either direction, so that it serves memcpy, too. A flag of the compiler keeps the loops
- * from becoming calls of memmove. */
+/* Copies in either direction, so that memcpy can call it, too. A flag of the compiler keeps the
+ * loops from becoming calls of memmove. */
 void* memmove(void* to, const void* from, size_t size) {
   if (size >= kSmallCopyBytes) {
     __atomic_fetch_add(&counted->copied_bytes, size, __ATOMIC_RELAXED);

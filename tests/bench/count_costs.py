@@ -2,7 +2,8 @@
 
 System calls by strace -c of the running master, allocations and copied bytes by a preloaded library
 (count_costs.c). Each figure is the difference of two counts around COUNT requests, divided by
-COUNT. The server has served as many before, so start and growth do not count. Prints a table.
+COUNT. The server has served as many requests before, so the costs of its start and growth are not
+counted. Prints a table.
 """
 
 import argparse

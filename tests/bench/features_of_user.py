@@ -24,8 +24,8 @@ def events_of(body: bytes) -> list[dict]:
 
 
 def frame_of(body: bytes) -> pandas.DataFrame:
-    """pandas' form: a frame of category codes and times. By way of lists, since pandas.read_json
-    takes longer for any number of events, and still has names to be replaced."""
+    """pandas' form: a frame of category codes and times. It is made from lists: pandas.read_json
+    takes longer for any number of events, and leaves names that must be replaced by codes."""
     events = json.loads(body)["events"]
     return pandas.DataFrame({
         "category": [CODES[event["category"]] for event in events],
@@ -34,7 +34,7 @@ def frame_of(body: bytes) -> pandas.DataFrame:
 
 
 def of_frame(frame: pandas.DataFrame) -> numpy.ndarray:
-    """The features by pandas, all of it vectorised."""
+    """The features by pandas, without a loop in Python."""
     category = frame["category"]
     size = len(category)
     every = range(COUNT)

@@ -10,8 +10,8 @@
 
 namespace ringmaster::bench {
 
-// Nanoseconds per call(i), i from 0 on: the mean of as many calls as `at_least_ns` need, after one
-// round of `round` calls that is not counted.
+// Nanoseconds per call(i), i from 0 to `round` - 1: the mean of rounds that take `at_least_ns`
+// together, after one round that is not counted.
 template <class Call>
 double ns_per_call(size_t round, uint64_t at_least_ns, Call call) {
   for (size_t i = 0; i < round; ++i)

@@ -1,8 +1,8 @@
 // prediction MODEL BODIES: how long the model takes for a user whose features are known: for one
 // user at a time, and for 64 at once, as the handler calls it when requests wait.
 //
-// BODIES is that of aggregation.cc. Prints {"row_ns_of_1":...,"row_ns_of_64":...}: nanoseconds per
-// user.
+// BODIES is a file as for aggregation.cc. Prints {"row_ns_of_1":...,"row_ns_of_64":...}:
+// nanoseconds per user.
 #include <cstdio>
 #include <fstream>
 #include <string>

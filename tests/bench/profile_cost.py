@@ -27,7 +27,7 @@ def cpu_ms(client, rounds: int, depth: int) -> float:
 
 
 def interval(ratios: list[float]) -> tuple[float, float]:
-    """By the binomial distribution of the ranks, approximated by the normal one."""
+    """The interval of the median, by the binomial distribution of ranks, taken as normal."""
     ordered = sorted(ratios)
     half = 0.98 * len(ordered) ** 0.5
     middle = len(ordered) / 2

@@ -1,4 +1,4 @@
-"""Recorder: an upstream that keeps when each of its requests was under way.
+"""Recorder: an upstream that records when each of its requests was under way.
 
     with Recorder(delay_ms=70) as upstream:
         ...

@@ -5,8 +5,9 @@
                                                 from the folder of RESULTS.json to
                                                 tests/bench/results
 
-A scenario's part: its targets first, each beside what was found, or "not reached"; if one was not
-reached, the reason (explanations.md); then its tables, its plots, and how to run it again.
+A scenario's part has first its targets, each beside what was found, or "not reached"; if a target
+was not reached, the reason (explanations.md); then its tables, its plots, and the command that runs
+it again.
 """
 
 import argparse
@@ -115,7 +116,7 @@ def report(run: dict[str, Any], explanations: dict[str, str]) -> str:
     scenarios = run["scenarios"]
     parts = ["# Measured", machine_text(run), versions_text(run["versions"]),
              "Every figure is a ratio in this one run. `results.json` has the raw numbers, the "
-             "`.gp` files make the plots, `configurations/` is what the server was given.",
+             "`.gp` files make the plots, `configurations/` has the server's configurations.",
              summary(scenarios)]
     parts += [scenario_text(each, explanations, "") for each in scenarios]
     return "\n\n".join(parts) + "\n"
@@ -128,7 +129,7 @@ def docs_section(run: dict[str, Any], explanations: dict[str, str]) -> str:
             parts.append(f"*{scenario['name']}*: {explanations[scenario['name']]}")
         parts += [f"![{plot['title']}]({PLOTS}/{plot['name']}.svg)" for plot in scenario["plots"]]
     again = "FULL=1 make bench" if run["mode"] == "full" else "make bench"
-    parts.append(f"`{again}` measures it again; `ONLY=NAME` in front of it, one scenario.")
+    parts.append(f"`{again}` measures all of this again; with `ONLY=NAME`, one scenario.")
     return "## Measured\n\n" + "\n\n".join(parts) + "\n"
 
 

@@ -14,7 +14,7 @@ STEPS = {
     "fetch_burn": [FETCH, {"run": "burn"}],
     "interests.predict": [FETCH, {"run": "interests"}],
 }
-# A payload of 16 MiB, and the message around it.
+# Enough for a payload of 16 MiB, and for the message around it.
 MESSAGE_BYTES_MAX = "32MiB"
 # Enough for the scenario `idle`, and some more.
 CONNECTIONS = 12_000
@@ -33,11 +33,11 @@ def start(features_url: str, build: Path, workers: int = 2, timeout_ms: int = 10
           handlers: dict[str, Any] | None = None,
           **sections: dict[str, Any]) -> Ringmaster:  # fmt: skip
     """Starts a server that is ready to serve. Its configuration and its log are `folder`/`name`.*
-    (`folder`: by default BUILD/bench). All options have their defaults, but for what the arguments
-    say, large payloads, the connections on both sides, and the model's batch, which is the demo's
-    (conf/ringmaster.toml).
-    `handlers`: further ones, each with a method of its name. `sections`: more of the configuration;
-    of the methods that are there already, `methods` has only what is not the default."""
+    (`folder`: by default BUILD/bench). All options have their defaults, except for those that the
+    arguments set, the limits of messages and connections, and the model's batch, which is the
+    demo's (conf/ringmaster.toml).
+    `handlers`: further ones, each with a method of its name. `sections`: further sections of the
+    configuration; `methods` among them may have single keys for a method that is there already."""
     folder = folder or build.resolve() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     launcher = Launcher(build.resolve(), folder)

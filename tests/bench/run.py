@@ -2,8 +2,8 @@
 
 FULL=1 in the environment: longer, with more points; ONLY=NAME[,NAME]: only those scenarios.
 A scenario that fails is named in the report and fails the run, after all others have run.
-However the run ends, also by Ctrl-C, the processes that it started end with it. Says on stderr how
-far it is, and prints the report.
+However the run ends, also by Ctrl-C, the processes that it started end with it. Prints its progress
+on stderr, and the report.
 """
 
 import argparse
@@ -66,7 +66,7 @@ def main() -> int:
     build = parser.parse_args().build.resolve()
     names, is_full = chosen(SCENARIOS), bool(os.environ.get("FULL"))
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *unused: sys.exit(1))  # which ends all that was started
+        signal.signal(number, lambda *unused: sys.exit(1))  # ends all that was started
     date = time.strftime("%Y%m%d-%H%M%S")
     run = {"commit": commit(ROOT), "date": date, "mode": "full" if is_full else "short",
            "machine": machine(), "versions": versions(), "scenarios": []}

@@ -1,8 +1,9 @@
 """How busy each process was, some milliseconds at a time.
 
-The scheduler's account is read again and again; it is brought up to date at the scheduler's ticks
-(1 to 4 ms) and when a process gives up the CPU, so a single step may be a tick off. The reading
-itself takes some per cent of a core: the plot shows when a process is busy, not what it costs.
+The sampler reads the scheduler's account again and again. The scheduler brings the account up to
+date at its ticks (1 to 4 ms) and when a process gives up the CPU, so a single step may be a tick
+off. The reading itself takes some per cent of a core: the plot shows when a process is busy, not
+what it costs.
 """
 
 import os

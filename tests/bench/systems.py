@@ -16,15 +16,15 @@ from ringmaster import Ringmaster
 OURS = "ringmaster"
 PYTHON = ("flask_gunicorn", "flask_threads", "aiohttp_alone", "aiohttp_flask", "aiohttp_pool")
 POOL, GO, NODE = "aiohttp_pool", "go_net_rpc", "node_piscina"
-# The pool, but it refuses requests beyond 60 at once: the number that it was measured to serve
+# The pool, but it refuses requests beyond 60 at once: a measurement found that it serves so many
 # within its deadline.
 POOL_LIMITED, POOL_LIMIT = "aiohttp_pool, limited", 60
 WORKERS = 2
-TIMEOUT_MS = 1000  # the deadline, where a system has such a thing
+TIMEOUT_MS = 1000  # the deadline, in systems that have deadlines
 
 
 class Unavailable(Exception):
-    """A system that cannot be had on this machine, and why."""
+    """A system cannot be had on this machine. The text says why."""
 
 
 def start_baseline(name: str, features_url: str, build: Path, timeout_ms: int) -> Contender:
@@ -39,7 +39,7 @@ def start_baseline(name: str, features_url: str, build: Path, timeout_ms: int) -
 
 
 def end(system: Contender) -> None:
-    """May be called again. Rivals are killed: with a backlog they would not end in time."""
+    """May be called again. Kills rivals: with a backlog they would not end in time."""
     if not isinstance(system, Ringmaster):
         for process in system.processes:
             process.kill()

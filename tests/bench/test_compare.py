@@ -1,4 +1,4 @@
-"""What a comparison of two builds makes of its pairs."""
+"""How a comparison of two builds evaluates its pairs."""
 
 import sys
 from pathlib import Path
@@ -29,8 +29,8 @@ def test_the_interval_leaves_out_what_95_percent_allow(count, skipped):
     ([1.04] * 9, False, True), ([1.04] * 9, True, False),
     ([0.96] * 9, True, True), ([0.96] * 9, False, False),
     ([1.02] * 9, False, False), ([0.98] * 9, True, False),
-    ([1.04] * 7 + [1.02] * 2, False, False),  # the noise reaches what is allowed
-    ([1.04] * 8 + [0.5], False, True),  # one outlier is no noise
+    ([1.04] * 7 + [1.02] * 2, False, False),  # the interval begins below the limit
+    ([1.04] * 8 + [0.5], False, True),  # the interval leaves one outlier out
 ])
 def test_worse_is_what_is_beyond_three_percent_and_the_noise(ratios, is_more_better, is_worse):
     assert compared(ratios, is_more_better).is_worse() is is_worse

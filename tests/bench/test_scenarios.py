@@ -1,4 +1,4 @@
-"""What scenarios make of what was measured."""
+"""How scenarios evaluate their measurements."""
 
 import os
 import sys

@@ -2,7 +2,7 @@
 
     running = baselines.start("flask_gunicorn", "http://127.0.0.1:7080/features", build)
 
-Needs scripts/setup.sh bench; what has to be compiled or installed lies in BUILD/bench.
+Needs scripts/setup.sh bench. Compiled programs and installed packages lie in BUILD/bench.
 """
 
 import os
@@ -122,5 +122,5 @@ STARTERS: dict[str, Callable[[str, Wanted, Run], Contender]] = {
     "node_piscina": _start_node,
 }
 NAMES = tuple(STARTERS)
-# There is no XGBoost for these.
+# The methods that a system lacks, since there is no XGBoost for its language.
 MISSING = {"go_net_rpc": {"interests.predict"}, "node_piscina": {"interests.predict"}}

@@ -38,7 +38,7 @@ class InPool:
                 pool, compute, name, params, body
             )
         except BrokenProcessPool:
-            # All of its jobs are lost; the first of them to fail makes a new pool.
+            # All jobs of the broken pool fail; the first one that fails makes a new pool.
             if self.pool is pool:
                 self.pool = self.new_pool()
             raise rpc.RpcError(rpc.WORKER_DIED, "a worker died") from None

@@ -1,7 +1,7 @@
 """flask_gunicorn, flask_threads: a Flask application for gunicorn; each request is done from its
 beginning to its end by one thread of one process.
 
-Environment: FEATURES_URL, MODEL, THREADS (of a process: so many connections to the upstream).
+Environment: FEATURES_URL, MODEL, THREADS (of a process, and its connections to the upstream).
 """
 
 import os
@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/json"}
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = rpc.REQUEST_BYTES_MAX
 work.load(os.environ["MODEL"])
-# urllib3 does less than the package requests around it, and is as safe for threads.
+# The package `requests` is built on urllib3, and does more work. Both are safe for threads.
 upstream = urllib3.PoolManager(maxsize=int(os.environ["THREADS"]), timeout=TIMEOUT_S, retries=False)
 
 

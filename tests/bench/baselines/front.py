@@ -1,8 +1,9 @@
 """What the three aiohttp baselines have in common: JSON-RPC over HTTP on uvloop, fetching from the
 upstream, a deadline for each request. They differ in how they do the CPU work: Compute.
 
-Options: --features-url, --model, --workers, --timeout-ms (of a request, then -32012),
---in-flight-max (then -32009; 0: no limit). Prints "listening address=HOST:PORT" when it is ready.
+Options: --features-url, --model, --workers, --timeout-ms (of a request, which then gets -32012),
+--in-flight-max (requests beyond it get -32009; 0: no limit). Prints "listening address=HOST:PORT"
+when it is ready.
 """
 
 import argparse

@@ -7,12 +7,13 @@ import ujson
 PARSE_ERROR, INVALID_REQUEST, NO_SUCH_METHOD, INVALID_PARAMS = -32700, -32600, -32601, -32602
 OVERLOADED, TOO_LATE, WORKER_DIED, UPSTREAM_FAILED = -32009, -32012, -32014, -32015
 
-# A payload of 16 MiB, and the message around it.
+# Enough for a payload of 16 MiB, and for the message around it.
 REQUEST_BYTES_MAX = 32 << 20
 
 
 class RpcError(Exception):
-    """Becomes an error response. Pickle sends its arguments through a pipe to make it anew."""
+    """Becomes an error response. Pickle sends the arguments through a pipe, and the other process
+    makes the same exception of them."""
 
     def __init__(self, code: int, message: str):
         super().__init__(code, message)

@@ -1,7 +1,7 @@
 """The CPU work of the Python baselines, the same for all of them.
 
 A method's function gets the request's params and the body that was fetched for it (None: nothing
-was fetched), and returns its result as JSON. load() is called once in each process that works.
+was fetched), and returns its result as JSON. Each process that does CPU work calls load() once.
 """
 
 import sys
@@ -79,7 +79,7 @@ def features(history: list[int]) -> list[int]:
     back = [min(size - at + 1, NEVER_SEEN) if at else NEVER_SEEN for at in seen_at]
     recent = [category + 1 for category in history[: -RECENT_COUNT - 1 : -1]]
     recent += [0] * (RECENT_COUNT - len(recent))
-    changes = max(changes - 1, 0)  # the first event follows none: it is no change
+    changes = max(changes - 1, 0)  # the first event is no change
     return counts + back + followed + recent + [size, run, changes, COUNT - counts.count(0)]
 
 
@@ -103,7 +103,7 @@ class Method(NamedTuple):
 
 
 def python(function: Callable[..., Any]) -> Method:
-    """Each parameter gets the member of params that has its name."""
+    """Each parameter of `function` gets the member of params that has its name."""
     return Method(False, lambda params, _: rpc.dumps(function(**params)))
 
 

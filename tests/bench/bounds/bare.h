@@ -1,7 +1,7 @@
 // A server that does only what no server can leave out: it waits, reads, copies once, and writes.
 //
-// It takes the lines of `ringmaster bench` for what they are and parses nothing: the bytes up to
-// `,"method":` begin the answer, those behind `"params":` end it. Errors end the program.
+// It relies on the form of `ringmaster bench`'s lines, and parses no JSON: the bytes up to
+// `,"method":` begin the answer, the bytes behind `"params":` end it. Errors end the program.
 #pragma once
 
 #include <algorithm>
@@ -43,7 +43,7 @@ class Loop {
     event.data.ptr = &handler;
     checked(::epoll_ctl(epoll_, operation, fd, &event), "epoll_ctl");
   }
-  // Calls the handlers of what became ready in at most `timeout_ms`; -1: however long.
+  // Waits for at most `timeout_ms` (-1: without end), and calls the handlers that are ready.
   void turn(int timeout_ms) {
     epoll_event ready[256];
     const int count = ::epoll_wait(epoll_, ready, 256, timeout_ms);
@@ -73,8 +73,8 @@ inline void append_answer(std::string& out, std::string_view head, std::string_v
   ((out += head) += ",\"result\":") += rest;
 }
 
-// A client's connection: on_line() gets each line, without its end. It is never deleted, since a
-// proxy may still wait for its answer.
+// A client's connection: on_line() gets each line, without its end. The object is never deleted,
+// since a fetch of a proxy may still refer to it.
 class Client : public Handler {
  public:
   Client(Loop& loop, int fd) : loop_(loop), fd_(fd) { loop.watch(fd, EPOLLIN, *this); }

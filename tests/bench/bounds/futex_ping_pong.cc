@@ -6,7 +6,8 @@
 // both sides sleep in between, and neither is bound to a core.
 //
 // Prints {"bound":"futex_ping_pong","rounds":N,"p50_ns":...,"p99_ns":...,"mean_ns":...}, after a
-// warm-up of a tenth of the rounds. Both processes end after 60 s, and the second with the first.
+// warm-up of a tenth of the rounds. Both processes end after at most 60 s, the second with the
+// first.
 #include <algorithm>
 #include <atomic>
 #include <csignal>

@@ -2,9 +2,9 @@
 
 Ideal: each request fetches for exactly 70 ms, any number of them at once; then it computes for
 exactly 30 ms on the one of `servers` cores that is free first, in the order in which the fetches
-end. Nothing else takes time: no network, no parsing, no switching. That is an M/D/c queue, fed
-with the same arrivals as the load, so that chance is the same on both sides. It refuses no request:
-at a rate above that of the cores its latencies grow with the duration, and are no bound.
+end. Nothing else takes time: no network, no parsing, no switching. This is an M/D/c queue, fed
+with the same arrivals as the load, so that chance is the same for both. The ideal refuses no
+request: at a rate above the cores' capacity its latencies grow with the duration, and are no bound.
 """
 
 import heapq

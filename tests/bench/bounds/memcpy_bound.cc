@@ -1,4 +1,4 @@
-// memcpy_bound: what two copies of a request's bytes cost, in seconds per GB (10^9 bytes) of them.
+// memcpy_bound: how long two copies of a request's bytes take, in seconds per GB (10^9 bytes).
 //
 // No server takes less for an echo that is read into a buffer, kept where a worker sees it, and
 // written from there: the kernel copies the bytes once at each socket. So the bound is compared

@@ -25,7 +25,7 @@ import (
 const (
 	clockThreadCPUTime = 3
 	cpuMsMax           = 600_000
-	// As they are ringmaster's defaults.
+	// Ringmaster's defaults.
 	fetchTimeout     = time.Second
 	fetchConnections = 256
 )
@@ -65,7 +65,7 @@ func (r *Ringmaster) FetchBurn(args *BurnArgs, reply *BurnReply) error {
 	return r.Burn(args, reply)
 }
 
-// The user's events, read to their end: the connection is used again only then.
+// Fetches the user's events, and reads them to their end: only then is the connection used again.
 func (r *Ringmaster) fetch(userID json.RawMessage) error {
 	if userID == nil {
 		return fmt.Errorf("user_id: missing")
@@ -94,7 +94,7 @@ func threadCPU() time.Duration {
 	return time.Duration(now.Nano())
 }
 
-// Its clock is that of a thread: the goroutine must stay on it.
+// The clock is that of one thread: the goroutine must stay on this thread.
 func useCPU(wanted time.Duration) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()

@@ -3,8 +3,8 @@
 //   node server.js FEATURES_URL WORKERS TIMEOUT_MS IN_FLIGHT_MAX
 //
 // JSON-RPC 2.0, single requests: echo, burn, fetch_burn. A job that waits longer than TIMEOUT_MS is
-// answered with -32012, and those over IN_FLIGHT_MAX (0: no limit) with -32009. Prints "listening
-// address=HOST:PORT" when it is ready.
+// answered with -32012, and a request beyond IN_FLIGHT_MAX (0: no limit) with -32009. Prints
+// "listening address=HOST:PORT" when it is ready.
 import { createServer } from "node:http";
 import { Piscina } from "piscina";
 import { Pool } from "undici";
@@ -76,7 +76,7 @@ async function perform(name, params) {
   ++inFlight;
   try {
     const body = method.fetches ? await fetchUser(params) : undefined;
-    // No abort signal: Piscina would end the thread that has begun the job.
+    // No abort signal: on it, Piscina would end the thread that has begun the job.
     const done = await pool.run({ params, body, deadline }, { name: method.job });
     if (done.error) throw new RpcError(done.error.code, done.error.message);
     return done.result;

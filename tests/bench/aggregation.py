@@ -1,10 +1,10 @@
 """Aggregation: how long the features of one user take, in our C++, Python, pandas and numpy.
 
 Each system is measured twice: from the events in the form that is natural for it, and from the
-bytes of the response that has the events. Users have 100 to 100,000 events, drawn by a fixed seed. There are many users,
-taken in turn, so that no user is still in the caches from its last turn. Systems take turns, too,
-ROUNDS times, so that a disturbance of the machine meets all of them. All must give the same numbers
-for every user.
+bytes of the response that has the events. Users have 100 to 100,000 events, drawn by a fixed seed.
+There are many users, taken in turn, so that no user is still in the caches from its last turn.
+Systems take turns, too, ROUNDS times, so that a disturbance of the machine meets all of them. All
+must give the same numbers for every user.
 """
 
 import gc

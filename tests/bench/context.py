@@ -220,7 +220,7 @@ class Context:
 
 
 def others_share(made: dict[str, Any], busy_s: float) -> float:
-    """The share of the machine's CPU time that other processes took than those of the load."""
+    """The share of the machine's CPU time that went to processes outside of the measurement."""
     own_s = made["own_cpu_us_per_request"] * made["sent"] / 1e6
     ours_s = sum(made["cpu_s"].values()) + made["upstream_cpu_s"] + own_s
     return max(0.0, busy_s - ours_s) / (made["wall_s"] * (os.cpu_count() or 1))

@@ -1,4 +1,4 @@
-"""Methods and clients that want more than there is, side by side."""
+"""Methods and clients that together ask for more than the workers can do."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,8 +14,8 @@ TITLE = "fairness"
 LONG_MS = 400
 BURN_MS = 30
 ABOUT = f"""Two workers, and loads at the same time. *Long and short*: clients in a closed loop of
-`burn` {LONG_MS} ms, beside `echo` at 20 a second, Poisson, which may take a second. A queue that
-gives each free worker the earliest deadline would let `echo` wait for one long job at most.
+`burn` {LONG_MS} ms, beside `echo` at 20 a second, Poisson, with a deadline of a second. A queue
+that gives each free worker the earliest deadline makes `echo` wait for one long job at most.
 *Flood*: two clients, each with a token, that offer 600 and 6 jobs of {BURN_MS} ms a second.
 *Shares*: two clients that always have jobs waiting, of {BURN_MS} and of {BURN_MS // 10} ms. *Small
 beside large*: `echo` of one number at 100 a second, Poisson, beside eight clients in a closed loop

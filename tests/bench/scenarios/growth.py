@@ -12,15 +12,15 @@ from targets import number, target
 
 TITLE = "growth"
 ABOUT = """CPU of all of the server's processes per `echo`. *Connections*: the rate is the same each
-time (Poisson), since a loop of its own for each connection would also change how many requests are
-under way. (A low rate would measure how long the machine takes to put processes to sleep and wake
-them.) *Workers*: the same load, for servers with so many workers. *Fetches*: `interests.predict` at
+time (Poisson), since a closed loop on each connection would also change how many requests are under
+way. (A low rate would measure how long the machine takes to put processes to sleep and wake them.)
+*Workers*: the same load, for servers with 1, 2, 4 and 8 workers. *Fetches*: `interests.predict` at
 one rate, with upstreams that take 2, 25 and 250 ms, so that 8, 100 and 1,000 fetches are under way;
-the master's CPU alone. *Requests*: the same load after so many requests were answered; the master's
-resident memory beside it. Flat: no cost is more than 10 % from the median of its row."""
+the master's CPU alone. *Requests*: the same load after so many requests were answered, and the
+master's resident memory. *Flat*: no cost is more than 10 % from the median of its row."""
 RATE = 20_000
 FETCHES_RATE = 4_000
-FETCHES_MS = {2: 8, 25: 100, 250: 1000}  # what the upstream takes -> how many are under way
+FETCHES_MS = {2: 8, 25: 100, 250: 1000}  # the upstream's delay -> fetches under way
 AT_ONCE, CONNECTIONS = 256, 16
 MIB = 1 << 20
 
@@ -33,7 +33,7 @@ def probe(context: Context, system: Ringmaster, connections: int) -> dict[str, A
 
 
 def spread(values: list[float]) -> float:
-    """How far the farthest is from their median."""
+    """The largest distance of a value from the median, relative to the median."""
     return max(abs(value / median(values) - 1) for value in values)
 
 
@@ -102,7 +102,7 @@ def plot(name: str, rows: list[dict[str, Any]], key: str) -> dict[str, Any]:
 
 
 def run(context: Context) -> dict[str, Any]:
-    by_age = over_requests(context, context.ringmaster())  # first: a server without a past
+    by_age = over_requests(context, context.ringmaster())  # of a server that was just started
     by_workers = over_workers(context)
     by_fetches = over_fetches(context)
     by_connections = over_connections(context, context.ringmaster())

@@ -11,10 +11,10 @@ from targets import number, ratio, target
 
 TITLE = "the hop to a worker, idle server"
 ABOUT = """One request at a time on one connection. The hop is the p50 of `echo`, which a worker
-answers, minus the p50 of an unknown method, which the master answers itself (-32601). Beside it
-the p50 of a round trip between two processes by futexes alone. The scheduler chooses their cores,
-as it does for the server's; whether they share one matters, so the p50 with both on one core is
-stated, too. All are measured in turn, several times."""
+answers, minus the p50 of an unknown method, which the master answers itself (-32601). It is
+compared with the p50 of a round trip between two processes by futexes alone. The scheduler chooses
+the cores of these two, as it does for the server's processes. Whether they share a core matters, so
+the p50 with both on one core is stated, too. All are measured in turn, several times."""
 BOUND = "bounds/futex_ping_pong"
 
 
@@ -48,7 +48,7 @@ def run(context: Context) -> dict[str, Any]:
         "tables": [{
             "title": "p50 in µs, each round and the median",
             "columns": ["round", "through a worker", "by the master", "hop", "futex ping-pong",
-                        "... on one core"],
+                        "the same on one core"],
             "rows": [[name, *(number(one[key]) for key in rounds[0])]
                      for name, one in [*enumerate(rounds, 1), ("median", medians)]],
         }],

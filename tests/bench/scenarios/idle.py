@@ -15,8 +15,9 @@ from targets import number, ratio, target
 TITLE = "idle"
 ABOUT = """10,000 connections, each of which has been served once and waits, in each framing: how
 much the master's resident memory has grown by them (its own structures, libuv's and the
-allocator's; the sockets themselves are the kernel's). Beside them 1,000 connections that ask for
-`echo` at the same rate each time (Poisson), in turns with the same load without the idle ones."""
+allocator's; the sockets themselves are the kernel's). Beside them 1,000 busy connections ask for
+`echo`, at the same rate each time (Poisson). The same load without the idle connections alternates
+with this one."""
 IDLE, BUSY = 10_000, 1_000
 RATE = 10_000
 KIB = 1024
@@ -62,13 +63,13 @@ def measure(context: Context, framing: type[Framed]) -> dict[str, Any]:
 
 
 def run(context: Context) -> dict[str, Any]:
-    # Concatenated values cost what lines do.
+    # Concatenated values cost as much as lines.
     rows = [measure(context, framing) for framing in FRAMINGS if framing is not Concatenated]
     return {
         "targets": [
             target("memory of an idle connection, in any framing: at most 4 KiB",
                    max(row["bytes"] for row in rows) / KIB, "<=", 4, "KiB"),
-            target("p99 of the busy ones beside the idle ones: at most 1.1 times as without",
+            target("p99 of the busy ones beside the idle ones: at most 1.1 times that without",
                    median(ratio(row["beside_p99"], row["without_p99"]) for row in rows),
                    "<=", 1.1, "x"),
         ],

@@ -1,4 +1,4 @@
-"""The target on this small machine: the real model, 1000 requests a second."""
+"""1000 requests a second of the real model on two cores, and the highest rate of each system."""
 
 from typing import Any
 
@@ -9,13 +9,13 @@ from targets import number, ratio, target
 
 TITLE = "interests.predict at 1,000 requests a second"
 RATE = 1000
-P99_MS = 200  # the longest at which a rate counts as held
+P99_MS = 200  # the longest p99 with which a rate counts as held
 CORES = 2
 ABOUT = f"""The real interests model behind an upstream that takes {UPSTREAM_MS} ms; Poisson
-arrivals. The feature service and the load run on the same two cores: what they take is stated.
-The highest rate: the search is the same for each system. It begins below the rate of a closed loop,
+arrivals. The feature service and the load run on the same two cores: their CPU time is stated. The
+search for the highest rate is the same for each system. It begins below the rate of a closed loop,
 raises the rate by half as long as rates are held, and then bisects. A rate is held when p99 is at
-most {P99_MS} ms, with no error and nothing lost."""
+most {P99_MS} ms, with no error and no request lost."""
 PARAMS = {"user_id": "$i"}
 CLOSED = {OURS: 2000}  # requests in flight of the closed loop, with which the search begins
 CLOSED_OTHERS = 32
@@ -38,8 +38,8 @@ def is_held(made: dict[str, Any]) -> bool:
 
 def highest_rate(context: Context, system: Contender, method: str = "interests.predict",
                  at_once: int = 0) -> dict[str, Any]:
-    """`at_once`: requests in flight of the closed loop; 0: as usual. `held` is the highest rate
-    that was held, `not_held` the lowest that was not; None: each rate that was tried was held."""
+    """`at_once`: requests in flight of the closed loop; 0: the system's default. `held` is the
+    highest rate that was held, `not_held` the lowest that was not; None: all rates were held."""
     load = lambda seconds, **how: context.load(  # noqa: E731
         system, method, PARAMS, seconds=seconds, connections=8, warm_up_s=0, **how)
     at_once = at_once or CLOSED.get(system.name, CLOSED_OTHERS)
@@ -58,7 +58,7 @@ def highest_rate(context: Context, system: Contender, method: str = "interests.p
 
 
 def next_rate(held: float, not_held: float | None) -> float:
-    """Higher until a rate is not held: a system may be capable of more than in a closed loop."""
+    """Raises the rate until one is not held: a system may reach more than in a closed loop."""
     return 1.5 * held if not_held is None else (held + not_held) / 2
 
 
@@ -81,7 +81,7 @@ def run(context: Context) -> dict[str, Any]:
     return {
         "targets": [
             target("p99 ≤ 90 ms at 1,000 requests a second", None if failed else p99_ms, "<=", 90,
-                   "ms", why_none=f"{failed} were not answered"),
+                   "ms", why_none=f"{failed} requests had no result"),
             target("CPU of master and workers ≤ 50 % of the two cores",
                    used["master"] + used["workers"], "<=", 0.5, "%"),
             target("highest rate ≥ 10 × the best Python system's", ratio(found[0]["held"], best),

@@ -21,15 +21,15 @@ from targets import number, ratio
 TITLE = "interests in Python"
 USERS = 10_000
 BATCH = 64
-AT_ONCE = {OURS: 500, POOL: 128}  # of the closed loop that gives a first estimate: bounds nothing
+AT_ONCE = {OURS: 500, POOL: 128}  # requests in flight of the closed loop, for a first estimate
 CLASSES = {"Interests": "C API", "PackageInterests": "package xgboost"}
 ABOUT = f"""The program that many begin with: fetch a user's events, count them in Python, ask a
 model of XGBoost. Ringmaster serves `src/demo/interests/interests.py` as a handler; `aiohttp_pool`
 imports the same file in its processes. The model is called through XGBoost's C API, and through
 its package for Python; by ringmaster also in batches of up to {BATCH}. The highest rate: as in
-`interests`. Alone: what {WORKERS} processes do at once, by their CPU time, that only call the
-handler, without any JSON: no server can do more. Before that, {USERS:,} users of the MSNBC data
-(or of the feature service, where the data is not beside the project) get the same features and
+`interests`. *Alone*: {WORKERS} processes at once that only call the handler, without any JSON,
+counted by their CPU time: no server can do more. Before all this, {USERS:,} users of the MSNBC data
+(or of the feature service, where the data is not beside the project) must get the same features and
 scores from Python as from C++, or the scenario fails."""
 ALONE = Path(__file__).resolve().parents[1] / "bounds/handler_alone.py"
 LONG_MS = 60_000
@@ -55,7 +55,7 @@ def check_features(context: Context) -> None:
 
 
 def check_answers(context: Context) -> None:
-    """Checks that all scores are those of C++, as float32."""
+    """Checks that all scores, as float32, are the same as those from C++."""
     handlers = {name: python(name, batch=BATCH) for name in CLASSES}
     command = [context.build / "feature_service", "--listen", "127.0.0.1:0"]
     with Process.start([*command, *sessions(context.folder, USERS)]) as upstream:

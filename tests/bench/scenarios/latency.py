@@ -1,4 +1,4 @@
-"""Waiting and computing below capacity, beside a bound that no server can beat."""
+"""The latency of waiting and computing below capacity, beside a bound that no server can beat."""
 
 from statistics import median
 from typing import Any
@@ -16,9 +16,9 @@ CAPACITY = WORKERS * 1000 / CPU_MS  # a second
 ABOUT = f"""`fetch_burn`: an upstream that takes {UPSTREAM_MS} ms, then {CPU_MS} ms of CPU; two
 workers can do {CAPACITY:.1f} a second. Poisson arrivals, the same for all; latency counts from the
 intended start. The ideal is an M/D/2 queue, fed with the same arrivals, whose hops cost nothing.
-Each system is started for its run and ended after it, so that none has another's backlog beside
-it. A request without an answer {DRAIN_S} s after the last arrival is lost, and counts as slower
-than all answered ones."""
+Each system is started for its run and ended after it, so that no system works off a backlog during
+the run of another. A request without an answer {DRAIN_S} s after the last arrival is lost, and
+counts as slower than all answered ones."""
 PERCENTS = (1, 5, 10, 25, 50, 75, 90, 95, 99, 99.5, 99.9)
 RIVALS = (*PYTHON, NODE)
 
@@ -61,12 +61,12 @@ def of_all_sent(made: dict[str, Any]) -> dict[str, float]:
 
 
 def at(made: dict[str, Any], percent: float) -> float | None:
-    """The nearest percentile that is not below this one; None: there is none."""
+    """The nearest percentile that is not below `percent`; None: there is none."""
     return min((ms for found, ms in made["ms"].items() if float(found) >= percent), default=None)
 
 
 def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> list[dict]:
-    """For each seed, what we did and what the ideal would have done."""
+    """For each seed, the latencies of ringmaster and those of the ideal."""
     pairs = []
     for seed in seeds:
         system = context.ringmaster()
@@ -82,7 +82,7 @@ def ours(context: Context, load: float, seconds: float, seeds: list[int]) -> lis
 
 
 def shown_ms(made: dict[str, Any], percent: float) -> str:
-    """Beyond the last answered request only a lower bound is known: "> 90.1"."""
+    """Beyond the slowest answered request only a lower bound is known: "> 90.1"."""
     found = at(made, percent)
     return f"> {number(max(made['ms'].values()))}" if found is None else number(found)
 

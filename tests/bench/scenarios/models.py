@@ -1,5 +1,5 @@
-"""The costs of a large model: memory for each further worker, and time until a killed one is
-replaced."""
+"""The costs of a large model: memory for each further worker, and the time until a killed worker
+is replaced."""
 
 import os
 import signal
@@ -20,12 +20,13 @@ from targets import number, ratio, target
 TITLE = "a model of 200 MB"
 MANY = 8
 RATE, RELOADS = 500, 20
-ABOUT = f"""A handler that reads a file of 200 MB into its memory before the workers are forked, and
-whose every job reads a byte of each of its pages. Memory: the sum of the proportional set sizes
-(PSS) of all of the server's processes with eight workers, each of which has run jobs, less the
-sum with one worker. Kills: the only worker of a server with that model gets SIGKILL, and an `echo`
-is sent at once; the time until its answer. Reloads: `echo` at {RATE} a second, Poisson, without
-reloads and with one each second, each of which loads the model anew; the median of the rounds."""
+ABOUT = f"""A handler reads a file of 200 MB into its memory before the workers are forked, and each
+of its jobs reads a byte of each page. *Memory*: the sum of the proportional set sizes (PSS) of all
+of the server's processes with eight workers, each of which has run jobs, less the sum with one
+worker. *Kills*: the only worker of a server with that model gets SIGKILL, and an `echo` is sent at
+once; the figure is the time until its answer. *Reloads*: `echo` at {RATE} a second, Poisson,
+without reloads and with one each second, each of which loads the model anew; the median of the
+rounds."""
 SOURCE = HANDLERS / "large_model.cc"
 MODEL_BYTES = 200_000_000
 
@@ -69,7 +70,7 @@ def kill_and_ask(system: Ringmaster, client, method: str, params: Any) -> float:
 
 
 def p99_with_reloads(context: Context, system: Ringmaster, count: int) -> float:
-    """In ms, over as many seconds, or RELOADS without any."""
+    """The p99 in ms, over `count` seconds with a reload in each, or RELOADS seconds without."""
     seconds = count or RELOADS
     with ThreadPoolExecutor(1) as threads:
         load = threads.submit(context.load, system, "echo", [1], rate=RATE, connections=4,

@@ -1,4 +1,4 @@
-"""A load that is more than the workers can do."""
+"""Loads up to and beyond the capacity of the workers."""
 
 from typing import Any
 
@@ -10,17 +10,17 @@ from targets import number, ratio, target
 
 TITLE = "overload"
 HARD_LIMIT = WORKERS * 1000 / CPU_MS
-ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do; goodput is
-what was answered within {TIMEOUT_MS} ms of its intended start. Capacity is ringmaster's own in a
-closed loop: the better of two, just before and just after the run, since these machines have other
-things to do; the other systems' shares are of the best capacity of all. No client gives up: a late
-request is still answered. HTTP has 256 connections; beyond that, requests wait in the load's
-program, and their time runs. "Limited" is the pool that refuses requests beyond a second's work.
-Each run has a server of its own, and is counted from its third second on."""
+ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do. Goodput is
+the rate of requests that were answered within {TIMEOUT_MS} ms of their intended start. Capacity is
+ringmaster's own in a closed loop: the better of two, just before and just after the run, since
+other programs use these machines, too. The other systems' shares are of the best capacity of all.
+No client gives up: a late request is still answered. HTTP has 256 connections; further requests
+wait in the load's program, and their time runs. "Limited" is the pool that refuses requests beyond
+a second's work. Each run has a server of its own, and is counted from its third second on."""
 TARGETED = (2, 10)
 SHARE_MAX = 1.1  # of the capacity: chance may add a tenth
 AT_ONCE = 12 * WORKERS  # enough to keep the workers busy
-LEAD_S = 2  # counting begins when queues are as long as they get: filling them is no goodput
+LEAD_S = 2  # queues have their full length by then: requests that fill them are no goodput
 
 
 def capacity(context: Context, system: Contender) -> float:
@@ -52,7 +52,7 @@ def measure_ours(context: Context, system: Contender, times: float) -> dict[str,
 
 
 def credible(share: float | None) -> float | None:
-    """None for a share that cannot be: other work on the machine has lowered the capacity then."""
+    """None for an impossible share: other programs have then lowered the measured capacity."""
     return None if share is None or share > SHARE_MAX else share
 
 

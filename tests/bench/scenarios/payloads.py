@@ -1,4 +1,4 @@
-"""What the bytes of a payload cost, there and back."""
+"""The cost of a payload's bytes, to a worker and back."""
 
 import json
 from pathlib import Path
@@ -15,8 +15,8 @@ ABOUT = """`echo`, closed loop with four requests at once on four connections: t
 params come in, go to a worker and back, and out. The params are an array with one string, for which
 Python's parser and pickle are as fast as they get, or a user with events as the feature service
 has them. A GB is of params: the answer's bytes are not counted again. CPU is that of all of the
-server's processes, without the load's. The bound is what two `memcpy` of the bytes take, in this
-run."""
+server's processes, without the load's. The bound is the time that two `memcpy` of the bytes take,
+measured in this run."""
 SIZES = {"1 KiB": 1 << 10, "16 KiB": 1 << 14, "128 KiB": 1 << 17, "1 MiB": 1 << 20,
          "16 MiB": 16 << 20}
 STRING, EVENTS = "string", "events"

@@ -1,4 +1,4 @@
-"""What `ringmaster plan` says beforehand, beside what a server then does."""
+"""What `ringmaster plan` predicts of a server, beside what is then measured of it."""
 
 import itertools
 import json
@@ -22,11 +22,11 @@ TITLE = "the plan and what became of it"
 WORKERS = 8
 BASE = 0.5  # the load that the planner sees, of the capacity
 ABOUT = f"""A server with {WORKERS} workers has {BASE:.0%} of the load that these can do. Meanwhile
-`ringmaster plan --from` takes rates and times from it, and says what would be at other loads. Then
-the server gets these loads. The handler sleeps, so that a machine with few cores can have so many
-workers, and each run takes as long as it should. Latency counts from the intended start; requests
-that are refused, or late, are "without a result". The error is that of the planner, relative to
-what was measured; of requests without a result it is the difference."""
+`ringmaster plan --from` takes rates and times from it, and predicts the figures at other loads.
+Then the server gets these loads. The handler sleeps, so that a machine with few cores can have so
+many workers, and each run takes as long as it should. Latency counts from the intended start;
+requests that are refused, or late, are "without a result". The error is the planner's, relative to
+the measured figure; for requests without a result it is the difference."""
 HANDLER = """
 import time
 def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
@@ -35,13 +35,13 @@ def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
 """
 SOURCES = ("formula", "simulated")
 LIMIT = 0.1  # of the error
-LEAD_S = 6  # at 120 %, until the queue is as long as may be and the overload is noticed
+LEAD_S = 6  # at 120 %, the queue has its full length by then, and the server notices the overload
 
 
 @dataclass
 class Mix:
     title: str
-    methods: dict[str, float]  # each is asked equally often -> its run time in ms
+    methods: dict[str, float]  # name -> run time in ms; each is asked equally often
     at_once: int = 1
 
     def capacity(self) -> float:
@@ -124,7 +124,7 @@ class Load:
 
 def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, ...],
             seconds: float) -> list[dict[str, Any]]:
-    """What the planner says of each load, while the server has the base load."""
+    """What the planner predicts for each load, while the server has the base load."""
     load = Load(system.address, mix, BASE * mix.capacity(), seconds + 2, 0)
     with_load = threading.Thread(target=load.run)
     with_load.start()

@@ -25,9 +25,9 @@ user with events. The function returns how many events there are. Ringmaster als
 that takes the events as a `memoryview`, without parsing them. *Latency*: `spin` uses {CPU_MS} ms of
 CPU in Python, Poisson arrivals at {LOAD:.0%} of what {WORKERS} workers can do. The ideal is as in
 `latency`, without an upstream. *Model*: a class reads 200 MB into a NumPy array; each job reads a
-byte of each page. Private memory: the private dirty memory of the worker that has most, of eight
-that have each run {JOBS:,} jobs. Start: from the program's start to its line `event=ready`. Kills:
-as in `models`, with the model's method."""
+byte of each page. Private memory: each of eight workers runs {JOBS:,} jobs; the figure is the
+private dirty memory of the worker that has most. Start: from the program's start to its line
+`event=ready`. Kills: as in `models`, with the model's method."""
 FILE = Path(__file__).resolve().parents[1] / "baselines/functions.py"
 HANDLERS = {name: {"python": f"{FILE}:{name}"} for name in ("noop", "spin", "count", "count_bytes")}
 NOOP, SPIN = {"number": "$i"}, {"cpu_ms": CPU_MS}
@@ -85,7 +85,7 @@ def costs(context: Context, systems: list[Contender]) -> Part:
 
 
 def latencies(context: Context) -> Part:
-    """Each system is started for its run, so that none has the backlog of another run."""
+    """Starts each system for its run, so that no system has the backlog of another run."""
     seconds, seeds = context.pick((10, [1, 2]), (40, [1, 2, 3]))
     runs, ratios = [], []
     for seed in seeds:
@@ -129,7 +129,7 @@ def run_jobs(system: Ringmaster) -> None:
 
 def with_model(context: Context) -> Part:
     model = models.write_model(context.folder)
-    context.upstream()  # starts the upstream now, and not within a measurement
+    context.upstream()  # starts the upstream before the measurements
     took: dict[int, list[float]] = {1: [], models.MANY: []}
     for _ in range(context.pick(5, 15)):
         for workers, each in took.items():

@@ -14,8 +14,8 @@ JOBS = 100
 ABOUT = f"""A server with a handler in Python that scores users, which has answered {JOBS} requests.
 Twenty regressions (a wrong order of features, a crash for one user, three times the CPU time and
 so on) and twenty harmless changes (a model that was trained again, one more member and so on) are
-reloaded, one after the other. After each harmless one that is accepted, the next reload begins with
-the answers that the unchanged handler gave."""
+reloaded, one after the other. Each reload is compared with the answers that the unchanged handler
+gave, also after a harmless change was accepted."""
 
 
 def reload(context: Context, system: Ringmaster, code: str) -> dict[str, Any]:

@@ -15,9 +15,9 @@ SHOWN_S = 1.0
 STEP_S = 0.004
 AT_MOST = 12  # fetches that fill a row
 ABOUT = f"""`fetch_burn` at {RATE:.0f} requests a second, Poisson, the same arrivals for all. A
-row for each process: how busy it was, each {1000 * STEP_S:.0f} ms, by the scheduler's account.
-Above them how many requests were waiting for the upstream, of {AT_MOST}: that is the I/O. The
-upstream records when it is asked ({UPSTREAM_MS} ms each)."""
+row for each process shows how busy it was, each {1000 * STEP_S:.0f} ms, by the scheduler's account.
+The row above them shows how many requests waited for the upstream: {AT_MOST} are a full bar. The
+upstream takes {UPSTREAM_MS} ms for each, and records when it was asked."""
 SETTLE_S = 1.5
 
 

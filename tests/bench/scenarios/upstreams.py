@@ -1,4 +1,4 @@
-"""Upstreams that are slow, fail, stall or are asked the same again and again."""
+"""Upstreams that are slow, fail, stall or get the same request again and again."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +27,7 @@ Part = tuple[list[dict[str, Any]], list[Any]]  # targets, and the row of the tab
 
 
 def count(service: FeatureService) -> int:
-    """Ends it. Returns how many requests it got."""
+    """Ends the service. Returns how many requests it got."""
     service.process.stop()
     return int(service.process.wait_for_line(r"event=stopped requests=(\d+)").group(1))
 
@@ -134,7 +134,7 @@ def breaker(context: Context) -> Part:
                                warm_up_s=0)
         well = context.load(running, "ask", EACH | {"fault": "none"}, seconds=4, rate=rate,
                             warm_up_s=0, lead_s=1)
-    asked = count(upstream) - well["results"]  # and some of the recovery's first second
+    asked = count(upstream) - well["results"]  # includes some of the recovery's first second
     p99 = failing["error_latency_us"]["p99"] / 1e3
     return ([target("breaker: requests to the failing upstream, × those of callers",
                     asked / failing["sent"], "<=", 1.2),

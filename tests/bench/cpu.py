@@ -1,7 +1,7 @@
-"""What processes have used: CPU time by the scheduler's account, memory by the kernel's.
+"""The CPU time of processes, by the scheduler's account, and their memory, by the kernel's.
 
-CPU time is that of all threads that live; the scheduler brings it up to date at its ticks, so a
-single reading may be some milliseconds behind: measure over a second or more.
+CPU time is that of all threads that live. The scheduler brings its account up to date at its ticks,
+so a single reading may be some milliseconds behind: measure over a second or more.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ def rss_bytes(pid: int) -> int:
 
 def machine_busy_s() -> float:
     """The time that all CPUs were busy since the machine started, with the time that the host gave
-    to other machines. In steps of 10 ms."""
+    to other machines. Counts in steps of 10 ms."""
     times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
     return (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
 

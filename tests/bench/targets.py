@@ -18,7 +18,7 @@ def target(text: str, figure: float | None, sense: str, limit: float, unit: str 
 
 
 def ratio(numerator: float | None, denominator: float | None) -> float | None:
-    """None if one of the two was not measured, or if the denominator is 0."""
+    """The ratio; None if one of the two was not measured, or if the denominator is 0."""
     if numerator is None or not denominator:
         return None
     return numerator / denominator

@@ -17,7 +17,7 @@ from contender import MODEL, Contender, Process
 FOLDER = Path(__file__).resolve().parent
 ROOT = FOLDER.parents[2]
 PYTHON = "/usr/bin/python3"
-# In each process of flask_threads: enough to overlap 70 ms of waiting with 30 ms of computing.
+# Each process of flask_threads has enough to overlap 70 ms of waiting with 30 ms of computing.
 THREADS = 16
 KEEP_ALIVE_S = 75
 GO_METHODS = {"echo": "Ringmaster.Echo", "burn": "Ringmaster.Burn",

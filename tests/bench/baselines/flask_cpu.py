@@ -30,5 +30,5 @@ def compute(name: str) -> Response:
         return Response(told, 422, mimetype="application/json")
 
 
-# In one write: other workers write this line at the same time.
+# One write, because other workers write this line at the same time.
 sys.stderr.write(f"ready pid={os.getpid()}\n")

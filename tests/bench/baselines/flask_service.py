@@ -18,7 +18,7 @@ HEADERS = {"Content-Type": "application/json"}
 app = Flask(__name__)
 app.config["MAX_CONTENT_LENGTH"] = rpc.REQUEST_BYTES_MAX
 work.load(os.environ["MODEL"])
-# The package `requests` is built on urllib3, and does more work. Both are safe for threads.
+# Not the package `requests`, which is built on urllib3 and does more work around each request.
 upstream = urllib3.PoolManager(maxsize=int(os.environ["THREADS"]), timeout=TIMEOUT_S, retries=False)
 
 
@@ -45,5 +45,5 @@ def serve() -> Response:
     return Response(text, mimetype="application/json")
 
 
-# In one write: other workers write this line at the same time.
+# One write, because other workers write this line at the same time.
 sys.stderr.write(f"ready pid={os.getpid()}\n")

@@ -1,5 +1,5 @@
-"""What the three aiohttp baselines have in common: JSON-RPC over HTTP on uvloop, fetching from the
-upstream, a deadline for each request. They differ in how they do the CPU work: Compute.
+"""The common part of the three aiohttp baselines: JSON-RPC over HTTP on uvloop, fetching from the
+upstream, a deadline for each request. The baselines differ in how they do the CPU work: Compute.
 
 Options: --features-url, --model, --workers, --timeout-ms (of a request, which then gets -32012),
 --in-flight-max (requests beyond it get -32009; 0: no limit). Prints "listening address=HOST:PORT"
@@ -18,7 +18,7 @@ import uvloop
 import work
 from aiohttp import web
 
-FETCH_TIMEOUT_S = 1.0  # this and the next: ringmaster's defaults
+FETCH_TIMEOUT_S = 1.0  # ringmaster's default, as is the next
 FETCH_CONNECTIONS = 256
 KEEP_ALIVE_S = 75
 BACKLOG = 2048

@@ -27,7 +27,8 @@ def latencies_ns(arrivals_ns, servers, fetch_ns=70 * NS_PER_MS, service_ns=30 * 
 
 
 def percentile(values, percent):
-    """By the nearest rank, as `ringmaster bench` does; `values` are sorted, and not empty."""
+    """The percentile by the nearest rank, as `ringmaster bench` has it. REQUIRES: `values` are
+    sorted, and not empty."""
     return values[max(math.ceil(percent / 100 * len(values)), 1) - 1]
 
 

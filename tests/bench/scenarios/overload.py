@@ -52,7 +52,7 @@ def measure_ours(context: Context, system: Contender, times: float) -> dict[str,
 
 
 def credible(share: float | None) -> float | None:
-    """None for an impossible share: other programs have then lowered the measured capacity."""
+    """The share; None if it is impossible: other programs have lowered the measured capacity."""
     return None if share is None or share > SHARE_MAX else share
 
 

@@ -11,7 +11,7 @@ import { Pool } from "undici";
 
 const [featuresUrl, workers, timeoutMs, inFlightMax] = process.argv.slice(2);
 const REQUEST_BYTES_MAX = 32 << 20;
-const FETCH_CONNECTIONS = 256; // this and the next: ringmaster's defaults
+const FETCH_CONNECTIONS = 256; // ringmaster's default, as is the next
 const FETCH_TIMEOUT_MS = 1000;
 const KEEP_ALIVE_MS = 75_000;
 const METHODS = { echo: { job: "echo" }, burn: { job: "burn" },

@@ -14,13 +14,16 @@
 
 namespace ringmaster::test {
 
-// The most steps of a Way that are tried. AddressSanitizer finds nothing in a killed process and
-// makes ways ten times as long. So under this sanitizer, steps at equal distances are enough.
+// The most steps of a Way that are tried, at equal distances: RINGMASTER_TRIES. `make check` tries
+// all. AddressSanitizer finds nothing in a killed process and makes ways ten times as long, so few
+// are enough.
+inline size_t tries_max() {
 #if defined(__SANITIZE_ADDRESS__)
-inline constexpr size_t kTriesMax = 50;
+  return from_environment("RINGMASTER_TRIES", 50);
 #else
-inline constexpr size_t kTriesMax = 100'000;
+  return from_environment("RINGMASTER_TRIES", 1500);
 #endif
+}
 
 // ThreadSanitizer's instructions depend on its state, so a step of one run cannot be found in the
 // next run.
@@ -53,13 +56,19 @@ inline bool stop_for_tracer() {
 
 class Traced {
  public:
-  // `fork` returns a child that calls stop_for_tracer(); `prepare` is called before the wait for
-  // the child.
-  template <class Fork, class Prepare>
-  Traced(const Fork& fork, const Prepare& prepare) : child_(fork()) {
-    prepare();
+  // `fork` returns a child that calls stop_for_tracer(). `bring_to_stop` does what the child waits
+  // for before that, `prepare` what must be done once the child has stopped.
+  template <class Fork, class BringToStop, class Prepare>
+  Traced(const Fork& fork, const BringToStop& bring_to_stop, const Prepare& prepare)
+      : child_(fork()) {
+    bring_to_stop();
     status_ = child_.wait();
+    prepare();
   }
+  template <class Fork>
+  explicit Traced(const Fork& fork)
+      : Traced(
+            fork, [] {}, [] {}) {}
 
   bool is_stopped() const { return WIFSTOPPED(status_); }
   int exit_code() const { return WIFEXITED(status_) ? WEXITSTATUS(status_) : -1; }
@@ -110,11 +119,11 @@ class Way {
   void add(uint64_t address) { trace_.push_back(address); }
 
   // Call when the way is complete: calls `kill_at(step)` for each step, or for every n-th if there
-  // are more than kTriesMax. Returns the number of calls.
+  // are more than tries_max(). Returns the number of calls.
   template <class KillAt>
   size_t for_each_step(const KillAt& kill_at) {
     find_shortcuts();
-    const size_t stride = trace_.size() / kTriesMax + 1;
+    const size_t stride = trace_.size() / tries_max() + 1;
     size_t kills = 0;
     for (size_t step = 0; step < trace_.size(); step += stride, ++kills)
       kill_at(step);

@@ -27,7 +27,7 @@ test::Traced trace(const Floor& floor) {
     ::syscall(SYS_exit_group, third && third->header->handler != first.header->handler);
     return 104;
   };
-  return {[&] { return floor.fork_worker(0, take_three); }, [] {}};
+  return test::Traced([&] { return floor.fork_worker(0, take_three); });
 }
 
 }  // namespace

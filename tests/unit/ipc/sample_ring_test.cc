@@ -121,17 +121,15 @@ TEST_CASE("sample ring: a worker killed at any instruction leaves whole samples 
           doctest::skip(!test::kIsWayTheSame)) {
   const SharedSamples shared;
   const auto trace = [&] {
-    return test::Traced(
-        [&] {
-          return test::Child([&] {
-            append(shared.ring, kJob, {1, 1});
-            if (!test::stop_for_tracer()) return 102;
-            append(shared.ring, kJob, {2, 2, 2});
-            append(shared.ring, kJob, {3});
-            return 0;
-          });
-        },
-        [] {});
+    return test::Traced([&] {
+      return test::Child([&] {
+        append(shared.ring, kJob, {1, 1});
+        if (!test::stop_for_tracer()) return 102;
+        append(shared.ring, kJob, {2, 2, 2});
+        append(shared.ring, kJob, {3});
+        return 0;
+      });
+    });
   };
   const auto is_whole = [](const StackSample& sample) {
     return sample.frames == std::vector<uint64_t>{1, 1} ||

@@ -1,6 +1,7 @@
 // Invariant 4, instruction by instruction: the worker of a job's first step is killed. If it had
 // answered, another worker takes the second step. Only then are the dead worker's words taken over.
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include "core_support.h"
 #include "traced.h"
@@ -66,23 +67,32 @@ class TwoSteps {
         ::_exit(serve(*port, count_));
       });
     };
-    return {fork, [this] {
-              const auto warm = std::make_shared<Client>();
-              REQUIRE(core_.dispatcher.admit(warm_, "[0]", std::nullopt, warm));
-              core_.stage().wake_workers();
-              const test::Deadline deadline;
-              while (warm->answers() == 0) {
-                REQUIRE(!deadline.is_over());
-                REQUIRE(core_.take_results());
-              }
-              answered_before_ = core_.stage().results();
-              clients_.clear();
-              for (size_t i = 0; i < count_; ++i) {
-                clients_.push_back(std::make_shared<Client>());
-                REQUIRE(core_.dispatcher.admit(method_, "[1]", std::nullopt, clients_.back()));
-              }
-              core_.port->announce_sleep();  // so that ringing the bell is part of the way
-            }};
+    const auto warm_up = [this] {
+      const auto warm = std::make_shared<Client>();
+      REQUIRE(core_.dispatcher.admit(warm_, "[0]", std::nullopt, warm));
+      core_.stage().wake_workers();
+      pollfd polled{core_.port->event_fd(), POLLIN, 0};
+      while (warm->answers() == 0) {
+        core_.port->announce_sleep();
+        constexpr int kDeadlineMs = test::kDeadlineS * 1000;
+        REQUIRE((core_.port->was_any_result() || ::poll(&polled, 1, kDeadlineMs) > 0));
+        core_.port->cancel_sleep();
+        core_.port->take_rings();
+        REQUIRE(core_.take_results());
+      }
+    };
+    const auto prepare = [this] {
+      answered_before_ = core_.stage().results();
+      clients_.clear();
+      for (size_t i = 0; i < count_; ++i) {
+        clients_.push_back(std::make_shared<Client>());
+        REQUIRE(core_.dispatcher.admit(method_, "[1]", std::nullopt, clients_.back()));
+      }
+      // So that ringing the bell is part of the way. Not before the stop: the worker may ring for
+      // its first job only after the result has been taken.
+      core_.port->announce_sleep();
+    };
+    return {fork, warm_up, prepare};
   }
 
   // The first worker is gone. A second worker runs all other steps. Returns how many first steps

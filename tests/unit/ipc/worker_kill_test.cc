@@ -19,13 +19,18 @@ test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
       ::_exit(echo(port, jobs.size()));
     });
   };
-  return {fork, [&] {
-            floor.publish({0, 0}, "warm");
-            REQUIRE(floor.wait_for(1).size() == 1);
-            floor.port.announce_sleep();  // so that ringing the bell is part of the way
-            for (const Publication id : jobs)
-              floor.publish(id, "ok!");
-          }};
+  const auto warm_up = [&] {
+    floor.publish({0, 0}, "warm");
+    REQUIRE(floor.wait_for(1).size() == 1);
+  };
+  const auto prepare = [&] {
+    // So that ringing the bell is part of the way. Not before the stop: the worker may ring for its
+    // first job only after the result has been taken.
+    floor.port.announce_sleep();
+    for (const Publication id : jobs)
+      floor.publish(id, "ok!");
+  };
+  return {fork, warm_up, prepare};
 }
 
 // Every shared word that names the job, as text.

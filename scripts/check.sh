@@ -1,19 +1,26 @@
 #!/bin/bash
-# check.sh [short|asan|tsan]: every test under ASan+UBSan; the unit tests, and the end-to-end tests
-# of the master's threads, under TSan; then the fuzzers for a minute.
-# asan: only the tests under ASan+UBSan. tsan: only the tests under TSan.
+# check.sh [short|every|asan|tsan]: all of the following; `short` is the form for each change.
+# every: the tests that kill a worker or try random schedules, at every instruction and longer.
+# asan: every test under ASan+UBSan.
+# tsan: the unit tests, and the end-to-end tests of the master's threads, under TSan.
+# Then the fuzzers for a minute.
 # short: the unit tests and some of the end-to-end tests under ASan+UBSan, and the fuzzers.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 [[ $# -gt 0 ]] ||
-  exec scripts/sum.sh "scripts/check.sh asan" "scripts/check.sh tsan" "scripts/fuzz.sh short"
+  exec scripts/sum.sh "scripts/check.sh every" "scripts/check.sh asan" "scripts/check.sh tsan" \
+    "scripts/fuzz.sh short"
 if [[ $1 == short ]]; then
   # The tests of bytes that clients and upstreams send, and of processes that die.
-  readonly clients="protocol,http,stream,framings,long_messages,floods,hostile_clients"
-  readonly others="hostile_upstreams,deaths,scribbling,quarantine"
-  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$clients,$others}.py" \
-    "scripts/fuzz.sh short"
+  readonly some="protocol,http,framings,hostile_clients,hostile_upstreams,deaths,scribbling"
+  exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$some}.py" "scripts/fuzz.sh short"
+fi
+if [[ $1 == every ]]; then
+  make all build/release/unit_tests
+  export RINGMASTER_TRIES=1000000 RINGMASTER_SCHEDULES=200000
+  ONLY="worker kill: *,fork server kill: *,sample ring: *,ports: *,interleavings: *,scheduler: *" \
+    exec scripts/test.sh build/release
 fi
 build=$1
 shift

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <csignal>
+#include <cstdint>
+#include <cstdlib>
 #include <doctest/doctest.h>
 #include <fcntl.h>
 #include <string_view>
@@ -18,6 +20,12 @@ namespace ringmaster::test {
 
 // A test that waits in vain fails after this time. All tests are much shorter.
 inline constexpr unsigned kDeadlineS = 60;
+
+// A number from the environment, `usual` if it is not set: how long a test takes.
+inline uint64_t from_environment(const char* name, uint64_t usual) {
+  const char* text = std::getenv(name);
+  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
+}
 
 inline bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;

@@ -226,7 +226,7 @@ TEST_CASE(
   const Subreaper subreaper;
   Count count;
   const std::vector<uint32_t> calls = steps_to_new_calls();
-  for (size_t i = 0; i < calls.size(); i += calls.size() / test::kTriesMax + 1) {
+  for (size_t i = 0; i < calls.size(); i += calls.size() / test::tries_max() + 1) {
     const uint32_t steps = calls[i];
     CAPTURE(steps);
     Floor floor(1);

@@ -20,7 +20,7 @@ namespace {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr uint64_t kSchedules = 3'000;
 #else
-constexpr uint64_t kSchedules = 100'000;
+constexpr uint64_t kSchedules = 30'000;
 #endif
 constexpr size_t kClientsMax = 4;
 constexpr size_t kMovesMax = 60;
@@ -354,17 +354,12 @@ void Schedule::check_accounts() {
   }
 }
 
-uint64_t from_environment(const char* name, uint64_t usual) {
-  const char* text = std::getenv(name);
-  return text == nullptr ? usual : std::strtoull(text, nullptr, 10);
-}
-
 }  // namespace
 
 TEST_CASE(
     "interleavings: no order of events loses a job, runs it too often or ends a good worker") {
-  const uint64_t schedules = from_environment("RINGMASTER_SCHEDULES", kSchedules);
-  const uint64_t seed = from_environment("RINGMASTER_SEED", 1);
+  const uint64_t schedules = test::from_environment("RINGMASTER_SCHEDULES", kSchedules);
+  const uint64_t seed = test::from_environment("RINGMASTER_SEED", 1);
   LogOptions quiet;
   quiet.file = "/dev/null";
   REQUIRE(set_up_log(quiet));

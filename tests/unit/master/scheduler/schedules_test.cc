@@ -3,10 +3,10 @@
 // RINGMASTER_SCHEDULES: the number of schedules; a million takes ten minutes.
 // RINGMASTER_SCHEDULES_SEED: the seed of the first schedule.
 #include <algorithm>
-#include <cstdlib>
 #include <doctest/doctest.h>
 
 #include "plan/scheduler_simulation.h"
+#include "support.h"
 
 namespace ringmaster::master {
 namespace {
@@ -16,11 +16,6 @@ using plan::fixed;
 using plan::Random;
 using plan::SchedulerSimulation;
 using plan::uniform;
-
-uint64_t from_environment(const char* name, uint64_t otherwise) {
-  const char* value = std::getenv(name);
-  return value == nullptr ? otherwise : std::strtoull(value, nullptr, 10);
-}
 
 template <class T, size_t kCount>
 T one_of(Random& random, const T (&values)[kCount]) {
@@ -206,7 +201,7 @@ double worst_unfairness(uint64_t seed, double spread) {
 }  // namespace
 
 TEST_CASE("scheduler: the service of two clients with work differs by a job of each at most") {
-  const uint64_t count = from_environment("RINGMASTER_SCHEDULES", 3000) / 100;
+  const uint64_t count = test::from_environment("RINGMASTER_SCHEDULES", 3000) / 100;
   for (const double spread : {0.0, 0.5}) {
     double worst = 0;
     for (uint64_t seed = 1; seed <= count; ++seed) {
@@ -219,8 +214,8 @@ TEST_CASE("scheduler: the service of two clients with work differs by a job of e
 }
 
 TEST_CASE("scheduler: in random schedules each request gets one answer, and no worker idles") {
-  const uint64_t count = from_environment("RINGMASTER_SCHEDULES", 3000);
-  const uint64_t first = from_environment("RINGMASTER_SCHEDULES_SEED", 1);
+  const uint64_t count = test::from_environment("RINGMASTER_SCHEDULES", 3000);
+  const uint64_t first = test::from_environment("RINGMASTER_SCHEDULES_SEED", 1);
   MESSAGE("seeds ", first, " to ", first + count - 1);
   Totals totals;
   for (uint64_t seed = first; seed < first + count; ++seed) {

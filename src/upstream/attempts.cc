@@ -38,12 +38,6 @@ std::string_view host_of(std::string_view url) {
   return url.substr(url.rfind('@') + 1);  // npos + 1 is 0
 }
 
-// Whether the upstream, and not the request, is to blame.
-bool is_fault(std::string_view reason) {
-  return reason == "connect" || reason == "resolve" || reason == "timeout" ||
-         reason == "truncated" || reason == "protocol" || reason.starts_with("http_5");
-}
-
 // Whether no server has got the request.
 bool has_reached_nobody(const HttpClient::Failure& failure) {
   return (failure.reason == "connect" || failure.reason == "resolve") && !failure.was_redirected;
@@ -205,12 +199,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
 void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns) {
   const uint64_t now = now_ns();
   const std::string_view reason = failure ? std::string_view(failure->reason) : "";
-  const bool is_own = reason == "no_memory" || reason == "too_large";
-  const bool had_no_time = took_ns == 0 || (reason == "timeout" && has_waited(copy, took_ns, now));
-  const Outcome outcome = had_no_time || is_own ? Outcome::kCutOff
-                          : is_fault(reason)    ? Outcome::kFailure
-                                                : Outcome::kAnswer;
-  end_attempt(copy, outcome, reason, took_ns, now);
+  end_attempt(copy, outcome_of(reason, took_ns, now - copy.sent_ns), reason, took_ns, now);
   Fetch& fetch = *copy.fetch;
   Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
   if (fetch.answering == &other) return;  // it has lost
@@ -295,12 +284,6 @@ void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason,
   }
 }
 
-// Whether the attempt has waited for a connection for most of its time. That says nothing about the
-// upstream.
-bool Attempts::has_waited(const Copy& copy, uint64_t took_ns, uint64_t now_ns) {
-  return 2 * took_ns < now_ns - copy.sent_ns;
-}
-
 void Attempts::cancel(Fetch* fetch) {
   const uint64_t now = now_ns();
   const uint64_t blamed_ns = fetch->request.blamed_ns;
@@ -314,8 +297,9 @@ void Attempts::cancel(Fetch* fetch) {
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));
-  const bool is_failure = took_ns > 0 && is_late && !has_waited(copy, took_ns, now_ns);
-  end_attempt(copy, is_failure ? Outcome::kFailure : Outcome::kCutOff, "timeout", took_ns, now_ns);
+  const Outcome outcome =
+      is_late ? outcome_of("timeout", took_ns, now_ns - copy.sent_ns) : Outcome::kCutOff;
+  end_attempt(copy, outcome, "timeout", took_ns, now_ns);
 }
 
 void Attempts::wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns) {

@@ -11,9 +11,7 @@
 // Bodies:  none is held back. From the first byte of a body that on_bytes got, no other attempt
 //          follows, and the failure of this one is the fetch's. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
-//          end of each attempt counts: as a failure if there was no whole answer, or a status of
-//          500 or more. What ends before it was sent, or for want of memory, says nothing. Nor does
-//          a timeout of an attempt that has waited for a connection for most of its time.
+//          end of each attempt counts, as outcome.h says.
 // Limit:   `in_flight`, in equal shares of the addresses: a number, or for each address an
 //          AdaptiveLimit. Further attempts wait as they do for a connection.
 // Memory:  a fetch that may be sent again keeps a copy of its request until it ends.
@@ -34,6 +32,7 @@
 #include "upstream/breaker.h"
 #include "upstream/hedge_delay.h"
 #include "upstream/http_client.h"
+#include "upstream/outcome.h"
 #include "upstream/retry_budget.h"
 
 namespace ringmaster::upstream {
@@ -74,8 +73,6 @@ class Attempts {
   bool is_breaker_open() const { return breaker_.is_open(); }
 
  private:
-  enum class Outcome : uint8_t { kAnswer, kFailure, kCutOff };
-
   Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses);
 
   Fetch* take_fetch();
@@ -85,7 +82,6 @@ class Attempts {
   bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);
   void try_hedge(Fetch& fetch, uint64_t now_ns);
   static bool has_time(const Fetch& fetch, uint64_t now_ns);
-  static bool has_waited(const Copy& copy, uint64_t took_ns, uint64_t now_ns);
   void wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns);
   void look_again_in(uint64_t ms);
   void look_at_due();

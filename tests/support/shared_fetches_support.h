@@ -21,7 +21,8 @@ using upstream::SharedFetches;
 using upstream::Sharing;
 using upstream::UpstreamOptions;
 
-struct Outcome {
+// A fetch that the test has started.
+struct Started {
   SharedFetches::Fetch* fetch = nullptr;  // null: it was answered or cancelled
   std::string target;
   int answers = 0;
@@ -54,7 +55,7 @@ class VirtualUpstream {
       return takes_bytes();
     };
     request.on_done = [this, index](const std::optional<HttpClient::Failure>& failure, uint64_t) {
-      Outcome& its = outcomes[index];
+      Started& its = outcomes[index];
       its.sharing = SharedFetches::sharing_of(*std::exchange(its.fetch, nullptr));
       ++its.answers;
       its.answered_ns = now_ns;
@@ -62,7 +63,7 @@ class VirtualUpstream {
       on_answered();
     };
     SharedFetches::Fetch* const fetch = fetches.start(std::move(request), now_ns);
-    Outcome& its = outcomes[index];
+    Started& its = outcomes[index];
     its.fetch = fetch;
     its.target = target;
     its.timeout_ns = now_ns + timeout_ms * kNsPerMs;
@@ -98,7 +99,7 @@ class VirtualUpstream {
 
   UpstreamOptions options;
   uint64_t now_ns = kNsPerS;
-  std::vector<Outcome> outcomes;
+  std::vector<Started> outcomes;
   std::map<Attempts::Fetch*, HttpClient::Request> asked;  // the first one asked is first
   size_t asked_ever = 0;
   bool is_awake = false;

@@ -8,7 +8,7 @@
 namespace ringmaster::upstream {
 namespace {
 
-using test::Outcome;
+using test::Started;
 using test::VirtualUpstream;
 
 UpstreamOptions coalescing() {
@@ -27,7 +27,7 @@ UpstreamOptions caching(uint64_t ttl_ms) {
 
 // "BODY", "!REASON", "?": no answer yet.
 std::string got(const VirtualUpstream& upstream, size_t index) {
-  const Outcome& its = upstream.outcomes[index];
+  const Started& its = upstream.outcomes[index];
   CHECK(its.answers <= 1);
   if (its.answers == 0) return "?";
   return its.reason.empty() ? its.body : "!" + its.reason;
@@ -61,7 +61,7 @@ TEST_CASE("shared fetches: one turn answers so many that the loop has its turn")
     upstream.start("/a");
   upstream.answer("/a", "[1]");
   upstream.fetches.turn(upstream.now_ns);
-  const auto told = std::ranges::count(upstream.outcomes, 1, &Outcome::answers);
+  const auto told = std::ranges::count(upstream.outcomes, 1, &Started::answers);
   CHECK(told > 0);
   CHECK(told < 500);
   CHECK(upstream.fetches.is_due());
@@ -379,11 +379,11 @@ class Chaos {
     }
     REQUIRE(upstream_.fetches.buffer_bytes() == 0);
     REQUIRE(upstream_.fetches.next_timeout_ns() == UINT64_MAX);
-    for (const Outcome& its : upstream_.outcomes)
+    for (const Started& its : upstream_.outcomes)
       check(its);
   }
 
-  void check(const Outcome& its) {
+  void check(const Started& its) {
     CAPTURE(its.target);
     CAPTURE(its.reason);
     REQUIRE(its.answers == (its.is_cancelled ? 0 : 1));

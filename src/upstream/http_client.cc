@@ -151,10 +151,10 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   curl_easy_getinfo(fetch->easy.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
   const uint64_t expected = announced > 0 ? static_cast<uint64_t>(announced) : 0;
   fetch->received += size;
-  if (std::max(expected, fetch->received) > fetch->curl->options.body_bytes) {
+  const bool is_too_large = std::max(expected, fetch->received) > fetch->curl->options.body_bytes;
+  if (!is_success(status)) return is_too_large ? 0 : size;  // the body of an error is not used
+  if (is_too_large) {
     fetch->refusal = "too_large";
-  } else if (!is_success(status)) {
-    return size;  // nobody reads the body of an error
   } else if (!fetch->request.on_bytes({bytes, size}, expected)) {
     fetch->refusal = "no_memory";
   }
@@ -164,6 +164,8 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
 void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   long status = 0;
   curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
+  // The body of an error was too long to be read to its end. Its status counts.
+  if (code == CURLE_WRITE_ERROR && fetch.refusal == nullptr) code = CURLE_OK;
   // libcurl takes a head that ends early for a response without a body.
   if (code == CURLE_OK && !fetch.has_head) code = CURLE_PARTIAL_FILE;
   if (code == CURLE_OK && options.follows_redirects && follow(fetch, status)) return;

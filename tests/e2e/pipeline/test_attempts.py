@@ -90,8 +90,9 @@ def burst(client, count: int) -> int:
 
 @pytest.mark.parametrize("failure", [
     FAILED, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"",
+    b"HTTP/1.1 500 No\r\nContent-Length: 9999999999999\r\n\r\n{}",
     b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"nonsense\r\n\r\n",
-], ids=["503", "500", "nothing", "no body", "nonsense"])  # fmt: skip
+], ids=["503", "500", "nothing", "too long", "no body", "nonsense"])  # fmt: skip
 def test_an_idempotent_fetch_is_sent_again(asking, failure):
     with Flaky(FIRST, failure) as upstream:
         running = asking(upstream.url, idempotent=True, attempts=2)

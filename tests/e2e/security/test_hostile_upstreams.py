@@ -54,6 +54,8 @@ def failure(running) -> RpcError:
         (OK + b"Content-Length: -5\r\n\r\n{}", "protocol"),
         (OK + b"Content-Length: x\r\n\r\n{}", "protocol"),
         (OK + b"Content-Length: 9999999999999\r\n\r\n{}", "too_large"),
+        (b"HTTP/1.1 503 Busy\r\nContent-Length: 9999999999999\r\n\r\n{}", "http_503"),
+        (b"HTTP/1.1 404 No\r\nContent-Length: 9999999999999\r\n\r\n{}", "http_404"),
         (CHUNKED + b"zz\r\n{}\r\n0\r\n\r\n", "truncated"),
         (CHUNKED + b"ffffffffffffffffffff\r\n{}", "truncated"),
         (CHUNKED + b"2\r\n{}garbage", "truncated"),

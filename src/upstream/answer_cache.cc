@@ -1,6 +1,7 @@
 #include "upstream/answer_cache.h"
 
 #include <algorithm>
+#include <string_view>
 #include <utility>
 
 #include "base/assert.h"
@@ -24,8 +25,16 @@ uint64_t cost_of(const SharedAnswer& answer) {
 
 }  // namespace
 
+bool Answer::is_decision() const {
+  if (!failure) return true;
+  const std::string_view reason = failure->reason;
+  if (reason == "http_408" || reason == "http_425" || reason == "http_429") return false;
+  return reason.starts_with("http_3") || reason.starts_with("http_4");
+}
+
 uint64_t AnswerCache::ttl_ms(const Answer& answer) const {
-  return answer.failure ? options_.negative_ttl_ms : options_.ttl_ms;
+  if (!answer.failure) return options_.ttl_ms;
+  return answer.is_negative() ? options_.negative_ttl_ms : 0;
 }
 
 bool AnswerCache::is_kept(const Answer& answer) const {
@@ -54,7 +63,7 @@ AnswerCache::Found AnswerCache::find(const KeyedHash& key, uint64_t now_ns) {
 }
 
 void AnswerCache::put(const KeyedHash& key, SharedAnswer answer, uint64_t now_ns) {
-  RM_ASSERT(!answer->failure || answer->is_negative());
+  RM_ASSERT(answer->is_decision());
   auto place = places_.find(key);
   if (!is_kept(*answer) || cost_of(answer) > options_.bytes) {
     if (place != places_.end()) erase(place->second);

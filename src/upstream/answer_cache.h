@@ -30,6 +30,9 @@ struct Answer {
   std::string body;
   std::optional<HttpClient::Failure> failure;
 
+  // Whether the upstream has decided about the request: a success, or a status of 3xx or 4xx. Not
+  // 408, 425 and 429, which ask for the same request later.
+  bool is_decision() const;
   // Whether the upstream has said that there is nothing: 404 or 410.
   bool is_negative() const {
     return failure && (failure->reason == "http_404" || failure->reason == "http_410");
@@ -46,11 +49,11 @@ class AnswerCache {
     SharedAnswer answer;
     bool is_fresh = false;
     bool may_revalidate = false;    // it may be used while a fetch renews it
-    bool replaces_failure = false;  // it may be used where such a fetch fails
+    bool replaces_failure = false;  // it may be used where a fetch ends without a decision
   };
   Found find(const KeyedHash& key, uint64_t now_ns);
-  // Drops the former answer. Keeps this one, unless it is too large or has no time to live.
-  // REQUIRES: a success, or a negative answer.
+  // Drops the former answer. Keeps this one if it is a success or negative, unless it is too large
+  // or has no time to live. REQUIRES: a decision.
   void put(const KeyedHash& key, SharedAnswer answer, uint64_t now_ns);
 
   const CacheOptions& options() const { return options_; }

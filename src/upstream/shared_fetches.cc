@@ -257,7 +257,7 @@ void SharedFetches::settle(Flight& flight, uint64_t now_ns) {
   for (Fetch& fetch : flight.fetches)
     forget_timeout(fetch);
   flight.answer = std::move(flight.made);
-  if (!flight.answer->failure || flight.answer->is_negative()) {
+  if (flight.answer->is_decision()) {
     kept_->cache.put(flight.key, flight.answer, now_ns);
   } else if (AnswerCache::Found found = kept_->cache.find(flight.key, now_ns);
              found.replaces_failure) {

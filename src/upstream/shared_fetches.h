@@ -2,7 +2,8 @@
 // (coalesce), and with former ones (cache).
 //
 // A *flight* is one request to the upstream, with the fetches that wait for its answer. It goes on
-// while any of them waits. If it fails, those fail that waited when it began, unless the cache has
+// while any of them waits. What the upstream has decided (Answer::is_decision) is for all of them.
+// If the flight ends without a decision, those fail that waited when it began, unless the cache has
 // an answer for this case. The others came later and have not had a try of their own: they begin
 // the next flight together.
 //

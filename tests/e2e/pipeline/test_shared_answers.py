@@ -161,12 +161,22 @@ def test_no_request_fails_while_the_upstream_is_down(sharing):
 
 
 def test_a_stale_answer_takes_the_place_of_an_error(sharing):
-    with Collector((200, "[1]"), (503, "{}"), (404, "{}"), (503, "{}")) as upstream:
+    with Collector((200, "[1]"), (503, "{}"), (429, "{}"), (404, "{}"), (503, "{}")) as upstream:
         running = sharing(upstream.url, {"cache": {"stale_if_error_ms": HOUR_MS}})
-        assert [running.call("m") for _ in range(2)] == [[1], [1]]
+        assert [running.call("m") for _ in range(3)] == [[1], [1], [1]]
         for reason in "http_404", "http_503":  # what is missing has no stale answer
             assert running.error_of("m").data["reason"] == reason
-        assert len(upstream.received) == 4
+        assert len(upstream.received) == 5
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_refusal_is_not_hidden_by_a_stale_answer(sharing, status):
+    with Collector((200, "[1]"), (status, "{}"), (503, "{}")) as upstream:
+        running = sharing(upstream.url, {"cache": {"stale_if_error_ms": HOUR_MS}})
+        assert running.call("m") == [1]
+        for reason in f"http_{status}", "http_503":
+            assert running.error_of("m").data["reason"] == reason
+        assert len(upstream.received) == 3
 
 
 def test_a_stale_answer_is_used_while_one_fetch_renews_it(sharing):

@@ -210,7 +210,7 @@ TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
   }
 }
 
-TEST_CASE("shared fetches: a stale answer takes the place of any failure") {
+TEST_CASE("shared fetches: a stale answer takes the place of a failure to decide") {
   UpstreamOptions options = caching(100);
   options.coalesce = true;
   options.cache.stale_if_error_ms = 60'000;
@@ -218,7 +218,7 @@ TEST_CASE("shared fetches: a stale answer takes the place of any failure") {
   upstream.start("/a");
   upstream.answer("/a", "[1]");
   upstream.turn();
-  for (const char* reason : {"connect", "http_503", "http_401", "too_large"}) {
+  for (const char* reason : {"connect", "http_503", "http_429", "breaker_open", "too_large"}) {
     upstream.pass(1000);
     const size_t first = upstream.start("/a"), late = upstream.start("/a");
     upstream.fail("/a", reason);
@@ -236,6 +236,31 @@ TEST_CASE("shared fetches: a stale answer takes the place of any failure") {
   upstream.fail("/a", "connect");
   upstream.turn();
   CHECK(got(upstream, patient) == "!connect");
+}
+
+TEST_CASE("shared fetches: a refusal ends the use of the answer before it, and is for all") {
+  UpstreamOptions options = caching(100);
+  options.coalesce = true;
+  options.cache.negative_ttl_ms = 60'000;
+  options.cache.stale_if_error_ms = 60'000;
+  for (const std::string reason : {"http_401", "http_403", "http_302", "http_422"}) {
+    CAPTURE(reason);
+    VirtualUpstream upstream(options);
+    upstream.start("/a");
+    upstream.answer("/a", "[1]");
+    upstream.turn();
+    upstream.pass(1000);
+    const size_t first = upstream.start("/a"), late = upstream.start("/a");
+    upstream.fail("/a", reason);
+    upstream.turn();
+    CHECK(got(upstream, first) == "!" + reason);
+    CHECK(got(upstream, late) == "!" + reason);
+    const size_t next = upstream.start("/a");  // the refusal is not kept, nor is what was before
+    upstream.fail("/a", "http_503");
+    upstream.turn();
+    CHECK(got(upstream, next) == "!http_503");
+    CHECK(upstream.asked_ever == 3);
+  }
 }
 
 TEST_CASE("shared fetches: bodies under way have a bound, and one beyond it fails") {

@@ -82,7 +82,7 @@ Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addre
 
 Attempts::~Attempts() {
   while (!busy_.empty())
-    cancel(busy_.back().get());
+    cancel(busy_.back().get(), false);
 }
 
 Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
@@ -284,16 +284,14 @@ void Attempts::end_attempt(Copy& copy, Outcome outcome, std::string_view reason,
   }
 }
 
-void Attempts::cancel(Fetch* fetch) {
+void Attempts::cancel(Fetch* fetch, bool is_late) {
   const uint64_t now = now_ns();
-  const uint64_t blamed_ns = fetch->request.blamed_ns;
   for (Copy& copy : fetch->copies) {
-    if (copy.sent != nullptr) cut_off(copy, blamed_ns > 0 && now >= blamed_ns, now);
+    if (copy.sent != nullptr) cut_off(copy, is_late, now);
   }
   recycle(*fetch);
 }
 
-// `is_late`: the upstream has used up the request's time.
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));

@@ -59,7 +59,9 @@ class Attempts {
   // until its on_done was called or it was cancelled.
   struct Fetch;
   Fetch* start(Request request);
-  void cancel(Fetch* fetch);
+  // `is_late`: the upstream has used up the fetch's time, so this counts as a timeout. Else the
+  // fetch is not needed any more, which says nothing about the upstream.
+  void cancel(Fetch* fetch, bool is_late);
 
   // Fetches that have not ended; attempts that wait for a connection.
   size_t in_flight() const { return busy_.size(); }
@@ -87,6 +89,7 @@ class Attempts {
   void look_at_due();
   void refuse(Fetch& fetch, uint64_t now_ns);
   void on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns);
+  // `is_late`: as of cancel().
   void cut_off(Copy& copy, bool is_late, uint64_t now_ns);
   void adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns);
   void end_attempt(Copy& copy, Outcome outcome, std::string_view reason, uint64_t took_ns,

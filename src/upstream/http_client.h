@@ -43,8 +43,6 @@ class HttpClient {
     uint64_t number = 0;      // sent as X-Request-Id; 0: no request of a client
     uint64_t timeout_ms = 0;  // of this fetch
     uint64_t left_ms = 0;     // until the job's deadline; the less of both is X-Request-Timeout-Ms
-    // A cancel from then on is the upstream's timeout: see attempts.h. 0: none is.
-    uint64_t blamed_ns = 0;
     std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.

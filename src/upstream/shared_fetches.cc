@@ -27,6 +27,7 @@ struct SharedFetches::Flight {
   SharedAnswer answer;                // once it is ready
   Attempts::Fetch* source = nullptr;  // null: it is not asked for (any more)
   bool is_refresh = false;            // goes on without a fetch
+  bool is_late = false;               // it has used up the time of a fetch that has left it
   uint64_t timeout_ns = 0;
   uint64_t took_ns = 0;
   uint64_t buffered = 0;
@@ -193,8 +194,9 @@ void SharedFetches::on_ended(Flight& flight, std::optional<HttpClient::Failure> 
   source_.wake();
 }
 
-void SharedFetches::cancel(Fetch* fetch) {
+void SharedFetches::cancel(Fetch* fetch, bool is_late) {
   Flight& flight = *fetch->flight;
+  flight.is_late |= is_late;
   forget_timeout(*fetch);
   flight.fetches.erase(fetch->place);
   cancel_if_unused(flight);
@@ -202,7 +204,7 @@ void SharedFetches::cancel(Fetch* fetch) {
 
 void SharedFetches::cancel_if_unused(Flight& flight) {
   if (!flight.fetches.empty() || flight.source == nullptr || flight.is_refresh) return;
-  source_.cancel(flight.source);
+  source_.cancel(flight.source, flight.is_late);
   close(flight);
   erase(asking_, flight);
 }
@@ -248,6 +250,7 @@ void SharedFetches::time_out(uint64_t now_ns) {
     ready.took_ns = now_ns - fetch.began_ns;
     ready.fetches.splice(ready.fetches.end(), flight.fetches, fetch.place);
     fetch.flight = &ready;
+    flight.is_late = true;
     cancel_if_unused(flight);
   }
 }

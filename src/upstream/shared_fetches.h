@@ -56,7 +56,7 @@ class SharedFetches {
   // What asks the upstream, as Attempts does.
   struct Source {
     std::function<Attempts::Fetch*(HttpClient::Request)> start;
-    std::function<void(Attempts::Fetch*)> cancel;
+    std::function<void(Attempts::Fetch*, bool is_late)> cancel;
     std::function<void()> wake;  // turn() should be called soon
   };
 
@@ -80,7 +80,7 @@ class SharedFetches {
 
   // As Attempts::start() and cancel(). REQUIRES: may_share(request).
   Fetch* start(HttpClient::Request request, uint64_t now_ns);
-  void cancel(Fetch* fetch);
+  void cancel(Fetch* fetch, bool is_late);
   // Fails the fetches whose timeout is over, and answers others, but stops after kTurnBytes: the
   // event loop must have its turn.
   void turn(uint64_t now_ns);

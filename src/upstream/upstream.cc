@@ -20,11 +20,11 @@ Upstream::Upstream(uv_loop_t* loop, std::unique_ptr<Attempts> attempts)
   timer_ = make_handle<uv_timer_t>(loop, this, uv_timer_init);
   const auto on_idle = [](uv_idle_t* idle) { static_cast<Upstream*>(idle->data)->turn(); };
   shared_.emplace(
-      options(), SharedFetches::Source{[this](HttpClient::Request request) {
-                                         return attempts_->start(std::move(request));
-                                       },
-                                       [this](Attempts::Fetch* fetch) { attempts_->cancel(fetch); },
-                                       [this, on_idle] { uv_idle_start(idle_.get(), on_idle); }});
+      options(),
+      SharedFetches::Source{
+          [this](HttpClient::Request request) { return attempts_->start(std::move(request)); },
+          [this](Attempts::Fetch* fetch, bool is_late) { attempts_->cancel(fetch, is_late); },
+          [this, on_idle] { uv_idle_start(idle_.get(), on_idle); }});
 }
 
 Upstream::Fetch Upstream::start(HttpClient::Request request) {
@@ -35,9 +35,9 @@ Upstream::Fetch Upstream::start(HttpClient::Request request) {
   return {nullptr, fetch};
 }
 
-void Upstream::cancel(const Fetch& fetch) {
-  if (fetch.own != nullptr) return attempts_->cancel(fetch.own);
-  shared_->cancel(fetch.shared);
+void Upstream::cancel(const Fetch& fetch, bool is_late) {
+  if (fetch.own != nullptr) return attempts_->cancel(fetch.own, is_late);
+  shared_->cancel(fetch.shared, is_late);
 }
 
 void Upstream::adopt_answers(const Upstream& before) {

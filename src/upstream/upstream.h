@@ -37,7 +37,7 @@ class Upstream {
   };
   // As of Attempts.
   Fetch start(HttpClient::Request request);
-  void cancel(const Fetch& fetch);
+  void cancel(const Fetch& fetch, bool is_late);
 
   const UpstreamOptions& options() const { return attempts_->options(); }
   const Attempts& attempts() const { return *attempts_; }

@@ -39,7 +39,10 @@ class VirtualUpstream {
   explicit VirtualUpstream(const UpstreamOptions& options_)
       : options(options_),
         fetches(options, {[this](HttpClient::Request request) { return ask(std::move(request)); },
-                          [this](Attempts::Fetch* fetch) { REQUIRE(asked.erase(fetch) == 1); },
+                          [this](Attempts::Fetch* fetch, bool is_late) {
+                            REQUIRE(asked.erase(fetch) == 1);
+                            cancelled_late += is_late;
+                          },
                           [this] { is_awake = true; }}) {}
 
   // Returns the fetch's index in `outcomes`.
@@ -69,9 +72,9 @@ class VirtualUpstream {
     its.timeout_ns = now_ns + timeout_ms * kNsPerMs;
     return index;
   }
-  void cancel(size_t index) {
+  void cancel(size_t index, bool is_late = false) {
     outcomes[index].is_cancelled = true;
-    fetches.cancel(std::exchange(outcomes[index].fetch, nullptr));
+    fetches.cancel(std::exchange(outcomes[index].fetch, nullptr), is_late);
   }
   // Ends the request for this target that was asked first.
   void answer(const std::string& target, const std::string& body) { end(target, body, {}); }
@@ -102,6 +105,7 @@ class VirtualUpstream {
   std::vector<Started> outcomes;
   std::map<Attempts::Fetch*, HttpClient::Request> asked;  // the first one asked is first
   size_t asked_ever = 0;
+  size_t cancelled_late = 0;  // requests that used up the time of a fetch
   bool is_awake = false;
   std::function<bool()> takes_bytes = [] { return true; };
   std::function<void()> on_answered = [] {};

@@ -93,7 +93,6 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       // The job's own timer enforces its deadline: that must not look like the upstream's fault.
       fetch.timeout_ms > 0 ? fetch.timeout_ms : upstream.options().timeout_ms,
       ms_left(job, now_ns),
-      method_deadline_ns(job),
       traceparent_of(job, step),
       job.entry.client,
       [this, &fetching](std::string_view bytes, uint64_t expected) {
@@ -177,13 +176,16 @@ void FetchStage::record_end(const Job::Fetching& fetching, int32_t code, std::st
                     .step = static_cast<uint8_t>(step)});
 }
 
+// After the method's deadline the upstreams are to blame. A client that leaves or allows less time
+// says nothing about them.
 void FetchStage::cancel(Job& job) {
+  const uint64_t now = now_ns();
   for (Job::Fetching& fetching : job.fetches) {
     if (job.fetches_under_way == 0) return;
     if (!fetching.fetch) continue;
     --job.fetches_under_way;
-    record_end(fetching, rpc::kUpstreamFailed, "cut_off", now_ns());
-    fetching.upstream->cancel(std::exchange(fetching.fetch, {}));
+    record_end(fetching, rpc::kUpstreamFailed, "cut_off", now);
+    fetching.upstream->cancel(std::exchange(fetching.fetch, {}), now >= method_deadline_ns(job));
   }
 }
 

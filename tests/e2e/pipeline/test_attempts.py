@@ -180,6 +180,20 @@ def test_an_upstream_that_hangs_until_the_methods_deadline_opens_the_breaker(ask
         assert found["timeout"] >= 10
 
 
+def test_a_shared_fetch_that_outlasts_a_method_opens_the_breaker(asking):
+    """It was begun for a request with more time, which is cancelled."""
+    with Flaky(ALWAYS, None) as upstream:
+        hasty = {"timeout_ms": 50, "steps": [{"fetch": "users"}]}
+        running = asking(upstream.url, breaker=True, coalesce=True, timeout_ms=60_000, method=hasty)
+        found = Counter()
+        with running.connect() as client:
+            while not found["breaker_open"] and found.total() < 40:
+                client.send(request("get", None, 1) + request("m", None, 2) +
+                            request("$/cancelRequest", {"id": 1}, None))
+                found[client.answers(2)[2]["error"]["data"]["reason"]] += 1
+        assert found["breaker_open"] == 1 and found["timeout"] >= 10
+
+
 def test_the_deadlines_of_clients_do_not_open_the_breaker(asking):
     with Flaky(ALWAYS, None) as upstream:
         running = asking(upstream.url, breaker=True, timeout_ms=60_000)

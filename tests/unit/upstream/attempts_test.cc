@@ -90,7 +90,7 @@ TEST_CASE("attempts: a fetch that the breaker refuses can be cancelled before it
   const size_t before = asking.reasons.size();
   Attempts::Fetch* const cancelled = asking.start();
   asking.start();
-  asking.attempts->cancel(cancelled);
+  asking.attempts->cancel(cancelled, false);
   asking.loop.run_until([&] { return asking.reasons.size() > before; });
   CHECK(asking.reasons.size() == before + 1);
   asking.start();  // is dropped with the upstream

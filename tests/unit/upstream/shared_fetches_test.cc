@@ -91,6 +91,29 @@ TEST_CASE("shared fetches: a fetch goes on while any follows it") {
   CHECK(upstream.fetches.buffer_bytes() == 0);
 }
 
+TEST_CASE("shared fetches: a request that uses up the time of any fetch is cancelled as late") {
+  VirtualUpstream upstream(coalescing());
+  const size_t leader = upstream.start("/a", 60'000), follower = upstream.start("/a", 50);
+  SUBCASE("its own timeout") {
+    upstream.cancel(leader);
+    upstream.pass(50);
+    CHECK(got(upstream, follower) == "!timeout");
+    CHECK(upstream.cancelled_late == 1);
+  }
+  SUBCASE("the deadline of its job, though another one leaves last") {
+    upstream.cancel(follower, true);
+    CHECK(upstream.asked.size() == 1);
+    upstream.cancel(leader);
+    CHECK(upstream.cancelled_late == 1);
+  }
+  SUBCASE("but not because all have left") {
+    upstream.cancel(follower);
+    upstream.cancel(leader);
+    CHECK(upstream.cancelled_late == 0);
+  }
+  CHECK(upstream.asked.empty());
+}
+
 TEST_CASE("shared fetches: a failure is of those that waited at its start, the others ask again") {
   VirtualUpstream upstream(coalescing());
   const size_t first = upstream.start("/a");

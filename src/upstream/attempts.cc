@@ -292,6 +292,12 @@ void Attempts::cancel(Fetch* fetch, bool is_late) {
   recycle(*fetch);
 }
 
+void Attempts::share_turn(Fetch* fetch, const void* client) {
+  for (const Copy& copy : fetch->copies) {
+    if (copy.sent != nullptr) clients_[copy.choice.address]->share_turn(copy.sent, client);
+  }
+}
+
 void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   const uint64_t took_ns = HttpClient::sent_for_ns(*copy.sent, now_ns);
   clients_[copy.choice.address]->cancel(std::exchange(copy.sent, nullptr));

@@ -62,6 +62,9 @@ class Attempts {
   // `is_late`: the upstream has used up the fetch's time, so this counts as a timeout. Else the
   // fetch is not needed any more, which says nothing about the upstream.
   void cancel(Fetch* fetch, bool is_late);
+  // Another client needs this fetch, too. If it waits for a connection, it gets the sooner one of
+  // their turns.
+  void share_turn(Fetch* fetch, const void* client);
 
   // Fetches that have not ended; attempts that wait for a connection.
   size_t in_flight() const { return busy_.size(); }

@@ -95,6 +95,11 @@ void ConnectionPool::remove(Transfer& transfer) {
   begin_waiting();
 }
 
+void ConnectionPool::share_turn(Transfer& transfer, const void* client) {
+  if (transfer.multi != nullptr) return;
+  transfer.turn = turns_.move_if_sooner(transfer.turn, client);
+}
+
 void ConnectionPool::set_limit(uint64_t transfers) {
   limit_ = transfers;
   begin_waiting();

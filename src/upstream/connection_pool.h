@@ -61,6 +61,8 @@ class ConnectionPool {
   // Neither function calls OnDone before it returns.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
+  // Another client needs this transfer, too. If it waits, it gets the sooner one of their turns.
+  void share_turn(Transfer& transfer, const void* client);
 
   // From now on at most so many transfers are given connections.
   void set_limit(uint64_t transfers);

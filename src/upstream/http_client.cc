@@ -394,6 +394,10 @@ void HttpClient::cancel(Fetch* fetch) {
   curl_->recycle(fetch);
 }
 
+void HttpClient::share_turn(Fetch* fetch, const void* client) {
+  curl_->pool.share_turn(*fetch, client);
+}
+
 bool HttpClient::is_sent(const Fetch& fetch) {
   return fetch.multi != nullptr;
 }

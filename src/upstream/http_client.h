@@ -69,6 +69,8 @@ class HttpClient {
   // No callback before start() has returned.
   Fetch* start(Request request);
   void cancel(Fetch* fetch);
+  // See ConnectionPool.
+  void share_turn(Fetch* fetch, const void* client);
 
   // Whether it waits for no connection.
   static bool is_sent(const Fetch& fetch);

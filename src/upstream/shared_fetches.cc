@@ -89,7 +89,9 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
     return add(ready, std::move(request), found.is_fresh ? Sharing::kHit : Sharing::kStale, now_ns);
   }
   if (options_.coalesce && open != open_.end()) {
-    Fetch* fetch = add(*open->second, std::move(request), Sharing::kCoalesced, now_ns);
+    Flight& flight = *open->second;
+    if (flight.source != nullptr) source_.share_turn(flight.source, request.client);
+    Fetch* fetch = add(flight, std::move(request), Sharing::kCoalesced, now_ns);
     fetch->is_late = true;
     return fetch;
   }

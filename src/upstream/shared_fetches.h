@@ -57,6 +57,7 @@ class SharedFetches {
   struct Source {
     std::function<Attempts::Fetch*(HttpClient::Request)> start;
     std::function<void(Attempts::Fetch*, bool is_late)> cancel;
+    std::function<void(Attempts::Fetch*, const void* client)> share_turn;
     std::function<void()> wake;  // turn() should be called soon
   };
 

@@ -24,6 +24,9 @@ Upstream::Upstream(uv_loop_t* loop, std::unique_ptr<Attempts> attempts)
       SharedFetches::Source{
           [this](HttpClient::Request request) { return attempts_->start(std::move(request)); },
           [this](Attempts::Fetch* fetch, bool is_late) { attempts_->cancel(fetch, is_late); },
+          [this](Attempts::Fetch* fetch, const void* client) {
+            attempts_->share_turn(fetch, client);
+          },
           [this, on_idle] { uv_idle_start(idle_.get(), on_idle); }});
 }
 

@@ -43,6 +43,9 @@ class VirtualUpstream {
                             REQUIRE(asked.erase(fetch) == 1);
                             cancelled_late += is_late;
                           },
+                          [this](Attempts::Fetch* fetch, const void* client) {
+                            asked.at(fetch).client = client;
+                          },
                           [this] { is_awake = true; }}) {}
 
   // Returns the fetch's index in `outcomes`.

@@ -100,6 +100,29 @@ def test_clients_take_turns_where_fetches_wait(fetching):
     assert [one for one in served if one != "few 0"] == [f"many {id}" for id in range(49)]
 
 
+def test_a_fetch_that_two_clients_share_waits_for_the_sooner_of_their_turns(fetching):
+    held = threading.Event()
+    served: list[int] = []
+
+    def serve(connection, body):
+        served.append(json.loads(body)["what"])
+        held.wait()
+        connection.sendall(answer(body))
+
+    with ScriptedUpstream(serve) as upstream, ExitStack() as at_end:
+        at_end.callback(held.set)
+        running = fetching(upstream.url, connections=1, idempotent=True, coalesce=True)
+        many, few = running.connect(), running.connect(source="127.0.0.2")
+        for client, whats in ((many, range(50)), (few, [40])):
+            client.send(b"".join(fetch(what, what) for what in whats))
+            assert client.call("echo", [1]) == [1]  # all of them wait
+        held.set()
+        assert few.answers(1)[40]["result"] == {"what": 40}
+        many.answers(50)
+    assert served.index(40) <= 2
+    assert [what for what in served if what != 40] == [what for what in range(50) if what != 40]
+
+
 def test_a_fetch_that_waits_in_vain_is_an_error(fetching):
     held = threading.Event()
     with ScriptedUpstream(lambda connection, body: held.wait()) as upstream, ExitStack() as at_end:

@@ -58,6 +58,27 @@ TEST_CASE("client turns: an item is erased by its place") {
   CHECK(pop_all(turns) == "b1 a3 ");
 }
 
+TEST_CASE("client turns: an item is given to a client whose turn comes sooner") {
+  ClientTurns<std::string> turns;
+  push(turns, {"a1", "a2"});
+  const auto a3 = turns.push("a", "a3");
+  push(turns, {"a4", "b1", "b2", "c1"});
+  CHECK(turns.move_if_sooner(a3, "b").queue == a3.queue);  // b has as many before it
+  const auto moved = turns.move_if_sooner(a3, "c");
+  CHECK(turns.move_if_sooner(moved, "a").queue == moved.queue);
+  CHECK(turns.move_if_sooner(moved, "d").queue != moved.queue);
+  CHECK(pop_all(turns) == "a1 b1 c1 a3 a2 b2 a4 ");
+}
+
+TEST_CASE("client turns: the only item of a client stays with it") {
+  ClientTurns<std::string> turns;
+  const auto a1 = turns.push("a", "a1");
+  CHECK(turns.move_if_sooner(a1, "b").queue == a1.queue);
+  const auto a2 = turns.push("a", "a2");
+  turns.erase(turns.move_if_sooner(a2, "b"));
+  CHECK(pop_all(turns) == "a1 ");
+}
+
 TEST_CASE("client turns: a client's own items decide how many turns come before its next one") {
   ClientTurns<std::string> turns;
   CHECK(turns.turns_before("a") == 0);

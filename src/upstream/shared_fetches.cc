@@ -75,7 +75,9 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
   const KeyedHash key = key_of(request);
   const auto open = open_.find(key);
   AnswerCache::Found found = kept_->cache.find(key, now_ns);
-  if (found.is_fresh || found.may_revalidate) {
+  const bool is_answered = found.is_fresh || found.may_revalidate;
+  kept_->asked.add(is_answered ? 0 : 1);
+  if (is_answered) {
     if (!found.is_fresh && open == open_.end() && refreshes_ < kRefreshesMax) {
       ++refreshes_;
       Flight& refresh = add_flight(asking_, key);

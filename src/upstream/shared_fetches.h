@@ -31,6 +31,7 @@
 #include <unordered_map>
 
 #include "base/keyed_hash.h"
+#include "base/telemetry/moving_average.h"
 #include "upstream/answer_cache.h"
 #include "upstream/attempts.h"
 #include "upstream/options.h"
@@ -95,6 +96,8 @@ class SharedFetches {
   void adopt(const SharedFetches& before);
   const AnswerCache& cache() const { return kept_->cache; }
   const SharingCounts& counts() const { return kept_->counts; }
+  // The part of the recent fetches that the cache did not answer at once.
+  double asked_part() const { return kept_->asked.is_known() ? kept_->asked.mean() : 1; }
   // Of the bodies of flights.
   uint64_t buffer_bytes() const { return buffer_bytes_; }
 
@@ -115,6 +118,7 @@ class SharedFetches {
 
     AnswerCache cache;
     SharingCounts counts{};
+    master::MovingAverage asked{64};  // of 0 for an answer from the cache at once, else 1
   };
 
   Fetch* add(Flight& flight, HttpClient::Request request, Sharing sharing, uint64_t now_ns);

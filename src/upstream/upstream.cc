@@ -43,6 +43,10 @@ void Upstream::cancel(const Fetch& fetch, bool is_late) {
   shared_->cancel(fetch.shared, is_late);
 }
 
+double Upstream::wait_ns(const void* client) const {
+  return attempts_->wait_ns(client) * (shared_ ? shared_->asked_part() : 1);
+}
+
 void Upstream::adopt_answers(const Upstream& before) {
   if (shared_ && before.options() == options()) shared_->adopt(*before.shared_);
 }

@@ -39,6 +39,10 @@ class Upstream {
   Fetch start(HttpClient::Request request);
   void cancel(const Fetch& fetch, bool is_late);
 
+  // How long one more fetch of this client would wait for a connection. Where the cache answers
+  // fetches, this is the mean of those that it answers and of the others.
+  double wait_ns(const void* client) const;
+
   const UpstreamOptions& options() const { return attempts_->options(); }
   const Attempts& attempts() const { return *attempts_; }
   // Null: its fetches share no answers.

@@ -217,7 +217,7 @@ double FetchStage::wait_ns(const Method& method, const ClientShare& client) cons
     const auto* fetch = std::get_if<FetchStep>(&step);
     if (fetch == nullptr) continue;
     if (!fetch->is_with_previous) longest_ns = 0;
-    const double its_ns = upstreams_[fetch->upstream]->attempts().wait_ns(&client);
+    const double its_ns = upstreams_[fetch->upstream]->wait_ns(&client);
     wait_ns += std::max(its_ns - longest_ns, 0.0);
     longest_ns = std::max(its_ns, longest_ns);
   }

@@ -197,6 +197,22 @@ TEST_CASE("shared fetches: the cache answers, and is asked again after its time 
   CHECK(upstream.asked_ever == 4);
 }
 
+TEST_CASE("shared fetches: the part that asks the upstream follows the recent fetches") {
+  VirtualUpstream upstream(caching(1000));
+  CHECK(upstream.fetches.asked_part() == 1);
+  upstream.start("/a");
+  CHECK(upstream.fetches.asked_part() == 1);
+  upstream.answer("/a", "[1]");
+  upstream.turn();
+  for (int i = 0; i < 9; ++i)
+    upstream.start("/a");
+  upstream.turn();
+  CHECK(upstream.fetches.asked_part() == doctest::Approx(0.1));
+  for (int i = 0; i < 500; ++i)
+    upstream.start("/b");
+  CHECK(upstream.fetches.asked_part() > 0.9);
+}
+
 TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
   UpstreamOptions options = caching(100);
   options.cache.stale_while_revalidate_ms = 200;

@@ -68,9 +68,10 @@ struct Attempts::Fetch {
   bool is_repeatable = false;       // the upstream may do it twice
   const Copy* answering = nullptr;  // on_bytes got bytes of this one
   Balancer::Addresses tried = 0;
-  Copy copies[2];                     // the second one is a hedge
-  uint64_t due_ns = 0;                // when it fails or is hedged; 0: it is not in due_
-  std::list<Fetch*>::iterator place;  // there
+  Copy copies[2];                    // the second one is a hedge
+  std::optional<Due::iterator> due;  // when it fails, is sent again or hedged
+
+  bool is_sent() const { return copies[0].sent != nullptr || copies[1].sent != nullptr; }
 };
 
 Attempts::Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses)
@@ -152,18 +153,13 @@ Attempts::Fetch* Attempts::start(Request request) {
   fetch.attempts_left = options_.attempts;
   const auto pass = breaker_.try_pass(now);
   if (!pass) {
-    // start() must return before on_done is called.
-    wait(fetch, due_.begin(), now);
-    look_again_in(0);
+    wait(fetch, now, now);  // start() must return before on_done is called
     return &fetch;
   }
   retry_budget_.on_fetch();
   hedge_budget_.on_fetch();
   const std::optional<uint64_t> delay_ns = hedge_delay_.ns();
-  if (delay_ns && fetch.is_repeatable) {
-    wait(fetch, due_.end(), now + *delay_ns);
-    if (due_.size() == 1) look_again_in(*delay_ns / kNsPerMs + 1);
-  }
+  if (delay_ns && fetch.is_repeatable) wait(fetch, now + *delay_ns, now);
   --fetch.attempts_left;
   send(fetch.copies[0], *pass, now);
   return &fetch;
@@ -177,7 +173,7 @@ void Attempts::send(Copy& copy, Breaker::Pass pass, uint64_t now_ns) {
   fetch.tried |= 1u << copy.choice.address;
   auto on_bytes = std::move(fetch.request.on_bytes);
   auto on_done = std::move(fetch.request.on_done);
-  const bool is_last = fetch.attempts_left == 0 && fetch.due_ns == 0;
+  const bool is_last = fetch.attempts_left == 0 && !fetch.due;
   Request request = is_last ? std::move(fetch.request) : Request(fetch.request);
   fetch.request.on_bytes = std::move(on_bytes);
   fetch.request.on_done = std::move(on_done);
@@ -217,13 +213,26 @@ bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
   Fetch& fetch = *copy.fetch;
   const bool may_help =
       is_fault(failure.reason) && (fetch.is_repeatable || has_reached_nobody(failure));
-  if (fetch.attempts_left == 0 || !may_help || !has_time(fetch, now_ns)) return false;
+  const bool must_pause = failure.retry_after_ms && !balancer_.has_untried(fetch.tried);
+  const uint64_t at_ns = now_ns + (must_pause ? *failure.retry_after_ms * kNsPerMs : 0);
+  if (fetch.attempts_left == 0 || !may_help || !has_time(fetch, at_ns)) return false;
   if (breaker_.is_open() || !retry_budget_.try_begin(in_flight())) return false;
   copy.is_retry = true;
-  ++counts_.retries;
   --fetch.attempts_left;
-  send(copy, breaker_.try_pass(now_ns).value(), now_ns);
+  if (must_pause) {
+    stop_waiting(fetch);  // for its hedge
+    wait(fetch, at_ns, now_ns);
+  } else {
+    repeat(copy, now_ns);
+  }
   return true;
+}
+
+void Attempts::repeat(Copy& copy, uint64_t now_ns) {
+  const auto pass = breaker_.try_pass(now_ns);
+  if (!pass) return refuse(*copy.fetch, now_ns);
+  ++counts_.retries;
+  send(copy, *pass, now_ns);
 }
 
 bool Attempts::has_time(const Fetch& fetch, uint64_t now_ns) {
@@ -306,12 +315,18 @@ void Attempts::cut_off(Copy& copy, bool is_late, uint64_t now_ns) {
   end_attempt(copy, outcome, "timeout", took_ns, now_ns);
 }
 
-void Attempts::wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns) {
-  fetch.due_ns = due_ns;
-  fetch.place = due_.insert(before, &fetch);
+void Attempts::wait(Fetch& fetch, uint64_t due_ns, uint64_t now_ns) {
+  fetch.due = due_.emplace(due_ns, &fetch);
+  if (*fetch.due == due_.begin()) look_again(now_ns);
 }
 
-void Attempts::look_again_in(uint64_t ms) {
+void Attempts::stop_waiting(Fetch& fetch) {
+  if (fetch.due) due_.erase(*std::exchange(fetch.due, std::nullopt));
+}
+
+void Attempts::look_again(uint64_t now_ns) {
+  const uint64_t next_ns = due_.begin()->first;
+  const uint64_t ms = next_ns <= now_ns ? 0 : (next_ns - now_ns) / kNsPerMs + 1;
   uv_timer_start(
       timer_.get(), [](uv_timer_t* timer) { static_cast<Attempts*>(timer->data)->look_at_due(); },
       ms, 0);
@@ -320,17 +335,18 @@ void Attempts::look_again_in(uint64_t ms) {
 // on_done may start and cancel fetches of this upstream.
 void Attempts::look_at_due() {
   const uint64_t now = now_ns();
-  while (!due_.empty() && due_.front()->due_ns <= now) {
-    Fetch& fetch = *due_.front();
-    fetch.due_ns = 0;
-    due_.pop_front();
+  while (!due_.empty() && due_.begin()->first <= now) {
+    Fetch& fetch = *due_.begin()->second;
+    stop_waiting(fetch);
     if (fetch.tried == 0) {
       refuse(fetch, now);
-    } else {
+    } else if (fetch.is_sent()) {
       try_hedge(fetch, now);
+    } else {
+      repeat(*std::ranges::find(fetch.copies, true, &Copy::is_retry), now);
     }
   }
-  if (!due_.empty()) look_again_in((due_.front()->due_ns - now) / kNsPerMs + 1);
+  if (!due_.empty()) look_again(now);
 }
 
 void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
@@ -344,7 +360,9 @@ void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
 }
 
 void Attempts::recycle(Fetch& fetch) {
-  if (fetch.due_ns > 0) due_.erase(fetch.place);
+  stop_waiting(fetch);
+  for (const Copy& copy : fetch.copies)
+    if (copy.is_retry) retry_budget_.on_end();  // it was not sent any more
   const size_t at = fetch.at;
   fetch = {};
   std::swap(busy_[at], busy_.back());

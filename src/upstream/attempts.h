@@ -4,7 +4,9 @@
 // Threads: the loop's only.
 // Retries: a failed attempt is followed by another while `attempts`, the retry budget (see there)
 //          and the fetch's time allow. The attempts of a fetch share its timeout. If nothing may be
-//          done twice, only a fetch that reached nobody is sent again (`connect`, `resolve`).
+//          done twice, only a fetch that reached nobody is sent again (`connect`, `resolve`). It is
+//          sent again at once, unless the upstream has named a time (retry_after_ms) and no other
+//          address is left: then at that time, if this is within the fetch's.
 // Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
 //          twice, within a budget of its own. The first byte of a body, or the first whole answer,
 //          decides: the other copy is cut off, at the end of the fetch at the latest.
@@ -19,7 +21,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <list>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -80,15 +82,19 @@ class Attempts {
  private:
   Attempts(uv_loop_t* loop, const UpstreamOptions& options, size_t addresses);
 
+  using Due = std::multimap<uint64_t, Fetch*>;  // by the time at which something is due
+
   Fetch* take_fetch();
   struct Copy;
 
   void send(Copy& copy, Breaker::Pass pass, uint64_t now_ns);
   bool try_again(Copy& copy, const Failure& failure, uint64_t now_ns);
+  void repeat(Copy& copy, uint64_t now_ns);
   void try_hedge(Fetch& fetch, uint64_t now_ns);
   static bool has_time(const Fetch& fetch, uint64_t now_ns);
-  void wait(Fetch& fetch, std::list<Fetch*>::iterator before, uint64_t due_ns);
-  void look_again_in(uint64_t ms);
+  void wait(Fetch& fetch, uint64_t due_ns, uint64_t now_ns);
+  void stop_waiting(Fetch& fetch);
+  void look_again(uint64_t now_ns);
   void look_at_due();
   void refuse(Fetch& fetch, uint64_t now_ns);
   void on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns);
@@ -110,7 +116,7 @@ class Attempts {
   Counts counts_;
   std::vector<std::unique_ptr<Fetch>> busy_;
   std::vector<std::unique_ptr<Fetch>> idle_;  // for reuse
-  std::list<Fetch*> due_;                     // fetches that the breaker refuses, to be hedged
+  Due due_;                                   // fetches that the breaker refuses, or to be sent
   UvHandle<uv_timer_t> timer_;                // runs while there are any
 };
 

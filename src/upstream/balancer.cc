@@ -39,6 +39,12 @@ Balancer::Choice Balancer::pick(Addresses tried, uint64_t now_ns) {
   return begin(best, addresses_[best].breaker.try_pass(now_ns).value());
 }
 
+bool Balancer::has_untried(Addresses tried) const {
+  for (size_t i = 0; i < addresses_.size(); ++i)
+    if (!addresses_[i].breaker.is_open() && (tried >> i & 1) == 0) return true;
+  return false;
+}
+
 // Answers are compared only where both addresses have given some: a time of 0 would look quick.
 bool Balancer::is_less_loaded(const Address& one, const Address& other, uint64_t now_ns) {
   const bool are_known = one.answer_ns.is_known() && other.answer_ns.is_known();

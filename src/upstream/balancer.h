@@ -34,6 +34,8 @@ class Balancer {
   // Avoids those that this fetch has tried, where there are others. The fetch is in flight there
   // until one of the functions below is called.
   Choice pick(Addresses tried, uint64_t now_ns);
+  // Whether pick() would find an address that the fetch has not tried and that is not ejected.
+  bool has_untried(Addresses tried) const;
   // kOpened: the address is ejected now. kClosed: it is back.
   Breaker::Change on_answer(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
   Breaker::Change on_failure(const Choice& choice, uint64_t took_ns, uint64_t now_ns);

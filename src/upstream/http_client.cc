@@ -27,6 +27,15 @@ bool is_retryable(long status) {
   return status < 400 || status > 499 || status == 408 || status == 425 || status == 429;
 }
 
+// What Retry-After says, in seconds or as a date.
+std::optional<uint64_t> retry_after_ms(CURL* easy, long status) {
+  curl_off_t seconds = 0;  // stays so without the header, and is negative for a past date
+  if (status == 429 || status == 503) curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
+  if (seconds <= 0) return std::nullopt;
+  constexpr curl_off_t kMax = HttpClient::kRetryAfterMsMax / 1000;
+  return static_cast<uint64_t>(std::min(seconds, kMax)) * 1000;
+}
+
 // The word that a caller's program may compare, for each kind of failure.
 const char* reason_of(CURLcode code) {
   switch (code) {
@@ -230,7 +239,7 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
     return {fmt::format("http_{}", status),
             fmt::format("upstream {}: expected a status from 200 to 299, found {}{}", name, status,
                         fault_of_redirect(fetch, status)),
-            is_retryable(status)};
+            is_retryable(status), retry_after_ms(fetch.easy.get(), status)};
   }
   if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
     const std::string why =

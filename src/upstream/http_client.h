@@ -26,10 +26,13 @@ namespace ringmaster::upstream {
 
 class HttpClient {
  public:
+  static constexpr uint64_t kRetryAfterMsMax = 3'600'000;
+
   struct Failure {
     std::string reason;        // one word for programs: "timeout", "http_404", "connect", ...
     std::string message;       // names the upstream, and what happened
     bool is_retryable = true;  // the same request may succeed later
+    // When the upstream wants the next try (Retry-After of a 429 or 503), at most kRetryAfterMsMax.
     std::optional<uint64_t> retry_after_ms = std::nullopt;
     bool was_redirected = false;  // a server has got the request, whatever the reason
   };

@@ -2,8 +2,10 @@
 
 import socket
 import threading
+import time
 from collections import Counter
 from contextlib import ExitStack, contextmanager
+from email.utils import formatdate
 
 import pytest
 from client import RpcError, request
@@ -133,6 +135,74 @@ def test_a_fetch_that_hangs_is_not_sent_again_past_its_timeout(asking):
         failed = running.error_of("m", {"what": 1})
         assert failed.data["reason"] == "timeout"
         assert upstream.requests == 1
+
+
+def busy(retry_after: str, status: int = 503) -> bytes:
+    return (f"HTTP/1.1 {status} Busy\r\nRetry-After: {retry_after}\r\n"
+            "Content-Length: 0\r\n\r\n").encode()
+
+
+def test_a_fetch_is_not_sent_again_before_the_time_that_the_upstream_names(asking):
+    with Flaky(FIRST, busy("1")) as upstream:
+        running = asking(upstream.url, idempotent=True, attempts=2, timeout_ms=20_000,
+                         method={"timeout_ms": 20_000})
+        begun = time.monotonic()
+        assert running.call("m", {"what": 1}) is True
+        assert time.monotonic() - begun >= 1
+        assert upstream.requests == 2
+        assert counted(running, "retries_total") == 1
+
+
+def test_a_fetch_that_waits_to_be_sent_again_can_be_cancelled(asking):
+    with Flaky(FIRST, busy("1")) as upstream:
+        running = asking(upstream.url, idempotent=True, attempts=2, timeout_ms=20_000,
+                         method={"timeout_ms": 20_000})
+        with running.connect() as client:
+            client.send(request("m", {"what": 1}, 1))
+            wait_until(lambda: upstream.requests == 1, "the first attempt")
+            client.send(request("$/cancelRequest", {"id": 1}, None))
+            assert client.answer()["error"]["code"] == -32800
+            assert client.call("m", {"what": 1}) is True
+        assert upstream.requests == 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+@pytest.mark.parametrize("retry_after, ms", [("7", 7000), ("999999999", 3_600_000)])
+def test_a_client_is_told_when_the_upstream_wants_the_next_try(asking, status, retry_after, ms):
+    """That is later than the deadline, so the fetch is not sent again."""
+    with Flaky(ALWAYS, busy(retry_after, status)) as upstream:
+        running = asking(upstream.url, idempotent=True, attempts=3)
+        failed = running.error_of("m", {"what": 1})
+        assert failed.data["reason"] == f"http_{status}"
+        assert failed.data["retry_after_ms"] == ms
+        assert upstream.requests == 1
+
+
+def test_the_next_try_may_be_told_as_a_date(asking):
+    at = time.time() + 100
+    with Flaky(ALWAYS, busy(formatdate(at, usegmt=True))) as upstream:
+        running = asking(upstream.url)
+        told_ms = running.error_of("m", {"what": 1}).data["retry_after_ms"]
+        assert (at - time.time() - 1) * 1000 <= told_ms <= 100_000
+
+
+def test_an_upstream_that_names_no_later_time_is_asked_again_at_once(asking):
+    """Also by the handle that has read a time before."""
+    failures = [busy("7"), busy("0"), busy("-5"), busy("soon"), busy(formatdate(0, usegmt=True)),
+                b"HTTP/1.1 500 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", FAILED]
+    told = iter(failures)
+    with ScriptedUpstream(lambda connection, body: connection.sendall(next(told))) as upstream:
+        running = asking(upstream.url, connections=1)
+        data = [running.error_of("m", {"what": 1}).data for _ in failures]
+    assert [one.get("retry_after_ms") for one in data] == [7000] + [None] * 6
+    assert [one["reason"] for one in data] == ["http_503"] * 5 + ["http_500", "http_503"]
+
+
+def test_another_address_is_asked_at_once_though_one_names_a_later_time(asking):
+    with Flaky(ALWAYS, busy("7")) as ailing, Flaky() as healthy:
+        running = asking(ailing.url, healthy.url, idempotent=True, attempts=2)
+        while ailing.requests == 0:
+            assert running.call("m", {"what": 1}) is True
 
 
 def test_retries_are_a_fifth_of_the_fetches(asking):

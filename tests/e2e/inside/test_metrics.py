@@ -82,7 +82,7 @@ def test_the_document_lists_each_metric_with_its_kind_and_labels(root, busy):
 @pytest.mark.needs("promtool")
 def test_the_alert_rules_do_what_they_say(root):
     folder = root / "conf/prometheus"
-    assert "9 rules found" in promtool("check", "rules", folder / "alerts.yml")
+    assert "11 rules found" in promtool("check", "rules", folder / "alerts.yml")
     assert "SUCCESS" in promtool("test", "rules", folder / "alerts_test.yml")
 
 

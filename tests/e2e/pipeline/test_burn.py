@@ -1,4 +1,4 @@
-"""burn, which stands for a model: what it takes, and how much CPU time it uses."""
+"""The handler burn, which stands for a model: its params, and how much CPU time it uses."""
 
 import os
 
@@ -9,7 +9,7 @@ CPU_MS = 200
 
 
 def test_it_uses_cpu_time_and_not_wall_time(server):
-    """Two at once on one CPU."""
+    """Two jobs run at once on one CPU."""
     cpu = min(os.sched_getaffinity(0))
     running = server(
         before=["taskset", "-c", str(cpu)], workers={"count": 2}, handlers={"burn": {}}

@@ -49,7 +49,7 @@ def test_a_job_that_overruns_is_stopped_and_its_worker_replaced(server, probe, g
 
 
 def test_a_worker_that_answers_and_does_not_return_is_replaced(server, probe):
-    """No deadline is left that could end it."""
+    """Its job is answered, so no deadline can end the worker any more."""
     running = server(workers={"count": 1}, handlers={"echo": {}, "stays": probe("stays")})
     before = len(running.lines)
     stuck = running.workers()[0]
@@ -109,7 +109,7 @@ def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate,
 
 
 def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, gate):
-    """The fork server, which ends workers, does not read meanwhile. Its channel has not room for an
+    """The fork server, which ends workers, is stopped meanwhile. Its channel would not hold an
     order for each of these jobs."""
     running = server(
         workers={"count": 8},
@@ -131,7 +131,7 @@ def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, ga
             os.kill(running.fork_server(), signal.SIGCONT)
         errors = [answer["error"] for answer in answers.values() if "error" in answer]
         assert len(errors) == 500 and {error["code"] for error in errors} == {-32012}
-        # Those that a worker had in hand. How many, and of how many workers, is up to the machine.
+        # Workers had these jobs in hand. The machine decides how many jobs and workers these are.
         overdue = [error for error in errors if error["data"]["executed"] == "unknown"]
         timeouts = running.wait_for_lines("event=timeout", len(overdue))
         ended = {int(re.search(r"worker=(\d+)", line).group(1)) for line in timeouts}
@@ -168,7 +168,7 @@ def test_of_two_waiting_jobs_the_one_with_less_time_runs_first(holding, gate):
     rest.open()
     with running.connect() as client:
         first.hold(client, "first")
-        # The later, the more urgent.
+        # Each has an earlier deadline than the one before it.
         urgent = [rest.request(id, _meta={"timeout_ms": 59_000 - 1000 * id}) for id in range(20)]
         client.send(b"".join(urgent) + request("no_such_method", [], "all were admitted"))
         assert client.answer()["id"] == "all were admitted"
@@ -232,7 +232,8 @@ def test_calls_that_are_given_too_little_time_do_not_take_the_workers_away(serve
 
 
 def test_a_worker_runs_no_job_whose_time_is_over(holding, gate):
-    """The worker is stopped until then, and the master, which would take the job back, beyond."""
+    """The worker is stopped until the deadline is over. The master, which would take the job back,
+    is stopped for longer."""
     running = holding(workers={"count": 1})
     [worker] = running.workers().values()
     late = gate()

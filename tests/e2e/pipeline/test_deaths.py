@@ -45,7 +45,7 @@ def test_a_killed_worker_costs_no_request(holding, gate):
         answers = client.answers(8)
     for id in range(8):
         assert answers[id]["result"] == held.params(text=f"job {id}")
-    assert len(held.runs()) == 9  # the one that was lost ran twice, no other did
+    assert len(held.runs()) == 9  # only the job of the killed worker ran twice
     assert zombies_under(running.pid) == []
 
 
@@ -168,7 +168,8 @@ def test_a_new_generation_that_does_not_load_is_tried_again(server, probe, gate)
 
 
 def test_a_killed_fork_server_costs_nothing_that_was_only_waiting(holding, gate):
-    """Jobs that were published ahead to its workers, but taken by none, may run once and do."""
+    """Jobs that were published to the generation and claimed by no worker run once, in the next
+    one."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(b"".join(held.request(id, "once") for id in range(4)))
@@ -211,7 +212,7 @@ def test_the_shared_memory_has_no_name(holding):
 
 
 def test_a_worker_that_dies_young_does_not_stop_the_others(server, probe):
-    """Its slot waits longer and longer; what the others can do is done."""
+    """Its slot waits longer before each new worker, and the other workers serve."""
     running = server(
         may_crash=True,
         handlers={"echo": {}, "poison": probe("exits")},

@@ -11,7 +11,7 @@ from proc import wait_until
 
 BATCH, USERS = "the-token-of-batch-jobs", "the-token-of-users"
 
-# More than a client may use ahead of its share.
+# Longer than a client may keep a worker ahead of its share.
 LONG_S = 0.3
 
 

@@ -57,7 +57,7 @@ def test_a_worker_that_pretends_to_sleep_is_replaced_once_there_is_work(
 
 
 def test_a_server_whose_workers_are_all_stopped_is_not_ready(holding, gate):
-    """Each worker has a job, whose deadline is far: until then nobody does any work."""
+    """Each worker has a job with a late deadline, so until then no worker does any work."""
     running, held = holding(listen=ON), gate()
     address = status_of(running)
     with running.connect() as client:

@@ -25,7 +25,7 @@ def test_one_that_says_more_than_a_response_may_hold(server, probe):
 
 
 def test_a_step_that_fails_after_one_that_has_run(server):
-    """What was done was done: a second try may not be the first."""
+    """The first step has run, so the error says that the job may have been executed."""
     running = server(
         upstreams={"nobody": {"url": "http://127.0.0.1:1/"}},
         handlers={"echo": {}},
@@ -36,7 +36,7 @@ def test_a_step_that_fails_after_one_that_has_run(server):
 
 
 def test_one_that_writes_to_its_input(server, probe):
-    """To the result of the step before it."""
+    """It writes to the result of the step before it."""
     running = server(
         may_crash=True,
         handlers={"echo": {}, "bad": probe("writes_input")},

@@ -64,7 +64,7 @@ def test_the_version_that_is_spoken(asking, http2, tls, http, spoken):
 
 @pytest.mark.parametrize("http", ["auto", "2"])
 def test_fetches_at_once_share_two_connections(asking, http):
-    """None is answered before all have come."""
+    """The upstream answers no fetch before all have come."""
     running, nginx, behind = asking(http=http, connections=2)
     with running.connect() as client:
         if http == "auto":
@@ -120,7 +120,7 @@ def test_a_fetch_that_is_cancelled_does_not_end_its_connection(asking):
 
 
 def test_connections_that_the_server_takes_out_of_use_lose_no_fetch(asking):
-    """It sends GOAWAY, and answers no stream that begins after that."""
+    """The upstream sends GOAWAY, and answers no stream that begins after that."""
     running, nginx, _ = asking(http="2", lines="keepalive_requests 20;", connections=4)
     with running.connect() as client:
         for begin in range(0, 600, 60):
@@ -132,7 +132,7 @@ def test_connections_that_the_server_takes_out_of_use_lose_no_fetch(asking):
 
 
 def test_an_idle_connection_that_the_server_closes_costs_nothing(asking):
-    """It is readable from then on, and libcurl reads it with the next fetch only."""
+    """The connection is readable from then on, and libcurl reads it only with the next fetch."""
     running, nginx, behind = asking(http="2")
     with running.connect() as client:
         behind.hold(2)

@@ -51,7 +51,8 @@ def test_one_that_goes_on_loses_its_worker(overrunning):
 
 
 def test_no_other_job_is_interrupted(overrunning):
-    """Neither the next job of the same handler, nor one of a handler that cannot be."""
+    """The next job of the same handler is not interrupted, nor is one of a handler without an
+    interrupt()."""
     running = overrunning(400)
     with running.connect() as client:
         assert client.call("slow", {"what": "ends"}) == 0
@@ -63,7 +64,7 @@ def test_no_other_job_is_interrupted(overrunning):
 
 
 def test_a_late_signal_of_the_timer_is_not_for_another_handler(server, overruns, probe):
-    """It can come late where a handler had it blocked."""
+    """The interrupt can come late if the handler has blocked its signal."""
     running = server(
         workers={"count": 1},
         handlers={"slow": overruns, "other": probe("raises_sigrtmax")},

@@ -76,7 +76,8 @@ def sockets(running) -> int:
 
 
 def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
-    """A generation's memory and descriptors are given back: fork servers killed in a row."""
+    """Fork servers are killed one after the other, and each generation's memory and descriptors are
+    given back."""
     running = server(env=MEASURED, limits={"response_bytes": "1MiB"})
     import os
     import signal
@@ -98,7 +99,7 @@ def test_a_second_server_after_the_first_finds_everything_as_it_was(server):
 
 
 def test_reloads_give_their_memory_back(server):
-    """What the tables of one take is far more than may stay."""
+    """The tables of one deployment take far more memory than may stay."""
     sections = {"limits": {"requests_in_flight": 50_000}}
     running = server(env=MEASURED, **sections)
     if is_sanitized(running.pid):

@@ -13,7 +13,7 @@ LIMIT_BYTES = 192 << 20
 
 
 def own_group() -> tuple[Path, str]:
-    """Our cgroup that may limit memory, and the name of the file that does."""
+    """The cgroup of this process that may limit memory, and the name of the file with the limit."""
     for line in Path("/proc/self/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "memory":

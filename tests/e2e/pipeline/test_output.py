@@ -1,4 +1,4 @@
-"""What handlers print: lines of the log, of the process and the request that they belong to."""
+"""The output of handlers: lines of the log, each with its process and its request."""
 
 import json
 import re

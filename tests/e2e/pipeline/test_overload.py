@@ -55,7 +55,7 @@ def test_a_request_with_more_time_is_let_in(busy):
         while (answer := client.answer())["id"] != f"after {id}":
             refused[answer["id"]] = answer["error"]
 
-    # One by one, until the first refusal: many would be overload.
+    # They are sent one by one, until the first refusal: many refusals would be overload.
     for number in range(50):
         send(number, 800)
         if refused:

@@ -23,7 +23,7 @@ def branches(tmp_path_factory):
 
 def start(server, branches, workers=None, **method):
     methods = {"score": method, "short": {"timeout_ms": 2000, "steps": [{"run": "score"}]}}
-    # Where faults are a sanitizer's, stacks are not walked.
+    # Workers do not walk their stacks where a sanitizer catches faults.
     env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"}
     return server(listen=ON, workers=workers or {}, handlers={"score": branches},
                   methods=methods, env=env, may_crash=True)  # fmt: skip
@@ -46,7 +46,7 @@ def wait_for_function(running, kind: str, function: str, method="score"):
 
 
 def test_the_branch_that_only_slow_jobs_take_is_the_first_line(server, branches):
-    """One job in 200 takes it."""
+    """One job in 200 takes the slow path."""
     running = start(server, branches)
     with running.connect() as client:
         for begin in range(0, 1200, 50):
@@ -112,7 +112,7 @@ def test_without_jobs_and_when_it_is_off(server, branches):
 
 
 def test_names_come_without_a_fork_server_that_answers(server, branches):
-    """The addresses alone, after a while."""
+    """After a while the profile shows the addresses alone."""
     running = start(server, branches, attempts=1)
     assert running.error_of("score", {"normal_ms": 60, "end": "abort"}).code == -32014
     os.kill(running.fork_server(), signal.SIGSTOP)
@@ -134,7 +134,8 @@ SAMPLE_COUNT = 127
 @pytest.mark.parametrize("what", ["ones", "zeroes", "a forged sample"])
 def test_a_worker_that_writes_over_its_samples(server, scribbles, gate, what):
     """No damage: the master answers, and shows at most what the worker has written."""
-    # The head; then the job in slot 0, its first publication; ticks, depth and frames too many.
+    # The head, then a sample: the job in slot 0, its first publication, and too large numbers of
+    # ticks, depth and frames.
     forged = struct.pack("<Q504xQII", 1, 1, 0xFFFFFFFF, 0xFFFFFFFF) + b"\x41" * 480
     hex, times = {
         "ones": ("ff", SAMPLE_BYTES * (1 + SAMPLE_COUNT)),

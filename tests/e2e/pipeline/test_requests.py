@@ -48,7 +48,7 @@ def test_a_get_with_path_query_and_headers(asking, upstream, tmp_path):
     assert re.fullmatch(r"127\.0\.0\.1 \d+", got.headers["x-who"])
     assert re.fullmatch(r"\d+", got.headers["x-request-id"])
     assert 0 < int(got.headers["x-request-timeout-ms"]) <= 1000
-    # The next fetch on this handle has a target of its own.
+    # The next fetch of this libcurl handle has another target.
     running.call("m", {"id": 1, "fields": "x&y"})
     assert upstream.received[1].path == "/v1/users/1/profile?fields=x%26y&n=2&q=a%20b"
 

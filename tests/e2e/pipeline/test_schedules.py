@@ -97,7 +97,7 @@ class Play:
 
 
 def check_answer(answer: dict, attempts: int, runs: list[int]):
-    """`runs`: the number of runs of each step."""
+    """`runs`: how often each step was run."""
     assert max(runs) <= attempts, (answer, runs)
     if "result" in answer:
         assert answer["result"] == [answer["id"], 1] and min(runs) > 0, (answer, runs)

@@ -22,7 +22,7 @@ def readyz(running) -> str:
 
 def test_a_worker_killed_for_its_deadline_does_not_excuse_the_next_one(holding, gate,
                                                                        tmp_path):
-    """The second death in the slot is the worker's own: its job is kept, an attempt is used."""
+    """The second worker in the slot dies by itself: its job is kept, and one attempt is used."""
     running = holding(workers={"count": 1}, crashes={"folder": tmp_path / "crashes"},
                       methods={"hold": {"timeout_ms": 500, "attempts": 1},
                                "patient": {"steps": [{"run": "hold"}], "attempts": 1}})
@@ -61,7 +61,8 @@ def test_a_crash_is_not_reported_of_the_next_worker_of_the_slot(server, probe, g
 
 
 def test_a_handle_for_fetches_remembers_nothing_of_the_last_one(server):
-    """One connection, so one handle: what is too large, refused or cut off is so once."""
+    """There is one connection, so one handle serves all fetches. A failure affects its own fetch
+    only."""
     half = b'"%s"' % (b"x" * 700)
     answers = [
         half, half, half, half,  # each fits, the sum does not

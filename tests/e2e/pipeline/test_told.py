@@ -31,7 +31,7 @@ def test_two_handlers_of_one_library_describe_themselves(server, tells):
 
 
 def test_the_name_of_the_method(server, tells):
-    """However long, and where several methods run one handler in one batch."""
+    """Names may be long, and jobs of several methods may be in one batch of a handler."""
     names = ["a", "a.b \u00e4", "x" * 3000]
     running = server(
         workers={"count": 1},
@@ -101,7 +101,8 @@ def test_the_traceparent(server, tells):
 
 
 def test_the_forks_of_its_process(server, tells):
-    """Once for each fork, however many handlers the library serves: two canaries and a worker."""
+    """It is called once in each forked process, however many handlers the library serves. There are
+    two canaries and a worker."""
     running = server(workers={"count": 1}, handlers={"one": tells(), "other": tells()})
     for name in ("one", "other"):
         assert running.call(name)["forks"] == [3, 2, 1]

@@ -103,7 +103,7 @@ def test_a_missing_parameter_is_named(fetching, params):
 
 
 def test_a_host_that_does_not_exist(fetching):
-    # A resolver that does not answer, as on machines without a network, is a time-out.
+    # Where no resolver answers, as on machines without a network, this is a timeout.
     running = fetching("http://features.invalid:80/", upstream={"timeout_ms": 3000})
     assert_upstream_failed(running, "resolve", "timeout")
 
@@ -113,7 +113,7 @@ def test_a_host_that_does_not_exist(fetching):
     (499, False), (500, True), (503, True),
 ])  # fmt: skip
 def test_a_status_says_whether_to_try_again(fetching, status, retryable):
-    """A request that the upstream finds wrong is wrong the next time, too."""
+    """After most statuses of 4xx the same request would fail again."""
     def refuse(connection, body):
         connection.sendall(b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status)
 
@@ -173,7 +173,7 @@ def test_one_that_takes_more_than_a_second_has_the_time(fetching):
 
 
 def test_one_that_takes_longer_than_the_client_waits(fetching, feature_service):
-    """That is the client's doing, not the upstream's."""
+    """The client's deadline is the cause, not the upstream."""
     running = fetching(feature_service("--hang-rate", 1).url)
     failed = failure(running, USER | {"_meta": {"timeout_ms": 100}})
     assert failed.code == -32012 and failed.data["executed"] is False
@@ -198,7 +198,7 @@ def test_large_bodies_are_whole(fetching, feature_service):
 
 
 def test_a_thousand_requests_are_in_flight_together(fetching):
-    """The upstream answers none of them before it has all."""
+    """The upstream answers none of them before all have come."""
     with BarrierUpstream(1000) as upstream:
         running = fetching(upstream.url, upstream={"connections": 1000})
         with running.connect() as client:

@@ -37,7 +37,7 @@ def fetching(server):
 
 @pytest.mark.parametrize("connections", [1, 16, 40])
 def test_no_more_than_allowed_and_all_of_them(fetching, connections):
-    """The upstream answers none before it has as many as there may be connections."""
+    """The upstream answers no request before it has one on each allowed connection."""
     with BarrierUpstream(connections) as upstream:
         running = fetching(upstream.url, connections=connections)
         with running.connect() as client:
@@ -163,7 +163,7 @@ def test_each_fetch_that_waits_has_a_timeout_of_its_own(server):
 
 
 def test_an_unrequested_answer_is_thrown_away(fetching):
-    """A second answer to the first request, once that has been answered."""
+    """The upstream answers the first request a second time."""
     with ScriptedUpstream(lambda connection, body: connection.sendall(answer(body))) as upstream:
         running = fetching(upstream.url)
         assert running.call("fetch", {"what": 1}) == {"what": 1}

@@ -1,14 +1,14 @@
 #include "upstream/http_client.h"
 
 #include <algorithm>
-#include <array>
 #include <fmt/format.h>
 #include <utility>
 #include <vector>
 
-#include "base/ascii.h"
 #include "base/clock.h"
 #include "upstream/connection_pool.h"
+#include "upstream/curl_request.h"
+#include "upstream/fetch_failure.h"
 #include "upstream/redirect.h"
 
 namespace ringmaster::upstream {
@@ -17,81 +17,8 @@ namespace {
 constexpr unsigned kRedirectsMax = 5;
 constexpr std::string_view kNull = "null";
 
-bool is_success(long status) {
-  return status >= 200 && status <= 299;
-}
-
-// Most 4xx say that the request itself is wrong, so it would fail again. Exceptions: 408 (it came
-// too slowly), 425 (too early) and 429 (too often).
-bool is_retryable(long status) {
-  return status < 400 || status > 499 || status == 408 || status == 425 || status == 429;
-}
-
-// What Retry-After says, in seconds or as a date.
-std::optional<uint64_t> retry_after_ms(CURL* easy, long status) {
-  curl_off_t seconds = 0;  // stays so without the header, and is negative for a past date
-  if (status == 429 || status == 503) curl_easy_getinfo(easy, CURLINFO_RETRY_AFTER, &seconds);
-  if (seconds <= 0) return std::nullopt;
-  constexpr curl_off_t kMax = HttpClient::kRetryAfterMsMax / 1000;
-  return static_cast<uint64_t>(std::min(seconds, kMax)) * 1000;
-}
-
-// The word that a caller's program may compare, for each kind of failure.
-const char* reason_of(CURLcode code) {
-  switch (code) {
-    case CURLE_OPERATION_TIMEDOUT:
-      return "timeout";
-    case CURLE_COULDNT_CONNECT:
-      return "connect";
-    case CURLE_COULDNT_RESOLVE_HOST:
-      return "resolve";
-    case CURLE_PARTIAL_FILE:
-    case CURLE_GOT_NOTHING:
-    case CURLE_RECV_ERROR:
-    case CURLE_SEND_ERROR:
-    case CURLE_HTTP2_STREAM:
-      return "truncated";
-    default:
-      return "protocol";
-  }
-}
-
-constexpr std::string_view kUnixPrefix = "unix:";
-
 std::string whole_url_of(const std::string& url) {
   return url.starts_with(kUnixPrefix) ? "http://localhost/" : url;
-}
-
-void set_security(CURL* easy, const UpstreamOptions& options) {
-  const auto set_file = [easy](CURLoption option, const std::string& file) {
-    if (!file.empty()) curl_easy_setopt(easy, option, file.c_str());
-  };
-  set_file(CURLOPT_CAINFO, options.tls_ca_file);
-  set_file(CURLOPT_SSLCERT, options.tls_certificate_file);
-  set_file(CURLOPT_SSLKEY, options.tls_key_file);
-  if (options.url.starts_with(kUnixPrefix)) {
-    curl_easy_setopt(easy, CURLOPT_UNIX_SOCKET_PATH, options.url.c_str() + kUnixPrefix.size());
-  }
-}
-
-bool names_content_type(std::string_view header) {
-  constexpr std::string_view kName = "Content-Type:";
-  return iequals(header.substr(0, kName.size()), kName);
-}
-
-// The body stays in the request.
-void set_method(CURL* easy, const HttpClient::Request& request) {
-  const bool is_get = request.method == "GET", is_post = request.method == "POST";
-  // GET and DELETE without a body say nothing of one; the others say that it is empty.
-  if (request.body.empty() && (is_get || request.method == "DELETE")) {
-    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
-  } else {
-    const auto size = static_cast<curl_off_t>(request.body.size());
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, size);
-    curl_easy_setopt(easy, CURLOPT_POSTFIELDS, request.body.data());
-  }
-  const std::string method(is_get || is_post ? "" : request.method);
-  curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, method.empty() ? nullptr : method.c_str());
 }
 
 }  // namespace
@@ -100,11 +27,10 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string url;                         // the one that its handle has
-  std::array<std::string, 3> own_headers;  // id, timeout, trace: kept for their memory
-  std::vector<curl_slist> header_list;     // of all its headers
-  size_t at = 0;                           // index in `busy`
-  bool has_head = false;                   // the response's, to its end
+  std::string url;  // the one that its handle has
+  RequestHeaders headers;
+  size_t at = 0;          // index in `busy`
+  bool has_head = false;  // the response's, to its end
   uint64_t received = 0;
   unsigned redirects = 0;         // that were followed
   uint64_t spent_ms = 0;          // on them
@@ -126,7 +52,6 @@ struct HttpClient::Curl {
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
   void set_url(Fetch& fetch) const;
-  void set_headers(Fetch& fetch) const;
   using MaybeRedirect = std::optional<tl::expected<Redirect, std::string>>;
   static MaybeRedirect redirect_of(const Fetch& fetch, long status);
   bool follow(Fetch& fetch, long status);
@@ -225,40 +150,24 @@ bool HttpClient::Curl::follow(Fetch& fetch, long status) {
 
 HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode code,
                                                  long status) const {
-  const std::string& name = options.name;
-  if (fetch.refusal != nullptr && std::string_view(fetch.refusal) == "too_large") {
-    return {"too_large",
-            fmt::format("upstream {}: a body of more than {} bytes, which is its limit "
-                        "(body_bytes)",
-                        name, options.body_bytes)};
-  }
-  if (fetch.refusal != nullptr) {
-    return {fetch.refusal, fmt::format("upstream {}: no payload memory left for its body", name)};
-  }
+  const uint64_t timeout_ms = fetch.request.timeout_ms;
+  if (fetch.refusal != nullptr) return refused_body(options, fetch.refusal);
   if (code == CURLE_OK) {
-    return {fmt::format("http_{}", status),
-            fmt::format("upstream {}: expected a status from 200 to 299, found {}{}", name, status,
-                        fault_of_redirect(fetch, status)),
-            is_retryable(status), retry_after_ms(fetch.easy.get(), status)};
+    Failure failure = unwanted_status(options, status, fault_of_redirect(fetch, status));
+    failure.retry_after_ms = retry_after_ms(fetch.easy.get(), status);
+    return failure;
   }
-  if (code == CURLE_OPERATION_TIMEDOUT && fetch.multi == nullptr) {
+  if (code != CURLE_OPERATION_TIMEDOUT || fetch.multi != nullptr)
+    return broken_transfer(options, code, fetch.error, timeout_ms);
+  if (!pool.is_name_known()) return vain_wait(options, "its name was not found", timeout_ms);
+  if (pool.limit() == pool.capacity()) {
     const std::string why =
-        !pool.is_name_known() ? "its name was not found"
-        : pool.limit() < pool.capacity()
-            ? fmt::format("its limit of fetches in flight, {}, was reached", pool.limit())
-            : fmt::format("all of its {} connections were in use", options.connections);
-    return {"timeout",
-            fmt::format("upstream {}: {}, for {} ms", name, why, fetch.request.timeout_ms)};
+        fmt::format("all of its {} connections were in use", options.connections);
+    return vain_wait(options, why, timeout_ms);
   }
-  if (code == CURLE_OPERATION_TIMEDOUT) {
-    return {"timeout", fmt::format("upstream {}: no whole answer within {} ms", name,
-                                   fetch.request.timeout_ms)};
-  }
-  if (code == CURLE_COULDNT_CONNECT && options.url.starts_with(kUnixPrefix)) {
-    return {"connect", fmt::format("upstream {}: no server listens at {}", name, options.url)};
-  }
-  const char* detail = fetch.error[0] != '\0' ? fetch.error : curl_easy_strerror(code);
-  return {reason_of(code), fmt::format("upstream {}: {}", name, detail)};
+  const std::string why =
+      fmt::format("its limit of fetches in flight, {}, was reached", pool.limit());
+  return vain_wait(options, why, timeout_ms);
 }
 
 // Of a failure's message: why a redirect was not followed. Empty: it was none.
@@ -279,45 +188,9 @@ void HttpClient::Curl::set_url(Fetch& fetch) const {
   curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
 }
 
-// The list points into the request and into own_headers.
-void HttpClient::Curl::set_headers(Fetch& fetch) const {
-  // 100-continue would cost a round trip; without a type libcurl would send that of a form.
-  static std::string no_continue = "Expect:", no_type = "Content-Type:";
-  const Request& request = fetch.request;
-  auto& [id, timeout, trace] = fetch.own_headers;
-  id.clear();
-  timeout.clear();
-  fmt::format_to(std::back_inserter(id), "X-Request-Id: {}", request.number);
-  const uint64_t allowed_ms = std::min(request.timeout_ms, request.left_ms);
-  fmt::format_to(std::back_inserter(timeout), "X-Request-Timeout-Ms: {}",
-                 allowed_ms - std::min(allowed_ms, fetch.spent_ms));
-  fetch.header_list.clear();
-  const auto add = [&](const std::string& line) {
-    fetch.header_list.push_back({const_cast<char*>(line.c_str()), nullptr});
-  };
-  add(no_continue);
-  if (request.body.empty()) add(no_type);
-  if (request.number > 0) {
-    add(id);
-    add(timeout);
-  }
-  if (!request.traceparent.empty()) {
-    trace = "traceparent: " + request.traceparent;
-    add(trace);
-  }
-  const auto add_own = [&](const std::string& line) {
-    if (!fetch.has_lost_body || !names_content_type(line)) add(line);
-  };
-  std::ranges::for_each(request.constant_headers, add_own);
-  std::ranges::for_each(request.headers, add_own);
-  for (size_t i = 1; i < fetch.header_list.size(); ++i)
-    fetch.header_list[i - 1].next = &fetch.header_list[i];
-  curl_easy_setopt(fetch.easy.get(), CURLOPT_HTTPHEADER, fetch.header_list.data());
-}
-
 // REQUIRES: its handle has its URL.
 void HttpClient::Curl::send(Fetch& fetch) {
-  set_headers(fetch);
+  fetch.headers.set(fetch.easy.get(), fetch.request, fetch.spent_ms, fetch.has_lost_body);
   set_method(fetch.easy.get(), fetch.request);
   pool.start(fetch);
 }

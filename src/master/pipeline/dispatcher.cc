@@ -4,10 +4,8 @@
 #include <fmt/format.h>
 #include <utility>
 
-#include "base/assert.h"
 #include "base/clock.h"
 #include "base/json/scan.h"
-#include "master/pipeline/refusals.h"
 
 namespace ringmaster::master {
 
@@ -44,11 +42,6 @@ rpc::Executed executed(const Job& job) {
   return job.has_begun ? rpc::Executed::kUnknown : rpc::Executed::kNo;
 }
 
-// Since its admission. `now_ns` may be earlier: take_results() reads the clock before the results.
-uint64_t took_ns(const Job& job, uint64_t now_ns) {
-  return now_ns - std::min(job.admitted_ns, now_ns);
-}
-
 }  // namespace
 
 Dispatcher::Dispatcher(uv_loop_t* loop, ipc::PayloadStore& store, const ipc::Geometry& geometry,
@@ -83,106 +76,6 @@ void Dispatcher::adopt_costs(const Method& method, const Dispatcher& before, con
                            before.method_numbers_.at(&its));
 }
 
-void Dispatcher::keep_recent(size_t count) {
-  if (count > 0) recent_jobs_.emplace(count);
-}
-
-const RecentJobs::Kept& Dispatcher::recent(const Method& method) const {
-  static const RecentJobs::Kept kNone;
-  return recent_jobs_ ? recent_jobs_->of(method_numbers_.at(&method)) : kNone;
-}
-
-void Dispatcher::adopt_recent(const Method& method, const Dispatcher& before, const Method& its) {
-  if (!recent_jobs_ || !before.recent_jobs_ || !is_rehearsable(method)) return;
-  recent_jobs_->adopt(add_method(method), *before.recent_jobs_, before.method_numbers_.at(&its));
-}
-
-std::optional<Ticket> Dispatcher::admit(const Method& method, std::string_view params,
-                                        std::optional<uint64_t> timeout_ms,
-                                        std::shared_ptr<Caller> caller, ClientShare* client,
-                                        const RequestExtras& extras) {
-  const uint64_t now = now_ns();
-  const uint64_t allowed_ns =
-      std::min(timeout_ms.value_or(method.timeout_ms), method.timeout_ms) * kNsPerMs;
-  const bool is_client_deadline = timeout_ms && *timeout_ms < method.timeout_ms;
-  if (client == nullptr) client = everyone_.get();
-  const uint32_t number = add_method(method);
-  telemetry::Trail trail{0, 0, extras.client_name, method_names_[number],
-                         parse_traceparent(extras.traceparent)};
-  const auto offered_ns = static_cast<uint64_t>(scheduler_.costs().need(number, 0).run_ns);
-  const auto refuse = [&](const rpc::Error& error) {
-    if (extras.rehearsed == nullptr) {
-      recorder_.record(
-          trail, EventKind::kRefused, now,
-          {.took_ns = offered_ns, .code = error.code, .reason = recorder_.name(error.reason)});
-    }
-    caller->answer_error(error);
-    return std::nullopt;
-  };
-  if (timeout_ms == 0u) {
-    if (extras.report.any()) caller->on_report({0, quote(method, *client)});
-    return refuse(deadline_exceeded(uint64_t{0}));
-  }
-  const size_t places = table_.capacity();
-  if (const auto part = scheduler_.refuse_place(*client, places - table_.used(), places, now)) {
-    return refuse(has_part(*part, places, "requests that may be in flight"));
-  }
-  Job* job = table_.allocate();
-  if (job == nullptr) {
-    return refuse(full("queue_full", fmt::format("{} requests are in flight", places), places));
-  }
-  const Ticket ticket = job->ticket;
-  trail.request = ticket.request;
-  job->state = JobState::kQueued;
-  job->method = &method;
-  const std::optional<AdmissionRefusal> refusal =
-      scheduler_.try_admit(job->entry, *client, number, now, now + allowed_ns, is_client_deadline,
-                           fetch_stage_.wait_ns(method, *client));
-  if (refusal) {
-    table_.free(*job);
-    if (extras.report.any()) caller->on_report({0, refusal->quote});
-    return refuse(refused(*refusal, allowed_ns));
-  }
-  job->admitted_ns = now;
-  job->rehearsed = extras.rehearsed;
-  job->is_chosen = recent_jobs_ && extras.rehearsed == nullptr && is_rehearsable(method) &&
-                   recent_jobs_->try_choose(number, now);
-  job->report = extras.report;
-  job->is_client_deadline = is_client_deadline;
-  job->deadline_ns = now + allowed_ns;
-  if (const auto error = store_request(*job, *caller, params, extras)) {
-    if (extras.report.any()) caller->on_report({0, quote(method, *client)});
-    end(*job, now);
-    return refuse(*error);
-  }
-  job->caller = std::move(caller);
-  job->trail = trail;
-  record_event(recorder_, *job, EventKind::kAdmitted, now, {.took_ns = offered_ns});
-  timers_.start(*job, job->deadline_ns);
-  begin_step(*job, now);
-  return table_.find(ticket) != nullptr ? std::optional(ticket) : std::nullopt;
-}
-
-std::optional<rpc::Error> Dispatcher::store_request(Job& job, const Caller& caller,
-                                                    std::string_view params,
-                                                    const RequestExtras& extras) {
-  const std::string_view id = caller.client_id();
-  const std::string_view client = job.method->names_client ? extras.client : "";
-  const tl::expected<ipc::Block, rpc::Error> block =
-      store(job, {params, id, extras.traceparent, client});
-  if (!block) return block.error();
-  job.products.push_back({*block, params.size()});
-  job.id_bytes = static_cast<uint32_t>(id.size());
-  job.traceparent_bytes = static_cast<uint32_t>(extras.traceparent.size());
-  job.client_bytes = static_cast<uint32_t>(client.size());
-  const std::string_view copy{store_.writable(*block).data(), params.size()};
-  for (const std::string_view value : extras.found) {
-    const auto at = static_cast<size_t>(value.empty() ? 0 : value.data() - params.data());
-    job.found.push_back(copy.substr(at, value.size()));
-  }
-  return {};
-}
-
 rpc::Executed Dispatcher::cancel(Ticket ticket, int32_t code) {
   Job* job = table_.find(ticket);
   if (job == nullptr || job->caller == nullptr) return rpc::Executed::kUnknown;
@@ -199,84 +92,11 @@ rpc::Executed Dispatcher::cancel(Ticket ticket, int32_t code) {
   return told;
 }
 
-// The error when a limit is reached: its retry_after is when the next job in flight should be done.
-rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
-  rpc::Error error = overloaded(std::move(reason), std::move(message));
-  error.limit = limit;
-  if (const auto next_ns = scheduler_.next_done_ns())
-    error.retry_after_ms = ms_rounded_up(*next_ns);
-  return error;
-}
-
-rpc::Error Dispatcher::has_part(uint64_t part, uint64_t all, std::string_view what) const {
-  return full("fair_share",
-              fmt::format("this client has its part, {}, of the {} {}, and other clients ask for "
-                          "theirs",
-                          part, all, what),
-              part);
-}
-
-tl::expected<ipc::Block, rpc::Error> Dispatcher::store(
-    Job& job, std::initializer_list<std::string_view> parts) {
-  uint64_t bytes = 0;
-  for (const std::string_view part : parts)
-    bytes += part.size();
-  if (bytes == 0) return ipc::Block{};
-  const auto block = memory_.allocate(job, bytes);
-  if (block) {
-    char* at = store_.writable(*block).data();
-    for (const std::string_view part : parts)
-      at += part.copy(at, part.size());
-    return *block;
-  }
-  const uint64_t all = store_.capacity_bytes();
-  const std::optional<uint64_t> part = block.error().part_bytes;
-  if (part) return tl::unexpected(has_part(*part, all, "bytes of payload memory"));
-  return tl::unexpected(
-      full("payload_memory",
-           fmt::format("no payload memory left for {} bytes of params or results", bytes), all));
-}
-
 void Dispatcher::begin_step(Job& job, uint64_t now_ns) {
   if (is_run(job.method->steps[job.step])) return run_stage_.start(job, now_ns);
   if (job.rehearsed != nullptr) return skip_fetches(job, now_ns);
   scheduler_.on_fetching(job.entry, static_cast<uint32_t>(job.step));
   fetch_stage_.start(job, now_ns);
-}
-
-// Gives the fetches that begin together what they had before.
-void Dispatcher::skip_fetches(Job& job, uint64_t now_ns) {
-  const size_t end = end_of_parallel(*job.method, job.step);
-  for (; job.step < end; ++job.step) {
-    const std::string& body = job.rehearsed->outputs[job.step];
-    const tl::expected<ipc::Block, rpc::Error> block = store(job, {body});
-    if (!block) return on_step_failed(job, job.step, block.error());
-    job.products.push_back({*block, body.size()});
-  }
-  begin_step(job, now_ns);
-}
-
-// A job that has cost a worker is no example of how a job should go.
-void Dispatcher::keep(const Job& job, std::string_view result, uint64_t now_ns) {
-  if (!job.is_chosen || job.caller == nullptr || !job.deaths.empty()) return;
-  uint64_t bytes = result.size();
-  for (const Job::Product& product : job.products)
-    bytes += product.size;
-  if (bytes > RecentJobs::kJobBytesMax) return;  // before anything is copied
-  const auto text_of = [this](const Job::Product& product, size_t size) -> std::string_view {
-    return size == 0 ? "" : std::string_view(store_.writable(product.block).data(), size);
-  };
-  const Job::Product& params = job.products.front();
-  const std::string_view request = text_of(params, params.size + job.id_bytes);
-  RecentJob kept{.params = std::string(request.substr(0, params.size)),
-                 .id = std::string(request.substr(params.size)),
-                 .outputs = {},
-                 .result = std::string(result),
-                 .cpu_ns = job.cpu_ns,
-                 .took_ns = took_ns(job, now_ns)};
-  for (size_t i = 1; i < job.products.size(); ++i)
-    kept.outputs.emplace_back(text_of(job.products[i], job.products[i].size));
-  recent_jobs_->keep(job.entry.method, std::move(kept));
 }
 
 void Dispatcher::on_fetched(Job& job, size_t step, uint64_t took_ns) {
@@ -388,12 +208,6 @@ void Dispatcher::leave_running(Job& job) {
   scheduler_.on_abandoned(job.entry, now_ns());
   timers_.stop(job);
   timers_.start(job, method_deadline_ns(job));
-}
-
-Quote Dispatcher::quote(const Method& method, const ClientShare& client) {
-  const uint64_t now = now_ns();
-  return scheduler_.quote(client, add_method(method), now, now + method.timeout_ms * kNsPerMs,
-                          fetch_stage_.wait_ns(method, client));
 }
 
 void Dispatcher::answer_result(Job& job, std::string_view result, uint64_t now_ns) {

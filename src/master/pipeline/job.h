@@ -13,6 +13,7 @@
 // Limits:    `slots` jobs at once.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <memory>
@@ -137,6 +138,12 @@ inline bool is_with_workers(const Job& job) {
 // How often a step of the job is run in all if its workers die.
 inline uint64_t attempts_max(const Job& job) {
   return job.rehearsed != nullptr ? 1 : job.method->attempts;
+}
+
+// The time since its admission. `now_ns` may be earlier: take_results() reads the clock before the
+// results.
+inline uint64_t took_ns(const Job& job, uint64_t now_ns) {
+  return now_ns - std::min(job.admitted_ns, now_ns);
 }
 
 // The method's own deadline, also where the client allows less.

@@ -21,6 +21,20 @@ using upstream::SharedFetches;
 using upstream::Sharing;
 using upstream::UpstreamOptions;
 
+inline UpstreamOptions coalescing() {
+  UpstreamOptions options;
+  options.name = "u";
+  options.coalesce = true;
+  return options;
+}
+
+inline UpstreamOptions caching(uint64_t ttl_ms) {
+  UpstreamOptions options;
+  options.name = "u";
+  options.cache.ttl_ms = ttl_ms;
+  return options;
+}
+
 // A fetch that the test has started.
 struct Started {
   SharedFetches::Fetch* fetch = nullptr;  // null: it was answered or cancelled
@@ -133,5 +147,13 @@ class VirtualUpstream {
     request.on_done(std::move(failure), kNsPerMs);
   }
 };
+
+// "BODY", "!REASON", "?": no answer yet.
+inline std::string got(const VirtualUpstream& upstream, size_t index) {
+  const Started& its = upstream.outcomes[index];
+  CHECK(its.answers <= 1);
+  if (its.answers == 0) return "?";
+  return its.reason.empty() ? its.body : "!" + its.reason;
+}
 
 }  // namespace ringmaster::test

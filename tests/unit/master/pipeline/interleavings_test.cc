@@ -8,11 +8,9 @@
 #include <cstdlib>
 #include <doctest/doctest.h>
 #include <fmt/format.h>
-#include <random>
 
 #include "base/log.h"
-#include "core_support.h"
-#include "ipc/result_code.h"
+#include "random_worker.h"
 
 namespace ringmaster::master {
 namespace {
@@ -35,74 +33,15 @@ const Method kMethods[] = {
     {"batch, then alone", {}, 0, 3, {RunStep{5, 3}, RunStep{6}, RunStep{5, 3}}},
 };
 
-// What a schedule knows of one request.
-struct Request : Client {
-  const Method* method = nullptr;
-  std::optional<Ticket> ticket;
-  uint64_t runs[3] = {};  // begun, by step
-  bool is_cut = false;    // its deadline has passed, or the server stops
-  std::optional<rpc::Executed> cancelled;
-
-  uint64_t runs_in_all() const { return runs[0] + runs[1] + runs[2]; }
-};
-
-class Schedule;
-
-// One worker slot: what its process would do next, if it has one.
-class Worker {
- public:
-  Worker(Schedule& schedule, Core& core, uint32_t slot)
-      : schedule_(schedule), core_(core), played_(core, slot) {}
-
-  void move();  // one store, or nothing where there is nothing to do
-  void die() { is_dead_ = true; }
-  // The master has killed the worker, which is not dead yet.
-  void condemn() { is_condemned_ = true; }
-
-  bool is_dead() const { return is_dead_; }
-  bool is_condemned() const { return is_condemned_; }
-  bool has_hand() const { return played_.has_claim() || !played_.in_hand().empty(); }
-  // Whether the master may end the worker: it holds a job that was cut off, or (`is_audit`) it has
-  // answered all that it holds.
-  bool may_be_ended(bool is_audit) const;
-
- private:
-  struct Item {
-    ipc::Publication id;
-    size_t request;
-    size_t step;
-    bool is_answered = false;
-  };
-  enum class Stage { kFilling, kNoted, kRunning };
-
-  void fill();
-  void begin();
-  void answer(Item& item);
-  Item read(ipc::Publication id) const;
-  bool is_alike(ipc::Publication id) const;
-
-  Schedule& schedule_;
-  Core& core_;
-  Played played_;
-  Stage stage_ = Stage::kFilling;
-  std::vector<Item> items_;
-  bool is_dead_ = false;
-  bool is_condemned_ = false;
-};
-
 class Schedule {
  public:
-  Schedule(Core& core, uint64_t seed) : core_(core), random_(seed) {
+  Schedule(Core& core, uint64_t seed) : core_(core), dice_(seed) {
     for (uint32_t slot = 0; slot < Core::kWorkers; ++slot)
-      workers_[slot].emplace(*this, core_, slot);
+      renew_worker(slot);
   }
 
   void play();
   void on_kill(uint32_t worker);
-
-  uint64_t below(uint64_t end) { return random_() % end; }
-  bool one_in(uint64_t count) { return below(count) == 0; }
-  Request& request(size_t number) { return *requests_.at(number); }
 
  private:
   void move();
@@ -116,112 +55,17 @@ class Schedule {
   void come_to_rest();
   void check_accounts();
   bool is_at_rest() const;
+  void renew_worker(uint32_t slot) { workers_[slot].emplace(core_, slot, requests_, dice_); }
 
   Core& core_;
-  std::mt19937_64 random_;
-  std::vector<std::shared_ptr<Request>> requests_;
-  std::optional<Worker> workers_[Core::kWorkers];
+  Dice dice_;
+  Requests requests_;
+  std::optional<RandomWorker> workers_[Core::kWorkers];
   bool is_audit_ = false;
 };
 
-// --- A worker -----------------------------------------------------------------------------------
-
-Worker::Item Worker::read(ipc::Publication id) const {
-  const ipc::JobHeader& header = core_.store.header(id.job);
-  const auto text_of = [this](const ipc::View& view) {
-    const std::byte* begin = reinterpret_cast<const std::byte*>(&core_.store.header(0));
-    return std::string(reinterpret_cast<const char*>(begin) + view.offset, view.size);
-  };
-  const size_t request = std::stoul(text_of(header.views[0]));
-  const size_t step = header.view_count - 1;
-  // The outputs of the steps before have come whole.
-  for (size_t before = 0; before < step; ++before)
-    REQUIRE(text_of(header.views[1 + before]) == fmt::format("[{},{}]", request, before));
-  return {id, request, step};
-}
-
-bool Worker::is_alike(ipc::Publication id) const {
-  const ipc::JobHeader& first = core_.store.header(items_[0].id.job);
-  const ipc::JobHeader& next = core_.store.header(id.job);
-  return first.handler == next.handler && first.batch > 1 && next.batch > 1;
-}
-
-void Worker::move() {
-  if (is_dead_) return;
-  if (stage_ == Stage::kFilling) return fill();
-  if (stage_ == Stage::kNoted) {
-    played_.release();
-    stage_ = Stage::kFilling;
-    return;
-  }
-  for (Item& item : items_) {
-    if (!item.is_answered) return answer(item);
-  }
-  played_.finish_one();
-  if (!played_.in_hand().empty()) return;
-  items_.clear();
-  stage_ = Stage::kFilling;
-}
-
-void Worker::fill() {
-  if (played_.has_claim()) {
-    const ipc::Publication id = played_.claim().id;
-    if (!items_.empty() && !is_alike(id)) {
-      played_.give_back();
-      return begin();
-    }
-    items_.push_back(read(id));
-    played_.store_running();
-    stage_ = Stage::kNoted;
-    return;
-  }
-  const uint32_t batch = items_.empty() ? 1 : core_.store.header(items_[0].id.job).batch.load();
-  const bool is_full = !items_.empty() && (items_.size() >= batch || schedule_.one_in(4));
-  if (is_full || !played_.try_claim()) return begin();
-}
-
-// Calls the handler with the jobs in hand, but not with those that the worker refuses.
-void Worker::begin() {
-  if (items_.empty()) return;
-  stage_ = Stage::kRunning;
-  for (Item& item : items_) {
-    if (schedule_.one_in(20)) {
-      const int32_t code = schedule_.one_in(2) ? int32_t{ipc::kResultTooLate} : rpc::kInvalidParams;
-      const uint64_t run_ns = code == rpc::kInvalidParams ? ipc::not_called(1000) : ipc::kNotRun;
-      played_.commit(item.id, "refused", code, run_ns);
-      item.is_answered = true;
-    } else {
-      ++schedule_.request(item.request).runs[item.step];
-    }
-  }
-}
-
-void Worker::answer(Item& item) {
-  if (schedule_.one_in(20)) {
-    played_.commit(item.id, "no luck", 7);
-  } else {
-    played_.commit(item.id, fmt::format("[{},{}]", item.request, item.step));
-  }
-  item.is_answered = true;
-}
-
-bool Worker::may_be_ended(bool is_audit) const {
-  if (is_dead_) return true;  // it is not reaped yet
-  const bool holds_cut = std::any_of(items_.begin(), items_.end(), [this](const Item& item) {
-    return !item.is_answered && schedule_.request(item.request).is_cut;
-  });
-  const bool claims_cut =
-      played_.has_claim() && schedule_.request(read(played_.claim().id).request).is_cut;
-  const bool has_answered =
-      !items_.empty() &&
-      std::all_of(items_.begin(), items_.end(), [](const Item& item) { return item.is_answered; });
-  return holds_cut || claims_cut || (is_audit && has_answered);
-}
-
-// --- The master ---------------------------------------------------------------------------------
-
 void Schedule::play() {
-  const uint64_t moves = 10 + below(kMovesMax - 10);
+  const uint64_t moves = 10 + dice_.below(kMovesMax - 10);
   for (uint64_t i = 0; i < moves; ++i)
     move();
   come_to_rest();
@@ -229,8 +73,8 @@ void Schedule::play() {
 }
 
 void Schedule::move() {
-  Worker& worker = *workers_[below(Core::kWorkers)];
-  const uint64_t kind = below(100);
+  RandomWorker& worker = *workers_[dice_.below(Core::kWorkers)];
+  const uint64_t kind = dice_.below(100);
   if (kind < 55) return worker.move();
   if (kind < 67) {
     REQUIRE(core_.take_results());
@@ -246,9 +90,9 @@ void Schedule::move() {
     cancel();
   } else if (kind < 98) {
     audit();
-  } else if (kind == 98 && one_in(4)) {
+  } else if (kind == 98 && dice_.one_in(4)) {
     shut_down();
-  } else if (kind == 99 && one_in(4)) {
+  } else if (kind == 99 && dice_.one_in(4)) {
     lose_generation();
   }
 }
@@ -256,7 +100,7 @@ void Schedule::move() {
 void Schedule::admit() {
   if (requests_.size() == kClientsMax) return;
   const auto request = std::make_shared<Request>();
-  request->method = &kMethods[below(std::size(kMethods))];
+  request->method = &kMethods[dice_.below(std::size(kMethods))];
   const std::string params = std::to_string(requests_.size());
   requests_.push_back(request);
   request->ticket = core_.dispatcher.admit(*request->method, params, std::nullopt, request);
@@ -265,14 +109,14 @@ void Schedule::admit() {
 
 void Schedule::cancel() {
   if (requests_.empty()) return;
-  Request& request = *requests_[below(requests_.size())];
+  Request& request = *requests_[dice_.below(requests_.size())];
   if (request.answers() > 0 || request.cancelled) return;
   request.cancelled = core_.dispatcher.cancel(*request.ticket);
 }
 
 void Schedule::pass_deadline() {
   if (requests_.empty()) return;
-  Request& request = *requests_[below(requests_.size())];
+  Request& request = *requests_[dice_.below(requests_.size())];
   request.is_cut = true;
   core_.dispatcher.expire(*request.ticket);
 }
@@ -291,19 +135,19 @@ void Schedule::on_kill(uint32_t worker) {
 
 // The kernel ends a worker that the master has killed, or the fork server has reaped a dead one.
 void Schedule::bury_one() {
-  const auto slot = static_cast<uint32_t>(below(Core::kWorkers));
-  Worker& worker = *workers_[slot];
+  const auto slot = static_cast<uint32_t>(dice_.below(Core::kWorkers));
+  RandomWorker& worker = *workers_[slot];
   if (!worker.is_dead() && !worker.is_condemned()) return;
   worker.die();
   core_.bury(slot, worker.is_condemned());
-  workers_[slot].emplace(*this, core_, slot);
+  renew_worker(slot);
 }
 
 void Schedule::lose_generation() {
   core_.lose_generation();
   core_.start_generation();
   for (uint32_t slot = 0; slot < Core::kWorkers; ++slot)
-    workers_[slot].emplace(*this, core_, slot);
+    renew_worker(slot);
 }
 
 void Schedule::audit() {

@@ -1,9 +1,10 @@
 // AdaptiveLimit: how many fetches an address may have in flight, so that none queue there.
 //
 // Pure: no I/O, no clock. Not for several threads.
-// Limit:  at the end of each window, of 100 ms and 20 answers at least, limit × gradient + √limit.
-//         The gradient is the usual time of an answer by the mean of the window, from 1/2 to 1. An
-//         answer may take a quarter longer than usual, so that noise does not shrink the limit.
+// Limit:  becomes limit × gradient + √limit at the end of each window. A window has at least 100 ms
+//         and 20 answers. The gradient is the usual time of an answer, divided by the window's
+//         mean, from 1/2 to 1. An answer may take a quarter longer than usual, so that noise does
+//         not shrink the limit.
 // Usual:  what answers take in windows that need at most half of the limit. If load leaves no such
 //         window for 10 s, the limit is halved for two windows: further fetches wait meanwhile, and
 //         none is refused.

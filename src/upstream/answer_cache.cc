@@ -11,7 +11,7 @@ namespace ringmaster::upstream {
 namespace {
 
 constexpr uint8_t kUsesMax = 3;
-// The part of the bytes that answers have which were not used again yet.
+// The part of the bytes that is for answers which were not used again yet.
 constexpr uint64_t kSmallPart = 10;
 
 // Besides its body: the nodes of a list and of a hash table with its bucket (80 + 48 + 8 bytes);
@@ -109,7 +109,7 @@ void AnswerCache::make_room() {
   }
 }
 
-// The oldest answer of a queue: out of the cache, or, if it was used, to the end of `main`.
+// Drops the oldest answer of a queue or, if it was used, moves it to the end of `main`.
 void AnswerCache::evict() {
   const bool is_small = bytes_[kSmall] > options_.bytes / kSmallPart || queues_[kMain].empty();
   const auto oldest = queues_[is_small ? kSmall : kMain].begin();

@@ -1,5 +1,5 @@
-// AnswerCache: the answers of one upstream that may be used again, and which ones are worth their
-// memory: S3-FIFO (Yang et al., SOSP 2023).
+// AnswerCache: the answers of one upstream that may be used again. S3-FIFO (Yang et al., SOSP 2023)
+// decides which of them are kept:
 //
 //   put() --> small, a tenth of the bytes --used twice--> main --not used since--> gone
 //               '--else--> ghosts: keys only; put() again puts it into main <-'
@@ -7,8 +7,8 @@
 // An answer that is asked for once passes through `small` and pushes out none of those in `main`.
 //
 // Pure; the master only. Time is an argument.
-// Memory: at most CacheOptions::bytes, with what an entry needs besides its body. Whoever got an
-//         answer keeps it, also when the cache has dropped it.
+// Memory: at most CacheOptions::bytes, with what an entry needs besides its body. A fetch that got
+//         an answer keeps it, also if the cache drops it.
 #pragma once
 
 #include <array>
@@ -44,7 +44,7 @@ class AnswerCache {
  public:
   explicit AnswerCache(const CacheOptions& options) : options_(options) {}
 
-  // What a kept answer is good for. Null: there is none.
+  // A kept answer, and how it may be used. Null: there is none.
   struct Found {
     SharedAnswer answer;
     bool is_fresh = false;

@@ -10,12 +10,12 @@
 // Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
 //          twice, within a budget of its own. The first byte of a body, or the first whole answer,
 //          decides: the other copy is cut off, at the end of the fetch at the latest.
-// Bodies:  none is held back. From the first byte of a body that on_bytes got, no other attempt
+// Bodies:  no byte is held back. From the first byte of a body that on_bytes got, no other attempt
 //          follows, and the failure of this one is the fetch's. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
 //          end of each attempt counts, as outcome.h says.
-// Limit:   `in_flight`, in equal shares of the addresses: a number, or for each address an
-//          AdaptiveLimit. Further attempts wait as they do for a connection.
+// Limit:   `in_flight`: a number, of which each address has an equal part, or an AdaptiveLimit for
+//          each address. Further attempts wait as they do for a connection.
 // Memory:  a fetch that may be sent again keeps a copy of its request until it ends.
 #pragma once
 
@@ -57,8 +57,8 @@ class Attempts {
   // The most descriptors that it uses.
   static uint64_t descriptors_max(const UpstreamOptions& options);
 
-  // As of HttpClient: no callback before start() has returned. A fetch is known
-  // until its on_done was called or it was cancelled.
+  // Identifies a fetch until its on_done was called or it was cancelled. As of HttpClient, there is
+  // no callback before start() has returned.
   struct Fetch;
   Fetch* start(Request request);
   // `is_late`: the upstream has used up the fetch's time, so this counts as a timeout. Else the

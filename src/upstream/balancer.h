@@ -5,7 +5,7 @@
 //         recent time of an answer and cost of recent failures. What is known of an address counts
 //         for less the older it is, so that an address that was slow gets a fetch now and then.
 // Ejects: an address whose breaker opens gets probes only, until one is answered. At most half of
-//         the addresses are ejected: where more fail, the others are asked on.
+//         the addresses are ejected. If more of them fail, these are asked like healthy ones.
 // Source: Mitzenmacher, "The Power of Two Choices in Randomized Load Balancing" (2001); brpc's and
 //         Finagle's balancers by latency.
 #pragma once
@@ -31,8 +31,8 @@ class Balancer {
   // REQUIRES: 1 to kAddressesMax addresses.
   explicit Balancer(size_t addresses) : addresses_(addresses) {}
 
-  // Avoids those that this fetch has tried, where there are others. The fetch is in flight there
-  // until one of the functions below is called.
+  // Avoids the addresses that this fetch has tried, if there are others. The fetch is in flight at
+  // the address until one of the on_ functions is called.
   Choice pick(Addresses tried, uint64_t now_ns);
   // Whether pick() would find an address that the fetch has not tried and that is not ejected.
   bool has_untried(Addresses tried) const;

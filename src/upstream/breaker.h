@@ -26,14 +26,14 @@ class Breaker {
   static constexpr uint64_t kIsolationMinNs = 100 * kNsPerMs;
   static constexpr uint64_t kIsolationMaxNs = 800 * kNsPerMs;
 
-  // What a fetch got when it was let pass. After a change of the breaker, the ends of fetches that
-  // passed before it do not count.
+  // What a fetch gets that may pass. Once the breaker has opened or closed, the ends of fetches
+  // that passed earlier do not count.
   using Pass = uint64_t;
   enum class Change : uint8_t { kNone, kOpened, kClosed };
 
   // Nothing: the breaker is open, and no probe is due.
   std::optional<Pass> try_pass(uint64_t now_ns);
-  // How such a fetch ended. Of one that says nothing about the upstream no end is reported.
+  // How such a fetch ended. An end that says nothing about the upstream is not reported.
   Change on_answer(Pass pass, uint64_t took_ns, uint64_t now_ns);
   Change on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns);
   // Closes it as a probe's answer does.

@@ -10,7 +10,7 @@
 //          handles with fewer transfers gets the next, further handles only when these are full. So
 //          there are two connections where more than one transfer runs: the end of one ends half of
 //          them. Until the first response tells the version (unless HttpVersion::kHttp2 does), a
-//          connection serves one transfer, and also if later responses come by HTTP/1.1. If a
+//          connection serves one transfer. The same holds if later responses come by HTTP/1.1. If a
 //          server allows fewer streams, libcurl opens further connections, and the transfers beyond
 //          these wait in libcurl, in their order.
 // Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others
@@ -50,8 +50,8 @@ class ConnectionPool {
     CurlLoop* multi = nullptr;   // that runs it; null: it waits, in this place
     Turns::Place turn;
   };
-  // A transfer has ended, in any way; CURLE_OPERATION_TIMEDOUT also if it waited in vain. Call
-  // remove().
+  // A transfer has ended, in any way. CURLE_OPERATION_TIMEDOUT: maybe it never had a connection.
+  // The callback must call remove().
   using OnDone = std::function<void(Transfer& transfer, CURLcode code)>;
 
   ConnectionPool(uv_loop_t* loop, const UpstreamOptions& options, OnDone on_done);

@@ -1,5 +1,5 @@
-// HedgeDelay: after how long a fetch is hedged: a fixed time, or what a part of the recent attempts
-// did not exceed ("p95").
+// HedgeDelay: after how long a fetch is hedged: a fixed time, or the time within which a given part
+// of the recent attempts was answered ("p95").
 //
 // Pure: no I/O, no clock.
 // Memory:  one number. Each attempt moves the estimate by a small factor: up if the attempt took
@@ -36,8 +36,7 @@ class HedgeDelay {
       estimate_ns_ *= std::exp(took > estimate_ns_ ? kRate * below : -kRate * (1 - below));
     }
   }
-  // It was ended after this time without an answer, which would have taken
-  // longer.
+  // An attempt was ended after this time. Its answer would have taken longer.
   void on_cut_off(uint64_t took_ns) {
     if (static_cast<double>(took_ns) > estimate_ns_) on_answer(took_ns);
   }

@@ -55,7 +55,7 @@ class HttpClient {
     // the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
-    // `took_ns`: the time since it got a connection, for the last redirect if there was one.
+    // `took_ns`: the time since the fetch got a connection, after redirects its last one.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
   };
 

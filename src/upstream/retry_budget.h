@@ -1,8 +1,8 @@
 // RetryBudget: keeps retries from doubling the load of an upstream that fails.
 //
-// Pure: no I/O, no time. Retries under way are at most a fifth of all fetches, or 3, as in Envoy.
-// That alone would let every fetch be retried where failures are quick, so retries are also at most
-// a fifth of all fetches, beside the first 3.
+// Pure: no I/O, no time. Retries in flight are at most a fifth of the fetches in flight, or 3, as
+// in Envoy. Where failures are quick, this alone would let every fetch be retried. So all retries
+// are at most a fifth of all fetches, and 3 more.
 // Source: https://www.envoyproxy.io/docs/envoy/latest/intro/arch_overview/upstream/circuit_breaking
 #pragma once
 

@@ -10,9 +10,9 @@
 namespace ringmaster::upstream {
 
 struct SharedFetches::Fetch {
-  HttpClient::Request request;  // of one that leads a flight, only the callbacks
+  HttpClient::Request request;  // if it leads a flight, only the callbacks are left
   Sharing sharing = Sharing::kMiss;
-  bool is_late = false;  // it came when its flight was under way
+  bool came_later = false;  // when its flight was under way
   uint64_t began_ns = 0;
   uint64_t timeout_ns = 0;  // the time at which it fails
   Flight* flight = nullptr;
@@ -94,7 +94,7 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
     Flight& flight = *open->second;
     if (flight.source != nullptr) source_.share_turn(flight.source, request.client);
     Fetch* fetch = add(flight, std::move(request), Sharing::kCoalesced, now_ns);
-    fetch->is_late = true;
+    fetch->came_later = true;
     return fetch;
   }
   Flight& flight = add_flight(asking_, key);
@@ -277,14 +277,14 @@ void SharedFetches::settle(Flight& flight, uint64_t now_ns) {
   ready_.splice(ready_.end(), ended_, flight.place);
 }
 
-// For those that came after it had begun.
+// Asks again for the fetches that came after the failed flight had begun.
 void SharedFetches::try_again(Flight& failed, uint64_t now_ns) {
-  if (std::ranges::none_of(failed.fetches, &Fetch::is_late)) return;
+  if (std::ranges::none_of(failed.fetches, &Fetch::came_later)) return;
   Flight& next = add_flight(asking_, failed.key);
   for (auto at = failed.fetches.begin(); at != failed.fetches.end();) {
     const auto fetch = at++;
-    if (!fetch->is_late) continue;
-    fetch->is_late = false;
+    if (!fetch->came_later) continue;
+    fetch->came_later = false;
     fetch->flight = &next;
     next.fetches.splice(next.fetches.end(), failed.fetches, fetch);
   }
@@ -309,7 +309,7 @@ void SharedFetches::answer_next(Flight& flight, uint64_t now_ns) {
                         is_coalesced ? now_ns - fetch.began_ns : flight.took_ns);
 }
 
-// No other fetch joins it.
+// From now on no fetch joins the flight.
 void SharedFetches::close(Flight& flight) {
   const auto open = open_.find(flight.key);
   if (open != open_.end() && open->second == &flight) open_.erase(open);

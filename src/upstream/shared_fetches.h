@@ -41,9 +41,9 @@ namespace ringmaster::upstream {
 // How a fetch got its answer.
 enum class Sharing : uint8_t {
   kMiss,       // the upstream was asked for it
-  kCoalesced,  // ... for another one, at the same time
+  kCoalesced,  // the upstream was asked for an equal fetch
   kHit,        // the cache had it
-  kStale,      // likewise, and it was older than its time to live
+  kStale,      // the cache had it, older than its time to live
 };
 inline constexpr size_t kSharings = 4;
 inline constexpr std::array<std::string_view, kSharings> kSharingNames = {"miss", "coalesced",
@@ -54,7 +54,7 @@ using SharingCounts = std::array<uint64_t, kSharings>;
 
 class SharedFetches {
  public:
-  // What asks the upstream, as Attempts does.
+  // Asks the upstream: Attempts.
   struct Source {
     std::function<Attempts::Fetch*(HttpClient::Request)> start;
     std::function<void(Attempts::Fetch*, bool is_late)> cancel;
@@ -88,8 +88,8 @@ class SharedFetches {
   void turn(uint64_t now_ns);
   // Whether there is something to do for turn() now.
   bool is_due() const { return !ended_.empty() || !ready_.empty(); }
-  // When the next fetch times out, which turn() must tell it. UINT64_MAX: none has a timeout that
-  // its flight does not keep.
+  // When turn() must tell a fetch next that it has timed out. UINT64_MAX: no fetch times out before
+  // its flight.
   uint64_t next_timeout_ns() const;
 
   // Goes on with the answers and the counts of `before`, which may go on, too.
@@ -106,9 +106,8 @@ class SharedFetches {
   using Flights = std::list<Flight>;
   using Timeouts = std::multimap<uint64_t, Fetch*>;
 
-  // Fetches that are answered in one turn copy bodies of so many bytes in all, at least one body.
-  // Each fetch counts for kFetchBytes more: to copy so many takes as long as all else that is done
-  // for it.
+  // A turn answers fetches, at least one, until their bodies have so many bytes. Each fetch counts
+  // for kFetchBytes more: to copy so many bytes takes as long as all else that is done for it.
   static constexpr uint64_t kTurnBytes = 1 << 20;
   static constexpr uint64_t kFetchBytes = 8 << 10;
 
@@ -124,7 +123,7 @@ class SharedFetches {
   Fetch* add(Flight& flight, HttpClient::Request request, Sharing sharing, uint64_t now_ns);
   Flight& add_flight(Flights& to, const KeyedHash& key);
   Flight& add_ready(const KeyedHash& key, SharedAnswer answer);
-  // Asks for a flight whose fetches are there, in the name of the first one.
+  // Asks the upstream in the name of the flight's first fetch.
   void ask(Flight& flight, uint64_t now_ns);
   void ask(Flight& flight, HttpClient::Request request, uint64_t now_ns);
   bool take_bytes(Flight& flight, std::string_view bytes, uint64_t expected);
@@ -144,7 +143,7 @@ class SharedFetches {
   const Source source_;
   std::shared_ptr<Kept> kept_;
   Flights asking_, ended_, ready_;
-  std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // which others may join
+  std::unordered_map<KeyedHash, Flight*, KeyedHash::Bucket> open_;  // that fetches may join
   Timeouts timeouts_;  // of fetches whose flight may go on for longer than they wait
   uint64_t buffer_bytes_ = 0;
   uint64_t refreshes_ = 0;  // flights that renew an answer

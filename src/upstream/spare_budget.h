@@ -1,7 +1,7 @@
-// SpareBudget: how many requests more than fetches an upstream may get: retries, or hedges.
+// SpareBudget: how many requests an upstream may get beyond one for each fetch: retries, or hedges.
 //
-// Pure: no I/O, no time. Each fetch adds a part of a token, and each further request takes a token:
-// the upstream gets at most that part more, beside the first few.
+// Pure: no I/O, no time. Each fetch adds a part of a token, and each further request takes a token.
+// So the further requests are at most that part of the fetches, and the first few.
 // Limits: at most kTokensMax tokens are kept, so that a quiet hour does not pay for a storm.
 #pragma once
 

@@ -59,7 +59,7 @@ class Dispatcher : private StageEvents {
   // Keeps so many recent jobs of each method that may be rehearsed; 0: none.
   void keep_recent(size_t count);
   const RecentJobs::Kept& recent(const Method& method) const;
-  // Takes those of a method of another dispatcher, which has the same steps.
+  // Takes those of a method of another dispatcher. REQUIRES: both methods have the same steps.
   void adopt_recent(const Method& method, const Dispatcher& before, const Method& its);
   // See FetchStage.
   void adopt_answers(const Dispatcher& before) { fetch_stage_.adopt_answers(before.fetch_stage_); }

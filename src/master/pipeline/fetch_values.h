@@ -25,8 +25,8 @@ class FetchValues {
   // In the order of the step's references: JSON texts; empty: missing.
   std::span<const std::string_view> all() const { return values_; }
 
-  // -32602 for a value that the client sent, or has not; -32015 for one of an earlier step, or if
-  // such ones are among those that the request has as a whole.
+  // -32602 if the fault is a value of the client's request. -32015 if it is a value of an earlier
+  // step, or the fetch's request as a whole and this has such values.
   rpc::Error error(const upstream::Template::Fault& fault) const;
 
  private:

@@ -18,7 +18,7 @@ namespace ringmaster::master {
 
 class JobMemory {
  public:
-  // Why a job gets no block: its client holds its part already. Empty: no block is free.
+  // Why a job gets no block: its client holds so many bytes, its part. Empty: no block is free.
   struct Refusal {
     std::optional<uint64_t> part_bytes;
   };

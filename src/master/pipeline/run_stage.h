@@ -48,7 +48,7 @@ class RunStage {
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
 
-  // For take_results(): a limit that keeps no client waiting, and none.
+  // For take_results(): so many bytes keep no client waiting.
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
@@ -99,9 +99,10 @@ class RunStage {
 
   // A worker was reaped: the jobs that it had in hand have used an attempt, and are queued again,
   // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
-  // its death is not added to the jobs' deaths. on_port_lost(): all workers are gone; `cause` is
-  // for people; `death`: how the process ended that ran the handlers itself, if it crashed.
+  // its death is not added to the jobs' deaths.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
+  // All workers are gone. `cause`: for people. `death`: set if one process ran the handlers itself,
+  // and crashed.
   void on_port_lost(const std::string& cause,
                     const std::optional<WorkerExit>& death = std::nullopt);
 
@@ -119,9 +120,9 @@ class RunStage {
   // Call after each poll of the event loop.
   void begin_turn() { ++turn_; }
 
-  // The job that the worker has in hand, the first one of a batch.
+  // The job that the worker has in hand; of a batch, the first one.
   struct InHand {
-    const Method* method = nullptr;  // null: none, or one that is answered already
+    const Method* method = nullptr;  // null: no job, or one that is answered already
     uint64_t since_ns = 0;           // when it was published
     uint64_t admitted_ns = 0;
     uint64_t request = 0;
@@ -143,8 +144,8 @@ class RunStage {
 
   // The worker that has the job's publication in hand.
   std::optional<uint32_t> find_worker_of(const Job& job);
-  // Looks at the workers that have only abandoned jobs in hand, if other jobs wait for such a
-  // worker. The one of their jobs whose deadline was first; null: there is none.
+  // If other jobs wait for a worker that has only abandoned jobs in hand: the job, of all that such
+  // workers have, whose deadline was first. Else null.
   const Job* longest_abandoned();
   void note_timeout(const Job& job, uint32_t worker);
   void learn_from_overrun(const Job& job, uint32_t worker);

@@ -11,7 +11,7 @@ namespace ringmaster::master {
 class StageEvents {
  public:
   virtual ~StageEvents() = default;
-  // The step's body is fetched: its product. `took_ns`: since the fetch had a connection.
+  // The step's product, the body, has come. `took_ns`: the time with a connection.
   virtual void on_fetched(Job& job, size_t step, uint64_t took_ns) = 0;
   // The job's fetches that began together have ended.
   virtual void on_fetches_done(Job& job, uint64_t now_ns) = 0;

@@ -80,7 +80,7 @@ class TailProfile {
   const std::map<std::pair<uint32_t, size_t>, Step>& steps() const { return steps_; }
 
  private:
-  // How many ticks of the run are accepted, of so many.
+  // How many of these ticks of the run are accepted.
   uint64_t accept(const Run& run, uint64_t ticks);
   void halve_largest();
 

@@ -85,6 +85,18 @@ void parse_methods(const Value& methods, Sample& sample) {
   });
 }
 
+void parse_upstreams(const Value& upstreams, Sample& sample) {
+  for_each_element(upstreams, [&](const Value& one) {
+    const Value& is_open = member(one, "breaker_open");
+    const Value& cache = member(one, "cache");
+    sample.upstreams.push_back({text(member(one, "name")), count(one, "in_flight"),
+                                count(one, "waiting"), is_open.IsBool() && is_open.GetBool(),
+                                count(one, "addresses"), count(one, "ejected"), cache.IsObject(),
+                                count(cache, "hit") + count(cache, "stale"),
+                                count(cache, "miss") + count(cache, "coalesced")});
+  });
+}
+
 void parse_workers(const Value& document, Sample& sample) {
   for_each_element(member(document, "workers"), [&](const Value& one) {
     sample.workers.push_back({count(one, "slot"), count(one, "pid"), text(member(one, "state")),
@@ -139,10 +151,7 @@ std::optional<Sample> parse_sample(std::string_view page) {
     sample.clients.push_back({text(member(one, "name")), number(one, "used"), number(one, "weight"),
                               count(one, "in_flight")});
   });
-  for_each_element(member(document, "upstreams"), [&](const Value& one) {
-    sample.upstreams.push_back(
-        {text(member(one, "name")), count(one, "in_flight"), count(one, "waiting")});
-  });
+  parse_upstreams(member(document, "upstreams"), sample);
   return sample;
 }
 

@@ -65,6 +65,12 @@ struct UpstreamSample {
   std::string name;
   uint64_t in_flight = 0;
   uint64_t waiting = 0;
+  bool is_breaker_open = false;
+  uint64_t addresses = 0;
+  uint64_t ejected = 0;
+  bool has_cache = false;
+  uint64_t cached = 0;      // fetches that the cache answered
+  uint64_t not_cached = 0;  // and the others
 };
 
 struct Sample {

@@ -25,6 +25,14 @@ std::string mebibytes(uint64_t bytes) {
   return fmt::format("{:.1f}M", static_cast<double>(bytes) / (1 << 20));
 }
 
+// In percent.
+std::string cached_part(const UpstreamSample& now, const UpstreamSample& before) {
+  const uint64_t cached = more(now.cached, before.cached);
+  const uint64_t all = cached + more(now.not_cached, before.not_cached);
+  if (!now.has_cache || all == 0) return "-";
+  return fmt::format("{:.0f}", 100 * static_cast<double>(cached) / static_cast<double>(all));
+}
+
 struct Table {
   ViewLine heading;
   std::vector<std::string> rows;  // the most important first
@@ -155,18 +163,23 @@ Table Difference::workers() const {
 }
 
 Table Difference::upstreams() const {
-  Table table{
-      {fmt::format("{:<24} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>9}", "UPSTREAM", "FETCHES/S",
-                   "FAILED/S", "IN-FLIGHT", "P50MS", "P95MS", "P99MS", "WAITING"),
-       true},
-      {}};
+  Table table{{fmt::format("{:<24} {:>9} {:>8} {:>9} {:>8} {:>8} {:>8} {:>9} {:>8} {:>8} {:>8}",
+                           "UPSTREAM", "FETCHES/S", "FAILED/S", "IN-FLIGHT", "P50MS", "P95MS",
+                           "P99MS", "WAITING", "BREAKER", "EJECTED", "CACHED%"),
+               true},
+              {}};
   for (const UpstreamSample& upstream : now_.upstreams) {
     const FetchSample now = value_of(now_.fetches, upstream.name);
     const FetchSample before = value_of(before_.fetches, upstream.name);
     const Counts took = more(now.took, before.took);
-    table.rows.push_back(fmt::format("{:<24} {:>9.1f} {:>8.1f} {:>9} {} {:>9}", upstream.name,
-                                     rate(sum(took)), rate(more(now.failed, before.failed)),
-                                     upstream.in_flight, quantiles(took), upstream.waiting));
+    UpstreamSample former;
+    for (const UpstreamSample& one : before_.upstreams)
+      if (one.name == upstream.name) former = one;
+    table.rows.push_back(fmt::format(
+        "{:<24} {:>9.1f} {:>8.1f} {:>9} {} {:>9} {:>8} {:>8} {:>8}", upstream.name, rate(sum(took)),
+        rate(more(now.failed, before.failed)), upstream.in_flight, quantiles(took),
+        upstream.waiting, upstream.is_breaker_open ? "open" : "-",
+        fmt::format("{}/{}", upstream.ejected, upstream.addresses), cached_part(upstream, former)));
   }
   return table;
 }

@@ -135,10 +135,11 @@ std::string upstreams_text(const ServerState& state, const Recorder& recorder) {
                  quantile(its.took, .99)});
     }
   }
-  Columns now({"UPSTREAM NOW", "IN-FLIGHT", "WAITING", "CONNECTIONS"});
+  Columns now({"UPSTREAM NOW", "IN-FLIGHT", "WAITING", "CONNECTIONS", "BREAKER", "EJECTED"});
   for (const UpstreamView& one : state.upstreams) {
     now.add({printable(one.name, "-"), std::to_string(one.in_flight), std::to_string(one.waiting),
-             std::to_string(one.connections)});
+             std::to_string(one.connections), one.is_breaker_open ? "open" : "-",
+             fmt::format("{} of {}", one.ejected, one.addresses)});
   }
   return table.text() + now.text() + sharing_text(state);
 }

@@ -91,6 +91,24 @@ test("an upstream whose fetches fail", () => {
   assert.equal(text, "upstream users: 40 % of fetches fail (timeout)");
 });
 
+test("an upstream with an open breaker and an ejected address", () => {
+  const users = { name: "users", in_flight: 0, waiting: 0, connections: 8, breaker_open: true,
+    addresses: 3, ejected: 1 };
+  assert.deepEqual(texts(answer(100), answer(110, { upstreams: [users] })), [
+    "upstream users: its breaker is open, so fetches fail without being sent",
+    "upstream users: 1 of 3 addresses get probes only",
+  ]);
+});
+
+test("the part of an upstream's fetches that its cache answered", () => {
+  const asked = (cache) => ({ upstreams: [{ name: "users", cache }, { name: "other" }] });
+  const before = answer(100, asked({ hit: 10, miss: 90, stale: 0, coalesced: 0 }));
+  const now = answer(110, asked({ hit: 80, miss: 100, stale: 10, coalesced: 10 }));
+  assert.deepEqual(between(now, before).cachedParts, { users: 0.8 });
+  assert.deepEqual(between(now, null).cachedParts, { users: 0.45 });
+  assert.deepEqual(between(now, now).cachedParts, {});
+});
+
 test("an upstream that got slow", () => {
   const its = (times) => ({ both: method({ fetch: { users: {
     took: histogram(times), failed: {} } } }) });

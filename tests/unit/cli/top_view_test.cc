@@ -57,11 +57,28 @@ TEST_CASE("top: rates and times are those between the samples") {
                                        "2.0", "-32012", "deadline"});
   CHECK(words(lines, "0 ") ==
         Words{"0", "50", "busy", "100", "200.0", "20ms", "3.0M", "10s", "1", "1.5s", "score"});
-  CHECK(words(lines, "users") == Words{"users", "200.0", "10.0", "4", "0.5", "0.9", "1.0", "5"});
+  CHECK(words(lines, "users") ==
+        Words{"users", "200.0", "10.0", "4", "0.5", "0.9", "1.0", "5", "-", "0/0", "-"});
   CHECK(lines[0].text ==
         "ringmaster 42  up 1m  serving: 1 of 1 workers are up  in flight 3  queued 2  rates: last "
         "2s");
   CHECK(lines[1].text == "workers ended:  SIGSEGV 1");
+}
+
+TEST_CASE("top: an upstream with an open breaker, ejected addresses and a cache") {
+  const auto with = [](uint64_t at_s, const std::string& cache) {
+    std::string text = page(at_s, 100, 0, 5);
+    const std::string before = R"("connections":8})";
+    text.replace(text.find(before), before.size(),
+                 R"("breaker_open":true,"addresses":3,"ejected":1,"cache":)" + cache + "}");
+    return sample(text);
+  };
+  const Sample before = with(100, R"({"hit":10,"miss":90,"stale":0,"coalesced":0})");
+  const Sample now = with(101, R"({"hit":80,"miss":100,"stale":10,"coalesced":10})");
+  const Words last = words(view(before, now, {}), "users");
+  CHECK(Words(last.end() - 3, last.end()) == Words{"open", "1/3", "80"});
+  CHECK(words(view({}, now, {}), "users").back() == "45");  // since the start
+  CHECK(words(view(now, now, {}), "users").back() == "-");  // no fetch
 }
 
 TEST_CASE("top: without a sample before, or after a restart, rates are since the start") {

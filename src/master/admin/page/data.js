@@ -96,6 +96,21 @@ function methodBetween(newer, older) {
   };
 }
 
+// By upstream with a cache, the part of its fetches that the cache answered. A reload may begin the
+// counts anew.
+function cachedParts(newer, older) {
+  const parts = {};
+  for (const one of newer.upstreams) {
+    if (!one.cache) continue;
+    const before = older?.upstreams.find((former) => former.name === one.name)?.cache;
+    const of = (result) => Math.max(0, one.cache[result] - (before?.[result] ?? 0));
+    const cached = of("hit") + of("stale");
+    const all = cached + of("miss") + of("coalesced");
+    if (all > 0) parts[one.name] = cached / all;
+  }
+  return parts;
+}
+
 // What was counted between two answers. `older` null: since the server's start.
 export function between(newer, older) {
   const methods = {};
@@ -109,6 +124,7 @@ export function between(newer, older) {
     workerEnds: countsBetween(newer.worker_ends, older?.worker_ends),
     busyShare: busyShare(newer, older),
     cpuPart: cpuPart(newer, older),
+    cachedParts: cachedParts(newer, older),
   };
 }
 

@@ -72,6 +72,18 @@ function* ofUpstreams(now, recent, usual) {
     }
   }
   for (const one of now.upstreams) {
+    if (one.breaker_open) {
+      yield {
+        level: "bad",
+        text: `upstream ${one.name}: its breaker is open, so fetches fail without being sent`,
+      };
+    }
+    if (one.ejected > 0) {
+      yield {
+        level: "warn",
+        text: `upstream ${one.name}: ${one.ejected} of ${one.addresses} addresses get probes only`,
+      };
+    }
     if (one.waiting > 0 && one.waiting >= one.connections / 4) {
       yield {
         level: "warn",

@@ -70,6 +70,9 @@ function showUpstreams(now, window) {
     { title: "In flight" },
     { title: "Waiting" },
     { title: "Connections" },
+    { title: "Breaker", className: "text" },
+    { title: "Ejected" },
+    { title: "From the cache" },
     { title: "Failures", className: "text wide" },
   ];
   const fetches = upstreamsOf(window);
@@ -86,6 +89,12 @@ function showUpstreams(now, window) {
       String(one.in_flight),
       { text: String(one.waiting), className: one.waiting > 0 ? "warn" : "none" },
       String(one.connections),
+      { text: one.breaker_open ? "open" : "–", className: one.breaker_open ? "bad" : "none" },
+      {
+        text: `${one.ejected} of ${one.addresses}`,
+        className: one.ejected > 0 ? "warn" : "none",
+      },
+      one.name in window.cachedParts ? percent(window.cachedParts[one.name]) : "–",
       Object.entries(its.failed)
         .map(([reason, number]) => `${number} × ${reason}`)
         .join(", "),

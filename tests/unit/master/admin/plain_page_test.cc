@@ -48,6 +48,22 @@ TEST_CASE("plain page: how the fetches of an upstream with a cache were answered
             "users     10 miss, 90 hit  3.0MiB        7\n"));
 }
 
+TEST_CASE("plain page: which breakers are open, and which addresses are ejected") {
+  ServerState state;
+  state.upstreams.resize(2);
+  state.upstreams[0].name = "fine";
+  state.upstreams[1].name = "users";
+  state.upstreams[1].is_breaker_open = true;
+  state.upstreams[1].addresses = 3;
+  state.upstreams[1].ejected = 1;
+  const std::string text = plain_page(state, telemetry::Recorder());
+  CAPTURE(text);
+  CHECK(has(text,
+            "UPSTREAM NOW  IN-FLIGHT  WAITING  CONNECTIONS  BREAKER  EJECTED\n"
+            "fine                  0        0            0        -   0 of 1\n"
+            "users                 0        0            0     open   1 of 3\n"));
+}
+
 TEST_CASE("plain page: no control character of a name reaches a terminal") {
   ServerState state;
   state.clients.push_back({"\x1b[2J<b>\n\xff", 1, 0.5, 2, 0});

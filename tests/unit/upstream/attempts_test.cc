@@ -1,4 +1,4 @@
-// Without a server: every attempt finds none at its address.
+// No server listens at the addresses of these tests, so each attempt fails.
 #include "upstream/attempts.h"
 
 #include <doctest/doctest.h>

@@ -85,7 +85,7 @@ TEST_CASE("balancer: an address that fails at once draws no more fetches than a 
   CHECK(traffic.got[1] < 60'000 / 3);
 }
 
-TEST_CASE("balancer: where all fail, half are ejected and the others asked on") {
+TEST_CASE("balancer: if all fail, half are ejected and the others are asked") {
   for (const size_t count : {1, 2, 3, 5, 16}) {
     Traffic traffic(std::vector<uint64_t>(count, kNsPerMs));
     traffic.run(5, kNsPerMs, [](size_t) { return true; });

@@ -6,7 +6,7 @@
 namespace ringmaster::upstream {
 namespace {
 
-// One fetch that takes 10 ms, or where it fails `failing_ms`.
+// One fetch, which takes 10 ms, or `failing_ms` if it fails.
 Breaker::Change fetch(Breaker& breaker, uint64_t& now_ns, bool fails, uint64_t failing_ms = 1) {
   const auto pass = breaker.try_pass(now_ns);
   REQUIRE(pass);

@@ -44,7 +44,7 @@ TEST_CASE("redirect: one to another scheme, host or port is refused and named") 
   CHECK(url_after("http://" + std::string(5000, 'x') + "/").size() < 300);
 }
 
-TEST_CASE("redirect: a body is kept, or it is said that it is not") {
+TEST_CASE("redirect: a body is kept, or the error says that it would be lost") {
   const auto is_get = [](long status, std::string_view method) {
     return read_redirect("http://h/a", "http://h/b", status, method).value().is_get;
   };
@@ -62,7 +62,7 @@ TEST_CASE("redirect: a body is kept, or it is said that it is not") {
   CHECK(is_get(303, "PUT"));
 }
 
-TEST_CASE("redirect: statuses that name no other place are none") {
+TEST_CASE("redirect: a status that names no other place is no redirect") {
   for (const long status : {301, 302, 303, 307, 308})
     CHECK(is_redirect(status));
   for (const long status : {200, 300, 304, 305, 306, 309, 404})

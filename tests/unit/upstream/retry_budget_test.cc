@@ -36,7 +36,7 @@ TEST_CASE("retry budget: three are under way, or a fifth of the fetches in fligh
   CHECK(few.try_begin(10));
 }
 
-TEST_CASE("retry budget: whatever the order, at most a fifth more than fetches, beside the first") {
+TEST_CASE("retry budget: in any order, they are at most three more than a fifth of the fetches") {
   std::minstd_rand random(3);
   RetryBudget budget;
   uint64_t fetches = 0, retries = 0, under_way = 0;

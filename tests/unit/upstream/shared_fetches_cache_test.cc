@@ -110,7 +110,7 @@ TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
   }
 }
 
-TEST_CASE("shared fetches: a stale answer takes the place of a failure to decide") {
+TEST_CASE("shared fetches: a stale answer is used where a fetch ends without a decision") {
   UpstreamOptions options = caching(100);
   options.coalesce = true;
   options.cache.stale_if_error_ms = 60'000;

@@ -31,7 +31,7 @@ TEST_CASE("shared fetches: equal fetches under way at once are one, also while t
   CHECK(upstream.asked_ever == 3);
 }
 
-TEST_CASE("shared fetches: one turn answers so many that the loop has its turn") {
+TEST_CASE("shared fetches: one turn answers only some fetches, so that the loop goes on") {
   VirtualUpstream upstream(coalescing());
   for (int i = 0; i < 1000; ++i)
     upstream.start("/a");
@@ -90,7 +90,7 @@ TEST_CASE("shared fetches: a request that uses up the time of any fetch is cance
   CHECK(upstream.asked.empty());
 }
 
-TEST_CASE("shared fetches: a failure is of those that waited at its start, the others ask again") {
+TEST_CASE("shared fetches: a failure is for those that waited at its start, later ones ask again") {
   VirtualUpstream upstream(coalescing());
   const size_t first = upstream.start("/a");
   const size_t late = upstream.start("/a", 700), later = upstream.start("/a", 900);

@@ -2,8 +2,8 @@
 // accounting. The ring, the result rings, the run stage and the dispatcher are the real ones; only
 // the processes are simulated.
 //
-// RINGMASTER_SCHEDULES=N and RINGMASTER_SEED=N try others than the usual ones. A schedule that
-// fails prints its seed; with this seed and RINGMASTER_SCHEDULES=1 it runs again.
+// RINGMASTER_SCHEDULES=N and RINGMASTER_SEED=N run other schedules. A schedule that fails prints
+// its seed; with this seed and RINGMASTER_SCHEDULES=1 it runs again.
 #include <algorithm>
 #include <cstdlib>
 #include <doctest/doctest.h>

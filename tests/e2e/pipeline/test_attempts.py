@@ -414,7 +414,8 @@ def test_fetches_beyond_the_limit_wait(asking, limit):
         connection.sendall(answer(b"true"))
 
     with ScriptedUpstream(serve) as upstream:
-        running = asking(upstream.url, in_flight=limit)
+        running = asking(upstream.url, in_flight=limit, timeout_ms=20_000,
+                         method={"timeout_ms": 20_000})
         with running.connect() as client:
             assert burst(client, 40) == 40
         assert counted(running, "requests_in_flight_limit") == (20 if limit == "auto" else 3)

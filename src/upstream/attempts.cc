@@ -52,7 +52,7 @@ uint64_t ms_left(uint64_t ms, uint64_t elapsed_ns) {
 // One attempt that is under way.
 struct Attempts::Copy {
   Fetch* fetch = nullptr;
-  HttpClient::Fetch* sent = nullptr;  // null: none
+  HttpClient::Fetch* sent = nullptr;  // null: it is not under way
   uint64_t sent_ns = 0;
   Balancer::Choice choice = {};
   Breaker::Pass pass = 0;
@@ -105,7 +105,7 @@ Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
 }
 
 uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
-  uint64_t sum = 0;  // with http:// and https:// addresses need different numbers
+  uint64_t sum = 0;  // an http:// address and an https:// one need different numbers
   for (size_t i = 0; i < count_of_addresses(options); ++i)
     sum += HttpClient::descriptors_max(options_of(options, i));
   return sum;
@@ -198,7 +198,7 @@ void Attempts::on_done(Copy& copy, std::optional<Failure> failure, uint64_t took
   end_attempt(copy, outcome_of(reason, took_ns, now - copy.sent_ns), reason, took_ns, now);
   Fetch& fetch = *copy.fetch;
   Copy& other = fetch.copies[&copy == &fetch.copies[0] ? 1 : 0];
-  if (fetch.answering == &other) return;  // it has lost
+  if (fetch.answering == &other) return;  // this copy has lost
   if (failure && fetch.answering == nullptr) {
     if ((other.sent != nullptr && is_fault(reason)) || try_again(copy, *failure, now)) return;
   }
@@ -220,7 +220,7 @@ bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
   copy.is_retry = true;
   --fetch.attempts_left;
   if (must_pause) {
-    stop_waiting(fetch);  // for its hedge
+    stop_waiting(fetch);  // it is not hedged any more
     wait(fetch, at_ns, now_ns);
   } else {
     repeat(copy, now_ns);
@@ -362,12 +362,12 @@ void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
 void Attempts::recycle(Fetch& fetch) {
   stop_waiting(fetch);
   for (const Copy& copy : fetch.copies)
-    if (copy.is_retry) retry_budget_.on_end();  // it was not sent any more
+    if (copy.is_retry) retry_budget_.on_end();  // it was never sent
   const size_t at = fetch.at;
   fetch = {};
   std::swap(busy_[at], busy_.back());
   busy_[at]->at = at;
-  // As many as there may be connections: a burst's are freed.
+  // Keeps as many as there may be connections, and frees those of a burst.
   if (idle_.size() < options_.connections) idle_.push_back(std::move(busy_.back()));
   busy_.pop_back();
 }

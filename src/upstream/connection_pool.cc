@@ -35,7 +35,8 @@ bool may_multiplex_with(const UpstreamOptions& options) {
   return options.http != HttpVersion::kHttp1 && options.url.starts_with("https:");
 }
 
-// Of one multi handle. With HTTP/2 there are two handles at least, if there are two connections.
+// The connections of one multi handle. With HTTP/2 there are at least two handles, if there are two
+// connections.
 uint64_t connections_each_of(const UpstreamOptions& options) {
   if (!may_multiplex_with(options)) return kConnectionsEach;
   return std::clamp<uint64_t>(options.connections / 2, 1, kConnectionsEach);
@@ -105,8 +106,8 @@ void ConnectionPool::set_limit(uint64_t transfers) {
   begin_waiting();
 }
 
-// The first multi handle with room, so that no more connections are opened than needed; with HTTP/2
-// the one of the first two with fewer transfers. Null: wait.
+// The first multi handle with room, so that no more connections are opened than needed. With HTTP/2
+// the one of the first two that has fewer transfers. Null: the transfer must wait.
 CurlLoop* ConnectionPool::find_room() {
   if (running_ >= limit_) return nullptr;
   const auto is_in_use = [](const auto& multi) { return multi->transfers() > 0; };
@@ -157,7 +158,7 @@ void ConnectionPool::begin_waiting() {
   }
 }
 
-// REQUIRES: it has no turn any more.
+// REQUIRES: the transfer's turn is removed.
 void ConnectionPool::stop_waiting(Transfer& transfer) {
   --waiting_;
   uv_timer_stop(transfer.timer.get());

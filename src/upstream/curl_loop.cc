@@ -129,8 +129,8 @@ void CurlLoop::act(curl_socket_t socket, int events) {
   }
 }
 
-// Keeps watching the connection, if it was made for this transfer and is still open. One of HTTP/2
-// may have been made for a transfer that was cancelled.
+// Keeps watching the connection, if it was made for this transfer and is still open. An HTTP/2
+// connection may have been made for a transfer that was cancelled.
 void CurlLoop::keep_connection(CURL* easy) {
   long made = 0, version = 0;
   curl_easy_getinfo(easy, CURLINFO_NUM_CONNECTS, &made);

@@ -27,14 +27,14 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string url;  // the one that its handle has
+  std::string url;  // that its handle has
   RequestHeaders headers;
   size_t at = 0;          // index in `busy`
-  bool has_head = false;  // the response's, to its end
+  bool has_head = false;  // the response's head has come whole
   uint64_t received = 0;
   unsigned redirects = 0;         // that were followed
   uint64_t spent_ms = 0;          // on them
-  bool has_lost_body = false;     // one of them asked for a GET
+  bool has_lost_body = false;     // a redirect asked for a GET
   const char* refusal = nullptr;  // why the body was refused
 };
 
@@ -119,7 +119,7 @@ void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
   done(std::move(failure), took_ns);
 }
 
-// The redirect that the response is; nothing: it is none. An error: why it cannot be followed.
+// The redirect in the response; nothing: it has none. An error: why it cannot be followed.
 HttpClient::Curl::MaybeRedirect HttpClient::Curl::redirect_of(const Fetch& fetch, long status) {
   char* to = nullptr;
   if (is_redirect(status)) curl_easy_getinfo(fetch.easy.get(), CURLINFO_REDIRECT_URL, &to);
@@ -170,7 +170,7 @@ HttpClient::Failure HttpClient::Curl::failure_of(const Fetch& fetch, CURLcode co
   return vain_wait(options, why, timeout_ms);
 }
 
-// Of a failure's message: why a redirect was not followed. Empty: it was none.
+// A part of a failure's message: why a redirect was not followed. Empty: there was none.
 std::string HttpClient::Curl::fault_of_redirect(const Fetch& fetch, long status) const {
   const MaybeRedirect redirect = redirect_of(fetch, status);
   if (!redirect) return "";
@@ -180,7 +180,7 @@ std::string HttpClient::Curl::fault_of_redirect(const Fetch& fetch, long status)
   return fmt::format(" after {} redirects, the most that are followed", kRedirectsMax);
 }
 
-// libcurl copies the URL, and most upstreams are asked at one only.
+// Sets a new URL only: libcurl copies it, and most upstreams are asked at one URL only.
 void HttpClient::Curl::set_url(Fetch& fetch) const {
   const std::string& target = fetch.request.target;
   if (target.empty() && fetch.url == whole_url) return;
@@ -188,7 +188,7 @@ void HttpClient::Curl::set_url(Fetch& fetch) const {
   curl_easy_setopt(fetch.easy.get(), CURLOPT_URL, fetch.url.c_str());
 }
 
-// REQUIRES: its handle has its URL.
+// REQUIRES: the fetch's handle has its URL.
 void HttpClient::Curl::send(Fetch& fetch) {
   fetch.headers.set(fetch.easy.get(), fetch.request, fetch.spent_ms, fetch.has_lost_body);
   set_method(fetch.easy.get(), fetch.request);

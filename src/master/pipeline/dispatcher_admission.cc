@@ -97,7 +97,7 @@ std::optional<rpc::Error> Dispatcher::store_request(Job& job, const Caller& call
   return {};
 }
 
-// The error when a limit is reached: its retry_after is when the next job in flight should be done.
+// The error when a limit is reached. Its retry_after is the expected time until a job is done.
 rpc::Error Dispatcher::full(std::string reason, std::string message, uint64_t limit) const {
   rpc::Error error = overloaded(std::move(reason), std::move(message));
   error.limit = limit;

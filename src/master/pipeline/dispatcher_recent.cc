@@ -42,7 +42,7 @@ void Dispatcher::keep(const Job& job, std::string_view result, uint64_t now_ns) 
   recent_jobs_->keep(job.entry.method, std::move(kept));
 }
 
-// Gives the fetches that begin together what they had before.
+// Gives the fetches that begin together the outputs that the former job had.
 void Dispatcher::skip_fetches(Job& job, uint64_t now_ns) {
   const size_t end = end_of_parallel(*job.method, job.step);
   for (; job.step < end; ++job.step) {

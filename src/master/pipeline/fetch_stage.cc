@@ -128,7 +128,7 @@ bool FetchStage::take_bytes(Job::Fetching& fetching, std::string_view bytes, uin
   return true;
 }
 
-// The product of an optional step that failed. False: there is no memory for it.
+// Makes null the product of an optional step that has failed. False: there is no memory for it.
 bool FetchStage::put_null(Job& job, size_t step) {
   Job::Product& body = job.products[1 + step];
   if (body.block.size == 0) {

@@ -71,7 +71,7 @@ size_t FetchValues::first_param() const {
   return first;
 }
 
-// `output`: 0: the params; else of the step before it.
+// Output 0 is the params, output N that of step N - 1.
 std::string_view FetchValues::output_of(size_t output) const {
   const Job::Product& product = job_.products[output];
   return product.size == 0 ? std::string_view()

@@ -7,6 +7,7 @@ from pathlib import Path
 import probes
 import pytest
 from feature_client import FeatureService
+from flaky_upstream import asking  # noqa: F401 (a fixture)
 from processes import Process
 from python_handlers import python  # noqa: F401 (a fixture)
 from scribbling import scribbles  # noqa: F401 (a fixture)

@@ -218,7 +218,7 @@ void Deployment::on_workers_up() {
   if (rehearsed_.empty()) return events_.on_ready();
   const auto worker_pid = [this]() -> pid_t {
     const WorkerSlots::Slot& slot = supervisor_->worker_slots().slot(0);
-    return slot.state == WorkerSlots::State::kUp && !slot.is_killed ? slot.pid : 0;
+    return slot.is_up() ? slot.pid : 0;
   };
   rehearsal_ = std::make_unique<Rehearsal>(*dispatcher_, std::exchange(rehearsed_, {}),
                                            options_.start_timeout_ms, worker_pid);

@@ -69,8 +69,8 @@ void Supervisor::watch_worker(uint32_t worker, bool does_job_wait) {
       watched.watch.on_tick(has_finished ? 0 : limit_ticks(worker), look_at, excuse);
   if (frozen) end_frozen(worker, *frozen, cause_of(*frozen));
 
-  const bool can_claim = slot.state == WorkerSlots::State::kUp && !slot.is_killed &&
-                         !has_finished && !generation_->port().was_any_in_hand(worker);
+  const bool can_claim =
+      slot.is_up() && !has_finished && !generation_->port().was_any_in_hand(worker);
   if (can_claim && !does_job_wait) return;
   const auto idle = watched.claim_watch.on_tick(can_claim ? kWorkerTicks : 0, look_at,
                                                 FrozenWatch::Excuse::kNone);

@@ -96,8 +96,8 @@ size_t WorkerSlots::crash_looping_count() const {
 }
 
 size_t WorkerSlots::up_count() const {
-  return static_cast<size_t>(std::count_if(
-      slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.state == State::kUp; }));
+  return static_cast<size_t>(
+      std::count_if(slots_.begin(), slots_.end(), [](const Slot& slot) { return slot.is_up(); }));
 }
 
 }  // namespace ringmaster::master

@@ -38,6 +38,9 @@ class WorkerSlots {
     uint64_t due_ns = 0;        // kVacant: not before this time
     uint32_t young_deaths = 0;  // in a row
     bool is_killed = false;     // by the master: see try_kill()
+
+    // A worker that was killed may still come up before it dies: it is not up.
+    bool is_up() const { return state == State::kUp && !is_killed; }
   };
 
   // `wanted` of `slots` slots get a worker.

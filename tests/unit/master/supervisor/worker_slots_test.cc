@@ -248,6 +248,19 @@ TEST_CASE("worker slots: a worker whose pid is not known yet is killed once it i
   CHECK(!worker_slots.on_forked(0, 12, 1));
 }
 
+TEST_CASE("worker slots: a killed worker that comes up before it dies is not up") {
+  WorkerSlots worker_slots(1, 1);
+  REQUIRE(worker_slots.take_due(0) == Slots{0});
+  CHECK(!worker_slots.on_forked(0, 11, 0));
+  REQUIRE(worker_slots.try_kill(0));
+  CHECK(!worker_slots.on_ready(0));
+  CHECK(worker_slots.up_count() == 0);
+  CHECK(!worker_slots.is_complete());
+  worker_slots.on_exited(0, 1, false);
+  bring_up(worker_slots, 1);
+  CHECK(worker_slots.is_complete());
+}
+
 TEST_CASE(
     "worker slots: the workers that the master kills are replaced at once, and are no crash loop") {
   WorkerSlots worker_slots(1, 1);

@@ -36,7 +36,8 @@ void Dispatcher::keep(const Job& job, std::string_view result, uint64_t now_ns) 
                  .outputs = {},
                  .result = std::string(result),
                  .cpu_ns = job.cpu_ns,
-                 .took_ns = took_ns(job, now_ns)};
+                 .took_ns = took_ns(job, now_ns),
+                 .request = job.ticket.request};
   for (size_t i = 1; i < job.products.size(); ++i)
     kept.outputs.emplace_back(text_of(job.products[i], job.products[i].size));
   recent_jobs_->keep(job.entry.method, std::move(kept));

@@ -26,6 +26,7 @@ struct RecentJob {
   std::string result;
   uint64_t cpu_ns = 0;   // of its run steps
   uint64_t took_ns = 0;  // from admission to the answer
+  uint64_t request = 0;  // its number, which the log has, too
 
   size_t bytes() const;
 };

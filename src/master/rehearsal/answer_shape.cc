@@ -16,6 +16,14 @@ constexpr size_t kEmptyArray = 6;
 
 constexpr size_t kNameBytesMax = 64;  // of the text that names an element
 
+// The text's begin. A character of UTF-8 is left whole: the service manager takes no other status.
+std::string_view cut(std::string_view text) {
+  size_t size = std::min(text.size(), kNameBytesMax);
+  while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80)
+    --size;
+  return text.substr(0, size);
+}
+
 AnswerShape::Types bit(size_t type) {
   return static_cast<AnswerShape::Types>(1u << type);
 }
@@ -90,8 +98,7 @@ class Reader final : public json::Visitor {
     const Container& array = containers_[containers_.size() - 2];
     Container& object = containers_.back();
     if (!array.is_array || std::exchange(object.is_named, true)) return;
-    object.place.by_text =
-        fmt::format("{}[{}]", array.place.by_text, text.substr(0, kNameBytesMax));
+    object.place.by_text = fmt::format("{}[{}]", array.place.by_text, cut(text));
   }
   void add_number(const std::string& path, double number) {
     if (shape_.numbers.size() < AnswerShape::kNumbersMax) shape_.numbers.emplace_back(path, number);

@@ -68,14 +68,6 @@ double rank_correlation(const std::vector<double>& before, const std::vector<dou
   return squares_a == 0 || squares_b == 0 ? 0 : products / std::sqrt(squares_a * squares_b);
 }
 
-// A character of UTF-8 is left whole: the service manager takes no other status.
-std::string_view Comparison::cut(std::string_view text) {
-  size_t size = std::min(text.size(), kTextBytesMax);
-  while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80)
-    --size;
-  return text.substr(0, size);
-}
-
 void Comparison::begin(size_t job, std::string_view before, uint64_t cpu_ns) {
   at_ = job;
   before_ = AnswerShape::of(before);
@@ -115,18 +107,17 @@ void Comparison::on_answer(std::string_view answer, uint64_t cpu_ns) {
   const bool is_first = !std::exchange(job.has_answered, true);
   job.has_run = true;
   job.has_failed = false;
-  job.text = cut(answer);
   std::vector<ShapeDifference> found = differences(before_, shape);
   job.differences = is_first ? std::move(found) : common(std::move(job.differences), found);
   (is_first ? job.first : job.second) = intern(shape);
   job.cpu_ns = is_first ? cpu_ns : std::min(job.cpu_ns, cpu_ns);
 }
 
-void Comparison::on_failure(std::string_view error) {
+void Comparison::on_failure(std::string error) {
   OneJob& job = jobs_[at_];
   job.has_run = true;
   job.has_failed = !job.has_answered;  // each time
-  job.text = cut(error);
+  job.error = std::move(error);
 }
 
 size_t Comparison::run_count() const {
@@ -149,7 +140,8 @@ std::optional<Comparison::Refusal> Comparison::judge_failures() const {
     if (failed++ < kExamplesMax) refusal.examples.push_back(i);
   }
   if (failed == 0) return std::nullopt;
-  refusal.why = fmt::format("{} of {} jobs fail that had a result", failed, run_count());
+  refusal.why = fmt::format("{} of {} jobs fail that had a result: {}", failed, run_count(),
+                            jobs_[refusal.examples.front()].error);
   return refusal;
 }
 

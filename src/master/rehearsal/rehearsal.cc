@@ -94,7 +94,8 @@ void Rehearsal::on_error(const rpc::Error& error) {
     is_running_ = false;
     return cut_short("other processes used the CPUs");
   }
-  comparison_.on_failure(fmt::format("error {}: {}", error.code, error.message));
+  // Without the message, in which a handler may repeat params.
+  comparison_.on_failure(fmt::format("error {} ({})", error.code, error.reason));
   go_on();
 }
 
@@ -153,31 +154,26 @@ void Rehearsal::cut_short(std::string_view why) {
   end();
 }
 
+// The params and answers of the examples are users' data, so only their requests are named.
 void Rehearsal::refuse(const Comparison::Refusal& refusal) {
   const std::string& method = parts_[part_].method->name;
   refusal_ = fmt::format("the rehearsal of method {}: {}", method, refusal.why);
   for (const size_t example : refusal.examples) {
     const RecentJob& job = *parts_[part_].jobs[example];
-    log(Level::kError, "rehearsal_example",
-        {{"method", method},
-         {"params", Comparison::cut(job.params)},
-         {"before", Comparison::cut(job.result)},
-         {"now", comparison_.text_of(example)},
-         {"why", refusal.why}});
+    std::vector<LogField> fields = {{"method", method}, {"request", job.request}};
+    if (!job.id.empty()) fields.emplace_back("id", job.id);
+    fields.emplace_back("why", refusal.why);
+    log(Level::kError, "rehearsal_example", fields);
   }
   if (!refusal.examples.empty()) {
-    const size_t worst = refusal.examples.front();
-    const RecentJob& job = *parts_[part_].jobs[worst];
-    refusal_ +=
-        fmt::format("; for example params {}: before {}, now {}", Comparison::cut(job.params),
-                    Comparison::cut(job.result), comparison_.text_of(worst));
+    refusal_ += fmt::format("; for example request {}",
+                            parts_[part_].jobs[refusal.examples.front()]->request);
   }
   end();
 }
 
-// One that ends the rehearsal at once.
+// Ends the rehearsal at once.
 void Rehearsal::refuse_job(const std::string& what) {
-  comparison_.on_failure(what);
   refuse({what, {job_}});
 }
 

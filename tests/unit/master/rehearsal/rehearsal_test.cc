@@ -13,8 +13,9 @@ class Rehearsed {
  public:
   explicit Rehearsed(size_t jobs, uint64_t limit_ms = 60'000) {
     RecentJob job;
-    job.params = "[1]";
+    job.params = R"(["secret"])";
     job.result = "1";
+    job.request = 17;
     RecentJobs::Kept kept(jobs, std::make_shared<const RecentJob>(job));
     worker.emplace(core, 0);
     rehearsal.emplace(core.dispatcher, std::vector<Rehearsal::Part>{{&method, kept, true}},
@@ -63,7 +64,7 @@ TEST_CASE("rehearsal: all jobs are run a second time before it refuses") {
   CHECK(it.rehearsal->advance());
   CHECK(it.rehearsal->refusal() ==
         "the rehearsal of method score: 1 of 2 answers have another structure: result has null "
-        "where there was number; for example params [1]: before 1, now null");
+        "where there was number; for example request 17");
 }
 
 TEST_CASE("rehearsal: a worker that dies of a job is a reason at once") {
@@ -72,6 +73,20 @@ TEST_CASE("rehearsal: a worker that dies of a job is a reason at once") {
   it.lose_worker(false);
   CHECK(it.rehearsal->advance());
   CHECK(it.rehearsal->refusal().find("the worker died (signal 9)") != std::string::npos);
+}
+
+TEST_CASE("rehearsal: a handler's message, which may repeat params, is not shown") {
+  Rehearsed it(1);
+  for (int run = 0; run < 2; ++run) {
+    it.begin_job();
+    it.worker->commit(it.worker->in_hand().back(), "no \"secret\"", rpc::kHandlerFailed);
+    CHECK(it.core.take_results());
+    it.worker->finish();
+  }
+  CHECK(it.rehearsal->advance());
+  CHECK(it.rehearsal->refusal() ==
+        "the rehearsal of method score: 1 of 1 jobs fail that had a result: error -32000 "
+        "(handler_failed); for example request 17");
 }
 
 TEST_CASE("rehearsal: a job whose worker the master has ended is run once more") {

@@ -133,7 +133,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
                            descriptions_ = std::move(descriptions);
                            openrpc_ = make_openrpc(options_, descriptions_, addresses_);
                          },
-                         [this] { on_workers_up(); },
+                         [this, loop] { on_workers_up(loop); },
                          [this](const Error& error) {
                            is_over_ = true;
                            events_.on_failed(error);
@@ -214,13 +214,13 @@ void Deployment::choose_rehearsed(const Deployment& before) {
   }
 }
 
-void Deployment::on_workers_up() {
+void Deployment::on_workers_up(uv_loop_t* loop) {
   if (rehearsed_.empty()) return events_.on_ready();
   const auto worker_pid = [this]() -> pid_t {
     const WorkerSlots::Slot& slot = supervisor_->worker_slots().slot(0);
     return slot.is_up() ? slot.pid : 0;
   };
-  rehearsal_ = std::make_unique<Rehearsal>(*dispatcher_, std::exchange(rehearsed_, {}),
+  rehearsal_ = std::make_unique<Rehearsal>(loop, *dispatcher_, std::exchange(rehearsed_, {}),
                                            options_.start_timeout_ms, worker_pid);
 }
 

@@ -96,7 +96,7 @@ class Deployment {
   void choose_rehearsed(const Deployment& before);
   // Its method with the same name and steps; null: there is none.
   const Method* counterpart(const Method& method) const;
-  void on_workers_up();
+  void on_workers_up(uv_loop_t* loop);
   size_t worker_count() const;
 
   const Options options_;

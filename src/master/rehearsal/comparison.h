@@ -65,8 +65,8 @@ class Comparison {
 
   struct OneJob {
     bool has_run = false;
-    bool has_failed = false;  // each time
-    std::string error;        // of its last failure
+    bool has_failed = false;                   // each time
+    std::string error;                         // of its last failure
     std::vector<ShapeDifference> differences;  // in all runs that answered
     Numbers before;
     Numbers first;   // of the first run that answered

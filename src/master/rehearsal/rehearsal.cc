@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <utility>
 
+#include "base/assert.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "master/system/process_look.h"
@@ -40,9 +41,20 @@ class Rehearsal::Listener : public Caller {
   uint64_t cpu_ns_ = 0;
 };
 
-Rehearsal::Rehearsal(Dispatcher& dispatcher, std::vector<Part> parts, uint64_t limit_ms,
-                     WorkerPid worker_pid)
-    : dispatcher_(dispatcher),
+// The comparison of one answer, the judgement, or both, in a thread.
+struct Rehearsal::Work {
+  uv_work_t request{};
+  Rehearsal* owner;  // null once destroyed
+  Comparison comparison;
+  Note note;  // tells the comparison how a job has ended; empty: none has
+  bool judges;
+  std::optional<Comparison::Refusal> refusal{};
+};
+
+Rehearsal::Rehearsal(uv_loop_t* loop, Dispatcher& dispatcher, std::vector<Part> parts,
+                     uint64_t limit_ms, WorkerPid worker_pid)
+    : loop_(loop),
+      dispatcher_(dispatcher),
       parts_(std::move(parts)),
       worker_pid_(std::move(worker_pid)),
       begun_ns_(now_ns()),
@@ -56,14 +68,20 @@ Rehearsal::Rehearsal(Dispatcher& dispatcher, std::vector<Part> parts, uint64_t l
 }
 
 Rehearsal::~Rehearsal() {
-  if (!is_running_) return;
+  if (work_ != nullptr) work_->owner = nullptr;
+  abandon_job();
+}
+
+void Rehearsal::abandon_job() {
+  if (!std::exchange(is_running_, false)) return;
   listener_->forget();
   dispatcher_.cut_off_all(rpc::make_error(rpc::kShuttingDown, "shutting_down", "it was given up"));
 }
 
 bool Rehearsal::advance() {
+  if (work_ != nullptr) return false;
   if (!has_ended_ && now_ns() >= end_ns_) give_up_late();
-  if (!has_ended_ && !is_running_) start_job();
+  if (!has_ended_ && !is_running_ && work_ == nullptr) start_job();
   return has_ended_;
 }
 
@@ -71,7 +89,6 @@ void Rehearsal::start_job() {
   const pid_t pid = worker_pid_();
   if (pid == 0) return;  // it is being replaced
   const Part& part = parts_[part_];
-  comparison_.begin(job_, job().result, job().cpu_ns);
   is_running_ = true;
   job_begun_ns_ = now_ns();
   worker_wait_ns_ = cpu_wait_ns_of(pid);
@@ -84,8 +101,9 @@ void Rehearsal::start_job() {
 }
 
 void Rehearsal::on_answer(std::string_view result, uint64_t cpu_ns) {
-  comparison_.on_answer(result, cpu_ns);
-  go_on();
+  compare([answer = std::string(result), cpu_ns](Comparison& comparison) {
+    comparison.on_answer(answer, cpu_ns);
+  });
 }
 
 void Rehearsal::on_error(const rpc::Error& error) {
@@ -95,8 +113,9 @@ void Rehearsal::on_error(const rpc::Error& error) {
     return cut_short("other processes used the CPUs");
   }
   // Without the message, in which a handler may repeat params.
-  comparison_.on_failure(fmt::format("error {} ({})", error.code, error.reason));
-  go_on();
+  compare([text = fmt::format("error {} ({})", error.code, error.reason)](Comparison& comparison) {
+    comparison.on_failure(text);
+  });
 }
 
 // Retryable: the worker did not die of the job.
@@ -116,17 +135,47 @@ bool Rehearsal::is_starved() const {
   return look && look->state == 'R' && look->cpu_ns < worker_cpu_ns_ + half_ns;
 }
 
-void Rehearsal::go_on() {
+void Rehearsal::compare(Note note) {
   is_running_ = false;
-  ++run_;
-  if (++job_ < parts_[part_].jobs.size()) return;
-  const std::optional<Comparison::Refusal> refusal = comparison_.judge();
-  if (refusal && !std::exchange(is_second_run_, true)) {
+  const bool is_last = job_ + 1 == parts_[part_].jobs.size();
+  start_work(
+      [index = job_, job = parts_[part_].jobs[job_],
+       note = std::move(note)](Comparison& comparison) {
+        comparison.begin(index, job->result, job->cpu_ns);
+        note(comparison);
+      },
+      is_last);
+}
+
+void Rehearsal::start_work(Note note, bool judges) {
+  work_ = new Work{{}, this, std::move(comparison_), std::move(note), judges};
+  work_->request.data = work_;
+  const auto run = [](uv_work_t* request) {
+    auto* self = static_cast<Work*>(request->data);
+    if (self->note) self->note(self->comparison);
+    if (self->judges) self->refusal = self->comparison.judge();
+  };
+  const auto done = [](uv_work_t* request, int) {
+    const std::unique_ptr<Work> self(static_cast<Work*>(request->data));
+    if (self->owner != nullptr) self->owner->on_work_done(*self);
+  };
+  RM_ASSERT(uv_queue_work(loop_, &work_->request, run, done) == 0);
+}
+
+void Rehearsal::on_work_done(Work& done) {
+  work_ = nullptr;
+  comparison_ = std::move(done.comparison);
+  if (done.note) {
+    ++run_;
+    ++job_;
+  }
+  if (!done.judges) return;
+  if (done.refusal && !is_cut_short_ && !std::exchange(is_second_run_, true)) {
     job_ = 0;  // all of them once more
     return;
   }
-  if (refusal) return refuse(*refusal);
-  end_method();
+  if (done.refusal) return refuse(*done.refusal);
+  is_cut_short_ ? end() : end_method();
 }
 
 void Rehearsal::end_method() {
@@ -149,9 +198,9 @@ void Rehearsal::give_up_late() {
 void Rehearsal::cut_short(std::string_view why) {
   log(Level::kWarning, "rehearsal_cut_short",
       {{"method", parts_[part_].method->name}, {"run", run_}, {"why", why}});
-  const std::optional<Comparison::Refusal> refusal = comparison_.judge();
-  if (refusal) return refuse(*refusal);
-  end();
+  is_cut_short_ = true;
+  abandon_job();
+  start_work({}, true);
 }
 
 // The params and answers of the examples are users' data, so only their requests are named.

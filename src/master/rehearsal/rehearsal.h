@@ -3,7 +3,8 @@
 // of to a client. Upstreams are not asked: a fetch step gets the body that was fetched before.
 //
 // Processes: the master only. The worker runs them at idle priority (SCHED_IDLE), so that the
-//            serving workers keep their CPU time.
+//            serving workers keep their CPU time. The comparison works in a thread of libuv's pool:
+//            it may take tens of milliseconds.
 // Death:     of the worker, with a job in hand: the new deployment is refused at once. Of the fork
 //            server, or of a worker that the master has ended: the job is run once more.
 // Limits:    limit_ms in all. It is cut short then, or once the worker has got too little CPU time
@@ -17,6 +18,7 @@
 #include <string>
 #include <string_view>
 #include <sys/types.h>
+#include <uv.h>
 #include <vector>
 
 #include "master/pipeline/dispatcher.h"
@@ -36,7 +38,7 @@ class Rehearsal {
   using WorkerPid = std::function<pid_t()>;
 
   // `dispatcher` must outlive it, and so must the methods.
-  Rehearsal(Dispatcher& dispatcher, std::vector<Part> parts, uint64_t limit_ms,
+  Rehearsal(uv_loop_t* loop, Dispatcher& dispatcher, std::vector<Part> parts, uint64_t limit_ms,
             WorkerPid worker_pid);
   // Ends the worker of a job that runs.
   ~Rehearsal();
@@ -50,14 +52,19 @@ class Rehearsal {
 
  private:
   class Listener;
+  struct Work;
+  using Note = std::function<void(Comparison&)>;
 
   const RecentJob& job() const { return *parts_[part_].jobs[job_]; }
   void start_job();
   void on_answer(std::string_view result, uint64_t cpu_ns);
   void on_error(const rpc::Error& error);
   void on_lost(const rpc::Error& error);
-  void go_on();
+  void compare(Note note);
+  void start_work(Note note, bool judges);
+  void on_work_done(Work& done);
   void end_method();
+  void abandon_job();
   void give_up_late();
   bool is_starved() const;
   void cut_short(std::string_view why);
@@ -65,19 +72,22 @@ class Rehearsal {
   void refuse_job(const std::string& what);
   void end();
 
+  uv_loop_t* loop_;
   Dispatcher& dispatcher_;
   const std::vector<Part> parts_;
   const WorkerPid worker_pid_;
   const uint64_t begun_ns_;
   const uint64_t end_ns_;
   std::shared_ptr<Listener> listener_;
-  Comparison comparison_;
-  size_t part_ = 0;  // the method that is rehearsed, and which of its jobs is next, or runs
+  Comparison comparison_;  // a thread has it while there is work_
+  Work* work_ = nullptr;   // it owns itself
+  size_t part_ = 0;        // the method that is rehearsed, and which of its jobs is next, or runs
   size_t job_ = 0;
   size_t run_ = 0;  // so far, of all methods
   bool is_second_run_ = false;
   bool is_running_ = false;  // the job
   bool was_lost_ = false;    // once
+  bool is_cut_short_ = false;
   bool has_ended_ = false;
   uint64_t job_begun_ns_ = 0;
   uint64_t worker_wait_ns_ = 0;  // its worker's wait for a CPU until then

@@ -15,6 +15,7 @@ from interop.programs import FOLDER, node_program
 KUBERNETES = Path("conf/kubernetes")
 VARIANTS = ("base", "overlays/small", "overlays/autoscaled")
 LAST_RESPONSES_S, END_OF_WORKERS_S = 1, 5  # of a stop: docs/architecture.md, "Timeouts"
+PROGRAMS = 64 << 20  # an ample estimate of the processes themselves, with the handler echo
 
 
 @pytest.fixture(params=VARIANTS)
@@ -125,6 +126,31 @@ def test_pod_has_the_time_to_drain(deployment, container, server_configuration):
     drain = server_configuration["shutdown"]["grace_ms"] / 1000
     needed = before + drain + LAST_RESPONSES_S + END_OF_WORKERS_S
     assert deployment["template"]["spec"]["terminationGracePeriodSeconds"] > needed
+
+
+def bytes_of(text):
+    number, unit = re.fullmatch(r"(\d+)([KMG]i)B?", text).groups()
+    return int(number) << {"Ki": 10, "Mi": 20, "Gi": 30}[unit]
+
+
+@pytest.mark.parametrize("file", ["base/deployment.yaml", "overlays/small/resources.yaml"])
+def test_pod_has_the_memory_for_all_limits(root, build, file):
+    """The sum of docs/architecture.md, "Bounds", for the configuration of the pods."""
+    deployment = yaml.safe_load((root / KUBERNETES / file).read_text())
+    (container,) = deployment["spec"]["template"]["spec"]["containers"]
+    allowed = container["resources"]["limits"]
+    workers = int(allowed["cpu"])  # workers.count is "auto"
+    dump = subprocess.run([build / "ringmaster", "check", "-c",
+                           root / KUBERNETES / "base/ringmaster.toml", "--dump"],
+                          capture_output=True, text=True).stdout
+    limits = tomllib.loads(dump)["limits"]
+    size = {key: bytes_of(limits[key]) for key in limits if key.endswith("_bytes")}
+    master = (limits["requests_in_flight"] * (16 << 10) + limits["connections"] * (25 << 10)
+              + size["connection_memory_bytes"] + workers * 2 * size["response_bytes"]
+              + size["request_bytes"])
+    shared = (size["payload_memory_bytes"]
+              + workers * (2 * size["response_bytes"] + (64 << 10)))
+    assert bytes_of(allowed["memory"]) > master + shared + PROGRAMS
 
 
 def test_pod_is_confined(deployment, container):

@@ -27,6 +27,7 @@
 #include "master/lifecycle/signals.h"
 #include "master/lifecycle/state_collector.h"
 #include "master/lifecycle/status_line.h"
+#include "master/lifecycle/stop.h"
 #include "master/lifecycle/watchdog.h"
 #include "master/system/freed_memory.h"
 #include "master/system/systemd.h"
@@ -34,17 +35,6 @@
 
 namespace ringmaster::master {
 namespace {
-
-// When stopping at once: how long clients may take to read the last answers.
-constexpr uint64_t kLastAnswersMs = 1000;
-
-// How much longer a stop serves messages once no request is in flight and every message that was
-// read before the stop is served. The limit is needed because a client may go on sending for ever.
-constexpr uint64_t kLastMessagesNs = 500 * kNsPerMs;
-
-// How much longer than shutdown.grace_ms the service manager is asked to wait: for the last
-// answers, and for the processes to end.
-constexpr uint64_t kEndMs = kLastAnswersMs + 4000;
 
 class Server {
  public:
@@ -64,17 +54,10 @@ class Server {
   void begin_rollout(OptionsLoader::Loaded options);
   void refuse_reload(const std::string& why);
   void change_worker_count(int by);
-  void announce_stop();
-  void stop();
-  void stop_now();
-  void limit_stopping(uint64_t limit_ms);
-  void end_when_answered();
-  void end(ExitCode exit_code);
   std::string status(const Deployment* serving) const;
-  // A start or reload is loading its configuration or its handlers.
-  bool is_reloading() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
+  // A start or a reload is under way.
+  bool is_starting() const { return options_loader_.is_loading() || rollout_->is_under_way(); }
   bool can_reload() const { return !options_loader_.is_loading() && rollout_->can_begin(); }
-  bool is_leaving() const { return is_announced_ || is_stopping_; }
   Health health() const;
   std::string agent() const;
   ServerState state() const;
@@ -91,23 +74,18 @@ class Server {
   std::unique_ptr<Frontend> frontend_;
   std::unique_ptr<AdminServer> status_port_;
   std::unique_ptr<Notifier> notifier_;
+  std::unique_ptr<Stop> stop_;
   std::unique_ptr<Watchdog> watchdog_;
   std::unique_ptr<Signals> signals_;
   std::unique_ptr<DevelopmentConsole> development_;  // null: not in development
   UvHandle<uv_prepare_t> before_wait_;
   UvHandle<uv_idle_t> no_wait_;
   UvHandle<uv_check_t> after_wait_;
-  UvHandle<uv_timer_t> grace_;
   ReloadRecord reloads_;
   const uint64_t started_ns_ = now_ns();
   std::string configuration_;       // the absolute path of the file
   std::string configuration_hash_;  // of the options that serve
   bool is_reload_pending_ = false;  // a reload was requested, but could not begin
-  bool is_announced_ = false;       // a stop follows: see shutdown.notice_ms
-  bool is_stopping_ = false;        // no new requests are admitted
-  bool is_ending_ = false;          // all requests are answered
-  uint64_t answered_ns_ = 0;        // while stopping: when nothing was in flight any more
-  ExitCode exit_code_ = ExitCode::kOk;
 };
 
 Status Server::start(Options options, IsPart is_part) {
@@ -128,6 +106,9 @@ Status Server::start(Options options, IsPart is_part) {
   if (Status listening = status_port_->listen(); !listening) return listening;
   status_port_->open();
   notifier_ = std::make_unique<Notifier>(loop_.get());
+  stop_ = std::make_unique<Stop>(loop_.get(),
+                                 Stop::Parts{*rollout_, *frontend_, trace_exporter_, *notifier_,
+                                             [this] { return status(rollout_->serving()); }});
   watchdog_ =
       std::make_unique<Watchdog>(loop_.get(), *notifier_,
                                  Watchdog::Sources{[this] { return status(rollout_->serving()); },
@@ -163,17 +144,13 @@ void Server::watch_loop() {
     if (self->is_reload_pending_ && self->can_reload()) self->reload();
     self->frontend_->flush();
     self->status_port_->flush();
-    self->end_when_answered();
+    self->stop_->advance();
     if (self->rollout_->loop_waits().try_begin()) {
       uv_idle_stop(self->no_wait_.get());
     } else {  // there are results: the next turn takes them
       uv_idle_start(self->no_wait_.get(), [](uv_idle_t*) {});
     }
-    const bool is_over = self->rollout_->is_over() && self->frontend_->connections() == 0 &&
-                         !self->trace_exporter_.has_spans();
-    if (self->is_ending_ && is_over) uv_stop(handle->loop);
   });
-  grace_ = make_handle<uv_timer_t>(loop_.get(), this, uv_timer_init);
   after_wait_ = make_handle<uv_check_t>(loop_.get(), this, uv_check_init);
   uv_check_start(after_wait_.get(), [](uv_check_t* handle) {
     static_cast<Server*>(handle->data)->rollout_->loop_waits().end();
@@ -184,11 +161,11 @@ void Server::on_signal(int signal) {
   switch (signal) {
     case SIGTERM:
     case SIGQUIT:
-      return is_leaving() ? stop_now() : announce_stop();
+      return stop_->begin();
     case SIGINT:
-      return stop_now();
+      return stop_->stop_now();
     case SIGHUP:  // in development: the terminal was closed
-      return development_ != nullptr ? stop_now() : reload();
+      return development_ != nullptr ? stop_->stop_now() : reload();
     case SIGTTIN:
       return change_worker_count(+1);
     case SIGTTOU:
@@ -229,21 +206,21 @@ void Server::on_failed(const Error& error) {
   if (rollout_->serving() != nullptr || development_ != nullptr)
     return refuse_reload(error.message);
   log(Level::kError, "not_started", {{"error", error.message}});
-  end(error.exit_code);
+  stop_->end(error.exit_code);
 }
 
 void Server::reload() {
-  if (is_leaving() || is_ending_) return;
+  if (stop_->has_begun() || stop_->is_ending()) return;
   is_reload_pending_ = !can_reload();
   if (is_reload_pending_) {  // before_wait_ calls reload() again once it can begin
-    if (!is_reloading()) log(Level::kInfo, "reload_waits", {{"former", Rollout::kFormerMax}});
+    if (!is_starting()) log(Level::kInfo, "reload_waits", {{"former", Rollout::kFormerMax}});
     return;
   }
   reloads_.begin();
   log(Level::kInfo, "reloading");
   notifier_->reloading();
   options_loader_.load([this](OptionsLoader::Loaded options) {
-    if (!is_stopping_) begin_rollout(std::move(options));
+    if (!stop_->is_stopping()) begin_rollout(std::move(options));
   });
 }
 
@@ -277,79 +254,15 @@ void Server::change_worker_count(int by) {
   if (rollout_->serving() != nullptr) rollout_->serving()->supervisor().change_worker_count(by);
 }
 
-// Serves for a while longer, so that load balancers, which /readyz and the agent tell of it, send
-// nothing any more when requests are refused.
-void Server::announce_stop() {
-  const Deployment* serving = rollout_->serving();
-  const uint64_t notice_ms = serving == nullptr ? 0 : serving->options().shutdown_notice_ms;
-  if (notice_ms == 0) return stop();
-  is_announced_ = true;
-  log(Level::kInfo, "stop_announced", {{"notice_ms", notice_ms}});
-  notifier_->stopping(status(serving), notice_ms + serving->options().shutdown_grace_ms + kEndMs);
-  uv_timer_start(
-      grace_.get(), [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->stop(); }, notice_ms,
-      0);
-}
-
-void Server::stop() {
-  is_stopping_ = true;
-  log(Level::kInfo, "stopping", {{"in_flight", rollout_->in_flight()}});
-  const Deployment* serving = rollout_->serving();
-  const uint64_t grace_ms = serving == nullptr ? 0 : serving->options().shutdown_grace_ms;
-  notifier_->stopping(status(serving), grace_ms + kEndMs);
-  frontend_->drain();
-  rollout_->give_up();
-  limit_stopping(grace_ms);
-}
-
-void Server::stop_now() {
-  if (is_ending_) return uv_stop(loop_.get());  // waits no longer for clients and workers
-  is_stopping_ = true;
-  log(Level::kWarning, "stopping_now", {{"in_flight", rollout_->in_flight()}});
-  frontend_->drain();
-  limit_stopping(kLastAnswersMs);
-  rpc::Error error = rpc::make_error(rpc::kShuttingDown, "shutting_down",
-                                     "the server stopped before the request was finished");
-  error.retryable = true;
-  rollout_->cut_off_all(error);
-  frontend_->flush();  // requests that waited for these answers are refused
-  end(ExitCode::kOk);
-}
-
-void Server::limit_stopping(uint64_t limit_ms) {
-  uv_timer_start(
-      grace_.get(), [](uv_timer_t* timer) { static_cast<Server*>(timer->data)->stop_now(); },
-      limit_ms, 0);
-}
-
-// Call after flush(), which refuses the requests that were read and then held until earlier answers
-// were sent.
-void Server::end_when_answered() {
-  if (!is_stopping_ || is_ending_) return;
-  if (rollout_->in_flight() > 0 || frontend_->has_unserved_of_before()) return;
-  if (answered_ns_ == 0) answered_ns_ = now_ns();
-  if (frontend_->has_unserved() && now_ns() < answered_ns_ + kLastMessagesNs) return;
-  end(ExitCode::kOk);
-  frontend_->flush();  // closes the connections now: the next turn may begin only at a timer
-}
-
-void Server::end(ExitCode exit_code) {
-  if (std::exchange(is_ending_, true)) return;
-  exit_code_ = exit_code;
-  frontend_->finish();
-  rollout_->stop_all();
-  trace_exporter_.finish();
-}
-
 std::string Server::status(const Deployment* serving) const {
-  return status_line(*rollout_, serving, reloads_, is_leaving());
+  return status_line(*rollout_, serving, reloads_, stop_->has_begun());
 }
 
 Health Server::health() const {
   const Deployment* serving = rollout_->serving();
   const bool does_work = serving != nullptr && serving->supervisor().workers_up() > 0 &&
                          !serving->supervisor().is_stalled();
-  return {does_work && !is_leaving(), status(serving)};
+  return {does_work && !stop_->has_begun(), status(serving)};
 }
 
 std::string Server::agent() const {
@@ -369,10 +282,10 @@ ServerState Server::state() const {
 }
 
 std::string Server::reloads() const {
-  const char* state = is_leaving()                           ? "stopping"
-                      : rollout_->serving() == nullptr       ? "starting"
-                      : is_reloading() || is_reload_pending_ ? "reloading"
-                                                             : "serving";
+  const char* state = stop_->has_begun()                    ? "stopping"
+                      : rollout_->serving() == nullptr      ? "starting"
+                      : is_starting() || is_reload_pending_ ? "reloading"
+                                                            : "serving";
   return reloads_.to_json(::getpid(), configuration_, state);
 }
 
@@ -384,7 +297,7 @@ std::optional<std::string> Server::profile(Deployment::ProfileForm form, bool is
 
 ExitCode Server::run() {
   uv_run(loop_.get(), UV_RUN_DEFAULT);
-  return exit_code_;
+  return stop_->exit_code();
 }
 
 }  // namespace

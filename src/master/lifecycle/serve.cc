@@ -112,7 +112,8 @@ Status Server::start(Options options, IsPart is_part) {
   watchdog_ =
       std::make_unique<Watchdog>(loop_.get(), *notifier_,
                                  Watchdog::Sources{[this] { return status(rollout_->serving()); },
-                                                   [this] { return rollout_->loading_pid(); }});
+                                                   [this] { return rollout_->loading_pid(); },
+                                                   [this] { return is_starting(); }});
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   if (const std::string& file = options.development.file; !file.empty()) {

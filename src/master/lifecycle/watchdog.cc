@@ -10,9 +10,9 @@ namespace {
 
 constexpr uint64_t kLookMs = 1000;
 
-// A load that has used CPU time may take this much longer. It is far more than kLookMs, so that a
-// load that waits for a slow disk or for a busy CPU is not given up.
-constexpr uint64_t kLoadMs = 30'000;
+// A start that goes on may take this much longer. It is far more than kLookMs, so that a load that
+// waits for a slow disk or for a busy CPU is not given up.
+constexpr uint64_t kStartMs = 30'000;
 
 }  // namespace
 
@@ -35,17 +35,18 @@ Watchdog::Watchdog(uv_loop_t* loop, Notifier& notifier, Sources sources)
 }
 
 void Watchdog::look() {
-  if (is_load_moving()) notifier_.extend(kLoadMs);
+  if (is_start_moving()) notifier_.extend(kStartMs);
   if (std::string status = sources_.status(); status != status_) {
     notifier_.status(status);
     status_ = std::move(status);
   }
 }
 
-bool Watchdog::is_load_moving() {
+bool Watchdog::is_start_moving() {
   const int pid = sources_.loading_pid();
   const uint64_t used_ns = pid != 0 ? cpu_ns_of(pid) : 0;
-  return std::exchange(load_cpu_ns_, used_ns) != used_ns && used_ns != 0;
+  const bool has_used = std::exchange(load_cpu_ns_, used_ns) != used_ns;
+  return sources_.is_starting() && (pid == 0 || has_used);
 }
 
 }  // namespace ringmaster::master

@@ -1,8 +1,9 @@
 // Watchdog: the periodic messages to the service manager, sent while the event loop turns.
 //
 //   WATCHDOG=1           at half of the manager's interval (WatchdogSec=)
-//   EXTEND_TIMEOUT_USEC  while handlers load and the fork server uses CPU time: the manager waits
-//                        for a long load, not for one that hangs
+//   EXTEND_TIMEOUT_USEC  during a start or a reload. While handlers load, only if the fork server
+//                        uses CPU time: the manager waits for a long load, not for one that hangs.
+//                        workers.start_timeout_ms limits the rehearsal, and the start of workers
 //   STATUS               if it has changed: compared once a second, so a worker that is replaced
 //                        within milliseconds causes no message
 //
@@ -27,6 +28,7 @@ class Watchdog {
   struct Sources {
     std::function<std::string()> status;  // one line, for people
     std::function<int()> loading_pid;     // the process that loads handlers; 0: none does
+    std::function<bool()> is_starting;    // a start or a reload is under way
   };
 
   // Create only one, before any process is spawned: it removes the manager's environment variables.
@@ -35,7 +37,7 @@ class Watchdog {
 
  private:
   void look();
-  bool is_load_moving();
+  bool is_start_moving();
 
   Notifier& notifier_;
   Sources sources_;

@@ -91,6 +91,37 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     manager.receive_until("READY")
 
 
+@pytest.mark.alone  # the worker of a rehearsal runs at idle priority
+def test_a_rehearsal_gets_more_time(server, python, gate, manager):
+    """Of a reload whose handlers have loaded."""
+    held = gate()
+    sections = {"handlers": {"hold": python("def run(user_id): return {}")},
+                "reload": {"rehearse": 1}}
+    running = server(env={"NOTIFY_SOCKET": manager.path}, **sections)
+    running.call("hold", {"user_id": 1})
+    sections["handlers"]["hold"] = python(f"""
+        import os, time
+        def run(user_id):
+            open("{held.path}.started", "a").write(f"{{os.getpid()}}\\n")
+            while not os.path.exists("{held.path}"):
+                time.sleep(0.001)
+            return {{}}
+    """, file="holds")
+    running.configure(**sections)
+    running.send(signal.SIGHUP)
+    held.wait_for_runs(1)
+    manager.receive_all()
+    for _ in range(2):
+        assert int(manager.receive_until("EXTEND_TIMEOUT_USEC")[-1]["EXTEND_TIMEOUT_USEC"]) > 0
+    held.open()
+    running.wait_for_line("event=reloaded")
+    # Once it serves, it asks for no more time: a look without a start comes after the last one.
+    manager.receive_until("READY")
+    running.send(signal.SIGTTIN)
+    told = manager.receive_until("STATUS")
+    assert not [message for message in told if "EXTEND_TIMEOUT_USEC" in message]
+
+
 def wait_for_status(manager, text: str):
     while text not in (status := manager.receive_until("STATUS")[-1]["STATUS"]):
         assert "serving" in status or "degraded" in status or "starting" in status

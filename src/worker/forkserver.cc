@@ -25,6 +25,7 @@
 #include "worker/crash/crash_report.h"
 #include "worker/handler.h"
 #include "worker/handler_loader.h"
+#include "worker/low_priority.h"
 #include "worker/sandbox.h"
 #include "worker/worker.h"
 
@@ -58,7 +59,7 @@ class ForkServer {
   bool is_worker(uint32_t slot, pid_t pid) const;
   Status obey(ControlMessage& message);
   // Returns the sandbox's steps that this system refuses, as text.
-  Result<std::string> load();
+  Result<std::string> load(bool is_low_priority);
   void fork_worker(ControlMessage& order);
   Status serve_inline(uint32_t slot, Fd result_memory);
   [[noreturn]] void become_worker(ControlMessage& order, pid_t fork_server);
@@ -137,7 +138,7 @@ Status ForkServer::obey(ControlMessage& message) {
       return {};
     }
     case ControlType::kLoad: {
-      if (const Result<std::string> loaded = load(); !loaded) {
+      if (const Result<std::string> loaded = load(message.status == 1); !loaded) {
         tell({ControlType::kFailed, 0, 0, static_cast<int>(loaded.error().exit_code),
               loaded.error().message});
       } else {
@@ -170,8 +171,10 @@ Status ForkServer::obey(ControlMessage& message) {
   }
 }
 
-Result<std::string> ForkServer::load() {
+Result<std::string> ForkServer::load(bool is_low_priority) {
   const bool forks = confinement_.is_inline == 0;
+  std::optional<LowPriority> low_priority;
+  if (forks && is_low_priority) low_priority.emplace();
   if (forks && confinement_.sandbox != ipc::Sandbox::kOff) prepare_sandbox();
   Result<std::string> lacks = forks ? try_confine(confinement_) : "";
   if (!lacks) return lacks;

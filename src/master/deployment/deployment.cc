@@ -87,14 +87,16 @@ Result<std::unique_ptr<Deployment>> Deployment::start(uv_loop_t* loop, LoopWaits
                                                       Events events) {
   std::unique_ptr<Deployment> deployment(new Deployment(std::move(options)));
   if (before != nullptr) deployment->choose_rehearsed(*before);
-  if (Status set_up = deployment->set_up(loop, waits, generations, recorder, std::move(events));
+  const bool is_reload = before != nullptr;
+  if (Status set_up =
+          deployment->set_up(loop, waits, is_reload, generations, recorder, std::move(events));
       !set_up) {
     return tl::unexpected(set_up.error());
   }
   return deployment;
 }
 
-Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
+Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, bool is_reload, uint32_t& generations,
                           telemetry::Recorder& recorder, Events events) {
   events_ = std::move(events);
   const ipc::Geometry geometry = geometry_of(options_, worker_count());
@@ -122,7 +124,7 @@ Status Deployment::set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generatio
       [this](const Job& job) { crash_recorder_->take_crashed(job); });
   dispatcher_->set_on_slow([this](const Job& job) { crash_recorder_->take_slow(job); });
   supervisor_ = std::make_unique<Supervisor>(
-      Supervisor::Setup{loop, geometry, rehearsed_.empty() ? worker_count() : 1,
+      Supervisor::Setup{loop, geometry, rehearsed_.empty() ? worker_count() : 1, is_reload,
                         !rehearsed_.empty(), options_.start_timeout_ms, options_.worker_max_jobs,
                         options_.worker_max_rss_bytes, store_->memory_fd(), options_.handlers,
                         method_specs(options_), options_.confinement,

@@ -91,7 +91,7 @@ class Deployment {
 
  private:
   explicit Deployment(Options options);
-  Status set_up(uv_loop_t* loop, LoopWaits& waits, uint32_t& generations,
+  Status set_up(uv_loop_t* loop, LoopWaits& waits, bool is_reload, uint32_t& generations,
                 telemetry::Recorder& recorder, Events events);
   void choose_rehearsed(const Deployment& before);
   // Its method with the same name and steps; null: there is none.

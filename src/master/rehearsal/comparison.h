@@ -19,8 +19,8 @@
 // Cost:   a few hundred ns for each value of an answer. judge() takes some 60 ms for 1,000 jobs of
 //         100 numbers.
 // Limits: kNumbersMax numbers of all answers.
-// Privacy: a refusal shows neither params nor answers: it goes to the log and the status. It may show
-//         a path, which has names of members and at most one text that many answers share.
+// Privacy: a refusal shows neither params nor answers, since it goes to the log and the status. It
+//         may show a path, which has names of members and at most one text that many answers share.
 #pragma once
 
 #include <cstddef>

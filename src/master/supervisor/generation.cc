@@ -2,6 +2,7 @@
 
 #include <csignal>
 #include <fcntl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
@@ -48,7 +49,6 @@ Result<std::unique_ptr<Generation>> Generation::start(
     if (Status fits = ipc::check_size(spec); !fits) return tl::unexpected(fits.error());
     generation->order(std::move(spec));
   }
-  generation->order({ipc::ControlType::kLoad, 0, 0, 0, {}});
   return generation;
 }
 
@@ -187,6 +187,11 @@ void Generation::send_orders() {
 void Generation::stop() {
   channel_poll_.reset();
   channel_.reset();
+}
+
+void Generation::raise_priority() {
+  const auto group = static_cast<id_t>(process_->pid);
+  ::setpriority(PRIO_PGRP, group, ::getpriority(PRIO_PROCESS, 0));  // may be refused
 }
 
 void Generation::kill() {

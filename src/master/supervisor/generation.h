@@ -41,8 +41,8 @@ class Generation {
     std::function<void(const std::string& how)> on_gone;
   };
 
-  // Starts the fork server and tells it what to load: kLoaded or kFailed will follow. `outputs`
-  // gets what the generation's processes print.
+  // Starts the fork server and tells it what to load. `outputs` gets what the generation's
+  // processes print.
   [[nodiscard]] static Result<std::unique_ptr<Generation>> start(
       uv_loop_t* loop, uint32_t number, const ipc::Geometry& geometry, int payload_memory_fd,
       const std::vector<ipc::HandlerSpec>& handlers, const std::vector<ipc::MethodSpec>& methods,
@@ -50,6 +50,10 @@ class Generation {
   ~Generation();
 
   // Orders to the fork server. An order waits while the control channel is full.
+  // load() comes first: kLoaded or kFailed will follow.
+  void load(bool is_low_priority) {
+    order({ipc::ControlType::kLoad, 0, 0, is_low_priority ? 1 : 0, {}});
+  }
   void fork_worker(uint32_t slot, bool is_idle) {
     order({ipc::ControlType::kFork, slot, 0, is_idle ? 1 : 0, {}});
   }
@@ -70,6 +74,9 @@ class Generation {
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.
   void stop();
+  // Gives the fork server, and the processes that it has started while it loads, the master's
+  // priority.
+  void raise_priority();
   // Kills all processes of the generation. Further messages of the fork server are ignored.
   void kill();
 

@@ -68,6 +68,7 @@ Status Supervisor::start_generation() {
   if (!started) return tl::unexpected(started.error());
   generation_ = std::move(*started);
   run_stage_.set_port(&generation_->port());
+  generation_->load(setup_.is_reload && !was_ready_);
   return {};
 }
 
@@ -132,6 +133,7 @@ void Supervisor::on_tick() {
     look_for_slow();
     end_processes();
   }
+  hurry_late_load();
   give_up_starting_late();
 }
 
@@ -176,6 +178,14 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
     return "max_rss_bytes";
   }
   return nullptr;
+}
+
+// At low priority, a load beside busy workers may take many times as long as alone. After half of
+// the timeout it gets its share of the CPUs.
+void Supervisor::hurry_late_load() {
+  const uint64_t half_ns = setup_.start_timeout_ms * kNsPerMs / 2;
+  if (setup_.is_reload && !is_loaded_ && now_ns() > generation_started_ns_ + half_ns)
+    generation_->raise_priority();
 }
 
 // Before the timeout, the first generation must have all workers up. A later one must only have

@@ -36,6 +36,7 @@ class Supervisor {
     uv_loop_t* loop;
     ipc::Geometry geometry;  // worker_slots: the most workers
     size_t worker_count;
+    bool is_reload;             // another deployment serves until the first generation is ready
     bool is_rehearsing;         // see end_rehearsal()
     uint64_t start_timeout_ms;  // for the first generation to have all its workers up, and for
                                 // each generation to load its handlers
@@ -115,6 +116,7 @@ class Supervisor {
   // before the server is.
   bool is_inline() const { return setup_.confinement.is_inline != 0; }
   void end_processes();
+  void hurry_late_load();
   void give_up_starting_late();
   void recycle();
   const char* why_recycle(uint32_t worker) const;

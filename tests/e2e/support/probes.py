@@ -7,7 +7,7 @@
 
 Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: BROWSER, BUILDAH, CGROUPS, GDB, HAPROXY, IPV6, KUSTOMIZE,
-LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
+LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PRIORITY, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
 BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
@@ -122,6 +122,13 @@ def _promtool() -> str:
     return _lacking("promtool")
 
 
+def _priority() -> str:
+    """Whether a process may raise its priority again."""
+    done = subprocess.run(["nice", "-n", "5", "nice", "-n", "-24", "true"], capture_output=True,
+                          text=True)
+    return done.stderr.strip()
+
+
 def _ptrace() -> str:
     """Whether a process may trace its child."""
     child = subprocess.Popen(["sleep", "60"])
@@ -170,6 +177,7 @@ _PROBES = {
     "localhost": _localhost,
     "namespaces": _namespaces,
     "nginx": _nginx,
+    "priority": _priority,
     "promtool": _promtool,
     "ptrace": _ptrace,
     "root": _root,

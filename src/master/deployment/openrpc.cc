@@ -49,7 +49,7 @@ struct FetchParam {
   bool is_required;  // some step has no default for it
 };
 
-// Those of a method: the first part of each dotted name, once.
+// The params that a method's fetch steps use: the first part of each dotted name, once.
 std::vector<FetchParam> fetch_params(const Method& method) {
   std::vector<FetchParam> params;
   for (const Step& step : method.steps) {
@@ -80,7 +80,7 @@ class Builder {
   Value result(const Method& method) const;
   Value examples(const Method& method, const std::vector<FetchParam>& fetched) const;
   Value servers(const std::vector<std::string>& addresses) const;
-  // The description of the method's first handler that declares params; null: none does.
+  // The description of the method's first handler that declares params; null: no handler does.
   const Value* find_declaring(const Method& method) const;
   // The description of the last step's handler; null: there is none.
   const Value* find_last(const Method& method) const;
@@ -202,8 +202,8 @@ Value Builder::method(const Method& method) {
   const Value* structure =
       declaring == nullptr ? nullptr : find(*declaring, "paramStructure", rapidjson::kStringType);
   Value all = params(method, fetched);
-  // Not by position: fetch steps look params up by name, and a position would count the params that
-  // were left out, too.
+  // Not by position: fetch steps look params up by name, and the params that were left out would
+  // have positions, too.
   const bool is_by_name =
       !fetched.empty() || (declaring != nullptr && all.Size() < (*declaring)["params"].Size());
   const std::string_view how = is_by_name             ? "by-name"

@@ -1,5 +1,5 @@
-// The errors of an OpenRPC document: all of them once, in its components, and for each method
-// references to those that it can cause. Only errors of valid requests for known methods.
+// The errors of an OpenRPC document: its components have each error once, and each method has
+// references to those that it can cause. It lists only errors of valid requests for known methods.
 #pragma once
 
 #include <rapidjson/document.h>

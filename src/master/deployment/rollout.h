@@ -47,7 +47,7 @@ class Rollout {
   const Deployment* next() const { return next_; }
   // Oldest first.
   const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
-  // Of clients: those of a rehearsal do not count.
+  // The requests of clients in flight. The jobs of a rehearsal do not count.
   size_t in_flight() const;
   // The pid of a fork server that loads handlers; 0: none does.
   int loading_pid() const;

@@ -52,7 +52,7 @@ class RequestLog {
 
   telemetry::Recorder& recorder_;
   telemetry::FailureSummary failures_;
-  uint64_t access_every_ = 0;  // one line for so many requests; 0: none
+  uint64_t access_every_ = 0;  // one request of so many has a line; 0: none has
   uint64_t until_access_ = 0;  // so many requests come before the next line
   std::vector<Slow> slow_;     // by method
   UvHandle<uv_timer_t> tick_;

@@ -11,8 +11,8 @@
 
 namespace ringmaster::master {
 
-// All but the health, the uptime and the configuration, which its caller knows. At most 1,000
-// clients.
+// Leaves out the health, the uptime and the configuration, which its caller knows. Collects at most
+// 1,000 clients.
 ServerState collect_state(const Rollout& rollout, const Frontend& frontend);
 
 // Eight digits that change with each change of the effective configuration.

@@ -84,7 +84,7 @@ class Reader final : public json::Visitor {
     bool is_named = false;
   };
 
-  // Before a value: where it stands, if no key() has said so.
+  // Call it before a value: finds the place of an element of an array, for which there is no key().
   void step_in_array() {
     if (containers_.empty() || !containers_.back().is_array) return;
     Container& array = containers_.back();
@@ -103,7 +103,7 @@ class Reader final : public json::Visitor {
   void add_number(const std::string& path, double number) {
     if (shape_.numbers.size() < AnswerShape::kNumbersMax) shape_.numbers.emplace_back(path, number);
   }
-  // From here on no value is looked at.
+  // No value is looked at any more.
   void give_up() {
     shape_.types.clear();
     shape_.is_too_large = true;

@@ -1,11 +1,10 @@
-// AnswerShape: what of an answer is compared: which values it has, of which JSON type, and its
-// numbers. The texts of its strings are not.
+// AnswerShape: the parts of an answer that are compared: which values it has, their JSON types, and
+// its numbers. The texts of its strings are not compared.
 //
 // Pure; the master only.
 // Cost:   one scan of the answer, and a few hundred ns for each value.
-// Limits: kPathsMax paths, kPathBytesMax of a path, kValuesMax values, kBytesMax of JSON, since the
-//         event loop itself reads it. An answer with more has the shape of an empty one
-//         (is_too_large).
+// Limits: kPathsMax paths, kPathBytesMax of a path, kValuesMax values, kBytesMax of JSON. An answer
+//         with more has the shape of an empty one (is_too_large).
 #pragma once
 
 #include <cstddef>
@@ -39,11 +38,11 @@ struct AnswerShape {
   // Whether a number's path has the text of an element.
   static bool is_by_text(std::string_view path) { return path.find("[\"") != path.npos; }
 
-  // `answer`: JSON. Of any other text the shape is empty.
+  // `answer`: JSON. The shape of any other text is empty.
   static AnswerShape of(std::string_view answer);
 };
 
-// "number or null"; of no type: "nothing".
+// The types as text: "number or null". Without any type: "nothing".
 std::string describe(AnswerShape::Types types);
 
 // What differs at one path.
@@ -53,7 +52,8 @@ struct ShapeDifference {
   AnswerShape::Types gained;  // the types that only the answer now has
 };
 
-// Members that only the answer now has are no difference: clients ignore what they do not know.
+// A member that only the answer now has is no difference: clients ignore members that they do not
+// know.
 std::vector<ShapeDifference> differences(const AnswerShape& before, const AnswerShape& now);
 
 }  // namespace ringmaster::master

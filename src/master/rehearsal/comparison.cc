@@ -43,7 +43,7 @@ std::vector<double> ranks_of(const std::vector<double>& values) {
   return ranks;
 }
 
-// What of it is left if only what `other` shows, too, counts.
+// The differences of `all` at whose paths `other` has a difference, too.
 std::vector<ShapeDifference> common(std::vector<ShapeDifference> all,
                                     const std::vector<ShapeDifference>& other) {
   std::erase_if(all, [&](const ShapeDifference& one) {
@@ -145,7 +145,8 @@ std::optional<Comparison::Refusal> Comparison::judge_failures() const {
   return refusal;
 }
 
-// Some answers before lack what is lost, or have what is gained.
+// Whether no type is lost that all answers before have, and none is gained that no answer before
+// has.
 bool Comparison::is_usual(const ShapeDifference& difference) const {
   const auto types_in = [&](const std::map<std::string, AnswerShape::Types>& all) -> unsigned {
     const auto found = all.find(difference.path);
@@ -156,8 +157,8 @@ bool Comparison::is_usual(const ShapeDifference& difference) const {
   return is_loss_usual && is_gain_usual;
 }
 
-// A difference that no answer before shows as usual is enough to refuse. Of others there may be a
-// few: the answer to the same job may depend on the time, or on chance.
+// One difference that is not usual is enough to refuse. A few answers may have usual differences:
+// the answer to the same job may depend on the time, or on chance.
 std::optional<Comparison::Refusal> Comparison::judge_shapes() const {
   std::vector<size_t> unusual, usual;
   for (size_t i = 0; i < jobs_.size(); ++i) {
@@ -202,8 +203,8 @@ std::vector<Comparison::Column> Comparison::columns() const {
   return columns;
 }
 
-// Those by elements' texts are judged apart from those by their indices: each may hide what the
-// other shows.
+// Numbers whose paths have elements' texts are judged apart from those whose paths have indices:
+// each group may hide what the other shows.
 std::optional<Comparison::Refusal> Comparison::judge_numbers() const {
   const std::vector<Column> all = columns();
   Changes by_index, by_text;

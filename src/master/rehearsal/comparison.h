@@ -1,7 +1,7 @@
-// Comparison: what the next generation made of one method's jobs, beside what the serving one had
-// made of them, and whether it must be refused.
+// Comparison: compares the answers of the next generation to one method's jobs with those that the
+// serving generation gave, and judges whether the next generation must be refused.
 //
-// It is refused for any of these, in this order:
+// It is refused for any of these reasons, in this order:
 // - a job fails that had a result;
 // - an answer has lost a value or a JSON type that all answers before have, or has a type in a
 //   place where none of them has it; or many answers differ in other ways: see judge_shapes();
@@ -48,7 +48,7 @@ class Comparison {
   // `compares_cpu`: false where the jobs before have run in batches, which costs each one less.
   explicit Comparison(bool compares_cpu) : compares_cpu_(compares_cpu) {}
 
-  // Before each run of the job with this index: what the serving generation answered.
+  // Call it for each run of the job with this index. `before`: the serving generation's answer.
   void begin(size_t job, std::string_view before, uint64_t cpu_ns);
   // Then one of these: how the run ended.
   void on_answer(std::string_view answer, uint64_t cpu_ns);
@@ -106,14 +106,15 @@ class Comparison {
   size_t at_ = 0;           // the job that runs
   AnswerShape before_;      // of its answer before
   bool has_shape_ = false;  // an answer before was not too large
-  // Of these answers: the types that any has, and those that all have.
+  // By path: the types that any of these answers has, and those that all have.
   std::map<std::string, AnswerShape::Types> ever_, always_;
   std::map<std::string, size_t> number_ids_;
   std::vector<std::string> number_paths_;
 };
 
-// Spearman's: 1: both rank the jobs alike; 0: they have nothing in common; -1: the reverse. 0 where
-// either has one value only. REQUIRES: as many of both.
+// Spearman's rank correlation. 1: both rank the jobs alike; 0: they have nothing in common; -1: one
+// is the reverse of the other. 0 where all values of either are the same. REQUIRES: both have as
+// many values.
 double rank_correlation(const std::vector<double>& before, const std::vector<double>& now);
 
 }  // namespace ringmaster::master

@@ -81,17 +81,17 @@ class Rehearsal {
   std::shared_ptr<Listener> listener_;
   Comparison comparison_;  // a thread has it while there is work_
   Work* work_ = nullptr;   // it owns itself
-  size_t part_ = 0;        // the method that is rehearsed, and which of its jobs is next, or runs
-  size_t job_ = 0;
-  size_t run_ = 0;  // so far, of all methods
+  size_t part_ = 0;        // the method that is rehearsed
+  size_t job_ = 0;         // the method's job that runs, or is next
+  size_t run_ = 0;         // how many jobs were run so far, of all methods
   bool is_second_run_ = false;
   bool is_running_ = false;  // the job
-  bool was_lost_ = false;    // once
+  bool was_lost_ = false;    // a job was run once more because its worker was lost
   bool is_cut_short_ = false;
   bool has_ended_ = false;
   uint64_t job_begun_ns_ = 0;
-  uint64_t worker_wait_ns_ = 0;  // its worker's wait for a CPU until then
-  uint64_t worker_cpu_ns_ = 0;   // and its worker's CPU time
+  uint64_t worker_wait_ns_ = 0;  // how long the worker had waited for a CPU when the job began
+  uint64_t worker_cpu_ns_ = 0;   // the worker's CPU time when the job began
   std::string refusal_;
 };
 

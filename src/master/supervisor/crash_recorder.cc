@@ -103,8 +103,8 @@ class CrashRecorder::Writer : public std::enable_shared_from_this<Writer> {
   uv_loop_t* loop_;
   Crashes options_;
   CrashStore store_;
-  std::deque<Kept> waiting_;  // while one is being written
-  uint64_t bytes_ = 0;        // of all of them
+  std::deque<Kept> waiting_;  // until the job before them is written
+  uint64_t bytes_ = 0;        // of these and of the job that is being written
 };
 
 std::optional<std::string> CrashRecorder::Writer::find_fault(uint64_t bytes) const {

@@ -3,10 +3,10 @@
 //
 // Processes: the master only. Files are written in libuv's pool, one of each kind at a time; the
 //            loop only copies the payload.
-// Death:     of this object: the loop's last turns still write the jobs that wait.
+// Death:     once this object is destroyed, the loop's last turns still write the jobs that wait.
 // Limits:    for each kind, at most crashes.total_bytes wait to be written; beyond that a job is
-//            not kept, and its payload is not copied. Of each method, one slow job is kept in
-//            kSlowNs.
+//            not kept, and its payload is not copied. At most one slow job of each method is kept
+//            in kSlowNs.
 #pragma once
 
 #include <cstdint>
@@ -34,8 +34,8 @@ class CrashRecorder {
 
   // REQUIRES: the job's last attempt has failed, and its payload is not freed yet.
   void take_crashed(const Job& job);
-  // Ignores a job that no worker has begun, or whose last step was a fetch: there is nothing to run
-  // again. REQUIRES: its payload is not freed yet.
+  // Ignores a job that no worker has begun, and a job whose last step was a fetch: neither has a
+  // run to repeat. REQUIRES: its payload is not freed yet.
   void take_slow(const Job& job);
 
  private:
@@ -46,7 +46,7 @@ class CrashRecorder {
 
   const Options& options_;
   const ipc::PayloadStore& store_;
-  // Null: nothing is kept. Each is shared with its write in progress.
+  // Null: nothing is kept. A write in progress shares its writer.
   std::shared_ptr<Writer> crashed_;
   std::shared_ptr<Writer> slow_;
   std::unordered_map<const Method*, uint64_t> next_slow_ns_;

@@ -31,9 +31,9 @@ class FrozenWatch {
 
   using LookAt = std::function<std::optional<ProcessLook>()>;
 
-  // Each tick. `limit_ticks`: how long the process may do nothing; 0: it has no task, or has done
-  // something since the last tick. Returns the look at a process that is frozen or spins; else
-  // nothing.
+  // Call it at each tick. `limit_ticks`: how long the process may do nothing; 0: it has no task, or
+  // has done something since the last tick. Returns the look at a process that is frozen or spins;
+  // else nothing.
   std::optional<ProcessLook> on_tick(uint32_t limit_ticks, const LookAt& look_at,
                                      Excuse excuse = Excuse::kCpuTime);
 

@@ -13,8 +13,9 @@ class StallWatch {
  public:
   static constexpr uint32_t kTicks = 20;  // 1 s
 
-  // Each tick. `jobs`: published and not done; `results`: so far. `is_any_at_work`, which says
-  // whether a worker is busy with a job, is called once in kTicks without a result.
+  // Call it at each tick. `jobs`: how many are published and not done. `results`: how many there
+  // were so far. After each kTicks without a result, it calls is_any_at_work(): whether a worker is
+  // busy with a job.
   void on_tick(uint64_t jobs, uint64_t results, const std::function<bool()>& is_any_at_work) {
     if (jobs == 0 || results != results_) {
       results_ = results;

@@ -71,7 +71,7 @@ class Supervisor {
   // `worker_count` others start, for which start_timeout_ms begins anew.
   void end_rehearsal(size_t worker_count);
 
-  // Kills the worker, which is replaced. `why`: one word, for the metrics.
+  // Kills the worker, which is then replaced. `why`: one word, for the metrics.
   void kill_worker(uint32_t worker, const char* why);
   // One worker more (+1) or fewer (-1), from 1 to the number of slots.
   void change_worker_count(int by);
@@ -142,7 +142,7 @@ class Supervisor {
   // The word for the metrics: why this worker has ended.
   std::string why_ended(const WorkerExit& death, bool was_killed_by_us) const;
 
-  // Why the worker of a rehearsal is ended: in no metrics, as nothing of it.
+  // Why the worker of a rehearsal is ended. The metrics do not count its end.
   static constexpr const char* kRehearsed = "rehearsed";
 
   struct WatchedWorker {

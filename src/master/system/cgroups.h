@@ -12,7 +12,7 @@ struct Cgroup {
   std::filesystem::path path;  // relative to the hierarchy's mount point
 };
 
-// In the order of the kernel's file, `proc`/self/cgroup; none where there is no such file.
+// The cgroups in the order of the kernel's file, `proc`/self/cgroup. Empty: there is no such file.
 std::vector<Cgroup> own_cgroups(const std::filesystem::path& proc);
 
 }  // namespace ringmaster::master

@@ -14,7 +14,8 @@ constexpr uint64_t kLookMs = 1000;
 // To give back 240 MiB takes 40 to 80 ms. So it is done in steps, one in a turn of the loop.
 constexpr size_t kStepBytes = 16 << 20;
 constexpr uint64_t kStepMs = 20;
-// Longer blocks are mapped and unmapped each. No higher value is allowed.
+// A longer block has a mapping of its own, which is unmapped when it is freed. No higher value is
+// allowed.
 constexpr int kMappedBytes = 32 << 20;
 // While long messages come and go, the bytes in use change by more between two looks.
 constexpr size_t kLongBytes = 1 << 20;

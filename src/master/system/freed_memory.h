@@ -1,11 +1,11 @@
-// FreedMemory: keeps memory that the master has freed for its next long messages, and gives it back
-// to the system once none come.
+// FreedMemory: keeps the memory that the master has freed, for its next long messages. Gives it
+// back to the system once no long messages come.
 //
 // Why:    a new page costs a page fault: 0.3 us on a bare machine, 25 us on some virtual ones. An
 //         echo of 1 MiB had 174 of them.
-// Memory: at most kKeptBytes that are free lie at the heap's end. Every second all free memory is
-//         given back, if about as many bytes are in use as a second before: of the heap's end some
-//         MiB in a turn of the loop.
+// Memory: at most kKeptBytes of free memory lie at the heap's end. If about as many bytes are in
+//         use as a second before, all free memory is given back: that of the heap's end in steps
+//         of some MiB, one in a turn of the loop.
 // Source: mallopt(3), malloc_trim(3), mallinfo2(3).
 #pragma once
 
@@ -30,8 +30,8 @@ class FreedMemory {
 
   UvHandle<uv_timer_t> timer_;
   size_t used_bytes_ = 0;      // at the last look
-  uint64_t least_resident_;    // since the system got all that was free
-  size_t returned_bytes_ = 0;  // free bytes that the system has got already
+  uint64_t least_resident_;    // since all free memory was given back
+  size_t returned_bytes_ = 0;  // free bytes that were given back already
 };
 
 }  // namespace ringmaster::master

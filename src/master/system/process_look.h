@@ -18,8 +18,8 @@ std::optional<ProcessLook> look_at_process(pid_t pid);
 // The CPU time alone, for a third of the cost. 0: there is no such process.
 uint64_t cpu_ns_of(pid_t pid);
 
-// For how long its main thread has been runnable, without a CPU, before it last got one: a wait
-// that still lasts is not counted. 0: there is no such process, or the kernel does not count that.
+// How long its main thread has waited for a CPU so far, while it was runnable. A wait that still
+// lasts is not counted. 0: there is no such process, or the kernel does not count waits.
 uint64_t cpu_wait_ns_of(pid_t pid);
 
 }  // namespace ringmaster::master

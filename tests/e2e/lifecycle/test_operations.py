@@ -167,7 +167,7 @@ def test_an_idle_worker_that_ignores_the_order_to_leave_is_replaced(server, prob
 
 
 def test_a_busy_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
-    """Jobs go on to be published, since there is another worker."""
+    """The master goes on publishing jobs, since there is another worker."""
     running = server(
         workers={"count": 2, "max_jobs": 3},
         handlers={"deaf": probe("ignores_sigterm")},

@@ -42,8 +42,8 @@ def ask_all(running, count=JOBS):
 
 @contextlib.contextmanager
 def calling(running):
-    """Calls the method `score`, for one user after the other, for as long as it lasts. A call that
-    fails fails the test."""
+    """Calls the method `score` for one user after the other, until the block of `with` ends. The
+    test fails if a call does."""
     is_over = Event()
 
     def call():
@@ -63,7 +63,7 @@ def calling(running):
 
 
 def test_regressions_are_refused_and_a_harmless_change_is_not(server, scoring):
-    """And nobody's request fails meanwhile."""
+    """And no client's request fails meanwhile."""
     running = server(**scoring(), may_crash=True)
     ask_all(running)
     workers = running.workers().values()
@@ -121,7 +121,7 @@ def test_it_is_in_no_metrics_traces_or_logs_of_requests(server, scoring):
 
 
 def test_the_jobs_outlive_a_reload(server, scoring):
-    """However soon the next one comes."""
+    """However soon the next reload comes."""
     running = server(**scoring())
     ask_all(running)
     assert running.reload(**scoring()).startswith("event=reloaded")

@@ -43,8 +43,8 @@ def build():
 
 @pytest.fixture
 def start(tmp_path):
-    """start(argv, name="server", env=None, cwd=None) -> Process, killed after the test; its stderr
-    is copied to NAME.log in the test's folder, which pytest keeps."""
+    """start(argv, name=None, env=None, cwd=None) -> Process, killed after the test; its stderr is
+    copied to NAME.log in the test's folder, which pytest keeps. Without `name`: the program's."""
     started = []
 
     def start_process(argv, name=None, env=None, cwd=None):
@@ -60,7 +60,7 @@ def start(tmp_path):
 
 @pytest.fixture
 def tokens(tmp_path):
-    """tokens(TOKEN, ...): writes them to a file, which is returned."""
+    """tokens(TOKEN, ...): writes the tokens to a file, and returns its path."""
     path = tmp_path / "tokens"
 
     def write(*lines: str) -> Path:
@@ -73,8 +73,8 @@ def tokens(tmp_path):
 
 @pytest.fixture
 def feature_service(build, start):
-    """feature_service("--delay-ms", 5, port=0) -> FeatureService, ready. After the test it must end
-    with 0 on SIGTERM, whatever was done to it (under ASan that also says that nothing leaked)."""
+    """feature_service("--delay-ms", 5, port=0) -> FeatureService, ready. After the test, SIGTERM
+    must end the service with 0. With ASan, 0 also shows that nothing leaked."""
     services = []
 
     def start_service(*options, port=0, name="feature_service"):

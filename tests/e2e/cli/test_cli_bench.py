@@ -44,7 +44,7 @@ def test_a_closed_loop_keeps_as_many_at_once(server, report):
 def test_an_open_loop_sends_what_it_is_told_to(server, report):
     running = server()
     found = report("--to", running.address, "--rate", 100, "--arrivals", "constant", "echo")
-    assert found["sent"] == 29  # those that start before the end
+    assert found["sent"] == 29  # the thirtieth would start at the end
     assert found["results"] == 29
 
 
@@ -85,7 +85,7 @@ def test_results_in_time_are_counted(server, report):
 
 @pytest.mark.parametrize("is_kept", [True, False])
 def test_over_http(report, is_kept):
-    """Connections that the server keeps, or ends with every answer."""
+    """The server keeps each connection, or ends it with its answer."""
 
     class Service(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"

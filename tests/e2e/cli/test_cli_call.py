@@ -51,7 +51,7 @@ class OneAnswer:
 
 @pytest.fixture
 def serve():
-    """serve(answer): the address and the server; answer: pieces of bytes, or None for silence."""
+    """serve(answer) -> (address, server). `answer`: pieces of bytes, or None for no answer."""
     listeners = []
 
     def serve(answer, path=None):

@@ -84,7 +84,7 @@ def test_a_dump_is_a_configuration_that_dumps_the_same(write, folder):
 
 
 def test_check_binds_nothing(write):
-    # An address that nobody here has: binding it would fail.
+    # No host here has this address, so binding it would fail.
     done = run("check", "-c", write(GOOD + '[listen]\nrpc = ["192.0.2.1:7070"]\n'))
     assert done.returncode == 0
 

@@ -34,7 +34,7 @@ def planned(plan):
 
 @pytest.fixture
 def loaded(server, build):
-    """The status port of a server that has a load."""
+    """The status port of a server under load."""
     running = server(listen=ON, workers={"count": 1})
     command = [build / "ringmaster", "bench", "--to", running.address, "--rate", 100,
                "--warm-up-s", 0, "--duration-s", 10 * DEADLINE_S, "echo", "[1]"]

@@ -1,4 +1,4 @@
-"""`ringmaster reload`: it reloads a running server, and says what came of it."""
+"""`ringmaster reload`: it reloads a running server, and says whether that succeeded."""
 
 import json
 import re
@@ -96,7 +96,7 @@ def test_the_file_may_be_named_in_another_way(server, reload, listen, tmp_path):
     ("[workers]\ncount = = 1\n", "not valid TOML"),
 ])
 def test_a_broken_configuration(server, reload, listen, text, says):
-    """The server refuses it, if the file still says where the server is; else the command does."""
+    """The server refuses an unknown key. The command refuses invalid TOML: it has no address."""
     running = server(listen=listen)
     good = running.config.read_text()
     running.config.write_text(good.replace("[workers]\n", text))
@@ -124,7 +124,7 @@ def test_a_handler_that_does_not_load(server, reload, listen, probe):
 
 
 def test_one_during_another_is_told_its_own_end(server, in_background, listen, probe, gate):
-    """The first succeeds. Those that come meanwhile become one reload, which fails for all."""
+    """The first reload succeeds. Signals during it become one reload, which fails for all."""
     running, held = server(listen=listen), gate()
     slow = probe("hold", gate=held.path)
     running.configure(listen=listen, handlers={"echo": {}, "slow": slow})
@@ -146,7 +146,7 @@ def test_one_during_another_is_told_its_own_end(server, in_background, listen, p
     wait_until(lambda: len(reloads(listen)["ended"]) == reloads(listen)["begun"], "the last to end")
     ended = [one["ok"] for one in reloads(listen)["ended"]]
     assert ended[0] and not any(ended[1:])
-    assert len(ended) <= 5, "the first three became one reload"
+    assert len(ended) <= 5, "the first three signals became one reload"
 
 
 def test_one_during_the_start(server, in_background, reload, listen, probe, gate):

@@ -28,7 +28,7 @@ JOB = {"method": "m", "steps": ["users", "f"], "step": 2, "params": {"number": 7
 
 @pytest.fixture
 def sections(python):
-    """The configuration of a method that fetches, and then runs a function of Python."""
+    """The configuration of a method that fetches, and then runs a Python function."""
     return {
         "upstreams": {"users": {"url": "http://127.0.0.1:9/"}},
         "handlers": {"f": python(HANDLER), "echo": {}},
@@ -38,7 +38,7 @@ def sections(python):
 
 @pytest.fixture
 def replay(build, tmp_path, sections):
-    """replay(job, ARGUMENT...): replays this job, or a file with this text."""
+    """replay(job, ARGUMENT...): replays a job, given as JSON value, as bytes, or as a file."""
 
     def run(job, *arguments, stdin="", config=None):
         if config is None:
@@ -62,7 +62,7 @@ def kept(folder, kind) -> Path:
 
 
 def test_a_slow_job_gives_the_same_result(server, sections, tmp_path, replay):
-    """Also one with a fetched body that is no JSON, and with an id and a trace of its client."""
+    """The job has a fetched body that is no JSON, and an id and a trace of its client."""
     body = b"<html>\xff\0\n\"\\</html>"
     sections["methods"]["m"]["slow_ms"] = 1
     sections["crashes"] = {"folder": tmp_path / "crashes"}

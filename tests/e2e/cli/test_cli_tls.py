@@ -103,7 +103,7 @@ def test_a_certificate_of_another_name_is_refused(serve, made, ca, ask, names, h
     assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
                   f"the certificate of {address}: expected a certificate for {host}, "
                   f"found one for {found}")
-    # The server is told, too.
+    # The client tells the server, by an alert.
     assert "alert" in failures()
 
 
@@ -171,7 +171,7 @@ def silent(tls: ssl.SSLSocket):
 
 
 def dribbling(tls: ssl.SSLSocket):
-    """Sends a TLS record byte by byte, which never ends."""
+    """Sends a TLS record that never ends, byte by byte."""
     under = socket.socket(fileno=os.dup(tls.fileno()))
     with under, contextlib.suppress(BrokenPipeError, ConnectionResetError):
         under.sendall(b"\x17\x03\x03\x40\x00")
@@ -210,7 +210,7 @@ def test_an_answer_that_is_cut_off_is_an_error(serve, ca, ask):
         assert_failed(ask("call", "--ca", ca.file, "--to", address, "echo"),
                       f"{address} cut the connection off")
     address, _ = serve(cut_off(ANSWER))
-    assert ask("call", "--ca", ca.file, "--to", address, "echo").stdout == "7\n", "all is there"
+    assert ask("call", "--ca", ca.file, "--to", address, "echo").stdout == "7\n", "it is whole"
 
 
 def ended(tls: ssl.SSLSocket):
@@ -251,7 +251,7 @@ def test_the_configuration_says_where(serve, own, ca, ask, tmp_path):
     assert ask("call", "-c", config, "--ca", ca.file, "echo").stdout == "7\n"
     assert_failed(ask("bench", "-c", config, "echo"), f"{address} takes TLS, which this command",
                   code=64)
-    # An address without TLS comes first; options for TLS are then an error, and not ignored.
+    # The command prefers an address without TLS; options for TLS are then an error.
     config.write_text(f"[listen]\nrpc = ['{address}', 'unix:{tmp_path}/none']\n{text}")
     assert_failed(ask("call", "-c", config, "echo"), f"cannot connect to unix:{tmp_path}/none")
     assert_failed(ask("call", "-c", config, "--ca", ca.file, "echo"),

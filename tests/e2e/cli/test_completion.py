@@ -18,7 +18,7 @@ ZSH = ["zsh", "-f", "-i"]
 
 
 class Terminal:
-    """A shell that believes that a person types."""
+    """A shell on a pseudo-terminal."""
 
     def __init__(self, argv, environment):
         self.pid, self.descriptor = pty.fork()
@@ -40,7 +40,7 @@ class Terminal:
         os.write(self.descriptor, keys.encode())
 
     def complete(self, line):
-        """The line after TAB: `echo` is put before it, and prints it."""
+        """Presses TAB after `line`; then `echo`, put before the completed line, prints it."""
         self.type(line + "\t\x01echo \x05\r")
         return self.read_until(r"\n(ringmaster [^\r]*)\r")[1]
 

@@ -26,7 +26,7 @@ def test_the_same_user_is_always_the_same(feature_service):
     other = feature_service("--seed", 9, "--delay-ms", 1, name="other")
     for user_id in (1, 42, 999_999, 1_000_000):
         assert one.events(user_id) == one.events(user_id) == other.events(user_id)
-    # As documented, on every machine.
+    # These values are the same on every machine.
     assert [event["category"] for event in one.events(42)] == ["on-air", "news", "summary", "tech"]
     assert one.events(42)[0]["ts"] == 1700058756
 
@@ -127,7 +127,7 @@ def test_a_body_without_a_user_id_is_400(feature_service, body):
 )
 def test_methods_and_paths(feature_service, method, path, status):
     connection = feature_service().connect()
-    for _ in range(2):  # the connection is still good afterwards
+    for _ in range(2):  # the first answer leaves the connection usable
         connection.request(method, path, '{"user_id": 1}')
         response = connection.getresponse()
         body = response.read()

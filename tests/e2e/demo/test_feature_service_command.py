@@ -14,7 +14,7 @@ def test_a_signal_ends_it_at_once_whatever_is_under_way(feature_service, number)
     socks = [service.socket() for _ in faults]
     for sock, fault in zip(socks, faults):
         sock.sendall(request_bytes(42, f"X-Fault: {fault}"))
-    # Answered after the others were read: the loop takes them in the order in which they came.
+    # The service reads requests in the order in which they came: it has read the others by now.
     assert service.post("{")[0] == 400
     assert service.process.stop(number, timeout=5) == 0
     service.process.wait_for_line("event=stopped requests=5")

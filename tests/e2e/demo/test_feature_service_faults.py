@@ -21,7 +21,7 @@ def test_delays_have_the_mean_asked_for(feature_service, distribution):
 
     with ThreadPoolExecutor(20) as pool:
         waits = list(pool.map(ask, range(1, 401)))
-    # Seeded, so the draws are always the same; only a busy machine adds to them.
+    # The seed makes the delays always the same; only a busy machine adds to them.
     assert 0.036 < sum(waits) / len(waits) < 0.2
     if distribution != "constant":
         assert min(waits) < 0.035 and max(waits) > 0.06
@@ -41,7 +41,7 @@ def test_huge_never_ends_and_costs_no_memory(feature_service):
             assert piece
             size += len(piece)
         assert private_bytes(service.process.pid) < before + (16 << 20)
-    # The client has gone: the service goes on for others.
+    # The client has gone; the service still answers others.
     assert service.ask(1, fault="none")[0] == 200
 
 

@@ -12,7 +12,7 @@ from proc import private_bytes
 def test_pipelined_requests_are_answered_in_order(feature_service):
     count = 300
     with feature_service("--delay-ms", 2, "--delay-distribution", "uniform").socket() as sock:
-        # More than the service reads ahead.
+        # The padding makes the requests longer than the service reads ahead.
         padding = "X-Padding: " + "x" * 2000
         sent = b"".join(request_bytes(user_id, padding) for user_id in range(1, count + 1))
         with ThreadPoolExecutor(1) as pool:
@@ -33,7 +33,7 @@ def test_a_client_that_never_stops_sending_costs_no_memory(feature_service):
     with ThreadPoolExecutor(1) as pool, service.socket() as sock:
         sending = pool.submit(sock.sendall, request_bytes(1_000_001) * count)
         answers = 0
-        before = None  # what it holds once it is warm
+        before = None  # the memory of the service once it is warm
         tail = b""
         while answers < count:
             data = tail + sock.recv(1 << 20)

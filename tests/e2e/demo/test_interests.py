@@ -60,7 +60,7 @@ def assert_same(predictions, expected):
 
 
 def test_a_model_that_became_a_fifo_is_an_error_and_not_waited_for(server, root, tmp_path):
-    """A new fork server loads the model again, when the configuration was checked long ago."""
+    """The configuration was checked at the start. The next fork server loads the model again."""
     model = tmp_path / "model.ubj"
     model.write_bytes((root / "conf/models/interests.ubj").read_bytes())
     running = server(handlers={"interests": {"model": model}})

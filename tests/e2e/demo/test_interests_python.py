@@ -1,4 +1,4 @@
-"""The demo's handler in Python gives the answers of the one in C++: equal features, and scores that
+"""The demo's Python handler gives the answers of the C++ handler: equal features, and scores that
 are equal as float32.
 """
 

@@ -68,7 +68,7 @@ test("a server that works well has no problem", () => {
     texts(answer(100, { methods: its(1000) }), answer(110, { methods: its(2000) })), []);
 });
 
-test("a slow handler is told from its runs before", () => {
+test("a handler is slow if its runs take longer than before", () => {
   const before = method({ ok: 100, run: histogram({ 10: 100 }) });
   const after = method({ ok: 110, run: histogram({ 10: 100, 300: 10 }) });
   const [text] = texts(answer(100, { methods: { score: before } }),

@@ -44,7 +44,7 @@ def busy(server, probe, feature_service, gate):
     )  # fmt: skip
     held = gate()
     with running.connect() as client:
-        for _ in range(3):  # so that the server knows how long later ones take
+        for _ in range(3):  # so that the server can predict later ones
             client.call("both", {"user_id": 1})
         client.send(request("gone", {"user_id": 1}))
         assert client.answer()["error"]["code"] == -32015
@@ -174,7 +174,7 @@ def test_counts_agree_with_the_clients_after_kills_a_reload_and_cancels(server, 
     load = Load(running)
     load.send("echo", [1], 300)
     load.receive(300)
-    for i in range(3):  # workers that are killed, each with one job
+    for i in range(3):  # each time, a worker is killed with one job
         held = gate(f"killed{i}")
         load.send("hold", held.params())
         os.kill(held.wait_for_runs(1)[0], signal.SIGKILL)

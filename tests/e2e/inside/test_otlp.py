@@ -1,5 +1,5 @@
-"""Traces of requests for a collector: what is sent, which requests, and what happens when the
-collector does not take them."""
+"""Traces of requests for a collector: their content, which requests have one, and collectors that
+do not take them."""
 
 import socket
 

@@ -123,7 +123,7 @@ def test_readers_who_ask_at_the_same_time_get_one_and_the_same_answer(server):
 
 
 def test_slow_readers_share_a_text(server, tmp_path):
-    """They read from a unix socket: its buffers in the kernel are too small to take the texts."""
+    """The readers use a unix socket: its buffers in the kernel are too small to take the texts."""
     address = f"unix:{tmp_path}/status.sock"
     running = server(listen={"status": address})
     with running.connect() as client:

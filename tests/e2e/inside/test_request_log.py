@@ -1,4 +1,4 @@
-"""The log's lines about requests: failed ones once a second, others if the configuration asks."""
+"""The log's lines about requests: failed ones once a second, others as [log] access says."""
 
 import os
 import re
@@ -164,7 +164,7 @@ def test_a_reload_changes_the_access_log(server):
 
 
 def test_a_slow_request_has_its_stages_and_the_stack_of_its_worker(server, probe, gate):
-    """The stack is that of the worker while it still held the job, and the job goes on."""
+    """The worker's stack is taken while the job runs, and the job goes on."""
     # If a sanitizer handles SIGSEGV, stacks are not walked.
     env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":handle_segv=0"}
     running = server(
@@ -177,7 +177,7 @@ def test_a_slow_request_has_its_stages_and_the_stack_of_its_worker(server, probe
     with running.connect() as client:
         held.hold(client, "slow")
         (worker,) = set(held.runs())
-        time.sleep(0.5)  # the time that makes it slow
+        time.sleep(0.5)  # longer than slow_ms
         held.open()
         assert client.answer()["result"] == held.params()
     wait_until(lambda: lines_of(running, "slow_request"), "the slow request")

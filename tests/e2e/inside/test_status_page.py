@@ -53,7 +53,7 @@ def test_curl_gets_text_and_a_browser_html_at_the_same_time(server):
     running = server(listen=ON)
     address = status_of(running)
     assert running.call("echo", [1]) == [1]
-    for _ in range(2):  # both answers are kept for a moment
+    for _ in range(2):  # the server caches both answers for a moment
         headers, text = get(address, "/", "*/*")
         assert headers["Content-Type"] == "text/plain; charset=utf-8"
         assert "serving: 2 of 2 workers are up" in text

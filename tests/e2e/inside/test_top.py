@@ -69,7 +69,7 @@ class Screen:
                 for lines, end, _ in drawn if end]
 
     def wait_for_frame(self, fits: Callable[[list[bytes]], bool]):
-        """Waits for a picture that fits."""
+        """Waits for a picture for which `fits` is true."""
         while not any(map(fits, self.frames())):
             self.wait_for(rb"\x1b\[J", len(self.written))
 

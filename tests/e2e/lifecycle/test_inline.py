@@ -48,7 +48,7 @@ def test_one_process_runs_the_handlers_and_says_what_it_is_not_for(inline, pytho
 
 
 def test_no_job_is_ended_for_its_deadline(inline, probe, gate):
-    """Neither for its method's deadline, nor for a client's while other jobs wait."""
+    """Neither the method's deadline nor the client's ends a job, even while another job waits."""
     running = inline(
         handlers={"echo": {}, "hold": probe("hold")},
         methods={"hold": {"timeout_ms": 1}, "echo": {"timeout_ms": 1}},

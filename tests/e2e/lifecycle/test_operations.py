@@ -53,7 +53,7 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
 
 @pytest.mark.parametrize("name", ["USR2", "WINCH"])
 def test_signals_of_other_servers_are_ignored(server, name):
-    """Only the first is logged: a terminal sends WINCH again and again."""
+    """Only the first signal is logged: a terminal sends WINCH again and again."""
     running = server()
     for _ in range(3):
         running.send(getattr(signal, f"SIG{name}"))
@@ -85,7 +85,7 @@ def test_one_worker_more_and_fewer(server):
         running.wait_for_line(rf"event=worker_left worker={wanted} gen=1 pid={leaving}", before)
         assert not is_alive(leaving)
     before = len(running.lines)
-    running.send(signal.SIGTTOU)  # never the last one
+    running.send(signal.SIGTTOU)  # the last worker stays
     running.wait_for_line("event=worker_count wanted=1", before)
     assert running.call("echo", [1]) == [1]
     assert len(running.processes()) == 3 and zombies_under(running.pid) == []
@@ -135,7 +135,7 @@ def test_more_and_fewer_workers_under_load_cost_no_request(server):
 
 
 def test_a_worker_is_recycled_after_so_many_jobs(server):
-    """Tested with one worker: of several, any may get the next job."""
+    """The server has one worker, because any of several could get the next job."""
     running = server(workers={"count": 1, "max_jobs": 20})
     with running.connect() as client:
         for _ in range(3):
@@ -167,7 +167,7 @@ def test_an_idle_worker_that_ignores_the_order_to_leave_is_replaced(server, prob
 
 
 def test_a_busy_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
-    """The master goes on publishing jobs, since there is another worker."""
+    """The master still publishes jobs, because there is another worker."""
     running = server(
         workers={"count": 2, "max_jobs": 3},
         handlers={"deaf": probe("ignores_sigterm")},
@@ -200,7 +200,7 @@ def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
 
 
 def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, probe):
-    """None of them finishes a job, so each waits longer than the one before."""
+    """No worker finishes a job, so the next one starts later each time."""
     running = server(
         may_crash=True,
         workers={"count": 1},
@@ -215,7 +215,7 @@ def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, pr
 
 
 def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(holding, gate):
-    """The workers go on with their jobs until the master ends them."""
+    """The terminal signals the master's process group, and the workers are in another one."""
     running, held = holding(), gate()
     with running.connect() as client:
         held.hold(client, 1)
@@ -318,7 +318,7 @@ def test_a_service_manager_that_does_not_read_freezes_nothing(server, tmp_path):
 
 @pytest.mark.parametrize("format", ["logfmt", "json"])
 def test_what_is_logged_cannot_forge_a_line(server, probe, format):
-    """The name of a method is the operator's, but it shows how text is quoted."""
+    """The operator chooses the method's name, but the name shows how text is quoted."""
     name = 'a "quoted"\nevent=forged \\ é'
     running = server(
         wait=False,

@@ -1,5 +1,5 @@
-"""A rehearsed reload: the next generation runs recent jobs before it serves, and is refused where
-it breaks them. The scenario `rehearsal` of tests/bench tries all changes of score_changes.py."""
+"""A rehearsed reload: the next generation runs recent jobs before it serves, and is refused if
+the answers got worse. The scenario `rehearsal` of tests/bench tries all of score_changes.py."""
 
 import contextlib
 import itertools
@@ -42,8 +42,8 @@ def ask_all(running, count=JOBS):
 
 @contextlib.contextmanager
 def calling(running):
-    """Calls the method `score` for one user after the other, until the block of `with` ends. The
-    test fails if a call does."""
+    """Calls the method `score` for one user after the other until the block ends. A failed call
+    fails the test."""
     is_over = Event()
 
     def call():
@@ -63,7 +63,7 @@ def calling(running):
 
 
 def test_regressions_are_refused_and_a_harmless_change_is_not(server, scoring):
-    """And no client's request fails meanwhile."""
+    """No client's request fails meanwhile."""
     running = server(**scoring(), may_crash=True)
     ask_all(running)
     workers = running.workers().values()
@@ -121,13 +121,13 @@ def test_it_is_in_no_metrics_traces_or_logs_of_requests(server, scoring):
 
 
 def test_the_jobs_outlive_a_reload(server, scoring):
-    """However soon the next reload comes."""
+    """The next reload rehearses the same jobs, even if it comes at once."""
     running = server(**scoring())
     ask_all(running)
     assert running.reload(**scoring()).startswith("event=reloaded")
     line = running.reload(**scoring(changed(REGRESSIONS["null"])))
     assert line.startswith("event=reload_failed")
-    # A change that is wanted: without a rehearsal it is not compared.
+    # Without a rehearsal, the operator's change of the answers is not refused.
     wanted = scoring(changed(REGRESSIONS["null"]), reload={"rehearse": 0})
     assert running.reload(**wanted).startswith("event=reloaded")
     assert running.call("score", {"user_id": 1})["score"] is None
@@ -142,7 +142,7 @@ COUNTS = """
 
 
 def test_jobs_that_may_run_only_once(server, python, tmp_path):
-    """They are not rehearsed, unless the method allows it."""
+    """A job with one attempt is not rehearsed, unless its method allows it."""
     methods = {"once": {"attempts": 1}, "more": {"attempts": 1, "rehearse": True},
                "retried": {"attempts": 2}}
     sections = {"handlers": {"count": python(COUNTS)}, "reload": {"rehearse": 10},
@@ -164,8 +164,8 @@ FETCHES = """
 
 
 def test_upstreams_are_not_asked_again(server, python, feature_service):
-    """Steps get what was fetched before: those that begin together, one that has failed, and one
-    whose request is made of another's output."""
+    """The rehearsal uses the responses of before: of parallel fetches, of a failed one, and of one
+    whose body holds another's output."""
     upstream, gone = feature_service(), feature_service(name="gone")
     gone.process.stop()
     body = {"user_id": "${params.user_id}"}
@@ -212,8 +212,8 @@ HOLDS = """
 
 @pytest.fixture
 def held(server, python, gate):
-    """held(): a server whose reload is under way: the next worker holds a job of the rehearsal, at
-    the Gate."""
+    """held() -> (server, gate, pid): a reload is under way, and the new worker `pid` holds a
+    rehearsed job at the gate."""
     def begin():
         barrier = gate()
         sections = {"handlers": {"hold": python("def run(user_id): return {}"), "echo": {}},
@@ -250,7 +250,7 @@ def test_its_worker_is_killed(held):
 
 
 def test_its_fork_server_is_killed(held):
-    """The job is run again by the next one."""
+    """The next fork server's worker runs the job again."""
     running, barrier, pid = held()
     os.kill(parent(pid), signal.SIGKILL)
     barrier.wait_for_runs(2)

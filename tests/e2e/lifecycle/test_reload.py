@@ -58,7 +58,7 @@ def test_handlers_load_at_low_priority(server, probe, gate, is_late):
 
 
 def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, gate):
-    """Even though the method is no more, and even when its worker dies on the way."""
+    """The new configuration lacks their method, and the worker of one of them dies."""
     old = {"echo": {}, "hold": probe("hold")}
     running, held = server(handlers=old, methods={"hold": {"attempts": 3}}), gate()
     with running.connect() as client:
@@ -168,7 +168,7 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
 
 
 def test_one_that_fails_starts_no_second_fork_server(server):
-    """Nor does it if another reload was asked for meanwhile, and keeps the master busy."""
+    """Each failed reload starts one fork server, even if the next reload is already requested."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
     for failed in range(0, 10, 2):
@@ -217,7 +217,7 @@ def test_costs_are_known_to_the_next_configuration(server):
     params = {"cpu_ms": 0, "_meta": {"timeout_ms": 400}}
     with running.connect() as client:
         client.send(request("burn", params, 1) + request("burn", params, 2))
-        # The first is let in, to measure the cost anew: see trials.h.
+        # The server admits the first request to measure the cost anew: see trials.h.
         assert client.answers(2)[2]["error"]["data"]["reason"] == "too_late"
 
 
@@ -264,11 +264,11 @@ def test_stopped_on_its_way(server, probe, gate, number):
     running.send(signal.SIGHUP)
     held.wait_for_runs(1)
     assert len(running.processes()) == 5
-    assert running.stop(number) == 0  # and asserts that no process is left
+    assert running.stop(number) == 0  # stop() asserts that no process is left
 
 
 def test_no_more_fetches_than_before_are_lost(server, feature_service):
-    """Requests whose fetches are under way when the reload comes."""
+    """The reload comes while fetches are under way."""
     upstream = feature_service("--delay-ms", 300)
     sections = {
         "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},

@@ -1,5 +1,5 @@
-"""The installed service under a systemd that has booted for it: start, reload, watchdog, death,
-stop, sockets that outlive it. One container is booted for all; each test starts the service."""
+"""The installed service under the systemd of a container: start, reload, watchdog, death, stop,
+sockets that outlive the service. The tests share one container; each test starts the service."""
 
 import os
 import shutil
@@ -81,7 +81,7 @@ def test_a_method_is_added_as_its_configuration_says(service):
 
 
 def test_a_start_ends_when_the_workers_are_up_however_long_they_load(service, gate):
-    """Even longer than TimeoutStartSec: the master asks for more time while the load goes on."""
+    """The load takes longer than TimeoutStartSec: the master asks systemd for more time."""
     slow = {"library": HANDLER, "behave": "hold", "gate": "/run/ringmaster/gate"}
     service.configure(handlers={"echo": {}, "slow": slow})
     service.override(TimeoutStartSec="3s")
@@ -121,8 +121,8 @@ def test_a_reload_leaves_requests_in_flight_alone(holding, gate):
 
 
 def keep_busy(service: Service, seconds: float):
-    """Sends batches so that some always wait for the master, which has more work with them than
-    this client has."""
+    """Sends batches such that some always wait: the master has more work with a batch than this
+    client has."""
     batch = b"[" + b",".join(request("echo", [id], id).strip() for id in range(1000)) + b"]\n"
     over = time.monotonic() + seconds
     with service.connect() as first, service.connect() as second:
@@ -154,7 +154,7 @@ def test_a_killed_master_is_restarted_and_leaves_nothing(holding, gate):
     old = holding.started()
     assert len(old) == 4  # master, fork server, two workers
     with holding.connect() as client:
-        gate.hold(client, 1)  # a worker that does not end by itself
+        gate.hold(client, 1)  # this worker does not end by itself
         os.kill(holding.master(), signal.SIGKILL)
         holding.wait_for_restart(1)
     assert_gone(old)
@@ -162,7 +162,7 @@ def test_a_killed_master_is_restarted_and_leaves_nothing(holding, gate):
 
 
 def test_a_stop_under_load_answers_everything_that_was_admitted(holding, gate):
-    """It may take up to shutdown.grace_ms, though TimeoutStopSec is shorter."""
+    """The stop may take up to shutdown.grace_ms, though TimeoutStopSec is shorter."""
     holding.override(TimeoutStopSec="1s")
     holding.systemctl("start", SERVICE)
     held, *clients = [holding.connect() for _ in range(5)]

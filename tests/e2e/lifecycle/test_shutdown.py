@@ -118,7 +118,7 @@ def test_an_interrupt_stops_at_once(holding, gate):
 
 
 def test_a_deadline_that_comes_after_an_interrupt_changes_nothing(holding, gate):
-    """The job was answered before; its worker ends late, because the fork server is stopped."""
+    """The deadline comes after the answer: the worker ends late, for its fork server is stopped."""
     running, held = holding(methods={"hold": {"timeout_ms": 900}}), gate()
     with running.connect() as client:
         client.send(held.request(1))
@@ -153,7 +153,7 @@ def test_an_interrupt_while_there_is_no_generation(holding, tmp_path):
         running.wait_for_line("event=generation_not_started")
         client.send(b"".join(request("echo", [id], id) for id in range(3000)))
         assert_admitted(client, 3000)
-        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))  # sanitizers need some
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (soft, hard))  # for sanitizers
         running.send(signal.SIGINT)
         for answer in client.answers(3000).values():
             assert_shutting_down(answer, False)
@@ -188,7 +188,7 @@ def test_an_interrupt_while_it_loads_ends_it_at_once(server, probe, gate):
 
 
 def test_it_starts_again_and_again_on_its_port(holding):
-    """Although connections that the server has closed keep the port busy for a minute."""
+    """It starts although connections that it has closed keep the port busy for a minute."""
     address = "127.0.0.1:0"
     for number in range(4):
         running = holding(name=f"server{number}", listen={"rpc": [address]})

@@ -12,7 +12,7 @@ from target import FAULTS, Target  # noqa: E402
 
 SEED = 1
 
-pytestmark = pytest.mark.timeout(180)  # the sanitizers need most of it
+pytestmark = pytest.mark.timeout(180)  # builds with a sanitizer need most of this
 
 
 @pytest.fixture

@@ -42,7 +42,7 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
     held.open()
     running.wait_until_ready()
     assert ask(address, "/readyz") == (200, "serving: 2 of 2 workers are up\n")
-    # Nor is it ready while all its workers are gone, and the next ones are not there yet.
+    # The server is not ready either while its workers are gone and the next ones not yet up.
     held.path.unlink()
     os.kill(running.fork_server(), signal.SIGKILL)
     held.wait_for_runs(2)
@@ -52,7 +52,7 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
 
 
 def ask_agent(address: str) -> bytes:
-    """What HAProxy's agent-check gets."""
+    """The answer that HAProxy's agent-check gets."""
     with connect(address) as agent:
         agent.sendall(b"agent\n")
         return read_all(agent)
@@ -228,7 +228,7 @@ def test_the_oldest_makes_room_for_a_probe(server):
     address = status_of(running)
     with contextlib.ExitStack() as stack:
         held = [stack.enter_context(connect(address)) for _ in range(64)]
-        for _ in range(2):  # then a turn of the loop has passed, in which all could ask
+        for _ in range(2):  # after two calls, all 64 have had a turn of the loop to ask in
             assert running.call("echo", [1]) == [1]
         held.append(stack.enter_context(connect(address)))
         held[1].sendall(b"GET /livez HTTP/1.1\r\n")

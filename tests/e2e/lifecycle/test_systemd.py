@@ -67,8 +67,8 @@ def test_a_watchdog_of_another_process_is_not_ours(server, manager):
 
 
 def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
-    """The handler looks for its gate again and again, and so uses CPU; a fork server that is frozen
-    does not."""
+    """The handler looks for its gate again and again, and so uses CPU. A frozen fork server uses
+    none."""
     held = gate()
     slow = {"slow": probe("hold", gate=held.path)}
     running = server(wait=False, handlers=slow, **watched(manager, 2_000_000))
@@ -132,7 +132,7 @@ def test_the_status_says_how_many_workers_serve(server, manager):
     wait_for_status(manager, "serving: 2 of 2 workers")
     running.send(signal.SIGTTIN)
     wait_for_status(manager, "serving: 3 of 3 workers")
-    os.kill(running.fork_server(), signal.SIGSTOP)  # nobody forks
+    os.kill(running.fork_server(), signal.SIGSTOP)  # so no worker is forked
     os.kill(running.workers()[0], signal.SIGKILL)
     running.send(signal.SIGTTIN)
     wait_for_status(manager, "degraded: 3 of 4 workers")
@@ -173,7 +173,7 @@ def test_sockets_of_the_manager_take_precedence(server, tmp_path):
 
 
 def test_lines_for_the_journal_have_a_priority(server, tmp_path):
-    """As systemd says it: stderr is the journal when JOURNAL_STREAM names it."""
+    """As systemd documents, stderr is the journal when JOURNAL_STREAM names it."""
     log = tmp_path / "journal"
     script = 'export JOURNAL_STREAM="$(stat -L -c %d:%i /proc/self/fd/2)"; exec "$@"'
     with open(log, "wb"):

@@ -16,8 +16,8 @@ COLOUR = re.compile("\x1b\\[[0-9;]*m")
 
 @pytest.fixture
 def on_terminal(server):
-    """on_terminal(env, ...) -> (server, text): the server's stderr is a new terminal; `text()` is
-    what came there so far."""
+    """on_terminal(env, ...) -> (server, text): the server's stderr is a new terminal; `text()`
+    returns the output so far."""
     ends = []
 
     def start(env, arguments=(), **sections):

@@ -46,7 +46,7 @@ class Balancer:
                 if one["pxname"] == backend and one["svname"].startswith("node")}
 
     def wait_until_up(self):
-        """Until each server is up, its agent has answered, and it gets its whole weight."""
+        """Waits until each server is up, its agent has answered, and its weight is whole."""
         def is_up(one):
             return (one["status"], one["agent_status"], one["weight"]) == ("UP", "L7OK", "100")
 

@@ -1,4 +1,4 @@
-"""A handler with a `batch` gets the waiting jobs together; a death interrupts only these."""
+"""A handler with a `batch` gets waiting jobs together. A death interrupts only its batch."""
 
 import pytest
 from client import request

@@ -16,8 +16,8 @@ def cancel(id, answered_as=None) -> bytes:
 
 @pytest.fixture
 def held(server, probe, gate):
-    """A server with one worker, the gate, and connect(framing): returns a client whose request
-    `held` holds the worker."""
+    """(server, gate, connect): the server has one worker; connect(framing) returns a client whose
+    request `held` holds the worker."""
     running = server(workers={"count": 1}, handlers={"echo": {}, "hold": probe("hold")})
     holding = gate("held")
 
@@ -82,7 +82,7 @@ def test_a_client_cancels_only_its_own_requests_by_their_exact_ids(held):
 
 
 def test_a_notification_cannot_be_cancelled(held, gate):
-    """It has no id, and a cancellation without params names no request."""
+    """A notification has no id, and a cancellation without params names no request."""
     _, holding, connect = held
     waiting = gate("waiting")
     waiting.open()

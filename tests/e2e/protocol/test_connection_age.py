@@ -31,7 +31,7 @@ def test_a_connection_with_a_request_in_flight_or_on_the_way_is_not_closed(holdi
     until = time.monotonic() + 3 * AGE_S
     while time.monotonic() < until:
         assert busy.call("echo", [2]) == [2]
-    assert idle.read_to_end() == []  # of the same age: the others could have been closed, too
+    assert idle.read_to_end() == []  # as old as the others: the server could have closed them, too
     sending.send(message[5:])
     assert sending.answer()["result"] == [3]
     held.open()
@@ -63,7 +63,7 @@ def test_an_idle_http_connection_stays_until_its_next_response(server):
     headers = {"Content-Type": "application/json"}
     connection.request("POST", "/", request("echo", [1])[:-1], headers)
     assert b"[1]" in connection.getresponse().read()
-    with running.connect() as other:  # younger, and closed for its age
+    with running.connect() as other:  # a younger connection, which is closed for its age
         assert other.call("echo", [1]) == [1]
         assert other.read_to_end() == []
     connection.request("POST", "/", request("echo", [2])[:-1], headers)

@@ -88,7 +88,7 @@ def test_params_that_do_not_fit(running, method, params, says):
 
 
 def test_params_that_a_fetch_step_lacks(running):
-    """The server refuses them before it calls any handler."""
+    """The server refuses such params before it calls any handler."""
     with pytest.raises(RpcError, match="user_id") as refused:
         running.call("interests.predict", {"events": []})
     assert refused.value.code == -32602
@@ -109,7 +109,7 @@ def test_without_declared_params_any_params_are_served(running):
 
 
 def test_the_deepest_params_there_can_be(running):
-    """As deep as a message may be, in a member that the description does not mention."""
+    """The params are as deep as a message may be, in a member that the description lacks."""
     with running.connect() as client:
         deep = b'{"cpu_ms":0,"more":' + b"[" * 126 + b"]" * 126 + b"}"
         client.send(b'{"jsonrpc":"2.0","id":1,"method":"burn","params":' + deep + b"}\n")
@@ -168,7 +168,7 @@ def test_it_is_asked_for_like_any_method(running):
 
 
 def test_many_at_once_are_refused_beyond_what_may_wait(running):
-    """A request of 60 bytes must not cost the server as many kilobytes, a thousand times."""
+    """A thousand requests of 60 bytes must not cost the server 60 kilobytes each."""
     size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
     count = (1 << 20) // size * 3
     one = {"jsonrpc": "2.0", "method": "rpc.discover"}
@@ -192,7 +192,7 @@ def test_many_in_batches_that_wait_are_refused_alike(holding, gate):
             batch = [json.loads(held.request(id)), *(one | {"id": n} for n in range(each))]
             client.send(json.dumps(batch).encode() + b"\n")
         client.send(request("no_such_method", [], "last"))
-        assert client.answer()["id"] == "last"  # so the server has looked at all before it
+        assert client.answer()["id"] == "last"  # so the server has read all requests before it
         held.open()
         answers = [json.loads(client.read()) for _ in range(6)]
     refused = [sum("error" in answer for answer in batch) for batch in answers]
@@ -228,7 +228,7 @@ def test_a_reload_brings_another_document(server, describing):
         ({"name": "x"}, "its description/name: unknown member"),
         ({"params": [NUMBER | {"schema": {"type": "int"}}]},
          "its description/params/0/schema/type: expected one or more of null"),
-        ({"~" * 60_000: "x"}, "its description/~0~0~0"),  # twice as long in a message
+        ({"~" * 60_000: "x"}, "its description/~0~0~0"),  # each ~ is ~0 in the error
         ({"summary": "x" * 62_000}, "its description: expected at most 61440 bytes"),
     ],
 )  # fmt: skip

@@ -10,7 +10,7 @@ import threading
 import pytest
 from client import read_all, request
 
-FLOOD = b"[1]\n" * 12_000  # one read, which takes several turns of the loop
+FLOOD = b"[1]\n" * 12_000  # one read takes all of it; to serve it takes several turns of the loop
 LONG = request("no_such_method", ["x" * 10] * 50_000)
 
 
@@ -73,7 +73,7 @@ def test_a_server_that_is_to_stop_now_serves_a_flood_no_further(server):
 
 
 def test_messages_that_wait_for_a_turn_are_served_before_a_stop(server):
-    """However long this takes: the time is limited only for later messages."""
+    """This may take any time: the time is limited only for later messages."""
     running = server()
     with running.connect() as client:
         os.kill(running.pid, signal.SIGSTOP)  # so that one read gets all

@@ -30,7 +30,7 @@ def test_replies_come_in_the_order_of_the_requests(holding, gate):
 
 
 def test_replies_that_wait_are_bounded(holding, gate):
-    """Even the replies to requests that are refused at once take memory behind a slow one."""
+    """Replies to requests that are refused at once, too, take memory while they wait."""
     running, held = holding(workers={"count": 1}, limits={"in_flight_per_connection": 10}), gate()
     with Http(running.address) as client:
         client.send_message(held.request(1)[:-1])
@@ -62,7 +62,7 @@ def test_overload_is_a_503(holding, gate):
 
 
 def test_a_server_that_stops_closes_after_the_last_reply(holding, gate):
-    """Only the last reply says that the connection closes: HTTP's clients read none behind it."""
+    """Only the last reply says that the connection closes: HTTP clients read no reply after it."""
     running, held = holding(), gate()
     with Http(running.address) as client:
         for id in (1, 2, 3):

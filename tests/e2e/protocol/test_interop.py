@@ -18,7 +18,7 @@ def programs():
 
 @pytest.fixture(scope="module")
 def running(module_server, probe, tmp_path_factory):
-    """A server with a unix socket, too, and all methods that the clients' programs call."""
+    """A server with a TCP and a unix socket, and all methods that the clients' programs call."""
     local = tmp_path_factory.mktemp("socket") / "rpc.sock"
     server = module_server(
         listen={"rpc": ["127.0.0.1:0", f"unix:{local}"]},
@@ -29,7 +29,7 @@ def running(module_server, probe, tmp_path_factory):
 
 @pytest.fixture
 def gates(tmp_path):
-    """Two gates of `hold`: an open one, and a closed one, which is opened after the test."""
+    """The open one of two gates of `hold`. The closed one is opened after the test."""
     opened, closed = Gate(tmp_path / "open"), Gate(tmp_path / "closed")
     opened.open()
     yield opened

@@ -39,7 +39,7 @@ def in_a_batch(text: bytes) -> bytes:
 
 
 def ends_early(message: bytes) -> bool:
-    """Whether all brackets outside of strings are closed before its end: two values on a line."""
+    """Whether all brackets outside of strings close early: then the line has two values."""
     depth, in_string, escaped = 0, False, False
     for at, byte in enumerate(message):
         if escaped or (in_string and byte == ord("\\")):
@@ -54,7 +54,7 @@ def ends_early(message: bytes) -> bool:
 
 
 PLACES = (in_params, in_named_params, in_a_notification, in_the_envelope, in_a_batch)
-# These are JSON once there is something around them.
+# In these places, these texts make valid JSON.
 FITS = {(in_params, b""), (in_params, b"1,000.5"), (in_a_batch, b"1,000.5")}
 
 

@@ -76,7 +76,7 @@ def test_more_than_the_payload_memory_holds_is_refused(holding, gate):
     text = "x" * 400_000
     with running.connect() as client:
         client.send(held.request(1, text=text) + held.request(2, text=text))
-        for _ in range(3):  # one that is refused takes none of the three places
+        for _ in range(3):  # a refused request takes none of the three places
             client.send(request("echo", [text], 3))
             answer = client.answer()
             assert answer["id"] == 3
@@ -98,7 +98,7 @@ def test_payload_memory_is_given_back(server):
 
 
 def test_connection_memory_is_given_back(server):
-    """Far more bytes than the limit come and go, in batches, whose answers wait for the last."""
+    """Far more bytes than the limit come and go. The answers of a batch wait for its last one."""
     running = server(limits={"request_bytes": "64KiB", "response_bytes": "64KiB",
                              "connection_memory_bytes": "1MiB"})  # fmt: skip
     batch = b"[%s]\n" % b",".join(request("echo", ["x" * 1000], id).strip() for id in range(10))
@@ -123,8 +123,8 @@ def test_a_request_of_most_of_the_payload_memory_is_served_beside_small_ones(hol
 
 
 def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
-    """The server admits at most two of the client's requests at once, however many it has sent:
-    with more the queue would be full, and the server would refuse them."""
+    """The server admits at most two of the client's requests at once. If it admitted more, the
+    queue would be full, and the server would refuse the rest."""
     running = holding(workers={"count": 2},
                       limits={"in_flight_per_connection": 2, "requests_in_flight": 3})
     held = gate()
@@ -142,7 +142,7 @@ def test_a_connection_in_flight_to_its_limit_waits(holding, gate):
 
 def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(server):
     """The server admits the next request while it sends answers, and must wake a worker even
-    then. If the request waited for the slow tick, each would take 50 ms."""
+    then. If requests waited for the tick, each would take 50 ms."""
     running = server(limits={"in_flight_per_connection": 1})
     with running.connect() as client:
         client.send(b"".join(request("echo", [id], id) for id in range(100)))
@@ -154,7 +154,7 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
 
 
 def test_one_connection_too_many_is_told_so(holding, gate):
-    """There is no idle connection whose place it could take: see test_connections_per_client.py."""
+    """No connection is idle and could make room for the new one: test_connections_per_client.py."""
     running, held = holding(limits={"connections": 2}), gate()
     with running.connect() as first, running.connect() as second:
         for number, client in enumerate((first, second)):

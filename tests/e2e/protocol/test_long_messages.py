@@ -65,7 +65,7 @@ def test_one_that_is_no_json_ends_what_a_short_one_ends(server, framing):
     assert running.call("echo", [1]) == [1]
 
 
-def test_over_http_they_are_answered_in_order(server):
+def test_over_http_they_are_answered(server):
     running = server()
     connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
     headers = {"Content-Type": "application/json"}
@@ -110,7 +110,7 @@ def test_others_are_served_while_one_is_parsed(local):
 
 
 def stop_while_parsing(local, number: signal.Signals) -> list[list[bytes]]:
-    """What three clients get whose messages are being parsed, or wait for that, at the signal."""
+    """The answers to three clients whose messages are parsed, or wait for it, at the signal."""
     with held_pool(local.pid):
         clients = [local.connect() for _ in range(3)]
         for client in clients:
@@ -207,7 +207,7 @@ def test_of_a_client_that_has_reset_nothing_runs(local, gate):
             wait_until_read(client)
         for client in leaving:
             client.close()
-    assert local.call("echo", OBJECTS) == OBJECTS  # of the same user: parsed behind them
+    assert local.call("echo", OBJECTS) == OBJECTS  # the same user's: parsed after theirs
     assert not held.was_reached()
 
 
@@ -244,7 +244,7 @@ def test_their_memory_is_given_back_once_none_come(server):
     text = "x" * (8 << 20)
     running = server()
     if is_sanitized(running.pid):
-        pytest.skip("what is given back is for the sanitizer's allocator to say")
+        pytest.skip("the sanitizer's allocator decides what it gives back")
     with running.connect() as client:
         assert client.call("echo", [1]) == [1]
         before = private_bytes(running.pid)

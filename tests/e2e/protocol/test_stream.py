@@ -46,8 +46,8 @@ def one(id) -> bytes:
 
 PRETTY = json.dumps({"jsonrpc": "2.0", "method": "echo", "params": ["{\n"], "id": "{\n"}, indent=2)
 
-# The steps of each: the bytes that are sent, and the answers that come before more is sent. The
-# answers of one step may come in any order.
+# A conversation is a list of steps: the bytes to send, and the answers that must come before the
+# next step. The answers of one step may come in any order.
 CONVERSATIONS = [
     [(one(1), [1]), (one(2), [2]), (b"\n" + one(3), [3])],  # each is served before its newline
     [(one(1) + PRETTY.encode() + b"[" + one(3) + b"]\n", [1, "{\n", [3]])],
@@ -168,7 +168,7 @@ def test_a_client_that_does_not_read_is_not_read_either(server):
                 sent += client.socket.send(message[sent % len(message) :])
         except socket.timeout:
             pass
-        # Both sockets' buffers, the answers that may be unsent, and those of requests in flight.
+        # This allows for both sockets' buffers, unsent answers, and requests in flight.
         assert sent < 250_000_000
         assert running.call("echo", ["others"]) == ["others"]
         rest = -sent % len(message)
@@ -212,9 +212,9 @@ def assert_open_until(client: Client, end: float):
 
 
 def test_a_connection_without_a_whole_message_is_closed_after_10_s(running):
-    """Closed: one that sends nothing, one that sends only blanks, and one whose message stays
-    incomplete. A connection that was served and is idle may stay; so may one that is always in the
-    middle of another message."""
+    """The server closes a connection that sends nothing, one that sends only blanks, and one whose
+    message stays incomplete. It keeps one that was served and is idle, and one that is always in
+    the middle of another message."""
     begun = time.monotonic()
     silent, dribbling, served = running.connect(), running.connect(), running.connect()
     blank, flowing = running.connect(), running.connect()

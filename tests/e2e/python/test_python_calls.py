@@ -20,7 +20,7 @@ def test_a_function_gets_its_parameters_by_name_or_position(server, python):
 
 
 def test_what_no_parameter_asks_for_is_not_parsed(server, python):
-    """The members stay text: an int of too many digits would be refused."""
+    """Such a member stays text: when parsed, an int of so many digits is refused."""
     running = server(handlers={"f": python("def run(a): return a"), "g": python(
         "def run(a, b): return a", file="other")})
     with running.connect() as client:
@@ -48,7 +48,7 @@ def test_a_step_before_fills_the_parameter_of_its_name(server, python):
 
 
 def test_what_a_step_before_fills_clients_need_not_send(server, python):
-    """Whatever the annotation of the parameter is."""
+    """The annotation of the parameter makes no difference."""
     running = server(
         handlers={
             "total": python("def run(n): return n + 1", file="first"),
@@ -57,7 +57,7 @@ def test_what_a_step_before_fills_clients_need_not_send(server, python):
         methods={"f": {"steps": [{"run": "total"}, {"run": "f"}]}},
     )
     assert running.call("f", {"n": 7}) == [8, 7]
-    assert running.error_of("f", {"total": 8}).code == -32602  # of the first step
+    assert running.error_of("f", {"total": 8}).code == -32602  # the first step lacks n
     described = {method["name"]: method for method in running.call("rpc.discover")["methods"]}
     assert [param["name"] for param in described["f"]["params"]] == ["n"]
 
@@ -78,7 +78,7 @@ def test_a_memoryview_has_the_bytes_where_they_lie(server, python):
 
 @pytest.mark.parametrize("kept", ["a", "np.frombuffer(a, np.uint8)", "a[1:]", "[a]", "a.obj"])
 def test_a_kept_view_ends_the_worker(server, python, kept):
-    """After the answer, so that no later job finds the view."""
+    """The worker ends after the answer, so that no later job finds the view."""
     running = server(
         workers={"count": 1},
         may_crash=True,
@@ -205,7 +205,7 @@ def test_the_job_in_hand(server, python):
     assert answers[7]["result"] == ["f", 7, None, True]
 
 
-def test_random_values_come_back_as_they_went_in(server, python):
+def test_values_come_back_as_they_went_in(server, python):
     running = server(handlers={"f": python("def run(a): return a")})
     values = [None, True, 0, -1, 2**80, 0.1, 1e300, "", "é€😀\ud800\u0000\n", [[]], {"": {"a": []}}]
     for value in values:

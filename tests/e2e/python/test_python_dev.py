@@ -48,7 +48,7 @@ def hello(tmp_path):
 
 @pytest.fixture
 def dev(server):
-    """dev(file, before=()) -> a Server that serves its functions, started."""
+    """dev(file, before=()) -> a started Server that serves the functions of the file."""
 
     def start(file, before=()) -> Server:
         argv = [*before, server.program, "dev", file, "--listen", "127.0.0.1:0"]
@@ -171,7 +171,7 @@ def test_what_is_wrong_with_a_result_is_shown(dev, hello):
 
 
 def test_in_the_background_the_terminal_is_left_alone(server, hello):
-    """What is typed there is for the program in the foreground."""
+    """Keys that are typed there are for the program in the foreground."""
     ours, theirs = pty.openpty()
     os.set_blocking(ours, False)
     file = hello("import sys\ndef read(): return sys.stdin.read()")

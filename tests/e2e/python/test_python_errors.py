@@ -87,7 +87,7 @@ def test_os_exit_ends_the_worker(server, python):
 
 
 def test_a_worker_without_memory_fails_its_job_and_lives_on(server, python, build):
-    """Also if the arguments or the result find no memory: the client gets -32000, not -32602."""
+    """The arguments or the result, too, may find no memory: the code is -32000, not -32602."""
     if build.name != "release":
         pytest.skip("a sanitizer needs terabytes of addresses")
     running = server(workers={"count": 1}, handlers={"f": python("""
@@ -127,7 +127,7 @@ def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, pytho
 
 
 def test_a_client_gets_the_traceback_where_debug_allows_it(server, python):
-    """Also after a reload, but not for an error that the handler raises by ringmaster.Error."""
+    """A reload can allow it. An error that is raised as ringmaster.Error has no traceback."""
     running = server(handlers={"f": python(RAISES)})
     assert "details" not in running.error_of("f", ["bare"]).data
     running.reload(workers={"debug": True}, handlers={"f": python(RAISES)})
@@ -166,7 +166,7 @@ def test_a_traceback_is_cut_to_fit_a_response(server, python, message):
 
 
 def test_a_result_that_is_no_json_is_logged(server, python):
-    """The author of the handler should see it, not only the client."""
+    """The author of the handler should see the fault, not only the client."""
     running = server(handlers={"f": python("""
         def run(what):
             return {"nan": [float("nan")], "bytes": b"[1"}[what]
@@ -177,7 +177,7 @@ def test_a_result_that_is_no_json_is_logged(server, python):
     running.wait_for_line("event=output .*method=f text=.f: the handler's result is not JSON: exp")
 
 
-def test_a_body_that_is_no_json_is_the_upstreams_fault(server, python):
+def test_an_output_that_does_not_fit_is_the_fault_of_its_step(server, python):
     running = server(
         handlers={
             "users": python("def run(): return {'name': 1}", file="first"),
@@ -234,7 +234,7 @@ def test_an_async_function_is_refused(server, python):
 
 
 def test_the_package_works_without_a_server(build, tmp_path):
-    """Under pytest, for example."""
+    """For example, the tests of a handler import it."""
     code = """
         import ringmaster
         job = ringmaster.Job({"x": 1}, method="f")

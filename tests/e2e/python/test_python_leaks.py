@@ -1,7 +1,7 @@
 """Python handlers: no kind of job leaves an object, a reference or memory behind.
 
 A worker counts its objects and its memory before and after jobs of each kind.
-PYTHON_LEAK_JOBS=1000 runs so many of each: 10^5 in all.
+PYTHON_LEAK_JOBS=1000 runs 1000 jobs of each kind: 10^5 in all.
 """
 
 import os
@@ -11,8 +11,8 @@ from client import request
 JOBS = int(os.environ.get("PYTHON_LEAK_JOBS", 50))
 WARM_UP_JOBS = 50
 DEPTH = 100  # requests that are sent before their answers are read
-# The plug-in keeps buffers for the next job, which may grow a little. One object of more than 512
-# bytes that each batch of jobs left behind would be more. Smaller objects are counted one by one.
+# The plug-in keeps buffers for the next job, which may grow by so much. If each job left an object
+# of more than 512 bytes behind, the sum would be larger. Smaller objects are counted one by one.
 BUFFERS_BYTES_MAX = 1024
 
 COUNT = """
@@ -38,7 +38,7 @@ COUNT = """
 
     def run():
         gc.collect()
-        sys._clear_type_cache()  # has names of attributes that were looked up
+        sys._clear_type_cache()  # the cache refers to names of attributes
         references = [sys.getrefcount(each) for each in SHARED]
         heap = mallinfo()
         objects = [sys.getallocatedblocks(), len(gc.get_objects()), *references]

@@ -92,7 +92,7 @@ def test_warm_up_runs_before_the_fork(server, python):
 
 
 def test_a_job_that_overruns_is_interrupted(server, python):
-    """Its stack is logged, and where there is time to answer, its worker lives on."""
+    """Its stack is logged. If the worker can still answer in time, the worker lives on."""
     running = server(
         workers={"count": 1},
         handlers={"f": python("""

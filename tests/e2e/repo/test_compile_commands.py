@@ -15,7 +15,7 @@ def test_every_source_has_a_command_that_clang_can_run(root):
     sources = [*(root / "src").rglob("*.cc"), *(root / "tests" / "unit").rglob("*.cc")]
     assert {str(path.relative_to(root)) for path in sources} <= set(commands)
     assert not [words for words in commands.values() if "-include" in words]
-    # Checks one file of each kind: it must compile without the precompiled header.
+    # One file of each kind must compile without the precompiled header.
     for file in ("src/main.cc", "tests/unit/base/ascii_test.cc"):
         flags = [word for word in commands[file] if word.startswith(("-I", "-D", "-std"))]
         subprocess.run(["g++", "-fsyntax-only", *flags, file], cwd=root, check=True)

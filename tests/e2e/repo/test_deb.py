@@ -1,6 +1,6 @@
-"""The packages that `make deb` has made: what is in them, and what they do to a system that has
-booted for it: install, serve, upgrade under load, take in another package's handlers, purge. And
-the container image that `make image` makes of them."""
+"""The packages that `make deb` has made: their files, and their effects in a booted container:
+install, serve, upgrade under load, take in another package's handlers, purge. And the container
+image that `make image` makes of them."""
 
 import json
 import re
@@ -105,9 +105,9 @@ def newer(package: Path, folder: Path) -> Path:
 @pytest.fixture(scope="module")
 def container(packages, tmp_path_factory):
     probes.require("landlock", "seccomp")  # which the installed configuration asks for
-    stage = tmp_path_factory.mktemp("stage") / "root"  # one that all may enter
+    stage = tmp_path_factory.mktemp("stage") / "root"  # a folder that all may enter
     (stage / "opt").mkdir(parents=True)
-    policy = stage / "usr/sbin/policy-rc.d"  # on some machines packages may start no services
+    policy = stage / "usr/sbin/policy-rc.d"  # lets packages start services
     policy.parent.mkdir(parents=True)
     policy.write_text("#!/bin/sh\nexit 0\n")
     policy.chmod(0o755)
@@ -196,8 +196,8 @@ def test_removed_package_keeps_what_the_operator_wrote(service):
 
 
 IMAGE_BYTES_MAX = 60_000_000
-# As in conf/kubernetes: not root (which the image says), no capabilities, a read-only root. Memory
-# in /dev/shm would not suffice. --ulimit: podman may not raise limits on every machine.
+# As in conf/kubernetes: no capabilities, a read-only root; the image itself names the user. /dev/shm
+# is too small for the server's memory. --ulimit: podman may not raise limits on every machine.
 CONFINED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none",
             "--shm-size=64k", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 
@@ -219,7 +219,7 @@ class Podman:
 
 @pytest.fixture
 def podman(packages, root):
-    """With the image `localhost/ringmaster`."""
+    """A Podman that has the image `localhost/ringmaster`."""
     probes.require("root", "cgroups", "namespaces", "buildah")
     made = subprocess.run([root / "scripts/image.sh"], capture_output=True, text=True)
     if made.returncode == 71:  # no network, for example

@@ -6,7 +6,7 @@ LITERAL = re.compile(r'"([a-z_]+)"')
 
 
 def arguments(text: str) -> list[str]:
-    """The arguments of a call, whose text begins behind its opening parenthesis."""
+    """The arguments of a call; `text` begins behind its opening parenthesis."""
     found, depth, begin = [], 0, 0
     for match in re.finditer(r'"(?:[^"\\]|\\.)*"|[(){}\[\],]', text):
         token = match.group(0)
@@ -25,7 +25,7 @@ def arguments(text: str) -> list[str]:
 
 
 def logged_events(root) -> set[str]:
-    """The names in the source. For a call whose event is no literal: the expression."""
+    """The names of the events in the source, or the expression of an event that is no literal."""
     events = set()
     for file in sorted((root / "src").rglob("*.cc")):
         text = file.read_text()

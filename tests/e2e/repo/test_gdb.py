@@ -9,7 +9,7 @@ from proc import is_sanitized
 
 @pytest.fixture
 def gdb(root):
-    """gdb(pid, command, ...) -> what the commands print in a gdb that is attached to it."""
+    """gdb(pid, command, ...) -> the output of the commands in a gdb attached to the process."""
 
     def run(pid, *commands):
         argv = ["gdb", "-batch", "-nx", "-p", str(pid), "-x", root / "scripts/gdb/ringmaster.py"]

@@ -32,7 +32,7 @@ def test_a_request_alone_takes_a_fetch_and_a_run():
 
 def test_requests_together_wait_for_the_core_that_is_free_first():
     assert in_ms(latencies_ns([0] * 5, servers=2)) == [100, 100, 130, 130, 160]
-    # The third finds the first core free at 100 ms, when its fetch has ended 10 ms before.
+    # The third request's fetch ends at 90 ms; the first core is free at 100 ms.
     assert in_ms(latencies_ns([0, 15 * NS_PER_MS, 20 * NS_PER_MS], servers=2)) == [100, 100, 110]
 
 

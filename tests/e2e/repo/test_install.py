@@ -49,7 +49,7 @@ def test_installed_configuration_has_what_works_at_once(prefix):
 
 
 def test_installed_configuration_says_how_to_add_a_method(prefix, tmp_path):
-    """Its commented example is right: uncommented, it adds a method (here, of the handler burn)."""
+    """Its commented example, when uncommented, adds a method (here, of the handler burn)."""
     config = prefix / "etc/ringmaster/ringmaster.toml"
     text = config.read_text()
     assert f"ringmaster reload -c {config} --wait" in text
@@ -87,8 +87,8 @@ def test_installed_units_pass_systemd_analyze(prefix):
 
 
 def test_installed_service_is_confined(prefix):
-    """systemd gives 10 without any confinement; 1.5 is left because clients and upstreams may be
-    anywhere."""
+    """systemd rates a service without confinement 10. 1.5 is left because clients and upstreams may
+    be anywhere."""
     unit = prefix / "lib/systemd/system/ringmaster.service"
     done = subprocess.run(
         ["systemd-analyze", "security", "--offline=true", "--threshold=15", unit],
@@ -97,7 +97,7 @@ def test_installed_service_is_confined(prefix):
 
 
 def test_staged_installation_may_be_read_by_all_and_goes_again(root, build, tmp_path):
-    """Whatever root's umask is, because the service has a user of its own."""
+    """Root's umask makes no difference: the service has a user of its own, who reads the files."""
     before = os.umask(0o077)
     try:
         make_install(root, build, DESTDIR=tmp_path, PREFIX="/usr")

@@ -1,5 +1,5 @@
-"""conf/kubernetes: what kustomize makes of it fits the published schemas, and its parts agree with
-each other and with the server."""
+"""conf/kubernetes: the objects that kustomize makes fit the published schemas, and agree with each
+other and with the server."""
 
 import json
 import re
@@ -14,7 +14,7 @@ from interop.programs import FOLDER, node_program
 
 KUBERNETES = Path("conf/kubernetes")
 VARIANTS = ("base", "overlays/small", "overlays/autoscaled")
-LAST_RESPONSES_S, END_OF_WORKERS_S = 1, 5  # of a stop: docs/architecture.md, "Timeouts"
+LAST_RESPONSES_S, END_OF_WORKERS_S = 1, 5  # a stop's: docs/architecture.md, "Timeouts"
 PROGRAMS = 64 << 20  # an ample estimate of the processes themselves, with the handler echo
 
 
@@ -30,7 +30,7 @@ def rendered(request, root):
 
 @pytest.fixture(scope="module")
 def written(root):
-    """(kind, name) -> the object of a file. A patch of an overlay is none of them."""
+    """(kind, name) -> the object of a file. The patches of overlays are left out."""
     files = [file for file in sorted((root / KUBERNETES).rglob("*.yaml"))
              if file.name not in ("kustomization.yaml", "prometheus-adapter.yaml")
              and "small" not in file.parts]
@@ -163,7 +163,7 @@ def test_pod_is_confined(deployment, container):
 
 
 def test_autoscaler_asks_for_a_metric_of_the_server(root, written, container):
-    """The adapter's rule makes it of a metric that docs/metrics.md has, which has its own test."""
+    """The adapter's rule makes it of a metric of docs/metrics.md, which test_metrics.py checks."""
     adapter = yaml.safe_load((root / KUBERNETES / "prometheus-adapter.yaml").read_text())
     (rule,) = adapter["rules"]["custom"]
     (metric,) = written["HorizontalPodAutoscaler", "ringmaster"]["spec"]["metrics"]

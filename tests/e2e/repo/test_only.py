@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-# Stands for the unit tests: says what it was asked for, and that one case of 300 was to be run.
+# Stands for the unit tests: prints its arguments, and that one case of 300 has run.
 UNIT_TESTS = """#!/bin/bash
 echo "asked for $*"
 echo "[doctest] test cases: 1 | 1 passed | 0 failed | 299 skipped"

@@ -10,8 +10,8 @@ from interop.programs import FOLDER, NODE, node_program
 
 TAPLO = NODE / "node_modules/.bin/taplo"
 
-# Each: a text of conf/ringmaster.toml, the text in its place that makes the file wrong, and the key
-# that the error must name.
+# name -> (a text of conf/ringmaster.toml, the text in its place that makes the file wrong, the key
+# that the error must name)
 MUTANTS = {
     "wrong type of an array": ('rpc = ["127.0.0.1:7070"]', "rpc = 7070", "listen.rpc"),
     "no address": ('rpc = ["127.0.0.1:7070"]', 'rpc = ["nowhere"]', "listen.rpc[0]"),

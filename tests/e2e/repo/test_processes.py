@@ -1,4 +1,4 @@
-"""The helper Process: to wait for a line that does not come fails, at once if the process ended."""
+"""The helper Process: a wait for a line that does not come fails, at once if the process ended."""
 
 import pytest
 from processes import ProcessError

@@ -7,7 +7,7 @@ import pytest
 
 CLEAN = "// A comment.\n#pragma once\n"
 
-# File: its text, and a part of the line that tidy must print about it.
+# file -> (its text, a part of the line that tidy must print about the file)
 MISTAKES = {
     "src/ipc/floor.h": ('#include "master/b.h"\n', ":3: ipc must not include"),
     "src/master/system/worker.h": ('#include "worker/b.h"\n', "system must not include"),

@@ -56,7 +56,7 @@ def test_a_refused_client_is_closed_counted_and_logged(server, tmp_path):
     attempts = 300
     for _ in range(attempts):
         assert is_closed_at_once(running.address)
-    # The allow list does not concern unix sockets: they have their mode.
+    # The allow list does not apply to unix sockets: their mode restricts their clients.
     with running.connect(running.addresses[1]) as client:
         assert client.call("echo", [1]) == [1]
     last = running.wait_for_line(rf"event=clients_refused why=address count=\d+ total={attempts} ")
@@ -75,7 +75,7 @@ def test_a_reload_changes_which_clients_are_let_in(server):
         running.send(signal.SIGHUP)
         running.wait_for_line("event=reloaded")
         assert is_closed_at_once(running.address)
-        assert inside.call("echo", [2]) == [2], "a client that is in stays in"
+        assert inside.call("echo", [2]) == [2], "the reload closed the connection"
     assert "reloaded" in running.reload(listen=listen)
     assert running.call("echo", [3]) == [3]
 

@@ -11,7 +11,7 @@ from tls import StepwiseTls, TlsClient, raw
 
 OTHER = "127.0.0.2"
 
-# The bytes that a client may send before it holds its connection for ever.
+# name -> the bytes that a client sends before it only holds its connection.
 HELD = {
     "silent": b"", "answered": b"{}\n", "incomplete": b'{"jsonrpc"', "blank": b"\n",
     "second incomplete": b'{}\n{"jsonrpc"',
@@ -119,7 +119,7 @@ def test_connections_per_client_counts_addresses(server):
             "event=clients_refused why=connections_per_client count=1 total=1 last=127.0.0.1$"
         )
         clients[0].close()
-        while True:  # until the server has noticed
+        while True:  # until the server has noticed the close
             with running.connect() as again:
                 again.send(request("echo", [2]))
                 if "result" in again.answer():
@@ -167,7 +167,7 @@ def test_connections_per_client_counts_certificates(server, own, ca, made):
         assert first.call("echo", [3]) == [3]
 
 
-# The bytes that a client may send in one piece with the end of its handshake and a request.
+# name -> the bytes that a client sends in one piece behind the end of its handshake and a request.
 ENDS = {
     "nothing": lambda half: b"",
     "close_notify": StepwiseTls.close_notify,
@@ -178,7 +178,7 @@ ENDS = {
 
 @pytest.mark.parametrize("end", ENDS)
 def test_a_certificate_counts_however_soon_its_connection_ends(server, own, ca, made, end):
-    """In TLS 1.3. In older versions a client sends data only after the server's last message."""
+    """TLS 1.3: in older versions a client sends data only after the server's last message."""
     friends = made("friends")
     running = server(listen=own.listen(client_ca=friends) | {"connections_per_client": 1})
     friend = made("friend", friends)

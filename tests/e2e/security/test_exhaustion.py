@@ -38,7 +38,7 @@ def listener(running) -> int:
 
 @contextmanager
 def no_more_descriptors(running):
-    """The process can open none: its limit is the lowest number that is free."""
+    """The process can open no descriptor: its limit is the lowest number that is free."""
     soft, hard = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
     taken = set(descriptors(running.pid))
     lowest = next(fd for fd in range(len(taken) + 1) if fd not in taken)
@@ -146,13 +146,14 @@ def test_a_worker_waits_for_memory_and_its_generation_lives_on(server, build):
     assert running.fork_server() == fork_server
 
 
-# A user that nothing else runs as; the kernel counts a user's threads, and does not count root's.
+# No other process runs as this user. The kernel counts a user's threads, but not root's.
 USER = 61234
 
 
 @pytest.fixture
 def as_another_user():
-    """A command before the server's: becomes USER, with `threads` processes and threads at most."""
+    """as_another_user(threads) -> the words before the server's command: they make the process
+    USER's, with at most so many processes and threads."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     if shutil.which("setpriv") is None:

@@ -18,12 +18,12 @@ def wait_until_sockets(running, count: int):
 
 
 def test_one_that_does_not_read_fills_no_more_than_the_memory_for_it(server, probe):
-    # A sanitizer holds back what was freed, which would hide what the server itself holds.
+    # A sanitizer holds back freed memory, which would hide the memory of the server itself.
     env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
     running = server(limits=SMALL, handlers={"echo": {}, "give": probe("give_bytes")}, env=env)
     before = private_bytes(running.pid)
     with honest(running), running.connect() as hog:
-        # 100 MB, to be answered while nothing is read.
+        # The answers are 100 MB, and the client reads none.
         hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(100)))
         running.wait_for_line(
             r"event=connections_closed why=connection_memory_bytes count=1 total=1 "
@@ -57,7 +57,7 @@ def test_one_that_never_reads_is_closed_after_a_time(server, probe):
 
 
 def held_bytes_of(client) -> int:
-    """The bytes that have come and were not read."""
+    """1 if bytes have come that were not read, or else 0."""
     return len(client.socket.recv(1, socket.MSG_PEEK))
 
 

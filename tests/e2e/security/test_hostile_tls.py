@@ -78,7 +78,7 @@ def test_handshakes_do_not_keep_the_others_waiting(server, own, ca):
         for connection, flight in zip(many, flights):
             connection.sendall(flight)
         client.send(request("there.is.none"))
-        with select.epoll() as answered:  # keeps the order of the answers, however late we look
+        with select.epoll() as answered:  # keeps the order of the answers
             for connection in (client.socket, *many):
                 answered.register(connection, select.EPOLLIN)
             os.kill(running.pid, signal.SIGCONT)
@@ -193,6 +193,6 @@ def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, ow
                 assert good.call("echo", [1]) == [1]
                 grown = max(grown, private_bytes(running.pid) - before)
             assert sockets(running.pid) == open_before
-    # 20 MB of answers, their text's former copy while it grows, and memory that was freed and is
-    # kept for a second (freed_memory.h).
+    # The limit allows for 20 MB of answers, a second copy of their text while it grows, and freed
+    # memory, which is kept for a second (freed_memory.h).
     assert grown < 64 << 20

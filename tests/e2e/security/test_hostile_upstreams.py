@@ -73,7 +73,7 @@ def test_a_lie(server, answer, reason):
 
 
 def test_a_length_that_is_no_number_of_ours_is_none(server):
-    """The body then ends with the connection, and `body_bytes` limits it as any other."""
+    """The body then ends with the connection, and `body_bytes` limits it like any other."""
     head = OK + b"Content-Length: 99999999999999999999999\r\n\r\n"
     with lying(head + b"[1]") as upstream:
         running = fetching(server, upstream)
@@ -100,7 +100,7 @@ def test_one_that_stops_anywhere_is_waited_for_as_long_as_allowed(server, begin)
 
 
 def test_bytes_behind_an_answer_answer_nobody(server):
-    """On a connection that is kept, they must not become the answer to the next request."""
+    """On a kept connection, these bytes must not become the answer to the next request."""
     answer = OK + b"Content-Length: 2\r\n\r\n[]" + EVIL
     with lying(answer, stays=True) as upstream:
         running = fetching(server, upstream)

@@ -62,7 +62,7 @@ def test_an_unknown_user_is_an_error_of_the_configuration(server):
 
 
 def test_workers_of_another_user_die_with_their_fork_server(server, nobody):
-    """A change of user takes the death signal away: it must be set again."""
+    """A change of user clears the death signal, which must then be set again."""
     running = server(workers={"user": None})
     workers = list(running.workers().values())
     before = len(running.lines)

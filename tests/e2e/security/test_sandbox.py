@@ -14,7 +14,7 @@ from server import HANDLERS, compile_handler
 # The log's text where the kernel has no Landlock.
 NO_LANDLOCK = f"landlock: {os.strerror(errno.ENOSYS)}"
 
-# Refused in the sandbox. Without it every user may make these calls, with this outcome.
+# A call that the sandbox refuses -> its outcome without the sandbox, where every user may make it.
 REFUSED = {
     "socket": "done",
     "unix_socket": "done",
@@ -64,7 +64,7 @@ REFUSED = {
     "free_shared": "done",
     "collapse": "done",
 }
-# Refused, too. Without the sandbox the privileged may make these calls.
+# The sandbox refuses these, too. Without it the privileged may make them.
 PRIVILEGED = ["mount", "unshare", "keyctl", "bpf", "perf"]
 ALLOWED = [
     "kill_self", "thread", "name_self", "files", "stream_pair", "seqpacket_pair", "send",
@@ -73,7 +73,7 @@ ALLOWED = [
     "stay_visible",
 ]
 
-# A leak sanitizer forks, and the child traces the process in which it looks for leaks.
+# A leak sanitizer forks, and the child traces its parent to find leaks.
 LEAK_SANITIZER_NEEDS = {"fork", "ptrace"}
 
 
@@ -119,7 +119,7 @@ def test_what_only_the_privileged_may_do_is_refused_to_them_too(sandboxed, what)
 
 
 def test_each_call_on_the_list_is_refused(server, tmp_path):
-    """Including those that no other test tries."""
+    """The list has calls that no other test tries."""
     library = compile_handler(tmp_path / "calls.so", HANDLERS / "calls.c")
     running = server(handlers={"calls": {"library": library}}, workers={"count": 1})
     assert running.call("calls") == []
@@ -172,7 +172,7 @@ def test_self_tests_run_in_it(server, probe):
 
 
 def test_a_handler_cannot_make_the_master_wait(server, tries):
-    """It clears O_NONBLOCK on the bell that it shares with the master, and takes the rings."""
+    """The handler clears O_NONBLOCK on the bell that it shares with the master, and reads it."""
     running = server(handlers={"tries": tries}, workers={"count": 2})
     for _ in range(4):
         assert running.call("tries", {"what": "deafen"}) == "done"

@@ -32,7 +32,7 @@ def test_a_client_calls(server, own, ca, version):
     with TlsClient(running.address, ca, maximum_version=version) as client:
         assert client.socket.version() == version.name.replace("_", ".")
         assert client.call("echo", ["ä", 1]) == ["ä", 1]
-        # One record may hold many requests, and one request many records.
+        # One record may hold many requests, and one request may fill many records.
         client.send(b"".join(request("echo", [i], i) for i in range(1000)))
         assert {i: answer["result"] for i, answer in client.answers(1000).items()} == {
             i: [i] for i in range(1000)

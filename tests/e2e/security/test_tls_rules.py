@@ -92,7 +92,7 @@ def test_a_client_with_a_certificate_resumes_no_session(server, own, ca, made, v
         assert not client.socket.session_reused
 
 
-def test_a_crl_that_has_expired_or_is_none_ends_check_start_and_reload(
+def test_a_crl_that_has_expired_or_is_none_fails_check_and_reload(
     server, own, ca, made, tmp_path, build
 ):
     friends = made("friends")

@@ -200,7 +200,7 @@ def test_a_reload_changes_the_tokens(server, tokens):
         assert "reloaded" in running.reload(listen=listen)
         assert post(running, f"Bearer {FIRST}").status == 401
         assert post(running, f"Bearer {SECOND}").status == 200
-        assert before.call("echo", [1]) == [1], "a client that is in stays in"
+        assert before.call("echo", [1]) == [1], "the reload closed the connection"
         tokens("short")
         refused = running.reload(listen=listen)
         assert "reload_failed" in refused and "found 5" in refused and "short" not in refused

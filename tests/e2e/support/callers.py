@@ -16,8 +16,8 @@ from service import Service
 
 
 class Callers:
-    """Clients that call repeatedly, each time over a new connection, until stop(). The results are
-    counted; an exception is a fault."""
+    """Clients that call repeatedly, each time over a new connection, until the block ends. The
+    results are counted; an exception is a fault."""
 
     def __init__(self, service: Service, count: int):
         self.answered = self.refused = self.closed = self.reset = 0
@@ -51,7 +51,7 @@ class Callers:
             self.failures.append(repr(error))
 
     def _ask(self, client: Client) -> bytes | None:
-        """The answer; empty: the connection was closed without one; None: reset."""
+        """The answer; empty if the connection was closed without one, None if it was reset."""
         try:
             client.send(request("echo", ["x"]))
             return client.socket.makefile("rb").readline()

@@ -30,7 +30,7 @@ ELLIPTIC = ("ec", "-pkeyopt", "ec_paramgen_curve:P-256")
 
 def make_certificate(folder: Path, name: str, ca: Certificate | None = None,
                      names: str = HERE, kind: tuple[str, ...] = ELLIPTIC) -> Certificate:
-    """A certificate signed by `ca`, else self-signed: then it may sign others."""
+    """A certificate that `ca` has signed. Without `ca` it is self-signed, and may sign others."""
     made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
     command = ["openssl", "req", "-x509", "-newkey", *kind]
     command += ["-nodes", "-days", "2", "-subj", f"/CN={name}", "-out", made.file]
@@ -67,7 +67,7 @@ default_md = sha256
 
 def make_crl(folder: Path, name: str, ca: Certificate, revoked: list[Certificate],
              current: bool = True) -> Path:
-    """A CRL of the certificates that `ca` has revoked. Not `current`: it expired years ago."""
+    """A CRL of the certificates that `ca` has revoked. Unless `current`, it expired years ago."""
     made, index, config = (folder / f"{name}.{end}" for end in ("crl", "index", "cnf"))
     index.write_text("")
     config.write_text(REVOKE.format(index=index))

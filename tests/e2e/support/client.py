@@ -42,7 +42,7 @@ def request(method: str, params: Any = None, id: Any = 1) -> bytes:
 
 
 def connect(address: str, source: str = "") -> socket.socket:
-    """`source`: the client's address, one of this machine: "127.0.0.2"."""
+    """`source`: the client's own address on this machine, such as "127.0.0.2"."""
     if address.startswith("unix:"):
         connection = socket.socket(socket.AF_UNIX)
         connection.settimeout(DEADLINE_S)

@@ -1,5 +1,5 @@
-"""Collector: an HTTP server that keeps what it was sent; spans_in(): the spans of OTLP in JSON,
-each field of which is checked.
+"""Collector: an HTTP server that keeps the requests that it gets. spans_in() reads the spans of
+OTLP in JSON, and checks each field.
 
     with Collector() as collector:
         ... collector.url ...
@@ -36,7 +36,7 @@ class UnixServer(ThreadingHTTPServer):
     address_family = socket.AF_UNIX
     request_queue_size = 1024
 
-    def server_bind(self):  # HTTPServer's looks up the name of the host
+    def server_bind(self):  # HTTPServer.server_bind() looks up the host's name
         socketserver.TCPServer.server_bind(self)
         self.server_name, self.server_port = "localhost", 0
 
@@ -46,9 +46,9 @@ class UnixServer(ThreadingHTTPServer):
 
 class Collector:
     """`answers`: the status and body of the first answers; later ones are 200 {}. `by_path`: bodies
-    of answers by the path. `redirects`: their status and Location, by the path. `tls`: it speaks
-    TLS with this context. `unix`: it listens at this path. `gate`: as of hold(). `echoes`: an
-    answer is the request's body."""
+    of answers by the path. `redirects`: their status and Location, by the path. `tls`: the context
+    with which it speaks TLS. `unix`: the path at which it listens. `gate`: the count for hold().
+    `echoes`: each answer is the request's body."""
 
     def __init__(self, *answers: tuple[int, str], by_path: dict[str, str] | None = None,
                  redirects: dict[str, tuple[int, str]] | None = None,

@@ -118,7 +118,7 @@ def _remove_group(group: Path) -> bool:
 
 
 def _wait_for_boot(manager: Manager, process: Process) -> str:
-    """Why the container has not booted: its last output. Empty: it has booted."""
+    """Empty once the container has booted, or else why it has not: its last output."""
     deadline = time.monotonic() + DEADLINE_S
     while time.monotonic() < deadline and process.returncode is None:
         if any("READY" in message for message in manager.receive_all()):

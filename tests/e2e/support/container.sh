@@ -15,11 +15,11 @@ mount -t tmpfs tmpfs /run # over the host's, where systemd-nspawn would leave fi
 mkdir /run/upper /run/work /run/root
 cp -a "$stage/." /run/upper
 mkdir -p /run/upper/etc/systemd/system
-ln -s /dev/null /run/upper/etc/systemd/system/timers.target # this machine's chores
+ln -s /dev/null /run/upper/etc/systemd/system/timers.target # starts none of this machine's timers
 mount -t overlay -o lowerdir=/,upperdir=/run/upper,workdir=/run/work overlay /run/root
 
 # basic.target has only what a service may expect, so no service of this machine is started a second
-# time. A container refuses Landlock, which the workers need, unless it is told otherwise.
+# time. systemd-nspawn refuses Landlock, which the workers need, unless told otherwise.
 exec systemd-nspawn --quiet --register=no --keep-unit --private-network --link-journal=no \
   --notify-ready=yes --console=pipe --directory=/run/root --machine=ringmaster-test \
   --system-call-filter="landlock_create_ruleset landlock_add_rule landlock_restrict_self" \

@@ -48,7 +48,7 @@ def sessions(folder: Path, count: int) -> list:
 
 
 def ask(client, method: str, count: int) -> list:
-    """What the method answers for the users from 1 to `count`, with its scores as float32."""
+    """The method's answers for the users from 1 to `count`, with the scores as float32."""
     answers = {}
     for begin in range(1, count + 1, IN_FLIGHT):
         users = range(begin, min(begin + IN_FLIGHT, count + 1))

@@ -6,7 +6,7 @@ scripts/train_interests.py.
     users = reference.held_out_users(10_000)                # [(user_id, [category number, ...])]
     expected = reference.predict([history for _, history in users])
 
-Needs python3-numpy and python3-xgboost; held_out_users() also the training data.
+Needs python3-numpy and python3-xgboost. held_out_users() also needs the training data.
 """
 import pathlib
 import sys

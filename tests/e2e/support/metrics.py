@@ -1,4 +1,4 @@
-"""The metrics of a server: what its status port says at /metrics."""
+"""The metrics of a server, from /metrics of its status port."""
 
 import re
 

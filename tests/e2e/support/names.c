@@ -1,6 +1,6 @@
 /* To be preloaded: getaddrinfo() knows two more names.
  * "two.test" has two addresses: 127.0.0.9, then 127.0.0.1.
- * "upstream.test" has the address 127.0.0.1. Each lookup of it first adds a line to the file
+ * "upstream.test" has the address 127.0.0.1. A lookup of that name first adds a line to the file
  * $SLOW_NAMES.calls, and waits until $SLOW_NAMES exists. */
 #define _GNU_SOURCE
 #include <dlfcn.h>

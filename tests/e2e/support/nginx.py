@@ -4,7 +4,7 @@
         ... nginx.url ...
         nginx.connections()  # from nginx's point of view
 
-It keeps its port when it is killed and started again.
+The port stays the same when nginx is killed and started again.
 """
 
 import signal
@@ -40,12 +40,12 @@ http {{
 
 class Nginx:
     """`behind` gets the requests, with X-Connection and X-Protocol of the client's side. `http2`:
-    it speaks HTTP/2, without TLS nothing else. `tls`: lines of its configuration; none: no TLS.
-    `lines`: further ones."""
+    nginx speaks HTTP/2, and without TLS nothing else. `tls`: the configuration's lines about TLS;
+    empty for no TLS. `lines`: further lines."""
 
     def __init__(self, folder: Path, behind: Collector, http2: bool = True, tls: str = "",
                  lines: str = ""):
-        # Not listening, so it gets no connections: only nginx can have its port.
+        # This socket does not listen, so it gets no connections. It keeps the port for nginx.
         self._reserved = socket.socket()
         self._reserved.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         self._reserved.bind(("127.0.0.1", 0))

@@ -5,7 +5,7 @@
 
     probes.require("namespaces")  # in a fixture
 
-Either one skips the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
+Both skip the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: BROWSER, BUILDAH, CGROUPS, GDB, HAPROXY, IPV6, KUSTOMIZE,
 LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PRIORITY, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
 BREAKPOINTS, PTRACE in tests/support/probes.h.
@@ -51,7 +51,7 @@ def _browser() -> str:
 
 
 def _buildah() -> str:
-    """What makes and runs the container image; make image installs it."""
+    """The programs that make and run the container image; make image installs them."""
     return _lacking("buildah", "podman", "runc")
 
 
@@ -93,7 +93,7 @@ def _ipv6() -> str:
 
 
 def _kustomize() -> str:
-    """A kubectl that renders what today's kustomize does."""
+    """A kubectl that renders as kustomize 5 does."""
     if why := _lacking("kubectl"):
         return why
     done = subprocess.run(["kubectl", "version", "--client"], capture_output=True, text=True)
@@ -188,7 +188,7 @@ _PROBES = {
 
 @functools.cache
 def reason(name: str) -> str:
-    """Why the machine lacks the feature. Empty: it has it."""
+    """Why the machine lacks the feature; empty if the machine has it."""
     variable = f"RINGMASTER_PROBE_{name.upper()}"
     if os.environ.get(variable) == "no":
         return f"{variable}=no"

@@ -38,13 +38,13 @@ def _status(pid: int, field: str) -> str:
 
 
 def start_time(pid: int) -> str:
-    """Together with the pid identifies a process, although pids are reused. Empty: no process."""
+    """With the pid it identifies a process, although pids are reused. Empty without a process."""
     stat = _stat(pid)
     return stat[19] if stat else ""
 
 
 def parent(pid: int) -> int:
-    """The parent's pid. 0: no process."""
+    """The parent's pid, or 0 if there is no such process."""
     stat = _stat(pid)
     return int(stat[1]) if stat else 0
 
@@ -56,7 +56,7 @@ def is_alive(pid: int) -> bool:
 
 
 def survivors(started: dict[int, str]) -> list[int]:
-    """Those of these processes (pid -> start_time) that are still alive."""
+    """The processes of `started` (pid -> start_time) that are still alive."""
     return [pid for pid, start in started.items() if is_alive(pid) and start_time(pid) == start]
 
 

@@ -44,7 +44,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            start_new_session=True,  # Ctrl-C in the terminal is for pytest, which then stops us
+            start_new_session=True,  # Ctrl-C is for pytest, which then stops the process
         )
         self.pid = self._popen.pid
         self._is_group_gone = False
@@ -111,7 +111,7 @@ class Process:
         self._popen.send_signal(signal_number)
 
     def wait(self, timeout=DEADLINE_S):
-        """The return code, once it has ended and all its lines were read."""
+        """The return code, once the process has ended and all its lines were read."""
         try:
             code = self._popen.wait(timeout)
         except subprocess.TimeoutExpired:

@@ -14,7 +14,7 @@ def header(command: int, family: int, addresses: bytes, tlvs: bytes = b"") -> by
 
 
 def proxy_header(client: str, port: int = 40000, tlvs: bytes = b"") -> bytes:
-    """For a connection of `client`, an IPv4 or IPv6 address."""
+    """The header of a connection from `client`, an IPv4 or IPv6 address."""
     source = ipaddress.ip_address(client)
     destination = bytes(len(source.packed))
     addresses = source.packed + destination + struct.pack("!HH", port, 7070)

@@ -36,6 +36,6 @@ def section(document: str, title: str) -> str:
 
 
 def code_in(document: str, title: str) -> dict[str, str]:
-    """language -> the code in that language, the first of each in the section."""
+    """language -> the section's first block of code in that language."""
     found = BLOCK.findall(section(document, title))
     return {language: code for language, code in reversed(found) if language}

@@ -28,7 +28,7 @@ SCORE = dedent("""
         return answer
 """)
 
-# What of SCORE is replaced, and by what. Those for one user fail for 1% of the jobs.
+# name -> (a text of SCORE, the text in its place). "One user" is user 37.
 REGRESSIONS = {
     "wrong order of features": ("return user_id * 7919 % 101 / 101, user_id * 104729 % 97 / 97",
                                 "return user_id * 104729 % 97 / 97, user_id * 7919 % 101 / 101"),

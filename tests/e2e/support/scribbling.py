@@ -1,4 +1,4 @@
-"""A handler that overwrites shared words, and where these lie."""
+"""A handler that overwrites shared words, and the offsets of these words."""
 
 import struct
 

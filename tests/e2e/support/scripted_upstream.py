@@ -1,10 +1,10 @@
-"""ScriptedUpstream: an HTTP upstream whose answers are written by the test, one call a request."""
+"""ScriptedUpstream: an HTTP upstream that calls a function of the test for each request."""
 
 import socket
 import threading
 from collections.abc import Callable
 
-Handler = Callable[[socket.socket, bytes], None]  # the connection, and the body that it has sent
+Handler = Callable[[socket.socket, bytes], None]  # (the connection, the request's body)
 
 
 def answer(body: bytes) -> bytes:

@@ -22,7 +22,7 @@ from client import Client, RpcError, request
 from proc import children, descendants, descriptors, is_alive, start_time, survivors, wait_until
 from processes import Process
 
-# For a server whose memory is measured: ASan would keep what was freed, up to 256 MB of it.
+# For a server whose memory is measured: ASan would keep up to 256 MB of freed memory.
 MEASURED = {"ASAN_OPTIONS": "quarantine_size_mb=1:malloc_context_size=0"}
 
 HANDLERS = Path(__file__).parent / "handlers"
@@ -76,7 +76,7 @@ class Server:
         self.address = ""  # of its first listener
         self.addresses: list[str] = []
         self.worker_count = 0
-        self.may_crash = False  # the test makes workers crash: it expects their reports
+        self.may_crash = False  # the test makes workers crash: sanitizers may report it
         self._seen: dict[int, str] = {}
         self._clients: list[Client] = []
 
@@ -184,8 +184,8 @@ class Server:
         wait_until(lambda: not self.left_over(), "no process of the server to be left")
 
     def assert_one_generation(self):
-        """Waits until former and refused deployments are gone, with their processes and memory. For
-        a server without requests in flight."""
+        """Waits until former and refused deployments are gone, with their processes and memory. No
+        request may be in flight."""
         def memory(what: str) -> int:
             return sum(f"memfd:ringmaster-{what}" in name
                        for name in descriptors(self.pid).values())
@@ -273,7 +273,7 @@ def compile_handler(target: Path, source: Path, *flags: str) -> Path:
 
 
 def with_names(folder: Path) -> list[str]:
-    """Variables of a process that knows the names of names.c."""
+    """The environment variables for a process that is to know the names of names.c."""
     library = compile_handler(folder / "names.so", Path(__file__).with_name("names.c"))
     return [f"LD_PRELOAD={library}"]
 

@@ -1,4 +1,4 @@
-"""The status port of a server: where it is, and what it says."""
+"""The status port of a server: its address, and its answers."""
 
 import contextlib
 import time

@@ -1,6 +1,6 @@
 """JSON-RPC messages and their answers, in any framing.
 
-A Vector is one message. Its answer is None (no answer), or see answers.py. The tables:
+A Vector is one message. Its answer is None (no answer), or as in answers.py. The tables:
 SPECIFICATION has the examples of https://www.jsonrpc.org/specification, CONTRACT has cases that the
 specification leaves open.
 
@@ -31,7 +31,7 @@ class Vector:
 
 
 def echo(id: bytes, params: bytes = b"[1]") -> Vector:
-    """An id, or params, that the answer must repeat byte for byte."""
+    """A request whose id and params the answer must repeat byte for byte."""
     return Vector(
         f"echo id {id[:40]!r} params {params[:40]!r}",
         b'{"jsonrpc":"2.0","method":"echo","params":' + params + b',"id":' + id + b"}",

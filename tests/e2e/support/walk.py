@@ -108,7 +108,8 @@ class Walk:
         return done.stdout
 
     def _argv(self, code: str) -> list[str]:
-        # In a file: a command that looks for processes by command line must not find this one.
+        # The code is in a file: a command that looks for processes by their command line must not
+        # find this shell.
         self._script.write_text(code)
         return ["nsenter", f"--net=/proc/{self._network.pid}/ns/net", "bash", "-e",
                 str(self._script)]

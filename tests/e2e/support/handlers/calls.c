@@ -6,7 +6,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Not fork, vfork and execve, since they take effect if they are not refused: see tries.c. */
+/* fork, vfork and execve are left out: they take effect if they are allowed. See tries.c. */
 #define CALLS(X)                                                                              \
   X(accept) X(accept4) X(acct) X(add_key) X(adjtimex) X(bind) X(bpf) X(chroot)                \
   X(clock_adjtime) X(clock_settime) X(connect) X(delete_module) X(execveat) X(fanotify_init)  \

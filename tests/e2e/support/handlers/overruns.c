@@ -1,5 +1,5 @@
 /* overruns: a handler that runs until it is interrupted, and then fails its jobs with the code 7.
- * {"what": "hangs"}: it does not let itself be interrupted; "ends": it answers at once; "sleeps": it
+ * {"what": "hangs"}: it ignores interrupts; "ends": it answers at once; "sleeps": it
  * answers after 300 ms; "crashes": it ends its worker by a signal. An answer is the number of
  * interrupts so far. The stack that it writes is "in f() of Overruns" and "in main". */
 #include <ringmaster/handler.h>
@@ -23,7 +23,7 @@ static void answer(const rm_host* host, const rm_job* job) {
   host->commit(job, (size_t)size);
 }
 
-/* Not cut short by a signal. */
+/* A signal does not cut the sleep short. */
 static void sleep_ms(long ms) {
   struct timespec left = {0, ms * 1000000};
   while (nanosleep(&left, &left) != 0) continue;

@@ -121,7 +121,7 @@ static void give_bytes(const rm_host* host, const rm_job* job) {
   host->commit(job, size);
 }
 
-/* subtract and sum of the JSON-RPC specification's examples. */
+/* The methods subtract and sum of the JSON-RPC specification's examples. */
 static void calculate(const rm_host* host, const rm_job* job, int is_sum) {
   char text[32];
   long total = 0;
@@ -242,7 +242,7 @@ static __attribute__((noinline)) void misbehave(const char* how, const rm_host* 
     host->fail(job, RM_INVALID_PARAMS, "expected user_id", 16);
   } else if (strcmp(how, "grows") == 0) {
     const size_t size = (size_t)number_member(job->params, "size");
-    /* Mapped, not allocated: no sanitizer takes it for a leak. */
+    /* Mapped, not allocated, so that no sanitizer takes the memory for a leak. */
     volatile char* grown = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     for (size_t i = 0; i < size; i += 4096) grown[i] = 1;
     answer_text(host, job, "\"grown\"");

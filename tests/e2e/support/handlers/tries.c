@@ -84,7 +84,7 @@ static int own_signals(int by) {
   return result;
 }
 
-/* glibc of Debian 12 does not have them. */
+/* The glibc of Debian 12 lacks these names. */
 enum { kMadvCollapse = 25, kSoPeerPidfd = 77, kSetDelegation = 1040 };
 /* The id of a user and of a group without processes: so no process is changed. */
 enum { kNobody = 0x7ffffffe };
@@ -229,8 +229,8 @@ static int hold_threads(void) {
   return 0;
 }
 
-/* A thread that takes all rings of an eventfd. deafen() starts one for each eventfd of this worker,
- * and makes the eventfd blocking. */
+/* A thread that reads an eventfd again and again, and so takes its rings. deafen() starts one for
+ * each eventfd of this worker, and makes the eventfd blocking. */
 static void* take_rings(void* fd) {
   for (uint64_t rings; read((int)(intptr_t)fd, &rings, sizeof rings) > 0;) continue;
   return NULL;

@@ -14,7 +14,7 @@ import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
-# name -> how the table calls it
+# name -> its heading in the table
 CHECKS = {
     "call": "call",
     "positional": "positional",
@@ -41,7 +41,7 @@ class Client:
     package: str
     framing: str
     program: str  # a file of this folder
-    transport: str  # what the program is told
+    transport: str  # the program's argument TRANSPORT
     lacks: dict[str, str] = field(default_factory=dict)  # check -> why
 
     @property

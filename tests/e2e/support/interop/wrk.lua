@@ -1,12 +1,12 @@
--- wrk.lua FOLDER: all connections are kept, and ask for everything in turn; each answer is compared
--- with what belongs to its id. `seldom` is asked for once. See wrk.sh.
+-- wrk.lua FOLDER: kept connections send the requests `often` in turn. Each answer is compared with
+-- the expected one for its id. The requests `seldom` are sent once. See wrk.sh.
 local text = '["Grüße, 世界, 😀 \\u2028 \\"\\\\\\n\\u0001"]'
 local large = '["' .. string.rep("0123456789abcdef", 65536) .. '"]'
 local often = { "call", "positional", "named", "error", "batch", "text" }
 local seldom = { [100] = "large", [200] = "notification" }
 local asked, requests, wanted = 0, {}, {}
 
--- By check; globals, since done() reads them through thread:get().
+-- Counts and faults, by check. They are globals, since done() reads them through thread:get().
 right, wrong = {}, {}
 
 local function message(id, method, params)

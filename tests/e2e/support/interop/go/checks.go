@@ -1,4 +1,4 @@
-// What the programs in Go share: the values that are sent, and running the checks.
+// Shared by the programs in Go: the values that they send, and run(), which runs the checks.
 package main
 
 import (
@@ -33,7 +33,7 @@ type check struct {
 	run  func() error
 }
 
-// Runs them one after the other and prints the result of each.
+// Runs the checks one after the other and prints the result of each.
 func run(checks []check) {
 	for _, check := range checks {
 		if err := check.run(); err != nil {
@@ -55,7 +55,7 @@ func expect(wanted, found interface{}) error {
 	return nil
 }
 
-// Asks for 0, 1, 2 .. at once.
+// Calls ask() with 0, 1, 2 ... at once. Returns one failure, if there is any.
 func askConcurrently(ask func(number int) error) error {
 	answers := make(chan error, concurrent)
 	for number := 0; number < concurrent; number++ {

@@ -8,7 +8,7 @@ import (
 	"net/rpc/jsonrpc"
 )
 
-// Whether the method returns this.
+// Returns an error unless the method returns `wanted`.
 func ask(client *rpc.Client, method string, param, wanted interface{}) error {
 	var found interface{}
 	if err := client.Call(method, param, &found); err != nil {

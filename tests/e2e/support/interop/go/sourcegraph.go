@@ -1,5 +1,5 @@
 // sourcegraph TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. TRANSPORT: plain or vscode, the
-// library's names for its codecs. One connection for all, but where it says otherwise.
+// library's names for its codecs. The checks share a connection, unless the code says otherwise.
 package main
 
 import (
@@ -30,7 +30,7 @@ func connect(network, where string) *jsonrpc2.Conn {
 	return jsonrpc2.NewConn(background, stream, noHandler{})
 }
 
-// Whether the method returns this.
+// Returns an error unless the method returns `wanted`.
 func ask(conn *jsonrpc2.Conn, method string, params, wanted interface{}) error {
 	var found interface{}
 	if err := conn.Call(background, method, params, &found); err != nil {

@@ -1,5 +1,5 @@
-// Reads [OBJECT, ...] of Kubernetes on stdin, and prints for each why its published schema refuses
-// it; "": it does not.
+// Reads [OBJECT, ...] of Kubernetes on stdin, and prints for each object the fault that its
+// published schema finds, or "".
 import fs from "node:fs";
 
 async function fault(object) {

@@ -1,4 +1,5 @@
-// vscode_jsonrpc_client.js TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. One connection for all.
+// vscode_jsonrpc_client.js TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. The checks share a
+// connection.
 import assert from "node:assert/strict";
 import { once } from "node:events";
 import net from "node:net";

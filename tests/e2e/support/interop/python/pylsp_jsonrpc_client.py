@@ -1,5 +1,5 @@
-"""pylsp_jsonrpc_client.py TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. The library's endpoint
-over a socket; it has no methods of its own."""
+"""pylsp_jsonrpc_client.py TRANSPORT ADDRESS SOCKET FOLDER: see ../matrix.py. Uses the library's
+endpoint over a socket, without methods of its own."""
 
 import socket
 import sys

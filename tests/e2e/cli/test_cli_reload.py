@@ -96,7 +96,7 @@ def test_the_file_may_be_named_in_another_way(server, reload, listen, tmp_path):
     ("[workers]\ncount = = 1\n", "not valid TOML"),
 ])
 def test_a_broken_configuration(server, reload, listen, text, says):
-    """The server refuses an unknown key. The command refuses invalid TOML: it has no address."""
+    """The server refuses an unknown key. The command refuses invalid TOML: it finds no server."""
     running = server(listen=listen)
     good = running.config.read_text()
     running.config.write_text(good.replace("[workers]\n", text))
@@ -143,7 +143,7 @@ def test_one_during_another_is_told_its_own_end(server, in_background, listen, p
         assert (process.returncode, out) == (78, "")
         assert "unknown" in error
     # The last signals may have begun one more reload, which none of the commands waits for.
-    wait_until(lambda: len(reloads(listen)["ended"]) == reloads(listen)["begun"], "the last to end")
+    wait_until(lambda: len(reloads(listen)["ended"]) == reloads(listen)["begun"], "all to end")
     ended = [one["ok"] for one in reloads(listen)["ended"]]
     assert ended[0] and not any(ended[1:])
     assert len(ended) <= 5, "the first three signals became one reload"

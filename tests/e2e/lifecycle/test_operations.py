@@ -258,7 +258,7 @@ def test_a_log_file_can_be_rotated(server, tmp_path):
     log, rotated = tmp_path / "master.log", tmp_path / "master.log.1"
     log.write_text("what was there before\n")
     running = server(wait=False, arguments=["--log-file", log])
-    wait_until(lambda: "event=ready" in log.read_text(), "the log file to say that it is ready")
+    wait_until(lambda: "event=ready" in log.read_text(), "event=ready in the log file")
     running.processes()
     first, *rest = log.read_text().splitlines()
     assert first == "what was there before"

@@ -1,5 +1,5 @@
 """A rehearsed reload: the next generation runs recent jobs before it serves, and is refused if
-the answers got worse. The scenario `rehearsal` of tests/bench tries all of score_changes.py."""
+it does them worse. The scenario `rehearsal` of tests/bench tries all of score_changes.py."""
 
 import contextlib
 import itertools

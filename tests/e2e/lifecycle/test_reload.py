@@ -163,7 +163,7 @@ def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, sa
     )
     assert line.startswith("event=reload_failed") and says in line
     assert running.workers() == workers and running.call("echo", [1]) == [1]
-    wait_until(lambda: running.processes() == processes, "what was started to be gone")
+    wait_until(lambda: running.processes() == processes, "the new processes to be gone")
     assert running.reload().startswith("event=reloaded")
 
 

@@ -48,7 +48,7 @@ def test_a_server_that_loads_is_live_and_not_ready(server, probe, gate):
     held.wait_for_runs(2)
     assert ask(address, "/readyz") == (503, "degraded: 0 of 2 workers are up\n")
     held.open()
-    wait_until(lambda: ask(address, "/readyz")[0] == 200, "it to be ready again")
+    wait_until(lambda: ask(address, "/readyz")[0] == 200, "the server to be ready again")
 
 
 def ask_agent(address: str) -> bytes:
@@ -167,7 +167,7 @@ def test_a_default_address_in_use_is_no_failure(server):
     first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
     assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
     told = lambda: [line for line in first.lines + second.lines if "event=no_status_port" in line]
-    wait_until(told, "one of them to have no status port")
+    wait_until(told, "one server to have no status port")
 
 
 def test_a_unix_socket(server, tmp_path):

@@ -179,7 +179,7 @@ def test_lines_for_the_journal_have_a_priority(server, tmp_path):
     with open(log, "wb"):
         pass
     running = server(wait=False, before=["sh", "-c", f'exec 2>>"{log}"; {script}', "sh"])
-    wait_until(lambda: "event=ready" in log.read_text(), "the journal to say that it is ready")
+    wait_until(lambda: "event=ready" in log.read_text(), "event=ready in the journal")
     running.processes()
     os.kill(_first_worker(log.read_text()), signal.SIGKILL)
     wait_until(lambda: "event=worker_died" in log.read_text(), "a warning in the journal")

@@ -49,7 +49,7 @@ def test_an_import_that_does_not_end_well(server, python, code, exit_code, says)
     line = running.reload(**sections)
     assert line.startswith("event=reload_failed") and says in line
     assert running.workers() == workers and running.call("f") == "fine"
-    wait_until(lambda: len(running.processes()) == 4, "what was started to be gone")
+    wait_until(lambda: len(running.processes()) == 4, "the new processes to be gone")
 
     refused = server(wait=False, name="second", **sections)
     assert refused.wait() == exit_code

@@ -196,8 +196,8 @@ def test_removed_package_keeps_what_the_operator_wrote(service):
 
 
 IMAGE_BYTES_MAX = 60_000_000
-# As in conf/kubernetes: no capabilities, a read-only root; the image itself names the user. /dev/shm
-# is too small for the server's memory. --ulimit: podman may not raise limits on every machine.
+# As in conf/kubernetes: no capabilities, a read-only root; the image itself names the user. The
+# server's memory does not fit into /dev/shm. --ulimit: podman may be unable to raise limits.
 CONFINED = ("--read-only", "--cap-drop=all", "--security-opt=no-new-privileges", "--network=none",
             "--shm-size=64k", "--ulimit=nofile=1024:1024", "--ulimit=nproc=1024:1024")
 

@@ -46,7 +46,7 @@ def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
     line = running.reload(handlers={"echo": {}, "forges": forges(*FORGERIES[what])})
     assert line.startswith("event=reload_failed") and "control message" in line
     assert running.call("echo", [1]) == [1]
-    wait_until(lambda: running.processes() == processes, "what was started to be gone")
+    wait_until(lambda: running.processes() == processes, "the new processes to be gone")
 
 
 def test_the_exit_of_a_worker_that_lives(server, forges, tmp_path):

@@ -51,13 +51,13 @@ def test_one_that_never_reads_is_closed_after_a_time(server, probe):
     with honest(running), running.connect() as hog:
         hog.send(b"".join(request("give", {"size": 1_000_000}, id) for id in range(50)))
         wait_until(lambda: held_bytes_of(hog) > 0, "answers to come")
-        wait_until(lambda: sockets(running.pid) <= before + 1, "it to be closed")
+        wait_until(lambda: sockets(running.pid) <= before + 1, "the connection to be closed")
         with pytest.raises((ConnectionError, AssertionError)):  # not all answers come
             hog.read_many(50)
 
 
 def held_bytes_of(client) -> int:
-    """1 if bytes have come that were not read, or else 0."""
+    """1 once unread bytes have come; 0 if the server has closed the connection."""
     return len(client.socket.recv(1, socket.MSG_PEEK))
 
 

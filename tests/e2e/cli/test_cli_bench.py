@@ -126,7 +126,8 @@ def test_an_idle_http_connection_may_end(report):
     def serve(listener):
         first, second = listener.accept()[0], listener.accept()[0]
         with first:
-            # The second connection ends before the first's answer lets the client use it again.
+            # The idle second connection ends before the first answer, after which the client may
+            # use it.
             assert first.recv(1, socket.MSG_PEEK)
             second.close()
             serve_one(first)

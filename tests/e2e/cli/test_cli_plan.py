@@ -23,7 +23,7 @@ def plan(build):
 
 @pytest.fixture
 def planned(plan):
-    """planned(ARGUMENT...): what --json prints."""
+    """planned(ARGUMENT...) -> the object that --json prints."""
     def run(*arguments):
         done = plan(*arguments, "--json")
         assert (done.returncode, done.stderr) == (0, ""), done.stderr

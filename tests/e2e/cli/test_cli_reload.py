@@ -51,7 +51,7 @@ def listen(tmp_path):
 
 
 def reloads(listen) -> dict:
-    """What the status port says at /reloads."""
+    """The status port's answer at /reloads."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(DEADLINE_S)
         client.connect(listen["status"].removeprefix("unix:"))

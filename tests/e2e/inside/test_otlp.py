@@ -1,5 +1,5 @@
-"""Traces of requests for a collector: their content, which requests have one, and collectors that
-do not take them."""
+"""Traces for a collector: their content, the requests that have one, and collectors that do not
+take them."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""The pages of the status port: what they count, and what they say of each request."""
+"""The pages of the status port: their counts, and the events of each request."""
 
 import contextlib
 import json

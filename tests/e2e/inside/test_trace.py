@@ -1,4 +1,4 @@
-"""`ringmaster trace`: what a server knows of its requests, for Perfetto."""
+"""`ringmaster trace`: a server's recent and kept requests, for Perfetto."""
 
 import json
 import subprocess

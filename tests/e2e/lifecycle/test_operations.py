@@ -293,7 +293,7 @@ def test_a_handler_that_prints_goes_on_when_nobody_reads_stderr(server, probe, t
     with running.connect(address) as client:
         assert client.call("prints") == "written"
         os.close(reader)
-        assert client.call("prints") == "written"  # to the master, which reads it
+        assert client.call("prints") == "written"  # the master reads the line
     wait_until(lambda: log.read_text().count('text="a line"') == 2, "both lines in the log file")
     assert "event=worker_died" not in log.read_text()
 

@@ -127,7 +127,7 @@ def test_the_jobs_outlive_a_reload(server, scoring):
     assert running.reload(**scoring()).startswith("event=reloaded")
     line = running.reload(**scoring(changed(REGRESSIONS["null"])))
     assert line.startswith("event=reload_failed")
-    # Without a rehearsal, the operator's change of the answers is not refused.
+    # With rehearse = 0 the server accepts a change of the answers.
     wanted = scoring(changed(REGRESSIONS["null"]), reload={"rehearse": 0})
     assert running.reload(**wanted).startswith("event=reloaded")
     assert running.call("score", {"user_id": 1})["score"] is None

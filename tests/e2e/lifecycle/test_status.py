@@ -163,7 +163,7 @@ def test_an_address_in_use_is_named_at_the_start(server):
 
 
 def test_a_default_address_in_use_is_no_failure(server):
-    """One of the two servers has the address, or a third one on this host."""
+    """One of the two servers has the address, or another program on this host has it."""
     first, second = (server(name=name, listen={"status": None}) for name in ("one", "two"))
     assert first.call("echo", [1]) == [1] and second.call("echo", [2]) == [2]
     told = lambda: [line for line in first.lines + second.lines if "event=no_status_port" in line]

@@ -168,7 +168,7 @@ def test_sockets_of_the_manager_take_precedence(server, tmp_path):
         with running.connect(path) as second:
             assert second.call("echo", [2]) == [2]
     assert running.stop() == 0
-    # The socket is the manager's, which may start a server again: the server must not remove it.
+    # The manager owns the socket, and may start a server again: the server must not remove it.
     assert os.path.exists(path.removeprefix("unix:"))
 
 

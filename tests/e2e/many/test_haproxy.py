@@ -55,7 +55,7 @@ class Balancer:
 
 
 def written_for(text: str, nodes, listening: dict[str, socket.socket], control) -> str:
-    """The configuration with the addresses of this test, and without another user."""
+    """The configuration with the addresses of this test, and without a change of user."""
     for name, its in listening.items():
         bind = rf"(frontend {name}\n.*\n  bind) \S+"
         text, count = re.subn(bind, rf"\1 fd@{its.fileno()}", text)

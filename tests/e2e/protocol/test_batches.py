@@ -1,4 +1,4 @@
-"""A handler with a `batch` gets waiting jobs together. A death interrupts only its batch."""
+"""A handler with a `batch` gets waiting jobs together. A death interrupts only its jobs."""
 
 import pytest
 from client import request

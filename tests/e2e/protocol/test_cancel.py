@@ -10,7 +10,7 @@ CANCELLED = {"code": -32800, "message": "the client cancelled the request"}
 
 
 def cancel(id, answered_as=None) -> bytes:
-    """A notification; with `answered_as` a request, whose answer confirms it."""
+    """A notification. With `answered_as` a request, whose answer confirms the cancellation."""
     return request("$/cancelRequest", {"id": id}, answered_as)[:-1]
 
 

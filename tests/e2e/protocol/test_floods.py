@@ -73,7 +73,7 @@ def test_a_server_that_is_to_stop_now_serves_a_flood_no_further(server):
 
 
 def test_messages_that_wait_for_a_turn_are_served_before_a_stop(server):
-    """This may take any time: the time is limited only for later messages."""
+    """The server takes the time that it needs: only later messages have a time limit."""
     running = server()
     with running.connect() as client:
         os.kill(running.pid, signal.SIGSTOP)  # so that one read gets all

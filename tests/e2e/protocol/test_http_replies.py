@@ -30,7 +30,7 @@ def test_replies_come_in_the_order_of_the_requests(holding, gate):
 
 
 def test_replies_that_wait_are_bounded(holding, gate):
-    """Replies to requests that are refused at once, too, take memory while they wait."""
+    """Even replies to requests that are refused at once take memory while they wait."""
     running, held = holding(workers={"count": 1}, limits={"in_flight_per_connection": 10}), gate()
     with Http(running.address) as client:
         client.send_message(held.request(1)[:-1])

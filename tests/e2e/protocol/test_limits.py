@@ -90,7 +90,7 @@ def test_more_than_the_payload_memory_holds_is_refused(holding, gate):
 
 
 def test_payload_memory_is_given_back(server):
-    """Far more bytes than the memory has go through it, in blocks of all sizes."""
+    """Far more bytes than the memory holds pass through it, in blocks of all sizes."""
     running = server(limits={"payload_memory_bytes": "1025KiB", "request_bytes": "1MiB"})
     with running.connect() as client:
         for size in [0, 1, 900, 1023, 1025, 100_000, 700_000, 1_048_000] * 10:
@@ -154,7 +154,7 @@ def test_a_connection_that_waits_for_its_own_answers_does_not_wait_for_a_tick(se
 
 
 def test_one_connection_too_many_is_told_so(holding, gate):
-    """No connection is idle and could make room for the new one: test_connections_per_client.py."""
+    """No connection is idle, so none makes room for the third: test_connections_per_client.py."""
     running, held = holding(limits={"connections": 2}), gate()
     with running.connect() as first, running.connect() as second:
         for number, client in enumerate((first, second)):

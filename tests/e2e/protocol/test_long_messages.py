@@ -222,7 +222,7 @@ def test_they_count_as_memory_of_their_connections(server, tmp_path):
         wait_until_read(parsed)
         for client, size in zip(waiting, (1_500_000, 1_000_000), strict=True):
             client.send(request("echo", ["x" * size]))
-        assert parsed.read_to_end() == []  # of 4.5 MB in all, it holds the most
+        assert parsed.read_to_end() == []  # of 4.5 MB in all, this one holds the most
         with contextlib.suppress(ConnectionError):
             last.send(request("echo", ["x" * 1_900_000]))
         assert read_all(last.socket) == b""  # now, of 4.4 MB, this one holds the most

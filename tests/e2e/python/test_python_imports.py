@@ -58,7 +58,7 @@ def test_an_import_that_does_not_end_well(server, python, code, exit_code, says)
 
 @pytest.mark.parametrize("end", ["time.sleep(3600)", "os.kill(os.getpid(), 9)"])
 def test_what_an_import_has_started_dies_with_the_fork_server(server, python, tmp_path, end):
-    """Also where the import never ends, or ends the fork server."""
+    """The import never ends, or ends the fork server."""
     code = f"""
         import os, subprocess, time
         child = subprocess.Popen(["sleep", "3600"])

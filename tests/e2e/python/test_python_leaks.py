@@ -11,8 +11,8 @@ from client import request
 JOBS = int(os.environ.get("PYTHON_LEAK_JOBS", 50))
 WARM_UP_JOBS = 50
 DEPTH = 100  # requests that are sent before their answers are read
-# The plug-in keeps buffers for the next job, which may grow by so much. If each job left an object
-# of more than 512 bytes behind, the sum would be larger. Smaller objects are counted one by one.
+# The plug-in keeps buffers for the next job. They may grow by this size. If each batch of jobs left
+# an object of more than 512 bytes, the heap would grow by more. Smaller objects are counted.
 BUFFERS_BYTES_MAX = 1024
 
 COUNT = """

@@ -38,7 +38,7 @@ def logged_events(root) -> set[str]:
 
 
 def explained_events(root) -> dict[str, str]:
-    """The event -> what it means, from the tables of events."""
+    """event -> its meaning, from the tables of events."""
     text = (root / "docs/operations.md").read_text()
     tables = re.findall(r"\| event \| means \| do \|\n\|[-|]+\|\n((?:\|.*\n)+)", text)
     found = {}

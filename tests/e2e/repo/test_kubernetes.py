@@ -14,7 +14,7 @@ from interop.programs import FOLDER, node_program
 
 KUBERNETES = Path("conf/kubernetes")
 VARIANTS = ("base", "overlays/small", "overlays/autoscaled")
-LAST_RESPONSES_S, END_OF_WORKERS_S = 1, 5  # a stop's: docs/architecture.md, "Timeouts"
+LAST_RESPONSES_S, END_OF_WORKERS_S = 1, 5  # parts of a stop: docs/architecture.md, "Timeouts"
 PROGRAMS = 64 << 20  # an ample estimate of the processes themselves, with the handler echo
 
 
@@ -163,7 +163,7 @@ def test_pod_is_confined(deployment, container):
 
 
 def test_autoscaler_asks_for_a_metric_of_the_server(root, written, container):
-    """The adapter's rule makes it of a metric of docs/metrics.md, which test_metrics.py checks."""
+    """The adapter derives it from a metric of docs/metrics.md, which test_metrics.py checks."""
     adapter = yaml.safe_load((root / KUBERNETES / "prometheus-adapter.yaml").read_text())
     (rule,) = adapter["rules"]["custom"]
     (metric,) = written["HorizontalPodAutoscaler", "ringmaster"]["spec"]["metrics"]

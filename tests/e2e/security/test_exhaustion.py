@@ -152,8 +152,8 @@ USER = 61234
 
 @pytest.fixture
 def as_another_user():
-    """as_another_user(threads) -> the words before the server's command: they make the process
-    USER's, with at most so many processes and threads."""
+    """as_another_user(threads) -> the beginning of a command that runs the server as USER, with at
+    most so many processes and threads."""
     if os.geteuid() != 0:
         pytest.skip("only root can become another user")
     if shutil.which("setpriv") is None:

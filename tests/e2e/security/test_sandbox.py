@@ -14,7 +14,7 @@ from server import HANDLERS, compile_handler
 # The log's text where the kernel has no Landlock.
 NO_LANDLOCK = f"landlock: {os.strerror(errno.ENOSYS)}"
 
-# A call that the sandbox refuses -> its outcome without the sandbox, where every user may make it.
+# call that the sandbox refuses -> its outcome for every user without the sandbox
 REFUSED = {
     "socket": "done",
     "unix_socket": "done",

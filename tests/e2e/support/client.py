@@ -129,7 +129,7 @@ class Client:
         return found
 
     def read_to_end(self) -> list[bytes]:
-        """All answers until the server closes, which it must."""
+        """All answers until the server closes the connection, which it must."""
         deadline = time.monotonic() + DEADLINE_S
         while piece := self._receive(deadline):
             self._received += piece

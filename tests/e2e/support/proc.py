@@ -22,7 +22,7 @@ def wait_until(condition: Callable[[], Any], what: str) -> Any:
 
 
 def _stat(pid: int) -> list[str]:
-    """state, parent, ... ; nothing when there is no such process."""
+    """The fields state, parent, ... of a process; empty if there is no such process."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
@@ -38,7 +38,7 @@ def _status(pid: int, field: str) -> str:
 
 
 def start_time(pid: int) -> str:
-    """With the pid it identifies a process, although pids are reused. Empty without a process."""
+    """Identifies a process, together with the pid, which is reused. Empty: no such process."""
     stat = _stat(pid)
     return stat[19] if stat else ""
 

@@ -141,7 +141,7 @@ class Server:
         return [pid for pid in found if is_alive(pid)]
 
     def left_over(self) -> list[int]:
-        """The live ones of all processes of the server that were ever seen."""
+        """The processes of the server that were seen at some time and are still alive."""
         return survivors(self._seen)
 
     def send(self, number: signal.Signals):

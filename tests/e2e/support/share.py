@@ -1,8 +1,8 @@
 """Share: divides the files of the end-to-end tests among several pytest runs.
 
 Each run collects every file, and claims a file before the file's first test. The first run to
-claim a file runs its tests. RINGMASTER_SHARE names the folder of the claims. A failure is reported
-on stderr when it happens, a file when its last test is over.
+claim a file runs its tests. RINGMASTER_SHARE names the folder of the claims. A run reports each
+failure on stderr at once, and the outcomes of a file after its last test.
 """
 
 import fcntl

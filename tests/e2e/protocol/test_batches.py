@@ -1,4 +1,5 @@
-"""A handler with a `batch` gets waiting jobs together. A death interrupts only its jobs."""
+"""A handler with a `batch` gets waiting jobs together. A worker's death interrupts only
+the jobs of its batch."""
 
 import pytest
 from client import request

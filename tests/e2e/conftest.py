@@ -9,7 +9,7 @@ import pytest
 from feature_client import FeatureService
 from flaky_upstream import asking  # noqa: F401 (a fixture)
 from processes import Process
-from python_handlers import python  # noqa: F401 (a fixture)
+from python_handlers import module_python, python  # noqa: F401 (fixtures)
 from scribbling import scribbles  # noqa: F401 (a fixture)
 from server import gate, holding, module_server, probe, server, tries  # noqa: F401 (fixtures)
 from share import Share

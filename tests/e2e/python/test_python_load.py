@@ -18,6 +18,23 @@ TAKES = """
     def run({}): return {}
 """
 
+# annotation of a parameter -> values that are valid, values that are not
+ANNOTATIONS = {
+    "int": ([1, -5], ["1", 1.5, None, True]),
+    "float": ([1, 1.5], ["1", None]),
+    "str": (["", "a"], [1, None]),
+    "bool": ([True], [1]),
+    "list[int]": ([[], [1, 2]], [[1, "2"], {}]),
+    "dict[str, int]": ([{}, {"a": 1}], [{"a": "b"}, []]),
+    "Optional[str]": ([None, "a"], [1]),
+    "int | str": ([1, "a"], [None, []]),
+    "Literal['a', 'b', 3]": (["a", 3], ["c", 4]),
+    "User": ([{}, {"id": 1}, {"id": 1, "more": 2}], [{"id": "1"}, []]),
+    "Any": ([None, 1, [{}]], []),
+    "dict": ([{}], [[]]),
+    "'int'": ([1], ["1"]),
+}
+
 
 def refusal(server, handler, **others):
     running = server(wait=False, handlers={"f": handler} | others)
@@ -156,30 +173,23 @@ def test_a_venv_that_cannot_be_used(server, python, tmp_path, text, says):
     assert says in refusal(server, python("def run(): pass", venv=venv))
 
 
-@pytest.mark.parametrize(
-    "annotation, valid, invalid",
-    [
-        ("int", [1, -5], ["1", 1.5, None, True]),
-        ("float", [1, 1.5], ["1", None]),
-        ("str", ["", "a"], [1, None]),
-        ("bool", [True], [1]),
-        ("list[int]", [[], [1, 2]], [[1, "2"], {}]),
-        ("dict[str, int]", [{}, {"a": 1}], [{"a": "b"}, []]),
-        ("Optional[str]", [None, "a"], [1]),
-        ("int | str", [1, "a"], [None, []]),
-        ("Literal['a', 'b', 3]", ["a", 3], ["c", 4]),
-        ("User", [{}, {"id": 1}, {"id": 1, "more": 2}], [{"id": "1"}, []]),
-        ("Any", [None, 1, [{}]], []),
-        ("dict", [{}], [[]]),
-        ("'int'", [1], ["1"]),
-    ],
-)
-def test_annotations_are_enforced(server, python, annotation, valid, invalid):
-    running = server(handlers={"f": python(dedent(TAKES).format(f"a: {annotation}", "a"))})
+@pytest.fixture(scope="module")
+def annotated(module_server, module_python):
+    """A server with a method for each of ANNOTATIONS, named so."""
+    code = dedent(TAKES)
+    return module_server(handlers={
+        f"of {annotation}": module_python(code.format(f"a: {annotation}", "a"), file=f"takes{n}")
+        for n, annotation in enumerate(ANNOTATIONS)
+    })
+
+
+@pytest.mark.parametrize("annotation", ANNOTATIONS)
+def test_annotations_are_enforced(annotated, annotation):
+    valid, invalid = ANNOTATIONS[annotation]
     for value in valid:
-        assert running.call("f", {"a": value}) == value
+        assert annotated.call(f"of {annotation}", {"a": value}) == value
     for value in invalid:
-        failed = running.error_of("f", {"a": value})
+        failed = annotated.error_of(f"of {annotation}", {"a": value})
         assert failed.code == -32602 and failed.message.startswith("params/a"), failed.message
 
 

@@ -11,7 +11,9 @@ from flaky_upstream import asking  # noqa: F401 (a fixture)
 from processes import Process
 from python_handlers import module_python, python  # noqa: F401 (fixtures)
 from scribbling import scribbles  # noqa: F401 (a fixture)
-from server import gate, holding, module_server, probe, server, tries  # noqa: F401 (fixtures)
+from server import (  # noqa: F401 (fixtures)
+    gate, holding, module_server, probe, server, throws, tries,
+)  # fmt: skip
 from share import Share
 
 ROOT = Path(__file__).resolve().parents[2]

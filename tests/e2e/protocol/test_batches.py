@@ -12,12 +12,6 @@ def library(tmp_path_factory):
     return compile_handler(folder / "batches.so", HANDLERS / "batches.c")
 
 
-@pytest.fixture(scope="module")
-def throws(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("handlers")
-    return compile_handler(folder / "throws.so", HANDLERS / "throws.cc")
-
-
 @pytest.fixture
 def batching(server, probe, gate, library, throws):
     """batching(requests, ...): the answers to requests that have waited for the only worker."""

@@ -299,6 +299,13 @@ def tries(tmp_path_factory):
     return {"library": compile_handler(folder / "tries.so", HANDLERS / "tries.c")}
 
 
+@pytest.fixture(scope="session")
+def throws(tmp_path_factory):
+    """The library of a handler that lets exceptions out (handlers/throws.cc)."""
+    folder = tmp_path_factory.mktemp("handlers")
+    return compile_handler(folder / "throws.so", HANDLERS / "throws.cc")
+
+
 class Gate:
     """A gate at which a handler holds its jobs until open()."""
 

@@ -10,6 +10,11 @@ from client import DEADLINE_S, request
 BOTH = {"cost": True, "quote": True}
 
 
+@pytest.fixture(scope="module")
+def running(module_server):
+    return module_server()
+
+
 def ask(client, method: str, **params) -> dict:
     client.send(request(method, params))
     return client.answer()
@@ -78,8 +83,8 @@ def test_a_quote_without_a_request(holding, gate):
     ({"method": 7}, 'expected the params {"method": NAME}'),
     ({"method": "echoo"}, "there is no method echoo"),
 ])  # fmt: skip
-def test_a_quote_is_about_a_method_of_the_server(server, params, why):
-    error = server().error_of("rpc.quote", params)
+def test_a_quote_is_about_a_method_of_the_server(running, params, why):
+    error = running.error_of("rpc.quote", params)
     assert error.code == -32602 and why in error.message
 
 
@@ -100,23 +105,22 @@ def test_http_responses_tell_the_load_where_it_is_configured(server):
 
 
 @pytest.mark.parametrize("meta", [{}, {"cost": False, "quote": False}, {"timeout_ms": 60_000}])
-def test_a_client_that_does_not_ask_is_told_nothing(server, meta):
-    with server().connect() as client:
+def test_a_client_that_does_not_ask_is_told_nothing(running, meta):
+    with running.connect() as client:
         assert "_meta" not in ask(client, "echo", _meta=meta)
         assert "_meta" not in ask(client, "echo", text="cost", cost=True)
 
 
 @pytest.mark.parametrize("name", ["cost", "quote"])
 @pytest.mark.parametrize("value", [1, "true", None, {}])
-def test_other_values_are_refused(server, name, value):
-    with server().connect() as client:
+def test_other_values_are_refused(running, name, value):
+    with running.connect() as client:
         error = ask(client, "echo", _meta={name: value})["error"]
     assert error["code"] == -32602
     assert f"expected true or false as params._meta.{name}, found" in error["message"]
 
 
-def test_batches_long_results_and_http_have_it_too(server):
-    running = server()
+def test_batches_long_results_and_http_have_it_too(running):
     long = {"_meta": BOTH, "text": "x" * 100_000}
     with running.connect() as client:
         answer = ask(client, "echo", **long)
@@ -132,7 +136,7 @@ def test_batches_long_results_and_http_have_it_too(server):
     assert_quote(json.loads(connection.getresponse().read())["_meta"])
 
 
-def test_json_rpc_1_has_no_such_member(server):
-    with server().connect() as client:
+def test_json_rpc_1_has_no_such_member(running):
+    with running.connect() as client:
         client.send(b'{"method":"echo","params":[{"_meta":{"cost":true}}],"id":1}\n')
         assert client.answer().keys() == {"id", "result", "error"}

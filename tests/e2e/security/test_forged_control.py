@@ -39,9 +39,13 @@ def forges(tmp_path_factory):
     }  # fmt: skip
 
 
+@pytest.fixture(scope="module")
+def running(module_server):
+    return module_server()
+
+
 @pytest.mark.parametrize("what", FORGERIES)
-def test_the_reload_fails_and_the_old_generation_serves(server, forges, what):
-    running = server()
+def test_the_reload_fails_and_the_old_generation_serves(running, forges, what):
     processes = running.processes()
     line = running.reload(handlers={"echo": {}, "forges": forges(*FORGERIES[what])})
     assert line.startswith("event=reload_failed") and "control message" in line

@@ -4,7 +4,6 @@ import json
 import subprocess
 from http.client import HTTPConnection, HTTPResponse
 
-import pytest
 from client import DEADLINE_S, request
 from framings import ContentLength, Http
 
@@ -18,11 +17,11 @@ def post(running, token: str | None, body: bytes = request("echo", [1])) -> HTTP
     return connection.getresponse()
 
 
-def assert_unauthorized(answer: dict, id):
-    assert answer["id"] == id and answer["error"]["code"] == -32001, answer
+def assert_unauthorized(answer: dict, id, what=""):
+    assert answer["id"] == id and answer["error"]["code"] == -32001, (what, answer)
     assert answer["error"]["data"] == {
         "reason": "unauthorized", "retryable": False, "executed": False
-    }
+    }, (what, answer)
 
 
 def test_a_client_with_a_token_may_call(server, tokens):
@@ -45,30 +44,28 @@ def test_the_token_comes_behind_headers(server, tokens):
         assert json.loads(client.read_message())["result"] == [1]
 
 
-@pytest.mark.parametrize(
-    "first, id",
-    [
-        (request("echo", [1], 5), 5),
-        (request("rpc.auth", ["the-first-token-of-al"], 5), 5),
-        (request("rpc.auth", ["the-first-token-of-all", "more"], 5), 5),
-        (request("rpc.auth", {"token": 7}, '"'), '"'),
-        (request("rpc.auth", None, 5), 5),
-        (b"[" + request("rpc.auth", [FIRST], 5).strip() + b"]\n", None),
-        (request("echo", None, None), None),
-        (b"{not json\n", None),
-        (request("rpc.auth", ["x" * 5000], 5), None),
-        (request("echo", ["x" * 200_000], 5), None),
-    ],
-    ids=["another method", "wrong", "too many", "no text", "no params", "in a batch",
-         "notification", "no JSON", "long", "very long"],
-)
-def test_a_client_without_a_token_gets_an_error_and_is_closed(server, tokens, first, id):
+def test_a_client_without_a_token_gets_an_error_and_is_closed(server, tokens):
     running = server(listen={"token_file": tokens(FIRST)})
-    with running.connect() as client:
-        client.send(first + request("rpc.auth", [FIRST], 8) + request("echo", [9], 9))
-        (answer,) = client.read_to_end()
-        assert_unauthorized(json.loads(answer), id)
-    running.wait_for_line(r"event=clients_refused why=token count=1 total=1 last=127.0.0.1:\d+")
+    firsts = {  # what the client sends first, and the id in the answer
+        "another method": (request("echo", [1], 5), 5),
+        "wrong": (request("rpc.auth", ["the-first-token-of-al"], 5), 5),
+        "too many": (request("rpc.auth", ["the-first-token-of-all", "more"], 5), 5),
+        "no text": (request("rpc.auth", {"token": 7}, '"'), '"'),
+        "no params": (request("rpc.auth", None, 5), 5),
+        "in a batch": (b"[" + request("rpc.auth", [FIRST], 5).strip() + b"]\n", None),
+        "notification": (request("echo", None, None), None),
+        "no JSON": (b"{not json\n", None),
+        "long": (request("rpc.auth", ["x" * 5000], 5), None),
+        "very long": (request("echo", ["x" * 200_000], 5), None),
+    }
+    for what, (first, id) in firsts.items():
+        with running.connect() as client:
+            client.send(first + request("rpc.auth", [FIRST], 8) + request("echo", [9], 9))
+            answers = client.read_to_end()
+        assert len(answers) == 1, (what, answers)
+        assert_unauthorized(json.loads(answers[0]), id, what)
+    running.wait_for_line(
+        rf"event=clients_refused why=token count=\d+ total={len(firsts)} last=127.0.0.1:\d+")
     assert not [line for line in running.lines if "first-token" in line]
 
 

@@ -29,10 +29,15 @@ FORKS_AND_FAILS = "import os\nos.fork()\n1 / 0"
 LEFT = "left 1 processes after load(), expected none"
 
 
+@pytest.fixture(scope="module")
+def running(module_server, module_python):
+    return module_server(handlers={"f": module_python(FINE, file="fine")})
+
+
 @pytest.mark.parametrize(
     "code, exit_code, says",
     [
-        (HANGS, 71, "not ready within 1000 ms (workers.start_timeout_ms)"),
+        (HANGS, 71, "not ready within 500 ms (workers.start_timeout_ms)"),
         (EXITS, 70, "exit 3"),
         (STARTS, 78, LEFT),
         (DETACHES, 78, LEFT),
@@ -40,11 +45,10 @@ LEFT = "left 1 processes after load(), expected none"
         (FORKS_AND_FAILS, 78, "handler.py:3: ZeroDivisionError"),
     ],
 )
-def test_an_import_that_does_not_end_well(server, python, code, exit_code, says):
+def test_an_import_that_does_not_end_well(running, server, python, code, exit_code, says):
     """After each test no process of the server may be left."""
-    timeout_ms = 1000 if code == HANGS else 60_000
-    running = server(handlers={"f": python(FINE, file="fine")})
     workers = running.workers()
+    timeout_ms = 500 if code == HANGS else 60_000
     sections = {"workers": {"start_timeout_ms": timeout_ms}, "handlers": {"f": python(code)}}
     line = running.reload(**sections)
     assert line.startswith("event=reload_failed") and says in line
@@ -57,7 +61,7 @@ def test_an_import_that_does_not_end_well(server, python, code, exit_code, says)
 
 
 @pytest.mark.parametrize("end", ["time.sleep(3600)", "os.kill(os.getpid(), 9)"])
-def test_what_an_import_has_started_dies_with_the_fork_server(server, python, tmp_path, end):
+def test_what_an_import_has_started_dies_with_the_fork_server(running, python, tmp_path, end):
     """The import never ends, or ends the fork server."""
     code = f"""
         import os, subprocess, time
@@ -67,7 +71,6 @@ def test_what_an_import_has_started_dies_with_the_fork_server(server, python, tm
         os.rename("{tmp_path}/new", "{tmp_path}/child")
         {end}
     """
-    running = server(handlers={"f": python(FINE, file="fine")})
     line = running.reload(workers={"start_timeout_ms": 1000}, handlers={"f": python(code)})
     assert line.startswith("event=reload_failed")
     child = int((tmp_path / "child").read_text())

@@ -99,9 +99,9 @@ def screen(build):
         one.close()
 
 
-@pytest.fixture
-def served(server):
-    running = server(listen=ON)
+@pytest.fixture(scope="module")
+def served(module_server):
+    running = module_server(listen=ON)
     with running.connect() as client:
         for i in range(10):
             client.call("echo", [i])

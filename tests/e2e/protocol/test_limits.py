@@ -13,25 +13,28 @@ def refusal(answer: dict) -> dict:
     return {"code": answer["error"]["code"], **answer["error"]["data"]}
 
 
+@pytest.fixture(scope="module")
+def strict(module_server):
+    return module_server(limits={"request_bytes": 1024})
+
+
 @pytest.mark.parametrize("end", [b"\n", b""])
 @pytest.mark.parametrize("sent_bytes", [1025, 5_000_000])
-def test_too_long_a_request_is_an_error_and_the_end(server, sent_bytes, end):
-    running = server(limits={"request_bytes": 1024})
+def test_too_long_a_request_is_an_error_and_the_end(strict, sent_bytes, end):
     empty = len(request("echo", [""])) - 1
     fits = request("echo", ["x" * (1024 - empty)])
-    with running.connect() as client:
+    with strict.connect() as client:
         client.send(fits)
         assert len(client.answer()["result"][0]) == 1024 - empty
         client.send(request("echo", ["x" * (sent_bytes - empty)])[:-1] + end)
         lines = client.read_to_end()
         assert len(lines) == 1
         Error(-32007, reason="request_too_large", limit=1024).check(lines[0])
-    assert running.call("echo", [1]) == [1]
+    assert strict.call("echo", [1]) == [1]
 
 
-def test_what_was_asked_before_too_long_a_request_is_answered(server):
-    running = server(limits={"request_bytes": 1024})
-    with running.connect() as client:
+def test_what_was_asked_before_too_long_a_request_is_answered(strict):
+    with strict.connect() as client:
         client.send(b"".join(request("echo", [id], id) for id in range(10)))
         client.send(request("echo", ["x" * 5000], "long") + request("echo", [], "after"))
         answers = [json.loads(line) for line in client.read_to_end()]

@@ -151,24 +151,20 @@ def test_the_document_lists_the_members_of_the_status(root, server):
 
 
 def test_hostile_names_are_text(server):
-    running = server(listen=ON)
+    """Of methods that there are. All that there are not have one name."""
+    name = '<script>"\\\n\u20ac'
+    running = server(listen=ON, methods={name: {"steps": [{"run": "echo"}]}})
     address = status_of(running)
     with running.connect() as client:
-        error_of(client, '<script>"\0', {})
+        assert client.call(name, [1]) == [1]
+        assert error_of(client, '<script>"\0', {}) == -32601
         client.send(b'{"jsonrpc":"2.0","method":"\xff","id":1}\n')
-        client.answer()
-    assert page(address, "/status.json")["methods"][""]["errors"]
-
-
-def test_metrics(server):
-    running = server(listen=ON)
-    address = status_of(running)
-    with running.connect() as client:
-        client.call("echo", [1])
-
-    def lines():
-        return ask(address, "/metrics")[1].splitlines()
-    wanted = 'ringmaster_requests_total{method="echo",code="0"} 1'
-    wait_until(lambda: wanted in lines(), wanted)
-    assert 'ringmaster_request_duration_seconds_bucket{method="echo",le="+Inf"} 1' in lines()
-    assert 'ringmaster_workers{state="idle"} 2' in lines()
+        assert client.answer()["error"]["code"] == -32700
+    counted(address, name, ok=1)
+    unknown = page(address, "/status.json")["methods"][""]["errors"]
+    assert {(error["code"], error["count"]) for error in unknown} == {(-32601, 1), (-32700, 1)}
+    assert name in [one["method"] for one in page(address, "/requests.json")["requests"]]
+    lines = ask(address, "/metrics")[1].splitlines()
+    escaped = name.replace("\\", r"\\").replace("\n", r"\n").replace('"', r'\"')
+    assert f'ringmaster_requests_total{{method="{escaped}",code="0"}} 1' in lines
+    assert f'ringmaster_request_duration_seconds_bucket{{method="{escaped}",le="+Inf"}} 1' in lines

@@ -51,23 +51,18 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
         os.close(write_end)
 
 
-@pytest.mark.parametrize("name", ["USR2", "WINCH"])
-def test_signals_of_other_servers_are_ignored(server, name):
-    """Only the first signal is logged: a terminal sends WINCH again and again."""
+def test_signals_of_other_servers_are_ignored(server):
+    """Only the first of each is logged: a terminal sends WINCH again and again."""
     running = server()
-    for _ in range(3):
-        running.send(getattr(signal, f"SIG{name}"))
-        running.wait_for_line(f"level=warning .*event=signal_ignored signal={name}$")
-        assert running.call("echo", [1]) == [1]
-    assert len([line for line in running.lines if "event=signal_ignored" in line]) == 1
-
-
-def test_no_signal_of_another_server_ends_it(server):
-    running = server()
-    for number in (signal.SIGPIPE, signal.SIGUSR2, signal.SIGWINCH):
-        running.send(number)
+    for name in ("USR2", "WINCH"):
+        for _ in range(3):
+            running.send(getattr(signal, f"SIG{name}"))
+            running.wait_for_line(f"level=warning .*event=signal_ignored signal={name}$")
+            assert running.call("echo", [1]) == [1], name
+    running.send(signal.SIGPIPE)
     assert running.call("echo", [1]) == [1]
     assert running.stop() == 0
+    assert len([line for line in running.lines if "event=signal_ignored" in line]) == 2
 
 
 def test_one_worker_more_and_fewer(server):
@@ -152,27 +147,16 @@ def test_a_worker_is_recycled_after_so_many_jobs(server):
     assert not any("event=worker_died" in line for line in running.lines)
 
 
-def test_an_idle_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
-    running = server(
-        workers={"count": 1, "max_jobs": 3},
-        handlers={"echo": {}, "deaf": probe("ignores_sigterm")},
-    )
-    deaf = running.workers()[0]
+def test_workers_that_ignore_the_order_to_leave_are_replaced(server, probe):
+    """The master still publishes jobs to a busy one, because there is another worker. An idle one,
+    of another server, ignores the order at the same time: the master waits 5 s for each."""
+    deaf = {"echo": {}, "deaf": probe("ignores_sigterm")}
+    idle = server(name="idle", workers={"count": 1, "max_jobs": 3}, handlers=deaf)
+    pid = idle.workers()[0]
     for _ in range(3):
-        assert running.call("deaf") == "ignored"
-    running.wait_for_line(rf"event=worker_recycled worker=0 gen=1 pid={deaf} ")
-    running.wait_for_line(rf"event=worker_frozen worker=0 gen=1 pid={deaf} state=S ")
-    running.wait_for_line(f"event=worker_died worker=0 gen=1 pid={deaf} how=SIGKILL")
-    assert running.call("echo", [1]) == [1]
-
-
-def test_a_busy_worker_that_ignores_the_order_to_leave_is_replaced(server, probe):
-    """The master still publishes jobs, because there is another worker."""
-    running = server(
-        workers={"count": 2, "max_jobs": 3},
-        handlers={"deaf": probe("ignores_sigterm")},
-        methods={"deaf": {"attempts": 5}},
-    )
+        assert idle.call("deaf") == "ignored"
+    running = server(workers={"count": 2, "max_jobs": 3}, handlers=deaf,
+                     methods={"deaf": {"attempts": 5}})
     ended = lambda: any("event=worker_overstayed " in line for line in running.lines)
 
     def serve_many() -> bool:
@@ -184,6 +168,11 @@ def test_a_busy_worker_that_ignores_the_order_to_leave_is_replaced(server, probe
         wait_until(serve_many, "a worker to be ended")
     found = running.wait_for_line(r"event=worker_overstayed (worker=\d) gen=1 (pid=\d+) jobs=\d+")
     running.wait_for_line(rf"event=worker_died {found[1]} gen=1 {found[2]} how=SIGKILL")
+    assert running.stop(signal.SIGINT) == 0  # it does not wait for the other worker, which is deaf
+    idle.wait_for_line(rf"event=worker_recycled worker=0 gen=1 pid={pid} ")
+    idle.wait_for_line(rf"event=worker_frozen worker=0 gen=1 pid={pid} state=S ")
+    idle.wait_for_line(f"event=worker_died worker=0 gen=1 pid={pid} how=SIGKILL")
+    assert idle.call("echo", [1]) == [1]
 
 
 def test_a_worker_that_grows_is_recycled_between_its_jobs(server, probe):
@@ -214,17 +203,21 @@ def test_workers_that_die_at_once_are_a_crash_loop_that_burns_nothing(server, pr
     assert len(running.wait_for_lines("event=worker_died", 6)) == 6
 
 
-def test_a_ctrl_c_in_its_terminal_is_for_the_master_alone(holding, gate):
-    """The terminal signals the master's process group, and the workers are in another one."""
+def test_a_key_in_its_terminal_is_for_the_master_alone(holding, gate):
+    """The terminal signals the master's process group: Ctrl-\\ asks the master to stop, and must
+    not end a worker or the fork server."""
     running, held = holding(), gate()
+    assert os.getpgid(running.pid) == running.pid
     with running.connect() as client:
         held.hold(client, 1)
-        assert os.getpgid(running.fork_server()) != os.getpgid(running.pid)
-        assert {os.getpgid(pid) for pid in running.workers().values()} == {
-            os.getpgid(running.fork_server())
-        }
+        running.processes()
+        os.killpg(running.pid, signal.SIGQUIT)
+        running.wait_for_line("event=stopping in_flight=1")
         held.open()
         assert client.answer()["result"] == held.params()
+    assert running.wait() == 0
+    assert len(held.runs()) == 1
+    assert not [line for line in running.lines if "_died " in line]
 
 
 def assert_logfmt(line: str):

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from client import RpcError, request
+from held_upstream import HeldUpstream
 from proc import descriptors, is_alive, wait_until, zombies_under
 
 
@@ -115,47 +116,64 @@ def test_a_fork_server_that_dies_while_its_generation_drains(holding, gate):
     assert running.call("echo", [1]) == [1]
 
 
-def test_a_worker_that_does_not_end_is_ended(server, probe):
+def test_processes_that_do_not_end_are_ended(server, probe, gate):
+    """A worker stays in a job that it has answered, and a stop finds a load that does not return.
+    Each takes 5 s: two servers let them pass at the same time."""
+    held = gate()
+    stopping = server(name="stopping")
+    stopping.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
+    stopping.send(signal.SIGHUP)
+    held.wait_for_runs(1)
+    assert len(stopping.processes()) == 5
+    stopping.send(signal.SIGTERM)
+
     running = server(workers={"count": 1}, handlers={"stays": probe("stays")})
     old = [running.fork_server(), *running.workers().values()]
     assert running.call("stays", {}) == "answered"
     running.reload()
     gone(*old)
+    assert stopping.wait() == 0  # wait() asserts that no process is left
+
+
+@pytest.fixture(scope="module")
+def running(module_server):
+    """A server whose folder has a FIFO. Its configuration is the default before each test and
+    after it."""
+    running = module_server()
+    os.mkfifo(running.config.parent / "fifo")
+    return running
 
 
 @pytest.mark.parametrize(
     "sections, says",
     [
-        ({"workers": {"cuont": 1}}, "workers.cuont"),
         ({"handlers": {"m": {"library": "echo", "model": "no/such.ubj"}}}, "no/such.ubj"),
         ({"limits": {"payload_memory_bytes": "1MiB"}}, "payload_memory_bytes"),
         ({"handlers": {"m": {"library": "echo", "model": "fifo"}}}, "found a FIFO"),
         ({"listen": {"token_file": "fifo"}}, "found a FIFO"),
     ],
 )
-def test_a_bad_configuration_changes_nothing(server, sections, says):
-    running = server()
-    os.mkfifo(running.config.parent / "fifo")
-    workers = running.workers()
+def test_a_bad_configuration_changes_nothing(running, sections, says):
+    workers, before = running.workers(), len(running.lines)
     line = running.reload(**sections)
     assert line.startswith("event=reload_failed") and says in line
     assert running.workers() == workers and running.call("echo", [1]) == [1]
-    assert any("event=bad_configuration" in line and says in line for line in running.lines)
+    since = running.lines[before:]
+    assert any("event=bad_configuration" in line and says in line for line in since)
     assert running.reload().startswith("event=reloaded")
 
 
 @pytest.mark.parametrize(
     "behave, says",
     [
-        ("does_not_load", "expected a model, found a probe"),
         ("fails_self_test", "expected 42, found 41"),
         ("crashes_in_self_test", "SIGKILL"),
         ("crashes_in_load", "SIGKILL"),
         ("hangs_in_self_test", "start_timeout_ms"),
     ],
 )
-def test_a_handler_that_does_not_start_changes_nothing(server, probe, behave, says):
-    running = server()
+def test_a_handler_that_does_not_start_changes_nothing(running, probe, behave, says):
+    running.assert_one_generation()
     workers, processes = running.workers(), running.processes()
     line = running.reload(
         workers={"start_timeout_ms": 200 if behave.startswith("hangs") else 60_000},
@@ -257,28 +275,32 @@ def test_asked_for_while_it_starts(server, probe, gate):
     running.wait_for_line("event=reloaded .*workers=1 ")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_on_its_way(server, probe, gate, number):
+def test_stopped_at_once_on_its_way(server, probe, gate):
+    """Although load() has not returned."""
     running, held = server(), gate()
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
     running.send(signal.SIGHUP)
     held.wait_for_runs(1)
     assert len(running.processes()) == 5
-    assert running.stop(number) == 0  # stop() asserts that no process is left
+    assert running.stop(signal.SIGINT) == 0  # stop() asserts that no process is left
 
 
-def test_no_more_fetches_than_before_are_lost(server, feature_service):
-    """The reload comes while fetches are under way."""
-    upstream = feature_service("--delay-ms", 300)
-    sections = {
-        "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
-        "methods": {"features": {"steps": [
-            {"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "echo"},
-        ]}},
-    }  # fmt: skip
-    running = server(**sections)
-    with running.connect() as client:
-        client.send(b"".join(request("features", {"user_id": id + 1}, id) for id in range(50)))
-        running.reload(**sections)
-        answers = client.answers(50)
-    assert all(answers[id]["result"] == {"user_id": id + 1} for id in range(50))
+def test_fetches_that_are_under_way_outlive_the_reload(server):
+    count = 20
+    with HeldUpstream() as upstream:
+        sections = {
+            "upstreams": {"users": {"url": upstream.url, "timeout_ms": 20_000}},
+            "methods": {"features": {"steps": [
+                {"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "echo"},
+            ]}},
+        }  # fmt: skip
+        running = server(**sections)
+        with running.connect() as client:
+            client.send(b"".join(request("features", {"user_id": id}, id) for id in range(count)))
+            wait_until(lambda: upstream.requests == count, f"{count} fetches")
+            assert running.reload(**sections).startswith("event=reloaded")
+            assert running.call("echo", ["new"]) == ["new"]
+            upstream.open()
+            answers = client.answers(count)
+    assert all(answers[id]["result"] == {"user_id": id} for id in range(count))
+    assert upstream.requests == count

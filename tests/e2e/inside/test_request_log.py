@@ -228,20 +228,12 @@ def test_many_slow_requests_are_two_lines_a_second(server):
     with running.connect() as client:
         client.send(b"".join(request("burn", {"cpu_ms": 3}, id=i) for i in range(300)))
         client.answers(300)
+    # The last ones are counted although no other one follows.
+    wait_for_count(running, "slow_request", 300, method="burn")
     seconds = time.monotonic() - began
-    assert running.stop() == 0
     lines = lines_of(running, "slow_request")
     assert 1 <= len(lines) <= 2 * (seconds + 1)
     assert all(float(line["took_ms"]) > 1 for line in lines)
-    assert sum(int(line["count"]) for line in lines) == 300
-
-
-def test_slow_requests_are_counted_even_if_no_other_one_follows(server):
-    running = server(workers={"count": 1}, handlers={"burn": {}}, methods={"burn": {"slow_ms": 1}})
-    with running.connect() as client:
-        client.send(b"".join(request("burn", {"cpu_ms": 3}, id=i) for i in range(5)))
-        client.answers(5)
-    wait_for_count(running, "slow_request", 5, method="burn")
 
 
 def test_a_missed_deadline_names_the_stage_that_the_request_was_in(server, probe, gate):

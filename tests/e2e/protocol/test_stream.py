@@ -1,16 +1,13 @@
-"""How bytes become messages: with and without newlines, pieces of every size, ends, idle
-clients."""
+"""How bytes become messages: with and without newlines, pieces of every size, ends."""
 
 import json
 import random
-import select
 import socket
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from answers import Error
-from client import DEADLINE_S, Client, request
+from client import Client, request
 from server import Server
 
 BAD, END = "parse_error", "the end of the connection"
@@ -203,36 +200,3 @@ def test_a_unix_socket_serves_as_well(server, tmp_path):
             assert len(client.read_to_end()) == 1
     assert running.stop() == 0
     assert not path.exists()
-
-
-def assert_open_until(client: Client, end: float):
-    """Checks that the server does not close the connection before `end`."""
-    readable, _, _ = select.select([client.socket], [], [], 0)
-    assert not readable or time.monotonic() > end
-
-
-def test_a_connection_without_a_whole_message_is_closed_after_10_s(running):
-    """The server closes a connection that sends nothing, one that sends only blanks, and one whose
-    message stays incomplete. It keeps one that was served and is idle, and one that is always in
-    the middle of another message."""
-    begun = time.monotonic()
-    silent, dribbling, served = running.connect(), running.connect(), running.connect()
-    blank, flowing = running.connect(), running.connect()
-    message = echo(1) + b"\n"
-    assert served.call("echo", [1]) == [1]
-    dribbling.send(b'{"jsonrpc":')
-    flowing.send(message[:9])
-    while not select.select([blank.socket], [], [], 0.25)[0]:
-        assert time.monotonic() < begun + DEADLINE_S
-        blank.send(b"\n")
-        flowing.send(message[9:] + message[:9])
-        assert flowing.answer()["id"] == 1
-        assert_open_until(silent, begun + 9)
-        assert_open_until(dribbling, begun + 9)
-    while time.monotonic() < begun + 11:
-        flowing.send(message[9:] + message[:9])
-        assert flowing.answer()["id"] == 1
-        time.sleep(0.2)
-    assert silent.read_to_end() == []
-    dribbling.read_to_end()
-    assert served.call("echo", [2]) == [2]

@@ -148,34 +148,6 @@ def test_one_that_gives_up_its_handshakes_keeps_nobody_at_its_address_out(server
     assert not failures, failures
 
 
-def test_the_slow_are_closed_after_ten_seconds(server, own, ca):
-    running = server(listen=own.listen(), limits={"idle_timeout_ms": 0})
-    half, late = StepwiseTls(ca), StepwiseTls(ca)
-    begun = time.monotonic()
-    with raw(running) as silent, raw(running) as dribbling, raw(running) as mid_record:
-        late.shake_hands(mid_record)
-        mid_record.sendall(late.records(request("echo", [1])))
-        mid_record.sendall(late.records(request("echo", [2]))[:-1])
-        flight, sent = half.first_flight(), 0
-        ends = {}
-        wanted = {silent, dribbling, mid_record}
-        while wanted - ends.keys():
-            assert time.monotonic() < begun + DEADLINE_S
-            if dribbling not in ends:
-                with contextlib.suppress(OSError):
-                    dribbling.sendall(flight[sent : sent + 1])
-                sent += 1
-            for connection in select.select(list(wanted - ends.keys()), [], [], 0.25)[0]:
-                try:
-                    data = connection.recv(1 << 16)
-                except ConnectionResetError:
-                    data = b""
-                if not data:
-                    ends[connection] = time.monotonic() - begun
-        assert all(9 < end < 20 for end in ends.values()), ends
-        assert sent < len(flight)
-
-
 def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, own, ca, probe):
     limits = {"send_timeout_ms": 500, "response_bytes": "1MiB", "request_bytes": "1MiB"}
     running = server(

@@ -83,12 +83,14 @@ def test_the_memory_of_a_large_job_is_used_again(server, python, build):
 
 def test_warm_up_runs_before_the_fork(server, python):
     running = server(handlers={"f": python("""
+        import os
         class Model:
-            calls = 0
-            def warm_up(self): self.calls += 1
-            def run(self): return self.calls
+            pids = []
+            def warm_up(self): self.pids.append(os.getpid())
+            def run(self): return self.pids
     """, "Model")})
-    assert 1 < running.call("f") <= 64
+    pids = running.call("f")
+    assert 1 < len(pids) <= 64 and set(pids) == {running.fork_server()}
 
 
 def test_a_job_that_overruns_is_interrupted(server, python):

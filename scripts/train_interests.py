@@ -16,6 +16,7 @@ pages before are the history.
 import argparse
 import gzip
 import hashlib
+import itertools
 import pathlib
 
 import numpy
@@ -81,12 +82,11 @@ def matrix(histories):
     return rows
 
 
-def read_sessions(path):
-    """Every user's pages, as lists of category numbers from 0; user N has the index N - 1."""
+def read_sessions(path, first=1):
+    """Yields the pages of each user from number `first` on: a list of category numbers from 0."""
     with gzip.open(path, "rt") if path.suffix == ".gz" else open(path) as lines:
-        for _ in range(HEADER_LINES):
-            next(lines)
-        return [[int(page) - 1 for page in line.split()] for line in lines]
+        for line in itertools.islice(lines, HEADER_LINES + first - 1, None):
+            yield [int(page) - 1 for page in line.split()]
 
 
 def load(path):
@@ -136,7 +136,7 @@ def main():
     parser.add_argument("--train-users", type=int, default=TRAIN_USERS, help="users to train on")
     parser.add_argument("--evaluate", action="store_true", help="do not train, only evaluate")
     options = parser.parse_args()
-    sessions = read_sessions(options.sessions)
+    sessions = list(read_sessions(options.sessions))
     trained, held_out = (
         [pages for pages in part if len(pages) >= 2]
         for part in (sessions[: options.train_users], sessions[options.train_users :])

@@ -8,6 +8,7 @@ scripts/train_interests.py.
 
 Needs python3-numpy and python3-xgboost. held_out_users() also needs the training data.
 """
+import itertools
 import pathlib
 import sys
 
@@ -29,7 +30,7 @@ def predict(histories):
 def held_out_users(count):
     """The first `count` held-out users with two pages or more, each with all pages as history, as
     the feature service returns them with --sessions. Fewer if there are not so many."""
-    everyone = enumerate(training.read_sessions(SESSIONS), start=1)
-    held_out = [(user, pages) for user, pages in everyone
-                if user > training.TRAIN_USERS and len(pages) >= 2]
-    return held_out[:count]
+    first = training.TRAIN_USERS + 1
+    everyone = enumerate(training.read_sessions(SESSIONS, first), start=first)
+    held_out = ((user, pages) for user, pages in everyone if len(pages) >= 2)
+    return list(itertools.islice(held_out, count))

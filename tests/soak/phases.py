@@ -1,4 +1,4 @@
-"""Phases: the parts of a soak. Each runs on a fresh server and returns an Outcome."""
+"""Phases: the parts of a soak. Each runs on a server and returns an Outcome."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -55,8 +55,10 @@ HEADER = "| done under load | result | shown by |\n|---|---|---|"
 
 def soak(target: Target, seed: int, run: Callable[[Load], tuple[str, str]]) -> Outcome:
     """Calls run() under load; measures the warm server at rest before and after."""
-    with target.load(seed) as load:
-        Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_FORK_SERVERS)
+    if not target.is_warm:
+        with target.load(seed) as load:
+            Kills(target, load, seed).run(WARM_UP_KILLS, WARM_UP_FORK_SERVERS)
+        target.is_warm = True
     before, speed_before = target.vitals(), target.measure_speed()
     with target.load(seed) as load:
         done, figures = run(load)

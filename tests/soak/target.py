@@ -59,6 +59,7 @@ def base_sections(upstreams: dict[str, str], folder: Path, python: Path) -> dict
 class Target:
     def __init__(self, launcher: Launcher, upstreams: dict[str, str]):
         """`upstreams`: URLs by name: "users" is healthy; "faulty" is optional."""
+        self.is_warm = False  # whether a part of a soak has run
         self.folder = launcher.folder
         python = self.folder / "python_echo.py"
         python.write_text(PYTHON)

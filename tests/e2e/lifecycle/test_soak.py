@@ -12,22 +12,17 @@ from target import FAULTS, Target  # noqa: E402
 
 SEED = 1
 
-pytestmark = pytest.mark.timeout(180)  # builds with a sanitizer need most of this
+PARTS = {
+    "kills": lambda target: soak_kills(target, SEED, workers=12, fork_servers=1),
+    "reloads": lambda target: soak_reloads(target, SEED, count=4),
+    "chaos": lambda target: soak_chaos(target, SEED, lambda steps: steps < 30),
+}
 
 
-@pytest.fixture
-def target(server, feature_service):
+@pytest.mark.timeout(500)  # builds with a sanitizer need most of this
+def test_no_part_costs_a_request(server, feature_service):
+    """All parts use one server, which is warmed up once."""
     faulty = feature_service(*FAULTS, name="faulty")
-    return Target(server, {"users": feature_service().url, "faulty": faulty.url})
-
-
-def test_kills_cost_no_request(target):
-    assert soak_kills(target, SEED, workers=12, fork_servers=1).complaints() == []
-
-
-def test_reloads_cost_no_request(target):
-    assert soak_reloads(target, SEED, count=4).complaints() == []
-
-
-def test_chaos_costs_no_request(target):
-    assert soak_chaos(target, SEED, lambda steps: steps < 30).complaints() == []
+    target = Target(server, {"users": feature_service().url, "faulty": faulty.url})
+    for name, soak in PARTS.items():
+        assert soak(target).complaints() == [], name

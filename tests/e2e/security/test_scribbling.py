@@ -2,12 +2,14 @@
 generation, and answers every request."""
 
 import struct
+from pathlib import Path
 
 import pytest
 from client import request
 from scribbling import (
     BELL, CLAIMED, ENTRIES, ENTRY_COUNT, SLOTS, WORDS, WORDS_OF_ONE, WORKERS, word,
 )  # fmt: skip
+from server import Gate, Server
 
 # The memory, offset, bytes (hex) and number of a handler's writes; and the error that they cause.
 # "{other}": the slot of the worker that has a job in hand.
@@ -33,36 +35,59 @@ DAMAGES = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("what", DAMAGES)
-def test_damage_is_found_and_costs_no_other_request(server, probe, gate, scribbles, what):
-    memory, offset, hex, times, error = DAMAGES[what]
-    handlers = {"echo": {}, "hold": probe("hold"), "scribbles": scribbles}
-    methods = {"echo": {"attempts": 10}, "hold": {"attempts": 10}, "scribbles": {"attempts": 1}}
-    running = server(workers={"count": WORKERS}, handlers=handlers, methods=methods)
-    held, scribbler = gate("held"), gate("scribbler")
-    with running.connect() as client:
-        [holder] = held.hold(client, "held")
+class Damage:
+    """A server whose handler has overwritten shared words. Requests of before wait for answers."""
+
+    def __init__(self, running: Server, what: str, folder: Path):
+        memory, offset, hex, times, self.error = DAMAGES[what]
+        self.running = running
+        self.held = Gate(folder / f"{what} held")
+        self.client = running.connect()
+        [holder] = self.held.hold(self.client, "held")
         other = next(slot for slot, pid in running.workers().items() if pid == holder)
+        self.error = self.error.format(other=other)
         if isinstance(offset, str):
             offset = WORDS + WORDS_OF_ONE * other + (BELL if offset.endswith("bell") else 0)
-        client.send(scribbler.request(
+        scribbler = Gate(folder / f"{what} scribbler")
+        self.client.send(scribbler.request(
             "bad", "scribbles", memory=f"ringmaster-{memory}", offset=offset, hex=hex, times=times
         ))  # fmt: skip
         scribbler.wait_for_runs(1)
         # These requests wait for a worker once the request after them is answered.
-        client.send(b"".join(request("echo", [id], id) for id in range(3)))
-        client.send(request("no_such_method", [], "after"))
-        assert client.answer()["id"] == "after"
-        before = len(running.lines)
+        self.client.send(b"".join(request("echo", [id], id) for id in range(3)))
+        self.client.send(request("no_such_method", [], "after"))
+        assert self.client.answer()["id"] == "after"
+        self.before = len(running.lines)
         scribbler.open()
-        found = running.wait_for_line(r"event=memory_damaged gen=1 error=(.*)", before).group(1)
-        assert error.format(other=other) in found
-        for slot in range(WORKERS):
-            running.wait_for_line(rf"event=worker_ready worker={slot} gen=2 ", before)
-        held.open()
-        answers = client.answers(5)
+
+
+@pytest.fixture(scope="module")
+def damages(module_server, probe, scribbles, tmp_path_factory):
+    """what -> Damage. The master looks at the words of the control memory once a second: a server
+    for each damage lets these seconds pass at the same time."""
+    handlers = {"echo": {}, "hold": probe("hold"), "scribbles": scribbles}
+    methods = {"echo": {"attempts": 10}, "hold": {"attempts": 10}, "scribbles": {"attempts": 1}}
+    folder, made = tmp_path_factory.mktemp("gates"), {}
+    for what in DAMAGES:
+        running = module_server(name=what, workers={"count": WORKERS}, handlers=handlers,
+                                methods=methods)
+        made[what] = Damage(running, what, folder)
+    yield made
+    for damage in made.values():
+        damage.held.open()
+
+
+@pytest.mark.parametrize("what", DAMAGES)
+def test_damage_is_found_and_costs_no_other_request(damages, what):
+    damage, running = damages[what], damages[what].running
+    found = running.wait_for_line(r"event=memory_damaged gen=1 error=(.*)", damage.before).group(1)
+    assert damage.error in found
+    for slot in range(WORKERS):
+        running.wait_for_line(rf"event=worker_ready worker={slot} gen=2 ", damage.before)
+    damage.held.open()
+    answers = damage.client.answers(5)
     assert answers.pop("bad")["error"]["code"] == -32014
-    assert answers.pop("held")["result"] == held.params()
+    assert answers.pop("held")["result"] == damage.held.params()
     assert all(answers[id]["result"] == [id] for id in range(3))
     assert running.call("echo", ["again"]) == ["again"]
     assert not [line for line in running.lines if "gen=3" in line]

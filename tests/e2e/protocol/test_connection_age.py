@@ -9,15 +9,23 @@ AGE_S = 1
 AGED = {"connection_age_s": AGE_S}
 
 
-def test_a_connection_without_requests_is_closed(server):
+def test_a_connection_without_requests_is_closed_and_one_of_http_at_its_next_response(server):
     running = server(listen=AGED)
+    host, _, port = running.address.rpartition(":")
+    connection = HTTPConnection(host, int(port), DEADLINE_S)
+    headers = {"Content-Type": "application/json"}
+    connection.request("POST", "/", request("echo", [1])[:-1], headers)
+    assert b"[1]" in connection.getresponse().read()
     begun = time.monotonic()
-    clients = [running.connect() for _ in range(5)]
+    clients = [running.connect() for _ in range(5)]  # younger than that of HTTP
     for client in clients:
         assert client.call("echo", [1]) == [1]
     for client in clients:
         assert client.read_to_end() == []
     assert time.monotonic() - begun >= AGE_S
+    connection.request("POST", "/", request("echo", [2])[:-1], headers)
+    response = connection.getresponse()
+    assert b"[2]" in response.read() and response.headers["Connection"] == "close"
 
 
 def test_a_connection_with_a_request_in_flight_or_on_the_way_is_not_closed(holding, gate):
@@ -54,18 +62,3 @@ def test_an_http_client_is_told_with_the_last_response(server):
         is_kept = response.headers["Connection"] != "close"
         assert time.monotonic() < begun + DEADLINE_S
     assert time.monotonic() - begun >= AGE_S
-
-
-def test_an_idle_http_connection_stays_until_its_next_response(server):
-    running = server(listen=AGED)
-    host, _, port = running.address.rpartition(":")
-    connection = HTTPConnection(host, int(port), DEADLINE_S)
-    headers = {"Content-Type": "application/json"}
-    connection.request("POST", "/", request("echo", [1])[:-1], headers)
-    assert b"[1]" in connection.getresponse().read()
-    with running.connect() as other:  # a younger connection, which is closed for its age
-        assert other.call("echo", [1]) == [1]
-        assert other.read_to_end() == []
-    connection.request("POST", "/", request("echo", [2])[:-1], headers)
-    response = connection.getresponse()
-    assert b"[2]" in response.read() and response.headers["Connection"] == "close"

@@ -5,11 +5,13 @@ import subprocess
 
 import pytest
 from client import DEADLINE_S
+from metrics import by
+from proc import wait_until
 from processes import Process
 from status_port import ON, status_of
 
 REQUIREMENT = ["--rps", 1000, "--cpu-ms", 30, "--io-ms", 70, "--p99-ms", 200]
-SECONDS = ["--seconds", 1]
+SECONDS = ["--seconds", 0.5]
 
 
 @pytest.fixture
@@ -32,14 +34,17 @@ def planned(plan):
     return run
 
 
-@pytest.fixture
-def loaded(server, build):
+@pytest.fixture(scope="module")
+def loaded(module_server, build):
     """The status port of a server under load."""
-    running = server(listen=ON, workers={"count": 1})
+    running = module_server(listen=ON, workers={"count": 1})
     command = [build / "ringmaster", "bench", "--to", running.address, "--rate", 100,
                "--warm-up-s", 0, "--duration-s", 10 * DEADLINE_S, "echo", "[1]"]
+    status = status_of(running)
     with Process.start(command) as load:
-        yield status_of(running)
+        wait_until(lambda: by(status, "requests_total", "method", "code")["echo", "0"] > 0,
+                   "the load to begin")
+        yield status
         load.kill()
 
 
@@ -92,13 +97,16 @@ def test_a_running_server_tells_its_load_and_what_if(loaded, planned):
         now["formula"]["utilisation"] / 3, rel=1e-4)
 
 
-def test_servers_of_a_fleet_add_up(loaded, planned):
+def test_servers_of_a_fleet_add_up_and_the_last_cannot_be_taken_away(loaded, planned, plan):
     made = planned("--from", loaded, "--from", loaded, *SECONDS, "--nodes", -1)
     now, then = made["cases"]
     assert (now["nodes"], then["nodes"]) == (2, 1)
     assert now["requests_per_s"] == then["requests_per_s"]
     assert then["formula"]["utilisation"] == pytest.approx(
         2 * now["formula"]["utilisation"], rel=1e-4)
+    done = plan("--from", loaded, *SECONDS, "--nodes", -1)
+    assert done.returncode == 64
+    assert "plan: --nodes -1: there are 1: expected to leave at least one" in done.stderr
 
 
 def test_a_server_that_cannot_be_watched(server, plan, tmp_path):
@@ -128,9 +136,3 @@ def test_what_cannot_be_meant_is_refused(plan, options, message):
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.startswith("ringmaster: ") and message in done.stderr
     assert "ringmaster help SUBCOMMAND lists its options" in done.stderr
-
-
-def test_the_last_node_cannot_be_taken_away(loaded, plan):
-    done = plan("--from", loaded, *SECONDS, "--nodes", -1)
-    assert done.returncode == 64
-    assert "plan: --nodes -1: there are 1: expected to leave at least one" in done.stderr

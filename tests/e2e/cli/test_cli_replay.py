@@ -84,31 +84,31 @@ def test_a_slow_job_gives_the_same_result(server, sections, tmp_path, replay):
     assert (done.returncode, json.loads(done.stdout), done.stderr) == (0, result, b"")
 
 
-def test_a_crash_crashes_again_in_the_same_place(server, probe, tmp_path, replay):
-    running = server(
-        may_crash=True, crashes={"folder": tmp_path / "crashes"},
+@pytest.fixture(scope="module")
+def crash(module_server, probe, tmp_path_factory) -> tuple[Path, Path]:
+    """The file of a job that has crashed, and its server's configuration."""
+    folder = tmp_path_factory.mktemp("crashes")
+    running = module_server(
+        may_crash=True, crashes={"folder": folder},
         handlers={"poison": probe("aborts")}, methods={"poison": {"attempts": 1}},
     )
     assert running.error_of("poison", [1]).code == -32014
-    file = kept(tmp_path / "crashes", "crash")
-    done = replay(file, config=running.config)
+    return kept(folder, "crash"), running.config
+
+
+def test_a_crash_crashes_again(crash, replay):
+    file, config = crash
+    done = replay(file, config=config)
     assert done.returncode == -signal.SIGABRT, done.stderr
 
 
 @pytest.mark.needs("gdb")
-def test_gdb_stops_in_the_functions_of_the_kept_backtrace(
-    server, probe, tmp_path, replay, monkeypatch
-):
+def test_gdb_stops_in_the_functions_of_the_kept_backtrace(crash, replay, monkeypatch):
     monkeypatch.setenv("ASAN_OPTIONS", "detect_leaks=0")  # gdb prevents leak detection
-    running = server(
-        may_crash=True, crashes={"folder": tmp_path / "crashes"},
-        handlers={"poison": probe("aborts")}, methods={"poison": {"attempts": 1}},
-    )
-    assert running.error_of("poison", [1]).code == -32014
-    file = kept(tmp_path / "crashes", "crash")
+    file, config = crash
     backtrace = json.loads(file.read_text())["deaths"][0]["backtrace"]
     ours = [line.split("+")[0] for line in backtrace if "(probe.so+" in line]
-    done = replay(file, "--gdb", config=running.config, stdin="run\nbacktrace\nkill\nquit\n")
+    done = replay(file, "--gdb", config=config, stdin="run\nbacktrace\nkill\nquit\n")
     shown = done.stdout.decode()
     assert "SIGABRT" in shown, (shown, done.stderr)
     at = [shown.find(f" {function} (") for function in ours]

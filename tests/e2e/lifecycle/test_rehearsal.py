@@ -284,5 +284,5 @@ def test_it_takes_too_long(server, python):
         import time
         def run(user_id): time.sleep(99)
     """, file="waits")
-    line = running.reload(**sections, workers={"start_timeout_ms": 4000})
+    line = running.reload(**sections, workers={"start_timeout_ms": 2000})
     assert line.startswith("event=reload_failed") and "a job has not ended after" in line

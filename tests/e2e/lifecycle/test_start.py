@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from client import request
-from server import HANDLERS, compile_handler
+from server import compile_handler
 
 
 def assert_refused(running, code: int, *says: str):
@@ -62,10 +62,18 @@ def test_a_library_that_is_no_handler(server, tmp_path, source, says):
     assert_refused(refused, 78, "event=not_started", "handler bad", says)
 
 
+OF_ANOTHER_ABI = """
+#include <ringmaster/handler.h>
+static const rm_handler handler = {ABI};
+const rm_handler* ringmaster_handler(void) { return &handler; }
+"""
+
+
 @pytest.mark.parametrize("abi", [0, 99])
 def test_a_handler_of_another_abi(server, tmp_path, abi):
-    library = compile_handler(tmp_path / "new.so", HANDLERS / "probe.c", f"-DPROBE_ABI={abi}")
-    refused = server(wait=False, handlers={"new": {"library": library, "behave": "silent"}})
+    (tmp_path / "new.c").write_text(OF_ANOTHER_ABI)
+    library = compile_handler(tmp_path / "new.so", tmp_path / "new.c", f"-DABI={abi}")
+    refused = server(wait=False, handlers={"new": {"library": library}})
     assert_refused(refused, 78, "handler new", f"ABI {abi}", "rebuild")
 
 

@@ -15,10 +15,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef PROBE_ABI
-#define PROBE_ABI RINGMASTER_HANDLER_ABI
-#endif
-
 enum { kPathBytes = 4096, kResultBytes = 1 << 16 };
 
 typedef struct probe {
@@ -345,6 +341,6 @@ static int self_test(void* self, char* error, size_t size) {
   return 1;
 }
 
-static const rm_handler kHandler = {PROBE_ABI, load, warm_up, run, free, self_test};
+static const rm_handler kHandler = {RINGMASTER_HANDLER_ABI, load, warm_up, run, free, self_test};
 
 const rm_handler* ringmaster_handler(void) { return &kHandler; }

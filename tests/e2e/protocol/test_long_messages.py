@@ -22,6 +22,11 @@ def nice_values(pid: int) -> list[int]:
     return [int(stat.rpartition(")")[2].split()[16]) for stat in stats]
 
 
+@pytest.fixture(scope="module")
+def running(module_server):
+    return module_server()
+
+
 def test_they_are_parsed_by_a_thread_of_lower_priority(server):
     running = server()
     assert running.call("echo", OBJECTS) == OBJECTS
@@ -30,8 +35,7 @@ def test_they_are_parsed_by_a_thread_of_lower_priority(server):
     assert lowest == max(10, others[0])
 
 
-def test_what_is_sent_behind_them_is_answered(server):
-    running = server()
+def test_what_is_sent_behind_them_is_answered(running):
     with running.connect() as client:
         client.send(request("echo", OBJECTS, 1) + request("echo", [2], 2) +
                     request("echo", OBJECTS, 3) + request("echo", [4], 4))
@@ -39,8 +43,7 @@ def test_what_is_sent_behind_them_is_answered(server):
     assert answers == {1: OBJECTS, 2: [2], 3: OBJECTS, 4: [4]}
 
 
-def test_a_batch_is_answered_in_its_order(server):
-    running = server()
+def test_a_batch_is_answered_in_its_order(running):
     items = [json.loads(request("echo", ["x" * 15_000, i], i)) for i in range(100)]
     with running.connect() as client:
         client.send(json.dumps(items).encode() + b"\n")
@@ -49,8 +52,7 @@ def test_a_batch_is_answered_in_its_order(server):
 
 
 @pytest.mark.parametrize("framing", ["lines", "concatenated"])
-def test_one_that_is_no_json_ends_what_a_short_one_ends(server, framing):
-    running = server()
+def test_one_that_is_no_json_ends_what_a_short_one_ends(running, framing):
     bad = b'{"a": "' + b"x" * 300_000 + b'", b: 1}'
     with running.connect() as client:
         if framing == "concatenated":
@@ -65,26 +67,18 @@ def test_one_that_is_no_json_ends_what_a_short_one_ends(server, framing):
     assert running.call("echo", [1]) == [1]
 
 
-def test_over_http_they_are_answered(server):
-    running = server()
+def test_over_http_they_are_answered(running):
+    """The last, too, behind which the server closes the connection."""
     connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
     headers = {"Content-Type": "application/json"}
-    for params in ([1], OBJECTS, OBJECTS, [2]):
-        connection.request("POST", "/", request("echo", params), headers)
+    for params, more in (([1], {}), (OBJECTS, {}), (OBJECTS, {}), ([2], {}),
+                         (OBJECTS, {"Connection": "close"})):
+        connection.request("POST", "/", request("echo", params), headers | more)
         assert json.loads(connection.getresponse().read())["result"] == params
     connection.close()
 
 
-def test_over_http_one_that_is_the_last_is_answered(server):
-    running = server()
-    connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
-    headers = {"Content-Type": "application/json", "Connection": "close"}
-    connection.request("POST", "/", request("echo", OBJECTS), headers)
-    assert json.loads(connection.getresponse().read())["result"] == OBJECTS
-
-
-def test_clients_that_leave_meanwhile_harm_nothing(server):
-    running = server()
+def test_clients_that_leave_meanwhile_harm_nothing(running):
     for _ in range(20):
         client = running.connect()
         client.send(request("echo", OBJECTS))
@@ -231,8 +225,7 @@ def test_they_count_as_memory_of_their_connections(server, tmp_path):
 
 
 @pytest.mark.parametrize("method", ["rpc.discover", "rpc.auth", "$/cancelRequest"])
-def test_long_params_of_a_method_of_the_server_itself_are_refused(server, method):
-    running = server()
+def test_long_params_of_a_method_of_the_server_itself_are_refused(running, method):
     with running.connect() as client:
         client.send(request(method, {"id": "x" * 5000}))
         Error(-32602, b"1", reason="invalid_params").check(client.read())

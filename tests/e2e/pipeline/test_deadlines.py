@@ -76,36 +76,27 @@ def test_a_worker_that_answers_and_does_not_return_makes_nobody_wait(server, pro
     running.wait_for_line("event=worker_died")  # else it would end only seconds after a stop
 
 
-@pytest.mark.parametrize("attempts", [1, 2])
-def test_a_worker_ended_for_the_job_before_costs_an_attempt(server, probe, gate, attempts):
-    """The first job overran and has returned, but the order to end its worker is on its way. The
-    order ends the next job in mid-run, which is run again if its method's attempts allow it."""
+def test_a_worker_that_is_to_end_gets_no_other_job(server, probe, gate):
+    """The first job overran and has returned, but the order to end its worker is on its way."""
     running = server(
         workers={"count": 1},
-        handlers={"brief": probe("hold"), "next": probe("hold")},
-        methods={"brief": {"timeout_ms": 1500}, "next": {"attempts": attempts}},
+        handlers={"brief": probe("hold"), "once": probe("hold")},
+        methods={"brief": {"timeout_ms": 1500}, "once": {"attempts": 1}},
     )
     overrun, innocent = gate("overrun"), gate("innocent")
     with running.connect() as client:
         overrun.hold(client, "overrun", "brief")
-        client.send(innocent.request("innocent", "next"))
+        client.send(innocent.request("innocent", "once"))
         os.kill(running.fork_server(), signal.SIGSTOP)  # it ends the workers
         try:
             assert_expired(client.answer(), "unknown")
             overrun.open()
-            innocent.wait_for_runs(1)
         finally:
             os.kill(running.fork_server(), signal.SIGCONT)
         running.wait_for_line("event=worker_died worker=0")
-        assert len(set(innocent.wait_for_runs(attempts))) == attempts
         innocent.open()
-        answer = client.answer()
-        if attempts == 2:
-            assert answer["result"] == innocent.params()
-        else:
-            assert answer["error"]["code"] == -32014
-            assert answer["error"]["data"]["executed"] == "unknown"
-        assert len(innocent.runs()) == attempts
+        assert client.answer()["result"] == innocent.params()
+        assert len(innocent.runs()) == 1
 
 
 def test_however_many_jobs_of_a_worker_expire_it_is_ended_once(server, probe, gate):

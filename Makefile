@@ -26,7 +26,7 @@ CXXFLAGS += $(FLAGS_$(BUILD))
 ifeq ($(BUILD),asan)
 CXX := clang++
 endif
-LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed
+LDFLAGS  += $(FLAGS_$(BUILD)) -Wl,--as-needed,-z,relro,-z,now
 LDLIBS   := -luv -lcurl -lssl -lcrypto -lfmt -lsystemd -lseccomp -lz -lbsd -lprometheus-cpp-core \
             -lpthread
 

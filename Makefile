@@ -11,7 +11,7 @@ endif
 CPPFLAGS := -I. -Isrc -Iinclude -Itests/support -D_GNU_SOURCE -DRAPIDJSON_HAS_STDSTRING=1
 WARNINGS := -Wall -Wextra -Wpedantic -Wshadow -Wconversion -Wno-sign-conversion -Werror
 CXXFLAGS := -std=c++20 -fPIC -fno-omit-frame-pointer $(WARNINGS)
-FLAGS_release := -O2 -g1
+FLAGS_release := -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_debug   := -Og -g
 # clang 14, unlike gcc, does not define __SANITIZE_ADDRESS__. RapidJSON's iterators cause the
 # warning that is turned off.
@@ -184,7 +184,8 @@ $(OUT)/handlers/%.so: $$(call objects,$$(wildcard src/handlers/$$*/*.cc src/demo
 	@$(CXX) $(LDFLAGS) -shared -o $@ $(filter %.o,$^) $(LDLIBS)
 
 # The headers that most files include are compiled once, and for the unit tests once more, without
-# optimization.
+# optimization, which _FORTIFY_SOURCE needs.
+UNOPTIMIZED := -O0 -U_FORTIFY_SOURCE
 define compile
 	@mkdir -p $(@D)
 	@echo compile $(patsubst $(OUT)/obj/%.cc,%,$<)
@@ -195,7 +196,7 @@ $(OUT)/obj/%.o: %.cc $(OUT)/flags $(OUT)/precompiled.h.gch
 $(OUT)/obj/%.o: $(OUT)/obj/%.cc $(OUT)/flags $(OUT)/precompiled.h.gch
 	$(call compile,-include $(OUT)/precompiled.h -c)
 $(OUT)/obj/tests/unit/%.o: $(OUT)/obj/tests/unit/%.cc $(OUT)/flags $(OUT)/precompiled_tests.h.gch
-	$(call compile,-O0 -include $(OUT)/precompiled_tests.h -c)
+	$(call compile,$(UNOPTIMIZED) -include $(OUT)/precompiled_tests.h -c)
 # A folder's time changes when it gets or loses a file. Then the list of its files is written anew.
 $(OUT)/obj/%.cc: %
 	@mkdir -p $(@D)
@@ -211,7 +212,7 @@ $(addprefix $(OUT)/obj/src/master/,lifecycle.o pipeline.o): \
 $(OUT)/precompiled.h.gch: src/precompiled.h $(OUT)/flags
 	$(call compile,-x c++-header)
 $(OUT)/precompiled_tests.h.gch: tests/support/precompiled_tests.h $(OUT)/flags
-	$(call compile,-O0 -x c++-header)
+	$(call compile,$(UNOPTIMIZED) -x c++-header)
 
 # This file changes only when a flag does, and then the objects are rebuilt.
 $(OUT)/flags: FORCE

@@ -11,6 +11,8 @@ from scribbling import (
 )  # fmt: skip
 from server import Gate, Server
 
+pytestmark = pytest.mark.timeout(180)  # the first case starts a server for each
+
 # The memory, offset, bytes (hex) and number of a handler's writes; and the error that they cause.
 # "{other}": the slot of the worker that has a job in hand.
 DAMAGES = {

@@ -70,7 +70,7 @@ done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
-for document in README.md CHANGELOG.md docs/*.md docs/*.png conf/ringmaster.toml \
+for document in README.md CHANGELOG.md docs/*.md docs/*.png docs/examples/*.{py,mjs} conf/ringmaster.toml \
   conf/prometheus/alerts.yml conf/grafana/ringmaster.json conf/haproxy.cfg; do
   put 644 "$document" "$root/share/doc/ringmaster/$document"
 done
@@ -101,7 +101,7 @@ put_configuration "$destdir$etc/logrotate.d/ringmaster" < conf/ringmaster.logrot
 if [[ $undo == yes ]]; then
   for folder in "$root"/lib/ringmaster{/handlers/python/ringmaster,/handlers/python,/handlers,} \
     "$root"/include/ringmaster \
-    "$root"/share/doc/ringmaster{/docs,/conf/prometheus,/conf/grafana,/conf,} \
+    "$root"/share/doc/ringmaster{/docs/examples,/docs,/conf/prometheus,/conf/grafana,/conf,} \
     "$destdir$etc/ringmaster"; do
     rmdir "$folder" 2> /dev/null || true  # the folder holds other files, or does not exist
   done

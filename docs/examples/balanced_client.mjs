@@ -1,0 +1,153 @@
+// Calls several ringmaster servers. Each request goes to the server that should be done first.
+//
+//     const client = new BalancedClient(["10.0.0.11:7070", "10.0.0.12:7070", "10.0.0.13:7070"]);
+//     const result = await client.call("interests.predict", { user_id: 42 });
+//
+// Copy this file into your program: it needs nothing but Node.js 18. See docs/load-balancing.md.
+
+import { createConnection } from "node:net";
+import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
+
+const CONNECT_MS = 1000; // the time to connect
+const PAUSE_MS = 1000; // of a server that cannot be reached, or refuses and does not say how long
+const UNKNOWN_MS = 1e6; // expected, for each request in flight, of a server without a quote
+const RETRY_SHARE = 0.1, RETRIES_MAX = 5; // one request in ten may be sent again, and five at once
+
+// The error of a response, with its members.
+export class RpcError extends Error {
+  constructor({ code, message, data = {} }) {
+    super(message);
+    Object.assign(this, { code, data });
+  }
+}
+
+// There was no connection: nothing was sent.
+export class Unreachable extends Error {
+  data = { retryable: true, executed: false };
+}
+
+// A server, the connection to it, which is kept, and its last quotes.
+class Server {
+  readyAt = 0; // it gets no request before
+  quotes = new Map(); // method -> { ms, at: when the server said so }
+  #waiting = new Map(); // id -> { resolve, reject, sent } of each request in flight, by age
+  #connection = null; // a promise
+
+  constructor(address) {
+    this.address = address;
+  }
+
+  // A quote loses half of its weight in each second, so that a server that was slow is asked again.
+  // A server that is silent takes at least as long as it has been silent. One without a quote gets
+  // one request at once, and gives a quote with the answer.
+  expectedMs(method) {
+    const quote = this.quotes.get(method);
+    if (!quote) return UNKNOWN_MS * this.#waiting.size;
+    const now = performance.now();
+    const [oldest] = this.#waiting.values();
+    const ms = quote.ms * 0.5 ** ((now - quote.at) / 1000);
+    return Math.max(ms, now - (oldest?.sent ?? now)) * (this.#waiting.size + 1);
+  }
+
+  pause(ms) {
+    this.readyAt = performance.now() + ms;
+    this.quotes.clear();
+  }
+
+  // The response. An error that is not Unreachable: the request may have been executed.
+  async ask(method, request, timeoutMs) {
+    const answer = new Promise((resolve, reject) =>
+      this.#waiting.set(request.id, { resolve, reject, sent: performance.now() }));
+    answer.catch(() => {}); // it is not awaited if there is no connection
+    let timer;
+    try {
+      const socket = await (this.#connection ??= this.#connect());
+      // After the timeout the server is cut off, or it would have answered -32012.
+      timer = setTimeout(() => socket.destroy(), timeoutMs);
+      socket.write(`${JSON.stringify(request)}\n`);
+      const response = await answer;
+      const ms = response._meta?.quote_ms?.p50;
+      if (ms !== undefined) this.quotes.set(method, { ms, at: performance.now() });
+      return response;
+    } finally {
+      clearTimeout(timer);
+      this.#waiting.delete(request.id);
+    }
+  }
+
+  #connect() {
+    const colon = this.address.lastIndexOf(":");
+    const socket = createConnection(
+      { host: this.address.slice(0, colon), port: +this.address.slice(colon + 1), noDelay: true });
+    const timer = setTimeout(() => socket.destroy(), CONNECT_MS);
+    createInterface({ input: socket }).on("line", (line) => {
+      const response = JSON.parse(line);
+      this.#waiting.get(response.id)?.resolve(response);
+    }).on("error", () => {});
+    return new Promise((resolve, reject) => {
+      socket.on("error", () => {}); // "close" follows
+      socket.on("connect", () => {
+        clearTimeout(timer);
+        resolve(socket);
+      });
+      socket.on("close", () => {
+        this.#connection = null;
+        this.quotes.clear();
+        reject(new Unreachable(`${this.address}: no connection`));
+        const ended = new Error(`${this.address}: the connection ended`);
+        for (const { reject: fail } of this.#waiting.values()) fail(ended);
+      });
+    });
+  }
+}
+
+export class BalancedClient {
+  #lastId = 0;
+  #retries = RETRIES_MAX;
+
+  constructor(addresses) {
+    this.servers = addresses.map((address) => new Server(address));
+  }
+
+  // The result, or RpcError. Other errors, except Unreachable: it may have been executed.
+  async call(method, params, timeoutMs = 10_000) {
+    const deadline = performance.now() + timeoutMs;
+    this.#retries = Math.min(this.#retries + RETRY_SHARE, RETRIES_MAX);
+    for (let failure = new Unreachable("no server takes requests before the timeout");;) {
+      const server = this.#choose(method);
+      if (server.readyAt > deadline) throw failure;
+      const pausedMs = server.readyAt - performance.now();
+      if (pausedMs > 0) await sleep(pausedMs);
+      const leftMs = deadline - performance.now();
+      const meta = { quote: true, timeout_ms: Math.max(1, Math.floor(leftMs)) };
+      const request = { jsonrpc: "2.0", id: ++this.#lastId, method,
+        params: { ...params, _meta: meta } };
+      try {
+        const { result, error } = await server.ask(method, request, leftMs + 1000);
+        if (!error) return result;
+        failure = new RpcError(error);
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        failure = error;
+      }
+      const { executed, retryable, retry_after_ms: pauseMs = PAUSE_MS } = failure.data;
+      if (executed !== false || !retryable) throw failure;
+      server.pause(pauseMs);
+      if (this.#retries < 1) throw failure;
+      this.#retries -= 1;
+    }
+  }
+
+  // The better of two at random. A server without quotes, which may refuse, is tried only while a
+  // retry is left for it. If none is ready: the one that will be first.
+  #choose(method) {
+    const now = performance.now(), mayTry = this.#retries >= 2;
+    const ready = this.servers.filter(
+      (server) => server.readyAt <= now && (server.quotes.size > 0 || mayTry));
+    if (ready.length === 0) return this.servers.reduce((a, b) => a.readyAt <= b.readyAt ? a : b);
+    const first = ready.splice(Math.floor(Math.random() * ready.length), 1)[0];
+    const second = ready[Math.floor(Math.random() * ready.length)] ?? first;
+    return second.expectedMs(method) < first.expectedMs(method) ? second : first;
+  }
+}

@@ -70,8 +70,8 @@ done
 for header in include/ringmaster/*; do
   put 644 "$header" "$root/include/ringmaster/${header##*/}"
 done
-for document in README.md CHANGELOG.md docs/*.md docs/*.png docs/examples/*.{py,mjs} conf/ringmaster.toml \
-  conf/prometheus/alerts.yml conf/grafana/ringmaster.json conf/haproxy.cfg; do
+for document in README.md CHANGELOG.md docs/*.md docs/*.png docs/examples/*.{py,mjs} \
+  conf/ringmaster.toml conf/prometheus/alerts.yml conf/grafana/ringmaster.json conf/haproxy.cfg; do
   put 644 "$document" "$root/share/doc/ringmaster/$document"
 done
 for unit in conf/*.service conf/*.socket; do

@@ -1,19 +1,18 @@
 """conf/haproxy.cfg: a real HAProxy in front of three servers."""
 
 import json
-import re
-import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import threading
-from contextlib import ExitStack, contextmanager
-from http.client import HTTPConnection, RemoteDisconnected
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPSConnection, RemoteDisconnected
 
 import pytest
-from certificates import ca, made, own  # noqa: F401 (fixtures)
-from client import DEADLINE_S, Client, connect, request
-from probes import SBIN
+from certificates import ca, made, own, with_key  # noqa: F401 (fixtures)
+from client import DEADLINE_S, Client, request
+from haproxy import CONFIGURATION, HAPROXY, Balancer, adapted, replace, running_haproxy
 from proc import wait_until
 from status_port import status_of
 from tls import TlsClient
@@ -22,72 +21,24 @@ pytestmark = pytest.mark.needs("haproxy")
 
 CLIENT = "127.0.0.5"
 NODES = 3
-HAPROXY = shutil.which("haproxy", path=SBIN)
+FRONT_ENDS = {7070: "raw", 7443: "tls", 8080: "http", 8443: "https"}  # by port in the file
 
 
-class Balancer:
-    """A running HAProxy; `raw`, `tls` and `http` are the addresses of its front ends."""
-
-    def __init__(self, addresses: dict[str, str], control):
-        self.raw, self.tls, self.http = (addresses[name] for name in ("raw", "tls", "http"))
-        self._control = control
-
-    def command(self, text: str) -> str:
-        with connect(f"unix:{self._control}") as connection:
-            connection.sendall(text.encode() + b"\n")
-            return b"".join(iter(lambda: connection.recv(1 << 16), b"")).decode()
-
-    def servers(self, backend: str) -> dict[str, dict[str, str]]:
-        """The fields of `show stat` of each server."""
-        header, *rows = self.command("show stat").strip().splitlines()
-        names = header.removeprefix("# ").split(",")
-        found = (dict(zip(names, row.split(","))) for row in rows)
-        return {one["svname"]: one for one in found
-                if one["pxname"] == backend and one["svname"].startswith("node")}
-
-    def wait_until_up(self):
-        """Waits until each server is up, its agent has answered, and its weight is whole."""
-        def is_up(one):
-            return (one["status"], one["agent_status"], one["weight"]) == ("UP", "L7OK", "100")
-
-        wait_until(lambda: all(is_up(one) for backend in ("raw", "tls", "http")
-                               for one in self.servers(backend).values()), "all servers to be up")
-
-
-def written_for(text: str, nodes, listening: dict[str, socket.socket], control) -> str:
-    """The configuration with the addresses of this test, and without a change of user."""
-    for name, its in listening.items():
-        bind = rf"(frontend {name}\n.*\n  bind) \S+"
-        text, count = re.subn(bind, rf"\1 fd@{its.fileno()}", text)
-        assert count == 1
+def written_for(text: str, nodes, listening: dict[str, socket.socket]) -> str:
+    """The configuration with the addresses of this test."""
+    for port, its in listening.items():
+        text = replace(text, rf"bind :{port}\b", f"bind fd@{its.fileno()}")
     for number, node in enumerate(nodes, 1):
-        port = status_of(node).rpartition(":")[2]
-        for kind, address in {7070: node.addresses[0], 7443: node.addresses[1]}.items():
+        status = status_of(node).rpartition(":")[2]
+        for port, address, count in zip((7070, 7443), node.addresses, (2, 1)):
             address = address.removeprefix("tls://")
-            text, count = re.subn(rf"10.0.0.1{number}:{kind} port 7071 agent-port 7071",
-                                  f"{address} port {port} agent-port {port}", text)
-            assert count == (2 if kind == 7070 else 1)
-    text = re.sub(r"  (user|group) haproxy\n", "", text)
-    # A server that starts, or comes back, gets its whole weight at once.
-    return text.replace(" slowstart 10s", "").replace("/run/haproxy/admin.sock", str(control))
-
-
-@contextmanager
-def running_haproxy(config, pass_fds):
-    haproxy = subprocess.Popen(
-        ["setpriv", "--pdeathsig", "KILL", "--", HAPROXY, "-db", "-f",
-         config], pass_fds=pass_fds, stdin=subprocess.DEVNULL,
-        stdout=config.with_suffix(".log").open("w"), stderr=subprocess.STDOUT)  # fmt: skip
-    try:
-        yield
-        assert haproxy.poll() is None, config.with_suffix(".log").read_text()
-    finally:
-        haproxy.kill()
-        haproxy.wait()
+            text = replace(text, rf"10.0.0.1{number}:{port} port 7071 agent-port 7071",
+                           f"{address} port {status} agent-port {status}", count)
+    return text
 
 
 @pytest.fixture
-def behind(server, root, tmp_path, own, probe):
+def behind(server, tmp_path, own, probe):
     """behind(...): three servers, and the balancer in front of them."""
     with ExitStack() as stack:
         def start(**sections):
@@ -97,27 +48,28 @@ def behind(server, root, tmp_path, own, probe):
             nodes = [server(name=f"node{number}", listen=listen, handlers=handlers,
                             log={"access": "all"}, **sections)
                      for number in range(1, NODES + 1)]
-            listening = {name: stack.enter_context(socket.create_server(("127.0.0.1", 0)))
-                         for name in ("raw", "tls", "http")}
+            listening = {port: stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+                         for port in FRONT_ENDS}
             config, control = tmp_path / "haproxy.cfg", tmp_path / "haproxy.sock"
-            original = (root / "conf/haproxy.cfg").read_text()
-            config.write_text(written_for(original, nodes, listening, control))
-            stack.enter_context(running_haproxy(config, [one.fileno() for one in
-                                                         listening.values()]))
-            addresses = {name: "127.0.0.1:%d" % one.getsockname()[1]
-                         for name, one in listening.items()}
-            balancer = Balancer(addresses, control)
-            wait_until(control.exists, "HAProxy to start")
+            text = adapted(control, with_key(own, tmp_path))
+            config.write_text(written_for(text, nodes, listening))
+            addresses = {name: "127.0.0.1:%d" % listening[port].getsockname()[1]
+                         for port, name in FRONT_ENDS.items()}
+            pass_fds = [one.fileno() for one in listening.values()]
+            _, balancer = stack.enter_context(
+                running_haproxy(config, control, pass_fds=pass_fds, addresses=addresses))
             balancer.wait_until_up()
             return nodes, balancer
 
         yield start
 
 
-def post(balancer: Balancer, method: str, params, id=1, source="127.0.0.1"):
+def post(balancer: Balancer, method: str, params, id=1, source="127.0.0.1",
+         tls: ssl.SSLContext | None = None):
     """One request over HTTP. Returns the status and the body."""
-    host, _, port = balancer.http.rpartition(":")
-    connection = HTTPConnection(host, int(port), DEADLINE_S, source_address=(source, 0))
+    options = {"timeout": DEADLINE_S, "source_address": (source, 0)}
+    connection = (HTTPSConnection(balancer.addresses["https"], context=tls, **options) if tls else
+                  HTTPConnection(balancer.addresses["http"], **options))
     connection.request("POST", "/", request(method, params, id)[:-1],
                        {"Content-Type": "application/json"})
     response = connection.getresponse()
@@ -126,26 +78,30 @@ def post(balancer: Balancer, method: str, params, id=1, source="127.0.0.1"):
     return response.status, body
 
 
-def test_haproxy_takes_the_file(root):
-    checked = subprocess.run([HAPROXY, "-c", "-f",
-                              root / "conf/haproxy.cfg"], capture_output=True, text=True)
+def test_haproxy_takes_the_file(own, tmp_path):
+    file = tmp_path / "haproxy.cfg"
+    file.write_text(CONFIGURATION.read_text().replace("/etc/haproxy/ringmaster.pem",
+                                                      str(with_key(own, tmp_path))))
+    checked = subprocess.run([HAPROXY, "-c", "-f", file], capture_output=True, text=True)
     assert checked.returncode == 0, checked.stderr
     assert "WARNING" not in checked.stderr
 
 
 def test_the_clients_address_arrives_by_every_way(behind, ca):
     nodes, balancer = behind()
-    with Client(balancer.raw, CLIENT) as raw:
+    with Client(balancer.addresses["raw"], CLIENT) as raw:
         assert raw.call("echo", [1]) == [1]
-    with TlsClient(balancer.tls, ca, source=CLIENT) as tls:
+    with TlsClient(balancer.addresses["tls"], ca, source=CLIENT) as tls:
         assert tls.call("echo", [2]) == [2]
     assert post(balancer, "echo", [3], source=CLIENT)[0] == 200
+    tls = ssl.create_default_context(cafile=str(ca.file))
+    assert post(balancer, "echo", [4], source=CLIENT, tls=tls)[0] == 200
 
     def told():
         return sum(f"client={CLIENT} " in line for node in nodes for line in node.lines
                    if "event=request " in line)
 
-    wait_until(lambda: told() == 3, f"three requests of {CLIENT}")
+    wait_until(lambda: told() == 4, f"four requests of {CLIENT}")
 
 
 class Load(threading.Thread):
@@ -186,7 +142,7 @@ def test_a_server_that_stops_under_load_loses_no_request(behind, gate):
     nodes, balancer = behind(shutdown={"notice_ms": 5000})
     held = gate()
     loads = [Load(balancer) for _ in range(3)]
-    with Client(balancer.raw) as raw:
+    with Client(balancer.addresses["raw"]) as raw:
         held.hold(raw, "held")
         stopping, name = node_of(balancer, nodes)
         stopping.send(signal.SIGTERM)
@@ -194,7 +150,7 @@ def test_a_server_that_stops_under_load_loses_no_request(behind, gate):
         wait_until(lambda: not balancer.servers("raw")[name]["status"].startswith("UP"),
                    f"{name} to get no more connections")
         for number in range(2 * NODES):
-            with Client(balancer.raw) as other:
+            with Client(balancer.addresses["raw"]) as other:
                 assert other.call("echo", [number]) == [number]
         stopping.wait_for_line("event=stopping in_flight=1$")
         held.open()

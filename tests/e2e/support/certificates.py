@@ -22,6 +22,13 @@ class Certificate:
         return found | ({"tls_client_ca_file": client_ca.file} if client_ca else {})
 
 
+def with_key(certificate: Certificate, folder: Path) -> Path:
+    """One file with the certificate and its key, as HAProxy reads it."""
+    both = folder / "certificate_and_key.pem"
+    both.write_text(certificate.file.read_text() + certificate.key.read_text())
+    return both
+
+
 HERE = "IP:127.0.0.1,IP:::1,DNS:localhost"
 
 

@@ -32,9 +32,10 @@ def adapted(control: Path, certificate: Path) -> str:
 
 
 class Balancer:
-    """A running HAProxy, known by its control socket."""
+    """A running HAProxy. `addresses`: of its front ends, by name."""
 
-    def __init__(self, control: Path):
+    def __init__(self, control: Path, addresses: dict[str, str]):
+        self.addresses = addresses
         self._control = control
 
     def command(self, text: str) -> str:
@@ -50,27 +51,26 @@ class Balancer:
         return {one["svname"]: one for one in found
                 if one["pxname"] == backend and one["svname"].startswith("node")}
 
-    def wait_until_up(self, *nodes: str, backends=BACKENDS):
-        """Until each of these servers, or all, is up, its agent has answered, and it gets its whole
-        weight."""
+    def wait_until_up(self, *nodes: str):
+        """Until these servers are up, and their agents have answered. Without names: until all are,
+        and each gets its whole weight, since it is idle."""
         def is_up(one):
-            return (one["status"], one["agent_status"], one["weight"]) == ("UP", "L7OK", "100")
+            return ((one["status"], one["agent_status"]) == ("UP", "L7OK") and
+                    (nodes or one["weight"] == "100"))
 
         def are_up():
-            found = [self.servers(backend) for backend in backends]
-            return all(is_up(one) for each in found for name, one in each.items()
-                       if not nodes or name in nodes)
+            found = [self.servers(backend) for backend in BACKENDS]
+            return all(is_up(its[name]) for its in found for name in nodes or its)
 
-        wait_until(are_up, "all servers to be up")
+        wait_until(are_up, f"{nodes or 'all servers'} to be up")
 
 
 @contextmanager
-def running_haproxy(config: Path, control: Path, *options, before=(), pass_fds=()):
-    """HAProxy in the foreground; `before`: a command that executes it. Yields (Process,
-    Balancer)."""
-    log = config.with_suffix(".log")
+def running_haproxy(config: Path, control: Path, *options, before=(), pass_fds=(), addresses=None):
+    """HAProxy in the foreground; `before`: a command that executes it. Yields its process and the
+    Balancer."""
     argv = [*before, HAPROXY, "-db", *options, "-f", config]
-    with Process.start(argv, log=log, pass_fds=pass_fds) as process:
+    with Process.start(argv, log=config.with_suffix(".log"), pass_fds=pass_fds) as process:
         wait_until(control.exists, "HAProxy to start")
-        yield process, Balancer(control)
+        yield process, Balancer(control, addresses or {})
         assert process.returncode is None, process.lines

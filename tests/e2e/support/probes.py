@@ -7,7 +7,7 @@
 
 Both skip the test, with the reason. RINGMASTER_PROBE_NAME=no makes the probe of that name
 find nothing. The names: BROWSER, BUILDAH, CGROUPS, GDB, HAPROXY, IPV6, KUSTOMIZE,
-LANDLOCK, LOCALHOST, NAMESPACES, NGINX, PRIORITY, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
+LANDLOCK, LOCALHOST, NAMESPACES, NETWORKS, NGINX, PRIORITY, PROMTOOL, PTRACE, ROOT, SECCOMP, SYSTEMD here, and
 BREAKPOINTS, PTRACE in tests/support/probes.h.
 
     python3 probes.py NAME    prints the reason and exits with 1 where the machine lacks it
@@ -114,6 +114,16 @@ def _namespaces() -> str:
     return ""
 
 
+def _networks() -> str:
+    """Whether network namespaces can be made, and connected by a bridge."""
+    made = ("ip link add bridge0 type bridge && ip link add end1 type veth peer name end2 &&"
+            " ip link set end1 master bridge0")
+    if why := _lacking("ip", "nsenter"):
+        return why
+    tried = subprocess.run(["unshare", "--net", "sh", "-c", made], capture_output=True, text=True)
+    return "" if tried.returncode == 0 else f"no bridge can be made here: {tried.stderr.strip()}"
+
+
 def _nginx() -> str:
     return "nginx: not installed" if shutil.which("nginx") is None else ""
 
@@ -176,6 +186,7 @@ _PROBES = {
     "landlock": _landlock,
     "localhost": _localhost,
     "namespaces": _namespaces,
+    "networks": _networks,
     "nginx": _nginx,
     "priority": _priority,
     "promtool": _promtool,

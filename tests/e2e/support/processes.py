@@ -28,12 +28,13 @@ class ProcessError(AssertionError):
 
 class Process:
     @classmethod
-    def start(cls, argv, env=None, cwd=None, log=None):
+    def start(cls, argv, env=None, cwd=None, log=None, pass_fds=()):
         """Starts argv. `env` is added to this process's environment (a value of None removes a
-        variable). `log`: a file for a copy of stderr, to debug a failed test."""
-        return cls(argv, env, cwd, log)
+        variable). `log`: a file for a copy of stderr, to debug a failed test. `pass_fds`: the
+        descriptors that it inherits."""
+        return cls(argv, env, cwd, log, pass_fds)
 
-    def __init__(self, argv, env, cwd, log):
+    def __init__(self, argv, env, cwd, log, pass_fds):
         self.argv = [str(word) for word in argv]
         merged = {**os.environ, **(env or {})}
         self._popen = subprocess.Popen(
@@ -44,6 +45,7 @@ class Process:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
+            pass_fds=pass_fds,
             start_new_session=True,  # Ctrl-C is for pytest, which then stops the process
         )
         self.pid = self._popen.pid

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const CONNECT_MS = 1000; // the time to connect
 const PAUSE_MS = 1000; // of a server that cannot be reached, or refuses and does not say how long
+const LATE_MS = 100; // after twice the quoted p99
 const UNKNOWN_MS = 1e6; // expected, for each request in flight, of a server without a quote
 const RETRY_SHARE = 0.1, RETRIES_MAX = 5; // one request in ten may be sent again, and five at once
 
@@ -30,24 +31,28 @@ export class Unreachable extends Error {
 // A server, the connection to it, which is kept, and its last quotes.
 class Server {
   readyAt = 0; // it gets no request before
-  quotes = new Map(); // method -> { ms, at: when the server said so }
-  #waiting = new Map(); // id -> { resolve, reject, sent } of each request in flight, by age
+  quotes = new Map(); // method -> { p50, p99, inFlight: then, givenAt }
+  #waiting = new Map(); // id -> { resolve, reject, lateAt } of each request in flight, by age
   #connection = null; // a promise
 
   constructor(address) {
     this.address = address;
   }
 
-  // A quote loses half of its weight in each second, so that a server that was slow is asked again.
-  // A server that is silent takes at least as long as it has been silent. One without a quote gets
-  // one request at once, and gives a quote with the answer.
+  // The quote, more if more requests are in flight since. It loses half of its weight in each
+  // second, so that a server that was slow is asked again. A server without a quote gets one request
+  // at once, and gives a quote with the answer.
   expectedMs(method) {
     const quote = this.quotes.get(method);
     if (!quote) return UNKNOWN_MS * this.#waiting.size;
-    const now = performance.now();
+    const aged = 0.5 ** ((performance.now() - quote.givenAt) / 1000);
+    return quote.p50 * (this.#waiting.size + 1) / quote.inFlight * aged;
+  }
+
+  // Whether the oldest request in flight takes much longer than the server has promised.
+  isLate() {
     const [oldest] = this.#waiting.values();
-    const ms = quote.ms * 0.5 ** ((now - quote.at) / 1000);
-    return Math.max(ms, now - (oldest?.sent ?? now)) * (this.#waiting.size + 1);
+    return oldest !== undefined && performance.now() > oldest.lateAt;
   }
 
   pause(ms) {
@@ -57,8 +62,10 @@ class Server {
 
   // The response. An error that is not Unreachable: the request may have been executed.
   async ask(method, request, timeoutMs) {
+    const p99 = this.quotes.get(method)?.p99 ?? Infinity;
+    const lateAt = performance.now() + 2 * p99 + LATE_MS;
     const answer = new Promise((resolve, reject) =>
-      this.#waiting.set(request.id, { resolve, reject, sent: performance.now() }));
+      this.#waiting.set(request.id, { resolve, reject, lateAt }));
     answer.catch(() => {}); // it is not awaited if there is no connection
     let timer;
     try {
@@ -67,8 +74,9 @@ class Server {
       timer = setTimeout(() => socket.destroy(), timeoutMs);
       socket.write(`${JSON.stringify(request)}\n`);
       const response = await answer;
-      const ms = response._meta?.quote_ms?.p50;
-      if (ms !== undefined) this.quotes.set(method, { ms, at: performance.now() });
+      const quote = response._meta?.quote_ms;
+      const inFlight = this.#waiting.size; // this request, too, in place of the next one
+      if (quote) this.quotes.set(method, { ...quote, inFlight, givenAt: performance.now() });
       return response;
     } finally {
       clearTimeout(timer);
@@ -140,12 +148,15 @@ export class BalancedClient {
   }
 
   // The better of two at random. A server without quotes, which may refuse, is tried only while a
-  // retry is left for it. If none is ready: the one that will be first.
+  // retry is left for it. If none is ready: the one that should be first.
   #choose(method) {
     const now = performance.now(), mayTry = this.#retries >= 2;
-    const ready = this.servers.filter(
-      (server) => server.readyAt <= now && (server.quotes.size > 0 || mayTry));
-    if (ready.length === 0) return this.servers.reduce((a, b) => a.readyAt <= b.readyAt ? a : b);
+    const ready = this.servers.filter((server) =>
+      server.readyAt <= now && (server.quotes.size > 0 || mayTry) && !server.isLate());
+    if (ready.length === 0) {
+      const order = (a, b) => a.isLate() - b.isLate() || a.readyAt - b.readyAt;
+      return [...this.servers].sort(order)[0];
+    }
     const first = ready.splice(Math.floor(Math.random() * ready.length), 1)[0];
     const second = ready[Math.floor(Math.random() * ready.length)] ?? first;
     return second.expectedMs(method) < first.expectedMs(method) ? second : first;

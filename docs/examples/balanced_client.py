@@ -9,11 +9,13 @@ Copy this file into your program: it needs nothing but Python 3.11. See docs/loa
 import asyncio
 import itertools
 import json
+import math
 import random
 import time
 
 CONNECT_S = 1.0  # the time to connect
 PAUSE_MS = 1000  # of a server that cannot be reached, or refuses and does not say for how long
+LATE_MS = 100  # after twice the quoted p99
 UNKNOWN_MS = 1e6  # expected, for each request in flight, of a server without a quote
 RETRY_SHARE, RETRIES_MAX = 0.1, 5.0  # one request in ten may be sent again, and five at once
 
@@ -38,22 +40,24 @@ class Server:
     def __init__(self, address: str):
         self.address = address
         self.ready_at = 0.0  # it gets no request before
-        self.quotes = {}  # method -> (milliseconds, when the server said so)
-        self._waiting = {}  # id -> (future, when it was sent) of each request in flight, by age
+        self.quotes = {}  # method -> (p50 and p99 in ms, requests in flight then, when it was given)
+        self._waiting = {}  # id -> (future, when it is late) of each request in flight, by age
         self._writer = None
         self._connecting = asyncio.Lock()
 
     def expected_ms(self, method: str) -> float:
-        """A quote loses half of its weight in each second, so that a server that was slow is asked
-        again. A server that is silent takes at least as long as it has been silent. One without a
-        quote gets one request at once, and gives a quote with the answer."""
+        """The quote, more if more requests are in flight since. It loses half of its weight in each
+        second, so that a server that was slow is asked again. A server without a quote gets one
+        request at once, and gives a quote with the answer."""
         if method not in self.quotes:
             return UNKNOWN_MS * len(self._waiting)
-        now = time.monotonic()
-        quote_ms, quoted_at = self.quotes[method]
-        _, oldest = next(iter(self._waiting.values()), (None, now))
-        ms = max(quote_ms * 0.5 ** (now - quoted_at), 1e3 * (now - oldest))
-        return ms * (len(self._waiting) + 1)
+        p50_ms, _, in_flight, given_at = self.quotes[method]
+        return p50_ms * (len(self._waiting) + 1) / in_flight * 0.5 ** (time.monotonic() - given_at)
+
+    def is_late(self) -> bool:
+        """Whether the oldest request in flight takes much longer than the server has promised."""
+        _, late_at = next(iter(self._waiting.values()), (None, math.inf))
+        return time.monotonic() > late_at
 
     def pause(self, ms: float):
         self.ready_at = time.monotonic() + ms / 1e3
@@ -62,7 +66,8 @@ class Server:
     async def ask(self, method: str, request: dict, timeout_s: float) -> dict:
         """The response. ConnectionError, TimeoutError: the request may have been executed."""
         answer = asyncio.get_running_loop().create_future()
-        self._waiting[request["id"]] = answer, time.monotonic()
+        _, p99_ms, *_ = self.quotes.get(method, (0, math.inf))
+        self._waiting[request["id"]] = answer, time.monotonic() + (2 * p99_ms + LATE_MS) / 1e3
         try:
             async with self._connecting:
                 self._writer = writer = self._writer or await self._connect()
@@ -74,7 +79,8 @@ class Server:
         finally:
             self._waiting.pop(request["id"], None)
         if quote_ms := response.get("_meta", {}).get("quote_ms"):
-            self.quotes[method] = quote_ms["p50"], time.monotonic()
+            self.quotes[method] = (quote_ms["p50"], quote_ms["p99"], len(self._waiting) + 1,
+                                   time.monotonic())
         return response
 
     async def _connect(self):
@@ -144,11 +150,11 @@ class BalancedClient:
 
     def _choose(self, method: str) -> Server:
         """The better of two at random. A server without quotes, which may refuse, is tried only
-        while a retry is left for it. If none is ready: the one that will be first."""
+        while a retry is left for it. If none is ready: the one that should be first."""
         now, may_try = time.monotonic(), self._retries >= 2
-        ready = [server for server in self.servers
-                 if server.ready_at <= now and (server.quotes or may_try)]
+        ready = [server for server in self.servers if server.ready_at <= now and
+                 (server.quotes or may_try) and not server.is_late()]
         if not ready:
-            return min(self.servers, key=lambda server: server.ready_at)
+            return min(self.servers, key=lambda server: (server.is_late(), server.ready_at))
         two = random.sample(ready, min(2, len(ready)))
         return min(two, key=lambda server: server.expected_ms(method))

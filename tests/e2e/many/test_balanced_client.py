@@ -1,5 +1,6 @@
 """docs/examples: the clients that choose among servers, in Python and in JavaScript."""
 
+import itertools
 import json
 import signal
 import socketserver
@@ -117,6 +118,11 @@ class Scripted(socketserver.ThreadingTCPServer):
         return "127.0.0.1:%d" % self.server_address[1]
 
 
+def quoting(ms: float) -> dict:
+    """The members of a response with this quote."""
+    return {"result": 0, "_meta": {"quote_ms": {"p50": ms, "p90": ms, "p99": ms}, "free": 1}}
+
+
 @pytest.fixture
 def scripted():
     """scripted(respond): a Scripted."""
@@ -164,29 +170,36 @@ def test_retries_are_a_part_of_all_requests(scripted, load):
 
 
 def test_the_better_quote_gets_the_requests(scripted, load):
-    def quoting(ms):
-        return scripted(lambda request: {
-            "result": request["params"]["_meta"]["quote"],
-            "_meta": {"quote_ms": {"p50": ms, "p90": ms, "p99": ms}, "free": 1}})
+    asked = []
 
-    slow, fast = quoting(1e9), quoting(1)
+    def server(ms):
+        return scripted(lambda request: asked.append(request["params"]["_meta"]) or quoting(ms))
+
+    slow, fast = server(1e9), server(1)
     outcomes = load(1, 30, "record", [slow.address, fast.address]).end()
-    assert all(one["result"] is True for one in outcomes)
+    assert all(one["result"] == 0 for one in outcomes)
     assert (len(slow.arrivals), len(fast.arrivals)) == (1, 29)
+    assert all(meta["quote"] is True and 0 < meta["timeout_ms"] <= 10_000 for meta in asked)
 
 
-def test_a_silent_server_gets_no_more_requests(scripted, load):
-    callers, go_on = 4, threading.Event()
+@pytest.mark.parametrize("before", [0, 5])
+def test_a_silent_server_gets_no_more_requests(scripted, load, before):
+    """It is silent from the start, or after some answers that promise more than the other's."""
+    callers, go_on, answers = 8, threading.Event(), itertools.count()
 
-    def answer_late(request):
-        go_on.wait()
-        return {"result": request["params"]["number"]}
+    def fall_silent(request):
+        if next(answers) >= before:
+            go_on.wait()
+        return quoting(1)
 
-    silent = scripted(answer_late)
-    serving = scripted(lambda request: {"result": request["params"]["number"]})
-    calls = load(callers, 200, "record", [silent.address, serving.address])
-    wait_until(lambda: len(serving.arrivals) >= 200 - callers, "the other server to serve")
+    silent, serving = scripted(fall_silent), scripted(lambda request: quoting(3))
+    calls = load(callers, 0, "record", [silent.address, serving.address])
+    wait_until(lambda: len(silent.arrivals) > before, "a request without an answer")
+    # Its quote is worth less than the other's by now.
+    wait_until(lambda: time.monotonic() > silent.arrivals[before] + 3, "the quote to age")
+    served = len(serving.arrivals)
+    wait_until(lambda: len(serving.arrivals) >= served + 50, "the other server to serve")
+    assert len(silent.arrivals) - before < callers
     go_on.set()
-    outcomes = calls.end()
-    assert len(silent.arrivals) < callers
-    assert all(one["result"] == one["number"] for one in outcomes)
+    calls.process.send(signal.SIGTERM)
+    calls.end()

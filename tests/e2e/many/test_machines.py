@@ -48,7 +48,8 @@ def is_asked(load, name: str, since: float) -> bool:
 
 def test_a_node_that_fails_costs_its_own_requests_only(fleet, record_property):
     seconds = {}
-    with fleet(nodes=("node1", "node2"), logs_on_disk="node3") as running, running.load(RATE) as load:
+    made = fleet(nodes=("node1", "node2"), logs_on_disk="node3")
+    with made as running, running.load(RATE) as load:
         load.wait_until_back(time.monotonic())
 
         def note(what, begin):

@@ -10,7 +10,6 @@ Processes: processes inside have other pids outside, and can be killed from outs
 Death:     the container dies with the test run, and its mounts and files with it.
 """
 
-import ctypes
 import os
 import subprocess
 import time
@@ -21,6 +20,7 @@ from pathlib import Path
 import pytest
 from client import DEADLINE_S, Client
 from manager import Manager
+from network import set_network
 from proc import wait_until
 from processes import Process
 
@@ -28,13 +28,10 @@ SCRIPT = Path(__file__).parent / "container.sh"
 # The container's own namespaces of processes and mounts, which end with unshare(1). Without them, a
 # systemd-nspawn that is killed would leave behind the processes that it has started.
 UNSHARE = ["unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"]
-CLONE_NEWNET = 0x40000000
 
 # In a chroot a container boots, but the kernel lets no process in it have user namespaces, which
 # the unit's PrivateUsers= needs.
 NEEDS = pytest.mark.needs("root", "cgroups", "namespaces", "systemd")
-
-libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Container:
@@ -62,11 +59,11 @@ class Container:
         """A client of a server inside: a socket stays in the network in which it was created."""
         inside, outside = f"/proc/{self.leader}/ns/net", "/proc/thread-self/ns/net"
         with _open(inside) as theirs, _open(outside) as ours:
-            _set_network(theirs)
+            set_network(theirs)
             try:
                 return Client(address)
             finally:
-                _set_network(ours)
+                set_network(ours)
 
     def _processes(self, group: str) -> list[int]:
         procs = self.group / "payload" / group / "cgroup.procs"
@@ -82,12 +79,6 @@ def _open(path: str) -> Iterator[int]:
         yield fd
     finally:
         os.close(fd)
-
-
-def _set_network(fd: int):
-    """Changes the network of the calling thread only."""
-    if libc.setns(fd, CLONE_NEWNET) != 0:
-        raise OSError(ctypes.get_errno(), "setns")
 
 
 def _groups(name: str) -> list[Path]:

@@ -12,7 +12,6 @@ Death:     a namespace ends with its last process. Those that hold the namespace
 """
 
 import ctypes
-import os
 import subprocess
 from contextlib import ExitStack
 
@@ -23,6 +22,12 @@ HOLD = "ip link set lo up && echo event=up >&2 && exec sleep infinity"
 CLONE_NEWNET = 0x40000000
 
 libc = ctypes.CDLL(None, use_errno=True)
+
+
+def set_network(namespace: int):
+    """Changes the network of the calling thread only: that of its new sockets."""
+    if libc.setns(namespace, CLONE_NEWNET) != 0:
+        raise OSError(ctypes.get_errno(), "setns")
 
 
 class Machine:
@@ -46,10 +51,8 @@ class Machine:
         self._hub.ip("link", "set", self._link, "up")
 
     def enter_thread(self):
-        """From now on the calling thread's new sockets are in this network."""
         with open(self.path) as namespace:
-            if libc.setns(namespace.fileno(), CLONE_NEWNET) != 0:
-                raise OSError(ctypes.get_errno(), "setns")
+            set_network(namespace.fileno())
 
 
 class Network:

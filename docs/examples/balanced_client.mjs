@@ -11,9 +11,10 @@ import { setTimeout as sleep } from "node:timers/promises";
 
 const CONNECT_MS = 1000; // the time to connect
 const PAUSE_MS = 1000; // of a server that cannot be reached, or refuses and does not say how long
-const LATE_MS = 100; // after twice the quoted p99
+const LATE_MS = 20; // after the quoted p99
 const UNKNOWN_MS = 1e6; // expected, for each request in flight, of a server without a quote
 const RETRY_SHARE = 0.1, RETRIES_MAX = 5; // one request in ten may be sent again, and five at once
+const TRY_RETRIES = 3; // that must be left before a server without quotes is tried
 
 // The error of a response, with its members.
 export class RpcError extends Error {
@@ -40,8 +41,7 @@ class Server {
   }
 
   // The quote, more if more requests are in flight since. It loses half of its weight in each
-  // second, so that a server that was slow is asked again. A server without a quote gets one request
-  // at once, and gives a quote with the answer.
+  // second, so that a server that was slow is asked again.
   expectedMs(method) {
     const quote = this.quotes.get(method);
     if (!quote) return UNKNOWN_MS * this.#waiting.size;
@@ -49,7 +49,11 @@ class Server {
     return quote.p50 * (this.#waiting.size + 1) / quote.inFlight * aged;
   }
 
-  // Whether the oldest request in flight takes much longer than the server has promised.
+  isIdle() {
+    return this.#waiting.size === 0;
+  }
+
+  // Whether the oldest request in flight takes longer than the server has promised.
   isLate() {
     const [oldest] = this.#waiting.values();
     return oldest !== undefined && performance.now() > oldest.lateAt;
@@ -63,7 +67,7 @@ class Server {
   // The response. An error that is not Unreachable: the request may have been executed.
   async ask(method, request, timeoutMs) {
     const p99 = this.quotes.get(method)?.p99 ?? Infinity;
-    const lateAt = performance.now() + 2 * p99 + LATE_MS;
+    const lateAt = performance.now() + p99 + LATE_MS;
     const answer = new Promise((resolve, reject) =>
       this.#waiting.set(request.id, { resolve, reject, lateAt }));
     answer.catch(() => {}); // it is not awaited if there is no connection
@@ -147,16 +151,19 @@ export class BalancedClient {
     }
   }
 
-  // The better of two at random. A server without quotes, which may refuse, is tried only while a
-  // retry is left for it. If none is ready: the one that should be first.
+  // The better of two at random. A server without quotes, which may refuse, is tried with one
+  // request at a time, while retries are left. If none is ready: the first that will be.
   #choose(method) {
-    const now = performance.now(), mayTry = this.#retries >= 2;
-    const ready = this.servers.filter((server) =>
-      server.readyAt <= now && (server.quotes.size > 0 || mayTry) && !server.isLate());
+    const now = performance.now(), mayTry = this.#retries >= TRY_RETRIES;
+    let ready = this.servers.filter((server) =>
+      server.readyAt <= now && (server.quotes.size > 0 || (mayTry && server.isIdle())));
     if (ready.length === 0) {
-      const order = (a, b) => a.isLate() - b.isLate() || a.readyAt - b.readyAt;
+      const order = (a, b) => Math.max(now, a.readyAt) - Math.max(now, b.readyAt) ||
+        a.expectedMs(method) - b.expectedMs(method);
       return [...this.servers].sort(order)[0];
     }
+    const inTime = ready.filter((server) => !server.isLate());
+    if (inTime.length > 0) ready = inTime;
     const first = ready.splice(Math.floor(Math.random() * ready.length), 1)[0];
     const second = ready[Math.floor(Math.random() * ready.length)] ?? first;
     return second.expectedMs(method) < first.expectedMs(method) ? second : first;

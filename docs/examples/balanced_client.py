@@ -15,9 +15,10 @@ import time
 
 CONNECT_S = 1.0  # the time to connect
 PAUSE_MS = 1000  # of a server that cannot be reached, or refuses and does not say for how long
-LATE_MS = 100  # after twice the quoted p99
+LATE_MS = 20  # after the quoted p99
 UNKNOWN_MS = 1e6  # expected, for each request in flight, of a server without a quote
 RETRY_SHARE, RETRIES_MAX = 0.1, 5.0  # one request in ten may be sent again, and five at once
+TRY_RETRIES = 3  # that must be left before a server without quotes is tried
 
 
 class RpcError(Exception):
@@ -40,22 +41,24 @@ class Server:
     def __init__(self, address: str):
         self.address = address
         self.ready_at = 0.0  # it gets no request before
-        self.quotes = {}  # method -> (p50 and p99 in ms, requests in flight then, when it was given)
+        self.quotes = {}  # method -> (p50 and p99 in ms, requests in flight then, when given)
         self._waiting = {}  # id -> (future, when it is late) of each request in flight, by age
         self._writer = None
         self._connecting = asyncio.Lock()
 
     def expected_ms(self, method: str) -> float:
         """The quote, more if more requests are in flight since. It loses half of its weight in each
-        second, so that a server that was slow is asked again. A server without a quote gets one
-        request at once, and gives a quote with the answer."""
+        second, so that a server that was slow is asked again."""
         if method not in self.quotes:
             return UNKNOWN_MS * len(self._waiting)
         p50_ms, _, in_flight, given_at = self.quotes[method]
         return p50_ms * (len(self._waiting) + 1) / in_flight * 0.5 ** (time.monotonic() - given_at)
 
+    def is_idle(self) -> bool:
+        return not self._waiting
+
     def is_late(self) -> bool:
-        """Whether the oldest request in flight takes much longer than the server has promised."""
+        """Whether the oldest request in flight takes longer than the server has promised."""
         _, late_at = next(iter(self._waiting.values()), (None, math.inf))
         return time.monotonic() > late_at
 
@@ -67,7 +70,7 @@ class Server:
         """The response. ConnectionError, TimeoutError: the request may have been executed."""
         answer = asyncio.get_running_loop().create_future()
         _, p99_ms, *_ = self.quotes.get(method, (0, math.inf))
-        self._waiting[request["id"]] = answer, time.monotonic() + (2 * p99_ms + LATE_MS) / 1e3
+        self._waiting[request["id"]] = answer, time.monotonic() + (p99_ms + LATE_MS) / 1e3
         try:
             async with self._connecting:
                 self._writer = writer = self._writer or await self._connect()
@@ -149,12 +152,14 @@ class BalancedClient:
             self._retries -= 1
 
     def _choose(self, method: str) -> Server:
-        """The better of two at random. A server without quotes, which may refuse, is tried only
-        while a retry is left for it. If none is ready: the one that should be first."""
-        now, may_try = time.monotonic(), self._retries >= 2
+        """The better of two at random. A server without quotes, which may refuse, is tried with one
+        request at a time, while retries are left. If none is ready: the first that will be."""
+        now, may_try = time.monotonic(), self._retries >= TRY_RETRIES
         ready = [server for server in self.servers if server.ready_at <= now and
-                 (server.quotes or may_try) and not server.is_late()]
+                 (server.quotes or may_try and server.is_idle())]
         if not ready:
-            return min(self.servers, key=lambda server: (server.is_late(), server.ready_at))
+            return min(self.servers, key=lambda server: (max(now, server.ready_at),
+                                                         server.expected_ms(method)))
+        ready = [server for server in ready if not server.is_late()] or ready
         two = random.sample(ready, min(2, len(ready)))
         return min(two, key=lambda server: server.expected_ms(method))

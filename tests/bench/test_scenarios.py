@@ -10,7 +10,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS / "bench"), str(TESTS / "e2e/support")]
 
 from context import cpu_us_per_request, others_share  # noqa: E402
-from scenarios import interests, latency, overload  # noqa: E402
+from scenarios import interests, latency, many, overload  # noqa: E402
 
 
 def report(results: int, sent: int, ms: float = 100) -> dict:
@@ -63,3 +63,9 @@ def test_what_others_took_is_what_is_left_of_the_busy_time():
     whole_s = 10 * os.cpu_count()
     assert others_share(made, 2.0 + whole_s / 4) == pytest.approx(0.25)
     assert others_share(made, 1.9) == 0
+
+
+def test_calibration_is_off_by_the_worst_of_the_percentiles():
+    calibration = many.Calibration()
+    calibration.count, calibration.within = 200, {"p50": 104, "p90": 170, "p99": 198}
+    assert calibration.off_by() == pytest.approx(0.05)

@@ -28,7 +28,7 @@ from proc import wait_until
 from processes import Process
 from server import Launcher, Server
 
-BALANCER, UPSTREAM = "10.0.0.1", "10.0.0.20"
+BALANCER, UPSTREAM, CLIENT = "10.0.0.1", "10.0.0.20", "10.0.0.30"
 NODES = {"node1": "10.0.0.11", "node2": "10.0.0.12", "node3": "10.0.0.13"}  # as in the file
 FETCH_MS = 30
 WITH_DISK = ["unshare", "--mount", "sh", "-c", """
@@ -72,6 +72,7 @@ class Fleet:
         self._certificate = make_certificate(folder, "server")
         network = self.network = stack.enter_context(Network(BALANCER))
         self.machines = {name: network.add(address) for name, address in NODES.items()}
+        self.client = network.add(CLIENT)
         upstream = [*network.add(UPSTREAM).enter, self._build / "feature_service", "--listen",
                     f"{UPSTREAM}:7080", "--delay-ms", FETCH_MS]
         stack.enter_context(Process.start(upstream, log=folder / "upstream.log"))
@@ -94,7 +95,8 @@ class Fleet:
         for one in running:
             one.wait()
 
-    def _configure(self, nodes):
+    def configuration(self, nodes) -> str:
+        """HAProxy's, with these nodes."""
         text = adapted(self._folder / "haproxy.sock", with_key(self._certificate, self._folder))
         text = replace(text, "backend http\n  mode http\n",
                        r"\g<0>  http-after-response set-header x-node %[srv_name]\n")
@@ -102,26 +104,37 @@ class Fleet:
             text = replace(text, pattern, replacement)
         for name in NODES.keys() - set(nodes):
             text = replace(text, rf"  server {name} .*\n", "", len(BACKENDS))
-        (self._folder / "haproxy.cfg").write_text(text)
+        return text
+
+    def _configure(self, nodes):
+        (self._folder / "haproxy.cfg").write_text(self.configuration(nodes))
+
+    def methods(self, name: str, version: int) -> dict:
+        """The sections of a node's configuration that make its methods."""
+        file = self._folder / f"record{version}.py"
+        file.write_text(HANDLER.format(runs=str(self.runs), version=version))
+        steps = [{"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "record"}]
+        return {"upstreams": {"users": {"url": f"http://{UPSTREAM}:7080/features",
+                                        "timeout_ms": 20_000}},
+                "handlers": {"record": {"python": f"{file}:run"}},
+                "methods": {"record": {"timeout_ms": 20_000, "slow_ms": 1, "steps": steps}},
+                "log": {"access": "all"}}
+
+    def enter(self, name: str) -> list:
+        """The command that executes a node on its machine."""
+        log = "disk" if name == self._logs_on_disk else "pipe"
+        return [*self.machines[name].enter, *WITH_DISK, self._disk(name), log]
 
     def _launch(self, name: str, version: int):
-        address = NODES[name]
-        handler = self._folder / f"record{version}.py"
-        handler.write_text(HANDLER.format(runs=str(self.runs), version=version))
-        tls = self._certificate
+        address, tls = NODES[name], self._certificate
         self.servers[name] = self._launcher(
-            name=name, wait=False,
-            before=[*self.machines[name].enter, *WITH_DISK, self._disk(name),
-                    "disk" if name == self._logs_on_disk else "pipe"],
+            name=name, wait=False, before=self.enter(name),
             listen={"rpc": [f"{address}:7070", f"tls://{address}:7443"],
                     "status": f"{address}:7071", "proxy_from": [BALANCER],
                     "tls_certificate_file": tls.file, "tls_key_file": tls.key},
-            upstreams={"users": {"url": f"http://{UPSTREAM}:7080/features"}},
-            handlers={"record": {"python": f"{handler}:run"}},
-            methods={"record": {"timeout_ms": 10_000, "slow_ms": 1, "steps": [
-                {"fetch": "users", "body": {"user_id": "${params.user_id}"}}, {"run": "record"}]}},
-            shutdown={"notice_ms": self._notice_ms}, log={"access": "all"},
-            crashes={"folder": self._disk(name) / "kept", "count": 20})
+            shutdown={"notice_ms": self._notice_ms},
+            crashes={"folder": self._disk(name) / "kept", "count": 20},
+            **self.methods(name, version))
 
     def _disk(self, name: str) -> Path:
         return self._folder / f"disk-{name}"
@@ -131,9 +144,9 @@ class Fleet:
         return Path(f"/proc/{self.servers[name].pid}/root{self._disk(name)}")
 
     @contextmanager
-    def load(self, rate: float) -> Iterator[OpenLoad]:
+    def load(self, rate: float, in_time_s: float = 2.0) -> Iterator[OpenLoad]:
         load = OpenLoad((BALANCER, 8080), "record", lambda number: {"user_id": number}, rate,
-                        self.network.hub.enter_thread)
+                        self.client.enter_thread, in_time_s)
         try:
             yield load
         finally:

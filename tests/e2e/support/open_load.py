@@ -34,6 +34,17 @@ class Outcome:
         return error.get("data", {}).get("executed") is False
 
 
+async def exchange(host: str, port: int, body: bytes) -> bytes:
+    """POSTs over a connection of its own. Returns the response."""
+    reader, writer = await asyncio.open_connection(host, port)
+    writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                 b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+    try:
+        return await reader.read()
+    finally:
+        writer.close()
+
+
 class OpenLoad:
     def __init__(self, address: tuple[str, int], method: str, params: Callable[[int], dict],
                  rate: float, enter_thread: Callable[[], None] = lambda: None,
@@ -90,8 +101,9 @@ class OpenLoad:
         await asyncio.gather(*asked)
 
     async def _ask(self, outcome: Outcome):
+        body = request(self._method, self._params(outcome.number), outcome.number)
         try:
-            response = await asyncio.wait_for(self._exchange(outcome.number), DEADLINE_S)
+            response = await asyncio.wait_for(exchange(*self._address, body), DEADLINE_S)
         except (OSError, TimeoutError):
             return
         head, _, body = response.partition(b"\r\n\r\n")
@@ -102,14 +114,3 @@ class OpenLoad:
         if named.get("content-type", "").startswith("application/json"):
             outcome.answer = json.loads(body)
         outcome.status = int(status.split()[1])
-
-    async def _exchange(self, number: int) -> bytes:
-        reader, writer = await asyncio.open_connection(*self._address)
-        body = request(self._method, self._params(number), number)
-        writer.write(b"POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
-                     b"Content-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
-                     + body)
-        try:
-            return await reader.read()
-        finally:
-            writer.close()

@@ -2,10 +2,11 @@
 
 import time
 from collections import Counter
+from contextlib import contextmanager
 
 import pytest
 from fleet import Fleet
-from proc import wait_until
+from proc import stopped, wait_until
 
 pytestmark = [pytest.mark.needs("haproxy", "root", "networks"), pytest.mark.alone,
               pytest.mark.timeout(180)]
@@ -25,12 +26,13 @@ def fleet(build, tmp_path):
     return make
 
 
-def assert_each_was_answered_once(fleet, load, may_fail=()):
+def assert_each_was_answered_once(fleet, load, fail=()):
     """Of the load that has ended: each request has one answer, with its own number. Those that have
-    an error were not executed, or were with a node that may fail. None was executed twice."""
+    an error were not executed, or were with one of the nodes that fail. None was executed twice."""
     outcomes = load.end()
     failed = [one for one in outcomes if not one.is_result() and not one.is_refusal()]
-    assert all(one.status in (502, 504) and one.node in may_fail for one in failed), failed
+    assert all(one.status in (502, 504) for one in failed), failed
+    assert {one.node for one in failed} == set(fail), failed
     answered = [one for one in outcomes if one.answer]
     assert all(one.answer["id"] == one.number for one in answered)
     results = [one for one in answered if one.is_result()]
@@ -40,6 +42,14 @@ def assert_each_was_answered_once(fleet, load, may_fail=()):
     assert executed.keys() >= {one.number for one in results}
     assert not executed.keys() & {one.number for one in outcomes if one.is_refusal()}
     return results
+
+
+@contextmanager
+def holding_a_request(fleet, name: str):
+    """The node does nothing, and a request is in its hands."""
+    with stopped(*fleet.servers[name].processes()):
+        wait_until(lambda: fleet.balancer.servers("http")[name]["scur"] != "0", "a request")
+        yield
 
 
 def is_asked(load, name: str, since: float) -> bool:
@@ -70,13 +80,18 @@ def test_a_node_that_fails_costs_its_own_requests_only(fleet, record_property):
             size = (running.disk("node3") / "log").stat().st_size
         wait_until(lambda: (running.disk("node3") / "log").stat().st_size > size, "log lines")
         calm_until = time.monotonic()
-        note("killed", running.kill("node1"))
+        with holding_a_request(running, "node1"):
+            begin = running.kill("node1")
+        note("killed", begin)
         running.start("node1")
-        note("cut off", begin := running.cut_off("node2"))
-        wait_until(lambda: running.balancer.servers("http")["node2"]["status"] == "DOWN", "a check")
+        with holding_a_request(running, "node2"):
+            begin = running.cut_off("node2")
+        note("cut off", begin)
+        wait_until(lambda: any(one.node == "node2" and one.status in (502, 504)
+                               for one in load.outcomes), "the end of its request")
         running.connect("node2")
         wait_until(lambda: is_asked(load, "node2", time.monotonic() - 1), "node2 to be asked")
-        assert_each_was_answered_once(running, load, may_fail=("node1", "node2"))
+        assert_each_was_answered_once(running, load, fail=("node1", "node2"))
     assert all(one.is_result() for one in load.outcomes if one.at + one.took_s < calm_until)
     for what, took_s in seconds.items():
         record_property(what, f"{took_s:.2f} s")

@@ -28,19 +28,19 @@ from balanced_client import BalancedClient  # noqa: E402
 
 TITLE = "three nodes"
 JOB_MS, WORKERS, LOAD = 50, 4, 0.8
-STALL_S = 5
-QUOTA, BURN_MS = 0.3, 5
+STALL_S, LEARNING_S = 5, 3
+QUOTA, BURN_MS = 0.15, 5
 RATE = 50
 ABOUT = f"""Three servers and HAProxy, each in a network namespace of its own, on the cores of one
 machine. *Choice*: {WORKERS} workers a node run jobs that sleep {JOB_MS} ms, {2 * JOB_MS} ms on
 node1, so that the machine's cores are not what is measured; Poisson arrivals at {LOAD:.0%} of what
 all can do. All processes of node2 are stopped for {STALL_S} s. The requests go over
 docs/examples/balanced_client.py, or over HTTP through HAProxy with conf/haproxy.cfg, which
-balances by leastconn, or with `balance roundrobin`. Beside the first load other requests ask for a
-quote at the same moment: how many are done within it is the calibration. *Adding up*: `burn`
-{BURN_MS} ms in a closed loop through HAProxy; a control group limits each node to {QUOTA} cores.
-*Loss*: {RATE} requests a second through HAProxy; the goodput is back when 95 % of the requests of a
-second have their results within a second."""
+balances by leastconn, or with `balance roundrobin`. A quarter of the first load are requests that
+ask for a quote at the same moment: how many are done within it is the calibration; the first
+{LEARNING_S} s do not count. *Adding up*: `burn` {BURN_MS} ms in a closed loop through HAProxy; a
+control group limits each node to {QUOTA} cores. *Loss*: {RATE} requests a second through HAProxy;
+the goodput is back when 95 % of the requests of a second have their results within a second."""
 HANDLER = """
 import time
 def run(ms: float) -> float:
@@ -152,9 +152,11 @@ def over_http(port: int, method: str, params: dict) -> Callable[[int], Awaitable
 
 
 class Calibration:
-    """Requests that each ask for a quote at the same moment, and how many were done within it."""
+    """Requests that each ask for a quote at the same moment, and how many were done within it. The
+    first LEARNING_S do not count: a server learns its quotes."""
 
     def __init__(self):
+        self._begin = time.monotonic() + LEARNING_S
         self.count, self.within = 0, {"p50": 0, "p90": 0, "p99": 0}
         self._in_flight = dict.fromkeys(NODES, 0)
 
@@ -176,6 +178,8 @@ class Calibration:
         took_ms = 1e3 * (time.monotonic() - quoted_at)
         writer.close()
         assert "result" in answer
+        if quoted_at < self._begin:
+            return
         self.count += 1
         for name in self.within:
             self.within[name] += took_ms <= quote[name]
@@ -197,11 +201,13 @@ async def by_quotes(rate: float, seconds: float, calibration: Calibration) -> li
 def choice(context: Context) -> dict[str, Any]:
     seconds, before_s = context.pick((16, 5), (60, 20))
     rate = LOAD * WORKERS * 1e3 / JOB_MS * 2.5
-    calibration, found = Calibration(), {}
-    loads = {"quotes": lambda: by_quotes(rate, seconds, calibration)} | {
-        policy: lambda port=port: poisson(over_http(port, "hold", {"ms": JOB_MS}), rate, seconds)
-        for policy, port in {"leastconn": 8080, "roundrobin": 8081}.items()}
+    found = {}
     with Nodes(context, "choice") as fleet:
+        calibration = Calibration()
+        loads = {"quotes": lambda: by_quotes(rate, seconds, calibration)} | {
+            policy: lambda port=port: poisson(over_http(port, "hold", {"ms": JOB_MS}), rate,
+                                              seconds)
+            for policy, port in {"leastconn": 8080, "roundrobin": 8081}.items()}
         for policy, load in loads.items():
             def stall():
                 with stopped(*fleet.servers["node2"].processes()):

@@ -82,7 +82,8 @@ COMMENT = re.compile(r"//.*|/\*.*?\*/|^\s*\*.*")
 
 
 def module_of(name: str) -> str:
-    """The module of a file named relative to src/: its folder, or a room of master/ or demo/."""
+    """The module of a file, whose name is relative to src/: its top folder; for a file in a
+    subfolder of master/ or demo/, that subfolder."""
     parts = name.split("/")
     return "/".join(parts[:2]) if parts[0] in ("master", "demo") and len(parts) > 2 else parts[0]
 
@@ -129,7 +130,8 @@ def check_file(name: str, src: Path) -> list[str]:
     faults = []
     for number, line in enumerate((src / name).read_text().splitlines(), 1):
         if ROLE.match(line):
-            faults.append(f"src/{name}:{number}: no role is compiled in or out: use two files")
+            faults.append(f"src/{name}:{number}: do not select code by role (master, fork server,"
+                          " worker) with #if: use two files")
         include = INCLUDE.match(line)
         if include:
             for fault in find_include_faults(name, include[2], include[1] == '"', src):

@@ -221,8 +221,8 @@ Status MasterPort::audit_worker(uint32_t worker, const std::vector<ReadyEntry>& 
   for (const AtomicWord& word : words.running) {
     const JobWord running = word.load(std::memory_order_acquire);
     if (running == kFreeWord) continue;
-    // The job's result may have been taken, and its slot may have another job by now: the job need
-    // not be published any more.
+    // The job's result may have been taken, and its slot may have another job by now. So the word
+    // may name a job that is not published any more.
     const Publication id = publication_of(running);
     const bool is_its = running == make_word(EntryState::kClaimed, worker, id);
     if (!is_its || !has_worker(worker) || id.job >= job_slots_) {

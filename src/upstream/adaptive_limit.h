@@ -37,7 +37,7 @@ class AdaptiveLimit {
   uint64_t limit() const;
 
  private:
-  enum class Look : uint8_t { kNone, kSettling, kMeasuring };  // at the usual time
+  enum class Look : uint8_t { kNone, kSettling, kMeasuring };  // whether usual_ns_ is measured anew
 
   void end_window(double mean_ns, uint64_t now_ns);
 

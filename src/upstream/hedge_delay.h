@@ -2,8 +2,10 @@
 // of the recent attempts was answered ("p95").
 //
 // Pure: no I/O, no clock.
-// Memory:  one number. Each attempt moves the estimate by a small factor: up if the attempt took
-//          longer, less far down if it did not, so that it rests where that part is below.
+// Memory:  one number. Each attempt multiplies the estimate by a factor near 1: above 1 if the
+//          attempt took longer than the estimate, else below 1. The higher the percentile, the
+//          larger the steps up and the smaller the steps down. So the estimate settles where the
+//          given part of the attempts takes less time.
 // Source:  Robbins, Monro, "A Stochastic Approximation Method" (1951); Ma, Muthukrishnan, Sandler,
 //          "Frugal Streaming for Estimating Quantiles" (2014).
 #pragma once
@@ -41,8 +43,8 @@ class HedgeDelay {
     if (static_cast<double>(took_ns) > estimate_ns_) on_answer(took_ns);
   }
 
-  // Nothing: not known yet, or there are no hedges. At least a millisecond, as the loop's timers
-  // count.
+  // Nothing: not known yet, or there are no hedges. At least 1 ms: the loop's timers count in
+  // milliseconds.
   std::optional<uint64_t> ns() const {
     if (hedge_.after_ms > 0) return hedge_.after_ms * kNsPerMs;
     if (hedge_.after_percentile == 0 || seen_ < kSamplesMin) return std::nullopt;

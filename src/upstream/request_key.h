@@ -1,5 +1,5 @@
-// key_of: equal for requests that an upstream cannot tell apart, but for their number, timeout and
-// trace.
+// key_of: equal for requests that differ at most in what the server itself adds: X-Request-Id,
+// X-Request-Timeout-Ms and traceparent.
 //
 // It is made of the HTTP method, the target, the body and all headers of the configuration. So
 // requests that differ by client through a template, such as a token in a header, have different

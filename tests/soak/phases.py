@@ -78,8 +78,10 @@ def soak_kills(target: Target, seed: int, workers: int, fork_servers: int) -> Ou
         return (
             f"{len(kills.worker_ms):,} SIGKILLs of workers,"
             f" {len(kills.fork_server_ms)} of fork servers",
-            f"Serving again after the kill of a worker: {percentiles(kills.worker_ms)}; "
-            f"of a fork server, all workers: {percentiles(kills.fork_server_ms)}",
+            "Until the slot serves again after the kill of a worker: "
+            f"{percentiles(kills.worker_ms)}; "
+            "until all workers serve again after the kill of a fork server: "
+            f"{percentiles(kills.fork_server_ms)}",
         )
 
     return soak(target, seed, run)

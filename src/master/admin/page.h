@@ -11,7 +11,7 @@
 namespace ringmaster::master {
 
 struct PageRequest {
-  std::string query;        // behind the '?'; empty: see Page::uses_query
+  std::string query;        // behind the '?'; always empty unless Page::uses_query
   bool wants_html = false;  // a browser asks
   bool is_late = false;     // the request has waited for AdminServer::kWaitNs
 };

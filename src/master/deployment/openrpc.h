@@ -2,8 +2,9 @@
 //
 // A method's params are those of its first handler that declares some, and those that fetch steps
 // use, which are required. Its result is that of the last step's handler. If the last step is the
-// only run step, its handler's examples are the method's; an example without all params that fetch
-// steps use is left out. A method's summary is the configuration's, else the last step's handler's.
+// only run step, its handler's examples are the method's; an example that lacks one of the params
+// that fetch steps require is left out. A method's summary is the configuration's, else the last
+// step's handler's.
 // Source: https://spec.open-rpc.org; descriptions of handlers: include/ringmaster/handler.h.
 #pragma once
 

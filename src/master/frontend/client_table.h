@@ -7,8 +7,9 @@
 //
 // Processes: the master only. Pure: no I/O, no time.
 // Memory:    owns no connection; one list entry for each, and one map entry for each client.
-// Cost:      set_idle() is O(1) and allocates nothing, except for the first idle connection of a
-//            client that oldest_idle() has passed over. All else is O(log clients), amortised.
+// Cost:      set_idle() is O(1) and allocates nothing, unless it puts the client back into
+//            ranking_, from which oldest_idle() and resize() remove clients that have no idle
+//            connection. All else is O(log clients), amortised.
 #pragma once
 
 #include <array>

@@ -34,7 +34,8 @@ LongMessages::LongMessages(uv_loop_t* loop) : desk_(std::make_shared<Desk>()) {
 }
 
 LongMessages::~LongMessages() {
-  // The thread may free the order. The callbacks may hold objects of the loop.
+  // The thread may be the one that frees the order. The callbacks may hold objects of the loop, so
+  // they are dropped here, in the loop's thread.
   if (desk_->work) {
     desk_->work->order.is_wanted = nullptr;
     desk_->work->order.on_parsed = nullptr;

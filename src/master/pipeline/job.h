@@ -106,10 +106,10 @@ struct Job {
   uint32_t seen_with = 0;          // the worker that had it at the last search: a hint
   Entry entry;                     // its place in the scheduler, from admission to its end
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
-  std::vector<Product> products;   // params first; kept, with its memory, for the slot's next job
+  std::vector<Product> products;   // params first; the vector's own memory is kept for the next job
   uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
   uint32_t traceparent_bytes = 0;  // likewise, behind the id
-  uint32_t client_bytes = 0;       // likewise: the client's name; 0: no template has it
+  uint32_t client_bytes = 0;       // likewise: the client's name; 0: no fetch of the method uses it
   std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
   std::array<Fetching, kMaxSteps> fetches;  // by step
   size_t fetches_under_way = 0;
@@ -117,7 +117,7 @@ struct Job {
   JobTimers::Timer timer;                      // for the deadline
   telemetry::Trail trail;                      // of its events
   bool is_chosen = false;                      // to be kept once it is answered
-  std::shared_ptr<const RecentJob> rehearsed;  // that it runs again: no client's job then
+  std::shared_ptr<const RecentJob> rehearsed;  // the job that it repeats; null: a client's job
 };
 
 // Records the next event of a client's job: a rehearsal is in no metrics.

@@ -18,7 +18,8 @@ namespace ringmaster::master {
 
 class JobMemory {
  public:
-  // Why a job gets no block: its client holds so many bytes, its part. Empty: no block is free.
+  // Why a job gets no block. `part_bytes`: the client's part of the memory, which its other jobs
+  // hold already. Empty: no free block is long enough.
   struct Refusal {
     std::optional<uint64_t> part_bytes;
   };

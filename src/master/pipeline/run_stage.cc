@@ -92,7 +92,7 @@ void RunStage::publish_waiting() {
     Job& job = *table_.find(entry->ticket);
     fill_header(job);
     const ipc::Publication next{job.publication.job, job.publication.sequence + 1};
-    if (!port_->try_publish(next)) return;  // full: a worker frees its entry, then answers
+    if (!port_->try_publish(next)) return;  // full: tried again when a worker has answered
     job.publication = next;
     job.state = JobState::kPublished;
     job.step_began_ns = now;

@@ -4,12 +4,12 @@
 // the samples of the jobs that were slow or failed, and of one in kNormalOneIn of the others. It
 // counts equal stacks, for each run step of each method.
 // A job is slow when its run took longer than the step's bound, or when the master ended its
-// worker. The bound: the mean of the recent runs, plus kDeviations times their mean deviation (of
-// exponentially distributed times 4 % are longer).
+// worker. The bound: the mean of the recent runs, plus kDeviations times their mean deviation (if
+// the times are exponentially distributed, 4 % of them are longer than the bound).
 // Pure; the master only. One for each generation: addresses are a generation's own.
-// Trust:  a worker can forge the samples of its own jobs, but get no more ticks than it had time:
-//         the time from a job's publication to its end allows so many, and no time counts for two
-//         jobs. Further ticks are left out.
+// Trust:  a worker can forge the samples of its own jobs, but not add to them as it likes: the
+//         time from a job's publication to its end limits the job's ticks, and no time counts for
+//         two jobs. Further ticks are left out.
 // Limits: kStacksMax different stacks. At that number, the step and kind of job with the most
 //         different stacks has its counts halved, and loses the stacks whose count is then 0. One
 //         job of each kind in kSpacingNs. Jobs shorter than kShortestNs are not looked at: they

@@ -14,8 +14,9 @@ struct LaterJobs {
   double rate;
   int visits_left = 64;  // bounds the cost; a job that is not found only misses its deadline
 
-  // `earliest_ns`: no later job in `tree` has an earlier deadline; `before_ns`: the work of the
-  // later jobs before the tree.
+  // A job is later if its deadline is after the new job's. All later jobs in `tree` have deadlines
+  // of `earliest_ns` or after. `before_ns`: the work of the later jobs before the tree, less that
+  // of the jobs in the tree that are not later.
   int64_t find(const Entry* tree, int64_t earliest_ns, double before_ns) {
     if (tree == nullptr || visits_left-- <= 0) return 0;
     const SumNode<Entry>& node = tree->place;
@@ -99,8 +100,8 @@ Prediction Predictor::predict_in(const WorkerLoad::View& view, const ClientShare
   return prediction;
 }
 
-// The soonest of several predictions: one in this view, and one for each other lane with a limit,
-// in a view without the lane's queue and without as many workers as its limit.
+// The soonest of several predictions: one in this view, and one for each other lane with a limit. A
+// lane's prediction leaves out the lane's queue, and as many workers as the lane's limit.
 Prediction Predictor::predict_beside_limits(const WorkerLoad::View& view, const ClientShare& client,
                                             const Lane& lane, int64_t now_ns,
                                             int64_t deadline_ns) const {

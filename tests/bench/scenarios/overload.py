@@ -13,7 +13,7 @@ HARD_LIMIT = WORKERS * 1000 / CPU_MS
 ABOUT = f"""`fetch_burn` with Poisson arrivals at a multiple of what two workers can do. Goodput is
 the rate of requests that were answered within {TIMEOUT_MS} ms of their intended start. Capacity is
 ringmaster's own in a closed loop: the better of two, just before and just after the run, since
-other programs use these machines, too. The other systems' shares are of the best capacity of all.
+other programs use these machines, too. All other rows are compared with the best capacity measured.
 No client gives up: a late request is still answered. HTTP has 256 connections; further requests
 wait in the load's program, and their time runs. "Limited" is the pool that refuses requests beyond
 a second's work. Each run has a server of its own, and is counted from its third second on."""

@@ -96,7 +96,8 @@ def test_the_file_may_be_named_in_another_way(server, reload, listen, tmp_path):
     ("[workers]\ncount = = 1\n", "not valid TOML"),
 ])
 def test_a_broken_configuration(server, reload, listen, text, says):
-    """The server refuses an unknown key. The command refuses invalid TOML: it finds no server."""
+    """The server refuses an unknown key. The command itself refuses invalid TOML: it cannot read
+    the status address from the file, and finds no server at the default one."""
     running = server(listen=listen)
     good = running.config.read_text()
     running.config.write_text(good.replace("[workers]\n", text))

@@ -117,8 +117,8 @@ def test_a_fork_server_that_dies_while_its_generation_drains(holding, gate):
 
 
 def test_processes_that_do_not_end_are_ended(server, probe, gate):
-    """A worker stays in a job that it has answered, and a stop finds a load that does not return.
-    Each takes 5 s: two servers let them pass at the same time."""
+    """One server's worker stays in a job that it has answered. The other server is stopped while a
+    handler's load() does not return. Each takes 5 s: two servers let them pass at the same time."""
     held = gate()
     stopping = server(name="stopping")
     stopping.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})

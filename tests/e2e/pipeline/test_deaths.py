@@ -12,7 +12,8 @@ from proc import is_alive, is_stopped, start_time, title, wait_until, zombies_un
 
 @pytest.fixture
 def holding(server, probe):
-    """A server with two workers, which echo, hold, and hold what must not be tried again."""
+    """holding(...): a server, by default with two workers. Its methods: `echo`; `hold`, whose jobs
+    wait at a gate and have 10 attempts; `once`, the same with one attempt."""
 
     def start(**sections):
         handlers = {"echo": {}, "hold": probe("hold"), "once": probe("hold")}
@@ -62,8 +63,8 @@ def test_a_killed_worker_without_a_job_is_replaced(holding):
 
 @pytest.mark.parametrize("dies", ["worker", "fork server"])
 def test_what_was_answered_before_a_death_is_not_lost(holding, gate, dies):
-    """The master sees the answers and the deaths at once, since it was stopped for all. The answers
-    are longer than what it takes in one turn."""
+    """The master is stopped while the workers answer and die, so it sees all of this together. The
+    answers are longer than what it takes in one turn."""
     running, held = holding(workers={"count": 2}), gate()
     texts = ["a" * 2_000_000, "b" * 2_000_000]
     with running.connect() as client:

@@ -78,7 +78,8 @@ def test_the_name_of_an_upstream(server, tells):
 
 
 def test_the_traceparent(server, tells):
-    """Of params._meta, else of the HTTP request; of another form than the standard's: none."""
+    """It is that of params._meta, else that of the HTTP request. One that does not have the
+    standard's form counts as absent."""
     running = server(handlers={"tells": tells()})
 
     def told(headers: dict, **meta) -> str:
@@ -101,8 +102,8 @@ def test_the_traceparent(server, tells):
 
 
 def test_the_forks_of_its_process(server, tells):
-    """It is called once in each forked process, however many handlers the library serves. There are
-    two canaries and a worker."""
+    """The library's fork callbacks are called once for each fork, however many handlers it serves.
+    There are two canaries and a worker."""
     running = server(workers={"count": 1}, handlers={"one": tells(), "other": tells()})
     for name in ("one", "other"):
         assert running.call(name)["forks"] == [3, 2, 1]

@@ -24,7 +24,7 @@ MISTAKES = {
     "src/ipc/layout.h": ('#include "ipc/b.h"\nstruct A {\n  std::string name;\n};\n',
                          ":5: shared memory"),
     "src/ipc/b.h": ("struct A {\n  virtual void f();\n};\n", ":4: shared memory"),
-    "src/base/role.h": ("#ifdef IS_WORKER\n#endif\n", "no role is compiled in"),
+    "src/base/role.h": ("#ifdef IS_WORKER\n#endif\n", "do not select code by role"),
     "src/base/long_file.h": ("//\n" * 500, "502 lines: at most 500"),
     "src/base/long_function.cc": ("void f() {\n" + "  g();\n" * 70 + "}\n", "f has 72 lines"),
     "tests/long_test.cc": ('TEST_CASE("a: b") {\n' + "  g();\n" * 70 + "}\n",

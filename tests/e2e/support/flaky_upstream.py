@@ -16,8 +16,8 @@ FAILED = b"HTTP/1.1 503 Busy\r\nContent-Length: 9\r\n\r\nnot today"
 
 
 class Flaky(ScriptedUpstream):
-    """Answers `true`; the requests for which `fails` says so get `failure`: nothing, where that is
-    None. Behind a failure that is no whole answer the connection ends."""
+    """Answers `true`. A request for which fails(number) is true gets `failure` instead, or no
+    answer if `failure` is None. Behind a failure that is no whole answer the connection ends."""
 
     def __init__(self, fails=lambda number: False, failure: bytes | None = FAILED):
         self.fails = fails  # may be changed at any time

@@ -79,8 +79,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "adaptive limit: an upstream that becomes slower, or quicker, for "
-    "good gets as many") {
+    "adaptive limit: an upstream that becomes slower or quicker for "
+    "good is still busy, and hardly queues") {
   for (const uint64_t service_ms : {2, 50}) {
     CAPTURE(service_ms);
     Upstream upstream(50);
@@ -94,8 +94,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "adaptive limit: little load changes nothing, and the usual time "
-    "follows it") {
+    "adaptive limit: under little load the limit stays, even if answers "
+    "become slower: the usual time follows them") {
   Upstream upstream(50);
   upstream.wanted = 8;
   upstream.run(30);

@@ -4,7 +4,9 @@
 
 namespace ringmaster::upstream {
 
-TEST_CASE("outcome: a status below 500 is an answer, no whole answer and other statuses fail") {
+TEST_CASE(
+    "outcome: a status below 500 is an answer; a higher one is a failure, "
+    "and so is no whole answer") {
   for (const char* reason : {"", "http_301", "http_404", "http_429"}) {
     CAPTURE(reason);
     CHECK(outcome_of(reason, 1, 1) == Outcome::kAnswer);

@@ -58,7 +58,7 @@ TEST_CASE("shared fetches: the cache answers, and is asked again after its time 
   CHECK(upstream.asked_ever == 4);
 }
 
-TEST_CASE("shared fetches: the part that asks the upstream follows the recent fetches") {
+TEST_CASE("shared fetches: the asked part is the part of recent fetches that the cache left") {
   VirtualUpstream upstream(caching(1000));
   CHECK(upstream.fetches.asked_part() == 1);
   upstream.start("/a");
@@ -110,7 +110,9 @@ TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
   }
 }
 
-TEST_CASE("shared fetches: a stale answer is used where a fetch ends without a decision") {
+TEST_CASE(
+    "shared fetches: a stale answer is used if the upstream has not decided on "
+    "the request") {
   UpstreamOptions options = caching(100);
   options.coalesce = true;
   options.cache.stale_if_error_ms = 60'000;

@@ -68,7 +68,7 @@ std::optional<ipc::Publication> the_job() {
 
 TEST_SUITE_BEGIN("sampler" * doctest::skip(kAreSignalsDelayed));
 
-TEST_CASE("sampler: it notes the functions on the stack, and none outside of the outermost") {
+TEST_CASE("sampler: it notes the functions on the stack up to `outermost`, and not its callers") {
   CrashReports reports;
   REQUIRE(reports.create(1));
   Shared& shared = map_shared();
@@ -131,7 +131,7 @@ TEST_CASE("sampler: a stack that cannot be walked costs frames, and not the proc
   CHECK(ipc::samples_of(shared.ring, kJob).size() == 5);
 }
 
-TEST_CASE("sampler: where another handles faults, only the function at work is noted") {
+TEST_CASE("sampler: if SIGSEGV has another handler, only the function at work is noted") {
   CrashReports reports;
   REQUIRE(reports.create(1));
   Shared& shared = map_shared();

@@ -14,7 +14,7 @@ const { exports } = new WebAssembly.Instance(new WebAssembly.Module(MODULE));
 wasi.initialize({ exports });
 const words = new Uint32Array(exports.memory.buffer);
 
-// Returns no BigInt: to collect BigInts would cost other threads as much CPU time again.
+// Returns no BigInt: other threads would spend as much CPU time again on collecting the garbage.
 function threadCpuNs() {
   if (wasi.wasiImport.clock_time_get(CLOCK_THREAD_CPU_TIME, 0n, 0) !== 0) throw new Error("clock");
   return words[0] + words[1] * 2 ** 32;

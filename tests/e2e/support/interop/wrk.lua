@@ -1,5 +1,5 @@
--- wrk.lua FOLDER: kept connections send the requests `often` in turn. Each answer is compared with
--- the expected one for its id. The requests `seldom` are sent once. See wrk.sh.
+-- wrk.lua FOLDER: sends the requests listed in `often` in turn, over connections kept open. Each
+-- answer is compared with the expected one for its id. The requests `seldom` are sent once. See wrk.sh.
 local text = '["Grüße, 世界, 😀 \\u2028 \\"\\\\\\n\\u0001"]'
 local large = '["' .. string.rep("0123456789abcdef", 65536) .. '"]'
 local often = { "call", "positional", "named", "error", "batch", "text" }

@@ -153,7 +153,9 @@ TEST_CASE("crash report: a worker whose stack cannot be walked tells what it has
   CHECK(reports.try_take_stack(kSlot) == "\nPython");
 }
 
-TEST_CASE("crash report: a call that is tried within another one leaves the other's guard") {
+TEST_CASE(
+    "crash report: after a call that was tried within another one, the "
+    "outer call is still guarded") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End end = end_of(reports, [] {

@@ -23,11 +23,11 @@ class AdaptiveLimit {
  public:
   explicit AdaptiveLimit(uint64_t max);
 
-  // A fetch has ended after `took_ns`, with an answer or without one in time. `in_flight`: those
-  // that have a connection, this one included.
+  // A fetch has ended after `took_ns`, with an answer or without one in time. `in_flight`: the
+  // fetches that have a connection, this one included.
   void on_end(uint64_t took_ns, size_t in_flight, uint64_t now_ns);
 
-  // A new maximum: HTTP/2 serves more with as many connections.
+  // Sets the maximum anew: over HTTP/2 the same connections serve more fetches.
   void set_max(uint64_t max) {
     max_ = static_cast<double>(max);
     limit_ = std::min(limit_, max_);
@@ -45,8 +45,8 @@ class AdaptiveLimit {
   double limit_;
   Look look_ = Look::kNone;
   double usual_ns_ = 0;    // 0: not known yet
-  uint64_t known_ns_ = 0;  // when it was last seen
-  // Of the window.
+  uint64_t known_ns_ = 0;  // when usual_ns_ was last measured
+  // Of the present window.
   uint64_t begin_ns_ = 0;
   uint64_t answers_ = 0;
   double sum_ns_ = 0;

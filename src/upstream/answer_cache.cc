@@ -14,8 +14,8 @@ constexpr uint8_t kUsesMax = 3;
 // The part of the bytes that is for answers which were not used again yet.
 constexpr uint64_t kSmallPart = 10;
 
-// Besides its body: the nodes of a list and of a hash table with its bucket (80 + 48 + 8 bytes);
-// an answer with its count (144 bytes), and what the allocator adds to its body.
+// The memory of an entry besides its body: the nodes of a list and of a hash table with its bucket
+// (80 + 48 + 8 bytes); an answer with its count (144 bytes), and what the allocator adds to a body.
 constexpr uint64_t kKeyBytes = 136;
 constexpr uint64_t kAnswerBytes = 160;
 
@@ -69,7 +69,7 @@ void AnswerCache::put(const KeyedHash& key, SharedAnswer answer, uint64_t now_ns
     if (place != places_.end()) erase(place->second);
     return;
   }
-  Queue to = kMain;  // it was a ghost
+  Queue to = kMain;  // for a ghost
   if (place == places_.end()) {
     const auto entry = queues_[kGhosts].insert(queues_[kGhosts].end(), Entry{key, nullptr});
     entry->queue = kGhosts;

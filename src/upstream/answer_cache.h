@@ -48,8 +48,8 @@ class AnswerCache {
   struct Found {
     SharedAnswer answer;
     bool is_fresh = false;
-    bool may_revalidate = false;    // it may be used while a fetch renews it
-    bool replaces_failure = false;  // it may be used where a fetch ends without a decision
+    bool may_revalidate = false;    // the answer may be used while a fetch renews it
+    bool replaces_failure = false;  // the answer may be used if a fetch ends without a decision
   };
   Found find(const KeyedHash& key, uint64_t now_ns);
   // Drops the former answer. Keeps this one if it is a success or negative, unless it is too large
@@ -74,7 +74,7 @@ class AnswerCache {
 
   uint64_t ttl_ms(const Answer& answer) const;
   bool is_kept(const Answer& answer) const;
-  // To the end of that queue; null leaves only the key.
+  // Moves the entry to the end of queue `to`. `answer` null: only the key is left.
   void move(Entries::iterator entry, Queue to, SharedAnswer answer);
   void erase(Entries::iterator entry);
   void make_room();
@@ -82,7 +82,7 @@ class AnswerCache {
 
   const CacheOptions options_;
   std::array<Entries, 3> queues_;    // by Queue, oldest first
-  std::array<uint64_t, 3> bytes_{};  // of these
+  std::array<uint64_t, 3> bytes_{};  // of each queue
   std::unordered_map<KeyedHash, Entries::iterator, KeyedHash::Bucket> places_;
   uint64_t evictions_ = 0;
 };

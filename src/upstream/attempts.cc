@@ -56,7 +56,7 @@ struct Attempts::Copy {
   uint64_t sent_ns = 0;
   Balancer::Choice choice = {};
   Breaker::Pass pass = 0;
-  bool is_retry = false;  // it counts in the retry budget
+  bool is_retry = false;  // the copy counts in the retry budget
 };
 
 struct Attempts::Fetch {
@@ -66,7 +66,7 @@ struct Attempts::Fetch {
   uint64_t began_ns = 0;
   uint64_t attempts_left = 0;
   bool is_repeatable = false;       // the upstream may do it twice
-  const Copy* answering = nullptr;  // on_bytes got bytes of this one
+  const Copy* answering = nullptr;  // the copy whose bytes on_bytes got
   Balancer::Addresses tried = 0;
   Copy copies[2];                    // the second one is a hedge
   std::optional<Due::iterator> due;  // when it fails, is sent again or hedged
@@ -105,7 +105,7 @@ Result<std::unique_ptr<Attempts>> Attempts::create(uv_loop_t* loop,
 }
 
 uint64_t Attempts::descriptors_max(const UpstreamOptions& options) {
-  uint64_t sum = 0;  // an http:// address and an https:// one need different numbers
+  uint64_t sum = 0;  // http:// and https:// addresses need different numbers
   for (size_t i = 0; i < count_of_addresses(options); ++i)
     sum += HttpClient::descriptors_max(options_of(options, i));
   return sum;
@@ -220,7 +220,7 @@ bool Attempts::try_again(Copy& copy, const Failure& failure, uint64_t now_ns) {
   copy.is_retry = true;
   --fetch.attempts_left;
   if (must_pause) {
-    stop_waiting(fetch);  // it is not hedged any more
+    stop_waiting(fetch);  // the fetch is not hedged any more
     wait(fetch, at_ns, now_ns);
   } else {
     repeat(copy, now_ns);
@@ -362,7 +362,7 @@ void Attempts::refuse(Fetch& fetch, uint64_t now_ns) {
 void Attempts::recycle(Fetch& fetch) {
   stop_waiting(fetch);
   for (const Copy& copy : fetch.copies)
-    if (copy.is_retry) retry_budget_.on_end();  // it was never sent
+    if (copy.is_retry) retry_budget_.on_end();  // the retry was never sent
   const size_t at = fetch.at;
   fetch = {};
   std::swap(busy_[at], busy_.back());

@@ -3,15 +3,16 @@
 //
 // Threads: the loop's only.
 // Retries: a failed attempt is followed by another while `attempts`, the retry budget (see there)
-//          and the fetch's time allow. The attempts of a fetch share its timeout. If nothing may be
-//          done twice, only a fetch that reached nobody is sent again (`connect`, `resolve`). It is
-//          sent again at once, unless the upstream has named a time (retry_after_ms) and no other
-//          address is left: then at that time, if this is within the fetch's.
+//          and the fetch's time allow. The attempts of a fetch share its timeout. A fetch that
+//          must not be done twice is sent again only if it has reached nobody (`connect`,
+//          `resolve`). The next attempt begins at once, unless the upstream has named a time
+//          (retry_after_ms) and no other address is left: then at that time, if the fetch's timeout
+//          allows.
 // Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
 //          twice, within a budget of its own. The first byte of a body, or the first whole answer,
 //          decides: the other copy is cut off, at the end of the fetch at the latest.
 // Bodies:  no byte is held back. From the first byte of a body that on_bytes got, no other attempt
-//          follows, and the failure of this one is the fetch's. An error's body counts for nothing.
+//          follows: if this attempt fails, so does the fetch. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The
 //          end of each attempt counts, as outcome.h says.
 // Limit:   `in_flight`: a number, of which each address has an equal part, or an AdaptiveLimit for
@@ -57,15 +58,15 @@ class Attempts {
   // The most descriptors that it uses.
   static uint64_t descriptors_max(const UpstreamOptions& options);
 
-  // Identifies a fetch until its on_done was called or it was cancelled. As of HttpClient, there is
+  // Identifies a fetch until its on_done was called or it was cancelled. As in HttpClient, there is
   // no callback before start() has returned.
   struct Fetch;
   Fetch* start(Request request);
   // `is_late`: the upstream has used up the fetch's time, so this counts as a timeout. Else the
   // fetch is not needed any more, which says nothing about the upstream.
   void cancel(Fetch* fetch, bool is_late);
-  // Another client needs this fetch, too. If it waits for a connection, it gets the sooner one of
-  // their turns.
+  // Another client needs this fetch, too. While the fetch waits for a connection, it has its place
+  // among the fetches of the client whose turn for it comes first.
   void share_turn(Fetch* fetch, const void* client);
 
   // Fetches that have not ended; attempts that wait for a connection.
@@ -98,7 +99,7 @@ class Attempts {
   void look_at_due();
   void refuse(Fetch& fetch, uint64_t now_ns);
   void on_done(Copy& copy, std::optional<Failure> failure, uint64_t took_ns);
-  // `is_late`: as of cancel().
+  // `is_late`: see cancel().
   void cut_off(Copy& copy, bool is_late, uint64_t now_ns);
   void adapt_limit(const Copy& copy, uint64_t took_ns, uint64_t now_ns);
   void end_attempt(Copy& copy, Outcome outcome, std::string_view reason, uint64_t took_ns,
@@ -107,7 +108,7 @@ class Attempts {
 
   const UpstreamOptions options_;
   std::vector<std::unique_ptr<HttpClient>> clients_;  // by address
-  std::vector<AdaptiveLimit> limits_;                 // likewise; none: the limit is fixed
+  std::vector<AdaptiveLimit> limits_;                 // by address; none: the limit is fixed
   Balancer balancer_;
   Breaker breaker_;  // unused if the upstream has none
   RetryBudget retry_budget_;
@@ -116,8 +117,8 @@ class Attempts {
   Counts counts_;
   std::vector<std::unique_ptr<Fetch>> busy_;
   std::vector<std::unique_ptr<Fetch>> idle_;  // for reuse
-  Due due_;                                   // fetches that the breaker refuses, or to be sent
-  UvHandle<uv_timer_t> timer_;                // runs while there are any
+  Due due_;                                   // fetches to be refused, sent again or hedged
+  UvHandle<uv_timer_t> timer_;                // runs while due_ has any
 };
 
 }  // namespace ringmaster::upstream

@@ -39,7 +39,7 @@ class Balancer {
   // kOpened: the address is ejected now. kClosed: it is back.
   Breaker::Change on_answer(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
   Breaker::Change on_failure(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
-  // It was cut off after this time, which says nothing but that an answer takes longer.
+  // The fetch was cut off after this time, which says only that an answer takes longer.
   void on_cut_off(const Choice& choice, uint64_t took_ns, uint64_t now_ns);
 
   size_t size() const { return addresses_.size(); }

@@ -7,7 +7,7 @@
 //           long one where about a quarter of all fetches fails.
 // Isolates: no fetch passes for 100 ms; for twice as long after each failed probe, and when it
 //           opens again within 10 s; for 800 ms at most, so that a recovery is seen in a second.
-// Probes:   after that one fetch passes in each isolation time. The first answer closes the
+// Probes:   when it is over, one fetch passes in each isolation time. The first answer closes the
 //           breaker, with both sums at half of their limits.
 // Source:   brpc, docs/en/circuit_breaker.md and src/brpc/circuit_breaker.cpp. Ours differ in the
 //           least cost, without which refused connections cost nothing, and in shorter windows.
@@ -26,17 +26,17 @@ class Breaker {
   static constexpr uint64_t kIsolationMinNs = 100 * kNsPerMs;
   static constexpr uint64_t kIsolationMaxNs = 800 * kNsPerMs;
 
-  // What a fetch gets that may pass. Once the breaker has opened or closed, the ends of fetches
-  // that passed earlier do not count.
+  // try_pass() gives a Pass to each fetch that may be sent. Once the breaker has opened or closed,
+  // the ends of fetches that passed earlier do not count.
   using Pass = uint64_t;
   enum class Change : uint8_t { kNone, kOpened, kClosed };
 
   // Nothing: the breaker is open, and no probe is due.
   std::optional<Pass> try_pass(uint64_t now_ns);
-  // How such a fetch ended. An end that says nothing about the upstream is not reported.
+  // How a fetch with this pass ended. An end that says nothing about the upstream is not reported.
   Change on_answer(Pass pass, uint64_t took_ns, uint64_t now_ns);
   Change on_failure(Pass pass, uint64_t took_ns, uint64_t now_ns);
-  // Closes it as a probe's answer does.
+  // Closes the breaker, as a probe's answer does.
   void close(uint64_t now_ns);
 
   bool is_open() const { return is_open_; }
@@ -49,15 +49,15 @@ class Breaker {
 
  private:
   struct Window {
-    double kept;   // of the sum, by an answer
-    double limit;  // of the sum
+    double kept;   // the part of the sum that an answer leaves
+    double limit;  // the sum that opens the breaker
     double sum = 0;
   };
 
   void isolate(uint64_t isolation_ns, uint64_t now_ns);
 
   Window short_{0.822, 10};  // 2 % are left after 20 answers
-  Window long_{0.9922, 50};  // ... after 500
+  Window long_{0.9922, 50};  // 2 % are left after 500 answers
   master::MovingAverage answer_ns_{64};
   Pass pass_ = 0;  // of fetches that pass now
   bool is_open_ = false;

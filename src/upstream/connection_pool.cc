@@ -187,8 +187,8 @@ void ConnectionPool::on_opened() {
 void ConnectionPool::on_ended(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
-  // 0: the transfer ended before the lookup. One on a free connection makes no lookup, but counts:
-  // fetches must not wait for a lookup when a connection is free.
+  // 0: the transfer ended before the lookup. A transfer on a free connection makes no lookup, but
+  // counts: fetches must not wait for a lookup when a connection is free.
   is_name_known_ = has_address_ || lookup_us > 0;
   long version = CURL_HTTP_VERSION_NONE;
   if (may_multiplex_) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);

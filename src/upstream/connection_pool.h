@@ -6,13 +6,13 @@
 // Cost:    libcurl searches all connections of a multi handle for each transfer. So there are
 //          several multi handles with few connections each, created as needed. They share the DNS
 //          cache and TLS sessions. A transfer that waits costs O(log n) of n such transfers.
-// HTTP/2:  a connection serves up to CurlLoop::kStreamsMax transfers at once. The one of two multi
-//          handles with fewer transfers gets the next, further handles only when these are full. So
-//          there are two connections where more than one transfer runs: the end of one ends half of
-//          them. Until the first response tells the version (unless HttpVersion::kHttp2 does), a
-//          connection serves one transfer. The same holds if later responses come by HTTP/1.1. If a
-//          server allows fewer streams, libcurl opens further connections, and the transfers beyond
-//          these wait in libcurl, in their order.
+// HTTP/2:  a connection serves up to CurlLoop::kStreamsMax transfers at once. Of two multi handles,
+//          the one with fewer transfers gets the next transfer. Further handles get transfers only
+//          when these two are full. So two transfers have two connections, and the end of a
+//          connection ends half of the transfers. Until the first response tells the version
+//          (unless HttpVersion::kHttp2 does), a connection serves one transfer. The same holds if
+//          later responses come by HTTP/1.1. If a server allows fewer streams, libcurl opens
+//          further connections, and the transfers beyond these wait in libcurl, in their order.
 // Limits:  `connections`, and set_limit(). One transfer looks an unknown name up while the others
 //          wait: each lookup is a thread, which libcurl cannot end if no DNS server answers.
 #pragma once
@@ -47,7 +47,7 @@ class ConnectionPool {
     ConnectionPool* pool = nullptr;
     UvHandle<uv_timer_t> timer;  // ends it at its deadline, where libcurl does not
     uint64_t began_ns = 0;       // when it was given a connection
-    CurlLoop* multi = nullptr;   // that runs it; null: it waits, in this place
+    CurlLoop* multi = nullptr;   // that runs the transfer; null: the transfer waits, at `turn`
     Turns::Place turn;
   };
   // A transfer has ended, in any way. CURLE_OPERATION_TIMEDOUT: maybe it never had a connection.
@@ -61,7 +61,8 @@ class ConnectionPool {
   // Neither function calls OnDone before it returns.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
-  // Another client needs this transfer, too. If it waits, it gets the sooner one of their turns.
+  // Another client needs this transfer, too. While the transfer waits, it has its place among those
+  // of the client whose turn for it comes first.
   void share_turn(Transfer& transfer, const void* client);
 
   // From now on at most so many transfers are given connections.
@@ -110,7 +111,7 @@ class ConnectionPool {
   Turns turns_;                                    // the transfers that wait
   size_t waiting_ = 0;                             // their count
   master::MovingAverage took_ns_;
-  UvHandle<uv_timer_t> name_found_;  // begins those that waited for the name
+  UvHandle<uv_timer_t> name_found_;  // begins the transfers that waited for the name
 };
 
 }  // namespace ringmaster::upstream

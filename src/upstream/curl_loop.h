@@ -41,7 +41,7 @@ class CurlLoop {
 
   // Transfers that were added and not removed.
   size_t transfers() const { return transfers_; }
-  // Whether one more transfer would find a connection, if each serves so many at once.
+  // Whether one more transfer would find a connection, if each connection serves `streams`.
   bool has_room(size_t streams) const { return transfers_ < connections_ * streams; }
 
  private:

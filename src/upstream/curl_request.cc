@@ -30,7 +30,7 @@ void set_security(CURL* easy, const UpstreamOptions& options) {
 
 void set_method(CURL* easy, const HttpClient::Request& request) {
   const bool is_get = request.method == "GET", is_post = request.method == "POST";
-  // GET and DELETE without a body say nothing of one; the others say that it is empty.
+  // Without a body, a GET or DELETE has no Content-Length; other methods have one of 0.
   if (request.body.empty() && (is_get || request.method == "DELETE")) {
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
   } else {

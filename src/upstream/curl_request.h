@@ -21,11 +21,11 @@ void set_security(CURL* easy, const UpstreamOptions& options);
 // The method and the body. The body stays in the request.
 void set_method(CURL* easy, const HttpClient::Request& request);
 
-// The headers of a request, one after the other: their memory is kept.
+// The headers of a request. The next request gets the same memory.
 class RequestHeaders {
  public:
   // `spent_ms`: of the request's time, on redirects. `has_lost_body`: a redirect asked for a GET.
-  // libcurl's list points into the request and into this.
+  // libcurl's list points into the request and into this object.
   void set(CURL* easy, const HttpClient::Request& request, uint64_t spent_ms, bool has_lost_body);
 
  private:

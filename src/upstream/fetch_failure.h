@@ -22,7 +22,7 @@ HttpClient::Failure refused_body(const UpstreamOptions& options, std::string_vie
 // A whole response came. `redirect_fault`: why its redirect is not followed; empty: it has none.
 HttpClient::Failure unwanted_status(const UpstreamOptions& options, long status,
                                     std::string_view redirect_fault);
-// No whole response came. `detail`: libcurl's text; empty: it has none of this transfer.
+// No whole response came. `detail`: libcurl's text about this transfer; empty: none.
 HttpClient::Failure broken_transfer(const UpstreamOptions& options, CURLcode code,
                                     std::string_view detail, uint64_t timeout_ms);
 // The fetch got no connection in time. `why`: for a person.

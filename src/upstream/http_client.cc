@@ -27,13 +27,13 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   Request request;
   Curl* curl = nullptr;
   char error[CURL_ERROR_SIZE] = "";
-  std::string url;  // that its handle has
+  std::string url;  // the URL that the handle has
   RequestHeaders headers;
   size_t at = 0;          // index in `busy`
   bool has_head = false;  // the response's head has come whole
   uint64_t received = 0;
-  unsigned redirects = 0;         // that were followed
-  uint64_t spent_ms = 0;          // on them
+  unsigned redirects = 0;         // followed so far
+  uint64_t spent_ms = 0;          // on redirects
   bool has_lost_body = false;     // a redirect asked for a GET
   const char* refusal = nullptr;  // why the body was refused
 };
@@ -62,7 +62,7 @@ struct HttpClient::Curl {
 
   const UpstreamOptions& options;
   const std::string whole_url;  // of a fetch without a target
-  const std::string base_url;   // targets follow it
+  const std::string base_url;   // a target is appended to it
   ConnectionPool pool;
   std::vector<std::unique_ptr<Fetch>> idle;  // for reuse
   std::vector<std::unique_ptr<Fetch>> busy;
@@ -284,7 +284,7 @@ bool HttpClient::is_sent(const Fetch& fetch) {
   return fetch.multi != nullptr;
 }
 
-// It may have got its connection after `now_ns`.
+// The fetch may have got its connection after `now_ns`.
 uint64_t HttpClient::sent_for_ns(const Fetch& fetch, uint64_t now_ns) {
   return is_sent(fetch) ? now_ns - std::min(fetch.began_ns, now_ns) : 0;
 }

@@ -42,10 +42,10 @@ class HttpClient {
     std::string target;       // path and query, to follow the URL
     std::string body;
     std::vector<std::string> headers;               // "NAME: VALUE"
-    std::span<const std::string> constant_headers;  // likewise, in the configuration
+    std::span<const std::string> constant_headers;  // the same, in the configuration
     uint64_t number = 0;      // sent as X-Request-Id; 0: no request of a client
     uint64_t timeout_ms = 0;  // of this fetch
-    uint64_t left_ms = 0;     // until the job's deadline; the less of both is X-Request-Timeout-Ms
+    uint64_t left_ms = 0;     // until the job's deadline; X-Request-Timeout-Ms: the shorter of both
     std::string traceparent;  // sent as that header; empty: none
     // Identifies the client until the fetch is done; never dereferenced. Clients take turns where
     // fetches wait for a connection.
@@ -55,7 +55,7 @@ class HttpClient {
     // the fetch then fails with reason "no_memory".
     std::function<bool(std::string_view bytes, uint64_t expected)> on_bytes;
     // Called once, at the end, unless cancelled. No failure: status 200 to 299 and a whole body.
-    // `took_ns`: the time since the fetch got a connection, after redirects its last one.
+    // `took_ns`: the time since the fetch got a connection; after redirects, the last one.
     std::function<void(std::optional<Failure>, uint64_t took_ns)> on_done;
   };
 
@@ -75,9 +75,9 @@ class HttpClient {
   // See ConnectionPool.
   void share_turn(Fetch* fetch, const void* client);
 
-  // Whether it waits for no connection.
+  // Whether the fetch has a connection.
   static bool is_sent(const Fetch& fetch);
-  // For how long it has had a connection; 0: it waits for one.
+  // For how long the fetch has had a connection; 0: it waits for one.
   static uint64_t sent_for_ns(const Fetch& fetch, uint64_t now_ns);
   // Fetches that have not ended; of these, those that wait for a connection.
   size_t in_flight() const;

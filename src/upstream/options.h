@@ -19,7 +19,7 @@ inline constexpr size_t kAddressesMax = 16;  // of an upstream
 
 // A second copy of a fetch: see hedge_delay.h.
 struct Hedge {
-  uint64_t after_ms = 0;          // or
+  uint64_t after_ms = 0;          // 0: after_percentile counts
   uint64_t after_percentile = 0;  // both 0: there are no hedges
   uint64_t budget_percent = 5;    // at most so many hedges for 100 fetches
 
@@ -61,7 +61,7 @@ struct UpstreamOptions {
   bool has_breaker = false;
   Hedge hedge = {};
   uint64_t in_flight = 10'000;  // fetches at once; 0: adapted to how the upstream copes
-  bool coalesce = false;        // equal requests that are in flight at once are one
+  bool coalesce = false;        // equal requests that are in flight at once are sent as one
   CacheOptions cache;
 
   bool operator==(const UpstreamOptions&) const = default;

@@ -10,7 +10,7 @@ namespace ringmaster::upstream {
 
 enum class Outcome : uint8_t {
   kAnswer,   // the address has answered, with a status below 500
-  kFailure,  // it has failed
+  kFailure,  // the address has failed
   kCutOff,   // nothing: the attempt ended before it could be answered
 };
 

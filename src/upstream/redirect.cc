@@ -13,7 +13,7 @@ namespace {
 
 constexpr size_t kOriginBytesShown = 200;
 
-// Scheme, host and port of a URL; nothing: it is none.
+// Scheme, host and port of a URL; nothing: `url` is none.
 std::optional<std::string> origin_of(const std::string& url) {
   const std::unique_ptr<CURLU, decltype(&curl_url_cleanup)> parsed(curl_url(), curl_url_cleanup);
   if (curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0) != CURLUE_OK) return {};

@@ -21,8 +21,8 @@ struct Redirect {
 
 // `from`: the absolute URL that was asked; `to`: that of the Location. 307 and 308 keep method and
 // body, and 303 asks for a GET. 301 and 302 keep both, too, but are not followed after a POST: some
-// clients would send a GET then, which loses the body, and others a POST. An error: why it is not
-// followed, for a person.
+// clients would send a GET then, which loses the body, and others a POST. An error: why the
+// redirect is not followed, for a person.
 tl::expected<Redirect, std::string> read_redirect(std::string_view from, const std::string& to,
                                                   long status, std::string_view method);
 

@@ -1,7 +1,7 @@
 // key_of: equal for requests that differ at most in what the server itself adds: X-Request-Id,
 // X-Request-Timeout-Ms and traceparent.
 //
-// It is made of the HTTP method, the target, the body and all headers of the configuration. So
+// The key is made of the HTTP method, the target, the body and all headers of the configuration. So
 // requests that differ by client through a template, such as a token in a header, have different
 // keys.
 #pragma once

@@ -45,7 +45,7 @@ bool leads_elsewhere(std::string_view path) {
   return false;
 }
 
-// Each "%" has its two hex digits, and none of them stands for a dot, a slash or a backslash.
+// Whether each "%" has its two hex digits, and no escape stands for a dot, a slash or a backslash.
 bool has_whole_escapes(std::string_view path) {
   for (size_t at = path.find('%'); at != std::string_view::npos; at = path.find('%', at + 1)) {
     const auto byte = to_number<unsigned>(path.substr(at + 1, 2), 16);

@@ -24,7 +24,7 @@ class RequestTemplate {
     std::vector<std::string> headers;  // "NAME: VALUE"
   };
 
-  // Each adds a part; an error: the fault in it, for a person. `json` is valid JSON.
+  // Each function adds a part. An error: the part's fault, for a person. `json` is valid JSON.
   [[nodiscard]] std::optional<std::string> set_body(std::string_view json, const Scope& scope);
   [[nodiscard]] std::optional<std::string> set_path(std::string_view path, const Scope& scope);
   [[nodiscard]] std::optional<std::string> add_query(std::string_view key, std::string_view value,
@@ -47,11 +47,11 @@ class RequestTemplate {
   const std::vector<Field>& headers() const { return headers_; }
 
   const std::vector<Reference>& references() const { return references_; }
-  // The dotted paths of those that name the request's params, in their order.
+  // The dotted paths of those references that name the request's params, in their order.
   const std::vector<std::string>& params_paths() const { return params_paths_; }
   const std::vector<std::string>& constant_headers() const { return constant_headers_; }
 
-  // With the values of references(), in their order: JSON texts; empty: missing.
+  // `values`: of references(), in their order, as JSON texts; empty: missing.
   tl::expected<Rendered, Template::Fault> render(std::span<const std::string_view> values) const;
 
  private:
@@ -62,7 +62,7 @@ class RequestTemplate {
   std::optional<Template> path_;
   std::optional<Template> body_;
   std::vector<Field> query_;    // keys are percent-encoded
-  std::vector<Field> headers_;  // all of them
+  std::vector<Field> headers_;  // constant ones, too
   std::vector<std::string> constant_headers_;
   std::vector<Reference> references_;
   std::vector<std::string> params_paths_;

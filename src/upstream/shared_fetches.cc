@@ -10,11 +10,11 @@
 namespace ringmaster::upstream {
 
 struct SharedFetches::Fetch {
-  HttpClient::Request request;  // if it leads a flight, only the callbacks are left
+  HttpClient::Request request;  // if it leads a flight, only its callbacks are left
   Sharing sharing = Sharing::kMiss;
-  bool came_later = false;  // when its flight was under way
+  bool came_later = false;  // the flight was under way when the fetch came
   uint64_t began_ns = 0;
-  uint64_t timeout_ns = 0;  // the time at which it fails
+  uint64_t timeout_ns = 0;  // when the fetch fails
   Flight* flight = nullptr;
   std::list<Fetch>::iterator place;
   Timeouts::iterator timeout;
@@ -23,11 +23,11 @@ struct SharedFetches::Fetch {
 struct SharedFetches::Flight {
   KeyedHash key;
   std::list<Fetch> fetches;           // that wait for it
-  std::shared_ptr<Answer> made;       // while it is asked for
-  SharedAnswer answer;                // once it is ready
-  Attempts::Fetch* source = nullptr;  // null: it is not asked for (any more)
+  std::shared_ptr<Answer> made;       // the answer as far as it has come
+  SharedAnswer answer;                // null until the flight is ready
+  Attempts::Fetch* source = nullptr;  // the fetch from the upstream; null: none
   bool is_refresh = false;            // goes on without a fetch
-  bool is_late = false;               // it has used up the time of a fetch that has left it
+  bool is_late = false;               // has used up the time of a fetch that has left
   uint64_t timeout_ns = 0;
   uint64_t took_ns = 0;
   uint64_t buffered = 0;
@@ -83,7 +83,7 @@ SharedFetches::Fetch* SharedFetches::start(HttpClient::Request request, uint64_t
       Flight& refresh = add_flight(asking_, key);
       refresh.is_refresh = true;
       HttpClient::Request asked = take_request(request);
-      asked.left_ms = asked.timeout_ms;  // it may outlast the job
+      asked.left_ms = asked.timeout_ms;  // the refresh may outlast the job
       ask(refresh, std::move(asked), now_ns);
     }
     Flight& ready = add_ready(key, std::move(found.answer));

@@ -49,7 +49,7 @@ inline constexpr size_t kSharings = 4;
 inline constexpr std::array<std::string_view, kSharings> kSharingNames = {"miss", "coalesced",
                                                                           "hit", "stale"};
 
-// Of all fetches that were answered, failures included.
+// How many fetches got their answer in each way, failures included.
 using SharingCounts = std::array<uint64_t, kSharings>;
 
 class SharedFetches {
@@ -80,7 +80,7 @@ class SharedFetches {
   struct Fetch;
   static Sharing sharing_of(const Fetch& fetch);
 
-  // As Attempts::start() and cancel(). REQUIRES: may_share(request).
+  // See Attempts::start() and cancel(). REQUIRES: may_share(request).
   Fetch* start(HttpClient::Request request, uint64_t now_ns);
   void cancel(Fetch* fetch, bool is_late);
   // Fails the fetches whose timeout is over, and answers others, but stops after kTurnBytes: the
@@ -98,7 +98,7 @@ class SharedFetches {
   const SharingCounts& counts() const { return kept_->counts; }
   // The part of the recent fetches that the cache did not answer at once.
   double asked_part() const { return kept_->asked.is_known() ? kept_->asked.mean() : 1; }
-  // Of the bodies of flights.
+  // The bytes of the bodies of all flights.
   uint64_t buffer_bytes() const { return buffer_bytes_; }
 
  private:
@@ -117,7 +117,7 @@ class SharedFetches {
 
     AnswerCache cache;
     SharingCounts counts{};
-    master::MovingAverage asked{64};  // of 0 for an answer from the cache at once, else 1
+    master::MovingAverage asked{64};  // 0 for a fetch that the cache answers at once, else 1
   };
 
   Fetch* add(Flight& flight, HttpClient::Request request, Sharing sharing, uint64_t now_ns);

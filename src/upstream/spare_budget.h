@@ -1,7 +1,7 @@
 // SpareBudget: how many requests an upstream may get beyond one for each fetch: retries, or hedges.
 //
 // Pure: no I/O, no time. Each fetch adds a part of a token, and each further request takes a token.
-// So the further requests are at most that part of the fetches, and the first few.
+// So the further requests are at most that part of the fetches, plus the first few.
 // Limits: at most kTokensMax tokens are kept, so that a quiet hour does not pay for a storm.
 #pragma once
 
@@ -13,7 +13,7 @@ class SpareBudget {
  public:
   static constexpr double kTokensMax = 10;
 
-  // `part`: of a token, by a fetch. `first`: the tokens at the start.
+  // `part`: the part of a token that a fetch adds. `first`: the tokens at the start.
   SpareBudget(double part, double first) : part_(part), tokens_(first) {}
 
   void on_fetch() { tokens_ = std::min(tokens_ + part_, kTokensMax); }

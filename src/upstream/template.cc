@@ -162,7 +162,7 @@ std::optional<std::string> split(std::string_view text, const Scope& scope, Temp
     }
     const size_t end = text.find('}');
     if (!text.starts_with('{') || end == std::string_view::npos) {
-      // As templates were written before.
+      // Templates were once written as $params.NAME.
       const std::string_view former =
           text.starts_with("params.") ? text.substr(0, name_bytes(text)) : "";
       return fmt::format("expected ${{NAME}}, or $$ for a dollar, found \"${}\"{}",

@@ -39,7 +39,7 @@ struct Scope {
   const std::map<std::string, std::string>* secrets;  // their texts by name
   // False for an upstream's headers: they can name neither params nor steps.
   bool has_params = true;
-  // Names of the steps that do not end before this one begins: only to say so.
+  // Names of the steps that do not end before this one begins: for the error message.
   std::span<const std::string> later = {};
 };
 
@@ -53,14 +53,14 @@ class Template {
   };
   // Why a request cannot be rendered.
   struct Fault {
-    std::optional<size_t> reference;  // the index of the value's; nothing: it is no single value's
+    std::optional<size_t> reference;  // the faulty value's index; nothing: no single one is faulty
     bool is_missing;
     std::string message;  // "expected ..., found ..."
   };
   struct Part {
     enum class Form : uint8_t { kJson, kJsonText, kPath, kQuery, kHeader };
     std::string before;  // the text before the value
-    size_t reference;    // its index
+    size_t reference;    // the value's index
     Form form;
   };
 

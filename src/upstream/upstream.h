@@ -25,22 +25,22 @@ class Upstream {
 
   // Identifies a fetch until its on_done has returned or it was cancelled.
   struct Fetch {
-    Attempts::Fetch* own = nullptr;  // one that shares no answer
+    Attempts::Fetch* own = nullptr;  // a fetch that shares no answer
     SharedFetches::Fetch* shared = nullptr;
 
     explicit operator bool() const { return own != nullptr || shared != nullptr; }
-    // How it got its answer: a name of kSharingNames, or empty: it shares no answer.
+    // How the fetch got its answer: a name of kSharingNames; empty: it shares no answer.
     std::string_view result() const {
       if (shared == nullptr) return "";
       return kSharingNames[static_cast<size_t>(SharedFetches::sharing_of(*shared))];
     }
   };
-  // As of Attempts.
+  // See Attempts.
   Fetch start(HttpClient::Request request);
   void cancel(const Fetch& fetch, bool is_late);
 
   // How long one more fetch of this client would wait for a connection. Where the cache answers
-  // fetches, this is the mean of those that it answers and of the others.
+  // fetches, this is the mean over all fetches: those that the cache answers do not wait.
   double wait_ns(const void* client) const;
 
   const UpstreamOptions& options() const { return attempts_->options(); }
@@ -59,7 +59,7 @@ class Upstream {
   std::unique_ptr<Attempts> attempts_;
   std::optional<SharedFetches> shared_;
   UvHandle<uv_idle_t> idle_;    // runs while `shared_` is due
-  UvHandle<uv_timer_t> timer_;  // for its next timeout
+  UvHandle<uv_timer_t> timer_;  // for the next timeout of `shared_`
   uint64_t timer_ns_ = UINT64_MAX;
 };
 

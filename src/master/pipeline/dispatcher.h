@@ -36,9 +36,9 @@ struct RequestExtras {
   // of the names in a step.
   std::span<const std::string_view> found = {};
   uint32_t client_name = 0;      // in the recorder's table, for its events
-  std::string_view client = {};  // who it is, for ${client.name}
-  // The job runs this one again: its fetches get what this one's have got, and it is no request of
-  // a client. See rehearsal/rehearsal.h.
+  std::string_view client = {};  // its name, for ${client.name}
+  // The former job that this job repeats for a rehearsal (rehearsal/rehearsal.h): the fetches get
+  // the outputs of the former job. Null: a client's request.
   std::shared_ptr<const RecentJob> rehearsed = {};
 };
 
@@ -59,7 +59,8 @@ class Dispatcher : private StageEvents {
   // Keeps so many recent jobs of each method that may be rehearsed; 0: none.
   void keep_recent(size_t count);
   const RecentJobs::Kept& recent(const Method& method) const;
-  // Takes those of a method of another dispatcher. REQUIRES: both methods have the same steps.
+  // Takes the recent jobs of `its`, a method of `before`. REQUIRES: both methods have the same
+  // steps.
   void adopt_recent(const Method& method, const Dispatcher& before, const Method& its);
   // See FetchStage.
   void adopt_answers(const Dispatcher& before) { fetch_stage_.adopt_answers(before.fetch_stage_); }
@@ -129,7 +130,7 @@ class Dispatcher : private StageEvents {
   void cut_off(Job& job, rpc::Error error, bool is_deadline);
   void answer_result(Job& job, std::string_view result, uint64_t now_ns);
   void answer_error(Job& job, rpc::Error error, uint64_t now_ns);
-  // Records that the request is answered, or that its client has left. `code`: 0: with a result.
+  // Records that the request is answered, or that its client has left. `code` 0: with a result.
   void record_end(Job& job, const Caller& caller, uint64_t now_ns, int32_t code = 0,
                   telemetry::NameId reason = 0);
   void end(Job& job, uint64_t now_ns, bool is_answered = false);
@@ -142,7 +143,7 @@ class Dispatcher : private StageEvents {
   telemetry::Recorder& recorder_;
   std::unordered_map<const Method*, uint32_t> method_numbers_;
   std::vector<telemetry::NameId> method_names_;  // by number
-  std::shared_ptr<ClientShare> everyone_;        // the client of requests without one
+  std::shared_ptr<ClientShare> everyone_;        // the share of requests without a client
   std::optional<RecentJobs> recent_jobs_;        // empty: none are kept
   FetchStage fetch_stage_;
   RunStage run_stage_;

@@ -90,7 +90,7 @@ void FetchStage::send(Job& job, size_t step, Rendered request, uint64_t now_ns) 
       std::move(request.headers),
       fetch.request.constant_headers(),
       job.ticket.request,
-      // The job's own timer enforces its deadline: that must not look like the upstream's fault.
+      // The job's own timer enforces the job's deadline: a late job is not the upstream's fault.
       fetch.timeout_ms > 0 ? fetch.timeout_ms : upstream.options().timeout_ms,
       ms_left(job, now_ns),
       traceparent_of(job, step),

@@ -56,7 +56,7 @@ FetchValues::FetchValues(const Job& job, size_t step, const ipc::PayloadStore& s
         values_[i] = client_;
         break;
       case Source::kSecret:
-        break;  // its text is the default
+        break;  // the secret's text is the reference's default
     }
   }
   if (has_outputs) find_in_outputs();

@@ -26,7 +26,7 @@ class FetchValues {
   std::span<const std::string_view> all() const { return values_; }
 
   // -32602 if the fault is a value of the client's request. -32015 if it is a value of an earlier
-  // step, or the fetch's request as a whole and this has such values.
+  // step, or if the fetch's whole request is at fault and has values of earlier steps.
   rpc::Error error(const upstream::Template::Fault& fault) const;
 
  private:
@@ -40,7 +40,7 @@ class FetchValues {
   const size_t step_;
   const ipc::PayloadStore& store_;
   const std::vector<upstream::Reference>& references_;
-  std::string traceparent_;  // both as JSON
+  std::string traceparent_;  // as JSON, like client_
   std::string client_;
   std::vector<std::string_view> values_;
 };

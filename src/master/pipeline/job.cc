@@ -8,7 +8,7 @@
 namespace ringmaster::master {
 namespace {
 
-uint64_t requests = 0;  // so far, of all tables
+uint64_t requests = 0;  // the number of requests so far, in all tables
 
 }  // namespace
 

@@ -91,11 +91,11 @@ struct Job {
   Ticket ticket;
   ipc::Publication publication;  // the latest one; of no use unless is_with_workers()
   const Method* method = nullptr;
-  size_t step = 0;  // index of the current one; of parallel fetches, the first
+  size_t step = 0;  // index of the current step; of parallel fetches, the first
   uint64_t admitted_ns = 0;
   uint64_t deadline_ns = 0;
   ReportAsked report;               // what its caller gets
-  uint64_t cpu_ns = 0;              // so far
+  uint64_t cpu_ns = 0;              // of its run steps so far
   bool is_client_deadline = false;  // the client asked for less than the method allows
   uint64_t attempts = 0;            // publications of this step that were not withdrawn
   // A worker may have begun to run the job, at any step and attempt, so no error may say that it
@@ -108,9 +108,9 @@ struct Job {
   std::vector<WorkerExit> deaths;  // of the workers that ran this step
   std::vector<Product> products;   // params first; the vector's own memory is kept for the next job
   uint32_t id_bytes = 0;           // of the request's id, behind the params in their block
-  uint32_t traceparent_bytes = 0;  // likewise, behind the id
-  uint32_t client_bytes = 0;       // likewise: the client's name; 0: no fetch of the method uses it
-  std::vector<std::string_view> found;  // in the params, for its fetches: see Dispatcher::admit()
+  uint32_t traceparent_bytes = 0;  // of the traceparent, behind the id
+  uint32_t client_bytes = 0;       // of the client's name, behind these; 0: no fetch uses it
+  std::vector<std::string_view> found;  // values in the params, for fetches: RequestExtras::found
   std::array<Fetching, kMaxSteps> fetches;  // by step
   size_t fetches_under_way = 0;
   std::shared_ptr<Caller> caller;              // null once answered, or cancelled
@@ -184,7 +184,7 @@ class JobTable {
   ipc::PayloadStore& store_;
   size_t capacity_;
   std::vector<std::unique_ptr<Job>> jobs_;  // by slot
-  std::vector<uint32_t> free_;              // of these
+  std::vector<uint32_t> free_;              // the free slots
 };
 
 }  // namespace ringmaster::master

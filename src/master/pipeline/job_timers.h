@@ -21,7 +21,7 @@ struct Job;
 
 class JobTimers {
  public:
-  // Each job has one.
+  // A member of each job.
   struct Timer {
     uint64_t due_ms = 0;   // 0: not started
     std::list<Job*> node;  // the job itself, while not started; empty before the first start
@@ -30,7 +30,7 @@ class JobTimers {
 
   JobTimers(uv_loop_t* loop, std::function<void(Job&)> on_due);
 
-  // Calls on_due(job) once, never before that time. REQUIRES: the job's timer is not started.
+  // Calls on_due(job) once, at `due_ns` or later. REQUIRES: the job's timer is not started.
   void start(Job& job, uint64_t due_ns);
   // Does nothing if the timer is not started.
   void stop(Job& job);

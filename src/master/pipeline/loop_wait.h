@@ -1,5 +1,5 @@
 // LoopWait: the work of a run stage around each wait of the event loop: it takes results, wakes
-// workers, spins for a short job's result, and asks to be woken for the next one.
+// workers, spins for a short job's result, and asks to be woken for the next result.
 //
 // Processes: the master only.
 // Death:     if a process dies before it rings a bell, a job waits for kUntakenMs, and a result

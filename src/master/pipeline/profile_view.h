@@ -28,14 +28,14 @@ struct ProfileNames {
   std::function<std::string(uint64_t address)> function;  // for people
 };
 
-// The functions with the most samples, at most kFunctionsMax: others need no name.
+// The functions with the most samples, at most kFunctionsMax: only these need names.
 std::vector<uint64_t> functions_of(const TailProfile& profile);
 
 // A function's share of a step's CPU time, with the functions that it has called.
 struct Difference {
   uint64_t function;
-  double slow;    // of the slow jobs
-  double normal;  // of the normal ones
+  double slow;    // in the slow jobs
+  double normal;  // in the normal jobs
   double depth;   // its mean distance from the outermost frame
 
   double difference() const { return slow - normal; }

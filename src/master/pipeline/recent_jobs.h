@@ -4,8 +4,8 @@
 // Processes: the master only.
 // Cost:      of a method's jobs at most one in kBetweenNs is chosen. A chosen one costs a copy of
 //            what it carried, and two system calls of its worker, which measures its CPU time.
-// Limits:    of each method the last `count` that were chosen, and of these the last
-//            kMethodBytesMax; no job of more than kJobBytesMax.
+// Limits:    of each method at most `count` jobs and kMethodBytesMax, the last ones that were
+//            chosen; no job of more than kJobBytesMax.
 #pragma once
 
 #include <cstddef>
@@ -45,14 +45,14 @@ class RecentJobs {
   // Methods have the dispatcher's numbers.
   [[nodiscard]] bool try_choose(uint32_t method, uint64_t now_ns);
   void keep(uint32_t method, RecentJob job);
-  // Takes those of a method of another dispatcher, as if they were this one's.
+  // Takes the jobs that `before` has kept of method `its`, as jobs of `method`.
   void adopt(uint32_t method, const RecentJobs& before, uint32_t its);
   const Kept& of(uint32_t method) const;
 
  private:
   struct OfMethod {
-    uint64_t next_ns = 0;  // none is chosen before
-    size_t bytes = 0;      // of those kept
+    uint64_t next_ns = 0;  // no job is chosen before
+    size_t bytes = 0;      // of all in `kept`
     Kept kept;
   };
 

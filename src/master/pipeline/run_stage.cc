@@ -178,7 +178,7 @@ bool RunStage::on_record(uint32_t worker, const ipc::ResultReader::Record& recor
     const uint64_t run_ns = std::min(*used_ns, since_ns);
     if (job->rehearsed == nullptr) {
       scheduler_.on_done(job->entry, now, run_ns);
-    } else {  // its worker is at idle priority, so its time says nothing about others'
+    } else {  // teaches the scheduler nothing: a rehearsal runs at idle priority
       scheduler_.on_returned(job->entry, now);
     }
     record_event(recorder_, *job, EventKind::kRunEnded, now,
@@ -219,7 +219,7 @@ rpc::Error RunStage::error_of(const Job& job, const ipc::ResultReader::Record& r
 bool RunStage::try_drop(Job& job) {
   if (job.state == JobState::kQueued) {
     scheduler_.on_left(job.entry);
-    publish_waiting();  // others may have waited behind it
+    publish_waiting();  // other jobs may have waited behind it
     return true;
   }
   RM_ASSERT(job.state == JobState::kPublished && port_ != nullptr);

@@ -48,13 +48,13 @@ class RunStage {
   // Takes the job out of the stage if no worker has it. False: a worker has it, or had it briefly.
   [[nodiscard]] bool try_drop(Job& job);
 
-  // For take_results(): so many bytes keep no client waiting.
+  // For take_results(): to take so many bytes is quick, so no client waits for long.
   static constexpr uint64_t kTakenAtOnceBytes = 1 << 20;
   static constexpr uint64_t kAllBytes = ~uint64_t{0};
 
   enum class Expired {
-    kDropped,    // it had not begun to run; it is in no stage any more
-    kMovedOn,    // its result had come, and has been delivered: look again
+    kDropped,    // the job had not begun to run; it is in no stage any more
+    kMovedOn,    // the job's result had come, and has been delivered: look again
     kAbandoned,  // a worker has it: on_released() follows when it is done or lost
   };
   Expired expire(Job& job);
@@ -113,7 +113,7 @@ class RunStage {
     bool operator==(const Printer&) const = default;
   };
   // Call right after the worker's output was read. The request is known if the worker had only one
-  // in hand since the event loop last polled. May deliver results.
+  // request in hand since the event loop last polled. May deliver results.
   Printer find_printer(uint32_t worker);
   // Whether the worker has the request in hand, or had it since the event loop last polled.
   bool has_in_hand(uint32_t worker, uint64_t request);
@@ -176,7 +176,7 @@ class RunStage {
   OnDamage on_damage_ = [](const Error&) {};
   ipc::MasterPort* port_ = nullptr;
   size_t unwoken_ = 0;              // published since the last wake_workers()
-  std::vector<uint64_t> finished_;  // by worker slot, up to the last that finished one
+  std::vector<uint64_t> finished_;  // by worker slot, up to the last with a finished job
   struct LastResult {
     uint64_t at_ns = 0;
     ipc::Publication id;
@@ -189,7 +189,7 @@ class RunStage {
   uint64_t turn_ = 1;
   uint64_t results_ = 0;        // of all workers so far
   uint64_t results_seen_ = 0;   // at the last end_abandoned()
-  bool did_jobs_wait_ = false;  // likewise
+  bool did_jobs_wait_ = false;  // at the last end_abandoned(), too
   uint64_t next_end_abandoned_ns_ = 0;
   // By worker slot: the first of the jobs in hand at the last audit, if the worker had answered all
   // of these jobs.

@@ -68,8 +68,8 @@ void RunStage::end_stuck_workers() {
   }
 }
 
-// The search at the deadline may have found no worker: one gave the job back while another claimed
-// it. kill_worker_ does nothing for a worker that is being ended already.
+// The search at the deadline may have found no worker: one worker gave the job back while another
+// claimed it. kill_worker_ does nothing for a worker that is being ended already.
 void RunStage::end_overdue_workers() {
   const uint64_t now = now_ns();
   table_.for_each_used([&](const Job& job) {

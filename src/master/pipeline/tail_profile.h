@@ -58,7 +58,7 @@ class TailProfile {
     uint64_t runs = 0;
     std::array<Jobs, kKinds> jobs;
 
-    // 0: there is none yet.
+    // 0: there is no bound yet.
     uint64_t bound_ns() const;
   };
 
@@ -67,9 +67,9 @@ class TailProfile {
     uint32_t method = 0;
     size_t step = 0;
     uint32_t worker = 0;
-    uint64_t run_ns = 0;        // that it took
-    uint64_t published_ns = 0;  // it began after that
-    uint64_t ended_ns = 0;      // now
+    uint64_t run_ns = 0;        // how long the run took
+    uint64_t published_ns = 0;  // when the job was published; the run began later
+    uint64_t ended_ns = 0;      // when the run ended: now
   };
   // Whether the samples of this run are wanted, and as which kind; empty: they are not.
   std::optional<Kind> on_run(const Run& run, bool has_failed);

@@ -76,7 +76,7 @@ class AdmissionControl {
     int64_t deadline_ns;
     double allowed_ns;
     double spare_ns;   // the longest wait with which the request is in time
-    double margin_ns;  // for its own steps
+    double margin_ns;  // for the request's own steps
     double limit_ns;   // of the queue, in overload
     CostModel::Need need;
   };

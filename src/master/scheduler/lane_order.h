@@ -24,7 +24,7 @@ class LaneOrder {
   struct Choice {
     Flow* flow = nullptr;  // null: nothing is queued
     Rank rank = Rank::kPending;
-    int64_t key = 0;  // deadline, or start tag of kPending
+    int64_t key = 0;  // the deadline; kPending: the start tag
   };
   Choice best(int64_t now_ns) const;
   // Whether any flow within its share has a job queued.

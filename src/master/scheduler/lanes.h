@@ -18,7 +18,7 @@ struct Lane {
   size_t reserved_workers = 0;
   uint64_t batch = 1;
   size_t out = 0;       // units with workers
-  int64_t room_ns = 0;  // their room in the dispatch window
+  int64_t room_ns = 0;  // the room of these units in the dispatch window
 
   bool is_at_limit() const { return concurrency > 0 && out >= concurrency; }
 };
@@ -54,10 +54,10 @@ class Lanes {
   bool are_all_reserved(size_t workers) const {
     return reserved_workers_ <= reserved_workers(workers);
   }
-  // The room that other lanes keep free. It is never all room.
+  // The room that other lanes keep free. At least one worker's room is not reserved.
   int64_t reserved_ns(const Lane& lane, size_t workers, int64_t each_ns) const {
     int64_t reserved_ns = 0;
-    int64_t used_ns = 0;  // of the reserved room
+    int64_t used_ns = 0;  // the part of the reserved room that is in use
     if (reserved_workers_ == 0) return 0;
     for (const Lane& other : all_) {
       if (&other == &lane || other.reserved_workers == 0) continue;

@@ -371,7 +371,7 @@ std::optional<uint64_t> Scheduler::next_done_ns() const {
 }
 
 void Scheduler::on_ended(Entry& entry, uint64_t now_ns, bool is_answered) {
-  if (entry.client == nullptr) return;  // it was never admitted
+  if (entry.client == nullptr) return;  // the entry was never admitted
   if (std::exchange(entry.is_abandoned, false)) trials_.on_released();
   if (entry.state == Entry::State::kPublished) {
     on_returned(entry, now_ns);

@@ -123,7 +123,7 @@ class Scheduler {
     size_t depth = 0;  // levels in use: the client's flow, then its group's
     Flow* flows[2] = {};
     LaneOrder::Rank ranks[2] = {};
-    std::tuple<bool, int64_t, int64_t> key;  // among the lanes: the smallest goes first
+    std::tuple<bool, int64_t, int64_t> key;  // the lane with the smallest key goes first
   };
   struct Filling {  // a unit of a batch that is being published
     WorkerUnit* unit = nullptr;
@@ -161,7 +161,7 @@ class Scheduler {
   Quotes quotes_;
   Trials trials_;
   Usage busy_;
-  Pick pick_;  // of next()
+  Pick pick_;  // the last choice of next()
   Filling filling_;
 };
 

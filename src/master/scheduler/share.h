@@ -64,7 +64,7 @@ struct Share {
   bool is_active = false;
   bool is_recent = false;
   std::list<Share*>::iterator recent;  // its place in ShareGroup::recent_
-  Usage used;                          // the workers' time that it got
+  Usage used;                          // the workers' time that the share got
   OverloadControl overload;
 };
 
@@ -119,7 +119,7 @@ class ShareGroup : public Share {
   int64_t credit_ns_ = static_cast<int64_t>(kCreditNs);
   double active_weight_ = 0;
   uint64_t active_ = 0;
-  std::list<Share*> recent_;  // asked within kActiveNs, the last one at the back
+  std::list<Share*> recent_;  // members that asked within kActiveNs, the latest at the back
   Usage given_;
 };
 

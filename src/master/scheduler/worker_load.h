@@ -28,7 +28,7 @@ struct WorkerUnit {
   size_t jobs = 0;
   int64_t expected_ns = 0;
   int64_t room_ns = 0;
-  bool is_known = true;  // its time is known; else it counts as 0
+  bool is_known = true;  // the unit's time is known; else it counts as 0
   bool has_begun = false;
   size_t begun = 0;  // its place in WorkerLoad::begun_
   std::list<WorkerUnit>::iterator self;
@@ -83,7 +83,7 @@ class WorkerLoad {
   void add(WorkerUnit& unit, int64_t expected_ns, bool is_known);
   // A job of the unit is done, withdrawn or lost.
   void remove(WorkerUnit& unit, int64_t now_ns);
-  // The unit will keep its worker for this much longer, whatever was expected.
+  // The unit will keep its worker for another `left_ns`, whatever was expected.
   void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
 
   // The time until `work_ns` of waiting work has begun, after the published work. A unit that
@@ -96,7 +96,7 @@ class WorkerLoad {
 
  private:
   struct Begun {     // in one array: predictions read all of it
-    int64_t end_ns;  // when it should be done
+    int64_t end_ns;  // when the unit should be done
     const Lane* lane;
     WorkerUnit* unit;
   };
@@ -114,7 +114,7 @@ class WorkerLoad {
   std::list<WorkerUnit> with_workers_;
   std::vector<Begun> begun_;
   std::list<WorkerUnit> unused_;
-  mutable std::vector<double> left_ns_;  // of collect_left()
+  mutable std::vector<double> left_ns_;  // the result of collect_left()
 };
 
 }  // namespace ringmaster::master

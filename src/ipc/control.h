@@ -69,7 +69,7 @@ struct ControlMessage {
   // kDescription: a handler's description; empty: the handler has none.
   // kFailed: the error.
   // kExited: a crashed worker's report, as lines: the reason, then the frames of its stack.
-  // kStack: such frames.
+  // kStack: the frames of a living worker's stack, as lines.
   // kName: addresses of functions, 8 bytes each.
   // kNamed: the names of these functions in the same order, each ended by a NUL.
   std::string text;

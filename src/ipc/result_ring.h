@@ -98,7 +98,7 @@ class ResultReader {
     uint64_t cpu_ns;
     std::string_view bytes;  // in shared memory: the worker may still overwrite it
     bool was_run() const { return (run_ns & kNotCalledBit) == 0; }
-    // The worker's time for the job. Empty: none.
+    // The worker's time for the job. Empty: it spent none.
     std::optional<uint64_t> used_ns() const {
       if (run_ns == kNotRun) return std::nullopt;
       return run_ns & ~kNotCalledBit;

@@ -49,7 +49,7 @@ class Ring {
   };
   // Empty: no entry was READY.
   std::optional<Claim> try_claim(uint32_t worker);
-  // Makes the entry READY again, the next to be claimed by any worker. Wakes none.
+  // Makes the entry READY again, the next to be claimed by any worker. Wakes no worker.
   void give_back(const Claim& claim);
   void release(size_t entry) { entries_[entry].store(kFreeWord, std::memory_order_release); }
 

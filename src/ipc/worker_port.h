@@ -44,7 +44,7 @@ class WorkerPort {
   // word names a job slot that does not exist, or a header without valid views. The entry stays
   // claimed by this worker, which should end.
   [[nodiscard]] Result<std::optional<Job>> try_next();
-  // Likewise, but takes only a job that fits into the batch of `first`: one with the same handler.
+  // Like try_next(), but takes only a job with the handler of `first`, which fits into its batch.
   std::optional<Job> try_next_like(const Job& first);
   // The number of unclaimed jobs divided by the number of workers that are up, rounded down.
   size_t was_share() const;

@@ -12,8 +12,8 @@ namespace ringmaster::plan {
 struct MethodLoad {
   std::string name;
   double rate = 0;  // requests per second, of the whole fleet
-  Times run;        // on a worker: all run steps of a request together
-  Times fetch;      // from upstreams, likewise
+  Times run;        // all run steps of a request together
+  Times fetch;      // all fetch steps of a request together
 };
 
 struct Load {

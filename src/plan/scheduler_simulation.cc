@@ -101,7 +101,7 @@ void SchedulerSimulation::arrive(Running& running) {
     job.running = &running;
     admit(job);
   }
-  if (source.rate == 0) return;  // add_one() made this source
+  if (source.rate == 0) return;  // a source of add_one(), with one arrival
   const double next =
       now() + (source.is_regular ? 1 / source.rate : exponential(running.random, 1 / source.rate));
   if (next <= source.until) schedule(next, Kind::kArrival, &running);

@@ -177,7 +177,7 @@ class SchedulerSimulation {
   size_t idle_;
   std::deque<Job*> ring_;
   std::map<const master::Entry*, Job*> by_entry_;
-  std::set<std::tuple<double, uint64_t, Job*>> by_deadline_;  // of kEarliestDeadline
+  std::set<std::tuple<double, uint64_t, Job*>> by_deadline_;  // kEarliestDeadline: waiting jobs
   double busy_ = 0;
   bool quotes_ = false;
   std::function<void(SchedulerSimulation&)> after_event_;

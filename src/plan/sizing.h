@@ -32,7 +32,7 @@ size_t nodes_needed(const Formula& formula, const Promise& promise, size_t worke
 // deviations (Poisson).
 struct NodeNeeds {
   double in_flight = 0;             // requests, by Little's law
-  double upstream_connections = 0;  // fetches under way, likewise
+  double upstream_connections = 0;  // fetches under way, by Little's law
   double payload_bytes = 0;         // of the requests in flight
 };
 

@@ -16,7 +16,7 @@ struct Times {
   Sample draw = fixed(0);
 };
 
-// `cv` 0: each step takes `mean_s`. Else a gamma distribution: 1 is the exponential one.
+// `cv` 0: each step takes `mean_s`. Else a gamma distribution; `cv` 1: the exponential one.
 Times gamma_times(double mean_s, double cv);
 
 // The times in a histogram: counts[i] of them are at most bounds[i] and above the bound before; the

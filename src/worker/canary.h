@@ -2,7 +2,7 @@
 // or the workers' confinement.
 //
 // Processes: forked by the fork server, one for each trial; ends with the trial.
-// Death:     of the canary: its trial has failed. Of the fork server: the canary dies, too.
+// Death:     if the canary dies, its trial has failed. If the fork server dies, so does the canary.
 // Limits:    if a trial does not end, the master gives up the whole start
 //            (workers.start_timeout_ms).
 #pragma once

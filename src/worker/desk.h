@@ -48,7 +48,7 @@ class Desk {
   struct Item {
     ipc::Publication id;
     bool is_answered = true;
-    uint64_t ends_ns = 0;   // when the master ends this worker for it
+    uint64_t ends_ns = 0;   // when the master ends this worker for this job
     uint64_t check_ns = 0;  // how long the check of its params took
     rm_input inputs[ipc::kViewsMax - 1];
   };

@@ -16,7 +16,7 @@ bool try_set(int nice) {
   return ::setpriority(PRIO_PROCESS, 0, nice) == 0;
 }
 
-// Tried in a child: this process could not undo a failure.
+// A child lowers its priority and raises it again: this process could not undo a failure.
 bool can_raise_again(int nice) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(try_set(kNice) && try_set(nice) ? 0 : 1);

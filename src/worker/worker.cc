@@ -85,7 +85,8 @@ Status serve_jobs(const WorkerOptions& options, Fd result_memory,
   }
   catch_sigterm();
   volunteer_for_oom();
-  // Going back would take a privilege: such a worker is replaced before its generation serves.
+  // To leave SCHED_IDLE would take a privilege: such a worker is replaced before its generation
+  // serves.
   const sched_param none{};
   if (options.is_idle && ::sched_setscheduler(0, SCHED_IDLE, &none) != 0)
     ::dprintf(STDERR_FILENO, "not at idle priority: %s\n", strerrordesc_np(errno));

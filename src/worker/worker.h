@@ -26,7 +26,7 @@ struct WorkerOptions {
   ipc::Geometry geometry;
   ipc::Confinement confinement;
   pid_t fork_server = 0;
-  bool is_idle = false;  // it runs when no other process wants to: SCHED_IDLE
+  bool is_idle = false;  // SCHED_IDLE: the worker runs when no other process wants to
 };
 
 // Call in the forked child, with the descriptors of ipc/control.h open, and its result memory.

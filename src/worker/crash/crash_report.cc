@@ -214,7 +214,7 @@ bool CrashReports::try_call(void (*call)()) {
   struct sigaction present {};
   if (::sigaction(SIGSEGV, nullptr, &present) != 0 || present.sa_sigaction != on_crash)
     return false;
-  sigjmp_buf* const outer = the_refuge;  // of a call that this signal has interrupted
+  sigjmp_buf* const outer = the_refuge;  // null, or the refuge of an interrupted call
   sigjmp_buf refuge;
   if (sigsetjmp(refuge, 1) != 0) {
     the_refuge = outer;

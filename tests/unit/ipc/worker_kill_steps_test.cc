@@ -53,8 +53,8 @@ class TwoSteps {
   }
 
  private:
-  // Returns a worker that has served one job, and has stopped before it serves one step of `count_`
-  // others.
+  // Returns a worker that has served one job, and has stopped before it serves the first step of
+  // `count_` other jobs.
   test::Traced trace() {
     const auto fork = [this] {
       return test::Child([this] {
@@ -158,7 +158,7 @@ void kill_everywhere(size_t count, uint64_t attempts) {
 
 }  // namespace
 
-TEST_CASE("worker kill: the next step of its jobs stays with another worker") {
+TEST_CASE("worker kill: the next step of a killed worker's jobs stays with another worker") {
   SKIP_UNLESS(test::ptrace_stops());
   kill_everywhere(1, 1);
   kill_everywhere(2, 2);

@@ -138,7 +138,7 @@ TEST_CASE("worker kill: at every instruction a job is named; after a kill, it ha
   kill_everywhere(1);
 }
 
-TEST_CASE("worker kill: the same for two jobs that are served together") {
+TEST_CASE("worker kill: each of two jobs that are served together is named, and has one fate") {
   SKIP_UNLESS(test::ptrace_stops());
   kill_everywhere(2);
 }

@@ -46,7 +46,7 @@ TEST_CASE("times: draws have the mean and the variation that are asked for") {
   }
 }
 
-TEST_CASE("times: all times of a bucket without neighbours are equal, by the histogram's sum") {
+TEST_CASE("times: all times of a bucket without neighbours are the histogram's mean") {
   const Times times = histogram_times(kBounds, {0, 100, 0, 0}, 0.03);
   const Drawn found = draw_many(times);
   CHECK(times.cv == 0);

@@ -105,7 +105,7 @@ TEST_CASE(
   CHECK(upstream.limit.limit() == 20);
 }
 
-TEST_CASE("adaptive limit: it stays from 1 to its maximum, whatever answers take") {
+TEST_CASE("adaptive limit: it stays from 1 to its maximum, however long answers take") {
   std::minstd_rand random(9);
   for (const uint64_t max : {1, 2, 300}) {
     AdaptiveLimit limit(max);

@@ -120,7 +120,7 @@ TEST_CASE("answer cache: an answer that comes back soon after its eviction stays
   CHECK(found(cache, "back", 0) == "fresh");
 }
 
-TEST_CASE("answer cache: whatever is put and asked, answers are the last ones and bytes bounded") {
+TEST_CASE("answer cache: whatever is put, it finds the last answers, and its bytes are bounded") {
   std::mt19937 random(5);
   CacheOptions options = options_with(50'000);
   options.negative_ttl_ms = 300;

@@ -127,7 +127,9 @@ TEST_CASE("breaker: a tenth of failures never opens it, a half soon does") {
   CHECK(failing.opened > 0);
 }
 
-TEST_CASE("breaker: an outage gets its first failures and then probes only, and ends in a second") {
+TEST_CASE(
+    "breaker: in an outage the first fetches pass, then only probes; a second "
+    "after its end all fetches pass") {
   Load load;
   load.run(1000, [] { return false; });
   load.passed = 0;

@@ -27,7 +27,7 @@ double part_beyond(HedgeDelay& delay, int answers, Took took) {
 
 }  // namespace
 
-TEST_CASE("hedge delay: fixed, none, or known after twenty answers") {
+TEST_CASE("hedge delay: a fixed time, none, or a percentile that is known after twenty answers") {
   Hedge fixed;
   fixed.after_ms = 7;
   CHECK(HedgeDelay(fixed).ns() == 7 * kNsPerMs);
@@ -41,8 +41,8 @@ TEST_CASE("hedge delay: fixed, none, or known after twenty answers") {
 }
 
 TEST_CASE(
-    "hedge delay: the wanted part of answers takes longer, of any "
-    "distribution") {
+    "hedge delay: in any distribution, the wanted part of the answers "
+    "takes longer than the delay") {
   std::mt19937 random(1);
   std::lognormal_distribution<double> skewed(0, 1);
   std::uniform_real_distribution<double> even(5, 15);
@@ -76,7 +76,7 @@ TEST_CASE(
 
 TEST_CASE(
     "hedge delay: an attempt that was ended counts only if it had taken "
-    "longer") {
+    "longer than the delay") {
   HedgeDelay delay(percentile(95));
   for (int i = 0; i < 20; ++i)
     delay.on_answer(10 * kNsPerMs);

@@ -15,7 +15,7 @@ std::string url_after(const std::string& to, const std::string& from = kFrom) {
 
 }  // namespace
 
-TEST_CASE("redirect: one within scheme, host and port is followed, with our own credentials") {
+TEST_CASE("redirect: within scheme, host and port it is followed, with our own credentials") {
   CHECK(url_after("http://host.TEST:8080/v2?b=%2F#top") ==
         "http://user:key@Host.test:8080/v2?b=%2F");
   CHECK(url_after("http://other:word@host.test:8080/v2") == "http://user:key@Host.test:8080/v2");
@@ -26,7 +26,9 @@ TEST_CASE("redirect: one within scheme, host and port is followed, with our own 
   CHECK(url_after("http://[::1]:81/b", "http://[::1]:81/a") == "http://[::1]:81/b");
 }
 
-TEST_CASE("redirect: one to another scheme, host or port is refused and named") {
+TEST_CASE(
+    "redirect: to another scheme, host or port it is refused, and the error names the "
+    "origin") {
   for (const std::string to :
        {"https://host.test:8080/", "http://host.test/", "http://host.test:8081/",
         "http://host.test.evil:8080/", "http://host.test:8080@evil/", "http://127.0.0.1:8080/",

@@ -170,7 +170,7 @@ TEST_CASE("template: headers are checked, and none has two values") {
   CHECK(request.add_header("X", "a\nb", kScope)->starts_with("expected a header's value"));
 }
 
-TEST_CASE("template: what cannot be meant is refused, with the nearest name") {
+TEST_CASE("template: an invalid reference is refused, and the error suggests the nearest name") {
   using Place = Template::Place;
   CHECK(fault_of("$params.user_id", Place::kBody) ==
         "expected ${NAME}, or $$ for a dollar, found \"$params.user_id\"; did you mean "
@@ -205,7 +205,9 @@ TEST_CASE("template: what cannot be meant is refused, with the nearest name") {
   CHECK(fault_of("${client.name}", Place::kHeader, upstream) == "");
 }
 
-TEST_CASE("template: a reference to a step names the longest and latest one") {
+TEST_CASE(
+    "template: of the steps that fit a reference, the longest name counts, then the latest "
+    "step") {
   const std::vector<std::string> steps = {"a", "a.b", "a", "c"};
   const Scope scope{steps, &test::kSecrets};
   RequestTemplate request;
@@ -217,7 +219,7 @@ TEST_CASE("template: a reference to a step names the longest and latest one") {
   CHECK(request.references()[2].path.empty());
 }
 
-TEST_CASE("template: the method follows the body") {
+TEST_CASE("template: with a body the method is POST by default, else GET") {
   CHECK(RequestTemplate().method() == "GET");
   CHECK(with_body("{}").method() == "POST");
   RequestTemplate request = with_body("{}");

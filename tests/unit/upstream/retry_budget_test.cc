@@ -5,7 +5,7 @@
 
 namespace ringmaster::upstream {
 
-TEST_CASE("retry budget: three at first, then one for five fetches") {
+TEST_CASE("retry budget: three retries at first, then one for five fetches") {
   RetryBudget budget;
   for (int i = 0; i < 3; ++i) {
     CHECK(budget.try_begin(1));
@@ -19,7 +19,9 @@ TEST_CASE("retry budget: three at first, then one for five fetches") {
   CHECK(!budget.try_begin(1));
 }
 
-TEST_CASE("retry budget: three are under way, or a fifth of the fetches in flight") {
+TEST_CASE(
+    "retry budget: at most three retries are under way, or a fifth of the fetches in "
+    "flight") {
   RetryBudget few, many;
   for (int i = 0; i < 100; ++i) {
     few.on_fetch();
@@ -36,7 +38,7 @@ TEST_CASE("retry budget: three are under way, or a fifth of the fetches in fligh
   CHECK(few.try_begin(10));
 }
 
-TEST_CASE("retry budget: in any order, they are at most three more than a fifth of the fetches") {
+TEST_CASE("retry budget: in any order, retries are at most a fifth of the fetches, plus three") {
   std::minstd_rand random(3);
   RetryBudget budget;
   uint64_t fetches = 0, retries = 0, under_way = 0;

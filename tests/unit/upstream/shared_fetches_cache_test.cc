@@ -36,7 +36,7 @@ TEST_CASE("shared fetches: a 404 is an answer for all, and is not the upstream's
   CHECK(upstream.asked_ever == 3);
 }
 
-TEST_CASE("shared fetches: the cache answers, and is asked again after its time to live") {
+TEST_CASE("shared fetches: after an answer's time to live the upstream is asked again") {
   VirtualUpstream upstream(caching(100));
   for (int i = 0; i < 3; ++i)
     upstream.start("/a");
@@ -96,7 +96,7 @@ TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
     upstream.answer("/a", "[2]");
     const size_t fresh = upstream.start("/a");
     upstream.turn();
-    CHECK(got(upstream, fresh) == "[1]");  // the new one comes with the next turn
+    CHECK(got(upstream, fresh) == "[1]");  // [2] comes with the next turn
     const size_t next = upstream.start("/a");
     upstream.turn();
     CHECK(got(upstream, next) == "[2]");
@@ -140,7 +140,7 @@ TEST_CASE(
   CHECK(got(upstream, patient) == "!connect");
 }
 
-TEST_CASE("shared fetches: a refusal ends the use of the answer before it, and is for all") {
+TEST_CASE("shared fetches: a refusal is for all that wait, and drops the kept answer") {
   UpstreamOptions options = caching(100);
   options.coalesce = true;
   options.cache.negative_ttl_ms = 60'000;
@@ -157,7 +157,7 @@ TEST_CASE("shared fetches: a refusal ends the use of the answer before it, and i
     upstream.turn();
     CHECK(got(upstream, first) == "!" + reason);
     CHECK(got(upstream, late) == "!" + reason);
-    const size_t next = upstream.start("/a");  // the refusal is not kept, nor is what was before
+    const size_t next = upstream.start("/a");  // neither the refusal nor the answer is kept
     upstream.fail("/a", "http_503");
     upstream.turn();
     CHECK(got(upstream, next) == "!http_503");

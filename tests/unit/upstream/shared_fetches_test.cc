@@ -11,7 +11,9 @@ using test::got;
 using test::Started;
 using test::VirtualUpstream;
 
-TEST_CASE("shared fetches: equal fetches under way at once are one, also while they are told") {
+TEST_CASE(
+    "shared fetches: equal fetches at the same time are sent as one, until all have the "
+    "answer") {
   VirtualUpstream upstream(coalescing());
   for (int i = 0; i < 1000; ++i)
     upstream.start("/a");
@@ -27,7 +29,7 @@ TEST_CASE("shared fetches: equal fetches under way at once are one, also while t
   CHECK(upstream.count(Sharing::kMiss) == 1);
   CHECK(upstream.count(Sharing::kCoalesced) == 1000);
   CHECK(upstream.fetches.buffer_bytes() == 0);
-  upstream.start("/a");  // the next one asks anew
+  upstream.start("/a");  // the upstream is asked again
   CHECK(upstream.asked_ever == 3);
 }
 
@@ -44,7 +46,7 @@ TEST_CASE("shared fetches: one turn answers only some fetches, so that the loop 
   upstream.turn();
 }
 
-TEST_CASE("shared fetches: a fetch goes on while any follows it") {
+TEST_CASE("shared fetches: a request to the upstream goes on while any fetch waits for it") {
   VirtualUpstream upstream(coalescing());
   for (int i = 0; i < 3; ++i)
     upstream.start("/a");
@@ -58,10 +60,10 @@ TEST_CASE("shared fetches: a fetch goes on while any follows it") {
   CHECK(upstream.asked.size() == 1);
   upstream.cancel(only);
   CHECK(upstream.asked.empty());
-  const size_t last = upstream.start("/a");  // it does not join the cancelled one
+  const size_t last = upstream.start("/a");  // asks again: the other request was cancelled
   CHECK(upstream.asked.size() == 1);
   upstream.answer("/a", "[2]");
-  upstream.cancel(last);  // between its end and the turn
+  upstream.cancel(last);  // after the answer, before the turn
   upstream.turn();
   CHECK(got(upstream, last) == "?");
   CHECK(upstream.fetches.buffer_bytes() == 0);
@@ -90,7 +92,9 @@ TEST_CASE("shared fetches: a request that uses up the time of any fetch is cance
   CHECK(upstream.asked.empty());
 }
 
-TEST_CASE("shared fetches: a failure is for those that waited at its start, later ones ask again") {
+TEST_CASE(
+    "shared fetches: a failure is for fetches that waited at the request's start; later ones "
+    "ask again") {
   VirtualUpstream upstream(coalescing());
   const size_t first = upstream.start("/a");
   const size_t late = upstream.start("/a", 700), later = upstream.start("/a", 900);
@@ -99,8 +103,8 @@ TEST_CASE("shared fetches: a failure is for those that waited at its start, late
   upstream.turn();
   CHECK(got(upstream, first) == "!connect");
   CHECK(upstream.asked_ever == 2);
-  CHECK(upstream.asked.begin()->second.timeout_ms == 800);  // until the last one's timeout
-  CHECK(upstream.asked.begin()->second.left_ms == 600);     // of the one that leads
+  CHECK(upstream.asked.begin()->second.timeout_ms == 800);  // until `later` times out
+  CHECK(upstream.asked.begin()->second.left_ms == 600);     // until `late` times out: it leads
   SUBCASE("and succeed") {
     upstream.answer("/a", "[1]");
     upstream.turn();

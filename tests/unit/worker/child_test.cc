@@ -23,7 +23,9 @@ rm_handler with_hooks(Hook before, Hook after_in_parent, Hook after_in_child) {
 
 }  // namespace
 
-TEST_CASE("fork hooks: each library's are called once, before a fork in the reverse order") {
+TEST_CASE(
+    "fork hooks: each library's hooks are called once; those before a fork in reverse "
+    "order") {
   calls.clear();
   const rm_handler first =
       with_hooks([] { calls += "a"; }, [] { calls += "b"; }, [] { calls += "c"; });

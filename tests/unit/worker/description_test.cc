@@ -29,7 +29,7 @@ const std::string kTwo = R"("params":[{"name":"n","required":true,"schema":{"typ
 
 }  // namespace
 
-TEST_CASE("description: a fault is refused, and the error names its place") {
+TEST_CASE("description: a description with a fault is refused, and the error names its place") {
   struct Case {
     std::string text, says;
   };
@@ -134,12 +134,12 @@ TEST_CASE("description: a key with escapes names the same parameter") {
   CHECK(judge(kTwo, R"({"\u006e":"1"})") == R"(params/n: expected type integer, found "1")");
 }
 
-TEST_CASE("description: of equal keys each is checked") {
+TEST_CASE("description: the values of equal keys are all checked") {
   CHECK(judge(kTwo, R"({"n":1,"n":"1"})") == R"(params/n: expected type integer, found "1")");
   CHECK(judge(kTwo, R"({"n":"1","n":1})") == R"(params/n: expected type integer, found "1")");
 }
 
-TEST_CASE("description: the structure of params is a constraint") {
+TEST_CASE("description: paramStructure decides whether params may be an object or an array") {
   const std::string by_name = kTwo + R"(,"paramStructure":"by-name")";
   const std::string by_position = kTwo + R"(,"paramStructure":"by-position")";
   CHECK(judge(by_name, R"({"n":1})") == "fits");
@@ -158,7 +158,9 @@ TEST_CASE("description: without constraints nothing is checked") {
   }
 }
 
-TEST_CASE("description: the handler interests has a valid one, which names every category") {
+TEST_CASE(
+    "description: the handler interests has a valid description, which names "
+    "every category") {
   const std::string text = interests::kDescription;
   CHECK(fault_of(text) == "");
   for (const std::string_view category : kCategories) {

@@ -197,7 +197,7 @@ std::vector<uint32_t> steps_to_new_calls() {
 
 }  // namespace
 
-TEST_CASE("fork server kill: at every system call from its order to fork to its report of it") {
+TEST_CASE("fork server kill: at every system call from the order to fork to the report") {
   SKIP_UNLESS(test::ptrace_stops());
   const Subreaper subreaper;
   Count count;

@@ -76,7 +76,7 @@ TEST_CASE("dispatcher: the last payload memory is for clients that hold less tha
   CHECK(core.store.used_bytes() == 0);
   for (int i = 0; i < 9; ++i)
     CHECK(ask(*rare).empty());
-  CHECK(ask(*flood).empty());  // it holds nothing any more
+  CHECK(ask(*flood).empty());  // the flood holds nothing any more
 }
 
 TEST_CASE("dispatcher: a client's only job may take what memory is left") {

@@ -233,7 +233,7 @@ TEST_CASE("executed: false where a request is refused") {
   CHECK(refused->errors[0].executed == rpc::Executed::kNo);
 }
 
-TEST_CASE("executed: a slot's next job begins anew") {
+TEST_CASE("executed: false for the next job of a slot whose last job was run") {
   Scene scene;
   scene.ticket = scene.core.dispatcher.admit(kOne, "{}", std::nullopt, scene.client);
   scene.answer("1");

@@ -103,7 +103,7 @@ TEST_CASE("job table: a job's blocks are freed with it, also where a product has
   CHECK(tables.store.used_bytes() == 0);
 }
 
-TEST_CASE("job table: visits the used ones only") {
+TEST_CASE("job table: for_each_used() visits only slots that have a job") {
   Tables tables(4);
   tables.admit();
   Job& second = tables.admit();
@@ -115,7 +115,7 @@ TEST_CASE("job table: visits the used ones only") {
   CHECK(tables.table.used() == 2);
 }
 
-TEST_CASE("job table: freeing twice, or while somebody waits, breaks an invariant") {
+TEST_CASE("job table: to free a job twice, or while its caller waits, breaks an invariant") {
   Tables tables(1);
   Job& job = tables.admit();
   struct Nobody : Caller {

@@ -45,7 +45,7 @@ struct TwoSteps {
 TEST_CASE("run stage: a worker that dies after its step's answer takes nothing of the next step") {
   TwoSteps steps;
   CHECK(steps.core.bury(0).empty());
-  CHECK(!steps.core.port->was_any_ready());  // it is not published a second time
+  CHECK(!steps.core.port->was_any_ready());  // the job is not published again
   steps.check_answered();
 }
 
@@ -80,7 +80,7 @@ TEST_CASE("run stage: a worker that is not found at the deadline is ended by the
   CHECK(core.dispatcher.in_flight() == 0);
 }
 
-TEST_CASE("run stage: a handler that has answered and does not return is ended at the next step") {
+TEST_CASE("run stage: a handler that has answered and does not return is ended; its job goes on") {
   TwoSteps steps;
   CHECK(steps.core.audit());
   CHECK(steps.killed.empty());
@@ -90,7 +90,7 @@ TEST_CASE("run stage: a handler that has answered and does not return is ended a
   steps.check_answered();
 }
 
-TEST_CASE("run stage: the check of refused params is charged, and expected of the next job") {
+TEST_CASE("run stage: the time to check refused params is charged, and expected of the next job") {
   constexpr uint64_t kTookNs = 2 * kNsPerMs;
   struct Row {
     const char* what;
@@ -148,7 +148,7 @@ TEST_CASE("run stage: a damaged generation gives no more results, and gets no mo
   CHECK(steps.client->answers() == 0);
 
   steps.core.start_generation();
-  for (const char* text : {"\"1\"", "\"2\"", "\"3\""}) {  // the lost step, then two of the late one
+  for (const char* text : {"\"1\"", "\"2\"", "\"3\""}) {  // the lost step, then both of `late`
     Played worker(steps.core, 2);
     worker.take();
     worker.commit(worker.in_hand()[0], text);

@@ -73,7 +73,7 @@ TEST_CASE("tail profile: a job is slow beyond the recent mean and three mean dev
   CHECK(steady.run(bound_ns - kNsPerMs) != Kind::kSlow);
 }
 
-TEST_CASE("tail profile: of normal jobs only some are wanted, of failed ones all") {
+TEST_CASE("tail profile: it wants some of the normal jobs, and all failed ones") {
   Steady steady;
   int normal = 0;
   for (int i = 0; i < 1600; ++i)
@@ -154,7 +154,7 @@ TEST_CASE("tail profile: a run has no more ticks than fit between its publicatio
   CHECK(failed.ticks == 22 + 2 * TailProfile::kLateTicks);
 }
 
-TEST_CASE("tail profile: the ever new stacks of one method push out no other's") {
+TEST_CASE("tail profile: a method with ever new stacks pushes out no other method's stacks") {
   TailProfile profile;
   std::vector<ipc::StackSample> rare;
   for (uint64_t i = 0; i < 100; ++i)

@@ -147,7 +147,7 @@ void run_schedule(uint64_t seed, bool with_lanes, Totals& totals) {
 // All clients always have work waiting, and all jobs of a client take about the same time. Returns
 // the largest difference between two clients' service by weight over any interval, divided by the
 // bound. The bound is the largest job of each client, plus the time that running jobs take beyond
-// their expected time: it is known only at their end.
+// their expected time, which the scheduler learns only at their end.
 double worst_unfairness(uint64_t seed, double spread) {
   Random random(seed);
   const size_t workers = one_of<size_t>(random, {1, 2, 4});

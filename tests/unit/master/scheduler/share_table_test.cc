@@ -17,7 +17,7 @@ void look_at_all(ShareTable& table) {
 
 }  // namespace
 
-TEST_CASE("share table: a name is one client, and a name is no address") {
+TEST_CASE("share table: equal names are one client; an equal address is another client") {
   ShareTable table;
   const auto first = table.hold("10.0.0.1", kNamed);
   const auto address = table.hold("10.0.0.1", kAddress);

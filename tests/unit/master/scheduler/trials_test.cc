@@ -26,7 +26,7 @@ TEST_CASE("trials: the next trial does not begin before the deadline of the last
   CHECK(!trials.retry_after_ns(0, 300 * kNsPerMs, kNow + 200 * kNsPerMs, kNow + 300 * kNsPerMs));
 }
 
-TEST_CASE("trials: none while an abandoned job has a worker, nor within 2 s of its deadline") {
+TEST_CASE("trials: none while an abandoned job has a worker, or for 2 s after its deadline") {
   Trials trials;
   trials.add_method();
   trials.on_abandoned(0, 30 * kNsPerMs, kNow);

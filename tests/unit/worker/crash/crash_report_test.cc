@@ -65,7 +65,7 @@ void put(int fd, std::string_view text) {
 
 }  // namespace
 
-TEST_CASE("crash report: none without a crash, and none for an end by another signal") {
+TEST_CASE("crash report: there is none without a crash, or after an end by another signal") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End killed = end_of(reports, [] { ::kill(::getpid(), SIGKILL); });
@@ -74,7 +74,7 @@ TEST_CASE("crash report: none without a crash, and none for an end by another si
   const End exited = end_of(reports, [] {});
   CHECK(exited.report.empty());
   CHECK(!end_of(reports, [] { std::abort(); }).report.empty());
-  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // a status: ended by that signal
+  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // the status of a worker that SIGSEGV ended
   CHECK(reports.describe(kSlot - 1, SIGABRT).empty());
   reports.clear(kSlot);
   CHECK(reports.describe(kSlot, SIGABRT).empty());
@@ -119,7 +119,7 @@ TEST_CASE("crash report: a worker that lives tells its stack when it is asked, a
     CHECK(!stack->starts_with('\n'));
     CHECK(stack->ends_with("\n\nPython:\n  line 7"));
   }
-  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // it is no crash
+  CHECK(reports.describe(kSlot, SIGSEGV).empty());  // a stack that was asked for is no crash
   put(goes_on[1], "g");
   CHECK(child.exit_code() == 7);
   for (const int fd : {ready[0], ready[1], goes_on[0], goes_on[1]})
@@ -180,7 +180,7 @@ TEST_CASE("crash report: a crash after a stack was asked for has its own frames 
   CHECK(end.report.find("abort") != std::string::npos);
 }
 
-TEST_CASE("crash report: a signal that has a handler already is left to it") {
+TEST_CASE("crash report: a signal that has a handler already keeps this handler") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   test::Child child([&] {
@@ -259,7 +259,7 @@ TEST_CASE("crash report: a fault in a call that is tried ends the call, and not 
   CHECK(end.report.starts_with("sent by process "));
 }
 
-TEST_CASE("crash report: a fault after such a call is a crash") {
+TEST_CASE("crash report: a fault after a tried call has returned is a crash") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   const End end = end_of(reports, [] {
@@ -270,7 +270,7 @@ TEST_CASE("crash report: a fault after such a call is a crash") {
   CHECK(end.report.starts_with("SEGV_MAPERR at 0x0"));
 }
 
-TEST_CASE("crash report: nothing is tried where faults go to another's handler") {
+TEST_CASE("crash report: no call is tried if SIGSEGV has another handler") {
   CrashReports reports;
   REQUIRE(reports.create(3));
   test::Child child([&] {

@@ -30,14 +30,14 @@ TEST_CASE("symbols: a function has its name, exported or not, and its place in i
   CHECK(libc.find("+0x2 (libc.so.6+0x") != std::string::npos);
 }
 
-TEST_CASE("symbols: name() has no offset in the function, and is the address without a name") {
+TEST_CASE("symbols: name() leaves out the offset, and is a number for an address in no module") {
   Symbols symbols;
   CHECK(symbols.name(reinterpret_cast<uintptr_t>(&not_exported) + 1) ==
         "ringmaster::worker::(anonymous namespace)::not_exported(int) (unit_tests)");
   CHECK(symbols.name(8) == "0x8");
 }
 
-TEST_CASE("symbols: what lies in no module has its address only") {
+TEST_CASE("symbols: an address in no module is described by its number only") {
   Symbols symbols;
   CHECK(symbols.describe(0) == "0x0");
   CHECK(symbols.describe(8) == "0x8");

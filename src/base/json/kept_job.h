@@ -6,7 +6,7 @@
 //   "steps"                     the upstream or handler of each of the method's steps, by name
 //   "step"                      the number of the step that the job was at, counted from 1
 //   "id", "traceparent"         as the client sent them; missing where it sent none
-//   "params"                    likewise, byte for byte
+//   "params"                    as the client sent them, byte for byte; missing where it sent none
 //   "output_1" ...              the output of each step before "step", byte for byte
 //   "output_1_bytes" ...        in place of "output_1", if the output is no JSON or is nested too
 //                               deeply: a string in which each character is one byte (Latin-1)

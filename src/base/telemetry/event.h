@@ -19,7 +19,7 @@ enum class EventKind : uint8_t {
   kAdmitted,    // the request became a job; took: as for kRefused
   kFetchBegun,  // where: the upstream
   // where: the upstream; took: since kFetchBegun; code, reason: of a failure. Without a failure,
-  // reason: how the fetch got an answer that others may share ("hit"); none: no other may.
+  // reason: how the fetch got an answer that others may share ("hit"); none: no other fetch may.
   kFetchEnded,
   kQueued,       // a run step waits for a worker
   kPublished,    // a worker may take the step; took: since kQueued

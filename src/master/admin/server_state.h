@@ -39,7 +39,7 @@ struct UpstreamView {
   uint64_t waiting = 0;      // for a connection
   uint64_t connections = 0;  // the limit
   uint64_t limit = 0;        // of fetches with a connection, now
-  uint64_t retries = 0;      // since the configuration was loaded; so are the next two
+  uint64_t retries = 0;      // since the configuration was loaded; as the next two
   uint64_t hedges = 0;
   uint64_t breaker_opened = 0;
   bool is_breaker_open = false;

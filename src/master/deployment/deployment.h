@@ -94,7 +94,7 @@ class Deployment {
   Status set_up(uv_loop_t* loop, LoopWaits& waits, bool is_reload, uint32_t& generations,
                 telemetry::Recorder& recorder, Events events);
   void choose_rehearsed(const Deployment& before);
-  // Its method with the same name and steps; null: there is none.
+  // The method of this deployment with the same name and steps; null: there is none.
   const Method* counterpart(const Method& method) const;
   void on_workers_up(uv_loop_t* loop);
   size_t worker_count() const;

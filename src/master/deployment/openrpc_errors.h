@@ -13,7 +13,7 @@ using JsonAllocator = rapidjson::Document::AllocatorType;
 // An array of references to the errors that the method's steps and tokens can cause.
 rapidjson::Value errors_of(const Method& method, bool asks_for_token, JsonAllocator& allocator);
 
-// The object that they refer to.
+// The object with all errors, to which these references point.
 rapidjson::Value all_errors(JsonAllocator& allocator);
 
 }  // namespace ringmaster::master

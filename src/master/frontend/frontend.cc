@@ -289,7 +289,7 @@ void Frontend::drain() {
   shared_.reading_turns.begin_part();  // this turn gets time to refuse requests
   if (std::exchange(shared_.is_draining, true)) return;
   entrances_.clear();
-  proxied_.close_all();  // as clear() closes connections that were not accepted yet
+  proxied_.close_all();  // clear() has closed the connections that were not accepted yet
   for (const auto& session : sessions_)
     session->await_served();
 }

@@ -3,10 +3,10 @@
 // To parse 16 MiB takes some 100 ms, and to find members of its params as much again. All clients
 // would wait for the loop meanwhile.
 // Processes: the master only. Threads: the loop's, which calls everything, and the one that parses.
-//            That one has a lower priority, so that workers keep their cores. So libuv's pool does
-//            not serve: when a thread of the pool tells the loop that its work is done, the loop
-//            waits for that thread, actively, if the system has just taken its core. Loops of up to
-//            60 ms were seen.
+//            The latter has a lower priority, so that workers keep their cores. It is not in
+//            libuv's pool: when a thread of the pool reports its work as done, and the system has
+//            just taken that thread's core, the loop spins until the thread runs again. This took
+//            up to 60 ms.
 // Order:     the clients with waiting messages take turns, one message each; the messages of one
 //            client are parsed in the order in which they arrived.
 // Memory:    a message's bytes are freed after on_parsed(), or by forget(). The bytes of a message
@@ -83,7 +83,7 @@ class LongMessages {
 
   std::shared_ptr<Desk> desk_;
   UvHandle<uv_poll_t> poll_;
-  Order* parsed_ = nullptr;  // handed back once the next one is with the thread
+  Order* parsed_ = nullptr;  // handed back once the thread has the next order
   ClientTurns<Order> waiting_;
 };
 

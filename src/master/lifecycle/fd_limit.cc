@@ -31,7 +31,7 @@ uint64_t others(const Options& options) {
   sum += TraceExporter::descriptors_max(options.telemetry);
   if (!options.listen_status.empty()) sum += AdminServer::kConnectionsMax + 1;
   const uint64_t workers = options.worker_count > 0 ? options.worker_count : cpu_count();
-  uint64_t each = kOfGeneration + workers;  // one pipe for a worker's output
+  uint64_t each = kOfGeneration + workers;  // one socket for each worker's output
   for (const upstream::UpstreamOptions& upstream : options.upstreams)
     each += upstream::Attempts::descriptors_max(upstream);
   return sum + kConfigurations * each;

@@ -18,7 +18,7 @@ class OptionsLoader {
   using OnLoaded = std::function<void(Loaded)>;
 
   OptionsLoader(uv_loop_t* loop, LoadOptions load) : loop_(loop), load_(std::move(load)) {}
-  // From then on, on_loaded is not called. The loop still runs until the files are read.
+  // Afterwards on_loaded is not called. The loop still runs until the files are read.
   ~OptionsLoader();
   OptionsLoader(const OptionsLoader&) = delete;
   OptionsLoader& operator=(const OptionsLoader&) = delete;

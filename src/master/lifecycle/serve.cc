@@ -320,7 +320,7 @@ ExitCode serve(Options options, LoadOptions load_options, IsPart is_part) {
     Status started = server.start(std::move(options), std::move(is_part));
     if (!started) return refuse(started.error());
     exit_code = server.run();
-  }  // the last crashes are written, and logged, by then
+  }  // ~Server() has written and logged the last crashes
   if (exit_code == ExitCode::kOk) log(Level::kInfo, "stopped");
   return exit_code;
 }

@@ -11,13 +11,13 @@ namespace ringmaster::master {
 namespace {
 
 constexpr std::array kObeyed = {SIGTERM, SIGQUIT, SIGINT, SIGHUP, SIGTTIN, SIGTTOU, SIGUSR1};
-// Other servers replace their program or end their workers on these.
+// At these signals, other servers replace their program or end their workers.
 constexpr std::array kOthers = {SIGUSR2, SIGWINCH};
 
 }  // namespace
 
 void Signals::ignore_others() {
-  std::signal(SIGPIPE, SIG_IGN);  // write() says, too, that a client or the log's reader is gone
+  std::signal(SIGPIPE, SIG_IGN);  // write() reports that a client or the log's reader is gone
   for (const int signal : kOthers)
     std::signal(signal, SIG_IGN);
 }

@@ -26,8 +26,8 @@ Stop::Stop(uv_loop_t* loop, Parts parts)
       parts_(std::move(parts)),
       timer_(make_handle<uv_timer_t>(loop, this, uv_timer_init)) {}
 
-// With a notice, the server serves for a while longer: load balancers, which /readyz and the agent
-// tell of the stop, then send nothing any more when requests are refused.
+// With a notice, the server serves for a while longer: /readyz and the agent tell load balancers of
+// the stop, so that they send no more requests by the time the server refuses them.
 void Stop::begin() {
   if (has_begun()) return stop_now();
   const Deployment* serving = parts_.rollout.serving();

@@ -23,7 +23,7 @@ namespace ringmaster::master {
 
 class Stop {
  public:
-  // What it stops or tells. Each must live as long as this.
+  // The parts that Stop stops or informs. Each must live as long as this.
   struct Parts {
     Rollout& rollout;
     Frontend& frontend;

@@ -10,8 +10,8 @@ namespace {
 
 constexpr uint64_t kLookMs = 1000;
 
-// A start that goes on may take this much longer. It is far more than kLookMs, so that a load that
-// waits for a slow disk or for a busy CPU is not given up.
+// The time for which each message extends a start. It is far more than kLookMs, so that the manager
+// does not give up a load that waits for a slow disk or for a busy CPU.
 constexpr uint64_t kStartMs = 30'000;
 
 }  // namespace

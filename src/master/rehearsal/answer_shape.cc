@@ -16,7 +16,7 @@ constexpr size_t kEmptyArray = 6;
 
 constexpr size_t kNameBytesMax = 64;  // of the text that names an element
 
-// The text's begin. A character of UTF-8 is left whole: the service manager takes no other status.
+// The beginning of the text. No character is cut: the service manager takes only valid UTF-8.
 std::string_view cut(std::string_view text) {
   size_t size = std::min(text.size(), kNameBytesMax);
   while (size > 0 && size < text.size() && (text[size] & 0xC0) == 0x80)
@@ -103,7 +103,7 @@ class Reader final : public json::Visitor {
   void add_number(const std::string& path, double number) {
     if (shape_.numbers.size() < AnswerShape::kNumbersMax) shape_.numbers.emplace_back(path, number);
   }
-  // No value is looked at any more.
+  // Ignores all further values.
   void give_up() {
     shape_.types.clear();
     shape_.is_too_large = true;
@@ -122,7 +122,7 @@ class Reader final : public json::Visitor {
   AnswerShape& shape_;
   size_t values_ = 0;
   std::vector<Container> containers_;
-  Place at_;  // the next value
+  Place at_;  // of the next value
 };
 
 }  // namespace

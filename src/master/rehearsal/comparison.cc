@@ -16,10 +16,11 @@ constexpr size_t kExamplesMax = 3;
 constexpr size_t kUsualMin = 2;
 constexpr size_t kUsualOneOf = 10;
 
-// A number lies far outside of its former range if it does so by this many times that range.
+// A number lies far outside of its former range if its distance from the range is more than this
+// many times the range.
 constexpr double kRangesOutside = 1;
 
-// A number is the same in both runs of a job up to this part of its range.
+// Two runs of a job gave the same number if the difference is at most this part of its range.
 constexpr double kSame = 1e-3;
 
 double median(std::vector<double> values) {
@@ -116,7 +117,7 @@ void Comparison::on_answer(std::string_view answer, uint64_t cpu_ns) {
 void Comparison::on_failure(std::string error) {
   OneJob& job = jobs_[at_];
   job.has_run = true;
-  job.has_failed = !job.has_answered;  // each time
+  job.has_failed = !job.has_answered;  // failed in each run
   job.error = std::move(error);
 }
 
@@ -145,8 +146,8 @@ std::optional<Comparison::Refusal> Comparison::judge_failures() const {
   return refusal;
 }
 
-// Whether no type is lost that all answers before have, and none is gained that no answer before
-// has.
+// True: each lost type was missing from some answer before, and each gained type was in some answer
+// before.
 bool Comparison::is_usual(const ShapeDifference& difference) const {
   const auto types_in = [&](const std::map<std::string, AnswerShape::Types>& all) -> unsigned {
     const auto found = all.find(difference.path);

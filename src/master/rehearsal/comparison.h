@@ -13,8 +13,8 @@
 //   both runs of a job count, so no times, counters or random numbers;
 // - it needs more than kCpuRatioMax times the CPU time, in the median.
 //
-// A job is run once; where the first runs would refuse, all of the method's jobs are run a second
-// time, and only what both runs show counts.
+// Each job is run once. If the first runs give a reason to refuse, all jobs of the method are run a
+// second time, and only differences in both runs count.
 // Pure; the master only.
 // Cost:   a few hundred ns for each value of an answer. judge() takes some 60 ms for 1,000 jobs of
 //         100 numbers.
@@ -65,14 +65,14 @@ class Comparison {
 
   struct OneJob {
     bool has_run = false;
-    bool has_failed = false;                   // each time
+    bool has_failed = false;                   // in each run
     std::string error;                         // of its last failure
     std::vector<ShapeDifference> differences;  // in all runs that answered
     Numbers before;
     Numbers first;   // of the first run that answered
     Numbers second;  // empty: there was none
     uint64_t cpu_before_ns = 0;
-    uint64_t cpu_ns = 0;  // the least
+    uint64_t cpu_ns = 0;  // the least of its runs
     bool has_answered = false;
   };
   // A number in all jobs that have it.
@@ -82,7 +82,7 @@ class Comparison {
   };
 
   // A number that has changed: how it ranks the jobs now, and how far its median is outside of its
-  // former range, in such ranges.
+  // former range, as a multiple of that range.
   struct Change {
     size_t number;
     double correlation;
@@ -113,8 +113,8 @@ class Comparison {
 };
 
 // Spearman's rank correlation. 1: both rank the jobs alike; 0: they have nothing in common; -1: one
-// is the reverse of the other. 0 where all values of either are the same. REQUIRES: both have as
-// many values.
+// is the reverse of the other. 0 where all values of either are the same. REQUIRES: both have
+// equally many values.
 double rank_correlation(const std::vector<double>& before, const std::vector<double>& now);
 
 }  // namespace ringmaster::master

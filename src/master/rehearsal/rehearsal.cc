@@ -12,8 +12,8 @@
 namespace ringmaster::master {
 namespace {
 
-// A job that still runs at the end of the rehearsal hangs, if it has taken so many times as long as
-// before, and so much longer.
+// A job that still runs at the end of the rehearsal counts as hanging if it has taken longer than
+// kHangTimes its former time plus kHangNsMin.
 constexpr uint64_t kHangTimes = 10;
 constexpr uint64_t kHangNsMin = 1 * kNsPerS;
 
@@ -130,7 +130,7 @@ bool Rehearsal::is_starved() const {
   const pid_t pid = worker_pid_();
   const uint64_t half_ns = (now_ns() - job_begun_ns_) / 2;
   if (cpu_wait_ns_of(pid) > worker_wait_ns_ + half_ns) return true;
-  // The kernel counts a wait when it ends, and at idle priority one may last a second.
+  // The kernel counts a wait when it ends, and at idle priority a wait may last a second.
   const std::optional<ProcessLook> look = look_at_process(pid);
   return look && look->state == 'R' && look->cpu_ns < worker_cpu_ns_ + half_ns;
 }
@@ -171,7 +171,7 @@ void Rehearsal::on_work_done(Work& done) {
   }
   if (!done.judges) return;
   if (done.refusal && !is_cut_short_ && !std::exchange(is_second_run_, true)) {
-    job_ = 0;  // all of them once more
+    job_ = 0;  // runs all jobs once more
     return;
   }
   if (done.refusal) return refuse(*done.refusal);
@@ -194,7 +194,7 @@ void Rehearsal::give_up_late() {
                          taken_ns / kNsPerMs, job().took_ns / kNsPerMs));
 }
 
-// What was run is judged as it is, also if only once.
+// The runs so far are judged, even if each job was run only once.
 void Rehearsal::cut_short(std::string_view why) {
   log(Level::kWarning, "rehearsal_cut_short",
       {{"method", parts_[part_].method->name}, {"run", run_}, {"why", why}});

@@ -5,10 +5,10 @@
 // Processes: the master only. The worker runs them at idle priority (SCHED_IDLE), so that the
 //            serving workers keep their CPU time. The comparison works in a thread of libuv's pool:
 //            it may take tens of milliseconds.
-// Death:     of the worker, with a job in hand: the new deployment is refused at once. Of the fork
-//            server, or of a worker that the master has ended: the job is run once more.
-// Limits:    limit_ms in all. It is cut short then, or once the worker has got too little CPU time
-//            for a job to end before its deadline: what was run so far is judged.
+// Death:     if the worker dies with a job in hand, the new deployment is refused at once. If the
+//            fork server dies, or the master has ended the worker, the job is run once more.
+// Limits:    limit_ms in all. After that, or once the worker has got too little CPU time for a job
+//            to end before its deadline, the rehearsal ends, and the runs so far are judged.
 #pragma once
 
 #include <cstdint>
@@ -37,7 +37,7 @@ class Rehearsal {
   // The pid of the worker that is up; 0: none is now, or it is being killed.
   using WorkerPid = std::function<pid_t()>;
 
-  // `dispatcher` must outlive it, and so must the methods.
+  // `dispatcher` and the methods must outlive the rehearsal.
   Rehearsal(uv_loop_t* loop, Dispatcher& dispatcher, std::vector<Part> parts, uint64_t limit_ms,
             WorkerPid worker_pid);
   // Ends the worker of a job that runs.
@@ -45,9 +45,9 @@ class Rehearsal {
   Rehearsal(const Rehearsal&) = delete;
   Rehearsal& operator=(const Rehearsal&) = delete;
 
-  // Call in each turn of the event loop: begins the next job. True: it has ended.
+  // Call in each turn of the event loop: begins the next job. True: the rehearsal is over.
   [[nodiscard]] bool advance();
-  // Why the new deployment must not serve, for people. Empty: it may. REQUIRES: it has ended.
+  // Why the new deployment must not serve, for people. Empty: it may. REQUIRES: advance() was true.
   const std::string& refusal() const { return refusal_; }
 
  private:
@@ -85,7 +85,7 @@ class Rehearsal {
   size_t job_ = 0;         // the method's job that runs, or is next
   size_t run_ = 0;         // how many jobs were run so far, of all methods
   bool is_second_run_ = false;
-  bool is_running_ = false;  // the job
+  bool is_running_ = false;  // a job runs
   bool was_lost_ = false;    // a job was run once more because its worker was lost
   bool is_cut_short_ = false;
   bool has_ended_ = false;

@@ -41,7 +41,7 @@ class Supervisor {
     uint64_t start_timeout_ms;  // for the first generation to have all its workers up, and for
                                 // each generation to load its handlers
     uint64_t max_jobs;          // after which a worker is recycled; 0: no limit
-    uint64_t max_rss_bytes;     // likewise
+    uint64_t max_rss_bytes;     // growth at which a worker is recycled; 0: no limit
     int payload_memory_fd;
     std::vector<ipc::HandlerSpec> handlers;
     std::vector<ipc::MethodSpec> methods;

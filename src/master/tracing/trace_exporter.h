@@ -38,8 +38,8 @@ class TraceExporter {
 
   // Sends by these options from now on.
   [[nodiscard]] Status configure(const Telemetry& options);
-  // Sends what waits, and from now on each request as soon as it ends. Some still end: a message
-  // that is being parsed has its requests refused afterwards.
+  // Sends what waits, and from now on each request as soon as it ends. Some requests end later:
+  // those in a message that is still being parsed are refused afterwards.
   void finish();
   // False once all spans are sent or dropped.
   bool has_spans() const { return queued_spans_ + batch_spans_ > 0; }

@@ -111,7 +111,7 @@ function cachedParts(newer, older) {
   return parts;
 }
 
-// What was counted between two answers. `older` null: since the server's start.
+// The counts between two answers. `older` null: since the server's start.
 export function between(newer, older) {
   const methods = {};
   for (const [name, its] of Object.entries(newer.methods)) {

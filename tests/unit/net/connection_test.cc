@@ -202,7 +202,7 @@ TEST_CASE("connection: the first bytes have 10 s from its start, and blanks do n
   CHECK(client->has_stalled(begun + kFirstBytesNs + kNsPerMs));
 }
 
-TEST_CASE("connection: a message has 10 s from its first bytes, and no others start them anew") {
+TEST_CASE("connection: a message has 10 s from its first bytes, and no more for further bytes") {
   Client client;
   client.send("[1,");
   const uint64_t begun = client.after;

@@ -122,7 +122,7 @@ TEST_CASE("framing: an expected line is a message, whole or in pieces of any siz
   CHECK(cut("agent\n", 6) == Texts{"<not a framing>"});
 }
 
-TEST_CASE("framing: a value that is followed by garbage on its line is bad with it") {
+TEST_CASE("framing: garbage behind a value on its line makes the value bad") {
   for (const auto& [bytes, whole, single] : kGarbage) {
     const std::string& stream = bytes;
     CAPTURE(stream);
@@ -240,7 +240,7 @@ TEST_CASE("framing: a message that was fed whole is handed out where it lies") {
   CHECK(framer.next(message) == Event::kNeedMore);
 }
 
-TEST_CASE("framing: says when it is decided and when it is mid-message") {
+TEST_CASE("framing: it says when the framing is decided, and when a message is incomplete") {
   Framer framer(kBytesMax);
   std::string_view message;
   const auto feed = [&](std::string_view bytes) {
@@ -261,7 +261,7 @@ TEST_CASE("framing: says when it is decided and when it is mid-message") {
   CHECK(!framer.is_mid_message());
 }
 
-TEST_CASE("framer: a limit for now holds until it is lifted, but for HTTP") {
+TEST_CASE("framer: a limit for now holds until it is lifted, except for HTTP") {
   const std::string long_one = "[\"" + std::string(100, 'x') + "\"]";
   std::string_view message;
   Framer early(1000);

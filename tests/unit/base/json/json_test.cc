@@ -190,7 +190,7 @@ TEST_CASE("json: spans lie in the text even where a mask was read") {
             repeat("7", 400) + " | an array 0 " + text);
 }
 
-TEST_CASE("json: values behind one that RapidJSON refuses are reported as ever, and once") {
+TEST_CASE("json: values behind one that RapidJSON refuses are reported as usual, and once") {
   // Each # in turn stands for a string that RapidJSON refuses, the others for one that it accepts.
   const std::string text =
       R"( [{"a":[1,{"b":#,"c":{}},[]],"k":{}, # : [2,#] , "d" :#,"e":[[#]],"f":{"g":{#:3}}},#,4] )";

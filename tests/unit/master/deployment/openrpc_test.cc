@@ -73,7 +73,7 @@ TEST_CASE(
   CHECK(silent.of_method("/examples") == "none");
 }
 
-TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands first") {
+TEST_CASE("openrpc: the params of a fetch step are required, by name, and stand first") {
   const Page page(
       {fetch(R"({"x":"${params.b}","y":["${params.user.id}","${params.user.zone}"]})"), kSays});
   CHECK(page.of_method("/paramStructure") == "\"by-name\"");
@@ -89,7 +89,7 @@ TEST_CASE("openrpc: what a fetch step takes is required, by name, and stands fir
   CHECK(alone.of_method("/paramStructure") == "\"either\"");
 }
 
-TEST_CASE("openrpc: what a fetch step has a default for is optional, unless another has none") {
+TEST_CASE("openrpc: a param is optional if each place in a fetch step has a default for it") {
   const Page page({fetch(R"({"x":"${params.c:1}","y":"${params.d:1} ${params.d.e}"})"), kSays});
   CHECK(page.of_method("/paramStructure") == "\"by-name\"");
   CHECK(page.of_method("/params") == R"([{"name":"d","required":true,"schema":{}},)"
@@ -101,7 +101,7 @@ TEST_CASE("openrpc: what a fetch step has a default for is optional, unless anot
   CHECK(Page({fetch(R"(["${params.c:1}"])"), kSays}).of_method("/examples/0/name") == "\"of a\"");
 }
 
-TEST_CASE("openrpc: a param that an earlier output stands for is left out, unless fetched with") {
+TEST_CASE("openrpc: a param that an earlier step fills is left out, unless a fetch step uses it") {
   const std::string takes =
       R"({"params":[{"name":"silent","required":true,"schema":{}},)"
       R"({"name":"a","required":true,"schema":{}},{"name":"b","schema":{}}]})";
@@ -131,7 +131,7 @@ TEST_CASE("openrpc: params are the first declared ones, the result is the last s
   CHECK(Page({kSays, fetch("{}")}).of_method("/result/name") == "\"result\"");
 }
 
-TEST_CASE("openrpc: a method's errors are those that its steps can bring, defined once") {
+TEST_CASE("openrpc: a method's errors are those that its steps can cause, defined once") {
   const auto has = [](const Page& page, const char* name) {
     const std::string reference = std::string("#/components/errors/") + name;
     CHECK(page.at(reference.substr(1) + "/code").starts_with("-32"));

@@ -50,7 +50,7 @@ TEST_CASE("reply: a batch of notifications has no text") {
   CHECK(reply.take_text().empty());
 }
 
-TEST_CASE("reply: refused only if each answer was a refusal, and then with the longest wait") {
+TEST_CASE("reply: it is refused only if each answer was a refusal, and then has the longest wait") {
   Reply reply(true, std::nullopt);
   CHECK(!reply.is_refused());
   reply.add_error(reply.open(), rpc::Version::k2, "1", refusal(1001));

@@ -4,7 +4,7 @@
 
 namespace ringmaster::master {
 
-TEST_CASE("descriptors: as many clients as configured, or as upstreams and we ourselves leave") {
+TEST_CASE("descriptors: as many connections as configured, or as upstreams and the server leave") {
   Options options;
   options.limits.connections = 1000;
   options.worker_count = 1;  // its output takes a descriptor in each of three configurations

@@ -22,7 +22,7 @@ TEST_CASE("answer shape: texts, numbers, order and new members make no differenc
   CHECK(differ("[]", "[1]") == "result: empty array -> array\n");
 }
 
-TEST_CASE("answer shape: a lost value or another type makes one") {
+TEST_CASE("answer shape: a lost value or another type is a difference") {
   CHECK(differ(R"({"a":1})", R"({"a":null})") == "result.a: number -> null\n");
   CHECK(differ(R"({"a":1})", R"({"b":1})") == "result.a: number -> nothing\n");
   CHECK(differ(R"({"a":[1]})", R"({"a":[]})") ==
@@ -52,7 +52,7 @@ TEST_CASE("answer shape: numbers in an element with a text have a second path") 
   CHECK_FALSE(AnswerShape::is_by_text(shape.numbers[0].first));
 }
 
-TEST_CASE("answer shape: a large one has no differences, and few numbers") {
+TEST_CASE("answer shape: a large answer has no differences, and few numbers") {
   std::string large = "{";
   for (size_t i = 0; i <= AnswerShape::kPathsMax; ++i)
     large += "\"" + std::to_string(i) + "\":1,";
@@ -63,7 +63,7 @@ TEST_CASE("answer shape: a large one has no differences, and few numbers") {
   CHECK(differ("1", large) == "");
 }
 
-TEST_CASE("answer shape: what is no JSON has none") {
+TEST_CASE("answer shape: a text that is no JSON has an empty shape") {
   CHECK(AnswerShape::of("{\"a\":1").types.empty());
   CHECK(AnswerShape::of("").types.empty());
 }

@@ -91,7 +91,7 @@ TEST_CASE("comparison: a type that no answer had before is a reason, for one job
         "1 of 100 answers have another structure: result.score has nothing where there was number");
 }
 
-TEST_CASE("comparison: a type that some answers had before is none, for a tenth of the jobs") {
+TEST_CASE("comparison: a type that some answers had before is no reason, for a tenth of the jobs") {
   const auto null_up_to = [](size_t end) {
     return judge(
         [end](size_t i) { return i < end ? R"({"id":1,"score":0.5,"note":null})" : before(i); });
@@ -107,7 +107,7 @@ TEST_CASE("comparison: numbers that rank the jobs alike pass") {
   CHECK(judge([](size_t i) { return score(i, i % 4 == 0 ? 0.5 : model(i)); }) == "");
 }
 
-TEST_CASE("comparison: numbers that rank them otherwise are a reason") {
+TEST_CASE("comparison: numbers that rank the jobs otherwise are a reason") {
   const std::string why =
       "the numbers rank the jobs otherwise: result.score has a rank correlation";
   const auto other = [](size_t i) { return score(i, model(i * i % 89)); };

@@ -116,14 +116,14 @@ TEST_CASE("rehearsal: no job begins while there is no worker") {
   it.run_to_its_end();
 }
 
-TEST_CASE("rehearsal: one that is out of time is cut short, and judged by what was run") {
+TEST_CASE("rehearsal: out of time, it is cut short, and the jobs run so far are judged") {
   Rehearsed it(1, 0);
   it.run_to_its_end();
   CHECK(it.rehearsal->refusal() == "");
   CHECK(it.core.dispatcher.in_flight() == 0);
 }
 
-TEST_CASE("rehearsal: its job ends with it") {
+TEST_CASE("rehearsal: the end of a rehearsal ends its job") {
   Rehearsed it(1);
   CHECK_FALSE(it.rehearsal->advance());
   CHECK(it.core.dispatcher.in_flight() == 1);

@@ -83,7 +83,7 @@ TEST_CASE("crash store: neither kind makes room for the other") {
   CHECK(names_in(parent.at("crashes")) == Names{"crash-2", "slow-2"});
 }
 
-TEST_CASE("crash store: a job larger than all of it is not kept, and removes nothing") {
+TEST_CASE("crash store: a job larger than the whole store is not kept, and removes nothing") {
   const test::TemporaryFolder parent;
   const CrashStore store = store_in(parent.at("crashes"), 3, 1000);
   REQUIRE(keep(store, "crash-1", 100));

@@ -43,13 +43,13 @@ TEST_CASE("frozen watch: a process that is stopped or blocked for long is found,
   }
 }
 
-TEST_CASE("frozen watch: one of which nothing is expected is not even looked at") {
+TEST_CASE("frozen watch: a process of which nothing is expected is not even looked at") {
   Watched watched;
   CHECK(watched.found_in(100, false) == 0);
   CHECK(watched.looks == 0);
 }
 
-TEST_CASE("frozen watch: one that does something in between begins anew") {
+TEST_CASE("frozen watch: the time of a process that does something in between begins anew") {
   Watched watched;
   for (int i = 0; i < 100; ++i) {
     CHECK(watched.found_in(kTicks) == 0);
@@ -57,13 +57,13 @@ TEST_CASE("frozen watch: one that does something in between begins anew") {
   }
 }
 
-TEST_CASE("frozen watch: one that could run and gets no CPU is waited for") {
+TEST_CASE("frozen watch: a process that could run and gets no CPU is waited for") {
   Watched watched;
   watched.process->state = 'R';
   CHECK(watched.found_in(100 * kTicks) == 0);
 }
 
-TEST_CASE("frozen watch: one that waits, but uses some CPU time, is not frozen") {
+TEST_CASE("frozen watch: a process that waits, but uses some CPU time, is not frozen") {
   Watched watched;
   for (int i = 0; i < 100; ++i) {
     CHECK(watched.found_in(kTicks) == 0);
@@ -73,7 +73,7 @@ TEST_CASE("frozen watch: one that waits, but uses some CPU time, is not frozen")
   CHECK(watched.found_in(kTicks) == 'S');
 }
 
-TEST_CASE("frozen watch: without an excuse, one that sleeps is found, whatever CPU time it uses") {
+TEST_CASE("frozen watch: without an excuse, a sleeping process is found, whatever CPU time it uses") {
   const auto found_at = [](char state) {
     FrozenWatch watch;
     ProcessLook process{state, 7};
@@ -90,7 +90,7 @@ TEST_CASE("frozen watch: without an excuse, one that sleeps is found, whatever C
   CHECK(found_at('R') == 0);
 }
 
-TEST_CASE("frozen watch: one that uses much CPU time for something else is found") {
+TEST_CASE("frozen watch: a process that uses much CPU time for something else is found") {
   Watched watched;
   watched.process->state = 'R';
   CHECK(watched.found_in(1) == 0);
@@ -100,7 +100,7 @@ TEST_CASE("frozen watch: one that uses much CPU time for something else is found
   CHECK(watched.found_in(kTicks) == 'R');
 }
 
-TEST_CASE("frozen watch: one that has ended is not frozen, and the next look begins anew") {
+TEST_CASE("frozen watch: a process that has ended is not frozen, and the next look begins anew") {
   Watched watched;
   watched.process.reset();
   CHECK(watched.found_in(100) == 0);

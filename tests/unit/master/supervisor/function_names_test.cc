@@ -6,7 +6,7 @@ namespace ringmaster::master {
 
 using namespace std::string_view_literals;
 
-TEST_CASE("function names: each is asked for once") {
+TEST_CASE("function names: each name is asked for once") {
   FunctionNames names;
   CHECK(names.ask({7, 8}) == std::vector<uint64_t>{7, 8});
   CHECK(names.is_asking());
@@ -38,7 +38,7 @@ TEST_CASE("function names: an answer has as many names as were asked for") {
   }
 }
 
-TEST_CASE("function names: they are bounded") {
+TEST_CASE("function names: their number is bounded") {
   FunctionNames names;
   for (uint64_t i = 0; i <= FunctionNames::kNamesMax; ++i) {
     REQUIRE(names.ask({i}).size() == 1);

@@ -184,7 +184,7 @@ TEST_CASE("worker slots: a worker that has finished a job did not die young") {
   CHECK(worker_slots.crash_looping_count() == 0);
 }
 
-TEST_CASE("worker slots: young deaths in a row are a crash loop, until one lives") {
+TEST_CASE("worker slots: young deaths in a row are a crash loop, until a worker lives") {
   WorkerSlots worker_slots(2, 2);
   uint64_t now = 0;
   for (uint32_t i = 1; i <= WorkerSlots::kCrashLoopDeaths; ++i) {

@@ -33,7 +33,7 @@ TEST_CASE("oom kills: each rise of our own cgroup's count is told once") {
   CHECK(!kills.rose());
 }
 
-TEST_CASE("oom kills: the older hierarchy has them elsewhere") {
+TEST_CASE("oom kills: the older hierarchy has the count in another file") {
   const MemoryGroup machine("9:name=systemd:/x\n4:memory:/group\n1:cpu:/group\n0::/\n");
   const auto write = [&](const std::string& count) {
     machine.folder.write("cgroup/memory/group/memory.oom_control",
@@ -46,7 +46,7 @@ TEST_CASE("oom kills: the older hierarchy has them elsewhere") {
   CHECK(kills.rose());
 }
 
-TEST_CASE("oom kills: without a count there are none") {
+TEST_CASE("oom kills: without a count no kill is seen") {
   CHECK(!OomKills("/nonexistent", "/nonexistent").rose());
   const MemoryGroup machine("0::/\n");
   OomKills kills = machine.kills();

@@ -76,7 +76,7 @@ TEST_CASE("notify: a reload and its time are in one message") {
   CHECK(at_us <= now_ns() / 1000);
 }
 
-TEST_CASE("notify: a full socket is not waited for, and what it did not take is sent again") {
+TEST_CASE("notify: nothing waits for a full socket; its message is sent again") {
   Manager manager;
   test::Loop loop;
   master::Notifier notifier(loop.get());

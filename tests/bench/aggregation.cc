@@ -3,8 +3,8 @@
 //
 // BODIES holds one user a line, as the feature service writes them; CODES the same users' events
 // as category numbers, one byte each: to the handler, a parsed event is such a number. All users
-// have the same number of events. The program goes through the users again and again, never through
-// one twice in a row: the processor would then predict every branch.
+// have the same number of events. The program goes through the users again and again, but takes no
+// user twice in a row: then the processor would predict every branch.
 //
 // Prints {"add_ns":...,"read_ns":...,"features":[[...],...]}: nanoseconds per user, for the events
 // alone and from the bytes of the body, and each user's features. Both ways must give the same.

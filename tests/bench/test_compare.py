@@ -19,7 +19,7 @@ def compared(ratios: list[float], is_more_better: bool) -> Compared:
 
 @pytest.mark.parametrize("count, skipped", [(1, 0), (5, 0), (6, 0), (8, 0), (9, 1), (12, 2),
                                             (15, 3), (21, 5)])  # fmt: skip
-def test_the_interval_leaves_out_what_95_percent_allow(count, skipped):
+def test_the_interval_leaves_out_as_many_values_as_95_percent_allow(count, skipped):
     """The expected numbers are those of tables of the sign test."""
     values = [float(value) for value in range(count)]
     assert interval(values[::-1]) == (skipped, count - 1 - skipped)
@@ -32,11 +32,11 @@ def test_the_interval_leaves_out_what_95_percent_allow(count, skipped):
     ([1.04] * 7 + [1.02] * 2, False, False),  # the interval begins below the limit
     ([1.04] * 8 + [0.5], False, True),  # the interval leaves one outlier out
 ])
-def test_worse_is_what_is_beyond_three_percent_and_the_noise(ratios, is_more_better, is_worse):
+def test_a_figure_is_worse_beyond_three_percent_and_the_noise(ratios, is_more_better, is_worse):
     assert compared(ratios, is_more_better).is_worse() is is_worse
 
 
-def test_only_what_can_be_compared(monkeypatch):
+def test_only_names_scenarios_that_can_be_compared(monkeypatch):
     for only, names in (("", list(compare.SCENARIOS)), ("hop,latency", ["hop", "latency"])):
         monkeypatch.setenv("ONLY", only)
         assert compare.chosen(compare.SCENARIOS) == names

@@ -33,7 +33,7 @@ def test_a_target_is_met_up_to_its_limit_and_never_without_a_figure(figure, sens
     assert target("t", figure, sense, 1.5)["is_met"] is is_met
 
 
-def test_a_missed_target_says_what_was_found_instead_of_what():
+def test_a_missed_target_shows_the_found_and_the_expected_value():
     assert report.verdict(target("t", 1.2, "<=", 1.5)) == "1.20 ×"
     missed = report.verdict(target("t", 38.0, ">=", 50))
     assert missed == "**not reached: 38.0 × instead of ≥ 50.0 ×**"
@@ -57,5 +57,5 @@ def test_a_scenario_that_failed_is_told():
     assert text.count("RuntimeError: no") == 2  # in the summary and in its part
 
 
-def test_a_ratio_needs_both():
+def test_a_ratio_needs_both_figures():
     assert ratio(6, 3) == 2 and ratio(None, 3) is ratio(6, None) is ratio(6, 0) is None

@@ -33,7 +33,7 @@ def test_a_rate_is_held_when_all_are_answered_in_time(errors, lost, p99_ms, is_h
     assert interests.is_held(made) is is_held
 
 
-def test_the_highest_rate_is_bounded_by_nothing_but_a_rate_that_was_not_held():
+def test_only_a_rate_that_was_not_held_bounds_the_highest_rate():
     assert interests.next_rate(400, None) == 600
     assert interests.next_rate(400, 600) == 500 and interests.next_rate(0.0, 600) == 300
 
@@ -45,7 +45,7 @@ def test_cpu_is_shared_out_among_two_cores():
         {"master": 0.05, "workers": 0.15, "feature service": 0.025, "load": 0.05})
 
 
-def test_more_than_all_of_the_capacity_is_no_figure():
+def test_a_share_above_the_whole_capacity_is_no_figure():
     assert overload.credible(0.5) == 0.5 and overload.credible(1.05) == 1.05
     assert overload.credible(1.8) is None and overload.credible(None) is None
 
@@ -57,7 +57,7 @@ def test_cpu_per_request_counts_all_answers():
     assert cpu_us_per_request(made | {"results": 0, "errors": {}}) is None
 
 
-def test_what_others_took_is_what_is_left_of_the_busy_time():
+def test_the_share_of_other_processes_is_the_rest_of_the_busy_time():
     made = {"cpu_s": {"master": 1.0}, "upstream_cpu_s": 0.5, "own_cpu_us_per_request": 10,
             "sent": 50_000, "wall_s": 10}
     whole_s = 10 * os.cpu_count()

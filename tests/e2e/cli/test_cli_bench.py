@@ -33,7 +33,7 @@ def report(bench):
 
 
 def test_a_closed_loop_keeps_as_many_at_once(holding, gate, report):
-    """It sends the next request once one is answered. A request that is not answered is lost."""
+    """The client sends the next request once one is answered. An unanswered request is lost."""
     running, held = holding(), gate()
     loop = ["--to", running.address, "--concurrency", 8, "--connections", 2]
     found = report(*loop, "--drain-s", "0.1", "hold", json.dumps(held.params()))
@@ -162,6 +162,6 @@ def test_for_people(server, bench):
         ([], 64, "expected a METHOD"),
     ],
 )
-def test_what_cannot_be_done(bench, arguments, code, says):
+def test_impossible_arguments_are_refused(bench, arguments, code, says):
     found, process = bench(*BRIEF, *arguments)
     assert found == code and says in "\n".join(process.lines)

@@ -131,7 +131,7 @@ def test_a_server_that_cannot_be_watched(server, plan, tmp_path):
     (["--from", "http://x"], "--from: "),
     (["--simulat"], "unknown option --simulat; did you mean --simulate?"),
 ])
-def test_what_cannot_be_meant_is_refused(plan, options, message):
+def test_contradicting_options_are_refused(plan, options, message):
     done = plan(*options)
     assert (done.returncode, done.stdout) == (64, "")
     assert done.stderr.startswith("ringmaster: ") and message in done.stderr

@@ -61,7 +61,7 @@ def reloads(listen) -> dict:
     return json.loads(body)
 
 
-def test_a_good_one(server, reload, listen):
+def test_a_reload_of_a_valid_configuration(server, reload, listen):
     running = server(listen=listen)
     running.configure(listen=listen, workers={"count": 1})
     done = reload("-c", running.config, "--wait")
@@ -124,7 +124,7 @@ def test_a_handler_that_does_not_load(server, reload, listen, probe):
     assert "expected a model, found a probe" in ended["reason"]
 
 
-def test_one_during_another_is_told_its_own_end(server, in_background, listen, probe, gate):
+def test_a_reload_during_another_reports_its_own_result(server, in_background, listen, probe, gate):
     """The first reload succeeds. Signals during it become one reload, which fails for all."""
     running, held = server(listen=listen), gate()
     slow = probe("hold", gate=held.path)
@@ -150,7 +150,7 @@ def test_one_during_another_is_told_its_own_end(server, in_background, listen, p
     assert len(ended) <= 5, "the first three signals became one reload"
 
 
-def test_one_during_the_start(server, in_background, reload, listen, probe, gate):
+def test_a_reload_during_the_start(server, in_background, reload, listen, probe, gate):
     held = gate()
     handlers = {"echo": {}, "slow": probe("hold", gate=held.path)}
     running = server(wait=False, listen=listen, handlers=handlers)

@@ -151,7 +151,7 @@ def test_the_document_lists_the_members_of_the_status(root, server):
 
 
 def test_hostile_names_are_text(server):
-    """Of methods that there are. All that there are not have one name."""
+    """The name of a method is shown as it is. All unknown methods share one empty name."""
     name = '<script>"\\\n\u20ac'
     running = server(listen=ON, methods={name: {"steps": [{"run": "echo"}]}})
     address = status_of(running)

@@ -52,7 +52,7 @@ def test_a_worker_has_only_the_descriptors_that_it_needs(server):
 
 
 def test_signals_of_other_servers_are_ignored(server):
-    """Only the first of each is logged: a terminal sends WINCH again and again."""
+    """Only the first signal of each kind is logged: a terminal sends WINCH again and again."""
     running = server()
     for name in ("USR2", "WINCH"):
         for _ in range(3):
@@ -148,8 +148,8 @@ def test_a_worker_is_recycled_after_so_many_jobs(server):
 
 
 def test_workers_that_ignore_the_order_to_leave_are_replaced(server, probe):
-    """The master still publishes jobs to a busy one, because there is another worker. An idle one,
-    of another server, ignores the order at the same time: the master waits 5 s for each."""
+    """A busy worker goes on with jobs, since the master still publishes them for another worker. At
+    the same time an idle worker of another server ignores the order. Each master waits 5 s."""
     deaf = {"echo": {}, "deaf": probe("ignores_sigterm")}
     idle = server(name="idle", workers={"count": 1, "max_jobs": 3}, handlers=deaf)
     pid = idle.workers()[0]

@@ -82,7 +82,7 @@ def test_regressions_are_refused_and_a_harmless_change_is_not(server, scoring):
 
 
 def test_the_command_the_log_and_the_status_say_why(server, scoring, build, tmp_path):
-    """And name a request, but show neither its params nor its answer, which are users' data."""
+    """They name a request, but show neither its params nor its answer, which are users' data."""
     more = {"listen": {"status": f"unix:{tmp_path}/status.sock"}, "log": {"access": "all"}}
     running = server(**scoring(**more))
     ask_all(running)

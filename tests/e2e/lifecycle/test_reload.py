@@ -41,8 +41,8 @@ def nice(pid: int) -> int:
 @pytest.mark.needs("priority")
 @pytest.mark.parametrize("is_late", [False, True])
 def test_handlers_load_at_low_priority(server, probe, gate, is_late):
-    """So that the serving workers keep their CPU time; but not for more than half of the
-    timeout."""
+    """The serving workers keep their CPU time. After half of the timeout the load gets its share
+    of the CPUs."""
     held = gate()
     running = server(before=["nice", "-n", str(-nice(0))])
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)},
@@ -185,7 +185,7 @@ def test_a_handler_that_does_not_start_changes_nothing(running, probe, behave, s
     assert running.reload().startswith("event=reloaded")
 
 
-def test_one_that_fails_starts_no_second_fork_server(server):
+def test_a_failed_reload_starts_no_second_fork_server(server):
     """Each failed reload starts one fork server, even if the next reload is already requested."""
     running = server()
     running.configure(handlers={"echo": {"unknown": 1}})
@@ -248,7 +248,7 @@ def test_reloads_leave_nothing_behind(server):
     wait_until(lambda: len(descriptors(running.pid)) == before, "their descriptors to be closed")
 
 
-def test_asked_for_again_on_its_way(server, probe, gate):
+def test_another_reload_is_requested_during_a_reload(server, probe, gate):
     """The server loads the file as it is at the last signal."""
     running, held = server(), gate()
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
@@ -264,7 +264,7 @@ def test_asked_for_again_on_its_way(server, probe, gate):
         running.call("slow", {})
 
 
-def test_asked_for_while_it_starts(server, probe, gate):
+def test_a_reload_is_requested_during_the_start(server, probe, gate):
     held = gate()
     running = server(wait=False, handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
     held.wait_for_runs(1)
@@ -275,8 +275,8 @@ def test_asked_for_while_it_starts(server, probe, gate):
     running.wait_for_line("event=reloaded .*workers=1 ")
 
 
-def test_stopped_at_once_on_its_way(server, probe, gate):
-    """Although load() has not returned."""
+def test_an_interrupt_during_a_reload(server, probe, gate):
+    """The server stops although load() has not returned."""
     running, held = server(), gate()
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)})
     running.send(signal.SIGHUP)

@@ -183,7 +183,7 @@ def has_cpu_quota() -> bool:
 
 
 def test_auto_is_as_many_as_the_cpus_that_we_may_use(server):
-    """Less, where a cgroup limits the CPU time: the unit tests of cpu_count() have that."""
+    """A cgroup that limits the CPU time makes it fewer: the unit tests of cpu_count() try that."""
     ours = len(os.sched_getaffinity(0))
     running = server(workers={"count": "auto"})
     assert running.worker_count == len(running.workers()) <= ours

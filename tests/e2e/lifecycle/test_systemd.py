@@ -93,7 +93,7 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
 
 @pytest.mark.alone  # the worker of a rehearsal runs at idle priority
 def test_a_rehearsal_gets_more_time(server, python, gate, manager):
-    """Of a reload whose handlers have loaded."""
+    """The rehearsal belongs to a reload whose handlers have loaded."""
     held = gate()
     sections = {"handlers": {"hold": python("def run(user_id): return {}")},
                 "reload": {"rehearse": 1}}

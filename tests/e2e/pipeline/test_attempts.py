@@ -45,7 +45,7 @@ def test_a_body_that_has_begun_is_not_asked_for_again(asking):
 
 
 @pytest.mark.parametrize("status", [404, 429, 302])
-def test_what_says_that_the_request_is_wrong_is_not_sent_again(asking, status):
+def test_a_fetch_that_was_refused_as_wrong_is_not_sent_again(asking, status):
     with Flaky(FIRST, b"HTTP/1.1 %d No\r\nContent-Length: 0\r\n\r\n" % status) as upstream:
         running = asking(upstream.url, idempotent=True, attempts=3)
         assert running.error_of("m", {"what": 1}).data["reason"] == f"http_{status}"
@@ -92,7 +92,7 @@ def test_a_fetch_that_waits_to_be_sent_again_can_be_cancelled(asking):
 @pytest.mark.parametrize("status", [429, 503])
 @pytest.mark.parametrize("retry_after, ms", [("7", 7000), ("999999999", 3_600_000)])
 def test_a_client_is_told_when_the_upstream_wants_the_next_try(asking, status, retry_after, ms):
-    """That is later than the deadline, so the fetch is not sent again."""
+    """The named time is later than the deadline, so the fetch is not sent again."""
     with Flaky(ALWAYS, busy(retry_after, status)) as upstream:
         running = asking(upstream.url, idempotent=True, attempts=3)
         failed = running.error_of("m", {"what": 1})
@@ -110,7 +110,7 @@ def test_the_next_try_may_be_told_as_a_date(asking):
 
 
 def test_an_upstream_that_names_no_later_time_is_asked_again_at_once(asking):
-    """Also by the handle that has read a time before."""
+    """The libcurl handle that has read a later time before does not keep that time."""
     failures = [busy("7"), busy("0"), busy("-5"), busy("soon"), busy(formatdate(0, usegmt=True)),
                 b"HTTP/1.1 500 No\r\nRetry-After: 7\r\nContent-Length: 0\r\n\r\n", FAILED]
     told = iter(failures)
@@ -137,7 +137,7 @@ def test_retries_are_a_fifth_of_the_fetches(asking):
 
 
 def test_another_address_gets_what_one_has_refused(asking):
-    """Also if nothing may be done twice: the first address has got nothing."""
+    """Even a fetch that must not be sent twice is sent on: the first address has got nothing."""
     with Flaky() as upstream, refusing() as nobody:
         running = asking(nobody, upstream.url, attempts=2)
         with running.connect() as client:

@@ -170,7 +170,7 @@ def test_a_new_generation_that_does_not_load_is_tried_again(server, probe, gate)
 
 def test_a_killed_fork_server_costs_nothing_that_was_only_waiting(holding, gate):
     """Jobs that were published to the generation and claimed by no worker run once, in the next
-    one."""
+    generation."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(b"".join(held.request(id, "once") for id in range(4)))

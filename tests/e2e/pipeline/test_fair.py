@@ -33,7 +33,7 @@ def clients(holding, tokens):
 
 
 def hold_long(client, gate):
-    """Has the worker busy with a job of this client, longer than the client's credit."""
+    """Keeps the worker busy with a job of this client for longer than the client's credit."""
     gate.hold(client, "first")
     time.sleep(LONG_S)
 

@@ -5,7 +5,7 @@ from server import HANDLERS, compile_handler
 
 
 @pytest.mark.parametrize("behave", ["exits", "aborts", "crashes", "writes_params"])
-def test_one_that_ends_its_worker(server, probe, behave):
+def test_a_handler_that_ends_its_worker(server, probe, behave):
     running = server(may_crash=True, handlers={"echo": {}, "bad": probe(behave)})
     failed = running.error_of("bad", {"a": 1})
     assert failed.code == -32014
@@ -15,7 +15,7 @@ def test_one_that_ends_its_worker(server, probe, behave):
     assert running.call("echo", [1]) == [1]
 
 
-def test_one_that_says_more_than_a_response_may_hold(server, probe):
+def test_a_handler_whose_message_is_longer_than_a_response(server, probe):
     """Its message is cut; its worker lives."""
     running = server(limits={"response_bytes": 1024}, handlers={"bad": probe("says_much")})
     workers = running.workers()
@@ -35,7 +35,7 @@ def test_a_step_that_fails_after_one_that_has_run(server):
     assert failed.code == -32015 and failed.data["executed"] == "unknown"
 
 
-def test_one_that_writes_to_its_input(server, probe):
+def test_a_handler_that_writes_to_its_input(server, probe):
     """It writes to the result of the step before it."""
     running = server(
         may_crash=True,
@@ -57,7 +57,7 @@ def test_one_that_writes_to_its_input(server, probe):
         ("commits_too_much", "committed 3 bytes, having reserved 2"),
     ],
 )
-def test_one_without_a_valid_answer(server, probe, behave, says):
+def test_a_handler_without_a_valid_answer(server, probe, behave, says):
     running = server(handlers={"echo": {}, "bad": probe(behave)})
     workers = running.workers()
     failed = running.error_of("bad", {})

@@ -27,7 +27,7 @@ def test_a_hedge_goes_to_another_address(asking):
 
 
 def test_the_copy_that_begins_to_answer_wins(asking):
-    """The first one, after the hedge was sent, and although the hedge hangs."""
+    """The first copy begins to answer after the hedge was sent, and wins: the hedge hangs."""
     hedged = threading.Event()
     numbers = iter(range(1, 3))
 
@@ -48,7 +48,7 @@ def test_the_copy_that_begins_to_answer_wins(asking):
 
 @pytest.mark.parametrize("after", [1, "p95"])
 def test_hedges_are_at_most_their_part_of_the_fetches(asking, after):
-    """All fetches take longer than a hedge waits, or one in forty."""
+    """Either all fetches, or one in forty, take longer than a hedge waits."""
 
     def serve(connection, body):
         seen.append(body)

@@ -29,7 +29,7 @@ def overrunning(server, overruns):
     return start
 
 
-def test_one_that_stops_then_keeps_its_worker(overrunning):
+def test_a_job_that_stops_when_interrupted_keeps_its_worker(overrunning):
     running = overrunning(1000)
     workers = running.workers()
     failed = running.error_of("slow", {"what": "waits"})
@@ -41,7 +41,7 @@ def test_one_that_stops_then_keeps_its_worker(overrunning):
     assert running.workers() == workers
 
 
-def test_one_that_goes_on_loses_its_worker(overrunning):
+def test_a_job_that_goes_on_loses_its_worker(overrunning):
     running = overrunning(200)
     workers = running.workers()
     assert running.error_of("slow", {"what": "hangs"}).code == -32012

@@ -40,7 +40,7 @@ def test_a_request_that_would_be_too_late_is_refused_at_once(busy):
     answers = client.answers(50)
     assert answers["held"]["result"] == held.params()
     outcomes = [answer.get("error", {}).get("code") for answer in answers.values()]
-    assert set(outcomes) <= {None, -32009, -32012}  # how long we hold the worker, nobody foresaw
+    assert set(outcomes) <= {None, -32009, -32012}  # no prediction knows how long we hold it
     # Each takes 40 ms at least, and half of the time is a margin: no more than ten are let in.
     assert outcomes.count(-32009) >= 50 - 1 - 10
 

@@ -82,7 +82,7 @@ def test_a_job_without_attempts_left_is_kept_and_can_be_run_again(poisoned, tmp_
 
 
 def test_a_kept_crash_names_its_configuration_from_anywhere(build, start, tmp_path, probe):
-    """Whatever folder the server was started in."""
+    """The kept job names the whole path of the configuration."""
     (tmp_path / "here").mkdir()
     config = tmp_path / "here" / "server.toml"
     config.write_text(configuration(
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_made_is_told(poisoned, tmp_path):
     assert running.call("echo", [1]) == [1]
 
 
-def test_without_a_folder_it_is_only_told(poisoned, tmp_path):
+def test_without_a_folder_a_lost_job_is_only_logged(poisoned, tmp_path):
     running = poisoned(crashes={"folder": ""}, methods={"poison": {"attempts": 1}})
     poison(running, [1])
     running.wait_for_line("event=crash_recorded request=")

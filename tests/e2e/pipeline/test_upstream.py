@@ -158,12 +158,12 @@ def test_a_fault(fetching, feature_service, fault, reason):
 
 @pytest.mark.parametrize("fault", ["--hang-rate", "--slow-drip-rate"])
 @pytest.mark.parametrize("whose", ["upstream", "method"])
-def test_one_that_takes_too_long(fetching, feature_service, fault, whose):
+def test_an_upstream_that_takes_too_long(fetching, feature_service, fault, whose):
     upstream = feature_service(fault, 1, "--drip-ms", 100)
     assert_upstream_failed(fetching(upstream.url, **{whose: {"timeout_ms": 200}}), "timeout")
 
 
-def test_one_that_takes_more_than_a_second_has_the_time(fetching):
+def test_an_upstream_that_takes_more_than_a_second_has_the_time(fetching):
     def serve(connection, body):
         time.sleep(1.2)
         connection.sendall(answer(body))
@@ -172,7 +172,7 @@ def test_one_that_takes_more_than_a_second_has_the_time(fetching):
         assert fetching(upstream.url).call("features", USER) == USER
 
 
-def test_one_that_takes_longer_than_the_client_waits(fetching, feature_service):
+def test_an_upstream_that_takes_longer_than_the_client_waits(fetching, feature_service):
     """The client's deadline is the cause, not the upstream."""
     running = fetching(feature_service("--hang-rate", 1).url)
     failed = failure(running, USER | {"_meta": {"timeout_ms": 100}})

@@ -182,7 +182,7 @@ def test_a_client_that_waits_for_continue_is_told_to_go_on(client):
     assert json.loads(client.read_message())["id"] == 1
 
 
-def test_who_waits_behind_another_request_is_told_to_go_on_after_its_reply(holding, gate):
+def test_a_client_behind_another_request_is_told_to_go_on_after_its_reply(holding, gate):
     running, held = holding(), gate()
     head, _, body = Http.frame(echo(2), b"Expect: 100-continue").partition(b"\r\n\r\n")
     with Http(running.address) as client:

@@ -52,7 +52,7 @@ def test_a_batch_is_answered_in_its_order(running):
 
 
 @pytest.mark.parametrize("framing", ["lines", "concatenated"])
-def test_one_that_is_no_json_ends_what_a_short_one_ends(running, framing):
+def test_a_long_message_that_is_no_json_has_the_effect_of_a_short_one(running, framing):
     bad = b'{"a": "' + b"x" * 300_000 + b'", b: 1}'
     with running.connect() as client:
         if framing == "concatenated":
@@ -67,8 +67,8 @@ def test_one_that_is_no_json_ends_what_a_short_one_ends(running, framing):
     assert running.call("echo", [1]) == [1]
 
 
-def test_over_http_they_are_answered(running):
-    """The last, too, behind which the server closes the connection."""
+def test_long_messages_over_http_are_answered(running):
+    """The last message, too, is answered: the server closes the connection only behind it."""
     connection = http.client.HTTPConnection(running.address, timeout=DEADLINE_S)
     headers = {"Content-Type": "application/json"}
     for params, more in (([1], {}), (OBJECTS, {}), (OBJECTS, {}), ([2], {}),
@@ -104,7 +104,7 @@ def test_others_are_served_while_one_is_parsed(local):
 
 
 def stop_while_parsing(local, number: signal.Signals) -> list[list[bytes]]:
-    """The answers to three clients whose messages are parsed, or wait for it, at the signal."""
+    """The answers to three clients: at the signal, one message is parsed, and two wait."""
     with held_pool(local.pid):
         clients = [local.connect() for _ in range(3)]
         for client in clients:
@@ -124,14 +124,14 @@ def assert_refused(line: bytes):
 
 
 @pytest.mark.needs("ptrace")
-def test_the_server_stops_only_when_those_that_it_parses_are_refused(local):
+def test_a_stop_waits_until_messages_being_parsed_are_refused(local):
     for answers in stop_while_parsing(local, signal.SIGTERM):
         [answer] = answers
         assert_refused(answer)
 
 
 @pytest.mark.needs("ptrace")
-def test_a_stop_at_once_waits_a_second_for_those_at_most(local):
+def test_a_stop_at_once_waits_at_most_a_second_for_them(local):
     for answers in stop_while_parsing(local, signal.SIGINT):
         assert len(answers) <= 1  # the machine may take longer to parse it
         for answer in answers:
@@ -139,7 +139,7 @@ def test_a_stop_at_once_waits_a_second_for_those_at_most(local):
 
 
 @pytest.mark.needs("ptrace")
-def test_the_server_stops_only_when_those_read_behind_them_are_refused(local):
+def test_a_stop_waits_until_messages_read_behind_them_are_refused(local):
     client, message = local.connect(), request("echo", OBJECTS)
     client.send(message[:-10])
     wait_until_read(client)
@@ -167,7 +167,7 @@ def test_a_server_that_is_told_twice_to_stop_now_refuses_nothing_more(local):
 
 
 @pytest.mark.needs("ptrace")
-def test_one_that_is_parsed_during_a_reload_is_served_by_the_new_deployment(
+def test_a_message_parsed_during_a_reload_is_served_by_the_new_deployment(
         local, probe, gate, feature_service, tmp_path):
     loading = gate()
     upstream = feature_service()
@@ -189,7 +189,7 @@ def test_one_that_is_parsed_during_a_reload_is_served_by_the_new_deployment(
 
 
 @pytest.mark.needs("ptrace")
-def test_of_a_client_that_has_reset_nothing_runs(local, gate):
+def test_no_message_of_a_client_that_has_reset_runs(local, gate):
     held = gate()
     held.open()
     with held_pool(local.pid):

@@ -47,7 +47,7 @@ def test_a_step_before_fills_the_parameter_of_its_name(server, python):
     assert running.call("f", {"n": 7, "users": {"n": 8}}) == [7, {"n": 7}, None]
 
 
-def test_what_a_step_before_fills_clients_need_not_send(server, python):
+def test_clients_need_not_send_what_an_earlier_step_fills(server, python):
     """The annotation of the parameter makes no difference."""
     running = server(
         handlers={

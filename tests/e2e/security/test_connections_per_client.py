@@ -37,8 +37,8 @@ def hold_all_connections(running, how: str):
 
 
 def test_a_client_that_holds_all_connections_makes_room_for_others(server):
-    """Each way has a server. The log tells the last connections a second after the first: the
-    test waits for that of all servers at once."""
+    """Each way has a server of its own. A server logs the last closed connections a second after
+    the first one: the test waits for all servers at the same time."""
     attacked = []
     for how in HELD:
         attacked.append(server(name=how.replace(" ", "_"), limits={"connections": 50}))
@@ -65,7 +65,7 @@ def test_the_connection_that_was_idle_for_longest_goes_and_none_that_waits(holdi
         assert waiting.answer()["id"] == "held"
 
 
-def test_those_that_show_no_token_make_room_before_those_that_have(server, tokens):
+def test_connections_without_a_token_make_room_before_those_with_one(server, tokens):
     token = "the-token-of-a-fleet"
     running = server(listen={"token_file": tokens(token)}, limits={"connections": 50})
     with ExitStack() as stack:

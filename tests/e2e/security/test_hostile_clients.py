@@ -17,7 +17,7 @@ def wait_until_sockets(running, count: int):
     wait_until(lambda: sockets(running.pid) == count, f"{count} sockets to be open")
 
 
-def test_one_that_does_not_read_fills_no_more_than_the_memory_for_it(server, probe):
+def test_a_client_that_does_not_read_fills_no_more_than_its_memory(server, probe):
     # A sanitizer holds back freed memory, which would hide the memory of the server itself.
     env = {"ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"}
     running = server(limits=SMALL, handlers={"echo": {}, "give": probe("give_bytes")}, env=env)
@@ -43,7 +43,7 @@ def test_the_answers_of_a_batch_count_while_it_is_not_complete(server, probe, ga
         running.wait_for_line(r"event=connections_closed why=connection_memory_bytes")
 
 
-def test_one_that_never_reads_is_closed_after_a_time(server, probe):
+def test_a_client_that_never_reads_is_closed_after_a_time(server, probe):
     running = server(
         limits={"send_timeout_ms": 200}, handlers={"echo": {}, "give": probe("give_bytes")}
     )

@@ -42,7 +42,7 @@ def test_a_damaged_record_closes_its_connection_only(server, own, ca):
         assert good.call("echo", [1]) == [1]
 
 
-def test_truncated_ones(server, own, ca):
+def test_truncated_handshakes_and_records(server, own, ca):
     running = server(listen=own.listen())
     with raw(running) as connection:
         half = StepwiseTls(ca)
@@ -117,7 +117,7 @@ def test_a_client_that_begins_handshakes_only_is_delayed_and_no_other_client(ser
             assert late.call("echo", [2]) == [2]
 
 
-def test_one_that_gives_up_its_handshakes_keeps_nobody_at_its_address_out(server, ca, tmp_path):
+def test_a_client_that_gives_up_handshakes_keeps_nobody_at_its_address_out(server, ca, tmp_path):
     own = make_certificate(tmp_path, "slow", ca, kind=("rsa:3072",))  # some 2 ms a handshake
     running = server(listen=own.listen())
     hello = StepwiseTls(ca).first_flight()
@@ -148,7 +148,7 @@ def test_one_that_gives_up_its_handshakes_keeps_nobody_at_its_address_out(server
     assert not failures, failures
 
 
-def test_one_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, own, ca, probe):
+def test_a_client_that_never_reads_is_closed_and_costs_no_more_than_it_may(server, own, ca, probe):
     limits = {"send_timeout_ms": 500, "response_bytes": "1MiB", "request_bytes": "1MiB"}
     running = server(
         listen=own.listen(), limits=limits, env=MEASURED,

@@ -88,7 +88,7 @@ def test_a_lie(lied_to, answer, reason):
     assert lied_to(answer).data["reason"] == reason
 
 
-def test_a_length_that_is_no_number_of_ours_is_none(server):
+def test_a_length_beyond_all_numbers_counts_as_missing(server):
     """The body then ends with the connection, and `body_bytes` limits it like any other."""
     head = OK + b"Content-Length: 99999999999999999999999\r\n\r\n"
     with Lying(head + b"[1]") as upstream:
@@ -104,7 +104,7 @@ def test_headers_without_end(lied_to):
     lied_to(OK + b"X-Header: x\r\n" * 200_000)
 
 
-def test_one_that_stops_anywhere_is_waited_for_as_long_as_allowed(server):
+def test_an_upstream_that_stops_anywhere_has_its_whole_timeout(server):
     with Lying(stays=True) as upstream:
         running = fetching(server, upstream, timeout_ms=150)
         with honest(running):

@@ -38,7 +38,7 @@ DAMAGES = {
 
 
 class Damage:
-    """A server whose handler has overwritten shared words. Requests of before wait for answers."""
+    """A server whose handler has overwritten shared words. Earlier requests wait for answers."""
 
     def __init__(self, running: Server, what: str, folder: Path):
         memory, offset, hex, times, self.error = DAMAGES[what]

@@ -167,7 +167,7 @@ def test_a_bad_certificate_is_named_at_the_start(server, own, tmp_path):
     assert f"certificate {junk}: no start line" in running.lines[-1]
 
 
-def test_one_too_many_is_closed(holding, own, ca, gate):
+def test_a_connection_too_many_is_closed(holding, own, ca, gate):
     running, held = holding(listen=own.listen(), limits={"connections": 1}), gate()
     with TlsClient(running.address, ca) as client:
         held.hold(client, 1)

@@ -119,7 +119,7 @@ def test_a_wrong_token_in_a_batch_costs_no_answer(server, tokens):
         assert answered["result"] == [2]
 
 
-def test_a_batch_is_answered_whole_although_all_that_has_begun_is_answered(holding, tokens, gate):
+def test_a_batch_with_a_wrong_token_is_answered_whole(holding, tokens, gate):
     running, held = holding(listen={"token_file": tokens(FIRST)}), gate()
     with running.connect() as client:
         assert client.call("rpc.auth", [FIRST]) is True

@@ -73,7 +73,7 @@ TEST_CASE("frozen watch: a process that waits, but uses some CPU time, is not fr
   CHECK(watched.found_in(kTicks) == 'S');
 }
 
-TEST_CASE("frozen watch: without an excuse, a sleeping process is found, whatever CPU time it uses") {
+TEST_CASE("frozen watch: without an excuse, a sleeping process is found despite its CPU time") {
   const auto found_at = [](char state) {
     FrozenWatch watch;
     ProcessLook process{state, 7};

@@ -48,8 +48,8 @@ class ClientTurns {
     if (place.queue->second.empty()) queues_.erase(place.queue);
   }
 
-  // Gives an item to another client, if fewer of this client's items than of its own one's would
-  // come before it. Costs a step for each of these items. Returns where the item is now.
+  // Gives an item to the client `to`, if fewer items come before it in that client's queue than in
+  // its present queue. Costs a step for each item before it. Returns where the item is now.
   Place move_if_sooner(Place place, const Client& to) {
     const auto there = queues_.find(to);
     const size_t before_there = there == queues_.end() ? 0 : there->second.size();

@@ -77,7 +77,7 @@ void check_payload_memory(Problems& problems, const Value& root, const Options& 
   if (needed <= usable) return;
   const Need need = need_of(root, options, *most);
   const size_t line = line_of(root, {"limits", "payload_memory_bytes"});
-  // The bytes needed besides the request; a lower request_bytes may take the rest.
+  // The bytes needed besides the request: a lower request_bytes must fit into the rest.
   const uint64_t others =
       needed - ipc::PayloadStore::block_bytes(limits.request_bytes) + ipc::kReadablePadding;
   const std::string instead = usable >= others + kKiB

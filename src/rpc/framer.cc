@@ -169,7 +169,7 @@ void Framer::find_framing() {
       buffer_.clear(0);
       return;
     case Framing::kJson:
-      // One byte decides, but for the expected line.
+      // One byte decides the framing, unless a line is expected.
       state_ = buffer_.is_empty() ? State::kBetween : State::kLine;
       return;
     default:

@@ -221,7 +221,7 @@ std::string_view expected(rapidjson::ParseErrorCode code) {
       return "expected JSON";
   }
 }
-static_assert(kMaxDepth == 128, "the message above names it");
+static_assert(kMaxDepth == 128, "the message above has this number");
 
 std::string describe(const Fault& fault, std::string_view text) {
   std::string what(expected(fault.code));

@@ -35,7 +35,7 @@ constexpr KnownError kErrors[] = {
     {"internal_error", rpc::kInternalError, "The handler gave no valid answer", Source::kRunStep},
     {"response_too_large", rpc::kResponseTooLarge, "The result is larger than its limit",
      Source::kRunStep},
-    {"worker_died", rpc::kWorkerDied, "The worker that ran it died", Source::kRunStep},
+    {"worker_died", rpc::kWorkerDied, "The worker that ran the request died", Source::kRunStep},
 };
 
 }  // namespace

@@ -2,8 +2,8 @@
 // requests, with the stacks that their workers had.
 //
 // Processes: the master only. A view of the recorder, which records nothing after the view ends.
-// Limits:    of failures one line a second for each method, reason, upstream and stage; of slow
-//            requests two lines a second for each method, one of them with a stack.
+// Limits:    a second has one line about failures for each method, reason, upstream and stage, and
+//            for each method two lines about slow requests, one of them with a stack.
 #pragma once
 
 #include <cstdint>

@@ -30,8 +30,8 @@ struct AnswerShape {
   std::map<std::string, Types> types;
   // The first numbers, in kNumbersMax entries. Here each element has its own path:
   // "result.interests[0].score". A number in an element with a text before it has a second entry,
-  // under that text: "result.interests["sports"].score". So a list that is sorted by its numbers
-  // can be compared by what these are about.
+  // under that text: "result.interests["sports"].score". So the numbers of a sorted list
+  // can be compared by their texts, not by their indices.
   std::vector<std::pair<std::string, double>> numbers;
   bool is_too_large = false;
 

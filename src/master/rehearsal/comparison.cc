@@ -12,7 +12,7 @@ namespace {
 
 constexpr size_t kExamplesMax = 3;
 
-// So many answers may show a difference that some answers before show as well: see is_usual().
+// So many answers, or one in kUsualOneOf if that is more, may have usual differences: is_usual().
 constexpr size_t kUsualMin = 2;
 constexpr size_t kUsualOneOf = 10;
 

@@ -111,7 +111,7 @@ def counted(address: str, *metric: str) -> dict:
     return {labels: count for labels, count in by(address, *metric).items() if count != 0}
 
 
-def test_what_alert_rules_use_is_there_before_it_happens(server, feature_service):
+def test_counts_for_alert_rules_are_there_before_their_first_event(server, feature_service):
     running = server(
         listen=ON,
         upstreams={"users": {"url": feature_service().url}},

@@ -90,7 +90,7 @@ def test_failed_and_slow_requests_are_always_sent_and_the_others_as_the_client_s
     assert len({span["traceId"] for span in whole}) == 4
 
 
-def test_one_of_the_others_is_sent(server, collector):
+def test_one_in_n_of_the_other_requests_is_sent(server, collector):
     running = server(telemetry={"otlp": collector.url, "one_of": 10})
     with running.connect() as client:
         client.send(b"".join(request("echo", [1], i) for i in range(2000)))

@@ -51,7 +51,7 @@ def test_the_header_of_an_http_request_is_passed_on(fetching, upstream):
     assert all(f"-{TRACE}-" in text for text in sent_to(upstream, 2))
 
 
-def test_without_a_valid_one_none_is_sent_nor_that_of_a_request_before(fetching, upstream):
+def test_no_invalid_and_no_earlier_traceparent_is_sent(fetching, upstream):
     fetching.call("ask", {"id": 1, "_meta": {"traceparent": f"00-{TRACE}-{PARENT}-01"}})
     fetching.call("ask", {"id": 2})
     fetching.call("ask", {"id": 3, "_meta": {"traceparent": f"00-{TRACE}-{PARENT}-0\r\nx: y"}})

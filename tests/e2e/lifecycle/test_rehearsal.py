@@ -102,7 +102,7 @@ def test_the_command_the_log_and_the_status_say_why(server, scoring, build, tmp_
     assert not any("user_id" in text for text in [done.stderr, top.stdout, *running.lines])
 
 
-def test_it_is_in_no_metrics_traces_or_logs_of_requests(server, scoring):
+def test_a_rehearsal_is_in_no_metrics_traces_or_logs_of_requests(server, scoring):
     sections = scoring(listen=ON, log={"access": "all"},
                        methods={"score": {"timeout_ms": 20_000, "slow_ms": 1}})
     running = server(**sections)
@@ -189,7 +189,7 @@ def test_upstreams_are_not_asked_again(server, python, feature_service):
     assert line.startswith("event=reload_failed") and "error -32000 (handler_failed)" in line
 
 
-def test_what_a_c_handler_does_now(server, probe):
+def test_a_c_handler_that_fails_is_refused(server, probe):
     sections = {"handlers": {"add": probe("sum")}, "reload": {"rehearse": 10}}
     running = server(**sections, may_crash=True)
     assert running.call("add", [1, 2]) == 3
@@ -241,7 +241,7 @@ def test_the_old_generation_serves_meanwhile(held):
     assert pid not in running.workers().values()
 
 
-def test_its_worker_is_killed(held):
+def test_the_worker_of_a_rehearsal_is_killed(held):
     running, _, pid = held()
     os.kill(pid, signal.SIGKILL)
     line = running.wait_for_line("event=(reloaded|reload_failed) .*").group(0)
@@ -249,7 +249,7 @@ def test_its_worker_is_killed(held):
     assert running.call("hold", {"user_id": 2}) == {}
 
 
-def test_its_fork_server_is_killed(held):
+def test_the_fork_server_of_a_rehearsal_is_killed(held):
     """The next fork server's worker runs the job again."""
     running, barrier, pid = held()
     os.kill(parent(pid), signal.SIGKILL)
@@ -274,7 +274,7 @@ def test_another_reload_is_asked_for(held):
     running.wait_for_lines("event=reloaded", 2)
 
 
-def test_it_takes_too_long(server, python):
+def test_a_rehearsal_that_takes_too_long(server, python):
     """A job that sleeps on is a regression."""
     sections = {"handlers": {"wait": python("def run(user_id): return {}")},
                 "reload": {"rehearse": 10}}

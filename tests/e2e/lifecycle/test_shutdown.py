@@ -187,7 +187,7 @@ def test_an_interrupt_while_it_loads_ends_it_at_once(server, probe, gate):
     assert running.wait() == 0  # although load() has not returned
 
 
-def test_it_starts_again_on_its_port(holding):
+def test_a_server_starts_again_on_its_port(holding):
     """It starts although connections that it has closed keep the port busy for a minute."""
     address = "127.0.0.1:0"
     for number in range(2):

@@ -26,7 +26,7 @@ def test_a_server_that_serves(server):
         assert ask(address, "/readyz", method)[0] == 405
 
 
-def test_off(server):
+def test_without_a_status_address(server):
     running = server(listen={"status": ""})
     assert not [line for line in running.lines if "what=status" in line]
 
@@ -179,7 +179,7 @@ def test_a_unix_socket(server, tmp_path):
     assert received.endswith(b"serving: 2 of 2 workers are up\n")
 
 
-def test_it_is_outside_of_the_limits_and_rules_of_requests(holding, gate, tokens, tmp_path):
+def test_no_limit_or_rule_of_requests_applies_to_the_status_port(holding, gate, tokens, tmp_path):
     token, held = "some-token-of-some-length", gate()
     running = holding(
         listen=ON | {"rpc": [f"unix:{tmp_path}/rpc.sock"], "token_file": tokens(token),
@@ -194,7 +194,7 @@ def test_it_is_outside_of_the_limits_and_rules_of_requests(holding, gate, tokens
         assert client.answer()["id"] == "all that there may be"
 
 
-def test_the_hostile_get_no_further_than_its_bounds(server):
+def test_hostile_clients_of_the_status_port_are_bounded(server):
     running = server(listen=ON)
     address = status_of(running)
     for hostile in (
@@ -210,7 +210,7 @@ def test_the_hostile_get_no_further_than_its_bounds(server):
     assert ask(address, "/livez") == (200, "ok\n")
 
 
-def test_the_first_of_a_burst_are_served(server):
+def test_the_first_clients_of_a_burst_are_served(server):
     """All clients of the burst have connected and asked before the master looks."""
     running = server(listen=ON)
     address = status_of(running)
@@ -223,7 +223,7 @@ def test_the_first_of_a_burst_are_served(server):
             assert read_all(client).endswith(b"ok\n")
 
 
-def test_the_oldest_makes_room_for_a_probe(server):
+def test_the_oldest_connection_makes_room_for_a_probe(server):
     running = server(listen=ON)
     address = status_of(running)
     with contextlib.ExitStack() as stack:

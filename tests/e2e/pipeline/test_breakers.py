@@ -47,7 +47,7 @@ def test_an_upstream_that_hangs_until_the_methods_deadline_opens_the_breaker(ask
 
 
 def test_a_shared_fetch_that_outlasts_a_method_opens_the_breaker(asking):
-    """It was begun for a request with more time, which is cancelled."""
+    """The fetch was begun for a request with more time, which is cancelled."""
     with Flaky(ALWAYS, None) as upstream:
         hasty = {"timeout_ms": 50, "steps": [{"fetch": "users"}]}
         running = asking(upstream.url, breaker=True, coalesce=True, timeout_ms=60_000, method=hasty)

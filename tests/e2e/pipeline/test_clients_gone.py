@@ -86,7 +86,7 @@ def test_notifications_of_a_client_that_closed_do_run(crowded, gate):
 
 
 def test_what_runs_for_a_client_that_reset_is_finished(holding, gate):
-    """Its worker is not replaced, and nobody gets the result."""
+    """The worker of such a job is not replaced, and nobody gets the result."""
     running, held = holding(workers={"count": 1}), gate()
     leaving = running.connect()
     held.hold(leaving, "nobody's")

@@ -188,7 +188,7 @@ def test_a_clients_own_deadline_costs_no_worker(holding, gate):
 
 
 def test_a_job_that_nobody_waits_for_makes_nobody_wait(holding, gate):
-    """Its worker is replaced, far before the method's own deadline."""
+    """The job's worker is replaced, far before the method's own deadline."""
     running, held = holding(workers={"count": 1}), gate()
     with running.connect() as client:
         client.send(held.request(1, _meta={"timeout_ms": 50}))

@@ -59,7 +59,7 @@ def test_the_version_that_is_spoken(asking, http2, tls, http, spoken):
         for number in range(20):
             assert client.call("m", {"n": number}) == {"n": number}
     assert protocols(behind) == {spoken}
-    assert len(set(nginx.connections())) == 1  # what the server sends meanwhile does not end it
+    assert len(set(nginx.connections())) == 1  # frames between two fetches do not end it
 
 
 @pytest.mark.parametrize("http", ["auto", "2"])

@@ -49,7 +49,7 @@ def results(answers: dict) -> list:
     return [answers[id].get("result") for id in sorted(answers)]
 
 
-def test_what_waits_is_run_together_up_to_the_batch(batching):
+def test_waiting_jobs_are_run_together_up_to_the_batch(batching):
     answers = batching([batches(id) for id in range(8)] + [batches(8)], batch=8)
     assert results(answers) == [8] * 8 + [1]
 
@@ -79,7 +79,7 @@ def test_a_batch_is_of_one_handler(batching):
     assert results(batching(requests)) == [4, 4, [2], 4, 4]
 
 
-def test_what_must_not_be_run_twice_is_run_alone(batching):
+def test_a_job_that_must_not_run_twice_is_run_alone(batching):
     assert results(batching([batches(id) for id in range(4)], attempts=1)) == [1] * 4
 
 
@@ -112,12 +112,12 @@ def test_each_job_that_a_batch_leaves_unanswered_is_answered(batching):
         assert "gave no answer" in answers[id]["error"]["message"]
 
 
-def test_room_that_was_reserved_for_another_job_is_none(batching):
+def test_room_reserved_for_another_job_cannot_be_committed(batching):
     answers = batching([batches(0), batches(1, "steal"), batches(2)])
     assert answers[1]["error"]["data"]["reason"] == "invalid_result"
     assert "had not reserved" in answers.pop(1)["error"]["message"]
     assert results(answers) == [3, 3]
 
 
-def test_an_answer_to_a_job_that_it_was_not_given_changes_nothing(batching):
+def test_an_answer_to_a_job_that_was_not_given_changes_nothing(batching):
     assert results(batching([batches(0), batches(1, "stray"), batches(2)])) == [3, 3, 3]

@@ -152,7 +152,7 @@ def test_the_document(running):
         assert ("upstream_failed" in errors) == (method["name"] == "interests.predict")
 
 
-def test_it_is_asked_for_like_any_method(running):
+def test_the_document_is_asked_for_like_any_result(running):
     document = running.call("rpc.discover")
     with running.connect() as client:
         client.send(request("rpc.discover", id=None) + request("rpc.discover", {"x": 1}, "y"))
@@ -167,7 +167,7 @@ def test_it_is_asked_for_like_any_method(running):
         assert answers[2]["error"]["code"] == -32601
 
 
-def test_many_at_once_are_refused_beyond_what_may_wait(running):
+def test_many_documents_at_once_are_refused_beyond_what_may_wait(running):
     """A thousand requests of 60 bytes must not cost the server 60 kilobytes each."""
     size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
     count = (1 << 20) // size * 3
@@ -180,7 +180,7 @@ def test_many_at_once_are_refused_beyond_what_may_wait(running):
     assert {(e["code"], e["data"]["reason"]) for e in refused} == {(-32009, "unsent_answers")}
 
 
-def test_many_in_batches_that_wait_are_refused_alike(holding, gate):
+def test_many_documents_in_batches_that_wait_are_refused_alike(holding, gate):
     """Each batch waits for a long call: the limit is for all batches of a connection together."""
     running = holding()
     size = len(json.dumps(running.call("rpc.discover"), separators=(",", ":")))
@@ -232,7 +232,7 @@ def test_a_reload_brings_another_document(server, describing):
         ({"summary": "x" * 62_000}, "its description: expected at most 61440 bytes"),
     ],
 )  # fmt: skip
-def test_a_description_that_is_none_is_refused(server, describing, description, says):
+def test_an_invalid_description_is_refused(server, describing, description, says):
     """A start or reload fails and names the handler and the place; the running server goes on."""
     bad = describing(description)
     running = server()

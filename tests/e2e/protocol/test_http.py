@@ -116,7 +116,7 @@ def test_head_is_refused_without_a_body(client):
     (505, "POST / HTTP/2.0\r\nHost: x\r\n\r\n", "HTTP"),
     (431, "POST / HTTP/1.1\r\nHost: x\r\nX: " + "x" * 9000 + "\r\n\r\n", "8 KiB"),
 ])  # fmt: skip
-def test_what_could_be_read_in_two_ways_is_refused(client, status, head, says):
+def test_a_head_that_could_be_read_in_two_ways_is_refused(client, status, head, says):
     client.send(head.encode())
     assert_refused(client, status, says, -32700)
 

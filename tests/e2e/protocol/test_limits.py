@@ -33,7 +33,7 @@ def test_too_long_a_request_is_an_error_and_the_end(strict, sent_bytes, end):
     assert strict.call("echo", [1]) == [1]
 
 
-def test_what_was_asked_before_too_long_a_request_is_answered(strict):
+def test_requests_before_too_long_a_request_are_answered(strict):
     with strict.connect() as client:
         client.send(b"".join(request("echo", [id], id) for id in range(10)))
         client.send(request("echo", ["x" * 5000], "long") + request("echo", [], "after"))

@@ -27,7 +27,7 @@ def running(module_server):
     return module_server()
 
 
-def test_they_are_parsed_by_a_thread_of_lower_priority(server):
+def test_long_messages_are_parsed_by_a_thread_of_lower_priority(server):
     running = server()
     assert running.call("echo", OBJECTS) == OBJECTS
     *others, lowest = sorted(nice_values(running.pid))
@@ -35,7 +35,7 @@ def test_they_are_parsed_by_a_thread_of_lower_priority(server):
     assert lowest == max(10, others[0])
 
 
-def test_what_is_sent_behind_them_is_answered(running):
+def test_requests_behind_a_long_message_are_answered(running):
     with running.connect() as client:
         client.send(request("echo", OBJECTS, 1) + request("echo", [2], 2) +
                     request("echo", OBJECTS, 3) + request("echo", [4], 4))
@@ -94,7 +94,7 @@ def local(server, probe, tmp_path):
 
 
 @pytest.mark.needs("ptrace")
-def test_others_are_served_while_one_is_parsed(local):
+def test_others_are_served_while_a_long_message_is_parsed(local):
     with held_pool(local.pid):
         client = local.connect()
         client.send(request("echo", OBJECTS))
@@ -206,7 +206,7 @@ def test_no_message_of_a_client_that_has_reset_runs(local, gate):
 
 
 @pytest.mark.needs("ptrace")
-def test_they_count_as_memory_of_their_connections(server, tmp_path):
+def test_long_messages_count_as_memory_of_their_connections(server, tmp_path):
     running = server(listen={"rpc": [f"unix:{tmp_path}/socket"]},
                      limits={"request_bytes": "2MiB", "response_bytes": "2MiB",
                              "connection_memory_bytes": "4MiB"})
@@ -233,7 +233,7 @@ def test_long_params_of_a_method_of_the_server_itself_are_refused(running, metho
         assert client.answer()["result"] == [1]
 
 
-def test_their_memory_is_given_back_once_none_come(server):
+def test_memory_of_long_messages_is_given_back_once_none_come(server):
     text = "x" * (8 << 20)
     running = server()
     if is_sanitized(running.pid):

@@ -116,7 +116,7 @@ def test_staged_installation_may_be_read_by_all_and_goes_again(root, build, tmp_
         assert files_below(tmp_path) == [] and not list(tmp_path.rglob("ringmaster*"))
 
 
-def test_what_is_the_operators_is_kept(root, build, tmp_path):
+def test_files_of_the_operator_are_kept(root, build, tmp_path):
     make_install(root, build, DESTDIR="", PREFIX=tmp_path)
     config = tmp_path / "etc/ringmaster/ringmaster.toml"
     config.write_text("# mine\n")

@@ -117,7 +117,7 @@ def accepted_by_taplo(schema, mutants):
     return {name for name, file in mutants.items() if str(file) not in refused}
 
 
-def test_what_is_written_is_what_the_program_says(root, build):
+def test_written_texts_are_those_of_the_program(root, build):
     done = subprocess.run(["/usr/bin/python3", "-B", "scripts/options.py", build, "--check"],
                           cwd=root, capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -1,4 +1,4 @@
-"""What `ringmaster plan` predicts of a server, beside what is then measured of it."""
+"""The predictions of `ringmaster plan` about a server, beside measurements of that server."""
 
 import itertools
 import json
@@ -20,7 +20,7 @@ from targets import number, target
 
 TITLE = "the plan and what became of it"
 WORKERS = 8
-BASE = 0.5  # the load that the planner sees, of the capacity
+BASE = 0.5  # the load that the planner sees, as a part of the capacity
 ABOUT = f"""A server with {WORKERS} workers has {BASE:.0%} of the load that these can do. Meanwhile
 `ringmaster plan --from` takes rates and times from it, and predicts the figures at other loads.
 Then the server gets these loads. The handler sleeps, so that a machine with few cores can have so
@@ -34,7 +34,7 @@ def run(ms: float, user_id: int = 0, users: dict = {}) -> float:
     return ms
 """
 SOURCES = ("formula", "simulated")
-LIMIT = 0.1  # of the error
+LIMIT = 0.1  # the largest error
 LEAD_S = 6  # at 120 %, the queue has its full length by then, and the server notices the overload
 
 
@@ -124,7 +124,7 @@ class Load:
 
 def planned(context: Context, system: Ringmaster, mix: Mix, loads: tuple[float, ...],
             seconds: float) -> list[dict[str, Any]]:
-    """What the planner predicts for each load, while the server has the base load."""
+    """The planner's predictions for each load, while the server has the base load."""
     load = Load(system.address, mix, BASE * mix.capacity(), seconds + 2, 0)
     with_load = threading.Thread(target=load.run)
     with_load.start()

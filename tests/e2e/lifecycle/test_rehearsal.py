@@ -164,8 +164,8 @@ FETCHES = """
 
 
 def test_upstreams_are_not_asked_again(server, python, feature_service):
-    """The rehearsal uses the responses of before: of parallel fetches, of a failed one, and of one
-    whose body holds another's output."""
+    """The rehearsal uses the former responses: of parallel fetches, of a failed fetch, and of a
+    fetch whose body holds another fetch's output."""
     upstream, gone = feature_service(), feature_service(name="gone")
     gone.process.stop()
     body = {"user_id": "${params.user_id}"}

@@ -115,7 +115,7 @@ def test_a_rehearsal_gets_more_time(server, python, gate, manager):
         assert int(manager.receive_until("EXTEND_TIMEOUT_USEC")[-1]["EXTEND_TIMEOUT_USEC"]) > 0
     held.open()
     running.wait_for_line("event=reloaded")
-    # Once it serves, it asks for no more time: a look without a start comes after the last one.
+    # Once the server serves, it asks for no more time: STATUS comes from a later look.
     manager.receive_until("READY")
     running.send(signal.SIGTTIN)
     told = manager.receive_until("STATUS")

@@ -119,7 +119,7 @@ def test_a_worker_without_memory_fails_its_job_and_lives_on(server, python, buil
     assert running.workers() == workers
 
 
-def test_the_traceback_is_logged_for_what_the_handler_did_not_mean(server, python):
+def test_the_traceback_of_an_unintended_exception_is_logged(server, python):
     running = server(handlers={"f": python(RAISES)})
     running.error_of("f", ["error"])
     running.error_of("f", ["bare"])
@@ -199,7 +199,7 @@ def test_an_output_that_does_not_fit_is_the_fault_of_its_step(server, python):
     assert failed.message.startswith("users: TypeError: User.__init__() got an unexpected keyword")
 
 
-def test_what_a_dataclass_raises_refuses_the_value_unless_it_is_an_interrupt(server, python):
+def test_an_exception_of_a_dataclass_refuses_the_value_but_for_an_interrupt(server, python):
     running = server(handlers={"f": python("""
         import builtins
         from dataclasses import dataclass
@@ -215,7 +215,7 @@ def test_what_a_dataclass_raises_refuses_the_value_unless_it_is_an_interrupt(ser
         assert (failed.code, failed.message) == (code, f"params/user: {error}: said")
 
 
-def test_what_it_prints_is_logged_with_its_job(server, python):
+def test_output_of_a_handler_is_logged_with_its_job(server, python):
     running = server(handlers={"f": python("""
         import ringmaster
         def run():

@@ -9,7 +9,7 @@ const PLANNED = new Set(["unwanted", "max_jobs"]);
 const ENDS = {
   deadline: "deadline (a job ran past it, so the worker was killed)",
   frozen: "frozen (so the server killed them)",
-  max_rss_bytes: "max_rss_bytes (they had grown to it)",
+  max_rss_bytes: "max_rss_bytes (they had grown to this limit)",
   oom: "oom (the kernel killed them, there was no memory)",
 };
 

@@ -33,7 +33,7 @@ export class Unreachable extends Error {
 class Server {
   readyAt = 0; // it gets no request before
   quotes = new Map(); // method -> { p50, p99, inFlight: then, givenAt }
-  #waiting = new Map(); // id -> { resolve, reject, lateAt } of each request in flight, by age
+  #waiting = new Map(); // id -> { resolve, reject, sentAt, lateAt } of requests in flight, by age
   #connection = null; // a promise
 
   constructor(address) {
@@ -41,22 +41,20 @@ class Server {
   }
 
   // The quote, more if more requests are in flight since. It loses half of its weight in each
-  // second, so that a server that was slow is asked again.
+  // second, so that a server that was slow is asked again. Once the oldest request takes longer
+  // than was promised, the time that it has taken counts instead if that is more.
   expectedMs(method) {
     const quote = this.quotes.get(method);
     if (!quote) return UNKNOWN_MS * this.#waiting.size;
-    const aged = 0.5 ** ((performance.now() - quote.givenAt) / 1000);
-    return quote.p50 * (this.#waiting.size + 1) / quote.inFlight * aged;
+    const now = performance.now();
+    const [oldest] = this.#waiting.values();
+    const silent = oldest !== undefined && now > oldest.lateAt ? now - oldest.sentAt : 0;
+    const ms = Math.max(quote.p50 * 0.5 ** ((now - quote.givenAt) / 1000), silent);
+    return ms * (this.#waiting.size + 1) / quote.inFlight;
   }
 
   isIdle() {
     return this.#waiting.size === 0;
-  }
-
-  // Whether the oldest request in flight takes longer than the server has promised.
-  isLate() {
-    const [oldest] = this.#waiting.values();
-    return oldest !== undefined && performance.now() > oldest.lateAt;
   }
 
   pause(ms) {
@@ -67,9 +65,9 @@ class Server {
   // The response. An error that is not Unreachable: the request may have been executed.
   async ask(method, request, timeoutMs) {
     const p99 = this.quotes.get(method)?.p99 ?? Infinity;
-    const lateAt = performance.now() + p99 + LATE_MS;
+    const sentAt = performance.now(), lateAt = sentAt + p99 + LATE_MS;
     const answer = new Promise((resolve, reject) =>
-      this.#waiting.set(request.id, { resolve, reject, lateAt }));
+      this.#waiting.set(request.id, { resolve, reject, sentAt, lateAt }));
     answer.catch(() => {}); // it is not awaited if there is no connection
     let timer;
     try {
@@ -155,15 +153,13 @@ export class BalancedClient {
   // request at a time, while retries are left. If none is ready: the first that will be.
   #choose(method) {
     const now = performance.now(), mayTry = this.#retries >= TRY_RETRIES;
-    let ready = this.servers.filter((server) =>
+    const ready = this.servers.filter((server) =>
       server.readyAt <= now && (server.quotes.size > 0 || (mayTry && server.isIdle())));
     if (ready.length === 0) {
       const order = (a, b) => Math.max(now, a.readyAt) - Math.max(now, b.readyAt) ||
         a.expectedMs(method) - b.expectedMs(method);
       return [...this.servers].sort(order)[0];
     }
-    const inTime = ready.filter((server) => !server.isLate());
-    if (inTime.length > 0) ready = inTime;
     const first = ready.splice(Math.floor(Math.random() * ready.length), 1)[0];
     const second = ready[Math.floor(Math.random() * ready.length)] ?? first;
     return second.expectedMs(method) < first.expectedMs(method) ? second : first;

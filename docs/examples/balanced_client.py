@@ -42,25 +42,25 @@ class Server:
         self.address = address
         self.ready_at = 0.0  # it gets no request before
         self.quotes = {}  # method -> (p50 and p99 in ms, requests in flight then, when given)
-        self._waiting = {}  # id -> (future, when it is late) of each request in flight, by age
+        self._waiting = {}  # id -> (future, when sent, when late) of requests in flight, by age
         self._writer = None
         self._connecting = asyncio.Lock()
 
     def expected_ms(self, method: str) -> float:
         """The quote, more if more requests are in flight since. It loses half of its weight in each
-        second, so that a server that was slow is asked again."""
+        second, so that a server that was slow is asked again. Once the oldest request takes longer
+        than was promised, the time that it has taken counts instead if that is more."""
         if method not in self.quotes:
             return UNKNOWN_MS * len(self._waiting)
+        now = time.monotonic()
         p50_ms, _, in_flight, given_at = self.quotes[method]
-        return p50_ms * (len(self._waiting) + 1) / in_flight * 0.5 ** (time.monotonic() - given_at)
+        _, sent_at, late_at = next(iter(self._waiting.values()), (None, now, math.inf))
+        silent_ms = 1e3 * (now - sent_at) if now > late_at else 0
+        ms = max(p50_ms * 0.5 ** (now - given_at), silent_ms)
+        return ms * (len(self._waiting) + 1) / in_flight
 
     def is_idle(self) -> bool:
         return not self._waiting
-
-    def is_late(self) -> bool:
-        """Whether the oldest request in flight takes longer than the server has promised."""
-        _, late_at = next(iter(self._waiting.values()), (None, math.inf))
-        return time.monotonic() > late_at
 
     def pause(self, ms: float):
         self.ready_at = time.monotonic() + ms / 1e3
@@ -70,7 +70,8 @@ class Server:
         """The response. ConnectionError, TimeoutError: the request may have been executed."""
         answer = asyncio.get_running_loop().create_future()
         _, p99_ms, *_ = self.quotes.get(method, (0, math.inf))
-        self._waiting[request["id"]] = answer, time.monotonic() + (p99_ms + LATE_MS) / 1e3
+        now = time.monotonic()
+        self._waiting[request["id"]] = answer, now, now + (p99_ms + LATE_MS) / 1e3
         try:
             async with self._connecting:
                 self._writer = writer = self._writer or await self._connect()
@@ -100,7 +101,7 @@ class Server:
         try:
             while line := await reader.readline():
                 response = json.loads(line)
-                answer, _ = self._waiting.get(response["id"], (None, 0))
+                answer, *_ = self._waiting.get(response["id"], (None,))
                 if answer and not answer.done():
                     answer.set_result(response)
         except OSError:
@@ -109,7 +110,7 @@ class Server:
             writer.close()
             self._writer = None
             self.quotes.clear()
-            for answer, _ in self._waiting.values():
+            for answer, *_ in self._waiting.values():
                 if not answer.done():
                     answer.set_exception(ConnectionError(f"{self.address}: the connection ended"))
 
@@ -160,6 +161,5 @@ class BalancedClient:
         if not ready:
             return min(self.servers, key=lambda server: (max(now, server.ready_at),
                                                          server.expected_ms(method)))
-        ready = [server for server in ready if not server.is_late()] or ready
         two = random.sample(ready, min(2, len(ready)))
         return min(two, key=lambda server: server.expected_ms(method))

@@ -13,8 +13,8 @@
 // Limits:    a result of at most (capacity / 2 - header) bytes always finds room in an empty ring.
 // Trust:     the reader reads every number once, and checks it before use.
 // Orders:    the reader's load of the tail acquires what the writer's store released; both are
-//            sequentially consistent for the doorbell. The writer's load of the head acquires what
-//            the reader's store released.
+//            sequentially consistent, as Dekker's rule requires (doorbell.h). The writer's load of
+//            the head acquires what the reader's store released.
 #pragma once
 
 #include <atomic>

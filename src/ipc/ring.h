@@ -7,9 +7,10 @@
 // Processes: publish(), withdraw() and take_over(): master only; claim(), release()
 //            and give_back(): workers; was_ready(), were_ready(), is_ready() and was_at(): any.
 // Death:     if a worker is killed inside claim(), either the entry is still READY and another
-//            worker takes the job, or the entry names the killed worker. A worker stores the job's
-//            running word before release(), and stores none before give_back(). So a word names the
-//            job at every instruction.
+//            worker takes the job, or the entry names the killed worker. Before release(), a
+//            worker stores the job in one of its own words (WorkerWords::running). give_back()
+//            needs none: the entry itself goes on naming the job. So a word names the job at every
+//            instruction.
 // Memory:    the entries lie in the control region; each process has a Ring object of its own.
 // Limits:    capacity fixed at creation.
 // Orders:    claim()'s compare-exchange acquires what publish() released: the job's header and
@@ -40,7 +41,8 @@ class Ring {
   // False: no entry is free.
   [[nodiscard]] bool try_publish(Publication id);
 
-  // Takes a published job back. False: a worker has it, or had it briefly.
+  // Takes a published job back. False: when the search passed the job's entry, a worker had claimed
+  // the job. It may have given the job back since.
   [[nodiscard]] bool try_withdraw(Publication id);
 
   struct Claim {

@@ -21,10 +21,10 @@ Times gamma_times(double mean_s, double cv);
 
 // The times in a histogram: counts[i] of them are at most bounds[i] and above the bound before; the
 // last count is of all longer times. The times are scaled so that their mean is `mean_s`: a
-// histogram's sum is exact, but its buckets are wide. The times of a bucket lie around its
-// middle, over a part of its width: the larger of its neighbours' counts divided by its own count,
-// at most 1. So all times of a bucket without neighbours are equal. Without any counts: each step
-// takes `mean_s`.
+// histogram's sum is exact, but its buckets are wide. The times of a bucket are spread evenly
+// around its middle, over a part of its width. This part is the count of its fuller neighbour
+// divided by its own count, at most 1. So all times of a bucket without neighbours are equal.
+// Without any counts: each step takes `mean_s`.
 Times histogram_times(const std::vector<double>& bounds, const std::vector<uint64_t>& counts,
                       double mean_s);
 

@@ -65,8 +65,8 @@ class Attempts {
   // `is_late`: the upstream has used up the fetch's time, so this counts as a timeout. Else the
   // fetch is not needed any more, which says nothing about the upstream.
   void cancel(Fetch* fetch, bool is_late);
-  // Another client needs this fetch, too. While the fetch waits for a connection, it has its place
-  // among the fetches of the client whose turn for it comes first.
+  // Another client needs this fetch, too. If the fetch waits for a connection, and would get one
+  // sooner as the last fetch in this client's queue, it moves there.
   void share_turn(Fetch* fetch, const void* client);
 
   // Fetches that have not ended; attempts that wait for a connection.

@@ -167,7 +167,8 @@ void ConnectionPool::stop_waiting(Transfer& transfer) {
 void ConnectionPool::watch_deadline(Transfer& transfer) {
   const auto at_deadline = [](uv_timer_t* timer) {
     auto& late = *static_cast<Transfer*>(timer->data);
-    // The loop's time, in which timers count, is that of the turn's begin.
+    // libuv counts a timer from the time at which this turn of the loop began. So the timer may
+    // expire before the deadline, and is then started again.
     if (now_ns() < late.deadline_ns) return late.pool->watch_deadline(late);
     late.pool->end(late, CURLE_OPERATION_TIMEDOUT);
   };
@@ -187,8 +188,9 @@ void ConnectionPool::on_opened() {
 void ConnectionPool::on_ended(CURL* easy, CURLcode code) {
   curl_off_t lookup_us = 0;
   curl_easy_getinfo(easy, CURLINFO_NAMELOOKUP_TIME_T, &lookup_us);
-  // 0: the transfer ended before the lookup. A transfer on a free connection makes no lookup, but
-  // counts: fetches must not wait for a lookup when a connection is free.
+  // 0: the transfer ended before the lookup. A transfer on a kept connection makes no lookup, but
+  // its time is not 0 either. So the name counts as known: fetches must not wait for a lookup when
+  // a connection is free.
   is_name_known_ = has_address_ || lookup_us > 0;
   long version = CURL_HTTP_VERSION_NONE;
   if (may_multiplex_) curl_easy_getinfo(easy, CURLINFO_HTTP_VERSION, &version);

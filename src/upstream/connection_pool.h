@@ -61,8 +61,8 @@ class ConnectionPool {
   // Neither function calls OnDone before it returns.
   void start(Transfer& transfer);
   void remove(Transfer& transfer);
-  // Another client needs this transfer, too. While the transfer waits, it has its place among those
-  // of the client whose turn for it comes first.
+  // Another client needs this transfer, too. If the transfer waits, it moves to the end of that
+  // client's queue, provided that fewer transfers come before it there.
   void share_turn(Transfer& transfer, const void* client);
 
   // From now on at most so many transfers are given connections.

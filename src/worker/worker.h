@@ -29,9 +29,9 @@ struct WorkerOptions {
   bool is_idle = false;  // SCHED_IDLE: the worker runs when no other process wants to
 };
 
-// Call in the forked child, with the descriptors of ipc/control.h open, and its result memory.
-// Closes the descriptors that a worker must not have, and serves. Returns after SIGTERM, if the
-// worker cannot start, or if another worker's handler has damaged the ring's words.
+// Call in the worker's process, with its result memory. REQUIRES: the descriptors of ipc/control.h
+// are open. Closes the descriptors that a worker must not have, and serves. Returns after SIGTERM,
+// if the worker cannot start, or if another worker's handler has damaged the ring's words.
 [[nodiscard]] Status serve_jobs(const WorkerOptions& options, Fd result_memory,
                                 const std::vector<Handler>& handlers,
                                 const std::vector<ipc::MethodSpec>& methods);

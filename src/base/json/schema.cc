@@ -35,7 +35,8 @@ class Feed {
   bool Int64(int64_t i) { return validator_.Int64(i) || refuse(std::to_string(i)); }
   bool Uint64(uint64_t i) { return validator_.Uint64(i) || refuse(std::to_string(i)); }
   // 2.0 is an integer in draft 7, but not in draft 4, which the validator implements. The validator
-  // casts doubles to integers. A double too large for a cast is cut to one beyond every bound.
+  // casts doubles to integers. A double that is too large for this cast becomes 2^63 or
+  // -2^63, which is beyond every bound that a schema may have.
   bool Double(double d) {
     if (std::trunc(d) == d && std::abs(d) <= kIntegersMax) return Int64(static_cast<int64_t>(d));
     const double safe = std::clamp(d, -2 * kSchemaNumberMax, 2 * kSchemaNumberMax);

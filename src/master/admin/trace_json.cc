@@ -120,7 +120,8 @@ void TraceWriter::write_flow(std::string_view phase, Process process, uint64_t r
   json_.end_object();
 }
 
-// A flow binds only to bars in a row, so the first and the last event of a request get short bars.
+// The arrows of a flow can start and end only at bars of phase X, not at those of write_span(). So
+// the first and the last event of a request get short bars of phase X.
 void TraceWriter::write_flows(const Story& story) {
   constexpr uint64_t kMarkNs = 1;
   const auto mark = [&](const Event& event, std::string_view phase) {

@@ -14,7 +14,7 @@ namespace ringmaster::master {
 // session weakly, since the session may end first.
 class Session::Call : public Caller, public std::enable_shared_from_this<Call> {
  public:
-  // `reply`: null where the answer is the whole reply.
+  // `reply`: null outside of batches and HTTP: there each answer is sent by itself.
   Call(std::weak_ptr<Session> session, std::shared_ptr<Reply> reply, const rpc::Request& request,
        Dispatcher& dispatcher_)
       : dispatcher(dispatcher_),

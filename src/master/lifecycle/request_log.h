@@ -1,7 +1,8 @@
 // RequestLog: what the log says of requests: summaries of those that fail, the access log, and slow
 // requests, with the stacks that their workers had.
 //
-// Processes: the master only. A view of the recorder, which records nothing after the view ends.
+// Processes: the master only. A view of the recorder: the recorder must outlive it, and record
+//            nothing after its end.
 // Limits:    a second has one line about failures for each method, reason, upstream and stage, and
 //            for each method two lines about slow requests, one of them with a stack.
 #pragma once

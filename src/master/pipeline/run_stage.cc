@@ -231,8 +231,8 @@ bool RunStage::try_drop(Job& job) {
 
 RunStage::Expired RunStage::expire(Job& job) {
   if (try_drop(job)) return Expired::kDropped;
-  // Before take_results(): a worker commits a result before it clears its running word. So if no
-  // worker has the job, take_results() finds its result.
+  // find_worker_of() goes before take_results(): a worker commits a result before it clears its
+  // running word. So if no worker has the job, take_results() finds its result.
   const ipc::Publication id = job.publication;
   const std::optional<uint32_t> worker = find_worker_of(job);
   take_results(kAllBytes);

@@ -101,8 +101,8 @@ class RunStage {
   // or fail. Returns these jobs, for the log. `was_ended_by_us`: the master ended the worker, so
   // its death is not added to the jobs' deaths.
   std::vector<LostJob> on_worker_lost(const WorkerExit& death, bool was_ended_by_us);
-  // All workers are gone. `cause`: for people. `death`: set if one process ran the handlers itself,
-  // and crashed.
+  // All workers are gone. `cause`: for people. `death`: set if the fork server ran the handlers
+  // itself (ipc::Confinement::is_inline), and crashed.
   void on_port_lost(const std::string& cause,
                     const std::optional<WorkerExit>& death = std::nullopt);
 
@@ -144,8 +144,8 @@ class RunStage {
 
   // The worker that has the job's publication in hand.
   std::optional<uint32_t> find_worker_of(const Job& job);
-  // If other jobs wait for a worker that has only abandoned jobs in hand: the job, of all that such
-  // workers have, whose deadline was first. Else null.
+  // Among the workers that have only abandoned jobs in hand, and for which other jobs wait: the job
+  // in hand whose deadline was first. Null: there is no such worker.
   const Job* longest_abandoned();
   void note_timeout(const Job& job, uint32_t worker);
   void learn_from_overrun(const Job& job, uint32_t worker);

@@ -87,7 +87,8 @@ class TailProfile {
   std::map<std::pair<uint32_t, size_t>, Step> steps_;  // by method and step
   std::array<uint64_t, kKinds> next_ns_{};             // when the next job of a kind is wanted
   size_t stacks_ = 0;
-  std::vector<uint64_t> sampled_until_ns_;  // by worker: the time that its accepted ticks take
+  // By worker: up to when its time is used up by ticks that were accepted.
+  std::vector<uint64_t> sampled_until_ns_;
   std::minstd_rand random_;
 };
 

@@ -62,9 +62,9 @@ class Scheduler {
                                                           uint64_t deadline_ns,
                                                           bool is_client_deadline = false,
                                                           double line_ns = 0);
-  // The last eighth of the places, and of the memory, is for clients that hold less than their
-  // part. If a client holds its part while others ask for theirs, it gets nothing of that eighth:
-  // the function returns the client's part.
+  // The last eighth of the places (requests_in_flight), and of the memory, is for clients that hold
+  // less than their part. Both functions return the client's part if the client gets nothing of
+  // that eighth: it holds its part, and others ask for theirs. Empty: it is not refused.
   // refuse_place() decides about a place; call it before try_admit().
   std::optional<uint64_t> refuse_place(ClientShare& client, uint64_t left, uint64_t places,
                                        uint64_t now_ns);

@@ -3,7 +3,8 @@
 // A share's `finish` tag grows by the time that the share had a worker, divided by its weight. A
 // group's virtual time never decreases. A share that would start no later than its group's virtual
 // time is within its share ("eligible"); one that starts later is beyond it.
-// A share that was below its claim keeps a small credit, but collects no more than that.
+// A share that got less time than its weight allows may start before its group's virtual time, but
+// only by a small credit, however much less it got.
 //
 // The root group holds the clients with a token, a certificate or a unix user. Clients known by
 // their address alone are together in one group below it, so that many addresses count as one
@@ -99,7 +100,8 @@ class ShareGroup : public Share {
   // The member, which has no jobs, is about to be destroyed.
   void forget(Share& member);
 
-  // The member is given a worker. `moves_time`: no member within its share had a job.
+  // The member is given a worker. `moves_time`: the group's virtual time moves up to the member's
+  // start, because no member within its share had a job.
   void on_given(Share& member, int64_t work_ns, bool moves_time, uint64_t now_ns, double workers);
   // The member has used `more_ns` more than on_given() was told; negative: less.
   void on_corrected(Share& member, int64_t more_ns);

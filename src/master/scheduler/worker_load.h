@@ -87,7 +87,7 @@ class WorkerLoad {
   void expect(WorkerUnit& unit, int64_t left_ns, int64_t now_ns);
 
   // The time until `work_ns` of waiting work has begun, after the published work. A unit that
-  // overruns is expected to take half of its overrun more.
+  // has overrun its expected time is expected to run on for half as long as it has overrun.
   double wait_ns(double work_ns, const View& view, int64_t now_ns) const;
   // The work that is published and has not begun.
   double not_begun_ns(const View& view) const;

@@ -87,8 +87,8 @@ class Supervisor {
   const std::string& load_failure() const { return load_failure_; }
   // The sandbox's steps that this system refused to the newest generation, for people. Empty: none.
   const std::string& sandbox_lacks() const { return sandbox_lacks_; }
-  // Asks the fork server for names that these functions of the workers lack. False: its answer has
-  // not come yet.
+  // Asks the fork server for the names of these functions of the workers, except for those that are
+  // known already. False: its answer has not come yet.
   bool try_name(const std::vector<uint64_t>& functions);
   bool is_naming() const { return names_.is_asking(); }
   const FunctionNames& names() const { return names_; }

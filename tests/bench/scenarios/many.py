@@ -36,11 +36,12 @@ machine. *Choice*: {WORKERS} workers a node run jobs that sleep {JOB_MS} ms, {2 
 node1, so that the machine's cores are not what is measured; Poisson arrivals at {LOAD:.0%} of what
 all can do. All processes of node2 are stopped for {STALL_S} s. The requests go over
 docs/examples/balanced_client.py, or over HTTP through HAProxy with conf/haproxy.cfg, which
-balances by leastconn, or with `balance roundrobin`. A quarter of the first load are requests that
-ask for a quote at the same moment: how many are done within it is the calibration; the first
-{LEARNING_S} s do not count. *Adding up*: `burn` {BURN_MS} ms in a closed loop through HAProxy; a
-control group limits each node to {QUOTA} cores. *Loss*: {RATE} requests a second through HAProxy;
-the goodput is back when 95 % of the requests of a second have their results within a second."""
+balances by leastconn, or with `balance roundrobin`. In the load by quotes, a quarter of the
+requests are each sent together with an `rpc.quote`. The calibration is how many of these are done
+within the quoted p50, p90 and p99; the first {LEARNING_S} s do not count. *Adding up*: `burn`
+{BURN_MS} ms in a closed loop through HAProxy; a control group limits each node to {QUOTA} cores.
+*Loss*: {RATE} requests a second through HAProxy; the goodput is back when 95 % of the requests of a
+second have their results within a second."""
 HANDLER = """
 import time
 def run(ms: float) -> float:
@@ -152,8 +153,9 @@ def over_http(port: int, method: str, params: dict) -> Callable[[int], Awaitable
 
 
 class Calibration:
-    """Requests that each ask for a quote at the same moment, and how many were done within it. The
-    first LEARNING_S do not count: a server learns its quotes."""
+    """Requests that are each sent together with an `rpc.quote`, and how many of them were done
+    within the quoted p50, p90 and p99. The first LEARNING_S do not count: a server learns its
+    quotes."""
 
     def __init__(self):
         self._begin = time.monotonic() + LEARNING_S
@@ -161,7 +163,8 @@ class Calibration:
         self._in_flight = dict.fromkeys(NODES, 0)
 
     async def ask(self, number: int) -> None:
-        """Asks a node, each as often as it is fast. The one that is stopped gets only a few."""
+        """Asks a node at random: node1, which is half as fast, half as often as each of the others.
+        The one that is stopped gets only a few."""
         (name,) = random.choices(list(NODES), (1, 2, 2))
         if self._in_flight[name] < WORKERS:
             self._in_flight[name] += 1

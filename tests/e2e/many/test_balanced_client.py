@@ -14,7 +14,7 @@ import pytest
 from proc import wait_until
 
 CALLERS = 8
-RETRIES = 5  # that the clients may send without one of the requests that allow for more
+RETRIES = 5  # retries that a client has at its start; each call adds a tenth, up to this number
 SUPPORT = Path(__file__).resolve().parents[1] / "support"
 RECORD = """
     import os, time

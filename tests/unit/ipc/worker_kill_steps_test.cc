@@ -88,8 +88,9 @@ class TwoSteps {
         clients_.push_back(std::make_shared<Client>());
         REQUIRE(core_.dispatcher.admit(method_, "[1]", std::nullopt, clients_.back()));
       }
-      // So that ringing the bell is part of the way. Not before the stop: the worker may ring for
-      // its first job only after the result has been taken.
+      // The master announces its sleep, so that ringing its bell is part of the way. Not before the
+      // worker's stop: the ring for the first job may come after that job's result was taken, and
+      // would use up the announcement.
       core_.port->announce_sleep();
     };
     return {fork, warm_up, prepare};

@@ -24,8 +24,9 @@ test::Traced trace(Floor& floor, const std::vector<Publication>& jobs) {
     REQUIRE(floor.wait_for(1).size() == 1);
   };
   const auto prepare = [&] {
-    // So that ringing the bell is part of the way. Not before the stop: the worker may ring for its
-    // first job only after the result has been taken.
+    // The master announces its sleep, so that ringing its bell is part of the way. Not before the
+    // worker's stop: the ring for the first job may come after that job's result was taken, and
+    // would use up the announcement.
     floor.port.announce_sleep();
     for (const Publication id : jobs)
       floor.publish(id, "ok!");

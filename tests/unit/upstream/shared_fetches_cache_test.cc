@@ -58,7 +58,9 @@ TEST_CASE("shared fetches: after an answer's time to live the upstream is asked 
   CHECK(upstream.asked_ever == 4);
 }
 
-TEST_CASE("shared fetches: the asked part is the part of recent fetches that the cache left") {
+TEST_CASE(
+    "shared fetches: the asked part is the part of recent fetches that the cache did not answer "
+    "at once") {
   VirtualUpstream upstream(caching(1000));
   CHECK(upstream.fetches.asked_part() == 1);
   upstream.start("/a");
@@ -102,7 +104,7 @@ TEST_CASE("shared fetches: while a stale answer is renewed once, all use it") {
     CHECK(got(upstream, next) == "[2]");
     CHECK(upstream.asked_ever == 2);
   }
-  SUBCASE("and the next one renews it if that fails") {
+  SUBCASE("and the next fetch renews it if the renewal fails") {
     upstream.fail("/a", "connect");
     upstream.turn();
     upstream.start("/a");

@@ -78,7 +78,8 @@ TEST_CASE("shared fetches: a request that uses up the time of any fetch is cance
     CHECK(got(upstream, follower) == "!timeout");
     CHECK(upstream.cancelled_late == 1);
   }
-  SUBCASE("the deadline of its job, though another one leaves last") {
+  SUBCASE(
+      "one fetch is cancelled at its job's deadline, and another one later for another reason") {
     upstream.cancel(follower, true);
     CHECK(upstream.asked.size() == 1);
     upstream.cancel(leader);

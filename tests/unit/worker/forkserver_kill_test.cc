@@ -169,7 +169,7 @@ void take_over(Floor& floor, Count& count) {
   count.doubled += answers.size() > 1 || floor.port.try_withdraw(kJob) ? 1 : 0;
 }
 
-// A floor with one job published that any worker may run.
+// Publishes, in the memory of one generation (`floor`), a job that any worker may run.
 void publish(Floor& floor) {
   floor.publish(kJob, "[1]");
   floor.store.header(kJob.job).deadline_ns = ~uint64_t{0};  // no process has read it yet

@@ -7,7 +7,7 @@ namespace ringmaster::master {
 TEST_CASE("descriptors: as many connections as configured, or as upstreams and the server leave") {
   Options options;
   options.limits.connections = 1000;
-  options.worker_count = 1;  // its output takes a descriptor in each of three configurations
+  options.worker_count = 1;  // in each of up to three configurations: a descriptor for its output
   CHECK(connections_allowed(options, 1204) == 1000);
   CHECK(connections_allowed(options, 1203) == 999);
   options.listen_status.clear();

@@ -92,8 +92,12 @@ class Server {
       { host: this.address.slice(0, colon), port: +this.address.slice(colon + 1), noDelay: true });
     const timer = setTimeout(() => socket.destroy(), CONNECT_MS);
     createInterface({ input: socket }).on("line", (line) => {
-      const response = JSON.parse(line);
-      this.#waiting.get(response.id)?.resolve(response);
+      try {
+        const response = JSON.parse(line);
+        this.#waiting.get(response.id)?.resolve(response);
+      } catch {
+        socket.destroy(); // the server ended within a response
+      }
     }).on("error", () => {});
     return new Promise((resolve, reject) => {
       socket.on("error", () => {}); // "close" follows

@@ -74,6 +74,8 @@ class Server:
         self._waiting[request["id"]] = answer, now, now + (p99_ms + LATE_MS) / 1e3
         try:
             async with self._connecting:
+                if not self._writer and time.monotonic() < self.ready_at:
+                    raise Unreachable(f"{self.address}: no connection")  # nor for others, just now
                 self._writer = writer = self._writer or await self._connect()
             writer.write(json.dumps(request).encode() + b"\n")
             response = await asyncio.wait_for(answer, timeout_s)

@@ -25,6 +25,7 @@ constexpr size_t kKeptBytes = 16 << 10;
 struct Connection::Write {
   uv_write_t request{};
   std::string bytes;
+  size_t begin;            // bytes that were written before the first request
   size_t taken;            // bytes that were written before this request
   size_t part;             // bytes of this request
   Connection* connection;  // null once destroyed
@@ -103,14 +104,15 @@ void Connection::send(std::string_view body, std::string_view tail) {
   output_ += tail;
 }
 
+// Counts all parts of write_: they keep their memory until the last one is written.
 uint64_t Connection::unsent_bytes() const {
   return output_.size() + (tls_ != nullptr ? tls_->due().size() : 0) +
-         (write_ != nullptr ? write_->bytes.size() - write_->taken : 0);
+         (write_ != nullptr ? write_->bytes.size() - write_->begin : 0);
 }
 
 // Hands the bytes to libuv, one part in a turn of the loop; `taken` of them are written already.
 void Connection::write_rest(std::string& bytes, size_t taken) {
-  write_ = new Write{{}, std::exchange(bytes, {}), taken, 0, this};
+  write_ = new Write{{}, std::exchange(bytes, {}), taken, taken, 0, this};
   write_->request.data = write_;
   write_part();
 }

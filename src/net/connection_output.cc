@@ -65,15 +65,18 @@ bool Connection::seal_output(TlsStream& tls) {
 }
 
 void Connection::write_due() {
+  size_t sealed_bytes = 0;
   while (write_ == nullptr) {
     if (tls_ != nullptr && !seal_output(*tls_)) return close();
     std::string& due = tls_ == nullptr ? output_ : tls_->due();
     if (due.empty()) return;
+    if (sealed_bytes >= kWrittenBytesMax) return write_rest(due, 0);  // the next turn goes on
     const uv_buf_t buffer = make_buffer(due.data(), std::min(due.size(), kWrittenBytesMax));
     const int written = uv_try_write(&stream_->stream, &buffer, 1);
     if (written < 0 && written != UV_EAGAIN) return close();
     const auto taken = static_cast<size_t>(std::max(written, 0));
     if (taken < due.size()) return write_rest(due, taken);
+    sealed_bytes += taken;
     clear(due);
   }
 }

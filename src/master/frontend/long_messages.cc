@@ -57,7 +57,7 @@ void LongMessages::forget(const void* owner) {
 }
 
 void LongMessages::start(Order order) {
-  desk_->work.emplace(std::move(order));
+  desk_->work = Work{std::move(order), {}};
   desk_->orders.release();
 }
 

@@ -30,6 +30,7 @@ make -j"$(nproc)" BUILD="$build" all "build/$build/unit_tests"
 
 case $build in
   asan)
+    export RINGMASTER_SCHEDULES=${RINGMASTER_SCHEDULES:-1000}
     leaks=1
     # A leak check traces the process.
     why=$(/usr/bin/python3 tests/e2e/support/probes.py ptrace) || leaks=0

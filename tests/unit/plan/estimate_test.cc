@@ -7,6 +7,7 @@
 #include "plan/formula.h"
 #include "plan/simulate.h"
 #include "plan/sizing.h"
+#include "support.h"
 
 namespace ringmaster::plan {
 namespace {
@@ -65,7 +66,8 @@ TEST_CASE("formula: for more than the workers can do, only the refusals are know
   CHECK(found.refused == doctest::Approx(1.0 / 3));
 }
 
-TEST_CASE("simulation: it agrees with the formula where the formula is right") {
+TEST_CASE("simulation: it agrees with the formula where the formula is right" *
+          doctest::skip(test::kIsSanitized)) {
   for (const double utilisation : {0.5, 0.8, 0.9}) {
     for (const double cv : {0.0, 1.0}) {
       const Fleet fleet{1, 8};

@@ -14,13 +14,6 @@
 namespace ringmaster::master {
 namespace {
 
-// Sanitizers have allocators of their own, which keep freed memory as they like.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kIsOwnAllocator = true;
-#else
-constexpr bool kIsOwnAllocator = false;
-#endif
-
 constexpr uint64_t kMiB = 1 << 20;
 constexpr uint64_t kUsedMiB = 96;
 
@@ -86,10 +79,11 @@ int keep_while_memory_in_use_changes() {
 
 }  // namespace
 
-// Each in a process of its own: the thresholds are the process's. The processes run at once, for
-// some three seconds.
+// Sanitizers have allocators of their own, which keep freed memory as they like. Each part runs in
+// a process of its own: the thresholds are the process's. The processes run at once, for some three
+// seconds.
 TEST_CASE("freed memory: it is given back in steps, once the memory in use does not change" *
-          doctest::skip(kIsOwnAllocator)) {
+          doctest::skip(test::kIsSanitized)) {
   test::Child at_rest(give_back_in_steps);
   test::Child busy(keep_while_memory_in_use_changes);
   CHECK(at_rest.exit_code() == 0);

@@ -46,7 +46,8 @@ void describe_load(CLI::App& app, PlanOptions& options) {
       ->check(CLI::Range(0.1, 3600.0));
 }
 
-// Reads change.text into change.value. The error says what was expected and found.
+// Parses change.text and stores the number in change.value. The error names the expected form and
+// the text.
 Status read_change(const char* option, CountChange& change, uint64_t most) {
   if (!change.is_given()) return {};
   std::string_view digits = change.text;

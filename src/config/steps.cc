@@ -38,7 +38,7 @@ std::optional<size_t> find_named(Problems& problems, const Entry& entry, const s
   return std::nullopt;
 }
 
-// Appends the names of the steps in this array to `names`. Skips what is invalid.
+// Appends the names of the steps in this array to `names`. Steps without a valid name are skipped.
 void find_names(const Value& steps, std::vector<std::string>& names) {
   for (const Value& step : steps.items) {
     if (const Value* parallel = find(step, "parallel")) find_names(*parallel, names);

@@ -43,9 +43,9 @@ class AdminServer {
   AdminServer(uv_loop_t* loop, Pages pages);
   ~AdminServer();
 
-  // bind() binds the address, unless it is open already; "": there is none. listen() may still fail
-  // (exit code 71). The old address stays open until open() replaces it. forget_bound() gives the
-  // new address up.
+  // bind() binds the address, unless it is open already. An empty address means that there is no
+  // status port. listen() may still fail (exit code 71). The old address stays open until open()
+  // replaces it. forget_bound() gives the new address up.
   [[nodiscard]] Status bind(const net::Address& address, const net::UnixAccess& unix_access);
   [[nodiscard]] Status listen();
   void open();

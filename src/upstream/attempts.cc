@@ -244,7 +244,9 @@ bool Attempts::has_time(const Fetch& fetch, uint64_t now_ns) {
 void Attempts::try_hedge(Fetch& fetch, uint64_t now_ns) {
   const HttpClient::Fetch* const first = fetch.copies[0].sent;
   if (first == nullptr || !HttpClient::is_sent(*first) || fetch.answering != nullptr) return;
-  if (breaker_.is_open() || !has_time(fetch, now_ns) || !hedge_budget_.try_take()) return;
+  if (breaker_.is_open() || !has_time(fetch, now_ns)) return;
+  // The fetches that begin meanwhile may fill the budget.
+  if (!hedge_budget_.try_take()) return wait(fetch, now_ns + hedge_delay_.ns().value(), now_ns);
   ++counts_.hedges;
   send(fetch.copies[1], breaker_.try_pass(now_ns).value(), now_ns);
 }

@@ -9,8 +9,9 @@
 //          (retry_after_ms) and no other address is left: then at that time, if the fetch's timeout
 //          allows.
 // Hedges:  a fetch that has no answer after HedgeDelay is sent a second time, if it may be done
-//          twice, within a budget of its own. The first byte of a body, or the first whole answer,
-//          decides: the other copy is cut off, at the end of the fetch at the latest.
+//          twice, within a budget of its own. A fetch that finds the budget empty tries again after
+//          the same delay. The first byte of a body, or the first whole answer, decides: the other
+//          copy is cut off, at the end of the fetch at the latest.
 // Bodies:  no byte is held back. From the first byte of a body that on_bytes got, no other attempt
 //          follows: if this attempt fails, so does the fetch. An error's body counts for nothing.
 // Breaker: while it is open, fetches fail in the next turn of the loop, with "breaker_open". The

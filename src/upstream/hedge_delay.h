@@ -5,7 +5,8 @@
 // Memory:  one number. Each attempt multiplies the estimate by a factor near 1: above 1 if the
 //          attempt took longer than the estimate, else below 1. The higher the percentile, the
 //          larger the steps up and the smaller the steps down. So the estimate settles where the
-//          given part of the attempts takes less time.
+//          given part of the attempts takes less time. It begins with the shortest of the first
+//          attempts: of "p95" it rises tenfold in 50 attempts, and falls tenfold in 900.
 // Source:  Robbins, Monro, "A Stochastic Approximation Method" (1951); Ma, Muthukrishnan, Sandler,
 //          "Frugal Streaming for Estimating Quantiles" (2014).
 #pragma once
@@ -31,7 +32,7 @@ class HedgeDelay {
   void on_answer(uint64_t took_ns) {
     const auto took = static_cast<double>(took_ns);
     if (seen_ < kSamplesMin) {
-      estimate_ns_ = std::max(estimate_ns_, took);
+      estimate_ns_ = seen_ == 0 ? took : std::min(estimate_ns_, took);
       ++seen_;
     } else {
       const double below = static_cast<double>(hedge_.after_percentile) / 100;

@@ -3,7 +3,9 @@
 import threading
 
 import pytest
+from client import request
 from flaky_upstream import ALWAYS, FIRST, Flaky, burst, counted, outcomes
+from proc import wait_until
 from scripted_upstream import ScriptedUpstream, answer
 
 
@@ -44,6 +46,18 @@ def test_the_copy_that_begins_to_answer_wins(asking):
         running = asking(upstream.url, idempotent=True, hedge=hedge, timeout_ms=60_000)
         assert running.call("m", {"what": 1}) is True
         assert upstream.ended.wait(25), "the hedge's connection is not closed"
+
+
+def test_a_fetch_that_finds_the_budget_empty_is_hedged_when_others_have_filled_it(asking):
+    """Each fetch adds half of a hedge: the first one finds none."""
+    with Flaky(FIRST, None) as upstream:
+        hedge = {"after": 5, "budget_percent": 50}
+        running = asking(upstream.url, idempotent=True, hedge=hedge, timeout_ms=60_000)
+        with running.connect() as first, running.connect() as others:
+            first.send(request("m", {"what": 1}, 1))
+            wait_until(lambda: upstream.requests == 1, "the first fetch")
+            assert outcomes(others, 20) == {True: 20}
+            assert first.answer()["result"] is True
 
 
 @pytest.mark.parametrize("after", [1, "p95"])

@@ -61,9 +61,9 @@ struct ControlMessage {
   ControlType type = ControlType::kLoad;
   uint32_t worker = 0;  // slot, for the messages about one worker
   int32_t pid = 0;      // kKill, kForked, kExited, kAskStack, kStack
-  int32_t status = 0;  // kLoad: 1: at low priority, see low_priority.h; kFork: 1: at idle priority,
-                       // see worker.h; kKill: the signal; kExited: as waitpid(2) gives it;
-                       // kForkFailed: errno; kFailed: ExitCode
+  int32_t status = 0;   // kLoad, kFork: 1: at idle priority, see low_priority.h and worker.h;
+                        // kKill: the signal; kExited: as waitpid(2) gives it; kForkFailed: errno;
+                        // kFailed: ExitCode
   // kGeometry, kConfinement, kHandler, kMethod: the value, encoded.
   // kLoaded: the sandbox's steps that this system refuses, for people.
   // kDescription: a handler's description; empty: the handler has none.

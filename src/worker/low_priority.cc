@@ -3,23 +3,22 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
-#include <sys/resource.h>
+#include <sched.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace ringmaster::worker {
 namespace {
 
-constexpr int kNice = 10;
-
-bool try_set(int nice) {
-  return ::setpriority(PRIO_PROCESS, 0, nice) == 0;
+bool try_set(int policy) {
+  constexpr sched_param kNone{};
+  return ::sched_setscheduler(0, policy, &kNone) == 0;
 }
 
 // A child lowers its priority and raises it again: this process could not undo a failure.
-bool can_raise_again(int nice) {
+bool can_raise_again() {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(try_set(kNice) && try_set(nice) ? 0 : 1);
+  if (child == 0) ::_exit(try_set(SCHED_IDLE) && try_set(SCHED_OTHER) ? 0 : 1);
   int status = -1;
   while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -29,12 +28,11 @@ bool can_raise_again(int nice) {
 }  // namespace
 
 LowPriority::LowPriority() {
-  const int nice = ::getpriority(PRIO_PROCESS, 0);
-  if (nice < kNice && can_raise_again(nice) && try_set(kNice)) before_ = nice;
+  is_low_ = ::sched_getscheduler(0) == SCHED_OTHER && can_raise_again() && try_set(SCHED_IDLE);
 }
 
 LowPriority::~LowPriority() {
-  if (before_ && !try_set(*before_))
+  if (is_low_ && !try_set(SCHED_OTHER))
     ::dprintf(STDERR_FILENO, "the priority stays low: %s\n", strerrordesc_np(errno));
 }
 

@@ -2,7 +2,9 @@
 
 #include <csignal>
 #include <fcntl.h>
-#include <sys/resource.h>
+#include <fmt/format.h>
+#include <fstream>
+#include <sched.h>
 #include <unistd.h>
 #include <utility>
 
@@ -190,8 +192,12 @@ void Generation::stop() {
 }
 
 void Generation::raise_priority() {
-  const auto group = static_cast<id_t>(process_->pid);
-  ::setpriority(PRIO_PGRP, group, ::getpriority(PRIO_PROCESS, 0));  // may be refused
+  constexpr sched_param kNone{};
+  pid_t process = process_->pid;
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", process));
+  do
+    ::sched_setscheduler(process, SCHED_OTHER, &kNone);  // may be refused
+  while (children >> process);
 }
 
 void Generation::kill() {

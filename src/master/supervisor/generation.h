@@ -74,8 +74,8 @@ class Generation {
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.
   void stop();
-  // Gives the fork server, and the processes that it has started while it loads, the master's
-  // priority.
+  // Gives the fork server, and the processes that it has started while it loads, their share of the
+  // CPUs (SCHED_OTHER).
   void raise_priority();
   // Kills all processes of the generation. Further messages of the fork server are ignored.
   void kill();

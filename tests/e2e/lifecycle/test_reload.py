@@ -34,28 +34,25 @@ def test_another_worker_count_limit_method_and_handler(server, probe):
     gone(*old)
 
 
-def nice(pid: int) -> int:
-    return os.getpriority(os.PRIO_PROCESS, pid)
-
-
 @pytest.mark.needs("priority")
 @pytest.mark.parametrize("is_late", [False, True])
 def test_handlers_load_at_low_priority(server, probe, gate, is_late):
     """The serving workers keep their CPU time. After half of the timeout the load gets its share
     of the CPUs."""
     held = gate()
-    running = server(before=["nice", "-n", str(-nice(0))])
+    running = server(before=["chrt", "--other", "0"])
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)},
                       workers={"start_timeout_ms": 10_000 if is_late else 60_000})
     running.send(signal.SIGHUP)
     loading = held.wait_for_runs(1)[0]
-    assert nice(loading) == 10
+    assert os.sched_getscheduler(loading) == os.SCHED_IDLE
     if is_late:
-        wait_until(lambda: nice(loading) == 0, "the load to get its share")
+        wait_until(lambda: os.sched_getscheduler(loading) == os.SCHED_OTHER,
+                   "the load to get its share")
         return
     held.open()
     running.wait_for_line("event=reloaded")
-    assert {nice(pid) for pid in running.processes()} == {0}
+    assert {os.sched_getscheduler(pid) for pid in running.processes()} == {os.SCHED_OTHER}
 
 
 def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, gate):

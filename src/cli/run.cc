@@ -8,6 +8,7 @@
 #include "cli/command_line.h"
 #include "cli/configuration.h"
 #include "cli/dev.h"
+#include "cli/huge_pages.h"
 #include "cli/plan.h"
 #include "cli/pretty_json.h"
 #include "cli/reload.h"
@@ -95,6 +96,7 @@ int run(int argc, char** argv) {
       std::fputs(line->text.c_str(), stdout);
       return 0;
     case Command::kServe:
+      use_huge_pages(argv);
       return run_serve(*line);
     case Command::kCheck:
       return run_check(*line);
@@ -115,6 +117,7 @@ int run(int argc, char** argv) {
       return ran ? *ran : report(ran.error());
     }
     case Command::kDev: {
+      use_huge_pages(argv);
       const Result<int> served = dev(*line);
       return served ? *served : report(served.error());
     }

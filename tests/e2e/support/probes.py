@@ -92,6 +92,14 @@ def _ipv6() -> str:
     return ""
 
 
+def _huge_pages() -> str:
+    """Whether a process gets huge pages if it asks for them, and only then."""
+    offered = Path("/sys/kernel/mm/transparent_hugepage/enabled")
+    if offered.exists() and "[madvise]" in offered.read_text():
+        return ""
+    return "this kernel offers no huge pages on request"
+
+
 def _kustomize() -> str:
     """A kubectl that renders as kustomize 5 does."""
     if why := _lacking("kubectl"):
@@ -181,6 +189,7 @@ _PROBES = {
     "cgroups": _cgroups,
     "gdb": _gdb,
     "haproxy": _haproxy,
+    "huge_pages": _huge_pages,
     "ipv6": _ipv6,
     "kustomize": _kustomize,
     "landlock": _landlock,

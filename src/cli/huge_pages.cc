@@ -1,0 +1,30 @@
+#include "cli/huge_pages.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <string>
+#include <system_error>
+#include <unistd.h>
+
+namespace ringmaster::cli {
+namespace {
+
+constexpr const char* kVariable = "GLIBC_TUNABLES";
+constexpr const char* kTunable = "glibc.malloc.hugetlb";
+
+}  // namespace
+
+void use_huge_pages(char** argv) {
+  const char* const given = std::getenv(kVariable);
+  std::string tunables = given == nullptr ? "" : given;
+  if (tunables.find(kTunable) != std::string::npos) return;
+  if (!tunables.empty()) tunables += ':';
+  tunables += std::string(kTunable) + "=1";
+  // By its path: a process that executes /proc/self/exe is named "exe".
+  std::error_code error;
+  const std::string program = std::filesystem::read_symlink("/proc/self/exe", error);
+  if (error || ::setenv(kVariable, tunables.c_str(), 1) != 0) return;
+  ::execv(program.c_str(), argv);
+}
+
+}  // namespace ringmaster::cli

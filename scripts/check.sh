@@ -1,5 +1,6 @@
 #!/bin/bash
-# check.sh [short|every|asan|tsan]: all of the following; `short` is the form for each change.
+# check.sh [short|build|every|asan|tsan]: all of `every`, `asan` and `tsan`; `short` is the form for
+# each change, and `build` builds what it needs.
 # every: the tests that kill a worker or try random schedules, at every instruction and longer.
 # asan: every test under ASan+UBSan.
 # tsan: the unit tests, and the end-to-end tests of the master's threads, under TSan.
@@ -15,6 +16,9 @@ if [[ $1 == short ]]; then
   # The tests of bytes that clients and upstreams send, and of processes that die.
   readonly some="protocol,http,framings,hostile_clients,hostile_upstreams,deaths,scribbling"
   exec scripts/sum.sh "scripts/check.sh asan tests/e2e/*/test_{$some}.py" "scripts/fuzz.sh short"
+fi
+if [[ $1 == build ]]; then
+  exec make -j"$(nproc)" BUILD=asan all build/asan/unit_tests fuzzers
 fi
 if [[ $1 == every ]]; then
   make all build/release/unit_tests

@@ -4,6 +4,8 @@
 #include <queue>
 #include <random>
 
+#include "support.h"
+
 namespace ringmaster::upstream {
 namespace {
 
@@ -63,9 +65,9 @@ struct Upstream {
 
 }  // namespace
 
-TEST_CASE(
-    "adaptive limit: under too much load the upstream is busy, and "
-    "hardly queues") {
+// Under sanitizers these two take as long as all other tests of this folder.
+TEST_CASE("adaptive limit: under too much load the upstream is busy, and hardly queues" *
+          doctest::skip(test::kIsSanitized)) {
   for (const size_t places : {4, 20, 100}) {
     CAPTURE(places);
     Upstream upstream(places);
@@ -80,7 +82,8 @@ TEST_CASE(
 
 TEST_CASE(
     "adaptive limit: an upstream that becomes slower or quicker for "
-    "good is still busy, and hardly queues") {
+    "good is still busy, and hardly queues" *
+    doctest::skip(test::kIsSanitized)) {
   for (const uint64_t service_ms : {2, 50}) {
     CAPTURE(service_ms);
     Upstream upstream(50);

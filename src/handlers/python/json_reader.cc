@@ -1,7 +1,7 @@
 #include "handlers/python/json_reader.h"
 
+#include <array>
 #include <charconv>
-#include <cstring>
 
 namespace ringmaster::python {
 namespace {
@@ -9,6 +9,19 @@ namespace {
 bool is_digit(char c) {
   return '0' <= c && c <= '9';
 }
+
+using Bytes = std::array<bool, 256>;
+
+constexpr Bytes bytes_of(std::string_view characters) {
+  Bytes bytes{};
+  for (const char c : characters)
+    bytes[static_cast<unsigned char>(c)] = true;
+  return bytes;
+}
+
+// What skip() looks for behind a number or a word, and within an object or array.
+constexpr Bytes kEndsWord = bytes_of(",]} \n\r\t");
+constexpr Bytes kNests = bytes_of("\"{}[]");
 
 }  // namespace
 
@@ -134,32 +147,23 @@ Ref JsonReader::number() {
 std::string_view JsonReader::skip() {
   skip_blanks();
   const char* from = at_;
+  if (at_ != end_ && *at_ != '"' && *at_ != '{' && *at_ != '[') {
+    while (at_ != end_ && !kEndsWord[static_cast<unsigned char>(*at_)])
+      ++at_;
+    return {from, at_};
+  }
   size_t depth = 0;
   do {
-    skip_blanks();
+    while (at_ != end_ && !kNests[static_cast<unsigned char>(*at_)])
+      ++at_;
     if (at_ == end_) break;
-    const char c = *at_;
+    const char c = *at_++;
     if (c == '"') {
-      for (++at_; at_ != end_ && *at_ != '"'; ++at_) {
-        if (*at_ == '\\' && at_ + 1 != end_) ++at_;
-      }
+      while (at_ != end_ && *at_ != '"')
+        at_ += *at_ == '\\' && at_ + 1 != end_ ? 2 : 1;
       if (at_ != end_) ++at_;
-    } else if (c == '{' || c == '[') {
-      ++depth;
-      ++at_;
-      continue;
-    } else if (c == '}' || c == ']') {
-      if (depth == 0) break;
-      --depth;
-      ++at_;
-    } else if (c == ',' || c == ':') {
-      ++at_;
-      continue;
     } else {
-      const char* word = at_;
-      while (at_ != end_ && std::strchr(",:]} \n\r\t\"{[", *at_) == nullptr)
-        ++at_;
-      if (at_ == word) break;
+      depth += c == '{' || c == '[' ? 1 : -1;
     }
   } while (depth > 0);
   return {from, at_};

@@ -4,21 +4,30 @@
 #include <cstdio>
 #include <cstring>
 #include <sched.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 namespace ringmaster::worker {
 namespace {
 
-bool try_set(int policy) {
-  constexpr sched_param kNone{};
-  return ::sched_setscheduler(0, policy, &kNone) == 0;
+constexpr int kNice = 10;
+constexpr sched_param kNone{};
+
+bool try_lower() {
+  return ::setpriority(PRIO_PROCESS, 0, kNice) == 0 &&
+         ::sched_setscheduler(0, SCHED_IDLE, &kNone) == 0;
+}
+
+bool try_raise(int nice) {
+  return ::sched_setscheduler(0, SCHED_OTHER, &kNone) == 0 &&
+         ::setpriority(PRIO_PROCESS, 0, nice) == 0;
 }
 
 // A child lowers its priority and raises it again: this process could not undo a failure.
-bool can_raise_again() {
+bool can_raise_again(int nice) {
   const pid_t child = ::fork();
-  if (child == 0) ::_exit(try_set(SCHED_IDLE) && try_set(SCHED_OTHER) ? 0 : 1);
+  if (child == 0) ::_exit(try_lower() && try_raise(nice) ? 0 : 1);
   int status = -1;
   while (child > 0 && ::waitpid(child, &status, 0) < 0 && errno == EINTR) {
   }
@@ -28,11 +37,13 @@ bool can_raise_again() {
 }  // namespace
 
 LowPriority::LowPriority() {
-  is_low_ = ::sched_getscheduler(0) == SCHED_OTHER && can_raise_again() && try_set(SCHED_IDLE);
+  const int nice = ::getpriority(PRIO_PROCESS, 0);
+  const bool is_normal = ::sched_getscheduler(0) == SCHED_OTHER && nice < kNice;
+  if (is_normal && can_raise_again(nice) && try_lower()) before_ = nice;
 }
 
 LowPriority::~LowPriority() {
-  if (is_low_ && !try_set(SCHED_OTHER))
+  if (before_ && !try_raise(*before_))
     ::dprintf(STDERR_FILENO, "the priority stays low: %s\n", strerrordesc_np(errno));
 }
 

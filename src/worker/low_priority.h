@@ -1,15 +1,17 @@
-// LowPriority: this process runs when no other process wants to (SCHED_IDLE), for as long as the
-// object lives.
+// LowPriority: this process runs when no other process wants to (SCHED_IDLE), and has nice 10 should
+// another process end that, for as long as the object lives.
 //
 // Processes: the fork server while it loads handlers for a reload, so that the workers that serve
-//            meanwhile keep their CPU time. A higher nice value would not do: since Linux 6.6 a
-//            process with one may end its time slice, of up to 3 ms, before a worker that wakes up
-//            runs.
-// Privilege: a process may always choose SCHED_IDLE. To leave it again takes CAP_SYS_NICE or an
-//            RLIMIT_NICE that allows the process's nice value (LimitNICE= of systemd). Without
-//            these the priority stays as it is.
+//            meanwhile keep their CPU time. Nice 10 alone would not do: since Linux 6.6 a process
+//            may end its time slice, of up to 3 ms, before a worker that wakes up runs. On a machine
+//            without idle time SCHED_IDLE alone would never end: see Supervisor.
+// Privilege: a process may always lower its priority. To raise it again takes CAP_SYS_NICE or an
+//            RLIMIT_NICE that allows the former value (LimitNICE= of systemd). Without these the
+//            priority stays as it is.
 // Source:    sched(7).
 #pragma once
+
+#include <optional>
 
 namespace ringmaster::worker {
 
@@ -22,7 +24,7 @@ class LowPriority {
   LowPriority& operator=(const LowPriority&) = delete;
 
  private:
-  bool is_low_ = false;
+  std::optional<int> before_;  // the nice value; empty: the priority was not lowered
 };
 
 }  // namespace ringmaster::worker

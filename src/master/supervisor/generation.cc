@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <fstream>
 #include <sched.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <utility>
 
@@ -191,13 +192,18 @@ void Generation::stop() {
   channel_.reset();
 }
 
-void Generation::raise_priority() {
+void Generation::end_idle_priority() {
   constexpr sched_param kNone{};
   pid_t process = process_->pid;
   std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", process));
   do
     ::sched_setscheduler(process, SCHED_OTHER, &kNone);  // may be refused
   while (children >> process);
+}
+
+void Generation::raise_priority() {
+  const auto group = static_cast<id_t>(process_->pid);
+  ::setpriority(PRIO_PGRP, group, ::getpriority(PRIO_PROCESS, 0));  // may be refused
 }
 
 void Generation::kill() {

@@ -74,8 +74,10 @@ class Generation {
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.
   void stop();
-  // Gives the fork server, and the processes that it has started while it loads, their share of the
-  // CPUs (SCHED_OTHER).
+  // The fork server, and the processes that it has started while it loads, run at nice 10 from now
+  // on, also when others want to (see worker/low_priority.h).
+  void end_idle_priority();
+  // They get the master's nice value.
   void raise_priority();
   // Kills all processes of the generation. Further messages of the fork server are ignored.
   void kill();

@@ -23,6 +23,9 @@ constexpr int64_t kOutputBytesPerTick = 16 << 10;
 // handler may take to return after its answer.
 constexpr uint64_t kAuditNs = 1 * kNsPerS;
 
+// How long the handlers of a reload load at idle priority.
+constexpr uint64_t kIdleLoadNs = 3 * kNsPerS;
+
 // How long a generation may take to end once all its jobs are answered.
 constexpr uint64_t kEndNs = 5 * kNsPerS;
 
@@ -180,12 +183,14 @@ const char* Supervisor::why_recycle(uint32_t worker) const {
   return nullptr;
 }
 
-// At low priority, a load beside busy workers may take many times as long as alone. After half of
-// the timeout it gets its share of the CPUs.
+// A load at idle priority gets no CPU time beside workers that use all of it. After some seconds it
+// gets about a tenth of a worker's, and after half of the timeout as much as a worker.
 void Supervisor::hurry_late_load() {
+  if (!setup_.is_reload || is_loaded_) return;
   const uint64_t half_ns = setup_.start_timeout_ms * kNsPerMs / 2;
-  if (setup_.is_reload && !is_loaded_ && now_ns() > generation_started_ns_ + half_ns)
-    generation_->raise_priority();
+  const uint64_t since_ns = now_ns() - generation_started_ns_;
+  if (since_ns > std::min(kIdleLoadNs, half_ns)) generation_->end_idle_priority();
+  if (since_ns > half_ns) generation_->raise_priority();
 }
 
 // Before the timeout, the first generation must have all workers up. A later one must only have

@@ -3,6 +3,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
+#include <sys/auxv.h>
 #include <system_error>
 #include <unistd.h>
 
@@ -17,7 +18,9 @@ constexpr const char* kTunable = "glibc.malloc.hugetlb";
 void use_huge_pages(char** argv) {
   const char* const given = std::getenv(kVariable);
   std::string tunables = given == nullptr ? "" : given;
-  if (tunables.find(kTunable) != std::string::npos) return;
+  // A program with privileges of its own (setcap) has its tunables removed by glibc at each start.
+  const bool is_privileged = ::getauxval(AT_SECURE) != 0;
+  if (is_privileged || tunables.find(kTunable) != std::string::npos) return;
   if (!tunables.empty()) tunables += ':';
   tunables += std::string(kTunable) + "=1";
   // By its path: a process that executes /proc/self/exe is named "exe".

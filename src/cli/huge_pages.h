@@ -11,8 +11,8 @@
 namespace ringmaster::cli {
 
 // glibc reads its tunables only when a program starts. So this executes the program again, in the
-// same process, unless GLIBC_TUNABLES says already what to do. On failure it returns, and the
-// program goes on without huge pages.
+// same process, unless GLIBC_TUNABLES says already what to do. It returns without huge pages if
+// that fails, or if the program has file capabilities.
 void use_huge_pages(char** argv);
 
 }  // namespace ringmaster::cli

@@ -1,10 +1,10 @@
-// LowPriority: this process runs when no other process wants to (SCHED_IDLE), and has nice 10 should
-// another process end that, for as long as the object lives.
+// LowPriority: for as long as the object lives, this process runs only when no other process wants
+// to (SCHED_IDLE), and has nice 10 should another process end that.
 //
 // Processes: the fork server while it loads handlers for a reload, so that the workers that serve
 //            meanwhile keep their CPU time. Nice 10 alone would not do: since Linux 6.6 a process
-//            may end its time slice, of up to 3 ms, before a worker that wakes up runs. On a machine
-//            without idle time SCHED_IDLE alone would never end: see Supervisor.
+//            may end its time slice, of up to 3 ms, before a worker that wakes up runs. And
+//            without idle time SCHED_IDLE alone would never end a load: see Supervisor.
 // Privilege: a process may always lower its priority. To raise it again takes CAP_SYS_NICE or an
 //            RLIMIT_NICE that allows the former value (LimitNICE= of systemd). Without these the
 //            priority stays as it is.

@@ -149,6 +149,7 @@ Attempts::Fetch* Attempts::start(Request request) {
   Fetch& fetch = *take_fetch();
   fetch.is_repeatable = options_.is_idempotent || request.method == "GET";
   fetch.request = std::move(request);
+  fetch.request.is_repeatable = fetch.is_repeatable;
   fetch.began_ns = now;
   fetch.attempts_left = options_.attempts;
   const auto pass = breaker_.try_pass(now);

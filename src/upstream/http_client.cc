@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <fmt/format.h>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -32,10 +33,11 @@ struct HttpClient::Fetch : ConnectionPool::Transfer {
   size_t at = 0;          // index in `busy`
   bool has_head = false;  // the response's head has come whole
   uint64_t received = 0;
-  unsigned redirects = 0;         // followed so far
-  uint64_t spent_ms = 0;          // on redirects
-  bool has_lost_body = false;     // a redirect asked for a GET
-  const char* refusal = nullptr;  // why the body was refused
+  unsigned redirects = 0;           // followed so far
+  uint64_t spent_ms = 0;            // on redirects
+  bool has_lost_body = false;       // a redirect asked for a GET
+  const char* refusal = nullptr;    // why the body was refused
+  std::optional<long> sent_before;  // the bytes that the handle had sent before this request
 };
 
 struct HttpClient::Curl {
@@ -49,6 +51,7 @@ struct HttpClient::Curl {
 
   static size_t on_header(char* line, size_t, size_t size, void* user);
   static size_t on_body(char* bytes, size_t, size_t size, void* user);
+  static int on_connection(void* user, char*, char*, int, int);
   void on_done(Fetch& fetch, CURLcode code);
   std::unique_ptr<Fetch> make_fetch();
   void set_url(Fetch& fetch) const;
@@ -95,7 +98,24 @@ size_t HttpClient::Curl::on_body(char* bytes, size_t, size_t size, void* user) {
   return fetch->refusal == nullptr ? size : 0;
 }
 
+// libcurl calls this before it sends the request. By itself, it sends a request again, of whatever
+// method, if a kept connection ends without an answer. Over HTTP/2 it may: most of these requests
+// are streams that the server has refused when it took the connection out of use.
+int HttpClient::Curl::on_connection(void* user, char*, char*, int, int) {
+  auto* fetch = static_cast<Fetch*>(user);
+  long sent = 0;
+  curl_easy_getinfo(fetch->easy.get(), CURLINFO_REQUEST_SIZE, &sent);
+  if (!fetch->sent_before) fetch->sent_before = sent;
+  const bool is_first = sent == *fetch->sent_before;
+  const bool may_repeat = fetch->request.is_repeatable || fetch->curl->pool.is_multiplexed();
+  return is_first || may_repeat ? CURL_PREREQFUNC_OK : CURL_PREREQFUNC_ABORT;
+}
+
 void HttpClient::Curl::on_done(Fetch& fetch, CURLcode code) {
+  if (code == CURLE_ABORTED_BY_CALLBACK) {  // see on_connection()
+    code = CURLE_GOT_NOTHING;
+    fetch.error[0] = '\0';
+  }
   long status = 0;
   curl_easy_getinfo(fetch.easy.get(), CURLINFO_RESPONSE_CODE, &status);
   // The body of an error was too long to be read to its end. Its status counts.
@@ -190,6 +210,7 @@ void HttpClient::Curl::set_url(Fetch& fetch) const {
 
 // REQUIRES: the fetch's handle has its URL.
 void HttpClient::Curl::send(Fetch& fetch) {
+  fetch.sent_before.reset();
   fetch.headers.set(fetch.easy.get(), fetch.request, fetch.spent_ms, fetch.has_lost_body);
   set_method(fetch.easy.get(), fetch.request);
   pool.start(fetch);
@@ -212,6 +233,8 @@ std::unique_ptr<HttpClient::Fetch> HttpClient::Curl::make_fetch() {
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, made.get());
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &Curl::on_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, made.get());
+  curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, &Curl::on_connection);
+  curl_easy_setopt(easy, CURLOPT_PREREQDATA, made.get());
   pool.adopt(*made);
   return made;
 }

@@ -14,7 +14,7 @@ from scripted_upstream import ScriptedUpstream, answer
 
 
 @pytest.mark.parametrize("failure", [
-    FAILED, b"HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n", b"",
+    FAILED, b"HTTP/1.1 500 No\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", b"",
     b"HTTP/1.1 500 No\r\nContent-Length: 9999999999999\r\n\r\n{}",
     b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n", b"nonsense\r\n\r\n",
 ], ids=["503", "500", "nothing", "too long", "no body", "nonsense"])  # fmt: skip

@@ -126,8 +126,9 @@ def test_a_status_says_whether_to_try_again(fetching, status, retryable):
 
 
 @pytest.mark.parametrize("response", [
-    b"204 No Content\r\n\r\n", b"200 OK\r\nContent-Length: 0\r\n\r\n", b"200 OK\r\n\r\n",
-    b"202 Accepted\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    b"204 No Content\r\nConnection: close\r\n\r\n",
+    b"200 OK\r\nConnection: close\r\nContent-Length: 0\r\n\r\n", b"200 OK\r\n\r\n",
+    b"202 Accepted\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
 ])  # fmt: skip
 def test_an_empty_body_is_null(fetching, response):
     def serve(connection, body):

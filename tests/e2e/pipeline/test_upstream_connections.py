@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from barrier_upstream import BarrierUpstream
-from client import request
+from client import RpcError, request
 from proc import wait_until
 from scripted_upstream import ScriptedUpstream, answer
 from server import with_names
@@ -46,6 +46,34 @@ def test_no_more_than_allowed_and_all_of_them(fetching, connections):
     numbers = {answer["result"]["number"] for answer in answers.values()}
     assert numbers == set(range(1, 201))
     assert upstream.connections == connections
+
+
+@pytest.mark.parametrize("is_idempotent", [False, True])
+def test_a_request_that_a_kept_connection_has_lost(fetching, is_idempotent):
+    """The upstream reads the second request, and ends the connection without an answer. It may have
+    done what was asked: only a request that it may get twice is sent again."""
+    seen = []
+
+    def serve(connection, body):
+        seen.append(body)
+        if len(seen) == 2:
+            connection.shutdown(socket.SHUT_RDWR)
+        else:
+            connection.sendall(answer(b"true"))
+
+    with ScriptedUpstream(serve) as upstream:
+        running = fetching(upstream.url, connections=1, idempotent=is_idempotent)
+        with running.connect() as client:
+            assert client.call("fetch", {"what": 1}) is True
+            if is_idempotent:
+                assert client.call("fetch", {"what": 2}) is True
+                assert len(seen) == 3
+                return
+            with pytest.raises(RpcError) as lost:
+                client.call("fetch", {"what": 2})
+            assert lost.value.data["reason"] == "truncated"
+            assert len(seen) == 2
+            assert client.call("fetch", {"what": 3}) is True
 
 
 def test_no_fetch_waits_while_a_connection_is_free(fetching):

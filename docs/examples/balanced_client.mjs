@@ -2,9 +2,11 @@
 //
 //     const client = new BalancedClient(["10.0.0.11:7070", "10.0.0.12:7070", "10.0.0.13:7070"]);
 //     const result = await client.call("interests.predict", { user_id: 42 });
+//     client.close();
 //
 // Copy this file into your program: it needs nothing but Node.js 18. See docs/load-balancing.md.
 
+import { setMaxListeners } from "node:events";
 import { createConnection } from "node:net";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -15,6 +17,7 @@ const LATE_MS = 20; // after the quoted p99
 const UNKNOWN_MS = 1e6; // expected, for each request in flight, of a server without a quote
 const RETRY_SHARE = 0.1, RETRIES_MAX = 5; // one request in ten may be sent again, and five at once
 const TRY_RETRIES = 3; // that must be left before a server without quotes is tried
+const CLOSED = "the client was closed";
 
 // The error of a response, with its members.
 export class RpcError extends Error {
@@ -35,6 +38,7 @@ class Server {
   quotes = new Map(); // method -> { p50, p99, inFlight: then, givenAt }
   #waiting = new Map(); // id -> { resolve, reject, sentAt, lateAt } of requests in flight, by age
   #connection = null; // a promise
+  #socket = null; // of that connection
 
   constructor(address) {
     this.address = address;
@@ -86,10 +90,20 @@ class Server {
     }
   }
 
+  close() {
+    this.#fail(CLOSED);
+    this.#socket?.destroy();
+  }
+
+  #fail(why) {
+    for (const { reject } of this.#waiting.values()) reject(new Error(why));
+  }
+
   #connect() {
     const colon = this.address.lastIndexOf(":");
     const socket = createConnection(
       { host: this.address.slice(0, colon), port: +this.address.slice(colon + 1), noDelay: true });
+    this.#socket = socket;
     const timer = setTimeout(() => socket.destroy(), CONNECT_MS);
     createInterface({ input: socket }).on("line", (line) => {
       try {
@@ -106,11 +120,11 @@ class Server {
         resolve(socket);
       });
       socket.on("close", () => {
+        clearTimeout(timer);
         this.#connection = null;
         this.quotes.clear();
         reject(new Unreachable(`${this.address}: no connection`));
-        const ended = new Error(`${this.address}: the connection ended`);
-        for (const { reject: fail } of this.#waiting.values()) fail(ended);
+        this.#fail(`${this.address}: the connection ended`);
       });
     });
   }
@@ -119,20 +133,31 @@ class Server {
 export class BalancedClient {
   #lastId = 0;
   #retries = RETRIES_MAX;
+  #closing = new AbortController();
 
   constructor(addresses) {
     this.servers = addresses.map((address) => new Server(address));
+    setMaxListeners(0, this.#closing.signal); // one for each call that waits for a server
+  }
+
+  // Closes the connections. Calls in flight, which may have been executed, fail, and so do later
+  // calls.
+  close() {
+    this.#closing.abort();
+    for (const server of this.servers) server.close();
   }
 
   // The result, or RpcError. Other errors, except Unreachable: it may have been executed.
   async call(method, params, timeoutMs = 10_000) {
     const deadline = performance.now() + timeoutMs;
+    const { signal } = this.#closing;
     this.#retries = Math.min(this.#retries + RETRY_SHARE, RETRIES_MAX);
     for (let failure = new Unreachable("no server takes requests before the timeout");;) {
       const server = this.#choose(method);
-      if (server.readyAt > deadline) throw failure;
+      if (server.readyAt > deadline && !signal.aborted) throw failure;
       const pausedMs = server.readyAt - performance.now();
-      if (pausedMs > 0) await sleep(pausedMs);
+      if (pausedMs > 0) await sleep(pausedMs, undefined, { signal }).catch(() => {});
+      if (signal.aborted) throw new Error(CLOSED);
       const leftMs = deadline - performance.now();
       const meta = { quote: true, timeout_ms: Math.max(1, Math.floor(leftMs)) };
       const request = { jsonrpc: "2.0", id: ++this.#lastId, method,

@@ -2,11 +2,13 @@
 
     client = BalancedClient(["10.0.0.11:7070", "10.0.0.12:7070", "10.0.0.13:7070"])
     result = await client.call("interests.predict", {"user_id": 42})
+    await client.close()
 
 Copy this file into your program: it needs nothing but Python 3.11. See docs/load-balancing.md.
 """
 
 import asyncio
+import contextlib
 import itertools
 import json
 import math
@@ -19,6 +21,7 @@ LATE_MS = 20  # after the quoted p99
 UNKNOWN_MS = 1e6  # expected, for each request in flight, of a server without a quote
 RETRY_SHARE, RETRIES_MAX = 0.1, 5.0  # one request in ten may be sent again, and five at once
 TRY_RETRIES = 3  # that must be left before a server without quotes is tried
+CLOSED = "the client was closed"
 
 
 class RpcError(Exception):
@@ -45,6 +48,7 @@ class Server:
         self._waiting = {}  # id -> (future, when sent, when late) of requests in flight, by age
         self._writer = None
         self._connecting = asyncio.Lock()
+        self._is_closed = False
 
     def expected_ms(self, method: str) -> float:
         """The quote, more if more requests are in flight since. It loses half of its weight in each
@@ -77,6 +81,9 @@ class Server:
                 if not self._writer and time.monotonic() < self.ready_at:
                     raise Unreachable(f"{self.address}: no connection")  # nor for others, just now
                 self._writer = writer = self._writer or await self._connect()
+            if self._is_closed:  # meanwhile
+                writer.close()
+                raise Unreachable(CLOSED)
             writer.write(json.dumps(request).encode() + b"\n")
             response = await asyncio.wait_for(answer, timeout_s)
         except TimeoutError:
@@ -112,9 +119,19 @@ class Server:
             writer.close()
             self._writer = None
             self.quotes.clear()
-            for answer, *_ in self._waiting.values():
-                if not answer.done():
-                    answer.set_exception(ConnectionError(f"{self.address}: the connection ended"))
+            self._fail(f"{self.address}: the connection ended")
+
+    def _fail(self, why: str):
+        for answer, *_ in self._waiting.values():
+            if not answer.done():
+                answer.set_exception(ConnectionError(why))
+
+    async def close(self):
+        self._is_closed = True
+        if self._writer:
+            self._fail(CLOSED)
+            self._writer.close()
+            await asyncio.wait({self._reading})
 
 
 class BalancedClient:
@@ -124,6 +141,13 @@ class BalancedClient:
         self.servers = [Server(address) for address in addresses]
         self._ids = itertools.count(1)
         self._retries = RETRIES_MAX
+        self._closed = asyncio.Event()
+
+    async def close(self):
+        """Closes the connections. Calls in flight fail, and so do later calls. ConnectionError: the
+        former may have been executed."""
+        self._closed.set()
+        await asyncio.gather(*(server.close() for server in self.servers))
 
     async def call(self, method: str, params: dict, timeout_s: float = 10.0):
         """The result, or RpcError. ConnectionError, TimeoutError: it may have been executed."""
@@ -132,9 +156,13 @@ class BalancedClient:
         failure = TimeoutError("no server takes requests before the timeout")
         while True:
             server = self._choose(method)
-            if server.ready_at > deadline:
+            if server.ready_at > deadline and not self._closed.is_set():
                 raise failure
-            await asyncio.sleep(max(0.0, server.ready_at - time.monotonic()))
+            if (pause_s := server.ready_at - time.monotonic()) > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._closed.wait(), pause_s)
+            if self._closed.is_set():
+                raise ConnectionError(CLOSED)
             left_s = deadline - time.monotonic()
             meta = {"quote": True, "timeout_ms": max(1, int(1e3 * left_s))}
             request = {"jsonrpc": "2.0", "id": next(self._ids), "method": method,

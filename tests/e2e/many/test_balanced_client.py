@@ -160,6 +160,29 @@ def test_what_may_have_run_or_would_fail_again_is_sent_once(scripted, load, answ
     assert outcome["data"] == (answer and answer["error"]["data"])
 
 
+@pytest.mark.parametrize("is_in_flight", [True, False], ids=["in flight", "waiting for a server"])
+def test_close_fails_the_calls_that_wait_and_later_ones(scripted, load, is_in_flight):
+    """Two calls begin before close(), one after it. A Scripted answers a connection's requests one
+    after the other, so each call in flight has a server of its own."""
+    over = threading.Event()
+
+    def respond(request):
+        if is_in_flight:
+            over.wait()
+        return refused(retry_after_ms=9000)
+
+    servers = [scripted(respond) for _ in range(2 if is_in_flight else 1)]
+    arrived = lambda: sum(len(one.arrivals) for one in servers)
+    calls = load(2, 3, "record", [one.address for one in servers])
+    wait_until(lambda: arrived() == 2, "the calls")
+    calls.process.send(signal.SIGHUP)
+    outcomes = calls.end()
+    over.set()
+    assert sorted(one["number"] for one in outcomes) == [1, 2, 3]
+    assert {one.get("error") for one in outcomes} == {"the client was closed"}
+    assert arrived() == 2
+
+
 def test_retries_are_a_part_of_all_requests(scripted, load):
     calls = 40
     refusing = [scripted(lambda request: refused(retry_after_ms=0)) for _ in range(2)]

@@ -6,6 +6,7 @@ const [callers, calls, method, ...addresses] = process.argv.slice(2);
 const client = new BalancedClient(addresses);
 let last = 0, isOver = false;
 process.on("SIGTERM", () => { isOver = true; });
+process.on("SIGHUP", () => client.close());
 
 async function run() {
   while (!isOver && (calls === "0" || last < Number(calls))) {
@@ -17,4 +18,4 @@ async function run() {
 }
 
 await Promise.all(Array.from({ length: Number(callers) }, run));
-process.exit(0); // although connections are kept
+client.close(); // or Node.js would wait for the connections

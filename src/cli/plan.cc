@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "cli/plan_cases.h"
+#include "cli/plan_trace.h"
 #include "cli/plan_view.h"
 
 namespace ringmaster::cli {
@@ -13,9 +14,10 @@ namespace ringmaster::cli {
 Result<int> plan(const PlanOptions& options) {
   std::optional<MeasuredLoad> measured;
   if (!options.from.empty()) {
-    Result<MeasuredLoad> watched = watch(options.from, options.seconds);
-    if (!watched) return tl::unexpected(watched.error());
-    measured = std::move(*watched);
+    Result<MeasuredLoad> found =
+        options.is_traced ? read_traces(options.from) : watch(options.from, options.seconds);
+    if (!found) return tl::unexpected(found.error());
+    measured = std::move(*found);
   }
   const Result<Plan> made = make_plan(options, measured ? &*measured : nullptr);
   if (!made) return tl::unexpected(made.error());

@@ -6,8 +6,8 @@
 
 namespace ringmaster::cli {
 
-// Prints the plan, for people or as JSON. Fails with 64 if no plan is possible, with 71 if a
-// server of --from cannot be watched.
+// Prints the plan, for people or as JSON. Fails with 64 if no plan is possible or a file of --from
+// is no trace, with 71 if a server of --from cannot be watched.
 Result<int> plan(const PlanOptions& options);
 
 }  // namespace ringmaster::cli

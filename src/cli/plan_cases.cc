@@ -94,8 +94,9 @@ Status check_promise(const plan::Formula& formula, const PlanOptions& options) {
 
 Result<Plan> make_plan(const PlanOptions& options, const MeasuredLoad* measured) {
   Plan made;
+  made.is_traced = options.is_traced;
   plan::Load before = measured == nullptr ? given_load(options) : measured->load;
-  before.at_once = options.at_once;
+  if (options.at_once > 0) before.at_once = options.at_once;
   before.timeout_s = options.timeout_ms / 1e3;
   made.load = changed(before, options);
   const plan::Formula formula(made.load, options.seed);

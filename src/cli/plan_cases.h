@@ -30,14 +30,15 @@ struct PlanCase {
 
 struct Plan {
   plan::Load load;
+  bool is_traced = false;  // the load is that of traces
   std::optional<plan::Promise> promise;
   size_t workers_needed = 0;  // in one node, for the promise; 0: there is no promise
   size_t nodes_needed = 0;
   std::vector<PlanCase> cases;
 };
 
-// `measured`: the load of the servers of --from; null: without --from. Fails (64) if no fleet can
-// keep the promise, or if the options leave the fleet no node or no worker.
+// `measured`: the load of --from; null: without --from. Fails (64) if no fleet can keep the
+// promise, or if the options leave the fleet no node or no worker.
 Result<Plan> make_plan(const PlanOptions& options, const MeasuredLoad* measured);
 
 }  // namespace ringmaster::cli

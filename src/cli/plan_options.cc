@@ -37,9 +37,10 @@ void describe_load(CLI::App& app, PlanOptions& options) {
   add_ms(app, "--io-ms", options.io_ms, "the time that the fetches of a request take (default 0)");
   add_ms(app, "--p99-ms", options.p99_ms, "the promise: 99 of 100 requests take at most MS");
   app.add_option("--from", options.from,
-                 "take the load from the status port of a running server, not from --rps and\n"
-                 "--cpu-ms; once for each server of a fleet")
-      ->type_name("[http://]HOST:PORT|unix:PATH")
+                 "take the load from the status port of a running server, or from the file that\n"
+                 "`ringmaster trace` wrote, not from --rps and --cpu-ms; once for each server of\n"
+                 "a fleet")
+      ->type_name("[http://]HOST:PORT|unix:PATH|FILE")
       ->allow_extra_args(false);
   app.add_option("--seconds", options.seconds, "--from: watch the server for S (default 10)")
       ->type_name("S")
@@ -76,14 +77,20 @@ Status read_factor(PlanOptions& options) {
                            options.load));
 }
 
-Status read_addresses(PlanOptions& options) {
-  for (std::string& address : options.from) {
-    if (address.starts_with(kHttp)) address.erase(0, kHttp.size());
-    if (address.ends_with('/') && !address.starts_with("unix:")) address.pop_back();
-    if (const auto fault = config::find_fault_in_address(address))
-      return usage("plan: --from: " + *fault);
+// Strips addresses of http://. Whatever is no address, and has no http://, is a file.
+Status read_sources(PlanOptions& options) {
+  size_t files = 0;
+  for (std::string& source : options.from) {
+    const bool is_http = source.starts_with(kHttp);
+    if (is_http) source.erase(0, kHttp.size());
+    if (source.ends_with('/') && !source.starts_with("unix:")) source.pop_back();
+    const auto fault = config::find_fault_in_address(source);
+    if (fault && is_http) return usage("plan: --from: " + *fault);
+    files += fault.has_value();
   }
-  return {};
+  options.is_traced = files > 0;
+  if (files == 0 || files == options.from.size()) return {};
+  return usage("plan: --from: expected either servers or traces, found both");
 }
 
 // CLI::Range lets nan pass.
@@ -154,7 +161,7 @@ void describe_plan(CLI::App& app, PlanOptions& options) {
       ->type_name("FACTORx");
   add_ms(app, "--io-add-ms", options.io_add_ms, "--from: as if fetches took MS longer");
   app.add_option("--at-once", options.at_once,
-                 "clients send N requests at once, as a batch (default 1)")
+                 "clients send N requests at once, as a batch (default 1, or as a trace has it)")
       ->type_name("N")
       ->check(CLI::Range(1, 10'000));
   app.add_option("--timeout-ms", options.timeout_ms, "timeout_ms of the methods (default 1000)")
@@ -177,7 +184,7 @@ Status finish_plan(PlanOptions& options) {
     return read;
   if (Status read = read_change("--nodes", options.nodes, kNodesMax); !read) return read;
   if (Status read = read_factor(options); !read) return read;
-  if (Status read = read_addresses(options); !read) return read;
+  if (Status read = read_sources(options); !read) return read;
   return options.from.empty() ? check_given_load(options) : check_measured_load(options);
 }
 

@@ -36,8 +36,9 @@ struct PlanOptions {
   double cpu_cv = 0;
   double io_ms = 0;
   double p99_ms = 0;  // the promise
-  // Or: the load of these running servers, measured for `seconds`.
+  // Or: the load of these running servers, measured for `seconds`, or that of these traces.
   std::vector<std::string> from;
+  bool is_traced = false;  // `from` has files
   double seconds = 10;
 
   uint64_t cores_per_node = 8;
@@ -46,7 +47,7 @@ struct PlanOptions {
   std::string load;  // a factor such as "2x"; empty: 1
   double load_factor = 1;
   double io_add_ms = 0;
-  uint64_t at_once = 1;
+  uint64_t at_once = 0;  // 0: as the traces have it, else 1
   double timeout_ms = 1000;
   uint64_t payload_bytes = 16 << 10;
   bool simulate = false;

@@ -100,10 +100,12 @@ Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers) {
   const Watched& first = servers.front();
   std::map<std::string, Method> methods;
   double busy = 0;  // the number of busy workers, on average
+  size_t at_once = 1;
   for (const Watched& server : servers) {
     if (Status fits = check_servers(server, first); !fits) return tl::unexpected(fits.error());
     const double seconds = server.after.at_s - server.before.at_s;
     busy += (busy_s(server.after) - busy_s(server.before)) / seconds;
+    at_once = std::max(at_once, server.at_once);
     for (const auto& [name, after] : server.after.methods) {
       const auto found = server.before.methods.find(name);
       MethodSample done;
@@ -113,6 +115,7 @@ Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers) {
     }
   }
   MeasuredLoad found{{}, {servers.size(), first.after.workers.size()}, {}};
+  found.load.at_once = at_once;
   MethodSample all;
   for (const auto& [name, method] : methods) {
     // A method of the server itself, such as rpc.discover, takes no worker's time.
@@ -135,7 +138,7 @@ Result<MeasuredLoad> watch(const std::vector<std::string>& addresses, double sec
   for (const std::string& address : addresses) {
     Result<Sample> before = take_sample(address);
     if (!before) return tl::unexpected(before.error());
-    servers.push_back({std::move(*before), {}});
+    servers.push_back({std::move(*before), {}, 1});
   }
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
   for (size_t i = 0; i < addresses.size(); ++i) {

@@ -1,4 +1,4 @@
-// The load of running servers, for `ringmaster plan --from`.
+// The load of servers, for `ringmaster plan --from`.
 #pragma once
 
 #include <string>
@@ -21,6 +21,7 @@ struct MeasuredLoad {
 struct Watched {
   Sample before;
   Sample after;
+  size_t at_once = 1;  // requests that arrive together; known only from a trace
 };
 
 // Asks the status port of each server, and again after `seconds`. Fails (71) if a server does not
@@ -28,8 +29,8 @@ struct Watched {
 // result.
 Result<MeasuredLoad> watch(const std::vector<std::string>& addresses, double seconds);
 
-// The load in the samples of watch(). The time of a request's fetches is its whole time less its
-// wait and its run. REQUIRES: there is at least one server.
+// The load in the samples of all servers together. The time of a request's fetches is its whole
+// time less its wait and its run. REQUIRES: there is at least one server.
 Result<MeasuredLoad> measured_load(const std::vector<Watched>& servers);
 
 }  // namespace ringmaster::cli

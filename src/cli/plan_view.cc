@@ -58,6 +58,9 @@ std::string head(const Plan& plan) {
     text += name + describe(method) + "\n";
   }
   text += fmt::format("They keep {} workers busy.\n", plain(plan.load.busy()));
+  if (plan.load.at_once > 1)
+    text += fmt::format("They arrive in groups of {}.\n", plan.load.at_once);
+  if (plan.is_traced) text += "A trace has no refused requests: these are not counted.\n";
   if (!plan.promise) return text;
   text += fmt::format(
       "For a p99 of {:g} ms, and workers that are at most {:.0f} % busy, {} node{} "
@@ -199,8 +202,8 @@ std::string to_json(const Plan& plan) {
         1e3 * plan.promise->p99_s, plan::Promise::kUtilisationMax, plan.workers_needed,
         plan.nodes_needed);
   }
-  return fmt::format(R"({{"busy_workers":{:.6g},"promise":{},"cases":[{}]}})", plan.load.busy(),
-                     promise, fmt::join(cases, ","));
+  return fmt::format(R"({{"busy_workers":{:.6g},"at_once":{},"promise":{},"cases":[{}]}})",
+                     plan.load.busy(), plan.load.at_once, promise, fmt::join(cases, ","));
 }
 
 }  // namespace ringmaster::cli

@@ -5,48 +5,13 @@
 #include <rapidjson/document.h>
 #include <utility>
 
+#include "cli/json_members.h"
 #include "cli/status_port.h"
 
 namespace ringmaster::cli {
 namespace {
 
 using rapidjson::Value;
-
-// The page of a server of another version may lack a member, which then counts as 0 or empty.
-const Value& member(const Value& object, const char* name) {
-  static const Value kNone;
-  if (!object.IsObject()) return kNone;
-  const auto found = object.FindMember(name);
-  return found == object.MemberEnd() ? kNone : found->value;
-}
-
-uint64_t count(const Value& object, const char* name) {
-  const Value& value = member(object, name);
-  return value.IsUint64() ? value.GetUint64() : 0;
-}
-
-double number(const Value& object, const char* name) {
-  const Value& value = member(object, name);
-  return value.IsNumber() ? value.GetDouble() : 0;
-}
-
-std::string text(const Value& value) {
-  return value.IsString() ? without_controls({value.GetString(), value.GetStringLength()}) : "";
-}
-
-template <class Visit>
-void for_each_element(const Value& array, Visit visit) {
-  if (!array.IsArray()) return;
-  for (const Value& element : array.GetArray())
-    visit(element);
-}
-
-template <class Visit>
-void for_each_member(const Value& object, Visit visit) {
-  if (!object.IsObject()) return;
-  for (const auto& one : object.GetObject())
-    visit(text(one.name), one.value);
-}
 
 Counts counts(const Value& histogram) {
   Counts found;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -27,7 +28,14 @@ uint64_t begin_of(const Event& event) {
   return event.at_ns - std::min(event.took_ns, event.at_ns);
 }
 
-// Writes the events of stories. finish() writes the number of waiting requests and the rows' names.
+// Of a trace that has all requests since some time.
+struct Whole {
+  uint64_t since_ns;
+  size_t workers;
+};
+
+// Writes the events of stories. finish() writes the number of waiting requests, the rows' names and
+// "otherData".
 class TraceWriter {
  public:
   TraceWriter(const Recorder& recorder, uint64_t now_ns) : recorder_(recorder), now_ns_(now_ns) {
@@ -38,7 +46,8 @@ class TraceWriter {
 
   void write(const Story& story);
   void write_worker(const Event& event);
-  std::string finish();
+  // `whole`: empty for kept requests.
+  std::string finish(const std::optional<Whole>& whole);
 
  private:
   void begin(std::string_view phase, Process process, uint64_t row, std::string_view name,
@@ -213,7 +222,7 @@ void TraceWriter::write_waiting() {
   }
 }
 
-std::string TraceWriter::finish() {
+std::string TraceWriter::finish(const std::optional<Whole>& whole) {
   write_waiting();
   name_row("process_name", kWorkers, 0, "workers");
   name_row("process_name", kUpstreams, 0, "upstreams");
@@ -222,29 +231,40 @@ std::string TraceWriter::finish() {
   for (const uint16_t worker : workers_)
     name_row("thread_name", kWorkers, worker, "worker " + std::to_string(worker));
   json_.end_array();
+  json_.begin_object("otherData");
+  json_.member("requests", std::string_view(whole ? "recent" : "kept"));
+  if (whole) {
+    json_.member("since_us", us(whole->since_ns));
+    json_.member("now_us", us(now_ns_));
+    json_.member("workers", whole->workers);
+  }
+  json_.end_object();
   json_.end_object();
   return json_.take();
 }
 
 }  // namespace
 
-std::string recent_trace_json(const Recorder& recorder, uint64_t now_ns) {
+std::string recent_trace_json(const Recorder& recorder, uint64_t now_ns, size_t workers) {
   TraceWriter trace(recorder, now_ns);
   const telemetry::EventRing& ring = recorder.ring();
-  for (const Story& story : telemetry::recent_stories(ring, 0, kRecentMax))
+  const std::vector<Story> stories = telemetry::recent_stories(ring, 0, kRecentMax);
+  for (const Story& story : stories)
     trace.write(story);
   for (uint64_t number = ring.first(); number < ring.next(); ++number) {
     const EventKind kind = ring.at(number).kind;
     if (kind == EventKind::kWorkerUp || kind == EventKind::kWorkerEnded)
       trace.write_worker(ring.at(number));
   }
-  return trace.finish();
+  // In the order of their last events: each request with a later event is here.
+  const uint64_t since_ns = stories.empty() ? now_ns : stories.front().back().at_ns;
+  return trace.finish(Whole{since_ns, workers});
 }
 
 std::string kept_trace_json(const Recorder& recorder, uint64_t now_ns) {
   TraceWriter trace(recorder, now_ns);
   recorder.kept().for_each([&](size_t, const Story& story) { trace.write(story); });
-  return trace.finish();
+  return trace.finish(std::nullopt);
 }
 
 }  // namespace ringmaster::master

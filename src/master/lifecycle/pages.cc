@@ -28,6 +28,10 @@ uint64_t since_in(std::string_view query) {
   return since;
 }
 
+std::string trace_of(const PageSources& sources) {
+  return recent_trace_json(sources.recorder, now_ns(), sources.state().workers_wanted) + '\n';
+}
+
 }  // namespace
 
 Pages make_pages(PageSources sources) {
@@ -87,11 +91,10 @@ Pages make_pages(PageSources sources) {
   add_profile("/profile", Deployment::ProfileForm::kJson, kJson);
   add_profile("/profile.txt", Deployment::ProfileForm::kText, PageAnswer().type);
   add_profile("/profile.folded", Deployment::ProfileForm::kFolded, PageAnswer().type);
-  pages["/trace.json"] = {
-      [sources](const PageRequest&) {
-        return PageAnswer{200, recent_trace_json(sources.recorder, now_ns()) + '\n', kJson};
-      },
-      kKeptMs};
+  pages["/trace.json"] = {[sources](const PageRequest&) {
+                            return PageAnswer{200, trace_of(sources), kJson};
+                          },
+                          kKeptMs};
   pages["/kept_trace.json"] = {
       [sources](const PageRequest&) {
         return PageAnswer{200, kept_trace_json(sources.recorder, now_ns()) + '\n', kJson};

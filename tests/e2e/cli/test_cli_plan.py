@@ -97,6 +97,46 @@ def test_a_running_server_tells_its_load_and_what_if(loaded, planned):
         now["formula"]["utilisation"] / 3, rel=1e-4)
 
 
+@pytest.fixture
+def record(loaded, build, tmp_path):
+    """record(ARGUMENT...): the file of a trace of the server under load."""
+    def run(*arguments):
+        file = tmp_path / "trace.json"
+        subprocess.run([build / "ringmaster", "trace", "--to", loaded, "-o", file, *arguments],
+                       check=True, stdout=subprocess.DEVNULL, timeout=DEADLINE_S)
+        return file
+
+    return run
+
+
+def test_a_trace_tells_the_same_load_as_its_server(loaded, record, planned, plan):
+    wait_until(lambda: by(loaded, "requests_total", "method", "code")["echo", "0"] >= 200,
+               "a trace of some length")
+    trace = record()
+    (watched,) = planned("--from", loaded, *SECONDS)["cases"]
+    now, then = planned("--from", trace, "--nodes", "+1")["cases"]
+    assert (now["nodes"], now["workers_per_node"], then["nodes"]) == (1, 1, 2)
+    assert 0.5 < now["requests_per_s"] / watched["requests_per_s"] < 2
+    assert now.keys() == watched.keys() and 0 < now["measured"]["p50_ms"]
+    text = plan("--from", trace).stdout
+    assert "A trace has no refused requests" in text and "echo: " in text
+    assert planned("--from", trace, "--at-once", 7)["at_once"] == 7
+
+
+def test_a_file_that_is_no_trace_of_recent_requests(loaded, record, plan, tmp_path):
+    (tmp_path / "other.json").write_text("{")
+    missing = ("cannot read: No such file or directory: expected the file of `ringmaster trace`, "
+               "or the status port")
+    for file, says in [(record("--kept"), "record it without --kept"),
+                       (tmp_path / "other.json", "expected the file of `ringmaster trace`: "),
+                       (tmp_path / "none.json", missing)]:
+        done = plan("--from", file)
+        assert (done.returncode, done.stdout) == (64, "")
+        assert f"plan: --from: {file}: " in done.stderr and says in done.stderr
+    done = plan("--from", record(), "--from", loaded)
+    assert done.returncode == 64 and "expected either servers or traces, found both" in done.stderr
+
+
 def test_servers_of_a_fleet_add_up_and_the_last_cannot_be_taken_away(loaded, planned, plan):
     made = planned("--from", loaded, "--from", loaded, *SECONDS, "--nodes", -1)
     now, then = made["cases"]

@@ -7,6 +7,8 @@
 #include <string>
 #include <tuple>
 
+#include "master/admin/requests_json.h"
+
 namespace ringmaster::master {
 namespace {
 
@@ -79,7 +81,7 @@ std::map<std::string, std::vector<Bar>> bars_of(const Document& trace) {
 TEST_CASE("trace: a request has bars for itself, its fetch, its wait and its run") {
   Recorder recorder;
   record_request(recorder, 7, 1000, "web");
-  const auto bars = bars_of(parse(recent_trace_json(recorder, 2000 * kUs)));
+  const auto bars = bars_of(parse(recent_trace_json(recorder, 2000 * kUs, 4)));
   CHECK(bars.at("request score") == std::vector<Bar>{{1000, 1041}});
   CHECK(bars.at("fetch users") == std::vector<Bar>{{1000, 1010}});
   CHECK(bars.at("queue queue") == std::vector<Bar>{{1010, 1015}});
@@ -92,7 +94,7 @@ TEST_CASE("trace: a flow leads from the admission through the run to the answer"
   record_request(recorder, 8, 1500, "web");
   std::map<uint64_t, std::string> phases;
   std::map<uint64_t, double> last;
-  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs));
+  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs, 4));
   for (const Value& event : trace["traceEvents"].GetArray()) {
     const std::string phase = event["ph"].GetString();
     if (phase != "s" && phase != "t" && phase != "f") continue;
@@ -113,7 +115,7 @@ TEST_CASE("trace: the number of requests that wait rises and falls") {
   recorder.record(waits, EventKind::kAdmitted, 1100 * kUs);
   recorder.record(waits, EventKind::kQueued, 1100 * kUs);
   std::vector<std::pair<double, int64_t>> counts;
-  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs));
+  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs, 4));
   for (const Value& event : trace["traceEvents"].GetArray()) {
     if (event["ph"].GetString() != std::string("C")) continue;
     counts.emplace_back(event["ts"].GetDouble(), event["args"]["requests"].GetInt64());
@@ -136,7 +138,7 @@ TEST_CASE("trace: a lost run, a cancelled wait and a fetch under way end where t
   recorder.record(fetching, EventKind::kFetchBegun, 300 * kUs, {.where = recorder.name("users")});
   recorder.record(EventKind::kWorkerEnded, 155 * kUs,
                   {.reason = recorder.name("SIGSEGV"), .where = 0});
-  const Document trace = parse(recent_trace_json(recorder, 350 * kUs));
+  const Document trace = parse(recent_trace_json(recorder, 350 * kUs, 4));
   const auto bars = bars_of(trace);
   CHECK(bars.at("run score") == std::vector<Bar>{{110, 150}});
   CHECK(bars.at("queue queue") == std::vector<Bar>{{200, 230}});
@@ -149,10 +151,25 @@ TEST_CASE("trace: a lost run, a cancelled wait and a fetch under way end where t
   CHECK(is_end_there);
 }
 
+TEST_CASE("trace: it says since when it has all requests") {
+  Recorder recorder;
+  for (uint64_t i = 0; i <= kRecentMax; ++i)
+    record_request(recorder, i + 1, 1000 + 100 * i, "web");
+  const Document trace = parse(recent_trace_json(recorder, 999'000 * kUs, 4));
+  const Value& about = trace["otherData"];
+  CHECK(about["requests"] == "recent");
+  CHECK(about["since_us"].GetDouble() == 1141);  // the first request is not there
+  CHECK(about["now_us"].GetDouble() == 999'000);
+  CHECK(about["workers"].GetUint64() == 4);
+  const Document kept = parse(kept_trace_json(recorder, 999'000 * kUs));
+  CHECK(kept["otherData"]["requests"] == "kept");
+  CHECK_FALSE(kept["otherData"].HasMember("since_us"));
+}
+
 TEST_CASE("trace: workers have names, and a client's name is text") {
   Recorder recorder;
   record_request(recorder, 1, 1000, "\"},{\"ph\":\"X\xff");
-  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs));
+  const Document trace = parse(recent_trace_json(recorder, 2000 * kUs, 4));
   bool is_named = false;
   for (const Value& event : trace["traceEvents"].GetArray()) {
     if (event["ph"].GetString() != std::string("M")) continue;

@@ -41,13 +41,6 @@ size_t Rollout::in_flight() const {
   return sum;
 }
 
-int Rollout::loading_pid() const {
-  for (const auto& deployment : deployments_) {
-    if (const int pid = deployment->supervisor().loading_pid(); pid != 0) return pid;
-  }
-  return 0;
-}
-
 void Rollout::give_up() {
   if (Deployment* next = std::exchange(next_, nullptr)) next->stop();
 }

@@ -49,8 +49,9 @@ class Rollout {
   const std::vector<std::unique_ptr<Deployment>>& deployments() const { return deployments_; }
   // The requests of clients in flight. The jobs of a rehearsal do not count.
   size_t in_flight() const;
-  // The pid of a fork server that loads handlers; 0: none does.
-  int loading_pid() const;
+  // The pid of the fork server that loads the handlers of the next deployment; 0: none does. Fork
+  // servers of other deployments, which load again because one has died, do not count.
+  int loading_pid() const { return next_ != nullptr ? next_->supervisor().loading_pid() : 0; }
 
   // Call in each turn of the loop.
   void rehearse() {

@@ -109,11 +109,12 @@ Status Server::start(Options options, IsPart is_part) {
   stop_ = std::make_unique<Stop>(loop_.get(),
                                  Stop::Parts{*rollout_, *frontend_, trace_exporter_, *notifier_,
                                              [this] { return status(rollout_->serving()); }});
-  watchdog_ =
-      std::make_unique<Watchdog>(loop_.get(), *notifier_,
-                                 Watchdog::Sources{[this] { return status(rollout_->serving()); },
-                                                   [this] { return rollout_->loading_pid(); },
-                                                   [this] { return is_starting(); }});
+  watchdog_ = std::make_unique<Watchdog>(
+      loop_.get(), *notifier_,
+      Watchdog::Sources{[this] { return status(rollout_->serving()); },
+                        [this] { return is_starting() && !stop_->has_begun(); },
+                        [this] { return options_loader_.is_loading(); },
+                        [this] { return rollout_->loading_pid(); }});
   signals_ = std::make_unique<Signals>(loop_.get(), [this](int signal) { on_signal(signal); });
   watch_loop();
   if (const std::string& file = options.development.file; !file.empty()) {

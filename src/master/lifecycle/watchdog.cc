@@ -43,10 +43,9 @@ void Watchdog::look() {
 }
 
 bool Watchdog::is_start_moving() {
-  const int pid = sources_.loading_pid();
-  const uint64_t used_ns = pid != 0 ? cpu_ns_of(pid) : 0;
-  const bool has_used = std::exchange(load_cpu_ns_, used_ns) != used_ns;
-  return sources_.is_starting() && (pid == 0 || has_used);
+  StartProgress::Look look{sources_.is_starting(), sources_.is_reading()};
+  if (const int pid = sources_.loading_pid(); pid != 0) look.load_cpu_ns = cpu_ns_of(pid);
+  return progress_.has_moved(look);
 }
 
 }  // namespace ringmaster::master

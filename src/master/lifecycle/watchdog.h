@@ -1,9 +1,8 @@
 // Watchdog: the periodic messages to the service manager, sent while the event loop turns.
 //
 //   WATCHDOG=1           at half of the manager's interval (WatchdogSec=)
-//   EXTEND_TIMEOUT_USEC  during a start or a reload. While handlers load, only if the fork server
-//                        uses CPU time: the manager waits for a long load, not for one that hangs.
-//                        workers.start_timeout_ms limits the rehearsal, and the start of workers
+//   EXTEND_TIMEOUT_USEC  during a start or a reload that moves (start_progress.h): the manager
+//                        waits for a long load, not for one that hangs
 //   STATUS               if it has changed: compared once a second, so a worker that is replaced
 //                        within milliseconds causes no message
 //
@@ -14,11 +13,11 @@
 // Without a manager ($NOTIFY_SOCKET) there are no timers.
 #pragma once
 
-#include <cstdint>
 #include <functional>
 #include <string>
 
 #include "base/uv_handle.h"
+#include "master/lifecycle/start_progress.h"
 #include "master/system/systemd.h"
 
 namespace ringmaster::master {
@@ -27,8 +26,9 @@ class Watchdog {
  public:
   struct Sources {
     std::function<std::string()> status;  // one line, for people
-    std::function<int()> loading_pid;     // the process that loads handlers; 0: none does
-    std::function<bool()> is_starting;    // a start or a reload is under way
+    std::function<bool()> is_starting;    // a start or a reload is under way, and no stop
+    std::function<bool()> is_reading;     // the files of a reload are read
+    std::function<int()> loading_pid;     // the process that loads its handlers; 0: none does
   };
 
   // Create only one, before any process is spawned: it removes the manager's environment variables.
@@ -41,8 +41,8 @@ class Watchdog {
 
   Notifier& notifier_;
   Sources sources_;
-  std::string status_;        // as last sent
-  uint64_t load_cpu_ns_ = 0;  // the fork server's CPU time at the last look
+  std::string status_;  // as last sent
+  StartProgress progress_;
   UvHandle<uv_timer_t> watchdog_;
   UvHandle<uv_timer_t> look_;
 };

@@ -91,6 +91,37 @@ def test_a_load_gets_more_time_while_it_moves(server, probe, gate, manager):
     manager.receive_until("READY")
 
 
+def test_a_reload_that_hangs_gets_no_time_for_what_the_serving_handlers_load(
+        server, probe, python, gate, manager, tmp_path):
+    """The fork server of the serving configuration is killed. The next one loads its handlers while
+    those of the reload hang."""
+    held = gate()
+    held.open()
+    running = server(handlers={"slow": probe("hold", gate=held.path)},
+                     **watched(manager, 1_000_000))
+    before = len(held.runs())
+    held.path.unlink()
+    os.kill(running.fork_server(), signal.SIGKILL)
+    held.wait_for_runs(before + 1)
+    hung = tmp_path / "hung"
+    code = f"""
+        import pathlib, time
+        pathlib.Path("{hung}").touch()
+        time.sleep(3600)
+    """
+    running.configure(handlers={"hangs": python(code)})
+    running.send(signal.SIGHUP)
+    wait_until(hung.exists, "the reload to hang")
+    # The first look, which comes within a second, may find CPU time that it used before.
+    manager.receive_all()
+    for _ in range(3):
+        manager.receive_until("WATCHDOG")
+    for _ in range(4):
+        told = manager.receive_until("WATCHDOG")
+        assert not [message for message in told if "EXTEND_TIMEOUT_USEC" in message]
+    assert running.stop(signal.SIGINT) == 0
+
+
 @pytest.mark.alone  # the worker of a rehearsal runs at idle priority
 def test_a_rehearsal_gets_more_time(server, python, gate, manager):
     """The rehearsal belongs to a reload whose handlers have loaded."""

@@ -1,11 +1,15 @@
 #include "master/supervisor/generation.h"
 
+#include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <fcntl.h>
+#include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
 #include <sched.h>
 #include <sys/resource.h>
+#include <system_error>
 #include <unistd.h>
 #include <utility>
 
@@ -13,6 +17,21 @@
 #include "base/log.h"
 
 namespace ringmaster::master {
+namespace {
+
+namespace fs = std::filesystem;
+
+// Of a load with more processes, the others stay at idle priority.
+constexpr size_t kProcessesMax = 64;
+
+// Leaves another process alone that has got the number meanwhile.
+void end_idle_priority_of(pid_t thread) {
+  constexpr sched_param kNone{};
+  if (::sched_getscheduler(thread) == SCHED_IDLE)
+    ::sched_setscheduler(thread, SCHED_OTHER, &kNone);  // may be refused
+}
+
+}  // namespace
 
 Generation::Generation(uv_loop_t* loop, uint32_t number, ipc::MasterPort port, Outputs& outputs,
                        Events events)
@@ -192,13 +211,20 @@ void Generation::stop() {
   channel_.reset();
 }
 
+// Each thread has a policy of its own.
 void Generation::end_idle_priority() {
-  constexpr sched_param kNone{};
-  pid_t process = process_->pid;
-  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", process));
-  do
-    ::sched_setscheduler(process, SCHED_OTHER, &kNone);  // may be refused
-  while (children >> process);
+  std::vector<pid_t> processes{process_->pid};
+  end_idle_priority_of(process_->pid);
+  for (size_t i = 0; i < std::min(processes.size(), kProcessesMax); ++i) {
+    std::error_code error;
+    fs::directory_iterator task(fmt::format("/proc/{}/task", processes[i]), error);
+    for (; !error && task != fs::directory_iterator(); task.increment(error)) {
+      end_idle_priority_of(std::atoi(task->path().filename().c_str()));
+      std::ifstream children(task->path() / "children");
+      for (pid_t child = 0; children >> child;)
+        processes.push_back(child);
+    }
+  }
 }
 
 void Generation::raise_priority() {

@@ -74,8 +74,8 @@ class Generation {
   // Closes the control channel: the fork server lets its workers finish the jobs in hand, and ends
   // when they have.
   void stop();
-  // The fork server, and the processes that it has started while it loads, run at nice 10 from now
-  // on, also when others want to (see worker/low_priority.h).
+  // The threads of the fork server, and of the processes that have been started while it loads, run
+  // at nice 10 from now on, also when others want to (see worker/low_priority.h).
   void end_idle_priority();
   // They get the master's nice value.
   void raise_priority();

@@ -43,13 +43,18 @@ IDLE_S = 3
 IDLE, LOW, NORMAL = (os.SCHED_IDLE, 10), (os.SCHED_OTHER, 10), (os.SCHED_OTHER, 0)
 
 
+def before_load() -> list[str]:
+    """What gives a server the normal priority, even if the tests have a low one."""
+    return ["nice", "-n", str(-os.nice(0)), "chrt", "--other", "0"]
+
+
 @pytest.mark.needs("priority")
 @pytest.mark.parametrize("is_late", [False, True])
 def test_handlers_load_at_low_priority(server, probe, gate, is_late):
     """The serving workers keep their CPU time. After half of the timeout the load gets its share
     of the CPUs."""
-    held, before = gate(), ["nice", "-n", str(-os.nice(0)), "chrt", "--other", "0"]
-    running = server(before=before)
+    held = gate()
+    running = server(before=before_load())
     running.configure(handlers={"echo": {}, "slow": probe("hold", gate=held.path)},
                       workers={"start_timeout_ms": 10_000 if is_late else 60_000})
     begin = time.monotonic()
@@ -65,6 +70,35 @@ def test_handlers_load_at_low_priority(server, probe, gate, is_late):
     held.open()
     running.wait_for_line("event=reloaded")
     assert {priority(pid) for pid in running.processes()} == {NORMAL}
+
+
+@pytest.mark.alone  # the load begins at idle priority
+@pytest.mark.needs("priority")
+def test_a_late_load_gets_its_share_for_threads_and_descendants_too(server, python, gate):
+    held = gate()
+    code = f"""
+        import os, subprocess, threading, time
+        over = threading.Event()
+        thread = threading.Thread(target=over.wait, daemon=True)
+        thread.start()
+        shell = subprocess.Popen(["sh", "-c", "sleep 3600 & echo $!; wait"], stdout=subprocess.PIPE,
+                                 text=True)
+        ids = [os.getpid(), thread.native_id, shell.pid, int(shell.stdout.readline())]
+        with open("{held.started}.new", "w") as file:
+            file.write("".join(f"{{id}}\\n" for id in ids))
+        os.rename("{held.started}.new", "{held.started}")
+        while not os.path.exists("{held.path}"):
+            time.sleep(0.001)
+        def run(): pass
+    """
+    running = server(before=before_load())
+    running.configure(handlers={"slow": python(code)}, workers={"start_timeout_ms": 60_000})
+    begin = time.monotonic()
+    running.send(signal.SIGHUP)
+    loading = held.wait_for_runs(4)
+    found = {priority(id) for id in loading}
+    assert found == {IDLE} or time.monotonic() > begin + IDLE_S
+    wait_until(lambda: {priority(id) for id in loading} == {LOW}, "all to leave idle priority")
 
 
 def test_requests_in_flight_are_finished_by_the_old_generation(server, probe, gate):

@@ -96,7 +96,8 @@ int run(int argc, char** argv) {
       std::fputs(line->text.c_str(), stdout);
       return 0;
     case Command::kServe:
-      use_huge_pages(argv);
+      // A debugger such as valgrind would lose a program that executes itself.
+      if (!line->is_inline) use_huge_pages(argv);
       return run_serve(*line);
     case Command::kCheck:
       return run_check(*line);

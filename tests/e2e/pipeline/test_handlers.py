@@ -1,7 +1,6 @@
 """Handlers that break the rules: the client gets an error, other clients are not affected."""
 
 import pytest
-from server import HANDLERS, compile_handler
 
 
 @pytest.mark.parametrize("behave", ["exits", "aborts", "crashes", "writes_params"])
@@ -77,9 +76,8 @@ def test_of_several_answers_the_first_counts(server, probe):
     assert running.workers() == workers
 
 
-def test_an_exception_is_the_handlers_error(server, tmp_path):
-    library = compile_handler(tmp_path / "throws.so", HANDLERS / "throws.cc")
-    running = server(handlers={"echo": {}, "throws": {"library": library}})
+def test_an_exception_is_the_handlers_error(server, throws):
+    running = server(handlers={"echo": {}, "throws": {"library": throws}})
     workers = running.workers()
     failed = running.error_of("throws")
     assert failed.code == -32000 and failed.message == "expected nobody to throw this"

@@ -6,6 +6,9 @@
 // Memory: at most kKeptBytes of free memory lie at the heap's end. If about as many bytes are in
 //         use as a second before, all free memory is given back: that of the heap's end in steps
 //         of some MiB, one in a turn of the loop.
+// Limits: the free blocks between blocks in use are given back in one turn, since glibc has no call
+//         for a part of them. On a virtual machine 200 MB of them took 0.08 s in blocks of 512 KiB,
+//         and 0.9 to 1.7 s in blocks of 8 to 64 KiB.
 // Source: mallopt(3), malloc_trim(3), mallinfo2(3).
 #pragma once
 
